@@ -1,0 +1,48 @@
+//! Turns `proto/` into Rust, and into the descriptor set that server reflection serves.
+//! protox compiles the files itself, so no protoc has to be installed.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use prost::Message as _;
+
+const FILES: [&str; 5] = [
+    "latchkey/v1/check.proto",
+    "latchkey/v1/keys.proto",
+    "latchkey/v1/tenants.proto",
+    "latchkey/v1/tokens.proto",
+    "envoy/service/auth/v3/external_auth.proto",
+];
+
+/// Messages that carry a secret; `proto/redact.rs` writes their `Debug`.
+const REDACTED: [&str; 17] = [
+    ".latchkey.v1.CheckRequest",
+    ".latchkey.v1.Key",
+    ".latchkey.v1.CreateKeyResponse",
+    ".latchkey.v1.RotateKeyResponse",
+    ".latchkey.v1.ImportedKey",
+    ".latchkey.v1.ImportedKey.secret",
+    ".latchkey.v1.IssueJwtRequest",
+    ".latchkey.v1.IssueJwtRequest.grant",
+    ".latchkey.v1.PasswordGrant",
+    ".latchkey.v1.RefreshJwtRequest",
+    ".latchkey.v1.IssueJwtResponse",
+    ".latchkey.v1.RefreshJwtResponse",
+    ".latchkey.v1.RevokeJwtRequest",
+    ".latchkey.v1.CreateUserRequest",
+    ".latchkey.v1.SetUserPasswordRequest",
+    ".envoy.service.auth.v3.AttributeContext.HttpRequest",
+    ".envoy.config.core.v3.HeaderValue",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(FILES, ["proto"])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .include_file("contract.rs")
+        .skip_debug(REDACTED)
+        .compile_fds(descriptors)?;
+    Ok(())
+}

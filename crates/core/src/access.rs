@@ -1,0 +1,134 @@
+//! The question: everything that a decision looks at, parsed once from whatever message brought it, and
+//! borrowed from there.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+/// The credential that came with a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// None.
+    Missing,
+    /// More than one, with different values or in one header.
+    Ambiguous,
+    /// One that can't be a credential: not printable ASCII, or too long.
+    Unreadable,
+    /// One.
+    Value(&'a str),
+}
+
+/// The longest key; a JWT may be longer (8 KiB).
+pub const LONGEST_CREDENTIAL: usize = 8 * 1024;
+
+impl<'a> Presented<'a> {
+    /// A single value, as it was sent.
+    #[must_use]
+    pub fn of(value: &'a str) -> Self {
+        match value {
+            "" => Self::Missing,
+            v if v.len() <= LONGEST_CREDENTIAL && v.bytes().all(|b| b.is_ascii_graphic()) => Self::Value(v),
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "Missing",
+            Self::Ambiguous => "Ambiguous",
+            Self::Unreadable => "Unreadable",
+            Self::Value(_) => "Value(redacted)",
+        })
+    }
+}
+
+/// The environment that a call goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// Not known or not divided: the credential decides.
+    Any,
+    /// This one: credentials of another are denied.
+    Named(&'a str),
+    /// The profile divides by host, and knows no such host: every credential is denied.
+    Unknown,
+}
+
+/// The path of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Path<'a> {
+    /// The caller named none: no route is looked for.
+    NotGiven,
+    /// In canonical form ([`crate::route::canonical`]).
+    Canonical(Cow<'a, str>),
+    /// It can't be brought into canonical form.
+    Unsafe,
+}
+
+/// What decides the rate class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassChoice<'a> {
+    /// The route.
+    Route,
+    /// The route, or this one where the route has none.
+    Otherwise(&'a str),
+    /// This one, whatever the route says.
+    Always(&'a str),
+}
+
+/// A few borrowed names.
+pub type Names<'a> = SmallVec<[&'a str; 4]>;
+
+/// May this one pass?
+#[derive(Clone, Debug)]
+pub struct Access<'a> {
+    /// Who asks.
+    pub credential: Presented<'a>,
+    /// The tenant that the request names, by id or slug.
+    pub tenant: Option<&'a str>,
+    /// Where it goes to.
+    pub environment: Target<'a>,
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The HTTP path.
+    pub path: Path<'a>,
+    /// Scopes that are needed on top of the route's.
+    pub scopes: Names<'a>,
+    /// Scopes that are needed in place of the route's; these make any path a known one.
+    pub route_scopes: Option<Names<'a>>,
+    /// The rate class.
+    pub class: ClassChoice<'a>,
+    /// What is touched: resource and identifier.
+    pub resource: SmallVec<[(&'a str, &'a str); 2]>,
+    /// Tokens to take from each bucket; zero looks and takes none.
+    pub cost: u32,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// Decide in full, take nothing.
+    pub dry_run: bool,
+    /// Tell the steps.
+    pub explain: bool,
+}
+
+impl Default for Access<'_> {
+    fn default() -> Self {
+        Self {
+            credential: Presented::Missing,
+            tenant: None,
+            environment: Target::Any,
+            method: "",
+            path: Path::NotGiven,
+            scopes: Names::new(),
+            route_scopes: None,
+            class: ClassChoice::Route,
+            resource: SmallVec::new(),
+            cost: 1,
+            address: None,
+            dry_run: false,
+            explain: false,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The answer. A denial is an answer like an admission, never an error; and an admission can be made by
+//! the gate alone, so that no default value and no forgotten branch lets anyone in.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::limit::Levels;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::record::{KeyRecord, TenantRecord};
+use crate::scope::ScopeSet;
+
+/// Who is asking: a key of a tenant.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// Its tenant, as of now.
+    pub tenant: Arc<TenantRecord>,
+    /// The key, and what it may do.
+    pub key: Arc<Standing>,
+}
+
+/// A key with its scopes as its profile's catalogue numbers them.
+#[derive(Debug)]
+pub struct Standing {
+    /// The key.
+    pub record: KeyRecord,
+    /// What it is granted, by the version of the profile below.
+    pub granted: ScopeSet,
+    /// The version of the profile that `granted` was resolved by.
+    pub version: u64,
+}
+
+/// Proof that the gate let a call pass.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    _made_by_the_gate: (),
+}
+
+impl Permit {
+    pub(crate) fn new() -> Self {
+        Self { _made_by_the_gate: () }
+    }
+}
+
+/// Why a call does not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The reason, by the contract's name.
+    pub reason: Reason,
+    /// For people.
+    pub message: Cow<'static, str>,
+}
+
+impl Denial {
+    /// A denial that says what its reason says.
+    #[must_use]
+    pub fn plain(reason: Reason) -> Self {
+        Self { reason, message: Cow::Borrowed(reason.message()) }
+    }
+
+    /// A denial that says more.
+    #[must_use]
+    pub fn saying(reason: Reason, message: String) -> Self {
+        Self { reason, message: Cow::Owned(message) }
+    }
+}
+
+/// May this one pass?
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Yes.
+    Allow(Permit),
+    /// No.
+    Deny(Denial),
+}
+
+/// One thing that was examined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// `credential`, `key`, `tenant`, `environment`, `route`, `scope`, `resource`, `network`, `rate_limit`.
+    pub name: &'static str,
+    /// Whether it was in order.
+    pub passed: bool,
+    /// What was seen, for people.
+    pub detail: String,
+}
+
+/// A decision, and what was seen on the way to it.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The decision.
+    pub decision: Decision,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+/// What the gate saw, as far as it got.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Who is asking, wherever the credential was recognised.
+    pub principal: Option<Principal>,
+    /// The profile that was judged by.
+    pub policy: Option<Arc<Policy>>,
+    /// The number of the route that took the call.
+    pub route: Option<usize>,
+    /// Scopes that were needed and not granted.
+    pub missing: ScopeSet,
+    /// Needed scopes that the profile doesn't know at all.
+    pub unknown: Vec<String>,
+    /// Every bucket that was consulted, the tightest first.
+    pub levels: Levels,
+    /// What was examined, where that was asked for.
+    pub steps: Vec<Step>,
+    /// The revision that the decision was made at.
+    pub revision: u64,
+}
+
+impl Verdict {
+    /// The reason of a denial.
+    #[must_use]
+    pub fn denied(&self) -> Option<&Denial> {
+        match &self.decision {
+            Decision::Allow(_) => None,
+            Decision::Deny(denial) => Some(denial),
+        }
+    }
+}

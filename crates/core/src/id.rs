@@ -1,0 +1,104 @@
+//! Identifiers. They sort by the time that they were made (UUID version 7, RFC 9562 section 5.7), so a
+//! list by id is a list by age. A tenant's is written as a plain UUID, since some products show it so.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::Rng;
+use uuid::{Builder, Uuid};
+
+use crate::time::Timestamp;
+
+fn sortable(now: Timestamp, random: &mut dyn Rng) -> Uuid {
+    let mut tail = [0; 10];
+    random.fill_bytes(&mut tail);
+    let millis = u64::try_from(now.0).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
+}
+
+/// A text that isn't an identifier of the kind that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier")]
+pub struct NotAnId;
+
+/// A key's identifier: `key_` and 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub Uuid);
+
+impl KeyId {
+    /// A new one, made at `now`.
+    pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
+        Self(sortable(now, random))
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key_{}", self.0.simple())
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let digits = text.strip_prefix("key_").ok_or(NotAnId)?;
+        canonical(digits, 32).map(Self)
+    }
+}
+
+/// A tenant's identifier: a UUID with hyphens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantId(pub Uuid);
+
+impl TenantId {
+    /// A new one, made at `now`.
+    pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
+        Self(sortable(now, random))
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for TenantId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        canonical(text, 36).map(Self)
+    }
+}
+
+/// One spelling an identifier: lower case, of the very length, so that no two texts name one thing.
+fn canonical(text: &str, length: usize) -> Result<Uuid, NotAnId> {
+    if text.len() != length || text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(NotAnId);
+    }
+    Uuid::try_parse(text).map_err(|_| NotAnId)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn later_ids_sort_after_earlier_ones() {
+        let mut random = rand::rngs::StdRng::from_seed([7; 32]);
+        let early = KeyId::new(Timestamp(1_000), &mut random);
+        let late = KeyId::new(Timestamp(1_001), &mut random);
+        assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = KeyId::new(Timestamp(1_700_000_000_000), &mut rand::rngs::StdRng::from_seed([7; 32]));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().to_uppercase().parse::<KeyId>(), Err(NotAnId));
+        assert_eq!(id.0.to_string().parse::<KeyId>(), Err(NotAnId));
+    }
+}

@@ -1,0 +1,25 @@
+//! The law: what is asked ([`access`]), who asks ([`record`]), whether they may ([`gate`]), how often
+//! ([`limit`]), and how what they hold is made ([`mint`], [`manage`]).
+//!
+//! Nothing here opens a socket, reads a clock or the environment, or knows a database: what is needed
+//! from outside is a parameter, or a port in [`ports`].
+
+pub mod access;
+pub mod decision;
+pub mod gate;
+pub mod id;
+pub mod kind;
+pub mod limit;
+pub mod manage;
+pub mod memory;
+pub mod mint;
+pub mod policy;
+pub mod ports;
+pub mod reason;
+pub mod record;
+pub mod route;
+pub mod scope;
+pub mod seal;
+pub mod secret;
+pub mod time;
+pub mod trouble;

@@ -1,0 +1,154 @@
+//! How often: limits as they are written (`300/min burst 50`), which of them apply to a call, and what
+//! a bucket answers. Counting itself is a port ([`crate::ports::Limiter`]); [`local`] counts in the process.
+
+pub mod local;
+mod parse;
+mod rules;
+
+pub use parse::{BadLimit, parse_key_limit, parse_rate, parse_tenant_limits};
+pub use rules::{Classes, DEFAULT_CLASS, Overrides, Plan, Subjects, demands};
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+/// Whose requests a bucket counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Per {
+    /// One key's (or one user's).
+    Key,
+    /// All of a tenant's.
+    Tenant,
+    /// A client address's.
+    Ip,
+}
+
+impl Per {
+    /// The word in documents and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Tenant => "tenant",
+            Self::Ip => "ip",
+        }
+    }
+}
+
+/// How a bucket counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Holds `burst` tokens and refills evenly.
+    #[default]
+    TokenBucket,
+    /// Counts per window, which begins with its first request.
+    FixedWindow,
+}
+
+/// Which calls a bucket counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Every call that is otherwise allowed.
+    #[default]
+    Allowed,
+    /// Attempts whose credential was no good.
+    Unauthenticated,
+}
+
+/// `tokens` a `period`, in a bucket of `burst`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Tokens that come back in a period; at least 1.
+    pub tokens: u64,
+    /// At least a second.
+    pub period: Duration,
+    /// The most that the bucket holds; at least 1.
+    pub burst: u64,
+}
+
+/// One bucket of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Whose requests.
+    pub per: Per,
+    /// How many.
+    pub limit: Limit,
+    /// Counted how.
+    pub algorithm: Algorithm,
+    /// Counted when.
+    pub when: When,
+}
+
+/// A rate class's number in its profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClassId(pub u16);
+
+/// Which bucket: of whom, in which class, the how-manieth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BucketId {
+    /// Whose.
+    pub per: Per,
+    /// The key's or tenant's UUID, or the client's network.
+    pub subject: u128,
+    /// From the profile's and the class's name, so that a new version of a profile goes on counting.
+    pub class: u64,
+    /// Among the class's buckets.
+    pub place: u8,
+}
+
+/// What a call asks of one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Which.
+    pub bucket: BucketId,
+    /// Under which limit.
+    pub limit: Limit,
+    /// Counted how.
+    pub algorithm: Algorithm,
+}
+
+/// The demands of one call; more than four buckets are rare.
+pub type Demands = SmallVec<[Demand; 4]>;
+
+/// What a bucket looks like after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Which.
+    pub bucket: BucketId,
+    /// How many it holds at most.
+    pub limit: u64,
+    /// How many are left.
+    pub remaining: u64,
+    /// Until it is full again.
+    pub reset: Duration,
+    /// Until the same call would find room; zero where it does now.
+    pub retry: Duration,
+}
+
+/// Levels of every bucket that was consulted, the tightest first.
+pub type Levels = SmallVec<[Level; 4]>;
+
+/// What came of asking several buckets at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// Whether every bucket had room. Nothing was taken from any where one had none.
+    pub granted: bool,
+    /// The buckets afterwards.
+    pub levels: Levels,
+}
+
+/// Whole seconds, rounded up: what `Retry-After` says (RFC 9110 section 10.2.3).
+#[must_use]
+pub fn ceil_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// The bucket subject of a client address: IPv6 counts by /64, since that is what one client is given.
+#[must_use]
+pub fn network_of(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => (v6.to_bits() >> 64) | (1 << 127),
+    }
+}

@@ -1,0 +1,117 @@
+//! Limits as documents and requests write them: `300/min`, `10/10s`, `300/min burst 50`, and for a tenant
+//! `key 20000/min burst 500; tenant 50000/min`.
+
+use std::time::Duration;
+
+use super::{Limit, Per};
+
+/// A limit that can't be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadLimit {
+    /// Not of the form.
+    #[error("{0:?} is not a rate: write \"N/s\", \"N/min\", \"N/h\", \"N/d\" or \"N/10s\"")]
+    Rate(String),
+    /// A burst that is no number from 1 on.
+    #[error("{0:?} is not a burst: write \"burst N\" with N of 1 or more")]
+    Burst(String),
+    /// Not one of the words for whose bucket it is.
+    #[error("{0:?} names no bucket: write \"key\", \"tenant\" or \"ip\" before the rate")]
+    Per(String),
+    /// The same bucket twice.
+    #[error("the {0} bucket is given twice")]
+    Twice(&'static str),
+}
+
+/// The most tokens or burst that a limit can have; what any product needs, and far from overflow.
+const MOST: u64 = 1_000_000_000_000;
+
+/// `N/s`, `N/min`, `N/h`, `N/d`, or a count of them (`N/10s`, `N/5min`): tokens and their period.
+pub fn parse_rate(text: &str) -> Result<(u64, Duration), BadLimit> {
+    let bad = || BadLimit::Rate(text.to_owned());
+    let (tokens, period) = text.trim().split_once('/').ok_or_else(bad)?;
+    let tokens = number(tokens).ok_or_else(bad)?;
+    let digits = period.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = period.split_at(digits);
+    let count = if count.is_empty() { 1 } else { number(count).ok_or_else(bad)? };
+    let unit = match unit {
+        "s" | "sec" | "second" => 1,
+        "m" | "min" | "minute" => 60,
+        "h" | "hour" => 3_600,
+        "d" | "day" => 86_400,
+        _ => return Err(bad()),
+    };
+    // A period of 31 days is the longest that bucket arithmetic is proven for.
+    let seconds = count.checked_mul(unit).filter(|s| *s <= 31 * 86_400).ok_or_else(bad)?;
+    Ok((tokens, Duration::from_secs(seconds)))
+}
+
+/// `300/min` or `300/min burst 50`; without a burst, the bucket holds the rate's count.
+pub fn parse_key_limit(text: &str) -> Result<Limit, BadLimit> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let (rate, burst) = match words.as_slice() {
+        [rate] => (*rate, None),
+        [rate, "burst", burst] => (*rate, Some(*burst)),
+        _ => return Err(BadLimit::Rate(text.to_owned())),
+    };
+    let (tokens, period) = parse_rate(rate)?;
+    let burst = match burst {
+        Some(burst) => number(burst).ok_or_else(|| BadLimit::Burst(burst.to_owned()))?,
+        None => tokens,
+    };
+    Ok(Limit { tokens, period, burst })
+}
+
+/// Buckets with their owners, separated by semicolons.
+pub fn parse_tenant_limits(text: &str) -> Result<Vec<(Per, Limit)>, BadLimit> {
+    let mut limits: Vec<(Per, Limit)> = Vec::new();
+    for part in text.split(';') {
+        let (word, limit) = part.trim().split_once(' ').unwrap_or((part.trim(), ""));
+        let per = match word {
+            "key" => Per::Key,
+            "tenant" => Per::Tenant,
+            "ip" => Per::Ip,
+            other => return Err(BadLimit::Per(other.to_owned())),
+        };
+        if limits.iter().any(|(p, _)| *p == per) {
+            return Err(BadLimit::Twice(per.name()));
+        }
+        limits.push((per, parse_key_limit(limit)?));
+    }
+    Ok(limits)
+}
+
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().filter(|n| (1..=MOST).contains(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(tokens: u64, seconds: u64, burst: u64) -> Limit {
+        Limit { tokens, period: Duration::from_secs(seconds), burst }
+    }
+
+    #[test]
+    fn rates_are_read_as_written() {
+        assert_eq!(parse_key_limit("300/min"), Ok(limit(300, 60, 300)));
+        assert_eq!(parse_key_limit("5000/min burst 500"), Ok(limit(5000, 60, 500)));
+        assert_eq!(parse_key_limit("500/10s"), Ok(limit(500, 10, 500)));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "300", "0/s", "-1/s", "1/0s", "+1/s", "1/fortnight", "1/min burst 0", "1/min 5"] {
+            assert!(parse_key_limit(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_names_its_buckets() {
+        let both = parse_tenant_limits("key 20000/min burst 500; tenant 50000/min").unwrap();
+        assert_eq!(both, [(Per::Key, limit(20_000, 60, 500)), (Per::Tenant, limit(50_000, 60, 50_000))]);
+        assert_eq!(parse_tenant_limits("key 1/s; key 2/s"), Err(BadLimit::Twice("key")));
+        assert_eq!(parse_tenant_limits("300/min"), Err(BadLimit::Per("300/min".into())));
+    }
+}

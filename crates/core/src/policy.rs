@@ -1,0 +1,76 @@
+//! A profile as the law sees it: which kinds of keys there are, which scopes, which route needs what, how
+//! often. What a product's texts and headers look like is no part of it (that is the profile crate's).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::kind::Kind;
+use crate::limit::{Classes, Plan};
+use crate::route::Routes;
+use crate::scope::Catalogue;
+
+/// What becomes of a call that no route takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unmatched {
+    /// It is denied.
+    #[default]
+    Deny,
+    /// Any valid credential passes.
+    Authenticate,
+}
+
+/// Which credentials a profile takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepts {
+    /// API keys.
+    pub key: bool,
+    /// JWTs.
+    pub jwt: bool,
+}
+
+/// The rules of one product, compiled from its document.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The profile's name.
+    pub name: Arc<str>,
+    /// The version of its document.
+    pub version: u64,
+    /// Credentials that it takes.
+    pub accepts: Accepts,
+    /// Whether a request must name its tenant.
+    pub tenant_required: bool,
+    /// Environments that keys can be of.
+    pub environments: Vec<Box<str>>,
+    /// Kinds of keys.
+    pub kinds: Vec<Kind>,
+    /// Scopes.
+    pub scopes: Catalogue,
+    /// Routes.
+    pub routes: Routes,
+    /// Where no route matches.
+    pub unmatched: Unmatched,
+    /// Rate classes.
+    pub classes: Classes,
+    /// Plans.
+    pub plans: HashMap<Box<str>, Plan>,
+}
+
+impl Policy {
+    /// The kind of this name.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.iter().find(|k| *k.name == *name)
+    }
+
+    /// The kind that is meant where none is named.
+    #[must_use]
+    pub fn default_kind(&self) -> Option<&Kind> {
+        self.kinds.iter().find(|k| k.default)
+    }
+
+    /// Whether a value has the form of one of the kinds.
+    #[must_use]
+    pub fn recognises(&self, value: &str) -> bool {
+        self.kinds.iter().any(|kind| kind.fits(value))
+    }
+}

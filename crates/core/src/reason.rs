@@ -1,0 +1,92 @@
+//! Why a decision came out as it did. The names are those of `latchkey.v1.Reason`, which profiles use too.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! reasons {
+    ($($variant:ident = $name:literal, $message:literal;)*) => {
+        /// Why a call was denied.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $(#[doc = $message] $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the contract's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The contract's name for it (`MISSING_CREDENTIAL`).
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// A sentence for people, where nothing more particular is known.
+            #[must_use]
+            pub fn message(self) -> &'static str {
+                match self { $(Self::$variant => $message,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    MissingCredential = "MISSING_CREDENTIAL", "No credential was sent.";
+    AmbiguousCredential = "AMBIGUOUS_CREDENTIAL", "More than one credential was sent.";
+    InvalidCredential = "INVALID_CREDENTIAL", "The credential is not valid.";
+    Revoked = "REVOKED", "The credential has been revoked.";
+    Expired = "EXPIRED", "The credential has expired.";
+    TenantRequired = "TENANT_REQUIRED", "The request does not name its tenant.";
+    TenantMismatch = "TENANT_MISMATCH", "The credential does not belong to the tenant that the request names.";
+    TenantSuspended = "TENANT_SUSPENDED", "The tenant is suspended.";
+    EnvironmentMismatch = "ENVIRONMENT_MISMATCH", "The credential belongs to another environment.";
+    InsufficientScope = "INSUFFICIENT_SCOPE", "The credential lacks a scope that is needed here.";
+    ResourceMismatch = "RESOURCE_MISMATCH", "The credential is confined to another resource.";
+    NetworkNotAllowed = "NETWORK_NOT_ALLOWED", "The credential may not be used from this network.";
+    RouteNotAllowed = "ROUTE_NOT_ALLOWED", "This route is not open to the credential.";
+    RateLimited = "RATE_LIMITED", "Too many requests.";
+    Disabled = "DISABLED", "The credential is switched off.";
+}
+
+impl Reason {
+    /// Whether the caller isn't known (HTTP 401), as against known and not allowed (403).
+    #[must_use]
+    pub fn unauthenticated(self) -> bool {
+        match self {
+            Self::MissingCredential
+            | Self::AmbiguousCredential
+            | Self::InvalidCredential
+            | Self::Revoked
+            | Self::Expired
+            | Self::Disabled
+            | Self::TenantRequired
+            | Self::EnvironmentMismatch => true,
+            Self::TenantMismatch
+            | Self::TenantSuspended
+            | Self::InsufficientScope
+            | Self::ResourceMismatch
+            | Self::NetworkNotAllowed
+            | Self::RouteNotAllowed
+            | Self::RateLimited => false,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no reason's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a reason")]
+pub struct NotAReason;
+
+impl FromStr for Reason {
+    type Err = NotAReason;
+
+    fn from_str(name: &str) -> Result<Self, NotAReason> {
+        Self::ALL.iter().copied().find(|r| r.name() == name).ok_or(NotAReason)
+    }
+}

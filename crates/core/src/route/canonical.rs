@@ -1,0 +1,148 @@
+//! One form for a path (RFC 3986 section 6.2.2, and stricter): percent-encoding undone where it hides
+//! nothing, dot segments resolved, empty segments and path parameters dropped, no slash at the end.
+
+use std::borrow::Cow;
+
+/// A path that different servers would read differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsafePath {
+    /// It doesn't begin with a slash.
+    #[error("the path does not begin with a slash")]
+    NotAbsolute,
+    /// A percent sign without two hexadecimal digits.
+    #[error("the path has a broken percent-encoding")]
+    Encoding,
+    /// An encoded slash or backslash, a raw backslash, `#`, or a control character.
+    #[error("the path has a character that servers read differently")]
+    Character,
+    /// `..` together with empty segments or parameters, or above the root.
+    #[error("the path has dot segments that servers resolve differently")]
+    Dots,
+}
+
+/// The canonical form of a path; a query behind a `?` is cut off. What is canonical already is borrowed.
+pub fn canonical(raw: &str) -> Result<Cow<'_, str>, UnsafePath> {
+    let path = raw.split_once('?').map_or(raw, |(path, _)| path);
+    if !path.starts_with('/') {
+        return Err(UnsafePath::NotAbsolute);
+    }
+    if is_canonical(path) {
+        return Ok(Cow::Borrowed(path));
+    }
+    resolve(&decode(path)?).map(Cow::Owned)
+}
+
+/// Whether nothing has to be done: the usual case, told in one walk.
+fn is_canonical(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~!$&'()*+,=:@".contains(&b);
+    let pairs = bytes.windows(2).any(|w| matches!(w, b"//" | b"/."));
+    bytes.iter().all(|b| plain(*b)) && !pairs && (bytes.len() == 1 || !path.ends_with('/'))
+}
+
+/// Undoes the encoding of unreserved characters, and writes every other one in one way.
+fn decode(path: &str) -> Result<String, UnsafePath> {
+    let mut out = String::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        let (byte, encoded) = match byte {
+            b'%' => (escaped(&mut bytes)?, true),
+            raw => (raw, false),
+        };
+        match byte {
+            0..=0x1f | 0x7f | b'\\' => return Err(UnsafePath::Character),
+            b'/' if encoded => return Err(UnsafePath::Character),
+            b'#' if !encoded => return Err(UnsafePath::Character),
+            b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => out.push(char::from(b)),
+            b if !encoded && b.is_ascii_graphic() => out.push(char::from(b)),
+            b => out.push_str(&format!("%{b:02X}")),
+        }
+    }
+    Ok(out)
+}
+
+fn escaped(bytes: &mut std::str::Bytes<'_>) -> Result<u8, UnsafePath> {
+    let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or(UnsafePath::Encoding);
+    let (high, low) = (digit()?, digit()?);
+    u8::try_from(high * 16 + low).map_err(|_| UnsafePath::Encoding)
+}
+
+/// Resolves dot segments, where every server would resolve them alike.
+fn resolve(path: &str) -> Result<String, UnsafePath> {
+    let inner = path.strip_suffix('/').unwrap_or(path);
+    let segments: Vec<&str> = inner.split('/').skip(1).collect();
+    let name = |s: &str| s.split(';').next().map_or(0, str::len);
+    let dotted = segments.iter().any(|s| matches!(&s[..name(s)], "." | ".."));
+    // An encoded semicolon counts too: some servers cut parameters after decoding.
+    let odd = segments.iter().any(|s| s.is_empty() || s.contains(';') || s.contains("%3B"));
+    if dotted && odd {
+        return Err(UnsafePath::Dots);
+    }
+    let mut kept: Vec<&str> = Vec::with_capacity(segments.len());
+    for segment in segments {
+        match &segment[..name(segment)] {
+            "" | "." => {}
+            ".." => drop(kept.pop().ok_or(UnsafePath::Dots)?),
+            name => kept.push(name),
+        }
+    }
+    Ok(format!("/{}", kept.join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_path_is_borrowed() {
+        for path in ["/", "/v1/payments", "/v1/a.b/c_d-e~f:g@h"] {
+            assert!(matches!(canonical(path), Ok(Cow::Borrowed(p)) if p == path), "{path}");
+        }
+        assert_eq!(canonical("/v1/x?y=/../z").unwrap(), "/v1/x");
+    }
+
+    #[test]
+    fn spellings_of_one_path_become_one() {
+        for path in [
+            "/admin/x",
+            "//admin//x",
+            "/admin/x/",
+            "/%61dmin/x",
+            "/a/../admin/x",
+            "/./admin/./x",
+            "/admin;v=1/x",
+            "/admin/%78",
+        ] {
+            assert_eq!(canonical(path).as_deref(), Ok("/admin/x"), "{path}");
+        }
+        assert_eq!(canonical("/caf%c3%a9").unwrap(), canonical("/café").unwrap());
+        assert_eq!(canonical("/%252e%252e/x").unwrap(), "/%252e%252e/x");
+    }
+
+    #[test]
+    fn what_servers_read_differently_is_refused() {
+        use UnsafePath::{Character, Dots, Encoding, NotAbsolute};
+        for (path, why) in [
+            ("", NotAbsolute),
+            ("*", NotAbsolute),
+            ("admin", NotAbsolute),
+            ("/a%2fb", Character),
+            ("/a%5Cb", Character),
+            ("/a\\b", Character),
+            ("/a%00", Character),
+            ("/a#b", Character),
+            ("/a%0d%0a", Character),
+            ("/a%", Encoding),
+            ("/a%4", Encoding),
+            ("/a%zz", Encoding),
+            ("/..", Dots),
+            ("/a/../../b", Dots),
+            ("/a//../b", Dots),
+            ("/a/..;/b", Dots),
+            ("/a/..%3B/b", Dots),
+            ("/a;/../b", Dots),
+        ] {
+            assert_eq!(canonical(path), Err(why), "{path}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Scopes: a profile's catalogue gives each a number, so that a set of them is a row of bits and "has
+//! all of these" is a comparison of words. Names are exact and case-sensitive; only declared aliases match.
+
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
+/// A scope's number in its profile's catalogue. Numbers follow the order of the canonical names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeId(pub u16);
+
+/// A set of scopes of one catalogue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopeSet(SmallVec<[u64; 2]>);
+
+impl ScopeSet {
+    /// Adds one.
+    pub fn insert(&mut self, scope: ScopeId) {
+        let (word, bit) = Self::place(scope);
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= bit;
+    }
+
+    /// Whether it is in the set.
+    #[must_use]
+    pub fn contains(&self, scope: ScopeId) -> bool {
+        let (word, bit) = Self::place(scope);
+        self.0.get(word).is_some_and(|w| w & bit != 0)
+    }
+
+    /// Whether everything of `other` is in this set.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.words().enumerate().all(|(i, w)| w & !self.word(i) == 0)
+    }
+
+    /// Whether anything of `other` is in this set.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        other.words().enumerate().any(|(i, w)| w & self.word(i) != 0)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(other.words().enumerate().map(|(i, w)| w & self.word(i)).collect())
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.words().enumerate().map(|(i, w)| w & !other.word(i)).collect())
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words().all(|w| w == 0)
+    }
+
+    /// The scopes in it, in order.
+    pub fn iter(&self) -> impl Iterator<Item = ScopeId> + '_ {
+        (0u16..).zip(self.words()).flat_map(|(i, w)| {
+            (0..64u16).filter(move |b| w & (1 << b) != 0).map(move |b| ScopeId(i * 64 + b))
+        })
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().copied()
+    }
+
+    fn word(&self, index: usize) -> u64 {
+        self.0.get(index).copied().unwrap_or_default()
+    }
+
+    fn place(scope: ScopeId) -> (usize, u64) {
+        (usize::from(scope.0 / 64), 1 << (scope.0 % 64))
+    }
+}
+
+impl FromIterator<ScopeId> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = ScopeId>>(scopes: I) -> Self {
+        let mut set = Self::default();
+        scopes.into_iter().for_each(|s| set.insert(s));
+        set
+    }
+}
+
+/// A scope as a profile declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeEntry {
+    /// The canonical name.
+    pub name: Box<str>,
+    /// For people.
+    pub description: Box<str>,
+    /// Other names for the same.
+    pub aliases: Vec<Box<str>>,
+}
+
+/// Two scopes, or a scope and an alias, with one name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the scope or alias {0:?} is declared twice")]
+pub struct DoubleScope(pub Box<str>);
+
+/// Every scope that a profile knows.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    entries: Vec<ScopeEntry>,
+    by_name: HashMap<Box<str>, ScopeId>,
+}
+
+impl Catalogue {
+    /// Numbers the scopes by the order of their names.
+    pub fn new(mut entries: Vec<ScopeEntry>) -> Result<Self, DoubleScope> {
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut by_name = HashMap::new();
+        for (number, entry) in (0u16..).zip(&entries) {
+            for name in std::iter::once(&entry.name).chain(&entry.aliases) {
+                if by_name.insert(name.clone(), ScopeId(number)).is_some() {
+                    return Err(DoubleScope(name.clone()));
+                }
+            }
+        }
+        Ok(Self { entries, by_name })
+    }
+
+    /// The scope of this name or alias.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<ScopeId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The canonical name.
+    #[must_use]
+    pub fn name(&self, scope: ScopeId) -> &str {
+        self.entries.get(usize::from(scope.0)).map_or("", |e| &e.name)
+    }
+
+    /// Every scope.
+    #[must_use]
+    pub fn all(&self) -> ScopeSet {
+        (0u16..).zip(&self.entries).map(|(n, _)| ScopeId(n)).collect()
+    }
+
+    /// The canonical names of a set, sorted.
+    pub fn names<'a>(&'a self, set: &'a ScopeSet) -> impl Iterator<Item = &'a str> {
+        set.iter().map(|s| self.name(s))
+    }
+
+    /// The set of these names; those that mean nothing (any more) are left out.
+    #[must_use]
+    pub fn known<S: AsRef<str>>(&self, names: &[S]) -> ScopeSet {
+        names.iter().filter_map(|n| self.find(n.as_ref())).collect()
+    }
+
+    /// The declared entries, sorted by name.
+    #[must_use]
+    pub fn entries(&self) -> &[ScopeEntry] {
+        &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue(names: usize) -> Catalogue {
+        let entry = |n: usize| ScopeEntry {
+            name: format!("scope.{n:04}").into(),
+            description: "".into(),
+            aliases: vec![format!("alias.{n:04}").into()],
+        };
+        Catalogue::new((0..names).map(entry).collect()).unwrap()
+    }
+
+    #[test]
+    fn an_alias_is_the_scope_itself() {
+        let scopes = catalogue(200);
+        assert_eq!(scopes.find("alias.0150"), scopes.find("scope.0150"));
+        assert_eq!(scopes.find("Scope.0150"), None);
+        assert_eq!(scopes.find("scope"), None);
+    }
+
+    #[test]
+    fn a_set_covers_what_it_has_and_nothing_more() {
+        let scopes = catalogue(200);
+        let some = scopes.known(&["scope.0001", "scope.0130"]);
+        let more = scopes.known(&["scope.0001", "scope.0130", "scope.0131"]);
+        assert!(more.covers(&some) && !some.covers(&more) && some.meets(&more));
+        assert_eq!(scopes.names(&more.without(&some)).collect::<Vec<_>>(), ["scope.0131"]);
+        assert!(some.covers(&ScopeSet::default()) && !ScopeSet::default().covers(&some));
+    }
+
+    #[test]
+    fn one_name_for_two_scopes_is_refused() {
+        let entry = |name: &str, alias: &str| ScopeEntry {
+            name: name.into(),
+            description: "".into(),
+            aliases: vec![alias.into()],
+        };
+        let double = Catalogue::new(vec![entry("a", "x"), entry("b", "a")]);
+        assert_eq!(double.unwrap_err(), DoubleScope("a".into()));
+    }
+}
