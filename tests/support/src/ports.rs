@@ -1,0 +1,26 @@
+//! Free ports on loopback, from below the range that the kernel gives to outgoing connections, so that
+//! none of those takes one between its choice and its use.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const FIRST: u16 = 11_000;
+const COUNT: u32 = 20_000;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A port that nothing listens on now, and that this process hands out once.
+#[must_use]
+pub fn free_port() -> u16 {
+    // Test processes that run side by side begin at different places.
+    let start = std::process::id().wrapping_mul(7_919);
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let offset = start.wrapping_add(step) % COUNT;
+        let port = FIRST + u16::try_from(offset).expect("less than the count");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port on loopback");
+}
