@@ -31,6 +31,7 @@ impl Folder {
     }
 
     /// Writes a file into it, and answers where.
+    #[must_use]
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, text).expect("a file in the folder can be written");

@@ -1,20 +1,36 @@
 //! What tests need around Latchkey: PostgreSQL, Envoy, grpcurl, an upstream, and the built program itself,
 //! each a real process on ports and in a folder of its own. Nothing outlives the test process, however it
 //! ends. What is missing on the machine is a failure that names the line to run, never a skipped test.
-#![expect(clippy::missing_panics_doc, reason = "everything here panics where it can't do its work: it is for tests")]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "everything here panics where it can't do its work: it is for tests"
+)]
 #![expect(clippy::disallowed_methods, reason = "waiting for another process needs the real clock")]
+#![expect(clippy::print_stderr, reason = "a failed test shows what the servers printed")]
 
+mod caller;
+mod envoy;
 mod folder;
+mod grpcurl;
+mod http;
 mod keeper;
+mod latchkey;
 mod ports;
 mod postgres;
 mod process;
 mod tools;
+mod upstream;
 mod wait;
 
+pub use caller::{Caller, Sending};
+pub use envoy::{Envoy, EnvoySetup};
 pub use folder::Folder;
+pub use grpcurl::{Curled, Grpcurl};
+pub use http::{Answer, Request};
+pub use latchkey::{Latchkey, ROOT_KEY, Setup, program};
 pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::Process;
 pub use rustix::process::Signal;
+pub use upstream::{Echo, Upstream};
 pub use wait::{eventually, patiently};

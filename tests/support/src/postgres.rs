@@ -72,7 +72,7 @@ impl Postgres {
 
     /// Runs SQL in a database, and answers what psql prints, unaligned and without headings.
     pub fn sql(&self, url: &str, statements: &str) -> String {
-        let output = self.psql(url, statements).output().expect("psql starts");
+        let output = psql(url, statements).output().expect("psql starts");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{statements}: {errors}");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
@@ -137,17 +137,11 @@ impl Postgres {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn psql(&self, url: &str, statements: &str) -> Command {
-        let mut command = Command::new(tools::postgres().join("psql"));
-        command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statements, url]);
-        command
-    }
-
     fn wait(&self) {
         eventually("PostgreSQL answers", || {
             let mut server = self.server();
             assert!(server.ended().is_none(), "PostgreSQL ended:\n{}", server.log());
-            let answer = self.psql(&self.url("postgres"), "SELECT 1").output().expect("psql starts");
+            let answer = psql(&self.url("postgres"), "SELECT 1").output().expect("psql starts");
             answer.status.success().then_some(())
         });
     }
@@ -159,6 +153,12 @@ impl Drop for Postgres {
         // SIGQUIT: at once, but not without giving its shared memory back.
         self.server().end(Signal::QUIT);
     }
+}
+
+fn psql(url: &str, statements: &str) -> Command {
+    let mut command = Command::new(tools::postgres().join("psql"));
+    command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statements, url]);
+    command
 }
 
 fn user() -> Option<User> {

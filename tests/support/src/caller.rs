@@ -1,0 +1,100 @@
+//! Typed gRPC clients that send a credential as callers do.
+
+use std::time::Duration;
+
+use latchkey_proto::envoy::auth::authorization_client::AuthorizationClient;
+use latchkey_proto::v1;
+use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+use v1::audit_service_client::AuditServiceClient;
+use v1::check_service_client::CheckServiceClient;
+use v1::key_service_client::KeyServiceClient;
+use v1::profile_service_client::ProfileServiceClient;
+use v1::tenant_service_client::TenantServiceClient;
+use v1::token_service_client::TokenServiceClient;
+
+/// Sends metadata with every call.
+#[derive(Clone, Debug, Default)]
+pub struct Sending(Vec<(AsciiMetadataKey, AsciiMetadataValue)>);
+
+impl Interceptor for Sending {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        for (name, value) in &self.0 {
+            request.metadata_mut().append(name.clone(), value.clone());
+        }
+        Ok(request)
+    }
+}
+
+type Wire = InterceptedService<Channel, Sending>;
+
+/// Someone who calls Latchkey. Make one inside a test's runtime.
+#[derive(Clone, Debug)]
+pub struct Caller(Wire);
+
+impl Caller {
+    /// One that sends `authorization: Bearer CREDENTIAL`, or nothing.
+    #[must_use]
+    pub fn new(port: u16, credential: Option<&str>) -> Self {
+        let bearer = credential.map(|credential| format!("Bearer {credential}"));
+        let pair = bearer.as_deref().map(|bearer| ("authorization", bearer));
+        Self::sending(port, pair.as_slice())
+    }
+
+    /// One that sends this metadata.
+    #[must_use]
+    pub fn sending(port: u16, metadata: &[(&str, &str)]) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("an address");
+        let endpoint = endpoint.connect_timeout(Duration::from_secs(5)).timeout(Duration::from_secs(30));
+        let pairs = metadata.iter().map(|&(name, value)| {
+            let name: AsciiMetadataKey = name.parse().expect("a metadata name");
+            (name, value.parse().expect("a metadata value"))
+        });
+        Self(InterceptedService::new(endpoint.connect_lazy(), Sending(pairs.collect())))
+    }
+
+    /// `CheckService`.
+    #[must_use]
+    pub fn checks(&self) -> CheckServiceClient<Wire> {
+        CheckServiceClient::new(self.0.clone())
+    }
+
+    /// `KeyService`.
+    #[must_use]
+    pub fn keys(&self) -> KeyServiceClient<Wire> {
+        KeyServiceClient::new(self.0.clone())
+    }
+
+    /// `TenantService`.
+    #[must_use]
+    pub fn tenants(&self) -> TenantServiceClient<Wire> {
+        TenantServiceClient::new(self.0.clone())
+    }
+
+    /// `ProfileService`.
+    #[must_use]
+    pub fn profiles(&self) -> ProfileServiceClient<Wire> {
+        ProfileServiceClient::new(self.0.clone())
+    }
+
+    /// `TokenService`.
+    #[must_use]
+    pub fn tokens(&self) -> TokenServiceClient<Wire> {
+        TokenServiceClient::new(self.0.clone())
+    }
+
+    /// `AuditService`.
+    #[must_use]
+    pub fn audit(&self) -> AuditServiceClient<Wire> {
+        AuditServiceClient::new(self.0.clone())
+    }
+
+    /// Envoy's own question.
+    #[must_use]
+    pub fn envoy(&self) -> AuthorizationClient<Wire> {
+        AuthorizationClient::new(self.0.clone())
+    }
+}

@@ -1,0 +1,149 @@
+//! A real Envoy in front of an upstream, asking a Latchkey about every request by ext_authz over gRPC.
+
+use std::net::TcpStream;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::{Answer, Folder, Process, Request, Upstream, eventually, free_port, tools};
+
+/// How Envoy asks.
+#[derive(Clone, Debug)]
+pub struct EnvoySetup {
+    /// `header_map` instead of `headers`.
+    pub raw_headers: bool,
+    /// The only client headers that Latchkey gets to see; none: every one.
+    pub allowed_headers: Vec<String>,
+    /// What happens when Latchkey can't be asked.
+    pub failure_mode_allow: bool,
+    /// Bytes of the body that Latchkey gets to see; none: no body.
+    pub body: Option<u32>,
+    /// Path prefixes with context extensions of their own, before the route for everything else.
+    pub routes: Vec<(String, Vec<(String, String)>)>,
+    /// How long Envoy waits for an answer. Long, because test machines are slow.
+    pub timeout: String,
+}
+
+impl Default for EnvoySetup {
+    fn default() -> Self {
+        Self {
+            raw_headers: true,
+            allowed_headers: Vec::new(),
+            failure_mode_allow: false,
+            body: None,
+            routes: Vec::new(),
+            timeout: "5s".to_owned(),
+        }
+    }
+}
+
+impl EnvoySetup {
+    /// One more route, with context extensions.
+    #[must_use]
+    pub fn route(mut self, prefix: &str, context: &[(&str, &str)]) -> Self {
+        let context = context.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.routes.push((prefix.to_owned(), context));
+        self
+    }
+
+    fn routes(&self) -> Value {
+        let special = self.routes.iter().map(|(prefix, context)| {
+            let context: serde_json::Map<String, Value> =
+                context.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            json!({
+                "match": { "prefix": prefix },
+                "route": { "cluster": "upstream" },
+                "typed_per_filter_config": { "envoy.filters.http.ext_authz": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute",
+                    "check_settings": { "context_extensions": context },
+                } },
+            })
+        });
+        let rest = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
+        special.chain([rest]).collect()
+    }
+
+    fn allowed(&self) -> Value {
+        if self.allowed_headers.is_empty() {
+            return Value::Null;
+        }
+        let patterns: Vec<Value> =
+            self.allowed_headers.iter().map(|name| json!({ "exact": name, "ignore_case": true })).collect();
+        json!({ "patterns": patterns })
+    }
+
+    fn body(&self) -> Value {
+        self.body
+            .map_or(Value::Null, |most| json!({ "max_request_bytes": most, "allow_partial_message": true }))
+    }
+
+    fn render(&self, front: u16, latchkey: u16, upstream: u16) -> String {
+        let values = [
+            ("$FRONT", json!(front)),
+            ("$ROUTES", self.routes()),
+            ("$FAILURE_MODE_ALLOW", json!(self.failure_mode_allow)),
+            ("$ENCODE_RAW_HEADERS", json!(self.raw_headers)),
+            ("$ALLOWED_HEADERS", self.allowed()),
+            ("$WITH_REQUEST_BODY", self.body()),
+            ("$TIMEOUT", json!(self.timeout)),
+            ("$UPSTREAM", json!(upstream)),
+            ("$LATCHKEY", json!(latchkey)),
+        ];
+        let template = include_str!("../envoy.yaml").to_owned();
+        values.iter().fold(template, |text, (word, value)| text.replace(word, &value.to_string()))
+    }
+}
+
+/// A running Envoy with its upstream.
+#[derive(Debug)]
+pub struct Envoy {
+    process: Process,
+    port: u16,
+    upstream: Upstream,
+    _folder: Folder,
+}
+
+impl Envoy {
+    /// Starts one that asks the Latchkey at this gRPC port.
+    #[must_use]
+    pub fn start(latchkey: u16, setup: &EnvoySetup) -> Self {
+        let (folder, upstream, port) = (Folder::new("envoy"), Upstream::start(), free_port());
+        let config = folder.write("envoy.yaml", &setup.render(port, latchkey, upstream.port()));
+        let mut command =
+            Command::new(std::env::var_os("LATCHKEY_ENVOY").map_or_else(|| tools::tool("envoy"), Into::into));
+        command
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"])
+            .arg("-c")
+            .arg(config);
+        let mut process = Process::start(&mut command, &folder, "envoy");
+        eventually("Envoy listens", || {
+            assert!(process.ended().is_none(), "Envoy ended:\n{}", process.log());
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Self { process, port, upstream, _folder: folder }
+    }
+
+    /// Sends a request through it.
+    #[must_use]
+    pub fn send(&self, request: &Request) -> Answer {
+        request.send(self.port)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The service behind it.
+    #[must_use]
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// What it has printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}

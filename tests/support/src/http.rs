@@ -1,0 +1,127 @@
+//! HTTP/1.1 to the byte: what is sent is exactly what the test says, good or bad, and the answer is told
+//! whole. A library would mend the very requests that an attacker sends.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A request, as bytes.
+#[derive(Clone, Debug)]
+pub struct Request {
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A GET of this target to this host.
+    #[must_use]
+    pub fn get(host: &str, target: &str) -> Self {
+        Self::new("GET", host, target)
+    }
+
+    /// Any method.
+    #[must_use]
+    pub fn new(method: &str, host: &str, target: &str) -> Self {
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+        Self { head: head.into_bytes(), body: Vec::new() }
+    }
+
+    /// One more header line.
+    #[must_use]
+    pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.line(&[name.as_bytes(), b": ", value.as_ref()].concat())
+    }
+
+    /// One more line of the head, whatever it is.
+    #[must_use]
+    pub fn line(mut self, line: &[u8]) -> Self {
+        self.head.extend_from_slice(line);
+        self.head.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// A body, with its length and type.
+    #[must_use]
+    pub fn json(mut self, body: &str) -> Self {
+        self.body = body.as_bytes().to_vec();
+        let length = body.len().to_string();
+        self.header("content-type", "application/json").header("content-length", length)
+    }
+
+    /// Sends it to a port of this machine and reads the answer.
+    #[must_use]
+    pub fn send(&self, port: u16) -> Answer {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("something listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+        let bytes = [self.head.as_slice(), b"\r\n", &self.body].concat();
+        // Who refuses an overlong request may close before it has read all of it.
+        let _ = stream.write_all(&bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        Answer::parse(&answer)
+    }
+}
+
+/// An answer. Status 0 is a connection that was closed without one.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case, and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let Some(end) = end else { return Self { status: 0, headers: Vec::new(), body: String::new() } };
+        let head = String::from_utf8_lossy(&bytes[..end]);
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let mut answer = Self { status, headers, body: String::new() };
+        let rest = &bytes[end + 4..];
+        let chunked = answer.header("transfer-encoding") == Some("chunked");
+        let body = if chunked { unchunk(rest) } else { rest.to_vec() };
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+        answer
+    }
+
+    /// The value of the only header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(have, _)| have == name);
+        let first = values.next()?;
+        assert!(values.next().is_none(), "{name} stands twice: {:?}", self.headers);
+        Some(&first.1)
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+/// A body that came in chunks.
+pub(crate) fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size =
+            std::str::from_utf8(&rest[..line]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let from = line + 2;
+        match size {
+            Some(size) if size > 0 && rest.len() >= from + size + 2 => {
+                whole.extend_from_slice(&rest[from..from + size]);
+                rest = &rest[from + size + 2..];
+            }
+            Some(_) | None => break,
+        }
+    }
+    whole
+}

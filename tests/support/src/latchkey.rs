@@ -1,0 +1,232 @@
+//! The built program, as its users run it: a process with settings in its environment, its own ports and
+//! its own folder.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{Answer, Caller, Folder, Process, Request, Signal, eventually, free_port, tools};
+
+/// The operator's key that every Latchkey of the tests is given.
+pub const ROOT_KEY: &str = "root-key-of-the-tests-0123456789abcdef";
+const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// What a Latchkey is started with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    database: Option<String>,
+    profiles: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let environment = [("LATCHKEY_ROOT_KEY", ROOT_KEY), ("RUST_LOG", "latchkey=debug")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Self { database: None, profiles: Vec::new(), environment }
+    }
+}
+
+impl Setup {
+    /// On this database instead of the embedded one.
+    #[must_use]
+    pub fn database(mut self, url: &str) -> Self {
+        self.database = Some(url.to_owned());
+        self.environment("LATCHKEY_MASTER_KEY", MASTER_KEY)
+    }
+
+    /// With a profile applied at the start.
+    #[must_use]
+    pub fn profile(mut self, name: &str, document: &str) -> Self {
+        self.profiles.push((format!("{name}.toml"), document.to_owned()));
+        self
+    }
+
+    /// With a profile that ships.
+    #[must_use]
+    pub fn shipped(self, name: &str) -> Self {
+        let path = tools::workspace().join("profiles").join(format!("{name}.toml"));
+        let document = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        self.profile(name, &document)
+    }
+
+    /// With a setting; an empty value takes it away.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(have, _)| have != name);
+        if !value.is_empty() {
+            self.environment.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// Starts it, and waits until it is ready.
+    #[must_use]
+    pub fn start(self) -> Latchkey {
+        let latchkey = self.launch();
+        latchkey.ready();
+        latchkey
+    }
+
+    /// Starts it, ready or not.
+    #[must_use]
+    pub fn launch(self) -> Latchkey {
+        let folder = Folder::new("latchkey");
+        let (grpc, http) = (free_port(), free_port());
+        let sqlite = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
+        let mut environment = self.environment;
+        environment.push(("LATCHKEY_GRPC_ADDR".to_owned(), format!("127.0.0.1:{grpc}")));
+        environment.push(("LATCHKEY_HTTP_ADDR".to_owned(), format!("127.0.0.1:{http}")));
+        environment.push(("LATCHKEY_DATABASE_URL".to_owned(), self.database.unwrap_or(sqlite)));
+        if !self.profiles.is_empty() {
+            let profiles = folder.path().join("profiles");
+            std::fs::create_dir(&profiles).expect("a folder can be made");
+            for (name, document) in &self.profiles {
+                let _ = folder.write(&format!("profiles/{name}"), document);
+            }
+            environment.push(("LATCHKEY_PROFILES".to_owned(), profiles.display().to_string()));
+        }
+        let process = Mutex::new(run(&folder, &environment));
+        Latchkey { process, folder, environment, grpc, http }
+    }
+}
+
+/// A running Latchkey.
+#[derive(Debug)]
+pub struct Latchkey {
+    process: Mutex<Process>,
+    folder: Folder,
+    environment: Vec<(String, String)>,
+    grpc: u16,
+    http: u16,
+}
+
+impl Latchkey {
+    /// Where it answers gRPC.
+    #[must_use]
+    pub fn grpc(&self) -> u16 {
+        self.grpc
+    }
+
+    /// Where it answers HTTP.
+    #[must_use]
+    pub fn http(&self) -> u16 {
+        self.http
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process().pid()
+    }
+
+    /// Everything it has printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process().log()
+    }
+
+    /// Someone who calls it with this credential.
+    #[must_use]
+    pub fn caller(&self, credential: &str) -> Caller {
+        Caller::new(self.grpc, Some(credential))
+    }
+
+    /// The operator.
+    #[must_use]
+    pub fn operator(&self) -> Caller {
+        self.caller(ROOT_KEY)
+    }
+
+    /// Someone without a credential.
+    #[must_use]
+    pub fn stranger(&self) -> Caller {
+        Caller::new(self.grpc, None)
+    }
+
+    /// GET of a page of its HTTP port; status 0 where nothing listens.
+    #[must_use]
+    pub fn page(&self, path: &str) -> Answer {
+        if std::net::TcpStream::connect(("127.0.0.1", self.http)).is_err() {
+            return Answer { status: 0, headers: Vec::new(), body: String::new() };
+        }
+        Request::get("127.0.0.1", path).send(self.http)
+    }
+
+    /// Waits until it is ready.
+    pub fn ready(&self) {
+        eventually("Latchkey is ready", || {
+            let ended = self.process().ended();
+            assert!(ended.is_none(), "Latchkey ended, {ended:?}:\n{}", self.log());
+            (self.page("/readyz").status == 200).then_some(())
+        });
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process().signal(signal);
+    }
+
+    /// Waits for its end.
+    #[must_use]
+    pub fn wait(&self) -> ExitStatus {
+        self.process().wait()
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.process().ended()
+    }
+
+    /// Kills it, with no chance to tidy up.
+    pub fn kill(&self) {
+        self.process().end(Signal::KILL);
+    }
+
+    /// Starts it again with the same settings, ports and data, and waits until it is ready.
+    pub fn restart(&self) {
+        *self.process() = run(&self.folder, &self.environment);
+        self.ready();
+    }
+
+    /// The folder that it runs in.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Latchkey {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- Latchkey printed:\n{}", self.log());
+        }
+    }
+}
+
+/// The built program of the same cargo profile as the test that runs.
+#[must_use]
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let folder = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+    let program = folder.join("latchkey");
+    assert!(program.is_file(), "{} is missing: run cargo build", program.display());
+    program
+}
+
+fn run(folder: &Folder, environment: &[(String, String)]) -> Process {
+    let mut command = Command::new(program());
+    command.args(["serve", "--migrate"]).current_dir(folder.path());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LATCHKEY_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    Process::start(&mut command, folder, "latchkey")
+}
