@@ -46,7 +46,8 @@ impl Setup {
     #[must_use]
     pub fn shipped(self, name: &str) -> Self {
         let path = tools::workspace().join("profiles").join(format!("{name}.toml"));
-        let document = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let document =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         self.profile(name, &document)
     }
 
