@@ -1,1 +1,62 @@
-//! Pending.
+//! Making a key's value: prefix, random characters, perhaps a checksum. The randomness is the caller's.
+
+use rand::{Rng, RngExt as _};
+
+use crate::kind::{BASE62, Encoding, Kind, checksum};
+use crate::secret::PlainKey;
+
+/// A new value of this kind behind this prefix.
+pub fn mint(kind: &Kind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
+    let characters = kind.encoding.characters(kind.bytes);
+    let mut value = String::with_capacity(prefix.len() + characters + 6);
+    value.push_str(prefix);
+    let alphabet = alphabet(kind.encoding);
+    for _ in 0..characters {
+        value.push(char::from(alphabet[random.random_range(0..alphabet.len())]));
+    }
+    if kind.checksum {
+        value.extend(checksum(&value).map(char::from));
+    }
+    PlainKey::new(value)
+}
+
+fn alphabet(encoding: Encoding) -> &'static [u8] {
+    match encoding {
+        Encoding::Hex => b"0123456789abcdef",
+        Encoding::Base62 => BASE62,
+        Encoding::Base64Url => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::kind::Prefixes;
+    use crate::scope::ScopeSet;
+
+    #[test]
+    fn what_is_minted_has_its_kinds_form() {
+        let mut random = rand::rngs::StdRng::from_seed([3; 32]);
+        for (encoding, length) in [(Encoding::Hex, 64), (Encoding::Base62, 43), (Encoding::Base64Url, 43)] {
+            for checksum in [false, true] {
+                let kind = Kind {
+                    name: "k".into(),
+                    default: true,
+                    prefixes: Prefixes::Same("p_".into()),
+                    encoding,
+                    bytes: 32,
+                    checksum,
+                    retrievable: false,
+                    bindings: vec![],
+                    most: ScopeSet::default(),
+                    default_scopes: ScopeSet::default(),
+                };
+                let (one, two) = (mint(&kind, "p_", &mut random), mint(&kind, "p_", &mut random));
+                assert!(kind.fits(one.reveal()) && one.reveal() != two.reveal());
+                assert_eq!(one.reveal().len(), 2 + length + if checksum { 6 } else { 0 });
+            }
+        }
+    }
+}

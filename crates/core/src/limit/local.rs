@@ -1,1 +1,140 @@
+//! Buckets in this process. Every bucket of a call is looked at and charged under locks taken together, so
+//! that several are charged or none, exactly, however many calls come at once. Shards keep calls of
+//! different subjects out of each other's way.
 
+mod bucket;
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
+
+use self::bucket::Bucket;
+use super::{BucketId, Demand, Level, Levels, Per, Spending};
+use crate::ports::Limiter;
+use crate::time::{Moment, Tick};
+use crate::trouble::Trouble;
+
+const SHARDS: usize = 64;
+/// Buckets that a shard holds before it looks for full ones to drop.
+const SWEEP_FROM: usize = 1_024;
+/// Address buckets in a shard: strangers can make those, so their number has an end (a million in all).
+const MOST_ADDRESSES: usize = 16_384;
+
+struct Shard {
+    buckets: HashMap<BucketId, Bucket, foldhash::fast::RandomState>,
+    sweep_at: usize,
+}
+
+impl Shard {
+    fn bucket(&mut self, demand: &Demand, now: Tick) -> &mut Bucket {
+        if self.buckets.len() >= self.sweep_at && !self.buckets.contains_key(&demand.bucket) {
+            self.sweep(now);
+        }
+        self.buckets.entry(demand.bucket).or_insert_with(|| Bucket::full(demand, now))
+    }
+
+    /// Drops what is full again, which no one can tell from what was never there; and, where strangers'
+    /// addresses still crowd it, half of those.
+    fn sweep(&mut self, now: Tick) {
+        self.buckets.retain(|_, bucket| !bucket.is_full(now));
+        let addresses = self.buckets.keys().filter(|id| id.per == Per::Ip).count();
+        if addresses > MOST_ADDRESSES {
+            let mut keep = false;
+            self.buckets.retain(|id, _| {
+                keep = !keep;
+                keep || id.per != Per::Ip
+            });
+        }
+        self.sweep_at = SWEEP_FROM.max(self.buckets.len() * 2);
+    }
+}
+
+/// Counts in memory. A restart begins with full buckets.
+pub struct LocalLimiter {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: foldhash::fast::RandomState,
+}
+
+impl Default for LocalLimiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LocalLimiter {
+    /// With every bucket full.
+    #[must_use]
+    pub fn new() -> Self {
+        let shard = || Mutex::new(Shard { buckets: HashMap::default(), sweep_at: SWEEP_FROM });
+        let hasher = foldhash::fast::RandomState::default();
+        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher }
+    }
+
+    /// Buckets that are remembered now; full ones need not be.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.shards.iter().map(|s| lock(s).buckets.len()).sum()
+    }
+
+    /// Takes from every bucket or from none; see [`Limiter::spend`].
+    #[must_use]
+    pub fn take(&self, demands: &[Demand], cost: u32, look: bool, now: Tick) -> Spending {
+        let places: SmallVec<[usize; 4]> = demands.iter().map(|d| self.place(d)).collect();
+        let mut order = places.clone();
+        order.sort_unstable();
+        order.dedup();
+        // Always locked in ascending order: two calls can't wait for each other.
+        let mut held: SmallVec<[MutexGuard<'_, Shard>; 4]> =
+            order.iter().map(|place| lock(&self.shards[*place])).collect();
+        let at = |n: usize| order.binary_search(&places[n]).unwrap_or_default();
+        let cost = u64::from(cost);
+
+        let mut granted = true;
+        for (n, demand) in demands.iter().enumerate() {
+            let bucket = held[at(n)].bucket(demand, now);
+            bucket.settle(demand, now);
+            granted &= bucket.has(cost);
+        }
+        let charge = if granted && !look { cost } else { 0 };
+        let mut levels = Levels::new();
+        for (n, demand) in demands.iter().enumerate() {
+            let bucket = held[at(n)].bucket(demand, now);
+            bucket.take(charge);
+            levels.push(bucket.level(demand, cost, now));
+        }
+        levels.sort_by_key(tightness);
+        Spending { granted, levels }
+    }
+
+    fn place(&self, demand: &Demand) -> usize {
+        let hash = self.hasher.hash_one(demand.bucket) % SHARDS as u64;
+        usize::try_from(hash).unwrap_or_default()
+    }
+}
+
+/// The bucket that one has to wait for longest comes first, then the one with least left.
+fn tightness(level: &Level) -> (std::cmp::Reverse<std::time::Duration>, u64, u64) {
+    (std::cmp::Reverse(level.retry), level.remaining, level.limit)
+}
+
+/// A panic elsewhere leaves whole buckets behind, since none is written in two steps.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Limiter for LocalLimiter {
+    async fn spend(
+        &self,
+        demands: &[Demand],
+        cost: u32,
+        look: bool,
+        now: Moment,
+    ) -> Result<Spending, Trouble> {
+        Ok(self.take(demands, cost, look, now.tick))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ impl Classes {
 
     /// The class that applies where no other does; none: no limit.
     #[must_use]
-    pub fn default(&self) -> Option<ClassId> {
+    pub fn fallback(&self) -> Option<ClassId> {
         self.find(DEFAULT_CLASS)
     }
 

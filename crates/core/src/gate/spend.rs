@@ -1,0 +1,125 @@
+//! Has it any quota left? Every bucket of the call at once, all or none. What comes before has allowed the
+//! call already, so a forbidden one costs nothing.
+
+use super::{Case, Gate, Judged};
+use crate::access::ClassChoice;
+use crate::decision::{Denial, Permit};
+use crate::limit::{ClassId, Demands, Subjects, When, ceil_seconds, demands};
+use crate::policy::Policy;
+use crate::ports::Limiter;
+use crate::reason::Reason;
+use crate::route::Route;
+use crate::trouble::Trouble;
+
+/// Whether a denial means that a credential was tried and was no good.
+pub(super) fn counts_as_attempt(reason: Reason) -> bool {
+    match reason {
+        Reason::MissingCredential
+        | Reason::AmbiguousCredential
+        | Reason::InvalidCredential
+        | Reason::Revoked
+        | Reason::Expired
+        | Reason::Disabled => true,
+        Reason::TenantRequired
+        | Reason::TenantMismatch
+        | Reason::TenantSuspended
+        | Reason::EnvironmentMismatch
+        | Reason::InsufficientScope
+        | Reason::ResourceMismatch
+        | Reason::NetworkNotAllowed
+        | Reason::RouteNotAllowed
+        | Reason::RateLimited => false,
+    }
+}
+
+impl<L: Limiter> Gate<L> {
+    /// The end of the line: takes the call's tokens, and makes its permit.
+    pub(super) async fn spend(
+        &self,
+        case: &mut Case<'_, '_>,
+        policy: &Policy,
+        route: Option<&Route>,
+    ) -> Result<Judged<Permit>, Trouble> {
+        let class = match class(case, policy, route) {
+            Ok(class) => class,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        let demands = wanted(case, policy, class, When::Allowed);
+        if demands.is_empty() {
+            case.trail.pass("rate_limit", || "no bucket applies".to_owned());
+            return Ok(Ok(Permit::new()));
+        }
+        let (cost, look) = (case.access.cost, case.access.dry_run);
+        let spending = self.parts.limiter.spend(&demands, cost, look, case.now).await?;
+        case.seen.levels = spending.levels;
+        if !spending.granted {
+            return Ok(Err(limited(case)));
+        }
+        let left = case.seen.levels.first().map_or(0, |l| l.remaining);
+        case.trail.pass("rate_limit", || format!("{left} left in the tightest bucket"));
+        Ok(Ok(Permit::new()))
+    }
+
+    /// Looks at the buckets of a call that was denied for another reason, and takes nothing.
+    pub(super) async fn look(&self, case: &mut Case<'_, '_>) -> Result<(), Trouble> {
+        let Some(policy) = case.seen.policy.clone() else { return Ok(()) };
+        let route = case.seen.route.and_then(|number| policy.routes.get(number));
+        let Ok(class) = class(case, &policy, route) else { return Ok(()) };
+        let demands = wanted(case, &policy, class, When::Allowed);
+        if !demands.is_empty() {
+            case.seen.levels = self.parts.limiter.spend(&demands, 0, true, case.now).await?.levels;
+        }
+        Ok(())
+    }
+
+    /// Counts a failed attempt; answers the denial that takes its place when there were too many.
+    pub(super) async fn attempt(&self, case: &mut Case<'_, '_>) -> Result<Option<Denial>, Trouble> {
+        let Some(policy) = case.seen.policy.clone() else { return Ok(None) };
+        let route = case.seen.route.and_then(|number| policy.routes.get(number));
+        let class = class(case, &policy, route).ok().flatten();
+        let demands = wanted(case, &policy, class, When::Unauthenticated);
+        if demands.is_empty() {
+            return Ok(None);
+        }
+        let spending = self.parts.limiter.spend(&demands, 1, case.access.dry_run, case.now).await?;
+        if spending.granted {
+            return Ok(None);
+        }
+        case.seen.levels = spending.levels;
+        Ok(Some(limited(case)))
+    }
+}
+
+fn limited(case: &mut Case<'_, '_>) -> Denial {
+    let wait = case.seen.levels.first().map_or(0, |l| ceil_seconds(l.retry));
+    let denial = Denial::saying(Reason::RateLimited, format!("Too many requests. Retry after {wait} s."));
+    case.trail.fail("rate_limit", denial)
+}
+
+/// The class of a call; none: nothing limits it. One that the profile doesn't have is denied: whoever
+/// configured it meant some limit.
+fn class(case: &mut Case<'_, '_>, policy: &Policy, route: Option<&Route>) -> Judged<Option<ClassId>> {
+    let own = route.and_then(|r| r.class);
+    let named = match case.access.class {
+        ClassChoice::Always(name) => Some(name),
+        ClassChoice::Otherwise(name) if own.is_none() => Some(name),
+        ClassChoice::Route | ClassChoice::Otherwise(_) => None,
+    };
+    let Some(name) = named else { return Ok(own.or_else(|| policy.classes.fallback())) };
+    policy.classes.find(name).map(Some).ok_or_else(|| {
+        let message = format!("The profile has no rate class {name:?}.");
+        case.trail.fail("rate_limit", Denial::saying(Reason::RouteNotAllowed, message))
+    })
+}
+
+fn wanted(case: &Case<'_, '_>, policy: &Policy, class: Option<ClassId>, when: When) -> Demands {
+    let Some(class) = class else { return Demands::new() };
+    let principal = case.seen.principal.as_ref();
+    let plan = principal.and_then(|p| p.tenant.plan.as_ref()).and_then(|name| policy.plans.get(name));
+    let whose = Subjects {
+        key: principal.map(|p| &p.key.record),
+        tenant: principal.map(|p| (&*p.tenant, plan)),
+        address: case.access.address,
+    };
+    demands(&policy.classes, class, when, &whose)
+}

@@ -1,0 +1,121 @@
+//! Nobody can grant more than they have: a tenant's key that makes, changes or rotates keys hands on its own
+//! scopes, bindings, environment, lifetime, networks and limits at most. What it leaves open is filled in
+//! from what it has itself.
+
+use crate::decision::Principal;
+use crate::limit::{Limit, Overrides, Per, Subjects, When, demands};
+use crate::policy::Policy;
+use crate::record::KeyRecord;
+use crate::scope::ScopeSet;
+use crate::trouble::Refusal;
+
+/// What a tenant's key may hand on.
+pub(super) struct Grants<'a> {
+    who: &'a Principal,
+    policy: &'a Policy,
+}
+
+fn forbidden(text: String) -> Refusal {
+    Refusal::Forbidden(text)
+}
+
+impl<'a> Grants<'a> {
+    pub(super) fn of(who: &'a Principal, policy: &'a Policy) -> Self {
+        Self { who, policy }
+    }
+
+    fn own(&self) -> &KeyRecord {
+        &self.who.key.record
+    }
+
+    /// What the caller has itself, of these scopes.
+    pub(super) fn trim(&self, scopes: &ScopeSet) -> ScopeSet {
+        scopes.intersection(&self.who.key.granted)
+    }
+
+    /// Fills in what a new key leaves open.
+    pub(super) fn fill(&self, key: &mut KeyRecord) {
+        if key.expires.is_none() {
+            key.expires = self.own().expires;
+        }
+        if key.networks.is_empty() {
+            key.networks.clone_from(&self.own().networks);
+        }
+        for (class, limits) in &self.own().limits.0 {
+            key.limits.0.entry(class.clone()).or_insert_with(|| limits.clone());
+        }
+    }
+
+    /// Every grant of a key that is made or rotated.
+    pub(super) fn cover(&self, key: &KeyRecord, granted: &ScopeSet) -> Result<(), Refusal> {
+        if key.environment != self.own().environment {
+            return Err(forbidden(format!("the caller is a {} key", self.own().environment)));
+        }
+        self.cover_bindings(key)?;
+        self.cover_scopes(granted)?;
+        self.cover_expiry(key)?;
+        self.cover_networks(key)?;
+        self.cover_limits(&key.limits)
+    }
+
+    pub(super) fn cover_scopes(&self, granted: &ScopeSet) -> Result<(), Refusal> {
+        let beyond = granted.without(&self.who.key.granted);
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.policy.scopes.names(&beyond).collect();
+        Err(forbidden(format!("the caller lacks {}, and can't grant it", names.join(", "))))
+    }
+
+    pub(super) fn cover_bindings(&self, key: &KeyRecord) -> Result<(), Refusal> {
+        let loose = self.own().bindings.iter().find(|(name, value)| key.bindings.get(*name) != Some(value));
+        match loose {
+            None => Ok(()),
+            Some((name, _)) => Err(forbidden(format!("the caller is bound to one {name}"))),
+        }
+    }
+
+    pub(super) fn cover_expiry(&self, key: &KeyRecord) -> Result<(), Refusal> {
+        match (self.own().expires, key.expires) {
+            (Some(own), Some(asked)) if asked <= own => Ok(()),
+            (None, _) => Ok(()),
+            (Some(own), _) => Err(forbidden(format!("the caller itself expires at {own}"))),
+        }
+    }
+
+    pub(super) fn cover_networks(&self, key: &KeyRecord) -> Result<(), Refusal> {
+        let own = &self.own().networks;
+        let inside = |n: &ipnet::IpNet| own.iter().any(|o| o.contains(n));
+        if own.is_empty() || (!key.networks.is_empty() && key.networks.iter().all(inside)) {
+            return Ok(());
+        }
+        Err(forbidden("the caller is confined to networks, and can't grant others".into()))
+    }
+
+    /// A limit of a key's own may be narrower than what its maker has, never wider.
+    pub(super) fn cover_limits(&self, limits: &Overrides) -> Result<(), Refusal> {
+        for (class, asked) in &limits.0 {
+            let wider =
+                asked.iter().any(|(_, limit)| self.limit(class).is_some_and(|own| exceeds(*limit, own)));
+            if wider {
+                return Err(forbidden(format!("the caller's own limit for {class} is lower")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds for the caller itself in a class; none: nothing limits it.
+    fn limit(&self, class: &str) -> Option<Limit> {
+        let tenant = &*self.who.tenant;
+        let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
+        let whose = Subjects { key: Some(self.own()), tenant: Some((tenant, plan)), address: None };
+        let class = self.policy.classes.find(class)?;
+        let all = demands(&self.policy.classes, class, When::Allowed, &whose);
+        all.iter().find(|d| d.bucket.per == Per::Key).map(|d| d.limit)
+    }
+}
+
+fn exceeds(asked: Limit, own: Limit) -> bool {
+    let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
+    asked.burst > own.burst || rate(asked, own) > rate(own, asked)
+}

@@ -1,0 +1,339 @@
+//! Making, reading, listing and changing keys.
+
+use std::collections::BTreeMap;
+
+use super::draft::{DEFAULT_ENVIRONMENT, Desk, Draft};
+use super::fields::Fields;
+use super::grants::Grants;
+use super::page::{self, Page};
+use super::{Caller, CreateKey, Registrar};
+use crate::id::KeyId;
+use crate::kind::Kind;
+use crate::mint::mint;
+use crate::policy::Policy;
+use crate::ports::{KeyFilter, Made, NewKey};
+use crate::record::{AlreadyRevoked, KeyRecord, KeyState, TenantRecord};
+use crate::secret::{KeyHash, PlainKey};
+use crate::time::Timestamp;
+use crate::trouble::{Failure, Refusal, Trouble};
+
+/// A key that was made.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The key.
+    pub key: KeyRecord,
+    /// Its value; none where the same call had made it before.
+    pub secret: Option<PlainKey>,
+}
+
+/// Which keys to list; the fields are those of `latchkey.v1.ListKeysRequest`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListKeys {
+    /// By id or slug; empty: the caller's own.
+    pub tenant: String,
+    /// 0 for 100, at most 1,000.
+    pub page_size: i32,
+    /// From the page before.
+    pub page_token: String,
+    /// Empty: any.
+    pub kind: String,
+    /// Empty: any.
+    pub environment: String,
+    /// None: any.
+    pub state: Option<KeyState>,
+    /// These among others.
+    pub bindings: BTreeMap<String, String>,
+}
+
+/// What to change of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpdateKey {
+    /// Which.
+    pub id: String,
+    /// The fields to change, by the contract's names.
+    pub fields: Vec<String>,
+    /// `name`.
+    pub name: String,
+    /// `scopes`.
+    pub scopes: Vec<String>,
+    /// `allowed_networks`.
+    pub allowed_networks: Vec<String>,
+    /// `rate_limits`.
+    pub rate_limits: BTreeMap<String, String>,
+    /// `metadata`.
+    pub metadata: BTreeMap<String, String>,
+    /// `expire_time`; none: never.
+    pub expires: Option<Timestamp>,
+    /// `disabled`.
+    pub disabled: bool,
+}
+
+/// Which publishable key to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishableKey {
+    /// By id or slug; empty: the caller's own.
+    pub tenant: String,
+    /// Empty: `live`.
+    pub environment: String,
+}
+
+/// A key whose value may be read again, with it.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The key.
+    pub key: KeyRecord,
+    /// Its value.
+    pub value: PlainKey,
+}
+
+impl Registrar {
+    /// Makes a key. It works everywhere when this returns.
+    pub async fn create_key(&self, by: &Caller, ask: CreateKey, request_id: &str) -> Result<Issued, Failure> {
+        let tenant = self.managed_tenant(by, &ask.tenant).await?;
+        let policy = self.policy_of(&tenant)?;
+        let mut random = (self.parts.random)();
+        let mut fields = Fields::within("");
+        let draft = self.desk(&policy, &tenant, by).draft(&ask, &mut fields, &mut random);
+        fields.finish()?;
+        let draft = draft.ok_or_else(|| Refusal::field("kind", "no key can be made of it"))?;
+        let (mut record, kind) = granted(draft, by, &policy)?;
+        let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
+        let secret = mint(kind, &prefix, &mut random);
+        self.value(&mut record, kind, (&secret, &prefix), &mut random)?;
+        let idempotency =
+            (!ask.idempotency_key.is_empty()).then(|| (ask.idempotency_key.clone(), fingerprint(&ask)));
+        let entry = self.entry(by, "key.create", request_id).of(tenant.id).to(record.id);
+        let entry = entry.with("kind", &*record.kind).with("scopes", record.scopes.join(" "));
+        let made = self.parts.ledger.create_keys(vec![NewKey { record, idempotency }], entry).await?;
+        match self.spread(made).await?.value.pop() {
+            Some(Made::New(key)) => Ok(Issued { key, secret: Some(secret) }),
+            Some(Made::Before(key)) => Ok(Issued { key, secret: None }),
+            None => Err(Trouble::Fault("the ledger made no key of one".into()).into()),
+        }
+    }
+
+    /// Reads a key.
+    pub async fn get_key(&self, by: &Caller, id: &str, _request_id: &str) -> Result<KeyRecord, Failure> {
+        Ok(self.managed_key(by, id).await?.0)
+    }
+
+    /// Lists keys, newest first.
+    pub async fn list_keys(
+        &self,
+        by: &Caller,
+        ask: ListKeys,
+        _request_id: &str,
+    ) -> Result<Page<KeyRecord>, Failure> {
+        let tenant = self.managed_tenant(by, &ask.tenant).await?;
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let list = format!("{}\n{:?}", tenant.id, (&ask.kind, &ask.environment, ask.state, &ask.bindings));
+        let size = page::size(ask.page_size)?;
+        let before = page::cursor(&ask.page_token, &list)?.map(KeyId);
+        let filter = KeyFilter {
+            kind: some(&ask.kind),
+            environment: some(&ask.environment),
+            state: ask.state.map(|state| (state, self.parts.clock.now().wall)),
+            bindings: ask.bindings,
+        };
+        let keys = self.parts.ledger.keys(tenant.id, &filter, before, size + 1).await?;
+        Ok(page::page(keys, size, &list, |key| key.id.0))
+    }
+
+    /// Changes a key. What narrows it holds everywhere when this returns.
+    pub async fn update_key(
+        &self,
+        by: &Caller,
+        ask: UpdateKey,
+        request_id: &str,
+    ) -> Result<KeyRecord, Failure> {
+        let (key, tenant) = self.managed_key(by, &ask.id).await?;
+        let policy = self.policy_of(&tenant)?;
+        let change = Change { ask: &ask, policy: &policy, by, now: self.parts.clock.now().wall };
+        let entry = self.entry(by, "key.update", request_id).of(tenant.id).to(key.id);
+        let entry = entry.with("fields", ask.fields.join(" "));
+        let written = self.parts.ledger.change_key(key.id, Box::new(|key| change.apply(key)), entry).await?;
+        Ok(self.spread(written).await?.value)
+    }
+
+    /// The newest active key of a retrievable kind, with its value.
+    pub async fn publishable_key(
+        &self,
+        by: &Caller,
+        ask: PublishableKey,
+        _request_id: &str,
+    ) -> Result<Published, Failure> {
+        let tenant = self.managed_tenant(by, &ask.tenant).await?;
+        let policy = self.policy_of(&tenant)?;
+        let environment = if ask.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &ask.environment };
+        let mut newest: Option<KeyRecord> = None;
+        for kind in policy.kinds.iter().filter(|k| k.retrievable) {
+            let filter = KeyFilter {
+                kind: Some(kind.name.to_string()),
+                environment: Some(environment.to_owned()),
+                state: Some((KeyState::Active, self.parts.clock.now().wall)),
+                bindings: BTreeMap::new(),
+            };
+            let found = self.parts.ledger.keys(tenant.id, &filter, None, 1).await?;
+            newest = newest.into_iter().chain(found).max_by_key(|key| key.id);
+        }
+        let key = newest.ok_or(Refusal::NotFound("key"))?;
+        let value = self.open(&key)?;
+        Ok(Published { key, value })
+    }
+
+    /// A key that the caller may manage, and its tenant.
+    pub(super) async fn managed_key(
+        &self,
+        by: &Caller,
+        id: &str,
+    ) -> Result<(KeyRecord, TenantRecord), Failure> {
+        if let Some(own) = by.principal() {
+            self.key_manager(own)?;
+        }
+        let id: KeyId = id.parse().map_err(|_| Refusal::NotFound("key"))?;
+        let found = self.parts.ledger.key(id).await?;
+        let own = |key: &KeyRecord| by.principal().is_none_or(|p| p.tenant.id == key.tenant);
+        let key = found.filter(own).ok_or(Refusal::NotFound("key"))?;
+        let tenant = self.parts.ledger.tenant(&crate::record::TenantRef::Id(key.tenant)).await?;
+        let tenant = tenant.ok_or_else(|| Trouble::Fault(format!("{} has no tenant", key.id)))?;
+        Ok((key, tenant))
+    }
+
+    pub(super) fn desk<'a>(&self, policy: &'a Policy, tenant: &TenantRecord, by: &'a Caller) -> Desk<'a> {
+        Desk { policy, tenant: tenant.id, now: self.parts.clock.now().wall, created_by: &by.subject }
+    }
+
+    /// Gives a record its value: the hash, what people see of it, and the sealed value where it may be read again.
+    pub(super) fn value(
+        &self,
+        record: &mut KeyRecord,
+        kind: &Kind,
+        (value, prefix): (&PlainKey, &str),
+        random: &mut dyn rand::Rng,
+    ) -> Result<(), Trouble> {
+        record.hash = value.hash();
+        record.prefix = prefix.into();
+        record.hint = value.hint().into();
+        if kind.retrievable {
+            let sealed = self.parts.sealer.seal(value.reveal().as_bytes(), &record.id.to_string(), random);
+            record.sealed = Some(sealed.map_err(|_| Trouble::Fault("a value could not be sealed".into()))?);
+        }
+        Ok(())
+    }
+
+    fn open(&self, key: &KeyRecord) -> Result<PlainKey, Trouble> {
+        let sealed =
+            key.sealed.as_ref().ok_or_else(|| Trouble::Fault(format!("{} has no sealed value", key.id)))?;
+        let opened = self.parts.sealer.open(sealed, &key.id.to_string());
+        opened.map_err(|error| Trouble::Fault(format!("{}: {error}", key.id)))
+    }
+}
+
+/// The record with the scopes that it is to have, if its maker may grant all that.
+pub(super) fn granted<'p>(
+    draft: Draft<'p>,
+    by: &Caller,
+    policy: &Policy,
+) -> Result<(KeyRecord, &'p Kind), Refusal> {
+    let Draft { mut record, kind, mut granted, asked_scopes } = draft;
+    if let Some(own) = by.principal() {
+        let grants = Grants::of(own, policy);
+        if !asked_scopes {
+            granted = grants.trim(&granted);
+            record.scopes = policy.scopes.names(&granted).map(Into::into).collect();
+        }
+        grants.fill(&mut record);
+        grants.cover(&record, &granted)?;
+    }
+    Ok((record, kind))
+}
+
+/// What the idempotency key stands for: everything else that was asked.
+fn fingerprint(ask: &CreateKey) -> [u8; 32] {
+    KeyHash::of(&format!("{:?}", CreateKey { idempotency_key: String::new(), ..ask.clone() })).0
+}
+
+/// A change of a key, as the ledger's rule.
+struct Change<'a> {
+    ask: &'a UpdateKey,
+    policy: &'a Policy,
+    by: &'a Caller,
+    now: Timestamp,
+}
+
+impl Change<'_> {
+    fn apply(&self, old: &KeyRecord) -> Result<KeyRecord, Refusal> {
+        let (ask, policy) = (self.ask, self.policy);
+        let grants = self.by.principal().map(|own| Grants::of(own, policy));
+        let desk = Desk { policy, tenant: old.tenant, now: self.now, created_by: "" };
+        let mut fields = Fields::within("");
+        let mut new = old.clone();
+        let mut forbidden = Ok(());
+        if ask.fields.is_empty() {
+            fields.wrong("update_mask", "must name a field");
+        }
+        for field in &ask.fields {
+            let covered = match field.as_str() {
+                "name" => {
+                    fields.text("key.name", &ask.name, 1..=128);
+                    new.name.clone_from(&ask.name);
+                    Ok(())
+                }
+                "metadata" => {
+                    fields.labels("key.metadata", &ask.metadata);
+                    new.metadata.clone_from(&ask.metadata);
+                    Ok(())
+                }
+                "scopes" => self.rescope(&desk, &mut new, &mut fields, grants.as_ref()),
+                "allowed_networks" => {
+                    new.networks = fields.networks("key.allowed_networks", &ask.allowed_networks);
+                    grants.as_ref().map_or(Ok(()), |g| g.cover_networks(&new))
+                }
+                "rate_limits" => {
+                    new.limits = fields.key_limits("key.rate_limits", &ask.rate_limits, policy);
+                    grants.as_ref().map_or(Ok(()), |g| g.cover_limits(&new.limits))
+                }
+                "expire_time" => {
+                    if ask.expires.is_some_and(|at| at <= self.now) {
+                        fields.wrong("key.expire_time", "must be in the future");
+                    }
+                    new.expires = ask.expires;
+                    grants.as_ref().map_or(Ok(()), |g| g.cover_expiry(&new))
+                }
+                "disabled" => {
+                    new.life = old.life.switch(ask.disabled).map_err(revoked)?;
+                    Ok(())
+                }
+                other => {
+                    fields.wrong("update_mask", format!("{other:?} can't be changed"));
+                    Ok(())
+                }
+            };
+            forbidden = forbidden.and(covered);
+        }
+        fields.finish()?;
+        forbidden?;
+        old.life.switch(false).map_err(revoked)?;
+        Ok(new)
+    }
+
+    /// Scopes as asked for; unlike at creation, none means none.
+    fn rescope(
+        &self,
+        desk: &Desk<'_>,
+        new: &mut KeyRecord,
+        fields: &mut Fields<'_>,
+        grants: Option<&Grants<'_>>,
+    ) -> Result<(), Refusal> {
+        let granted = match self.ask.scopes.as_slice() {
+            [] => crate::scope::ScopeSet::default(),
+            asked => desk.scopes(asked, self.policy.kind(&new.kind), fields),
+        };
+        new.scopes = self.policy.scopes.names(&granted).map(Into::into).collect();
+        grants.map_or(Ok(()), |g| g.cover_scopes(&granted))
+    }
+}
+
+pub(super) fn revoked(error: AlreadyRevoked) -> Refusal {
+    Refusal::Precondition(error.to_string())
+}

@@ -1,0 +1,56 @@
+//! Profiles: operators apply and read them. Whether a document is in order is told by the profile crate,
+//! before it comes here.
+
+use super::{Caller, Registrar};
+use crate::record::ProfileRecord;
+use crate::time::Timestamp;
+use crate::trouble::{Failure, Refusal};
+
+/// A document that is in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplyProfile {
+    /// The name that it gives itself.
+    pub name: String,
+    /// Its text.
+    pub document: String,
+    /// Whether that it is in order is all that was asked.
+    pub validate_only: bool,
+}
+
+impl Registrar {
+    /// Stores a document as the next version. Every replica judges by it when this returns.
+    pub async fn apply_profile(
+        &self,
+        by: &Caller,
+        ask: ApplyProfile,
+        request_id: &str,
+    ) -> Result<ProfileRecord, Failure> {
+        by.operator()?;
+        if ask.validate_only {
+            let (name, document) = (ask.name.into(), ask.document);
+            return Ok(ProfileRecord { name, version: 0, document, applied: Timestamp(0), revision: 0 });
+        }
+        let entry = self.entry(by, "profile.apply", request_id).to(&ask.name);
+        let written = self.parts.ledger.apply_profile(&ask.name, &ask.document, entry).await?;
+        Ok(self.spread(written).await?.value)
+    }
+
+    /// Reads a version; 0: the newest.
+    pub async fn get_profile(
+        &self,
+        by: &Caller,
+        (name, version): (&str, u64),
+        _request_id: &str,
+    ) -> Result<ProfileRecord, Failure> {
+        by.operator()?;
+        let version = (version > 0).then_some(version);
+        let found = self.parts.ledger.profile(name, version).await?;
+        Ok(found.ok_or(Refusal::NotFound("profile"))?)
+    }
+
+    /// The newest version of each.
+    pub async fn list_profiles(&self, by: &Caller, _request_id: &str) -> Result<Vec<ProfileRecord>, Failure> {
+        by.operator()?;
+        Ok(self.parts.ledger.profiles().await?)
+    }
+}
