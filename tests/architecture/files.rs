@@ -1,0 +1,84 @@
+//! How big a thing may grow, and what must not be written down.
+
+use std::path::Path;
+
+use super::{METADATA, root, tracked};
+
+const LONGEST_FILE: usize = 300;
+const LONGEST_README: usize = 40;
+
+/// Each in two pieces, so that this file doesn't hold the word itself.
+const UNWRITTEN: [(&str, &str); 12] = [
+    ("/wo", "rk/"),
+    ("../sha", "red"),
+    ("bash_", "jobs"),
+    ("todo", "!("),
+    ("unimplemented", "!("),
+    ("FIX", "ME"),
+    ("XX", "X"),
+    ("#[ign", "ore"),
+    ("dbg", "!("),
+    ("Clau", "de"),
+    ("Anthro", "pic"),
+    ("LL", "M "),
+];
+
+fn text(file: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(root().join(file)).expect("a tracked file can be read")).into_owned()
+}
+
+/// Every Rust file that breaks a rule, with what the rule says about it.
+fn rust_files_that(rule: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let files = tracked();
+    let rust = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    rust.filter_map(|file| Some(format!("{}: {}", file.display(), rule(&text(file))?))).collect()
+}
+
+fn none(found: &[String]) {
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long() {
+    none(&rust_files_that(|text| {
+        let lines = text.lines().count();
+        (lines > LONGEST_FILE).then(|| format!("{lines} lines"))
+    }));
+}
+
+#[test]
+fn every_file_opens_with_what_it_is() {
+    none(&rust_files_that(|text| (!text.starts_with("//!")).then(|| "no words about it".to_owned())));
+}
+
+#[test]
+fn modules_lie_beside_their_folders() {
+    assert!(tracked().iter().all(|file| !file.ends_with("mod.rs")));
+}
+
+#[test]
+fn every_room_has_a_short_readme() {
+    let packages = METADATA.workspace_packages();
+    let mut rooms: Vec<_> =
+        packages.iter().filter_map(|package| Some(package.manifest_path.parent()?.to_path_buf())).collect();
+    rooms.retain(|room| room.as_std_path() != root());
+    rooms.extend(["proto", "profiles", "scripts", "tests"].map(|room| METADATA.workspace_root.join(room)));
+    let wrong = rooms.iter().filter_map(|room| match std::fs::read_to_string(room.join("README.md")) {
+        Ok(text) if text.lines().count() <= LONGEST_README => None,
+        Ok(_) => Some(format!("{room}/README.md is too long")),
+        Err(_) => Some(format!("{room} has no README.md")),
+    });
+    none(&wrong.collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_written_down_that_does_not_belong_here() {
+    let words = UNWRITTEN.map(|(one, two)| [one, two].concat());
+    let mut found = Vec::new();
+    for file in tracked().iter().filter(|file| !file.ends_with("Cargo.lock")) {
+        let text = text(file);
+        let said = words.iter().filter(|word| text.contains(*word));
+        found.extend(said.map(|word| format!("{} says {word}", file.display())));
+    }
+    none(&found);
+}

@@ -1,0 +1,93 @@
+//! Who may know whom.
+
+use cargo_metadata::{DependencyKind, Package};
+
+use super::METADATA;
+
+/// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
+const HOUSE: [(&str, &[&str], &[&str]); 10] = [
+    ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
+    ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
+    ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
+    ("latchkey-profile", &["latchkey-core"], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis"]),
+    ("latchkey-store", &["latchkey-core"], &["tonic", "prost", "hyper", "axum", "redis", "toml"]),
+    ("latchkey-redis", &["latchkey-core"], &["tonic", "prost", "hyper", "axum", "sea-", "sqlx", "toml"]),
+    (
+        "latchkey-grpc",
+        &["latchkey-proto", "latchkey-core", "latchkey-profile"],
+        &["sea-", "sqlx", "redis", "axum", "toml", "tracing-subscriber"],
+    ),
+    (
+        "latchkey-server",
+        &[
+            "latchkey-proto",
+            "latchkey-core",
+            "latchkey-profile",
+            "latchkey-grpc",
+            "latchkey-store",
+            "latchkey-redis",
+            "latchkey-migrations",
+        ],
+        &[],
+    ),
+    ("latchkey-cli", &["latchkey-server", "latchkey-proto"], &["sea-", "sqlx", "redis"]),
+    ("latchkey-testing", &["latchkey-proto"], &["sea-", "sqlx"]),
+];
+
+/// For benchmarks and tests: free to know what they measure, and known by nobody.
+const OUTSIDE: [&str; 2] = ["latchkey-testing", "latchkey-bench"];
+
+fn uses(package: &Package, kind: DependencyKind) -> impl Iterator<Item = &str> {
+    package.dependencies.iter().filter(move |one| one.kind == kind).map(|one| one.name.as_str())
+}
+
+#[test]
+fn every_room_knows_only_those_below_it() {
+    for package in METADATA.workspace_packages() {
+        let name = package.name.as_str();
+        if name == "latchkey-bench" {
+            continue;
+        }
+        let row = HOUSE.iter().find(|(room, _, _)| *room == name);
+        let (_, may_know, never) = row.unwrap_or_else(|| panic!("{name} is not in the table of rooms"));
+        for used in uses(package, DependencyKind::Normal) {
+            let stranger = used.starts_with("latchkey-") && !may_know.contains(&used);
+            assert!(!stranger, "{name} must not know {used}");
+            assert!(!never.iter().any(|word| used.contains(word)), "{name} must not use {used}");
+        }
+    }
+}
+
+#[test]
+fn what_is_for_tests_is_used_by_tests_alone() {
+    for package in METADATA.workspace_packages() {
+        for kind in [DependencyKind::Normal, DependencyKind::Build] {
+            for used in uses(package, kind) {
+                assert!(!OUTSIDE.contains(&used), "{} is built with {used}", package.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_version_is_declared_once() {
+    for package in METADATA.workspace_packages() {
+        let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest can be read");
+        let own = manifest.split("\n[").filter(|table| {
+            let heading = table.split(']').next().unwrap_or_default();
+            heading.ends_with("dependencies") && !heading.starts_with("workspace.")
+        });
+        for line in own.flat_map(str::lines).skip(1).filter(|line| line.contains('=')) {
+            let inherited = line.contains("workspace = true") || line.contains(".workspace=true");
+            assert!(inherited, "{}: {line}", package.name);
+        }
+    }
+}
+
+#[test]
+fn every_package_takes_the_lints_of_the_house() {
+    for package in METADATA.workspace_packages() {
+        let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest can be read");
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", package.name);
+    }
+}
