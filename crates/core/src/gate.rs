@@ -8,6 +8,9 @@ mod permit;
 mod spend;
 mod trail;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use self::authenticate::Authenticated;

@@ -13,6 +13,7 @@ pub mod operators;
 mod page;
 mod profiles;
 mod tenants;
+mod update;
 
 use std::sync::Arc;
 
@@ -20,11 +21,12 @@ use rand::rngs::StdRng;
 
 pub use self::draft::{CreateKey, Expiry};
 pub use self::import::{ImportKey, ImportKeys, ImportSecret};
-pub use self::keys::{Issued, ListKeys, PublishableKey, Published, UpdateKey};
+pub use self::keys::{Issued, ListKeys, PublishableKey, Published};
 pub use self::lifecycle::{RevokeKey, RotateKey, Rotated};
 pub use self::page::Page;
 pub use self::profiles::ApplyProfile;
 pub use self::tenants::{CreateTenant, ListTenants, SuspendTenant, UpdateTenant};
+pub use self::update::UpdateKey;
 
 use crate::decision::Principal;
 use crate::policy::Policy;

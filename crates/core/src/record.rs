@@ -1,6 +1,9 @@
 //! What is kept about keys and tenants, as the law sees it: lifecycles are enums with legal transitions,
 //! not flags that can contradict each other.
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

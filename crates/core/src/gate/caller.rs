@@ -33,9 +33,10 @@ impl<L: Limiter> Gate<L> {
         let now = self.parts.clock.now();
         let mut case = Case { access: &access, now, seen: Seen::default(), trail: Trail::new(false) };
         let (remembered, principal) = self.find(&hash, &mut case, None).await?.ok_or(BAD)?;
-        let policy = match operators::is_operators(&principal.tenant) {
-            true => Some(operators::policy()),
-            false => self.parts.policies.named(&principal.tenant.profile),
+        let policy = if operators::is_operators(&principal.tenant) {
+            Some(operators::policy())
+        } else {
+            self.parts.policies.named(&principal.tenant.profile)
         };
         let principal = match &policy {
             Some(policy) => remembered.resolve(principal, policy),
@@ -48,10 +49,8 @@ impl<L: Limiter> Gate<L> {
             return Err(BAD.into());
         }
         let subject = key.id.to_string();
-        let authority = match operators::speaks(&principal) {
-            true => Authority::Operator,
-            false => Authority::Tenant(principal),
-        };
+        let authority =
+            if operators::speaks(&principal) { Authority::Operator } else { Authority::Tenant(principal) };
         Ok(Caller { subject, authority })
     }
 }

@@ -157,3 +157,6 @@ fn subject(per: Per, whose: &Subjects<'_>) -> Option<u128> {
         Per::Ip => whose.address.map(network_of),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ impl AuditEntry {
     }
 
     /// Done to this.
-    pub(super) fn to(mut self, target: impl ToString) -> Self {
+    pub(super) fn to(mut self, target: &impl ToString) -> Self {
         self.target = target.to_string();
         self
     }

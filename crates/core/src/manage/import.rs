@@ -152,13 +152,13 @@ fn form(policy: &Policy, value: &PlainKey, ask: &mut CreateKey, fields: &mut Fie
         return fields.wrong("value", text);
     };
     ask.kind = kind.name.to_string();
-    let of = |e: &&Box<str>| kind.prefixes.of(e).is_some_and(|p| value.reveal().starts_with(p));
+    let of = |e: &&str| kind.prefixes.of(e).is_some_and(|p| value.reveal().starts_with(p));
     let crate::kind::Prefixes::Each(_) = kind.prefixes else { return };
-    let longest = |e: &&Box<str>| kind.prefixes.of(e).map_or(0, str::len);
-    if let Some(environment) = policy.environments.iter().filter(of).max_by_key(longest) {
+    let longest = |e: &&str| kind.prefixes.of(e).map_or(0, str::len);
+    if let Some(environment) = policy.environments.iter().map(|e| &**e).filter(of).max_by_key(longest) {
         if ask.environment.is_empty() {
-            ask.environment = environment.to_string();
-        } else if *ask.environment != **environment {
+            ask.environment = environment.to_owned();
+        } else if ask.environment != environment {
             fields.wrong("value", format!("is a {environment} key by its prefix"));
         }
     }

@@ -44,7 +44,7 @@ pub struct RevokeKey {
 }
 
 /// The longest time that two keys of a rotation work side by side.
-const LONGEST_OVERLAP: Duration = Duration::from_secs(90 * 86_400);
+const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
 impl Registrar {
     /// Makes a successor with the same grants and the same end; the old key stops after the overlap. When this
@@ -68,7 +68,7 @@ impl Registrar {
         let mut blank = KeyRecord { id: KeyId::new(now, &mut random), sealed: None, ..key.clone() };
         self.value(&mut blank, kind, (&secret, &prefix), &mut random)?;
         let rotation = Rotation { blank, overlap: ask.overlap, now, by, policy: &policy };
-        let entry = self.entry(by, "key.rotate", request_id).of(tenant.id).to(key.id);
+        let entry = self.entry(by, "key.rotate", request_id).of(tenant.id).to(&key.id);
         let entry = entry.with("successor", rotation.blank.id.to_string());
         let entry = entry.with("overlap_seconds", ask.overlap.as_secs().to_string());
         let rule = Box::new(|old: &KeyRecord| rotation.apply(old));
@@ -90,7 +90,7 @@ impl Registrar {
             return Err(Refusal::field("reason", rule).into());
         }
         let now = self.parts.clock.now().wall;
-        let entry = self.entry(by, "key.revoke", request_id).of(tenant.id).to(key.id);
+        let entry = self.entry(by, "key.revoke", request_id).of(tenant.id).to(&key.id);
         let entry = entry.with("reason", ask.reason.clone());
         let rule = Box::new(move |old: &KeyRecord| {
             let life = old.life.revoke(now, ask.reason).map_err(revoked)?;

@@ -210,7 +210,7 @@ fn change(old: &TenantRecord, ask: &UpdateTenant, policy: &Policy) -> Result<Ten
                 new.plan = (!ask.plan.is_empty()).then(|| ask.plan.as_str().into());
             }
             "rate_limits" => {
-                new.limits = fields.tenant_limits("tenant.rate_limits", &ask.rate_limits, policy)
+                new.limits = fields.tenant_limits("tenant.rate_limits", &ask.rate_limits, policy);
             }
             other => fields.wrong("update_mask", format!("{other:?} can't be changed")),
         }

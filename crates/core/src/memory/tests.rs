@@ -1,52 +1,11 @@
 //! What must never happen: an old state coming back after the feed has shown a newer one.
 
-use std::collections::BTreeMap;
-
-use rand::SeedableRng;
-
 use super::*;
-use crate::id::{KeyId, TenantId};
-use crate::limit::Overrides;
-use crate::record::{KeyLife, TenantRecord};
-use crate::time::Timestamp;
+use crate::record::fixture::records;
 
 fn found(revision: u64) -> Found {
-    let mut random = rand::rngs::StdRng::from_seed([5; 32]);
-    let tenant = TenantRecord {
-        id: TenantId::new(Timestamp(1), &mut random),
-        slug: "acme".into(),
-        display_name: String::new(),
-        profile: "p".into(),
-        plan: None,
-        suspended: false,
-        created: Timestamp(1),
-        limits: Overrides::default(),
-        revision,
-    };
-    let key = KeyRecord {
-        id: KeyId::new(Timestamp(1), &mut random),
-        tenant: tenant.id,
-        hash: HASH,
-        name: "k".into(),
-        kind: "secret".into(),
-        environment: "live".into(),
-        prefix: "sk_".into(),
-        hint: "abcd".into(),
-        scopes: vec![],
-        bindings: BTreeMap::new(),
-        networks: vec![],
-        limits: Overrides::default(),
-        metadata: BTreeMap::new(),
-        life: KeyLife::Active,
-        created: Timestamp(1),
-        created_by: String::new(),
-        expires: None,
-        rotated_from: None,
-        rotated_to: None,
-        sealed: None,
-        last_used: None,
-        revision,
-    };
+    let (mut key, tenant) = records();
+    key.hash = HASH;
     Found { known: Some((key, tenant)), revision }
 }
 

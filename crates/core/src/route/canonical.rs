@@ -55,7 +55,12 @@ fn decode(path: &str) -> Result<String, UnsafePath> {
             b'#' if !encoded => return Err(UnsafePath::Character),
             b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => out.push(char::from(b)),
             b if !encoded && b.is_ascii_graphic() => out.push(char::from(b)),
-            b => out.push_str(&format!("%{b:02X}")),
+            b => {
+                out.push('%');
+                for half in [b >> 4, b & 0xf] {
+                    out.push(char::from(b"0123456789ABCDEF"[usize::from(half)]));
+                }
+            }
         }
     }
     Ok(out)

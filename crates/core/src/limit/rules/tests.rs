@@ -1,0 +1,65 @@
+//! Whose word counts: the key's before the tenant's, the tenant's before the plan's, the plan's before the class's.
+
+use super::*;
+use crate::limit::parse_key_limit;
+use crate::record::fixture::records;
+
+fn rule(per: Per, limit: &str) -> Rule {
+    Rule {
+        per,
+        limit: parse_key_limit(limit).unwrap(),
+        algorithm: Algorithm::TokenBucket,
+        when: When::Allowed,
+    }
+}
+
+fn classes() -> Classes {
+    let rules = vec![rule(Per::Key, "300/min"), rule(Per::Tenant, "900/min")];
+    Classes::new("p", BTreeMap::from([("default".into(), rules)]))
+}
+
+fn overrides(per: Per, limit: &str) -> Overrides {
+    Overrides(BTreeMap::from([("default".into(), vec![(per, parse_key_limit(limit).unwrap())])]))
+}
+
+/// The tokens of each bucket that applies.
+fn tokens(plan: Option<&Plan>, change: impl FnOnce(&mut KeyRecord, &mut TenantRecord)) -> Vec<(Per, u64)> {
+    let (mut key, mut tenant) = records();
+    change(&mut key, &mut tenant);
+    let whose = Subjects { key: Some(&key), tenant: Some((&tenant, plan)), address: None };
+    let classes = classes();
+    let all = demands(&classes, classes.fallback().unwrap(), When::Allowed, &whose);
+    all.iter().map(|d| (d.bucket.per, d.limit.tokens)).collect()
+}
+
+#[test]
+fn a_class_stands_where_nobody_says_otherwise() {
+    assert_eq!(tokens(None, |_, _| {}), [(Per::Key, 300), (Per::Tenant, 900)]);
+}
+
+#[test]
+fn a_plan_replaces_bucket_by_bucket() {
+    let plan = Plan(HashMap::from([("default".into(), vec![rule(Per::Key, "1000/min")])]));
+    assert_eq!(tokens(Some(&plan), |_, _| {}), [(Per::Tenant, 900), (Per::Key, 1000)]);
+}
+
+#[test]
+fn the_narrowest_voice_wins() {
+    let plan = Plan(HashMap::from([("default".into(), vec![rule(Per::Key, "1000/min")])]));
+    let tenant = tokens(Some(&plan), |_, t| t.limits = overrides(Per::Key, "5/min"));
+    assert_eq!(tenant, [(Per::Tenant, 900), (Per::Key, 5)]);
+    let key = tokens(Some(&plan), |k, t| {
+        t.limits = overrides(Per::Key, "5/min");
+        k.limits = overrides(Per::Key, "7/min");
+    });
+    assert_eq!(key, [(Per::Tenant, 900), (Per::Key, 7)]);
+}
+
+#[test]
+fn an_override_can_add_a_bucket_and_never_another_class() {
+    let added = tokens(None, |_, t| t.limits = overrides(Per::Ip, "5/min"));
+    assert_eq!(added, [(Per::Key, 300), (Per::Tenant, 900)], "no address is known");
+    let other =
+        Overrides(BTreeMap::from([("other".into(), vec![(Per::Key, parse_key_limit("1/s").unwrap())])]));
+    assert_eq!(tokens(None, |k, _| k.limits = other), [(Per::Key, 300), (Per::Tenant, 900)]);
+}
