@@ -92,8 +92,12 @@ impl<'a> Grants<'a> {
         Err(forbidden("the caller is confined to networks, and can't grant others".into()))
     }
 
-    /// A limit of a key's own may be narrower than what its maker has, never wider.
+    /// A limit of a key's own may be narrower than what its maker has, never wider; and where its maker has
+    /// one of its own, leaving it out would be wider.
     pub(super) fn cover_limits(&self, limits: &Overrides) -> Result<(), Refusal> {
+        if let Some(class) = self.own().limits.0.keys().find(|class| !limits.0.contains_key(*class)) {
+            return Err(forbidden(format!("the caller has a limit of its own for {class}, and can't lift it")));
+        }
         for (class, asked) in &limits.0 {
             let wider =
                 asked.iter().any(|(_, limit)| self.limit(class).is_some_and(|own| exceeds(*limit, own)));
@@ -119,3 +123,6 @@ fn exceeds(asked: Limit, own: Limit) -> bool {
     let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
     asked.burst > own.burst || rate(asked, own) > rate(own, asked)
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,7 @@ impl KeyStore for FakeStore {
     }
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let entry = |name: &str, aliases: &[&str]| ScopeEntry {
         name: name.into(),
         description: "".into(),
