@@ -24,7 +24,8 @@ const UNWRITTEN: [(&str, &str); 12] = [
 ];
 
 fn text(file: &Path) -> String {
-    String::from_utf8_lossy(&std::fs::read(root().join(file)).expect("a tracked file can be read")).into_owned()
+    String::from_utf8_lossy(&std::fs::read(root().join(file)).expect("a tracked file can be read"))
+        .into_owned()
 }
 
 /// Every Rust file that breaks a rule, with what the rule says about it.

@@ -57,8 +57,11 @@ fn every_crate_has_a_licence_that_is_allowed() {
 #[test]
 fn no_banned_crate_is_built_in() {
     let rules = rules();
-    let banned: Vec<&str> =
-        rules.lines().filter(|line| line.contains("{ crate = ")).filter_map(|line| quoted(line).next()).collect();
+    let banned: Vec<&str> = rules
+        .lines()
+        .filter(|line| line.contains("{ crate = "))
+        .filter_map(|line| quoted(line).next())
+        .collect();
     assert!(banned.contains(&"rsa") && banned.contains(&"openssl"), "the bans can't be read: {banned:?}");
     let resolve = METADATA.resolve.as_ref().expect("cargo resolves");
     for node in &resolve.nodes {

@@ -9,7 +9,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 10] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
-    ("latchkey-profile", &["latchkey-core"], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis"]),
+    (
+        "latchkey-profile",
+        &["latchkey-core"],
+        &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis"],
+    ),
     ("latchkey-store", &["latchkey-core"], &["tonic", "prost", "hyper", "axum", "redis", "toml"]),
     ("latchkey-redis", &["latchkey-core"], &["tonic", "prost", "hyper", "axum", "sea-", "sqlx", "toml"]),
     (

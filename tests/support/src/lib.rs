@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "waiting for another process needs the real clock")]
 #![expect(clippy::print_stderr, reason = "a failed test shows what the servers printed")]
 
+mod asks;
 mod caller;
 mod envoy;
 mod folder;
@@ -22,6 +23,7 @@ mod tools;
 mod upstream;
 mod wait;
 
+pub use asks::key;
 pub use caller::{Caller, Sending};
 pub use envoy::{Envoy, EnvoySetup};
 pub use folder::Folder;

@@ -1,0 +1,121 @@
+//! What a client can try through a real Envoy, against a small product made for the purpose: forged
+//! identities, doubled credentials, crooked paths, outages, a revocation under load.
+
+mod credentials;
+mod identity;
+mod outages;
+mod paths;
+mod routes;
+
+use latchkey_proto::v1::CreateKeyRequest;
+use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup, key};
+
+const HOST: &str = "api.gate.dev";
+
+/// Runs each test with `headers` and with `encode_raw_headers`.
+#[macro_export]
+macro_rules! both_ways {
+    ($($test:ident),* $(,)?) => {
+        mod joined_headers {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(false).await;
+            })*
+        }
+        mod raw_headers {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(true).await;
+            })*
+        }
+    };
+}
+
+/// A product whose credential can be anywhere, with a public corner and one for administrators.
+const GATE: &str = r#"
+name = "gate"
+unmatched_routes = "deny"
+
+[credential]
+sources = ["header:x-api-key", "header:authorization Bearer", "query:api_key", "cookie:api_key", "body:/auth/key"]
+conflict = "deny"
+
+[resource]
+merchant = "header:x-merchant-id"
+
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "gk_live_", test = "gk_test_" }
+secret = "hex:32"
+default_scopes = ["read"]
+
+[[scopes]]
+name = "read"
+[[scopes]]
+name = "admin"
+
+[[routes]]
+path = "/v1/open/**"
+public = true
+[[routes]]
+path = "/v1/admin/**"
+scopes = ["admin"]
+[[routes]]
+methods = ["GET", "POST"]
+path = "/v1/items/**"
+scopes = ["read"]
+
+[rate_limits]
+default = [{ per = "key", rate = "10000/min" }]
+narrow = [{ per = "key", rate = "1/h" }]
+
+[upstream_headers]
+x-tenant-id = "{{ tenant.slug }}"
+x-key-id = "{{ subject.id }}"
+x-team = "{{ metadata.team }}"
+x-merchant-id = "{{ bindings.merchant }}"
+"#;
+
+/// The product with one tenant, `acme`.
+struct Gate {
+    latchkey: Latchkey,
+    envoy: Envoy,
+    operator: Caller,
+}
+
+impl Gate {
+    async fn open(raw_headers: bool) -> Self {
+        Self::with(EnvoySetup { raw_headers, ..EnvoySetup::default() }).await
+    }
+
+    async fn with(setup: EnvoySetup) -> Self {
+        let latchkey = Setup::default().profile("gate", GATE).start();
+        let operator = latchkey.operator();
+        let _ = operator.tenant("acme", "gate", "").await;
+        let envoy = Envoy::start(latchkey.grpc(), &setup);
+        Self { latchkey, envoy, operator }
+    }
+
+    async fn value(&self) -> String {
+        self.operator.plain_key("acme", "live").await.1
+    }
+
+    async fn administrator(&self) -> String {
+        let scopes = vec!["admin".to_owned(), "read".to_owned()];
+        self.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await.1
+    }
+
+    fn send(&self, request: &Request) -> Answer {
+        self.envoy.send(request)
+    }
+
+    /// GET with a key in the header.
+    fn get(&self, path: &str, key: &str) -> Answer {
+        self.send(&get(path).header("x-api-key", key))
+    }
+}
+
+fn get(path: &str) -> Request {
+    Request::get(HOST, path)
+}

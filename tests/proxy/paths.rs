@@ -1,0 +1,90 @@
+//! Crooked paths: brought into one form before a route is looked for, or denied. The service behind may
+//! decode what Envoy passes on raw, so a path must never match a more open route than the one it means.
+
+use latchkey_testing::Echo;
+
+use crate::{Gate, both_ways, get};
+
+both_ways!(
+    crooked_paths_do_not_reach_past_a_public_corner,
+    crooked_paths_do_not_reach_past_a_scope,
+    honest_paths_with_escapes_pass,
+    the_case_of_a_path_matters,
+);
+
+async fn crooked_paths_do_not_reach_past_a_public_corner(raw: bool) {
+    let gate = Gate::open(raw).await;
+    let crooked = [
+        "/v1/open/../admin/x",
+        "/v1/open/%2e%2e/admin/x",
+        "/v1/open/%2E%2E/admin/x",
+        "/v1/open/.%2e/admin/x",
+        "/v1/open/..%2fadmin/x",
+        "/v1/open/%2e%2e%2fadmin/x",
+        "/v1/open/..%5cadmin/x",
+        "/v1/open/..;/admin/x",
+        "/v1/open/..;a=b/admin/x",
+        "/v1/open//../../v1/admin/x",
+        "/v1/open/./../admin/x",
+        "/v1/open/../../v1/admin/x",
+        "/v1/open/../../../../v1/admin/x",
+        "/v1/open/..",
+        "/v1/open/%00",
+        "/v1/open/%zz",
+        "/v1/open/%",
+        "/v1/open/%c0%ae%c0%ae/admin/x",
+        "/v1/admin/x#/../../open/page",
+    ];
+    for path in crooked {
+        let answer = gate.send(&get(path));
+        assert!(matches!(answer.status, 400 | 401 | 403 | 404), "{path}: {answer:?}");
+    }
+    assert_eq!(gate.envoy.upstream().seen(), 0);
+}
+
+async fn crooked_paths_do_not_reach_past_a_scope(raw: bool) {
+    let gate = Gate::open(raw).await;
+    let key = gate.value().await;
+    let crooked = [
+        "/v1/admin/x",
+        "//v1/admin/x",
+        "/v1//admin/x",
+        "/v1/./admin/x",
+        "/v1/%61dmin/x",
+        "/v1/admin;x/y",
+        "/v1;x/admin/y",
+        "/v1/items/../admin/x",
+        "/v1/items/%2e%2e/admin/x",
+        "/v1/items/..;/admin/x",
+        "/v1/items/..%2fadmin%2fx",
+        "/V1/ADMIN/x",
+        "/v1/admin%2fx",
+        "/v1%2fadmin/x",
+        "http://api.gate.dev/v1/admin/x",
+    ];
+    for path in crooked {
+        let answer = gate.get(path, &key);
+        assert!(matches!(answer.status, 400 | 403 | 404), "{path}: {answer:?}");
+    }
+    assert_eq!(gate.envoy.upstream().seen(), 0);
+    let _ = Echo::of(&gate.get("/v1/admin/x", &gate.administrator().await));
+}
+
+async fn honest_paths_with_escapes_pass(raw: bool) {
+    let gate = Gate::open(raw).await;
+    let key = gate.value().await;
+    for path in
+        ["/v1/items/1", "/v1/items/a%20b", "/v1/items/caf%C3%A9", "/v1/items/a?next=/../x", "/v1/items/1/"]
+    {
+        let echo = Echo::of(&gate.get(path, &key));
+        assert_eq!(echo.path(), path, "what passes, passes unchanged");
+    }
+    let _ = Echo::of(&gate.send(&get("/v1/open/page")));
+}
+
+async fn the_case_of_a_path_matters(raw: bool) {
+    let gate = Gate::open(raw).await;
+    let key = gate.value().await;
+    assert_eq!(gate.get("/v1/Items/1", &key).status, 403);
+    assert!(matches!(gate.send(&get("/v1/Open/page")).status, 401 | 403));
+}

@@ -1,0 +1,68 @@
+//! What nearly every test asks first: a tenant, a key, a revocation, a check.
+
+use latchkey_proto::v1;
+use tonic::Status;
+
+use crate::Caller;
+
+impl Caller {
+    /// Makes a tenant.
+    pub async fn tenant(&self, slug: &str, profile: &str, plan: &str) -> v1::Tenant {
+        let ask = v1::CreateTenantRequest {
+            slug: slug.to_owned(),
+            display_name: format!("Tenant {slug}"),
+            profile: profile.to_owned(),
+            plan: plan.to_owned(),
+            ..v1::CreateTenantRequest::default()
+        };
+        let made = self.tenants().create_tenant(ask).await;
+        made.unwrap_or_else(|status| panic!("no tenant {slug}: {status:?}")).into_inner()
+    }
+
+    /// Makes a key; answers it and its whole value.
+    pub async fn key(&self, ask: v1::CreateKeyRequest) -> (v1::Key, String) {
+        let made = self.try_key(ask).await;
+        made.unwrap_or_else(|status| panic!("no key: {status:?}"))
+    }
+
+    /// Tries to make a key.
+    pub async fn try_key(&self, ask: v1::CreateKeyRequest) -> Result<(v1::Key, String), Status> {
+        let made = self.keys().create_key(ask).await?.into_inner();
+        Ok((made.key.expect("a made key is told"), made.secret))
+    }
+
+    /// Makes a key with nothing particular about it.
+    pub async fn plain_key(&self, tenant: &str, environment: &str) -> (v1::Key, String) {
+        self.key(key(tenant, environment)).await
+    }
+
+    /// Revokes a key.
+    pub async fn revoke(&self, id: &str) -> v1::RevokeKeyResponse {
+        let ask = v1::RevokeKeyRequest { id: id.to_owned(), reason: "the test says so".to_owned() };
+        let done = self.keys().revoke_key(ask).await;
+        done.unwrap_or_else(|status| panic!("not revoked: {status:?}")).into_inner()
+    }
+
+    /// Asks whether a call may pass.
+    pub async fn check(&self, ask: v1::CheckRequest) -> v1::CheckResponse {
+        let answer = self.checks().check(ask).await;
+        answer.unwrap_or_else(|status| panic!("no answer: {status:?}")).into_inner()
+    }
+
+    /// Applies a profile.
+    pub async fn apply(&self, document: &str) -> Result<v1::Profile, Status> {
+        let ask = v1::ApplyProfileRequest { document: document.to_owned(), validate_only: false };
+        Ok(self.profiles().apply_profile(ask).await?.into_inner())
+    }
+}
+
+/// A request for a key with nothing particular about it, to be changed where a test wants more.
+#[must_use]
+pub fn key(tenant: &str, environment: &str) -> v1::CreateKeyRequest {
+    v1::CreateKeyRequest {
+        tenant: tenant.to_owned(),
+        name: "api-server".to_owned(),
+        environment: environment.to_owned(),
+        ..v1::CreateKeyRequest::default()
+    }
+}
