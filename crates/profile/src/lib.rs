@@ -1,1 +1,28 @@
-//! Room under construction.
+//! The customs: what differs between products. A document is parsed, validated as a whole and compiled into
+//! a [`Profile`]; from then on the profile reads requests for the gate and words its answers.
+//!
+//! Nothing here decides, and nothing here asks a store.
+
+mod answer;
+mod catalog;
+mod document;
+mod error;
+mod facts;
+mod gauge;
+mod hosts;
+mod profile;
+mod read;
+mod reader;
+mod request;
+mod source;
+mod template;
+mod tokens;
+
+pub use answer::{Admission, Refused, default_denial};
+pub use catalog::Catalog;
+pub use error::{DocumentError, Errors};
+pub use facts::Facts;
+pub use profile::Profile;
+pub use read::Reading;
+pub use request::{Header, Request, Scratch};
+pub use tokens::{Algorithm, Tokens};

@@ -1,0 +1,89 @@
+//! The denial of a product that has none of its own for a reason: problem details (RFC 9457), with a challenge
+//! (RFC 9110 section 11.6.1, RFC 6750 section 3) or the time to wait.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use latchkey_core::decision::Denial;
+use latchkey_core::limit::ceil_seconds;
+use latchkey_core::reason::Reason;
+
+use super::Refused;
+use crate::gauge::Gauge;
+use crate::template::View;
+
+/// The denial where no profile is known.
+#[must_use]
+pub fn default_denial(denial: &Denial, request_id: &str) -> Refused<'static> {
+    problem(denial, request_id, "latchkey", Duration::ZERO)
+}
+
+/// Problem details for a denial.
+pub(super) fn problem(denial: &Denial, request_id: &str, realm: &str, retry: Duration) -> Refused<'static> {
+    let shown = shown(denial);
+    let status = status(shown.reason);
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let mut body = format!(r#"{{"type":"about:blank","title":{},"status":{status}"#, text(title(status)));
+    let _ = write!(body, r#","detail":{},"reason":"{}""#, text(&shown.message), shown.reason);
+    let _ = write!(body, r#","request_id":{}}}"#, text(request_id));
+    let mut headers = vec![("content-type", "application/problem+json".to_owned())];
+    match status {
+        401 => headers.push(("www-authenticate", challenge(shown.reason, realm))),
+        429 => headers.push(("retry-after", ceil_seconds(retry).max(1).to_string())),
+        _ => {}
+    }
+    Refused { status, headers, body }
+}
+
+/// A revoked or disabled key looks like one that never was, unless a product says otherwise: only who may
+/// read logs learns the difference.
+fn shown(denial: &Denial) -> Denial {
+    match denial.reason {
+        Reason::Revoked | Reason::Disabled => Denial::plain(Reason::InvalidCredential),
+        Reason::MissingCredential
+        | Reason::AmbiguousCredential
+        | Reason::InvalidCredential
+        | Reason::Expired
+        | Reason::TenantRequired
+        | Reason::TenantMismatch
+        | Reason::TenantSuspended
+        | Reason::EnvironmentMismatch
+        | Reason::InsufficientScope
+        | Reason::ResourceMismatch
+        | Reason::NetworkNotAllowed
+        | Reason::RouteNotAllowed
+        | Reason::RateLimited => denial.clone(),
+    }
+}
+
+/// The HTTP status that a reason calls for.
+pub(super) fn status(reason: Reason) -> u16 {
+    match reason {
+        Reason::RateLimited => 429,
+        other if other.unauthenticated() => 401,
+        _ => 403,
+    }
+}
+
+/// RFC 9457 section 4.2.1: the title of "about:blank" is the status's own phrase.
+fn title(status: u16) -> &'static str {
+    match status {
+        401 => "Unauthorized",
+        429 => "Too Many Requests",
+        _ => "Forbidden",
+    }
+}
+
+/// RFC 6750 section 3.1: who sent nothing is told no error.
+fn challenge(reason: Reason, realm: &str) -> String {
+    match reason {
+        Reason::MissingCredential | Reason::TenantRequired => format!("Bearer realm=\"{realm}\""),
+        Reason::AmbiguousCredential => format!("Bearer realm=\"{realm}\", error=\"invalid_request\""),
+        _ => format!("Bearer realm=\"{realm}\", error=\"invalid_token\""),
+    }
+}
+
+/// How long to wait, as the tightest bucket has it.
+pub(super) fn retry(view: &View<'_>) -> Duration {
+    Gauge::of(view).map_or(Duration::ZERO, |gauge| gauge.retry)
+}

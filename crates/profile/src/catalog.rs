@@ -1,0 +1,116 @@
+//! The profiles in force. They are replaced as a whole, and readers never wait: a call that began under one
+//! version ends under it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use latchkey_core::access::Presented;
+use latchkey_core::policy::Policy;
+use latchkey_core::ports::Policies;
+
+use crate::hosts::{HostMap, canonical_host};
+use crate::profile::Profile;
+use crate::read::RequestIds;
+use crate::request::Request;
+use crate::source::Looker;
+
+/// Every profile of this replica.
+#[derive(Default)]
+pub struct Catalog {
+    shelf: ArcSwap<Shelf>,
+    request_ids: RequestIds,
+}
+
+#[derive(Default)]
+struct Shelf {
+    by_name: BTreeMap<Box<str>, Arc<Profile>>,
+    by_host: HostMap<Arc<Profile>>,
+    /// Those that declare no host, by name.
+    anywhere: Vec<Arc<Profile>>,
+}
+
+impl Catalog {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts these profiles in the place of all others.
+    pub fn replace_all(&self, profiles: Vec<Profile>) {
+        self.shelf.store(Arc::new(Shelf::new(profiles)));
+    }
+
+    /// The profile of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Arc<Profile>> {
+        self.shelf.load().by_name.get(name).cloned()
+    }
+
+    /// The profile that a request is judged by: Envoy's route names it, or the host does, or there is only
+    /// one, or the credential has the form of one of its keys. None: nobody knows, and the call is denied.
+    #[must_use]
+    pub fn choose(&self, request: &Request<'_>) -> Option<Arc<Profile>> {
+        let shelf = self.shelf.load();
+        if let Some((_, name)) = request.context.iter().find(|(n, _)| *n == "profile") {
+            return shelf.by_name.get(*name).cloned();
+        }
+        if let Some(profile) = shelf.by_host.matching(&canonical_host(request.host)).next() {
+            return Some(profile.clone());
+        }
+        if let (Some(only), 1) = (shelf.by_name.values().next(), shelf.by_name.len()) {
+            return Some(only.clone());
+        }
+        shelf.anywhere.iter().find(|profile| profile.recognises(request)).cloned()
+    }
+
+    /// The identifier of a request that no profile is known for.
+    #[must_use]
+    pub fn request_id<'a>(&self, request: &'a Request<'_>) -> Cow<'a, str> {
+        self.request_ids.of(request)
+    }
+}
+
+impl Shelf {
+    fn new(profiles: Vec<Profile>) -> Self {
+        let mut shelf = Self::default();
+        for profile in profiles.into_iter().map(Arc::new) {
+            let held = shelf.by_name.get(profile.name()).map_or(0, |p| p.policy.version);
+            if profile.policy.version >= held {
+                shelf.by_name.insert(profile.name().into(), profile);
+            }
+        }
+        for profile in shelf.by_name.values() {
+            for pattern in profile.customs.hosts.patterns() {
+                // Where two profiles claim a host, the first by name has it.
+                shelf.by_host.add(pattern, profile.clone());
+            }
+            if profile.customs.hosts.is_empty() {
+                shelf.anywhere.push(profile.clone());
+            }
+        }
+        shelf
+    }
+}
+
+impl Profile {
+    /// Whether a request's credential has the form of one of this profile's keys.
+    fn recognises(&self, request: &Request<'_>) -> bool {
+        match self.customs.credential.read(&Looker::new(request)) {
+            Presented::Value(value) => self.policy.recognises(value),
+            Presented::Missing | Presented::Ambiguous | Presented::Unreadable => false,
+        }
+    }
+}
+
+impl Policies for Catalog {
+    fn named(&self, name: &str) -> Option<Arc<Policy>> {
+        self.shelf.load().by_name.get(name).map(|profile| profile.policy.clone())
+    }
+
+    fn recognises(&self, value: &str) -> bool {
+        self.shelf.load().by_name.values().any(|profile| profile.policy.recognises(value))
+    }
+}

@@ -1,0 +1,128 @@
+//! From a document to a profile. Every section is read to its end whatever is wrong with it, so that one
+//! answer names every mistake; what is wrong stands in for nothing, since no profile comes of it.
+
+mod credential;
+mod denials;
+mod headers;
+mod hosts;
+mod kinds;
+mod limits;
+mod names;
+mod routes;
+mod scopes;
+mod tokens;
+
+use std::sync::Arc;
+
+use latchkey_core::policy::{Policy, Unmatched};
+use latchkey_core::route::Routes;
+use toml::de::DeTable;
+
+use crate::answer::{Denials, Removals};
+use crate::error::{DocumentError, Errors};
+use crate::profile::{Customs, Profile};
+use crate::read::RequestIds;
+use crate::reader::{Reader, Section};
+
+/// The longest document.
+const LONGEST: usize = 1024 * 1024;
+
+/// The most segments of a dotted name; deeper tables are no part of the format.
+const DEEPEST: usize = 16;
+
+/// Parses, validates and compiles.
+pub(crate) fn compile(text: &str, version: u64) -> Result<Profile, Errors> {
+    let reader = Reader::new(text);
+    if text.len() > LONGEST {
+        reader.refuse_at(0, "", format!("the document has {} bytes; {LONGEST} are the most", text.len()));
+        reader.finish()?;
+    }
+    if let Some(line) = too_deep(text) {
+        let message = format!("a name of more than {DEEPEST} parts is no part of the format");
+        return Err(Errors(vec![DocumentError { line, column: 1, field: String::new(), message }]));
+    }
+    let (table, syntax) = DeTable::parse_recoverable(text);
+    for error in &syntax {
+        reader.refuse_at(error.span().map_or(0, |s| s.start), "", format!("not TOML: {}", error.message()));
+    }
+    if !syntax.is_empty() {
+        // What could be made of the rest would only be guesses about the same mistakes.
+        reader.finish()?;
+    }
+    let table = table.into_inner();
+    let profile = profile(reader.root(&table), version);
+    reader.finish().map(|()| profile)
+}
+
+/// The line of a name with very many dots: each is a table inside a table, and the parser would nest them all.
+fn too_deep(text: &str) -> Option<usize> {
+    let name = |line: &str| {
+        let line = line.trim_start();
+        let end = line.find(['=', '"', '\'', '#', ' ']).unwrap_or(line.len());
+        line[..end].matches('.').count()
+    };
+    text.lines().position(|line| name(line) > DEEPEST).map(|place| place + 1)
+}
+
+fn profile(mut root: Section<'_>, version: u64) -> Profile {
+    let name = names::profile(&mut root);
+    let unmatched = unmatched(&mut root);
+    let (hosts, mut environments) = hosts::read(&mut root);
+    let (accepts, credential) = credential::read(&mut root);
+    let (tenant, tenant_required) = credential::tenant(&mut root);
+    let resources = credential::resources(&mut root);
+    let address = credential::client_address(&mut root);
+    let scopes = scopes::read(&mut root);
+    let kinds = kinds::read(&mut root, &scopes);
+    kinds::environments(&kinds, &mut environments);
+    let (classes, plans) = limits::read(&mut root, &name);
+    let routes = Routes::new(routes::read(
+        &mut root,
+        &routes::Known { scopes: &scopes, kinds: &kinds, classes: &classes },
+    ));
+    let tokens = tokens::read(&mut root);
+    let roles = tokens::roles(&mut root, &scopes);
+    let upstream = headers::upstream(&mut root);
+    let customs = Customs {
+        removals: Removals::new(&upstream, &credential),
+        upstream,
+        response: headers::response(&mut root),
+        request_ids: RequestIds::new(names::request_id(&mut root)),
+        denials: Denials(denials::read(&mut root)),
+        hosts,
+        credential,
+        tenant,
+        resources,
+        address,
+        tokens,
+        roles,
+    };
+    root.close();
+    let environments = environments.into_iter().map(|(name, _)| name).collect();
+    let policy = Policy {
+        name,
+        version,
+        accepts,
+        tenant_required,
+        environments,
+        kinds,
+        scopes,
+        routes,
+        unmatched,
+        classes,
+        plans,
+    };
+    Profile { policy: Arc::new(policy), customs }
+}
+
+fn unmatched(root: &mut Section<'_>) -> Unmatched {
+    let Some(text) = root.text("unmatched_routes") else { return Unmatched::default() };
+    match text.value {
+        "deny" => Unmatched::Deny,
+        "authenticate" => Unmatched::Authenticate,
+        other => {
+            text.refuse(format!("\"{other}\" is neither \"deny\" nor \"authenticate\""));
+            Unmatched::Deny
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `[credential]`, `[tenant]`, `[resource]` and `[client_address]`: where a request carries what is asked of it.
+
+use latchkey_core::policy::Accepts;
+
+use super::names;
+use crate::read::{ClientAddress, Conflict, Credential};
+use crate::reader::{Section, Text};
+use crate::source::{Source, is_token};
+
+/// Where credentials are where a document doesn't say (RFC 6750 section 2.1).
+const USUAL: &str = "header:authorization Bearer";
+
+/// Proxies in front of Envoy; more than this many are a mistake.
+const MOST_HOPS: u64 = 16;
+
+/// Which credentials are taken, and from where.
+pub(super) fn read(root: &mut Section<'_>) -> (Accepts, Credential) {
+    let usual = || Source::parse(USUAL).into_iter().collect();
+    let Some(mut section) = root.section("credential") else {
+        let credential = Credential { sources: usual(), conflict: Conflict::Deny, forward: false };
+        return (Accepts { key: true, jwt: true }, credential);
+    };
+    let accepts = accepts(&mut section);
+    let credential = Credential {
+        sources: sources(&mut section).unwrap_or_else(usual),
+        conflict: conflict(&mut section),
+        forward: section.flag("forward", false),
+    };
+    section.close();
+    (accepts, credential)
+}
+
+fn sources(section: &mut Section<'_>) -> Option<Vec<Source>> {
+    let listed = section.given_texts("sources")?;
+    if listed.is_empty() {
+        section.refuse("\"sources\" names no source, so that no credential could ever be found");
+    }
+    let mut sources = Vec::new();
+    for text in &listed {
+        let Some(source) = source(text) else { continue };
+        if sources.contains(&source) {
+            text.refuse(format!("the source \"{}\" is there twice", text.value));
+        }
+        sources.push(source);
+    }
+    Some(sources)
+}
+
+fn source(text: &Text<'_>) -> Option<Source> {
+    Source::parse(text).map_err(|message| text.refuse(message)).ok()
+}
+
+fn accepts(section: &mut Section<'_>) -> Accepts {
+    let both = Accepts { key: true, jwt: true };
+    let Some(listed) = section.given_texts("accepts") else { return both };
+    let mut accepts = Accepts { key: false, jwt: false };
+    for text in &listed {
+        match text.value {
+            "key" => accepts.key = true,
+            "jwt" => accepts.jwt = true,
+            other => text.refuse(format!("\"{other}\" is neither \"key\" nor \"jwt\"")),
+        }
+    }
+    if listed.is_empty() {
+        section.refuse("\"accepts\" names no credential; write \"key\", \"jwt\" or both");
+    }
+    accepts
+}
+
+fn conflict(section: &mut Section<'_>) -> Conflict {
+    let Some(text) = section.text("conflict") else { return Conflict::default() };
+    match text.value {
+        "deny" => Conflict::Deny,
+        "first" => Conflict::First,
+        other => {
+            text.refuse(format!("\"{other}\" is neither \"deny\" nor \"first\""));
+            Conflict::Deny
+        }
+    }
+}
+
+/// Where a request names its tenant, and whether it must.
+pub(super) fn tenant(root: &mut Section<'_>) -> (Option<Source>, bool) {
+    let Some(mut section) = root.section("tenant") else { return (None, false) };
+    let source = section.needed_text("source").and_then(|text| source(&text));
+    let required = section.flag("required", false);
+    section.close();
+    (source, required)
+}
+
+/// Where a request names what it touches.
+pub(super) fn resources(root: &mut Section<'_>) -> Vec<(Box<str>, Source)> {
+    let Some(section) = root.section("resource") else { return Vec::new() };
+    let mut resources = Vec::new();
+    for (name, value) in section.entries() {
+        names::check(&name);
+        let source = value.text().and_then(|text| source(&text));
+        resources.extend(source.map(|source| (name.value.into(), source)));
+    }
+    resources
+}
+
+/// How the client's address is found behind proxies.
+pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
+    let Some(mut section) = root.section("client_address") else { return ClientAddress::default() };
+    let hops = section.count("trusted_hops").unwrap_or_default();
+    if hops > MOST_HOPS {
+        section.refuse(format!("{hops} trusted hops are more than {MOST_HOPS}"));
+    }
+    let header = section.text("header");
+    section.close();
+    if let Some(name) = header.as_ref().filter(|name| !is_token(name)) {
+        name.refuse(format!("\"{}\" is not a header's name", name.value));
+    }
+    let header = header.map(|name| name.to_ascii_lowercase().into());
+    ClientAddress { trusted_hops: usize::try_from(hops).unwrap_or_default(), header }
+}

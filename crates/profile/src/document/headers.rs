@@ -1,0 +1,86 @@
+//! `[upstream_headers]`, `[response_headers]` and the headers of denials: names that may be set, and values
+//! that are templates.
+
+use crate::answer::is_joint;
+use crate::profile::HeaderTemplate;
+use crate::reader::{Section, Text, Value};
+use crate::source::is_token;
+use crate::template::Template;
+
+/// Headers that belong to the connection or the message and are Envoy's own to set.
+const NOT_OURS: &[&str] = &[
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Every joint of an identity header doubles the spellings that have to be removed.
+const MOST_JOINTS: usize = 5;
+
+/// Headers that tell the upstream who calls.
+pub(super) fn upstream(root: &mut Section<'_>) -> Vec<HeaderTemplate> {
+    let Some(section) = root.section("upstream_headers") else { return Vec::new() };
+    for (name, _) in section.entries() {
+        if name.bytes().filter(|b| is_joint(*b)).count() > MOST_JOINTS {
+            name.refuse(format!(
+                "a header that says who calls has at most {MOST_JOINTS} hyphens, since every spelling of it \
+                 with underscores is removed from the request"
+            ));
+        }
+    }
+    // Two spellings of one header would be set and removed at once.
+    read(&section, |name| name.to_ascii_lowercase().replace('_', "-"))
+}
+
+/// Headers of every response.
+pub(super) fn response(root: &mut Section<'_>) -> Vec<HeaderTemplate> {
+    root.section("response_headers").map(|section| plain(&section)).unwrap_or_default()
+}
+
+/// Headers whose names are told apart by case alone.
+pub(super) fn plain(section: &Section<'_>) -> Vec<HeaderTemplate> {
+    read(section, str::to_ascii_lowercase)
+}
+
+fn read(section: &Section<'_>, sameness: fn(&str) -> String) -> Vec<HeaderTemplate> {
+    let mut seen: Vec<String> = Vec::new();
+    let mut headers = Vec::new();
+    for (name, value) in section.entries() {
+        let lower = name.to_ascii_lowercase();
+        let same = sameness(&name);
+        if !is_token(&name) {
+            name.refuse(format!("\"{}\" is not a header's name", name.value));
+        } else if NOT_OURS.contains(&&*lower) {
+            name.refuse(format!("the header \"{lower}\" is not a profile's to set"));
+        } else if seen.contains(&same) {
+            name.refuse(format!("the header \"{lower}\" is there twice"));
+        }
+        seen.push(same);
+        let template = self::value(&value);
+        headers.extend(template.map(|value| HeaderTemplate { name: lower.into(), value }));
+    }
+    headers
+}
+
+fn value(value: &Value<'_>) -> Option<Template> {
+    let text = value.text()?;
+    let template = template(&text)?;
+    if template.has_controls() {
+        text.refuse("a header's value has no control characters and no line breaks");
+    }
+    Some(template)
+}
+
+/// A template; notes each of its mistakes where it stands.
+pub(super) fn template(text: &Text<'_>) -> Option<Template> {
+    let refuse = |mistakes: Vec<(usize, String)>| {
+        mistakes.into_iter().for_each(|(byte, message)| text.refuse_inside(byte, message));
+    };
+    Template::parse(text).map_err(refuse).ok()
+}

@@ -1,0 +1,38 @@
+//! `[[hosts]]`: which hosts are the product's, and which environment each serves.
+
+use crate::hosts::{HostMap, HostPattern};
+use crate::profile::Host;
+use crate::reader::{Section, Text};
+
+use super::names;
+
+/// Environments by name, and where a host named them first.
+pub(super) type Environments<'d> = Vec<(Box<str>, Option<Text<'d>>)>;
+
+/// The hosts, and the environments that they name.
+pub(super) fn read<'d>(root: &mut Section<'d>) -> (HostMap<Host>, Environments<'d>) {
+    let mut hosts = HostMap::default();
+    let mut environments: Environments<'d> = Vec::new();
+    for (place, mut section) in root.sections("hosts").into_iter().enumerate() {
+        let host = section.needed_text("host");
+        let environment = section.text("environment");
+        section.close();
+        if let Some(environment) = &environment {
+            names::check(environment);
+            if !environments.iter().any(|(name, _)| **name == *environment.value) {
+                environments.push((environment.value.into(), Some(environment.clone())));
+            }
+        }
+        let Some(host) = host else { continue };
+        match HostPattern::parse(&host) {
+            Err(message) => host.refuse(message),
+            Ok(pattern) => {
+                let environment = environment.map(|e| e.value.into());
+                if !hosts.add(pattern, Host { environment, place }) {
+                    host.refuse(format!("the host \"{}\" is there twice", host.value));
+                }
+            }
+        }
+    }
+    (hosts, environments)
+}

@@ -1,0 +1,159 @@
+//! `[[kinds]]`: kinds of keys, the form of their values and what they can be granted.
+
+use std::collections::HashMap;
+
+use latchkey_core::kind::{Encoding, Kind, Prefixes};
+use latchkey_core::scope::{Catalogue, ScopeSet};
+
+use super::hosts::Environments;
+use super::names::{self, Once};
+use super::scopes;
+use crate::reader::{Section, Text};
+
+/// What a kind's random part is where a document doesn't say.
+const USUAL: (Encoding, usize) = (Encoding::Base62, 32);
+
+/// The kinds; what is wrong with any of them is noted.
+pub(super) fn read(root: &mut Section<'_>, scopes: &Catalogue) -> Vec<Kind> {
+    let mut claims = Claims::default();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for mut section in root.sections("kinds") {
+        let kind = kind(&mut section, scopes, &mut claims);
+        if kind.default && kinds.iter().any(|k| k.default) {
+            section.refuse("another kind is the default already");
+        }
+        section.close();
+        kinds.push(kind);
+    }
+    if let [only] = kinds.as_mut_slice() {
+        only.default = true;
+    }
+    kinds
+}
+
+/// What can be claimed once: names and prefixes.
+#[derive(Default)]
+struct Claims<'d> {
+    names: Once<'d>,
+    prefixes: HashMap<&'d str, String>,
+}
+
+fn kind<'d>(section: &mut Section<'d>, scopes: &Catalogue, claims: &mut Claims<'d>) -> Kind {
+    let name = section.needed_text("name");
+    if let Some(name) = &name {
+        names::check(name);
+        claims.names.check(name, "kind");
+    }
+    let (encoding, bytes) = secret(section).unwrap_or(USUAL);
+    let most = scopes::set(section, "scopes", scopes);
+    let most = if most.is_empty() { scopes.all() } else { most };
+    Kind {
+        name: name.map_or_else(Box::default, |n| n.value.into()),
+        default: section.flag("default", false),
+        prefixes: prefixes(section, claims),
+        encoding,
+        bytes,
+        checksum: section.flag("checksum", false),
+        retrievable: section.flag("retrievable", false),
+        bindings: names::list(section, "bindings", "binding"),
+        default_scopes: default_scopes(section, scopes, &most),
+        most,
+    }
+}
+
+fn default_scopes(section: &mut Section<'_>, scopes: &Catalogue, most: &ScopeSet) -> ScopeSet {
+    let mut granted = ScopeSet::default();
+    for name in section.texts("default_scopes") {
+        let Some(scope) = scopes::known(&name, scopes) else { continue };
+        if !most.contains(scope) {
+            name.refuse(format!("\"{}\" is not among the kind's own scopes", name.value));
+        }
+        granted.insert(scope);
+    }
+    if granted.is_empty() { most.clone() } else { granted }
+}
+
+fn prefixes<'d>(section: &mut Section<'d>, claims: &mut Claims<'d>) -> Prefixes {
+    let same = section.text("prefix");
+    let each = section.section("prefixes");
+    if same.is_some() == each.is_some() {
+        section.refuse("a kind has either \"prefix\" or \"prefixes\"");
+    }
+    let mut all = Vec::new();
+    if let Some(prefix) = &same {
+        claim(prefix, claims);
+    }
+    for (environment, value) in each.iter().flat_map(Section::entries) {
+        names::check(&environment);
+        let Some(prefix) = value.text() else { continue };
+        claim(&prefix, claims);
+        all.push((environment.value.into(), prefix.value.into()));
+    }
+    if each.is_some() && all.is_empty() {
+        section.refuse("\"prefixes\" names no environment");
+    }
+    same.map_or(Prefixes::Each(all), |prefix| Prefixes::Same(prefix.value.into()))
+}
+
+/// Notes a prefix that can't be one, or that is another's.
+fn claim<'d>(prefix: &Text<'d>, claims: &mut Claims<'d>) {
+    let right = |b: u8| b.is_ascii_graphic() && !matches!(b, b',' | b';' | b'"');
+    if prefix.len() > 64 || !prefix.bytes().all(right) {
+        prefix.refuse(
+            "a prefix has at most 64 printable characters without spaces, commas, semicolons and quotes",
+        );
+    }
+    let before = claims.prefixes.get(prefix.value);
+    if let Some(before) = before {
+        prefix.refuse(format!("the prefix \"{}\" is claimed by {before} already", prefix.value));
+    } else {
+        claims.prefixes.insert(prefix.value, prefix.at.path.clone());
+    }
+}
+
+/// `encoding:bytes`.
+fn secret(section: &mut Section<'_>) -> Option<(Encoding, usize)> {
+    let text = section.text("secret")?;
+    let read = || {
+        let (encoding, bytes) = text.split_once(':')?;
+        let encoding = match encoding {
+            "hex" => Encoding::Hex,
+            "base62" => Encoding::Base62,
+            "base64url" => Encoding::Base64Url,
+            _ => return None,
+        };
+        let digits = bytes.bytes().all(|b| b.is_ascii_digit());
+        let bytes = digits.then(|| bytes.parse().ok()).flatten()?;
+        (16..=64).contains(&bytes).then_some((encoding, bytes))
+    };
+    let secret = read();
+    if secret.is_none() {
+        text.refuse(format!(
+            "\"{}\" is not a secret: write \"hex:32\", \"base62:32\" or \"base64url:32\", with 16 to 64 bytes",
+            text.value
+        ));
+    }
+    secret
+}
+
+/// Adds the environments that kinds name; notes a host's that no key could ever be of.
+pub(super) fn environments(kinds: &[Kind], environments: &mut Environments<'_>) {
+    let mut any = kinds.is_empty();
+    let mut named: Vec<&str> = Vec::new();
+    for kind in kinds {
+        match &kind.prefixes {
+            Prefixes::Same(_) => any = true,
+            Prefixes::Each(each) => named.extend(each.iter().map(|(environment, _)| &**environment)),
+        }
+    }
+    for host in environments.iter().filter_map(|(_, at)| at.as_ref()) {
+        if !any && !named.contains(&host.value) {
+            host.refuse(format!("no kind of key has a prefix for the environment \"{}\"", host.value));
+        }
+    }
+    for name in named {
+        if !environments.iter().any(|(n, _)| **n == *name) {
+            environments.push((name.into(), None));
+        }
+    }
+}

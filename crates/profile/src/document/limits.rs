@@ -1,0 +1,126 @@
+//! `[rate_limits]` and `[[plans]]`: classes and their buckets, and the plans that replace them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use latchkey_core::limit::{Algorithm, Classes, Limit, Per, Plan, Rule, When, parse_rate};
+
+use super::names::{self, Once};
+use crate::reader::{Section, Text, Value};
+
+/// The most classes of a product.
+const MOST_CLASSES: usize = 1_000;
+/// The most buckets of a class.
+const MOST_BUCKETS: usize = 16;
+/// The most that a bucket holds; bucket arithmetic is proven for it.
+const MOST_BURST: u64 = 1_000_000_000_000;
+
+/// Classes, and plans by name.
+pub(super) fn read(root: &mut Section<'_>, profile: &str) -> (Classes, HashMap<Box<str>, Plan>) {
+    let own = root.section("rate_limits").map(|section| classes(&section)).unwrap_or_default();
+    if own.len() > MOST_CLASSES {
+        root.refuse(format!("{} rate classes are more than {MOST_CLASSES}", own.len()));
+    }
+    let own = own.into_iter().map(|(name, rules)| (name.value.into(), rules));
+    let classes = Classes::new(profile, own.take(MOST_CLASSES).collect::<BTreeMap<_, _>>());
+    let plans = plans(root, &classes);
+    (classes, plans)
+}
+
+fn plans(root: &mut Section<'_>, known: &Classes) -> HashMap<Box<str>, Plan> {
+    let mut once = Once::default();
+    let mut plans = HashMap::new();
+    for mut section in root.sections("plans") {
+        let name = section.needed_text("name");
+        let limits = section.section("rate_limits");
+        section.close();
+        let mut plan = Plan::default();
+        for (class, rules) in limits.iter().flat_map(classes) {
+            if known.find(&class).is_none() {
+                class.refuse(format!("there is no rate class \"{}\" to override", class.value));
+            }
+            plan.0.insert(class.value.into(), rules);
+        }
+        let Some(name) = name else { continue };
+        names::check(&name);
+        once.check(&name, "plan");
+        plans.insert(name.value.into(), plan);
+    }
+    plans
+}
+
+fn classes<'d>(section: &Section<'d>) -> Vec<(Text<'d>, Vec<Rule>)> {
+    let class = |(name, value): (Text<'d>, Value<'d>)| {
+        names::check(&name);
+        let buckets = value.list().unwrap_or_default();
+        if buckets.len() > MOST_BUCKETS {
+            value.refuse(format!("{} buckets are more than {MOST_BUCKETS}", buckets.len()));
+        }
+        let sections = buckets.iter().filter_map(Value::section);
+        (name, sections.filter_map(bucket).collect())
+    };
+    section.entries().into_iter().map(class).collect()
+}
+
+fn bucket(mut section: Section<'_>) -> Option<Rule> {
+    let per = section.needed_text("per");
+    let rate = section.needed_text("rate");
+    let burst = section.value("burst");
+    let algorithm = section.text("algorithm");
+    let when = section.text("when");
+    let per = per.as_ref().and_then(whose);
+    let limit = rate.and_then(|rate| limit(&rate, burst.as_ref()));
+    let algorithm = algorithm.as_ref().map_or(Algorithm::default(), counting);
+    let when = when.as_ref().map_or(When::default(), |text| attempts(text, per));
+    section.close();
+    Some(Rule { per: per?, limit: limit?, algorithm, when })
+}
+
+fn whose(text: &Text<'_>) -> Option<Per> {
+    let per = [Per::Key, Per::Tenant, Per::Ip].into_iter().find(|per| per.name() == text.value);
+    if per.is_none() {
+        text.refuse(format!("\"{}\" is none of \"key\", \"tenant\" and \"ip\"", text.value));
+    }
+    per
+}
+
+fn limit(rate: &Text<'_>, burst: Option<&Value<'_>>) -> Option<Limit> {
+    let burst = burst.map(|value| {
+        let count = value.count().filter(|count| {
+            let right = (1..=MOST_BURST).contains(count);
+            if !right {
+                value.refuse(format!("a burst is a number from 1 to {MOST_BURST}"));
+            }
+            right
+        });
+        count.unwrap_or(1)
+    });
+    let (tokens, period) = parse_rate(rate).map_err(|bad| rate.refuse(bad.to_string())).ok()?;
+    Some(Limit { tokens, period, burst: burst.unwrap_or(tokens) })
+}
+
+fn counting(text: &Text<'_>) -> Algorithm {
+    match text.value {
+        "token_bucket" => Algorithm::TokenBucket,
+        "fixed_window" => Algorithm::FixedWindow,
+        other => {
+            text.refuse(format!("\"{other}\" is neither \"token_bucket\" nor \"fixed_window\""));
+            Algorithm::default()
+        }
+    }
+}
+
+fn attempts(text: &Text<'_>, per: Option<Per>) -> When {
+    match (text.value, per) {
+        ("unauthenticated", None | Some(Per::Ip)) => When::Unauthenticated,
+        ("unauthenticated", Some(Per::Key | Per::Tenant)) => {
+            text.refuse("failed attempts have no key and no tenant; they count with per = \"ip\"");
+            When::Unauthenticated
+        }
+        (other, _) => {
+            text.refuse(format!(
+                "\"{other}\" is not \"unauthenticated\"; leave \"when\" out for calls that pass"
+            ));
+            When::default()
+        }
+    }
+}

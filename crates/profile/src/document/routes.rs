@@ -1,0 +1,103 @@
+//! `[[routes]]`: which path needs what. Everything that a route refers to must be there.
+
+use latchkey_core::kind::Kind;
+use latchkey_core::limit::{ClassId, Classes, DEFAULT_CLASS};
+use latchkey_core::route::{Pattern, Route};
+use latchkey_core::scope::Catalogue;
+
+use super::names::{self, Once};
+use super::scopes;
+use crate::reader::Section;
+use crate::source::is_token;
+
+/// What routes may refer to.
+pub(super) struct Known<'k> {
+    pub(super) scopes: &'k Catalogue,
+    pub(super) kinds: &'k [Kind],
+    pub(super) classes: &'k Classes,
+}
+
+/// The routes in the order that they are declared in.
+pub(super) fn read(root: &mut Section<'_>, known: &Known<'_>) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for mut section in root.sections("routes") {
+        let route = route(&mut section, known);
+        section.close();
+        routes.extend(route);
+    }
+    routes
+}
+
+fn route(section: &mut Section<'_>, known: &Known<'_>) -> Option<Route> {
+    let pattern = pattern(section);
+    let methods = methods(section);
+    let all = scopes::set(section, "scopes", known.scopes);
+    let any_scopes = scopes::set(section, "any_scopes", known.scopes);
+    let kinds = kinds(section, known.kinds);
+    let resource = resource(section, pattern.as_ref());
+    let class = class(section, known.classes);
+    let public = section.flag("public", false);
+    if public && !(all.is_empty() && any_scopes.is_empty() && kinds.is_empty()) {
+        section.refuse("a public route passes without a credential, so it can't ask for scopes or kinds");
+    }
+    Some(Route { pattern: pattern?, methods, scopes: all, any_scopes, kinds, resource, class, public })
+}
+
+fn pattern(section: &mut Section<'_>) -> Option<Pattern> {
+    let path = section.needed_text("path")?;
+    Pattern::parse(&path).map_err(|bad| path.refuse(bad.to_string())).ok()
+}
+
+fn methods(section: &mut Section<'_>) -> Vec<Box<str>> {
+    let mut methods: Vec<Box<str>> = Vec::new();
+    for text in section.texts("methods") {
+        let method = text.to_ascii_uppercase();
+        if !is_token(&method) || method == "*" {
+            text.refuse(format!("\"{}\" is not a method; for any, leave \"methods\" out", text.value));
+        } else if methods.iter().any(|m| **m == *method) {
+            text.refuse(format!("the method \"{method}\" is there twice"));
+        }
+        methods.push(method.into());
+    }
+    methods
+}
+
+fn kinds(section: &mut Section<'_>, known: &[Kind]) -> Vec<Box<str>> {
+    let listed = section.texts("kinds");
+    let mut once = Once::default();
+    for name in &listed {
+        once.check(name, "kind");
+        if !known.iter().any(|kind| *kind.name == *name.value) {
+            name.refuse(format!("there is no kind \"{}\"", name.value));
+        }
+    }
+    listed.iter().map(|name| name.value.into()).collect()
+}
+
+fn resource(section: &mut Section<'_>, pattern: Option<&Pattern>) -> Vec<(Box<str>, usize)> {
+    let Some(table) = section.section("resource") else { return Vec::new() };
+    let mut resource = Vec::new();
+    for (name, value) in table.entries() {
+        names::check(&name);
+        let (Some(text), Some(pattern)) = (value.text(), pattern) else { continue };
+        let segment = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
+        match segment.and_then(|segment| pattern.place(segment)) {
+            Some(place) => resource.push((name.value.into(), place)),
+            None => text.refuse(format!(
+                "\"{}\" is no segment of \"{}\"; write \"{{id}}\" where the path has {{id}}",
+                text.value,
+                pattern.text()
+            )),
+        }
+    }
+    resource
+}
+
+fn class(section: &mut Section<'_>, classes: &Classes) -> Option<ClassId> {
+    let name = section.text("rate_class")?;
+    let class = classes.find(&name);
+    if class.is_none() && name.value != DEFAULT_CLASS {
+        name.refuse(format!("there is no rate class \"{}\"", name.value));
+    }
+    class
+}

@@ -1,0 +1,58 @@
+//! `[[scopes]]`: the catalogue, and lists of scopes elsewhere in a document that refer to it.
+
+use latchkey_core::scope::{Catalogue, ScopeEntry, ScopeId, ScopeSet};
+
+use super::names::Once;
+use crate::reader::{Section, Text};
+
+/// The most scopes of a product.
+const MOST: usize = 10_000;
+
+/// The catalogue.
+pub(super) fn read<'d>(root: &mut Section<'d>) -> Catalogue {
+    let mut once = Once::default();
+    let mut entries = Vec::new();
+    for mut section in root.sections("scopes") {
+        let name = section.needed_text("name");
+        let description = section.text("description").map_or_else(Box::default, |d| d.value.into());
+        let aliases = section.texts("aliases");
+        section.close();
+        let mut claim = |name: &Text<'d>| {
+            check(name);
+            once.check(name, "scope")
+        };
+        let name = name.filter(&mut claim);
+        let aliases = aliases.iter().filter(|alias| claim(alias)).map(|alias| alias.value.into()).collect();
+        entries.extend(name.map(|name| ScopeEntry { name: name.value.into(), description, aliases }));
+    }
+    if entries.len() > MOST {
+        root.refuse(format!("{} scopes are more than {MOST}", entries.len()));
+        entries.truncate(MOST);
+    }
+    Catalogue::new(entries).unwrap_or_default()
+}
+
+/// A scope-token (RFC 6749 section 3.3), without commas, since Envoy's routes list scopes with them.
+fn check(name: &Text<'_>) {
+    let right = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b',');
+    if !(1..=128).contains(&name.len()) || !name.bytes().all(right) {
+        name.refuse(format!(
+            "\"{}\" is not a scope: 1 to 128 printable characters without spaces, commas, quotes and backslashes",
+            name.value
+        ));
+    }
+}
+
+/// The scopes of a list, which must all be in the catalogue.
+pub(super) fn set(section: &mut Section<'_>, field: &'static str, scopes: &Catalogue) -> ScopeSet {
+    section.texts(field).iter().filter_map(|name| known(name, scopes)).collect()
+}
+
+/// The scope of a name, or a mistake.
+pub(super) fn known(name: &Text<'_>, scopes: &Catalogue) -> Option<ScopeId> {
+    let found = scopes.find(name);
+    if found.is_none() {
+        name.refuse(format!("the catalogue has no scope \"{}\"", name.value));
+    }
+    found
+}

@@ -1,0 +1,92 @@
+//! `[jwt]` and `[[roles]]`: what tokens look like and what their bearers may do.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use latchkey_core::scope::{Catalogue, ScopeSet};
+
+use super::names::{self, Once};
+use super::scopes;
+use crate::reader::{Section, Text};
+use crate::tokens::{Algorithm, Tokens};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+/// What tokens look like, where there are any.
+pub(super) fn read(root: &mut Section<'_>) -> Option<Tokens> {
+    let mut section = root.section("jwt")?;
+    let algorithm = section.text("algorithm").map_or(Algorithm::EdDsa, |text| algorithm(&text));
+    let issuer = claim(&mut section, "issuer");
+    let audience = claim(&mut section, "audience");
+    let ttl = section.text("ttl").and_then(|text| duration(&text)).unwrap_or(HOUR);
+    let refresh_ttl = section.text("refresh_ttl").and_then(|text| duration(&text)).unwrap_or(MONTH.max(ttl));
+    if refresh_ttl < ttl {
+        section.refuse("a refresh token that ends before the token it renews is of no use");
+    }
+    section.close();
+    Some(Tokens { algorithm, issuer, audience, ttl, refresh_ttl })
+}
+
+fn algorithm(text: &Text<'_>) -> Algorithm {
+    match text.value {
+        "EdDSA" => Algorithm::EdDsa,
+        "ES256" => Algorithm::Es256,
+        "RS256" => Algorithm::Rs256,
+        "HS256" => Algorithm::Hs256,
+        other => {
+            text.refuse(format!("\"{other}\" is none of \"EdDSA\", \"ES256\", \"RS256\" and \"HS256\""));
+            Algorithm::EdDsa
+        }
+    }
+}
+
+fn claim(section: &mut Section<'_>, field: &'static str) -> Box<str> {
+    let Some(text) = section.needed_text(field) else { return Box::default() };
+    if !(1..=255).contains(&text.len()) || text.chars().any(char::is_control) {
+        text.refuse("1 to 255 characters belong here, none of them a control character");
+    }
+    text.value.into()
+}
+
+/// `30s`, `15m`, `1h`, `30d`.
+fn duration(text: &Text<'_>) -> Option<Duration> {
+    let read = || {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (count, unit) = text.split_at(digits);
+        let unit: u64 = match unit {
+            "s" => 1,
+            "m" | "min" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let seconds = count.parse::<u64>().ok()?.checked_mul(unit)?;
+        Some(Duration::from_secs(seconds)).filter(|d| !d.is_zero() && *d <= YEAR)
+    };
+    let duration = read();
+    if duration.is_none() {
+        text.refuse(format!(
+            "\"{}\" is not a duration of up to a year: write \"30s\", \"15m\", \"1h\" or \"30d\"",
+            text.value
+        ));
+    }
+    duration
+}
+
+/// What users with each role may do.
+pub(super) fn roles(root: &mut Section<'_>, catalogue: &Catalogue) -> HashMap<Box<str>, ScopeSet> {
+    let mut once = Once::default();
+    let mut roles = HashMap::new();
+    for mut section in root.sections("roles") {
+        let name = section.needed_text("name");
+        let granted = scopes::set(&mut section, "scopes", catalogue);
+        section.close();
+        let Some(name) = name else { continue };
+        names::check(&name);
+        once.check(&name, "role");
+        roles.insert(name.value.into(), granted);
+    }
+    roles
+}

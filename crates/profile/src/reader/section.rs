@@ -1,0 +1,105 @@
+//! A table of a document. Each field is asked for by name; what nobody asked for is a mistake, told with
+//! the names that would have been right.
+
+use std::ops::Range;
+
+use toml::de::DeTable;
+
+use super::{Place, Reader, Text, Value};
+
+/// A table, and which of its fields were asked for.
+pub(crate) struct Section<'d> {
+    reader: &'d Reader<'d>,
+    table: &'d DeTable<'d>,
+    pub(crate) at: Place,
+    known: Vec<&'static str>,
+}
+
+impl<'d> Section<'d> {
+    pub(super) fn new(reader: &'d Reader<'d>, table: &'d DeTable<'d>, at: Place) -> Self {
+        Self { reader, table, at, known: Vec::new() }
+    }
+
+    /// The field of this name, whatever it is.
+    pub(crate) fn value(&mut self, field: &'static str) -> Option<Value<'d>> {
+        self.known.push(field);
+        let value = self.table.get(field)?;
+        Some(Value::new(self.reader, value, self.at.below(field, value.span())))
+    }
+
+    pub(crate) fn text(&mut self, field: &'static str) -> Option<Text<'d>> {
+        self.value(field)?.text()
+    }
+
+    /// A text without which the section makes no sense.
+    pub(crate) fn needed_text(&mut self, field: &'static str) -> Option<Text<'d>> {
+        let value = self.needed(field)?;
+        value.text()
+    }
+
+    /// A field without which the section makes no sense.
+    pub(crate) fn needed(&mut self, field: &'static str) -> Option<Value<'d>> {
+        let value = self.value(field);
+        if value.is_none() {
+            self.refuse(format!("the field \"{field}\" is missing"));
+        }
+        value
+    }
+
+    pub(crate) fn flag(&mut self, field: &'static str, otherwise: bool) -> bool {
+        self.value(field).and_then(|v| v.flag()).unwrap_or(otherwise)
+    }
+
+    pub(crate) fn count(&mut self, field: &'static str) -> Option<u64> {
+        self.value(field)?.count()
+    }
+
+    /// A list of texts; empty where it is absent.
+    pub(crate) fn texts(&mut self, field: &'static str) -> Vec<Text<'d>> {
+        self.given_texts(field).unwrap_or_default()
+    }
+
+    /// A list of texts, where it is there.
+    pub(crate) fn given_texts(&mut self, field: &'static str) -> Option<Vec<Text<'d>>> {
+        let items = self.value(field)?.list()?;
+        Some(items.iter().filter_map(Value::text).collect())
+    }
+
+    pub(crate) fn section(&mut self, field: &'static str) -> Option<Self> {
+        self.value(field)?.section()
+    }
+
+    /// A list of tables (`[[field]]`); empty where it is absent.
+    pub(crate) fn sections(&mut self, field: &'static str) -> Vec<Self> {
+        let items = self.value(field).and_then(|v| v.list()).unwrap_or_default();
+        items.iter().filter_map(Value::section).collect()
+    }
+
+    /// Every field with its name, in the order that they stand in: for tables whose names are free.
+    pub(crate) fn entries(&self) -> Vec<(Text<'d>, Value<'d>)> {
+        let mut entries: Vec<_> = self.table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let entry = |(key, value): (&'d toml::Spanned<_>, &'d toml::Spanned<_>)| {
+            let name: &'d std::borrow::Cow<'d, str> = key.get_ref();
+            let at = |span: Range<usize>| self.at.below(name, span);
+            let text = Text { reader: self.reader, value: name, at: at(key.span()) };
+            (text, Value::new(self.reader, value, at(value.span())))
+        };
+        entries.into_iter().map(entry).collect()
+    }
+
+    /// Notes a mistake of the section as a whole.
+    pub(crate) fn refuse(&self, message: impl Into<String>) {
+        self.reader.refuse(&self.at, message);
+    }
+
+    /// Notes every field that nobody asked for.
+    pub(crate) fn close(self) {
+        for (name, _) in self.entries() {
+            if !self.known.contains(&name.value) {
+                let known = self.known.join(", ");
+                name.refuse(format!("there is no such field; the fields here are: {known}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Where a request carries something: a header, a header behind a scheme, the query, a cookie, the body.
+//! What is there twice is never resolved by taking the first or the last.
+
+mod body;
+mod cookie;
+mod header;
+mod query;
+
+pub(crate) use body::{Json, Pointer};
+pub(crate) use cookie::without_cookies;
+pub(crate) use query::spellings;
+
+use std::cell::OnceCell;
+
+use crate::request::Request;
+
+/// One place, as a document writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// `header:NAME`: the whole value; the name is in lower case.
+    Header(Box<str>),
+    /// `header:NAME SCHEME`: what is behind the scheme.
+    Scheme(Box<str>, Box<str>),
+    /// `query:NAME`, in lower case.
+    Query(Box<str>),
+    /// `cookie:NAME`, in lower case.
+    Cookie(Box<str>),
+    /// `body:/pointer`.
+    Body(Pointer),
+}
+
+/// What is in a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found<'a> {
+    /// Nothing, or nothing but an empty value.
+    Absent,
+    /// More than one value.
+    Several,
+    /// Something that is no text.
+    Unreadable,
+    /// A text that is not empty.
+    Text(&'a str),
+}
+
+impl<'a> Found<'a> {
+    fn text(text: &'a str) -> Self {
+        if text.is_empty() { Self::Absent } else { Self::Text(text) }
+    }
+}
+
+/// A request that is being looked through; its body is parsed once, if at all.
+pub(crate) struct Looker<'a, 'r> {
+    pub(crate) request: &'a Request<'r>,
+    json: OnceCell<Option<Json>>,
+}
+
+impl<'a, 'r> Looker<'a, 'r> {
+    pub(crate) fn new(request: &'a Request<'r>) -> Self {
+        Self { request, json: OnceCell::new() }
+    }
+
+    /// What the request has in a place.
+    pub(crate) fn find(&self, source: &Source) -> Found<'a> {
+        match source {
+            Source::Header(name) => header::whole(self.request, name),
+            Source::Scheme(name, scheme) => header::behind(self.request, name, scheme),
+            Source::Query(name) => query::find(self.request, name),
+            Source::Cookie(name) => cookie::find(self.request, name),
+            Source::Body(pointer) => {
+                let json = self.json.get_or_init(|| body::read(self.request));
+                json.as_ref().map_or(Found::Absent, |json| pointer.find(json, self.request))
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Reads a place; says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!(
+                "\"{text}\" is not a source; write \"header:NAME\", \"header:NAME SCHEME\", \"query:NAME\", \
+                 \"cookie:NAME\" or \"body:/pointer\""
+            )
+        };
+        let (place, name) = text.split_once(':').ok_or_else(bad)?;
+        let lower = || Box::from(name.to_ascii_lowercase());
+        match place {
+            "header" => match name.split_once(' ') {
+                None if is_token(name) && name != "host" => Ok(Self::Header(lower())),
+                Some((name, scheme)) if is_token(name) && is_token(scheme) => {
+                    Ok(Self::Scheme(name.to_ascii_lowercase().into(), scheme.into()))
+                }
+                None | Some(_) => Err(bad()),
+            },
+            "query" if is_word(name) => Ok(Self::Query(lower())),
+            "cookie" if is_token(name) => Ok(Self::Cookie(lower())),
+            "body" => Pointer::parse(name).map(Self::Body).ok_or_else(bad),
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// A token (RFC 9110 section 5.6.2): what names a header, a scheme, a cookie, a method.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"&=#?%+".contains(&b))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! A string in a JSON body (RFC 6901). serde_json's own value keeps the last of two equal names; another
+//! reader may keep the first, so this one keeps both and calls that ambiguous.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::Found;
+use crate::request::Request;
+
+/// A JSON value, as far as pointers look into it.
+#[derive(Debug)]
+pub(crate) enum Json {
+    Text(String),
+    List(Vec<Json>),
+    Object(Vec<(String, Json)>),
+    Other,
+}
+
+/// The body of a request as JSON, where it is all there and is JSON.
+pub(super) fn read(request: &Request<'_>) -> Option<Json> {
+    let partial = request.values("x-envoy-auth-partial-body").any(|v| v.eq_ignore_ascii_case(b"true"));
+    let body = request.body.filter(|body| !partial && !body.is_empty())?;
+    serde_json::from_slice(body).ok()
+}
+
+/// The reference tokens of a JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pointer(Vec<Box<str>>);
+
+impl Pointer {
+    /// Reads a pointer to something inside a document.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let tokens = text.strip_prefix('/')?.split('/');
+        tokens.map(unescape).collect::<Option<_>>().map(Self)
+    }
+
+    /// The string that it points to.
+    pub(super) fn find<'a>(&self, json: &Json, request: &'a Request<'_>) -> Found<'a> {
+        let mut at = json;
+        for token in &self.0 {
+            at = match at {
+                Json::Object(members) => {
+                    let mut named = members.iter().filter(|(name, _)| **name == **token);
+                    match (named.next(), named.next()) {
+                        (Some((_, value)), None) => value,
+                        (None, _) => return Found::Absent,
+                        (Some(_), Some(_)) => return Found::Several,
+                    }
+                }
+                Json::List(items) => match index(token).and_then(|n| items.get(n)) {
+                    Some(item) => item,
+                    None => return Found::Absent,
+                },
+                Json::Text(_) | Json::Other => return Found::Absent,
+            };
+        }
+        match at {
+            Json::Text(text) if text.is_empty() => Found::Absent,
+            Json::Text(text) => Found::Text(request.scratch.keep(text.clone())),
+            Json::List(_) | Json::Object(_) | Json::Other => Found::Absent,
+        }
+    }
+}
+
+fn unescape(token: &str) -> Option<Box<str>> {
+    let mut plain = String::with_capacity(token.len());
+    let mut characters = token.chars();
+    while let Some(character) = characters.next() {
+        plain.push(match character {
+            '~' => match characters.next()? {
+                '0' => '~',
+                '1' => '/',
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    Some(plain.into())
+}
+
+fn index(token: &str) -> Option<usize> {
+    let canonical = token == "0" || (!token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit()));
+    canonical.then(|| token.parse().ok()).flatten()
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Any)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Json, E> {
+        Ok(Json::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Json::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = access.next_entry()? {
+            members.push(member);
+        }
+        Ok(Json::Object(members))
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+}

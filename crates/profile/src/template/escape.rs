@@ -1,0 +1,80 @@
+//! What a value needs before it may stand where it lands. Most values need nothing, so the text is looked
+//! through first and only rewritten where something was found.
+
+use std::fmt::Write as _;
+
+use super::filter::Written;
+
+/// What surrounds a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// Nothing: a header, which is checked as a whole.
+    None,
+    /// Plain text: control characters (and with them a terminal's sequences) are left out.
+    Plain,
+    /// A JSON string.
+    Json,
+    /// HTML or XML.
+    Markup,
+}
+
+impl Escape {
+    /// What a body of this media type needs.
+    pub(crate) fn of(content_type: &str) -> Self {
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json") {
+            return Self::Json;
+        }
+        let markup = matches!(essence.as_str(), "text/html" | "text/xml" | "application/xml");
+        if markup || essence.ends_with("+xml") { Self::Markup } else { Self::Plain }
+    }
+
+    /// Escapes what was written from `begin` on.
+    pub(super) fn apply(self, out: &mut String, begin: usize, written: Written) {
+        let json_already = written == Written::Json && self == Self::Json;
+        if json_already || !out[begin..].chars().any(|c| self.concerns(c)) {
+            return;
+        }
+        let text = out.split_off(begin);
+        for character in text.chars() {
+            if self.concerns(character) {
+                self.push(character, out);
+            } else {
+                out.push(character);
+            }
+        }
+    }
+
+    fn concerns(self, character: char) -> bool {
+        match self {
+            Self::None => false,
+            Self::Plain => character.is_control(),
+            Self::Json => matches!(character, '"' | '\\') || character.is_control(),
+            Self::Markup => matches!(character, '<' | '>' | '&' | '"' | '\'') || character.is_control(),
+        }
+    }
+
+    /// Writes a character that is of concern.
+    fn push(self, character: char, out: &mut String) {
+        match (self, character) {
+            (Self::Json, '"' | '\\') => out.extend(['\\', character]),
+            (Self::Json, '\n') => out.push_str("\\n"),
+            (Self::Json, '\r') => out.push_str("\\r"),
+            (Self::Json, '\t') => out.push_str("\\t"),
+            (Self::Json, control) => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            (Self::Markup, '<') => out.push_str("&lt;"),
+            (Self::Markup, '>') => out.push_str("&gt;"),
+            (Self::Markup, '&') => out.push_str("&amp;"),
+            (Self::Markup, '"') => out.push_str("&quot;"),
+            (Self::Markup, '\'') => out.push_str("&#39;"),
+            (Self::None | Self::Plain | Self::Markup, _) => {}
+        }
+    }
+}
+
+/// Whether a text has anything that must not be in a header or on a terminal.
+pub(crate) fn has_controls(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}

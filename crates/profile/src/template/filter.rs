@@ -1,0 +1,130 @@
+//! What a template may do with a value, by the names that Jinja gave it.
+
+use std::fmt::Write as _;
+
+/// A filter with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Filter {
+    Upper,
+    Lower,
+    Trim,
+    Capitalize,
+    Default(Box<str>),
+    Join(Box<str>),
+    Replace(Box<str>, Box<str>),
+    Truncate(usize),
+    UrlEncode,
+    Json,
+}
+
+/// An argument as it is written.
+pub(super) enum Argument {
+    Text(String),
+    Number(usize),
+}
+
+/// What the last filter left: text to be escaped, or JSON as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Text,
+    Json,
+}
+
+const FILTERS: &str = "upper, lower, trim, capitalize, default(\"text\"), join(\"text\"), \
+                       replace(\"text\", \"text\"), truncate(number), urlencode, json";
+
+impl Filter {
+    /// The filter of this name; says what is wrong with it.
+    pub(super) fn of(name: &str, arguments: &[Argument]) -> Result<Self, String> {
+        match (name, arguments) {
+            ("upper", []) => Ok(Self::Upper),
+            ("lower", []) => Ok(Self::Lower),
+            ("trim", []) => Ok(Self::Trim),
+            ("capitalize", []) => Ok(Self::Capitalize),
+            ("default", [Argument::Text(text)]) => Ok(Self::Default(text.as_str().into())),
+            ("join", [Argument::Text(text)]) => Ok(Self::Join(text.as_str().into())),
+            ("replace", [Argument::Text(old), Argument::Text(_)]) if old.is_empty() => {
+                Err("nothing can't be replaced by something".to_owned())
+            }
+            ("replace", [Argument::Text(old), Argument::Text(new)]) => {
+                Ok(Self::Replace(old.as_str().into(), new.as_str().into()))
+            }
+            ("truncate", [Argument::Number(most)]) => Ok(Self::Truncate(*most)),
+            ("urlencode", []) => Ok(Self::UrlEncode),
+            ("json", []) => Ok(Self::Json),
+            (
+                "upper" | "lower" | "trim" | "capitalize" | "default" | "join" | "replace" | "truncate"
+                | "urlencode" | "json",
+                _,
+            ) => Err(format!("the filter \"{name}\" takes other arguments; the filters are: {FILTERS}")),
+            _ => Err(format!("there is no filter \"{name}\"; the filters are: {FILTERS}")),
+        }
+    }
+
+    fn apply(&self, text: &str, list: bool) -> String {
+        match self {
+            Self::Upper => text.to_uppercase(),
+            Self::Lower => text.to_lowercase(),
+            Self::Trim => text.trim().to_owned(),
+            Self::Capitalize => capitalize(text),
+            Self::Default(other) => if text.is_empty() { other } else { text }.to_owned(),
+            Self::Join(between) => {
+                if list {
+                    text.replace(' ', between)
+                } else {
+                    text.to_owned()
+                }
+            }
+            Self::Replace(old, new) => text.replace(&**old, new),
+            Self::Truncate(most) => text.chars().take(*most).collect(),
+            Self::UrlEncode => url_encode(text),
+            Self::Json if list => json_list(text),
+            Self::Json => json_text(text),
+        }
+    }
+}
+
+/// Puts what was written from `begin` on through the filters.
+pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usize) -> Written {
+    let Some((first, others)) = filters.split_first() else { return Written::Text };
+    // After the first filter a list is a text, except that a default may stand before.
+    let mut list = list;
+    let mut text = first.apply(&out[begin..], list);
+    let mut last = first;
+    for filter in others {
+        list &= matches!(last, Filter::Default(_));
+        text = filter.apply(&text, list);
+        last = filter;
+    }
+    out.truncate(begin);
+    out.push_str(&text);
+    if *last == Filter::Json { Written::Json } else { Written::Text }
+}
+
+fn capitalize(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(characters.as_str().to_lowercase().chars()).collect()
+}
+
+/// Everything but unreserved characters (RFC 3986 section 2.3) and slashes.
+fn url_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Names that are separated by spaces, as a JSON array.
+fn json_list(text: &str) -> String {
+    text.split_ascii_whitespace().collect::<serde_json::Value>().to_string()
+}

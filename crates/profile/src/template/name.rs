@@ -1,0 +1,195 @@
+//! What templates may speak of. Nothing of the credential's value is among it, and nothing that a client
+//! sent besides its request id.
+
+use std::fmt::Write as _;
+
+use latchkey_core::decision::Denial;
+use latchkey_core::policy::Policy;
+use latchkey_core::record::KeyRecord;
+
+use crate::facts::Facts;
+use crate::gauge::Gauge;
+
+/// What a template is rendered with.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) facts: &'a Facts<'a>,
+    pub(crate) denial: Option<&'a Denial>,
+}
+
+/// A value's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Text(Box<str>),
+    Known(Known),
+    Binding(Box<str>),
+    Metadata(Box<str>),
+}
+
+macro_rules! names {
+    ($($variant:ident = $name:literal;)*) => {
+        /// The names that are always there.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Known { $($variant,)* }
+
+        const KNOWN: &[(&str, Known)] = &[$(($name, Known::$variant),)*];
+    };
+}
+
+names! {
+    RequestId = "request_id";
+    Reason = "reason";
+    Message = "message";
+    Environment = "environment";
+    TenantId = "tenant.id";
+    TenantSlug = "tenant.slug";
+    SubjectType = "subject.type";
+    SubjectId = "subject.id";
+    SubjectName = "subject.name";
+    KeyKind = "key.kind";
+    KeyExpireDate = "key.expire_date";
+    Scopes = "scopes";
+    MissingScopes = "missing_scopes";
+    RoutePath = "route.path";
+    RateBucket = "rate_limit.bucket";
+    RateLimit = "rate_limit.limit";
+    RateRemaining = "rate_limit.remaining";
+    RateReset = "rate_limit.reset";
+    RateRetryAfter = "rate_limit.retry_after";
+}
+
+impl Name {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let owned = |rest: &str| Some(Box::from(rest)).filter(|r: &Box<str>| !r.is_empty());
+        if let Some(name) = text.strip_prefix("bindings.") {
+            return owned(name).map(Self::Binding);
+        }
+        if let Some(name) = text.strip_prefix("metadata.") {
+            return owned(name).map(Self::Metadata);
+        }
+        KNOWN.iter().find(|(name, _)| *name == text).map(|(_, known)| Self::Known(*known))
+    }
+
+    /// Every name, for people.
+    pub(super) fn all() -> String {
+        let names: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
+        format!("{}, bindings.NAME, metadata.NAME", names.join(", "))
+    }
+
+    /// Whether its value is a list of names.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self, Self::Known(Known::Scopes | Known::MissingScopes))
+    }
+
+    /// Writes its value; nothing where there is none.
+    pub(super) fn write(&self, view: &View<'_>, out: &mut String) {
+        match self {
+            Self::Text(text) => out.push_str(text),
+            Self::Binding(name) => view.with_key(|key| push(out, key.bindings.get(&**name))),
+            Self::Metadata(name) => view.with_key(|key| push(out, key.metadata.get(&**name))),
+            Self::Known(known) => known.write(view, out),
+        }
+    }
+}
+
+impl Known {
+    fn write(self, view: &View<'_>, out: &mut String) {
+        let tenant = view.facts.seen.principal.as_ref().map(|p| &p.tenant);
+        match self {
+            Self::RequestId => out.push_str(view.facts.request_id),
+            Self::Reason => push(out, view.denial.map(|d| d.reason.name())),
+            Self::Message => push(out, view.denial.map(|d| &d.message)),
+            Self::Environment => push(out, view.environment()),
+            Self::TenantId => show(out, tenant.map(|t| t.id)),
+            Self::TenantSlug => push(out, tenant.map(|t| &t.slug)),
+            Self::SubjectType => push(out, view.key().map(|_| "key")),
+            Self::SubjectId => show(out, view.key().map(|k| k.id)),
+            Self::SubjectName => push(out, view.key().map(|k| &k.name)),
+            Self::KeyKind => push(out, view.key().map(|k| &k.kind)),
+            Self::KeyExpireDate => push(out, view.key().and_then(|k| k.expires).map(|e| e.date())),
+            Self::Scopes => view.scopes(out),
+            Self::MissingScopes => view.missing(out),
+            Self::RoutePath => push(out, view.route().map(|r| r.pattern.text())),
+            Self::RateBucket
+            | Self::RateLimit
+            | Self::RateRemaining
+            | Self::RateReset
+            | Self::RateRetryAfter => self.gauge(view, out),
+        }
+    }
+
+    fn gauge(self, view: &View<'_>, out: &mut String) {
+        let Some(gauge) = Gauge::of(view) else { return };
+        let _ = match self {
+            Self::RateBucket => write!(out, "{}/{}", gauge.per.name(), gauge.class),
+            Self::RateLimit => write!(out, "{}", gauge.limit),
+            Self::RateRemaining => write!(out, "{}", gauge.remaining),
+            Self::RateReset => write!(out, "{}", view.facts.now.after(gauge.reset).ceil_seconds()),
+            _ => write!(out, "{}", latchkey_core::limit::ceil_seconds(gauge.retry)),
+        };
+    }
+}
+
+impl<'a> View<'a> {
+    /// The profile that was judged by.
+    pub(crate) fn judged_by(&self) -> &'a Policy {
+        self.facts.seen.policy.as_deref().unwrap_or(self.policy)
+    }
+
+    /// The route that took the call.
+    pub(crate) fn route(&self) -> Option<&'a latchkey_core::route::Route> {
+        self.judged_by().routes.get(self.facts.seen.route?)
+    }
+
+    fn key(&self) -> Option<&'a KeyRecord> {
+        self.facts.seen.principal.as_ref().map(|p| &p.key.record)
+    }
+
+    fn with_key(&self, write: impl FnOnce(&KeyRecord)) {
+        if let Some(key) = self.key() {
+            write(key);
+        }
+    }
+
+    fn environment(&self) -> Option<&'a str> {
+        self.key().map(|k| &*k.environment).or(self.facts.environment)
+    }
+
+    fn scopes(&self, out: &mut String) {
+        let Some(principal) = &self.facts.seen.principal else { return };
+        let policy = self.judged_by();
+        if principal.key.version == policy.version {
+            join(out, policy.scopes.names(&principal.key.granted));
+        } else {
+            join(out, principal.key.record.scopes.iter().map(|s| &**s));
+        }
+    }
+
+    fn missing(&self, out: &mut String) {
+        let seen = self.facts.seen;
+        let names = self.judged_by().scopes.names(&seen.missing);
+        join(out, names.chain(seen.unknown.iter().map(String::as_str)));
+    }
+}
+
+fn push(out: &mut String, text: Option<impl AsRef<str>>) {
+    if let Some(text) = text {
+        out.push_str(text.as_ref());
+    }
+}
+
+fn show(out: &mut String, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        let _ = write!(out, "{value}");
+    }
+}
+
+fn join<'s>(out: &mut String, names: impl Iterator<Item = &'s str>) {
+    for (place, name) in names.enumerate() {
+        if place > 0 {
+            out.push(' ');
+        }
+        out.push_str(name);
+    }
+}

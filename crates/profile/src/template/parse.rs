@@ -1,0 +1,152 @@
+//! From text to segments: literal text, and `{{ name | filter("argument") | … }}`.
+
+use super::filter::{Argument, Filter};
+use super::name::Name;
+use super::{Mistake, Segment};
+
+/// The segments of a text, or everything that is wrong with it.
+pub(super) fn template(text: &str) -> Result<Vec<Segment>, Vec<Mistake>> {
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut mistakes = Vec::new();
+    let mut at = 0;
+    while let Some(begin) = text[at..].find("{{").map(|found| at + found) {
+        literal(&mut segments, &text[at..begin]);
+        let mut cursor = Cursor { text, at: begin + 2 };
+        match cursor.expression() {
+            Ok(segment) => segments.push(segment),
+            Err(mistake) => {
+                mistakes.push(mistake);
+                let end = text[begin..].find("}}").map_or(text.len(), |found| begin + found + 2);
+                cursor.at = end.max(cursor.at);
+            }
+        }
+        at = cursor.at;
+    }
+    literal(&mut segments, &text[at..]);
+    if mistakes.is_empty() { Ok(segments) } else { Err(mistakes) }
+}
+
+fn literal(segments: &mut Vec<Segment>, text: &str) {
+    if !text.is_empty() {
+        segments.push(Segment::Literal(text.into()));
+    }
+}
+
+/// Walks through one `{{ … }}`.
+struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Cursor<'t> {
+    fn expression(&mut self) -> Result<Segment, Mistake> {
+        let name = self.name()?;
+        let mut filters = Vec::new();
+        loop {
+            self.skip_space();
+            if self.take("}}") {
+                return Ok(Segment::Value(name, filters));
+            }
+            if !self.take("|") {
+                return Err(self.mistake("\"}}\" or \"|\" and a filter belong here"));
+            }
+            filters.push(self.filter()?);
+        }
+    }
+
+    fn name(&mut self) -> Result<Name, Mistake> {
+        self.skip_space();
+        if self.rest().starts_with(['"', '\'']) {
+            return self.quoted().map(|text| Name::Text(text.into()));
+        }
+        let begin = self.at;
+        let word = self.word();
+        Name::parse(word).ok_or_else(|| match word {
+            "" => (begin, "a name belongs behind \"{{\"".to_owned()),
+            word => (begin, format!("templates know no \"{word}\"; the names are: {}", Name::all())),
+        })
+    }
+
+    fn filter(&mut self) -> Result<Filter, Mistake> {
+        self.skip_space();
+        let begin = self.at;
+        let word = self.word();
+        let arguments = self.arguments()?;
+        Filter::of(word, &arguments).map_err(|message| (begin, message))
+    }
+
+    fn arguments(&mut self) -> Result<Vec<Argument>, Mistake> {
+        let mut arguments = Vec::new();
+        if !self.take("(") {
+            return Ok(arguments);
+        }
+        loop {
+            self.skip_space();
+            if self.take(")") {
+                return Ok(arguments);
+            }
+            if !arguments.is_empty() && !self.take(",") {
+                return Err(self.mistake("\",\" or \")\" belongs here"));
+            }
+            self.skip_space();
+            arguments.push(self.argument()?);
+        }
+    }
+
+    fn argument(&mut self) -> Result<Argument, Mistake> {
+        if self.rest().starts_with(['"', '\'']) {
+            return self.quoted().map(Argument::Text);
+        }
+        let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        let number =
+            self.rest()[..digits].parse().map_err(|_| self.mistake("a text or a number belongs here"))?;
+        self.at += digits;
+        Ok(Argument::Number(number))
+    }
+
+    /// A text in quotes; a backslash stands before a quote or a backslash.
+    fn quoted(&mut self) -> Result<String, Mistake> {
+        let begin = self.at;
+        let mut text = String::new();
+        let mut characters = self.rest().char_indices();
+        let quote = characters.next().map(|(_, c)| c);
+        while let Some((place, character)) = characters.next() {
+            if Some(character) == quote {
+                self.at += place + 1;
+                return Ok(text);
+            }
+            let plain = if character == '\\' { characters.next().map(|(_, c)| c) } else { Some(character) };
+            text.extend(plain);
+        }
+        Err((begin, "the text in quotes has no end".to_owned()))
+    }
+
+    /// Letters, digits and what joins them: names and filters.
+    fn word(&mut self) -> &'t str {
+        let part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        let length = self.rest().bytes().take_while(part).count();
+        let word = &self.rest()[..length];
+        self.at += length;
+        word
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        let there = self.rest().starts_with(token);
+        if there {
+            self.at += token.len();
+        }
+        there
+    }
+
+    fn skip_space(&mut self) {
+        self.at += self.rest().len() - self.rest().trim_start().len();
+    }
+
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn mistake(&self, message: &str) -> Mistake {
+        (self.at, message.to_owned())
+    }
+}
