@@ -1,0 +1,108 @@
+//! What a decision costs without a network: `cargo bench -p latchkey-bench-gate`.
+
+use std::hint::black_box;
+use std::task::{Context, Poll, Waker};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use latchkey_bench_gate::World;
+use latchkey_core::access::{Access, Presented};
+use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::limit::{Algorithm, BucketId, Demand, Limit, Mode, Per};
+use latchkey_core::route::canonical;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::{Tick, Timestamp};
+use latchkey_profile::{Facts, Header, Request};
+
+const HEADERS: [(&str, &str); 12] = [
+    ("accept", "application/json, text/plain, */*"),
+    ("accept-encoding", "gzip, deflate, br"),
+    ("accept-language", "en-US,en;q=0.9"),
+    ("cache-control", "no-cache"),
+    ("content-type", "application/json"),
+    ("cookie", "session=0123456789abcdef; theme=dark; _ga=GA1.2.123456789.987654321"),
+    ("origin", "https://app.example.com"),
+    ("referer", "https://app.example.com/orders"),
+    ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0"),
+    ("x-forwarded-for", "203.0.113.7"),
+    ("x-request-id", "4bc5ed4d-404d-4995-b577-b0c9b9da8d66"),
+];
+
+fn request<'a>(key: &'a str) -> Request<'a> {
+    let mut request = Request {
+        method: "GET",
+        path: "/v1/orders/42?expand=items&limit=50",
+        host: "api.paykore.dev",
+        peer: Some([127, 0, 0, 1].into()),
+        ..Request::default()
+    };
+    let header = |(name, value): (&'static str, &'a str)| Header { name, value: value.as_bytes() };
+    request.headers.extend(HEADERS.into_iter().chain([("x-api-key", key)]).map(header));
+    request
+}
+
+/// Runs what has nothing to wait for.
+fn now<F: Future>(future: F) -> F::Output {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a remembered key had to wait"),
+    }
+}
+
+fn decisions(criterion: &mut Criterion) {
+    let keys = 1_000_000;
+    let world = now(World::with_keys(keys));
+    let Some(profile) = world.catalog.named("paykore") else { panic!("no profile") };
+    let check = |value: &str| {
+        let access = Access { credential: Presented::of(value), ..Access::default() };
+        now(world.gate.check(Some(&profile.policy), &access))
+    };
+    let mut group = criterion.benchmark_group("gate, a million keys in memory");
+    group.bench_function("one key", |b| b.iter(|| check(black_box(&world.values[7]))));
+    let mut at = 0;
+    group.bench_function("any key", |b| {
+        b.iter(|| {
+            at = (at + 611_953) % keys;
+            check(black_box(&world.values[at]))
+        });
+    });
+    let malformed = &world.values[7][1..];
+    group.bench_function("a malformed key", |b| b.iter(|| check(black_box(malformed))));
+    group.finish();
+
+    criterion.bench_function("read, decide and word the answer", |b| {
+        b.iter(|| {
+            let request = request(&world.values[7]);
+            let reading = profile.read(black_box(&request));
+            let verdict = now(world.gate.check(Some(&profile.policy), &reading.access));
+            let Ok(verdict) = verdict else { panic!("no decision") };
+            let facts = Facts::new(&verdict.seen, &request, &reading, Timestamp(1_800_000_000_000));
+            black_box(profile.allow(&facts));
+        });
+    });
+}
+
+fn parts(criterion: &mut Criterion) {
+    let key = format!("sk_live_{:064x}", 7);
+    criterion.bench_function("SHA-256 of a key", |b| b.iter(|| KeyHash::of(black_box(&key))));
+    criterion.bench_function("canonical path, clean", |b| b.iter(|| canonical(black_box("/v1/orders/42"))));
+    criterion
+        .bench_function("canonical path, dirty", |b| b.iter(|| canonical(black_box("/v1//%6frders/../x"))));
+    let limiter = LocalLimiter::new();
+    let demand = |per, subject| Demand {
+        mode: Mode::Exact,
+        owner: 1,
+        bucket: BucketId { per, subject, class: 1, place: 0 },
+        limit: Limit {
+            tokens: 1_000_000_000,
+            period: std::time::Duration::from_secs(1),
+            burst: 1_000_000_000,
+        },
+        algorithm: Algorithm::TokenBucket,
+    };
+    let both = [demand(Per::Key, 1), demand(Per::Tenant, 2)];
+    criterion.bench_function("two buckets", |b| b.iter(|| limiter.take(black_box(&both), 1, false, Tick(1))));
+}
+
+criterion_group!(benches, decisions, parts);
+criterion_main!(benches);
