@@ -21,30 +21,47 @@ fn sortable(now: Timestamp, random: &mut dyn Rng) -> Uuid {
 #[error("not an identifier")]
 pub struct NotAnId;
 
-/// A key's identifier: `key_` and 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(pub Uuid);
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Uuid);
 
-impl KeyId {
-    /// A new one, made at `now`.
-    pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
-        Self(sortable(now, random))
-    }
+        impl $name {
+            /// A new one, made at `now`.
+            pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
+                Self(sortable(now, random))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0.simple())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                let digits = text.strip_prefix($prefix).ok_or(NotAnId)?;
+                canonical(digits, 32).map(Self)
+            }
+        }
+    };
 }
 
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key_{}", self.0.simple())
-    }
+identifier! {
+    /// A key's identifier: `key_` and 32 hexadecimal digits.
+    KeyId, "key_"
 }
-
-impl FromStr for KeyId {
-    type Err = NotAnId;
-
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let digits = text.strip_prefix("key_").ok_or(NotAnId)?;
-        canonical(digits, 32).map(Self)
-    }
+identifier! {
+    /// A user's identifier: `user_` and 32 hexadecimal digits.
+    UserId, "user_"
+}
+identifier! {
+    /// The identifier of a family of tokens: `fam_` and 32 hexadecimal digits.
+    FamilyId, "fam_"
 }
 
 /// A tenant's identifier: a UUID with hyphens.

@@ -20,6 +20,11 @@ pub fn mint(kind: &Kind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
     PlainKey::new(value)
 }
 
+/// So many random base62 characters.
+pub(crate) fn random_text(characters: usize, random: &mut dyn Rng) -> String {
+    (0..characters).map(|_| char::from(BASE62[random.random_range(0..BASE62.len())])).collect()
+}
+
 fn alphabet(encoding: Encoding) -> &'static [u8] {
     match encoding {
         Encoding::Hex => b"0123456789abcdef",

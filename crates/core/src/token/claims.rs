@@ -1,0 +1,90 @@
+//! What a token says, as RFC 9068 lays it out. Reading is strict: a claim that is missing, of another type,
+//! written twice or unknown makes the token foreign, since no token of ours is like that.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{FamilyId, KeyId, TenantId, UserId};
+
+/// The claims of an access token. Times are whole seconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// The profile's issuer.
+    pub iss: String,
+    /// Whom it is for; one name.
+    pub aud: String,
+    /// The key or the user that it stands for.
+    pub sub: String,
+    /// When it ends.
+    pub exp: i64,
+    /// When it was issued.
+    pub iat: i64,
+    /// When it begins.
+    pub nbf: i64,
+    /// Its own identifier.
+    pub jti: String,
+    /// The key that it was issued to; for a user, the tenant.
+    pub client_id: String,
+    /// The family that it belongs to.
+    pub sid: String,
+    /// The tenant.
+    pub tid: String,
+    /// The key's environment; a user is of every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// Canonical scopes, sorted, space-separated.
+    pub scope: String,
+    /// The user's role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// What its bearer is confined to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bindings: BTreeMap<String, String>,
+}
+
+/// What stands behind a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Parent {
+    /// A key.
+    Key(KeyId),
+    /// A user.
+    User(UserId),
+}
+
+impl std::fmt::Display for Parent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(id) => id.fmt(f),
+            Self::User(id) => id.fmt(f),
+        }
+    }
+}
+
+/// The identifiers among a token's claims, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// `sub`.
+    pub parent: Parent,
+    /// `sid`.
+    pub family: FamilyId,
+    /// `tid`.
+    pub tenant: TenantId,
+}
+
+impl Claims {
+    /// The identifiers, where each is one.
+    #[must_use]
+    pub fn names(&self) -> Option<Names> {
+        let key = || self.sub.parse().map(Parent::Key).ok();
+        let user = || self.sub.parse().map(Parent::User).ok();
+        let parent = key().or_else(user)?;
+        Some(Names { parent, family: self.sid.parse().ok()?, tenant: self.tid.parse().ok()? })
+    }
+
+    /// The scopes, one by one.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scope.split(' ').filter(|s| !s.is_empty())
+    }
+}

@@ -1,0 +1,39 @@
+//! The key set (RFC 7517): the public halves of every key that signs, will sign or has signed something that
+//! lives. Shared secrets are never in it.
+
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+
+use crate::secret::KeyHash;
+
+/// The key set as it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwks {
+    /// JSON.
+    pub body: String,
+    /// An entity tag (RFC 9110): the same for the same keys, on every replica.
+    pub etag: String,
+}
+
+impl Jwks {
+    /// Of these keys, each under its identifier.
+    #[must_use]
+    pub fn new(mut keys: Vec<(Box<str>, Jwk)>) -> Self {
+        keys.sort_by(|a, b| a.0.cmp(&b.0));
+        let named = |(id, mut jwk): (Box<str>, Jwk)| {
+            jwk.common.key_id = Some(id.into());
+            jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+            jwk
+        };
+        let set = JwkSet { keys: keys.into_iter().map(named).collect() };
+        // Plain strings can't fail to be written.
+        let body = serde_json::to_string(&set).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned());
+        let mark: String = KeyHash::of(&body).0.iter().take(12).map(|b| format!("{b:02x}")).collect();
+        Self { body, etag: format!("\"{mark}\"") }
+    }
+}
+
+impl Default for Jwks {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}

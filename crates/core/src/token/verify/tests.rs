@@ -1,0 +1,201 @@
+//! What an attacker tries, against a token that is good: each differs from it in one thing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use rand::SeedableRng;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::seal::Sealer;
+use crate::token::material::Material;
+use crate::token::{Algorithm, SigningKeyRecord};
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn record(algorithm: Algorithm, seed: u8) -> SigningKeyRecord {
+    let mut random = rand::rngs::StdRng::from_seed([seed; 32]);
+    let material = Material::generate(algorithm, &mut random).unwrap();
+    let sealer = Sealer::new(&[9; 32]);
+    SigningKeyRecord::new(("p", algorithm), &material, (NOW, NOW), (&sealer, &mut random)).unwrap()
+}
+
+fn ring(records: Vec<SigningKeyRecord>) -> Ring {
+    let (ring, spoiled) = Ring::open(records, &Sealer::new(&[9; 32]), NOW);
+    assert!(spoiled.is_empty());
+    ring
+}
+
+fn claims() -> Claims {
+    Claims {
+        iss: "https://p".into(),
+        aud: "p".into(),
+        sub: "key_0000000000007000800000000000000a".into(),
+        exp: 1_300,
+        iat: 1_000,
+        nbf: 1_000,
+        jti: "j".into(),
+        client_id: "key_0000000000007000800000000000000a".into(),
+        sid: "fam_0000000000007000800000000000000b".into(),
+        tid: "00000000-0000-7000-8000-00000000000c".into(),
+        env: Some("live".into()),
+        scope: "a b".into(),
+        role: None,
+        bindings: BTreeMap::new(),
+    }
+}
+
+fn encode(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// A token of any header and claims, signed by the ring's key as it would sign.
+fn forge(head: &Value, body: &Value, key: &RingKey) -> String {
+    let message = format!("{}.{}", encode(head), encode(body));
+    let material = key.record.material(&Sealer::new(&[9; 32])).unwrap();
+    let algorithm = key.record.algorithm.library();
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &material.signer(), algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+#[test]
+fn a_token_of_every_algorithm_is_read_back() {
+    for algorithm in Algorithm::ALL {
+        let ring = ring(vec![record(algorithm, 1)]);
+        let key = ring.signing("p", algorithm, NOW).unwrap();
+        let token = key.sign(&claims()).unwrap();
+        assert!(looks_like_one(&token));
+        let read = verify(&token, &ring).unwrap();
+        assert_eq!((read.claims, &*read.profile), (claims(), "p"));
+        let mut broken = token.into_bytes();
+        let last = broken.len() - 5;
+        broken[last] = if broken[last] == b'A' { b'B' } else { b'A' };
+        assert_eq!(verify(std::str::from_utf8(&broken).unwrap(), &ring).unwrap_err(), Flaw::Signature);
+    }
+}
+
+#[test]
+fn headers_that_we_never_write_are_refused() {
+    let ring = ring(vec![record(Algorithm::EdDsa, 1)]);
+    let key = ring.iter().next().unwrap();
+    let kid = &*key.record.id;
+    let good = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid});
+    let body = serde_json::to_value(claims()).unwrap();
+    assert!(verify(&forge(&good, &body, key), &ring).is_ok());
+    let with = |name: &str, value: Value| {
+        let mut head = good.clone();
+        head[name] = value;
+        verify(&forge(&head, &body, key), &ring).unwrap_err()
+    };
+    assert_eq!(with("alg", json!("none")), Flaw::Algorithm);
+    assert_eq!(with("alg", json!("HS256")), Flaw::Algorithm);
+    assert_eq!(with("alg", json!("eddsa")), Flaw::Algorithm);
+    assert_eq!(with("kid", json!("other")), Flaw::UnknownKey);
+    for (name, value) in [
+        ("typ", json!("JWT")),
+        ("typ", json!(null)),
+        ("kid", json!(7)),
+        ("crit", json!(["exp"])),
+        ("zip", json!("DEF")),
+        ("jwk", json!({})),
+        ("jku", json!("https://x")),
+        ("b64", json!(false)),
+    ] {
+        assert_eq!(with(name, value), Flaw::Header, "{name}");
+    }
+    let mut head = good.clone();
+    head.as_object_mut().unwrap().remove("kid");
+    assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Header);
+}
+
+#[test]
+fn a_secret_made_of_the_public_key_signs_nothing() {
+    let ring = ring(vec![record(Algorithm::Rs256, 1)]);
+    let key = ring.iter().next().unwrap();
+    let kid = &*key.record.id;
+    let jwks: Value = serde_json::from_str(&ring.jwks().body).unwrap();
+    let public = URL_SAFE_NO_PAD.decode(jwks["keys"][0]["n"].as_str().unwrap()).unwrap();
+    for alg in ["HS256", "RS256"] {
+        let head = json!({"alg": alg, "typ": "at+jwt", "kid": kid});
+        let message = format!("{}.{}", encode(&head), encode(&serde_json::to_value(claims()).unwrap()));
+        let secret = jsonwebtoken::EncodingKey::from_secret(&public);
+        let tag = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, jsonwebtoken::Algorithm::HS256);
+        assert!(verify(&format!("{message}.{}", tag.unwrap()), &ring).is_err());
+    }
+}
+
+#[test]
+fn claims_of_another_shape_are_refused() {
+    let ring = ring(vec![record(Algorithm::EdDsa, 1)]);
+    let key = ring.iter().next().unwrap();
+    let head = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": &*key.record.id});
+    let good = serde_json::to_value(claims()).unwrap();
+    for name in ["iss", "aud", "sub", "exp", "iat", "nbf", "jti", "client_id", "sid", "tid", "scope"] {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().remove(name);
+        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Claims, "without {name}");
+        body[name] = json!(["x"]);
+        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Claims, "odd {name}");
+    }
+    for (name, value) in
+        [("sub", json!("x")), ("exp", json!("1300")), ("exp", json!(1300.5)), ("more", json!(1))]
+    {
+        let mut body = good.clone();
+        body[name] = value;
+        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Claims, "{name}");
+    }
+}
+
+#[test]
+fn what_has_no_form_costs_no_signature() {
+    let ring = ring(vec![record(Algorithm::EdDsa, 1)]);
+    let token = ring.iter().next().unwrap().sign(&claims()).unwrap();
+    let long = format!("{token}{}", "A".repeat(LONGEST_TOKEN));
+    for odd in
+        ["", ".", "..", "eyJ", &token[..token.len() / 3], &format!("{token}.x"), &format!("{token}="), &long]
+    {
+        assert!(verify(odd, &ring).is_err(), "{odd}");
+    }
+    assert!(!looks_like_one("sk_live_0123") && !looks_like_one("eyJ.a") && !looks_like_one("eyJ.a.b.c"));
+}
+
+#[test]
+fn times_are_held_with_five_seconds_of_leeway() {
+    let at = |seconds: i64| times(&claims(), Timestamp(seconds * 1000));
+    assert_eq!((at(994), at(995)), (Err(Flaw::Early), Ok(())));
+    assert_eq!((at(1_304), at(1_305)), (Ok(()), Err(Flaw::Expired)));
+    let early = Claims { nbf: 1_200, ..claims() };
+    assert_eq!(times(&early, Timestamp(1_100_000)), Err(Flaw::Early));
+    let absurd = Claims { exp: i64::MAX, iat: i64::MIN, ..claims() };
+    assert_eq!(times(&absurd, NOW), Ok(()));
+}
+
+#[test]
+fn a_withdrawn_or_spent_key_is_no_key_and_no_secret_is_published() {
+    let mut keys: Vec<_> = Algorithm::ALL.into_iter().zip(1..).map(|(a, n)| record(a, n)).collect();
+    let token = ring(keys.clone()).signing("p", Algorithm::EdDsa, NOW).unwrap().sign(&claims()).unwrap();
+    assert!(verify(&token, &ring(keys.clone())).is_ok());
+    keys[0].withdrawn = Some(NOW);
+    keys[1].signs_until = Some(Timestamp(0));
+    let ring = ring(keys.clone());
+    assert_eq!(verify(&token, &ring).unwrap_err(), Flaw::UnknownKey);
+    let jwks: Value = serde_json::from_str(&ring.jwks().body).unwrap();
+    let published = jwks["keys"].as_array().unwrap();
+    assert_eq!(published.len(), 1, "RS256 alone: {jwks}");
+    assert_eq!((&published[0]["alg"], &published[0]["use"]), (&json!("RS256"), &json!("sig")));
+    assert!(published[0].get("d").is_none() && published[0].get("k").is_none());
+}
+
+#[test]
+fn the_newest_key_whose_time_has_come_signs() {
+    let mut keys =
+        vec![record(Algorithm::EdDsa, 1), record(Algorithm::EdDsa, 2), record(Algorithm::Es256, 3)];
+    keys[1].signs_from = NOW.after(Duration::from_secs(60));
+    let ring = ring(keys.clone());
+    assert_eq!(ring.signing("p", Algorithm::EdDsa, NOW).unwrap().record.id, keys[0].id);
+    let later = NOW.after(Duration::from_secs(60));
+    assert_eq!(ring.signing("p", Algorithm::EdDsa, later).unwrap().record.id, keys[1].id);
+    assert!(ring.signing("q", Algorithm::EdDsa, NOW).is_none());
+    assert!(ring.get(&keys[1].id).is_some(), "it is published already");
+}
