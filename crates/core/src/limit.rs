@@ -1,10 +1,16 @@
 //! How often: limits as they are written (`300/min burst 50`), which of them apply to a call, and what
 //! a bucket answers. Counting itself is a port ([`crate::ports::Limiter`]); [`local`] counts in the process.
 
+mod level;
 pub mod local;
+mod mode;
 mod parse;
 mod rules;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 
+pub use level::{Level, Levels, capacity, tightest_first, token};
+pub use mode::Mode;
 pub use parse::{BadLimit, parse_key_limit, parse_rate, parse_tenant_limits};
 pub use rules::{Classes, DEFAULT_CLASS, Overrides, Plan, Subjects, demands};
 
@@ -106,28 +112,14 @@ pub struct Demand {
     pub limit: Limit,
     /// Counted how.
     pub algorithm: Algorithm,
+    /// Counted where, when several replicas count together.
+    pub mode: Mode,
+    /// Whose buckets lie together: the tenant's UUID; for an address bucket its own subject.
+    pub owner: u128,
 }
 
 /// The demands of one call; more than four buckets are rare.
 pub type Demands = SmallVec<[Demand; 4]>;
-
-/// What a bucket looks like after a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
-    /// Which.
-    pub bucket: BucketId,
-    /// How many it holds at most.
-    pub limit: u64,
-    /// How many are left.
-    pub remaining: u64,
-    /// Until it is full again.
-    pub reset: Duration,
-    /// Until the same call would find room; zero where it does now.
-    pub retry: Duration,
-}
-
-/// Levels of every bucket that was consulted, the tightest first.
-pub type Levels = SmallVec<[Level; 4]>;
 
 /// What came of asking several buckets at once.
 #[derive(Clone, Debug, PartialEq, Eq)]

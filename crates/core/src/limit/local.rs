@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use smallvec::SmallVec;
 
 use self::bucket::Bucket;
-use super::{BucketId, Demand, Level, Levels, Per, Spending};
+use super::{BucketId, Demand, Levels, Per, Spending, tightest_first};
 use crate::ports::Limiter;
 use crate::time::{Moment, Tick};
 use crate::trouble::Trouble;
@@ -104,7 +104,7 @@ impl LocalLimiter {
             bucket.take(charge);
             levels.push(bucket.level(demand, cost, now));
         }
-        levels.sort_by_key(tightness);
+        tightest_first(&mut levels);
         Spending { granted, levels }
     }
 
@@ -112,11 +112,6 @@ impl LocalLimiter {
         let hash = self.hasher.hash_one(demand.bucket) % SHARDS as u64;
         usize::try_from(hash).unwrap_or_default()
     }
-}
-
-/// The bucket that one has to wait for longest comes first, then the one with least left.
-fn tightness(level: &Level) -> (std::cmp::Reverse<std::time::Duration>, u64, u64) {
-    (std::cmp::Reverse(level.retry), level.remaining, level.limit)
 }
 
 /// A panic elsewhere leaves whole buckets behind, since none is written in two steps.

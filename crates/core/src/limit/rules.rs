@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use super::{Algorithm, BucketId, ClassId, Demand, Demands, Limit, Per, Rule, When, network_of};
+use super::{Algorithm, BucketId, ClassId, Demand, Demands, Limit, Mode, Per, Rule, When, network_of};
 use crate::record::{KeyRecord, TenantRecord};
 use crate::secret::KeyHash;
 
@@ -118,7 +118,12 @@ pub fn demands(classes: &Classes, class: ClassId, when: When, whose: &Subjects<'
         let place = u8::try_from(place).unwrap_or(u8::MAX);
         let bucket = BucketId { per: rule.per, subject, class: classes.mark(class), place };
         let limit = overriding(name, rule.per, whose).unwrap_or(rule.limit);
-        demands.push(Demand { bucket, limit, algorithm: rule.algorithm });
+        let (algorithm, mode) = (rule.algorithm, Mode::of(limit, rule.algorithm));
+        let owner = match (rule.per, whose.tenant) {
+            (Per::Key | Per::Tenant, Some((tenant, _))) => tenant.id.0.as_u128(),
+            (Per::Ip, _) | (_, None) => subject,
+        };
+        demands.push(Demand { bucket, limit, algorithm, mode, owner });
     };
     let own = classes.rules(class);
     let replaced = |per| plan.is_some_and(|p| p.iter().any(|r| r.per == per && r.when == when));

@@ -1,9 +1,7 @@
-//! One bucket. Tokens are counted in whole parts (a token is as many parts as its period has nanoseconds,
-//! and each nanosecond brings as many parts as the period brings tokens), so that nothing is ever rounded away.
+//! One bucket of the process: what it holds, since when, and under which limit. The arithmetic is
+//! [`Level`]'s, in whole parts of a token.
 
-use std::time::Duration;
-
-use crate::limit::{Algorithm, Demand, Level, Limit};
+use crate::limit::{Algorithm, Demand, Level, Limit, capacity, token};
 use crate::time::{Tick, nanos};
 
 /// The state of a bucket.
@@ -63,29 +61,8 @@ impl Bucket {
     }
 
     pub(super) fn level(&self, demand: &Demand, cost: u64, now: Tick) -> Level {
-        let most = capacity(self.limit, self.algorithm);
-        let short = (u128::from(cost) * token(self.limit)).saturating_sub(self.parts);
-        Level {
-            bucket: demand.bucket,
-            limit: u64::try_from(most / token(self.limit)).unwrap_or(u64::MAX),
-            remaining: u64::try_from(self.parts / token(self.limit)).unwrap_or(u64::MAX),
-            reset: self.until(most - self.parts, now),
-            retry: self.until(short, now),
-        }
-    }
-
-    /// How long it takes until this many parts more are there.
-    fn until(&self, parts: u128, now: Tick) -> Duration {
-        if parts == 0 {
-            return Duration::ZERO;
-        }
-        match self.algorithm {
-            Algorithm::TokenBucket => {
-                let wait = parts.div_ceil(u128::from(self.limit.tokens));
-                Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
-            }
-            Algorithm::FixedWindow => self.at.after(self.limit.period).since(now),
-        }
+        let left = self.at.after(self.limit.period).since(now);
+        Level::of(demand, self.parts, left, cost)
     }
 
     fn parts_at(&self, now: Tick) -> u128 {
@@ -100,17 +77,4 @@ impl Bucket {
             Algorithm::FixedWindow => self.parts,
         }
     }
-}
-
-fn token(limit: Limit) -> u128 {
-    u128::from(nanos(limit.period))
-}
-
-/// A window holds the rate's count; a burst is a token bucket's alone.
-fn capacity(limit: Limit, algorithm: Algorithm) -> u128 {
-    let tokens = match algorithm {
-        Algorithm::TokenBucket => limit.burst,
-        Algorithm::FixedWindow => limit.tokens,
-    };
-    u128::from(tokens) * token(limit)
 }

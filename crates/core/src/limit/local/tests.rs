@@ -1,10 +1,12 @@
 //! What a bucket promises: exact counts, whole refills, all or none.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
-use crate::limit::{Algorithm, Limit};
+use crate::limit::suite::Bench;
+use crate::limit::{Algorithm, Limit, Mode};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -13,6 +15,8 @@ fn demand(subject: u128, per: Per, (tokens, seconds, burst): (u64, u64, u64)) ->
         bucket: BucketId { per, subject, class: 1, place: 0 },
         limit: Limit { tokens, period: Duration::from_secs(seconds), burst },
         algorithm: Algorithm::TokenBucket,
+        mode: Mode::Exact,
+        owner: subject,
     }
 }
 
@@ -109,4 +113,33 @@ fn full_buckets_are_forgotten() {
         let _ = limiter.take(&[demand(subject, Per::Ip, (10, 1, 10))], 1, false, now);
     }
     assert!(limiter.remembered() < 100_000, "{}", limiter.remembered());
+}
+
+/// The process's own buckets, by a clock that is moved by hand.
+struct ByHand(LocalLimiter, std::sync::atomic::AtomicU64);
+
+impl Bench for ByHand {
+    fn now(&self) -> Moment {
+        Moment { tick: Tick(self.1.load(Ordering::SeqCst)), ..Moment::default() }
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.1.fetch_add(crate::time::nanos(time), Ordering::SeqCst);
+    }
+
+    fn limiter(&self) -> &(impl Limiter + 'static) {
+        &self.0
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Leased
+    }
+
+    fn subject(&self) -> u128 {
+        7
+    }
+}
+
+mod suite {
+    crate::limiter_suite! { super::ByHand(super::LocalLimiter::new(), 5.into()) }
 }

@@ -1,0 +1,74 @@
+//! What a bucket looks like after a call, and the arithmetic that every counter shares. Tokens are counted in
+//! whole parts: a token is as many parts as its period has nanoseconds, and each nanosecond brings as many
+//! parts as the period brings tokens, so that nothing is ever rounded away.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::{Algorithm, BucketId, Demand, Limit};
+use crate::time::nanos;
+
+/// What a bucket looks like after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Which.
+    pub bucket: BucketId,
+    /// How many it holds at most.
+    pub limit: u64,
+    /// How many are left.
+    pub remaining: u64,
+    /// Until it is full again.
+    pub reset: Duration,
+    /// Until the same call would find room; zero where it does now.
+    pub retry: Duration,
+}
+
+/// Levels of every bucket that was consulted, the tightest first.
+pub type Levels = SmallVec<[Level; 4]>;
+
+impl Level {
+    /// The level of a bucket that holds so many parts; `left` is what is left of its window, if it is one.
+    #[must_use]
+    pub fn of(demand: &Demand, parts: u128, left: Duration, cost: u64) -> Self {
+        let Demand { bucket, limit, algorithm, .. } = *demand;
+        let (most, token) = (capacity(limit, algorithm), token(limit));
+        let until = |parts: u128| match algorithm {
+            _ if parts == 0 => Duration::ZERO,
+            Algorithm::TokenBucket => {
+                let wait = parts.div_ceil(u128::from(limit.tokens));
+                Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
+            }
+            Algorithm::FixedWindow => left,
+        };
+        Self {
+            bucket,
+            limit: u64::try_from(most / token).unwrap_or(u64::MAX),
+            remaining: u64::try_from(parts / token).unwrap_or(u64::MAX),
+            reset: until(most.saturating_sub(parts)),
+            retry: until((u128::from(cost) * token).saturating_sub(parts)),
+        }
+    }
+}
+
+/// The bucket that one has to wait for longest comes first, then the one with least left.
+pub fn tightest_first(levels: &mut Levels) {
+    levels.sort_by_key(|level| (Reverse(level.retry), level.remaining, level.limit));
+}
+
+/// How many parts a token is.
+#[must_use]
+pub fn token(limit: Limit) -> u128 {
+    u128::from(nanos(limit.period))
+}
+
+/// The most parts that a bucket holds. A window holds the rate's count; a burst is a token bucket's alone.
+#[must_use]
+pub fn capacity(limit: Limit, algorithm: Algorithm) -> u128 {
+    let tokens = match algorithm {
+        Algorithm::TokenBucket => limit.burst,
+        Algorithm::FixedWindow => limit.tokens,
+    };
+    u128::from(tokens) * token(limit)
+}
