@@ -1,1 +1,59 @@
-//! Room.
+//! The ledger's history: every step of the schema, in order, each with its way back.
+//!
+//! A step knows no entity, since entities follow the newest schema while a step stays as it was released.
+//! Every process of the service calls [`up`] when it starts; however many do so at once, each step is
+//! taken once.
+
+mod lock;
+mod m0001_tenants;
+mod m0002_keys;
+mod m0003_profiles;
+mod m0004_ledger;
+
+use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
+use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
+
+/// The steps, oldest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_tenants::Migration),
+            Box::new(m0002_keys::Migration),
+            Box::new(m0003_profiles::Migration),
+            Box::new(m0004_ledger::Migration),
+        ]
+    }
+}
+
+/// One step, and whether this database has taken it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name (`m0001_tenants`).
+    pub name: String,
+    /// Whether it was taken.
+    pub applied: bool,
+}
+
+/// Takes every step that is missing, all or none. Safe to call from any number of processes at once.
+pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let alone = lock::take(db).await?;
+    Migrator::up(&alone, None).await?;
+    alone.commit().await
+}
+
+/// Takes the last `steps` steps back, all or none.
+pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
+    let alone = lock::take(db).await?;
+    Migrator::down(&alone, Some(steps)).await?;
+    alone.commit().await
+}
+
+/// Every step, oldest first. Writes nothing, so that a user without rights to may ask.
+pub async fn status(db: &DatabaseConnection) -> Result<Vec<Step>, DbErr> {
+    let steps = Migrator::get_migration_with_status_read_only(db).await?;
+    let applied = |status| status == MigrationStatus::Applied;
+    Ok(steps.iter().map(|s| Step { name: s.name().to_owned(), applied: applied(s.status()) }).collect())
+}

@@ -1,1 +1,18 @@
-//! Room under construction.
+//! The ledger: the one authority on keys, tenants and profiles, on SQLite or PostgreSQL.
+//!
+//! [`Store`] implements core's ports. A question goes through [`pool`] (a connection, under a deadline), a
+//! query file, and [`row`], which turns rows into records or says what is wrong with them. Every write ends
+//! in [`entry`]: its revision, its rows of the change feed and its audit event, in its own transaction.
+
+mod entity;
+mod entry;
+mod pool;
+mod query;
+mod row;
+mod stop;
+mod store;
+mod write;
+
+pub use pool::BadUrl;
+pub use query::audit::{AuditRecord, AuditState};
+pub use store::{Store, StoreOptions};

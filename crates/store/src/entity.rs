@@ -1,0 +1,10 @@
+//! The tables as sea-orm knows them, one file each. A row is only what is stored: what it means, and whether
+//! it can mean anything, is [`crate::row`]'s to say.
+
+pub(crate) mod audit_event;
+pub(crate) mod change;
+pub(crate) mod grant;
+pub(crate) mod head;
+pub(crate) mod key;
+pub(crate) mod profile;
+pub(crate) mod tenant;

@@ -1,0 +1,29 @@
+//! What is asked of the ledger, one file per subject. Each answer comes from one statement, and so from one
+//! moment of the database, wherever more than one row has to agree.
+
+pub(crate) mod audit;
+pub(crate) mod check;
+pub(crate) mod feed;
+pub(crate) mod key;
+pub(crate) mod profile;
+pub(crate) mod tenant;
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::SelectStatement;
+
+/// Selects a table's columns under names of their own, so that tables can be joined and told apart again.
+fn select<C: ColumnTrait>(query: &mut SelectStatement, table: &'static str, columns: impl Iterator<Item = C>) {
+    for column in columns {
+        query.expr_as(Expr::col((table, column)), named(table, column.as_str()));
+    }
+}
+
+/// The name that [`select`] gives to a column.
+fn named(table: &str, column: &str) -> String {
+    format!("{}{column}", prefix(table))
+}
+
+/// What [`select`] puts before every column's name.
+fn prefix(table: &str) -> String {
+    format!("{table}_")
+}

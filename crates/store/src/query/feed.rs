@@ -1,0 +1,98 @@
+//! The change feed as its followers read it: what changed after a revision, in order, without a gap.
+
+use latchkey_core::id::TenantId;
+use latchkey_core::ports::{Change, Changed};
+use latchkey_core::secret::KeyHash;
+use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, QuerySelect};
+
+use crate::entity::change::{Column, Entity, Model};
+use crate::entity::head;
+use crate::pool::Lease;
+use crate::row::{Place, number};
+use crate::stop::Stop;
+
+const KEY: &str = "key";
+const TENANT: &str = "tenant";
+const PROFILE: &str = "profile";
+
+/// Changes after `after`. A row that isn't the next one ends the answer: whoever took it for the next would
+/// never see the one between.
+pub(crate) async fn changes(lease: &Lease, after: u64, limit: u32) -> Result<Vec<Change>, Stop> {
+    let query = Entity::find().filter(Column::Revision.gt(number::stored(after)));
+    let rows = query.order_by_asc(Column::Revision).limit(u64::from(limit)).all(lease).await?;
+    let next = |(expected, row): &(u64, Model)| u64::try_from(row.revision) == Ok(*expected);
+    let following = (after.saturating_add(1)..).zip(rows).take_while(next);
+    following.map(|(revision, row)| Ok(Change { revision, subject: subject(&row)? })).collect()
+}
+
+/// How far the feed has come.
+pub(crate) async fn revision(lease: &Lease) -> Result<u64, Stop> {
+    let head = head(lease).await?;
+    number::read(Place::new("head", &head.id), "revision", head.revision)
+}
+
+/// The head, as it is now.
+pub(crate) async fn head(lease: &Lease) -> Result<head::Model, Stop> {
+    let head = head::Entity::find().one(lease).await?;
+    head.ok_or_else(|| Place::new("head", &1).spoiled("being missing"))
+}
+
+/// The row of a change.
+pub(crate) fn row(revision: u64, subject: &Changed) -> Model {
+    let (kind, subject) = match subject {
+        Changed::Key(hash) => (KEY, hex(&hash.0)),
+        Changed::Tenant(id) => (TENANT, id.to_string()),
+        Changed::Profile(name) => (PROFILE, name.to_string()),
+    };
+    Model { revision: number::stored(revision), kind: kind.to_owned(), subject }
+}
+
+fn subject(row: &Model) -> Result<Changed, Stop> {
+    let place = Place::new("changes", &row.revision);
+    match row.kind.as_str() {
+        KEY => unhex(&row.subject).map(|hash| Changed::Key(KeyHash(hash))).ok_or_else(|| place.spoiled("subject")),
+        TENANT => {
+            let id: Result<TenantId, _> = row.subject.parse();
+            id.map(Changed::Tenant).map_err(|_| place.spoiled("subject"))
+        }
+        PROFILE => Ok(Changed::Profile(row.subject.as_str().into())),
+        _ => Err(place.spoiled("kind")),
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digit = |c: &u8| DIGITS.iter().position(|d| d == c).and_then(|place| u8::try_from(place).ok());
+    let digits: Vec<u8> = text.as_bytes().iter().map(digit).collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+    if rest.is_empty() { bytes.try_into().ok() } else { None }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_comes_back_as_it_went() {
+        let tenant = TenantId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001));
+        let hash = KeyHash(std::array::from_fn(|n| u8::try_from(n * 8).unwrap()));
+        for changed in [Changed::Key(hash), Changed::Tenant(tenant), Changed::Profile("luxcore".into())] {
+            assert_eq!(subject(&row(7, &changed)).unwrap(), changed);
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_not_taken_for_a_known_one() {
+        let spoiled = |kind: &str, subject: &str| Model { revision: 1, kind: kind.into(), subject: subject.into() };
+        for row in [spoiled("keys", ""), spoiled("key", "00"), spoiled("key", &"g".repeat(64)), spoiled("tenant", "x")] {
+            assert!(subject(&row).is_err(), "{row:?}");
+        }
+    }
+}

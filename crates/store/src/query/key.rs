@@ -1,0 +1,103 @@
+//! Keys with their scopes: one by its identifier, or a tenant's, page by page.
+
+mod filter;
+
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::KeyFilter;
+use latchkey_core::record::KeyRecord;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait, Order, Query, SelectStatement};
+use sea_orm::{FromQueryResult, Iterable};
+
+use super::{named, prefix, select};
+use crate::entity::{grant, key};
+use crate::pool::Lease;
+use crate::row;
+use crate::stop::Stop;
+
+/// The keys' table where it is joined, and the grants'.
+pub(super) const KEY: &str = "k";
+const GRANT: &str = "g";
+
+/// A key as a row gave it, or what is wrong with the row.
+type Read = (Uuid, Result<KeyRecord, Stop>);
+
+/// The key of this identifier.
+pub(crate) async fn by_id(lease: &Lease, id: KeyId) -> Result<Option<KeyRecord>, Stop> {
+    let mut keys = rows();
+    keys.and_where(key::Column::Id.eq(id.0));
+    let rows = lease.query_all(&with_scopes(keys)).await?;
+    read(&rows)?.pop().map(|(_, key)| key).transpose()
+}
+
+/// A page of a tenant's keys, newest first. A spoiled row is left out, and told of in the log: the others
+/// can still be seen, and revoked.
+pub(crate) async fn page(
+    lease: &Lease,
+    tenant: TenantId,
+    filter: &KeyFilter,
+    (mut before, limit): (Option<KeyId>, u32),
+) -> Result<Vec<KeyRecord>, Stop> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut page = Vec::new();
+    while page.len() < limit {
+        let missing = limit - page.len();
+        let mut keys = rows();
+        keys.and_where(key::Column::TenantId.eq(tenant.0)).cond_where(filter::condition(filter));
+        keys.and_where_option(before.map(|id| key::Column::Id.lt(id.0)));
+        keys.order_by(key::Column::Id, Order::Desc).limit(u64::try_from(missing).unwrap_or(u64::MAX));
+        let chunk = read(&lease.query_all(&with_scopes(keys)).await?)?;
+        let last = chunk.len() < missing;
+        before = chunk.last().map(|(id, _)| KeyId(*id));
+        page.extend(chunk.into_iter().filter_map(sound).filter(|key| filter::holds(filter, key)));
+        if last {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn sound((id, key): Read) -> Option<KeyRecord> {
+    key.inspect_err(|stop| tracing::error!(key = %KeyId(id), ?stop, "a spoiled key is left out of a list")).ok()
+}
+
+/// Rows of keys, all of them yet.
+fn rows() -> SelectStatement {
+    Query::select().columns(key::Column::iter()).from(key::Entity).take()
+}
+
+/// The keys that a statement selects, each with its scopes: a row a scope, and one for a key without any.
+fn with_scopes(keys: SelectStatement) -> SelectStatement {
+    let mut query = Query::select();
+    query.from_subquery(keys, KEY);
+    join_scopes(&mut query);
+    query.order_by((KEY, key::Column::Id), Order::Desc).take()
+}
+
+/// Adds a key's columns and its scopes to a statement that has the keys' table in it.
+pub(super) fn join_scopes(query: &mut SelectStatement) {
+    select(query, KEY, key::Column::iter());
+    query.expr_as(Expr::col((GRANT, grant::Column::Scope)), named(GRANT, "scope"));
+    let of_key = Expr::col((GRANT, grant::Column::KeyId)).equals((KEY, key::Column::Id));
+    query.join_as(sea_orm::JoinType::LeftJoin, grant::Entity, GRANT, of_key);
+}
+
+/// Puts the rows of [`join_scopes`] together again.
+pub(super) fn read(rows: &[QueryResult]) -> Result<Vec<Read>, Stop> {
+    let mut keys: Vec<(Uuid, &QueryResult, Vec<String>)> = Vec::new();
+    for row in rows {
+        let Some(id) = row.try_get::<Option<Uuid>>("", &named(KEY, "id"))? else { continue };
+        let scope: Option<String> = row.try_get("", &named(GRANT, "scope"))?;
+        match keys.last_mut().filter(|(last, ..)| *last == id) {
+            Some((_, _, scopes)) => scopes.extend(scope),
+            None => keys.push((id, row, scope.into_iter().collect())),
+        }
+    }
+    Ok(keys.into_iter().map(|(id, row, scopes)| (id, record(id, row, scopes))).collect())
+}
+
+fn record(id: Uuid, row: &QueryResult, scopes: Vec<String>) -> Result<KeyRecord, Stop> {
+    let model = key::Model::from_query_result(row, &prefix(KEY));
+    let model = model.map_err(|error| Stop::Spoiled(format!("the row {} of keys: {error}", KeyId(id))))?;
+    row::key::record(model, scopes)
+}

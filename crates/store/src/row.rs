@@ -1,0 +1,46 @@
+//! From rows to records and back. A row that can't be a record (an unknown word, a hash of the wrong
+//! length, text that isn't JSON) is said to be spoiled: its table, its identifier and its column are named,
+//! never what stands there.
+
+pub(crate) mod key;
+mod limits;
+pub(crate) mod number;
+pub(crate) mod profile;
+pub(crate) mod tenant;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use crate::stop::Stop;
+
+/// A map of texts as it is stored.
+pub(crate) fn words(map: &BTreeMap<String, String>) -> String {
+    json(map)
+}
+
+/// JSON of what can't fail to be JSON: maps with text for keys, lists, numbers, text.
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Which row is being read, so that what is wrong with it can be said.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    table: &'static str,
+    id: &'a dyn Display,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn new(table: &'static str, id: &'a dyn Display) -> Self {
+        Self { table, id }
+    }
+
+    /// The row is spoiled in this column.
+    pub(crate) fn spoiled(&self, column: &str) -> Stop {
+        Stop::Spoiled(format!("the row {} of {} is spoiled in {column}", self.id, self.table))
+    }
+
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str, text: &str) -> Result<T, Stop> {
+        serde_json::from_str(text).map_err(|_| self.spoiled(column))
+    }
+}

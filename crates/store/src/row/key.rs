@@ -1,0 +1,103 @@
+//! A key's row and its record. The scopes are rows of their own and come beside it.
+
+use ipnet::IpNet;
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::record::{KeyLife, KeyRecord};
+use latchkey_core::seal::Sealed;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use sea_orm::ActiveValue::{NotSet, Set};
+
+use super::{Place, json, limits, number, words};
+use crate::entity::key;
+use crate::stop::Stop;
+
+pub(crate) const ACTIVE: &str = "active";
+pub(crate) const DISABLED: &str = "disabled";
+pub(crate) const REVOKED: &str = "revoked";
+
+/// What the row says.
+pub(crate) fn record(row: key::Model, mut scopes: Vec<String>) -> Result<KeyRecord, Stop> {
+    let id = KeyId(row.id);
+    let place = Place::new("keys", &id);
+    // Databases sort text by their own rules.
+    scopes.sort_unstable();
+    Ok(KeyRecord {
+        tenant: TenantId(row.tenant_id),
+        hash: row.hash.as_slice().try_into().map(KeyHash).map_err(|_| place.spoiled("hash"))?,
+        scopes: scopes.into_iter().map(Into::into).collect(),
+        bindings: place.json("bindings", &row.bindings)?,
+        networks: networks(place, &row.networks)?,
+        limits: limits::read(&row.limits).ok_or_else(|| place.spoiled("limits"))?,
+        metadata: place.json("metadata", &row.metadata)?,
+        life: life(place, &row)?,
+        revision: number::read(place, "revision", row.revision)?,
+        name: row.name,
+        kind: row.kind.into(),
+        environment: row.environment.into(),
+        prefix: row.prefix.into(),
+        hint: row.hint.into(),
+        created: Timestamp(row.created_at),
+        created_by: row.created_by,
+        expires: row.expires_at.map(Timestamp),
+        rotated_from: row.rotated_from.map(KeyId),
+        rotated_to: row.rotated_to.map(KeyId),
+        sealed: row.sealed.map(Sealed),
+        last_used: row.last_used_at.map(Timestamp),
+        id,
+    })
+}
+
+/// The row that says it, without what made making it idempotent.
+pub(crate) fn row(record: &KeyRecord) -> key::ActiveModel {
+    let (state, revoked_at, reason) = match &record.life {
+        KeyLife::Active => (ACTIVE, None, None),
+        KeyLife::Disabled => (DISABLED, None, None),
+        KeyLife::Revoked { at, reason } => (REVOKED, Some(at.0), Some(reason.clone())),
+    };
+    key::ActiveModel {
+        id: Set(record.id.0),
+        tenant_id: Set(record.tenant.0),
+        hash: Set(record.hash.0.to_vec()),
+        name: Set(record.name.clone()),
+        kind: Set(record.kind.to_string()),
+        environment: Set(record.environment.to_string()),
+        prefix: Set(record.prefix.to_string()),
+        hint: Set(record.hint.to_string()),
+        bindings: Set(words(&record.bindings)),
+        networks: Set(json(&record.networks.iter().map(IpNet::to_string).collect::<Vec<_>>())),
+        limits: Set(limits::stored(&record.limits)),
+        metadata: Set(words(&record.metadata)),
+        state: Set(state.to_owned()),
+        revoked_at: Set(revoked_at),
+        revoke_reason: Set(reason),
+        created_at: Set(record.created.0),
+        created_by: Set(record.created_by.clone()),
+        expires_at: Set(record.expires.map(|at| at.0)),
+        rotated_from: Set(record.rotated_from.map(|id| id.0)),
+        rotated_to: Set(record.rotated_to.map(|id| id.0)),
+        sealed: Set(record.sealed.as_ref().map(|sealed| sealed.0.clone())),
+        last_used_at: Set(record.last_used.map(|at| at.0)),
+        idempotency_key: NotSet,
+        idempotency_hash: NotSet,
+        revision: Set(number::stored(record.revision)),
+    }
+}
+
+fn life(place: Place<'_>, row: &key::Model) -> Result<KeyLife, Stop> {
+    match (row.state.as_str(), row.revoked_at, &row.revoke_reason) {
+        (ACTIVE, None, None) => Ok(KeyLife::Active),
+        (DISABLED, None, None) => Ok(KeyLife::Disabled),
+        (REVOKED, Some(at), Some(reason)) => {
+            Ok(KeyLife::Revoked { at: Timestamp(at), reason: reason.clone() })
+        }
+        // An unknown word, or one that its columns contradict: nobody knows what the key is.
+        _ => Err(place.spoiled("state")),
+    }
+}
+
+fn networks(place: Place<'_>, text: &str) -> Result<Vec<IpNet>, Stop> {
+    let texts: Vec<String> = place.json("networks", text)?;
+    let networks = texts.iter().map(|text| text.parse());
+    networks.collect::<Result<_, _>>().map_err(|_| place.spoiled("networks"))
+}

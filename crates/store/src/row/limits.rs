@@ -1,0 +1,69 @@
+//! Overriding limits as they are stored: JSON by class, each bucket with its owner's word. The format is
+//! ours and not that of documents, which may change while rows stay.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use latchkey_core::limit::{Limit, Overrides, Per};
+use serde::{Deserialize, Serialize};
+
+/// One bucket.
+#[derive(Serialize, Deserialize)]
+struct Bucket {
+    per: String,
+    tokens: u64,
+    period_ms: u64,
+    burst: u64,
+}
+
+pub(super) fn stored(limits: &Overrides) -> String {
+    let bucket = |(per, limit): &(Per, Limit)| Bucket {
+        per: per.name().to_owned(),
+        tokens: limit.tokens,
+        period_ms: u64::try_from(limit.period.as_millis()).unwrap_or(u64::MAX),
+        burst: limit.burst,
+    };
+    let class = |buckets: &Vec<(Per, Limit)>| buckets.iter().map(bucket).collect::<Vec<_>>();
+    let classes: BTreeMap<&str, Vec<Bucket>> = limits.0.iter().map(|(name, b)| (&**name, class(b))).collect();
+    super::json(&classes)
+}
+
+/// None where the text says something else than limits.
+pub(super) fn read(text: &str) -> Option<Overrides> {
+    let classes: BTreeMap<Box<str>, Vec<Bucket>> = serde_json::from_str(text).ok()?;
+    let class = |buckets: Vec<Bucket>| buckets.iter().map(bucket).collect::<Option<Vec<_>>>();
+    let classes = classes.into_iter().map(|(name, buckets)| Some((name, class(buckets)?)));
+    classes.collect::<Option<_>>().map(Overrides)
+}
+
+/// A limit of nothing would divide by nothing: it can't have been meant.
+fn bucket(stored: &Bucket) -> Option<(Per, Limit)> {
+    let per = [Per::Key, Per::Tenant, Per::Ip].into_iter().find(|per| per.name() == stored.per)?;
+    let counts = stored.tokens > 0 && stored.period_ms > 0 && stored.burst > 0;
+    let period = Duration::from_millis(stored.period_ms);
+    counts.then_some((per, Limit { tokens: stored.tokens, period, burst: stored.burst }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_come_back_as_they_went() {
+        let limit = Limit { tokens: 300, period: Duration::from_secs(60), burst: 50 };
+        let limits = Overrides([("default".into(), vec![(Per::Tenant, limit), (Per::Key, limit)])].into());
+        assert_eq!(read(&stored(&limits)), Some(limits));
+        assert_eq!(read("{}"), Some(Overrides::default()));
+    }
+
+    #[test]
+    fn what_is_no_limit_is_not_read_as_one() {
+        let bucket = |per, tokens| {
+            format!(r#"{{"default":[{{"per":"{per}","tokens":{tokens},"period_ms":1000,"burst":1}}]}}"#)
+        };
+        assert!(read(&bucket("key", 1)).is_some());
+        for text in [bucket("planet", 1), bucket("key", 0), "[]".into(), String::new(), "{".into()] {
+            assert_eq!(read(&text), None, "{text}");
+        }
+    }
+}

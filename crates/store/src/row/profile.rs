@@ -1,0 +1,32 @@
+//! A profile version's row and its record.
+
+use latchkey_core::record::ProfileRecord;
+use latchkey_core::time::Timestamp;
+use sea_orm::ActiveValue::Set;
+
+use super::{Place, number};
+use crate::entity::profile;
+use crate::stop::Stop;
+
+/// What the row says.
+pub(crate) fn record(row: profile::Model) -> Result<ProfileRecord, Stop> {
+    let place = Place::new("profiles", &row.name);
+    Ok(ProfileRecord {
+        version: number::read(place, "version", row.version)?,
+        revision: number::read(place, "revision", row.revision)?,
+        name: row.name.into(),
+        document: row.document,
+        applied: Timestamp(row.applied_at),
+    })
+}
+
+/// The row that says it.
+pub(crate) fn row(record: &ProfileRecord) -> profile::ActiveModel {
+    profile::ActiveModel {
+        name: Set(record.name.to_string()),
+        version: Set(number::stored(record.version)),
+        document: Set(record.document.clone()),
+        applied_at: Set(record.applied.0),
+        revision: Set(number::stored(record.revision)),
+    }
+}

@@ -1,0 +1,142 @@
+//! The store: core's ports over the pool. Each call is one question or one write, under one deadline that
+//! covers waiting for a connection as well as the answer.
+
+mod ledger;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::id::TenantId;
+use latchkey_core::ports::{Change, Feed, Found, KeyStore};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::trouble::Trouble;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tokio::time::timeout;
+
+use crate::pool::{BadUrl, Pool, Source};
+use crate::query;
+use crate::query::audit::{AuditRecord, AuditState};
+use crate::stop::Stop;
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    pub url: String,
+    /// The most connections that are open at once.
+    pub connections: u32,
+    /// How long Check waits for a key (80 ms: with the rest of a call, Envoy still hears in time).
+    pub check_deadline: Duration,
+    /// How long everything else waits.
+    pub deadline: Duration,
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreOptions").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// The ledger on SQLite or PostgreSQL. Cheap to share in an `Arc`.
+pub struct Store {
+    pool: Arc<Pool>,
+    connection: DatabaseConnection,
+    check_deadline: Duration,
+    deadline: Duration,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Gets ready to connect. The database is asked for when something is asked of it: it needn't be up.
+    pub fn connect_lazy(options: StoreOptions) -> Result<Self, BadUrl> {
+        let StoreOptions { url, connections, check_deadline, deadline } = options;
+        let source = Source::parse(&url, deadline)?;
+        let connection = source.connection(deadline);
+        let pool = Pool::new(source.bounded(deadline), connections);
+        Ok(Self { pool, connection, check_deadline, deadline })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Trouble> {
+        self.within(async { Ok(self.pool.lease().await?.execute_unprepared("SELECT 1").await.map(drop)?) }).await
+    }
+
+    /// A connection for migrations: opened when it is used, closed after, without a bound on statements.
+    #[must_use]
+    pub fn connection(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// Closes every connection, those in use when they come back. Whatever is asked later is an outage.
+    pub async fn close(&self) {
+        self.pool.close().await;
+        // Nothing is left to be done about a connection that doesn't close.
+        let _ = self.connection.close_by_ref().await;
+    }
+
+    /// Lines of the audit log before `before`, newest first; one tenant's, or everybody's.
+    pub async fn audit_events(
+        &self,
+        tenant: Option<TenantId>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, Trouble> {
+        self.within(async { query::audit::page(&self.pool.lease().await?, tenant, (before, limit)).await }).await
+    }
+
+    /// Checks every line of the audit log, from the first to the one that is the last when this begins.
+    /// Each step has the deadline for itself: a log may be long.
+    pub async fn verify_audit(&self) -> Result<AuditState, Trouble> {
+        let begin = async { query::audit::begin(&self.pool.lease().await?).await };
+        let mut progress = self.within::<_, Trouble>(begin).await?;
+        loop {
+            let step = async { query::audit::proceed(&self.pool.lease().await?, &mut progress).await };
+            if let Some(state) = self.within::<_, Trouble>(step).await? {
+                return Ok(state);
+            }
+        }
+    }
+
+    /// Does something within the deadline. Whoever misses it drops what they hold, and so closes it.
+    async fn within<T, E: From<Stop> + From<Trouble>>(
+        &self,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, E> {
+        within(self.deadline, work).await
+    }
+}
+
+async fn within<T, E: From<Stop> + From<Trouble>>(
+    deadline: Duration,
+    work: impl Future<Output = Result<T, Stop>>,
+) -> Result<T, E> {
+    match timeout(deadline, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Trouble::database().into()),
+    }
+}
+
+#[async_trait::async_trait]
+impl KeyStore for Store {
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble> {
+        let query = async { query::check::by_hash(&self.pool.lease().await?, hash).await };
+        within(self.check_deadline, query).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Feed for Store {
+    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, Trouble> {
+        self.within(async { query::feed::changes(&self.pool.lease().await?, after, limit).await }).await
+    }
+
+    async fn revision(&self) -> Result<u64, Trouble> {
+        self.within(async { query::feed::revision(&self.pool.lease().await?).await }).await
+    }
+}

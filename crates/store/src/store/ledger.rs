@@ -1,0 +1,107 @@
+//! The store as management's ledger: each method a query or a write of its own file, under the deadline.
+
+use async_trait::async_trait;
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::{
+    AuditEntry, KeyFilter, KeyRule, Ledger, Made, NewKey, RotateRule, TenantRule, Written,
+};
+use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::trouble::{Failure, Trouble};
+
+use super::Store;
+use crate::{query, write};
+
+#[async_trait]
+impl Ledger for Store {
+    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Trouble> {
+        self.within(async { query::key::by_id(&self.pool.lease().await?, id).await }).await
+    }
+
+    async fn keys(
+        &self,
+        tenant: TenantId,
+        filter: &KeyFilter,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, Trouble> {
+        let page = (before, limit);
+        self.within(async { query::key::page(&self.pool.lease().await?, tenant, filter, page).await }).await
+    }
+
+    async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, Trouble> {
+        self.within(async { query::tenant::named(&self.pool.lease().await?, tenant).await }).await
+    }
+
+    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, Trouble> {
+        self.within(async { query::tenant::page(&self.pool.lease().await?, before, limit).await }).await
+    }
+
+    async fn profiles(&self) -> Result<Vec<ProfileRecord>, Trouble> {
+        self.within(async { query::profile::newest(&self.pool.lease().await?).await }).await
+    }
+
+    async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, Trouble> {
+        self.within(async { query::profile::version(&self.pool.lease().await?, name, version).await }).await
+    }
+
+    async fn create_keys(&self, keys: Vec<NewKey>, audit: AuditEntry) -> Result<Written<Vec<Made>>, Failure> {
+        self.within(async { write::create::keys(self.pool.begin().await?, keys, &audit).await }).await
+    }
+
+    async fn change_key(
+        &self,
+        id: KeyId,
+        rule: KeyRule<'_>,
+        audit: AuditEntry,
+    ) -> Result<Written<KeyRecord>, Failure> {
+        self.within(async { write::change::key(self.pool.begin().await?, id, rule, &audit).await }).await
+    }
+
+    async fn rotate_key(
+        &self,
+        id: KeyId,
+        rule: RotateRule<'_>,
+        audit: AuditEntry,
+    ) -> Result<Written<(KeyRecord, KeyRecord)>, Failure> {
+        self.within(async { write::change::rotate(self.pool.begin().await?, id, rule, &audit).await }).await
+    }
+
+    async fn create_tenant(
+        &self,
+        tenant: TenantRecord,
+        audit: AuditEntry,
+    ) -> Result<Written<TenantRecord>, Failure> {
+        self.within(async { write::tenant::create(self.pool.begin().await?, tenant, &audit).await }).await
+    }
+
+    async fn change_tenant(
+        &self,
+        id: TenantId,
+        rule: TenantRule<'_>,
+        audit: AuditEntry,
+    ) -> Result<Written<TenantRecord>, Failure> {
+        self.within(async { write::tenant::change(self.pool.begin().await?, id, rule, &audit).await }).await
+    }
+
+    async fn apply_profile(
+        &self,
+        name: &str,
+        document: &str,
+        audit: AuditEntry,
+    ) -> Result<Written<ProfileRecord>, Failure> {
+        let work = async { write::profile::apply(self.pool.begin().await?, name, document, &audit).await };
+        self.within(work).await
+    }
+
+    async fn found(
+        &self,
+        tenant: TenantRecord,
+        first: KeyRecord,
+        insist: bool,
+        audit: AuditEntry,
+    ) -> Result<Written<bool>, Failure> {
+        let beginning = (tenant, first);
+        let work = async { write::found::found(self.pool.begin().await?, beginning, insist, &audit).await };
+        self.within(work).await
+    }
+}

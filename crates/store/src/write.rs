@@ -1,0 +1,10 @@
+//! Every write, one file per subject. Each has the same shape: lock what is to change, let the rule decide
+//! on it, write, and last leave an entry (see [`crate::entry`]) and commit. What returns early has its
+//! transaction rolled back where the lease is dropped.
+
+pub(crate) mod change;
+pub(crate) mod create;
+pub(crate) mod found;
+mod insert;
+pub(crate) mod profile;
+pub(crate) mod tenant;

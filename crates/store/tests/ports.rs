@@ -1,0 +1,28 @@
+//! One suite, run over both adapters: what core's ports promise must hold on SQLite and on PostgreSQL alike.
+
+#[path = "ports/place.rs"]
+#[macro_use]
+mod place;
+
+#[path = "ports/audit.rs"]
+mod audit;
+#[path = "ports/change.rs"]
+mod change;
+#[path = "ports/check.rs"]
+mod check;
+#[path = "ports/create.rs"]
+mod create;
+#[path = "ports/feed.rs"]
+mod feed;
+#[path = "ports/found.rs"]
+mod found;
+#[path = "ports/list.rs"]
+mod list;
+#[path = "ports/outage.rs"]
+mod outage;
+#[path = "ports/profile.rs"]
+mod profile;
+#[path = "ports/spoiled.rs"]
+mod spoiled;
+#[path = "ports/tenant.rs"]
+mod tenant;

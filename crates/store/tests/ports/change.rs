@@ -1,0 +1,141 @@
+//! Changing keys by rules.
+
+use latchkey_core::id::KeyId;
+use latchkey_core::ports::{Changed, Feed, KeyRule, KeyStore, Ledger};
+use latchkey_core::record::{KeyLife, KeyRecord};
+use latchkey_core::time::Timestamp;
+use latchkey_core::trouble::{Failure, Refusal};
+use uuid::Uuid;
+
+use crate::place::{Place, audit, key, pairs};
+
+on_both![
+    a_change_gets_the_next_revision_and_a_row_of_the_feed,
+    scopes_are_changed_with_their_key,
+    an_unchanged_key_is_not_written,
+    a_refusing_rule_leaves_everything_as_it_was,
+    an_unknown_key_is_not_found,
+    of_two_who_revoke_at_once_one_succeeds,
+    a_change_after_a_change_sees_its_scopes,
+    rotation_changes_the_old_key_and_makes_the_new_one,
+    rotation_to_a_value_that_exists_changes_nothing,
+];
+
+fn revoke<'a>() -> KeyRule<'a> {
+    Box::new(|key| {
+        let life = key.life.revoke(Timestamp(9), "leaked".into());
+        let life = life.map_err(|error| Refusal::Precondition(error.to_string()))?;
+        Ok(KeyRecord { life, ..key.clone() })
+    })
+}
+
+async fn a_change_gets_the_next_revision_and_a_row_of_the_feed(place: Place) {
+    let key = place.make(key(&place, 7)).await;
+    let rule: KeyRule<'_> =
+        Box::new(|key| Ok(KeyRecord { name: "renamed".into(), metadata: pairs(&[("a", "b")]), ..key.clone() }));
+    let written = place.store.change_key(key.id, rule, audit("key.update")).await.unwrap();
+    assert_eq!(written.revision, key.revision + 1);
+    assert_eq!(written.value.revision, written.revision);
+    assert_eq!(place.store.key(key.id).await.unwrap(), Some(written.value));
+    let changes = place.store.changes(key.revision, 10).await.unwrap();
+    assert_eq!(changes.len(), 1);
+    assert_eq!((changes[0].revision, &changes[0].subject), (written.revision, &Changed::Key(key.hash)));
+}
+
+async fn scopes_are_changed_with_their_key(place: Place) {
+    let key = place.make(key(&place, 7)).await;
+    for scopes in [vec!["a".into(), "b".into()], vec!["b".into(), "c".into()], Vec::<Box<str>>::new()] {
+        let rule: KeyRule<'_> = Box::new(|key| Ok(KeyRecord { scopes: scopes.clone(), ..key.clone() }));
+        place.store.change_key(key.id, rule, audit("key.update")).await.unwrap();
+        let found = place.store.key_by_hash(&key.hash).await.unwrap();
+        assert_eq!(found.known.unwrap().0.scopes, scopes);
+    }
+}
+
+async fn an_unchanged_key_is_not_written(place: Place) {
+    let key = place.make(key(&place, 7)).await;
+    let same: KeyRule<'_> = Box::new(|key| Ok(key.clone()));
+    let written = place.store.change_key(key.id, same, audit("key.update")).await.unwrap();
+    assert_eq!((written.revision, written.value), (0, key.clone()));
+    assert_eq!(place.store.revision().await.unwrap(), key.revision);
+    assert_eq!(place.store.audit_events(None, None, 10).await.unwrap().len(), 2);
+}
+
+async fn a_refusing_rule_leaves_everything_as_it_was(place: Place) {
+    let key = place.make(key(&place, 7)).await;
+    let no: KeyRule<'_> = Box::new(|_| Err(Refusal::Precondition("no".into())));
+    let refused = place.store.change_key(key.id, no, audit("key.update")).await.unwrap_err();
+    assert_eq!(refused, Failure::Refused(Refusal::Precondition("no".into())));
+    assert_eq!(place.store.key(key.id).await.unwrap(), Some(key.clone()));
+    // Nor is its lock held any longer.
+    let written = place.store.change_key(key.id, revoke(), audit("key.revoke")).await.unwrap();
+    assert_eq!(written.revision, key.revision + 1);
+}
+
+async fn an_unknown_key_is_not_found(place: Place) {
+    let nobody = KeyId(Uuid::from_u128(404));
+    let refused = place.store.change_key(nobody, revoke(), audit("key.revoke")).await.unwrap_err();
+    assert_eq!(refused, Failure::Refused(Refusal::NotFound("key")));
+    assert_eq!(place.store.key(nobody).await.unwrap(), None);
+}
+
+async fn of_two_who_revoke_at_once_one_succeeds(place: Place) {
+    for number in 0..10 {
+        let key = place.make(key(&place, 100 + number)).await;
+        let first = place.store.change_key(key.id, revoke(), audit("key.revoke"));
+        let second = place.store.change_key(key.id, revoke(), audit("key.revoke"));
+        let (first, second) = tokio::join!(first, second);
+        assert_ne!(first.is_ok(), second.is_ok());
+        let refusal = first.err().or(second.err()).unwrap();
+        assert!(matches!(refusal, Failure::Refused(Refusal::Precondition(_))), "{refusal:?}");
+        let found = place.store.key_by_hash(&key.hash).await.unwrap();
+        assert!(matches!(found.known.unwrap().0.life, KeyLife::Revoked { .. }));
+    }
+}
+
+async fn a_change_after_a_change_sees_its_scopes(place: Place) {
+    let made = place.make(KeyRecord { scopes: Vec::new(), ..key(&place, 7) }).await;
+    let add = |scope: &'static str| -> KeyRule<'static> {
+        Box::new(move |key| {
+            let mut scopes = key.scopes.clone();
+            scopes.push(scope.into());
+            scopes.sort_unstable();
+            Ok(KeyRecord { scopes, ..key.clone() })
+        })
+    };
+    let scopes = ["a", "b", "c", "d", "e", "f"];
+    let write = |scope| place.store.change_key(made.id, add(scope), audit("key.update"));
+    let [a, b, c, d, e, f] = scopes.map(write);
+    let (a, b, c, d, e, f) = tokio::join!(a, b, c, d, e, f);
+    assert!([a, b, c, d, e, f].iter().all(Result::is_ok));
+    let key = place.store.key(made.id).await.unwrap().unwrap();
+    assert_eq!(key.scopes, scopes.map(Box::<str>::from));
+}
+
+async fn rotation_changes_the_old_key_and_makes_the_new_one(place: Place) {
+    let old = place.make(key(&place, 7)).await;
+    let successor = key(&place, 8);
+    let rule = |old: &KeyRecord| {
+        let new = KeyRecord { rotated_from: Some(old.id), ..successor.clone() };
+        Ok((KeyRecord { rotated_to: Some(new.id), expires: Some(Timestamp(5)), ..old.clone() }, new))
+    };
+    let written = place.store.rotate_key(old.id, Box::new(rule), audit("key.rotate")).await.unwrap();
+    let (replaced, new) = written.value;
+    assert_eq!((replaced.revision, new.revision, written.revision), (3, 4, 4));
+    assert_eq!((replaced.rotated_to, new.rotated_from), (Some(new.id), Some(replaced.id)));
+    assert_eq!(place.store.key(old.id).await.unwrap(), Some(replaced));
+    let subjects: Vec<_> = place.store.changes(2, 10).await.unwrap().into_iter().map(|c| c.subject).collect();
+    assert_eq!(subjects, [Changed::Key(old.hash), Changed::Key(new.hash)]);
+    assert_eq!(place.store.key(successor.id).await.unwrap(), Some(new));
+}
+
+async fn rotation_to_a_value_that_exists_changes_nothing(place: Place) {
+    let old = place.make(key(&place, 7)).await;
+    let rule = |old: &KeyRecord| {
+        let new = KeyRecord { id: KeyId(Uuid::from_u128(8)), ..old.clone() };
+        Ok((KeyRecord { name: "old".into(), ..old.clone() }, new))
+    };
+    let refused = place.store.rotate_key(old.id, Box::new(rule), audit("key.rotate")).await.unwrap_err();
+    assert!(matches!(refused, Failure::Refused(Refusal::AlreadyExists(_))), "{refused:?}");
+    assert_eq!(place.store.key(old.id).await.unwrap(), Some(old));
+}

@@ -1,0 +1,80 @@
+//! What Check asks: a key by its hash.
+
+use std::time::Duration;
+
+use latchkey_core::id::KeyId;
+use latchkey_core::limit::{Limit, Overrides, Per};
+use latchkey_core::ports::{Feed, KeyStore, Ledger};
+use latchkey_core::record::{KeyLife, KeyRecord, TenantRef};
+use latchkey_core::seal::Sealed;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use uuid::Uuid;
+
+use crate::place::{Place, audit, key, pairs};
+
+on_both![
+    every_field_of_a_key_comes_back,
+    a_revoked_key_comes_back_revoked,
+    a_key_comes_with_its_tenant_and_the_revision_it_was_read_at,
+    a_key_without_scopes_has_none,
+    an_unknown_hash_finds_nothing_at_a_revision,
+];
+
+fn full(place: &Place) -> KeyRecord {
+    let limit = Limit { tokens: 300, period: Duration::from_secs(60), burst: 50 };
+    KeyRecord {
+        scopes: vec!["Payments.read".into(), "payments.read".into(), "payments.write".into()],
+        bindings: pairs(&[("merchant", "m_1"), ("\"quoted\"", "☃ \\ '; DROP TABLE keys --")]),
+        networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        limits: Overrides([("default".into(), vec![(Per::Key, limit), (Per::Ip, limit)])].into()),
+        metadata: pairs(&[("team", "checkout")]),
+        life: KeyLife::Disabled,
+        expires: Some(Timestamp(1_800_000_000_001)),
+        rotated_from: Some(KeyId(Uuid::from_u128(77))),
+        rotated_to: Some(KeyId(Uuid::from_u128(78))),
+        sealed: Some(Sealed(vec![0, 1, 255])),
+        last_used: Some(Timestamp(-5)),
+        ..key(place, 7)
+    }
+}
+
+async fn every_field_of_a_key_comes_back(place: Place) {
+    let key = place.make(full(&place)).await;
+    assert_eq!(key, KeyRecord { revision: key.revision, ..full(&place) });
+    let found = place.store.key_by_hash(&key.hash).await.unwrap();
+    assert_eq!(found.known.unwrap().0, key);
+    assert_eq!(place.store.key(key.id).await.unwrap(), Some(key));
+}
+
+async fn a_revoked_key_comes_back_revoked(place: Place) {
+    let key = place.make(key(&place, 7)).await;
+    let life = KeyLife::Revoked { at: Timestamp(3), reason: "leaked".into() };
+    let rule = |key: &KeyRecord| Ok(KeyRecord { life: life.clone(), ..key.clone() });
+    let revoked = place.store.change_key(key.id, Box::new(rule), audit("key.revoke")).await.unwrap();
+    assert_eq!(revoked.value.life, life);
+    let found = place.store.key_by_hash(&key.hash).await.unwrap();
+    assert_eq!(found.known.unwrap().0, revoked.value);
+}
+
+async fn a_key_comes_with_its_tenant_and_the_revision_it_was_read_at(place: Place) {
+    let key = place.make(key(&place, 7)).await;
+    let found = place.store.key_by_hash(&key.hash).await.unwrap();
+    let tenant = place.store.tenant(&TenantRef::Id(place.tenant)).await.unwrap();
+    assert_eq!(found.known.map(|(_, tenant)| tenant), tenant);
+    assert_eq!(found.revision, key.revision);
+    assert_eq!(found.revision, place.store.revision().await.unwrap());
+}
+
+async fn a_key_without_scopes_has_none(place: Place) {
+    let key = place.make(KeyRecord { scopes: Vec::new(), ..key(&place, 7) }).await;
+    let found = place.store.key_by_hash(&key.hash).await.unwrap();
+    assert_eq!(found.known.unwrap().0.scopes, Vec::<Box<str>>::new());
+}
+
+async fn an_unknown_hash_finds_nothing_at_a_revision(place: Place) {
+    let key = place.make(key(&place, 7)).await;
+    let found = place.store.key_by_hash(&KeyHash::of("another value")).await.unwrap();
+    assert!(found.known.is_none());
+    assert_eq!(found.revision, key.revision);
+}

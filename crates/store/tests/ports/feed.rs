@@ -1,0 +1,78 @@
+//! The change feed: gap-free, in commit order.
+
+use std::sync::Arc;
+
+use latchkey_core::ports::{Change, Feed, KeyRule, Ledger};
+use latchkey_core::record::KeyRecord;
+use latchkey_store::AuditState;
+
+use crate::place::{PATIENT, Place, audit, key, new};
+
+on_both![
+    a_follower_sees_every_revision_once_while_many_write,
+    a_feed_stops_at_a_gap,
+    a_feed_is_read_in_pieces,
+];
+
+const WRITERS: u128 = 20;
+const WRITES: u128 = 10;
+
+/// One writer, on its own store as in a process of its own: batches of different sizes, changes, and
+/// transactions that are given up, so that commits overtake each other.
+async fn write(place: Arc<Place>, writer: u128) {
+    let store = place.another(PATIENT);
+    for write in 0..WRITES {
+        let number = 1_000 * (writer + 1) + 10 * write;
+        let batch = (0..=(writer % 3)).map(|n| new(key(&place, number + n))).collect();
+        store.create_keys(batch, audit("key.create")).await.unwrap();
+        let id = key(&place, number).id;
+        let no: KeyRule<'_> = Box::new(|_| Err(latchkey_core::trouble::Refusal::Precondition("no".into())));
+        store.change_key(id, no, audit("key.update")).await.unwrap_err();
+        let rename: KeyRule<'_> = Box::new(|key| Ok(KeyRecord { name: "renamed".into(), ..key.clone() }));
+        store.change_key(id, rename, audit("key.update")).await.unwrap();
+    }
+    store.close().await;
+}
+
+async fn a_follower_sees_every_revision_once_while_many_write(place: Place) {
+    let place = Arc::new(place);
+    let expected: u128 = 1 + (0..WRITERS).map(|writer| WRITES * (writer % 3 + 2)).sum::<u128>();
+    let writers: Vec<_> = (0..WRITERS).map(|n| tokio::task::spawn(write(Arc::clone(&place), n))).collect();
+    let mut followed: Vec<Change> = Vec::new();
+    while followed.len() < usize::try_from(expected).unwrap() {
+        let after = followed.last().map_or(0, |change| change.revision);
+        let head = place.store.revision().await.unwrap();
+        let next = place.store.changes(after, 1_000).await.unwrap();
+        let seen = next.last().map_or(after, |change| change.revision);
+        assert!(seen >= head, "the head said {head} and the feed ended at {seen}");
+        followed.extend(next);
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let revisions: Vec<_> = followed.iter().map(|change| change.revision).collect();
+    assert_eq!(revisions, (1..=u64::try_from(expected).unwrap()).collect::<Vec<_>>());
+    assert_eq!(u128::from(place.store.revision().await.unwrap()), expected);
+    let lines = u64::try_from(1 + 2 * WRITERS * WRITES).unwrap();
+    assert_eq!(place.store.verify_audit().await.unwrap(), AuditState::Whole { lines });
+}
+
+async fn a_feed_stops_at_a_gap(place: Place) {
+    for number in 1..=4 {
+        place.make(key(&place, number)).await;
+    }
+    place.sql("DELETE FROM changes WHERE revision = 3").await;
+    let revisions = |changes: Vec<Change>| changes.iter().map(|c| c.revision).collect::<Vec<_>>();
+    assert_eq!(revisions(place.store.changes(0, 10).await.unwrap()), [1, 2]);
+    assert_eq!(revisions(place.store.changes(2, 10).await.unwrap()), Vec::<u64>::new());
+    assert_eq!(revisions(place.store.changes(3, 10).await.unwrap()), [4, 5]);
+}
+
+async fn a_feed_is_read_in_pieces(place: Place) {
+    for number in 1..=4 {
+        place.make(key(&place, number)).await;
+    }
+    let revisions = |changes: Vec<Change>| changes.iter().map(|c| c.revision).collect::<Vec<_>>();
+    assert_eq!(revisions(place.store.changes(1, 2).await.unwrap()), [2, 3]);
+    assert_eq!(revisions(place.store.changes(5, 2).await.unwrap()), Vec::<u64>::new());
+}

@@ -1,0 +1,149 @@
+//! Where a test takes place: a fresh database of either kind, brought to the newest schema, and samples of
+//! what is kept in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::{AuditEntry, Ledger, Made, NewKey};
+use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_store::{Store, StoreOptions};
+use latchkey_testing::Postgres;
+use sea_orm::ConnectionTrait;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Makes a test of each function for each adapter.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() {
+            Box::pin(super::$name(crate::place::Place::sqlite().await)).await;
+        })* }
+        mod postgres { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() {
+            Box::pin(super::$name(crate::place::Place::postgres().await)).await;
+        })* }
+    };
+}
+
+/// A database, a store on it, and a tenant in it.
+pub struct Place {
+    pub store: Arc<Store>,
+    pub url: String,
+    pub tenant: TenantId,
+    _folder: Option<TempDir>,
+}
+
+/// Nobody waits this long; a test that does is a test that hangs.
+pub const PATIENT: Duration = Duration::from_secs(30);
+
+pub fn options(url: &str, deadline: Duration) -> StoreOptions {
+    StoreOptions { url: url.to_owned(), connections: 8, check_deadline: deadline, deadline }
+}
+
+impl Place {
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        Self::at(url, Some(folder)).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::at(Postgres::shared().database(), None).await
+    }
+
+    pub async fn at(url: String, folder: Option<TempDir>) -> Self {
+        let store = Arc::new(Store::connect_lazy(options(&url, PATIENT)).unwrap());
+        latchkey_migrations::up(store.connection()).await.unwrap();
+        let tenant = tenant(1, "acme");
+        let id = tenant.id;
+        store.create_tenant(tenant, audit("tenant.create")).await.unwrap();
+        Self { store, url, tenant: id, _folder: folder }
+    }
+
+    /// Another process's store on the same database, as far as the database can tell.
+    pub fn another(&self, deadline: Duration) -> Store {
+        Store::connect_lazy(options(&self.url, deadline)).unwrap()
+    }
+
+    /// Runs SQL past the store, as someone with the database's password would.
+    pub async fn sql(&self, text: &str) {
+        self.store.connection().execute_unprepared(text).await.unwrap();
+    }
+
+    /// Makes a key and answers it as it was stored.
+    pub async fn make(&self, key: KeyRecord) -> KeyRecord {
+        let written = self.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
+        let [Made::New(key)] = written.value.as_slice() else { panic!("not made: {:?}", written.value) };
+        key.clone()
+    }
+
+    /// How a key's identifier is written in SQL.
+    pub fn sql_id(&self, id: KeyId) -> String {
+        if self.url.starts_with("sqlite") { format!("x'{}'", id.0.simple()) } else { format!("'{}'", id.0) }
+    }
+}
+
+pub fn new(record: KeyRecord) -> NewKey {
+    NewKey { record, idempotency: None }
+}
+
+pub fn audit(action: &'static str) -> AuditEntry {
+    AuditEntry {
+        time: Timestamp(1_763_000_000_000),
+        tenant: None,
+        actor: "operator".into(),
+        action,
+        target: "something".into(),
+        request_id: "request-1".into(),
+        details: BTreeMap::from([("why".into(), "a test".into())]),
+    }
+}
+
+pub fn tenant(number: u128, slug: &str) -> TenantRecord {
+    TenantRecord {
+        id: TenantId(Uuid::from_u128(number)),
+        slug: slug.into(),
+        display_name: "Acme".into(),
+        profile: "paykore".into(),
+        plan: None,
+        suspended: false,
+        created: Timestamp(1_763_000_000_000),
+        limits: latchkey_core::limit::Overrides::default(),
+        revision: 0,
+    }
+}
+
+/// An active key of the place's tenant, with nothing that it needn't have.
+pub fn key(place: &Place, number: u128) -> KeyRecord {
+    KeyRecord {
+        id: KeyId(Uuid::from_u128(number)),
+        tenant: place.tenant,
+        hash: KeyHash::of(&format!("value {number}")),
+        name: format!("key {number}"),
+        kind: "secret".into(),
+        environment: "live".into(),
+        prefix: "sk_live_".into(),
+        hint: "x9Qz".into(),
+        scopes: vec!["payments.read".into()],
+        bindings: BTreeMap::new(),
+        networks: Vec::new(),
+        limits: latchkey_core::limit::Overrides::default(),
+        metadata: BTreeMap::new(),
+        life: KeyLife::Active,
+        created: Timestamp(1_763_000_000_000),
+        created_by: "operator".into(),
+        expires: None,
+        rotated_from: None,
+        rotated_to: None,
+        sealed: None,
+        last_used: None,
+        revision: 0,
+    }
+}
+
+pub fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
