@@ -1,0 +1,98 @@
+//! Taking keys over from another system: by value or by hash, all of them or none.
+
+use latchkey_proto::v1::imported_key::Secret;
+use latchkey_proto::v1::{ImportKeysRequest, ImportedKey, ListKeysRequest};
+use latchkey_testing::key;
+use sha2::{Digest as _, Sha256};
+use tonic::Code;
+
+use crate::{Database, Shop, both_databases, refused, scoped};
+
+both_databases!(
+    imported_keys_work_by_value_and_by_hash,
+    all_keys_are_imported_or_none,
+    an_import_can_not_grant_more_either,
+    a_key_that_exists_already_is_not_imported_again,
+);
+
+fn value(digit: char) -> String {
+    format!("shop_live_{}", digit.to_string().repeat(64))
+}
+
+fn by_value(value: &str) -> ImportedKey {
+    let key = Some(key("", "live"));
+    ImportedKey { secret: Some(Secret::Value(value.to_owned())), key, create_time: None }
+}
+
+fn by_hash(value: &str) -> ImportedKey {
+    let hash = Sha256::digest(value.as_bytes()).to_vec();
+    ImportedKey { secret: Some(Secret::Sha256(hash)), ..by_value("") }
+}
+
+fn import(keys: Vec<ImportedKey>) -> ImportKeysRequest {
+    ImportKeysRequest { tenant: "acme".to_owned(), keys }
+}
+
+async fn count(shop: &Shop) -> usize {
+    let ask = ListKeysRequest { tenant: "acme".to_owned(), ..ListKeysRequest::default() };
+    shop.operator.keys().list_keys(ask).await.expect("a list").into_inner().keys.len()
+}
+
+async fn imported_keys_work_by_value_and_by_hash(database: Database) {
+    let shop = Shop::open(database).await;
+    let (one, two) = (value('1'), value('2'));
+    let created = prost_types::Timestamp { seconds: 1_600_000_000, nanos: 0 };
+    let first = ImportedKey { create_time: Some(created), ..by_value(&one) };
+    assert!(!shop.admits(&one).await && !shop.admits(&two).await, "unknown, and now remembered as such");
+    let done = shop.operator.keys().import_keys(import(vec![first, by_hash(&two)])).await.expect("imported");
+    let keys = done.into_inner().keys;
+    assert!(keys.len() == 2 && keys.iter().all(|key| key.value.is_empty()));
+    assert_eq!(keys[0].create_time, Some(created));
+    assert_eq!(keys[0].hint, "1111");
+    assert!(shop.admits(&one).await && shop.admits(&two).await);
+}
+
+async fn all_keys_are_imported_or_none(database: Database) {
+    let shop = Shop::open(database).await;
+    let good = value('3');
+    let bad = [
+        ImportedKey { secret: Some(Secret::Sha256(vec![1; 31])), ..by_value("") },
+        ImportedKey { secret: None, ..by_value("") },
+        by_value("not-of-any-kind"),
+        by_value(&good),
+        ImportedKey { key: Some(scoped("", &["nonsense"])), ..by_value(&value('4')) },
+        ImportedKey { key: Some(key("bank", "live")), ..by_value(&value('5')) },
+        ImportedKey { key: Some(key("", "test")), ..by_value(&value('6')) },
+    ];
+    for (number, bad) in bad.into_iter().enumerate() {
+        let answer = shop.operator.keys().import_keys(import(vec![by_value(&good), bad])).await;
+        let code = refused(answer);
+        assert!(matches!(code, Code::InvalidArgument | Code::AlreadyExists), "number {number}: {code:?}");
+        assert!(
+            !shop.admits(&good).await && count(&shop).await == 0,
+            "number {number} left something behind"
+        );
+    }
+    assert_eq!(refused(shop.operator.keys().import_keys(import(Vec::new())).await), Code::InvalidArgument);
+}
+
+async fn an_import_can_not_grant_more_either(database: Database) {
+    let shop = Shop::open(database).await;
+    let manager = shop.manager("acme", |_| ()).await;
+    let strong = ImportedKey { key: Some(scoped("", &["orders.write"])), ..by_value(&value('7')) };
+    let own = ImportKeysRequest { tenant: String::new(), keys: vec![strong] };
+    assert_eq!(refused(manager.keys().import_keys(own).await), Code::PermissionDenied);
+    let theirs = ImportKeysRequest { tenant: "bank".to_owned(), keys: vec![by_value(&value('8'))] };
+    assert_eq!(refused(manager.keys().import_keys(theirs).await), Code::NotFound);
+}
+
+async fn a_key_that_exists_already_is_not_imported_again(database: Database) {
+    let shop = Shop::open(database).await;
+    let known = shop.operator.plain_key("bank", "live").await.1;
+    let new = value('9');
+    for again in [by_value(&known), by_hash(&known)] {
+        let answer = shop.operator.keys().import_keys(import(vec![by_value(&new), again])).await;
+        assert_eq!(refused(answer), Code::AlreadyExists);
+    }
+    assert!(!shop.admits(&new).await && shop.admits(&known).await);
+}

@@ -1,0 +1,113 @@
+//! Bad input is refused, with every field that is wrong.
+
+use std::collections::HashMap;
+
+use latchkey_proto::v1::create_key_request::Expiry;
+use latchkey_proto::v1::{CreateKeyRequest, CreateTenantRequest};
+use latchkey_testing::key;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::{Database, Shop, both_databases, refused};
+
+both_databases!(
+    every_wrong_field_of_a_key_is_named,
+    every_wrong_field_of_a_tenant_is_named,
+    odd_names_are_refused
+);
+
+#[track_caller]
+fn wrong_fields<T>(answer: Result<T, tonic::Status>) -> Vec<String> {
+    let Err(status) = answer else { panic!("the call should have been refused") };
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let bad = status.get_details_bad_request().unwrap_or_else(|| panic!("no BadRequest in {status:?}"));
+    assert!(bad.field_violations.iter().all(|violation| !violation.description.is_empty()));
+    bad.field_violations.into_iter().map(|violation| violation.field).collect()
+}
+
+fn one(name: &str, value: &str) -> HashMap<String, String> {
+    HashMap::from([(name.to_owned(), value.to_owned())])
+}
+
+async fn every_wrong_field_of_a_key_is_named(database: Database) {
+    let shop = Shop::open(database).await;
+    let ask = CreateKeyRequest {
+        tenant: "acme".to_owned(),
+        name: "x".repeat(129),
+        kind: String::new(),
+        environment: "moon".to_owned(),
+        scopes: vec!["orders.read".to_owned(), "nonsense".to_owned()],
+        bindings: one("", ""),
+        expiry: Some(Expiry::ExpireTime(prost_types::Timestamp { seconds: 1, nanos: 0 })),
+        allowed_networks: vec!["10.0.0.0/8".to_owned(), "10.0.0.0/99".to_owned()],
+        rate_limits: one("default", "many"),
+        metadata: one("team", "a\nb"),
+        idempotency_key: "x".repeat(1_000),
+    };
+    let told = wrong_fields(shop.operator.try_key(ask).await);
+    let expected = [
+        "name",
+        "environment",
+        "scopes[1]",
+        "bindings",
+        "expire_time",
+        "allowed_networks[1]",
+        "rate_limits",
+        "metadata",
+        "idempotency_key",
+    ];
+    for field in expected {
+        assert!(told.iter().any(|told| told.starts_with(field)), "{field} is not in {told:?}");
+    }
+    assert!(!told.iter().any(|field| field == "scopes[0]" || field == "allowed_networks[0]"), "{told:?}");
+    let unknown = CreateKeyRequest { kind: "spare".to_owned(), ..key("acme", "live") };
+    assert_eq!(wrong_fields(shop.operator.try_key(unknown).await), ["kind"]);
+    let classless = CreateKeyRequest { rate_limits: one("nonsense", "1/min"), ..key("acme", "live") };
+    assert!(wrong_fields(shop.operator.try_key(classless).await)[0].starts_with("rate_limits"));
+}
+
+async fn every_wrong_field_of_a_tenant_is_named(database: Database) {
+    let shop = Shop::open(database).await;
+    let ask = CreateTenantRequest {
+        slug: "No Good".to_owned(),
+        display_name: "a\u{1b}[31m".to_owned(),
+        profile: "nonsense".to_owned(),
+        plan: String::new(),
+        rate_limits: HashMap::new(),
+    };
+    let told = wrong_fields(shop.operator.tenants().create_tenant(ask).await);
+    for field in ["slug", "display_name", "profile"] {
+        assert!(told.iter().any(|told| told.starts_with(field)), "{field} is not in {told:?}");
+    }
+    for slug in ["", "ab", "UPPER", "under_score", "-x-", "é-slug", "a..b", &"x".repeat(64)] {
+        let ask = CreateTenantRequest {
+            slug: slug.to_owned(),
+            profile: "shop".to_owned(),
+            ..CreateTenantRequest::default()
+        };
+        assert_eq!(wrong_fields(shop.operator.tenants().create_tenant(ask).await), ["slug"], "{slug:?}");
+    }
+    let ask = CreateTenantRequest {
+        slug: "planned".to_owned(),
+        profile: "shop".to_owned(),
+        plan: "nonsense".to_owned(),
+        rate_limits: one("nonsense", "key 1/min"),
+        ..CreateTenantRequest::default()
+    };
+    assert_eq!(wrong_fields(shop.operator.tenants().create_tenant(ask).await).len(), 2);
+}
+
+async fn odd_names_are_refused(database: Database) {
+    let shop = Shop::open(database).await;
+    for name in ["", "a\nb", "a\0b", "\u{1b}[31mred", "\u{7f}"] {
+        let ask = CreateKeyRequest { name: name.to_owned(), ..key("acme", "live") };
+        assert_eq!(wrong_fields(shop.operator.try_key(ask).await), ["name"], "{name:?}");
+    }
+    let ask = CreateKeyRequest { name: "k'; DROP TABLE keys; --".to_owned(), ..key("acme", "live") };
+    let (made, _) = shop.operator.key(ask.clone()).await;
+    assert_eq!(made.name, ask.name);
+    for tenant in ["acme' OR '1'='1", "%", "acme\0"] {
+        let code = refused(shop.operator.try_key(key(tenant, "live")).await);
+        assert!(matches!(code, Code::NotFound | Code::InvalidArgument), "{tenant:?}: {code:?}");
+    }
+}

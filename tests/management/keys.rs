@@ -1,0 +1,162 @@
+//! The life of a key: made once, read without its value, changed, rotated, revoked for good.
+
+use std::collections::HashMap;
+
+use latchkey_proto::v1::{
+    CheckRequest, CreateKeyRequest, GetKeyRequest, GetPublishableKeyRequest, Key, KeyState, RevokeKeyRequest,
+    RotateKeyRequest, UpdateKeyRequest,
+};
+use latchkey_testing::{Caller, eventually, key};
+use tonic::Code;
+
+use crate::{Database, Shop, both_databases, refused, scoped};
+
+both_databases!(
+    a_key_is_told_as_it_was_made,
+    the_same_wish_makes_one_key,
+    only_the_fields_of_the_mask_change,
+    a_narrowed_key_is_narrow_at_once,
+    a_rotated_key_goes_on_for_the_overlap,
+    a_rotation_without_overlap_stops_the_old_key,
+    a_revocation_is_for_good,
+    a_publishable_value_can_be_read_again_and_a_secret_never,
+);
+
+async fn get(caller: &Caller, id: &str) -> Key {
+    caller.keys().get_key(GetKeyRequest { id: id.to_owned() }).await.expect("a key").into_inner()
+}
+
+async fn a_key_is_told_as_it_was_made(database: Database) {
+    let shop = Shop::open(database).await;
+    let ask = CreateKeyRequest {
+        name: "worker-staging é".to_owned(),
+        metadata: HashMap::from([("team".to_owned(), "x".to_owned())]),
+        allowed_networks: vec!["10.0.0.0/8".to_owned()],
+        rate_limits: HashMap::from([("default".to_owned(), "7/min".to_owned())]),
+        bindings: HashMap::from([("merchant".to_owned(), "m_1".to_owned())]),
+        ..scoped("acme", &["orders.view"])
+    };
+    let (made, value) = shop.operator.key(ask.clone()).await;
+    let told = get(&shop.operator, &made.id).await;
+    assert_eq!(told.scopes, ["orders.read"]);
+    assert_eq!((told.name, told.metadata, told.bindings), (ask.name, ask.metadata, ask.bindings));
+    assert_eq!((told.allowed_networks, told.state), (ask.allowed_networks, KeyState::Active.into()));
+    assert!(told.rate_limits["default"].starts_with("7/min"), "{:?}", told.rate_limits);
+    assert_eq!(
+        (told.kind.as_str(), told.environment.as_str(), told.prefix.as_str()),
+        ("secret", "live", "shop_live_")
+    );
+    assert!(value.ends_with(&told.hint) && told.value.is_empty() && told.create_time.is_some());
+    assert!(!told.created_by.is_empty());
+}
+
+async fn the_same_wish_makes_one_key(database: Database) {
+    let shop = Shop::open(database).await;
+    let ask = CreateKeyRequest { idempotency_key: "wish-1".to_owned(), ..key("acme", "live") };
+    let (first, secret) = shop.operator.key(ask.clone()).await;
+    let (again, nothing) = shop.operator.key(ask.clone()).await;
+    assert_eq!((first.id.as_str(), nothing.as_str()), (again.id.as_str(), ""));
+    assert!(shop.admits(&secret).await);
+    let other = CreateKeyRequest { name: "another".to_owned(), ..ask.clone() };
+    assert_eq!(refused(shop.operator.try_key(other).await), Code::AlreadyExists);
+    let (elsewhere, secret) = shop.operator.key(CreateKeyRequest { tenant: "bank".to_owned(), ..ask }).await;
+    assert!(elsewhere.id != first.id && !secret.is_empty(), "each tenant has idempotency keys of its own");
+}
+
+fn update(key: Key, paths: &[&str]) -> UpdateKeyRequest {
+    let paths = paths.iter().map(|&path| path.to_owned()).collect();
+    UpdateKeyRequest { key: Some(key), update_mask: Some(prost_types::FieldMask { paths }) }
+}
+
+async fn only_the_fields_of_the_mask_change(database: Database) {
+    let shop = Shop::open(database).await;
+    let metadata = HashMap::from([("team".to_owned(), "x".to_owned())]);
+    let (made, _) = shop.operator.key(CreateKeyRequest { metadata, ..key("acme", "live") }).await;
+    let wish = Key { id: made.id.clone(), name: "renamed".to_owned(), disabled: true, ..Key::default() };
+    let renamed =
+        shop.operator.keys().update_key(update(wish, &["name"])).await.expect("changed").into_inner();
+    assert_eq!((renamed.name.as_str(), renamed.disabled), ("renamed", false));
+    assert_eq!((&renamed.metadata, &renamed.scopes), (&made.metadata, &made.scopes));
+    let wish = Key { id: made.id.clone(), ..Key::default() };
+    let cleared =
+        shop.operator.keys().update_key(update(wish, &["metadata"])).await.expect("changed").into_inner();
+    assert!(cleared.metadata.is_empty() && cleared.name == "renamed");
+}
+
+async fn a_narrowed_key_is_narrow_at_once(database: Database) {
+    let shop = Shop::open(database).await;
+    let (made, value) = shop.operator.key(scoped("acme", &["orders.read", "orders.write"])).await;
+    let ask = CheckRequest {
+        credential: value,
+        scopes: vec!["orders.write".to_owned()],
+        ..CheckRequest::default()
+    };
+    assert_eq!(shop.operator.check(ask.clone()).await.reason().as_str_name(), "REASON_OK");
+    let wish = Key { id: made.id, scopes: vec!["orders.read".to_owned()], ..Key::default() };
+    shop.operator.keys().update_key(update(wish, &["scopes"])).await.expect("changed");
+    assert_eq!(shop.operator.check(ask).await.reason().as_str_name(), "REASON_INSUFFICIENT_SCOPE");
+}
+
+async fn a_rotated_key_goes_on_for_the_overlap(database: Database) {
+    let shop = Shop::open(database).await;
+    let (old, value) = shop.operator.key(scoped("acme", &["orders.read", "orders.write"])).await;
+    let overlap = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+    let rotate = RotateKeyRequest { id: old.id.clone(), overlap };
+    let done = shop.operator.keys().rotate_key(rotate).await.expect("rotated").into_inner();
+    let (new, replaced) = (done.key.expect("a successor"), done.replaced.expect("what it replaces"));
+    assert_eq!((&new.rotated_from, &replaced.rotated_to), (&old.id, &new.id));
+    assert_eq!((new.scopes, new.name), (old.scopes, old.name));
+    assert!(replaced.expire_time.is_some());
+    assert!(shop.admits(&done.secret).await);
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::block_in_place(|| {
+        eventually("the overlap ends", || (!runtime.block_on(shop.admits(&value))).then_some(()));
+    });
+    assert!(shop.admits(&done.secret).await);
+}
+
+async fn a_rotation_without_overlap_stops_the_old_key(database: Database) {
+    let shop = Shop::open(database).await;
+    let (old, value) = shop.operator.plain_key("acme", "live").await;
+    assert!(shop.admits(&value).await);
+    let rotate = RotateKeyRequest { id: old.id, overlap: None };
+    let done = shop.operator.keys().rotate_key(rotate.clone()).await.expect("rotated").into_inner();
+    assert!(!shop.admits(&value).await && shop.admits(&done.secret).await);
+    assert_eq!(refused(shop.operator.keys().rotate_key(rotate).await), Code::FailedPrecondition);
+}
+
+async fn a_revocation_is_for_good(database: Database) {
+    let shop = Shop::open(database).await;
+    let (made, value) = shop.operator.plain_key("acme", "live").await;
+    let done = shop.operator.revoke(&made.id).await;
+    assert!(done.revision > 0 && !shop.admits(&value).await);
+    let told = get(&shop.operator, &made.id).await;
+    assert_eq!((told.state(), told.revoke_reason.as_str()), (KeyState::Revoked, "the test says so"));
+    assert!(told.revoke_time.is_some());
+    let again = RevokeKeyRequest { id: made.id.clone(), reason: "again".to_owned() };
+    assert_eq!(refused(shop.operator.keys().revoke_key(again).await), Code::FailedPrecondition);
+    let revive = update(Key { id: made.id.clone(), ..Key::default() }, &["disabled"]);
+    assert_eq!(refused(shop.operator.keys().update_key(revive).await), Code::FailedPrecondition);
+    let rotate = RotateKeyRequest { id: made.id, overlap: None };
+    assert_eq!(refused(shop.operator.keys().rotate_key(rotate).await), Code::FailedPrecondition);
+    assert!(!shop.admits(&value).await);
+}
+
+async fn a_publishable_value_can_be_read_again_and_a_secret_never(database: Database) {
+    let shop = Shop::open(database).await;
+    let publishable = || CreateKeyRequest { kind: "publishable".to_owned(), ..key("acme", "live") };
+    let ask = GetPublishableKeyRequest { tenant: "acme".to_owned(), environment: "live".to_owned() };
+    assert_eq!(refused(shop.operator.keys().get_publishable_key(ask.clone()).await), Code::NotFound);
+    let (_, older) = shop.operator.key(publishable()).await;
+    let (newest, value) = shop.operator.key(publishable()).await;
+    assert_ne!(older, value);
+    let told = shop.operator.keys().get_publishable_key(ask.clone()).await.expect("published").into_inner();
+    assert_eq!((&told.id, &told.value), (&newest.id, &value));
+    let _ = shop.operator.revoke(&newest.id).await;
+    let told = shop.operator.keys().get_publishable_key(ask).await.expect("published").into_inner();
+    assert_eq!(told.value, older, "the newest that is active");
+    let (secret, _) = shop.operator.plain_key("acme", "live").await;
+    assert_eq!(get(&shop.operator, &secret.id).await.value, "");
+    let too_much = CreateKeyRequest { scopes: vec!["orders.write".to_owned()], ..publishable() };
+    assert_eq!(refused(shop.operator.try_key(too_much).await), Code::InvalidArgument);
+}

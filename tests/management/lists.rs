@@ -1,0 +1,119 @@
+//! Lists come in pages, newest first, and a page token belongs to its own list.
+
+use latchkey_proto::v1::{CreateKeyRequest, KeyState, ListKeysRequest, ListTenantsRequest};
+use latchkey_testing::{Caller, key};
+use tonic::Code;
+
+use crate::{Database, Shop, both_databases, refused};
+
+both_databases!(
+    pages_follow_each_other_without_a_gap,
+    a_token_holds_for_its_own_tenant_and_filter_alone,
+    filters_choose,
+    tenants_come_in_pages_too,
+);
+
+fn list(tenant: &str) -> ListKeysRequest {
+    ListKeysRequest { tenant: tenant.to_owned(), ..ListKeysRequest::default() }
+}
+
+async fn page(caller: &Caller, ask: ListKeysRequest) -> (Vec<String>, String) {
+    let page = caller.keys().list_keys(ask).await.expect("a page").into_inner();
+    assert!(page.keys.iter().all(|key| key.value.is_empty()), "no values in a list");
+    (page.keys.into_iter().map(|key| key.id).collect(), page.next_page_token)
+}
+
+async fn some_keys(shop: &Shop, tenant: &str, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        ids.insert(0, shop.operator.plain_key(tenant, "live").await.0.id);
+    }
+    ids
+}
+
+async fn pages_follow_each_other_without_a_gap(database: Database) {
+    let shop = Shop::open(database).await;
+    let ids = some_keys(&shop, "acme", 7).await;
+    let (mut seen, mut token) = (Vec::new(), String::new());
+    loop {
+        let ask = ListKeysRequest { page_size: 3, page_token: token, ..list("acme") };
+        let (keys, next) = page(&shop.operator, ask).await;
+        assert!(keys.len() <= 3);
+        seen.extend(keys);
+        // A key that is made meanwhile is on no later page.
+        let _ = shop.operator.plain_key("acme", "live").await;
+        token = next;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ids, "newest first");
+    for size in [-1, 1_001, i32::MAX] {
+        let ask = ListKeysRequest { page_size: size, ..list("acme") };
+        assert_eq!(refused(shop.operator.keys().list_keys(ask).await), Code::InvalidArgument, "{size}");
+    }
+}
+
+async fn a_token_holds_for_its_own_tenant_and_filter_alone(database: Database) {
+    let shop = Shop::open(database).await;
+    let _ = some_keys(&shop, "acme", 3).await;
+    let _ = some_keys(&shop, "bank", 3).await;
+    let small = |tenant: &str| ListKeysRequest { page_size: 1, ..list(tenant) };
+    let (_, token) = page(&shop.operator, small("acme")).await;
+    let with = |ask: ListKeysRequest| ListKeysRequest { page_token: token.clone(), ..ask };
+    let (next, _) = page(&shop.operator, with(small("acme"))).await;
+    assert_eq!(next.len(), 1);
+    let wrong = [
+        with(small("bank")),
+        with(ListKeysRequest { kind: "secret".to_owned(), ..small("acme") }),
+        with(ListKeysRequest { state: KeyState::Revoked.into(), ..small("acme") }),
+        ListKeysRequest { page_token: format!("{token}x"), ..small("acme") },
+        ListKeysRequest { page_token: token.to_uppercase() + "!", ..small("acme") },
+        ListKeysRequest { page_token: "é".repeat(40), ..small("acme") },
+        ListKeysRequest { page_token: "AAAA".to_owned(), ..small("acme") },
+    ];
+    for (number, ask) in wrong.into_iter().enumerate() {
+        assert_eq!(
+            refused(shop.operator.keys().list_keys(ask).await),
+            Code::InvalidArgument,
+            "number {number}"
+        );
+    }
+    let bank = shop.manager("bank", |_| ()).await;
+    assert_eq!(refused(bank.keys().list_keys(with(small(""))).await), Code::InvalidArgument);
+}
+
+async fn filters_choose(database: Database) {
+    let shop = Shop::open(database).await;
+    let (live, _) = shop.operator.plain_key("acme", "live").await;
+    let (test, _) = shop.operator.plain_key("acme", "test").await;
+    let bindings = [("merchant".to_owned(), "m_1".to_owned())].into();
+    let (bound, _) = shop.operator.key(CreateKeyRequest { bindings, ..key("acme", "live") }).await;
+    let (public, _) =
+        shop.operator.key(CreateKeyRequest { kind: "publishable".to_owned(), ..key("acme", "live") }).await;
+    let _ = shop.operator.revoke(&live.id).await;
+    let cases = [
+        (ListKeysRequest { environment: "test".to_owned(), ..list("acme") }, vec![&test]),
+        (ListKeysRequest { kind: "publishable".to_owned(), ..list("acme") }, vec![&public]),
+        (ListKeysRequest { state: KeyState::Revoked.into(), ..list("acme") }, vec![&live]),
+        (ListKeysRequest { state: KeyState::Active.into(), ..list("acme") }, vec![&public, &bound, &test]),
+        (ListKeysRequest { bindings: bound.bindings.clone(), ..list("acme") }, vec![&bound]),
+        (list("bank"), vec![]),
+    ];
+    for (number, (ask, expected)) in cases.into_iter().enumerate() {
+        let expected: Vec<String> = expected.into_iter().map(|key| key.id.clone()).collect();
+        assert_eq!(page(&shop.operator, ask).await.0, expected, "number {number}");
+    }
+}
+
+async fn tenants_come_in_pages_too(database: Database) {
+    let shop = Shop::open(database).await;
+    let ask = |token: &str| ListTenantsRequest { page_size: 1, page_token: token.to_owned() };
+    let first = shop.operator.tenants().list_tenants(ask("")).await.expect("a page").into_inner();
+    let second =
+        shop.operator.tenants().list_tenants(ask(&first.next_page_token)).await.expect("a page").into_inner();
+    let slugs = [&first, &second].map(|page| page.tenants[0].slug.as_str());
+    assert_eq!(slugs, ["bank", "acme"]);
+    assert_eq!(second.next_page_token, "");
+    assert_eq!(refused(shop.operator.tenants().list_tenants(ask("x")).await), Code::InvalidArgument);
+}

@@ -1,0 +1,141 @@
+//! Who may do what to keys, tenants and profiles, on the embedded database and on PostgreSQL; and that what
+//! was acknowledged survives whatever happens to the process.
+
+mod access;
+mod escalation;
+mod import;
+mod input;
+mod keys;
+mod lists;
+mod lives;
+mod profiles;
+mod races;
+mod tenants;
+
+use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision};
+use latchkey_testing::{Caller, Latchkey, Postgres, Setup, key};
+use tonic::{Code, Status};
+
+/// Runs each test on the embedded database and on PostgreSQL.
+#[macro_export]
+macro_rules! both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::Database::Embedded).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::Database::PostgreSql).await;
+            })*
+        }
+    };
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Database {
+    Embedded,
+    PostgreSql,
+}
+
+impl Database {
+    fn setup(self) -> Setup {
+        match self {
+            Self::Embedded => Setup::default(),
+            Self::PostgreSql => Setup::default().database(&Postgres::shared().database()),
+        }
+    }
+}
+
+/// A product whose keys can manage keys, and whose publishable keys can be read again.
+const SHOP: &str = r#"
+name = "shop"
+
+[credential]
+sources = ["header:x-api-key"]
+
+[resource]
+merchant = "header:x-merchant-id"
+
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "shop_live_", test = "shop_test_" }
+secret = "hex:32"
+default_scopes = ["orders.read"]
+
+[[kinds]]
+name = "publishable"
+prefixes = { live = "pub_live_", test = "pub_test_" }
+secret = "base62:24"
+checksum = true
+retrievable = true
+scopes = ["orders.read"]
+
+[[scopes]]
+name = "orders.read"
+aliases = ["orders.view"]
+[[scopes]]
+name = "orders.write"
+[[scopes]]
+name = "api_keys.manage"
+
+[rate_limits]
+default = [{ per = "key", rate = "100/min" }]
+
+[[plans]]
+name = "big"
+rate_limits = { default = [{ per = "key", rate = "1000/min" }] }
+"#;
+
+/// The shop with two tenants, `acme` and `bank`.
+struct Shop {
+    latchkey: Latchkey,
+    operator: Caller,
+}
+
+impl Shop {
+    async fn open(database: Database) -> Self {
+        let latchkey = database.setup().profile("shop", SHOP).start();
+        let operator = latchkey.operator();
+        for slug in ["acme", "bank"] {
+            let _ = operator.tenant(slug, "shop", "").await;
+        }
+        Self { latchkey, operator }
+    }
+
+    /// A tenant's own key that may manage keys, and changes to what it is.
+    async fn manager(&self, tenant: &str, change: impl FnOnce(&mut CreateKeyRequest)) -> Caller {
+        let mut ask = scoped(tenant, &["api_keys.manage", "orders.read"]);
+        change(&mut ask);
+        self.latchkey.caller(&self.operator.key(ask).await.1)
+    }
+
+    async fn admits(&self, value: &str) -> bool {
+        let ask = CheckRequest { credential: value.to_owned(), dry_run: true, ..CheckRequest::default() };
+        self.latchkey.stranger().check(ask).await.decision() == Decision::Allow
+    }
+}
+
+fn scoped(tenant: &str, scopes: &[&str]) -> CreateKeyRequest {
+    CreateKeyRequest { scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(), ..key(tenant, "live") }
+}
+
+/// What a call was refused with; a call that succeeded is a failure of the test.
+#[track_caller]
+fn refused<T>(answer: Result<T, Status>) -> Code {
+    match answer {
+        Ok(_) => panic!("the call should have been refused"),
+        Err(status) => {
+            use tonic_types::StatusExt as _;
+            let info = status.get_details_error_info();
+            let info = info.unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
+            assert_eq!(info.domain, "latchkey");
+            assert!(!info.reason.is_empty());
+            status.code()
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Profiles are documents with versions; a bad one changes nothing and is told where it is bad.
+
+use latchkey_proto::v1::{ApplyProfileRequest, GetProfileRequest, ListProfilesRequest};
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::{Database, SHOP, Shop, both_databases, refused};
+
+both_databases!(
+    a_document_is_stored_as_the_next_version,
+    a_bad_document_changes_nothing,
+    a_dry_run_stores_nothing,
+    an_applied_profile_is_judged_by_at_once,
+);
+
+async fn version(shop: &Shop) -> u64 {
+    let ask = GetProfileRequest { name: "shop".to_owned(), version: 0 };
+    shop.operator.profiles().get_profile(ask).await.expect("a profile").into_inner().version
+}
+
+async fn a_document_is_stored_as_the_next_version(database: Database) {
+    let shop = Shop::open(database).await;
+    let changed = SHOP.replace("100/min", "200/min");
+    let applied = shop.operator.apply(&changed).await.expect("applied");
+    assert_eq!((applied.version, applied.document.as_str()), (2, changed.as_str()));
+    assert_eq!(
+        shop.operator.apply(&changed).await.expect("applied again").version,
+        2,
+        "nothing new, no new version"
+    );
+    let old = GetProfileRequest { name: "shop".to_owned(), version: 1 };
+    let old = shop.operator.profiles().get_profile(old).await.expect("kept").into_inner();
+    assert_eq!(old.document, SHOP);
+    let none = GetProfileRequest { name: "shop".to_owned(), version: 9 };
+    assert_eq!(refused(shop.operator.profiles().get_profile(none).await), Code::NotFound);
+    let list =
+        shop.operator.profiles().list_profiles(ListProfilesRequest {}).await.expect("a list").into_inner();
+    assert_eq!(list.profiles.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["shop"]);
+}
+
+async fn a_bad_document_changes_nothing(database: Database) {
+    let shop = Shop::open(database).await;
+    let (_, value) = shop.operator.plain_key("acme", "live").await;
+    let bad = [
+        SHOP.replace("orders.read\"]", "nothing\"]"),
+        format!("{SHOP}\n[nonsense]\nx = 1\n"),
+        SHOP.replace("pub_live_", "shop_live_"),
+        SHOP.replace("100/min", "many"),
+        SHOP.replace("name = \"shop\"", "name = \"\""),
+        SHOP.replace("name = \"shop\"", "name = \"latchkey\""),
+        "name = ".to_owned(),
+        String::new(),
+    ];
+    for (number, document) in bad.iter().enumerate() {
+        let answer = shop.operator.apply(document).await;
+        assert_eq!(refused(answer), Code::InvalidArgument, "number {number}");
+    }
+    let several = SHOP.replace("100/min", "many").replace("orders.view", "bad alias");
+    let status = shop.operator.apply(&format!("{several}\nextra = 1\n")).await.expect_err("refused");
+    let told = status.get_details_bad_request().expect("what is wrong").field_violations;
+    assert!(told.iter().any(|v| v.description.contains("line")), "{told:?}");
+    assert!(version(&shop).await == 1 && shop.admits(&value).await);
+}
+
+async fn a_dry_run_stores_nothing(database: Database) {
+    let shop = Shop::open(database).await;
+    let document = SHOP.replace("100/min", "300/min");
+    let dry = ApplyProfileRequest { document, validate_only: true };
+    shop.operator.profiles().apply_profile(dry).await.expect("a good document");
+    assert_eq!(version(&shop).await, 1);
+    let dry = ApplyProfileRequest { document: SHOP.replace("100/min", "many"), validate_only: true };
+    assert_eq!(refused(shop.operator.profiles().apply_profile(dry).await), Code::InvalidArgument);
+}
+
+async fn an_applied_profile_is_judged_by_at_once(database: Database) {
+    let shop = Shop::open(database).await;
+    let (_, value) = shop.operator.plain_key("acme", "live").await;
+    let call = |path: &str| latchkey_proto::v1::CheckRequest {
+        credential: value.clone(),
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        ..latchkey_proto::v1::CheckRequest::default()
+    };
+    assert_eq!(shop.operator.check(call("/new")).await.reason().as_str_name(), "REASON_ROUTE_NOT_ALLOWED");
+    for scope in ["orders.read", "orders.write"] {
+        let document = format!("{SHOP}\n[[routes]]\npath = \"/new\"\nscopes = [\"{scope}\"]\n");
+        shop.operator.apply(&document).await.expect("applied");
+        let reason = shop.operator.check(call("/new")).await.reason().as_str_name();
+        assert_eq!(reason, if scope == "orders.read" { "REASON_OK" } else { "REASON_INSUFFICIENT_SCOPE" });
+    }
+}
