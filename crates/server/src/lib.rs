@@ -1,1 +1,27 @@
-//! Room under construction.
+//! The switchboard: chooses by the settings, connects the rooms, starts them and ends them. No rule, no
+//! query and no conversion lives here.
+
+pub mod schema;
+pub mod settings;
+pub mod signals;
+pub mod telemetry;
+
+mod boot;
+mod clock;
+mod documents;
+mod follower;
+mod listen;
+mod master_key;
+mod random;
+mod readiness;
+mod rpc;
+mod serve;
+mod side;
+mod wiring;
+
+pub use boot::StartRefused;
+pub use documents::BadDocuments;
+pub use master_key::{BadKeyFile, MasterKey};
+pub use random::first_key;
+pub use readiness::Stage;
+pub use serve::{ServeError, Server, serve};

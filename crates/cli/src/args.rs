@@ -1,0 +1,165 @@
+//! The command line: what can be said. What it means lives in [`crate::command`].
+
+mod check;
+mod dev;
+mod key;
+mod serve;
+mod tenant;
+mod value;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use check::CheckArgs;
+pub(crate) use dev::DevArgs;
+pub(crate) use key::{CreateKeyArgs, Emptied, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
+pub(crate) use serve::SettingsArgs;
+pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
+
+use crate::exit::CODES;
+use crate::output::Format;
+
+/// API keys and authorization for Envoy and gRPC, behind one decision.
+#[derive(Debug, Parser)]
+#[command(name = "latchkey", version, after_help = CODES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command that calls a server needs.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Calling a server")]
+pub(crate) struct Globals {
+    /// The server to call
+    #[arg(
+        long,
+        global = true,
+        env = "LATCHKEY_SERVER",
+        default_value = "http://127.0.0.1:50051",
+        value_name = "URL"
+    )]
+    pub(crate) server: String,
+    /// The credential to call with; better by its variable than in the shell's history
+    #[arg(long, global = true, env = "LATCHKEY_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) api_key: Option<Secret>,
+    /// A file that holds the credential to call with
+    #[arg(long, global = true, env = "LATCHKEY_API_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// How answers are shown
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+/// A word of the command line that `Debug` doesn't show.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until SIGTERM, then finish what is in flight and end
+    ///
+    /// Every setting may be given as a flag, in the environment, or in a TOML file, in this order of
+    /// precedence; what is wrong is told all at once.
+    Serve(SettingsArgs),
+    /// Try everything: serve from a throw-away database, with a demo profile, tenant and key
+    ///
+    /// Prints lines that can be pasted, for grpcurl, latchkey and (with --envoy) curl. Nothing is left
+    /// behind.
+    Dev(DevArgs),
+    /// The database's schema
+    Migrate(MigrateArgs),
+    /// Apply profiles through a running server
+    ///
+    /// Each is validated as a whole and stored as the next version; an unchanged one is left alone. The
+    /// call returns when every replica judges by it.
+    Apply(ApplyArgs),
+    /// Tenants: what keys belong to
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Profiles: the documents that products are judged by
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Ask once whether a call would pass, and see why
+    ///
+    /// By default nothing is taken from any rate limit. Exits with 0 where allowed and with 3 where denied.
+    Check(CheckArgs),
+    /// Print a shell's completions, to be sourced
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// What can be done to the schema.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    #[command(subcommand)]
+    pub(crate) action: MigrateAction,
+}
+
+/// A direction, with the settings that name the database.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateAction {
+    /// Take every step that is missing; safe to run many times at once
+    Up(SettingsArgs),
+    /// Take the last steps back
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        steps: u32,
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+    /// Show every step and whether it was taken; changes nothing
+    Status(SettingsArgs),
+}
+
+/// Profiles to apply.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// A document, or a folder of .toml files
+    #[arg(short, long = "file", required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Validate only
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What can be done with profiles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    /// Show a profile's document
+    Get {
+        /// Its name
+        name: String,
+        /// One version; the newest by default
+        #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
+        version_number: u64,
+    },
+    /// Show every profile and its newest version
+    List,
+}

@@ -1,0 +1,54 @@
+//! Arguments of `latchkey check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Secret;
+use super::value::pair;
+
+/// One question.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// The API key or JWT that is asked about
+    pub(crate) credential: Option<Secret>,
+    /// A file that holds it; "-" reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "credential")]
+    pub(crate) credential_file: Option<PathBuf>,
+    /// The profile to judge by; the credential's tenant's by default
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) profile: String,
+    /// The tenant that the caller claims, by id or slug
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) tenant: String,
+    /// The environment that is called
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) environment: String,
+    /// The HTTP method
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) method: String,
+    /// The HTTP path
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) path: String,
+    /// A scope that is needed on top of the route's; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    pub(crate) scopes: Vec<String>,
+    /// What is touched, as in merchant=m_1; may be repeated
+    #[arg(long, value_parser = pair, value_name = "NAME=ID")]
+    pub(crate) resource: Vec<(String, String)>,
+    /// The rate-limit class, where no route decides it
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "CLASS")]
+    pub(crate) rate_class: String,
+    /// Tokens that the call costs; 1 by default
+    #[arg(long, value_name = "N")]
+    pub(crate) cost: Option<u32>,
+    /// The client's address
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "IP")]
+    pub(crate) source_ip: String,
+    /// Carried into logs and audit
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
+    pub(crate) request_id: String,
+    /// Take the tokens and count the use, as a real call does
+    #[arg(long)]
+    pub(crate) spend: bool,
+}

@@ -1,0 +1,31 @@
+//! Arguments of `latchkey dev`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Where everything listens.
+#[derive(Args, Debug)]
+pub(crate) struct DevArgs {
+    /// Where gRPC is served
+    #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
+    pub(crate) grpc_addr: SocketAddr,
+    /// Where /livez and /readyz are served
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
+    pub(crate) http_addr: SocketAddr,
+    /// Start an Envoy in front of an echo service too
+    ///
+    /// It is looked for in LATCHKEY_ENVOY, in PATH, and at ./.tools/bin/envoy.
+    #[arg(long)]
+    pub(crate) envoy: bool,
+    /// That Envoy's program
+    #[arg(long, env = "LATCHKEY_ENVOY", value_name = "FILE")]
+    pub(crate) envoy_binary: Option<PathBuf>,
+    /// Where that Envoy listens
+    #[arg(long, default_value = "127.0.0.1:10000", value_name = "ADDRESS")]
+    pub(crate) envoy_addr: SocketAddr,
+    /// Where the echo service behind it listens; a free port by default
+    #[arg(long, default_value = "127.0.0.1:0", hide_default_value = true, value_name = "ADDRESS")]
+    pub(crate) echo_addr: SocketAddr,
+}

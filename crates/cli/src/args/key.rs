@@ -1,0 +1,202 @@
+//! Arguments of `latchkey key`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use prost_types::{Duration, Timestamp};
+
+use super::tenant::PageArgs;
+use super::value::{pair, span, time};
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key; its value is shown this once
+    Create(Box<CreateKeyArgs>),
+    /// Show a key
+    Get {
+        /// Its id
+        id: String,
+    },
+    /// Show a tenant's keys, newest first
+    List(ListKeysArgs),
+    /// Change a key; what narrows it holds everywhere when the call returns
+    Update(Box<UpdateKeyArgs>),
+    /// Make a successor with the same grants; its value is shown this once
+    Rotate {
+        /// The id of the key that is replaced
+        id: String,
+        /// How long the old key goes on working
+        #[arg(long, default_value = "0s", value_parser = span, value_name = "SPAN")]
+        overlap: Duration,
+    },
+    /// End a key for good; returns when no replica admits it any more
+    Revoke {
+        /// Its id
+        id: String,
+        /// Why, for its owner and the audit log
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// Show the newest publishable key, value and all
+    Publishable {
+        /// The tenant's id or slug; the caller's own by default
+        #[arg(long, default_value = "", hide_default_value = true)]
+        tenant: String,
+        /// One of the profile's environments
+        #[arg(long, default_value = "live")]
+        environment: String,
+    },
+    /// Take over keys from another system, by value or by SHA-256; all or none
+    ///
+    /// The file is a latchkey.v1.ImportKeysRequest as JSON:
+    /// {"tenant": "acme", "keys": [{"sha256": "BASE64", "key": {"name": "from before"}}]}
+    Import(ImportArgs),
+}
+
+/// A new key.
+#[derive(Args, Debug)]
+pub(crate) struct CreateKeyArgs {
+    /// 1 to 128 characters, for people
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The tenant's id or slug; the caller's own by default
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) tenant: String,
+    /// One of the profile's kinds; its default kind by default
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) kind: String,
+    /// One of the profile's environments; "live" by default
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) environment: String,
+    /// A scope to grant; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    pub(crate) scopes: Vec<String>,
+    /// Confines it to a resource, as in merchant=m_1; may be repeated
+    #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
+    pub(crate) bindings: Vec<(String, String)>,
+    /// When it stops
+    #[arg(long, value_parser = time, value_name = "TIME", conflicts_with = "ttl")]
+    pub(crate) expires: Option<Timestamp>,
+    /// How long it lives
+    #[arg(long, value_parser = span, value_name = "SPAN")]
+    pub(crate) ttl: Option<Duration>,
+    /// A network that may use it; may be repeated
+    #[arg(long = "network", value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) networks: Vec<String>,
+    /// Replaces its own buckets of a class, as in default="300/min burst 50"; may be repeated
+    #[arg(long = "rate-limit", value_parser = pair, value_name = "CLASS=LIMIT")]
+    pub(crate) rate_limits: Vec<(String, String)>,
+    /// Words of your own; may be repeated
+    #[arg(long, value_parser = pair, value_name = "NAME=VALUE")]
+    pub(crate) metadata: Vec<(String, String)>,
+    /// The same call again gives the same key, without its value
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
+    pub(crate) idempotency_key: String,
+    /// Print the value alone, for a script to store
+    #[arg(long)]
+    pub(crate) secret_only: bool,
+}
+
+/// Which keys.
+#[derive(Args, Debug)]
+pub(crate) struct ListKeysArgs {
+    /// The tenant's id or slug; the caller's own by default
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) tenant: String,
+    /// One kind alone
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) kind: String,
+    /// One environment alone
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) environment: String,
+    /// One state alone
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<State>,
+    /// Keys with this binding alone; may be repeated
+    #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
+    pub(crate) bindings: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+}
+
+/// What a key can be.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum State {
+    /// It may pass.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// It is switched off.
+    Disabled,
+}
+
+/// What of a key can be emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Emptied {
+    /// No scopes.
+    Scopes,
+    /// Any network.
+    Networks,
+    /// No limits of its own.
+    RateLimits,
+    /// No words of its own.
+    Metadata,
+    /// It never expires.
+    Expires,
+}
+
+/// A key and what changes. Lists are replaced, not added to.
+#[derive(Args, Debug)]
+pub(crate) struct UpdateKeyArgs {
+    /// Its id
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) change: KeyChange,
+}
+
+/// What changes.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true, id = "change")]
+pub(crate) struct KeyChange {
+    /// Its new name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// All of its scopes; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    pub(crate) scopes: Vec<String>,
+    /// All of its networks; may be repeated
+    #[arg(long = "network", value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) networks: Vec<String>,
+    /// All of its own limits; may be repeated
+    #[arg(long = "rate-limit", value_parser = pair, value_name = "CLASS=LIMIT")]
+    pub(crate) rate_limits: Vec<(String, String)>,
+    /// All of its metadata; may be repeated
+    #[arg(long, value_parser = pair, value_name = "NAME=VALUE")]
+    pub(crate) metadata: Vec<(String, String)>,
+    /// When it stops
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) expires: Option<Timestamp>,
+    /// Switch it off for now
+    #[arg(long, conflicts_with = "enable")]
+    pub(crate) disable: bool,
+    /// Switch it on again
+    #[arg(long)]
+    pub(crate) enable: bool,
+    /// Empty something; may be repeated
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) clear: Vec<Emptied>,
+}
+
+/// Keys from elsewhere.
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// The JSON file; "-" reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The tenant, in place of the file's
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+}

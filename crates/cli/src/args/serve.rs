@@ -1,0 +1,85 @@
+//! The settings' flags, made from the switchboard's own table: `latchkey_server::settings::catalogue`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use latchkey_server::settings::catalogue::{ALL, Form, Setting};
+use latchkey_server::settings::{CONFIG_VARIABLE, Sources};
+
+/// Settings as flags, not yet read.
+#[derive(Clone, Default)]
+pub(crate) struct SettingsArgs {
+    config: Option<PathBuf>,
+    flags: BTreeMap<String, String>,
+}
+
+impl SettingsArgs {
+    /// Together with the environment and the file.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources::of_process(self.config.as_deref(), self.flags.clone())
+    }
+}
+
+impl std::fmt::Debug for SettingsArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.flags.keys()).finish()
+    }
+}
+
+fn arguments(setting: &Setting) -> impl Iterator<Item = Arg> {
+    let default = setting.default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
+    let help = format!("{}{default} [env: {}]", setting.help, setting.variable);
+    let plain = Arg::new(setting.key).long(setting.flag()).help(help);
+    let plain = match setting.form {
+        Form::Text => plain.value_name("VALUE"),
+        Form::Secret => plain.value_name("SECRET"),
+        Form::List => plain.value_name("PATH").action(ArgAction::Append),
+        Form::Switch => {
+            plain.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
+    };
+    let file = (setting.form == Form::Secret).then(|| {
+        Arg::new(format!("{}_file", setting.key))
+            .long(format!("{}-file", setting.flag()))
+            .value_name("FILE")
+            .help(format!("The same, read from a file [env: {}_FILE]", setting.variable))
+    });
+    [Some(plain), file].into_iter().flatten()
+}
+
+impl Args for SettingsArgs {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help(format!(
+                "A TOML file of settings, by these names with underscores [env: {CONFIG_VARIABLE}]"
+            ));
+        let command = command.next_help_heading("Settings").arg(config);
+        ALL.iter().flat_map(arguments).fold(command, Command::arg)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingsArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = BTreeMap::new();
+        for argument in ALL.iter().flat_map(arguments) {
+            let key = argument.get_id().as_str();
+            if let Ok(Some(values)) = matches.try_get_many::<String>(key) {
+                flags.insert(key.to_owned(), values.map(String::as_str).collect::<Vec<_>>().join(","));
+            }
+        }
+        Ok(Self { config: matches.get_one("config").cloned(), flags })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! Arguments of `latchkey tenant`.
+
+use clap::{Args, Subcommand};
+
+use super::value::pair;
+
+/// What can be done with tenants.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant
+    Create(CreateTenantArgs),
+    /// Show a tenant
+    Get {
+        /// Its id or slug
+        tenant: String,
+    },
+    /// Show every tenant, newest first
+    List(PageArgs),
+    /// Change display name, plan or rate limits
+    Update(UpdateTenantArgs),
+    /// Deny every credential of a tenant; returns when that holds everywhere
+    Suspend {
+        /// Its id or slug
+        tenant: String,
+        /// Why, for the audit log
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// End a suspension
+    Resume {
+        /// Its id or slug
+        tenant: String,
+    },
+}
+
+/// A new tenant.
+#[derive(Args, Debug)]
+pub(crate) struct CreateTenantArgs {
+    /// Lower-case letters, digits and hyphens, 3 to 63 characters, unique
+    pub(crate) slug: String,
+    /// The profile that its keys are judged by
+    #[arg(long)]
+    pub(crate) profile: String,
+    /// For people
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub(crate) display_name: String,
+    /// One of the profile's plans
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) plan: String,
+    /// Replaces the plan's buckets of a class, as in default="key 100/min; tenant 1000/min"
+    #[arg(long = "rate-limit", value_parser = pair, value_name = "CLASS=LIMITS")]
+    pub(crate) rate_limits: Vec<(String, String)>,
+}
+
+/// What changes.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true, id = "change")]
+pub(crate) struct TenantChange {
+    /// For people
+    #[arg(long, value_name = "NAME")]
+    pub(crate) display_name: Option<String>,
+    /// One of the profile's plans; "" for none
+    #[arg(long)]
+    pub(crate) plan: Option<String>,
+    /// All limits of its own, as in default="key 100/min"
+    #[arg(long = "rate-limit", value_parser = pair, value_name = "CLASS=LIMITS", conflicts_with = "no_rate_limits")]
+    pub(crate) rate_limits: Vec<(String, String)>,
+    /// No limits of its own
+    #[arg(long)]
+    pub(crate) no_rate_limits: bool,
+}
+
+/// A tenant and what changes.
+#[derive(Args, Debug)]
+pub(crate) struct UpdateTenantArgs {
+    /// Its id or slug
+    pub(crate) tenant: String,
+    #[command(flatten)]
+    pub(crate) change: TenantChange,
+}
+
+/// Which part of a long list.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PageArgs {
+    /// At most so many
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) page_size: i32,
+    /// Go on where an earlier page ended
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TOKEN")]
+    pub(crate) page_token: String,
+}

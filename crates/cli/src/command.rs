@@ -1,0 +1,34 @@
+//! What each command does. Those that call a server build one request, show one answer, and no more.
+
+mod apply;
+mod check;
+mod dev;
+mod key;
+mod migrate;
+mod profile;
+mod serve;
+mod tenant;
+
+use clap::CommandFactory as _;
+
+use crate::args::{Cli, Command};
+use crate::exit::Failure;
+
+/// Does what the command line says.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    let globals = cli.globals;
+    match cli.command {
+        Command::Serve(settings) => serve::run(&settings).await,
+        Command::Dev(args) => dev::run(args).await,
+        Command::Migrate(args) => migrate::run(args.action).await,
+        Command::Apply(args) => apply::run(&globals, args).await,
+        Command::Tenant(command) => tenant::run(&globals, command).await,
+        Command::Key(command) => key::run(&globals, command).await,
+        Command::Profile(command) => profile::run(&globals, command).await,
+        Command::Check(args) => check::run(&globals, args).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "latchkey", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `latchkey apply`: documents go to the server one by one, in the order given; it stops at the first that
+//! is refused, and says which.
+
+use std::path::{Path, PathBuf};
+
+use latchkey_proto::v1;
+
+use crate::args::{ApplyArgs, Globals};
+use crate::call::{Server, read_text};
+use crate::exit::Failure;
+use crate::output::{Format, clean, print, remark, show};
+
+pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), Failure> {
+    let mut documents = Vec::new();
+    for file in files(&args.files)? {
+        documents.push((read_text(&file)?, file));
+    }
+    let mut profiles = Server::of(globals).await?.profiles();
+    for (document, file) in documents {
+        let ask = v1::ApplyProfileRequest { document, validate_only: args.dry_run };
+        let refused = |status| {
+            remark(&format!("{}:", clean(&file.display().to_string())));
+            Failure::from(status)
+        };
+        let profile = profiles.apply_profile(ask).await.map_err(refused)?.into_inner();
+        match (globals.output, args.dry_run) {
+            (Format::Json, _) => show(Format::Json, &profile)?,
+            (Format::Text, true) => print(&format!("{} is valid", clean(&profile.name)))?,
+            (Format::Text, false) => print(&format!("{} version {}", clean(&profile.name), profile.version))?,
+        }
+    }
+    Ok(())
+}
+
+/// The files themselves, and the .toml files of folders, by name.
+fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let inside =
+            inside(path).map_err(|e| Failure::Local(format!("{} can't be read: {e}", path.display())))?;
+        if inside.is_empty() {
+            return Err(Failure::Usage(format!("{} holds no .toml file", path.display())));
+        }
+        files.extend(inside);
+    }
+    Ok(files)
+}
+
+fn inside(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries: std::io::Result<Vec<PathBuf>> = folder.read_dir()?.map(|entry| Ok(entry?.path())).collect();
+    let mut files = entries?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    Ok(files)
+}

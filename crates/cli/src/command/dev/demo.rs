@@ -1,0 +1,35 @@
+//! What a try begins with: the demo profile, a tenant, and a key that may read but not write.
+
+use std::net::SocketAddr;
+
+use latchkey_proto::v1;
+
+use crate::args::Secret;
+use crate::call::Server;
+use crate::exit::Failure;
+
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));
+
+/// The demo tenant's slug.
+pub(super) const TENANT: &str = "demo";
+
+/// Makes all of it, by the same calls as anyone; answers the key's value.
+pub(super) async fn make(grpc: SocketAddr, root: &Secret) -> Result<Secret, Failure> {
+    let server = Server::connect(&grpc.to_string(), Some(root)).await?;
+    let document = DOCUMENT.to_owned();
+    server.profiles().apply_profile(v1::ApplyProfileRequest { document, validate_only: false }).await?;
+    let tenant = v1::CreateTenantRequest {
+        slug: TENANT.to_owned(),
+        display_name: "Demo".to_owned(),
+        profile: "demo".to_owned(),
+        ..v1::CreateTenantRequest::default()
+    };
+    server.tenants().create_tenant(tenant).await?;
+    let key = v1::CreateKeyRequest {
+        tenant: TENANT.to_owned(),
+        name: "reader".to_owned(),
+        scopes: vec!["things.read".to_owned()],
+        ..v1::CreateKeyRequest::default()
+    };
+    Ok(Secret(server.keys().create_key(key).await?.into_inner().secret))
+}

@@ -1,0 +1,30 @@
+//! The service behind Envoy: it answers with what it was asked.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use axum::http::{HeaderMap, Method, Uri};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::exit::Failure;
+
+/// Starts it; it ends with the process.
+pub(super) async fn start(address: SocketAddr) -> Result<SocketAddr, Failure> {
+    let bad = |error| Failure::Local(format!("--echo-addr {address} can't be listened on: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(bad)?;
+    let address = listener.local_addr()?;
+    let serving = axum::serve(listener, Router::new().fallback(echo));
+    #[expect(clippy::disallowed_methods, reason = "it holds nothing, and ends with the process")]
+    tokio::spawn(serving.into_future());
+    Ok(address)
+}
+
+async fn echo(method: Method, uri: Uri, headers: HeaderMap) -> Json<Value> {
+    let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, value) in &headers {
+        seen.entry(name.as_str()).or_default().push(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    }
+    Json(json!({ "method": method.as_str(), "path": uri.to_string(), "headers": seen }))
+}

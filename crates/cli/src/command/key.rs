@@ -1,0 +1,118 @@
+//! `latchkey key`.
+
+use latchkey_proto::v1::{self, create_key_request::Expiry};
+
+use super::tenant::{mask, more};
+use crate::args::{
+    CreateKeyArgs, Emptied, Globals, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
+};
+use crate::call::{Server, read_text};
+use crate::exit::Failure;
+use crate::output::{from_json, print, show};
+
+pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Failure> {
+    let format = globals.output;
+    // What the command line brings is read before anyone is called.
+    let command = match command {
+        KeyCommand::Import(args) => return import(globals, args).await,
+        other => other,
+    };
+    let mut keys = Server::of(globals).await?.keys();
+    match command {
+        KeyCommand::Create(args) => {
+            let secret_only = args.secret_only;
+            let made = keys.create_key(creation(*args)).await?.into_inner();
+            if secret_only { print(&made.secret) } else { show(format, &made) }
+        }
+        KeyCommand::Get { id } => show(format, keys.get_key(v1::GetKeyRequest { id }).await?.get_ref()),
+        KeyCommand::List(args) => {
+            let list = keys.list_keys(list(args)).await?.into_inner();
+            show(format, &list)?;
+            more(&list.next_page_token);
+            Ok(())
+        }
+        KeyCommand::Update(args) => show(format, keys.update_key(update(*args)).await?.get_ref()),
+        KeyCommand::Rotate { id, overlap } => {
+            let ask = v1::RotateKeyRequest { id, overlap: Some(overlap) };
+            show(format, keys.rotate_key(ask).await?.get_ref())
+        }
+        KeyCommand::Revoke { id, reason } => {
+            show(format, keys.revoke_key(v1::RevokeKeyRequest { id, reason }).await?.get_ref())
+        }
+        KeyCommand::Publishable { tenant, environment } => {
+            let ask = v1::GetPublishableKeyRequest { tenant, environment };
+            show(format, keys.get_publishable_key(ask).await?.get_ref())
+        }
+        KeyCommand::Import(args) => import(globals, args).await,
+    }
+}
+
+async fn import(globals: &Globals, args: ImportArgs) -> Result<(), Failure> {
+    let mut ask: v1::ImportKeysRequest = from_json(&read_text(&args.file)?)?;
+    if let Some(tenant) = args.tenant {
+        ask.tenant = tenant;
+    }
+    let made = Server::of(globals).await?.keys().import_keys(ask).await?;
+    show(globals.output, made.get_ref())
+}
+
+fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
+    v1::CreateKeyRequest {
+        tenant: args.tenant,
+        name: args.name,
+        kind: args.kind,
+        environment: args.environment,
+        scopes: args.scopes,
+        bindings: args.bindings.into_iter().collect(),
+        expiry: args.expires.map(Expiry::ExpireTime).or(args.ttl.map(Expiry::Ttl)),
+        allowed_networks: args.networks,
+        rate_limits: args.rate_limits.into_iter().collect(),
+        metadata: args.metadata.into_iter().collect(),
+        idempotency_key: args.idempotency_key,
+    }
+}
+
+fn list(args: ListKeysArgs) -> v1::ListKeysRequest {
+    let state = match args.state {
+        None => v1::KeyState::Unspecified,
+        Some(State::Active) => v1::KeyState::Active,
+        Some(State::Expired) => v1::KeyState::Expired,
+        Some(State::Revoked) => v1::KeyState::Revoked,
+        Some(State::Disabled) => v1::KeyState::Disabled,
+    };
+    v1::ListKeysRequest {
+        tenant: args.tenant,
+        page_size: args.page.page_size,
+        page_token: args.page.page_token,
+        kind: args.kind,
+        environment: args.environment,
+        state: state.into(),
+        bindings: args.bindings.into_iter().collect(),
+    }
+}
+
+fn update(args: UpdateKeyArgs) -> v1::UpdateKeyRequest {
+    let change = args.change;
+    let cleared = |what| change.clear.contains(&what);
+    let paths = [
+        ("name", change.name.is_some()),
+        ("scopes", !change.scopes.is_empty() || cleared(Emptied::Scopes)),
+        ("allowed_networks", !change.networks.is_empty() || cleared(Emptied::Networks)),
+        ("rate_limits", !change.rate_limits.is_empty() || cleared(Emptied::RateLimits)),
+        ("metadata", !change.metadata.is_empty() || cleared(Emptied::Metadata)),
+        ("expire_time", change.expires.is_some() || cleared(Emptied::Expires)),
+        ("disabled", change.disable || change.enable),
+    ];
+    let key = v1::Key {
+        id: args.id,
+        name: change.name.unwrap_or_default(),
+        scopes: change.scopes,
+        allowed_networks: change.networks,
+        rate_limits: change.rate_limits.into_iter().collect(),
+        metadata: change.metadata.into_iter().collect(),
+        expire_time: change.expires,
+        disabled: change.disable,
+        ..v1::Key::default()
+    };
+    v1::UpdateKeyRequest { key: Some(key), update_mask: Some(mask(&paths)) }
+}

@@ -1,0 +1,44 @@
+//! `latchkey migrate`.
+
+use latchkey_server::schema::{Schema, SchemaError};
+use latchkey_server::settings::Settings;
+use latchkey_server::telemetry::{self, Flush};
+
+use crate::args::{MigrateAction, SettingsArgs};
+use crate::exit::Failure;
+use crate::output::{amount, print, rows};
+
+pub(super) async fn run(action: MigrateAction) -> Result<(), Failure> {
+    match action {
+        MigrateAction::Up(settings) => {
+            let (schema, _flush) = open(&settings)?;
+            schema.up().await.map_err(failed)?;
+            print("the schema is up to date")
+        }
+        MigrateAction::Down { steps, settings } => {
+            let (schema, _flush) = open(&settings)?;
+            schema.down(steps).await.map_err(failed)?;
+            print(&format!("{} taken back", amount(steps as usize, "step")))
+        }
+        MigrateAction::Status(settings) => {
+            let (schema, _flush) = open(&settings)?;
+            let steps = schema.status().await.map_err(failed)?;
+            let row = |(name, applied): (String, bool)| {
+                [name, if applied { "applied" } else { "missing" }.to_owned()]
+            };
+            print(&rows(["STEP", "STATE"], steps.into_iter().map(row)))
+        }
+    }
+}
+
+fn open(args: &SettingsArgs) -> Result<(Schema, Flush), Failure> {
+    let (database, log) =
+        Settings::load_database(&args.sources()).map_err(|e| Failure::Usage(e.to_string()))?;
+    let flush = telemetry::start(&log);
+    let schema = Schema::of(&database).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok((schema, flush))
+}
+
+fn failed(error: SchemaError) -> Failure {
+    Failure::Unreachable(error.to_string())
+}

@@ -1,0 +1,15 @@
+//! `latchkey serve`.
+
+use latchkey_server::settings::Settings;
+use latchkey_server::{serve, signals, telemetry};
+
+use crate::args::SettingsArgs;
+use crate::exit::Failure;
+
+pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
+    let settings = Settings::load(&args.sources()).map_err(|e| Failure::Usage(e.to_string()))?;
+    let flush = telemetry::start(&settings.log);
+    let ended = serve(settings, signals::end()).await;
+    drop(flush);
+    ended.map_err(|error| Failure::Local(error.to_string()))
+}

@@ -1,0 +1,81 @@
+//! `latchkey tenant`.
+
+use latchkey_proto::v1;
+use prost_types::FieldMask;
+
+use crate::args::{CreateTenantArgs, Globals, TenantCommand, UpdateTenantArgs};
+use crate::call::Server;
+use crate::exit::Failure;
+use crate::output::{remark, show};
+
+pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(), Failure> {
+    let mut tenants = Server::of(globals).await?.tenants();
+    let answer = match command {
+        TenantCommand::Create(args) => tenants.create_tenant(creation(args)).await?,
+        TenantCommand::Get { tenant } => tenants.get_tenant(v1::GetTenantRequest { tenant }).await?,
+        TenantCommand::Update(args) => tenants.update_tenant(update(args)).await?,
+        TenantCommand::Suspend { tenant, reason } => {
+            tenants.suspend_tenant(v1::SuspendTenantRequest { tenant, reason }).await?
+        }
+        TenantCommand::Resume { tenant } => tenants.resume_tenant(v1::ResumeTenantRequest { tenant }).await?,
+        TenantCommand::List(page) => {
+            let ask = v1::ListTenantsRequest { page_size: page.page_size, page_token: page.page_token };
+            let list = tenants.list_tenants(ask).await?.into_inner();
+            show(globals.output, &list)?;
+            more(&list.next_page_token);
+            return Ok(());
+        }
+    };
+    show(globals.output, answer.get_ref())
+}
+
+/// Says how to go on where a list goes on.
+pub(super) fn more(token: &str) {
+    if !token.is_empty() {
+        remark(&format!("There are more: --page-token {}", crate::output::clean(token)));
+    }
+}
+
+fn creation(args: CreateTenantArgs) -> v1::CreateTenantRequest {
+    v1::CreateTenantRequest {
+        slug: args.slug,
+        display_name: args.display_name,
+        profile: args.profile,
+        plan: args.plan,
+        rate_limits: args.rate_limits.into_iter().collect(),
+    }
+}
+
+fn update(args: UpdateTenantArgs) -> v1::UpdateTenantRequest {
+    let change = args.change;
+    let limits = change.no_rate_limits || !change.rate_limits.is_empty();
+    let paths = [
+        ("display_name", change.display_name.is_some()),
+        ("plan", change.plan.is_some()),
+        ("rate_limits", limits),
+    ];
+    let mut tenant = v1::Tenant {
+        display_name: change.display_name.unwrap_or_default(),
+        plan: change.plan.unwrap_or_default(),
+        rate_limits: change.rate_limits.into_iter().collect(),
+        ..v1::Tenant::default()
+    };
+    // An id is a UUID, and a slug that looks like one can't be told from it: both name the tenant.
+    if is_id(&args.tenant) {
+        tenant.id = args.tenant
+    } else {
+        tenant.slug = args.tenant
+    }
+    v1::UpdateTenantRequest { tenant: Some(tenant), update_mask: Some(mask(&paths)) }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+/// The fields that were named.
+pub(super) fn mask(paths: &[(&str, bool)]) -> FieldMask {
+    FieldMask {
+        paths: paths.iter().filter(|(_, named)| *named).map(|(path, _)| (*path).to_owned()).collect(),
+    }
+}

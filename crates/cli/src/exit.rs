@@ -1,0 +1,160 @@
+//! How the program ends: every kind of failure has a code of its own, so that scripts need not read texts.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::output::clean;
+
+/// For `--help`.
+pub(crate) const CODES: &str = "\
+Exit codes:
+  0  done; check: allowed
+  1  something failed
+  2  the command, a setting or a field of the request is wrong
+  3  check: denied
+  4  the credential is missing, wrong, or not allowed to do this
+  5  there is no such thing
+  6  the server, or what it needs, can't be reached or did not answer in time
+  7  it exists already, or is not in a state that allows this";
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command itself makes no sense.
+    Usage(String),
+    /// Something on this side.
+    Local(String),
+    /// The check's answer is no; it has been shown already.
+    Denied,
+    /// The server can't be reached.
+    Unreachable(String),
+    /// What the server said.
+    Refused(Box<Status>),
+    /// Whoever read our output has left.
+    NobodyReads,
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::Local(error.to_string()),
+        }
+    }
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NobodyReads => 0,
+            Self::Local(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Denied => 3,
+            Self::Unreachable(_) => 6,
+            Self::Refused(status) => code(status.code()),
+        }
+    }
+
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::NobodyReads | Self::Denied => None,
+            Self::Usage(text) | Self::Local(text) | Self::Unreachable(text) => Some(text.clone()),
+            Self::Refused(status) => Some(told(status)),
+        }
+    }
+}
+
+fn code(code: Code) -> u8 {
+    match code {
+        Code::Ok => 0,
+        Code::InvalidArgument | Code::OutOfRange => 2,
+        Code::Unauthenticated | Code::PermissionDenied => 4,
+        Code::NotFound => 5,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => 6,
+        Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted => 7,
+        Code::Unknown | Code::ResourceExhausted | Code::Unimplemented | Code::Internal | Code::DataLoss => 1,
+    }
+}
+
+/// The server's words: what it is, why, and every field that is wrong.
+fn told(status: &Status) -> String {
+    let mut text = format!("{}: {}", name(status.code()), status.message());
+    if let Some(info) = status.get_details_error_info() {
+        text.push_str(&format!(" ({})", info.reason));
+    }
+    for field in status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations) {
+        text.push_str(&format!("\n  {}: {}", field.field, field.description));
+    }
+    let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    if let Some(delay) = retry {
+        text.push_str(&format!("\n  try again in {delay:?}"));
+    }
+    text
+}
+
+fn name(code: Code) -> &'static str {
+    match code {
+        Code::Unauthenticated => "not authenticated",
+        Code::PermissionDenied => "not allowed",
+        Code::NotFound => "not found",
+        Code::InvalidArgument | Code::OutOfRange => "wrong arguments",
+        Code::AlreadyExists => "it exists already",
+        Code::FailedPrecondition | Code::Aborted => "not possible now",
+        Code::Unavailable => "unavailable",
+        Code::DeadlineExceeded | Code::Cancelled => "no answer in time",
+        Code::Unimplemented => "this server can't do that",
+        Code::ResourceExhausted => "too much",
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => "the server failed",
+    }
+}
+
+/// Says why on standard error, and gives the code to end with.
+pub(crate) fn fail(failure: &Failure) -> ExitCode {
+    if let Some(text) = failure.text() {
+        let lines: Vec<String> = text.lines().map(clean).collect();
+        // Where standard error is closed, the code alone tells.
+        drop(writeln!(io::stderr(), "latchkey: {}", lines.join("\n")));
+    }
+    ExitCode::from(failure.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_told_and_no_control_character_gets_out() {
+        let mut details = ErrorDetails::new();
+        details.set_error_info("INVALID_ARGUMENT", "latchkey", std::collections::HashMap::new());
+        details.add_bad_request_violation("name", "too long");
+        details.add_bad_request_violation("scopes[1]", "\u{1b}[31munknown");
+        let status = Status::with_error_details(Code::InvalidArgument, "invalid argument", details);
+        let failure = Failure::from(status);
+        let text = failure.text().unwrap();
+        assert!(
+            text.contains("\n  name: too long\n  scopes[1]: ") && text.contains("(INVALID_ARGUMENT)"),
+            "{text}"
+        );
+        assert_eq!(failure.code(), 2);
+        assert!(!text.lines().map(clean).any(|line| line.contains('\u{1b}')));
+    }
+
+    #[test]
+    fn kinds_of_failure_have_their_own_codes() {
+        let of = |code| Failure::from(Status::new(code, "")).code();
+        assert_eq!((of(Code::Unauthenticated), of(Code::PermissionDenied)), (4, 4));
+        assert_eq!((of(Code::NotFound), of(Code::Unavailable), of(Code::AlreadyExists)), (5, 6, 7));
+        assert_eq!((Failure::Denied.code(), Failure::NobodyReads.code()), (3, 0));
+    }
+}

@@ -1,0 +1,106 @@
+//! Messages as JSON by protobuf's own mapping (lowerCamelCase names, enums by name, defaults left out), from
+//! the same descriptors that server reflection serves: what is printed is what grpcurl prints.
+
+use std::sync::OnceLock;
+
+use latchkey_proto::{FILE_DESCRIPTOR_SET, v1};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+
+use super::text::is_unsafe;
+use crate::exit::Failure;
+
+/// A message that knows its name in the contract.
+pub(crate) trait Named: prost::Message + Default {
+    /// As in `latchkey.v1.Key`.
+    const NAME: &'static str;
+}
+
+macro_rules! named {
+    ($($message:ident),* $(,)?) => {$(
+        impl Named for v1::$message {
+            const NAME: &'static str = concat!("latchkey.v1.", stringify!($message));
+        }
+    )*};
+}
+
+named! {
+    Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest,
+    ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, CheckResponse,
+}
+
+fn descriptor<M: Named>() -> Result<MessageDescriptor, Failure> {
+    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
+    let found = pool.as_ref().and_then(|pool| pool.get_message_by_name(M::NAME));
+    found.ok_or_else(|| Failure::Local(format!("the contract has no {}", M::NAME)))
+}
+
+/// A message as JSON, indented.
+pub(crate) fn of<M: Named>(message: &M) -> Result<String, Failure> {
+    let bad = |error: &dyn std::fmt::Display| Failure::Local(format!("{} as JSON: {error}", M::NAME));
+    let dynamic = DynamicMessage::decode(descriptor::<M>()?, message.encode_to_vec().as_slice());
+    let text = serde_json::to_string_pretty(&dynamic.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
+    Ok(escaped(&text))
+}
+
+/// A message from JSON.
+pub(crate) fn from_json<M: Named>(text: &str) -> Result<M, Failure> {
+    let bad = |error: &dyn std::fmt::Display| Failure::Usage(format!("this is no {}: {error}", M::NAME));
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let dynamic = DynamicMessage::deserialize(descriptor::<M>()?, &mut reader).map_err(|e| bad(&e))?;
+    reader.end().map_err(|e| bad(&e))?;
+    dynamic.transcode_to().map_err(|e| bad(&e))
+}
+
+/// JSON may hold any character above U+001F as it is; a terminal had better not see all of them. They can
+/// only stand inside strings, where `\u` says the same.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character != '\n' && is_unsafe(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_what_grpcurl_prints() {
+        let timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let key = v1::Key {
+            id: "key_1".into(),
+            tenant_id: "t".into(),
+            state: v1::KeyState::Active.into(),
+            create_time: Some(timestamp),
+            ..v1::Key::default()
+        };
+        let json: serde_json::Value = serde_json::from_str(&of(&key).unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "id": "key_1", "tenantId": "t", "state": "KEY_STATE_ACTIVE", "createTime": "2026-01-02T03:04:05Z",
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn json_for_a_terminal_holds_no_control_characters_and_means_the_same() {
+        let name = "a\u{9b}31m\u{202e}b\u{1b}c";
+        let text = of(&v1::Tenant { display_name: name.into(), ..v1::Tenant::default() }).unwrap();
+        assert!(!text.chars().any(|c| c != '\n' && is_unsafe(c)), "{text}");
+        assert_eq!(from_json::<v1::Tenant>(&text).unwrap().display_name, name);
+    }
+
+    #[test]
+    fn a_field_that_is_not_in_the_contract_is_refused() {
+        assert!(from_json::<v1::Tenant>(r#"{"slugg": "acme"}"#).is_err());
+        assert!(from_json::<v1::Tenant>(r#"{"slug": "acme"} x"#).is_err());
+    }
+}

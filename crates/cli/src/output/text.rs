@@ -1,0 +1,214 @@
+//! What messages look like to people.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use latchkey_proto::v1;
+use prost_types::Timestamp;
+
+use super::table::{fields, rows};
+
+/// A message that people can read.
+pub(crate) trait Shown {
+    /// As text, made safe for a terminal.
+    fn text(&self) -> String;
+}
+
+/// Characters that move a cursor, ring, hide, or turn text around.
+pub(crate) fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// One line with every such character spelt out.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
+        if is_unsafe(character) {
+            out.extend(character.escape_unicode())
+        } else {
+            out.push(character)
+        }
+        out
+    })
+}
+
+/// A time as RFC 3339; nothing where there is none.
+pub(crate) fn moment(time: Option<&Timestamp>) -> String {
+    time.map(ToString::to_string).unwrap_or_default()
+}
+
+/// `a=1, b=2`, in order.
+pub(crate) fn pairs(map: &HashMap<String, String>) -> String {
+    let mut pairs: Vec<String> = map.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.sort_unstable();
+    pairs.join(", ")
+}
+
+/// Words, separated by commas.
+pub(crate) fn words(words: &[String]) -> String {
+    words.join(", ")
+}
+
+/// `1 key`, `2 keys`.
+pub(crate) fn amount(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn state(key: &v1::Key) -> String {
+    key.state().as_str_name().trim_start_matches("KEY_STATE_").to_lowercase()
+}
+
+impl Shown for v1::Key {
+    fn text(&self) -> String {
+        fields([
+            ("id", self.id.clone()),
+            ("tenant", self.tenant_id.clone()),
+            ("name", self.name.clone()),
+            ("kind", self.kind.clone()),
+            ("environment", self.environment.clone()),
+            ("looks like", format!("{}…{}", self.prefix, self.hint)),
+            ("state", state(self)),
+            ("scopes", words(&self.scopes)),
+            ("bindings", pairs(&self.bindings)),
+            ("networks", words(&self.allowed_networks)),
+            ("rate limits", pairs(&self.rate_limits)),
+            ("metadata", pairs(&self.metadata)),
+            ("created", moment(self.create_time.as_ref())),
+            ("created by", self.created_by.clone()),
+            ("expires", moment(self.expire_time.as_ref())),
+            ("revoked", moment(self.revoke_time.as_ref())),
+            ("revoked for", self.revoke_reason.clone()),
+            ("last used", moment(self.last_use_time.as_ref())),
+            ("replaces", self.rotated_from.clone()),
+            ("replaced by", self.rotated_to.clone()),
+            ("value", self.value.clone()),
+        ])
+    }
+}
+
+fn keys(keys: &[v1::Key]) -> String {
+    let row = |key: &v1::Key| {
+        [
+            key.id.clone(),
+            key.name.clone(),
+            key.kind.clone(),
+            key.environment.clone(),
+            format!("{}…{}", key.prefix, key.hint),
+            state(key),
+            moment(key.create_time.as_ref()),
+            moment(key.expire_time.as_ref()),
+        ]
+    };
+    let header = ["ID", "NAME", "KIND", "ENVIRONMENT", "LOOKS LIKE", "STATE", "CREATED", "EXPIRES"];
+    rows(header, keys.iter().map(row))
+}
+
+impl Shown for v1::ListKeysResponse {
+    fn text(&self) -> String {
+        keys(&self.keys)
+    }
+}
+
+impl Shown for v1::ImportKeysResponse {
+    fn text(&self) -> String {
+        keys(&self.keys)
+    }
+}
+
+impl Shown for v1::CreateKeyResponse {
+    fn text(&self) -> String {
+        shown_once(self.key.as_ref(), &self.secret)
+    }
+}
+
+impl Shown for v1::RotateKeyResponse {
+    fn text(&self) -> String {
+        shown_once(self.key.as_ref(), &self.secret)
+    }
+}
+
+fn shown_once(key: Option<&v1::Key>, secret: &str) -> String {
+    let mut text = key.map(Shown::text).unwrap_or_default();
+    if secret.is_empty() {
+        text.push_str("\n\nThis key was made before; its value is not shown again.");
+    } else {
+        let _infallible = write!(text, "\n\nThe key's value, shown this once:\n{}", clean(secret));
+    }
+    text
+}
+
+impl Shown for v1::RevokeKeyResponse {
+    fn text(&self) -> String {
+        let mut text = self.key.as_ref().map(Shown::text).unwrap_or_default();
+        let _infallible = write!(text, "\n\nNo replica admits it any more (revision {}).", self.revision);
+        text
+    }
+}
+
+impl Shown for v1::Tenant {
+    fn text(&self) -> String {
+        fields([
+            ("id", self.id.clone()),
+            ("slug", self.slug.clone()),
+            ("display name", self.display_name.clone()),
+            ("profile", self.profile.clone()),
+            ("plan", self.plan.clone()),
+            ("suspended", if self.suspended { "yes".to_owned() } else { "no".to_owned() }),
+            ("rate limits", pairs(&self.rate_limits)),
+            ("created", moment(self.create_time.as_ref())),
+        ])
+    }
+}
+
+impl Shown for v1::ListTenantsResponse {
+    fn text(&self) -> String {
+        let row = |tenant: &v1::Tenant| {
+            let state = if tenant.suspended { "suspended" } else { "active" };
+            [
+                tenant.id.clone(),
+                tenant.slug.clone(),
+                tenant.display_name.clone(),
+                tenant.profile.clone(),
+                tenant.plan.clone(),
+                state.to_owned(),
+            ]
+        };
+        rows(["ID", "SLUG", "DISPLAY NAME", "PROFILE", "PLAN", "STATE"], self.tenants.iter().map(row))
+    }
+}
+
+/// The document itself, so that it can be kept in a file and applied again.
+impl Shown for v1::Profile {
+    fn text(&self) -> String {
+        let line = |line: &str| line.split('\t').map(clean).collect::<Vec<_>>().join("\t");
+        self.document.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Shown for v1::ListProfilesResponse {
+    fn text(&self) -> String {
+        let row = |profile: &v1::Profile| {
+            [profile.name.clone(), profile.version.to_string(), moment(profile.apply_time.as_ref())]
+        };
+        rows(["NAME", "VERSION", "APPLIED"], self.profiles.iter().map(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_gets_through() {
+        let text = clean("a\u{1b}[31m\r\n\t\u{7}\u{7f}\u{9b}\u{202e}\u{feff}b é日");
+        assert!(!text.chars().any(is_unsafe), "{text:?}");
+        assert!(text.starts_with("a\\u{1b}[31m") && text.ends_with("b é日"), "{text}");
+    }
+
+    #[test]
+    fn a_listed_key_shows_no_value() {
+        let key = v1::Key { value: "canary".into(), ..v1::Key::default() };
+        let list = v1::ListKeysResponse { keys: vec![key], next_page_token: String::new() };
+        assert!(!list.text().contains("canary"));
+    }
+}

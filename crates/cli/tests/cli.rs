@@ -1,0 +1,194 @@
+//! The built program from outside: its help, its complaints and its exit codes.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The program in an empty folder, with nothing of the tester's own environment in it.
+fn latchkey(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+    command.env_clear().current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    latchkey(folder.path()).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let commands = "serve|dev|migrate|migrate up|migrate down|migrate status|apply|tenant|tenant create|tenant get\
+                    |tenant list|tenant update|tenant suspend|tenant resume|key|key create|key get|key list|key update\
+                    |key rotate|key revoke|key publishable|key import|profile|profile get|profile list|check\
+                    |completions";
+    for command in commands.split('|') {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let output = run(&arguments);
+        let help = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        assert!(help.contains("Usage: latchkey") && help.lines().count() > 5, "{command}: {help}");
+    }
+}
+
+#[test]
+fn help_names_the_exit_codes_and_every_setting() {
+    assert!(text(&run(&["--help"]).stdout).contains("3  check: denied"));
+    let help = text(&run(&["serve", "--help"]).stdout);
+    for setting in latchkey_server::settings::catalogue::ALL {
+        assert!(
+            help.contains(&format!("--{}", setting.flag())) && help.contains(setting.variable),
+            "{}",
+            setting.key
+        );
+    }
+}
+
+#[test]
+fn all_bad_settings_are_named_at_once_and_nothing_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = latchkey(folder.path())
+        .args(["serve", "--lease", "soon"])
+        .env("LATCHKEY_GRPC_ADDR", "nowhere")
+        .env("LATCHKEY_ROOT_KEY", "canary")
+        .output()
+        .unwrap();
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
+    for name in ["lease (--lease)", "grpc_addr (LATCHKEY_GRPC_ADDR)", "root_key (LATCHKEY_ROOT_KEY)"] {
+        assert!(complaint.contains(name), "{name}: {complaint}");
+    }
+    assert!(!complaint.contains("canary"), "{complaint}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing was made");
+}
+
+#[test]
+fn a_profile_with_a_mistake_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "name = \"bad\"\nnonsense = 1\n").unwrap();
+    let output = latchkey(folder.path()).args(["serve", "--profiles", "bad.toml"]).output().unwrap();
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("bad.toml: line 2"), "{complaint}");
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    assert_eq!(run(&["nonsense"]).status.code(), Some(2));
+    assert_eq!(run(&["tenant", "update", "acme"]).status.code(), Some(2), "nothing would change");
+    assert_eq!(run(&["--server", "https://x:1", "tenant", "list"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_unreachable() {
+    let output = run(&["--server", "http://127.0.0.1:1", "tenant", "list"]);
+    assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("latchkey serve"));
+}
+
+#[test]
+fn migrations_go_up_and_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrate = |arguments: &[&str]| {
+        let output = latchkey(folder.path()).arg("migrate").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    migrate(&["up"]);
+    assert!(!migrate(&["status"]).contains("missing"));
+    migrate(&["down", "--steps", "1"]);
+    assert_eq!(migrate(&["status"]).matches("missing").count(), 1);
+}
+
+/// A server on ports of its own, ended with SIGTERM; its operator's key is what it printed.
+struct Served {
+    child: Child,
+    folder: tempfile::TempDir,
+    url: String,
+    root: String,
+}
+
+impl Served {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (grpc, http) = (port(), port());
+        let mut child = latchkey(folder.path())
+            .args(["serve", "--grpc-addr", &grpc.to_string(), "--http-addr", &http.to_string()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let root = lines.find(|line| !line.starts_with('{')).expect("a key is printed alone on its line");
+        assert!(lines.any(|line| line.contains("\"ready\"")), "it gets ready");
+        let url = format!("http://{grpc}");
+        let mut readiness = TcpStream::connect(http).unwrap();
+        readiness.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        readiness.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        Self { child, folder, url, root }
+    }
+
+    fn call(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = latchkey(self.folder.path());
+        let output =
+            command.env("LATCHKEY_SERVER", &self.url).env("LATCHKEY_API_KEY", &self.root).args(arguments);
+        let output = output.output().unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn end(mut self) {
+        let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(kill.success() && self.child.wait().unwrap().code() == Some(0), "it drains and ends with 0");
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It has ended already where the test got to its end.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn a_tenants_life_has_the_exit_codes_that_help_promises() {
+    let served = Served::start();
+    let mode = served.folder.path().join("latchkey.db.master-key").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");
+    let done = |arguments: &[&str]| {
+        let (code, out, error) = served.call(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {error}");
+        out
+    };
+    assert!(done(&["apply", "-f", demo]).contains("demo version 1"));
+    assert!(done(&["apply", "-f", demo]).contains("demo version 1"), "unchanged");
+    done(&["tenant", "create", "acme", "--profile", "demo"]);
+    assert!(done(&["tenant", "list"]).contains("acme"));
+    let create =
+        ["key", "create", "--tenant", "acme", "--name", "k", "--scope", "things.read", "--secret-only"];
+    let key = done(&create).trim().to_owned();
+    let listed = done(&["key", "list", "--tenant", "acme", "--output", "json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed["keys"][0]["name"], listed["keys"][0].get("value")), (&"k".into(), None));
+    assert!(done(&["check", &key, "--method", "GET", "--path", "/things"]).starts_with("ALLOWED"));
+    let (code, out, _) = served.call(&["check", &key, "--method", "POST", "--path", "/things"]);
+    assert!(code == 3 && out.contains("INSUFFICIENT_SCOPE") && out.contains('✗'), "{code} {out}");
+    let id = listed["keys"][0]["id"].as_str().unwrap();
+    done(&["key", "revoke", id, "--reason", "test"]);
+    assert_eq!(served.call(&["check", &key, "--method", "GET", "--path", "/things"]).0, 3);
+    assert_eq!(served.call(&["key", "rotate", id]).0, 7, "a revoked key can't be rotated");
+    assert_eq!(served.call(&["tenant", "get", "nobody"]).0, 5);
+    assert_eq!(served.call(&["--api-key", "wrong", "tenant", "list"]).0, 4);
+    let (code, _, error) = served.call(&["tenant", "create", "X", "--profile", "none"]);
+    assert!(code == 2 && error.contains("slug:") && error.contains("profile:"), "{code} {error}");
+    served.end();
+}

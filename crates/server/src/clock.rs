@@ -1,0 +1,43 @@
+//! The system's clocks, read in this one place. Leases and buckets follow a clock that nobody can set and
+//! that runs on while the process, or the machine, is stopped.
+
+use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// The machine's own clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+/// On Linux, `CLOCK_MONOTONIC` stands still in suspend; elsewhere it is the one that doesn't.
+#[cfg(target_os = "linux")]
+const STEADY: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const STEADY: ClockId = ClockId::Monotonic;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        let (wall, steady) = (clock_gettime(ClockId::Realtime), clock_gettime(STEADY));
+        Moment { wall: Timestamp(millis(wall)), tick: Tick(nanos(steady)) }
+    }
+}
+
+fn millis(time: Timespec) -> i64 {
+    time.tv_sec.saturating_mul(1_000).saturating_add(time.tv_nsec / 1_000_000)
+}
+
+fn nanos(time: Timespec) -> u64 {
+    let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or_default().saturating_mul(1_000_000_000).saturating_add(rest.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_go_forward() {
+        let (one, two) = (SystemClock.now(), SystemClock.now());
+        assert!(two.tick >= one.tick && two.wall >= one.wall);
+        assert!(one.wall > Timestamp(1_700_000_000_000), "milliseconds since 1970");
+    }
+}

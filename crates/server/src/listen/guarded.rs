@@ -1,0 +1,139 @@
+//! A connection that must begin to speak: until its first bytes are there (the preface of HTTP/2 has 24) a
+//! deadline runs, and when that is over the connection is closed. It holds its slot until it is dropped.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Sleep, sleep};
+use tonic::transport::server::{Connected, TcpConnectInfo};
+
+/// How long a client may take to say its first words.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`; any request of HTTP/1 that means something is as long.
+const FIRST_WORDS: usize = 24;
+
+/// A connection under guard.
+pub(crate) struct Guarded<S = TcpStream> {
+    stream: S,
+    waiting: Option<(Pin<Box<Sleep>>, usize)>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Guarded {
+    pub(super) fn new(stream: TcpStream, slot: OwnedSemaphorePermit) -> Self {
+        // Answers are small and wanted now. A socket that refuses is on its way out anyway.
+        drop(stream.set_nodelay(true));
+        Self::over(stream, slot)
+    }
+}
+
+impl<S> Guarded<S> {
+    fn over(stream: S, slot: OwnedSemaphorePermit) -> Self {
+        Self { stream, waiting: Some((Box::pin(sleep(PATIENCE)), FIRST_WORDS)), _slot: slot }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let Some((deadline, missing)) = &mut self.waiting else { return polled };
+        *missing = missing.saturating_sub(buffer.filled().len() - before);
+        if *missing == 0 {
+            self.waiting = None;
+        } else if polled.is_pending() {
+            ready!(deadline.as_mut().poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+impl Connected for Guarded {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        self.stream.connect_info()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    async fn guarded<S>(stream: S) -> Guarded<S> {
+        Guarded::over(stream, Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_let_go() {
+        let (_client, server) = duplex(64);
+        let error = guarded(server).await.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dripping_connection_is_let_go_too() {
+        let (mut client, server) = duplex(64);
+        let mut server = guarded(server).await;
+        client.write_all(b"PRI").await.unwrap();
+        let mut words = [0; 24];
+        assert_eq!(server.read_exact(&mut words).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_spoken_may_be_silent() {
+        let (mut client, server) = duplex(64);
+        let mut server = guarded(server).await;
+        client.write_all(&[7; 24]).await.unwrap();
+        let mut words = [0; 24];
+        server.read_exact(&mut words).await.unwrap();
+        let later = async {
+            sleep(Duration::from_secs(3600)).await;
+            client.write_u8(1).await
+        };
+        let (read, wrote) = tokio::join!(server.read_u8(), later);
+        assert!(wrote.is_ok() && read.unwrap() == 1);
+    }
+}

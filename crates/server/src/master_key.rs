@@ -1,0 +1,173 @@
+//! The master key, under which values that must be read again are sealed. It is given, or, for the embedded
+//! database, a file beside it: readable by its owner alone, and made once, however many starts race for it.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use zeroize::Zeroizing;
+
+/// Where the master key is.
+#[derive(Clone)]
+pub enum MasterKey {
+    /// Here.
+    Given(Zeroizing<[u8; 32]>),
+    /// In this file, which is made where it isn't there.
+    InFile(PathBuf),
+}
+
+/// A file that can't serve as the master key's.
+#[derive(Debug, thiserror::Error)]
+pub enum BadKeyFile {
+    /// It couldn't be read or made.
+    #[error("the master key's file {path} can't be read or made: {1}", path = .0.display())]
+    Unusable(PathBuf, io::Error),
+    /// Others may read it.
+    #[error("the master key's file {path} can be read by others: `chmod 600 {path}`", path = .0.display())]
+    Open(PathBuf),
+    /// It holds something else.
+    #[error("the master key's file {} does not hold 32 bytes in base64; put the right one back", .0.display())]
+    Spoiled(PathBuf),
+    /// The system gave no randomness.
+    #[error("the system gave no randomness for a master key: {0}")]
+    Randomness(rand::rngs::SysError),
+}
+
+impl MasterKey {
+    /// 32 bytes in base64. The error doesn't quote them.
+    pub fn from_base64(text: &str) -> Result<Self, String> {
+        let remedy = "it is not 32 bytes in base64: make one with `openssl rand -base64 32`";
+        decode(text).map(Self::Given).ok_or_else(|| remedy.to_owned())
+    }
+
+    /// The file beside this database.
+    #[must_use]
+    pub fn beside(database: &Path) -> Self {
+        let mut name = database.file_name().unwrap_or_default().to_owned();
+        name.push(".master-key");
+        Self::InFile(database.with_file_name(name))
+    }
+
+    /// The key itself.
+    pub fn reveal(&self) -> Result<Zeroizing<[u8; 32]>, BadKeyFile> {
+        match self {
+            Self::Given(key) => Ok(key.clone()),
+            Self::InFile(path) if path.exists() => read(path),
+            Self::InFile(path) => {
+                make(path)?;
+                read(path)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("Given(redacted)"),
+            Self::InFile(path) => f.debug_tuple("InFile").field(path).finish(),
+        }
+    }
+}
+
+fn decode(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let bytes = Zeroizing::new(STANDARD.decode(text.trim()).ok()?);
+    let key: [u8; 32] = bytes.as_slice().try_into().ok()?;
+    Some(Zeroizing::new(key))
+}
+
+fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, BadKeyFile> {
+    let unusable = |error| BadKeyFile::Unusable(path.to_owned(), error);
+    let mode = fs::metadata(path).map_err(unusable)?.mode();
+    if mode & 0o077 != 0 {
+        return Err(BadKeyFile::Open(path.to_owned()));
+    }
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(unusable)?);
+    decode(&text).ok_or_else(|| BadKeyFile::Spoiled(path.to_owned()))
+}
+
+/// Writes a new key under a name of its own, and links it to where it belongs. The link is made whole or
+/// not at all, and the first one stays: a start that comes second reads what the first one made.
+fn make(path: &Path) -> Result<(), BadKeyFile> {
+    let unusable = |error| BadKeyFile::Unusable(path.to_owned(), error);
+    let mut key = Zeroizing::new([0; 32]);
+    SysRng.try_fill_bytes(key.as_mut_slice()).map_err(BadKeyFile::Randomness)?;
+    let mut salt = [0; 8];
+    SysRng.try_fill_bytes(&mut salt).map_err(BadKeyFile::Randomness)?;
+    let draft = path.with_extension(format!("{:016x}.draft", u64::from_ne_bytes(salt)));
+    let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.as_slice())));
+    let linked = write(&draft, text.as_bytes()).and_then(|()| fs::hard_link(&draft, path));
+    let removed = fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        linked => linked.map_err(unusable)?,
+    }
+    removed.map_err(unusable)
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn racing_starts_make_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = MasterKey::beside(&folder.path().join("latchkey.db"));
+        let together = Barrier::new(50);
+        let made: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let start = || {
+                together.wait();
+                *key.reveal().unwrap()
+            };
+            let starts: Vec<_> = (0..50).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|key| *key == made[0] && *key != [0; 32]));
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["latchkey.db.master-key"], "no draft is left");
+    }
+
+    #[test]
+    fn the_file_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k");
+        let key = MasterKey::InFile(path.clone());
+        key.reveal().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(key.reveal().unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_spoiled_file_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k");
+        write(&path, b"c2hvcnQ=\n").unwrap();
+        assert!(matches!(MasterKey::InFile(path.clone()).reveal(), Err(BadKeyFile::Spoiled(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"c2hvcnQ=\n");
+    }
+
+    #[test]
+    fn a_given_key_has_32_bytes_and_never_shows() {
+        let text = STANDARD.encode([7; 32]);
+        assert_eq!(*MasterKey::from_base64(&text).unwrap().reveal().unwrap(), [7; 32]);
+        assert!(!format!("{:?}", MasterKey::from_base64(&text).unwrap()).contains('7'));
+        let error = MasterKey::from_base64("canary").unwrap_err();
+        assert!(!error.contains("canary") && error.contains("openssl rand -base64 32"));
+    }
+}

@@ -1,0 +1,162 @@
+//! The whole process: ports first, so that whoever watches it sees it alive; then the start, in the
+//! background; then calls, until it is told to end; then what is in flight is finished.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use latchkey_store::Store;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tonic::service::Routes;
+
+use crate::boot::{Boot, StartRefused};
+use crate::documents::BadDocuments;
+use crate::listen::Listener;
+use crate::master_key::BadKeyFile;
+use crate::readiness::{Readiness, Stage};
+use crate::settings::{Drain, Settings};
+use crate::{rpc, side, wiring};
+
+/// Why serving could not begin, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A profile beside the program is wrong.
+    #[error(transparent)]
+    Documents(#[from] BadDocuments),
+    /// The master key can't be had.
+    #[error(transparent)]
+    MasterKey(#[from] BadKeyFile),
+    /// The database's address is wrong.
+    #[error("database_url: {0}")]
+    Database(#[from] latchkey_store::BadUrl),
+    /// A port is taken, or not ours to take.
+    #[error("{setting}: {address} can't be listened on: {error}")]
+    Port {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        error: std::io::Error,
+    },
+    /// The system gave no randomness.
+    #[error("the system gave no randomness: {0}")]
+    Randomness(#[from] rand::rngs::SysError),
+    /// The contract's own descriptors are spoiled.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// What is in the database contradicts what was asked for.
+    #[error(transparent)]
+    Refused(#[from] StartRefused),
+    /// The gRPC server ended by itself.
+    #[error("the gRPC port failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// A task ended that never should.
+    #[error("a part of the process ended by itself: {0}")]
+    Ended(String),
+}
+
+/// Serves until `shutdown`, then finishes what is in flight.
+pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    Server::bind(settings).await?.run(shutdown).await
+}
+
+/// A process that listens and has not started yet.
+pub struct Server {
+    grpc: Arc<Listener>,
+    http: Arc<Listener>,
+    routes: Routes,
+    readiness: Readiness,
+    boot: Boot,
+    store: Arc<Store>,
+    drain: Drain,
+}
+
+impl Server {
+    /// Checks what can be checked without the database, and listens.
+    pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
+        if let Some(endpoint) = &settings.otlp {
+            tracing::warn!(%endpoint, "exporting traces and metrics is not built yet: nothing is sent");
+        }
+        let (listen, drain) = (settings.listen.clone(), settings.drain);
+        let parts = wiring::connect(settings).await?;
+        let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
+        let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
+        let wiring::Parts { routes, readiness, boot, store } = parts;
+        let server = Self { grpc, http, routes, readiness, boot, store, drain };
+        tracing::info!(grpc = ?server.grpc_address(), http = ?server.http_address(), "listening");
+        Ok(server)
+    }
+
+    /// Where gRPC is served.
+    #[must_use]
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.address().ok()
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.address().ok()
+    }
+
+    /// To wait on until it is ready.
+    #[must_use]
+    pub fn stage(&self) -> watch::Receiver<Stage> {
+        self.readiness.watch()
+    }
+
+    /// Starts, serves until `shutdown`, drains.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self { grpc, http, routes, readiness, boot, store, drain } = self;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move { drop(stopped.await) };
+        // Dropped at the end of this function, and their tasks with them.
+        let (mut calls, mut rest) = (JoinSet::new(), JoinSet::new());
+        calls.spawn(rpc::serve(grpc, routes, stopped));
+        rest.spawn(side(http, readiness.watch()));
+        rest.spawn(async move { boot.run().await.map(|never| match never {}) });
+        tokio::select! {
+            () = shutdown => {}
+            Some(ended) = calls.join_next() => return Err(ended_early(ended)),
+            Some(ended) = rest.join_next() => return Err(ended_early(ended)),
+        }
+        tracing::info!("draining: calls in flight are finished, and no new ones expected");
+        readiness.drain().await;
+        sleep(drain.settle).await;
+        // Closing the port and telling clients to go elsewhere happen inside.
+        drop(stop);
+        if timeout(drain.finish, calls.join_next()).await.is_err() {
+            tracing::warn!("some connections did not end in time; they are closed");
+        }
+        rest.shutdown().await;
+        store.close().await;
+        tracing::info!("ended");
+        Ok(())
+    }
+}
+
+async fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+    connections: usize,
+) -> Result<Arc<Listener>, ServeError> {
+    let bound = Listener::bind(address, connections).await;
+    bound.map(Arc::new).map_err(|error| ServeError::Port { setting, address, error })
+}
+
+async fn side(listener: Arc<Listener>, stage: watch::Receiver<Stage>) -> Result<(), StartRefused> {
+    side::serve(listener, stage).await;
+    Ok(())
+}
+
+/// No part ends before it is told to; if one does, the process can't be trusted to go on.
+fn ended_early<E: Into<ServeError>>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> ServeError {
+    match ended {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(())) => ServeError::Ended("it returned".to_owned()),
+        Err(error) => ServeError::Ended(error.to_string()),
+    }
+}

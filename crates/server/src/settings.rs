@@ -1,0 +1,172 @@
+//! What the operator decides: flags win over the environment, which wins over a TOML file, which wins over
+//! what is built in. Everything is read and checked before anything is opened, and all that is wrong is told
+//! at once. This is the one room where the environment is read.
+
+pub mod catalogue;
+mod database;
+mod file;
+mod problem;
+mod reader;
+mod sources;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use latchkey_core::secret::PlainKey;
+
+pub use database::DatabaseUrl;
+pub use problem::{BadSettings, Problem};
+pub use sources::{CONFIG_VARIABLE, Sources};
+
+use crate::master_key::MasterKey;
+use reader::Reader;
+
+/// Everything that `serve` needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Where everything is kept.
+    pub database: Database,
+    /// Profiles applied at the start.
+    pub profiles: Vec<PathBuf>,
+    /// The operator's first key.
+    pub root_key: Option<PlainKey>,
+    /// What encrypts values that must be read again.
+    pub master_key: MasterKey,
+    /// How changes are followed.
+    pub follow: Follow,
+    /// What is remembered at most.
+    pub memory: MemoryBounds,
+    /// How it ends.
+    pub drain: Drain,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Where traces should go; nothing is sent there yet.
+    pub otlp: Option<String>,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// HTTP: liveness and readiness.
+    pub http: SocketAddr,
+    /// gRPC connections at once.
+    pub connections: usize,
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Its address.
+    pub url: DatabaseUrl,
+    /// Connections at once.
+    pub connections: u32,
+    /// Whether the schema is brought up to date at the start.
+    pub migrate: bool,
+    /// Whether no other process serves from it.
+    pub single_replica: bool,
+}
+
+/// How changes are followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Follow {
+    /// How long memory is trusted after a poll that read everything began.
+    pub lease: Duration,
+    /// Between two polls.
+    pub poll: Duration,
+}
+
+/// What is remembered at most.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryBounds {
+    /// Keys.
+    pub keys: usize,
+    /// Hashes that are no key's.
+    pub absent: usize,
+}
+
+/// How it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Between NOT_SERVING and the end of accepting.
+    pub settle: Duration,
+    /// For calls in flight, after that.
+    pub finish: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// None: text on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+    /// tracing's directives.
+    pub directives: String,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one object a line.
+    Json,
+}
+
+impl Settings {
+    /// Reads and checks everything.
+    pub fn load(sources: &Sources) -> Result<Self, BadSettings> {
+        let mut reader = Reader::new(sources);
+        let listen = reader.listen();
+        let database = reader.database();
+        let master_key = reader.master_key(database.as_ref());
+        let root_key = reader.root_key();
+        let profiles = reader.profiles();
+        let (follow, memory, drain) = (reader.follow(), reader.memory(), reader.drain());
+        let log = reader.log();
+        let otlp = reader.otlp();
+        reader.not_built_yet();
+        let problems = reader.finish();
+        let whole = (listen, database, master_key, follow, memory, drain, log);
+        match whole {
+            (
+                Some(listen),
+                Some(database),
+                Some(master_key),
+                Some(follow),
+                Some(memory),
+                Some(drain),
+                Some(log),
+            ) if problems.is_empty() => Ok(Self {
+                listen,
+                database,
+                profiles,
+                root_key,
+                master_key,
+                follow,
+                memory,
+                drain,
+                log,
+                otlp,
+            }),
+            _ => Err(BadSettings(problems)),
+        }
+    }
+
+    /// What `migrate` needs: the database and the log.
+    pub fn load_database(sources: &Sources) -> Result<(Database, Log), BadSettings> {
+        let mut reader = Reader::new(sources);
+        let (database, log) = (reader.database(), reader.log());
+        match (database, log, reader.finish()) {
+            (Some(database), Some(log), problems) if problems.is_empty() => Ok((database, log)),
+            (_, _, problems) => Err(BadSettings(problems)),
+        }
+    }
+}

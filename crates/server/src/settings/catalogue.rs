@@ -1,0 +1,102 @@
+//! Every setting there is, once: the command line, the environment, the file and `--help` are all made from
+//! this table, so that they can't come to say different things.
+
+/// How a setting is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A word.
+    Text,
+    /// A word that nobody may see; it may also be given as the path of a file that holds it.
+    Secret,
+    /// On or off.
+    Switch,
+    /// Several words.
+    List,
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name in the file; the flag has hyphens for underscores.
+    pub key: &'static str,
+    /// The environment's variable.
+    pub variable: &'static str,
+    /// How it is written.
+    pub form: Form,
+    /// What holds where it isn't given.
+    pub default: Option<&'static str>,
+    /// For `--help`.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// Its flag without the two hyphens.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+}
+
+macro_rules! settings {
+    ($($name:ident = $key:literal, $variable:literal, $form:ident, $default:expr, $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $name: Setting = Setting {
+                key: $key, variable: $variable, form: Form::$form, default: $default, help: $help,
+            };
+        )*
+        /// All of them.
+        pub const ALL: &[Setting] = &[$($name),*];
+    };
+}
+
+settings! {
+    GRPC_ADDR = "grpc_addr", "LATCHKEY_GRPC_ADDR", Text, Some("127.0.0.1:50051"),
+        "Where gRPC is served: Envoy's ext_authz, latchkey.v1, health and reflection";
+    HTTP_ADDR = "http_addr", "LATCHKEY_HTTP_ADDR", Text, Some("127.0.0.1:8081"),
+        "Where /livez and /readyz are served over HTTP";
+    INSECURE = "insecure", "LATCHKEY_INSECURE", Switch, Some("false"),
+        "Serve gRPC in plain text on an address that other machines can reach";
+    MAX_CONNECTIONS = "max_connections", "LATCHKEY_MAX_CONNECTIONS", Text, Some("8192"),
+        "gRPC connections at once; more wait in the kernel's queue";
+    DATABASE_URL = "database_url", "LATCHKEY_DATABASE_URL", Secret, Some("sqlite://latchkey.db?mode=rwc"),
+        "The database: sqlite://PATH?mode=rwc, or postgres://USER:PASSWORD@HOST/NAME for more than one replica";
+    DATABASE_CONNECTIONS = "database_connections", "LATCHKEY_DATABASE_CONNECTIONS", Text, Some("16"),
+        "Connections to the database at once";
+    MIGRATE = "migrate", "LATCHKEY_MIGRATE", Switch, None,
+        "Bring the schema up to date at the start; on by default for the embedded database alone";
+    SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),
+        "No other process serves from this PostgreSQL: revocations return without waiting one lease";
+    REDIS_URL = "redis_url", "LATCHKEY_REDIS_URL", Secret, None,
+        "Redis, for buckets that replicas share (not built yet)";
+    PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,
+        "Profiles applied at the start: folders of .toml files, or files, separated by commas";
+    ROOT_KEY = "root_key", "LATCHKEY_ROOT_KEY", Secret, None,
+        "The operator's first key, 32 characters or more; without it, one is made on an empty database and printed once";
+    MASTER_KEY = "master_key", "LATCHKEY_MASTER_KEY", Secret, None,
+        "Encrypts what must be read again: 32 bytes in base64; on the embedded database, a file beside it by default";
+    LEASE = "lease", "LATCHKEY_LEASE", Text, Some("5s"),
+        "How long memory outlives a database outage, and at most how long a revocation waits for other replicas";
+    POLL_INTERVAL = "poll_interval", "LATCHKEY_POLL_INTERVAL", Text, Some("250ms"),
+        "How often other replicas' changes are read";
+    MEMORY_KEYS = "memory_keys", "LATCHKEY_MEMORY_KEYS", Text, Some("1000000"),
+        "Keys remembered at most";
+    MEMORY_ABSENT = "memory_absent", "LATCHKEY_MEMORY_ABSENT", Text, Some("100000"),
+        "Unknown keys remembered at most";
+    DRAIN_SETTLE = "drain_settle", "LATCHKEY_DRAIN_SETTLE", Text, Some("500ms"),
+        "At the end: how long calls are still taken after health says NOT_SERVING";
+    DRAIN_TIMEOUT = "drain_timeout", "LATCHKEY_DRAIN_TIMEOUT", Text, Some("10s"),
+        "At the end: how long calls in flight may take to finish";
+    TLS_CERT = "tls_cert", "LATCHKEY_TLS_CERT", Text, None,
+        "The server's certificate (not built yet)";
+    TLS_KEY = "tls_key", "LATCHKEY_TLS_KEY", Text, None,
+        "The certificate's key (not built yet)";
+    TLS_CLIENT_CA = "tls_client_ca", "LATCHKEY_TLS_CLIENT_CA", Text, None,
+        "The CA of client certificates (not built yet)";
+    LOG_FORMAT = "log_format", "LATCHKEY_LOG_FORMAT", Text, None,
+        "text or json; text on a terminal by default, else json";
+    LOG = "log", "RUST_LOG", Text, Some("info"),
+        "What is logged, as tracing's directives; libraries never say more than info, lest they show what is on the wire";
+    OTLP_ENDPOINT = "otel_exporter_otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Text, None,
+        "Where traces and metrics go (not built yet: a warning says so)";
+}

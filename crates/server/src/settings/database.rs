@@ -1,0 +1,125 @@
+//! The database's address, which may hold a password: it shows itself masked, and only the store is handed
+//! the whole of it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::values::Read;
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    url: String,
+    embedded: Option<PathBuf>,
+}
+
+impl DatabaseUrl {
+    /// Reads one. The error never quotes it.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Ok(Self { url: url.to_owned(), embedded: None });
+        }
+        let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+        let Some(path) = path else {
+            return Err("write sqlite://PATH?mode=rwc or postgres://USER:PASSWORD@HOST/NAME".to_owned());
+        };
+        Ok(Self { url: url.to_owned(), embedded: Some(embedded(path)?) })
+    }
+
+    /// The whole of it, password and all: for the store alone.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.url
+    }
+
+    /// The file of the embedded database.
+    #[must_use]
+    pub fn embedded(&self) -> Option<&Path> {
+        self.embedded.as_deref()
+    }
+}
+
+fn embedded(path: &str) -> Read<PathBuf> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    if path.is_empty() || path == ":memory:" || query.contains("mode=memory") {
+        return Err(
+            "a database in memory would forget every key: name a file, or run `latchkey dev`".to_owned()
+        );
+    }
+    let path = PathBuf::from(path);
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(format!("there is no folder {:?}: make it first", folder.display().to_string()))
+        }
+        Some(_) | None => Ok(path),
+    }
+}
+
+/// The password, wherever it stands, replaced by stars.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.url.split_once("://") else { return f.write_str(&self.url) };
+        write!(f, "{scheme}://")?;
+        // A password that isn't escaped may hold any of ":@/?"; better to hide too much than too little.
+        let place = match rest.rsplit_once('@') {
+            Some((user, place)) => {
+                let (user, password) = user.split_once(':').map_or((user, ""), |(user, _)| (user, ":***"));
+                write!(f, "{user}{password}@")?;
+                place
+            }
+            None => rest,
+        };
+        let (place, query) = place.split_once('?').unwrap_or((place, ""));
+        f.write_str(place)?;
+        for (number, pair) in query.split('&').filter(|p| !p.is_empty()).enumerate() {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = if name.contains("pass") { "***" } else { value };
+            write!(f, "{}{name}={value}", if number == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_never_shows() {
+        for url in [
+            "postgres://ada:canary@db:5432/latchkey?sslmode=require",
+            "postgres://ada:can@ca:nary@db/latchkey",
+            "postgres://ada:x@db/latchkey?password=canary",
+            "postgresql://ada:p?canary@db/latchkey",
+        ] {
+            let url = DatabaseUrl::parse(url).unwrap();
+            let shown = format!("{url} {url:?}");
+            assert!(!shown.contains("canary") && !shown.contains("ca:nary"), "{shown}");
+            assert!(shown.contains("ada"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_embedded_database_names_its_file() {
+        let url = DatabaseUrl::parse("sqlite://latchkey.db?mode=rwc").unwrap();
+        assert_eq!(url.embedded(), Some(Path::new("latchkey.db")));
+        assert_eq!(url.to_string(), "sqlite://latchkey.db?mode=rwc");
+        assert_eq!(DatabaseUrl::parse("postgres://h/d").unwrap().embedded(), None);
+    }
+
+    #[test]
+    fn what_is_no_database_of_ours_is_refused_without_being_quoted() {
+        for url in
+            ["mysql://ada:canary@h/d", "canary", "sqlite::memory:", "sqlite:///no/such/canary-folder/x.db"]
+        {
+            let error = DatabaseUrl::parse(url).unwrap_err();
+            assert!(!error.contains("ada:canary") && !error.contains("\"canary\""), "{error}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The settings' file: TOML, one key a setting. A key that isn't known is an error, since it is most likely
+//! a known one misspelt; and no error quotes the file's text, which may hold secrets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::problem::Problem;
+use super::sources::known_keys;
+
+type Values = BTreeMap<String, String>;
+
+/// The file's values as text, and what is wrong with single keys.
+pub(super) fn read(path: &Path) -> Result<(Values, Vec<Problem>), Problem> {
+    let place = path.display().to_string();
+    let bad = |remedy: String| Problem::new("config", place.clone(), remedy);
+    let text = std::fs::read_to_string(path).map_err(|e| bad(format!("the file can't be read: {e}")))?;
+    let table: toml::Table = text.parse().map_err(|e| bad(syntax(&text, &e)))?;
+    let (mut values, mut problems) = (Values::new(), Vec::new());
+    for (key, value) in table {
+        if !known_keys().any(|known| known == key) {
+            let remedy = "there is no such setting; `latchkey serve --help` names them all";
+            problems.push(Problem::new(&key, place.clone(), remedy));
+        } else if let Some(value) = plain(&value) {
+            values.insert(key, value);
+        } else {
+            let remedy = "write a string, a number, true or false, or a list of strings";
+            problems.push(Problem::new(&key, place.clone(), remedy));
+        }
+    }
+    Ok((values, problems))
+}
+
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    format!("line {line} is not TOML: {}", error.message())
+}
+
+fn plain(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(on) => Some(on.to_string()),
+        toml::Value::Array(items) => {
+            let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! Reads the settings group by group, and keeps what is wrong until everything was read. A group is `None`
+//! where one of its settings is wrong, and then there is a problem that says so.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use latchkey_core::secret::PlainKey;
+use tracing_subscriber::EnvFilter;
+
+use super::catalogue::{self, Setting};
+use super::problem::Problem;
+use super::sources::{Given, Sources};
+use super::values::{self, Read};
+use super::{Database, DatabaseUrl, Drain, Follow, Listen, Log, LogFormat, MemoryBounds};
+use crate::master_key::MasterKey;
+
+/// Settings not yet checked as a whole.
+pub(super) struct Reader<'a> {
+    sources: &'a Sources,
+    problems: Vec<Problem>,
+}
+
+const SHORTEST_ROOT_KEY: usize = 32;
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(sources: &'a Sources) -> Self {
+        Self { sources, problems: sources.problems() }
+    }
+
+    /// Everything that is wrong.
+    pub(super) fn finish(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    fn given(&mut self, setting: &Setting) -> Option<Given> {
+        let found = self.sources.find(setting).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            None
+        });
+        let default = || Some(Given { value: setting.default?.to_owned(), place: "built in".to_owned() });
+        found.or_else(default)
+    }
+
+    fn read<T>(&mut self, setting: &Setting, read: impl FnOnce(&str) -> Read<T>) -> Option<T> {
+        let given = self.given(setting)?;
+        self.check(setting, &given, read)
+    }
+
+    fn check<T>(
+        &mut self,
+        setting: &Setting,
+        given: &Given,
+        read: impl FnOnce(&str) -> Read<T>,
+    ) -> Option<T> {
+        let problem = |remedy| Problem::new(setting.key, &given.place, remedy);
+        read(&given.value).map_err(|remedy| self.problems.push(problem(remedy))).ok()
+    }
+
+    pub(super) fn listen(&mut self) -> Option<Listen> {
+        let insecure = self.read(&catalogue::INSECURE, values::switch);
+        let open = |text: &str| {
+            let grpc = values::address(text)?;
+            // A switch that can't be read is told of by itself.
+            if grpc.ip().is_loopback() || insecure != Some(false) {
+                return Ok(grpc);
+            }
+            Err(format!(
+                "{grpc} can be reached by other machines, and credentials would travel to it in plain text: \
+                 serve on 127.0.0.1 behind something that speaks TLS, or pass --insecure \
+                 (LATCHKEY_INSECURE=true) where the network between is trusted"
+            ))
+        };
+        let grpc = self.read(&catalogue::GRPC_ADDR, open);
+        let http = self.read(&catalogue::HTTP_ADDR, values::address);
+        let connections = self.read(&catalogue::MAX_CONNECTIONS, |t| values::number(t, 1, 1_000_000));
+        Some(Listen { grpc: grpc?, http: http?, connections: connections? })
+    }
+
+    pub(super) fn database(&mut self) -> Option<Database> {
+        let url = self.read(&catalogue::DATABASE_URL, DatabaseUrl::parse);
+        let connections = self.read(&catalogue::DATABASE_CONNECTIONS, |t| values::number(t, 1, 1_000));
+        let migrate = self.read(&catalogue::MIGRATE, values::switch);
+        let single_replica = self.read(&catalogue::SINGLE_REPLICA, values::switch);
+        let url = url?;
+        let migrate = migrate.unwrap_or(url.embedded().is_some());
+        let connections = u32::try_from(connections?).ok()?;
+        Some(Database { url, connections, migrate, single_replica: single_replica? })
+    }
+
+    /// Given, or a file beside the embedded database. Where the database itself is wrong, one problem is
+    /// enough.
+    pub(super) fn master_key(&mut self, database: Option<&Database>) -> Option<MasterKey> {
+        if let Some(given) = self.given(&catalogue::MASTER_KEY) {
+            return self.check(&catalogue::MASTER_KEY, &given, MasterKey::from_base64);
+        }
+        match database?.url.embedded() {
+            Some(path) => Some(MasterKey::beside(path)),
+            None => {
+                let remedy = "PostgreSQL needs one, the same for every replica, and kept apart from the database: \
+                              make it with `openssl rand -base64 32`";
+                self.problems.push(Problem::new(catalogue::MASTER_KEY.key, "not given", remedy));
+                None
+            }
+        }
+    }
+
+    pub(super) fn root_key(&mut self) -> Option<PlainKey> {
+        self.read(&catalogue::ROOT_KEY, |text| {
+            let characters = text.chars().count();
+            if characters < SHORTEST_ROOT_KEY {
+                return Err(format!(
+                    "{characters} characters are too few to be safe from guessing: give {SHORTEST_ROOT_KEY} or more, \
+                     such as `openssl rand -hex 32` makes"
+                ));
+            }
+            if text.len() > 1024 || !text.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err("it could not be sent as metadata: use letters, digits and signs of ASCII, without \
+                            spaces, 1024 at most"
+                    .to_owned());
+            }
+            Ok(PlainKey::new(text.to_owned()))
+        })
+    }
+
+    pub(super) fn profiles(&mut self) -> Vec<PathBuf> {
+        self.read(&catalogue::PROFILES, values::paths).unwrap_or_default()
+    }
+
+    pub(super) fn follow(&mut self) -> Option<Follow> {
+        let (least, most) = (Duration::from_millis(10), Duration::from_secs(600));
+        let lease = self.read(&catalogue::LEASE, |t| values::duration(t, least, most));
+        let half = |text: &str| {
+            let poll = values::duration(text, least, most)?;
+            match lease {
+                // A lease that one poll can't renew in time would leave memory untrusted now and then.
+                Some(lease) if poll > lease / 2 => {
+                    Err(format!("{poll:?} is more than half of the lease ({lease:?}): poll more often"))
+                }
+                Some(_) | None => Ok(poll),
+            }
+        };
+        let poll = self.read(&catalogue::POLL_INTERVAL, half);
+        Some(Follow { lease: lease?, poll: poll? })
+    }
+
+    pub(super) fn memory(&mut self) -> Option<MemoryBounds> {
+        let keys = self.read(&catalogue::MEMORY_KEYS, |t| values::number(t, 1, 100_000_000));
+        let absent = self.read(&catalogue::MEMORY_ABSENT, |t| values::number(t, 1, 100_000_000));
+        Some(MemoryBounds { keys: keys?, absent: absent? })
+    }
+
+    pub(super) fn drain(&mut self) -> Option<Drain> {
+        let most = Duration::from_secs(600);
+        let settle = self.read(&catalogue::DRAIN_SETTLE, |t| values::duration(t, Duration::ZERO, most));
+        let finish = self.read(&catalogue::DRAIN_TIMEOUT, |t| values::duration(t, Duration::ZERO, most));
+        Some(Drain { settle: settle?, finish: finish? })
+    }
+
+    pub(super) fn log(&mut self) -> Option<Log> {
+        let format = self.read(&catalogue::LOG_FORMAT, |text| match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(format!("{text:?} is neither \"text\" nor \"json\"")),
+        });
+        let directives = self.read(&catalogue::LOG, |text| match EnvFilter::builder().parse(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => {
+                Err(format!("{text:?} is not a filter ({error}): write info, or latchkey=debug,info"))
+            }
+        });
+        Some(Log { format, directives: directives? })
+    }
+
+    pub(super) fn otlp(&mut self) -> Option<String> {
+        self.given(&catalogue::OTLP_ENDPOINT).map(|given| given.value)
+    }
+
+    /// What has its name already, and isn't there: better an error than a promise that isn't kept.
+    pub(super) fn not_built_yet(&mut self) {
+        let tls = "TLS is not built yet: leave it out, and let what stands in front speak TLS";
+        let redis = "Redis is not built yet: leave it out, and buckets are each process's own";
+        for (setting, remedy) in [
+            (&catalogue::TLS_CERT, tls),
+            (&catalogue::TLS_KEY, tls),
+            (&catalogue::TLS_CLIENT_CA, tls),
+            (&catalogue::REDIS_URL, redis),
+        ] {
+            if let Some(given) = self.given(setting) {
+                self.problems.push(Problem::new(setting.key, given.place, remedy));
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How single values are read. An error here is the remedy, as a sentence; it quotes what was written, so
+//! nothing in this file reads a secret.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(super) type Read<T> = Result<T, String>;
+
+/// `127.0.0.1:50051`, `[::1]:50051`, or `localhost:50051`.
+pub(super) fn address(text: &str) -> Read<SocketAddr> {
+    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let remedy = || format!("{text:?} is not an address: write IP:PORT, such as 127.0.0.1:50051");
+    local.as_deref().unwrap_or(text).parse().map_err(|_| remedy())
+}
+
+/// `true` or `false`, and what people write for them.
+pub(super) fn switch(text: &str) -> Read<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+/// A whole number within bounds.
+pub(super) fn number(text: &str, least: usize, most: usize) -> Read<usize> {
+    let read = text.parse().ok().filter(|n| (least..=most).contains(n));
+    read.ok_or_else(|| format!("{text:?} is not a whole number from {least} to {most}"))
+}
+
+/// `5s`, `250ms`, `0.5s`, `1m`, within bounds.
+pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Read<Duration> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (count, unit) = text.split_at(unit);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(format!("{text:?} is not a duration: write 5s or 250ms")),
+    };
+    let count: f64 = count.parse().map_err(|_| format!("{text:?} is not a duration: write 5s or 250ms"))?;
+    let read = Duration::try_from_secs_f64(count * seconds).ok().filter(|d| (least..=most).contains(d));
+    read.ok_or_else(|| format!("{text:?} is out of bounds: write {least:?} to {most:?}"))
+}
+
+/// Paths separated by commas; each must exist.
+pub(super) fn paths(text: &str) -> Read<Vec<PathBuf>> {
+    let paths: Vec<PathBuf> =
+        text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(PathBuf::from).collect();
+    let missing: Vec<String> =
+        paths.iter().filter(|p| !p.exists()).map(|p| format!("{:?}", p.display().to_string())).collect();
+    match missing.as_slice() {
+        [] => Ok(paths),
+        missing => {
+            Err(format!("there is no {}: write files, or folders of .toml files", missing.join(", no ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_unit_alone() {
+        let read = |text| duration(text, Duration::from_millis(1), Duration::from_secs(60));
+        assert_eq!(read("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(read("0.5s"), Ok(Duration::from_millis(500)));
+        assert_eq!(read("1m"), Ok(Duration::from_secs(60)));
+        for bad in ["5", "", "s", "5 s", "-1s", "2m", "NaNs", "infs", "0s", "5h"] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_an_ip_and_a_port() {
+        assert_eq!(address("localhost:1"), address("127.0.0.1:1"));
+        assert!(address("[::1]:50051").is_ok() && address("0.0.0.0:0").is_ok());
+        for bad in ["50051", ":50051", "example.com:1", "127.0.0.1", "127.0.0.1:65536"] {
+            assert!(address(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes. Everything else is
+//! a 404 in JSON. It answers from the first moment on, whatever the database does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::listen::Listener;
+use crate::readiness::Stage;
+
+/// Connections at once: probes are few.
+pub(crate) const CONNECTIONS: usize = 256;
+/// For a request's headers, and for a connection that is kept open between two.
+const HEADERS: Duration = Duration::from_secs(5);
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(listener: Arc<Listener>, stage: watch::Receiver<Stage>) {
+    let service = TowerToHyperService::new(router(stage));
+    let mut connections = JoinSet::new();
+    while let Some(stream) = listener.accept().await {
+        // What has ended is taken out, so that the set stays as small as the connections are few.
+        while connections.try_join_next().is_some() {}
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(16 * 1024);
+        connections.spawn(http.serve_connection(TokioIo::new(stream), service.clone()));
+    }
+}
+
+fn router(stage: watch::Receiver<Stage>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
+        .route("/readyz", get(readyz))
+        .fallback(|| async { (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))) })
+        .with_state(stage)
+}
+
+async fn readyz(State(stage): State<watch::Receiver<Stage>>) -> Response {
+    let stage = stage.borrow().clone();
+    match stage {
+        Stage::Ready => Json(json!({ "status": "ready" })).into_response(),
+        Stage::Starting(reason) => not_ready("starting", &reason),
+        Stage::Draining => not_ready("draining", "it finishes what it has, and ends"),
+    }
+}
+
+fn not_ready(status: &str, reason: &str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": status, "reason": reason }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn get(stage: Stage, path: &str) -> String {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener = Arc::new(Listener::bind(address, 1).await.unwrap());
+        let (_stage, watching) = watch::channel(stage);
+        let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::select! {
+            () = serve(listener, watching) => unreachable!("it serves until it is dropped"),
+            read = client.read_to_string(&mut answer) => drop(read.unwrap()),
+        }
+        answer
+    }
+
+    #[tokio::test]
+    async fn readiness_says_what_it_waits_for() {
+        let waiting = get(Stage::Starting("the database does not answer".into()), "/readyz").await;
+        assert!(
+            waiting.starts_with("HTTP/1.1 503") && waiting.contains("the database does not answer"),
+            "{waiting}"
+        );
+        assert!(get(Stage::Ready, "/readyz").await.starts_with("HTTP/1.1 200"));
+        assert!(get(Stage::Draining, "/readyz").await.starts_with("HTTP/1.1 503"));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_not_ready_is_alive() {
+        assert!(get(Stage::Starting(String::new()), "/livez").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_not_found_in_json() {
+        let other = get(Stage::Ready, "/").await;
+        assert!(other.starts_with("HTTP/1.1 404") && other.contains("application/json"), "{other}");
+    }
+}

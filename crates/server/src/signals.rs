@@ -1,0 +1,17 @@
+//! What ends the process: SIGTERM from whoever runs it, SIGINT from whoever typed.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Returns at the first of the two. Where they can't be listened to, it never does, and they do what the
+/// system does by default.
+pub async fn end() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

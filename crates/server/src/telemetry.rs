@@ -1,0 +1,37 @@
+//! What is logged, and where to: standard error, text for people or JSON for programs. Libraries never log
+//! more than `info`, whatever is asked for, since below that they show what is on the wire.
+
+mod writer;
+
+use std::io::IsTerminal as _;
+
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt;
+use tracing_subscriber::prelude::*;
+
+pub use writer::Flush;
+
+use crate::settings::{Log, LogFormat};
+use writer::Lines;
+
+/// Starts logging for the whole process; what is returned writes out the rest when it is dropped.
+#[must_use]
+pub fn start(log: &Log) -> Flush {
+    let (lines, flush) = Lines::to(std::io::stderr());
+    let filter = EnvFilter::builder().parse_lossy(&log.directives);
+    let ours_or_coarse =
+        filter_fn(|meta| meta.target().starts_with("latchkey") || *meta.level() <= Level::INFO);
+    let terminal = std::io::stderr().is_terminal();
+    let format = log.format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+    let registry = tracing_subscriber::registry().with(filter).with(ours_or_coarse);
+    let started = match format {
+        LogFormat::Text => registry.with(fmt::layer().with_ansi(terminal).with_writer(lines)).try_init(),
+        LogFormat::Json => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(lines)).try_init()
+        }
+    };
+    // Whoever embeds this may log already; then theirs is the log.
+    drop(started);
+    flush
+}
