@@ -19,7 +19,7 @@ use latchkey_core::route::Routes;
 use toml::de::DeTable;
 
 use crate::answer::{Denials, Removals};
-use crate::error::{DocumentError, Errors};
+use crate::error::Errors;
 use crate::profile::{Customs, Profile};
 use crate::read::RequestIds;
 use crate::reader::{Reader, Section};
@@ -27,19 +27,12 @@ use crate::reader::{Reader, Section};
 /// The longest document.
 const LONGEST: usize = 1024 * 1024;
 
-/// The most segments of a dotted name; deeper tables are no part of the format.
-const DEEPEST: usize = 16;
-
 /// Parses, validates and compiles.
 pub(crate) fn compile(text: &str, version: u64) -> Result<Profile, Errors> {
     let reader = Reader::new(text);
     if text.len() > LONGEST {
         reader.refuse_at(0, "", format!("the document has {} bytes; {LONGEST} are the most", text.len()));
         reader.finish()?;
-    }
-    if let Some(line) = too_deep(text) {
-        let message = format!("a name of more than {DEEPEST} parts is no part of the format");
-        return Err(Errors(vec![DocumentError { line, column: 1, field: String::new(), message }]));
     }
     let (table, syntax) = DeTable::parse_recoverable(text);
     for error in &syntax {
@@ -52,16 +45,6 @@ pub(crate) fn compile(text: &str, version: u64) -> Result<Profile, Errors> {
     let table = table.into_inner();
     let profile = profile(reader.root(&table), version);
     reader.finish().map(|()| profile)
-}
-
-/// The line of a name with very many dots: each is a table inside a table, and the parser would nest them all.
-fn too_deep(text: &str) -> Option<usize> {
-    let name = |line: &str| {
-        let line = line.trim_start();
-        let end = line.find(['=', '"', '\'', '#', ' ']).unwrap_or(line.len());
-        line[..end].matches('.').count()
-    };
-    text.lines().position(|line| name(line) > DEEPEST).map(|place| place + 1)
 }
 
 fn profile(mut root: Section<'_>, version: u64) -> Profile {

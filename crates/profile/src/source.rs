@@ -109,6 +109,3 @@ pub(crate) fn is_token(text: &str) -> bool {
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"&=#?%+".contains(&b))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,88 @@
+//! Choosing among many products.
+
+use std::sync::Arc;
+
+use latchkey_core::ports::Policies;
+use latchkey_profile::{Catalog, Profile, Request};
+
+use crate::support::{profile, request};
+
+fn product(name: &str, hosts: &[&str]) -> Profile {
+    let hosts: String = hosts.iter().map(|host| format!("[[hosts]]\nhost = \"{host}\"\n")).collect();
+    profile(&format!(
+        "name = \"{name}\"\n{hosts}[credential]\nsources = [\"header:x-api-key\"]\n\
+         [[kinds]]\nname = \"secret\"\nprefix = \"{name}_\"\nsecret = \"hex:16\""
+    ))
+}
+
+fn chosen(catalog: &Catalog, request: &Request<'_>) -> Option<String> {
+    catalog.choose(request).map(|p: Arc<Profile>| p.name().to_owned())
+}
+
+fn key(name: &str) -> String {
+    format!("{name}_{}", "a1".repeat(16))
+}
+
+#[test]
+fn the_only_profile_judges_everything() {
+    let catalog = Catalog::new();
+    assert_eq!(chosen(&catalog, &request("/", &[])), None);
+    catalog.replace_all(vec![product("a", &["a.dev"])]);
+    assert_eq!(chosen(&catalog, &request("/", &[])).as_deref(), Some("a"));
+}
+
+#[test]
+fn an_exact_host_outweighs_a_wildcard_and_that_everything_else() {
+    let catalog = Catalog::new();
+    let names = ["a", "b", "c"];
+    catalog.replace_all(vec![
+        product("a", &["*"]),
+        product("b", &["*.x.dev"]),
+        product("c", &["api.x.dev", "*.deep.x.dev"]),
+        product("d", &[]),
+    ]);
+    for (host, place) in [("API.x.dev:80", 2), ("www.x.dev", 1), ("q.deep.x.dev", 2), ("x.dev", 0), ("", 0)] {
+        let mut request = request("/", &[]);
+        request.host = host;
+        assert_eq!(chosen(&catalog, &request).as_deref(), Some(names[place]), "{host}");
+    }
+}
+
+#[test]
+fn envoys_route_names_the_profile_or_nobody_judges() {
+    let catalog = Catalog::new();
+    catalog.replace_all(vec![product("a", &["*"]), product("b", &[])]);
+    for (name, expected) in [("b", Some("b")), ("z", None), ("", None)] {
+        let mut request = request("/", &[]);
+        request.context.push(("profile", name));
+        assert_eq!(chosen(&catalog, &request).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn among_profiles_without_hosts_the_keys_form_decides() {
+    let catalog = Catalog::new();
+    catalog.replace_all(vec![product("a", &[]), product("b", &[]), product("c", &["c.dev"])]);
+    let with = |key: &str| chosen(&catalog, &request("/", &[("x-api-key", key)]));
+    assert_eq!(with(&key("b")).as_deref(), Some("b"));
+    // A profile with hosts does not judge what goes elsewhere.
+    assert_eq!(with(&key("c")), None);
+    assert_eq!(with("b_short"), None);
+    assert_eq!(chosen(&catalog, &request("/", &[])), None);
+}
+
+#[test]
+fn a_new_catalogue_takes_the_place_of_the_old_one() {
+    let catalog = Catalog::new();
+    catalog.replace_all(vec![product("a", &[])]);
+    assert!(catalog.recognises(&key("a")) && Policies::named(&catalog, "a").is_some());
+    catalog.replace_all(vec![product("b", &[])]);
+    assert!(!catalog.recognises(&key("a")) && catalog.named("a").is_none() && catalog.named("b").is_some());
+}
+
+#[test]
+fn a_request_nobody_judges_has_an_identifier_too() {
+    let catalog = Catalog::new();
+    assert_eq!(catalog.request_id(&request("/", &[("x-request-id", "id-1")])), "id-1");
+    assert_eq!(catalog.request_id(&request("/", &[])).len(), 10);
+}

@@ -1,0 +1,97 @@
+//! What a document says, and what holds where it says nothing.
+
+use std::time::Duration;
+
+use latchkey_core::limit::{Algorithm, Per, When};
+use latchkey_core::policy::Unmatched;
+use latchkey_profile::Profile;
+
+use crate::support::profile;
+
+/// Every section of the format at once.
+const EXAMPLE: &str = include_str!("../fixtures/example.toml");
+
+#[test]
+fn a_name_alone_is_a_document() {
+    let policy = profile("name = \"p\"").policy;
+    assert!(policy.accepts.key && policy.accepts.jwt && !policy.tenant_required);
+    assert_eq!(policy.unmatched, Unmatched::Deny);
+    assert!(policy.kinds.is_empty() && policy.environments.is_empty() && policy.classes.fallback().is_none());
+}
+
+#[test]
+fn the_example_of_the_format_is_a_document() {
+    let profile = profile(EXAMPLE);
+    let policy = &profile.policy;
+    assert_eq!((profile.name(), policy.version), ("paykore", 1));
+    assert_eq!(policy.environments, [Box::from("live"), Box::from("test")]);
+    let (_, route) = policy.routes.find("POST", "/v1/merchants/m1/payments").unwrap();
+    assert_eq!(policy.scopes.names(&route.scopes).collect::<Vec<_>>(), ["payments.create"]);
+    let rules = policy.classes.rules(route.class.unwrap());
+    assert_eq!((rules[0].limit.tokens, rules[0].limit.burst), (5000, 500));
+    assert_eq!(
+        (rules[0].per, rules[0].algorithm, rules[0].when),
+        (Per::Key, Algorithm::TokenBucket, When::Allowed)
+    );
+    let tokens = profile.tokens().unwrap();
+    assert_eq!(
+        (tokens.ttl, tokens.refresh_ttl),
+        (Duration::from_secs(3600), Duration::from_secs(30 * 86_400))
+    );
+    assert!(profile.role("admin").is_some() && profile.role("guest").is_none());
+}
+
+#[test]
+fn the_only_kind_is_the_default_and_can_be_granted_everything() {
+    let policy = profile(
+        "name = \"p\"\n[[scopes]]\nname = \"a\"\n[[scopes]]\nname = \"b\"\n[[kinds]]\nname = \"k\"\nprefix = \"\"",
+    )
+    .policy;
+    let kind = policy.default_kind().unwrap();
+    assert_eq!((&kind.most, &kind.default_scopes), (&policy.scopes.all(), &policy.scopes.all()));
+    assert!(kind.fits(&"a".repeat(43)));
+}
+
+#[test]
+fn default_scopes_are_what_a_kind_can_have_where_none_are_named() {
+    let document = "name = \"p\"\n[[scopes]]\nname = \"a\"\naliases = [\"x\"]\n[[scopes]]\nname = \"b\"\n\
+                    [[kinds]]\nname = \"k\"\nprefix = \"k_\"\nscopes = [\"x\"]\n";
+    let policy = profile(document).policy;
+    let a = policy.scopes.known(&["a"]);
+    assert_eq!((&policy.kinds[0].most, &policy.kinds[0].default_scopes), (&a, &a));
+    let outside = format!("{document}default_scopes = [\"b\"]");
+    assert!(
+        Profile::compile(&outside, 1).unwrap_err().to_string().contains("not among the kind's own scopes")
+    );
+}
+
+#[test]
+fn limits_are_kept_bucket_by_bucket() {
+    let policy = profile(
+        r#"
+        name = "p"
+        [rate_limits]
+        default = [
+            { per = "tenant", rate = "10/10s" },
+            { per = "key", rate = "5/min", algorithm = "fixed_window" },
+            { per = "ip", rate = "3/h", when = "unauthenticated" },
+        ]
+        [[plans]]
+        name = "big"
+        rate_limits = { default = [{ per = "tenant", rate = "100/s", burst = 7 }] }
+        "#,
+    )
+    .policy;
+    let rules = policy.classes.rules(policy.classes.fallback().unwrap());
+    assert_eq!((rules[0].per, rules[0].limit.tokens, rules[0].limit.period.as_secs()), (Per::Tenant, 10, 10));
+    assert_eq!(rules[1].algorithm, Algorithm::FixedWindow);
+    assert_eq!((rules[2].per, rules[2].when), (Per::Ip, When::Unauthenticated));
+    assert_eq!(policy.plans["big"].0["default"][0].limit.burst, 7);
+}
+
+#[test]
+fn a_hundred_thousand_lines_compile() {
+    let routes: String = (0..20_000).map(|n| format!("[[routes]]\npath = \"/v1/r{n}/{{id}}\"\n")).collect();
+    let policy = profile(&format!("name = \"p\"\n{routes}")).policy;
+    assert_eq!(policy.routes.find("GET", "/v1/r19999/x").map(|(n, _)| n), Some(19_999));
+}

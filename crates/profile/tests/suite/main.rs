@@ -1,0 +1,14 @@
+//! The room from outside: documents in, readings and answers out.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod answers;
+mod catalog;
+mod documents;
+mod mistakes;
+mod paykore;
+mod products;
+mod properties;
+mod requests;
+mod support;
+mod templates;

@@ -1,0 +1,93 @@
+//! Four more products, each with its own ways, by documents alone.
+
+use latchkey_core::access::{Presented, Target};
+use latchkey_core::decision::Seen;
+use latchkey_core::limit::Per;
+use latchkey_core::reason::Reason;
+use latchkey_profile::Algorithm;
+
+use crate::support::{denied, level, profile, request};
+
+#[test]
+fn luxcore_takes_the_environment_from_the_key_and_knows_aliases() {
+    let profile = profile(include_str!("../fixtures/luxcore.toml"));
+    let policy = &profile.policy;
+    assert_eq!(profile.read(&request("/v1/payments", &[])).access.environment, Target::Any);
+    assert_eq!(policy.environments, [Box::from("production"), Box::from("test")]);
+    assert_eq!(policy.scopes.find("payments.view"), policy.scopes.find("payments.read"));
+    let class = |method, path| policy.routes.find(method, path).and_then(|(_, route)| route.class);
+    let limit = |class| policy.classes.rules(class)[0].limit;
+    let creation = limit(class("POST", "/v1/payments").unwrap());
+    assert_eq!((creation.tokens, creation.burst), (5000, 500));
+    assert_eq!(class("GET", "/v1/payments/1"), None);
+    assert_eq!(limit(policy.classes.fallback().unwrap()).burst, 100);
+}
+
+#[test]
+fn lumen_shows_publishable_keys_again_and_secret_ones_never() {
+    let policy = profile(include_str!("../fixtures/lumen.toml")).policy;
+    let secret = policy.default_kind().unwrap();
+    let publishable = policy.kind("publishable").unwrap();
+    assert!(publishable.retrievable && !secret.retrievable);
+    assert_eq!(policy.scopes.names(&publishable.most).collect::<Vec<_>>(), ["pricing.read"]);
+    assert_eq!(secret.prefixes.of("test"), Some("lum_sk_test_"));
+}
+
+#[test]
+fn auxvault_wants_a_tenant_and_finds_keys_in_bodies() {
+    let profile = profile(include_str!("../fixtures/auxvault.toml"));
+    let mut request = request("/api/v1/public/transaction", &[("x-merchant-id", "m-1")]);
+    request.body = Some(br#"{"Amount":125.00,"apiKey":"lv_erp_x"}"#);
+    let access = profile.read(&request).access;
+    assert!(access.credential == Presented::Value("lv_erp_x") && access.tenant.is_none());
+    assert_eq!(access.resource.as_slice(), [("merchant", "m-1")]);
+    assert!(profile.policy.tenant_required);
+    assert_eq!(
+        profile.policy.kind("processing").unwrap().bindings,
+        [Box::from("merchant"), Box::from("gateway")]
+    );
+    assert_eq!(profile.tokens().unwrap().algorithm, Algorithm::Hs256);
+}
+
+#[test]
+fn auxvault_has_two_shapes_of_error() {
+    let profile = profile(include_str!("../fixtures/auxvault.toml"));
+    for (reason, body) in [
+        (
+            Reason::MissingCredential,
+            r#"{"success":false,"error":"API key required","message":"Please provide a valid API key in the x-api-key header or request body"}"#,
+        ),
+        (
+            Reason::TenantRequired,
+            r#"{"success":false,"error":{"code":"TENANT_REQUIRED","message":"X-Tenant-ID header is required"}}"#,
+        ),
+        (
+            Reason::Revoked,
+            r#"{"success":false,"error":"Invalid API key","message":"The provided API key is invalid or has been deactivated"}"#,
+        ),
+    ] {
+        let (status, _, found) = denied(&profile, reason, &Seen::default());
+        assert_eq!((status, found.as_str()), (401, body));
+    }
+}
+
+#[test]
+fn luxor_takes_the_bare_key_and_counts_in_two_buckets() {
+    let profile = profile(include_str!("../fixtures/luxor.toml"));
+    let bare = request("/api/v1/workspace", &[("authorization", "lxk.abc")]);
+    assert!(profile.read(&bare).access.credential == Presented::Value("lxk.abc"));
+    let schemed = request("/api/v1/workspace", &[("authorization", "Bearer lxk.abc")]);
+    assert!(profile.read(&schemed).access.credential == Presented::Unreadable);
+    let rules = profile.policy.classes.rules(profile.policy.classes.fallback().unwrap());
+    assert_eq!(rules.iter().map(|r| r.per).collect::<Vec<_>>(), [Per::Tenant, Per::Key]);
+}
+
+#[test]
+fn luxor_says_what_is_wrong_in_its_own_shape() {
+    let profile = profile(include_str!("../fixtures/luxor.toml"));
+    let mut limited = Seen::default();
+    limited.levels.push(level());
+    let (status, _, body) = denied(&profile, Reason::RateLimited, &limited);
+    let expected = r#"{"error":{"code":"rate_limited","message":"Too many requests."}}"#;
+    assert_eq!((status, body.as_str()), (429, expected));
+}

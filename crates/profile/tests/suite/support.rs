@@ -1,0 +1,115 @@
+//! What the tests build on: requests, keys and what a gate would have seen of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::decision::{Denial, Principal, Seen, Standing};
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::limit::{BucketId, Level, Overrides, Per};
+use latchkey_core::policy::Policy;
+use latchkey_core::reason::Reason;
+use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_profile::{Facts, Header, Profile, Request};
+use uuid::Uuid;
+
+/// 2024-06-01T00:00:00Z.
+pub(crate) const NOW: Timestamp = Timestamp(1_717_200_000_000);
+
+/// A profile, which must compile.
+pub(crate) fn profile(document: &str) -> Profile {
+    Profile::compile(document, 1).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// A request with these headers.
+pub(crate) fn request<'a>(path: &'a str, headers: &[(&'a str, &'a str)]) -> Request<'a> {
+    let header = |(name, value): &(&'a str, &'a str)| Header { name, value: value.as_bytes() };
+    Request {
+        method: "GET",
+        path,
+        host: "api.example.dev",
+        headers: headers.iter().map(header).collect(),
+        ..Request::default()
+    }
+}
+
+/// A key of a kind in an environment, granted everything.
+pub(crate) fn key(kind: &str, environment: &str) -> KeyRecord {
+    KeyRecord {
+        id: KeyId(Uuid::from_u128(7)),
+        tenant: TenantId(Uuid::from_u128(9)),
+        hash: KeyHash([0; 32]),
+        name: "worker \"7\"".into(),
+        kind: kind.into(),
+        environment: environment.into(),
+        prefix: "sk_".into(),
+        hint: "abcd".into(),
+        scopes: vec!["payments.create".into(), "payments.read".into()],
+        bindings: BTreeMap::from([("merchant".into(), "m-1".into())]),
+        networks: vec![],
+        limits: Overrides::default(),
+        metadata: BTreeMap::from([("team".into(), "blue\r\nx-admin: 1".into())]),
+        life: KeyLife::Active,
+        created: NOW,
+        created_by: "key_0".into(),
+        // 2025-01-01T00:00:00Z
+        expires: Some(Timestamp(1_735_689_600_000)),
+        rotated_from: None,
+        rotated_to: None,
+        sealed: None,
+        last_used: None,
+        revision: 1,
+    }
+}
+
+/// A tenant on a plan.
+pub(crate) fn tenant(plan: Option<&str>) -> TenantRecord {
+    TenantRecord {
+        id: TenantId(Uuid::from_u128(9)),
+        slug: "acme".into(),
+        display_name: "Acme".into(),
+        profile: "paykore".into(),
+        plan: plan.map(Into::into),
+        suspended: false,
+        created: NOW,
+        limits: Overrides::default(),
+        revision: 1,
+    }
+}
+
+/// What a gate saw of a key that it recognised.
+pub(crate) fn seen(policy: &Arc<Policy>, key: KeyRecord) -> Seen {
+    let granted = policy.scopes.known(&key.scopes);
+    let standing = Standing { record: key, granted, version: policy.version };
+    let principal = Principal { tenant: Arc::new(tenant(None)), key: Arc::new(standing) };
+    Seen { principal: Some(principal), policy: Some(policy.clone()), ..Seen::default() }
+}
+
+/// A bucket of 300 with 247 left, full again in a minute, with room in 11.2 seconds.
+pub(crate) fn level() -> Level {
+    let bucket = BucketId { per: Per::Key, subject: 7, class: 0, place: 0 };
+    Level {
+        bucket,
+        limit: 300,
+        remaining: 247,
+        reset: Duration::from_millis(59_001),
+        retry: Duration::from_millis(11_200),
+    }
+}
+
+/// What the client of a denied request gets: status, headers and body.
+pub(crate) fn denied(profile: &Profile, reason: Reason, seen: &Seen) -> (u16, Vec<(String, String)>, String) {
+    let request = request("/v1/wallets", &[("x-request-id", "id-1")]);
+    let reading = profile.read(&request);
+    let facts = Facts::new(seen, &request, &reading, NOW);
+    let refused = profile.deny(&Denial::plain(reason), &facts);
+    let headers = refused.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    (refused.status, headers, refused.body)
+}
+
+/// The value of a header among others.
+pub(crate) fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
+    headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+}

@@ -1,0 +1,138 @@
+//! Templates: filters, escaping, and values that would rather be something else.
+
+use latchkey_core::decision::{Denial, Seen};
+use latchkey_core::reason::Reason;
+use latchkey_profile::{Facts, Profile};
+
+use crate::support::{NOW, denied, header, key, level, profile, request, seen};
+
+fn with_body(content_type: &str, body: &str) -> Profile {
+    profile(&format!(
+        "name = \"p\"\n[[scopes]]\nname = \"payments.create\"\n[[scopes]]\nname = \"payments.read\"\n\
+         [[denials]]\nheaders = {{ content-type = \"{content_type}\" }}\nbody = '''{body}'''"
+    ))
+}
+
+/// What a body comes out as for a known key.
+fn body(content_type: &str, body: &str) -> String {
+    let profile = with_body(content_type, body);
+    let mut seen = seen(&profile.policy, key("secret", "live"));
+    seen.levels.push(level());
+    seen.missing = profile.policy.scopes.known(&["payments.read"]);
+    seen.unknown = vec!["payments.fly".into()];
+    denied(&profile, Reason::InsufficientScope, &seen).2
+}
+
+fn plain(text: &str) -> String {
+    body("text/plain", text)
+}
+
+#[test]
+fn every_name_has_a_value() {
+    for (name, value) in [
+        ("request_id", "id-1"),
+        ("reason", "INSUFFICIENT_SCOPE"),
+        ("message", "The credential lacks a scope that is needed here."),
+        ("environment", "live"),
+        ("tenant.id", "00000000-0000-0000-0000-000000000009"),
+        ("tenant.slug", "acme"),
+        ("subject.type", "key"),
+        ("subject.id", "key_00000000000000000000000000000007"),
+        ("subject.name", "worker \"7\""),
+        ("key.kind", "secret"),
+        ("key.expire_date", "2025-01-01"),
+        ("scopes", "payments.create payments.read"),
+        ("missing_scopes", "payments.read payments.fly"),
+        ("bindings.merchant", "m-1"),
+        ("bindings.shop", ""),
+        ("route.path", ""),
+        ("rate_limit.bucket", "key/"),
+        ("rate_limit.limit", "300"),
+        ("rate_limit.remaining", "247"),
+        ("rate_limit.reset", "1717200060"),
+        ("rate_limit.retry_after", "12"),
+    ] {
+        assert_eq!(plain(&format!("{{{{ {name} }}}}")), value, "{name}");
+    }
+}
+
+#[test]
+fn filters_are_jinjas() {
+    for (template, value) in [
+        ("{{ tenant.slug | upper }}", "ACME"),
+        ("{{tenant.slug|capitalize}}", "Acme"),
+        ("{{ environment | upper | lower }}", "live"),
+        ("{{ bindings.none | default(\"x y\") | upper }}", "X Y"),
+        ("{{ bindings.merchant | default('x') }}", "m-1"),
+        ("{{ scopes | join(\", \") }}", "payments.create, payments.read"),
+        ("{{ scopes | replace(\"payments.\", \"\") }}", "create read"),
+        ("{{ subject.id | truncate(5) }}", "key_0"),
+        ("{{ subject.name | urlencode }}", "worker%20%227%22"),
+        ("{{ subject.name | json }}", r#""worker \"7\"""#),
+        ("{{ scopes | json }}", r#"["payments.create","payments.read"]"#),
+        ("{{ \"  a }} b\\\" \" | trim }}", "a }} b\""),
+        ("{{ \"{{\" }} x }}", "{{ x }}"),
+        ("{a}}", "{a}}"),
+    ] {
+        assert_eq!(plain(template), value, "{template}");
+    }
+}
+
+#[test]
+fn values_are_escaped_for_where_they_land() {
+    let template = "{{ subject.name }}|{{ subject.name | json }}|{{ metadata.team }}";
+    for (content_type, value) in [
+        ("application/json; charset=utf-8", r#"worker \"7\"|"worker \"7\""|blue\r\nx-admin: 1"#),
+        ("application/vnd.x+json", r#"worker \"7\"|"worker \"7\""|blue\r\nx-admin: 1"#),
+        ("text/html", r"worker &quot;7&quot;|&quot;worker \&quot;7\&quot;&quot;|bluex-admin: 1"),
+        ("text/plain", r#"worker "7"|"worker \"7\""|bluex-admin: 1"#),
+    ] {
+        assert_eq!(body(content_type, template), value, "{content_type}");
+    }
+}
+
+#[test]
+fn a_value_is_never_read_as_a_template() {
+    let profile = with_body("text/plain", "{{ subject.name }}");
+    let mut record = key("secret", "live");
+    record.name = "{{ tenant.slug }}\u{1b}[2J\u{9b}1m".into();
+    let seen = seen(&profile.policy, record);
+    assert_eq!(denied(&profile, Reason::Expired, &seen).2, "{{ tenant.slug }}[2J1m");
+}
+
+#[test]
+fn control_characters_never_reach_a_header() {
+    let profile = profile("name = \"p\"\n[response_headers]\nx-name = \"{{ subject.name }}\"");
+    for (name, value) in [
+        ("a\r\nx-admin: 1", None),
+        ("a\0b", None),
+        ("a\u{1b}[2J", None),
+        ("a\u{7f}", None),
+        (" ", None),
+        (" Zoé ", Some("Zoé")),
+    ] {
+        let mut record = key("secret", "live");
+        record.name = name.into();
+        let (_, headers, _) = denied(&profile, Reason::Expired, &seen(&profile.policy, record));
+        assert_eq!(header(&headers, "x-name"), value, "{name:?}");
+    }
+}
+
+#[test]
+fn the_bucket_is_named_by_owner_and_class() {
+    let profile = profile(
+        "name = \"p\"\n[response_headers]\nx-bucket = \"{{ rate_limit.bucket }}\"\n[rate_limits]\n\
+         slow = [{ per = \"tenant\", rate = \"5/s\", burst = 9 }]",
+    );
+    let mut request = request("/", &[]);
+    let bucket = |request: &latchkey_profile::Request<'_>| {
+        let reading = profile.read(request);
+        let seen = Seen::default();
+        let facts = Facts::new(&seen, request, &reading, NOW);
+        let refused = profile.deny(&Denial::plain(Reason::Revoked), &facts);
+        refused.headers.iter().find(|(name, _)| *name == "x-bucket").map(|(_, value)| value.clone())
+    };
+    assert_eq!(bucket(&request), None);
+    request.context.push(("rate_class", "slow"));
+    assert_eq!(bucket(&request).as_deref(), Some("tenant/slow"));
+}
