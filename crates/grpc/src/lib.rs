@@ -1,1 +1,72 @@
-//! Room under construction.
+//! The door: messages of Envoy's and of our own contract into questions for the law, and its answers into
+//! messages. No rule lives here and no store is known; what a caller may do is decided behind it.
+
+pub mod calls;
+mod convert;
+mod deadline;
+mod door;
+mod ext_authz;
+mod fate;
+mod manage;
+mod native;
+mod planned;
+mod trace;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use latchkey_core::gate::Gate;
+use latchkey_core::manage::Registrar;
+use latchkey_core::ports::Limiter;
+use latchkey_core::time::Clock;
+use latchkey_profile::Catalog;
+use latchkey_proto::v1::audit_service_server::AuditServiceServer;
+use latchkey_proto::v1::check_service_server::CheckServiceServer;
+use latchkey_proto::v1::key_service_server::KeyServiceServer;
+use latchkey_proto::v1::profile_service_server::ProfileServiceServer;
+use latchkey_proto::v1::tenant_service_server::TenantServiceServer;
+use latchkey_proto::v1::token_service_server::TokenServiceServer;
+use tonic::service::Routes;
+
+use self::door::Door;
+use self::ext_authz::Authorization;
+use self::manage::Desk;
+use self::native::Checks;
+use self::planned::Planned;
+
+/// What the services work with.
+pub struct Services<L> {
+    /// Decides.
+    pub gate: Arc<Gate<L>>,
+    /// Carries out management calls.
+    pub registrar: Arc<Registrar>,
+    /// The profiles in force.
+    pub catalog: Arc<Catalog>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Whether calls can be answered yet; until then, all are UNAVAILABLE.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// Every service of the contract, behind the door. Reflection and health are added by whoever serves.
+#[must_use]
+pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
+    let Services { gate, registrar, catalog, clock, ready } = services;
+    let desk = Desk {
+        gate: Arc::clone(&gate),
+        registrar,
+        clock: Arc::clone(&clock),
+        catalog: Arc::clone(&catalog),
+    };
+    let envoy = Authorization::new(Arc::clone(&gate), Arc::clone(&catalog), Arc::clone(&clock));
+    let checks = CheckServiceServer::new(Checks::new(gate, catalog, clock));
+    let planned = (Planned::<AuditServiceServer<()>>::new(), Planned::<TokenServiceServer<()>>::new());
+    Routes::new(Door::before(envoy, &ready))
+        .add_service(Door::before(checks, &ready))
+        .add_service(Door::before(KeyServiceServer::new(desk.clone()), &ready))
+        .add_service(Door::before(TenantServiceServer::new(desk.clone()), &ready))
+        .add_service(Door::before(ProfileServiceServer::new(desk), &ready))
+        .add_service(Door::before(planned.0, &ready))
+        .add_service(Door::before(planned.1, &ready))
+}

@@ -1,0 +1,190 @@
+//! Keys: what is asked about them, and what is shown of them. A record is shown without its hash, and with
+//! its value only where the call is there to read it.
+
+use latchkey_core::limit::{Limit, Overrides, Per, ceil_seconds};
+use latchkey_core::manage::{CreateKey, Expiry, ImportKey, ImportSecret, ListKeys, UpdateKey};
+use latchkey_core::record::{KeyLife, KeyRecord, KeyState};
+use latchkey_core::secret::PlainKey;
+use latchkey_core::time::Timestamp;
+use latchkey_proto::v1;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::time::{duration, moment, stamp};
+use super::{Wrong, ordered, unordered};
+
+/// What a key is to be.
+pub(crate) fn create(ask: v1::CreateKeyRequest, within: &str, wrong: &mut Wrong) -> CreateKey {
+    use v1::create_key_request::Expiry::{ExpireTime, Ttl};
+    let expiry = match ask.expiry {
+        None => None,
+        Some(ExpireTime(at)) => moment(&format!("{within}expire_time"), Some(at), wrong).map(Expiry::At),
+        Some(Ttl(ttl)) => duration(&format!("{within}ttl"), Some(ttl), wrong).map(Expiry::After),
+    };
+    CreateKey {
+        tenant: ask.tenant,
+        name: ask.name,
+        kind: ask.kind,
+        environment: ask.environment,
+        scopes: ask.scopes,
+        bindings: ordered(ask.bindings),
+        expiry,
+        allowed_networks: ask.allowed_networks,
+        rate_limits: ordered(ask.rate_limits),
+        metadata: ordered(ask.metadata),
+        idempotency_key: ask.idempotency_key,
+    }
+}
+
+/// Which keys to list.
+pub(crate) fn list(ask: v1::ListKeysRequest, wrong: &mut Wrong) -> ListKeys {
+    let state = match v1::KeyState::try_from(ask.state) {
+        Ok(v1::KeyState::Unspecified) => None,
+        Ok(v1::KeyState::Active) => Some(KeyState::Active),
+        Ok(v1::KeyState::Expired) => Some(KeyState::Expired),
+        Ok(v1::KeyState::Revoked) => Some(KeyState::Revoked),
+        Ok(v1::KeyState::Disabled) => Some(KeyState::Disabled),
+        Err(_) => {
+            wrong.with("state", format!("{} is no state of a key", ask.state));
+            None
+        }
+    };
+    ListKeys {
+        tenant: ask.tenant,
+        page_size: ask.page_size,
+        page_token: ask.page_token,
+        kind: ask.kind,
+        environment: ask.environment,
+        state,
+        bindings: ordered(ask.bindings),
+    }
+}
+
+/// What to change of a key.
+pub(crate) fn update(ask: v1::UpdateKeyRequest, wrong: &mut Wrong) -> UpdateKey {
+    let key = ask.key.unwrap_or_default();
+    if key.id.is_empty() {
+        wrong.with("key.id", "is needed");
+    }
+    UpdateKey {
+        id: key.id,
+        fields: ask.update_mask.unwrap_or_default().paths,
+        name: key.name,
+        scopes: key.scopes,
+        allowed_networks: key.allowed_networks,
+        rate_limits: ordered(key.rate_limits),
+        metadata: ordered(key.metadata),
+        expires: moment("key.expire_time", key.expire_time, wrong),
+        disabled: key.disabled,
+    }
+}
+
+/// A key from another system.
+pub(crate) fn import((n, ask): (usize, v1::ImportedKey), wrong: &mut Wrong) -> ImportKey {
+    use v1::imported_key::Secret;
+    let secret = ask.secret.map(|secret| match secret {
+        Secret::Value(value) => ImportSecret::Value(PlainKey::new(value)),
+        Secret::Sha256(hash) => ImportSecret::Hash(hash),
+    });
+    let key = create(ask.key.unwrap_or_default(), &format!("keys[{n}].key."), wrong);
+    let created = moment(&format!("keys[{n}].create_time"), ask.create_time, wrong);
+    ImportKey { secret, key, created }
+}
+
+/// A key as it may be shown, at a moment.
+pub(crate) fn show(key: &KeyRecord, now: Timestamp) -> v1::Key {
+    let (revoke_time, revoke_reason) = match &key.life {
+        KeyLife::Revoked { at, reason } => (Some(stamp(*at)), reason.clone()),
+        KeyLife::Active | KeyLife::Disabled => (None, String::new()),
+    };
+    v1::Key {
+        id: key.id.to_string(),
+        tenant_id: key.tenant.to_string(),
+        name: key.name.clone(),
+        kind: key.kind.to_string(),
+        environment: key.environment.to_string(),
+        prefix: key.prefix.to_string(),
+        hint: key.hint.to_string(),
+        scopes: key.scopes.iter().map(ToString::to_string).collect(),
+        bindings: unordered(&key.bindings),
+        allowed_networks: key.networks.iter().map(ToString::to_string).collect(),
+        rate_limits: own_limits(&key.limits),
+        metadata: unordered(&key.metadata),
+        state: state(key.state(now)).into(),
+        create_time: Some(stamp(key.created)),
+        expire_time: key.expires.map(stamp),
+        revoke_time,
+        revoke_reason,
+        last_use_time: key.last_used.map(stamp),
+        created_by: key.created_by.clone(),
+        value: String::new(),
+        rotated_from: key.rotated_from.map(|id| id.to_string()).unwrap_or_default(),
+        rotated_to: key.rotated_to.map(|id| id.to_string()).unwrap_or_default(),
+        disabled: key.life == KeyLife::Disabled,
+    }
+}
+
+fn state(state: KeyState) -> v1::KeyState {
+    match state {
+        KeyState::Active => v1::KeyState::Active,
+        KeyState::Expired => v1::KeyState::Expired,
+        KeyState::Revoked => v1::KeyState::Revoked,
+        KeyState::Disabled => v1::KeyState::Disabled,
+    }
+}
+
+/// A key's own limits, as a request would write them: its bucket's owner goes without saying.
+fn own_limits(limits: &Overrides) -> HashMap<String, String> {
+    let write = |all: &[(Per, Limit)]| all.iter().map(|(_, l)| limit(*l)).collect::<Vec<_>>().join("; ");
+    limits.0.iter().map(|(class, all)| (class.to_string(), write(all))).collect()
+}
+
+/// A limit as `latchkey_core::limit::parse_key_limit` reads it.
+pub(super) fn limit(limit: Limit) -> String {
+    let rate = format!("{}/{}", limit.tokens, period(limit.period));
+    if limit.burst == limit.tokens { rate } else { format!("{rate} burst {}", limit.burst) }
+}
+
+fn period(period: Duration) -> String {
+    match ceil_seconds(period) {
+        1 => "s".to_owned(),
+        60 => "min".to_owned(),
+        3_600 => "h".to_owned(),
+        86_400 => "d".to_owned(),
+        seconds => format!("{seconds}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_core::limit::parse_key_limit;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_written_as_they_are_read() {
+        for text in ["300/min", "5000/min burst 500", "500/10s", "1/s", "9/h", "2/d burst 1"] {
+            assert_eq!(limit(parse_key_limit(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_none_is_named() {
+        let mut wrong = Wrong::default();
+        let ask = list(v1::ListKeysRequest { state: 9, ..Default::default() }, &mut wrong);
+        assert_eq!(ask.state, None);
+        assert_eq!(wrong.into_violations()[0].field, "state");
+    }
+
+    #[test]
+    fn every_wrong_field_of_an_import_is_named() {
+        let mut wrong = Wrong::default();
+        let never = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+        let expiry = Some(v1::create_key_request::Expiry::ExpireTime(never));
+        let key = Some(v1::CreateKeyRequest { expiry, ..Default::default() });
+        let ask = v1::ImportedKey { key, create_time: Some(never), secret: None };
+        import((3, ask), &mut wrong);
+        let fields: Vec<String> = wrong.into_violations().into_iter().map(|v| v.field).collect();
+        assert_eq!(fields, ["keys[3].key.expire_time", "keys[3].create_time"]);
+    }
+}

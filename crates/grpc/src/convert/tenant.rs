@@ -1,0 +1,66 @@
+//! Tenants and profiles: what is asked about them, and what is shown of them.
+
+use latchkey_core::limit::{Limit, Per};
+use latchkey_core::manage::{CreateTenant, UpdateTenant};
+use latchkey_core::record::{ProfileRecord, TenantRecord};
+use latchkey_proto::v1;
+
+use super::key::limit;
+use super::time::stamp;
+use super::{Wrong, ordered};
+
+/// What a tenant is to be.
+pub(crate) fn create(ask: v1::CreateTenantRequest) -> CreateTenant {
+    CreateTenant {
+        slug: ask.slug,
+        display_name: ask.display_name,
+        profile: ask.profile,
+        plan: ask.plan,
+        rate_limits: ordered(ask.rate_limits),
+    }
+}
+
+/// What to change of a tenant. It is named by its id or, where that is empty, its slug; not by two names.
+pub(crate) fn update(ask: v1::UpdateTenantRequest, wrong: &mut Wrong) -> UpdateTenant {
+    let tenant = ask.tenant.unwrap_or_default();
+    match (tenant.id.as_str(), tenant.slug.as_str()) {
+        ("", "") => wrong.with("tenant", "its id or slug is needed"),
+        (id, slug) if !id.is_empty() && !slug.is_empty() => {
+            wrong.with("tenant.slug", "must be empty beside an id: a slug can't be changed");
+        }
+        (_, _) => {}
+    }
+    UpdateTenant {
+        tenant: if tenant.id.is_empty() { tenant.slug } else { tenant.id },
+        fields: ask.update_mask.unwrap_or_default().paths,
+        display_name: tenant.display_name,
+        plan: tenant.plan,
+        rate_limits: ordered(tenant.rate_limits),
+    }
+}
+
+/// A tenant as it is shown.
+pub(crate) fn show(tenant: &TenantRecord) -> v1::Tenant {
+    let write = |(per, l): &(Per, Limit)| format!("{} {}", per.name(), limit(*l));
+    let join = |all: &[(Per, Limit)]| all.iter().map(write).collect::<Vec<_>>().join("; ");
+    v1::Tenant {
+        id: tenant.id.to_string(),
+        slug: tenant.slug.to_string(),
+        display_name: tenant.display_name.clone(),
+        profile: tenant.profile.to_string(),
+        plan: tenant.plan.as_deref().unwrap_or_default().to_owned(),
+        suspended: tenant.suspended,
+        create_time: Some(stamp(tenant.created)),
+        rate_limits: tenant.limits.0.iter().map(|(class, all)| (class.to_string(), join(all))).collect(),
+    }
+}
+
+/// A profile as it is shown; one that was only validated has no version and was applied at no time.
+pub(crate) fn profile(profile: ProfileRecord) -> v1::Profile {
+    v1::Profile {
+        name: profile.name.into(),
+        version: profile.version,
+        document: profile.document,
+        apply_time: (profile.version > 0).then(|| stamp(profile.applied)),
+    }
+}

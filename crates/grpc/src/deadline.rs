@@ -1,0 +1,86 @@
+//! How long a Check may take. Envoy gives up after 200 ms on its own, so we do before that, or sooner where
+//! the caller said so. A decision that is made without waiting costs no timer.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use latchkey_core::trouble::Trouble;
+use tonic::metadata::MetadataMap;
+
+/// The longest that a Check takes.
+pub(crate) const LONGEST: Duration = Duration::from_millis(150);
+
+/// What is left for a call: our own bound, or the caller's where that is shorter.
+pub(crate) fn of(metadata: &MetadataMap) -> Duration {
+    let asked = metadata.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
+    asked.map_or(LONGEST, |asked| asked.min(LONGEST))
+}
+
+/// At most eight digits and a unit (gRPC over HTTP/2, "Timeout"); anything else is as good as none.
+fn parse(text: &[u8]) -> Option<Duration> {
+    let (unit, digits) = text.split_last()?;
+    if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count = digits.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
+    match unit {
+        b'H' => Some(Duration::from_secs(count * 3_600)),
+        b'M' => Some(Duration::from_secs(count * 60)),
+        b'S' => Some(Duration::from_secs(count)),
+        b'm' => Some(Duration::from_millis(count)),
+        b'u' => Some(Duration::from_micros(count)),
+        b'n' => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+/// Runs `work`; when it hasn't ended in time, nobody could decide.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    let mut work = pin!(work);
+    let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
+    if let Poll::Ready(done) = first {
+        return done;
+    }
+    let late = Trouble::Outage { what: "a store", retry: Duration::from_secs(1) };
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(late))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(timeout: &str) -> Duration {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("grpc-timeout", timeout.parse().unwrap());
+        of(&metadata)
+    }
+
+    #[test]
+    fn the_shorter_of_both_bounds_holds() {
+        assert_eq!(limit("20m"), Duration::from_millis(20));
+        assert_eq!(limit("1500u"), Duration::from_micros(1500));
+        assert_eq!(limit("1S"), LONGEST);
+        assert_eq!(limit("99999999H"), LONGEST);
+        assert_eq!(of(&MetadataMap::new()), LONGEST);
+    }
+
+    #[test]
+    fn what_is_no_timeout_is_none() {
+        for text in ["", "m", "20", "-1m", "123456789n", "1x", "1.5S"] {
+            assert_eq!(limit(text), LONGEST, "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_with_an_outage() {
+        let waiting = std::future::pending::<Result<(), Trouble>>();
+        let late = within(LONGEST, waiting).await;
+        assert!(matches!(late, Err(Trouble::Outage { .. })));
+        assert_eq!(within(LONGEST, async { Ok(7) }).await, Ok(7));
+    }
+}

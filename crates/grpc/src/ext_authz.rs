@@ -1,0 +1,180 @@
+//! `envoy.service.auth.v3.Authorization`: Envoy's question to the gate, and the gate's decision to Envoy.
+//! tonic carries the call; what is in it is read and written by hand ([`codec`] says why). An error here
+//! would let the request pass wherever Envoy is set to `failure_mode_allow`, so whatever a client can bring
+//! about by shaping its request is answered with a denial; an error means that nobody could decide.
+
+mod answer;
+mod codec;
+mod last_wins;
+mod metadata;
+mod question;
+mod shapes;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use latchkey_core::decision::{Decision, Denial, Seen};
+use latchkey_core::gate::Gate;
+use latchkey_core::ports::Limiter;
+use latchkey_core::reason::Reason;
+use latchkey_core::time::Clock;
+use latchkey_core::trouble::Trouble;
+use latchkey_profile::{Catalog, Facts, Profile, default_denial};
+use tonic::body::Body;
+use tonic::codec::{EncodeBody, SingleMessageCompressionOverride};
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::{Code, Status};
+use tower_service::Service;
+
+use self::codec::Raw;
+use self::metadata::Notes;
+use self::question::Question;
+use crate::trace::Told;
+use crate::{calls, deadline, fate, trace};
+
+/// The largest question: four times what Envoy sends for the largest headers that most servers take.
+const LARGEST: usize = 64 * 1024;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Answers Envoy.
+pub(crate) struct Authorization<L> {
+    judge: Judge<L>,
+}
+
+struct Judge<L> {
+    gate: Arc<Gate<L>>,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl<L> Authorization<L> {
+    /// Judges by this gate and these profiles.
+    pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        Self { judge: Judge { gate, catalog, clock } }
+    }
+}
+
+impl<L> Clone for Authorization<L> {
+    fn clone(&self) -> Self {
+        Self { judge: self.judge.clone() }
+    }
+}
+
+impl<L> Clone for Judge<L> {
+    fn clone(&self) -> Self {
+        let Self { gate, catalog, clock } = self;
+        Self { gate: Arc::clone(gate), catalog: Arc::clone(catalog), clock: Arc::clone(clock) }
+    }
+}
+
+impl<L> NamedService for Authorization<L> {
+    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
+}
+
+impl<L: Limiter + 'static> Service<Request<Body>> for Authorization<L> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Boxed<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if request.uri().path() != calls::AUTHORIZE {
+            return Box::pin(std::future::ready(Ok(fate::unknown().into_http())));
+        }
+        let judge = self.judge.clone();
+        Box::pin(async move {
+            let mut grpc = Grpc::new(Raw).max_decoding_message_size(LARGEST);
+            let response = grpc.unary(judge, request).await;
+            Ok(if is_too_large(&response) { carry(answer::unreadable()) } else { response })
+        })
+    }
+}
+
+/// Whether tonic refused a message for its size: nothing here says `OUT_OF_RANGE`.
+fn is_too_large(response: &Response<Body>) -> bool {
+    Status::from_header_map(response.headers()).is_some_and(|status| status.code() == Code::OutOfRange)
+}
+
+/// An answer to a question that wasn't read.
+fn carry(answer: Vec<u8>) -> Response<Body> {
+    let messages = tokio_stream::once(Ok(answer));
+    let whole = SingleMessageCompressionOverride::Disable;
+    let mut response = Response::new(Body::new(EncodeBody::new_server(Raw, messages, None, whole, None)));
+    let grpc = http::HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, grpc);
+    response
+}
+
+impl<L: Limiter + 'static> UnaryService<Bytes> for Judge<L> {
+    type Response = Vec<u8>;
+    type Future = Boxed<Result<tonic::Response<Vec<u8>>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let judge = self.clone();
+        Box::pin(async move {
+            let limit = deadline::of(request.metadata());
+            let answer = judge.answer(request.get_ref(), limit).await;
+            answer.map(tonic::Response::new).map_err(fate::troubled)
+        })
+    }
+}
+
+impl<L: Limiter> Judge<L> {
+    async fn answer(&self, message: &[u8], limit: Duration) -> Result<Vec<u8>, Trouble> {
+        let names;
+        let Ok(mut question) = Question::read(message) else { return Ok(answer::unreadable()) };
+        names = question.shouted();
+        question.lower(&names);
+        match self.catalog.choose(&question.request) {
+            Some(profile) => self.judge(&profile, &question, limit).await,
+            None => Ok(self.nobodys(&question)),
+        }
+    }
+
+    async fn judge(
+        &self,
+        profile: &Profile,
+        question: &Question<'_>,
+        limit: Duration,
+    ) -> Result<Vec<u8>, Trouble> {
+        let request = &question.request;
+        let reading = profile.read(request);
+        let (decision, seen) = if question.http {
+            let check = self.gate.check(Some(&profile.policy), &reading.access);
+            let verdict = deadline::within(limit, check).await?;
+            (verdict.decision, verdict.seen)
+        } else {
+            let seen = Seen { policy: Some(profile.policy.clone()), ..Seen::default() };
+            (Decision::Deny(Denial::plain(Reason::MissingCredential)), seen)
+        };
+        let facts = Facts::new(&seen, request, &reading, self.clock.now().wall);
+        let told = Told { decision: &decision, seen: &seen, request_id: &reading.request_id };
+        trace::decision(&told, request);
+        let notes = Notes { told, environment: facts.environment };
+        Ok(match &decision {
+            Decision::Allow(permit) => answer::allowed(permit, &profile.allow(&facts), &notes),
+            Decision::Deny(denial) => answer::denied(denial, &profile.deny(denial, &facts), &notes),
+        })
+    }
+
+    /// The answer where no profile is known to judge by.
+    fn nobodys(&self, question: &Question<'_>) -> Vec<u8> {
+        let denial = Denial::plain(Reason::RouteNotAllowed);
+        let request_id = self.catalog.request_id(&question.request);
+        let refused = default_denial(&denial, &request_id);
+        let (decision, seen) = (Decision::Deny(denial.clone()), Seen::default());
+        let told = Told { decision: &decision, seen: &seen, request_id: &request_id };
+        trace::decision(&told, &question.request);
+        answer::denied(&denial, &refused, &Notes { told, environment: None })
+    }
+}

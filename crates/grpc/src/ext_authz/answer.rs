@@ -1,0 +1,119 @@
+//! What Envoy is told. The status code alone decides there, and an answer without one lets the request pass:
+//! so code 0 is written in one place, from a permit, and every other answer begins with its denial's code.
+//! Headers are always set with both of Envoy's ways to say "in place of", since some versions append otherwise.
+
+use latchkey_core::decision::{Decision, Denial, Permit, Seen};
+use latchkey_core::reason::Reason;
+use latchkey_profile::{Admission, Refused, default_denial};
+use latchkey_proto::envoy::core::header_value_option::HeaderAppendAction;
+use latchkey_proto::envoy::http::StatusCode;
+use tonic::Code;
+
+use super::metadata::{self, Notes};
+use crate::trace::Told;
+use crate::wire::writer::Writer;
+
+/// The answer to a request that passes. The permit is the proof that the gate said so.
+pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) -> Vec<u8> {
+    let mut answer = Writer::with_capacity(1024);
+    answer.message(1, |status| status.varint(1, code(Code::Ok)));
+    answer.message(3, |ok| {
+        for (name, value) in &admission.set {
+            header(ok, 2, name, value);
+        }
+        for name in &admission.remove {
+            ok.text(5, name);
+        }
+        for (name, value) in &admission.response {
+            header(ok, 6, name, value);
+        }
+        for name in &admission.remove_query {
+            ok.text(8, name);
+        }
+    });
+    answer.message(4, |fields| metadata::write(fields, notes));
+    answer.finish()
+}
+
+/// The answer to a request that doesn't.
+pub(super) fn denied(denial: &Denial, refused: &Refused<'_>, notes: &Notes<'_>) -> Vec<u8> {
+    let mut answer = Writer::with_capacity(1024);
+    answer.message(1, |status| {
+        status.varint(1, code(code_of(denial.reason)));
+        status.text(2, &denial.message);
+    });
+    answer.message(2, |http| {
+        http.message(1, |status| status.varint(1, http_status(refused.status)));
+        for (name, value) in &refused.headers {
+            header(http, 2, name, value);
+        }
+        if !refused.body.is_empty() {
+            http.text(3, &refused.body);
+        }
+    });
+    answer.message(4, |fields| metadata::write(fields, notes));
+    answer.finish()
+}
+
+/// The answer to bytes that are no question, or too many.
+pub(super) fn unreadable() -> Vec<u8> {
+    let denial = Denial { reason: Reason::RouteNotAllowed, message: "The request can't be read.".into() };
+    let refused = default_denial(&denial, "");
+    let (decision, seen) = (Decision::Deny(denial.clone()), Seen::default());
+    let told = Told { decision: &decision, seen: &seen, request_id: "" };
+    denied(&denial, &refused, &Notes { told, environment: None })
+}
+
+fn header(message: &mut Writer, number: u8, name: &str, value: &str) {
+    message.message(number, |option| {
+        option.message(1, |header| {
+            header.text(1, name);
+            if !value.is_empty() {
+                header.text(2, value);
+            }
+        });
+        // `BoolValue` with nothing in it is false.
+        option.bytes(2, &[]);
+        option.varint(3, HeaderAppendAction::OverwriteIfExistsOrAdd as u64);
+        if value.is_empty() {
+            // Without this, Envoy would drop the header and leave the client's own in its place.
+            option.varint(4, 1);
+        }
+    });
+}
+
+/// A denial's code; none of them is 0.
+fn code_of(reason: Reason) -> Code {
+    match reason {
+        Reason::RateLimited => Code::ResourceExhausted,
+        reason if reason.unauthenticated() => Code::Unauthenticated,
+        Reason::MissingCredential
+        | Reason::AmbiguousCredential
+        | Reason::InvalidCredential
+        | Reason::Revoked
+        | Reason::Expired
+        | Reason::TenantRequired
+        | Reason::TenantMismatch
+        | Reason::TenantSuspended
+        | Reason::EnvironmentMismatch
+        | Reason::InsufficientScope
+        | Reason::ResourceMismatch
+        | Reason::NetworkNotAllowed
+        | Reason::RouteNotAllowed
+        | Reason::Disabled => Code::PermissionDenied,
+    }
+}
+
+fn code(code: Code) -> u64 {
+    u64::from(i32::from(code).unsigned_abs())
+}
+
+/// Envoy refuses an answer with a status that it doesn't know, and then obeys its failure mode.
+fn http_status(status: u16) -> u64 {
+    let known = StatusCode::try_from(i32::from(status)).is_ok_and(|code| code != StatusCode::Empty);
+    u64::from(if known && status >= 400 { status } else { 403 })
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -1,0 +1,67 @@
+//! Dynamic metadata: what Envoy's logs and later filters may know about a decision. A `Struct` of plain
+//! fields, on every answer alike; nothing secret is among them.
+
+use latchkey_core::limit::Level;
+use latchkey_core::policy::Policy;
+
+use crate::trace::Told;
+use crate::wire::writer::Writer;
+
+/// What the metadata speaks of.
+pub(super) struct Notes<'a> {
+    /// The decision and what was seen.
+    pub(super) told: Told<'a>,
+    /// The environment that the request went to, where its host or Envoy's route told.
+    pub(super) environment: Option<&'a str>,
+}
+
+/// Writes the fields of the `Struct`.
+pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
+    let Told { seen, request_id, .. } = &notes.told;
+    text(fields, "decision", notes.told.decision_name());
+    text(fields, "reason", notes.told.reason_name());
+    if !request_id.is_empty() {
+        text(fields, "request_id", request_id);
+    }
+    let mut environment = notes.environment;
+    if let Some(principal) = &seen.principal {
+        let key = &principal.key.record;
+        field(fields, "tenant_id", |value| value.shown(3, principal.tenant.id));
+        text(fields, "tenant_slug", &principal.tenant.slug);
+        field(fields, "subject_id", |value| value.shown(3, key.id));
+        environment = Some(&key.environment);
+    }
+    if let Some(environment) = environment {
+        text(fields, "environment", environment);
+    }
+    if let Some(policy) = &seen.policy {
+        text(fields, "profile", &policy.name);
+        if let Some(tightest) = seen.levels.first() {
+            field(fields, "rate_limit", |value| value.message(5, |limit| level(limit, policy, tightest)));
+        }
+    }
+}
+
+fn level(fields: &mut Writer, policy: &Policy, level: &Level) {
+    let (owner, class) = (level.bucket.per.name(), policy.classes.name_of(level.bucket));
+    field(fields, "bucket", |value| value.shown(3, format_args!("{owner}/{class}")));
+    field(fields, "limit", |value| value.double(2, number(level.limit)));
+    field(fields, "remaining", |value| value.double(2, number(level.remaining)));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "limits end far below 2^53, where doubles are exact")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+fn text(fields: &mut Writer, name: &str, text: &str) {
+    field(fields, name, |value| value.text(3, text));
+}
+
+/// An entry of the struct's map: a name and a `Value`.
+fn field(fields: &mut Writer, name: &str, value: impl FnOnce(&mut Writer)) {
+    fields.message(1, |entry| {
+        entry.text(1, name);
+        entry.message(2, value);
+    });
+}

@@ -1,0 +1,219 @@
+//! Envoy's question as a profile sees it, read once and borrowed from the message. Attributes, request and
+//! HTTP part may each come in pieces, which protobuf merges; a part that is missing leaves its fields empty.
+
+use std::net::IpAddr;
+
+use latchkey_profile::{Header, Request};
+use smallvec::SmallVec;
+
+use super::last_wins::last_wins;
+use super::shapes;
+use crate::wire::reader::{Malformed, Reader};
+
+type Headers<'a> = SmallVec<[Header<'a>; 32]>;
+
+/// What Envoy asks.
+pub(super) struct Question<'a> {
+    /// The request, as profiles see it.
+    pub(super) request: Request<'a>,
+    /// Whether there was an HTTP request at all.
+    pub(super) http: bool,
+}
+
+impl<'a> Question<'a> {
+    /// Reads the bytes of a `CheckRequest`.
+    pub(super) fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+        let mut parts = Parts::default();
+        let mut reader = Reader::new(message);
+        while let Some(field) = reader.next()? {
+            match field.number {
+                1 => parts.attributes(reader.message(field)?)?,
+                _ => reader.skip(field)?,
+            }
+        }
+        Ok(parts.whole())
+    }
+
+    /// Header names that aren't in lower case, in lower case. Envoy sends none; another caller may.
+    pub(super) fn shouted(&self) -> Vec<Box<str>> {
+        let shouted = self.request.headers.iter().filter(|h| is_shouted(h.name));
+        shouted.map(|h| h.name.to_ascii_lowercase().into()).collect()
+    }
+
+    /// Puts the lower-case names in place. `X-Key` beside `x-key` then is two values of one header.
+    pub(super) fn lower(&mut self, names: &'a [Box<str>]) {
+        let shouted = self.request.headers.iter_mut().filter(|h| is_shouted(h.name));
+        shouted.zip(names).for_each(|(header, name)| header.name = name);
+    }
+}
+
+fn is_shouted(name: &str) -> bool {
+    name.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Parts<'a> {
+    http: bool,
+    method: &'a str,
+    path: &'a str,
+    host: &'a str,
+    /// One entry a name.
+    joined: Headers<'a>,
+    /// One entry an occurrence.
+    each: Headers<'a>,
+    body: &'a str,
+    raw_body: &'a [u8],
+    peer: &'a str,
+    context: SmallVec<[(&'a str, &'a str); 4]>,
+}
+
+impl<'a> Parts<'a> {
+    fn attributes(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = reader.next()? {
+            match field.number {
+                1 => self.source(reader.message(field)?)?,
+                4 => self.request(reader.message(field)?)?,
+                10 => self.context.push(reader.entry(field)?),
+                _ => shapes::ATTRIBUTES.check_field(&mut reader, field)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn source(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = reader.next()? {
+            match field.number {
+                1 => self.address(reader.message(field)?)?,
+                _ => shapes::PEER.check_field(&mut reader, field)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// One of three kinds: another kind forgets what was there, the same kind is merged into it.
+    fn address(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = reader.next()? {
+            match field.number {
+                1 => self.socket(reader.message(field)?)?,
+                2 => {
+                    self.peer = "";
+                    shapes::PIPE.check(reader.message(field)?)?;
+                }
+                3 => {
+                    self.peer = "";
+                    shapes::INTERNAL_ADDRESS.check(reader.message(field)?)?;
+                }
+                _ => reader.skip(field)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn socket(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = reader.next()? {
+            match field.number {
+                2 => self.peer = reader.text(field)?,
+                _ => shapes::SOCKET_ADDRESS.check_field(&mut reader, field)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = reader.next()? {
+            match field.number {
+                2 => self.http(reader.message(field)?)?,
+                _ => shapes::REQUEST.check_field(&mut reader, field)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn http(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        self.http = true;
+        while let Some(field) = reader.next()? {
+            match field.number {
+                2 => self.method = reader.text(field)?,
+                3 => self.joined(reader.entry(field)?),
+                4 => self.path = reader.text(field)?,
+                5 => self.host = reader.text(field)?,
+                11 => self.body = reader.text(field)?,
+                12 => self.raw_body = reader.bytes(field)?,
+                13 => self.header_map(reader.message(field)?)?,
+                _ => shapes::HTTP.check_field(&mut reader, field)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn joined(&mut self, (name, value): (&'a str, &'a str)) {
+        self.joined.push(Header { name, value: value.as_bytes() });
+    }
+
+    fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = reader.next()? {
+            match field.number {
+                1 => self.header(reader.message(field)?)?,
+                _ => reader.skip(field)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// `value` or `raw_value`. A header with both has two meanings: it counts as two, which no credential
+    /// survives.
+    fn header(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
+        let (mut name, mut value, mut raw): (&str, &str, &[u8]) = ("", "", &[]);
+        while let Some(field) = reader.next()? {
+            match field.number {
+                1 => name = reader.text(field)?,
+                2 => value = reader.text(field)?,
+                3 => raw = reader.bytes(field)?,
+                _ => reader.skip(field)?,
+            }
+        }
+        if raw.is_empty() || !value.is_empty() {
+            self.each.push(Header { name, value: value.as_bytes() });
+        }
+        if !raw.is_empty() {
+            self.each.push(Header { name, value: raw });
+        }
+        Ok(())
+    }
+
+    fn whole(mut self) -> Question<'a> {
+        last_wins(&mut self.joined, |header| header.name);
+        last_wins(&mut self.context, |(name, _)| name);
+        let headers = if self.joined.is_empty() {
+            self.each
+        } else {
+            self.joined.extend(self.each);
+            self.joined
+        };
+        let request = Request {
+            method: self.method,
+            path: self.path,
+            host: self.host,
+            headers,
+            body: body(self.body.as_bytes(), self.raw_body),
+            peer: self.peer.parse::<IpAddr>().ok(),
+            context: self.context,
+            ..Request::default()
+        };
+        Question { request, http: self.http }
+    }
+}
+
+/// Envoy fills one of both; a message with two bodies has none that could be trusted.
+fn body<'a>(text: &'a [u8], raw: &'a [u8]) -> Option<&'a [u8]> {
+    match (text, raw) {
+        ([], []) => None,
+        (one, []) | ([], one) => Some(one),
+        (_, _) => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "question_tests.rs"]
+mod tests;

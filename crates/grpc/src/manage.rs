@@ -1,0 +1,40 @@
+//! Management over gRPC: who calls, a message into a request, a record into a message. What may be done is
+//! the registrar's business; a call ends here with its answer or with one of the fates in [`crate::fate`].
+
+mod caller;
+mod keys;
+mod profiles;
+mod tenants;
+
+use std::sync::Arc;
+
+use latchkey_core::gate::Gate;
+use latchkey_core::manage::Registrar;
+use latchkey_core::ports::Limiter;
+use latchkey_core::time::{Clock, Timestamp};
+use latchkey_profile::Catalog;
+
+/// What every management call works with.
+pub(crate) struct Desk<L> {
+    pub(crate) gate: Arc<Gate<L>>,
+    pub(crate) registrar: Arc<Registrar>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl<L: Limiter> Desk<L> {
+    fn now(&self) -> Timestamp {
+        self.clock.now().wall
+    }
+}
+
+impl<L> Clone for Desk<L> {
+    fn clone(&self) -> Self {
+        Self {
+            gate: Arc::clone(&self.gate),
+            registrar: Arc::clone(&self.registrar),
+            clock: Arc::clone(&self.clock),
+            catalog: Arc::clone(&self.catalog),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Who calls: the credential in a call's metadata, as `authorization: Bearer …` or `x-api-key`. Two that
+//! differ are as good as none, since nobody can say which one is meant.
+
+use latchkey_core::access::Presented;
+use latchkey_core::manage::{Authority, Caller};
+use latchkey_core::ports::Limiter;
+use latchkey_core::trouble::Refusal;
+use latchkey_profile::{Catalog, Header, Request as Seen};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Status};
+
+use super::Desk;
+use crate::calls::{Call, Who};
+use crate::fate::{failed, refused};
+
+impl<L: Limiter> Desk<L> {
+    /// Takes a call apart: who calls, the message, and the request's identifier.
+    pub(super) async fn receive<T>(&self, call: Request<T>) -> Result<(Caller, T, String), Status> {
+        let credential = credential(call.metadata());
+        let address = call.remote_addr().map(|address| address.ip());
+        let caller = self.gate.caller(credential, address).await.map_err(failed)?;
+        admit(call.extensions().get::<&Call>().copied(), &caller)?;
+        let id = request_id(&self.catalog, call.metadata());
+        Ok((caller, call.into_inner(), id))
+    }
+}
+
+/// Whether the table lets this caller in. A call without a row never came through the door.
+fn admit(call: Option<&Call>, caller: &Caller) -> Result<(), Status> {
+    let operators_alone = call.is_none_or(|call| call.who == Who::Operator);
+    match &caller.authority {
+        Authority::Tenant(_) if operators_alone => {
+            Err(refused(&Refusal::Forbidden("this is for operators".to_owned())))
+        }
+        Authority::Tenant(_) | Authority::Operator => Ok(()),
+    }
+}
+
+/// The one credential that a call brought.
+fn credential(metadata: &MetadataMap) -> Presented<'_> {
+    let bearer = metadata.get_all("authorization").iter().map(|v| bearer(v.as_bytes()));
+    let plain = metadata.get_all("x-api-key").iter().map(|v| v.as_bytes());
+    let mut found: Option<&[u8]> = None;
+    for value in bearer.chain(plain) {
+        match found {
+            Some(other) if other != value => return Presented::Ambiguous,
+            Some(_) | None => found = Some(value),
+        }
+    }
+    match found {
+        None => Presented::Missing,
+        Some(value) => std::str::from_utf8(value).map_or(Presented::Unreadable, Presented::of),
+    }
+}
+
+/// The call's own identifier where it has one that is fit, or a new one.
+fn request_id(catalog: &Catalog, metadata: &MetadataMap) -> String {
+    let sent = metadata.get("x-request-id").map(|id| Header { name: "x-request-id", value: id.as_bytes() });
+    let call = Seen { headers: sent.into_iter().collect(), ..Seen::default() };
+    catalog.request_id(&call).into_owned()
+}
+
+/// What follows the scheme, whose name has no case (RFC 9110 section 11.1). Another scheme is left as it
+/// is, spaces and all, and so is no credential.
+fn bearer(value: &[u8]) -> &[u8] {
+    match value.split_at_checked(7) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii(),
+        Some(_) | None => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(entries: &[(&'static str, &str)]) -> String {
+        let mut metadata = MetadataMap::new();
+        for (name, value) in entries {
+            metadata.append(*name, value.parse().unwrap());
+        }
+        match credential(&metadata) {
+            Presented::Value(value) => value.to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn either_place_will_do() {
+        assert_eq!(read(&[("authorization", "Bearer k_1")]), "k_1");
+        assert_eq!(read(&[("authorization", "bearer  k_1 ")]), "k_1");
+        assert_eq!(read(&[("x-api-key", "k_1")]), "k_1");
+        assert_eq!(read(&[("x-api-key", "k_1"), ("authorization", "Bearer k_1")]), "k_1");
+    }
+
+    #[test]
+    fn two_that_differ_are_ambiguous() {
+        assert_eq!(read(&[("x-api-key", "k_1"), ("authorization", "Bearer k_2")]), "Ambiguous");
+        assert_eq!(read(&[("x-api-key", "k_1"), ("x-api-key", "k_2")]), "Ambiguous");
+        assert_eq!(read(&[("authorization", "Bearer k_1"), ("authorization", "Bearer k_2")]), "Ambiguous");
+    }
+
+    #[test]
+    fn nothing_else_is_a_credential() {
+        assert_eq!(read(&[]), "Missing");
+        assert_eq!(read(&[("authorization", "Bearer ")]), "Missing");
+        assert_eq!(read(&[("authorization", "Basic azox")]), "Unreadable");
+        assert_eq!(read(&[("x-api-key", "k 1")]), "Unreadable");
+    }
+}

@@ -1,0 +1,82 @@
+//! `latchkey.v1.CheckService`: the same gate for callers that speak our own API. A denial is an answer; an
+//! error means that there is none.
+
+mod answer;
+mod question;
+
+use std::sync::Arc;
+
+use latchkey_core::gate::Gate;
+use latchkey_core::ports::Limiter;
+use latchkey_core::time::Clock;
+use latchkey_core::trouble::{Refusal, Trouble};
+use latchkey_profile::Catalog;
+use latchkey_proto::v1;
+use latchkey_proto::v1::check_service_server::CheckService;
+use tonic::{Request, Response, Status};
+
+use self::question::Question;
+use crate::deadline;
+use crate::fate::{invalid, refused, sentence, troubled};
+use crate::trace::{self, Told};
+
+/// The most checks of one batch.
+const MOST: usize = 1_000;
+
+/// Answers checks.
+pub(crate) struct Checks<L> {
+    gate: Arc<Gate<L>>,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl<L: Limiter> Checks<L> {
+    /// Judges by this gate and these profiles.
+    pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        Self { gate, catalog, clock }
+    }
+
+    async fn judge(
+        &self,
+        question: &Question<'_>,
+        limit: std::time::Duration,
+    ) -> Result<v1::CheckResponse, Trouble> {
+        let policy = question.profile.as_ref().map(|profile| &profile.policy);
+        let verdict = deadline::within(limit, self.gate.check(policy, &question.access)).await?;
+        let told = Told { decision: &verdict.decision, seen: &verdict.seen, request_id: &question.request_id };
+        trace::native(&told, question.access.method);
+        Ok(answer::of(verdict, &question.request_id, self.clock.now().wall))
+    }
+}
+
+#[tonic::async_trait]
+impl<L: Limiter + 'static> CheckService for Checks<L> {
+    async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
+        let limit = deadline::of(call.metadata());
+        let question = Question::read(call.get_ref(), &self.catalog).map_err(|wrong| invalid(&wrong))?;
+        let answer = self.judge(&question, limit).await.map_err(troubled)?;
+        Ok(Response::new(answer))
+    }
+
+    /// One after the other, so that each sees what those before it took. A check that can't be read fails
+    /// alone; one that nobody can decide ends the batch, since the rest would wait for the same store.
+    async fn batch_check(
+        &self,
+        call: Request<v1::BatchCheckRequest>,
+    ) -> Result<Response<v1::BatchCheckResponse>, Status> {
+        let limit = deadline::of(call.metadata());
+        let checks = &call.get_ref().checks;
+        if checks.len() > MOST {
+            let text = format!("must be at most 1,000, and are {}", checks.len());
+            return Err(refused(&Refusal::field("checks", text)));
+        }
+        let mut results = Vec::with_capacity(checks.len());
+        for check in checks {
+            results.push(match Question::read(check, &self.catalog) {
+                Ok(question) => self.judge(&question, limit).await.map_err(troubled)?,
+                Err(wrong) => answer::malformed(sentence(&wrong), &check.request_id),
+            });
+        }
+        Ok(Response::new(v1::BatchCheckResponse { results }))
+    }
+}

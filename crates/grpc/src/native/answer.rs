@@ -1,0 +1,127 @@
+//! The gate's verdict as a message.
+
+use latchkey_core::decision::{Decision, Principal, Seen, Step, Verdict};
+use latchkey_core::limit::{Level, ceil_seconds};
+use latchkey_core::policy::Policy;
+use latchkey_core::reason::Reason;
+use latchkey_core::time::Timestamp;
+use latchkey_proto::v1;
+
+use crate::convert::time::stamp;
+use crate::convert::unordered;
+
+/// The answer to a check.
+pub(super) fn of(verdict: Verdict, request_id: &str, now: Timestamp) -> v1::CheckResponse {
+    let Verdict { decision, seen } = verdict;
+    let (decision, reason, message) = match decision {
+        Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call may pass.".to_owned()),
+        Decision::Deny(denial) => {
+            (v1::Decision::Deny, reason(denial.reason), denial.message.into_owned())
+        }
+    };
+    v1::CheckResponse {
+        decision: decision.into(),
+        reason: reason.into(),
+        message,
+        principal: seen.principal.as_ref().map(|principal| show(principal, &seen)),
+        rate_limits: rate_limits(&seen, now),
+        request_id: request_id.to_owned(),
+        steps: seen.steps.into_iter().map(step).collect(),
+        revision: seen.revision,
+    }
+}
+
+/// The answer to a check of a batch that can't be read. It is denied, so that nobody who looks at the
+/// decision alone lets it pass; it has no reason, since the contract's reasons are about callers and this
+/// is a mistake in the question, which the message names.
+pub(super) fn malformed(message: String, request_id: &str) -> v1::CheckResponse {
+    v1::CheckResponse {
+        decision: v1::Decision::Deny.into(),
+        reason: v1::Reason::Unspecified.into(),
+        message,
+        request_id: request_id.to_owned(),
+        ..v1::CheckResponse::default()
+    }
+}
+
+/// A reason by the contract's number.
+pub(super) fn reason(reason: Reason) -> v1::Reason {
+    match reason {
+        Reason::MissingCredential => v1::Reason::MissingCredential,
+        Reason::AmbiguousCredential => v1::Reason::AmbiguousCredential,
+        Reason::InvalidCredential => v1::Reason::InvalidCredential,
+        Reason::Revoked => v1::Reason::Revoked,
+        Reason::Expired => v1::Reason::Expired,
+        Reason::TenantRequired => v1::Reason::TenantRequired,
+        Reason::TenantMismatch => v1::Reason::TenantMismatch,
+        Reason::TenantSuspended => v1::Reason::TenantSuspended,
+        Reason::EnvironmentMismatch => v1::Reason::EnvironmentMismatch,
+        Reason::InsufficientScope => v1::Reason::InsufficientScope,
+        Reason::ResourceMismatch => v1::Reason::ResourceMismatch,
+        Reason::NetworkNotAllowed => v1::Reason::NetworkNotAllowed,
+        Reason::RouteNotAllowed => v1::Reason::RouteNotAllowed,
+        Reason::RateLimited => v1::Reason::RateLimited,
+        Reason::Disabled => v1::Reason::Disabled,
+    }
+}
+
+fn show(principal: &Principal, seen: &Seen) -> v1::Principal {
+    let key = &principal.key.record;
+    v1::Principal {
+        tenant_id: principal.tenant.id.to_string(),
+        tenant_slug: principal.tenant.slug.to_string(),
+        subject_type: "key".to_owned(),
+        subject_id: key.id.to_string(),
+        subject_name: key.name.clone(),
+        kind: key.kind.to_string(),
+        environment: key.environment.to_string(),
+        scopes: scopes(principal, seen.policy.as_deref()),
+        bindings: unordered(&key.bindings),
+        metadata: unordered(&key.metadata),
+        expire_time: key.expires.map(stamp),
+        role: String::new(),
+    }
+}
+
+/// What the key is granted by the profile that it was judged by, or else what it was granted when it was made.
+fn scopes(principal: &Principal, policy: Option<&Policy>) -> Vec<String> {
+    match policy.filter(|policy| policy.version == principal.key.version) {
+        Some(policy) => policy.scopes.names(&principal.key.granted).map(str::to_owned).collect(),
+        None => principal.key.record.scopes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn rate_limits(seen: &Seen, now: Timestamp) -> Vec<v1::RateLimitStatus> {
+    let Some(policy) = &seen.policy else { return Vec::new() };
+    let status = |level: &Level| v1::RateLimitStatus {
+        bucket: format!("{}/{}", level.bucket.per.name(), policy.classes.name_of(level.bucket)),
+        limit: level.limit,
+        remaining: level.remaining,
+        reset_time: Some(stamp(now.after(level.reset))),
+        retry_after_seconds: u32::try_from(ceil_seconds(level.retry)).unwrap_or(u32::MAX),
+    };
+    seen.levels.iter().map(status).collect()
+}
+
+fn step(step: Step) -> v1::Step {
+    v1::Step { name: step.name.to_owned(), passed: step.passed, detail: step.detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_the_contracts_names() {
+        for core in Reason::ALL {
+            assert_eq!(reason(*core).as_str_name(), format!("REASON_{}", core.name()));
+        }
+        assert_eq!(Reason::ALL.len(), 15);
+    }
+
+    #[test]
+    fn a_check_that_cannot_be_read_is_denied() {
+        let answer = malformed("profile: no".into(), "r");
+        assert_eq!(answer.decision(), v1::Decision::Deny);
+    }
+}

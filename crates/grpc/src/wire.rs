@@ -1,0 +1,7 @@
+//! Protobuf's wire format, as far as Envoy's question and its answer need it. A reader that borrows instead
+//! of copying and a writer into one buffer cost a tenth of decoding into owned maps. What the reader takes
+//! and refuses is what prost takes and refuses, which tests hold against `envoy-types`.
+
+pub(crate) mod reader;
+pub(crate) mod shape;
+pub(crate) mod writer;

@@ -1,0 +1,46 @@
+//! Checks the parts of a message that nobody looks at. prost would refuse a message whose certificate is
+//! not UTF-8 even where no one reads certificates, and so do we: one message has one meaning, whoever reads it.
+
+use super::reader::{Field, Malformed, Reader};
+
+/// What the value of a known field must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// A number, a flag or an enumeration.
+    Varint,
+    /// A double.
+    Fixed64,
+    /// UTF-8.
+    Text,
+    /// Anything.
+    Bytes,
+    /// A message; a map's entry is one too.
+    Message(&'static Shape),
+}
+
+/// The known fields of a message, by number.
+#[derive(Debug)]
+pub(crate) struct Shape(pub(crate) &'static [(u32, Kind)]);
+
+impl Shape {
+    /// Reads a whole message for its form alone.
+    pub(crate) fn check(&self, mut message: Reader<'_>) -> Result<(), Malformed> {
+        while let Some(field) = message.next()? {
+            self.check_field(&mut message, field)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one field for its form alone; a number that isn't here is skipped.
+    pub(crate) fn check_field(&self, message: &mut Reader<'_>, field: Field) -> Result<(), Malformed> {
+        let known = self.0.iter().find(|(number, _)| *number == field.number);
+        match known.map(|(_, kind)| kind) {
+            None => message.skip(field),
+            Some(Kind::Varint) => message.varint(field).map(drop),
+            Some(Kind::Fixed64) => message.fixed64(field).map(drop),
+            Some(Kind::Text) => message.text(field).map(drop),
+            Some(Kind::Bytes) => message.bytes(field).map(drop),
+            Some(Kind::Message(shape)) => shape.check(message.message(field)?),
+        }
+    }
+}

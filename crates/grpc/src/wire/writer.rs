@@ -1,0 +1,138 @@
+//! Writes protobuf into one growing buffer. A nested message is written in place: one byte is kept for its
+//! length, and where the length needs more, what was written moves up by a byte or two. That is cheaper
+//! than measuring first, and than a buffer for each level.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+/// A message that is being written.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    out: Vec<u8>,
+}
+
+const VARINT: u8 = 0;
+const FIXED64: u8 = 1;
+const DELIMITED: u8 = 2;
+
+impl Writer {
+    /// An empty message, with room for `capacity` bytes.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { out: Vec::with_capacity(capacity) }
+    }
+
+    /// What was written.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// A number, a flag or an enumeration.
+    pub(crate) fn varint(&mut self, number: u8, value: u64) {
+        self.key(number, VARINT);
+        self.raw_varint(value);
+    }
+
+    /// A double.
+    pub(crate) fn double(&mut self, number: u8, value: f64) {
+        self.key(number, FIXED64);
+        self.out.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Text.
+    pub(crate) fn text(&mut self, number: u8, value: &str) {
+        self.bytes(number, value.as_bytes());
+    }
+
+    /// Bytes.
+    pub(crate) fn bytes(&mut self, number: u8, value: &[u8]) {
+        self.key(number, DELIMITED);
+        self.raw_varint(value.len() as u64);
+        self.out.extend_from_slice(value);
+    }
+
+    /// Text, as something shows itself.
+    pub(crate) fn shown(&mut self, number: u8, value: impl Display) {
+        self.message(number, |w| {
+            // A vector takes every write.
+            let _infallible = write!(w.out, "{value}");
+        });
+    }
+
+    /// A message, written by `fill`.
+    pub(crate) fn message(&mut self, number: u8, fill: impl FnOnce(&mut Self)) {
+        self.key(number, DELIMITED);
+        let start = self.out.len();
+        self.out.push(0);
+        fill(self);
+        let end = self.out.len();
+        let (digits, width) = varint_digits((end - start - 1) as u64);
+        self.out.resize(end + width - 1, 0);
+        self.out.copy_within(start + 1..end, start + width);
+        self.out[start..start + width].copy_from_slice(&digits[..width]);
+    }
+
+    /// Every field here has a number below 16, so that its key is one byte.
+    fn key(&mut self, number: u8, wire: u8) {
+        debug_assert!((1..16).contains(&number));
+        self.out.push(number << 3 | wire);
+    }
+
+    fn raw_varint(&mut self, value: u64) {
+        let (digits, width) = varint_digits(value);
+        self.out.extend_from_slice(&digits[..width]);
+    }
+}
+
+/// A varint's bytes, and how many of them count.
+fn varint_digits(mut value: u64) -> ([u8; 10], usize) {
+    let mut digits = [0; 10];
+    let mut width = 0;
+    loop {
+        let low = value.to_le_bytes()[0] & 0x7f;
+        value >>= 7;
+        digits[width] = if value == 0 { low } else { low | 0x80 };
+        width += 1;
+        if value == 0 {
+            return (digits, width);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::encoding::encode_varint;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn varints_are_written_as_prost_writes_them(value: u64, shift in 0u32..64) {
+            let value = value >> shift;
+            let mut theirs = Vec::new();
+            encode_varint(value, &mut theirs);
+            let (digits, width) = varint_digits(value);
+            prop_assert_eq!(&digits[..width], &theirs);
+        }
+
+        #[test]
+        fn a_message_of_any_length_has_its_length_before_it(body in prop::collection::vec(any::<u8>(), 0..20_000)) {
+            let mut outer = Writer::with_capacity(0);
+            outer.message(2, |w| w.message(3, |w| w.bytes(1, &body)));
+            let mut flat = Writer::with_capacity(0);
+            flat.bytes(1, &body);
+            let (mut middle, inner) = (Writer::with_capacity(0), flat.finish());
+            middle.bytes(3, &inner);
+            let mut expected = Writer::with_capacity(0);
+            expected.bytes(2, &middle.finish());
+            prop_assert_eq!(outer.finish(), expected.finish());
+        }
+    }
+
+    #[test]
+    fn what_shows_itself_is_text() {
+        let mut writer = Writer::with_capacity(0);
+        writer.shown(1, 12_345);
+        assert_eq!(writer.finish(), b"\x0a\x0512345");
+    }
+}

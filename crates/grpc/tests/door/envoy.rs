@@ -1,0 +1,217 @@
+//! Envoy's question, answered as a real Envoy would read it.
+
+use std::time::Duration;
+
+use latchkey_proto::envoy::auth::attribute_context::{HttpRequest, Request as HttpPart};
+use latchkey_proto::envoy::auth::authorization_client::AuthorizationClient;
+use latchkey_proto::envoy::auth::check_response::HttpResponse;
+use latchkey_proto::envoy::auth::{AttributeContext, CheckRequest, CheckResponse};
+use latchkey_proto::envoy::core::{HeaderMap, HeaderValue};
+use proptest::prelude::*;
+use prost::Message as _;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::world::{GOOD, World};
+
+fn question(path: &str, headers: &[(&str, &str)]) -> CheckRequest {
+    let http = HttpRequest {
+        method: "GET".into(),
+        path: path.into(),
+        host: "api.shop.test".into(),
+        headers: headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        ..HttpRequest::default()
+    };
+    let request = Some(HttpPart { http: Some(http), time: None });
+    CheckRequest { attributes: Some(AttributeContext { request, ..AttributeContext::default() }) }
+}
+
+async fn ask(world: &World, question: CheckRequest) -> Result<CheckResponse, tonic::Status> {
+    let mut client = AuthorizationClient::new(world.routes.clone());
+    client.check(question).await.map(tonic::Response::into_inner)
+}
+
+fn code(answer: &CheckResponse) -> i32 {
+    answer.status.as_ref().expect("an answer always has a status").code
+}
+
+#[tokio::test]
+async fn a_good_key_passes_with_its_identity_in_front() {
+    let world = World::new();
+    let sent = [("x-api-key", GOOD), ("x-tenant-id", "mallory"), ("x-request-id", "r-1")];
+    let answer = ask(&world, question("/v1/items?x=1", &sent)).await.unwrap();
+    assert_eq!(code(&answer), 0);
+    let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("no ok_response") };
+    let tenant = ok.headers.iter().find(|h| h.header.as_ref().unwrap().key == "x-tenant-id").unwrap();
+    assert_eq!(tenant.header.as_ref().unwrap().value, "acme");
+    assert!(ok.headers.iter().all(|h| h.append_action == 2));
+    assert!(ok.headers_to_remove.contains(&"x-api-key".to_owned()));
+    let limit = &ok.response_headers_to_add[0].header.as_ref().unwrap();
+    assert_eq!((limit.key.as_str(), limit.value.as_str()), ("x-ratelimit-remaining", "4"));
+    let fields = answer.dynamic_metadata.unwrap().fields;
+    for name in ["decision", "reason", "tenant_id", "subject_id", "environment", "profile", "rate_limit"] {
+        assert!(fields.contains_key(name), "{name}");
+    }
+    assert!(!format!("{fields:?}").contains(GOOD));
+}
+
+#[tokio::test]
+async fn each_denial_has_its_code_and_status() {
+    let world = World::new();
+    let unknown = "sk_live_000000000000000000000000000000ff";
+    for (path, headers, grpc, http) in [
+        ("/v1/items", vec![], 16, 401),
+        ("/v1/items", vec![("x-api-key", unknown)], 16, 401),
+        ("/v1/items", vec![("x-api-key", "nonsense")], 16, 401),
+        ("/v1/items", vec![("x-api-key", GOOD), ("authorization", "Bearer sk_live_x")], 16, 401),
+        ("/v1/nowhere", vec![("x-api-key", GOOD)], 7, 403),
+        ("/v1/%2fitems", vec![("x-api-key", GOOD)], 7, 403),
+        ("", vec![("x-api-key", GOOD)], 7, 403),
+    ] {
+        let answer = ask(&world, question(path, &headers)).await.unwrap();
+        let Some(HttpResponse::DeniedResponse(denied)) = &answer.http_response else { panic!("{path}") };
+        assert_eq!((code(&answer), denied.status.as_ref().unwrap().code), (grpc, http), "{path} {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_sixth_call_of_five_is_one_too_many() {
+    let world = World::new();
+    for _ in 0..5 {
+        assert_eq!(code(&ask(&world, question("/v1/items", &[("x-api-key", GOOD)])).await.unwrap()), 0);
+    }
+    let answer = ask(&world, question("/v1/items", &[("x-api-key", GOOD)])).await.unwrap();
+    assert_eq!(code(&answer), 8);
+}
+
+#[tokio::test]
+async fn raw_headers_are_read_and_two_of_one_are_ambiguous() {
+    let world = World::new();
+    let raw = |values: &[&str]| {
+        let mut question = question("/v1/items", &[]);
+        let header = |v: &&str| HeaderValue {
+            key: "x-api-key".into(),
+            raw_value: v.as_bytes().to_vec(),
+            ..HeaderValue::default()
+        };
+        let map = HeaderMap { headers: values.iter().map(header).collect() };
+        let http = question.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+        http.header_map = Some(map);
+        question
+    };
+    assert_eq!(code(&ask(&world, raw(&[GOOD])).await.unwrap()), 0);
+    assert_eq!(code(&ask(&world, raw(&[GOOD, "sk_live_x"])).await.unwrap()), 16);
+}
+
+#[tokio::test]
+async fn a_message_without_a_request_is_denied() {
+    let world = World::new();
+    let no_http = AttributeContext { request: Some(HttpPart::default()), ..AttributeContext::default() };
+    for attributes in [None, Some(AttributeContext::default()), Some(no_http)] {
+        let answer = ask(&world, CheckRequest { attributes }).await.unwrap();
+        assert_eq!(code(&answer), 16);
+    }
+}
+
+#[tokio::test]
+async fn a_public_route_passes_without_a_credential_and_without_an_identity() {
+    let world = World::new();
+    let answer = ask(&world, question("/health", &[("x-tenant-id", "mallory")])).await.unwrap();
+    assert_eq!(code(&answer), 0);
+    let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("no ok_response") };
+    assert!(ok.headers_to_remove.contains(&"x-tenant-id".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_denied_and_not_an_error() {
+    let world = World::new();
+    let long = "x".repeat(70_000);
+    let answer = ask(&world, question("/health", &[("cookie", &long)])).await.unwrap();
+    assert_eq!(code(&answer), 7);
+    let fits = "x".repeat(60_000);
+    assert_eq!(code(&ask(&world, question("/health", &[("cookie", &fits)])).await.unwrap()), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_an_error_and_not_a_denial() {
+    let world = World::new();
+    world.shut();
+    let status = ask(&world, question("/v1/items", &[("x-api-key", GOOD)])).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.get_error_details().retry_info().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_hangs_is_given_up_in_time() {
+    let world = World::new();
+    world.hang();
+    let start = tokio::time::Instant::now();
+    let status = ask(&world, question("/v1/items", &[("x-api-key", GOOD)])).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(start.elapsed() <= Duration::from_millis(151));
+}
+
+#[tokio::test]
+async fn an_unknown_profile_in_the_route_denies_everyone() {
+    let world = World::new();
+    let mut question = question("/health", &[("x-api-key", GOOD)]);
+    let context = [("profile".to_owned(), "gone".to_owned())].into();
+    question.attributes.as_mut().unwrap().context_extensions = context;
+    let answer = ask(&world, question).await.unwrap();
+    assert_eq!(code(&answer), 7);
+}
+
+/// Sends bytes as the message of a Check.
+async fn send(world: &World, message: Vec<u8>) -> CheckResponse {
+    use http_body_util::{BodyExt as _, Full};
+    use tower_service::Service as _;
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    frame.extend(message);
+    let request = http::Request::post("/envoy.service.auth.v3.Authorization/Check")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(Full::new(bytes::Bytes::from(frame)))
+        .unwrap();
+    let answer = world.routes.clone().call(request).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    CheckResponse::decode(&body[5..]).unwrap()
+}
+
+fn secretless() -> impl Strategy<Value = CheckRequest> {
+    let headers = prop::collection::vec(("[a-zA-Z-]{1,12}", "\\PC{0,30}"), 0..8);
+    let path = prop_oneof![Just("/v1/items".to_owned()), "/[a-z/.%;?]{0,20}", "\\PC{0,20}"];
+    let context = prop::collection::hash_map("scopes|environment|rate_class|resource.x|profile", "[a-z,]{0,8}", 0..3);
+    (path, headers, context).prop_map(|(path, headers, context)| {
+        let pairs: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let mut question = question(&path, &pairs);
+        question.attributes.as_mut().unwrap().context_extensions = context;
+        question
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_passes_without_a_credential(question in secretless()) {
+        let path = question.attributes.as_ref().unwrap().request.as_ref().unwrap().http.as_ref().unwrap().path.clone();
+        prop_assume!(!path.contains("health"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let answer = runtime.block_on(send(&World::new(), question.encode_to_vec()));
+        prop_assert_ne!(answer.status.unwrap().code, 0);
+    }
+
+    #[test]
+    fn no_bytes_let_anyone_pass(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0usize..120) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let world = World::new();
+        let answer = runtime.block_on(send(&world, bytes.clone()));
+        prop_assert_ne!(answer.status.unwrap().code, 0);
+        let mut spoiled = question("/v1/items", &[("x-api-key", "sk_live_00000000000000000000000000000009")]).encode_to_vec();
+        let place = cut.min(spoiled.len());
+        spoiled.splice(place..place, bytes.into_iter().take(6));
+        let answer = runtime.block_on(send(&world, spoiled));
+        prop_assert_ne!(answer.status.unwrap().code, 0);
+    }
+}

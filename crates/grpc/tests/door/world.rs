@@ -1,0 +1,189 @@
+//! Everything behind the routes: one profile, a tenant with a key that may do everything, another tenant,
+//! and the operators' key. Time stands still.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use latchkey_core::gate::{Gate, GateParts};
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::limit::Overrides;
+use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::manage::{Registrar, RegistrarParts, operators};
+use latchkey_core::memory::Memory;
+use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
+use latchkey_core::seal::Sealer;
+use latchkey_core::secret::{KeyHash, PlainKey};
+use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
+use latchkey_grpc::{Services, routes};
+use latchkey_profile::{Catalog, Profile};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tonic::service::Routes;
+
+use crate::books::Books;
+
+/// The profile that everything is judged by.
+pub(crate) const DOCUMENT: &str = r#"
+name = "shop"
+unmatched_routes = "deny"
+
+[credential]
+sources = ["header:x-api-key", "header:authorization Bearer"]
+accepts = ["key"]
+conflict = "deny"
+forward = false
+
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "sk_live_", test = "sk_test_" }
+secret = "hex:16"
+
+[[scopes]]
+name = "items.read"
+aliases = ["items.view"]
+[[scopes]]
+name = "api_keys.manage"
+
+[[routes]]
+path = "/v1/items"
+scopes = ["items.read"]
+[[routes]]
+path = "/health"
+public = true
+
+[rate_limits]
+default = [{ per = "key", rate = "5/min" }]
+
+[upstream_headers]
+x-tenant-id = "{{ tenant.slug }}"
+
+[response_headers]
+X-RateLimit-Remaining = "{{ rate_limit.remaining }}"
+"#;
+
+/// A key of the tenant "acme" with every scope; of "other"; and the operators'.
+pub(crate) const GOOD: &str = "sk_live_00000000000000000000000000000001";
+pub(crate) const READER: &str = "sk_live_00000000000000000000000000000002";
+pub(crate) const OTHER: &str = "sk_live_00000000000000000000000000000003";
+pub(crate) const ROOT: &str = "root-key-of-thirty-two-characters-and-more";
+
+pub(crate) struct World {
+    pub(crate) books: Arc<Books>,
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) routes: Routes,
+    pub(crate) good: KeyId,
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        Moment { wall: Timestamp(2_000_000), tick: Tick(0) }
+    }
+}
+
+fn tenant(slug: &str, random: &mut StdRng) -> TenantRecord {
+    TenantRecord {
+        id: TenantId::new(Timestamp(1), random),
+        slug: slug.into(),
+        display_name: slug.to_uppercase(),
+        profile: "shop".into(),
+        plan: None,
+        suspended: false,
+        created: Timestamp(1),
+        limits: Overrides::default(),
+        revision: 1,
+    }
+}
+
+fn key(value: &str, tenant: &TenantRecord, scopes: &[&str], random: &mut StdRng) -> KeyRecord {
+    KeyRecord {
+        id: KeyId::new(Timestamp(1), random),
+        tenant: tenant.id,
+        hash: KeyHash::of(value),
+        name: "till".into(),
+        kind: "secret".into(),
+        environment: "live".into(),
+        prefix: "sk_live_".into(),
+        hint: value[value.len() - 4..].into(),
+        scopes: scopes.iter().map(|s| (*s).into()).collect(),
+        bindings: BTreeMap::new(),
+        networks: vec![],
+        limits: Overrides::default(),
+        metadata: [("owner".to_owned(), "ops".to_owned())].into(),
+        life: KeyLife::Active,
+        created: Timestamp(1),
+        created_by: "key_x".into(),
+        expires: Some(Timestamp(9_000_000)),
+        rotated_from: None,
+        rotated_to: None,
+        sealed: None,
+        last_used: None,
+        revision: 1,
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut random = StdRng::from_seed([4; 32]);
+        let (acme, other) = (tenant("acme", &mut random), tenant("other", &mut random));
+        let system = operators::tenant(Timestamp(1), &mut random);
+        let root = operators::root_key(&PlainKey::new(ROOT.into()), system.id, Timestamp(1), &mut random);
+        let all = ["api_keys.manage", "items.read"];
+        let good = key(GOOD, &acme, &all, &mut random);
+        let id = good.id;
+        let reader = key(READER, &acme, &["items.read"], &mut random);
+        let foreign = key(OTHER, &other, &all, &mut random);
+        let books = Arc::new(Books::default());
+        *books.keys.lock().unwrap() = vec![good, reader, foreign, root];
+        *books.tenants.lock().unwrap() = vec![acme, other, system];
+        Self::around(books, id)
+    }
+
+    fn around(books: Arc<Books>, good: KeyId) -> Self {
+        let catalog = Arc::new(Catalog::new());
+        catalog.replace_all(vec![Profile::compile(DOCUMENT, 1).unwrap_or_else(|e| panic!("{e}"))]);
+        let gate = Gate::new(GateParts {
+            store: Arc::clone(&books) as _,
+            policies: Arc::clone(&catalog) as _,
+            limiter: LocalLimiter::new(),
+            // Never trusted: every call asks the books.
+            memory: Arc::new(Memory::new(100, 100)),
+            clock: Arc::new(Still),
+        });
+        let registrar = Registrar::new(RegistrarParts {
+            ledger: Arc::clone(&books) as _,
+            policies: Arc::clone(&catalog) as _,
+            spreading: Arc::clone(&books) as _,
+            clock: Arc::new(Still),
+            sealer: Arc::new(Sealer::new(&[1; 32])),
+            random: Arc::new(|| StdRng::from_seed([9; 32])),
+        });
+        let ready = Arc::new(AtomicBool::new(true));
+        let routes = routes(Services {
+            gate: Arc::new(gate),
+            registrar: Arc::new(registrar),
+            catalog,
+            clock: Arc::new(Still),
+            ready: Arc::clone(&ready),
+        });
+        Self { books, ready, routes, good }
+    }
+
+    pub(crate) fn shut(&self) {
+        self.books.shut.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn hang(&self) {
+        self.books.hung.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A call with a credential.
+pub(crate) fn signed<T>(message: T, credential: &str) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("x-api-key", credential.parse().unwrap());
+    request
+}
