@@ -42,12 +42,11 @@ fn untouched<'a>(view: &View<'a>) -> Option<Gauge<'a>> {
     let key = view.facts.seen.principal.as_ref().map(|p| &p.key.record);
     let whose = Subjects { key, tenant: tenant.map(|t| (t, plan)), address: None };
     let own = demands(&policy.classes, class, When::Allowed, &whose);
-    let (per, limit, algorithm) = match own.first() {
-        Some(demand) => (demand.bucket.per, demand.limit, demand.algorithm),
-        None => {
-            let rule = policy.classes.rules(class).iter().find(|r| r.when == When::Allowed)?;
-            (rule.per, rule.limit, rule.algorithm)
-        }
+    let (per, limit, algorithm) = if let Some(demand) = own.first() {
+        (demand.bucket.per, demand.limit, demand.algorithm)
+    } else {
+        let rule = policy.classes.rules(class).iter().find(|r| r.when == When::Allowed)?;
+        (rule.per, rule.limit, rule.algorithm)
     };
     let most = capacity(limit, algorithm);
     let class = policy.classes.name(class);

@@ -16,7 +16,6 @@ mod reader;
 mod request;
 mod source;
 mod template;
-mod tokens;
 
 pub use answer::{Admission, Refused, default_denial};
 pub use catalog::Catalog;
@@ -25,4 +24,3 @@ pub use facts::Facts;
 pub use profile::Profile;
 pub use read::Reading;
 pub use request::{Header, Request, Scratch};
-pub use tokens::{Algorithm, Tokens};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use latchkey_core::policy::Policy;
 use latchkey_core::scope::ScopeSet;
+use latchkey_core::token::TokenRules;
 
 use crate::answer::{Denials, Removals};
 use crate::document;
@@ -13,7 +14,6 @@ use crate::hosts::HostMap;
 use crate::read::{ClientAddress, Credential, RequestIds};
 use crate::source::Source;
 use crate::template::Template;
-use crate::tokens::Tokens;
 
 /// One product.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Customs {
     pub(crate) removals: Removals,
     pub(crate) response: Vec<HeaderTemplate>,
     pub(crate) denials: Denials,
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) tokens: Option<TokenRules>,
     pub(crate) roles: HashMap<Box<str>, ScopeSet>,
 }
 
@@ -71,7 +71,7 @@ impl Profile {
 
     /// What JWTs of this product look like, where it has any.
     #[must_use]
-    pub fn tokens(&self) -> Option<&Tokens> {
+    pub fn tokens(&self) -> Option<&TokenRules> {
         self.customs.tokens.as_ref()
     }
 

@@ -87,7 +87,7 @@ impl<'d> Reader<'d> {
         let more = wrong.len().saturating_sub(MOST_ERRORS);
         let mut errors: Vec<_> = wrong.into_iter().take(MOST_ERRORS).map(error).collect();
         if let (1.., Some(last)) = (more, errors.last_mut()) {
-            last.message.push_str(&format!(" (and {more} mistakes more)"));
+            last.message = format!("{} (and {more} mistakes more)", last.message);
         }
         Err(Errors(errors))
     }

@@ -87,8 +87,8 @@ impl Source {
         let lower = || Box::from(name.to_ascii_lowercase());
         match place {
             "header" => match name.split_once(' ') {
-                None if is_token(name) && name != "host" => Ok(Self::Header(lower())),
-                Some((name, scheme)) if is_token(name) && is_token(scheme) => {
+                None if is_header(name) => Ok(Self::Header(lower())),
+                Some((name, scheme)) if is_header(name) && is_token(scheme) => {
                     Ok(Self::Scheme(name.to_ascii_lowercase().into(), scheme.into()))
                 }
                 None | Some(_) => Err(bad()),
@@ -104,6 +104,11 @@ impl Source {
 /// A token (RFC 9110 section 5.6.2): what names a header, a scheme, a cookie, a method.
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// A header that can be taken out of a request; the host can't.
+fn is_header(name: &str) -> bool {
+    is_token(name) && !name.eq_ignore_ascii_case("host")
 }
 
 fn is_word(text: &str) -> bool {

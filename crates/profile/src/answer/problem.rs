@@ -58,10 +58,12 @@ fn shown(denial: &Denial) -> Denial {
 
 /// The HTTP status that a reason calls for.
 pub(super) fn status(reason: Reason) -> u16 {
-    match reason {
-        Reason::RateLimited => 429,
-        other if other.unauthenticated() => 401,
-        _ => 403,
+    if reason == Reason::RateLimited {
+        429
+    } else if reason.unauthenticated() {
+        401
+    } else {
+        403
     }
 }
 
@@ -76,11 +78,23 @@ fn title(status: u16) -> &'static str {
 
 /// RFC 6750 section 3.1: who sent nothing is told no error.
 fn challenge(reason: Reason, realm: &str) -> String {
-    match reason {
-        Reason::MissingCredential | Reason::TenantRequired => format!("Bearer realm=\"{realm}\""),
-        Reason::AmbiguousCredential => format!("Bearer realm=\"{realm}\", error=\"invalid_request\""),
-        _ => format!("Bearer realm=\"{realm}\", error=\"invalid_token\""),
-    }
+    let error = match reason {
+        Reason::MissingCredential | Reason::TenantRequired => "",
+        Reason::AmbiguousCredential => ", error=\"invalid_request\"",
+        Reason::InvalidCredential
+        | Reason::Revoked
+        | Reason::Expired
+        | Reason::Disabled
+        | Reason::TenantMismatch
+        | Reason::TenantSuspended
+        | Reason::EnvironmentMismatch
+        | Reason::InsufficientScope
+        | Reason::ResourceMismatch
+        | Reason::NetworkNotAllowed
+        | Reason::RouteNotAllowed
+        | Reason::RateLimited => ", error=\"invalid_token\"",
+    };
+    format!("Bearer realm=\"{realm}\"{error}")
 }
 
 /// How long to wait, as the tightest bucket has it.

@@ -79,8 +79,13 @@ fn value(value: &Value<'_>) -> Option<Template> {
 
 /// A template; notes each of its mistakes where it stands.
 pub(super) fn template(text: &Text<'_>) -> Option<Template> {
-    let refuse = |mistakes: Vec<(usize, String)>| {
-        mistakes.into_iter().for_each(|(byte, message)| text.refuse_inside(byte, message));
-    };
-    Template::parse(text).map_err(refuse).ok()
+    match Template::parse(text) {
+        Ok(template) => Some(template),
+        Err(mistakes) => {
+            for (byte, message) in mistakes {
+                text.refuse_inside(byte, message);
+            }
+            None
+        }
+    }
 }

@@ -10,6 +10,9 @@ use super::scopes;
 use crate::reader::Section;
 use crate::source::is_token;
 
+/// The longest path; matching one costs by its segments.
+const LONGEST: usize = 1024;
+
 /// What routes may refer to.
 pub(super) struct Known<'k> {
     pub(super) scopes: &'k Catalogue,
@@ -45,6 +48,10 @@ fn route(section: &mut Section<'_>, known: &Known<'_>) -> Option<Route> {
 
 fn pattern(section: &mut Section<'_>) -> Option<Pattern> {
     let path = section.needed_text("path")?;
+    if path.len() > LONGEST {
+        path.refuse(format!("the path has {} bytes; {LONGEST} are the most", path.len()));
+        return None;
+    }
     Pattern::parse(&path).map_err(|bad| path.refuse(bad.to_string())).ok()
 }
 

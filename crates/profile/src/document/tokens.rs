@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use latchkey_core::scope::{Catalogue, ScopeSet};
+use latchkey_core::token::{Algorithm, TokenRules};
 
 use super::names::{self, Once};
 use super::scopes;
 use crate::reader::{Section, Text};
-use crate::tokens::{Algorithm, Tokens};
 
-const HOUR: Duration = Duration::from_secs(3_600);
-const MONTH: Duration = Duration::from_secs(30 * 86_400);
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const HOUR: Duration = Duration::from_hours(1);
+const MONTH: Duration = Duration::from_hours(30 * 24);
+const YEAR: Duration = Duration::from_hours(366 * 24);
 
 /// What tokens look like, where there are any.
-pub(super) fn read(root: &mut Section<'_>) -> Option<Tokens> {
+pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
     let mut section = root.section("jwt")?;
     let algorithm = section.text("algorithm").map_or(Algorithm::EdDsa, |text| algorithm(&text));
     let issuer = claim(&mut section, "issuer");
@@ -26,20 +26,15 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<Tokens> {
         section.refuse("a refresh token that ends before the token it renews is of no use");
     }
     section.close();
-    Some(Tokens { algorithm, issuer, audience, ttl, refresh_ttl })
+    Some(TokenRules { algorithm, issuer, audience, ttl, refresh_ttl })
 }
 
 fn algorithm(text: &Text<'_>) -> Algorithm {
-    match text.value {
-        "EdDSA" => Algorithm::EdDsa,
-        "ES256" => Algorithm::Es256,
-        "RS256" => Algorithm::Rs256,
-        "HS256" => Algorithm::Hs256,
-        other => {
-            text.refuse(format!("\"{other}\" is none of \"EdDSA\", \"ES256\", \"RS256\" and \"HS256\""));
-            Algorithm::EdDsa
-        }
-    }
+    text.parse().unwrap_or_else(|_| {
+        let all = Algorithm::ALL.map(Algorithm::name).join(", ");
+        text.refuse(format!("\"{}\" is no algorithm; the algorithms are: {all}", text.value));
+        Algorithm::EdDsa
+    })
 }
 
 fn claim(section: &mut Section<'_>, field: &'static str) -> Box<str> {

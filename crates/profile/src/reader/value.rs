@@ -11,7 +11,7 @@ use super::{Place, Reader, Section};
 #[derive(Clone)]
 pub(crate) struct Value<'d> {
     pub(super) reader: &'d Reader<'d>,
-    pub(super) value: &'d DeValue<'d>,
+    pub(super) found: &'d DeValue<'d>,
     pub(crate) at: Place,
 }
 
@@ -48,18 +48,18 @@ impl Text<'_> {
 
 impl<'d> Value<'d> {
     pub(super) fn new(reader: &'d Reader<'d>, value: &'d Spanned<DeValue<'d>>, at: Place) -> Self {
-        Self { reader, value: value.get_ref(), at }
+        Self { reader, found: value.get_ref(), at }
     }
 
     pub(crate) fn text(&self) -> Option<Text<'d>> {
-        match self.value {
+        match self.found {
             DeValue::String(text) => Some(Text { reader: self.reader, value: text, at: self.at.clone() }),
             other => self.wrong("a text in quotes", other),
         }
     }
 
     pub(crate) fn flag(&self) -> Option<bool> {
-        match self.value {
+        match self.found {
             DeValue::Boolean(flag) => Some(*flag),
             other => self.wrong("true or false", other),
         }
@@ -67,7 +67,7 @@ impl<'d> Value<'d> {
 
     /// A whole number from 0 on.
     pub(crate) fn count(&self) -> Option<u64> {
-        match self.value {
+        match self.found {
             DeValue::Integer(number) => {
                 let count = u64::from_str_radix(number.as_str(), number.radix()).ok();
                 if count.is_none() {
@@ -80,15 +80,15 @@ impl<'d> Value<'d> {
     }
 
     pub(crate) fn list(&self) -> Option<Vec<Self>> {
-        let DeValue::Array(items) = self.value else {
-            return self.wrong("a list in brackets", self.value);
+        let DeValue::Array(items) = self.found else {
+            return self.wrong("a list in brackets", self.found);
         };
         let item = |(n, v): (usize, &'d Spanned<_>)| Self::new(self.reader, v, self.at.nth(n, v.span()));
         Some(items.iter().enumerate().map(item).collect())
     }
 
     pub(crate) fn section(&self) -> Option<Section<'d>> {
-        match self.value {
+        match self.found {
             DeValue::Table(table) => Some(Section::new(self.reader, table, self.at.clone())),
             other => self.wrong("a table", other),
         }

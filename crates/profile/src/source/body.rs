@@ -1,4 +1,4 @@
-//! A string in a JSON body (RFC 6901). serde_json's own value keeps the last of two equal names; another
+//! A string in a JSON body (RFC 6901). The value type of `serde_json` keeps the last of two equal names; another
 //! reader may keep the first, so this one keeps both and calls that ambiguous.
 
 use std::fmt;

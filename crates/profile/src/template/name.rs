@@ -4,8 +4,10 @@
 use std::fmt::Write as _;
 
 use latchkey_core::decision::Denial;
+use latchkey_core::limit::ceil_seconds;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::KeyRecord;
+use latchkey_core::time::Timestamp;
 
 use crate::facts::Facts;
 use crate::gauge::Gauge;
@@ -27,41 +29,61 @@ pub(super) enum Name {
     Metadata(Box<str>),
 }
 
-macro_rules! names {
-    ($($variant:ident = $name:literal;)*) => {
-        /// The names that are always there.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Known { $($variant,)* }
-
-        const KNOWN: &[(&str, Known)] = &[$(($name, Known::$variant),)*];
-    };
+/// The names that are always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    RequestId,
+    Reason,
+    Message,
+    Environment,
+    TenantId,
+    TenantSlug,
+    SubjectType,
+    SubjectId,
+    SubjectName,
+    KeyKind,
+    KeyExpireDate,
+    Scopes,
+    MissingScopes,
+    RoutePath,
+    Rate(Rate),
 }
 
-names! {
-    RequestId = "request_id";
-    Reason = "reason";
-    Message = "message";
-    Environment = "environment";
-    TenantId = "tenant.id";
-    TenantSlug = "tenant.slug";
-    SubjectType = "subject.type";
-    SubjectId = "subject.id";
-    SubjectName = "subject.name";
-    KeyKind = "key.kind";
-    KeyExpireDate = "key.expire_date";
-    Scopes = "scopes";
-    MissingScopes = "missing_scopes";
-    RoutePath = "route.path";
-    RateBucket = "rate_limit.bucket";
-    RateLimit = "rate_limit.limit";
-    RateRemaining = "rate_limit.remaining";
-    RateReset = "rate_limit.reset";
-    RateRetryAfter = "rate_limit.retry_after";
+/// What is shown of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rate {
+    Bucket,
+    Limit,
+    Remaining,
+    Reset,
+    RetryAfter,
 }
+
+const KNOWN: &[(&str, Known)] = &[
+    ("request_id", Known::RequestId),
+    ("reason", Known::Reason),
+    ("message", Known::Message),
+    ("environment", Known::Environment),
+    ("tenant.id", Known::TenantId),
+    ("tenant.slug", Known::TenantSlug),
+    ("subject.type", Known::SubjectType),
+    ("subject.id", Known::SubjectId),
+    ("subject.name", Known::SubjectName),
+    ("key.kind", Known::KeyKind),
+    ("key.expire_date", Known::KeyExpireDate),
+    ("scopes", Known::Scopes),
+    ("missing_scopes", Known::MissingScopes),
+    ("route.path", Known::RoutePath),
+    ("rate_limit.bucket", Known::Rate(Rate::Bucket)),
+    ("rate_limit.limit", Known::Rate(Rate::Limit)),
+    ("rate_limit.remaining", Known::Rate(Rate::Remaining)),
+    ("rate_limit.reset", Known::Rate(Rate::Reset)),
+    ("rate_limit.retry_after", Known::Rate(Rate::RetryAfter)),
+];
 
 impl Name {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let owned = |rest: &str| Some(Box::from(rest)).filter(|r: &Box<str>| !r.is_empty());
+        let owned = |rest: &str| (!rest.is_empty()).then(|| Box::from(rest));
         if let Some(name) = text.strip_prefix("bindings.") {
             return owned(name).map(Self::Binding);
         }
@@ -107,26 +129,24 @@ impl Known {
             Self::SubjectId => show(out, view.key().map(|k| k.id)),
             Self::SubjectName => push(out, view.key().map(|k| &k.name)),
             Self::KeyKind => push(out, view.key().map(|k| &k.kind)),
-            Self::KeyExpireDate => push(out, view.key().and_then(|k| k.expires).map(|e| e.date())),
+            Self::KeyExpireDate => push(out, view.key().and_then(|k| k.expires).map(Timestamp::date)),
             Self::Scopes => view.scopes(out),
             Self::MissingScopes => view.missing(out),
             Self::RoutePath => push(out, view.route().map(|r| r.pattern.text())),
-            Self::RateBucket
-            | Self::RateLimit
-            | Self::RateRemaining
-            | Self::RateReset
-            | Self::RateRetryAfter => self.gauge(view, out),
+            Self::Rate(rate) => rate.write(view, out),
         }
     }
+}
 
-    fn gauge(self, view: &View<'_>, out: &mut String) {
+impl Rate {
+    fn write(self, view: &View<'_>, out: &mut String) {
         let Some(gauge) = Gauge::of(view) else { return };
         let _ = match self {
-            Self::RateBucket => write!(out, "{}/{}", gauge.per.name(), gauge.class),
-            Self::RateLimit => write!(out, "{}", gauge.limit),
-            Self::RateRemaining => write!(out, "{}", gauge.remaining),
-            Self::RateReset => write!(out, "{}", view.facts.now.after(gauge.reset).ceil_seconds()),
-            _ => write!(out, "{}", latchkey_core::limit::ceil_seconds(gauge.retry)),
+            Self::Bucket => write!(out, "{}/{}", gauge.per.name(), gauge.class),
+            Self::Limit => write!(out, "{}", gauge.limit),
+            Self::Remaining => write!(out, "{}", gauge.remaining),
+            Self::Reset => write!(out, "{}", view.facts.now.after(gauge.reset).ceil_seconds()),
+            Self::RetryAfter => write!(out, "{}", ceil_seconds(gauge.retry)),
         };
     }
 }

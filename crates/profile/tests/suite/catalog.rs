@@ -8,7 +8,8 @@ use latchkey_profile::{Catalog, Profile, Request};
 use crate::support::{profile, request};
 
 fn product(name: &str, hosts: &[&str]) -> Profile {
-    let hosts: String = hosts.iter().map(|host| format!("[[hosts]]\nhost = \"{host}\"\n")).collect();
+    let hosts: Vec<String> = hosts.iter().map(|host| format!("[[hosts]]\nhost = \"{host}\"\n")).collect();
+    let hosts = hosts.concat();
     profile(&format!(
         "name = \"{name}\"\n{hosts}[credential]\nsources = [\"header:x-api-key\"]\n\
          [[kinds]]\nname = \"secret\"\nprefix = \"{name}_\"\nsecret = \"hex:16\""

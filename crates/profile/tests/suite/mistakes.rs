@@ -107,7 +107,7 @@ fn statuses_are_those_that_envoy_takes() {
 
 #[test]
 fn a_flood_of_mistakes_is_cut() {
-    let many: String = (0..5_000).map(|n| format!("unknown{n} = 1\n")).collect();
+    let many = (0..5_000).map(|n| format!("unknown{n} = 1\n")).collect::<Vec<_>>().concat();
     let (places, messages) = mistakes(&many);
     assert_eq!(places.len(), 100);
     assert!(messages[99].contains("mistakes more"), "{}", messages[99]);

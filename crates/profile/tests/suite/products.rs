@@ -4,7 +4,7 @@ use latchkey_core::access::{Presented, Target};
 use latchkey_core::decision::Seen;
 use latchkey_core::limit::Per;
 use latchkey_core::reason::Reason;
-use latchkey_profile::Algorithm;
+use latchkey_core::token::Algorithm;
 
 use crate::support::{denied, level, profile, request};
 

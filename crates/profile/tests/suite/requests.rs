@@ -51,7 +51,7 @@ fn a_scheme_is_matched_whatever_its_case() {
 #[test]
 fn bytes_that_are_no_text_are_unreadable() {
     let profile = reader(r#"["header:x-api-key"]"#, "");
-    for value in [&b"\xff\xfe"[..], b"k\0", b"k\x7f", "kéy".as_bytes(), &[b'k'; 20_000]] {
+    for value in [&b"\xff\xfe"[..], b"k\0", b"k\x7f", "kéy".as_bytes(), &vec![b'k'; 20_000]] {
         let header = Header { name: "x-api-key", value };
         let request = Request { path: "/", headers: [header].into_iter().collect(), ..Request::default() };
         assert_eq!(credential(&profile, &request), "Unreadable");
