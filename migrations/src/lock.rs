@@ -5,17 +5,20 @@
 //! does the same across processes; its one gap, that switching a file to WAL doesn't wait for its turn,
 //! is closed by asking again.
 
+use std::time::Duration;
+
 use sea_orm_migration::sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
 /// "latchkey" in ASCII: what this program's migrations are known by among a database's advisory locks.
 const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
-/// How often a file that is being opened by others is asked for. Each time waits for SQLite's own busy
-/// timeout wherever SQLite is able to wait.
-const TRIES: u32 = 200;
+/// How often a file that others are opening is asked for, and how long between. SQLite waits by itself
+/// wherever it is able to.
+const TRIES: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Begins the transaction, alone.
 pub(crate) async fn take(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
@@ -36,7 +39,10 @@ async fn immediately(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbE
     let mut tries = 0;
     loop {
         match db.begin_with_options(options).await {
-            Err(error) if busy(&error) && tries < TRIES => tries += 1,
+            Err(error) if busy(&error) && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
             begun => return begun,
         }
     }

@@ -3,8 +3,8 @@
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    big_integer, big_integer_null, binary_len_null, binary_len_uniq, binary_null, pk_uuid, text, text_null, uuid,
-    uuid_null,
+    big_integer, big_integer_null, binary_len_null, binary_len_uniq, binary_null, pk_uuid, text, text_null,
+    uuid, uuid_null,
 };
 
 /// The step.

@@ -32,7 +32,8 @@ pub(crate) async fn lock(lease: &Lease) -> Result<head::Model, Stop> {
 pub(crate) async fn leave(lease: &Lease, changes: &[Changed], audit: &AuditEntry) -> Result<u64, Stop> {
     let head = lock(lease).await?;
     let first = number::read(Place::new("head", &head.id), "revision", head.revision)? + 1;
-    let rows: Vec<_> = (first..).zip(changes).map(|(revision, subject)| feed::row(revision, subject)).collect();
+    let rows: Vec<_> =
+        (first..).zip(changes).map(|(revision, subject)| feed::row(revision, subject)).collect();
     for rows in rows.chunks(ROWS) {
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
         change::Entity::insert_many(rows).exec_without_returning(lease).await?;

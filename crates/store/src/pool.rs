@@ -79,7 +79,10 @@ impl Pool {
     async fn open(self: &Arc<Self>, place: Place) -> Result<(Link, Place), DbErr> {
         let (hand, taken) = oneshot::channel();
         let pool = Arc::clone(self);
-        #[expect(clippy::disallowed_methods, reason = "opening outlives its caller; at most one task a place")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "opening outlives its caller; at most one task a place"
+        )]
         tokio::spawn(async move {
             let opened = timeout(PATIENCE, pool.source.open()).await.unwrap_or(Err(SqlxError::PoolTimedOut));
             match opened {
@@ -117,4 +120,84 @@ type Place = OwnedSemaphorePermit;
 async fn wait_for(places: &Arc<Semaphore>) -> Result<Place, DbErr> {
     let place = Arc::clone(places).acquire_owned().await;
     place.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use sea_orm::ConnectionTrait;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    fn pool() -> (tempfile::TempDir, Arc<Pool>) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        let source = Source::parse(&url, Duration::from_secs(30)).unwrap();
+        (folder, Pool::new(source, 4))
+    }
+
+    /// Begins something, and gives it up at once. It takes too long to be done by then.
+    async fn give_up(work: impl Future) {
+        let mut work = pin!(work);
+        let begun = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending()));
+        assert!(begun.await);
+    }
+
+    /// Waits for what a task in the background is about to do.
+    async fn until(done: impl Fn() -> bool) {
+        let wait = async {
+            while !done() {
+                yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), wait).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn opening_goes_on_when_its_caller_gives_up() {
+        let (_folder, pool) = pool();
+        give_up(pool.lease()).await;
+        until(|| pool.idle().len() == 1 && pool.places.available_permits() == 4).await;
+        assert!(pool.lease().await.unwrap().execute_unprepared("SELECT 1").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_connection_left_in_the_middle_of_a_statement_is_closed() {
+        let (_folder, pool) = pool();
+        let (first, second) = (pool.lease().await.unwrap(), pool.lease().await.unwrap());
+        first.execute_unprepared("SELECT 1").await.unwrap();
+        drop(first);
+        assert_eq!(pool.idle().len(), 1);
+        let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n";
+        give_up(second.execute_unprepared(long)).await;
+        drop(second);
+        // Nor is its sibling trusted any more.
+        assert_eq!((pool.idle().len(), pool.places.available_permits()), (0, 4));
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_is_dropped_is_rolled_back_before_the_connection_comes_back() {
+        let (_folder, pool) = pool();
+        pool.lease().await.unwrap().execute_unprepared("CREATE TABLE t (n)").await.unwrap();
+        let write = pool.begin().await.unwrap();
+        write.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+        assert_eq!(pool.writers.available_permits(), 0);
+        drop(write);
+        until(|| pool.writers.available_permits() == 1).await;
+        let left = pool.lease().await.unwrap().execute_unprepared("DELETE FROM t").await.unwrap();
+        assert_eq!(left.rows_affected(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_closed_pool_lends_nothing() {
+        let (_folder, pool) = pool();
+        let out = pool.lease().await.unwrap();
+        pool.close().await;
+        assert!(pool.lease().await.is_err() && pool.begin().await.is_err());
+        drop(out);
+        assert_eq!(pool.idle().len(), 0);
+    }
 }

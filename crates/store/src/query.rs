@@ -11,8 +11,25 @@ pub(crate) mod tenant;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;
 
+/// The newest rows before one of them, and how many.
+pub(crate) struct Page<T> {
+    pub(crate) before: Option<T>,
+    pub(crate) limit: u32,
+}
+
+impl<T> Page<T> {
+    /// How many rows are still wanted beside those that there are.
+    fn missing(&self, there: usize) -> u64 {
+        u64::from(self.limit).saturating_sub(u64::try_from(there).unwrap_or(u64::MAX))
+    }
+}
+
 /// Selects a table's columns under names of their own, so that tables can be joined and told apart again.
-fn select<C: ColumnTrait>(query: &mut SelectStatement, table: &'static str, columns: impl Iterator<Item = C>) {
+fn select<C: ColumnTrait>(
+    query: &mut SelectStatement,
+    table: &'static str,
+    columns: impl Iterator<Item = C>,
+) {
     for column in columns {
         query.expr_as(Expr::col((table, column)), named(table, column.as_str()));
     }

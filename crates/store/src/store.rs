@@ -14,8 +14,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::time::timeout;
 
 use crate::pool::{BadUrl, Pool, Source};
-use crate::query;
 use crate::query::audit::{AuditRecord, AuditState};
+use crate::query::{self, Page};
 use crate::stop::Stop;
 
 /// How to reach the database.
@@ -23,7 +23,7 @@ use crate::stop::Stop;
 pub struct StoreOptions {
     /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     pub url: String,
-    /// The most connections that are open at once.
+    /// The most connections that are open at once, at least 2: writes leave half of them to the rest.
     pub connections: u32,
     /// How long Check waits for a key (80 ms: with the rest of a call, Envoy still hears in time).
     pub check_deadline: Duration,
@@ -57,14 +57,15 @@ impl Store {
     pub fn connect_lazy(options: StoreOptions) -> Result<Self, BadUrl> {
         let StoreOptions { url, connections, check_deadline, deadline } = options;
         let source = Source::parse(&url, deadline)?;
-        let connection = source.connection(deadline);
+        let connection = source.connection();
         let pool = Pool::new(source.bounded(deadline), connections);
         Ok(Self { pool, connection, check_deadline, deadline })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Trouble> {
-        self.within(async { Ok(self.pool.lease().await?.execute_unprepared("SELECT 1").await.map(drop)?) }).await
+        self.within(async { Ok(self.pool.lease().await?.execute_unprepared("SELECT 1").await.map(drop)?) })
+            .await
     }
 
     /// A connection for migrations: opened when it is used, closed after, without a bound on statements.
@@ -87,7 +88,8 @@ impl Store {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, Trouble> {
-        self.within(async { query::audit::page(&self.pool.lease().await?, tenant, (before, limit)).await }).await
+        let page = Page { before, limit };
+        self.within(async { query::audit::page(&self.pool.lease().await?, tenant, page).await }).await
     }
 
     /// Checks every line of the audit log, from the first to the one that is the last when this begins.

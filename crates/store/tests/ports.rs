@@ -1,4 +1,5 @@
 //! One suite, run over both adapters: what core's ports promise must hold on SQLite and on PostgreSQL alike.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 #[path = "ports/place.rs"]
 #[macro_use]

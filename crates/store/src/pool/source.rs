@@ -25,6 +25,10 @@ pub enum BadUrl {
     InMemory,
 }
 
+/// How long migrations wait for their connection: a SQLite file that fifty processes open at once is
+/// handed round among them.
+const MIGRATING: Duration = Duration::from_secs(5);
+
 /// One of the two databases.
 pub(crate) enum Source {
     Sqlite(SqliteConnectOptions),
@@ -70,16 +74,16 @@ impl Source {
     }
 
     /// sea-orm's own kind of connection, opened when it is used and closed right after: for migrations.
-    pub(crate) fn connection(&self, patience: Duration) -> DatabaseConnection {
+    pub(crate) fn connection(&self) -> DatabaseConnection {
         match self {
             Self::Sqlite(options) => {
-                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(patience);
+                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(MIGRATING);
                 let pool = pool.idle_timeout(None).max_lifetime(None);
                 let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
                 SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.connect_lazy_with(options.clone()))
             }
             Self::Postgres(options) => {
-                let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(patience);
+                let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(MIGRATING);
                 let pool = pool.idle_timeout(None).max_lifetime(None);
                 let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
                 SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(options.clone()))

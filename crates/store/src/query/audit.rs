@@ -7,6 +7,7 @@ use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
 
+use super::Page;
 use super::feed::head;
 use crate::entity::audit_event::{Column, Entity, Model};
 use crate::entry::chain;
@@ -59,11 +60,11 @@ const CHUNK: u64 = 500;
 pub(crate) async fn page(
     lease: &Lease,
     tenant: Option<TenantId>,
-    (before, limit): (Option<u64>, u32),
+    page: Page<u64>,
 ) -> Result<Vec<AuditRecord>, Stop> {
     let of_tenant = tenant.map(|id| Column::TenantId.eq(id.0));
-    let older = before.map(|sequence| Column::Sequence.lt(number::stored(sequence)));
-    let query = Entity::find().order_by_desc(Column::Sequence).limit(u64::from(limit));
+    let older = page.before.map(|sequence| Column::Sequence.lt(number::stored(sequence)));
+    let query = Entity::find().order_by_desc(Column::Sequence).limit(u64::from(page.limit));
     let query = of_tenant.into_iter().chain(older).fold(query, QueryFilter::filter);
     query.all(lease).await?.into_iter().map(record).collect()
 }
@@ -123,6 +124,7 @@ pub(crate) async fn proceed(lease: &Lease, progress: &mut Progress) -> Result<Op
 /// The line after the last good one is not what it was. (Where all are good and the head says otherwise,
 /// lines are missing at the end, or the head itself was changed.)
 fn broken(progress: &Progress) -> Result<Option<AuditState>, Stop> {
-    let sequence = number::read(Place::new("audit_events", &progress.sequence), "sequence", progress.sequence)?;
+    let sequence =
+        number::read(Place::new("audit_events", &progress.sequence), "sequence", progress.sequence)?;
     Ok(Some(AuditState::Broken { sequence: sequence + 1 }))
 }

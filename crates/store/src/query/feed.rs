@@ -51,7 +51,9 @@ pub(crate) fn row(revision: u64, subject: &Changed) -> Model {
 fn subject(row: &Model) -> Result<Changed, Stop> {
     let place = Place::new("changes", &row.revision);
     match row.kind.as_str() {
-        KEY => unhex(&row.subject).map(|hash| Changed::Key(KeyHash(hash))).ok_or_else(|| place.spoiled("subject")),
+        KEY => unhex(&row.subject)
+            .map(|hash| Changed::Key(KeyHash(hash)))
+            .ok_or_else(|| place.spoiled("subject")),
         TENANT => {
             let id: Result<TenantId, _> = row.subject.parse();
             id.map(Changed::Tenant).map_err(|_| place.spoiled("subject"))
@@ -62,7 +64,11 @@ fn subject(row: &Model) -> Result<Changed, Stop> {
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -90,8 +96,14 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_not_taken_for_a_known_one() {
-        let spoiled = |kind: &str, subject: &str| Model { revision: 1, kind: kind.into(), subject: subject.into() };
-        for row in [spoiled("keys", ""), spoiled("key", "00"), spoiled("key", &"g".repeat(64)), spoiled("tenant", "x")] {
+        let spoiled =
+            |kind: &str, subject: &str| Model { revision: 1, kind: kind.into(), subject: subject.into() };
+        for row in [
+            spoiled("keys", ""),
+            spoiled("key", "00"),
+            spoiled("key", &"g".repeat(64)),
+            spoiled("tenant", "x"),
+        ] {
             assert!(subject(&row).is_err(), "{row:?}");
         }
     }

@@ -9,7 +9,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable};
 
-use super::{named, prefix, select};
+use super::{Page, named, prefix, select};
 use crate::entity::{grant, key};
 use crate::pool::Lease;
 use crate::row;
@@ -36,29 +36,28 @@ pub(crate) async fn page(
     lease: &Lease,
     tenant: TenantId,
     filter: &KeyFilter,
-    (mut before, limit): (Option<KeyId>, u32),
+    mut page: Page<KeyId>,
 ) -> Result<Vec<KeyRecord>, Stop> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut page = Vec::new();
-    while page.len() < limit {
-        let missing = limit - page.len();
+    let mut found = Vec::new();
+    loop {
+        let missing = page.missing(found.len());
         let mut keys = rows();
         keys.and_where(key::Column::TenantId.eq(tenant.0)).cond_where(filter::condition(filter));
-        keys.and_where_option(before.map(|id| key::Column::Id.lt(id.0)));
-        keys.order_by(key::Column::Id, Order::Desc).limit(u64::try_from(missing).unwrap_or(u64::MAX));
+        keys.and_where_option(page.before.map(|id| key::Column::Id.lt(id.0)));
+        keys.order_by(key::Column::Id, Order::Desc).limit(missing);
         let chunk = read(&lease.query_all(&with_scopes(keys)).await?)?;
-        let last = chunk.len() < missing;
-        before = chunk.last().map(|(id, _)| KeyId(*id));
-        page.extend(chunk.into_iter().filter_map(sound).filter(|key| filter::holds(filter, key)));
-        if last {
-            break;
+        let last = (chunk.len() as u64) < missing;
+        page.before = chunk.last().map(|(id, _)| KeyId(*id));
+        found.extend(chunk.into_iter().filter_map(sound).filter(|key| filter::holds(filter, key)));
+        if last || page.missing(found.len()) == 0 {
+            return Ok(found);
         }
     }
-    Ok(page)
 }
 
 fn sound((id, key): Read) -> Option<KeyRecord> {
-    key.inspect_err(|stop| tracing::error!(key = %KeyId(id), ?stop, "a spoiled key is left out of a list")).ok()
+    key.inspect_err(|stop| tracing::error!(key = %KeyId(id), ?stop, "a spoiled key is left out of a list"))
+        .ok()
 }
 
 /// Rows of keys, all of them yet.

@@ -5,6 +5,7 @@ use latchkey_core::record::{TenantRecord, TenantRef};
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
 
+use super::Page;
 use crate::entity::tenant::{Column, Entity};
 use crate::pool::Lease;
 use crate::row;
@@ -20,26 +21,20 @@ pub(crate) async fn named(lease: &Lease, name: &TenantRef) -> Result<Option<Tena
 }
 
 /// A page of tenants, newest first. A spoiled row is left out, and told of in the log.
-pub(crate) async fn page(
-    lease: &Lease,
-    mut before: Option<TenantId>,
-    limit: u32,
-) -> Result<Vec<TenantRecord>, Stop> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut page = Vec::new();
-    while page.len() < limit {
-        let missing = limit - page.len();
-        let older = before.map(|id| Column::Id.lt(id.0));
-        let query = Entity::find().order_by_desc(Column::Id).limit(u64::try_from(missing).unwrap_or(u64::MAX));
+pub(crate) async fn page(lease: &Lease, mut page: Page<TenantId>) -> Result<Vec<TenantRecord>, Stop> {
+    let mut found = Vec::new();
+    loop {
+        let missing = page.missing(found.len());
+        let older = page.before.map(|id| Column::Id.lt(id.0));
+        let query = Entity::find().order_by_desc(Column::Id).limit(missing);
         let chunk = older.into_iter().fold(query, QueryFilter::filter).all(lease).await?;
-        let last = chunk.len() < missing;
-        before = chunk.last().map(|row| TenantId(row.id));
-        page.extend(chunk.into_iter().filter_map(sound));
-        if last {
-            break;
+        let last = (chunk.len() as u64) < missing;
+        page.before = chunk.last().map(|row| TenantId(row.id));
+        found.extend(chunk.into_iter().filter_map(sound));
+        if last || page.missing(found.len()) == 0 {
+            return Ok(found);
         }
     }
-    Ok(page)
 }
 
 fn sound(row: crate::entity::tenant::Model) -> Option<TenantRecord> {

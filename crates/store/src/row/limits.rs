@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn limits_come_back_as_they_went() {
-        let limit = Limit { tokens: 300, period: Duration::from_secs(60), burst: 50 };
+        let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
         let limits = Overrides([("default".into(), vec![(Per::Tenant, limit), (Per::Key, limit)])].into());
         assert_eq!(read(&stored(&limits)), Some(limits));
         assert_eq!(read("{}"), Some(Overrides::default()));

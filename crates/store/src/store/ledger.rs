@@ -9,7 +9,8 @@ use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::trouble::{Failure, Trouble};
 
 use super::Store;
-use crate::{query, write};
+use crate::query::{self, Page};
+use crate::write;
 
 #[async_trait]
 impl Ledger for Store {
@@ -24,7 +25,7 @@ impl Ledger for Store {
         before: Option<KeyId>,
         limit: u32,
     ) -> Result<Vec<KeyRecord>, Trouble> {
-        let page = (before, limit);
+        let page = Page { before, limit };
         self.within(async { query::key::page(&self.pool.lease().await?, tenant, filter, page).await }).await
     }
 
@@ -33,7 +34,8 @@ impl Ledger for Store {
     }
 
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, Trouble> {
-        self.within(async { query::tenant::page(&self.pool.lease().await?, before, limit).await }).await
+        let page = Page { before, limit };
+        self.within(async { query::tenant::page(&self.pool.lease().await?, page).await }).await
     }
 
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, Trouble> {
@@ -45,7 +47,8 @@ impl Ledger for Store {
     }
 
     async fn create_keys(&self, keys: Vec<NewKey>, audit: AuditEntry) -> Result<Written<Vec<Made>>, Failure> {
-        self.within(async { write::create::keys(self.pool.begin().await?, keys, &audit).await }).await
+        self.within(Box::pin(async { write::create::keys(self.pool.begin().await?, keys, &audit).await }))
+            .await
     }
 
     async fn change_key(
@@ -54,7 +57,8 @@ impl Ledger for Store {
         rule: KeyRule<'_>,
         audit: AuditEntry,
     ) -> Result<Written<KeyRecord>, Failure> {
-        self.within(async { write::change::key(self.pool.begin().await?, id, rule, &audit).await }).await
+        self.within(Box::pin(async { write::change::key(self.pool.begin().await?, id, rule, &audit).await }))
+            .await
     }
 
     async fn rotate_key(
@@ -63,7 +67,10 @@ impl Ledger for Store {
         rule: RotateRule<'_>,
         audit: AuditEntry,
     ) -> Result<Written<(KeyRecord, KeyRecord)>, Failure> {
-        self.within(async { write::change::rotate(self.pool.begin().await?, id, rule, &audit).await }).await
+        self.within(Box::pin(async {
+            write::change::rotate(self.pool.begin().await?, id, rule, &audit).await
+        }))
+        .await
     }
 
     async fn create_tenant(
@@ -71,7 +78,8 @@ impl Ledger for Store {
         tenant: TenantRecord,
         audit: AuditEntry,
     ) -> Result<Written<TenantRecord>, Failure> {
-        self.within(async { write::tenant::create(self.pool.begin().await?, tenant, &audit).await }).await
+        self.within(Box::pin(async { write::tenant::create(self.pool.begin().await?, tenant, &audit).await }))
+            .await
     }
 
     async fn change_tenant(
@@ -80,7 +88,10 @@ impl Ledger for Store {
         rule: TenantRule<'_>,
         audit: AuditEntry,
     ) -> Result<Written<TenantRecord>, Failure> {
-        self.within(async { write::tenant::change(self.pool.begin().await?, id, rule, &audit).await }).await
+        self.within(Box::pin(async {
+            write::tenant::change(self.pool.begin().await?, id, rule, &audit).await
+        }))
+        .await
     }
 
     async fn apply_profile(
@@ -89,7 +100,8 @@ impl Ledger for Store {
         document: &str,
         audit: AuditEntry,
     ) -> Result<Written<ProfileRecord>, Failure> {
-        let work = async { write::profile::apply(self.pool.begin().await?, name, document, &audit).await };
+        let work =
+            Box::pin(async { write::profile::apply(self.pool.begin().await?, name, document, &audit).await });
         self.within(work).await
     }
 
@@ -101,7 +113,9 @@ impl Ledger for Store {
         audit: AuditEntry,
     ) -> Result<Written<bool>, Failure> {
         let beginning = (tenant, first);
-        let work = async { write::found::found(self.pool.begin().await?, beginning, insist, &audit).await };
+        let work = Box::pin(async {
+            write::found::found(self.pool.begin().await?, beginning, insist, &audit).await
+        });
         self.within(work).await
     }
 }

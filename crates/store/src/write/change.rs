@@ -5,8 +5,8 @@ use latchkey_core::id::KeyId;
 use latchkey_core::ports::{AuditEntry, Changed, KeyRule, NewKey, RotateRule, Written};
 use latchkey_core::record::KeyRecord;
 use latchkey_core::trouble::Refusal;
-use sea_orm::{ActiveValue, QuerySelect};
 use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue, QuerySelect};
 
 use super::create::taken;
 use super::insert;
@@ -75,4 +75,3 @@ async fn write(lease: &Lease, before: &KeyRecord, after: &KeyRecord) -> Result<(
     }
     Ok(())
 }
-

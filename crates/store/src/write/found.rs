@@ -26,13 +26,12 @@ pub(crate) async fn found(
     entry::lock(&lease).await?;
     let known = query::tenant::named(&lease, &TenantRef::Slug(tenant.slug.to_string())).await?;
     let mut changes = Vec::new();
-    match &known {
-        Some(known) => first.tenant = known.id,
-        None => {
-            insert::tenant(&lease, &tenant).await?;
-            first.tenant = tenant.id;
-            changes.push(Changed::Tenant(tenant.id));
-        }
+    if let Some(known) = &known {
+        first.tenant = known.id;
+    } else {
+        insert::tenant(&lease, &tenant).await?;
+        first.tenant = tenant.id;
+        changes.push(Changed::Tenant(tenant.id));
     }
     let wanted = is_wanted(&lease, first.tenant, insist.then_some(&first)).await?;
     let id = first.id;

@@ -29,7 +29,10 @@ async fn an_event_comes_back_as_it_was_written(place: Place) {
     place.store.create_keys(vec![new(key(&place, 1))], entry.clone()).await.unwrap();
     let [read] = &place.store.audit_events(None, None, 1).await.unwrap()[..] else { panic!("no event") };
     assert_eq!((read.sequence, read.time, read.tenant), (2, entry.time, entry.tenant));
-    assert_eq!([&read.actor, &read.target, &read.request_id], [&entry.actor, &entry.target, &entry.request_id]);
+    assert_eq!(
+        [&read.actor, &read.target, &read.request_id],
+        [&entry.actor, &entry.target, &entry.request_id]
+    );
     assert_eq!((read.action.as_str(), &read.details), (entry.action, &entry.details));
 }
 
@@ -61,7 +64,7 @@ async fn a_changed_event_is_found(place: Place) {
         let swap = |from: &str, to: &str| {
             format!("UPDATE audit_events SET {column} = {from} WHERE sequence = 4 {to}")
         };
-        place.sql(&format!("CREATE TABLE kept AS SELECT * FROM audit_events WHERE sequence = 4")).await;
+        place.sql("CREATE TABLE kept AS SELECT * FROM audit_events WHERE sequence = 4").await;
         place.sql(&swap(value, "")).await;
         let state = place.store.verify_audit().await.unwrap();
         assert_eq!(state, AuditState::Broken { sequence: 4 }, "{column}");
@@ -77,7 +80,9 @@ async fn a_deleted_event_is_found(place: Place) {
     assert_eq!(place.store.verify_audit().await.unwrap(), AuditState::Broken { sequence: 3 });
     // Closing the gap doesn't hide it.
     for sequence in 4..=6 {
-        place.sql(&format!("UPDATE audit_events SET sequence = {} WHERE sequence = {sequence}", sequence - 1)).await;
+        place
+            .sql(&format!("UPDATE audit_events SET sequence = {} WHERE sequence = {sequence}", sequence - 1))
+            .await;
     }
     assert_eq!(place.store.verify_audit().await.unwrap(), AuditState::Broken { sequence: 3 });
 }

@@ -1,5 +1,7 @@
 //! Changing keys by rules.
 
+use std::sync::Arc;
+
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::{Changed, Feed, KeyRule, KeyStore, Ledger};
 use latchkey_core::record::{KeyLife, KeyRecord};
@@ -7,7 +9,7 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::{Failure, Refusal};
 use uuid::Uuid;
 
-use crate::place::{Place, audit, key, pairs};
+use crate::place::{Place, at_once, audit, key, pairs};
 
 on_both![
     a_change_gets_the_next_revision_and_a_row_of_the_feed,
@@ -31,8 +33,9 @@ fn revoke<'a>() -> KeyRule<'a> {
 
 async fn a_change_gets_the_next_revision_and_a_row_of_the_feed(place: Place) {
     let key = place.make(key(&place, 7)).await;
-    let rule: KeyRule<'_> =
-        Box::new(|key| Ok(KeyRecord { name: "renamed".into(), metadata: pairs(&[("a", "b")]), ..key.clone() }));
+    let rule: KeyRule<'_> = Box::new(|key| {
+        Ok(KeyRecord { name: "renamed".into(), metadata: pairs(&[("a", "b")]), ..key.clone() })
+    });
     let written = place.store.change_key(key.id, rule, audit("key.update")).await.unwrap();
     assert_eq!(written.revision, key.revision + 1);
     assert_eq!(written.value.revision, written.revision);
@@ -95,19 +98,18 @@ async fn of_two_who_revoke_at_once_one_succeeds(place: Place) {
 
 async fn a_change_after_a_change_sees_its_scopes(place: Place) {
     let made = place.make(KeyRecord { scopes: Vec::new(), ..key(&place, 7) }).await;
-    let add = |scope: &'static str| -> KeyRule<'static> {
-        Box::new(move |key| {
+    let add = |scope: &'static str| {
+        let store = Arc::clone(&place.store);
+        let rule = move |key: &KeyRecord| {
             let mut scopes = key.scopes.clone();
             scopes.push(scope.into());
             scopes.sort_unstable();
             Ok(KeyRecord { scopes, ..key.clone() })
-        })
+        };
+        async move { store.change_key(made.id, Box::new(rule), audit("key.update")).await.unwrap() }
     };
     let scopes = ["a", "b", "c", "d", "e", "f"];
-    let write = |scope| place.store.change_key(made.id, add(scope), audit("key.update"));
-    let [a, b, c, d, e, f] = scopes.map(write);
-    let (a, b, c, d, e, f) = tokio::join!(a, b, c, d, e, f);
-    assert!([a, b, c, d, e, f].iter().all(Result::is_ok));
+    at_once(scopes.into_iter().map(add)).await;
     let key = place.store.key(made.id).await.unwrap().unwrap();
     assert_eq!(key.scopes, scopes.map(Box::<str>::from));
 }

@@ -9,7 +9,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::{Failure, Refusal};
 use uuid::Uuid;
 
-use crate::place::{Place, audit, key, new};
+use crate::place::{Place, at_once, audit, key, new};
 
 on_both![
     each_key_of_a_batch_gets_a_revision_and_all_one_audit_event,
@@ -79,8 +79,10 @@ async fn a_key_of_an_unknown_tenant_is_refused(place: Place) {
 }
 
 async fn the_same_call_again_answers_the_key_it_made(place: Place) {
-    let first = place.store.create_keys(vec![once(key(&place, 7), "a", 1)], audit("key.create")).await.unwrap();
-    let again = place.store.create_keys(vec![once(key(&place, 8), "a", 1)], audit("key.create")).await.unwrap();
+    let first =
+        place.store.create_keys(vec![once(key(&place, 7), "a", 1)], audit("key.create")).await.unwrap();
+    let again =
+        place.store.create_keys(vec![once(key(&place, 8), "a", 1)], audit("key.create")).await.unwrap();
     let [Made::New(made)] = first.value.as_slice() else { panic!("not new") };
     assert_eq!(again.value, [Made::Before(made.clone())]);
     assert_eq!(again.revision, 0);
@@ -116,11 +118,7 @@ async fn of_fifty_equal_calls_one_makes_a_key(place: Place) {
             }
         }
     };
-    let calls: Vec<_> = (100..150).map(|n| tokio::task::spawn(call(n))).collect();
-    let mut answers = Vec::new();
-    for call in calls {
-        answers.push(call.await.unwrap());
-    }
+    let answers = at_once((100..150).map(call)).await;
     assert_eq!(answers.iter().filter(|(new, _)| *new).count(), 1);
     assert!(answers.iter().all(|(_, id)| *id == answers[0].1));
     assert_eq!(place.store.revision().await.unwrap(), 2);

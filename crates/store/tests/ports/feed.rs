@@ -5,6 +5,7 @@ use std::sync::Arc;
 use latchkey_core::ports::{Change, Feed, KeyRule, Ledger};
 use latchkey_core::record::KeyRecord;
 use latchkey_store::AuditState;
+use tokio::task::JoinSet;
 
 use crate::place::{PATIENT, Place, audit, key, new};
 
@@ -37,7 +38,7 @@ async fn write(place: Arc<Place>, writer: u128) {
 async fn a_follower_sees_every_revision_once_while_many_write(place: Place) {
     let place = Arc::new(place);
     let expected: u128 = 1 + (0..WRITERS).map(|writer| WRITES * (writer % 3 + 2)).sum::<u128>();
-    let writers: Vec<_> = (0..WRITERS).map(|n| tokio::task::spawn(write(Arc::clone(&place), n))).collect();
+    let writers: JoinSet<()> = (0..WRITERS).map(|writer| write(Arc::clone(&place), writer)).collect();
     let mut followed: Vec<Change> = Vec::new();
     while followed.len() < usize::try_from(expected).unwrap() {
         let after = followed.last().map_or(0, |change| change.revision);
@@ -47,9 +48,7 @@ async fn a_follower_sees_every_revision_once_while_many_write(place: Place) {
         assert!(seen >= head, "the head said {head} and the feed ended at {seen}");
         followed.extend(next);
     }
-    for writer in writers {
-        writer.await.unwrap();
-    }
+    writers.join_all().await;
     let revisions: Vec<_> = followed.iter().map(|change| change.revision).collect();
     assert_eq!(revisions, (1..=u64::try_from(expected).unwrap()).collect::<Vec<_>>());
     assert_eq!(u128::from(place.store.revision().await.unwrap()), expected);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use latchkey_core::ports::{Feed, KeyStore, Ledger};
+use latchkey_core::ports::{Feed, KeyFilter, KeyStore, Ledger};
 use latchkey_core::record::{KeyRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 
-use crate::place::{Place, audit, key, tenant};
+use crate::place::{Place, at_once, audit, key, tenant};
 
 on_both![
     of_fifty_who_start_at_once_one_makes_the_first_key,
@@ -17,24 +17,19 @@ on_both![
 
 async fn of_fifty_who_start_at_once_one_makes_the_first_key(place: Place) {
     let place = Arc::new(place);
-    let starts: Vec<_> = (100..150)
-        .map(|number| {
-            let place = Arc::clone(&place);
-            tokio::task::spawn(async move {
-                let operators = tenant(number, "latchkey");
-                place.store.found(operators, key(&place, number), false, audit("key.found")).await.unwrap()
-            })
-        })
-        .collect();
-    let mut made = Vec::new();
-    for start in starts {
-        made.push(start.await.unwrap());
-    }
+    let start = |number| {
+        let place = Arc::clone(&place);
+        async move {
+            let operators = tenant(number, "latchkey");
+            place.store.found(operators, key(&place, number), false, audit("key.found")).await.unwrap()
+        }
+    };
+    let made = at_once((100..150).map(start)).await;
     assert_eq!(made.iter().filter(|written| written.value).count(), 1);
     assert_eq!(made.iter().filter(|written| written.revision > 0).count(), 1);
     assert_eq!(place.store.revision().await.unwrap(), 3);
     let operators = place.store.tenant(&TenantRef::Slug("latchkey".into())).await.unwrap().unwrap();
-    assert_eq!(place.store.keys(operators.id, &Default::default(), None, 10).await.unwrap().len(), 1);
+    assert_eq!(place.store.keys(operators.id, &KeyFilter::default(), None, 10).await.unwrap().len(), 1);
 }
 
 async fn a_second_start_makes_nothing(place: Place) {
@@ -47,7 +42,8 @@ async fn a_second_start_makes_nothing(place: Place) {
 }
 
 async fn a_key_that_is_insisted_on_is_made_beside_others_once(place: Place) {
-    let start = |number, insist| place.store.found(tenant(9, "latchkey"), key(&place, number), insist, audit("f"));
+    let start =
+        |number, insist| place.store.found(tenant(9, "latchkey"), key(&place, number), insist, audit("f"));
     assert!(start(1, true).await.unwrap().value);
     assert!(!start(1, true).await.unwrap().value);
     assert!(start(2, true).await.unwrap().value);

@@ -79,7 +79,9 @@ fn bound(bindings: &[(&str, &str)]) -> KeyFilter {
 }
 
 async fn bindings_are_matched_among_others(place: Place) {
-    place.make(KeyRecord { bindings: pairs(&[("merchant", "m_1"), ("store", "s_1")]), ..key(&place, 1) }).await;
+    place
+        .make(KeyRecord { bindings: pairs(&[("merchant", "m_1"), ("store", "s_1")]), ..key(&place, 1) })
+        .await;
     place.make(KeyRecord { bindings: pairs(&[("merchant", "m_1")]), ..key(&place, 2) }).await;
     place.make(KeyRecord { bindings: pairs(&[("store", "m_1")]), ..key(&place, 3) }).await;
     place.make(KeyRecord { bindings: pairs(&[("merchant", "M_1")]), ..key(&place, 4) }).await;

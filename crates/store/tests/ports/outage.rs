@@ -118,7 +118,8 @@ async fn a_hung_postgres_is_an_outage_until_it_goes_on() {
     for _ in 0..20 {
         assert!(is_outage(&timeout(PATIENT, hasty.key_by_hash(&made.hash)).await.unwrap()));
     }
-    let write = timeout(PATIENT, hasty.create_keys(vec![new(key(&place, 2))], audit("key.create"))).await.unwrap();
+    let write =
+        timeout(PATIENT, hasty.create_keys(vec![new(key(&place, 2))], audit("key.create"))).await.unwrap();
     assert!(matches!(write, Err(Failure::Trouble(Trouble::Outage { .. }))), "{write:?}");
     server.thaw();
     recovers(&hasty, &made).await;

@@ -14,6 +14,7 @@ use latchkey_store::{Store, StoreOptions};
 use latchkey_testing::Postgres;
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// Makes a test of each function for each adapter.
@@ -29,32 +30,32 @@ macro_rules! on_both {
 }
 
 /// A database, a store on it, and a tenant in it.
-pub struct Place {
-    pub store: Arc<Store>,
-    pub url: String,
-    pub tenant: TenantId,
+pub(crate) struct Place {
+    pub(crate) store: Arc<Store>,
+    pub(crate) url: String,
+    pub(crate) tenant: TenantId,
     _folder: Option<TempDir>,
 }
 
 /// Nobody waits this long; a test that does is a test that hangs.
-pub const PATIENT: Duration = Duration::from_secs(30);
+pub(crate) const PATIENT: Duration = Duration::from_secs(30);
 
-pub fn options(url: &str, deadline: Duration) -> StoreOptions {
+pub(crate) fn options(url: &str, deadline: Duration) -> StoreOptions {
     StoreOptions { url: url.to_owned(), connections: 8, check_deadline: deadline, deadline }
 }
 
 impl Place {
-    pub async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("keys.db").display());
         Self::at(url, Some(folder)).await
     }
 
-    pub async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         Self::at(Postgres::shared().database(), None).await
     }
 
-    pub async fn at(url: String, folder: Option<TempDir>) -> Self {
+    pub(crate) async fn at(url: String, folder: Option<TempDir>) -> Self {
         let store = Arc::new(Store::connect_lazy(options(&url, PATIENT)).unwrap());
         latchkey_migrations::up(store.connection()).await.unwrap();
         let tenant = tenant(1, "acme");
@@ -64,33 +65,33 @@ impl Place {
     }
 
     /// Another process's store on the same database, as far as the database can tell.
-    pub fn another(&self, deadline: Duration) -> Store {
+    pub(crate) fn another(&self, deadline: Duration) -> Store {
         Store::connect_lazy(options(&self.url, deadline)).unwrap()
     }
 
     /// Runs SQL past the store, as someone with the database's password would.
-    pub async fn sql(&self, text: &str) {
+    pub(crate) async fn sql(&self, text: &str) {
         self.store.connection().execute_unprepared(text).await.unwrap();
     }
 
     /// Makes a key and answers it as it was stored.
-    pub async fn make(&self, key: KeyRecord) -> KeyRecord {
+    pub(crate) async fn make(&self, key: KeyRecord) -> KeyRecord {
         let written = self.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
         let [Made::New(key)] = written.value.as_slice() else { panic!("not made: {:?}", written.value) };
         key.clone()
     }
 
     /// How a key's identifier is written in SQL.
-    pub fn sql_id(&self, id: KeyId) -> String {
+    pub(crate) fn sql_id(&self, id: KeyId) -> String {
         if self.url.starts_with("sqlite") { format!("x'{}'", id.0.simple()) } else { format!("'{}'", id.0) }
     }
 }
 
-pub fn new(record: KeyRecord) -> NewKey {
+pub(crate) fn new(record: KeyRecord) -> NewKey {
     NewKey { record, idempotency: None }
 }
 
-pub fn audit(action: &'static str) -> AuditEntry {
+pub(crate) fn audit(action: &'static str) -> AuditEntry {
     AuditEntry {
         time: Timestamp(1_763_000_000_000),
         tenant: None,
@@ -102,7 +103,7 @@ pub fn audit(action: &'static str) -> AuditEntry {
     }
 }
 
-pub fn tenant(number: u128, slug: &str) -> TenantRecord {
+pub(crate) fn tenant(number: u128, slug: &str) -> TenantRecord {
     TenantRecord {
         id: TenantId(Uuid::from_u128(number)),
         slug: slug.into(),
@@ -117,7 +118,7 @@ pub fn tenant(number: u128, slug: &str) -> TenantRecord {
 }
 
 /// An active key of the place's tenant, with nothing that it needn't have.
-pub fn key(place: &Place, number: u128) -> KeyRecord {
+pub(crate) fn key(place: &Place, number: u128) -> KeyRecord {
     KeyRecord {
         id: KeyId(Uuid::from_u128(number)),
         tenant: place.tenant,
@@ -144,6 +145,14 @@ pub fn key(place: &Place, number: u128) -> KeyRecord {
     }
 }
 
-pub fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Does all of it at the same time, as many processes would; answers in no order.
+pub(crate) async fn at_once<F>(calls: impl Iterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    calls.collect::<JoinSet<_>>().join_all().await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use latchkey_core::ports::{Changed, Feed, Ledger};
 use latchkey_core::record::ProfileRecord;
 
-use crate::place::{Place, audit};
+use crate::place::{Place, at_once, audit};
 
 on_both![
     each_new_document_is_the_next_version,
@@ -15,7 +15,8 @@ on_both![
 ];
 
 async fn each_new_document_is_the_next_version(place: Place) {
-    let apply = |document: &'static str| place.store.apply_profile("luxcore", document, audit("profile.apply"));
+    let apply =
+        |document: &'static str| place.store.apply_profile("luxcore", document, audit("profile.apply"));
     let first = apply("one").await.unwrap();
     let second = apply("two").await.unwrap();
     let third = apply("one").await.unwrap();
@@ -47,17 +48,12 @@ async fn the_newest_version_of_each_profile_is_listed_by_name(place: Place) {
 }
 
 async fn of_twenty_who_apply_at_once_each_gets_a_version(place: Place) {
-    let calls: Vec<_> = (0..20)
-        .map(|number| {
-            let store = Arc::clone(&place.store);
-            let document = format!("document {number}");
-            tokio::task::spawn(async move { store.apply_profile("luxcore", &document, audit("apply")).await })
-        })
-        .collect();
-    let mut versions = Vec::new();
-    for call in calls {
-        versions.push(call.await.unwrap().unwrap().value.version);
-    }
+    let apply = |number| {
+        let store = Arc::clone(&place.store);
+        let document = format!("document {number}");
+        async move { store.apply_profile("luxcore", &document, audit("apply")).await.unwrap().value.version }
+    };
+    let mut versions = at_once((0..20).map(apply)).await;
     versions.sort_unstable();
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
 }

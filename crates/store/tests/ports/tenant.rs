@@ -1,5 +1,6 @@
 //! Tenants.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::id::TenantId;
@@ -9,7 +10,7 @@ use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::trouble::{Failure, Refusal};
 use uuid::Uuid;
 
-use crate::place::{Place, audit, tenant};
+use crate::place::{Place, at_once, audit, tenant};
 
 on_both![
     every_field_of_a_tenant_comes_back,
@@ -21,7 +22,7 @@ on_both![
 ];
 
 async fn every_field_of_a_tenant_comes_back(place: Place) {
-    let limit = Limit { tokens: 300, period: Duration::from_secs(60), burst: 50 };
+    let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
     let limits = Overrides([("default".into(), vec![(Per::Tenant, limit)])].into());
     let full = TenantRecord { plan: Some("gold".into()), suspended: true, limits, ..tenant(2, "globex") };
     let written = place.store.create_tenant(full.clone(), audit("tenant.create")).await.unwrap();
@@ -38,15 +39,13 @@ async fn a_slug_is_unique(place: Place) {
 }
 
 async fn of_twenty_who_take_a_slug_at_once_one_gets_it(place: Place) {
-    let calls: Vec<_> = (10..30)
-        .map(|number| {
-            let store = std::sync::Arc::clone(&place.store);
-            tokio::task::spawn(async move { store.create_tenant(tenant(number, "globex"), audit("t")).await })
-        })
-        .collect();
+    let make = |number| {
+        let store = Arc::clone(&place.store);
+        async move { store.create_tenant(tenant(number, "globex"), audit("tenant.create")).await }
+    };
     let mut made = 0;
-    for call in calls {
-        match call.await.unwrap() {
+    for answer in at_once((10..30).map(make)).await {
+        match answer {
             Ok(_) => made += 1,
             Err(Failure::Refused(Refusal::AlreadyExists(_))) => {}
             Err(other) => panic!("{other:?}"),

@@ -1,0 +1,97 @@
+//! The steps on both databases: up, down, up again, and by many at once.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use latchkey_migrations::{Step, down, status, up};
+use latchkey_testing::Postgres;
+use sea_orm::sqlx::sqlite::SqlitePoolOptions;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, SqlxSqliteConnector};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+/// A SQLite file as the service opens it, once for each process.
+fn open(folder: &TempDir) -> DatabaseConnection {
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("keys.db").display());
+    let options: sea_orm::sqlx::sqlite::SqliteConnectOptions = url.parse().unwrap();
+    let options = options.journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal).foreign_keys(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
+    SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+}
+
+async fn connect(url: &str) -> DatabaseConnection {
+    Database::connect(url).await.unwrap()
+}
+
+async fn applied(db: &DatabaseConnection) -> Vec<bool> {
+    status(db).await.unwrap().iter().map(|step| step.applied).collect()
+}
+
+async fn goes_up_and_down_and_up(db: &DatabaseConnection) {
+    assert_eq!(applied(db).await, [false; 4]);
+    up(db).await.unwrap();
+    up(db).await.unwrap();
+    assert_eq!(applied(db).await, [true; 4]);
+    down(db, 1).await.unwrap();
+    assert_eq!(applied(db).await, [true, true, true, false]);
+    down(db, 10).await.unwrap();
+    assert_eq!(applied(db).await, [false; 4]);
+    for table in ["tenants", "keys", "grants", "profiles", "changes", "audit_events", "head"] {
+        assert!(db.execute_unprepared(&format!("SELECT 1 FROM {table}")).await.is_err(), "{table} is left");
+    }
+    up(db).await.unwrap();
+    let head = "UPDATE head SET revision = 0 WHERE id = 1 AND audit_sequence = 0";
+    assert_eq!(db.execute_unprepared(head).await.unwrap().rows_affected(), 1);
+}
+
+async fn fifty_at_once(connections: Vec<DatabaseConnection>) {
+    let mut starts = JoinSet::new();
+    for db in connections {
+        starts.spawn(async move {
+            up(&db).await.unwrap();
+            let steps: Vec<Step> = status(&db).await.unwrap();
+            assert!(steps.iter().all(|step| step.applied));
+            db.close().await.unwrap();
+        });
+    }
+    while let Some(started) = starts.join_next().await {
+        started.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sqlite_goes_up_and_down_and_up() {
+    let folder = tempfile::tempdir().unwrap();
+    goes_up_and_down_and_up(&open(&folder)).await;
+}
+
+#[tokio::test]
+async fn postgres_goes_up_and_down_and_up() {
+    goes_up_and_down_and_up(&connect(&Postgres::shared().database()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_who_start_at_once_on_a_file_that_is_not_there_take_each_step_once() {
+    let folder = tempfile::tempdir().unwrap();
+    fifty_at_once((0..50).map(|_| open(&folder)).collect()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_who_start_at_once_on_an_empty_database_take_each_step_once() {
+    let url = Postgres::shared().database();
+    let mut connections = Vec::new();
+    for _ in 0..50 {
+        connections.push(connect(&url).await);
+    }
+    fifty_at_once(connections).await;
+}
+
+#[tokio::test]
+async fn a_step_that_fails_leaves_the_schema_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(&folder);
+    db.execute_unprepared("CREATE TABLE head (in_the_way int)").await.unwrap();
+    assert!(up(&db).await.is_err());
+    assert_eq!(applied(&db).await, [false; 4]);
+    assert!(db.execute_unprepared("SELECT 1 FROM tenants").await.is_err());
+    db.execute_unprepared("DROP TABLE head").await.unwrap();
+    up(&db).await.unwrap();
+}
