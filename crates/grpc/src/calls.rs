@@ -104,7 +104,9 @@ mod tests {
     #[test]
     fn a_path_is_found_by_its_very_spelling() {
         assert!(find(AUTHORIZE).is_some());
-        for path in ["/envoy.service.auth.v3.Authorization/check", "/envoy.service.auth.v3.Authorization/Check/", ""] {
+        for path in
+            ["/envoy.service.auth.v3.Authorization/check", "/envoy.service.auth.v3.Authorization/Check/", ""]
+        {
             assert_eq!(find(path), None, "{path}");
         }
     }

@@ -12,10 +12,14 @@ use tonic::metadata::MetadataMap;
 /// The longest that a Check takes.
 pub(crate) const LONGEST: Duration = Duration::from_millis(150);
 
+/// The longest that a batch takes. Each of its checks has a Check's own bound, so that a store that hangs is
+/// found out at the first.
+pub(crate) const LONGEST_BATCH: Duration = Duration::from_secs(5);
+
 /// What is left for a call: our own bound, or the caller's where that is shorter.
-pub(crate) fn of(metadata: &MetadataMap) -> Duration {
+pub(crate) fn of(metadata: &MetadataMap, longest: Duration) -> Duration {
     let asked = metadata.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
-    asked.map_or(LONGEST, |asked| asked.min(LONGEST))
+    asked.map_or(longest, |asked| asked.min(longest))
 }
 
 /// At most eight digits and a unit (gRPC over HTTP/2, "Timeout"); anything else is as good as none.
@@ -57,7 +61,7 @@ mod tests {
     fn limit(timeout: &str) -> Duration {
         let mut metadata = MetadataMap::new();
         metadata.insert("grpc-timeout", timeout.parse().unwrap());
-        of(&metadata)
+        of(&metadata, LONGEST)
     }
 
     #[test]
@@ -66,7 +70,7 @@ mod tests {
         assert_eq!(limit("1500u"), Duration::from_micros(1500));
         assert_eq!(limit("1S"), LONGEST);
         assert_eq!(limit("99999999H"), LONGEST);
-        assert_eq!(of(&MetadataMap::new()), LONGEST);
+        assert_eq!(of(&MetadataMap::new(), LONGEST), LONGEST);
     }
 
     #[test]

@@ -34,7 +34,7 @@ use tower_service::Service;
 
 use self::codec::Raw;
 use self::metadata::Notes;
-use self::question::Question;
+use self::question::{Lowered, Question};
 use crate::trace::Told;
 use crate::{calls, deadline, fate, trace};
 
@@ -45,8 +45,11 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Answers Envoy.
 pub(crate) struct Authorization<L> {
-    judge: Judge<L>,
+    judge: Arc<Judge<L>>,
 }
+
+/// Answers one call, for tonic.
+struct Once<L>(Arc<Judge<L>>);
 
 struct Judge<L> {
     gate: Arc<Gate<L>>,
@@ -57,20 +60,13 @@ struct Judge<L> {
 impl<L> Authorization<L> {
     /// Judges by this gate and these profiles.
     pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
-        Self { judge: Judge { gate, catalog, clock } }
+        Self { judge: Arc::new(Judge { gate, catalog, clock }) }
     }
 }
 
 impl<L> Clone for Authorization<L> {
     fn clone(&self) -> Self {
-        Self { judge: self.judge.clone() }
-    }
-}
-
-impl<L> Clone for Judge<L> {
-    fn clone(&self) -> Self {
-        let Self { gate, catalog, clock } = self;
-        Self { gate: Arc::clone(gate), catalog: Arc::clone(catalog), clock: Arc::clone(clock) }
+        Self { judge: Arc::clone(&self.judge) }
     }
 }
 
@@ -91,7 +87,7 @@ impl<L: Limiter + 'static> Service<Request<Body>> for Authorization<L> {
         if request.uri().path() != calls::AUTHORIZE {
             return Box::pin(std::future::ready(Ok(fate::unknown().into_http())));
         }
-        let judge = self.judge.clone();
+        let judge = Once(Arc::clone(&self.judge));
         Box::pin(async move {
             let mut grpc = Grpc::new(Raw).max_decoding_message_size(LARGEST);
             let response = grpc.unary(judge, request).await;
@@ -115,14 +111,14 @@ fn carry(answer: Vec<u8>) -> Response<Body> {
     response
 }
 
-impl<L: Limiter + 'static> UnaryService<Bytes> for Judge<L> {
+impl<L: Limiter + 'static> UnaryService<Bytes> for Once<L> {
     type Response = Vec<u8>;
     type Future = Boxed<Result<tonic::Response<Vec<u8>>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let judge = self.clone();
+        let judge = Arc::clone(&self.0);
         Box::pin(async move {
-            let limit = deadline::of(request.metadata());
+            let limit = deadline::of(request.metadata(), deadline::LONGEST);
             let answer = judge.answer(request.get_ref(), limit).await;
             answer.map(tonic::Response::new).map_err(fate::troubled)
         })
@@ -131,10 +127,8 @@ impl<L: Limiter + 'static> UnaryService<Bytes> for Judge<L> {
 
 impl<L: Limiter> Judge<L> {
     async fn answer(&self, message: &[u8], limit: Duration) -> Result<Vec<u8>, Trouble> {
-        let names;
-        let Ok(mut question) = Question::read(message) else { return Ok(answer::unreadable()) };
-        names = question.shouted();
-        question.lower(&names);
+        let lowered = Lowered::new();
+        let Ok(question) = Question::read(message, &lowered) else { return Ok(answer::unreadable()) };
         match self.catalog.choose(&question.request) {
             Some(profile) => self.judge(&profile, &question, limit).await,
             None => Ok(self.nobodys(&question)),

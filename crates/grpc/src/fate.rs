@@ -54,15 +54,13 @@ pub(crate) fn troubled(trouble: Trouble) -> Status {
 pub(crate) fn invalid(violations: &[Violation]) -> Status {
     let mut details = info("INVALID_ARGUMENT", &[]);
     let mut weight = 0;
-    let mut told = 0;
-    for Violation { field, description } in violations {
+    for (told, Violation { field, description }) in violations.iter().enumerate() {
         weight += field.len() + description.len() + 8;
         if weight > MOST_DETAILS {
             details.add_bad_request_violation("", format!("and {} more", violations.len() - told));
             break;
         }
         details.add_bad_request_violation(field, description);
-        told += 1;
     }
     with(Code::InvalidArgument, sentence(violations), details)
 }

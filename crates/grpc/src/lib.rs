@@ -53,12 +53,8 @@ pub struct Services<L> {
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
     let Services { gate, registrar, catalog, clock, ready } = services;
-    let desk = Desk {
-        gate: Arc::clone(&gate),
-        registrar,
-        clock: Arc::clone(&clock),
-        catalog: Arc::clone(&catalog),
-    };
+    let desk =
+        Desk { gate: Arc::clone(&gate), registrar, clock: Arc::clone(&clock), catalog: Arc::clone(&catalog) };
     let envoy = Authorization::new(Arc::clone(&gate), Arc::clone(&catalog), Arc::clone(&clock));
     let checks = CheckServiceServer::new(Checks::new(gate, catalog, clock));
     let planned = (Planned::<AuditServiceServer<()>>::new(), Planned::<TokenServiceServer<()>>::new());

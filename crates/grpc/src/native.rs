@@ -5,6 +5,7 @@ mod answer;
 mod question;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
@@ -23,6 +24,9 @@ use crate::trace::{self, Told};
 /// The most checks of one batch.
 const MOST: usize = 1_000;
 
+/// After so many checks, other calls get their turn.
+const TURN: usize = 50;
+
 /// Answers checks.
 pub(crate) struct Checks<L> {
     gate: Arc<Gate<L>>,
@@ -36,23 +40,34 @@ impl<L: Limiter> Checks<L> {
         Self { gate, catalog, clock }
     }
 
-    async fn judge(
-        &self,
-        question: &Question<'_>,
-        limit: std::time::Duration,
-    ) -> Result<v1::CheckResponse, Trouble> {
+    async fn judge(&self, question: &Question<'_>, limit: Duration) -> Result<v1::CheckResponse, Trouble> {
         let policy = question.profile.as_ref().map(|profile| &profile.policy);
         let verdict = deadline::within(limit, self.gate.check(policy, &question.access)).await?;
-        let told = Told { decision: &verdict.decision, seen: &verdict.seen, request_id: &question.request_id };
+        let told =
+            Told { decision: &verdict.decision, seen: &verdict.seen, request_id: &question.request_id };
         trace::native(&told, question.access.method);
         Ok(answer::of(verdict, &question.request_id, self.clock.now().wall))
+    }
+
+    async fn each(&self, checks: &[v1::CheckRequest]) -> Result<Vec<v1::CheckResponse>, Trouble> {
+        let mut results = Vec::with_capacity(checks.len());
+        for (n, check) in checks.iter().enumerate() {
+            if n % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+            results.push(match Question::read(check, &self.catalog) {
+                Ok(question) => self.judge(&question, deadline::LONGEST).await?,
+                Err(wrong) => answer::malformed(sentence(&wrong), &check.request_id),
+            });
+        }
+        Ok(results)
     }
 }
 
 #[tonic::async_trait]
 impl<L: Limiter + 'static> CheckService for Checks<L> {
     async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        let limit = deadline::of(call.metadata());
+        let limit = deadline::of(call.metadata(), deadline::LONGEST);
         let question = Question::read(call.get_ref(), &self.catalog).map_err(|wrong| invalid(&wrong))?;
         let answer = self.judge(&question, limit).await.map_err(troubled)?;
         Ok(Response::new(answer))
@@ -64,19 +79,13 @@ impl<L: Limiter + 'static> CheckService for Checks<L> {
         &self,
         call: Request<v1::BatchCheckRequest>,
     ) -> Result<Response<v1::BatchCheckResponse>, Status> {
-        let limit = deadline::of(call.metadata());
+        let limit = deadline::of(call.metadata(), deadline::LONGEST_BATCH);
         let checks = &call.get_ref().checks;
         if checks.len() > MOST {
             let text = format!("must be at most 1,000, and are {}", checks.len());
             return Err(refused(&Refusal::field("checks", text)));
         }
-        let mut results = Vec::with_capacity(checks.len());
-        for check in checks {
-            results.push(match Question::read(check, &self.catalog) {
-                Ok(question) => self.judge(&question, limit).await.map_err(troubled)?,
-                Err(wrong) => answer::malformed(sentence(&wrong), &check.request_id),
-            });
-        }
+        let results = deadline::within(limit, self.each(checks)).await.map_err(troubled)?;
         Ok(Response::new(v1::BatchCheckResponse { results }))
     }
 }

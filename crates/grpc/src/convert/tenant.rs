@@ -1,4 +1,5 @@
-//! Tenants and profiles: what is asked about them, and what is shown of them.
+//! Tenants and profiles: what is asked about them, and what is shown of them. Limits are shown as a request
+//! would write them, so that what was read can be sent again.
 
 use latchkey_core::limit::{Limit, Per};
 use latchkey_core::manage::{CreateTenant, UpdateTenant};

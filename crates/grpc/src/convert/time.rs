@@ -16,7 +16,11 @@ const LONGEST: i64 = 315_576_000_000;
 const NANOS: i32 = 1_000_000_000;
 
 /// A moment from a message, cut to milliseconds.
-pub(crate) fn moment(field: &str, time: Option<prost_types::Timestamp>, wrong: &mut Wrong) -> Option<Timestamp> {
+pub(crate) fn moment(
+    field: &str,
+    time: Option<prost_types::Timestamp>,
+    wrong: &mut Wrong,
+) -> Option<Timestamp> {
     let time = time?;
     if !SECONDS.contains(&time.seconds) || !(0..NANOS).contains(&time.nanos) {
         wrong.with(field, "must be between the years 1 and 9999, with 0 to 999,999,999 nanoseconds");

@@ -111,7 +111,7 @@ fn code(code: Code) -> u64 {
 /// Envoy refuses an answer with a status that it doesn't know, and then obeys its failure mode.
 fn http_status(status: u16) -> u64 {
     let known = StatusCode::try_from(i32::from(status)).is_ok_and(|code| code != StatusCode::Empty);
-    u64::from(if known && status >= 400 { status } else { 403 })
+    u64::from(if known && status >= 300 { status } else { 403 })
 }
 
 #[cfg(test)]

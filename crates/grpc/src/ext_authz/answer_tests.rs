@@ -1,4 +1,5 @@
-//! Answers, read back with `envoy-types`: what Envoy would understand.
+//! Answers, read back with `envoy-types`: what Envoy would understand. Whatever the profile says, no denial
+//! reads as an admission.
 
 use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
@@ -60,14 +61,20 @@ fn a_denial_carries_status_headers_and_body() {
     assert_eq!(http.status.as_ref().unwrap().code, 401);
     assert_eq!(http.body, "{}");
     assert!(http.headers.iter().all(overwrites));
-    let pairs: Vec<_> = http.headers.iter().map(|h| (h.header.clone().unwrap(), h.keep_empty_value)).collect();
-    assert_eq!((pairs[0].0.key.as_str(), pairs[0].0.value.as_str(), pairs[0].1), ("content-type", "application/problem+json", false));
+    let pairs: Vec<_> =
+        http.headers.iter().map(|h| (h.header.clone().unwrap(), h.keep_empty_value)).collect();
+    assert_eq!(
+        (pairs[0].0.key.as_str(), pairs[0].0.value.as_str(), pairs[0].1),
+        ("content-type", "application/problem+json", false)
+    );
     assert_eq!((pairs[1].0.key.as_str(), pairs[1].0.value.as_str(), pairs[1].1), ("x-empty", "", true));
 }
 
 #[test]
 fn a_status_that_envoy_would_refuse_becomes_403() {
-    for (status, sent) in [(401, 401), (429, 429), (511, 511), (418, 403), (200, 403), (0, 403), (999, 403)] {
+    for (status, sent) in
+        [(401, 401), (429, 429), (511, 511), (418, 403), (200, 403), (302, 302), (0, 403), (999, 403)]
+    {
         let response = denial(Reason::Revoked, &refused(status));
         assert_eq!(http(&response).status.as_ref().unwrap().code, sent);
     }

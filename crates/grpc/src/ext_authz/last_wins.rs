@@ -73,9 +73,22 @@ mod tests {
     #[test]
     fn usual_headers_are_told_apart_without_sorting() {
         let usual = [
-            ":authority", ":path", ":method", ":scheme", "user-agent", "accept", "accept-encoding",
-            "content-type", "content-length", "x-forwarded-proto", "x-request-id", "x-api-key",
-            "x-envoy-auth-partial-body", "authorization", "x-tenant-id", "traceparent",
+            ":authority",
+            ":path",
+            ":method",
+            ":scheme",
+            "user-agent",
+            "accept",
+            "accept-encoding",
+            "content-type",
+            "content-length",
+            "x-forwarded-proto",
+            "x-request-id",
+            "x-api-key",
+            "x-envoy-auth-partial-body",
+            "authorization",
+            "x-tenant-id",
+            "traceparent",
         ];
         assert!(all_differ(usual.into_iter()));
     }

@@ -2,6 +2,7 @@
 //! HTTP part may each come in pieces, which protobuf merges; a part that is missing leaves its fields empty.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use latchkey_profile::{Header, Request};
 use smallvec::SmallVec;
@@ -21,8 +22,9 @@ pub(super) struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// Reads the bytes of a `CheckRequest`.
-    pub(super) fn read(message: &'a [u8]) -> Result<Self, Malformed> {
+    /// Reads the bytes of a `CheckRequest`. Envoy sends header names in lower case; those of another caller are
+    /// brought there, in `lowered`. `X-Key` beside `x-key` then is two values of one header.
+    pub(super) fn read(message: &'a [u8], lowered: &'a Lowered) -> Result<Self, Malformed> {
         let mut parts = Parts::default();
         let mut reader = Reader::new(message);
         while let Some(field) = reader.next()? {
@@ -31,24 +33,22 @@ impl<'a> Question<'a> {
                 _ => reader.skip(field)?,
             }
         }
-        Ok(parts.whole())
-    }
-
-    /// Header names that aren't in lower case, in lower case. Envoy sends none; another caller may.
-    pub(super) fn shouted(&self) -> Vec<Box<str>> {
-        let shouted = self.request.headers.iter().filter(|h| is_shouted(h.name));
-        shouted.map(|h| h.name.to_ascii_lowercase().into()).collect()
-    }
-
-    /// Puts the lower-case names in place. `X-Key` beside `x-key` then is two values of one header.
-    pub(super) fn lower(&mut self, names: &'a [Box<str>]) {
-        let shouted = self.request.headers.iter_mut().filter(|h| is_shouted(h.name));
-        shouted.zip(names).for_each(|(header, name)| header.name = name);
+        let mut question = parts.whole();
+        lower(&mut question.request.headers, lowered);
+        Ok(question)
     }
 }
 
-fn is_shouted(name: &str) -> bool {
-    name.bytes().any(|b| b.is_ascii_uppercase())
+/// Room for header names that weren't in lower case; nothing where all of them were.
+pub(super) type Lowered = OnceLock<Vec<Box<str>>>;
+
+fn lower<'a>(headers: &mut Headers<'a>, lowered: &'a Lowered) {
+    let shouted = |header: &Header<'_>| header.name.bytes().any(|b| b.is_ascii_uppercase());
+    if headers.iter().any(shouted) {
+        let of = |header: &Header<'_>| header.name.to_ascii_lowercase().into();
+        let names = lowered.get_or_init(|| headers.iter().map(of).collect());
+        headers.iter_mut().zip(names).for_each(|(header, name)| header.name = name);
+    }
 }
 
 /// What was found so far.

@@ -1,4 +1,5 @@
-//! The reader against prost with `envoy-types`: the same messages are taken, and with the same meaning.
+//! The reader against prost with `envoy-types`: the same messages are taken, and with the same meaning,
+//! however spoiled, doubled or made up they are.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +26,19 @@ struct Meaning {
 }
 
 fn ours(message: &[u8]) -> Option<Meaning> {
-    let Question { request, http } = Question::read(message).ok()?;
+    let lowered = Lowered::new();
+    let Question { request, http } = Question::read(message, &lowered).ok()?;
     let mut headers: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     for header in &request.headers {
         headers.entry(header.name.to_owned()).or_default().push(header.value.to_vec());
     }
-    assert_eq!(request.context.len(), request.context.iter().map(|(k, _)| k).collect::<std::collections::HashSet<_>>().len());
+    for values in headers.values_mut() {
+        values.sort();
+    }
+    assert_eq!(
+        request.context.len(),
+        request.context.iter().map(|(k, _)| k).collect::<std::collections::HashSet<_>>().len()
+    );
     Some(Meaning {
         http,
         texts: [request.method, request.path, request.host].map(str::to_owned),
@@ -51,16 +59,21 @@ fn theirs(message: &[u8]) -> Option<Meaning> {
     let http = attributes.request.and_then(|r| r.http);
     let present = http.is_some();
     let http = http.unwrap_or_default();
-    let mut headers: BTreeMap<String, Vec<Vec<u8>>> =
-        http.headers.into_iter().map(|(k, v)| (k, vec![v.into_bytes()])).collect();
+    let mut headers: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for (name, value) in http.headers {
+        headers.entry(name.to_ascii_lowercase()).or_default().push(value.into_bytes());
+    }
     for header in http.header_map.unwrap_or_default().headers {
-        let values = headers.entry(header.key).or_default();
+        let values = headers.entry(header.key.to_ascii_lowercase()).or_default();
         if header.raw_value.is_empty() || !header.value.is_empty() {
             values.push(header.value.into_bytes());
         }
         if !header.raw_value.is_empty() {
             values.push(header.raw_value);
         }
+    }
+    for values in headers.values_mut() {
+        values.sort();
     }
     let bodies: Vec<Vec<u8>> =
         [http.body.into_bytes(), http.raw_body].into_iter().filter(|b| !b.is_empty()).collect();
@@ -112,11 +125,24 @@ fn http() -> impl Strategy<Value = HttpRequest> {
     let texts = (text(), text(), text(), text());
     let each = prop::option::of(prop::collection::vec(header(), 0..10));
     let body = prop::collection::vec(any::<u8>(), 0..30);
-    (texts, map(), each, body, any::<i64>()).prop_map(|((method, path, host, body), headers, each, raw_body, size)| {
-        let header_map = each.map(|headers| HeaderMap { headers });
-        let id = body.clone();
-        HttpRequest { id, method, path, host, headers, header_map, body, raw_body, size, ..Default::default() }
-    })
+    (texts, map(), each, body, any::<i64>()).prop_map(
+        |((method, path, host, body), headers, each, raw_body, size)| {
+            let header_map = each.map(|headers| HeaderMap { headers });
+            let id = body.clone();
+            HttpRequest {
+                id,
+                method,
+                path,
+                host,
+                headers,
+                header_map,
+                body,
+                raw_body,
+                size,
+                ..Default::default()
+            }
+        },
+    )
 }
 
 fn metadata() -> impl Strategy<Value = Metadata> {
@@ -132,21 +158,23 @@ fn metadata() -> impl Strategy<Value = Metadata> {
 fn question() -> impl Strategy<Value = CheckRequest> {
     let peers = (prop::option::of(peer()), prop::option::of(peer()));
     let rest = (map(), prop::option::of(metadata()), prop::option::of(text()));
-    (peers, prop::option::of(prop::option::of(http())), rest).prop_map(|((source, destination), request, rest)| {
-        let (context_extensions, metadata_context, sni) = rest;
-        let time = Some(Timestamp { seconds: 1, nanos: 2 });
-        CheckRequest {
-            attributes: Some(AttributeContext {
-                source,
-                destination,
-                request: request.map(|http| attribute_context::Request { time, http }),
-                context_extensions,
-                metadata_context,
-                tls_session: sni.map(|sni| TlsSession { sni }),
-                ..Default::default()
-            }),
-        }
-    })
+    (peers, prop::option::of(prop::option::of(http())), rest).prop_map(
+        |((source, destination), request, rest)| {
+            let (context_extensions, metadata_context, sni) = rest;
+            let time = Some(Timestamp { seconds: 1, nanos: 2 });
+            CheckRequest {
+                attributes: Some(AttributeContext {
+                    source,
+                    destination,
+                    request: request.map(|http| attribute_context::Request { time, http }),
+                    context_extensions,
+                    metadata_context,
+                    tls_session: sni.map(|sni| TlsSession { sni }),
+                    ..Default::default()
+                }),
+            }
+        },
+    )
 }
 
 /// Bytes that mostly look like fields: small keys, small lengths.
@@ -246,23 +274,20 @@ fn metadata_nests_as_deep_as_prost_lets_it() {
 
 #[test]
 fn a_shouted_header_name_is_heard() {
-    let mut request = HttpRequest::default();
-    request.headers = [("X-Api-Key", "a"), ("x-api-key", "b"), ("accept", "c")]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .into_iter()
-        .collect();
+    let headers = [("X-Api-Key", "a"), ("x-api-key", "b"), ("accept", "c")];
+    let headers = headers.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
+    let request = HttpRequest { headers, ..HttpRequest::default() };
     let request = attribute_context::Request { http: Some(request), time: None };
     let attributes = Some(AttributeContext { request: Some(request), ..Default::default() });
     let bytes = CheckRequest { attributes }.encode_to_vec();
-    let names;
-    let mut question = Question::read(&bytes).unwrap();
-    names = question.shouted();
-    question.lower(&names);
+    let lowered = Lowered::new();
+    let question = Question::read(&bytes, &lowered).unwrap();
     assert_eq!(question.request.headers.iter().filter(|h| h.name == "x-api-key").count(), 2);
 }
 
 #[test]
 fn an_empty_message_holds_no_http_request() {
-    let question = Question::read(&[]).unwrap();
+    let lowered = Lowered::new();
+    let question = Question::read(&[], &lowered).unwrap();
     assert!(!question.http && question.request.headers.is_empty());
 }

@@ -13,15 +13,13 @@ pub(super) static ATTRIBUTES: Shape = Shape(&[
 ]);
 
 /// `AttributeContext.Peer` apart from its address.
-pub(super) static PEER: Shape =
-    Shape(&[(2, Text), (3, Message(&TEXT_ENTRY)), (4, Text), (5, Text)]);
+pub(super) static PEER: Shape = Shape(&[(2, Text), (3, Message(&TEXT_ENTRY)), (4, Text), (5, Text)]);
 
 /// `AttributeContext.Request` apart from its HTTP part.
 pub(super) static REQUEST: Shape = Shape(&[(1, Message(&TIMESTAMP))]);
 
 /// `AttributeContext.HttpRequest` apart from what a profile sees.
-pub(super) static HTTP: Shape =
-    Shape(&[(1, Text), (6, Text), (7, Text), (8, Text), (9, Varint), (10, Text)]);
+pub(super) static HTTP: Shape = Shape(&[(1, Text), (6, Text), (7, Text), (8, Text), (9, Varint), (10, Text)]);
 
 /// `SocketAddress` apart from the address itself.
 pub(super) static SOCKET_ADDRESS: Shape =
@@ -33,13 +31,8 @@ pub(super) static PIPE: Shape = Shape(&[(1, Text), (2, Varint)]);
 /// `EnvoyInternalAddress`.
 pub(super) static INTERNAL_ADDRESS: Shape = Shape(&[(1, Text), (2, Text)]);
 
-static DESTINATION: Shape = Shape(&[
-    (1, Message(&ADDRESS)),
-    (2, Text),
-    (3, Message(&TEXT_ENTRY)),
-    (4, Text),
-    (5, Text),
-]);
+static DESTINATION: Shape =
+    Shape(&[(1, Message(&ADDRESS)), (2, Text), (3, Message(&TEXT_ENTRY)), (4, Text), (5, Text)]);
 
 static ADDRESS: Shape =
     Shape(&[(1, Message(&WHOLE_SOCKET_ADDRESS)), (2, Message(&PIPE)), (3, Message(&INTERNAL_ADDRESS))]);
@@ -65,13 +58,7 @@ static STRUCT: Shape = Shape(&[(1, Message(&VALUE_ENTRY))]);
 
 static VALUE_ENTRY: Shape = Shape(&[(1, Text), (2, Message(&VALUE))]);
 
-static VALUE: Shape = Shape(&[
-    (1, Varint),
-    (2, Fixed64),
-    (3, Text),
-    (4, Varint),
-    (5, Message(&STRUCT)),
-    (6, Message(&LIST)),
-]);
+static VALUE: Shape =
+    Shape(&[(1, Varint), (2, Fixed64), (3, Text), (4, Varint), (5, Message(&STRUCT)), (6, Message(&LIST))]);
 
 static LIST: Shape = Shape(&[(1, Message(&VALUE))]);

@@ -6,7 +6,7 @@ use latchkey_core::manage::{Authority, Caller};
 use latchkey_core::ports::Limiter;
 use latchkey_core::trouble::Refusal;
 use latchkey_profile::{Catalog, Header, Request as Seen};
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
 
 use super::Desk;
@@ -39,7 +39,7 @@ fn admit(call: Option<&Call>, caller: &Caller) -> Result<(), Status> {
 /// The one credential that a call brought.
 fn credential(metadata: &MetadataMap) -> Presented<'_> {
     let bearer = metadata.get_all("authorization").iter().map(|v| bearer(v.as_bytes()));
-    let plain = metadata.get_all("x-api-key").iter().map(|v| v.as_bytes());
+    let plain = metadata.get_all("x-api-key").iter().map(MetadataValue::as_bytes);
     let mut found: Option<&[u8]> = None;
     for value in bearer.chain(plain) {
         match found {

@@ -1,4 +1,5 @@
-//! `latchkey.v1.KeyService`.
+//! `latchkey.v1.KeyService`. A secret leaves in the answers to `CreateKey`, `RotateKey` and
+//! `GetPublishableKey`, and nowhere else.
 
 use latchkey_core::manage::{ImportKeys, PublishableKey, RevokeKey, RotateKey};
 use latchkey_core::ports::Limiter;

@@ -34,7 +34,10 @@ impl<L: Limiter + 'static> ProfileService for Desk<L> {
         Ok(Response::new(tenant::profile(found)))
     }
 
-    async fn list_profiles(&self, call: Request<v1::ListProfilesRequest>) -> Answer<v1::ListProfilesResponse> {
+    async fn list_profiles(
+        &self,
+        call: Request<v1::ListProfilesRequest>,
+    ) -> Answer<v1::ListProfilesResponse> {
         let (by, _, id) = self.receive(call).await?;
         let found = self.registrar.list_profiles(&by, &id).await.map_err(failed)?;
         let profiles = found.into_iter().map(tenant::profile).collect();
@@ -54,8 +57,7 @@ fn name(document: &str) -> Result<String, Vec<Violation>> {
 
 /// `document`, with the place that is wrong: line and column as an editor counts them, then the field.
 fn violations(errors: &[DocumentError]) -> Vec<Violation> {
-    let violation = |e: &DocumentError| {
-        Violation::new(format!("document:{}:{}", e.line, e.column), e.to_string())
-    };
+    let violation =
+        |e: &DocumentError| Violation::new(format!("document:{}:{}", e.line, e.column), e.to_string());
     errors.iter().map(violation).collect()
 }

@@ -1,4 +1,5 @@
-//! The gate's verdict as a message.
+//! The gate's verdict as a message. Nothing is left out because of who asks: whoever reaches this port is a
+//! service of ours, and tells its own callers what it sees fit.
 
 use latchkey_core::decision::{Decision, Principal, Seen, Step, Verdict};
 use latchkey_core::limit::{Level, ceil_seconds};
@@ -15,9 +16,7 @@ pub(super) fn of(verdict: Verdict, request_id: &str, now: Timestamp) -> v1::Chec
     let Verdict { decision, seen } = verdict;
     let (decision, reason, message) = match decision {
         Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call may pass.".to_owned()),
-        Decision::Deny(denial) => {
-            (v1::Decision::Deny, reason(denial.reason), denial.message.into_owned())
-        }
+        Decision::Deny(denial) => (v1::Decision::Deny, reason(denial.reason), denial.message.into_owned()),
     };
     v1::CheckResponse {
         decision: decision.into(),

@@ -118,13 +118,16 @@ impl Ledger for Books {
     async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, Trouble> {
         self.open().await?;
         let profiles = self.profiles.lock().unwrap();
-        let found = profiles.iter().rev().find(|p| *p.name == *name && version.is_none_or(|v| v == p.version));
+        let found =
+            profiles.iter().rev().find(|p| *p.name == *name && version.is_none_or(|v| v == p.version));
         Ok(found.cloned())
     }
 
     async fn create_keys(&self, keys: Vec<NewKey>, audit: AuditEntry) -> Result<Written<Vec<Made>>, Failure> {
         self.open().await?;
-        keys.iter().for_each(|k| self.put_key(&k.record));
+        for key in &keys {
+            self.put_key(&key.record);
+        }
         Ok(self.written(keys.into_iter().map(|k| Made::New(k.record)).collect(), audit))
     }
 
@@ -155,7 +158,11 @@ impl Ledger for Books {
         Ok(self.written(both, audit))
     }
 
-    async fn create_tenant(&self, t: TenantRecord, audit: AuditEntry) -> Result<Written<TenantRecord>, Failure> {
+    async fn create_tenant(
+        &self,
+        t: TenantRecord,
+        audit: AuditEntry,
+    ) -> Result<Written<TenantRecord>, Failure> {
         self.open().await?;
         let mut tenants = self.tenants.lock().unwrap();
         if tenants.iter().any(|other| other.slug == t.slug) {
@@ -188,7 +195,8 @@ impl Ledger for Books {
         let mut profiles = self.profiles.lock().unwrap();
         let version = profiles.iter().filter(|p| *p.name == *name).count() as u64 + 1;
         let applied = Timestamp(7_000);
-        let record = ProfileRecord { name: name.into(), version, document: document.into(), applied, revision: 1 };
+        let record =
+            ProfileRecord { name: name.into(), version, document: document.into(), applied, revision: 1 };
         profiles.push(record.clone());
         Ok(self.written(record, audit))
     }

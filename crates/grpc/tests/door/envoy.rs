@@ -1,4 +1,5 @@
-//! Envoy's question, answered as a real Envoy would read it.
+//! Envoy's question, answered as a real Envoy would read it: who passes and with what, who doesn't, and
+//! what is neither.
 
 use std::time::Duration;
 
@@ -181,7 +182,8 @@ async fn send(world: &World, message: Vec<u8>) -> CheckResponse {
 fn secretless() -> impl Strategy<Value = CheckRequest> {
     let headers = prop::collection::vec(("[a-zA-Z-]{1,12}", "\\PC{0,30}"), 0..8);
     let path = prop_oneof![Just("/v1/items".to_owned()), "/[a-z/.%;?]{0,20}", "\\PC{0,20}"];
-    let context = prop::collection::hash_map("scopes|environment|rate_class|resource.x|profile", "[a-z,]{0,8}", 0..3);
+    let context =
+        prop::collection::hash_map("scopes|environment|rate_class|resource.x|profile", "[a-z,]{0,8}", 0..3);
     (path, headers, context).prop_map(|(path, headers, context)| {
         let pairs: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let mut question = question(&path, &pairs);

@@ -94,7 +94,8 @@ async fn every_field_that_cannot_be_meant_is_named() {
     assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec!["state".to_owned()]));
     let never = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
     let expiry = Some(v1::create_key_request::Expiry::ExpireTime(never));
-    let status = client.create_key(signed(v1::CreateKeyRequest { expiry, ..create() }, GOOD)).await.unwrap_err();
+    let status =
+        client.create_key(signed(v1::CreateKeyRequest { expiry, ..create() }, GOOD)).await.unwrap_err();
     assert_eq!(fields(&status), ["expire_time"]);
     let negative = Some(prost_types::Duration { seconds: -1, nanos: 0 });
     let rotate = v1::RotateKeyRequest { id: world.good.to_string(), overlap: negative };
@@ -107,7 +108,8 @@ async fn every_field_that_cannot_be_meant_is_named() {
 async fn a_mask_names_what_changes_and_nothing_else() {
     let world = World::new();
     let update = |paths: &[&str]| {
-        let key = v1::Key { id: world.good.to_string(), name: "new".into(), disabled: true, ..Default::default() };
+        let key =
+            v1::Key { id: world.good.to_string(), name: "new".into(), disabled: true, ..Default::default() };
         let paths = paths.iter().map(ToString::to_string).collect();
         let update_mask = Some(prost_types::FieldMask { paths });
         signed(v1::UpdateKeyRequest { key: Some(key), update_mask }, ROOT)
@@ -140,7 +142,8 @@ async fn a_tenant_is_made_changed_and_suspended() {
     let again = client.create_tenant(signed(ask, ROOT)).await.unwrap_err();
     assert_eq!(again.code(), Code::AlreadyExists);
     let limits = [("default".to_owned(), "key 20/min burst 5; tenant 100/min".to_owned())];
-    let tenant = v1::Tenant { slug: "third".into(), rate_limits: limits.clone().into(), ..Default::default() };
+    let tenant =
+        v1::Tenant { slug: "third".into(), rate_limits: limits.clone().into(), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["rate_limits".into()] });
     let ask = v1::UpdateTenantRequest { tenant: Some(tenant), update_mask };
     let changed = client.update_tenant(signed(ask, ROOT)).await.unwrap().into_inner();

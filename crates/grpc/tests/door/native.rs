@@ -1,4 +1,5 @@
-//! `CheckService`, as its callers see it.
+//! `CheckService`, as its callers see it: one check, many checks, and checks that can't be meant.
+//! Nobody passes without a credential, whatever else a message says.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
@@ -78,6 +79,7 @@ async fn zero_cost_takes_nothing() {
 
 #[tokio::test]
 async fn a_batch_keeps_its_order_and_sees_its_own_spending() {
+    use v1::Reason::{Ok, RateLimited, Unspecified};
     let world = World::new();
     let bad = v1::CheckRequest { source_ip: "here".into(), request_id: "bad".into(), ..good() };
     let mut checks = vec![good(); 7];
@@ -85,7 +87,6 @@ async fn a_batch_keeps_its_order_and_sees_its_own_spending() {
     let mut client = CheckServiceClient::new(world.routes.clone());
     let results = client.batch_check(v1::BatchCheckRequest { checks }).await.unwrap().into_inner().results;
     let reasons: Vec<v1::Reason> = results.iter().map(v1::CheckResponse::reason).collect();
-    use v1::Reason::{Ok, RateLimited, Unspecified};
     assert_eq!(reasons, [Ok, Ok, Unspecified, Ok, Ok, Ok, RateLimited, RateLimited]);
     assert_eq!((results[2].decision(), results[2].request_id.as_str()), (v1::Decision::Deny, "bad"));
     assert!(results[2].message.contains("source_ip"));

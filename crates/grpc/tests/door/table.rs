@@ -13,7 +13,8 @@ use crate::world::{GOOD, READER, ROOT, World};
 /// Calls an RPC with an empty message.
 async fn call(world: &World, path: &str, credential: Option<&str>) -> Code {
     use http_body_util::Full;
-    let mut request = http::Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
+    let mut request =
+        http::Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
     if let Some(credential) = credential {
         request = request.header("authorization", format!("Bearer {credential}"));
     }
@@ -27,7 +28,12 @@ async fn every_management_call_needs_a_credential() {
     let world = World::new();
     for row in CALLS.iter().filter(|row| row.built && row.who != Who::Anyone) {
         assert_eq!(call(&world, row.path, None).await, Code::Unauthenticated, "{}", row.path);
-        assert_eq!(call(&world, row.path, Some("sk_live_nobodys")).await, Code::Unauthenticated, "{}", row.path);
+        assert_eq!(
+            call(&world, row.path, Some("sk_live_nobodys")).await,
+            Code::Unauthenticated,
+            "{}",
+            row.path
+        );
     }
 }
 
@@ -47,7 +53,11 @@ async fn a_key_without_the_scope_manages_nothing() {
         let with = call(&world, row.path, Some(GOOD)).await;
         let without = call(&world, row.path, Some(READER)).await;
         assert!(!matches!(with, Code::PermissionDenied | Code::Unauthenticated), "{} {with:?}", row.path);
-        assert!(matches!(without, Code::PermissionDenied | Code::InvalidArgument), "{} {without:?}", row.path);
+        assert!(
+            matches!(without, Code::PermissionDenied | Code::InvalidArgument),
+            "{} {without:?}",
+            row.path
+        );
     }
 }
 
@@ -89,7 +99,8 @@ async fn nothing_is_answered_before_everything_is_there() {
 async fn a_call_without_a_message_is_an_error() {
     let world = World::new();
     let request = http::Request::post(CALLS[0].path).header("content-type", "application/grpc");
-    let response = world.routes.clone().call(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
+    let response =
+        world.routes.clone().call(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
     let status = Status::from_header_map(response.headers()).unwrap();
     assert_eq!(status.code(), Code::Internal);
 }
