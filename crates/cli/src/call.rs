@@ -18,7 +18,7 @@ use crate::exit::Failure;
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// Revoking may wait one lease for replicas that are cut off; more than that is no answer.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// Puts the caller's credential on every call.
 #[derive(Clone)]

@@ -87,18 +87,14 @@ fn code(code: Code) -> u8 {
 
 /// The server's words: what it is, why, and every field that is wrong.
 fn told(status: &Status) -> String {
-    let mut text = format!("{}: {}", name(status.code()), status.message());
-    if let Some(info) = status.get_details_error_info() {
-        text.push_str(&format!(" ({})", info.reason));
-    }
-    for field in status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations) {
-        text.push_str(&format!("\n  {}: {}", field.field, field.description));
-    }
+    let reason =
+        status.get_details_error_info().map(|info| format!(" ({})", info.reason)).unwrap_or_default();
+    let first = format!("{}: {}{reason}", name(status.code()), status.message());
+    let fields = status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations);
+    let fields = fields.map(|wrong| format!("  {}: {}", wrong.field, wrong.description));
     let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
-    if let Some(delay) = retry {
-        text.push_str(&format!("\n  try again in {delay:?}"));
-    }
-    text
+    let retry = retry.map(|delay| format!("  try again in {delay:?}"));
+    [first].into_iter().chain(fields).chain(retry).collect::<Vec<_>>().join("\n")
 }
 
 fn name(code: Code) -> &'static str {

@@ -1,5 +1,7 @@
 //! The built program from outside: its help, its complaints and its exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;

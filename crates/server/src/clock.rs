@@ -6,7 +6,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// The machine's own clocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 /// On Linux, `CLOCK_MONOTONIC` stands still in suspend; elsewhere it is the one that doesn't.
 #[cfg(target_os = "linux")]

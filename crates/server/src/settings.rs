@@ -96,7 +96,7 @@ pub struct MemoryBounds {
 /// How it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
-    /// Between NOT_SERVING and the end of accepting.
+    /// Between `NOT_SERVING` and the end of accepting.
     pub settle: Duration,
     /// For calls in flight, after that.
     pub finish: Duration,

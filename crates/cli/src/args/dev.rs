@@ -16,7 +16,7 @@ pub(crate) struct DevArgs {
     pub(crate) http_addr: SocketAddr,
     /// Start an Envoy in front of an echo service too
     ///
-    /// It is looked for in LATCHKEY_ENVOY, in PATH, and at ./.tools/bin/envoy.
+    /// It is looked for in `LATCHKEY_ENVOY`, in PATH, and at ./.tools/bin/envoy.
     #[arg(long)]
     pub(crate) envoy: bool,
     /// That Envoy's program

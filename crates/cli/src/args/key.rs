@@ -49,7 +49,7 @@ pub(crate) enum KeyCommand {
     },
     /// Take over keys from another system, by value or by SHA-256; all or none
     ///
-    /// The file is a latchkey.v1.ImportKeysRequest as JSON:
+    /// The file is a `latchkey.v1.ImportKeysRequest` as JSON:
     /// {"tenant": "acme", "keys": [{"sha256": "BASE64", "key": {"name": "from before"}}]}
     Import(ImportArgs),
 }
@@ -72,7 +72,7 @@ pub(crate) struct CreateKeyArgs {
     /// A scope to grant; may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     pub(crate) scopes: Vec<String>,
-    /// Confines it to a resource, as in merchant=m_1; may be repeated
+    /// Confines it to a resource, as in `merchant=m_1`; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
     pub(crate) bindings: Vec<(String, String)>,
     /// When it stops

@@ -12,17 +12,17 @@ pub(super) async fn run(action: MigrateAction) -> Result<(), Failure> {
     match action {
         MigrateAction::Up(settings) => {
             let (schema, _flush) = open(&settings)?;
-            schema.up().await.map_err(failed)?;
+            schema.up().await.map_err(|error| failed(&error))?;
             print("the schema is up to date")
         }
         MigrateAction::Down { steps, settings } => {
             let (schema, _flush) = open(&settings)?;
-            schema.down(steps).await.map_err(failed)?;
+            schema.down(steps).await.map_err(|error| failed(&error))?;
             print(&format!("{} taken back", amount(steps as usize, "step")))
         }
         MigrateAction::Status(settings) => {
             let (schema, _flush) = open(&settings)?;
-            let steps = schema.status().await.map_err(failed)?;
+            let steps = schema.status().await.map_err(|error| failed(&error))?;
             let row = |(name, applied): (String, bool)| {
                 [name, if applied { "applied" } else { "missing" }.to_owned()]
             };
@@ -39,6 +39,6 @@ fn open(args: &SettingsArgs) -> Result<(Schema, Flush), Failure> {
     Ok((schema, flush))
 }
 
-fn failed(error: SchemaError) -> Failure {
+fn failed(error: &SchemaError) -> Failure {
     Failure::Unreachable(error.to_string())
 }

@@ -62,9 +62,9 @@ fn update(args: UpdateTenantArgs) -> v1::UpdateTenantRequest {
     };
     // An id is a UUID, and a slug that looks like one can't be told from it: both name the tenant.
     if is_id(&args.tenant) {
-        tenant.id = args.tenant
+        tenant.id = args.tenant;
     } else {
-        tenant.slug = args.tenant
+        tenant.slug = args.tenant;
     }
     v1::UpdateTenantRequest { tenant: Some(tenant), update_mask: Some(mask(&paths)) }
 }

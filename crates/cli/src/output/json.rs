@@ -1,6 +1,7 @@
 //! Messages as JSON by protobuf's own mapping (lowerCamelCase names, enums by name, defaults left out), from
 //! the same descriptors that server reflection serves: what is printed is what grpcurl prints.
 
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use latchkey_proto::{FILE_DESCRIPTOR_SET, v1};
@@ -60,7 +61,7 @@ fn escaped(text: &str) -> String {
         if character != '\n' && is_unsafe(character) {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _infallible = write!(out, "\\u{unit:04x}");
             }
         } else {
             out.push(character);

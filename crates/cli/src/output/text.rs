@@ -24,9 +24,9 @@ pub(crate) fn is_unsafe(character: char) -> bool {
 pub(crate) fn clean(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
         if is_unsafe(character) {
-            out.extend(character.escape_unicode())
+            out.extend(character.escape_unicode());
         } else {
-            out.push(character)
+            out.push(character);
         }
         out
     })

@@ -130,7 +130,7 @@ mod tests {
         let mut words = [0; 24];
         server.read_exact(&mut words).await.unwrap();
         let later = async {
-            sleep(Duration::from_secs(3600)).await;
+            sleep(Duration::from_hours(1)).await;
             client.write_u8(1).await
         };
         let (read, wrote) = tokio::join!(server.read_u8(), later);

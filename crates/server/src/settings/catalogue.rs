@@ -40,7 +40,7 @@ impl Setting {
 macro_rules! settings {
     ($($name:ident = $key:literal, $variable:literal, $form:ident, $default:expr, $help:literal;)*) => {
         $(
-            #[doc = $help]
+            #[doc = concat!("`", $key, "`")]
             pub const $name: Setting = Setting {
                 key: $key, variable: $variable, form: Form::$form, default: $default, help: $help,
             };

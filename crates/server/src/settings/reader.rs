@@ -90,18 +90,20 @@ impl<'a> Reader<'a> {
     /// Given, or a file beside the embedded database. Where the database itself is wrong, one problem is
     /// enough.
     pub(super) fn master_key(&mut self, database: Option<&Database>) -> Option<MasterKey> {
+        let before = self.problems.len();
         if let Some(given) = self.given(&catalogue::MASTER_KEY) {
             return self.check(&catalogue::MASTER_KEY, &given, MasterKey::from_base64);
         }
-        match database?.url.embedded() {
-            Some(path) => Some(MasterKey::beside(path)),
-            None => {
-                let remedy = "PostgreSQL needs one, the same for every replica, and kept apart from the database: \
-                              make it with `openssl rand -base64 32`";
-                self.problems.push(Problem::new(catalogue::MASTER_KEY.key, "not given", remedy));
-                None
-            }
+        if self.problems.len() > before {
+            return None;
         }
+        let beside = database?.url.embedded().map(MasterKey::beside);
+        if beside.is_none() {
+            let remedy = "PostgreSQL needs one, the same for every replica, and kept apart from the database: \
+                          make it with `openssl rand -base64 32`";
+            self.problems.push(Problem::new(catalogue::MASTER_KEY.key, "not given", remedy));
+        }
+        beside
     }
 
     pub(super) fn root_key(&mut self) -> Option<PlainKey> {
@@ -127,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn follow(&mut self) -> Option<Follow> {
-        let (least, most) = (Duration::from_millis(10), Duration::from_secs(600));
+        let (least, most) = (Duration::from_millis(10), Duration::from_mins(10));
         let lease = self.read(&catalogue::LEASE, |t| values::duration(t, least, most));
         let half = |text: &str| {
             let poll = values::duration(text, least, most)?;
@@ -150,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn drain(&mut self) -> Option<Drain> {
-        let most = Duration::from_secs(600);
+        let most = Duration::from_mins(10);
         let settle = self.read(&catalogue::DRAIN_SETTLE, |t| values::duration(t, Duration::ZERO, most));
         let finish = self.read(&catalogue::DRAIN_TIMEOUT, |t| values::duration(t, Duration::ZERO, most));
         Some(Drain { settle: settle?, finish: finish? })

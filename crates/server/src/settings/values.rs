@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_unit_alone() {
-        let read = |text| duration(text, Duration::from_millis(1), Duration::from_secs(60));
+        let read = |text| duration(text, Duration::from_millis(1), Duration::from_mins(1));
         assert_eq!(read("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(read("0.5s"), Ok(Duration::from_millis(500)));
-        assert_eq!(read("1m"), Ok(Duration::from_secs(60)));
+        assert_eq!(read("1m"), Ok(Duration::from_mins(1)));
         for bad in ["5", "", "s", "5 s", "-1s", "2m", "NaNs", "infs", "0s", "5h"] {
             assert!(read(bad).is_err(), "{bad:?}");
         }

@@ -81,7 +81,7 @@ fn spawn(named: Option<&Path>, configuration: &Path) -> Result<Child, Failure> {
         let started = Command::new(&program)
             .arg("--config-path")
             .arg(configuration)
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"])
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"])
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn();
