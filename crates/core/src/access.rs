@@ -82,6 +82,9 @@ pub enum ClassChoice<'a> {
 /// A few borrowed names.
 pub type Names<'a> = SmallVec<[&'a str; 4]>;
 
+/// A few resources, each with an identifier.
+pub type Resources<'a> = SmallVec<[(&'a str, &'a str); 2]>;
+
 /// May this one pass?
 #[derive(Clone, Debug)]
 pub struct Access<'a> {
@@ -102,7 +105,9 @@ pub struct Access<'a> {
     /// The rate class.
     pub class: ClassChoice<'a>,
     /// What is touched: resource and identifier.
-    pub resource: SmallVec<[(&'a str, &'a str); 2]>,
+    pub resource: Resources<'a>,
+    /// What is touched in place of what the request or the path says of these resources.
+    pub route_resource: Resources<'a>,
     /// Tokens to take from each bucket; zero looks and takes none.
     pub cost: u32,
     /// The client's address.
@@ -124,7 +129,8 @@ impl Default for Access<'_> {
             scopes: Names::new(),
             route_scopes: None,
             class: ClassChoice::Route,
-            resource: SmallVec::new(),
+            resource: Resources::new(),
+            route_resource: Resources::new(),
             cost: 1,
             address: None,
             dry_run: false,

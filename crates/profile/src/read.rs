@@ -11,9 +11,8 @@ pub(crate) use request_id::RequestIds;
 
 use std::borrow::Cow;
 
-use latchkey_core::access::{Access, ClassChoice, Names, Path, Target};
+use latchkey_core::access::{Access, ClassChoice, Names, Path, Resources, Target};
 use latchkey_core::route::canonical;
-use smallvec::SmallVec;
 
 use crate::hosts::canonical_host;
 use crate::profile::Profile;
@@ -46,6 +45,7 @@ impl Profile {
             route_scopes: scopes(request),
             class: request.told("rate_class").map_or(ClassChoice::Route, ClassChoice::Always),
             resource: self.resources(&look),
+            route_resource: routed(request),
             address: customs.address.of(request),
             ..Access::default()
         };
@@ -69,18 +69,16 @@ impl Profile {
         }
     }
 
-    fn resources<'a>(&'a self, look: &Looker<'a, '_>) -> SmallVec<[(&'a str, &'a str); 2]> {
-        let told = look.request.context.iter();
-        let told = told.filter_map(|(name, value)| Some((name.strip_prefix("resource.")?, *value)));
-        let mut resources: SmallVec<[(&'a str, &'a str); 2]> = told.collect();
-        for (name, source) in &self.customs.resources {
-            if resources.iter().any(|(n, _)| *n == &**name) {
-                continue;
-            }
-            resources.extend(named(look.find(source)).map(|value| (&**name, value)));
-        }
-        resources
+    fn resources<'a>(&'a self, look: &Looker<'a, '_>) -> Resources<'a> {
+        let sources = self.customs.resources.iter();
+        sources.filter_map(|(name, source)| Some((&**name, named(look.find(source))?))).collect()
     }
+}
+
+/// What Envoy's route says is touched.
+fn routed<'a>(request: &'a Request<'_>) -> Resources<'a> {
+    let told = request.context.iter();
+    told.filter_map(|(name, value)| Some((name.strip_prefix("resource.")?, *value))).collect()
 }
 
 /// A name that a request gives: one that nothing bears where it gives several.

@@ -109,7 +109,10 @@ fn resource(case: &mut Case<'_, '_>, who: &Principal, route: Option<&Route>) -> 
     };
     let in_path = route.into_iter().flat_map(|r| &r.resource);
     let in_path = in_path.map(|(name, place)| (&**name, segment(path, *place).unwrap_or_default()));
-    let mut touched = case.access.resource.iter().copied().chain(in_path);
+    let fixed = &case.access.route_resource;
+    let open = case.access.resource.iter().copied().chain(in_path);
+    let open = open.filter(|(name, _)| fixed.iter().all(|(n, _)| n != name));
+    let mut touched = fixed.iter().copied().chain(open);
     let other = touched.find(|(name, value)| bindings.get(*name).is_some_and(|bound| bound != value));
     if let Some((name, _)) = other {
         let denial = Denial::plain(Reason::ResourceMismatch);

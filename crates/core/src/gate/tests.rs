@@ -178,6 +178,17 @@ async fn a_bound_key_touches_its_own_resource_alone() {
 }
 
 #[tokio::test]
+async fn what_the_route_fixes_stands_in_place_of_path_and_request() {
+    let world = World::new(|key, _| drop(key.bindings.insert("merchant".into(), "m_1".into())));
+    for (fixed, expected) in [("m_1", None), ("m_2", Some(Reason::ResourceMismatch))] {
+        let mut access = get(GOOD, "/v1/merchants/m_2");
+        access.resource.push(("merchant", "m_3"));
+        access.route_resource.push(("merchant", fixed));
+        assert_eq!(ask(&world, &access).await, expected, "{fixed}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_with_networks_works_from_there_alone() {
     let world = World::new(|key, _| key.networks = vec!["192.0.2.0/24".parse().unwrap()]);
     for (address, expected) in [

@@ -201,7 +201,8 @@ fn what_envoys_route_says_wins() {
     let access = profile.read(&request).access;
     assert_eq!(access.route_scopes.as_deref(), Some(&["a.read", "b.write"][..]));
     assert_eq!((access.environment, access.class), (Target::Named("test"), ClassChoice::Always("slow")));
-    assert_eq!(access.resource.as_slice(), [("merchant", "m2"), ("shop", "s1")]);
+    assert_eq!(access.resource.as_slice(), [("merchant", "m1"), ("shop", "s1")]);
+    assert_eq!(access.route_resource.as_slice(), [("merchant", "m2")], "the gate takes this one instead");
 }
 
 #[test]
