@@ -59,13 +59,14 @@ fn access(ask: &CheckRequest, address: Option<IpAddr>) -> Access<'_> {
         path: given(&ask.path)
             .map_or(Path::NotGiven, |path| canonical(path).map_or(Path::Unsafe, Path::Canonical)),
         scopes: ask.scopes.iter().map(String::as_str).collect(),
-        route_scopes: None,
         class: given(&ask.rate_class).map_or(ClassChoice::Route, ClassChoice::Otherwise),
         resource: ask.resource.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
         cost: ask.cost.unwrap_or(1),
         address,
         dry_run: ask.dry_run,
         explain: ask.explain,
+        // Only Envoy's routes speak in place of a profile's.
+        ..Access::default()
     }
 }
 

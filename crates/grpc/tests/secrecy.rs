@@ -1,0 +1,76 @@
+//! What is told of a decision, and what never is: neither a log at its most talkative nor an answer has the
+//! credential or the query in it. Alone in its program, since who listens is remembered by the process.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+#[path = "door/books.rs"]
+mod books;
+#[expect(dead_code, reason = "the other tests' world, of which this one needs a part")]
+#[path = "door/world.rs"]
+mod world;
+
+use std::io::{Result, Write};
+use std::sync::{Arc, Mutex};
+
+use latchkey_proto::envoy::auth::attribute_context::{HttpRequest, Request};
+use latchkey_proto::envoy::auth::authorization_client::AuthorizationClient;
+use latchkey_proto::envoy::auth::{AttributeContext, CheckRequest};
+use latchkey_proto::v1;
+use latchkey_proto::v1::check_service_client::CheckServiceClient;
+use latchkey_proto::v1::key_service_client::KeyServiceClient;
+use tracing::Level;
+use tracing::subscriber::set_default;
+
+use crate::world::{GOOD, World, signed};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn question() -> CheckRequest {
+    let sent = [("x-api-key", GOOD), ("x-request-id", "r-5")];
+    let http = HttpRequest {
+        method: "GET".into(),
+        path: "/v1/items?token=hunter2".into(),
+        headers: sent.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ..HttpRequest::default()
+    };
+    let request = Some(Request { http: Some(http), time: None });
+    CheckRequest { attributes: Some(AttributeContext { request, ..AttributeContext::default() }) }
+}
+
+#[tokio::test]
+async fn a_log_tells_of_decisions_and_never_of_credentials() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let listening = set_default(subscriber);
+    let world = World::new();
+    AuthorizationClient::new(world.routes.clone()).check(question()).await.unwrap();
+    let check = v1::CheckRequest { credential: GOOD.into(), ..v1::CheckRequest::default() };
+    CheckServiceClient::new(world.routes.clone()).check(check).await.unwrap();
+    let mut keys = KeyServiceClient::new(world.routes.clone());
+    let create = v1::CreateKeyRequest { name: "till".into(), ..Default::default() };
+    let made = keys.create_key(signed(create, GOOD)).await.unwrap().into_inner();
+    drop(listening);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for told in ["latchkey::decision", "ALLOW", "acme", "/v1/items", "r-5", &world.good.to_string()] {
+        assert!(text.contains(told), "{told} in {text}");
+    }
+    for secret in [GOOD, "hunter2", &made.secret] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
