@@ -1,0 +1,32 @@
+//! What a bucket is called in Redis. The tag in braces decides the slot of a Redis Cluster: every bucket of a
+//! tenant and its keys carries the tenant's, so that one script may touch them together. An address bucket
+//! counts across tenants and carries its own.
+
+use latchkey_core::limit::Demand;
+
+/// The name of a demand's bucket.
+pub(crate) fn of(demand: &Demand) -> String {
+    let bucket = &demand.bucket;
+    let (owner, per, subject) = (demand.owner, bucket.per.name(), bucket.subject);
+    format!("latchkey:{{{owner:x}}}:{per}:{subject:x}:{:x}:{}", bucket.class, bucket.place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchkey_core::limit::{Algorithm, BucketId, Mode, Per, parse_key_limit};
+
+    #[test]
+    fn a_tenant_and_its_keys_lie_in_one_slot() {
+        let demand = |per, subject, owner| Demand {
+            bucket: BucketId { per, subject, class: 10, place: 1 },
+            limit: parse_key_limit("1/s").unwrap(),
+            algorithm: Algorithm::TokenBucket,
+            mode: Mode::Exact,
+            owner,
+        };
+        assert_eq!(of(&demand(Per::Key, 0xabc, 0x7)), "latchkey:{7}:key:abc:a:1");
+        assert_eq!(of(&demand(Per::Tenant, 0x7, 0x7)), "latchkey:{7}:tenant:7:a:1");
+        assert_eq!(of(&demand(Per::Ip, 0x9, 0x9)), "latchkey:{9}:ip:9:a:1");
+    }
+}

@@ -1,0 +1,131 @@
+//! The limiter: from batches that lie here where it can, else by one question to Redis, else by this
+//! process's own buckets. What passes is charged to those as well, so that they are not full when Redis
+//! goes away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::limit::{Demand, Levels, Mode, Spending, tightest_first};
+use latchkey_core::ports::Limiter;
+use latchkey_core::time::{Clock, Moment};
+use latchkey_core::trouble::Trouble;
+use tokio::time::Instant;
+
+use crate::ask;
+use crate::batches::Batches;
+use crate::link::{BadUrl, Link, Missed};
+use crate::wire::{Kind, State};
+
+/// How to reach Redis, and how long a call waits for it.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`.
+    pub url: String,
+    /// 20 ms: with a query of 80 ms, a call is still answered before Envoy gives up.
+    pub deadline: Duration,
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisOptions").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// Counts on Redis, together with every other process that does.
+pub struct RedisLimiter {
+    pub(crate) link: Link,
+    pub(crate) batches: Batches,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) deadline: Duration,
+    own: LocalLimiter,
+}
+
+impl RedisLimiter {
+    /// Not connected yet: [`RedisLimiter::keep`] does that. Until then the process counts alone.
+    pub fn new(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, BadUrl> {
+        let link = Link::new(&options.url)?;
+        let own = LocalLimiter::new();
+        Ok(Self { link, batches: Batches::new(), clock, deadline: options.deadline, own })
+    }
+
+    /// Whether Redis is asked now; if not, this process counts alone.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.link.is_up()
+    }
+
+    /// How many questions calls have asked Redis.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.link.asked()
+    }
+
+    /// Buckets of this process that are remembered now.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.own.remembered()
+    }
+
+    async fn shared(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
+        let leased = demands.iter().all(|demand| demand.mode == Mode::Leased);
+        if leased && let Some(spending) = self.batches.spend(demands, cost.into(), look, now.tick) {
+            return Some(spending);
+        }
+        if !self.link.is_up() {
+            return None;
+        }
+        let end = Instant::now() + self.deadline;
+        let heard = if leased && !look {
+            ask::for_batches(self, demands, cost, end).await
+        } else {
+            self.exactly(demands, cost, look, end).await
+        };
+        heard.ok()
+    }
+
+    /// One question for this one call.
+    pub(crate) async fn exactly(
+        &self,
+        demands: &[Demand],
+        cost: u32,
+        look: bool,
+        end: Instant,
+    ) -> Result<Spending, Missed> {
+        let asks: Vec<_> = demands.iter().map(|demand| (*demand, Kind::Exact)).collect();
+        let (granted, states) = self.link.ask(&asks, cost, look, end).await?;
+        let now = self.clock.now().tick;
+        let more = |demand: &Demand| match demand.mode {
+            Mode::Exact => 0,
+            Mode::Leased => self.batches.held(demand, now),
+        };
+        let level = |(demand, state): (&Demand, &State)| state.level(demand, more(demand), cost.into());
+        let mut levels: Levels = demands.iter().zip(&states).map(level).collect();
+        tightest_first(&mut levels);
+        Ok(Spending { granted, levels })
+    }
+}
+
+impl Limiter for RedisLimiter {
+    async fn spend(
+        &self,
+        demands: &[Demand],
+        cost: u32,
+        look: bool,
+        now: Moment,
+    ) -> Result<Spending, Trouble> {
+        if demands.is_empty() {
+            return Ok(Spending { granted: true, levels: Levels::new() });
+        }
+        match self.shared(demands, cost, look, now).await {
+            Some(spending) => {
+                if spending.granted && !look {
+                    let _ = self.own.take(demands, cost, false, now.tick);
+                }
+                Ok(spending)
+            }
+            None => Ok(self.own.take(demands, cost, look, now.tick)),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Several limiters on one bucket: together they admit what the bucket allows, no more and hardly less.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::limit::suite::{demand, spend};
+use latchkey_core::limit::{Algorithm, Demand, Mode, Per};
+use latchkey_core::ports::Limiter;
+use latchkey_core::time::Clock;
+
+use super::bench::{Real, Steady, admitted, left};
+
+/// What three limiters admitted of a load that one gets most of, and how long that took.
+async fn skewed(mode: Mode, limit: (u64, u64, u64), time: Duration) -> ([u64; 3], [u64; 3], Duration) {
+    let one = Real::start(mode).await;
+    let replicas = [one.twin().await, one.twin().await, one];
+    let bucket = demand(&replicas[2], Per::Key, limit);
+    let start = Steady.now().tick;
+    let load = |replica: &Real, pause: Duration| {
+        let limiter = Arc::clone(&replica.limiter);
+        async move {
+            let (mut granted, mut calls) = (0, 0);
+            while Steady.now().tick.since(start) < time {
+                for _ in 0..10 {
+                    let spending = limiter.spend(&[bucket], 1, false, Steady.now()).await;
+                    granted += u64::from(spending.unwrap().granted);
+                    calls += 1;
+                }
+                tokio::time::sleep(pause).await;
+            }
+            (granted, calls)
+        }
+    };
+    let [busy, calm, quiet] = &replicas;
+    let pauses = [1, 4, 15].map(Duration::from_millis);
+    let (a, b, c) = tokio::join!(load(busy, pauses[0]), load(calm, pauses[1]), load(quiet, pauses[2]));
+    let took = Steady.now().tick.since(start);
+    assert!(replicas.iter().all(|replica| replica.limiter.is_shared()), "Redis was asked throughout");
+    ([a.0, b.0, c.0], [a.1, b.1, c.1], took)
+}
+
+fn allowed((tokens, seconds, burst): (u64, u64, u64), took: Duration) -> u64 {
+    let nanos = u128::from(tokens) * took.as_nanos() / (u128::from(seconds) * 1_000_000_000);
+    burst + u64::try_from(nanos).unwrap()
+}
+
+async fn hold(mode: Mode, limit: (u64, u64, u64)) {
+    let (granted, calls, took) = skewed(mode, limit, Duration::from_secs(3)).await;
+    let (sum, most) = (granted.iter().sum::<u64>(), allowed(limit, took));
+    assert!(calls.iter().sum::<u64>() > 2 * most, "{calls:?} is no overload");
+    assert!(sum <= most, "{granted:?} of {calls:?} passed; {most} may");
+    // What the last fraction of a second brought may not have been asked for yet.
+    assert!(sum * 100 >= most * 96, "{granted:?} of {calls:?} passed; {most} could have");
+    assert!(granted.iter().all(|granted| *granted > 0), "{granted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_share_an_exact_limit() {
+    hold(Mode::Exact, (200, 1, 50)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_share_a_leased_limit() {
+    hold(Mode::Leased, (300, 1, 300)).await;
+}
+
+#[tokio::test]
+async fn three_replicas_share_a_leased_window() {
+    let one = Real::start(Mode::Leased).await;
+    let others = [one.twin().await, one.twin().await];
+    let mut window = demand(&one, Per::Key, (200, 3_600, 200));
+    window.algorithm = Algorithm::FixedWindow;
+    let mut sum = 0;
+    for replica in [&others[0], &one, &others[1], &one, &others[0]] {
+        sum += admitted(replica, window, 70).await;
+    }
+    assert!((176..=200).contains(&sum), "{sum}: all but what lies with the others");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_leased_bucket_asks_seldom() {
+    let real = Real::start(Mode::Leased).await;
+    let bucket = demand(&real, Per::Tenant, (20_000, 1, 20_000));
+    let before = real.limiter.asked();
+    let calls = 6_000;
+    assert_eq!(admitted(&real, bucket, calls).await, calls);
+    let asked = real.limiter.asked() - before;
+    assert!(asked * 20 < 6_000, "{asked} questions for {calls} calls");
+}
+
+#[tokio::test]
+async fn what_one_replica_leaves_another_can_spend() {
+    let one = Real::start(Mode::Leased).await;
+    let bucket = demand(&one, Per::Key, (1, 3_600, 400));
+    assert_eq!(admitted(&one, bucket, 30).await, 30);
+    let other = one.twin().await;
+    let all_back = async {
+        while left(&other, bucket).await < 370 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all_back).await.expect("idle tokens are given back");
+    assert_eq!(admitted(&other, bucket, 380).await, 370);
+}
+
+#[tokio::test]
+async fn a_replica_that_ends_gives_back_at_once() {
+    let one = Real::start(Mode::Leased).await;
+    let bucket = demand(&one, Per::Key, (1, 3_600, 400));
+    assert_eq!(admitted(&one, bucket, 30).await, 30);
+    one.limiter.give_back(true).await;
+    let other = one.twin().await;
+    assert_eq!(admitted(&other, bucket, 380).await, 370);
+}
+
+#[tokio::test]
+async fn the_tokens_of_a_dead_replica_count_as_used() {
+    let one = Real::start(Mode::Leased).await;
+    let bucket = demand(&one, Per::Key, (1, 3_600, 400));
+    assert_eq!(admitted(&one, bucket, 30).await, 30);
+    let other = one.twin().await;
+    drop(one);
+    let sum = admitted(&other, bucket, 400).await;
+    assert!((320..=370).contains(&sum), "{sum}");
+}
+
+#[tokio::test]
+async fn modes_may_change_and_count_on() {
+    let leased = Real::start(Mode::Leased).await;
+    let bucket = demand(&leased, Per::Key, (1, 3_600, 100));
+    assert_eq!(admitted(&leased, bucket, 20).await, 20);
+    leased.limiter.give_back(true).await;
+    let exact = Demand { mode: Mode::Exact, ..bucket };
+    assert_eq!(admitted(&leased, exact, 90).await, 80);
+}
+
+#[tokio::test]
+async fn every_key_ends_when_its_bucket_is_full_again() {
+    let real = Real::start(Mode::Exact).await;
+    let bucket = demand(&real, Per::Key, (10, 10, 10));
+    assert!(spend(&real, &[bucket], 5).await.granted);
+    let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0", bucket.owner, bucket.owner);
+    let left: u64 = Real::redis().cli(&["PTTL", &name]).parse().unwrap();
+    assert!((1_000..=5_002).contains(&left), "{left} ms");
+    let looked = real.limiter.asked();
+    assert_eq!(super::bench::left(&real, demand(&real, Per::Tenant, (10, 10, 10))).await, 10);
+    assert_eq!(real.limiter.asked(), looked + 1);
+    let unseen = format!("latchkey:{{{:x}}}:tenant:{:x}:1:0", bucket.owner, bucket.owner);
+    assert_eq!(Real::redis().cli(&["EXISTS", &unseen]), "0", "looking leaves nothing behind");
+}
+
+#[tokio::test]
+async fn big_numbers_are_counted_to_the_token() {
+    let real = Real::start(Mode::Exact).await;
+    let bucket = demand(&real, Per::Key, (999_999_999_989, 2_678_400, 999_999_999_999));
+    for round in 1..=3u64 {
+        let spending = spend(&real, &[bucket], 4_000_000_000).await;
+        // 373,357 tokens come back each second.
+        let least = 999_999_999_999 - 4_000_000_000 * round;
+        let remaining = spending.levels[0].remaining;
+        assert!((least..least + 40_000_000).contains(&remaining), "{remaining}");
+    }
+}

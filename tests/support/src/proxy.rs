@@ -1,0 +1,189 @@
+//! A TCP proxy that spoils what goes through it: delays, holds, cuts and drops, in either direction. Threads
+//! and blocking sockets; it stands between a service and its stores, which have few connections.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{sleep, spawn};
+use std::time::Duration;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From whoever connected to the server behind.
+    Up,
+    /// Back.
+    Down,
+}
+
+/// What happens to bytes that go one way.
+#[derive(Debug)]
+struct Faults {
+    delay_ms: AtomicU64,
+    held: AtomicBool,
+    /// Bytes until the connection is cut; `u64::MAX`: never.
+    cut_after: AtomicU64,
+    /// Messages until one is dropped; `u64::MAX`: never.
+    drop_in: AtomicU64,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        let never = || AtomicU64::new(u64::MAX);
+        let (delay_ms, held) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { delay_ms, held, cut_after: never(), drop_in: never() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    up: Faults,
+    down: Faults,
+    refusing: AtomicBool,
+    over: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl State {
+    fn faults(&self, direction: Direction) -> &Faults {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+
+    fn close_all(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for stream in open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// A proxy to one port on loopback; it ends with its owner.
+#[derive(Debug)]
+pub struct Proxy {
+    state: Arc<State>,
+    port: u16,
+}
+
+impl Proxy {
+    /// In front of this port.
+    #[must_use]
+    pub fn to(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        let state = Arc::<State>::default();
+        let shared = Arc::clone(&state);
+        spawn(move || accept(&listener, target, &shared));
+        Self { state, port }
+    }
+
+    /// The port to connect to instead.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Delays what goes this way.
+    pub fn delay(&self, direction: Direction, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.state.faults(direction).delay_ms.store(millis, Ordering::SeqCst);
+    }
+
+    /// Holds back what goes this way until it is let go again; connections stay open.
+    pub fn hold(&self, direction: Direction, held: bool) {
+        self.state.faults(direction).held.store(held, Ordering::SeqCst);
+    }
+
+    /// A black hole: nothing goes either way, nothing is closed.
+    pub fn black_hole(&self, on: bool) {
+        self.hold(Direction::Up, on);
+        self.hold(Direction::Down, on);
+    }
+
+    /// Cuts every connection when so many bytes more have gone this way.
+    pub fn cut_after(&self, direction: Direction, bytes: u64) {
+        self.state.faults(direction).cut_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Drops the n-th message from now on, the next being the first.
+    pub fn drop_message(&self, direction: Direction, n: u64) {
+        self.state.faults(direction).drop_in.store(n, Ordering::SeqCst);
+    }
+
+    /// Closes every connection.
+    pub fn reset(&self) {
+        self.state.close_all();
+    }
+
+    /// Closes every connection and each new one, or takes them again.
+    pub fn refuse(&self, on: bool) {
+        self.state.refusing.store(on, Ordering::SeqCst);
+        if on {
+            self.state.close_all();
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::SeqCst);
+        self.state.close_all();
+        // Wakes the one who accepts.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
+    for client in listener.incoming().flatten() {
+        if state.over.load(Ordering::SeqCst) {
+            return;
+        }
+        if state.refusing.load(Ordering::SeqCst) {
+            continue;
+        }
+        let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+        for stream in [&client, &server] {
+            let _ = stream.set_nodelay(true);
+        }
+        let copies = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
+        let (Some(up), Some(down), Some(kept)) = (copies(), copies(), copies()) else { continue };
+        state.open.lock().unwrap_or_else(PoisonError::into_inner).extend([kept.0, kept.1]);
+        for (direction, (from, to)) in [(Direction::Up, up), (Direction::Down, (down.1, down.0))] {
+            let state = Arc::clone(state);
+            spawn(move || pump((from, to), direction, &state));
+        }
+    }
+}
+
+fn pump((mut from, mut to): (TcpStream, TcpStream), direction: Direction, state: &State) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        let faults = state.faults(direction);
+        let delay = faults.delay_ms.load(Ordering::SeqCst);
+        if delay > 0 {
+            sleep(Duration::from_millis(delay));
+        }
+        while faults.held.load(Ordering::SeqCst) && !state.over.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(2));
+        }
+        if counts_down(&faults.drop_in, 1) {
+            continue;
+        }
+        let cut = counts_down(&faults.cut_after, u64::try_from(read).unwrap_or(u64::MAX));
+        if cut || to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Counts down to nothing; whether it just got there. What never counts goes on doing so.
+fn counts_down(counter: &AtomicU64, by: u64) -> bool {
+    let next = |left| (left != u64::MAX).then(|| if left <= by { u64::MAX } else { left - by });
+    let before = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+    before.is_ok_and(|left| left <= by)
+}
