@@ -78,3 +78,36 @@ fn one(path: &Path) -> Result<(PathBuf, Document), Vec<String>> {
 fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{} can't be read: {error}", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEMO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_folder_means_its_documents_and_nothing_else_in_it() {
+        let folder = folder(&[("demo.toml", DEMO), ("README.md", "not TOML")]);
+        let documents = read(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(documents.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["demo"]);
+    }
+
+    #[test]
+    fn every_mistake_of_every_document_is_told_with_its_line() {
+        let reserved = DEMO.replacen("\"demo\"", "\"latchkey\"", 1);
+        let files =
+            [("a.toml", "nonsense = 1\n"), ("b.toml", DEMO), ("c.toml", DEMO), ("d.toml", reserved.as_str())];
+        let folder = folder(&files);
+        let error = read(&[folder.path().to_owned()]).err().unwrap().to_string();
+        assert!(error.contains("a.toml: line 1") && error.contains("d.toml"), "{error}");
+        assert!(error.contains("c.toml: another document is named \"demo\""), "{error}");
+    }
+}

@@ -86,7 +86,8 @@ impl Server {
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
         let wiring::Parts { routes, readiness, boot, store } = parts;
         let server = Self { grpc, http, routes, readiness, boot, store, drain };
-        tracing::info!(grpc = ?server.grpc_address(), http = ?server.http_address(), "listening");
+        let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
+        tracing::info!(grpc = shown(server.grpc_address()), http = shown(server.http_address()), "listening");
         Ok(server)
     }
 

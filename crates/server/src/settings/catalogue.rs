@@ -95,7 +95,7 @@ settings! {
         "The CA of client certificates (not built yet)";
     LOG_FORMAT = "log_format", "LATCHKEY_LOG_FORMAT", Text, None,
         "text or json; text on a terminal by default, else json";
-    LOG = "log", "RUST_LOG", Text, Some("info"),
+    LOG = "log", "RUST_LOG", Text, Some("info,sqlx=warn"),
         "What is logged, as tracing's directives; libraries never say more than info, lest they show what is on the wire";
     OTLP_ENDPOINT = "otel_exporter_otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Text, None,
         "Where traces and metrics go (not built yet: a warning says so)";
