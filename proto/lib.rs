@@ -10,6 +10,8 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 #[expect(
     clippy::all,
     clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
     missing_docs,
     unreachable_pub,
     reason = "made by prost and tonic; the documentation of the messages stands in the .proto files"
