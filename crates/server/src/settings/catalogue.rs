@@ -66,7 +66,7 @@ settings! {
     MIGRATE = "migrate", "LATCHKEY_MIGRATE", Switch, None,
         "Bring the schema up to date at the start; on by default for the embedded database alone";
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),
-        "No other process serves from this PostgreSQL: revocations return without waiting one lease";
+        "No other process serves from this PostgreSQL: management calls that write return without waiting one lease";
     REDIS_URL = "redis_url", "LATCHKEY_REDIS_URL", Secret, None,
         "Redis, for buckets that replicas share (not built yet)";
     PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,
@@ -76,7 +76,7 @@ settings! {
     MASTER_KEY = "master_key", "LATCHKEY_MASTER_KEY", Secret, None,
         "Encrypts what must be read again: 32 bytes in base64; on the embedded database, a file beside it by default";
     LEASE = "lease", "LATCHKEY_LEASE", Text, Some("5s"),
-        "How long memory outlives a database outage, and at most how long a revocation waits for other replicas";
+        "How long memory outlives a database outage, and how long a write waits for other replicas on PostgreSQL";
     POLL_INTERVAL = "poll_interval", "LATCHKEY_POLL_INTERVAL", Text, Some("250ms"),
         "How often other replicas' changes are read";
     MEMORY_KEYS = "memory_keys", "LATCHKEY_MEMORY_KEYS", Text, Some("1000000"),
