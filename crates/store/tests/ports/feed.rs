@@ -38,7 +38,7 @@ async fn write(place: Arc<Place>, writer: u128) {
 async fn a_follower_sees_every_revision_once_while_many_write(place: Place) {
     let place = Arc::new(place);
     let expected: u128 = 1 + (0..WRITERS).map(|writer| WRITES * (writer % 3 + 2)).sum::<u128>();
-    let writers: JoinSet<()> = (0..WRITERS).map(|writer| write(Arc::clone(&place), writer)).collect();
+    let mut writers: JoinSet<()> = (0..WRITERS).map(|writer| write(Arc::clone(&place), writer)).collect();
     let mut followed: Vec<Change> = Vec::new();
     while followed.len() < usize::try_from(expected).unwrap() {
         let after = followed.last().map_or(0, |change| change.revision);
@@ -47,6 +47,9 @@ async fn a_follower_sees_every_revision_once_while_many_write(place: Place) {
         let seen = next.last().map_or(after, |change| change.revision);
         assert!(seen >= head, "the head said {head} and the feed ended at {seen}");
         followed.extend(next);
+        while let Some(writer) = writers.try_join_next() {
+            writer.unwrap();
+        }
     }
     writers.join_all().await;
     let revisions: Vec<_> = followed.iter().map(|change| change.revision).collect();
