@@ -84,6 +84,8 @@ pub struct Rule {
     pub algorithm: Algorithm,
     /// Counted when.
     pub when: When,
+    /// How replicas share it; none: by its rate ([`Mode::of`]).
+    pub mode: Option<Mode>,
 }
 
 /// A rate class's number in its profile.

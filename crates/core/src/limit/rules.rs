@@ -118,7 +118,8 @@ pub fn demands(classes: &Classes, class: ClassId, when: When, whose: &Subjects<'
         let place = u8::try_from(place).unwrap_or(u8::MAX);
         let bucket = BucketId { per: rule.per, subject, class: classes.mark(class), place };
         let limit = overriding(name, rule.per, whose).unwrap_or(rule.limit);
-        let (algorithm, mode) = (rule.algorithm, Mode::of(limit, rule.algorithm));
+        let algorithm = rule.algorithm;
+        let mode = rule.mode.unwrap_or_else(|| Mode::of(limit, algorithm));
         let owner = match (rule.per, whose.tenant) {
             (Per::Key | Per::Tenant, Some((tenant, _))) => tenant.id.0.as_u128(),
             (Per::Ip, _) | (_, None) => subject,
@@ -143,7 +144,7 @@ pub fn demands(classes: &Classes, class: ClassId, when: When, whose: &Subjects<'
             let declared = effective().any(|r| r.per == per);
             if let Some(limit) = overriding(name, per, whose).filter(|_| !declared) {
                 let algorithm = Algorithm::TokenBucket;
-                add(&Rule { per, limit, algorithm, when }, usize::from(u8::MAX));
+                add(&Rule { per, limit, algorithm, when, mode: None }, usize::from(u8::MAX));
             }
         }
     }

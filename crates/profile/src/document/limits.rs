@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use latchkey_core::limit::{Algorithm, Classes, Limit, Per, Plan, Rule, When, parse_rate};
+use latchkey_core::limit::{Algorithm, Classes, Limit, Mode, Per, Plan, Rule, When, parse_rate};
 
 use super::names::{self, Once};
 use crate::reader::{Section, Text, Value};
@@ -67,12 +67,14 @@ fn bucket(mut section: Section<'_>) -> Option<Rule> {
     let burst = section.value("burst");
     let algorithm = section.text("algorithm");
     let when = section.text("when");
+    let mode = section.text("mode");
     let per = per.as_ref().and_then(whose);
     let limit = rate.and_then(|rate| limit(&rate, burst.as_ref()));
     let algorithm = algorithm.as_ref().map_or(Algorithm::default(), counting);
     let when = when.as_ref().map_or(When::default(), |text| attempts(text, per));
+    let mode = mode.as_ref().and_then(sharing);
     section.close();
-    Some(Rule { per: per?, limit: limit?, algorithm, when })
+    Some(Rule { per: per?, limit: limit?, algorithm, when, mode })
 }
 
 fn whose(text: &Text<'_>) -> Option<Per> {
@@ -105,6 +107,18 @@ fn counting(text: &Text<'_>) -> Algorithm {
         other => {
             text.refuse(format!("\"{other}\" is neither \"token_bucket\" nor \"fixed_window\""));
             Algorithm::default()
+        }
+    }
+}
+
+/// How replicas share the bucket; where the document doesn't say, its rate decides.
+fn sharing(text: &Text<'_>) -> Option<Mode> {
+    match text.value {
+        "exact" => Some(Mode::Exact),
+        "leased" => Some(Mode::Leased),
+        other => {
+            text.refuse(format!("\"{other}\" is neither \"exact\" nor \"leased\""));
+            None
         }
     }
 }

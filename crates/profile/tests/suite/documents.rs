@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_core::limit::{Algorithm, Per, When};
+use latchkey_core::limit::{Algorithm, Mode, Per, When};
 use latchkey_core::policy::Unmatched;
 use latchkey_profile::Profile;
 
@@ -70,7 +70,7 @@ fn limits_are_kept_bucket_by_bucket() {
         [rate_limits]
         default = [
             { per = "tenant", rate = "10/10s" },
-            { per = "key", rate = "5/min", algorithm = "fixed_window" },
+            { per = "key", rate = "5/min", algorithm = "fixed_window", mode = "leased" },
             { per = "ip", rate = "3/h", when = "unauthenticated" },
         ]
         [[plans]]
@@ -81,7 +81,8 @@ fn limits_are_kept_bucket_by_bucket() {
     .policy;
     let rules = policy.classes.rules(policy.classes.fallback().unwrap());
     assert_eq!((rules[0].per, rules[0].limit.tokens, rules[0].limit.period.as_secs()), (Per::Tenant, 10, 10));
-    assert_eq!(rules[1].algorithm, Algorithm::FixedWindow);
+    assert_eq!((rules[1].algorithm, rules[1].mode), (Algorithm::FixedWindow, Some(Mode::Leased)));
+    assert_eq!(rules[0].mode, None);
     assert_eq!((rules[2].per, rules[2].when), (Per::Ip, When::Unauthenticated));
     assert_eq!(policy.plans["big"].0["default"][0].limit.burst, 7);
 }

@@ -160,6 +160,7 @@ pub(crate) fn policy() -> Policy {
         limit: parse_key_limit(limit).unwrap(),
         algorithm: Algorithm::TokenBucket,
         when,
+        mode: None,
     };
     let rules = vec![rule(Per::Key, "10/min", When::Allowed), rule(Per::Ip, "3/min", When::Unauthenticated)];
     Policy {

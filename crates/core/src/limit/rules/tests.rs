@@ -10,6 +10,7 @@ fn rule(per: Per, limit: &str) -> Rule {
         limit: parse_key_limit(limit).unwrap(),
         algorithm: Algorithm::TokenBucket,
         when: When::Allowed,
+        mode: None,
     }
 }
 
