@@ -1,6 +1,6 @@
 //! What an answer may speak of: what the gate saw, and what was read from the request.
 
-use latchkey_core::access::{ClassChoice, Target};
+use latchkey_core::access::{ClassChoice, Presented, Target};
 use latchkey_core::decision::Seen;
 use latchkey_core::time::Timestamp;
 
@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub environment: Option<&'a str>,
     /// What decided its rate class.
     pub class: ClassChoice<'a>,
+    /// What its credential looks like, where it brought one.
+    pub credential: Option<Looks>,
     /// Now.
     pub now: Timestamp,
 }
@@ -41,7 +43,47 @@ impl<'a> Facts<'a> {
             request_id: &reading.request_id,
             environment,
             class: reading.access.class,
+            credential: Looks::of(reading.access.credential),
             now,
         }
+    }
+}
+
+/// What a credential looks like, good or bad: a product may word its errors by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// A key.
+    Key,
+    /// A JWT: three parts, of which the first begins as every JSON object in base64url does.
+    Jwt,
+}
+
+impl Looks {
+    fn of(presented: Presented<'_>) -> Option<Self> {
+        match presented {
+            Presented::Missing => None,
+            Presented::Value(value) if is_jwt(value) => Some(Self::Jwt),
+            Presented::Value(_) | Presented::Ambiguous | Presented::Unreadable => Some(Self::Key),
+        }
+    }
+}
+
+fn is_jwt(value: &str) -> bool {
+    let part = |p: &str| p.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    value.starts_with("eyJ") && value.split('.').count() == 3 && value.split('.').all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jwt_is_told_by_its_form() {
+        let of = |value| Looks::of(Presented::of(value));
+        assert_eq!(of("eyJhbGciOiJIUzI1NiJ9.e30.c2ln"), Some(Looks::Jwt));
+        for value in ["eyJhbGciOiJIUzI1NiJ9.e30", "sk_live_a.b.c", "eyJ.a.b!", "a"] {
+            assert_eq!(of(value), Some(Looks::Key), "{value}");
+        }
+        assert_eq!(of(""), None);
     }
 }

@@ -20,7 +20,7 @@ mod template;
 pub use answer::{Admission, Refused, default_denial};
 pub use catalog::Catalog;
 pub use error::{DocumentError, Errors};
-pub use facts::Facts;
+pub use facts::{Facts, Looks};
 pub use profile::Profile;
 pub use read::Reading;
 pub use request::{Header, Request, Scratch};

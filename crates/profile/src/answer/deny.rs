@@ -5,7 +5,7 @@ use latchkey_core::reason::Reason;
 
 use super::allow::rendered;
 use super::{Refused, problem};
-use crate::facts::Facts;
+use crate::facts::{Facts, Looks};
 use crate::profile::{HeaderTemplate, Profile};
 use crate::template::{Escape, Template, View};
 
@@ -18,6 +18,8 @@ pub(crate) struct Denials(pub(crate) Vec<OwnDenial>);
 pub(crate) struct OwnDenial {
     /// None: every reason.
     pub(crate) reasons: Vec<Reason>,
+    /// None: whatever the credential looks like.
+    pub(crate) credential: Option<Looks>,
     /// None: what the reason calls for.
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<HeaderTemplate>,
@@ -26,8 +28,12 @@ pub(crate) struct OwnDenial {
 }
 
 impl Denials {
-    fn of(&self, reason: Reason) -> Option<&OwnDenial> {
-        self.0.iter().find(|d| d.reasons.is_empty() || d.reasons.contains(&reason))
+    fn of(&self, reason: Reason, looks: Option<Looks>) -> Option<&OwnDenial> {
+        let fits = |d: &&OwnDenial| {
+            (d.reasons.is_empty() || d.reasons.contains(&reason))
+                && (d.credential.is_none() || d.credential == looks)
+        };
+        self.0.iter().find(fits)
     }
 }
 
@@ -36,7 +42,7 @@ impl Profile {
     #[must_use]
     pub fn deny<'a>(&'a self, denial: &Denial, facts: &Facts<'_>) -> Refused<'a> {
         let view = View { policy: &self.policy, facts, denial: Some(denial) };
-        let mut refused = match self.customs.denials.of(denial.reason) {
+        let mut refused = match self.customs.denials.of(denial.reason, facts.credential) {
             Some(own) => own.render(&view, denial.reason),
             None => problem::problem(denial, facts.request_id, self.name(), problem::retry(&view)),
         };

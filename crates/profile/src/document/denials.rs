@@ -4,6 +4,7 @@ use latchkey_core::reason::Reason;
 
 use super::headers;
 use crate::answer::OwnDenial;
+use crate::facts::Looks;
 use crate::profile::HeaderTemplate;
 use crate::reader::Section;
 use crate::template::{Escape, Template};
@@ -20,12 +21,13 @@ pub(super) fn read(root: &mut Section<'_>) -> Vec<OwnDenial> {
     let mut denials = Vec::new();
     for mut section in root.sections("denials") {
         let reasons = reasons(&mut section);
+        let credential = credential(&mut section);
         let status = status(&mut section);
         let headers = section.section("headers").map(|h| headers::plain(&h)).unwrap_or_default();
         let body = body(&mut section);
         let escape = Escape::of(content_type(&section, &headers));
         section.close();
-        denials.push(OwnDenial { reasons, status, headers, escape, body });
+        denials.push(OwnDenial { reasons, credential, status, headers, escape, body });
     }
     denials
 }
@@ -49,6 +51,19 @@ fn reasons(section: &mut Section<'_>) -> Vec<Reason> {
         }
     }
     reasons
+}
+
+/// What the credential has to look like.
+fn credential(section: &mut Section<'_>) -> Option<Looks> {
+    let text = section.text("credential")?;
+    match text.value {
+        "key" => Some(Looks::Key),
+        "jwt" => Some(Looks::Jwt),
+        other => {
+            text.refuse(format!("\"{other}\" is neither \"key\" nor \"jwt\""));
+            None
+        }
+    }
 }
 
 fn status(section: &mut Section<'_>) -> Option<u16> {

@@ -1,16 +1,17 @@
 //! Four more products, each with its own ways, by documents alone.
 
 use latchkey_core::access::{Presented, Target};
-use latchkey_core::decision::Seen;
+use latchkey_core::decision::{Denial, Seen};
 use latchkey_core::limit::Per;
 use latchkey_core::reason::Reason;
 use latchkey_core::token::Algorithm;
+use latchkey_profile::Facts;
 
-use crate::support::{denied, level, profile, request};
+use crate::support::{NOW, denied, level, profile, request};
 
 #[test]
 fn luxcore_takes_the_environment_from_the_key_and_knows_aliases() {
-    let profile = profile(include_str!("../fixtures/luxcore.toml"));
+    let profile = profile(include_str!("../../../../profiles/luxcore.toml"));
     let policy = &profile.policy;
     assert_eq!(profile.read(&request("/v1/payments", &[])).access.environment, Target::Any);
     assert_eq!(policy.environments, [Box::from("production"), Box::from("test")]);
@@ -25,7 +26,7 @@ fn luxcore_takes_the_environment_from_the_key_and_knows_aliases() {
 
 #[test]
 fn lumen_shows_publishable_keys_again_and_secret_ones_never() {
-    let policy = profile(include_str!("../fixtures/lumen.toml")).policy;
+    let policy = profile(include_str!("../../../../profiles/lumen.toml")).policy;
     let secret = policy.default_kind().unwrap();
     let publishable = policy.kind("publishable").unwrap();
     assert!(publishable.retrievable && !secret.retrievable);
@@ -35,7 +36,7 @@ fn lumen_shows_publishable_keys_again_and_secret_ones_never() {
 
 #[test]
 fn auxvault_wants_a_tenant_and_finds_keys_in_bodies() {
-    let profile = profile(include_str!("../fixtures/auxvault.toml"));
+    let profile = profile(include_str!("../../../../profiles/auxvault.toml"));
     let mut request = request("/api/v1/public/transaction", &[("x-merchant-id", "m-1")]);
     request.body = Some(br#"{"Amount":125.00,"apiKey":"lv_erp_x"}"#);
     let access = profile.read(&request).access;
@@ -51,7 +52,7 @@ fn auxvault_wants_a_tenant_and_finds_keys_in_bodies() {
 
 #[test]
 fn auxvault_has_two_shapes_of_error() {
-    let profile = profile(include_str!("../fixtures/auxvault.toml"));
+    let profile = profile(include_str!("../../../../profiles/auxvault.toml"));
     for (reason, body) in [
         (
             Reason::MissingCredential,
@@ -72,11 +73,30 @@ fn auxvault_has_two_shapes_of_error() {
 }
 
 #[test]
+fn auxvault_words_a_bad_token_in_its_other_shape() {
+    let profile = profile(include_str!("../../../../profiles/auxvault.toml"));
+    let token = "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
+    let worded = [
+        ("authorization", token, r#""code":"UNAUTHORIZED","message":"Invalid or expired token""#),
+        ("x-api-key", "lv_erp_x", r#""error":"Invalid API key""#),
+    ];
+    for (header, value, words) in worded {
+        let request = request("/api/v1/merchants/m-1", &[(header, value)]);
+        let reading = profile.read(&request);
+        let seen = Seen::default();
+        let facts = Facts::new(&seen, &request, &reading, NOW);
+        let refused = profile.deny(&Denial::plain(Reason::InvalidCredential), &facts);
+        assert_eq!(refused.status, 401);
+        assert!(refused.body.contains(words), "{}", refused.body);
+    }
+}
+
+#[test]
 fn luxor_takes_the_bare_key_and_counts_in_two_buckets() {
-    let profile = profile(include_str!("../fixtures/luxor.toml"));
-    let bare = request("/api/v1/workspace", &[("authorization", "lxk.abc")]);
-    assert!(profile.read(&bare).access.credential == Presented::Value("lxk.abc"));
-    let schemed = request("/api/v1/workspace", &[("authorization", "Bearer lxk.abc")]);
+    let profile = profile(include_str!("../../../../profiles/luxor.toml"));
+    let bare = request("/api/v1/workspace", &[("authorization", "lxk_abc")]);
+    assert!(profile.read(&bare).access.credential == Presented::Value("lxk_abc"));
+    let schemed = request("/api/v1/workspace", &[("authorization", "Bearer lxk_abc")]);
     assert!(profile.read(&schemed).access.credential == Presented::Unreadable);
     let rules = profile.policy.classes.rules(profile.policy.classes.fallback().unwrap());
     assert_eq!(rules.iter().map(|r| r.per).collect::<Vec<_>>(), [Per::Tenant, Per::Key]);
@@ -84,10 +104,10 @@ fn luxor_takes_the_bare_key_and_counts_in_two_buckets() {
 
 #[test]
 fn luxor_says_what_is_wrong_in_its_own_shape() {
-    let profile = profile(include_str!("../fixtures/luxor.toml"));
+    let profile = profile(include_str!("../../../../profiles/luxor.toml"));
     let mut limited = Seen::default();
     limited.levels.push(level());
     let (status, _, body) = denied(&profile, Reason::RateLimited, &limited);
-    let expected = r#"{"error":{"code":"rate_limited","message":"Too many requests."}}"#;
+    let expected = r#"{"error":{"code":"rate_limit_exceeded","message":"Rate limit exceeded"}}"#;
     assert_eq!((status, body.as_str()), (429, expected));
 }
