@@ -9,6 +9,7 @@ mod m0001_tenants;
 mod m0002_keys;
 mod m0003_profiles;
 mod m0004_ledger;
+mod m0005_replicas;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_keys::Migration),
             Box::new(m0003_profiles::Migration),
             Box::new(m0004_ledger::Migration),
+            Box::new(m0005_replicas::Migration),
         ]
     }
 }

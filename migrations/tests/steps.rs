@@ -26,14 +26,14 @@ async fn applied(db: &DatabaseConnection) -> Vec<bool> {
 }
 
 async fn goes_up_and_down_and_up(db: &DatabaseConnection) {
-    assert_eq!(applied(db).await, [false; 4]);
+    assert_eq!(applied(db).await, [false; 5]);
     up(db).await.unwrap();
     up(db).await.unwrap();
-    assert_eq!(applied(db).await, [true; 4]);
+    assert_eq!(applied(db).await, [true; 5]);
     down(db, 1).await.unwrap();
-    assert_eq!(applied(db).await, [true, true, true, false]);
+    assert_eq!(applied(db).await, [true, true, true, true, false]);
     down(db, 10).await.unwrap();
-    assert_eq!(applied(db).await, [false; 4]);
+    assert_eq!(applied(db).await, [false; 5]);
     for table in ["tenants", "keys", "grants", "profiles", "changes", "audit_events", "head"] {
         assert!(db.execute_unprepared(&format!("SELECT 1 FROM {table}")).await.is_err(), "{table} is left");
     }
@@ -90,7 +90,7 @@ async fn a_step_that_fails_leaves_the_schema_as_it_was() {
     let db = open(&folder);
     db.execute_unprepared("CREATE TABLE head (in_the_way int)").await.unwrap();
     assert!(up(&db).await.is_err());
-    assert_eq!(applied(&db).await, [false; 4]);
+    assert_eq!(applied(&db).await, [false; 5]);
     assert!(db.execute_unprepared("SELECT 1 FROM tenants").await.is_err());
     db.execute_unprepared("DROP TABLE head").await.unwrap();
     up(&db).await.unwrap();

@@ -145,6 +145,13 @@ impl Memory {
         self.tenants.forget_all();
     }
 
+    /// Begins anew at a revision, as after a gap in the feed, or a store that was set back.
+    pub fn begin_at(&self, revision: u64) {
+        // Before forgetting, as in `apply`.
+        self.seen.store(revision, Ordering::SeqCst);
+        self.forget_all();
+    }
+
     /// How many keys are remembered.
     #[must_use]
     pub fn remembered(&self) -> usize {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -216,6 +217,34 @@ pub trait Feed: Send + Sync {
     async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, Trouble>;
     /// The store's revision now.
     async fn revision(&self) -> Result<u64, Trouble>;
+}
+
+/// A process that decides by what it remembers of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Its own, made anew at each start.
+    pub id: Box<str>,
+    /// For people: where it answers.
+    pub name: Box<str>,
+}
+
+/// The replicas that may decide by memory, as the store knows them. Times are by the store's clock.
+#[async_trait]
+pub trait Replicas: Send + Sync {
+    /// Enters a replica, or renews its entry: it has applied everything up to `revision`, and trusts its
+    /// memory no longer than `holds` from now.
+    async fn report(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), Trouble>;
+    /// Takes a replica out: it trusts its memory no more.
+    async fn leave(&self, replica: &Replica) -> Result<(), Trouble>;
+    /// How many others still hold and have not applied this revision.
+    async fn behind(&self, replica: &Replica, revision: u64) -> Result<u64, Trouble>;
+}
+
+/// Tells when something may have changed. Missing a call costs time, never truth.
+#[async_trait]
+pub trait Wakeups: Send {
+    /// Returns when something may have changed, at once after a connection was lost and found again.
+    async fn next(&mut self);
 }
 
 /// Waits until every memory that could answer has seen a revision.

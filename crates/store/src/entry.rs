@@ -17,6 +17,7 @@ use crate::pool::Lease;
 use crate::query::feed;
 use crate::row::{Place, number, words};
 use crate::stop::Stop;
+use crate::wakeups;
 
 /// How many rows go into one statement; SQLite takes 32766 values in one.
 pub(crate) const ROWS: usize = 500;
@@ -47,6 +48,7 @@ pub(crate) async fn leave(lease: &Lease, changes: &[Changed], audit: &AuditEntry
     };
     audit_event::Entity::insert(event.into_active_model()).exec_without_returning(lease).await?;
     head::Entity::update(next).exec_without_returning(lease).await?;
+    wakeups::say(lease).await?;
     Ok(first)
 }
 

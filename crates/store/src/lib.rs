@@ -8,9 +8,11 @@ mod entity;
 mod entry;
 mod pool;
 mod query;
+mod replicas;
 mod row;
 mod stop;
 mod store;
+mod wakeups;
 mod write;
 
 pub use pool::BadUrl;

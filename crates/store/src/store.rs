@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::id::TenantId;
-use latchkey_core::ports::{Change, Feed, Found, KeyStore};
+use latchkey_core::ports::{Change, Feed, Found, KeyStore, Replica, Replicas, Wakeups};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::Trouble;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::time::timeout;
 
 use crate::pool::{BadUrl, Pool, Source};
 use crate::query::audit::{AuditRecord, AuditState};
 use crate::query::{self, Page};
+use crate::replicas;
 use crate::stop::Stop;
+use crate::wakeups::Listening;
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -42,6 +45,7 @@ impl std::fmt::Debug for StoreOptions {
 pub struct Store {
     pool: Arc<Pool>,
     connection: DatabaseConnection,
+    listening: Option<PgConnectOptions>,
     check_deadline: Duration,
     deadline: Duration,
 }
@@ -58,14 +62,21 @@ impl Store {
         let StoreOptions { url, connections, check_deadline, deadline } = options;
         let source = Source::parse(&url, deadline)?;
         let connection = source.connection();
+        let listening = source.postgres().cloned();
         let pool = Pool::new(source.bounded(deadline), connections);
-        Ok(Self { pool, connection, check_deadline, deadline })
+        Ok(Self { pool, connection, listening, check_deadline, deadline })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Trouble> {
         self.within(async { Ok(self.pool.lease().await?.execute_unprepared("SELECT 1").await.map(drop)?) })
             .await
+    }
+
+    /// Who tells of commits, where the database does that: PostgreSQL, on a connection of its own.
+    #[must_use]
+    pub fn wakeups(&self) -> Option<Box<dyn Wakeups>> {
+        self.listening.clone().map(|options| Box::new(Listening::new(options)) as _)
     }
 
     /// A connection for migrations: opened when it is used, closed after, without a bound on statements.
@@ -140,5 +151,21 @@ impl Feed for Store {
 
     async fn revision(&self) -> Result<u64, Trouble> {
         self.within(async { query::feed::revision(&self.pool.lease().await?).await }).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Replicas for Store {
+    async fn report(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), Trouble> {
+        self.within(async { replicas::report(&self.pool.lease().await?, replica, revision, holds).await })
+            .await
+    }
+
+    async fn leave(&self, replica: &Replica) -> Result<(), Trouble> {
+        self.within(async { replicas::leave(&self.pool.lease().await?, replica).await }).await
+    }
+
+    async fn behind(&self, replica: &Replica, revision: u64) -> Result<u64, Trouble> {
+        self.within(async { replicas::behind(&self.pool.lease().await?, replica, revision).await }).await
     }
 }

@@ -23,7 +23,11 @@ mod list;
 mod outage;
 #[path = "ports/profile.rs"]
 mod profile;
+#[path = "ports/replicas.rs"]
+mod replicas;
 #[path = "ports/spoiled.rs"]
 mod spoiled;
 #[path = "ports/tenant.rs"]
 mod tenant;
+#[path = "ports/wakeups.rs"]
+mod wakeups;

@@ -66,6 +66,14 @@ impl Source {
         }
     }
 
+    /// The settings of a connection to PostgreSQL.
+    pub(crate) fn postgres(&self) -> Option<&PgConnectOptions> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(options) => Some(options),
+        }
+    }
+
     pub(super) async fn open(&self) -> Result<Link, SqlxError> {
         match self {
             Self::Sqlite(options) => options.connect().await.map(Link::Sqlite),
