@@ -1,0 +1,142 @@
+//! LuxCore: the key decides the environment, each scope and alias its routes, each class its limit.
+
+use latchkey_proto::v1;
+use latchkey_testing::{Answer, Echo, key};
+
+use crate::{Product, assert_refused};
+
+const UNAUTHORIZED: &str = r#"{"statusCode":401,"error":"Unauthorized","message":"Missing or invalid API key"}"#;
+const PAYMENT: &str = "GET /v1/payments/pay_1";
+
+async fn luxcore() -> Product {
+    Product::open("luxcore", "api.lux-core.io").await
+}
+
+impl Product {
+    fn luxcore(&self, call: &str, key: &str) -> Answer {
+        self.send(call, &[("X-API-Key", key)])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_alone_decides_the_environment() {
+    let luxcore = luxcore().await;
+    for (environment, prefix) in [("production", "qp_prod_sk_"), ("test", "qp_test_sk_")] {
+        let (_, value) = luxcore.operator.plain_key("acme", environment).await;
+        assert!(value.starts_with(prefix));
+        let headers = [("X-API-Key", &*value), ("X-LuxCore-Environment", "production")];
+        let echo = Echo::of(&luxcore.send(PAYMENT, &headers));
+        assert_eq!(echo.all("x-luxcore-environment"), [environment], "a client's own word doesn't count");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_the_scope_that_it_stands_for() {
+    let luxcore = luxcore().await;
+    for (alias, scope, call) in [
+        ("payments.view", "payments.read", PAYMENT),
+        ("webhooks.view", "webhooks.read", "GET /v1/webhooks"),
+        ("balance.view", "balance.read", "GET /v1/balance"),
+    ] {
+        let mut ask = key("acme", "production");
+        ask.scopes = vec![alias.to_owned()];
+        let (made, value) = luxcore.operator.key(ask).await;
+        assert_eq!(made.scopes, [scope]);
+        let _ = Echo::of(&luxcore.luxcore(call, &value));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_invalid_key_is_a_401() {
+    let luxcore = luxcore().await;
+    assert_refused(&luxcore.send(PAYMENT, &[]), 401, UNAUTHORIZED);
+    let unknown = format!("qp_prod_sk_{}", "a".repeat(43));
+    for value in [&unknown, "qp_prod_sk_", "sk_live_1", "eyJhbGciOiJFZERTQSJ9.e30.c2ln"] {
+        assert_refused(&luxcore.luxcore(PAYMENT, value), 401, UNAUTHORIZED);
+        let bearer = format!("Bearer {value}");
+        assert_refused(&luxcore.send(PAYMENT, &[("Authorization", &bearer)]), 401, UNAUTHORIZED);
+    }
+    assert_eq!(luxcore.envoy.upstream().seen(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_without_the_scope_is_a_403_that_names_it() {
+    let luxcore = luxcore().await;
+    let mut ask = key("acme", "test");
+    ask.scopes = vec!["balance.view".to_owned()];
+    let (_, value) = luxcore.operator.key(ask).await;
+    let message = "API key lacks required scope: payments.create";
+    let body = format!(r#"{{"statusCode":403,"error":"Forbidden","message":"{message}"}}"#);
+    assert_refused(&luxcore.luxcore("POST /v1/payments", &value), 403, &body);
+}
+
+/// A look at a bucket, or a large part of it, without as many requests.
+async fn take(product: &Product, value: &str, call: &str, cost: u32) -> v1::CheckResponse {
+    let (method, path) = call.split_once(' ').expect("a method and a path");
+    let ask = v1::CheckRequest {
+        credential: value.to_owned(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        cost: Some(cost),
+        ..v1::CheckRequest::default()
+    };
+    product.operator.check(ask).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_endpoints_take_a_hundred_a_minute_for_each_key() {
+    let luxcore = luxcore().await;
+    let (_, busy) = luxcore.operator.plain_key("acme", "production").await;
+    let (_, calm) = luxcore.operator.plain_key("acme", "production").await;
+    assert_eq!(take(&luxcore, &busy, PAYMENT, 99).await.decision(), v1::Decision::Allow);
+    let answers: Vec<Answer> = (0..8).map(|_| luxcore.luxcore(PAYMENT, &busy)).collect();
+    assert_eq!(answers[0].status, 200);
+    let limited = answers.iter().find(|answer| answer.status == 429).expect("100 a minute are 1.7 a second");
+    let body = r#"{"statusCode":429,"error":"Too Many Requests","message":"Rate limit exceeded"}"#;
+    assert_refused(limited, 429, body);
+    assert!(limited.header("retry-after").is_some_and(|wait| wait == "1"));
+    let _ = Echo::of(&luxcore.luxcore("POST /v1/payments", &busy));
+    let _ = Echo::of(&luxcore.luxcore(PAYMENT, &calm));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_are_created_from_a_bucket_of_500_that_5000_a_minute_refill() {
+    let luxcore = luxcore().await;
+    let (_, value) = luxcore.operator.plain_key("acme", "production").await;
+    let create = "POST /v1/payments";
+    let first = take(&luxcore, &value, create, 500).await;
+    assert_eq!(first.decision(), v1::Decision::Allow);
+    assert_eq!((&*first.rate_limits[0].bucket, first.rate_limits[0].limit), ("key/payment_creation", 500));
+    // 500 come back in 6 seconds.
+    let second = take(&luxcore, &value, create, 500).await;
+    assert_eq!(second.reason(), v1::Reason::RateLimited);
+    assert!((1..=6).contains(&second.rate_limits[0].retry_after_seconds));
+    let _ = Echo::of(&luxcore.luxcore(PAYMENT, &value));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_without_downtime() {
+    let luxcore = luxcore().await;
+    let (old, before) = luxcore.operator.plain_key("acme", "production").await;
+    let (_, after) = luxcore.operator.plain_key("acme", "production").await;
+    for value in [&before, &after] {
+        let _ = Echo::of(&luxcore.luxcore(PAYMENT, value));
+    }
+    let _ = luxcore.operator.revoke(&old.id).await;
+    assert_refused(&luxcore.luxcore(PAYMENT, &before), 401, UNAUTHORIZED);
+    let _ = Echo::of(&luxcore.luxcore(PAYMENT, &after));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_works_beside_the_old_key() {
+    let luxcore = luxcore().await;
+    let (old, before) = luxcore.operator.plain_key("acme", "test").await;
+    let overlap = Some(prost_types::Duration { seconds: 3_600, nanos: 0 });
+    let ask = v1::RotateKeyRequest { id: old.id, overlap };
+    let rotated = luxcore.operator.keys().rotate_key(ask).await.expect("a rotation").into_inner();
+    for value in [&before, &rotated.secret] {
+        let echo = Echo::of(&luxcore.luxcore(PAYMENT, value));
+        assert_eq!(echo.all("x-luxcore-environment"), ["test"]);
+        assert!(!echo.text().contains(value.as_str()), "the service doesn't get the key");
+    }
+}
