@@ -50,8 +50,8 @@ fn merchant(id: &str) -> HashMap<String, String> {
     HashMap::from([("merchant".to_owned(), id.to_owned())])
 }
 
-fn hours(hours: i64) -> Option<Expiry> {
-    Some(Expiry::Ttl(prost_types::Duration { seconds: hours * 3_600, nanos: 0 }))
+fn hours(hours: i64) -> Expiry {
+    Expiry::Ttl(prost_types::Duration { seconds: hours * 3_600, nanos: 0 })
 }
 
 async fn a_bound_key_makes_keys_with_the_same_bounds(database: Database) {
@@ -59,11 +59,14 @@ async fn a_bound_key_makes_keys_with_the_same_bounds(database: Database) {
     let manager = shop
         .manager("acme", |ask| {
             ask.bindings = merchant("m_1");
-            ask.expiry = hours(24);
+            ask.expiry = Some(hours(24));
         })
         .await;
-    let own =
-        || CreateKeyRequest { bindings: merchant("m_1"), expiry: hours(1), ..scoped("", &["orders.read"]) };
+    let own = || CreateKeyRequest {
+        bindings: merchant("m_1"),
+        expiry: Some(hours(1)),
+        ..scoped("", &["orders.read"])
+    };
     let (made, _) = manager.key(own()).await;
     assert!(made.bindings == merchant("m_1") && made.expire_time.is_some());
     let (open_ended, _) = manager.key(CreateKeyRequest { expiry: None, ..own() }).await;
@@ -71,7 +74,7 @@ async fn a_bound_key_makes_keys_with_the_same_bounds(database: Database) {
     let tries = [
         CreateKeyRequest { bindings: merchant("m_2"), ..own() },
         CreateKeyRequest { bindings: HashMap::new(), ..own() },
-        CreateKeyRequest { expiry: hours(48), ..own() },
+        CreateKeyRequest { expiry: Some(hours(48)), ..own() },
     ];
     for (number, ask) in tries.into_iter().enumerate() {
         assert_eq!(refused(manager.try_key(ask).await), Code::PermissionDenied, "number {number}");
@@ -97,7 +100,7 @@ fn update(key: Key, path: &str) -> UpdateKeyRequest {
 
 async fn an_update_can_not_widen_either(database: Database) {
     let shop = Shop::open(database).await;
-    let manager = shop.manager("acme", |ask| ask.expiry = hours(24)).await;
+    let manager = shop.manager("acme", |ask| ask.expiry = Some(hours(24))).await;
     let (made, _) = manager.key(scoped("", &["orders.read"])).await;
     let id = || Key { id: made.id.clone(), ..Key::default() };
     let wider = Key { scopes: vec!["orders.read".to_owned(), "orders.write".to_owned()], ..id() };
