@@ -4,12 +4,12 @@
 mod others;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use latchkey_core::memory::Memory;
-use latchkey_core::ports::{Changed, Feed, Ledger, Spreading};
-use latchkey_core::time::Clock;
+use latchkey_core::ports::{Changed, Feed, Ledger, Spreading, Wakeups};
+use latchkey_core::time::{Clock, Tick};
 use latchkey_core::trouble::Trouble;
 use latchkey_profile::{Catalog, Profile};
 use tokio::sync::{Notify, watch};
@@ -20,9 +20,6 @@ pub(crate) use others::Others;
 
 /// Changes read at once.
 const PAGE: u32 = 1_000;
-/// How long a write waits for this replica's own memory. The database has just answered, so this is long.
-const PATIENCE: Duration = Duration::from_millis(900);
-
 /// What following needs.
 pub(crate) struct Parts {
     pub(crate) feed: Arc<dyn Feed>,
@@ -39,19 +36,35 @@ pub(crate) struct Follower {
     parts: Parts,
     wake: Notify,
     applied: watch::Sender<u64>,
+    /// When this replica last told the others of itself.
+    reported: AtomicU64,
 }
 
 impl Follower {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, wake: Notify::new(), applied: watch::channel(0).0 }
+        Self { parts, wake: Notify::new(), applied: watch::channel(0).0, reported: AtomicU64::new(0) }
     }
 
     /// Takes the store as it is now for the beginning. Memory is empty yet, so nothing before matters.
     pub(crate) async fn begin(&self) -> Result<(), Trouble> {
         let revision = self.parts.feed.revision().await?;
         self.reload_profiles().await?;
-        self.report(revision);
+        self.apply_up_to(revision);
         self.poll().await
+    }
+
+    /// Follows every wake-up that is heard, until it is dropped.
+    pub(crate) async fn listen(&self, mut wakeups: Box<dyn Wakeups>) {
+        loop {
+            wakeups.next().await;
+            self.wake.notify_one();
+        }
+    }
+
+    /// Gives the lease up: memory is trusted no more, and nobody needs to wait for this replica.
+    pub(crate) async fn leave(&self) {
+        // Whoever writes waits one lease instead.
+        let _ = self.parts.others.leave().await;
     }
 
     /// Follows until it is dropped.
@@ -79,11 +92,46 @@ impl Follower {
     }
 
     /// Reads everything that is new. A write that another replica is about to commit isn't part of it: the
-    /// lease begins when the poll began.
+    /// lease begins when the poll began, and the others know of this replica before anything is read.
     async fn poll(&self) -> Result<(), Trouble> {
+        let Follow { lease, .. } = self.parts.follow;
         let began = self.parts.clock.now().tick;
+        if began.since(Tick(self.reported.load(Ordering::SeqCst))) > lease / 2 || !self.has_reported() {
+            self.report(began).await?;
+        }
+        let before = *self.applied.borrow();
+        let head = self.parts.feed.revision().await?;
         while self.page().await? {}
-        self.parts.memory.trust_until(began.after(self.parts.follow.lease));
+        let after = *self.applied.borrow();
+        if after < head || head < before {
+            self.begin_anew(head).await?;
+        }
+        self.parts.memory.trust_until(began.after(lease));
+        if *self.applied.borrow() != before {
+            self.report(began).await?;
+        }
+        Ok(())
+    }
+
+    fn has_reported(&self) -> bool {
+        self.reported.load(Ordering::SeqCst) > 0
+    }
+
+    /// Tells the others, for half a lease longer than memory will be trusted: so once in half a lease is enough.
+    async fn report(&self, began: Tick) -> Result<(), Trouble> {
+        let lease = self.parts.follow.lease;
+        let applied = *self.applied.borrow();
+        self.parts.others.report(applied, lease + lease / 2).await?;
+        self.reported.store(began.0.max(1), Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// The feed has a gap, or the store was set back: nothing remembered can be told right from wrong.
+    async fn begin_anew(&self, revision: u64) -> Result<(), Trouble> {
+        tracing::error!(revision, "the change feed has a gap: everything remembered is forgotten");
+        self.parts.memory.begin_at(revision);
+        self.reload_profiles().await?;
+        self.applied.send_replace(revision);
         Ok(())
     }
 
@@ -99,12 +147,12 @@ impl Follower {
             self.parts.memory.apply(change);
         }
         if let Some(last) = changes.last() {
-            self.report(last.revision);
+            self.apply_up_to(last.revision);
         }
         Ok(changes.len() >= PAGE as usize)
     }
 
-    fn report(&self, revision: u64) {
+    fn apply_up_to(&self, revision: u64) {
         self.parts.memory.applied_up_to(revision);
         self.applied.send_replace(revision);
     }
@@ -127,15 +175,17 @@ impl Follower {
 
 #[async_trait]
 impl Spreading for Follower {
+    /// Waits for this replica's own memory and then for the others', one lease from the commit at the latest:
+    /// then none is trusted any more that doesn't know of it, this one included.
     async fn spread(&self, revision: u64) -> Result<(), Trouble> {
-        let committed = self.parts.clock.now().tick;
+        let clock = &*self.parts.clock;
+        let end = clock.now().tick.after(self.parts.follow.lease);
         let mut applied = self.applied.subscribe();
         self.wake.notify_one();
-        let here = matches!(timeout(PATIENCE, applied.wait_for(|at| *at >= revision)).await, Ok(Ok(_)));
-        if !here {
-            return Err(Trouble::database());
-        }
-        self.parts.others.wait(&*self.parts.clock, committed, self.parts.follow.lease).await;
+        let here = applied.wait_for(|at| *at >= revision);
+        // It can't end while this replica follows.
+        let _ = timeout(end.since(clock.now().tick), here).await;
+        self.parts.others.wait(clock, revision, end).await;
         Ok(())
     }
 }

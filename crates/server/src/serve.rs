@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use latchkey_core::ports::Wakeups;
 use latchkey_store::Store;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -13,6 +14,8 @@ use tonic::service::Routes;
 
 use crate::boot::{Boot, StartRefused};
 use crate::documents::BadDocuments;
+use crate::follower::Follower;
+use crate::limits::Limits;
 use crate::listen::Listener;
 use crate::master_key::BadKeyFile;
 use crate::readiness::{Readiness, Stage};
@@ -31,6 +34,9 @@ pub enum ServeError {
     /// The database's address is wrong.
     #[error("database_url: {0}")]
     Database(#[from] latchkey_store::BadUrl),
+    /// Redis's address is wrong.
+    #[error("redis_url: {0}")]
+    Redis(#[from] latchkey_redis::BadUrl),
     /// A port is taken, or not ours to take.
     #[error("{setting}: {address} can't be listened on: {error}")]
     Port {
@@ -71,6 +77,8 @@ pub struct Server {
     readiness: Readiness,
     boot: Boot,
     store: Arc<Store>,
+    follower: Arc<Follower>,
+    limits: Limits,
     drain: Drain,
 }
 
@@ -84,8 +92,8 @@ impl Server {
         let parts = wiring::connect(settings).await?;
         let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
-        let wiring::Parts { routes, readiness, boot, store } = parts;
-        let server = Self { grpc, http, routes, readiness, boot, store, drain };
+        let wiring::Parts { routes, readiness, boot, store, follower, limits } = parts;
+        let server = Self { grpc, http, routes, readiness, boot, store, follower, limits, drain };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         tracing::info!(grpc = shown(server.grpc_address()), http = shown(server.http_address()), "listening");
         Ok(server)
@@ -111,13 +119,15 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { grpc, http, routes, readiness, boot, store, drain } = self;
+        let Self { grpc, http, routes, readiness, boot, store, follower, limits, drain } = self;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
         let (mut calls, mut rest) = (JoinSet::new(), JoinSet::new());
         calls.spawn(rpc::serve(grpc, routes, stopped));
         rest.spawn(side(http, readiness.watch()));
+        rest.spawn(heard(store.wakeups(), follower.clone()));
+        rest.spawn(kept(limits.clone()));
         rest.spawn(async move { boot.run().await.map(|never| match never {}) });
         tokio::select! {
             () = shutdown => {}
@@ -133,6 +143,8 @@ impl Server {
             tracing::warn!("some connections did not end in time; they are closed");
         }
         rest.shutdown().await;
+        limits.give_back().await;
+        follower.leave().await;
         store.close().await;
         tracing::info!("ended");
         Ok(())
@@ -150,6 +162,19 @@ async fn bind(
 
 async fn side(listener: Arc<Listener>, stage: watch::Receiver<Stage>) -> Result<(), StartRefused> {
     side::serve(listener, stage).await;
+    Ok(())
+}
+
+async fn heard(wakeups: Option<Box<dyn Wakeups>>, follower: Arc<Follower>) -> Result<(), StartRefused> {
+    match wakeups {
+        Some(wakeups) => follower.listen(wakeups).await,
+        None => std::future::pending().await,
+    }
+    Ok(())
+}
+
+async fn kept(limits: Limits) -> Result<(), StartRefused> {
+    limits.keep().await;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod database;
 mod file;
 mod problem;
 mod reader;
+mod redis;
 mod sources;
 mod values;
 
@@ -21,6 +22,7 @@ use latchkey_core::secret::PlainKey;
 
 pub use database::DatabaseUrl;
 pub use problem::{BadSettings, Problem};
+pub use redis::RedisUrl;
 pub use sources::{CONFIG_VARIABLE, Sources};
 
 use crate::master_key::MasterKey;
@@ -33,6 +35,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Where everything is kept.
     pub database: Database,
+    /// Where replicas count together.
+    pub redis: Option<RedisUrl>,
     /// Profiles applied at the start.
     pub profiles: Vec<PathBuf>,
     /// The operator's first key.
@@ -126,6 +130,7 @@ impl Settings {
         let mut reader = Reader::new(sources);
         let listen = reader.listen();
         let database = reader.database();
+        let redis = reader.redis();
         let master_key = reader.master_key(database.as_ref());
         let root_key = reader.root_key();
         let profiles = reader.profiles();
@@ -147,6 +152,7 @@ impl Settings {
             ) if problems.is_empty() => Ok(Self {
                 listen,
                 database,
+                redis,
                 profiles,
                 root_key,
                 master_key,

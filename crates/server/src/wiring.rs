@@ -1,25 +1,31 @@
 //! Which part gets which: the one place where the rooms' types meet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::manage::{Registrar, RegistrarParts};
 use latchkey_core::memory::Memory;
+use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 use latchkey_grpc::Services;
 use latchkey_profile::Catalog;
+use latchkey_redis::{RedisLimiter, RedisOptions};
 use latchkey_store::Store;
+use rand::RngExt as _;
 use tonic::service::Routes;
 
 use crate::boot::Boot;
 use crate::clock::SystemClock;
+use crate::flights::Flights;
 use crate::follower::{self, Follower, Others};
+use crate::limits::Limits;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
-use crate::settings::Settings;
+use crate::settings::{RedisUrl, Settings};
 use crate::{documents, rpc, schema};
 
 /// What serving consists of.
@@ -28,7 +34,12 @@ pub(crate) struct Parts {
     pub(crate) readiness: Readiness,
     pub(crate) boot: Boot,
     pub(crate) store: Arc<Store>,
+    pub(crate) follower: Arc<Follower>,
+    pub(crate) limits: Limits,
 }
+
+/// How long a call waits for Redis.
+const REDIS_DEADLINE: Duration = Duration::from_millis(20);
 
 /// What every part shares.
 struct Shared {
@@ -37,6 +48,7 @@ struct Shared {
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     random: Randomness,
+    limits: Limits,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
@@ -49,16 +61,17 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         catalog: Arc::new(Catalog::new()),
         clock: Arc::new(SystemClock),
         random: Randomness::new()?,
+        limits: limits(settings.redis.as_ref())?,
     };
     let follower = Arc::new(follower(&settings, &shared));
     let (reporter, health) = tonic_health::server::health_reporter();
     let readiness = Readiness::new(reporter, rpc::SERVICES.map(str::to_owned).to_vec()).await;
     let services = services(&shared, sealer, &follower, &readiness);
     let routes = rpc::complete(latchkey_grpc::routes(services), health)?;
-    let store = Arc::clone(&shared.store);
+    let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
     let boot = Boot {
         store: shared.store,
-        follower,
+        follower: Arc::clone(&follower),
         readiness: readiness.clone(),
         clock: shared.clock,
         random: shared.random,
@@ -66,11 +79,27 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    Ok(Parts { routes, readiness, boot, store })
+    Ok(Parts { routes, readiness, boot, store, follower, limits })
+}
+
+fn limits(redis: Option<&RedisUrl>) -> Result<Limits, latchkey_redis::BadUrl> {
+    let Some(url) = redis else { return Ok(Limits::Own(Arc::new(LocalLimiter::new()))) };
+    let options = RedisOptions { url: url.reveal().to_owned(), deadline: REDIS_DEADLINE };
+    Ok(Limits::Shared(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
+}
+
+/// This process among those that decide by the same store.
+fn others(settings: &Settings, shared: &Shared) -> Others {
+    let alone = settings.database.url.embedded().is_some() || settings.database.single_replica;
+    if alone {
+        return Others::None;
+    }
+    let id = format!("{:032x}", shared.random.generator().random::<u128>());
+    let name = settings.listen.grpc.to_string();
+    Others::Known(shared.store.clone(), Replica { id: id.into(), name: name.into() })
 }
 
 fn follower(settings: &Settings, shared: &Shared) -> Follower {
-    let alone = settings.database.url.embedded().is_some() || settings.database.single_replica;
     Follower::new(follower::Parts {
         feed: shared.store.clone(),
         ledger: shared.store.clone(),
@@ -78,7 +107,7 @@ fn follower(settings: &Settings, shared: &Shared) -> Follower {
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         follow: settings.follow,
-        others: if alone { Others::None } else { Others::Possible },
+        others: others(settings, shared),
     })
 }
 
@@ -87,12 +116,12 @@ fn services(
     sealer: Arc<Sealer>,
     follower: &Arc<Follower>,
     readiness: &Readiness,
-) -> Services<LocalLimiter> {
+) -> Services<Limits> {
     let random = shared.random.clone();
     let gate = Gate::new(GateParts {
-        store: shared.store.clone(),
+        store: Arc::new(Flights::new(shared.store.clone())),
         policies: shared.catalog.clone(),
-        limiter: LocalLimiter::new(),
+        limiter: shared.limits.clone(),
         memory: shared.memory.clone(),
         clock: shared.clock.clone(),
     });

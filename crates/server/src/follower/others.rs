@@ -1,32 +1,66 @@
 //! Waiting for the other replicas, so that what was revoked here is admitted nowhere.
 //!
-//! A replica trusts its memory for one lease from the beginning of a poll that read everything. A poll that
-//! began before a commit may have missed it; so one lease after the commit no memory anywhere is trusted
-//! that doesn't know of it, whatever the network did in between. That needs no list of replicas, no
-//! acknowledgements and no clocks that agree, and costs every write one lease on a shared database (5 s by
-//! default; a shorter lease waits less and outlives a shorter outage). Replicas that report how far they
-//! have read would bring it down to milliseconds; until then, an operator who runs one process says so.
+//! A replica enters itself in the database before it trusts its memory, for longer than it will; and it reports
+//! how far it has come. So a write is over when nobody who holds is behind it: milliseconds, where all are
+//! well. One that doesn't report (cut off, stopped, dead) is waited for one lease from the commit: a poll that
+//! began before the commit is trusted no longer than that, and one that began later has seen it, whatever the
+//! network did in between. No clocks need agree.
+//!
+//! Why entering comes first: a replica that entered after a writer had looked would read the feed after the
+//! commit as well, since it reads only once it has entered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_core::ports::{Replica, Replicas};
 use latchkey_core::time::{Clock, Tick};
-use tokio::time::sleep;
+use latchkey_core::trouble::Trouble;
+use tokio::time::{sleep, timeout};
+
+/// Between two looks at the others: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(25));
 
 /// Who else decides by the same store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Others {
     /// Nobody: the database is this process's own, or the operator said so.
     None,
-    /// There may be some.
-    Possible,
+    /// Those that the store knows; this replica among them.
+    Known(Arc<dyn Replicas>, Replica),
 }
 
 impl Others {
-    /// Returns when no replica trusts what it knew at `committed`.
-    pub(crate) async fn wait(self, clock: &dyn Clock, committed: Tick, lease: Duration) {
+    /// Tells the others how far this replica has come, and that it trusts its memory no longer than `holds`.
+    pub(crate) async fn report(&self, revision: u64, holds: Duration) -> Result<(), Trouble> {
         match self {
-            Self::None => {}
-            Self::Possible => sleep(lease.saturating_sub(clock.now().tick.since(committed))).await,
+            Self::None => Ok(()),
+            Self::Known(replicas, this) => replicas.report(this, revision, holds).await,
+        }
+    }
+
+    /// Tells the others not to wait for this replica any more.
+    pub(crate) async fn leave(&self) -> Result<(), Trouble> {
+        match self {
+            Self::None => Ok(()),
+            Self::Known(replicas, this) => replicas.leave(this).await,
+        }
+    }
+
+    /// Returns when no other replica trusts what it knew before `revision`; at `end` at the latest, when
+    /// none does whatever it reports.
+    pub(crate) async fn wait(&self, clock: &dyn Clock, revision: u64, end: Tick) {
+        let Self::Known(replicas, this) = self else { return };
+        let (mut pause, longest) = PAUSES;
+        loop {
+            let left = end.since(clock.now().tick);
+            if left.is_zero() {
+                return;
+            }
+            if let Ok(Ok(0)) = timeout(left, replicas.behind(this, revision)).await {
+                return;
+            }
+            sleep(pause.min(end.since(clock.now().tick))).await;
+            pause = (pause * 2).min(longest);
         }
     }
 }

@@ -7,6 +7,8 @@ use latchkey_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use super::*;
+use latchkey_core::ports::{Replica, Replicas as _};
+use std::time::Duration;
 
 /// A clock that tests move.
 #[derive(Default)]
@@ -109,27 +111,96 @@ async fn memory_is_trusted_for_one_lease_from_the_beginning_of_a_poll() {
 }
 
 #[tokio::test]
-async fn without_its_store_a_write_has_not_spread_and_the_lease_runs_out() {
+async fn without_its_store_the_lease_runs_out() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
     let follower = follower(&store, &clock);
     follower.begin().await.unwrap();
     store.close().await;
     assert!(follower.poll().await.is_err());
-    let spread = follower.spread(follower.parts.memory.applied() + 1).await;
-    assert!(matches!(spread, Err(Trouble::Outage { .. })));
     clock.forward(LEASE);
     assert!(!follower.parts.memory.trusted(clock.now().tick));
 }
 
-#[tokio::test(start_paused = true)]
-async fn other_replicas_are_waited_for_one_lease_from_the_commit() {
-    let clock = Hands::default();
-    let committed = clock.now().tick;
-    clock.forward(Duration::from_secs(2));
-    let before = tokio::time::Instant::now();
-    Others::Possible.wait(&clock, committed, LEASE).await;
-    assert_eq!(before.elapsed(), Duration::from_secs(3));
-    Others::None.wait(&clock, committed, LEASE).await;
-    assert_eq!(before.elapsed(), Duration::from_secs(3));
+fn replica(id: &str) -> Replica {
+    Replica { id: id.into(), name: "here".into() }
+}
+
+fn sharing(store: &Arc<Store>, clock: &Arc<Hands>, id: &str) -> Arc<Follower> {
+    let mut follower = Arc::into_inner(follower(store, clock)).unwrap();
+    follower.parts.others = Others::Known(store.clone(), replica(id));
+    Arc::new(follower)
+}
+
+#[tokio::test]
+async fn a_write_is_over_when_every_replica_that_holds_has_reported_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let (one, two) = (sharing(&store, &clock, "1"), sharing(&store, &clock, "2"));
+    one.begin().await.unwrap();
+    two.begin().await.unwrap();
+    let revision = apply(&store, DOCUMENT).await;
+    let mut writer = tokio::task::JoinSet::new();
+    let waiting = Arc::clone(&one);
+    writer.spawn(async move { waiting.spread(revision).await });
+    one.poll().await.unwrap();
+    assert_eq!(store.behind(&replica("1"), revision).await.unwrap(), 1);
+    tokio::task::yield_now().await;
+    assert!(writer.try_join_next().is_none(), "the other one holds and has not reported");
+    two.poll().await.unwrap();
+    writer.join_next().await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_that_left_or_that_the_lease_outlasted_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let (one, two) = (sharing(&store, &clock, "1"), sharing(&store, &clock, "2"));
+    one.begin().await.unwrap();
+    two.begin().await.unwrap();
+    let revision = apply(&store, DOCUMENT).await;
+    one.poll().await.unwrap();
+    let end = clock.now().tick.after(LEASE);
+    clock.forward(LEASE);
+    one.parts.others.wait(&*clock, revision, end).await;
+    two.leave().await;
+    one.spread(revision).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_is_known_to_the_others_before_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let one = sharing(&store, &clock, "1");
+    store.close().await;
+    assert!(one.poll().await.is_err());
+    assert!(!one.parts.memory.trusted(clock.now().tick), "what nobody knows of must not trust its memory");
+}
+
+/// A feed that lost what it should tell of.
+struct Gapped(Arc<Store>);
+
+#[async_trait]
+impl Feed for Gapped {
+    async fn changes(&self, _: u64, _: u32) -> Result<Vec<latchkey_core::ports::Change>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    async fn revision(&self) -> Result<u64, Trouble> {
+        self.0.revision().await
+    }
+}
+
+#[tokio::test]
+async fn a_gap_in_the_feed_begins_everything_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let mut follower = Arc::into_inner(follower(&store, &clock)).unwrap();
+    follower.parts.feed = Arc::new(Gapped(store.clone()));
+    follower.begin().await.unwrap();
+    let newest = apply(&store, DOCUMENT).await;
+    assert!(newest > follower.parts.memory.applied());
+    follower.poll().await.unwrap();
+    assert_eq!(follower.parts.memory.applied(), newest);
+    assert!(follower.parts.catalog.named("demo").is_some());
 }

@@ -66,9 +66,9 @@ settings! {
     MIGRATE = "migrate", "LATCHKEY_MIGRATE", Switch, None,
         "Bring the schema up to date at the start; on by default for the embedded database alone";
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),
-        "No other process serves from this PostgreSQL: management calls that write return without waiting one lease";
+        "No other process serves from this PostgreSQL: calls that write wait for no other replica";
     REDIS_URL = "redis_url", "LATCHKEY_REDIS_URL", Secret, None,
-        "Redis, for buckets that replicas share (not built yet)";
+        "Redis, redis://HOST:PORT: rate limits hold across all replicas; without it each counts for itself";
     PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,
         "Profiles applied at the start: folders of .toml files, or files, separated by commas";
     ROOT_KEY = "root_key", "LATCHKEY_ROOT_KEY", Secret, None,
@@ -76,9 +76,9 @@ settings! {
     MASTER_KEY = "master_key", "LATCHKEY_MASTER_KEY", Secret, None,
         "Encrypts what must be read again: 32 bytes in base64; on the embedded database, a file beside it by default";
     LEASE = "lease", "LATCHKEY_LEASE", Text, Some("5s"),
-        "How long memory outlives a database outage, and how long a write waits for other replicas on PostgreSQL";
+        "How long memory outlives a database outage, and at most how long a write waits for a replica that is cut off";
     POLL_INTERVAL = "poll_interval", "LATCHKEY_POLL_INTERVAL", Text, Some("250ms"),
-        "How often other replicas' changes are read";
+        "How often other replicas' changes are read, besides whenever PostgreSQL tells of one";
     MEMORY_KEYS = "memory_keys", "LATCHKEY_MEMORY_KEYS", Text, Some("1000000"),
         "Keys remembered at most";
     MEMORY_ABSENT = "memory_absent", "LATCHKEY_MEMORY_ABSENT", Text, Some("100000"),

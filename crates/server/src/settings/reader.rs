@@ -11,7 +11,7 @@ use super::catalogue::{self, Setting};
 use super::problem::Problem;
 use super::sources::{Given, Sources};
 use super::values::{self, Read};
-use super::{Database, DatabaseUrl, Drain, Follow, Listen, Log, LogFormat, MemoryBounds};
+use super::{Database, DatabaseUrl, Drain, Follow, Listen, Log, LogFormat, MemoryBounds, RedisUrl};
 use crate::master_key::MasterKey;
 
 /// Settings not yet checked as a whole.
@@ -85,6 +85,10 @@ impl<'a> Reader<'a> {
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;
         Some(Database { url, connections, migrate, single_replica: single_replica? })
+    }
+
+    pub(super) fn redis(&mut self) -> Option<RedisUrl> {
+        self.read(&catalogue::REDIS_URL, RedisUrl::parse)
     }
 
     /// Given, or a file beside the embedded database. Where the database itself is wrong, one problem is
@@ -180,13 +184,9 @@ impl<'a> Reader<'a> {
     /// What has its name already, and isn't there: better an error than a promise that isn't kept.
     pub(super) fn not_built_yet(&mut self) {
         let tls = "TLS is not built yet: leave it out, and let what stands in front speak TLS";
-        let redis = "Redis is not built yet: leave it out, and buckets are each process's own";
-        for (setting, remedy) in [
-            (&catalogue::TLS_CERT, tls),
-            (&catalogue::TLS_KEY, tls),
-            (&catalogue::TLS_CLIENT_CA, tls),
-            (&catalogue::REDIS_URL, redis),
-        ] {
+        for (setting, remedy) in
+            [(&catalogue::TLS_CERT, tls), (&catalogue::TLS_KEY, tls), (&catalogue::TLS_CLIENT_CA, tls)]
+        {
             if let Some(given) = self.given(setting) {
                 self.problems.push(Problem::new(setting.key, given.place, remedy));
             }

@@ -115,7 +115,7 @@ fn postgresql_needs_a_master_key() {
 #[test]
 fn what_is_not_built_yet_is_an_error_and_not_ignored() {
     let given = [
-        ("LATCHKEY_REDIS_URL", "redis://:canary@r"),
+        ("LATCHKEY_REDIS_URL", "rediss://:canary@r"),
         ("LATCHKEY_TLS_CERT", "/c"),
         ("LATCHKEY_TLS_KEY", "/k"),
     ];

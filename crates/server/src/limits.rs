@@ -1,0 +1,52 @@
+//! Who counts: this process alone, or every replica together on Redis.
+
+use std::sync::Arc;
+
+use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::limit::{Demand, Spending};
+use latchkey_core::ports::Limiter;
+use latchkey_core::time::Moment;
+use latchkey_core::trouble::Trouble;
+use latchkey_redis::RedisLimiter;
+
+/// The limiter that the settings chose.
+#[derive(Clone)]
+pub(crate) enum Limits {
+    /// This process's own buckets.
+    Own(Arc<LocalLimiter>),
+    /// Shared ones.
+    Shared(Arc<RedisLimiter>),
+}
+
+impl Limits {
+    /// Keeps the connection to what is shared, until it is dropped.
+    pub(crate) async fn keep(&self) {
+        match self {
+            Self::Own(_) => std::future::pending().await,
+            Self::Shared(shared) => shared.keep().await,
+        }
+    }
+
+    /// Gives back what this process took and won't use.
+    pub(crate) async fn give_back(&self) {
+        match self {
+            Self::Own(_) => {}
+            Self::Shared(shared) => shared.give_back(true).await,
+        }
+    }
+}
+
+impl Limiter for Limits {
+    async fn spend(
+        &self,
+        demands: &[Demand],
+        cost: u32,
+        look: bool,
+        now: Moment,
+    ) -> Result<Spending, Trouble> {
+        match self {
+            Self::Own(own) => own.spend(demands, cost, look, now).await,
+            Self::Shared(shared) => shared.spend(demands, cost, look, now).await,
+        }
+    }
+}
