@@ -105,12 +105,12 @@ impl Registrar {
     /// The tenant whose keys the caller wants to manage; empty: its own. Another's is as good as none.
     async fn managed_tenant(&self, by: &Caller, name: &str) -> Result<TenantRecord, Failure> {
         let tenant = match by.principal() {
-            None if name.is_empty() => TenantRef::from(operators::SLUG),
-            None => TenantRef::from(name),
+            None if name.is_empty() => TenantRef::Slug(operators::SLUG.to_owned()),
+            None => TenantRef::parse(name).ok_or(Refusal::NotFound("tenant"))?,
             Some(own) => {
                 self.key_manager(own)?;
                 let (id, slug) = (own.tenant.id, &own.tenant.slug);
-                if !name.is_empty() && TenantRef::from(name) != TenantRef::Id(id) && *name != **slug {
+                if !name.is_empty() && TenantRef::parse(name) != Some(TenantRef::Id(id)) && *name != **slug {
                     return Err(Refusal::NotFound("tenant").into());
                 }
                 TenantRef::Id(id)
@@ -118,6 +118,12 @@ impl Registrar {
         };
         let found = self.parts.ledger.tenant(&tenant).await?;
         Ok(found.ok_or(Refusal::NotFound("tenant"))?)
+    }
+
+    /// Whether the caller may manage keys at all. Asked before a call is looked at, so that one who may not
+    /// learns nothing of what is wrong with it.
+    pub fn manages_keys(&self, by: &Caller) -> Result<(), Refusal> {
+        by.principal().map_or(Ok(()), |own| self.key_manager(own))
     }
 
     fn key_manager(&self, who: &Principal) -> Result<(), Refusal> {

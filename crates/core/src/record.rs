@@ -168,10 +168,20 @@ pub enum TenantRef {
     Slug(String),
 }
 
-impl From<&str> for TenantRef {
-    fn from(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id)
+impl TenantRef {
+    /// Reads a name; one that has neither form names no tenant, and no store has to be asked about it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let slug = || is_slug(text).then(|| Self::Slug(text.to_owned()));
+        text.parse().map(Self::Id).ok().or_else(slug)
     }
+}
+
+/// Whether a text has the form of a slug: 3 to 63 lower-case letters, digits and hyphens.
+#[must_use]
+pub fn is_slug(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (3..=63).contains(&text.len()) && text.bytes().all(plain)
 }
 
 /// A version of a profile's document.

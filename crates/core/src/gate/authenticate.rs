@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::{Case, Gate, Judged};
 use crate::access::Presented;
 use crate::decision::{Denial, Principal};
+use crate::id::TenantId;
 use crate::memory::{Guard, Recall, Remembered};
 use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::reason::Reason;
-use crate::record::{KeyLife, KeyState, TenantRef};
+use crate::record::{KeyLife, KeyState};
 use crate::secret::KeyHash;
 use crate::trouble::Trouble;
 
@@ -155,13 +156,10 @@ fn tenant_in_order(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal) ->
             return Err(fail(case, "tenant", Reason::TenantRequired));
         }
         None | Some("") => None,
-        Some(name) => Some(TenantRef::from(name)),
+        Some(name) => Some(name),
     };
-    let owns = match &named {
-        None => true,
-        Some(TenantRef::Id(id)) => *id == tenant.id,
-        Some(TenantRef::Slug(slug)) => **slug == *tenant.slug,
-    };
+    let id = |name: &str| name.parse::<TenantId>();
+    let owns = named.is_none_or(|name| *name == *tenant.slug || id(name) == Ok(tenant.id));
     if !owns {
         return Err(fail(case, "tenant", Reason::TenantMismatch));
     }

@@ -96,7 +96,9 @@ impl<'a> Grants<'a> {
     /// one of its own, leaving it out would be wider.
     pub(super) fn cover_limits(&self, limits: &Overrides) -> Result<(), Refusal> {
         if let Some(class) = self.own().limits.0.keys().find(|class| !limits.0.contains_key(*class)) {
-            return Err(forbidden(format!("the caller has a limit of its own for {class}, and can't lift it")));
+            return Err(forbidden(format!(
+                "the caller has a limit of its own for {class}, and can't lift it"
+            )));
         }
         for (class, asked) in &limits.0 {
             let wider =

@@ -103,6 +103,11 @@ impl Registrar {
         let tenant = self.managed_tenant(by, &ask.tenant).await?;
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
         let list = format!("{}\n{:?}", tenant.id, (&ask.kind, &ask.environment, ask.state, &ask.bindings));
+        let mut fields = Fields::within("");
+        fields.text("kind", &ask.kind, 0..=64);
+        fields.text("environment", &ask.environment, 0..=64);
+        fields.labels("bindings", &ask.bindings);
+        fields.finish()?;
         let size = page::size(ask.page_size)?;
         let before = page::cursor(&ask.page_token, &list)?.map(KeyId);
         let filter = KeyFilter {
@@ -125,6 +130,9 @@ impl Registrar {
         let tenant = self.managed_tenant(by, &ask.tenant).await?;
         let policy = self.policy_of(&tenant)?;
         let environment = if ask.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &ask.environment };
+        if !policy.environments.iter().any(|e| **e == *environment) {
+            return Err(Refusal::field("environment", "the profile has no such environment").into());
+        }
         let mut newest: Option<KeyRecord> = None;
         for kind in policy.kinds.iter().filter(|k| k.retrievable) {
             let filter = KeyFilter {

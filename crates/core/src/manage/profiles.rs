@@ -43,6 +43,9 @@ impl Registrar {
         _request_id: &str,
     ) -> Result<ProfileRecord, Failure> {
         by.operator()?;
+        if name.chars().any(char::is_control) {
+            return Err(Refusal::NotFound("profile").into());
+        }
         let version = (version > 0).then_some(version);
         let found = self.parts.ledger.profile(name, version).await?;
         Ok(found.ok_or(Refusal::NotFound("profile"))?)

@@ -7,7 +7,7 @@ use super::page::{self, Page};
 use super::{Caller, Registrar, operators};
 use crate::id::TenantId;
 use crate::policy::Policy;
-use crate::record::{TenantRecord, TenantRef};
+use crate::record::{TenantRecord, TenantRef, is_slug};
 use crate::trouble::{Failure, Refusal};
 
 /// A wish for a tenant; the fields are those of `latchkey.v1.CreateTenantRequest`.
@@ -188,7 +188,8 @@ impl Registrar {
     }
 
     async fn any_tenant(&self, name: &str) -> Result<TenantRecord, Failure> {
-        let found = self.parts.ledger.tenant(&TenantRef::from(name)).await?;
+        let name = TenantRef::parse(name).ok_or(Refusal::NotFound("tenant"))?;
+        let found = self.parts.ledger.tenant(&name).await?;
         Ok(found.ok_or(Refusal::NotFound("tenant"))?)
     }
 }
@@ -226,10 +227,9 @@ fn plan(name: &str, policy: &Policy, field: &str, fields: &mut Fields<'_>) {
 }
 
 fn slug(slug: &str, fields: &mut Fields<'_>) {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if !(3..=63).contains(&slug.len()) || !slug.bytes().all(plain) {
+    if !is_slug(slug) {
         fields.wrong("slug", "must have 3 to 63 lower-case letters, digits and hyphens");
-    } else if matches!(TenantRef::from(slug), TenantRef::Id(_)) {
+    } else if matches!(TenantRef::parse(slug), Some(TenantRef::Id(_))) {
         fields.wrong("slug", "must not look like an identifier");
     } else if slug == operators::SLUG {
         fields.wrong("slug", "is the operators' own");

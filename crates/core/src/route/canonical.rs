@@ -12,7 +12,7 @@ pub enum UnsafePath {
     /// A percent sign without two hexadecimal digits.
     #[error("the path has a broken percent-encoding")]
     Encoding,
-    /// An encoded slash or semicolon, a backslash, `#`, or a control character.
+    /// An encoded slash or semicolon, bytes that are no text, a backslash, `#`, or a control character.
     #[error("the path has a character that servers read differently")]
     Character,
     /// `..` together with empty segments or parameters, or above the root.
@@ -43,12 +43,15 @@ fn is_canonical(path: &str) -> bool {
 /// Undoes the encoding of unreserved characters, and writes every other one in one way.
 fn decode(path: &str) -> Result<String, UnsafePath> {
     let mut out = String::with_capacity(path.len());
+    // What a server sees that decodes everything: it must be text, or two servers may see two texts.
+    let mut decoded = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         let (byte, encoded) = match byte {
             b'%' => (escaped(&mut bytes)?, true),
             raw => (raw, false),
         };
+        decoded.push(byte);
         match byte {
             0..=0x1f | 0x7f | b'\\' => return Err(UnsafePath::Character),
             b'/' | b';' if encoded => return Err(UnsafePath::Character),
@@ -63,6 +66,7 @@ fn decode(path: &str) -> Result<String, UnsafePath> {
             }
         }
     }
+    std::str::from_utf8(&decoded).map_err(|_| UnsafePath::Character)?;
     Ok(out)
 }
 
@@ -131,6 +135,8 @@ mod tests {
             ("*", NotAbsolute),
             ("admin", NotAbsolute),
             ("/a%2fb", Character),
+            ("/a/%c0%ae%c0%ae/b", Character),
+            ("/a%ff", Character),
             ("/a%5Cb", Character),
             ("/a\\b", Character),
             ("/a%00", Character),

@@ -20,6 +20,7 @@ impl<L: Limiter> Desk<L> {
         let address = call.remote_addr().map(|address| address.ip());
         let caller = self.gate.caller(credential, address).await.map_err(failed)?;
         admit(call.extensions().get::<&Call>().copied(), &caller)?;
+        self.registrar.manages_keys(&caller).map_err(|r| refused(&r))?;
         let id = request_id(&self.catalog, call.metadata());
         Ok((caller, call.into_inner(), id))
     }
