@@ -41,6 +41,9 @@ struct State {
     up: Faults,
     down: Faults,
     refusing: AtomicBool,
+    /// Connections over which this was said are silent, while `muted`.
+    word: Mutex<Vec<u8>>,
+    muted: AtomicBool,
     over: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
@@ -72,9 +75,15 @@ impl Proxy {
     /// In front of this port.
     #[must_use]
     pub fn to(target: u16) -> Self {
+        Self::watching(target, "")
+    }
+
+    /// In front of this port; connections over which this word is said can be muted.
+    #[must_use]
+    pub fn watching(target: u16, word: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a listener has an address").port();
-        let state = Arc::<State>::default();
+        let state = Arc::new(State { word: Mutex::new(word.as_bytes().to_vec()), ..State::default() });
         let shared = Arc::clone(&state);
         spawn(move || accept(&listener, target, &shared));
         Self { state, port }
@@ -111,6 +120,12 @@ impl Proxy {
     /// Drops the n-th message from now on, the next being the first.
     pub fn drop_message(&self, direction: Direction, n: u64) {
         self.state.faults(direction).drop_in.store(n, Ordering::SeqCst);
+    }
+
+    /// Silences every connection over which the client has said this word, as long as it is on: what comes
+    /// back over it is held, and nothing is closed.
+    pub fn mute(&self, on: bool) {
+        self.state.muted.store(on, Ordering::SeqCst);
     }
 
     /// Closes every connection.
@@ -151,14 +166,20 @@ fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
         let copies = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
         let (Some(up), Some(down), Some(kept)) = (copies(), copies(), copies()) else { continue };
         state.open.lock().unwrap_or_else(PoisonError::into_inner).extend([kept.0, kept.1]);
+        let said = Arc::<AtomicBool>::default();
         for (direction, (from, to)) in [(Direction::Up, up), (Direction::Down, (down.1, down.0))] {
-            let state = Arc::clone(state);
-            spawn(move || pump((from, to), direction, &state));
+            let (state, said) = (Arc::clone(state), Arc::clone(&said));
+            spawn(move || pump((from, to), (direction, &said), &state));
         }
     }
 }
 
-fn pump((mut from, mut to): (TcpStream, TcpStream), direction: Direction, state: &State) {
+fn pump(
+    (mut from, mut to): (TcpStream, TcpStream),
+    (direction, said): (Direction, &AtomicBool),
+    state: &State,
+) {
+    let word = state.word.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut buffer = [0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         let faults = state.faults(direction);
@@ -166,7 +187,16 @@ fn pump((mut from, mut to): (TcpStream, TcpStream), direction: Direction, state:
         if delay > 0 {
             sleep(Duration::from_millis(delay));
         }
-        while faults.held.load(Ordering::SeqCst) && !state.over.load(Ordering::SeqCst) {
+        if direction == Direction::Up && !word.is_empty() {
+            let here = buffer[..read].windows(word.len()).any(|window| window == word);
+            said.fetch_or(here, Ordering::SeqCst);
+        }
+        let muted = || {
+            direction == Direction::Down
+                && said.load(Ordering::SeqCst)
+                && state.muted.load(Ordering::SeqCst)
+        };
+        while (faults.held.load(Ordering::SeqCst) || muted()) && !state.over.load(Ordering::SeqCst) {
             sleep(Duration::from_millis(2));
         }
         if counts_down(&faults.drop_in, 1) {

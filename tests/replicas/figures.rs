@@ -1,0 +1,21 @@
+//! What rounds took, in words.
+
+use std::time::Duration;
+
+/// Durations of one thing.
+#[derive(Default)]
+pub(crate) struct Figures(Vec<Duration>);
+
+impl Figures {
+    pub(crate) fn add(&mut self, took: Duration) {
+        self.0.push(took);
+    }
+
+    /// Half, 99 in a hundred, and all were done in.
+    pub(crate) fn tell(&mut self, what: &str) {
+        self.0.sort_unstable();
+        let at = |share: usize| self.0.get((self.0.len() * share / 100).min(self.0.len() - 1));
+        let [half, most, all] = [50, 99, 100].map(|share| at(share).copied().unwrap_or_default());
+        println!("{what}: p50 {half:.1?}, p99 {most:.1?}, max {all:.1?} of {}", self.0.len());
+    }
+}

@@ -1,0 +1,79 @@
+//! A limit is a limit however calls spread over the replicas; and without Redis each goes on by itself.
+
+use std::time::{Duration, Instant};
+
+use latchkey_proto::v1::CheckRequest;
+use latchkey_testing::Caller;
+use tokio::task::JoinSet;
+
+use crate::town::{Town, allows, ask};
+
+fn classed(value: &str, class: &str) -> CheckRequest {
+    CheckRequest { rate_class: class.to_owned(), ..ask(value) }
+}
+
+/// Calls as fast as it can until the time is up; answers how many passed, and of how many.
+async fn load(caller: Caller, call: CheckRequest, until: Instant) -> (u64, u64) {
+    let (mut passed, mut calls) = (0, 0);
+    while now() < until {
+        passed += u64::from(allows(&caller, call.clone()).await.expect("a limit is no outage"));
+        calls += 1;
+    }
+    (passed, calls)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a rate is admissions in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// One replica gets six callers, one two and one a single one.
+async fn skewed(town: &Town, class: &str, (rate, burst): (u64, u64)) {
+    let (_, value) = town.key().await;
+    town.admitted_everywhere(&value).await;
+    let began = now();
+    let until = began + Duration::from_secs(2);
+    let mut loads = JoinSet::new();
+    for (operator, callers) in town.operators.iter().zip([6, 2, 1]) {
+        for _ in 0..callers {
+            loads.spawn(load(operator.clone(), classed(&value, class), until));
+        }
+    }
+    let (passed, calls) = loads.join_all().await.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    let took = began.elapsed();
+    let most = burst + rate * u64::try_from(took.as_micros()).expect("seconds") / 1_000_000;
+    println!("{class}: {passed} of {calls} calls passed in {took:.1?}; {most} may");
+    assert!(passed <= most, "{class}: {passed} of {calls} passed in {took:?}; {most} may");
+    assert!(passed >= burst, "{class}: {passed} of {calls} passed in {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_keep_one_limit_under_skewed_load() {
+    let town = Town::build().await;
+    for house in 0..3 {
+        town.wait_for_log(house, "Redis answers", 1);
+    }
+    for (class, limit) in [("exact", (20, 30)), ("leased", (300, 300))] {
+        skewed(&town, class, limit).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_each_replica_limits_by_itself_and_refuses_nobody_for_it() {
+    let town = Town::build().await;
+    town.wait_for_log(0, "Redis answers", 1);
+    let (_, value) = town.key().await;
+    town.redis.freeze();
+    let call = || allows(&town.operators[0], classed(&value, "exact"));
+    for _ in 0..30 {
+        assert_eq!(call().await, Ok(true));
+    }
+    let mut refused = false;
+    for _ in 0..200 {
+        refused |= call().await == Ok(false);
+    }
+    assert!(refused, "never unlimited");
+    town.wait_for_log(0, "Redis does not answer", 1);
+    town.redis.thaw();
+    town.wait_for_log(0, "Redis answers", 2);
+}

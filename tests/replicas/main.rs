@@ -1,0 +1,11 @@
+//! Three replicas of the real program on one PostgreSQL and one Redis, each behind proxies that spoil what goes
+//! through: after RevokeKey has answered no replica admits the key, and a limit is a limit however calls spread.
+//!
+//! `LATCHKEY_TEST_ROUNDS=200 cargo test --test replicas -- --nocapture` runs the long form and prints figures.
+
+mod figures;
+mod killed;
+mod limits;
+mod meter;
+mod outages;
+mod town;

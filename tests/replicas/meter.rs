@@ -1,0 +1,171 @@
+//! The revocation meter: every replica is asked without a pause while a key is revoked through one of them;
+//! no call that began after the answer may pass, whatever is broken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use latchkey_testing::{Caller, Direction};
+use tokio::task::JoinSet;
+
+use crate::figures::Figures;
+use crate::town::{LEASE, Town, allows, ask, rounds};
+
+/// A call that passed: when it began and when it was answered.
+type Pass = (Instant, Instant);
+
+#[expect(clippy::disallowed_methods, reason = "the meter measures what clients see")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Asks one replica again and again; answers every pass, and how many calls there were.
+async fn press(caller: Caller, value: String, over: Arc<AtomicBool>) -> (Vec<Pass>, usize) {
+    let (mut passes, mut calls) = (Vec::new(), 0);
+    while !over.load(Ordering::SeqCst) {
+        let began = now();
+        if allows(&caller, ask(&value)).await == Ok(true) {
+            passes.push((began, now()));
+        }
+        calls += 1;
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+    (passes, calls)
+}
+
+/// What a meter saw.
+#[derive(Default)]
+struct Seen {
+    /// Calls that began after the answer and passed.
+    late: usize,
+    calls: usize,
+    /// How long RevokeKey took.
+    revoking: Figures,
+    /// From sending RevokeKey until the last pass of each replica was answered.
+    spreading: Figures,
+}
+
+impl Seen {
+    /// Revokes a key through one replica while all of them are asked.
+    async fn round(&mut self, town: &Town, (id, value): (String, String), through: usize) {
+        let over = Arc::<AtomicBool>::default();
+        let mut presses = JoinSet::new();
+        for operator in &town.operators {
+            presses.spawn(press(operator.clone(), value.clone(), Arc::clone(&over)));
+        }
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let sent = now();
+        town.operators[through].revoke(&id).await;
+        let answered = now();
+        self.revoking.add(answered - sent);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        over.store(true, Ordering::SeqCst);
+        for (passes, calls) in presses.join_all().await {
+            self.late += passes.iter().filter(|(began, _)| *began > answered).count();
+            self.calls += calls;
+            let last = passes.iter().map(|(_, ended)| *ended).max();
+            self.spreading.add(last.map_or(Duration::ZERO, |last| last.saturating_duration_since(sent)));
+        }
+    }
+
+    fn judge(mut self, condition: &str) {
+        self.revoking.tell(&format!("{condition}: RevokeKey"));
+        self.spreading.tell(&format!("{condition}: until the last pass, by replica"));
+        println!("{condition}: {} calls, {} passed that began after the answer", self.calls, self.late);
+        assert_eq!(self.late, 0, "{condition}");
+    }
+}
+
+async fn measure(town: &Town, condition: &str, rounds: usize) {
+    let mut seen = Seen::default();
+    for round in 0..rounds {
+        let key = town.key().await;
+        town.admitted_everywhere(&key.1).await;
+        seen.round(town, key, round % 3).await;
+    }
+    seen.judge(condition);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer() {
+    let town = Town::build().await;
+    measure(&town, "quiet", rounds(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer_with_wake_ups_cut() {
+    let town = Town::build().await;
+    town.houses.iter().for_each(|house| house.to_database.mute(true));
+    measure(&town, "wake-ups cut", rounds(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer_with_redis_stopped() {
+    let town = Town::build().await;
+    town.redis.freeze();
+    measure(&town, "Redis stopped", rounds(10)).await;
+    town.redis.thaw();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer_on_a_replica_that_is_cut_off() {
+    let town = Town::build().await;
+    let mut seen = Seen::default();
+    for round in 0..rounds(5) {
+        let key = town.key().await;
+        town.admitted_everywhere(&key.1).await;
+        town.houses[2].to_database.black_hole(true);
+        seen.round(&town, key, round % 2).await;
+        town.houses[2].to_database.black_hole(false);
+    }
+    seen.judge("one replica cut off from PostgreSQL");
+}
+
+/// Nothing is remembered where it is asked; the answers of one replica's queries are late, so that the
+/// revocation overtakes them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_answer_of_the_database_revives_no_key() {
+    let town = Town::build().await;
+    town.houses[2].to_database.delay(Direction::Down, Duration::from_millis(15));
+    let mut seen = Seen::default();
+    for round in 0..rounds(20) {
+        seen.round(&town, town.key().await, round % 2).await;
+    }
+    seen.judge("late fills");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_was_stopped_forgets_what_its_lease_outlived() {
+    let town = Town::build().await;
+    let key = town.key().await;
+    town.admitted_everywhere(&key.1).await;
+    town.houses[2].latchkey.signal(latchkey_testing::Signal::STOP);
+    let sent = now();
+    town.operators[0].revoke(&key.0).await;
+    assert!(sent.elapsed() <= 3 * LEASE, "one lease, and not for ever: {:?}", sent.elapsed());
+    // Asked while it stands still, and answered when it goes on.
+    let asked: JoinSet<_> = (0..20)
+        .map(|_| {
+            let (caller, value) = (town.operators[2].clone(), key.1.clone());
+            async move { allows(&caller, ask(&value)).await }
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    town.houses[2].latchkey.signal(latchkey_testing::Signal::CONT);
+    let answers = asked.join_all().await;
+    assert!(answers.iter().all(|answer| *answer != Ok(true)), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_ends_in_good_order_is_not_waited_for_and_a_killed_one_is() {
+    let town = Town::build().await;
+    let (ended, killed) = (town.key().await, town.key().await);
+    town.houses[2].latchkey.signal(latchkey_testing::Signal::TERM);
+    assert!(town.houses[2].latchkey.wait().success());
+    let left = town.postgres.sql(&town.postgres.url("test_0"), "SELECT count(*) FROM replicas");
+    assert_eq!(left, "2", "it has taken itself out");
+    town.operators[0].revoke(&ended.0).await;
+    town.houses[1].latchkey.kill();
+    town.operators[0].revoke(&killed.0).await;
+    assert_eq!(allows(&town.operators[0], ask(&killed.1)).await, Ok(false));
+}

@@ -1,0 +1,82 @@
+//! A database that hangs: what is remembered goes on until the lease runs out; then, and for everything else,
+//! the answer is an outage that says when to try again, never a denial. Afterwards all is well by itself.
+
+use std::time::Duration;
+
+use latchkey_testing::eventually;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::town::{Town, allows, ask};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
+    let town = Town::build().await;
+    let (known, unknown) = (town.key().await, town.key().await);
+    town.admitted_everywhere(&known.1).await;
+    town.postgres.freeze();
+    let caller = &town.operators[1];
+    let status = allows(caller, ask(&unknown.1)).await.expect_err("nobody can know this key").0;
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.get_details_retry_info().is_some(), "{status:?}");
+    let over = async {
+        loop {
+            match allows(caller, ask(&known.1)).await {
+                Ok(allowed) => assert!(allowed, "an outage is no denial"),
+                Err(status) => break status.0,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let status = tokio::time::timeout(Duration::from_secs(20), over).await.expect("the lease runs out");
+    assert_eq!(status.code(), Code::Unavailable);
+    // Many at once are no herd: all of them hear in time, and the database of one query.
+    let herd: tokio::task::JoinSet<_> = (0..100)
+        .map(|_| {
+            let (caller, value) = (caller.clone(), known.1.clone());
+            async move { allows(&caller, ask(&value)).await }
+        })
+        .collect();
+    assert!(herd.join_all().await.iter().all(|answer| answer.is_err()));
+    town.postgres.thaw();
+    for value in [&known.1, &unknown.1] {
+        town.admitted_everywhere(value).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_asked_for_too_early_works_everywhere_when_it_is_made() {
+    let town = Town::build().await;
+    let value = format!("town_live_{:064x}", 7);
+    for operator in &town.operators {
+        assert_eq!(allows(operator, ask(&value)).await, Ok(false));
+    }
+    let import = latchkey_proto::v1::ImportKeysRequest {
+        tenant: "acme".to_owned(),
+        keys: vec![latchkey_proto::v1::ImportedKey {
+            secret: Some(latchkey_proto::v1::imported_key::Secret::Value(value.clone())),
+            key: Some(latchkey_testing::key("acme", "live")),
+            ..latchkey_proto::v1::ImportedKey::default()
+        }],
+    };
+    town.operators[0].keys().import_keys(import).await.expect("an import");
+    for operator in &town.operators {
+        assert_eq!(allows(operator, ask(&value)).await, Ok(true), "at once, on each");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_connections_are_replaced_without_a_restart() {
+    let town = Town::build().await;
+    let key = town.key().await;
+    town.houses[1].to_database.refuse(true);
+    town.houses[1].to_redis.refuse(true);
+    town.wait_for_log(1, "the change feed can't be read", 1);
+    town.houses[1].to_database.refuse(false);
+    town.houses[1].to_redis.refuse(false);
+    town.wait_for_log(1, "the change feed is followed again", 1);
+    eventually("Redis is asked again", || {
+        (town.houses[1].latchkey.log().matches("Redis answers").count() >= 2).then_some(())
+    });
+    town.admitted_everywhere(&key.1).await;
+}

@@ -1,0 +1,124 @@
+//! Three replicas with their stores, and what can be done to each.
+
+use std::time::Duration;
+
+use latchkey_proto::v1::{CheckRequest, Decision};
+use latchkey_testing::{Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually};
+use tonic::Status;
+
+/// A product with limits of both kinds, and one that never gets in the way.
+pub(crate) const PROFILE: &str = r#"
+name = "town"
+unmatched_routes = "authenticate"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "town_live_" }
+secret = "hex:32"
+[[scopes]]
+name = "read"
+[rate_limits]
+default = []
+exact = [{ per = "key", rate = "20/s", burst = 30 }, { per = "tenant", rate = "1000000/s" }]
+leased = [{ per = "key", rate = "300/s", burst = 300 }]
+"#;
+
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// One replica, and the ways to its stores.
+pub(crate) struct House {
+    pub(crate) latchkey: Latchkey,
+    pub(crate) to_database: Proxy,
+    pub(crate) to_redis: Proxy,
+}
+
+impl House {
+    fn new(database: &str, postgres: &Postgres, redis: &Redis) -> Self {
+        let to_database = Proxy::watching(postgres.port(), "LISTEN");
+        let to_redis = Proxy::to(redis.port());
+        let own = format!(":{}/", to_database.port());
+        let latchkey = Setup::default()
+            .database(&database.replace(&format!(":{}/", postgres.port()), &own))
+            .environment("LATCHKEY_REDIS_URL", &format!("redis://127.0.0.1:{}", to_redis.port()))
+            .environment("LATCHKEY_LEASE", &format!("{}ms", LEASE.as_millis()))
+            .environment("RUST_LOG", "info")
+            .profile("town", PROFILE)
+            .launch();
+        Self { latchkey, to_database, to_redis }
+    }
+}
+
+/// Three replicas and a tenant, `acme`.
+pub(crate) struct Town {
+    pub(crate) postgres: Postgres,
+    pub(crate) redis: Redis,
+    pub(crate) houses: Vec<House>,
+    pub(crate) operators: Vec<Caller>,
+}
+
+impl Town {
+    pub(crate) async fn build() -> Self {
+        let (postgres, redis) = (Postgres::start(), Redis::start());
+        let database = postgres.database();
+        let houses: Vec<House> = (0..3).map(|_| House::new(&database, &postgres, &redis)).collect();
+        houses.iter().for_each(|house| house.latchkey.ready());
+        let operators: Vec<Caller> = houses.iter().map(|house| house.latchkey.operator()).collect();
+        let _ = operators[0].tenant("acme", "town", "").await;
+        Self { postgres, redis, houses, operators }
+    }
+
+    /// A new key's identifier and value.
+    pub(crate) async fn key(&self) -> (String, String) {
+        let (key, value) = self.operators[0].plain_key("acme", "live").await;
+        (key.id, value)
+    }
+
+    /// Waits until every replica admits a key.
+    pub(crate) async fn admitted_everywhere(&self, value: &str) {
+        for operator in &self.operators {
+            let admitted = async {
+                while !allows(operator, ask(value)).await.is_ok_and(|allowed| allowed) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let admitted = tokio::time::timeout(Duration::from_secs(20), admitted).await;
+            admitted.expect("the key is admitted");
+        }
+    }
+
+    /// Waits until calls are counted on Redis again, or no more, everywhere.
+    pub(crate) fn wait_for_log(&self, house: usize, words: &str, times: usize) {
+        let said = || self.houses[house].latchkey.log().matches(words).count() >= times;
+        eventually(words, || said().then_some(()));
+    }
+}
+
+/// A call that costs nothing.
+pub(crate) fn ask(value: &str) -> CheckRequest {
+    CheckRequest { credential: value.to_owned(), profile: "town".to_owned(), ..CheckRequest::default() }
+}
+
+/// Whether a replica admits a call; an error where it can't decide.
+pub(crate) async fn allows(caller: &Caller, ask: CheckRequest) -> Result<bool, NoAnswer> {
+    let answer = caller.checks().check(ask).await.map_err(NoAnswer)?;
+    Ok(answer.into_inner().decision() == Decision::Allow)
+}
+
+/// Nobody could decide.
+#[derive(Debug)]
+pub(crate) struct NoAnswer(pub(crate) Status);
+
+impl PartialEq for NoAnswer {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.code() == other.0.code()
+    }
+}
+
+/// How often what is asserted of many rounds is tried: few for every day, many by the environment.
+pub(crate) fn rounds(few: usize) -> usize {
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is told to the test")]
+    let told = std::env::var("LATCHKEY_TEST_ROUNDS").ok();
+    told.and_then(|told| told.parse().ok()).unwrap_or(few)
+}
