@@ -10,6 +10,8 @@ mod m0002_keys;
 mod m0003_profiles;
 mod m0004_ledger;
 mod m0005_replicas;
+mod m0006_users;
+mod m0007_tokens;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -26,6 +28,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_profiles::Migration),
             Box::new(m0004_ledger::Migration),
             Box::new(m0005_replicas::Migration),
+            Box::new(m0006_users::Migration),
+            Box::new(m0007_tokens::Migration),
         ]
     }
 }

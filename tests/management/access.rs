@@ -28,8 +28,8 @@ const OPEN: [&str; 6] = [
     "TokenService/RevokeJwt",
     "TokenService/GetJwks",
 ];
-/// Operators, and a tenant's keys with the scope `api_keys.manage`.
-const KEEPERS: [&str; 9] = [
+/// Operators, and a tenant's keys and users with the scope `api_keys.manage`.
+const KEEPERS: [&str; 13] = [
     "KeyService/CreateKey",
     "KeyService/GetKey",
     "KeyService/ListKeys",
@@ -39,22 +39,25 @@ const KEEPERS: [&str; 9] = [
     "KeyService/GetPublishableKey",
     "KeyService/ImportKeys",
     "KeyService/GetKeyUsage",
+    "TenantService/CreateUser",
+    "TenantService/ListUsers",
+    "TenantService/SetUserPassword",
+    "TenantService/DisableUser",
 ];
 /// Operators alone.
-const OPERATORS: [&str; 13] = [
+const OPERATORS: [&str; 12] = [
     "TenantService/CreateTenant",
     "TenantService/ListTenants",
     "TenantService/UpdateTenant",
     "TenantService/SuspendTenant",
     "TenantService/ResumeTenant",
-    "TenantService/CreateUser",
-    "TenantService/ListUsers",
-    "TenantService/SetUserPassword",
-    "TenantService/DisableUser",
     "ProfileService/ApplyProfile",
     "ProfileService/GetProfile",
     "ProfileService/ListProfiles",
     "AuditService/VerifyAuditLog",
+    "SigningKeyService/ListSigningKeys",
+    "SigningKeyService/RotateSigningKey",
+    "SigningKeyService/WithdrawSigningKey",
 ];
 /// Operators, and for what is their own, tenants.
 const OWNERS: [&str; 2] = ["TenantService/GetTenant", "AuditService/ListAuditEvents"];

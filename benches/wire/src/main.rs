@@ -5,9 +5,7 @@
 use std::net::SocketAddr;
 
 use envoy_types::ext_authz::v3::CheckResponseExt as _;
-use envoy_types::ext_authz::v3::pb::{
-    Authorization, AuthorizationServer, CheckRequest, CheckResponse,
-};
+use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
 use latchkey_proto::v1;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
@@ -42,7 +40,9 @@ impl CheckService for Yes {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [which, address] = words.as_slice() else { return Err("usage: latchkey-bench-wire envoy|native ADDRESS".into()) };
+    let [which, address] = words.as_slice() else {
+        return Err("usage: latchkey-bench-wire envoy|native ADDRESS".into());
+    };
     let address: SocketAddr = address.parse()?;
     let mut server = Server::builder();
     match which.as_str() {

@@ -6,29 +6,9 @@ use std::sync::Arc;
 
 use crate::limit::Levels;
 use crate::policy::Policy;
+use crate::principal::Principal;
 use crate::reason::Reason;
-use crate::record::{KeyRecord, TenantRecord};
 use crate::scope::ScopeSet;
-
-/// Who is asking: a key of a tenant.
-#[derive(Clone, Debug)]
-pub struct Principal {
-    /// Its tenant, as of now.
-    pub tenant: Arc<TenantRecord>,
-    /// The key, and what it may do.
-    pub key: Arc<Standing>,
-}
-
-/// A key with its scopes as its profile's catalogue numbers them.
-#[derive(Debug)]
-pub struct Standing {
-    /// The key.
-    pub record: KeyRecord,
-    /// What it is granted, by the version of the profile below.
-    pub granted: ScopeSet,
-    /// The version of the profile that `granted` was resolved by.
-    pub version: u64,
-}
 
 /// Proof that the gate let a call pass.
 #[derive(Clone, Debug)]
@@ -77,7 +57,7 @@ pub enum Decision {
 /// One thing that was examined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// `credential`, `key`, `tenant`, `environment`, `route`, `scope`, `resource`, `network`, `rate_limit`.
+    /// `credential`, `token`, `key`, `user`, `tenant`, `environment`, `route`, `scope`, `resource`, `network`, `rate_limit`.
     pub name: &'static str,
     /// Whether it was in order.
     pub passed: bool,

@@ -3,7 +3,10 @@
 //! [`Permit`](crate::decision::Permit).
 
 mod authenticate;
+mod bearer;
 mod caller;
+mod find;
+mod order;
 mod permit;
 mod spend;
 mod trail;

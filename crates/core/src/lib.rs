@@ -16,6 +16,7 @@ pub mod mint;
 pub mod password;
 pub mod policy;
 pub mod ports;
+pub mod principal;
 pub mod reason;
 pub mod record;
 pub mod route;

@@ -13,7 +13,9 @@ pub mod operators;
 mod page;
 mod profiles;
 mod tenants;
+mod tokens;
 mod update;
+mod users;
 
 use std::sync::Arc;
 
@@ -26,23 +28,27 @@ pub use self::lifecycle::{RevokeKey, RotateKey, Rotated};
 pub use self::page::Page;
 pub use self::profiles::ApplyProfile;
 pub use self::tenants::{CreateTenant, ListTenants, SuspendTenant, UpdateTenant};
+pub use self::tokens::{
+    Grant, IssueJwt, IssuedJwt, RefreshJwt, RotateSigningKey, TokenDesk, TokenDeskParts, reload,
+};
 pub use self::update::UpdateKey;
+pub use self::users::{CreateUser, ListUsers, SetUserPassword};
 
-use crate::decision::Principal;
 use crate::policy::Policy;
 use crate::ports::{Ledger, Policies, Spreading, Written};
+use crate::principal::Principal;
 use crate::record::{TenantRecord, TenantRef};
 use crate::seal::Sealer;
 use crate::time::Clock;
 use crate::trouble::{Failure, Refusal};
 
-/// The scope that lets a tenant's key manage keys.
+/// The scope that lets a tenant's key or user manage keys.
 pub const MANAGE_KEYS: &str = "api_keys.manage";
 
 /// Who calls.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The key's identifier, for the audit log.
+    /// The key's or the user's identifier, for the audit log.
     pub subject: String,
     /// What stands behind it.
     pub authority: Authority,
@@ -65,7 +71,7 @@ impl Caller {
         }
     }
 
-    /// The tenant's key that calls, where it is one.
+    /// The tenant's key or user that calls, where it is one.
     fn principal(&self) -> Option<&Principal> {
         match &self.authority {
             Authority::Operator => None,
@@ -129,7 +135,7 @@ impl Registrar {
     fn key_manager(&self, who: &Principal) -> Result<(), Refusal> {
         let policy = self.parts.policies.named(&who.tenant.profile);
         let scope = policy.and_then(|p| p.scopes.find(MANAGE_KEYS));
-        if scope.is_some_and(|scope| who.key.granted.contains(scope)) {
+        if scope.is_some_and(|scope| who.granted.contains(scope)) {
             return Ok(());
         }
         Err(Refusal::Forbidden(format!("the caller lacks the scope {MANAGE_KEYS}")))

@@ -5,85 +5,95 @@
 //! the feed removes while it is being loaded can't be put in afterwards (the cache's own placeholder), and
 //! what was read at a revision older than one that the feed has since shown is dropped again.
 
+pub(crate) mod shelf;
 mod tenants;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use quick_cache::UnitWeighter;
-use quick_cache::sync::{Cache, DefaultLifecycle, PlaceholderGuard};
+use quick_cache::sync::Cache;
 
+use self::shelf::{Guard, Shelf, State, cache};
 use self::tenants::{TenantSlot, Tenants};
-use crate::decision::{Principal, Standing};
+use self::tokens::TokenMemory;
 use crate::policy::Policy;
 use crate::ports::{Change, Changed, Found};
+use crate::principal::Standing;
 use crate::record::{KeyRecord, TenantRecord};
 use crate::scope::ScopeSet;
 use crate::secret::KeyHash;
 use crate::time::Tick;
+use crate::token::Ring;
+use crate::token::jwks::Jwks;
+use crate::user::UserRecord;
 
-type State = foldhash::fast::RandomState;
-type Known = Cache<KeyHash, Arc<Remembered>, UnitWeighter, State>;
-/// The right to load a key, while others wait.
-pub(crate) type Guard<'a> = PlaceholderGuard<
-    'a,
-    KeyHash,
-    Arc<Remembered>,
-    UnitWeighter,
-    State,
-    DefaultLifecycle<KeyHash, Arc<Remembered>>,
->;
-
-/// A remembered key. Its tenant is shared with the tenant's other keys.
-pub(crate) struct Remembered {
+/// A remembered key or user. Its tenant is shared with the tenant's others.
+pub(crate) struct Remembered<R> {
     tenant: Arc<TenantSlot>,
-    standing: ArcSwap<Standing>,
+    standing: ArcSwap<Standing<R>>,
 }
 
-impl Remembered {
-    /// Who this is, unless the tenant has changed and must be read again.
-    pub(crate) fn principal(&self) -> Option<Principal> {
-        self.tenant.load().map(|tenant| self.principal_of(tenant))
+impl<R: Granted> Remembered<R> {
+    /// The tenant, unless it has changed and must be read again.
+    pub(crate) fn tenant(&self) -> Option<Arc<TenantRecord>> {
+        self.tenant.load()
     }
 
-    /// Who this is, with its tenant as just read.
-    pub(crate) fn principal_of(&self, tenant: Arc<TenantRecord>) -> Principal {
-        Principal { tenant, key: self.standing.load_full() }
-    }
-
-    /// The same, with the scopes as the policy in force numbers them.
-    pub(crate) fn resolve(&self, principal: Principal, policy: &Policy) -> Principal {
-        if principal.key.version == policy.version {
-            return principal;
+    /// The key or user, with its scopes as the policy in force numbers them; by no policy, as they were.
+    pub(crate) fn standing(&self, policy: Option<&Policy>) -> Arc<Standing<R>> {
+        let standing = self.standing.load_full();
+        if policy.is_none_or(|policy| policy.version == standing.version) {
+            return standing;
         }
-        let key = standing(principal.key.record.clone(), Some(policy));
-        self.standing.store(Arc::clone(&key));
-        Principal { key, ..principal }
+        let standing = stand(standing.record.clone(), policy);
+        self.standing.store(Arc::clone(&standing));
+        standing
     }
 }
 
-/// A key's scopes by a policy; by none, it has none.
-pub(crate) fn standing(record: KeyRecord, policy: Option<&Policy>) -> Arc<Standing> {
-    let granted = policy.map_or_else(ScopeSet::default, |p| p.scopes.known(&record.scopes));
+/// What is granted scopes by a policy.
+pub(crate) trait Granted: Clone {
+    /// Its scopes, as the policy numbers them.
+    fn granted(&self, policy: &Policy) -> ScopeSet;
+}
+
+impl Granted for KeyRecord {
+    fn granted(&self, policy: &Policy) -> ScopeSet {
+        policy.scopes.known(&self.scopes)
+    }
+}
+
+impl Granted for UserRecord {
+    fn granted(&self, policy: &Policy) -> ScopeSet {
+        policy.roles.get(&self.role).cloned().unwrap_or_default()
+    }
+}
+
+/// A key's or a user's scopes by a policy; by none, it has none.
+pub(crate) fn stand<R: Granted>(record: R, policy: Option<&Policy>) -> Arc<Standing<R>> {
+    let granted = policy.map_or_else(ScopeSet::default, |p| record.granted(p));
     Arc::new(Standing { granted, version: policy.map_or(0, |p| p.version), record })
 }
 
 /// What looking into memory came to.
 pub(crate) enum Recall<'a> {
     /// It is remembered.
-    Known(Arc<Remembered>),
+    Known(Arc<Remembered<KeyRecord>>),
     /// It is remembered that there is no such key.
     Absent,
     /// Nobody knows yet, and this caller is to find out; others wait for it.
-    Unknown(Guard<'a>),
+    Unknown(Guard<'a, KeyHash, Remembered<KeyRecord>>),
 }
 
 /// A bounded memory of keys, and of values that are no key's.
 pub struct Memory {
-    known: Known,
+    known: Shelf<KeyHash, Remembered<KeyRecord>>,
     absent: Cache<KeyHash, (), UnitWeighter, State>,
     tenants: Tenants,
+    tokens: TokenMemory,
     seen: AtomicU64,
     trusted_until: AtomicU64,
 }
@@ -93,9 +103,10 @@ impl Memory {
     #[must_use]
     pub fn new(keys: usize, absent: usize) -> Self {
         Self {
-            known: cache(keys),
+            known: Shelf::new(keys),
             absent: cache(absent),
             tenants: Tenants::default(),
+            tokens: TokenMemory::new(keys),
             seen: AtomicU64::new(0),
             trusted_until: AtomicU64::new(0),
         }
@@ -124,6 +135,10 @@ impl Memory {
             Changed::Tenant(tenant) => self.tenants.forget(*tenant),
             // Entries notice a new version of their profile by its number.
             Changed::Profile(_) => {}
+            Changed::User(user) => self.tokens.users.remove(user),
+            Changed::Family(family) => self.tokens.families.remove(family),
+            // Whoever follows the feed sets a new ring before this revision counts as applied.
+            Changed::SigningKeys(_) => {}
         }
     }
 
@@ -143,12 +158,36 @@ impl Memory {
         self.known.clear();
         self.absent.clear();
         self.tenants.forget_all();
+        self.tokens.forget_all();
+    }
+
+    /// Judges tokens by these signing keys from now on, unless newer ones are known.
+    pub fn set_ring(&self, ring: &Arc<Ring>) {
+        self.tokens.set_ring(ring);
+    }
+
+    /// The signing keys in force here.
+    #[must_use]
+    pub fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.tokens.ring())
+    }
+
+    /// The key set, as this replica knows it.
+    #[must_use]
+    pub fn jwks(&self) -> Arc<Jwks> {
+        self.tokens.ring().jwks()
+    }
+
+    /// What is remembered for tokens.
+    pub(crate) fn tokens(&self) -> &TokenMemory {
+        &self.tokens
     }
 
     /// Begins anew at a revision, as after a gap in the feed, or a store that was set back.
     pub fn begin_at(&self, revision: u64) {
         // Before forgetting, as in `apply`.
         self.seen.store(revision, Ordering::SeqCst);
+        self.tokens.forget_ring();
         self.forget_all();
     }
 
@@ -159,7 +198,7 @@ impl Memory {
     }
 
     /// A remembered key, without waiting for one that is being loaded.
-    pub(crate) fn get(&self, hash: &KeyHash) -> Option<Arc<Remembered>> {
+    pub(crate) fn get(&self, hash: &KeyHash) -> Option<Arc<Remembered<KeyRecord>>> {
         self.known.get(hash)
     }
 
@@ -168,7 +207,7 @@ impl Memory {
         if self.absent.get(hash).is_some() {
             return Recall::Absent;
         }
-        match self.known.get_value_or_guard_async(hash).await {
+        match self.known.wait(hash).await {
             Ok(known) => Recall::Known(known),
             // The one before may have found that there is none.
             Err(_) if self.absent.get(hash).is_some() => Recall::Absent,
@@ -177,21 +216,27 @@ impl Memory {
     }
 
     /// Makes an entry of what was found. Its tenant is remembered with it.
-    pub(crate) fn entry(&self, found: Found, policy: Option<&Policy>) -> Option<Arc<Remembered>> {
-        let (key, tenant) = found.known?;
+    pub(crate) fn entry<R: Granted>(
+        &self,
+        found: Found<R>,
+        policy: Option<&Policy>,
+    ) -> Option<Arc<Remembered<R>>> {
+        let (record, tenant) = found.known?;
+        // Another profile numbers its scopes in another way.
+        let policy = policy.filter(|p| *p.name == *tenant.profile);
         let slot = self.tenants.put(tenant);
         if self.applied() > found.revision {
             slot.forget();
         }
-        Some(Arc::new(Remembered { tenant: slot, standing: ArcSwap::new(standing(key, policy)) }))
+        Some(Arc::new(Remembered { tenant: slot, standing: ArcSwap::new(stand(record, policy)) }))
     }
 
-    /// Remembers what was loaded under `guard`, read at `revision`.
+    /// Remembers what was loaded under `guard`, read at `revision`; that there is none, too.
     pub(crate) fn fill(
         &self,
-        guard: Guard<'_>,
+        guard: Guard<'_, KeyHash, Remembered<KeyRecord>>,
         hash: &KeyHash,
-        entry: Option<&Arc<Remembered>>,
+        entry: Option<&Arc<Remembered<KeyRecord>>>,
         revision: u64,
     ) {
         let Some(entry) = entry else {
@@ -201,15 +246,8 @@ impl Memory {
             }
             return;
         };
-        // Refused where the feed took the key away meanwhile: then this answer was for its asker alone.
-        if guard.insert(Arc::clone(entry)).is_ok() && self.applied() > revision {
-            self.known.remove(hash);
-        }
+        self.known.fill(guard, hash, entry, || self.applied() > revision);
     }
-}
-
-fn cache<V: Clone>(most: usize) -> Cache<KeyHash, V, UnitWeighter, State> {
-    Cache::with(most, most as u64, UnitWeighter, State::default(), DefaultLifecycle::default())
 }
 
 #[cfg(test)]

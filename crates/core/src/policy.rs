@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::kind::Kind;
 use crate::limit::{Classes, Plan};
 use crate::route::Routes;
-use crate::scope::Catalogue;
+use crate::scope::{Catalogue, ScopeSet};
+use crate::token::TokenRules;
 
 /// What becomes of a call that no route takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +54,12 @@ pub struct Policy {
     pub classes: Classes,
     /// Plans.
     pub plans: HashMap<Box<str>, Plan>,
+    /// Its tokens, where it has any.
+    pub tokens: Option<TokenRules>,
+    /// What a user with each role may do.
+    pub roles: HashMap<Box<str>, ScopeSet>,
+    /// The least length of a user's password, in characters.
+    pub password_length: usize,
 }
 
 impl Policy {

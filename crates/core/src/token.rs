@@ -9,6 +9,7 @@ pub mod key;
 pub mod material;
 pub mod refresh;
 pub mod ring;
+pub mod rotation;
 mod verify;
 
 #[cfg(test)]
@@ -18,7 +19,9 @@ pub use algorithm::Algorithm;
 pub use claims::{Claims, Parent};
 pub use key::{KeyStage, SigningKeyRecord};
 pub use ring::{Ring, RingKey};
-pub use verify::{Flaw, LEEWAY_SECONDS, LONGEST_TOKEN, Verified, looks_like_one, times, verify};
+pub use verify::{
+    Flaw, LEEWAY_SECONDS, LONGEST_TOKEN, Verified, claimed_issuer, looks_like_one, times, verify,
+};
 
 use std::time::Duration;
 

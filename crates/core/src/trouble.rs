@@ -64,6 +64,9 @@ pub enum Refusal {
     /// Known, and not allowed.
     #[error("{0}")]
     Forbidden(String),
+    /// There is more of this to do than can be done at once; it may be asked again soon.
+    #[error("{0}")]
+    Busy(&'static str),
 }
 
 impl Refusal {

@@ -7,7 +7,7 @@
 pub enum Who {
     /// Whoever reaches the port: the message carries the credential that is judged.
     Anyone,
-    /// A key with the scope to manage its tenant's keys, for its tenant; operators for any.
+    /// A key or user with the scope to manage its tenant's keys, for its tenant; operators for any.
     KeyManager,
     /// Operators.
     Operator,
@@ -55,19 +55,22 @@ pub const CALLS: &[Call] = &[
     built("/latchkey.v1.TenantService/UpdateTenant", Who::Operator),
     built("/latchkey.v1.TenantService/SuspendTenant", Who::Operator),
     built("/latchkey.v1.TenantService/ResumeTenant", Who::Operator),
-    planned("/latchkey.v1.TenantService/CreateUser", Who::Operator),
-    planned("/latchkey.v1.TenantService/ListUsers", Who::Operator),
-    planned("/latchkey.v1.TenantService/SetUserPassword", Who::Operator),
-    planned("/latchkey.v1.TenantService/DisableUser", Who::Operator),
+    built("/latchkey.v1.TenantService/CreateUser", Who::KeyManager),
+    built("/latchkey.v1.TenantService/ListUsers", Who::KeyManager),
+    built("/latchkey.v1.TenantService/SetUserPassword", Who::KeyManager),
+    built("/latchkey.v1.TenantService/DisableUser", Who::KeyManager),
     built("/latchkey.v1.ProfileService/ApplyProfile", Who::Operator),
     built("/latchkey.v1.ProfileService/GetProfile", Who::Operator),
     built("/latchkey.v1.ProfileService/ListProfiles", Who::Operator),
     planned("/latchkey.v1.AuditService/ListAuditEvents", Who::KeyManager),
     planned("/latchkey.v1.AuditService/VerifyAuditLog", Who::Operator),
-    planned("/latchkey.v1.TokenService/IssueJwt", Who::Anyone),
-    planned("/latchkey.v1.TokenService/RefreshJwt", Who::Anyone),
-    planned("/latchkey.v1.TokenService/RevokeJwt", Who::Anyone),
-    planned("/latchkey.v1.TokenService/GetJwks", Who::Anyone),
+    built("/latchkey.v1.TokenService/IssueJwt", Who::Anyone),
+    built("/latchkey.v1.TokenService/RefreshJwt", Who::Anyone),
+    built("/latchkey.v1.TokenService/RevokeJwt", Who::Anyone),
+    built("/latchkey.v1.TokenService/GetJwks", Who::Anyone),
+    built("/latchkey.v1.SigningKeyService/ListSigningKeys", Who::Operator),
+    built("/latchkey.v1.SigningKeyService/RotateSigningKey", Who::Operator),
+    built("/latchkey.v1.SigningKeyService/WithdrawSigningKey", Who::Operator),
 ];
 
 /// The RPC of this path.

@@ -4,6 +4,7 @@
 pub(crate) mod key;
 pub(crate) mod tenant;
 pub(crate) mod time;
+pub(crate) mod token;
 
 use std::collections::{BTreeMap, HashMap};
 

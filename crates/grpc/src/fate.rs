@@ -32,6 +32,11 @@ pub(crate) fn refused(refusal: &Refusal) -> Status {
         Refusal::Precondition(_) => with(Code::FailedPrecondition, message, info("FAILED_PRECONDITION", &[])),
         Refusal::Unauthenticated(_) => with(Code::Unauthenticated, message, info("UNAUTHENTICATED", &[])),
         Refusal::Forbidden(_) => with(Code::PermissionDenied, message, info("PERMISSION_DENIED", &[])),
+        Refusal::Busy(_) => {
+            let mut details = info("BUSY", &[]);
+            details.set_retry_info(Some(Duration::from_secs(1)));
+            with(Code::ResourceExhausted, message, details)
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::Registrar;
+use latchkey_core::manage::{Registrar, TokenDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
 use latchkey_profile::Catalog;
@@ -25,6 +25,7 @@ use latchkey_proto::v1::audit_service_server::AuditServiceServer;
 use latchkey_proto::v1::check_service_server::CheckServiceServer;
 use latchkey_proto::v1::key_service_server::KeyServiceServer;
 use latchkey_proto::v1::profile_service_server::ProfileServiceServer;
+use latchkey_proto::v1::signing_key_service_server::SigningKeyServiceServer;
 use latchkey_proto::v1::tenant_service_server::TenantServiceServer;
 use latchkey_proto::v1::token_service_server::TokenServiceServer;
 use tonic::service::Routes;
@@ -41,6 +42,8 @@ pub struct Services<L> {
     pub gate: Arc<Gate<L>>,
     /// Carries out management calls.
     pub registrar: Arc<Registrar>,
+    /// Issues, renews and ends tokens, and manages users.
+    pub tokens: Arc<TokenDesk>,
     /// The profiles in force.
     pub catalog: Arc<Catalog>,
     /// What time it is.
@@ -52,17 +55,18 @@ pub struct Services<L> {
 /// Every service of the contract, behind the door. Reflection and health are added by whoever serves.
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
-    let Services { gate, registrar, catalog, clock, ready } = services;
-    let desk =
-        Desk { gate: Arc::clone(&gate), registrar, clock: Arc::clone(&clock), catalog: Arc::clone(&catalog) };
+    let Services { gate, registrar, tokens, catalog, clock, ready } = services;
+    let (own_clock, own_catalog) = (Arc::clone(&clock), Arc::clone(&catalog));
+    let desk = Desk { gate: Arc::clone(&gate), registrar, tokens, clock: own_clock, catalog: own_catalog };
     let envoy = Authorization::new(Arc::clone(&gate), Arc::clone(&catalog), Arc::clone(&clock));
     let checks = CheckServiceServer::new(Checks::new(gate, catalog, clock));
-    let planned = (Planned::<AuditServiceServer<()>>::new(), Planned::<TokenServiceServer<()>>::new());
+    let planned = Planned::<AuditServiceServer<()>>::new();
     Routes::new(Door::before(envoy, &ready))
         .add_service(Door::before(checks, &ready))
         .add_service(Door::before(KeyServiceServer::new(desk.clone()), &ready))
         .add_service(Door::before(TenantServiceServer::new(desk.clone()), &ready))
-        .add_service(Door::before(ProfileServiceServer::new(desk), &ready))
-        .add_service(Door::before(planned.0, &ready))
-        .add_service(Door::before(planned.1, &ready))
+        .add_service(Door::before(ProfileServiceServer::new(desk.clone()), &ready))
+        .add_service(Door::before(TokenServiceServer::new(desk.clone()), &ready))
+        .add_service(Door::before(SigningKeyServiceServer::new(desk), &ready))
+        .add_service(Door::before(planned, &ready))
 }

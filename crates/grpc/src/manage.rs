@@ -5,11 +5,13 @@ mod caller;
 mod keys;
 mod profiles;
 mod tenants;
+mod tokens;
+mod users;
 
 use std::sync::Arc;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::Registrar;
+use latchkey_core::manage::{Registrar, TokenDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_profile::Catalog;
@@ -18,6 +20,7 @@ use latchkey_profile::Catalog;
 pub(crate) struct Desk<L> {
     pub(crate) gate: Arc<Gate<L>>,
     pub(crate) registrar: Arc<Registrar>,
+    pub(crate) tokens: Arc<TokenDesk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<Catalog>,
 }
@@ -33,6 +36,7 @@ impl<L> Clone for Desk<L> {
         Self {
             gate: Arc::clone(&self.gate),
             registrar: Arc::clone(&self.registrar),
+            tokens: Arc::clone(&self.tokens),
             clock: Arc::clone(&self.clock),
             catalog: Arc::clone(&self.catalog),
         }

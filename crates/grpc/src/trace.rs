@@ -63,7 +63,7 @@ fn event(told: &Told<'_>, method: &str, envoy_request_id: &str) {
         decision = told.decision_name(),
         reason = told.reason_name(),
         tenant = principal.as_ref().map(|p| &*p.tenant.slug),
-        key = principal.as_ref().map(|p| p.key.record.id.to_string()),
+        subject = principal.as_ref().map(latchkey_core::principal::Principal::subject_id),
         profile = policy.as_ref().map(|p| &*p.name),
         route = pattern.map(|r| r.pattern.text()),
         method = ?method,

@@ -5,6 +5,8 @@
 
 #[path = "door/books.rs"]
 mod books;
+#[path = "door/desk.rs"]
+mod desk;
 #[expect(dead_code, reason = "the other tests' world, of which this one needs a part")]
 #[path = "door/world.rs"]
 mod world;

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use latchkey_core::access::Presented;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::Policies;
+use latchkey_core::token::{claimed_issuer, looks_like_one};
 
 use crate::hosts::{HostMap, canonical_host};
 use crate::profile::Profile;
@@ -47,6 +48,12 @@ impl Catalog {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Arc<Profile>> {
         self.shelf.load().by_name.get(name).cloned()
+    }
+
+    /// Every profile, by name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Profile>> {
+        self.shelf.load().by_name.values().cloned().collect()
     }
 
     /// The profile that a request is judged by: Envoy's route names it, or the host does, or there is only
@@ -96,9 +103,14 @@ impl Shelf {
 }
 
 impl Profile {
-    /// Whether a request's credential has the form of one of this profile's keys.
+    /// Whether a request's credential has the form of one of this profile's keys, or is a token that says it is
+    /// from this profile's issuer. Whether that is true is found out by judging it.
     fn recognises(&self, request: &Request<'_>) -> bool {
         match self.customs.credential.read(&Looker::new(request)) {
+            Presented::Value(value) if looks_like_one(value) => {
+                let rules = self.policy.tokens.as_ref().filter(|_| self.policy.accepts.jwt);
+                rules.is_some_and(|rules| claimed_issuer(value).is_some_and(|iss| *iss == *rules.issuer))
+            }
             Presented::Value(value) => self.policy.recognises(value),
             Presented::Missing | Presented::Ambiguous | Presented::Unreadable => false,
         }

@@ -65,6 +65,7 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     ));
     let tokens = tokens::read(&mut root);
     let roles = tokens::roles(&mut root, &scopes);
+    let password_length = tokens::password_length(&mut root);
     let upstream = headers::upstream(&mut root);
     let customs = Customs {
         removals: Removals::new(&upstream, &credential),
@@ -77,8 +78,6 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         tenant,
         resources,
         address,
-        tokens,
-        roles,
     };
     root.close();
     let environments = environments.into_iter().map(|(name, _)| name).collect();
@@ -94,6 +93,9 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         unmatched,
         classes,
         plans,
+        tokens,
+        roles,
+        password_length,
     };
     Profile { policy: Arc::new(policy), customs }
 }

@@ -39,8 +39,8 @@ fn untouched<'a>(view: &View<'a>) -> Option<Gauge<'a>> {
     let class = class(view)?;
     let tenant = view.facts.seen.principal.as_ref().map(|p| &*p.tenant);
     let plan = tenant.and_then(|t| policy.plans.get(t.plan.as_deref()?));
-    let key = view.facts.seen.principal.as_ref().map(|p| &p.key.record);
-    let whose = Subjects { key, tenant: tenant.map(|t| (t, plan)), address: None };
+    let subject = view.facts.seen.principal.as_ref().map(|p| (p.bucket(), p.limits()));
+    let whose = Subjects { subject, tenant: tenant.map(|t| (t, plan)), address: None };
     let own = demands(&policy.classes, class, When::Allowed, &whose);
     let (per, limit, algorithm) = if let Some(demand) = own.first() {
         (demand.bucket.per, demand.limit, demand.algorithm)

@@ -1,6 +1,5 @@
 //! A product's document, compiled: the rules for the gate, and the customs that only its callers see.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use latchkey_core::policy::Policy;
@@ -36,8 +35,6 @@ pub(crate) struct Customs {
     pub(crate) removals: Removals,
     pub(crate) response: Vec<HeaderTemplate>,
     pub(crate) denials: Denials,
-    pub(crate) tokens: Option<TokenRules>,
-    pub(crate) roles: HashMap<Box<str>, ScopeSet>,
 }
 
 /// What a host means.
@@ -72,12 +69,12 @@ impl Profile {
     /// What JWTs of this product look like, where it has any.
     #[must_use]
     pub fn tokens(&self) -> Option<&TokenRules> {
-        self.customs.tokens.as_ref()
+        self.policy.tokens.as_ref()
     }
 
     /// What a user with this role may do.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<&ScopeSet> {
-        self.customs.roles.get(name)
+        self.policy.roles.get(name)
     }
 }

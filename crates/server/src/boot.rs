@@ -20,6 +20,7 @@ use crate::documents::Document;
 use crate::follower::Follower;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
+use crate::signing::Tender;
 
 /// The first pause between two tries, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -28,6 +29,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 pub(crate) struct Boot {
     pub(crate) store: Arc<Store>,
     pub(crate) follower: Arc<Follower>,
+    pub(crate) tender: Tender,
     pub(crate) readiness: Readiness,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Randomness,
@@ -89,7 +91,7 @@ impl Boot {
         }
         self.readiness.ready().await;
         tracing::info!("ready");
-        self.follower.run().await;
+        tokio::join!(self.follower.run(), self.tender.run());
         std::future::pending().await
     }
 

@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use latchkey_core::ports::{Found, KeyStore};
+use latchkey_core::id::{FamilyId, UserId};
+use latchkey_core::ports::{Found, FoundFamily, KeyStore};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::Trouble;
+use latchkey_core::user::UserRecord;
 use tokio::sync::Mutex as Turn;
 use tokio::time::timeout;
 
@@ -83,6 +85,14 @@ impl KeyStore for Flights {
         let boarded = self.board(hash);
         let answer = timeout(LONGEST, self.fly(&boarded.flight, hash)).await;
         answer.unwrap_or_else(|_| Err(Trouble::database()))
+    }
+
+    async fn user_by_id(&self, id: UserId) -> Result<Found<UserRecord>, Trouble> {
+        self.store.user_by_id(id).await
+    }
+
+    async fn family(&self, id: FamilyId, signing_key: &str) -> Result<FoundFamily, Trouble> {
+        self.store.family(id, signing_key).await
     }
 }
 

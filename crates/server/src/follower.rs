@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::settings::Follow;
+use crate::signing::SigningKeys;
 pub(crate) use others::Others;
 
 /// Changes read at once.
@@ -29,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) follow: Follow,
     pub(crate) others: Others,
+    pub(crate) signing: SigningKeys,
 }
 
 /// Keeps memory and the profiles in force up with the store.
@@ -49,6 +51,7 @@ impl Follower {
     pub(crate) async fn begin(&self) -> Result<(), Trouble> {
         let revision = self.parts.feed.revision().await?;
         self.reload_profiles().await?;
+        self.parts.signing.reload().await?;
         self.apply_up_to(revision);
         self.poll().await
     }
@@ -130,18 +133,22 @@ impl Follower {
     async fn begin_anew(&self, revision: u64) -> Result<(), Trouble> {
         tracing::error!(revision, "the change feed has a gap: everything remembered is forgotten");
         self.parts.memory.begin_at(revision);
+        self.parts.signing.reload().await?;
         self.reload_profiles().await?;
         self.applied.send_replace(revision);
         Ok(())
     }
 
-    /// Applies one page; answers whether there may be more. A profile is in force before the revision that
-    /// brought it counts as applied.
+    /// Applies one page; answers whether there may be more. Profiles and signing keys are in force before the
+    /// revision that brought them counts as applied.
     async fn page(&self) -> Result<bool, Trouble> {
         let after = *self.applied.borrow();
         let changes = self.parts.feed.changes(after, PAGE).await?;
         if changes.iter().any(|change| matches!(change.subject, Changed::Profile(_))) {
             self.reload_profiles().await?;
+        }
+        if changes.iter().any(|change| matches!(change.subject, Changed::SigningKeys(_))) {
+            self.parts.signing.reload().await?;
         }
         for change in &changes {
             self.parts.memory.apply(change);

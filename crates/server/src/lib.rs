@@ -4,6 +4,7 @@
 pub mod schema;
 pub mod settings;
 pub mod signals;
+mod signing;
 pub mod telemetry;
 
 mod boot;
@@ -20,6 +21,7 @@ mod rpc;
 mod serve;
 mod side;
 mod wiring;
+mod workers;
 
 pub use boot::StartRefused;
 pub use documents::BadDocuments;

@@ -10,7 +10,7 @@ use futures_util::stream;
 use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::{
     audit_service_server, check_service_server, key_service_server, profile_service_server,
-    tenant_service_server, token_service_server,
+    signing_key_service_server, tenant_service_server, token_service_server,
 };
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -31,13 +31,14 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from
 const SMALL: usize = 64 * 1024;
 
 /// What health answers for, besides the whole.
-pub(crate) const SERVICES: [&str; 7] = [
+pub(crate) const SERVICES: [&str; 8] = [
     authorization_server::SERVICE_NAME,
     check_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
     tenant_service_server::SERVICE_NAME,
     profile_service_server::SERVICE_NAME,
     token_service_server::SERVICE_NAME,
+    signing_key_service_server::SERVICE_NAME,
     audit_service_server::SERVICE_NAME,
 ];
 

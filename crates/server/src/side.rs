@@ -1,17 +1,18 @@
-//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes. Everything else is
-//! a 404 in JSON. It answers from the first moment on, whatever the database does.
+//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes, and the key set, for
+//! whoever verifies tokens. Everything else is a 404 in JSON. It answers from the first moment on, whatever the database does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use latchkey_core::memory::Memory;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -25,8 +26,8 @@ pub(crate) const CONNECTIONS: usize = 256;
 const HEADERS: Duration = Duration::from_secs(5);
 
 /// Serves until it is dropped.
-pub(crate) async fn serve(listener: Arc<Listener>, stage: watch::Receiver<Stage>) {
-    let service = TowerToHyperService::new(router(stage));
+pub(crate) async fn serve(listener: Arc<Listener>, stage: watch::Receiver<Stage>, memory: Arc<Memory>) {
+    let service = TowerToHyperService::new(router(stage, memory));
     let mut connections = JoinSet::new();
     while let Some(stream) = listener.accept().await {
         // What has ended is taken out, so that the set stays as small as the connections are few.
@@ -37,12 +38,39 @@ pub(crate) async fn serve(listener: Arc<Listener>, stage: watch::Receiver<Stage>
     }
 }
 
-fn router(stage: watch::Receiver<Stage>) -> Router {
+fn router(stage: watch::Receiver<Stage>, memory: Arc<Memory>) -> Router {
+    let watching = stage.clone();
     Router::new()
         .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/readyz", get(readyz))
         .fallback(|| async { (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))) })
         .with_state(stage)
+        .route("/.well-known/jwks.json", get(jwks).with_state((watching, memory)))
+}
+
+/// How long a copy of the key set may be kept: half of the time that a key is published before it signs.
+const KEPT: &str = "public, max-age=300";
+
+/// Who the key set is asked of.
+type Keys = (watch::Receiver<Stage>, Arc<Memory>);
+
+/// The key set (RFC 7517), or, to whoever has it already, that it hasn't changed. Before the keys were read, a
+/// set without any would be kept by whoever asks too early.
+async fn jwks(State((stage, memory)): State<Keys>, asked: HeaderMap) -> Response {
+    if let Stage::Starting(reason) = &*stage.borrow() {
+        return not_ready("starting", reason);
+    }
+    let set = memory.jwks();
+    let has = |tags: &HeaderValue| {
+        tags.to_str()
+            .is_ok_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == set.etag))
+    };
+    let headers = [(header::ETAG, set.etag.clone()), (header::CACHE_CONTROL, KEPT.to_owned())];
+    if asked.get_all(header::IF_NONE_MATCH).iter().any(has) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    let json = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+    (headers, json, set.body.clone()).into_response()
 }
 
 async fn readyz(State(stage): State<watch::Receiver<Stage>>) -> Response {
@@ -74,7 +102,7 @@ mod tests {
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         tokio::select! {
-            () = serve(listener, watching) => unreachable!("it serves until it is dropped"),
+            () = serve(listener, watching, Arc::new(Memory::new(1, 1))) => unreachable!("it serves until it is dropped"),
             read = client.read_to_string(&mut answer) => drop(read.unwrap()),
         }
         answer
@@ -94,6 +122,13 @@ mod tests {
     #[tokio::test]
     async fn a_process_that_is_not_ready_is_alive() {
         assert!(get(Stage::Starting(String::new()), "/livez").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn the_key_set_is_served_with_its_tag() {
+        let set = get(Stage::Ready, "/.well-known/jwks.json").await;
+        assert!(set.starts_with("HTTP/1.1 200") && set.ends_with(r#"{"keys":[]}"#), "{set}");
+        assert!(set.contains("etag: \"") && set.contains("cache-control: public, max-age=300"), "{set}");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{Registrar, RegistrarParts};
+use latchkey_core::manage::{Registrar, RegistrarParts, TokenDesk, TokenDeskParts};
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
@@ -26,6 +26,8 @@ use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
 use crate::settings::{RedisUrl, Settings};
+use crate::signing::{SigningKeys, Tender};
+use crate::workers::Threads;
 use crate::{documents, rpc, schema};
 
 /// What serving consists of.
@@ -36,6 +38,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) follower: Arc<Follower>,
     pub(crate) limits: Limits,
+    pub(crate) memory: Arc<Memory>,
 }
 
 /// How long a call waits for Redis.
@@ -49,12 +52,13 @@ struct Shared {
     clock: Arc<dyn Clock>,
     random: Randomness,
     limits: Limits,
+    sealer: Arc<Sealer>,
+    workers: Arc<Threads>,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
 pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let documents = documents::read(&settings.profiles)?;
-    let sealer = Arc::new(Sealer::new(&*settings.master_key.reveal()?));
     let shared = Shared {
         store: Arc::new(schema::store(&settings.database)?),
         memory: Arc::new(Memory::new(settings.memory.keys, settings.memory.absent)),
@@ -62,16 +66,21 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         clock: Arc::new(SystemClock),
         random: Randomness::new()?,
         limits: limits(settings.redis.as_ref())?,
+        sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
+        workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
     };
     let follower = Arc::new(follower(&settings, &shared));
     let (reporter, health) = tonic_health::server::health_reporter();
     let readiness = Readiness::new(reporter, rpc::SERVICES.map(str::to_owned).to_vec()).await;
-    let services = services(&shared, sealer, &follower, &readiness);
+    let services = services(&shared, &follower, &readiness);
+    let tender = Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone() };
     let routes = rpc::complete(latchkey_grpc::routes(services), health)?;
     let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
+    let memory = Arc::clone(&shared.memory);
     let boot = Boot {
         store: shared.store,
         follower: Arc::clone(&follower),
+        tender,
         readiness: readiness.clone(),
         clock: shared.clock,
         random: shared.random,
@@ -79,7 +88,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    Ok(Parts { routes, readiness, boot, store, follower, limits })
+    Ok(Parts { routes, readiness, boot, store, follower, limits, memory })
 }
 
 fn limits(redis: Option<&RedisUrl>) -> Result<Limits, latchkey_redis::BadUrl> {
@@ -108,12 +117,17 @@ fn follower(settings: &Settings, shared: &Shared) -> Follower {
         clock: shared.clock.clone(),
         follow: settings.follow,
         others: others(settings, shared),
+        signing: SigningKeys {
+            ledger: shared.store.clone(),
+            sealer: shared.sealer.clone(),
+            memory: shared.memory.clone(),
+            clock: shared.clock.clone(),
+        },
     })
 }
 
 fn services(
     shared: &Shared,
-    sealer: Arc<Sealer>,
     follower: &Arc<Follower>,
     readiness: &Readiness,
 ) -> Services<Limits> {
@@ -130,12 +144,21 @@ fn services(
         policies: shared.catalog.clone(),
         spreading: follower.clone(),
         clock: shared.clock.clone(),
-        sealer,
+        sealer: shared.sealer.clone(),
         random: Arc::new(move || random.generator()),
+    });
+    let registrar = Arc::new(registrar);
+    let tokens = TokenDesk::new(TokenDeskParts {
+        registrar: registrar.clone(),
+        ledger: shared.store.clone(),
+        keys: shared.store.clone(),
+        memory: shared.memory.clone(),
+        workers: shared.workers.clone(),
     });
     Services {
         gate: Arc::new(gate),
-        registrar: Arc::new(registrar),
+        registrar,
+        tokens: Arc::new(tokens),
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready: readiness.taking(),

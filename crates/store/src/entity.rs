@@ -3,8 +3,12 @@
 
 pub(crate) mod audit_event;
 pub(crate) mod change;
+pub(crate) mod family;
 pub(crate) mod grant;
 pub(crate) mod head;
 pub(crate) mod key;
 pub(crate) mod profile;
+pub(crate) mod refresh;
+pub(crate) mod signing_key;
 pub(crate) mod tenant;
+pub(crate) mod user;

@@ -7,6 +7,8 @@ pub(crate) mod feed;
 pub(crate) mod key;
 pub(crate) mod profile;
 pub(crate) mod tenant;
+pub(crate) mod token;
+pub(crate) mod user;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;

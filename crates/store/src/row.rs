@@ -7,6 +7,8 @@ mod limits;
 pub(crate) mod number;
 pub(crate) mod profile;
 pub(crate) mod tenant;
+pub(crate) mod token;
+pub(crate) mod user;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

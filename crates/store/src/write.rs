@@ -4,7 +4,10 @@
 
 pub(crate) mod change;
 pub(crate) mod create;
+pub(crate) mod family;
 pub(crate) mod found;
 mod insert;
 pub(crate) mod profile;
+pub(crate) mod signing_key;
 pub(crate) mod tenant;
+pub(crate) mod user;

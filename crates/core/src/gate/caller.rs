@@ -1,17 +1,22 @@
-//! Who calls a management RPC: an operator or a tenant's key, found as Check finds keys, and held to the same
-//! life, tenant and networks.
+//! Who calls a management RPC: an operator, or a tenant's key or user, found as Check finds them and held to
+//! the same life, tenant and networks. A user calls by a token; so may a key.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::{Case, Gate};
+use super::authenticate::Identified;
+use super::{Case, Gate, order};
 use crate::access::{Access, Presented};
 use crate::decision::Seen;
 use crate::gate::trail::Trail;
 use crate::manage::{Authority, Caller, operators};
+use crate::policy::Policy;
 use crate::ports::Limiter;
-use crate::record::KeyState;
+use crate::principal::Principal;
+use crate::record::{KeyState, TenantRecord};
 use crate::secret::KeyHash;
-use crate::trouble::{Failure, Refusal};
+use crate::token;
+use crate::trouble::{Failure, Refusal, Trouble};
 
 const NONE: Refusal =
     Refusal::Unauthenticated("a credential is needed: authorization: Bearer …, or x-api-key");
@@ -24,33 +29,53 @@ impl<L: Limiter> Gate<L> {
         credential: Presented<'_>,
         address: Option<IpAddr>,
     ) -> Result<Caller, Failure> {
-        let hash = match credential {
-            Presented::Value(value) => KeyHash::of(value),
+        let value = match credential {
+            Presented::Value(value) => value,
             Presented::Missing => return Err(NONE.into()),
             Presented::Ambiguous | Presented::Unreadable => return Err(BAD.into()),
         };
         let access = Access { address, ..Access::default() };
         let now = self.parts.clock.now();
         let mut case = Case { access: &access, now, seen: Seen::default(), trail: Trail::new(false) };
-        let (remembered, principal) = self.find(&hash, &mut case, None).await?.ok_or(BAD)?;
-        let policy = if operators::is_operators(&principal.tenant) {
-            Some(operators::policy())
+        let principal = if token::looks_like_one(value) {
+            self.token_caller(value, &mut case).await?.ok_or(BAD)?
         } else {
-            self.parts.policies.named(&principal.tenant.profile)
+            self.key_caller(value, &mut case).await?.ok_or(BAD)?
         };
-        let principal = match &policy {
-            Some(policy) => remembered.resolve(principal, policy),
-            None => principal,
-        };
-        let key = &principal.key.record;
-        let inside = |a: IpAddr| key.networks.iter().any(|n| n.contains(&a.to_canonical()));
-        let from_there = key.networks.is_empty() || address.is_some_and(inside);
-        if key.state(now.wall) != KeyState::Active || principal.tenant.suspended || !from_there {
+        let inside = |a: IpAddr| principal.networks().iter().any(|n| n.contains(&a.to_canonical()));
+        let from_there = principal.networks().is_empty() || address.is_some_and(inside);
+        let active = principal.key().is_none_or(|key| key.state(now.wall) == KeyState::Active);
+        if !active || principal.tenant.suspended || !from_there {
             return Err(BAD.into());
         }
-        let subject = key.id.to_string();
+        let subject = principal.subject_id();
         let authority =
             if operators::speaks(&principal) { Authority::Operator } else { Authority::Tenant(principal) };
         Ok(Caller { subject, authority })
+    }
+
+    async fn key_caller(&self, value: &str, case: &mut Case<'_, '_>) -> Result<Option<Principal>, Trouble> {
+        let found = self.find(&KeyHash::of(value), case, None).await?;
+        Ok(found.map(|(remembered, tenant)| {
+            let policy = self.managing(&tenant);
+            Principal::by_key(tenant, remembered.standing(policy.as_deref()))
+        }))
+    }
+
+    /// The bearer of a token that is in order.
+    async fn token_caller(&self, token: &str, case: &mut Case<'_, '_>) -> Result<Option<Principal>, Trouble> {
+        let Ok(Identified { principal, policy, family }) = self.by_token(token, case, None).await? else {
+            return Ok(None);
+        };
+        let in_order = order::subject(case, &policy, &principal)
+            .and_then(|()| order::family(case, &principal, family.as_deref()));
+        Ok(in_order.ok().map(|()| principal))
+    }
+
+    fn managing(&self, tenant: &TenantRecord) -> Option<Arc<Policy>> {
+        if operators::is_operators(tenant) {
+            return Some(operators::policy());
+        }
+        self.parts.policies.named(&tenant.profile)
     }
 }

@@ -1,9 +1,10 @@
-//! May it do this? Pure: the key, the route and the request are compared, and nothing is fetched.
+//! May it do this? Pure: the principal, the route and the request are compared, and nothing is fetched.
 
 use super::{Case, Judged};
 use crate::access::{Path, Target};
-use crate::decision::{Denial, Principal};
+use crate::decision::Denial;
 use crate::policy::{Policy, Unmatched};
+use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::route::{Route, segment};
 use crate::scope::ScopeSet;
@@ -23,22 +24,23 @@ pub(super) fn permit(
 }
 
 fn environment(case: &mut Case<'_, '_>, who: &Principal) -> Judged<()> {
-    let own = &who.key.record.environment;
+    let own = who.environment();
     let fits = match case.access.environment {
         Target::Any => true,
-        Target::Named(name) => **own == *name,
+        Target::Named(name) => own.is_none_or(|own| *own == *name),
         Target::Unknown => false,
     };
+    let own = own.unwrap_or("any");
     if !fits {
         let target = case.access.environment;
         let detail = || match target {
-            Target::Named(name) => format!("a {own} key, used on {name}"),
+            Target::Named(name) => format!("a {own} credential, used on {name}"),
             Target::Any | Target::Unknown => "no environment is known for this host".to_owned(),
         };
         let denial = Denial::plain(Reason::EnvironmentMismatch);
         return Err(case.trail.fail_because("environment", denial, detail));
     }
-    case.trail.pass("environment", || own.to_string());
+    case.trail.pass("environment", || own.to_owned());
     Ok(())
 }
 
@@ -58,9 +60,10 @@ fn open_route(
         case.trail.pass("route", || "no route decides".to_owned());
         return Ok(());
     };
-    let kind = &who.key.record.kind;
-    if !route.kinds.is_empty() && !route.kinds.contains(kind) {
-        let detail = || format!("{} is not open to {kind} keys", route.pattern.text());
+    let kind = who.kind();
+    if !route.kinds.is_empty() && !route.kinds.iter().any(|k| **k == *kind) {
+        let whom = if kind.is_empty() { "user".to_owned() } else { format!("{kind} key") };
+        let detail = || format!("{} is not open to {whom}s", route.pattern.text());
         return Err(case.trail.fail_because("route", denial, detail));
     }
     case.trail.pass("route", || route.pattern.text().to_owned());
@@ -68,7 +71,7 @@ fn open_route(
 }
 
 fn scopes(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal, route: Option<&Route>) -> Judged<()> {
-    let granted = &who.key.granted;
+    let granted = &who.granted;
     let mut missing = ScopeSet::default();
     let mut unknown = Vec::new();
     let named = case.access.route_scopes.iter().flatten().chain(&case.access.scopes);
@@ -96,11 +99,11 @@ fn scopes(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal, route: Opti
     Err(case.trail.fail("scope", Denial::saying(Reason::InsufficientScope, message)))
 }
 
-/// A key that is bound to a resource may touch that one alone; what the request doesn't name is not compared.
+/// What is bound to a resource may touch that one alone; what the request doesn't name is not compared.
 fn resource(case: &mut Case<'_, '_>, who: &Principal, route: Option<&Route>) -> Judged<()> {
-    let bindings = &who.key.record.bindings;
+    let bindings = who.bindings();
     if bindings.is_empty() {
-        case.trail.pass("resource", || "the key is bound to none".to_owned());
+        case.trail.pass("resource", || "it is bound to none".to_owned());
         return Ok(());
     }
     let path = match &case.access.path {
@@ -116,21 +119,21 @@ fn resource(case: &mut Case<'_, '_>, who: &Principal, route: Option<&Route>) -> 
     let other = touched.find(|(name, value)| bindings.get(*name).is_some_and(|bound| bound != value));
     if let Some((name, _)) = other {
         let denial = Denial::plain(Reason::ResourceMismatch);
-        let detail = || format!("the key is bound to another {name}");
+        let detail = || format!("it is bound to another {name}");
         return Err(case.trail.fail_because("resource", denial, detail));
     }
-    case.trail.pass("resource", || "within what the key is bound to".to_owned());
+    case.trail.pass("resource", || "within what it is bound to".to_owned());
     Ok(())
 }
 
 fn network(case: &mut Case<'_, '_>, who: &Principal) -> Judged<()> {
-    let networks = &who.key.record.networks;
+    let networks = who.networks();
     let address = case.access.address.map(|a| a.to_canonical());
     let inside = address.is_some_and(|a| networks.iter().any(|n| n.contains(&a)));
     if !networks.is_empty() && !inside {
         let detail = || match address {
-            Some(address) => format!("{address} is in none of the key's networks"),
-            None => "the key has networks, and the client's address is not known".to_owned(),
+            Some(address) => format!("{address} is in none of its networks"),
+            None => "it has networks, and the client's address is not known".to_owned(),
         };
         let denial = Denial::plain(Reason::NetworkNotAllowed);
         return Err(case.trail.fail_because("network", denial, detail));

@@ -117,7 +117,7 @@ fn wanted(case: &Case<'_, '_>, policy: &Policy, class: Option<ClassId>, when: Wh
     let principal = case.seen.principal.as_ref();
     let plan = principal.and_then(|p| p.tenant.plan.as_ref()).and_then(|name| policy.plans.get(name));
     let whose = Subjects {
-        key: principal.map(|p| &p.key.record),
+        subject: principal.map(|p| (p.bucket(), p.limits())),
         tenant: principal.map(|p| (&*p.tenant, plan)),
         address: case.access.address,
     };

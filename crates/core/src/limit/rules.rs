@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::{Algorithm, BucketId, ClassId, Demand, Demands, Limit, Mode, Per, Rule, When, network_of};
-use crate::record::{KeyRecord, TenantRecord};
+use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 
 /// Limits that stand in for a class's own, by class and owner.
@@ -99,8 +99,8 @@ fn mark(profile: &str, class: &str) -> u64 {
 /// Whose limits are asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subjects<'a> {
-    /// The key, where one is known.
-    pub key: Option<&'a KeyRecord>,
+    /// The key or user, where one is known, and limits of its own.
+    pub subject: Option<(u128, Option<&'a Overrides>)>,
     /// Its tenant and the tenant's plan.
     pub tenant: Option<(&'a TenantRecord, Option<&'a Plan>)>,
     /// The client's address.
@@ -152,13 +152,14 @@ pub fn demands(classes: &Classes, class: ClassId, when: When, whose: &Subjects<'
 }
 
 fn overriding(class: &str, per: Per, whose: &Subjects<'_>) -> Option<Limit> {
-    let of_key = whose.key.and_then(|k| k.limits.of(class, per));
+    let own = whose.subject.and_then(|(_, limits)| limits);
+    let of_key = own.and_then(|limits| limits.of(class, per));
     of_key.or_else(|| whose.tenant.and_then(|(t, _)| t.limits.of(class, per)))
 }
 
 fn subject(per: Per, whose: &Subjects<'_>) -> Option<u128> {
     match per {
-        Per::Key => whose.key.map(|k| k.id.0.as_u128()),
+        Per::Key => whose.subject.map(|(id, _)| id),
         Per::Tenant => whose.tenant.map(|(t, _)| t.id.0.as_u128()),
         Per::Ip => whose.address.map(network_of),
     }

@@ -1,12 +1,13 @@
-//! Nobody can grant more than they have: a tenant's key that makes, changes or rotates keys hands on its own
+//! Nobody can grant more than they have: a tenant's key or user that makes, changes or rotates keys hands on its own
 //! scopes, bindings, environment, lifetime, networks and limits at most. What it leaves open is filled in
 //! from what it has itself.
 
-use crate::decision::Principal;
 use crate::limit::{Limit, Overrides, Per, Subjects, When, demands};
 use crate::policy::Policy;
+use crate::principal::Principal;
 use crate::record::KeyRecord;
 use crate::scope::ScopeSet;
+use crate::time::Timestamp;
 use crate::trouble::Refusal;
 
 /// What a tenant's key may hand on.
@@ -24,32 +25,37 @@ impl<'a> Grants<'a> {
         Self { who, policy }
     }
 
-    fn own(&self) -> &KeyRecord {
-        &self.who.key.record
+    fn own_limits(&self) -> impl Iterator<Item = (&Box<str>, &Vec<(Per, Limit)>)> {
+        self.who.limits().into_iter().flat_map(|limits| &limits.0)
     }
 
     /// What the caller has itself, of these scopes.
     pub(super) fn trim(&self, scopes: &ScopeSet) -> ScopeSet {
-        scopes.intersection(&self.who.key.granted)
+        scopes.intersection(&self.who.granted)
+    }
+
+    /// When the caller itself stops; a token's end is not its holder's.
+    fn lasting(&self) -> Option<Timestamp> {
+        self.who.key().and_then(|key| key.expires)
     }
 
     /// Fills in what a new key leaves open.
     pub(super) fn fill(&self, key: &mut KeyRecord) {
         if key.expires.is_none() {
-            key.expires = self.own().expires;
+            key.expires = self.lasting();
         }
         if key.networks.is_empty() {
-            key.networks.clone_from(&self.own().networks);
+            key.networks = self.who.networks().to_vec();
         }
-        for (class, limits) in &self.own().limits.0 {
+        for (class, limits) in self.own_limits() {
             key.limits.0.entry(class.clone()).or_insert_with(|| limits.clone());
         }
     }
 
     /// Every grant of a key that is made or rotated.
     pub(super) fn cover(&self, key: &KeyRecord, granted: &ScopeSet) -> Result<(), Refusal> {
-        if key.environment != self.own().environment {
-            return Err(forbidden(format!("the caller is a {} key", self.own().environment)));
+        if let Some(own) = self.who.environment().filter(|own| **own != *key.environment) {
+            return Err(forbidden(format!("the caller is a {own} key")));
         }
         self.cover_bindings(key)?;
         self.cover_scopes(granted)?;
@@ -59,7 +65,7 @@ impl<'a> Grants<'a> {
     }
 
     pub(super) fn cover_scopes(&self, granted: &ScopeSet) -> Result<(), Refusal> {
-        let beyond = granted.without(&self.who.key.granted);
+        let beyond = granted.without(&self.who.granted);
         if beyond.is_empty() {
             return Ok(());
         }
@@ -68,7 +74,7 @@ impl<'a> Grants<'a> {
     }
 
     pub(super) fn cover_bindings(&self, key: &KeyRecord) -> Result<(), Refusal> {
-        let loose = self.own().bindings.iter().find(|(name, value)| key.bindings.get(*name) != Some(value));
+        let loose = self.who.bindings().iter().find(|(name, value)| key.bindings.get(*name) != Some(value));
         match loose {
             None => Ok(()),
             Some((name, _)) => Err(forbidden(format!("the caller is bound to one {name}"))),
@@ -76,7 +82,7 @@ impl<'a> Grants<'a> {
     }
 
     pub(super) fn cover_expiry(&self, key: &KeyRecord) -> Result<(), Refusal> {
-        match (self.own().expires, key.expires) {
+        match (self.lasting(), key.expires) {
             (Some(own), Some(asked)) if asked <= own => Ok(()),
             (None, _) => Ok(()),
             (Some(own), _) => Err(forbidden(format!("the caller itself expires at {own}"))),
@@ -84,7 +90,7 @@ impl<'a> Grants<'a> {
     }
 
     pub(super) fn cover_networks(&self, key: &KeyRecord) -> Result<(), Refusal> {
-        let own = &self.own().networks;
+        let own = self.who.networks();
         let inside = |n: &ipnet::IpNet| own.iter().any(|o| o.contains(n));
         if own.is_empty() || (!key.networks.is_empty() && key.networks.iter().all(inside)) {
             return Ok(());
@@ -95,7 +101,9 @@ impl<'a> Grants<'a> {
     /// A limit of a key's own may be narrower than what its maker has, never wider; and where its maker has
     /// one of its own, leaving it out would be wider.
     pub(super) fn cover_limits(&self, limits: &Overrides) -> Result<(), Refusal> {
-        if let Some(class) = self.own().limits.0.keys().find(|class| !limits.0.contains_key(*class)) {
+        if let Some(class) =
+            self.own_limits().map(|(class, _)| class).find(|class| !limits.0.contains_key(*class))
+        {
             return Err(forbidden(format!(
                 "the caller has a limit of its own for {class}, and can't lift it"
             )));
@@ -114,7 +122,8 @@ impl<'a> Grants<'a> {
     fn limit(&self, class: &str) -> Option<Limit> {
         let tenant = &*self.who.tenant;
         let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
-        let whose = Subjects { key: Some(self.own()), tenant: Some((tenant, plan)), address: None };
+        let subject = Some((self.who.bucket(), self.who.limits()));
+        let whose = Subjects { subject, tenant: Some((tenant, plan)), address: None };
         let class = self.policy.classes.find(class)?;
         let all = demands(&self.policy.classes, class, When::Allowed, &whose);
         all.iter().find(|d| d.bucket.per == Per::Key).map(|d| d.limit)

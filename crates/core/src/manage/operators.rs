@@ -6,11 +6,11 @@ use std::sync::{Arc, LazyLock};
 
 use rand::Rng;
 
-use crate::decision::Principal;
 use crate::id::{KeyId, TenantId};
 use crate::kind::{Encoding, Kind, Prefixes};
 use crate::limit::{Classes, Overrides};
 use crate::policy::{Accepts, Policy, Unmatched};
+use crate::principal::Principal;
 use crate::record::{KeyLife, KeyRecord, TenantRecord};
 use crate::route::Routes;
 use crate::scope::{Catalogue, ScopeEntry};
@@ -55,6 +55,9 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         unmatched: Unmatched::Deny,
         classes: Classes::default(),
         plans: HashMap::new(),
+        tokens: None,
+        roles: HashMap::new(),
+        password_length: crate::password::choice::DEFAULT_LENGTH,
     })
 });
 
@@ -72,7 +75,7 @@ pub fn is_operators(tenant: &TenantRecord) -> bool {
 
 /// Whether a key of the operators' tenant speaks for them.
 pub(crate) fn speaks(who: &Principal) -> bool {
-    is_operators(&who.tenant) && POLICY.scopes.find(ADMIN).is_some_and(|s| who.key.granted.contains(s))
+    is_operators(&who.tenant) && POLICY.scopes.find(ADMIN).is_some_and(|s| who.granted.contains(s))
 }
 
 /// The operators' tenant, as it is first made.

@@ -55,13 +55,13 @@ async fn a_changed_tenant_is_read_again() {
     let memory = Memory::new(10, 10);
     load(&memory, found(3), |_| {}).await;
     let entry = memory.get(&HASH).unwrap();
-    let tenant = entry.principal().unwrap().tenant.id;
+    let tenant = entry.tenant().unwrap().id;
     memory.apply(&Change { revision: 4, subject: Changed::Tenant(tenant) });
-    assert!(entry.principal().is_none());
+    assert!(entry.tenant().is_none());
     // A read from before the change doesn't bring the old tenant back; a later one brings the new one.
-    assert!(memory.entry(found(3), None).unwrap().principal().is_none());
-    assert!(memory.entry(found(4), None).unwrap().principal().is_some());
-    assert!(entry.principal().is_some());
+    assert!(memory.entry(found(3), None).unwrap().tenant().is_none());
+    assert!(memory.entry(found(4), None).unwrap().tenant().is_some());
+    assert!(entry.tenant().is_some());
 }
 
 #[tokio::test]

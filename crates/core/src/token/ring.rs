@@ -6,15 +6,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
+use serde::Serialize;
 
 use super::Algorithm;
 use super::claims::Claims;
 use super::jwks::Jwks;
 use super::key::{KeyStage, SigningKeyRecord};
 use super::material::BadMaterial;
+use crate::ports::tokens::SigningKeys;
 use crate::seal::Sealer;
 use crate::time::Timestamp;
-use serde::Serialize;
 
 /// A signing key, opened.
 pub struct RingKey {
@@ -62,6 +63,8 @@ fn part(json: &impl Serialize) -> Result<String, BadMaterial> {
 /// Every signing key in force.
 #[derive(Debug, Default)]
 pub struct Ring {
+    /// The revision of the store that the records were read at, or an earlier one.
+    pub revision: u64,
     keys: HashMap<Box<str>, Arc<RingKey>>,
     jwks: Arc<Jwks>,
 }
@@ -69,9 +72,9 @@ pub struct Ring {
 impl Ring {
     /// A ring of these records, and the identifiers of those that can't be opened.
     #[must_use]
-    pub fn open(records: Vec<SigningKeyRecord>, sealer: &Sealer, now: Timestamp) -> (Self, Vec<Box<str>>) {
+    pub fn open(found: SigningKeys, sealer: &Sealer, now: Timestamp) -> (Self, Vec<Box<str>>) {
         let (mut keys, mut public, mut spoiled) = (HashMap::new(), Vec::new(), Vec::new());
-        for record in records {
+        for record in found.keys {
             match record.stage(now) {
                 KeyStage::Withdrawn | KeyStage::Spent => continue,
                 KeyStage::Published | KeyStage::Signing | KeyStage::Retired => {}
@@ -84,7 +87,7 @@ impl Ring {
             public.extend(jwk.map(|jwk| (id.clone(), jwk)));
             keys.insert(id, Arc::new(key));
         }
-        (Self { keys, jwks: Arc::new(Jwks::new(public)) }, spoiled)
+        (Self { revision: found.revision, keys, jwks: Arc::new(Jwks::new(public)) }, spoiled)
     }
 
     /// The key of this identifier.

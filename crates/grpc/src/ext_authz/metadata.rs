@@ -25,11 +25,11 @@ pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
     }
     let mut environment = notes.environment;
     if let Some(principal) = &seen.principal {
-        let key = &principal.key.record;
         field(fields, "tenant_id", |value| value.shown(3, principal.tenant.id));
         text(fields, "tenant_slug", &principal.tenant.slug);
-        field(fields, "subject_id", |value| value.shown(3, key.id));
-        environment = Some(&key.environment);
+        field(fields, "subject_id", |value| value.shown(3, principal.subject_id()));
+        text(fields, "subject_type", principal.subject_type());
+        environment = principal.environment().or(environment);
     }
     if let Some(environment) = environment {
         text(fields, "environment", environment);

@@ -21,8 +21,13 @@ impl<L: Limiter> Desk<L> {
         let caller = self.gate.caller(credential, address).await.map_err(failed)?;
         admit(call.extensions().get::<&Call>().copied(), &caller)?;
         self.registrar.manages_keys(&caller).map_err(|r| refused(&r))?;
-        let id = request_id(&self.catalog, call.metadata());
+        let id = self.request_id(&call);
         Ok((caller, call.into_inner(), id))
+    }
+
+    /// The request's identifier.
+    pub(super) fn request_id<T>(&self, call: &Request<T>) -> String {
+        request_id(&self.catalog, call.metadata())
     }
 }
 

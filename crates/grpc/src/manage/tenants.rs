@@ -1,5 +1,4 @@
-//! `latchkey.v1.TenantService`. Users come with tokens: their calls are in the contract, and the door says
-//! so before they get here.
+//! `latchkey.v1.TenantService`. What it does about users is in [`super::users`].
 
 use latchkey_core::manage::{ListTenants, SuspendTenant};
 use latchkey_core::ports::Limiter;
@@ -9,9 +8,9 @@ use tonic::{Request, Response, Status};
 
 use super::Desk;
 use crate::convert::{Wrong, tenant};
-use crate::fate::{failed, refused, unbuilt};
+use crate::fate::{failed, refused};
 
-type Answer<T> = Result<Response<T>, Status>;
+pub(super) type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl<L: Limiter + 'static> TenantService for Desk<L> {
@@ -57,19 +56,19 @@ impl<L: Limiter + 'static> TenantService for Desk<L> {
         Ok(Response::new(tenant::show(&changed)))
     }
 
-    async fn create_user(&self, _: Request<v1::CreateUserRequest>) -> Answer<v1::User> {
-        Err(unbuilt("/latchkey.v1.TenantService/CreateUser"))
+    async fn create_user(&self, call: Request<v1::CreateUserRequest>) -> Answer<v1::User> {
+        self.make_user(call).await
     }
 
-    async fn list_users(&self, _: Request<v1::ListUsersRequest>) -> Answer<v1::ListUsersResponse> {
-        Err(unbuilt("/latchkey.v1.TenantService/ListUsers"))
+    async fn list_users(&self, call: Request<v1::ListUsersRequest>) -> Answer<v1::ListUsersResponse> {
+        self.page_of_users(call).await
     }
 
-    async fn set_user_password(&self, _: Request<v1::SetUserPasswordRequest>) -> Answer<v1::User> {
-        Err(unbuilt("/latchkey.v1.TenantService/SetUserPassword"))
+    async fn set_user_password(&self, call: Request<v1::SetUserPasswordRequest>) -> Answer<v1::User> {
+        self.change_password(call).await
     }
 
-    async fn disable_user(&self, _: Request<v1::DisableUserRequest>) -> Answer<v1::User> {
-        Err(unbuilt("/latchkey.v1.TenantService/DisableUser"))
+    async fn disable_user(&self, call: Request<v1::DisableUserRequest>) -> Answer<v1::User> {
+        self.switch_off(call).await
     }
 }

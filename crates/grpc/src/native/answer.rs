@@ -1,9 +1,9 @@
 //! The gate's verdict as a message. Nothing is left out because of who asks: whoever reaches this port is a
 //! service of ours, and tells its own callers what it sees fit.
 
-use latchkey_core::decision::{Decision, Principal, Seen, Step, Verdict};
+use latchkey_core::decision::{Decision, Seen, Step, Verdict};
 use latchkey_core::limit::{Level, ceil_seconds};
-use latchkey_core::policy::Policy;
+use latchkey_core::principal::Principal;
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
 use latchkey_proto::v1;
@@ -65,28 +65,22 @@ pub(super) fn reason(reason: Reason) -> v1::Reason {
 }
 
 fn show(principal: &Principal, seen: &Seen) -> v1::Principal {
-    let key = &principal.key.record;
+    let policy = seen.policy.as_ref();
     v1::Principal {
         tenant_id: principal.tenant.id.to_string(),
         tenant_slug: principal.tenant.slug.to_string(),
-        subject_type: "key".to_owned(),
-        subject_id: key.id.to_string(),
-        subject_name: key.name.clone(),
-        kind: key.kind.to_string(),
-        environment: key.environment.to_string(),
-        scopes: scopes(principal, seen.policy.as_deref()),
-        bindings: unordered(&key.bindings),
-        metadata: unordered(&key.metadata),
-        expire_time: key.expires.map(stamp),
-        role: String::new(),
-    }
-}
-
-/// What the key is granted by the profile that it was judged by, or else what it was granted when it was made.
-fn scopes(principal: &Principal, policy: Option<&Policy>) -> Vec<String> {
-    match policy.filter(|policy| policy.version == principal.key.version) {
-        Some(policy) => policy.scopes.names(&principal.key.granted).map(str::to_owned).collect(),
-        None => principal.key.record.scopes.iter().map(ToString::to_string).collect(),
+        subject_type: principal.subject_type().to_owned(),
+        subject_id: principal.subject_id(),
+        subject_name: principal.subject_name().to_owned(),
+        kind: principal.kind().to_owned(),
+        environment: principal.environment().unwrap_or_default().to_owned(),
+        scopes: policy
+            .map(|p| p.scopes.names(&principal.granted).map(str::to_owned).collect())
+            .unwrap_or_default(),
+        bindings: unordered(principal.bindings()),
+        metadata: unordered(principal.metadata()),
+        expire_time: principal.expires().map(stamp),
+        role: principal.role().to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod books;
+mod desk;
 mod envoy;
 mod management;
 mod native;

@@ -22,6 +22,7 @@ use rand::rngs::StdRng;
 use tonic::service::Routes;
 
 use crate::books::Books;
+use crate::desk;
 
 /// The profile that everything is judged by.
 pub(crate) const DOCUMENT: &str = r#"
@@ -161,10 +162,13 @@ impl World {
             sealer: Arc::new(Sealer::new(&[1; 32])),
             random: Arc::new(|| StdRng::from_seed([9; 32])),
         });
+        let registrar = Arc::new(registrar);
+        let tokens = desk::desk(&registrar, &books);
         let ready = Arc::new(AtomicBool::new(true));
         let routes = routes(Services {
             gate: Arc::new(gate),
-            registrar: Arc::new(registrar),
+            registrar,
+            tokens,
             catalog,
             clock: Arc::new(Still),
             ready: Arc::clone(&ready),

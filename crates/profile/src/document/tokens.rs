@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use latchkey_core::password::choice::{DEFAULT_LENGTH, LEAST_LENGTH};
 use latchkey_core::scope::{Catalogue, ScopeSet};
 use latchkey_core::token::{Algorithm, TokenRules};
 
 use super::names::{self, Once};
 use super::scopes;
-use crate::reader::{Section, Text};
+use crate::reader::{Section, Text, Value};
 
 const HOUR: Duration = Duration::from_hours(1);
 const MONTH: Duration = Duration::from_hours(30 * 24);
@@ -68,6 +69,19 @@ fn duration(text: &Text<'_>) -> Option<Duration> {
         ));
     }
     duration
+}
+
+/// `[passwords]`: the least length of users' passwords.
+pub(super) fn password_length(root: &mut Section<'_>) -> usize {
+    let Some(mut section) = root.section("passwords") else { return DEFAULT_LENGTH };
+    let value = section.value("min_length");
+    let told = value.as_ref().and_then(Value::count);
+    let length = told.and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_LENGTH);
+    if let Some(value) = value.filter(|_| told.is_some() && !(LEAST_LENGTH..=64).contains(&length)) {
+        value.refuse(format!("a password's least length is a number from {LEAST_LENGTH} to 64"));
+    }
+    section.close();
+    length
 }
 
 /// What users with each role may do.

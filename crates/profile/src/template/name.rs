@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use latchkey_core::decision::Denial;
 use latchkey_core::limit::ceil_seconds;
 use latchkey_core::policy::Policy;
-use latchkey_core::record::KeyRecord;
+use latchkey_core::principal::Principal;
 use latchkey_core::time::Timestamp;
 
 use crate::facts::Facts;
@@ -108,8 +108,8 @@ impl Name {
     pub(super) fn write(&self, view: &View<'_>, out: &mut String) {
         match self {
             Self::Text(text) => out.push_str(text),
-            Self::Binding(name) => view.with_key(|key| push(out, key.bindings.get(&**name))),
-            Self::Metadata(name) => view.with_key(|key| push(out, key.metadata.get(&**name))),
+            Self::Binding(name) => push(out, view.who().and_then(|who| who.bindings().get(&**name))),
+            Self::Metadata(name) => push(out, view.who().and_then(|who| who.metadata().get(&**name))),
             Self::Known(known) => known.write(view, out),
         }
     }
@@ -125,11 +125,11 @@ impl Known {
             Self::Environment => push(out, view.environment()),
             Self::TenantId => show(out, tenant.map(|t| t.id)),
             Self::TenantSlug => push(out, tenant.map(|t| &t.slug)),
-            Self::SubjectType => push(out, view.key().map(|_| "key")),
-            Self::SubjectId => show(out, view.key().map(|k| k.id)),
-            Self::SubjectName => push(out, view.key().map(|k| &k.name)),
-            Self::KeyKind => push(out, view.key().map(|k| &k.kind)),
-            Self::KeyExpireDate => push(out, view.key().and_then(|k| k.expires).map(Timestamp::date)),
+            Self::SubjectType => push(out, view.who().map(Principal::subject_type)),
+            Self::SubjectId => push(out, view.who().map(Principal::subject_id)),
+            Self::SubjectName => push(out, view.who().map(Principal::subject_name)),
+            Self::KeyKind => push(out, view.who().map(Principal::kind)),
+            Self::KeyExpireDate => push(out, view.who().and_then(Principal::expires).map(Timestamp::date)),
             Self::Scopes => view.scopes(out),
             Self::MissingScopes => view.missing(out),
             Self::RoutePath => push(out, view.route().map(|r| r.pattern.text())),
@@ -162,28 +162,17 @@ impl<'a> View<'a> {
         self.judged_by().routes.get(self.facts.seen.route?)
     }
 
-    fn key(&self) -> Option<&'a KeyRecord> {
-        self.facts.seen.principal.as_ref().map(|p| &p.key.record)
-    }
-
-    fn with_key(&self, write: impl FnOnce(&KeyRecord)) {
-        if let Some(key) = self.key() {
-            write(key);
-        }
+    fn who(&self) -> Option<&'a Principal> {
+        self.facts.seen.principal.as_ref()
     }
 
     fn environment(&self) -> Option<&'a str> {
-        self.key().map(|k| &*k.environment).or(self.facts.environment)
+        self.who().and_then(Principal::environment).or(self.facts.environment)
     }
 
     fn scopes(&self, out: &mut String) {
         let Some(principal) = &self.facts.seen.principal else { return };
-        let policy = self.judged_by();
-        if principal.key.version == policy.version {
-            join(out, policy.scopes.names(&principal.key.granted));
-        } else {
-            join(out, principal.key.record.scopes.iter().map(|s| &**s));
-        }
+        join(out, self.judged_by().scopes.names(&principal.granted));
     }
 
     fn missing(&self, out: &mut String) {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::decision::{Denial, Principal, Seen, Standing};
+use latchkey_core::decision::{Denial, Seen};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::{BucketId, Level, Overrides, Per};
 use latchkey_core::policy::Policy;
+use latchkey_core::principal::{Principal, Standing};
 use latchkey_core::reason::Reason;
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
@@ -83,7 +84,7 @@ pub(crate) fn tenant(plan: Option<&str>) -> TenantRecord {
 pub(crate) fn seen(policy: &Arc<Policy>, key: KeyRecord) -> Seen {
     let granted = policy.scopes.known(&key.scopes);
     let standing = Standing { record: key, granted, version: policy.version };
-    let principal = Principal { tenant: Arc::new(tenant(None)), key: Arc::new(standing) };
+    let principal = Principal::by_key(Arc::new(tenant(None)), Arc::new(standing));
     Seen { principal: Some(principal), policy: Some(policy.clone()), ..Seen::default() }
 }
 

@@ -39,10 +39,13 @@ async fn store(folder: &TempDir) -> Arc<Store> {
 }
 
 fn follower(store: &Arc<Store>, clock: &Arc<Hands>) -> Arc<Follower> {
+    let memory = Arc::new(Memory::new(10, 10));
+    let sealer = Arc::new(latchkey_core::seal::Sealer::new(&[7; 32]));
     Arc::new(Follower::new(Parts {
         feed: store.clone(),
         ledger: store.clone(),
-        memory: Arc::new(Memory::new(10, 10)),
+        signing: SigningKeys { ledger: store.clone(), sealer, memory: memory.clone(), clock: clock.clone() },
+        memory,
         catalog: Arc::new(Catalog::new()),
         clock: clock.clone(),
         follow: Follow { lease: LEASE, poll: Duration::from_millis(10) },

@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub revision: i64,
-    /// What kind of thing changed: `key`, `tenant` or `profile`.
+    /// What kind of thing changed: `key`, `tenant`, `profile`, `user`, `family` or `signing_keys`.
     pub kind: String,
     /// Which: a hash in hexadecimal, an identifier, a name.
     pub subject: String,

@@ -1,6 +1,5 @@
 //! The change feed as its followers read it: what changed after a revision, in order, without a gap.
 
-use latchkey_core::id::TenantId;
 use latchkey_core::ports::{Change, Changed};
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
@@ -15,6 +14,9 @@ use crate::stop::Stop;
 const KEY: &str = "key";
 const TENANT: &str = "tenant";
 const PROFILE: &str = "profile";
+const USER: &str = "user";
+const FAMILY: &str = "family";
+const SIGNING_KEYS: &str = "signing_keys";
 
 /// Changes after `after`. A row that isn't the next one ends the answer: whoever took it for the next would
 /// never see the one between.
@@ -44,21 +46,23 @@ pub(crate) fn row(revision: u64, subject: &Changed) -> Model {
         Changed::Key(hash) => (KEY, hex(&hash.0)),
         Changed::Tenant(id) => (TENANT, id.to_string()),
         Changed::Profile(name) => (PROFILE, name.to_string()),
+        Changed::User(id) => (USER, id.to_string()),
+        Changed::Family(id) => (FAMILY, id.to_string()),
+        Changed::SigningKeys(profile) => (SIGNING_KEYS, profile.to_string()),
     };
     Model { revision: number::stored(revision), kind: kind.to_owned(), subject }
 }
 
 fn subject(row: &Model) -> Result<Changed, Stop> {
     let place = Place::new("changes", &row.revision);
+    let spoiled = || place.spoiled("subject");
     match row.kind.as_str() {
-        KEY => unhex(&row.subject)
-            .map(|hash| Changed::Key(KeyHash(hash)))
-            .ok_or_else(|| place.spoiled("subject")),
-        TENANT => {
-            let id: Result<TenantId, _> = row.subject.parse();
-            id.map(Changed::Tenant).map_err(|_| place.spoiled("subject"))
-        }
+        KEY => unhex(&row.subject).map(|hash| Changed::Key(KeyHash(hash))).ok_or_else(spoiled),
+        TENANT => row.subject.parse().map(Changed::Tenant).map_err(|_| spoiled()),
         PROFILE => Ok(Changed::Profile(row.subject.as_str().into())),
+        USER => row.subject.parse().map(Changed::User).map_err(|_| spoiled()),
+        FAMILY => row.subject.parse().map(Changed::Family).map_err(|_| spoiled()),
+        SIGNING_KEYS => Ok(Changed::SigningKeys(row.subject.as_str().into())),
         _ => Err(place.spoiled("kind")),
     }
 }
@@ -83,13 +87,22 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {
+    use latchkey_core::id::{FamilyId, TenantId, UserId};
+
     use super::*;
 
     #[test]
     fn every_subject_comes_back_as_it_went() {
         let tenant = TenantId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001));
         let hash = KeyHash(std::array::from_fn(|n| u8::try_from(n * 8).unwrap()));
-        for changed in [Changed::Key(hash), Changed::Tenant(tenant), Changed::Profile("luxcore".into())] {
+        for changed in [
+            Changed::Key(hash),
+            Changed::Tenant(tenant),
+            Changed::Profile("luxcore".into()),
+            Changed::User(UserId(tenant.0)),
+            Changed::Family(FamilyId(tenant.0)),
+            Changed::SigningKeys("luxcore".into()),
+        ] {
             assert_eq!(subject(&row(7, &changed)).unwrap(), changed);
         }
     }

@@ -175,6 +175,9 @@ pub(crate) fn policy() -> Policy {
         unmatched: Unmatched::Deny,
         classes: Classes::new("p", BTreeMap::from([("default".into(), rules)])),
         plans: HashMap::new(),
+        tokens: None,
+        roles: HashMap::new(),
+        password_length: 15,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limit::parse_key_limit;
+use crate::record::KeyRecord;
 use crate::record::fixture::records;
 
 fn rule(per: Per, limit: &str) -> Rule {
@@ -27,7 +28,8 @@ fn overrides(per: Per, limit: &str) -> Overrides {
 fn tokens(plan: Option<&Plan>, change: impl FnOnce(&mut KeyRecord, &mut TenantRecord)) -> Vec<(Per, u64)> {
     let (mut key, mut tenant) = records();
     change(&mut key, &mut tenant);
-    let whose = Subjects { key: Some(&key), tenant: Some((&tenant, plan)), address: None };
+    let whose =
+        Subjects { subject: Some((1, Some(&key.limits))), tenant: Some((&tenant, plan)), address: None };
     let classes = classes();
     let all = demands(&classes, classes.fallback().unwrap(), When::Allowed, &whose);
     all.iter().map(|d| (d.bucket.per, d.limit.tokens)).collect()

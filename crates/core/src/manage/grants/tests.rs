@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::decision::Standing;
 use crate::gate::tests::fixture::policy;
 use crate::limit::parse_key_limit;
+use crate::principal::Standing;
 use crate::record::fixture::records;
 use crate::time::Timestamp;
 
@@ -17,7 +17,7 @@ fn may(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyRecord)) ->
     narrow(&mut record);
     let granted = policy.scopes.known(&record.scopes);
     let key = Arc::new(Standing { granted, version: 1, record });
-    let caller = Principal { tenant: Arc::new(tenant), key };
+    let caller = Principal::by_key(Arc::new(tenant), key);
     let grants = Grants::of(&caller, &policy);
     grants.fill(&mut wanted);
     ask(&mut wanted);

@@ -8,6 +8,7 @@ use rand::SeedableRng;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::ports::tokens::SigningKeys;
 use crate::seal::Sealer;
 use crate::token::material::Material;
 use crate::token::{Algorithm, SigningKeyRecord};
@@ -22,7 +23,7 @@ fn record(algorithm: Algorithm, seed: u8) -> SigningKeyRecord {
 }
 
 fn ring(records: Vec<SigningKeyRecord>) -> Ring {
-    let (ring, spoiled) = Ring::open(records, &Sealer::new(&[9; 32]), NOW);
+    let (ring, spoiled) = Ring::open(SigningKeys { keys: records, revision: 1 }, &Sealer::new(&[9; 32]), NOW);
     assert!(spoiled.is_empty());
     ring
 }

@@ -1,0 +1,59 @@
+//! The token desk: turns a key or a password into tokens, renews and ends them, and keeps the signing keys. Who
+//! asks for a token shows what it is for in the asking; signing keys are the operators'.
+
+mod holder;
+mod issue;
+mod refresh;
+mod revoke;
+mod signing;
+
+use std::sync::Arc;
+
+pub use self::issue::{Grant, IssueJwt, IssuedJwt};
+pub use self::refresh::RefreshJwt;
+pub use self::signing::{RotateSigningKey, reload};
+
+use super::{Registrar, RegistrarParts};
+use crate::memory::Memory;
+use crate::ports::KeyStore;
+use crate::ports::tokens::{TokenLedger, Workers};
+use crate::time::Timestamp;
+use crate::trouble::Refusal;
+
+/// What a token desk is made of.
+pub struct TokenDeskParts {
+    /// Whose rules on tenants and whose parts it shares.
+    pub registrar: Arc<Registrar>,
+    /// Where users, families and signing keys are kept.
+    pub ledger: Arc<dyn TokenLedger>,
+    /// Where keys and users are looked up.
+    pub keys: Arc<dyn KeyStore>,
+    /// Where this replica's signing keys are.
+    pub memory: Arc<Memory>,
+    /// Who hashes passwords and makes keys.
+    pub workers: Arc<dyn Workers>,
+}
+
+/// Issues, renews and ends tokens, and manages users.
+pub struct TokenDesk {
+    pub(super) parts: TokenDeskParts,
+}
+
+/// One wording for everything that an attacker could tell apart.
+const BAD: Refusal = Refusal::Unauthenticated("the credential is not valid");
+
+impl TokenDesk {
+    /// A desk of these parts.
+    #[must_use]
+    pub fn new(parts: TokenDeskParts) -> Self {
+        Self { parts }
+    }
+
+    pub(super) fn shared(&self) -> &RegistrarParts {
+        &self.parts.registrar.parts
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared().clock.now().wall
+    }
+}

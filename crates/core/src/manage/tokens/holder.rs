@@ -1,0 +1,120 @@
+//! Whom a token is to stand for: a key or a user, in order now. What is wrong with it isn't told.
+
+use std::sync::Arc;
+
+use super::{BAD, TokenDesk};
+use crate::id::UserId;
+use crate::memory::{Granted, stand};
+use crate::password::{self, PlainPassword};
+use crate::policy::Policy;
+use crate::ports::Found;
+use crate::ports::tokens::work;
+use crate::principal::Principal;
+use crate::record::{KeyRecord, KeyState, TenantRecord, TenantRef};
+use crate::secret::{KeyHash, PlainKey};
+use crate::token::TokenRules;
+use crate::trouble::{Failure, Refusal};
+use crate::user::{UserRecord, canonical_email};
+
+/// Someone that tokens can be issued to.
+pub(super) struct Holder {
+    pub(super) principal: Principal,
+    pub(super) policy: Arc<Policy>,
+    pub(super) rules: TokenRules,
+}
+
+/// The longest password that is looked at.
+const LONGEST_PASSWORD: usize = 1024;
+
+impl TokenDesk {
+    /// The holder of a key's value.
+    pub(super) async fn key_holder(&self, value: &PlainKey, tenant: &str) -> Result<Holder, Failure> {
+        if !self.shared().policies.recognises(value.reveal()) {
+            return Err(BAD.into());
+        }
+        self.key(&value.hash(), tenant).await
+    }
+
+    /// The key of this hash.
+    pub(super) async fn key(&self, hash: &KeyHash, tenant: &str) -> Result<Holder, Failure> {
+        let (key, owner) = known(self.parts.keys.key_by_hash(hash).await?, tenant)?;
+        if key.state(self.now()) != KeyState::Active {
+            return Err(BAD.into());
+        }
+        let holder =
+            self.holder(owner, |owner, policy| Principal::by_key(owner, stand(key, Some(policy))))?;
+        let kind = holder.principal.kind();
+        if holder.policy.kind(kind).is_none() { Err(BAD.into()) } else { Ok(holder) }
+    }
+
+    /// The user of this identifier.
+    pub(super) async fn user(&self, id: UserId, tenant: &str) -> Result<Holder, Failure> {
+        let (user, owner) = known(self.parts.keys.user_by_id(id).await?, tenant)?;
+        if user.disabled {
+            return Err(BAD.into());
+        }
+        self.holder(owner, |owner, policy| Principal::by_user(owner, stand(user, Some(policy))))
+    }
+
+    /// The user of an e-mail address and a password. Whoever fails, fails after the same work.
+    pub(super) async fn password_holder(
+        &self,
+        (email, password): (&str, PlainPassword),
+        tenant: &str,
+    ) -> Result<Holder, Failure> {
+        if password.text().len() > LONGEST_PASSWORD {
+            return Err(BAD.into());
+        }
+        let owner = match TenantRef::parse(tenant) {
+            Some(named) => self.shared().ledger.tenant(&named).await?,
+            None => None,
+        };
+        let attempt = match (&owner, canonical_email(email)) {
+            (Some(owner), Some(email)) => self.parts.ledger.attempt(owner.id, &email, self.now()).await?,
+            (Some(_) | None, _) => None,
+        };
+        let kept = attempt.as_ref().filter(|a| a.allowed).map(|a| a.password.clone());
+        let right = work(&*self.parts.workers, move || password::verify(&password, kept.as_ref())).await?;
+        let user = attempt.filter(|attempt| right && attempt.allowed).map(|a| a.user).ok_or(BAD)?;
+        self.parts.ledger.forgive(user.id).await?;
+        self.user(user.id, tenant).await
+    }
+
+    fn holder(
+        &self,
+        owner: TenantRecord,
+        principal: impl FnOnce(Arc<TenantRecord>, &Policy) -> Principal,
+    ) -> Result<Holder, Failure> {
+        let policy = self.parts.registrar.policy_of(&owner)?;
+        let rules =
+            policy.tokens.clone().filter(|_| policy.accepts.jwt).ok_or_else(|| {
+                Refusal::Precondition(format!("the profile {:?} has no tokens", policy.name))
+            })?;
+        Ok(Holder { principal: principal(Arc::new(owner), &policy), policy, rules })
+    }
+}
+
+/// What was found, if it belongs to the tenant that was named, and that may do anything.
+fn known<R: Granted>(found: Found<R>, named: &str) -> Result<(R, TenantRecord), Refusal> {
+    let (record, owner) = found.known.ok_or(BAD)?;
+    let same = named.is_empty() || *named == *owner.slug || named.parse() == Ok(owner.id);
+    if same && !owner.suspended { Ok((record, owner)) } else { Err(BAD) }
+}
+
+/// What tokens see of a key or user.
+pub(super) fn parent(who: &Principal) -> crate::token::Parent {
+    match &who.subject {
+        crate::principal::Subject::Key(key) => crate::token::Parent::Key(key.record.id),
+        crate::principal::Subject::User(user) => crate::token::Parent::User(user.record.id),
+    }
+}
+
+/// The generation of a user's password; a key has one alone.
+pub(super) fn generation(who: &Principal) -> u64 {
+    who.user().map_or(0, |user: &UserRecord| user.generation)
+}
+
+/// When a key stops.
+pub(super) fn last(who: &Principal) -> Option<crate::time::Timestamp> {
+    who.key().and_then(|key: &KeyRecord| key.expires)
+}

@@ -1,0 +1,121 @@
+//! Renewing: a refresh token is spent for a successor. Whoever sends the same one again within seconds (a lost
+//! answer, two tabs) gets the same successor; sent later, it has been stolen or its successor was, and the family
+//! ends.
+
+use super::holder::{Holder, generation};
+use super::issue::{IssuedJwt, answer, asked};
+use super::{BAD, TokenDesk};
+use crate::ports::KnownFamily;
+use crate::secret::PlainKey;
+use crate::time::Timestamp;
+use crate::token::Parent;
+use crate::token::refresh::{self, GRACE, RefreshRecord, Spent, owner};
+use crate::trouble::{Failure, Trouble};
+
+/// A wish to renew; the fields are those of `latchkey.v1.RefreshJwtRequest`.
+#[derive(Clone, Debug)]
+pub struct RefreshJwt {
+    /// The refresh token.
+    pub token: PlainKey,
+    /// By id or slug; empty: the token's own.
+    pub tenant: String,
+    /// None: those of the token. They shrink, never grow.
+    pub scopes: Vec<String>,
+}
+
+impl TokenDesk {
+    /// Renews tokens.
+    pub async fn refresh(&self, ask: RefreshJwt, request_id: &str) -> Result<IssuedJwt, Failure> {
+        if !refresh::fits(ask.token.reveal()) {
+            return Err(BAD.into());
+        }
+        let hash = ask.token.hash();
+        let (record, family) = self.parts.ledger.refresh_token(&hash).await?.ok_or(BAD)?;
+        let now = self.now();
+        if family.record.ended.is_some() || family.record.ends <= now {
+            return Err(BAD.into());
+        }
+        let holder = self.behind(&family, &ask.tenant).await?;
+        if let Some(spent) = &record.spent {
+            return self.again(&record, spent, (&family, &holder), request_id).await;
+        }
+        let before = holder.policy.scopes.known(&record.scopes).intersection(&holder.principal.granted);
+        let granted = asked(&ask.scopes, &before, &holder.policy)?;
+        let mut random = (self.shared().random)();
+        let next = refresh::mint(&mut random);
+        let sealer = &self.shared().sealer;
+        let sealed = sealer.seal(next.reveal().as_bytes(), &owner(&hash), &mut random);
+        let successor = sealed.map_err(|_| Trouble::Fault("a successor could not be sealed".into()))?;
+        let scopes = if ask.scopes.is_empty() {
+            record.scopes.clone()
+        } else {
+            super::issue::names(&granted, &holder.policy)
+        };
+        let spent = Spent { at: now, successor, scopes: scopes.clone() };
+        let record_next = RefreshRecord { hash: next.hash(), family: family.record.id, scopes, spent: None };
+        let (access, ttl) = self.sign(&holder, &family.record, &granted).await?;
+        if self.parts.ledger.spend(&hash, spent, record_next).await? {
+            return Ok(answer(&holder, &family.record, (access, ttl, next), (&granted, now)));
+        }
+        // Somebody was faster, or ended the family.
+        let (record, family) = self.parts.ledger.refresh_token(&hash).await?.ok_or(BAD)?;
+        match &record.spent {
+            Some(spent) if family.record.ended.is_none() => {
+                self.again(&record, spent, (&family, &holder), request_id).await
+            }
+            Some(_) | None => Err(BAD.into()),
+        }
+    }
+
+    /// A token that was spent before.
+    async fn again(
+        &self,
+        record: &RefreshRecord,
+        spent: &Spent,
+        (family, holder): (&KnownFamily, &Holder),
+        request_id: &str,
+    ) -> Result<IssuedJwt, Failure> {
+        let now = self.now();
+        if spent.at.after(GRACE) < now {
+            self.end(family, "token.reuse", request_id).await?;
+            return Err(BAD.into());
+        }
+        let opened = self.shared().sealer.open(&spent.successor, &owner(&record.hash));
+        let successor = opened.map_err(|e| Trouble::Fault(format!("{}: {e}", family.record.id)))?;
+        let granted = holder.policy.scopes.known(&spent.scopes).intersection(&holder.principal.granted);
+        let (access, ttl) = self.sign(holder, &family.record, &granted).await?;
+        Ok(answer(holder, &family.record, (access, ttl, successor), (&granted, now)))
+    }
+
+    /// The key or user behind a family, in order now.
+    async fn behind(&self, family: &KnownFamily, tenant: &str) -> Result<Holder, Failure> {
+        let holder = match (family.record.parent, &family.key) {
+            (Parent::Key(_), Some(hash)) => self.key(hash, tenant).await?,
+            (Parent::User(id), _) => self.user(id, tenant).await?,
+            (Parent::Key(_), None) => return Err(BAD.into()),
+        };
+        let same = generation(&holder.principal) == family.record.generation;
+        if same { Ok(holder) } else { Err(BAD.into()) }
+    }
+
+    /// Ends a family, everywhere when this returns; answers the revision.
+    pub(super) async fn end(
+        &self,
+        family: &KnownFamily,
+        action: &'static str,
+        request_id: &str,
+    ) -> Result<u64, Failure> {
+        let at: Timestamp = self.now();
+        let entry = crate::ports::AuditEntry {
+            time: at,
+            tenant: Some(family.record.tenant),
+            actor: family.record.parent.to_string(),
+            action,
+            target: family.record.id.to_string(),
+            request_id: request_id.to_owned(),
+            details: std::collections::BTreeMap::new(),
+        };
+        let written = self.parts.ledger.end_family(family.record.id, at, entry).await?;
+        Ok(self.parts.registrar.spread(written).await?.revision)
+    }
+}

@@ -1,0 +1,86 @@
+//! What is remembered for tokens: users and families, which the feed takes away when they change; tokens whose
+//! signature was right, since that can't change; and the signing keys in force.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::Remembered;
+use super::shelf::Shelf;
+use crate::id::{FamilyId, UserId};
+use crate::policy::Policy;
+use crate::ports::KnownFamily;
+use crate::scope::ScopeSet;
+use crate::secret::KeyHash;
+use crate::token::{Ring, Verified};
+use crate::user::UserRecord;
+
+/// A token whose signature was right.
+pub(crate) struct Bearer {
+    pub(crate) verified: Arc<Verified>,
+    scopes: ArcSwap<(u64, ScopeSet)>,
+}
+
+impl Bearer {
+    pub(crate) fn new(verified: Verified) -> Self {
+        // No profile has version 0.
+        Self { verified: Arc::new(verified), scopes: ArcSwap::from_pointee((0, ScopeSet::default())) }
+    }
+
+    /// Of what is granted now, what the token carries.
+    pub(crate) fn trim(&self, granted: &ScopeSet, policy: &Policy) -> ScopeSet {
+        let known = self.scopes.load();
+        if known.0 == policy.version {
+            return known.1.intersection(granted);
+        }
+        let names: Vec<&str> = self.verified.claims.scopes().collect();
+        let scopes = policy.scopes.known(&names);
+        let trimmed = scopes.intersection(granted);
+        self.scopes.store(Arc::new((policy.version, scopes)));
+        trimmed
+    }
+}
+
+/// Everything about tokens that is remembered.
+pub(crate) struct TokenMemory {
+    pub(crate) users: Shelf<UserId, Remembered<UserRecord>>,
+    pub(crate) families: Shelf<FamilyId, KnownFamily>,
+    pub(crate) bearers: Shelf<KeyHash, Bearer>,
+    ring: ArcSwap<Ring>,
+}
+
+impl TokenMemory {
+    /// Of each sort at most so many.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            users: Shelf::new(most),
+            families: Shelf::new(most),
+            bearers: Shelf::new(most),
+            ring: ArcSwap::default(),
+        }
+    }
+
+    pub(crate) fn ring(&self) -> arc_swap::Guard<Arc<Ring>> {
+        self.ring.load()
+    }
+
+    /// An older ring never takes the place of a newer one. Its revision was read before its keys: of two with
+    /// one revision, the one that is there has the same keys or newer ones than that revision's.
+    pub(super) fn set_ring(&self, ring: &Arc<Ring>) {
+        self.ring.rcu(|now| {
+            let newer = ring.revision > now.revision || now.revision == 0;
+            Arc::clone(if newer { ring } else { now })
+        });
+    }
+
+    /// Whatever ring comes next is the newest.
+    pub(super) fn forget_ring(&self) {
+        self.ring.store(Arc::default());
+    }
+
+    /// The ring stays: it is replaced, never emptied.
+    pub(super) fn forget_all(&self) {
+        self.users.clear();
+        self.families.clear();
+    }
+}

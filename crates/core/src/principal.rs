@@ -1,0 +1,171 @@
+//! Who is asking: a key or a user of a tenant, by itself or by a token that stands for it. What a call is
+//! compared with (environment, bindings, networks, limits) is asked of the principal, which knows where it is
+//! kept; nothing behind the gate's first step needs to know which of them it was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::limit::Overrides;
+use crate::record::{KeyRecord, TenantRecord};
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+use crate::token::Verified;
+use crate::user::UserRecord;
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// Its tenant, as of now.
+    pub tenant: Arc<TenantRecord>,
+    /// The key or the user.
+    pub subject: Subject,
+    /// What it may do: what the subject is granted now; by a token, those of its scopes that the token carries.
+    pub granted: ScopeSet,
+    /// The token that it came by.
+    pub token: Option<Arc<Verified>>,
+}
+
+/// A key or a user.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A key.
+    Key(Arc<Standing<KeyRecord>>),
+    /// A user.
+    User(Arc<Standing<UserRecord>>),
+}
+
+/// A key or a user with its scopes as its profile's catalogue numbers them.
+#[derive(Debug)]
+pub struct Standing<R> {
+    /// The key, the user.
+    pub record: R,
+    /// What it is granted, by the version of the profile below.
+    pub granted: ScopeSet,
+    /// The version of the profile that `granted` was resolved by.
+    pub version: u64,
+}
+
+static UNBOUND: BTreeMap<String, String> = BTreeMap::new();
+
+impl Principal {
+    /// A key that came by itself.
+    #[must_use]
+    pub fn by_key(tenant: Arc<TenantRecord>, key: Arc<Standing<KeyRecord>>) -> Self {
+        Self { tenant, granted: key.granted.clone(), subject: Subject::Key(key), token: None }
+    }
+
+    /// A user; users come by tokens, which their maker adds.
+    #[must_use]
+    pub fn by_user(tenant: Arc<TenantRecord>, user: Arc<Standing<UserRecord>>) -> Self {
+        Self { tenant, granted: user.granted.clone(), subject: Subject::User(user), token: None }
+    }
+
+    /// The key, where it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeyRecord> {
+        match &self.subject {
+            Subject::Key(key) => Some(&key.record),
+            Subject::User(_) => None,
+        }
+    }
+
+    /// The user, where it is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserRecord> {
+        match &self.subject {
+            Subject::Key(_) => None,
+            Subject::User(user) => Some(&user.record),
+        }
+    }
+
+    /// `key` or `user`.
+    #[must_use]
+    pub fn subject_type(&self) -> &'static str {
+        match &self.subject {
+            Subject::Key(_) => "key",
+            Subject::User(_) => "user",
+        }
+    }
+
+    /// The key's or the user's identifier.
+    #[must_use]
+    pub fn subject_id(&self) -> String {
+        match &self.subject {
+            Subject::Key(key) => key.record.id.to_string(),
+            Subject::User(user) => user.record.id.to_string(),
+        }
+    }
+
+    /// The key's name or the user's e-mail address.
+    #[must_use]
+    pub fn subject_name(&self) -> &str {
+        match &self.subject {
+            Subject::Key(key) => &key.record.name,
+            Subject::User(user) => &user.record.email,
+        }
+    }
+
+    /// The key's kind; empty for a user.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.key().map_or("", |key| &key.kind)
+    }
+
+    /// The user's role; empty for a key.
+    #[must_use]
+    pub fn role(&self) -> &str {
+        self.user().map_or("", |user| &user.role)
+    }
+
+    /// The key's environment. A user is of none, and may go to every one.
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        self.key().map(|key| &*key.environment)
+    }
+
+    /// What it is confined to; none: the whole tenant.
+    #[must_use]
+    pub fn bindings(&self) -> &BTreeMap<String, String> {
+        match &self.subject {
+            Subject::Key(key) => &key.record.bindings,
+            Subject::User(user) => &user.record.bindings,
+        }
+    }
+
+    /// The owner's own words about a key.
+    #[must_use]
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        self.key().map_or(&UNBOUND, |key| &key.metadata)
+    }
+
+    /// Networks that it may be used from; none: any.
+    #[must_use]
+    pub fn networks(&self) -> &[IpNet] {
+        self.key().map_or(&[], |key| &key.networks)
+    }
+
+    /// Limits of its own.
+    #[must_use]
+    pub fn limits(&self) -> Option<&Overrides> {
+        self.key().map(|key| &key.limits)
+    }
+
+    /// When what it came by stops; none: never.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        let token = self.token.as_ref().map(|t| Timestamp(t.claims.exp.saturating_mul(1000)));
+        let key = self.key().and_then(|key| key.expires);
+        token.into_iter().chain(key).min()
+    }
+
+    /// Whose buckets its calls draw from: a token's are those of the key or user behind it.
+    #[must_use]
+    pub fn bucket(&self) -> u128 {
+        match &self.subject {
+            Subject::Key(key) => key.record.id.0.as_u128(),
+            Subject::User(user) => user.record.id.0.as_u128(),
+        }
+    }
+}

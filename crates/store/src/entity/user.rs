@@ -1,0 +1,40 @@
+//! Users, with the hashes of their passwords and their failed attempts to sign in.
+
+use std::fmt;
+
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub tenant_id: Uuid,
+    /// In lower case.
+    pub email: String,
+    /// `$argon2id$…`.
+    pub password: String,
+    pub role: String,
+    /// A JSON object of strings.
+    pub bindings: String,
+    pub disabled: bool,
+    pub generation: i64,
+    pub failed: i32,
+    pub failed_at: i64,
+    pub created_at: i64,
+    pub revision: i64,
+}
+
+/// The identifier alone: secrets have no business in a log.
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("user::Model").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// None is followed: queries join by themselves.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

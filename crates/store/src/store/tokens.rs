@@ -1,0 +1,117 @@
+//! The store as the ledger of users, families and signing keys: each method a query or a write of its own file,
+//! under the deadline.
+
+use async_trait::async_trait;
+use latchkey_core::id::{FamilyId, TenantId, UserId};
+use latchkey_core::password::PasswordHash;
+use latchkey_core::ports::tokens::{Attempt, SigningKeys, SigningKeysRule, TokenLedger, UserRule};
+use latchkey_core::ports::{AuditEntry, KnownFamily, Written};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
+use latchkey_core::trouble::{Failure, Trouble};
+use latchkey_core::user::UserRecord;
+
+use super::Store;
+use crate::query::Page;
+use crate::{query, write};
+
+#[async_trait]
+impl TokenLedger for Store {
+    async fn create_user(
+        &self,
+        user: UserRecord,
+        password: PasswordHash,
+        audit: AuditEntry,
+    ) -> Result<Written<UserRecord>, Failure> {
+        let user = (user, password);
+        self.within(async { write::user::create(self.pool.begin().await?, user, &audit).await }).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<UserRecord>, Trouble> {
+        self.within(async { query::user::by_id(&self.pool.lease().await?, id).await }).await
+    }
+
+    async fn users(
+        &self,
+        tenant: TenantId,
+        before: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<UserRecord>, Trouble> {
+        let page = Page { before, limit };
+        self.within(async { query::user::page(&self.pool.lease().await?, tenant, page).await }).await
+    }
+
+    async fn change_user(
+        &self,
+        id: UserId,
+        change: (UserRule<'_>, Option<PasswordHash>),
+        audit: AuditEntry,
+    ) -> Result<Written<UserRecord>, Failure> {
+        self.within(async { write::user::change(self.pool.begin().await?, id, change, &audit).await }).await
+    }
+
+    async fn attempt(
+        &self,
+        tenant: TenantId,
+        email: &str,
+        now: Timestamp,
+    ) -> Result<Option<Attempt>, Trouble> {
+        let who = (tenant, email);
+        self.within(async { write::user::attempt(self.pool.begin().await?, who, now).await }).await
+    }
+
+    async fn forgive(&self, id: UserId) -> Result<(), Trouble> {
+        let work = async {
+            let lease = self.pool.begin().await?;
+            write::user::forgive(&lease, id).await?;
+            Ok(lease.commit().await?)
+        };
+        self.within(work).await
+    }
+
+    async fn begin_family(&self, family: FamilyRecord, first: RefreshRecord) -> Result<(), Failure> {
+        self.within(async { write::family::begin(self.pool.begin().await?, &family, &first).await }).await
+    }
+
+    async fn refresh_token(&self, hash: &KeyHash) -> Result<Option<(RefreshRecord, KnownFamily)>, Trouble> {
+        self.within(async { query::token::refresh(&self.pool.lease().await?, hash).await }).await
+    }
+
+    async fn spend(&self, hash: &KeyHash, spent: Spent, successor: RefreshRecord) -> Result<bool, Failure> {
+        let use_of = (hash, &spent);
+        self.within(async { write::family::spend(self.pool.begin().await?, use_of, &successor).await }).await
+    }
+
+    async fn family_by_id(&self, id: FamilyId) -> Result<Option<KnownFamily>, Trouble> {
+        self.within(async { query::token::family(&self.pool.lease().await?, id).await }).await
+    }
+
+    async fn end_family(
+        &self,
+        id: FamilyId,
+        at: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Written<()>, Failure> {
+        self.within(async { write::family::end(self.pool.begin().await?, id, at, &audit).await }).await
+    }
+
+    async fn sweep(&self, before: Timestamp) -> Result<u64, Trouble> {
+        self.within(async { write::family::sweep(self.pool.begin().await?, before).await }).await
+    }
+
+    async fn signing_keys(&self) -> Result<SigningKeys, Trouble> {
+        self.within(async { query::token::signing_keys(&self.pool.lease().await?).await }).await
+    }
+
+    async fn change_signing_keys(
+        &self,
+        profile: &str,
+        change: (SigningKeysRule<'_>, Timestamp),
+        audit: AuditEntry,
+    ) -> Result<Written<()>, Failure> {
+        let work =
+            async { write::signing_key::change(self.pool.begin().await?, profile, change, &audit).await };
+        self.within(work).await
+    }
+}
