@@ -3,6 +3,8 @@
 
 mod credential;
 mod denials;
+mod endpoints;
+mod examples;
 mod headers;
 mod hosts;
 mod kinds;
@@ -67,19 +69,6 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let roles = tokens::roles(&mut root, &scopes);
     let password_length = tokens::password_length(&mut root);
     let upstream = headers::upstream(&mut root);
-    let customs = Customs {
-        removals: Removals::new(&upstream, &credential),
-        upstream,
-        response: headers::response(&mut root),
-        request_ids: RequestIds::new(names::request_id(&mut root)),
-        denials: Denials(denials::read(&mut root)),
-        hosts,
-        credential,
-        tenant,
-        resources,
-        address,
-    };
-    root.close();
     let environments = environments.into_iter().map(|(name, _)| name).collect();
     let policy = Policy {
         name,
@@ -97,6 +86,21 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         roles,
         password_length,
     };
+    let customs = Customs {
+        removals: Removals::new(&upstream, &credential),
+        upstream,
+        response: headers::response(&mut root),
+        request_ids: RequestIds::new(names::request_id(&mut root)),
+        denials: Denials(denials::read(&mut root)),
+        examples: examples::read(&mut root, &policy),
+        endpoints: endpoints::read(&mut root, &resources),
+        hosts,
+        credential,
+        tenant,
+        resources,
+        address,
+    };
+    root.close();
     Profile { policy: Arc::new(policy), customs }
 }
 

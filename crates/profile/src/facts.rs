@@ -12,6 +12,8 @@ use crate::request::{Header, Request};
 pub struct Facts<'a> {
     /// What the gate saw.
     pub seen: &'a Seen,
+    /// The request's method.
+    pub method: &'a str,
     /// The request's headers.
     pub headers: &'a [Header<'a>],
     /// Its path as sent, with its query.
@@ -38,6 +40,7 @@ impl<'a> Facts<'a> {
         };
         Self {
             seen,
+            method: request.method,
             headers: &request.headers,
             path: request.path,
             request_id: &reading.request_id,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
 /// A host as a document writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +34,29 @@ impl HostPattern {
             ));
         }
         Ok(if below { Self::Below(name[1..].into()) } else { Self::Exact(plain.into()) })
+    }
+}
+
+impl HostPattern {
+    /// Whether every host of the other's is one of these.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Any) | (Self::Exact(_), Self::Below(_)) => false,
+            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Below(below), Self::Exact(name) | Self::Below(name)) => name.ends_with(&**below),
+        }
+    }
+}
+
+/// As a document writes it.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(name) => write!(f, "*{name}"),
+            Self::Any => f.write_str("*"),
+        }
     }
 }
 

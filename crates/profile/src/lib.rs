@@ -5,11 +5,15 @@
 
 mod answer;
 mod catalog;
+pub mod contract;
 mod document;
+mod endpoint;
 mod error;
+mod examples;
 mod facts;
 mod gauge;
 mod hosts;
+mod lint;
 mod profile;
 mod read;
 mod reader;
@@ -19,8 +23,11 @@ mod template;
 
 pub use answer::{Admission, Refused, default_denial};
 pub use catalog::Catalog;
+pub use endpoint::{Ask, Code, Endpoint, Matched, Reply};
 pub use error::{DocumentError, Errors};
+pub use examples::Outcome;
 pub use facts::{Facts, Looks};
+pub use lint::{lint, lint_together};
 pub use profile::Profile;
 pub use read::Reading;
 pub use request::{Header, Request, Scratch};

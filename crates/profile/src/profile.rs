@@ -8,7 +8,9 @@ use latchkey_core::token::TokenRules;
 
 use crate::answer::{Denials, Removals};
 use crate::document;
+use crate::endpoint::Endpoints;
 use crate::error::Errors;
+use crate::examples::Example;
 use crate::hosts::HostMap;
 use crate::read::{ClientAddress, Credential, RequestIds};
 use crate::source::Source;
@@ -35,6 +37,8 @@ pub(crate) struct Customs {
     pub(crate) removals: Removals,
     pub(crate) response: Vec<HeaderTemplate>,
     pub(crate) denials: Denials,
+    pub(crate) examples: Vec<Example>,
+    pub(crate) endpoints: Endpoints,
 }
 
 /// What a host means.

@@ -7,10 +7,9 @@ mod name;
 mod parse;
 
 pub(crate) use escape::{Escape, has_controls};
-pub(crate) use name::View;
+pub(crate) use name::{Called, Name, View};
 
 use filter::Filter;
-use name::Name;
 
 /// A compiled template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +20,8 @@ pub(crate) struct Template {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(Box<str>),
-    Value(Name, Vec<Filter>),
+    /// The first of these that has a value.
+    Value(Vec<Name>, Vec<Filter>),
 }
 
 /// A mistake in a template: the byte that it is at, and a sentence.
@@ -30,21 +30,37 @@ pub(crate) type Mistake = (usize, String);
 impl Template {
     /// Compiles a text; tells every mistake.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
-        parse::template(text).map(|segments| Self { segments })
+        Self::parse_with(text, &Names { own: &|_| None, told: "" })
+    }
+
+    /// The same, with names of the place's own besides.
+    pub(crate) fn parse_with(text: &str, names: &Names<'_>) -> Result<Self, Vec<Mistake>> {
+        parse::template(text, names).map(|segments| Self { segments })
+    }
+
+    /// Writes it out as it is; none where one of its values is empty.
+    pub(crate) fn whole(&self, view: &View<'_>) -> Option<String> {
+        let mut out = String::new();
+        for segment in &self.segments {
+            if segment.write(view, Escape::None, &mut out) == 0 {
+                return None;
+            }
+        }
+        Some(out)
+    }
+
+    /// The only name that it speaks of, where that is all of it.
+    pub(crate) fn name(&self) -> Option<&Name> {
+        match self.segments.as_slice() {
+            [Segment::Value(names, filters)] if filters.is_empty() => names.first(),
+            [] | [Segment::Value(..) | Segment::Literal(_), ..] => None,
+        }
     }
 
     /// Writes it out with what is seen.
     pub(crate) fn render(&self, view: &View<'_>, escape: Escape, out: &mut String) {
         for segment in &self.segments {
-            match segment {
-                Segment::Literal(text) => out.push_str(text),
-                Segment::Value(name, filters) => {
-                    let begin = out.len();
-                    name.write(view, out);
-                    let written = filter::apply(filters, name.is_list(), out, begin);
-                    escape.apply(out, begin, written);
-                }
-            }
+            segment.write(view, escape, out);
         }
     }
 
@@ -77,5 +93,36 @@ impl Template {
             Segment::Literal(text) => has_controls(text),
             Segment::Value(..) => false,
         })
+    }
+}
+
+/// Names that only some templates know, and how they are told to people.
+pub(crate) struct Names<'n> {
+    pub(crate) own: &'n dyn Fn(&str) -> Option<Name>,
+    pub(crate) told: &'n str,
+}
+
+impl Segment {
+    /// Writes it; answers how many bytes that were.
+    fn write(&self, view: &View<'_>, escape: Escape, out: &mut String) -> usize {
+        let begin = out.len();
+        match self {
+            Self::Literal(text) => out.push_str(text),
+            Self::Value(names, filters) => {
+                let mut list = false;
+                for name in names {
+                    name.write(view, out);
+                    list = name.is_list();
+                    if out.len() > begin {
+                        break;
+                    }
+                }
+                let written = filter::apply(filters, list, out, begin);
+                if !names.iter().all(Name::is_rendered) {
+                    escape.apply(out, begin, written);
+                }
+            }
+        }
+        out.len() - begin
     }
 }

@@ -14,6 +14,8 @@ use crate::template::{View, has_controls};
 #[derive(Debug, Default)]
 pub(crate) struct Removals {
     headers: Vec<Box<str>>,
+    /// Those of them that carry the credential and nothing else.
+    credentials: Vec<Box<str>>,
     queries: Vec<Box<str>>,
     cookies: Vec<Box<str>>,
 }
@@ -29,7 +31,11 @@ impl Removals {
         let sources = if credential.forward { [].as_slice() } else { &credential.sources };
         for source in sources {
             match source {
-                Source::Header(name) | Source::Scheme(name, _) => drop(headers.insert(name.clone())),
+                Source::Header(name) | Source::Scheme(name, _) => {
+                    if headers.insert(name.clone()) {
+                        removals.credentials.push(name.clone());
+                    }
+                }
                 Source::Query(name) => removals.queries.push(name.clone()),
                 Source::Cookie(name) => removals.cookies.push(name.clone()),
                 // A body goes on as it came: nothing between here and the upstream can rewrite it.
@@ -67,20 +73,27 @@ impl Profile {
     /// What becomes of a request that passes.
     #[must_use]
     pub fn allow<'a>(&'a self, facts: &Facts<'a>) -> Admission<'a> {
-        let view = View { policy: &self.policy, facts, denial: None };
+        let view = View { policy: &self.policy, facts, denial: None, call: None };
         let removals = &self.customs.removals;
+        // An endpoint is answered by us, and asks who calls once more.
+        let ours = self.answers(facts.method, facts.path);
+        let kept = |name: &&Box<str>| !ours || !removals.credentials.contains(name);
         let mut admission = Admission {
-            remove: removals.headers.iter().map(|name| &**name).collect(),
-            remove_query: removed_parameters(facts.path, &removals.queries),
+            remove: removals.headers.iter().filter(kept).map(|name| &**name).collect(),
             ..Admission::default()
         };
+        if !ours {
+            admission.remove_query = removed_parameters(facts.path, &removals.queries);
+        }
         for header in &self.customs.upstream {
             match header.value.header(&view) {
                 Some(value) => admission.set.push((&header.name, value)),
                 None => admission.remove.push(&header.name),
             }
         }
-        self.take_cookies(facts, &mut admission);
+        if !ours {
+            self.take_cookies(facts, &mut admission);
+        }
         admission.response = rendered(&self.customs.response, &view);
         admission
     }

@@ -41,7 +41,7 @@ impl Profile {
     /// What the client gets in place of the upstream's answer.
     #[must_use]
     pub fn deny<'a>(&'a self, denial: &Denial, facts: &Facts<'_>) -> Refused<'a> {
-        let view = View { policy: &self.policy, facts, denial: Some(denial) };
+        let view = View { policy: &self.policy, facts, denial: Some(denial), call: None };
         let mut refused = match self.customs.denials.of(denial.reason, facts.credential) {
             Some(own) => own.render(&view, denial.reason),
             None => problem::problem(denial, facts.request_id, self.name(), problem::retry(&view)),

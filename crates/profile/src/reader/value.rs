@@ -79,6 +79,10 @@ impl<'d> Value<'d> {
         }
     }
 
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.found, DeValue::Array(_))
+    }
+
     pub(crate) fn list(&self) -> Option<Vec<Self>> {
         let DeValue::Array(items) = self.found else {
             return self.wrong("a list in brackets", self.found);

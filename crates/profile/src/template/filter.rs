@@ -15,6 +15,8 @@ pub(super) enum Filter {
     Truncate(usize),
     UrlEncode,
     Json,
+    JsonOrNull,
+    After(Box<str>),
 }
 
 /// An argument as it is written.
@@ -31,7 +33,7 @@ pub(super) enum Written {
 }
 
 const FILTERS: &str = "upper, lower, trim, capitalize, default(\"text\"), join(\"text\"), \
-                       replace(\"text\", \"text\"), truncate(number), urlencode, json";
+                       replace(\"text\", \"text\"), truncate(number), urlencode, json, json_or_null, after(\"text\")";
 
 impl Filter {
     /// The filter of this name; says what is wrong with it.
@@ -52,9 +54,11 @@ impl Filter {
             ("truncate", [Argument::Number(most)]) => Ok(Self::Truncate(*most)),
             ("urlencode", []) => Ok(Self::UrlEncode),
             ("json", []) => Ok(Self::Json),
+            ("json_or_null", []) => Ok(Self::JsonOrNull),
+            ("after", [Argument::Text(text)]) => Ok(Self::After(text.as_str().into())),
             (
                 "upper" | "lower" | "trim" | "capitalize" | "default" | "join" | "replace" | "truncate"
-                | "urlencode" | "json",
+                | "urlencode" | "json" | "json_or_null" | "after",
                 _,
             ) => Err(format!("the filter \"{name}\" takes other arguments; the filters are: {FILTERS}")),
             _ => Err(format!("there is no filter \"{name}\"; the filters are: {FILTERS}")),
@@ -78,8 +82,10 @@ impl Filter {
             Self::Replace(old, new) => text.replace(&**old, new),
             Self::Truncate(most) => text.chars().take(*most).collect(),
             Self::UrlEncode => url_encode(text),
-            Self::Json if list => json_list(text),
-            Self::Json => json_text(text),
+            Self::JsonOrNull if text.is_empty() && !list => "null".to_owned(),
+            Self::After(begin) => text.strip_prefix(&**begin).unwrap_or_default().to_owned(),
+            Self::Json | Self::JsonOrNull if list => json_list(text),
+            Self::Json | Self::JsonOrNull => json_text(text),
         }
     }
 }
@@ -98,7 +104,7 @@ pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usi
     }
     out.truncate(begin);
     out.push_str(&text);
-    if *last == Filter::Json { Written::Json } else { Written::Text }
+    if matches!(last, Filter::Json | Filter::JsonOrNull) { Written::Json } else { Written::Text }
 }
 
 fn capitalize(text: &str) -> String {

@@ -9,6 +9,8 @@ use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
 use latchkey_core::time::Timestamp;
 
+use crate::contract::Shape;
+use crate::endpoint::Call;
 use crate::facts::Facts;
 use crate::gauge::Gauge;
 
@@ -18,20 +20,41 @@ pub(crate) struct View<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) facts: &'a Facts<'a>,
     pub(crate) denial: Option<&'a Denial>,
+    /// What an endpoint was asked, and what it is answered.
+    pub(crate) call: Option<Call<'a>>,
 }
 
 /// A value's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Name {
+pub(crate) enum Name {
     Text(Box<str>),
     Known(Known),
     Binding(Box<str>),
     Metadata(Box<str>),
+    Called(Called),
+}
+
+/// What only the templates of endpoints speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    Path(Box<str>),
+    Query(Box<str>),
+    Header(Box<str>),
+    Resource(Box<str>),
+    Body(Box<str>, Shape),
+    /// A path into the answer.
+    Answer(Vec<Box<str>>, Shape),
+    /// A path into an item of the answer's list.
+    Item(Vec<Box<str>>, Shape),
+    Items,
+    Code,
+    Message,
+    Now,
 }
 
 /// The names that are always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(crate) enum Known {
     RequestId,
     Reason,
     Message,
@@ -51,7 +74,7 @@ pub(super) enum Known {
 
 /// What is shown of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rate {
+pub(crate) enum Rate {
     Bucket,
     Limit,
     Remaining,
@@ -101,7 +124,18 @@ impl Name {
 
     /// Whether its value is a list of names.
     pub(super) fn is_list(&self) -> bool {
-        matches!(self, Self::Known(Known::Scopes | Known::MissingScopes))
+        match self {
+            Self::Known(known) => matches!(known, Known::Scopes | Known::MissingScopes),
+            Self::Called(Called::Body(_, shape) | Called::Answer(_, shape) | Called::Item(_, shape)) => {
+                *shape == Shape::Texts
+            }
+            Self::Called(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => false,
+        }
+    }
+
+    /// Whether its value was rendered and escaped already.
+    pub(super) fn is_rendered(&self) -> bool {
+        matches!(self, Self::Called(Called::Items))
     }
 
     /// Writes its value; nothing where there is none.
@@ -111,6 +145,11 @@ impl Name {
             Self::Binding(name) => push(out, view.who().and_then(|who| who.bindings().get(&**name))),
             Self::Metadata(name) => push(out, view.who().and_then(|who| who.metadata().get(&**name))),
             Self::Known(known) => known.write(view, out),
+            Self::Called(called) => {
+                if let Some(call) = &view.call {
+                    call.write(called, view, out);
+                }
+            }
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use super::filter::{Argument, Filter};
 use super::name::Name;
-use super::{Mistake, Segment};
+use super::{Mistake, Names, Segment};
 
 /// The segments of a text, or everything that is wrong with it.
-pub(super) fn template(text: &str) -> Result<Vec<Segment>, Vec<Mistake>> {
+pub(super) fn template(text: &str, names: &Names<'_>) -> Result<Vec<Segment>, Vec<Mistake>> {
     let mut segments: Vec<Segment> = Vec::new();
     let mut mistakes = Vec::new();
     let mut at = 0;
     while let Some(begin) = text[at..].find("{{").map(|found| at + found) {
         literal(&mut segments, &text[at..begin]);
-        let mut cursor = Cursor { text, at: begin + 2 };
+        let mut cursor = Cursor { text, at: begin + 2, names };
         match cursor.expression() {
             Ok(segment) => segments.push(segment),
             Err(mistake) => {
@@ -36,22 +36,32 @@ fn literal(segments: &mut Vec<Segment>, text: &str) {
 struct Cursor<'t> {
     text: &'t str,
     at: usize,
+    names: &'t Names<'t>,
 }
 
 impl<'t> Cursor<'t> {
     fn expression(&mut self) -> Result<Segment, Mistake> {
-        let name = self.name()?;
+        let mut names = vec![self.name()?];
+        while self.either() {
+            names.push(self.name()?);
+        }
         let mut filters = Vec::new();
         loop {
             self.skip_space();
             if self.take("}}") {
-                return Ok(Segment::Value(name, filters));
+                return Ok(Segment::Value(names, filters));
             }
             if !self.take("|") {
                 return Err(self.mistake("\"}}\" or \"|\" and a filter belong here"));
             }
             filters.push(self.filter()?);
         }
+    }
+
+    /// Whether another name follows, for where the one before has no value.
+    fn either(&mut self) -> bool {
+        self.skip_space();
+        self.take("or ")
     }
 
     fn name(&mut self) -> Result<Name, Mistake> {
@@ -61,9 +71,12 @@ impl<'t> Cursor<'t> {
         }
         let begin = self.at;
         let word = self.word();
-        Name::parse(word).ok_or_else(|| match word {
+        (self.names.own)(word).or_else(|| Name::parse(word)).ok_or_else(|| match word {
             "" => (begin, "a name belongs behind \"{{\"".to_owned()),
-            word => (begin, format!("templates know no \"{word}\"; the names are: {}", Name::all())),
+            word => {
+                let all = format!("{}{}", self.names.told, Name::all());
+                (begin, format!("templates know no \"{word}\"; the names are: {all}"))
+            }
         })
     }
 

@@ -1,0 +1,179 @@
+//! Documents tested by their own examples, and what is likely a mistake in them.
+
+use latchkey_profile::{Profile, lint, lint_together};
+
+use crate::support::profile;
+
+const SHIPPED: [(&str, &str); 5] = [
+    ("luxcore", include_str!("../../../../profiles/luxcore.toml")),
+    ("lumen", include_str!("../../../../profiles/lumen.toml")),
+    ("auxvault", include_str!("../../../../profiles/auxvault.toml")),
+    ("paykore", include_str!("../../../../profiles/paykore.toml")),
+    ("luxor", include_str!("../../../../profiles/luxor.toml")),
+];
+
+const DOCUMENT: &str = r#"
+name = "p"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "k"
+prefix = "k_"
+checksum = true
+[[scopes]]
+name = "a"
+aliases = ["b"]
+[[routes]]
+path = "/v1/**"
+scopes = ["a"]
+[rate_limits]
+default = [{ per = "key", rate = "2/min" }]
+[upstream_headers]
+x-tenant = "{{ tenant.slug }}"
+"#;
+
+fn outcomes(examples: &str) -> Vec<(String, Vec<String>)> {
+    let played = profile(&format!("{DOCUMENT}{examples}")).rehearse();
+    played.into_iter().map(|outcome| (outcome.name, outcome.wrong)).collect()
+}
+
+#[test]
+fn every_shipped_document_keeps_the_promises_of_its_examples() {
+    for (name, document) in SHIPPED {
+        let outcomes = profile(document).rehearse();
+        assert!(outcomes.len() > 3, "{name} has {} examples", outcomes.len());
+        for outcome in outcomes {
+            assert!(outcome.wrong.is_empty(), "{name}: {}: {:#?}", outcome.name, outcome.wrong);
+        }
+    }
+}
+
+#[test]
+fn no_shipped_document_has_a_warning() {
+    let profiles = SHIPPED.map(|(name, document)| {
+        let (profile, warnings) = lint(document).unwrap();
+        assert!(warnings.is_empty(), "{name}: {warnings:#?}");
+        profile
+    });
+    assert!(lint_together(&profiles).is_empty());
+}
+
+#[test]
+fn an_example_that_is_right_is_told_to_be() {
+    let examples = r#"
+        [[examples]]
+        name = "passes"
+        request = "GET /v1/x"
+        headers = { x-api-key = "{{ key }}" }
+        who = { scopes = ["b"], tenant = "acme" }
+        expect = { status = 200, upstream = { x-tenant = "acme", x-api-key = "" } }
+        [[examples]]
+        name = "limited"
+        request = "GET /v1/x"
+        headers = { x-api-key = "{{ key }}" }
+        who = {}
+        repeat = 3
+        expect = { status = 429, headers = { retry-after = "30" } }
+        [[examples]]
+        name = "expired"
+        request = "GET /v1/x"
+        headers = { x-api-key = "{{ key }}" }
+        who = { state = "expired" }
+        expect = { status = 401, body = '{"type":"about:blank",{{ any }}"The credential expired on 2025-01-01."{{ any }}' }
+    "#;
+    let right = |name: &str| (name.to_owned(), vec![]);
+    assert_eq!(outcomes(examples), [right("passes"), right("limited"), right("expired")]);
+}
+
+#[test]
+fn an_example_that_is_wrong_says_what_was_not_as_promised() {
+    let examples = r#"
+        [[examples]]
+        name = "wrong"
+        request = "GET /v1/x"
+        headers = { x-api-key = "{{ key }}" }
+        who = { state = "revoked" }
+        expect = { status = 200, body = "no", upstream = { x-tenant = "acme" } }
+    "#;
+    let (_, wrong) = outcomes(examples).remove(0);
+    assert_eq!(wrong.len(), 3, "{wrong:#?}");
+    assert_eq!(wrong[0], "status 200 was promised, and it is 401");
+    assert_eq!(wrong[2], "the upstream was promised x-tenant: \"acme\", and gets \"\"");
+}
+
+#[test]
+fn an_example_of_nothing_that_can_be_is_refused_with_its_place() {
+    let wrong = r#"
+[[examples]]
+name = "x"
+request = "/v1/x"
+who = { kind = "z", plan = "gold", scopes = ["c"], state = "gone" }
+repeat = 0
+expect = { state = 200 }
+"#;
+    let errors = Profile::compile(&format!("{DOCUMENT}{wrong}"), 1).map(|_| ()).unwrap_err().0;
+    let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "examples[0].request",
+            "examples[0].who",
+            "examples[0].who.plan",
+            "examples[0].who.scopes[0]",
+            "examples[0].who.state",
+            "examples[0].repeat",
+            "examples[0].expect",
+            "examples[0].expect.state",
+        ]
+    );
+    assert_eq!((errors[0].line, errors[0].column), (22, 11));
+}
+
+#[test]
+fn what_is_likely_a_mistake_is_told_with_its_place() {
+    let document = r#"name = "p"
+[[hosts]]
+host = "*.a.dev"
+[[hosts]]
+host = "b.a.dev"
+[[scopes]]
+name = "used"
+aliases = ["other"]
+[[scopes]]
+name = "idle"
+[[scopes]]
+name = "api_keys.manage"
+[[routes]]
+methods = ["get", "POST"]
+path = "/v1/{id}"
+scopes = ["other"]
+[[routes]]
+methods = ["GET"]
+path = "/v1/x"
+[[routes]]
+path = "/v1/x"
+[[denials]]
+[[denials]]
+reasons = ["EXPIRED"]
+"#;
+    let (_, warnings) = lint(document).unwrap();
+    let told: Vec<(usize, &str, bool)> =
+        warnings.iter().map(|w| (w.line, w.field.as_str(), w.message.is_empty())).collect();
+    assert_eq!(
+        told,
+        [
+            (5, "hosts[1].host", false),
+            (10, "scopes[1].name", false),
+            (16, "routes[0].scopes[0]", false),
+            (19, "routes[1].path", false),
+            (23, "denials[1]", false),
+        ],
+        "{warnings:#?}"
+    );
+}
+
+#[test]
+fn a_host_that_two_products_claim_is_told() {
+    let of = |name: &str| profile(&format!("name = \"{name}\"\n[[hosts]]\nhost = \"*.A.dev\""));
+    assert_eq!(lint_together(&[of("y"), of("x")]), ["the host \"*.a.dev\" is claimed by x and y; x gets it"]);
+}
