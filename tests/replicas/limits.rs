@@ -42,8 +42,15 @@ async fn skewed(town: &Town, class: &str, (rate, burst): (u64, u64)) {
     let (passed, calls) = loads.join_all().await.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     let took = began.elapsed();
     let most = burst + rate * u64::try_from(took.as_micros()).expect("seconds") / 1_000_000;
-    println!("{class}: {passed} of {calls} calls passed in {took:.1?}; {most} may");
-    assert!(passed <= most, "{class}: {passed} of {calls} passed in {took:?}; {most} may");
+    // A busy machine makes Redis miss calls. For so long (20 ms) its replica counts by itself, what comes back
+    // meanwhile and each caller's call: nobody is refused because of an error.
+    let missed = town.logged("Redis missed a call");
+    println!("{class}: {passed} of {calls} calls passed in {took:.1?}; {most} may; Redis missed {missed}");
+    let by_itself = missed * (rate / 50 + 9);
+    assert!(
+        passed <= most + by_itself,
+        "{class}: {passed} of {calls} in {took:?}; {most} may, {missed} missed"
+    );
     assert!(passed >= burst, "{class}: {passed} of {calls} passed in {took:?}");
 }
 

@@ -43,7 +43,7 @@ impl House {
             .database(&database.replace(&format!(":{}/", postgres.port()), &own))
             .environment("LATCHKEY_REDIS_URL", &format!("redis://127.0.0.1:{}", to_redis.port()))
             .environment("LATCHKEY_LEASE", &format!("{}ms", LEASE.as_millis()))
-            .environment("RUST_LOG", "info")
+            .environment("RUST_LOG", "info,latchkey_redis=debug")
             .profile("town", PROFILE)
             .launch();
         Self { latchkey, to_database, to_redis }
@@ -88,7 +88,13 @@ impl Town {
         }
     }
 
-    /// Waits until calls are counted on Redis again, or no more, everywhere.
+    /// How often something was logged, on all of them.
+    pub(crate) fn logged(&self, words: &str) -> u64 {
+        let times = |house: &House| house.latchkey.log().matches(words).count();
+        self.houses.iter().map(times).sum::<usize>() as u64
+    }
+
+    /// Waits until a replica has logged something so many times.
     pub(crate) fn wait_for_log(&self, house: usize, words: &str, times: usize) {
         let said = || self.houses[house].latchkey.log().matches(words).count() >= times;
         eventually(words, || said().then_some(()));

@@ -256,6 +256,9 @@ pub trait Replicas: Send + Sync {
     /// Enters a replica, or renews its entry: it has applied everything up to `revision`, and trusts its
     /// memory no longer than `holds` from now.
     async fn report(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), Trouble>;
+    /// Tells that an entered replica has applied everything up to `revision`. Cheaper than `report`: what gets
+    /// lost of it costs a writer time and nothing else.
+    async fn advance(&self, replica: &Replica, revision: u64) -> Result<(), Trouble>;
     /// Takes a replica out: it trusts its memory no more.
     async fn leave(&self, replica: &Replica) -> Result<(), Trouble>;
     /// How many others still hold and have not applied this revision.

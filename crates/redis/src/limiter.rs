@@ -1,6 +1,6 @@
 //! The limiter: from batches that lie here where it can, else by one question to Redis, else by this
-//! process's own buckets. What passes is charged to those as well, so that they are not full when Redis
-//! goes away.
+//! process's own buckets. Those are told of every level that is heard, so that they go on from there when
+//! Redis doesn't answer, and are not full.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,9 +120,7 @@ impl Limiter for RedisLimiter {
         }
         match self.shared(demands, cost, look, now).await {
             Some(spending) => {
-                if spending.granted && !look {
-                    let _ = self.own.take(demands, cost, false, now.tick);
-                }
+                self.own.learn(demands, &spending.levels, now.tick);
                 Ok(spending)
             }
             None => Ok(self.own.take(demands, cost, look, now.tick)),

@@ -123,6 +123,7 @@ impl Link {
 
     /// Counts a miss; a connection that broke, or the third miss in a row, ends asking.
     fn missed(&self, live: &Arc<MultiplexedConnection>, why: &Why) {
+        tracing::debug!(%why, "Redis missed a call");
         let misses = self.misses.fetch_add(1, Ordering::Relaxed) + 1;
         if misses < MISSES && !why.is_broken() {
             return;

@@ -110,10 +110,8 @@ impl Follower {
             self.begin_anew(head).await?;
         }
         self.parts.memory.trust_until(began.after(lease));
-        if *self.applied.borrow() != before {
-            self.report(began).await?;
-        }
-        Ok(())
+        let after = *self.applied.borrow();
+        if after != before { self.parts.others.advance(after).await } else { Ok(()) }
     }
 
     fn has_reported(&self) -> bool {

@@ -30,6 +30,17 @@ pub(crate) async fn report(
     run(lease, sql, [id.into(), name.into(), number::stored(revision).into(), holds.into()]).await
 }
 
+/// Notes how far a replica has come. PostgreSQL needn't flush it to disk before it says so: after a crash the
+/// row would be behind the truth, and a writer wait for longer than it must.
+pub(crate) async fn advance(lease: &Lease, replica: &Replica, revision: u64) -> Result<(), Stop> {
+    let lazily = match lease.get_database_backend() {
+        DbBackend::Postgres => " FROM (SELECT set_config('synchronous_commit', 'off', true)) AS lazily",
+        _ => "",
+    };
+    let sql = format!("UPDATE replicas SET revision = $1{lazily} WHERE id = $2");
+    run(lease, sql, [number::stored(revision).into(), replica.id.as_ref().into()]).await
+}
+
 /// Takes a replica's row away, and those of replicas that ended long ago without doing so.
 pub(crate) async fn leave(lease: &Lease, replica: &Replica) -> Result<(), Stop> {
     let sql = format!("DELETE FROM replicas WHERE id = $1 OR holds_until < {} - $2", now(lease));

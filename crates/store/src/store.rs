@@ -173,6 +173,10 @@ impl Replicas for Store {
             .await
     }
 
+    async fn advance(&self, replica: &Replica, revision: u64) -> Result<(), Trouble> {
+        self.within(async { replicas::advance(&self.pool.lease().await?, replica, revision).await }).await
+    }
+
     async fn leave(&self, replica: &Replica) -> Result<(), Trouble> {
         self.within(async { replicas::leave(&self.pool.lease().await?, replica).await }).await
     }

@@ -192,9 +192,7 @@ fn pump(
             said.fetch_or(here, Ordering::SeqCst);
         }
         let muted = || {
-            direction == Direction::Down
-                && said.load(Ordering::SeqCst)
-                && state.muted.load(Ordering::SeqCst)
+            direction == Direction::Down && said.load(Ordering::SeqCst) && state.muted.load(Ordering::SeqCst)
         };
         while (faults.held.load(Ordering::SeqCst) || muted()) && !state.over.load(Ordering::SeqCst) {
             sleep(Duration::from_millis(2));

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use smallvec::SmallVec;
 
 use self::bucket::Bucket;
-use super::{BucketId, Demand, Levels, Per, Spending, tightest_first};
+use super::{BucketId, Demand, Level, Levels, Per, Spending, tightest_first};
 use crate::ports::Limiter;
 use crate::time::{Moment, Tick};
 use crate::trouble::Trouble;
@@ -106,6 +106,17 @@ impl LocalLimiter {
         }
         tightest_first(&mut levels);
         Spending { granted, levels }
+    }
+
+    /// Learns what buckets hold that are counted elsewhere: these hold no more than those.
+    pub fn learn(&self, demands: &[Demand], levels: &[Level], now: Tick) {
+        for demand in demands {
+            let Some(level) = levels.iter().find(|level| level.bucket == demand.bucket) else { continue };
+            let mut shard = lock(&self.shards[self.place(demand)]);
+            let bucket = shard.bucket(demand, now);
+            bucket.settle(demand, now);
+            bucket.lower_to(level.remaining);
+        }
     }
 
     fn place(&self, demand: &Demand) -> usize {

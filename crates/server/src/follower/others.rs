@@ -38,6 +38,14 @@ impl Others {
         }
     }
 
+    /// Tells the others how far this replica has come, and nothing else.
+    pub(crate) async fn advance(&self, revision: u64) -> Result<(), Trouble> {
+        match self {
+            Self::None => Ok(()),
+            Self::Known(replicas, this) => replicas.advance(this, revision).await,
+        }
+    }
+
     /// Tells the others not to wait for this replica any more.
     pub(crate) async fn leave(&self) -> Result<(), Trouble> {
         match self {

@@ -1,5 +1,7 @@
 //! Following, on a real store: two replicas are two followers of one database.
 
+mod revoked;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_core::time::{Moment, Tick, Timestamp};

@@ -25,7 +25,7 @@ async fn a_replica_that_holds_and_is_behind_is_counted(place: Place) {
     assert_eq!(place.store.behind(&three, 5).await.unwrap(), 0);
     assert_eq!(place.store.behind(&three, 6).await.unwrap(), 1);
     assert_eq!(place.store.behind(&three, 8).await.unwrap(), 2);
-    place.store.report(&one, 8, LONG).await.unwrap();
+    place.store.advance(&one, 8).await.unwrap();
     assert_eq!(place.store.behind(&three, 8).await.unwrap(), 1);
 }
 

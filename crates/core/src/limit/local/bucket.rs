@@ -56,6 +56,10 @@ impl Bucket {
         self.parts = self.parts.saturating_sub(u128::from(tokens) * token(self.limit));
     }
 
+    pub(super) fn lower_to(&mut self, tokens: u64) {
+        self.parts = self.parts.min(u128::from(tokens) * token(self.limit));
+    }
+
     pub(super) fn is_full(&self, now: Tick) -> bool {
         self.parts_at(now) == capacity(self.limit, self.algorithm)
     }

@@ -106,6 +106,18 @@ fn parallel_calls_admit_the_burst_exactly() {
 }
 
 #[test]
+fn a_bucket_learns_what_was_used_elsewhere() {
+    let (here, there) = (LocalLimiter::new(), LocalLimiter::new());
+    let all = [demand(1, Per::Key, (60, 60, 10))];
+    (0..8).for_each(|_| assert!(there.take(&all, 1, false, Tick(0)).granted));
+    here.learn(&all, &there.take(&all, 0, true, Tick(0)).levels, Tick(0));
+    assert_eq!(here.take(&all, 0, true, Tick(0)).levels[0].remaining, 2);
+    // What is full elsewhere fills nothing here.
+    here.learn(&all, &LocalLimiter::new().take(&all, 0, true, Tick(0)).levels, Tick(0));
+    assert_eq!(here.take(&all, 0, true, Tick(0)).levels[0].remaining, 2);
+}
+
+#[test]
 fn full_buckets_are_forgotten() {
     let limiter = LocalLimiter::new();
     for subject in 0..200_000u128 {
