@@ -5,6 +5,8 @@ mod dev;
 mod key;
 mod serve;
 mod tenant;
+mod token;
+mod user;
 mod value;
 
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ pub(crate) use dev::DevArgs;
 pub(crate) use key::{CreateKeyArgs, Emptied, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
+pub(crate) use token::{IssueArgs, JwtCommand, SigningKeyCommand};
+pub(crate) use user::UserCommand;
 
 use crate::exit::CODES;
 use crate::output::Format;
@@ -102,6 +106,15 @@ pub(crate) enum Command {
     /// Profiles: the documents that products are judged by
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Users: people of a tenant, who sign in with e-mail and password
+    #[command(subcommand)]
+    User(UserCommand),
+    /// JWTs: short-lived tokens that stand for a key or a user
+    #[command(subcommand)]
+    Jwt(JwtCommand),
+    /// The keys that sign JWTs
+    #[command(subcommand)]
+    SigningKey(SigningKeyCommand),
     /// Ask once whether a call would pass, and see why
     ///
     /// By default nothing is taken from any rate limit. Exits with 0 where allowed and with 3 where denied.

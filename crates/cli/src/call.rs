@@ -6,7 +6,9 @@ use std::time::Duration;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
+use latchkey_proto::v1::signing_key_service_client::SigningKeyServiceClient;
 use latchkey_proto::v1::tenant_service_client::TenantServiceClient;
+use latchkey_proto::v1::token_service_client::TokenServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -19,6 +21,17 @@ use crate::exit::Failure;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Revoking may wait one lease for replicas that are cut off; more than that is no answer.
 const ANSWER: Duration = Duration::from_mins(1);
+
+impl Globals {
+    /// Who calls, by the command line and the environment.
+    pub(crate) fn credential(&self) -> Result<Option<Secret>, Failure> {
+        match (&self.api_key, &self.key_file) {
+            (Some(key), _) => Ok(Some(key.clone())),
+            (None, Some(path)) => read_secret(path).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
 
 /// Puts the caller's credential on every call.
 #[derive(Clone)]
@@ -43,11 +56,7 @@ type Called = InterceptedService<Channel, Credential>;
 impl Server {
     /// Connects with what the command line and the environment say.
     pub(crate) async fn of(globals: &Globals) -> Result<Self, Failure> {
-        let credential = match (&globals.api_key, &globals.key_file) {
-            (Some(key), _) => Some(key.clone()),
-            (None, Some(path)) => Some(read_secret(path)?),
-            (None, None) => None,
-        };
+        let credential = globals.credential()?;
         Self::connect(&globals.server, credential.as_ref()).await
     }
 
@@ -82,6 +91,14 @@ impl Server {
         ProfileServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
     }
 
+    pub(crate) fn tokens(&self) -> TokenServiceClient<Called> {
+        TokenServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn signing_keys(&self) -> SigningKeyServiceClient<Called> {
+        SigningKeyServiceClient::new(self.channel.clone())
+    }
+
     pub(crate) fn check(&self) -> CheckServiceClient<Called> {
         CheckServiceClient::new(self.channel.clone())
     }
@@ -100,6 +117,11 @@ fn bearer(key: &str) -> Result<MetadataValue<Ascii>, Failure> {
 /// A secret from a file, or from standard input where that is "-".
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
     Ok(Secret(read_text(path)?.trim().to_owned()))
+}
+
+/// A password from a file, without the line's end: a blank is a character like any other.
+pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
+    Ok(read_text(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// A file's text, or standard input's where the path is "-".

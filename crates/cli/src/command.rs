@@ -8,6 +8,8 @@ mod migrate;
 mod profile;
 mod serve;
 mod tenant;
+mod token;
+mod user;
 
 use clap::CommandFactory as _;
 
@@ -25,6 +27,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tenant(command) => tenant::run(&globals, command).await,
         Command::Key(command) => key::run(&globals, command).await,
         Command::Profile(command) => profile::run(&globals, command).await,
+        Command::User(command) => user::run(&globals, command).await,
+        Command::Jwt(command) => token::jwt(&globals, command).await,
+        Command::SigningKey(command) => token::signing_key(&globals, command).await,
         Command::Check(args) => check::run(&globals, args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "latchkey", &mut std::io::stdout());

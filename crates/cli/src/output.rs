@@ -4,6 +4,7 @@
 mod json;
 mod table;
 mod text;
+mod token;
 
 use std::io::{self, Write as _};
 

@@ -27,6 +27,7 @@ macro_rules! named {
 named! {
     Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest,
     ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, CheckResponse,
+    User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
 }
 
 fn descriptor<M: Named>() -> Result<MessageDescriptor, Failure> {

@@ -1,0 +1,84 @@
+//! Arguments of `latchkey jwt` and `latchkey signing-key`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use prost_types::Duration;
+
+use super::value::span;
+
+/// What can be done with JWTs. Tokens are read from a file, or from standard input by "-".
+#[derive(Debug, Subcommand)]
+pub(crate) enum JwtCommand {
+    /// Exchange a key, or an e-mail address and password, for a JWT and a refresh token
+    ///
+    /// Without --email, the key is the one that calls (LATCHKEY_API_KEY, --api-key, --key-file).
+    Issue(IssueArgs),
+    /// Spend a refresh token for a new JWT and the refresh token's successor
+    Refresh {
+        /// A file that holds the refresh token
+        #[arg(long, default_value = "-", value_name = "FILE")]
+        token_file: PathBuf,
+        /// The tenant's id or slug; the token's own by default
+        #[arg(long, default_value = "", hide_default_value = true)]
+        tenant: String,
+        /// A scope to keep; all by default; may be repeated
+        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+        scopes: Vec<String>,
+    },
+    /// End the family of a refresh token or JWT; a token that nobody knows is ended already
+    Revoke {
+        /// A file that holds the token
+        #[arg(long, default_value = "-", value_name = "FILE")]
+        token_file: PathBuf,
+    },
+    /// Show what a JWT says; asks no server, and checks nothing
+    Inspect {
+        /// A file that holds the JWT
+        #[arg(long, default_value = "-", value_name = "FILE")]
+        token_file: PathBuf,
+    },
+}
+
+/// What a JWT is asked for with.
+#[derive(Args, Debug)]
+pub(crate) struct IssueArgs {
+    /// A user's e-mail address; the password comes from --password-file
+    #[arg(long, requires = "tenant")]
+    pub(crate) email: Option<String>,
+    /// A file that holds the password; "-" reads standard input
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub(crate) password_file: PathBuf,
+    /// The tenant's id or slug
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// A scope; all that the grant allows by default; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    pub(crate) scopes: Vec<String>,
+    /// Whom the JWT is for; the profile's audience by default
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) audience: String,
+    /// How long it lives; never longer than the profile says
+    #[arg(long, value_parser = span, value_name = "SPAN")]
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// What can be done with signing keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SigningKeyCommand {
+    /// Show every signing key, newest first
+    List,
+    /// Publish a new key, which signs after a while in place of the one that signs now
+    Rotate {
+        /// The profile
+        profile: String,
+        /// How long it is published before it signs; ten minutes by default
+        #[arg(long, value_parser = span, value_name = "SPAN")]
+        lead: Option<Duration>,
+    },
+    /// Take a key out, with every JWT that it signed; for good
+    Withdraw {
+        /// The key's identifier (kid)
+        id: String,
+    },
+}

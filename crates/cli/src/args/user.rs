@@ -1,0 +1,52 @@
+//! Arguments of `latchkey user`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::tenant::PageArgs;
+use super::value::pair;
+
+/// What can be done with users. A password is read from a file, or from standard input by "-": on the command
+/// line, others would see it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user
+    Create {
+        /// The e-mail address, unique in the tenant
+        email: String,
+        /// One of the profile's roles
+        #[arg(long)]
+        role: String,
+        /// The tenant's id or slug; the caller's own by default
+        #[arg(long, default_value = "", hide_default_value = true)]
+        tenant: String,
+        /// A file that holds the password; "-" reads standard input
+        #[arg(long, default_value = "-", value_name = "FILE")]
+        password_file: PathBuf,
+        /// Confines the user to a resource, as in `merchant=m_1`; may be repeated
+        #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
+        bindings: Vec<(String, String)>,
+    },
+    /// Show a tenant's users, newest first
+    List {
+        /// The tenant's id or slug; the caller's own by default
+        #[arg(long, default_value = "", hide_default_value = true)]
+        tenant: String,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Set a user's password; every token that the user had is over when the call returns
+    SetPassword {
+        /// The user's id
+        id: String,
+        /// A file that holds the password; "-" reads standard input
+        #[arg(long, default_value = "-", value_name = "FILE")]
+        password_file: PathBuf,
+    },
+    /// Switch a user off, with every token that the user has
+    Disable {
+        /// The user's id
+        id: String,
+    },
+}

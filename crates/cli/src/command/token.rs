@@ -1,0 +1,83 @@
+//! `latchkey jwt` and `latchkey signing-key`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use latchkey_proto::v1::{self, issue_jwt_request::Grant};
+
+use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
+use crate::call::{Server, read_password, read_secret};
+use crate::exit::Failure;
+use crate::output::{clean, print, show};
+
+pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), Failure> {
+    let format = globals.output;
+    match command {
+        JwtCommand::Issue(args) => {
+            let ask = issue(globals, args)?;
+            show(format, Server::of(globals).await?.tokens().issue_jwt(ask).await?.get_ref())
+        }
+        JwtCommand::Refresh { token_file, tenant, scopes } => {
+            let ask = v1::RefreshJwtRequest { refresh_token: read_secret(&token_file)?.0, tenant, scopes };
+            show(format, Server::of(globals).await?.tokens().refresh_jwt(ask).await?.get_ref())
+        }
+        JwtCommand::Revoke { token_file } => {
+            let ask = v1::RevokeJwtRequest { token: read_secret(&token_file)?.0 };
+            show(format, Server::of(globals).await?.tokens().revoke_jwt(ask).await?.get_ref())
+        }
+        JwtCommand::Inspect { token_file } => inspect(&read_secret(&token_file)?.0),
+    }
+}
+
+fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, Failure> {
+    let grant = match args.email {
+        Some(email) => {
+            Grant::Password(v1::PasswordGrant { email, password: read_password(&args.password_file)? })
+        }
+        None => Grant::ApiKey(
+            globals
+                .credential()?
+                .ok_or_else(|| {
+                    Failure::Usage(
+                        "a key is needed (LATCHKEY_API_KEY, --api-key, --key-file), or --email".to_owned(),
+                    )
+                })?
+                .0,
+        ),
+    };
+    let tenant = args.tenant.unwrap_or_default();
+    Ok(v1::IssueJwtRequest {
+        grant: Some(grant),
+        tenant,
+        scopes: args.scopes,
+        audience: args.audience,
+        ttl: args.ttl,
+    })
+}
+
+/// Header and claims, as they are written.
+fn inspect(token: &str) -> Result<(), Failure> {
+    let no_token = || Failure::Local("this is no JWT: three parts of base64url belong there".to_owned());
+    let parts: Vec<&str> = token.split('.').collect();
+    let [head, body, _signature] = parts[..] else { return Err(no_token()) };
+    for part in [head, body] {
+        let text = URL_SAFE_NO_PAD.decode(part).map_err(|_| no_token())?;
+        let json: serde_json::Value = serde_json::from_slice(&text).map_err(|_| no_token())?;
+        let text = serde_json::to_string_pretty(&json).map_err(|_| no_token())?;
+        print(&text.lines().map(clean).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn signing_key(globals: &Globals, command: SigningKeyCommand) -> Result<(), Failure> {
+    let mut keys = Server::of(globals).await?.signing_keys();
+    let answer = match command {
+        SigningKeyCommand::List => keys.list_signing_keys(v1::ListSigningKeysRequest {}).await?,
+        SigningKeyCommand::Rotate { profile, lead } => {
+            keys.rotate_signing_key(v1::RotateSigningKeyRequest { profile, lead }).await?
+        }
+        SigningKeyCommand::Withdraw { id } => {
+            keys.withdraw_signing_key(v1::WithdrawSigningKeyRequest { id }).await?
+        }
+    };
+    show(globals.output, answer.get_ref())
+}

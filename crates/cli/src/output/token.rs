@@ -1,0 +1,92 @@
+//! What users, tokens and signing keys look like to people.
+
+use latchkey_proto::v1;
+
+use super::table::{fields, rows};
+use super::text::{Shown, moment, pairs, words};
+
+impl Shown for v1::User {
+    fn text(&self) -> String {
+        fields([
+            ("id", self.id.clone()),
+            ("tenant", self.tenant_id.clone()),
+            ("email", self.email.clone()),
+            ("role", self.role.clone()),
+            ("bindings", pairs(&self.bindings)),
+            ("disabled", if self.disabled { "yes".to_owned() } else { "no".to_owned() }),
+        ])
+    }
+}
+
+impl Shown for v1::ListUsersResponse {
+    fn text(&self) -> String {
+        let row = |user: &v1::User| {
+            let state = if user.disabled { "disabled" } else { "active" };
+            [user.id.clone(), user.email.clone(), user.role.clone(), state.to_owned()]
+        };
+        rows(["ID", "EMAIL", "ROLE", "STATE"], self.users.iter().map(row))
+    }
+}
+
+fn tokens(
+    access: &str,
+    refresh: &str,
+    spans: [Option<&prost_types::Duration>; 2],
+) -> [(&'static str, String); 4] {
+    let seconds =
+        |span: Option<&prost_types::Duration>| span.map(|d| format!("{} s", d.seconds)).unwrap_or_default();
+    [
+        ("access token", access.to_owned()),
+        ("ends in", seconds(spans[0])),
+        ("refresh token", refresh.to_owned()),
+        ("its family ends in", seconds(spans[1])),
+    ]
+}
+
+/// Tokens in lines of their own: a table would cut them.
+fn lines(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
+    let line = |(name, value): (&str, String)| format!("{name}: {}", super::text::clean(&value));
+    fields.into_iter().filter(|(_, value)| !value.is_empty()).map(line).collect::<Vec<_>>().join("\n")
+}
+
+impl Shown for v1::IssueJwtResponse {
+    fn text(&self) -> String {
+        let spans = [self.expires_in.as_ref(), self.refresh_expires_in.as_ref()];
+        let user = self.user.as_ref().map(|user| user.email.clone()).unwrap_or_default();
+        let own = [("scopes", words(&self.scopes)), ("user", user)];
+        lines(tokens(&self.access_token, &self.refresh_token, spans).into_iter().chain(own))
+    }
+}
+
+impl Shown for v1::RefreshJwtResponse {
+    fn text(&self) -> String {
+        let spans = [self.expires_in.as_ref(), self.refresh_expires_in.as_ref()];
+        let own = [("scopes", words(&self.scopes))];
+        lines(tokens(&self.access_token, &self.refresh_token, spans).into_iter().chain(own))
+    }
+}
+
+impl Shown for v1::RevokeJwtResponse {
+    fn text(&self) -> String {
+        match self.revision {
+            0 => "There was nothing to end.".to_owned(),
+            revision => format!("No replica admits its tokens any more (revision {revision})."),
+        }
+    }
+}
+
+impl Shown for v1::ListSigningKeysResponse {
+    fn text(&self) -> String {
+        let row = |key: &v1::SigningKey| {
+            [
+                key.id.clone(),
+                key.profile.clone(),
+                key.algorithm.clone(),
+                key.state.clone(),
+                moment(key.sign_time.as_ref()),
+                moment(key.retire_time.as_ref()),
+            ]
+        };
+        rows(["ID", "PROFILE", "ALGORITHM", "STATE", "SIGNS FROM", "SIGNS UNTIL"], self.keys.iter().map(row))
+    }
+}
