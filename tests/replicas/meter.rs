@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use latchkey_proto::v1::RevokeKeyRequest;
 use latchkey_testing::{Caller, Direction};
 use tokio::task::JoinSet;
 
@@ -154,6 +155,23 @@ async fn a_replica_that_was_stopped_forgets_what_its_lease_outlived() {
     town.houses[2].latchkey.signal(latchkey_testing::Signal::CONT);
     let answers = asked.join_all().await;
     assert!(answers.iter().all(|answer| *answer != Ok(true)), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_gives_up_early_hears_that_the_change_is_committed() {
+    let town = Town::build().await;
+    let key = town.key().await;
+    town.admitted_everywhere(&key.1).await;
+    town.houses[2].to_database.black_hole(true);
+    let revocation = RevokeKeyRequest { id: key.0.clone(), reason: String::new() };
+    let mut early = tonic::Request::new(revocation);
+    early.set_timeout(LEASE / 2);
+    let status = town.operators[0].keys().revoke_key(early).await.expect_err("one replica is cut off");
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    assert!(status.message().contains("committed and still spreading"), "{status:?}");
+    for operator in &town.operators[..2] {
+        assert_eq!(allows(operator, ask(&key.1)).await, Ok(false), "it is");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,10 +7,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use latchkey_core::trouble::Trouble;
+use http::HeaderMap;
+use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 
 /// The longest that a Check takes.
 pub(crate) const LONGEST: Duration = Duration::from_millis(150);
+
+/// How long an answer may need to reach the caller.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// The longest that a batch takes. Each of its checks has a Check's own bound, so that a store that hangs is
 /// found out at the first.
@@ -20,6 +25,33 @@ pub(crate) const LONGEST_BATCH: Duration = Duration::from_secs(5);
 pub(crate) fn of(metadata: &MetadataMap, longest: Duration) -> Duration {
     let asked = metadata.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
     asked.map_or(longest, |asked| asked.min(longest))
+}
+
+tokio::task_local! {
+    /// When the call that this task works for gives up.
+    static GIVES_UP: Instant;
+}
+
+/// When whoever sent this gives up, if they said so.
+pub(crate) fn gives_up(headers: &HeaderMap) -> Option<Instant> {
+    let asked = headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()))?;
+    Instant::now().checked_add(asked)
+}
+
+/// Works on a call that is given up then.
+pub(crate) fn work<T>(gives_up: Option<Instant>, work: impl FnOnce() -> T) -> T {
+    match gives_up {
+        Some(then) => GIVES_UP.sync_scope(then, work),
+        None => work(),
+    }
+}
+
+/// How long the call that this task works for may still wait, so that its answer arrives before its sender
+/// gives up; none where the sender didn't say.
+#[must_use]
+pub fn patience() -> Option<Duration> {
+    let left = GIVES_UP.try_with(|then| then.saturating_duration_since(Instant::now())).ok()?;
+    Some(left.saturating_sub(MARGIN.min(left / 4)))
 }
 
 /// At most eight digits and a unit (gRPC over HTTP/2, "Timeout"); anything else is as good as none.
@@ -71,6 +103,18 @@ mod tests {
         assert_eq!(limit("1S"), LONGEST);
         assert_eq!(limit("99999999H"), LONGEST);
         assert_eq!(of(&MetadataMap::new(), LONGEST), LONGEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_before_the_caller_gives_up() {
+        assert_eq!(patience(), None);
+        let mut headers = HeaderMap::new();
+        assert_eq!(gives_up(&headers), None);
+        headers.insert("grpc-timeout", "2S".parse().unwrap());
+        let left = work(gives_up(&headers), patience);
+        assert_eq!(left, Some(Duration::from_millis(1_900)));
+        headers.insert("grpc-timeout", "40m".parse().unwrap());
+        assert_eq!(work(gives_up(&headers), patience), Some(Duration::from_millis(30)));
     }
 
     #[test]

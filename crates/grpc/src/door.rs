@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::{calls, fate};
+use crate::{calls, deadline, fate};
 
 /// A service behind the door.
 #[derive(Clone, Debug)]
@@ -54,7 +55,10 @@ where
             Some(_) if !self.ready.load(Ordering::Relaxed) => fate::not_ready(),
             Some(call) => {
                 request.extensions_mut().insert(call);
-                return Passing::In(self.inner.call(request));
+                // A Check has its own bound, and every nanosecond of it counts.
+                let managing = !call.path.contains("Check");
+                let until = managing.then(|| deadline::gives_up(request.headers())).flatten();
+                return Passing::In(self.inner.call(request), until);
             }
         };
         Passing::Out(Some(status.into_http()))
@@ -64,7 +68,7 @@ where
 /// A call that went in, or was answered at the door.
 #[derive(Debug)]
 pub(crate) enum Passing<F> {
-    In(F),
+    In(F, Option<Instant>),
     Out(Option<Response<Body>>),
 }
 
@@ -76,7 +80,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.get_mut() {
-            Self::In(inner) => Pin::new(inner).poll(cx),
+            Self::In(inner, until) => deadline::work(*until, || Pin::new(inner).poll(cx)),
             Self::Out(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
         }
     }

@@ -30,6 +30,7 @@ use latchkey_proto::v1::tenant_service_server::TenantServiceServer;
 use latchkey_proto::v1::token_service_server::TokenServiceServer;
 use tonic::service::Routes;
 
+pub use self::deadline::patience;
 use self::door::Door;
 use self::ext_authz::Authorization;
 use self::manage::Desk;

@@ -19,6 +19,9 @@ use crate::settings::Follow;
 use crate::signing::SigningKeys;
 pub(crate) use others::Others;
 
+/// Who did not answer, when a caller gives up early.
+const SPREADING: &str = "the change is committed and still spreading: a replica";
+
 /// Changes read at once.
 const PAGE: u32 = 1_000;
 /// What following needs.
@@ -181,17 +184,22 @@ impl Follower {
 #[async_trait]
 impl Spreading for Follower {
     /// Waits for this replica's own memory and then for the others', one lease from the commit at the latest:
-    /// then none is trusted any more that doesn't know of it, this one included.
+    /// then none is trusted any more that doesn't know of it, this one included. A caller who gives up before
+    /// that hears that the change is committed and not yet known everywhere.
     async fn spread(&self, revision: u64) -> Result<(), Trouble> {
         let clock = &*self.parts.clock;
-        let end = clock.now().tick.after(self.parts.follow.lease);
+        let now = clock.now().tick;
+        let over = now.after(self.parts.follow.lease);
+        let end = latchkey_grpc::patience().map_or(over, |patience| over.min(now.after(patience)));
         let mut applied = self.applied.subscribe();
         self.wake.notify_one();
         let here = applied.wait_for(|at| *at >= revision);
-        // It can't end while this replica follows.
-        let _ = timeout(end.since(clock.now().tick), here).await;
-        self.parts.others.wait(clock, revision, end).await;
-        Ok(())
+        let here = timeout(end.since(now), here).await.is_ok();
+        let there = self.parts.others.wait(clock, revision, end).await;
+        if (here && there) || clock.now().tick >= over {
+            return Ok(());
+        }
+        Err(Trouble::Outage { what: SPREADING, retry: over.since(clock.now().tick) })
     }
 }
 

@@ -38,5 +38,6 @@ pub use process::Process;
 pub use proxy::{Direction, Proxy};
 pub use redis::Redis;
 pub use rustix::process::Signal;
+pub use tools::tool;
 pub use upstream::{Echo, Upstream};
 pub use wait::{eventually, patiently};

@@ -14,7 +14,8 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 /// A tool that scripts/setup lays into `.tools/bin`, or that the machine has.
-pub(crate) fn tool(name: &str) -> PathBuf {
+#[must_use]
+pub fn tool(name: &str) -> PathBuf {
     let own = workspace().join(".tools/bin").join(name);
     if own.is_file() { Some(own) } else { on_path(name) }
         .unwrap_or_else(|| panic!("{name} is missing: run scripts/setup"))

@@ -54,18 +54,18 @@ impl Others {
         }
     }
 
-    /// Returns when no other replica trusts what it knew before `revision`; at `end` at the latest, when
-    /// none does whatever it reports.
-    pub(crate) async fn wait(&self, clock: &dyn Clock, revision: u64, end: Tick) {
-        let Self::Known(replicas, this) = self else { return };
+    /// Waits until no other replica trusts what it knew before `revision`, until `end` at the latest; answers
+    /// whether they have reported it.
+    pub(crate) async fn wait(&self, clock: &dyn Clock, revision: u64, end: Tick) -> bool {
+        let Self::Known(replicas, this) = self else { return true };
         let (mut pause, longest) = PAUSES;
         loop {
             let left = end.since(clock.now().tick);
             if left.is_zero() {
-                return;
+                return false;
             }
             if let Ok(Ok(0)) = timeout(left, replicas.behind(this, revision)).await {
-                return;
+                return true;
             }
             sleep(pause.min(end.since(clock.now().tick))).await;
             pause = (pause * 2).min(longest);

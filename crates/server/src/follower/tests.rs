@@ -167,7 +167,7 @@ async fn a_replica_that_left_or_that_the_lease_outlasted_is_not_waited_for() {
     one.poll().await.unwrap();
     let end = clock.now().tick.after(LEASE);
     clock.forward(LEASE);
-    one.parts.others.wait(&*clock, revision, end).await;
+    assert!(!one.parts.others.wait(&*clock, revision, end).await);
     two.leave().await;
     one.spread(revision).await.unwrap();
 }
