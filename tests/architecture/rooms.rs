@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use super::METADATA;
 
 /// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
-const HOUSE: [(&str, &[&str], &[&str]); 10] = [
+const HOUSE: [(&str, &[&str], &[&str]); 11] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
@@ -22,12 +22,18 @@ const HOUSE: [(&str, &[&str], &[&str]); 10] = [
         &["sea-", "sqlx", "redis", "axum", "toml", "tracing-subscriber"],
     ),
     (
+        "latchkey-rest",
+        &["latchkey-proto", "latchkey-core", "latchkey-profile"],
+        &["sea-", "sqlx", "redis", "axum", "hyper", "toml", "tracing-subscriber"],
+    ),
+    (
         "latchkey-server",
         &[
             "latchkey-proto",
             "latchkey-core",
             "latchkey-profile",
             "latchkey-grpc",
+            "latchkey-rest",
             "latchkey-store",
             "latchkey-redis",
             "latchkey-migrations",

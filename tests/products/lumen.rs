@@ -6,8 +6,7 @@ use tonic::Code;
 
 use crate::{Product, assert_refused};
 
-const INVALID: &str =
-    r#"{"success":false,"error":{"code":"unauthorized","message":"The API key is invalid or has been revoked."}}"#;
+const INVALID: &str = r#"{"success":false,"error":{"code":"unauthorized","message":"The API key is invalid or has been revoked."}}"#;
 const FORBIDDEN: &str =
     r#"{"success":false,"error":{"code":"forbidden","message":"This API key is not allowed to do this."}}"#;
 const ANYTHING: [&str; 4] =
@@ -60,8 +59,7 @@ async fn a_publishable_key_fetches_pricing_tables_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_needs_a_key() {
     let lumen = lumen().await;
-    let body =
-        r#"{"success":false,"error":{"code":"unauthorized","message":"A secret merchant API key is required."}}"#;
+    let body = r#"{"success":false,"error":{"code":"unauthorized","message":"A secret merchant API key is required."}}"#;
     for call in ANYTHING.iter().chain([&PRICING]) {
         assert_refused(&lumen.send(call, &[]), 401, body);
     }
@@ -90,10 +88,11 @@ async fn a_revocation_holds_at_once_and_for_good() {
     let (made, value) = lumen.lumen_key("secret", "live").await;
     let _ = Echo::of(&lumen.lumen(ANYTHING[0], &value));
     let revoked = lumen.operator.revoke(&made.id).await.key.expect("the revoked key is told");
-    assert!(revoked.revoke_time >= made.create_time && revoked.id == made.id);
+    assert!(revoked.revoke_time.is_some() && revoked.id == made.id);
     assert_refused(&lumen.lumen(ANYTHING[0], &value), 401, INVALID);
-    let again = lumen.operator.keys().revoke_key(v1::RevokeKeyRequest { id: made.id.clone(), ..Default::default() });
-    assert_eq!(again.await.expect_err("it is revoked").code(), Code::FailedPrecondition);
+    let ask = v1::RevokeKeyRequest { id: made.id.clone(), ..v1::RevokeKeyRequest::default() };
+    let again = lumen.operator.keys().revoke_key(ask).await;
+    assert_eq!(again.expect_err("it is revoked").code(), Code::FailedPrecondition);
     let mask = prost_types::FieldMask { paths: vec!["disabled".to_owned()] };
     let ask = v1::UpdateKeyRequest {
         key: Some(v1::Key { id: made.id, ..v1::Key::default() }),

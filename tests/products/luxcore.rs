@@ -5,7 +5,8 @@ use latchkey_testing::{Answer, Echo, key};
 
 use crate::{Product, assert_refused};
 
-const UNAUTHORIZED: &str = r#"{"statusCode":401,"error":"Unauthorized","message":"Missing or invalid API key"}"#;
+const UNAUTHORIZED: &str =
+    r#"{"statusCode":401,"error":"Unauthorized","message":"Missing or invalid API key"}"#;
 const PAYMENT: &str = "GET /v1/payments/pay_1";
 
 async fn luxcore() -> Product {

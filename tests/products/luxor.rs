@@ -82,7 +82,11 @@ async fn either_bucket_denies_and_a_denied_call_is_charged_to_neither() {
     let ask = v1::CheckRequest { credential: second, cost: Some(0), ..v1::CheckRequest::default() };
     let levels = luxor.operator.check(ask).await.rate_limits;
     let left = |bucket: &str| levels.iter().find(|l| l.bucket == bucket).map(|l| (l.limit, l.remaining));
-    assert_eq!(left("key/default"), Some((2, 1)), "the denied calls took nothing of the key's own: {levels:?}");
+    assert_eq!(
+        left("key/default"),
+        Some((2, 1)),
+        "the denied calls took nothing of the key's own: {levels:?}"
+    );
     assert_eq!(left("tenant/default"), Some((3, 0)));
 }
 

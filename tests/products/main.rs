@@ -2,10 +2,13 @@
 //! `statements.md` says which test holds which of their statements; PayKore has tests of its own beside.
 
 mod auxvault;
-mod luxcore;
 mod lumen;
+mod luxcore;
 mod luxor;
 mod permissions;
+mod rest_auxvault;
+mod rest_keys;
+mod rest_lumen;
 mod statements;
 
 use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup};

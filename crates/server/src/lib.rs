@@ -7,6 +7,8 @@ pub mod signals;
 mod signing;
 pub mod telemetry;
 
+pub mod authoring;
+
 mod boot;
 mod clock;
 mod documents;

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use latchkey_core::memory::Memory;
 use latchkey_core::ports::Wakeups;
 use latchkey_store::Store;
 use tokio::sync::{oneshot, watch};
@@ -83,7 +82,7 @@ pub struct Server {
     store: Arc<Store>,
     follower: Arc<Follower>,
     limits: Limits,
-    memory: Arc<Memory>,
+    pages: side::Pages,
     drain: Drain,
 }
 
@@ -97,8 +96,8 @@ impl Server {
         let parts = wiring::connect(settings).await?;
         let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
-        let wiring::Parts { routes, readiness, boot, store, follower, limits, memory } = parts;
-        let server = Self { grpc, http, routes, readiness, boot, store, follower, limits, memory, drain };
+        let wiring::Parts { routes, readiness, boot, store, follower, limits, pages } = parts;
+        let server = Self { grpc, http, routes, readiness, boot, store, follower, limits, pages, drain };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         tracing::info!(grpc = shown(server.grpc_address()), http = shown(server.http_address()), "listening");
         Ok(server)
@@ -124,13 +123,13 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { grpc, http, routes, readiness, boot, store, follower, limits, memory, drain } = self;
+        let Self { grpc, http, routes, readiness, boot, store, follower, limits, pages, drain } = self;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
         let (mut calls, mut rest) = (JoinSet::new(), JoinSet::new());
         calls.spawn(rpc::serve(grpc, routes, stopped));
-        rest.spawn(side(http, readiness.watch(), memory));
+        rest.spawn(side(http, pages));
         rest.spawn(heard(store.wakeups(), follower.clone()));
         rest.spawn(kept(limits.clone()));
         rest.spawn(async move { boot.run().await.map(|never| match never {}) });
@@ -165,12 +164,8 @@ async fn bind(
     bound.map(Arc::new).map_err(|error| ServeError::Port { setting, address, error })
 }
 
-async fn side(
-    listener: Arc<Listener>,
-    stage: watch::Receiver<Stage>,
-    memory: Arc<Memory>,
-) -> Result<(), StartRefused> {
-    side::serve(listener, stage, memory).await;
+async fn side(listener: Arc<Listener>, pages: side::Pages) -> Result<(), StartRefused> {
+    side::serve(listener, pages).await;
     Ok(())
 }
 

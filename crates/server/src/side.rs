@@ -1,14 +1,17 @@
-//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes, and the key set, for
-//! whoever verifies tokens. Everything else is a 404 in JSON. It answers from the first moment on, whatever the database does.
+//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes, the key set, for
+//! whoever verifies tokens, and the calls that a product's document declares. Everything else is a 404 in JSON.
+//! It answers from the first moment on, whatever the database does.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::future::BoxFuture;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,34 +19,53 @@ use latchkey_core::memory::Memory;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tonic::transport::server::Connected as _;
 
 use crate::listen::Listener;
 use crate::readiness::Stage;
 
-/// Connections at once: probes are few.
+/// Connections at once: probes are few, and Envoy keeps those of its calls open.
 pub(crate) const CONNECTIONS: usize = 256;
 /// For a request's headers, and for a connection that is kept open between two.
 const HEADERS: Duration = Duration::from_secs(5);
 
+/// Answers a product's own calls: a request, and who is connected; none where no document declares it.
+pub(crate) type Counter =
+    Arc<dyn Fn(Request, Option<IpAddr>) -> BoxFuture<'static, Option<Response>> + Send + Sync>;
+
+/// What is served.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) stage: watch::Receiver<Stage>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) counter: Counter,
+}
+
 /// Serves until it is dropped.
-pub(crate) async fn serve(listener: Arc<Listener>, stage: watch::Receiver<Stage>, memory: Arc<Memory>) {
-    let service = TowerToHyperService::new(router(stage, memory));
+pub(crate) async fn serve(listener: Arc<Listener>, pages: Pages) {
     let mut connections = JoinSet::new();
     while let Some(stream) = listener.accept().await {
         // What has ended is taken out, so that the set stays as small as the connections are few.
         while connections.try_join_next().is_some() {}
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(16 * 1024);
-        connections.spawn(http.serve_connection(TokioIo::new(stream), service.clone()));
+        let peer = stream.connect_info().remote_addr().map(|address| address.ip());
+        let service = TowerToHyperService::new(router(pages.clone(), peer));
+        connections.spawn(http.serve_connection(TokioIo::new(stream), service));
     }
 }
 
-fn router(stage: watch::Receiver<Stage>, memory: Arc<Memory>) -> Router {
+fn router(pages: Pages, peer: Option<IpAddr>) -> Router {
+    let Pages { stage, memory, counter } = pages;
+    let other = move |request| async move {
+        let nothing = || (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))).into_response();
+        counter(request, peer).await.unwrap_or_else(nothing)
+    };
     let watching = stage.clone();
     Router::new()
         .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/readyz", get(readyz))
-        .fallback(|| async { (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))) })
+        .fallback(other)
         .with_state(stage)
         .route("/.well-known/jwks.json", get(jwks).with_state((watching, memory)))
 }
@@ -96,13 +118,15 @@ mod tests {
     async fn get(stage: Stage, path: &str) -> String {
         let address = "127.0.0.1:0".parse().unwrap();
         let listener = Arc::new(Listener::bind(address, 1).await.unwrap());
-        let (_stage, watching) = watch::channel(stage);
+        let (_stage, stage) = watch::channel(stage);
+        let counter: Counter = Arc::new(|_, _| Box::pin(async { None }));
+        let pages = Pages { stage, memory: Arc::new(Memory::new(1, 1)), counter };
         let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         tokio::select! {
-            () = serve(listener, watching, Arc::new(Memory::new(1, 1))) => unreachable!("it serves until it is dropped"),
+            () = serve(listener, pages) => unreachable!("it serves until it is dropped"),
             read = client.read_to_string(&mut answer) => drop(read.unwrap()),
         }
         answer

@@ -13,6 +13,7 @@ use latchkey_core::time::Clock;
 use latchkey_grpc::Services;
 use latchkey_profile::Catalog;
 use latchkey_redis::{RedisLimiter, RedisOptions};
+use latchkey_rest::{Rest, RestParts};
 use latchkey_store::Store;
 use rand::RngExt as _;
 use tonic::service::Routes;
@@ -26,6 +27,7 @@ use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
 use crate::settings::{RedisUrl, Settings};
+use crate::side::{Counter, Pages};
 use crate::signing::{SigningKeys, Tender};
 use crate::workers::Threads;
 use crate::{documents, rpc, schema};
@@ -38,7 +40,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) follower: Arc<Follower>,
     pub(crate) limits: Limits,
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) pages: Pages,
 }
 
 /// How long a call waits for Redis.
@@ -74,9 +76,21 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let readiness = Readiness::new(reporter, rpc::SERVICES.map(str::to_owned).to_vec()).await;
     let services = services(&shared, &follower, &readiness);
     let tender = Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone() };
-    let routes = rpc::complete(latchkey_grpc::routes(services), health)?;
+    let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
+    let routes = latchkey_grpc::routes(services);
+    let pages = Pages {
+        stage: readiness.watch(),
+        memory: Arc::clone(&shared.memory),
+        counter: counter(RestParts {
+            gate,
+            catalog: shared.catalog.clone(),
+            clock: shared.clock.clone(),
+            ready,
+            services: routes.clone(),
+        }),
+    };
+    let routes = rpc::complete(routes, health)?;
     let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
-    let memory = Arc::clone(&shared.memory);
     let boot = Boot {
         store: shared.store,
         follower: Arc::clone(&follower),
@@ -88,7 +102,16 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    Ok(Parts { routes, readiness, boot, store, follower, limits, memory })
+    Ok(Parts { routes, readiness, boot, store, follower, limits, pages })
+}
+
+/// Products' own calls, as the HTTP port hands them over.
+fn counter(parts: RestParts<Limits>) -> Counter {
+    let rest = Arc::new(Rest::new(parts));
+    Arc::new(move |request, peer| {
+        let rest = Arc::clone(&rest);
+        Box::pin(async move { Some(rest.serve(request, peer).await?.map(axum::body::Body::new)) })
+    })
 }
 
 fn limits(redis: Option<&RedisUrl>) -> Result<Limits, latchkey_redis::BadUrl> {
@@ -126,11 +149,7 @@ fn follower(settings: &Settings, shared: &Shared) -> Follower {
     })
 }
 
-fn services(
-    shared: &Shared,
-    follower: &Arc<Follower>,
-    readiness: &Readiness,
-) -> Services<Limits> {
+fn services(shared: &Shared, follower: &Arc<Follower>, readiness: &Readiness) -> Services<Limits> {
     let random = shared.random.clone();
     let gate = Gate::new(GateParts {
         store: Arc::new(Flights::new(shared.store.clone())),

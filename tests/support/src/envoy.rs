@@ -20,6 +20,8 @@ pub struct EnvoySetup {
     pub body: Option<u32>,
     /// Path prefixes with context extensions of their own, before the route for everything else.
     pub routes: Vec<(String, Vec<(String, String)>)>,
+    /// Path prefixes that go to Latchkey's own HTTP port, and that port.
+    pub counter: Option<(u16, Vec<String>)>,
     /// How long Envoy waits for an answer. Long, because test machines are slow.
     pub timeout: String,
 }
@@ -32,6 +34,7 @@ impl Default for EnvoySetup {
             failure_mode_allow: false,
             body: None,
             routes: Vec::new(),
+            counter: None,
             timeout: "5s".to_owned(),
         }
     }
@@ -59,8 +62,11 @@ impl EnvoySetup {
                 } },
             })
         });
+        let counter = self.counter.iter().flat_map(|(_, prefixes)| prefixes);
+        let counter = counter
+            .map(|prefix| json!({ "match": { "prefix": prefix }, "route": { "cluster": "counter" } }));
         let rest = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
-        special.chain([rest]).collect()
+        special.chain(counter).chain([rest]).collect()
     }
 
     fn allowed(&self) -> Value {
@@ -87,6 +93,7 @@ impl EnvoySetup {
             ("$WITH_REQUEST_BODY", self.body()),
             ("$TIMEOUT", json!(self.timeout)),
             ("$UPSTREAM", json!(upstream)),
+            ("$COUNTER", json!(self.counter.as_ref().map_or(upstream, |(port, _)| *port))),
             ("$LATCHKEY", json!(latchkey)),
         ];
         let template = include_str!("../envoy.yaml").to_owned();

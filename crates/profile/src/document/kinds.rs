@@ -151,6 +151,10 @@ pub(super) fn environments(kinds: &[Kind], environments: &mut Environments<'_>) 
             host.refuse(format!("no kind of key has a prefix for the environment \"{}\"", host.value));
         }
     }
+    // Where nothing names an environment, there are those that requests usually name.
+    if any && !kinds.is_empty() && named.is_empty() && environments.is_empty() {
+        named.extend(["live", "test"]);
+    }
     for name in named {
         if !environments.iter().any(|(n, _)| **n == *name) {
             environments.push((name.into(), None));

@@ -1,0 +1,106 @@
+//! AuxVault's own calls, as its documentation shows them: through Envoy, answered by the document.
+
+use std::collections::HashMap;
+
+use latchkey_proto::v1;
+use latchkey_testing::{Answer, Echo, key};
+use serde_json::{Value, json};
+
+use crate::{Product, assert_refused};
+
+const PASSWORD: &str = "your-secure-password-of-2026";
+
+async fn auxvault() -> Product {
+    let product = Product::counter("auxvault", "dev.auxcore.net", "/api/v1/public/").await;
+    let ask = v1::CreateUserRequest {
+        tenant: "acme".to_owned(),
+        email: "admin@yourcompany.com".to_owned(),
+        password: PASSWORD.to_owned(),
+        role: "merchant".to_owned(),
+        bindings: HashMap::from([("merchant".to_owned(), "merchant-456".to_owned())]),
+    };
+    product.operator.tenants().create_user(ask).await.expect("a user");
+    product
+}
+
+fn sign_in(auxvault: &Product, password: &str) -> Answer {
+    let body = json!({ "email": "admin@yourcompany.com", "password": password }).to_string();
+    auxvault.json("POST /api/v1/public/accesstoken", &[("X-Tenant-ID", "acme")], &body)
+}
+
+fn field(answer: &Answer, name: &str) -> String {
+    answer.json()["data"][name].as_str().unwrap_or_else(|| panic!("no {name} in {answer:?}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_tested_as_documented() {
+    let auxvault = auxvault().await;
+    let call = "POST /api/v1/public/testConnection";
+    let mut ask = key("acme", "live");
+    ask.kind = "erp".to_owned();
+    let (_, value) = auxvault.operator.key(ask).await;
+    for (merchant, told) in [(Some("merchant-456"), json!("merchant-456")), (None, Value::Null)] {
+        let mut headers = vec![("x-api-key", value.as_str()), ("X-Tenant-ID", "acme")];
+        headers.extend(merchant.map(|merchant| ("X-Merchant-ID", merchant)));
+        let answer = auxvault.send(call, &headers);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let mut body = answer.json();
+        let time = body["data"]["timestamp"].take();
+        assert!(time.as_str().is_some_and(|time| time.len() == 24 && time.ends_with('Z')), "{time}");
+        let data = json!({
+            "platform": "AuxVault", "version": "2.0.0", "tenantId": "acme", "merchantId": told, "timestamp": null,
+        });
+        let documented = json!({ "success": true, "message": "Connection successful", "data": data });
+        assert_eq!(body, documented);
+    }
+    assert_eq!(auxvault.send(call, &[("X-Tenant-ID", "acme")]).status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_gets_a_token_of_a_day_as_documented() {
+    let auxvault = auxvault().await;
+    let answer = sign_in(&auxvault, PASSWORD);
+    let mut body = answer.json();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let token = field(&answer, "token");
+    // {"alg":"HS256", as the sample has it.
+    assert!(token.starts_with("eyJ") && body["data"]["refreshToken"].take().is_string());
+    let id = body["data"]["user"]["id"].take();
+    assert!(id.as_str().is_some_and(|id| id.starts_with("user-")), "{id}");
+    let user = json!({ "id": null, "email": "admin@yourcompany.com", "role": "merchant", "merchantId": "merchant-456" });
+    assert_eq!(body["data"]["user"], user);
+    let call = "GET /api/v1/merchants/merchant-456";
+    let bearer = format!("Bearer {token}");
+    let _ = Echo::of(&auxvault.send(call, &[("Authorization", &bearer), ("X-Tenant-ID", "acme")]));
+    let other = auxvault
+        .send("GET /api/v1/merchants/merchant-789", &[("Authorization", &bearer), ("X-Tenant-ID", "acme")]);
+    assert_eq!(other.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_and_a_missing_tenant_are_the_products_own_401() {
+    let auxvault = auxvault().await;
+    let expired = r#"{"success":false,"error":{"code":"UNAUTHORIZED","message":"Invalid or expired token"}}"#;
+    assert_refused(&sign_in(&auxvault, "wrong-password-of-the-day"), 401, expired);
+    let tenant =
+        r#"{"success":false,"error":{"code":"TENANT_REQUIRED","message":"X-Tenant-ID header is required"}}"#;
+    let answer = auxvault.json("POST /api/v1/public/accesstoken", &[], r#"{"email":"a","password":"b"}"#);
+    assert_refused(&answer, 401, tenant);
+    let lacking = auxvault.json("POST /api/v1/public/accesstoken", &[("X-Tenant-ID", "acme")], "{}");
+    let error = json!({ "code": "INVALID_ARGUMENT", "message": "email is required. password is required." });
+    assert_eq!((lacking.status, lacking.json()), (400, json!({ "success": false, "error": error })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_refreshed_without_the_password() {
+    let auxvault = auxvault().await;
+    let refresh = |token: &str| {
+        let body = json!({ "refreshToken": token }).to_string();
+        auxvault.json("POST /api/v1/public/refreshToken", &[("X-Tenant-ID", "acme")], &body)
+    };
+    let first = field(&sign_in(&auxvault, PASSWORD), "refreshToken");
+    let answer = refresh(&first);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(field(&answer, "token").starts_with("eyJ") && field(&answer, "refreshToken") != first);
+    assert_eq!(refresh("nonsense").status, 401);
+}

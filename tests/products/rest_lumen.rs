@@ -1,0 +1,185 @@
+//! Lumen's API Keys API, as its documentation shows it: through Envoy, answered by the document.
+
+use latchkey_testing::{Answer, Echo, EnvoySetup, Request, Setup, key};
+use serde_json::{Value, json};
+
+use crate::Product;
+
+const HOST: &str = "api.getlumen.dev";
+
+/// Lumen with a secret key of `acme` that may manage keys.
+async fn lumen() -> (Product, String) {
+    let product = Product::counter("lumen", HOST, "/v1/api-keys").await;
+    let (_, value) = product.operator.plain_key("acme", "live").await;
+    (product, value)
+}
+
+impl Product {
+    /// A product with Latchkey's own HTTP port behind a prefix.
+    pub(crate) async fn counter(name: &str, host: &'static str, prefix: &str) -> Self {
+        let latchkey = Setup::default().shipped(name).start();
+        let operator = latchkey.operator();
+        let _ = operator.tenant("acme", name, "").await;
+        let counter = Some((latchkey.http(), vec![prefix.to_owned()]));
+        let envoy =
+            latchkey_testing::Envoy::start(latchkey.grpc(), &EnvoySetup { counter, ..EnvoySetup::default() });
+        Self { host, envoy, operator, latchkey }
+    }
+
+    pub(crate) fn json(&self, call: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (method, path) = call.split_once(' ').expect("a method and a path");
+        let request = Request::new(method, self.host, path).json(body);
+        self.envoy.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
+    }
+}
+
+fn bearer(key: &str) -> String {
+    format!("Bearer {key}")
+}
+
+/// The body of a success, without what differs each time, which has the right form.
+fn data(answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let mut body = answer.json();
+    assert_eq!(body["success"], true);
+    let mut data = body["data"].take();
+    let items = match &mut data {
+        Value::Array(items) => items.iter_mut().collect(),
+        one => vec![one],
+    };
+    for item in items {
+        let id = item["id"].take();
+        assert!(id.as_str().is_some_and(|id| id.starts_with("apk_") && id.len() == 36), "{id}");
+        for time in ["createdAt", "revokedAt"] {
+            let Some(Value::String(time)) = item.get_mut(time).map(Value::take) else { continue };
+            assert!(time.len() == 20 && time.ends_with('Z'), "{time}");
+        }
+    }
+    data
+}
+
+fn id(answer: &Answer) -> String {
+    answer.json()["data"]["id"].as_str().expect("an identifier").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_created_as_documented_and_its_value_told_once() {
+    let (lumen, value) = lumen().await;
+    let (auth, body) = (bearer(&value), r#"{"name":"My New Key","keyType":"secret","environment":"live"}"#);
+    let made = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], body);
+    let told = made.json()["data"]["keyValue"].as_str().expect("a value").to_owned();
+    assert!(told.starts_with("lum_sk_live_"));
+    let documented = json!({
+        "id": null, "name": "My New Key", "keyType": "secret", "environment": "live",
+        "keyValue": told, "prefix": "lum_sk_live_", "createdAt": null,
+    });
+    assert_eq!(data(&made), documented);
+    let _ = Echo::of(&lumen.send("GET /v1/customers", &[("authorization", &bearer(&told))]));
+    let listed = lumen.send("GET /v1/api-keys", &[("authorization", &auth)]);
+    let item = json!({
+        "id": null, "name": "My New Key", "keyType": "secret", "environment": "live",
+        "prefix": "lum_sk_live_", "createdAt": null,
+    });
+    assert_eq!(data(&listed)[0], item);
+    assert!(
+        !listed.body.contains(&told) && listed.json()["data"].as_array().is_some_and(|all| all.len() == 2)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_publishable_key_is_read_again_as_documented() {
+    let (lumen, value) = lumen().await;
+    let auth = bearer(&value);
+    let ask = r#"{"name":"My Publishable Key","keyType":"publishable"}"#;
+    let made = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], ask);
+    let told = made.json()["data"]["keyValue"].clone();
+    for path in ["/v1/api-keys/publishable", "/v1/api-keys/publishable?environment=live"] {
+        let read = lumen.send(&format!("GET {path}"), &[("authorization", &auth)]);
+        let documented = json!({
+            "id": null, "name": "My Publishable Key", "keyType": "publishable", "environment": "live",
+            "keyValue": told, "prefix": "lum_pk_live_", "createdAt": null,
+        });
+        assert_eq!((data(&read), id(&read)), (documented, id(&made)));
+    }
+    let none = lumen.send("GET /v1/api-keys/publishable?environment=test", &[("authorization", &auth)]);
+    assert_eq!((none.status, none.json()["error"]["code"].clone()), (404, json!("not_found")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_revoked_as_documented_at_once_and_for_good() {
+    let (lumen, value) = lumen().await;
+    let auth = bearer(&value);
+    let body = r#"{"name":"Old","keyType":"secret"}"#;
+    let made = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], body);
+    let old = made.json()["data"]["keyValue"].as_str().expect("a value").to_owned();
+    let _ = Echo::of(&lumen.send("GET /v1/customers", &[("authorization", &bearer(&old))]));
+    let call = format!("DELETE /v1/api-keys/{}", id(&made));
+    let revoked = lumen.send(&call, &[("authorization", &auth)]);
+    assert_eq!((data(&revoked), id(&revoked)), (json!({ "id": null, "revokedAt": null }), id(&made)));
+    assert_eq!(lumen.send("GET /v1/customers", &[("authorization", &bearer(&old))]).status, 401);
+    assert_eq!(lumen.send(&call, &[("authorization", &auth)]).status, 409);
+    let listed = lumen.send("GET /v1/api-keys", &[("authorization", &auth)]);
+    assert!(!listed.body.contains(&id(&made)), "{}", listed.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_body_is_the_products_own_400() {
+    let (lumen, value) = lumen().await;
+    let auth = bearer(&value);
+    let large = format!(r#"{{"name":"{}","keyType":"secret"}}"#, "x".repeat(70_000));
+    for (body, message) in [
+        ("{", "The body is not JSON."),
+        ("", "The body is not JSON."),
+        ("[]", "The body is not a JSON object."),
+        (&large, "The body is too large."),
+        (r#"{"keyType":"secret"}"#, "name is required."),
+        (r#"{"name":7}"#, "name must be a string. keyType is required."),
+        (r#"{"name":"x","keyType":"other"}"#, "keyType: the profile has no such kind"),
+    ] {
+        let answer = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], body);
+        let error = json!({ "code": "invalid_argument", "message": message });
+        let said = (answer.status, answer.json());
+        assert_eq!(said, (400, json!({ "success": false, "error": error })));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_data_and_never_template_text() {
+    let (lumen, value) = lumen().await;
+    let name = r#"{{ answer.secret }} "},{"x":"\ <b> {{ items }}"#;
+    let body = json!({ "name": name, "keyType": "secret", "tenant": "other" }).to_string();
+    let made = lumen.json("POST /v1/api-keys", &[("authorization", &bearer(&value))], &body);
+    assert_eq!(data(&made)["name"], name);
+    let listed = lumen.send("GET /v1/api-keys", &[("authorization", &bearer(&value))]);
+    assert_eq!(data(&listed)[0]["name"], name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rpcs_own_authorization_holds() {
+    let (lumen, value) = lumen().await;
+    let _ = lumen.operator.tenant("other", "lumen", "").await;
+    let (theirs, other) = lumen.operator.plain_key("other", "live").await;
+    let foreign = format!("DELETE /v1/api-keys/{}", theirs.id.replace("key_", "apk_"));
+    let call = format!("DELETE /v1/api-keys/{}", theirs.id);
+    for call in [&foreign, &call, "DELETE /v1/api-keys/apk_1"] {
+        assert_eq!(lumen.send(call, &[("authorization", &bearer(&value))]).status, 404, "{call}");
+    }
+    let _ = Echo::of(&lumen.send("GET /v1/customers", &[("authorization", &bearer(&other))]));
+    let mut ask = key("acme", "live");
+    ask.scopes = vec!["pricing.read".to_owned()];
+    let (_, narrow) = lumen.operator.key(ask).await;
+    // Behind Envoy and, for whoever gets past it, at the port itself.
+    for key in [Some(&narrow), None] {
+        let header = key.map(|key| bearer(key));
+        let headers: Vec<(&str, &str)> =
+            header.iter().map(|value| ("authorization", value.as_str())).collect();
+        let expected = if key.is_some() { 403 } else { 401 };
+        let outside = lumen.send("GET /v1/api-keys", &headers);
+        let request = Request::get(HOST, "/v1/api-keys");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let inside = request.send(lumen.latchkey.http());
+        assert_eq!((outside.status, inside.status), (expected, expected));
+        assert_eq!(outside.body, inside.body, "both are the product's own words");
+    }
+}
