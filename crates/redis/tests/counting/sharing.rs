@@ -88,6 +88,60 @@ async fn a_busy_leased_bucket_asks_seldom() {
     assert!(asked * 20 < 6_000, "{asked} questions for {calls} calls");
 }
 
+/// Tokens that lie with one replica still belong to their bucket: it doesn't fill up beside them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_are_out_make_no_room_for_others() {
+    let one = Real::start(Mode::Leased).await;
+    let other = one.twin().await;
+    let limit = (1_000, 1, 1_000);
+    let bucket = demand(&one, Per::Key, limit);
+    assert_eq!(admitted(&one, bucket, 200).await, 200);
+    // Time for the bucket to fill up, and not yet for idle tokens to be given back.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let began = Steady.now().tick;
+    let mut sum = 0;
+    for replica in [&other, &one] {
+        while admitted(replica, bucket, 1).await == 1 {
+            sum += 1;
+        }
+    }
+    let most = allowed(limit, Steady.now().tick.since(began));
+    assert!(sum <= most, "{sum} passed at once; {most} may");
+}
+
+/// Calls at an even pace, and how many questions that took.
+async fn paced(mode: Mode, every: Duration, calls: u64) -> u64 {
+    let real = Real::start(mode).await;
+    let bucket = demand(&real, Per::Key, (100_000, 1, 100_000));
+    let before = real.limiter.asked();
+    for call in 1..=calls {
+        assert!(spend(&real, &[bucket], 1).await.granted);
+        if call.is_multiple_of(10) {
+            tokio::time::sleep(10 * every).await;
+        }
+    }
+    real.limiter.asked() - before
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_faster_calls_come_the_fewer_are_asked_for() {
+    for (mode, micros, calls) in [
+        (Mode::Exact, 1_000, 1_000),
+        (Mode::Leased, 10_000, 200),
+        (Mode::Leased, 2_000, 1_000),
+        (Mode::Leased, 500, 4_000),
+        (Mode::Leased, 100, 10_000),
+    ] {
+        let asked = paced(mode, Duration::from_micros(micros), calls).await;
+        println!("{mode:?}, at most {} calls a second: {asked} questions for {calls} calls", 1_000_000 / micros);
+        match mode {
+            Mode::Exact => assert_eq!(asked, calls),
+            Mode::Leased if micros <= 500 => assert!(asked * 20 < calls, "{asked} for {calls}"),
+            Mode::Leased => assert!(asked < calls, "{asked} for {calls}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_one_replica_leaves_another_can_spend() {
     let one = Real::start(Mode::Leased).await;
