@@ -36,11 +36,9 @@ fn three_replicas_share_one_postgresql_and_one_redis() {
 fn envoy_takes_its_configuration() {
     let text = read("docker-compose.yml");
     let content = text.split("    content: |\n").nth(1).expect("Envoy's configuration stands in it");
-    let config: String = content
-        .lines()
-        .take_while(|line| line.is_empty() || line.starts_with("      "))
-        .map(|line| format!("{}\n", line.get(6..).unwrap_or_default()))
-        .collect();
+    let inside = content.lines().take_while(|line| line.is_empty() || line.starts_with("      "));
+    let config: Vec<&str> = inside.map(|line| line.get(6..).unwrap_or_default()).collect();
+    let config = config.join("\n");
     for replica in ["latchkey-1", "latchkey-2", "latchkey-3"] {
         assert!(config.contains(replica), "Envoy knows {replica}");
     }

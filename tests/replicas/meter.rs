@@ -40,9 +40,9 @@ struct Seen {
     /// Calls that began after the answer and passed.
     late: usize,
     calls: usize,
-    /// How long RevokeKey took.
+    /// How long `RevokeKey` took.
     revoking: Figures,
-    /// From sending RevokeKey until the last pass of each replica was answered.
+    /// From sending `RevokeKey` until the last pass of each replica was answered.
     spreading: Figures,
 }
 
@@ -96,7 +96,9 @@ async fn nobody_passes_after_the_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_passes_after_the_answer_with_wake_ups_cut() {
     let town = Town::build().await;
-    town.houses.iter().for_each(|house| house.to_database.mute(true));
+    for house in &town.houses {
+        house.to_database.mute(true);
+    }
     measure(&town, "wake-ups cut", rounds(10)).await;
 }
 

@@ -37,7 +37,7 @@ async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
             async move { allows(&caller, ask(&value)).await }
         })
         .collect();
-    assert!(herd.join_all().await.iter().all(|answer| answer.is_err()));
+    assert!(herd.join_all().await.iter().all(Result::is_err), "outages, and no answers");
     town.postgres.thaw();
     for value in [&known.1, &unknown.1] {
         town.admitted_everywhere(value).await;

@@ -63,7 +63,9 @@ impl Town {
         let (postgres, redis) = (Postgres::start(), Redis::start());
         let database = postgres.database();
         let houses: Vec<House> = (0..3).map(|_| House::new(&database, &postgres, &redis)).collect();
-        houses.iter().for_each(|house| house.latchkey.ready());
+        for house in &houses {
+            house.latchkey.ready();
+        }
         let operators: Vec<Caller> = houses.iter().map(|house| house.latchkey.operator()).collect();
         let _ = operators[0].tenant("acme", "town", "").await;
         Self { postgres, redis, houses, operators }

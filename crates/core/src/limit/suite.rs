@@ -58,10 +58,7 @@ pub async fn a_bucket_admits_its_burst(bench: impl Bench) {
     let refused = spend(&bench, &bucket, 1).await;
     let level = refused.levels[0];
     assert!(!refused.granted && level.remaining == 0, "{refused:?}");
-    assert!(
-        level.retry > Duration::from_secs(1_100) && level.retry <= Duration::from_secs(1_200),
-        "{level:?}"
-    );
+    assert!(level.retry > Duration::from_secs(1_100) && level.retry <= Duration::from_mins(20), "{level:?}");
     assert!(
         level.reset > Duration::from_secs(3_500) && level.reset <= Duration::from_secs(HOUR),
         "{level:?}"
