@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use latchkey_proto::v1::{CheckRequest, ResumeTenantRequest, SuspendTenantRequest};
 use latchkey_testing::eventually;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::town::{Town, allows, ask};
+use crate::town::{PROFILE, Town, allows, ask};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
@@ -63,6 +64,31 @@ async fn a_key_that_was_asked_for_too_early_works_everywhere_when_it_is_made() {
     for operator in &town.operators {
         assert_eq!(allows(operator, ask(&value)).await, Ok(true), "at once, on each");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_and_profiles_change_everywhere_before_the_call_returns() {
+    let town = Town::build().await;
+    let (_, value) = town.key().await;
+    town.admitted_everywhere(&value).await;
+    let everywhere = async |path: &str, expected: bool| {
+        for operator in &town.operators {
+            let call = CheckRequest { method: "GET".to_owned(), path: path.to_owned(), ..ask(&value) };
+            assert_eq!(allows(operator, call).await, Ok(expected), "{path}");
+        }
+    };
+    let closed = PROFILE.replace("unmatched_routes = \"authenticate\"", "unmatched_routes = \"deny\"");
+    everywhere("/things", true).await;
+    town.operators[1].apply(&closed).await.expect("a profile");
+    everywhere("/things", false).await;
+    town.operators[2].apply(PROFILE).await.expect("a profile");
+    everywhere("/things", true).await;
+    let suspend = SuspendTenantRequest { tenant: "acme".to_owned(), reason: String::new() };
+    town.operators[1].tenants().suspend_tenant(suspend).await.expect("suspended");
+    everywhere("/things", false).await;
+    let resume = ResumeTenantRequest { tenant: "acme".to_owned() };
+    town.operators[2].tenants().resume_tenant(resume).await.expect("resumed");
+    everywhere("/things", true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
