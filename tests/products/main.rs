@@ -5,6 +5,7 @@ mod auxvault;
 mod lumen;
 mod luxcore;
 mod luxor;
+mod octo;
 mod permissions;
 mod rest_auxvault;
 mod rest_keys;

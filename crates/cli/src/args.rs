@@ -175,4 +175,20 @@ pub(crate) enum ProfileCommand {
     },
     /// Show every profile and its newest version
     List,
+    /// Say what is wrong, and what is likely a mistake, in documents; no server is needed
+    ///
+    /// Errors and warnings name file, line and column. Exits with 2 where a document would be refused.
+    Lint(DocumentArgs),
+    /// Run the examples that documents carry, at a gate in memory; no server is needed
+    ///
+    /// Exits with 1 where an example does not go as the document promises.
+    Test(DocumentArgs),
+}
+
+/// Documents on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct DocumentArgs {
+    /// A document, or a folder of .toml files
+    #[arg(required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
 }

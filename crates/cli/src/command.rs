@@ -1,6 +1,7 @@
 //! What each command does. Those that call a server build one request, show one answer, and no more.
 
 mod apply;
+mod author;
 mod check;
 mod dev;
 mod key;

@@ -58,6 +58,7 @@ struct Errand<'a, 'q, 'r> {
 
 impl<L: Limiter> Rest<L> {
     /// A counter of these parts.
+    #[must_use]
     pub fn new(parts: RestParts<L>) -> Self {
         Self { parts }
     }

@@ -33,7 +33,7 @@ pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), Failur
 }
 
 /// The files themselves, and the .toml files of folders, by name.
-fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in given {
         if !path.is_dir() {

@@ -2,19 +2,23 @@
 
 use latchkey_proto::v1;
 
+use super::author;
 use crate::args::{Globals, ProfileCommand};
 use crate::call::Server;
 use crate::exit::Failure;
 use crate::output::show;
 
 pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), Failure> {
-    let mut profiles = Server::of(globals).await?.profiles();
     match command {
+        ProfileCommand::Lint(documents) => author::lint(&documents.files),
+        ProfileCommand::Test(documents) => author::test(&documents.files),
         ProfileCommand::Get { name, version_number } => {
+            let mut profiles = Server::of(globals).await?.profiles();
             let ask = v1::GetProfileRequest { name, version: version_number };
             show(globals.output, profiles.get_profile(ask).await?.get_ref())
         }
         ProfileCommand::List => {
+            let mut profiles = Server::of(globals).await?.profiles();
             show(globals.output, profiles.list_profiles(v1::ListProfilesRequest {}).await?.get_ref())
         }
     }

@@ -77,11 +77,8 @@ impl Profile {
         let removals = &self.customs.removals;
         // An endpoint is answered by us, and asks who calls once more.
         let ours = self.answers(facts.method, facts.path);
-        let kept = |name: &&Box<str>| !ours || !removals.credentials.contains(name);
-        let mut admission = Admission {
-            remove: removals.headers.iter().filter(kept).map(|name| &**name).collect(),
-            ..Admission::default()
-        };
+        let kept = removals.headers.iter().filter(|name| !ours || !removals.credentials.contains(*name));
+        let mut admission = Admission { remove: kept.map(|name| &**name).collect(), ..Admission::default() };
         if !ours {
             admission.remove_query = removed_parameters(facts.path, &removals.queries);
         }

@@ -122,7 +122,7 @@ fn filling(value: &Value<'_>, shape: Shape, places: &Places<'_>) -> Option<Filli
         Shape::Texts => {
             let text = value.text()?;
             let template = places.asked(&text)?;
-            if !places.is_body_list(&template) {
+            if !names::is_body_list(&template) {
                 text.refuse(
                     "a list is filled with a list of the body, \"{{ body.NAME }}\", or with a list of texts",
                 );

@@ -24,7 +24,7 @@ macro_rules! codes {
         /// How an RPC failed; the names are gRPC's.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code {
-            $(#[doc = $name] $code,)*
+            $(#[doc = concat!("`", $name, "`")] $code,)*
         }
 
         impl Code {

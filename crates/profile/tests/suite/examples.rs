@@ -4,12 +4,14 @@ use latchkey_profile::{Profile, lint, lint_together};
 
 use crate::support::profile;
 
-const SHIPPED: [(&str, &str); 5] = [
+/// What ships, and a sixth that shows the way.
+const SHIPPED: [(&str, &str); 6] = [
     ("luxcore", include_str!("../../../../profiles/luxcore.toml")),
     ("lumen", include_str!("../../../../profiles/lumen.toml")),
     ("auxvault", include_str!("../../../../profiles/auxvault.toml")),
     ("paykore", include_str!("../../../../profiles/paykore.toml")),
     ("luxor", include_str!("../../../../profiles/luxor.toml")),
+    ("octo", include_str!("../../../../tests/products/octo.toml")),
 ];
 
 const DOCUMENT: &str = r#"

@@ -5,6 +5,7 @@
 mod answers;
 mod catalog;
 mod documents;
+mod endpoints;
 mod examples;
 mod mistakes;
 mod paykore;

@@ -43,11 +43,6 @@ impl Places<'_> {
         template(text, &|word| item(word).or_else(|| self.sent(word)), "item.FIELD, ")
     }
 
-    /// Whether a template is a list of the body and nothing else.
-    pub(super) fn is_body_list(&self, template: &Template) -> bool {
-        matches!(template.name(), Some(Name::Called(Called::Body(_, Shape::Texts))))
-    }
-
     fn sent(&self, word: &str) -> Option<Name> {
         let (place, name) = word.split_once('.')?;
         let called = match place {
@@ -75,6 +70,11 @@ impl Places<'_> {
         };
         Some(Name::Called(called))
     }
+}
+
+/// Whether a template is a list of the body and nothing else.
+pub(super) fn is_body_list(template: &Template) -> bool {
+    matches!(template.name(), Some(Name::Called(Called::Body(_, Shape::Texts))))
 }
 
 /// What an error says.

@@ -1,0 +1,166 @@
+//! Endpoints: what is refused when a document is applied, and what is asked and replied.
+
+use latchkey_core::decision::Seen;
+use latchkey_profile::{Code, Facts, Profile};
+use serde_json::json;
+
+use crate::support::{NOW, profile, request};
+
+const DOCUMENT: &str = r#"
+name = "p"
+[[kinds]]
+name = "k"
+prefixes = { live = "k_" }
+[resource]
+merchant = "header:x-merchant"
+[[endpoints]]
+method = "POST"
+path = "/keys/{id}"
+rpc = "CreateKey"
+body = { name = "text", days = "number?", list = "texts?" }
+status = 201
+answer = '{"id":"{{ answer.key.id | after("key_") }}","name":{{ body.name | json }},"m":{{ answer.key.bindings.merchant | json_or_null }},"at":"{{ answer.key.create_time }}"}'
+[endpoints.fields]
+name = "{{ body.name }}-{{ path.id }}"
+scopes = "{{ body.list }}"
+ttl = "{{ body.days }}d"
+bindings = { merchant = '{{ query.m or resource.merchant }}' }
+allowed_networks = ["{{ header.x-from }}", "10.0.0.0/8"]
+[[endpoints]]
+method = "GET"
+path = "/keys"
+rpc = "ListKeys"
+item = '{"n":"{{ item.name }}"}'
+answer = '[{{ items }}]'
+[[errors]]
+codes = ["NOT_FOUND"]
+status = 410
+body = '{"c":"{{ code }}","m":"{{ message }}"}'
+"#;
+
+#[test]
+fn what_an_endpoint_refers_to_must_be_there() {
+    let wrong = r#"name = "p"
+[[endpoints]]
+method = "GET"
+path = "/x/{id}"
+rpc = "DropTables"
+answer = ""
+[[endpoints]]
+method = "P T"
+path = "/x/{id}"
+rpc = "GetKey"
+body = { name = "object" }
+fields = { ids = "1", id = "{{ path.key }}{{ body.name }}{{ answer.id }}" }
+status = 404
+item = "x"
+answer = "{{ answer.secret }}{{ item.id }}{{ items }}"
+[[endpoints]]
+method = "POST"
+path = "/y"
+rpc = "CreateKey"
+fields = { scopes = "a" }
+[[errors]]
+codes = ["GONE"]
+status = 200
+body = "{{ answer.id }}"
+"#;
+    let errors = Profile::compile(wrong, 1).map(|_| ()).unwrap_err().0;
+    let places: Vec<(usize, &str)> = errors.iter().map(|e| (e.line, e.field.as_str())).collect();
+    assert_eq!(
+        places,
+        [
+            (5, "endpoints[0].rpc"),
+            (8, "endpoints[1].method"),
+            (11, "endpoints[1].body.name"),
+            (12, "endpoints[1].fields.ids"),
+            (12, "endpoints[1].fields.id"),
+            (12, "endpoints[1].fields.id"),
+            (12, "endpoints[1].fields.id"),
+            (13, "endpoints[1].status"),
+            (14, "endpoints[1].item"),
+            (15, "endpoints[1].answer"),
+            (15, "endpoints[1].answer"),
+            (15, "endpoints[1].answer"),
+            (16, "endpoints[2]"),
+            (20, "endpoints[2].fields.scopes"),
+            (22, "errors[0].codes[0]"),
+            (23, "errors[0].status"),
+            (24, "errors[0].body"),
+        ],
+        "{errors:#?}"
+    );
+}
+
+#[test]
+fn a_request_fills_the_fields_and_the_answer_the_response() {
+    let profile = profile(DOCUMENT);
+    let mut request = request("/keys/7?m=m-1", &[("x-from", "192.0.2.1")]);
+    request.method = "POST";
+    request.body = Some(br#"{"name":"a\"{{ items }}","days":30,"list":["a b","c"]}"#);
+    let reading = profile.read(&request);
+    let seen = Seen::default();
+    let facts = Facts::new(&seen, &request, &reading, NOW);
+    let at = profile.endpoint(&request).unwrap();
+    let ask = profile.ask(at, &request, &facts).unwrap();
+    let message = json!({
+        "name": "a\"{{ items }}-7", "scopes": ["a b", "c"], "ttl": "2592000s",
+        "bindings": { "merchant": "m-1" }, "allowed_networks": ["192.0.2.1", "10.0.0.0/8"],
+    });
+    assert_eq!((ask.rpc.name, &ask.message), ("CreateKey", &message));
+    let answer = json!({ "key": { "id": "key_0", "create_time": "2026-01-01T00:00:00Z" } });
+    let reply = profile.reply((at, &ask), &request, &facts, (&answer, &[]));
+    let body = r#"{"id":"0","name":"a\"{{ items }}","m":null,"at":"2026-01-01T00:00:00.000Z"}"#;
+    assert_eq!((reply.status, reply.body.as_str()), (201, body));
+}
+
+#[test]
+fn what_is_absent_is_left_out_and_what_is_wrong_is_told() {
+    let profile = profile(DOCUMENT);
+    let mut request = request("/keys/7", &[("x-merchant", "m-2")]);
+    request.method = "POST";
+    request.body = Some(br#"{"name":"a"}"#);
+    let reading = profile.read(&request);
+    let seen = Seen::default();
+    let facts = Facts::new(&seen, &request, &reading, NOW);
+    let at = profile.endpoint(&request).unwrap();
+    let ask = profile.ask(at, &request, &facts).unwrap();
+    let message =
+        json!({ "name": "a-7", "bindings": { "merchant": "m-2" }, "allowed_networks": ["10.0.0.0/8"] });
+    assert_eq!(ask.message, message);
+    assert_eq!((profile.word_for(at, "scopes[1]"), profile.word_for(at, "name")), ("list", "name"));
+    let gone = profile.failed(Code::NotFound, "no \"such\" key", &facts);
+    assert_eq!((gone.status, gone.body.as_str()), (410, r#"{"c":"NOT_FOUND","m":"no \"such\" key"}"#));
+    let denied = profile.failed(Code::Unauthenticated, "", &facts);
+    assert_eq!(denied.status, 401);
+    let problem = profile.failed(Code::AlreadyExists, "twice", &facts);
+    assert!(problem.status == 409 && problem.body.contains("\"detail\":\"twice\""));
+}
+
+#[test]
+fn the_items_of_a_list_are_each_rendered_and_escaped() {
+    let profile = profile(DOCUMENT);
+    let request = request("/keys", &[]);
+    let reading = profile.read(&request);
+    let seen = Seen::default();
+    let facts = Facts::new(&seen, &request, &reading, NOW);
+    let at = profile.endpoint(&request).unwrap();
+    let ask = profile.ask(at, &request, &facts).unwrap();
+    let items = [json!({ "name": "a\"" }), json!({ "name": "{{ items }}" })];
+    let reply = profile.reply((at, &ask), &request, &facts, (&json!({}), &items));
+    assert_eq!(reply.body, r#"[{"n":"a\""},{"n":"{{ items }}"}]"#);
+    let none = profile.reply((at, &ask), &request, &facts, (&json!({}), &[]));
+    assert_eq!(none.body, "[]");
+}
+
+#[test]
+fn a_request_for_an_endpoint_keeps_its_credential() {
+    let profile = profile(DOCUMENT);
+    for (path, kept) in [("/keys", true), ("/keys/1", false), ("/other", false)] {
+        let request = request(path, &[("authorization", "Bearer k_1")]);
+        let reading = profile.read(&request);
+        let seen = Seen::default();
+        let admission = profile.allow(&Facts::new(&seen, &request, &reading, NOW));
+        assert_eq!(!admission.remove.contains(&"authorization"), kept, "GET {path}");
+    }
+}
