@@ -45,7 +45,7 @@ struct State {
     word: Mutex<Vec<u8>>,
     muted: AtomicBool,
     over: AtomicBool,
-    open: Mutex<Vec<TcpStream>>,
+    open: Mutex<Vec<(Arc<Wire>, [TcpStream; 2])>>,
 }
 
 impl State {
@@ -58,7 +58,7 @@ impl State {
 
     fn close_all(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        for stream in open.drain(..) {
+        for stream in open.drain(..).flat_map(|(_, streams)| streams) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -165,20 +165,29 @@ fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
         }
         let copies = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
         let (Some(up), Some(down), Some(kept)) = (copies(), copies(), copies()) else { continue };
-        state.open.lock().unwrap_or_else(PoisonError::into_inner).extend([kept.0, kept.1]);
-        let said = Arc::<AtomicBool>::default();
+        let wire = Arc::<Wire>::default();
+        {
+            let mut open = state.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.retain(|(wire, _)| !wire.closed.load(Ordering::SeqCst));
+            open.push((Arc::clone(&wire), [kept.0, kept.1]));
+        }
         for (direction, (from, to)) in [(Direction::Up, up), (Direction::Down, (down.1, down.0))] {
-            let (state, said) = (Arc::clone(state), Arc::clone(&said));
-            spawn(move || pump((from, to), (direction, &said), &state));
+            let (state, wire) = (Arc::clone(state), Arc::clone(&wire));
+            spawn(move || pump((from, to), (direction, &wire), &state));
         }
     }
 }
 
-fn pump(
-    (mut from, mut to): (TcpStream, TcpStream),
-    (direction, said): (Direction, &AtomicBool),
-    state: &State,
-) {
+/// One connection through the proxy.
+#[derive(Debug, Default)]
+struct Wire {
+    /// The word was said over it.
+    said: AtomicBool,
+    /// One of its sides has ended.
+    closed: AtomicBool,
+}
+
+fn pump((mut from, mut to): (TcpStream, TcpStream), (direction, wire): (Direction, &Wire), state: &State) {
     let word = state.word.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut buffer = [0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
@@ -189,12 +198,15 @@ fn pump(
         }
         if direction == Direction::Up && !word.is_empty() {
             let here = buffer[..read].windows(word.len()).any(|window| window == word);
-            said.fetch_or(here, Ordering::SeqCst);
+            wire.said.fetch_or(here, Ordering::SeqCst);
         }
         let muted = || {
-            direction == Direction::Down && said.load(Ordering::SeqCst) && state.muted.load(Ordering::SeqCst)
+            direction == Direction::Down
+                && wire.said.load(Ordering::SeqCst)
+                && state.muted.load(Ordering::SeqCst)
         };
-        while (faults.held.load(Ordering::SeqCst) || muted()) && !state.over.load(Ordering::SeqCst) {
+        let over = || state.over.load(Ordering::SeqCst) || wire.closed.load(Ordering::SeqCst);
+        while (faults.held.load(Ordering::SeqCst) || muted()) && !over() {
             sleep(Duration::from_millis(2));
         }
         if counts_down(&faults.drop_in, 1) {
@@ -205,6 +217,7 @@ fn pump(
             break;
         }
     }
+    wire.closed.store(true, Ordering::SeqCst);
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
 }
