@@ -141,3 +141,21 @@ async fn a_successor_works_beside_the_old_key() {
         assert!(!echo.text().contains(value.as_str()), "the service doesn't get the key");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jwt_passes_as_a_bearer_token_in_place_of_the_key() {
+    let luxcore = luxcore().await;
+    let mut ask = key("acme", "production");
+    ask.scopes = vec!["payments.read".to_owned()];
+    let (made, value) = luxcore.operator.key(ask).await;
+    let grant = Some(v1::issue_jwt_request::Grant::ApiKey(value));
+    let ask = v1::IssueJwtRequest { grant, ..v1::IssueJwtRequest::default() };
+    let token = luxcore.operator.tokens().issue_jwt(ask).await.expect("a token").into_inner().access_token;
+    let bearer = format!("Bearer {token}");
+    let echo = Echo::of(&luxcore.send(PAYMENT, &[("Authorization", &bearer)]));
+    assert_eq!(echo.all("x-luxcore-environment"), ["production"]);
+    assert!(!echo.text().contains(&token));
+    assert_eq!(luxcore.send("POST /v1/payments", &[("Authorization", &bearer)]).status, 403);
+    let _ = luxcore.operator.revoke(&made.id).await;
+    assert_refused(&luxcore.send(PAYMENT, &[("Authorization", &bearer)]), 401, UNAUTHORIZED);
+}
