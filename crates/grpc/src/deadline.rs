@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use latchkey_core::trouble::Trouble;
 use http::HeaderMap;
+use latchkey_core::trouble::Trouble;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 

@@ -63,8 +63,8 @@ impl EnvoySetup {
             })
         });
         let counter = self.counter.iter().flat_map(|(_, prefixes)| prefixes);
-        let counter = counter
-            .map(|prefix| json!({ "match": { "prefix": prefix }, "route": { "cluster": "counter" } }));
+        let counter =
+            counter.map(|prefix| json!({ "match": { "prefix": prefix }, "route": { "cluster": "counter" } }));
         let rest = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
         special.chain(counter).chain([rest]).collect()
     }

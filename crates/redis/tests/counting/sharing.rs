@@ -133,7 +133,10 @@ async fn the_faster_calls_come_the_fewer_are_asked_for() {
         (Mode::Leased, 100, 10_000),
     ] {
         let asked = paced(mode, Duration::from_micros(micros), calls).await;
-        println!("{mode:?}, at most {} calls a second: {asked} questions for {calls} calls", 1_000_000 / micros);
+        println!(
+            "{mode:?}, at most {} calls a second: {asked} questions for {calls} calls",
+            1_000_000 / micros
+        );
         match mode {
             Mode::Exact => assert_eq!(asked, calls),
             Mode::Leased if micros <= 500 => assert!(asked * 20 < calls, "{asked} for {calls}"),

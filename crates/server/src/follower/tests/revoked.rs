@@ -131,9 +131,10 @@ impl Pair {
     /// Revokes through the first replica; answers its wait for the others.
     async fn revoke(&self, id: KeyId) -> JoinSet<Result<(), Trouble>> {
         let rule: KeyRule<'_> = Box::new(|key| {
-            key.life.revoke(Timestamp(1), String::new()).map_err(|_| Refusal::NotFound("key")).map(|life| {
-                latchkey_core::record::KeyRecord { life, ..key.clone() }
-            })
+            key.life
+                .revoke(Timestamp(1), String::new())
+                .map_err(|_| Refusal::NotFound("key"))
+                .map(|life| latchkey_core::record::KeyRecord { life, ..key.clone() })
         });
         let written: Result<_, Failure> = self.store.change_key(id, rule, line()).await;
         let revision = written.unwrap().revision;
