@@ -16,7 +16,7 @@ fn classed(value: &str, class: &str) -> CheckRequest {
 async fn load(caller: Caller, call: CheckRequest, until: Instant) -> (u64, u64) {
     let (mut passed, mut calls) = (0, 0);
     while now() < until {
-        passed += u64::from(allows(&caller, call.clone()).await.expect("a limit is no outage"));
+        passed += u64::from(allows(&caller, call.clone()).await == Ok(true));
         calls += 1;
     }
     (passed, calls)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::{CheckRequest, Decision};
-use latchkey_testing::{Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually};
-use tonic::Status;
+use latchkey_testing::{Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually, key};
+use tonic::{Code, Status};
 
 /// A product with limits of both kinds, and one that never gets in the way.
 pub(crate) const PROFILE: &str = r#"
@@ -73,8 +73,16 @@ impl Town {
 
     /// A new key's identifier and value.
     pub(crate) async fn key(&self) -> (String, String) {
-        let (key, value) = self.operators[0].plain_key("acme", "live").await;
-        (key.id, value)
+        let made = async {
+            loop {
+                // A busy machine may miss the deadline of a write.
+                match self.operators[0].try_key(key("acme", "live")).await {
+                    Ok((made, value)) => return (made.id, value),
+                    Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), made).await.expect("a key is made")
     }
 
     /// Waits until every replica admits a key.
