@@ -14,7 +14,7 @@ use latchkey_grpc::Services;
 use latchkey_profile::Catalog;
 use latchkey_redis::{RedisLimiter, RedisOptions};
 use latchkey_rest::{Rest, RestParts};
-use latchkey_store::Store;
+use latchkey_store::{Patient, Store};
 use rand::RngExt as _;
 use tonic::service::Routes;
 
@@ -170,7 +170,7 @@ fn services(shared: &Shared, follower: &Arc<Follower>, readiness: &Readiness) ->
     let tokens = TokenDesk::new(TokenDeskParts {
         registrar: registrar.clone(),
         ledger: shared.store.clone(),
-        keys: shared.store.clone(),
+        keys: Arc::new(Patient(shared.store.clone())),
         memory: shared.memory.clone(),
         workers: shared.workers.clone(),
     });

@@ -17,4 +17,4 @@ mod write;
 
 pub use pool::BadUrl;
 pub use query::audit::{AuditRecord, AuditState};
-pub use store::{Store, StoreOptions};
+pub use store::{Patient, Store, StoreOptions};

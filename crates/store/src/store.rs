@@ -2,7 +2,10 @@
 //! covers waiting for a connection as well as the answer.
 
 mod ledger;
+mod patient;
 mod tokens;
+
+pub use self::patient::Patient;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,6 +13,7 @@ use v1::audit_service_client::AuditServiceClient;
 use v1::check_service_client::CheckServiceClient;
 use v1::key_service_client::KeyServiceClient;
 use v1::profile_service_client::ProfileServiceClient;
+use v1::signing_key_service_client::SigningKeyServiceClient;
 use v1::tenant_service_client::TenantServiceClient;
 use v1::token_service_client::TokenServiceClient;
 
@@ -84,6 +85,12 @@ impl Caller {
     #[must_use]
     pub fn tokens(&self) -> TokenServiceClient<Wire> {
         TokenServiceClient::new(self.0.clone())
+    }
+
+    /// `SigningKeyService`.
+    #[must_use]
+    pub fn signing_keys(&self) -> SigningKeyServiceClient<Wire> {
+        SigningKeyServiceClient::new(self.0.clone())
     }
 
     /// `AuditService`.

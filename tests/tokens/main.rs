@@ -1,0 +1,263 @@
+//! Tokens from outside: issued for keys and passwords, judged by Check and through a real Envoy, renewed, raced
+//! for, attacked, and ended with whatever stands behind them. On both databases.
+
+mod attacks;
+mod parents;
+mod refresh;
+mod users;
+
+use latchkey_proto::v1::issue_jwt_request::Grant;
+use latchkey_proto::v1::{self, CheckRequest, CreateKeyRequest, Decision, IssueJwtRequest, Reason};
+use latchkey_testing::{Caller, Envoy, EnvoySetup, Latchkey, Postgres, Request, Setup, key};
+use tonic::Status;
+
+/// Runs each test on the embedded database and on PostgreSQL.
+#[macro_export]
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::Shop::open(false).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::Shop::open(true).await).await;
+            })*
+        }
+    };
+}
+
+const SHOP: &str = r#"
+name = "shop"
+[credential]
+sources = ["header:x-api-key", "header:authorization Bearer"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "sk_live_", test = "sk_test_" }
+[[scopes]]
+name = "api_keys.manage"
+[[scopes]]
+name = "items.read"
+aliases = ["items.view"]
+[[scopes]]
+name = "items.write"
+[[routes]]
+methods = ["GET"]
+path = "/v1/items"
+scopes = ["items.read"]
+[[routes]]
+methods = ["POST"]
+path = "/v1/items"
+scopes = ["items.write"]
+[rate_limits]
+default = [{ per = "key", rate = "10000/min" }]
+[jwt]
+issuer = "https://shop.example.dev"
+audience = "shop"
+ttl = "1h"
+refresh_ttl = "30d"
+[[roles]]
+name = "clerk"
+scopes = ["items.read"]
+[[roles]]
+name = "admin"
+scopes = ["items.read", "api_keys.manage"]
+[upstream_headers]
+x-subject = "{{ subject.type }}:{{ subject.id }}"
+"#;
+
+pub(crate) const PASSWORD: &str = "the sea at night, 1815";
+
+/// A product with tokens, and its tenant `acme`.
+pub(crate) struct Shop {
+    pub(crate) latchkey: Latchkey,
+    pub(crate) operator: Caller,
+}
+
+impl Shop {
+    pub(crate) async fn open(postgres: bool) -> Self {
+        let setup = Setup::default().profile("shop", SHOP);
+        let setup = if postgres {
+            // One replica: nobody else's lease has to be waited for.
+            setup.database(&Postgres::shared().database()).environment("LATCHKEY_SINGLE_REPLICA", "true")
+        } else {
+            setup
+        };
+        let latchkey = setup.start();
+        let operator = latchkey.operator();
+        let ask = v1::CreateTenantRequest {
+            slug: "acme".to_owned(),
+            profile: "shop".to_owned(),
+            ..v1::CreateTenantRequest::default()
+        };
+        loop {
+            let made = operator.tenants().create_tenant(ask.clone()).await;
+            if !is_outage(&made) {
+                let _ = made.expect("a tenant is made");
+                return Self { latchkey, operator };
+            }
+        }
+    }
+
+    /// A key that may read and write items.
+    pub(crate) async fn key(&self) -> (v1::Key, String) {
+        let scopes = vec!["items.read".to_owned(), "items.write".to_owned()];
+        self.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await
+    }
+
+    pub(crate) async fn user(&self, role: &str) -> v1::User {
+        let ask = v1::CreateUserRequest {
+            tenant: "acme".to_owned(),
+            email: "ada@example.dev".to_owned(),
+            password: PASSWORD.to_owned(),
+            role: role.to_owned(),
+            ..v1::CreateUserRequest::default()
+        };
+        self.operator.tenants().create_user(ask).await.expect("a user is made").into_inner()
+    }
+
+    pub(crate) async fn issue(&self, ask: IssueJwtRequest) -> Result<v1::IssueJwtResponse, Status> {
+        loop {
+            let answer = self.latchkey.stranger().tokens().issue_jwt(ask.clone()).await;
+            if !is_outage(&answer) {
+                return Ok(answer?.into_inner());
+            }
+        }
+    }
+
+    pub(crate) async fn renew(&self, token: &str) -> Result<v1::RefreshJwtResponse, Status> {
+        let ask =
+            v1::RefreshJwtRequest { refresh_token: token.to_owned(), ..v1::RefreshJwtRequest::default() };
+        loop {
+            let answer = self.latchkey.stranger().tokens().refresh_jwt(ask.clone()).await;
+            if !is_outage(&answer) {
+                return Ok(answer?.into_inner());
+            }
+        }
+    }
+
+    pub(crate) async fn check(&self, token: &str, method: &str) -> v1::CheckResponse {
+        let ask = CheckRequest {
+            credential: token.to_owned(),
+            method: method.to_owned(),
+            path: "/v1/items".to_owned(),
+            ..CheckRequest::default()
+        };
+        loop {
+            let answer = self.latchkey.stranger().checks().check(ask.clone()).await;
+            if !is_outage(&answer) {
+                return answer.expect("a check is answered").into_inner();
+            }
+        }
+    }
+
+    pub(crate) async fn passes(&self, token: &str) -> bool {
+        self.check(token, "GET").await.decision() == Decision::Allow
+    }
+
+    pub(crate) async fn reason(&self, token: &str) -> Reason {
+        self.check(token, "GET").await.reason()
+    }
+}
+
+/// A machine that is busy with other tests may miss a deadline. That is no answer, and is asked again.
+fn is_outage<T>(answer: &Result<T, Status>) -> bool {
+    answer.as_ref().is_err_and(|status| status.code() == tonic::Code::Unavailable)
+}
+
+pub(crate) fn with_key(value: &str) -> IssueJwtRequest {
+    IssueJwtRequest { grant: Some(Grant::ApiKey(value.to_owned())), ..IssueJwtRequest::default() }
+}
+
+pub(crate) fn with_password(password: &str) -> IssueJwtRequest {
+    let grant = v1::PasswordGrant { email: "Ada@Example.dev".to_owned(), password: password.to_owned() };
+    IssueJwtRequest {
+        grant: Some(Grant::Password(grant)),
+        tenant: "acme".to_owned(),
+        ..IssueJwtRequest::default()
+    }
+}
+
+on_both!(
+    a_keys_token_passes_where_the_key_passes,
+    a_token_passes_through_envoy_and_names_its_key,
+    the_key_set_is_served_and_kept,
+    scopes_are_a_subset_and_the_life_is_never_longer,
+);
+
+async fn a_keys_token_passes_where_the_key_passes(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    assert_eq!((issued.token_type.as_str(), issued.expires_in.map(|d| d.seconds)), ("Bearer", Some(3600)));
+    assert_eq!(issued.scopes, ["items.read", "items.write"]);
+    let answer = shop.check(&issued.access_token, "POST").await;
+    assert_eq!(answer.decision(), Decision::Allow, "{}", answer.message);
+    let who = answer.principal.expect("known");
+    assert_eq!((who.subject_type.as_str(), &who.subject_id), ("key", &key.id));
+    assert_eq!((who.environment.as_str(), who.tenant_slug.as_str()), ("live", "acme"));
+    let test = CheckRequest {
+        credential: issued.access_token,
+        environment: "test".into(),
+        ..CheckRequest::default()
+    };
+    assert_eq!(shop.latchkey.stranger().check(test).await.reason(), Reason::EnvironmentMismatch);
+}
+
+async fn a_token_passes_through_envoy_and_names_its_key(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let token = shop.issue(with_key(&value)).await.expect("issued").access_token;
+    let envoy = Envoy::start(shop.latchkey.grpc(), &EnvoySetup::default());
+    let get = |token: &str| {
+        let header = format!("Bearer {token}");
+        envoy.send(&Request::get("api.shop.dev", "/v1/items").header("authorization", header))
+    };
+    let answer = get(&token);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains(&format!("key:{}", key.id)), "{}", answer.body);
+    assert!(!answer.body.contains(&token), "the credential went upstream");
+    let _ = shop.operator.revoke(&key.id).await;
+    assert_eq!(get(&token).status, 401);
+}
+
+async fn the_key_set_is_served_and_kept(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let _ = shop.issue(with_key(&value)).await.expect("issued");
+    let page = shop.latchkey.page("/.well-known/jwks.json");
+    assert_eq!((page.status, page.header("cache-control")), (200, Some("public, max-age=300")));
+    let keys = page.json()["keys"].clone();
+    assert_eq!((&keys[0]["kty"], &keys[0]["alg"]), (&"OKP".into(), &"EdDSA".into()));
+    assert!(keys[0].get("d").is_none());
+    let tag = page.header("etag").expect("a tag").to_owned();
+    let again = Request::get("x", "/.well-known/jwks.json").header("if-none-match", tag);
+    assert_eq!(again.send(shop.latchkey.http()).status, 304);
+    let call = shop.latchkey.stranger().tokens().get_jwks(v1::GetJwksRequest {}).await.expect("served");
+    assert_eq!(call.into_inner().jwks, page.body);
+}
+
+async fn scopes_are_a_subset_and_the_life_is_never_longer(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let ttl = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
+    let ask = IssueJwtRequest { scopes: vec!["items.view".to_owned()], ttl, ..with_key(&value) };
+    let issued = shop.issue(ask).await.expect("issued");
+    assert_eq!(
+        (issued.scopes, issued.expires_in.map(|d| d.seconds)),
+        (vec!["items.read".to_owned()], Some(3600))
+    );
+    let write = shop.check(&issued.access_token, "POST").await;
+    assert_eq!(write.reason(), Reason::InsufficientScope);
+    let wider = IssueJwtRequest { scopes: vec!["api_keys.manage".to_owned()], ..with_key(&value) };
+    assert_eq!(shop.issue(wider).await.expect_err("wider").code(), tonic::Code::PermissionDenied);
+    let unknown = IssueJwtRequest { scopes: vec!["nothing".to_owned()], ..with_key(&value) };
+    assert_eq!(shop.issue(unknown).await.expect_err("unknown").code(), tonic::Code::InvalidArgument);
+    let narrowed = v1::RefreshJwtRequest {
+        refresh_token: issued.refresh_token,
+        scopes: vec!["items.write".to_owned()],
+        ..v1::RefreshJwtRequest::default()
+    };
+    let grown = shop.latchkey.stranger().tokens().refresh_jwt(narrowed).await;
+    assert_eq!(grown.expect_err("scopes never grow").code(), tonic::Code::PermissionDenied);
+}

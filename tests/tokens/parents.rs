@@ -1,0 +1,134 @@
+//! Whatever stands behind a token ends it: from the moment that the call which ends it returns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use latchkey_proto::v1::{self, Reason};
+
+use crate::{PASSWORD, Shop, on_both, with_key, with_password};
+
+on_both!(
+    a_revoked_key_ends_its_tokens,
+    a_narrowed_key_narrows_its_tokens,
+    a_suspended_tenant_ends_tokens_while_it_is_suspended,
+    an_ended_family_ends_its_tokens,
+    a_disabled_user_and_a_changed_password_end_tokens,
+    a_withdrawn_signing_key_ends_what_it_signed,
+    rotation_denies_nobody_under_load,
+);
+
+async fn a_revoked_key_ends_its_tokens(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    assert!(shop.passes(&issued.access_token).await);
+    let _ = shop.operator.revoke(&key.id).await;
+    assert_eq!(shop.reason(&issued.access_token).await, Reason::Revoked);
+    assert_eq!(
+        shop.renew(&issued.refresh_token).await.expect_err("over").code(),
+        tonic::Code::Unauthenticated
+    );
+}
+
+async fn a_narrowed_key_narrows_its_tokens(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let token = shop.issue(with_key(&value)).await.expect("issued").access_token;
+    assert!(shop.passes(&token).await);
+    let change = v1::UpdateKeyRequest {
+        key: Some(v1::Key { id: key.id, scopes: vec!["items.write".into()], ..v1::Key::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["scopes".into()] }),
+    };
+    let _ = shop.operator.keys().update_key(change).await.expect("narrowed");
+    assert_eq!(shop.reason(&token).await, Reason::InsufficientScope);
+}
+
+async fn a_suspended_tenant_ends_tokens_while_it_is_suspended(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let token = shop.issue(with_key(&value)).await.expect("issued").access_token;
+    assert!(shop.passes(&token).await);
+    let ask = v1::SuspendTenantRequest { tenant: "acme".into(), reason: String::new() };
+    let _ = shop.operator.tenants().suspend_tenant(ask).await.expect("suspended");
+    assert_eq!(shop.reason(&token).await, Reason::TenantSuspended);
+    assert!(shop.issue(with_key(&value)).await.is_err());
+    let _ = shop.operator.tenants().resume_tenant(v1::ResumeTenantRequest { tenant: "acme".into() }).await;
+    assert!(shop.passes(&token).await);
+}
+
+async fn an_ended_family_ends_its_tokens(shop: Shop) {
+    let (_, value) = shop.key().await;
+    for by_access_token in [true, false] {
+        let issued = shop.issue(with_key(&value)).await.expect("issued");
+        let other = shop.issue(with_key(&value)).await.expect("issued");
+        assert!(shop.passes(&issued.access_token).await);
+        let token = if by_access_token { &issued.access_token } else { &issued.refresh_token };
+        let ask = v1::RevokeJwtRequest { token: token.clone() };
+        let done = shop.latchkey.stranger().tokens().revoke_jwt(ask).await.expect("ended").into_inner();
+        assert!(done.revision > 0);
+        assert_eq!(shop.reason(&issued.access_token).await, Reason::Revoked);
+        assert!(shop.passes(&other.access_token).await, "another family lives");
+    }
+    let unknown = v1::RevokeJwtRequest { token: "nobody's".into() };
+    let done = shop.latchkey.stranger().tokens().revoke_jwt(unknown).await.expect("RFC 7009: success");
+    assert_eq!(done.into_inner().revision, 0);
+}
+
+async fn a_disabled_user_and_a_changed_password_end_tokens(shop: Shop) {
+    let user = shop.user("clerk").await;
+    let first = shop.issue(with_password(PASSWORD)).await.expect("issued");
+    assert_eq!(first.user.as_ref().map(|u| u.id.as_str()), Some(user.id.as_str()));
+    let answer = shop.check(&first.access_token, "GET").await;
+    let who = answer.principal.expect("known");
+    assert_eq!((who.subject_type.as_str(), who.role.as_str()), ("user", "clerk"));
+    let fresh = "another one, just as long";
+    let ask = v1::SetUserPasswordRequest { id: user.id.clone(), password: fresh.into() };
+    let _ = shop.operator.tenants().set_user_password(ask).await.expect("set");
+    assert_eq!(shop.reason(&first.access_token).await, Reason::Revoked);
+    assert!(shop.renew(&first.refresh_token).await.is_err());
+    assert!(shop.issue(with_password(PASSWORD)).await.is_err());
+    let second = shop.issue(with_password(fresh)).await.expect("issued");
+    assert!(shop.passes(&second.access_token).await);
+    let _ = shop.operator.tenants().disable_user(v1::DisableUserRequest { id: user.id }).await.expect("off");
+    assert_eq!(shop.reason(&second.access_token).await, Reason::Disabled);
+    assert!(shop.issue(with_password(fresh)).await.is_err());
+}
+
+async fn a_withdrawn_signing_key_ends_what_it_signed(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let before = shop.issue(with_key(&value)).await.expect("issued").access_token;
+    assert!(shop.passes(&before).await);
+    let mut keys = shop.operator.signing_keys();
+    let listed = keys.list_signing_keys(v1::ListSigningKeysRequest {}).await.expect("listed").into_inner();
+    let id = listed.keys[0].id.clone();
+    let _ = keys.withdraw_signing_key(v1::WithdrawSigningKeyRequest { id: id.clone() }).await.expect("out");
+    assert_eq!(shop.reason(&before).await, Reason::InvalidCredential);
+    assert!(!shop.latchkey.page("/.well-known/jwks.json").body.contains(&id));
+    let after = shop.issue(with_key(&value)).await.expect("issued").access_token;
+    assert!(shop.passes(&after).await);
+}
+
+async fn rotation_denies_nobody_under_load(shop: Shop) {
+    let shop = Arc::new(shop);
+    let (_, value) = shop.key().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut load = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (shop, value, stop) = (Arc::clone(&shop), value.clone(), Arc::clone(&stop));
+        load.spawn(async move {
+            let mut asked = 0;
+            while !stop.load(Ordering::SeqCst) {
+                let token = shop.issue(with_key(&value)).await.expect("issued").access_token;
+                assert!(shop.passes(&token).await, "a fresh token was denied");
+                asked += 1;
+            }
+            asked
+        });
+    }
+    for _ in 0..5 {
+        let ask = v1::RotateSigningKeyRequest {
+            profile: "shop".into(),
+            lead: Some(prost_types::Duration { seconds: 0, nanos: 1_000_000 }),
+        };
+        let _ = shop.operator.signing_keys().rotate_signing_key(ask).await.expect("rotated");
+    }
+    stop.store(true, Ordering::SeqCst);
+    assert!(load.join_all().await.into_iter().sum::<u32>() > 4);
+}

@@ -1,0 +1,54 @@
+//! Refresh tokens, raced for and replayed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use latchkey_proto::v1::Reason;
+use tonic::Code;
+
+use crate::{Shop, on_both, with_key};
+
+on_both!(
+    fifty_refreshes_at_once_give_one_successor,
+    a_spent_token_is_worth_its_successor_across_a_crash,
+    what_is_no_refresh_token_is_refused_alike,
+);
+
+async fn fifty_refreshes_at_once_give_one_successor(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    let shop = Arc::new(shop);
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (shop, token) = (Arc::clone(&shop), issued.refresh_token.clone());
+        calls.spawn(async move { shop.renew(&token).await.expect("renewed") });
+    }
+    let answers = calls.join_all().await;
+    let successors: BTreeSet<_> = answers.iter().map(|a| a.refresh_token.clone()).collect();
+    assert_eq!((answers.len(), successors.len()), (50, 1));
+    assert!(shop.passes(&answers[0].access_token).await && shop.passes(&issued.access_token).await);
+}
+
+async fn a_spent_token_is_worth_its_successor_across_a_crash(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    let first = shop.renew(&issued.refresh_token).await.expect("renewed");
+    shop.latchkey.kill();
+    shop.latchkey.restart();
+    let second = shop.renew(&first.refresh_token).await.expect("renewed after a crash");
+    assert_ne!(first.refresh_token, second.refresh_token);
+    assert!(shop.passes(&second.access_token).await);
+}
+
+async fn what_is_no_refresh_token_is_refused_alike(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    let mut words = BTreeSet::new();
+    for odd in ["", "lkr_", &issued.refresh_token[1..], &issued.access_token, &value] {
+        let status = shop.renew(odd).await.expect_err("refused");
+        words.insert((status.code() as i32, status.message().to_owned()));
+    }
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert_eq!(words.first().map(|w| w.0), Some(Code::Unauthenticated as i32));
+    assert_eq!(shop.reason(&issued.refresh_token).await, Reason::InvalidCredential);
+}
