@@ -29,5 +29,7 @@ mod replicas;
 mod spoiled;
 #[path = "ports/tenant.rs"]
 mod tenant;
+#[path = "ports/tokens.rs"]
+mod tokens;
 #[path = "ports/wakeups.rs"]
 mod wakeups;

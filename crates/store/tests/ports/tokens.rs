@@ -1,0 +1,119 @@
+//! Families, refresh tokens and attempts under contention: one statement decides, on either database.
+
+use std::time::Duration;
+
+use latchkey_core::id::{FamilyId, UserId};
+use latchkey_core::password::PasswordHash;
+use latchkey_core::ports::tokens::TokenLedger;
+use latchkey_core::ports::{Changed, Feed, KeyStore};
+use latchkey_core::seal::Sealed;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_core::token::Parent;
+use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
+use latchkey_core::user::UserRecord;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::place::{Place, audit, key};
+
+on_both!(
+    one_of_fifty_spends_a_token,
+    an_ended_family_spends_nothing,
+    no_more_than_a_hundred_attempts_are_let_in
+);
+
+const NOW: Timestamp = Timestamp(1_763_000_000_000);
+
+fn family(place: &Place, parent: Parent) -> FamilyRecord {
+    FamilyRecord {
+        id: FamilyId(Uuid::from_u128(77)),
+        tenant: place.tenant,
+        parent,
+        generation: 0,
+        audience: "shop".into(),
+        ttl: Duration::from_secs(60),
+        created: NOW,
+        ends: NOW.after(Duration::from_secs(600)),
+        ended: None,
+    }
+}
+
+fn token(number: u8, family: FamilyId) -> RefreshRecord {
+    RefreshRecord { hash: KeyHash([number; 32]), family, scopes: vec!["a".into()], spent: None }
+}
+
+fn spent(number: u8) -> Spent {
+    Spent { at: NOW, successor: Sealed(vec![number]), scopes: vec!["a".into()] }
+}
+
+async fn begun(place: &Place) -> FamilyRecord {
+    let made = place.make(key(place, 5)).await;
+    let family = family(place, Parent::Key(made.id));
+    place.store.begin_family(family.clone(), token(0, family.id)).await.unwrap();
+    let found = place.store.family(family.id, "none").await.unwrap();
+    let known = found.known.unwrap();
+    assert_eq!((known.record, known.key, found.signing), (family.clone(), Some(made.hash), false));
+    family
+}
+
+async fn one_of_fifty_spends_a_token(place: Place) {
+    let family = begun(&place).await;
+    let mut calls = JoinSet::new();
+    for number in 1..=50 {
+        let (store, id) = (place.store.clone(), family.id);
+        calls.spawn(async move {
+            let done = store.spend(&KeyHash([0; 32]), spent(number), token(number, id)).await;
+            done.unwrap().then_some(number)
+        });
+    }
+    let winners: Vec<u8> = calls.join_all().await.into_iter().flatten().collect();
+    let [winner] = winners[..] else { panic!("{winners:?}") };
+    let (first, _) = place.store.refresh_token(&KeyHash([0; 32])).await.unwrap().unwrap();
+    assert_eq!(first.spent, Some(spent(winner)));
+    for number in 1..=50 {
+        let kept = place.store.refresh_token(&KeyHash([number; 32])).await.unwrap();
+        assert_eq!(kept.is_some(), number == winner);
+    }
+}
+
+async fn an_ended_family_spends_nothing(place: Place) {
+    let family = begun(&place).await;
+    let ended = place.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
+    let again = place.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
+    assert!(ended.revision > 0 && again.revision == 0);
+    assert!(!place.store.spend(&KeyHash([0; 32]), spent(1), token(1, family.id)).await.unwrap());
+    let change = place.store.changes(ended.revision - 1, 1).await.unwrap();
+    assert_eq!(change[0].subject, Changed::Family(family.id));
+    assert_eq!(place.store.sweep(family.ends).await.unwrap(), 0);
+    assert_eq!(place.store.sweep(Timestamp(family.ends.0 + 1)).await.unwrap(), 1);
+    assert!(place.store.family_by_id(family.id).await.unwrap().is_none());
+}
+
+async fn no_more_than_a_hundred_attempts_are_let_in(place: Place) {
+    let user = UserRecord {
+        id: UserId(Uuid::from_u128(9)),
+        tenant: place.tenant,
+        email: "ada@example.dev".into(),
+        role: "clerk".into(),
+        bindings: std::collections::BTreeMap::new(),
+        disabled: false,
+        generation: 1,
+        created: NOW,
+        revision: 0,
+    };
+    let made = place.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await.unwrap();
+    assert!(place.store.attempt(place.tenant, "eve@example.dev", NOW).await.unwrap().is_none());
+    let mut calls = JoinSet::new();
+    for _ in 0..120 {
+        let (store, tenant) = (place.store.clone(), place.tenant);
+        calls.spawn(
+            async move { store.attempt(tenant, "ada@example.dev", NOW).await.unwrap().unwrap().allowed },
+        );
+    }
+    assert_eq!(calls.join_all().await.into_iter().filter(|allowed| *allowed).count(), 100);
+    place.store.forgive(made.value.id).await.unwrap();
+    assert!(place.store.attempt(place.tenant, "ada@example.dev", NOW).await.unwrap().unwrap().allowed);
+    let found = place.store.user_by_id(made.value.id).await.unwrap();
+    assert_eq!(found.known.map(|(user, _)| user), Some(made.value));
+}
