@@ -25,7 +25,7 @@ async fn auxvault() -> Product {
 
 fn bound(kind: &str, bindings: &[(&str, &str)]) -> v1::CreateKeyRequest {
     let mut ask = key("acme", "live");
-    ask.kind = kind.to_owned();
+    kind.clone_into(&mut ask.kind);
     ask.bindings = bindings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     ask
 }
@@ -145,14 +145,12 @@ async fn saving_a_var_sheet_many_times_makes_one_processing_key() {
     let auxvault = auxvault().await;
     let mut ask = bound("processing", &[("merchant", "m-1"), ("gateway", "g-1")]);
     ask.idempotency_key = "var-sheet/m-1/g-1".to_owned();
-    let saves = (0..8).map(|_| {
+    let mut saves = tokio::task::JoinSet::new();
+    for _ in 0..8 {
         let (operator, ask) = (auxvault.operator.clone(), ask.clone());
-        tokio::spawn(async move { operator.key(ask).await })
-    });
-    let mut made = Vec::new();
-    for save in saves.collect::<Vec<_>>() {
-        made.push(save.await.expect("a save ends"));
+        saves.spawn(async move { operator.key(ask).await });
     }
+    let made = saves.join_all().await;
     assert!(made.iter().all(|(key, _)| key.id == made[0].0.id));
     assert_eq!(made.iter().filter(|(_, value)| !value.is_empty()).count(), 1, "the value is told once");
     let ask = v1::ListKeysRequest { tenant: "acme".to_owned(), ..v1::ListKeysRequest::default() };

@@ -32,6 +32,18 @@ fn field(answer: &Answer, name: &str) -> String {
     answer.json()["data"][name].as_str().unwrap_or_else(|| panic!("no {name} in {answer:?}")).to_owned()
 }
 
+/// A part of a token: JSON in base64url.
+fn part(token: &str, number: usize) -> Value {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let text = token.split('.').nth(number).expect("a token has three parts");
+    let digit = |byte: u8| DIGITS.iter().position(|d| *d == byte).expect("base64url");
+    let bits = text.bytes().flat_map(|byte| (0..6).rev().map(move |bit| (digit(byte) >> bit) & 1));
+    let bits: Vec<usize> = bits.collect();
+    let bytes = bits.chunks_exact(8).map(|eight| eight.iter().fold(0, |byte, bit| (byte << 1) | bit));
+    let bytes: Vec<u8> = bytes.map(|byte| u8::try_from(byte).expect("eight bits")).collect();
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_tested_as_documented() {
     let auxvault = auxvault().await;
@@ -63,8 +75,11 @@ async fn a_user_gets_a_token_of_a_day_as_documented() {
     let mut body = answer.json();
     assert_eq!(answer.status, 200, "{answer:?}");
     let token = field(&answer, "token");
-    // {"alg":"HS256", as the sample has it.
-    assert!(token.starts_with("eyJ") && body["data"]["refreshToken"].take().is_string());
+    let (head, claims) = (part(&token, 0), part(&token, 1));
+    assert_eq!(head["alg"], "HS256", "as the sample has it");
+    let time = |claim: &str| claims[claim].as_i64().expect("a time");
+    assert_eq!(time("exp") - time("iat"), 24 * 3_600);
+    assert!(body["data"]["refreshToken"].take().is_string());
     let id = body["data"]["user"]["id"].take();
     assert!(id.as_str().is_some_and(|id| id.starts_with("user-")), "{id}");
     let user = json!({ "id": null, "email": "admin@yourcompany.com", "role": "merchant", "merchantId": "merchant-456" });
