@@ -133,12 +133,11 @@ impl Memory {
                 self.absent.remove(hash);
             }
             Changed::Tenant(tenant) => self.tenants.forget(*tenant),
-            // Entries notice a new version of their profile by its number.
-            Changed::Profile(_) => {}
+            // Entries notice a new version of their profile by its number; and whoever follows the feed sets a
+            // new ring of signing keys before this revision counts as applied.
+            Changed::Profile(_) | Changed::SigningKeys(_) => {}
             Changed::User(user) => self.tokens.users.remove(user),
             Changed::Family(family) => self.tokens.families.remove(family),
-            // Whoever follows the feed sets a new ring before this revision counts as applied.
-            Changed::SigningKeys(_) => {}
         }
     }
 

@@ -114,7 +114,7 @@ impl Follower {
         }
         self.parts.memory.trust_until(began.after(lease));
         let after = *self.applied.borrow();
-        if after != before { self.parts.others.advance(after).await } else { Ok(()) }
+        if after == before { Ok(()) } else { self.parts.others.advance(after).await }
     }
 
     fn has_reported(&self) -> bool {

@@ -1,8 +1,6 @@
 //! Pages of a list. A page token names the last thing of a page; it holds for the very list that it came
 //! from (tenant and filter), and means nothing to any other.
 
-use std::fmt::Write as _;
-
 use uuid::Uuid;
 
 use crate::secret::KeyHash;
@@ -53,12 +51,7 @@ pub(super) fn page<T>(mut items: Vec<T>, size: u32, list: &str, id: impl Fn(&T) 
 }
 
 fn mark_of(id: Uuid, list: &str) -> String {
-    let hash = KeyHash::of(&format!("{}\n{list}", id.simple())).0;
-    hash.iter().take(8).fold(String::new(), |mut text, byte| {
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    KeyHash::of(&format!("{}\n{list}", id.simple())).mark()
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ impl Jwks {
         let set = JwkSet { keys: keys.into_iter().map(named).collect() };
         // Plain strings can't fail to be written.
         let body = serde_json::to_string(&set).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned());
-        let mark: String = KeyHash::of(&body).0.iter().take(12).map(|b| format!("{b:02x}")).collect();
-        Self { body, etag: format!("\"{mark}\"") }
+        let etag = format!("\"{}\"", KeyHash::of(&body).mark());
+        Self { body, etag }
     }
 }
 

@@ -34,7 +34,9 @@ impl Rotation<'_> {
     pub fn ensure(&self, fresh: Option<SigningKeyRecord>) -> Vec<SigningKeyRecord> {
         let ttl = self.rules.ttl;
         let mut changed: Vec<_> = self.at(KeyStage::Signing).filter(|k| k.longest < ttl).cloned().collect();
-        changed.iter_mut().for_each(|key| key.longest = ttl);
+        for key in &mut changed {
+            key.longest = ttl;
+        }
         if self.at(KeyStage::Signing).next().is_none()
             && let Some(fresh) = fresh
         {

@@ -25,7 +25,8 @@ impl TokenLedger for Store {
         audit: AuditEntry,
     ) -> Result<Written<UserRecord>, Failure> {
         let user = (user, password);
-        self.within(async { write::user::create(self.pool.begin().await?, user, &audit).await }).await
+        self.within(Box::pin(async { write::user::create(self.pool.begin().await?, user, &audit).await }))
+            .await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>, Trouble> {
@@ -48,7 +49,10 @@ impl TokenLedger for Store {
         change: (UserRule<'_>, Option<PasswordHash>),
         audit: AuditEntry,
     ) -> Result<Written<UserRecord>, Failure> {
-        self.within(async { write::user::change(self.pool.begin().await?, id, change, &audit).await }).await
+        self.within(Box::pin(async {
+            write::user::change(self.pool.begin().await?, id, change, &audit).await
+        }))
+        .await
     }
 
     async fn attempt(
