@@ -23,7 +23,7 @@ impl Clock for Steady {
     fn now(&self) -> Moment {
         let time = clock_gettime(ClockId::Monotonic);
         let nanos = time.tv_sec * 1_000_000_000 + time.tv_nsec;
-        Moment { wall: Timestamp(0), tick: Tick(u64::try_from(nanos).unwrap()) }
+        Moment { wall: Timestamp(0), tick: Tick(u64::try_from(nanos).expect("it fits")) }
     }
 }
 
@@ -46,7 +46,7 @@ impl Real {
     }
 
     pub(crate) async fn with(options: &RedisOptions, mode: Mode) -> Self {
-        let limiter = Arc::new(RedisLimiter::new(options, Arc::new(Steady)).unwrap());
+        let limiter = Arc::new(RedisLimiter::new(options, Arc::new(Steady)).expect("a limiter"));
         let kept = Arc::clone(&limiter);
         #[expect(clippy::disallowed_methods, reason = "a test ends it when it ends")]
         let keeper = tokio::spawn(async move { kept.keep().await });
@@ -125,6 +125,6 @@ pub(crate) async fn admitted(real: &Real, demand: latchkey_core::limit::Demand, 
 
 /// The bucket's tokens as one who looks sees them.
 pub(crate) async fn left(real: &Real, demand: latchkey_core::limit::Demand) -> u64 {
-    let looked = real.limiter.spend(&[demand], 0, true, Steady.now()).await.unwrap();
+    let looked = real.limiter.spend(&[demand], 0, true, Steady.now()).await.expect("an answer");
     looked.levels[0].remaining
 }

@@ -23,7 +23,7 @@ async fn skewed(mode: Mode, limit: (u64, u64, u64), time: Duration) -> ([u64; 3]
             while Steady.now().tick.since(start) < time {
                 for _ in 0..10 {
                     let spending = limiter.spend(&[bucket], 1, false, Steady.now()).await;
-                    granted += u64::from(spending.unwrap().granted);
+                    granted += u64::from(spending.expect("an answer").granted);
                     calls += 1;
                 }
                 tokio::time::sleep(pause).await;
@@ -41,7 +41,7 @@ async fn skewed(mode: Mode, limit: (u64, u64, u64), time: Duration) -> ([u64; 3]
 
 fn allowed((tokens, seconds, burst): (u64, u64, u64), took: Duration) -> u64 {
     let nanos = u128::from(tokens) * took.as_nanos() / (u128::from(seconds) * 1_000_000_000);
-    burst + u64::try_from(nanos).unwrap()
+    burst + u64::try_from(nanos).expect("it fits")
 }
 
 async fn hold(mode: Mode, limit: (u64, u64, u64)) {
