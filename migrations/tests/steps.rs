@@ -8,6 +8,25 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, SqlxSqliteConnector
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+/// How many steps there are.
+const STEPS: usize = 7;
+
+/// What they make, all of which goes with them.
+const TABLES: [&str; 12] = [
+    "tenants",
+    "keys",
+    "grants",
+    "profiles",
+    "changes",
+    "audit_events",
+    "head",
+    "replicas",
+    "users",
+    "token_families",
+    "refresh_tokens",
+    "signing_keys",
+];
+
 /// A SQLite file as the service opens it, once for each process.
 fn open(folder: &TempDir) -> DatabaseConnection {
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("keys.db").display());
@@ -26,15 +45,18 @@ async fn applied(db: &DatabaseConnection) -> Vec<bool> {
 }
 
 async fn goes_up_and_down_and_up(db: &DatabaseConnection) {
-    assert_eq!(applied(db).await, [false; 5]);
+    assert_eq!(applied(db).await, [false; STEPS]);
     up(db).await.unwrap();
     up(db).await.unwrap();
-    assert_eq!(applied(db).await, [true; 5]);
+    assert_eq!(applied(db).await, [true; STEPS]);
+    for table in TABLES {
+        assert!(db.execute_unprepared(&format!("SELECT 1 FROM {table}")).await.is_ok(), "{table} is missing");
+    }
     down(db, 1).await.unwrap();
-    assert_eq!(applied(db).await, [true, true, true, true, false]);
+    assert_eq!(applied(db).await, [[true; STEPS - 1].as_slice(), &[false]].concat());
     down(db, 10).await.unwrap();
-    assert_eq!(applied(db).await, [false; 5]);
-    for table in ["tenants", "keys", "grants", "profiles", "changes", "audit_events", "head"] {
+    assert_eq!(applied(db).await, [false; STEPS]);
+    for table in TABLES {
         assert!(db.execute_unprepared(&format!("SELECT 1 FROM {table}")).await.is_err(), "{table} is left");
     }
     up(db).await.unwrap();
@@ -90,7 +112,7 @@ async fn a_step_that_fails_leaves_the_schema_as_it_was() {
     let db = open(&folder);
     db.execute_unprepared("CREATE TABLE head (in_the_way int)").await.unwrap();
     assert!(up(&db).await.is_err());
-    assert_eq!(applied(&db).await, [false; 5]);
+    assert_eq!(applied(&db).await, [false; STEPS]);
     assert!(db.execute_unprepared("SELECT 1 FROM tenants").await.is_err());
     db.execute_unprepared("DROP TABLE head").await.unwrap();
     up(&db).await.unwrap();
