@@ -1,6 +1,7 @@
 //! What the law needs from outside: somewhere to look keys up, someone who counts, the profiles in force,
 //! a ledger for management. The clock is in [`crate::time`]; randomness is a parameter of what issues.
 
+mod lookup;
 pub mod tokens;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::lookup::{Found, KeyStore};
 pub use self::tokens::{FoundFamily, KnownFamily};
 
 use crate::id::{FamilyId, KeyId, TenantId, UserId};
@@ -19,34 +21,6 @@ use crate::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef}
 use crate::secret::KeyHash;
 use crate::time::{Moment, Timestamp};
 use crate::trouble::{Failure, Refusal, Trouble};
-use crate::user::UserRecord;
-
-/// What one look-up of a key (or a user) found, all of it read at one revision.
-#[derive(Clone, Debug)]
-pub struct Found<R = KeyRecord> {
-    /// The key and its tenant, where there is such a key.
-    pub known: Option<(R, TenantRecord)>,
-    /// The revision of the store that this was read at, or an earlier one.
-    pub revision: u64,
-}
-
-/// Where Check looks up what it doesn't remember. One query a call. A store without tokens has no users and
-/// no families.
-#[async_trait]
-pub trait KeyStore: Send + Sync {
-    /// The key with this hash.
-    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble>;
-
-    /// The user of this identifier.
-    async fn user_by_id(&self, _id: UserId) -> Result<Found<UserRecord>, Trouble> {
-        Ok(Found { known: None, revision: 0 })
-    }
-
-    /// The family of this identifier, and whether a signing key is in force.
-    async fn family(&self, _id: FamilyId, _signing_key: &str) -> Result<FoundFamily, Trouble> {
-        Ok(FoundFamily { known: None, signing: false, revision: 0 })
-    }
-}
 
 /// Counts. Every bucket of a call or none; exact under concurrency.
 pub trait Limiter: Send + Sync {

@@ -46,3 +46,23 @@ fn named(table: &str, column: &str) -> String {
 fn prefix(table: &str) -> String {
     format!("{table}_")
 }
+
+/// Values for an IN, the last one repeated until there are as many as one of a few sizes: each size is a
+/// statement of its own, which connections prepare and keep.
+fn in_sizes<T>(values: &[T]) -> impl Iterator<Item = &T> {
+    let size = [1, 4, 16, 64].into_iter().find(|size| *size >= values.len());
+    let missing = size.unwrap_or_else(|| values.len().next_multiple_of(256)) - values.len();
+    values.iter().chain(values.last().into_iter().cycle().take(missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sizes_of_questions_are_few() {
+        let size = |values: usize| in_sizes(&vec![0; values]).count();
+        assert_eq!([1, 2, 4, 5, 17, 64, 65, 256, 257].map(size), [1, 4, 4, 16, 64, 64, 256, 256, 512]);
+        assert_eq!(in_sizes(&[1, 2]).collect::<Vec<_>>(), [&1, &2, &2, &2]);
+    }
+}

@@ -2,19 +2,17 @@
 //! covers waiting for a connection as well as the answer.
 
 mod ledger;
-mod patient;
+mod lookup;
 mod tokens;
 
-pub use self::patient::Patient;
+pub use self::lookup::Patient;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::id::{FamilyId, TenantId, UserId};
-use latchkey_core::ports::{Change, Feed, Found, FoundFamily, KeyStore, Replica, Replicas, Wakeups};
-use latchkey_core::secret::KeyHash;
+use latchkey_core::id::TenantId;
+use latchkey_core::ports::{Change, Feed, Replica, Replicas, Wakeups};
 use latchkey_core::trouble::Trouble;
-use latchkey_core::user::UserRecord;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::time::timeout;
@@ -137,24 +135,6 @@ async fn within<T, E: From<Stop> + From<Trouble>>(
     match timeout(deadline, work).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Trouble::database().into()),
-    }
-}
-
-#[async_trait::async_trait]
-impl KeyStore for Store {
-    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble> {
-        let query = async { query::check::by_hash(&self.pool.lease().await?, hash).await };
-        within(self.check_deadline, query).await
-    }
-
-    async fn user_by_id(&self, id: UserId) -> Result<Found<UserRecord>, Trouble> {
-        let query = async { query::user::with_tenant(&self.pool.lease().await?, id).await };
-        within(self.check_deadline, query).await
-    }
-
-    async fn family(&self, id: FamilyId, signing_key: &str) -> Result<FoundFamily, Trouble> {
-        let query = async { query::token::for_check(&self.pool.lease().await?, id, signing_key).await };
-        within(self.check_deadline, query).await
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod filter;
 
+use std::collections::HashMap;
+
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::KeyFilter;
 use latchkey_core::record::KeyRecord;
@@ -19,15 +21,15 @@ use crate::stop::Stop;
 pub(super) const KEY: &str = "k";
 const GRANT: &str = "g";
 
-/// A key as a row gave it, or what is wrong with the row.
-type Read = (Uuid, Result<KeyRecord, Stop>);
+/// The first row of a key, its identifier, and the key, or what is wrong with the row.
+type Read<'a> = (&'a QueryResult, Uuid, Result<KeyRecord, Stop>);
 
 /// The key of this identifier.
 pub(crate) async fn by_id(lease: &Lease, id: KeyId) -> Result<Option<KeyRecord>, Stop> {
     let mut keys = rows();
     keys.and_where(key::Column::Id.eq(id.0));
     let rows = lease.query_all(&with_scopes(keys)).await?;
-    read(&rows)?.pop().map(|(_, key)| key).transpose()
+    read(&rows)?.pop().map(|(_, _, key)| key).transpose()
 }
 
 /// A page of a tenant's keys, newest first. A spoiled row is left out, and told of in the log: the others
@@ -45,9 +47,10 @@ pub(crate) async fn page(
         keys.and_where(key::Column::TenantId.eq(tenant.0)).cond_where(filter::condition(filter));
         keys.and_where_option(page.before.map(|id| key::Column::Id.lt(id.0)));
         keys.order_by(key::Column::Id, Order::Desc).limit(missing);
-        let chunk = read(&lease.query_all(&with_scopes(keys)).await?)?;
+        let rows = lease.query_all(&with_scopes(keys)).await?;
+        let chunk = read(&rows)?;
         let last = (chunk.len() as u64) < missing;
-        page.before = chunk.last().map(|(id, _)| KeyId(*id));
+        page.before = chunk.last().map(|(_, id, _)| KeyId(*id));
         found.extend(chunk.into_iter().filter_map(sound).filter(|key| filter::holds(filter, key)));
         if last || page.missing(found.len()) == 0 {
             return Ok(found);
@@ -55,7 +58,7 @@ pub(crate) async fn page(
     }
 }
 
-fn sound((id, key): Read) -> Option<KeyRecord> {
+fn sound((_, id, key): Read<'_>) -> Option<KeyRecord> {
     key.inspect_err(|stop| tracing::error!(key = %KeyId(id), ?stop, "a spoiled key is left out of a list"))
         .ok()
 }
@@ -81,18 +84,20 @@ pub(super) fn join_scopes(query: &mut SelectStatement) {
     query.join_as(sea_orm::JoinType::LeftJoin, grant::Entity, GRANT, of_key);
 }
 
-/// Puts the rows of [`join_scopes`] together again.
-pub(super) fn read(rows: &[QueryResult]) -> Result<Vec<Read>, Stop> {
-    let mut keys: Vec<(Uuid, &QueryResult, Vec<String>)> = Vec::new();
+/// Puts the rows of [`join_scopes`] together again, in the order of the keys' first rows.
+pub(super) fn read(rows: &[QueryResult]) -> Result<Vec<Read<'_>>, Stop> {
+    let (id, scope) = (named(KEY, "id"), named(GRANT, "scope"));
+    let mut keys: Vec<(&QueryResult, Uuid, Vec<String>)> = Vec::new();
+    let mut places = HashMap::new();
     for row in rows {
-        let Some(id) = row.try_get::<Option<Uuid>>("", &named(KEY, "id"))? else { continue };
-        let scope: Option<String> = row.try_get("", &named(GRANT, "scope"))?;
-        match keys.last_mut().filter(|(last, ..)| *last == id) {
-            Some((_, _, scopes)) => scopes.extend(scope),
-            None => keys.push((id, row, scope.into_iter().collect())),
-        }
+        let Some(id) = row.try_get::<Option<Uuid>>("", &id)? else { continue };
+        let place = *places.entry(id).or_insert_with(|| {
+            keys.push((row, id, Vec::new()));
+            keys.len() - 1
+        });
+        keys[place].2.extend(row.try_get::<Option<String>>("", &scope)?);
     }
-    Ok(keys.into_iter().map(|(id, row, scopes)| (id, record(id, row, scopes))).collect())
+    Ok(keys.into_iter().map(|(row, id, scopes)| (row, id, record(id, row, scopes))).collect())
 }
 
 fn record(id: Uuid, row: &QueryResult, scopes: Vec<String>) -> Result<KeyRecord, Stop> {

@@ -1,15 +1,18 @@
 //! Families, refresh tokens and signing keys, as they are asked for.
 
+use std::collections::HashMap;
+
 use latchkey_core::id::FamilyId;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::ports::{FoundFamily, KnownFamily};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::refresh::RefreshRecord;
+use latchkey_core::trouble::Trouble;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Query};
+use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable, JoinType};
 
-use super::{feed, named, prefix, select};
+use super::{feed, in_sizes, named, prefix, select};
 use crate::entity::{family, head, key, refresh, signing_key};
 use crate::pool::Lease;
 use crate::row::{self, Place, number};
@@ -20,13 +23,33 @@ const FAMILY: &str = "f";
 const KEY: &str = "k";
 const SIGNER: &str = "s";
 
-/// What Check asks about a token: its family, the hash of the key behind it, whether the key that signed it is
-/// in force, and the revision of all that. One statement.
-pub(crate) async fn for_check(lease: &Lease, id: FamilyId, signing_key: &str) -> Result<FoundFamily, Stop> {
+/// What Check asks about tokens: their families, the hash of the key behind each, whether the key that signed
+/// them is in force, and the revision of all that. One statement. Each family is found or not, or spoiled by
+/// itself.
+pub(crate) async fn for_check(
+    lease: &Lease,
+    ids: &[FamilyId],
+    signing_key: &str,
+) -> Result<Vec<Result<FoundFamily, Trouble>>, Stop> {
+    let rows = lease.query_all(&statement(ids, signing_key)).await?;
+    let place = Place::new("head", &1);
+    let first = rows.first().ok_or_else(|| place.spoiled("being missing"))?;
+    let revision = number::read(place, "revision", first.try_get("", &named(HEAD, "revision"))?)?;
+    let signing = first.try_get::<Option<String>>("", &named(SIGNER, "id"))?.is_some();
+    let mut families = HashMap::with_capacity(ids.len());
+    for row in &rows {
+        let Some(id) = told_of(row)? else { continue };
+        families.insert(id, read(row, id).map_err(Trouble::from));
+    }
+    let found = |known: Option<_>| FoundFamily { known, signing, revision };
+    Ok(ids.iter().map(|id| families.get(id).cloned().transpose().map(found)).collect())
+}
+
+fn statement(ids: &[FamilyId], signing_key: &str) -> SelectStatement {
     let mut query = Query::select();
     query.from_as(head::Entity, HEAD);
     query.expr_as(Expr::col((HEAD, head::Column::Revision)), named(HEAD, "revision"));
-    let of_id = Expr::col((FAMILY, family::Column::Id)).eq(id.0);
+    let of_id = Expr::col((FAMILY, family::Column::Id)).is_in(in_sizes(ids).map(|id| id.0));
     query.join_as(JoinType::LeftJoin, family::Entity, FAMILY, of_id);
     let of_family = Expr::col((KEY, key::Column::Id)).equals((FAMILY, family::Column::KeyId));
     query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_family);
@@ -37,18 +60,18 @@ pub(crate) async fn for_check(lease: &Lease, id: FamilyId, signing_key: &str) ->
     select(&mut query, FAMILY, family::Column::iter());
     query.expr_as(Expr::col((KEY, key::Column::Hash)), named(KEY, "hash"));
     query.expr_as(Expr::col((SIGNER, signing_key::Column::Id)), named(SIGNER, "id"));
-    let row = lease.query_one(&query).await?;
-    let place = Place::new("head", &1);
-    let row = row.ok_or_else(|| place.spoiled("being missing"))?;
-    let revision = number::read(place, "revision", row.try_get("", &named(HEAD, "revision"))?)?;
-    let signing = row.try_get::<Option<String>>("", &named(SIGNER, "id"))?.is_some();
-    if row.try_get::<Option<Uuid>>("", &named(FAMILY, "id"))?.is_none() {
-        return Ok(FoundFamily { known: None, signing, revision });
-    }
-    let model = family::Model::from_query_result(&row, &prefix(FAMILY));
+    query
+}
+
+/// Which family a row tells of, if any.
+fn told_of(row: &QueryResult) -> Result<Option<FamilyId>, Stop> {
+    Ok(row.try_get::<Option<Uuid>>("", &named(FAMILY, "id"))?.map(FamilyId))
+}
+
+fn read(row: &QueryResult, id: FamilyId) -> Result<KnownFamily, Stop> {
+    let model = family::Model::from_query_result(row, &prefix(FAMILY));
     let model = model.map_err(|error| Stop::Spoiled(format!("the row {id} of token_families: {error}")))?;
-    let hash: Option<Vec<u8>> = row.try_get("", &named(KEY, "hash"))?;
-    Ok(FoundFamily { known: Some(known(&model, hash)?), signing, revision })
+    known(&model, row.try_get("", &named(KEY, "hash"))?)
 }
 
 fn known(model: &family::Model, hash: Option<Vec<u8>>) -> Result<KnownFamily, Stop> {
@@ -60,7 +83,9 @@ fn known(model: &family::Model, hash: Option<Vec<u8>>) -> Result<KnownFamily, St
 
 /// The family of this identifier.
 pub(crate) async fn family(lease: &Lease, id: FamilyId) -> Result<Option<KnownFamily>, Stop> {
-    Ok(for_check(lease, id, "").await?.known)
+    let rows = lease.query_all(&statement(&[id], "")).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    told_of(row)?.map(|id| read(row, id)).transpose()
 }
 
 /// The refresh token of this hash, and its family.

@@ -1,13 +1,17 @@
 //! Users: one by identifier, for management or with everything that Check needs, or a tenant's, page by page.
 
+use std::collections::HashMap;
+
 use latchkey_core::id::{TenantId, UserId};
 use latchkey_core::ports::Found;
+use latchkey_core::record::TenantRecord;
+use latchkey_core::trouble::Trouble;
 use latchkey_core::user::UserRecord;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{FromQueryResult, Iterable, JoinType, QueryOrder, QuerySelect};
 
-use super::{Page, named, prefix, select};
+use super::{Page, in_sizes, named, prefix, select};
 use crate::entity::user::{Column, Entity, Model};
 use crate::entity::{head, tenant};
 use crate::pool::Lease;
@@ -18,27 +22,39 @@ const HEAD: &str = "h";
 const TENANT: &str = "t";
 const USER: &str = "u";
 
-/// The user of this identifier, with the tenant and the revision that both were read at: one statement.
-pub(crate) async fn with_tenant(lease: &Lease, id: UserId) -> Result<Found<UserRecord>, Stop> {
+/// The users of these identifiers, each with the tenant and the revision that all of it was read at: one
+/// statement. Each is found or not, or spoiled by itself.
+pub(crate) async fn with_tenant(
+    lease: &Lease,
+    ids: &[UserId],
+) -> Result<Vec<Result<Found<UserRecord>, Trouble>>, Stop> {
     let mut query = Query::select();
     query.from_as(head::Entity, HEAD);
     query.expr_as(Expr::col((HEAD, head::Column::Revision)), named(HEAD, "revision"));
-    query.join_as(JoinType::LeftJoin, Entity, USER, Expr::col((USER, Column::Id)).eq(id.0));
+    let of_id = Expr::col((USER, Column::Id)).is_in(in_sizes(ids).map(|id| id.0));
+    query.join_as(JoinType::LeftJoin, Entity, USER, of_id);
     let of_user = Expr::col((TENANT, tenant::Column::Id)).equals((USER, Column::TenantId));
     query.join_as(JoinType::LeftJoin, tenant::Entity, TENANT, of_user);
     select(&mut query, USER, Column::iter());
     select(&mut query, TENANT, tenant::Column::iter());
-    let row = lease.query_one(&query).await?;
+    let rows = lease.query_all(&query).await?;
     let place = Place::new("head", &1);
-    let row = row.ok_or_else(|| place.spoiled("being missing"))?;
-    let revision = number::read(place, "revision", row.try_get("", &named(HEAD, "revision"))?)?;
-    if row.try_get::<Option<Uuid>>("", &named(USER, "id"))?.is_none() {
-        return Ok(Found { known: None, revision });
+    let first = rows.first().ok_or_else(|| place.spoiled("being missing"))?;
+    let revision = number::read(place, "revision", first.try_get("", &named(HEAD, "revision"))?)?;
+    let mut users = HashMap::with_capacity(ids.len());
+    for row in &rows {
+        let Some(id) = row.try_get::<Option<Uuid>>("", &named(USER, "id"))? else { continue };
+        users.insert(id, read(row, UserId(id)).map_err(Trouble::from));
     }
+    let found = |known: Option<_>| Found { known, revision };
+    Ok(ids.iter().map(|id| users.get(&id.0).cloned().transpose().map(found)).collect())
+}
+
+fn read(row: &QueryResult, id: UserId) -> Result<(UserRecord, TenantRecord), Stop> {
     let spoiled = |error: DbErr| Stop::Spoiled(format!("the row {id} of users: {error}"));
-    let user = Model::from_query_result(&row, &prefix(USER)).map_err(spoiled)?;
-    let tenant = tenant::Model::from_query_result(&row, &prefix(TENANT)).map_err(spoiled)?;
-    Ok(Found { known: Some((row::user::record(user)?, row::tenant::record(tenant)?)), revision })
+    let user = Model::from_query_result(row, &prefix(USER)).map_err(spoiled)?;
+    let tenant = tenant::Model::from_query_result(row, &prefix(TENANT)).map_err(spoiled)?;
+    Ok((row::user::record(user)?, row::tenant::record(tenant)?))
 }
 
 /// The user of this identifier.

@@ -9,9 +9,10 @@ use latchkey_core::record::{KeyLife, KeyRecord, TenantRef};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
+use latchkey_core::trouble::Trouble;
 use uuid::Uuid;
 
-use crate::place::{Place, audit, key, pairs};
+use crate::place::{Place, audit, key, pairs, tenant};
 
 on_both![
     every_field_of_a_key_comes_back,
@@ -19,6 +20,8 @@ on_both![
     a_key_comes_with_its_tenant_and_the_revision_it_was_read_at,
     a_key_without_scopes_has_none,
     an_unknown_hash_finds_nothing_at_a_revision,
+    many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all,
+    a_spoiled_key_among_many_is_a_fault_of_its_own,
 ];
 
 fn full(place: &Place) -> KeyRecord {
@@ -77,4 +80,44 @@ async fn an_unknown_hash_finds_nothing_at_a_revision(place: Place) {
     let found = place.store.key_by_hash(&KeyHash::of("another value")).await.unwrap();
     assert!(found.known.is_none());
     assert_eq!(found.revision, key.revision);
+}
+
+async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(place: Place) {
+    let other = tenant(2, "globex");
+    place.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    let mut made = Vec::new();
+    for number in 1..=9 {
+        let scopes = (0..number % 3).map(|n| format!("scope.{number}.{n}").into()).collect();
+        let tenant = if number % 2 == 0 { other.id } else { place.tenant };
+        let key = KeyRecord { scopes, tenant, ..key(&place, number) };
+        made.push(place.make(key).await);
+    }
+    // Known ones, unknown ones, one twice, and more than a statement's largest size.
+    let unknown = (0..300).map(|n| KeyHash::of(&format!("unknown {n}")));
+    let hashes: Vec<KeyHash> =
+        made.iter().rev().map(|key| key.hash).chain(unknown).chain([made[0].hash]).collect();
+    let found = place.store.keys_by_hash(&hashes).await;
+    assert_eq!(found.len(), hashes.len());
+    let revision = place.store.revision().await.unwrap();
+    for (hash, found) in hashes.iter().zip(found) {
+        let found = found.unwrap();
+        assert_eq!(found.revision, revision);
+        let wanted = made.iter().find(|key| key.hash == *hash);
+        assert_eq!(found.known.as_ref().map(|(key, _)| key), wanted);
+        assert!(found.known.is_none_or(|(key, tenant)| key.tenant == tenant.id));
+    }
+    assert!(place.store.keys_by_hash(&[]).await.is_empty());
+}
+
+async fn a_spoiled_key_among_many_is_a_fault_of_its_own(place: Place) {
+    let mut hashes = Vec::new();
+    for number in 1..=5 {
+        hashes.push(place.make(key(&place, number)).await.hash);
+    }
+    let spoiled = place.sql_id(key(&place, 3).id);
+    place.sql(&format!("UPDATE keys SET state = 'canary' WHERE id = {spoiled}")).await;
+    let found = place.store.keys_by_hash(&hashes).await;
+    let fates: Vec<_> = found.iter().map(|found| found.as_ref().map(|found| found.known.is_some())).collect();
+    assert!(matches!(fates[2], Err(Trouble::Fault(_))), "{fates:?}");
+    assert!([0, 1, 3, 4].iter().all(|place| fates[*place] == Ok(true)), "{fates:?}");
 }

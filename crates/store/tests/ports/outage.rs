@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use latchkey_core::ports::{Feed, KeyStore, Ledger};
 use latchkey_core::record::KeyRecord;
+use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::{Failure, Trouble};
 use latchkey_store::Store;
 use latchkey_testing::Postgres;
@@ -26,6 +27,8 @@ async fn a_closed_store_is_an_outage(place: Place) {
     place.store.close().await;
     assert!(is_outage(&place.store.ping().await));
     assert!(is_outage(&place.store.key_by_hash(&key(&place, 1).hash).await));
+    let many = place.store.keys_by_hash(&[KeyHash::of("a"), KeyHash::of("b")]).await;
+    assert!(many.len() == 2 && many.iter().all(is_outage));
 }
 
 async fn a_held_lock_is_an_outage_for_writes_and_none_for_checks(place: Place) {

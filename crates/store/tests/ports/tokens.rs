@@ -20,7 +20,8 @@ use crate::place::{Place, audit, key};
 on_both!(
     one_of_fifty_spends_a_token,
     an_ended_family_spends_nothing,
-    no_more_than_a_hundred_attempts_are_let_in
+    no_more_than_a_hundred_attempts_are_let_in,
+    users_and_families_asked_for_together_are_each_found_or_not
 );
 
 const NOW: Timestamp = Timestamp(1_763_000_000_000);
@@ -90,18 +91,22 @@ async fn an_ended_family_spends_nothing(place: Place) {
     assert!(place.store.family_by_id(family.id).await.unwrap().is_none());
 }
 
-async fn no_more_than_a_hundred_attempts_are_let_in(place: Place) {
-    let user = UserRecord {
-        id: UserId(Uuid::from_u128(9)),
+fn user(place: &Place, number: u128, email: &str) -> UserRecord {
+    UserRecord {
+        id: UserId(Uuid::from_u128(number)),
         tenant: place.tenant,
-        email: "ada@example.dev".into(),
+        email: email.into(),
         role: "clerk".into(),
         bindings: std::collections::BTreeMap::new(),
         disabled: false,
         generation: 1,
         created: NOW,
         revision: 0,
-    };
+    }
+}
+
+async fn no_more_than_a_hundred_attempts_are_let_in(place: Place) {
+    let user = user(&place, 9, "ada@example.dev");
     let made = place.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await.unwrap();
     assert!(place.store.attempt(place.tenant, "eve@example.dev", NOW).await.unwrap().is_none());
     let mut calls = JoinSet::new();
@@ -116,4 +121,24 @@ async fn no_more_than_a_hundred_attempts_are_let_in(place: Place) {
     assert!(place.store.attempt(place.tenant, "ada@example.dev", NOW).await.unwrap().unwrap().allowed);
     let found = place.store.user_by_id(made.value.id).await.unwrap();
     assert_eq!(found.known.map(|(user, _)| user), Some(made.value));
+}
+
+async fn users_and_families_asked_for_together_are_each_found_or_not(place: Place) {
+    let mut made = Vec::new();
+    for number in 1..=3 {
+        let user = user(&place, number, &format!("{number}@example.dev"));
+        let written = place.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await;
+        made.push(written.unwrap().value);
+    }
+    let ids = [3, 8, 1, 2, 9].map(|number| UserId(Uuid::from_u128(number)));
+    let found = place.store.users_by_id(&ids).await.into_iter().map(|found| found.unwrap().known);
+    let found: Vec<_> = found.map(|known| known.map(|(user, _)| user)).collect();
+    let known = |place: usize| Some(made[place].clone());
+    assert_eq!(found, [known(2), None, known(0), known(1), None]);
+
+    let family = begun(&place).await;
+    let ids = [FamilyId(Uuid::from_u128(1)), family.id];
+    let found: Vec<_> = place.store.families(&ids, "none").await.into_iter().map(Result::unwrap).collect();
+    assert!(found[0].known.is_none() && found[1].known.as_ref().is_some_and(|known| known.record == family));
+    assert!(found.iter().all(|found| !found.signing && found.revision > 0));
 }
