@@ -1,11 +1,11 @@
-//! One question in flight per key. Where memory isn't trusted, each Check reads the database; a busy key must
-//! not make a herd of that. A call shares the answer of a query that began after the call arrived, never of one
-//! that was under way already: that one may not know of a revocation that was over before the call came.
+//! What Check looks up in the database: keys, users and families, each sort gathered by itself, so that many
+//! look-ups are one query. Where memory isn't trusted, each Check reads the database, and a busy key must not
+//! make a herd of that either.
+
+mod gather;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use latchkey_core::id::{FamilyId, UserId};
@@ -13,162 +13,72 @@ use latchkey_core::ports::{Found, FoundFamily, KeyStore};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::Trouble;
 use latchkey_core::user::UserRecord;
-use tokio::sync::Mutex as Turn;
-use tokio::time::timeout;
+use tokio::runtime::Handle;
 
-/// How long a call waits in all: for the query under way, and for its own or the one that it shares.
-const LONGEST: Duration = Duration::from_millis(130);
+use self::gather::Gather;
 
-type Answer = Result<Found, Trouble>;
+/// A family, and the key that signed the token which names it.
+type FamilyQuestion = (FamilyId, Box<str>);
 
-/// The queries about one key.
-#[derive(Default)]
-struct Flight {
-    /// How many have begun.
-    begun: AtomicU64,
-    /// The last one that ended, by its number. Held by whoever asks.
-    last: Turn<Option<(u64, Answer)>>,
-}
-
-/// A key store that is asked once where many want to know the same.
+/// A key store that is asked once where many want to know. It can be asked from any runtime.
 pub(crate) struct Flights {
-    store: Arc<dyn KeyStore>,
-    flights: Mutex<HashMap<KeyHash, Arc<Flight>>>,
+    keys: Gather<KeyHash, Found>,
+    users: Gather<UserId, Found<UserRecord>>,
+    families: Gather<FamilyQuestion, FoundFamily>,
 }
 
 impl Flights {
-    pub(crate) fn new(store: Arc<dyn KeyStore>) -> Self {
-        Self { store, flights: Mutex::default() }
-    }
-
-    async fn fly(&self, flight: &Flight, hash: &KeyHash) -> Answer {
-        let arrived = flight.begun.load(Ordering::SeqCst);
-        let mut last = flight.last.lock().await;
-        if let Some((number, answer)) = &*last
-            && *number > arrived
-        {
-            return answer.clone();
+    /// Asks the store in tasks of this runtime: the one that the store's connections live on.
+    pub(crate) fn new(store: Arc<dyn KeyStore>, runtime: &Handle) -> Self {
+        let (keys, users, families) = (Arc::clone(&store), Arc::clone(&store), store);
+        Self {
+            keys: Gather::new(runtime.clone(), move |hashes: Vec<KeyHash>| {
+                let store = Arc::clone(&keys);
+                async move { store.keys_by_hash(&hashes).await }
+            }),
+            users: Gather::new(runtime.clone(), move |ids: Vec<UserId>| {
+                let store = Arc::clone(&users);
+                async move { store.users_by_id(&ids).await }
+            }),
+            families: Gather::new(runtime.clone(), move |asked| {
+                let store = Arc::clone(&families);
+                async move { by_signer(&*store, asked).await }
+            }),
         }
-        let number = flight.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let answer = self.store.key_by_hash(hash).await;
-        *last = Some((number, answer.clone()));
-        answer
-    }
-
-    fn board(&self, hash: &KeyHash) -> Boarded<'_> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        let flight = Arc::clone(flights.entry(*hash).or_default());
-        Boarded { flights: self, hash: *hash, flight }
     }
 }
 
-/// A call that takes part; the last one to leave tidies up, however it leaves.
-struct Boarded<'a> {
-    flights: &'a Flights,
-    hash: KeyHash,
-    flight: Arc<Flight>,
-}
-
-impl Drop for Boarded<'_> {
-    fn drop(&mut self) {
-        let mut flights = self.flights.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        // The table's own, and this one.
-        if Arc::strong_count(&self.flight) == 2 {
-            flights.remove(&self.hash);
+/// A query for each signing key that is named; nearly always there is one.
+async fn by_signer(store: &dyn KeyStore, asked: Vec<FamilyQuestion>) -> Vec<Result<FoundFamily, Trouble>> {
+    let mut signers: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (place, (_, signer)) in asked.iter().enumerate() {
+        signers.entry(signer).or_default().push(place);
+    }
+    let unanswered = || Err(Trouble::Fault("a family was not answered about".to_owned()));
+    let mut answers: Vec<_> = asked.iter().map(|_| unanswered()).collect();
+    for (signer, places) in signers {
+        let ids: Vec<FamilyId> = places.iter().map(|place| asked[*place].0).collect();
+        for (place, answer) in places.into_iter().zip(store.families(&ids, signer).await) {
+            answers[place] = answer;
         }
     }
+    answers
 }
 
 #[async_trait]
 impl KeyStore for Flights {
-    async fn key_by_hash(&self, hash: &KeyHash) -> Answer {
-        let boarded = self.board(hash);
-        let answer = timeout(LONGEST, self.fly(&boarded.flight, hash)).await;
-        answer.unwrap_or_else(|_| Err(Trouble::database()))
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble> {
+        self.keys.look_up(*hash).await
     }
 
     async fn user_by_id(&self, id: UserId) -> Result<Found<UserRecord>, Trouble> {
-        self.store.user_by_id(id).await
+        self.users.look_up(id).await
     }
 
     async fn family(&self, id: FamilyId, signing_key: &str) -> Result<FoundFamily, Trouble> {
-        self.store.family(id, signing_key).await
+        self.families.look_up((id, signing_key.into())).await
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::sync::Semaphore;
-
-    /// Answers when it is let; each answer's revision is its query's number.
-    struct Gated {
-        begun: AtomicU64,
-        gate: Semaphore,
-    }
-
-    #[async_trait]
-    impl KeyStore for Gated {
-        async fn key_by_hash(&self, _: &KeyHash) -> Answer {
-            let revision = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-            self.gate.acquire().await.unwrap().forget();
-            Ok(Found { known: None, revision })
-        }
-    }
-
-    const HASH: KeyHash = KeyHash([1; 32]);
-
-    fn gated() -> (Arc<Gated>, Arc<Flights>) {
-        let store = Arc::new(Gated { begun: AtomicU64::new(0), gate: Semaphore::new(0) });
-        (Arc::clone(&store), Arc::new(Flights::new(store)))
-    }
-
-    async fn ask(flights: Arc<Flights>) -> Result<u64, Trouble> {
-        flights.key_by_hash(&HASH).await.map(|found| found.revision)
-    }
-
-    async fn settle() {
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn whoever_comes_while_a_query_runs_shares_the_next_one() {
-        let (store, flights) = gated();
-        let mut calls = tokio::task::JoinSet::new();
-        calls.spawn(ask(Arc::clone(&flights)));
-        settle().await;
-        for _ in 0..50 {
-            calls.spawn(ask(Arc::clone(&flights)));
-        }
-        settle().await;
-        assert_eq!(store.begun.load(Ordering::SeqCst), 1);
-        store.gate.add_permits(2);
-        let mut answers: Vec<_> = calls.join_all().await.into_iter().map(Result::unwrap).collect();
-        answers.sort_unstable();
-        assert_eq!(answers[..2], [1, 2], "the one under way is nobody else's answer");
-        assert!(answers[1..].iter().all(|number| *number == 2));
-        assert!(flights.flights.lock().unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn when_the_one_who_asks_gives_up_the_next_one_asks() {
-        let (store, flights) = gated();
-        let first = tokio::task::JoinSet::from_iter([ask(Arc::clone(&flights))]);
-        settle().await;
-        let mut second = tokio::task::JoinSet::from_iter([ask(Arc::clone(&flights))]);
-        settle().await;
-        drop(first);
-        store.gate.add_permits(1);
-        assert_eq!(second.join_next().await.unwrap().unwrap(), Ok(2));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_longer_than_a_check_may_take() {
-        let (_store, flights) = gated();
-        let calls: tokio::task::JoinSet<_> = (0..5).map(|_| ask(Arc::clone(&flights))).collect();
-        assert!(calls.join_all().await.iter().all(Result::is_err));
-        assert!(flights.flights.lock().unwrap().is_empty());
-    }
-}
+mod tests;

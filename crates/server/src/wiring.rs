@@ -16,6 +16,7 @@ use latchkey_redis::{RedisLimiter, RedisOptions};
 use latchkey_rest::{Rest, RestParts};
 use latchkey_store::{Patient, Store};
 use rand::RngExt as _;
+use tokio::runtime::Handle;
 use tonic::service::Routes;
 
 use crate::boot::Boot;
@@ -152,7 +153,7 @@ fn follower(settings: &Settings, shared: &Shared) -> Follower {
 fn services(shared: &Shared, follower: &Arc<Follower>, readiness: &Readiness) -> Services<Limits> {
     let random = shared.random.clone();
     let gate = Gate::new(GateParts {
-        store: Arc::new(Flights::new(shared.store.clone())),
+        store: Arc::new(Flights::new(shared.store.clone(), &Handle::current())),
         policies: shared.catalog.clone(),
         limiter: shared.limits.clone(),
         memory: shared.memory.clone(),
