@@ -1,5 +1,6 @@
 //! The command line: what can be said. What it means lives in [`crate::command`].
 
+mod audit;
 mod check;
 mod dev;
 mod key;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use audit::{AuditCommand, EventArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
 pub(crate) use key::{CreateKeyArgs, Emptied, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
@@ -115,6 +117,9 @@ pub(crate) enum Command {
     /// The keys that sign JWTs
     #[command(subcommand)]
     SigningKey(SigningKeyCommand),
+    /// The audit log: what was done, by whom
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Ask once whether a call would pass, and see why
     ///
     /// By default nothing is taken from any rate limit. Exits with 0 where allowed and with 3 where denied.

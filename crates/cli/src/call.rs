@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use latchkey_proto::v1::audit_service_client::AuditServiceClient;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
@@ -21,6 +22,8 @@ use crate::exit::Failure;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Revoking may wait one lease for replicas that are cut off; more than that is no answer.
 const ANSWER: Duration = Duration::from_mins(1);
+/// For what reads everything there is.
+const PATIENCE: Duration = Duration::from_hours(1);
 
 impl Globals {
     /// Who calls, by the command line and the environment.
@@ -60,8 +63,18 @@ impl Server {
         Self::connect(&globals.server, credential.as_ref()).await
     }
 
+    /// The same, for a call that may take long.
+    pub(crate) async fn patient(globals: &Globals) -> Result<Self, Failure> {
+        let credential = globals.credential()?;
+        Self::waiting(&globals.server, credential.as_ref(), PATIENCE).await
+    }
+
     /// Connects.
     pub(crate) async fn connect(address: &str, credential: Option<&Secret>) -> Result<Self, Failure> {
+        Self::waiting(address, credential, ANSWER).await
+    }
+
+    async fn waiting(address: &str, credential: Option<&Secret>, answer: Duration) -> Result<Self, Failure> {
         let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         if !url.starts_with("http://") {
             return Err(Failure::Usage(format!("{address:?}: write http://HOST:PORT; TLS is not built yet")));
@@ -69,7 +82,7 @@ impl Server {
         let endpoint = Endpoint::from_shared(url).map_err(|_| {
             Failure::Usage(format!("{address:?} is no server's address: write http://HOST:PORT"))
         })?;
-        let endpoint = endpoint.connect_timeout(CONNECT).timeout(ANSWER).tcp_nodelay(true);
+        let endpoint = endpoint.connect_timeout(CONNECT).timeout(answer).tcp_nodelay(true);
         let value = credential.map(|key| bearer(&key.0)).transpose()?;
         let channel = endpoint.connect().await.map_err(|_| {
             Failure::Unreachable(format!(
@@ -97,6 +110,10 @@ impl Server {
 
     pub(crate) fn signing_keys(&self) -> SigningKeyServiceClient<Called> {
         SigningKeyServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn audit(&self) -> AuditServiceClient<Called> {
+        AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
     }
 
     pub(crate) fn check(&self) -> CheckServiceClient<Called> {

@@ -1,6 +1,7 @@
 //! What each command does. Those that call a server build one request, show one answer, and no more.
 
 mod apply;
+mod audit;
 mod author;
 mod check;
 mod dev;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(&globals, command).await,
         Command::Jwt(command) => token::jwt(&globals, command).await,
         Command::SigningKey(command) => token::signing_key(&globals, command).await,
+        Command::Audit(command) => audit::run(&globals, command).await,
         Command::Check(args) => check::run(&globals, args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "latchkey", &mut std::io::stdout());

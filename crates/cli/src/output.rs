@@ -1,6 +1,7 @@
 //! What is shown: tables for people, the canonical JSON of protobuf for programs. Nothing that came from
 //! elsewhere reaches a terminal with control characters in it.
 
+mod audit;
 mod json;
 mod table;
 mod text;
@@ -30,6 +31,11 @@ pub(crate) fn show<M: Named + Shown>(format: Format, message: &M) -> Result<(), 
         Format::Text => print(&message.text()),
         Format::Json => print(&json::of(message)?),
     }
+}
+
+/// Shows a message as one line of JSON, for what is read line by line.
+pub(crate) fn line<M: Named>(message: &M) -> Result<(), Failure> {
+    print(&json::on_a_line(message)?)
 }
 
 /// A line, or a few, on standard output. They end in one line's end.

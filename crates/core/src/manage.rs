@@ -3,6 +3,7 @@
 //! that decide before its caller hears of it.
 
 mod audit;
+mod auditor;
 mod draft;
 mod fields;
 mod grants;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use rand::rngs::StdRng;
 
+pub use self::auditor::{AuditState, Auditor, Flaw, ListAuditEvents};
 pub use self::draft::{CreateKey, Expiry};
 pub use self::import::{ImportKey, ImportKeys, ImportSecret};
 pub use self::keys::{Issued, ListKeys, PublishableKey, Published};

@@ -1,6 +1,7 @@
 //! What the law needs from outside: somewhere to look keys up, someone who counts, the profiles in force,
 //! a ledger for management. The clock is in [`crate::time`]; randomness is a parameter of what issues.
 
+pub mod audit;
 mod lookup;
 pub mod tokens;
 

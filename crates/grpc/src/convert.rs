@@ -1,6 +1,7 @@
 //! Messages to values and back. What a message can say and a value can't (a moment that doesn't exist, a
 //! number that is no enumeration's) is collected here, field by field, so that all of it is named at once.
 
+pub(crate) mod audit;
 pub(crate) mod key;
 pub(crate) mod tenant;
 pub(crate) mod time;

@@ -9,7 +9,6 @@ mod ext_authz;
 mod fate;
 mod manage;
 mod native;
-mod planned;
 mod trace;
 mod wire;
 
@@ -17,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::{Registrar, TokenDesk};
+use latchkey_core::manage::{Auditor, Registrar, TokenDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
 use latchkey_profile::Catalog;
@@ -35,7 +34,6 @@ use self::door::Door;
 use self::ext_authz::Authorization;
 use self::manage::Desk;
 use self::native::Checks;
-use self::planned::Planned;
 
 /// What the services work with.
 pub struct Services<L> {
@@ -45,6 +43,8 @@ pub struct Services<L> {
     pub registrar: Arc<Registrar>,
     /// Issues, renews and ends tokens, and manages users.
     pub tokens: Arc<TokenDesk>,
+    /// Reads and checks the audit log.
+    pub auditor: Arc<Auditor>,
     /// The profiles in force.
     pub catalog: Arc<Catalog>,
     /// What time it is.
@@ -56,18 +56,18 @@ pub struct Services<L> {
 /// Every service of the contract, behind the door. Reflection and health are added by whoever serves.
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
-    let Services { gate, registrar, tokens, catalog, clock, ready } = services;
+    let Services { gate, registrar, tokens, auditor, catalog, clock, ready } = services;
     let (own_clock, own_catalog) = (Arc::clone(&clock), Arc::clone(&catalog));
-    let desk = Desk { gate: Arc::clone(&gate), registrar, tokens, clock: own_clock, catalog: own_catalog };
+    let desk =
+        Desk { gate: Arc::clone(&gate), registrar, tokens, auditor, clock: own_clock, catalog: own_catalog };
     let envoy = Authorization::new(Arc::clone(&gate), Arc::clone(&catalog), Arc::clone(&clock));
     let checks = CheckServiceServer::new(Checks::new(gate, catalog, clock));
-    let planned = Planned::<AuditServiceServer<()>>::new();
     Routes::new(Door::before(envoy, &ready))
         .add_service(Door::before(checks, &ready))
         .add_service(Door::before(KeyServiceServer::new(desk.clone()), &ready))
         .add_service(Door::before(TenantServiceServer::new(desk.clone()), &ready))
         .add_service(Door::before(ProfileServiceServer::new(desk.clone()), &ready))
         .add_service(Door::before(TokenServiceServer::new(desk.clone()), &ready))
-        .add_service(Door::before(SigningKeyServiceServer::new(desk), &ready))
-        .add_service(Door::before(planned, &ready))
+        .add_service(Door::before(SigningKeyServiceServer::new(desk.clone()), &ready))
+        .add_service(Door::before(AuditServiceServer::new(desk), &ready))
 }

@@ -1,6 +1,7 @@
 //! Management over gRPC: who calls, a message into a request, a record into a message. What may be done is
 //! the registrar's business; a call ends here with its answer or with one of the fates in [`crate::fate`].
 
+mod audit;
 mod caller;
 mod keys;
 mod profiles;
@@ -11,7 +12,7 @@ mod users;
 use std::sync::Arc;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::{Registrar, TokenDesk};
+use latchkey_core::manage::{Auditor, Registrar, TokenDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_profile::Catalog;
@@ -21,6 +22,7 @@ pub(crate) struct Desk<L> {
     pub(crate) gate: Arc<Gate<L>>,
     pub(crate) registrar: Arc<Registrar>,
     pub(crate) tokens: Arc<TokenDesk>,
+    pub(crate) auditor: Arc<Auditor>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<Catalog>,
 }
@@ -37,6 +39,7 @@ impl<L> Clone for Desk<L> {
             gate: Arc::clone(&self.gate),
             registrar: Arc::clone(&self.registrar),
             tokens: Arc::clone(&self.tokens),
+            auditor: Arc::clone(&self.auditor),
             clock: Arc::clone(&self.clock),
             catalog: Arc::clone(&self.catalog),
         }

@@ -7,6 +7,8 @@
 mod books;
 #[path = "door/desk.rs"]
 mod desk;
+#[path = "door/log.rs"]
+mod log;
 #[expect(dead_code, reason = "the other tests' world, of which this one needs a part")]
 #[path = "door/world.rs"]
 mod world;

@@ -9,6 +9,7 @@ pub mod telemetry;
 
 pub mod authoring;
 
+mod anchor;
 mod boot;
 mod clock;
 mod documents;

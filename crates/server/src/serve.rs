@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::service::Routes;
 
+use crate::anchor::Keeper;
 use crate::boot::{Boot, StartRefused};
 use crate::documents::BadDocuments;
 use crate::follower::Follower;
@@ -34,6 +35,9 @@ pub enum ServeError {
     /// The database's address is wrong.
     #[error("database_url: {0}")]
     Database(#[from] latchkey_store::BadUrl),
+    /// The file of the audit log's anchors can't be written.
+    #[error("audit_anchor: the file can't be opened to be appended to: {0}")]
+    Anchor(std::io::Error),
     /// Redis's address is wrong.
     #[error("redis_url: {0}")]
     Redis(#[from] latchkey_redis::BadUrl),
@@ -82,6 +86,7 @@ pub struct Server {
     store: Arc<Store>,
     follower: Arc<Follower>,
     limits: Limits,
+    keeper: Arc<Keeper>,
     pages: side::Pages,
     drain: Drain,
 }
@@ -96,8 +101,9 @@ impl Server {
         let parts = wiring::connect(settings).await?;
         let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
-        let wiring::Parts { routes, readiness, boot, store, follower, limits, pages } = parts;
-        let server = Self { grpc, http, routes, readiness, boot, store, follower, limits, pages, drain };
+        let wiring::Parts { routes, readiness, boot, store, follower, limits, keeper, pages } = parts;
+        let server =
+            Self { grpc, http, routes, readiness, boot, store, follower, limits, keeper, pages, drain };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         tracing::info!(grpc = shown(server.grpc_address()), http = shown(server.http_address()), "listening");
         Ok(server)
@@ -123,7 +129,8 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { grpc, http, routes, readiness, boot, store, follower, limits, pages, drain } = self;
+        let Self { grpc, http, routes, readiness, boot, store, follower, limits, keeper, pages, drain } =
+            self;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
@@ -132,6 +139,7 @@ impl Server {
         rest.spawn(side(http, pages));
         rest.spawn(heard(store.wakeups(), follower.clone()));
         rest.spawn(kept(limits.clone()));
+        rest.spawn(anchored(keeper.clone()));
         rest.spawn(async move { boot.run().await.map(|never| match never {}) });
         tokio::select! {
             () = shutdown => {}
@@ -149,6 +157,7 @@ impl Server {
         rest.shutdown().await;
         limits.give_back().await;
         follower.leave().await;
+        keeper.look(true).await;
         store.close().await;
         tracing::info!("ended");
         Ok(())
@@ -179,6 +188,11 @@ async fn heard(wakeups: Option<Box<dyn Wakeups>>, follower: Arc<Follower>) -> Re
 
 async fn kept(limits: Limits) -> Result<(), StartRefused> {
     limits.keep().await;
+    Ok(())
+}
+
+async fn anchored(keeper: Arc<Keeper>) -> Result<(), StartRefused> {
+    keeper.run().await;
     Ok(())
 }
 

@@ -47,6 +47,8 @@ pub struct Settings {
     pub follow: Follow,
     /// What is remembered at most.
     pub memory: MemoryBounds,
+    /// Where the audit log's end is noted.
+    pub audit_anchor: AuditAnchor,
     /// How it ends.
     pub drain: Drain,
     /// What is logged, and how.
@@ -97,6 +99,15 @@ pub struct MemoryBounds {
     pub absent: usize,
 }
 
+/// Where the audit log's end is noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditAnchor {
+    /// In this process's log.
+    pub log: bool,
+    /// In a file that only grows.
+    pub file: Option<PathBuf>,
+}
+
 /// How it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
@@ -135,11 +146,12 @@ impl Settings {
         let root_key = reader.root_key();
         let profiles = reader.profiles();
         let (follow, memory, drain) = (reader.follow(), reader.memory(), reader.drain());
+        let audit_anchor = reader.audit_anchor();
         let log = reader.log();
         let otlp = reader.otlp();
         reader.not_built_yet();
         let problems = reader.finish();
-        let whole = (listen, database, master_key, follow, memory, drain, log);
+        let whole = (listen, database, master_key, follow, memory, audit_anchor, drain, log);
         match whole {
             (
                 Some(listen),
@@ -147,6 +159,7 @@ impl Settings {
                 Some(master_key),
                 Some(follow),
                 Some(memory),
+                Some(audit_anchor),
                 Some(drain),
                 Some(log),
             ) if problems.is_empty() => Ok(Self {
@@ -158,6 +171,7 @@ impl Settings {
                 master_key,
                 follow,
                 memory,
+                audit_anchor,
                 drain,
                 log,
                 otlp,

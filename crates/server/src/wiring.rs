@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{Registrar, RegistrarParts, TokenDesk, TokenDeskParts};
+use latchkey_core::manage::{Auditor, Registrar, RegistrarParts, TokenDesk, TokenDeskParts};
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
@@ -19,6 +19,7 @@ use rand::RngExt as _;
 use tokio::runtime::Handle;
 use tonic::service::Routes;
 
+use crate::anchor::Keeper;
 use crate::boot::Boot;
 use crate::clock::SystemClock;
 use crate::flights::Flights;
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) follower: Arc<Follower>,
     pub(crate) limits: Limits,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) pages: Pages,
 }
 
@@ -75,7 +77,9 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let follower = Arc::new(follower(&settings, &shared));
     let (reporter, health) = tonic_health::server::health_reporter();
     let readiness = Readiness::new(reporter, rpc::SERVICES.map(str::to_owned).to_vec()).await;
-    let services = services(&shared, &follower, &readiness);
+    let keeper = Keeper::new(shared.store.clone(), &settings.audit_anchor).map_err(ServeError::Anchor)?;
+    let keeper = Arc::new(keeper);
+    let services = services(&shared, (&follower, &keeper), &readiness);
     let tender = Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone() };
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let routes = latchkey_grpc::routes(services);
@@ -103,7 +107,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    Ok(Parts { routes, readiness, boot, store, follower, limits, pages })
+    Ok(Parts { routes, readiness, boot, store, follower, limits, keeper, pages })
 }
 
 /// Products' own calls, as the HTTP port hands them over.
@@ -150,7 +154,11 @@ fn follower(settings: &Settings, shared: &Shared) -> Follower {
     })
 }
 
-fn services(shared: &Shared, follower: &Arc<Follower>, readiness: &Readiness) -> Services<Limits> {
+fn services(
+    shared: &Shared,
+    (follower, keeper): (&Arc<Follower>, &Keeper),
+    readiness: &Readiness,
+) -> Services<Limits> {
     let random = shared.random.clone();
     let gate = Gate::new(GateParts {
         store: Arc::new(Flights::new(shared.store.clone(), &Handle::current())),
@@ -175,9 +183,11 @@ fn services(shared: &Shared, follower: &Arc<Follower>, readiness: &Readiness) ->
         memory: shared.memory.clone(),
         workers: shared.workers.clone(),
     });
+    let auditor = Auditor::new(registrar.clone(), shared.store.clone(), keeper.anchors());
     Services {
         gate: Arc::new(gate),
         registrar,
+        auditor: Arc::new(auditor),
         tokens: Arc::new(tokens),
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),

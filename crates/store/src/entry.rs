@@ -39,17 +39,29 @@ pub(crate) async fn leave(lease: &Lease, changes: &[Changed], audit: &AuditEntry
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
         change::Entity::insert_many(rows).exec_without_returning(lease).await?;
     }
+    let revision = rows.last().map_or(head.revision, |row| row.revision);
+    tell(lease, head::Model { revision, ..head }, audit).await?;
+    wakeups::say(lease).await?;
+    Ok(first)
+}
+
+/// Leaves an audit event alone, of what changes no decision.
+pub(crate) async fn note(lease: &Lease, audit: &AuditEntry) -> Result<(), Stop> {
+    let head = lock(lease).await?;
+    tell(lease, head, audit).await
+}
+
+async fn tell(lease: &Lease, head: head::Model, audit: &AuditEntry) -> Result<(), Stop> {
     let event = event(&head, audit);
     let next = head::ActiveModel {
         id: Set(head.id),
-        revision: Set(rows.last().map_or(head.revision, |row| row.revision)),
+        revision: Set(head.revision),
         audit_sequence: Set(event.sequence),
         audit_hash: Set(event.hash.clone()),
     };
     audit_event::Entity::insert(event.into_active_model()).exec_without_returning(lease).await?;
     head::Entity::update(next).exec_without_returning(lease).await?;
-    wakeups::say(lease).await?;
-    Ok(first)
+    Ok(())
 }
 
 fn event(head: &head::Model, audit: &AuditEntry) -> audit_event::Model {

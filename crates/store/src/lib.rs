@@ -16,5 +16,4 @@ mod wakeups;
 mod write;
 
 pub use pool::BadUrl;
-pub use query::audit::{AuditRecord, AuditState};
 pub use store::{Patient, Store, StoreOptions};

@@ -1,6 +1,7 @@
 //! The store: core's ports over the pool. Each call is one question or one write, under one deadline that
 //! covers waiting for a connection as well as the answer.
 
+mod audit;
 mod ledger;
 mod lookup;
 mod tokens;
@@ -10,7 +11,6 @@ pub use self::lookup::Patient;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::id::TenantId;
 use latchkey_core::ports::{Change, Feed, Replica, Replicas, Wakeups};
 use latchkey_core::trouble::Trouble;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -18,8 +18,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::time::timeout;
 
 use crate::pool::{BadUrl, Pool, Source};
-use crate::query::audit::{AuditRecord, AuditState};
-use crate::query::{self, Page};
+use crate::query;
 use crate::replicas;
 use crate::stop::Stop;
 use crate::wakeups::Listening;
@@ -93,30 +92,6 @@ impl Store {
         self.pool.close().await;
         // Nothing is left to be done about a connection that doesn't close.
         let _ = self.connection.close_by_ref().await;
-    }
-
-    /// Lines of the audit log before `before`, newest first; one tenant's, or everybody's.
-    pub async fn audit_events(
-        &self,
-        tenant: Option<TenantId>,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<AuditRecord>, Trouble> {
-        let page = Page { before, limit };
-        self.within(async { query::audit::page(&self.pool.lease().await?, tenant, page).await }).await
-    }
-
-    /// Checks every line of the audit log, from the first to the one that is the last when this begins.
-    /// Each step has the deadline for itself: a log may be long.
-    pub async fn verify_audit(&self) -> Result<AuditState, Trouble> {
-        let begin = async { query::audit::begin(&self.pool.lease().await?).await };
-        let mut progress = self.within::<_, Trouble>(begin).await?;
-        loop {
-            let step = async { query::audit::proceed(&self.pool.lease().await?, &mut progress).await };
-            if let Some(state) = self.within::<_, Trouble>(step).await? {
-                return Ok(state);
-            }
-        }
     }
 
     /// Does something within the deadline. Whoever misses it drops what they hold, and so closes it.

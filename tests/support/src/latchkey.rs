@@ -197,6 +197,12 @@ impl Latchkey {
         &self.folder
     }
 
+    /// A setting that it was started with; empty, where it wasn't given.
+    pub(crate) fn setting(&self, name: &str) -> String {
+        let given = self.environment.iter().find(|(have, _)| have == name);
+        given.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
     fn process(&self) -> MutexGuard<'_, Process> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }

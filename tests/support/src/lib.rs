@@ -21,6 +21,7 @@ mod postgres;
 mod process;
 mod proxy;
 mod redis;
+mod sql;
 mod tools;
 mod upstream;
 mod wait;

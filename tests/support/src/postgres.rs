@@ -155,7 +155,7 @@ impl Drop for Postgres {
     }
 }
 
-fn psql(url: &str, statements: &str) -> Command {
+pub(crate) fn psql(url: &str, statements: &str) -> Command {
     let mut command = Command::new(tools::postgres().join("psql"));
     command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statements, url]);
     command

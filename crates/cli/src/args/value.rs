@@ -1,5 +1,6 @@
 //! How single words of the command line are read.
 
+use latchkey_proto::v1::AuditAnchor;
 use prost_types::{Duration, Timestamp};
 
 /// `name=value`.
@@ -31,6 +32,19 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     Ok(Duration { seconds: seconds.ok_or_else(remedy)?, nanos: 0 })
 }
 
+/// `SEQUENCE:HASH`, the hash in 64 hexadecimal digits.
+pub(super) fn anchor(text: &str) -> Result<AuditAnchor, String> {
+    let remedy = || "write SEQUENCE:HASH, the hash in 64 hexadecimal digits".to_owned();
+    let (sequence, digits) = text.split_once([':', ' ']).ok_or_else(remedy)?;
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let hash: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>().ok_or_else(remedy)?;
+    if hash.len() != 32 || !rest.is_empty() {
+        return Err(remedy());
+    }
+    Ok(AuditAnchor { sequence: sequence.parse().map_err(|_| remedy())?, hash })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +68,17 @@ mod tests {
     fn a_value_may_hold_the_sign() {
         assert_eq!(pair("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(pair("a").is_err() && pair("=b").is_err());
+    }
+
+    #[test]
+    fn an_anchor_is_a_place_and_a_whole_hash() {
+        let hash = "0a".repeat(32);
+        let whole = Ok(AuditAnchor { sequence: 7, hash: vec![10; 32] });
+        assert_eq!(anchor(&format!("7:{hash}")), whole);
+        assert_eq!(anchor(&format!("7 {hash}")), whole, "as the server's file has it");
+        for bad in ["", "7", "7:", "7:0a", &format!("x:{hash}"), &format!("7:{hash}0"), &format!("7:g{hash}")]
+        {
+            assert!(anchor(bad).is_err(), "{bad:?}");
+        }
     }
 }

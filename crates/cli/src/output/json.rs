@@ -28,6 +28,7 @@ named! {
     Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest,
     ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, CheckResponse,
     User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
+    AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
 }
 
 fn descriptor<M: Named>() -> Result<MessageDescriptor, Failure> {
@@ -39,9 +40,21 @@ fn descriptor<M: Named>() -> Result<MessageDescriptor, Failure> {
 
 /// A message as JSON, indented.
 pub(crate) fn of<M: Named>(message: &M) -> Result<String, Failure> {
+    written(message, serde_json::to_string_pretty)
+}
+
+/// A message as JSON on one line.
+pub(crate) fn on_a_line<M: Named>(message: &M) -> Result<String, Failure> {
+    written(message, serde_json::to_string)
+}
+
+fn written<M: Named>(
+    message: &M,
+    write: fn(&DynamicMessage) -> serde_json::Result<String>,
+) -> Result<String, Failure> {
     let bad = |error: &dyn std::fmt::Display| Failure::Local(format!("{} as JSON: {error}", M::NAME));
     let dynamic = DynamicMessage::decode(descriptor::<M>()?, message.encode_to_vec().as_slice());
-    let text = serde_json::to_string_pretty(&dynamic.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
+    let text = write(&dynamic.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
     Ok(escaped(&text))
 }
 

@@ -34,6 +34,12 @@ impl AuditEntry {
         self
     }
 
+    /// As part of this request.
+    pub(super) fn during(mut self, request_id: &str) -> Self {
+        request_id.clone_into(&mut self.request_id);
+        self
+    }
+
     /// With one more detail, left out where it is empty.
     pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         let value = value.into();

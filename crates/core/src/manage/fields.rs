@@ -28,6 +28,16 @@ impl<'a> Fields<'a> {
         self.wrong
     }
 
+    /// What a check of its own came to; what it found wrong is told with the rest.
+    pub(super) fn judge<T>(&mut self, checked: Result<T, Refusal>) -> Option<T> {
+        match checked {
+            Ok(value) => return Some(value),
+            Err(Refusal::Invalid(violations)) => self.wrong.extend(violations),
+            Err(other) => self.wrong("", other.to_string()),
+        }
+        None
+    }
+
     /// Nothing is wrong, or everything that is.
     pub(super) fn finish(self) -> Result<(), Refusal> {
         if self.wrong.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.wrong)) }

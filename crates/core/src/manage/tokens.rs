@@ -7,6 +7,7 @@ mod refresh;
 mod revoke;
 mod signing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::issue::{Grant, IssueJwt, IssuedJwt};
@@ -14,9 +15,10 @@ pub use self::refresh::RefreshJwt;
 pub use self::signing::{RotateSigningKey, reload};
 
 use super::{Registrar, RegistrarParts};
+use crate::id::TenantId;
 use crate::memory::Memory;
-use crate::ports::KeyStore;
 use crate::ports::tokens::{TokenLedger, Workers};
+use crate::ports::{AuditEntry, KeyStore};
 use crate::time::Timestamp;
 use crate::trouble::Refusal;
 
@@ -55,5 +57,18 @@ impl TokenDesk {
 
     pub(super) fn now(&self) -> Timestamp {
         self.shared().clock.now().wall
+    }
+
+    /// An entry for what happens to a tenant's things now, by whom.
+    pub(super) fn told(&self, actor: &str, action: &'static str, tenant: TenantId) -> AuditEntry {
+        AuditEntry {
+            time: self.now(),
+            tenant: Some(tenant),
+            actor: actor.to_owned(),
+            action,
+            target: String::new(),
+            request_id: String::new(),
+            details: BTreeMap::new(),
+        }
     }
 }

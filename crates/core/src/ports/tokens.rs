@@ -88,23 +88,35 @@ pub trait TokenLedger: Send + Sync {
         audit: AuditEntry,
     ) -> Result<Written<UserRecord>, Failure>;
     /// Counts an attempt to sign in as failed, before it is tried, so that no number of them at once gets
-    /// past the bound; [`crate::user::Attempts`] says how.
+    /// past the bound; [`crate::user::Attempts`] says how. `lock` is written where this is the last attempt that
+    /// there is room for; its time is now, and its target the user.
     async fn attempt(
         &self,
         tenant: TenantId,
         email: &str,
-        now: Timestamp,
+        lock: AuditEntry,
     ) -> Result<Option<Attempt>, Trouble>;
     /// Takes failed attempts back, after one that succeeded.
     async fn forgive(&self, id: UserId) -> Result<(), Trouble>;
 
     /// Begins a family with its first refresh token.
-    async fn begin_family(&self, family: FamilyRecord, first: RefreshRecord) -> Result<(), Failure>;
+    async fn begin_family(
+        &self,
+        family: FamilyRecord,
+        first: RefreshRecord,
+        audit: AuditEntry,
+    ) -> Result<(), Failure>;
     /// The refresh token of this hash, and its family.
     async fn refresh_token(&self, hash: &KeyHash) -> Result<Option<(RefreshRecord, KnownFamily)>, Trouble>;
     /// Spends a refresh token and keeps its successor, if nobody has spent it yet and its family lives: one
     /// conditional statement, so that of any number of callers one is told that it was the one.
-    async fn spend(&self, hash: &KeyHash, spent: Spent, successor: RefreshRecord) -> Result<bool, Failure>;
+    async fn spend(
+        &self,
+        hash: &KeyHash,
+        spent: Spent,
+        successor: RefreshRecord,
+        audit: AuditEntry,
+    ) -> Result<bool, Failure>;
     /// The family of this identifier.
     async fn family_by_id(&self, id: FamilyId) -> Result<Option<KnownFamily>, Trouble>;
     /// Ends a family. One that has ended already is not written.

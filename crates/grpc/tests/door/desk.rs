@@ -69,7 +69,7 @@ impl TokenLedger for Nothing {
         Err(Trouble::database().into())
     }
 
-    async fn attempt(&self, _: TenantId, _: &str, _: Timestamp) -> Result<Option<Attempt>, Trouble> {
+    async fn attempt(&self, _: TenantId, _: &str, _: AuditEntry) -> Result<Option<Attempt>, Trouble> {
         Ok(None)
     }
 
@@ -77,7 +77,7 @@ impl TokenLedger for Nothing {
         Ok(())
     }
 
-    async fn begin_family(&self, _: FamilyRecord, _: RefreshRecord) -> Result<(), Failure> {
+    async fn begin_family(&self, _: FamilyRecord, _: RefreshRecord, _: AuditEntry) -> Result<(), Failure> {
         Err(Trouble::database().into())
     }
 
@@ -85,7 +85,7 @@ impl TokenLedger for Nothing {
         Ok(None)
     }
 
-    async fn spend(&self, _: &KeyHash, _: Spent, _: RefreshRecord) -> Result<bool, Failure> {
+    async fn spend(&self, _: &KeyHash, _: Spent, _: RefreshRecord, _: AuditEntry) -> Result<bool, Failure> {
         Ok(false)
     }
 

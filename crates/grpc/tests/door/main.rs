@@ -6,6 +6,7 @@
 mod books;
 mod desk;
 mod envoy;
+mod log;
 mod management;
 mod native;
 mod table;

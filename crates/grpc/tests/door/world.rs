@@ -9,8 +9,9 @@ use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::Overrides;
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{Registrar, RegistrarParts, operators};
+use latchkey_core::manage::{Auditor, Registrar, RegistrarParts, operators};
 use latchkey_core::memory::Memory;
+use latchkey_core::ports::audit::NoAnchors;
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::seal::Sealer;
 use latchkey_core::secret::{KeyHash, PlainKey};
@@ -164,11 +165,13 @@ impl World {
         });
         let registrar = Arc::new(registrar);
         let tokens = desk::desk(&registrar, &books);
+        let auditor = Auditor::new(Arc::clone(&registrar), Arc::clone(&books) as _, Arc::new(NoAnchors));
         let ready = Arc::new(AtomicBool::new(true));
         let routes = routes(Services {
             gate: Arc::new(gate),
             registrar,
             tokens,
+            auditor: Arc::new(auditor),
             catalog,
             clock: Arc::new(Still),
             ready: Arc::clone(&ready),

@@ -93,6 +93,8 @@ settings! {
         "The certificate's key (not built yet)";
     TLS_CLIENT_CA = "tls_client_ca", "LATCHKEY_TLS_CLIENT_CA", Text, None,
         "The CA of client certificates (not built yet)";
+    AUDIT_ANCHOR = "audit_anchor", "LATCHKEY_AUDIT_ANCHOR", List, Some("log"),
+        "Where the audit log's end is noted, so that what is cut off is found: a file that is appended to, log, or both with a comma; none";
     LOG_FORMAT = "log_format", "LATCHKEY_LOG_FORMAT", Text, None,
         "text or json; text on a terminal by default, else json";
     LOG = "log", "RUST_LOG", Text, Some("info,sqlx=warn"),

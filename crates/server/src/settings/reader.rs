@@ -11,7 +11,9 @@ use super::catalogue::{self, Setting};
 use super::problem::Problem;
 use super::sources::{Given, Sources};
 use super::values::{self, Read};
-use super::{Database, DatabaseUrl, Drain, Follow, Listen, Log, LogFormat, MemoryBounds, RedisUrl};
+use super::{
+    AuditAnchor, Database, DatabaseUrl, Drain, Follow, Listen, Log, LogFormat, MemoryBounds, RedisUrl,
+};
 use crate::master_key::MasterKey;
 
 /// Settings not yet checked as a whole.
@@ -160,6 +162,10 @@ impl<'a> Reader<'a> {
         let settle = self.read(&catalogue::DRAIN_SETTLE, |t| values::duration(t, Duration::ZERO, most));
         let finish = self.read(&catalogue::DRAIN_TIMEOUT, |t| values::duration(t, Duration::ZERO, most));
         Some(Drain { settle: settle?, finish: finish? })
+    }
+
+    pub(super) fn audit_anchor(&mut self) -> Option<AuditAnchor> {
+        self.read(&catalogue::AUDIT_ANCHOR, values::audit_anchor)
     }
 
     pub(super) fn log(&mut self) -> Option<Log> {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::AuditAnchor;
+
 pub(super) type Read<T> = Result<T, String>;
 
 /// `127.0.0.1:50051`, `[::1]:50051`, or `localhost:50051`.
@@ -58,6 +60,25 @@ pub(super) fn paths(text: &str) -> Read<Vec<PathBuf>> {
     }
 }
 
+/// `log`, a path, both with a comma between, or `none`.
+pub(super) fn audit_anchor(text: &str) -> Read<AuditAnchor> {
+    let mut anchor = AuditAnchor::default();
+    if text == "none" {
+        return Ok(anchor);
+    }
+    for word in text.split(',').map(str::trim) {
+        match word {
+            "log" => anchor.log = true,
+            "" | "none" => {
+                return Err(format!("{text:?} is not clear: write log, a file's path, both, or none alone"));
+            }
+            path if anchor.file.is_none() => anchor.file = Some(PathBuf::from(path)),
+            _ => return Err(format!("{text:?} names two files: write one")),
+        }
+    }
+    Ok(anchor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +100,17 @@ mod tests {
         assert!(address("[::1]:50051").is_ok() && address("0.0.0.0:0").is_ok());
         for bad in ["50051", ":50051", "example.com:1", "127.0.0.1", "127.0.0.1:65536"] {
             assert!(address(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_anchor_is_the_log_a_file_both_or_none() {
+        let read = |text: &str| audit_anchor(text).map(|a| (a.log, a.file.map(|f| f.display().to_string())));
+        assert_eq!(read("log"), Ok((true, None)));
+        assert_eq!(read("none"), Ok((false, None)));
+        assert_eq!(read("log, /var/lib/anchors"), Ok((true, Some("/var/lib/anchors".into()))));
+        for bad in ["", "log,", "a,b", "none,log"] {
+            assert!(audit_anchor(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -7,9 +7,6 @@ use sha2::{Digest, Sha256};
 
 use crate::entity::audit_event;
 
-/// The hash before the first event.
-pub(crate) const START: [u8; 32] = [0; 32];
-
 /// The hash of an event that follows the event of hash `previous`.
 pub(crate) fn link(previous: &[u8], event: &audit_event::Model) -> [u8; 32] {
     let tenant = event.tenant_id.map(uuid::Uuid::into_bytes);
@@ -35,6 +32,8 @@ pub(crate) fn link(previous: &[u8], event: &audit_event::Model) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const START: [u8; 32] = [0; 32];
 
     fn event(actor: &str, action: &str) -> audit_event::Model {
         audit_event::Model {

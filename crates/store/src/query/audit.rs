@@ -1,81 +1,47 @@
 //! The audit log: read back, and checked link by link.
 
-use std::collections::BTreeMap;
-
 use latchkey_core::id::TenantId;
+use latchkey_core::ports::audit::{Anchor, AuditEvent, AuditFilter, Checked};
 use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::{FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 
 use super::Page;
-use super::feed::head;
+use super::feed::head as stored_head;
 use crate::entity::audit_event::{Column, Entity, Model};
 use crate::entry::chain;
 use crate::pool::Lease;
 use crate::row::{Place, number};
 use crate::stop::Stop;
 
-/// A line of the audit log as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditRecord {
-    /// Its place, from 1 on, without a gap.
-    pub sequence: u64,
-    /// When.
-    pub time: Timestamp,
-    /// Whose things, where they are a tenant's.
-    pub tenant: Option<TenantId>,
-    /// The subject that acted.
-    pub actor: String,
-    /// What it did.
-    pub action: String,
-    /// What it did it to.
-    pub target: String,
-    /// The request's identifier.
-    pub request_id: String,
-    /// More.
-    pub details: BTreeMap<String, String>,
-    /// The hash of this line and of all before it.
-    pub hash: Vec<u8>,
-}
-
-/// What checking the audit log found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditState {
-    /// Every line is as it was written and none is missing.
-    Whole {
-        /// How many there are.
-        lines: u64,
-    },
-    /// The first line that isn't what was written at its place, or isn't there.
-    Broken {
-        /// Its place.
-        sequence: u64,
-    },
-}
-
 /// How many lines are checked at once.
-const CHUNK: u64 = 500;
+const CHUNK: u64 = 1_000;
 
-/// Lines before `before`, newest first, at most `limit`; one tenant's, or everybody's.
+/// Lines before `before`, newest first, at most `limit`.
 pub(crate) async fn page(
     lease: &Lease,
-    tenant: Option<TenantId>,
+    filter: &AuditFilter,
     page: Page<u64>,
-) -> Result<Vec<AuditRecord>, Stop> {
-    let of_tenant = tenant.map(|id| Column::TenantId.eq(id.0));
-    let older = page.before.map(|sequence| Column::Sequence.lt(number::stored(sequence)));
+) -> Result<Vec<AuditEvent>, Stop> {
+    let conditions = [
+        filter.tenant.map(|id| Column::TenantId.eq(id.0)),
+        filter.from.map(|at| Column::Time.gte(at.0)),
+        filter.until.map(|at| Column::Time.lt(at.0)),
+        page.before.map(|sequence| Column::Sequence.lt(number::stored(sequence))),
+    ];
     let query = Entity::find().order_by_desc(Column::Sequence).limit(u64::from(page.limit));
-    let query = of_tenant.into_iter().chain(older).fold(query, QueryFilter::filter);
+    let query = conditions.into_iter().flatten().fold(query, QueryFilter::filter);
     query.all(lease).await?.into_iter().map(record).collect()
 }
 
-fn record(row: Model) -> Result<AuditRecord, Stop> {
+fn record(row: Model) -> Result<AuditEvent, Stop> {
     let place = Place::new("audit_events", &row.sequence);
-    Ok(AuditRecord {
+    Ok(AuditEvent {
         sequence: number::read(place, "sequence", row.sequence)?,
         time: Timestamp(row.time),
         tenant: row.tenant_id.map(TenantId),
-        details: place.json("details", &row.details)?,
+        // Someone who spoils one line must not be able to hide the others by it; a check names the line.
+        details: serde_json::from_str(&row.details).unwrap_or_default(),
         actor: row.actor,
         action: row.action,
         target: row.target,
@@ -84,47 +50,38 @@ fn record(row: Model) -> Result<AuditRecord, Stop> {
     })
 }
 
-/// How far a check has come: the last line that is good, and its hash.
-#[derive(Clone, Debug)]
-pub(crate) struct Progress {
-    sequence: i64,
-    hash: Vec<u8>,
-    /// The line that the check ends at, and the hash that it must have come to.
-    end: (i64, Vec<u8>),
+/// How far the log has come, as the head says.
+pub(crate) async fn head(lease: &Lease) -> Result<Anchor, Stop> {
+    let head = stored_head(lease).await?;
+    let place = Place::new("head", &head.id);
+    let sequence = number::read(place, "audit_sequence", head.audit_sequence)?;
+    let hash = head.audit_hash.try_into().map_err(|_| place.spoiled("audit_hash"))?;
+    Ok(Anchor { sequence, hash })
 }
 
-/// Begins a check: what is written meanwhile is left to the next one.
-pub(crate) async fn begin(lease: &Lease) -> Result<Progress, Stop> {
-    let head = head(lease).await?;
-    Ok(Progress { sequence: 0, hash: chain::START.to_vec(), end: (head.audit_sequence, head.audit_hash) })
+/// The line as the next good one, if it is that.
+fn follows(last: &Anchor, row: &Model) -> Option<Anchor> {
+    let (sequence, hash) = (last.sequence + 1, chain::link(&last.hash, row));
+    let fits = u64::try_from(row.sequence) == Ok(sequence) && row.hash == hash;
+    fits.then_some(Anchor { sequence, hash })
 }
 
-/// Checks the next lines; an answer, where there is one already.
-pub(crate) async fn proceed(lease: &Lease, progress: &mut Progress) -> Result<Option<AuditState>, Stop> {
-    let query = Entity::find().filter(Column::Sequence.gt(progress.sequence));
-    let rows = query.order_by_asc(Column::Sequence).limit(CHUNK).all(lease).await?;
-    let before = progress.sequence;
-    for row in rows.iter().take_while(|row| row.sequence <= progress.end.0) {
-        let hash = chain::link(&progress.hash, row);
-        if row.sequence != progress.sequence + 1 || row.hash != hash {
-            return broken(progress);
-        }
-        (progress.sequence, progress.hash) = (row.sequence, hash.to_vec());
+/// Checks some of the lines after a good one, up to `until`.
+pub(crate) async fn check(lease: &Lease, after: Anchor, until: u64) -> Result<Checked, Stop> {
+    let behind = Column::Sequence.gt(number::stored(after.sequence));
+    let query = Entity::find().filter(behind).filter(Column::Sequence.lte(number::stored(until)));
+    let query = query.order_by_asc(Column::Sequence).limit(CHUNK);
+    let rows = lease.query_all(query.as_query()).await?;
+    let mut last = after;
+    let mut good = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // A row that can't even be read isn't what was written either.
+        let Some(next) = Model::from_query_result(row, "").ok().and_then(|row| follows(&last, &row)) else {
+            return Ok(Checked { good, broken: Some(last.sequence + 1) });
+        };
+        last = next;
+        good.push(next);
     }
-    match progress {
-        Progress { sequence, hash, end } if *sequence == end.0 && *hash == end.1 => {
-            let lines = number::read(Place::new("head", &1), "audit_sequence", *sequence)?;
-            Ok(Some(AuditState::Whole { lines }))
-        }
-        Progress { sequence, .. } if *sequence == before => broken(progress),
-        _ => Ok(None),
-    }
-}
-
-/// The line after the last good one is not what it was. (Where all are good and the head says otherwise,
-/// lines are missing at the end, or the head itself was changed.)
-fn broken(progress: &Progress) -> Result<Option<AuditState>, Stop> {
-    let sequence =
-        number::read(Place::new("audit_events", &progress.sequence), "sequence", progress.sequence)?;
-    Ok(Some(AuditState::Broken { sequence: sequence + 1 }))
+    let short = u64::try_from(rows.len()).unwrap_or(u64::MAX) < CHUNK && last.sequence < until;
+    Ok(Checked { good, broken: short.then_some(last.sequence + 1) })
 }

@@ -59,10 +59,10 @@ impl TokenLedger for Store {
         &self,
         tenant: TenantId,
         email: &str,
-        now: Timestamp,
+        lock: AuditEntry,
     ) -> Result<Option<Attempt>, Trouble> {
         let who = (tenant, email);
-        self.within(async { write::user::attempt(self.pool.begin().await?, who, now).await }).await
+        self.within(async { write::user::attempt(self.pool.begin().await?, who, lock).await }).await
     }
 
     async fn forgive(&self, id: UserId) -> Result<(), Trouble> {
@@ -74,17 +74,30 @@ impl TokenLedger for Store {
         self.within(work).await
     }
 
-    async fn begin_family(&self, family: FamilyRecord, first: RefreshRecord) -> Result<(), Failure> {
-        self.within(async { write::family::begin(self.pool.begin().await?, &family, &first).await }).await
+    async fn begin_family(
+        &self,
+        family: FamilyRecord,
+        first: RefreshRecord,
+        audit: AuditEntry,
+    ) -> Result<(), Failure> {
+        let family = (&family, &first);
+        self.within(async { write::family::begin(self.pool.begin().await?, family, &audit).await }).await
     }
 
     async fn refresh_token(&self, hash: &KeyHash) -> Result<Option<(RefreshRecord, KnownFamily)>, Trouble> {
         self.within(async { query::token::refresh(&self.pool.lease().await?, hash).await }).await
     }
 
-    async fn spend(&self, hash: &KeyHash, spent: Spent, successor: RefreshRecord) -> Result<bool, Failure> {
+    async fn spend(
+        &self,
+        hash: &KeyHash,
+        spent: Spent,
+        successor: RefreshRecord,
+        audit: AuditEntry,
+    ) -> Result<bool, Failure> {
         let use_of = (hash, &spent);
-        self.within(async { write::family::spend(self.pool.begin().await?, use_of, &successor).await }).await
+        let work = async { write::family::spend(self.pool.begin().await?, use_of, &successor, &audit).await };
+        self.within(work).await
     }
 
     async fn family_by_id(&self, id: FamilyId) -> Result<Option<KnownFamily>, Trouble> {

@@ -1,5 +1,5 @@
-//! Families: begun, renewed, ended, swept away. Renewing leaves no entry, since nothing that anyone remembers is
-//! changed by it; ending does.
+//! Families: begun, renewed, ended, swept away. Beginning and renewing are noted in the audit log alone, since
+//! nothing that anyone remembers is changed by them; ending is told to those who remember as well.
 
 use latchkey_core::id::FamilyId;
 use latchkey_core::ports::{AuditEntry, Changed, Written};
@@ -19,9 +19,14 @@ use crate::row;
 use crate::stop::Stop;
 
 /// Begins a family with its first refresh token.
-pub(crate) async fn begin(lease: Lease, family: &FamilyRecord, first: &RefreshRecord) -> Result<(), Stop> {
+pub(crate) async fn begin(
+    lease: Lease,
+    (family, first): (&FamilyRecord, &RefreshRecord),
+    audit: &AuditEntry,
+) -> Result<(), Stop> {
     family::Entity::insert(row::token::family_row(family)).exec_without_returning(&lease).await?;
     refresh::Entity::insert(row::token::refresh_row(first)).exec_without_returning(&lease).await?;
+    entry::note(&lease, audit).await?;
     Ok(lease.commit().await?)
 }
 
@@ -31,6 +36,7 @@ pub(crate) async fn spend(
     lease: Lease,
     (hash, spent): (&KeyHash, &Spent),
     successor: &RefreshRecord,
+    audit: &AuditEntry,
 ) -> Result<bool, Stop> {
     let living = Query::select()
         .column(family::Column::Id)
@@ -49,6 +55,7 @@ pub(crate) async fn spend(
         return Ok(false);
     }
     refresh::Entity::insert(row::token::refresh_row(successor)).exec_without_returning(&lease).await?;
+    entry::note(&lease, audit).await?;
     lease.commit().await?;
     Ok(true)
 }

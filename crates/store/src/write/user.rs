@@ -6,7 +6,7 @@ use latchkey_core::ports::tokens::{Attempt, UserRule};
 use latchkey_core::ports::{AuditEntry, Changed, Written};
 use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::Refusal;
-use latchkey_core::user::{Attempts, UserRecord};
+use latchkey_core::user::{Attempts, MOST_FAILURES, UserRecord};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
@@ -61,16 +61,16 @@ async fn write(lease: &Lease, user: &UserRecord, password: Option<&PasswordHash>
 }
 
 /// Counts an attempt as failed, if there is room for one. The row is locked meanwhile, so that of any number of
-/// attempts at once no more are made than there is room for.
+/// attempts at once no more are made than there is room for; the last of them is told of.
 pub(crate) async fn attempt(
     lease: Lease,
     (tenant, email): (TenantId, &str),
-    now: Timestamp,
+    mut lock: AuditEntry,
 ) -> Result<Option<Attempt>, Stop> {
     let of_tenant = Entity::find().filter(Column::TenantId.eq(tenant.0)).filter(Column::Email.eq(email));
     let Some(row) = of_tenant.lock_exclusive().one(&lease).await? else { return Ok(None) };
     let failed = u32::try_from(row.failed).unwrap_or(u32::MAX);
-    let next = Attempts { failed, last: Timestamp(row.failed_at) }.next(now);
+    let next = Attempts { failed, last: Timestamp(row.failed_at) }.next(lock.time);
     if let Some(next) = next {
         let counted = ActiveModel {
             id: Unchanged(row.id),
@@ -79,6 +79,10 @@ pub(crate) async fn attempt(
             ..Default::default()
         };
         Entity::update(counted).exec_without_returning(&lease).await?;
+        if next.failed == MOST_FAILURES {
+            lock.target = UserId(row.id).to_string();
+            entry::note(&lease, &lock).await?;
+        }
         lease.commit().await?;
     }
     let password = PasswordHash(row.password.clone());

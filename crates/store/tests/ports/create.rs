@@ -37,7 +37,7 @@ async fn each_key_of_a_batch_gets_a_revision_and_all_one_audit_event(place: Plac
     assert_eq!(written.value.iter().map(revision).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(written.revision, 4);
     assert_eq!(place.store.revision().await.unwrap(), 4);
-    assert_eq!(place.store.audit_events(None, None, 10).await.unwrap().len(), 2);
+    assert_eq!(place.actions().await.len(), 2);
     for made in written.value {
         let Made::New(key) = made else { panic!("was there before") };
         assert_eq!(place.store.key(key.id).await.unwrap(), Some(key));

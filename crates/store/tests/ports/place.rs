@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::audit::{Anchor, AuditFilter, AuditLog};
 use latchkey_core::ports::{AuditEntry, Ledger, Made, NewKey};
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
@@ -72,6 +73,26 @@ impl Place {
     /// Runs SQL past the store, as someone with the database's password would.
     pub(crate) async fn sql(&self, text: &str) {
         self.store.connection().execute_unprepared(text).await.unwrap();
+    }
+
+    /// What the audit log tells of, oldest first.
+    pub(crate) async fn actions(&self) -> Vec<String> {
+        let events = self.store.events(&AuditFilter::default(), None, 1_000).await.unwrap();
+        events.into_iter().rev().map(|event| event.action).collect()
+    }
+
+    /// How many lines of the audit log fit, or the first place whose line doesn't.
+    pub(crate) async fn verify(&self) -> Result<u64, u64> {
+        let head = self.store.head().await.unwrap();
+        let mut good = Anchor::START;
+        while good.sequence < head.sequence {
+            let checked = self.store.check(good, head.sequence).await.unwrap();
+            good = checked.good.last().copied().unwrap_or(good);
+            if let Some(broken) = checked.broken {
+                return Err(broken);
+            }
+        }
+        if good == head { Ok(good.sequence) } else { Err(good.sequence + 1) }
     }
 
     /// Makes a key and answers it as it was stored.

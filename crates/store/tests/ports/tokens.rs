@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::password::PasswordHash;
+use latchkey_core::ports::audit::{AuditFilter, AuditLog};
 use latchkey_core::ports::tokens::TokenLedger;
-use latchkey_core::ports::{Changed, Feed, KeyStore};
+use latchkey_core::ports::{AuditEntry, Changed, Feed, KeyStore};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
@@ -51,7 +52,7 @@ fn spent(number: u8) -> Spent {
 async fn begun(place: &Place) -> FamilyRecord {
     let made = place.make(key(place, 5)).await;
     let family = family(place, Parent::Key(made.id));
-    place.store.begin_family(family.clone(), token(0, family.id)).await.unwrap();
+    place.store.begin_family(family.clone(), token(0, family.id), audit("token.issue")).await.unwrap();
     let found = place.store.family(family.id, "none").await.unwrap();
     let known = found.known.unwrap();
     assert_eq!((known.record, known.key, found.signing), (family.clone(), Some(made.hash), false));
@@ -64,7 +65,8 @@ async fn one_of_fifty_spends_a_token(place: Place) {
     for number in 1..=50 {
         let (store, id) = (place.store.clone(), family.id);
         calls.spawn(async move {
-            let done = store.spend(&KeyHash([0; 32]), spent(number), token(number, id)).await;
+            let entry = audit("token.refresh");
+            let done = store.spend(&KeyHash([0; 32]), spent(number), token(number, id), entry).await;
             done.unwrap().then_some(number)
         });
     }
@@ -76,6 +78,9 @@ async fn one_of_fifty_spends_a_token(place: Place) {
         let kept = place.store.refresh_token(&KeyHash([number; 32])).await.unwrap();
         assert_eq!(kept.is_some(), number == winner);
     }
+    let actions = place.actions().await;
+    assert_eq!(actions, ["tenant.create", "key.create", "token.issue", "token.refresh"]);
+    assert_eq!(place.verify().await, Ok(4));
 }
 
 async fn an_ended_family_spends_nothing(place: Place) {
@@ -83,12 +88,18 @@ async fn an_ended_family_spends_nothing(place: Place) {
     let ended = place.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
     let again = place.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
     assert!(ended.revision > 0 && again.revision == 0);
-    assert!(!place.store.spend(&KeyHash([0; 32]), spent(1), token(1, family.id)).await.unwrap());
+    let late = (spent(1), token(1, family.id));
+    assert!(!place.store.spend(&KeyHash([0; 32]), late.0, late.1, audit("token.refresh")).await.unwrap());
+    assert!(!place.actions().await.contains(&"token.refresh".to_owned()));
     let change = place.store.changes(ended.revision - 1, 1).await.unwrap();
     assert_eq!(change[0].subject, Changed::Family(family.id));
     assert_eq!(place.store.sweep(family.ends).await.unwrap(), 0);
     assert_eq!(place.store.sweep(Timestamp(family.ends.0 + 1)).await.unwrap(), 1);
     assert!(place.store.family_by_id(family.id).await.unwrap().is_none());
+}
+
+fn lock() -> AuditEntry {
+    AuditEntry { time: NOW, ..audit("user.lock") }
 }
 
 fn user(place: &Place, number: u128, email: &str) -> UserRecord {
@@ -108,17 +119,21 @@ fn user(place: &Place, number: u128, email: &str) -> UserRecord {
 async fn no_more_than_a_hundred_attempts_are_let_in(place: Place) {
     let user = user(&place, 9, "ada@example.dev");
     let made = place.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await.unwrap();
-    assert!(place.store.attempt(place.tenant, "eve@example.dev", NOW).await.unwrap().is_none());
+    assert!(place.store.attempt(place.tenant, "eve@example.dev", lock()).await.unwrap().is_none());
     let mut calls = JoinSet::new();
     for _ in 0..120 {
         let (store, tenant) = (place.store.clone(), place.tenant);
-        calls.spawn(
-            async move { store.attempt(tenant, "ada@example.dev", NOW).await.unwrap().unwrap().allowed },
-        );
+        calls.spawn(async move {
+            store.attempt(tenant, "ada@example.dev", lock()).await.unwrap().unwrap().allowed
+        });
     }
     assert_eq!(calls.join_all().await.into_iter().filter(|allowed| *allowed).count(), 100);
+    let locks = place.store.events(&AuditFilter::default(), None, 10).await.unwrap();
+    let locks: Vec<_> = locks.into_iter().filter(|event| event.action == "user.lock").collect();
+    let [told] = &locks[..] else { panic!("one attempt was the last: {locks:?}") };
+    assert_eq!(told.target, made.value.id.to_string());
     place.store.forgive(made.value.id).await.unwrap();
-    assert!(place.store.attempt(place.tenant, "ada@example.dev", NOW).await.unwrap().unwrap().allowed);
+    assert!(place.store.attempt(place.tenant, "ada@example.dev", lock()).await.unwrap().unwrap().allowed);
     let found = place.store.user_by_id(made.value.id).await.unwrap();
     assert_eq!(found.known.map(|(user, _)| user), Some(made.value));
 }

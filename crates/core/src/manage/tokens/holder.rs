@@ -61,6 +61,7 @@ impl TokenDesk {
         &self,
         (email, password): (&str, PlainPassword),
         tenant: &str,
+        request_id: &str,
     ) -> Result<Holder, Failure> {
         if password.text().len() > LONGEST_PASSWORD {
             return Err(BAD.into());
@@ -70,7 +71,10 @@ impl TokenDesk {
             None => None,
         };
         let attempt = match (&owner, canonical_email(email)) {
-            (Some(owner), Some(email)) => self.parts.ledger.attempt(owner.id, &email, self.now()).await?,
+            (Some(owner), Some(email)) => {
+                let lock = self.told("latchkey", "user.lock", owner.id).during(request_id);
+                self.parts.ledger.attempt(owner.id, &email, lock).await?
+            }
             (Some(_) | None, _) => None,
         };
         let kept = attempt.as_ref().filter(|a| a.allowed).map(|a| a.password.clone());

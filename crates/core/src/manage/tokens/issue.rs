@@ -60,7 +60,7 @@ pub struct IssuedJwt {
 
 impl TokenDesk {
     /// Issues tokens to whoever shows a key or a password.
-    pub async fn issue(&self, ask: IssueJwt, _request_id: &str) -> Result<IssuedJwt, Failure> {
+    pub async fn issue(&self, ask: IssueJwt, request_id: &str) -> Result<IssuedJwt, Failure> {
         let IssueJwt { grant, tenant, scopes, audience, ttl } = ask;
         let mut fields = Fields::within("");
         fields.text("audience", &audience, 0..=255);
@@ -78,7 +78,7 @@ impl TokenDesk {
         let holder = match grant {
             Some(Grant::Key(value)) => self.key_holder(&value, &tenant).await?,
             Some(Grant::Password(email, password)) => {
-                self.password_holder((&email, password), &tenant).await?
+                self.password_holder((&email, password), &tenant, request_id).await?
             }
             None => return Err(Refusal::field("grant", "must be an API key or a password").into()),
         };
@@ -100,7 +100,9 @@ impl TokenDesk {
         let scopes = names(&granted, &holder.policy);
         let record = RefreshRecord { hash: first.hash(), family: family.id, scopes, spent: None };
         let (access, ttl) = self.sign(&holder, &family, &granted).await?;
-        self.parts.ledger.begin_family(family.clone(), record).await?;
+        let entry = self.told(&family.parent.to_string(), "token.issue", family.tenant).to(&family.id);
+        let entry = entry.during(request_id).with("scopes", record.scopes.join(" "));
+        self.parts.ledger.begin_family(family.clone(), record, entry).await?;
         Ok(answer(&holder, &family, (access, ttl, first), (&granted, now)))
     }
 

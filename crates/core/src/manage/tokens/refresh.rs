@@ -54,7 +54,10 @@ impl TokenDesk {
         let spent = Spent { at: now, successor, scopes: scopes.clone() };
         let record_next = RefreshRecord { hash: next.hash(), family: family.record.id, scopes, spent: None };
         let (access, ttl) = self.sign(&holder, &family.record, &granted).await?;
-        if self.parts.ledger.spend(&hash, spent, record_next).await? {
+        let entry = self.told(&family.record.parent.to_string(), "token.refresh", family.record.tenant);
+        let entry =
+            entry.to(&family.record.id).during(request_id).with("scopes", record_next.scopes.join(" "));
+        if self.parts.ledger.spend(&hash, spent, record_next, entry).await? {
             return Ok(answer(&holder, &family.record, (access, ttl, next), (&granted, now)));
         }
         // Somebody was faster, or ended the family.
@@ -106,15 +109,9 @@ impl TokenDesk {
         request_id: &str,
     ) -> Result<u64, Failure> {
         let at: Timestamp = self.now();
-        let entry = crate::ports::AuditEntry {
-            time: at,
-            tenant: Some(family.record.tenant),
-            actor: family.record.parent.to_string(),
-            action,
-            target: family.record.id.to_string(),
-            request_id: request_id.to_owned(),
-            details: std::collections::BTreeMap::new(),
-        };
+        let actor = family.record.parent.to_string();
+        let entry = self.told(&actor, action, family.record.tenant);
+        let entry = entry.to(&family.record.id).during(request_id);
         let written = self.parts.ledger.end_family(family.record.id, at, entry).await?;
         Ok(self.parts.registrar.spread(written).await?.revision)
     }

@@ -1,0 +1,45 @@
+//! Arguments of `latchkey audit`.
+
+use clap::{Args, Subcommand};
+use latchkey_proto::v1::AuditAnchor;
+use prost_types::Timestamp;
+
+use super::tenant::PageArgs;
+use super::value::{anchor, time};
+
+/// What can be done with the audit log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Show what was done, by whom, newest first
+    List {
+        #[command(flatten)]
+        which: EventArgs,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Check that nothing in the log was changed, deleted, moved or cut off
+    ///
+    /// Every event is checked against the hash of the one before, and against what the server has anchored
+    /// elsewhere (its setting `audit_anchor`). Exits with 1 where something does not fit, and says where.
+    Verify {
+        /// What the log was at an earlier moment, as this command or the server's log once told; may be repeated
+        #[arg(long = "anchor", value_parser = anchor, value_name = "SEQUENCE:HASH")]
+        anchors: Vec<AuditAnchor>,
+    },
+    /// Write every event as a line of JSON, newest first
+    Export(EventArgs),
+}
+
+/// Which events.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct EventArgs {
+    /// One tenant's, by id or slug; by default the caller's own, and everybody's for operators
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) tenant: String,
+    /// From this time on
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Before this time
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+}

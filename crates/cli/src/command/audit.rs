@@ -1,0 +1,64 @@
+//! `latchkey audit`.
+
+use latchkey_proto::v1::{self, AuditEvent};
+
+use super::tenant::more;
+use crate::args::{AuditCommand, EventArgs, Globals};
+use crate::call::Server;
+use crate::exit::Failure;
+use crate::output::{line, show};
+
+/// How many events one call of an export asks for.
+const PAGE: i32 = 1_000;
+
+pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), Failure> {
+    match command {
+        AuditCommand::List { which, page } => {
+            let ask = v1::ListAuditEventsRequest {
+                page_size: page.page_size,
+                page_token: page.page_token,
+                ..events(which)
+            };
+            let list = Server::of(globals).await?.audit().list_audit_events(ask).await?.into_inner();
+            show(globals.output, &list)?;
+            more(&list.next_page_token);
+            Ok(())
+        }
+        AuditCommand::Verify { anchors } => {
+            // A log of years takes its time.
+            let server = Server::patient(globals).await?;
+            let ask = v1::VerifyAuditLogRequest { anchors };
+            let state = server.audit().verify_audit_log(ask).await?.into_inner();
+            show(globals.output, &state)?;
+            if state.intact {
+                return Ok(());
+            }
+            Err(Failure::Local(format!("the audit log is not intact: {}", state.problem)))
+        }
+        AuditCommand::Export(which) => export(globals, which).await,
+    }
+}
+
+/// Page by page, so that a long log needs no more memory than a short one.
+async fn export(globals: &Globals, which: EventArgs) -> Result<(), Failure> {
+    let mut audit = Server::of(globals).await?.audit();
+    let mut ask = v1::ListAuditEventsRequest { page_size: PAGE, ..events(which) };
+    loop {
+        let page = audit.list_audit_events(ask.clone()).await?.into_inner();
+        page.events.iter().try_for_each(|event: &AuditEvent| line(event))?;
+        if page.next_page_token.is_empty() {
+            return Ok(());
+        }
+        ask.page_token = page.next_page_token;
+    }
+}
+
+fn events(which: EventArgs) -> v1::ListAuditEventsRequest {
+    let EventArgs { tenant, since, until } = which;
+    v1::ListAuditEventsRequest {
+        tenant,
+        start_time: since,
+        end_time: until,
+        ..v1::ListAuditEventsRequest::default()
+    }
+}

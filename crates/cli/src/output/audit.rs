@@ -1,0 +1,48 @@
+//! What the audit log looks like to people.
+
+use std::fmt::Write as _;
+
+use latchkey_proto::v1;
+
+use super::table::{fields, rows};
+use super::text::{Shown, moment, pairs};
+
+impl Shown for v1::ListAuditEventsResponse {
+    fn text(&self) -> String {
+        let row = |event: &v1::AuditEvent| {
+            [
+                event.sequence.to_string(),
+                moment(event.time.as_ref()),
+                event.actor.clone(),
+                event.action.clone(),
+                event.target.clone(),
+                event.tenant_id.clone(),
+                pairs(&event.details),
+            ]
+        };
+        let header = ["SEQUENCE", "TIME", "ACTOR", "ACTION", "TARGET", "TENANT", "DETAILS"];
+        rows(header, self.events.iter().map(row))
+    }
+}
+
+impl Shown for v1::VerifyAuditLogResponse {
+    fn text(&self) -> String {
+        let end = self.head.as_ref().map(|head| format!("{}:{}", head.sequence, hex(&head.hash)));
+        let broken = if self.intact { String::new() } else { self.broken_at.to_string() };
+        fields([
+            ("intact", if self.intact { "yes".to_owned() } else { "no".to_owned() }),
+            ("events that fit", self.events.to_string()),
+            ("anchors compared", self.anchors.to_string()),
+            ("broken at", broken),
+            ("problem", self.problem.clone()),
+            ("anchor for later", end.unwrap_or_default()),
+        ])
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}

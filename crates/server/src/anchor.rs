@@ -1,0 +1,110 @@
+//! Anchors of the audit log: now and then, where it has come to, written where whoever holds the database alone
+//! can't follow: to a file that only grows, to this process's log, or both. What was cut off, or written anew
+//! from the first line on, is found by them.
+//!
+//! The price: what was written since the last anchor (a second in the file, a minute in the log) can be cut off
+//! unseen.
+
+mod file;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use latchkey_core::ports::audit::{Anchor, Anchors, AuditLog, NoAnchors};
+use tokio::time::sleep;
+
+pub(crate) use file::AnchorFile;
+
+use crate::settings::AuditAnchor;
+
+/// How often the log's end is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// Every so many looks, the process's own log is told.
+const TOLD: u32 = 60;
+
+/// Writes anchors.
+pub(crate) struct Keeper {
+    log: Arc<dyn AuditLog>,
+    file: Option<Arc<AnchorFile>>,
+    tells: bool,
+    last: Mutex<Last>,
+}
+
+/// What was written last.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    kept: Option<Anchor>,
+    told: Option<Anchor>,
+    failing: bool,
+}
+
+impl Keeper {
+    /// Gets ready to write; a file must be there, or it must be possible to make it.
+    pub(crate) fn new(log: Arc<dyn AuditLog>, setting: &AuditAnchor) -> std::io::Result<Self> {
+        let file = setting.file.as_deref().map(AnchorFile::open).transpose()?.map(Arc::new);
+        let kept = file.as_ref().map(|file| file.last()).transpose()?.flatten();
+        let last = Mutex::new(Last { kept, ..Last::default() });
+        Ok(Self { log, file, tells: setting.log, last })
+    }
+
+    /// The anchors that a check compares with.
+    pub(crate) fn anchors(&self) -> Arc<dyn Anchors> {
+        match &self.file {
+            Some(file) => Arc::clone(file) as _,
+            None => Arc::new(NoAnchors),
+        }
+    }
+
+    /// Writes until it is dropped.
+    pub(crate) async fn run(&self) {
+        if self.file.is_none() && !self.tells {
+            return std::future::pending().await;
+        }
+        for looks in 0u32.. {
+            self.look(looks.is_multiple_of(TOLD)).await;
+            sleep(EVERY).await;
+        }
+    }
+
+    /// Looks once where the log has come to.
+    pub(crate) async fn look(&self, tell: bool) {
+        // The change feed's follower says when the database is away.
+        let Ok(head) = self.log.head().await else { return };
+        let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = before;
+        if let Some(file) = self.file.as_ref().filter(|_| before.kept != Some(head) && head.sequence > 0) {
+            contradicts(before.kept, head);
+            let written = file.append(head).await;
+            match &written {
+                Err(error) if !before.failing => {
+                    tracing::error!(%error, "the audit log's anchor can't be written; it is tried again");
+                }
+                Err(_) | Ok(()) => {}
+            }
+            last.failing = written.is_err();
+            last.kept = if written.is_ok() { Some(head) } else { before.kept };
+        }
+        if self.tells && tell && before.told != Some(head) && head.sequence > 0 {
+            let hash = file::hex(&head.hash);
+            tracing::info!(target: "latchkey::audit", sequence = head.sequence, hash, "the audit log's anchor");
+            last.told = Some(head);
+        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+}
+
+/// A log that only grows doesn't end before its anchor, nor at another hash.
+fn contradicts(kept: Option<Anchor>, head: Anchor) {
+    let Some(kept) = kept else { return };
+    if head.sequence <= kept.sequence {
+        tracing::error!(
+            target: "latchkey::audit",
+            anchored = kept.sequence,
+            ends = head.sequence,
+            "the audit log contradicts its anchor: `latchkey audit verify` tells where"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The file of anchors: a line each, sequence and hash. Only ever appended to, by the path, so that it may be
+//! moved away and begun anew; a line that a crash cut off is passed over.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use latchkey_core::ports::audit::{Anchor, Anchors};
+use latchkey_core::trouble::Trouble;
+
+/// How much is read at once; the longest line has 86 bytes.
+const CHUNK: u64 = 64 * 1024;
+
+/// Anchors in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct AnchorFile(PathBuf);
+
+impl AnchorFile {
+    /// A file that is there, or can be made.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().append(true).create(true).open(path)?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The last anchor in it.
+    pub(crate) fn last(&self) -> io::Result<Option<Anchor>> {
+        let extent = self.length()?;
+        Ok(self.part(extent.saturating_sub(CHUNK), extent)?.0.pop())
+    }
+
+    /// Adds one, on the disk when this returns.
+    pub(crate) async fn append(&self, anchor: Anchor) -> io::Result<()> {
+        let this = self.clone();
+        aside(move || {
+            let mut file = OpenOptions::new().append(true).create(true).open(&this.0)?;
+            // What a crash left of a line mustn't spoil the next one.
+            let torn = if this.ends_a_line()? { "" } else { "\n" };
+            file.write_all(format!("{torn}{} {}\n", anchor.sequence, hex(&anchor.hash)).as_bytes())?;
+            file.sync_data()
+        })
+        .await
+    }
+
+    fn ends_a_line(&self) -> io::Result<bool> {
+        let mut file = File::open(&self.0)?;
+        let mut last = [b'\n'];
+        if file.metadata()?.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        Ok(last == [b'\n'])
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        match std::fs::metadata(&self.0) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The anchors of the whole lines that stand between two places, as far as one chunk goes.
+    fn part(&self, from: u64, until: u64) -> io::Result<(Vec<Anchor>, u64)> {
+        if from >= until {
+            return Ok((Vec::new(), until));
+        }
+        let mut file = File::open(&self.0)?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(CHUNK.min(until - from)).read_to_end(&mut bytes)?;
+        let whole = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) if from + (bytes.len() as u64) < until => end + 1,
+            // The last part, or none of our lines.
+            Some(_) | None => bytes.len(),
+        };
+        let text = String::from_utf8_lossy(&bytes[..whole]);
+        let end = if bytes.is_empty() { until } else { from + whole as u64 };
+        Ok((text.lines().filter_map(read).collect(), end))
+    }
+}
+
+#[async_trait]
+impl Anchors for AnchorFile {
+    async fn extent(&self) -> Result<u64, Trouble> {
+        let this = self.clone();
+        aside(move || this.length()).await.map_err(away)
+    }
+
+    async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), Trouble> {
+        let this = self.clone();
+        aside(move || this.part(from, until)).await.map_err(away)
+    }
+}
+
+fn away(error: io::Error) -> Trouble {
+    tracing::error!(%error, "the file of the audit log's anchors can't be read");
+    Trouble::Outage { what: "the file of anchors", retry: Duration::from_secs(1) }
+}
+
+fn read(line: &str) -> Option<Anchor> {
+    let (sequence, hash) = line.split_once(' ')?;
+    let digits = hash.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let hash: Vec<u8> = digits.0.iter().map(byte).collect::<Option<_>>()?;
+    let whole = digits.1.is_empty();
+    Some(Anchor { sequence: sequence.parse().ok()?, hash: hash.try_into().ok().filter(|_| whole)? })
+}
+
+/// A hash in hexadecimal digits.
+pub(super) fn hex(hash: &[u8; 32]) -> String {
+    use std::fmt::Write as _;
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Files are waited for on a thread of their own. Bounded: one append at a time, and a read a check.
+#[expect(clippy::disallowed_methods, reason = "this is server, where what blocks is bounded")]
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

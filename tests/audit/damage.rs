@@ -1,0 +1,113 @@
+//! Whoever edits the log in the database is found, and told where: by the chain, by the log's head, and, where
+//! all of these were made to fit, by what was anchored elsewhere.
+
+use latchkey_proto::v1::{AuditAnchor, VerifyAuditLogRequest, VerifyAuditLogResponse};
+use latchkey_testing::eventually;
+
+use crate::{ANCHORS, Shop, on_both};
+
+on_both!(
+    an_event_that_was_changed_is_found,
+    an_event_that_was_deleted_is_found_also_where_the_gap_was_closed,
+    events_that_changed_places_are_found,
+    a_log_that_was_cut_off_is_found,
+    a_log_that_was_cut_off_with_its_head_is_found_by_the_anchor,
+    a_log_that_was_written_anew_is_found_by_the_anchor,
+);
+
+/// What a check finds, by the server's own anchors alone.
+async fn found(shop: &Shop) -> VerifyAuditLogResponse {
+    shop.verify(VerifyAuditLogRequest::default()).await
+}
+
+async fn broken_at(shop: &Shop) -> u64 {
+    let state = found(shop).await;
+    assert!(!state.intact && !state.problem.is_empty(), "{state:?}");
+    state.broken_at
+}
+
+/// Waits until the end of the log is anchored; answers it.
+async fn anchored(shop: &Shop) -> AuditAnchor {
+    let state = found(shop).await;
+    assert!(state.intact, "{state:?}");
+    let head = state.head.expect("the head is told");
+    let file = shop.latchkey.folder().path().join(ANCHORS);
+    let line = format!("{} ", head.sequence);
+    eventually("the end is anchored", || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        text.lines().any(|anchor| anchor.starts_with(&line)).then_some(())
+    });
+    head
+}
+
+async fn an_event_that_was_changed_is_found(shop: Shop) {
+    let head = anchored(&shop).await.sequence;
+    for (column, value) in [("actor", "'key_x'"), ("action", "'key.list'"), ("time", "time - 1")] {
+        let sql = |to: &str| format!("UPDATE audit_events SET {column} = {to} WHERE sequence = 3");
+        let _ = shop.latchkey.sql("CREATE TABLE kept AS SELECT * FROM audit_events WHERE sequence = 3");
+        let _ = shop.latchkey.sql(&sql(value));
+        assert_eq!(broken_at(&shop).await, 3, "{column}");
+        let back = sql(&format!("(SELECT {column} FROM kept)"));
+        let _ = shop.latchkey.sql(&format!("{back}; DROP TABLE kept"));
+        let state = found(&shop).await;
+        assert!(state.intact && state.broken_at == 0 && state.events == head, "{column}: {state:?}");
+    }
+}
+
+async fn an_event_that_was_deleted_is_found_also_where_the_gap_was_closed(shop: Shop) {
+    let _ = shop.latchkey.sql("DELETE FROM audit_events WHERE sequence = 2");
+    assert_eq!(broken_at(&shop).await, 2);
+    let _ = shop.latchkey.sql("UPDATE audit_events SET sequence = 2 WHERE sequence = 3");
+    assert_eq!(broken_at(&shop).await, 2);
+}
+
+async fn events_that_changed_places_are_found(shop: Shop) {
+    for (from, to) in [(2, 9_999), (3, 2), (9_999, 3)] {
+        let _ =
+            shop.latchkey.sql(&format!("UPDATE audit_events SET sequence = {to} WHERE sequence = {from}"));
+    }
+    assert_eq!(broken_at(&shop).await, 2);
+}
+
+async fn a_log_that_was_cut_off_is_found(shop: Shop) {
+    let head = found(&shop).await.head.expect("the head is told").sequence;
+    let _ = shop.latchkey.sql(&format!("DELETE FROM audit_events WHERE sequence >= {head}"));
+    assert_eq!(broken_at(&shop).await, head);
+    let _ = shop.latchkey.sql("DELETE FROM audit_events");
+    assert_eq!(broken_at(&shop).await, 1);
+}
+
+/// Cuts the log off after an event, so that nothing in the database tells of it.
+fn cut(shop: &Shop, last: u64) {
+    let _ = shop.latchkey.sql(&format!(
+        "DELETE FROM audit_events WHERE sequence > {last}; \
+         UPDATE head SET audit_sequence = {last}, \
+         audit_hash = (SELECT hash FROM audit_events WHERE sequence = {last})"
+    ));
+}
+
+async fn a_log_that_was_cut_off_with_its_head_is_found_by_the_anchor(shop: Shop) {
+    let head = anchored(&shop).await;
+    cut(&shop, 2);
+    let state = found(&shop).await;
+    assert_eq!((state.intact, state.broken_at, state.events), (false, 3, 2), "{state:?}");
+    assert!(state.problem.contains(&format!("event {}", head.sequence)), "{}", state.problem);
+    // The file is gone too: what the caller kept tells the same.
+    std::fs::remove_file(shop.latchkey.folder().path().join(ANCHORS)).expect("the file is there");
+    let own = VerifyAuditLogRequest { anchors: vec![head] };
+    assert_eq!(shop.verify(own).await.broken_at, 3);
+}
+
+async fn a_log_that_was_written_anew_is_found_by_the_anchor(shop: Shop) {
+    let head = anchored(&shop).await;
+    cut(&shop, 2);
+    // The program itself goes on from there, with a chain that fits.
+    for _ in 0..5 {
+        let _ = shop.operator.plain_key("acme", "live").await;
+    }
+    let state = found(&shop).await;
+    assert!(!state.intact && state.problem.contains("rewritten"), "{state:?}");
+    assert!((3..=head.sequence).contains(&state.broken_at), "{state:?}");
+    let own = VerifyAuditLogRequest { anchors: vec![head.clone()] };
+    assert!((3..=head.sequence).contains(&shop.verify(own).await.broken_at));
+}

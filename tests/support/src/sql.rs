@@ -1,0 +1,33 @@
+//! SQL past the program, as someone with the database's password would: psql for PostgreSQL, and Python's own
+//! module for SQLite.
+
+use std::process::Command;
+
+use crate::{Latchkey, postgres};
+
+const SQLITE: &str = "\
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+for statement in filter(None, map(str.strip, sys.argv[2].split(';'))):
+    for row in connection.execute(statement):
+        print('|'.join('' if value is None else str(value) for value in row))
+";
+
+impl Latchkey {
+    /// Runs statements, separated by semicolons, in its database; answers the rows, with `|` between columns.
+    pub fn sql(&self, statements: &str) -> String {
+        let url = self.setting("LATCHKEY_DATABASE_URL");
+        let mut command = match url.strip_prefix("sqlite://") {
+            None => postgres::psql(&url, statements),
+            Some(path) => {
+                let mut python = Command::new("python3");
+                python.args(["-c", SQLITE, path.split('?').next().unwrap_or(path), statements]);
+                python
+            }
+        };
+        let output = command.output().expect("psql and python3 are installed: run scripts/setup");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{statements}: {errors}");
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+}
