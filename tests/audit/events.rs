@@ -22,15 +22,15 @@ on_both!(
 
 const PASSWORD: &str = "the sea at night, 1815";
 
-fn mask(path: &str) -> Option<FieldMask> {
-    Some(FieldMask { paths: vec![path.to_owned()] })
+fn mask(path: &str) -> FieldMask {
+    FieldMask { paths: vec![path.to_owned()] }
 }
 
 async fn keys(shop: &Shop) {
     let mut calls = shop.operator.keys();
     let (made, _) = shop.operator.plain_key("acme", "live").await;
     let named = Key { id: made.id.clone(), name: "till".to_owned(), ..Key::default() };
-    let update = UpdateKeyRequest { key: Some(named), update_mask: mask("name") };
+    let update = UpdateKeyRequest { key: Some(named), update_mask: Some(mask("name")) };
     let _ = calls.update_key(update).await.expect("changed");
     let rotate = RotateKeyRequest { id: made.id, overlap: None };
     let next = calls.rotate_key(rotate).await.expect("rotated").into_inner().key.expect("a successor");
@@ -44,7 +44,7 @@ async fn keys(shop: &Shop) {
 async fn tenants(shop: &Shop) {
     let mut calls = shop.operator.tenants();
     let named = Tenant { slug: "bank".to_owned(), display_name: "Bank".to_owned(), ..Tenant::default() };
-    let update = UpdateTenantRequest { tenant: Some(named), update_mask: mask("display_name") };
+    let update = UpdateTenantRequest { tenant: Some(named), update_mask: Some(mask("display_name")) };
     let _ = calls.update_tenant(update).await.expect("changed");
     let tenant = "bank".to_owned();
     let suspend = SuspendTenantRequest { tenant: tenant.clone(), reason: "unpaid".to_owned() };

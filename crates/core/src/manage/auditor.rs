@@ -105,10 +105,8 @@ impl Auditor {
     /// Lists events, newest first: of one tenant, or, for operators, of all.
     pub async fn list(&self, by: &Caller, ask: ListAuditEvents) -> Result<Page<AuditEvent>, Failure> {
         let everything = by.principal().is_none() && ask.tenant.is_empty();
-        let tenant = match everything {
-            true => None,
-            false => Some(self.registrar.managed_tenant(by, &ask.tenant).await?.id),
-        };
+        let tenant =
+            if everything { None } else { Some(self.registrar.managed_tenant(by, &ask.tenant).await?.id) };
         let filter = AuditFilter { tenant, from: ask.from, until: ask.until };
         let list = format!("audit\n{filter:?}");
         let mut fields = Fields::within("");

@@ -1,6 +1,6 @@
 //! The audit log: what is asked about it, and what is shown of it.
 
-use latchkey_core::manage::{AuditState, ListAuditEvents};
+use latchkey_core::manage::{AuditState, Flaw, ListAuditEvents};
 use latchkey_core::ports::audit::{Anchor, AuditEvent};
 use latchkey_proto::v1;
 
@@ -59,7 +59,7 @@ pub(crate) fn state(state: &AuditState) -> v1::VerifyAuditLogResponse {
     v1::VerifyAuditLogResponse {
         events: state.events,
         intact: state.flaw.is_none(),
-        broken_at: state.flaw.map(|flaw| flaw.at()).unwrap_or_default(),
+        broken_at: state.flaw.map(Flaw::at).unwrap_or_default(),
         problem: state.flaw.map(|flaw| flaw.to_string()).unwrap_or_default(),
         head: Some(v1::AuditAnchor { sequence: state.head.sequence, hash: state.head.hash.to_vec() }),
         anchors: state.anchors,

@@ -85,16 +85,16 @@ impl AnchorFile {
 impl Anchors for AnchorFile {
     async fn extent(&self) -> Result<u64, Trouble> {
         let this = self.clone();
-        aside(move || this.length()).await.map_err(away)
+        aside(move || this.length()).await.map_err(|error| away(&error))
     }
 
     async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), Trouble> {
         let this = self.clone();
-        aside(move || this.part(from, until)).await.map_err(away)
+        aside(move || this.part(from, until)).await.map_err(|error| away(&error))
     }
 }
 
-fn away(error: io::Error) -> Trouble {
+fn away(error: &io::Error) -> Trouble {
     tracing::error!(%error, "the file of the audit log's anchors can't be read");
     Trouble::Outage { what: "the file of anchors", retry: Duration::from_secs(1) }
 }

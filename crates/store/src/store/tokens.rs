@@ -62,7 +62,7 @@ impl TokenLedger for Store {
         lock: AuditEntry,
     ) -> Result<Option<Attempt>, Trouble> {
         let who = (tenant, email);
-        self.within(async { write::user::attempt(self.pool.begin().await?, who, lock).await }).await
+        self.within(Box::pin(async { write::user::attempt(self.pool.begin().await?, who, lock).await })).await
     }
 
     async fn forgive(&self, id: UserId) -> Result<(), Trouble> {
