@@ -34,11 +34,13 @@ const fn planned(path: &'static str, who: Who) -> Call {
 
 /// The question that Envoy asks.
 pub(crate) const AUTHORIZE: &str = "/envoy.service.auth.v3.Authorization/Check";
+/// The question that services ask.
+pub(crate) const CHECK: &str = "/latchkey.v1.CheckService/Check";
 
 /// Every RPC of the contract; those that are called most stand first.
 pub const CALLS: &[Call] = &[
     built(AUTHORIZE, Who::Anyone),
-    built("/latchkey.v1.CheckService/Check", Who::Anyone),
+    built(CHECK, Who::Anyone),
     built("/latchkey.v1.CheckService/BatchCheck", Who::Anyone),
     built("/latchkey.v1.KeyService/CreateKey", Who::KeyManager),
     built("/latchkey.v1.KeyService/GetKey", Who::KeyManager),

@@ -9,7 +9,6 @@ use std::time::Duration;
 use http::HeaderMap;
 use latchkey_core::trouble::Trouble;
 use tokio::time::Instant;
-use tonic::metadata::MetadataMap;
 
 /// The longest that a Check takes.
 pub(crate) const LONGEST: Duration = Duration::from_millis(150);
@@ -22,8 +21,8 @@ const MARGIN: Duration = Duration::from_millis(100);
 pub(crate) const LONGEST_BATCH: Duration = Duration::from_secs(5);
 
 /// What is left for a call: our own bound, or the caller's where that is shorter.
-pub(crate) fn of(metadata: &MetadataMap, longest: Duration) -> Duration {
-    let asked = metadata.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
+pub(crate) fn left(headers: &HeaderMap, longest: Duration) -> Duration {
+    let asked = headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
     asked.map_or(longest, |asked| asked.min(longest))
 }
 
@@ -91,9 +90,9 @@ mod tests {
     use super::*;
 
     fn limit(timeout: &str) -> Duration {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("grpc-timeout", timeout.parse().unwrap());
-        of(&metadata, LONGEST)
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-timeout", timeout.parse().unwrap());
+        left(&headers, LONGEST)
     }
 
     #[test]
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!(limit("1500u"), Duration::from_micros(1500));
         assert_eq!(limit("1S"), LONGEST);
         assert_eq!(limit("99999999H"), LONGEST);
-        assert_eq!(of(&MetadataMap::new(), LONGEST), LONGEST);
+        assert_eq!(left(&HeaderMap::new(), LONGEST), LONGEST);
     }
 
     #[tokio::test(start_paused = true)]

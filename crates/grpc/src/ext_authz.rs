@@ -36,10 +36,11 @@ use self::codec::Raw;
 use self::metadata::Notes;
 use self::question::{Lowered, Question};
 use crate::trace::Told;
+use crate::wire::framed::Framed;
 use crate::{calls, deadline, fate, trace};
 
 /// The largest question: four times what Envoy sends for the largest headers that most servers take.
-const LARGEST: usize = 64 * 1024;
+pub(crate) const LARGEST: usize = 64 * 1024;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -51,16 +52,17 @@ pub(crate) struct Authorization<L> {
 /// Answers one call, for tonic.
 struct Once<L>(Arc<Judge<L>>);
 
-struct Judge<L> {
+/// Judges what Envoy asks.
+pub(crate) struct Judge<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
 }
 
-impl<L> Authorization<L> {
+impl<L: Limiter> Authorization<L> {
     /// Judges by this gate and these profiles.
     pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
-        Self { judge: Arc::new(Judge { gate, catalog, clock }) }
+        Self { judge: Arc::new(Judge::new(gate, catalog, clock)) }
     }
 }
 
@@ -102,7 +104,7 @@ fn is_too_large(response: &Response<Body>) -> bool {
 }
 
 /// An answer to a question that wasn't read.
-fn carry(answer: Vec<u8>) -> Response<Body> {
+fn carry(answer: Framed) -> Response<Body> {
     let messages = tokio_stream::once(Ok(answer));
     let whole = SingleMessageCompressionOverride::Disable;
     let mut response = Response::new(Body::new(EncodeBody::new_server(Raw, messages, None, whole, None)));
@@ -112,13 +114,13 @@ fn carry(answer: Vec<u8>) -> Response<Body> {
 }
 
 impl<L: Limiter + 'static> UnaryService<Bytes> for Once<L> {
-    type Response = Vec<u8>;
-    type Future = Boxed<Result<tonic::Response<Vec<u8>>, Status>>;
+    type Response = Framed;
+    type Future = Boxed<Result<tonic::Response<Framed>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let judge = Arc::clone(&self.0);
         Box::pin(async move {
-            let limit = deadline::of(request.metadata(), deadline::LONGEST);
+            let limit = deadline::left(request.metadata().as_ref(), deadline::LONGEST);
             let answer = judge.answer(request.get_ref(), limit).await;
             answer.map(tonic::Response::new).map_err(fate::troubled)
         })
@@ -126,7 +128,13 @@ impl<L: Limiter + 'static> UnaryService<Bytes> for Once<L> {
 }
 
 impl<L: Limiter> Judge<L> {
-    async fn answer(&self, message: &[u8], limit: Duration) -> Result<Vec<u8>, Trouble> {
+    /// Judges by this gate and these profiles.
+    pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        Self { gate, catalog, clock }
+    }
+
+    /// Answers the bytes of a `CheckRequest`, in this time at most.
+    pub(crate) async fn answer(&self, message: &[u8], limit: Duration) -> Result<Framed, Trouble> {
         let lowered = Lowered::new();
         let Ok(question) = Question::read(message, &lowered) else { return Ok(answer::unreadable()) };
         match self.catalog.choose(&question.request) {
@@ -140,7 +148,7 @@ impl<L: Limiter> Judge<L> {
         profile: &Profile,
         question: &Question<'_>,
         limit: Duration,
-    ) -> Result<Vec<u8>, Trouble> {
+    ) -> Result<Framed, Trouble> {
         let request = &question.request;
         let reading = profile.read(request);
         let (decision, seen) = if question.http {
@@ -162,7 +170,7 @@ impl<L: Limiter> Judge<L> {
     }
 
     /// The answer where no profile is known to judge by.
-    fn nobodys(&self, question: &Question<'_>) -> Vec<u8> {
+    fn nobodys(&self, question: &Question<'_>) -> Framed {
         let denial = Denial::plain(Reason::RouteNotAllowed);
         let request_id = self.catalog.request_id(&question.request);
         let refused = default_denial(&denial, &request_id);

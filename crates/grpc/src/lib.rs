@@ -10,6 +10,7 @@ mod fate;
 mod manage;
 mod native;
 mod trace;
+mod wicket;
 mod wire;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use self::door::Door;
 use self::ext_authz::Authorization;
 use self::manage::Desk;
 use self::native::Checks;
+pub use self::wicket::{Answer, Asked, Wicket};
 
 /// What the services work with.
 pub struct Services<L> {

@@ -14,12 +14,14 @@ use latchkey_core::trouble::{Refusal, Trouble};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_server::CheckService;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use self::question::Question;
 use crate::deadline;
 use crate::fate::{invalid, refused, sentence, troubled};
 use crate::trace::{self, Told};
+use crate::wire::framed::Framed;
 
 /// The most checks of one batch.
 const MOST: usize = 1_000;
@@ -38,6 +40,15 @@ impl<L: Limiter> Checks<L> {
     /// Judges by this gate and these profiles.
     pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
         Self { gate, catalog, clock }
+    }
+
+    /// Answers the bytes of a `CheckRequest`, in this time at most.
+    pub(crate) async fn answer(&self, message: &[u8], limit: Duration) -> Result<Framed, Status> {
+        let asked =
+            v1::CheckRequest::decode(message).map_err(|_| Status::internal("the message can't be read"))?;
+        let question = Question::read(&asked, &self.catalog).map_err(|wrong| invalid(&wrong))?;
+        let answer = self.judge(&question, limit).await.map_err(troubled)?;
+        Ok(Framed::of(&answer))
     }
 
     async fn judge(&self, question: &Question<'_>, limit: Duration) -> Result<v1::CheckResponse, Trouble> {
@@ -67,7 +78,7 @@ impl<L: Limiter> Checks<L> {
 #[tonic::async_trait]
 impl<L: Limiter + 'static> CheckService for Checks<L> {
     async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        let limit = deadline::of(call.metadata(), deadline::LONGEST);
+        let limit = deadline::left(call.metadata().as_ref(), deadline::LONGEST);
         let question = Question::read(call.get_ref(), &self.catalog).map_err(|wrong| invalid(&wrong))?;
         let answer = self.judge(&question, limit).await.map_err(troubled)?;
         Ok(Response::new(answer))
@@ -79,7 +90,7 @@ impl<L: Limiter + 'static> CheckService for Checks<L> {
         &self,
         call: Request<v1::BatchCheckRequest>,
     ) -> Result<Response<v1::BatchCheckResponse>, Status> {
-        let limit = deadline::of(call.metadata(), deadline::LONGEST_BATCH);
+        let limit = deadline::left(call.metadata().as_ref(), deadline::LONGEST_BATCH);
         let checks = &call.get_ref().checks;
         if checks.len() > MOST {
             let text = format!("must be at most 1,000, and are {}", checks.len());

@@ -12,6 +12,7 @@ pub mod authoring;
 mod anchor;
 mod boot;
 mod clock;
+mod cores;
 mod documents;
 mod flights;
 mod follower;

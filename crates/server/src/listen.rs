@@ -2,6 +2,7 @@
 //! that says nothing is let go, and an accept that fails (no more file descriptors) is tried again after a
 //! pause instead of at once.
 
+mod arrival;
 mod guarded;
 
 use std::io;
@@ -9,9 +10,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(crate) use arrival::Arrival;
 pub(crate) use guarded::Guarded;
 
 /// After a failed accept. Long enough to burn no processor, short enough that nobody notices.
@@ -35,13 +37,29 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// The next connection. `None` never comes while the process lives.
+    /// The next connection, to be served on this thread. `None` never comes while the process lives.
     pub(crate) async fn accept(&self) -> Option<Guarded> {
+        let (stream, _, slot) = self.next().await?;
+        Some(Guarded::new(stream, slot))
+    }
+
+    /// The next connection, to be served on another thread.
+    pub(crate) async fn arrival(&self) -> Option<Arrival> {
+        loop {
+            let (stream, peer, slot) = self.next().await?;
+            // One that can't leave this thread's runtime is closed already.
+            if let Ok(stream) = stream.into_std() {
+                return Some(Arrival { stream, peer, slot, counted: None });
+            }
+        }
+    }
+
+    async fn next(&self) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let slot = self.slots.clone().acquire_owned().await.ok()?;
         let mut told = false;
         loop {
             match self.socket.accept().await {
-                Ok((stream, _)) => return Some(Guarded::new(stream, slot)),
+                Ok((stream, peer)) => return Some((stream, peer, slot)),
                 Err(error) => {
                     if !told && !one_clients_own(&error) {
                         tracing::warn!(%error, "connections can't be accepted; trying again");

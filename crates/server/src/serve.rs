@@ -10,10 +10,10 @@ use latchkey_store::Store;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tonic::service::Routes;
 
 use crate::anchor::Keeper;
 use crate::boot::{Boot, StartRefused};
+use crate::cores::{CoreEnded, Cores};
 use crate::documents::BadDocuments;
 use crate::follower::Follower;
 use crate::limits::Limits;
@@ -21,7 +21,7 @@ use crate::listen::Listener;
 use crate::master_key::BadKeyFile;
 use crate::readiness::{Readiness, Stage};
 use crate::settings::{Drain, Settings};
-use crate::{rpc, side, wiring};
+use crate::{side, wiring};
 
 /// Why serving could not begin, or go on.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,9 @@ pub enum ServeError {
     /// What is in the database contradicts what was asked for.
     #[error(transparent)]
     Refused(#[from] StartRefused),
-    /// The gRPC server ended by itself.
-    #[error("the gRPC port failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
+    /// A thread that serves gRPC ended by itself.
+    #[error(transparent)]
+    Core(#[from] CoreEnded),
     /// A task ended that never should.
     #[error("a part of the process ended by itself: {0}")]
     Ended(String),
@@ -80,7 +80,7 @@ pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Re
 pub struct Server {
     grpc: Arc<Listener>,
     http: Arc<Listener>,
-    routes: Routes,
+    cores: Cores,
     readiness: Readiness,
     boot: Boot,
     store: Arc<Store>,
@@ -101,9 +101,10 @@ impl Server {
         let parts = wiring::connect(settings).await?;
         let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
-        let wiring::Parts { routes, readiness, boot, store, follower, limits, keeper, pages } = parts;
+        let wiring::Parts { front, readiness, boot, store, follower, limits, keeper, pages } = parts;
+        let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
         let server =
-            Self { grpc, http, routes, readiness, boot, store, follower, limits, keeper, pages, drain };
+            Self { grpc, http, cores, readiness, boot, store, follower, limits, keeper, pages, drain };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         tracing::info!(grpc = shown(server.grpc_address()), http = shown(server.http_address()), "listening");
         Ok(server)
@@ -129,13 +130,13 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { grpc, http, routes, readiness, boot, store, follower, limits, keeper, pages, drain } =
+        let Self { grpc, http, cores, readiness, boot, store, follower, limits, keeper, pages, drain } =
             self;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
         let (mut calls, mut rest) = (JoinSet::new(), JoinSet::new());
-        calls.spawn(rpc::serve(grpc, routes, stopped));
+        calls.spawn(cores.serve(grpc, stopped));
         rest.spawn(side(http, pages));
         rest.spawn(heard(store.wakeups(), follower.clone()));
         rest.spawn(kept(limits.clone()));
@@ -203,4 +204,9 @@ fn ended_early<E: Into<ServeError>>(ended: Result<Result<(), E>, tokio::task::Jo
         Ok(Ok(())) => ServeError::Ended("it returned".to_owned()),
         Err(error) => ServeError::Ended(error.to_string()),
     }
+}
+
+/// As many threads as there are cores.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

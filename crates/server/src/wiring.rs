@@ -10,18 +10,18 @@ use latchkey_core::memory::Memory;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
-use latchkey_grpc::Services;
+use latchkey_grpc::{Services, Wicket};
 use latchkey_profile::Catalog;
 use latchkey_redis::{RedisLimiter, RedisOptions};
 use latchkey_rest::{Rest, RestParts};
 use latchkey_store::{Patient, Store};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
-use tonic::service::Routes;
 
 use crate::anchor::Keeper;
 use crate::boot::Boot;
 use crate::clock::SystemClock;
+use crate::cores::Front;
 use crate::flights::Flights;
 use crate::follower::{self, Follower, Others};
 use crate::limits::Limits;
@@ -36,7 +36,7 @@ use crate::{documents, rpc, schema};
 
 /// What serving consists of.
 pub(crate) struct Parts {
-    pub(crate) routes: Routes,
+    pub(crate) front: Arc<Front<Limits>>,
     pub(crate) readiness: Readiness,
     pub(crate) boot: Boot,
     pub(crate) store: Arc<Store>,
@@ -82,6 +82,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let services = services(&shared, (&follower, &keeper), &readiness);
     let tender = Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone() };
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
+    let wicket = Wicket::beside(&services);
     let routes = latchkey_grpc::routes(services);
     let pages = Pages {
         stage: readiness.watch(),
@@ -94,7 +95,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
             services: routes.clone(),
         }),
     };
-    let routes = rpc::complete(routes, health)?;
+    let front = Arc::new(Front { wicket, routes: rpc::complete(routes, health)?, main: Handle::current() });
     let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
     let boot = Boot {
         store: shared.store,
@@ -107,7 +108,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    Ok(Parts { routes, readiness, boot, store, follower, limits, keeper, pages })
+    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, pages })
 }
 
 /// Products' own calls, as the HTTP port hands them over.

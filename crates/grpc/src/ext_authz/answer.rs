@@ -11,11 +11,15 @@ use tonic::Code;
 
 use super::metadata::{self, Notes};
 use crate::trace::Told;
+use crate::wire::framed::Framed;
 use crate::wire::writer::Writer;
 
+/// An answer with ten headers fits without growing.
+const ANSWER: usize = 1024;
+
 /// The answer to a request that passes. The permit is the proof that the gate said so.
-pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) -> Vec<u8> {
-    let mut answer = Writer::with_capacity(1024);
+pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) -> Framed {
+    let mut answer = Framed::begin(ANSWER);
     answer.message(1, |status| status.varint(1, code(Code::Ok)));
     answer.message(3, |ok| {
         for (name, value) in &admission.set {
@@ -32,12 +36,12 @@ pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) 
         }
     });
     answer.message(4, |fields| metadata::write(fields, notes));
-    answer.finish()
+    Framed::end(answer)
 }
 
 /// The answer to a request that doesn't.
-pub(super) fn denied(denial: &Denial, refused: &Refused<'_>, notes: &Notes<'_>) -> Vec<u8> {
-    let mut answer = Writer::with_capacity(1024);
+pub(super) fn denied(denial: &Denial, refused: &Refused<'_>, notes: &Notes<'_>) -> Framed {
+    let mut answer = Framed::begin(ANSWER);
     answer.message(1, |status| {
         status.varint(1, code(code_of(denial.reason)));
         status.text(2, &denial.message);
@@ -52,11 +56,11 @@ pub(super) fn denied(denial: &Denial, refused: &Refused<'_>, notes: &Notes<'_>) 
         }
     });
     answer.message(4, |fields| metadata::write(fields, notes));
-    answer.finish()
+    Framed::end(answer)
 }
 
 /// The answer to bytes that are no question, or too many.
-pub(super) fn unreadable() -> Vec<u8> {
+pub(super) fn unreadable() -> Framed {
     let denial = Denial { reason: Reason::RouteNotAllowed, message: "The request can't be read.".into() };
     let refused = default_denial(&denial, "");
     let (decision, seen) = (Decision::Deny(denial.clone()), Seen::default());

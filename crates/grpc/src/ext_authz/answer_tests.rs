@@ -21,7 +21,7 @@ fn denial(reason: Reason, refused: &Refused<'_>) -> CheckResponse {
     let denial = Denial::plain(reason);
     let (decision, seen) = (Decision::Deny(denial.clone()), Seen::default());
     let told = Told { decision: &decision, seen: &seen, request_id: "req_1" };
-    read(&denied(&denial, refused, &Notes { told, environment: Some("live") }))
+    read(denied(&denial, refused, &Notes { told, environment: Some("live") }).message())
 }
 
 fn http(response: &CheckResponse) -> &DeniedHttpResponse {
@@ -51,7 +51,7 @@ fn no_denial_has_the_code_that_lets_pass() {
         };
         assert_eq!(denial(*reason, &refused(401)).status.unwrap().code, expected, "{reason}");
     }
-    assert_eq!(read(&unreadable()).status.unwrap().code, 7);
+    assert_eq!(read(unreadable().message()).status.unwrap().code, 7);
 }
 
 #[test]

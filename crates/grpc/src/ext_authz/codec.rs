@@ -2,6 +2,7 @@
 //! that go. Decoding into owned maps and building an answer from messages is what most of a stock server's
 //! time goes into; nobody here needs either.
 
+use crate::wire::framed::Framed;
 use bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -16,7 +17,7 @@ const ANSWER: usize = 1024;
 const YIELD: usize = 32 * 1024;
 
 impl Codec for Raw {
-    type Encode = Vec<u8>;
+    type Encode = Framed;
     type Decode = Bytes;
     type Encoder = Self;
     type Decoder = Self;
@@ -44,12 +45,12 @@ impl Decoder for Raw {
 }
 
 impl Encoder for Raw {
-    type Item = Vec<u8>;
+    type Item = Framed;
     type Error = Status;
 
-    fn encode(&mut self, answer: Vec<u8>, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(answer.len());
-        out.put_slice(&answer);
+    fn encode(&mut self, answer: Framed, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.reserve(answer.message().len());
+        out.put_slice(answer.message());
         Ok(())
     }
 

@@ -185,7 +185,7 @@ fn fieldish() -> impl Strategy<Value = Vec<u8>> {
 /// Wraps bytes in length-delimited fields of these numbers, the outermost last.
 fn wrapped(mut bytes: Vec<u8>, path: &[u8]) -> Vec<u8> {
     for number in path {
-        let mut outer = crate::wire::writer::Writer::with_capacity(0);
+        let mut outer = crate::wire::writer::Writer::after(Vec::new());
         outer.bytes(*number, &bytes);
         bytes = outer.finish();
     }

@@ -16,9 +16,9 @@ const FIXED64: u8 = 1;
 const DELIMITED: u8 = 2;
 
 impl Writer {
-    /// An empty message, with room for `capacity` bytes.
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { out: Vec::with_capacity(capacity) }
+    /// A message behind what is there already.
+    pub(crate) fn after(out: Vec<u8>) -> Self {
+        Self { out }
     }
 
     /// What was written.
@@ -117,13 +117,13 @@ mod tests {
 
         #[test]
         fn a_message_of_any_length_has_its_length_before_it(body in prop::collection::vec(any::<u8>(), 0..20_000)) {
-            let mut outer = Writer::with_capacity(0);
+            let mut outer = Writer::after(Vec::new());
             outer.message(2, |w| w.message(3, |w| w.bytes(1, &body)));
-            let mut flat = Writer::with_capacity(0);
+            let mut flat = Writer::after(Vec::new());
             flat.bytes(1, &body);
-            let (mut middle, inner) = (Writer::with_capacity(0), flat.finish());
+            let (mut middle, inner) = (Writer::after(Vec::new()), flat.finish());
             middle.bytes(3, &inner);
-            let mut expected = Writer::with_capacity(0);
+            let mut expected = Writer::after(Vec::new());
             expected.bytes(2, &middle.finish());
             prop_assert_eq!(outer.finish(), expected.finish());
         }
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_shows_itself_is_text() {
-        let mut writer = Writer::with_capacity(0);
+        let mut writer = Writer::after(Vec::new());
         writer.shown(1, 12_345);
         assert_eq!(writer.finish(), b"\x0a\x0512345");
     }

@@ -1,0 +1,93 @@
+//! The small door beside the big one, for the two questions that are asked all day: Envoy's and our own Check.
+//! A call that comes as nearly all do (one whole message, not compressed) is read, judged and answered here
+//! without tonic's streams and layers, which cost more than the judgement. Whatever comes in another way is
+//! handed back, to go the way of all other calls; so nothing here has to know how gRPC's odd cases end.
+
+mod message;
+mod reply;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use latchkey_core::ports::Limiter;
+use tonic::Status;
+
+pub use self::reply::Answer;
+
+use self::message::Came;
+use crate::ext_authz::Judge;
+use crate::native::Checks;
+use crate::{Services, calls, deadline, fate};
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `envoy.service.auth.v3.Authorization/Check`.
+    Envoy,
+    /// `latchkey.v1.CheckService/Check`.
+    Native,
+}
+
+/// Answers both.
+pub struct Wicket<L> {
+    envoy: Judge<L>,
+    native: Checks<L>,
+    ready: Arc<AtomicBool>,
+}
+
+impl<L: Limiter + 'static> Wicket<L> {
+    /// Judges as these services do.
+    #[must_use]
+    pub fn beside(services: &Services<L>) -> Self {
+        let Services { gate, catalog, clock, ready, .. } = services;
+        let parts = || (Arc::clone(gate), Arc::clone(catalog), Arc::clone(clock));
+        let ((gate, catalog, clock), (own_gate, own_catalog, own_clock)) = (parts(), parts());
+        Self {
+            envoy: Judge::new(gate, catalog, clock),
+            native: Checks::new(own_gate, own_catalog, own_clock),
+            ready: Arc::clone(ready),
+        }
+    }
+
+    /// Whether a call is one of the two, by its path.
+    #[must_use]
+    pub fn takes(path: &str) -> Option<Asked> {
+        match path {
+            calls::AUTHORIZE => Some(Asked::Envoy),
+            calls::CHECK => Some(Asked::Native),
+            _ => None,
+        }
+    }
+
+    /// Answers a call, or hands it back as it came.
+    pub async fn answer<B>(
+        &self,
+        asked: Asked,
+        request: Request<B>,
+    ) -> Result<Response<Answer>, Request<tonic::body::Body>>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<tonic::codegen::StdError>,
+    {
+        if !self.ready.load(Ordering::Relaxed) {
+            return Ok(reply::status(&fate::not_ready()));
+        }
+        if request.headers().contains_key("grpc-encoding") {
+            return Err(request.map(tonic::body::Body::new));
+        }
+        let (head, body) = request.into_parts();
+        let message = match message::read(body).await {
+            Came::Message(message) => message,
+            Came::Otherwise(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
+        };
+        let limit = deadline::left(&head.headers, deadline::LONGEST);
+        let answer = match asked {
+            Asked::Envoy => self.envoy.answer(&message, limit).await.map_err(fate::troubled),
+            Asked::Native => self.native.answer(&message, limit).await,
+        };
+        Ok(answer.map_or_else(|status: Status| reply::status(&status), reply::message))
+    }
+}

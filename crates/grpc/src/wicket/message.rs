@@ -1,0 +1,142 @@
+//! One message from the body of a call (gRPC over HTTP/2, "Length-Prefixed-Message"): a byte that says whether
+//! it is compressed, four that say how long it is, and the message. Nearly always all of that is in the first
+//! frame; a body in which it isn't is handed back, with what was taken from it put in front again.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, Bytes};
+use http_body::{Body, Frame, SizeHint};
+
+/// What stands before a message.
+const PREFIX: usize = 5;
+
+/// What a body turned out to be.
+pub(super) enum Came<B> {
+    /// One message.
+    Message(Bytes),
+    /// Something else: more or less than that, or compressed.
+    Otherwise(Whole<B>),
+}
+
+/// A body as it came, though it has been read in already.
+pub(super) struct Whole<B> {
+    first: Bytes,
+    second: Bytes,
+    rest: B,
+}
+
+/// Reads a body to its end, if it is one message in one frame.
+pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Came<B> {
+    let Some(mut first) = data(&mut body).await else { return otherwise(Bytes::new(), Bytes::new(), body) };
+    if !is_whole(&first) {
+        return otherwise(first, Bytes::new(), body);
+    }
+    // Some clients end a stream by a frame with nothing in it.
+    while !body.is_end_stream() {
+        match data(&mut body).await {
+            None => break,
+            Some(more) if more.is_empty() => {}
+            Some(more) => return otherwise(first, more, body),
+        }
+    }
+    first.advance(PREFIX);
+    Came::Message(first)
+}
+
+fn otherwise<B>(first: Bytes, second: Bytes, rest: B) -> Came<B> {
+    Came::Otherwise(Whole { first, second, rest })
+}
+
+/// Whether there is one message in this, not compressed, and nothing else.
+fn is_whole(frame: &[u8]) -> bool {
+    match frame.split_at_checked(PREFIX) {
+        Some(([0, length @ ..], message)) => {
+            let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+            length == message.len() && length <= super::super::ext_authz::LARGEST
+        }
+        Some(_) | None => false,
+    }
+}
+
+/// The next frame of data; none at the end, or where the sender is gone: the long way finds out which.
+async fn data<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Option<Bytes> {
+    loop {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?.ok()?;
+        if let Ok(data) = frame.into_data() {
+            return Some(data);
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Whole<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        for taken in [&mut this.first, &mut this.second] {
+            if !taken.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(taken)))));
+            }
+        }
+        Pin::new(&mut this.rest).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_empty() && self.second.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::{BodyExt as _, StreamBody};
+    use tokio_stream::iter;
+
+    use super::*;
+
+    /// What a body of these frames came to: its message, or all of it as it is handed on.
+    async fn came(frames: &[&[u8]]) -> Result<Vec<u8>, Vec<u8>> {
+        let frames: Vec<_> =
+            frames.iter().map(|f| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(f)))).collect();
+        match read(StreamBody::new(iter(frames))).await {
+            Came::Message(message) => Ok(message.to_vec()),
+            Came::Otherwise(whole) => Err(whole.collect().await.unwrap().to_bytes().to_vec()),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_message_in_one_frame_is_read() {
+        assert_eq!(came(&[b"\0\0\0\0\x02ab"]).await, Ok(b"ab".to_vec()));
+        assert_eq!(came(&[b"\0\0\0\0\x02ab", b""]).await, Ok(b"ab".to_vec()));
+        assert_eq!(came(&[b"\0\0\0\0\0"]).await, Ok(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_handed_on_as_it_came() {
+        let odd: [&[&[u8]]; 7] = [
+            &[],
+            &[b"\0\0\0"],
+            &[b"\0\0\0\0\x02a", b"b"],
+            &[b"\0\0\0\0\x02abc"],
+            &[b"\x01\0\0\0\x02ab"],
+            &[b"\0\0\0\0\x02ab", b"\0\0\0\0\x01c"],
+            &[b"\0\0\0\0\x02ab", b"", b"x", b"y"],
+        ];
+        for frames in odd {
+            assert_eq!(came(frames).await, Err(frames.concat()), "{frames:?}");
+        }
+        let large = [b"\0\0\x01\0\x01".to_vec(), vec![7; 65_537]].concat();
+        assert_eq!(came(&[&large]).await, Err(large.clone()));
+    }
+}

@@ -1,0 +1,143 @@
+//! The threads that serve gRPC: one a core, each with a runtime of its own, so that a Check is begun, judged and
+//! answered without a lock, a wake-up or a look at what other cores do, and the answers to what came together
+//! leave together. A connection stays on the thread that it was given to, and it is given to the one that has
+//! the fewest: an Envoy has a connection for each of its workers, and few connections must still be spread.
+//!
+//! What takes longer than a Check (management, stores) runs on the process's main runtime, and the calls of
+//! these threads wait for it without holding up their neighbours.
+
+mod connection;
+mod front;
+mod turns;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use latchkey_core::ports::Limiter;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+pub(crate) use self::front::Front;
+
+use self::connection::Drain;
+use crate::listen::{Arrival, Listener};
+
+/// A thread that serves connections.
+struct Core {
+    arrivals: UnboundedSender<Arrival>,
+    /// How many connections it has.
+    open: Arc<AtomicUsize>,
+}
+
+/// All of them. Dropped, they close what they have and end.
+pub(crate) struct Cores {
+    threads: Vec<Core>,
+    drain: watch::Sender<bool>,
+    /// Hears when each has ended.
+    ended: JoinSet<()>,
+}
+
+impl Cores {
+    /// Starts so many threads. Call it on the main runtime.
+    pub(crate) fn start<L: Limiter + 'static>(count: usize, front: &Arc<Front<L>>) -> io::Result<Self> {
+        let (drain, draining) = watch::channel(false);
+        let (mut threads, mut ended) = (Vec::with_capacity(count), JoinSet::new());
+        for number in 0..count {
+            let (arrivals, waiting) = unbounded_channel();
+            let open = Arc::<AtomicUsize>::default();
+            let (over, end) = oneshot::channel::<()>();
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let (front, draining) = (Arc::clone(front), draining.clone());
+            let work = move || {
+                live(&runtime, waiting, &front, draining);
+                drop(over);
+            };
+            thread::Builder::new().name(format!("check-{number}")).spawn(work)?;
+            ended.spawn(async move { drop(end.await) });
+            threads.push(Core { arrivals, open });
+        }
+        Ok(Self { threads, drain, ended })
+    }
+
+    /// Takes connections until `stop`, and then waits until those that there are have ended.
+    pub(crate) async fn serve(
+        mut self,
+        listener: Arc<Listener>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), CoreEnded> {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                arrival = listener.arrival() => {
+                    let Some(arrival) = arrival else { break };
+                    self.hand(arrival);
+                }
+                Some(_) = self.ended.join_next() => return Err(CoreEnded),
+            }
+        }
+        // The port is closed before anything waits, so that nobody connects to who doesn't answer.
+        drop(listener);
+        self.drain.send_replace(true);
+        self.threads.clear();
+        while self.ended.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// To the thread that has the fewest.
+    fn hand(&self, arrival: Arrival) {
+        let core = self.threads.iter().min_by_key(|core| core.open.load(Ordering::Relaxed));
+        if let Some(core) = core {
+            // A thread that is gone is heard of elsewhere; this connection is closed.
+            drop(core.arrivals.send(arrival.counted(&core.open)));
+        }
+    }
+}
+
+/// A thread that serves connections has ended, which none ever should.
+#[derive(Debug, thiserror::Error)]
+#[error("a thread that serves connections has ended")]
+pub struct CoreEnded;
+
+/// A thread's whole life: until nothing arrives any more and every connection has ended, or until whoever
+/// started it is gone.
+fn live<L: Limiter + 'static>(
+    runtime: &Runtime,
+    arrivals: UnboundedReceiver<Arrival>,
+    front: &Arc<Front<L>>,
+    draining: watch::Receiver<bool>,
+) {
+    let mut left = draining.clone();
+    runtime.block_on(async {
+        tokio::select! {
+            () = connections(arrivals, front, draining) => {}
+            _ = left.wait_for(|_| false) => {}
+        }
+    });
+}
+
+async fn connections<L: Limiter + 'static>(
+    mut arrivals: UnboundedReceiver<Arrival>,
+    front: &Arc<Front<L>>,
+    draining: watch::Receiver<bool>,
+) {
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            arrival = arrivals.recv() => match arrival {
+                Some(arrival) => {
+                    let drain = Drain::from(draining.clone());
+                    open.spawn(connection::serve(arrival, Arc::clone(front), drain));
+                }
+                None => break,
+            },
+            Some(_) = open.join_next() => {}
+        }
+    }
+    while open.join_next().await.is_some() {}
+}
