@@ -183,3 +183,22 @@ async fn the_rpcs_own_authorization_holds() {
         assert_eq!(outside.body, inside.body, "both are the product's own words");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_key_makes_test_keys_and_a_test_key_no_live_ones() {
+    let (lumen, live) = lumen().await;
+    let ask = |environment: &str| {
+        json!({ "name": "k", "keyType": "secret", "environment": environment }).to_string()
+    };
+    let make = |key: &str, environment: &str| {
+        lumen.json("POST /v1/api-keys", &[("authorization", &bearer(key))], &ask(environment))
+    };
+    let made = make(&live, "test");
+    let test = made.json()["data"]["keyValue"].as_str().expect("a value").to_owned();
+    assert!(test.starts_with("lum_sk_test_") && data(&made)["environment"] == "test");
+    assert_eq!(make(&test, "test").status, 200);
+    let refused = make(&test, "live");
+    let error = json!({ "code": "permission_denied", "message": "the caller is a test key" });
+    assert_eq!((refused.status, refused.json()), (403, json!({ "success": false, "error": error })));
+    assert_eq!(make(&live, "staging").status, 400);
+}

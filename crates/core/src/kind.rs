@@ -89,12 +89,23 @@ pub struct Kind {
     pub most: ScopeSet,
     /// What it gets when none is asked for.
     pub default_scopes: ScopeSet,
+    /// Environments, and the others that a key of this kind in them may make keys in.
+    pub makes_keys_in: Vec<(Box<str>, Vec<Box<str>>)>,
 }
 
 /// The characters of a checksum: 62^6 is more than 2^32.
 pub const CHECKSUM_CHARACTERS: usize = 6;
 
 impl Kind {
+    /// Whether a key of this kind in one environment may make keys in another: in its own always, elsewhere only
+    /// where the document says so.
+    #[must_use]
+    pub fn reaches(&self, own: &str, other: &str) -> bool {
+        let said =
+            |(from, to): &(Box<str>, Vec<Box<str>>)| **from == *own && to.iter().any(|e| **e == *other);
+        own == other || self.makes_keys_in.iter().any(said)
+    }
+
     /// Whether `value` has this kind's form under one of its prefixes.
     #[must_use]
     pub fn fits(&self, value: &str) -> bool {
@@ -145,6 +156,7 @@ mod tests {
             bindings: vec![],
             most: ScopeSet::default(),
             default_scopes: ScopeSet::default(),
+            makes_keys_in: Vec::new(),
         }
     }
 

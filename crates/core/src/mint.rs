@@ -57,6 +57,7 @@ mod tests {
                     bindings: vec![],
                     most: ScopeSet::default(),
                     default_scopes: ScopeSet::default(),
+                    makes_keys_in: Vec::new(),
                 };
                 let (one, two) = (mint(&kind, "p_", &mut random), mint(&kind, "p_", &mut random));
                 assert!(kind.fits(one.reveal()) && one.reveal() != two.reveal());

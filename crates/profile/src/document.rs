@@ -58,8 +58,8 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let resources = credential::resources(&mut root);
     let address = credential::client_address(&mut root);
     let scopes = scopes::read(&mut root);
-    let kinds = kinds::read(&mut root, &scopes);
-    kinds::environments(&kinds, &mut environments);
+    let (kinds, reached) = kinds::read(&mut root, &scopes);
+    kinds::environments(&kinds, &reached, &mut environments);
     let (classes, plans) = limits::read(&mut root, &name);
     let routes = Routes::new(routes::read(
         &mut root,

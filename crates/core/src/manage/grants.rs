@@ -54,7 +54,11 @@ impl<'a> Grants<'a> {
 
     /// Every grant of a key that is made or rotated.
     pub(super) fn cover(&self, key: &KeyRecord, granted: &ScopeSet) -> Result<(), Refusal> {
-        if let Some(own) = self.who.environment().filter(|own| **own != *key.environment) {
+        let reaches = |own: &str| {
+            let kind = self.policy.kind(self.who.kind());
+            kind.map_or(own == &*key.environment, |kind| kind.reaches(own, &key.environment))
+        };
+        if let Some(own) = self.who.environment().filter(|own| !reaches(own)) {
             return Err(forbidden(format!("the caller is a {own} key")));
         }
         self.cover_bindings(key)?;

@@ -42,6 +42,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         bindings: vec![],
         most: scopes.all(),
         default_scopes: scopes.all(),
+        makes_keys_in: Vec::new(),
     };
     Arc::new(Policy {
         name: SLUG.into(),

@@ -8,13 +8,13 @@ use latchkey_core::scope::{Catalogue, ScopeSet};
 use super::hosts::Environments;
 use super::names::{self, Once};
 use super::scopes;
-use crate::reader::{Section, Text};
+use crate::reader::{Section, Text, Value};
 
 /// What a kind's random part is where a document doesn't say.
 const USUAL: (Encoding, usize) = (Encoding::Base62, 32);
 
-/// The kinds; what is wrong with any of them is noted.
-pub(super) fn read(root: &mut Section<'_>, scopes: &Catalogue) -> Vec<Kind> {
+/// The kinds, and the environments that one may reach from another; what is wrong with any of them is noted.
+pub(super) fn read<'d>(root: &mut Section<'d>, scopes: &Catalogue) -> (Vec<Kind>, Vec<Text<'d>>) {
     let mut claims = Claims::default();
     let mut kinds: Vec<Kind> = Vec::new();
     for mut section in root.sections("kinds") {
@@ -28,7 +28,7 @@ pub(super) fn read(root: &mut Section<'_>, scopes: &Catalogue) -> Vec<Kind> {
     if let [only] = kinds.as_mut_slice() {
         only.default = true;
     }
-    kinds
+    (kinds, claims.reached)
 }
 
 /// What can be claimed once: names and prefixes.
@@ -36,6 +36,8 @@ pub(super) fn read(root: &mut Section<'_>, scopes: &Catalogue) -> Vec<Kind> {
 struct Claims<'d> {
     names: Once<'d>,
     prefixes: HashMap<&'d str, String>,
+    /// Environments that a kind names without a prefix.
+    reached: Vec<Text<'d>>,
 }
 
 fn kind<'d>(section: &mut Section<'d>, scopes: &Catalogue, claims: &mut Claims<'d>) -> Kind {
@@ -57,6 +59,7 @@ fn kind<'d>(section: &mut Section<'d>, scopes: &Catalogue, claims: &mut Claims<'
         retrievable: section.flag("retrievable", false),
         bindings: names::list(section, "bindings", "binding"),
         default_scopes: default_scopes(section, scopes, &most),
+        makes_keys_in: makes_keys_in(section, claims),
         most,
     }
 }
@@ -71,6 +74,22 @@ fn default_scopes(section: &mut Section<'_>, scopes: &Catalogue, most: &ScopeSet
         granted.insert(scope);
     }
     if granted.is_empty() { most.clone() } else { granted }
+}
+
+/// `{ live = ["test"] }`: in which environments a key of one may make keys, besides its own.
+fn makes_keys_in<'d>(section: &mut Section<'d>, claims: &mut Claims<'d>) -> Vec<(Box<str>, Vec<Box<str>>)> {
+    let entries = section.section("makes_keys_in").map(|table| table.entries()).unwrap_or_default();
+    let mut reach = Vec::new();
+    for (own, value) in entries {
+        let others: Vec<Text<'d>> = value.list().iter().flatten().filter_map(Value::text).collect();
+        for other in others.iter().filter(|other| other.value == own.value) {
+            other.refuse("a key makes keys in its own environment anyway");
+        }
+        reach.push((own.value.into(), others.iter().map(|other| other.value.into()).collect()));
+        claims.reached.push(own);
+        claims.reached.extend(others);
+    }
+    reach
 }
 
 fn prefixes<'d>(section: &mut Section<'d>, claims: &mut Claims<'d>) -> Prefixes {
@@ -137,7 +156,7 @@ fn secret(section: &mut Section<'_>) -> Option<(Encoding, usize)> {
 }
 
 /// Adds the environments that kinds name; notes a host's that no key could ever be of.
-pub(super) fn environments(kinds: &[Kind], environments: &mut Environments<'_>) {
+pub(super) fn environments(kinds: &[Kind], reached: &[Text<'_>], environments: &mut Environments<'_>) {
     let mut any = kinds.is_empty();
     let mut named: Vec<&str> = Vec::new();
     for kind in kinds {
@@ -159,5 +178,8 @@ pub(super) fn environments(kinds: &[Kind], environments: &mut Environments<'_>) 
         if !environments.iter().any(|(n, _)| **n == *name) {
             environments.push((name.into(), None));
         }
+    }
+    for text in reached.iter().filter(|text| !environments.iter().any(|(name, _)| **name == *text.value)) {
+        text.refuse(format!("there is no environment \"{}\"", text.value));
     }
 }

@@ -154,6 +154,7 @@ pub(crate) fn policy() -> Policy {
         bindings: vec![],
         most: scopes.all(),
         default_scopes: scopes.all(),
+        makes_keys_in: Vec::new(),
     };
     let rule = |per, limit: &str, when| Rule {
         per,

@@ -46,6 +46,14 @@ fn another_environment_cannot_be_granted() {
 }
 
 #[test]
+fn another_environment_is_reached_where_the_document_says_so_and_not_back() {
+    let mut kind = policy().kinds[0].clone();
+    kind.makes_keys_in = vec![("live".into(), vec!["test".into()])];
+    assert!(kind.reaches("live", "test") && kind.reaches("test", "test"));
+    assert!(!kind.reaches("test", "live") && !kind.reaches("live", "other"));
+}
+
+#[test]
 fn a_bound_key_makes_keys_of_the_same_binding_alone() {
     let bind =
         |to: &'static str| move |key: &mut KeyRecord| drop(key.bindings.insert("merchant".into(), to.into()));
