@@ -27,7 +27,8 @@ pub struct Catalog {
 #[derive(Default)]
 struct Shelf {
     by_name: BTreeMap<Box<str>, Arc<Profile>>,
-    by_host: HostMap<Arc<Profile>>,
+    /// Those that claim a host, by name: nearly always one.
+    by_host: HostMap<Vec<Arc<Profile>>>,
     /// Those that declare no host, by name.
     anywhere: Vec<Arc<Profile>>,
 }
@@ -64,8 +65,11 @@ impl Catalog {
         if let Some((_, name)) = request.context.iter().find(|(n, _)| *n == "profile") {
             return shelf.by_name.get(*name).cloned();
         }
-        if let Some(profile) = shelf.by_host.matching(&canonical_host(request.host)).next() {
-            return Some(profile.clone());
+        if let Some(claim) = shelf.by_host.matching(&canonical_host(request.host)).next() {
+            // Where several share a host, keys tell them apart; who brings none is the first's.
+            let known = || claim.iter().find(|profile| profile.recognises(request));
+            let profile = if claim.len() > 1 { known().or(claim.first()) } else { claim.first() };
+            return profile.cloned();
         }
         if let (Some(only), 1) = (shelf.by_name.values().next(), shelf.by_name.len()) {
             return Some(only.clone());
@@ -89,14 +93,17 @@ impl Shelf {
                 shelf.by_name.insert(profile.name().into(), profile);
             }
         }
+        let mut claims = BTreeMap::new();
         for profile in shelf.by_name.values() {
             for pattern in profile.customs.hosts.patterns() {
-                // Where two profiles claim a host, the first by name has it.
-                shelf.by_host.add(pattern, profile.clone());
+                claims.entry(pattern.to_string()).or_insert((pattern, Vec::new())).1.push(profile.clone());
             }
             if profile.customs.hosts.is_empty() {
                 shelf.anywhere.push(profile.clone());
             }
+        }
+        for (pattern, claim) in claims.into_values() {
+            shelf.by_host.add(pattern, claim);
         }
         shelf
     }

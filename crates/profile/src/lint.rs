@@ -1,7 +1,10 @@
 //! What is allowed in a document and still most likely a mistake: routes that no call reaches, scopes that
 //! guard nothing, names that stand for other names. Each is told with its place, like a mistake.
 
+mod contest;
 mod cover;
+
+pub use contest::contested;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -29,7 +32,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     Ok((profile, warnings))
 }
 
-/// Hosts that several profiles claim, in sentences: only one of them gets each.
+/// Hosts that several profiles claim, in sentences: only one of them gets the requests without a key.
 #[must_use]
 pub fn lint_together(profiles: &[Profile]) -> Vec<String> {
     let mut claims: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -43,7 +46,9 @@ pub fn lint_together(profiles: &[Profile]) -> Vec<String> {
         names.sort_unstable();
         if let [first, _, ..] = names.as_slice() {
             let all = names.join(" and ");
-            twice.push(format!("the host \"{host}\" is claimed by {all}; {first} gets it"));
+            twice.push(format!(
+                "the host \"{host}\" is claimed by {all}; a request whose key is of neither's form is {first}'s"
+            ));
         }
     }
     twice

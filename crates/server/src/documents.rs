@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use latchkey_core::manage::operators;
-use latchkey_profile::Profile;
+use latchkey_profile::{Errors, Profile, contested};
 
 /// A document that is in order.
 pub(crate) struct Document {
@@ -37,7 +37,10 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Document>, BadDocuments> {
             Ok((path, document)) if documents.iter().any(|d| d.name == document.name) => {
                 wrong.push(format!("{}: another document is named {:?} too", path.display(), document.name));
             }
-            Ok((_, document)) => documents.push(document),
+            Ok((path, document)) => match alone(&path, &document, &documents) {
+                Ok(()) => documents.push(document),
+                Err(lines) => wrong.extend(lines),
+            },
             Err(lines) => wrong.extend(lines),
         }
     }
@@ -58,6 +61,14 @@ fn expand(path: &Path) -> Vec<Found> {
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     files.into_iter().map(Ok).collect()
+}
+
+/// That no other document claims a host of this one with the same keys.
+fn alone(path: &Path, document: &Document, others: &[Document]) -> Result<(), Vec<String>> {
+    let others: Vec<Profile> = others.iter().filter_map(|o| Profile::compile(&o.text, 0).ok()).collect();
+    let lines =
+        |errors: Errors| errors.0.iter().map(|error| format!("{}: {error}", path.display())).collect();
+    contested(&document.text, &others).map_err(lines)
 }
 
 fn one(path: &Path) -> Result<(PathBuf, Document), Vec<String>> {

@@ -4,7 +4,7 @@
 use latchkey_core::manage::ApplyProfile;
 use latchkey_core::ports::Limiter;
 use latchkey_core::trouble::Violation;
-use latchkey_profile::{DocumentError, Errors, Profile};
+use latchkey_profile::{DocumentError, Errors, Profile, contested};
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_server::ProfileService;
 use tonic::{Request, Response, Status};
@@ -23,6 +23,11 @@ impl<L: Limiter + 'static> ProfileService for Desk<L> {
     async fn apply_profile(&self, call: Request<v1::ApplyProfileRequest>) -> Answer<v1::Profile> {
         let (by, ask, id) = self.receive(call).await?;
         let name = name(&ask.document).map_err(|wrong| invalid(&wrong))?;
+        let others = self.registrar.list_profiles(&by, &id).await.map_err(failed)?;
+        // What is stored and can't be compiled any more is in force nowhere, and claims nothing.
+        let others: Vec<Profile> =
+            others.iter().filter_map(|o| Profile::compile(&o.document, 0).ok()).collect();
+        contested(&ask.document, &others).map_err(|Errors(errors)| invalid(&violations(&errors)))?;
         let ask = ApplyProfile { name, document: ask.document, validate_only: ask.validate_only };
         let applied = self.registrar.apply_profile(&by, ask, &id).await.map_err(failed)?;
         Ok(Response::new(tenant::profile(applied)))

@@ -50,6 +50,18 @@ fn an_exact_host_outweighs_a_wildcard_and_that_everything_else() {
 }
 
 #[test]
+fn keys_tell_products_apart_that_share_a_host() {
+    let catalog = Catalog::new();
+    catalog.replace_all(vec![product("b", &["x.dev"]), product("a", &["x.dev"])]);
+    for (value, expected) in [(key("a"), "a"), (key("b"), "b"), (key("c"), "a"), (String::new(), "a")] {
+        let headers = [("x-api-key", value.as_str())];
+        let mut request = request("/", &headers);
+        request.host = "x.dev";
+        assert_eq!(chosen(&catalog, &request).as_deref(), Some(expected), "{value}");
+    }
+}
+
+#[test]
 fn envoys_route_names_the_profile_or_nobody_judges() {
     let catalog = Catalog::new();
     catalog.replace_all(vec![product("a", &["*"]), product("b", &[])]);
