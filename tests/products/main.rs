@@ -2,6 +2,7 @@
 //! `statements.md` says which test holds which of their statements; PayKore has tests of its own beside.
 
 mod auxvault;
+mod documents;
 mod lumen;
 mod luxcore;
 mod luxor;

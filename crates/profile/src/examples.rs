@@ -1,39 +1,89 @@
 //! A document's own examples, run against the very gate that judges calls, with a key made for each in memory:
-//! how a document is tested where nothing runs, such as its author's CI.
+//! how a document is tested where nothing runs, such as its author's CI. What an endpoint answers is played on a
+//! stage that whoever runs the examples sets up, since the RPCs behind it are none of this room's.
 
 mod rehearsal;
+mod scene;
 mod stage;
 
+pub(crate) use scene::PROPS;
+pub use scene::{Answer, Played, Props, Scene, Staged};
+pub(crate) use stage::TENANT;
+
 use std::collections::BTreeMap;
+
+use crate::template::Template;
 
 /// A request, who sends it, and what the document promises for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Example {
     pub(crate) name: Box<str>,
     pub(crate) method: Box<str>,
-    pub(crate) target: Box<str>,
+    pub(crate) target: Template,
     pub(crate) host: Box<str>,
     /// `{{ key }}` in a value is the sender's key.
-    pub(crate) headers: Vec<(Box<str>, Box<str>)>,
-    pub(crate) body: Option<Box<str>>,
+    pub(crate) headers: Vec<(Box<str>, Template)>,
+    pub(crate) body: Option<Template>,
     /// None: nobody that is known.
     pub(crate) who: Option<Who>,
+    /// Keys of the same tenant that are there besides.
+    pub(crate) others: Vec<KeyPart>,
     /// How often it is sent; the last answer counts.
     pub(crate) repeat: u32,
     pub(crate) expected: Expected,
 }
 
+/// Who sends a request.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// A key.
+    Key(KeyPart),
+    /// A user, with a token of its own.
+    User(UserPart),
+}
+
+impl Who {
+    pub(crate) fn key(&self) -> Option<&KeyPart> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::User(_) => None,
+        }
+    }
+}
+
 /// A key, and whose it is.
 #[derive(Clone, Debug)]
-pub(crate) struct Who {
-    pub(crate) kind: Box<str>,
-    pub(crate) environment: Box<str>,
+pub struct KeyPart {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its kind.
+    pub kind: Box<str>,
+    /// Its environment.
+    pub environment: Box<str>,
     /// None: what its kind gets by default.
-    pub(crate) scopes: Option<Vec<Box<str>>>,
-    pub(crate) bindings: BTreeMap<String, String>,
-    pub(crate) plan: Option<Box<str>>,
-    pub(crate) tenant: Box<str>,
+    pub scopes: Option<Vec<Box<str>>>,
+    /// What it is bound to.
+    pub bindings: BTreeMap<String, String>,
+    /// The tenant's plan.
+    pub plan: Option<Box<str>>,
+    /// The tenant's slug.
+    pub tenant: Box<str>,
     pub(crate) life: Life,
+}
+
+/// A user, and whose it is.
+#[derive(Clone, Debug)]
+pub struct UserPart {
+    /// The address.
+    pub email: Box<str>,
+    /// The password.
+    pub password: Box<str>,
+    /// The role.
+    pub role: Box<str>,
+    /// What the user is bound to.
+    pub bindings: BTreeMap<String, String>,
+    /// The tenant's slug.
+    pub tenant: Box<str>,
 }
 
 /// What has become of a key.
@@ -46,7 +96,7 @@ pub(crate) enum Life {
     Disabled,
 }
 
-/// What the client gets; 200: the request passes.
+/// What the client gets; 200 from anything but an endpoint: the request passes.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     pub(crate) status: u16,

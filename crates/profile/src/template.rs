@@ -57,6 +57,22 @@ impl Template {
         }
     }
 
+    /// The same without its first bytes, which are literal text.
+    pub(crate) fn without(mut self, bytes: usize) -> Self {
+        if let Some(Segment::Literal(text)) = self.segments.first_mut() {
+            *text = text.get(bytes..).unwrap_or_default().into();
+        }
+        self
+    }
+
+    /// Whether every name that it speaks of is one of these.
+    pub(crate) fn speaks_of(&self, right: impl Fn(&Name) -> bool) -> bool {
+        self.segments.iter().all(|segment| match segment {
+            Segment::Literal(_) => true,
+            Segment::Value(names, _) => names.iter().all(|name| matches!(name, Name::Text(_)) || right(name)),
+        })
+    }
+
     /// Writes it out with what is seen.
     pub(crate) fn render(&self, view: &View<'_>, escape: Escape, out: &mut String) {
         for segment in &self.segments {

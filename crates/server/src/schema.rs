@@ -1,23 +1,16 @@
 //! The schema, for `migrate` and for the start: brought up to date, taken back, or looked at.
 
-use std::time::Duration;
-
 use latchkey_store::{BadUrl, Store, StoreOptions};
 
 use crate::settings::Database;
-
-/// How long one Check may wait for the database: Envoy gives 200 ms for everything.
-const CHECK: Duration = Duration::from_millis(80);
-/// How long a management call may.
-const MANAGEMENT: Duration = Duration::from_millis(900);
 
 /// The store that the settings name. Nothing is opened yet.
 pub(crate) fn store(database: &Database) -> Result<Store, BadUrl> {
     Store::connect_lazy(StoreOptions {
         url: database.url.reveal().to_owned(),
         connections: database.connections,
-        check_deadline: CHECK,
-        deadline: MANAGEMENT,
+        check_deadline: database.deadlines.check,
+        deadline: database.deadlines.management,
     })
 }
 

@@ -79,6 +79,23 @@ pub struct Database {
     pub migrate: bool,
     /// Whether no other process serves from it.
     pub single_replica: bool,
+    /// How long it may take to answer.
+    pub deadlines: Deadlines,
+}
+
+/// How long the database may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// For one Check: Envoy gives 200 ms for everything.
+    pub check: Duration,
+    /// For a management call.
+    pub management: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { check: Duration::from_millis(80), management: Duration::from_millis(900) }
+    }
 }
 
 /// How changes are followed.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use latchkey_server::authoring::{Errors, Profile, lint as examine, lint_together};
+use latchkey_server::authoring::{Errors, Profile, contested, lint as examine, lint_together, rehearse};
 
 use super::apply::files;
 use crate::call::read_text;
@@ -14,7 +14,9 @@ use crate::output::{clean, print};
 pub(super) fn lint(given: &[PathBuf]) -> Result<(), Failure> {
     let (mut profiles, mut wrong, mut told) = (Vec::new(), 0_usize, String::new());
     for file in files(given)? {
-        let (word, found) = match examine(&read_text(&file)?) {
+        let text = read_text(&file)?;
+        let sound = examine(&text).and_then(|sound| contested(&text, &profiles).map(|()| sound));
+        let (word, found) = match sound {
             Ok((profile, warnings)) => {
                 profiles.push(profile);
                 ("warning", warnings)
@@ -43,10 +45,13 @@ pub(super) fn lint(given: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// Runs every example of each document.
-pub(super) fn test(given: &[PathBuf]) -> Result<(), Failure> {
+pub(super) async fn test(given: &[PathBuf]) -> Result<(), Failure> {
     let (mut run, mut failed, mut told) = (0_usize, 0_usize, String::new());
-    for file in files(given)? {
-        for outcome in compile(&file)?.rehearse() {
+    let folder = tempfile::Builder::new().prefix("latchkey-test-").tempdir()?;
+    for (place, file) in files(given)?.into_iter().enumerate() {
+        let text = read_text(&file)?;
+        let profile = compile(&file, &text)?;
+        for outcome in rehearse(&profile, &text, &folder.path().join(place.to_string())).await {
             run += 1;
             failed += usize::from(!outcome.wrong.is_empty());
             let word = if outcome.wrong.is_empty() { "ok" } else { "FAILED" };
@@ -61,8 +66,8 @@ pub(super) fn test(given: &[PathBuf]) -> Result<(), Failure> {
     if failed == 0 { Ok(()) } else { Err(Failure::Local(format!("{failed} examples failed"))) }
 }
 
-fn compile(file: &Path) -> Result<Profile, Failure> {
-    let compiled = Profile::compile(&read_text(file)?, 1);
+fn compile(file: &Path, text: &str) -> Result<Profile, Failure> {
+    let compiled = Profile::compile(text, 1);
     compiled.map_err(|errors| Failure::Usage(format!("{}:\n{errors}", file.display())))
 }
 

@@ -11,7 +11,7 @@ use crate::output::show;
 pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), Failure> {
     match command {
         ProfileCommand::Lint(documents) => author::lint(&documents.files),
-        ProfileCommand::Test(documents) => author::test(&documents.files),
+        ProfileCommand::Test(documents) => author::test(&documents.files).await,
         ProfileCommand::Get { name, version_number } => {
             let mut profiles = Server::of(globals).await?.profiles();
             let ask = v1::GetProfileRequest { name, version: version_number };

@@ -1,12 +1,15 @@
 //! `[[examples]]`: requests with the answers that the document promises for them. They are checked for form
 //! when a document is applied, and run by whoever tests it; no call is judged by them.
 
-use std::collections::BTreeMap;
+mod parts;
 
 use latchkey_core::policy::Policy;
 
-use crate::examples::{Example, Expected, Life, Who};
+use self::parts::who;
+use crate::contract::Shape;
+use crate::examples::{Example, Expected, PROPS};
 use crate::reader::{Section, Text};
+use crate::template::{Called, Name, Names, Template};
 
 /// More help nobody, and each costs memory wherever the document is in force.
 const MOST: usize = 200;
@@ -31,9 +34,14 @@ fn example(section: &mut Section<'_>, policy: &Policy) -> Option<Example> {
     let name = section.needed_text("name");
     let request = section.needed_text("request").and_then(|text| request(&text));
     let host = section.text("host").map(|text| text.value.into()).unwrap_or_default();
-    let headers = texts(section, "headers");
-    let body = section.text("body").map(|text| text.value.into());
-    let who = section.section("who").map(|who| self::who(who, policy));
+    let headers = section.section("headers").map(|table| table.entries()).unwrap_or_default();
+    let headers = headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_ascii_lowercase().into(), template(&value.text()?)?)));
+    let headers = headers.collect();
+    let body = section.text("body").and_then(|text| template(&text));
+    let who = section.section("who").map(|part| who(part, policy));
+    let others = section.sections("others").into_iter().map(|part| parts::key(part, policy)).collect();
     let repeat = repeat(section);
     let expected = section.section("expect").map(expected);
     if expected.is_none() {
@@ -41,16 +49,45 @@ fn example(section: &mut Section<'_>, policy: &Policy) -> Option<Example> {
     }
     let (method, target) = request?;
     let expected = expected?;
-    Some(Example { name: name?.value.into(), method, target, host, headers, body, who, repeat, expected })
+    Some(Example {
+        name: name?.value.into(),
+        method,
+        target,
+        host,
+        headers,
+        body,
+        who,
+        others,
+        repeat,
+        expected,
+    })
 }
 
 /// `METHOD /path?query`.
-fn request(text: &Text<'_>) -> Option<(Box<str>, Box<str>)> {
+fn request(text: &Text<'_>) -> Option<(Box<str>, Template)> {
     let parts = text.split_once(' ').filter(|(method, target)| !method.is_empty() && target.starts_with('/'));
     if parts.is_none() {
         text.refuse(format!("\"{}\" is not a request; write \"GET /v1/things\"", text.value));
     }
-    parts.map(|(method, target)| (method.into(), target.into()))
+    let (method, _) = parts?;
+    // Compiled as a whole, so that a mistake in it points to where it stands.
+    let target = template(text)?.without(method.len() + 1);
+    Some((method.into(), target))
+}
+
+/// A part of a request, which may speak of what the sender has.
+fn template(text: &Text<'_>) -> Option<Template> {
+    let prop = |word: &str| PROPS.contains(&word);
+    let own = |word: &str| prop(word).then(|| Name::Called(Called::Body(word.into(), Shape::Text)));
+    let told = format!("{}; and of what answers may speak of, nothing here: ", PROPS.join(", "));
+    let compiled = Template::parse_with(text, &Names { own: &own, told: &told });
+    let compiled =
+        compiled.map_err(|wrong| wrong.into_iter().for_each(|(at, what)| text.refuse_inside(at, what)));
+    let template = compiled.ok()?;
+    if !template.speaks_of(|name| matches!(name, Name::Called(_))) {
+        text.refuse(format!("a request speaks of {} alone", PROPS.join(", ")));
+    }
+    Some(template)
 }
 
 fn repeat(section: &mut Section<'_>) -> u32 {
@@ -69,59 +106,6 @@ fn texts(section: &mut Section<'_>, field: &'static str) -> Vec<(Box<str>, Box<s
         Some((name.to_ascii_lowercase().into(), value.text()?.value.into()))
     };
     entries.into_iter().filter_map(pair).collect()
-}
-
-fn who(mut section: Section<'_>, policy: &Policy) -> Who {
-    let kind = section.text("kind");
-    let environment = section.text("environment");
-    let scopes = section.given_texts("scopes");
-    let bindings: BTreeMap<String, String> =
-        texts(&mut section, "bindings").into_iter().map(|(n, v)| (n.into(), v.into())).collect();
-    let plan = section.text("plan");
-    let tenant = section.text("tenant").map_or("acme", |text| text.value);
-    let state = section.text("state");
-    let default = policy.default_kind().map_or("", |kind| &kind.name);
-    let name = kind.as_ref().map_or(default, |text| text.value);
-    let first = policy.environments.first().map_or("live", |name| name);
-    let place = environment.as_ref().map_or(first, |text| text.value);
-    match policy.kind(name) {
-        None => section.refuse(format!("there is no kind \"{name}\"")),
-        Some(kind) if kind.prefixes.of(place).is_none() => {
-            section.refuse(format!("there are no {name} keys in \"{place}\""));
-        }
-        Some(_) => {}
-    }
-    if let Some(plan) = plan.as_ref().filter(|plan| !policy.plans.contains_key(plan.value)) {
-        plan.refuse(format!("there is no plan \"{}\"", plan.value));
-    }
-    for scope in scopes.iter().flatten().filter(|scope| policy.scopes.find(scope).is_none()) {
-        scope.refuse(format!("the catalogue has no scope \"{}\"", scope.value));
-    }
-    section.close();
-    Who {
-        kind: name.into(),
-        environment: place.into(),
-        scopes: scopes.map(|all| all.iter().map(|text| text.value.into()).collect()),
-        bindings,
-        plan: plan.map(|text| text.value.into()),
-        tenant: tenant.into(),
-        life: state.map_or(Life::Active, |text| life(&text)),
-    }
-}
-
-fn life(text: &Text<'_>) -> Life {
-    match text.value {
-        "active" => Life::Active,
-        "revoked" => Life::Revoked,
-        "expired" => Life::Expired,
-        "disabled" => Life::Disabled,
-        other => {
-            text.refuse(format!(
-                "\"{other}\" is none of \"active\", \"revoked\", \"expired\" and \"disabled\""
-            ));
-            Life::Active
-        }
-    }
 }
 
 fn expected(mut section: Section<'_>) -> Expected {

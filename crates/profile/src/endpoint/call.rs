@@ -55,7 +55,7 @@ impl Sent for () {
 static NOTHING: Value = Value::Null;
 
 impl<'a> Call<'a> {
-    pub(super) fn new(request: &'a dyn Sent, path: &'a str, body: &'a Value) -> Self {
+    pub(crate) fn new(request: &'a dyn Sent, path: &'a str, body: &'a Value) -> Self {
         let (answer, item, items, code, message) = (&NOTHING, None, "", "", "");
         Self { request, path, route: None, resources: &[], body, answer, item, items, code, message }
     }

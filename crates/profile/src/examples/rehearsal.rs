@@ -1,4 +1,4 @@
-//! Plays a document's examples, and compares.
+//! Plays a document's examples at the gate.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -7,53 +7,51 @@ use latchkey_core::decision::{Decision, Verdict};
 use latchkey_core::gate::Gate;
 use latchkey_core::limit::local::LocalLimiter;
 
-use super::{Example, Outcome, fits, stage};
+use super::scene::outcome;
+use super::{Answer, Example, Outcome, Played, Props, Scene, Who, stage};
 use crate::facts::Facts;
 use crate::profile::Profile;
-use crate::request::{Header, Request};
-
-/// What became of an example's request.
-#[derive(Default)]
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    upstream: Vec<(String, String)>,
-    body: String,
-}
+use crate::request::Request;
 
 impl Profile {
-    /// Runs every example of the document, offline.
+    /// Runs every example of the document, offline, as far as the gate goes.
     #[must_use]
-    pub fn rehearse(&self) -> Vec<Outcome> {
+    pub fn rehearse(&self) -> Vec<Played<'_>> {
         self.customs.examples.iter().map(|example| self.play(example)).collect()
     }
 
-    fn play(&self, example: &Example) -> Outcome {
-        let kind = example.who.as_ref().and_then(|who| Some((who, self.policy.kind(&who.kind)?)));
+    fn play<'p>(&'p self, example: &'p Example) -> Played<'p> {
+        let user = matches!(example.who, Some(Who::User(_)));
+        let kind = example.who.as_ref().and_then(Who::key);
+        let kind = kind.and_then(|who| Some((who, self.policy.kind(&who.kind)?)));
         let value = kind.map(|(who, kind)| stage::value(who, kind)).unwrap_or_default();
         let known = kind.map(|(who, kind)| stage::known(who, &self.policy, kind));
         let gate = stage::gate(&self.policy, known);
-        let put = |text: &str| text.replace("{{ key }}", &value);
-        let headers: Vec<(&str, Vec<u8>)> =
-            example.headers.iter().map(|(name, text)| (&**name, put(text).into_bytes())).collect();
-        let (target, body) = (put(&example.target), example.body.as_deref().map(put));
-        let request = Request {
-            method: &example.method,
-            path: &target,
-            host: &example.host,
-            headers: headers.iter().map(|(name, value)| Header { name, value }).collect(),
-            body: body.as_deref().map(str::as_bytes),
-            ..Request::default()
-        };
-        let mut answer = Ok(Answer::default());
+        let props = Props { key: value, key_id: stage::KEY.to_string(), ..Props::default() };
+        let staged = self.staged(example, &props);
+        let request = staged.request();
+        let endpoint = self.endpoint(&request).is_some();
+        if user {
+            let wrong = "only a request that an endpoint answers can be a user's".to_owned();
+            let name = example.name.to_string();
+            let refused = Played::Done(Outcome { name, wrong: vec![wrong] });
+            let scene = Scene { profile: self, example, passed: None };
+            return if endpoint { Played::Endpoint(scene) } else { refused };
+        }
+        let mut answer = Ok((false, Answer::default()));
         for _ in 0..example.repeat {
             answer = self.answer(&gate, &request);
         }
-        let wrong = answer.map_or_else(|error| vec![error], |answer| compare(example, &answer));
-        Outcome { name: example.name.to_string(), wrong }
+        match answer {
+            Ok((true, passed)) if endpoint => {
+                Played::Endpoint(Scene { profile: self, example, passed: Some(passed) })
+            }
+            other => Played::Done(outcome(example, other.map(|(_, answer)| answer))),
+        }
     }
 
-    fn answer(&self, gate: &Gate<LocalLimiter>, request: &Request<'_>) -> Result<Answer, String> {
+    /// Whether the gate lets a request pass, and what becomes of it.
+    fn answer(&self, gate: &Gate<LocalLimiter>, request: &Request<'_>) -> Result<(bool, Answer), String> {
         let reading = self.read(request);
         let verdict = now(gate.check(Some(&self.policy), &reading.access))
             .and_then(|checked| checked.map_err(|trouble| trouble.to_string()))?;
@@ -64,7 +62,7 @@ impl Profile {
             Decision::Deny(denial) => {
                 let refused = self.deny(&denial, &facts);
                 let (status, body) = (refused.status, refused.body);
-                Answer { status, headers: owned(refused.headers), upstream: Vec::new(), body }
+                (false, Answer { status, headers: owned(refused.headers), upstream: Vec::new(), body })
             }
             Decision::Allow(_) => {
                 let admission = self.allow(&facts);
@@ -75,7 +73,8 @@ impl Profile {
                     let value = String::from_utf8_lossy(header.value).into_owned();
                     upstream.extend(kept.then(|| (header.name.to_owned(), value)));
                 }
-                Answer { status: 200, headers: owned(admission.response), upstream, body: String::new() }
+                let headers = owned(admission.response);
+                (true, Answer { status: 200, headers, upstream, body: String::new() })
             }
         })
     }
@@ -87,27 +86,4 @@ fn now<T>(work: impl Future<Output = T>) -> Result<T, String> {
         Poll::Ready(done) => Ok(done),
         Poll::Pending => Err("the gate waits for something".to_owned()),
     }
-}
-
-fn compare(example: &Example, answer: &Answer) -> Vec<String> {
-    let expected = &example.expected;
-    let mut wrong = Vec::new();
-    if answer.status != expected.status {
-        wrong.push(format!("status {} was promised, and it is {}", expected.status, answer.status));
-    }
-    if let Some(body) = expected.body.as_deref().filter(|body| !fits(body, &answer.body)) {
-        wrong.push(format!("the body was promised as\n{body}\nand is\n{}", answer.body));
-    }
-    for (whose, promised, found) in [
-        ("the client", &expected.headers, &answer.headers),
-        ("the upstream", &expected.upstream, &answer.upstream),
-    ] {
-        for (name, value) in promised {
-            let got = found.iter().find(|(n, _)| **n == **name).map_or("", |(_, v)| v);
-            if !fits(value, got) {
-                wrong.push(format!("{whose} was promised {name}: {value:?}, and gets {got:?}"));
-            }
-        }
-    }
-    wrong
 }

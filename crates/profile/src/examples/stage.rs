@@ -17,15 +17,20 @@ use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_core::trouble::Trouble;
 use uuid::Uuid;
 
-use super::{Life, Who};
+use super::{KeyPart, Life};
 
 /// 2026-01-01T00:00:00Z.
 pub(super) const NOW: Timestamp = Timestamp(1_767_225_600_000);
 /// 2025-01-01T00:00:00Z.
 const PAST: Timestamp = Timestamp(1_735_689_600_000);
 
+/// The identifier of an example's key.
+pub(super) const KEY: KeyId = KeyId(Uuid::from_u128(2));
+/// The tenant where an example names none.
+pub(crate) const TENANT: &str = "acme";
+
 /// The value of an example's key.
-pub(super) fn value(who: &Who, kind: &Kind) -> String {
+pub(super) fn value(who: &KeyPart, kind: &Kind) -> String {
     let mut value = kind.prefixes.of(&who.environment).unwrap_or_default().to_owned();
     value.extend(std::iter::repeat_n('a', kind.encoding.characters(kind.bytes)));
     if kind.checksum {
@@ -47,7 +52,7 @@ pub(super) fn gate(policy: &Arc<Policy>, known: Option<(KeyRecord, TenantRecord)
 }
 
 /// The key of an example, and its tenant.
-pub(super) fn known(who: &Who, policy: &Policy, kind: &Kind) -> (KeyRecord, TenantRecord) {
+pub(super) fn known(who: &KeyPart, policy: &Policy, kind: &Kind) -> (KeyRecord, TenantRecord) {
     let tenant = TenantId(Uuid::from_u128(1));
     let granted = match &who.scopes {
         Some(names) => policy.scopes.known(names),
@@ -55,10 +60,10 @@ pub(super) fn known(who: &Who, policy: &Policy, kind: &Kind) -> (KeyRecord, Tena
     };
     let value = value(who, kind);
     let key = KeyRecord {
-        id: KeyId(Uuid::from_u128(2)),
+        id: KEY,
         tenant,
         hash: KeyHash::of(&value),
-        name: "example".to_owned(),
+        name: who.name.to_string(),
         kind: kind.name.clone(),
         environment: who.environment.clone(),
         prefix: kind.prefixes.of(&who.environment).unwrap_or_default().into(),

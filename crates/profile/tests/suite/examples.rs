@@ -1,6 +1,6 @@
 //! Documents tested by their own examples, and what is likely a mistake in them.
 
-use latchkey_profile::{Profile, lint, lint_together};
+use latchkey_profile::{Outcome, Played, Profile, contested, lint, lint_together};
 
 use crate::support::profile;
 
@@ -35,16 +35,26 @@ x-tenant = "{{ tenant.slug }}"
 "#;
 
 fn outcomes(examples: &str) -> Vec<(String, Vec<String>)> {
-    let played = profile(&format!("{DOCUMENT}{examples}")).rehearse();
-    played.into_iter().map(|outcome| (outcome.name, outcome.wrong)).collect()
+    let profile = profile(&format!("{DOCUMENT}{examples}"));
+    let played = profile.rehearse().into_iter();
+    played.filter_map(at_the_gate).map(|outcome| (outcome.name, outcome.wrong)).collect()
+}
+
+/// What the gate alone could play.
+fn at_the_gate(played: Played<'_>) -> Option<Outcome> {
+    match played {
+        Played::Done(outcome) => Some(outcome),
+        Played::Endpoint(_) => None,
+    }
 }
 
 #[test]
 fn every_shipped_document_keeps_the_promises_of_its_examples() {
     for (name, document) in SHIPPED {
-        let outcomes = profile(document).rehearse();
-        assert!(outcomes.len() > 3, "{name} has {} examples", outcomes.len());
-        for outcome in outcomes {
+        let profile = profile(document);
+        let played = profile.rehearse();
+        assert!(played.len() > 3, "{name} has {} examples", played.len());
+        for outcome in played.into_iter().filter_map(at_the_gate) {
             assert!(outcome.wrong.is_empty(), "{name}: {}: {:#?}", outcome.name, outcome.wrong);
         }
     }
@@ -175,7 +185,26 @@ reasons = ["EXPIRED"]
 }
 
 #[test]
+fn a_host_of_another_profile_is_contested_where_its_keys_look_the_same() {
+    let of = |name: &str, host: &str, prefix: &str| {
+        format!(
+            "name = \"{name}\"\n[[hosts]]\nhost = \"{host}\"\n[[kinds]]\nname = \"k\"\nprefix = \"{prefix}\""
+        )
+    };
+    let theirs = [profile(&of("x", "*.a.dev", "sk_")), profile(&of("z", "*", "sk_"))];
+    let told = contested(&of("y", "*.A.dev", "sk_"), &theirs).unwrap_err().0;
+    assert_eq!((told[0].line, told[0].column, told[0].field.as_str()), (3, 8, "hosts[0].host"));
+    assert!(told[0].message.contains("\"x\"") && told[0].message.contains("\"sk_\""), "{told:?}");
+    for (name, host, prefix) in
+        [("x", "*.a.dev", "sk_"), ("y", "*.a.dev", "pk_"), ("y", "b.a.dev", "sk_"), ("y", "*", "sk_")]
+    {
+        assert_eq!(contested(&of(name, host, prefix), &theirs), Ok(()), "{name} {host} {prefix}");
+    }
+}
+
+#[test]
 fn a_host_that_two_products_claim_is_told() {
     let of = |name: &str| profile(&format!("name = \"{name}\"\n[[hosts]]\nhost = \"*.A.dev\""));
-    assert_eq!(lint_together(&[of("y"), of("x")]), ["the host \"*.a.dev\" is claimed by x and y; x gets it"]);
+    let told = "the host \"*.a.dev\" is claimed by x and y; a request whose key is of neither's form is x's";
+    assert_eq!(lint_together(&[of("y"), of("x")]), [told]);
 }

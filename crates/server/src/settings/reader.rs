@@ -12,7 +12,8 @@ use super::problem::Problem;
 use super::sources::{Given, Sources};
 use super::values::{self, Read};
 use super::{
-    AuditAnchor, Database, DatabaseUrl, Drain, Follow, Listen, Log, LogFormat, MemoryBounds, RedisUrl,
+    AuditAnchor, Database, DatabaseUrl, Deadlines, Drain, Follow, Listen, Log, LogFormat, MemoryBounds,
+    RedisUrl,
 };
 use crate::master_key::MasterKey;
 
@@ -86,7 +87,8 @@ impl<'a> Reader<'a> {
         let url = url?;
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;
-        Some(Database { url, connections, migrate, single_replica: single_replica? })
+        let deadlines = Deadlines::default();
+        Some(Database { url, connections, migrate, single_replica: single_replica?, deadlines })
     }
 
     pub(super) fn redis(&mut self) -> Option<RedisUrl> {

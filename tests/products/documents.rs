@@ -1,0 +1,107 @@
+//! The documents themselves: each keeps the promises of its examples, those of its endpoints among them, and all
+//! five are in force on one server at once, where a sixth that nothing could tell from one of them is refused.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use latchkey_testing::{Folder, Setup, program};
+use tonic::Code;
+
+const SHIPPED: [&str; 5] = ["luxcore", "lumen", "auxvault", "paykore", "luxor"];
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("profiles/{name}.toml"))
+}
+
+fn latchkey(words: &[&str], files: &[PathBuf]) -> (Output, String) {
+    let output = Command::new(program()).args(words).args(files).output().expect("the program runs");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output, told)
+}
+
+#[test]
+fn every_example_of_the_documents_goes_as_promised_endpoints_and_all() {
+    let mut files: Vec<PathBuf> = SHIPPED.iter().map(|name| shipped(name)).collect();
+    files.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/octo.toml"));
+    let (output, told) = latchkey(&["profile", "test"], &files);
+    assert!(output.status.success() && told.contains(", 0 failed"), "{told}");
+    for name in ["create an API key", "revoke an API key", "a token is refreshed", "a user makes a key"] {
+        assert!(told.contains(&format!(": {name}\n")), "{name} is not among them: {told}");
+    }
+    let (output, told) = latchkey(&["profile", "lint"], &files);
+    assert!(output.status.success() && told.trim() == "6 documents in order", "{told}");
+}
+
+#[test]
+fn an_endpoint_that_breaks_its_promise_is_told() {
+    let document = std::fs::read_to_string(shipped("lumen")).expect("the document");
+    let wrong =
+        document.replace(r#""name":"My New Key","keyType":"secret","environment":"live","keyValue""#, "no");
+    assert_ne!(wrong, document);
+    let folder = Folder::new("promise");
+    let (output, told) = latchkey(&["profile", "test"], &[folder.write("lumen.toml", &wrong)]);
+    assert!(!output.status.success(), "{told}");
+    assert!(
+        told.contains("FAILED") && told.contains(": create an API key\n    the body was promised as"),
+        "{told}"
+    );
+    assert!(told.contains("1 failed"), "{told}");
+}
+
+#[test]
+fn what_an_example_cannot_be_is_told_with_its_line() {
+    let document = std::fs::read_to_string(shipped("auxvault")).expect("the document");
+    for (from, to, told) in [
+        ("role = \"merchant\" }", "role = \"king\" }", "there is no role \"king\""),
+        ("{{ refresh_token }}", "{{ refresh_tokens }}", "templates know no \"refresh_tokens\""),
+        ("{{ refresh_token }}", "{{ tenant.slug }}", "a request speaks of key, key.id, token,"),
+    ] {
+        let folder = Folder::new("example");
+        let file = folder.write("auxvault.toml", &document.replacen(from, to, 1));
+        let (output, lines) = latchkey(&["profile", "lint"], &[file]);
+        assert!(
+            !output.status.success() && lines.contains(told) && lines.contains(": error: examples["),
+            "{lines}"
+        );
+    }
+}
+
+/// The TOML of a page.
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles").join(name);
+    let text = std::fs::read_to_string(&path).expect("the page");
+    text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn what_the_pages_about_documents_show_is_one_document_that_keeps_its_promise() {
+    let whole = page("FORMAT.md") + &page("ENDPOINTS.md") + &page("EXAMPLES.md");
+    let folder = Folder::new("pages");
+    let file = folder.write("acme.toml", &whole);
+    let (output, told) = latchkey(&["profile", "test"], std::slice::from_ref(&file));
+    assert!(output.status.success() && told.contains("1 examples, 0 failed"), "{told} {output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_documents_are_in_force_at_once_and_a_double_of_one_is_refused() {
+    let setup = SHIPPED.iter().fold(Setup::default(), |setup, name| setup.shipped(name));
+    let latchkey = setup.start();
+    let operator = latchkey.operator();
+    for name in SHIPPED {
+        let _ = operator.tenant(name, name, "").await;
+        let again = std::fs::read_to_string(shipped(name)).expect("the document");
+        let _ = operator.apply(&again).await.expect("it stands in nobody's way");
+    }
+    let paykore = std::fs::read_to_string(shipped("paykore")).expect("the document");
+    let double = paykore.replacen("name = \"paykore\"", "name = \"paycopy\"", 1);
+    let line = double.lines().position(|line| line.contains("api.paykore.dev")).expect("its host") + 1;
+    let refused = operator.apply(&double).await.expect_err("it is refused");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let told = refused.message();
+    assert!(told.contains(&format!("line {line}")) && told.contains("\"paykore\""), "{told}");
+    let elsewhere =
+        double.replace("api.paykore.dev", "api.paycopy.dev").replace("sandbox.paykore", "sandbox.paycopy");
+    let _ = operator.apply(&elsewhere).await.expect("the same prefixes on other hosts are no double");
+    let other = double.replace("k_live_", "z_live_").replace("k_test_", "z_test_");
+    let _ = operator.apply(&other.replace("paycopy", "paycopy-z")).await.expect("keys tell the two apart");
+}
