@@ -1,0 +1,127 @@
+//! The whole example of the format's page, with the three lines mended in which it breaks its own rules: a
+//! route's and a role's scopes that its catalogue lacks, and `{id}` where the path has none.
+
+use std::collections::HashMap;
+
+use latchkey_proto::v1;
+use latchkey_proto::v1::issue_jwt_request::Grant;
+use latchkey_testing::{Echo, key};
+use tonic::Code;
+
+use crate::Product;
+
+const EXAMPLE: &str = include_str!("../../crates/profile/tests/fixtures/example.toml");
+const LIVE: &str = "api.paykore.dev";
+const PAY: &str = "POST /v1/merchants/m_1/payments";
+
+fn fits(body: &str, before: &str, after: &str) -> bool {
+    let id = body.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    id.is_some_and(|id| id.len() == 10 && id.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_example_works_as_it_is_written() {
+    let paykore = Product::of(EXAMPLE).await;
+    let mut ask = key("acme", "live");
+    ask.bindings = HashMap::from([("merchant".to_owned(), "m_1".to_owned())]);
+    let (made, value) = paykore.operator.key(ask).await;
+    let secret = value.strip_prefix("sk_live_").expect("the prefix");
+    assert!(secret.len() == 64 && secret.bytes().all(|b| b.is_ascii_hexdigit()));
+    assert_eq!((made.kind.as_str(), made.value.as_str()), ("secret", ""));
+    let answer =
+        paykore.at(LIVE, PAY, &[("X-API-Key", &value), ("X_Tenant_Id", "evil"), ("x-key-id", "evil")]);
+    let echo = Echo::of(&answer);
+    assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec!["acme"], vec![made.id.as_str()]));
+    assert!(echo.all("x-api-key").is_empty() && echo.all("x_tenant_id").is_empty());
+    assert_eq!(answer.header("x-ratelimit-limit"), Some("500"));
+    assert_eq!(answer.header("x-ratelimit-remaining"), Some("499"));
+    let reset = answer.header("x-ratelimit-reset").and_then(|text| text.parse::<u64>().ok());
+    assert!(reset.is_some_and(|seconds| seconds > 1_700_000_000));
+    let bearer = format!("bEaReR {value}");
+    let _ = Echo::of(&paykore.at(LIVE, PAY, &[("authorization", &bearer), ("x-api-key", &value)]));
+    for (call, headers, status) in [
+        (PAY, vec![("x-api-key", value.as_str()), ("authorization", "Bearer other")], 401),
+        (PAY, vec![("x-api-key", value.as_str()), ("x-tenant-id", "other")], 403),
+        (PAY, vec![("x-api-key", value.as_str()), ("x-merchant-id", "m_2")], 403),
+        ("POST /v1/merchants/m_2/payments", vec![("x-api-key", value.as_str())], 403),
+        ("GET /v1/merchants/m_1/payments", vec![("x-api-key", value.as_str())], 403),
+    ] {
+        let answer = paykore.at(LIVE, call, &headers);
+        assert_eq!(answer.status, status, "{call} {headers:?} {answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert!(answer.header("x-ratelimit-limit").is_some(), "on every response: {answer:?}");
+    }
+    assert_eq!(paykore.at("sandbox.paykore.dev", PAY, &[("x-api-key", &value)]).status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_denial_is_kept_to_the_byte() {
+    let paykore = Product::of(EXAMPLE).await;
+    let answer = paykore.at(LIVE, PAY, &[]);
+    let before = r#"{"error":{"code":"MISSING_API_KEY","message":"No API key was provided. Add an X-API-Key header.","http_status":401},"meta":{"request_id":"req_"#;
+    assert!(answer.status == 401 && fits(&answer.body, before, r#""}}"#), "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("x-ratelimit-limit"), Some("500"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_aliases_plans_roles_and_tokens_work() {
+    let paykore = Product::of(EXAMPLE).await;
+    let _ = paykore.operator.tenant("grown", "paykore", "growth").await;
+    let mut ask = key("grown", "live");
+    ask.scopes = vec!["payments.view".to_owned()];
+    let (made, value) = paykore.operator.key(ask).await;
+    assert_eq!(made.scopes, ["payments.read"]);
+    let forbidden = paykore.at(LIVE, PAY, &[("x-api-key", &value)]);
+    assert_eq!(forbidden.status, 403, "{forbidden:?}");
+    let check = v1::CheckRequest {
+        credential: value.clone(),
+        scopes: vec!["payments.view".to_owned()],
+        ..v1::CheckRequest::default()
+    };
+    let answer = paykore.operator.check(check).await;
+    assert_eq!(answer.decision(), v1::Decision::Allow, "{answer:?}");
+    assert_eq!(answer.rate_limits[0].limit, 1_000, "the plan's");
+    let user = v1::CreateUserRequest {
+        tenant: "grown".to_owned(),
+        email: "a@example.com".to_owned(),
+        password: "a-long-password-of-2026".to_owned(),
+        role: "admin".to_owned(),
+        ..v1::CreateUserRequest::default()
+    };
+    paykore.operator.tenants().create_user(user).await.expect("a user");
+    let mut bare = key("grown", "live");
+    bare.scopes = vec!["payments.create".to_owned()];
+    let (_, payer) = paykore.operator.key(bare).await;
+    let ask = v1::IssueJwtRequest { grant: Some(Grant::ApiKey(payer)), ..v1::IssueJwtRequest::default() };
+    let issued = paykore.latchkey.stranger().tokens().issue_jwt(ask).await.expect("a token").into_inner();
+    let bearer = format!("Bearer {}", issued.access_token);
+    let _ = Echo::of(&paykore.at(LIVE, PAY, &[("authorization", &bearer)]));
+    assert_eq!(issued.expires_in.expect("a life").seconds, 3_600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_refers_to_nothing_is_refused_as_a_whole_with_line_and_reason() {
+    let paykore = Product::of(EXAMPLE).await;
+    let page = EXAMPLE.replace("/v1/merchants/{id}/payments", "/v1/payments");
+    for (document, line, word) in [
+        (page, "resource = {", "{id}"),
+        (
+            EXAMPLE.replace("scopes = [\"payments.create\"]", "scopes = [\"payments.make\"]"),
+            "payments.make",
+            "payments.make",
+        ),
+        (EXAMPLE.replace("test = \"sk_test_\"", "test = \"sk_live_\""), "sk_live_", "claimed"),
+        (EXAMPLE.replace("rate_class = \"payment_creation\"", "rate_class = \"none\""), "rate_class", "none"),
+        (EXAMPLE.replace("{{ subject.id }}", "{{ subject.ids }}"), "subject.ids", "subject.ids"),
+        (EXAMPLE.replace("forward = false", "forwards = false"), "forwards", "forwards"),
+    ] {
+        let place = document.lines().position(|text| text.contains(line)).expect("the line") + 1;
+        let refused = paykore.operator.apply(&document).await.expect_err("it is refused");
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        let told = refused.message();
+        assert!(told.contains(&format!("line {place}")) && told.contains(word), "{place} {word}: {told}");
+    }
+    let kept = paykore.at(LIVE, PAY, &[]);
+    assert_eq!(kept.status, 401, "the version before goes on");
+}
