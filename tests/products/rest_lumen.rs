@@ -202,3 +202,55 @@ async fn a_live_key_makes_test_keys_and_a_test_key_no_live_ones() {
     assert_eq!((refused.status, refused.json()), (403, json!({ "success": false, "error": error })));
     assert_eq!(make(&live, "staging").status, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_and_paths_that_are_not_there_are_told_in_the_products_own_words() {
+    let (lumen, value) = lumen().await;
+    let auth = bearer(&value);
+    let send = |call: &str| lumen.send(call, &[("authorization", &auth)]);
+    for (call, status, allow, code) in [
+        ("PUT /v1/api-keys", 405, Some("GET, HEAD, POST"), "method_not_allowed"),
+        ("POST /v1/api-keys/apk_1", 405, Some("DELETE"), "method_not_allowed"),
+        ("GET /v1/api-keys/apk_1/more", 404, None, "not_found"),
+    ] {
+        let answer = send(call);
+        assert_eq!((answer.status, answer.header("allow")), (status, allow), "{call}");
+        assert_eq!(
+            (&answer.json()["success"], &answer.json()["error"]["code"]),
+            (&json!(false), &json!(code))
+        );
+    }
+    let (head, get) = (send("HEAD /v1/api-keys"), send("GET /v1/api-keys"));
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(head.header("content-length"), get.header("content-length"));
+    assert_eq!(send("GET /v1/api-keys/").body, get.body, "a slash at the end changes nothing");
+    assert_eq!(send("GET /v1/api-keys?page=2").body, get.body, "nor does a query that nobody reads");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_read_however_it_is_sent() {
+    let (lumen, value) = lumen().await;
+    let post = || Request::new("POST", HOST, "/v1/api-keys").header("authorization", bearer(&value));
+    let plain = r#"{"name":"K\u00e9y","keyType":"secret","color":"red"}"#;
+    let chunked = format!("{:x}\r\n{plain}\r\n0\r\n\r\n", plain.len());
+    let sent = post().header("transfer-encoding", "chunked").body(&chunked);
+    assert_eq!(data(&lumen.envoy.send(&sent))["name"], "Kéy");
+    let typed = post().header("content-type", "application/json; charset=utf-8");
+    let sent = typed.header("content-length", plain.len().to_string()).body(plain);
+    assert_eq!(data(&lumen.envoy.send(&sent))["keyType"], "secret", "what isn't declared is not looked at");
+    let large = |padding: usize| {
+        let filler = "y".repeat(padding);
+        lumen.envoy.send(&post().json(&format!(r#"{{"name":"a","keyType":"secret","x":"{filler}"}}"#)))
+    };
+    let most = 64 * 1024 - r#"{"name":"a","keyType":"secret","x":""}"#.len();
+    assert_eq!([large(most).status, large(most + 1).status], [200, 400]);
+    let deep = format!(r#"{{"name":"a","keyType":"secret","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    for (body, message) in [
+        (deep.as_str(), "The body is not JSON."),
+        (r#"{"name":"a","name":"b","keyType":"secret"}"#, "name is there twice."),
+        (r#"{"name":"a\u0000","keyType":"secret"}"#, "name: must not have control characters"),
+    ] {
+        let answer = lumen.envoy.send(&post().json(body));
+        assert_eq!((answer.status, answer.json()["error"]["message"].clone()), (400, json!(message)));
+    }
+}

@@ -9,7 +9,9 @@ pub(crate) use call::{BodyField, Call};
 pub use reply::{Code, Reply};
 pub(crate) use reply::{OwnError, OwnErrors};
 
-use latchkey_core::route::{Routes, canonical};
+use std::collections::BTreeSet;
+
+use latchkey_core::route::{Route, Routes, canonical};
 use serde_json::Value;
 
 use crate::contract::{Rpc, Shape};
@@ -81,27 +83,40 @@ impl Profile {
         !self.customs.endpoints.all.is_empty()
     }
 
-    /// The endpoint that a request is for.
+    /// The endpoint that a request is for. Where none is for HEAD, it is the GET's, whose body isn't sent.
     #[must_use]
     pub fn endpoint(&self, request: &Request<'_>) -> Option<Matched<'_>> {
+        let (endpoint, _) = self.place(request.method, request.path)?;
+        Some(Matched { endpoint })
+    }
+
+    /// The methods that endpoints take at a request's path; none where no endpoint is there.
+    #[must_use]
+    pub fn methods(&self, request: &Request<'_>) -> BTreeSet<&str> {
+        let routes = &self.customs.endpoints.routes;
+        let all = (0..self.customs.endpoints.all.len()).filter_map(|number| routes.get(number));
+        let declared = all.flat_map(|route| &route.methods).map(|method| &**method).chain(["HEAD"]);
+        declared.filter(|method| self.place(method, request.path).is_some()).collect()
+    }
+
+    fn place(&self, method: &str, path: &str) -> Option<(&Endpoint, &Route)> {
         let endpoints = &self.customs.endpoints;
-        let path = canonical(request.path).ok()?;
-        let (number, _) = endpoints.routes.find(request.method, &path)?;
-        Some(Matched { endpoint: endpoints.all.get(number)? })
+        let path = canonical(path).ok()?;
+        let find = |method: &str| endpoints.routes.find(method, &path);
+        let (number, route) = find(method).or_else(|| find((method == "HEAD").then_some("GET")?))?;
+        Some((endpoints.all.get(number)?, route))
     }
 
     /// Whether a request is for an endpoint.
     pub(crate) fn answers(&self, method: &str, path: &str) -> bool {
-        self.has_endpoints()
-            && canonical(path).is_ok_and(|path| self.customs.endpoints.routes.find(method, &path).is_some())
+        self.has_endpoints() && self.place(method, path).is_some()
     }
 
     /// What to ask the RPC; or everything that is wrong with the body, in sentences.
     pub fn ask(&self, at: Matched<'_>, request: &Request<'_>, facts: &Facts<'_>) -> Result<Ask, Vec<String>> {
         let body = call::body(&at.endpoint.body, request.body.unwrap_or_default())?;
         let path = canonical(request.path).unwrap_or_default();
-        let place = self.customs.endpoints.routes.find(request.method, &path);
-        let route = place.map(|(_, route)| route);
+        let route = self.place(request.method, request.path).map(|(_, route)| route);
         let call = Call { route, resources: &self.customs.resources, ..Call::new(request, &path, &body) };
         let view = View { policy: &self.policy, facts, denial: None, call: Some(call) };
         let mut message = Value::Object(serde_json::Map::new());
@@ -123,7 +138,7 @@ impl Profile {
         (answer, items): (&Value, &[Value]),
     ) -> Reply<'_> {
         let path = canonical(request.path).unwrap_or_default();
-        let route = self.customs.endpoints.routes.find(request.method, &path).map(|(_, route)| route);
+        let route = self.place(request.method, request.path).map(|(_, route)| route);
         let resources = &self.customs.resources;
         let call = Call { route, resources, answer, ..Call::new(request, &path, &ask.body) };
         let view = |call| View { policy: &self.policy, facts, denial: None, call: Some(call) };

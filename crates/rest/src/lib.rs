@@ -72,8 +72,10 @@ impl<L: Limiter> Rest<L> {
         let (inbox, body) = Inbox::open(request, peer);
         let profile = {
             let request = inbox.request(None);
-            let profile = self.parts.catalog.choose(&request)?;
-            profile.endpoint(&request)?;
+            let profile = self.parts.catalog.choose(&request).filter(|profile| profile.has_endpoints())?;
+            if profile.endpoint(&request).is_none() {
+                return Some(self.nowhere(&profile, &request));
+            }
             profile
         };
         let (body, unread) = match inbox::read(body).await {
@@ -85,6 +87,23 @@ impl<L: Limiter> Rest<L> {
         let reading = profile.read(&request);
         let errand = Errand { profile: &profile, at, request: &request, reading: &reading };
         Some(self.run(&errand, unread).await)
+    }
+
+    /// Where a product has endpoints, but none for this request: its own words for that.
+    fn nowhere(&self, profile: &Profile, request: &Request<'_>) -> Answer {
+        let (reading, nobody) = (profile.read(request), Seen::default());
+        let facts = Facts::new(&nobody, request, &reading, self.parts.clock.now().wall);
+        let methods = profile.methods(request);
+        if methods.is_empty() {
+            return sent(profile.failed(Code::NotFound, "There is nothing at this path.", &facts));
+        }
+        let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!("This path takes {allow} alone.");
+        let mut answer = sent(profile.failed(Code::MethodNotAllowed, &message, &facts));
+        if let Ok(allow) = HeaderValue::try_from(allow) {
+            answer.headers_mut().insert(http::header::ALLOW, allow);
+        }
+        answer
     }
 
     async fn run(&self, errand: &Errand<'_, '_, '_>, unread: Option<Unread>) -> Answer {

@@ -48,6 +48,13 @@ impl Request {
         self.header("content-type", "application/json").header("content-length", length)
     }
 
+    /// A body as it is; what the head says of it is the test's own.
+    #[must_use]
+    pub fn body(mut self, body: &str) -> Self {
+        self.body = body.as_bytes().to_vec();
+        self
+    }
+
     /// Sends it to a port of this machine and reads the answer.
     #[must_use]
     pub fn send(&self, port: u16) -> Answer {

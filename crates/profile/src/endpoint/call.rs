@@ -1,7 +1,9 @@
 //! What an endpoint was asked and is answered, as its templates see it.
 
-use latchkey_core::route::{Route, segment};
+use std::fmt;
 
+use latchkey_core::route::{Route, segment};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::contract::Shape;
@@ -139,7 +141,11 @@ pub(super) fn body(fields: &[BodyField], bytes: &[u8]) -> Result<Value, Vec<Stri
         return Err(vec!["The body is not a JSON object.".to_owned()]);
     };
     let (mut kept, mut wrong) = (serde_json::Map::new(), Vec::new());
+    let Names(names) = serde_json::from_slice(bytes).unwrap_or_default();
     for field in fields {
+        if names.iter().filter(|name| **name == *field.name).count() > 1 {
+            wrong.push(format!("{} is there twice.", field.name));
+        }
         match (read.remove(&*field.name), field.shape) {
             (None | Some(Value::Null), _) if !field.needed => {}
             (None | Some(Value::Null), _) => wrong.push(format!("{} is required.", field.name)),
@@ -158,6 +164,31 @@ pub(super) fn body(fields: &[BodyField], bytes: &[u8]) -> Result<Value, Vec<Stri
         }
     }
     if wrong.is_empty() { Ok(Value::Object(kept)) } else { Err(wrong) }
+}
+
+/// The names of an object, each as often as it is there: which of two values another reader takes, nobody knows.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Self, A::Error> {
+        while let Some((name, IgnoredAny)) = access.next_entry()? {
+            self.0.push(name);
+        }
+        Ok(self)
+    }
 }
 
 fn fits(value: &Value, shape: Shape) -> bool {
@@ -201,6 +232,7 @@ mod tests {
         let all = "name is required. days must be a whole number. list must be a list of strings.";
         assert_eq!(wrong(r#"{"days": 1.5, "list": [1]}"#), all);
         assert_eq!(wrong(r#"{"name": ""}"#), "name must not be empty.");
+        assert_eq!(wrong(r#"{"name": "a", "n\u0061me": "b", "more": 1, "more": 2}"#), "name is there twice.");
         let read = body(&fields, br#"{"name": "{{ key }}", "more": 1, "days": null}"#).unwrap();
         assert_eq!(read.to_string(), r#"{"name":"{{ key }}"}"#);
     }

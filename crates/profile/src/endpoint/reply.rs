@@ -21,7 +21,7 @@ pub struct Reply<'a> {
 
 macro_rules! codes {
     ($($code:ident = $name:literal, $status:literal;)*) => {
-        /// How an RPC failed; the names are gRPC's.
+        /// How a call failed; the names are gRPC's, besides the one for a method that an endpoint's path doesn't take.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code {
             $(#[doc = concat!("`", $name, "`")] $code,)*
@@ -51,6 +51,7 @@ codes! {
     Unauthenticated = "UNAUTHENTICATED", 401;
     PermissionDenied = "PERMISSION_DENIED", 403;
     NotFound = "NOT_FOUND", 404;
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
     AlreadyExists = "ALREADY_EXISTS", 409;
     FailedPrecondition = "FAILED_PRECONDITION", 409;
     ResourceExhausted = "RESOURCE_EXHAUSTED", 429;
@@ -94,6 +95,7 @@ impl Profile {
             Code::PermissionDenied => Reason::RouteNotAllowed,
             Code::InvalidArgument
             | Code::NotFound
+            | Code::MethodNotAllowed
             | Code::AlreadyExists
             | Code::FailedPrecondition
             | Code::ResourceExhausted
