@@ -68,7 +68,12 @@ impl Theatre {
                 return Err(refused.map_or_else(|| wrong(&"it ended"), |refused| wrong(&refused)));
             }
         }
-        Ok(Self { counter: parts.pages.counter, routes: parts.routes, operator, _running: running })
+        Ok(Self {
+            counter: parts.pages.counter,
+            routes: parts.front.routes.clone(),
+            operator,
+            _running: running,
+        })
     }
 
     /// Plays a scene; answers what the client gets.
