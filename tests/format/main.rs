@@ -1,6 +1,7 @@
 //! The format of profile documents, sentence by sentence, with documents of products that ship with nobody:
 //! through a real Envoy where a client sees it, by a native Check where only services do.
 
+mod address;
 mod example;
 mod extensions;
 mod hosts;

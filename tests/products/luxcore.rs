@@ -3,6 +3,8 @@
 use latchkey_proto::v1;
 use latchkey_testing::{Answer, Echo, key};
 
+use tonic::Code;
+
 use crate::{Product, assert_refused};
 
 const UNAUTHORIZED: &str =
@@ -158,4 +160,23 @@ async fn a_jwt_passes_as_a_bearer_token_in_place_of_the_key() {
     assert_eq!(luxcore.send("POST /v1/payments", &[("Authorization", &bearer)]).status, 403);
     let _ = luxcore.operator.revoke(&made.id).await;
     assert_refused(&luxcore.send(PAYMENT, &[("Authorization", &bearer)]), 401, UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_makes_keys_and_nobody_registers() {
+    let luxcore = luxcore().await;
+    let (_, value) = luxcore.operator.plain_key("acme", "production").await;
+    let refused = luxcore.latchkey.caller(&value).try_key(key("acme", "production")).await;
+    assert_eq!(refused.expect_err("a key of every scope may not").code(), Code::PermissionDenied);
+    let refused = luxcore.latchkey.stranger().try_key(key("acme", "production")).await;
+    assert_eq!(refused.expect_err("a stranger may not").code(), Code::Unauthenticated);
+    let tenant = v1::CreateTenantRequest {
+        slug: "me".to_owned(),
+        profile: "luxcore".to_owned(),
+        ..Default::default()
+    };
+    for caller in [luxcore.latchkey.stranger(), luxcore.latchkey.caller(&value)] {
+        let refused = caller.tenants().create_tenant(tenant.clone()).await.expect_err("nobody registers");
+        assert!(matches!(refused.code(), Code::Unauthenticated | Code::PermissionDenied), "{refused:?}");
+    }
 }

@@ -52,6 +52,13 @@ impl Profile {
         Reading { access, request_id: customs.request_ids.of(request) }
     }
 
+    /// Who was connected to the Envoy that brought a request to our own port: by its word, where the document
+    /// knows it; none where the request is whoever's that is connected to us.
+    #[must_use]
+    pub fn envoys_peer(&self, request: &Request<'_>) -> Option<std::net::IpAddr> {
+        self.customs.address.envoys_peer(request)
+    }
+
     /// The environment that a request goes to: Envoy's route says so, or the host does.
     fn target<'a>(&'a self, request: &'a Request<'_>) -> Target<'a> {
         if let Some(name) = request.told("environment") {

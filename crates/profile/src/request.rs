@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub body: Option<&'a [u8]>,
     /// Who is connected to Envoy.
     pub peer: Option<IpAddr>,
+    /// Whether it came from `peer` itself, past every proxy: then no header tells who the client is.
+    pub direct: bool,
     /// What Envoy's route says (`context_extensions`); no client can set it.
     pub context: SmallVec<[(&'a str, &'a str); 4]>,
     /// Room for what reading has to decode.

@@ -20,6 +20,7 @@ pub(crate) struct Inbox {
     host: String,
     target: String,
     peer: Option<IpAddr>,
+    direct: bool,
 }
 
 /// Why a body was not read.
@@ -45,7 +46,12 @@ impl Inbox {
         let host = named.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         let host = host.unwrap_or_default().to_owned();
         let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
-        (Self { parts, host, target, peer }, body)
+        (Self { parts, host, target, peer, direct: true }, body)
+    }
+
+    /// Takes an Envoy's word for who was connected to it.
+    pub(crate) fn brought_from(&mut self, peer: IpAddr) {
+        (self.peer, self.direct) = (Some(peer), false);
     }
 
     pub(crate) fn request<'a>(&'a self, body: Option<&'a [u8]>) -> Request<'a> {
@@ -57,6 +63,7 @@ impl Inbox {
             headers: headers.map(|(n, v)| Header { name: n.as_str(), value: v.as_bytes() }).collect(),
             body,
             peer: self.peer,
+            direct: self.direct,
             ..Request::default()
         }
     }

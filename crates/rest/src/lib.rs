@@ -69,15 +69,19 @@ impl<L: Limiter> Rest<L> {
         B: http_body::Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (inbox, body) = Inbox::open(request, peer);
-        let profile = {
+        let (mut inbox, body) = Inbox::open(request, peer);
+        let (profile, brought) = {
             let request = inbox.request(None);
             let profile = self.parts.catalog.choose(&request).filter(|profile| profile.has_endpoints())?;
             if profile.endpoint(&request).is_none() {
                 return Some(self.nowhere(&profile, &request));
             }
-            profile
+            let brought = profile.envoys_peer(&request);
+            (profile, brought)
         };
+        if let Some(peer) = brought {
+            inbox.brought_from(peer);
+        }
         let (body, unread) = match inbox::read(body).await {
             Ok(body) => (Some(body), None),
             Err(unread) => (None, Some(unread)),

@@ -130,8 +130,7 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { grpc, http, cores, readiness, boot, store, follower, limits, keeper, pages, drain } =
-            self;
+        let Self { grpc, http, cores, readiness, boot, store, follower, limits, keeper, pages, drain } = self;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.

@@ -1,5 +1,8 @@
 //! `[credential]`, `[tenant]`, `[resource]` and `[client_address]`: where a request carries what is asked of it.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use latchkey_core::policy::Accepts;
 
 use super::names;
@@ -108,10 +111,19 @@ pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
         section.refuse(format!("{hops} trusted hops are more than {MOST_HOPS}"));
     }
     let header = section.text("header");
+    let envoys = section.texts("envoys").iter().filter_map(network).collect();
     section.close();
     if let Some(name) = header.as_ref().filter(|name| !is_token(name)) {
         name.refuse(format!("\"{}\" is not a header's name", name.value));
     }
     let header = header.map(|name| name.to_ascii_lowercase().into());
-    ClientAddress { trusted_hops: usize::try_from(hops).unwrap_or_default(), header }
+    ClientAddress { trusted_hops: usize::try_from(hops).unwrap_or_default(), header, envoys }
+}
+
+fn network(text: &Text<'_>) -> Option<IpNet> {
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    if network.is_none() {
+        text.refuse(format!("\"{}\" is no network; write \"10.0.0.0/8\" or an address", text.value));
+    }
+    network
 }

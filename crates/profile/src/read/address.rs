@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
+
 use crate::request::Request;
 
 /// Where the client's address is found.
@@ -12,13 +14,29 @@ pub(crate) struct ClientAddress {
     pub(crate) trusted_hops: usize,
     /// A header that the proxy in front writes itself, in lower case.
     pub(crate) header: Option<Box<str>>,
+    /// Envoys whose word about the client is taken at our own HTTP port.
+    pub(crate) envoys: Vec<IpNet>,
 }
 
 impl ClientAddress {
     /// The address of the client; the peer's where nothing better is known.
     pub(crate) fn of(&self, request: &Request<'_>) -> Option<IpAddr> {
+        if request.direct {
+            return request.peer;
+        }
         let told = self.header.as_deref().and_then(|name| single(request, name));
         told.or_else(|| self.behind_proxies(request)).or(request.peer)
+    }
+
+    /// Who was connected to the Envoy that brought a request to us, by the entry that it appended; none where no
+    /// Envoy of ours did.
+    pub(crate) fn envoys_peer(&self, request: &Request<'_>) -> Option<IpAddr> {
+        let peer = request.peer?.to_canonical();
+        if !self.envoys.iter().any(|network| network.contains(&peer)) {
+            return None;
+        }
+        let last = request.values("x-forwarded-for").last()?;
+        address(last.rsplit(|b| *b == b',').next()?)
     }
 
     fn behind_proxies(&self, request: &Request<'_>) -> Option<IpAddr> {
@@ -62,7 +80,7 @@ mod tests {
             peer: peer.parse().ok(),
             ..Request::default()
         };
-        let address = ClientAddress { trusted_hops: hops, header: None };
+        let address = ClientAddress { trusted_hops: hops, ..ClientAddress::default() };
         address.of(&request).map_or_else(String::new, |a| a.to_string())
     }
 
@@ -94,12 +112,36 @@ mod tests {
 
     #[test]
     fn a_header_of_the_proxy_wins_where_it_is_one_address() {
-        let address = ClientAddress { trusted_hops: 0, header: Some("x-envoy-external-address".into()) };
+        let header = Some("x-envoy-external-address".into());
+        let address = ClientAddress { header, ..ClientAddress::default() };
         for (value, client) in [("1.2.3.4", "1.2.3.4"), ("1.2.3.4, 5.6.7.8", "10.0.0.1"), ("", "10.0.0.1")] {
             let header = Header { name: "x-envoy-external-address", value: value.as_bytes() };
             let peer = "10.0.0.1".parse().ok();
             let request = Request { headers: [header].into_iter().collect(), peer, ..Request::default() };
             assert_eq!(address.of(&request).unwrap().to_string(), client, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_envoy_that_is_known_tells_who_was_connected_to_it() {
+        let envoys = vec!["10.0.0.0/8".parse().unwrap()];
+        let address = ClientAddress { envoys, ..ClientAddress::default() };
+        for (peer, forwarded, told) in [
+            ("10.0.0.1", "6.6.6.6, 1.2.3.4", Some("1.2.3.4")),
+            ("::ffff:10.0.0.1", "1.2.3.4", Some("1.2.3.4")),
+            ("10.0.0.1", "", None),
+            ("11.0.0.1", "1.2.3.4", None),
+        ] {
+            let header = Header { name: "x-forwarded-for", value: forwarded.as_bytes() };
+            let peer = peer.parse().ok();
+            let request = Request { headers: [header].into_iter().collect(), peer, ..Request::default() };
+            assert_eq!(
+                address.envoys_peer(&request),
+                told.and_then(|a| a.parse().ok()),
+                "{peer:?} {forwarded}"
+            );
+            let direct = Request { direct: true, ..request };
+            assert_eq!(address.of(&direct), peer, "nobody's word is taken");
         }
     }
 }

@@ -1,0 +1,62 @@
+//! Where the client of a product's own calls is, as Latchkey's HTTP port sees it: by the same rule as when Envoy
+//! asks, where the document knows the Envoy that brings them, and by nobody's word where it doesn't.
+
+use latchkey_testing::{Latchkey, Request, Setup, key};
+
+const DOCUMENT: &str = r#"
+name = "kiosk"
+[credential]
+sources = ["header:x-key"]
+[client_address]
+$ADDRESS
+[[kinds]]
+name = "secret"
+prefix = "ko_"
+[[scopes]]
+name = "api_keys.manage"
+[[routes]]
+path = "/keys"
+scopes = ["api_keys.manage"]
+[[endpoints]]
+method = "GET"
+path = "/keys"
+rpc = "ListKeys"
+item = '"{{ item.name }}"'
+answer = "[{{ items }}]"
+"#;
+
+async fn kiosk(address: &str) -> (Latchkey, String) {
+    let latchkey = Setup::default().profile("kiosk", &DOCUMENT.replace("$ADDRESS", address)).start();
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "kiosk", "").await;
+    let mut ask = key("acme", "");
+    ask.allowed_networks = vec!["203.0.113.0/24".to_owned()];
+    let (_, value) = operator.key(ask).await;
+    (latchkey, value)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_bound_to_networks_is_told_where_the_client_is_by_a_known_envoy_alone() {
+    // The tests' own address is 127.0.0.1; what a header says is what an Envoy would have appended.
+    let known = r#"envoys = ["127.0.0.0/8"]"#;
+    let behind = "trusted_hops = 1\nenvoys = [\"127.0.0.1\"]";
+    let edge = "header = \"x-client\"\nenvoys = [\"127.0.0.1\"]";
+    let (forwarded, edged) = ("x-forwarded-for", "x-client");
+    for (address, headers, status) in [
+        (known, vec![(forwarded, "198.51.100.1, 203.0.113.7")], 200),
+        (known, vec![(forwarded, "203.0.113.7, 198.51.100.1")], 403),
+        (known, vec![], 403),
+        (behind, vec![(forwarded, "203.0.113.7, 10.0.0.1")], 200),
+        (behind, vec![(forwarded, "203.0.113.7, 198.51.100.1, 10.0.0.1")], 403),
+        (edge, vec![(edged, "203.0.113.7"), (forwarded, "10.0.0.1")], 200),
+        ("trusted_hops = 1", vec![(forwarded, "203.0.113.7")], 403),
+        ("header = \"x-client\"", vec![(edged, "203.0.113.7")], 403),
+        (r#"envoys = ["10.0.0.0/8"]"#, vec![(forwarded, "203.0.113.7")], 403),
+    ] {
+        let (latchkey, value) = kiosk(address).await;
+        let request = Request::get("h", "/keys").header("x-key", &value);
+        let request = headers.iter().fold(request, |request, (name, text)| request.header(name, text));
+        let answer = request.send(latchkey.http());
+        assert_eq!(answer.status, status, "{address} {headers:?} {answer:?}");
+    }
+}
