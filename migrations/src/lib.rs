@@ -12,6 +12,7 @@ mod m0004_ledger;
 mod m0005_replicas;
 mod m0006_users;
 mod m0007_tokens;
+mod m0008_usage;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_replicas::Migration),
             Box::new(m0006_users::Migration),
             Box::new(m0007_tokens::Migration),
+            Box::new(m0008_usage::Migration),
         ]
     }
 }

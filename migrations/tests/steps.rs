@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 /// How many steps there are.
-const STEPS: usize = 7;
+const STEPS: usize = 8;
 
 /// What they make, all of which goes with them.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 16] = [
     "tenants",
     "keys",
     "grants",
@@ -25,6 +25,10 @@ const TABLES: [&str; 12] = [
     "token_families",
     "refresh_tokens",
     "signing_keys",
+    "key_usage",
+    "key_last_uses",
+    "key_scope_uses",
+    "usage_recorders",
 ];
 
 /// A SQLite file as the service opens it, once for each process.

@@ -17,6 +17,7 @@ use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_core::trouble::Trouble;
+use latchkey_core::usage::Usage;
 use latchkey_profile::{Catalog, Profile};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -54,6 +55,7 @@ impl World {
             limiter: LocalLimiter::new(),
             memory,
             clock: Arc::new(Still),
+            usage: Arc::new(Usage::new("bench".into())),
         });
         for value in &values {
             let credential = latchkey_core::access::Presented::of(value);

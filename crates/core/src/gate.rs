@@ -6,6 +6,7 @@ mod authenticate;
 mod bearer;
 mod caller;
 mod find;
+mod note;
 mod order;
 mod permit;
 mod spend;
@@ -22,6 +23,7 @@ use crate::access::{Access, Path};
 use crate::decision::{Decision, Denial, Seen, Verdict};
 use crate::memory::Memory;
 use crate::policy::Policy;
+use crate::ports::usage::UsageLog;
 use crate::ports::{KeyStore, Limiter, Policies};
 use crate::reason::Reason;
 use crate::route::Route;
@@ -40,6 +42,8 @@ pub struct GateParts<L> {
     pub memory: Arc<Memory>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Who notes that a key was used.
+    pub usage: Arc<dyn UsageLog>,
 }
 
 /// Decides. Shared by every call.
@@ -74,6 +78,7 @@ impl<L: Limiter> Gate<L> {
             Ok(permit) => Decision::Allow(permit),
             Err(denial) => Decision::Deny(self.deny(&mut case, denial).await?),
         };
+        self.note(&case, &decision);
         case.seen.steps = case.trail.into_steps();
         Ok(Verdict { decision, seen: case.seen })
     }

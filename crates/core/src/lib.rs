@@ -26,4 +26,5 @@ pub mod secret;
 pub mod time;
 pub mod token;
 pub mod trouble;
+pub mod usage;
 pub mod user;

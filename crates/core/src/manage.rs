@@ -16,6 +16,7 @@ mod profiles;
 mod tenants;
 mod tokens;
 mod update;
+mod usage;
 mod users;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use self::tokens::{
     Grant, IssueJwt, IssuedJwt, RefreshJwt, RotateSigningKey, TokenDesk, TokenDeskParts, reload,
 };
 pub use self::update::UpdateKey;
+pub use self::usage::{GetKeyUsage, KeyUsage, Seen, UsageDesk};
 pub use self::users::{CreateUser, ListUsers, SetUserPassword};
 
 use crate::policy::Policy;

@@ -4,6 +4,7 @@
 pub mod audit;
 mod lookup;
 pub mod tokens;
+pub mod usage;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -23,6 +23,14 @@ impl ScopeSet {
         self.0[word] |= bit;
     }
 
+    /// Adds all of another set.
+    pub fn extend(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(word, more)| *word |= more);
+    }
+
     /// Whether it is in the set.
     #[must_use]
     pub fn contains(&self, scope: ScopeId) -> bool {

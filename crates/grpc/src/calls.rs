@@ -20,16 +20,10 @@ pub struct Call {
     pub path: &'static str,
     /// Who may call it.
     pub who: Who,
-    /// Whether this version answers it.
-    pub built: bool,
 }
 
-const fn built(path: &'static str, who: Who) -> Call {
-    Call { path, who, built: true }
-}
-
-const fn planned(path: &'static str, who: Who) -> Call {
-    Call { path, who, built: false }
+const fn call(path: &'static str, who: Who) -> Call {
+    Call { path, who }
 }
 
 /// The question that Envoy asks.
@@ -39,40 +33,40 @@ pub(crate) const CHECK: &str = "/latchkey.v1.CheckService/Check";
 
 /// Every RPC of the contract; those that are called most stand first.
 pub const CALLS: &[Call] = &[
-    built(AUTHORIZE, Who::Anyone),
-    built(CHECK, Who::Anyone),
-    built("/latchkey.v1.CheckService/BatchCheck", Who::Anyone),
-    built("/latchkey.v1.KeyService/CreateKey", Who::KeyManager),
-    built("/latchkey.v1.KeyService/GetKey", Who::KeyManager),
-    built("/latchkey.v1.KeyService/ListKeys", Who::KeyManager),
-    built("/latchkey.v1.KeyService/UpdateKey", Who::KeyManager),
-    built("/latchkey.v1.KeyService/RotateKey", Who::KeyManager),
-    built("/latchkey.v1.KeyService/RevokeKey", Who::KeyManager),
-    built("/latchkey.v1.KeyService/GetPublishableKey", Who::KeyManager),
-    built("/latchkey.v1.KeyService/ImportKeys", Who::KeyManager),
-    planned("/latchkey.v1.KeyService/GetKeyUsage", Who::KeyManager),
-    built("/latchkey.v1.TenantService/CreateTenant", Who::Operator),
-    built("/latchkey.v1.TenantService/GetTenant", Who::KeyManager),
-    built("/latchkey.v1.TenantService/ListTenants", Who::Operator),
-    built("/latchkey.v1.TenantService/UpdateTenant", Who::Operator),
-    built("/latchkey.v1.TenantService/SuspendTenant", Who::Operator),
-    built("/latchkey.v1.TenantService/ResumeTenant", Who::Operator),
-    built("/latchkey.v1.TenantService/CreateUser", Who::KeyManager),
-    built("/latchkey.v1.TenantService/ListUsers", Who::KeyManager),
-    built("/latchkey.v1.TenantService/SetUserPassword", Who::KeyManager),
-    built("/latchkey.v1.TenantService/DisableUser", Who::KeyManager),
-    built("/latchkey.v1.ProfileService/ApplyProfile", Who::Operator),
-    built("/latchkey.v1.ProfileService/GetProfile", Who::Operator),
-    built("/latchkey.v1.ProfileService/ListProfiles", Who::Operator),
-    built("/latchkey.v1.AuditService/ListAuditEvents", Who::KeyManager),
-    built("/latchkey.v1.AuditService/VerifyAuditLog", Who::Operator),
-    built("/latchkey.v1.TokenService/IssueJwt", Who::Anyone),
-    built("/latchkey.v1.TokenService/RefreshJwt", Who::Anyone),
-    built("/latchkey.v1.TokenService/RevokeJwt", Who::Anyone),
-    built("/latchkey.v1.TokenService/GetJwks", Who::Anyone),
-    built("/latchkey.v1.SigningKeyService/ListSigningKeys", Who::Operator),
-    built("/latchkey.v1.SigningKeyService/RotateSigningKey", Who::Operator),
-    built("/latchkey.v1.SigningKeyService/WithdrawSigningKey", Who::Operator),
+    call(AUTHORIZE, Who::Anyone),
+    call(CHECK, Who::Anyone),
+    call("/latchkey.v1.CheckService/BatchCheck", Who::Anyone),
+    call("/latchkey.v1.KeyService/CreateKey", Who::KeyManager),
+    call("/latchkey.v1.KeyService/GetKey", Who::KeyManager),
+    call("/latchkey.v1.KeyService/ListKeys", Who::KeyManager),
+    call("/latchkey.v1.KeyService/UpdateKey", Who::KeyManager),
+    call("/latchkey.v1.KeyService/RotateKey", Who::KeyManager),
+    call("/latchkey.v1.KeyService/RevokeKey", Who::KeyManager),
+    call("/latchkey.v1.KeyService/GetPublishableKey", Who::KeyManager),
+    call("/latchkey.v1.KeyService/ImportKeys", Who::KeyManager),
+    call("/latchkey.v1.KeyService/GetKeyUsage", Who::KeyManager),
+    call("/latchkey.v1.TenantService/CreateTenant", Who::Operator),
+    call("/latchkey.v1.TenantService/GetTenant", Who::KeyManager),
+    call("/latchkey.v1.TenantService/ListTenants", Who::Operator),
+    call("/latchkey.v1.TenantService/UpdateTenant", Who::Operator),
+    call("/latchkey.v1.TenantService/SuspendTenant", Who::Operator),
+    call("/latchkey.v1.TenantService/ResumeTenant", Who::Operator),
+    call("/latchkey.v1.TenantService/CreateUser", Who::KeyManager),
+    call("/latchkey.v1.TenantService/ListUsers", Who::KeyManager),
+    call("/latchkey.v1.TenantService/SetUserPassword", Who::KeyManager),
+    call("/latchkey.v1.TenantService/DisableUser", Who::KeyManager),
+    call("/latchkey.v1.ProfileService/ApplyProfile", Who::Operator),
+    call("/latchkey.v1.ProfileService/GetProfile", Who::Operator),
+    call("/latchkey.v1.ProfileService/ListProfiles", Who::Operator),
+    call("/latchkey.v1.AuditService/ListAuditEvents", Who::KeyManager),
+    call("/latchkey.v1.AuditService/VerifyAuditLog", Who::Operator),
+    call("/latchkey.v1.TokenService/IssueJwt", Who::Anyone),
+    call("/latchkey.v1.TokenService/RefreshJwt", Who::Anyone),
+    call("/latchkey.v1.TokenService/RevokeJwt", Who::Anyone),
+    call("/latchkey.v1.TokenService/GetJwks", Who::Anyone),
+    call("/latchkey.v1.SigningKeyService/ListSigningKeys", Who::Operator),
+    call("/latchkey.v1.SigningKeyService/RotateSigningKey", Who::Operator),
+    call("/latchkey.v1.SigningKeyService/WithdrawSigningKey", Who::Operator),
 ];
 
 /// The RPC of this path.

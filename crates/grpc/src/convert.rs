@@ -6,6 +6,7 @@ pub(crate) mod key;
 pub(crate) mod tenant;
 pub(crate) mod time;
 pub(crate) mod token;
+pub(crate) mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 

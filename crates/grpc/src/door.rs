@@ -1,4 +1,4 @@
-//! What stands before every service: a call must be in the table, be built, and come when the service is
+//! What stands before every service: a call must be in the table, and come when the service is
 //! ready. Its row travels on with it, so that whoever asks for the caller knows who it may be.
 
 use std::convert::Infallible;
@@ -51,7 +51,6 @@ where
         let path = request.uri().path();
         let status = match calls::find(path) {
             None => fate::unknown(),
-            Some(call) if !call.built => fate::unbuilt(call.path),
             Some(_) if !self.ready.load(Ordering::Relaxed) => fate::not_ready(),
             Some(call) => {
                 request.extensions_mut().insert(call);

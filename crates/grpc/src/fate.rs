@@ -88,12 +88,6 @@ pub(crate) fn not_ready() -> Status {
     with(Code::Unavailable, "the service is starting".to_owned(), details)
 }
 
-/// A call of the contract that this version doesn't answer yet.
-pub(crate) fn unbuilt(path: &str) -> Status {
-    let message = format!("{} is not part of this version", path.trim_start_matches('/'));
-    with(Code::Unimplemented, message, info("UNIMPLEMENTED", &[]))
-}
-
 /// A call that the contract doesn't have.
 pub(crate) fn unknown() -> Status {
     with(Code::Unimplemented, "there is no such method".to_owned(), info("UNIMPLEMENTED", &[]))

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::{Auditor, Registrar, TokenDesk};
+use latchkey_core::manage::{Auditor, Registrar, TokenDesk, UsageDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
 use latchkey_profile::Catalog;
@@ -47,6 +47,8 @@ pub struct Services<L> {
     pub tokens: Arc<TokenDesk>,
     /// Reads and checks the audit log.
     pub auditor: Arc<Auditor>,
+    /// Tells of the use of keys.
+    pub usage: Arc<UsageDesk>,
     /// The profiles in force.
     pub catalog: Arc<Catalog>,
     /// What time it is.
@@ -58,10 +60,17 @@ pub struct Services<L> {
 /// Every service of the contract, behind the door. Reflection and health are added by whoever serves.
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
-    let Services { gate, registrar, tokens, auditor, catalog, clock, ready } = services;
+    let Services { gate, registrar, tokens, auditor, usage, catalog, clock, ready } = services;
     let (own_clock, own_catalog) = (Arc::clone(&clock), Arc::clone(&catalog));
-    let desk =
-        Desk { gate: Arc::clone(&gate), registrar, tokens, auditor, clock: own_clock, catalog: own_catalog };
+    let desk = Desk {
+        gate: Arc::clone(&gate),
+        registrar,
+        tokens,
+        auditor,
+        usage,
+        clock: own_clock,
+        catalog: own_catalog,
+    };
     let envoy = Authorization::new(Arc::clone(&gate), Arc::clone(&catalog), Arc::clone(&clock));
     let checks = CheckServiceServer::new(Checks::new(gate, catalog, clock));
     Routes::new(Door::before(envoy, &ready))

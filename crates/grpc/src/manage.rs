@@ -12,7 +12,7 @@ mod users;
 use std::sync::Arc;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::{Auditor, Registrar, TokenDesk};
+use latchkey_core::manage::{Auditor, Registrar, TokenDesk, UsageDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_profile::Catalog;
@@ -23,6 +23,7 @@ pub(crate) struct Desk<L> {
     pub(crate) registrar: Arc<Registrar>,
     pub(crate) tokens: Arc<TokenDesk>,
     pub(crate) auditor: Arc<Auditor>,
+    pub(crate) usage: Arc<UsageDesk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<Catalog>,
 }
@@ -40,6 +41,7 @@ impl<L> Clone for Desk<L> {
             registrar: Arc::clone(&self.registrar),
             tokens: Arc::clone(&self.tokens),
             auditor: Arc::clone(&self.auditor),
+            usage: Arc::clone(&self.usage),
             clock: Arc::clone(&self.clock),
             catalog: Arc::clone(&self.catalog),
         }

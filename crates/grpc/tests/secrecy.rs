@@ -9,6 +9,8 @@ mod books;
 mod desk;
 #[path = "door/log.rs"]
 mod log;
+#[path = "door/usage.rs"]
+mod usage;
 #[expect(dead_code, reason = "the other tests' world, of which this one needs a part")]
 #[path = "door/world.rs"]
 mod world;

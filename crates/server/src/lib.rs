@@ -24,6 +24,7 @@ mod readiness;
 mod rpc;
 mod serve;
 mod side;
+mod usage;
 mod wiring;
 mod workers;
 

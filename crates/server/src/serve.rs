@@ -21,6 +21,7 @@ use crate::listen::Listener;
 use crate::master_key::BadKeyFile;
 use crate::readiness::{Readiness, Stage};
 use crate::settings::{Drain, Settings};
+use crate::usage::Recorder;
 use crate::{side, wiring};
 
 /// Why serving could not begin, or go on.
@@ -86,7 +87,8 @@ pub struct Server {
     store: Arc<Store>,
     follower: Arc<Follower>,
     limits: Limits,
-    keeper: Arc<Keeper>,
+    /// What is written down beside: anchors of the audit log, and use of keys.
+    books: (Arc<Keeper>, Arc<Recorder>),
     pages: side::Pages,
     drain: Drain,
 }
@@ -101,10 +103,12 @@ impl Server {
         let parts = wiring::connect(settings).await?;
         let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
-        let wiring::Parts { front, readiness, boot, store, follower, limits, keeper, pages } = parts;
+        let wiring::Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages } =
+            parts;
         let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
+        let books = (keeper, recorder);
         let server =
-            Self { grpc, http, cores, readiness, boot, store, follower, limits, keeper, pages, drain };
+            Self { grpc, http, cores, readiness, boot, store, follower, limits, books, pages, drain };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         tracing::info!(grpc = shown(server.grpc_address()), http = shown(server.http_address()), "listening");
         Ok(server)
@@ -130,7 +134,8 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { grpc, http, cores, readiness, boot, store, follower, limits, keeper, pages, drain } = self;
+        let Self { grpc, http, cores, readiness, boot, store, follower, limits, books, pages, drain } = self;
+        let (keeper, recorder) = books;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
@@ -140,6 +145,7 @@ impl Server {
         rest.spawn(heard(store.wakeups(), follower.clone()));
         rest.spawn(kept(limits.clone()));
         rest.spawn(anchored(keeper.clone()));
+        rest.spawn(recorded(recorder.clone()));
         rest.spawn(async move { boot.run().await.map(|never| match never {}) });
         tokio::select! {
             () = shutdown => {}
@@ -158,6 +164,7 @@ impl Server {
         limits.give_back().await;
         follower.leave().await;
         keeper.look(true).await;
+        recorder.end().await;
         store.close().await;
         tracing::info!("ended");
         Ok(())
@@ -193,6 +200,11 @@ async fn kept(limits: Limits) -> Result<(), StartRefused> {
 
 async fn anchored(keeper: Arc<Keeper>) -> Result<(), StartRefused> {
     keeper.run().await;
+    Ok(())
+}
+
+async fn recorded(recorder: Arc<Recorder>) -> Result<(), StartRefused> {
+    recorder.run().await;
     Ok(())
 }
 

@@ -49,6 +49,8 @@ pub struct Settings {
     pub memory: MemoryBounds,
     /// Where the audit log's end is noted.
     pub audit_anchor: AuditAnchor,
+    /// How use of keys is written down.
+    pub usage: UsageKeeping,
     /// How it ends.
     pub drain: Drain,
     /// What is logged, and how.
@@ -125,6 +127,15 @@ pub struct AuditAnchor {
     pub file: Option<PathBuf>,
 }
 
+/// How use of keys is written down.
+#[derive(Clone, Copy, Debug)]
+pub struct UsageKeeping {
+    /// How often.
+    pub flush: Duration,
+    /// How long it is kept.
+    pub retention: Duration,
+}
+
 /// How it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
@@ -163,12 +174,12 @@ impl Settings {
         let root_key = reader.root_key();
         let profiles = reader.profiles();
         let (follow, memory, drain) = (reader.follow(), reader.memory(), reader.drain());
-        let audit_anchor = reader.audit_anchor();
+        let books = reader.audit_anchor().zip(reader.usage());
         let log = reader.log();
         let otlp = reader.otlp();
         reader.not_built_yet();
         let problems = reader.finish();
-        let whole = (listen, database, master_key, follow, memory, audit_anchor, drain, log);
+        let whole = (listen, database, master_key, follow, memory, books, drain, log);
         match whole {
             (
                 Some(listen),
@@ -176,7 +187,7 @@ impl Settings {
                 Some(master_key),
                 Some(follow),
                 Some(memory),
-                Some(audit_anchor),
+                Some((audit_anchor, usage)),
                 Some(drain),
                 Some(log),
             ) if problems.is_empty() => Ok(Self {
@@ -189,6 +200,7 @@ impl Settings {
                 follow,
                 memory,
                 audit_anchor,
+                usage,
                 drain,
                 log,
                 otlp,

@@ -1,15 +1,17 @@
 //! Which part gets which: the one place where the rooms' types meet.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{Auditor, Registrar, RegistrarParts, TokenDesk, TokenDeskParts};
+use latchkey_core::manage::{Auditor, Registrar, RegistrarParts, TokenDesk, TokenDeskParts, UsageDesk};
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
+use latchkey_core::usage::Usage;
 use latchkey_grpc::{Services, Wicket};
 use latchkey_profile::Catalog;
 use latchkey_redis::{RedisLimiter, RedisOptions};
@@ -31,6 +33,7 @@ use crate::serve::ServeError;
 use crate::settings::{RedisUrl, Settings};
 use crate::side::{Counter, Pages};
 use crate::signing::{SigningKeys, Tender};
+use crate::usage::Recorder;
 use crate::workers::Threads;
 use crate::{documents, rpc, schema};
 
@@ -43,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) follower: Arc<Follower>,
     pub(crate) limits: Limits,
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) pages: Pages,
 }
 
@@ -59,17 +63,20 @@ struct Shared {
     limits: Limits,
     sealer: Arc<Sealer>,
     workers: Arc<Threads>,
+    usage: Arc<Usage>,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
 pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let documents = documents::read(&settings.profiles)?;
+    let random = Randomness::new()?;
     let shared = Shared {
         store: Arc::new(schema::store(&settings.database)?),
         memory: Arc::new(Memory::new(settings.memory.keys, settings.memory.absent)),
         catalog: Arc::new(Catalog::new()),
         clock: Arc::new(SystemClock),
-        random: Randomness::new()?,
+        usage: Arc::new(Usage::new(own_name(&random).into())),
+        random,
         limits: limits(settings.redis.as_ref())?,
         sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
@@ -97,6 +104,13 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     };
     let front = Arc::new(Front { wicket, routes: rpc::complete(routes, health)?, main: Handle::current() });
     let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
+    let recorder = Arc::new(Recorder {
+        usage: shared.usage,
+        ledger: shared.store.clone(),
+        clock: shared.clock.clone(),
+        keeping: settings.usage,
+        told: AtomicU64::new(0),
+    });
     let boot = Boot {
         store: shared.store,
         follower: Arc::clone(&follower),
@@ -108,7 +122,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, pages })
+    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages })
 }
 
 /// Products' own calls, as the HTTP port hands them over.
@@ -126,13 +140,18 @@ fn limits(redis: Option<&RedisUrl>) -> Result<Limits, latchkey_redis::BadUrl> {
     Ok(Limits::Shared(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
 }
 
+/// A name that no other process has.
+fn own_name(random: &Randomness) -> String {
+    format!("{:032x}", random.generator().random::<u128>())
+}
+
 /// This process among those that decide by the same store.
 fn others(settings: &Settings, shared: &Shared) -> Others {
     let alone = settings.database.url.embedded().is_some() || settings.database.single_replica;
     if alone {
         return Others::None;
     }
-    let id = format!("{:032x}", shared.random.generator().random::<u128>());
+    let id = own_name(&shared.random);
     let name = settings.listen.grpc.to_string();
     Others::Known(shared.store.clone(), Replica { id: id.into(), name: name.into() })
 }
@@ -167,6 +186,7 @@ fn services(
         limiter: shared.limits.clone(),
         memory: shared.memory.clone(),
         clock: shared.clock.clone(),
+        usage: shared.usage.clone(),
     });
     let registrar = Registrar::new(RegistrarParts {
         ledger: shared.store.clone(),
@@ -184,11 +204,13 @@ fn services(
         memory: shared.memory.clone(),
         workers: shared.workers.clone(),
     });
+    let usage = UsageDesk::new(registrar.clone(), shared.usage.clone(), shared.store.clone());
     let auditor = Auditor::new(registrar.clone(), shared.store.clone(), keeper.anchors());
     Services {
         gate: Arc::new(gate),
         registrar,
         auditor: Arc::new(auditor),
+        usage: Arc::new(usage),
         tokens: Arc::new(tokens),
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),

@@ -8,6 +8,7 @@ pub(crate) mod key;
 pub(crate) mod profile;
 pub(crate) mod tenant;
 pub(crate) mod token;
+pub(crate) mod usage;
 pub(crate) mod user;
 
 use sea_orm::entity::prelude::*;

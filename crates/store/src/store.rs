@@ -5,6 +5,7 @@ mod audit;
 mod ledger;
 mod lookup;
 mod tokens;
+mod usage;
 
 pub use self::lookup::Patient;
 

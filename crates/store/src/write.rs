@@ -10,4 +10,5 @@ mod insert;
 pub(crate) mod profile;
 pub(crate) mod signing_key;
 pub(crate) mod tenant;
+pub(crate) mod usage;
 pub(crate) mod user;

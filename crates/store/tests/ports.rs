@@ -31,5 +31,7 @@ mod spoiled;
 mod tenant;
 #[path = "ports/tokens.rs"]
 mod tokens;
+#[path = "ports/usage.rs"]
+mod usage;
 #[path = "ports/wakeups.rs"]
 mod wakeups;

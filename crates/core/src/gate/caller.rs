@@ -48,6 +48,7 @@ impl<L: Limiter> Gate<L> {
         if !active || principal.tenant.suspended || !from_there {
             return Err(BAD.into());
         }
+        self.note_managing(&principal, now.wall);
         let subject = principal.subject_id();
         let authority =
             if operators::speaks(&principal) { Authority::Operator } else { Authority::Tenant(principal) };
@@ -72,7 +73,7 @@ impl<L: Limiter> Gate<L> {
         Ok(in_order.ok().map(|()| principal))
     }
 
-    fn managing(&self, tenant: &TenantRecord) -> Option<Arc<Policy>> {
+    pub(super) fn managing(&self, tenant: &TenantRecord) -> Option<Arc<Policy>> {
         if operators::is_operators(tenant) {
             return Some(operators::policy());
         }

@@ -2,6 +2,7 @@
 
 mod course;
 pub(crate) mod fixture;
+mod noted;
 
 use std::borrow::Cow;
 

@@ -91,7 +91,7 @@ pub(crate) fn import((n, ask): (usize, v1::ImportedKey), wrong: &mut Wrong) -> I
     ImportKey { secret, key, created }
 }
 
-/// A key as it may be shown, at a moment.
+/// A key as it may be shown, at a moment, without its use.
 pub(crate) fn show(key: &KeyRecord, now: Timestamp) -> v1::Key {
     let (revoke_time, revoke_reason) = match &key.life {
         KeyLife::Revoked { at, reason } => (Some(stamp(*at)), reason.clone()),
@@ -115,12 +115,13 @@ pub(crate) fn show(key: &KeyRecord, now: Timestamp) -> v1::Key {
         expire_time: key.expires.map(stamp),
         revoke_time,
         revoke_reason,
-        last_use_time: key.last_used.map(stamp),
+        last_use_time: None,
         created_by: key.created_by.clone(),
         value: String::new(),
         rotated_from: key.rotated_from.map(|id| id.to_string()).unwrap_or_default(),
         rotated_to: key.rotated_to.map(|id| id.to_string()).unwrap_or_default(),
         disabled: key.life == KeyLife::Disabled,
+        unused_scopes: Vec::new(),
     }
 }
 

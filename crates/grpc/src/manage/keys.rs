@@ -3,13 +3,15 @@
 
 use latchkey_core::manage::{ImportKeys, PublishableKey, RevokeKey, RotateKey};
 use latchkey_core::ports::Limiter;
+use latchkey_core::record::KeyRecord;
+use latchkey_core::trouble::Trouble;
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_server::KeyService;
 use tonic::{Request, Response, Status};
 
 use super::Desk;
-use crate::convert::{Wrong, key, time};
-use crate::fate::{failed, refused, unbuilt};
+use crate::convert::{Wrong, key, time, usage};
+use crate::fate::{failed, refused, troubled};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -30,7 +32,8 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
     async fn get_key(&self, call: Request<v1::GetKeyRequest>) -> Answer<v1::Key> {
         let (by, ask, id) = self.receive(call).await?;
         let found = self.registrar.get_key(&by, &ask.id, &id).await.map_err(failed)?;
-        Ok(Response::new(key::show(&found, self.now())))
+        let shown = self.with_use(std::slice::from_ref(&found)).await.map_err(troubled)?.pop();
+        Ok(Response::new(shown.unwrap_or_default()))
     }
 
     async fn list_keys(&self, call: Request<v1::ListKeysRequest>) -> Answer<v1::ListKeysResponse> {
@@ -39,8 +42,7 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
         let ask = key::list(ask, &mut wrong);
         wrong.finish().map_err(|r| refused(&r))?;
         let page = self.registrar.list_keys(&by, ask, &id).await.map_err(failed)?;
-        let now = self.now();
-        let keys = page.items.iter().map(|found| key::show(found, now)).collect();
+        let keys = self.with_use(&page.items).await.map_err(troubled)?;
         Ok(Response::new(v1::ListKeysResponse { keys, next_page_token: page.next }))
     }
 
@@ -50,7 +52,7 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
         let ask = key::update(ask, &mut wrong);
         wrong.finish().map_err(|r| refused(&r))?;
         let changed = self.registrar.update_key(&by, ask, &id).await.map_err(failed)?;
-        Ok(Response::new(key::show(&changed, self.now())))
+        Ok(Response::new(self.changed(&changed).await))
     }
 
     async fn rotate_key(&self, call: Request<v1::RotateKeyRequest>) -> Answer<v1::RotateKeyResponse> {
@@ -64,7 +66,7 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
         Ok(Response::new(v1::RotateKeyResponse {
             key: Some(key::show(&rotated.key, now)),
             secret: rotated.secret.reveal().to_owned(),
-            replaced: Some(key::show(&rotated.replaced, now)),
+            replaced: Some(self.changed(&rotated.replaced).await),
         }))
     }
 
@@ -72,7 +74,7 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
         let (by, ask, id) = self.receive(call).await?;
         let ask = RevokeKey { id: ask.id, reason: ask.reason };
         let revoked = self.registrar.revoke_key(&by, ask, &id).await.map_err(failed)?;
-        let key = Some(key::show(&revoked.value, self.now()));
+        let key = Some(self.changed(&revoked.value).await);
         Ok(Response::new(v1::RevokeKeyResponse { key, revision: revoked.revision }))
     }
 
@@ -96,7 +98,26 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
         Ok(Response::new(v1::ImportKeysResponse { keys }))
     }
 
-    async fn get_key_usage(&self, _: Request<v1::GetKeyUsageRequest>) -> Answer<v1::GetKeyUsageResponse> {
-        Err(unbuilt("/latchkey.v1.KeyService/GetKeyUsage"))
+    async fn get_key_usage(&self, call: Request<v1::GetKeyUsageRequest>) -> Answer<v1::GetKeyUsageResponse> {
+        let (by, ask, _) = self.receive(call).await?;
+        let mut wrong = Wrong::default();
+        let ask = usage::ask(ask, &mut wrong);
+        wrong.finish().map_err(|r| refused(&r))?;
+        Ok(Response::new(usage::show(self.usage.key_usage(&by, ask).await.map_err(failed)?)))
+    }
+}
+
+impl<L: Limiter> Desk<L> {
+    /// Keys with what is seen of their use.
+    async fn with_use(&self, keys: &[KeyRecord]) -> Result<Vec<v1::Key>, Trouble> {
+        let seen = self.usage.seen(keys).await?;
+        let now = self.now();
+        Ok(keys.iter().zip(&seen).map(|(key, seen)| usage::key_seen(key, seen, now)).collect())
+    }
+
+    /// A key that was just changed. That was done, whether its use can be told of or not.
+    async fn changed(&self, key: &KeyRecord) -> v1::Key {
+        let shown = self.with_use(std::slice::from_ref(key)).await.ok().and_then(|mut shown| shown.pop());
+        shown.unwrap_or_else(|| key::show(key, self.now()))
     }
 }

@@ -10,4 +10,5 @@ mod log;
 mod management;
 mod native;
 mod table;
+mod usage;
 mod world;

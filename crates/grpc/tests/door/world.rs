@@ -9,13 +9,14 @@ use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::Overrides;
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{Auditor, Registrar, RegistrarParts, operators};
+use latchkey_core::manage::{Auditor, Registrar, RegistrarParts, UsageDesk, operators};
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::audit::NoAnchors;
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::seal::Sealer;
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
+use latchkey_core::usage::Usage;
 use latchkey_grpc::{Services, routes};
 use latchkey_profile::{Catalog, Profile};
 use rand::SeedableRng;
@@ -147,6 +148,7 @@ impl World {
     fn around(books: Arc<Books>, good: KeyId) -> Self {
         let catalog = Arc::new(Catalog::new());
         catalog.replace_all(vec![Profile::compile(DOCUMENT, 1).unwrap_or_else(|e| panic!("{e}"))]);
+        let usage = Arc::new(Usage::new("here".into()));
         let gate = Gate::new(GateParts {
             store: Arc::clone(&books) as _,
             policies: Arc::clone(&catalog) as _,
@@ -154,6 +156,7 @@ impl World {
             // Never trusted: every call asks the books.
             memory: Arc::new(Memory::new(100, 100)),
             clock: Arc::new(Still),
+            usage: Arc::clone(&usage) as _,
         });
         let registrar = Registrar::new(RegistrarParts {
             ledger: Arc::clone(&books) as _,
@@ -166,12 +169,14 @@ impl World {
         let registrar = Arc::new(registrar);
         let tokens = desk::desk(&registrar, &books);
         let auditor = Auditor::new(Arc::clone(&registrar), Arc::clone(&books) as _, Arc::new(NoAnchors));
+        let usage = UsageDesk::new(Arc::clone(&registrar), usage, Arc::clone(&books) as _);
         let ready = Arc::new(AtomicBool::new(true));
         let routes = routes(Services {
             gate: Arc::new(gate),
             registrar,
             tokens,
             auditor: Arc::new(auditor),
+            usage: Arc::new(usage),
             catalog,
             clock: Arc::new(Still),
             ready: Arc::clone(&ready),

@@ -10,6 +10,7 @@ use latchkey_core::limit::Overrides;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::memory::Memory;
 use latchkey_core::policy::Policy;
+use latchkey_core::ports::usage::Unnoted;
 use latchkey_core::ports::{Found, KeyStore, Policies};
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
@@ -48,6 +49,7 @@ pub(super) fn gate(policy: &Arc<Policy>, known: Option<(KeyRecord, TenantRecord)
         limiter: LocalLimiter::new(),
         memory: Arc::new(Memory::new(16, 16)),
         clock: Arc::new(Still),
+        usage: Arc::new(Unnoted),
     })
 }
 

@@ -93,6 +93,10 @@ settings! {
         "The certificate's key (not built yet)";
     TLS_CLIENT_CA = "tls_client_ca", "LATCHKEY_TLS_CLIENT_CA", Text, None,
         "The CA of client certificates (not built yet)";
+    USAGE_FLUSH = "usage_flush", "LATCHKEY_USAGE_FLUSH", Text, Some("5s"),
+        "How often use of keys is written down; what was counted since is lost with a process that is killed";
+    USAGE_RETENTION = "usage_retention", "LATCHKEY_USAGE_RETENTION", Text, Some("90d"),
+        "How long calls by key and hour are kept";
     AUDIT_ANCHOR = "audit_anchor", "LATCHKEY_AUDIT_ANCHOR", List, Some("log"),
         "Where the audit log's end is noted, so that what is cut off is found: a file that is appended to, log, or both with a comma; none";
     LOG_FORMAT = "log_format", "LATCHKEY_LOG_FORMAT", Text, None,

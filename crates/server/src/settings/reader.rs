@@ -13,7 +13,7 @@ use super::sources::{Given, Sources};
 use super::values::{self, Read};
 use super::{
     AuditAnchor, Database, DatabaseUrl, Deadlines, Drain, Follow, Listen, Log, LogFormat, MemoryBounds,
-    RedisUrl,
+    RedisUrl, UsageKeeping,
 };
 use crate::master_key::MasterKey;
 
@@ -168,6 +168,14 @@ impl<'a> Reader<'a> {
 
     pub(super) fn audit_anchor(&mut self) -> Option<AuditAnchor> {
         self.read(&catalogue::AUDIT_ANCHOR, values::audit_anchor)
+    }
+
+    pub(super) fn usage(&mut self) -> Option<UsageKeeping> {
+        let (least, most) = (Duration::from_millis(100), Duration::from_mins(10));
+        let flush = self.read(&catalogue::USAGE_FLUSH, |t| values::duration(t, least, most));
+        let (least, most) = (Duration::from_hours(1), Duration::from_hours(10 * 365 * 24));
+        let retention = self.read(&catalogue::USAGE_RETENTION, |t| values::duration(t, least, most));
+        Some(UsageKeeping { flush: flush?, retention: retention? })
     }
 
     pub(super) fn log(&mut self) -> Option<Log> {

@@ -31,7 +31,7 @@ pub(super) fn number(text: &str, least: usize, most: usize) -> Read<usize> {
     read.ok_or_else(|| format!("{text:?} is not a whole number from {least} to {most}"))
 }
 
-/// `5s`, `250ms`, `0.5s`, `1m`, within bounds.
+/// `5s`, `250ms`, `0.5s`, `1m`, `90d`, within bounds.
 pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Read<Duration> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (count, unit) = text.split_at(unit);
@@ -39,6 +39,8 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Read<Dura
         "ms" => 0.001,
         "s" => 1.0,
         "m" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
         _ => return Err(format!("{text:?} is not a duration: write 5s or 250ms")),
     };
     let count: f64 = count.parse().map_err(|_| format!("{text:?} is not a duration: write 5s or 250ms"))?;

@@ -20,6 +20,7 @@ use crate::scope::{Catalogue, ScopeEntry};
 use crate::secret::KeyHash;
 use crate::time::{Clock, Moment, Tick, Timestamp};
 use crate::trouble::Trouble;
+use crate::usage::Usage;
 use async_trait::async_trait;
 
 /// The n-th key; the store knows the first.
@@ -33,6 +34,7 @@ pub(super) struct World {
     pub(super) store: Arc<FakeStore>,
     pub(super) memory: Arc<Memory>,
     pub(super) clock: Arc<FakeClock>,
+    pub(super) usage: Arc<Usage>,
 }
 
 impl World {
@@ -52,14 +54,16 @@ impl World {
         let memory = Arc::new(Memory::new(100, 100));
         memory.trust_until(Tick(1_000));
         let clock = Arc::new(FakeClock(AtomicU64::new(0)));
+        let usage = Arc::new(Usage::new("here".into()));
         let gate = Gate::new(GateParts {
             store: Arc::clone(&store) as _,
             policies: Arc::new(One(Arc::clone(&policy))),
             limiter: LocalLimiter::new(),
             memory: Arc::clone(&memory),
             clock: Arc::clone(&clock) as _,
+            usage: Arc::clone(&usage) as _,
         });
-        Self { gate, policy, store, memory, clock }
+        Self { gate, policy, store, memory, clock, usage }
     }
 
     pub(super) fn queries(&self) -> usize {

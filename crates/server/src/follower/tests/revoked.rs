@@ -8,6 +8,7 @@ use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::KeyId;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::manage::operators;
+use latchkey_core::ports::usage::Unnoted;
 use latchkey_core::ports::{AuditEntry, Change, Found, KeyRule, KeyStore, NewKey};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::Tick;
@@ -74,6 +75,7 @@ impl Cell {
             limiter: LocalLimiter::new(),
             memory: follower.parts.memory.clone(),
             clock: clock.clone(),
+            usage: Arc::new(Unnoted),
         });
         Self { way, follower: Arc::new(follower), gate: Arc::new(gate) }
     }

@@ -1,0 +1,163 @@
+//! Use of keys: noted by the gate as it decides, and kept by a ledger that many replicas add to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::id::KeyId;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+use crate::trouble::Trouble;
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It passed.
+    Allowed,
+    /// It didn't.
+    Denied(Reason),
+    /// It was a management call: a use that isn't counted among calls.
+    Managed,
+}
+
+/// One use of a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Use<'a> {
+    /// The key.
+    pub key: KeyId,
+    /// When.
+    pub at: Timestamp,
+    /// What became of it.
+    pub deed: Deed,
+    /// Granted scopes that it needed.
+    pub needed: &'a ScopeSet,
+    /// The policy that numbers them.
+    pub policy: &'a Arc<Policy>,
+}
+
+/// Notes use. Called for every decision: it never waits, and never fails.
+pub trait UsageLog: Send + Sync {
+    /// Notes one use.
+    fn note(&self, used: &Use<'_>);
+}
+
+/// Nobody wants to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unnoted;
+
+impl UsageLog for Unnoted {
+    fn note(&self, _: &Use<'_>) {}
+}
+
+/// An hour: how many have passed since the epoch, in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(pub i64);
+
+const MILLIS: i64 = 3_600_000;
+
+impl Hour {
+    /// The hour of a moment.
+    #[must_use]
+    pub fn of(at: Timestamp) -> Self {
+        Self(at.0.div_euclid(MILLIS))
+    }
+
+    /// When it begins.
+    #[must_use]
+    pub fn begins(self) -> Timestamp {
+        Timestamp(self.0.saturating_mul(MILLIS))
+    }
+}
+
+/// Calls of an hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// That passed.
+    pub allowed: u64,
+    /// That didn't, by reason.
+    pub denied: BTreeMap<Reason, u64>,
+}
+
+impl Calls {
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.allowed += other.allowed;
+        for (reason, count) in &other.denied {
+            *self.denied.entry(*reason).or_default() += count;
+        }
+    }
+}
+
+/// What is known of a key's use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyUse {
+    /// When it last passed.
+    pub last: Option<Timestamp>,
+    /// Scopes that it ever needed.
+    pub scopes: std::collections::BTreeSet<Box<str>>,
+    /// Its calls, by hour.
+    pub hours: BTreeMap<Hour, Calls>,
+}
+
+impl KeyUse {
+    /// Adds what was seen elsewhere, or later.
+    pub fn add(&mut self, other: &Self) {
+        self.last = self.last.max(other.last);
+        self.scopes.extend(other.scopes.iter().cloned());
+        for (hour, calls) in &other.hours {
+            self.hours.entry(*hour).or_default().add(calls);
+        }
+    }
+}
+
+/// Use of some keys, to be added to the ledger at once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// 1 for a recorder's first; each is one more than the one before.
+    pub number: u64,
+    /// By key.
+    pub uses: BTreeMap<KeyId, KeyUse>,
+}
+
+/// A key's hours, and which of a recorder's batches are in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredHours {
+    /// The number of the last batch that was added.
+    pub batch: u64,
+    /// Calls by hour.
+    pub hours: BTreeMap<Hour, Calls>,
+}
+
+/// Which hours are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HourSpan {
+    /// From this one on.
+    pub from: Option<Hour>,
+    /// Up to this one, which is the last.
+    pub last: Option<Hour>,
+}
+
+impl HourSpan {
+    /// Whether an hour is among them.
+    #[must_use]
+    pub fn contains(&self, hour: Hour) -> bool {
+        self.from.is_none_or(|from| from <= hour) && self.last.is_none_or(|last| hour <= last)
+    }
+}
+
+/// Where use is kept. It decides nothing, so that no revision is taken for it.
+#[async_trait]
+pub trait UsageLedger: Send + Sync {
+    /// Adds a recorder's batch, once: one that was added already is left alone, so that a recorder may try
+    /// again where it heard no answer.
+    async fn add(&self, recorder: &str, batch: &Batch, at: Timestamp) -> Result<(), Trouble>;
+    /// A key's calls by hour, and how far a recorder's batches are in them.
+    async fn hours(&self, recorder: &str, key: KeyId, span: HourSpan) -> Result<StoredHours, Trouble>;
+    /// Last use and needed scopes of these keys; keys that were never used are left out.
+    async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Trouble>;
+    /// Drops hours before one, and recorders that were silent since a time; some at a time. Answers how many.
+    async fn forget(&self, before: Hour, silent: Timestamp) -> Result<u64, Trouble>;
+}

@@ -1,0 +1,19 @@
+//! A scope that a key has needed.
+
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "key_scope_uses")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub key_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub scope: String,
+}
+
+/// None is followed: queries join by themselves.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,134 @@
+//! Use of keys: added once, summed over replicas, and forgotten in time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use latchkey_core::id::KeyId;
+use latchkey_core::ports::Feed;
+use latchkey_core::ports::usage::{Batch, Calls, Hour, HourSpan, KeyUse, UsageLedger};
+use latchkey_core::reason::Reason;
+use latchkey_core::time::Timestamp;
+use uuid::Uuid;
+
+use crate::place::{PATIENT, Place, at_once};
+
+on_both![
+    batches_of_two_replicas_add_up,
+    a_batch_that_was_added_is_left_alone,
+    hours_are_chosen_by_their_span,
+    last_use_only_ever_moves_on,
+    ten_replicas_that_add_at_once_lose_nothing,
+    old_hours_and_silent_replicas_are_forgotten,
+    use_is_no_change,
+];
+
+const NOW: Timestamp = Timestamp(1_763_000_000_000);
+
+fn key(number: u128) -> KeyId {
+    KeyId(Uuid::from_u128(number))
+}
+
+/// A use of one hour: so many passed, so many were limited.
+fn used(hour: i64, allowed: u64, limited: u64) -> KeyUse {
+    let denied = BTreeMap::from([(Reason::RateLimited, limited)]).into_iter().filter(|(_, n)| *n > 0);
+    let calls = Calls { allowed, denied: denied.collect() };
+    let last = Some(Timestamp(hour * 3_600_000 + 5));
+    KeyUse { last, scopes: ["a".into()].into(), hours: [(Hour(hour), calls)].into() }
+}
+
+fn batch(number: u64, uses: impl IntoIterator<Item = (KeyId, KeyUse)>) -> Batch {
+    Batch { number, uses: uses.into_iter().collect() }
+}
+
+async fn hours(place: &Place, recorder: &str, id: KeyId) -> (u64, BTreeMap<Hour, Calls>) {
+    let stored = place.store.hours(recorder, id, HourSpan::default()).await.unwrap();
+    (stored.batch, stored.hours)
+}
+
+async fn batches_of_two_replicas_add_up(place: Place) {
+    assert_eq!(hours(&place, "r1", key(1)).await, (0, BTreeMap::new()));
+    place.store.add("r1", &batch(1, [(key(1), used(7, 3, 1)), (key(2), used(7, 9, 0))]), NOW).await.unwrap();
+    place.store.add("r2", &batch(1, [(key(1), used(7, 2, 4))]), NOW).await.unwrap();
+    place.store.add("r1", &batch(2, [(key(1), used(8, 1, 0))]), NOW).await.unwrap();
+    let expected: BTreeMap<Hour, Calls> =
+        [used(7, 5, 5), used(8, 1, 0)].into_iter().flat_map(|seen| seen.hours).collect();
+    assert_eq!(hours(&place, "r1", key(1)).await, (2, expected.clone()));
+    assert_eq!(hours(&place, "r2", key(1)).await, (1, expected));
+    assert_eq!(hours(&place, "r3", key(3)).await, (0, BTreeMap::new()));
+}
+
+async fn a_batch_that_was_added_is_left_alone(place: Place) {
+    let first = batch(1, [(key(1), used(7, 3, 0))]);
+    for _ in 0..3 {
+        place.store.add("r1", &first, NOW).await.unwrap();
+    }
+    place.store.add("r1", &batch(2, [(key(1), used(7, 1, 0))]), NOW).await.unwrap();
+    place.store.add("r1", &first, NOW).await.unwrap();
+    assert_eq!(hours(&place, "r1", key(1)).await, (2, used(7, 4, 0).hours));
+}
+
+async fn hours_are_chosen_by_their_span(place: Place) {
+    for hour in 1..=4 {
+        let number = u64::try_from(hour).unwrap();
+        place.store.add("r1", &batch(number, [(key(1), used(hour, 1, 0))]), NOW).await.unwrap();
+    }
+    let span = async |from: Option<i64>, last: Option<i64>| {
+        let span = HourSpan { from: from.map(Hour), last: last.map(Hour) };
+        let stored = place.store.hours("r1", key(1), span).await.unwrap();
+        assert_eq!(stored.batch, 4, "told also where no hour is");
+        stored.hours.into_keys().map(|hour| hour.0).collect::<Vec<_>>()
+    };
+    assert_eq!(span(Some(2), Some(3)).await, [2, 3]);
+    assert_eq!(span(None, Some(1)).await, [1]);
+    assert_eq!(span(Some(5), None).await, Vec::<i64>::new());
+}
+
+async fn last_use_only_ever_moves_on(place: Place) {
+    let denied = KeyUse { last: None, scopes: ["b".into()].into(), ..used(9, 0, 1) };
+    for (number, seen) in [(1, used(8, 1, 0)), (2, used(7, 1, 0)), (3, denied)] {
+        place.store.add("r1", &batch(number, [(key(1), seen)]), NOW).await.unwrap();
+    }
+    let uses = place.store.uses(&[key(1), key(2)]).await.unwrap();
+    assert_eq!(uses.keys().copied().collect::<Vec<_>>(), [key(1)]);
+    assert_eq!(uses[&key(1)].last, Some(Timestamp(8 * 3_600_000 + 5)));
+    assert_eq!(uses[&key(1)].scopes, ["a".into(), "b".into()].into());
+}
+
+async fn ten_replicas_that_add_at_once_lose_nothing(place: Place) {
+    let many = |n: u128| if n.is_multiple_of(2) { 1..=700 } else { 1..=650_u128 };
+    let stores: Vec<_> = (0..10).map(|n| (n, Arc::new(place.another(PATIENT)))).collect();
+    let adding = at_once(stores.into_iter().map(|(n, store)| async move {
+        for number in 1..=3 {
+            let uses = many(n).map(|id| (key(id), used(7, 1, 1)));
+            store.add(&format!("r{n}"), &batch(number, uses), NOW).await.unwrap();
+        }
+    }));
+    let _ = adding.await;
+    for (id, expected) in [(1, 30), (650, 30), (651, 15), (700, 15)] {
+        assert_eq!(hours(&place, "r0", key(id)).await.1, used(7, expected, expected).hours, "{id}");
+    }
+}
+
+async fn old_hours_and_silent_replicas_are_forgotten(place: Place) {
+    let uses = (1..=600).map(|id| (key(id), used(7, 1, 0)));
+    place.store.add("old", &batch(1, uses), Timestamp(1)).await.unwrap();
+    place.store.add("new", &batch(1, [(key(1), used(8, 1, 0))]), NOW).await.unwrap();
+    let mut dropped = Vec::new();
+    loop {
+        match place.store.forget(Hour(8), NOW).await.unwrap() {
+            0 => break,
+            some => dropped.push(some),
+        }
+    }
+    assert_eq!(dropped, [500, 100], "some at a time");
+    assert_eq!(hours(&place, "new", key(1)).await, (1, used(8, 1, 0).hours));
+    assert_eq!(hours(&place, "old", key(2)).await, (0, BTreeMap::new()));
+    assert!(place.store.uses(&[key(2)]).await.unwrap()[&key(2)].last.is_some(), "last use is kept");
+}
+
+async fn use_is_no_change(place: Place) {
+    let before = place.store.revision().await.unwrap();
+    place.store.add("r1", &batch(1, [(key(1), used(7, 3, 0))]), NOW).await.unwrap();
+    assert_eq!(place.store.revision().await.unwrap(), before);
+    assert_eq!(place.actions().await, ["tenant.create"]);
+}
