@@ -1,11 +1,13 @@
 //! What is shown: tables for people, the canonical JSON of protobuf for programs. Nothing that came from
 //! elsewhere reaches a terminal with control characters in it.
 
+mod age;
 mod audit;
 mod json;
 mod table;
 mod text;
 mod token;
+mod usage;
 
 use std::io::{self, Write as _};
 
@@ -15,6 +17,7 @@ use crate::exit::Failure;
 pub(crate) use json::{Named, from_json};
 pub(crate) use table::{fields, rows};
 pub(crate) use text::{Shown, amount, clean, moment, pairs, words};
+pub(crate) use usage::still_in_use;
 
 /// How answers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -28,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
 fn every_command_explains_itself() {
     let commands = "serve|dev|migrate|migrate up|migrate down|migrate status|apply|tenant|tenant create|tenant get\
                     |tenant list|tenant update|tenant suspend|tenant resume|key|key create|key get|key list|key update\
-                    |key rotate|key revoke|key publishable|key import|profile|profile get|profile list\
+                    |key rotate|key revoke|key publishable|key usage|key import|profile|profile get|profile list\
                     |profile lint|profile test|audit list|audit verify|audit export|check\
                     |completions";
     for command in commands.split('|') {

@@ -21,6 +21,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// Seconds since the epoch, for whoever tells people how long ago something was.
+#[must_use]
+pub fn seconds_now() -> i64 {
+    SystemClock.now().wall.0.div_euclid(1_000)
+}
+
 fn millis(time: Timespec) -> i64 {
     time.tv_sec.saturating_mul(1_000).saturating_add(time.tv_nsec / 1_000_000)
 }

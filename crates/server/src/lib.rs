@@ -29,6 +29,7 @@ mod wiring;
 mod workers;
 
 pub use boot::StartRefused;
+pub use clock::seconds_now;
 pub use documents::BadDocuments;
 pub use master_key::{BadKeyFile, MasterKey};
 pub use random::first_key;

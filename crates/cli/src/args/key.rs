@@ -18,8 +18,19 @@ pub(crate) enum KeyCommand {
         /// Its id
         id: String,
     },
-    /// Show a tenant's keys, newest first
+    /// Show a tenant's keys, newest first, with when each was last used and the scopes that it never needed
     List(ListKeysArgs),
+    /// Show a key's calls by hour, and why those that were denied were
+    Usage {
+        /// Its id
+        id: String,
+        /// From the hour of this time on; all that is kept by default
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        since: Option<Timestamp>,
+        /// Hours that begin before this time
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        until: Option<Timestamp>,
+    },
     /// Change a key; what narrows it holds everywhere when the call returns
     Update(Box<UpdateKeyArgs>),
     /// Make a successor with the same grants; its value is shown this once

@@ -8,7 +8,7 @@ use crate::args::{
 };
 use crate::call::{Server, read_text};
 use crate::exit::Failure;
-use crate::output::{from_json, print, show};
+use crate::output::{Format, from_json, print, show, still_in_use};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Failure> {
     let format = globals.output;
@@ -24,7 +24,19 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Fa
             let made = keys.create_key(creation(*args)).await?.into_inner();
             if secret_only { print(&made.secret) } else { show(format, &made) }
         }
-        KeyCommand::Get { id } => show(format, keys.get_key(v1::GetKeyRequest { id }).await?.get_ref()),
+        KeyCommand::Get { id } => {
+            let key = keys.get_key(v1::GetKeyRequest { id }).await?.into_inner();
+            show(format, &key)?;
+            if format == Format::Json || key.rotated_to.is_empty() {
+                return Ok(());
+            }
+            let next = keys.get_key(v1::GetKeyRequest { id: key.rotated_to.clone() }).await?.into_inner();
+            print(&format!("\n{}", still_in_use(&key, &next)))
+        }
+        KeyCommand::Usage { id, since, until } => {
+            let ask = v1::GetKeyUsageRequest { id, start_time: since, end_time: until };
+            show(format, keys.get_key_usage(ask).await?.get_ref())
+        }
         KeyCommand::List(args) => {
             let list = keys.list_keys(list(args)).await?.into_inner();
             show(format, &list)?;

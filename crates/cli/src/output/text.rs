@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use latchkey_proto::v1;
 use prost_types::Timestamp;
 
+use super::age::last_use;
 use super::table::{fields, rows};
 
 /// A message that people can read.
@@ -79,6 +80,7 @@ impl Shown for v1::Key {
             ("revoked", moment(self.revoke_time.as_ref())),
             ("revoked for", self.revoke_reason.clone()),
             ("last used", moment(self.last_use_time.as_ref())),
+            ("unused scopes", words(&self.unused_scopes)),
             ("replaces", self.rotated_from.clone()),
             ("replaced by", self.rotated_to.clone()),
             ("value", self.value.clone()),
@@ -95,11 +97,13 @@ fn keys(keys: &[v1::Key]) -> String {
             key.environment.clone(),
             format!("{}…{}", key.prefix, key.hint),
             state(key),
-            moment(key.create_time.as_ref()),
+            last_use(key.last_use_time.as_ref(), key.create_time.as_ref()),
+            words(&key.unused_scopes),
             moment(key.expire_time.as_ref()),
         ]
     };
-    let header = ["ID", "NAME", "KIND", "ENVIRONMENT", "LOOKS LIKE", "STATE", "CREATED", "EXPIRES"];
+    let header =
+        ["ID", "NAME", "KIND", "ENVIRONMENT", "LOOKS LIKE", "STATE", "LAST USED", "UNUSED SCOPES", "EXPIRES"];
     rows(header, keys.iter().map(row))
 }
 

@@ -1,0 +1,41 @@
+//! `latchkey key`, as far as it tells of use.
+
+use std::process::Command;
+
+use latchkey_testing::{ROOT_KEY, program};
+
+use crate::{Shop, on_both};
+
+on_both!(people_see_what_is_used_and_what_can_be_taken_away);
+
+fn run(shop: &Shop, arguments: &[&str]) -> String {
+    let server = format!("http://127.0.0.1:{}", shop.latchkey.grpc());
+    let mut command = Command::new(program());
+    command.arg("key").args(arguments).env("LATCHKEY_SERVER", server).env("LATCHKEY_API_KEY", ROOT_KEY);
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn people_see_what_is_used_and_what_can_be_taken_away(shop: Shop) {
+    let (made, value) = shop.key(&["items.read", "items.write"]).await;
+    assert!(run(&shop, &["list", "--tenant", "acme"]).contains("never used"));
+    let _ = shop.check(&value, "GET").await;
+    let _ = shop.check(&format!("{value}x"), "GET").await;
+    let listed = run(&shop, &["list", "--tenant", "acme"]);
+    assert!(listed.contains("LAST USED") && listed.contains("just now"), "{listed}");
+    assert!(listed.contains("items.write") && !listed.contains("items.read"), "{listed}");
+    let told = run(&shop, &["usage", &made.id]);
+    assert!(told.contains("ALLOWED") && told.contains("in all"), "{told}");
+    assert!(told.contains("items.write") && told.contains("just now"), "{told}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&shop, &["usage", &made.id, "--output", "json"])).expect("an object");
+    assert_eq!(json["hours"][0]["allowed"], "1");
+    let _ = run(&shop, &["rotate", &made.id, "--overlap", "1h"]);
+    let old = run(&shop, &["get", &made.id]);
+    assert!(old.contains("not used since it was rotated; successor key_"), "{old}");
+    let _ = shop.check(&value, "GET").await;
+    let old = run(&shop, &["get", &made.id]);
+    assert!(old.contains("still in use: last used just now; successor key_"), "{old}");
+    assert!(run(&shop, &["get", &made.id, "--output", "json"]).parse::<serde_json::Value>().is_ok());
+}

@@ -1,0 +1,154 @@
+//! What is counted, and that it is told at once.
+
+use latchkey_proto::v1::issue_jwt_request::Grant;
+use latchkey_proto::v1::{
+    CheckRequest, Decision, GetKeyUsageRequest, IssueJwtRequest, ListKeysRequest, RotateKeyRequest,
+};
+use latchkey_testing::key;
+use prost_types::{Duration, Timestamp};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::{Shop, call, calls, get, on_both, usage};
+
+on_both!(
+    every_check_is_told_at_once_by_its_reason,
+    what_is_no_use_is_not_counted,
+    a_token_is_a_use_of_its_key,
+    scopes_that_were_never_needed_are_told,
+    a_rotated_key_says_whether_it_is_still_in_use,
+    another_tenants_key_is_not_there,
+    what_is_wrong_with_the_span_is_named,
+);
+
+async fn every_check_is_told_at_once_by_its_reason(shop: Shop) {
+    let (made, value) = shop.key(&["items.read"]).await;
+    assert_eq!(usage(&shop.operator, &made.id).await.hours, []);
+    assert_eq!(get(&shop.operator, &made.id).await.last_use_time, None);
+    for told in 1..=5 {
+        assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
+        let seen = usage(&shop.operator, &made.id).await;
+        assert_eq!(calls(&seen, "INSUFFICIENT_SCOPE"), (told, 0), "{seen:?}");
+    }
+    assert_eq!(shop.check(&value, "POST").await.decision(), Decision::Deny);
+    let few = || CheckRequest { rate_class: "few".to_owned(), ..call(&value, "GET") };
+    for _ in 0..3 {
+        let _ = shop.latchkey.stranger().check(few()).await;
+    }
+    let _ = shop.operator.revoke(&made.id).await;
+    assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Deny);
+    let seen = usage(&shop.operator, &made.id).await;
+    assert_eq!(calls(&seen, "INSUFFICIENT_SCOPE"), (6, 1), "{seen:?}");
+    assert_eq!((calls(&seen, "RATE_LIMITED").1, calls(&seen, "REVOKED").1), (2, 1), "{seen:?}");
+    for hour in &seen.hours {
+        let at = hour.hour.expect("the hour is told");
+        assert_eq!((at.seconds % 3_600, at.nanos), (0, 0));
+    }
+    let last = get(&shop.operator, &made.id).await.last_use_time.expect("it was used");
+    assert_eq!(seen.last_use_time, Some(last));
+    let list = ListKeysRequest { tenant: "acme".to_owned(), ..ListKeysRequest::default() };
+    let listed = shop.operator.keys().list_keys(list).await.expect("listed").into_inner();
+    assert_eq!(listed.keys[0].last_use_time, Some(last));
+}
+
+async fn what_is_no_use_is_not_counted(shop: Shop) {
+    let (made, value) = shop.key(&["items.read"]).await;
+    let dry = CheckRequest { dry_run: true, ..call(&value, "GET") };
+    let public = CheckRequest { path: "/health".to_owned(), ..call(&value, "GET") };
+    for ask in [dry, public, call("sk_live_nobodys", "GET")] {
+        let _ = shop.latchkey.stranger().check(ask).await;
+    }
+    let seen = usage(&shop.operator, &made.id).await;
+    assert_eq!((seen.hours.len(), seen.last_use_time), (0, None), "{seen:?}");
+}
+
+async fn a_token_is_a_use_of_its_key(shop: Shop) {
+    let (made, value) = shop.key(&["items.read"]).await;
+    let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(value)), ..IssueJwtRequest::default() };
+    let issued = shop.latchkey.stranger().tokens().issue_jwt(ask).await.expect("issued").into_inner();
+    assert_eq!(shop.check(&issued.access_token, "GET").await.decision(), Decision::Allow);
+    assert_eq!(calls(&usage(&shop.operator, &made.id).await, "").0, 1);
+}
+
+async fn scopes_that_were_never_needed_are_told(shop: Shop) {
+    let (made, value) = shop.key(&["api_keys.manage", "items.read", "items.write"]).await;
+    let unused = async || get(&shop.operator, &made.id).await.unused_scopes;
+    assert_eq!(unused().await, ["api_keys.manage", "items.read", "items.write"]);
+    let _ = shop.check(&value, "GET").await;
+    assert_eq!(unused().await, ["api_keys.manage", "items.write"]);
+    let caller = shop.latchkey.caller(&value);
+    let mine = get(&caller, &made.id).await;
+    assert_eq!(mine.unused_scopes, ["items.write"], "managing needs its scope");
+    let seen = usage(&caller, &made.id).await;
+    assert_eq!((calls(&seen, "").0, seen.unused_scopes), (1, mine.unused_scopes), "managing is no call");
+}
+
+async fn a_rotated_key_says_whether_it_is_still_in_use(shop: Shop) {
+    let (made, value) = shop.key(&["items.read"]).await;
+    let _ = shop.check(&value, "GET").await;
+    let overlap = Some(Duration { seconds: 3_600, nanos: 0 });
+    let rotate = RotateKeyRequest { id: made.id.clone(), overlap };
+    let rotated = shop.operator.keys().rotate_key(rotate).await.expect("rotated").into_inner();
+    let (old, next) = (rotated.replaced.expect("the old key"), rotated.key.expect("the new key"));
+    let before = old.last_use_time.expect("it was used");
+    assert_eq!(next.last_use_time, None);
+    // Once more, at a later millisecond.
+    let after = loop {
+        let _ = shop.check(&value, "GET").await;
+        let used = get(&shop.operator, &made.id).await.last_use_time.expect("it was used");
+        if (used.seconds, used.nanos) > (before.seconds, before.nanos) {
+            break used;
+        }
+    };
+    let made_at = next.create_time.expect("it was made");
+    assert!((after.seconds, after.nanos) >= (made_at.seconds, made_at.nanos));
+    assert_eq!(get(&shop.operator, &next.id).await.last_use_time, None);
+}
+
+fn fields(status: &Status) -> Vec<String> {
+    let wrong = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    wrong.into_iter().map(|violation| violation.field).collect()
+}
+
+async fn another_tenants_key_is_not_there(shop: Shop) {
+    let (made, _) = shop.key(&["items.read"]).await;
+    let scopes = vec!["api_keys.manage".to_owned()];
+    let ask = latchkey_proto::v1::CreateKeyRequest { scopes, ..key("bank", "live") };
+    let (_, value) = shop.operator.key(ask).await;
+    for id in [made.id.as_str(), "key_00000000000000000000000000000000", "nothing", ""] {
+        let ask = GetKeyUsageRequest { id: id.to_owned(), ..GetKeyUsageRequest::default() };
+        let refused = shop.latchkey.caller(&value).keys().get_key_usage(ask).await.expect_err("not there");
+        assert_eq!((refused.code(), refused.message()), (Code::NotFound, "no such key"), "{id}");
+    }
+}
+
+async fn what_is_wrong_with_the_span_is_named(shop: Shop) {
+    let (made, value) = shop.key(&["items.read"]).await;
+    let _ = shop.check(&value, "GET").await;
+    let ask = |start: Option<i64>, end: Option<i64>| {
+        let time = |seconds: i64| Timestamp { seconds, nanos: 0 };
+        GetKeyUsageRequest { id: made.id.clone(), start_time: start.map(time), end_time: end.map(time) }
+    };
+    let mut keys = shop.operator.keys();
+    for (start, end, wrong) in [
+        (Some(i64::MAX), Some(i64::MIN), vec!["start_time", "end_time"]),
+        (Some(7), Some(7), vec!["end_time"]),
+        (Some(8), Some(7), vec!["end_time"]),
+    ] {
+        let refused = keys.get_key_usage(ask(start, end)).await.expect_err("wrong");
+        assert_eq!(
+            (refused.code(), fields(&refused)),
+            (Code::InvalidArgument, wrong.iter().map(|f| (*f).to_owned()).collect())
+        );
+    }
+    let hour = usage(&shop.operator, &made.id).await.hours[0].hour.expect("the hour").seconds;
+    for (start, end, hours) in [
+        (Some(hour + 3_599), None, 1),
+        (Some(hour + 2 * 3_600), None, 0),
+        (None, Some(hour), 0),
+        (None, Some(hour + 1), 1),
+    ] {
+        let told = keys.get_key_usage(ask(start, end)).await.expect("told").into_inner();
+        assert_eq!(told.hours.len(), hours, "{start:?} {end:?}");
+    }
+}

@@ -1,0 +1,109 @@
+//! What is written down survives, and is written down once.
+
+use std::time::Duration;
+
+use latchkey_proto::v1::Decision;
+use latchkey_testing::{Postgres, Setup, Signal, patiently};
+
+use crate::{SHOP, Shop, calls, get, usage};
+
+/// Waits until so many calls that passed are written down.
+async fn written(shop: &Shop, id: &str, expected: u64) {
+    let sql = "SELECT COALESCE(SUM(calls), 0) FROM key_usage WHERE reason = 'OK'";
+    let there = || (shop.latchkey.sql(sql) == expected.to_string()).then_some(());
+    patiently("use is written", Duration::from_secs(30), there);
+    assert_eq!(calls(&usage(&shop.operator, id).await, "").0, expected, "told once");
+}
+
+async fn a_kill_loses_what_was_not_written_and_no_more(postgres: bool) {
+    let shop = Shop::open(postgres, "100ms").await;
+    let (made, value) = shop.key(&["items.read"]).await;
+    for _ in 0..7 {
+        assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
+    }
+    written(&shop, &made.id, 7).await;
+    let last = get(&shop.operator, &made.id).await.last_use_time;
+    shop.latchkey.kill();
+    shop.latchkey.restart();
+    let seen = usage(&shop.operator, &made.id).await;
+    assert_eq!((calls(&seen, "").0, seen.last_use_time), (7, last));
+    assert!(seen.unused_scopes.is_empty());
+    assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
+    written(&shop, &made.id, 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_what_was_not_written_and_no_more_on_sqlite() {
+    a_kill_loses_what_was_not_written_and_no_more(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_what_was_not_written_and_no_more_on_postgresql() {
+    a_kill_loses_what_was_not_written_and_no_more(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_last_is_written_before_the_process_ends() {
+    // It would not be written before the test is over.
+    let shop = Shop::open(false, "10m").await;
+    let (made, value) = shop.key(&["items.read"]).await;
+    for _ in 0..9 {
+        let _ = shop.check(&value, "GET").await;
+    }
+    shop.latchkey.signal(Signal::TERM);
+    assert_eq!(shop.latchkey.wait().code(), Some(0), "{}", shop.latchkey.log());
+    shop.latchkey.restart();
+    assert_eq!(calls(&usage(&shop.operator, &made.id).await, "").0, 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_add_up() {
+    let url = Postgres::shared().database();
+    let replica = || {
+        let setup = Setup::default().profile("shop", SHOP).database(&url);
+        setup.environment("LATCHKEY_USAGE_FLUSH", "100ms").start()
+    };
+    let (one, other) = (replica(), replica());
+    let operator = one.operator();
+    let _ = operator.tenant("acme", "shop", "").await;
+    let shop = Shop { operator, latchkey: one };
+    let (made, value) = shop.key(&["items.read"]).await;
+    for _ in 0..5 {
+        assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
+        for _ in 0..2 {
+            let answer = other.stranger().check(crate::call(&value, "GET")).await;
+            assert_eq!(answer.decision(), Decision::Allow);
+        }
+    }
+    written(&shop, &made.id, 15).await;
+    assert_eq!(calls(&usage(&other.operator(), &made.id).await, "").0, 15);
+    let last = get(&shop.operator, &made.id).await.last_use_time;
+    assert_eq!(get(&other.operator(), &made.id).await.last_use_time, last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_costs_no_use() {
+    let postgres = Postgres::start();
+    let setup = Setup::default().profile("shop", SHOP).database(&postgres.database());
+    // Memory is trusted until the end of the test.
+    let setup = setup.environment("LATCHKEY_LEASE", "10m").environment("LATCHKEY_SINGLE_REPLICA", "true");
+    let latchkey = setup.environment("LATCHKEY_USAGE_FLUSH", "100ms").start();
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "shop", "").await;
+    let shop = Shop { operator, latchkey };
+    let (made, value) = shop.key(&["items.read"]).await;
+    assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
+    written(&shop, &made.id, 1).await;
+    postgres.stop();
+    for _ in 0..20 {
+        assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
+    }
+    patiently("it is told", Duration::from_secs(30), || {
+        shop.latchkey.log().contains("use of keys can't be written").then_some(())
+    });
+    for _ in 0..20 {
+        assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
+    }
+    postgres.restart();
+    written(&shop, &made.id, 41).await;
+}
