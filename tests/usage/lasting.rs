@@ -66,7 +66,7 @@ async fn two_replicas_add_up() {
     let (one, other) = (replica(), replica());
     let operator = one.operator();
     let _ = operator.tenant("acme", "shop", "").await;
-    let shop = Shop { operator, latchkey: one };
+    let shop = Shop { latchkey: one, operator };
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..5 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
@@ -90,7 +90,7 @@ async fn a_database_that_is_away_costs_no_use() {
     let latchkey = setup.environment("LATCHKEY_USAGE_FLUSH", "100ms").start();
     let operator = latchkey.operator();
     let _ = operator.tenant("acme", "shop", "").await;
-    let shop = Shop { operator, latchkey };
+    let shop = Shop { latchkey, operator };
     let (made, value) = shop.key(&["items.read"]).await;
     assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
     written(&shop, &made.id, 1).await;

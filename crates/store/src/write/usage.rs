@@ -85,13 +85,14 @@ fn latest() -> OnConflict {
     OnConflict::column(KeyId).update_column(UsedAt).action_and_where(later).to_owned()
 }
 
+/// Some of the rows before an hour: sea-query has no DELETE with a limit, and few databases do.
+const OLD: &str = "DELETE FROM key_usage WHERE (key_id, hour, reason) IN \
+    (SELECT key_id, hour, reason FROM key_usage WHERE hour < $1 ORDER BY hour LIMIT 500)";
+
 /// Drops some of what is older, and recorders that are silent.
 pub(crate) async fn forget(lease: Lease, before: Hour, silent: Timestamp) -> Result<u64, Stop> {
     let gone = usage_recorder::Entity::delete_many().filter(usage_recorder::Column::AddedAt.lt(silent.0));
     gone.exec(&lease).await?;
-    // sea-query has no DELETE with a limit, and few databases do.
-    const OLD: &str = "DELETE FROM key_usage WHERE (key_id, hour, reason) IN \
-        (SELECT key_id, hour, reason FROM key_usage WHERE hour < $1 ORDER BY hour LIMIT 500)";
     let values: [Value; 1] = [before.0.into()];
     let statement = Statement::from_sql_and_values(lease.get_database_backend(), OLD, values);
     let gone = lease.execute_raw(statement).await?.rows_affected();
