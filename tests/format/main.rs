@@ -2,6 +2,7 @@
 //! through a real Envoy where a client sees it, by a native Check where only services do.
 
 mod address;
+mod endpoints;
 mod example;
 mod extensions;
 mod hosts;
