@@ -83,7 +83,7 @@ impl EnvoySetup {
             .map_or(Value::Null, |most| json!({ "max_request_bytes": most, "allow_partial_message": true }))
     }
 
-    fn render(&self, front: u16, latchkey: u16, upstream: u16) -> String {
+    fn render(&self, front: u16, latchkey: &[u16], upstream: u16) -> String {
         let values = [
             ("$FRONT", json!(front)),
             ("$ROUTES", self.routes()),
@@ -94,11 +94,25 @@ impl EnvoySetup {
             ("$TIMEOUT", json!(self.timeout)),
             ("$UPSTREAM", json!(upstream)),
             ("$COUNTER", json!(self.counter.as_ref().map_or(upstream, |(port, _)| *port))),
-            ("$LATCHKEY", json!(latchkey)),
+            ("$LATCHKEY", latchkey.iter().map(|port| endpoint(*port)).collect()),
+            ("$HEALTH_CHECKS", health_checks(latchkey.len())),
         ];
         let template = include_str!("../envoy.yaml").to_owned();
         values.iter().fold(template, |text, (word, value)| text.replace(word, &value.to_string()))
     }
+}
+
+fn endpoint(port: u16) -> Value {
+    json!({ "endpoint": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } } } })
+}
+
+/// One alone is asked whatever it says of itself.
+fn health_checks(endpoints: usize) -> Value {
+    let check = json!({
+        "timeout": "1s", "interval": "0.1s", "no_traffic_interval": "0.1s",
+        "unhealthy_threshold": 1, "healthy_threshold": 1, "grpc_health_check": {},
+    });
+    if endpoints > 1 { json!([check]) } else { json!([]) }
 }
 
 /// A running Envoy with its upstream.
@@ -114,6 +128,12 @@ impl Envoy {
     /// Starts one that asks the Latchkey at this gRPC port.
     #[must_use]
     pub fn start(latchkey: u16, setup: &EnvoySetup) -> Self {
+        Self::before(&[latchkey], setup)
+    }
+
+    /// Starts one that asks the Latchkeys at these gRPC ports in turn, and none that says it is not serving.
+    #[must_use]
+    pub fn before(latchkey: &[u16], setup: &EnvoySetup) -> Self {
         let (folder, upstream, port) = (Folder::new("envoy"), Upstream::start(), free_port());
         let config = folder.write("envoy.yaml", &setup.render(port, latchkey, upstream.port()));
         let mut command =

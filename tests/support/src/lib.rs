@@ -10,6 +10,7 @@
 
 mod asks;
 mod caller;
+mod clocks;
 mod envoy;
 mod folder;
 mod grpcurl;
@@ -28,6 +29,7 @@ mod wait;
 
 pub use asks::key;
 pub use caller::{Caller, Sending};
+pub use clocks::Clocks;
 pub use envoy::{Envoy, EnvoySetup};
 pub use folder::Folder;
 pub use grpcurl::{Curled, Grpcurl};
@@ -37,7 +39,7 @@ pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::Process;
 pub use proxy::{Direction, Proxy};
-pub use redis::Redis;
+pub use redis::{Redis, RedisCluster};
 pub use rustix::process::Signal;
 pub use tools::tool;
 pub use upstream::{Echo, Upstream};

@@ -46,6 +46,7 @@ struct State {
     muted: AtomicBool,
     over: AtomicBool,
     open: Mutex<Vec<(Arc<Wire>, [TcpStream; 2])>>,
+    taken: AtomicU64,
 }
 
 impl State {
@@ -128,6 +129,12 @@ impl Proxy {
         self.state.muted.store(on, Ordering::SeqCst);
     }
 
+    /// How many connections it has taken so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.state.taken.load(Ordering::SeqCst)
+    }
+
     /// Closes every connection.
     pub fn reset(&self) {
         self.state.close_all();
@@ -166,6 +173,7 @@ fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
         let copies = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
         let (Some(up), Some(down), Some(kept)) = (copies(), copies(), copies()) else { continue };
         let wire = Arc::<Wire>::default();
+        state.taken.fetch_add(1, Ordering::SeqCst);
         {
             let mut open = state.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.retain(|(wire, _)| !wire.closed.load(Ordering::SeqCst));

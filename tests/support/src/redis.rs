@@ -1,10 +1,26 @@
-//! A real Redis of one's own: on a free port, without persistence, stopped by its number.
+//! A real Redis of one's own: on a free port, without persistence, stopped by its number. In plain text or over
+//! TLS with a certificate made for it; `cluster.rs` makes a cluster of three.
+
+mod certificate;
+mod cluster;
 
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Folder, Process, Signal, eventually, free_port, tools};
+
+pub use cluster::RedisCluster;
+
+/// How it is reached, and what else it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Plain,
+    Tls,
+    /// Of a cluster, whose nodes speak over this port among themselves.
+    Node(u16),
+}
 
 /// A Redis server without a password, on loopback.
 #[derive(Debug)]
@@ -12,23 +28,44 @@ pub struct Redis {
     server: Mutex<Process>,
     folder: Folder,
     port: u16,
+    manner: Manner,
 }
 
 impl Redis {
     /// Starts one.
     #[must_use]
     pub fn start() -> Self {
+        Self::like(Manner::Plain)
+    }
+
+    /// Starts one that speaks TLS alone, with a certificate for 127.0.0.1 by a CA of its own.
+    #[must_use]
+    pub fn tls() -> Self {
+        Self::like(Manner::Tls)
+    }
+
+    fn like(manner: Manner) -> Self {
         let (folder, port) = (Folder::new("redis"), free_port());
-        let server = Mutex::new(launch(&folder, port));
-        let redis = Self { server, folder, port };
+        if manner == Manner::Tls {
+            certificate::make(&folder);
+        }
+        let server = Mutex::new(launch(&folder, port, manner));
+        let redis = Self { server, folder, port, manner };
         redis.wait();
         redis
+    }
+
+    /// The CA of its certificate, as a PEM file.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join(certificate::CA)
     }
 
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.manner == Manner::Tls { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// The port it listens on.
@@ -40,6 +77,9 @@ impl Redis {
     /// Runs a command, and answers what redis-cli prints.
     pub fn cli(&self, words: &[&str]) -> String {
         let mut command = Command::new(tools::tool("redis-cli"));
+        if self.manner == Manner::Tls {
+            command.arg("--tls").arg("--cacert").arg(self.ca());
+        }
         let output = command.args(["-p", &self.port.to_string()]).args(words).output();
         let output = output.expect("redis-cli starts");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
@@ -70,7 +110,7 @@ impl Redis {
 
     /// Starts it again after `kill`, empty, on the same port.
     pub fn restart(&self) {
-        *self.server() = launch(&self.folder, self.port);
+        *self.server() = launch(&self.folder, self.port, self.manner);
         self.wait();
     }
 
@@ -87,9 +127,23 @@ impl Redis {
     }
 }
 
-fn launch(folder: &Folder, port: u16) -> Process {
+fn launch(folder: &Folder, port: u16, manner: Manner) -> Process {
     let mut command = Command::new(tools::tool("redis-server"));
-    command.current_dir(folder.path()).args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    let port = port.to_string();
+    command.current_dir(folder.path()).args(["--bind", "127.0.0.1"]);
+    match manner {
+        Manner::Plain => command.args(["--port", &port]),
+        Manner::Tls => {
+            let [ca, certificate, key] = [certificate::CA, certificate::CERTIFICATE, certificate::KEY];
+            command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"]);
+            command.args(["--tls-ca-cert-file", ca, "--tls-cert-file", certificate, "--tls-key-file", key])
+        }
+        Manner::Node(bus) => {
+            command.args(["--port", &port, "--cluster-port", &bus.to_string()]);
+            command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
+            command.args(["--cluster-require-full-coverage", "no"])
+        }
+    };
     command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
     Process::start(&mut command, folder, "redis")
 }
