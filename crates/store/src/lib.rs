@@ -7,6 +7,7 @@
 mod entity;
 mod entry;
 mod pool;
+mod prune;
 mod query;
 mod replicas;
 mod row;

@@ -68,7 +68,7 @@ async fn run<const N: usize>(lease: &Lease, sql: String, values: [Value; N]) -> 
 }
 
 /// The database's clock in milliseconds, as it is when the row is written and not when its transaction began.
-fn now(lease: &Lease) -> &'static str {
+pub(crate) fn now(lease: &Lease) -> &'static str {
     match lease.get_database_backend() {
         DbBackend::Sqlite => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
         _ => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",

@@ -20,9 +20,9 @@ use tokio::time::timeout;
 
 use crate::pool::{BadUrl, Pool, Source};
 use crate::query;
-use crate::replicas;
 use crate::stop::Stop;
 use crate::wakeups::Listening;
+use crate::{prune, replicas};
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -93,6 +93,19 @@ impl Store {
         self.pool.close().await;
         // Nothing is left to be done about a connection that doesn't close.
         let _ = self.connection.close_by_ref().await;
+    }
+
+    /// Takes rows of the change feed away that nobody needs, beyond the newest `keep`; answers how many. In
+    /// pieces, each with the deadline for itself.
+    pub async fn prune_feed(&self, keep: u64) -> Result<u64, Trouble> {
+        let mut taken = 0;
+        loop {
+            let piece = async { prune::feed(&self.pool.lease().await?, keep).await };
+            match self.within::<_, Trouble>(piece).await? {
+                0 => return Ok(taken),
+                some => taken += some,
+            }
+        }
     }
 
     /// Does something within the deadline. Whoever misses it drops what they hold, and so closes it.

@@ -1,8 +1,9 @@
 //! The change feed: gap-free, in commit order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use latchkey_core::ports::{Change, Feed, KeyRule, Ledger};
+use latchkey_core::ports::{Change, Feed, KeyRule, Ledger, Replica, Replicas as _};
 use latchkey_core::record::KeyRecord;
 use tokio::task::JoinSet;
 
@@ -12,6 +13,7 @@ on_both![
     a_follower_sees_every_revision_once_while_many_write,
     a_feed_stops_at_a_gap,
     a_feed_is_read_in_pieces,
+    a_feed_loses_its_end_and_nothing_that_is_needed,
 ];
 
 const WRITERS: u128 = 20;
@@ -76,4 +78,37 @@ async fn a_feed_is_read_in_pieces(place: Place) {
     let revisions = |changes: Vec<Change>| changes.iter().map(|c| c.revision).collect::<Vec<_>>();
     assert_eq!(revisions(place.store.changes(1, 2).await.unwrap()), [2, 3]);
     assert_eq!(revisions(place.store.changes(5, 2).await.unwrap()), Vec::<u64>::new());
+}
+
+async fn a_feed_loses_its_end_and_nothing_that_is_needed(place: Place) {
+    for number in 1..=9 {
+        place.make(key(&place, number)).await;
+    }
+    let newest = place.store.revision().await.unwrap();
+    // The first row that is still there.
+    let oldest = async || {
+        for at in 0..newest {
+            if !place.store.changes(at, 1).await.unwrap().is_empty() {
+                return at + 1;
+            }
+        }
+        newest + 1
+    };
+    assert_eq!(place.store.prune_feed(newest).await.unwrap(), 0, "all of them are among the newest");
+    assert_eq!(place.store.prune_feed(7).await.unwrap(), newest - 7);
+    assert_eq!(oldest().await, newest - 6);
+    let replica = |id: &str| Replica { id: id.into(), name: "here".into() };
+    let (holds, gone) = (Duration::from_mins(10), Duration::ZERO);
+    place.store.report(&replica("1"), newest - 4, holds).await.unwrap();
+    place.store.report(&replica("2"), newest - 6, gone).await.unwrap();
+    assert_eq!(
+        place.store.prune_feed(2).await.unwrap(),
+        3,
+        "what a replica that holds has not applied stays"
+    );
+    assert_eq!(oldest().await, newest - 3);
+    assert_eq!(place.store.prune_feed(2).await.unwrap(), 0);
+    assert_eq!(place.store.revision().await.unwrap(), newest);
+    place.make(key(&place, 10)).await;
+    assert_eq!(place.store.changes(newest, 10).await.unwrap().len(), 1, "and it goes on");
 }
