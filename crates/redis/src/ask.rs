@@ -7,10 +7,10 @@ use latchkey_core::limit::{Demand, Levels, Spending, tightest_first};
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::RedisLimiter;
 use crate::batches::Passed;
-use crate::link::Missed;
+use crate::link::{Missed, Question};
 use crate::wire::Kind;
+use crate::{RedisLimiter, apart};
 
 /// How often batches are looked through and the connection is seen to.
 const ROUND: Duration = Duration::from_millis(100);
@@ -41,7 +41,8 @@ pub(crate) async fn for_batches(
         return Ok(spending);
     }
     let asks = limiter.batches.hand_over(demands, cost.into(), sent);
-    let (granted, states) = limiter.link.ask(&asks, cost, false, end).await?;
+    let question = Question { asks: &asks, cost, look: false, end, now: sent };
+    let (granted, states) = apart::ask(&limiter.link, question).await?;
     let passed = Passed { granted, cost: cost.into(), sent };
     let mut levels = Levels::new();
     for (demand, state) in demands.iter().zip(&states) {
@@ -80,7 +81,8 @@ impl RedisLimiter {
             let end = Instant::now() + self.deadline;
             let asks = [(demand, Kind::GiveBack(held))];
             // What can't be given back now counts as used when its time runs out.
-            if self.link.ask(&asks, 0, false, end).await.is_err() {
+            let question = Question { asks: &asks, cost: 0, look: false, end, now };
+            if self.link.ask(question).await.is_err() && !self.link.is_cluster() {
                 return;
             }
         }

@@ -122,7 +122,13 @@ impl Batch {
         (self.spent, self.last, self.refused.0) = (cost, now, Tick(0));
     }
 
-    /// Notes that there was too little for the question's call.
+    /// Whether less was there than was asked for: an overloaded bucket, which is not asked again for each token
+    /// that comes back to it.
+    pub(crate) fn is_short(&self, cost: u64) -> bool {
+        self.held.left + cost < self.size
+    }
+
+    /// Notes that there was too little for the question's call, or for the next ones.
     pub(crate) fn fell_short(&mut self, demand: &Demand, cost: u64, sent: Tick) {
         let wanted = u128::from(self.size.max(cost));
         let wait = wanted * token(demand.limit) / u128::from(demand.limit.tokens);

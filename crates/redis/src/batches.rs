@@ -94,6 +94,9 @@ impl Batches {
         batch.take_up(demand, state, passed.sent);
         if passed.granted {
             batch.passed(passed.cost, passed.sent);
+            if batch.is_short(passed.cost) {
+                batch.fell_short(demand, passed.cost, passed.sent);
+            }
         } else if state.level(demand, state.batch.left, 0).remaining < passed.cost {
             batch.fell_short(demand, passed.cost, passed.sent);
         }

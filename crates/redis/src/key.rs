@@ -7,8 +7,13 @@ use latchkey_core::limit::Demand;
 /// The name of a demand's bucket.
 pub(crate) fn of(demand: &Demand) -> String {
     let bucket = &demand.bucket;
-    let (owner, per, subject) = (demand.owner, bucket.per.name(), bucket.subject);
-    format!("latchkey:{{{owner:x}}}:{per}:{subject:x}:{:x}:{}", bucket.class, bucket.place)
+    let (tag, per, subject) = (tag(demand), bucket.per.name(), bucket.subject);
+    format!("latchkey:{{{tag}}}:{per}:{subject:x}:{:x}:{}", bucket.class, bucket.place)
+}
+
+/// What decides its slot.
+pub(crate) fn tag(demand: &Demand) -> String {
+    format!("{:x}", demand.owner)
 }
 
 #[cfg(test)]

@@ -5,13 +5,17 @@
 //! leased is answered from [`batches`] that lie here; any other asks [`link`] with one script for all of its
 //! buckets ([`wire`], `spend.lua`).
 
+mod address;
+mod apart;
 mod ask;
 mod batch;
 mod batches;
 mod key;
 mod limiter;
 mod link;
+mod wakeups;
 mod wire;
 
+pub use address::{Address, BadUrl};
 pub use limiter::{RedisLimiter, RedisOptions};
-pub use link::BadUrl;
+pub use wakeups::{Bell, Listening};

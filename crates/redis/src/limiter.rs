@@ -12,25 +12,19 @@ use latchkey_core::time::{Clock, Moment};
 use latchkey_core::trouble::Trouble;
 use tokio::time::Instant;
 
-use crate::ask;
+use crate::address::{Address, BadUrl};
 use crate::batches::Batches;
-use crate::link::{BadUrl, Link, Missed};
+use crate::link::{Link, Missed, Question};
 use crate::wire::{Kind, State};
+use crate::{apart, ask};
 
 /// How to reach Redis, and how long a call waits for it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct RedisOptions {
-    /// `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`.
-    pub url: String,
+    /// Where it is.
+    pub address: Address,
     /// 20 ms: with a query of 80 ms, a call is still answered before Envoy gives up.
     pub deadline: Duration,
-}
-
-/// Without the URL, which may hold a password.
-impl std::fmt::Debug for RedisOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisOptions").field("deadline", &self.deadline).finish_non_exhaustive()
-    }
 }
 
 /// Counts on Redis, together with every other process that does.
@@ -45,7 +39,7 @@ pub struct RedisLimiter {
 impl RedisLimiter {
     /// Not connected yet: [`RedisLimiter::keep`] does that. Until then the process counts alone.
     pub fn new(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, BadUrl> {
-        let link = Link::new(&options.url)?;
+        let link = Link::new(&options.address)?;
         let own = LocalLimiter::new();
         Ok(Self { link, batches: Batches::new(), clock, deadline: options.deadline, own })
     }
@@ -94,7 +88,9 @@ impl RedisLimiter {
         end: Instant,
     ) -> Result<Spending, Missed> {
         let asks: Vec<_> = demands.iter().map(|demand| (*demand, Kind::Exact)).collect();
-        let (granted, states) = self.link.ask(&asks, cost, look, end).await?;
+        let now = self.clock.now().tick;
+        let question = Question { asks: &asks, cost, look, end, now };
+        let (granted, states) = apart::ask(&self.link, question).await?;
         let now = self.clock.now().tick;
         let more = |demand: &Demand| match demand.mode {
             Mode::Exact => 0,

@@ -2,7 +2,11 @@
 //!
 //! A call never connects and never waits longer than its deadline; after three misses in a row nobody asks
 //! any more (the breaker), until [`Link::heal`], off the path of calls, has heard Redis answer again. The
-//! library's own reconnecting connection is not used: it retries inside a call, for seconds.
+//! library's own reconnecting connection is not used: it retries inside a call, for seconds. In a cluster a
+//! part that doesn't answer is shut off by itself ([`doors`]), and the library finds nodes again.
+
+mod doors;
+mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -10,21 +14,20 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use latchkey_core::limit::Demand;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, Script};
+use latchkey_core::time::Tick;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::wire::{self, Kind, State};
+use self::doors::{Doors, MISSES, Place};
+use self::way::{Source, Way};
+use crate::address::{Address, BadUrl};
+use crate::key;
+use crate::wire::{self, Kind, State, Words};
 
-/// Misses in a row after which Redis isn't asked any more.
-const MISSES: u32 = 3;
 /// How long connecting may take, off the path of calls.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// A URL that names no Redis. It is not repeated: it may hold a password.
-#[derive(Debug, thiserror::Error)]
-#[error("not the URL of a Redis: write redis://HOST:PORT or redis+unix:///PATH")]
-pub struct BadUrl;
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
+/// Silent probes in a row after which a cluster is connected to anew.
+const SILENT: u32 = 6;
 
 /// Redis gave no answer in time, or none that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,21 +36,38 @@ pub(crate) struct Missed;
 /// What a call heard.
 pub(crate) type Heard = Result<(bool, Vec<State>), Missed>;
 
-/// The way to one Redis.
+/// A call's question: what of which buckets, and how much.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) asks: &'a [(Demand, Kind)],
+    pub(crate) cost: u32,
+    pub(crate) look: bool,
+    /// When the answer comes too late.
+    pub(crate) end: Instant,
+    pub(crate) now: Tick,
+}
+
+/// The way to one Redis, or to one cluster.
 pub(crate) struct Link {
-    client: Client,
-    script: Script,
-    live: ArcSwapOption<MultiplexedConnection>,
+    source: Source,
+    words: Words,
+    live: ArcSwapOption<Way>,
     misses: AtomicU32,
+    doors: Doors,
     asked: AtomicU64,
 }
 
 impl Link {
     /// Not connected yet.
-    pub(crate) fn new(url: &str) -> Result<Self, BadUrl> {
-        let client = Client::open(url).map_err(|_| BadUrl)?;
-        let live = ArcSwapOption::empty();
-        Ok(Self { client, script: wire::script(), live, misses: AtomicU32::new(0), asked: AtomicU64::new(0) })
+    pub(crate) fn new(address: &Address) -> Result<Self, BadUrl> {
+        Ok(Self {
+            source: Source::new(address)?,
+            words: Words::new(),
+            live: ArcSwapOption::empty(),
+            misses: AtomicU32::new(0),
+            doors: Doors::new(),
+            asked: AtomicU64::new(0),
+        })
     }
 
     /// Whether calls ask Redis now.
@@ -55,32 +75,65 @@ impl Link {
         self.live.load().is_some()
     }
 
+    /// Whether buckets with different tags lie apart.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.source.is_cluster()
+    }
+
     /// How many questions calls have asked.
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Asks for all of these at once, and waits until `end`.
-    pub(crate) async fn ask(&self, asks: &[(Demand, Kind)], cost: u32, look: bool, end: Instant) -> Heard {
+    /// Asks for all of these at once, and waits until the question's end. All of them lie in one slot.
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Heard {
         let live = self.live.load_full().ok_or(Missed)?;
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let mut connection = MultiplexedConnection::clone(&live);
-        let invocation = wire::invocation(&self.script, asks, cost, look);
-        let heard = timeout_at(end, invocation.invoke_async::<Vec<i64>>(&mut connection)).await;
-        let answer = match heard {
-            Ok(Ok(numbers)) => wire::answer(asks, &numbers).ok_or(Why::Unreadable),
-            Ok(Err(error)) => Err(Why::Error(error)),
-            Err(_) => Err(Why::Late),
+        let place = match (self.is_cluster(), question.asks.first()) {
+            (true, Some((demand, _))) => Some(Place::of(&key::tag(demand))),
+            _ => None,
         };
-        match answer {
-            Ok(answer) => {
-                self.misses.store(0, Ordering::Relaxed);
-                Ok(answer)
+        if place.is_some_and(|place| !self.doors.is_open(place, question.now)) {
+            return Err(Missed);
+        }
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut way = Way::clone(&live);
+        let answer =
+            match timeout_at(question.end, self.run(&mut way, (question.asks, question.cost, question.look)))
+                .await
+            {
+                Ok(Ok(numbers)) => wire::answer(question.asks, &numbers).ok_or(Why::Unreadable),
+                Ok(Err(error)) => Err(Why::Error(error)),
+                Err(_) => Err(Why::Late),
+            };
+        if let Some(place) = place {
+            if self.doors.note(place, answer.is_ok(), question.now) {
+                tracing::warn!(
+                    "a part of the Redis Cluster does not answer: its limits are counted in this process alone"
+                );
             }
-            Err(why) => {
-                self.missed(&live, &why);
-                Err(Missed)
+        } else if let Err(why) = &answer {
+            self.missed(&live, why);
+        } else {
+            self.misses.store(0, Ordering::Relaxed);
+        }
+        answer.map_err(|why| {
+            tracing::debug!(%why, "Redis missed a call");
+            Missed
+        })
+    }
+
+    /// By the script's hash; a server that hasn't got the script is sent the whole of it. Not by loading it
+    /// beforehand: that would ask every node of a cluster.
+    async fn run(
+        &self,
+        way: &mut Way,
+        (asks, cost, look): (&[(Demand, Kind)], u32, bool),
+    ) -> Result<Vec<i64>, RedisError> {
+        match way.numbers(&self.words.by_hash(asks, cost, look)).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                way.numbers(&wire::whole(asks, cost, look)).await
             }
+            heard => heard,
         }
     }
 
@@ -88,44 +141,40 @@ impl Link {
     pub(crate) async fn heal(&self, deadline: Duration) {
         match self.live.load_full() {
             Some(live) => {
-                let probe = self.probe(MultiplexedConnection::clone(&live));
-                match timeout(deadline, probe).await {
+                let mut way = Way::clone(&live);
+                match timeout(deadline, self.probe(&mut way)).await {
                     Ok(Ok(())) => self.misses.store(0, Ordering::Relaxed),
                     Ok(Err(error)) => self.missed(&live, &Why::Error(error)),
                     Err(_) => self.missed(&live, &Why::Late),
                 }
             }
             None => {
-                if let Ok(Ok(connection)) = timeout(PATIENCE, self.connect()).await {
+                if let Ok(Ok(way)) = timeout(2 * PATIENCE, self.connect()).await {
                     self.misses.store(0, Ordering::Relaxed);
-                    self.live.store(Some(Arc::new(connection)));
+                    self.live.store(Some(Arc::new(way)));
                     tracing::info!("Redis answers: limits are counted together");
                 }
             }
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        // The library's own deadlines are only the outermost fence; each call brings its own.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        self.probe(connection.clone()).await?;
-        Ok(connection)
+    async fn connect(&self) -> Result<Way, RedisError> {
+        let mut way = self.source.open(PATIENCE).await?;
+        self.probe(&mut way).await?;
+        Ok(way)
     }
 
     /// The script without a bucket: that it answers says more than a PING does.
-    async fn probe(&self, mut connection: MultiplexedConnection) -> Result<(), RedisError> {
-        let nothing = wire::invocation(&self.script, &[], 0, true);
-        nothing.invoke_async::<Vec<i64>>(&mut connection).await.map(drop)
+    async fn probe(&self, way: &mut Way) -> Result<(), RedisError> {
+        self.run(way, (&[], 0, true)).await.map(drop)
     }
 
-    /// Counts a miss; a connection that broke, or the third miss in a row, ends asking.
-    fn missed(&self, live: &Arc<MultiplexedConnection>, why: &Why) {
-        tracing::debug!(%why, "Redis missed a call");
+    /// Counts a miss; a connection that broke, or the third miss in a row, ends asking. A cluster's connection
+    /// mends itself, so it is given longer.
+    fn missed(&self, live: &Arc<Way>, why: &Why) {
         let misses = self.misses.fetch_add(1, Ordering::Relaxed) + 1;
-        if misses < MISSES && !why.is_broken() {
+        let over = if self.is_cluster() { misses >= SILENT } else { misses >= MISSES || why.is_broken() };
+        if !over {
             return;
         }
         let before = self.live.compare_and_swap(live, None);

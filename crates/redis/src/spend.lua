@@ -2,7 +2,7 @@
 --
 -- KEYS  the buckets.
 -- ARGV  look (1: take nothing), cost, then for each bucket ten words:
---         kind         x: asks each time; l: takes a batch; g: gives a batch back
+--         kind         x: asks each time; l: takes a batch; g: gives a batch back; u: takes `cost` back
 --         t, p         t tokens come back in p microseconds
 --         cap, window  the most that it holds; 1: counts per window of p
 --         and of the batch that the asker holds: made (of which bucket), epoch, used, held; want (its next size)
@@ -134,13 +134,18 @@ for n, key in ipairs(KEYS) do
   local state = read(key, ask)
   settle(state)
   adopt(state, ask)
-  if ask.kind == 'x' then ask.held = 0 else account(state, ask) end
+  if ask.kind == 'x' or ask.kind == 'u' then ask.held = 0 else account(state, ask) end
   asks[n], states[n] = ask, state
-  granted = granted and state.w + ask.held >= cost
+  granted = granted and (ask.kind == 'u' or state.w + ask.held >= cost)
 end
 
 local function take(s, ask)
-  if ask.kind == 'g' then
+  if ask.kind == 'u' then
+    -- Of a window that has ended meanwhile nothing is to be taken back.
+    if s.window == 0 or s.made == ask.made then
+      s.w = math.max(s.w, math.min(s.w + cost, s.cap - s.o1 - s.o0))
+    end
+  elseif ask.kind == 'g' then
     s.w = math.max(s.w, math.min(s.w + ask.held, s.cap - s.o1 - s.o0))
     ask.held = 0
   elseif granted and ask.kind == 'x' then

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use latchkey_core::limit::{Algorithm, Demand, Level, capacity, token};
-use redis::{Script, ScriptInvocation};
+use redis::{Cmd, Script, cmd};
 
 use crate::key;
 
-/// The script, with its hash.
-pub(crate) fn script() -> Script {
-    Script::new(include_str!("spend.lua"))
-}
+const TEXT: &str = include_str!("spend.lua");
 
 /// What a bucket is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +18,8 @@ pub(crate) enum Kind {
     Lease(Held, u64),
     /// To take a batch back.
     GiveBack(Held),
+    /// To take back what a call has just spent, of the bucket that was made then.
+    Undo(u64),
 }
 
 /// A batch as its holder accounts for it.
@@ -36,28 +35,47 @@ pub(crate) struct Held {
     pub(crate) left: u64,
 }
 
-/// A call's question to Redis.
-pub(crate) fn invocation<'a>(
-    script: &'a Script,
-    asks: &[(Demand, Kind)],
-    cost: u32,
-    look: bool,
-) -> ScriptInvocation<'a> {
-    let mut invocation = script.prepare_invoke();
-    invocation.arg(u8::from(look)).arg(cost);
+/// The script's words: itself, or its hash.
+pub(crate) struct Words {
+    hash: String,
+}
+
+impl Words {
+    pub(crate) fn new() -> Self {
+        Self { hash: Script::new(TEXT).get_hash().to_owned() }
+    }
+
+    /// A call's question, for a server that has the script.
+    pub(crate) fn by_hash(&self, asks: &[(Demand, Kind)], cost: u32, look: bool) -> Cmd {
+        question("EVALSHA", &self.hash, (asks, cost, look))
+    }
+}
+
+/// A call's question, for one that hasn't.
+pub(crate) fn whole(asks: &[(Demand, Kind)], cost: u32, look: bool) -> Cmd {
+    question("EVAL", TEXT, (asks, cost, look))
+}
+
+fn question(by: &str, script: &str, (asks, cost, look): (&[(Demand, Kind)], u32, bool)) -> Cmd {
+    let mut command = cmd(by);
+    command.arg(script).arg(asks.len());
+    for (demand, _) in asks {
+        command.arg(key::of(demand));
+    }
+    command.arg(u8::from(look)).arg(cost);
     for (demand, kind) in asks {
         let rate = Rate::of(demand);
         let (word, held, want) = match kind {
             Kind::Exact => ("x", Held::default(), 0),
             Kind::Lease(held, want) => ("l", *held, *want),
             Kind::GiveBack(held) => ("g", *held, 0),
+            Kind::Undo(made) => ("u", Held { made: *made, ..Held::default() }, 0),
         };
         let window = u8::from(demand.algorithm == Algorithm::FixedWindow);
-        invocation.key(key::of(demand));
-        invocation.arg(word).arg(rate.tokens).arg(rate.micros).arg(rate.most).arg(window);
-        invocation.arg(held.made).arg(held.epoch).arg(held.used).arg(held.left).arg(want);
+        command.arg(word).arg(rate.tokens).arg(rate.micros).arg(rate.most).arg(window);
+        command.arg(held.made).arg(held.epoch).arg(held.used).arg(held.left).arg(want);
     }
-    invocation
+    command
 }
 
 /// A limit in the script's units: `tokens` come back in `micros`, in lowest terms.

@@ -18,6 +18,7 @@ use tokio::time::sleep;
 
 use crate::documents::Document;
 use crate::follower::Follower;
+use crate::pruning::Pruning;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::signing::Tender;
@@ -91,7 +92,8 @@ impl Boot {
         }
         self.readiness.ready().await;
         tracing::info!("ready");
-        tokio::join!(self.follower.run(), self.tender.run());
+        let pruning = Pruning { store: self.store.clone(), random: self.random.clone() };
+        tokio::join!(self.follower.run(), self.tender.run(), pruning.run());
         std::future::pending().await
     }
 
@@ -106,6 +108,7 @@ impl Boot {
             let written = written.map_err(|failure| Stop::from(&format!("profile {name:?}"), failure))?;
             tracing::info!(profile = %name, version = written.value.version, new = written.revision > 0, "profile");
         }
+        self.follower.ring();
         Ok(self.follower.begin().await?)
     }
 

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::{Changed, Feed, Ledger, Spreading, Wakeups};
 use latchkey_core::time::{Clock, Tick};
 use latchkey_core::trouble::Trouble;
 use latchkey_profile::{Catalog, Profile};
-use tokio::sync::{Notify, watch};
+use latchkey_redis::Bell;
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::settings::Follow;
@@ -33,6 +35,10 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) follow: Follow,
     pub(crate) others: Others,
+    /// Wakes the others by Redis.
+    pub(crate) bell: Option<Bell>,
+    /// Who wakes this one.
+    pub(crate) wakeups: Mutex<Vec<Box<dyn Wakeups>>>,
     pub(crate) signing: SigningKeys,
 }
 
@@ -60,10 +66,22 @@ impl Follower {
     }
 
     /// Follows every wake-up that is heard, until it is dropped.
-    pub(crate) async fn listen(&self, mut wakeups: Box<dyn Wakeups>) {
-        loop {
-            wakeups.next().await;
-            self.wake.notify_one();
+    pub(crate) async fn listen(&self) {
+        let mut wakeups = self.parts.wakeups.lock().await;
+        let heard = wakeups.iter_mut().map(|wakeups| async {
+            loop {
+                wakeups.next().await;
+                self.wake.notify_one();
+            }
+        });
+        let _: Vec<()> = join_all(heard).await;
+        std::future::pending().await
+    }
+
+    /// Tells the others that something was written. The database does so too.
+    pub(crate) fn ring(&self) {
+        if let Some(bell) = &self.parts.bell {
+            bell.ring();
         }
     }
 
@@ -130,9 +148,10 @@ impl Follower {
         Ok(())
     }
 
-    /// The feed has a gap, or the store was set back: nothing remembered can be told right from wrong.
+    /// The feed has a gap (this replica was away for so long that what it missed is kept no more), or the store
+    /// was set back: nothing remembered can be told right from wrong.
     async fn begin_anew(&self, revision: u64) -> Result<(), Trouble> {
-        tracing::error!(revision, "the change feed has a gap: everything remembered is forgotten");
+        tracing::warn!(revision, "the change feed has a gap: everything remembered is forgotten");
         self.parts.memory.begin_at(revision);
         self.parts.signing.reload().await?;
         self.reload_profiles().await?;
@@ -193,6 +212,7 @@ impl Spreading for Follower {
         let end = latchkey_grpc::patience().map_or(over, |patience| over.min(now.after(patience)));
         let mut applied = self.applied.subscribe();
         self.wake.notify_one();
+        self.ring();
         let here = applied.wait_for(|at| *at >= revision);
         let here = timeout(end.since(now), here).await.is_ok();
         let there = self.parts.others.wait(clock, revision, end).await;

@@ -19,6 +19,7 @@ mod follower;
 mod limits;
 mod listen;
 mod master_key;
+mod pruning;
 mod random;
 mod readiness;
 mod rpc;

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use latchkey_core::ports::Wakeups;
 use latchkey_store::Store;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -142,7 +141,7 @@ impl Server {
         let (mut calls, mut rest) = (JoinSet::new(), JoinSet::new());
         calls.spawn(cores.serve(grpc, stopped));
         rest.spawn(side(http, pages));
-        rest.spawn(heard(store.wakeups(), follower.clone()));
+        rest.spawn(heard(follower.clone()));
         rest.spawn(kept(limits.clone()));
         rest.spawn(anchored(keeper.clone()));
         rest.spawn(recorded(recorder.clone()));
@@ -185,11 +184,8 @@ async fn side(listener: Arc<Listener>, pages: side::Pages) -> Result<(), StartRe
     Ok(())
 }
 
-async fn heard(wakeups: Option<Box<dyn Wakeups>>, follower: Arc<Follower>) -> Result<(), StartRefused> {
-    match wakeups {
-        Some(wakeups) => follower.listen(wakeups).await,
-        None => std::future::pending().await,
-    }
+async fn heard(follower: Arc<Follower>) -> Result<(), StartRefused> {
+    follower.listen().await;
     Ok(())
 }
 

@@ -21,8 +21,8 @@ use std::time::Duration;
 use latchkey_core::secret::PlainKey;
 
 pub use database::DatabaseUrl;
+pub use latchkey_redis::Address as RedisAddress;
 pub use problem::{BadSettings, Problem};
-pub use redis::RedisUrl;
 pub use sources::{CONFIG_VARIABLE, Sources};
 
 use crate::master_key::MasterKey;
@@ -36,7 +36,7 @@ pub struct Settings {
     /// Where everything is kept.
     pub database: Database,
     /// Where replicas count together.
-    pub redis: Option<RedisUrl>,
+    pub redis: Option<RedisAddress>,
     /// Profiles applied at the start.
     pub profiles: Vec<PathBuf>,
     /// The operator's first key.

@@ -14,7 +14,7 @@ use latchkey_core::time::Clock;
 use latchkey_core::usage::Usage;
 use latchkey_grpc::{Services, Wicket};
 use latchkey_profile::Catalog;
-use latchkey_redis::{RedisLimiter, RedisOptions};
+use latchkey_redis::{BadUrl, Listening, RedisLimiter, RedisOptions};
 use latchkey_rest::{Rest, RestParts};
 use latchkey_store::{Patient, Store};
 use rand::RngExt as _;
@@ -30,7 +30,7 @@ use crate::limits::Limits;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
-use crate::settings::{RedisUrl, Settings};
+use crate::settings::{RedisAddress, Settings};
 use crate::side::{Counter, Pages};
 use crate::signing::{SigningKeys, Tender};
 use crate::usage::Recorder;
@@ -81,7 +81,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
     };
-    let follower = Arc::new(follower(&settings, &shared));
+    let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
     let readiness = Readiness::new(reporter, rpc::SERVICES.map(str::to_owned).to_vec()).await;
     let keeper = Keeper::new(shared.store.clone(), &settings.audit_anchor).map_err(ServeError::Anchor)?;
@@ -134,9 +134,9 @@ fn counter(parts: RestParts<Limits>) -> Counter {
     })
 }
 
-fn limits(redis: Option<&RedisUrl>) -> Result<Limits, latchkey_redis::BadUrl> {
-    let Some(url) = redis else { return Ok(Limits::Own(Arc::new(LocalLimiter::new()))) };
-    let options = RedisOptions { url: url.reveal().to_owned(), deadline: REDIS_DEADLINE };
+fn limits(redis: Option<&RedisAddress>) -> Result<Limits, BadUrl> {
+    let Some(address) = redis else { return Ok(Limits::Own(Arc::new(LocalLimiter::new()))) };
+    let options = RedisOptions { address: address.clone(), deadline: REDIS_DEADLINE };
     Ok(Limits::Shared(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
 }
 
@@ -156,22 +156,38 @@ fn others(settings: &Settings, shared: &Shared) -> Others {
     Others::Known(shared.store.clone(), Replica { id: id.into(), name: name.into() })
 }
 
-fn follower(settings: &Settings, shared: &Shared) -> Follower {
-    Follower::new(follower::Parts {
+/// Who else tells of changes: Redis, where there is one and somebody to tell.
+fn calls(settings: &Settings, others: &Others) -> Result<Option<Listening>, BadUrl> {
+    match (&settings.redis, others) {
+        (Some(address), Others::Known(_, this)) => {
+            Listening::new(address, &this.id).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, BadUrl> {
+    let others = others(settings, shared);
+    let calls = calls(settings, &others)?;
+    let bell = calls.as_ref().map(Listening::bell);
+    let wakeups = calls.map(|calls| Box::new(calls) as _).into_iter().chain(shared.store.wakeups());
+    Ok(Follower::new(follower::Parts {
         feed: shared.store.clone(),
         ledger: shared.store.clone(),
         memory: shared.memory.clone(),
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         follow: settings.follow,
-        others: others(settings, shared),
+        others,
+        bell,
+        wakeups: tokio::sync::Mutex::new(wakeups.collect()),
         signing: SigningKeys {
             ledger: shared.store.clone(),
             sealer: shared.sealer.clone(),
             memory: shared.memory.clone(),
             clock: shared.clock.clone(),
         },
-    })
+    }))
 }
 
 fn services(

@@ -8,7 +8,7 @@ use latchkey_core::limit::suite::Bench;
 use latchkey_core::limit::{Mode, Spending};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
-use latchkey_redis::{RedisLimiter, RedisOptions};
+use latchkey_redis::{Address, RedisLimiter, RedisOptions};
 use latchkey_testing::Redis;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinHandle;
@@ -27,12 +27,17 @@ impl Clock for Steady {
     }
 }
 
+/// How to reach a Redis at this URL.
+pub(crate) fn options(url: &str, deadline: Duration) -> RedisOptions {
+    RedisOptions { address: Address::parse(url, None).expect("an address"), deadline }
+}
+
 /// A limiter that is kept connected.
 pub(crate) struct Real {
     pub(crate) limiter: Arc<RedisLimiter>,
-    keeper: JoinHandle<()>,
+    _keeper: Keeper,
     mode: Mode,
-    subject: u128,
+    pub(crate) subject: u128,
 }
 
 impl Real {
@@ -42,16 +47,16 @@ impl Real {
     }
 
     pub(crate) async fn on(redis: &Redis, mode: Mode, deadline: Duration) -> Self {
-        Self::with(&RedisOptions { url: redis.url(), deadline }, mode).await
+        Self::with(&options(&redis.url(), deadline), mode).await
     }
 
     pub(crate) async fn with(options: &RedisOptions, mode: Mode) -> Self {
         let limiter = Arc::new(RedisLimiter::new(options, Arc::new(Steady)).expect("a limiter"));
         let kept = Arc::clone(&limiter);
         #[expect(clippy::disallowed_methods, reason = "a test ends it when it ends")]
-        let keeper = tokio::spawn(async move { kept.keep().await });
+        let keeper = Keeper(tokio::spawn(async move { kept.keep().await }));
         let subject = SUBJECTS.fetch_add(1, Ordering::SeqCst).into();
-        let real = Self { limiter, keeper, mode, subject };
+        let real = Self { limiter, _keeper: keeper, mode, subject };
         real.until(true).await;
         real
     }
@@ -84,9 +89,12 @@ impl Real {
     }
 }
 
-impl Drop for Real {
+/// Ends with its limiter.
+struct Keeper(JoinHandle<()>);
+
+impl Drop for Keeper {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.0.abort();
     }
 }
 

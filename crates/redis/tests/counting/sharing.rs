@@ -1,68 +1,13 @@
 //! Several limiters on one bucket: together they admit what the bucket allows, no more and hardly less.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::limit::suite::{demand, spend};
 use latchkey_core::limit::{Algorithm, Demand, Mode, Per};
-use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
 
 use super::bench::{Real, Steady, admitted, left};
-
-/// What three limiters admitted of a load that one gets most of, and how long that took.
-async fn skewed(mode: Mode, limit: (u64, u64, u64), time: Duration) -> ([u64; 3], [u64; 3], Duration) {
-    let one = Real::start(mode).await;
-    let replicas = [one.twin().await, one.twin().await, one];
-    let bucket = demand(&replicas[2], Per::Key, limit);
-    let start = Steady.now().tick;
-    let load = |replica: &Real, pause: Duration| {
-        let limiter = Arc::clone(&replica.limiter);
-        async move {
-            let (mut granted, mut calls) = (0, 0);
-            while Steady.now().tick.since(start) < time {
-                for _ in 0..10 {
-                    let spending = limiter.spend(&[bucket], 1, false, Steady.now()).await;
-                    granted += u64::from(spending.expect("an answer").granted);
-                    calls += 1;
-                }
-                tokio::time::sleep(pause).await;
-            }
-            (granted, calls)
-        }
-    };
-    let [busy, calm, quiet] = &replicas;
-    let pauses = [1, 4, 15].map(Duration::from_millis);
-    let (a, b, c) = tokio::join!(load(busy, pauses[0]), load(calm, pauses[1]), load(quiet, pauses[2]));
-    let took = Steady.now().tick.since(start);
-    assert!(replicas.iter().all(|replica| replica.limiter.is_shared()), "Redis was asked throughout");
-    ([a.0, b.0, c.0], [a.1, b.1, c.1], took)
-}
-
-fn allowed((tokens, seconds, burst): (u64, u64, u64), took: Duration) -> u64 {
-    let nanos = u128::from(tokens) * took.as_nanos() / (u128::from(seconds) * 1_000_000_000);
-    burst + u64::try_from(nanos).expect("it fits")
-}
-
-async fn hold(mode: Mode, limit: (u64, u64, u64)) {
-    let (granted, calls, took) = skewed(mode, limit, Duration::from_secs(3)).await;
-    let (sum, most) = (granted.iter().sum::<u64>(), allowed(limit, took));
-    assert!(calls.iter().sum::<u64>() > 2 * most, "{calls:?} is no overload");
-    assert!(sum <= most, "{granted:?} of {calls:?} passed; {most} may");
-    // What the last fraction of a second brought may not have been asked for yet.
-    assert!(sum * 100 >= most * 96, "{granted:?} of {calls:?} passed; {most} could have");
-    assert!(granted.iter().all(|granted| *granted > 0), "{granted:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_replicas_share_an_exact_limit() {
-    hold(Mode::Exact, (200, 1, 50)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_replicas_share_a_leased_limit() {
-    hold(Mode::Leased, (300, 1, 300)).await;
-}
+use super::load::allowed;
 
 #[tokio::test]
 async fn three_replicas_share_a_leased_window() {
@@ -107,6 +52,25 @@ async fn tokens_that_are_out_make_no_room_for_others() {
     }
     let most = allowed(limit, Steady.now().tick.since(began));
     assert!(sum <= most, "{sum} passed at once; {most} may");
+}
+
+/// What a replica says is left is true to within a batch of each other replica.
+#[tokio::test]
+async fn what_is_left_is_told_to_within_a_batch() {
+    let one = Real::start(Mode::Leased).await;
+    let replicas = [one.twin().await, one.twin().await, one];
+    let bucket = demand(&replicas[2], Per::Key, (1, 3_600, 800));
+    // The largest batch is an eighth of the bucket.
+    let most = 2 * 800 / 8;
+    for call in 1..=600u64 {
+        let replica = &replicas[usize::from(call % 3 == 0) + usize::from(call % 9 == 0)];
+        let spending = spend(replica, &[bucket], 1).await;
+        let (told, level) = (spending.levels[0].remaining, spending.levels[0]);
+        assert!(spending.granted && level.limit == 800, "{level:?}");
+        assert!(told.abs_diff(800 - call) <= most, "{told} of {} after {call} calls", 800 - call);
+        let reset = level.reset.as_secs() / 3_600;
+        assert!(reset.abs_diff(call) <= most, "{reset} hours after {call} calls");
+    }
 }
 
 /// Calls at an even pace, and how many questions that took.

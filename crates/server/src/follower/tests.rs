@@ -52,6 +52,8 @@ fn follower(store: &Arc<Store>, clock: &Arc<Hands>) -> Arc<Follower> {
         clock: clock.clone(),
         follow: Follow { lease: LEASE, poll: Duration::from_millis(10) },
         others: Others::None,
+        bell: None,
+        wakeups: Mutex::default(),
     }))
 }
 
@@ -208,4 +210,22 @@ async fn a_gap_in_the_feed_begins_everything_anew() {
     follower.poll().await.unwrap();
     assert_eq!(follower.parts.memory.applied(), newest);
     assert!(follower.parts.catalog.named("demo").is_some());
+}
+
+#[tokio::test]
+async fn a_replica_that_was_away_for_too_long_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let (away, here) = (sharing(&store, &clock, "1"), sharing(&store, &clock, "2"));
+    away.begin().await.unwrap();
+    here.begin().await.unwrap();
+    let _ = apply(&store, DOCUMENT).await;
+    let newest = apply(&store, &DOCUMENT.replace("name", "# again\nname")).await;
+    here.poll().await.unwrap();
+    assert_eq!(store.prune_feed(0).await.unwrap(), 0, "one that holds has not applied it");
+    away.leave().await;
+    assert!(store.prune_feed(0).await.unwrap() > 0, "one that has left holds nothing");
+    away.poll().await.unwrap();
+    assert_eq!(away.parts.memory.applied(), newest);
+    assert_eq!(away.parts.catalog.named("demo").map(|profile| profile.policy.version), Some(2));
 }

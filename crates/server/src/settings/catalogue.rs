@@ -68,7 +68,9 @@ settings! {
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),
         "No other process serves from this PostgreSQL: calls that write wait for no other replica";
     REDIS_URL = "redis_url", "LATCHKEY_REDIS_URL", Secret, None,
-        "Redis, redis://HOST:PORT: rate limits hold across all replicas; without it each counts for itself";
+        "Redis, redis://HOST:PORT (rediss:// for TLS, redis+cluster://HOST:PORT,HOST:PORT for a cluster): rate limits hold across all replicas, and they wake each other; without it each counts for itself";
+    REDIS_CA = "redis_ca", "LATCHKEY_REDIS_CA", Text, None,
+        "A PEM file: the only certificates that Redis is trusted by; without it, the system's";
     PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,
         "Profiles applied at the start: folders of .toml files, or files, separated by commas";
     ROOT_KEY = "root_key", "LATCHKEY_ROOT_KEY", Secret, None,
@@ -78,13 +80,13 @@ settings! {
     LEASE = "lease", "LATCHKEY_LEASE", Text, Some("5s"),
         "How long memory outlives a database outage, and at most how long a write waits for a replica that is cut off";
     POLL_INTERVAL = "poll_interval", "LATCHKEY_POLL_INTERVAL", Text, Some("250ms"),
-        "How often other replicas' changes are read, besides whenever PostgreSQL tells of one";
+        "How often other replicas' changes are read, besides whenever PostgreSQL or Redis tells of one";
     MEMORY_KEYS = "memory_keys", "LATCHKEY_MEMORY_KEYS", Text, Some("1000000"),
         "Keys remembered at most";
     MEMORY_ABSENT = "memory_absent", "LATCHKEY_MEMORY_ABSENT", Text, Some("100000"),
         "Unknown keys remembered at most";
-    DRAIN_SETTLE = "drain_settle", "LATCHKEY_DRAIN_SETTLE", Text, Some("500ms"),
-        "At the end: how long calls are still taken after health says NOT_SERVING";
+    DRAIN_SETTLE = "drain_settle", "LATCHKEY_DRAIN_SETTLE", Text, Some("2s"),
+        "At the end: how long calls are still taken after health says NOT_SERVING; Envoy acts on that up to a second late";
     DRAIN_TIMEOUT = "drain_timeout", "LATCHKEY_DRAIN_TIMEOUT", Text, Some("10s"),
         "At the end: how long calls in flight may take to finish";
     TLS_CERT = "tls_cert", "LATCHKEY_TLS_CERT", Text, None,

@@ -13,7 +13,7 @@ use super::sources::{Given, Sources};
 use super::values::{self, Read};
 use super::{
     AuditAnchor, Database, DatabaseUrl, Deadlines, Drain, Follow, Listen, Log, LogFormat, MemoryBounds,
-    RedisUrl, UsageKeeping,
+    UsageKeeping,
 };
 use crate::master_key::MasterKey;
 
@@ -44,7 +44,15 @@ impl<'a> Reader<'a> {
         found.or_else(default)
     }
 
-    fn read<T>(&mut self, setting: &Setting, read: impl FnOnce(&str) -> Read<T>) -> Option<T> {
+    pub(super) fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    pub(super) fn has_problem(&self, key: &str) -> bool {
+        self.problems.iter().any(|problem| problem.setting == key)
+    }
+
+    pub(super) fn read<T>(&mut self, setting: &Setting, read: impl FnOnce(&str) -> Read<T>) -> Option<T> {
         let given = self.given(setting)?;
         self.check(setting, &given, read)
     }
@@ -89,10 +97,6 @@ impl<'a> Reader<'a> {
         let connections = u32::try_from(connections?).ok()?;
         let deadlines = Deadlines::default();
         Some(Database { url, connections, migrate, single_replica: single_replica?, deadlines })
-    }
-
-    pub(super) fn redis(&mut self) -> Option<RedisUrl> {
-        self.read(&catalogue::REDIS_URL, RedisUrl::parse)
     }
 
     /// Given, or a file beside the embedded database. Where the database itself is wrong, one problem is

@@ -114,17 +114,34 @@ fn postgresql_needs_a_master_key() {
 
 #[test]
 fn what_is_not_built_yet_is_an_error_and_not_ignored() {
-    let given = [
-        ("LATCHKEY_REDIS_URL", "rediss://:canary@r"),
-        ("LATCHKEY_TLS_CERT", "/c"),
-        ("LATCHKEY_TLS_KEY", "/k"),
-    ];
+    let given = [("LATCHKEY_TLS_CERT", "/c"), ("LATCHKEY_TLS_KEY", "/k")];
     let error = load(&[], &given).unwrap_err();
-    assert_eq!(error.0.len(), 3, "{error}");
+    assert_eq!(error.0.len(), 2, "{error}");
     assert!(error.0.iter().all(|p| p.remedy.contains("not built yet")), "{error}");
-    assert!(!error.to_string().contains("canary"), "{error}");
     let otlp = load(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317")]).unwrap();
     assert_eq!(otlp.otlp.as_deref(), Some("http://otlp:4317"));
+}
+
+#[test]
+fn redis_is_one_server_or_a_cluster_and_its_password_is_not_told() {
+    let load = |given: &[(&str, &str)]| load(&[], given);
+    let url = |url| [("LATCHKEY_REDIS_URL", url)];
+    let cluster = load(&url("rediss+cluster://:canary@a:7000,b:7000")).unwrap();
+    assert!(cluster.redis.as_ref().is_some_and(RedisAddress::is_cluster));
+    assert!(!format!("{cluster:?}").contains("canary"));
+    let error = load(&url("rediss//:canary@r")).unwrap_err().to_string();
+    assert!(error.contains("redis_url (LATCHKEY_REDIS_URL)") && !error.contains("canary"), "{error}");
+    let ca = |url, ca| load(&[("LATCHKEY_REDIS_URL", url), ("LATCHKEY_REDIS_CA", ca)]);
+    for (url, file, words) in [
+        ("rediss://r", "/nowhere", "can't be read"),
+        ("rediss://r", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "no certificate"),
+        ("redis://r", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "without TLS"),
+        ("", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "needs a redis_url"),
+    ] {
+        let error = ca(url, file).unwrap_err();
+        assert_eq!(error.0.len(), 1, "{error}");
+        assert!(error.to_string().contains("redis_ca") && error.to_string().contains(words), "{error}");
+    }
 }
 
 #[test]

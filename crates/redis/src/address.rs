@@ -1,0 +1,183 @@
+//! Where Redis is: one server, or some nodes of a cluster, in plain text or over TLS. An address may hold a
+//! password, so it never shows itself, and an error never repeats it.
+
+use std::fmt;
+use std::sync::Once;
+
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::link::PATIENCE;
+
+/// An address that names no Redis; the sentence is the remedy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadUrl {
+    /// No known scheme, or no host.
+    #[error(
+        "not the URL of a Redis: write redis://[USER:PASSWORD@]HOST:PORT, rediss:// for TLS, \
+         redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster:// for a cluster, or unix:///PATH"
+    )]
+    Unknown,
+    /// A cluster has one database.
+    #[error("a Redis Cluster has no numbered databases: leave /NUMBER out")]
+    Numbered,
+    /// TLS whose peer isn't checked is none.
+    #[error("a certificate that isn't checked protects nothing: leave #insecure out, and name its CA")]
+    Insecure,
+    /// A CA where nothing is encrypted.
+    #[error("a CA means nothing without TLS: write rediss:// or rediss+cluster://")]
+    NoTls,
+    /// A file that is no CA.
+    #[error("the CA's file holds no certificate that can be read: it must be PEM")]
+    BadCa,
+}
+
+/// Where Redis is.
+#[derive(Clone)]
+pub struct Address {
+    nodes: Vec<ConnectionInfo>,
+    cluster: bool,
+    ca: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").field("cluster", &self.cluster).finish_non_exhaustive()
+    }
+}
+
+impl Address {
+    /// Reads a URL; with TLS, `ca` are the only certificates that are trusted, else the system's are.
+    pub fn parse(url: &str, ca: Option<Vec<u8>>) -> Result<Self, BadUrl> {
+        let (scheme, rest) = url.split_once("://").ok_or(BadUrl::Unknown)?;
+        let (scheme, cluster) = match scheme.strip_suffix("+cluster") {
+            Some(scheme) => (scheme, true),
+            None => (scheme, false),
+        };
+        let tls = match scheme {
+            "redis" => false,
+            "rediss" => true,
+            "unix" | "redis+unix" if !cluster => false,
+            _ => return Err(BadUrl::Unknown),
+        };
+        let nodes = if cluster { seeds(scheme, rest)? } else { vec![node(url)?] };
+        match &ca {
+            Some(_) if !tls => return Err(BadUrl::NoTls),
+            Some(pem) if !holds_certificates(pem) => return Err(BadUrl::BadCa),
+            _ => {}
+        }
+        Ok(Self { nodes, cluster, ca })
+    }
+
+    /// Whether it is a cluster.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        self.cluster
+    }
+
+    /// A client of each node that is named; of one server, that one.
+    pub(crate) fn clients(&self) -> Result<Vec<Client>, BadUrl> {
+        choose_cryptography();
+        let client = |node: &ConnectionInfo| match &self.ca {
+            Some(_) => Client::build_with_tls(node.clone(), self.certificates()),
+            None => Client::open(node.clone()),
+        };
+        self.nodes.iter().map(|node| client(node).map_err(|_| BadUrl::BadCa)).collect()
+    }
+
+    /// A client of the cluster.
+    pub(crate) fn cluster(&self) -> Result<ClusterClient, BadUrl> {
+        choose_cryptography();
+        let builder = ClusterClientBuilder::new(self.nodes.clone())
+            .connection_timeout(PATIENCE)
+            .response_timeout(PATIENCE)
+            // Each call brings its own deadline; what is tried again inside is a slot that has moved.
+            .retries(3);
+        let builder = if self.ca.is_some() { builder.certs(self.certificates()) } else { builder };
+        builder.build().map_err(|_| BadUrl::Unknown)
+    }
+
+    fn certificates(&self) -> TlsCertificates {
+        TlsCertificates { client_tls: None, root_cert: self.ca.clone() }
+    }
+}
+
+/// `[USER:PASSWORD@]HOST:PORT,HOST:PORT`: nodes that know the others.
+fn seeds(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, BadUrl> {
+    let (user, hosts) = match rest.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), rest),
+    };
+    let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
+    if hosts.contains('/') {
+        return Err(BadUrl::Numbered);
+    }
+    hosts.split(',').map(|host| node(&format!("{scheme}://{user}{}", host.trim()))).collect()
+}
+
+fn node(url: &str) -> Result<ConnectionInfo, BadUrl> {
+    let node = url.into_connection_info().map_err(|_| BadUrl::Unknown)?;
+    match node.addr() {
+        ConnectionAddr::TcpTls { insecure: true, .. } => Err(BadUrl::Insecure),
+        _ => Ok(node),
+    }
+}
+
+fn holds_certificates(pem: &[u8]) -> bool {
+    let mut read = CertificateDer::pem_slice_iter(pem).peekable();
+    read.peek().is_some() && read.all(|certificate| certificate.is_ok())
+}
+
+/// The one cryptography here, whatever else is linked in; an earlier choice stays.
+fn choose_cryptography() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_or_a_cluster_in_plain_text_or_over_tls() {
+        for (url, nodes, cluster) in [
+            ("redis://cache:6379", 1, false),
+            ("redis://latchkey:hunter2@cache:6379/3", 1, false),
+            ("rediss://cache", 1, false),
+            ("unix:///run/redis.sock", 1, false),
+            ("redis+cluster://a:7000", 1, true),
+            ("rediss+cluster://latchkey:hunter2@a:7000,b:7000, c/", 3, true),
+        ] {
+            let address = Address::parse(url, None).unwrap();
+            assert_eq!((address.nodes.len(), address.is_cluster()), (nodes, cluster), "{url}");
+            assert!(!format!("{address:?}").contains("hunter2"));
+        }
+        let address = Address::parse("rediss+cluster://latchkey:hunter2@a:7000,b:7000", None).unwrap();
+        for node in &address.nodes {
+            assert_eq!(node.redis_settings().password(), Some("hunter2"));
+            assert!(matches!(node.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_repeating_it() {
+        let not_pem = || Some(b"nothing".to_vec());
+        for (url, ca, bad) in [
+            ("cache:6379", None, BadUrl::Unknown),
+            ("", None, BadUrl::Unknown),
+            ("http://cache", None, BadUrl::Unknown),
+            ("redis+cluster://", None, BadUrl::Unknown),
+            ("redis+cluster://a:7000,", None, BadUrl::Unknown),
+            ("unix+cluster:///run/x", None, BadUrl::Unknown),
+            ("redis+cluster://a:7000/2", None, BadUrl::Numbered),
+            ("rediss://cache:6379/#insecure", None, BadUrl::Insecure),
+            ("redis://cache", not_pem(), BadUrl::NoTls),
+            ("rediss://cache", not_pem(), BadUrl::BadCa),
+            ("rediss://cache", Some(Vec::new()), BadUrl::BadCa),
+        ] {
+            assert_eq!(Address::parse(url, ca).unwrap_err(), bad, "{url}");
+        }
+    }
+}

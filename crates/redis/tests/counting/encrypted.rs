@@ -1,0 +1,41 @@
+//! Redis over TLS: trusted by its CA, and not otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::limit::suite::demand;
+use latchkey_core::limit::{Mode, Per};
+use latchkey_redis::{Address, RedisLimiter, RedisOptions};
+use latchkey_testing::Redis;
+
+use super::bench::{Real, Steady, admitted};
+
+fn options(url: &str, ca: Option<&Redis>) -> RedisOptions {
+    let ca = ca.map(|redis| std::fs::read(redis.ca()).expect("the CA's file"));
+    RedisOptions { address: Address::parse(url, ca).expect("an address"), deadline: Duration::from_secs(5) }
+}
+
+#[tokio::test]
+async fn limits_are_counted_over_tls() {
+    let redis = Redis::tls();
+    let options = options(&redis.url(), Some(&redis));
+    let (one, mut other) = (Real::with(&options, Mode::Exact).await, Real::with(&options, Mode::Exact).await);
+    let bucket = demand(&one, Per::Key, (1, 3_600, 50));
+    other.subject = one.subject;
+    assert_eq!(admitted(&one, bucket, 30).await + admitted(&other, bucket, 30).await, 50);
+}
+
+/// A CA that hasn't signed its certificate, the system's, and no TLS at all.
+#[tokio::test]
+async fn a_redis_that_cannot_prove_itself_is_not_asked() {
+    let (redis, stranger) = (Redis::tls(), Redis::tls());
+    let plain = redis.url().replace("rediss", "redis");
+    for options in
+        [options(&redis.url(), Some(&stranger)), options(&redis.url(), None), options(&plain, None)]
+    {
+        let limiter = RedisLimiter::new(&options, Arc::new(Steady)).unwrap();
+        let keep = tokio::time::timeout(Duration::from_millis(700), limiter.keep());
+        assert!(keep.await.is_err(), "it goes on trying");
+        assert!(!limiter.is_shared());
+    }
+}
