@@ -4,9 +4,12 @@
 //! `LATCHKEY_TEST_ROUNDS=200 cargo test --test replicas -- --nocapture` runs the long form and prints figures.
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 
+mod clocks;
 mod figures;
 mod killed;
 mod limits;
 mod meter;
 mod outages;
+mod rolling;
 mod town;
+mod wakeups;

@@ -36,7 +36,7 @@ async fn press(caller: Caller, value: String, over: Arc<AtomicBool>) -> (Vec<Pas
 
 /// What a meter saw.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// Calls that began after the answer and passed.
     late: usize,
     calls: usize,
@@ -49,7 +49,7 @@ struct Seen {
 
 impl Seen {
     /// Revokes a key through one replica while all of them are asked.
-    async fn round(&mut self, town: &Town, (id, value): (String, String), through: usize) {
+    pub(crate) async fn round(&mut self, town: &Town, (id, value): (String, String), through: usize) {
         let over = Arc::<AtomicBool>::default();
         let mut presses = JoinSet::new();
         for operator in &town.operators {
@@ -75,6 +75,11 @@ impl Seen {
             let last = passes.iter().map(|(_, ended)| *ended).max();
             self.spreading.add(last.map_or(Duration::ZERO, |last| last.saturating_duration_since(sent)));
         }
+    }
+
+    /// How many calls passed that began after the answer.
+    pub(crate) fn late(&self) -> usize {
+        self.late
     }
 
     fn judge(mut self, condition: &str) {

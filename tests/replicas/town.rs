@@ -35,18 +35,18 @@ pub(crate) struct House {
 }
 
 impl House {
-    fn new(database: &str, postgres: &Postgres, redis: &Redis) -> Self {
+    fn new(database: &str, (postgres, redis): (&Postgres, &Redis), more: &[(&str, &str)]) -> Self {
         let to_database = Proxy::watching(postgres.port(), "LISTEN");
-        let to_redis = Proxy::to(redis.port());
+        let to_redis = Proxy::watching(redis.port(), "SUBSCRIBE");
         let own = format!(":{}/", to_database.port());
-        let latchkey = Setup::default()
+        let setup = Setup::default()
             .database(&database.replace(&format!(":{}/", postgres.port()), &own))
             .environment("LATCHKEY_REDIS_URL", &format!("redis://127.0.0.1:{}", to_redis.port()))
             .environment("LATCHKEY_LEASE", &format!("{}ms", LEASE.as_millis()))
             .environment("RUST_LOG", "info,latchkey_redis=debug")
-            .profile("town", PROFILE)
-            .launch();
-        Self { latchkey, to_database, to_redis }
+            .profile("town", PROFILE);
+        let setup = more.iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
+        Self { latchkey: setup.launch(), to_database, to_redis }
     }
 }
 
@@ -60,9 +60,19 @@ pub(crate) struct Town {
 
 impl Town {
     pub(crate) async fn build() -> Self {
+        Self::with(|_| Vec::new()).await
+    }
+
+    /// With more settings, for each replica by its number.
+    pub(crate) async fn with(more: impl Fn(usize) -> Vec<(&'static str, String)>) -> Self {
         let (postgres, redis) = (Postgres::start(), Redis::start());
         let database = postgres.database();
-        let houses: Vec<House> = (0..3).map(|_| House::new(&database, &postgres, &redis)).collect();
+        let house = |number| {
+            let more = more(number);
+            let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            House::new(&database, (&postgres, &redis), &more)
+        };
+        let houses: Vec<House> = (0..3).map(house).collect();
         for house in &houses {
             house.latchkey.ready();
         }

@@ -1,0 +1,78 @@
+//! What clocks do to replicas, with the program that ships. The wall clock jumps: keys end by it, and nothing else
+//! follows it. A steady clock that stands still is a lease that never runs out: a replica that has one admits a
+//! revoked key, and the meter sees it. So the meter can fail.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use latchkey_proto::v1::CheckRequest;
+use latchkey_testing::{Clocks, eventually, key};
+
+use crate::meter::Seen;
+use crate::town::{Town, allows, ask, rounds};
+
+/// A town where one replica's clocks are in the test's hands.
+async fn town(clocks: &Clocks) -> Town {
+    Town::with(|house| if house == 2 { clocks.environment().to_vec() } else { Vec::new() }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_meter_catches_a_replica_whose_lease_does_not_run_out() {
+    let clocks = Clocks::new();
+    let town = town(&clocks).await;
+    let mut seen = Seen::default();
+    for round in 0..rounds(2).min(20) {
+        let key = town.key().await;
+        town.admitted_everywhere(&key.1).await;
+        clocks.stop(true);
+        town.houses[2].to_database.black_hole(true);
+        seen.round(&town, key, round % 2).await;
+        town.houses[2].to_database.black_hole(false);
+        clocks.stop(false);
+    }
+    assert!(seen.late() > 0, "a lease that never runs out lets a revoked key pass");
+    println!("a lease that does not run out: {} calls passed that began after the answer", seen.late());
+}
+
+#[expect(clippy::disallowed_methods, reason = "a key's end is a moment of the wall clock")]
+fn in_an_hour() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_secs()).expect("seconds") + 3_600
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_end_by_the_wall_clock_and_nothing_else_follows_its_jumps() {
+    let clocks = Clocks::new();
+    let town = town(&clocks).await;
+    let expire_time = prost_types::Timestamp { seconds: in_an_hour(), nanos: 0 };
+    let expiry = Some(latchkey_proto::v1::create_key_request::Expiry::ExpireTime(expire_time));
+    let ending = latchkey_proto::v1::CreateKeyRequest { expiry, ..key("acme", "live") };
+    let (_, ending) = town.operators[0].key(ending).await;
+    let (lasting_id, lasting) = town.key().await;
+    let there = &town.operators[2];
+    town.admitted_everywhere(&ending).await;
+    town.admitted_everywhere(&lasting).await;
+    let spend = || allows(there, CheckRequest { rate_class: "exact".to_owned(), ..ask(&lasting) });
+    let mut spent = 0;
+    while spend().await == Ok(true) {
+        spent += 1;
+        assert!(spent < 10_000, "the bucket is emptied");
+    }
+    clocks.set_ahead(2 * 3_600);
+    eventually("the key ends by the clock", || {
+        let call = allows(there, ask(&ending));
+        let ended = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(call));
+        (ended == Ok(false)).then_some(())
+    });
+    assert_eq!(allows(there, ask(&lasting)).await, Ok(true), "memory and its lease don't follow it");
+    let mut again = 0;
+    while spend().await == Ok(true) {
+        again += 1;
+    }
+    assert!(again < 30, "two hours would have filled the bucket: {again}");
+    clocks.set_ahead(-365 * 86_400);
+    assert_eq!(allows(there, ask(&ending)).await, Ok(true), "by that clock it is not over");
+    assert_eq!(allows(there, ask(&lasting)).await, Ok(true));
+    let _ = town.operators[0].revoke(&lasting_id).await;
+    assert_eq!(allows(there, ask(&lasting)).await, Ok(false), "and a revocation needs no clock");
+    clocks.set_ahead(0);
+}

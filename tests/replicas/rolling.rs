@@ -1,0 +1,69 @@
+//! A rolling restart behind a real Envoy under a steady load: each replica says that it stops serving, finishes what
+//! it has, ends, and comes back; no request fails. Envoy looks at health ten times a second here, and gathers what it
+//! sees for up to a second before it acts on it, which is its default and why a replica waits for two.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::Duration;
+
+use latchkey_testing::{Answer, Envoy, EnvoySetup, Request, Signal, patiently};
+
+use crate::town::Town;
+
+const PATIENT: Duration = Duration::from_secs(60);
+
+/// One client: a request after the other until it is over; answers how many there were, and what failed.
+fn client(
+    port: u16,
+    value: String,
+    (over, turn): (Arc<AtomicBool>, Arc<AtomicUsize>),
+) -> JoinHandle<(usize, Vec<(usize, Answer)>)> {
+    spawn(move || {
+        let (mut calls, mut failed) = (0, Vec::new());
+        while !over.load(Ordering::SeqCst) {
+            let answer = Request::get("town.test", "/things").header("x-api-key", &value).send(port);
+            calls += 1;
+            if answer.status != 200 {
+                failed.push((turn.load(Ordering::SeqCst), answer));
+            }
+            sleep(Duration::from_millis(8));
+        }
+        (calls, failed)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_every_replica_is_restarted() {
+    let chatty = "info,latchkey::decision=debug";
+    let town = Town::with(|_| vec![("RUST_LOG", chatty.to_owned())]).await;
+    let (_, value) = town.key().await;
+    let ports: Vec<u16> = town.houses.iter().map(|house| house.latchkey.grpc()).collect();
+    let envoy = Envoy::before(&ports, &EnvoySetup::default().route("/", &[("profile", "town")]));
+    let decided = |house: usize| town.houses[house].latchkey.log().matches("latchkey::decision").count();
+    let (over, turn) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+    let clients: Vec<_> =
+        (0..4).map(|_| client(envoy.port(), value.clone(), (Arc::clone(&over), Arc::clone(&turn)))).collect();
+    for house in 0..3 {
+        patiently("it serves", PATIENT, || (decided(house) > 20).then_some(()));
+    }
+    for house in 0..3 {
+        let latchkey = &town.houses[house].latchkey;
+        turn.fetch_add(1, Ordering::SeqCst);
+        latchkey.signal(Signal::TERM);
+        assert!(latchkey.wait().success(), "it ends in good order");
+        let before = decided(house);
+        turn.fetch_add(1, Ordering::SeqCst);
+        latchkey.restart();
+        patiently("it serves again", PATIENT, || (decided(house) > before + 20).then_some(()));
+    }
+    over.store(true, Ordering::SeqCst);
+    let mut all = 0;
+    for client in clients {
+        let (calls, failed) = client.join().expect("a client ends");
+        assert!(failed.is_empty(), "of {calls} at these turns: {failed:?}\n{}", envoy.log());
+        all += calls;
+    }
+    println!("rolling restart: {all} requests through Envoy, none failed");
+    assert_eq!(envoy.upstream().seen(), all);
+}
