@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use latchkey_testing::{Folder, tool};
+use latchkey_testing::tool;
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -33,17 +33,30 @@ fn three_replicas_share_one_postgresql_and_one_redis() {
 }
 
 #[test]
+fn docker_compose_takes_the_file() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
+    let output = Command::new(tool("docker-compose")).arg("-f").arg(file).arg("config").output();
+    let output = output.expect("docker-compose starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let resolved = String::from_utf8_lossy(&output.stdout);
+    for service in ["latchkey-1:", "latchkey-2:", "latchkey-3:", "postgres:", "redis:", "upstream:", "envoy:"]
+    {
+        assert!(resolved.contains(&format!("\n  {service}\n")), "{service} in {resolved}");
+    }
+    assert_eq!(resolved.matches("LATCHKEY_DATABASE_URL_FILE: /run/secrets/database_url").count(), 3);
+}
+
+#[test]
 fn envoy_takes_its_configuration() {
-    let text = read("docker-compose.yml");
-    let content = text.split("    content: |\n").nth(1).expect("Envoy's configuration stands in it");
-    let inside = content.lines().take_while(|line| line.is_empty() || line.starts_with("      "));
-    let config: Vec<&str> = inside.map(|line| line.get(6..).unwrap_or_default()).collect();
-    let config = config.join("\n");
+    let config = read("docker/envoy.yaml");
+    assert!(
+        read("docker-compose.yml").contains("./docker/envoy.yaml:/etc/envoy/envoy.yaml:ro"),
+        "it is mounted"
+    );
     for replica in ["latchkey-1", "latchkey-2", "latchkey-3"] {
         assert!(config.contains(replica), "Envoy knows {replica}");
     }
-    let folder = Folder::new("compose");
-    let file = folder.write("envoy.yaml", &config);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker/envoy.yaml");
     let output = Command::new(tool("envoy")).args(["--mode", "validate", "-c"]).arg(file).output();
     let output = output.expect("envoy starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -159,9 +159,7 @@ fn others(settings: &Settings, shared: &Shared) -> Others {
 /// Who else tells of changes: Redis, where there is one and somebody to tell.
 fn calls(settings: &Settings, others: &Others) -> Result<Option<Listening>, BadUrl> {
     match (&settings.redis, others) {
-        (Some(address), Others::Known(_, this)) => {
-            Listening::new(address, &this.id).map(Some)
-        }
+        (Some(address), Others::Known(_, this)) => Listening::new(address, &this.id).map(Some),
         _ => Ok(None),
     }
 }

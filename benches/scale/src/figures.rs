@@ -1,0 +1,86 @@
+//! The figures that the model is fed with, each with where it comes from. A figure that somebody measures anew is
+//! changed here, or said on the command line.
+
+/// One figure.
+pub(crate) struct Figure {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    /// Measured how, which setting's default, or assumed.
+    pub(crate) source: &'static str,
+}
+
+const fn figure(name: &'static str, value: f64, unit: &'static str, source: &'static str) -> Figure {
+    Figure { name, value, unit, source }
+}
+
+const MEASURED: &str =
+    "measured, README.md: processor time of a whole Check, Envoy's message with all headers";
+const METER: &str = "measured, README.md: RevokeKey at the median in the revocation meter, debug build";
+
+/// All of them.
+pub(crate) const FIGURES: [Figure; 19] = [
+    figure("checks", 1_000_000.0, "Checks/s", "asked"),
+    figure("replicas", 100.0, "", "asked"),
+    figure("keys", 10_000_000.0, "", "asked"),
+    figure("writes", 20.0, "writes/s", "asked: keys made, changed, revoked, tokens ended"),
+    figure("cores", 2.0, "", "assumed: of a replica"),
+    figure("busy", 0.6, "", "assumed: the share of a core that is used at most, for tails"),
+    figure("check_us", 43.9, "us", MEASURED),
+    figure("key_bytes", 1_000.0, "bytes", "assumed until measured: memory per remembered key at a million"),
+    figure("memory_keys", 1_000_000.0, "", "the setting's default"),
+    figure("poll_ms", 250.0, "ms", "the setting's default"),
+    figure("lease_ms", 5_000.0, "ms", "the setting's default"),
+    figure("statements", 3.0, "", "counted in the code: of a poll that finds something (head, page, report)"),
+    figure(
+        "postgres",
+        20_000.0,
+        "statements/s",
+        "assumed: one PostgreSQL on 8 cores, statements by a unique key",
+    ),
+    figure("commit_ms", 4.0, "ms", "assumed: a write's transaction with its flush"),
+    figure("wake_ms", 1.0, "ms", "assumed: a wake-up's way, mean"),
+    figure("revoke_ms", 82.0, "ms", METER),
+    figure("active_keys", 20_000.0, "", "assumed: keys in use at any second, each with leased buckets"),
+    figure(
+        "asks",
+        5.0,
+        "questions/s",
+        "counted by crates/redis's tests: of a busy leased bucket and replica",
+    ),
+    figure("redis", 60_000.0, "scripts/s", "assumed: one node of a Redis Cluster"),
+];
+
+/// The figures in force.
+pub(crate) struct Given(Vec<f64>);
+
+impl Given {
+    /// The defaults, and what is said as `name=number`.
+    pub(crate) fn read(words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut values: Vec<f64> = FIGURES.iter().map(|figure| figure.value).collect();
+        for word in words {
+            let (name, value) = word.split_once('=').ok_or_else(|| format!("{word:?}: write name=number"))?;
+            let place = FIGURES.iter().position(|figure| figure.name == name);
+            let place = place.ok_or_else(|| format!("{name:?} is no figure: {}", names()))?;
+            let value = value.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0);
+            values[place] = value.ok_or_else(|| format!("{word:?}: write a number above zero"))?;
+        }
+        Ok(Self(values))
+    }
+
+    /// A figure; the name is one of the table's.
+    pub(crate) fn get(&self, name: &str) -> f64 {
+        let place = FIGURES.iter().position(|figure| figure.name == name);
+        self.0[place.expect("a figure of the table")]
+    }
+
+    /// Each with its value.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Figure, f64)> {
+        FIGURES.iter().zip(self.0.iter().copied())
+    }
+}
+
+fn names() -> String {
+    FIGURES.map(|figure| figure.name).join(", ")
+}
