@@ -15,7 +15,9 @@ mod trail;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use self::authenticate::Authenticated;
 use self::trail::Trail;
@@ -58,8 +60,19 @@ type Judged<T> = Result<T, Denial>;
 struct Case<'a, 'b> {
     access: &'a Access<'b>,
     now: Moment,
+    /// Whether there is time to ask others.
+    may_wait: bool,
     seen: Seen,
     trail: Trail,
+}
+
+impl Case<'_, '_> {
+    /// Stands before whatever asks others: where there is no time for that, the line never goes on.
+    async fn wait(&self) {
+        if !self.may_wait {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl<L: Limiter> Gate<L> {
@@ -71,9 +84,32 @@ impl<L: Limiter> Gate<L> {
     /// Judges a call by a policy; by none, by that of the credential's tenant. An `Err` means that no
     /// decision exists.
     pub async fn check(&self, policy: Option<&Arc<Policy>>, access: &Access<'_>) -> Result<Verdict, Trouble> {
+        self.decide(policy, access, true).await
+    }
+
+    /// The same, where everything that it takes is in memory; none where something has to be waited for. Then
+    /// nothing was taken, and it can be asked again with time to wait.
+    pub fn check_at_once(
+        &self,
+        policy: Option<&Arc<Policy>>,
+        access: &Access<'_>,
+    ) -> Option<Result<Verdict, Trouble>> {
+        let decision = pin!(self.decide(policy, access, false));
+        match decision.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(decided) => Some(decided),
+            Poll::Pending => None,
+        }
+    }
+
+    async fn decide(
+        &self,
+        policy: Option<&Arc<Policy>>,
+        access: &Access<'_>,
+        may_wait: bool,
+    ) -> Result<Verdict, Trouble> {
         let seen = Seen { policy: policy.cloned(), revision: self.parts.memory.applied(), ..Seen::default() };
         let now = self.parts.clock.now();
-        let mut case = Case { access, now, seen, trail: Trail::new(access.explain) };
+        let mut case = Case { access, now, may_wait, seen, trail: Trail::new(access.explain) };
         let decision = match self.judge(&mut case).await? {
             Ok(permit) => Decision::Allow(permit),
             Err(denial) => Decision::Deny(self.deny(&mut case, denial).await?),

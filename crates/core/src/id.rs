@@ -2,6 +2,7 @@
 //! list by id is a list by age. A tenant's is written as a plain UUID, since some products show it so.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
 use rand::Rng;
@@ -21,6 +22,31 @@ fn sortable(now: Timestamp, random: &mut dyn Rng) -> Uuid {
 #[error("not an identifier")]
 pub struct NotAnId;
 
+/// How an identifier is written, without an allocation: a Check writes several.
+#[derive(Clone, Copy)]
+pub struct IdText {
+    bytes: [u8; 48],
+    length: usize,
+}
+
+impl IdText {
+    fn new(prefix: &str, digits: impl FnOnce(&mut [u8]) -> usize) -> Self {
+        let mut bytes = [0; 48];
+        let (front, rest) = bytes.split_at_mut(prefix.len());
+        front.copy_from_slice(prefix.as_bytes());
+        let length = prefix.len() + digits(rest);
+        Self { bytes, length }
+    }
+}
+
+impl Deref for IdText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -32,11 +58,17 @@ macro_rules! identifier {
             pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
                 Self(sortable(now, random))
             }
+
+            /// Its spelling.
+            #[must_use]
+            pub fn text(&self) -> IdText {
+                IdText::new($prefix, |digits| self.0.simple().encode_lower(digits).len())
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), self.0.simple())
+                f.write_str(&self.text())
             }
         }
 
@@ -73,11 +105,17 @@ impl TenantId {
     pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
         Self(sortable(now, random))
     }
+
+    /// Its spelling.
+    #[must_use]
+    pub fn text(&self) -> IdText {
+        IdText::new("", |digits| self.0.hyphenated().encode_lower(digits).len())
+    }
 }
 
 impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
+        f.write_str(&self.text())
     }
 }
 

@@ -35,6 +35,11 @@ pub trait Limiter: Send + Sync {
         look: bool,
         now: Moment,
     ) -> impl Future<Output = Result<Spending, Trouble>> + Send;
+
+    /// The same, where nobody has to be asked; none where someone has to, and then nothing was taken.
+    fn spend_at_once(&self, _: &[Demand], _cost: u32, _look: bool, _: Moment) -> Option<Spending> {
+        None
+    }
 }
 
 /// The profiles in force on this replica.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::id::IdText;
 use crate::limit::Overrides;
 use crate::record::{KeyRecord, TenantRecord};
 use crate::scope::ScopeSet;
@@ -92,9 +93,15 @@ impl Principal {
     /// The key's or the user's identifier.
     #[must_use]
     pub fn subject_id(&self) -> String {
+        self.subject_text().to_string()
+    }
+
+    /// The same, without an allocation.
+    #[must_use]
+    pub fn subject_text(&self) -> IdText {
         match &self.subject {
-            Subject::Key(key) => key.record.id.to_string(),
-            Subject::User(user) => user.record.id.to_string(),
+            Subject::Key(key) => key.record.id.text(),
+            Subject::User(user) => user.record.id.text(),
         }
     }
 

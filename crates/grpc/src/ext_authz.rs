@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use latchkey_core::decision::{Decision, Denial, Seen};
+use latchkey_core::decision::{Decision, Denial, Seen, Verdict};
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Clock;
 use latchkey_core::trouble::Trouble;
-use latchkey_profile::{Catalog, Facts, Profile, default_denial};
+use latchkey_profile::{Catalog, Facts, Profile, Reading, default_denial};
 use tonic::body::Body;
 use tonic::codec::{EncodeBody, SingleMessageCompressionOverride};
 use tonic::server::{Grpc, NamedService, UnaryService};
@@ -137,36 +137,52 @@ impl<L: Limiter> Judge<L> {
     pub(crate) async fn answer(&self, message: &[u8], limit: Duration) -> Result<Framed, Trouble> {
         let lowered = Lowered::new();
         let Ok(question) = Question::read(message, &lowered) else { return Ok(answer::unreadable()) };
-        match self.catalog.choose(&question.request) {
-            Some(profile) => self.judge(&profile, &question, limit).await,
-            None => Ok(self.nobodys(&question)),
-        }
+        let Some(profile) = self.catalog.choose(&question.request) else {
+            return Ok(self.nobodys(&question));
+        };
+        let reading = profile.read(&question.request);
+        let verdict = if question.http {
+            let check = self.gate.check(Some(&profile.policy), &reading.access);
+            deadline::within(limit, check).await?
+        } else {
+            nothing_asked(&profile)
+        };
+        Ok(self.word(&profile, &question, &reading, &verdict))
     }
 
-    async fn judge(
+    /// The same, where everything that it takes is in memory; none where something has to be waited for.
+    pub(crate) fn answer_at_once(&self, message: &[u8]) -> Option<Result<Framed, Trouble>> {
+        let lowered = Lowered::new();
+        let Ok(question) = Question::read(message, &lowered) else { return Some(Ok(answer::unreadable())) };
+        let Some(profile) = self.catalog.choose(&question.request) else {
+            return Some(Ok(self.nobodys(&question)));
+        };
+        let reading = profile.read(&question.request);
+        let verdict = if question.http {
+            self.gate.check_at_once(Some(&profile.policy), &reading.access)?
+        } else {
+            Ok(nothing_asked(&profile))
+        };
+        Some(verdict.map(|verdict| self.word(&profile, &question, &reading, &verdict)))
+    }
+
+    /// Words a verdict as the profile does.
+    fn word(
         &self,
         profile: &Profile,
         question: &Question<'_>,
-        limit: Duration,
-    ) -> Result<Framed, Trouble> {
-        let request = &question.request;
-        let reading = profile.read(request);
-        let (decision, seen) = if question.http {
-            let check = self.gate.check(Some(&profile.policy), &reading.access);
-            let verdict = deadline::within(limit, check).await?;
-            (verdict.decision, verdict.seen)
-        } else {
-            let seen = Seen { policy: Some(profile.policy.clone()), ..Seen::default() };
-            (Decision::Deny(Denial::plain(Reason::MissingCredential)), seen)
-        };
-        let facts = Facts::new(&seen, request, &reading, self.clock.now().wall);
-        let told = Told { decision: &decision, seen: &seen, request_id: &reading.request_id };
+        reading: &Reading<'_>,
+        verdict: &Verdict,
+    ) -> Framed {
+        let (Verdict { decision, seen }, request) = (verdict, &question.request);
+        let facts = Facts::new(seen, request, reading, self.clock.now().wall);
+        let told = Told { decision, seen, request_id: &reading.request_id };
         trace::decision(&told, request);
         let notes = Notes { told, environment: facts.environment };
-        Ok(match &decision {
+        match decision {
             Decision::Allow(permit) => answer::allowed(permit, &profile.allow(&facts), &notes),
             Decision::Deny(denial) => answer::denied(denial, &profile.deny(denial, &facts), &notes),
-        })
+        }
     }
 
     /// The answer where no profile is known to judge by.
@@ -179,4 +195,10 @@ impl<L: Limiter> Judge<L> {
         trace::decision(&told, &question.request);
         answer::denied(&denial, &refused, &Notes { told, environment: None })
     }
+}
+
+/// What is said to a message without a request in it.
+fn nothing_asked(profile: &Profile) -> Verdict {
+    let seen = Seen { policy: Some(profile.policy.clone()), ..Seen::default() };
+    Verdict { decision: Decision::Deny(Denial::plain(Reason::MissingCredential)), seen }
 }

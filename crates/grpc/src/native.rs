@@ -7,6 +7,7 @@ mod question;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_core::decision::Verdict;
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
@@ -44,20 +45,35 @@ impl<L: Limiter> Checks<L> {
 
     /// Answers the bytes of a `CheckRequest`, in this time at most.
     pub(crate) async fn answer(&self, message: &[u8], limit: Duration) -> Result<Framed, Status> {
-        let asked =
-            v1::CheckRequest::decode(message).map_err(|_| Status::internal("the message can't be read"))?;
+        let asked = v1::CheckRequest::decode(message).map_err(|_| unreadable())?;
         let question = Question::read(&asked, &self.catalog).map_err(|wrong| invalid(&wrong))?;
         let answer = self.judge(&question, limit).await.map_err(troubled)?;
         Ok(Framed::of(&answer))
     }
 
+    /// The same, where everything that it takes is in memory; none where something has to be waited for.
+    pub(crate) fn answer_at_once(&self, message: &[u8]) -> Option<Result<Framed, Status>> {
+        let Ok(asked) = v1::CheckRequest::decode(message) else { return Some(Err(unreadable())) };
+        let question = match Question::read(&asked, &self.catalog) {
+            Ok(question) => question,
+            Err(wrong) => return Some(Err(invalid(&wrong))),
+        };
+        let policy = question.profile.as_ref().map(|profile| &profile.policy);
+        let verdict = self.gate.check_at_once(policy, &question.access)?;
+        Some(verdict.map(|verdict| Framed::of(&self.word(&question, verdict))).map_err(troubled))
+    }
+
     async fn judge(&self, question: &Question<'_>, limit: Duration) -> Result<v1::CheckResponse, Trouble> {
         let policy = question.profile.as_ref().map(|profile| &profile.policy);
         let verdict = deadline::within(limit, self.gate.check(policy, &question.access)).await?;
+        Ok(self.word(question, verdict))
+    }
+
+    fn word(&self, question: &Question<'_>, verdict: Verdict) -> v1::CheckResponse {
         let told =
             Told { decision: &verdict.decision, seen: &verdict.seen, request_id: &question.request_id };
         trace::native(&told, question.access.method);
-        Ok(answer::of(verdict, &question.request_id, self.clock.now().wall))
+        answer::of(verdict, &question.request_id, self.clock.now().wall)
     }
 
     async fn each(&self, checks: &[v1::CheckRequest]) -> Result<Vec<v1::CheckResponse>, Trouble> {
@@ -73,6 +89,11 @@ impl<L: Limiter> Checks<L> {
         }
         Ok(results)
     }
+}
+
+/// As tonic says it.
+fn unreadable() -> Status {
+    Status::internal("the message can't be read")
 }
 
 #[tonic::async_trait]

@@ -6,8 +6,10 @@
 mod message;
 mod reply;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -20,7 +22,10 @@ pub use self::reply::Answer;
 use self::message::Came;
 use crate::ext_authz::Judge;
 use crate::native::Checks;
+use crate::wire::framed::Framed;
 use crate::{Services, calls, deadline, fate};
+
+type Later<'a> = Pin<Box<dyn Future<Output = Result<Framed, Status>> + Send + 'a>>;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +88,25 @@ impl<L: Limiter + 'static> Wicket<L> {
             Came::Message(message) => message,
             Came::Otherwise(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
         };
-        let limit = deadline::left(&head.headers, deadline::LONGEST);
-        let answer = match asked {
-            Asked::Envoy => self.envoy.answer(&message, limit).await.map_err(fate::troubled),
-            Asked::Native => self.native.answer(&message, limit).await,
+        let at_once = match asked {
+            Asked::Envoy => self.envoy.answer_at_once(&message).map(|a| a.map_err(fate::troubled)),
+            Asked::Native => self.native.answer_at_once(&message),
+        };
+        let answer = if let Some(answer) = at_once {
+            answer
+        } else {
+            let limit = deadline::left(&head.headers, deadline::LONGEST);
+            self.later(asked, message, limit).await
         };
         Ok(answer.map_or_else(|status: Status| reply::status(&status), reply::message))
+    }
+    /// Answers what has to wait. In a box of its own, so that a call that doesn't is small.
+    fn later(&self, asked: Asked, message: Bytes, limit: Duration) -> Later<'_> {
+        Box::pin(async move {
+            match asked {
+                Asked::Envoy => self.envoy.answer(&message, limit).await.map_err(fate::troubled),
+                Asked::Native => self.native.answer(&message, limit).await,
+            }
+        })
     }
 }

@@ -24,6 +24,9 @@ enum Segment {
     Value(Vec<Name>, Vec<Filter>),
 }
 
+/// Most values fit without growing.
+const VALUE: usize = 48;
+
 /// A mistake in a template: the byte that it is at, and a sentence.
 pub(crate) type Mistake = (usize, String);
 
@@ -82,16 +85,15 @@ impl Template {
 
     /// As the value of a header; none where nothing comes out, or something that must not be in one.
     pub(crate) fn header(&self, view: &View<'_>) -> Option<String> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(VALUE);
         self.render(view, Escape::None, &mut out);
+        // Nearly always there is nothing to do, and looking at bytes shows it.
+        let edges = [out.as_bytes().first(), out.as_bytes().last()];
+        if edges.iter().all(|e| e.is_some_and(u8::is_ascii_graphic)) && !has_controls(&out) {
+            return Some(out);
+        }
         let trimmed = out.trim();
-        if trimmed.is_empty() || has_controls(trimmed) {
-            return None;
-        }
-        if trimmed.len() != out.len() {
-            out = trimmed.to_owned();
-        }
-        Some(out)
+        (!trimmed.is_empty() && !has_controls(trimmed)).then(|| trimmed.to_owned())
     }
 
     /// The text, where it is the same for everyone.

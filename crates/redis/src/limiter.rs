@@ -63,20 +63,27 @@ impl RedisLimiter {
     }
 
     async fn shared(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
-        let leased = demands.iter().all(|demand| demand.mode == Mode::Leased);
-        if leased && let Some(spending) = self.batches.spend(demands, cost.into(), look, now.tick) {
+        if let Some(spending) = self.lying_here(demands, cost, look, now) {
             return Some(spending);
         }
         if !self.link.is_up() {
             return None;
         }
         let end = Instant::now() + self.deadline;
-        let heard = if leased && !look {
+        let heard = if is_leased(demands) && !look {
             ask::for_batches(self, demands, cost, end).await
         } else {
             self.exactly(demands, cost, look, end).await
         };
         heard.ok()
+    }
+
+    /// From batches that lie here, where they hold enough.
+    fn lying_here(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
+        if !is_leased(demands) {
+            return None;
+        }
+        self.batches.spend(demands, cost.into(), look, now.tick)
     }
 
     /// One question for this one call.
@@ -103,6 +110,10 @@ impl RedisLimiter {
     }
 }
 
+fn is_leased(demands: &[Demand]) -> bool {
+    demands.iter().all(|demand| demand.mode == Mode::Leased)
+}
+
 impl Limiter for RedisLimiter {
     async fn spend(
         &self,
@@ -121,5 +132,13 @@ impl Limiter for RedisLimiter {
             }
             None => Ok(self.own.take(demands, cost, look, now.tick)),
         }
+    }
+
+    fn spend_at_once(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
+        if let Some(spending) = self.lying_here(demands, cost, look, now) {
+            self.own.learn(demands, &spending.levels, now.tick);
+            return Some(spending);
+        }
+        (!self.link.is_up()).then(|| self.own.take(demands, cost, look, now.tick))
     }
 }

@@ -49,4 +49,11 @@ impl Limiter for Limits {
             Self::Shared(shared) => shared.spend(demands, cost, look, now).await,
         }
     }
+
+    fn spend_at_once(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
+        match self {
+            Self::Own(own) => own.spend_at_once(demands, cost, look, now),
+            Self::Shared(shared) => shared.spend_at_once(demands, cost, look, now),
+        }
+    }
 }

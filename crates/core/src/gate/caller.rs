@@ -36,7 +36,8 @@ impl<L: Limiter> Gate<L> {
         };
         let access = Access { address, ..Access::default() };
         let now = self.parts.clock.now();
-        let mut case = Case { access: &access, now, seen: Seen::default(), trail: Trail::new(false) };
+        let mut case =
+            Case { access: &access, now, may_wait: true, seen: Seen::default(), trail: Trail::new(false) };
         let principal = if token::looks_like_one(value) {
             self.token_caller(value, &mut case).await?.ok_or(BAD)?
         } else {

@@ -54,6 +54,7 @@ impl<L: Limiter> Gate<L> {
         case: &mut Case<'_, '_>,
         (policy, guard): (Option<&Policy>, Option<KeyGuard<'_>>),
     ) -> Result<Option<Found<KeyRecord>>, Trouble> {
+        case.wait().await;
         let found = self.parts.store.key_by_hash(hash).await?;
         let revision = found.revision;
         case.seen.revision = revision;
@@ -92,6 +93,7 @@ impl<L: Limiter> Gate<L> {
         (policy, guard): (Option<&Policy>, Option<UserGuard<'_>>),
     ) -> Result<Option<Found<UserRecord>>, Trouble> {
         let memory = &self.parts.memory;
+        case.wait().await;
         let found = self.parts.store.user_by_id(id).await?;
         let revision = found.revision;
         case.seen.revision = revision;
@@ -120,6 +122,7 @@ impl<L: Limiter> Gate<L> {
         } else {
             None
         };
+        case.wait().await;
         let found = self.parts.store.family(id, signing_key).await?;
         case.seen.revision = found.revision;
         let Some(known) = found.known.filter(|_| found.signing).map(Arc::new) else { return Ok(None) };

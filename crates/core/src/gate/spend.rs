@@ -4,7 +4,7 @@
 use super::{Case, Gate, Judged};
 use crate::access::ClassChoice;
 use crate::decision::{Denial, Permit};
-use crate::limit::{ClassId, Demands, Subjects, When, ceil_seconds, demands};
+use crate::limit::{ClassId, Demand, Demands, Spending, Subjects, When, ceil_seconds, demands};
 use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::reason::Reason;
@@ -50,7 +50,7 @@ impl<L: Limiter> Gate<L> {
             return Ok(Ok(Permit::new()));
         }
         let (cost, look) = (case.access.cost, case.access.dry_run);
-        let spending = self.parts.limiter.spend(&demands, cost, look, case.now).await?;
+        let spending = self.take(case, &demands, cost, look).await?;
         case.seen.levels = spending.levels;
         if !spending.granted {
             return Ok(Err(limited(case)));
@@ -60,6 +60,20 @@ impl<L: Limiter> Gate<L> {
         Ok(Ok(Permit::new()))
     }
 
+    async fn take(
+        &self,
+        case: &Case<'_, '_>,
+        demands: &[Demand],
+        cost: u32,
+        look: bool,
+    ) -> Result<Spending, Trouble> {
+        if let Some(spending) = self.parts.limiter.spend_at_once(demands, cost, look, case.now) {
+            return Ok(spending);
+        }
+        case.wait().await;
+        self.parts.limiter.spend(demands, cost, look, case.now).await
+    }
+
     /// Looks at the buckets of a call that was denied for another reason, and takes nothing.
     pub(super) async fn look(&self, case: &mut Case<'_, '_>) -> Result<(), Trouble> {
         let Some(policy) = case.seen.policy.clone() else { return Ok(()) };
@@ -67,7 +81,7 @@ impl<L: Limiter> Gate<L> {
         let Ok(class) = class(case, &policy, route) else { return Ok(()) };
         let demands = wanted(case, &policy, class, When::Allowed);
         if !demands.is_empty() {
-            case.seen.levels = self.parts.limiter.spend(&demands, 0, true, case.now).await?.levels;
+            case.seen.levels = self.take(case, &demands, 0, true).await?.levels;
         }
         Ok(())
     }
@@ -81,7 +95,7 @@ impl<L: Limiter> Gate<L> {
         if demands.is_empty() {
             return Ok(None);
         }
-        let spending = self.parts.limiter.spend(&demands, 1, case.access.dry_run, case.now).await?;
+        let spending = self.take(case, &demands, 1, case.access.dry_run).await?;
         if spending.granted {
             return Ok(None);
         }

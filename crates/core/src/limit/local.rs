@@ -140,6 +140,10 @@ impl Limiter for LocalLimiter {
     ) -> Result<Spending, Trouble> {
         Ok(self.take(demands, cost, look, now.tick))
     }
+
+    fn spend_at_once(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
+        Some(self.take(demands, cost, look, now.tick))
+    }
 }
 
 #[cfg(test)]

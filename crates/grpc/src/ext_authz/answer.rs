@@ -69,21 +69,21 @@ pub(super) fn unreadable() -> Framed {
 }
 
 fn header(message: &mut Writer, number: u8, name: &str, value: &str) {
-    message.message(number, |option| {
-        option.message(1, |header| {
-            header.text(1, name);
-            if !value.is_empty() {
-                header.text(2, value);
-            }
-        });
-        // `BoolValue` with nothing in it is false.
-        option.bytes(2, &[]);
-        option.varint(3, HeaderAppendAction::OverwriteIfExistsOrAdd as u64);
-        if value.is_empty() {
-            // Without this, Envoy would drop the header and leave the client's own in its place.
-            option.varint(4, 1);
-        }
-    });
+    let size = Writer::size(name.len()) + if value.is_empty() { 0 } else { Writer::size(value.len()) };
+    // Two flags, of two bytes each; and a third where there is no value.
+    message.open(number, Writer::size(size) + 4 + if value.is_empty() { 2 } else { 0 });
+    message.open(1, size);
+    message.text(1, name);
+    if !value.is_empty() {
+        message.text(2, value);
+    }
+    // `BoolValue` with nothing in it is false.
+    message.bytes(2, &[]);
+    message.varint(3, HeaderAppendAction::OverwriteIfExistsOrAdd as u64);
+    if value.is_empty() {
+        // Without this, Envoy would drop the header and leave the client's own in its place.
+        message.varint(4, 1);
+    }
 }
 
 /// A denial's code; none of them is 0.

@@ -25,9 +25,9 @@ pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
     }
     let mut environment = notes.environment;
     if let Some(principal) = &seen.principal {
-        field(fields, "tenant_id", |value| value.shown(3, principal.tenant.id));
+        text(fields, "tenant_id", &principal.tenant.id.text());
         text(fields, "tenant_slug", &principal.tenant.slug);
-        field(fields, "subject_id", |value| value.shown(3, principal.subject_id()));
+        text(fields, "subject_id", &principal.subject_text());
         text(fields, "subject_type", principal.subject_type());
         environment = principal.environment().or(environment);
     }
@@ -54,8 +54,13 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
+/// An entry whose `Value` is text; its lengths are known before.
 fn text(fields: &mut Writer, name: &str, text: &str) {
-    field(fields, name, |value| value.text(3, text));
+    let value = Writer::size(text.len());
+    fields.open(1, Writer::size(name.len()) + Writer::size(value));
+    fields.text(1, name);
+    fields.open(2, value);
+    fields.text(3, text);
 }
 
 /// An entry of the struct's map: a name and a `Value`.

@@ -74,7 +74,10 @@ impl<'a> Parts<'a> {
             match field.number {
                 1 => self.source(reader.message(field)?)?,
                 4 => self.request(reader.message(field)?)?,
-                10 => self.context.push(reader.entry(field)?),
+                10 => {
+                    let (name, value) = reader.entry(field)?;
+                    self.context.push((name, std::str::from_utf8(value).map_err(|_| Malformed)?));
+                }
                 _ => shapes::ATTRIBUTES.check_field(&mut reader, field)?,
             }
         }
@@ -147,8 +150,8 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    fn joined(&mut self, (name, value): (&'a str, &'a str)) {
-        self.joined.push(Header { name, value: value.as_bytes() });
+    fn joined(&mut self, (name, value): (&'a str, &'a [u8])) {
+        self.joined.push(Header { name, value });
     }
 
     fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
@@ -164,17 +167,17 @@ impl<'a> Parts<'a> {
     /// `value` or `raw_value`. A header with both has two meanings: it counts as two, which no credential
     /// survives.
     fn header(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
-        let (mut name, mut value, mut raw): (&str, &str, &[u8]) = ("", "", &[]);
+        let (mut name, mut value, mut raw): (&str, &[u8], &[u8]) = ("", &[], &[]);
         while let Some(field) = reader.next()? {
             match field.number {
                 1 => name = reader.text(field)?,
-                2 => value = reader.text(field)?,
+                2 => value = reader.text_bytes(field)?,
                 3 => raw = reader.bytes(field)?,
                 _ => reader.skip(field)?,
             }
         }
         if raw.is_empty() || !value.is_empty() {
-            self.each.push(Header { name, value: value.as_bytes() });
+            self.each.push(Header { name, value });
         }
         if !raw.is_empty() {
             self.each.push(Header { name, value: raw });

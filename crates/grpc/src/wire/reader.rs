@@ -76,6 +76,12 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.bytes(field)?).map_err(|_| Malformed)
     }
 
+    /// The same, for whom its bytes will do: nearly every text is ASCII, which is told faster than UTF-8.
+    pub(crate) fn text_bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
+        let bytes = self.bytes(field)?;
+        if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(Malformed) }
+    }
+
     /// A value that must be a message, to be read to its end.
     pub(crate) fn message(&mut self, field: Field) -> Result<Reader<'a>, Malformed> {
         let rest = self.bytes(field)?;
@@ -83,13 +89,13 @@ impl<'a> Reader<'a> {
     }
 
     /// An entry of a map from text to text; what is left out is empty, and the last of several counts.
-    pub(crate) fn entry(&mut self, field: Field) -> Result<(&'a str, &'a str), Malformed> {
+    pub(crate) fn entry(&mut self, field: Field) -> Result<(&'a str, &'a [u8]), Malformed> {
         let mut entry = self.message(field)?;
-        let (mut key, mut value) = ("", "");
+        let (mut key, mut value): (&str, &[u8]) = ("", &[]);
         while let Some(field) = entry.next()? {
             match field.number {
                 1 => key = entry.text(field)?,
-                2 => value = entry.text(field)?,
+                2 => value = entry.text_bytes(field)?,
                 _ => entry.skip(field)?,
             }
         }

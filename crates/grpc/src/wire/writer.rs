@@ -58,6 +58,22 @@ impl Writer {
         });
     }
 
+    /// Bytes that a field takes whose value has `length` bytes.
+    pub(crate) fn size(length: usize) -> usize {
+        let digits = match length {
+            0..0x80 => 1,
+            0x80..0x4000 => 2,
+            _ => varint_digits(length as u64).1,
+        };
+        1 + digits + length
+    }
+
+    /// The beginning of a message whose `length` is known: what is written next is in it.
+    pub(crate) fn open(&mut self, number: u8, length: usize) {
+        self.key(number, DELIMITED);
+        self.raw_varint(length as u64);
+    }
+
     /// A message, written by `fill`.
     pub(crate) fn message(&mut self, number: u8, fill: impl FnOnce(&mut Self)) {
         self.key(number, DELIMITED);
@@ -78,6 +94,10 @@ impl Writer {
     }
 
     fn raw_varint(&mut self, value: u64) {
+        if let (Ok(byte), true) = (u8::try_from(value), value < 0x80) {
+            self.out.push(byte);
+            return;
+        }
         let (digits, width) = varint_digits(value);
         self.out.extend_from_slice(&digits[..width]);
     }

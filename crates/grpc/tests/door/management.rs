@@ -5,13 +5,12 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
 use latchkey_proto::v1::tenant_service_client::TenantServiceClient;
-use tonic::service::Routes;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::world::{DOCUMENT, GOOD, OTHER, ROOT, World, signed};
+use crate::world::{DOCUMENT, GOOD, OTHER, ROOT, Way, World, signed};
 
-fn keys(world: &World) -> KeyServiceClient<Routes> {
+fn keys(world: &World) -> KeyServiceClient<Way> {
     KeyServiceClient::new(world.routes.clone())
 }
 
@@ -77,7 +76,7 @@ trait GetOwned {
     async fn get_key_owned(self, id: String) -> Status;
 }
 
-impl GetOwned for KeyServiceClient<Routes> {
+impl GetOwned for KeyServiceClient<Way> {
     async fn get_key_owned(mut self, id: String) -> Status {
         self.get_key(signed(v1::GetKeyRequest { id }, OTHER)).await.unwrap_err()
     }

@@ -2,9 +2,15 @@
 //! and the operators' key. Time stands still.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::Overrides;
@@ -17,11 +23,12 @@ use latchkey_core::seal::Sealer;
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_core::usage::Usage;
-use latchkey_grpc::{Services, routes};
+use latchkey_grpc::{Answer, Services, Wicket, routes};
 use latchkey_profile::{Catalog, Profile};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tonic::service::Routes;
+use tower_service::Service;
 
 use crate::books::Books;
 use crate::desk;
@@ -75,7 +82,7 @@ pub(crate) const ROOT: &str = "root-key-of-thirty-two-characters-and-more";
 pub(crate) struct World {
     pub(crate) books: Arc<Books>,
     pub(crate) ready: Arc<AtomicBool>,
-    pub(crate) routes: Routes,
+    pub(crate) routes: Way,
     pub(crate) good: KeyId,
 }
 
@@ -171,7 +178,7 @@ impl World {
         let auditor = Auditor::new(Arc::clone(&registrar), Arc::clone(&books) as _, Arc::new(NoAnchors));
         let usage = UsageDesk::new(Arc::clone(&registrar), usage, Arc::clone(&books) as _);
         let ready = Arc::new(AtomicBool::new(true));
-        let routes = routes(Services {
+        let services = Services {
             gate: Arc::new(gate),
             registrar,
             tokens,
@@ -180,7 +187,9 @@ impl World {
             catalog,
             clock: Arc::new(Still),
             ready: Arc::clone(&ready),
-        });
+        };
+        let wicket = Arc::new(Wicket::beside(&services));
+        let routes = Way { wicket, routes: routes(services) };
         Self { books, ready, routes, good }
     }
 
@@ -190,6 +199,41 @@ impl World {
 
     pub(crate) fn hang(&self) {
         self.books.hung.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The way of a call, as the program goes it: by the wicket, where it is one of its two, or else by the routes.
+#[derive(Clone)]
+pub(crate) struct Way {
+    wicket: Arc<Wicket<LocalLimiter>>,
+    routes: Routes,
+}
+
+impl<B> Service<Request<B>> for Way
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<tonic::codegen::StdError>,
+{
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self { wicket, mut routes } = self.clone();
+        Box::pin(async move {
+            let request = match Wicket::<LocalLimiter>::takes(request.uri().path()) {
+                None => request.map(tonic::body::Body::new),
+                Some(asked) => match wicket.answer(asked, request).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(odd) => odd,
+                },
+            };
+            Ok(routes.call(request).await?.map(Answer::from))
+        })
     }
 }
 

@@ -78,7 +78,12 @@ impl Profile {
         // An endpoint is answered by us, and asks who calls once more.
         let ours = self.answers(facts.method, facts.path);
         let kept = removals.headers.iter().filter(|name| !ours || !removals.credentials.contains(*name));
-        let mut admission = Admission { remove: kept.map(|name| &**name).collect(), ..Admission::default() };
+        let mut admission = Admission {
+            set: Vec::with_capacity(self.customs.upstream.len() + 1),
+            remove: Vec::with_capacity(removals.headers.len() + self.customs.upstream.len()),
+            ..Admission::default()
+        };
+        admission.remove.extend(kept.map(|name| &**name));
         if !ours {
             admission.remove_query = removed_parameters(facts.path, &removals.queries);
         }
@@ -127,7 +132,9 @@ fn removed_parameters<'a>(path: &'a str, names: &[Box<str>]) -> Vec<&'a str> {
 
 /// Headers with their values; those without one are left out.
 pub(super) fn rendered<'a>(headers: &'a [HeaderTemplate], view: &View<'_>) -> Vec<(&'a str, String)> {
-    headers.iter().filter_map(|h| Some((&*h.name, h.value.header(view)?))).collect()
+    let mut out = Vec::with_capacity(headers.len());
+    out.extend(headers.iter().filter_map(|h| Some((&*h.name, h.value.header(view)?))));
+    out
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Escape {
     /// Escapes what was written from `begin` on.
     pub(super) fn apply(self, out: &mut String, begin: usize, written: Written) {
         let json_already = written == Written::Json && self == Self::Json;
-        if json_already || !out[begin..].chars().any(|c| self.concerns(c)) {
+        if self == Self::None || json_already || !out[begin..].chars().any(|c| self.concerns(c)) {
             return;
         }
         let text = out.split_off(begin);
@@ -76,5 +76,10 @@ impl Escape {
 
 /// Whether a text has anything that must not be in a header or on a terminal.
 pub(crate) fn has_controls(text: &str) -> bool {
-    text.chars().any(char::is_control)
+    // Nearly every text is ASCII, and is looked through faster as such.
+    if text.is_ascii() {
+        text.bytes().any(|b| b.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    }
 }

@@ -1,8 +1,6 @@
 //! What templates may speak of. Nothing of the credential's value is among it, and nothing that a client
 //! sent besides its request id.
 
-use std::fmt::Write as _;
-
 use latchkey_core::decision::Denial;
 use latchkey_core::limit::ceil_seconds;
 use latchkey_core::policy::Policy;
@@ -162,10 +160,10 @@ impl Known {
             Self::Reason => push(out, view.denial.map(|d| d.reason.name())),
             Self::Message => push(out, view.denial.map(|d| &d.message)),
             Self::Environment => push(out, view.environment()),
-            Self::TenantId => show(out, tenant.map(|t| t.id)),
+            Self::TenantId => push(out, tenant.map(|t| t.id.text()).as_deref()),
             Self::TenantSlug => push(out, tenant.map(|t| &t.slug)),
             Self::SubjectType => push(out, view.who().map(Principal::subject_type)),
-            Self::SubjectId => push(out, view.who().map(Principal::subject_id)),
+            Self::SubjectId => push(out, view.who().map(Principal::subject_text).as_deref()),
             Self::SubjectName => push(out, view.who().map(Principal::subject_name)),
             Self::KeyKind => push(out, view.who().map(Principal::kind)),
             Self::KeyExpireDate => push(out, view.who().and_then(Principal::expires).map(Timestamp::date)),
@@ -180,13 +178,13 @@ impl Known {
 impl Rate {
     fn write(self, view: &View<'_>, out: &mut String) {
         let Some(gauge) = Gauge::of(view) else { return };
-        let _ = match self {
-            Self::Bucket => write!(out, "{}/{}", gauge.per.name(), gauge.class),
-            Self::Limit => write!(out, "{}", gauge.limit),
-            Self::Remaining => write!(out, "{}", gauge.remaining),
-            Self::Reset => write!(out, "{}", view.facts.now.after(gauge.reset).ceil_seconds()),
-            Self::RetryAfter => write!(out, "{}", ceil_seconds(gauge.retry)),
-        };
+        match self {
+            Self::Bucket => out.extend([gauge.per.name(), "/", gauge.class]),
+            Self::Limit => digits(out, gauge.limit),
+            Self::Remaining => digits(out, gauge.remaining),
+            Self::Reset => digits(out, view.facts.now.after(gauge.reset).ceil_seconds()),
+            Self::RetryAfter => digits(out, ceil_seconds(gauge.retry)),
+        }
     }
 }
 
@@ -227,10 +225,8 @@ fn push(out: &mut String, text: Option<impl AsRef<str>>) {
     }
 }
 
-fn show(out: &mut String, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        let _ = write!(out, "{value}");
-    }
+fn digits(out: &mut String, number: impl itoa::Integer) {
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 fn join<'s>(out: &mut String, names: impl Iterator<Item = &'s str>) {
