@@ -13,6 +13,7 @@ mod m0005_replicas;
 mod m0006_users;
 mod m0007_tokens;
 mod m0008_usage;
+mod m0009_user_environment;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_users::Migration),
             Box::new(m0007_tokens::Migration),
             Box::new(m0008_usage::Migration),
+            Box::new(m0009_user_environment::Migration),
         ]
     }
 }

@@ -18,6 +18,7 @@ async fn auxvault() -> Product {
         password: PASSWORD.to_owned(),
         role: "merchant".to_owned(),
         bindings: HashMap::from([("merchant".to_owned(), "merchant-456".to_owned())]),
+        ..v1::CreateUserRequest::default()
     };
     product.operator.tenants().create_user(ask).await.expect("a user");
     product

@@ -31,6 +31,7 @@ async fn a_user_makes_a_key_as_documented() {
         password: "your-secure-password-of-2026".to_owned(),
         role: "merchant".to_owned(),
         bindings: HashMap::from([("merchant".to_owned(), "merchant-456".to_owned())]),
+        ..v1::CreateUserRequest::default()
     };
     auxvault.operator.tenants().create_user(ask).await.expect("a user");
     let body = r#"{"email":"admin@yourcompany.com","password":"your-secure-password-of-2026"}"#;

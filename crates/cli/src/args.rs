@@ -22,7 +22,7 @@ pub(crate) use key::{CreateKeyArgs, Emptied, ImportArgs, KeyCommand, ListKeysArg
 pub(crate) use serve::SettingsArgs;
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
 pub(crate) use token::{IssueArgs, JwtCommand, SigningKeyCommand};
-pub(crate) use user::UserCommand;
+pub(crate) use user::{UpdateUserArgs, UserCommand};
 
 use crate::exit::CODES;
 use crate::output::Format;

@@ -29,7 +29,9 @@ fn every_command_explains_itself() {
     let commands = "serve|dev|migrate|migrate up|migrate down|migrate status|apply|tenant|tenant create|tenant get\
                     |tenant list|tenant update|tenant suspend|tenant resume|key|key create|key get|key list|key update\
                     |key rotate|key revoke|key publishable|key usage|key import|profile|profile get|profile list\
-                    |profile lint|profile test|audit list|audit verify|audit export|check\
+                    |profile lint|profile test|audit list|audit verify|audit export|check|user|user create|user list\
+                    |user update|user set-password|user disable|jwt|jwt issue|jwt refresh|jwt revoke|jwt inspect\
+                    |signing-key|signing-key list|signing-key rotate|signing-key withdraw\
                     |completions";
     for command in commands.split('|') {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
@@ -85,6 +87,7 @@ fn a_profile_with_a_mistake_is_told_with_its_line() {
 fn what_makes_no_sense_is_a_usage_error() {
     assert_eq!(run(&["nonsense"]).status.code(), Some(2));
     assert_eq!(run(&["tenant", "update", "acme"]).status.code(), Some(2), "nothing would change");
+    assert_eq!(run(&["user", "update", "user_1"]).status.code(), Some(2), "nothing would change");
     assert_eq!(run(&["--server", "https://x:1", "tenant", "list"]).status.code(), Some(2));
 }
 
@@ -193,5 +196,61 @@ fn a_tenants_life_has_the_exit_codes_that_help_promises() {
     assert_eq!(served.call(&["--api-key", "wrong", "tenant", "list"]).0, 4);
     let (code, _, error) = served.call(&["tenant", "create", "X", "--profile", "none"]);
     assert!(code == 2 && error.contains("slug:") && error.contains("profile:"), "{code} {error}");
+    served.end();
+}
+
+#[test]
+fn a_user_signs_in_and_is_changed_and_ended() {
+    let served = Served::start();
+    let auxvault = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/auxvault.toml");
+    let done = |arguments: &[&str]| {
+        let (code, out, error) = served.call(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {error}");
+        out
+    };
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&done(&[arguments, &["--output", "json"]].concat())).unwrap()
+    };
+    let file = |name: &str, text: &str| {
+        let path = served.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    done(&["apply", "-f", auxvault]);
+    done(&["tenant", "create", "acme", "--profile", "auxvault"]);
+    let (first, second) =
+        (file("first", "the sea at night, 1815"), file("second", "another one, just as long"));
+    let create = ["user", "create", "ada@example.dev", "--role", "merchant", "--tenant", "acme"];
+    let user = json(&[&create, ["--environment", "test", "--password-file", &first].as_slice()].concat());
+    let id = user["id"].as_str().unwrap();
+    assert_eq!(user["environment"], "test");
+    let sign_in = |password: &str| {
+        let ask =
+            ["jwt", "issue", "--email", "ada@example.dev", "--tenant", "acme", "--password-file", password];
+        served.call(&[ask.as_slice(), &["--output", "json"]].concat())
+    };
+    let issued: serde_json::Value = serde_json::from_str(&sign_in(&first).1).unwrap();
+    let access = file("access", issued["access_token"].as_str().unwrap());
+    let refresh = file("refresh", issued["refresh_token"].as_str().unwrap());
+    assert!(done(&["jwt", "inspect", "--token-file", &access]).contains("\"env\": \"test\""));
+    let renewed = json(&["jwt", "refresh", "--token-file", &refresh]);
+    assert_ne!(renewed["refresh_token"], issued["refresh_token"]);
+    let updated = json(&["user", "update", id, "--environment", "", "--binding", "merchant=m_1"]);
+    assert_eq!((updated.get("environment"), &updated["bindings"]["merchant"]), (None, &"m_1".into()));
+    assert_eq!(served.call(&["jwt", "refresh", "--token-file", &refresh]).0, 4, "its family is over");
+    assert!(done(&["jwt", "revoke", "--token-file", &refresh]).contains("revision"));
+    done(&["user", "set-password", id, "--password-file", &second]);
+    assert_eq!((sign_in(&first).0, sign_in(&second).0), (4, 0));
+    done(&["user", "disable", id]);
+    assert!(done(&["user", "list", "--tenant", "acme"]).contains("disabled"));
+    assert_eq!(sign_in(&second).0, 4);
+    done(&["user", "update", id, "--disabled", "false"]);
+    assert_eq!(sign_in(&second).0, 0);
+    assert_eq!(served.call(&["user", "update", id, "--role", "nobody"]).0, 2);
+    let rotated = json(&["signing-key", "rotate", "auxvault", "--lead", "1h"]);
+    let published =
+        rotated["keys"].as_array().unwrap().iter().find(|key| key["state"] == "published").unwrap();
+    done(&["signing-key", "withdraw", published["id"].as_str().unwrap()]);
+    assert!(done(&["signing-key", "list"]).contains("withdrawn"));
     served.end();
 }

@@ -36,7 +36,7 @@ pub use self::tokens::{
 };
 pub use self::update::UpdateKey;
 pub use self::usage::{GetKeyUsage, KeyUsage, Seen, UsageDesk};
-pub use self::users::{CreateUser, ListUsers, SetUserPassword};
+pub use self::users::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
 
 use crate::policy::Policy;
 use crate::ports::{Ledger, Policies, Spreading, Written};

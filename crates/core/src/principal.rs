@@ -126,10 +126,13 @@ impl Principal {
         self.user().map_or("", |user| &user.role)
     }
 
-    /// The key's environment. A user is of none, and may go to every one.
+    /// The key's environment, or the one that a user is confined to; none: it may go to every one.
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
-        self.key().map(|key| &*key.environment)
+        match &self.subject {
+            Subject::Key(key) => Some(&*key.record.environment),
+            Subject::User(user) => user.record.environment.as_deref(),
+        }
     }
 
     /// What it is confined to; none: the whole tenant.

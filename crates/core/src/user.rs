@@ -20,9 +20,12 @@ pub struct UserRecord {
     pub role: Box<str>,
     /// What the user is confined to.
     pub bindings: BTreeMap<String, String>,
+    /// The one environment that the user is confined to; none: every one.
+    pub environment: Option<Box<str>>,
     /// Whether the user may do nothing.
     pub disabled: bool,
-    /// Counts changes of password and role: tokens of an earlier generation are over.
+    /// Counts what ends tokens: changes of password, role, bindings and environment, and being switched off.
+    /// Tokens of an earlier generation are over.
     pub generation: u64,
     /// When made.
     pub created: Timestamp,

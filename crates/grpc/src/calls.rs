@@ -55,6 +55,7 @@ pub const CALLS: &[Call] = &[
     call("/latchkey.v1.TenantService/ListUsers", Who::KeyManager),
     call("/latchkey.v1.TenantService/SetUserPassword", Who::KeyManager),
     call("/latchkey.v1.TenantService/DisableUser", Who::KeyManager),
+    call("/latchkey.v1.TenantService/UpdateUser", Who::KeyManager),
     call("/latchkey.v1.ProfileService/ApplyProfile", Who::Operator),
     call("/latchkey.v1.ProfileService/GetProfile", Who::Operator),
     call("/latchkey.v1.ProfileService/ListProfiles", Who::Operator),

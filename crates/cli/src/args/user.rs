@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::tenant::PageArgs;
 use super::value::pair;
@@ -27,7 +27,14 @@ pub(crate) enum UserCommand {
         /// Confines the user to a resource, as in `merchant=m_1`; may be repeated
         #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
         bindings: Vec<(String, String)>,
+        /// Confines the user to one environment; every one by default
+        #[arg(long, default_value = "", hide_default_value = true)]
+        environment: String,
     },
+    /// Change role, bindings or environment, or switch a user on again
+    ///
+    /// Every token that the user had is over when the call returns; switching on again ends none.
+    Update(UpdateUserArgs),
     /// Show a tenant's users, newest first
     List {
         /// The tenant's id or slug; the caller's own by default
@@ -49,4 +56,34 @@ pub(crate) enum UserCommand {
         /// The user's id
         id: String,
     },
+}
+
+/// A user and what changes.
+#[derive(Args, Debug)]
+pub(crate) struct UpdateUserArgs {
+    /// The user's id
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) change: UserChange,
+}
+
+/// What changes.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true, id = "user_change")]
+pub(crate) struct UserChange {
+    /// One of the profile's roles
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// All resources that the user is confined to, as in `merchant=m_1`; may be repeated
+    #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID", conflicts_with = "no_bindings")]
+    pub(crate) bindings: Vec<(String, String)>,
+    /// Confined to no resource
+    #[arg(long)]
+    pub(crate) no_bindings: bool,
+    /// The one environment that the user is confined to; "" for every one
+    #[arg(long)]
+    pub(crate) environment: Option<String>,
+    /// Switch the user off (true) or on again (false)
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) disabled: Option<bool>,
 }

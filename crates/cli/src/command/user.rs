@@ -2,8 +2,8 @@
 
 use latchkey_proto::v1;
 
-use super::tenant::more;
-use crate::args::{Globals, UserCommand};
+use super::tenant::{mask, more};
+use crate::args::{Globals, UpdateUserArgs, UserCommand};
 use crate::call::{Server, read_password};
 use crate::exit::Failure;
 use crate::output::show;
@@ -11,11 +11,15 @@ use crate::output::show;
 pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), Failure> {
     let format = globals.output;
     match command {
-        UserCommand::Create { email, role, tenant, password_file, bindings } => {
+        UserCommand::Create { email, role, tenant, password_file, bindings, environment } => {
             let password = read_password(&password_file)?;
             let bindings = bindings.into_iter().collect();
-            let ask = v1::CreateUserRequest { tenant, email, password, role, bindings };
+            let ask = v1::CreateUserRequest { tenant, email, password, role, bindings, environment };
             show(format, Server::of(globals).await?.tenants().create_user(ask).await?.get_ref())
+        }
+        UserCommand::Update(args) => {
+            let ask = update(args);
+            show(format, Server::of(globals).await?.tenants().update_user(ask).await?.get_ref())
         }
         UserCommand::List { tenant, page } => {
             let ask = v1::ListUsersRequest { tenant, page_size: page.page_size, page_token: page.page_token };
@@ -33,4 +37,24 @@ pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), F
             show(format, Server::of(globals).await?.tenants().disable_user(ask).await?.get_ref())
         }
     }
+}
+
+fn update(args: UpdateUserArgs) -> v1::UpdateUserRequest {
+    let change = args.change;
+    let bindings = change.no_bindings || !change.bindings.is_empty();
+    let paths = [
+        ("role", change.role.is_some()),
+        ("bindings", bindings),
+        ("environment", change.environment.is_some()),
+        ("disabled", change.disabled.is_some()),
+    ];
+    let user = v1::User {
+        id: args.id,
+        role: change.role.unwrap_or_default(),
+        bindings: change.bindings.into_iter().collect(),
+        environment: change.environment.unwrap_or_default(),
+        disabled: change.disabled.unwrap_or_default(),
+        ..v1::User::default()
+    };
+    v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask(&paths)) }
 }

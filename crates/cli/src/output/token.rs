@@ -13,6 +13,7 @@ impl Shown for v1::User {
             ("email", self.email.clone()),
             ("role", self.role.clone()),
             ("bindings", pairs(&self.bindings)),
+            ("environment", self.environment.clone()),
             ("disabled", if self.disabled { "yes".to_owned() } else { "no".to_owned() }),
         ])
     }
@@ -22,9 +23,15 @@ impl Shown for v1::ListUsersResponse {
     fn text(&self) -> String {
         let row = |user: &v1::User| {
             let state = if user.disabled { "disabled" } else { "active" };
-            [user.id.clone(), user.email.clone(), user.role.clone(), state.to_owned()]
+            [
+                user.id.clone(),
+                user.email.clone(),
+                user.role.clone(),
+                user.environment.clone(),
+                state.to_owned(),
+            ]
         };
-        rows(["ID", "EMAIL", "ROLE", "STATE"], self.users.iter().map(row))
+        rows(["ID", "EMAIL", "ROLE", "ENVIRONMENT", "STATE"], self.users.iter().map(row))
     }
 }
 

@@ -57,7 +57,7 @@ fn user_in_order(case: &mut Case<'_, '_>, user: &UserRecord) -> Judged<()> {
     Ok(())
 }
 
-/// The family of the token, where there is one: not ended, and not older than the user's password or role.
+/// The family of the token, where there is one: not ended, and not older than what ended the user's tokens.
 pub(super) fn family(case: &mut Case<'_, '_>, who: &Principal, family: Option<&KnownFamily>) -> Judged<()> {
     let Some(family) = family.map(|f| &f.record) else { return Ok(()) };
     let denial = || Denial::plain(Reason::Revoked);
@@ -68,7 +68,7 @@ pub(super) fn family(case: &mut Case<'_, '_>, who: &Principal, family: Option<&K
     let role = who.token.as_ref().and_then(|t| t.claims.role.as_deref());
     let outdated = |u: &UserRecord| u.generation != family.generation || role != Some(&*u.role);
     if who.user().is_some_and(outdated) {
-        let detail = || "the user's password or role has changed since".to_owned();
+        let detail = || "the user's password, role or confinement has changed since".to_owned();
         return Err(case.trail.fail_because("token", denial(), detail));
     }
     Ok(())

@@ -1,7 +1,11 @@
 //! Users of a tenant: operators and the tenant's key managers make them, set their passwords and switch them
 //! off. Making a user, or choosing a user's password, is handing on all that the user may do.
 
+mod update;
+
 use std::collections::BTreeMap;
+
+pub use self::update::UpdateUser;
 
 use super::Caller;
 use super::draft::DEFAULT_ENVIRONMENT;
@@ -31,6 +35,8 @@ pub struct CreateUser {
     pub role: String,
     /// What the user is confined to.
     pub bindings: BTreeMap<String, String>,
+    /// The one environment that the user is confined to; empty: every one.
+    pub environment: String,
 }
 
 /// Which users to list.
@@ -68,10 +74,9 @@ impl TokenDesk {
         if email.is_none() {
             fields.wrong("email", "must be an e-mail address");
         }
-        if !policy.roles.contains_key(&*ask.role) {
-            fields.wrong("role", "the profile has no such role");
-        }
+        role(&mut fields, ("role", &ask.role), &policy);
         fields.labels("bindings", &ask.bindings);
+        let environment = environment(&mut fields, ("environment", &ask.environment), &policy);
         let email = email.unwrap_or_default();
         weak(&mut fields, &ask.password, (&policy, &email));
         fields.finish()?;
@@ -82,6 +87,7 @@ impl TokenDesk {
             email,
             role: ask.role.into(),
             bindings: ask.bindings,
+            environment,
             disabled: false,
             generation: 1,
             created: now,
@@ -135,11 +141,13 @@ impl TokenDesk {
         Ok(self.parts.registrar.spread(written).await?.value)
     }
 
-    /// Switches a user off, with every token that the user has, everywhere when this returns.
+    /// Switches a user off, with every token that the user has, everywhere when this returns; for good, since
+    /// whoever is switched on again signs in anew.
     pub async fn disable_user(&self, by: &Caller, id: &str, request_id: &str) -> Result<UserRecord, Failure> {
         let (user, tenant) = self.managed_user(by, id).await?;
         let entry = self.parts.registrar.entry(by, "user.disable", request_id).of(tenant.id).to(&user.id);
-        let rule = Box::new(|old: &UserRecord| Ok(UserRecord { disabled: true, ..old.clone() }));
+        let rule =
+            Box::new(|old: &UserRecord| Ok(outdated(old, UserRecord { disabled: true, ..old.clone() })));
         let written = self.parts.ledger.change_user(user.id, (rule, None), entry).await?;
         Ok(self.parts.registrar.spread(written).await?.value)
     }
@@ -164,6 +172,27 @@ impl TokenDesk {
     }
 }
 
+/// A changed user, a generation on where what changed ends tokens: anything but being switched on again.
+fn outdated(old: &UserRecord, new: UserRecord) -> UserRecord {
+    let same = new.role == old.role && new.bindings == old.bindings && new.environment == old.environment;
+    let ends = !same || (new.disabled && !old.disabled);
+    UserRecord { generation: old.generation + u64::from(ends), ..new }
+}
+
+fn role(fields: &mut Fields<'_>, (field, name): (&str, &str), policy: &Policy) {
+    if !policy.roles.contains_key(name) {
+        fields.wrong(field, "the profile has no such role");
+    }
+}
+
+/// The environment that a user is confined to, where one is named.
+fn environment(fields: &mut Fields<'_>, (field, name): (&str, &str), policy: &Policy) -> Option<Box<str>> {
+    if !name.is_empty() && !policy.environments.iter().any(|e| **e == *name) {
+        fields.wrong(field, format!("must be one of {}, or empty", policy.environments.join(", ")));
+    }
+    (!name.is_empty()).then(|| name.into())
+}
+
 fn weak(fields: &mut Fields<'_>, password: &PlainPassword, (policy, email): (&Policy, &str)) {
     let judged: Result<(), Weakness> = choice::judge(password, policy.password_length, email);
     if let Err(weakness) = judged {
@@ -171,8 +200,8 @@ fn weak(fields: &mut Fields<'_>, password: &PlainPassword, (policy, email): (&Po
     }
 }
 
-/// Whether a caller has all that a user is given. A user is of every environment, and has no end, no networks
-/// and no limits: a caller that is confined by any of these can't hand on to be free of it.
+/// Whether a caller has all that a user is given. A user has no end, no networks and no limits, and is of every
+/// environment or confined to one: a caller that is confined by any of these can't hand on to be free of it.
 fn covers(by: &Caller, policy: &Policy, user: &UserRecord) -> Result<(), Refusal> {
     let Some(who) = by.principal() else { return Ok(()) };
     let granted = policy.roles.get(&user.role).cloned().unwrap_or_default();
@@ -186,13 +215,18 @@ fn covers(by: &Caller, policy: &Policy, user: &UserRecord) -> Result<(), Refusal
     {
         return Err(Refusal::Forbidden(format!("the caller is bound to one {name}")));
     }
-    confined(who, policy)
+    confined(who, user, policy)
         .map_or(Ok(()), |how| Err(Refusal::Forbidden(format!("the caller {how}, and a user is not"))))
 }
 
-fn confined(who: &Principal, policy: &Policy) -> Option<&'static str> {
-    let elsewhere =
-        who.environment().is_some_and(|e| e != DEFAULT_ENVIRONMENT && policy.environments.len() > 1);
+/// A key of the default environment speaks for its whole tenant, as far as users are concerned: each key is of
+/// some environment, and somebody must be able to make users for all of them.
+fn confined(who: &Principal, user: &UserRecord, policy: &Policy) -> Option<&'static str> {
+    let apart = |own: &str| {
+        let whole = policy.environments.len() == 1 || (who.user().is_none() && own == DEFAULT_ENVIRONMENT);
+        !whole && user.environment.as_deref() != Some(own)
+    };
+    let elsewhere = who.environment().is_some_and(apart);
     let ends = who.key().is_some_and(|key| key.expires.is_some());
     let limited = who.limits().is_some_and(|limits| !limits.0.is_empty());
     [

@@ -31,7 +31,7 @@ pub struct Claims {
     pub sid: String,
     /// The tenant.
     pub tid: String,
-    /// The key's environment; a user is of every one.
+    /// The key's environment, or the one that a user is confined to; left out for a user of every one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
     /// Canonical scopes, sorted, space-separated.

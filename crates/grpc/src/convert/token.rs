@@ -61,6 +61,7 @@ pub(crate) fn user(user: &UserRecord) -> v1::User {
         role: user.role.to_string(),
         bindings: unordered(&user.bindings),
         disabled: user.disabled,
+        environment: user.environment.as_deref().unwrap_or_default().to_owned(),
     }
 }
 

@@ -71,4 +71,8 @@ impl<L: Limiter + 'static> TenantService for Desk<L> {
     async fn disable_user(&self, call: Request<v1::DisableUserRequest>) -> Answer<v1::User> {
         self.switch_off(call).await
     }
+
+    async fn update_user(&self, call: Request<v1::UpdateUserRequest>) -> Answer<v1::User> {
+        self.change_user(call).await
+    }
 }

@@ -1,6 +1,6 @@
 //! The part of `latchkey.v1.TenantService` that is about users.
 
-use latchkey_core::manage::{CreateUser, ListUsers, SetUserPassword};
+use latchkey_core::manage::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
 use latchkey_core::password::PlainPassword;
 use latchkey_core::ports::Limiter;
 use latchkey_proto::v1;
@@ -20,6 +20,7 @@ impl<L: Limiter> Desk<L> {
             password: PlainPassword::new(ask.password),
             role: ask.role,
             bindings: ordered(ask.bindings),
+            environment: ask.environment,
         };
         let made = self.tokens.create_user(&by, ask, &id).await.map_err(failed)?;
         Ok(Response::new(token::user(&made)))
@@ -49,6 +50,21 @@ impl<L: Limiter> Desk<L> {
     pub(super) async fn switch_off(&self, call: Request<v1::DisableUserRequest>) -> Answer<v1::User> {
         let (by, ask, id) = self.receive(call).await?;
         let changed = self.tokens.disable_user(&by, &ask.id, &id).await.map_err(failed)?;
+        Ok(Response::new(token::user(&changed)))
+    }
+
+    pub(super) async fn change_user(&self, call: Request<v1::UpdateUserRequest>) -> Answer<v1::User> {
+        let (by, ask, id) = self.receive(call).await?;
+        let user = ask.user.unwrap_or_default();
+        let ask = UpdateUser {
+            id: user.id,
+            fields: ask.update_mask.unwrap_or_default().paths,
+            role: user.role,
+            bindings: ordered(user.bindings),
+            environment: user.environment,
+            disabled: user.disabled,
+        };
+        let changed = self.tokens.update_user(&by, ask, &id).await.map_err(failed)?;
         Ok(Response::new(token::user(&changed)))
     }
 }

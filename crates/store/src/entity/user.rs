@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub role: String,
     /// A JSON object of strings.
     pub bindings: String,
+    /// Null: every one.
+    pub environment: Option<String>,
     pub disabled: bool,
     pub generation: i64,
     pub failed: i32,

@@ -17,6 +17,7 @@ pub(crate) fn record(row: user::Model) -> Result<UserRecord, Stop> {
     Ok(UserRecord {
         tenant: TenantId(row.tenant_id),
         bindings: place.json("bindings", &row.bindings)?,
+        environment: row.environment.map(Into::into),
         generation: number::read(place, "generation", row.generation)?,
         revision: number::read(place, "revision", row.revision)?,
         email: row.email,
@@ -36,6 +37,7 @@ pub(crate) fn row(record: &UserRecord, password: Option<&PasswordHash>) -> user:
         password: password.map_or(NotSet, |hash| Set(hash.0.clone())),
         role: Set(record.role.to_string()),
         bindings: Set(words(&record.bindings)),
+        environment: Set(record.environment.as_deref().map(str::to_owned)),
         disabled: Set(record.disabled),
         generation: Set(number::stored(record.generation)),
         failed: password.map_or(NotSet, |_| Set(0)),

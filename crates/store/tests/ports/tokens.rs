@@ -109,6 +109,7 @@ fn user(place: &Place, number: u128, email: &str) -> UserRecord {
         email: email.into(),
         role: "clerk".into(),
         bindings: std::collections::BTreeMap::new(),
+        environment: Some("test".into()),
         disabled: false,
         generation: 1,
         created: NOW,
