@@ -85,6 +85,8 @@ pub fn verify(password: &PlainPassword, kept: Option<&PasswordHash>) -> bool {
 }
 
 fn stretch(password: &PlainPassword, salt: &[u8], cost: Cost) -> Option<Vec<u8>> {
+    #[cfg(test)]
+    tests::STRETCHED.with_borrow_mut(|all| all.push(cost));
     let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(HASH_BYTES)).ok()?;
     let mut output = vec![0; HASH_BYTES];
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -107,6 +109,8 @@ fn parse(kept: &PasswordHash) -> Option<(Cost, Vec<u8>, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     fn plain(text: &str) -> PlainPassword {
@@ -120,6 +124,28 @@ mod tests {
         assert!(verify(&plain("correct horse battery"), Some(&kept)));
         assert!(!verify(&plain("correct horse batterY"), Some(&kept)));
         assert!(!verify(&plain("correct horse battery"), None));
+    }
+
+    thread_local! {
+        /// What was worked out on this thread.
+        pub(super) static STRETCHED: RefCell<Vec<Cost>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Time can't be asserted; what takes it can: one computation of one cost, whoever asks.
+    #[test]
+    fn an_unknown_user_costs_what_a_known_one_costs() {
+        let kept = hash(&plain("correct horse battery"), &[7; 16]);
+        let spoiled = PasswordHash("spoiled".to_owned());
+        let cost = |password: &str, kept: Option<&PasswordHash>| {
+            STRETCHED.take();
+            let _ = verify(&plain(password), kept);
+            STRETCHED.take()
+        };
+        for password in ["correct horse battery", "wrong", ""] {
+            for kept in [Some(&kept), Some(&spoiled), None] {
+                assert_eq!(cost(password, kept), [COST], "{password:?}, {kept:?}");
+            }
+        }
     }
 
     #[test]

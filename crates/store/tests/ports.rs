@@ -7,12 +7,16 @@ mod place;
 
 #[path = "ports/audit.rs"]
 mod audit;
+#[path = "ports/bearers.rs"]
+mod bearers;
 #[path = "ports/change.rs"]
 mod change;
 #[path = "ports/check.rs"]
 mod check;
 #[path = "ports/create.rs"]
 mod create;
+#[path = "ports/desk.rs"]
+mod desk;
 #[path = "ports/feed.rs"]
 mod feed;
 #[path = "ports/found.rs"]
@@ -23,8 +27,14 @@ mod list;
 mod outage;
 #[path = "ports/profile.rs"]
 mod profile;
+#[path = "ports/renewal.rs"]
+mod renewal;
 #[path = "ports/replicas.rs"]
 mod replicas;
+#[path = "ports/signing.rs"]
+mod signing;
+#[path = "ports/signing_in.rs"]
+mod signing_in;
 #[path = "ports/spoiled.rs"]
 mod spoiled;
 #[path = "ports/tenant.rs"]

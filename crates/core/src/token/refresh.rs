@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 pub const PREFIX: &str = "lkr_";
 /// Base62 characters that hold 256 bits.
 const RANDOM: usize = 43;
-/// How long a spent token still gets the successor that it got.
+/// How long the token that was spent last still gets the successor that it got.
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// A new refresh token.

@@ -22,12 +22,16 @@ const LONGEST_DOCUMENT: usize = 512 * 1024;
 impl<L: Limiter + 'static> ProfileService for Desk<L> {
     async fn apply_profile(&self, call: Request<v1::ApplyProfileRequest>) -> Answer<v1::Profile> {
         let (by, ask, id) = self.receive(call).await?;
-        let name = name(&ask.document).map_err(|wrong| invalid(&wrong))?;
+        let profile = compiled(&ask.document).map_err(|wrong| invalid(&wrong))?;
+        let name = profile.name().to_owned();
         let others = self.registrar.list_profiles(&by, &id).await.map_err(failed)?;
         // What is stored and can't be compiled any more is in force nowhere, and claims nothing.
         let others: Vec<Profile> =
             others.iter().filter_map(|o| Profile::compile(&o.document, 0).ok()).collect();
         contested(&ask.document, &others).map_err(|Errors(errors)| invalid(&violations(&errors)))?;
+        if let Some(rules) = profile.tokens() {
+            self.tokens.can_sign(&name, rules).await.map_err(failed)?;
+        }
         let ask = ApplyProfile { name, document: ask.document, validate_only: ask.validate_only };
         let applied = self.registrar.apply_profile(&by, ask, &id).await.map_err(failed)?;
         Ok(Response::new(tenant::profile(applied)))
@@ -50,14 +54,13 @@ impl<L: Limiter + 'static> ProfileService for Desk<L> {
     }
 }
 
-/// The name that a sound document gives its profile.
-fn name(document: &str) -> Result<String, Vec<Violation>> {
+/// A sound document.
+fn compiled(document: &str) -> Result<Profile, Vec<Violation>> {
     if document.len() > LONGEST_DOCUMENT {
         let text = format!("must have at most {LONGEST_DOCUMENT} bytes, and has {}", document.len());
         return Err(vec![Violation::new("document", text)]);
     }
-    let compiled = Profile::compile(document, 0);
-    compiled.map(|profile| profile.name().to_owned()).map_err(|Errors(errors)| violations(&errors))
+    Profile::compile(document, 0).map_err(|Errors(errors)| violations(&errors))
 }
 
 /// `document`, with the place that is wrong: line and column as an editor counts them, then the field.

@@ -1,6 +1,6 @@
-//! Renewing: a refresh token is spent for a successor. Whoever sends the same one again within seconds (a lost
-//! answer, two tabs) gets the same successor; sent later, it has been stolen or its successor was, and the family
-//! ends.
+//! Renewing: a refresh token is spent for a successor. Whoever sends the one that was spent last again within
+//! seconds (a lost answer, two tabs) gets the same successor. Sent later, or when its successor has been spent too,
+//! it has been stolen or its successor was, and the family ends.
 
 use super::holder::{Holder, generation};
 use super::issue::{IssuedJwt, answer, asked};
@@ -79,12 +79,14 @@ impl TokenDesk {
         request_id: &str,
     ) -> Result<IssuedJwt, Failure> {
         let now = self.now();
-        if spent.at.after(GRACE) < now {
+        let opened = self.shared().sealer.open(&spent.successor, &owner(&record.hash));
+        let successor = opened.map_err(|e| Trouble::Fault(format!("{}: {e}", family.record.id)))?;
+        let after = self.parts.ledger.refresh_token(&successor.hash()).await?;
+        let last = after.is_some_and(|(successor, _)| successor.spent.is_none());
+        if spent.at.after(GRACE) < now || !last {
             self.end(family, "token.reuse", request_id).await?;
             return Err(BAD.into());
         }
-        let opened = self.shared().sealer.open(&spent.successor, &owner(&record.hash));
-        let successor = opened.map_err(|e| Trouble::Fault(format!("{}: {e}", family.record.id)))?;
         let granted = holder.policy.scopes.known(&spent.scopes).intersection(&holder.principal.granted);
         let (access, ttl) = self.sign(holder, &family.record, &granted).await?;
         Ok(answer(holder, &family.record, (access, ttl, successor), (&granted, now)))

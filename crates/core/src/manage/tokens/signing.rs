@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::token::jwks::Jwks;
 use crate::token::material::Material;
 use crate::token::rotation::{LEAD, Rotation};
-use crate::token::{Ring, RingKey, SigningKeyRecord, TokenRules};
+use crate::token::{KeyStage, Ring, RingKey, SigningKeyRecord, TokenRules};
 use crate::trouble::{Failure, Refusal, Trouble};
 
 /// Which profile's signing key to replace.
@@ -96,6 +96,27 @@ impl TokenDesk {
         self.change(policy, Box::new(rule), self.by_itself("signing_key.create", policy)).await?;
         let key = mine(&self.parts.memory.ring()).map(|(key, _)| key);
         key.ok_or_else(|| Trouble::Fault(format!("{} has no signing key", policy.name)).into())
+    }
+
+    /// Whether the keys that a profile has can sign as it says: asked before a document of it is applied. One
+    /// whose material is too short, or that the master key doesn't open, signs nothing, and must be withdrawn.
+    pub async fn can_sign(&self, profile: &str, rules: &TokenRules) -> Result<(), Failure> {
+        let now = self.now();
+        let counts = |k: &SigningKeyRecord| {
+            let in_turn = matches!(k.stage(now), KeyStage::Published | KeyStage::Signing);
+            in_turn && *k.profile == *profile && k.algorithm == rules.algorithm
+        };
+        for key in self.parts.ledger.signing_keys().await?.keys.iter().filter(|k| counts(k)) {
+            if key.material(&self.shared().sealer).is_err() {
+                let text = format!(
+                    "the profile's signing key {} can't sign with {}: it is too short, or was sealed with \
+                     another master key; withdraw it first",
+                    key.id, key.algorithm
+                );
+                return Err(Refusal::Precondition(text).into());
+            }
+        }
+        Ok(())
     }
 
     /// Every signing key that is not over, newest first. For operators.
