@@ -5,6 +5,7 @@
 //! the feed removes while it is being loaded can't be put in afterwards (the cache's own placeholder), and
 //! what was read at a revision older than one that the feed has since shown is dropped again.
 
+pub(crate) mod mark;
 pub(crate) mod shelf;
 mod tenants;
 pub(crate) mod tokens;

@@ -11,7 +11,6 @@ use crate::policy::Policy;
 use crate::ports::{KnownFamily, Limiter};
 use crate::principal::Principal;
 use crate::reason::Reason;
-use crate::secret::KeyHash;
 use crate::time::Timestamp;
 use crate::token::{self, Claims, Flaw, Parent};
 use crate::trouble::Trouble;
@@ -80,13 +79,14 @@ impl<L: Limiter> Gate<L> {
         }
         let tokens = self.parts.memory.tokens();
         let ring = tokens.ring();
-        let hash = KeyHash::of(token);
-        if let Some(bearer) = tokens.bearers.get(&hash) {
-            return ring.get(&bearer.verified.kid).map(|_| bearer).ok_or(Flaw::UnknownKey);
+        match tokens.bearer(token) {
+            Ok(bearer) => ring.get(&bearer.verified.kid).map(|_| bearer).ok_or(Flaw::UnknownKey),
+            Err(mark) => {
+                let bearer = Arc::new(Bearer::new(token::verify(token, &ring)?));
+                tokens.remember(mark, &bearer);
+                Ok(bearer)
+            }
         }
-        let bearer = Arc::new(Bearer::new(token::verify(token, &ring)?));
-        tokens.bearers.put(hash, Arc::clone(&bearer));
-        Ok(bearer)
     }
 
     /// The key or user that a token stands for, with what is left of its scopes.

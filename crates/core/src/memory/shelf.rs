@@ -29,7 +29,11 @@ impl<K: Hash + Eq + Clone, V> Shelf<K, V> {
 
     /// A remembered one, or the right to load it.
     pub(crate) async fn wait(&self, name: &K) -> Result<Arc<V>, Guard<'_, K, V>> {
-        self.0.get_value_or_guard_async(name).await
+        // What is there, as it nearly always is, needs none of what waiting needs.
+        match self.get(name) {
+            Some(known) => Ok(known),
+            None => self.0.get_value_or_guard_async(name).await,
+        }
     }
 
     /// Remembers what was loaded, unless it is `stale`: read at a revision older than one that was seen since.

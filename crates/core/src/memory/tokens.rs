@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::Remembered;
+use super::mark::{Mark, Marker};
 use super::shelf::Shelf;
 use crate::id::{FamilyId, UserId};
 use crate::policy::Policy;
 use crate::ports::KnownFamily;
 use crate::scope::ScopeSet;
-use crate::secret::KeyHash;
 use crate::token::{Ring, Verified};
 use crate::user::UserRecord;
 
@@ -45,7 +45,8 @@ impl Bearer {
 pub(crate) struct TokenMemory {
     pub(crate) users: Shelf<UserId, Remembered<UserRecord>>,
     pub(crate) families: Shelf<FamilyId, KnownFamily>,
-    pub(crate) bearers: Shelf<KeyHash, Bearer>,
+    bearers: Shelf<Mark, Bearer>,
+    marker: Marker,
     ring: ArcSwap<Ring>,
 }
 
@@ -56,8 +57,20 @@ impl TokenMemory {
             users: Shelf::new(most),
             families: Shelf::new(most),
             bearers: Shelf::new(most),
+            marker: Marker::new(),
             ring: ArcSwap::default(),
         }
+    }
+
+    /// A token that was verified before, or its mark, to remember it by.
+    pub(crate) fn bearer(&self, token: &str) -> Result<Arc<Bearer>, Mark> {
+        let mark = self.marker.mark(token);
+        self.bearers.get(&mark).ok_or(mark)
+    }
+
+    /// Remembers a token that was verified.
+    pub(crate) fn remember(&self, mark: Mark, bearer: &Arc<Bearer>) {
+        self.bearers.put(mark, Arc::clone(bearer));
     }
 
     pub(crate) fn ring(&self) -> arc_swap::Guard<Arc<Ring>> {
