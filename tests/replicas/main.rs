@@ -11,5 +11,6 @@ mod limits;
 mod meter;
 mod outages;
 mod rolling;
+mod tokens;
 mod town;
 mod wakeups;

@@ -1,10 +1,24 @@
-//! Tokens that nobody issued: changed, foreign, oversized. All are one and the same denial.
+//! Tokens that nobody issued: changed, forged, foreign, oversized. All are one and the same denial, and to the
+//! token service one and the same refusal.
 
-use latchkey_proto::v1::{IssueJwtRequest, Reason};
+use std::collections::BTreeSet;
 
-use crate::{Shop, on_both, with_key};
+use latchkey_proto::v1::{self, CreateKeyRequest, IssueJwtRequest, Reason};
+use latchkey_testing::{key, node};
+use serde_json::json;
+use tonic::Code;
 
-on_both!(a_changed_token_is_no_token, a_token_for_others_is_not_for_us);
+use crate::{PASSWORD, SHOP, Shop, on_both, with_key, with_password};
+
+const FORGE: &str = include_str!("others/forge.mjs");
+
+on_both!(
+    a_changed_token_is_no_token,
+    a_forged_token_is_no_token,
+    a_token_for_others_is_not_for_us,
+    a_token_of_another_product_or_issuer_is_not_for_us,
+    whoever_gets_no_token_hears_the_same_words,
+);
 
 async fn a_changed_token_is_no_token(shop: Shop) {
     let (_, value) = shop.key().await;
@@ -29,9 +43,102 @@ async fn a_changed_token_is_no_token(shop: Shop) {
     assert!(shop.passes(&good).await);
 }
 
+async fn a_forged_token_is_no_token(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let mut told = BTreeSet::new();
+    for algorithm in ["EdDSA", "ES256", "RS256"] {
+        let document = SHOP.replace("[jwt]", &format!("[jwt]\nalgorithm = \"{algorithm}\""));
+        let _ = shop.operator.apply(&document).await.expect("applied");
+        let good = shop.issue(with_key(&value)).await.expect("issued").access_token;
+        let jwks = shop.latchkey.page("/.well-known/jwks.json").json();
+        let forged = node(FORGE, &json!({ "token": good, "jwks": jwks }));
+        let forged = forged.as_object().expect("attacks by name");
+        assert!(forged.len() > 40, "{}", forged.len());
+        for (name, token) in forged {
+            let token = token.as_str().expect("a token");
+            let answer = shop.check(token, "GET").await;
+            assert_eq!(answer.reason(), Reason::InvalidCredential, "{algorithm}, {name}: {token}");
+            told.insert(answer.message);
+            let ask = v1::RevokeJwtRequest { token: token.to_owned() };
+            let revoked = shop.latchkey.stranger().tokens().revoke_jwt(ask).await.expect("RFC 7009: success");
+            assert_eq!(revoked.into_inner().revision, 0, "{algorithm}, {name}: it ended something");
+        }
+        assert!(shop.passes(&good).await, "{algorithm}");
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
 async fn a_token_for_others_is_not_for_us(shop: Shop) {
     let (_, value) = shop.key().await;
     let ask = IssueJwtRequest { audience: "somebody else".to_owned(), ..with_key(&value) };
     let token = shop.issue(ask).await.expect("issued").access_token;
     assert_eq!(shop.reason(&token).await, Reason::InvalidCredential);
+}
+
+async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
+    let other = SHOP.replacen("name = \"shop\"", "name = \"other\"", 1);
+    let _ = shop.operator.apply(&other).await.expect("applied");
+    let _ = shop.operator.tenant("others", "other", "").await;
+    let (_, value) = shop.key().await;
+    let (_, others) = shop.operator.key(key("others", "live")).await;
+    let ours = shop.issue(with_key(&value)).await.expect("issued").access_token;
+    let theirs = shop.issue(with_key(&others)).await.expect("issued").access_token;
+    for (profile, good, foreign) in [("shop", &ours, &theirs), ("other", &theirs, &ours)] {
+        for (token, expected) in [(good, Reason::Ok), (foreign, Reason::InvalidCredential)] {
+            let ask = v1::CheckRequest {
+                credential: token.clone(),
+                profile: profile.to_owned(),
+                ..v1::CheckRequest::default()
+            };
+            let answer = shop.latchkey.stranger().check(ask).await;
+            assert_eq!(answer.reason(), expected, "{profile}: {}", answer.message);
+        }
+    }
+    let moved = SHOP.replace("https://shop.example.dev", "https://shop.example.org");
+    let _ = shop.operator.apply(&moved).await.expect("applied");
+    assert_eq!(shop.reason(&ours).await, Reason::InvalidCredential, "its issuer is another's now");
+}
+
+/// What can be told apart by someone who has no credential, or one that is over.
+async fn whoever_gets_no_token_hears_the_same_words(shop: Shop) {
+    let user = shop.user("clerk").await;
+    let (_, good) = shop.key().await;
+    let (revoked, gone) =
+        shop.operator.key(CreateKeyRequest { name: "gone".into(), ..key("acme", "live") }).await;
+    let _ = shop.operator.revoke(&revoked.id).await;
+    let _ = shop.operator.tenant("rival", "shop", "").await;
+    let token = shop.issue(with_key(&good)).await.expect("issued");
+    let unknown = format!("{}{}", &good[..good.len() - 4], "AAAA");
+    let long = format!("{good}{}", "A".repeat(9_000));
+    let asks = ["", "x", "sk_live_", &unknown, &gone, &token.access_token, &token.refresh_token, &long];
+    let mut asks: Vec<IssueJwtRequest> = asks.map(with_key).into();
+    asks.push(IssueJwtRequest { tenant: "rival".into(), ..with_key(&good) });
+    asks.push(IssueJwtRequest { tenant: "nobody".into(), ..with_key(&good) });
+    for (tenant, password) in [("acme", "wrong"), ("rival", PASSWORD), ("nobody", PASSWORD), ("acme", &long)]
+    {
+        asks.push(IssueJwtRequest { tenant: tenant.into(), ..with_password(password) });
+    }
+    let _ = shop.operator.tenants().disable_user(v1::DisableUserRequest { id: user.id }).await.expect("off");
+    asks.push(with_password(PASSWORD));
+    let mut told = BTreeSet::new();
+    for ask in asks {
+        let refused = loop {
+            match shop.issue(ask.clone()).await.expect_err("nothing is issued") {
+                busy if busy.code() == Code::ResourceExhausted => {}
+                refused => break refused,
+            }
+        };
+        told.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
+    }
+    let renewed = ["", "lkr_", &token.access_token, &good, &long];
+    for odd in renewed {
+        let refused = shop.renew(odd).await.expect_err("nothing is renewed");
+        told.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
+    }
+    let bad = format!("{}x", token.access_token);
+    let managed = shop.latchkey.caller(&bad).keys().list_keys(v1::ListKeysRequest::default()).await;
+    let refused = managed.expect_err("no caller");
+    told.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told.first().map(|one| one.0), Some(Code::Unauthenticated as i32));
 }

@@ -2,8 +2,11 @@
 //! for, attacked, and ended with whatever stands behind them. On both databases.
 
 mod attacks;
+mod crashes;
+mod interop;
 mod parents;
 mod refresh;
+mod signing;
 mod users;
 
 use latchkey_proto::v1::issue_jwt_request::Grant;
@@ -30,7 +33,7 @@ macro_rules! on_both {
     };
 }
 
-const SHOP: &str = r#"
+pub(crate) const SHOP: &str = r#"
 name = "shop"
 [credential]
 sources = ["header:x-api-key", "header:authorization Bearer"]
@@ -76,16 +79,18 @@ pub(crate) const PASSWORD: &str = "the sea at night, 1815";
 pub(crate) struct Shop {
     pub(crate) latchkey: Latchkey,
     pub(crate) operator: Caller,
+    /// PostgreSQL's URL; none for the embedded database.
+    pub(crate) database: Option<String>,
 }
 
 impl Shop {
     pub(crate) async fn open(postgres: bool) -> Self {
         let setup = Setup::default().profile("shop", SHOP);
-        let setup = if postgres {
+        let database = postgres.then(|| Postgres::shared().database());
+        let setup = match &database {
             // One replica: nobody else's lease has to be waited for.
-            setup.database(&Postgres::shared().database()).environment("LATCHKEY_SINGLE_REPLICA", "true")
-        } else {
-            setup
+            Some(url) => setup.database(url).environment("LATCHKEY_SINGLE_REPLICA", "true"),
+            None => setup,
         };
         let latchkey = setup.start();
         let operator = latchkey.operator();
@@ -98,7 +103,7 @@ impl Shop {
             let made = operator.tenants().create_tenant(ask.clone()).await;
             if !is_outage(&made) {
                 let _ = made.expect("a tenant is made");
-                return Self { latchkey, operator };
+                return Self { latchkey, operator, database };
             }
         }
     }
@@ -118,6 +123,13 @@ impl Shop {
             ..v1::CreateUserRequest::default()
         };
         self.operator.tenants().create_user(ask).await.expect("a user is made").into_inner()
+    }
+
+    /// Changes one field of a user to what it is here.
+    pub(crate) async fn update(&self, user: v1::User, field: &str) -> Result<v1::User, Status> {
+        let mask = prost_types::FieldMask { paths: vec![field.to_owned()] };
+        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask) };
+        Ok(self.operator.tenants().update_user(ask).await?.into_inner())
     }
 
     pub(crate) async fn issue(&self, ask: IssueJwtRequest) -> Result<v1::IssueJwtResponse, Status> {

@@ -1,20 +1,21 @@
 //! Whatever stands behind a token ends it: from the moment that the call which ends it returns.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use latchkey_proto::v1::{self, Reason};
 
 use crate::{PASSWORD, Shop, on_both, with_key, with_password};
 
 on_both!(
     a_revoked_key_ends_its_tokens,
+    a_key_that_was_rotated_out_ends_its_tokens,
+    a_key_that_was_switched_off_denies_its_tokens,
     a_narrowed_key_narrows_its_tokens,
     a_suspended_tenant_ends_tokens_while_it_is_suspended,
     an_ended_family_ends_its_tokens,
     a_disabled_user_and_a_changed_password_end_tokens,
+    a_changed_role_ends_tokens,
+    a_changed_confinement_ends_tokens,
+    a_user_who_is_switched_on_again_signs_in_anew,
     a_withdrawn_signing_key_ends_what_it_signed,
-    rotation_denies_nobody_under_load,
 );
 
 async fn a_revoked_key_ends_its_tokens(shop: Shop) {
@@ -27,6 +28,30 @@ async fn a_revoked_key_ends_its_tokens(shop: Shop) {
         shop.renew(&issued.refresh_token).await.expect_err("over").code(),
         tonic::Code::Unauthenticated
     );
+}
+
+async fn a_key_that_was_rotated_out_ends_its_tokens(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    assert!(shop.passes(&issued.access_token).await);
+    let ask = v1::RotateKeyRequest { id: key.id, overlap: None };
+    let rotated = shop.operator.keys().rotate_key(ask).await.expect("rotated").into_inner();
+    assert_eq!(shop.reason(&issued.access_token).await, Reason::Revoked);
+    assert!(shop.renew(&issued.refresh_token).await.is_err());
+    let after = shop.issue(with_key(&rotated.secret)).await.expect("issued");
+    assert!(shop.passes(&after.access_token).await);
+}
+
+async fn a_key_that_was_switched_off_denies_its_tokens(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let token = shop.issue(with_key(&value)).await.expect("issued").access_token;
+    assert!(shop.passes(&token).await);
+    let change = v1::UpdateKeyRequest {
+        key: Some(v1::Key { id: key.id, disabled: true, ..v1::Key::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["disabled".into()] }),
+    };
+    let _ = shop.operator.keys().update_key(change).await.expect("switched off");
+    assert_eq!(shop.reason(&token).await, Reason::Disabled);
 }
 
 async fn a_narrowed_key_narrows_its_tokens(shop: Shop) {
@@ -91,6 +116,54 @@ async fn a_disabled_user_and_a_changed_password_end_tokens(shop: Shop) {
     assert!(shop.issue(with_password(fresh)).await.is_err());
 }
 
+async fn a_changed_role_ends_tokens(shop: Shop) {
+    let user = shop.user("admin").await;
+    let first = shop.issue(with_password(PASSWORD)).await.expect("issued");
+    assert!(shop.passes(&first.access_token).await);
+    let changed =
+        shop.update(v1::User { role: "clerk".into(), ..user.clone() }, "role").await.expect("changed");
+    assert_eq!(changed.role, "clerk");
+    assert_eq!(shop.reason(&first.access_token).await, Reason::Revoked);
+    assert!(shop.renew(&first.refresh_token).await.is_err());
+    let second = shop.issue(with_password(PASSWORD)).await.expect("issued");
+    assert_eq!(second.scopes, ["items.read"]);
+    let same = shop.update(v1::User { role: "clerk".into(), ..user }, "role").await.expect("unchanged");
+    assert_eq!(same.role, "clerk");
+    assert!(shop.passes(&second.access_token).await, "what changes nothing ends nothing");
+}
+
+async fn a_changed_confinement_ends_tokens(shop: Shop) {
+    let user = shop.user("clerk").await;
+    let mut token = shop.issue(with_password(PASSWORD)).await.expect("issued").access_token;
+    let merchant = std::collections::HashMap::from([("merchant".to_owned(), "m_1".to_owned())]);
+    for (field, user) in [
+        ("environment", v1::User { environment: "test".into(), ..user.clone() }),
+        ("bindings", v1::User { bindings: merchant, ..user }),
+    ] {
+        assert!(shop.passes(&token).await);
+        let _ = shop.update(user, field).await.expect("changed");
+        assert_eq!(shop.reason(&token).await, Reason::Revoked, "{field}");
+        token = shop.issue(with_password(PASSWORD)).await.expect("issued").access_token;
+    }
+    let who = shop.check(&token, "GET").await.principal.expect("known");
+    assert_eq!((who.environment.as_str(), who.bindings["merchant"].as_str()), ("test", "m_1"));
+}
+
+async fn a_user_who_is_switched_on_again_signs_in_anew(shop: Shop) {
+    let user = shop.user("clerk").await;
+    let before = shop.issue(with_password(PASSWORD)).await.expect("issued");
+    let off = shop.update(v1::User { disabled: true, ..user.clone() }, "disabled").await.expect("off");
+    assert!(off.disabled);
+    assert_eq!(shop.reason(&before.access_token).await, Reason::Disabled);
+    assert!(shop.issue(with_password(PASSWORD)).await.is_err());
+    let on = shop.update(v1::User { disabled: false, ..user }, "disabled").await.expect("on");
+    assert!(!on.disabled);
+    assert_eq!(shop.reason(&before.access_token).await, Reason::Revoked, "what is over stays over");
+    assert!(shop.renew(&before.refresh_token).await.is_err());
+    let after = shop.issue(with_password(PASSWORD)).await.expect("issued");
+    assert!(shop.passes(&after.access_token).await);
+}
+
 async fn a_withdrawn_signing_key_ends_what_it_signed(shop: Shop) {
     let (_, value) = shop.key().await;
     let before = shop.issue(with_key(&value)).await.expect("issued").access_token;
@@ -103,32 +176,4 @@ async fn a_withdrawn_signing_key_ends_what_it_signed(shop: Shop) {
     assert!(!shop.latchkey.page("/.well-known/jwks.json").body.contains(&id));
     let after = shop.issue(with_key(&value)).await.expect("issued").access_token;
     assert!(shop.passes(&after).await);
-}
-
-async fn rotation_denies_nobody_under_load(shop: Shop) {
-    let shop = Arc::new(shop);
-    let (_, value) = shop.key().await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut load = tokio::task::JoinSet::new();
-    for _ in 0..4 {
-        let (shop, value, stop) = (Arc::clone(&shop), value.clone(), Arc::clone(&stop));
-        load.spawn(async move {
-            let mut asked = 0;
-            while !stop.load(Ordering::SeqCst) {
-                let token = shop.issue(with_key(&value)).await.expect("issued").access_token;
-                assert!(shop.passes(&token).await, "a fresh token was denied");
-                asked += 1;
-            }
-            asked
-        });
-    }
-    for _ in 0..5 {
-        let ask = v1::RotateSigningKeyRequest {
-            profile: "shop".into(),
-            lead: Some(prost_types::Duration { seconds: 0, nanos: 1_000_000 }),
-        };
-        let _ = shop.operator.signing_keys().rotate_signing_key(ask).await.expect("rotated");
-    }
-    stop.store(true, Ordering::SeqCst);
-    assert!(load.join_all().await.into_iter().sum::<u32>() > 4);
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use latchkey_proto::v1::Reason;
+use latchkey_testing::Postgres;
 use tonic::Code;
 
 use crate::{Shop, on_both, with_key};
 
 on_both!(
     fifty_refreshes_at_once_give_one_successor,
+    a_spent_token_sent_again_gets_the_same_successor,
+    an_older_token_ends_the_family_and_is_audited,
     a_spent_token_is_worth_its_successor_across_a_crash,
     what_is_no_refresh_token_is_refused_alike,
 );
@@ -27,6 +30,44 @@ async fn fifty_refreshes_at_once_give_one_successor(shop: Shop) {
     let successors: BTreeSet<_> = answers.iter().map(|a| a.refresh_token.clone()).collect();
     assert_eq!((answers.len(), successors.len()), (50, 1));
     assert!(shop.passes(&answers[0].access_token).await && shop.passes(&issued.access_token).await);
+}
+
+async fn a_spent_token_sent_again_gets_the_same_successor(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    let first = shop.renew(&issued.refresh_token).await.expect("renewed");
+    let again = shop.renew(&issued.refresh_token).await.expect("the same one again");
+    assert_eq!(first.refresh_token, again.refresh_token);
+    for token in [&issued.access_token, &first.access_token, &again.access_token] {
+        assert!(shop.passes(token).await);
+    }
+    assert!(shop.renew(&again.refresh_token).await.is_ok());
+}
+
+/// Its successor has been used: somebody has a copy of it. What is older by the clock is proved where that can be
+/// moved, in the store's own tests.
+async fn an_older_token_ends_the_family_and_is_audited(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    let other = shop.issue(with_key(&value)).await.expect("issued");
+    let second = shop.renew(&issued.refresh_token).await.expect("renewed");
+    let third = shop.renew(&second.refresh_token).await.expect("renewed");
+    for token in [&issued.access_token, &second.access_token, &third.access_token] {
+        assert!(shop.passes(token).await);
+    }
+    let refused = shop.renew(&issued.refresh_token).await.expect_err("a copy");
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    for token in [&issued.access_token, &second.access_token, &third.access_token] {
+        assert_eq!(shop.reason(token).await, Reason::Revoked);
+    }
+    for token in [&issued.refresh_token, &second.refresh_token, &third.refresh_token] {
+        assert_eq!(shop.renew(token).await.expect_err("over").message(), refused.message());
+    }
+    assert!(shop.passes(&other.access_token).await, "another family lives");
+    if let Some(url) = &shop.database {
+        let sql = "SELECT count(*) FROM audit_events WHERE action = 'token.reuse' AND target LIKE 'fam_%'";
+        assert_eq!(Postgres::shared().sql(url, sql).trim(), "1");
+    }
 }
 
 async fn a_spent_token_is_worth_its_successor_across_a_crash(shop: Shop) {

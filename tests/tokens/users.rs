@@ -1,8 +1,9 @@
 //! Users: who may make them, which passwords are taken, and the lock after too many failures.
 
 use latchkey_proto::v1::{self, CreateKeyRequest};
-use latchkey_testing::key;
+use latchkey_testing::{key, python};
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::{PASSWORD, Shop, on_both, with_password};
 
@@ -10,6 +11,9 @@ on_both!(
     weak_passwords_are_refused_and_addresses_are_unique,
     nobody_makes_a_user_with_more_than_they_have,
     a_users_token_manages_keys_as_far_as_the_role_goes,
+    a_user_may_be_confined_to_one_environment,
+    what_is_wrong_with_a_change_is_told_whole,
+    nobody_changes_a_user_to_more_than_they_have,
     a_hundred_failures_lock_and_the_lock_survives_a_restart,
 );
 
@@ -56,6 +60,115 @@ async fn nobody_makes_a_user_with_more_than_they_have(shop: Shop) {
     let user = shop.user("admin").await;
     let ask = v1::SetUserPasswordRequest { id: user.id, password: "taken over, for good".into() };
     assert_eq!(manager.set_user_password(ask).await.expect_err("no").code(), Code::PermissionDenied);
+}
+
+async fn a_user_may_be_confined_to_one_environment(shop: Shop) {
+    let confined = v1::CreateUserRequest {
+        environment: "test".to_owned(),
+        ..wish("ada@example.dev", PASSWORD, "admin")
+    };
+    let made = shop.operator.tenants().create_user(confined).await.expect("made").into_inner();
+    assert_eq!(made.environment, "test");
+    let token = shop.issue(with_password(PASSWORD)).await.expect("issued").access_token;
+    assert_eq!(claims(&token)["env"], "test");
+    let go = |environment: &str| {
+        let ask = v1::CheckRequest {
+            credential: token.clone(),
+            environment: environment.to_owned(),
+            ..v1::CheckRequest::default()
+        };
+        let caller = shop.latchkey.stranger();
+        async move { caller.check(ask).await.reason() }
+    };
+    assert_eq!((go("test").await, go("").await), (v1::Reason::Ok, v1::Reason::Ok));
+    assert_eq!(go("live").await, v1::Reason::EnvironmentMismatch);
+    let caller = shop.latchkey.caller(&token);
+    assert_eq!(caller.try_key(key("", "live")).await.expect_err("elsewhere").code(), Code::PermissionDenied);
+    let made = caller.try_key(key("", "test")).await.expect("at home").0;
+    assert_eq!(made.environment, "test");
+    let free = wish("eve@example.dev", PASSWORD, "clerk");
+    let refused = caller.tenants().create_user(free.clone()).await.expect_err("free of it");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let alike = v1::CreateUserRequest { tenant: String::new(), environment: "test".to_owned(), ..free };
+    let alike = caller.tenants().create_user(alike).await.expect("confined alike").into_inner();
+    assert_eq!(alike.environment, "test");
+    let everywhere =
+        shop.update(v1::User { environment: String::new(), ..made_user(&shop).await }, "environment");
+    assert_eq!(everywhere.await.expect("set free").environment, "");
+    let token = shop.issue(with_password(PASSWORD)).await.expect("issued").access_token;
+    assert_eq!(claims(&token).get("env"), None);
+    let ask =
+        v1::CheckRequest { credential: token, environment: "live".into(), ..v1::CheckRequest::default() };
+    assert_eq!(shop.latchkey.stranger().check(ask).await.reason(), v1::Reason::Ok);
+}
+
+/// The user whose password the tests know.
+async fn made_user(shop: &Shop) -> v1::User {
+    let list = v1::ListUsersRequest { tenant: "acme".into(), ..v1::ListUsersRequest::default() };
+    let users = shop.operator.tenants().list_users(list).await.expect("listed").into_inner().users;
+    users.into_iter().find(|user| user.email == "ada@example.dev").expect("ada")
+}
+
+async fn what_is_wrong_with_a_change_is_told_whole(shop: Shop) {
+    let user = shop.user("clerk").await;
+    let change = |user: v1::User, paths: &[&str]| {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        let ask =
+            v1::UpdateUserRequest { user: Some(user), update_mask: Some(prost_types::FieldMask { paths }) };
+        let mut tenants = shop.operator.tenants();
+        async move { tenants.update_user(ask).await.expect_err("refused") }
+    };
+    let odd = v1::User { role: "nobody".into(), environment: "moon".into(), ..user.clone() };
+    let refused = change(odd, &["role", "environment", "email"]).await;
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let details = refused.get_error_details();
+    let wrong = &details.bad_request().expect("fields").field_violations;
+    let fields: Vec<&str> = wrong.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["user.role", "user.environment", "update_mask"]);
+    assert_eq!(change(user.clone(), &[]).await.code(), Code::InvalidArgument);
+    for id in ["", "user_00000000000070008000000000000000", "x"] {
+        let unknown = v1::User { id: id.into(), ..user.clone() };
+        assert_eq!(change(unknown, &["disabled"]).await.code(), Code::NotFound, "{id:?}");
+    }
+    assert_eq!(made_user(&shop).await, user, "nothing has changed");
+}
+
+async fn nobody_changes_a_user_to_more_than_they_have(shop: Shop) {
+    let user = shop.user("clerk").await;
+    let scopes = vec!["api_keys.manage".to_owned()];
+    let (_, value) = shop.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await;
+    let change = |value: &str, user: v1::User, path: &str| {
+        let mask = prost_types::FieldMask { paths: vec![path.to_owned()] };
+        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask) };
+        let mut tenants = shop.latchkey.caller(value).tenants();
+        async move { tenants.update_user(ask).await.map_err(|status| status.code()) }
+    };
+    let promoted = v1::User { role: "admin".into(), ..user.clone() };
+    assert_eq!(change(&value, promoted.clone(), "role").await.expect_err("more"), Code::PermissionDenied);
+    let off = v1::User { disabled: true, ..user.clone() };
+    assert!(change(&value, off, "disabled").await.expect("hands nothing on").into_inner().disabled);
+    let on = v1::User { disabled: false, ..user.clone() };
+    assert_eq!(
+        change(&value, on, "disabled").await.expect_err("hands items.read on"),
+        Code::PermissionDenied
+    );
+    let (_, reader) = shop.key().await;
+    assert_eq!(
+        change(&reader, promoted.clone(), "role").await.expect_err("no manager"),
+        Code::PermissionDenied
+    );
+    let _ = shop.operator.tenant("rival", "shop", "").await;
+    let scopes = vec!["api_keys.manage".to_owned(), "items.read".to_owned()];
+    let (_, rival) = shop.operator.key(CreateKeyRequest { scopes, ..key("rival", "live") }).await;
+    assert_eq!(change(&rival, promoted, "role").await.expect_err("another's"), Code::NotFound);
+}
+
+/// What a token says.
+fn claims(token: &str) -> serde_json::Value {
+    const READ: &str = "import json, sys, base64\n\
+        part = json.load(sys.stdin).split('.')[1]\n\
+        print(base64.urlsafe_b64decode(part + '=' * (-len(part) % 4)).decode())";
+    python(READ, &serde_json::Value::from(token))
 }
 
 async fn a_users_token_manages_keys_as_far_as_the_role_goes(shop: Shop) {

@@ -22,8 +22,20 @@ pub struct EnvoySetup {
     pub routes: Vec<(String, Vec<(String, String)>)>,
     /// Path prefixes that go to Latchkey's own HTTP port, and that port.
     pub counter: Option<(u16, Vec<String>)>,
+    /// Tokens are verified by Envoy itself, and Latchkey isn't asked: the HTTP port with the key set, and those
+    /// whose tokens pass.
+    pub jwt_authn: Option<(u16, Vec<Provider>)>,
     /// How long Envoy waits for an answer. Long, because test machines are slow.
     pub timeout: String,
+}
+
+/// Whose tokens pass where Envoy itself verifies them.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// `iss`.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
 }
 
 impl Default for EnvoySetup {
@@ -35,6 +47,7 @@ impl Default for EnvoySetup {
             body: None,
             routes: Vec::new(),
             counter: None,
+            jwt_authn: None,
             timeout: "5s".to_owned(),
         }
     }
@@ -47,6 +60,11 @@ impl EnvoySetup {
         let context = context.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         self.routes.push((prefix.to_owned(), context));
         self
+    }
+
+    fn latchkeys_http(&self) -> Option<u16> {
+        let counter = self.counter.as_ref().map(|(port, _)| *port);
+        counter.or(self.jwt_authn.as_ref().map(|(port, _)| *port))
     }
 
     fn routes(&self) -> Value {
@@ -83,17 +101,66 @@ impl EnvoySetup {
             .map_or(Value::Null, |most| json!({ "max_request_bytes": most, "allow_partial_message": true }))
     }
 
+    /// The filter that decides.
+    fn filter(&self) -> Value {
+        let Some((_, providers)) = &self.jwt_authn else {
+            return json!({
+                "name": "envoy.filters.http.ext_authz",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+                    "transport_api_version": "V3",
+                    "failure_mode_allow": self.failure_mode_allow,
+                    "encode_raw_headers": self.raw_headers,
+                    "allowed_headers": self.allowed(),
+                    "with_request_body": self.body(),
+                    "grpc_service": {
+                        "envoy_grpc": { "cluster_name": "latchkey" },
+                        "timeout": self.timeout,
+                    },
+                },
+            });
+        };
+        let provider = |provider: &Provider| {
+            json!({
+                "issuer": provider.issuer,
+                "audiences": [provider.audience],
+                "forward": true,
+                "payload_in_metadata": "claims",
+                "forward_payload_header": "x-claims",
+                "remote_jwks": {
+                    "http_uri": {
+                        "uri": "http://127.0.0.1/.well-known/jwks.json",
+                        "cluster": "counter",
+                        "timeout": "5s",
+                    },
+                    // A copy of the key set is old after a second, so that tests needn't wait longer.
+                    "cache_duration": "1s",
+                },
+            })
+        };
+        let named = providers.iter().enumerate().map(|(n, one)| (n.to_string(), provider(one)));
+        let any: Vec<Value> =
+            (0..providers.len()).map(|n| json!({ "provider_name": n.to_string() })).collect();
+        json!({
+            "name": "envoy.filters.http.jwt_authn",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+                "providers": named.collect::<serde_json::Map<String, Value>>(),
+                "rules": [{
+                    "match": { "prefix": "/" },
+                    "requires": { "requires_any": { "requirements": any } },
+                }],
+            },
+        })
+    }
+
     fn render(&self, front: u16, latchkey: &[u16], upstream: u16) -> String {
         let values = [
             ("$FRONT", json!(front)),
             ("$ROUTES", self.routes()),
-            ("$FAILURE_MODE_ALLOW", json!(self.failure_mode_allow)),
-            ("$ENCODE_RAW_HEADERS", json!(self.raw_headers)),
-            ("$ALLOWED_HEADERS", self.allowed()),
-            ("$WITH_REQUEST_BODY", self.body()),
-            ("$TIMEOUT", json!(self.timeout)),
+            ("$FILTER", self.filter()),
             ("$UPSTREAM", json!(upstream)),
-            ("$COUNTER", json!(self.counter.as_ref().map_or(upstream, |(port, _)| *port))),
+            ("$COUNTER", json!(self.latchkeys_http().unwrap_or(upstream))),
             ("$LATCHKEY", latchkey.iter().map(|port| endpoint(*port)).collect()),
             ("$HEALTH_CHECKS", health_checks(latchkey.len())),
         ];

@@ -191,6 +191,12 @@ impl Latchkey {
         self.ready();
     }
 
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(have, _)| have != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The folder that it runs in.
     #[must_use]
     pub fn folder(&self) -> &Folder {

@@ -21,6 +21,13 @@ pub fn tool(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is missing: run scripts/setup"))
 }
 
+/// The folder of a library that scripts/setup lays into `.tools`, where this file of it is there.
+pub(crate) fn library(name: &str, file: &str) -> PathBuf {
+    let folder = workspace().join(".tools").join(name);
+    assert!(folder.join(file).is_file(), "{name}'s {file} is missing: run scripts/setup");
+    folder
+}
+
 /// The folder with the newest PostgreSQL server's programs.
 pub(crate) fn postgres() -> PathBuf {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

@@ -1,0 +1,176 @@
+//! Our tokens as others verify them, by the key set that we serve: Envoy's own `jwt_authn`, `PyJWT`, jose.
+
+use std::time::Duration;
+
+use latchkey_proto::v1;
+use latchkey_testing::{
+    Caller, Envoy, EnvoySetup, Latchkey, Provider, Request, Setup, key, node, patiently, python,
+};
+use serde_json::{Value, json};
+
+use crate::{SHOP, with_key};
+
+const PYJWT: &str = include_str!("others/pyjwt.py");
+const JOSE: &str = include_str!("others/jose.mjs");
+
+/// Those whose public keys others can have.
+const PUBLIC: [&str; 3] = ["EdDSA", "ES256", "RS256"];
+
+/// A product for each algorithm.
+struct Fair {
+    latchkey: Latchkey,
+    operator: Caller,
+}
+
+fn named(algorithm: &str) -> String {
+    format!("shop-{}", algorithm.to_lowercase())
+}
+
+fn issuer(algorithm: &str) -> String {
+    format!("https://{}.example.dev", named(algorithm))
+}
+
+impl Fair {
+    async fn open() -> Self {
+        let document = |algorithm: &str| {
+            let named = SHOP.replacen("name = \"shop\"", &format!("name = \"{}\"", named(algorithm)), 1);
+            let signed = format!("[jwt]\nalgorithm = \"{algorithm}\"");
+            named.replace("[jwt]", &signed).replace("https://shop.example.dev", &issuer(algorithm))
+        };
+        let all = [PUBLIC.as_slice(), &["HS256"]].concat();
+        let setup = Setup::default();
+        let setup = all.iter().fold(setup, |setup, one| setup.profile(&named(one), &document(one)));
+        let latchkey = setup.start();
+        let operator = latchkey.operator();
+        for algorithm in all {
+            let _ = operator.tenant(&format!("of-{}", named(algorithm)), &named(algorithm), "").await;
+        }
+        Self { latchkey, operator }
+    }
+
+    /// A token of an algorithm, and whom it is about.
+    async fn token(&self, algorithm: &str) -> (String, String) {
+        let scopes = vec!["items.read".to_owned()];
+        let ask = v1::CreateKeyRequest { scopes, ..key(&format!("of-{}", named(algorithm)), "live") };
+        let (made, value) = self.operator.key(ask).await;
+        let issued = self.latchkey.stranger().tokens().issue_jwt(with_key(&value)).await;
+        (issued.expect("issued").into_inner().access_token, made.id)
+    }
+
+    fn question(&self, algorithm: &str, tokens: &[&str]) -> Value {
+        json!({
+            "jwks": format!("http://127.0.0.1:{}/.well-known/jwks.json", self.latchkey.http()),
+            "issuer": issuer(algorithm),
+            "audience": "shop",
+            "algorithms": [algorithm],
+            "tokens": tokens,
+        })
+    }
+
+    async fn signing_key(&self, algorithm: &str, state: &str) -> String {
+        let listed = self.operator.signing_keys().list_signing_keys(v1::ListSigningKeysRequest {}).await;
+        let keys = listed.expect("listed").into_inner().keys;
+        let found = keys.iter().find(|one| one.profile == named(algorithm) && one.state == state);
+        found.unwrap_or_else(|| panic!("no {state} key: {keys:?}")).id.clone()
+    }
+
+    /// A new key signs when this returns, and what the one before has signed is good.
+    async fn rotate(&self, algorithm: &str) {
+        let before = self.signing_key(algorithm, "signing").await;
+        let ask = v1::RotateSigningKeyRequest {
+            profile: named(algorithm),
+            lead: Some(prost_types::Duration { seconds: 0, nanos: 1_000_000 }),
+        };
+        let _ = self.operator.signing_keys().rotate_signing_key(ask).await.expect("rotated");
+        let _ = self.token(algorithm).await;
+        assert_ne!(self.signing_key(algorithm, "signing").await, before);
+    }
+
+    async fn withdraw(&self, id: String) {
+        let ask = v1::WithdrawSigningKeyRequest { id };
+        let _ = self.operator.signing_keys().withdraw_signing_key(ask).await.expect("withdrawn");
+    }
+}
+
+/// The token with one character of its claims changed, and with one of its signature.
+fn tampered(token: &str) -> [String; 2] {
+    let (head, rest) = token.split_once('.').expect("three parts");
+    let (claims, signature) = rest.split_once('.').expect("three parts");
+    let change = |text: &str| {
+        let (first, second) = text.split_at(text.len() / 2);
+        let other = if second.starts_with('A') { 'B' } else { 'A' };
+        format!("{first}{other}{}", &second[1..])
+    };
+    [format!("{head}.{}.{signature}", change(claims)), format!("{head}.{claims}.{}", change(signature))]
+}
+
+async fn a_library_verifies(judge: impl Fn(&Value) -> Value) {
+    let fair = Fair::open().await;
+    for algorithm in PUBLIC {
+        let (old, subject) = fair.token(algorithm).await;
+        fair.rotate(algorithm).await;
+        let (new, other) = fair.token(algorithm).await;
+        let [claims, signature] = tampered(&old);
+        let foreign = PUBLIC.iter().find(|one| **one != algorithm).expect("another");
+        let foreign = fair.token(foreign).await.0;
+        let told = judge(&fair.question(algorithm, &[&old, &new, &claims, &signature, &foreign]));
+        assert_eq!(told[0]["subject"], subject.as_str(), "{algorithm}: {told}");
+        assert_eq!(told[1]["subject"], other.as_str(), "{algorithm}: {told}");
+        for wrong in 2..5 {
+            assert!(told[wrong]["error"].is_string(), "{algorithm}: {told}");
+        }
+        fair.withdraw(fair.signing_key(algorithm, "retired").await).await;
+        let told = judge(&fair.question(algorithm, &[&old, &new]));
+        assert!(told[0]["error"].is_string(), "{algorithm}: a withdrawn key verifies: {told}");
+        assert_eq!(told[1]["subject"], other.as_str(), "{algorithm}: {told}");
+    }
+    // A shared secret is nobody else's: there is no key to verify with, and none that is mistaken for one.
+    let (token, _) = fair.token("HS256").await;
+    let told = judge(&fair.question("HS256", &[&token]));
+    assert!(told[0]["error"].is_string(), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pyjwt_verifies_our_tokens_and_no_others() {
+    a_library_verifies(|ask| python(PYJWT, ask)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jose_verifies_our_tokens_and_no_others() {
+    a_library_verifies(|ask| node(JOSE, ask)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn envoys_own_filter_verifies_our_tokens_and_no_others() {
+    let fair = Fair::open().await;
+    let provider = |algorithm| Provider { issuer: issuer(algorithm), audience: "shop".to_owned() };
+    let providers = PUBLIC.map(provider).to_vec();
+    let jwt_authn = Some((fair.latchkey.http(), providers));
+    let envoy = Envoy::start(fair.latchkey.grpc(), &EnvoySetup { jwt_authn, ..EnvoySetup::default() });
+    let status = |token: &str| {
+        let header = format!("Bearer {token}");
+        envoy.send(&Request::get("api.shop.dev", "/v1/items").header("authorization", header)).status
+    };
+    let comes_to = |token: &str, expected: u16| {
+        let what = format!("Envoy answers {expected}");
+        patiently(&what, Duration::from_secs(20), || (status(token) == expected).then_some(()));
+    };
+    assert_eq!(envoy.send(&Request::get("api.shop.dev", "/v1/items")).status, 401);
+    for algorithm in PUBLIC {
+        let (old, _) = fair.token(algorithm).await;
+        comes_to(&old, 200);
+        for wrong in tampered(&old) {
+            assert_eq!(status(&wrong), 401, "{algorithm}");
+        }
+        fair.rotate(algorithm).await;
+        let (new, _) = fair.token(algorithm).await;
+        // Envoy notices when its copy of the key set is a second old.
+        comes_to(&new, 200);
+        assert_eq!(status(&old), 200, "{algorithm}: what a retired key has signed is good");
+        fair.withdraw(fair.signing_key(algorithm, "retired").await).await;
+        comes_to(&old, 401);
+        comes_to(&new, 200);
+    }
+    let (secret, _) = fair.token("HS256").await;
+    assert_eq!(status(&secret), 401, "nobody else has the secret");
+}
