@@ -230,11 +230,11 @@ fn a_user_signs_in_and_is_changed_and_ended() {
         served.call(&[ask.as_slice(), &["--output", "json"]].concat())
     };
     let issued: serde_json::Value = serde_json::from_str(&sign_in(&first).1).unwrap();
-    let access = file("access", issued["access_token"].as_str().unwrap());
-    let refresh = file("refresh", issued["refresh_token"].as_str().unwrap());
+    let access = file("access", issued["accessToken"].as_str().unwrap());
+    let refresh = file("refresh", issued["refreshToken"].as_str().unwrap());
     assert!(done(&["jwt", "inspect", "--token-file", &access]).contains("\"env\": \"test\""));
     let renewed = json(&["jwt", "refresh", "--token-file", &refresh]);
-    assert_ne!(renewed["refresh_token"], issued["refresh_token"]);
+    assert_ne!(renewed["refreshToken"], issued["refreshToken"]);
     let updated = json(&["user", "update", id, "--environment", "", "--binding", "merchant=m_1"]);
     assert_eq!((updated.get("environment"), &updated["bindings"]["merchant"]), (None, &"m_1".into()));
     assert_eq!(served.call(&["jwt", "refresh", "--token-file", &refresh]).0, 4, "its family is over");
