@@ -16,6 +16,7 @@ use latchkey_core::manage::{
 };
 use latchkey_core::memory::Memory;
 use latchkey_core::password::PlainPassword;
+use latchkey_core::ports::audit::{AuditFilter, AuditLog as _};
 use latchkey_core::ports::tokens::{Job, Workers};
 use latchkey_core::ports::{Changed, Feed, Found, FoundFamily, KeyStore, Policies, Spreading};
 use latchkey_core::reason::Reason;
@@ -255,8 +256,8 @@ impl Desk {
 
     /// The actions of the audit log, newest first, with what they were done to.
     pub(crate) async fn audited(&self) -> Vec<(String, String)> {
-        let events = self.place.store.audit_events(None, None, 100).await.unwrap();
-        events.into_iter().map(|event| (event.action, event.target)).collect()
+        let events = self.place.store.events(&AuditFilter::default(), None, 100).await.unwrap();
+        events.into_iter().map(|event| (event.action.clone(), event.target.clone())).collect()
     }
 }
 

@@ -54,7 +54,7 @@ async fn a_token_whose_successor_is_spent_ends_the_family(place: Place) {
     refused(desk.renew(&third.refresh).await);
     assert_eq!(desk.denied(other.access.reveal()).await, None, "another family lives");
     assert!(desk.renew(&other.refresh).await.is_ok());
-    assert_eq!(desk.audited().await[0].0, "token.reuse");
+    assert!(desk.audited().await.iter().any(|(action, _)| action == "token.reuse"));
 }
 
 async fn nothing_is_renewed_after_the_familys_end(place: Place) {

@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use latchkey_core::ports::AuditEntry;
 use latchkey_core::ports::tokens::TokenLedger;
-use latchkey_core::time::{Clock, Timestamp};
+use latchkey_core::time::Clock;
 use latchkey_core::trouble::{Failure, Refusal};
 use latchkey_core::user::MOST_FAILURES;
 
 use crate::desk::{Desk, EMAIL, OPERATOR, PASSWORD};
-use crate::place::Place;
+use crate::place::{Place, audit};
 
 on_both!(
     whoever_fails_fails_after_the_same_work_and_hears_the_same,
@@ -27,9 +28,14 @@ async fn failed(desk: &Desk, (tenant, email, password): (&str, &str, &str)) -> (
 }
 
 async fn exhaust(desk: &Desk) {
-    let now: Timestamp = desk.clock.now().wall;
+    let time = desk.clock.now().wall;
     for _ in 0..MOST_FAILURES {
-        desk.place.store.attempt(desk.place.tenant, EMAIL, now).await.unwrap().unwrap();
+        desk.place
+            .store
+            .attempt(desk.place.tenant, EMAIL, AuditEntry { time, ..audit("user.lock") })
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 
