@@ -137,6 +137,7 @@ impl Theatre {
             password: part.password.to_string(),
             role: part.role.to_string(),
             bindings: part.bindings.clone().into_iter().collect(),
+            ..v1::CreateUserRequest::default()
         };
         TenantServiceClient::new(self.routes.clone()).create_user(self.asked(ask)?).await?;
         let password =
