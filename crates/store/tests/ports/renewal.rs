@@ -62,7 +62,7 @@ async fn nothing_is_renewed_after_the_familys_end(place: Place) {
     let (_, key) = desk.key().await;
     let first = desk.issue(&key).await;
     let minute = Duration::from_secs(60);
-    desk.clock.move_on(first.refresh_ttl - minute);
+    desk.clock.move_on(first.refresh_ttl.saturating_sub(minute));
     let last = desk.renew(&first.refresh).await.unwrap();
     assert_eq!((last.ttl, last.refresh_ttl), (minute, minute), "an end of a family is the end of its tokens");
     desk.clock.move_on(minute);
