@@ -25,9 +25,10 @@ async fn old_and_new_tokens_pass_while_keys_are_replaced(shop: Shop) {
         load.spawn(async move {
             let mut asked = 0;
             while !stop.load(Ordering::SeqCst) {
-                let token = match fresh {
-                    true => shop.issue(with_key(&value)).await.expect("issued").access_token,
-                    false => old.clone(),
+                let token = if fresh {
+                    shop.issue(with_key(&value)).await.expect("issued").access_token
+                } else {
+                    old.clone()
                 };
                 assert!(shop.passes(&token).await, "a good token was denied");
                 asked += 1;

@@ -75,7 +75,7 @@ impl Follower {
             }
         });
         let _: Vec<()> = join_all(heard).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Tells the others that something was written. The database does so too.

@@ -193,6 +193,7 @@ impl Desk {
             limiter: LocalLimiter::new(),
             memory: memory.clone(),
             clock: clock.clone(),
+            usage: Arc::new(latchkey_core::usage::Usage::new("desk".into())),
         });
         Self { place, clock, workers, asked, sealer, memory, catalog, registrar, tokens, gate }
     }
