@@ -9,6 +9,7 @@ mod figures;
 mod killed;
 mod limits;
 mod meter;
+mod neighbours;
 mod outages;
 mod rolling;
 mod tokens;
