@@ -36,7 +36,8 @@ fn request<'a>(key: &'a str) -> Request<'a> {
         peer: Some([127, 0, 0, 1].into()),
         ..Request::default()
     };
-    let header = |(name, value): (&'static str, &'a str)| Header { name, value: value.as_bytes() };
+    let header =
+        |(name, value): (&'static str, &'a str)| Header { name: name.as_bytes(), value: value.as_bytes() };
     request.headers.extend(HEADERS.into_iter().chain([("x-api-key", key)]).map(header));
     request
 }

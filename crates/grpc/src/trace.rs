@@ -39,7 +39,7 @@ impl Told<'_> {
 /// Tells of a decision on a request that came through Envoy.
 pub(crate) fn decision(told: &Told<'_>, request: &Request<'_>) {
     if tracing::enabled!(target: TARGET, Level::DEBUG) {
-        let sent = request.headers.iter().find(|h| h.name == "x-request-id");
+        let sent = request.headers.iter().find(|h| h.name == b"x-request-id");
         let sent = sent.and_then(|h| std::str::from_utf8(h.value).ok()).unwrap_or_default();
         event(told, request.method, sent);
     }

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 /// One occurrence of a header.
 #[derive(Clone, Copy)]
 pub struct Header<'a> {
-    /// Its name in lower case.
-    pub name: &'a str,
+    /// Its name in lower case, as bytes: most are only ever compared.
+    pub name: &'a [u8],
     /// Its value as sent; no text, perhaps.
     pub value: &'a [u8],
 }
@@ -40,12 +40,12 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// Every occurrence of a header.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().filter(move |h| h.name == name).map(|h| h.value)
+        self.headers.iter().filter(move |h| h.name == name.as_bytes()).map(|h| h.value)
     }
 
     /// The first occurrence of a header that is text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let header = self.headers.iter().find(|h| h.name == name)?;
+        let header = self.headers.iter().find(|h| h.name == name.as_bytes())?;
         std::str::from_utf8(header.value).ok()
     }
 

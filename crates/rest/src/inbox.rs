@@ -60,7 +60,9 @@ impl Inbox {
             method: self.parts.method.as_str(),
             path: &self.target,
             host: &self.host,
-            headers: headers.map(|(n, v)| Header { name: n.as_str(), value: v.as_bytes() }).collect(),
+            headers: headers
+                .map(|(n, v)| Header { name: n.as_str().as_bytes(), value: v.as_bytes() })
+                .collect(),
             body,
             peer: self.peer,
             direct: self.direct,

@@ -40,10 +40,10 @@ impl<'a> Question<'a> {
 }
 
 /// Room for header names that weren't in lower case; nothing where all of them were.
-pub(super) type Lowered = OnceLock<Vec<Box<str>>>;
+pub(super) type Lowered = OnceLock<Vec<Box<[u8]>>>;
 
 fn lower<'a>(headers: &mut Headers<'a>, lowered: &'a Lowered) {
-    let shouted = |header: &Header<'_>| header.name.bytes().any(|b| b.is_ascii_uppercase());
+    let shouted = |header: &Header<'_>| header.name.iter().any(u8::is_ascii_uppercase);
     if headers.iter().any(shouted) {
         let of = |header: &Header<'_>| header.name.to_ascii_lowercase().into();
         let names = lowered.get_or_init(|| headers.iter().map(of).collect());
@@ -76,7 +76,7 @@ impl<'a> Parts<'a> {
                 4 => self.request(reader.message(field)?)?,
                 10 => {
                     let (name, value) = reader.entry(field)?;
-                    self.context.push((name, std::str::from_utf8(value).map_err(|_| Malformed)?));
+                    self.context.push((utf8(name)?, utf8(value)?));
                 }
                 _ => shapes::ATTRIBUTES.check_field(&mut reader, field)?,
             }
@@ -150,7 +150,7 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    fn joined(&mut self, (name, value): (&'a str, &'a [u8])) {
+    fn joined(&mut self, (name, value): (&'a [u8], &'a [u8])) {
         self.joined.push(Header { name, value });
     }
 
@@ -167,10 +167,10 @@ impl<'a> Parts<'a> {
     /// `value` or `raw_value`. A header with both has two meanings: it counts as two, which no credential
     /// survives.
     fn header(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
-        let (mut name, mut value, mut raw): (&str, &[u8], &[u8]) = ("", &[], &[]);
+        let (mut name, mut value, mut raw): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
         while let Some(field) = reader.next()? {
             match field.number {
-                1 => name = reader.text(field)?,
+                1 => name = reader.text_bytes(field)?,
                 2 => value = reader.text_bytes(field)?,
                 3 => raw = reader.bytes(field)?,
                 _ => reader.skip(field)?,
@@ -187,7 +187,7 @@ impl<'a> Parts<'a> {
 
     fn whole(mut self) -> Question<'a> {
         last_wins(&mut self.joined, |header| header.name);
-        last_wins(&mut self.context, |(name, _)| name);
+        last_wins(&mut self.context, |(name, _)| name.as_bytes());
         let headers = if self.joined.is_empty() {
             self.each
         } else {
@@ -206,6 +206,10 @@ impl<'a> Parts<'a> {
         };
         Question { request, http: self.http }
     }
+}
+
+fn utf8(text: &[u8]) -> Result<&str, Malformed> {
+    std::str::from_utf8(text).map_err(|_| Malformed)
 }
 
 /// Envoy fills one of both; a message with two bodies has none that could be trusted.

@@ -61,7 +61,7 @@ fn credential(metadata: &MetadataMap) -> Presented<'_> {
 
 /// The call's own identifier where it has one that is fit, or a new one.
 fn request_id(catalog: &Catalog, metadata: &MetadataMap) -> String {
-    let sent = metadata.get("x-request-id").map(|id| Header { name: "x-request-id", value: id.as_bytes() });
+    let sent = metadata.get("x-request-id").map(|id| Header { name: b"x-request-id", value: id.as_bytes() });
     let call = Seen { headers: sent.into_iter().collect(), ..Seen::default() };
     catalog.request_id(&call).into_owned()
 }

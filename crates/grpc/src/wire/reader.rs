@@ -89,12 +89,12 @@ impl<'a> Reader<'a> {
     }
 
     /// An entry of a map from text to text; what is left out is empty, and the last of several counts.
-    pub(crate) fn entry(&mut self, field: Field) -> Result<(&'a str, &'a [u8]), Malformed> {
+    pub(crate) fn entry(&mut self, field: Field) -> Result<(&'a [u8], &'a [u8]), Malformed> {
         let mut entry = self.message(field)?;
-        let (mut key, mut value): (&str, &[u8]) = ("", &[]);
+        let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
         while let Some(field) = entry.next()? {
             match field.number {
-                1 => key = entry.text(field)?,
+                1 => key = entry.text_bytes(field)?,
                 2 => value = entry.text_bytes(field)?,
                 _ => entry.skip(field)?,
             }

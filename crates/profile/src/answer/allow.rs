@@ -106,7 +106,7 @@ impl Profile {
             return;
         }
         let values: Vec<&[u8]> =
-            facts.headers.iter().filter(|h| h.name == "cookie").map(|h| h.value).collect();
+            facts.headers.iter().filter(|h| h.name == b"cookie").map(|h| h.value).collect();
         match without_cookies(&values, names) {
             None => {}
             Some(rest) if rest.is_empty() || has_controls(&rest) => admission.remove.push("cookie"),

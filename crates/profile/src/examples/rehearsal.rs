@@ -69,9 +69,10 @@ impl Profile {
                 let mut upstream: Vec<(String, String)> = owned(admission.set);
                 let replaced = |name: &str, set: &[(String, String)]| set.iter().any(|(n, _)| n == name);
                 for header in &request.headers {
-                    let kept = !admission.remove.contains(&header.name) && !replaced(header.name, &upstream);
-                    let value = String::from_utf8_lossy(header.value).into_owned();
-                    upstream.extend(kept.then(|| (header.name.to_owned(), value)));
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    let name = text(header.name);
+                    let kept = !admission.remove.contains(&name.as_str()) && !replaced(&name, &upstream);
+                    upstream.extend(kept.then(|| (name, text(header.value))));
                 }
                 let headers = owned(admission.response);
                 (true, Answer { status: 200, headers, upstream, body: String::new() })

@@ -52,7 +52,9 @@ impl Staged {
             method: &self.method,
             path: &self.target,
             host: &self.host,
-            headers: headers.map(|(name, value)| Header { name, value: value.as_bytes() }).collect(),
+            headers: headers
+                .map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() })
+                .collect(),
             body: self.body.as_deref().map(str::as_bytes),
             ..Request::default()
         }

@@ -54,7 +54,7 @@ impl ClientAddress {
 
 /// The only value of a header, where it is an address.
 fn single(request: &Request<'_>, name: &str) -> Option<IpAddr> {
-    let mut values = request.headers.iter().filter(|h| h.name == name);
+    let mut values = request.headers.iter().filter(|h| h.name == name.as_bytes());
     let (Some(header), None) = (values.next(), values.next()) else { return None };
     address(header.value)
 }
@@ -73,7 +73,7 @@ mod tests {
     use crate::request::Header;
 
     fn client(hops: usize, peer: &str, forwarded: &[&str]) -> String {
-        let header = |v: &&'static str| Header { name: "x-forwarded-for", value: v.as_bytes() };
+        let header = |v: &&'static str| Header { name: b"x-forwarded-for", value: v.as_bytes() };
         let forwarded: Vec<&'static str> = forwarded.iter().map(|f| &*(*f).to_owned().leak()).collect();
         let request = Request {
             headers: forwarded.iter().map(header).collect(),
@@ -115,7 +115,7 @@ mod tests {
         let header = Some("x-envoy-external-address".into());
         let address = ClientAddress { header, ..ClientAddress::default() };
         for (value, client) in [("1.2.3.4", "1.2.3.4"), ("1.2.3.4, 5.6.7.8", "10.0.0.1"), ("", "10.0.0.1")] {
-            let header = Header { name: "x-envoy-external-address", value: value.as_bytes() };
+            let header = Header { name: b"x-envoy-external-address", value: value.as_bytes() };
             let peer = "10.0.0.1".parse().ok();
             let request = Request { headers: [header].into_iter().collect(), peer, ..Request::default() };
             assert_eq!(address.of(&request).unwrap().to_string(), client, "{value}");
@@ -132,7 +132,7 @@ mod tests {
             ("10.0.0.1", "", None),
             ("11.0.0.1", "1.2.3.4", None),
         ] {
-            let header = Header { name: "x-forwarded-for", value: forwarded.as_bytes() };
+            let header = Header { name: b"x-forwarded-for", value: forwarded.as_bytes() };
             let peer = peer.parse().ok();
             let request = Request { headers: [header].into_iter().collect(), peer, ..Request::default() };
             assert_eq!(

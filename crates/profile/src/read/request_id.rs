@@ -64,7 +64,7 @@ mod tests {
     use crate::request::Header;
 
     fn id(ids: &RequestIds, sent: &[u8]) -> String {
-        let header = Header { name: "x-request-id", value: sent };
+        let header = Header { name: b"x-request-id", value: sent };
         let request = Request { headers: [header].into_iter().collect(), ..Request::default() };
         ids.of(&request).into_owned()
     }

@@ -6,9 +6,9 @@ use crate::request::Request;
 
 /// The only value of a header.
 fn only<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
-    let mut values = request.headers.iter().filter(|h| h.name == name).map(|h| h.value);
+    let mut values = request.headers.iter().filter(|h| h.name == name.as_bytes()).map(|h| h.value);
     let (Some(value), None) = (values.next(), values.next()) else {
-        let some = request.headers.iter().any(|h| h.name == name);
+        let some = request.headers.iter().any(|h| h.name == name.as_bytes());
         return if some { Found::Several } else { Found::Absent };
     };
     match std::str::from_utf8(value) {

@@ -65,7 +65,7 @@ proptest! {
         label in "\\PC{0,16}|[\\x00-\\x7f]{0,16}",
     ) {
         let header = |(name, value)| Header { name, value };
-        let headers = headers.iter().map(|(n, v)| header((n.as_str(), v.as_slice()))).collect();
+        let headers = headers.iter().map(|(n, v)| header((n.as_bytes(), v.as_slice()))).collect();
         let request = Request { path: &path, host: &host, headers, body: body.as_deref(), ..Request::default() };
         let reading = PROFILE.read(&request);
         if let Presented::Value(value) = reading.access.credential {

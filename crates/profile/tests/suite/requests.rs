@@ -52,7 +52,7 @@ fn a_scheme_is_matched_whatever_its_case() {
 fn bytes_that_are_no_text_are_unreadable() {
     let profile = reader(r#"["header:x-api-key"]"#, "");
     for value in [&b"\xff\xfe"[..], b"k\0", b"k\x7f", "kéy".as_bytes(), &vec![b'k'; 20_000]] {
-        let header = Header { name: "x-api-key", value };
+        let header = Header { name: b"x-api-key", value };
         let request = Request { path: "/", headers: [header].into_iter().collect(), ..Request::default() };
         assert_eq!(credential(&profile, &request), "Unreadable");
     }
@@ -110,7 +110,7 @@ fn a_body_is_looked_into_by_pointer() {
         let mut request = request("/", &[]);
         request.body = Some(body.as_bytes());
         assert_eq!(credential(&profile, &request), expected, "{body}");
-        request.headers.push(Header { name: "x-envoy-auth-partial-body", value: b"true" });
+        request.headers.push(Header { name: b"x-envoy-auth-partial-body", value: b"true" });
         assert_eq!(credential(&profile, &request), "Missing", "{body}");
     }
 }

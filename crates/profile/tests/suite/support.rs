@@ -26,7 +26,8 @@ pub(crate) fn profile(document: &str) -> Profile {
 
 /// A request with these headers.
 pub(crate) fn request<'a>(path: &'a str, headers: &[(&'a str, &'a str)]) -> Request<'a> {
-    let header = |(name, value): &(&'a str, &'a str)| Header { name, value: value.as_bytes() };
+    let header =
+        |(name, value): &(&'a str, &'a str)| Header { name: name.as_bytes(), value: value.as_bytes() };
     Request {
         method: "GET",
         path,
