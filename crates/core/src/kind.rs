@@ -1,6 +1,10 @@
 //! Kinds of keys, and the form of their values: a prefix, random characters, perhaps a checksum. A value
 //! that has no kind's form is refused before anything is hashed or looked up.
 
+mod forms;
+
+pub use self::forms::Forms;
+
 use crate::scope::ScopeSet;
 
 /// How random bytes are written.
@@ -109,10 +113,24 @@ impl Kind {
     /// Whether `value` has this kind's form under one of its prefixes.
     #[must_use]
     pub fn fits(&self, value: &str) -> bool {
-        self.prefixes.all().any(|prefix| self.fits_behind(prefix, value))
+        self.prefixes.all().any(|prefix| self.form().fits_behind(prefix, value))
     }
 
-    fn fits_behind(&self, prefix: &str, value: &str) -> bool {
+    fn form(&self) -> Form {
+        Form { encoding: self.encoding, bytes: self.bytes, checksum: self.checksum }
+    }
+}
+
+/// What stands behind a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Form {
+    encoding: Encoding,
+    bytes: usize,
+    checksum: bool,
+}
+
+impl Form {
+    fn fits_behind(self, prefix: &str, value: &str) -> bool {
         let Some(rest) = value.strip_prefix(prefix) else { return false };
         let sum = if self.checksum { CHECKSUM_CHARACTERS } else { 0 };
         let random = self.encoding.characters(self.bytes);

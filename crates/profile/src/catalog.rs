@@ -1,21 +1,22 @@
 //! The profiles in force. They are replaced as a whole, and readers never wait: a call that began under one
 //! version ends under it.
 
+mod sharers;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use latchkey_core::access::Presented;
+use latchkey_core::kind::Forms;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::Policies;
-use latchkey_core::token::{claimed_issuer, looks_like_one};
 
+use self::sharers::Sharers;
 use crate::hosts::{HostMap, canonical_host};
 use crate::profile::Profile;
 use crate::read::RequestIds;
 use crate::request::Request;
-use crate::source::Looker;
 
 /// Every profile of this replica.
 #[derive(Default)]
@@ -27,10 +28,12 @@ pub struct Catalog {
 #[derive(Default)]
 struct Shelf {
     by_name: BTreeMap<Box<str>, Arc<Profile>>,
-    /// Those that claim a host, by name: nearly always one.
-    by_host: HostMap<Vec<Arc<Profile>>>,
-    /// Those that declare no host, by name.
-    anywhere: Vec<Arc<Profile>>,
+    /// Those that claim a host: nearly always one.
+    by_host: HostMap<Sharers>,
+    /// Those that declare no host.
+    anywhere: Sharers,
+    /// The keys of all of them.
+    forms: Forms,
 }
 
 impl Catalog {
@@ -67,14 +70,13 @@ impl Catalog {
         }
         if let Some(claim) = shelf.by_host.matching(&canonical_host(request.host)).next() {
             // Where several share a host, keys tell them apart; who brings none is the first's.
-            let known = || claim.iter().find(|profile| profile.recognises(request));
-            let profile = if claim.len() > 1 { known().or(claim.first()) } else { claim.first() };
+            let profile = claim.only().or_else(|| claim.choose(request)).or(claim.first());
             return profile.cloned();
         }
         if let (Some(only), 1) = (shelf.by_name.values().next(), shelf.by_name.len()) {
             return Some(only.clone());
         }
-        shelf.anywhere.iter().find(|profile| profile.recognises(request)).cloned()
+        shelf.anywhere.choose(request).cloned()
     }
 
     /// The identifier of a request that no profile is known for.
@@ -95,11 +97,12 @@ impl Shelf {
         }
         let mut claims = BTreeMap::new();
         for profile in shelf.by_name.values() {
+            profile.policy.kinds.iter().for_each(|kind| shelf.forms.add(kind, 0));
             for pattern in profile.customs.hosts.patterns() {
-                claims.entry(pattern.to_string()).or_insert((pattern, Vec::new())).1.push(profile.clone());
+                claims.entry(pattern.to_string()).or_insert((pattern, Sharers::default())).1.add(profile);
             }
             if profile.customs.hosts.is_empty() {
-                shelf.anywhere.push(profile.clone());
+                shelf.anywhere.add(profile);
             }
         }
         for (pattern, claim) in claims.into_values() {
@@ -109,27 +112,12 @@ impl Shelf {
     }
 }
 
-impl Profile {
-    /// Whether a request's credential has the form of one of this profile's keys, or is a token that says it is
-    /// from this profile's issuer. Whether that is true is found out by judging it.
-    fn recognises(&self, request: &Request<'_>) -> bool {
-        match self.customs.credential.read(&Looker::new(request)) {
-            Presented::Value(value) if looks_like_one(value) => {
-                let rules = self.policy.tokens.as_ref().filter(|_| self.policy.accepts.jwt);
-                rules.is_some_and(|rules| claimed_issuer(value).is_some_and(|iss| *iss == *rules.issuer))
-            }
-            Presented::Value(value) => self.policy.recognises(value),
-            Presented::Missing | Presented::Ambiguous | Presented::Unreadable => false,
-        }
-    }
-}
-
 impl Policies for Catalog {
     fn named(&self, name: &str) -> Option<Arc<Policy>> {
         self.shelf.load().by_name.get(name).map(|profile| profile.policy.clone())
     }
 
     fn recognises(&self, value: &str) -> bool {
-        self.shelf.load().by_name.values().any(|profile| profile.policy.recognises(value))
+        self.shelf.load().forms.owner(value).is_some()
     }
 }

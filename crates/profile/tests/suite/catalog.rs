@@ -85,6 +85,29 @@ fn among_profiles_without_hosts_the_keys_form_decides() {
 }
 
 #[test]
+fn of_profiles_without_hosts_the_first_by_name_judges_wherever_each_looks() {
+    let looking = |name: &str, header: &str| {
+        profile(&format!(
+            "name = \"{name}\"\n[credential]\nsources = [\"header:{header}\"]\n\
+             [[kinds]]\nname = \"secret\"\nprefix = \"sk_\"\nsecret = \"hex:16\""
+        ))
+    };
+    let catalog = Catalog::new();
+    catalog.replace_all(vec![
+        looking("d", "x-api-key"),
+        looking("b", "x-other-key"),
+        looking("c", "x-api-key"),
+        looking("e", "x-last-key"),
+    ]);
+    let with = |headers: &[(&str, &str)]| chosen(&catalog, &request("/", headers));
+    let value = key("sk");
+    assert_eq!(with(&[("x-api-key", &value)]).as_deref(), Some("c"));
+    assert_eq!(with(&[("x-api-key", &value), ("x-other-key", &value)]).as_deref(), Some("b"));
+    assert_eq!(with(&[("x-last-key", &value), ("x-other-key", "sk_")]).as_deref(), Some("e"));
+    assert_eq!(with(&[("x-api-key", "sk_")]), None);
+}
+
+#[test]
 fn a_new_catalogue_takes_the_place_of_the_old_one() {
     let catalog = Catalog::new();
     catalog.replace_all(vec![product("a", &[])]);
