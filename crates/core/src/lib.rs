@@ -5,6 +5,7 @@
 //! from outside is a parameter, or a port in [`ports`].
 
 pub mod access;
+pub mod brief;
 pub mod decision;
 pub mod gate;
 pub mod id;
@@ -28,3 +29,4 @@ pub mod token;
 pub mod trouble;
 pub mod usage;
 pub mod user;
+mod weight;

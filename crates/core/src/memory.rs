@@ -5,26 +5,35 @@
 //! the feed removes while it is being loaded can't be put in afterwards (the cache's own placeholder), and
 //! what was read at a revision older than one that the feed has since shown is dropped again.
 
+mod groups;
 pub(crate) mod mark;
+mod room;
 pub(crate) mod shelf;
 mod tenants;
 pub(crate) mod tokens;
 
+/// When to look again for what no key shares any more, of what weighs so much now and may weigh `most`: often
+/// enough that it takes an eighth at most, and seldom enough that looking costs little a key.
+fn sweep_at(bytes: usize, most: usize) -> usize {
+    const LEAST: usize = 256 << 10;
+    let spare = most / 8;
+    bytes + bytes.clamp(LEAST.min(spare), spare)
+}
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
-use self::shelf::{Guard, Shelf, State, cache};
+use self::groups::Groups;
+use self::room::Room;
+use self::shelf::{Guard, Shelf, State, Weighed, cache, place};
 use self::tenants::{TenantSlot, Tenants};
 use self::tokens::TokenMemory;
-use crate::policy::Policy;
+use crate::brief::{Group, KeyBrief};
 use crate::ports::{Change, Changed, Found};
-use crate::principal::Standing;
 use crate::record::{KeyRecord, TenantRecord};
-use crate::scope::ScopeSet;
 use crate::secret::KeyHash;
 use crate::time::Tick;
 use crate::token::Ring;
@@ -32,85 +41,94 @@ use crate::token::jwks::Jwks;
 use crate::user::UserRecord;
 
 /// A remembered key or user. Its tenant is shared with the tenant's others.
-pub(crate) struct Remembered<R> {
+#[derive(Debug)]
+pub struct Remembered<R> {
     tenant: Arc<TenantSlot>,
-    standing: ArcSwap<Standing<R>>,
+    /// What is remembered of it.
+    pub record: R,
 }
 
-impl<R: Granted> Remembered<R> {
+impl<R> Remembered<R> {
     /// The tenant, unless it has changed and must be read again.
     pub(crate) fn tenant(&self) -> Option<Arc<TenantRecord>> {
         self.tenant.load()
     }
+}
 
-    /// The key or user, with its scopes as the policy in force numbers them; by no policy, as they were.
-    pub(crate) fn standing(&self, policy: Option<&Policy>) -> Arc<Standing<R>> {
-        let standing = self.standing.load_full();
-        if policy.is_none_or(|policy| policy.version == standing.version) {
-            return standing;
-        }
-        let standing = stand(standing.record.clone(), policy);
-        self.standing.store(Arc::clone(&standing));
-        standing
+impl Remembered<KeyBrief> {
+    /// A key that isn't in anybody's memory.
+    #[must_use]
+    pub fn key(record: KeyRecord, tenant: &TenantRecord) -> Arc<Self> {
+        let group = Arc::new(Group::of(&tenant.profile, &record));
+        Arc::new(Self { tenant: Arc::default(), record: KeyBrief::new(record, group) })
     }
 }
 
-/// What is granted scopes by a policy.
-pub(crate) trait Granted: Clone {
-    /// Its scopes, as the policy numbers them.
-    fn granted(&self, policy: &Policy) -> ScopeSet;
-}
-
-impl Granted for KeyRecord {
-    fn granted(&self, policy: &Policy) -> ScopeSet {
-        policy.scopes.known(&self.scopes)
+impl Remembered<UserRecord> {
+    /// A user who isn't in anybody's memory.
+    #[must_use]
+    pub fn user(record: UserRecord) -> Arc<Self> {
+        Arc::new(Self { tenant: Arc::default(), record })
     }
 }
 
-impl Granted for UserRecord {
-    fn granted(&self, policy: &Policy) -> ScopeSet {
-        policy.roles.get(&self.role).cloned().unwrap_or_default()
+impl Weighed for Remembered<KeyBrief> {
+    fn weight(&self) -> usize {
+        self.record.weight()
     }
 }
 
-/// A key's or a user's scopes by a policy; by none, it has none.
-pub(crate) fn stand<R: Granted>(record: R, policy: Option<&Policy>) -> Arc<Standing<R>> {
-    let granted = policy.map_or_else(ScopeSet::default, |p| record.granted(p));
-    Arc::new(Standing { granted, version: policy.map_or(0, |p| p.version), record })
+impl Weighed for Remembered<UserRecord> {
+    fn weight(&self) -> usize {
+        self.record.weight()
+    }
 }
 
 /// What looking into memory came to.
 pub(crate) enum Recall<'a> {
     /// It is remembered.
-    Known(Arc<Remembered<KeyRecord>>),
+    Known(Arc<Remembered<KeyBrief>>),
     /// It is remembered that there is no such key.
     Absent,
     /// Nobody knows yet, and this caller is to find out; others wait for it.
-    Unknown(Guard<'a, KeyHash, Remembered<KeyRecord>>),
+    Unknown(Guard<'a, KeyHash, Remembered<KeyBrief>>),
 }
 
-/// A bounded memory of keys, and of values that are no key's.
+/// A memory of keys, of values that are no key's, and of what tokens need. Bounded in bytes.
 pub struct Memory {
-    known: Shelf<KeyHash, Remembered<KeyRecord>>,
+    known: Shelf<KeyHash, Remembered<KeyBrief>>,
     absent: Cache<KeyHash, (), UnitWeighter, State>,
     tenants: Tenants,
+    groups: Groups,
     tokens: TokenMemory,
+    room: Room,
     seen: AtomicU64,
     trusted_until: AtomicU64,
 }
 
 impl Memory {
-    /// Remembers at most so many keys, and so many values that are no key's. Trusts nothing yet.
+    /// Remembers what fits into so many bytes, about. Three quarters are for keys and their tenants. Trusts
+    /// nothing yet.
     #[must_use]
-    pub fn new(keys: usize, absent: usize) -> Self {
+    pub fn new(bytes: usize) -> Self {
+        let (keys, others) = (bytes / 4 * 3, bytes / 16);
         Self {
             known: Shelf::new(keys),
-            absent: cache(absent),
-            tenants: Tenants::default(),
-            tokens: TokenMemory::new(keys),
+            absent: cache(others / place::<KeyHash, ()>(), 1, UnitWeighter),
+            tenants: Tenants::new(keys),
+            groups: Groups::new(keys),
+            tokens: TokenMemory::new(others),
+            room: Room::new(keys),
             seen: AtomicU64::new(0),
             trusted_until: AtomicU64::new(0),
         }
+    }
+
+    /// About how many bytes all of it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let absent = self.absent.len() * place::<KeyHash, ()>();
+        self.known.bytes() + absent + self.tenants.bytes() + self.groups.bytes() + self.tokens.bytes()
     }
 
     /// Trusts what is remembered until `tick`: the lease. It only ever moves on.
@@ -198,7 +216,7 @@ impl Memory {
     }
 
     /// A remembered key, without waiting for one that is being loaded.
-    pub(crate) fn get(&self, hash: &KeyHash) -> Option<Arc<Remembered<KeyRecord>>> {
+    pub(crate) fn get(&self, hash: &KeyHash) -> Option<Arc<Remembered<KeyBrief>>> {
         self.known.get(hash)
     }
 
@@ -215,28 +233,38 @@ impl Memory {
         }
     }
 
-    /// Makes an entry of what was found. Its tenant is remembered with it.
-    pub(crate) fn entry<R: Granted>(
-        &self,
-        found: Found<R>,
-        policy: Option<&Policy>,
-    ) -> Option<Arc<Remembered<R>>> {
+    /// Makes an entry of a key that was found. Its tenant is remembered with it.
+    pub(crate) fn key_entry(&self, found: Found) -> Option<Arc<Remembered<KeyBrief>>> {
         let (record, tenant) = found.known?;
-        // Another profile numbers its scopes in another way.
-        let policy = policy.filter(|p| *p.name == *tenant.profile);
+        let group = self.groups.shared(Group::of(&tenant.profile, &record));
+        let tenant = self.slot(tenant, found.revision);
+        Some(Arc::new(Remembered { tenant, record: KeyBrief::new(record, group) }))
+    }
+
+    /// Makes an entry of a user who was found. The tenant is remembered with it.
+    pub(crate) fn user_entry(&self, found: Found<UserRecord>) -> Option<Arc<Remembered<UserRecord>>> {
+        let (record, tenant) = found.known?;
+        Some(Arc::new(Remembered { tenant: self.slot(tenant, found.revision), record }))
+    }
+
+    fn slot(&self, tenant: TenantRecord, revision: u64) -> Arc<TenantSlot> {
         let slot = self.tenants.put(tenant);
-        if self.applied() > found.revision {
-            slot.forget();
+        if self.applied() > revision {
+            self.tenants.empty(&slot);
         }
-        Some(Arc::new(Remembered { tenant: slot, standing: ArcSwap::new(stand(record, policy)) }))
+        // What keys share takes of their room.
+        if let Some(bytes) = self.room.left(self.tenants.bytes() + self.groups.bytes()) {
+            self.known.resize(bytes);
+        }
+        slot
     }
 
     /// Remembers what was loaded under `guard`, read at `revision`; that there is none, too.
     pub(crate) fn fill(
         &self,
-        guard: Guard<'_, KeyHash, Remembered<KeyRecord>>,
+        guard: Guard<'_, KeyHash, Remembered<KeyBrief>>,
         hash: &KeyHash,
-        entry: Option<&Arc<Remembered<KeyRecord>>>,
+        entry: Option<&Arc<Remembered<KeyBrief>>>,
         revision: u64,
     ) {
         let Some(entry) = entry else {

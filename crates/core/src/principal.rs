@@ -2,14 +2,16 @@
 //! compared with (environment, bindings, networks, limits) is asked of the principal, which knows where it is
 //! kept; nothing behind the gate's first step needs to know which of them it was.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::brief::{KeyBrief, Words};
 use crate::id::IdText;
 use crate::limit::Overrides;
-use crate::record::{KeyRecord, TenantRecord};
+use crate::memory::Remembered;
+use crate::policy::Policy;
+use crate::record::TenantRecord;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 use crate::token::Verified;
@@ -32,40 +34,33 @@ pub struct Principal {
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// A key.
-    Key(Arc<Standing<KeyRecord>>),
+    Key(Arc<Remembered<KeyBrief>>),
     /// A user.
-    User(Arc<Standing<UserRecord>>),
+    User(Arc<Remembered<UserRecord>>),
 }
-
-/// A key or a user with its scopes as its profile's catalogue numbers them.
-#[derive(Debug)]
-pub struct Standing<R> {
-    /// The key, the user.
-    pub record: R,
-    /// What it is granted, by the version of the profile below.
-    pub granted: ScopeSet,
-    /// The version of the profile that `granted` was resolved by.
-    pub version: u64,
-}
-
-static UNBOUND: BTreeMap<String, String> = BTreeMap::new();
 
 impl Principal {
-    /// A key that came by itself.
+    /// A key that came by itself, granted what the policy makes of its scopes; by none, nothing.
     #[must_use]
-    pub fn by_key(tenant: Arc<TenantRecord>, key: Arc<Standing<KeyRecord>>) -> Self {
-        Self { tenant, granted: key.granted.clone(), subject: Subject::Key(key), token: None }
+    pub fn by_key(
+        tenant: Arc<TenantRecord>,
+        key: Arc<Remembered<KeyBrief>>,
+        policy: Option<&Policy>,
+    ) -> Self {
+        let granted = policy.map(|policy| key.record.granted(policy)).unwrap_or_default();
+        Self { tenant, granted, subject: Subject::Key(key), token: None }
     }
 
     /// A user; users come by tokens, which their maker adds.
     #[must_use]
-    pub fn by_user(tenant: Arc<TenantRecord>, user: Arc<Standing<UserRecord>>) -> Self {
-        Self { tenant, granted: user.granted.clone(), subject: Subject::User(user), token: None }
+    pub fn by_user(tenant: Arc<TenantRecord>, user: Arc<Remembered<UserRecord>>, policy: &Policy) -> Self {
+        let granted = user.record.granted(policy);
+        Self { tenant, granted, subject: Subject::User(user), token: None }
     }
 
     /// The key, where it is one.
     #[must_use]
-    pub fn key(&self) -> Option<&KeyRecord> {
+    pub fn key(&self) -> Option<&KeyBrief> {
         match &self.subject {
             Subject::Key(key) => Some(&key.record),
             Subject::User(_) => None,
@@ -117,7 +112,7 @@ impl Principal {
     /// The key's kind; empty for a user.
     #[must_use]
     pub fn kind(&self) -> &str {
-        self.key().map_or("", |key| &key.kind)
+        self.key().map_or("", |key| &key.group.kind)
     }
 
     /// The user's role; empty for a key.
@@ -130,36 +125,36 @@ impl Principal {
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
         match &self.subject {
-            Subject::Key(key) => Some(&*key.record.environment),
+            Subject::Key(key) => Some(&*key.group.environment),
             Subject::User(user) => user.record.environment.as_deref(),
         }
     }
 
     /// What it is confined to; none: the whole tenant.
     #[must_use]
-    pub fn bindings(&self) -> &BTreeMap<String, String> {
+    pub fn bindings(&self) -> Words<'_> {
         match &self.subject {
-            Subject::Key(key) => &key.record.bindings,
-            Subject::User(user) => &user.record.bindings,
+            Subject::Key(key) => key.record.bindings(),
+            Subject::User(user) => Words::Map(&user.record.bindings),
         }
     }
 
     /// The owner's own words about a key.
     #[must_use]
-    pub fn metadata(&self) -> &BTreeMap<String, String> {
-        self.key().map_or(&UNBOUND, |key| &key.metadata)
+    pub fn metadata(&self) -> Words<'_> {
+        self.key().map_or(Words::Few(&[]), KeyBrief::metadata)
     }
 
     /// Networks that it may be used from; none: any.
     #[must_use]
     pub fn networks(&self) -> &[IpNet] {
-        self.key().map_or(&[], |key| &key.networks)
+        self.key().map_or(&[], KeyBrief::networks)
     }
 
     /// Limits of its own.
     #[must_use]
     pub fn limits(&self) -> Option<&Overrides> {
-        self.key().map(|key| &key.limits)
+        self.key().and_then(KeyBrief::limits)
     }
 
     /// When what it came by stops; none: never.

@@ -14,6 +14,7 @@ use crate::limit::Overrides;
 use crate::seal::Sealed;
 use crate::secret::KeyHash;
 use crate::time::Timestamp;
+use crate::weight;
 
 /// A key's life, apart from its expiry, which time brings about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +158,16 @@ pub struct TenantRecord {
     pub limits: Overrides,
     /// The store revision of its last change.
     pub revision: u64,
+}
+
+impl TenantRecord {
+    /// Bytes of it, itself and on the heap.
+    pub(crate) fn weight(&self) -> usize {
+        let plan = self.plan.as_deref().map_or(0, weight::text);
+        let texts =
+            weight::text(&self.slug) + weight::text(&self.display_name) + weight::text(&self.profile) + plan;
+        weight::shared(size_of::<Self>()) + texts + self.limits.weight()
+    }
 }
 
 /// How a caller names a tenant.

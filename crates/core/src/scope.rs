@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
+use crate::weight;
+
 /// A scope's number in its profile's catalogue. Numbers follow the order of the canonical names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(pub u16);
@@ -66,6 +68,11 @@ impl ScopeSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words().all(|w| w == 0)
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn weight(&self) -> usize {
+        if self.0.spilled() { weight::block(self.0.capacity() * size_of::<u64>()) } else { 0 }
     }
 
     /// The scopes in it, in order.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::id::{TenantId, UserId};
+use crate::policy::Policy;
+use crate::scope::ScopeSet;
 use crate::time::Timestamp;
+use crate::weight;
 
 /// A user, without the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,21 @@ pub struct UserRecord {
     pub created: Timestamp,
     /// The store revision of the last change.
     pub revision: u64,
+}
+
+impl UserRecord {
+    /// What the user may do: what the role may, by the policy in force.
+    #[must_use]
+    pub fn granted(&self, policy: &Policy) -> ScopeSet {
+        policy.roles.get(&self.role).cloned().unwrap_or_default()
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn weight(&self) -> usize {
+        let texts = self.bindings.iter().map(|(n, w)| weight::text(n) + weight::text(w)).sum::<usize>();
+        let bindings = weight::map::<String, String>(self.bindings.len()) + texts;
+        weight::text(&self.email) + weight::text(&self.role) + bindings
+    }
 }
 
 /// Failed attempts to sign in, in a row. They fade with time, so that nobody is locked out for ever.

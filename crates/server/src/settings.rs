@@ -45,8 +45,8 @@ pub struct Settings {
     pub master_key: MasterKey,
     /// How changes are followed.
     pub follow: Follow,
-    /// What is remembered at most.
-    pub memory: MemoryBounds,
+    /// What is remembered at most, in bytes.
+    pub memory: usize,
     /// Where the audit log's end is noted.
     pub audit_anchor: AuditAnchor,
     /// How use of keys is written down.
@@ -107,15 +107,6 @@ pub struct Follow {
     pub lease: Duration,
     /// Between two polls.
     pub poll: Duration,
-}
-
-/// What is remembered at most.
-#[derive(Clone, Copy, Debug)]
-pub struct MemoryBounds {
-    /// Keys.
-    pub keys: usize,
-    /// Hashes that are no key's.
-    pub absent: usize,
 }
 
 /// Where the audit log's end is noted.

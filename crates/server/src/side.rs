@@ -120,7 +120,7 @@ mod tests {
         let listener = Arc::new(Listener::bind(address, 1).await.unwrap());
         let (_stage, stage) = watch::channel(stage);
         let counter: Counter = Arc::new(|_, _| Box::pin(async { None }));
-        let pages = Pages { stage, memory: Arc::new(Memory::new(1, 1)), counter };
+        let pages = Pages { stage, memory: Arc::new(Memory::new(1 << 20)), counter };
         let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).await.unwrap();

@@ -72,7 +72,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let random = Randomness::new()?;
     let shared = Shared {
         store: Arc::new(schema::store(&settings.database)?),
-        memory: Arc::new(Memory::new(settings.memory.keys, settings.memory.absent)),
+        memory: Arc::new(Memory::new(settings.memory)),
         catalog: Arc::new(Catalog::new()),
         clock: Arc::new(SystemClock),
         usage: Arc::new(Usage::new(own_name(&random).into())),

@@ -89,7 +89,7 @@ impl<L: Limiter> Gate<L> {
         case: &mut Case<'_, '_>,
         given: Option<Arc<Policy>>,
     ) -> Result<Judged<Identified>, Trouble> {
-        let Some((remembered, tenant)) = self.find(hash, case, given.as_deref()).await? else {
+        let Some((remembered, tenant)) = self.find(hash, case).await? else {
             let detail = || "no key has this value".to_owned();
             return Ok(Err(case.trail.fail_because("key", invalid(), detail)));
         };
@@ -97,7 +97,7 @@ impl<L: Limiter> Gate<L> {
             let detail = || "the key belongs to another profile".to_owned();
             return Ok(Err(case.trail.fail_because("key", invalid(), detail)));
         };
-        let principal = Principal::by_key(tenant, remembered.standing(Some(&policy)));
+        let principal = Principal::by_key(tenant, remembered, Some(&policy));
         Ok(Ok(Identified { principal, policy, family: None }))
     }
 

@@ -98,13 +98,13 @@ impl<L: Limiter> Gate<L> {
     ) -> Result<Option<Principal>, Trouble> {
         let principal = match (bearer.verified.names.parent, &family.key) {
             (Parent::Key(id), Some(hash)) => {
-                let found = self.find(hash, case, Some(policy)).await?;
-                let found = found.map(|(key, tenant)| Principal::by_key(tenant, key.standing(Some(policy))));
+                let found = self.find(hash, case).await?;
+                let found = found.map(|(key, tenant)| Principal::by_key(tenant, key, Some(policy)));
                 found.filter(|p| p.key().is_some_and(|key| key.id == id))
             }
             (Parent::User(id), _) => {
-                let found = self.find_user(id, case, Some(policy)).await?;
-                found.map(|(user, tenant)| Principal::by_user(tenant, user.standing(Some(policy))))
+                let found = self.find_user(id, case).await?;
+                found.map(|(user, tenant)| Principal::by_user(tenant, user, policy))
             }
             (Parent::Key(_), None) => None,
         };

@@ -57,10 +57,10 @@ impl<L: Limiter> Gate<L> {
     }
 
     async fn key_caller(&self, value: &str, case: &mut Case<'_, '_>) -> Result<Option<Principal>, Trouble> {
-        let found = self.find(&KeyHash::of(value), case, None).await?;
+        let found = self.find(&KeyHash::of(value), case).await?;
         Ok(found.map(|(remembered, tenant)| {
             let policy = self.managing(&tenant);
-            Principal::by_key(tenant, remembered.standing(policy.as_deref()))
+            Principal::by_key(tenant, remembered, policy.as_deref())
         }))
     }
 

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use super::{Case, Gate};
+use crate::brief::KeyBrief;
 use crate::id::{FamilyId, UserId};
 use crate::memory::shelf::Guard;
 use crate::memory::{Recall, Remembered};
-use crate::policy::Policy;
 use crate::ports::{KnownFamily, Limiter};
-use crate::record::{KeyRecord, TenantRecord};
+use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::trouble::Trouble;
 use crate::user::UserRecord;
@@ -18,7 +18,7 @@ use crate::user::UserRecord;
 /// An entry of memory, and its tenant as it is now.
 pub(super) type Found<R> = (Arc<Remembered<R>>, Arc<TenantRecord>);
 
-type KeyGuard<'a> = Guard<'a, KeyHash, Remembered<KeyRecord>>;
+type KeyGuard<'a> = Guard<'a, KeyHash, Remembered<KeyBrief>>;
 type UserGuard<'a> = Guard<'a, UserId, Remembered<UserRecord>>;
 
 impl<L: Limiter> Gate<L> {
@@ -27,11 +27,10 @@ impl<L: Limiter> Gate<L> {
         &self,
         hash: &KeyHash,
         case: &mut Case<'_, '_>,
-        policy: Option<&Policy>,
-    ) -> Result<Option<Found<KeyRecord>>, Trouble> {
+    ) -> Result<Option<Found<KeyBrief>>, Trouble> {
         let memory = &self.parts.memory;
         if !memory.trusted(case.now.tick) {
-            return self.read_key(hash, case, (policy, None)).await;
+            return self.read_key(hash, case, None).await;
         }
         let recall = match memory.get(hash) {
             Some(known) => Recall::Known(known),
@@ -39,11 +38,11 @@ impl<L: Limiter> Gate<L> {
         };
         match recall {
             Recall::Absent => Ok(None),
-            Recall::Unknown(guard) => self.read_key(hash, case, (policy, Some(guard))).await,
+            Recall::Unknown(guard) => self.read_key(hash, case, Some(guard)).await,
             Recall::Known(known) => match known.tenant() {
                 Some(tenant) => Ok(Some((known, tenant))),
                 // The tenant has changed; reading any of its keys brings it back.
-                None => self.read_key(hash, case, (policy, None)).await,
+                None => self.read_key(hash, case, None).await,
             },
         }
     }
@@ -52,14 +51,14 @@ impl<L: Limiter> Gate<L> {
         &self,
         hash: &KeyHash,
         case: &mut Case<'_, '_>,
-        (policy, guard): (Option<&Policy>, Option<KeyGuard<'_>>),
-    ) -> Result<Option<Found<KeyRecord>>, Trouble> {
+        guard: Option<KeyGuard<'_>>,
+    ) -> Result<Option<Found<KeyBrief>>, Trouble> {
         case.wait().await;
         let found = self.parts.store.key_by_hash(hash).await?;
         let revision = found.revision;
         case.seen.revision = revision;
         let tenant = found.known.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = self.parts.memory.entry(found, policy);
+        let entry = self.parts.memory.key_entry(found);
         if let Some(guard) = guard {
             self.parts.memory.fill(guard, hash, entry.as_ref(), revision);
         }
@@ -71,17 +70,16 @@ impl<L: Limiter> Gate<L> {
         &self,
         id: UserId,
         case: &mut Case<'_, '_>,
-        policy: Option<&Policy>,
     ) -> Result<Option<Found<UserRecord>>, Trouble> {
         let memory = &self.parts.memory;
         if !memory.trusted(case.now.tick) {
-            return self.read_user(id, case, (policy, None)).await;
+            return self.read_user(id, case, None).await;
         }
         match memory.tokens().users.wait(&id).await {
-            Err(guard) => self.read_user(id, case, (policy, Some(guard))).await,
+            Err(guard) => self.read_user(id, case, Some(guard)).await,
             Ok(known) => match known.tenant() {
                 Some(tenant) => Ok(Some((known, tenant))),
-                None => self.read_user(id, case, (policy, None)).await,
+                None => self.read_user(id, case, None).await,
             },
         }
     }
@@ -90,7 +88,7 @@ impl<L: Limiter> Gate<L> {
         &self,
         id: UserId,
         case: &mut Case<'_, '_>,
-        (policy, guard): (Option<&Policy>, Option<UserGuard<'_>>),
+        guard: Option<UserGuard<'_>>,
     ) -> Result<Option<Found<UserRecord>>, Trouble> {
         let memory = &self.parts.memory;
         case.wait().await;
@@ -98,7 +96,7 @@ impl<L: Limiter> Gate<L> {
         let revision = found.revision;
         case.seen.revision = revision;
         let tenant = found.known.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = memory.entry(found, policy);
+        let entry = memory.user_entry(found);
         if let (Some(guard), Some(entry)) = (guard, &entry) {
             memory.tokens().users.fill(guard, &id, entry, || memory.applied() > revision);
         }

@@ -3,13 +3,14 @@
 
 use super::authenticate::{fail, invalid};
 use super::{Case, Judged};
+use crate::brief::KeyBrief;
 use crate::decision::Denial;
 use crate::id::TenantId;
 use crate::policy::Policy;
 use crate::ports::KnownFamily;
 use crate::principal::{Principal, Subject};
 use crate::reason::Reason;
-use crate::record::{KeyLife, KeyRecord, KeyState};
+use crate::record::KeyState;
 use crate::user::UserRecord;
 
 /// The key or user.
@@ -20,9 +21,9 @@ pub(super) fn subject(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal)
     }
 }
 
-fn key_in_order(case: &mut Case<'_, '_>, policy: &Policy, key: &KeyRecord) -> Judged<()> {
-    if policy.kind(&key.kind).is_none() {
-        let detail = || format!("the profile has no kind {:?} any more", key.kind);
+fn key_in_order(case: &mut Case<'_, '_>, policy: &Policy, key: &KeyBrief) -> Judged<()> {
+    if policy.kind(&key.group.kind).is_none() {
+        let detail = || format!("the profile has no kind {:?} any more", key.group.kind);
         return Err(case.trail.fail_because("key", invalid(), detail));
     }
     let denial = match key.state(case.now.wall) {
@@ -37,12 +38,10 @@ fn key_in_order(case: &mut Case<'_, '_>, policy: &Policy, key: &KeyRecord) -> Ju
             Denial::saying(Reason::Expired, format!("The credential expired on {day}."))
         }
     };
-    let detail = || match (&key.life, key.expires) {
-        (KeyLife::Revoked { at, .. }, _) => format!("{} was revoked at {at}", key.id),
-        (KeyLife::Active | KeyLife::Disabled, Some(at)) if at <= case.now.wall => {
-            format!("{} expired at {at}", key.id)
-        }
-        (KeyLife::Active | KeyLife::Disabled, _) => format!("{} is switched off", key.id),
+    let detail = || match (key.revoked(), key.expires) {
+        (Some(at), _) => format!("{} was revoked at {at}", key.id),
+        (None, Some(at)) if at <= case.now.wall => format!("{} expired at {at}", key.id),
+        (None, _) => format!("{} is switched off", key.id),
     };
     let detail = detail();
     Err(case.trail.fail_because("key", denial, || detail))

@@ -116,7 +116,7 @@ fn resource(case: &mut Case<'_, '_>, who: &Principal, route: Option<&Route>) -> 
     let open = case.access.resource.iter().copied().chain(in_path);
     let open = open.filter(|(name, _)| fixed.iter().all(|(n, _)| n != name));
     let mut touched = fixed.iter().copied().chain(open);
-    let other = touched.find(|(name, value)| bindings.get(*name).is_some_and(|bound| bound != value));
+    let other = touched.find(|(name, value)| bindings.get(name).is_some_and(|bound| bound != *value));
     if let Some((name, _)) = other {
         let denial = Denial::plain(Reason::ResourceMismatch);
         let detail = || format!("it is bound to another {name}");

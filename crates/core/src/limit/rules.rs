@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::{Algorithm, BucketId, ClassId, Demand, Demands, Limit, Mode, Per, Rule, When, network_of};
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
+use crate::weight;
 
 /// Limits that stand in for a class's own, by class and owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,13 @@ impl Overrides {
             return None;
         }
         self.0.get(class)?.iter().find(|(p, _)| *p == per).map(|(_, l)| *l)
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn weight(&self) -> usize {
+        let classes = self.0.iter();
+        let each = classes.map(|(name, limits)| weight::text(name) + weight::block(size_of_val(&**limits)));
+        weight::map::<Box<str>, Vec<(Per, Limit)>>(self.0.len()) + each.sum::<usize>()
     }
 }
 

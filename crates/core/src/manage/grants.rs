@@ -78,7 +78,11 @@ impl<'a> Grants<'a> {
     }
 
     pub(super) fn cover_bindings(&self, key: &KeyRecord) -> Result<(), Refusal> {
-        let loose = self.who.bindings().iter().find(|(name, value)| key.bindings.get(*name) != Some(value));
+        let loose = self
+            .who
+            .bindings()
+            .iter()
+            .find(|(name, value)| key.bindings.get(*name).map(String::as_str) != Some(*value));
         match loose {
             None => Ok(()),
             Some((name, _)) => Err(forbidden(format!("the caller is bound to one {name}"))),

@@ -210,8 +210,10 @@ fn covers(by: &Caller, policy: &Policy, user: &UserRecord) -> Result<(), Refusal
         let names: Vec<&str> = policy.scopes.names(&beyond).collect();
         return Err(Refusal::Forbidden(format!("the caller lacks {}, and can't grant it", names.join(", "))));
     }
-    if let Some((name, _)) =
-        who.bindings().iter().find(|(name, value)| user.bindings.get(*name) != Some(value))
+    if let Some((name, _)) = who
+        .bindings()
+        .iter()
+        .find(|(name, value)| user.bindings.get(*name).map(String::as_str) != Some(*value))
     {
         return Err(Refusal::Forbidden(format!("the caller is bound to one {name}")));
     }

@@ -1,25 +1,55 @@
 //! A bounded memory of one sort of thing. What the feed takes away while it is being loaded can't be put in
-//! afterwards; and one caller loads a thing while others wait for it.
+//! afterwards; one caller loads a thing while others wait for it; and what isn't used makes room for what is.
 
 use std::hash::Hash;
 use std::sync::Arc;
 
-use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle, PlaceholderGuard};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use crate::weight;
 
 pub(super) type State = foldhash::fast::RandomState;
 
 /// The right to load a thing, while others wait.
-pub(crate) type Guard<'a, K, V> =
-    PlaceholderGuard<'a, K, Arc<V>, UnitWeighter, State, DefaultLifecycle<K, Arc<V>>>;
+pub(crate) type Guard<'a, K, V> = PlaceholderGuard<'a, K, Arc<V>, Scales, State, DefaultLifecycle<K, Arc<V>>>;
+
+/// What has a weight.
+pub(crate) trait Weighed {
+    /// Bytes on the heap, beside what it is itself. Always the same for one thing.
+    fn weight(&self) -> usize;
+}
+
+/// Weighs an entry: the thing, and its place in the cache.
+#[derive(Clone, Debug)]
+pub(crate) struct Scales;
+
+impl<K, V: Weighed> Weighter<K, Arc<V>> for Scales {
+    fn weight(&self, _: &K, value: &Arc<V>) -> u64 {
+        (place::<K, Arc<V>>() + weight::shared(size_of::<V>()) + value.weight()) as u64
+    }
+}
+
+/// A place in the cache: the entry and its links, its part of the table of hashes, what a growing list has in
+/// reserve, and a quarter of a place for a thing that was there before.
+pub(super) const fn place<K, V>() -> usize {
+    let entry = size_of::<K>() + size_of::<V>() + 16;
+    entry + entry / 2 + 16
+}
 
 /// Remembered things by their names.
-pub(crate) struct Shelf<K, V>(Cache<K, Arc<V>, UnitWeighter, State>);
+pub(crate) struct Shelf<K, V>(Cache<K, Arc<V>, Scales, State>);
 
-impl<K: Hash + Eq + Clone, V> Shelf<K, V> {
-    /// At most so many.
-    pub(super) fn new(most: usize) -> Self {
-        Self(cache(most))
+impl<K: Hash + Eq + Clone, V: Weighed> Shelf<K, V> {
+    /// At most so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        let usual = place::<K, Arc<V>>() + weight::shared(size_of::<V>());
+        Self(cache(bytes, usual, Scales))
+    }
+
+    /// At most so many bytes from now on.
+    pub(super) fn resize(&self, bytes: usize) {
+        self.0.set_capacity(bytes as u64);
     }
 
     /// A remembered one, without waiting for one that is being loaded.
@@ -66,8 +96,25 @@ impl<K: Hash + Eq + Clone, V> Shelf<K, V> {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// What all of them weigh.
+    pub(super) fn bytes(&self) -> usize {
+        usize::try_from(self.0.weight()).unwrap_or(usize::MAX)
+    }
 }
 
-pub(super) fn cache<K: Hash + Eq + Clone, V: Clone>(most: usize) -> Cache<K, V, UnitWeighter, State> {
-    Cache::with(most, most as u64, UnitWeighter, State::default(), DefaultLifecycle::default())
+/// A cache of so many bytes, whose entries weigh about `usual` each.
+pub(super) fn cache<K, V, W>(bytes: usize, usual: usize, scales: W) -> Cache<K, V, W, State>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    W: Weighter<K, V> + Clone,
+{
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity((bytes / usual).max(1))
+        .weight_capacity(bytes as u64)
+        .ghost_allocation(0.25)
+        .build();
+    let options = options.unwrap_or_else(|_| unreachable!("every option is given, and within its bounds"));
+    Cache::with_options(options, scales, State::default(), DefaultLifecycle::default())
 }

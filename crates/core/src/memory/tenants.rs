@@ -2,15 +2,17 @@
 //! many keys it has.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
 
+use super::sweep_at;
 use crate::id::TenantId;
 use crate::record::TenantRecord;
 
 /// A tenant as it was last read; nothing where it has changed since.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct TenantSlot(ArcSwapOption<TenantRecord>);
 
 impl TenantSlot {
@@ -18,46 +20,92 @@ impl TenantSlot {
         self.0.load_full()
     }
 
-    pub(super) fn forget(&self) {
-        self.0.store(None);
+    /// Puts another in its place; answers what that one weighed.
+    fn swap(&self, tenant: Option<Arc<TenantRecord>>) -> usize {
+        self.0.swap(tenant).map_or(0, |tenant| tenant.weight())
     }
 }
 
-/// Slots that no key refers to are dropped when there are this many.
-const SWEEP_FROM: usize = 1_024;
+/// What an empty slot weighs, with its place in the table.
+const SLOT: usize = size_of::<(TenantId, Arc<TenantSlot>)>() * 2 + 4 * size_of::<usize>();
 
 /// Every tenant that a remembered key belongs to.
-#[derive(Default)]
-pub(super) struct Tenants(RwLock<HashMap<TenantId, Arc<TenantSlot>>>);
+pub(super) struct Tenants {
+    slots: RwLock<Slots>,
+    bytes: AtomicUsize,
+    most: usize,
+}
+
+struct Slots {
+    table: HashMap<TenantId, Arc<TenantSlot>>,
+    sweep_at: usize,
+}
 
 impl Tenants {
+    /// None yet. With their keys, they may weigh `most`.
+    pub(super) fn new(most: usize) -> Self {
+        let slots = Slots { table: HashMap::new(), sweep_at: sweep_at(0, most) };
+        Self { slots: RwLock::new(slots), bytes: AtomicUsize::new(0), most }
+    }
+
     /// Remembers a tenant as it was just read.
     pub(super) fn put(&self, tenant: TenantRecord) -> Arc<TenantSlot> {
         let slot = self.slot(tenant.id);
-        slot.0.store(Some(Arc::new(tenant)));
+        self.bytes.fetch_add(tenant.weight(), Ordering::Relaxed);
+        self.lighter(slot.swap(Some(Arc::new(tenant))));
         slot
     }
 
+    /// It has changed, and must be read again.
     pub(super) fn forget(&self, tenant: TenantId) {
-        let slots = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(&tenant) {
-            slot.forget();
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.table.get(&tenant) {
+            self.empty(slot);
         }
+    }
+
+    pub(super) fn empty(&self, slot: &TenantSlot) {
+        self.lighter(slot.swap(None));
     }
 
     pub(super) fn forget_all(&self) {
-        let slots = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        slots.values().for_each(|slot| slot.forget());
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.table.values().for_each(|slot| self.empty(slot));
+    }
+
+    /// What all of them weigh.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn lighter(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn slot(&self, tenant: TenantId) -> Arc<TenantSlot> {
-        if let Some(slot) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
+        if let Some(slot) = self.slots.read().unwrap_or_else(PoisonError::into_inner).table.get(&tenant) {
             return Arc::clone(slot);
         }
-        let mut slots = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= SWEEP_FROM && slots.len().is_power_of_two() {
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if self.bytes() >= slots.sweep_at {
+            self.sweep(&mut slots);
         }
-        Arc::clone(slots.entry(tenant).or_default())
+        let slot = slots.table.entry(tenant).or_insert_with(|| {
+            self.bytes.fetch_add(SLOT, Ordering::Relaxed);
+            Arc::default()
+        });
+        Arc::clone(slot)
+    }
+
+    /// Drops those that no remembered key refers to any more.
+    fn sweep(&self, slots: &mut Slots) {
+        slots.table.retain(|_, slot| {
+            let used = Arc::strong_count(slot) > 1;
+            if !used {
+                self.lighter(SLOT + slot.swap(None));
+            }
+            used
+        });
+        slots.sweep_at = sweep_at(self.bytes(), self.most);
     }
 }

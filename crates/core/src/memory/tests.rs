@@ -1,6 +1,7 @@
 //! What must never happen: an old state coming back after the feed has shown a newer one.
 
 use super::*;
+use crate::id::TenantId;
 use crate::record::fixture::records;
 
 fn found(revision: u64) -> Found {
@@ -19,13 +20,13 @@ async fn load(memory: &Memory, found: Found, meanwhile: impl FnOnce(&Memory)) {
     let Recall::Unknown(guard) = memory.recall(&HASH).await else { panic!("it is remembered already") };
     meanwhile(memory);
     let revision = found.revision;
-    let entry = memory.entry(found, None);
+    let entry = memory.key_entry(found);
     memory.fill(guard, &HASH, entry.as_ref(), revision);
 }
 
 #[tokio::test]
 async fn a_loaded_key_is_remembered_until_it_changes() {
-    let memory = Memory::new(10, 10);
+    let memory = Memory::new(1 << 20);
     load(&memory, found(3), |_| {}).await;
     assert!(memory.get(&HASH).is_some());
     memory.apply(&key_changed(4));
@@ -34,14 +35,14 @@ async fn a_loaded_key_is_remembered_until_it_changes() {
 
 #[tokio::test]
 async fn a_fill_that_lost_to_a_change_is_not_remembered() {
-    let memory = Memory::new(10, 10);
+    let memory = Memory::new(1 << 20);
     load(&memory, found(3), |m| m.apply(&key_changed(4))).await;
     assert!(memory.get(&HASH).is_none());
 }
 
 #[tokio::test]
 async fn an_absence_that_lost_to_a_creation_is_not_remembered() {
-    let memory = Memory::new(10, 10);
+    let memory = Memory::new(1 << 20);
     load(&memory, Found { known: None, revision: 3 }, |m| m.apply(&key_changed(4))).await;
     assert!(matches!(memory.recall(&HASH).await, Recall::Unknown(_)));
     load(&memory, Found { known: None, revision: 4 }, |_| {}).await;
@@ -52,21 +53,21 @@ async fn an_absence_that_lost_to_a_creation_is_not_remembered() {
 
 #[tokio::test]
 async fn a_changed_tenant_is_read_again() {
-    let memory = Memory::new(10, 10);
+    let memory = Memory::new(1 << 20);
     load(&memory, found(3), |_| {}).await;
     let entry = memory.get(&HASH).unwrap();
     let tenant = entry.tenant().unwrap().id;
     memory.apply(&Change { revision: 4, subject: Changed::Tenant(tenant) });
     assert!(entry.tenant().is_none());
     // A read from before the change doesn't bring the old tenant back; a later one brings the new one.
-    assert!(memory.entry(found(3), None).unwrap().tenant().is_none());
-    assert!(memory.entry(found(4), None).unwrap().tenant().is_some());
+    assert!(memory.key_entry(found(3)).unwrap().tenant().is_none());
+    assert!(memory.key_entry(found(4)).unwrap().tenant().is_some());
     assert!(entry.tenant().is_some());
 }
 
 #[tokio::test]
 async fn one_caller_loads_and_the_next_takes_over_when_it_gives_up() {
-    let memory = Arc::new(Memory::new(10, 10));
+    let memory = Arc::new(Memory::new(1 << 20));
     let Recall::Unknown(first) = memory.recall(&HASH).await else { panic!() };
     let waiting = Box::pin(memory.recall(&HASH));
     let polled = futures_poll_once(waiting);
@@ -85,22 +86,91 @@ fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Result<F::Output, F> {
 
 #[test]
 fn memory_is_trusted_within_its_lease_alone() {
-    let memory = Memory::new(10, 10);
+    let memory = Memory::new(1 << 20);
     assert!(!memory.trusted(Tick(0)));
     memory.trust_until(Tick(100));
     memory.trust_until(Tick(50));
     assert!(memory.trusted(Tick(99)) && !memory.trusted(Tick(100)));
 }
 
-#[tokio::test]
-async fn memory_is_bounded() {
-    let memory = Memory::new(100, 100);
-    for n in 0..10_000u32 {
-        let mut hash = [0; 32];
-        hash[..4].copy_from_slice(&n.to_be_bytes());
-        let hash = KeyHash(hash);
-        let Recall::Unknown(guard) = memory.recall(&hash).await else { panic!() };
-        memory.fill(guard, &hash, memory.entry(found(1), None).as_ref(), 1);
+/// Loads the n-th of many keys, which differ as `vary` says.
+async fn load_nth(memory: &Memory, n: u32, vary: impl Fn(&mut KeyRecord, &mut TenantRecord)) {
+    let hash = nth(n);
+    let Recall::Unknown(guard) = memory.recall(&hash).await else { return };
+    let mut found = found(1);
+    if let Some((key, tenant)) = &mut found.known {
+        vary(key, tenant);
     }
-    assert!(memory.remembered() <= 100, "{}", memory.remembered());
+    memory.fill(guard, &hash, memory.key_entry(found).as_ref(), 1);
+}
+
+fn nth(n: u32) -> KeyHash {
+    let mut hash = [0; 32];
+    hash[..4].copy_from_slice(&n.to_be_bytes());
+    KeyHash(hash)
+}
+
+const BYTES: usize = 4 << 20;
+/// What of them keys and what they share may take.
+const FOR_KEYS: usize = BYTES / 4 * 3 + BYTES / 32;
+
+#[tokio::test]
+async fn memory_is_bounded_in_bytes_however_large_its_keys_are() {
+    let sizes: [fn(u32) -> usize; 3] = [|_| 1, |_| 4_000, |n| if n % 2 == 0 { 1 } else { 4_000 }];
+    for size in sizes {
+        let memory = Memory::new(BYTES);
+        for n in 0..20_000 {
+            load_nth(&memory, n, |key, _| key.name = "n".repeat(size(n))).await;
+            assert!(memory.bytes() <= FOR_KEYS, "{} after {n}", memory.bytes());
+        }
+        assert!(memory.bytes() > BYTES / 2 && memory.remembered() > 500, "{}", memory.remembered());
+    }
+}
+
+#[tokio::test]
+async fn what_keys_share_counts_as_well() {
+    let memory = Memory::new(BYTES);
+    for n in 0..20_000u32 {
+        load_nth(&memory, n, |key, tenant| {
+            tenant.id = TenantId(uuid::Uuid::from_u128(n.into()));
+            tenant.display_name = "d".repeat(200);
+            key.scopes = vec![format!("scope.{n}").into()];
+        })
+        .await;
+        assert!(memory.bytes() <= FOR_KEYS, "{} after {n}", memory.bytes());
+    }
+    assert!(memory.remembered() > 1_000, "{}", memory.remembered());
+}
+
+#[tokio::test]
+async fn keys_of_one_kind_and_tenant_cost_less_than_three_hundred_bytes_each() {
+    let memory = Memory::new(64 << 20);
+    for n in 0..10_000 {
+        load_nth(&memory, n, |key, _| key.name = format!("api-server-{n}")).await;
+    }
+    assert_eq!(memory.remembered(), 10_000);
+    assert!(memory.bytes() < 300 * 10_000, "{}", memory.bytes());
+}
+
+#[tokio::test]
+async fn what_is_used_is_kept_when_others_must_go() {
+    let memory = Memory::new(BYTES);
+    let used = || (0..500).map(nth);
+    for n in 0..50_000 {
+        load_nth(&memory, n, |_, _| {}).await;
+        // Each of the first is asked about now and then, the others never again.
+        let _ = memory.get(&nth(n % 500));
+    }
+    let kept = used().filter(|hash| memory.get(hash).is_some()).count();
+    assert!(kept >= 490, "{kept} of 500 used ones were kept");
+}
+
+#[tokio::test]
+async fn unknown_keys_are_bounded_too() {
+    let memory = Memory::new(BYTES);
+    for n in 0..100_000 {
+        let Recall::Unknown(guard) = memory.recall(&nth(n)).await else { panic!() };
+        memory.fill(guard, &nth(n), None, 1);
+    }
+    assert!(memory.bytes() <= BYTES / 8, "{}", memory.bytes());
 }

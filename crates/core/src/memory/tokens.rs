@@ -7,13 +7,14 @@ use arc_swap::ArcSwap;
 
 use super::Remembered;
 use super::mark::{Mark, Marker};
-use super::shelf::Shelf;
+use super::shelf::{Shelf, Weighed};
 use crate::id::{FamilyId, UserId};
 use crate::policy::Policy;
 use crate::ports::KnownFamily;
 use crate::scope::ScopeSet;
 use crate::token::{Ring, Verified};
 use crate::user::UserRecord;
+use crate::weight;
 
 /// A token whose signature was right.
 pub(crate) struct Bearer {
@@ -41,6 +42,20 @@ impl Bearer {
     }
 }
 
+impl Weighed for Bearer {
+    /// What its scopes come to by a policy changes, and a weight must not: a set of usual size is reckoned.
+    fn weight(&self) -> usize {
+        let verified = weight::shared(size_of::<Verified>()) + self.verified.weight();
+        verified + weight::shared(size_of::<(u64, ScopeSet)>())
+    }
+}
+
+impl Weighed for KnownFamily {
+    fn weight(&self) -> usize {
+        weight::text(&self.record.audience)
+    }
+}
+
 /// Everything about tokens that is remembered.
 pub(crate) struct TokenMemory {
     pub(crate) users: Shelf<UserId, Remembered<UserRecord>>,
@@ -51,12 +66,12 @@ pub(crate) struct TokenMemory {
 }
 
 impl TokenMemory {
-    /// Of each sort at most so many.
-    pub(super) fn new(most: usize) -> Self {
+    /// Of each sort at most so many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
         Self {
-            users: Shelf::new(most),
-            families: Shelf::new(most),
-            bearers: Shelf::new(most),
+            users: Shelf::new(bytes),
+            families: Shelf::new(bytes),
+            bearers: Shelf::new(bytes),
             marker: Marker::new(),
             ring: ArcSwap::default(),
         }
@@ -71,6 +86,11 @@ impl TokenMemory {
     /// Remembers a token that was verified.
     pub(crate) fn remember(&self, mark: Mark, bearer: &Arc<Bearer>) {
         self.bearers.put(mark, Arc::clone(bearer));
+    }
+
+    /// What all of it weighs.
+    pub(super) fn bytes(&self) -> usize {
+        self.users.bytes() + self.families.bytes() + self.bearers.bytes()
     }
 
     pub(crate) fn ring(&self) -> arc_swap::Guard<Arc<Ring>> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FamilyId, KeyId, TenantId, UserId};
+use crate::weight;
 
 /// The claims of an access token. Times are whole seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,18 @@ pub struct Claims {
     /// What its bearer is confined to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub bindings: BTreeMap<String, String>,
+}
+
+impl Claims {
+    /// Bytes on the heap.
+    pub(crate) fn weight(&self) -> usize {
+        let Self { iss, aud, sub, jti, client_id, sid, tid, scope, .. } = self;
+        let texts =
+            [iss, aud, sub, jti, client_id, sid, tid, scope].into_iter().chain(&self.env).chain(&self.role);
+        let bindings = self.bindings.iter().map(|(n, w)| weight::text(n) + weight::text(w)).sum::<usize>();
+        let map = weight::map::<String, String>(self.bindings.len());
+        texts.map(|text| weight::text(text)).sum::<usize>() + map + bindings
+    }
 }
 
 /// What stands behind a token.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::claims::{Claims, Names};
 use super::ring::{Ring, RingKey};
 use crate::time::Timestamp;
+use crate::weight;
 
 /// The longest token.
 pub const LONGEST_TOKEN: usize = 8 * 1024;
@@ -61,6 +62,13 @@ pub struct Verified {
     pub claims: Claims,
     /// The identifiers that it names.
     pub names: Names,
+}
+
+impl Verified {
+    /// Bytes on the heap.
+    pub(crate) fn weight(&self) -> usize {
+        weight::text(&self.kid) + weight::text(&self.profile) + self.claims.weight()
+    }
 }
 
 #[derive(Deserialize)]

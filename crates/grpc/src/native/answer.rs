@@ -1,6 +1,9 @@
 //! The gate's verdict as a message. Nothing is left out because of who asks: whoever reaches this port is a
 //! service of ours, and tells its own callers what it sees fit.
 
+use std::collections::HashMap;
+
+use latchkey_core::brief::Words;
 use latchkey_core::decision::{Decision, Seen, Step, Verdict};
 use latchkey_core::limit::{Level, ceil_seconds};
 use latchkey_core::principal::Principal;
@@ -9,7 +12,6 @@ use latchkey_core::time::Timestamp;
 use latchkey_proto::v1;
 
 use crate::convert::time::stamp;
-use crate::convert::unordered;
 
 /// The answer to a check.
 pub(super) fn of(verdict: Verdict, request_id: &str, now: Timestamp) -> v1::CheckResponse {
@@ -77,11 +79,15 @@ fn show(principal: &Principal, seen: &Seen) -> v1::Principal {
         scopes: policy
             .map(|p| p.scopes.names(&principal.granted).map(str::to_owned).collect())
             .unwrap_or_default(),
-        bindings: unordered(principal.bindings()),
-        metadata: unordered(principal.metadata()),
+        bindings: words(principal.bindings()),
+        metadata: words(principal.metadata()),
         expire_time: principal.expires().map(stamp),
         role: principal.role().to_owned(),
     }
+}
+
+fn words(words: Words<'_>) -> HashMap<String, String> {
+    words.iter().map(|(name, word)| (name.to_owned(), word.to_owned())).collect()
 }
 
 fn rate_limits(seen: &Seen, now: Timestamp) -> Vec<v1::RateLimitStatus> {

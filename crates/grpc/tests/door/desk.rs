@@ -28,7 +28,7 @@ pub(crate) fn desk(registrar: &Arc<Registrar>, books: &Arc<Books>) -> Arc<TokenD
         registrar: Arc::clone(registrar),
         ledger: Arc::new(Nothing),
         keys: Arc::clone(books) as _,
-        memory: Arc::new(Memory::new(1, 1)),
+        memory: Arc::new(Memory::new(1 << 20)),
         workers: Arc::new(Nothing),
     }))
 }

@@ -161,7 +161,7 @@ impl World {
             policies: Arc::clone(&catalog) as _,
             limiter: LocalLimiter::new(),
             // Never trusted: every call asks the books.
-            memory: Arc::new(Memory::new(100, 100)),
+            memory: Arc::new(Memory::new(1 << 20)),
             clock: Arc::new(Still),
             usage: Arc::clone(&usage) as _,
         });

@@ -47,7 +47,7 @@ pub(super) fn gate(policy: &Arc<Policy>, known: Option<(KeyRecord, TenantRecord)
         store: Arc::new(OneKey(known)),
         policies: Arc::new(OnePolicy(policy.clone())),
         limiter: LocalLimiter::new(),
-        memory: Arc::new(Memory::new(16, 16)),
+        memory: Arc::new(Memory::new(1 << 20)),
         clock: Arc::new(Still),
         usage: Arc::new(Unnoted),
     })

@@ -140,8 +140,8 @@ impl Name {
     pub(super) fn write(&self, view: &View<'_>, out: &mut String) {
         match self {
             Self::Text(text) => out.push_str(text),
-            Self::Binding(name) => push(out, view.who().and_then(|who| who.bindings().get(&**name))),
-            Self::Metadata(name) => push(out, view.who().and_then(|who| who.metadata().get(&**name))),
+            Self::Binding(name) => push(out, view.who().and_then(|who| who.bindings().get(name))),
+            Self::Metadata(name) => push(out, view.who().and_then(|who| who.metadata().get(name))),
             Self::Known(known) => known.write(view, out),
             Self::Called(called) => {
                 if let Some(call) = &view.call {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use latchkey_core::decision::{Denial, Seen};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::{BucketId, Level, Overrides, Per};
+use latchkey_core::memory::Remembered;
 use latchkey_core::policy::Policy;
-use latchkey_core::principal::{Principal, Standing};
+use latchkey_core::principal::Principal;
 use latchkey_core::reason::Reason;
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
@@ -83,9 +84,9 @@ pub(crate) fn tenant(plan: Option<&str>) -> TenantRecord {
 
 /// What a gate saw of a key that it recognised.
 pub(crate) fn seen(policy: &Arc<Policy>, key: KeyRecord) -> Seen {
-    let granted = policy.scopes.known(&key.scopes);
-    let standing = Standing { record: key, granted, version: policy.version };
-    let principal = Principal::by_key(Arc::new(tenant(None)), Arc::new(standing));
+    let tenant = TenantRecord { profile: (*policy.name).into(), ..tenant(None) };
+    let key = Remembered::key(key, &tenant);
+    let principal = Principal::by_key(Arc::new(tenant), key, Some(policy));
     Seen { principal: Some(principal), policy: Some(policy.clone()), ..Seen::default() }
 }
 

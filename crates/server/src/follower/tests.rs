@@ -41,7 +41,7 @@ async fn store(folder: &TempDir) -> Arc<Store> {
 }
 
 fn follower(store: &Arc<Store>, clock: &Arc<Hands>) -> Arc<Follower> {
-    let memory = Arc::new(Memory::new(10, 10));
+    let memory = Arc::new(Memory::new(1 << 20));
     let sealer = Arc::new(latchkey_core::seal::Sealer::new(&[7; 32]));
     Arc::new(Follower::new(Parts {
         feed: store.clone(),

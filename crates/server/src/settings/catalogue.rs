@@ -81,10 +81,8 @@ settings! {
         "How long memory outlives a database outage, and at most how long a write waits for a replica that is cut off";
     POLL_INTERVAL = "poll_interval", "LATCHKEY_POLL_INTERVAL", Text, Some("250ms"),
         "How often other replicas' changes are read, besides whenever PostgreSQL or Redis tells of one";
-    MEMORY_KEYS = "memory_keys", "LATCHKEY_MEMORY_KEYS", Text, Some("1000000"),
-        "Keys remembered at most";
-    MEMORY_ABSENT = "memory_absent", "LATCHKEY_MEMORY_ABSENT", Text, Some("100000"),
-        "Unknown keys remembered at most";
+    MEMORY_BYTES = "memory_bytes", "LATCHKEY_MEMORY_BYTES", Text, Some("512MiB"),
+        "What is remembered takes so much at most: about a million and a half of plain keys";
     DRAIN_SETTLE = "drain_settle", "LATCHKEY_DRAIN_SETTLE", Text, Some("2s"),
         "At the end: how long calls are still taken after health says NOT_SERVING; Envoy acts on that up to a second late";
     DRAIN_TIMEOUT = "drain_timeout", "LATCHKEY_DRAIN_TIMEOUT", Text, Some("10s"),

@@ -12,8 +12,7 @@ use super::problem::Problem;
 use super::sources::{Given, Sources};
 use super::values::{self, Read};
 use super::{
-    AuditAnchor, Database, DatabaseUrl, Deadlines, Drain, Follow, Listen, Log, LogFormat, MemoryBounds,
-    UsageKeeping,
+    AuditAnchor, Database, DatabaseUrl, Deadlines, Drain, Follow, Listen, Log, LogFormat, UsageKeeping,
 };
 use crate::master_key::MasterKey;
 
@@ -157,10 +156,8 @@ impl<'a> Reader<'a> {
         Some(Follow { lease: lease?, poll: poll? })
     }
 
-    pub(super) fn memory(&mut self) -> Option<MemoryBounds> {
-        let keys = self.read(&catalogue::MEMORY_KEYS, |t| values::number(t, 1, 100_000_000));
-        let absent = self.read(&catalogue::MEMORY_ABSENT, |t| values::number(t, 1, 100_000_000));
-        Some(MemoryBounds { keys: keys?, absent: absent? })
+    pub(super) fn memory(&mut self) -> Option<usize> {
+        self.read(&catalogue::MEMORY_BYTES, |t| values::bytes(t, 1 << 20, 1 << 40))
     }
 
     pub(super) fn drain(&mut self) -> Option<Drain> {

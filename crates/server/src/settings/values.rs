@@ -31,6 +31,23 @@ pub(super) fn number(text: &str, least: usize, most: usize) -> Read<usize> {
     read.ok_or_else(|| format!("{text:?} is not a whole number from {least} to {most}"))
 }
 
+/// `512MiB`, `2GiB`, or bytes without a unit, within bounds.
+pub(super) fn bytes(text: &str, least: usize, most: usize) -> Read<usize> {
+    let remedy = || format!("{text:?} is not a size from 1MiB to {}GiB: write 512MiB or 2GiB", most >> 30);
+    let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (count, unit) = text.split_at(unit);
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err(remedy()),
+    };
+    let count: Option<usize> = count.parse().ok();
+    let read = count.and_then(|count| count.checked_mul(1 << shift)).filter(|n| (least..=most).contains(n));
+    read.ok_or_else(remedy)
+}
+
 /// `5s`, `250ms`, `0.5s`, `1m`, `90d`, within bounds.
 pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Read<Duration> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
@@ -92,6 +109,18 @@ mod tests {
         assert_eq!(read("0.5s"), Ok(Duration::from_millis(500)));
         assert_eq!(read("1m"), Ok(Duration::from_mins(1)));
         for bad in ["5", "", "s", "5 s", "-1s", "2m", "NaNs", "infs", "0s", "5h"] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_read_with_its_unit_and_within_its_bounds() {
+        let read = |text| bytes(text, 1 << 20, 1 << 40);
+        assert_eq!(read("512MiB"), Ok(512 << 20));
+        assert_eq!((read("2GiB"), read("1048576")), (Ok(2 << 30), Ok(1 << 20)));
+        for bad in
+            ["", "MiB", "1", "1KiB", "512 MiB", "512MB", "-1GiB", "1.5GiB", "2048GiB", "99999999999999GiB"]
+        {
             assert!(read(bad).is_err(), "{bad:?}");
         }
     }

@@ -51,7 +51,7 @@ impl World {
         let policy = Arc::new(policy);
         let store = Arc::new(FakeStore::new());
         store.change(change);
-        let memory = Arc::new(Memory::new(100, 100));
+        let memory = Arc::new(Memory::new(1 << 20));
         memory.trust_until(Tick(1_000));
         let clock = Arc::new(FakeClock(AtomicU64::new(0)));
         let usage = Arc::new(Usage::new("here".into()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::gate::tests::fixture::policy;
 use crate::limit::parse_key_limit;
-use crate::principal::Standing;
+use crate::memory::Remembered;
 use crate::record::fixture::records;
 use crate::time::Timestamp;
 
@@ -15,9 +15,8 @@ fn may(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyRecord)) ->
     let (mut record, tenant) = records();
     let mut wanted = record.clone();
     narrow(&mut record);
-    let granted = policy.scopes.known(&record.scopes);
-    let key = Arc::new(Standing { granted, version: 1, record });
-    let caller = Principal::by_key(Arc::new(tenant), key);
+    let key = Remembered::key(record, &tenant);
+    let caller = Principal::by_key(Arc::new(tenant), key, Some(&policy));
     let grants = Grants::of(&caller, &policy);
     grants.fill(&mut wanted);
     ask(&mut wanted);

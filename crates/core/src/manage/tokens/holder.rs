@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{BAD, TokenDesk};
+use crate::brief::KeyBrief;
 use crate::id::UserId;
-use crate::memory::{Granted, stand};
+use crate::memory::Remembered;
 use crate::password::{self, PlainPassword};
 use crate::policy::Policy;
 use crate::ports::Found;
 use crate::ports::tokens::work;
 use crate::principal::Principal;
-use crate::record::{KeyRecord, KeyState, TenantRecord, TenantRef};
+use crate::record::{KeyState, TenantRecord, TenantRef};
 use crate::secret::{KeyHash, PlainKey};
 use crate::token::TokenRules;
 use crate::trouble::{Failure, Refusal};
@@ -41,8 +42,8 @@ impl TokenDesk {
         if key.state(self.now()) != KeyState::Active {
             return Err(BAD.into());
         }
-        let holder =
-            self.holder(owner, |owner, policy| Principal::by_key(owner, stand(key, Some(policy))))?;
+        let key = Remembered::key(key, &owner);
+        let holder = self.holder(owner, |owner, policy| Principal::by_key(owner, key, Some(policy)))?;
         let kind = holder.principal.kind();
         if holder.policy.kind(kind).is_none() { Err(BAD.into()) } else { Ok(holder) }
     }
@@ -53,7 +54,8 @@ impl TokenDesk {
         if user.disabled {
             return Err(BAD.into());
         }
-        self.holder(owner, |owner, policy| Principal::by_user(owner, stand(user, Some(policy))))
+        let user = Remembered::user(user);
+        self.holder(owner, |owner, policy| Principal::by_user(owner, user, policy))
     }
 
     /// The user of an e-mail address and a password. Whoever fails, fails after the same work.
@@ -99,7 +101,7 @@ impl TokenDesk {
 }
 
 /// What was found, if it belongs to the tenant that was named, and that may do anything.
-fn known<R: Granted>(found: Found<R>, named: &str) -> Result<(R, TenantRecord), Refusal> {
+fn known<R>(found: Found<R>, named: &str) -> Result<(R, TenantRecord), Refusal> {
     let (record, owner) = found.known.ok_or(BAD)?;
     let same = named.is_empty() || *named == *owner.slug || named.parse() == Ok(owner.id);
     if same && !owner.suspended { Ok((record, owner)) } else { Err(BAD) }
@@ -120,5 +122,5 @@ pub(super) fn generation(who: &Principal) -> u64 {
 
 /// When a key stops.
 pub(super) fn last(who: &Principal) -> Option<crate::time::Timestamp> {
-    who.key().and_then(|key: &KeyRecord| key.expires)
+    who.key().and_then(|key: &KeyBrief| key.expires)
 }

@@ -135,7 +135,7 @@ impl TokenDesk {
             env: who.environment().map(str::to_owned),
             scope: names(granted, &holder.policy).join(" "),
             role: who.user().map(|user| user.role.to_string()),
-            bindings: who.bindings().clone(),
+            bindings: who.bindings().iter().map(|(n, w)| (n.to_owned(), w.to_owned())).collect(),
         };
         let token = key.sign(&claims).map_err(|e| Trouble::Fault(format!("{}: {e}", key.record.id)))?;
         if token.len() > crate::token::LONGEST_TOKEN {
