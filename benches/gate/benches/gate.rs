@@ -1,10 +1,9 @@
 //! What a decision costs without a network: `cargo bench -p latchkey-bench-gate`.
 
 use std::hint::black_box;
-use std::task::{Context, Poll, Waker};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use latchkey_bench_gate::World;
+use latchkey_bench_gate::{Shape, World, now};
 use latchkey_core::access::{Access, Presented};
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::limit::{Algorithm, BucketId, Demand, Limit, Mode, Per};
@@ -42,38 +41,31 @@ fn request<'a>(key: &'a str) -> Request<'a> {
     request
 }
 
-/// Runs what has nothing to wait for.
-fn now<F: Future>(future: F) -> F::Output {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("a remembered key had to wait"),
-    }
-}
-
 fn decisions(criterion: &mut Criterion) {
     let keys = 1_000_000;
-    let world = now(World::with_keys(keys));
+    let world = World::new(&Shape { keys, ..Shape::default() });
+    let values: Vec<String> = (0..keys).map(|number| world.value(number)).collect();
     let Some(profile) = world.catalog.named("paykore") else { panic!("no profile") };
     let check = |value: &str| {
         let access = Access { credential: Presented::of(value), ..Access::default() };
         now(world.gate.check(Some(&profile.policy), &access))
     };
     let mut group = criterion.benchmark_group("gate, a million keys in memory");
-    group.bench_function("one key", |b| b.iter(|| check(black_box(&world.values[7]))));
+    group.bench_function("one key", |b| b.iter(|| check(black_box(&values[7]))));
     let mut at = 0;
     group.bench_function("any key", |b| {
         b.iter(|| {
             at = (at + 611_953) % keys;
-            check(black_box(&world.values[at]))
+            check(black_box(&values[at]))
         });
     });
-    let malformed = &world.values[7][1..];
+    let malformed = &values[7][1..];
     group.bench_function("a malformed key", |b| b.iter(|| check(black_box(malformed))));
     group.finish();
 
     criterion.bench_function("read, decide and word the answer", |b| {
         b.iter(|| {
-            let request = request(&world.values[7]);
+            let request = request(&values[7]);
             let reading = profile.read(black_box(&request));
             let verdict = now(world.gate.check(Some(&profile.policy), &reading.access));
             let Ok(verdict) = verdict else { panic!("no decision") };

@@ -1,70 +1,108 @@
-//! A gate over keys in memory, for measuring: PayKore's own profile, a million keys, and a store that is
-//! asked once a key.
+//! A gate over keys in memory, for measuring: PayKore's own profile, as many keys, tenants, routes, scopes and
+//! profiles as are asked for, and a store that knows every key.
 
-use std::collections::{BTreeMap, HashMap};
+mod shape;
+mod store;
+
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use async_trait::async_trait;
-use latchkey_core::access::Access;
-use latchkey_core::decision::Verdict;
+use latchkey_core::access::{Access, Presented};
 use latchkey_core::gate::{Gate, GateParts};
-use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::limit::Overrides;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::memory::Memory;
-use latchkey_core::ports::{Found, KeyStore, Policies};
-use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
-use latchkey_core::secret::KeyHash;
+use latchkey_core::policy::Policy;
+use latchkey_core::ports::Policies;
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
-use latchkey_core::trouble::Trouble;
 use latchkey_core::usage::Usage;
-use latchkey_profile::{Catalog, Profile};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use latchkey_profile::Catalog;
 
-/// PayKore's profile with a limit that no benchmark reaches.
-const DOCUMENT: &str = include_str!("../../../profiles/paykore.toml");
+pub use self::shape::Shape;
+use self::store::Store;
 
 /// A gate and what it is asked with.
 pub struct World {
     /// The gate.
     pub gate: Gate<LocalLimiter>,
-    /// The profiles in force: PayKore's.
+    /// What it remembers.
+    pub memory: Arc<Memory>,
+    /// The profiles in force.
     pub catalog: Arc<Catalog>,
-    /// The n-th key's value.
-    pub values: Vec<String>,
+    shape: Shape,
 }
 
 impl World {
-    /// With so many keys, each of which has been asked for once.
+    /// One of this shape, each of whose keys has been asked for once.
     ///
     /// # Panics
-    /// When the profile that ships does not compile.
-    pub async fn with_keys(count: usize) -> Self {
+    /// When a document does not compile, or a key is denied.
+    #[must_use]
+    pub fn new(shape: &Shape) -> Self {
+        let world = Self::empty(shape);
+        world.fill(0..shape.keys);
+        world
+    }
+
+    /// One that remembers nothing yet.
+    ///
+    /// # Panics
+    /// When a document does not compile.
+    #[must_use]
+    pub fn empty(shape: &Shape) -> Self {
         let catalog = Arc::new(Catalog::new());
-        let document = DOCUMENT.replace("300/min", "1000000000/s").replace("1000/min", "1000000000/s");
-        let Ok(profile) = Profile::compile(&document, 1) else { panic!("the profile does not compile") };
-        let policy = Arc::clone(&profile.policy);
-        catalog.replace_all(vec![profile]);
-        let values: Vec<String> = (0..count).map(|n| format!("sk_live_{n:064x}")).collect();
-        let memory = Arc::new(Memory::new(count.max(16) * 2, 1_000));
+        catalog.replace_all(shape.profiles());
+        let memory = Arc::new(Memory::new(shape.memory()));
         memory.trust_until(Tick(u64::MAX));
         let gate = Gate::new(GateParts {
-            store: Arc::new(Keys::of(&values)),
+            store: Arc::new(Store::new(shape)),
             policies: Arc::clone(&catalog) as Arc<dyn Policies>,
             limiter: LocalLimiter::new(),
-            memory,
+            memory: Arc::clone(&memory),
             clock: Arc::new(Still),
             usage: Arc::new(Usage::new("bench".into())),
         });
-        for value in &values {
-            let credential = latchkey_core::access::Presented::of(value);
-            // Looking alone: no bucket is made.
-            let access = Access { credential, cost: 0, ..Access::default() };
-            let verdict: Result<Verdict, Trouble> = gate.check(Some(&policy), &access).await;
-            assert!(verdict.is_ok_and(|v| v.denied().is_none()), "a good key was denied");
+        Self { gate, memory, catalog, shape: shape.clone() }
+    }
+
+    /// Asks about keys by their numbers, each once. Looking alone: no bucket is made.
+    ///
+    /// # Panics
+    /// When one is denied.
+    pub fn fill(&self, keys: std::ops::Range<usize>) {
+        let policy = self.policy();
+        for number in keys {
+            let value = self.value(number);
+            let access = Access { credential: Presented::of(&value), cost: 0, ..Access::default() };
+            let verdict = now(self.gate.check(Some(&policy), &access));
+            assert!(verdict.is_ok_and(|verdict| verdict.denied().is_none()), "a good key was denied");
         }
-        Self { gate, catalog, values }
+    }
+
+    /// The policy that keys are judged by.
+    ///
+    /// # Panics
+    /// When it isn't there.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        let policy = Policies::named(&*self.catalog, &self.shape.judging());
+        policy.unwrap_or_else(|| panic!("the profile is gone"))
+    }
+
+    /// The n-th key's value.
+    #[must_use]
+    pub fn value(&self, number: usize) -> String {
+        format!("{}{number:064x}", self.shape.prefix())
+    }
+}
+
+/// Runs what has nothing to wait for.
+///
+/// # Panics
+/// When it waits.
+pub fn now<F: Future>(future: F) -> F::Output {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("what was remembered had to wait"),
     }
 }
 
@@ -74,60 +112,5 @@ struct Still;
 impl Clock for Still {
     fn now(&self) -> Moment {
         Moment { wall: Timestamp(1_800_000_000_000), tick: Tick(1) }
-    }
-}
-
-struct Keys {
-    tenant: TenantRecord,
-    known: HashMap<KeyHash, KeyId>,
-}
-
-impl Keys {
-    fn of(values: &[String]) -> Self {
-        let mut random = StdRng::from_seed([7; 32]);
-        let tenant = TenantRecord {
-            id: TenantId::new(Timestamp(1), &mut random),
-            slug: "acme".into(),
-            display_name: "Acme".into(),
-            profile: "paykore".into(),
-            plan: Some("starter".into()),
-            suspended: false,
-            created: Timestamp(1),
-            limits: Overrides::default(),
-            revision: 1,
-        };
-        let id = |value: &String| (KeyHash::of(value), KeyId::new(Timestamp(1), &mut random));
-        Self { tenant, known: values.iter().map(id).collect() }
-    }
-}
-
-#[async_trait]
-impl KeyStore for Keys {
-    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble> {
-        let record = self.known.get(hash).map(|id| KeyRecord {
-            id: *id,
-            tenant: self.tenant.id,
-            hash: *hash,
-            name: "bench".into(),
-            kind: "secret".into(),
-            environment: "live".into(),
-            prefix: "sk_live_".into(),
-            hint: "0000".into(),
-            scopes: vec![],
-            bindings: BTreeMap::new(),
-            networks: vec![],
-            limits: Overrides::default(),
-            metadata: BTreeMap::new(),
-            life: KeyLife::Active,
-            created: Timestamp(1),
-            created_by: "bench".into(),
-            expires: None,
-            rotated_from: None,
-            rotated_to: None,
-            sealed: None,
-            last_used: None,
-            revision: 1,
-        });
-        Ok(Found { known: record.map(|key| (key, self.tenant.clone())), revision: 1 })
     }
 }

@@ -1,8 +1,8 @@
 //! Two no-op servers as everybody writes them: tonic as it comes, on the multi-thread runtime, with every
 //! answer a constant yes. `envoy` speaks Envoy's own API by the crate envoy-types, `native` ours. What a real
-//! Check costs on the wire is told against these.
+//! Check costs on the wire is told against these. `ask` is a client, which fills a memory.
 
-use std::net::SocketAddr;
+mod ask;
 
 use envoy_types::ext_authz::v3::CheckResponseExt as _;
 use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
@@ -37,18 +37,29 @@ impl CheckService for Yes {
     }
 }
 
+/// A no-op server; or a client, told the first key, how many, how many a call, calls at once, and the cost.
+const USAGE: &str = "usage: latchkey-bench-wire envoy|native ADDRESS
+       latchkey-bench-wire ask ADDRESS FIRST KEYS BATCH CALLERS COST";
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [which, address] = words.as_slice() else {
-        return Err("usage: latchkey-bench-wire envoy|native ADDRESS".into());
-    };
-    let address: SocketAddr = address.parse()?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut server = Server::builder();
-    match which.as_str() {
-        "envoy" => server.add_service(AuthorizationServer::new(Yes)).serve(address).await?,
-        "native" => server.add_service(CheckServiceServer::new(Yes)).serve(address).await?,
-        other => return Err(format!("{other} is neither envoy nor native").into()),
+    match words.as_slice() {
+        ["envoy", address] => {
+            server.add_service(AuthorizationServer::new(Yes)).serve(address.parse()?).await?;
+        }
+        ["native", address] => {
+            server.add_service(CheckServiceServer::new(Yes)).serve(address.parse()?).await?;
+        }
+        ["ask", address, first, keys, batch, callers, cost] => {
+            let (first, keys): (u64, u64) = (first.parse()?, keys.parse()?);
+            let (batch, callers, cost) = (batch.parse()?, callers.parse()?, cost.parse()?);
+            let (address, keys) = ((*address).to_owned(), first..first + keys);
+            ask::ask(ask::Order { address, keys, batch, callers, cost }).await?;
+        }
+        _ => return Err(USAGE.into()),
     }
     Ok(())
 }

@@ -125,7 +125,7 @@ impl Principal {
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
         match &self.subject {
-            Subject::Key(key) => Some(&*key.group.environment),
+            Subject::Key(key) => Some(&*key.record.group.environment),
             Subject::User(user) => user.record.environment.as_deref(),
         }
     }

@@ -1,0 +1,53 @@
+//! How many bytes a remembered key takes: the process's own size before and after so many keys were asked for,
+//! with the allocator that ships. `memory 1000000 10000000` measures each number in a process of its own, and
+//! prints a Markdown table.
+
+use std::process::Command;
+
+use latchkey_bench_gate::{Shape, World};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+type Failed = Box<dyn std::error::Error>;
+
+#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+fn main() -> Result<(), Failed> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, count] = words.as_slice()
+        && word == "alone"
+    {
+        println!("{}", alone(count.parse()?)?);
+        return Ok(());
+    }
+    println!("| keys | process, MB | bytes a key | reckoned |\n|---|---|---|---|");
+    for count in &words {
+        let told = Command::new(std::env::current_exe()?).args(["alone", count]).output()?;
+        print!("{}", String::from_utf8(told.stdout)?);
+    }
+    Ok(())
+}
+
+/// A row of the table.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn alone(count: usize) -> Result<String, Failed> {
+    let tenants = (count / 100).clamp(1, 100_000);
+    let world = World::empty(&Shape { keys: count, tenants, ..Shape::default() });
+    // What comes with the first ones is there already.
+    world.fill(0..1_000.min(count));
+    let (before, few) = (resident()?, world.memory.bytes());
+    world.fill(1_000..count);
+    assert_eq!(world.memory.remembered(), count, "all of them are remembered");
+    let more = count.saturating_sub(1_000).max(1) as f64;
+    let (after, all) = (resident()?, world.memory.bytes());
+    let (grown, reckoned) = ((after - before) as f64 / more, (all - few) as f64 / more);
+    Ok(format!("| {count} | {} | {grown:.0} | {reckoned:.0} |", after >> 20))
+}
+
+/// Bytes of memory that the process holds.
+fn resident() -> Result<usize, Failed> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kilobytes: usize = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes << 10)
+}

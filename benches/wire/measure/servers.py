@@ -1,0 +1,112 @@
+"""The servers that are measured: started on ports of their own, told apart by their processes, and ended."""
+import atexit, contextlib, glob, json, os, re, signal, socket, subprocess, sys, tempfile, time, urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+ROOT_KEY = "root-key-of-the-benchmark-0123456789"
+MASTER_KEY = "bWFzdGVyLWtleS1vZi10aGUtYmVuY2htYXJrLTAxMjM="
+
+
+class Place:
+    """Which build is measured, where its files go, and which cores belong to whom."""
+
+    def __init__(self, profile, folder, server_cores="0", client_cores="1"):
+        self.profile, self.folder = profile, folder
+        alone = os.cpu_count() == 1
+        self.server_cores, self.client_cores = (None, None) if alone else (server_cores, client_cores)
+
+    def program(self, name):
+        return os.path.join(ROOT, "target", {"dev": "debug"}.get(self.profile, self.profile), name)
+
+
+def build(profile):
+    command = ["cargo", "build", "--locked", "--profile", profile, "-p", "latchkey-cli", "-p", "latchkey-bench-wire"]
+    subprocess.check_call(command, cwd=ROOT)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, ask, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if ask():
+                return
+        time.sleep(0.05)
+    sys.exit(f"bench: waited for {what}")
+
+
+def pinned(cores, command):
+    return ["taskset", "-c", str(cores), *command] if cores is not None else command
+
+
+class Server:
+    """A server on a port of its own, perhaps under callgrind."""
+
+    def __init__(self, place, command, folder=None, environment=None, counted=False):
+        self.port, self.http = free_port(), free_port()
+        command = [word.replace("{port}", str(self.port)) for word in command]
+        if counted:
+            command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+        environment = {k: v.format(port=self.port, http=self.http) for k, v in (environment or {}).items()}
+        self.errors = tempfile.TemporaryFile()
+        environment = {**os.environ, **environment}
+        command, folder = pinned(place.server_cores, command), folder or place.folder
+        self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=self.errors)
+        atexit.register(self.process.kill)  # whatever ends the benchmark, nothing is left behind
+        wait_for(command[-1], self.listens)
+
+    def listens(self):
+        if self.process.poll() is not None:
+            self.errors.seek(0)
+            sys.exit(f"bench: it ended: {self.errors.read().decode(errors='replace')[-1_000:]}")
+        return not socket.create_connection(("127.0.0.1", self.port), 1).close()
+
+    def cpu(self):
+        """Nanoseconds on a processor so far."""
+        return sum(int(open(f).read().split()[0]) for f in glob.glob(f"/proc/{self.process.pid}/task/*/schedstat"))
+
+    def resident(self):
+        """Megabytes of memory."""
+        return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{self.process.pid}/status").read()).group(1)) / 1024
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        self.errors.seek(0)
+        found = re.search(rb"Collected : (\d+)", self.errors.read())
+        return int(found.group(1)) if found else None
+
+
+def noop(place, which, counted=False):
+    return Server(place, [place.program("latchkey-bench-wire"), which, "127.0.0.1:{port}"], None, None, counted)
+
+
+def latchkey(place, database, profile, counted=False, settings=None):
+    """The program as shipped, on a database and with one profile."""
+    environment = {
+        "LATCHKEY_GRPC_ADDR": "127.0.0.1:{port}", "LATCHKEY_HTTP_ADDR": "127.0.0.1:{http}", "LATCHKEY_ROOT_KEY": ROOT_KEY,
+        "LATCHKEY_MASTER_KEY": MASTER_KEY, "LATCHKEY_DATABASE_URL": database, "LATCHKEY_PROFILES": profile, **(settings or {}),
+    }
+    server = Server(place, [place.program("latchkey"), "serve"], tempfile.mkdtemp(dir=place.folder), environment, counted)
+    wait_for("latchkey", lambda: urllib.request.urlopen(f"http://127.0.0.1:{server.http}/readyz").status == 200)
+    return server
+
+
+def call(server, method, message):
+    """A call of management, by its JSON."""
+    command = [os.path.join(ROOT, ".tools/bin/grpcurl"), "-plaintext", "-H", f"authorization: Bearer {ROOT_KEY}", "-d", json.dumps(message)]
+    return json.loads(subprocess.check_output([*command, f"127.0.0.1:{server.port}", f"latchkey.v1.{method}"]))
+
+
+def ask(place, server, keys, batch, callers, cost, first=0):
+    """Asks about so many keys, each once; see benches/wire/src/ask.rs."""
+    words = [f"127.0.0.1:{server.port}", first, keys, batch, callers, cost]
+    command = [place.program("latchkey-bench-wire"), "ask", *map(str, words)]
+    told = json.loads(subprocess.check_output(pinned(place.client_cores, command)))
+    if told["failed"]:
+        sys.exit(f"bench: of {keys} keys {told['failed']} were not let pass: {told}")
+    return told
