@@ -161,7 +161,7 @@ impl Desk {
         let document = DOCUMENT.replace("$ALGORITHM", algorithm);
         let catalog = Arc::new(Catalog::new());
         catalog.replace_all(vec![Profile::compile(&document, 1).unwrap()]);
-        let memory = Arc::new(Memory::new(100, 100));
+        let memory = Arc::new(Memory::new(1 << 20));
         memory.begin_at(place.store.revision().await.unwrap());
         memory.trust_until(Tick(u64::MAX));
         let (clock, sealer) = (Arc::new(Hands(AtomicI64::new(BEGUN.0))), Arc::new(Sealer::new(&MASTER)));
