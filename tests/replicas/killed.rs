@@ -1,13 +1,17 @@
-//! kill -9, again and again, under writes: what was acknowledged is there, and no revocation is undone.
+//! kill -9, again and again, under writes: what was acknowledged is there, no revocation is undone, and no refresh
+//! token is spent twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use latchkey_proto::v1::{GetKeyRequest, RevokeKeyRequest};
+use latchkey_proto::v1::issue_jwt_request::Grant;
+use latchkey_proto::v1::{GetKeyRequest, IssueJwtRequest, RefreshJwtRequest, RevokeKeyRequest};
 use latchkey_testing::{Caller, key};
 use tokio::task::JoinSet;
+use tonic::Code;
 
+use crate::figures::{Figures, now};
 use crate::town::{Town, allows, ask, rounds};
 
 /// What a writer was told: keys that were made, by identifier and value, and whether they were revoked.
@@ -27,14 +31,43 @@ async fn write(caller: Caller, over: Arc<AtomicBool>) -> Told {
     told
 }
 
+/// Renews one token after the other; where there is no answer, the same one again, as clients do. Answers the last.
+async fn renew(caller: Caller, key: String, over: Arc<AtomicBool>) -> (String, usize) {
+    let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(key)), ..IssueJwtRequest::default() };
+    let mut token = loop {
+        match caller.tokens().issue_jwt(ask.clone()).await {
+            Ok(issued) => break issued.into_inner().refresh_token,
+            Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let mut renewed = 0;
+    while !over.load(Ordering::SeqCst) {
+        let ask = RefreshJwtRequest { refresh_token: token.clone(), ..RefreshJwtRequest::default() };
+        match caller.tokens().refresh_jwt(ask).await {
+            Ok(next) => {
+                token = next.into_inner().refresh_token;
+                renewed += 1;
+            }
+            Err(status) => assert_eq!(status.code(), Code::Unavailable, "the family lives: {status:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (token, renewed)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kills_and_no_revocation_is_undone() {
     let town = Town::build().await;
     let over = Arc::<AtomicBool>::default();
     let mut writers = JoinSet::new();
+    let mut renewers = JoinSet::new();
+    let (_, parent) = town.key().await;
     for operator in &town.operators {
         writers.spawn(write(operator.clone(), Arc::clone(&over)));
+        renewers.spawn(renew(operator.clone(), parent.clone(), Arc::clone(&over)));
     }
+    let mut ready = Figures::default();
     for round in 0..rounds(3).min(50) {
         tokio::time::sleep(Duration::from_millis(400)).await;
         town.postgres.kill();
@@ -42,13 +75,18 @@ async fn what_was_acknowledged_survives_kills_and_no_revocation_is_undone() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         let house = &town.houses[round % 3].latchkey;
         house.kill();
+        let began = now();
         house.restart();
+        ready.add(began.elapsed());
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
+    ready.tell("ready again after kill -9");
     over.store(true, Ordering::SeqCst);
     let told: Told = writers.join_all().await.into_iter().flatten().collect();
     println!("{} keys acknowledged, {} revoked", told.len(), told.iter().filter(|told| told.2).count());
     assert!(told.iter().any(|told| told.2) && told.iter().any(|told| !told.2));
+    let renewed = renewers.join_all().await;
+    println!("{} refresh tokens spent", renewed.iter().map(|renewed| renewed.1).sum::<usize>());
     let (_, fresh) = town.key().await;
     town.admitted_everywhere(&fresh).await;
     for (id, value, revoked) in told {
@@ -58,4 +96,12 @@ async fn what_was_acknowledged_survives_kills_and_no_revocation_is_undone() {
             assert_eq!(allows(operator, ask(&value)).await, Ok(false), "{id} was revoked");
         }
     }
+    for (token, renewed) in renewed {
+        assert!(renewed > 0, "some were renewed");
+        let ask = RefreshJwtRequest { refresh_token: token, ..RefreshJwtRequest::default() };
+        town.operators[0].tokens().refresh_jwt(ask).await.expect("the last one is good still");
+    }
+    let unspent = "SELECT count(*) FROM refresh_tokens WHERE spent_at IS NULL GROUP BY family_id";
+    let unspent = town.postgres.sql(&town.postgres.url("test_0"), unspent);
+    assert_eq!(unspent, "1\n1\n1", "each family has one successor of each token");
 }

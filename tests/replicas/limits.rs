@@ -6,6 +6,7 @@ use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::Caller;
 use tokio::task::JoinSet;
 
+use crate::figures::now;
 use crate::town::{Town, allows, ask};
 
 fn classed(value: &str, class: &str) -> CheckRequest {
@@ -20,11 +21,6 @@ async fn load(caller: Caller, call: CheckRequest, until: Instant) -> (u64, u64) 
         calls += 1;
     }
     (passed, calls)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a rate is admissions in real time")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// One replica gets six callers, one two and one a single one.

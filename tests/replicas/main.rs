@@ -4,7 +4,9 @@
 //! `LATCHKEY_TEST_ROUNDS=200 cargo test --test replicas -- --nocapture` runs the long form and prints figures.
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 
+mod bounds;
 mod clocks;
+mod disk;
 mod figures;
 mod killed;
 mod limits;

@@ -9,16 +9,11 @@ use latchkey_proto::v1::RevokeKeyRequest;
 use latchkey_testing::{Caller, Direction};
 use tokio::task::JoinSet;
 
-use crate::figures::Figures;
+use crate::figures::{Figures, now};
 use crate::town::{LEASE, Town, allows, ask, rounds};
 
 /// A call that passed: when it began and when it was answered.
 type Pass = (Instant, Instant);
-
-#[expect(clippy::disallowed_methods, reason = "the meter measures what clients see")]
-fn now() -> Instant {
-    Instant::now()
-}
 
 /// Asks one replica again and again; answers every pass, and how many calls there were.
 async fn press(caller: Caller, value: String, over: Arc<AtomicBool>) -> (Vec<Pass>, usize) {

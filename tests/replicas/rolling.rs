@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use latchkey_testing::{Answer, Envoy, EnvoySetup, Request, Signal, patiently};
 
+use crate::figures::{Figures, now};
 use crate::town::Town;
 
 const PATIENT: Duration = Duration::from_secs(60);
@@ -47,6 +48,7 @@ async fn no_request_fails_while_every_replica_is_restarted() {
     for house in 0..3 {
         patiently("it serves", PATIENT, || (decided(house) > 20).then_some(()));
     }
+    let mut ready = Figures::default();
     for house in 0..3 {
         let latchkey = &town.houses[house].latchkey;
         turn.fetch_add(1, Ordering::SeqCst);
@@ -54,9 +56,12 @@ async fn no_request_fails_while_every_replica_is_restarted() {
         assert!(latchkey.wait().success(), "it ends in good order");
         let before = decided(house);
         turn.fetch_add(1, Ordering::SeqCst);
+        let began = now();
         latchkey.restart();
+        ready.add(began.elapsed());
         patiently("it serves again", PATIENT, || (decided(house) > before + 20).then_some(()));
     }
+    ready.tell("ready again after a rolling restart's SIGTERM");
     over.store(true, Ordering::SeqCst);
     let mut all = 0;
     for client in clients {

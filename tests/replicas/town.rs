@@ -19,6 +19,11 @@ prefixes = { live = "town_live_" }
 secret = "hex:32"
 [[scopes]]
 name = "read"
+[jwt]
+issuer = "https://town.test"
+audience = "town"
+ttl = "1h"
+refresh_ttl = "30d"
 [rate_limits]
 default = []
 exact = [{ per = "key", rate = "20/s", burst = 30 }, { per = "tenant", rate = "1000000/s" }]

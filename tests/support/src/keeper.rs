@@ -29,7 +29,7 @@ for turn in 1 2 3 4 5 6 7 8 9 10; do
     sleep 0.1
 done
 for pid in $pids; do kill -KILL "$pid"; done 2>/dev/null
-printf '%s' "$dirs" | while read -r dir; do rm -rf "$dir"; done
+printf '%s' "$dirs" | while read -r dir; do umount -l "$dir" 2>/dev/null; rm -rf "$dir"; done
 "#;
 
 static KEEPER: LazyLock<Mutex<Child>> = LazyLock::new(|| {

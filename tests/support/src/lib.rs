@@ -11,6 +11,7 @@
 mod asks;
 mod caller;
 mod clocks;
+mod disk;
 mod envoy;
 mod folder;
 mod grpcurl;
@@ -31,6 +32,7 @@ mod wait;
 pub use asks::key;
 pub use caller::{Caller, Sending};
 pub use clocks::Clocks;
+pub use disk::Disk;
 pub use envoy::{Envoy, EnvoySetup, Provider};
 pub use folder::Folder;
 pub use grpcurl::{Curled, Grpcurl};

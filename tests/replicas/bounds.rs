@@ -1,0 +1,129 @@
+//! A database that is away in every way there is: it hangs, swallows what is sent to it, or is dead. Each time a key
+//! in memory is answered as if nothing had happened until the lease runs out, everything else is an outage that
+//! says when to come again, and afterwards all is well without a restart. `bounds.md` has the whole table.
+
+use std::time::Duration;
+
+use latchkey_proto::v1::CheckRequest;
+use latchkey_testing::{Caller, key};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::figures::{Figures, now};
+use crate::town::{LEASE, Town, allows, ask, rounds};
+
+/// Far beyond what an answer may take (150 ms for a Check, 1 s for a write): the answer is the server's own.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn is_outage(status: &Status) {
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(status.get_details_retry_info().is_some(), "{status:?}");
+}
+
+/// An unknown key and a write hear of the outage; how long both took.
+async fn outages(caller: &Caller, unknown: &str) -> (Duration, Duration) {
+    let began = now();
+    let mut check = tonic::Request::new(ask(unknown));
+    check.set_timeout(PATIENCE);
+    is_outage(&caller.checks().check(check).await.expect_err("nobody can know this key"));
+    let checked = began.elapsed();
+    let began = now();
+    let mut write = tonic::Request::new(key("acme", "live"));
+    write.set_timeout(PATIENCE);
+    is_outage(&caller.keys().create_key(write).await.expect_err("nothing can be written"));
+    (checked, began.elapsed())
+}
+
+/// Asks for a remembered key until its lease has run out; no answer in between is a denial.
+async fn until_the_lease_is_over(caller: &Caller, known: &str) -> Duration {
+    let began = now();
+    let over = async {
+        loop {
+            match allows(caller, ask(known)).await {
+                Ok(allowed) => assert!(allowed, "an outage is no denial"),
+                Err(status) => return is_outage(&status.0),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(20 * LEASE, over).await.expect("the lease runs out");
+    began.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itself() {
+    let town = Town::build().await;
+    let [mut checks, mut writes, mut leases, mut back] = [(); 4].map(|()| Figures::default());
+    for round in 0..rounds(1).min(10) {
+        for fault in ["hung", "black-holed", "dead"] {
+            let (known, unknown) = (town.key().await.1, town.key().await.1);
+            town.admitted_everywhere(&known).await;
+            let caller = &town.operators[1];
+            match fault {
+                "hung" => town.postgres.freeze(),
+                "dead" => town.postgres.kill(),
+                _ => town.houses[1].to_database.black_hole(true),
+            }
+            assert_eq!(allows(caller, ask(&known)).await, Ok(true), "{fault}: as if nothing had happened");
+            let (checked, written) = outages(caller, &unknown).await;
+            checks.add(checked);
+            writes.add(written);
+            leases.add(until_the_lease_is_over(caller, &known).await);
+            match fault {
+                "hung" => town.postgres.thaw(),
+                "dead" => town.postgres.restart(),
+                _ => town.houses[1].to_database.black_hole(false),
+            }
+            let began = now();
+            for value in [&known, &unknown] {
+                town.admitted_everywhere(value).await;
+            }
+            let _ = town.key().await;
+            back.add(began.elapsed());
+            println!("{fault}, round {round}: over");
+        }
+    }
+    checks.tell("database away: a Check of a key that is not in memory");
+    writes.tell("database away: a write");
+    leases.tell("database away: until a key in memory is an outage");
+    back.tell("database back: until three replicas answer and write");
+}
+
+/// A call of another class spends nothing and is asked of Redis all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlimited() {
+    let town = Town::build().await;
+    for house in 0..3 {
+        town.wait_for_log(house, "Redis answers", 1);
+    }
+    for fault in ["flushed", "hung", "dead"] {
+        let (_, value) = town.key().await;
+        town.admitted_everywhere(&value).await;
+        match fault {
+            "flushed" => assert_eq!(town.redis.cli(&["FLUSHALL"]), "OK"),
+            "hung" => town.redis.freeze(),
+            _ => town.redis.kill(),
+        }
+        let mut calls = Figures::default();
+        let (mut passed, mut refused) = (0, 0);
+        for _ in 0..120 {
+            let began = now();
+            let call = CheckRequest { rate_class: "exact".to_owned(), ..ask(&value) };
+            match allows(&town.operators[0], call).await.expect("an answer, whatever Redis does") {
+                true => passed += 1,
+                false => refused += 1,
+            }
+            calls.add(began.elapsed());
+        }
+        assert!(passed >= 30, "{fault}: the burst passes, {passed} did");
+        assert!(refused > 0, "{fault}: never unlimited, {passed} passed");
+        calls.tell(&format!("Redis {fault}: a call"));
+        let heals = town.logged("Redis answers");
+        match fault {
+            "hung" => town.redis.thaw(),
+            "dead" => town.redis.restart(),
+            _ => continue,
+        }
+        town.wait_for_log(0, "Redis answers", usize::try_from(heals / 3).expect("a few") + 1);
+    }
+}
