@@ -34,7 +34,10 @@ pub(crate) async fn for_batches(
         }
         mine
     };
-    let _mine = timeout(limiter.deadline / 2, mine).await.map_err(|_| Missed)?;
+    let _mine = timeout(limiter.deadline / 2, mine).await.map_err(|_| {
+        tracing::debug!(why = "another call's question took too long", "Redis missed a call");
+        Missed
+    })?;
     let sent = limiter.clock.now().tick;
     // The one before may have brought enough.
     if let Some(spending) = limiter.batches.spend(demands, cost.into(), false, sent) {
