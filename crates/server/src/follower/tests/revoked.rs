@@ -94,7 +94,7 @@ impl Cell {
 
     /// From now on it decides by a memory that hears of no change and is trusted for ever.
     fn go_deaf(&mut self) {
-        let memory = Arc::new(Memory::new(10, 10));
+        let memory = Arc::new(Memory::new(1 << 20));
         memory.trust_until(Tick(u64::MAX));
         self.gate = gate(&self.way, &self.follower, memory);
     }
