@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use super::METADATA;
 
 /// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
-const HOUSE: [(&str, &[&str], &[&str]); 11] = [
+const HOUSE: [(&str, &[&str], &[&str]); 12] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
@@ -40,7 +40,12 @@ const HOUSE: [(&str, &[&str], &[&str]); 11] = [
         ],
         &[],
     ),
-    ("latchkey-cli", &["latchkey-server", "latchkey-proto"], &["sea-", "sqlx", "redis"]),
+    (
+        "latchkey-client",
+        &["latchkey-proto"],
+        &["hyper", "axum", "sea-", "sqlx", "redis", "toml", "tracing-subscriber"],
+    ),
+    ("latchkey-cli", &["latchkey-server", "latchkey-client", "latchkey-proto"], &["sea-", "sqlx", "redis"]),
     ("latchkey-testing", &["latchkey-proto"], &["sea-", "sqlx"]),
 ];
 

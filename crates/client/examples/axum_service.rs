@@ -1,0 +1,26 @@
+//! An axum service behind the guard: `LATCHKEY=http://127.0.0.1:50051 cargo run -p latchkey-client --example
+//! axum_service`, and then `curl -i -H 'x-api-key: …' http://127.0.0.1:8000/things`.
+
+use axum::routing::get;
+use axum::{Extension, Router};
+use latchkey_client::{Checker, Connect, Guard, v1};
+use tokio::net::TcpListener;
+
+/// Who passes is known here; nobody else gets here.
+async fn things(Extension(who): Extension<v1::Principal>) -> String {
+    format!("hello {} of {}", who.subject_name, who.tenant_slug)
+}
+
+/// The service, protected by the Latchkey at this address.
+pub(crate) fn service(latchkey: &str) -> Result<Router, latchkey_client::BadConnection> {
+    let checker = Checker::new(Connect::to(latchkey).lazy()?);
+    Ok(Router::new().route("/things", get(things)).layer(Guard::new(checker).profile("demo")))
+}
+
+/// Serves on port 8000.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let latchkey = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:50051".to_owned());
+    axum::serve(TcpListener::bind("127.0.0.1:8000").await?, service(&latchkey)?).await?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! A tonic service behind the guard; the service is gRPC's own health check, so that there is no .proto to read:
+//! `cargo run -p latchkey-client --example tonic_service`, and then `grpcurl -plaintext -H 'x-api-key: …'
+//! 127.0.0.1:8001 grpc.health.v1.Health/Check`.
+
+use latchkey_client::{Checker, Connect, Guard};
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tower_layer::Layer as _;
+
+/// The service, protected by the Latchkey at this address; its methods find who passes by
+/// `request.extensions().get::<latchkey_client::v1::Principal>()`. A gRPC call is a POST to `/package.Service/Method`,
+/// which a profile may have routes for; here it must bring a scope, whatever the routes say.
+pub(crate) fn service(latchkey: &str) -> Result<Routes, latchkey_client::BadConnection> {
+    let checker = Checker::new(Connect::to(latchkey).lazy()?);
+    let guard = Guard::new(checker).profile("demo").asking(|request, question| {
+        question.method.clear();
+        question.path.clear();
+        let writes = request.uri.path().ends_with("/Watch");
+        question.scopes = vec![if writes { "things.write" } else { "things.read" }.to_owned()];
+    });
+    let (_reporter, health) = tonic_health::server::health_reporter();
+    Ok(Routes::new(guard.layer(health)))
+}
+
+/// Serves on port 8001.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let latchkey = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:50051".to_owned());
+    Server::builder().add_routes(service(&latchkey)?).serve("127.0.0.1:8001".parse()?).await?;
+    Ok(())
+}

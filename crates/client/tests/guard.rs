@@ -1,0 +1,103 @@
+//! Both examples against the built program: who passes, who doesn't, and what happens when nobody can be asked.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
+#![expect(clippy::disallowed_methods, reason = "what is started here ends with the test")]
+
+#[path = "../examples/axum_service.rs"]
+#[expect(dead_code, reason = "the example's own main")]
+mod axum_service;
+#[path = "../examples/tonic_service.rs"]
+#[expect(dead_code, reason = "the example's own main")]
+mod tonic_service;
+
+use latchkey_client::{Checker, Connect, Guard, OnOutage, v1};
+use latchkey_testing::{Answer, Latchkey, Request, Setup, free_port, key};
+use tokio::net::TcpListener;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+async fn demo() -> (Latchkey, String) {
+    let latchkey = Setup::default().shipped("demo").start();
+    let operator = latchkey.operator();
+    operator.tenant("acme", "demo", "").await;
+    let ask = v1::CreateKeyRequest { scopes: vec!["things.read".to_owned()], ..key("acme", "") };
+    let (_, value) = operator.key(ask).await;
+    (latchkey, value)
+}
+
+fn address(latchkey: &Latchkey) -> String {
+    format!("http://127.0.0.1:{}", latchkey.grpc())
+}
+
+async fn serve(router: axum::Router) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(axum::serve(listener, router).into_future());
+    port
+}
+
+async fn get(port: u16, headers: &[(&str, &str)]) -> Answer {
+    let request = headers
+        .iter()
+        .fold(Request::get("127.0.0.1", "/things"), |request, (name, value)| request.header(name, value));
+    tokio::task::spawn_blocking(move || request.send(port)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_axum_service_sees_who_passes_and_nobody_else() {
+    let (latchkey, key) = demo().await;
+    let port = serve(axum_service::service(&address(&latchkey)).unwrap()).await;
+    let allowed = get(port, &[("x-api-key", &key)]).await;
+    assert_eq!((allowed.status, allowed.body.as_str()), (200, "hello api-server of acme"));
+    assert_eq!(get(port, &[]).await.status, 401);
+    assert_eq!(get(port, &[("x-api-key", "wrong")]).await.status, 401);
+    assert_eq!(
+        get(port, &[("x-api-key", &key), ("x-api-key", "other")]).await.status,
+        401,
+        "two that differ"
+    );
+    latchkey.kill();
+    assert_eq!(get(port, &[("x-api-key", &key)]).await.status, 503, "it fails closed");
+    latchkey.restart();
+    assert_eq!(get(port, &[("x-api-key", &key)]).await.status, 200, "it connects again by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tonic_service_answers_in_grpc() {
+    let (latchkey, key) = demo().await;
+    let port = free_port();
+    let routes = tonic_service::service(&address(&latchkey)).unwrap();
+    let serving = tonic::transport::Server::builder().add_routes(routes);
+    tokio::spawn(serving.serve(format!("127.0.0.1:{port}").parse().unwrap()));
+    let channel = Connect::to(&format!("http://127.0.0.1:{port}")).lazy().unwrap();
+    let ask = |credential: Option<&str>| {
+        let mut request = tonic::Request::new(HealthCheckRequest::default());
+        if let Some(credential) = credential {
+            request.metadata_mut().insert("x-api-key", credential.parse().unwrap());
+        }
+        request
+    };
+    let mut health = HealthClient::new(channel);
+    for _ in 0..100 {
+        match health.check(ask(Some(&key))).await {
+            Ok(_) => break,
+            Err(status) if status.code() == Code::Unavailable => tokio::task::yield_now().await,
+            Err(status) => panic!("{status:?}"),
+        }
+    }
+    assert!(health.check(ask(Some(&key))).await.is_ok());
+    assert_eq!(health.check(ask(None)).await.unwrap_err().code(), Code::Unauthenticated);
+    let denied = health.watch(ask(Some(&key))).await.unwrap_err();
+    assert_eq!(denied.code(), Code::PermissionDenied, "a scope is missing: {denied:?}");
+    latchkey.kill();
+    assert_eq!(health.check(ask(Some(&key))).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_to_be_open_in_an_outage_must_say_so() {
+    let nobody = Connect::to(&format!("http://127.0.0.1:{}", free_port())).lazy().unwrap();
+    let guard = Guard::new(Checker::new(nobody)).on_outage(OnOutage::AdmitEverybody);
+    let router = axum::Router::new().route("/things", axum::routing::get(|| async { "open" })).layer(guard);
+    assert_eq!(get(serve(router).await, &[]).await.body, "open");
+}
