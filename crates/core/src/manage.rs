@@ -4,6 +4,7 @@
 
 mod audit;
 mod auditor;
+mod certificates;
 mod draft;
 mod fields;
 mod grants;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 
 pub use self::auditor::{AuditState, Auditor, Flaw, ListAuditEvents};
+pub use self::certificates::{CertificateName, CertifiedOperator, ClientCertificate};
 pub use self::draft::{CreateKey, Expiry};
 pub use self::import::{ImportKey, ImportKeys, ImportSecret};
 pub use self::keys::{Issued, ListKeys, PublishableKey, Published};
@@ -103,13 +105,21 @@ pub struct RegistrarParts {
 /// Carries out management calls.
 pub struct Registrar {
     parts: RegistrarParts,
+    certified: Vec<CertifiedOperator>,
 }
 
 impl Registrar {
     /// A registrar of these parts.
     #[must_use]
     pub fn new(parts: RegistrarParts) -> Self {
-        Self { parts }
+        Self { parts, certified: Vec::new() }
+    }
+
+    /// With operators who are known by their certificates.
+    #[must_use]
+    pub fn with_certified(mut self, operators: Vec<CertifiedOperator>) -> Self {
+        self.certified = operators;
+        self
     }
 
     /// The tenant whose keys the caller wants to manage; empty: its own. Another's is as good as none.

@@ -2,6 +2,8 @@
 //! compared with (environment, bindings, networks, limits) is asked of the principal, which knows where it is
 //! kept; nothing behind the gate's first step needs to know which of them it was.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -9,6 +11,7 @@ use ipnet::IpNet;
 use crate::brief::{KeyBrief, Words};
 use crate::id::IdText;
 use crate::limit::Overrides;
+use crate::manage::CertificateName;
 use crate::memory::Remembered;
 use crate::policy::Policy;
 use crate::record::TenantRecord;
@@ -37,7 +40,30 @@ pub enum Subject {
     Key(Arc<Remembered<KeyBrief>>),
     /// A user.
     User(Arc<Remembered<UserRecord>>),
+    /// A client certificate's name, in management alone: no traffic is judged by it.
+    Certificate(CertificateName),
 }
+
+/// How a subject is called.
+pub enum SubjectText {
+    /// By its identifier.
+    Id(IdText),
+    /// By a name, of any length.
+    Name(String),
+}
+
+impl Deref for SubjectText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Id(id) => id,
+            Self::Name(name) => name,
+        }
+    }
+}
+
+static UNBOUND: BTreeMap<String, String> = BTreeMap::new();
 
 impl Principal {
     /// A key that came by itself, granted what the policy makes of its scopes; by none, nothing.
@@ -63,7 +89,7 @@ impl Principal {
     pub fn key(&self) -> Option<&KeyBrief> {
         match &self.subject {
             Subject::Key(key) => Some(&key.record),
-            Subject::User(_) => None,
+            Subject::User(_) | Subject::Certificate(_) => None,
         }
     }
 
@@ -71,41 +97,44 @@ impl Principal {
     #[must_use]
     pub fn user(&self) -> Option<&UserRecord> {
         match &self.subject {
-            Subject::Key(_) => None,
+            Subject::Key(_) | Subject::Certificate(_) => None,
             Subject::User(user) => Some(&user.record),
         }
     }
 
-    /// `key` or `user`.
+    /// `key`, `user` or `certificate`.
     #[must_use]
     pub fn subject_type(&self) -> &'static str {
         match &self.subject {
             Subject::Key(_) => "key",
             Subject::User(_) => "user",
+            Subject::Certificate(_) => "certificate",
         }
     }
 
-    /// The key's or the user's identifier.
+    /// The key's or the user's identifier, or the certificate's name.
     #[must_use]
     pub fn subject_id(&self) -> String {
         self.subject_text().to_string()
     }
 
-    /// The same, without an allocation.
+    /// The same, without an allocation for keys and users.
     #[must_use]
-    pub fn subject_text(&self) -> IdText {
+    pub fn subject_text(&self) -> SubjectText {
         match &self.subject {
-            Subject::Key(key) => key.record.id.text(),
-            Subject::User(user) => user.record.id.text(),
+            Subject::Key(key) => SubjectText::Id(key.record.id.text()),
+            Subject::User(user) => SubjectText::Id(user.record.id.text()),
+            Subject::Certificate(name) => SubjectText::Name(name.to_string()),
         }
     }
 
-    /// The key's name or the user's e-mail address.
+    /// The key's name, the user's e-mail address, or the certificate's name.
     #[must_use]
     pub fn subject_name(&self) -> &str {
         match &self.subject {
             Subject::Key(key) => &key.record.name,
             Subject::User(user) => &user.record.email,
+            Subject::Certificate(CertificateName::Dns(name) | CertificateName::Uri(name)) => name,
         }
     }
 
@@ -127,6 +156,7 @@ impl Principal {
         match &self.subject {
             Subject::Key(key) => Some(&*key.record.group.environment),
             Subject::User(user) => user.record.environment.as_deref(),
+            Subject::Certificate(_) => None,
         }
     }
 
@@ -136,6 +166,7 @@ impl Principal {
         match &self.subject {
             Subject::Key(key) => key.record.bindings(),
             Subject::User(user) => Words::Map(&user.record.bindings),
+            Subject::Certificate(_) => Words::Map(&UNBOUND),
         }
     }
 
@@ -171,6 +202,8 @@ impl Principal {
         match &self.subject {
             Subject::Key(key) => key.record.id.0.as_u128(),
             Subject::User(user) => user.record.id.0.as_u128(),
+            // No call of its own is counted.
+            Subject::Certificate(_) => 0,
         }
     }
 }

@@ -13,9 +13,11 @@ mod batches;
 mod key;
 mod limiter;
 mod link;
+mod probe;
 mod wakeups;
 mod wire;
 
 pub use address::{Address, BadUrl};
 pub use limiter::{RedisLimiter, RedisOptions};
+pub use probe::{Away, Node, Probe, probe};
 pub use wakeups::{Bell, Listening};

@@ -6,7 +6,7 @@ mod theatre;
 use std::path::Path;
 
 use latchkey_profile::Played;
-pub use latchkey_profile::{DocumentError, Errors, Outcome, Profile, contested, lint, lint_together};
+pub use latchkey_profile::{DocumentError, Errors, Needs, Outcome, Profile, contested, lint, lint_together};
 
 use self::theatre::Theatre;
 

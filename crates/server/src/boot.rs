@@ -8,10 +8,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_core::ports::tokens::TokenLedger as _;
 use latchkey_core::ports::{AuditEntry, Ledger as _};
+use latchkey_core::seal::Sealer;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Clock;
-use latchkey_core::trouble::{Failure, Trouble};
+use latchkey_core::token::{KeyStage, Ring};
+use latchkey_core::trouble::{Failure, Refusal, Trouble};
 use latchkey_store::Store;
 use rand::RngExt as _;
 use tokio::time::sleep;
@@ -36,6 +39,7 @@ pub(crate) struct Boot {
     pub(crate) random: Randomness,
     pub(crate) migrate: bool,
     pub(crate) root_key: Option<PlainKey>,
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) documents: Vec<Document>,
 }
 
@@ -100,6 +104,7 @@ impl Boot {
     async fn attempt(&self) -> Result<(), Stop> {
         self.store.ping().await?;
         self.schema().await?;
+        self.opens().await?;
         self.first_key().await?;
         for document in &self.documents {
             let (name, text) = (&document.name, &document.text);
@@ -130,6 +135,24 @@ impl Boot {
                 format!("step {} is missing", step.name),
             )),
         }
+    }
+
+    /// Whether the master key is the one that this database was served with. A single key that it doesn't open
+    /// may be spoiled, and is left out later; if it opens none, it is another one.
+    async fn opens(&self) -> Result<(), Stop> {
+        let now = self.clock.now().wall;
+        let keys = self.store.signing_keys().await?;
+        let used = |stage| !matches!(stage, KeyStage::Withdrawn | KeyStage::Spent);
+        let count = keys.keys.iter().filter(|key| used(key.stage(now))).count();
+        let (_, shut) = Ring::open(keys, &self.sealer, now);
+        if count == 0 || shut.len() < count {
+            return Ok(());
+        }
+        let told = format!(
+            "it opens none of the {count} signing keys: give the one that this database was first served with \
+             (LATCHKEY_MASTER_KEY, or the file beside the embedded database)"
+        );
+        Err(Stop::from("master_key", Refusal::Precondition(told).into()))
     }
 
     fn entry(&self, action: &'static str, target: &str) -> AuditEntry {

@@ -8,6 +8,7 @@
 
 mod connection;
 mod front;
+mod port;
 mod turns;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use futures_util::future::select_all;
 use latchkey_core::ports::Limiter;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -23,13 +25,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 pub(crate) use self::front::Front;
+pub(crate) use self::port::{Door, Offers, Port};
 
 use self::connection::Drain;
-use crate::listen::{Arrival, Listener};
+use crate::listen::Arrival;
 
 /// A thread that serves connections.
 struct Core {
-    arrivals: UnboundedSender<Arrival>,
+    arrivals: UnboundedSender<Guest>,
     /// How many connections it has.
     open: Arc<AtomicUsize>,
 }
@@ -67,22 +70,22 @@ impl Cores {
     /// Takes connections until `stop`, and then waits until those that there are have ended.
     pub(crate) async fn serve(
         mut self,
-        listener: Arc<Listener>,
+        doors: Vec<Door>,
         stop: impl Future<Output = ()>,
     ) -> Result<(), CoreEnded> {
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                arrival = listener.arrival() => {
-                    let Some(arrival) = arrival else { break };
-                    self.hand(arrival);
+                arrival = arrive(&doors) => {
+                    let Some((arrival, port)) = arrival else { break };
+                    self.hand(arrival, port);
                 }
                 Some(_) = self.ended.join_next() => return Err(CoreEnded),
             }
         }
-        // The port is closed before anything waits, so that nobody connects to who doesn't answer.
-        drop(listener);
+        // The ports are closed before anything waits, so that nobody connects to who doesn't answer.
+        drop(doors);
         self.drain.send_replace(true);
         self.threads.clear();
         while self.ended.join_next().await.is_some() {}
@@ -90,13 +93,25 @@ impl Cores {
     }
 
     /// To the thread that has the fewest.
-    fn hand(&self, arrival: Arrival) {
+    fn hand(&self, arrival: Arrival, port: Arc<Port>) {
         let core = self.threads.iter().min_by_key(|core| core.open.load(Ordering::Relaxed));
         if let Some(core) = core {
             // A thread that is gone is heard of elsewhere; this connection is closed.
-            drop(core.arrivals.send(arrival.counted(&core.open)));
+            drop(core.arrivals.send((arrival.counted(&core.open), port)));
         }
     }
+}
+
+/// A connection, and the port that it came to.
+type Guest = (Arrival, Arc<Port>);
+
+/// The next one at any of the ports.
+async fn arrive(doors: &[Door]) -> Option<Guest> {
+    let one = |door: &Door| {
+        let Door { listener, port } = door.clone();
+        Box::pin(async move { Some((listener.arrival().await?, port)) })
+    };
+    select_all(doors.iter().map(one)).await.0
 }
 
 /// A thread that serves connections has ended, which none ever should.
@@ -108,7 +123,7 @@ pub struct CoreEnded;
 /// started it is gone.
 fn live<L: Limiter + 'static>(
     runtime: &Runtime,
-    arrivals: UnboundedReceiver<Arrival>,
+    arrivals: UnboundedReceiver<Guest>,
     front: &Arc<Front<L>>,
     draining: watch::Receiver<bool>,
 ) {
@@ -122,7 +137,7 @@ fn live<L: Limiter + 'static>(
 }
 
 async fn connections<L: Limiter + 'static>(
-    mut arrivals: UnboundedReceiver<Arrival>,
+    mut arrivals: UnboundedReceiver<Guest>,
     front: &Arc<Front<L>>,
     draining: watch::Receiver<bool>,
 ) {
@@ -130,9 +145,9 @@ async fn connections<L: Limiter + 'static>(
     loop {
         tokio::select! {
             arrival = arrivals.recv() => match arrival {
-                Some(arrival) => {
+                Some(guest) => {
                     let drain = Drain::from(draining.clone());
-                    open.spawn(connection::serve(arrival, Arc::clone(front), drain));
+                    open.spawn(connection::serve(guest, Arc::clone(front), drain));
                 }
                 None => break,
             },

@@ -1,6 +1,7 @@
 //! The switchboard: chooses by the settings, connects the rooms, starts them and ends them. No rule, no
 //! query and no conversion lives here.
 
+pub mod doctor;
 pub mod schema;
 pub mod settings;
 pub mod signals;
@@ -25,6 +26,7 @@ mod readiness;
 mod rpc;
 mod serve;
 mod side;
+mod tls;
 mod usage;
 mod wiring;
 mod workers;

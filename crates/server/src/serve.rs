@@ -12,14 +12,15 @@ use tokio::time::{sleep, timeout};
 
 use crate::anchor::Keeper;
 use crate::boot::{Boot, StartRefused};
-use crate::cores::{CoreEnded, Cores};
+use crate::cores::{CoreEnded, Cores, Door, Offers, Port};
 use crate::documents::BadDocuments;
 use crate::follower::Follower;
 use crate::limits::Limits;
 use crate::listen::Listener;
 use crate::master_key::BadKeyFile;
 use crate::readiness::{Readiness, Stage};
-use crate::settings::{Drain, Settings};
+use crate::settings::{BadSettings, Drain, Listen, Settings, Tls};
+use crate::tls::{Acceptor, Files, Protocol};
 use crate::usage::Recorder;
 use crate::{side, wiring};
 
@@ -32,6 +33,9 @@ pub enum ServeError {
     /// The master key can't be had.
     #[error(transparent)]
     MasterKey(#[from] BadKeyFile),
+    /// A certificate, its key or a CA can't be used.
+    #[error("{0}")]
+    Tls(BadSettings),
     /// The database's address is wrong.
     #[error("database_url: {0}")]
     Database(#[from] latchkey_store::BadUrl),
@@ -78,8 +82,8 @@ pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Re
 
 /// A process that listens and has not started yet.
 pub struct Server {
-    grpc: Arc<Listener>,
-    http: Arc<Listener>,
+    doors: Vec<Door>,
+    http: (Arc<Listener>, Option<Arc<Acceptor>>),
     cores: Cores,
     readiness: Readiness,
     boot: Boot,
@@ -98,31 +102,40 @@ impl Server {
         if let Some(endpoint) = &settings.otlp {
             tracing::warn!(%endpoint, "exporting traces and metrics is not built yet: nothing is sent");
         }
-        let (listen, drain) = (settings.listen.clone(), settings.drain);
+        let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
-        let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
+        let doors = doors(&listen, tls.as_ref()).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
+        let side =
+            tls.filter(|tls| tls.http).map(|tls| accepting(tls.side(), Protocol::Http1)).transpose()?;
+        let http = (http, side.map(Arc::new));
         let wiring::Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages } =
             parts;
         let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
         let books = (keeper, recorder);
         let server =
-            Self { grpc, http, cores, readiness, boot, store, follower, limits, books, pages, drain };
+            Self { doors, http, cores, readiness, boot, store, follower, limits, books, pages, drain };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
-        tracing::info!(grpc = shown(server.grpc_address()), http = shown(server.http_address()), "listening");
+        let management = server.doors.get(1).and_then(|door| door.listener.address().ok());
+        tracing::info!(
+            grpc = shown(server.grpc_address()),
+            management = shown(management),
+            http = shown(server.http_address()),
+            "listening"
+        );
         Ok(server)
     }
 
     /// Where gRPC is served.
     #[must_use]
     pub fn grpc_address(&self) -> Option<SocketAddr> {
-        self.grpc.address().ok()
+        self.doors.first()?.listener.address().ok()
     }
 
     /// Where HTTP is served.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http.address().ok()
+        self.http.0.address().ok()
     }
 
     /// To wait on until it is ready.
@@ -133,14 +146,17 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { grpc, http, cores, readiness, boot, store, follower, limits, books, pages, drain } = self;
+        let Self { doors, http, cores, readiness, boot, store, follower, limits, books, pages, drain } = self;
         let (keeper, recorder) = books;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
         let (mut calls, mut rest) = (JoinSet::new(), JoinSet::new());
-        calls.spawn(cores.serve(grpc, stopped));
-        rest.spawn(side(http, pages));
+        for Door { port, .. } in doors.clone() {
+            rest.spawn(certificates(port));
+        }
+        calls.spawn(cores.serve(doors, stopped));
+        rest.spawn(side(http.0, http.1, pages));
         rest.spawn(heard(follower.clone()));
         rest.spawn(kept(limits.clone()));
         rest.spawn(anchored(keeper.clone()));
@@ -179,13 +195,42 @@ async fn bind(
     bound.map(Arc::new).map_err(|error| ServeError::Port { setting, address, error })
 }
 
-async fn side(listener: Arc<Listener>, pages: side::Pages) -> Result<(), StartRefused> {
-    side::serve(listener, pages).await;
+/// The gRPC port, and that of management where it has one of its own.
+async fn doors(listen: &Listen, tls: Option<&Tls>) -> Result<Vec<Door>, ServeError> {
+    let offers = if listen.management.is_some() { Offers::Checks } else { Offers::Everything };
+    let door = |listener, offers, files: Option<Files>| {
+        let tls = files.map(|files| accepting(files, Protocol::Http2)).transpose()?;
+        Ok::<_, ServeError>(Door { listener, port: Arc::new(Port { offers, tls }) })
+    };
+    let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
+    let mut doors = vec![door(grpc, offers, tls.map(Tls::grpc))?];
+    if let Some(address) = listen.management {
+        let management = bind("management_addr", address, listen.connections).await?;
+        doors.push(door(management, Offers::Management, tls.map(Tls::management))?);
+    }
+    Ok(doors)
+}
+
+fn accepting(files: Files, protocol: Protocol) -> Result<Acceptor, ServeError> {
+    Acceptor::new(files, protocol).map_err(|problems| ServeError::Tls(BadSettings(problems)))
+}
+
+async fn side(
+    listener: Arc<Listener>,
+    tls: Option<Arc<Acceptor>>,
+    pages: side::Pages,
+) -> Result<(), StartRefused> {
+    side::serve(listener, tls, pages).await;
     Ok(())
 }
 
 async fn heard(follower: Arc<Follower>) -> Result<(), StartRefused> {
     follower.listen().await;
+    Ok(())
+}
+
+async fn certificates(port: Arc<Port>) -> Result<(), StartRefused> {
+    port.keep().await;
     Ok(())
 }
 

@@ -5,25 +5,33 @@
 pub mod catalogue;
 mod database;
 mod file;
+mod operators;
+mod own;
 mod problem;
 mod reader;
 mod redis;
 mod sources;
+mod tls;
 mod values;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use latchkey_core::manage::CertifiedOperator;
 use latchkey_core::secret::PlainKey;
 
 pub use database::DatabaseUrl;
 pub use latchkey_redis::Address as RedisAddress;
+pub use own::own_config;
 pub use problem::{BadSettings, Problem};
 pub use sources::{CONFIG_VARIABLE, Sources};
+pub use tls::Tls;
 
 use crate::master_key::MasterKey;
 use reader::Reader;
@@ -33,6 +41,10 @@ use reader::Reader;
 pub struct Settings {
     /// Where to listen.
     pub listen: Listen,
+    /// What the ports are served with; none: plain text.
+    pub tls: Option<Tls>,
+    /// Who may manage by a certificate's name.
+    pub operators: Vec<CertifiedOperator>,
     /// Where everything is kept.
     pub database: Database,
     /// Where replicas count together.
@@ -64,6 +76,8 @@ pub struct Settings {
 pub struct Listen {
     /// gRPC.
     pub grpc: SocketAddr,
+    /// Management by itself; none: on the gRPC port, with everything else.
+    pub management: Option<SocketAddr>,
     /// HTTP: liveness and readiness.
     pub http: SocketAddr,
     /// gRPC connections at once.
@@ -168,7 +182,7 @@ impl Settings {
         let books = reader.audit_anchor().zip(reader.usage());
         let log = reader.log();
         let otlp = reader.otlp();
-        reader.not_built_yet();
+        let (tls, operators) = (reader.tls(), reader.operators());
         let problems = reader.finish();
         let whole = (listen, database, master_key, follow, memory, books, drain, log);
         match whole {
@@ -183,6 +197,8 @@ impl Settings {
                 Some(log),
             ) if problems.is_empty() => Ok(Self {
                 listen,
+                tls,
+                operators,
                 database,
                 redis,
                 profiles,

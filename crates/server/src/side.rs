@@ -23,6 +23,7 @@ use tonic::transport::server::Connected as _;
 
 use crate::listen::Listener;
 use crate::readiness::Stage;
+use crate::tls::Acceptor;
 
 /// Connections at once: probes are few, and Envoy keeps those of its calls open.
 pub(crate) const CONNECTIONS: usize = 256;
@@ -42,17 +43,34 @@ pub(crate) struct Pages {
 }
 
 /// Serves until it is dropped.
-pub(crate) async fn serve(listener: Arc<Listener>, pages: Pages) {
+pub(crate) async fn serve(listener: Arc<Listener>, tls: Option<Arc<Acceptor>>, pages: Pages) {
     let mut connections = JoinSet::new();
+    if let Some(acceptor) = tls.clone() {
+        connections.spawn(async move { acceptor.keep().await });
+    }
     while let Some(stream) = listener.accept().await {
         // What has ended is taken out, so that the set stays as small as the connections are few.
         while connections.try_join_next().is_some() {}
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(16 * 1024);
         let peer = stream.connect_info().remote_addr().map(|address| address.ip());
         let service = TowerToHyperService::new(router(pages.clone(), peer));
-        connections.spawn(http.serve_connection(TokioIo::new(stream), service));
+        let tls = tls.clone();
+        connections.spawn(async move {
+            match tls {
+                None => drop(http().serve_connection(TokioIo::new(stream), service).await),
+                Some(acceptor) => {
+                    // Who fails to shake hands is let go without a word: probes of the wrong kind are many.
+                    let Ok((stream, _)) = acceptor.accept(stream).await else { return };
+                    drop(http().serve_connection(TokioIo::new(stream), service).await);
+                }
+            }
+        });
     }
+}
+
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(16 * 1024);
+    http
 }
 
 fn router(pages: Pages, peer: Option<IpAddr>) -> Router {
@@ -126,7 +144,7 @@ mod tests {
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         tokio::select! {
-            () = serve(listener, pages) => unreachable!("it serves until it is dropped"),
+            () = serve(listener, None, pages) => unreachable!("it serves until it is dropped"),
             read = client.read_to_string(&mut answer) => drop(read.unwrap()),
         }
         answer

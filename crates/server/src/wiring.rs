@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{Auditor, Registrar, RegistrarParts, TokenDesk, TokenDeskParts, UsageDesk};
+use latchkey_core::manage::{
+    Auditor, CertifiedOperator, Registrar, RegistrarParts, TokenDesk, TokenDeskParts, UsageDesk,
+};
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
@@ -64,6 +66,7 @@ struct Shared {
     sealer: Arc<Sealer>,
     workers: Arc<Threads>,
     usage: Arc<Usage>,
+    operators: Vec<CertifiedOperator>,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
@@ -80,6 +83,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         limits: limits(settings.redis.as_ref())?,
         sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
+        operators: settings.operators.clone(),
     };
     let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -120,6 +124,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         random: shared.random,
         migrate: settings.database.migrate,
         root_key: settings.root_key,
+        sealer: shared.sealer,
         documents,
     };
     Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages })
@@ -210,7 +215,7 @@ fn services(
         sealer: shared.sealer.clone(),
         random: Arc::new(move || random.generator()),
     });
-    let registrar = Arc::new(registrar);
+    let registrar = Arc::new(registrar.with_certified(shared.operators.clone()));
     let tokens = TokenDesk::new(TokenDeskParts {
         registrar: registrar.clone(),
         ledger: shared.store.clone(),

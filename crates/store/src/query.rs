@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod feed;
+pub(crate) mod health;
 pub(crate) mod key;
 pub(crate) mod profile;
 pub(crate) mod tenant;

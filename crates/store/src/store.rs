@@ -2,6 +2,7 @@
 //! covers waiting for a connection as well as the answer.
 
 mod audit;
+mod health;
 mod ledger;
 mod lookup;
 mod tokens;

@@ -154,9 +154,10 @@ impl EnvoySetup {
         })
     }
 
-    fn render(&self, front: u16, latchkey: &[u16], upstream: u16) -> String {
+    fn render(&self, [front, admin]: [u16; 2], latchkey: &[u16], upstream: u16) -> String {
         let values = [
             ("$FRONT", json!(front)),
+            ("$ADMIN", json!(admin)),
             ("$ROUTES", self.routes()),
             ("$FILTER", self.filter()),
             ("$UPSTREAM", json!(upstream)),
@@ -187,6 +188,7 @@ fn health_checks(endpoints: usize) -> Value {
 pub struct Envoy {
     process: Process,
     port: u16,
+    admin: u16,
     upstream: Upstream,
     _folder: Folder,
 }
@@ -201,8 +203,9 @@ impl Envoy {
     /// Starts one that asks the Latchkeys at these gRPC ports in turn, and none that says it is not serving.
     #[must_use]
     pub fn before(latchkey: &[u16], setup: &EnvoySetup) -> Self {
-        let (folder, upstream, port) = (Folder::new("envoy"), Upstream::start(), free_port());
-        let config = folder.write("envoy.yaml", &setup.render(port, latchkey, upstream.port()));
+        let (folder, upstream) = (Folder::new("envoy"), Upstream::start());
+        let (port, admin) = (free_port(), free_port());
+        let config = folder.write("envoy.yaml", &setup.render([port, admin], latchkey, upstream.port()));
         let mut command =
             Command::new(std::env::var_os("LATCHKEY_ENVOY").map_or_else(|| tools::tool("envoy"), Into::into));
         command
@@ -214,7 +217,7 @@ impl Envoy {
             assert!(process.ended().is_none(), "Envoy ended:\n{}", process.log());
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Self { process, port, upstream, _folder: folder }
+        Self { process, port, admin, upstream, _folder: folder }
     }
 
     /// Sends a request through it.
@@ -227,6 +230,12 @@ impl Envoy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where its administrator asks.
+    #[must_use]
+    pub fn admin(&self) -> u16 {
+        self.admin
     }
 
     /// The service behind it.

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a failed test shows what the servers printed")]
 
 mod asks;
+mod ca;
 mod caller;
 mod clocks;
 mod disk;
@@ -30,6 +31,7 @@ mod upstream;
 mod wait;
 
 pub use asks::key;
+pub use ca::{Ca, Pair};
 pub use caller::{Caller, Sending};
 pub use clocks::Clocks;
 pub use disk::Disk;

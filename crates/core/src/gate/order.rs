@@ -18,6 +18,8 @@ pub(super) fn subject(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal)
     match &who.subject {
         Subject::Key(key) => key_in_order(case, policy, &key.record),
         Subject::User(user) => user_in_order(case, &user.record),
+        // It manages, and is never judged as traffic.
+        Subject::Certificate(_) => Err(case.trail.fail("certificate", invalid())),
     }
 }
 

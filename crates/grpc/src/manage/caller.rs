@@ -1,8 +1,9 @@
 //! Who calls: the credential in a call's metadata, as `authorization: Bearer …` or `x-api-key`. Two that
-//! differ are as good as none, since nobody can say which one is meant.
+//! differ are as good as none, since nobody can say which one is meant. A call that brings none may come over a
+//! connection that has proved a client certificate, and speaks by its names then.
 
 use latchkey_core::access::Presented;
-use latchkey_core::manage::{Authority, Caller};
+use latchkey_core::manage::{Authority, Caller, ClientCertificate};
 use latchkey_core::ports::Limiter;
 use latchkey_core::trouble::Refusal;
 use latchkey_profile::{Catalog, Header, Request as Seen};
@@ -18,7 +19,11 @@ impl<L: Limiter> Desk<L> {
     pub(super) async fn receive<T>(&self, call: Request<T>) -> Result<(Caller, T, String), Status> {
         let credential = credential(call.metadata());
         let address = call.remote_addr().map(|address| address.ip());
-        let caller = self.gate.caller(credential, address).await.map_err(failed)?;
+        let caller = match (credential, call.extensions().get::<ClientCertificate>()) {
+            (Presented::Missing, Some(certificate)) => self.registrar.certified(certificate).await,
+            (credential, _) => self.gate.caller(credential, address).await,
+        }
+        .map_err(failed)?;
         admit(call.extensions().get::<&Call>().copied(), &caller)?;
         self.registrar.manages_keys(&caller).map_err(|r| refused(&r))?;
         let id = self.request_id(&call);

@@ -11,12 +11,14 @@ use futures_util::future::BoxFuture;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use latchkey_core::ports::Limiter;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::front::{Front, Visitor};
+use super::port::Port;
 use super::turns::Turns;
-use crate::listen::Arrival;
+use crate::listen::{Arrival, Guarded};
 
 /// Calls in flight on one connection; Envoy opens another when it needs more.
 const STREAMS: u32 = 1_024;
@@ -48,11 +50,31 @@ impl Drain {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve<L: Limiter + 'static>(arrival: Arrival, front: Arc<Front<L>>, mut drain: Drain) {
+pub(super) async fn serve<L: Limiter + 'static>(
+    (arrival, port): (Arrival, Arc<Port>),
+    front: Arc<Front<L>>,
+    drain: Drain,
+) {
     let peer = arrival.peer();
     let Ok((stream, _counted)) = arrival.open() else { return };
+    let visitor = Visitor { front, peer, certificate: None, offers: port.offers };
+    let Some(acceptor) = &port.tls else { return speak(stream, visitor, drain).await };
+    match acceptor.accept(stream).await {
+        // Who has shaken hands must begin to speak, too.
+        Ok((stream, certificate)) => {
+            speak(Guarded::inside(stream), Visitor { certificate, ..visitor }, drain).await;
+        }
+        Err(error) => tracing::debug!(%peer, %error, "a handshake failed"),
+    }
+}
+
+/// Serves what is spoken on a connection.
+async fn speak<S, L>(stream: S, visitor: Visitor<L>, mut drain: Drain)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    L: Limiter + 'static,
+{
     let (turns, mut waiting) = (Turns::default(), JoinSet::new());
-    let visitor = Visitor { front, peer };
     let mut connection = pin!(protocol(turns.clone()).serve_connection(TokioIo::new(stream), visitor));
     let ended = poll_fn(|cx| {
         if drain.begins(cx) {

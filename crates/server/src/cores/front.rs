@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
+use latchkey_core::manage::ClientCertificate;
 use latchkey_core::ports::Limiter;
 use latchkey_grpc::{Answer, Wicket};
 use tokio::runtime::Handle;
@@ -19,6 +20,8 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::server::TcpConnectInfo;
 use tower_service::Service as _;
+
+use super::port::Offers;
 
 /// Who answers.
 pub(crate) struct Front<L> {
@@ -34,6 +37,10 @@ pub(crate) struct Front<L> {
 pub(super) struct Visitor<L> {
     pub(super) front: Arc<Front<L>>,
     pub(super) peer: SocketAddr,
+    /// The certificate that the client has proved.
+    pub(super) certificate: Option<ClientCertificate>,
+    /// What the port answers.
+    pub(super) offers: Offers,
 }
 
 impl<L: Limiter + 'static> Service<Request<Incoming>> for Visitor<L> {
@@ -42,23 +49,37 @@ impl<L: Limiter + 'static> Service<Request<Incoming>> for Visitor<L> {
     type Future = BoxFuture<'static, Result<Response<Answer>, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (front, peer) = (Arc::clone(&self.front), self.peer);
-        match Wicket::<L>::takes(request.uri().path()) {
+        let path = request.uri().path();
+        if !self.offers.includes(path) {
+            let elsewhere =
+                tonic::Status::unimplemented("this is served on another port").into_http::<Body>();
+            return Box::pin(async move { Ok(elsewhere.map(Answer::from)) });
+        }
+        let front = Arc::clone(&self.front);
+        let who = (self.peer, self.certificate.clone());
+        match Wicket::<L>::takes(path) {
             Some(asked) => Box::pin(async move {
                 match front.wicket.answer(asked, request).await {
                     Ok(answer) => Ok(answer),
-                    Err(odd) => Ok(front.behind(odd, peer).await),
+                    Err(odd) => Ok(front.behind(odd, who).await),
                 }
             }),
-            None => Box::pin(async move { Ok(front.behind(request.map(Body::new), peer).await) }),
+            None => Box::pin(async move { Ok(front.behind(request.map(Body::new), who).await) }),
         }
     }
 }
 
 impl<L: Limiter + 'static> Front<L> {
     /// Answers by the services, on the main runtime. Whoever asked may go away: then the work ends too.
-    async fn behind(&self, mut request: Request<Body>, peer: SocketAddr) -> Response<Answer> {
+    async fn behind(
+        &self,
+        mut request: Request<Body>,
+        (peer, certificate): (SocketAddr, Option<ClientCertificate>),
+    ) -> Response<Answer> {
         request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr: Some(peer) });
+        if let Some(certificate) = certificate {
+            request.extensions_mut().insert(certificate);
+        }
         let mut routes = self.routes.clone();
         let work = self.main.spawn(async move { routes.call(request).await });
         match Work(work).await {

@@ -22,7 +22,7 @@ const FIRST_WORDS: usize = 24;
 pub(crate) struct Guarded<S = TcpStream> {
     stream: S,
     waiting: Option<(Pin<Box<Sleep>>, usize)>,
-    _slot: OwnedSemaphorePermit,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Guarded {
@@ -35,7 +35,12 @@ impl Guarded {
 
 impl<S> Guarded<S> {
     fn over(stream: S, slot: OwnedSemaphorePermit) -> Self {
-        Self { stream, waiting: Some((Box::pin(sleep(PATIENCE)), FIRST_WORDS)), _slot: slot }
+        Self { _slot: Some(slot), ..Self::inside(stream) }
+    }
+
+    /// What is spoken inside of a connection that holds its slot itself: the words after a handshake.
+    pub(crate) fn inside(stream: S) -> Self {
+        Self { stream, waiting: Some((Box::pin(sleep(PATIENCE)), FIRST_WORDS)), _slot: None }
     }
 }
 

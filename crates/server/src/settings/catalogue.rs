@@ -88,11 +88,17 @@ settings! {
     DRAIN_TIMEOUT = "drain_timeout", "LATCHKEY_DRAIN_TIMEOUT", Text, Some("10s"),
         "At the end: how long calls in flight may take to finish";
     TLS_CERT = "tls_cert", "LATCHKEY_TLS_CERT", Text, None,
-        "The server's certificate (not built yet)";
+        "The server's certificate in PEM, and after it those up to its CA; read again when the file changes";
     TLS_KEY = "tls_key", "LATCHKEY_TLS_KEY", Text, None,
-        "The certificate's key (not built yet)";
+        "The certificate's key in PEM";
     TLS_CLIENT_CA = "tls_client_ca", "LATCHKEY_TLS_CLIENT_CA", Text, None,
-        "The CA of client certificates (not built yet)";
+        "The CA of client certificates in PEM: the gRPC port lets nobody in without one";
+    MANAGEMENT_ADDR = "management_addr", "LATCHKEY_MANAGEMENT_ADDR", Text, None,
+        "Where management is served by itself: the gRPC port then answers Check alone; health is on both";
+    MANAGEMENT_TLS_CLIENT_CA = "management_tls_client_ca", "LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", Text, None,
+        "The CA of client certificates on the management port; by default tls_client_ca";
+    HTTP_TLS = "http_tls", "LATCHKEY_HTTP_TLS", Switch, Some("false"),
+        "Serve the HTTP port by TLS too, with the same certificate; it asks clients for none";
     USAGE_FLUSH = "usage_flush", "LATCHKEY_USAGE_FLUSH", Text, Some("5s"),
         "How often use of keys is written down; what was counted since is lost with a process that is killed";
     USAGE_RETENTION = "usage_retention", "LATCHKEY_USAGE_RETENTION", Text, Some("90d"),

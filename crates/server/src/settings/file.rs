@@ -4,20 +4,35 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::operators;
 use super::problem::Problem;
 use super::sources::known_keys;
 
 type Values = BTreeMap<String, String>;
 
-/// The file's values as text, and what is wrong with single keys.
-pub(super) fn read(path: &Path) -> Result<(Values, Vec<Problem>), Problem> {
+/// What a file says.
+#[derive(Default)]
+pub(super) struct Contents {
+    /// Single settings, as text.
+    pub(super) values: Values,
+    /// The one table there is.
+    pub(super) operators: Option<toml::Table>,
+    /// What is wrong with single keys.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Everything that the file says.
+pub(super) fn read(path: &Path) -> Result<Contents, Problem> {
     let place = path.display().to_string();
     let bad = |remedy: String| Problem::new("config", place.clone(), remedy);
     let text = std::fs::read_to_string(path).map_err(|e| bad(format!("the file can't be read: {e}")))?;
     let table: toml::Table = text.parse().map_err(|e| bad(syntax(&text, &e)))?;
-    let (mut values, mut problems) = (Values::new(), Vec::new());
+    let mut contents = Contents::default();
+    let Contents { values, operators, problems } = &mut contents;
     for (key, value) in table {
-        if !known_keys().any(|known| known == key) {
+        if let (operators::KEY, toml::Value::Table(table)) = (key.as_str(), &value) {
+            *operators = Some(table.clone());
+        } else if !known_keys().any(|known| known == key) {
             let remedy = "there is no such setting; `latchkey serve --help` names them all";
             problems.push(Problem::new(&key, place.clone(), remedy));
         } else if let Some(value) = plain(&value) {
@@ -27,7 +42,7 @@ pub(super) fn read(path: &Path) -> Result<(Values, Vec<Problem>), Problem> {
             problems.push(Problem::new(&key, place.clone(), remedy));
         }
     }
-    Ok((values, problems))
+    Ok(contents)
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> String {

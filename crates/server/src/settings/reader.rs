@@ -4,10 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use latchkey_core::manage::CertifiedOperator;
 use latchkey_core::secret::PlainKey;
 use tracing_subscriber::EnvFilter;
 
 use super::catalogue::{self, Setting};
+use super::operators;
 use super::problem::Problem;
 use super::sources::{Given, Sources};
 use super::values::{self, Read};
@@ -51,6 +53,28 @@ impl<'a> Reader<'a> {
         self.problems.iter().any(|problem| problem.setting == key)
     }
 
+    /// Whether somebody gave it. What is wrong with how it was given is told by whoever reads it.
+    pub(super) fn is_given(&self, setting: &Setting) -> bool {
+        !matches!(self.sources.find(setting), Ok(None))
+    }
+
+    pub(super) fn tell(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+    }
+
+    /// Operators by certificate: from the file alone.
+    pub(super) fn operators(&mut self) -> Vec<CertifiedOperator> {
+        let Some((place, table)) = self.sources.operators() else { return Vec::new() };
+        let (operators, mut problems) = operators::read(table, &place);
+        let asked = [&catalogue::TLS_CLIENT_CA, &catalogue::MANAGEMENT_TLS_CLIENT_CA];
+        if !asked.iter().any(|setting| self.is_given(setting)) {
+            let remedy = "it names clients' certificates, and none is asked for: give tls_client_ca as well";
+            problems.push(Problem::new(operators::KEY, place, remedy));
+        }
+        self.problems.extend(problems);
+        operators
+    }
+
     pub(super) fn read<T>(&mut self, setting: &Setting, read: impl FnOnce(&str) -> Read<T>) -> Option<T> {
         let given = self.given(setting)?;
         self.check(setting, &given, read)
@@ -68,22 +92,28 @@ impl<'a> Reader<'a> {
 
     pub(super) fn listen(&mut self) -> Option<Listen> {
         let insecure = self.read(&catalogue::INSECURE, values::switch);
+        let encrypted = self.encrypted();
         let open = |text: &str| {
             let grpc = values::address(text)?;
             // A switch that can't be read is told of by itself.
-            if grpc.ip().is_loopback() || insecure != Some(false) {
+            if encrypted || grpc.ip().is_loopback() || insecure != Some(false) {
                 return Ok(grpc);
             }
             Err(format!(
                 "{grpc} can be reached by other machines, and credentials would travel to it in plain text: \
-                 serve on 127.0.0.1 behind something that speaks TLS, or pass --insecure \
+                 give tls_cert and tls_key, or serve on 127.0.0.1 behind something that speaks TLS, or pass --insecure \
                  (LATCHKEY_INSECURE=true) where the network between is trusted"
             ))
         };
         let grpc = self.read(&catalogue::GRPC_ADDR, open);
+        let before = self.problems.len();
+        let management = self.read(&catalogue::MANAGEMENT_ADDR, open);
+        if self.problems.len() > before {
+            return None;
+        }
         let http = self.read(&catalogue::HTTP_ADDR, values::address);
         let connections = self.read(&catalogue::MAX_CONNECTIONS, |t| values::number(t, 1, 1_000_000));
-        Some(Listen { grpc: grpc?, http: http?, connections: connections? })
+        Some(Listen { grpc: grpc?, management, http: http?, connections: connections? })
     }
 
     pub(super) fn database(&mut self) -> Option<Database> {
@@ -196,17 +226,5 @@ impl<'a> Reader<'a> {
 
     pub(super) fn otlp(&mut self) -> Option<String> {
         self.given(&catalogue::OTLP_ENDPOINT).map(|given| given.value)
-    }
-
-    /// What has its name already, and isn't there: better an error than a promise that isn't kept.
-    pub(super) fn not_built_yet(&mut self) {
-        let tls = "TLS is not built yet: leave it out, and let what stands in front speak TLS";
-        for (setting, remedy) in
-            [(&catalogue::TLS_CERT, tls), (&catalogue::TLS_KEY, tls), (&catalogue::TLS_CLIENT_CA, tls)]
-        {
-            if let Some(given) = self.given(setting) {
-                self.problems.push(Problem::new(setting.key, given.place, remedy));
-            }
-        }
     }
 }

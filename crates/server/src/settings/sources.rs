@@ -23,6 +23,7 @@ pub struct Sources {
     flags: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
     file: Option<(PathBuf, BTreeMap<String, String>)>,
+    operators: Option<toml::Table>,
     problems: Vec<Problem>,
 }
 
@@ -67,9 +68,10 @@ impl Sources {
         let mut sources = Self { flags, environment, ..Self::default() };
         if let Some(path) = config {
             match super::file::read(&path) {
-                Ok((values, problems)) => {
-                    sources.file = Some((path, values));
-                    sources.problems = problems;
+                Ok(contents) => {
+                    sources.file = Some((path, contents.values));
+                    sources.operators = contents.operators;
+                    sources.problems = contents.problems;
                 }
                 Err(problem) => sources.problems.push(problem),
             }
@@ -80,6 +82,12 @@ impl Sources {
     /// What was already wrong with the file itself.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         self.problems.clone()
+    }
+
+    /// The table of operators by certificate, and where it stands.
+    pub(crate) fn operators(&self) -> Option<(String, &toml::Table)> {
+        let (path, _) = self.file.as_ref()?;
+        Some((path.display().to_string(), self.operators.as_ref()?))
     }
 
     /// The value of a setting from the highest place that gives it; not the default.

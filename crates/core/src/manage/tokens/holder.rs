@@ -107,11 +107,12 @@ fn known<R>(found: Found<R>, named: &str) -> Result<(R, TenantRecord), Refusal> 
     if same && !owner.suspended { Ok((record, owner)) } else { Err(BAD) }
 }
 
-/// What tokens see of a key or user.
-pub(super) fn parent(who: &Principal) -> crate::token::Parent {
+/// What tokens see of a key or user; a certificate has none.
+pub(super) fn parent(who: &Principal) -> Option<crate::token::Parent> {
     match &who.subject {
-        crate::principal::Subject::Key(key) => crate::token::Parent::Key(key.record.id),
-        crate::principal::Subject::User(user) => crate::token::Parent::User(user.record.id),
+        crate::principal::Subject::Key(key) => Some(crate::token::Parent::Key(key.record.id)),
+        crate::principal::Subject::User(user) => Some(crate::token::Parent::User(user.record.id)),
+        crate::principal::Subject::Certificate(_) => None,
     }
 }
 

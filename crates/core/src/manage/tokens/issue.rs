@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::TokenDesk;
 use super::holder::{Holder, generation, last, parent};
+use super::{BAD, TokenDesk};
 use crate::id::FamilyId;
 use crate::manage::fields::Fields;
 use crate::mint::random_text;
@@ -88,7 +88,7 @@ impl TokenDesk {
         let family = FamilyRecord {
             id: FamilyId::new(now, &mut random),
             tenant: holder.principal.tenant.id,
-            parent: parent(&holder.principal),
+            parent: parent(&holder.principal).ok_or(BAD)?,
             generation: generation(&holder.principal),
             audience: if audience.is_empty() { holder.rules.audience.to_string() } else { audience },
             ttl: ttl.map_or(holder.rules.ttl, |ttl| ttl.min(holder.rules.ttl)),

@@ -1,0 +1,109 @@
+//! `[operators]` in the settings' file: which name of a client certificate has which scopes, in which tenant.
+//! A table alone can say this, so it has neither a flag nor a variable.
+
+use std::collections::BTreeSet;
+
+use latchkey_core::manage::{CertificateName, CertifiedOperator, operators};
+use latchkey_core::record::TenantRef;
+
+use super::problem::Problem;
+
+/// The table's name.
+pub(super) const KEY: &str = "operators";
+
+/// What the table says, and everything that is wrong with it.
+pub(super) fn read(table: &toml::Table, place: &str) -> (Vec<CertifiedOperator>, Vec<Problem>) {
+    let (mut operators, mut problems, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (name, value) in table {
+        let wrong = |remedy: String| Problem::new(&format!("{KEY}.{name:?}"), place, remedy);
+        match operator(name, value) {
+            Ok(operator) if !names.insert(operator.name.clone()) => {
+                problems.push(wrong("the same name stands there twice: host names have no case".to_owned()));
+            }
+            Ok(operator) => operators.push(operator),
+            Err(remedy) => problems.push(wrong(remedy)),
+        }
+    }
+    (operators, problems)
+}
+
+fn operator(name: &str, value: &toml::Value) -> Result<CertifiedOperator, String> {
+    let form = || {
+        format!(
+            "write \"NAME\" = {{ tenant = \"SLUG\", scopes = [\"api_keys.manage\"] }}, or scopes = [{:?}] without \
+             a tenant for whoever may do everything",
+            operators::ADMIN
+        )
+    };
+    let name = CertificateName::parse(name).ok_or(
+        "a certificate has host names (ops.example.com) and URIs (spiffe://example.com/ops) for names here",
+    )?;
+    let table = value.as_table().ok_or_else(form)?;
+    if let Some(other) = table.keys().find(|key| !["tenant", "scopes"].contains(&key.as_str())) {
+        return Err(format!("{other:?} is neither \"tenant\" nor \"scopes\": {}", form()));
+    }
+    let tenant = match table.get("tenant") {
+        None => None,
+        Some(tenant) => {
+            let named = tenant.as_str().and_then(TenantRef::parse);
+            Some(named.ok_or_else(|| format!("{tenant:?} is neither a tenant's slug nor its id"))?)
+        }
+    };
+    let scopes = table.get("scopes").and_then(toml::Value::as_array).ok_or_else(form)?;
+    let scopes: Option<Vec<String>> =
+        scopes.iter().map(|scope| scope.as_str().filter(|s| !s.is_empty()).map(str::to_owned)).collect();
+    let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or_else(form)?;
+    let everything = scopes.iter().any(|scope| scope == operators::ADMIN);
+    match &tenant {
+        None if !everything || scopes.len() > 1 => {
+            Err(format!("without a tenant there is one scope, {:?}: name the tenant", operators::ADMIN))
+        }
+        Some(TenantRef::Slug(slug)) if everything && slug != operators::SLUG => {
+            Err(format!("{:?} holds in every tenant: leave the tenant out", operators::ADMIN))
+        }
+        _ => Ok(CertifiedOperator { name, tenant, scopes }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> (Vec<CertifiedOperator>, String) {
+        let (operators, problems) = read(&text.parse().unwrap(), "latchkey.toml");
+        (operators, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn a_name_has_scopes_in_a_tenant_or_everything() {
+        let (operators, problems) = load(
+            "\"spiffe://corp/ops\" = { scopes = [\"latchkey.admin\"] }\n\
+             \"Deploy.acme.example\" = { tenant = \"acme\", scopes = [\"api_keys.manage\"] }\n",
+        );
+        assert_eq!(problems, "");
+        let tenants: Vec<_> = operators.iter().map(|o| (o.name.to_string(), o.tenant.is_some())).collect();
+        assert!(tenants.contains(&("spiffe://corp/ops".to_owned(), false)), "{tenants:?}");
+        assert!(tenants.contains(&("deploy.acme.example".to_owned(), true)), "{tenants:?}");
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_name() {
+        let (operators, problems) = load(
+            "\"a b\" = { scopes = [\"latchkey.admin\"] }\n\
+             one = \"latchkey.admin\"\n\
+             two = { scopes = [\"api_keys.manage\"] }\n\
+             three = { tenant = \"acme\", scopes = [\"latchkey.admin\"] }\n\
+             four = { tenant = \"No Slug\", scopes = [\"x\"] }\n\
+             five = { tenant = \"acme\", scopes = [] }\n\
+             six = { tenant = \"acme\", scope = [\"x\"] }\n\
+             SEVEN = { scopes = [\"latchkey.admin\"] }\nseven = { scopes = [\"latchkey.admin\"] }\n",
+        );
+        assert_eq!(operators.len(), 1, "{operators:?}");
+        for expected in ["a b", "one", "two", "three", "four", "five", "six", "seven"] {
+            assert!(
+                problems.to_lowercase().contains(&format!("operators.{expected:?}")),
+                "{expected}: {problems}"
+            );
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! TLS as the settings name it: one certificate for every port, and who may be a client of which.
+
+use std::path::PathBuf;
+
+use super::catalogue::{self, Setting};
+use super::problem::Problem;
+use super::reader::Reader;
+use super::values;
+use crate::tls::{Files, check};
+
+/// What the ports are served with.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The server's certificate, and after it those between it and its CA.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Who signs the clients' certificates of the gRPC port.
+    pub client_ca: Option<PathBuf>,
+    /// The same of the management port.
+    pub management_client_ca: Option<PathBuf>,
+    /// Whether the HTTP port speaks TLS too.
+    pub http: bool,
+}
+
+impl Tls {
+    pub(crate) fn grpc(&self) -> Files {
+        self.files(self.client_ca.as_ref(), catalogue::TLS_CLIENT_CA.key)
+    }
+
+    pub(crate) fn management(&self) -> Files {
+        let own = self.management_client_ca != self.client_ca;
+        let setting = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CA } else { &catalogue::TLS_CLIENT_CA };
+        self.files(self.management_client_ca.as_ref(), setting.key)
+    }
+
+    pub(crate) fn side(&self) -> Files {
+        self.files(None, catalogue::TLS_CLIENT_CA.key)
+    }
+
+    fn files(&self, client_ca: Option<&PathBuf>, ca_setting: &'static str) -> Files {
+        let (cert, key) = (self.cert.clone(), self.key.clone());
+        Files { cert, key, client_ca: client_ca.cloned(), ca_setting }
+    }
+}
+
+impl Reader<'_> {
+    /// Whether a port may be reached from elsewhere: with TLS, it may.
+    pub(super) fn encrypted(&mut self) -> bool {
+        self.is_given(&catalogue::TLS_CERT)
+    }
+
+    pub(super) fn tls(&mut self) -> Option<Tls> {
+        let path = |text: &str| Ok(PathBuf::from(text));
+        let cert = self.read(&catalogue::TLS_CERT, path);
+        let key = self.read(&catalogue::TLS_KEY, path);
+        let client_ca = self.read(&catalogue::TLS_CLIENT_CA, path);
+        let management_ca = self.read(&catalogue::MANAGEMENT_TLS_CLIENT_CA, path);
+        let http = self.read(&catalogue::HTTP_TLS, values::switch).unwrap_or_default();
+        let (Some(cert), Some(key)) = (&cert, &key) else {
+            let pair =
+                [(&catalogue::TLS_CERT, &catalogue::TLS_KEY), (&catalogue::TLS_KEY, &catalogue::TLS_CERT)];
+            for (one, other) in pair {
+                self.needs(one, other, "a certificate and its key belong together");
+            }
+            if cert.is_none() && key.is_none() {
+                let needing = [&catalogue::TLS_CLIENT_CA, &catalogue::MANAGEMENT_TLS_CLIENT_CA];
+                for one in needing {
+                    self.needs(
+                        one,
+                        &catalogue::TLS_CERT,
+                        "clients show certificates to a server that has one",
+                    );
+                }
+                if http {
+                    self.needs(
+                        &catalogue::HTTP_TLS,
+                        &catalogue::TLS_CERT,
+                        "the HTTP port has no other certificate",
+                    );
+                }
+            }
+            return None;
+        };
+        let (cert, key) = (cert.clone(), key.clone());
+        let management_client_ca = management_ca.or_else(|| client_ca.clone());
+        let tls = Tls { cert, key, client_ca, management_client_ca, http };
+        let mut wrong = check(&tls.grpc());
+        let others: Vec<_> =
+            check(&tls.management()).into_iter().filter(|one| !wrong.contains(one)).collect();
+        wrong.extend(others);
+        self.tell(wrong);
+        Some(tls)
+    }
+
+    /// A setting that is given makes no sense without another.
+    fn needs(&mut self, given: &Setting, missing: &Setting, why: &str) {
+        if self.is_given(given) && !self.is_given(missing) {
+            let remedy =
+                format!("{why}: give {} as well ({}, --{})", missing.key, missing.variable, missing.flag());
+            self.tell(vec![Problem::new(given.key, "given alone", remedy)]);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Who gets in and who doesn't, and what a change of the files does.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use latchkey_core::manage::ClientCertificate;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio_rustls::TlsConnector;
+
+use super::accept::provider;
+use super::fixture::{Ca, write};
+use super::{Acceptor, Files, Protocol, check};
+
+struct House {
+    folder: tempfile::TempDir,
+    ca: Ca,
+    files: Files,
+}
+
+impl House {
+    fn new(clients: Option<&Ca>) -> Self {
+        let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+        let (cert, key) = ca.issue(&["localhost"], false);
+        let client_ca = clients.map(|ca| write(folder.path(), "clients.pem", &ca.pem));
+        let files = Files {
+            cert: write(folder.path(), "cert.pem", &cert),
+            key: write(folder.path(), "key.pem", &key),
+            client_ca,
+            ca_setting: "tls_client_ca",
+        };
+        Self { folder, ca, files }
+    }
+
+    fn acceptor(&self) -> Acceptor {
+        Acceptor::new(self.files.clone(), Protocol::Http2).unwrap_or_else(|wrong| panic!("{wrong:?}"))
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn client(
+    ca: &str,
+    shown: Option<&(String, String)>,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(provider());
+    let builder = builder.with_protocol_versions(&[version]).unwrap().with_root_certificates(roots);
+    match shown {
+        None => builder.with_no_client_auth(),
+        Some((cert, key)) => {
+            let chain = vec![CertificateDer::from_pem_slice(cert.as_bytes()).unwrap()];
+            builder
+                .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap())
+                .unwrap()
+        }
+    }
+}
+
+/// A connection up to the first byte that goes each way; what the server saw of its client.
+async fn meet(
+    acceptor: &Acceptor,
+    client: ClientConfig,
+) -> io::Result<(Option<ClientCertificate>, Option<Vec<u8>>)> {
+    let (near, far) = duplex(64 * 1024);
+    let name = ServerName::try_from("localhost").unwrap();
+    let serve = async {
+        let (mut stream, shown) = acceptor.accept(near).await?;
+        stream.write_all(b"!").await?;
+        stream.shutdown().await?;
+        let spoken = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+        Ok::<_, io::Error>((shown, spoken))
+    };
+    let call = async {
+        let mut stream = TlsConnector::from(Arc::new(client)).connect(name, far).await?;
+        let mut said = [0];
+        // By TLS 1.3 a client learns only here that its certificate was refused.
+        stream.read_exact(&mut said).await
+    };
+    let (served, called) = tokio::join!(serve, call);
+    let served = served?;
+    called?;
+    Ok(served)
+}
+
+const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+
+#[tokio::test]
+async fn who_knows_the_ca_gets_in_by_both_versions() {
+    let house = House::new(None);
+    let acceptor = house.acceptor();
+    for version in VERSIONS {
+        let (shown, _) = meet(&acceptor, client(&house.ca.pem, None, version)).await.unwrap();
+        assert_eq!(shown, None, "no certificate is asked for");
+        assert!(meet(&acceptor, client(&Ca::new().pem, None, version)).await.is_err(), "another CA's server");
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_agreed_on_and_nothing_else() {
+    let house = House::new(None);
+    let acceptor = house.acceptor();
+    let offering = |protocol: &[u8]| {
+        let mut client = client(&house.ca.pem, None, VERSIONS[1]);
+        client.alpn_protocols = vec![protocol.to_vec()];
+        client
+    };
+    assert_eq!(meet(&acceptor, offering(b"h2")).await.unwrap().1.as_deref(), Some(&b"h2"[..]));
+    assert!(meet(&acceptor, offering(b"http/1.1")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_is_known_by_the_names_of_its_certificate() {
+    let clients = Ca::new();
+    let house = House::new(Some(&clients));
+    let shown = clients.issue(&["Ops.example", "spiffe://corp/ops", "127.0.0.1"], false);
+    for version in VERSIONS {
+        let (names, _) = meet(&house.acceptor(), client(&house.ca.pem, Some(&shown), version)).await.unwrap();
+        let names: Vec<String> = names.unwrap().0.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["ops.example", "spiffe://corp/ops"]);
+    }
+}
+
+#[tokio::test]
+async fn none_a_strangers_and_an_ended_certificate_are_refused() {
+    let clients = Ca::new();
+    let house = House::new(Some(&clients));
+    let acceptor = house.acceptor();
+    let (stranger, ended) = (Ca::new().issue(&["ops"], false), clients.issue(&["ops"], true));
+    for version in VERSIONS {
+        for shown in [None, Some(&stranger), Some(&ended)] {
+            assert!(meet(&acceptor, client(&house.ca.pem, shown, version)).await.is_err(), "{shown:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_pair_is_taken_over_and_a_broken_one_is_not() {
+    let house = House::new(None);
+    let acceptor = house.acceptor();
+    let other = Ca::new();
+    let (cert, key) = other.issue(&["localhost"], false);
+    write(house.path(), "cert.pem", &cert);
+    let wrong = acceptor.reload().unwrap_err();
+    assert!(wrong[0].to_string().contains("tls_key"), "half of a pair: {wrong:?}");
+    assert!(
+        meet(&acceptor, client(&house.ca.pem, None, VERSIONS[1])).await.is_ok(),
+        "the one before is kept"
+    );
+    write(house.path(), "key.pem", &key);
+    acceptor.reload().unwrap_or_else(|wrong| panic!("{wrong:?}"));
+    assert!(meet(&acceptor, client(&other.pem, None, VERSIONS[1])).await.is_ok());
+    assert!(meet(&acceptor, client(&house.ca.pem, None, VERSIONS[1])).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_shakes_hands_is_let_go() {
+    let (_client, server) = duplex(64);
+    let error = House::new(None).acceptor().accept(server).await.map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn what_is_wrong_with_a_file_names_its_setting_and_the_remedy() {
+    let house = House::new(None);
+    let (_, foreign) = Ca::new().issue(&["localhost"], false);
+    let foreign = write(house.path(), "foreign.pem", &foreign);
+    let empty = write(house.path(), "empty.pem", "canary\n");
+    let missing = house.path().join("missing.pem");
+    let (cert, key) = (house.files.cert.clone(), house.files.key.clone());
+    let cases = [
+        (&cert, &foreign, None, "tls_key (", "not the key of the certificate"),
+        (&missing, &key, None, "tls_cert (", "can't be read"),
+        (&empty, &key, None, "tls_cert (", "no certificate"),
+        (&cert, &cert, None, "tls_key (", "no private key"),
+        (&cert, &key, Some(&key), "tls_client_ca (", "no certificate"),
+    ];
+    for (cert, key, ca, setting, remedy) in cases {
+        let files = Files {
+            cert: cert.clone(),
+            key: key.clone(),
+            client_ca: ca.cloned(),
+            ca_setting: "tls_client_ca",
+        };
+        let told: Vec<String> = check(&files).iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].starts_with(setting) && told[0].contains(remedy), "{told:?}");
+        assert!(!told[0].contains("canary"), "{told:?}");
+    }
+    let all =
+        Files { cert: missing.clone(), key: empty, client_ca: Some(missing), ca_setting: "tls_client_ca" };
+    assert_eq!(check(&all).len(), 3, "everything is told at once");
+    assert_eq!(check(&house.files), []);
+}

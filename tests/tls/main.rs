@@ -1,0 +1,10 @@
+//! TLS and mTLS as clients meet them: grpcurl, tonic, Envoy and HTTP, with certificates that are good, strange, ended,
+//! missing, changed under load; and what an operator may do by a certificate alone.
+
+#![expect(clippy::disallowed_methods, reason = "the load ends with its test")]
+
+mod envoy;
+mod operators;
+mod ports;
+mod reload;
+mod scene;

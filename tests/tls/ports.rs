@@ -1,0 +1,107 @@
+//! Who gets in at which port, and what is answered there.
+
+use latchkey_proto::v1;
+use latchkey_proto::v1::check_service_client::CheckServiceClient;
+use latchkey_testing::{Ca, Caller, ROOT_KEY, Setup, free_port};
+use tonic::Code;
+
+use crate::scene::Scene;
+
+const HEALTH: &str = "grpc.health.v1.Health/Check";
+
+#[test]
+fn grpcurl_gets_in_by_the_right_ca_alone() {
+    let scene = Scene::start(false, |setup, _| setup);
+    let (ok, told) = scene.grpcurl(&scene.path("ca.pem"), &[], &[HEALTH]);
+    assert!(ok && told.contains("SERVING"), "{told}");
+    let other = scene.folder.write("other.pem", Ca::new().pem());
+    assert!(!scene.grpcurl(&other, &[], &[HEALTH]).0, "another CA's server");
+    let bearer = format!("authorization: Bearer {ROOT_KEY}");
+    let (ok, told) =
+        scene.grpcurl(&scene.path("ca.pem"), &[], &["-H", &bearer, "latchkey.v1.TenantService/ListTenants"]);
+    assert!(ok, "a key is a credential as ever: {told}");
+}
+
+#[test]
+fn a_client_certificate_must_be_there_and_be_good() {
+    let scene = Scene::mutual();
+    let ca = scene.path("ca.pem");
+    let good = scene.shown("good", &scene.clients.issue(&["envoy.example"]));
+    let (ok, told) = scene.grpcurl(&ca, &good, &[HEALTH]);
+    assert!(ok && told.contains("SERVING"), "{told}");
+    let stranger = scene.shown("stranger", &Ca::new().issue(&["envoy.example"]));
+    let ended = scene.shown("ended", &scene.clients.ended(&["envoy.example"]));
+    for (who, words) in [("nobody", &Vec::new()), ("a stranger", &stranger), ("one that has ended", &ended)] {
+        let (ok, told) = scene.grpcurl(&ca, words, &[HEALTH]);
+        assert!(!ok, "{who} got in: {told}");
+    }
+}
+
+#[tokio::test]
+async fn plain_text_is_not_answered_where_tls_is_spoken() {
+    let scene = Scene::start(false, |setup, _| setup);
+    let mut tenants = Caller::new(scene.latchkey.grpc(), Some(ROOT_KEY)).tenants();
+    let refused = tenants.list_tenants(v1::ListTenantsRequest::default());
+    let code = refused.await.unwrap_err().code();
+    // Whether the connection breaks before or after the question is a matter of luck.
+    assert!([Code::Unavailable, Code::Internal, Code::Unknown].contains(&code), "{code:?}");
+}
+
+#[tokio::test]
+async fn checks_and_management_may_have_ports_of_their_own() {
+    let management = free_port();
+    let address = format!("127.0.0.1:{management}");
+    let latchkey = Setup::default().shipped("demo").environment("LATCHKEY_MANAGEMENT_ADDR", &address).start();
+    let operator = Caller::new(management, Some(ROOT_KEY));
+    operator.tenant("acme", "demo", "").await;
+    let (_, key) = operator.plain_key("acme", "").await;
+    let question = v1::CheckRequest { credential: key, ..v1::CheckRequest::default() };
+    assert_eq!(latchkey.stranger().check(question.clone()).await.decision(), v1::Decision::Allow);
+    let there = operator.checks().check(question).await.unwrap_err();
+    assert_eq!(there.code(), Code::Unimplemented, "{there:?}");
+    let here =
+        latchkey.operator().tenants().list_tenants(v1::ListTenantsRequest::default()).await.unwrap_err();
+    assert_eq!(here.code(), Code::Unimplemented, "{here:?}");
+}
+
+#[tokio::test]
+async fn only_the_management_port_may_ask_for_certificates() {
+    let management = free_port();
+    let clients = Ca::new();
+    let scene = Scene::start(false, |setup, folder| {
+        let ca = folder.write("operators.pem", clients.pem()).display().to_string();
+        setup
+            .environment("LATCHKEY_MANAGEMENT_ADDR", &format!("127.0.0.1:{management}"))
+            .environment("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", &ca)
+    });
+    let mut checks = CheckServiceClient::new(Scene::channel(scene.latchkey.grpc(), &scene.ca, None));
+    assert!(checks.check(v1::CheckRequest::default()).await.is_ok(), "no certificate is asked for here");
+    let list = |pair| {
+        let channel = Scene::channel(management, &scene.ca, pair);
+        async move {
+            let mut request = tonic::Request::new(v1::ListTenantsRequest::default());
+            request.metadata_mut().insert("x-api-key", ROOT_KEY.parse().unwrap());
+            v1::tenant_service_client::TenantServiceClient::new(channel).list_tenants(request).await.is_ok()
+        }
+    };
+    assert!(!list(None).await, "but here");
+    let pair = clients.issue(&["ops.example"]);
+    assert!(list(Some(&pair)).await);
+}
+
+#[test]
+fn a_pair_that_does_not_match_is_told_at_the_start() {
+    let (folder, ca) = (latchkey_testing::Folder::new("mismatch"), Ca::new());
+    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let latchkey = Setup::default()
+        .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &ca.issue(&["localhost"]).cert))
+        .environment("LATCHKEY_TLS_KEY", &path("key.pem", &ca.issue(&["localhost"]).key))
+        .environment("LATCHKEY_TLS_CLIENT_CA", "/nowhere/ca.pem")
+        .launch();
+    assert_eq!(latchkey.wait().code(), Some(2));
+    let log = latchkey.log();
+    for told in ["tls_key (", "not the key of the certificate", "tls_client_ca (/nowhere/ca.pem)"] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
+    assert!(!log.contains("PRIVATE KEY-----\n") && !log.contains("panicked"), "{log}");
+}

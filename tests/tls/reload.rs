@@ -1,0 +1,62 @@
+//! Certificates that change while calls go on: none fails, new connections get the new one, and a broken pair
+//! changes nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use latchkey_proto::v1;
+use latchkey_proto::v1::check_service_client::CheckServiceClient;
+use latchkey_testing::{Ca, Signal, eventually};
+
+use crate::scene::Scene;
+
+/// Whether a new connection that trusts this CA gets an answer.
+async fn answers(scene: &Scene, ca: &Ca) -> bool {
+    let mut checks = CheckServiceClient::new(Scene::channel(scene.latchkey.grpc(), ca, None));
+    checks.check(v1::CheckRequest::default()).await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
+    let scene = Scene::start(false, |setup, _| setup);
+    let (over, done, failed) =
+        (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let load = {
+        let mut checks = CheckServiceClient::new(Scene::channel(scene.latchkey.grpc(), &scene.ca, None));
+        let (over, done, failed) = (over.clone(), done.clone(), failed.clone());
+        tokio::spawn(async move {
+            while !over.load(Ordering::SeqCst) {
+                let count =
+                    if checks.check(v1::CheckRequest::default()).await.is_ok() { &done } else { &failed };
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    };
+    let other = Ca::new();
+    let pair = other.issue(&["localhost"]);
+    // Half of a pair first, as two copies one after the other leave it for a moment.
+    let _ = scene.folder.write("cert.pem", &pair.cert);
+    scene.latchkey.signal(Signal::HUP);
+    tokio::task::block_in_place(|| {
+        eventually("the broken pair is told", || {
+            scene.latchkey.log().contains("the one before is kept").then_some(())
+        });
+    });
+    assert!(scene.latchkey.log().contains("tls_key ("), "with the setting's name");
+    assert!(answers(&scene, &scene.ca).await, "the one before is kept");
+    let _ = scene.folder.write("key.pem", &pair.key);
+    // Nobody says so: it is found.
+    tokio::task::block_in_place(|| {
+        eventually("the new pair is taken over", || {
+            scene.latchkey.log().contains("was read again").then_some(())
+        });
+    });
+    assert!(answers(&scene, &other).await && !answers(&scene, &scene.ca).await);
+    let before = done.load(Ordering::SeqCst);
+    tokio::task::block_in_place(|| {
+        eventually("calls go on", || (done.load(Ordering::SeqCst) > before).then_some(()));
+    });
+    over.store(true, Ordering::SeqCst);
+    load.await.unwrap();
+    assert_eq!(failed.load(Ordering::SeqCst), 0, "of {}", done.load(Ordering::SeqCst));
+}
