@@ -3,6 +3,9 @@
 mod audit;
 mod check;
 mod dev;
+mod envoy;
+mod examples;
+mod globals;
 mod key;
 mod serve;
 mod tenant;
@@ -12,12 +15,14 @@ mod value;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use audit::{AuditCommand, EventArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
+pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, Place};
+pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use key::{CreateKeyArgs, Emptied, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
@@ -25,40 +30,27 @@ pub(crate) use token::{IssueArgs, JwtCommand, SigningKeyCommand};
 pub(crate) use user::{UpdateUserArgs, UserCommand};
 
 use crate::exit::CODES;
-use crate::output::Format;
 
 /// API keys and authorization for Envoy and gRPC, behind one decision.
 #[derive(Debug, Parser)]
 #[command(name = "latchkey", version, after_help = CODES, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) globals: Globals,
+    pub(crate) globals: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What every command that calls a server needs.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Calling a server")]
-pub(crate) struct Globals {
-    /// The server to call
-    #[arg(
-        long,
-        global = true,
-        env = "LATCHKEY_SERVER",
-        default_value = "http://127.0.0.1:50051",
-        value_name = "URL"
-    )]
-    pub(crate) server: String,
-    /// The credential to call with; better by its variable than in the shell's history
-    #[arg(long, global = true, env = "LATCHKEY_API_KEY", hide_env_values = true, value_name = "KEY")]
-    pub(crate) api_key: Option<Secret>,
-    /// A file that holds the credential to call with
-    #[arg(long, global = true, env = "LATCHKEY_API_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-    /// How answers are shown
-    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub(crate) output: Format,
+impl Cli {
+    /// The whole command line, as `--help` and completions know it.
+    pub(crate) fn whole() -> clap::Command {
+        examples::with_examples(Self::command())
+    }
+
+    /// What the process was told; where that makes no sense, it ends here with words.
+    pub(crate) fn of_process() -> Self {
+        Self::from_arg_matches(&Self::whole().get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// A word of the command line that `Debug` doesn't show.
@@ -124,6 +116,16 @@ pub(crate) enum Command {
     ///
     /// By default nothing is taken from any rate limit. Exits with 0 where allowed and with 3 where denied.
     Check(CheckArgs),
+    /// Say what is wrong with settings, a database, a Redis, an Envoy set-up; changes nothing
+    ///
+    /// Looks at what `serve` would be started with, and at each Envoy that is named. Exits with 0 where all is well
+    /// or merely doubtful, with 2 where a setting is wrong, with 6 where something can't be reached, and with 1 where
+    /// something else is wrong.
+    Doctor(DoctorArgs),
+    /// Print an Envoy configuration that asks Latchkey, made for a profile
+    ///
+    /// Headers, body and trusted hops are those that the profile looks at; the credential reaches nobody else.
+    EnvoyConfig(EnvoyConfigArgs),
     /// Print a shell's completions, to be sourced
     Completions {
         /// The shell

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use latchkey_client::{BadConnection, Connect, Credential};
 use latchkey_proto::v1::audit_service_client::AuditServiceClient;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
@@ -10,11 +11,8 @@ use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
 use latchkey_proto::v1::signing_key_service_client::SigningKeyServiceClient;
 use latchkey_proto::v1::tenant_service_client::TenantServiceClient;
 use latchkey_proto::v1::token_service_client::TokenServiceClient;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::transport::Channel;
 
 use crate::args::{Globals, Secret};
 use crate::exit::Failure;
@@ -36,22 +34,9 @@ impl Globals {
     }
 }
 
-/// Puts the caller's credential on every call.
-#[derive(Clone)]
-pub(crate) struct Credential(Option<MetadataValue<Ascii>>);
-
-impl Interceptor for Credential {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
-        }
-        Ok(request)
-    }
-}
-
 /// A server, and who calls it.
 pub(crate) struct Server {
-    channel: InterceptedService<Channel, Credential>,
+    channel: Called,
 }
 
 type Called = InterceptedService<Channel, Credential>;
@@ -59,37 +44,44 @@ type Called = InterceptedService<Channel, Credential>;
 impl Server {
     /// Connects with what the command line and the environment say.
     pub(crate) async fn of(globals: &Globals) -> Result<Self, Failure> {
-        let credential = globals.credential()?;
-        Self::connect(&globals.server, credential.as_ref()).await
+        Self::waiting(globals, ANSWER).await
     }
 
     /// The same, for a call that may take long.
     pub(crate) async fn patient(globals: &Globals) -> Result<Self, Failure> {
+        Self::waiting(globals, PATIENCE).await
+    }
+
+    async fn waiting(globals: &Globals, answer: Duration) -> Result<Self, Failure> {
         let credential = globals.credential()?;
-        Self::waiting(&globals.server, credential.as_ref(), PATIENCE).await
-    }
-
-    /// Connects.
-    pub(crate) async fn connect(address: &str, credential: Option<&Secret>) -> Result<Self, Failure> {
-        Self::waiting(address, credential, ANSWER).await
-    }
-
-    async fn waiting(address: &str, credential: Option<&Secret>, answer: Duration) -> Result<Self, Failure> {
-        let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        if !url.starts_with("http://") {
-            return Err(Failure::Usage(format!("{address:?}: write http://HOST:PORT; TLS is not built yet")));
+        let mut way = Connect::to(&globals.server).patience(CONNECT, answer);
+        if let Some(ca) = &globals.ca_file {
+            way = way.ca(read_text(ca)?);
         }
-        let endpoint = Endpoint::from_shared(url).map_err(|_| {
-            Failure::Usage(format!("{address:?} is no server's address: write http://HOST:PORT"))
+        if let Some((cert, key)) = &globals.certificate {
+            way = way.identity(read_text(cert)?, read_text(key)?);
+        }
+        Self::over(&way, credential.as_ref()).await
+    }
+
+    /// Connects in plain text.
+    pub(crate) async fn connect(address: &str, credential: Option<&Secret>) -> Result<Self, Failure> {
+        Self::over(&Connect::to(address), credential).await
+    }
+
+    async fn over(way: &Connect, credential: Option<&Secret>) -> Result<Self, Failure> {
+        let unsendable = || Failure::Usage("the credential has characters that can't be sent".to_owned());
+        let credential = match credential {
+            Some(key) => Credential::bearer(&key.0).ok_or_else(unsendable)?,
+            None => Credential::default(),
+        };
+        let channel = way.connected().await.map_err(|bad| match bad {
+            BadConnection::Away(..) => Failure::Unreachable(format!(
+                "{bad}: start one with `latchkey serve`, or name it with --server (LATCHKEY_SERVER)"
+            )),
+            _ => Failure::Usage(bad.to_string()),
         })?;
-        let endpoint = endpoint.connect_timeout(CONNECT).timeout(answer).tcp_nodelay(true);
-        let value = credential.map(|key| bearer(&key.0)).transpose()?;
-        let channel = endpoint.connect().await.map_err(|_| {
-            Failure::Unreachable(format!(
-                "no server answers at {address}: start one with `latchkey serve`, or name it with --server (LATCHKEY_SERVER)"
-            ))
-        })?;
-        Ok(Self { channel: InterceptedService::new(channel, Credential(value)) })
+        Ok(Self { channel: InterceptedService::new(channel, credential) })
     }
 
     pub(crate) fn keys(&self) -> KeyServiceClient<Called> {
@@ -123,13 +115,6 @@ impl Server {
 
 /// A page of a thousand keys with all their metadata fits.
 const LARGEST: usize = 64 * 1024 * 1024;
-
-fn bearer(key: &str) -> Result<MetadataValue<Ascii>, Failure> {
-    let bad = |_| Failure::Usage("the credential has characters that can't be sent".to_owned());
-    let mut value: MetadataValue<Ascii> = format!("Bearer {key}").parse().map_err(bad)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
 
 /// A secret from a file, or from standard input where that is "-".
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {

@@ -5,6 +5,8 @@ mod audit;
 mod author;
 mod check;
 mod dev;
+mod doctor;
+mod envoy_config;
 mod key;
 mod migrate;
 mod profile;
@@ -13,30 +15,38 @@ mod tenant;
 mod token;
 mod user;
 
-use clap::CommandFactory as _;
-
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Globals};
 use crate::exit::Failure;
 
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
-    let globals = cli.globals;
-    match cli.command {
-        Command::Serve(settings) => serve::run(&settings).await,
-        Command::Dev(args) => dev::run(args).await,
-        Command::Migrate(args) => migrate::run(args.action).await,
-        Command::Apply(args) => apply::run(&globals, args).await,
-        Command::Tenant(command) => tenant::run(&globals, command).await,
-        Command::Key(command) => key::run(&globals, command).await,
-        Command::Profile(command) => profile::run(&globals, command).await,
-        Command::User(command) => user::run(&globals, command).await,
-        Command::Jwt(command) => token::jwt(&globals, command).await,
-        Command::SigningKey(command) => token::signing_key(&globals, command).await,
-        Command::Audit(command) => audit::run(&globals, command).await,
-        Command::Check(args) => check::run(&globals, args).await,
+    let globals = match cli.command {
+        // These call no server, and whoever runs them may have no place of their own.
+        Command::Serve(settings) => return serve::run(&settings).await,
+        Command::Dev(args) => return dev::run(args).await,
+        Command::Migrate(args) => return migrate::run(args.action).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "latchkey", &mut std::io::stdout());
-            Ok(())
+            clap_complete::generate(shell, &mut Cli::whole(), "latchkey", &mut std::io::stdout());
+            return Ok(());
         }
+        command => (cli.globals.resolve()?, command),
+    };
+    calling(&globals.0, globals.1).await
+}
+
+async fn calling(globals: &Globals, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Apply(args) => apply::run(globals, args).await,
+        Command::Tenant(command) => tenant::run(globals, command).await,
+        Command::Key(command) => key::run(globals, command).await,
+        Command::Profile(command) => profile::run(globals, command).await,
+        Command::User(command) => user::run(globals, command).await,
+        Command::Jwt(command) => token::jwt(globals, command).await,
+        Command::SigningKey(command) => token::signing_key(globals, command).await,
+        Command::Audit(command) => audit::run(globals, command).await,
+        Command::Check(args) => check::run(globals, args).await,
+        Command::Doctor(args) => doctor::run(globals, args).await,
+        Command::EnvoyConfig(args) => envoy_config::run(globals, args).await,
+        Command::Serve(_) | Command::Dev(_) | Command::Migrate(_) | Command::Completions { .. } => Ok(()),
     }
 }

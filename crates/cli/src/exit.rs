@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     Local(String),
     /// The check's answer is no; it has been shown already.
     Denied,
+    /// Something was found, and has been shown; the code says of what kind.
+    Found(u8),
     /// The server can't be reached.
     Unreachable(String),
     /// What the server said.
@@ -59,6 +61,7 @@ impl Failure {
             Self::Local(_) => 1,
             Self::Usage(_) => 2,
             Self::Denied => 3,
+            Self::Found(code) => *code,
             Self::Unreachable(_) => 6,
             Self::Refused(status) => code(status.code()),
         }
@@ -66,7 +69,7 @@ impl Failure {
 
     fn text(&self) -> Option<String> {
         match self {
-            Self::NobodyReads | Self::Denied => None,
+            Self::NobodyReads | Self::Denied | Self::Found(_) => None,
             Self::Usage(text) | Self::Local(text) | Self::Unreachable(text) => Some(text.clone()),
             Self::Refused(status) => Some(told(status)),
         }

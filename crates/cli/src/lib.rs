@@ -9,7 +9,6 @@ mod output;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use tokio::runtime::Builder;
 
 use crate::args::Cli;
@@ -18,7 +17,7 @@ use crate::exit::{Failure, fail};
 /// Does what the process's arguments say.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::Local(format!("no threads can be started: {error}"))),

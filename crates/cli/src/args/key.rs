@@ -58,7 +58,7 @@ pub(crate) enum KeyCommand {
         #[arg(long, default_value = "live")]
         environment: String,
     },
-    /// Take over keys from another system, by value or by SHA-256; all or none
+    /// Take over keys from another system, by value or by SHA-256; a thousand at a time, all or none of these
     ///
     /// The file is a `latchkey.v1.ImportKeysRequest` as JSON:
     /// {"tenant": "acme", "keys": [{"sha256": "BASE64", "key": {"name": "from before"}}]}
@@ -205,8 +205,11 @@ pub(crate) struct KeyChange {
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
     /// The JSON file; "-" reads standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "named")]
+    pub(crate) file: Option<PathBuf>,
+    /// The same, by a flag
+    #[arg(short = 'f', long = "file", value_name = "FILE", conflicts_with = "file", hide = true)]
+    pub(crate) named: Option<PathBuf>,
     /// The tenant, in place of the file's
     #[arg(long)]
     pub(crate) tenant: Option<String>,

@@ -1,5 +1,8 @@
 //! `latchkey key`.
 
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressStyle};
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
 use super::tenant::{mask, more};
@@ -8,7 +11,7 @@ use crate::args::{
 };
 use crate::call::{Server, read_text};
 use crate::exit::Failure;
-use crate::output::{Format, from_json, print, show, still_in_use};
+use crate::output::{Format, from_json, print, remark, show, still_in_use};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Failure> {
     let format = globals.output;
@@ -59,13 +62,46 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Fa
     }
 }
 
+/// As many as one call takes.
+const PIECE: usize = 1_000;
+
+/// In pieces of what one call takes; each is all or none. What failed names the piece that it was.
 async fn import(globals: &Globals, args: ImportArgs) -> Result<(), Failure> {
-    let mut ask: v1::ImportKeysRequest = from_json(&read_text(&args.file)?)?;
-    if let Some(tenant) = args.tenant {
-        ask.tenant = tenant;
+    let ask: v1::ImportKeysRequest = from_json(&read_text(&args.file.or(args.named).unwrap_or_default())?)?;
+    let tenant = args.tenant.unwrap_or(ask.tenant);
+    let mut service = Server::of(globals).await?.keys();
+    let (all, bar) = (ask.keys.len(), progress(ask.keys.len()));
+    let (mut made, mut left) = (Vec::with_capacity(all), ask.keys.into_iter());
+    loop {
+        let keys: Vec<_> = left.by_ref().take(PIECE).collect();
+        if keys.is_empty() && all > 0 {
+            break;
+        }
+        let count = keys.len();
+        let piece = v1::ImportKeysRequest { tenant: tenant.clone(), keys };
+        let answer = service.import_keys(piece).await.inspect_err(|_| {
+            bar.abandon();
+            if all > PIECE {
+                remark(&format!("{} of {all} keys are imported; the next {count} are not:", made.len()));
+            }
+        })?;
+        made.extend(answer.into_inner().keys);
+        bar.inc(count as u64);
+        if all == 0 {
+            break;
+        }
     }
-    let made = Server::of(globals).await?.keys().import_keys(ask).await?;
-    show(globals.output, made.get_ref())
+    bar.finish_and_clear();
+    show(globals.output, &v1::ImportKeysResponse { keys: made })
+}
+
+/// On a terminal, and where there is more than one call to wait for.
+fn progress(all: usize) -> ProgressBar {
+    if all <= PIECE || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
+    ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {

@@ -1,0 +1,70 @@
+//! Arguments of `latchkey doctor` and `latchkey envoy-config`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::SettingsArgs;
+
+/// What to look at.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// An Envoy's bootstrap file, or its admin address (http://HOST:PORT); may be repeated
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) envoy: Vec<String>,
+    /// A profile that is in force: what Envoy sends is compared with what it looks at; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Vec<PathBuf>,
+    /// Look at Envoy alone
+    #[arg(long)]
+    pub(crate) envoy_only: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+/// What Envoy is configured for.
+#[derive(Args, Debug)]
+pub(crate) struct EnvoyConfigArgs {
+    /// The profile: a document on this machine, or the name of one that a running server has
+    pub(crate) profile: String,
+    /// Where Envoy listens
+    #[arg(long, default_value = "0.0.0.0:8080", value_name = "HOST:PORT")]
+    pub(crate) listen: Place,
+    /// The service behind it
+    #[arg(long, default_value = "127.0.0.1:8000", value_name = "HOST:PORT")]
+    pub(crate) upstream: Place,
+    /// Latchkey's gRPC address
+    #[arg(long, default_value = "127.0.0.1:50051", value_name = "HOST:PORT")]
+    pub(crate) latchkey: Place,
+    /// Latchkey is served by TLS: the CA of its certificate, as a path on Envoy's machine
+    #[arg(long, value_name = "PATH")]
+    pub(crate) latchkey_ca: Option<String>,
+    /// Envoy's own certificate for Latchkey, as a path on Envoy's machine
+    #[arg(long, value_name = "PATH", requires_all = ["latchkey_ca", "client_key"])]
+    pub(crate) client_cert: Option<String>,
+    /// Its key
+    #[arg(long, value_name = "PATH", requires = "client_cert")]
+    pub(crate) client_key: Option<String>,
+}
+
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl std::str::FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let remedy = || "write HOST:PORT, such as latchkey.internal:50051".to_owned();
+        let (host, port) = text.rsplit_once(':').ok_or_else(remedy)?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.:_".contains(&b);
+        if host.is_empty() || !host.bytes().all(plain) {
+            return Err(remedy());
+        }
+        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| remedy())? })
+    }
+}

@@ -1,0 +1,136 @@
+//! What every command that calls a server needs: from the command line, from the environment, or from the caller's
+//! own file, in this order of precedence.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use latchkey_server::settings::own_config;
+
+use super::Secret;
+use crate::exit::Failure;
+use crate::output::Format;
+
+/// As it is said.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Calling a server")]
+pub(crate) struct GlobalArgs {
+    /// The server to call; this machine by default, on port 50051
+    #[arg(long, global = true, env = "LATCHKEY_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The credential to call with; better by its variable than in the shell's history
+    #[arg(long, global = true, env = "LATCHKEY_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) api_key: Option<Secret>,
+    /// A file that holds the credential to call with
+    #[arg(long, global = true, env = "LATCHKEY_API_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The CA of the server's certificate; the system's by default
+    #[arg(long, global = true, env = "LATCHKEY_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The certificate to show to the server
+    #[arg(long, global = true, env = "LATCHKEY_CERT_FILE", value_name = "FILE")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Its key
+    #[arg(long, global = true, env = "LATCHKEY_CERT_KEY_FILE", value_name = "FILE")]
+    pub(crate) cert_key_file: Option<PathBuf>,
+    /// How answers are shown [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+}
+
+/// As it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Globals {
+    pub(crate) server: String,
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
+    pub(crate) output: Format,
+}
+
+const SERVER: &str = "http://127.0.0.1:50051";
+const KEYS: &str = "server, key_file, ca_file, cert_file, cert_key_file, output";
+
+impl GlobalArgs {
+    /// Completed by the caller's own file, `latchkey/config.toml` in the XDG place for configuration.
+    pub(crate) fn resolve(self) -> Result<Globals, Failure> {
+        match own_config().filter(|path| path.is_file()) {
+            Some(path) => self.completed(read(&path)?),
+            None => self.completed(Self::default()),
+        }
+    }
+
+    fn completed(self, file: Self) -> Result<Globals, Failure> {
+        let certificate = match (self.cert_file.or(file.cert_file), self.cert_key_file.or(file.cert_key_file))
+        {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err(Failure::Usage("give --cert-file and --cert-key-file together".to_owned())),
+        };
+        // A key that is said wins over a file that is written down.
+        let key_file = self.key_file.or_else(|| self.api_key.is_none().then_some(file.key_file)?);
+        Ok(Globals {
+            server: self.server.or(file.server).unwrap_or_else(|| SERVER.to_owned()),
+            api_key: self.api_key,
+            key_file,
+            ca_file: self.ca_file.or(file.ca_file),
+            certificate,
+            output: self.output.or(file.output).unwrap_or(Format::Text),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<GlobalArgs, Failure> {
+    let wrong = |what: &str| Failure::Usage(format!("{}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
+    parse(&text).map_err(|what| wrong(&what))
+}
+
+fn parse(text: &str) -> Result<GlobalArgs, String> {
+    let table: toml::Table = text.parse().map_err(|_| "it is not TOML".to_owned())?;
+    let mut file = GlobalArgs::default();
+    for (key, value) in &table {
+        let value = value.as_str().ok_or_else(|| format!("{key} must be a text"))?;
+        let place = Some(PathBuf::from(value));
+        match key.as_str() {
+            "server" => file.server = Some(value.to_owned()),
+            "key_file" => file.key_file = place,
+            "ca_file" => file.ca_file = place,
+            "cert_file" => file.cert_file = place,
+            "cert_key_file" => file.cert_key_file = place,
+            "output" => {
+                let format = <Format as clap::ValueEnum>::from_str(value, false);
+                file.output = Some(format.map_err(|_| "output is text or json".to_owned())?);
+            }
+            // A key itself is better kept in a file of its own.
+            _ => return Err(format!("{key} is none of {KEYS}")),
+        }
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_wins_over_the_file() {
+        let file = "server = 'https://a:1'\nkey_file = '/k'\noutput = 'json'\n";
+        let said = GlobalArgs { server: Some("b:2".to_owned()), ..GlobalArgs::default() };
+        let globals = said.completed(parse(file).unwrap()).unwrap();
+        assert_eq!((globals.server.as_str(), globals.output), ("b:2", Format::Json));
+        assert_eq!(globals.key_file, Some(PathBuf::from("/k")));
+        let said = GlobalArgs { api_key: Some(Secret("k".to_owned())), ..GlobalArgs::default() };
+        assert_eq!(said.completed(parse(file).unwrap()).unwrap().key_file, None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_in_the_file_is_told_without_being_quoted() {
+        for text in ["api_key = 'canary'", "server = 1", "output = 'canary'", "canary"] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.contains("canary"), "{error}");
+        }
+        let half = GlobalArgs { cert_file: Some("/c".into()), ..GlobalArgs::default() };
+        assert!(half.completed(GlobalArgs::default()).is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! The cluster that the filter asks: Latchkey itself, as Envoy reaches it.
+
+use latchkey_server::doctor::Finding;
+use serde_json::Value;
+
+use super::walk::{at, find, on, text};
+use super::{doubtful, wrong};
+
+pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
+    let name = text(filter, "grpc_service/envoy_grpc/cluster_name");
+    if name.is_empty() {
+        return Vec::new();
+    }
+    let is_it = |value: &Value| {
+        value["name"] == *name
+            && ["type", "load_assignment", "cluster_type"].iter().any(|key| !at(value, key).is_null())
+    };
+    let Some(cluster) = find(configuration, is_it).into_iter().next() else {
+        // One that is discovered is told by the admin address, and not by the file.
+        return vec![doubtful(
+            format!("the cluster {name} is not in this configuration"),
+            "give Envoy's admin address, which knows discovered clusters too",
+        )];
+    };
+    let mut found = Vec::new();
+    if find(cluster, |value| !at(value, "http2_protocol_options").is_null()).is_empty() {
+        found.push(wrong(
+            format!("cluster {name} speaks HTTP/1.1, and gRPC needs HTTP/2"),
+            "set explicit_http_config: { http2_protocol_options: {} } in its HttpProtocolOptions",
+        ));
+    }
+    if at(cluster, "transport_socket").is_null() && elsewhere(cluster) {
+        found.push(doubtful(
+            format!("cluster {name} sends credentials in plain text to another machine"),
+            "serve Latchkey with tls_cert and tls_key, and give the cluster a transport_socket",
+        ));
+    }
+    if !cluster["transport_socket"].is_null()
+        && find(cluster, |value| !at(value, "trusted_ca").is_null() || on(value, "system_root_certs"))
+            .is_empty()
+    {
+        found.push(wrong(
+            format!("cluster {name} takes anybody's certificate for Latchkey's"),
+            "set validation_context: { trusted_ca: … } and match_typed_subject_alt_names",
+        ));
+    }
+    if list_is_empty(cluster, "health_checks") {
+        found.push(doubtful(
+            format!("cluster {name} has no health check: a replica that ends still gets requests"),
+            "set health_checks with grpc_health_check: {}",
+        ));
+    }
+    found
+}
+
+fn list_is_empty(value: &Value, path: &str) -> bool {
+    at(value, path).as_array().is_none_or(Vec::is_empty)
+}
+
+/// Whether one of its addresses is not this machine's own.
+fn elsewhere(cluster: &Value) -> bool {
+    let addresses = find(cluster, |value| value.is_object() && !at(value, "socket_address").is_null());
+    let own =
+        |host: &str| host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    addresses.iter().any(|address| !own(text(address, "socket_address/address")))
+}

@@ -1,0 +1,181 @@
+//! The ext_authz filter itself.
+
+use latchkey_server::authoring::Needs;
+use latchkey_server::doctor::Finding;
+use serde_json::Value;
+
+use super::walk::{at, list, on, seconds, text};
+use super::{doubtful, wrong};
+
+/// Latchkey has answered, or said that it can't, by then.
+const OURS: f64 = 0.15;
+/// A request waits so long at most when nobody answers.
+const LONG: f64 = 1.0;
+
+pub(super) fn examine(filter: &Value, needs: &[Needs]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    found.extend(open(filter));
+    found.extend(asking(filter));
+    found.extend(headers(filter, needs));
+    found.extend(body(filter, needs));
+    found.extend(kept(filter));
+    found
+}
+
+/// What would let a request pass unasked.
+fn open(filter: &Value) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if on(filter, "failure_mode_allow") {
+        found.push(wrong(
+            "failure_mode_allow: requests pass while Latchkey can't be asked",
+            "set failure_mode_allow: false",
+        ));
+    }
+    let enabled = at(filter, "filter_enabled/default_value");
+    let (numerator, whole) = (at(enabled, "numerator").as_f64(), denominator(text(enabled, "denominator")));
+    if !at(filter, "filter_enabled").is_null() && numerator.unwrap_or_default() < whole {
+        found.push(wrong(
+            "filter_enabled: a part of the requests is not asked about, and passes",
+            "leave filter_enabled out, or set 100 %",
+        ));
+    }
+    if !at(filter, "filter_enabled_metadata").is_null() {
+        found.push(doubtful(
+            "filter_enabled_metadata: what other filters say decides whether Latchkey is asked",
+            "make sure that no client can steer that metadata, or leave it out",
+        ));
+    }
+    found
+}
+
+fn denominator(name: &str) -> f64 {
+    match name {
+        "TEN_THOUSAND" => 10_000.0,
+        "MILLION" => 1_000_000.0,
+        _ => 100.0,
+    }
+}
+
+/// How it asks, and for how long.
+fn asking(filter: &Value) -> Vec<Finding> {
+    let service = at(filter, "grpc_service");
+    if service.is_null() {
+        return vec![wrong(
+            "the filter asks over HTTP, which Latchkey does not answer",
+            "ask by grpc_service: { envoy_grpc: { cluster_name: latchkey }, timeout: 0.2s }",
+        )];
+    }
+    // Without a word of it, Envoy waits for 200 ms.
+    let given = at(service, "timeout");
+    let waits = if given.is_null() { Some(0.2) } else { seconds(given) };
+    let shown = given.as_str().unwrap_or("the timeout");
+    let set = "set grpc_service.timeout: 0.2s";
+    match waits {
+        Some(waits) if waits <= 0.0 => {
+            vec![wrong(format!("timeout {shown}: a request may wait for ever"), set)]
+        }
+        Some(waits) if waits < OURS => vec![wrong(
+            format!(
+                "timeout {shown}: Envoy gives up before Latchkey has said that its database is away (150 ms)"
+            ),
+            set,
+        )],
+        Some(waits) if waits > LONG => vec![doubtful(
+            format!(
+                "timeout {shown}: when Latchkey can't be reached, every request waits so long to be refused"
+            ),
+            set,
+        )],
+        Some(_) => Vec::new(),
+        None => vec![wrong(format!("{shown} is no span that Envoy reads"), set)],
+    }
+}
+
+fn headers(filter: &Value, needs: &[Needs]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if !on(filter, "encode_raw_headers") {
+        found.push(doubtful(
+            "encode_raw_headers is off: doubled headers are joined by commas, and bytes that aren't UTF-8 are lost",
+            "set encode_raw_headers: true",
+        ));
+    }
+    let allowed = at(filter, "allowed_headers");
+    if allowed.is_null() {
+        let remedy = "set allowed_headers to what the profile looks at: `latchkey envoy-config` prints it";
+        found.push(doubtful(
+            "without allowed_headers, every header is sent and read for every request",
+            remedy,
+        ));
+    }
+    let all = needs.iter().flat_map(|needs| &needs.headers);
+    let hidden = |name: &&String| {
+        (!allowed.is_null() && !matched(allowed, name)) || matched(at(filter, "disallowed_headers"), name)
+    };
+    let mut missing: Vec<&str> = all.filter(hidden).map(String::as_str).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    if !missing.is_empty() {
+        found.push(wrong(
+            format!("the profile looks at headers that Envoy doesn't send: {}", missing.join(", ")),
+            "add them to allowed_headers",
+        ));
+    }
+    found
+}
+
+/// Whether a header is named by one of the patterns. One that can't be judged here counts.
+fn matched(patterns: &Value, name: &str) -> bool {
+    list(patterns, "patterns").iter().any(|pattern| {
+        let is = |how: &str, holds: &dyn Fn(&str) -> bool| {
+            pattern[how].as_str().is_some_and(|p| holds(&p.to_lowercase()))
+        };
+        is("exact", &|p| p == name)
+            || is("prefix", &|p| name.starts_with(p))
+            || is("suffix", &|p| name.ends_with(p))
+            || is("contains", &|p| name.contains(p))
+            || !at(pattern, "safe_regex").is_null()
+            || !at(pattern, "custom").is_null()
+    })
+}
+
+fn body(filter: &Value, needs: &[Needs]) -> Vec<Finding> {
+    let sent = !at(filter, "with_request_body").is_null();
+    match (needs.iter().any(|needs| needs.body), sent) {
+        (true, false) => vec![wrong(
+            "the profile looks into bodies, and Envoy sends none",
+            "set with_request_body: { max_request_bytes: 8192, allow_partial_message: true, pack_as_bytes: true }",
+        )],
+        (false, true) if !needs.is_empty() => {
+            vec![doubtful(
+                "with_request_body: no profile looks into bodies",
+                "leave it out: it costs a copy each",
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What becomes of the answer.
+fn kept(filter: &Value) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let rules = at(filter, "decoder_header_mutation_rules");
+    if on(rules, "disallow_all") || !at(rules, "disallow_expression").is_null() {
+        found.push(wrong(
+            "decoder_header_mutation_rules keep Latchkey from removing the credential and forged identity headers",
+            "leave them out for this filter",
+        ));
+    }
+    if on(filter, "clear_route_cache") {
+        found.push(doubtful(
+            "clear_route_cache: the route is chosen anew after Latchkey has judged the request for another",
+            "leave it out, unless routes depend on headers that Latchkey sets",
+        ));
+    }
+    if at(filter, "status_on_error").is_null() {
+        found.push(doubtful(
+            "without status_on_error, an outage looks like a denial (403)",
+            "set status_on_error: { code: ServiceUnavailable }",
+        ));
+    }
+    found
+}

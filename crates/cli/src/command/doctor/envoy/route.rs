@@ -1,0 +1,53 @@
+//! Routes and hosts where the filter is switched off, or said to be something else.
+
+use latchkey_server::doctor::Finding;
+use serde_json::Value;
+
+use super::walk::{at, find, on, text, typed};
+use super::{PER_ROUTE, doubtful};
+
+pub(super) fn examine(configuration: &Value) -> Vec<Finding> {
+    let holds = |value: &Value| value.is_object() && !at(value, "typed_per_filter_config").is_null();
+    let mut found = Vec::new();
+    for place in nested(configuration, holds) {
+        let settings = at(place, "typed_per_filter_config");
+        // Switched off for this filter by its own message, or for any filter by the general one.
+        let off = settings.as_object().into_iter().flatten().any(|(filter, one)| {
+            let own = !find(one, |value| typed(value, PER_ROUTE) && on(value, "disabled")).is_empty();
+            own || (filter.contains("ext_authz") && on(one, "disabled"))
+        });
+        if off {
+            found.push(doubtful(
+                format!("{}: Latchkey is not asked here, and the credential goes on to the service behind", name(place)),
+                "let a public route of the profile pass it instead, which still removes credential and identity headers",
+            ));
+        }
+    }
+    found
+}
+
+/// Hosts and the routes inside of them: what holds for the one is also looked for in the other.
+fn nested(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
+    let mut all = Vec::new();
+    let mut waiting = vec![value];
+    while let Some(next) = waiting.pop() {
+        for found in find(next, holds) {
+            all.push(found);
+            waiting.extend(found.as_object().into_iter().flat_map(serde_json::Map::values));
+        }
+    }
+    all
+}
+
+fn name(place: &Value) -> String {
+    let kinds =
+        [("prefix", "match/prefix"), ("path", "match/path"), ("prefix", "match/path_separated_prefix")];
+    let matched =
+        kinds.iter().map(|(kind, path)| (*kind, text(place, path))).find(|(_, text)| !text.is_empty());
+    match (matched, text(place, "name")) {
+        (Some((kind, path)), "") => format!("route {kind} {path}"),
+        (Some((kind, path)), name) => format!("route {name} ({kind} {path})"),
+        (None, "") => "a route".to_owned(),
+        (None, name) => format!("host {name}"),
+    }
+}

@@ -1,0 +1,208 @@
+//! A set-up that is right, and everything that can be wrong with it, one at a time.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn right() -> Value {
+    let filter = json!({
+        "@type": format!("type.googleapis.com/{FILTER}"),
+        "failure_mode_allow": false, "status_on_error": { "code": "ServiceUnavailable" }, "encode_raw_headers": true,
+        "allowed_headers": { "patterns": [{ "exact": "X-Api-Key" }, { "prefix": "x-request" }, { "exact": "traceparent" }] },
+        "grpc_service": { "envoy_grpc": { "cluster_name": "latchkey" }, "timeout": "0.2s" },
+    });
+    let router = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" });
+    json!({
+        "listener": {
+            "@type": format!("type.googleapis.com/{MANAGER}"), "stat_prefix": "front", "normalize_path": true,
+            "http_filters": [
+                { "name": "envoy.filters.http.ext_authz", "typed_config": filter },
+                { "name": "envoy.filters.http.router", "typed_config": router },
+            ],
+            "route_config": { "virtual_hosts": [{ "name": "all", "routes": [{ "match": { "prefix": "/" } }] }] },
+        },
+        "clusters": [{
+            "name": "latchkey", "type": "STATIC", "health_checks": [{ "grpc_health_check": {} }],
+            "typed_extension_protocol_options": { "x": { "explicit_http_config": { "http2_protocol_options": {} } } },
+            "load_assignment": { "endpoints": [{ "address": { "socket_address": { "address": "127.0.0.1" } } }] },
+        }],
+    })
+}
+
+fn needs() -> Vec<Needs> {
+    let headers = ["x-api-key", "x-request-id", "traceparent"].map(str::to_owned).into();
+    vec![Needs { headers, ..Needs::default() }]
+}
+
+const FILTERS: &str = "/listener/http_filters/0/typed_config";
+
+/// The right set-up with one member of one object changed; null: taken out.
+fn with(place: &str, member: &str, value: Value) -> Value {
+    let mut all = right();
+    all.pointer_mut(place).unwrap_or_else(|| panic!("{place}"))[member] = value;
+    all
+}
+
+fn told(configuration: &Value, needs: &[Needs]) -> Vec<(Weight, String)> {
+    examine(configuration, needs).into_iter().map(|finding| (finding.weight, finding.what)).collect()
+}
+
+#[test]
+fn what_is_right_is_told_to_be() {
+    let found = told(&right(), &needs());
+    assert!(found.len() == 1 && found[0].0 == Weight::Good, "{found:?}");
+}
+
+/// Where, which member, what it becomes, and what is found then.
+type Case = (&'static str, &'static str, Value, Weight, &'static str);
+
+fn of_the_filter() -> Vec<Case> {
+    vec![
+        (FILTERS, "failure_mode_allow", json!(true), Weight::Wrong, "failure_mode_allow"),
+        (
+            FILTERS,
+            "filter_enabled",
+            json!({ "default_value": { "numerator": 50 } }),
+            Weight::Wrong,
+            "filter_enabled",
+        ),
+        (
+            FILTERS,
+            "filter_enabled_metadata",
+            json!({ "filter": "x" }),
+            Weight::Doubtful,
+            "filter_enabled_metadata",
+        ),
+        (FILTERS, "grpc_service", Value::Null, Weight::Wrong, "over HTTP"),
+        (FILTERS, "encode_raw_headers", json!(false), Weight::Doubtful, "encode_raw_headers"),
+        (FILTERS, "allowed_headers", Value::Null, Weight::Doubtful, "allowed_headers"),
+        (
+            FILTERS,
+            "allowed_headers",
+            json!({ "patterns": [{ "prefix": "x-" }] }),
+            Weight::Wrong,
+            "traceparent",
+        ),
+        (
+            FILTERS,
+            "disallowed_headers",
+            json!({ "patterns": [{ "exact": "x-api-key" }] }),
+            Weight::Wrong,
+            "x-api-key",
+        ),
+        (
+            FILTERS,
+            "with_request_body",
+            json!({ "max_request_bytes": 1 }),
+            Weight::Doubtful,
+            "with_request_body",
+        ),
+        (
+            FILTERS,
+            "decoder_header_mutation_rules",
+            json!({ "disallow_all": true }),
+            Weight::Wrong,
+            "removing the credential",
+        ),
+        (FILTERS, "clear_route_cache", json!(true), Weight::Doubtful, "clear_route_cache"),
+        (FILTERS, "status_on_error", Value::Null, Weight::Doubtful, "status_on_error"),
+    ]
+}
+
+fn of_what_is_around_it() -> Vec<Case> {
+    let listener = "/listener";
+    vec![
+        ("/listener/http_filters/0", "disabled", json!(true), Weight::Wrong, "disabled"),
+        (listener, "normalize_path", json!(false), Weight::Doubtful, "paths"),
+        (listener, "xff_num_trusted_hops", json!(1), Weight::Wrong, "trusts 1 proxies"),
+        (
+            listener,
+            "access_log",
+            json!([{ "format": "%REQ(Authorization:8)%" }]),
+            Weight::Wrong,
+            "writes credentials",
+        ),
+        ("/clusters/0", "typed_extension_protocol_options", Value::Null, Weight::Wrong, "HTTP/1.1"),
+        ("/clusters/0", "health_checks", Value::Null, Weight::Doubtful, "health check"),
+        ("/clusters/0", "name", json!("other"), Weight::Doubtful, "not in this configuration"),
+        ("/clusters/0", "transport_socket", json!({ "name": "tls" }), Weight::Wrong, "anybody's certificate"),
+        (
+            "/clusters/0/load_assignment/endpoints/0/address/socket_address",
+            "address",
+            json!("10.0.0.1"),
+            Weight::Doubtful,
+            "plain text",
+        ),
+    ]
+}
+
+#[test]
+fn each_mistake_is_found_alone() {
+    for (place, member, value, weight, words) in of_the_filter().into_iter().chain(of_what_is_around_it()) {
+        let found = told(&with(place, member, value.clone()), &needs());
+        assert!(
+            found.len() == 1 && found[0].0 == weight && found[0].1.contains(words),
+            "{place} {member} {value}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_timeout_is_neither_shorter_than_our_answer_nor_without_end() {
+    let asks = |timeout: &str| {
+        told(&with("/listener/http_filters/0/typed_config/grpc_service", "timeout", json!(timeout)), &needs())
+            [0]
+        .0
+    };
+    assert_eq!(asks("0.1s"), Weight::Wrong);
+    assert_eq!(asks("0s"), Weight::Wrong);
+    assert_eq!(asks("200ms"), Weight::Wrong);
+    assert_eq!(asks("5s"), Weight::Doubtful);
+    assert_eq!(asks("0.25s"), Weight::Good);
+    let silent = with("/listener/http_filters/0/typed_config/grpc_service", "timeout", Value::Null);
+    assert_eq!(told(&silent, &needs())[0].0, Weight::Good, "Envoy's own default is 200 ms");
+}
+
+#[test]
+fn a_route_that_is_not_asked_about_is_named() {
+    let per_route =
+        json!({ "envoy.filters.http.ext_authz": { "@type": format!("x/{PER_ROUTE}"), "disabled": true } });
+    let found = told(
+        &with(
+            "/listener/route_config/virtual_hosts/0/routes/0",
+            "typed_per_filter_config",
+            per_route.clone(),
+        ),
+        &[],
+    );
+    assert!(found[0].1.starts_with("route prefix /:"), "{found:?}");
+    let mut both =
+        with("/listener/route_config/virtual_hosts/0", "typed_per_filter_config", json!({ "other": {} }));
+    both.pointer_mut("/listener/route_config/virtual_hosts/0/routes/0").unwrap()["typed_per_filter_config"] =
+        per_route;
+    assert!(told(&both, &[])[0].1.starts_with("route prefix /:"), "inside a host that has words of its own");
+}
+
+#[test]
+fn a_cache_before_the_filter_hands_answers_out() {
+    let mut all = right();
+    let cache = json!({ "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig" } });
+    all.pointer_mut("/listener/http_filters").unwrap().as_array_mut().unwrap().insert(0, cache);
+    assert!(told(&all, &needs())[0].1.contains("a cache answers before"));
+}
+
+#[test]
+fn a_body_that_the_profile_looks_into_must_be_sent() {
+    let needs = [Needs { body: true, ..Needs::default() }];
+    assert!(
+        told(&right(), &needs)
+            .iter()
+            .any(|(weight, what)| *weight == Weight::Wrong && what.contains("bodies"))
+    );
+}
+
+#[test]
+fn nothing_that_asks_is_the_worst() {
+    let found = told(&json!({ "listener": {} }), &[]);
+    assert!(found.len() == 1 && found[0].1.contains("everybody passes"), "{found:?}");
+}

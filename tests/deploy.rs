@@ -1,0 +1,141 @@
+//! What people copy: every Envoy configuration as the real Envoy takes it and as our own doctor judges it, Kubernetes'
+//! resources by its schemas, the unit by systemd, and the secrets that none of them holds.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use latchkey_testing::{Folder, program, tool};
+
+const PRODUCTS: [&str; 6] = ["auxvault", "demo", "lumen", "luxcore", "luxor", "paykore"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(folder)).expect("a folder that ships");
+    entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()).collect()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+/// Runs the program away from the tester's own settings.
+fn latchkey(folder: &Folder, words: &[&str]) -> Output {
+    let mut command = Command::new(program());
+    command.env_clear().env("HOME", folder.path()).current_dir(root()).args(words);
+    command.output().expect("the program starts")
+}
+
+fn envoy_takes(config: &Path) {
+    let output = Command::new(tool("envoy")).args(["--mode", "validate", "-c"]).arg(config).output();
+    let output = output.expect("envoy starts");
+    assert!(output.status.success(), "{}: {}", config.display(), text(&output));
+}
+
+#[test]
+fn the_configuration_for_every_product_is_taken_by_envoy_and_found_right() {
+    let folder = Folder::new("deploy");
+    for product in PRODUCTS {
+        let document = format!("profiles/{product}.toml");
+        let printed = latchkey(&folder, &["envoy-config", &document]);
+        assert!(printed.status.success(), "{product}: {}", text(&printed));
+        let config = folder.write(&format!("{product}.yaml"), &text(&printed));
+        envoy_takes(&config);
+        let config = config.display().to_string();
+        let judged =
+            latchkey(&folder, &["doctor", "--envoy-only", "--envoy", &config, "--profile", &document]);
+        let told = text(&judged);
+        assert!(judged.status.success() && told.contains("0 wrong, 0 doubtful"), "{product}: {told}");
+    }
+}
+
+#[test]
+fn the_example_is_what_the_program_prints() {
+    let printed = latchkey(&Folder::new("deploy"), &["envoy-config", "profiles/paykore.toml"]);
+    let example = std::fs::read_to_string(root().join("deploy/envoy/envoy.yaml")).expect("the example");
+    assert_eq!(
+        text(&printed),
+        example,
+        "run latchkey envoy-config profiles/paykore.toml > deploy/envoy/envoy.yaml"
+    );
+}
+
+#[test]
+fn a_configuration_with_certificates_is_taken_by_envoy() {
+    let (folder, ca) = (Folder::new("deploy-tls"), latchkey_testing::Ca::new());
+    let pair = ca.issue(&["envoy.example"]);
+    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let (ca, cert, key) =
+        (path("ca.pem", ca.pem()), path("cert.pem", &pair.cert), path("key.pem", &pair.key));
+    for latchkey_at in ["latchkey.internal:50051", "10.0.0.9:50051", "[fd00::9]:50051"] {
+        let words = ["envoy-config", "profiles/demo.toml", "--latchkey", latchkey_at, "--latchkey-ca", &ca];
+        let printed =
+            latchkey(&folder, &[words.as_slice(), &["--client-cert", &cert, "--client-key", &key]].concat());
+        assert!(printed.status.success(), "{}", text(&printed));
+        envoy_takes(&folder.write("envoy.yaml", &text(&printed)));
+    }
+}
+
+#[test]
+fn every_resource_of_kubernetes_is_one() {
+    let python = root().join(".tools/kubernetes");
+    let checker = python.join("bin/kubernetes-validate");
+    assert!(checker.is_file(), "kubernetes-validate is missing: run scripts/setup");
+    let mut resources = files("deploy/kubernetes");
+    resources.retain(|path| {
+        path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("kustomization.yaml")
+    });
+    assert!(resources.len() >= 6, "{resources:?}");
+    let list =
+        std::fs::read_to_string(root().join("deploy/kubernetes/kustomization.yaml")).expect("the list");
+    for resource in &resources {
+        let name = resource.file_name().expect("a file has a name").to_string_lossy();
+        assert!(list.contains(&format!("- {name}")), "{name} is not in kustomization.yaml");
+    }
+    let output = Command::new("python3")
+        .arg(checker)
+        .arg("--strict")
+        .args(&resources)
+        .env("PYTHONPATH", &python)
+        .output();
+    let output = output.expect("python3 starts");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn settings_that_ship_name_settings_that_there_are() {
+    let folder = Folder::new("deploy-settings");
+    for file in ["deploy/kubernetes/latchkey.toml", "deploy/systemd/latchkey.toml"] {
+        let told = text(&latchkey(&folder, &["doctor", "--config", file, "--output", "json"]));
+        assert!(told.contains("findings") && !told.contains("there is no such setting"), "{file}: {told}");
+    }
+}
+
+#[test]
+fn systemd_takes_the_unit() {
+    let (folder, unit) = (Folder::new("deploy-unit"), root().join("deploy/systemd/latchkey.service"));
+    let unit = std::fs::read_to_string(unit).expect("the unit");
+    let unit = unit.replace("/usr/local/bin/latchkey", &program().display().to_string());
+    let unit = folder.write("latchkey.service", &unit);
+    let output = Command::new(tool("systemd-analyze")).args(["verify", "--man=no"]).arg(unit).output();
+    let told = text(&output.expect("systemd-analyze starts"));
+    // Units of the machine itself may be told of, too.
+    let ours: Vec<&str> = told.lines().filter(|line| line.contains("latchkey.service")).collect();
+    assert!(ours.is_empty(), "{ours:?}");
+}
+
+#[test]
+fn nothing_that_ships_holds_a_secret_or_lets_requests_pass_unasked() {
+    let folders = ["kubernetes", "envoy", "envoy-gateway", "istio", "systemd"];
+    let all = folders.iter().flat_map(|folder| files(&format!("deploy/{folder}")));
+    for file in all {
+        let text = std::fs::read_to_string(&file).expect("a file that ships");
+        for bad in
+            ["PRIVATE KEY", "kind: Secret", "failOpen: true", "failure_mode_allow: true", "insecure = true"]
+        {
+            assert!(!text.contains(bad), "{} says {bad}", file.display());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `latchkey doctor` before real stores and a real Envoy: what is wrong is found, named with its remedy, and told by
+//! the exit code; what is right is left in peace. And a start that the database contradicts says so.
+
+use std::process::Command;
+
+use latchkey_testing::{
+    Envoy, EnvoySetup, Folder, Postgres, Redis, RedisCluster, Setup, eventually, program,
+};
+use serde_json::Value;
+
+const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const OTHER_KEY: &str = "//////////////////////////////////////////8=";
+
+/// What it finds, as (area, weight, what), and how it ends.
+fn doctor(words: &[&str]) -> (Vec<(String, String, String)>, i32) {
+    let folder = Folder::new("doctor");
+    let mut command = Command::new(program());
+    command.env_clear().env("HOME", folder.path()).current_dir(folder.path());
+    let output =
+        command.arg("doctor").args(words).args(["--output", "json"]).output().expect("the program starts");
+    let json: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+    let findings = json["findings"].as_array().expect("a list of findings");
+    let found = findings.iter().map(|f| (text(f, "area"), text(f, "weight"), text(f, "what"))).collect();
+    let code = output.status.code().expect("it ends by itself");
+    assert_eq!(json["healthy"] == true, code == 0, "{json}");
+    (found, code)
+}
+
+#[track_caller]
+fn has(found: &[(String, String, String)], area: &str, weight: &str, words: &str) {
+    let there = found.iter().any(|(a, w, what)| a == area && w == weight && what.contains(words));
+    assert!(there, "no {weight} {words:?} of {area} in {found:?}");
+}
+
+fn migrate(url: &str, words: &[&str]) {
+    let output = Command::new(program()).arg("migrate").args(words).args(["--database-url", url]).output();
+    let output = output.expect("the program starts");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_database_is_looked_at() {
+    let url = Postgres::shared().database();
+    let look = |key| doctor(&["--database-url", &url, "--master-key", key]);
+    let (found, code) = look(MASTER_KEY);
+    has(&found, "database", "wrong", "its schema is behind");
+    assert_eq!(code, 1);
+    migrate(&url, &["up"]);
+    let (found, code) = look(MASTER_KEY);
+    has(&found, "database", "good", "answers in time");
+    has(&found, "settings", "doubtful", "there is no Redis");
+    assert_eq!(code, 0);
+    let latchkey = Setup::default().database(&url).shipped("luxcore").start();
+    eventually("a signing key is made", || {
+        latchkey.page("/.well-known/jwks.json").body.contains("kid").then_some(())
+    });
+    latchkey.kill();
+    has(&look(MASTER_KEY).0, "database", "good", "the master key opens it");
+    let (found, code) = look(OTHER_KEY);
+    has(&found, "database", "wrong", "the master key does not open 1 of 1 signing keys");
+    assert_eq!(code, 1);
+    let refused = Setup::default().database(&url).environment("LATCHKEY_MASTER_KEY", OTHER_KEY).launch();
+    assert_eq!(refused.wait().code(), Some(1), "a start with another master key");
+    let log = refused.log();
+    assert!(
+        log.contains("master_key") && log.contains("first served with") && !log.contains("panicked"),
+        "{log}"
+    );
+    assert!(!log.contains(OTHER_KEY) && !log.contains(MASTER_KEY), "{log}");
+}
+
+#[test]
+fn what_is_not_there_is_told_without_a_password() {
+    let words = ["--database-url", "postgres://ada:canary@127.0.0.1:1/db", "--master-key", MASTER_KEY];
+    let (found, code) = doctor(&[words.as_slice(), &["--redis-url", "redis://:canary@127.0.0.1:1"]].concat());
+    has(&found, "database", "unreachable", "127.0.0.1:1");
+    has(&found, "redis", "unreachable", "127.0.0.1:1");
+    assert_eq!(code, 6);
+    assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+    let (found, code) = doctor(&["--lease", "soon", "--tls-cert", "/nowhere.pem"]);
+    has(&found, "settings", "wrong", "lease (--lease)");
+    has(&found, "settings", "wrong", "tls_cert");
+    assert_eq!(code, 2);
+}
+
+#[test]
+fn a_redis_that_evicts_is_found() {
+    let redis = Redis::start();
+    let url = redis.url();
+    let look = || doctor(&["--redis-url", &url]);
+    has(&look().0, "redis", "good", "evicts nothing in use");
+    redis.cli(&["CONFIG", "SET", "maxmemory", "64mb"]);
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let (found, code) = look();
+    has(&found, "redis", "wrong", "allkeys-lru");
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_redis_over_tls_and_a_cluster_are_looked_at() {
+    let redis = Redis::tls();
+    let ca = redis.ca();
+    let (found, code) = doctor(&["--redis-url", &redis.url(), "--redis-ca", ca.to_str().expect("a path")]);
+    has(&found, "redis", "good", "evicts nothing in use");
+    assert_eq!(code, 0, "{found:?}");
+    has(&doctor(&["--redis-url", &redis.url()]).0, "redis", "unreachable", "127.0.0.1");
+    let cluster = RedisCluster::start();
+    let (found, code) = doctor(&["--redis-url", &cluster.url()]);
+    let good = found.iter().filter(|(area, weight, _)| area == "redis" && weight == "good").count();
+    assert_eq!((good, code), (2, 0), "each node that is named: {found:?}");
+    let (found, code) = doctor(&["--redis-url", &cluster.nodes()[0].url()]);
+    has(&found, "redis", "wrong", "a node of a cluster");
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_running_envoy_is_asked_by_its_admin_address() {
+    let latchkey = Setup::default().shipped("demo").start();
+    let setup = EnvoySetup { failure_mode_allow: true, ..EnvoySetup::default() };
+    let envoy = Envoy::start(latchkey.grpc(), &setup);
+    let (found, code) = doctor(&["--envoy-only", "--envoy", &format!("http://127.0.0.1:{}", envoy.admin())]);
+    has(&found, "envoy", "wrong", "failure_mode_allow");
+    has(&found, "envoy", "doubtful", "timeout 5s");
+    assert_eq!(code, 1);
+    let (found, code) = doctor(&["--envoy-only", "--envoy", "http://127.0.0.1:1"]);
+    has(&found, "envoy", "unreachable", "127.0.0.1:1");
+    assert_eq!(code, 6);
+}
