@@ -29,7 +29,7 @@ const OPEN: [&str; 6] = [
     "TokenService/GetJwks",
 ];
 /// Operators, and a tenant's keys and users with the scope `api_keys.manage`.
-const KEEPERS: [&str; 13] = [
+const KEEPERS: [&str; 14] = [
     "KeyService/CreateKey",
     "KeyService/GetKey",
     "KeyService/ListKeys",
@@ -42,6 +42,7 @@ const KEEPERS: [&str; 13] = [
     "TenantService/CreateUser",
     "TenantService/ListUsers",
     "TenantService/SetUserPassword",
+    "TenantService/UpdateUser",
     "TenantService/DisableUser",
 ];
 /// Operators alone.
