@@ -9,6 +9,8 @@ use crate::policy::Policy;
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::scope::ScopeSet;
+use crate::time::Moment;
+use crate::witness::{Lookups, Source};
 
 /// Proof that the gate let a call pass.
 #[derive(Clone, Debug)]
@@ -93,6 +95,18 @@ pub struct Seen {
     pub steps: Vec<Step>,
     /// The revision that the decision was made at.
     pub revision: u64,
+    /// When judging began.
+    pub began: Moment,
+    /// What was looked up, and where it was found.
+    pub lookups: Lookups,
+}
+
+impl Seen {
+    /// Who knew the answer: the store, where it was asked for anything at all.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        if self.lookups.misses > 0 { Source::Store } else { Source::Memory }
+    }
 }
 
 impl Verdict {

@@ -73,6 +73,12 @@ impl Case<'_, '_> {
             std::future::pending::<()>().await;
         }
     }
+
+    /// The same, before the store is asked.
+    async fn ask(&mut self) {
+        self.wait().await;
+        self.seen.lookups.misses += 1;
+    }
 }
 
 impl<L: Limiter> Gate<L> {
@@ -107,8 +113,9 @@ impl<L: Limiter> Gate<L> {
         access: &Access<'_>,
         may_wait: bool,
     ) -> Result<Verdict, Trouble> {
-        let seen = Seen { policy: policy.cloned(), revision: self.parts.memory.applied(), ..Seen::default() };
         let now = self.parts.clock.now();
+        let revision = self.parts.memory.applied();
+        let seen = Seen { policy: policy.cloned(), revision, began: now, ..Seen::default() };
         let mut case = Case { access, now, may_wait, seen, trail: Trail::new(access.explain) };
         let decision = match self.judge(&mut case).await? {
             Ok(permit) => Decision::Allow(permit),

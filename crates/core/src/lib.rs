@@ -30,3 +30,4 @@ pub mod trouble;
 pub mod usage;
 pub mod user;
 mod weight;
+pub mod witness;

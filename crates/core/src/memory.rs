@@ -9,6 +9,7 @@ mod groups;
 pub(crate) mod mark;
 mod room;
 pub(crate) mod shelf;
+mod sizes;
 mod tenants;
 pub(crate) mod tokens;
 
@@ -124,16 +125,15 @@ impl Memory {
         }
     }
 
-    /// About how many bytes all of it takes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let absent = self.absent.len() * place::<KeyHash, ()>();
-        self.known.bytes() + absent + self.tenants.bytes() + self.groups.bytes() + self.tokens.bytes()
-    }
-
     /// Trusts what is remembered until `tick`: the lease. It only ever moves on.
     pub fn trust_until(&self, tick: Tick) {
         self.trusted_until.fetch_max(tick.0, Ordering::SeqCst);
+    }
+
+    /// When the lease ends; the beginning of time, where there was none yet.
+    #[must_use]
+    pub fn trusted_until(&self) -> Tick {
+        Tick(self.trusted_until.load(Ordering::SeqCst))
     }
 
     /// Whether memory may be believed now.
@@ -207,12 +207,6 @@ impl Memory {
         self.seen.store(revision, Ordering::SeqCst);
         self.tokens.forget_ring();
         self.forget_all();
-    }
-
-    /// How many keys are remembered.
-    #[must_use]
-    pub fn remembered(&self) -> usize {
-        self.known.len()
     }
 
     /// A remembered key, without waiting for one that is being loaded.

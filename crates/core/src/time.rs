@@ -81,4 +81,9 @@ pub struct Moment {
 pub trait Clock: Send + Sync {
     /// Reads both clocks.
     fn now(&self) -> Moment;
+
+    /// Reads the monotonic one alone.
+    fn tick(&self) -> Tick {
+        self.now().tick
+    }
 }

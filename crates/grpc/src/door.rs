@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use latchkey_core::witness::{Served, Witness};
 use tokio::time::Instant;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower_service::Service;
@@ -17,16 +19,23 @@ use tower_service::Service;
 use crate::{calls, deadline, fate};
 
 /// A service behind the door.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Door<S> {
     inner: S,
-    ready: Arc<AtomicBool>,
+    porch: Porch,
+}
+
+/// What every door looks at: whether calls are taken, and who hears of those that end.
+#[derive(Clone)]
+pub(crate) struct Porch {
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) witness: Arc<dyn Witness>,
 }
 
 impl<S> Door<S> {
-    /// Puts the door before a service; it opens when `ready` says so.
-    pub(crate) fn before(inner: S, ready: &Arc<AtomicBool>) -> Self {
-        Self { inner, ready: Arc::clone(ready) }
+    /// Puts the door before a service; it opens when the porch says so.
+    pub(crate) fn before(inner: S, porch: &Porch) -> Self {
+        Self { inner, porch: porch.clone() }
     }
 }
 
@@ -51,13 +60,20 @@ where
         let path = request.uri().path();
         let status = match calls::find(path) {
             None => fate::unknown(),
-            Some(_) if !self.ready.load(Ordering::Relaxed) => fate::not_ready(),
+            Some(_) if !self.porch.ready.load(Ordering::Relaxed) => fate::not_ready(),
             Some(call) => {
                 request.extensions_mut().insert(call);
                 // A Check has its own bound, and every nanosecond of it counts.
-                let managing = !call.path.contains("Check");
-                let until = managing.then(|| deadline::gives_up(request.headers())).flatten();
-                return Passing::In(self.inner.call(request), until);
+                if call.path.contains("Check") {
+                    return Passing::In(self.inner.call(request), None);
+                }
+                let watched = Watched {
+                    until: deadline::gives_up(request.headers()),
+                    method: call.path,
+                    began: Instant::now(),
+                    witness: Arc::clone(&self.porch.witness),
+                };
+                return Passing::In(self.inner.call(request), Some(watched));
             }
         };
         Passing::Out(Some(status.into_http()))
@@ -65,10 +81,26 @@ where
 }
 
 /// A call that went in, or was answered at the door.
-#[derive(Debug)]
 pub(crate) enum Passing<F> {
-    In(F, Option<Instant>),
+    In(F, Option<Watched>),
     Out(Option<Response<Body>>),
+}
+
+/// A call whose end somebody hears of.
+pub(crate) struct Watched {
+    /// When its caller gives up.
+    until: Option<Instant>,
+    method: &'static str,
+    began: Instant,
+    witness: Arc<dyn Witness>,
+}
+
+impl Watched {
+    /// An error without a message is told in the head of its answer, and these calls have no other errors.
+    fn ended(&self, answer: &Response<Body>) {
+        let code = Status::from_header_map(answer.headers()).map_or(0, |status| status.code().into());
+        self.witness.served(&Served { method: self.method, code, took: self.began.elapsed() });
+    }
 }
 
 impl<F> Future for Passing<F>
@@ -79,7 +111,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.get_mut() {
-            Self::In(inner, until) => deadline::work(*until, || Pin::new(inner).poll(cx)),
+            Self::In(inner, None) => Pin::new(inner).poll(cx),
+            Self::In(inner, Some(watched)) => {
+                let polled = deadline::work(watched.until, || Pin::new(inner).poll(cx));
+                if let Poll::Ready(Ok(answer)) = &polled {
+                    watched.ended(answer);
+                }
+                polled
+            }
             Self::Out(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
         }
     }

@@ -15,16 +15,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use latchkey_core::decision::{Decision, Denial, Seen, Verdict};
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::reason::Reason;
-use latchkey_core::time::Clock;
+use latchkey_core::time::{Clock, Moment};
 use latchkey_core::trouble::Trouble;
+use latchkey_core::witness::{Answered, Door, Outcome, Witness};
 use latchkey_profile::{Catalog, Facts, Profile, Reading, default_denial};
 use tonic::body::Body;
 use tonic::codec::{EncodeBody, SingleMessageCompressionOverride};
@@ -35,9 +35,9 @@ use tower_service::Service;
 use self::codec::Raw;
 use self::metadata::Notes;
 use self::question::{Lowered, Question};
-use crate::trace::Told;
+use crate::trace::{Carried, tell};
 use crate::wire::framed::Framed;
-use crate::{calls, deadline, fate, trace};
+use crate::{Services, calls, deadline, fate};
 
 /// The largest question: four times what Envoy sends for the largest headers that most servers take.
 pub(crate) const LARGEST: usize = 64 * 1024;
@@ -57,12 +57,21 @@ pub(crate) struct Judge<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
+    witness: Arc<dyn Witness>,
+}
+
+/// A question that was read, and what came with it.
+struct Heard<'a, 'q, 'r> {
+    profile: &'a Profile,
+    question: &'a Question<'q>,
+    reading: &'a Reading<'r>,
+    metadata: &'a HeaderMap,
 }
 
 impl<L: Limiter> Authorization<L> {
-    /// Judges by this gate and these profiles.
-    pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
-        Self { judge: Arc::new(Judge::new(gate, catalog, clock)) }
+    /// Judges as this judge does.
+    pub(crate) fn new(judge: Judge<L>) -> Self {
+        Self { judge: Arc::new(judge) }
     }
 }
 
@@ -89,11 +98,11 @@ impl<L: Limiter + 'static> Service<Request<Body>> for Authorization<L> {
         if request.uri().path() != calls::AUTHORIZE {
             return Box::pin(std::future::ready(Ok(fate::unknown().into_http())));
         }
-        let judge = Once(Arc::clone(&self.judge));
+        let judge = Arc::clone(&self.judge);
         Box::pin(async move {
             let mut grpc = Grpc::new(Raw).max_decoding_message_size(LARGEST);
-            let response = grpc.unary(judge, request).await;
-            Ok(if is_too_large(&response) { carry(answer::unreadable()) } else { response })
+            let response = grpc.unary(Once(Arc::clone(&judge)), request).await;
+            Ok(if is_too_large(&response) { carry(judge.unreadable(&HeaderMap::new())) } else { response })
         })
     }
 }
@@ -120,85 +129,142 @@ impl<L: Limiter + 'static> UnaryService<Bytes> for Once<L> {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let judge = Arc::clone(&self.0);
         Box::pin(async move {
-            let limit = deadline::left(request.metadata().as_ref(), deadline::LONGEST);
-            let answer = judge.answer(request.get_ref(), limit).await;
+            let metadata = request.metadata().as_ref();
+            let answer = judge.answer(request.get_ref(), metadata).await;
             answer.map(tonic::Response::new).map_err(fate::troubled)
         })
     }
 }
 
 impl<L: Limiter> Judge<L> {
-    /// Judges by this gate and these profiles.
-    pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate, catalog, clock }
+    /// Judges as these services do.
+    pub(crate) fn beside(services: &Services<L>) -> Self {
+        let Services { gate, catalog, clock, witness, .. } = services;
+        let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
+        Self { gate, catalog, clock: Arc::clone(clock), witness: Arc::clone(witness) }
     }
 
-    /// Answers the bytes of a `CheckRequest`, in this time at most.
-    pub(crate) async fn answer(&self, message: &[u8], limit: Duration) -> Result<Framed, Trouble> {
+    /// Answers the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
+    pub(crate) async fn answer(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Trouble> {
         let lowered = Lowered::new();
-        let Ok(question) = Question::read(message, &lowered) else { return Ok(answer::unreadable()) };
+        let Ok(question) = Question::read(message, &lowered) else { return Ok(self.unreadable(metadata)) };
         let Some(profile) = self.catalog.choose(&question.request) else {
-            return Ok(self.nobodys(&question));
+            return Ok(self.nobodys(&question, metadata));
         };
         let reading = profile.read(&question.request);
-        let verdict = if question.http {
-            let check = self.gate.check(Some(&profile.policy), &reading.access);
-            deadline::within(limit, check).await?
-        } else {
-            nothing_asked(&profile)
-        };
-        Ok(self.word(&profile, &question, &reading, &verdict))
-    }
-
-    /// The same, where everything that it takes is in memory; none where something has to be waited for.
-    pub(crate) fn answer_at_once(&self, message: &[u8]) -> Option<Result<Framed, Trouble>> {
-        let lowered = Lowered::new();
-        let Ok(question) = Question::read(message, &lowered) else { return Some(Ok(answer::unreadable())) };
-        let Some(profile) = self.catalog.choose(&question.request) else {
-            return Some(Ok(self.nobodys(&question)));
-        };
-        let reading = profile.read(&question.request);
-        let verdict = if question.http {
-            self.gate.check_at_once(Some(&profile.policy), &reading.access)?
-        } else {
-            Ok(nothing_asked(&profile))
-        };
-        Some(verdict.map(|verdict| self.word(&profile, &question, &reading, &verdict)))
-    }
-
-    /// Words a verdict as the profile does.
-    fn word(
-        &self,
-        profile: &Profile,
-        question: &Question<'_>,
-        reading: &Reading<'_>,
-        verdict: &Verdict,
-    ) -> Framed {
-        let (Verdict { decision, seen }, request) = (verdict, &question.request);
-        let facts = Facts::new(seen, request, reading, self.clock.now().wall);
-        let told = Told { decision, seen, request_id: &reading.request_id };
-        trace::decision(&told, request);
-        let notes = Notes { told, environment: facts.environment };
-        match decision {
-            Decision::Allow(permit) => answer::allowed(permit, &profile.allow(&facts), &notes),
-            Decision::Deny(denial) => answer::denied(denial, &profile.deny(denial, &facts), &notes),
+        let heard = Heard { profile: &profile, question: &question, reading: &reading, metadata };
+        if !question.http {
+            return Ok(self.word(&heard, &self.nothing_asked(&profile)));
+        }
+        let began = self.clock.now();
+        let check = self.gate.check(Some(&profile.policy), &reading.access);
+        let verdict = deadline::within(deadline::left(metadata, deadline::LONGEST), check).await;
+        match verdict {
+            Ok(verdict) => Ok(self.word(&heard, &verdict)),
+            Err(trouble) => Err(self.troubled(&heard, trouble, began)),
         }
     }
 
+    /// The same, where everything that it takes is in memory; none where something has to be waited for.
+    pub(crate) fn answer_at_once(
+        &self,
+        message: &[u8],
+        metadata: &HeaderMap,
+    ) -> Option<Result<Framed, Trouble>> {
+        let lowered = Lowered::new();
+        let Ok(question) = Question::read(message, &lowered) else {
+            return Some(Ok(self.unreadable(metadata)));
+        };
+        let Some(profile) = self.catalog.choose(&question.request) else {
+            return Some(Ok(self.nobodys(&question, metadata)));
+        };
+        let reading = profile.read(&question.request);
+        let heard = Heard { profile: &profile, question: &question, reading: &reading, metadata };
+        if !question.http {
+            return Some(Ok(self.word(&heard, &self.nothing_asked(&profile))));
+        }
+        Some(match self.gate.check_at_once(Some(&profile.policy), &reading.access)? {
+            Ok(verdict) => Ok(self.word(&heard, &verdict)),
+            Err(trouble) => Err(self.troubled(&heard, trouble, self.clock.now())),
+        })
+    }
+
+    /// Words a verdict as the profile does.
+    fn word(&self, heard: &Heard<'_, '_, '_>, verdict: &Verdict) -> Framed {
+        let Heard { profile, question, reading, metadata } = heard;
+        let (Verdict { decision, seen }, request) = (verdict, &question.request);
+        let facts = Facts::new(seen, request, reading, seen.began.wall);
+        let carried = Carried { metadata, headers: &request.headers };
+        let answered = Answered {
+            door: Door::Envoy,
+            outcome: Outcome::of(decision),
+            seen,
+            request_id: &reading.request_id,
+            method: request.method,
+            sent: &carried,
+        };
+        let notes = Notes { answered, environment: facts.environment };
+        let framed = match decision {
+            Decision::Allow(permit) => answer::allowed(permit, &profile.allow(&facts), &notes),
+            Decision::Deny(denial) => answer::denied(denial, &profile.deny(denial, &facts), &notes),
+        };
+        tell(&*self.witness, &answered);
+        framed
+    }
+
+    /// Tells that nobody could decide.
+    fn troubled(&self, heard: &Heard<'_, '_, '_>, trouble: Trouble, began: Moment) -> Trouble {
+        let Heard { profile, question, reading, metadata } = heard;
+        let seen = Seen { policy: Some(Arc::clone(&profile.policy)), began, ..Seen::default() };
+        let answered = Answered {
+            door: Door::Envoy,
+            outcome: Outcome::Troubled(&trouble),
+            seen: &seen,
+            request_id: &reading.request_id,
+            method: question.request.method,
+            sent: &Carried { metadata, headers: &question.request.headers },
+        };
+        tell(&*self.witness, &answered);
+        trouble
+    }
+
     /// The answer where no profile is known to judge by.
-    fn nobodys(&self, question: &Question<'_>) -> Framed {
+    fn nobodys(&self, question: &Question<'_>, metadata: &HeaderMap) -> Framed {
         let denial = Denial::plain(Reason::RouteNotAllowed);
         let request_id = self.catalog.request_id(&question.request);
         let refused = default_denial(&denial, &request_id);
-        let (decision, seen) = (Decision::Deny(denial.clone()), Seen::default());
-        let told = Told { decision: &decision, seen: &seen, request_id: &request_id };
-        trace::decision(&told, &question.request);
-        answer::denied(&denial, &refused, &Notes { told, environment: None })
+        let answered = Answered {
+            door: Door::Envoy,
+            outcome: Outcome::Denied(&denial),
+            seen: &Seen { began: self.clock.now(), ..Seen::default() },
+            request_id: &request_id,
+            method: question.request.method,
+            sent: &Carried { metadata, headers: &question.request.headers },
+        };
+        tell(&*self.witness, &answered);
+        answer::denied(&denial, &refused, &Notes { answered, environment: None })
     }
-}
 
-/// What is said to a message without a request in it.
-fn nothing_asked(profile: &Profile) -> Verdict {
-    let seen = Seen { policy: Some(profile.policy.clone()), ..Seen::default() };
-    Verdict { decision: Decision::Deny(Denial::plain(Reason::MissingCredential)), seen }
+    /// The answer to bytes that are no question, or too many.
+    fn unreadable(&self, metadata: &HeaderMap) -> Framed {
+        let seen = Seen { began: self.clock.now(), ..Seen::default() };
+        tell(
+            &*self.witness,
+            &Answered {
+                door: Door::Envoy,
+                outcome: Outcome::Unreadable,
+                seen: &seen,
+                request_id: "",
+                method: "",
+                sent: &Carried { metadata, headers: &[] },
+            },
+        );
+        answer::unreadable()
+    }
+
+    /// What is said to a message without a request in it.
+    fn nothing_asked(&self, profile: &Profile) -> Verdict {
+        let seen = Seen { policy: Some(profile.policy.clone()), began: self.clock.now(), ..Seen::default() };
+        Verdict { decision: Decision::Deny(Denial::plain(Reason::MissingCredential)), seen }
+    }
 }

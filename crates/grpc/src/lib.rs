@@ -20,6 +20,7 @@ use latchkey_core::gate::Gate;
 use latchkey_core::manage::{Auditor, Registrar, TokenDesk, UsageDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
+use latchkey_core::witness::Witness;
 use latchkey_profile::Catalog;
 use latchkey_proto::v1::audit_service_server::AuditServiceServer;
 use latchkey_proto::v1::check_service_server::CheckServiceServer;
@@ -31,8 +32,8 @@ use latchkey_proto::v1::token_service_server::TokenServiceServer;
 use tonic::service::Routes;
 
 pub use self::deadline::patience;
-use self::door::Door;
-use self::ext_authz::Authorization;
+use self::door::{Door, Porch};
+use self::ext_authz::{Authorization, Judge};
 use self::manage::Desk;
 use self::native::Checks;
 pub use self::wicket::{Answer, Asked, Wicket};
@@ -55,30 +56,24 @@ pub struct Services<L> {
     pub clock: Arc<dyn Clock>,
     /// Whether calls can be answered yet; until then, all are UNAVAILABLE.
     pub ready: Arc<AtomicBool>,
+    /// Who hears of every answer.
+    pub witness: Arc<dyn Witness>,
 }
 
 /// Every service of the contract, behind the door. Reflection and health are added by whoever serves.
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
-    let Services { gate, registrar, tokens, auditor, usage, catalog, clock, ready } = services;
-    let (own_clock, own_catalog) = (Arc::clone(&clock), Arc::clone(&catalog));
-    let desk = Desk {
-        gate: Arc::clone(&gate),
-        registrar,
-        tokens,
-        auditor,
-        usage,
-        clock: own_clock,
-        catalog: own_catalog,
-    };
-    let envoy = Authorization::new(Arc::clone(&gate), Arc::clone(&catalog), Arc::clone(&clock));
-    let checks = CheckServiceServer::new(Checks::new(gate, catalog, clock));
-    Routes::new(Door::before(envoy, &ready))
-        .add_service(Door::before(checks, &ready))
-        .add_service(Door::before(KeyServiceServer::new(desk.clone()), &ready))
-        .add_service(Door::before(TenantServiceServer::new(desk.clone()), &ready))
-        .add_service(Door::before(ProfileServiceServer::new(desk.clone()), &ready))
-        .add_service(Door::before(TokenServiceServer::new(desk.clone()), &ready))
-        .add_service(Door::before(SigningKeyServiceServer::new(desk.clone()), &ready))
-        .add_service(Door::before(AuditServiceServer::new(desk), &ready))
+    let envoy = Authorization::new(Judge::beside(&services));
+    let checks = CheckServiceServer::new(Checks::beside(&services));
+    let Services { gate, registrar, tokens, auditor, usage, catalog, clock, ready, witness } = services;
+    let desk = Desk { gate, registrar, tokens, auditor, usage, clock, catalog };
+    let porch = Porch { ready, witness };
+    Routes::new(Door::before(envoy, &porch))
+        .add_service(Door::before(checks, &porch))
+        .add_service(Door::before(KeyServiceServer::new(desk.clone()), &porch))
+        .add_service(Door::before(TenantServiceServer::new(desk.clone()), &porch))
+        .add_service(Door::before(ProfileServiceServer::new(desk.clone()), &porch))
+        .add_service(Door::before(TokenServiceServer::new(desk.clone()), &porch))
+        .add_service(Door::before(SigningKeyServiceServer::new(desk.clone()), &porch))
+        .add_service(Door::before(AuditServiceServer::new(desk), &porch))
 }

@@ -7,11 +7,13 @@ mod question;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::decision::Verdict;
+use http::HeaderMap;
+use latchkey_core::decision::{Seen, Verdict};
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
-use latchkey_core::time::Clock;
-use latchkey_core::trouble::{Refusal, Trouble};
+use latchkey_core::time::{Clock, Moment};
+use latchkey_core::trouble::{Refusal, Trouble, Violation};
+use latchkey_core::witness::{Answered, Door, Outcome, Witness};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_server::CheckService;
@@ -19,10 +21,10 @@ use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use self::question::Question;
-use crate::deadline;
 use crate::fate::{invalid, refused, sentence, troubled};
-use crate::trace::{self, Told};
+use crate::trace::{Carried, tell};
 use crate::wire::framed::Framed;
+use crate::{Services, deadline};
 
 /// The most checks of one batch.
 const MOST: usize = 1_000;
@@ -35,55 +37,124 @@ pub(crate) struct Checks<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
+    witness: Arc<dyn Witness>,
 }
 
 impl<L: Limiter> Checks<L> {
-    /// Judges by this gate and these profiles.
-    pub(crate) fn new(gate: Arc<Gate<L>>, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate, catalog, clock }
+    /// Judges as these services do.
+    pub(crate) fn beside(services: &Services<L>) -> Self {
+        let Services { gate, catalog, clock, witness, .. } = services;
+        let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
+        Self { gate, catalog, clock: Arc::clone(clock), witness: Arc::clone(witness) }
     }
 
-    /// Answers the bytes of a `CheckRequest`, in this time at most.
-    pub(crate) async fn answer(&self, message: &[u8], limit: Duration) -> Result<Framed, Status> {
-        let asked = v1::CheckRequest::decode(message).map_err(|_| unreadable())?;
-        let question = Question::read(&asked, &self.catalog).map_err(|wrong| invalid(&wrong))?;
-        let answer = self.judge(&question, limit).await.map_err(troubled)?;
-        Ok(Framed::of(&answer))
+    /// Answers the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
+    pub(crate) async fn answer(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Status> {
+        let asked = v1::CheckRequest::decode(message).map_err(|_| self.no_message(metadata))?;
+        Ok(Framed::of(&self.one(&asked, metadata).await?))
     }
 
     /// The same, where everything that it takes is in memory; none where something has to be waited for.
-    pub(crate) fn answer_at_once(&self, message: &[u8]) -> Option<Result<Framed, Status>> {
-        let Ok(asked) = v1::CheckRequest::decode(message) else { return Some(Err(unreadable())) };
-        let question = match Question::read(&asked, &self.catalog) {
+    pub(crate) fn answer_at_once(
+        &self,
+        message: &[u8],
+        metadata: &HeaderMap,
+    ) -> Option<Result<Framed, Status>> {
+        let Ok(asked) = v1::CheckRequest::decode(message) else {
+            return Some(Err(self.no_message(metadata)));
+        };
+        let question = match self.read(&asked, metadata) {
             Ok(question) => question,
             Err(wrong) => return Some(Err(invalid(&wrong))),
         };
         let policy = question.profile.as_ref().map(|profile| &profile.policy);
-        let verdict = self.gate.check_at_once(policy, &question.access)?;
-        Some(verdict.map(|verdict| Framed::of(&self.word(&question, verdict))).map_err(troubled))
+        Some(match self.gate.check_at_once(policy, &question.access)? {
+            Ok(verdict) => Ok(Framed::of(&self.word(&question, metadata, verdict))),
+            Err(trouble) => Err(troubled(self.troubled(&question, metadata, trouble, self.clock.now()))),
+        })
     }
 
-    async fn judge(&self, question: &Question<'_>, limit: Duration) -> Result<v1::CheckResponse, Trouble> {
+    async fn one(&self, asked: &v1::CheckRequest, metadata: &HeaderMap) -> Result<v1::CheckResponse, Status> {
+        let question = self.read(asked, metadata).map_err(|wrong| invalid(&wrong))?;
+        let limit = deadline::left(metadata, deadline::LONGEST);
+        self.judge(&question, metadata, limit).await.map_err(troubled)
+    }
+
+    async fn judge(
+        &self,
+        question: &Question<'_>,
+        metadata: &HeaderMap,
+        limit: Duration,
+    ) -> Result<v1::CheckResponse, Trouble> {
         let policy = question.profile.as_ref().map(|profile| &profile.policy);
-        let verdict = deadline::within(limit, self.gate.check(policy, &question.access)).await?;
-        Ok(self.word(question, verdict))
+        let began = self.clock.now();
+        match deadline::within(limit, self.gate.check(policy, &question.access)).await {
+            Ok(verdict) => Ok(self.word(question, metadata, verdict)),
+            Err(trouble) => Err(self.troubled(question, metadata, trouble, began)),
+        }
     }
 
-    fn word(&self, question: &Question<'_>, verdict: Verdict) -> v1::CheckResponse {
-        let told =
-            Told { decision: &verdict.decision, seen: &verdict.seen, request_id: &question.request_id };
-        trace::native(&told, question.access.method);
-        answer::of(verdict, &question.request_id, self.clock.now().wall)
+    fn word(&self, question: &Question<'_>, metadata: &HeaderMap, verdict: Verdict) -> v1::CheckResponse {
+        self.tell(Some(question), metadata, Outcome::of(&verdict.decision), &verdict.seen);
+        let now = verdict.seen.began.wall;
+        answer::of(verdict, &question.request_id, now)
     }
 
-    async fn each(&self, checks: &[v1::CheckRequest]) -> Result<Vec<v1::CheckResponse>, Trouble> {
+    /// Tells that nobody could decide.
+    fn troubled(
+        &self,
+        question: &Question<'_>,
+        metadata: &HeaderMap,
+        trouble: Trouble,
+        began: Moment,
+    ) -> Trouble {
+        let policy = question.profile.as_ref().map(|profile| Arc::clone(&profile.policy));
+        let seen = Seen { policy, began, ..Seen::default() };
+        self.tell(Some(question), metadata, Outcome::Troubled(&trouble), &seen);
+        trouble
+    }
+
+    fn read<'a>(
+        &self,
+        asked: &'a v1::CheckRequest,
+        metadata: &HeaderMap,
+    ) -> Result<Question<'a>, Vec<Violation>> {
+        let read = Question::read(asked, &self.catalog);
+        if read.is_err() {
+            self.unreadable(metadata);
+        }
+        read
+    }
+
+    fn unreadable(&self, metadata: &HeaderMap) {
+        let seen = Seen { began: self.clock.now(), ..Seen::default() };
+        self.tell(None, metadata, Outcome::Unreadable, &seen);
+    }
+
+    /// As tonic says it.
+    fn no_message(&self, metadata: &HeaderMap) -> Status {
+        self.unreadable(metadata);
+        Status::internal("the message can't be read")
+    }
+
+    fn tell(&self, question: Option<&Question<'_>>, metadata: &HeaderMap, outcome: Outcome<'_>, seen: &Seen) {
+        let (request_id, method) = question.map_or(("", ""), |q| (&*q.request_id, q.access.method));
+        let sent = &Carried { metadata, headers: &[] };
+        tell(&*self.witness, &Answered { door: Door::Native, outcome, seen, request_id, method, sent });
+    }
+
+    async fn each(
+        &self,
+        checks: &[v1::CheckRequest],
+        metadata: &HeaderMap,
+    ) -> Result<Vec<v1::CheckResponse>, Trouble> {
         let mut results = Vec::with_capacity(checks.len());
         for (n, check) in checks.iter().enumerate() {
             if n % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            results.push(match Question::read(check, &self.catalog) {
-                Ok(question) => self.judge(&question, deadline::LONGEST).await?,
+            results.push(match self.read(check, metadata) {
+                Ok(question) => self.judge(&question, metadata, deadline::LONGEST).await?,
                 Err(wrong) => answer::malformed(sentence(&wrong), &check.request_id),
             });
         }
@@ -91,17 +162,10 @@ impl<L: Limiter> Checks<L> {
     }
 }
 
-/// As tonic says it.
-fn unreadable() -> Status {
-    Status::internal("the message can't be read")
-}
-
 #[tonic::async_trait]
 impl<L: Limiter + 'static> CheckService for Checks<L> {
     async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        let limit = deadline::left(call.metadata().as_ref(), deadline::LONGEST);
-        let question = Question::read(call.get_ref(), &self.catalog).map_err(|wrong| invalid(&wrong))?;
-        let answer = self.judge(&question, limit).await.map_err(troubled)?;
+        let answer = self.one(call.get_ref(), call.metadata().as_ref()).await?;
         Ok(Response::new(answer))
     }
 
@@ -111,13 +175,14 @@ impl<L: Limiter + 'static> CheckService for Checks<L> {
         &self,
         call: Request<v1::BatchCheckRequest>,
     ) -> Result<Response<v1::BatchCheckResponse>, Status> {
-        let limit = deadline::left(call.metadata().as_ref(), deadline::LONGEST_BATCH);
+        let metadata = call.metadata().as_ref();
+        let limit = deadline::left(metadata, deadline::LONGEST_BATCH);
         let checks = &call.get_ref().checks;
         if checks.len() > MOST {
             let text = format!("must be at most 1,000, and are {}", checks.len());
             return Err(refused(&Refusal::field("checks", text)));
         }
-        let results = deadline::within(limit, self.each(checks)).await.map_err(troubled)?;
+        let results = deadline::within(limit, self.each(checks, metadata)).await.map_err(troubled)?;
         Ok(Response::new(v1::BatchCheckResponse { results }))
     }
 }

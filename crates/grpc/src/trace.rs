@@ -1,71 +1,68 @@
-//! One event a decision, at debug, for whoever asks why. It says who and what, never the credential, nor a
-//! query string, which may hold one; where nobody listens it costs a comparison.
+//! Tells of every answer: to the witness, and in one event at debug for whoever asks why. It says who and what,
+//! never the credential, nor a query string, which may hold one; where nobody listens it costs a comparison.
 
-use latchkey_core::decision::{Decision, Seen};
-use latchkey_profile::Request;
+use http::HeaderMap;
+use latchkey_core::decision::Seen;
+use latchkey_core::witness::{Answered, Sent, Witness};
+use latchkey_profile::Header;
 use tracing::Level;
 
 const TARGET: &str = "latchkey::decision";
 
-/// A decision to tell of.
-#[derive(Clone, Copy)]
-pub(crate) struct Told<'a> {
-    /// What was decided.
-    pub(crate) decision: &'a Decision,
-    /// What was seen on the way.
-    pub(crate) seen: &'a Seen,
-    /// The request's identifier.
-    pub(crate) request_id: &'a str,
+/// What came along with a question: the call's own metadata, and the headers of the request that it is about.
+/// The metadata speaks first: Envoy puts the trace of its own call there.
+pub(crate) struct Carried<'a> {
+    pub(crate) metadata: &'a HeaderMap,
+    pub(crate) headers: &'a [Header<'a>],
 }
 
-impl Told<'_> {
-    /// `ALLOW` or `DENY`.
-    pub(crate) fn decision_name(&self) -> &'static str {
-        match self.decision {
-            Decision::Allow(_) => "ALLOW",
-            Decision::Deny(_) => "DENY",
-        }
+impl Carried<'_> {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|h| h.name == name.as_bytes()).map(|h| h.value)
     }
 
-    /// `OK`, or the denial's reason.
-    pub(crate) fn reason_name(&self) -> &'static str {
-        match self.decision {
-            Decision::Allow(_) => "OK",
-            Decision::Deny(denial) => denial.reason.name(),
-        }
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.metadata.get(name).map(http::HeaderValue::as_bytes).or_else(|| self.header(name))
     }
 }
 
-/// Tells of a decision on a request that came through Envoy.
-pub(crate) fn decision(told: &Told<'_>, request: &Request<'_>) {
+impl Sent for Carried<'_> {
+    fn traceparent(&self) -> Option<&[u8]> {
+        self.first("traceparent")
+    }
+
+    fn tracestate(&self) -> Option<&[u8]> {
+        self.first("tracestate")
+    }
+
+    fn envoy_request_id(&self) -> Option<&[u8]> {
+        self.header("x-request-id")
+    }
+}
+
+/// Tells of an answer.
+pub(crate) fn tell(witness: &dyn Witness, answered: &Answered<'_>) {
     if tracing::enabled!(target: TARGET, Level::DEBUG) {
-        let sent = request.headers.iter().find(|h| h.name == b"x-request-id");
-        let sent = sent.and_then(|h| std::str::from_utf8(h.value).ok()).unwrap_or_default();
-        event(told, request.method, sent);
+        event(answered);
     }
+    witness.saw(answered);
 }
 
-/// Tells of a decision on a call of our own API.
-pub(crate) fn native(told: &Told<'_>, method: &str) {
-    if tracing::enabled!(target: TARGET, Level::DEBUG) {
-        event(told, method, "");
-    }
-}
-
-fn event(told: &Told<'_>, method: &str, envoy_request_id: &str) {
-    let Seen { principal, policy, route, .. } = told.seen;
-    let pattern = policy.as_ref().zip(*route).and_then(|(policy, route)| policy.routes.get(route));
+fn event(answered: &Answered<'_>) {
+    let Seen { principal, policy, .. } = answered.seen;
+    let sent = answered.sent.envoy_request_id().and_then(|id| std::str::from_utf8(id).ok());
     tracing::event!(
         target: TARGET,
         Level::DEBUG,
-        request_id = ?told.request_id,
-        envoy_request_id = ?envoy_request_id,
-        decision = told.decision_name(),
-        reason = told.reason_name(),
+        request_id = ?answered.request_id,
+        envoy_request_id = ?sent.unwrap_or_default(),
+        decision = answered.outcome.decision(),
+        reason = answered.outcome.reason(),
         tenant = principal.as_ref().map(|p| &*p.tenant.slug),
         subject = principal.as_ref().map(latchkey_core::principal::Principal::subject_id),
         profile = policy.as_ref().map(|p| &*p.name),
-        route = pattern.map(|r| r.pattern.text()),
-        method = ?method,
+        route = answered.route(),
+        method = ?answered.method,
+        source = answered.source().name(),
     );
 }

@@ -9,10 +9,9 @@ mod reply;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use latchkey_core::ports::Limiter;
 use tonic::Status;
@@ -23,7 +22,7 @@ use self::message::Came;
 use crate::ext_authz::Judge;
 use crate::native::Checks;
 use crate::wire::framed::Framed;
-use crate::{Services, calls, deadline, fate};
+use crate::{Services, calls, fate};
 
 type Later<'a> = Pin<Box<dyn Future<Output = Result<Framed, Status>> + Send + 'a>>;
 
@@ -47,14 +46,8 @@ impl<L: Limiter + 'static> Wicket<L> {
     /// Judges as these services do.
     #[must_use]
     pub fn beside(services: &Services<L>) -> Self {
-        let Services { gate, catalog, clock, ready, .. } = services;
-        let parts = || (Arc::clone(gate), Arc::clone(catalog), Arc::clone(clock));
-        let ((gate, catalog, clock), (own_gate, own_catalog, own_clock)) = (parts(), parts());
-        Self {
-            envoy: Judge::new(gate, catalog, clock),
-            native: Checks::new(own_gate, own_catalog, own_clock),
-            ready: Arc::clone(ready),
-        }
+        let ready = Arc::clone(&services.ready);
+        Self { envoy: Judge::beside(services), native: Checks::beside(services), ready }
     }
 
     /// Whether a call is one of the two, by its path.
@@ -89,23 +82,22 @@ impl<L: Limiter + 'static> Wicket<L> {
             Came::Otherwise(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
         };
         let at_once = match asked {
-            Asked::Envoy => self.envoy.answer_at_once(&message).map(|a| a.map_err(fate::troubled)),
-            Asked::Native => self.native.answer_at_once(&message),
+            Asked::Envoy => {
+                self.envoy.answer_at_once(&message, &head.headers).map(|a| a.map_err(fate::troubled))
+            }
+            Asked::Native => self.native.answer_at_once(&message, &head.headers),
         };
-        let answer = if let Some(answer) = at_once {
-            answer
-        } else {
-            let limit = deadline::left(&head.headers, deadline::LONGEST);
-            self.later(asked, message, limit).await
-        };
+        let answer =
+            if let Some(answer) = at_once { answer } else { self.later(asked, message, head.headers).await };
         Ok(answer.map_or_else(|status: Status| reply::status(&status), reply::message))
     }
+
     /// Answers what has to wait. In a box of its own, so that a call that doesn't is small.
-    fn later(&self, asked: Asked, message: Bytes, limit: Duration) -> Later<'_> {
+    fn later(&self, asked: Asked, message: Bytes, metadata: HeaderMap) -> Later<'_> {
         Box::pin(async move {
             match asked {
-                Asked::Envoy => self.envoy.answer(&message, limit).await.map_err(fate::troubled),
-                Asked::Native => self.native.answer(&message, limit).await,
+                Asked::Envoy => self.envoy.answer(&message, &metadata).await.map_err(fate::troubled),
+                Asked::Native => self.native.answer(&message, &metadata).await,
             }
         })
     }

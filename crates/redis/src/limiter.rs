@@ -56,6 +56,12 @@ impl RedisLimiter {
         self.link.asked()
     }
 
+    /// How many of them Redis did not answer in time, or not so that it could be read.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.link.failed()
+    }
+
     /// Buckets of this process that are remembered now.
     #[must_use]
     pub fn remembered(&self) -> usize {

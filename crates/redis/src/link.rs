@@ -55,6 +55,7 @@ pub(crate) struct Link {
     misses: AtomicU32,
     doors: Doors,
     asked: AtomicU64,
+    failed: AtomicU64,
 }
 
 impl Link {
@@ -67,6 +68,7 @@ impl Link {
             misses: AtomicU32::new(0),
             doors: Doors::new(),
             asked: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
         })
     }
 
@@ -83,6 +85,11 @@ impl Link {
     /// How many questions calls have asked.
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// How many of them had no answer that could be used.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Asks for all of these at once, and waits until the question's end. All of them lie in one slot.
@@ -117,6 +124,7 @@ impl Link {
             self.misses.store(0, Ordering::Relaxed);
         }
         answer.map_err(|why| {
+            self.failed.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%why, "Redis missed a call");
             Missed
         })

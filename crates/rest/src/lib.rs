@@ -19,6 +19,7 @@ use latchkey_core::ports::Limiter;
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Clock;
 use latchkey_core::trouble::Trouble;
+use latchkey_core::witness::{Answered, Bare, Door, Outcome, Witness};
 use latchkey_profile::{Catalog, Code, Facts, Matched, Profile, Reading, Reply, Request};
 use serde_json::Value;
 use tonic::service::Routes;
@@ -38,6 +39,8 @@ pub struct RestParts<L> {
     pub ready: Arc<AtomicBool>,
     /// The services of the contract, as gRPC callers reach them.
     pub services: Routes,
+    /// Who hears of every answer of the gate.
+    pub witness: Arc<dyn Witness>,
 }
 
 /// Answers a product's HTTP calls. Shared by every connection.
@@ -111,7 +114,8 @@ impl<L: Limiter> Rest<L> {
     }
 
     async fn run(&self, errand: &Errand<'_, '_, '_>, unread: Option<Unread>) -> Answer {
-        let now = self.parts.clock.now().wall;
+        let began = self.parts.clock.now();
+        let now = began.wall;
         let Errand { profile, request, reading, .. } = errand;
         let nobody = Seen::default();
         let facts = Facts::new(&nobody, request, reading, now);
@@ -125,8 +129,13 @@ impl<L: Limiter> Rest<L> {
         let access = Access { cost: 0, ..reading.access.clone() };
         let verdict = match self.parts.gate.check(Some(&profile.policy), &access).await {
             Ok(verdict) => verdict,
-            Err(trouble) => return sent(profile.failed(troubled(&trouble), "No answer just now.", &facts)),
+            Err(trouble) => {
+                let seen = Seen { policy: Some(Arc::clone(&profile.policy)), began, ..Seen::default() };
+                self.tell(errand, Outcome::Troubled(&trouble), &seen);
+                return sent(profile.failed(troubled(&trouble), "No answer just now.", &facts));
+            }
         };
+        self.tell(errand, Outcome::of(&verdict.decision), &verdict.seen);
         let facts = Facts::new(&verdict.seen, request, reading, now);
         match verdict.decision {
             Decision::Deny(denial) => sent(denied(profile, &denial, &facts)),
@@ -136,6 +145,12 @@ impl<L: Limiter> Rest<L> {
             }
             Decision::Allow(_) => self.ask(errand, &facts).await,
         }
+    }
+
+    fn tell(&self, errand: &Errand<'_, '_, '_>, outcome: Outcome<'_>, seen: &Seen) {
+        let (request_id, method) = (&*errand.reading.request_id, errand.request.method);
+        let door = Door::Rest;
+        self.parts.witness.saw(&Answered { door, outcome, seen, request_id, method, sent: &Bare });
     }
 
     async fn ask(&self, errand: &Errand<'_, '_, '_>, facts: &Facts<'_>) -> Answer {

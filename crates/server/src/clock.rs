@@ -19,6 +19,10 @@ impl Clock for SystemClock {
         let (wall, steady) = (clock_gettime(ClockId::Realtime), clock_gettime(STEADY));
         Moment { wall: Timestamp(millis(wall)), tick: Tick(nanos(steady)) }
     }
+
+    fn tick(&self) -> Tick {
+        Tick(nanos(clock_gettime(STEADY)))
+    }
 }
 
 /// Seconds since the epoch, for whoever tells people how long ago something was.

@@ -5,6 +5,7 @@ mod others;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -49,11 +50,55 @@ pub(crate) struct Follower {
     applied: watch::Sender<u64>,
     /// When this replica last told the others of itself.
     reported: AtomicU64,
+    /// Polls that read everything, and those that failed.
+    polls: [AtomicU64; 2],
+    /// How many other replicas hold a lease; all ones, where nobody has counted.
+    others: AtomicU64,
 }
+
+/// How following goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Followed {
+    pub(crate) revision: u64,
+    /// Since the last poll began that read everything; none before the first.
+    pub(crate) lag: Option<Duration>,
+    /// How long memory is still trusted.
+    pub(crate) left: Duration,
+    /// Polls that read everything, and those that failed.
+    pub(crate) polls: [u64; 2],
+    /// Replicas that hold a lease, this one among them; none where they aren't known.
+    pub(crate) replicas: Option<u64>,
+}
+
+/// Nobody has counted the others.
+const UNCOUNTED: u64 = u64::MAX;
 
 impl Follower {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, wake: Notify::new(), applied: watch::channel(0).0, reported: AtomicU64::new(0) }
+        Self {
+            parts,
+            wake: Notify::new(),
+            applied: watch::channel(0).0,
+            reported: AtomicU64::new(0),
+            polls: Default::default(),
+            others: AtomicU64::new(UNCOUNTED),
+        }
+    }
+
+    /// How following goes now.
+    pub(crate) fn followed(&self) -> Followed {
+        let (now, until) = (self.parts.clock.tick(), self.parts.memory.trusted_until());
+        let left = until.since(now);
+        // The lease began with the poll.
+        let lag = (until > Tick(0)).then(|| now.after(self.parts.follow.lease).since(until));
+        let others = self.others.load(Ordering::Relaxed);
+        Followed {
+            revision: self.parts.memory.applied(),
+            lag,
+            left,
+            polls: [0, 1].map(|n| self.polls[n].load(Ordering::Relaxed)),
+            replicas: (others != UNCOUNTED).then(|| others + 1),
+        }
     }
 
     /// Takes the store as it is now for the beginning. Memory is empty yet, so nothing before matters.
@@ -96,6 +141,7 @@ impl Follower {
         let mut silent = false;
         loop {
             let polled = self.poll().await;
+            self.polls[usize::from(polled.is_err())].fetch_add(1, Ordering::Relaxed);
             let was_silent = std::mem::replace(&mut silent, polled.is_err());
             match (polled, was_silent) {
                 (Ok(()), false) => {}
@@ -120,7 +166,8 @@ impl Follower {
     async fn poll(&self) -> Result<(), Trouble> {
         let Follow { lease, .. } = self.parts.follow;
         let began = self.parts.clock.now().tick;
-        if began.since(Tick(self.reported.load(Ordering::SeqCst))) > lease / 2 || !self.has_reported() {
+        let due = began.since(Tick(self.reported.load(Ordering::SeqCst))) > lease / 2 || !self.has_reported();
+        if due {
             self.report(began).await?;
         }
         let before = *self.applied.borrow();
@@ -132,7 +179,14 @@ impl Follower {
         }
         self.parts.memory.trust_until(began.after(lease));
         let after = *self.applied.borrow();
-        if after == before { Ok(()) } else { self.parts.others.advance(after).await }
+        if after != before {
+            self.parts.others.advance(after).await?;
+        }
+        // For whoever watches; nothing hangs on it.
+        if due && let Ok(Some(others)) = self.parts.others.count().await {
+            self.others.store(others, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn has_reported(&self) -> bool {

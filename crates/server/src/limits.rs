@@ -27,6 +27,22 @@ impl Limits {
         }
     }
 
+    /// Redis, where it is asked.
+    pub(crate) fn shared(&self) -> Option<&RedisLimiter> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(shared) => Some(shared),
+        }
+    }
+
+    /// Buckets that this process remembers.
+    pub(crate) fn remembered(&self) -> usize {
+        match self {
+            Self::Own(own) => own.remembered(),
+            Self::Shared(shared) => shared.remembered(),
+        }
+    }
+
     /// Gives back what this process took and won't use.
     pub(crate) async fn give_back(&self) {
         match self {

@@ -109,8 +109,20 @@ impl Server {
         let side =
             tls.filter(|tls| tls.http).map(|tls| accepting(tls.side(), Protocol::Http1)).transpose()?;
         let http = (http, side.map(Arc::new));
-        let wiring::Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages } =
-            parts;
+        let wiring::Parts {
+            front,
+            readiness,
+            boot,
+            store,
+            follower,
+            limits,
+            keeper,
+            recorder,
+            pages,
+            gauges,
+        } = parts;
+        // Set once: nobody else binds ports.
+        let _ = gauges.ports.set(doors.iter().map(|door| door.port.clone()).collect());
         let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
         let books = (keeper, recorder);
         let server =

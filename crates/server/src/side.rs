@@ -1,5 +1,5 @@
-//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes, the key set, for
-//! whoever verifies tokens, and the calls that a product's document declares. Everything else is a 404 in JSON.
+//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes, `/metrics`, for whoever
+//! scrapes them, the key set, for whoever verifies tokens, and the calls that a product's document declares. Everything else is a 404 in JSON.
 //! It answers from the first moment on, whatever the database does.
 
 use std::net::IpAddr;
@@ -23,6 +23,7 @@ use tonic::transport::server::Connected as _;
 
 use crate::listen::Listener;
 use crate::readiness::Stage;
+use crate::telemetry::prometheus::CONTENT_TYPE;
 use crate::tls::Acceptor;
 
 /// Connections at once: probes are few, and Envoy keeps those of its calls open.
@@ -34,12 +35,16 @@ const HEADERS: Duration = Duration::from_secs(5);
 pub(crate) type Counter =
     Arc<dyn Fn(Request, Option<IpAddr>) -> BoxFuture<'static, Option<Response>> + Send + Sync>;
 
+/// Tells everything that is measured, in Prometheus's text format.
+pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// What is served.
 #[derive(Clone)]
 pub(crate) struct Pages {
     pub(crate) stage: watch::Receiver<Stage>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) counter: Counter,
+    pub(crate) metrics: Metrics,
 }
 
 /// Serves until it is dropped.
@@ -74,7 +79,7 @@ fn http() -> http1::Builder {
 }
 
 fn router(pages: Pages, peer: Option<IpAddr>) -> Router {
-    let Pages { stage, memory, counter } = pages;
+    let Pages { stage, memory, counter, metrics } = pages;
     let other = move |request| async move {
         let nothing = || (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))).into_response();
         counter(request, peer).await.unwrap_or_else(nothing)
@@ -83,6 +88,7 @@ fn router(pages: Pages, peer: Option<IpAddr>) -> Router {
     Router::new()
         .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics()) }))
         .fallback(other)
         .with_state(stage)
         .route("/.well-known/jwks.json", get(jwks).with_state((watching, memory)))
@@ -138,7 +144,8 @@ mod tests {
         let listener = Arc::new(Listener::bind(address, 1).await.unwrap());
         let (_stage, stage) = watch::channel(stage);
         let counter: Counter = Arc::new(|_, _| Box::pin(async { None }));
-        let pages = Pages { stage, memory: Arc::new(Memory::new(1 << 20)), counter };
+        let metrics: Metrics = Arc::new(|| "up 1\n".to_owned());
+        let pages = Pages { stage, memory: Arc::new(Memory::new(1 << 20)), counter, metrics };
         let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).await.unwrap();
@@ -171,6 +178,13 @@ mod tests {
         let set = get(Stage::Ready, "/.well-known/jwks.json").await;
         assert!(set.starts_with("HTTP/1.1 200") && set.ends_with(r#"{"keys":[]}"#), "{set}");
         assert!(set.contains("etag: \"") && set.contains("cache-control: public, max-age=300"), "{set}");
+    }
+
+    #[tokio::test]
+    async fn metrics_are_told_before_it_is_ready() {
+        let told = get(Stage::Starting(String::new()), "/metrics").await;
+        assert!(told.starts_with("HTTP/1.1 200") && told.ends_with("up 1\n"), "{told}");
+        assert!(told.contains("content-type: text/plain; version=0.0.4"), "{told}");
     }
 
     #[tokio::test]

@@ -1,6 +1,15 @@
-//! What is logged, and where to: standard error, text for people or JSON for programs. Libraries never log
-//! more than `info`, whatever is asked for, since below that they show what is on the wire.
+//! What the process tells of itself. The log goes to standard error, text for people or JSON for programs;
+//! libraries never log more than `info`, whatever is asked for, since below that they show what is on the wire.
+//! Metrics are counted by the [`Meter`] and told by [`Gauges`].
 
+pub mod catalogue;
+mod gauges;
+mod meter;
+pub mod metric;
+mod places;
+mod process;
+mod profiles;
+pub(crate) mod prometheus;
 mod writer;
 
 use std::io::IsTerminal as _;
@@ -10,6 +19,8 @@ use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
+pub(crate) use gauges::Gauges;
+pub(crate) use meter::Meter;
 pub use writer::Flush;
 
 use crate::settings::{Log, LogFormat};

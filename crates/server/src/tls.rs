@@ -2,6 +2,7 @@
 //! the process runs when the files change. A pair that doesn't work is told, and the one before is kept.
 
 mod accept;
+mod ends;
 mod files;
 mod names;
 mod reload;

@@ -1,7 +1,7 @@
 //! Which part gets which: the one place where the rooms' types meet.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use latchkey_core::gate::{Gate, GateParts};
@@ -32,9 +32,10 @@ use crate::limits::Limits;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
-use crate::settings::{RedisAddress, Settings};
-use crate::side::{Counter, Pages};
+use crate::settings::{RedisAddress, Settings, UsageKeeping};
+use crate::side::{Counter, Metrics, Pages};
 use crate::signing::{SigningKeys, Tender};
+use crate::telemetry::{Gauges, Meter, prometheus};
 use crate::usage::Recorder;
 use crate::workers::Threads;
 use crate::{documents, rpc, schema};
@@ -50,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) pages: Pages,
+    pub(crate) gauges: Arc<Gauges>,
 }
 
 /// How long a call waits for Redis.
@@ -67,6 +69,7 @@ struct Shared {
     workers: Arc<Threads>,
     usage: Arc<Usage>,
     operators: Vec<CertifiedOperator>,
+    meter: Arc<Meter>,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
@@ -84,6 +87,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
         operators: settings.operators.clone(),
+        meter: Arc::new(Meter::new(Arc::new(SystemClock))),
     };
     let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -95,26 +99,24 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let wicket = Wicket::beside(&services);
     let routes = latchkey_grpc::routes(services);
+    let gauges = Arc::new(gauges(&settings, &shared, (&follower, &readiness)));
+    let counter = counter(RestParts {
+        gate,
+        catalog: shared.catalog.clone(),
+        clock: shared.clock.clone(),
+        ready,
+        services: routes.clone(),
+        witness: shared.meter.clone(),
+    });
     let pages = Pages {
         stage: readiness.watch(),
         memory: Arc::clone(&shared.memory),
-        counter: counter(RestParts {
-            gate,
-            catalog: shared.catalog.clone(),
-            clock: shared.clock.clone(),
-            ready,
-            services: routes.clone(),
-        }),
+        counter,
+        metrics: metrics(gauges.clone()),
     };
     let front = Arc::new(Front { wicket, routes: rpc::complete(routes, health)?, main: Handle::current() });
     let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
-    let recorder = Arc::new(Recorder {
-        usage: shared.usage,
-        ledger: shared.store.clone(),
-        clock: shared.clock.clone(),
-        keeping: settings.usage,
-        told: AtomicU64::new(0),
-    });
+    let recorder = Arc::new(recorder(&shared, settings.usage));
     let boot = Boot {
         store: shared.store,
         follower: Arc::clone(&follower),
@@ -127,7 +129,46 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         sealer: shared.sealer,
         documents,
     };
-    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages })
+    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages, gauges })
+}
+
+/// What is looked at when somebody asks how the process is.
+fn gauges(
+    settings: &Settings,
+    shared: &Shared,
+    (follower, readiness): (&Arc<Follower>, &Readiness),
+) -> Gauges {
+    let file = settings.database.url.embedded();
+    Gauges {
+        meter: shared.meter.clone(),
+        memory: shared.memory.clone(),
+        most: settings.memory,
+        follower: follower.clone(),
+        stage: readiness.watch(),
+        limits: shared.limits.clone(),
+        store: shared.store.clone(),
+        workers: shared.workers.clone(),
+        usage: shared.usage.clone(),
+        folder: file.map(|file| match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            Some(_) | None => ".".into(),
+        }),
+        ports: OnceLock::new(),
+    }
+}
+
+fn metrics(gauges: Arc<Gauges>) -> Metrics {
+    Arc::new(move || prometheus::text(&gauges.sheet()))
+}
+
+fn recorder(shared: &Shared, keeping: UsageKeeping) -> Recorder {
+    Recorder {
+        usage: shared.usage.clone(),
+        ledger: shared.store.clone(),
+        clock: shared.clock.clone(),
+        keeping,
+        told: AtomicU64::new(0),
+    }
 }
 
 /// Products' own calls, as the HTTP port hands them over.
@@ -222,6 +263,7 @@ fn services(
         keys: Arc::new(Patient(shared.store.clone())),
         memory: shared.memory.clone(),
         workers: shared.workers.clone(),
+        witness: shared.meter.clone(),
     });
     let usage = UsageDesk::new(registrar.clone(), shared.usage.clone(), shared.store.clone());
     let auditor = Auditor::new(registrar.clone(), shared.store.clone(), keeper.anchors());
@@ -234,5 +276,6 @@ fn services(
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready: readiness.taking(),
+        witness: shared.meter.clone(),
     }
 }

@@ -2,6 +2,7 @@
 //! others in the system's order, so that calls are judged as if they weren't there; a few pieces of work wait,
 //! and the rest is refused at once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -22,30 +23,43 @@ struct Piece {
 }
 
 /// The threads. They end when this is dropped.
-pub(crate) struct Threads(SyncSender<Piece>);
+pub(crate) struct Threads {
+    queue: SyncSender<Piece>,
+    /// Pieces that wait or are worked on.
+    held: Arc<AtomicUsize>,
+    most: usize,
+}
 
 impl Threads {
     /// Starts as many as there are cores.
     pub(crate) fn start() -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (sender, receiver) = sync_channel(cores * WAITING);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let (receiver, held) = (Arc::new(Mutex::new(receiver)), Arc::<AtomicUsize>::default());
         for number in 0..cores {
-            let receiver = Arc::clone(&receiver);
-            thread::Builder::new().name(format!("long-work-{number}")).spawn(move || work(&receiver))?;
+            let (receiver, held) = (Arc::clone(&receiver), Arc::clone(&held));
+            let name = format!("long-work-{number}");
+            thread::Builder::new().name(name).spawn(move || work(&receiver, &held))?;
         }
-        Ok(Self(sender))
+        Ok(Self { queue: sender, held, most: cores * (WAITING + 1) })
+    }
+
+    /// How many pieces wait or are worked on, and how many may.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.held.load(Ordering::Relaxed), self.most)
     }
 }
 
-fn work(pieces: &Mutex<Receiver<Piece>>) {
+fn work(pieces: &Mutex<Receiver<Piece>>, held: &AtomicUsize) {
     // Where the system doesn't allow it, the work is done all the same.
     let _ = rustix::process::nice(BELOW);
     loop {
         let next = pieces.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Piece { job, done }) = next else { return };
         // Whoever asked may have gone; a piece that panics takes its own thread's turn and no more.
-        if !done.is_closed() && std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_ok() {
+        let well = !done.is_closed() && std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_ok();
+        held.fetch_sub(1, Ordering::Relaxed);
+        if well {
             let _ = done.send(());
         }
     }
@@ -56,9 +70,13 @@ impl Workers for Threads {
     async fn run(&self, job: Job) -> Result<(), Refusal> {
         const BUSY: Refusal = Refusal::Busy("too many passwords are being checked; try again soon");
         let (done, finished) = oneshot::channel();
-        match self.0.try_send(Piece { job, done }) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        match self.queue.try_send(Piece { job, done }) {
             Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Err(BUSY),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.held.fetch_sub(1, Ordering::Relaxed);
+                return Err(BUSY);
+            }
         }
         // Where it didn't come to an end, nothing was worked out, and its asker finds that.
         let _ = finished.await;

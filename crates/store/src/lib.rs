@@ -16,5 +16,5 @@ mod store;
 mod wakeups;
 mod write;
 
-pub use pool::BadUrl;
+pub use pool::{BadUrl, Connections};
 pub use store::{Patient, Store, StoreOptions};

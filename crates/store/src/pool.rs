@@ -36,14 +36,38 @@ pub(crate) struct Pool {
     /// Writes, which wait for each other in the database anyway, never take every place from the reads.
     /// On SQLite there is one at a time, so that none meets a lock that another holds.
     writers: Arc<Semaphore>,
+    most: usize,
+}
+
+/// Connections to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Open, and waiting for something to do.
+    pub idle: usize,
+    /// In somebody's hands, or about to be opened.
+    pub used: usize,
+    /// How many there may be.
+    pub most: usize,
 }
 
 impl Pool {
     pub(crate) fn new(source: Source, connections: u32) -> Arc<Self> {
         let places = usize::try_from(connections).unwrap_or(usize::MAX).clamp(2, Semaphore::MAX_PERMITS);
         let writers = if source.takes_turns() { 1 } else { places / 2 };
-        let (places, writers) = (Arc::new(Semaphore::new(places)), Arc::new(Semaphore::new(writers)));
-        Arc::new(Self { source, idle: Mutex::default(), places, writers })
+        let (most, places) = (places, Arc::new(Semaphore::new(places)));
+        Arc::new(Self {
+            source,
+            idle: Mutex::default(),
+            places,
+            writers: Arc::new(Semaphore::new(writers)),
+            most,
+        })
+    }
+
+    /// How many connections there are.
+    pub(crate) fn connections(&self) -> Connections {
+        let used = self.most.saturating_sub(self.places.available_permits());
+        Connections { idle: self.idle().len(), used, most: self.most }
     }
 
     /// A connection for one question.

@@ -19,7 +19,7 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::time::timeout;
 
-use crate::pool::{BadUrl, Pool, Source};
+use crate::pool::{BadUrl, Connections, Pool, Source};
 use crate::query;
 use crate::stop::Stop;
 use crate::wakeups::Listening;
@@ -69,6 +69,12 @@ impl Store {
         let listening = source.postgres().cloned();
         let pool = Pool::new(source.bounded(deadline), connections);
         Ok(Self { pool, connection, listening, check_deadline, deadline })
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.pool.connections()
     }
 
     /// Whether the database answers.

@@ -37,10 +37,16 @@ impl<L: Limiter> Gate<L> {
             None => memory.recall(hash).await,
         };
         match recall {
-            Recall::Absent => Ok(None),
+            Recall::Absent => {
+                case.seen.lookups.absent += 1;
+                Ok(None)
+            }
             Recall::Unknown(guard) => self.read_key(hash, case, Some(guard)).await,
             Recall::Known(known) => match known.tenant() {
-                Some(tenant) => Ok(Some((known, tenant))),
+                Some(tenant) => {
+                    case.seen.lookups.hits += 1;
+                    Ok(Some((known, tenant)))
+                }
                 // The tenant has changed; reading any of its keys brings it back.
                 None => self.read_key(hash, case, None).await,
             },
@@ -53,7 +59,7 @@ impl<L: Limiter> Gate<L> {
         case: &mut Case<'_, '_>,
         guard: Option<KeyGuard<'_>>,
     ) -> Result<Option<Found<KeyBrief>>, Trouble> {
-        case.wait().await;
+        case.ask().await;
         let found = self.parts.store.key_by_hash(hash).await?;
         let revision = found.revision;
         case.seen.revision = revision;
@@ -78,7 +84,10 @@ impl<L: Limiter> Gate<L> {
         match memory.tokens().users.wait(&id).await {
             Err(guard) => self.read_user(id, case, Some(guard)).await,
             Ok(known) => match known.tenant() {
-                Some(tenant) => Ok(Some((known, tenant))),
+                Some(tenant) => {
+                    case.seen.lookups.hits += 1;
+                    Ok(Some((known, tenant)))
+                }
                 None => self.read_user(id, case, None).await,
             },
         }
@@ -91,7 +100,7 @@ impl<L: Limiter> Gate<L> {
         guard: Option<UserGuard<'_>>,
     ) -> Result<Option<Found<UserRecord>>, Trouble> {
         let memory = &self.parts.memory;
-        case.wait().await;
+        case.ask().await;
         let found = self.parts.store.user_by_id(id).await?;
         let revision = found.revision;
         case.seen.revision = revision;
@@ -114,13 +123,16 @@ impl<L: Limiter> Gate<L> {
         let memory = &self.parts.memory;
         let guard = if memory.trusted(case.now.tick) {
             match memory.tokens().families.wait(&id).await {
-                Ok(known) => return Ok(Some(known)),
+                Ok(known) => {
+                    case.seen.lookups.hits += 1;
+                    return Ok(Some(known));
+                }
                 Err(guard) => Some(guard),
             }
         } else {
             None
         };
-        case.wait().await;
+        case.ask().await;
         let found = self.parts.store.family(id, signing_key).await?;
         case.seen.revision = found.revision;
         let Some(known) = found.known.filter(|_| found.signing).map(Arc::new) else { return Ok(None) };

@@ -20,7 +20,8 @@ use crate::memory::Memory;
 use crate::ports::tokens::{TokenLedger, Workers};
 use crate::ports::{AuditEntry, KeyStore};
 use crate::time::Timestamp;
-use crate::trouble::Refusal;
+use crate::trouble::{Failure, Refusal};
+use crate::witness::{Ended, Event, Witness};
 
 /// What a token desk is made of.
 pub struct TokenDeskParts {
@@ -34,6 +35,8 @@ pub struct TokenDeskParts {
     pub memory: Arc<Memory>,
     /// Who hashes passwords and makes keys.
     pub workers: Arc<dyn Workers>,
+    /// Who hears of logins and tokens.
+    pub witness: Arc<dyn Witness>,
 }
 
 /// Issues, renews and ends tokens, and manages users.
@@ -55,6 +58,10 @@ impl TokenDesk {
         &self.parts.registrar.parts
     }
 
+    fn noted(&self, event: Event) {
+        self.parts.witness.noted(event);
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.shared().clock.now().wall
     }
@@ -70,5 +77,14 @@ impl TokenDesk {
             request_id: String::new(),
             details: BTreeMap::new(),
         }
+    }
+}
+
+/// How a call ended.
+fn ended<T>(result: &Result<T, Failure>) -> Ended {
+    match result {
+        Ok(_) => Ended::Done,
+        Err(Failure::Refused(_)) => Ended::Refused,
+        Err(Failure::Trouble(_)) => Ended::Failed,
     }
 }

@@ -93,6 +93,11 @@ impl TokenMemory {
         self.users.bytes() + self.families.bytes() + self.bearers.bytes()
     }
 
+    /// Users, families and verified tokens.
+    pub(super) fn sizes(&self) -> [usize; 3] {
+        [self.users.len(), self.families.len(), self.bearers.len()]
+    }
+
     pub(crate) fn ring(&self) -> arc_swap::Guard<Arc<Ring>> {
         self.ring.load()
     }

@@ -2,15 +2,15 @@
 //! so code 0 is written in one place, from a permit, and every other answer begins with its denial's code.
 //! Headers are always set with both of Envoy's ways to say "in place of", since some versions append otherwise.
 
-use latchkey_core::decision::{Decision, Denial, Permit, Seen};
+use latchkey_core::decision::{Denial, Permit, Seen};
 use latchkey_core::reason::Reason;
+use latchkey_core::witness::{Answered, Bare, Door, Outcome};
 use latchkey_profile::{Admission, Refused, default_denial};
 use latchkey_proto::envoy::core::header_value_option::HeaderAppendAction;
 use latchkey_proto::envoy::http::StatusCode;
 use tonic::Code;
 
 use super::metadata::{self, Notes};
-use crate::trace::Told;
 use crate::wire::framed::Framed;
 use crate::wire::writer::Writer;
 
@@ -63,9 +63,15 @@ pub(super) fn denied(denial: &Denial, refused: &Refused<'_>, notes: &Notes<'_>) 
 pub(super) fn unreadable() -> Framed {
     let denial = Denial { reason: Reason::RouteNotAllowed, message: "The request can't be read.".into() };
     let refused = default_denial(&denial, "");
-    let (decision, seen) = (Decision::Deny(denial.clone()), Seen::default());
-    let told = Told { decision: &decision, seen: &seen, request_id: "" };
-    denied(&denial, &refused, &Notes { told, environment: None })
+    let answered = Answered {
+        door: Door::Envoy,
+        outcome: Outcome::Denied(&denial),
+        seen: &Seen::default(),
+        request_id: "",
+        method: "",
+        sent: &Bare,
+    };
+    denied(&denial, &refused, &Notes { answered, environment: None })
 }
 
 fn header(message: &mut Writer, number: u8, name: &str, value: &str) {

@@ -19,9 +19,15 @@ fn read(answer: &[u8]) -> CheckResponse {
 
 fn denial(reason: Reason, refused: &Refused<'_>) -> CheckResponse {
     let denial = Denial::plain(reason);
-    let (decision, seen) = (Decision::Deny(denial.clone()), Seen::default());
-    let told = Told { decision: &decision, seen: &seen, request_id: "req_1" };
-    read(denied(&denial, refused, &Notes { told, environment: Some("live") }).message())
+    let answered = Answered {
+        door: Door::Envoy,
+        outcome: Outcome::Denied(&denial),
+        seen: &Seen::default(),
+        request_id: "req_1",
+        method: "",
+        sent: &Bare,
+    };
+    read(denied(&denial, refused, &Notes { answered, environment: Some("live") }).message())
 }
 
 fn http(response: &CheckResponse) -> &DeniedHttpResponse {

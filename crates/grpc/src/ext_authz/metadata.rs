@@ -3,23 +3,23 @@
 
 use latchkey_core::limit::Level;
 use latchkey_core::policy::Policy;
+use latchkey_core::witness::Answered;
 
-use crate::trace::Told;
 use crate::wire::writer::Writer;
 
 /// What the metadata speaks of.
 pub(super) struct Notes<'a> {
     /// The decision and what was seen.
-    pub(super) told: Told<'a>,
+    pub(super) answered: Answered<'a>,
     /// The environment that the request went to, where its host or Envoy's route told.
     pub(super) environment: Option<&'a str>,
 }
 
 /// Writes the fields of the `Struct`.
 pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
-    let Told { seen, request_id, .. } = &notes.told;
-    text(fields, "decision", notes.told.decision_name());
-    text(fields, "reason", notes.told.reason_name());
+    let Answered { outcome, seen, request_id, .. } = &notes.answered;
+    text(fields, "decision", outcome.decision());
+    text(fields, "reason", outcome.reason());
     if !request_id.is_empty() {
         text(fields, "request_id", request_id);
     }

@@ -17,6 +17,7 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
 use latchkey_core::trouble::{Failure, Refusal, Trouble};
 use latchkey_core::user::UserRecord;
+use latchkey_core::witness::Blind;
 
 use crate::books::Books;
 
@@ -30,6 +31,7 @@ pub(crate) fn desk(registrar: &Arc<Registrar>, books: &Arc<Books>) -> Arc<TokenD
         keys: Arc::clone(books) as _,
         memory: Arc::new(Memory::new(1 << 20)),
         workers: Arc::new(Nothing),
+        witness: Arc::new(Blind),
     }))
 }
 

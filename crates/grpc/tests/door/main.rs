@@ -6,9 +6,11 @@
 mod books;
 mod desk;
 mod envoy;
+mod heard;
 mod log;
 mod management;
 mod native;
 mod table;
 mod usage;
+mod witness;
 mod world;

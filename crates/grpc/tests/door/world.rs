@@ -32,6 +32,7 @@ use tower_service::Service;
 
 use crate::books::Books;
 use crate::desk;
+use crate::heard::Heard;
 
 /// The profile that everything is judged by.
 pub(crate) const DOCUMENT: &str = r#"
@@ -84,6 +85,7 @@ pub(crate) struct World {
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) routes: Way,
     pub(crate) good: KeyId,
+    pub(crate) heard: Arc<Heard>,
 }
 
 struct Still;
@@ -178,6 +180,7 @@ impl World {
         let auditor = Auditor::new(Arc::clone(&registrar), Arc::clone(&books) as _, Arc::new(NoAnchors));
         let usage = UsageDesk::new(Arc::clone(&registrar), usage, Arc::clone(&books) as _);
         let ready = Arc::new(AtomicBool::new(true));
+        let heard = Arc::new(Heard::default());
         let services = Services {
             gate: Arc::new(gate),
             registrar,
@@ -187,10 +190,11 @@ impl World {
             catalog,
             clock: Arc::new(Still),
             ready: Arc::clone(&ready),
+            witness: Arc::clone(&heard) as _,
         };
         let wicket = Arc::new(Wicket::beside(&services));
         let routes = Way { wicket, routes: routes(services) };
-        Self { books, ready, routes, good }
+        Self { books, ready, routes, good, heard }
     }
 
     pub(crate) fn shut(&self) {
@@ -207,6 +211,13 @@ impl World {
 pub(crate) struct Way {
     wicket: Arc<Wicket<LocalLimiter>>,
     routes: Routes,
+}
+
+impl Way {
+    /// The way without the wicket.
+    pub(crate) fn long(&self) -> Routes {
+        self.routes.clone()
+    }
 }
 
 impl<B> Service<Request<B>> for Way

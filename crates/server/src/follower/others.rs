@@ -46,6 +46,15 @@ impl Others {
         }
     }
 
+    /// How many other replicas hold a lease; none, where nobody keeps count. No revision is so high that they could
+    /// have applied it.
+    pub(crate) async fn count(&self) -> Result<Option<u64>, Trouble> {
+        match self {
+            Self::None => Ok(None),
+            Self::Known(replicas, this) => replicas.behind(this, i64::MAX.unsigned_abs()).await.map(Some),
+        }
+    }
+
     /// Tells the others not to wait for this replica any more.
     pub(crate) async fn leave(&self) -> Result<(), Trouble> {
         match self {

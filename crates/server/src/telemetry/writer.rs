@@ -15,6 +15,14 @@ const QUEUE: usize = 8 * 1024;
 /// How long the process's end waits for a log that may hang.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// Lines that were dropped since the process began: it has one log.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines were dropped since the process began.
+pub(crate) fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
 enum Message {
     Line(Vec<u8>),
     Flush(SyncSender<()>),
@@ -67,6 +75,7 @@ impl Write for Lines {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
+                DROPPED.fetch_add(1, Ordering::Relaxed);
             }
         }
         Ok(line.len())

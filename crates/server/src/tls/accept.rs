@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -38,6 +39,8 @@ pub(crate) struct Acceptor {
     protocol: Protocol,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<ServerConfig>,
+    /// When the certificate ends, in seconds since 1970; 0 where that can't be read from it.
+    ends: AtomicI64,
     /// What the files were when they were first read.
     pub(super) first: Stamps,
 }
@@ -54,8 +57,9 @@ impl Acceptor {
     pub(crate) fn new(files: Files, protocol: Protocol) -> Result<Self, Vec<Problem>> {
         let provider = provider();
         let first = stamps(&files);
-        let current = ArcSwap::from_pointee(configuration(&files, protocol, &provider)?);
-        Ok(Self { files, protocol, provider, current, first })
+        let (current, ends) = configuration(&files, protocol, &provider)?;
+        let (current, ends) = (ArcSwap::from_pointee(current), AtomicI64::new(ends));
+        Ok(Self { files, protocol, provider, current, ends, first })
     }
 
     /// Shakes hands, with whatever configuration holds now; connections that are open keep theirs.
@@ -72,8 +76,15 @@ impl Acceptor {
 
     /// Takes over what the files hold now. Where that is wrong, nothing changes.
     pub(super) fn reload(&self) -> Result<(), Vec<Problem>> {
-        self.current.store(Arc::new(configuration(&self.files, self.protocol, &self.provider)?));
+        let (current, ends) = configuration(&self.files, self.protocol, &self.provider)?;
+        self.current.store(Arc::new(current));
+        self.ends.store(ends, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// When the certificate that is shown now ends, in seconds since 1970.
+    pub(crate) fn ends(&self) -> Option<i64> {
+        Some(self.ends.load(Ordering::Relaxed)).filter(|ends| *ends > 0)
     }
 }
 
@@ -81,8 +92,9 @@ fn configuration(
     files: &Files,
     protocol: Protocol,
     provider: &Arc<CryptoProvider>,
-) -> Result<ServerConfig, Vec<Problem>> {
+) -> Result<(ServerConfig, i64), Vec<Problem>> {
     let Material { pair, clients } = read(files, provider)?;
+    let ends = pair.cert.first().and_then(|certificate| super::ends::of(certificate)).unwrap_or_default();
     let builder = Config::builder_with_provider(provider.clone());
     let builder = builder
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -99,5 +111,5 @@ fn configuration(
     // A resumed session isn't verified again: a certificate that has ended meanwhile would live on in it.
     made.session_storage = Arc::new(NoServerSessionStorage {});
     made.send_tls13_tickets = 0;
-    Ok(made)
+    Ok((made, ends))
 }

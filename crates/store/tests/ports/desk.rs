@@ -186,6 +186,7 @@ impl Desk {
             keys: Arc::new(Patient(place.store.clone())),
             memory: memory.clone(),
             workers: workers.clone(),
+            witness: Arc::new(latchkey_core::witness::Blind),
         });
         let gate = Gate::new(GateParts {
             store: Arc::new(Asked(Patient(place.store.clone()), asked.clone())),

@@ -13,6 +13,7 @@ use crate::record::KeyLife;
 use crate::record::fixture::VALUE as GOOD;
 use crate::time::Tick;
 use crate::trouble::Trouble;
+use crate::witness::Source;
 
 #[tokio::test]
 async fn the_limit_denies_and_a_denied_call_costs_nothing() {
@@ -155,4 +156,29 @@ proptest! {
         let verdict = runtime.block_on(world.gate.check(Some(&world.policy), &access)).unwrap();
         prop_assert_eq!(verdict.denied().is_none(), open);
     }
+}
+
+#[tokio::test]
+async fn an_answer_says_who_knew_it() {
+    let world = World::new(|_, _| {});
+    let (stranger, never) = (super::fixture::key(9), get(GOOD, "/v1/items"));
+    let mut told = Vec::new();
+    for value in [GOOD, GOOD, &stranger, &stranger, "nonsense"] {
+        let access = Access { credential: Presented::of(value), ..never.clone() };
+        let seen = world.gate.check(Some(&world.policy), &access).await.unwrap().seen;
+        told.push((seen.source(), (seen.lookups.hits, seen.lookups.absent, seen.lookups.misses)));
+    }
+    assert_eq!(
+        told,
+        [
+            (Source::Store, (0, 0, 1)),
+            (Source::Memory, (1, 0, 0)),
+            (Source::Store, (0, 0, 1)),
+            (Source::Memory, (0, 1, 0)),
+            (Source::Memory, (0, 0, 0)),
+        ]
+    );
+    world.clock.set_tick(Tick(5_000));
+    let late = world.gate.check(Some(&world.policy), &never).await.unwrap().seen;
+    assert_eq!((late.source(), late.began.tick), (Source::Store, Tick(5_000)), "the lease has run out");
 }

@@ -16,6 +16,7 @@ use crate::secret::{KeyHash, PlainKey};
 use crate::token::TokenRules;
 use crate::trouble::{Failure, Refusal};
 use crate::user::{UserRecord, canonical_email};
+use crate::witness::{Event, Login};
 
 /// Someone that tokens can be issued to.
 pub(super) struct Holder {
@@ -65,7 +66,9 @@ impl TokenDesk {
         tenant: &str,
         request_id: &str,
     ) -> Result<Holder, Failure> {
+        let came_to = |login| self.noted(Event::Login(login));
         if password.text().len() > LONGEST_PASSWORD {
+            came_to(Login::Wrong);
             return Err(BAD.into());
         }
         let owner = match TenantRef::parse(tenant) {
@@ -80,9 +83,18 @@ impl TokenDesk {
             (Some(_) | None, _) => None,
         };
         let kept = attempt.as_ref().filter(|a| a.allowed).map(|a| a.password.clone());
-        let right = work(&*self.parts.workers, move || password::verify(&password, kept.as_ref())).await?;
-        let user = attempt.filter(|attempt| right && attempt.allowed).map(|a| a.user).ok_or(BAD)?;
+        let verified = work(&*self.parts.workers, move || password::verify(&password, kept.as_ref())).await;
+        if let Err(Failure::Refused(Refusal::Busy(_))) = &verified {
+            came_to(Login::Busy);
+        }
+        let right = verified?;
+        let locked = attempt.as_ref().is_some_and(|attempt| !attempt.allowed);
+        let Some(user) = attempt.filter(|attempt| right && attempt.allowed).map(|a| a.user) else {
+            came_to(if locked { Login::Locked } else { Login::Wrong });
+            return Err(BAD.into());
+        };
         self.parts.ledger.forgive(user.id).await?;
+        came_to(Login::Right);
         self.user(user.id, tenant).await
     }
 

@@ -16,6 +16,7 @@ use crate::token::refresh::{self, FamilyRecord, RefreshRecord};
 use crate::token::{Claims, Parent};
 use crate::trouble::{Failure, Refusal, Trouble};
 use crate::user::UserRecord;
+use crate::witness::Event;
 
 /// What a token is asked for with.
 #[derive(Clone, Debug)]
@@ -61,6 +62,13 @@ pub struct IssuedJwt {
 impl TokenDesk {
     /// Issues tokens to whoever shows a key or a password.
     pub async fn issue(&self, ask: IssueJwt, request_id: &str) -> Result<IssuedJwt, Failure> {
+        let password = matches!(ask.grant, Some(Grant::Password(..)));
+        let issued = self.begin(ask, request_id).await;
+        self.noted(Event::Issue { password, ended: super::ended(&issued) });
+        issued
+    }
+
+    async fn begin(&self, ask: IssueJwt, request_id: &str) -> Result<IssuedJwt, Failure> {
         let IssueJwt { grant, tenant, scopes, audience, ttl } = ask;
         let mut fields = Fields::within("");
         fields.text("audience", &audience, 0..=255);

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 use crate::token::Parent;
 use crate::token::refresh::{self, GRACE, RefreshRecord, Spent, owner};
 use crate::trouble::{Failure, Trouble};
+use crate::witness::Event;
 
 /// A wish to renew; the fields are those of `latchkey.v1.RefreshJwtRequest`.
 #[derive(Clone, Debug)]
@@ -26,6 +27,12 @@ pub struct RefreshJwt {
 impl TokenDesk {
     /// Renews tokens.
     pub async fn refresh(&self, ask: RefreshJwt, request_id: &str) -> Result<IssuedJwt, Failure> {
+        let renewed = self.renew(ask, request_id).await;
+        self.noted(Event::Refresh(super::ended(&renewed)));
+        renewed
+    }
+
+    async fn renew(&self, ask: RefreshJwt, request_id: &str) -> Result<IssuedJwt, Failure> {
         if !refresh::fits(ask.token.reveal()) {
             return Err(BAD.into());
         }
@@ -84,6 +91,7 @@ impl TokenDesk {
         let after = self.parts.ledger.refresh_token(&successor.hash()).await?;
         let last = after.is_some_and(|(successor, _)| successor.spent.is_none());
         if spent.at.after(GRACE) < now || !last {
+            self.noted(Event::Reuse);
             self.end(family, "token.reuse", request_id).await?;
             return Err(BAD.into());
         }

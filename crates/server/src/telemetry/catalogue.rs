@@ -1,0 +1,156 @@
+//! Every metric there is, once: `/metrics`, OTLP and the table in `docs/telemetry.md` are made from these rows. No
+//! label says anything of which there is one for each key, tenant, user or address.
+
+use super::metric::{Kind, Metric};
+
+/// Bounds for Checks: from what memory answers in to what Envoy gives up after.
+pub const CHECK_BOUNDS: &[f64] = &[
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 1.0,
+];
+/// Bounds for other calls, as OpenTelemetry's conventions advise them.
+pub const CALL_BOUNDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+const DOOR: (&str, &str) = ("door", "latchkey.door");
+const SOURCE: (&str, &str) = ("source", "latchkey.source");
+const OUTCOME: (&str, &str) = ("outcome", "latchkey.outcome");
+
+macro_rules! metrics {
+    ($($id:ident = $name:literal, $otel:literal, $kind:expr, $unit:literal, [$($label:expr),*], $help:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub static $id: Metric = Metric {
+                name: $name, otel: $otel, kind: $kind, unit: $unit, labels: &[$($label),*], help: $help,
+            };
+        )*
+        /// All of them.
+        pub static ALL: &[&Metric] = &[$(&$id),*];
+    };
+}
+
+metrics! {
+    CHECKS = "latchkey_checks_total", "latchkey.checks", Kind::Counter, "{check}",
+        [DOOR, ("profile", "latchkey.profile"), OUTCOME, ("reason", "latchkey.reason"), SOURCE],
+        "Checks answered: by door (envoy, native, rest), profile (empty where none was found), outcome (allowed, denied, error), reason, and who knew the answer (memory, database)";
+    CHECK_DURATION = "latchkey_check_duration_seconds", "latchkey.check.duration", Kind::Histogram(CHECK_BOUNDS), "s",
+        [DOOR, SOURCE], "How long Checks took, from the gate to the answer";
+    MEMORY_LOOKUPS = "latchkey_memory_lookups_total", "latchkey.memory.lookups", Kind::Counter, "{lookup}",
+        [("result", "latchkey.memory.result")],
+        "What Checks looked up: hit, negative (remembered not to be there) or miss (the database was asked)";
+    MEMORY_ENTRIES = "latchkey_memory_entries", "latchkey.memory.entries", Kind::Gauge, "{entry}",
+        [("kind", "latchkey.memory.kind")], "What is remembered: keys, absent keys, users, families and tokens";
+    MEMORY_BYTES = "latchkey_memory_bytes", "latchkey.memory.usage", Kind::Gauge, "By", [],
+        "What everything remembered takes, about";
+    MEMORY_LIMIT = "latchkey_memory_limit_bytes", "latchkey.memory.limit", Kind::Gauge, "By", [],
+        "What it may take (memory_bytes)";
+    LEASE_REMAINING = "latchkey_lease_remaining_seconds", "latchkey.lease.remaining", Kind::Gauge, "s", [],
+        "How long memory is still trusted; 0: each Check asks the database";
+    MEMORY_TRUSTED = "latchkey_memory_trusted", "latchkey.memory.trusted", Kind::Gauge, "1", [],
+        "1 while memory is trusted";
+    FEED_REVISION = "latchkey_feed_revision", "latchkey.feed.revision", Kind::Gauge, "{revision}", [],
+        "The newest change that memory knows of; the same on every replica, where all keep up";
+    FEED_LAG = "latchkey_feed_lag_seconds", "latchkey.feed.lag", Kind::Gauge, "s", [],
+        "How long ago the last read of the change feed began that read everything; absent until the first";
+    FEED_POLLS = "latchkey_feed_polls_total", "latchkey.feed.polls", Kind::Counter, "{poll}", [OUTCOME],
+        "Reads of the change feed: ok or failed";
+    REPLICAS = "latchkey_replicas", "latchkey.replicas", Kind::Gauge, "{replica}", [],
+        "Replicas that may decide by memory, this one among them";
+    READY = "latchkey_ready", "latchkey.ready", Kind::Gauge, "1", [], "1 while calls are taken";
+    REDIS_BREAKER = "latchkey_redis_breaker_open", "latchkey.redis.breaker_open", Kind::Gauge, "1", [],
+        "1 while Redis isn't asked and this process counts alone; only where Redis is set";
+    REDIS_QUESTIONS = "latchkey_redis_questions_total", "latchkey.redis.questions", Kind::Counter, "{question}", [],
+        "What calls asked Redis";
+    REDIS_FAILURES = "latchkey_redis_failures_total", "latchkey.redis.failures", Kind::Counter, "{question}", [],
+        "What of that it didn't answer in time, or not so that it could be read";
+    BUCKETS = "latchkey_buckets", "latchkey.buckets", Kind::Gauge, "{bucket}", [],
+        "Buckets of rate limits that this process remembers";
+    STORE_CONNECTIONS = "latchkey_store_connections", "db.client.connection.count", Kind::Gauge, "{connection}",
+        [("state", "db.client.connection.state")], "Connections to the database: idle or used";
+    STORE_LIMIT = "latchkey_store_connections_limit", "db.client.connection.max", Kind::Gauge, "{connection}", [],
+        "Connections to the database that may be open (database_connections)";
+    TOKENS_ISSUED = "latchkey_tokens_issued_total", "latchkey.tokens.issued", Kind::Counter, "{call}",
+        [("grant", "latchkey.grant"), OUTCOME],
+        "Calls for tokens: by grant (key, password) and outcome (done, refused, failed)";
+    TOKENS_REFRESHED = "latchkey_tokens_refreshed_total", "latchkey.tokens.refreshed", Kind::Counter, "{call}",
+        [OUTCOME], "Calls to renew tokens: done, refused or failed";
+    TOKENS_REUSED = "latchkey_tokens_reused_total", "latchkey.tokens.reused", Kind::Counter, "{token}", [],
+        "Refresh tokens that came a second time; each has ended its family";
+    LOGINS = "latchkey_logins_total", "latchkey.logins", Kind::Counter, "{login}", [OUTCOME],
+        "Passwords that came: right, wrong, locked (tried too often) or busy (too many waited)";
+    PASSWORD_QUEUE = "latchkey_password_queue", "latchkey.password.queue", Kind::Gauge, "{job}", [],
+        "Pieces of long work that wait or run: passwords to be hashed, signing keys to be made";
+    PASSWORD_QUEUE_LIMIT = "latchkey_password_queue_limit", "latchkey.password.queue_limit", Kind::Gauge, "{job}",
+        [], "How many may; more are refused";
+    CALL_DURATION = "rpc_server_call_duration_seconds", "rpc.server.call.duration", Kind::Histogram(CALL_BOUNDS), "s",
+        [("rpc_system_name", "rpc.system.name"), ("rpc_method", "rpc.method"),
+         ("rpc_response_status_code", "rpc.response.status_code")],
+        "How long calls of every RPC but Check took, by method and gRPC status; a write's time has in it how long it took to spread";
+    USAGE_DROPPED = "latchkey_usage_dropped_total", "latchkey.usage.dropped", Kind::Counter, "{use}", [],
+        "Uses of keys that were not counted, for want of room";
+    LOG_DROPPED = "latchkey_log_lines_dropped_total", "latchkey.log.dropped", Kind::Counter, "{line}", [],
+        "Log lines that were dropped, since nobody read them";
+    SPANS_SENT = "latchkey_spans_sent_total", "latchkey.spans.sent", Kind::Counter, "{span}", [],
+        "Spans that a collector took; only where traces are sent";
+    SPANS_DROPPED = "latchkey_spans_dropped_total", "latchkey.spans.dropped", Kind::Counter, "{span}", [],
+        "Spans that were dropped: the queue was full, or no collector took them";
+    EXPORTS = "latchkey_otlp_exports_total", "latchkey.otlp.exports", Kind::Counter, "{export}",
+        [("signal", "latchkey.otlp.signal"), OUTCOME], "What was sent by OTLP: traces or metrics, ok or failed";
+    CERTIFICATE_EXPIRY = "latchkey_certificate_expiry_timestamp_seconds", "latchkey.certificate.expiry", Kind::Gauge, "s",
+        [], "When the server's certificate ends, in seconds since 1970; only where TLS is served";
+    DISK_FREE = "latchkey_disk_free_bytes", "latchkey.disk.free", Kind::Gauge, "By", [],
+        "What is left where the embedded database lies; only there";
+    DISK_SIZE = "latchkey_disk_size_bytes", "latchkey.disk.size", Kind::Gauge, "By", [],
+        "How large that disk is";
+    BUILD_INFO = "latchkey_build_info", "latchkey.build.info", Kind::Gauge, "1",
+        [("version", "service.version")], "1, and what runs";
+    PROCESS_CPU = "process_cpu_seconds_total", "process.cpu.time", Kind::Counter, "s", [],
+        "Processor time of this process";
+    PROCESS_MEMORY = "process_resident_memory_bytes", "process.memory.usage", Kind::Gauge, "By", [],
+        "Memory of this process";
+    PROCESS_FILES = "process_open_fds", "process.unix.file_descriptor.count", Kind::Gauge, "{file_descriptor}", [],
+        "Files and connections that are open";
+    PROCESS_FILES_LIMIT = "process_max_fds", "process.unix.file_descriptor.limit", Kind::Gauge, "{file_descriptor}",
+        [], "How many may be";
+    PROCESS_THREADS = "process_threads", "process.thread.count", Kind::Gauge, "{thread}", [],
+        "Threads of this process";
+    PROCESS_START = "process_start_time_seconds", "process.start_time", Kind::Gauge, "s", [],
+        "When this process began, in seconds since 1970";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_as_prometheus_and_opentelemetry_want_them() {
+        let mut names = BTreeSet::new();
+        for metric in ALL {
+            let Metric { name, otel, kind, unit, labels, help } = metric;
+            assert!(names.insert(name) && names.insert(otel), "{name} or {otel} stands twice");
+            let plain = |text: &str, also: char| {
+                text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == also)
+            };
+            assert!(plain(name, '_') && plain(otel, '.'), "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            let said = match *unit {
+                "s" => name.contains("seconds"),
+                "By" => name.contains("bytes"),
+                _ => !name.contains("seconds") && !name.contains("bytes"),
+            };
+            assert!(said, "{name} says its unit");
+            assert!(
+                !help.is_empty() && labels.iter().all(|(prom, otel)| plain(prom, '_') && plain(otel, '.'))
+            );
+        }
+    }
+
+    #[test]
+    fn bounds_go_up() {
+        for bounds in [CHECK_BOUNDS, CALL_BOUNDS] {
+            assert!(bounds.is_sorted_by(|a, b| a < b));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! This process as the system sees it, read from `/proc`; where there is none, nothing is told.
+
+use std::fs;
+
+use super::catalogue;
+use super::metric::Sheet;
+
+/// Writes down what the system knows of this process.
+pub(crate) fn tell(sheet: &mut Sheet) {
+    let Some(stat) = fs::read_to_string("/proc/self/stat").ok().and_then(|text| Stat::read(&text)) else {
+        return;
+    };
+    let ticks = count(rustix::param::clock_ticks_per_second());
+    sheet.real(&catalogue::PROCESS_CPU, &[], stat.cpu / ticks);
+    let page = rustix::param::page_size() as u64;
+    sheet.count(&catalogue::PROCESS_MEMORY, &[], stat.pages * page);
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // The folder itself is open while it is read.
+        sheet.size(&catalogue::PROCESS_FILES, &[], open.count().saturating_sub(1));
+    }
+    if let Some(most) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        sheet.count(&catalogue::PROCESS_FILES_LIMIT, &[], most);
+    }
+    sheet.count(&catalogue::PROCESS_THREADS, &[], stat.threads);
+    let booted = fs::read_to_string("/proc/stat").ok().and_then(|text| booted(&text));
+    if let Some(booted) = booted {
+        sheet.real(&catalogue::PROCESS_START, &[], booted + stat.started / ticks);
+    }
+}
+
+/// What is read of `/proc/self/stat`, in ticks and pages.
+struct Stat {
+    cpu: f64,
+    threads: u64,
+    started: f64,
+    pages: u64,
+}
+
+impl Stat {
+    /// The second field is the program's name in brackets, and may hold anything.
+    fn read(text: &str) -> Option<Self> {
+        let rest: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        // The first of these is the third field of proc(5).
+        let field = |number: usize| rest.get(number - 3)?.parse::<u64>().ok();
+        Some(Self {
+            cpu: count(field(14)?) + count(field(15)?),
+            threads: field(20)?,
+            started: count(field(22)?),
+            pages: field(24)?,
+        })
+    }
+}
+
+/// When the machine began, in seconds since 1970.
+fn booted(text: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ticks since a start are far below 2^53")]
+fn count(ticks: u64) -> f64 {
+    ticks as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_does_not_shift_the_fields() {
+        let numbers: Vec<String> = (4..=52).map(|n| n.to_string()).collect();
+        let stat = Stat::read(&format!("7 (a) b) S {}", numbers.join(" "))).unwrap();
+        assert_eq!((stat.threads, stat.pages), (20, 24));
+        assert!((stat.cpu - 29.0).abs() < 1e-9 && (stat.started - 22.0).abs() < 1e-9);
+        assert!(Stat::read("7 (a S").is_none());
+    }
+
+    #[test]
+    fn when_the_machine_began_is_found_among_the_rest() {
+        assert_eq!(booted("cpu 1 2\nbtime 1700000000\nprocesses 9\n"), Some(1_700_000_000.0));
+        assert_eq!(booted("cpu 1"), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! When a certificate ends: two levels of DER down and four fields along (RFC 5280, 4.1). rustls has checked the
+//! rest; here one date is looked for, and where something else stands there, nothing is told.
+
+const SEQUENCE: u8 = 0x30;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+/// `[0]`, which only certificates of version 1 don't have.
+const VERSION: u8 = 0xa0;
+
+/// When it ends, in seconds since 1970.
+pub(super) fn of(certificate: &[u8]) -> Option<i64> {
+    let (_, certificate, _) = value(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
+    let (_, mut fields, _) = value(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
+    if fields.first() == Some(&VERSION) {
+        fields = value(fields)?.2;
+    }
+    // Serial number, algorithm, issuer.
+    for _ in 0..3 {
+        fields = value(fields)?.2;
+    }
+    let (_, validity, _) = value(fields).filter(|(tag, ..)| *tag == SEQUENCE)?;
+    let (tag, ends, _) = value(value(validity)?.2)?;
+    seconds(tag, ends)
+}
+
+/// Tag, content, and what comes behind it.
+fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = bytes.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, rest) = if *first < 0x80 {
+        (usize::from(*first), rest)
+    } else {
+        let (length, rest) =
+            rest.split_at_checked(usize::from(first & 0x7f)).filter(|(l, _)| l.len() <= 4)?;
+        (length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)), rest)
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((*tag, content, rest))
+}
+
+/// `YYMMDDHHMMSSZ` of this century or the last, or `YYYYMMDDHHMMSSZ`.
+fn seconds(tag: u8, text: &[u8]) -> Option<i64> {
+    let digits = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
+    let (year, rest) = match tag {
+        UTC_TIME => digits.split_at_checked(2)?,
+        GENERALIZED_TIME => digits.split_at_checked(4)?,
+        _ => return None,
+    };
+    let year: i64 = year.parse().ok()?;
+    let year = match tag {
+        UTC_TIME if year < 50 => 2000 + year,
+        UTC_TIME => 1900 + year,
+        _ => year,
+    };
+    let two = |n: usize| rest.get(2 * n..2 * n + 2)?.parse::<i64>().ok();
+    let day = days(year, two(0)?, two(1)?);
+    Some(day * 86_400 + two(2)? * 3_600 + two(3)? * 60 + two(4)?)
+}
+
+/// Days since 1970, of the Gregorian calendar (the year begins in March, so that a leap day comes last).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+    use crate::tls::fixture::Ca;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        let ca = Ca::new();
+        let of = |pem: &str| super::of(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap());
+        assert_eq!(of(&ca.issue(&["a.test"], true).0), Some(978_307_200), "2001-01-01");
+        assert_eq!(of(&ca.issue(&["a.test"], false).0), Some(67_090_118_400), "4096-01-01");
+    }
+
+    #[test]
+    fn dates_of_both_forms_are_read_and_nothing_else() {
+        assert_eq!(seconds(UTC_TIME, b"700101000000Z"), Some(0));
+        assert_eq!(seconds(UTC_TIME, b"491231235959Z"), Some(2_524_607_999));
+        assert_eq!(seconds(GENERALIZED_TIME, b"20240229120000Z"), Some(1_709_208_000));
+        for (tag, text) in [(4, &b"700101000000Z"[..]), (UTC_TIME, b"7001010000Z"), (UTC_TIME, b"7")] {
+            assert_eq!(seconds(tag, text), None);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_says_nothing() {
+        let ca = Ca::new();
+        let whole = CertificateDer::from_pem_slice(ca.issue(&["a.test"], true).0.as_bytes()).unwrap();
+        for end in 0..whole.len() {
+            assert_eq!(of(&whole[..end]), None);
+        }
+    }
+}
