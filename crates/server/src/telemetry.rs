@@ -3,6 +3,7 @@
 //! Metrics are counted by the [`Meter`] and told by [`Gauges`].
 
 pub mod catalogue;
+mod exported;
 mod gauges;
 mod meter;
 pub mod metric;
@@ -19,6 +20,7 @@ use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
+pub(crate) use exported::Exported;
 pub(crate) use gauges::Gauges;
 pub(crate) use meter::Meter;
 pub use writer::Flush;

@@ -35,7 +35,7 @@ use crate::serve::ServeError;
 use crate::settings::{RedisAddress, Settings, UsageKeeping};
 use crate::side::{Counter, Metrics, Pages};
 use crate::signing::{SigningKeys, Tender};
-use crate::telemetry::{Gauges, Meter, prometheus};
+use crate::telemetry::{Exported, Gauges, Meter, prometheus};
 use crate::usage::Recorder;
 use crate::workers::Threads;
 use crate::{documents, rpc, schema};
@@ -70,6 +70,7 @@ struct Shared {
     usage: Arc<Usage>,
     operators: Vec<CertifiedOperator>,
     meter: Arc<Meter>,
+    exported: Arc<Exported>,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
@@ -88,6 +89,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
         operators: settings.operators.clone(),
         meter: Arc::new(Meter::new(Arc::new(SystemClock))),
+        exported: Arc::default(),
     };
     let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -149,6 +151,7 @@ fn gauges(
         store: shared.store.clone(),
         workers: shared.workers.clone(),
         usage: shared.usage.clone(),
+        exported: shared.exported.clone(),
         folder: file.map(|file| match file.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             Some(_) | None => ".".into(),

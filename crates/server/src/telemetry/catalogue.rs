@@ -91,7 +91,7 @@ metrics! {
     LOG_DROPPED = "latchkey_log_lines_dropped_total", "latchkey.log.dropped", Kind::Counter, "{line}", [],
         "Log lines that were dropped, since nobody read them";
     SPANS_SENT = "latchkey_spans_sent_total", "latchkey.spans.sent", Kind::Counter, "{span}", [],
-        "Spans that a collector took; only where traces are sent";
+        "Spans that a collector took";
     SPANS_DROPPED = "latchkey_spans_dropped_total", "latchkey.spans.dropped", Kind::Counter, "{span}", [],
         "Spans that were dropped: the queue was full, or no collector took them";
     EXPORTS = "latchkey_otlp_exports_total", "latchkey.otlp.exports", Kind::Counter, "{export}",
@@ -121,6 +121,8 @@ metrics! {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fmt::Write as _;
+    use std::path::Path;
 
     use super::*;
 
@@ -145,6 +147,20 @@ mod tests {
                 !help.is_empty() && labels.iter().all(|(prom, otel)| plain(prom, '_') && plain(otel, '.'))
             );
         }
+    }
+
+    #[test]
+    fn the_documentation_has_this_very_table() {
+        let mut table =
+            "| metric | type | labels | what it tells | by OTLP |\n|---|---|---|---|---|\n".to_owned();
+        for Metric { name, otel, kind, labels, help, .. } in ALL {
+            let labels: Vec<String> = labels.iter().map(|(label, _)| format!("`{label}`")).collect();
+            let labels = labels.join(", ");
+            writeln!(table, "| `{name}` | {} | {labels} | {help} | `{otel}` |", kind.name()).unwrap();
+        }
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/telemetry.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains(&table), "docs/telemetry.md must have:\n{table}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use latchkey_store::Store;
 use tokio::sync::watch;
 
 use super::metric::Sheet;
-use super::{Meter, catalogue, process, writer};
+use super::{Exported, Meter, catalogue, process, writer};
 use crate::cores::Port;
 use crate::follower::{Followed, Follower};
 use crate::limits::Limits;
@@ -30,6 +30,7 @@ pub(crate) struct Gauges {
     pub(crate) store: Arc<Store>,
     pub(crate) workers: Arc<Threads>,
     pub(crate) usage: Arc<Usage>,
+    pub(crate) exported: Arc<Exported>,
     /// The folder of the embedded database.
     pub(crate) folder: Option<PathBuf>,
     /// Once they are bound.
@@ -50,6 +51,7 @@ impl Gauges {
         sheet.size(&catalogue::PASSWORD_QUEUE_LIMIT, &[], most);
         sheet.count(&catalogue::USAGE_DROPPED, &[], self.usage.dropped());
         sheet.count(&catalogue::LOG_DROPPED, &[], writer::dropped());
+        self.exported.tell(&mut sheet);
         let ends = self.ports.get().into_iter().flatten().filter_map(|port| port.tls.as_ref()?.ends()).min();
         if let Some(ends) = ends.and_then(|ends| u64::try_from(ends).ok()) {
             sheet.count(&catalogue::CERTIFICATE_EXPIRY, &[], ends);

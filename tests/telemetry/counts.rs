@@ -1,0 +1,148 @@
+//! Counts: every answer once, under its own reason and source, and in no series that grows with keys.
+
+use std::collections::BTreeSet;
+
+use latchkey_proto::v1::{
+    BatchCheckRequest, CheckRequest, CreateUserRequest, GetKeyRequest, IssueJwtRequest, PasswordGrant,
+    RefreshJwtRequest, RevokeKeyRequest, issue_jwt_request,
+};
+use latchkey_testing::{Setup, eventually};
+
+use crate::scrape::{Scrape, Series};
+use crate::{Shop, call};
+
+const CHECKS: &str = "latchkey_checks_total";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_counted_once_by_reason_and_source() {
+    let shop = Shop::open(Setup::default()).await;
+    let (key, value) = shop.key("acme").await;
+    for _ in 0..7 {
+        let _ = shop.check(&value, "GET").await;
+    }
+    for _ in 0..3 {
+        let _ = shop.check(&value, "POST").await;
+    }
+    let _ = shop.check("", "GET").await;
+    let _ = shop.check("nonsense", "GET").await;
+    let revoke = RevokeKeyRequest { id: key.id, ..RevokeKeyRequest::default() };
+    let _ = shop.operator.keys().revoke_key(revoke).await.expect("it is revoked");
+    for _ in 0..2 {
+        let _ = shop.check(&value, "GET").await;
+    }
+    let unreadable = CheckRequest { source_ip: "here".to_owned(), ..call(&value, "GET") };
+    let checks = vec![call("", "GET"), unreadable];
+    let _ =
+        shop.latchkey.stranger().checks().batch_check(BatchCheckRequest { checks }).await.expect("a batch");
+
+    let scrape = Scrape::of(&shop.latchkey);
+    let count = |profile: &str, outcome: &str, reason: &str, source: &str| {
+        let labels = [("door", "native"), ("profile", profile), ("outcome", outcome), ("reason", reason)];
+        scrape.count(CHECKS, &[&labels[..], &[("source", source)]].concat())
+    };
+    let told = [
+        count("shop", "allowed", "OK", "database"),
+        count("shop", "allowed", "OK", "memory"),
+        count("shop", "denied", "INSUFFICIENT_SCOPE", "memory"),
+        count("shop", "denied", "MISSING_CREDENTIAL", "memory"),
+        count("shop", "denied", "INVALID_CREDENTIAL", "memory"),
+        count("shop", "denied", "REVOKED", "database"),
+        count("shop", "denied", "REVOKED", "memory"),
+        count("", "denied", "UNREADABLE", "memory"),
+        scrape.count(CHECKS, &[]),
+        scrape.count("latchkey_check_duration_seconds_count", &[]),
+        scrape.count("latchkey_check_duration_seconds_bucket", &[("le", "+Inf")]),
+    ];
+    assert_eq!(told, [1, 6, 3, 2, 1, 1, 1, 1, 16, 16, 16]);
+    let lookups = ["hit", "miss", "negative"]
+        .map(|result| scrape.count("latchkey_memory_lookups_total", &[("result", result)]));
+    assert_eq!(lookups, [10, 2, 0]);
+    let revoked = [("rpc_method", "latchkey.v1.KeyService/RevokeKey"), ("rpc_response_status_code", "OK")];
+    assert_eq!(scrape.count("rpc_server_call_duration_seconds_count", &revoked), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_and_tokens_are_counted_by_what_came_of_them() {
+    let shop = Shop::open(Setup::default()).await;
+    let user = CreateUserRequest {
+        tenant: "acme".to_owned(),
+        email: "ann@acme.test".to_owned(),
+        password: "correct horse battery staple".to_owned(),
+        role: "clerk".to_owned(),
+        ..CreateUserRequest::default()
+    };
+    let _ = shop.operator.tenants().create_user(user).await.expect("a user");
+    let mut tokens = shop.latchkey.stranger().tokens();
+    let login = |password: &str| IssueJwtRequest {
+        grant: Some(issue_jwt_request::Grant::Password(PasswordGrant {
+            email: "ann@acme.test".to_owned(),
+            password: password.to_owned(),
+        })),
+        tenant: "acme".to_owned(),
+        ..IssueJwtRequest::default()
+    };
+    let _ = tokens.issue_jwt(login("wrong")).await.expect_err("it is refused");
+    let issued = tokens.issue_jwt(login("correct horse battery staple")).await.expect("tokens").into_inner();
+    let refresh = RefreshJwtRequest { refresh_token: issued.refresh_token, ..RefreshJwtRequest::default() };
+    let next = tokens.refresh_jwt(refresh.clone()).await.expect("a successor").into_inner();
+    let renew = RefreshJwtRequest { refresh_token: next.refresh_token, ..RefreshJwtRequest::default() };
+    let _ = tokens.refresh_jwt(renew).await.expect("another");
+    let _ = tokens.refresh_jwt(refresh).await.expect_err("it was spent");
+    let scrape = Scrape::of(&shop.latchkey);
+    let sum = |name: &str, labels: &[(&str, &str)]| scrape.count(name, labels);
+    let told = [
+        sum("latchkey_logins_total", &[("outcome", "wrong")]),
+        sum("latchkey_logins_total", &[("outcome", "right")]),
+        sum("latchkey_tokens_issued_total", &[("grant", "password"), ("outcome", "done")]),
+        sum("latchkey_tokens_issued_total", &[("grant", "password"), ("outcome", "refused")]),
+        sum("latchkey_tokens_refreshed_total", &[("outcome", "done")]),
+        sum("latchkey_tokens_refreshed_total", &[("outcome", "refused")]),
+        sum("latchkey_tokens_reused_total", &[]),
+    ];
+    assert_eq!(told, [1, 1, 1, 1, 2, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_label_grows_with_keys_or_tenants() {
+    let shop = Shop::open(Setup::default()).await;
+    let mut seen: Vec<BTreeSet<Series>> = Vec::new();
+    for round in 0..3 {
+        for number in 0..10 {
+            let slug = format!("tenant-{round}-{number}");
+            let _ = shop.operator.tenant(&slug, "shop", "").await;
+            let (key, value) = shop.key(&slug).await;
+            let stranger = format!("sk_live_{:032x}", round * 10 + number + 1);
+            for value in [&*value, &value, &stranger, &stranger, "nonsense"] {
+                let _ = shop.check(value, "GET").await;
+                let _ = shop.check(value, "POST").await;
+            }
+            let get = GetKeyRequest { id: key.id };
+            let _ = shop.operator.keys().get_key(get).await.expect("the key is there");
+        }
+        seen.push(Scrape::of(&shop.latchkey).series.into_keys().collect());
+    }
+    let new: Vec<&Series> = seen[2].difference(&seen[0]).collect();
+    assert!(new.is_empty(), "{new:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_remembered_and_trusted_is_told() {
+    let shop = Shop::open(Setup::default()).await;
+    let before = Scrape::of(&shop.latchkey);
+    let (_, value) = shop.key("acme").await;
+    let _ = shop.check(&value, "GET").await;
+    let scrape = Scrape::of(&shop.latchkey);
+    assert!(scrape.sum("latchkey_feed_revision", &[]) > before.sum("latchkey_feed_revision", &[]));
+    assert_eq!(scrape.count("latchkey_memory_entries", &[("kind", "key")]), 2, "the operator's too");
+    assert_eq!(scrape.count("latchkey_memory_trusted", &[]), 1);
+    assert_eq!(scrape.count("latchkey_ready", &[]), 1);
+    let left = scrape.sum("latchkey_lease_remaining_seconds", &[]);
+    let lag = scrape.sum("latchkey_feed_lag_seconds", &[]);
+    assert!((59.9..60.1).contains(&(left + lag)), "{left} {lag}");
+    for name in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"] {
+        assert!(scrape.sum(name, &[]) > 0.0, "{name}");
+    }
+    eventually("processor time is told", || {
+        (Scrape::of(&shop.latchkey).sum("process_cpu_seconds_total", &[]) > 0.0).then_some(())
+    });
+}

@@ -1,0 +1,154 @@
+//! The dashboard, the alerts and the documentation, held against what servers really export: one alone with TLS, one
+//! among replicas with PostgreSQL and Redis. Whatever a query asks for must be there, by name and by label.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use latchkey_testing::{Ca, Folder, Postgres, Redis, Setup};
+use serde_json::Value;
+
+use crate::scrape::Scrape;
+use crate::{SHOP, Shop};
+
+/// Labels that the scraper adds, and the one of histograms' buckets.
+const ADDED: [&str; 3] = ["instance", "job", "le"];
+
+/// Metrics and their labels, as exported.
+type Exported = BTreeMap<String, BTreeSet<String>>;
+
+fn text(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What both servers export after some traffic, and the names of their metrics as a whole.
+async fn exported() -> (Exported, BTreeSet<String>) {
+    let (folder, ca, redis) = (Folder::new("telemetry"), Ca::new(), Redis::start());
+    let town = Setup::default().database(&Postgres::shared().database());
+    let shop = Shop::open(town.environment("LATCHKEY_REDIS_URL", &redis.url())).await;
+    let (_, value) = shop.key("acme").await;
+    let _ = shop.check(&value, "GET").await;
+    let pair = ca.issue(&["localhost", "127.0.0.1"]);
+    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let alone = Setup::default()
+        .profile("shop", SHOP)
+        .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &pair.cert))
+        .environment("LATCHKEY_TLS_KEY", &path("key.pem", &pair.key))
+        .start();
+    let (mut labels, mut names) = (Exported::new(), BTreeSet::new());
+    for scrape in [Scrape::of(&shop.latchkey), Scrape::of(&alone)] {
+        for (name, more) in scrape.labels() {
+            labels.entry(name).or_default().extend(more);
+        }
+        names.extend(scrape.types.into_keys());
+    }
+    (labels, names)
+}
+
+/// Every query of the dashboard and of the alerts.
+fn queries() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&text("deploy/grafana/latchkey.json")).expect("JSON");
+    let rules: Value = serde_saphyr::from_str(&text("deploy/prometheus/latchkey.rules.yml")).expect("YAML");
+    let mut queries = Vec::new();
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            queries.push(target["expr"].as_str().expect("a query").to_owned());
+        }
+    }
+    assert!(queries.len() > 30, "{}", queries.len());
+    for variable in dashboard["templating"]["list"].as_array().expect("variables") {
+        let query = variable["query"]["query"].as_str().unwrap_or_default();
+        if let Some((metric, label)) = query.strip_prefix("label_values(").and_then(|q| q.split_once(", ")) {
+            queries.push(format!("sum by ({}) ({metric})", label.trim_end_matches(')')));
+        }
+    }
+    for group in rules["groups"].as_array().expect("groups") {
+        for rule in group["rules"].as_array().expect("rules") {
+            assert!(rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string());
+            queries.push(rule["expr"].as_str().expect("a query").to_owned());
+        }
+    }
+    queries
+}
+
+/// What a query asks for: metrics with the labels in their braces, and labels that it sums or matches by.
+struct Asked {
+    metrics: Vec<(String, Vec<String>)>,
+    by: Vec<String>,
+}
+
+/// Reads a query's words. Ours have no strings with braces, and no metric without an underscore.
+fn asked(query: &str) -> Asked {
+    let mut asked = Asked { metrics: Vec::new(), by: Vec::new() };
+    let mut rest = query;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    while let Some(begin) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        rest = &rest[begin..];
+        let (word, after) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
+        rest = after;
+        if ["by", "on", "ignoring", "without"].contains(&word) {
+            let list = after.trim_start().strip_prefix('(').expect("a list of labels");
+            let (list, after) = list.split_once(')').expect("a closed list");
+            asked.by.extend(list.split(',').map(|label| label.trim().to_owned()));
+            rest = after;
+        } else if word.starts_with("latchkey_") || word.starts_with("process_") || word.starts_with("rpc_") {
+            let mut labels = Vec::new();
+            if let Some(inside) = after.strip_prefix('{') {
+                let (inside, after) = inside.split_once('}').expect("closed braces");
+                labels.extend(
+                    inside
+                        .split("\",")
+                        .filter_map(|pair| Some(pair.split(['=', '!']).next()?.trim().to_owned())),
+                );
+                rest = after;
+            }
+            asked.metrics.push((word.to_owned(), labels));
+        }
+    }
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_and_the_alerts_ask_for_what_is_exported_alone() {
+    let (exported, _) = exported().await;
+    let mut missing = Vec::new();
+    for query in queries() {
+        let Asked { metrics, by } = asked(&query);
+        assert!(!metrics.is_empty(), "{query}");
+        let mut near: BTreeSet<&str> = ADDED.into();
+        for (name, labels) in &metrics {
+            let Some(known) = exported.get(name) else {
+                missing.push(format!("{name} of {query}"));
+                continue;
+            };
+            near.extend(known.iter().map(String::as_str));
+            let strange = labels.iter().filter(|l| !known.contains(*l) && !ADDED.contains(&l.as_str()));
+            missing.extend(strange.map(|label| format!("{label} at {name} of {query}")));
+        }
+        missing.extend(by.iter().filter(|l| !near.contains(l.as_str())).map(|l| format!("{l} of {query}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documentation_has_every_metric_that_is_exported_and_no_other() {
+    let (_, names) = exported().await;
+    let page = text("docs/telemetry.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let told: BTreeSet<String> = rows
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| ["latchkey_", "process_", "rpc_"].iter().any(|begin| name.starts_with(begin)))
+        .collect();
+    let (missing, gone): (Vec<_>, Vec<_>) =
+        (names.difference(&told).collect(), told.difference(&names).collect());
+    assert!(missing.is_empty() && gone.is_empty(), "not told: {missing:?}; not exported: {gone:?}");
+}
+
+#[test]
+fn a_query_is_read_as_it_is_meant() {
+    let read =
+        asked(r#"sum by (le, a) (rate(latchkey_x_total{b="1", c!~"d|e"}[5m])) / on (f) latchkey_y > 3"#);
+    let metrics: Vec<(&str, usize)> = read.metrics.iter().map(|(n, labels)| (&**n, labels.len())).collect();
+    assert_eq!(metrics, [("latchkey_x_total", 2), ("latchkey_y", 0)]);
+    assert_eq!((read.by.join(" "), read.metrics[0].1.join(" ")), ("le a f".into(), "b c".into()));
+}
