@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "latchkey/v1/check.proto",
     "latchkey/v1/keys.proto",
+    "latchkey/v1/shadow.proto",
     "latchkey/v1/tenants.proto",
     "latchkey/v1/tokens.proto",
     "envoy/service/auth/v3/external_auth.proto",

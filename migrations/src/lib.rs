@@ -14,6 +14,7 @@ mod m0006_users;
 mod m0007_tokens;
 mod m0008_usage;
 mod m0009_user_environment;
+mod m0010_shadow;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_tokens::Migration),
             Box::new(m0008_usage::Migration),
             Box::new(m0009_user_environment::Migration),
+            Box::new(m0010_shadow::Migration),
         ]
     }
 }

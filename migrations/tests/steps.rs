@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 /// How many steps there are.
-const STEPS: usize = 9;
+const STEPS: usize = 10;
 
 /// What they make, all of which goes with them.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "tenants",
     "keys",
     "grants",
@@ -29,6 +29,7 @@ const TABLES: [&str; 16] = [
     "key_last_uses",
     "key_scope_uses",
     "usage_recorders",
+    "shadow_denials",
 ];
 
 /// A SQLite file as the service opens it, once for each process.

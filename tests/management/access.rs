@@ -46,7 +46,7 @@ const KEEPERS: [&str; 14] = [
     "TenantService/DisableUser",
 ];
 /// Operators alone.
-const OPERATORS: [&str; 12] = [
+const OPERATORS: [&str; 13] = [
     "TenantService/CreateTenant",
     "TenantService/ListTenants",
     "TenantService/UpdateTenant",
@@ -56,6 +56,7 @@ const OPERATORS: [&str; 12] = [
     "ProfileService/GetProfile",
     "ProfileService/ListProfiles",
     "AuditService/VerifyAuditLog",
+    "ShadowService/GetShadowReport",
     "SigningKeyService/ListSigningKeys",
     "SigningKeyService/RotateSigningKey",
     "SigningKeyService/WithdrawSigningKey",

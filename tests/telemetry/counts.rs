@@ -14,6 +14,20 @@ use crate::{Shop, call};
 const CHECKS: &str = "latchkey_checks_total";
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_would_have_been_denied_is_counted_beside_what_passed() {
+    let shop = Shop::open(Setup::default()).await;
+    for _ in 0..3 {
+        let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
+        let _ = shop.latchkey.stranger().check(tried).await;
+    }
+    let scrape = Scrape::of(&shop.latchkey);
+    let labels = [("profile", "shop"), ("reason", "MISSING_CREDENTIAL")];
+    assert_eq!(scrape.count("latchkey_shadow_denials_total", &labels), 3);
+    assert_eq!(scrape.count(CHECKS, &[("outcome", "allowed")]), 3);
+    assert_eq!(scrape.count(CHECKS, &[("outcome", "denied")]), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_counted_once_by_reason_and_source() {
     let shop = Shop::open(Setup::default()).await;
     let (key, value) = shop.key("acme").await;

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::{Ca, Folder, Postgres, Redis, Setup};
 use serde_json::Value;
 
 use crate::scrape::Scrape;
-use crate::{SHOP, Shop};
+use crate::{SHOP, Shop, call};
 
 /// Labels that the scraper adds, and the one of histograms' buckets.
 const ADDED: [&str; 3] = ["instance", "job", "le"];
@@ -28,6 +29,8 @@ async fn exported() -> (Exported, BTreeSet<String>) {
     let shop = Shop::open(town.environment("LATCHKEY_REDIS_URL", &redis.url())).await;
     let (_, value) = shop.key("acme").await;
     let _ = shop.check(&value, "GET").await;
+    let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
+    let _ = shop.latchkey.stranger().check(tried).await;
     let pair = ca.issue(&["localhost", "127.0.0.1"]);
     let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
     let alone = Setup::default()

@@ -28,6 +28,9 @@ scopes = ["items.read"]
 methods = ["POST"]
 path = "/v1/items"
 scopes = ["items.write"]
+[[routes]]
+path = "/v1/tried"
+enforce = "shadow"
 [rate_limits]
 default = [{ per = "key", rate = "10000/min" }]
 [[roles]]

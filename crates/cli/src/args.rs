@@ -8,6 +8,7 @@ mod examples;
 mod globals;
 mod key;
 mod serve;
+mod shadow;
 mod tenant;
 mod token;
 mod user;
@@ -25,6 +26,7 @@ pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, Place};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use key::{CreateKeyArgs, Emptied, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
 pub(crate) use serve::SettingsArgs;
+pub(crate) use shadow::{ReportArgs, ShadowCommand};
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
 pub(crate) use token::{IssueArgs, JwtCommand, SigningKeyCommand};
 pub(crate) use user::{UpdateUserArgs, UserCommand};
@@ -112,6 +114,9 @@ pub(crate) enum Command {
     /// The audit log: what was done, by whom
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// What is tried before it is enforced
+    #[command(subcommand)]
+    Shadow(ShadowCommand),
     /// Ask once whether a call would pass, and see why
     ///
     /// By default nothing is taken from any rate limit. Exits with 0 where allowed and with 3 where denied.

@@ -8,6 +8,7 @@ use latchkey_proto::v1::audit_service_client::AuditServiceClient;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
+use latchkey_proto::v1::shadow_service_client::ShadowServiceClient;
 use latchkey_proto::v1::signing_key_service_client::SigningKeyServiceClient;
 use latchkey_proto::v1::tenant_service_client::TenantServiceClient;
 use latchkey_proto::v1::token_service_client::TokenServiceClient;
@@ -82,6 +83,10 @@ impl Server {
             _ => Failure::Usage(bad.to_string()),
         })?;
         Ok(Self { channel: InterceptedService::new(channel, credential) })
+    }
+
+    pub(crate) fn shadow(&self) -> ShadowServiceClient<Called> {
+        ShadowServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
     }
 
     pub(crate) fn keys(&self) -> KeyServiceClient<Called> {

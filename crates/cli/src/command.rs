@@ -11,6 +11,7 @@ mod key;
 mod migrate;
 mod profile;
 mod serve;
+mod shadow;
 mod tenant;
 mod token;
 mod user;
@@ -44,6 +45,7 @@ async fn calling(globals: &Globals, command: Command) -> Result<(), Failure> {
         Command::Jwt(command) => token::jwt(globals, command).await,
         Command::SigningKey(command) => token::signing_key(globals, command).await,
         Command::Audit(command) => audit::run(globals, command).await,
+        Command::Shadow(command) => shadow::run(globals, command).await,
         Command::Check(args) => check::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
         Command::EnvoyConfig(args) => envoy_config::run(globals, args).await,

@@ -4,6 +4,7 @@
 mod age;
 mod audit;
 mod json;
+mod shadow;
 mod table;
 mod text;
 mod token;

@@ -114,6 +114,8 @@ pub struct Access<'a> {
     pub address: Option<IpAddr>,
     /// Decide in full, take nothing.
     pub dry_run: bool,
+    /// Enforce what is in shadow too.
+    pub strict: bool,
     /// Tell the steps.
     pub explain: bool,
 }
@@ -134,6 +136,7 @@ impl Default for Access<'_> {
             cost: 1,
             address: None,
             dry_run: false,
+            strict: false,
             explain: false,
         }
     }

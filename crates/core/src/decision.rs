@@ -59,7 +59,8 @@ pub enum Decision {
 /// One thing that was examined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// `credential`, `token`, `key`, `user`, `tenant`, `environment`, `route`, `scope`, `resource`, `network`, `rate_limit`.
+    /// `credential`, `token`, `key`, `user`, `tenant`, `environment`, `route`, `scope`, `resource`, `network`, `rate_limit`,
+    /// `shadow`.
     pub name: &'static str,
     /// Whether it was in order.
     pub passed: bool,
@@ -99,6 +100,11 @@ pub struct Seen {
     pub began: Moment,
     /// What was looked up, and where it was found.
     pub lookups: Lookups,
+    /// The first denial that was not enforced, since what it falls under is tried only.
+    pub shadow: Option<Denial>,
+    /// Whether the credential names somebody and is not in order. Such a call passes in shadow alone, and then
+    /// nobody vouches for who sent it.
+    pub unproven: bool,
 }
 
 impl Seen {
@@ -106,6 +112,12 @@ impl Seen {
     #[must_use]
     pub fn source(&self) -> Source {
         if self.lookups.misses > 0 { Source::Store } else { Source::Memory }
+    }
+
+    /// Who a call that passes is vouched to come from.
+    #[must_use]
+    pub fn vouched(&self) -> Option<&Principal> {
+        self.principal.as_ref().filter(|_| !self.unproven)
     }
 }
 

@@ -9,6 +9,7 @@ mod find;
 mod note;
 mod order;
 mod permit;
+mod shadow;
 mod spend;
 mod trail;
 
@@ -119,7 +120,10 @@ impl<L: Limiter> Gate<L> {
         let mut case = Case { access, now, may_wait, seen, trail: Trail::new(access.explain) };
         let decision = match self.judge(&mut case).await? {
             Ok(permit) => Decision::Allow(permit),
-            Err(denial) => Decision::Deny(self.deny(&mut case, denial).await?),
+            Err(denial) => {
+                let denial = self.deny(&mut case, denial).await?;
+                shadow::end(&mut case, denial)
+            }
         };
         self.note(&case, &decision);
         case.seen.steps = case.trail.into_steps();
@@ -127,10 +131,15 @@ impl<L: Limiter> Gate<L> {
     }
 
     async fn judge(&self, case: &mut Case<'_, '_>) -> Result<Judged<crate::decision::Permit>, Trouble> {
-        if let Path::Unsafe = case.access.path {
-            return Ok(Err(case.trail.fail("route", unsafe_path())));
-        }
         let given = case.seen.policy.clone();
+        if let Path::Unsafe = case.access.path {
+            let denial = case.trail.fail("route", unsafe_path());
+            if case.tries_profile(given.as_deref()) {
+                // It passes: the upstream is to know from whom, and the denial stays this one.
+                let _known: Judged<Authenticated> = self.authenticate(case, given).await?;
+            }
+            return Ok(Err(denial));
+        }
         if let Some(policy) = &given
             && let Some(route) =
                 route(case, policy).filter(|r| r.public && case.access.route_scopes.is_none())

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod brief;
 pub mod decision;
+pub mod enforce;
 pub mod gate;
 pub mod id;
 pub mod kind;

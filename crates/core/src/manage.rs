@@ -14,6 +14,7 @@ mod lifecycle;
 pub mod operators;
 mod page;
 mod profiles;
+mod shadow;
 mod tenants;
 mod tokens;
 mod update;
@@ -32,6 +33,7 @@ pub use self::keys::{Issued, ListKeys, PublishableKey, Published};
 pub use self::lifecycle::{RevokeKey, RotateKey, Rotated};
 pub use self::page::Page;
 pub use self::profiles::ApplyProfile;
+pub use self::shadow::GetShadowReport;
 pub use self::tenants::{CreateTenant, ListTenants, SuspendTenant, UpdateTenant};
 pub use self::tokens::{
     Grant, IssueJwt, IssuedJwt, RefreshJwt, RotateSigningKey, TokenDesk, TokenDeskParts, reload,

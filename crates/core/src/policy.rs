@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::enforce::Enforce;
 use crate::kind::Kind;
 use crate::limit::{Classes, Plan};
 use crate::route::Routes;
@@ -36,6 +37,8 @@ pub struct Policy {
     pub name: Arc<str>,
     /// The version of its document.
     pub version: u64,
+    /// Whether its denials are enforced.
+    pub enforce: Enforce,
     /// Credentials that it takes.
     pub accepts: Accepts,
     /// Whether a request must name its tenant.

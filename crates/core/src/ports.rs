@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod lookup;
+pub mod shadow;
 pub mod tokens;
 pub mod usage;
 

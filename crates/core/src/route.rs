@@ -7,6 +7,7 @@ mod matcher;
 pub use canonical::{UnsafePath, canonical};
 pub use matcher::{BadPattern, Pattern, Routes};
 
+use crate::enforce::Enforce;
 use crate::limit::ClassId;
 use crate::scope::ScopeSet;
 
@@ -29,6 +30,19 @@ pub struct Route {
     pub class: Option<ClassId>,
     /// Whether it passes without a credential.
     pub public: bool,
+    /// Whether denials of its calls are enforced.
+    pub enforce: Enforce,
+}
+
+impl Route {
+    /// Its methods and its path, for people.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.methods.is_empty() {
+            return self.pattern.text().to_owned();
+        }
+        format!("{} {}", self.methods.join(","), self.pattern.text())
+    }
 }
 
 /// The segment of a canonical path at a place.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
+use crate::enforce::Enforce;
 use crate::weight;
 
 /// A scope's number in its profile's catalogue. Numbers follow the order of the canonical names.
@@ -112,6 +113,8 @@ pub struct ScopeEntry {
     pub description: Box<str>,
     /// Other names for the same.
     pub aliases: Vec<Box<str>>,
+    /// Whether a call that lacks it is denied.
+    pub enforce: Enforce,
 }
 
 /// Two scopes, or a scope and an alias, with one name.
@@ -124,6 +127,7 @@ pub struct DoubleScope(pub Box<str>);
 pub struct Catalogue {
     entries: Vec<ScopeEntry>,
     by_name: HashMap<Box<str>, ScopeId>,
+    shadow: ScopeSet,
 }
 
 impl Catalogue {
@@ -138,7 +142,9 @@ impl Catalogue {
                 }
             }
         }
-        Ok(Self { entries, by_name })
+        let tried = (0u16..).zip(&entries).filter(|(_, entry)| entry.enforce.is_shadow());
+        let shadow = tried.map(|(number, _)| ScopeId(number)).collect();
+        Ok(Self { entries, by_name, shadow })
     }
 
     /// The scope of this name or alias.
@@ -157,6 +163,12 @@ impl Catalogue {
     #[must_use]
     pub fn all(&self) -> ScopeSet {
         (0u16..).zip(&self.entries).map(|(n, _)| ScopeId(n)).collect()
+    }
+
+    /// Scopes that are tried only.
+    #[must_use]
+    pub fn shadow(&self) -> &ScopeSet {
+        &self.shadow
     }
 
     /// The canonical names of a set, sorted.
@@ -186,6 +198,7 @@ mod tests {
             name: format!("scope.{n:04}").into(),
             description: "".into(),
             aliases: vec![format!("alias.{n:04}").into()],
+            enforce: Enforce::On,
         };
         Catalogue::new((0..names).map(entry).collect()).unwrap()
     }
@@ -214,6 +227,7 @@ mod tests {
             name: name.into(),
             description: "".into(),
             aliases: vec![alias.into()],
+            enforce: Enforce::On,
         };
         let double = Catalogue::new(vec![entry("a", "x"), entry("b", "a")]);
         assert_eq!(double.unwrap_err(), DoubleScope("a".into()));

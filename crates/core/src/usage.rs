@@ -6,6 +6,7 @@
 //! are dropped and counted as dropped. Nothing here ever waits for a store.
 
 mod count;
+mod shadow;
 
 use std::cell::Cell;
 use std::collections::hash_map::Entry;
@@ -14,8 +15,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::count::Count;
+use self::shadow::Shadows;
+use crate::decision::{Denial, Seen};
 use crate::id::KeyId;
+use crate::ports::shadow::{ShadowHour, Shadowed};
 use crate::ports::usage::{Batch, HourSpan, KeyUse, StoredHours, UsageLog, Use};
+use crate::time::Timestamp;
 
 /// Places to count in: threads beyond that share one.
 const PLACES: usize = 16;
@@ -31,11 +36,18 @@ type Counts = HashMap<KeyId, Count, foldhash::fast::RandomState>;
 /// A place of one thread, on cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Place(Mutex<Counts>);
+struct Place {
+    keys: Mutex<Counts>,
+    shadows: Mutex<Shadows>,
+}
 
 impl Place {
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shadows(&self) -> MutexGuard<'_, Shadows> {
+        self.shadows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,7 +99,7 @@ impl Usage {
     /// Whether a place is getting full: it had better be collected now.
     #[must_use]
     pub fn pressing(&self) -> bool {
-        self.places.iter().any(|place| place.lock().len() > MOST / 2)
+        self.places.iter().any(|place| place.lock().len() > MOST / 2 || place.shadows().pressing())
     }
 
     /// Makes batches of what was counted since, unless some of earlier wait to be written.
@@ -122,7 +134,9 @@ impl Usage {
 
     fn take(&self, collected: &mut Collected) {
         let mut uses: BTreeMap<KeyId, KeyUse> = BTreeMap::new();
+        let mut shadows: BTreeMap<ShadowHour, Shadowed> = BTreeMap::new();
         for place in &self.places {
+            place.shadows().take(&mut shadows);
             {
                 let mut counts = place.lock();
                 if counts.is_empty() {
@@ -134,14 +148,15 @@ impl Usage {
                 uses.entry(key).or_default().add(&count.told());
             }
         }
-        let mut rest = uses.into_iter();
+        let (mut uses, mut shadows) = (uses.into_iter(), shadows.into_iter());
         loop {
-            let uses: BTreeMap<KeyId, KeyUse> = rest.by_ref().take(BATCH).collect();
-            if uses.is_empty() {
+            let uses: BTreeMap<KeyId, KeyUse> = uses.by_ref().take(BATCH).collect();
+            let shadows: BTreeMap<ShadowHour, Shadowed> = shadows.by_ref().take(BATCH).collect();
+            if uses.is_empty() && shadows.is_empty() {
                 return;
             }
             collected.number += 1;
-            collected.waiting.push_back(Arc::new(Batch { number: collected.number, uses }));
+            collected.waiting.push_back(Arc::new(Batch { number: collected.number, uses, shadows }));
         }
     }
 
@@ -212,6 +227,12 @@ impl UsageLog for Usage {
             Entry::Vacant(_) => false,
         };
         if !noted {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn would_deny(&self, denial: &Denial, seen: &Seen, at: Timestamp) {
+        if !self.places[place()].shadows().add(denial, seen, at) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

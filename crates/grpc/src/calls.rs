@@ -61,6 +61,7 @@ pub const CALLS: &[Call] = &[
     call("/latchkey.v1.ProfileService/ListProfiles", Who::Operator),
     call("/latchkey.v1.AuditService/ListAuditEvents", Who::KeyManager),
     call("/latchkey.v1.AuditService/VerifyAuditLog", Who::Operator),
+    call("/latchkey.v1.ShadowService/GetShadowReport", Who::Operator),
     call("/latchkey.v1.TokenService/IssueJwt", Who::Anyone),
     call("/latchkey.v1.TokenService/RefreshJwt", Who::Anyone),
     call("/latchkey.v1.TokenService/RevokeJwt", Who::Anyone),

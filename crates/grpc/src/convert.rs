@@ -3,6 +3,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod key;
+pub(crate) mod reason;
+pub(crate) mod shadow;
 pub(crate) mod tenant;
 pub(crate) mod time;
 pub(crate) mod token;

@@ -26,6 +26,7 @@ use latchkey_proto::v1::audit_service_server::AuditServiceServer;
 use latchkey_proto::v1::check_service_server::CheckServiceServer;
 use latchkey_proto::v1::key_service_server::KeyServiceServer;
 use latchkey_proto::v1::profile_service_server::ProfileServiceServer;
+use latchkey_proto::v1::shadow_service_server::ShadowServiceServer;
 use latchkey_proto::v1::signing_key_service_server::SigningKeyServiceServer;
 use latchkey_proto::v1::tenant_service_server::TenantServiceServer;
 use latchkey_proto::v1::token_service_server::TokenServiceServer;
@@ -75,5 +76,6 @@ pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
         .add_service(Door::before(ProfileServiceServer::new(desk.clone()), &porch))
         .add_service(Door::before(TokenServiceServer::new(desk.clone()), &porch))
         .add_service(Door::before(SigningKeyServiceServer::new(desk.clone()), &porch))
+        .add_service(Door::before(ShadowServiceServer::new(desk.clone()), &porch))
         .add_service(Door::before(AuditServiceServer::new(desk), &porch))
 }

@@ -5,6 +5,7 @@ mod audit;
 mod caller;
 mod keys;
 mod profiles;
+mod shadow;
 mod tenants;
 mod tokens;
 mod users;

@@ -58,6 +58,7 @@ fn event(answered: &Answered<'_>) {
         envoy_request_id = ?sent.unwrap_or_default(),
         decision = answered.outcome.decision(),
         reason = answered.outcome.reason(),
+        shadow = answered.seen.shadow.as_ref().map(|denial| denial.reason.name()),
         tenant = principal.as_ref().map(|p| &*p.tenant.slug),
         subject = principal.as_ref().map(latchkey_core::principal::Principal::subject_id),
         profile = policy.as_ref().map(|p| &*p.name),

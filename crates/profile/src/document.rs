@@ -4,6 +4,7 @@
 mod credential;
 mod denials;
 mod endpoints;
+mod enforce;
 mod examples;
 mod headers;
 mod hosts;
@@ -51,6 +52,7 @@ pub(crate) fn compile(text: &str, version: u64) -> Result<Profile, Errors> {
 
 fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let name = names::profile(&mut root);
+    let enforce = enforce::read(&mut root);
     let unmatched = unmatched(&mut root);
     let (hosts, mut environments) = hosts::read(&mut root);
     let (accepts, credential) = credential::read(&mut root);
@@ -73,6 +75,7 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let policy = Policy {
         name,
         version,
+        enforce,
         accepts,
         tenant_required,
         environments,

@@ -24,6 +24,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     let (table, _) = DeTable::parse_recoverable(text);
     let table = table.into_inner();
     let mut root = reader.root(&table);
+    enforced(&mut root);
     routes(&mut root);
     scopes(&mut root, &profile.policy);
     hosts(&mut root);
@@ -52,6 +53,16 @@ pub fn lint_together(profiles: &[Profile]) -> Vec<String> {
         }
     }
     twice
+}
+
+/// A profile that is tried as a whole.
+fn enforced(root: &mut Section<'_>) {
+    let name = root.text("name").map(|name| name.value).unwrap_or_default();
+    if let Some(text) = root.text("enforce").filter(|text| text.value == "shadow") {
+        text.refuse(format!(
+            "the profile \"{name}\" enforces nothing: whoever would be denied passes, by a revoked key too"
+        ));
+    }
 }
 
 /// Routes behind others that take every call of theirs.

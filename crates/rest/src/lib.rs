@@ -126,7 +126,8 @@ impl<L: Limiter> Rest<L> {
             return sent(profile.failed(Code::Unavailable, "The service is starting.", &facts));
         }
         // Envoy has asked about this request and counted it; here it is looked at once more, and costs nothing.
-        let access = Access { cost: 0, ..reading.access.clone() };
+        // What we answer ourselves is never tried: keys and tokens are made by it.
+        let access = Access { cost: 0, strict: true, ..reading.access.clone() };
         let verdict = match self.parts.gate.check(Some(&profile.policy), &access).await {
             Ok(verdict) => verdict,
             Err(trouble) => {
@@ -170,8 +171,10 @@ impl<L: Limiter> Rest<L> {
             ask.message["cost"] = 0.into();
         }
         match rpc::call(&self.parts.services, ask.rpc, &ask.message, &caller).await {
-            Ok((answer, _)) if ask.rpc.name == "Check" && answer["decision"] != "DECISION_ALLOW" => {
-                let reason = answer["reason"].as_str().and_then(|name| name.strip_prefix("REASON_"));
+            Ok((answer, _)) if ask.rpc.name == "Check" && would_deny(&answer) => {
+                let told =
+                    if answer["shadow"].is_null() { &answer["reason"] } else { &answer["shadow"]["reason"] };
+                let reason = told.as_str().and_then(|name| name.strip_prefix("REASON_"));
                 let reason = reason.and_then(|name| name.parse().ok()).unwrap_or(Reason::InvalidCredential);
                 sent(denied(profile, &Denial::plain(reason), facts))
             }
@@ -182,6 +185,11 @@ impl<L: Limiter> Rest<L> {
             }
         }
     }
+}
+
+/// Whether the answer to a Check is a denial, enforced or not.
+fn would_deny(answer: &Value) -> bool {
+    answer["decision"] != "DECISION_ALLOW" || !answer["shadow"].is_null()
 }
 
 /// What went wrong, in the words of the request: fields by the names that its body has for them.

@@ -3,7 +3,7 @@
 use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::{
     audit_service_server, check_service_server, key_service_server, profile_service_server,
-    signing_key_service_server, tenant_service_server, token_service_server,
+    shadow_service_server, signing_key_service_server, tenant_service_server, token_service_server,
 };
 use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -13,7 +13,7 @@ use tonic_reflection::server::Builder as Reflection;
 const SMALL: usize = 64 * 1024;
 
 /// What health answers for, besides the whole.
-pub(crate) const SERVICES: [&str; 8] = [
+pub(crate) const SERVICES: [&str; 9] = [
     authorization_server::SERVICE_NAME,
     check_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
@@ -22,6 +22,7 @@ pub(crate) const SERVICES: [&str; 8] = [
     token_service_server::SERVICE_NAME,
     signing_key_service_server::SERVICE_NAME,
     audit_service_server::SERVICE_NAME,
+    shadow_service_server::SERVICE_NAME,
 ];
 
 /// Adds health and reflection.

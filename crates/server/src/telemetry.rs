@@ -11,6 +11,7 @@ mod places;
 mod process;
 mod profiles;
 pub(crate) mod prometheus;
+mod shadows;
 mod writer;
 
 use std::io::IsTerminal as _;

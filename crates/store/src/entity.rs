@@ -12,6 +12,7 @@ pub(crate) mod key_scope_use;
 pub(crate) mod key_usage;
 pub(crate) mod profile;
 pub(crate) mod refresh;
+pub(crate) mod shadow_denial;
 pub(crate) mod signing_key;
 pub(crate) mod tenant;
 pub(crate) mod usage_recorder;

@@ -13,6 +13,7 @@ use v1::audit_service_client::AuditServiceClient;
 use v1::check_service_client::CheckServiceClient;
 use v1::key_service_client::KeyServiceClient;
 use v1::profile_service_client::ProfileServiceClient;
+use v1::shadow_service_client::ShadowServiceClient;
 use v1::signing_key_service_client::SigningKeyServiceClient;
 use v1::tenant_service_client::TenantServiceClient;
 use v1::token_service_client::TokenServiceClient;
@@ -97,6 +98,12 @@ impl Caller {
     #[must_use]
     pub fn audit(&self) -> AuditServiceClient<Wire> {
         AuditServiceClient::new(self.0.clone())
+    }
+
+    /// `ShadowService`.
+    #[must_use]
+    pub fn shadow(&self) -> ShadowServiceClient<Wire> {
+        ShadowServiceClient::new(self.0.clone())
     }
 
     /// Envoy's own question.

@@ -25,6 +25,8 @@ pub struct EnvoySetup {
     /// Tokens are verified by Envoy itself, and Latchkey isn't asked: the HTTP port with the key set, and those
     /// whose tokens pass.
     pub jwt_authn: Option<(u16, Vec<Provider>)>,
+    /// Fields of the decision's metadata that the client is told as headers, each as `x-told-NAME`.
+    pub told: Vec<String>,
     /// How long Envoy waits for an answer. Long, because test machines are slow.
     pub timeout: String,
 }
@@ -48,6 +50,7 @@ impl Default for EnvoySetup {
             routes: Vec::new(),
             counter: None,
             jwt_authn: None,
+            told: Vec::new(),
             timeout: "5s".to_owned(),
         }
     }
@@ -83,7 +86,15 @@ impl EnvoySetup {
         let counter = self.counter.iter().flat_map(|(_, prefixes)| prefixes);
         let counter =
             counter.map(|prefix| json!({ "match": { "prefix": prefix }, "route": { "cluster": "counter" } }));
-        let rest = json!({ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } });
+        let told = self.told.iter().map(|name| {
+            let value = format!("%DYNAMIC_METADATA(envoy.filters.http.ext_authz:{name})%");
+            json!({ "header": { "key": format!("x-told-{name}"), "value": value } })
+        });
+        let rest = json!({
+            "match": { "prefix": "/" },
+            "route": { "cluster": "upstream" },
+            "response_headers_to_add": told.collect::<Value>(),
+        });
         special.chain(counter).chain([rest]).collect()
     }
 

@@ -56,6 +56,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("signing-key withdraw", &["latchkey signing-key withdraw KEY_ID"]),
     ("audit list", &["latchkey audit list --tenant acme --since 2026-11-01"]),
     ("audit verify", &["latchkey audit verify"]),
+    ("shadow report", &["latchkey shadow report --profile paykore --since 2026-11-01"]),
     ("audit export", &["latchkey audit export --since 2026-01-01 > audit.jsonl"]),
     (
         "check",

@@ -61,7 +61,13 @@ impl Shown for v1::CheckResponse {
 
 fn verdict(answer: &v1::CheckResponse) -> String {
     match answer.decision() {
-        v1::Decision::Allow => "ALLOWED".to_owned(),
+        v1::Decision::Allow => match &answer.shadow {
+            None => "ALLOWED".to_owned(),
+            Some(shadow) => {
+                let reason = shadow.reason().as_str_name().trim_start_matches("REASON_");
+                format!("ALLOWED, in shadow. Would be denied: {reason}. {}", clean(&shadow.message))
+            }
+        },
         v1::Decision::Deny => {
             let reason = answer.reason().as_str_name().trim_start_matches("REASON_");
             format!("DENIED: {reason}. {}", clean(&answer.message))

@@ -28,7 +28,7 @@ named! {
     Key, CreateKeyResponse, RotateKeyResponse, RevokeKeyResponse, ListKeysResponse, ImportKeysRequest,
     ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, CheckResponse,
     User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
-    GetKeyUsageResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
+    GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
 }
 
 fn descriptor<M: Named>() -> Result<MessageDescriptor, Failure> {

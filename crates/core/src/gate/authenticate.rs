@@ -56,6 +56,7 @@ impl<L: Limiter> Gate<L> {
         let in_order = super::order::subject(case, &policy, &principal)
             .and_then(|()| super::order::family(case, &principal, family.as_deref()))
             .and_then(|()| super::order::tenant(case, &policy, &principal));
+        case.seen.unproven = in_order.is_err();
         Ok(in_order.map(|()| Authenticated { principal, policy }))
     }
 

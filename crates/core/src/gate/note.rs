@@ -1,4 +1,4 @@
-//! Notes who used which key for what. A dry run is no use, and a public route has no key.
+//! Notes who used which key for what, and what would have been denied. A dry run is no use, and a public route has no key.
 
 use super::{Case, Gate};
 use crate::decision::Decision;
@@ -13,8 +13,14 @@ use crate::time::Timestamp;
 impl<L: Limiter> Gate<L> {
     /// Notes a decision.
     pub(super) fn note(&self, case: &Case<'_, '_>, decision: &Decision) {
+        if case.access.dry_run {
+            return;
+        }
+        if let (Decision::Allow(_), Some(denial)) = (decision, &case.seen.shadow) {
+            self.parts.usage.would_deny(denial, &case.seen, case.now.wall);
+        }
         let Some((who, policy)) = case.seen.principal.as_ref().zip(case.seen.policy.as_ref()) else { return };
-        let Some(key) = who.key().filter(|_| !case.access.dry_run) else { return };
+        let Some(key) = who.key() else { return };
         let (deed, needed) = match decision {
             Decision::Allow(_) => (Deed::Allowed, needed(case, policy, who)),
             Decision::Deny(denial) => (Deed::Denied(denial.reason), ScopeSet::default()),
@@ -45,5 +51,6 @@ fn needed(case: &Case<'_, '_>, policy: &Policy, who: &Principal) -> ScopeSet {
         needed.extend(&route.scopes);
         route.any_scopes.iter().filter(|scope| who.granted.contains(*scope)).for_each(|s| needed.insert(s));
     }
-    needed
+    // In shadow a call passes without some of them.
+    if case.seen.shadow.is_some() { needed.intersection(&who.granted) } else { needed }
 }

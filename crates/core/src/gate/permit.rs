@@ -95,8 +95,14 @@ fn scopes(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal, route: Opti
     }
     let names: Vec<&str> = policy.scopes.names(&missing).chain(unknown.iter().map(String::as_str)).collect();
     let message = format!("The credential lacks the scope {}.", names.join(", "));
+    let tried = unknown.is_empty() && case.tries_scopes(policy, &missing);
     (case.seen.missing, case.seen.unknown) = (missing, unknown);
-    Err(case.trail.fail("scope", Denial::saying(Reason::InsufficientScope, message)))
+    let denial = case.trail.fail("scope", Denial::saying(Reason::InsufficientScope, message));
+    if !tried {
+        return Err(denial);
+    }
+    case.keep(denial, || "every scope that is missing is in shadow".to_owned());
+    Ok(())
 }
 
 /// What is bound to a resource may touch that one alone; what the request doesn't name is not compared.

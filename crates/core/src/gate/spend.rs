@@ -53,7 +53,12 @@ impl<L: Limiter> Gate<L> {
         let spending = self.take(case, &demands, cost, look).await?;
         case.seen.levels = spending.levels;
         if !spending.granted {
-            return Ok(Err(limited(case)));
+            let denial = limited(case);
+            if case.tries_class(policy, class) {
+                in_shadow(case, policy, class, denial);
+                return Ok(Ok(Permit::new()));
+            }
+            return Ok(Err(denial));
         }
         let left = case.seen.levels.first().map_or(0, |l| l.remaining);
         case.trail.pass("rate_limit", || format!("{left} left in the tightest bucket"));
@@ -100,8 +105,19 @@ impl<L: Limiter> Gate<L> {
             return Ok(None);
         }
         case.seen.levels = spending.levels;
-        Ok(Some(limited(case)))
+        let denial = limited(case);
+        if case.tries_class(&policy, class) {
+            in_shadow(case, &policy, class, denial);
+            return Ok(None);
+        }
+        Ok(Some(denial))
     }
+}
+
+/// Nothing was taken from a bucket that has no room, and the call goes on.
+fn in_shadow(case: &mut Case<'_, '_>, policy: &Policy, class: Option<ClassId>, denial: Denial) {
+    let name = class.map_or("", |class| policy.classes.name(class));
+    case.keep(denial, || format!("the rate class {name} is in shadow"));
 }
 
 fn limited(case: &mut Case<'_, '_>) -> Denial {

@@ -3,6 +3,7 @@
 mod course;
 pub(crate) mod fixture;
 mod noted;
+mod shadow;
 
 use std::borrow::Cow;
 

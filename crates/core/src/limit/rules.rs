@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::{Algorithm, BucketId, ClassId, Demand, Demands, Limit, Mode, Per, Rule, When, network_of};
+use crate::enforce::Enforce;
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::weight;
@@ -41,6 +42,7 @@ struct Class {
     name: Box<str>,
     mark: u64,
     rules: Vec<Rule>,
+    enforce: Enforce,
 }
 
 /// A profile's rate classes.
@@ -57,10 +59,28 @@ impl Classes {
     /// The classes of the profile of this name.
     #[must_use]
     pub fn new(profile: &str, rules: BTreeMap<Box<str>, Vec<Rule>>) -> Self {
-        let class = |(name, rules): (Box<str>, _)| Class { mark: mark(profile, &name), name, rules };
+        let class = |(name, rules): (Box<str>, _)| Class {
+            mark: mark(profile, &name),
+            name,
+            rules,
+            enforce: Enforce::On,
+        };
         let classes: Vec<Class> = rules.into_iter().map(class).collect();
         let by_name = (0u16..).zip(&classes).map(|(n, c)| (c.name.clone(), ClassId(n))).collect();
         Self { classes, by_name }
+    }
+
+    /// The same, with a class that is tried only.
+    #[must_use]
+    pub fn with_shadow(mut self, name: &str) -> Self {
+        self.classes.iter_mut().filter(|c| *c.name == *name).for_each(|c| c.enforce = Enforce::Shadow);
+        self
+    }
+
+    /// Whether the limits of a class are enforced.
+    #[must_use]
+    pub fn enforce(&self, class: ClassId) -> Enforce {
+        self.classes.get(usize::from(class.0)).map_or(Enforce::On, |c| c.enforce)
     }
 
     /// The class of this name.

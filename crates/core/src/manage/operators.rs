@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use rand::Rng;
 
+use crate::enforce::Enforce;
 use crate::id::{KeyId, TenantId};
 use crate::kind::{Encoding, Kind, Prefixes};
 use crate::limit::{Classes, Overrides};
@@ -28,7 +29,8 @@ const KIND: &str = "operator";
 const PREFIX: &str = "lk_op_";
 
 static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
-    let entry = ScopeEntry { name: ADMIN.into(), description: "Everything".into(), aliases: vec![] };
+    let (name, description) = (ADMIN.into(), "Everything".into());
+    let entry = ScopeEntry { name, description, aliases: vec![], enforce: Enforce::On };
     // One name alone can't be declared twice.
     let scopes = Catalogue::new(vec![entry]).unwrap_or_default();
     let kind = Kind {
@@ -47,6 +49,8 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     Arc::new(Policy {
         name: SLUG.into(),
         version: 1,
+        // Whoever manages is never let through to try something out.
+        enforce: Enforce::On,
         accepts: Accepts { key: true, jwt: false },
         tenant_required: false,
         environments: vec!["live".into()],

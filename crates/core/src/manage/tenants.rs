@@ -187,7 +187,7 @@ impl Registrar {
         Ok(self.spread(written).await?.value)
     }
 
-    async fn any_tenant(&self, name: &str) -> Result<TenantRecord, Failure> {
+    pub(super) async fn any_tenant(&self, name: &str) -> Result<TenantRecord, Failure> {
         let name = TenantRef::parse(name).ok_or(Refusal::NotFound("tenant"))?;
         let found = self.parts.ledger.tenant(&name).await?;
         Ok(found.ok_or(Refusal::NotFound("tenant"))?)

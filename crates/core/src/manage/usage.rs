@@ -56,6 +56,14 @@ impl UsageDesk {
         Self { registrar, usage, ledger }
     }
 
+    pub(super) fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    pub(super) fn ledger(&self) -> &dyn UsageLedger {
+        &*self.ledger
+    }
+
     /// A key's calls by hour.
     pub async fn key_usage(&self, by: &Caller, ask: GetKeyUsage) -> Result<KeyUsage, Failure> {
         let (key, _) = self.registrar.managed_key(by, &ask.id).await?;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::shadow::{ShadowFilter, ShadowHour, ShadowSum, Shadowed};
+use crate::decision::{Denial, Seen};
 use crate::id::KeyId;
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -42,6 +44,8 @@ pub struct Use<'a> {
 pub trait UsageLog: Send + Sync {
     /// Notes one use.
     fn note(&self, used: &Use<'_>);
+    /// Notes a call that passed, since what would have denied it is in shadow.
+    fn would_deny(&self, denial: &Denial, seen: &Seen, at: Timestamp);
 }
 
 /// Nobody wants to know.
@@ -50,6 +54,8 @@ pub struct Unnoted;
 
 impl UsageLog for Unnoted {
     fn note(&self, _: &Use<'_>) {}
+
+    fn would_deny(&self, _: &Denial, _: &Seen, _: Timestamp) {}
 }
 
 /// An hour: how many have passed since the epoch, in UTC.
@@ -120,6 +126,8 @@ pub struct Batch {
     pub number: u64,
     /// By key.
     pub uses: BTreeMap<KeyId, KeyUse>,
+    /// Calls that would have been denied.
+    pub shadows: BTreeMap<ShadowHour, Shadowed>,
 }
 
 /// A key's hours, and which of a recorder's batches are in them.
@@ -158,6 +166,8 @@ pub trait UsageLedger: Send + Sync {
     async fn hours(&self, recorder: &str, key: KeyId, span: HourSpan) -> Result<StoredHours, Trouble>;
     /// Last use and needed scopes of these keys; keys that were never used are left out.
     async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Trouble>;
+    /// Calls that would have been denied, the most frequent first.
+    async fn shadows(&self, which: &ShadowFilter) -> Result<Vec<ShadowSum>, Trouble>;
     /// Drops hours before one, and recorders that were silent since a time; some at a time. Answers how many.
     async fn forget(&self, before: Hour, silent: Timestamp) -> Result<u64, Trouble>;
 }

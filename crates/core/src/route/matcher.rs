@@ -170,6 +170,7 @@ fn step(nodes: &mut Vec<Node>, at: usize, literal: Option<&str>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforce::Enforce;
     use crate::scope::ScopeSet;
 
     fn routes(all: &[(&str, &str)]) -> Routes {
@@ -182,6 +183,7 @@ mod tests {
             resource: vec![],
             class: None,
             public: false,
+            enforce: Enforce::On,
         };
         Routes::new(all.iter().map(route).collect())
     }

@@ -1,6 +1,7 @@
 //! What is counted is told once, whoever asks in between.
 
 use super::*;
+use crate::enforce::Enforce;
 use crate::gate::tests::fixture::policy;
 use crate::policy::Policy;
 use crate::ports::usage::{Calls, Deed, Hour};
@@ -163,7 +164,12 @@ fn needed_scopes_are_numbered_anew_when_the_profile_changes() {
     let mut desk = Desk::new();
     desk.note_needing(1, 0, Deed::Allowed, &["items.read"]);
     desk.note_needing(1, 0, Deed::Denied(Reason::RateLimited), &["admin"]);
-    let entry = |name: &str| ScopeEntry { name: name.into(), description: "".into(), aliases: vec![] };
+    let entry = |name: &str| ScopeEntry {
+        name: name.into(),
+        description: "".into(),
+        aliases: vec![],
+        enforce: Enforce::On,
+    };
     let scopes = Catalogue::new(["a", "admin", "items.read", "z"].map(entry).to_vec()).unwrap();
     desk.policy = Arc::new(Policy { version: 2, scopes, ..policy() });
     desk.note_needing(1, 0, Deed::Allowed, &["z"]);

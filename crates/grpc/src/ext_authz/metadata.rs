@@ -1,9 +1,11 @@
 //! Dynamic metadata: what Envoy's logs and later filters may know about a decision. A `Struct` of plain
 //! fields, on every answer alike; nothing secret is among them.
 
+use latchkey_core::decision::Seen;
 use latchkey_core::limit::Level;
 use latchkey_core::policy::Policy;
-use latchkey_core::witness::Answered;
+use latchkey_core::principal::Principal;
+use latchkey_core::witness::{Answered, Outcome};
 
 use crate::wire::writer::Writer;
 
@@ -24,13 +26,18 @@ pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
         text(fields, "request_id", request_id);
     }
     let mut environment = notes.environment;
-    if let Some(principal) = &seen.principal {
+    let known = match outcome {
+        Outcome::Allowed => seen.vouched(),
+        Outcome::Denied(_) | Outcome::Unreadable | Outcome::Troubled(_) => seen.principal.as_ref(),
+    };
+    if let Some(principal) = known {
         text(fields, "tenant_id", &principal.tenant.id.text());
         text(fields, "tenant_slug", &principal.tenant.slug);
         text(fields, "subject_id", &principal.subject_text());
         text(fields, "subject_type", principal.subject_type());
         environment = principal.environment().or(environment);
     }
+    shadow(fields, seen, known);
     if let Some(environment) = environment {
         text(fields, "environment", environment);
     }
@@ -39,6 +46,18 @@ pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
         if let Some(tightest) = seen.levels.first() {
             field(fields, "rate_limit", |value| value.message(5, |limit| level(limit, policy, tightest)));
         }
+    }
+}
+
+/// What would have been decided, were everything enforced. Whoever is known and not vouched for has names of their
+/// own here, so that no filter takes them for who is calling.
+fn shadow(fields: &mut Writer, seen: &Seen, known: Option<&Principal>) {
+    let Some(denial) = &seen.shadow else { return };
+    text(fields, "shadow_decision", "DENY");
+    text(fields, "shadow_reason", denial.reason.name());
+    if let (None, Some(sender)) = (known, &seen.principal) {
+        text(fields, "shadow_tenant_id", &sender.tenant.id.text());
+        text(fields, "shadow_subject_id", &sender.subject_text());
     }
 }
 

@@ -7,10 +7,10 @@ use latchkey_core::brief::Words;
 use latchkey_core::decision::{Decision, Seen, Step, Verdict};
 use latchkey_core::limit::{Level, ceil_seconds};
 use latchkey_core::principal::Principal;
-use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
 use latchkey_proto::v1;
 
+use crate::convert::reason::reason;
 use crate::convert::time::stamp;
 
 /// The answer to a check.
@@ -20,16 +20,31 @@ pub(super) fn of(verdict: Verdict, request_id: &str, now: Timestamp) -> v1::Chec
         Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call may pass.".to_owned()),
         Decision::Deny(denial) => (v1::Decision::Deny, reason(denial.reason), denial.message.into_owned()),
     };
+    let shadow = shadow(&seen);
+    let passed = decision == v1::Decision::Allow;
+    let vouched = if passed { seen.vouched() } else { seen.principal.as_ref() };
     v1::CheckResponse {
         decision: decision.into(),
         reason: reason.into(),
         message,
-        principal: seen.principal.as_ref().map(|principal| show(principal, &seen)),
+        principal: vouched.map(|principal| show(principal, &seen)),
         rate_limits: rate_limits(&seen, now),
         request_id: request_id.to_owned(),
         steps: seen.steps.into_iter().map(step).collect(),
         revision: seen.revision,
+        shadow,
     }
+}
+
+/// The denial that was not enforced.
+fn shadow(seen: &Seen) -> Option<v1::Shadow> {
+    let denial = seen.shadow.as_ref()?;
+    let sender = seen.principal.as_ref().filter(|_| seen.unproven);
+    Some(v1::Shadow {
+        reason: reason(denial.reason).into(),
+        message: denial.message.to_string(),
+        sender: sender.map(|principal| show(principal, seen)),
+    })
 }
 
 /// The answer to a check of a batch that can't be read. It is denied, so that nobody who looks at the
@@ -42,27 +57,6 @@ pub(super) fn malformed(message: String, request_id: &str) -> v1::CheckResponse 
         message,
         request_id: request_id.to_owned(),
         ..v1::CheckResponse::default()
-    }
-}
-
-/// A reason by the contract's number.
-pub(super) fn reason(reason: Reason) -> v1::Reason {
-    match reason {
-        Reason::MissingCredential => v1::Reason::MissingCredential,
-        Reason::AmbiguousCredential => v1::Reason::AmbiguousCredential,
-        Reason::InvalidCredential => v1::Reason::InvalidCredential,
-        Reason::Revoked => v1::Reason::Revoked,
-        Reason::Expired => v1::Reason::Expired,
-        Reason::TenantRequired => v1::Reason::TenantRequired,
-        Reason::TenantMismatch => v1::Reason::TenantMismatch,
-        Reason::TenantSuspended => v1::Reason::TenantSuspended,
-        Reason::EnvironmentMismatch => v1::Reason::EnvironmentMismatch,
-        Reason::InsufficientScope => v1::Reason::InsufficientScope,
-        Reason::ResourceMismatch => v1::Reason::ResourceMismatch,
-        Reason::NetworkNotAllowed => v1::Reason::NetworkNotAllowed,
-        Reason::RouteNotAllowed => v1::Reason::RouteNotAllowed,
-        Reason::RateLimited => v1::Reason::RateLimited,
-        Reason::Disabled => v1::Reason::Disabled,
     }
 }
 
@@ -109,14 +103,6 @@ fn step(step: Step) -> v1::Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reasons_have_the_contracts_names() {
-        for core in Reason::ALL {
-            assert_eq!(reason(*core).as_str_name(), format!("REASON_{}", core.name()));
-        }
-        assert_eq!(Reason::ALL.len(), 15);
-    }
 
     #[test]
     fn a_check_that_cannot_be_read_is_denied() {

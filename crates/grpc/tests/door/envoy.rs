@@ -123,6 +123,46 @@ async fn a_public_route_passes_without_a_credential_and_without_an_identity() {
     assert!(ok.headers_to_remove.contains(&"x-tenant-id".to_owned()));
 }
 
+/// The texts of an answer's metadata.
+fn told(answer: &CheckResponse) -> std::collections::BTreeMap<String, String> {
+    let fields = &answer.dynamic_metadata.as_ref().unwrap().fields;
+    let text = |value: &prost_types::Value| match &value.kind {
+        Some(prost_types::value::Kind::StringValue(text)) => Some(text.clone()),
+        _ => None,
+    };
+    fields.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
+}
+
+#[tokio::test]
+async fn a_route_in_shadow_lets_pass_and_tells_what_it_would_have_said() {
+    let world = World::new();
+    let sent = [("x-api-key", GOOD), ("x-tenant-id", "mallory")];
+    let answer = ask(&world, question("/v1/tried", &sent)).await.unwrap();
+    let fields = told(&answer);
+    let of = |name: &str| fields.get(name).map(String::as_str);
+    assert_eq!((code(&answer), of("decision"), of("reason")), (0, Some("ALLOW"), Some("OK")));
+    assert_eq!((of("shadow_decision"), of("shadow_reason")), (Some("DENY"), Some("INSUFFICIENT_SCOPE")));
+    assert!(of("tenant_id").is_some() && of("shadow_tenant_id").is_none(), "the key is in order");
+    let answer = ask(&world, question("/v1/items", &sent)).await.unwrap();
+    assert!(told(&answer).keys().all(|name| !name.starts_with("shadow")));
+}
+
+#[tokio::test]
+async fn whoever_passes_by_a_key_that_is_not_in_order_is_nobody() {
+    let world = World::new();
+    world.books.keys.lock().unwrap()[0].life = latchkey_core::record::KeyLife::Disabled;
+    let sent = [("x-api-key", GOOD), ("x-tenant-id", "mallory")];
+    let answer = ask(&world, question("/v1/tried", &sent)).await.unwrap();
+    let fields = told(&answer);
+    let of = |name: &str| fields.get(name).map(String::as_str);
+    assert_eq!((code(&answer), of("shadow_reason")), (0, Some("DISABLED")));
+    assert_eq!((of("tenant_id"), of("subject_id")), (None, None));
+    assert_eq!(of("shadow_subject_id"), Some(world.good.to_string().as_str()));
+    let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("no ok_response") };
+    assert!(ok.headers_to_remove.contains(&"x-tenant-id".to_owned()));
+    assert!(ok.headers.iter().all(|h| h.header.as_ref().unwrap().key != "x-tenant-id"));
+}
+
 #[tokio::test]
 async fn what_is_too_large_is_denied_and_not_an_error() {
     let world = World::new();

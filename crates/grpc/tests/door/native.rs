@@ -47,6 +47,25 @@ async fn an_answer_says_who_asks_and_what_is_left() {
 }
 
 #[tokio::test]
+async fn an_answer_in_shadow_says_both_and_vouches_for_nobody_out_of_order() {
+    let world = World::new();
+    let tried = || v1::CheckRequest { path: "/v1/tried".into(), explain: true, ..good() };
+    let answer = ask(&world, tried()).await.unwrap();
+    assert_eq!((answer.decision(), answer.reason()), (v1::Decision::Allow, v1::Reason::Ok));
+    let shadow = answer.shadow.unwrap();
+    assert_eq!(shadow.reason(), v1::Reason::InsufficientScope);
+    assert!(shadow.message.contains("items.write") && shadow.sender.is_none());
+    assert_eq!(answer.principal.unwrap().tenant_slug, "acme");
+    assert_eq!(answer.steps.last().map(|step| (step.name.as_str(), step.passed)), Some(("shadow", true)));
+    assert!(ask(&world, good()).await.unwrap().shadow.is_none());
+    let world = World::new();
+    world.books.keys.lock().unwrap()[0].life = latchkey_core::record::KeyLife::Disabled;
+    let answer = ask(&world, tried()).await.unwrap();
+    assert_eq!((answer.decision(), answer.principal), (v1::Decision::Allow, None));
+    assert_eq!(answer.shadow.unwrap().sender.unwrap().subject_id, world.good.to_string());
+}
+
+#[tokio::test]
 async fn a_denial_is_an_answer() {
     let world = World::new();
     let none = v1::CheckRequest { credential: String::new(), request_id: String::new(), ..good() };

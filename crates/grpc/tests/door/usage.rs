@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use latchkey_core::id::KeyId;
+use latchkey_core::ports::shadow::{ShadowFilter, ShadowSum};
 use latchkey_core::ports::usage::{Batch, Hour, HourSpan, KeyUse, StoredHours, UsageLedger};
 use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::Trouble;
@@ -22,6 +23,10 @@ impl UsageLedger for Books {
 
     async fn uses(&self, _: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Trouble> {
         Ok(BTreeMap::new())
+    }
+
+    async fn shadows(&self, _: &ShadowFilter) -> Result<Vec<ShadowSum>, Trouble> {
+        Ok(Vec::new())
     }
 
     async fn forget(&self, _: Hour, _: Timestamp) -> Result<u64, Trouble> {

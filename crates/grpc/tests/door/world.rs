@@ -55,11 +55,17 @@ secret = "hex:16"
 name = "items.read"
 aliases = ["items.view"]
 [[scopes]]
+name = "items.write"
+[[scopes]]
 name = "api_keys.manage"
 
 [[routes]]
 path = "/v1/items"
 scopes = ["items.read"]
+[[routes]]
+path = "/v1/tried"
+scopes = ["items.write"]
+enforce = "shadow"
 [[routes]]
 path = "/health"
 public = true

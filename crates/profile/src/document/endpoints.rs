@@ -3,6 +3,7 @@
 
 mod names;
 
+use latchkey_core::enforce::Enforce;
 use latchkey_core::route::{Pattern, Route, Routes};
 use latchkey_core::scope::ScopeSet;
 
@@ -64,6 +65,7 @@ fn endpoint(section: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Opti
         resource: Vec::new(),
         class: None,
         public: false,
+        enforce: Enforce::On,
     };
     let (rpc, answer) = (rpc?, answer?);
     Some((route, Endpoint { rpc, body, fields, status: status?, headers, escape, answer, item }))

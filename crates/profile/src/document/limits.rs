@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use latchkey_core::enforce::Enforce;
 use latchkey_core::limit::{Algorithm, Classes, Limit, Mode, Per, Plan, Rule, When, parse_rate};
 
+use super::enforce;
 use super::names::{self, Once};
 use crate::reader::{Section, Text, Value};
 
@@ -20,8 +22,11 @@ pub(super) fn read(root: &mut Section<'_>, profile: &str) -> (Classes, HashMap<B
     if own.len() > MOST_CLASSES {
         root.refuse(format!("{} rate classes are more than {MOST_CLASSES}", own.len()));
     }
-    let own = own.into_iter().map(|(name, rules)| (name.value.into(), rules));
-    let classes = Classes::new(profile, own.take(MOST_CLASSES).collect::<BTreeMap<_, _>>());
+    let tried: Vec<&str> =
+        own.iter().filter(|class| class.enforce.is_shadow()).map(|c| c.name.value).collect();
+    let rules = own.iter().map(|class| (class.name.value.into(), class.rules.clone()));
+    let classes = Classes::new(profile, rules.take(MOST_CLASSES).collect::<BTreeMap<_, _>>());
+    let classes = tried.into_iter().fold(classes, Classes::with_shadow);
     let plans = plans(root, &classes);
     (classes, plans)
 }
@@ -34,11 +39,14 @@ fn plans(root: &mut Section<'_>, known: &Classes) -> HashMap<Box<str>, Plan> {
         let limits = section.section("rate_limits");
         section.close();
         let mut plan = Plan::default();
-        for (class, rules) in limits.iter().flat_map(classes) {
-            if known.find(&class).is_none() {
-                class.refuse(format!("there is no rate class \"{}\" to override", class.value));
+        for Class { name, rules, enforce } in limits.iter().flat_map(classes) {
+            if known.find(&name).is_none() {
+                name.refuse(format!("there is no rate class \"{}\" to override", name.value));
             }
-            plan.0.insert(class.value.into(), rules);
+            if enforce.is_shadow() {
+                name.refuse("a plan changes how much, not what is enforced; say \"shadow\" in [rate_limits]");
+            }
+            plan.0.insert(name.value.into(), rules);
         }
         let Some(name) = name else { continue };
         names::check(&name);
@@ -48,17 +56,35 @@ fn plans(root: &mut Section<'_>, known: &Classes) -> HashMap<Box<str>, Plan> {
     plans
 }
 
-fn classes<'d>(section: &Section<'d>) -> Vec<(Text<'d>, Vec<Rule>)> {
+/// A class as it is declared.
+struct Class<'d> {
+    name: Text<'d>,
+    rules: Vec<Rule>,
+    enforce: Enforce,
+}
+
+/// A class is a list of buckets, or a table that has them as `buckets` and says more.
+fn classes<'d>(section: &Section<'d>) -> Vec<Class<'d>> {
     let class = |(name, value): (Text<'d>, Value<'d>)| {
         names::check(&name);
-        let buckets = value.list().unwrap_or_default();
-        if buckets.len() > MOST_BUCKETS {
-            value.refuse(format!("{} buckets are more than {MOST_BUCKETS}", buckets.len()));
-        }
-        let sections = buckets.iter().filter_map(Value::section);
-        (name, sections.filter_map(bucket).collect())
+        let table = if value.is_table() { value.section() } else { None };
+        let Some(mut section) = table else {
+            return Class { name, rules: buckets(&value), enforce: Enforce::On };
+        };
+        let rules = section.needed("buckets").map(|value| buckets(&value)).unwrap_or_default();
+        let enforce = enforce::read(&mut section);
+        section.close();
+        Class { name, rules, enforce }
     };
     section.entries().into_iter().map(class).collect()
+}
+
+fn buckets(value: &Value<'_>) -> Vec<Rule> {
+    let buckets = value.list().unwrap_or_default();
+    if buckets.len() > MOST_BUCKETS {
+        value.refuse(format!("{} buckets are more than {MOST_BUCKETS}", buckets.len()));
+    }
+    buckets.iter().filter_map(Value::section).filter_map(bucket).collect()
 }
 
 fn bucket(mut section: Section<'_>) -> Option<Rule> {

@@ -6,7 +6,7 @@ use latchkey_core::route::{Pattern, Route};
 use latchkey_core::scope::Catalogue;
 
 use super::names::{self, Once};
-use super::scopes;
+use super::{enforce, scopes};
 use crate::reader::Section;
 use crate::source::is_token;
 
@@ -43,7 +43,9 @@ fn route(section: &mut Section<'_>, known: &Known<'_>) -> Option<Route> {
     if public && !(all.is_empty() && any_scopes.is_empty() && kinds.is_empty()) {
         section.refuse("a public route passes without a credential, so it can't ask for scopes or kinds");
     }
-    Some(Route { pattern: pattern?, methods, scopes: all, any_scopes, kinds, resource, class, public })
+    let enforce = enforce::read(section);
+    let pattern = pattern?;
+    Some(Route { pattern, methods, scopes: all, any_scopes, kinds, resource, class, public, enforce })
 }
 
 fn pattern(section: &mut Section<'_>) -> Option<Pattern> {

@@ -2,6 +2,7 @@
 
 use latchkey_core::scope::{Catalogue, ScopeEntry, ScopeId, ScopeSet};
 
+use super::enforce;
 use super::names::Once;
 use crate::reader::{Section, Text};
 
@@ -16,6 +17,7 @@ pub(super) fn read<'d>(root: &mut Section<'d>) -> Catalogue {
         let name = section.needed_text("name");
         let description = section.text("description").map_or_else(Box::default, |d| d.value.into());
         let aliases = section.texts("aliases");
+        let enforce = enforce::read(&mut section);
         section.close();
         let mut claim = |name: &Text<'d>| {
             check(name);
@@ -23,7 +25,8 @@ pub(super) fn read<'d>(root: &mut Section<'d>) -> Catalogue {
         };
         let name = name.filter(&mut claim);
         let aliases = aliases.iter().filter(|alias| claim(alias)).map(|alias| alias.value.into()).collect();
-        entries.extend(name.map(|name| ScopeEntry { name: name.value.into(), description, aliases }));
+        let entry = |name: Text<'d>| ScopeEntry { name: name.value.into(), description, aliases, enforce };
+        entries.extend(name.map(entry));
     }
     if entries.len() > MOST {
         root.refuse(format!("{} scopes are more than {MOST}", entries.len()));

@@ -83,6 +83,10 @@ impl<'d> Value<'d> {
         matches!(self.found, DeValue::Array(_))
     }
 
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.found, DeValue::Table(_))
+    }
+
     pub(crate) fn list(&self) -> Option<Vec<Self>> {
         let DeValue::Array(items) = self.found else {
             return self.wrong("a list in brackets", self.found);

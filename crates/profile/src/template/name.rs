@@ -154,7 +154,7 @@ impl Name {
 
 impl Known {
     fn write(self, view: &View<'_>, out: &mut String) {
-        let tenant = view.facts.seen.principal.as_ref().map(|p| &p.tenant);
+        let tenant = view.who().map(|who| &who.tenant);
         match self {
             Self::RequestId => out.push_str(view.facts.request_id),
             Self::Reason => push(out, view.denial.map(|d| d.reason.name())),
@@ -199,8 +199,10 @@ impl<'a> View<'a> {
         self.judged_by().routes.get(self.facts.seen.route?)
     }
 
+    /// Who is asking. A call that passes though its credential is not in order is nobody's.
     fn who(&self) -> Option<&'a Principal> {
-        self.facts.seen.principal.as_ref()
+        let seen = self.facts.seen;
+        if self.denial.is_some() { seen.principal.as_ref() } else { seen.vouched() }
     }
 
     fn environment(&self) -> Option<&'a str> {
@@ -208,7 +210,7 @@ impl<'a> View<'a> {
     }
 
     fn scopes(&self, out: &mut String) {
-        let Some(principal) = &self.facts.seen.principal else { return };
+        let Some(principal) = self.who() else { return };
         join(out, self.judged_by().scopes.names(&principal.granted));
     }
 

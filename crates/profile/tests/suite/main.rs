@@ -12,5 +12,6 @@ mod paykore;
 mod products;
 mod properties;
 mod requests;
+mod shadow;
 mod support;
 mod templates;

@@ -33,6 +33,9 @@ metrics! {
     CHECKS = "latchkey_checks_total", "latchkey.checks", Kind::Counter, "{check}",
         [DOOR, ("profile", "latchkey.profile"), OUTCOME, ("reason", "latchkey.reason"), SOURCE],
         "Checks answered: by door (envoy, native, rest), profile (empty where none was found), outcome (allowed, denied, error), reason, and who knew the answer (memory, database)";
+    SHADOW = "latchkey_shadow_denials_total", "latchkey.shadow.denials", Kind::Counter, "{check}",
+        [("profile", "latchkey.profile"), ("reason", "latchkey.reason")],
+        "Checks that passed and would have been denied, since what denies them is in shadow: by profile and reason";
     CHECK_DURATION = "latchkey_check_duration_seconds", "latchkey.check.duration", Kind::Histogram(CHECK_BOUNDS), "s",
         [DOOR, SOURCE], "How long Checks took, from the gate to the answer";
     MEMORY_LOOKUPS = "latchkey_memory_lookups_total", "latchkey.memory.lookups", Kind::Counter, "{lookup}",

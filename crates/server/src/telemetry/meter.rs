@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use latchkey_core::time::Clock;
-use latchkey_core::witness::{Answered, Ended, Event, Login, Served, Witness};
+use latchkey_core::witness::{Answered, Ended, Event, Login, Outcome, Served, Witness};
 use tonic::Code;
 
 use super::catalogue::{self, CALL_BOUNDS};
 use super::metric::{Sheet, Value};
 use super::places::{Counted, Places};
 use super::profiles::{self, Profiles};
+use super::shadows::Shadows;
 
 /// How long calls took that ended alike.
 struct Calls {
@@ -25,6 +26,7 @@ pub(crate) struct Meter {
     clock: Arc<dyn Clock>,
     places: Places,
     profiles: Profiles,
+    shadows: Shadows,
     /// By method and code; the contract has so many of each, and no more.
     calls: Mutex<BTreeMap<(&'static str, i32), Calls>>,
     logins: [AtomicU64; 4],
@@ -45,6 +47,7 @@ impl Meter {
             clock,
             places: Places::new(),
             profiles: Profiles::new(),
+            shadows: Shadows::new(),
             calls: Mutex::default(),
             logins: Default::default(),
             issued: Default::default(),
@@ -62,6 +65,7 @@ impl Meter {
                 sheet.count(&catalogue::CHECKS, &labels, count);
             });
         }
+        self.shadows.tell(&self.profiles, sheet);
         self.places.times(|source, door, slices, sum| {
             let value = Value::Spread(slices, sum);
             sheet.put(&catalogue::CHECK_DURATION, &[door.name(), source.name()], value);
@@ -111,8 +115,12 @@ fn at<T: PartialEq>(of: &[(T, &str)], one: &T) -> usize {
 impl Witness for Meter {
     fn saw(&self, answered: &Answered<'_>) {
         let seen = answered.seen;
+        let profile = self.profiles.number(seen.policy.as_ref().map(|policy| &*policy.name));
+        if let (Outcome::Allowed, Some(denial)) = (answered.outcome, &seen.shadow) {
+            self.shadows.count(profile, denial.reason);
+        }
         self.places.count(&Counted {
-            profile: self.profiles.number(seen.policy.as_ref().map(|policy| &*policy.name)),
+            profile,
             outcome: answered.outcome,
             source: answered.source(),
             door: answered.door,

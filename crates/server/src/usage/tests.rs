@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use latchkey_core::id::KeyId;
 use latchkey_core::manage::operators;
+use latchkey_core::ports::shadow::{ShadowFilter, ShadowSum};
 use latchkey_core::ports::usage::{Batch, Deed, HourSpan, KeyUse, StoredHours, UsageLog as _, Use};
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::time::{Moment, Tick};
@@ -47,6 +48,10 @@ impl UsageLedger for Ledger {
 
     async fn uses(&self, _: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Trouble> {
         Ok(BTreeMap::new())
+    }
+
+    async fn shadows(&self, _: &ShadowFilter) -> Result<Vec<ShadowSum>, Trouble> {
+        Ok(Vec::new())
     }
 
     async fn forget(&self, before: Hour, _: Timestamp) -> Result<u64, Trouble> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use latchkey_core::id::KeyId;
+use latchkey_core::ports::shadow::{ShadowFilter, ShadowSum};
 use latchkey_core::ports::usage::{Batch, Hour, HourSpan, KeyUse, StoredHours, UsageLedger};
 use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::Trouble;
@@ -26,6 +27,10 @@ impl UsageLedger for Store {
 
     async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Trouble> {
         self.within(async { query::usage::uses(&self.pool.lease().await?, keys).await }).await
+    }
+
+    async fn shadows(&self, which: &ShadowFilter) -> Result<Vec<ShadowSum>, Trouble> {
+        self.within(async { query::shadow::sums(&self.pool.lease().await?, which).await }).await
     }
 
     async fn forget(&self, before: Hour, silent: Timestamp) -> Result<u64, Trouble> {

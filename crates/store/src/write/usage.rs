@@ -44,6 +44,7 @@ pub(crate) async fn add(lease: Lease, recorder: &str, batch: &Batch, at: Timesta
         let once = OnConflict::new().do_nothing().to_owned();
         insert.on_conflict(once).exec_without_returning(&lease).await?;
     }
+    super::shadow::add(&lease, &batch.shadows).await?;
     Ok(lease.commit().await?)
 }
 
@@ -95,7 +96,8 @@ pub(crate) async fn forget(lease: Lease, before: Hour, silent: Timestamp) -> Res
     gone.exec(&lease).await?;
     let values: [Value; 1] = [before.0.into()];
     let statement = Statement::from_sql_and_values(lease.get_database_backend(), OLD, values);
-    let gone = lease.execute_raw(statement).await?.rows_affected();
+    let gone =
+        lease.execute_raw(statement).await?.rows_affected() + super::shadow::forget(&lease, before).await?;
     lease.commit().await?;
     Ok(gone)
 }

@@ -37,7 +37,7 @@ fn used(hour: i64, allowed: u64, limited: u64) -> KeyUse {
 }
 
 fn batch(number: u64, uses: impl IntoIterator<Item = (KeyId, KeyUse)>) -> Batch {
-    Batch { number, uses: uses.into_iter().collect() }
+    Batch { number, uses: uses.into_iter().collect(), ..Batch::default() }
 }
 
 async fn hours(place: &Place, recorder: &str, id: KeyId) -> (u64, BTreeMap<Hour, Calls>) {

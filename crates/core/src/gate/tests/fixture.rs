@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::enforce::Enforce;
 use crate::gate::{Gate, GateParts};
 use crate::id::TenantId;
 use crate::kind::{Encoding, Kind, Prefixes};
@@ -142,6 +143,7 @@ pub(crate) fn policy() -> Policy {
         name: name.into(),
         description: "".into(),
         aliases: aliases.iter().map(|a| (*a).into()).collect(),
+        enforce: Enforce::On,
     };
     let scopes = Catalogue::new(vec![entry("items.read", &["items.view"]), entry("admin", &[])]).unwrap();
     let kind = Kind {
@@ -171,6 +173,7 @@ pub(crate) fn policy() -> Policy {
     Policy {
         name: "p".into(),
         version: 1,
+        enforce: Enforce::On,
         accepts: Accepts { key: true, jwt: true },
         tenant_required: false,
         environments: vec!["live".into(), "test".into()],
@@ -186,7 +189,7 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
-fn routes(scopes: &Catalogue) -> Vec<Route> {
+pub(super) fn routes(scopes: &Catalogue) -> Vec<Route> {
     let set = |names: &[&str]| scopes.known(names);
     let route = |path: &str, all: &[&str], any: &[&str]| Route {
         pattern: Pattern::parse(path).unwrap(),
@@ -197,6 +200,7 @@ fn routes(scopes: &Catalogue) -> Vec<Route> {
         resource: vec![],
         class: None,
         public: false,
+        enforce: Enforce::On,
     };
     let mut publishable = route("/v1/publishable", &[], &[]);
     publishable.kinds = vec!["publishable".into()];

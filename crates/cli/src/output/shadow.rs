@@ -1,0 +1,77 @@
+//! What would have been denied, as it looks to people.
+
+use latchkey_proto::v1;
+
+use super::age::ago;
+use super::table::rows;
+use super::text::Shown;
+
+impl Shown for v1::GetShadowReportResponse {
+    fn text(&self) -> String {
+        if self.lines.is_empty() {
+            return "nothing would have been denied".to_owned();
+        }
+        let head = ["PROFILE", "TENANT", "WHO", "ROUTE", "WHY", "CALLS", "LAST"];
+        rows(head, self.lines.iter().map(row))
+    }
+}
+
+fn row(line: &v1::ShadowLine) -> [String; 7] {
+    [
+        line.profile.clone(),
+        or(&line.tenant_slug, &line.tenant_id),
+        who(line),
+        or(&line.route, "none"),
+        why(line),
+        line.calls.to_string(),
+        line.last_time.as_ref().map(ago).unwrap_or_default(),
+    ]
+}
+
+fn or(text: &str, otherwise: &str) -> String {
+    if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
+}
+
+fn who(line: &v1::ShadowLine) -> String {
+    match (line.subject_id.as_str(), line.subject_name.as_str()) {
+        ("", _) => "nobody known".to_owned(),
+        (id, "") => id.to_owned(),
+        (id, name) => format!("{id} ({name})"),
+    }
+}
+
+fn why(line: &v1::ShadowLine) -> String {
+    let reason = line.reason().as_str_name().trim_start_matches("REASON_");
+    if line.detail.is_empty() { reason.to_owned() } else { format!("{reason}: {}", line.detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_who_and_why() {
+        let line = v1::ShadowLine {
+            profile: "paykore".into(),
+            tenant_slug: "acme".into(),
+            subject_id: "key_1".into(),
+            subject_name: "ci\u{1b}[31m".into(),
+            route: "POST /v1/payments".into(),
+            reason: v1::Reason::InsufficientScope.into(),
+            detail: "payments.create".into(),
+            calls: 12,
+            ..v1::ShadowLine::default()
+        };
+        let nobody =
+            v1::ShadowLine { reason: v1::Reason::MissingCredential.into(), ..v1::ShadowLine::default() };
+        let text = v1::GetShadowReportResponse { lines: vec![line, nobody], ..Default::default() }.text();
+        for part in ["acme", "key_1 (ci", "POST /v1/payments", "INSUFFICIENT_SCOPE: payments.create", "12"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(
+            text.contains("nobody known") && text.contains("MISSING_CREDENTIAL") && !text.contains('\u{1b}')
+        );
+        let none = v1::GetShadowReportResponse::default().text();
+        assert_eq!(none, "nothing would have been denied");
+    }
+}

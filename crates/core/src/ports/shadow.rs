@@ -1,0 +1,149 @@
+//! Calls that passed and would have been denied, counted by who and why: noted by the gate, and kept by the ledger
+//! that use is kept in.
+
+use uuid::Uuid;
+
+use super::usage::Hour;
+use crate::decision::{Denial, Seen};
+use crate::id::{KeyId, TenantId, UserId};
+use crate::limit::Level;
+use crate::principal::Subject;
+use crate::reason::Reason;
+use crate::route::Route;
+use crate::time::Timestamp;
+
+/// The most bytes that a line tells of what is missing.
+const DETAIL: usize = 256;
+
+/// Who, where and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShadowLine {
+    /// The profile that judged.
+    pub profile: Box<str>,
+    /// The tenant; nil: nobody was recognised.
+    pub tenant: Uuid,
+    /// The key or the user; nil: nobody was recognised.
+    pub subject: Uuid,
+    /// `key`, `user`, or nothing.
+    pub subject_type: Box<str>,
+    /// The route with its methods; nothing: none matched.
+    pub route: Box<str>,
+    /// The reason.
+    pub reason: Reason,
+    /// The scopes that were missing, or the bucket that was empty.
+    pub detail: Box<str>,
+}
+
+/// How often, and when last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shadowed {
+    /// Calls.
+    pub calls: u64,
+    /// The last of them.
+    pub last: Timestamp,
+}
+
+/// A line of one hour.
+pub type ShadowHour = (ShadowLine, Hour);
+
+/// Which lines are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShadowFilter {
+    /// One profile's; none: every one's.
+    pub profile: Option<Box<str>>,
+    /// One tenant's; none: every one's, and those of nobody.
+    pub tenant: Option<Uuid>,
+    /// The hour of this and later ones.
+    pub from: Option<Hour>,
+    /// So many at most.
+    pub limit: u32,
+    /// Behind so many.
+    pub offset: u64,
+}
+
+/// A line as it is told: summed over hours and replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowSum {
+    /// Who, where and why.
+    pub line: ShadowLine,
+    /// How often, and when last.
+    pub seen: Shadowed,
+    /// The tenant's slug, where it is there.
+    pub tenant_slug: String,
+    /// The key's name or the user's address, where they are there.
+    pub subject_name: String,
+}
+
+impl ShadowLine {
+    /// The tenant, where somebody was recognised.
+    #[must_use]
+    pub fn tenant_id(&self) -> Option<TenantId> {
+        Some(TenantId(self.tenant)).filter(|id| !id.0.is_nil())
+    }
+
+    /// The key's or the user's identifier, where somebody was recognised.
+    #[must_use]
+    pub fn subject_id(&self) -> Option<String> {
+        let text =
+            |id| if &*self.subject_type == "user" { UserId(id).to_string() } else { KeyId(id).to_string() };
+        Some(self.subject).filter(|id| !id.is_nil()).map(text)
+    }
+
+    /// The line of a denial that was not enforced.
+    #[must_use]
+    pub fn of(denial: &Denial, seen: &Seen) -> Self {
+        let who = seen.principal.as_ref();
+        let subject = who.and_then(|who| match &who.subject {
+            Subject::Key(key) => Some(key.record.id.0),
+            Subject::User(user) => Some(user.record.id.0),
+            Subject::Certificate(_) => None,
+        });
+        let policy = seen.policy.as_deref();
+        let route = policy.and_then(|policy| policy.routes.get(seen.route?));
+        Self {
+            profile: policy.map_or("", |policy| &policy.name).into(),
+            tenant: who.map(|who| who.tenant.id.0).unwrap_or_default(),
+            subject: subject.unwrap_or_default(),
+            subject_type: who.map_or("", |who| who.subject_type()).into(),
+            route: route.map(Route::label).unwrap_or_default().into(),
+            reason: denial.reason,
+            detail: detail(denial.reason, seen).into(),
+        }
+    }
+}
+
+/// What a profile's author needs to know beside the reason. Only names of the profile's own are in it.
+fn detail(reason: Reason, seen: &Seen) -> String {
+    let Some(policy) = &seen.policy else { return String::new() };
+    match reason {
+        Reason::InsufficientScope => {
+            let names: Vec<&str> = policy.scopes.names(&seen.missing).collect();
+            cut(names.join(" "))
+        }
+        Reason::RateLimited => {
+            let bucket = |level: &Level| {
+                format!("{}/{}", level.bucket.per.name(), policy.classes.name_of(level.bucket))
+            };
+            seen.levels.first().map(bucket).unwrap_or_default()
+        }
+        Reason::MissingCredential
+        | Reason::AmbiguousCredential
+        | Reason::InvalidCredential
+        | Reason::Revoked
+        | Reason::Expired
+        | Reason::TenantRequired
+        | Reason::TenantMismatch
+        | Reason::TenantSuspended
+        | Reason::EnvironmentMismatch
+        | Reason::ResourceMismatch
+        | Reason::NetworkNotAllowed
+        | Reason::RouteNotAllowed
+        | Reason::Disabled => String::new(),
+    }
+}
+
+/// Scopes are ASCII, so that any byte is a boundary.
+fn cut(mut names: String) -> String {
+    names.truncate(DETAIL);
+    names
+}

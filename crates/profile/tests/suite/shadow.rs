@@ -1,0 +1,162 @@
+//! `enforce` in documents: what it is said of, what is refused, and what an upstream learns of whoever passes in
+//! shadow.
+
+use latchkey_core::decision::{Denial, Seen};
+use latchkey_core::enforce::Enforce;
+use latchkey_core::reason::Reason;
+use latchkey_profile::{Facts, Profile, lint};
+
+use crate::support::{NOW, denied, header, key, profile, request, seen};
+
+const DOCUMENT: &str = r#"
+name = "p"
+[[scopes]]
+name = "old"
+[[scopes]]
+name = "new"
+enforce = "shadow"
+[[routes]]
+path = "/v1/old"
+scopes = ["old"]
+enforce = "on"
+[[routes]]
+path = "/v1/new"
+scopes = ["new"]
+enforce = "shadow"
+[rate_limits]
+default = [{ per = "key", rate = "10/min" }]
+plain = { buckets = [{ per = "key", rate = "10/min" }] }
+[rate_limits.tried]
+enforce = "shadow"
+buckets = [{ per = "key", rate = "20/min" }, { per = "tenant", rate = "30/min" }]
+[[plans]]
+name = "growth"
+rate_limits = { tried = [{ per = "key", rate = "40/min" }] }
+[upstream_headers]
+x-tenant-id = "{{ tenant.slug }}"
+x-key-id = "{{ subject.id }}"
+x-scopes = "{{ scopes }}"
+x-merchant = "{{ bindings.merchant }}"
+x-request-id = "{{ request_id }}"
+"#;
+
+fn mistake(document: &str) -> String {
+    let errors = Profile::compile(document, 1).map(|_| ()).unwrap_err();
+    assert_eq!(errors.0.len(), 1, "{errors}");
+    errors.to_string()
+}
+
+#[test]
+fn each_thing_says_for_itself_whether_it_is_enforced() {
+    let policy = profile(DOCUMENT).policy;
+    assert_eq!(policy.enforce, Enforce::On);
+    let routes: Vec<Enforce> = (0..2).map(|n| policy.routes.get(n).unwrap().enforce).collect();
+    assert_eq!(routes, [Enforce::On, Enforce::Shadow]);
+    assert_eq!(policy.scopes.names(policy.scopes.shadow()).collect::<Vec<_>>(), ["new"]);
+    let class = |name| policy.classes.find(name).unwrap();
+    for (name, buckets, enforce) in
+        [("default", 1, Enforce::On), ("plain", 1, Enforce::On), ("tried", 2, Enforce::Shadow)]
+    {
+        assert_eq!(policy.classes.rules(class(name)).len(), buckets, "{name}");
+        assert_eq!(policy.classes.enforce(class(name)), enforce, "{name}");
+    }
+    let whole = profile(&format!("enforce = \"shadow\"{DOCUMENT}")).policy;
+    assert_eq!(whole.enforce, Enforce::Shadow);
+}
+
+#[test]
+fn anything_but_on_and_shadow_is_refused_in_its_place() {
+    let neither = "is neither \"on\"";
+    for (document, place) in [
+        ("enforce = \"off\"", "2:11 enforce"),
+        ("[[routes]]\npath = \"/x\"\nenforce = \"Shadow\"", "4:11 routes[0].enforce"),
+        ("[[scopes]]\nname = \"x\"\nenforce = \"\"", "4:11 scopes[0].enforce"),
+        ("[rate_limits.x]\nbuckets = []\nenforce = \"log\"", "4:11 rate_limits.x.enforce"),
+    ] {
+        let document = format!("name = \"p\"\n{document}");
+        let errors = Profile::compile(&document, 1).map(|_| ()).unwrap_err().0;
+        let places: Vec<_> = errors.iter().map(|e| format!("{}:{} {}", e.line, e.column, e.field)).collect();
+        assert_eq!(places, [place]);
+        assert!(errors[0].message.contains(neither), "{errors:?}");
+    }
+    let flag = mistake("name = \"p\"\nenforce = false");
+    assert!(flag.contains("a text in quotes belongs here"), "{flag}");
+    let bare = mistake("name = \"p\"\n[rate_limits]\nx = { enforce = \"shadow\" }");
+    assert!(bare.contains("\"buckets\" is missing"), "{bare}");
+    let text = mistake("name = \"p\"\n[rate_limits]\nx = \"1/s\"");
+    assert!(text.contains("a list in brackets belongs here"), "{text}");
+    let field = mistake("name = \"p\"\n[rate_limits.x]\nbuckets = []\nper = \"key\"");
+    assert!(field.contains("the fields here are: buckets, enforce"), "{field}");
+    let plan = DOCUMENT.replace(
+        "{ tried = [{ per = \"key\", rate = \"40/min\" }] }",
+        "{ tried = { enforce = \"shadow\", buckets = [] } }",
+    );
+    assert!(mistake(&plan).contains("a plan changes how much"));
+}
+
+#[test]
+fn a_profile_that_enforces_nothing_is_warned_of() {
+    let warned = |document: &str| {
+        let warnings = lint(document).unwrap().1;
+        let told = |w: &latchkey_profile::DocumentError| w.message.contains("\"p\" enforces nothing");
+        warnings.iter().filter(|w| told(w)).map(|w| (w.line, w.field.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(warned("name = \"p\"\nenforce = \"shadow\""), [(2, "enforce".to_owned())]);
+    assert_eq!(warned("name = \"p\"\nenforce = \"on\""), []);
+    assert_eq!(warned(DOCUMENT), [], "some of it is tried, and not all");
+}
+
+/// What the upstream is told: names set, names removed.
+fn upstream(profile: &Profile, seen: &Seen) -> (Vec<(String, String)>, Vec<String>) {
+    let forged = [("x-tenant-id", "victim"), ("x-key-id", "victim"), ("x-request-id", "r-1")];
+    let request = request("/v1/new", &forged);
+    let reading = profile.read(&request);
+    let admission = profile.allow(&Facts::new(seen, &request, &reading, NOW));
+    let set = admission.set.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    (set, admission.remove.into_iter().map(ToOwned::to_owned).collect())
+}
+
+#[test]
+fn whoever_is_not_vouched_for_has_no_identity_upstream() {
+    let profile = profile(DOCUMENT);
+    let known = seen(&profile.policy, key("secret", "live"));
+    let shadow = Some(Denial::plain(Reason::Revoked));
+    let revoked = Seen { shadow: shadow.clone(), unproven: true, ..known.clone() };
+    let nobody = Seen { shadow, ..Seen::default() };
+    for seen in [&revoked, &nobody] {
+        let (set, remove) = upstream(&profile, seen);
+        assert_eq!(set, [("x-request-id".to_owned(), "r-1".to_owned())]);
+        for name in ["x-tenant-id", "x_tenant_id", "x-key-id", "x-scopes", "x-merchant"] {
+            assert!(remove.iter().any(|n| n == name), "{name}");
+        }
+    }
+    let lacking = Seen { shadow: Some(Denial::plain(Reason::InsufficientScope)), ..known.clone() };
+    for seen in [&known, &lacking] {
+        assert_eq!(header(&upstream(&profile, seen).0, "x-tenant-id"), Some("acme"));
+    }
+    let refused = profile_with_a_body();
+    let own = Seen { unproven: true, ..seen(&refused.policy, key("secret", "live")) };
+    assert_eq!(denied(&refused, Reason::Revoked, &own).2, "acme", "a denial still says whose it was");
+}
+
+fn profile_with_a_body() -> Profile {
+    let denial = "[[denials]]\nheaders = { content-type = \"text/plain\" }\nbody = \"{{ tenant.slug }}\"";
+    profile(&format!("name = \"p\"\n{denial}"))
+}
+
+#[test]
+fn examples_are_played_as_if_everything_were_enforced() {
+    let example = |enforce: &str| {
+        format!(
+            "name = \"p\"\nenforce = \"{enforce}\"\n[[routes]]\npath = \"/x\"\n\
+             [[examples]]\nname = \"nobody\"\nrequest = \"GET /x\"\nexpect = {{ status = 401 }}"
+        )
+    };
+    for enforce in ["on", "shadow"] {
+        let profile = profile(&example(enforce));
+        for played in profile.rehearse() {
+            let latchkey_profile::Played::Done(outcome) = played else { panic!("the gate answers it") };
+            assert_eq!(outcome.wrong, Vec::<String>::new(), "{enforce}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Who would have been denied: lines summed over hours, with the names that their identifiers have now. What is
+//! gone since has no name any more, and its line stays.
+
+use latchkey_core::ports::shadow::{ShadowFilter, ShadowLine, ShadowSum, Shadowed};
+use latchkey_core::time::Timestamp;
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+use uuid::Uuid;
+
+use crate::pool::Lease;
+use crate::row::{Place, number};
+use crate::stop::Stop;
+
+/// `SUM` of whole numbers is no whole number on PostgreSQL, unless it is made one.
+const SUMS: &str = "SELECT profile, tenant_id, subject_id, subject_type, route, reason, detail, \
+    CAST(SUM(calls) AS BIGINT) AS all_calls, MAX(last_at) AS last_at FROM shadow_denials";
+const BY: &str = " GROUP BY profile, tenant_id, subject_id, subject_type, route, reason, detail \
+    ORDER BY all_calls DESC, profile, tenant_id, subject_id, route, reason, detail";
+const NAMED: &str = "SELECT s.*, t.slug AS slug, COALESCE(k.name, u.email) AS name FROM (";
+const NAMES: &str = ") s LEFT JOIN tenants t ON t.id = s.tenant_id \
+    LEFT JOIN keys k ON k.id = s.subject_id LEFT JOIN users u ON u.id = s.subject_id \
+    ORDER BY all_calls DESC, profile, tenant_id, subject_id, route, reason, detail";
+
+/// Lines, the most frequent first.
+pub(crate) async fn sums(lease: &Lease, which: &ShadowFilter) -> Result<Vec<ShadowSum>, Stop> {
+    let (sql, values) = statement(which);
+    let statement = Statement::from_sql_and_values(lease.get_database_backend(), sql, values);
+    lease.query_all_raw(statement).await?.iter().map(sum).collect()
+}
+
+fn statement(which: &ShadowFilter) -> (String, Vec<Value>) {
+    let (mut values, mut chosen): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut bound = |value: Value| {
+        values.push(value);
+        format!("${}", values.len())
+    };
+    if let Some(profile) = &which.profile {
+        chosen.push(format!("profile = {}", bound((&**profile).into())));
+    }
+    if let Some(tenant) = which.tenant {
+        chosen.push(format!("tenant_id = {}", bound(tenant.into())));
+    }
+    if let Some(from) = which.from {
+        chosen.push(format!("hour >= {}", bound(from.0.into())));
+    }
+    let page = format!(
+        " LIMIT {} OFFSET {}",
+        bound(i64::from(which.limit).into()),
+        bound(number::stored(which.offset).into())
+    );
+    let chosen = if chosen.is_empty() { String::new() } else { format!(" WHERE {}", chosen.join(" AND ")) };
+    (format!("{NAMED}{SUMS}{chosen}{BY}{page}{NAMES}"), values)
+}
+
+fn sum(row: &QueryResult) -> Result<ShadowSum, Stop> {
+    let text = |column: &str| row.try_get::<String>("", column);
+    let subject: Uuid = row.try_get("", "subject_id")?;
+    let place = Place::new("shadow_denials", &subject);
+    let reason = text("reason")?.parse().map_err(|_| place.spoiled("reason"))?;
+    let line = ShadowLine {
+        profile: text("profile")?.into(),
+        tenant: row.try_get("", "tenant_id")?,
+        subject,
+        subject_type: text("subject_type")?.into(),
+        route: text("route")?.into(),
+        reason,
+        detail: text("detail")?.into(),
+    };
+    let calls = number::read(place, "calls", row.try_get("", "all_calls")?)?;
+    let seen = Shadowed { calls, last: Timestamp(row.try_get("", "last_at")?) };
+    let name = |column: &str| row.try_get::<Option<String>>("", column).map(Option::unwrap_or_default);
+    Ok(ShadowSum { line, seen, tenant_slug: name("slug")?, subject_name: name("name")? })
+}

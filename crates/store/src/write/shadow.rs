@@ -1,0 +1,70 @@
+//! Adding calls that would have been denied, in the transaction of the batch that they came in, and dropping what is
+//! old. Rows go in by their key, like those of use.
+
+use std::collections::BTreeMap;
+
+use latchkey_core::ports::shadow::{ShadowHour, Shadowed};
+use latchkey_core::ports::usage::Hour;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait, OnConflict, SimpleExpr};
+use sea_orm::{ConnectionTrait, IntoActiveModel, Statement, Value};
+
+use crate::entity::shadow_denial;
+use crate::pool::Lease;
+use crate::row::number;
+use crate::stop::Stop;
+
+/// Rows of ten columns each that one statement takes.
+const ROWS: usize = 100;
+
+/// Adds lines of a batch that is to be added.
+pub(crate) async fn add(lease: &Lease, lines: &BTreeMap<ShadowHour, Shadowed>) -> Result<(), Stop> {
+    let rows: Vec<_> = lines.iter().map(|(line, seen)| row(line, *seen).into_active_model()).collect();
+    for rows in rows.chunks(ROWS) {
+        let insert = shadow_denial::Entity::insert_many(rows.iter().cloned()).on_conflict(adding());
+        insert.exec_without_returning(lease).await?;
+    }
+    Ok(())
+}
+
+fn row((line, hour): &ShadowHour, seen: Shadowed) -> shadow_denial::Model {
+    shadow_denial::Model {
+        profile: line.profile.to_string(),
+        tenant_id: line.tenant,
+        subject_id: line.subject,
+        subject_type: line.subject_type.to_string(),
+        route: line.route.to_string(),
+        reason: line.reason.name().to_owned(),
+        detail: line.detail.to_string(),
+        hour: hour.0,
+        calls: number::stored(seen.calls),
+        last_at: seen.last.0,
+    }
+}
+
+fn adding() -> OnConflict {
+    use shadow_denial::Column::{
+        Calls, Detail, Hour, LastAt, Profile, Reason, Route, SubjectId, SubjectType, TenantId,
+    };
+    let (known, new) = (|c| Expr::col((shadow_denial::Entity, c)), |c| Expr::col(("excluded", c)));
+    let more: SimpleExpr = known(Calls).add(new(Calls));
+    let later: SimpleExpr =
+        Expr::case(known(LastAt).lt(new(LastAt)), new(LastAt)).finally(known(LastAt)).into();
+    OnConflict::columns([Profile, TenantId, SubjectId, SubjectType, Route, Reason, Detail, Hour])
+        .value(Calls, more)
+        .value(LastAt, later)
+        .to_owned()
+}
+
+/// Some of the rows before an hour.
+const OLD: &str = "DELETE FROM shadow_denials WHERE \
+    (profile, tenant_id, subject_id, subject_type, route, reason, detail, hour) IN \
+    (SELECT profile, tenant_id, subject_id, subject_type, route, reason, detail, hour \
+    FROM shadow_denials WHERE hour < $1 ORDER BY hour LIMIT 500)";
+
+/// Drops some of what is older; answers how many.
+pub(crate) async fn forget(lease: &Lease, before: Hour) -> Result<u64, Stop> {
+    let values: [Value; 1] = [before.0.into()];
+    let statement = Statement::from_sql_and_values(lease.get_database_backend(), OLD, values);
+    Ok(lease.execute_raw(statement).await?.rows_affected())
+}

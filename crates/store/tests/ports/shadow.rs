@@ -1,0 +1,120 @@
+//! Calls that would have been denied: added once, summed over hours and replicas, named, and forgotten in time.
+
+use std::collections::BTreeMap;
+
+use latchkey_core::ports::shadow::{ShadowFilter, ShadowHour, ShadowLine, ShadowSum, Shadowed};
+use latchkey_core::ports::usage::{Batch, Hour, UsageLedger};
+use latchkey_core::reason::Reason;
+use latchkey_core::time::Timestamp;
+use uuid::Uuid;
+
+use crate::place::Place;
+
+on_both![
+    lines_of_two_replicas_add_up_and_are_told_once,
+    lines_are_chosen_by_profile_tenant_and_hour,
+    pages_go_on_behind_each_other,
+    lines_have_the_names_of_now,
+    old_lines_are_forgotten,
+];
+
+const NOW: Timestamp = Timestamp(1_763_000_000_000);
+
+fn line(profile: &str, tenant: u128, reason: Reason) -> ShadowLine {
+    let id = Uuid::from_u128(tenant);
+    ShadowLine {
+        profile: profile.into(),
+        tenant: id,
+        subject: id,
+        subject_type: if tenant == 0 { "" } else { "key" }.into(),
+        route: "POST /v1/items".into(),
+        reason,
+        detail: "items.write".into(),
+    }
+}
+
+fn batch(number: u64, lines: impl IntoIterator<Item = (ShadowLine, i64, u64)>) -> Batch {
+    let lines = lines.into_iter().map(|(line, hour, calls)| {
+        let seen = Shadowed { calls, last: Timestamp(hour * 3_600_000 + i64::try_from(calls).unwrap()) };
+        ((line, Hour(hour)), seen)
+    });
+    let shadows: BTreeMap<ShadowHour, Shadowed> = lines.collect();
+    Batch { number, shadows, ..Batch::default() }
+}
+
+fn all() -> ShadowFilter {
+    ShadowFilter { limit: 100, ..ShadowFilter::default() }
+}
+
+async fn told(place: &Place, which: &ShadowFilter) -> Vec<(String, Reason, u64)> {
+    let sums = place.store.shadows(which).await.unwrap();
+    sums.into_iter().map(|sum| (sum.line.profile.into(), sum.line.reason, sum.seen.calls)).collect()
+}
+
+async fn lines_of_two_replicas_add_up_and_are_told_once(place: Place) {
+    assert_eq!(told(&place, &all()).await, []);
+    let one = line("shop", 7, Reason::InsufficientScope);
+    let nobody = line("shop", 0, Reason::MissingCredential);
+    for _ in 0..2 {
+        let lines = [(one.clone(), 7, 3), (one.clone(), 8, 2), (nobody.clone(), 7, 9)];
+        place.store.add("r1", &batch(1, lines), NOW).await.unwrap();
+    }
+    place.store.add("r2", &batch(1, [(one.clone(), 7, 1)]), NOW).await.unwrap();
+    let sums = place.store.shadows(&all()).await.unwrap();
+    let last = |hour: i64, rest: i64| Timestamp(hour * 3_600_000 + rest);
+    let sum = |line: &ShadowLine, calls, last| ShadowSum {
+        line: line.clone(),
+        seen: Shadowed { calls, last },
+        tenant_slug: String::new(),
+        subject_name: String::new(),
+    };
+    assert_eq!(sums, [sum(&nobody, 9, last(7, 9)), sum(&one, 6, last(8, 2))]);
+}
+
+async fn lines_are_chosen_by_profile_tenant_and_hour(place: Place) {
+    let lines = [
+        (line("a", 1, Reason::Revoked), 7, 1),
+        (line("a", 2, Reason::Expired), 8, 2),
+        (line("b", 1, Reason::Disabled), 9, 3),
+    ];
+    place.store.add("r1", &batch(1, lines), NOW).await.unwrap();
+    let reasons = async |which: ShadowFilter| {
+        told(&place, &which).await.into_iter().map(|(_, reason, _)| reason).collect::<Vec<_>>()
+    };
+    let of = |profile: &str| ShadowFilter { profile: Some(profile.into()), ..all() };
+    assert_eq!(reasons(of("a")).await, [Reason::Expired, Reason::Revoked]);
+    assert_eq!(reasons(of("A")).await, []);
+    let tenant = Some(Uuid::from_u128(1));
+    assert_eq!(reasons(ShadowFilter { tenant, ..all() }).await, [Reason::Disabled, Reason::Revoked]);
+    assert_eq!(reasons(ShadowFilter { tenant, ..of("a") }).await, [Reason::Revoked]);
+    let since = ShadowFilter { from: Some(Hour(8)), ..all() };
+    assert_eq!(reasons(since).await, [Reason::Disabled, Reason::Expired]);
+}
+
+async fn pages_go_on_behind_each_other(place: Place) {
+    let many = (1..=250_u128).map(|n| (line("shop", n, Reason::Revoked), 7, u64::try_from(n).unwrap()));
+    place.store.add("r1", &batch(1, many), NOW).await.unwrap();
+    let page = async |offset| {
+        let which = ShadowFilter { limit: 100, offset, ..all() };
+        told(&place, &which).await.into_iter().map(|(_, _, calls)| calls).collect::<Vec<_>>()
+    };
+    assert_eq!(page(0).await, (151..=250).rev().collect::<Vec<_>>());
+    assert_eq!(page(200).await, (1..=50).rev().collect::<Vec<_>>());
+    assert_eq!(page(250).await, Vec::<u64>::new());
+}
+
+async fn lines_have_the_names_of_now(place: Place) {
+    let named = line("shop", place.tenant.0.as_u128(), Reason::Revoked);
+    place.store.add("r1", &batch(1, [(named, 7, 1)]), NOW).await.unwrap();
+    let sums = place.store.shadows(&all()).await.unwrap();
+    assert_eq!(sums[0].tenant_slug, "acme");
+    assert_eq!(sums[0].subject_name, "", "there is no such key");
+}
+
+async fn old_lines_are_forgotten(place: Place) {
+    let lines = [(line("a", 1, Reason::Revoked), 7, 1), (line("a", 1, Reason::Revoked), 8, 4)];
+    place.store.add("r1", &batch(1, lines), NOW).await.unwrap();
+    assert_eq!(place.store.forget(Hour(8), Timestamp(0)).await.unwrap(), 1);
+    assert_eq!(place.store.forget(Hour(8), Timestamp(0)).await.unwrap(), 0);
+    assert_eq!(told(&place, &all()).await, [("a".to_owned(), Reason::Revoked, 4)]);
+}

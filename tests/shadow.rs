@@ -1,0 +1,271 @@
+//! What is tried before it is enforced, from outside: through a real Envoy, who passes and as whom; and what the
+//! operator is told of it, on both databases and over two replicas.
+
+use std::process::Command;
+use std::time::Duration;
+
+use latchkey_proto::v1::{
+    CheckRequest, CheckResponse, CreateKeyRequest, Decision, GetShadowReportRequest, Reason, ShadowLine,
+};
+use latchkey_testing::{
+    Caller, Echo, Envoy, EnvoySetup, Latchkey, Postgres, ROOT_KEY, Request, Setup, key, program,
+};
+use tonic::Code;
+
+const HOST: &str = "api.trial.dev";
+
+/// A product of which one scope and one route are tried, and all of which is tried where `WHOLE` says so.
+const TRIAL: &str = r#"
+name = "trial"
+WHOLE
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "tk_live_" }
+[[scopes]]
+name = "api_keys.manage"
+[[scopes]]
+name = "read"
+[[scopes]]
+name = "export"
+enforce = "shadow"
+[[routes]]
+methods = ["GET"]
+path = "/v1/items"
+scopes = ["read"]
+[[routes]]
+methods = ["POST"]
+path = "/v1/exports"
+scopes = ["export"]
+[[routes]]
+path = "/v1/tried"
+scopes = ["read"]
+enforce = "shadow"
+[upstream_headers]
+x-tenant-id = "{{ tenant.slug }}"
+x-key-id = "{{ subject.id }}"
+"#;
+
+fn document(whole: bool) -> String {
+    TRIAL.replace("WHOLE", if whole { "enforce = \"shadow\"" } else { "" })
+}
+
+/// The product with a tenant, `acme`, on either database.
+struct Trial {
+    latchkey: Latchkey,
+    operator: Caller,
+}
+
+impl Trial {
+    async fn open(postgres: bool, whole: bool) -> Self {
+        let database = postgres.then(|| Postgres::shared().database());
+        let latchkey = launch(database.as_deref(), whole);
+        let operator = latchkey.operator();
+        let _ = operator.tenant("acme", "trial", "").await;
+        Self { latchkey, operator }
+    }
+
+    async fn key(&self, scopes: &[&str]) -> (String, String) {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let (made, value) = self.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await;
+        (made.id, value)
+    }
+
+    async fn check(&self, value: &str, method: &str, path: &str) -> CheckResponse {
+        self.latchkey.stranger().check(call(value, method, path)).await
+    }
+}
+
+fn launch(database: Option<&str>, whole: bool) -> Latchkey {
+    let setup =
+        Setup::default().profile("trial", &document(whole)).environment("LATCHKEY_USAGE_FLUSH", "100ms");
+    match database {
+        Some(url) => setup.database(url).start(),
+        None => setup.start(),
+    }
+}
+
+fn call(value: &str, method: &str, path: &str) -> CheckRequest {
+    CheckRequest {
+        credential: value.to_owned(),
+        profile: "trial".to_owned(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        ..CheckRequest::default()
+    }
+}
+
+/// What is told, once so many calls are in it.
+async fn report(operator: &Caller, ask: GetShadowReportRequest, calls: u64) -> Vec<ShadowLine> {
+    let told = async {
+        loop {
+            let answer = operator.shadow().get_shadow_report(ask.clone()).await.expect("a report is told");
+            let lines = answer.into_inner().lines;
+            if lines.iter().map(|line| line.calls).sum::<u64>() >= calls {
+                return lines;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told).await.expect("it is written down")
+}
+
+/// Whose, who, where, why, and how often.
+type Short<'a> = (&'a str, &'a str, &'a str, Reason, &'a str, u64);
+
+fn short(lines: &[ShadowLine]) -> Vec<Short<'_>> {
+    lines.iter().map(of).collect()
+}
+
+fn of(line: &ShadowLine) -> Short<'_> {
+    let ShadowLine { tenant_slug, subject_id, route, detail, .. } = line;
+    (tenant_slug, subject_id, route, line.reason(), detail, line.calls)
+}
+
+fn cli(latchkey: &Latchkey, arguments: &[&str]) -> String {
+    let server = format!("http://127.0.0.1:{}", latchkey.grpc());
+    let mut command = Command::new(program());
+    command.args(arguments).env("LATCHKEY_SERVER", server).env("LATCHKEY_API_KEY", ROOT_KEY);
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn the_report_tells_who_would_have_been_denied_and_why(postgres: bool) {
+    let trial = Trial::open(postgres, false).await;
+    let (id, value) = trial.key(&["read"]).await;
+    for _ in 0..3 {
+        let answer = trial.check(&value, "POST", "/v1/exports").await;
+        assert_eq!((answer.decision(), answer.reason()), (Decision::Allow, Reason::Ok));
+        assert_eq!(answer.shadow.expect("it says so").reason(), Reason::InsufficientScope);
+    }
+    for _ in 0..2 {
+        assert_eq!(trial.check("", "GET", "/v1/tried").await.decision(), Decision::Allow);
+    }
+    let denied = trial.check("", "POST", "/v1/exports").await;
+    assert_eq!(denied.reason(), Reason::MissingCredential, "a scope in shadow lets nobody in");
+    assert_eq!(trial.check(&value, "GET", "/v1/items").await.shadow, None);
+    let lines = report(&trial.operator, GetShadowReportRequest::default(), 5).await;
+    let expected = [
+        ("acme", id.as_str(), "POST /v1/exports", Reason::InsufficientScope, "export", 3),
+        ("", "", "/v1/tried", Reason::MissingCredential, "", 2),
+    ];
+    assert_eq!(short(&lines), expected);
+    assert_eq!((lines[0].profile.as_str(), lines[0].subject_name.as_str()), ("trial", "api-server"));
+    assert!(lines.iter().all(|line| line.last_time.is_some()));
+    let of = |tenant: &str| GetShadowReportRequest { tenant: tenant.to_owned(), ..Default::default() };
+    assert_eq!(report(&trial.operator, of("acme"), 3).await.len(), 1);
+    let gone = trial.operator.shadow().get_shadow_report(of("nobody")).await.expect_err("there is none");
+    assert_eq!(gone.code(), Code::NotFound);
+    let text = cli(&trial.latchkey, &["shadow", "report", "--profile", "trial"]);
+    assert!(text.contains("INSUFFICIENT_SCOPE: export") && text.contains("nobody known"), "{text}");
+    assert!(text.contains(&id) && !text.contains(&value), "{text}");
+    let json = cli(&trial.latchkey, &["shadow", "report", "--tenant", "acme", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("an object");
+    assert_eq!(
+        (&json["lines"][0]["calls"], &json["lines"][0]["route"]),
+        (&"3".into(), &"POST /v1/exports".into())
+    );
+    let none = cli(&trial.latchkey, &["shadow", "report", "--profile", "other"]);
+    assert_eq!(none.trim(), "nothing would have been denied");
+}
+
+async fn a_revoked_key_passes_in_shadow_and_manages_nothing(postgres: bool) {
+    let trial = Trial::open(postgres, true).await;
+    let (id, value) = trial.key(&["read", "api_keys.manage"]).await;
+    let _ = trial.operator.revoke(&id).await;
+    let answer = trial.check(&value, "GET", "/v1/items").await;
+    assert_eq!((answer.decision(), answer.principal), (Decision::Allow, None));
+    let shadow = answer.shadow.expect("it says so");
+    assert_eq!((shadow.reason(), shadow.sender.expect("who").subject_id), (Reason::Revoked, id.clone()));
+    let caller = trial.latchkey.caller(&value);
+    let ask = GetShadowReportRequest::default();
+    let refused = caller.shadow().get_shadow_report(ask.clone()).await.expect_err("it is revoked");
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let (_, keeper) = trial.key(&["api_keys.manage"]).await;
+    let refused =
+        trial.latchkey.caller(&keeper).shadow().get_shadow_report(ask).await.expect_err("not its own");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let lines = report(&trial.operator, GetShadowReportRequest::default(), 1).await;
+    assert_eq!(short(&lines), [("acme", id.as_str(), "GET /v1/items", Reason::Revoked, "", 1)]);
+}
+
+mod sqlite {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_report_tells_who_would_have_been_denied_and_why() {
+        super::the_report_tells_who_would_have_been_denied_and_why(false).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_revoked_key_passes_in_shadow_and_manages_nothing() {
+        super::a_revoked_key_passes_in_shadow_and_manages_nothing(false).await;
+    }
+}
+
+mod postgres {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_report_tells_who_would_have_been_denied_and_why() {
+        super::the_report_tells_who_would_have_been_denied_and_why(true).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_revoked_key_passes_in_shadow_and_manages_nothing() {
+        super::a_revoked_key_passes_in_shadow_and_manages_nothing(true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_replicas_let_pass_adds_up_at_either() {
+    let database = Postgres::shared().database();
+    let (one, two) = (launch(Some(&database), false), launch(Some(&database), false));
+    let operator = one.operator();
+    let _ = operator.tenant("acme", "trial", "").await;
+    for latchkey in [&one, &two, &two] {
+        let answer = latchkey.stranger().check(call("", "GET", "/v1/tried")).await;
+        assert_eq!(answer.decision(), Decision::Allow);
+    }
+    for latchkey in [&one, &two] {
+        let lines = report(&latchkey.operator(), GetShadowReportRequest::default(), 3).await;
+        assert_eq!(short(&lines), [("", "", "/v1/tried", Reason::MissingCredential, "", 3)]);
+    }
+}
+
+/// A request that claims to be somebody.
+fn forged(method: &str, path: &str) -> Request {
+    let request = Request::new(method, HOST, path);
+    ["x-tenant-id", "x_tenant_id", "x-key-id"].iter().fold(request, |r, name| r.header(name, "evil"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_envoy_whoever_would_be_denied_passes_as_who_they_are_or_as_nobody() {
+    let trial = Trial::open(false, false).await;
+    let told = ["decision", "shadow_decision", "shadow_reason"].map(str::to_owned).to_vec();
+    let envoy = Envoy::start(trial.latchkey.grpc(), &EnvoySetup { told, ..EnvoySetup::default() });
+    let (id, value) = trial.key(&["read"]).await;
+    let answer = envoy.send(&forged("POST", "/v1/exports").header("x-api-key", &value));
+    let echo = Echo::of(&answer);
+    assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec!["acme"], vec![id.as_str()]));
+    assert!(!echo.text().contains("evil") && !echo.text().contains(&value), "{}", echo.text());
+    assert_eq!(answer.header("x-told-decision"), Some("ALLOW"));
+    assert_eq!(answer.header("x-told-shadow_decision"), Some("DENY"));
+    assert_eq!(answer.header("x-told-shadow_reason"), Some("INSUFFICIENT_SCOPE"));
+    let nobody = envoy.send(&forged("GET", "/v1/tried"));
+    let echo = Echo::of(&nobody);
+    assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]));
+    assert!(!echo.text().contains("evil"), "{}", echo.text());
+    assert_eq!(nobody.header("x-told-shadow_reason"), Some("MISSING_CREDENTIAL"));
+    let _ = trial.operator.revoke(&id).await;
+    let revoked = envoy.send(&forged("GET", "/v1/tried").header("x-api-key", &value));
+    let echo = Echo::of(&revoked);
+    assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]), "nobody vouches for it");
+    assert!(!echo.text().contains("evil") && !echo.text().contains(&value), "{}", echo.text());
+    assert_eq!(revoked.header("x-told-shadow_reason"), Some("REVOKED"));
+    assert_eq!(envoy.send(&forged("GET", "/v1/items").header("x-api-key", &value)).status, 401);
+    assert_eq!(
+        envoy.send(&forged("GET", "/v1/tried%2f")).status,
+        403,
+        "what has no route can't be tried on one"
+    );
+}
