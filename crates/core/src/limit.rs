@@ -12,7 +12,7 @@ pub mod suite;
 pub use level::{Level, Levels, capacity, tightest_first, token};
 pub use mode::Mode;
 pub use parse::{BadLimit, parse_key_limit, parse_rate, parse_tenant_limits};
-pub use rules::{Classes, DEFAULT_CLASS, Overrides, Plan, Subjects, demands};
+pub use rules::{Classes, DEFAULT_CLASS, Named, Overrides, Plan, Subjects, demands};
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::enforce::Enforce;
 use crate::kind::Kind;
-use crate::limit::{Classes, Plan};
+use crate::limit::{Classes, Named, Plan};
 use crate::route::Routes;
 use crate::scope::{Catalogue, ScopeSet};
 use crate::token::TokenRules;
@@ -56,7 +56,7 @@ pub struct Policy {
     /// Rate classes.
     pub classes: Classes,
     /// Plans.
-    pub plans: HashMap<Box<str>, Plan>,
+    pub plans: Named<Plan>,
     /// Its tokens, where it has any.
     pub tokens: Option<TokenRules>,
     /// What a user with each role may do.

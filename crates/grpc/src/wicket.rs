@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body::Body;
 use latchkey_core::ports::Limiter;
 use tonic::Status;
@@ -23,6 +23,9 @@ use crate::ext_authz::Judge;
 use crate::native::Checks;
 use crate::wire::framed::Framed;
 use crate::{Services, calls, fate};
+
+/// How a message is compressed, where it is.
+static ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 type Later<'a> = Pin<Box<dyn Future<Output = Result<Framed, Status>> + Send + 'a>>;
 
@@ -73,7 +76,7 @@ impl<L: Limiter + 'static> Wicket<L> {
         if !self.ready.load(Ordering::Relaxed) {
             return Ok(reply::status(&fate::not_ready()));
         }
-        if request.headers().contains_key("grpc-encoding") {
+        if request.headers().contains_key(&ENCODING) {
             return Err(request.map(tonic::body::Body::new));
         }
         let (head, body) = request.into_parts();

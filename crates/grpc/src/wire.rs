@@ -4,5 +4,6 @@
 
 pub(crate) mod framed;
 pub(crate) mod reader;
+pub(crate) mod scan;
 pub(crate) mod shape;
 pub(crate) mod writer;

@@ -4,22 +4,25 @@
 mod allow;
 mod deny;
 mod problem;
+mod rendered;
 
 pub(crate) use allow::{Removals, is_joint};
 pub(crate) use deny::{Denials, OwnDenial};
 pub use problem::default_denial;
+pub use rendered::Rendered;
+pub(crate) use rendered::rendered;
 
 /// What becomes of a request that passes. No name is both set and removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admission<'a> {
     /// Headers that the upstream gets, in place of any that the client sent.
-    pub set: Vec<(&'a str, String)>,
+    pub set: Rendered<'a>,
     /// Headers that the upstream must not get.
     pub remove: Vec<&'a str>,
     /// Query parameters that the upstream must not get, as they are spelled in the request.
     pub remove_query: Vec<&'a str>,
     /// Headers that the client gets with the upstream's answer.
-    pub response: Vec<(&'a str, String)>,
+    pub response: Rendered<'a>,
 }
 
 /// What the client gets in place of the upstream's answer.

@@ -24,9 +24,6 @@ enum Segment {
     Value(Vec<Name>, Vec<Filter>),
 }
 
-/// Most values fit without growing.
-const VALUE: usize = 48;
-
 /// A mistake in a template: the byte that it is at, and a sentence.
 pub(crate) type Mistake = (usize, String);
 
@@ -83,17 +80,24 @@ impl Template {
         }
     }
 
-    /// As the value of a header; none where nothing comes out, or something that must not be in one.
-    pub(crate) fn header(&self, view: &View<'_>) -> Option<String> {
-        let mut out = String::with_capacity(VALUE);
-        self.render(view, Escape::None, &mut out);
+    /// Adds it as the value of a header; answers whether it did, which it doesn't where nothing comes out, or
+    /// something that must not be in one.
+    pub(crate) fn header(&self, view: &View<'_>, out: &mut String) -> bool {
+        let begin = out.len();
+        self.render(view, Escape::None, out);
         // Nearly always there is nothing to do, and looking at bytes shows it.
-        let edges = [out.as_bytes().first(), out.as_bytes().last()];
-        if edges.iter().all(|e| e.is_some_and(u8::is_ascii_graphic)) && !has_controls(&out) {
-            return Some(out);
+        let value = out.as_bytes().get(begin..).unwrap_or_default();
+        let edges = [value.first(), value.last()];
+        if edges.iter().all(|e| e.is_some_and(u8::is_ascii_graphic)) && !has_controls(&out[begin..]) {
+            return true;
         }
-        let trimmed = out.trim();
-        (!trimmed.is_empty() && !has_controls(trimmed)).then(|| trimmed.to_owned())
+        let trimmed = out[begin..].trim().to_owned();
+        out.truncate(begin);
+        let fit = !trimmed.is_empty() && !has_controls(&trimmed);
+        if fit {
+            out.push_str(&trimmed);
+        }
+        fit
     }
 
     /// The text, where it is the same for everyone.

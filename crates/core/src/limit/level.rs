@@ -37,15 +37,15 @@ impl Level {
         let until = |parts: u128| match algorithm {
             _ if parts == 0 => Duration::ZERO,
             Algorithm::TokenBucket => {
-                let wait = parts.div_ceil(u128::from(limit.tokens));
-                Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
+                let tokens = u128::from(limit.tokens);
+                Duration::from_nanos(quotient(parts.saturating_add(tokens - 1), tokens))
             }
             Algorithm::FixedWindow => left,
         };
         Self {
             bucket,
-            limit: u64::try_from(most / token).unwrap_or(u64::MAX),
-            remaining: u64::try_from(parts / token).unwrap_or(u64::MAX),
+            limit: size(limit, algorithm),
+            remaining: quotient(parts, token),
             reset: until(most.saturating_sub(parts)),
             retry: until((u128::from(cost) * token).saturating_sub(parts)),
         }
@@ -63,12 +63,24 @@ pub fn token(limit: Limit) -> u128 {
     u128::from(nanos(limit.period))
 }
 
-/// The most parts that a bucket holds. A window holds the rate's count; a burst is a token bucket's alone.
+/// The most parts that a bucket holds.
 #[must_use]
 pub fn capacity(limit: Limit, algorithm: Algorithm) -> u128 {
-    let tokens = match algorithm {
+    u128::from(size(limit, algorithm)) * token(limit)
+}
+
+/// The most tokens that a bucket holds. A window holds the rate's count; a burst is a token bucket's alone.
+fn size(limit: Limit, algorithm: Algorithm) -> u64 {
+    match algorithm {
         Algorithm::TokenBucket => limit.burst,
         Algorithm::FixedWindow => limit.tokens,
-    };
-    u128::from(tokens) * token(limit)
+    }
+}
+
+/// Nearly all numbers have room in 64 bits, in which they are divided many times faster.
+fn quotient(number: u128, by: u128) -> u64 {
+    match (u64::try_from(number), u64::try_from(by)) {
+        (Ok(number), Ok(by)) => number / by,
+        (Err(_), _) | (_, Err(_)) => u64::try_from(number / by).unwrap_or(u64::MAX),
+    }
 }

@@ -32,9 +32,12 @@ impl Overrides {
     }
 }
 
+/// What has a name, by it. The names are the operator's own, so that nobody can choose them to collide.
+pub type Named<T> = HashMap<Box<str>, T, foldhash::fast::RandomState>;
+
 /// A tenant's plan: classes whose buckets it replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan(pub HashMap<Box<str>, Vec<Rule>>);
+pub struct Plan(pub Named<Vec<Rule>>);
 
 /// A class with its name and buckets.
 #[derive(Clone, Debug)]
@@ -49,7 +52,8 @@ struct Class {
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
     classes: Vec<Class>,
-    by_name: HashMap<Box<str>, ClassId>,
+    by_name: Named<ClassId>,
+    fallback: Option<ClassId>,
 }
 
 /// The class where none is named.
@@ -66,8 +70,10 @@ impl Classes {
             enforce: Enforce::On,
         };
         let classes: Vec<Class> = rules.into_iter().map(class).collect();
-        let by_name = (0u16..).zip(&classes).map(|(n, c)| (c.name.clone(), ClassId(n))).collect();
-        Self { classes, by_name }
+        let by_name: Named<ClassId> =
+            (0u16..).zip(&classes).map(|(n, c)| (c.name.clone(), ClassId(n))).collect();
+        let fallback = by_name.get(DEFAULT_CLASS).copied();
+        Self { classes, by_name, fallback }
     }
 
     /// The same, with a class that is tried only.
@@ -92,7 +98,7 @@ impl Classes {
     /// The class that applies where no other does; none: no limit.
     #[must_use]
     pub fn fallback(&self) -> Option<ClassId> {
-        self.find(DEFAULT_CLASS)
+        self.fallback
     }
 
     /// The name of a class.

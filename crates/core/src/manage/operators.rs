@@ -9,7 +9,7 @@ use rand::Rng;
 use crate::enforce::Enforce;
 use crate::id::{KeyId, TenantId};
 use crate::kind::{Encoding, Kind, Prefixes};
-use crate::limit::{Classes, Overrides};
+use crate::limit::{Classes, Named, Overrides};
 use crate::policy::{Accepts, Policy, Unmatched};
 use crate::principal::Principal;
 use crate::record::{KeyLife, KeyRecord, TenantRecord};
@@ -59,7 +59,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         routes: Routes::default(),
         unmatched: Unmatched::Deny,
         classes: Classes::default(),
-        plans: HashMap::new(),
+        plans: Named::default(),
         tokens: None,
         roles: HashMap::new(),
         password_length: crate::password::choice::DEFAULT_LENGTH,

@@ -35,10 +35,31 @@ pub fn canonical(raw: &str) -> Result<Cow<'_, str>, UnsafePath> {
 /// Whether nothing has to be done: the usual case, told in one walk.
 fn is_canonical(path: &str) -> bool {
     let bytes = path.as_bytes();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~!$&'()*+,=:@".contains(&b);
-    let pairs = bytes.windows(2).any(|w| matches!(w, b"//" | b"/."));
-    bytes.iter().all(|b| plain(*b)) && !pairs && (bytes.len() == 1 || !path.ends_with('/'))
+    let mut behind_slash = false;
+    let fine = bytes.iter().all(|byte| {
+        let splits = behind_slash && matches!(byte, b'/' | b'.');
+        behind_slash = *byte == b'/';
+        PLAIN[usize::from(*byte)] && !splits
+    });
+    fine && (bytes.len() == 1 || !behind_slash)
 }
+
+/// What stands for itself in a path.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"/-_.~!$&'()*+,=:@";
+    let mut at = 0;
+    while at < others.len() {
+        plain[others[at] as usize] = true;
+        at += 1;
+    }
+    plain
+};
 
 /// Undoes the encoding of unreserved characters, and writes every other one in one way.
 fn decode(path: &str) -> Result<String, UnsafePath> {

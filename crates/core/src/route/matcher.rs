@@ -140,6 +140,9 @@ impl Routes {
             self.offer(&node.here, method, best);
             return;
         }
+        if node.literal.is_empty() && node.any.is_none() {
+            return;
+        }
         let (segment, rest) = path.split_once('/').unwrap_or((path, ""));
         for next in [node.literal.get(segment), node.any.as_ref()].into_iter().flatten() {
             self.walk(&self.nodes[*next], method, rest, best);

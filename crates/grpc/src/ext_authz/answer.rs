@@ -22,13 +22,13 @@ pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) 
     let mut answer = Framed::begin(ANSWER);
     answer.message(1, |status| status.varint(1, code(Code::Ok)));
     answer.message(3, |ok| {
-        for (name, value) in &admission.set {
+        for (name, value) in admission.set.iter() {
             header(ok, 2, name, value);
         }
         for name in &admission.remove {
             ok.text(5, name);
         }
-        for (name, value) in &admission.response {
+        for (name, value) in admission.response.iter() {
             header(ok, 6, name, value);
         }
         for name in &admission.remove_query {
@@ -74,21 +74,24 @@ pub(super) fn unreadable() -> Framed {
     denied(&denial, &refused, &Notes { answered, environment: None })
 }
 
+/// `append`, which is false (a `BoolValue` with nothing in it), and the append action.
+const IN_PLACE: [u8; 4] = [Writer::delimited(2), 0, 3 << 3, HeaderAppendAction::OverwriteIfExistsOrAdd as u8];
+
+/// `keep_empty_value`. Without it, Envoy would drop the header and leave the client's own in its place.
+const KEEP_EMPTY: [u8; 2] = [4 << 3, 1];
+
 fn header(message: &mut Writer, number: u8, name: &str, value: &str) {
     let size = Writer::size(name.len()) + if value.is_empty() { 0 } else { Writer::size(value.len()) };
-    // Two flags, of two bytes each; and a third where there is no value.
-    message.open(number, Writer::size(size) + 4 + if value.is_empty() { 2 } else { 0 });
+    let flags = IN_PLACE.len() + if value.is_empty() { KEEP_EMPTY.len() } else { 0 };
+    message.open(number, Writer::size(size) + flags);
     message.open(1, size);
     message.text(1, name);
     if !value.is_empty() {
         message.text(2, value);
     }
-    // `BoolValue` with nothing in it is false.
-    message.bytes(2, &[]);
-    message.varint(3, HeaderAppendAction::OverwriteIfExistsOrAdd as u64);
+    message.constant(IN_PLACE);
     if value.is_empty() {
-        // Without this, Envoy would drop the header and leave the client's own in its place.
-        message.varint(4, 1);
+        message.constant(KEEP_EMPTY);
     }
 }
 

@@ -4,11 +4,42 @@
 
 use smallvec::{Array, SmallVec};
 
-/// Keeps the last entry of each name, in the order that they came in.
-pub(super) fn last_wins<'a, A: Array>(entries: &mut SmallVec<A>, name: impl Fn(&A::Item) -> &'a [u8]) {
-    if all_differ(entries.iter().map(&name)) {
-        return;
+use crate::wire::scan::mark;
+
+/// Names as they come in. May say that two are equal where they differ, never that they differ where they are equal.
+pub(super) struct Names {
+    seen: [u64; 64],
+    repeated: bool,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { seen: [0; 64], repeated: false }
     }
+}
+
+impl Names {
+    /// Another name.
+    pub(super) fn add(&mut self, name: &[u8]) {
+        let mark = mark(name);
+        let (word, bit) = (&mut self.seen[usize::from(mark >> 6) % 64], 1 << (mark % 64));
+        self.repeated |= *word & bit != 0;
+        *word |= bit;
+    }
+
+    /// Keeps the last entry of each of these names, in the order that they came in.
+    pub(super) fn last_wins<'a, A: Array>(
+        &self,
+        entries: &mut SmallVec<A>,
+        name: impl Fn(&A::Item) -> &'a [u8],
+    ) {
+        if self.repeated {
+            keep_last(entries, name);
+        }
+    }
+}
+
+fn keep_last<'a, A: Array>(entries: &mut SmallVec<A>, name: impl Fn(&A::Item) -> &'a [u8]) {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|place| name(&entries[*place]));
     let mut stale = vec![false; entries.len()];
@@ -20,34 +51,6 @@ pub(super) fn last_wins<'a, A: Array>(entries: &mut SmallVec<A>, name: impl Fn(&
     entries.retain(|_| !stale.next().unwrap_or_default());
 }
 
-/// Whether no two names can be equal. May say no where they differ, never yes where two are equal.
-fn all_differ<'a>(names: impl ExactSizeIterator<Item = &'a [u8]>) -> bool {
-    if names.len() < 2 {
-        return true;
-    }
-    let mut seen = [0u64; 64];
-    for name in names {
-        let mark = mark(name);
-        let (word, bit) = (usize::from(mark >> 6) % 64, 1 << (mark % 64));
-        if seen[word] & bit != 0 {
-            return false;
-        }
-        seen[word] |= bit;
-    }
-    true
-}
-
-/// Twelve bits of a name, from its length and a few of its bytes.
-fn mark(name: &[u8]) -> u16 {
-    let at = |place: usize| u32::from(name.get(place).copied().unwrap_or_default());
-    let length = name.len();
-    let bytes = [at(0), at(length / 4), at(length / 2), at(length * 3 / 4), at(length.wrapping_sub(1))];
-    let start = u32::try_from(length).unwrap_or(u32::MAX);
-    let mixed = bytes.iter().fold(start, |mark, byte| mark.wrapping_mul(0x0100_0193) ^ byte);
-    let [_, _, high, low] = mixed.wrapping_mul(0x9e37_79b1).rotate_left(16).to_be_bytes();
-    u16::from_be_bytes([high, low]) & 0x0fff
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -56,9 +59,15 @@ mod tests {
 
     type Entries = SmallVec<[(&'static str, usize); 4]>;
 
+    fn told_apart<'a, A: Array>(entries: &mut SmallVec<A>, name: impl Fn(&A::Item) -> &'a [u8]) {
+        let mut names = Names::default();
+        entries.iter().for_each(|entry| names.add(name(entry)));
+        names.last_wins(entries, name);
+    }
+
     fn kept(names: &[&'static str]) -> Vec<(&'static str, usize)> {
         let mut entries: Entries = names.iter().copied().zip(0..).collect();
-        last_wins(&mut entries, |(name, _)| name.as_bytes());
+        told_apart(&mut entries, |(name, _)| name.as_bytes());
         entries.into_vec()
     }
 
@@ -90,14 +99,16 @@ mod tests {
             "x-tenant-id",
             "traceparent",
         ];
-        assert!(all_differ(usual.into_iter().map(str::as_bytes)));
+        let mut names = Names::default();
+        usual.iter().for_each(|name| names.add(name.as_bytes()));
+        assert!(!names.repeated);
     }
 
     proptest! {
         #[test]
         fn a_map_keeps_the_same(names in prop::collection::vec("[ab]{0,3}", 0..60)) {
             let mut entries: SmallVec<[(&str, usize); 8]> = names.iter().map(String::as_str).zip(0..).collect();
-            last_wins(&mut entries, |(name, _)| name.as_bytes());
+            told_apart(&mut entries, |(name, _)| name.as_bytes());
             let map: std::collections::HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
             prop_assert_eq!(entries.len(), map.len());
             prop_assert!(entries.iter().all(|(name, place)| map[name] == *place));

@@ -63,7 +63,7 @@ fn shadow(fields: &mut Writer, seen: &Seen, known: Option<&Principal>) {
 
 fn level(fields: &mut Writer, policy: &Policy, level: &Level) {
     let (owner, class) = (level.bucket.per.name(), policy.classes.name_of(level.bucket));
-    field(fields, "bucket", |value| value.shown(3, format_args!("{owner}/{class}")));
+    field(fields, "bucket", |value| value.joined(3, [owner, "/", class]));
     field(fields, "limit", |value| value.double(2, number(level.limit)));
     field(fields, "remaining", |value| value.double(2, number(level.remaining)));
 }

@@ -1,19 +1,20 @@
 //! Envoy's question as a profile sees it, read once and borrowed from the message. Attributes, request and
 //! HTTP part may each come in pieces, which protobuf merges; a part that is missing leaves its fields empty.
 
-use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use latchkey_profile::{Header, Request};
 use smallvec::SmallVec;
 
-use super::last_wins::last_wins;
+use super::last_wins::Names;
 use super::shapes;
 use crate::wire::reader::{Malformed, Reader};
+use crate::wire::scan::has_upper;
 
 type Headers<'a> = SmallVec<[Header<'a>; 32]>;
 
 /// What Envoy asks.
+#[derive(Default)]
 pub(super) struct Question<'a> {
     /// The request, as profiles see it.
     pub(super) request: Request<'a>,
@@ -25,7 +26,8 @@ impl<'a> Question<'a> {
     /// Reads the bytes of a `CheckRequest`. Envoy sends header names in lower case; those of another caller are
     /// brought there, in `lowered`. `X-Key` beside `x-key` then is two values of one header.
     pub(super) fn read(message: &'a [u8], lowered: &'a Lowered) -> Result<Self, Malformed> {
-        let mut parts = Parts::default();
+        let mut question = Self::default();
+        let mut parts = Parts::of(&mut question);
         let mut reader = Reader::new(message);
         while let Some(field) = reader.next()? {
             match field.number {
@@ -33,8 +35,9 @@ impl<'a> Question<'a> {
                 _ => reader.skip(field)?,
             }
         }
-        let mut question = parts.whole();
-        lower(&mut question.request.headers, lowered);
+        if parts.end() {
+            lower(&mut question.request.headers, lowered);
+        }
         Ok(question)
     }
 }
@@ -43,32 +46,42 @@ impl<'a> Question<'a> {
 pub(super) type Lowered = OnceLock<Vec<Box<[u8]>>>;
 
 fn lower<'a>(headers: &mut Headers<'a>, lowered: &'a Lowered) {
-    let shouted = |header: &Header<'_>| header.name.iter().any(u8::is_ascii_uppercase);
-    if headers.iter().any(shouted) {
-        let of = |header: &Header<'_>| header.name.to_ascii_lowercase().into();
-        let names = lowered.get_or_init(|| headers.iter().map(of).collect());
-        headers.iter_mut().zip(names).for_each(|(header, name)| header.name = name);
-    }
+    let of = |header: &Header<'_>| header.name.to_ascii_lowercase().into();
+    let names = lowered.get_or_init(|| headers.iter().map(of).collect());
+    headers.iter_mut().zip(names).for_each(|(header, name)| header.name = name);
 }
 
-/// What was found so far.
-#[derive(Default)]
-struct Parts<'a> {
-    http: bool,
-    method: &'a str,
-    path: &'a str,
-    host: &'a str,
-    /// One entry a name.
-    joined: Headers<'a>,
-    /// One entry an occurrence.
-    each: Headers<'a>,
-    body: &'a str,
+/// A question that is being read. Envoy sends headers in one of two ways: one entry a name, or one an occurrence.
+struct Parts<'q, 'a> {
+    request: &'q mut Request<'a>,
+    http: &'q mut bool,
+    /// The names of those with one entry a name, where there are any.
+    joined: Option<Names>,
+    /// The others, where a message has both.
+    each: Vec<Header<'a>>,
+    /// Whether a name was not in lower case.
+    shouted: bool,
+    text_body: &'a [u8],
     raw_body: &'a [u8],
     peer: &'a str,
-    context: SmallVec<[(&'a str, &'a str); 4]>,
 }
 
-impl<'a> Parts<'a> {
+impl<'q, 'a> Parts<'q, 'a> {
+    fn of(question: &'q mut Question<'a>) -> Self {
+        let Question { request, http } = question;
+        let (each, empty) = (Vec::new(), [].as_slice());
+        Self {
+            request,
+            http,
+            joined: None,
+            each,
+            shouted: false,
+            text_body: empty,
+            raw_body: empty,
+            peer: "",
+        }
+    }
+
     fn attributes(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
         while let Some(field) = reader.next()? {
             match field.number {
@@ -76,7 +89,7 @@ impl<'a> Parts<'a> {
                 4 => self.request(reader.message(field)?)?,
                 10 => {
                     let (name, value) = reader.entry(field)?;
-                    self.context.push((utf8(name)?, utf8(value)?));
+                    self.request.context.push((utf8(name)?, utf8(value)?));
                 }
                 _ => shapes::ATTRIBUTES.check_field(&mut reader, field)?,
             }
@@ -134,14 +147,14 @@ impl<'a> Parts<'a> {
     }
 
     fn http(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
-        self.http = true;
+        *self.http = true;
         while let Some(field) = reader.next()? {
             match field.number {
-                2 => self.method = reader.text(field)?,
+                2 => self.request.method = reader.text(field)?,
                 3 => self.joined(reader.entry(field)?),
-                4 => self.path = reader.text(field)?,
-                5 => self.host = reader.text(field)?,
-                11 => self.body = reader.text(field)?,
+                4 => self.request.path = reader.text(field)?,
+                5 => self.request.host = reader.text(field)?,
+                11 => self.text_body = reader.text_bytes(field)?,
                 12 => self.raw_body = reader.bytes(field)?,
                 13 => self.header_map(reader.message(field)?)?,
                 _ => shapes::HTTP.check_field(&mut reader, field)?,
@@ -151,7 +164,15 @@ impl<'a> Parts<'a> {
     }
 
     fn joined(&mut self, (name, value): (&'a [u8], &'a [u8])) {
-        self.joined.push(Header { name, value });
+        let headers = &mut self.request.headers;
+        let names = self.joined.get_or_insert_with(|| {
+            // Those of the other kind that came before stand behind.
+            self.each.extend(headers.drain(..));
+            Names::default()
+        });
+        names.add(name);
+        self.shouted |= has_upper(name);
+        headers.push(Header { name, value });
     }
 
     fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
@@ -176,35 +197,38 @@ impl<'a> Parts<'a> {
                 _ => reader.skip(field)?,
             }
         }
+        self.shouted |= has_upper(name);
         if raw.is_empty() || !value.is_empty() {
-            self.each.push(Header { name, value });
+            self.occurred(Header { name, value });
         }
         if !raw.is_empty() {
-            self.each.push(Header { name, value: raw });
+            self.occurred(Header { name, value: raw });
         }
         Ok(())
     }
 
-    fn whole(mut self) -> Question<'a> {
-        last_wins(&mut self.joined, |header| header.name);
-        last_wins(&mut self.context, |(name, _)| name.as_bytes());
-        let headers = if self.joined.is_empty() {
-            self.each
-        } else {
-            self.joined.extend(self.each);
-            self.joined
-        };
-        let request = Request {
-            method: self.method,
-            path: self.path,
-            host: self.host,
-            headers,
-            body: body(self.body.as_bytes(), self.raw_body),
-            peer: self.peer.parse::<IpAddr>().ok(),
-            context: self.context,
-            ..Request::default()
-        };
-        Question { request, http: self.http }
+    fn occurred(&mut self, header: Header<'a>) {
+        match self.joined {
+            None => self.request.headers.push(header),
+            Some(_) => self.each.push(header),
+        }
+    }
+
+    /// Puts together what came in pieces; answers whether a header's name was not in lower case.
+    fn end(self) -> bool {
+        let request = self.request;
+        if let Some(names) = self.joined {
+            names.last_wins(&mut request.headers, |header| header.name);
+            request.headers.extend(self.each);
+        }
+        let mut names = Names::default();
+        if request.context.len() > 1 {
+            request.context.iter().for_each(|(name, _)| names.add(name.as_bytes()));
+            names.last_wins(&mut request.context, |(name, _)| name.as_bytes());
+        }
+        request.body = body(self.text_body, self.raw_body);
+        request.peer = self.peer.parse().ok();
+        self.shouted
     }
 }
 

@@ -2,6 +2,7 @@
 //! however spoiled, doubled or made up they are.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use envoy_types::pb::envoy::config::core::v3::{
     Address, HeaderMap, HeaderValue, Metadata, Pipe, SocketAddress, address, socket_address,

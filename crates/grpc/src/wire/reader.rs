@@ -2,6 +2,8 @@
 //! ten bytes at most, text in UTF-8, a known field's wire type, a hundred levels of nesting. Nothing that
 //! is in a message can make it panic, allocate or read a byte twice.
 
+use super::scan;
+
 /// Bytes that are no message of the kind that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
@@ -79,7 +81,7 @@ impl<'a> Reader<'a> {
     /// The same, for whom its bytes will do: nearly every text is ASCII, which is told faster than UTF-8.
     pub(crate) fn text_bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
         let bytes = self.bytes(field)?;
-        if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(Malformed) }
+        if scan::is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(Malformed) }
     }
 
     /// A value that must be a message, to be read to its end.
@@ -91,6 +93,9 @@ impl<'a> Reader<'a> {
     /// An entry of a map from text to text; what is left out is empty, and the last of several counts.
     pub(crate) fn entry(&mut self, field: Field) -> Result<(&'a [u8], &'a [u8]), Malformed> {
         let mut entry = self.message(field)?;
+        if let Some(plain) = plain(entry.rest) {
+            return Ok(plain);
+        }
         let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
         while let Some(field) = entry.next()? {
             match field.number {
@@ -153,6 +158,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn raw_varint(&mut self) -> Result<u64, Malformed> {
         let (&first, rest) = self.rest.split_first().ok_or(Malformed)?;
         if first < 0x80 {
@@ -184,6 +190,18 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(taken)
     }
+}
+
+/// An entry as nearly all are written: a key and a value, in this order, each of ASCII and shorter than 128 bytes.
+fn plain(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    const KEY: u8 = 1 << 3 | 2;
+    const VALUE: u8 = 2 << 3 | 2;
+    let (&[KEY, key], rest) = entry.split_first_chunk()? else { return None };
+    let (key, rest) = rest.split_at_checked(usize::from(key))?;
+    let (&[VALUE, value_length], value) = rest.split_first_chunk()? else { return None };
+    // No length of two bytes can be meant: its first one is over 127, and the key or the value would be as long.
+    let whole = value.len() == usize::from(value_length) && value_length < 0x80 && key.len() < 0x80;
+    (whole && scan::is_ascii(key) && scan::is_ascii(value)).then_some((key, value))
 }
 
 #[cfg(test)]

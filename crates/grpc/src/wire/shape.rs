@@ -38,7 +38,7 @@ impl Shape {
             None => message.skip(field),
             Some(Kind::Varint) => message.varint(field).map(drop),
             Some(Kind::Fixed64) => message.fixed64(field).map(drop),
-            Some(Kind::Text) => message.text(field).map(drop),
+            Some(Kind::Text) => message.text_bytes(field).map(drop),
             Some(Kind::Bytes) => message.bytes(field).map(drop),
             Some(Kind::Message(shape)) => shape.check(message.message(field)?),
         }

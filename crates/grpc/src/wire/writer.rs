@@ -2,9 +2,6 @@
 //! length, and where the length needs more, what was written moves up by a byte or two. That is cheaper
 //! than measuring first, and than a buffer for each level.
 
-use std::fmt::Display;
-use std::io::Write as _;
-
 /// A message that is being written.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -45,17 +42,19 @@ impl Writer {
 
     /// Bytes.
     pub(crate) fn bytes(&mut self, number: u8, value: &[u8]) {
-        self.key(number, DELIMITED);
-        self.raw_varint(value.len() as u64);
+        self.open(number, value.len());
         self.out.extend_from_slice(value);
     }
 
-    /// Text, as something shows itself.
-    pub(crate) fn shown(&mut self, number: u8, value: impl Display) {
-        self.message(number, |w| {
-            // A vector takes every write.
-            let _infallible = write!(w.out, "{value}");
-        });
+    /// Fields that are the same in every message, as they are written.
+    pub(crate) fn constant<const N: usize>(&mut self, fields: [u8; N]) {
+        self.out.extend_from_slice(&fields);
+    }
+
+    /// Text in several parts.
+    pub(crate) fn joined<const N: usize>(&mut self, number: u8, parts: [&str; N]) {
+        self.open(number, parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
     }
 
     /// Bytes that a field takes whose value has `length` bytes.
@@ -69,9 +68,20 @@ impl Writer {
     }
 
     /// The beginning of a message whose `length` is known: what is written next is in it.
+    #[inline]
     pub(crate) fn open(&mut self, number: u8, length: usize) {
-        self.key(number, DELIMITED);
-        self.raw_varint(length as u64);
+        match u8::try_from(length) {
+            Ok(short @ 0..0x80) => self.out.extend_from_slice(&[Self::delimited(number), short]),
+            Ok(_) | Err(_) => {
+                self.key(number, DELIMITED);
+                self.raw_varint(length as u64);
+            }
+        }
+    }
+
+    /// The key of a field that has a length.
+    pub(crate) const fn delimited(number: u8) -> u8 {
+        number << 3 | DELIMITED
     }
 
     /// A message, written by `fill`.
@@ -81,6 +91,10 @@ impl Writer {
         self.out.push(0);
         fill(self);
         let end = self.out.len();
+        if let Ok(short @ 0..0x80) = u8::try_from(end - start - 1) {
+            self.out[start] = short;
+            return;
+        }
         let (digits, width) = varint_digits((end - start - 1) as u64);
         self.out.resize(end + width - 1, 0);
         self.out.copy_within(start + 1..end, start + width);
@@ -150,9 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_itself_is_text() {
+    fn parts_are_one_text() {
         let mut writer = Writer::after(Vec::new());
-        writer.shown(1, 12_345);
+        writer.joined(1, ["123", "", "45"]);
         assert_eq!(writer.finish(), b"\x0a\x0512345");
     }
 }

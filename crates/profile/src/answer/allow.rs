@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Admission;
+use super::rendered::rendered;
 use crate::facts::Facts;
 use crate::profile::{HeaderTemplate, Profile};
 use crate::read::Credential;
@@ -77,20 +78,18 @@ impl Profile {
         let removals = &self.customs.removals;
         // An endpoint is answered by us, and asks who calls once more.
         let ours = self.answers(facts.method, facts.path);
-        let kept = removals.headers.iter().filter(|name| !ours || !removals.credentials.contains(*name));
-        let mut admission = Admission {
-            set: Vec::with_capacity(self.customs.upstream.len() + 1),
-            remove: Vec::with_capacity(removals.headers.len() + self.customs.upstream.len()),
-            ..Admission::default()
-        };
-        admission.remove.extend(kept.map(|name| &**name));
-        if !ours {
+        let mut admission = Admission::default();
+        admission.remove.reserve(removals.headers.len() + self.customs.upstream.len());
+        if ours {
+            let kept = removals.headers.iter().filter(|name| !removals.credentials.contains(*name));
+            admission.remove.extend(kept.map(|name| &**name));
+        } else {
+            admission.remove.extend(removals.headers.iter().map(|name| &**name));
             admission.remove_query = removed_parameters(facts.path, &removals.queries);
         }
         for header in &self.customs.upstream {
-            match header.value.header(&view) {
-                Some(value) => admission.set.push((&header.name, value)),
-                None => admission.remove.push(&header.name),
+            if !admission.set.render(header, &view) {
+                admission.remove.push(&header.name);
             }
         }
         if !ours {
@@ -112,7 +111,7 @@ impl Profile {
             Some(rest) if rest.is_empty() || has_controls(&rest) => admission.remove.push("cookie"),
             Some(rest) => {
                 admission.remove.retain(|name| *name != "cookie");
-                admission.set.push(("cookie", rest));
+                admission.set.push("cookie", &rest);
             }
         }
     }
@@ -128,13 +127,6 @@ fn removed_parameters<'a>(path: &'a str, names: &[Box<str>]) -> Vec<&'a str> {
         }
     }
     found
-}
-
-/// Headers with their values; those without one are left out.
-pub(super) fn rendered<'a>(headers: &'a [HeaderTemplate], view: &View<'_>) -> Vec<(&'a str, String)> {
-    let mut out = Vec::with_capacity(headers.len());
-    out.extend(headers.iter().filter_map(|h| Some((&*h.name, h.value.header(view)?))));
-    out
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use latchkey_core::decision::Denial;
 use latchkey_core::reason::Reason;
 
-use super::allow::rendered;
+use super::rendered::rendered;
 use super::{Refused, problem};
 use crate::facts::{Facts, Looks};
 use crate::profile::{HeaderTemplate, Profile};
@@ -46,9 +46,9 @@ impl Profile {
             Some(own) => own.render(&view, denial.reason),
             None => problem::problem(denial, facts.request_id, self.name(), problem::retry(&view)),
         };
-        for (name, value) in rendered(&self.customs.response, &view) {
+        for (name, value) in rendered(&self.customs.response, &view).iter() {
             if !refused.headers.iter().any(|(n, _)| *n == name) {
-                refused.headers.push((name, value));
+                refused.headers.push((name, value.to_owned()));
             }
         }
         refused
@@ -57,7 +57,7 @@ impl Profile {
 
 impl OwnDenial {
     fn render(&self, view: &View<'_>, reason: Reason) -> Refused<'_> {
-        let mut headers = rendered(&self.headers, view);
+        let mut headers = rendered(&self.headers, view).owned();
         if !headers.iter().any(|(name, _)| *name == "content-type") {
             headers.push(("content-type", "text/plain".to_owned()));
         }

@@ -1,9 +1,9 @@
 //! `[rate_limits]` and `[[plans]]`: classes and their buckets, and the plans that replace them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use latchkey_core::enforce::Enforce;
-use latchkey_core::limit::{Algorithm, Classes, Limit, Mode, Per, Plan, Rule, When, parse_rate};
+use latchkey_core::limit::{Algorithm, Classes, Limit, Mode, Named, Per, Plan, Rule, When, parse_rate};
 
 use super::enforce;
 use super::names::{self, Once};
@@ -17,7 +17,7 @@ const MOST_BUCKETS: usize = 16;
 const MOST_BURST: u64 = 1_000_000_000_000;
 
 /// Classes, and plans by name.
-pub(super) fn read(root: &mut Section<'_>, profile: &str) -> (Classes, HashMap<Box<str>, Plan>) {
+pub(super) fn read(root: &mut Section<'_>, profile: &str) -> (Classes, Named<Plan>) {
     let own = root.section("rate_limits").map(|section| classes(&section)).unwrap_or_default();
     if own.len() > MOST_CLASSES {
         root.refuse(format!("{} rate classes are more than {MOST_CLASSES}", own.len()));
@@ -31,9 +31,9 @@ pub(super) fn read(root: &mut Section<'_>, profile: &str) -> (Classes, HashMap<B
     (classes, plans)
 }
 
-fn plans(root: &mut Section<'_>, known: &Classes) -> HashMap<Box<str>, Plan> {
+fn plans(root: &mut Section<'_>, known: &Classes) -> Named<Plan> {
     let mut once = Once::default();
-    let mut plans = HashMap::new();
+    let mut plans = Named::default();
     for mut section in root.sections("plans") {
         let name = section.needed_text("name");
         let limits = section.section("rate_limits");

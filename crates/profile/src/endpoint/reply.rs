@@ -4,6 +4,7 @@ use latchkey_core::decision::Denial;
 use latchkey_core::reason::Reason;
 
 use super::Call;
+use crate::answer::rendered;
 use crate::facts::Facts;
 use crate::profile::{HeaderTemplate, Profile};
 use crate::template::{Escape, Template, View};
@@ -122,8 +123,7 @@ fn problem(code: Code, message: &str, request_id: &str) -> Reply<'static> {
 
 /// Headers with their values, and a content type.
 pub(super) fn headers<'a>(own: &'a [HeaderTemplate], view: &View<'_>) -> Vec<(&'a str, String)> {
-    let mut headers: Vec<(&str, String)> =
-        own.iter().filter_map(|h| Some((&*h.name, h.value.header(view)?))).collect();
+    let mut headers = rendered(own, view).owned();
     if !headers.iter().any(|(name, _)| *name == "content-type") {
         headers.push(("content-type", "application/json".to_owned()));
     }

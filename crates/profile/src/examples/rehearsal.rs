@@ -68,7 +68,7 @@ impl Profile {
             }
             Decision::Allow(_) => {
                 let admission = self.allow(&facts);
-                let mut upstream: Vec<(String, String)> = owned(admission.set);
+                let mut upstream: Vec<(String, String)> = owned(admission.set.owned());
                 let replaced = |name: &str, set: &[(String, String)]| set.iter().any(|(n, _)| n == name);
                 for header in &request.headers {
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -76,7 +76,7 @@ impl Profile {
                     let kept = !admission.remove.contains(&name.as_str()) && !replaced(&name, &upstream);
                     upstream.extend(kept.then(|| (name, text(header.value))));
                 }
-                let headers = owned(admission.response);
+                let headers = owned(admission.response.owned());
                 (true, Answer { status: 200, headers, upstream, body: String::new() })
             }
         })

@@ -7,10 +7,10 @@ use crate::request::Request;
 /// The only value of a header.
 fn only<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
     let mut values = request.headers.iter().filter(|h| h.name == name.as_bytes()).map(|h| h.value);
-    let (Some(value), None) = (values.next(), values.next()) else {
-        let some = request.headers.iter().any(|h| h.name == name.as_bytes());
-        return if some { Found::Several } else { Found::Absent };
-    };
+    let Some(value) = values.next() else { return Found::Absent };
+    if values.next().is_some() {
+        return Found::Several;
+    }
     match std::str::from_utf8(value) {
         Ok(text) => Found::text(text),
         Err(_) => Found::Unreadable,

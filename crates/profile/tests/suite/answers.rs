@@ -2,7 +2,7 @@
 
 use latchkey_core::decision::{Denial, Seen};
 use latchkey_core::reason::Reason;
-use latchkey_profile::{Facts, Profile, Request, default_denial};
+use latchkey_profile::{Facts, Profile, Rendered, Request, default_denial};
 
 use crate::support::{NOW, denied, header, key, level, profile, request, seen};
 
@@ -36,13 +36,13 @@ struct Outcome {
 fn allow(profile: &Profile, request: &Request<'_>, seen: &Seen) -> Outcome {
     let reading = profile.read(request);
     let admission = profile.allow(&Facts::new(seen, request, &reading, NOW));
-    let owned = |pairs: Vec<(&str, String)>| pairs.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    let owned = |pairs: &Rendered<'_>| pairs.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     let names = |names: Vec<&str>| names.into_iter().map(ToOwned::to_owned).collect::<Vec<_>>();
     let outcome = Outcome {
-        set: owned(admission.set),
+        set: owned(&admission.set),
         remove: names(admission.remove),
         query: names(admission.remove_query),
-        response: owned(admission.response),
+        response: owned(&admission.response),
     };
     assert!(!outcome.set.iter().any(|(name, _)| outcome.remove.contains(name)));
     outcome

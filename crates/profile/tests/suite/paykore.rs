@@ -108,7 +108,7 @@ fn every_response_has_the_three_rate_headers() {
     let mut seen = seen(&profile.policy, key("secret", "live"));
     seen.levels.push(level());
     let admission = profile.allow(&Facts::new(&seen, &request, &reading, Timestamp(NOW.0)));
-    let names: Vec<&str> = admission.response.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = admission.response.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]);
 }
 

@@ -76,9 +76,9 @@ proptest! {
         for seen in [Seen::default(), seen(&PROFILE.policy, record)] {
             let facts = Facts::new(&seen, &request, &reading, NOW);
             let admission = PROFILE.allow(&facts);
-            let sent = admission.set.iter().chain(&admission.response);
+            let sent = admission.set.iter().chain(admission.response.iter());
             prop_assert!(sent.clone().all(|(_, v)| !v.is_empty() && !v.chars().any(char::is_control)));
-            prop_assert!(admission.set.iter().all(|(name, _)| !admission.remove.contains(name)));
+            prop_assert!(admission.set.iter().all(|(name, _)| !admission.remove.contains(&name)));
             let refused = PROFILE.deny(&Denial::plain(Reason::Expired), &facts);
             prop_assert!(serde_json::from_str::<serde_json::Value>(&refused.body).is_ok(), "{}", refused.body);
         }

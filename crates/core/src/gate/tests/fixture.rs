@@ -10,7 +10,7 @@ use crate::gate::{Gate, GateParts};
 use crate::id::TenantId;
 use crate::kind::{Encoding, Kind, Prefixes};
 use crate::limit::local::LocalLimiter;
-use crate::limit::{Algorithm, Classes, Per, Rule, When, parse_key_limit};
+use crate::limit::{Algorithm, Classes, Named, Per, Rule, When, parse_key_limit};
 use crate::memory::Memory;
 use crate::policy::{Accepts, Policy, Unmatched};
 use crate::ports::{Found, KeyStore, Policies};
@@ -182,7 +182,7 @@ pub(crate) fn policy() -> Policy {
         scopes,
         unmatched: Unmatched::Deny,
         classes: Classes::new("p", BTreeMap::from([("default".into(), rules)])),
-        plans: HashMap::new(),
+        plans: Named::default(),
         tokens: None,
         roles: HashMap::new(),
         password_length: 15,

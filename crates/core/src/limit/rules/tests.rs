@@ -42,13 +42,13 @@ fn a_class_stands_where_nobody_says_otherwise() {
 
 #[test]
 fn a_plan_replaces_bucket_by_bucket() {
-    let plan = Plan(HashMap::from([("default".into(), vec![rule(Per::Key, "1000/min")])]));
+    let plan = Plan([("default".into(), vec![rule(Per::Key, "1000/min")])].into_iter().collect());
     assert_eq!(tokens(Some(&plan), |_, _| {}), [(Per::Tenant, 900), (Per::Key, 1000)]);
 }
 
 #[test]
 fn the_narrowest_voice_wins() {
-    let plan = Plan(HashMap::from([("default".into(), vec![rule(Per::Key, "1000/min")])]));
+    let plan = Plan([("default".into(), vec![rule(Per::Key, "1000/min")])].into_iter().collect());
     let tenant = tokens(Some(&plan), |_, t| t.limits = overrides(Per::Key, "5/min"));
     assert_eq!(tenant, [(Per::Tenant, 900), (Per::Key, 5)]);
     let key = tokens(Some(&plan), |k, t| {
