@@ -88,7 +88,7 @@ impl<'q, 'a> Parts<'q, 'a> {
                 1 => self.source(reader.message(field)?)?,
                 4 => self.request(reader.message(field)?)?,
                 10 => {
-                    let (name, value) = reader.entry(field)?;
+                    let (name, value) = reader.entry()?;
                     self.request.context.push((utf8(name)?, utf8(value)?));
                 }
                 _ => shapes::ATTRIBUTES.check_field(&mut reader, field)?,
@@ -151,7 +151,7 @@ impl<'q, 'a> Parts<'q, 'a> {
         while let Some(field) = reader.next()? {
             match field.number {
                 2 => self.request.method = reader.text(field)?,
-                3 => self.joined(reader.entry(field)?),
+                3 => self.joined(reader.entry()?),
                 4 => self.request.path = reader.text(field)?,
                 5 => self.request.host = reader.text(field)?,
                 11 => self.text_body = reader.text_bytes(field)?,

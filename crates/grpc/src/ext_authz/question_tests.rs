@@ -277,6 +277,19 @@ fn metadata_nests_as_deep_as_prost_lets_it() {
 }
 
 #[test]
+fn an_entry_of_a_map_is_one_whatever_its_key_says() {
+    // A label of the source, a header, a context extension, a value of the metadata.
+    let maps: [(u8, &[u8]); 4] = [(3, &[1, 1]), (3, &[2, 4, 1]), (10, &[1]), (1, &[2, 1, 11, 1])];
+    for (number, place) in maps {
+        for wire in 0..6 {
+            let bytes = wrapped(vec![number << 3 | wire, 3, 0x0a, 0x01, b'x'], place);
+            assert_eq!(ours(&bytes), theirs(&bytes), "{number} at {place:?}, wire type {wire}");
+            assert!(ours(&bytes).is_some());
+        }
+    }
+}
+
+#[test]
 fn a_shouted_header_name_is_heard() {
     let headers = [("X-Api-Key", "a"), ("x-api-key", "b"), ("accept", "c")];
     let headers = headers.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();

@@ -1,7 +1,7 @@
 //! The form of what Envoy sends along and no profile can look at: where the connection ended, what TLS
 //! said, what other filters noted. Numbers and kinds as in Envoy's API and the well-known types.
 
-use crate::wire::shape::Kind::{Bytes, Fixed64, Message, Text, Varint};
+use crate::wire::shape::Kind::{Bytes, Entry, Fixed64, Message, Text, Varint};
 use crate::wire::shape::Shape;
 
 /// `AttributeContext` apart from its source, request and context extensions.
@@ -13,7 +13,7 @@ pub(super) static ATTRIBUTES: Shape = Shape(&[
 ]);
 
 /// `AttributeContext.Peer` apart from its address.
-pub(super) static PEER: Shape = Shape(&[(2, Text), (3, Message(&TEXT_ENTRY)), (4, Text), (5, Text)]);
+pub(super) static PEER: Shape = Shape(&[(2, Text), (3, Entry(&TEXT_ENTRY)), (4, Text), (5, Text)]);
 
 /// `AttributeContext.Request` apart from its HTTP part.
 pub(super) static REQUEST: Shape = Shape(&[(1, Message(&TIMESTAMP))]);
@@ -32,7 +32,7 @@ pub(super) static PIPE: Shape = Shape(&[(1, Text), (2, Varint)]);
 pub(super) static INTERNAL_ADDRESS: Shape = Shape(&[(1, Text), (2, Text)]);
 
 static DESTINATION: Shape =
-    Shape(&[(1, Message(&ADDRESS)), (2, Text), (3, Message(&TEXT_ENTRY)), (4, Text), (5, Text)]);
+    Shape(&[(1, Message(&ADDRESS)), (2, Text), (3, Entry(&TEXT_ENTRY)), (4, Text), (5, Text)]);
 
 static ADDRESS: Shape =
     Shape(&[(1, Message(&WHOLE_SOCKET_ADDRESS)), (2, Message(&PIPE)), (3, Message(&INTERNAL_ADDRESS))]);
@@ -42,7 +42,7 @@ static WHOLE_SOCKET_ADDRESS: Shape =
 
 static TLS_SESSION: Shape = Shape(&[(1, Text)]);
 
-static METADATA: Shape = Shape(&[(1, Message(&STRUCT_ENTRY)), (2, Message(&ANY_ENTRY))]);
+static METADATA: Shape = Shape(&[(1, Entry(&STRUCT_ENTRY)), (2, Entry(&ANY_ENTRY))]);
 
 static STRUCT_ENTRY: Shape = Shape(&[(1, Text), (2, Message(&STRUCT))]);
 
@@ -54,7 +54,7 @@ static ANY: Shape = Shape(&[(1, Text), (2, Bytes)]);
 
 static TIMESTAMP: Shape = Shape(&[(1, Varint), (2, Varint)]);
 
-static STRUCT: Shape = Shape(&[(1, Message(&VALUE_ENTRY))]);
+static STRUCT: Shape = Shape(&[(1, Entry(&VALUE_ENTRY))]);
 
 static VALUE_ENTRY: Shape = Shape(&[(1, Text), (2, Message(&VALUE))]);
 

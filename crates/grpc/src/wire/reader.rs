@@ -90,9 +90,15 @@ impl<'a> Reader<'a> {
         Ok(Reader { rest, levels: self.deeper()? })
     }
 
+    /// An entry of a map, to be read to its end. As in prost, it is one whatever wire type its key tells.
+    pub(crate) fn entry_message(&mut self) -> Result<Reader<'a>, Malformed> {
+        let length = self.raw_varint()?;
+        Ok(Reader { rest: self.take(length)?, levels: self.deeper()? })
+    }
+
     /// An entry of a map from text to text; what is left out is empty, and the last of several counts.
-    pub(crate) fn entry(&mut self, field: Field) -> Result<(&'a [u8], &'a [u8]), Malformed> {
-        let mut entry = self.message(field)?;
+    pub(crate) fn entry(&mut self) -> Result<(&'a [u8], &'a [u8]), Malformed> {
+        let mut entry = self.entry_message()?;
         if let Some(plain) = plain(entry.rest) {
             return Ok(plain);
         }

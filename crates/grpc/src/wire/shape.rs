@@ -14,8 +14,10 @@ pub(crate) enum Kind {
     Text,
     /// Anything.
     Bytes,
-    /// A message; a map's entry is one too.
+    /// A message.
     Message(&'static Shape),
+    /// An entry of a map.
+    Entry(&'static Shape),
 }
 
 /// The known fields of a message, by number.
@@ -41,6 +43,7 @@ impl Shape {
             Some(Kind::Text) => message.text_bytes(field).map(drop),
             Some(Kind::Bytes) => message.bytes(field).map(drop),
             Some(Kind::Message(shape)) => shape.check(message.message(field)?),
+            Some(Kind::Entry(shape)) => shape.check(message.entry_message()?),
         }
     }
 }
