@@ -35,11 +35,9 @@ impl Encoding {
     #[must_use]
     pub fn spells(self, text: &[u8]) -> bool {
         match self {
-            Self::Hex => each(text, |byte| byte.is_ascii_digit() | matches!(byte, b'a'..=b'f')),
+            Self::Hex => each(text, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
             Self::Base62 => each(text, |byte| byte.is_ascii_alphanumeric()),
-            Self::Base64Url => {
-                each(text, |byte| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_'))
-            }
+            Self::Base64Url => each(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')),
         }
     }
 }

@@ -51,7 +51,7 @@ struct Class {
 /// A profile's rate classes.
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
-    classes: Vec<Class>,
+    entries: Vec<Class>,
     by_name: Named<ClassId>,
     fallback: Option<ClassId>,
 }
@@ -69,24 +69,24 @@ impl Classes {
             rules,
             enforce: Enforce::On,
         };
-        let classes: Vec<Class> = rules.into_iter().map(class).collect();
+        let entries: Vec<Class> = rules.into_iter().map(class).collect();
         let by_name: Named<ClassId> =
-            (0u16..).zip(&classes).map(|(n, c)| (c.name.clone(), ClassId(n))).collect();
+            (0u16..).zip(&entries).map(|(n, c)| (c.name.clone(), ClassId(n))).collect();
         let fallback = by_name.get(DEFAULT_CLASS).copied();
-        Self { classes, by_name, fallback }
+        Self { entries, by_name, fallback }
     }
 
     /// The same, with a class that is tried only.
     #[must_use]
     pub fn with_shadow(mut self, name: &str) -> Self {
-        self.classes.iter_mut().filter(|c| *c.name == *name).for_each(|c| c.enforce = Enforce::Shadow);
+        self.entries.iter_mut().filter(|c| *c.name == *name).for_each(|c| c.enforce = Enforce::Shadow);
         self
     }
 
     /// Whether the limits of a class are enforced.
     #[must_use]
     pub fn enforce(&self, class: ClassId) -> Enforce {
-        self.classes.get(usize::from(class.0)).map_or(Enforce::On, |c| c.enforce)
+        self.entries.get(usize::from(class.0)).map_or(Enforce::On, |c| c.enforce)
     }
 
     /// The class of this name.
@@ -104,23 +104,23 @@ impl Classes {
     /// The name of a class.
     #[must_use]
     pub fn name(&self, class: ClassId) -> &str {
-        self.classes.get(usize::from(class.0)).map_or("", |c| &c.name)
+        self.entries.get(usize::from(class.0)).map_or("", |c| &c.name)
     }
 
     /// The name of the class that a bucket belongs to.
     #[must_use]
     pub fn name_of(&self, bucket: BucketId) -> &str {
-        self.classes.iter().find(|c| c.mark == bucket.class).map_or("", |c| &c.name)
+        self.entries.iter().find(|c| c.mark == bucket.class).map_or("", |c| &c.name)
     }
 
     /// The buckets that the class itself declares.
     #[must_use]
     pub fn rules(&self, class: ClassId) -> &[Rule] {
-        self.classes.get(usize::from(class.0)).map_or(&[], |c| &c.rules)
+        self.entries.get(usize::from(class.0)).map_or(&[], |c| &c.rules)
     }
 
     fn mark(&self, class: ClassId) -> u64 {
-        self.classes.get(usize::from(class.0)).map_or(0, |c| c.mark)
+        self.entries.get(usize::from(class.0)).map_or(0, |c| c.mark)
     }
 }
 

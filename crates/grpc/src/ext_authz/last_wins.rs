@@ -100,7 +100,9 @@ mod tests {
             "traceparent",
         ];
         let mut names = Names::default();
-        usual.iter().for_each(|name| names.add(name.as_bytes()));
+        for name in usual {
+            names.add(name.as_bytes());
+        }
         assert!(!names.repeated);
     }
 

@@ -43,8 +43,8 @@ fn short(text: &[u8]) -> u64 {
 /// The high bit of each byte that is an upper-case letter. No byte's sum runs over into the next one's.
 fn upper(word: u64) -> u64 {
     let low = word & LOW;
-    let from_a = low + EACH * (0x80 - b'A' as u64);
-    let past_z = low + EACH * (0x7f - b'Z' as u64);
+    let from_a = low + EACH * u64::from(0x80 - b'A');
+    let past_z = low + EACH * u64::from(0x7f - b'Z');
     from_a & !past_z & !word & HIGH
 }
 

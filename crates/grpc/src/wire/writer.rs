@@ -54,7 +54,9 @@ impl Writer {
     /// Text in several parts.
     pub(crate) fn joined<const N: usize>(&mut self, number: u8, parts: [&str; N]) {
         self.open(number, parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
+        for part in parts {
+            self.out.extend_from_slice(part.as_bytes());
+        }
     }
 
     /// Bytes that a field takes whose value has `length` bytes.
@@ -70,12 +72,11 @@ impl Writer {
     /// The beginning of a message whose `length` is known: what is written next is in it.
     #[inline]
     pub(crate) fn open(&mut self, number: u8, length: usize) {
-        match u8::try_from(length) {
-            Ok(short @ 0..0x80) => self.out.extend_from_slice(&[Self::delimited(number), short]),
-            Ok(_) | Err(_) => {
-                self.key(number, DELIMITED);
-                self.raw_varint(length as u64);
-            }
+        if let Ok(short @ 0..0x80) = u8::try_from(length) {
+            self.out.extend_from_slice(&[Self::delimited(number), short]);
+        } else {
+            self.key(number, DELIMITED);
+            self.raw_varint(length as u64);
         }
     }
 
