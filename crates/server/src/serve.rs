@@ -20,6 +20,7 @@ use crate::listen::Listener;
 use crate::master_key::BadKeyFile;
 use crate::readiness::{Readiness, Stage};
 use crate::settings::{BadSettings, Drain, Listen, Settings, Tls};
+use crate::telemetry::Decisions;
 use crate::tls::{Acceptor, Files, Protocol};
 use crate::usage::Recorder;
 use crate::{side, wiring};
@@ -42,6 +43,9 @@ pub enum ServeError {
     /// The file of the audit log's anchors can't be written.
     #[error("audit_anchor: the file can't be opened to be appended to: {0}")]
     Anchor(std::io::Error),
+    /// The log of decisions can't be written.
+    #[error("decision_log: the file can't be opened to be appended to: {0}")]
+    Decisions(std::io::Error),
     /// Redis's address is wrong.
     #[error("redis_url: {0}")]
     Redis(#[from] latchkey_redis::BadUrl),
@@ -90,8 +94,8 @@ pub struct Server {
     store: Arc<Store>,
     follower: Arc<Follower>,
     limits: Limits,
-    /// What is written down beside: anchors of the audit log, and use of keys.
-    books: (Arc<Keeper>, Arc<Recorder>),
+    /// What is written down beside: anchors of the audit log, use of keys, decisions.
+    books: (Arc<Keeper>, Arc<Recorder>, Option<Arc<Decisions>>),
     pages: side::Pages,
     drain: Drain,
 }
@@ -120,11 +124,12 @@ impl Server {
             recorder,
             pages,
             gauges,
+            decisions,
         } = parts;
         // Set once: nobody else binds ports.
         let _ = gauges.ports.set(doors.iter().map(|door| door.port.clone()).collect());
         let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
-        let books = (keeper, recorder);
+        let books = (keeper, recorder, decisions);
         let server =
             Self { doors, http, cores, readiness, boot, store, follower, limits, books, pages, drain };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
@@ -159,7 +164,7 @@ impl Server {
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Self { doors, http, cores, readiness, boot, store, follower, limits, books, pages, drain } = self;
-        let (keeper, recorder) = books;
+        let (keeper, recorder, decisions) = books;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
@@ -192,6 +197,9 @@ impl Server {
         follower.leave().await;
         keeper.look(true).await;
         recorder.end().await;
+        if let Some(decisions) = decisions {
+            decisions.end();
+        }
         store.close().await;
         tracing::info!("ended");
         Ok(())

@@ -34,6 +34,7 @@ pub use sources::{CONFIG_VARIABLE, Sources};
 pub use tls::Tls;
 
 use crate::master_key::MasterKey;
+use crate::telemetry::Share;
 use reader::Reader;
 
 /// Everything that `serve` needs to know.
@@ -63,6 +64,8 @@ pub struct Settings {
     pub audit_anchor: AuditAnchor,
     /// How use of keys is written down.
     pub usage: UsageKeeping,
+    /// Which decisions are noted, and where.
+    pub decisions: DecisionLog,
     /// How it ends.
     pub drain: Drain,
     /// What is logged, and how.
@@ -141,6 +144,28 @@ pub struct UsageKeeping {
     pub retention: Duration,
 }
 
+/// Which decisions are noted, and where.
+#[derive(Clone, Debug)]
+pub struct DecisionLog {
+    /// Where.
+    pub target: DecisionTarget,
+    /// So many of those that pass.
+    pub allowed: Share,
+    /// So many of those that don't, or wouldn't.
+    pub denied: Share,
+}
+
+/// Where decisions are noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecisionTarget {
+    /// Nowhere.
+    Off,
+    /// On standard output.
+    Stdout,
+    /// In a file, by its path, or a pipe.
+    File(PathBuf),
+}
+
 /// How it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
@@ -179,7 +204,7 @@ impl Settings {
         let root_key = reader.root_key();
         let profiles = reader.profiles();
         let (follow, memory, drain) = (reader.follow(), reader.memory(), reader.drain());
-        let books = reader.audit_anchor().zip(reader.usage());
+        let books = reader.audit_anchor().zip(reader.usage()).zip(reader.decisions());
         let log = reader.log();
         let otlp = reader.otlp();
         let (tls, operators) = (reader.tls(), reader.operators());
@@ -192,7 +217,7 @@ impl Settings {
                 Some(master_key),
                 Some(follow),
                 Some(memory),
-                Some((audit_anchor, usage)),
+                Some(((audit_anchor, usage), decisions)),
                 Some(drain),
                 Some(log),
             ) if problems.is_empty() => Ok(Self {
@@ -208,6 +233,7 @@ impl Settings {
                 memory,
                 audit_anchor,
                 usage,
+                decisions,
                 drain,
                 log,
                 otlp,

@@ -2,9 +2,12 @@
 //! libraries never log more than `info`, whatever is asked for, since below that they show what is on the wire.
 //! Metrics are counted by the [`Meter`] and told by [`Gauges`].
 
+mod appended;
 pub mod catalogue;
+mod decisions;
 mod exported;
 mod gauges;
+mod listeners;
 mod meter;
 pub mod metric;
 mod places;
@@ -21,8 +24,11 @@ use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
+pub(crate) use decisions::Decisions;
+pub use decisions::Share;
 pub(crate) use exported::Exported;
 pub(crate) use gauges::Gauges;
+pub(crate) use listeners::Listeners;
 pub(crate) use meter::Meter;
 pub use writer::Flush;
 

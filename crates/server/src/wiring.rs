@@ -14,6 +14,7 @@ use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 use latchkey_core::usage::Usage;
+use latchkey_core::witness::Witness;
 use latchkey_grpc::{Services, Wicket};
 use latchkey_profile::Catalog;
 use latchkey_redis::{BadUrl, Listening, RedisLimiter, RedisOptions};
@@ -35,10 +36,10 @@ use crate::serve::ServeError;
 use crate::settings::{RedisAddress, Settings, UsageKeeping};
 use crate::side::{Counter, Metrics, Pages};
 use crate::signing::{SigningKeys, Tender};
-use crate::telemetry::{Exported, Gauges, Meter, prometheus};
+use crate::telemetry::{Decisions, Exported, Gauges, Listeners, Meter, prometheus};
 use crate::usage::Recorder;
 use crate::workers::Threads;
-use crate::{documents, rpc, schema};
+use crate::{documents, rpc, schema, signals};
 
 /// What serving consists of.
 pub(crate) struct Parts {
@@ -52,6 +53,7 @@ pub(crate) struct Parts {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) pages: Pages,
     pub(crate) gauges: Arc<Gauges>,
+    pub(crate) decisions: Option<Arc<Decisions>>,
 }
 
 /// How long a call waits for Redis.
@@ -71,12 +73,13 @@ struct Shared {
     operators: Vec<CertifiedOperator>,
     meter: Arc<Meter>,
     exported: Arc<Exported>,
+    witness: Arc<dyn Witness>,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
 pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
-    let documents = documents::read(&settings.profiles)?;
-    let random = Randomness::new()?;
+    let (documents, random) = (documents::read(&settings.profiles)?, Randomness::new()?);
+    let (meter, decisions) = (Arc::new(Meter::new(Arc::new(SystemClock))), decisions(&settings)?);
     let shared = Shared {
         store: Arc::new(schema::store(&settings.database)?),
         memory: Arc::new(Memory::new(settings.memory)),
@@ -88,8 +91,9 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
         operators: settings.operators.clone(),
-        meter: Arc::new(Meter::new(Arc::new(SystemClock))),
+        meter: meter.clone(),
         exported: Arc::default(),
+        witness: Arc::new(Listeners { meter, decisions: decisions.clone() }),
     };
     let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -108,7 +112,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         clock: shared.clock.clone(),
         ready,
         services: routes.clone(),
-        witness: shared.meter.clone(),
+        witness: shared.witness.clone(),
     });
     let pages = Pages {
         stage: readiness.watch(),
@@ -131,7 +135,16 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         sealer: shared.sealer,
         documents,
     };
-    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages, gauges })
+    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages, gauges, decisions })
+}
+
+/// The log of decisions, where there is one.
+fn decisions(settings: &Settings) -> Result<Option<Arc<Decisions>>, ServeError> {
+    let log = Decisions::open(&settings.decisions, Arc::new(SystemClock)).map_err(ServeError::Decisions)?;
+    if log.is_some() {
+        signals::outlive_hangup();
+    }
+    Ok(log)
 }
 
 /// What is looked at when somebody asks how the process is.
@@ -266,7 +279,7 @@ fn services(
         keys: Arc::new(Patient(shared.store.clone())),
         memory: shared.memory.clone(),
         workers: shared.workers.clone(),
-        witness: shared.meter.clone(),
+        witness: shared.witness.clone(),
     });
     let usage = UsageDesk::new(registrar.clone(), shared.usage.clone(), shared.store.clone());
     let auditor = Auditor::new(registrar.clone(), shared.store.clone(), keeper.anchors());
@@ -279,6 +292,6 @@ fn services(
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready: readiness.taking(),
-        witness: shared.meter.clone(),
+        witness: shared.witness.clone(),
     }
 }

@@ -105,6 +105,12 @@ settings! {
         "How long calls by key and hour are kept";
     AUDIT_ANCHOR = "audit_anchor", "LATCHKEY_AUDIT_ANCHOR", List, Some("log"),
         "Where the audit log's end is noted, so that what is cut off is found: a file that is appended to, log, or both with a comma; none";
+    DECISION_LOG = "decision_log", "LATCHKEY_DECISION_LOG", Text, Some("off"),
+        "Where decisions are noted, a JSON object a line: off, stdout, or the path of a file or a pipe; a file may be moved away at any time";
+    DECISION_LOG_DENIED = "decision_log_denied", "LATCHKEY_DECISION_LOG_DENIED", Text, Some("1"),
+        "The share of denials that is noted, from 0 to 1; what passes in shadow counts as denied";
+    DECISION_LOG_ALLOWED = "decision_log_allowed", "LATCHKEY_DECISION_LOG_ALLOWED", Text, Some("0"),
+        "The share of calls that pass that is noted, from 0 to 1";
     LOG_FORMAT = "log_format", "LATCHKEY_LOG_FORMAT", Text, None,
         "text or json; text on a terminal by default, else json";
     LOG = "log", "RUST_LOG", Text, Some("info,sqlx=warn"),

@@ -14,7 +14,8 @@ use super::problem::Problem;
 use super::sources::{Given, Sources};
 use super::values::{self, Read};
 use super::{
-    AuditAnchor, Database, DatabaseUrl, Deadlines, Drain, Follow, Listen, Log, LogFormat, UsageKeeping,
+    AuditAnchor, Database, DatabaseUrl, Deadlines, DecisionLog, Drain, Follow, Listen, Log, LogFormat,
+    UsageKeeping,
 };
 use crate::master_key::MasterKey;
 
@@ -207,6 +208,13 @@ impl<'a> Reader<'a> {
         let (least, most) = (Duration::from_hours(1), Duration::from_hours(10 * 365 * 24));
         let retention = self.read(&catalogue::USAGE_RETENTION, |t| values::duration(t, least, most));
         Some(UsageKeeping { flush: flush?, retention: retention? })
+    }
+
+    pub(super) fn decisions(&mut self) -> Option<DecisionLog> {
+        let target = self.read(&catalogue::DECISION_LOG, values::decision_target);
+        let denied = self.read(&catalogue::DECISION_LOG_DENIED, values::share);
+        let allowed = self.read(&catalogue::DECISION_LOG_ALLOWED, values::share);
+        Some(DecisionLog { target: target?, allowed: allowed?, denied: denied? })
     }
 
     pub(super) fn log(&mut self) -> Option<Log> {

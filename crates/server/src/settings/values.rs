@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::AuditAnchor;
+use super::{AuditAnchor, DecisionTarget};
+use crate::telemetry::Share;
 
 pub(super) type Read<T> = Result<T, String>;
 
@@ -63,6 +64,23 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Read<Dura
     let count: f64 = count.parse().map_err(|_| format!("{text:?} is not a duration: write 5s or 250ms"))?;
     let read = Duration::try_from_secs_f64(count * seconds).ok().filter(|d| (least..=most).contains(d));
     read.ok_or_else(|| format!("{text:?} is out of bounds: write {least:?} to {most:?}"))
+}
+
+/// `off`, `stdout`, or a path.
+pub(super) fn decision_target(text: &str) -> Read<DecisionTarget> {
+    match text {
+        "off" => Ok(DecisionTarget::Off),
+        "stdout" => Ok(DecisionTarget::Stdout),
+        path if path.contains('/') => Ok(DecisionTarget::File(path.into())),
+        _ => Err(format!("{text:?} is neither off nor stdout, nor a path: write ./{text} for a file here")),
+    }
+}
+
+/// A number from 0 to 1.
+pub(super) fn share(text: &str) -> Read<Share> {
+    let share = text.parse().ok().and_then(Share::of);
+    share
+        .ok_or_else(|| format!("{text:?} is no share: write a number from 0 (none) to 1 (all), such as 0.01"))
 }
 
 /// Paths separated by commas; each must exist.

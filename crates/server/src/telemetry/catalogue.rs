@@ -93,6 +93,8 @@ metrics! {
         "Uses of keys that were not counted, for want of room";
     LOG_DROPPED = "latchkey_log_lines_dropped_total", "latchkey.log.dropped", Kind::Counter, "{line}", [],
         "Log lines that were dropped, since nobody read them";
+    DECISIONS_DROPPED = "latchkey_decision_log_dropped_total", "latchkey.decision_log.dropped", Kind::Counter, "{line}", [],
+        "Lines of the log of decisions that were dropped: nobody read them, or they could not be written";
     SPANS_SENT = "latchkey_spans_sent_total", "latchkey.spans.sent", Kind::Counter, "{span}", [],
         "Spans that a collector took";
     SPANS_DROPPED = "latchkey_spans_dropped_total", "latchkey.spans.dropped", Kind::Counter, "{span}", [],

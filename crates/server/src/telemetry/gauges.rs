@@ -11,7 +11,7 @@ use latchkey_store::Store;
 use tokio::sync::watch;
 
 use super::metric::Sheet;
-use super::{Exported, Meter, catalogue, process, writer};
+use super::{Exported, Meter, catalogue, decisions, process, writer};
 use crate::cores::Port;
 use crate::follower::{Followed, Follower};
 use crate::limits::Limits;
@@ -51,6 +51,7 @@ impl Gauges {
         sheet.size(&catalogue::PASSWORD_QUEUE_LIMIT, &[], most);
         sheet.count(&catalogue::USAGE_DROPPED, &[], self.usage.dropped());
         sheet.count(&catalogue::LOG_DROPPED, &[], writer::dropped());
+        sheet.count(&catalogue::DECISIONS_DROPPED, &[], decisions::dropped());
         self.exported.tell(&mut sheet);
         let ends = self.ports.get().into_iter().flatten().filter_map(|port| port.tls.as_ref()?.ends()).min();
         if let Some(ends) = ends.and_then(|ends| u64::try_from(ends).ok()) {

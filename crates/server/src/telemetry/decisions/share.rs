@@ -1,0 +1,81 @@
+//! Which share of answers is noted. Chance is cheap and each thread's own; no request can choose it.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A share: nothing, everything, or some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u64);
+
+impl Share {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Everything.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// So many of one; none, where that is no share.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of 2^64, to the precision that a share is written with"
+    )]
+    pub fn of(part: f64) -> Option<Self> {
+        // One is everything: the cast saturates.
+        (0.0..=1.0).contains(&part).then_some(Self((part * u64::MAX as f64) as u64))
+    }
+
+    /// Whether this one is among them.
+    pub(super) fn takes(self) -> bool {
+        match self.0 {
+            0 => false,
+            u64::MAX => true,
+            some => chance() < some,
+        }
+    }
+}
+
+thread_local! {
+    static STATE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// `SplitMix64`: each thread begins elsewhere.
+fn chance() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let begun = match STATE.get() {
+        0 => mixed(NEXT.fetch_add(1, Ordering::Relaxed)) | 1,
+        state => state,
+    };
+    let state = begun.wrapping_add(STEP);
+    STATE.set(state);
+    mixed(state)
+}
+
+fn mixed(state: u64) -> u64 {
+    let once = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let twice = (once ^ (once >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    twice ^ (twice >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_from_nothing_to_everything() {
+        assert_eq!((Share::of(0.0), Share::of(1.0)), (Some(Share::NONE), Some(Share::ALL)));
+        for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(Share::of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_share_takes_about_as_many() {
+        let taken = |part| (0..100_000).filter(|_| Share::of(part).unwrap().takes()).count();
+        assert_eq!((taken(0.0), taken(1.0)), (0, 100_000));
+        assert!((9_000..11_000).contains(&taken(0.1)), "{}", taken(0.1));
+        assert!((48_000..52_000).contains(&taken(0.5)), "{}", taken(0.5));
+    }
+}

@@ -1,0 +1,63 @@
+//! Whoever passes in shadow: through Envoy as who they are or as nobody, and never to what Latchkey answers itself.
+
+use latchkey_testing::{Echo, Envoy, EnvoySetup, Request};
+
+use crate::Trial;
+
+const HOST: &str = "api.trial.dev";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_latchkey_answers_itself_is_enforced_though_all_is_in_shadow() {
+    let trial = Trial::open(false, true).await;
+    let (id, value) = trial.key(&["read"]).await;
+    let ask = |path: &str, value: &str| {
+        Request::get(HOST, path).header("x-api-key", value).send(trial.latchkey.http())
+    };
+    for path in ["/v1/verify", "/v1/open"] {
+        let answer = ask(path, &value);
+        assert_eq!((answer.status, answer.json()["tenant"].as_str()), (200, Some("acme")), "{path}");
+    }
+    let _ = trial.operator.revoke(&id).await;
+    for path in ["/v1/verify", "/v1/open"] {
+        assert_eq!(ask(path, &value).status, 401, "{path}, by a revoked key");
+        assert_eq!(ask(path, "nonsense").status, 401, "{path}, by no key");
+    }
+}
+
+/// A request that claims to be somebody.
+fn forged(method: &str, path: &str) -> Request {
+    let request = Request::new(method, HOST, path);
+    ["x-tenant-id", "x_tenant_id", "x-key-id"].iter().fold(request, |r, name| r.header(name, "evil"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_envoy_whoever_would_be_denied_passes_as_who_they_are_or_as_nobody() {
+    let trial = Trial::open(false, false).await;
+    let told = ["decision", "shadow_decision", "shadow_reason"].map(str::to_owned).to_vec();
+    let envoy = Envoy::start(trial.latchkey.grpc(), &EnvoySetup { told, ..EnvoySetup::default() });
+    let (id, value) = trial.key(&["read"]).await;
+    let answer = envoy.send(&forged("POST", "/v1/exports").header("x-api-key", &value));
+    let echo = Echo::of(&answer);
+    assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec!["acme"], vec![id.as_str()]));
+    assert!(!echo.text().contains("evil") && !echo.text().contains(&value), "{}", echo.text());
+    assert_eq!(answer.header("x-told-decision"), Some("ALLOW"));
+    assert_eq!(answer.header("x-told-shadow_decision"), Some("DENY"));
+    assert_eq!(answer.header("x-told-shadow_reason"), Some("INSUFFICIENT_SCOPE"));
+    let nobody = envoy.send(&forged("GET", "/v1/tried"));
+    let echo = Echo::of(&nobody);
+    assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]));
+    assert!(!echo.text().contains("evil"), "{}", echo.text());
+    assert_eq!(nobody.header("x-told-shadow_reason"), Some("MISSING_CREDENTIAL"));
+    let _ = trial.operator.revoke(&id).await;
+    let revoked = envoy.send(&forged("GET", "/v1/tried").header("x-api-key", &value));
+    let echo = Echo::of(&revoked);
+    assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]), "nobody vouches for it");
+    assert!(!echo.text().contains("evil") && !echo.text().contains(&value), "{}", echo.text());
+    assert_eq!(revoked.header("x-told-shadow_reason"), Some("REVOKED"));
+    assert_eq!(envoy.send(&forged("GET", "/v1/items").header("x-api-key", &value)).status, 401);
+    assert_eq!(
+        envoy.send(&forged("GET", "/v1/tried%2f")).status,
+        403,
+        "what has no route can't be tried on one"
+    );
+}
