@@ -135,3 +135,102 @@ impl Line {
         self.0.extend(if flag { &b"true"[..] } else { b"false" });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use latchkey_core::decision::Denial;
+    use latchkey_core::reason::Reason;
+    use latchkey_core::time::{Tick, Timestamp};
+    use latchkey_core::trouble::Trouble;
+    use latchkey_core::witness::{Bare, Door, Sent};
+    use latchkey_profile::Profile;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Judged from the second second on; told a millisecond and a half later.
+    fn began() -> Moment {
+        Moment { wall: Timestamp(2_000), tick: Tick(9_000_000) }
+    }
+
+    fn read(outcome: Outcome<'_>, seen: &Seen, request_id: &str, method: &str) -> Value {
+        let answered = Answered { door: Door::Native, outcome, seen, request_id, method, sent: &Bare };
+        let now = Moment { wall: Timestamp(2_001), tick: began().tick.after(Duration::from_micros(1_500)) };
+        let line = of(&answered, now);
+        assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1), "one line");
+        serde_json::from_slice(&line).unwrap()
+    }
+
+    fn seen() -> Seen {
+        let document = "name = \"p\"\n[[scopes]]\nname = \"a\"\n[[scopes]]\nname = \"b\"";
+        let policy = Arc::clone(&Profile::compile(document, 1).unwrap().policy);
+        Seen { began: began(), revision: 7, policy: Some(policy), ..Seen::default() }
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let unreadable = read(Outcome::Unreadable, &Seen::default(), "", "");
+        let expected = json!({
+            "time": "1970-01-01T00:00:02.001Z", "door": "native", "decision": "DENY", "reason": "UNREADABLE",
+            "enforced": true, "source": "memory", "revision": 0,
+        });
+        assert_eq!(unreadable, expected);
+        let allowed = read(Outcome::Allowed, &seen(), "r-1", "GET");
+        let expected = json!({
+            "time": "1970-01-01T00:00:02.001Z", "door": "native", "request_id": "r-1", "decision": "ALLOW",
+            "reason": "OK", "enforced": true, "profile": "p", "method": "GET", "source": "memory",
+            "latency_us": 1_500, "revision": 7,
+        });
+        assert_eq!(allowed, expected);
+    }
+
+    #[test]
+    fn what_nobody_could_decide_is_an_error() {
+        let outage = read(Outcome::Troubled(&Trouble::database()), &seen(), "r", "GET");
+        assert_eq!(
+            [&outage["decision"], &outage["reason"], &outage["source"]],
+            ["ERROR", "OUTAGE", "database"]
+        );
+    }
+
+    #[test]
+    fn a_denial_in_shadow_is_told_by_itself_or_beside_the_one_that_was_enforced() {
+        let mut seen = seen();
+        seen.missing = seen.policy.as_ref().unwrap().scopes.all();
+        seen.shadow = Some(Denial::plain(Reason::InsufficientScope));
+        let passed = read(Outcome::Allowed, &seen, "r", "GET");
+        assert_eq!([&passed["decision"], &passed["reason"]], ["DENY", "INSUFFICIENT_SCOPE"]);
+        assert_eq!((&passed["enforced"], &passed["missing_scopes"]), (&json!(false), &json!("a b")));
+        let denied = read(Outcome::Denied(&Denial::plain(Reason::RateLimited)), &seen, "r", "GET");
+        assert_eq!([&denied["reason"], &denied["shadow_reason"]], ["RATE_LIMITED", "INSUFFICIENT_SCOPE"]);
+        assert_eq!(denied["enforced"], true);
+    }
+
+    /// A client's word for itself.
+    struct Word(&'static [u8]);
+
+    impl Sent for Word {
+        fn envoy_request_id(&self) -> Option<&[u8]> {
+            Some(self.0)
+        }
+    }
+
+    #[test]
+    fn what_a_client_sent_can_not_break_out_of_its_line_or_fill_it() {
+        let long = "x".repeat(METHOD + 1);
+        assert!(read(Outcome::Allowed, &seen(), "r", &long).get("method").is_none());
+        assert_eq!(read(Outcome::Allowed, &seen(), "r", "G\"\n\u{1b}")["method"], "G\"\n\u{1b}");
+        for sent in [&b"a b"[..], b"a\nb", b"\xff", b"", &[b'x'; IDENTIFIER + 1]] {
+            let text = String::from_utf8_lossy(sent).into_owned();
+            assert!(read(Outcome::Allowed, &seen(), &text, "GET").get("request_id").is_none(), "{text}");
+        }
+        let (seen, sent) = (seen(), Word(b"a\"b\\c"));
+        let (outcome, door) = (Outcome::Allowed, Door::Envoy);
+        let answered = Answered { door, outcome, seen: &seen, request_id: "r", method: "GET", sent: &sent };
+        let line: Value = serde_json::from_slice(&of(&answered, began())).unwrap();
+        assert_eq!(line["envoy_request_id"], "a\"b\\c");
+    }
+}
