@@ -2,6 +2,7 @@
 //! replicas; and through a real Envoy, who passes and as whom.
 
 mod through;
+mod tokens;
 
 use std::process::Command;
 use std::time::Duration;
@@ -56,6 +57,11 @@ method = "GET"
 path = "/v1/open"
 rpc = "Check"
 answer = '{"tenant":"{{ answer.principal.tenant_slug }}"}'
+[jwt]
+issuer = "https://trial.example.dev"
+audience = "trial"
+ttl = "1h"
+refresh_ttl = "30d"
 [upstream_headers]
 x-tenant-id = "{{ tenant.slug }}"
 x-key-id = "{{ subject.id }}"

@@ -1,0 +1,33 @@
+//! Tokens of a product that is tried as a whole: one whose key is revoked passes as nobody, and gets nobody another.
+
+use latchkey_proto::v1::issue_jwt_request::Grant;
+use latchkey_proto::v1::{Decision, IssueJwtRequest, Reason, RefreshJwtRequest};
+use tonic::Code;
+
+use crate::Trial;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_key_is_revoked_passes_as_nobody_and_no_token_is_issued_in_shadow() {
+    let trial = Trial::open(false, true).await;
+    let (id, value) = trial.key(&["read"]).await;
+    let stranger = trial.latchkey.stranger();
+    let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(value)), ..IssueJwtRequest::default() };
+    let issued = stranger.tokens().issue_jwt(ask.clone()).await.expect("issued").into_inner();
+    let good = trial.check(&issued.access_token, "GET", "/v1/items").await;
+    assert_eq!((good.decision(), good.shadow), (Decision::Allow, None));
+    assert_eq!(good.principal.expect("it is known").subject_id, id);
+    let _ = trial.operator.revoke(&id).await;
+    let revoked = trial.check(&issued.access_token, "GET", "/v1/items").await;
+    assert_eq!((revoked.decision(), revoked.principal), (Decision::Allow, None));
+    assert_eq!(revoked.shadow.expect("it says so").reason(), Reason::Revoked);
+    let cut = issued.access_token.trim_end_matches(char::is_alphanumeric);
+    let forged = trial.check(&format!("{cut}AAAA"), "GET", "/v1/items").await;
+    assert_eq!((forged.decision(), forged.principal), (Decision::Allow, None));
+    let shadow = forged.shadow.expect("it says so");
+    assert_eq!((shadow.reason(), shadow.sender), (Reason::InvalidCredential, None));
+    let refused = stranger.tokens().issue_jwt(ask).await.expect_err("the key is revoked");
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let ask = RefreshJwtRequest { refresh_token: issued.refresh_token, ..RefreshJwtRequest::default() };
+    let refused = stranger.tokens().refresh_jwt(ask).await.expect_err("the key is revoked");
+    assert_eq!(refused.code(), Code::Unauthenticated);
+}
