@@ -1,9 +1,12 @@
 //! What the process tells of itself, from outside: counts that are exact, labels that don't grow, a dashboard and
 //! alerts that ask for nothing that isn't there, and traces that join Envoy's.
 
+mod collector;
 mod counts;
 mod files;
+mod outages;
 mod scrape;
+mod traces;
 
 use latchkey_proto::v1::{CheckRequest, CheckResponse, CreateKeyRequest, Key};
 use latchkey_testing::{Caller, Latchkey, Setup, key};

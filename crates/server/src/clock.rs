@@ -25,6 +25,11 @@ impl Clock for SystemClock {
     }
 }
 
+/// Nanoseconds since the epoch, for traces.
+pub(crate) fn nanos_now() -> u64 {
+    nanos(clock_gettime(ClockId::Realtime))
+}
+
 /// Seconds since the epoch, for whoever tells people how long ago something was.
 #[must_use]
 pub fn seconds_now() -> i64 {

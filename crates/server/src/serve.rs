@@ -1,6 +1,8 @@
 //! The whole process: ports first, so that whoever watches it sees it alive; then the start, in the
 //! background; then calls, until it is told to end; then what is in flight is finished.
 
+mod error;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,74 +12,20 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+pub use self::error::ServeError;
 use crate::anchor::Keeper;
 use crate::boot::{Boot, StartRefused};
-use crate::cores::{CoreEnded, Cores, Door, Offers, Port};
-use crate::documents::BadDocuments;
+use crate::cores::{Cores, Door, Offers, Port};
 use crate::follower::Follower;
 use crate::limits::Limits;
 use crate::listen::Listener;
-use crate::master_key::BadKeyFile;
 use crate::readiness::{Readiness, Stage};
 use crate::settings::{BadSettings, Drain, Listen, Settings, Tls};
-use crate::telemetry::Decisions;
+use crate::telemetry::Gauges;
+use crate::telemetry::otlp::Shipper;
 use crate::tls::{Acceptor, Files, Protocol};
 use crate::usage::Recorder;
 use crate::{side, wiring};
-
-/// Why serving could not begin, or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// A profile beside the program is wrong.
-    #[error(transparent)]
-    Documents(#[from] BadDocuments),
-    /// The master key can't be had.
-    #[error(transparent)]
-    MasterKey(#[from] BadKeyFile),
-    /// A certificate, its key or a CA can't be used.
-    #[error("{0}")]
-    Tls(BadSettings),
-    /// The database's address is wrong.
-    #[error("database_url: {0}")]
-    Database(#[from] latchkey_store::BadUrl),
-    /// The file of the audit log's anchors can't be written.
-    #[error("audit_anchor: the file can't be opened to be appended to: {0}")]
-    Anchor(std::io::Error),
-    /// The log of decisions can't be written.
-    #[error("decision_log: the file can't be opened to be appended to: {0}")]
-    Decisions(std::io::Error),
-    /// Redis's address is wrong.
-    #[error("redis_url: {0}")]
-    Redis(#[from] latchkey_redis::BadUrl),
-    /// A port is taken, or not ours to take.
-    #[error("{setting}: {address} can't be listened on: {error}")]
-    Port {
-        /// The setting that names it.
-        setting: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        error: std::io::Error,
-    },
-    /// The system gave no threads.
-    #[error("the system gave no threads: {0}")]
-    Threads(std::io::Error),
-    /// The system gave no randomness.
-    #[error("the system gave no randomness: {0}")]
-    Randomness(#[from] rand::rngs::SysError),
-    /// The contract's own descriptors are spoiled.
-    #[error("reflection: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
-    /// What is in the database contradicts what was asked for.
-    #[error(transparent)]
-    Refused(#[from] StartRefused),
-    /// A thread that serves gRPC ended by itself.
-    #[error(transparent)]
-    Core(#[from] CoreEnded),
-    /// A task ended that never should.
-    #[error("a part of the process ended by itself: {0}")]
-    Ended(String),
-}
 
 /// Serves until `shutdown`, then finishes what is in flight.
 pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
@@ -94,18 +42,16 @@ pub struct Server {
     store: Arc<Store>,
     follower: Arc<Follower>,
     limits: Limits,
-    /// What is written down beside: anchors of the audit log, use of keys, decisions.
-    books: (Arc<Keeper>, Arc<Recorder>, Option<Arc<Decisions>>),
+    /// What is written down beside: anchors of the audit log, and use of keys.
+    books: (Arc<Keeper>, Arc<Recorder>),
     pages: side::Pages,
+    telemetry: wiring::Telemetry,
     drain: Drain,
 }
 
 impl Server {
     /// Checks what can be checked without the database, and listens.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
-        if let Some(endpoint) = &settings.otlp {
-            tracing::warn!(%endpoint, "exporting traces and metrics is not built yet: nothing is sent");
-        }
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
         let doors = doors(&listen, tls.as_ref()).await?;
@@ -123,15 +69,26 @@ impl Server {
             keeper,
             recorder,
             pages,
-            gauges,
-            decisions,
+            telemetry,
         } = parts;
         // Set once: nobody else binds ports.
-        let _ = gauges.ports.set(doors.iter().map(|door| door.port.clone()).collect());
+        let _ = telemetry.gauges.ports.set(doors.iter().map(|door| door.port.clone()).collect());
         let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
-        let books = (keeper, recorder, decisions);
-        let server =
-            Self { doors, http, cores, readiness, boot, store, follower, limits, books, pages, drain };
+        let books = (keeper, recorder);
+        let server = Self {
+            doors,
+            http,
+            cores,
+            readiness,
+            boot,
+            store,
+            follower,
+            limits,
+            books,
+            pages,
+            telemetry,
+            drain,
+        };
         let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         let management = server.doors.get(1).and_then(|door| door.listener.address().ok());
         tracing::info!(
@@ -163,8 +120,22 @@ impl Server {
 
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { doors, http, cores, readiness, boot, store, follower, limits, books, pages, drain } = self;
-        let (keeper, recorder, decisions) = books;
+        let Self {
+            doors,
+            http,
+            cores,
+            readiness,
+            boot,
+            store,
+            follower,
+            limits,
+            books,
+            pages,
+            telemetry,
+            drain,
+        } = self;
+        let (keeper, recorder) = books;
+        let wiring::Telemetry { gauges, shipper, decisions } = telemetry;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
@@ -178,6 +149,7 @@ impl Server {
         rest.spawn(kept(limits.clone()));
         rest.spawn(anchored(keeper.clone()));
         rest.spawn(recorded(recorder.clone()));
+        rest.spawn(shipped(shipper.clone(), gauges.clone()));
         rest.spawn(async move { boot.run().await.map(|never| match never {}) });
         tokio::select! {
             () = shutdown => {}
@@ -199,6 +171,9 @@ impl Server {
         recorder.end().await;
         if let Some(decisions) = decisions {
             decisions.end();
+        }
+        if let Some(shipper) = shipper {
+            shipper.end(|| gauges.sheet()).await;
         }
         store.close().await;
         tracing::info!("ended");
@@ -266,6 +241,14 @@ async fn anchored(keeper: Arc<Keeper>) -> Result<(), StartRefused> {
 
 async fn recorded(recorder: Arc<Recorder>) -> Result<(), StartRefused> {
     recorder.run().await;
+    Ok(())
+}
+
+async fn shipped(shipper: Option<Arc<Shipper>>, gauges: Arc<Gauges>) -> Result<(), StartRefused> {
+    match shipper {
+        Some(shipper) => shipper.run(|| gauges.sheet()).await,
+        None => std::future::pending().await,
+    }
     Ok(())
 }
 

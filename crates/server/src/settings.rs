@@ -6,6 +6,7 @@ pub mod catalogue;
 mod database;
 mod file;
 mod operators;
+mod otlp;
 mod own;
 mod problem;
 mod reader;
@@ -28,6 +29,7 @@ use latchkey_core::secret::PlainKey;
 
 pub use database::DatabaseUrl;
 pub use latchkey_redis::Address as RedisAddress;
+pub use otlp::{Otlp, Sampler};
 pub use own::own_config;
 pub use problem::{BadSettings, Problem};
 pub use sources::{CONFIG_VARIABLE, Sources};
@@ -70,8 +72,8 @@ pub struct Settings {
     pub drain: Drain,
     /// What is logged, and how.
     pub log: Log,
-    /// Where traces should go; nothing is sent there yet.
-    pub otlp: Option<String>,
+    /// Where traces and metrics are sent.
+    pub otlp: Option<Otlp>,
 }
 
 /// Where to listen.

@@ -1,6 +1,6 @@
 //! What the process tells of itself. The log goes to standard error, text for people or JSON for programs;
 //! libraries never log more than `info`, whatever is asked for, since below that they show what is on the wire.
-//! Metrics are counted by the [`Meter`] and told by [`Gauges`].
+//! Metrics are counted by the [`Meter`] and told by [`Gauges`]; [`otlp`] sends them and traces to a collector.
 
 mod appended;
 pub mod catalogue;
@@ -10,6 +10,7 @@ mod gauges;
 mod listeners;
 mod meter;
 pub mod metric;
+pub(crate) mod otlp;
 mod places;
 mod process;
 mod profiles;

@@ -1,7 +1,9 @@
 //! Which part gets which: the one place where the rooms' types meet.
 
+mod telling;
+
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use latchkey_core::gate::{Gate, GateParts};
@@ -23,6 +25,7 @@ use latchkey_store::{Patient, Store};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
 
+use self::telling::{Telling, gauges, metrics, telling};
 use crate::anchor::Keeper;
 use crate::boot::Boot;
 use crate::clock::SystemClock;
@@ -34,12 +37,13 @@ use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
 use crate::settings::{RedisAddress, Settings, UsageKeeping};
-use crate::side::{Counter, Metrics, Pages};
+use crate::side::{Counter, Pages};
 use crate::signing::{SigningKeys, Tender};
-use crate::telemetry::{Decisions, Exported, Gauges, Listeners, Meter, prometheus};
+use crate::telemetry::otlp::Shipper;
+use crate::telemetry::{Decisions, Exported, Gauges, Meter};
 use crate::usage::Recorder;
 use crate::workers::Threads;
-use crate::{documents, rpc, schema, signals};
+use crate::{documents, rpc, schema};
 
 /// What serving consists of.
 pub(crate) struct Parts {
@@ -52,7 +56,13 @@ pub(crate) struct Parts {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) pages: Pages,
+    pub(crate) telemetry: Telemetry,
+}
+
+/// What is told of the process, who sends it away, and who notes decisions.
+pub(crate) struct Telemetry {
     pub(crate) gauges: Arc<Gauges>,
+    pub(crate) shipper: Option<Arc<Shipper>>,
     pub(crate) decisions: Option<Arc<Decisions>>,
 }
 
@@ -78,23 +88,10 @@ struct Shared {
 
 /// Makes the parts and connects them. Nothing is opened but files.
 pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
-    let (documents, random) = (documents::read(&settings.profiles)?, Randomness::new()?);
-    let (meter, decisions) = (Arc::new(Meter::new(Arc::new(SystemClock))), decisions(&settings)?);
-    let shared = Shared {
-        store: Arc::new(schema::store(&settings.database)?),
-        memory: Arc::new(Memory::new(settings.memory)),
-        catalog: Arc::new(Catalog::new()),
-        clock: Arc::new(SystemClock),
-        usage: Arc::new(Usage::new(own_name(&random).into())),
-        random,
-        limits: limits(settings.redis.as_ref())?,
-        sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
-        workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
-        operators: settings.operators.clone(),
-        meter: meter.clone(),
-        exported: Arc::default(),
-        witness: Arc::new(Listeners { meter, decisions: decisions.clone() }),
-    };
+    let documents = documents::read(&settings.profiles)?;
+    let random = Randomness::new()?;
+    let told = telling(&settings, &random)?;
+    let shared = shared(&settings, random, &told)?;
     let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
     let readiness = Readiness::new(reporter, rpc::SERVICES.map(str::to_owned).to_vec()).await;
@@ -135,46 +132,26 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         sealer: shared.sealer,
         documents,
     };
-    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages, gauges, decisions })
+    let telemetry = Telemetry { gauges, shipper: told.shipper, decisions: told.decisions };
+    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages, telemetry })
 }
 
-/// The log of decisions, where there is one.
-fn decisions(settings: &Settings) -> Result<Option<Arc<Decisions>>, ServeError> {
-    let log = Decisions::open(&settings.decisions, Arc::new(SystemClock)).map_err(ServeError::Decisions)?;
-    if log.is_some() {
-        signals::outlive_hangup();
-    }
-    Ok(log)
-}
-
-/// What is looked at when somebody asks how the process is.
-fn gauges(
-    settings: &Settings,
-    shared: &Shared,
-    (follower, readiness): (&Arc<Follower>, &Readiness),
-) -> Gauges {
-    let file = settings.database.url.embedded();
-    Gauges {
-        meter: shared.meter.clone(),
-        memory: shared.memory.clone(),
-        most: settings.memory,
-        follower: follower.clone(),
-        stage: readiness.watch(),
-        limits: shared.limits.clone(),
-        store: shared.store.clone(),
-        workers: shared.workers.clone(),
-        usage: shared.usage.clone(),
-        exported: shared.exported.clone(),
-        folder: file.map(|file| match file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            Some(_) | None => ".".into(),
-        }),
-        ports: OnceLock::new(),
-    }
-}
-
-fn metrics(gauges: Arc<Gauges>) -> Metrics {
-    Arc::new(move || prometheus::text(&gauges.sheet()))
+fn shared(settings: &Settings, random: Randomness, told: &Telling) -> Result<Shared, ServeError> {
+    Ok(Shared {
+        store: Arc::new(schema::store(&settings.database)?),
+        memory: Arc::new(Memory::new(settings.memory)),
+        catalog: Arc::new(Catalog::new()),
+        clock: Arc::new(SystemClock),
+        usage: Arc::new(Usage::new(own_name(&random).into())),
+        random,
+        limits: limits(settings.redis.as_ref())?,
+        sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
+        workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
+        operators: settings.operators.clone(),
+        meter: told.meter.clone(),
+        exported: told.exported.clone(),
+        witness: told.witness.clone(),
+    })
 }
 
 fn recorder(shared: &Shared, keeping: UsageKeeping) -> Recorder {

@@ -27,6 +27,8 @@ pub struct EnvoySetup {
     pub jwt_authn: Option<(u16, Vec<Provider>)>,
     /// Fields of the decision's metadata that the client is told as headers, each as `x-told-NAME`.
     pub told: Vec<String>,
+    /// Where Envoy sends its own spans, all of them, by OTLP; none: it makes none.
+    pub tracing: Option<u16>,
     /// How long Envoy waits for an answer. Long, because test machines are slow.
     pub timeout: String,
 }
@@ -51,6 +53,7 @@ impl Default for EnvoySetup {
             counter: None,
             jwt_authn: None,
             told: Vec::new(),
+            tracing: None,
             timeout: "5s".to_owned(),
         }
     }
@@ -165,6 +168,19 @@ impl EnvoySetup {
         })
     }
 
+    fn traced(&self) -> Value {
+        self.tracing.map_or(Value::Null, |_| {
+            json!({ "provider": {
+                "name": "envoy.tracers.opentelemetry",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+                    "grpc_service": { "envoy_grpc": { "cluster_name": "collector" }, "timeout": "5s" },
+                    "service_name": "front",
+                },
+            } })
+        })
+    }
+
     fn render(&self, [front, admin]: [u16; 2], latchkey: &[u16], upstream: u16) -> String {
         let values = [
             ("$FRONT", json!(front)),
@@ -173,6 +189,8 @@ impl EnvoySetup {
             ("$FILTER", self.filter()),
             ("$UPSTREAM", json!(upstream)),
             ("$COUNTER", json!(self.latchkeys_http().unwrap_or(upstream))),
+            ("$TRACING", self.traced()),
+            ("$COLLECTOR", json!(self.tracing.unwrap_or(upstream))),
             ("$LATCHKEY", latchkey.iter().map(|port| endpoint(*port)).collect()),
             ("$HEALTH_CHECKS", health_checks(latchkey.len())),
         ];

@@ -54,7 +54,7 @@ settings! {
     GRPC_ADDR = "grpc_addr", "LATCHKEY_GRPC_ADDR", Text, Some("127.0.0.1:50051"),
         "Where gRPC is served: Envoy's ext_authz, latchkey.v1, health and reflection";
     HTTP_ADDR = "http_addr", "LATCHKEY_HTTP_ADDR", Text, Some("127.0.0.1:8081"),
-        "Where /livez and /readyz are served over HTTP";
+        "Where /livez, /readyz and /metrics are served over HTTP";
     INSECURE = "insecure", "LATCHKEY_INSECURE", Switch, Some("false"),
         "Serve gRPC in plain text on an address that other machines can reach";
     MAX_CONNECTIONS = "max_connections", "LATCHKEY_MAX_CONNECTIONS", Text, Some("8192"),
@@ -116,5 +116,37 @@ settings! {
     LOG = "log", "RUST_LOG", Text, Some("info,sqlx=warn"),
         "What is logged, as tracing's directives; libraries never say more than info, lest they show what is on the wire";
     OTLP_ENDPOINT = "otel_exporter_otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Text, None,
-        "Where traces and metrics go (not built yet: a warning says so)";
+        "Where traces and metrics are sent by OTLP over gRPC: http://HOST:4317, or https; without it, nowhere";
+    OTLP_TRACES_ENDPOINT = "otel_exporter_otlp_traces_endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Text, None,
+        "Where traces are sent, in place of otel_exporter_otlp_endpoint";
+    OTLP_METRICS_ENDPOINT = "otel_exporter_otlp_metrics_endpoint", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", Text, None,
+        "Where metrics are sent, in place of otel_exporter_otlp_endpoint";
+    OTLP_PROTOCOL = "otel_exporter_otlp_protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", Text, Some("grpc"),
+        "How they are sent; grpc is the one way there is";
+    OTLP_HEADERS = "otel_exporter_otlp_headers", "OTEL_EXPORTER_OTLP_HEADERS", Secret, None,
+        "Sent to the collector with each call: name=value,name=value";
+    OTLP_TIMEOUT = "otel_exporter_otlp_timeout", "OTEL_EXPORTER_OTLP_TIMEOUT", Text, Some("10000"),
+        "How long a collector may take, in milliseconds";
+    OTLP_CERTIFICATE = "otel_exporter_otlp_certificate", "OTEL_EXPORTER_OTLP_CERTIFICATE", Text, None,
+        "A PEM file: the only certificates that a collector is trusted by; without it, the system's";
+    OTEL_SERVICE_NAME = "otel_service_name", "OTEL_SERVICE_NAME", Text, None,
+        "What traces and metrics name this service; latchkey by default";
+    OTEL_RESOURCE = "otel_resource_attributes", "OTEL_RESOURCE_ATTRIBUTES", Text, None,
+        "What else they say of it: name=value,name=value";
+    OTEL_DISABLED = "otel_sdk_disabled", "OTEL_SDK_DISABLED", Switch, Some("false"),
+        "Send nothing by OTLP, whatever else is set; /metrics stays";
+    TRACES_EXPORTER = "otel_traces_exporter", "OTEL_TRACES_EXPORTER", Text, Some("otlp"),
+        "none: no traces are sent";
+    METRICS_EXPORTER = "otel_metrics_exporter", "OTEL_METRICS_EXPORTER", Text, Some("otlp"),
+        "none: no metrics are sent; /metrics stays";
+    OTEL_SAMPLER = "otel_traces_sampler", "OTEL_TRACES_SAMPLER", Text, Some("parentbased_traceidratio"),
+        "Which Checks become spans: always_on, always_off or traceidratio; after parentbased_, Envoy's own decision is followed where it made one";
+    OTEL_SAMPLER_ARG = "otel_traces_sampler_arg", "OTEL_TRACES_SAMPLER_ARG", Text, Some("0.01"),
+        "The share for traceidratio, from 0 to 1";
+    OTEL_METRIC_INTERVAL = "otel_metric_export_interval", "OTEL_METRIC_EXPORT_INTERVAL", Text, Some("60000"),
+        "Between two sendings of metrics, in milliseconds";
+    OTEL_BSP_QUEUE = "otel_bsp_max_queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", Text, Some("2048"),
+        "Spans that wait to be sent; more are dropped and counted";
+    OTEL_BSP_DELAY = "otel_bsp_schedule_delay", "OTEL_BSP_SCHEDULE_DELAY", Text, Some("5000"),
+        "How long spans wait for others to be sent with, in milliseconds";
 }

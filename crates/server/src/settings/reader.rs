@@ -231,8 +231,4 @@ impl<'a> Reader<'a> {
         });
         Some(Log { format, directives: directives? })
     }
-
-    pub(super) fn otlp(&mut self) -> Option<String> {
-        self.given(&catalogue::OTLP_ENDPOINT).map(|given| given.value)
-    }
 }

@@ -115,7 +115,7 @@ fn postgresql_needs_a_master_key() {
 #[test]
 fn a_standard_variable_is_read_as_well() {
     let otlp = load(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317")]).unwrap();
-    assert_eq!(otlp.otlp.as_deref(), Some("http://otlp:4317"));
+    assert!(otlp.otlp.is_some_and(|otlp| otlp.traces.is_some()));
 }
 
 #[test]

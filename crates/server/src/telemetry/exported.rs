@@ -5,7 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::catalogue;
 use super::metric::Sheet;
 
-const SIGNALS: [&str; 2] = ["traces", "metrics"];
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Traces,
+    Metrics,
+}
+
+const SIGNALS: [(Signal, &str); 2] = [(Signal::Traces, "traces"), (Signal::Metrics, "metrics")];
 
 /// Counts it.
 #[derive(Debug, Default)]
@@ -17,12 +24,27 @@ pub(crate) struct Exported {
 }
 
 impl Exported {
+    /// A collector took so many spans.
+    pub(crate) fn sent(&self, spans: usize) {
+        self.spans_sent.fetch_add(spans as u64, Relaxed);
+    }
+
+    /// So many spans were dropped.
+    pub(crate) fn dropped(&self, spans: usize) {
+        self.spans_dropped.fetch_add(spans as u64, Relaxed);
+    }
+
+    /// Something was sent, and taken or not.
+    pub(crate) fn export(&self, signal: Signal, taken: bool) {
+        self.exports[signal as usize][usize::from(!taken)].fetch_add(1, Relaxed);
+    }
+
     /// Writes it down.
     pub(crate) fn tell(&self, sheet: &mut Sheet) {
         sheet.count(&catalogue::SPANS_SENT, &[], self.spans_sent.load(Relaxed));
         sheet.count(&catalogue::SPANS_DROPPED, &[], self.spans_dropped.load(Relaxed));
-        for (name, exports) in SIGNALS.iter().zip(&self.exports) {
-            for (outcome, count) in ["ok", "failed"].iter().zip(exports) {
+        for (signal, name) in SIGNALS {
+            for (outcome, count) in ["ok", "failed"].iter().zip(&self.exports[signal as usize]) {
                 sheet.count(&catalogue::EXPORTS, &[name, outcome], count.load(Relaxed));
             }
         }

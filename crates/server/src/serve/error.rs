@@ -1,0 +1,66 @@
+//! What ends the process, or keeps it from beginning.
+
+use std::net::SocketAddr;
+
+use crate::boot::StartRefused;
+use crate::cores::CoreEnded;
+use crate::documents::BadDocuments;
+use crate::master_key::BadKeyFile;
+use crate::settings::BadSettings;
+
+/// Why serving could not begin, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A profile beside the program is wrong.
+    #[error(transparent)]
+    Documents(#[from] BadDocuments),
+    /// The master key can't be had.
+    #[error(transparent)]
+    MasterKey(#[from] BadKeyFile),
+    /// A certificate, its key or a CA can't be used.
+    #[error("{0}")]
+    Tls(BadSettings),
+    /// The database's address is wrong.
+    #[error("database_url: {0}")]
+    Database(#[from] latchkey_store::BadUrl),
+    /// The file of the audit log's anchors can't be written.
+    #[error("audit_anchor: the file can't be opened to be appended to: {0}")]
+    Anchor(std::io::Error),
+    /// The log of decisions can't be written.
+    #[error("decision_log: the file can't be opened to be appended to: {0}")]
+    Decisions(std::io::Error),
+    /// Redis's address is wrong.
+    #[error("redis_url: {0}")]
+    Redis(#[from] latchkey_redis::BadUrl),
+    /// A port is taken, or not ours to take.
+    #[error("{setting}: {address} can't be listened on: {error}")]
+    Port {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        error: std::io::Error,
+    },
+    /// The collector of traces and metrics can't be reached as it should be: its certificate is no certificate.
+    #[error("otel_exporter_otlp_certificate: {0}")]
+    Otlp(String),
+    /// The system gave no threads.
+    #[error("the system gave no threads: {0}")]
+    Threads(std::io::Error),
+    /// The system gave no randomness.
+    #[error("the system gave no randomness: {0}")]
+    Randomness(#[from] rand::rngs::SysError),
+    /// The contract's own descriptors are spoiled.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// What is in the database contradicts what was asked for.
+    #[error(transparent)]
+    Refused(#[from] StartRefused),
+    /// A thread that serves gRPC ended by itself.
+    #[error(transparent)]
+    Core(#[from] CoreEnded),
+    /// A task ended that never should.
+    #[error("a part of the process ended by itself: {0}")]
+    Ended(String),
+}

@@ -1,0 +1,200 @@
+//! Where traces and metrics are sent, by the variables of OpenTelemetry's specification. Headers may hold a
+//! password, so nothing here repeats them.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::Uri;
+use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
+
+use super::catalogue::{self, Setting};
+use super::reader::Reader;
+use super::values::{self, Read};
+
+/// What is sent, where to, and how.
+#[derive(Clone)]
+pub struct Otlp {
+    /// Where traces go; none: nowhere.
+    pub traces: Option<Uri>,
+    /// Where metrics go; none: nowhere.
+    pub metrics: Option<Uri>,
+    /// Sent with each call.
+    pub headers: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
+    /// The only certificates that a collector is trusted by, PEM; none: the system's.
+    pub ca: Option<Vec<u8>>,
+    /// How long a collector may take.
+    pub timeout: Duration,
+    /// What this process is, as its traces and metrics say.
+    pub resource: Vec<(String, String)>,
+    /// Which Checks become spans.
+    pub sampler: Sampler,
+    /// Between two sendings of metrics.
+    pub interval: Duration,
+    /// Spans that wait to be sent.
+    pub queue: usize,
+    /// How long they wait for others to be sent with.
+    pub delay: Duration,
+}
+
+/// Without the headers.
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otlp")
+            .field("traces", &self.traces)
+            .field("metrics", &self.metrics)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which Checks become spans.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampler {
+    /// Whether a caller that has decided is followed.
+    pub parent: bool,
+    /// The share of all others, from 0 to 1.
+    pub share: f64,
+}
+
+impl Reader<'_> {
+    /// Where telemetry goes; none: nowhere. Everything that is given is checked, needed or not.
+    pub(super) fn otlp(&mut self) -> Option<Otlp> {
+        let disabled = self.read(&catalogue::OTEL_DISABLED, values::switch)?;
+        let protocol = self.read(&catalogue::OTLP_PROTOCOL, |text| match text {
+            "grpc" => Ok(()),
+            _ => {
+                Err(format!("{text:?} is not spoken here: give grpc, and the collector's port for it (4317)"))
+            }
+        });
+        let both = self.read(&catalogue::OTLP_ENDPOINT, endpoint);
+        let traces =
+            self.signal(&catalogue::TRACES_EXPORTER, &catalogue::OTLP_TRACES_ENDPOINT, both.as_ref());
+        let metrics =
+            self.signal(&catalogue::METRICS_EXPORTER, &catalogue::OTLP_METRICS_ENDPOINT, both.as_ref());
+        let headers = self.read(&catalogue::OTLP_HEADERS, headers);
+        let ca = self.read(&catalogue::OTLP_CERTIFICATE, |path| {
+            std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))
+        });
+        let timeout = self.read(&catalogue::OTLP_TIMEOUT, millis);
+        let name = self.read(&catalogue::OTEL_SERVICE_NAME, |text| Ok(text.to_owned()));
+        let given = self.read(&catalogue::OTEL_RESOURCE, pairs);
+        let sampler = self.sampler();
+        let interval = self.read(&catalogue::OTEL_METRIC_INTERVAL, millis);
+        let queue = self.read(&catalogue::OTEL_BSP_QUEUE, |text| values::number(text, 1, 1_000_000));
+        let delay = self.read(&catalogue::OTEL_BSP_DELAY, millis);
+        protocol?;
+        if disabled || (traces.is_none() && metrics.is_none()) {
+            return None;
+        }
+        let resource = resource(name, given.unwrap_or_default());
+        let (timeout, interval, delay) = (timeout?, interval?, delay?);
+        let (headers, sampler, queue) = (headers.unwrap_or_default(), sampler?, queue?);
+        Some(Otlp { traces, metrics, headers, ca, timeout, resource, sampler, interval, queue, delay })
+    }
+
+    /// Where one sort of telemetry goes: its own endpoint, or that of both.
+    fn signal(&mut self, exporter: &Setting, own: &Setting, both: Option<&Uri>) -> Option<Uri> {
+        let on = self.read(exporter, |text| match text {
+            "otlp" => Ok(true),
+            "none" => Ok(false),
+            _ => Err(format!("{text:?} is neither otlp nor none")),
+        });
+        let own = self.read(own, endpoint);
+        own.or_else(|| both.cloned()).filter(|_| on == Some(true))
+    }
+
+    fn sampler(&mut self) -> Option<Sampler> {
+        let share = self.read(&catalogue::OTEL_SAMPLER_ARG, |text| {
+            let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+            share.ok_or_else(|| format!("{text:?} is not a share: write a number from 0 to 1"))
+        })?;
+        self.read(&catalogue::OTEL_SAMPLER, |text| {
+            let (parent, root) = match text.strip_prefix("parentbased_") {
+                Some(root) => (true, root),
+                None => (false, text),
+            };
+            let share = match root {
+                "always_on" => 1.0,
+                "always_off" => 0.0,
+                "traceidratio" => share,
+                _ => {
+                    return Err(format!(
+                        "{text:?} is none of always_on, always_off and traceidratio, nor one of these after parentbased_"
+                    ));
+                }
+            };
+            Ok(Sampler { parent, share })
+        })
+    }
+}
+
+fn endpoint(text: &str) -> Read<Uri> {
+    let remedy =
+        || format!("{text:?} is not a collector's address: write http://HOST:4317 or https://HOST:4317");
+    let uri: Uri = text.parse().map_err(|_| remedy())?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if known && plain && matches!(uri.path(), "" | "/") && uri.query().is_none() {
+        Ok(uri)
+    } else {
+        Err(remedy())
+    }
+}
+
+/// Milliseconds, as the specification has them, or with a unit.
+fn millis(text: &str) -> Read<Duration> {
+    let (least, most) = (Duration::from_millis(1), Duration::from_hours(24));
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        return values::duration(&format!("{text}ms"), least, most);
+    }
+    values::duration(text, least, most)
+}
+
+/// `name=value,name=value`, with values percent-encoded.
+fn pairs(text: &str) -> Read<Vec<(String, String)>> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        let (name, value) = (name.trim(), decoded(value.trim())?);
+        (!name.is_empty()).then(|| (name.to_owned(), value))
+    };
+    let read: Option<Vec<_>> = text.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect();
+    read.ok_or_else(|| "write name=value,name=value, with values percent-encoded".to_owned())
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+            bytes.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn headers(text: &str) -> Read<Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>> {
+    let header = |(name, value): (String, String)| {
+        let name = name.to_ascii_lowercase().parse().ok()?;
+        let mut value: MetadataValue<Ascii> = value.parse().ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
+    };
+    let read: Option<Vec<_>> = pairs(text)?.into_iter().map(header).collect();
+    read.ok_or_else(|| "a name or a value can't be sent as a header".to_owned())
+}
+
+/// The service's name stands first, and is that of its own setting where both say one.
+fn resource(name: Option<String>, given: Vec<(String, String)>) -> Vec<(String, String)> {
+    const NAME: &str = "service.name";
+    let said = given.iter().find(|(key, _)| key == NAME).map(|(_, value)| value.clone());
+    let name = name.or(said).unwrap_or_else(|| "latchkey".to_owned());
+    let rest = given.into_iter().filter(|(key, _)| key != NAME);
+    [(NAME.to_owned(), name)].into_iter().chain(rest).collect()
+}
+
+#[cfg(test)]
+#[path = "otlp_tests.rs"]
+mod tests;

@@ -1,0 +1,109 @@
+//! What is sent where, by the specification's variables.
+
+use super::*;
+use crate::settings::tests::load;
+
+const THERE: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317");
+
+fn read(given: &[(&str, &str)]) -> Option<Otlp> {
+    load(&[], given).unwrap_or_else(|error| panic!("{error}")).otlp
+}
+
+fn there(given: &[(&str, &str)]) -> Otlp {
+    read(&[&[THERE], given].concat()).expect("it is sent somewhere")
+}
+
+fn uri(uri: Option<Uri>) -> String {
+    uri.map(|uri| uri.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn nothing_is_sent_where_no_place_is_given() {
+    assert!(read(&[]).is_none());
+    assert!(read(&[("OTEL_TRACES_SAMPLER", "always_on")]).is_none());
+    assert!(read(&[THERE, ("OTEL_SDK_DISABLED", "true")]).is_none());
+    assert!(read(&[THERE, ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none")]).is_none());
+}
+
+#[test]
+fn both_go_to_one_place_and_each_to_its_own() {
+    let both = there(&[]);
+    assert_eq!(
+        (uri(both.traces), uri(both.metrics)),
+        ("http://otlp:4317/".into(), "http://otlp:4317/".into())
+    );
+    let own = there(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://traces:4317")]);
+    assert_eq!(uri(own.traces), "https://traces:4317/");
+    let metrics = read(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://m:1")]).unwrap();
+    assert!(metrics.traces.is_none() && metrics.metrics.is_some());
+}
+
+#[test]
+fn what_is_not_said_is_as_the_specification_has_it_but_for_the_share() {
+    let otlp = there(&[]);
+    assert_eq!((otlp.timeout, otlp.interval), (Duration::from_secs(10), Duration::from_secs(60)));
+    assert_eq!((otlp.queue, otlp.delay), (2_048, Duration::from_secs(5)));
+    assert_eq!(otlp.sampler, Sampler { parent: true, share: 0.01 });
+    assert_eq!(otlp.resource, [("service.name".to_owned(), "latchkey".to_owned())]);
+}
+
+#[test]
+fn samplers_are_read_by_their_names() {
+    let sampler =
+        |name, share| there(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", share)]).sampler;
+    assert_eq!(sampler("always_on", "0.5"), Sampler { parent: false, share: 1.0 });
+    assert_eq!(sampler("parentbased_always_off", ""), Sampler { parent: true, share: 0.0 });
+    assert_eq!(sampler("traceidratio", "0.25"), Sampler { parent: false, share: 0.25 });
+}
+
+#[test]
+fn a_service_is_named_by_its_own_setting_before_its_attributes() {
+    let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=b,deployment.environment.name=a%20b");
+    let said = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let rest = ("deployment.environment.name", "a b");
+    let of: Vec<(String, String)> = said(&[("service.name", "b"), rest]);
+    assert_eq!(there(&[attributes]).resource, of);
+    let of: Vec<(String, String)> = said(&[("service.name", "c"), rest]);
+    assert_eq!(there(&[attributes, ("OTEL_SERVICE_NAME", "c")]).resource, of);
+}
+
+#[test]
+fn headers_are_decoded_and_never_shown() {
+    let settings = load(&[], &[THERE, ("OTEL_EXPORTER_OTLP_HEADERS", "Api-Key=canary%3D1,b=2")]).unwrap();
+    assert!(!format!("{settings:?}").contains("canary"));
+    let headers = settings.otlp.unwrap().headers;
+    assert_eq!((headers[0].0.as_str(), headers[0].1.to_str().unwrap()), ("api-key", "canary=1"));
+    assert!(!format!("{headers:?}").contains("canary"));
+}
+
+#[test]
+fn what_is_wrong_names_its_setting_and_no_secret() {
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp:4317"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:canary@otlp"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://otlp/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "ftp://otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "canary"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a b=canary"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=canary%0A"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=%4"),
+        ("OTEL_SDK_DISABLED", "perhaps"),
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-1"),
+    ] {
+        let error = load(&[], &[(name, value)]).unwrap_err();
+        assert_eq!(error.0.len(), 1, "{name}={value}: {error}");
+        let text = error.to_string();
+        assert!(text.contains(name), "{name}={value}: {text}");
+        assert!(name.ends_with("ENDPOINT") || !text.contains("canary"), "{text}");
+    }
+}

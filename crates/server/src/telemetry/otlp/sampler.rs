@@ -1,0 +1,185 @@
+//! Which Checks become spans: as the caller has decided, where it has, and a share of the others by their trace's
+//! number, so that everybody who sees a trace decides alike (OpenTelemetry's `TraceIdRatioBased`).
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::settings::Sampler;
+
+/// The trace that a call belongs to, as its caller said (W3C Trace Context).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parent {
+    pub(super) trace: u128,
+    pub(super) span: u64,
+    pub(super) sampled: bool,
+}
+
+impl Parent {
+    /// `00-TRACE-SPAN-FLAGS`; later versions may have more behind that. Anything else is none.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let (version, end) = (text.get(..2)?, text.get(55));
+        let dashes = [2, 35, 52].iter().all(|place| text.get(*place) == Some(&b'-'));
+        let whole = match version {
+            b"ff" => false,
+            b"00" => end.is_none(),
+            _ => end.is_none_or(|byte| *byte == b'-'),
+        };
+        let _ = hex(version)?;
+        let (trace, span) = (hex(text.get(3..35)?)?, hex(text.get(36..52)?)?);
+        let flags = hex(text.get(53..55)?)?;
+        let span = u64::try_from(span).ok()?;
+        let good = dashes && whole && trace != 0 && span != 0;
+        good.then_some(Self { trace, span, sampled: flags & 1 == 1 })
+    }
+}
+
+/// Lower case alone, says the specification.
+fn hex(text: &[u8]) -> Option<u128> {
+    text.iter().try_fold(0, |sum, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some((sum << 4) | u128::from(digit))
+    })
+}
+
+/// Decides.
+pub(super) struct Chooser {
+    parent: bool,
+    /// Traces whose number is below this; numbers have 63 bits.
+    below: u64,
+    seed: u64,
+    threads: AtomicU64,
+}
+
+/// A span that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) trace: u128,
+    pub(super) span: u64,
+    pub(super) parent: Option<u64>,
+}
+
+impl Chooser {
+    pub(super) fn new(sampler: Sampler, seed: u64) -> Self {
+        Self { parent: sampler.parent, below: below(sampler.share), seed, threads: AtomicU64::new(0) }
+    }
+
+    /// The span for a call, if it becomes one.
+    pub(super) fn choose(&self, traceparent: Option<&[u8]>) -> Option<Chosen> {
+        if let Some(parent) = traceparent.and_then(Parent::read) {
+            let sampled = if self.parent { parent.sampled } else { self.within(low(parent.trace)) };
+            return sampled.then(|| Chosen {
+                trace: parent.trace,
+                span: self.number(),
+                parent: Some(parent.span),
+            });
+        }
+        let low = self.number();
+        self.within(low).then(|| {
+            let trace = (u128::from(self.number()) << 64) | u128::from(low);
+            Chosen { trace, span: self.number(), parent: None }
+        })
+    }
+
+    fn within(&self, low: u64) -> bool {
+        (low >> 1) < self.below
+    }
+
+    /// A number that isn't 0, told apart from others and no more (splitmix64): nothing secret hangs on it.
+    fn number(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let begin = || {
+            let thread = self.threads.fetch_add(1, Ordering::Relaxed);
+            mix(self.seed.wrapping_add(mix(thread.wrapping_add(1))))
+        };
+        let state = STATE.get().unwrap_or_else(begin).wrapping_add(STEP);
+        STATE.set(Some(state));
+        mix(state).max(1)
+    }
+}
+
+thread_local! {
+    static STATE: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+fn low(trace: u128) -> u64 {
+    trace as u64
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share has not so many digits, and lies between 0 and 1"
+)]
+fn below(share: f64) -> u64 {
+    (share * (1_u64 << 63) as f64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn chooser(parent: bool, share: f64) -> Chooser {
+        Chooser::new(Sampler { parent, share }, 7)
+    }
+
+    #[test]
+    fn a_parent_is_read_as_the_specification_has_it() {
+        let parent = Parent::read(SENT.as_bytes()).unwrap();
+        assert_eq!(parent.trace, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
+        assert_eq!((parent.span, parent.sampled), (0xb7ad_6b71_6920_3331, true));
+        assert!(!Parent::read(SENT.replace("-01", "-00").as_bytes()).unwrap().sampled);
+        assert!(Parent::read(format!("cc{}-what", &SENT[2..]).as_bytes()).is_some(), "a later version");
+        for bad in [
+            "",
+            "00",
+            &SENT[..54],
+            &format!("{SENT}0"),
+            &format!("{SENT}-more"),
+            &SENT.replace("00-", "ff-"),
+            &SENT.to_uppercase(),
+            &SENT.replace('-', "_"),
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        ] {
+            assert_eq!(Parent::read(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_caller_that_has_decided_is_followed_where_it_is_to_be() {
+        let unsampled = SENT.replace("-01", "-00");
+        let chosen = |chooser: &Chooser, sent: &str| chooser.choose(Some(sent.as_bytes()));
+        let child = chosen(&chooser(true, 0.0), SENT).unwrap();
+        assert_eq!((child.trace >> 120, child.parent), (0x0a, Some(0xb7ad_6b71_6920_3331)));
+        assert_eq!(chosen(&chooser(true, 1.0), &unsampled), None);
+        assert!(chosen(&chooser(false, 1.0), &unsampled).is_some());
+        assert_eq!(chosen(&chooser(false, 0.0), SENT), None);
+        assert_eq!(chosen(&chooser(true, 0.0), "nonsense"), None, "which is nobody's decision");
+    }
+
+    #[test]
+    fn of_all_others_so_many_are_chosen_as_were_asked_for() {
+        for (share, least, most) in [(0.0, 0, 0), (1.0, 10_000, 10_000), (0.1, 800, 1_200)] {
+            let chooser = chooser(true, share);
+            let chosen: Vec<Chosen> = (0..10_000).filter_map(|_| chooser.choose(None)).collect();
+            assert!((least..=most).contains(&chosen.len()), "{share}: {}", chosen.len());
+            let spans: std::collections::BTreeSet<_> = chosen.iter().map(|c| (c.trace, c.span)).collect();
+            assert_eq!(spans.len(), chosen.len(), "no two alike");
+            assert!(chosen.iter().all(|c| c.parent.is_none() && c.trace >> 64 != 0));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A collector: takes what is sent by OTLP, and keeps it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use latchkey_testing::{Pair, Setup, eventually, free_port};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::Metric;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use tokio::task::JoinSet;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status};
+
+/// What was taken.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// Each with the name of the service that sent it.
+    pub(crate) spans: Vec<(String, Span)>,
+    /// The newest of each name.
+    pub(crate) metrics: BTreeMap<String, Metric>,
+    /// How often metrics came.
+    pub(crate) rounds: usize,
+    /// The services' attributes and the header `api-key`.
+    pub(crate) resources: Vec<BTreeMap<String, String>>,
+    pub(crate) keys: Vec<String>,
+}
+
+#[derive(Clone, Default)]
+struct Keeper(Arc<Mutex<Taken>>);
+
+/// A running collector.
+pub(crate) struct Collector {
+    pub(crate) port: u16,
+    kept: Keeper,
+    _server: JoinSet<()>,
+}
+
+impl Collector {
+    pub(crate) async fn start() -> Self {
+        Self::serving(Server::builder()).await
+    }
+
+    /// One that speaks TLS alone.
+    pub(crate) async fn tls(pair: &Pair) -> Self {
+        let identity = Identity::from_pem(&pair.cert, &pair.key);
+        let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity));
+        Self::serving(server.expect("a usable certificate")).await
+    }
+
+    async fn serving(mut builder: Server) -> Self {
+        let (port, kept, mut server) = (free_port(), Keeper::default(), JoinSet::new());
+        let (traces, metrics) =
+            (TraceServiceServer::new(kept.clone()), MetricsServiceServer::new(kept.clone()));
+        let services = builder.add_service(traces).add_service(metrics);
+        let address = format!("127.0.0.1:{port}").parse().expect("an address");
+        server.spawn(async move { services.serve(address).await.expect("it serves") });
+        tokio::task::yield_now().await;
+        Self { port, kept, _server: server }
+    }
+
+    /// Sends what it makes here, soon, and every Check as a span.
+    pub(crate) fn of(&self, setup: Setup) -> Setup {
+        sending(setup, self.port)
+    }
+
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Taken) -> T) -> T {
+        at(&self.kept.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for so many spans of Latchkey's.
+    pub(crate) fn spans(&self, count: usize) -> Vec<Span> {
+        eventually("spans arrive", || {
+            let ours = |taken: &Taken| {
+                let ours = taken.spans.iter().filter(|(service, _)| service == "latchkey");
+                ours.map(|(_, span)| span.clone()).collect::<Vec<_>>()
+            };
+            Some(self.look(ours)).filter(|spans| spans.len() >= count)
+        })
+    }
+}
+
+/// Sends what it makes to this port, soon, and every Check as a span.
+pub(crate) fn sending(setup: Setup, port: u16) -> Setup {
+    setup
+        .environment("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://127.0.0.1:{port}"))
+        .environment("OTEL_TRACES_SAMPLER", "parentbased_always_on")
+        .environment("OTEL_BSP_SCHEDULE_DELAY", "20")
+        .environment("OTEL_METRIC_EXPORT_INTERVAL", "200")
+        .environment("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
+}
+
+/// Attributes as text.
+pub(crate) fn said(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+    let text = |value: &Option<AnyValue>| match value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    attributes.iter().map(|pair| (pair.key.clone(), text(&pair.value))).collect()
+}
+
+impl Keeper {
+    fn keep<T>(&self, call: &Request<T>, keep: impl FnOnce(&mut Taken)) {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = call.metadata().get("api-key").and_then(|key| key.to_str().ok());
+        taken.keys.extend(key.map(str::to_owned));
+        keep(&mut taken);
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Keeper {
+    async fn export(
+        &self,
+        call: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.keep(&call, |taken| {
+            for sent in &call.get_ref().resource_spans {
+                let resource = said(&sent.resource.as_ref().expect("a resource").attributes);
+                let service = resource["service.name"].clone();
+                taken.resources.push(resource);
+                let spans = sent.scope_spans.iter().flat_map(|scope| &scope.spans);
+                taken.spans.extend(spans.map(|span| (service.clone(), span.clone())));
+            }
+        });
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Keeper {
+    async fn export(
+        &self,
+        call: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.keep(&call, |taken| {
+            taken.rounds += 1;
+            for sent in &call.get_ref().resource_metrics {
+                taken.resources.push(said(&sent.resource.as_ref().expect("a resource").attributes));
+                let metrics = sent.scope_metrics.iter().flat_map(|scope| &scope.metrics);
+                taken.metrics.extend(metrics.map(|metric| (metric.name.clone(), metric.clone())));
+            }
+        });
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
