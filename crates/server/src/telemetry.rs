@@ -30,7 +30,7 @@ pub use decisions::Share;
 pub(crate) use exported::Exported;
 pub(crate) use gauges::Gauges;
 pub(crate) use listeners::Listeners;
-pub(crate) use meter::Meter;
+pub use meter::Meter;
 pub use writer::Flush;
 
 use crate::settings::{Log, LogFormat};

@@ -22,7 +22,7 @@ struct Calls {
 }
 
 /// Counts.
-pub(crate) struct Meter {
+pub struct Meter {
     clock: Arc<dyn Clock>,
     places: Places,
     profiles: Profiles,
@@ -42,7 +42,9 @@ const ENDED: [(Ended, &str); 3] =
 const GRANTS: [&str; 2] = ["key", "password"];
 
 impl Meter {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    /// By this clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             places: Places::new(),
