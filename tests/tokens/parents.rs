@@ -1,5 +1,7 @@
 //! Whatever stands behind a token ends it: from the moment that the call which ends it returns.
 
+use std::time::{Duration, SystemTime};
+
 use latchkey_proto::v1::{self, Reason};
 
 use crate::{PASSWORD, Shop, on_both, with_key, with_password};
@@ -8,6 +10,7 @@ on_both!(
     a_revoked_key_ends_its_tokens,
     a_key_that_was_rotated_out_ends_its_tokens,
     a_key_that_was_switched_off_denies_its_tokens,
+    a_key_whose_end_moves_nearer_ends_its_tokens_then,
     a_narrowed_key_narrows_its_tokens,
     a_suspended_tenant_ends_tokens_while_it_is_suspended,
     an_ended_family_ends_its_tokens,
@@ -52,6 +55,24 @@ async fn a_key_that_was_switched_off_denies_its_tokens(shop: Shop) {
     };
     let _ = shop.operator.keys().update_key(change).await.expect("switched off");
     assert_eq!(shop.reason(&token).await, Reason::Disabled);
+}
+
+async fn a_key_whose_end_moves_nearer_ends_its_tokens_then(shop: Shop) {
+    let (key, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    assert!(shop.passes(&issued.access_token).await);
+    let end = SystemTime::now() + Duration::from_secs(2);
+    let change = v1::UpdateKeyRequest {
+        key: Some(v1::Key { id: key.id, expire_time: Some(end.into()), ..v1::Key::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["expire_time".into()] }),
+    };
+    let _ = shop.operator.keys().update_key(change).await.expect("moved");
+    while SystemTime::now() < end {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(shop.reason(&issued.access_token).await, Reason::Expired);
+    assert!(shop.renew(&issued.refresh_token).await.is_err());
+    assert!(shop.issue(with_key(&value)).await.is_err());
 }
 
 async fn a_narrowed_key_narrows_its_tokens(shop: Shop) {
