@@ -15,7 +15,7 @@ use crate::wire::{Held, State, level};
 const HORIZON: Duration = Duration::from_millis(200);
 /// The longest that a refusal is repeated without asking again. What comes back meanwhile stays in the
 /// bucket, so a busy bucket loses nothing by it, and an overloaded one asks seldom.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 /// A batch is at most so small a share of its bucket.
 const SHARE: u64 = 8;
 
