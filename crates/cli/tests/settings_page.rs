@@ -1,0 +1,50 @@
+//! `docs/settings.md` is made from the table of settings, and this holds that it is the one that is committed.
+//! `LATCHKEY_WRITE=1 cargo test -p latchkey-cli --test settings_page` writes it anew.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use latchkey_server::settings::catalogue::{ALL, Form, Setting};
+
+const HEAD: &str = "\
+# Settings
+
+Every one is a flag of `latchkey serve`, a variable of the environment, or a line of a TOML file (`--config FILE`,
+`LATCHKEY_CONFIG`), in this order of precedence. What is wrong is told at the start, all of it at once. A secret may also be
+given as the path of a file that holds it: the flag and the key with `-file` and `_file`, the variable with `_FILE`.
+
+This page is made from the code: `crates/server/src/settings/catalogue.rs`.
+
+| key in the file | variable | default | |
+|---|---|---|---|
+";
+
+fn row(setting: &Setting) -> String {
+    let default = setting.default.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
+    let kind = match setting.form {
+        Form::Text => "",
+        Form::Secret => " A secret.",
+        Form::Switch => " `true` or `false`.",
+        Form::List => " Several, separated by commas.",
+    };
+    let help = setting.help.trim_end_matches('.').replace('|', "\\|").replace('<', "&lt;");
+    format!("| `{}` | `{}` | {default} | {help}.{kind} |\n", setting.key, setting.variable)
+}
+
+#[test]
+fn the_page_of_settings_tells_of_every_one() {
+    let mut page = HEAD.to_owned();
+    for setting in ALL {
+        let _infallible = write!(page, "{}", row(setting));
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
+    #[expect(clippy::disallowed_methods, reason = "whether to write the page is told to the test")]
+    if std::env::var_os("LATCHKEY_WRITE").is_some() {
+        std::fs::write(&file, &page).expect("the page is written");
+    }
+    let committed = std::fs::read_to_string(&file).expect("docs/settings.md");
+    assert!(
+        committed == page,
+        "docs/settings.md is not what the code says; write it anew with LATCHKEY_WRITE=1"
+    );
+}
