@@ -43,7 +43,7 @@ pub(crate) const FIGURES: [Figure; 19] = [
     ),
     figure("commit_ms", 4.0, "ms", "assumed: a write's transaction with its flush"),
     figure("wake_ms", 1.0, "ms", "assumed: a wake-up's way, mean"),
-    figure("revoke_ms", 82.0, "ms", METER),
+    figure("revoke_ms", 33.0, "ms", METER),
     figure("active_keys", 20_000.0, "", "assumed: keys in use at any second, each with leased buckets"),
     figure(
         "asks",
