@@ -7,6 +7,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
 /// Every page that is committed, wherever it is.
 fn pages() -> Vec<PathBuf> {
     let (mut waiting, mut found) = (vec![root().to_owned()], Vec::new());
@@ -16,7 +20,7 @@ fn pages() -> Vec<PathBuf> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
                 waiting.push(path);
-            } else if name.ends_with(".md") {
+            } else if is_page(&path) {
                 found.push(path);
             }
         }
@@ -71,9 +75,10 @@ fn every_page_of_the_handbook_is_in_its_list() {
     let list = std::fs::read_to_string(root().join("docs/SUMMARY.md")).expect("docs/SUMMARY.md");
     let listed: BTreeSet<&str> = links(&list).collect();
     for entry in std::fs::read_dir(root().join("docs")).expect("docs") {
-        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
-        if name.ends_with(".md") && name != "SUMMARY.md" {
-            assert!(listed.contains(name.as_str()), "{name} is not in docs/SUMMARY.md");
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if is_page(&path) && name != "SUMMARY.md" {
+            assert!(listed.contains(&*name), "{name} is not in docs/SUMMARY.md");
         }
     }
 }
