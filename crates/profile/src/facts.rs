@@ -24,8 +24,8 @@ pub struct Facts<'a> {
     pub environment: Option<&'a str>,
     /// What decided its rate class.
     pub class: ClassChoice<'a>,
-    /// What its credential looks like, where it brought one.
-    pub credential: Option<Looks>,
+    /// Its credential.
+    pub credential: Presented<'a>,
     /// Now.
     pub now: Timestamp,
 }
@@ -46,7 +46,7 @@ impl<'a> Facts<'a> {
             request_id: &reading.request_id,
             environment,
             class: reading.access.class,
-            credential: Looks::of(reading.access.credential),
+            credential: reading.access.credential,
             now,
         }
     }
@@ -62,7 +62,9 @@ pub enum Looks {
 }
 
 impl Looks {
-    fn of(presented: Presented<'_>) -> Option<Self> {
+    /// What a credential looks like, where there is one. A denial alone wants to know.
+    #[must_use]
+    pub fn of(presented: Presented<'_>) -> Option<Self> {
         match presented {
             Presented::Missing => None,
             Presented::Value(value) if is_jwt(value) => Some(Self::Jwt),

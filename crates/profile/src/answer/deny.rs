@@ -42,7 +42,7 @@ impl Profile {
     #[must_use]
     pub fn deny<'a>(&'a self, denial: &Denial, facts: &Facts<'_>) -> Refused<'a> {
         let view = View { policy: &self.policy, facts, denial: Some(denial), call: None };
-        let mut refused = match self.customs.denials.of(denial.reason, facts.credential) {
+        let mut refused = match self.customs.denials.of(denial.reason, Looks::of(facts.credential)) {
             Some(own) => own.render(&view, denial.reason),
             None => problem::problem(denial, facts.request_id, self.name(), problem::retry(&view)),
         };
