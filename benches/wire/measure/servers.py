@@ -49,8 +49,9 @@ class Server:
     def __init__(self, place, command, folder=None, environment=None, counted=False):
         self.port, self.http = free_port(), free_port()
         command = [word.replace("{port}", str(self.port)) for word in command]
+        self.counts = os.path.join(tempfile.mkdtemp(dir=place.folder), "counts") if counted else None
         if counted:
-            command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+            command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.counts}", *command]
         environment = {k: v.format(port=self.port, http=self.http) for k, v in (environment or {}).items()}
         self.errors = tempfile.TemporaryFile()
         environment = {**os.environ, **environment}
@@ -76,9 +77,20 @@ class Server:
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
-        self.errors.seek(0)
-        found = re.search(rb"Collected : (\d+)", self.errors.read())
-        return int(found.group(1)) if found else None
+
+    def instructions(self, work):
+        """What callgrind counts from the work's beginning to its end."""
+        self.control("--zero")
+        self.control("--instr=on")
+        work()
+        self.control("--instr=off")
+        self.control("--dump")
+        newest = max(glob.glob(f"{self.counts}*"), key=os.path.getmtime)
+        return int(re.findall(r"^totals: (\d+)", open(newest).read(), re.M)[-1])
+
+    def control(self, what):
+        command = ["callgrind_control", what, str(self.process.pid)]
+        subprocess.check_call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def noop(place, which, counted=False):

@@ -146,8 +146,10 @@ impl<L: Limiter> Judge<L> {
 
     /// Answers the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
     pub(crate) async fn answer(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Trouble> {
-        let lowered = Lowered::new();
-        let Ok(question) = Question::read(message, &lowered) else { return Ok(self.unreadable(metadata)) };
+        let (lowered, mut question) = (Lowered::new(), Question::default());
+        if question.read(message, &lowered).is_err() {
+            return Ok(self.unreadable(metadata));
+        }
         let Some(profile) = self.catalog.choose(&question.request) else {
             return Ok(self.nobodys(&question, metadata));
         };
@@ -171,10 +173,10 @@ impl<L: Limiter> Judge<L> {
         message: &[u8],
         metadata: &HeaderMap,
     ) -> Option<Result<Framed, Trouble>> {
-        let lowered = Lowered::new();
-        let Ok(question) = Question::read(message, &lowered) else {
+        let (lowered, mut question) = (Lowered::new(), Question::default());
+        if question.read(message, &lowered).is_err() {
             return Some(Ok(self.unreadable(metadata)));
-        };
+        }
         let Some(profile) = self.catalog.choose(&question.request) else {
             return Some(Ok(self.nobodys(&question, metadata)));
         };

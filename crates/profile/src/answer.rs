@@ -4,21 +4,23 @@
 mod allow;
 mod deny;
 mod problem;
+mod removed;
 mod rendered;
 
 pub(crate) use allow::{Removals, is_joint};
 pub(crate) use deny::{Denials, OwnDenial};
 pub use problem::default_denial;
+pub use removed::{Always, Removed};
 pub use rendered::Rendered;
 pub(crate) use rendered::rendered;
 
 /// What becomes of a request that passes. No name is both set and removed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Admission<'a> {
     /// Headers that the upstream gets, in place of any that the client sent.
     pub set: Rendered<'a>,
     /// Headers that the upstream must not get.
-    pub remove: Vec<&'a str>,
+    pub remove: Removed<'a>,
     /// Query parameters that the upstream must not get, as they are spelled in the request.
     pub remove_query: Vec<&'a str>,
     /// Headers that the client gets with the upstream's answer.

@@ -22,7 +22,7 @@ mod request;
 mod source;
 mod template;
 
-pub use answer::{Admission, Refused, Rendered, default_denial};
+pub use answer::{Admission, Always, Refused, Removed, Rendered, default_denial};
 pub use catalog::Catalog;
 pub use endpoint::{Ask, Code, Endpoint, Matched, Reply};
 pub use error::{DocumentError, Errors};

@@ -25,7 +25,10 @@ pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) 
         for (name, value) in admission.set.iter() {
             header(ok, 2, name, value);
         }
-        for name in &admission.remove {
+        if let Some(always) = admission.remove.always {
+            ok.written(always.written(removals));
+        }
+        for name in &admission.remove.besides {
             ok.text(5, name);
         }
         for (name, value) in admission.response.iter() {
@@ -37,6 +40,13 @@ pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) 
     });
     answer.message(4, |fields| metadata::write(fields, notes));
     Framed::end(answer)
+}
+
+/// The fields of an `OkHttpResponse` that name headers to be taken out.
+fn removals(names: &[Box<str>]) -> Box<[u8]> {
+    let mut fields = Writer::after(Vec::new());
+    names.iter().for_each(|name| fields.text(5, name));
+    fields.finish().into()
 }
 
 /// The answer to a request that doesn't.
@@ -81,6 +91,27 @@ const IN_PLACE: [u8; 4] = [Writer::delimited(2), 0, 3 << 3, HeaderAppendAction::
 const KEEP_EMPTY: [u8; 2] = [4 << 3, 1];
 
 fn header(message: &mut Writer, number: u8, name: &str, value: &str) {
+    if usual_header(message, number, name, value).is_none() {
+        any_header(message, number, name, value);
+    }
+}
+
+/// A header with a value whose lengths fit into a byte each; none where it isn't one.
+fn usual_header(message: &mut Writer, number: u8, name: &str, value: &str) -> Option<()> {
+    let short = |length: usize| u8::try_from(length).ok().filter(|length| *length < 0x80);
+    let size = Writer::size(name.len()) + Writer::size(value.len());
+    let whole = short(Writer::size(size) + IN_PLACE.len()).filter(|_| !value.is_empty())?;
+    let [size, name_length, length] = [short(size)?, short(name.len())?, short(value.len())?];
+    let key = Writer::delimited;
+    message.constant([key(number), whole, key(1), size, key(1), name_length]);
+    message.written(name.as_bytes());
+    message.constant([key(2), length]);
+    message.written(value.as_bytes());
+    message.constant(IN_PLACE);
+    Some(())
+}
+
+fn any_header(message: &mut Writer, number: u8, name: &str, value: &str) {
     let size = Writer::size(name.len()) + if value.is_empty() { 0 } else { Writer::size(value.len()) };
     let flags = IN_PLACE.len() + if value.is_empty() { KEEP_EMPTY.len() } else { 0 };
     message.open(number, Writer::size(size) + flags);

@@ -73,13 +73,9 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// An entry whose `Value` is text; its lengths are known before.
+/// An entry whose `Value` is text.
 fn text(fields: &mut Writer, name: &str, text: &str) {
-    let value = Writer::size(text.len());
-    fields.open(1, Writer::size(name.len()) + Writer::size(value));
-    fields.text(1, name);
-    fields.open(2, value);
-    fields.text(3, text);
+    fields.text_entry(1, name, text);
 }
 
 /// An entry of the struct's map: a name and a `Value`.

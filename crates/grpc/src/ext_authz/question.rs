@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::last_wins::Names;
 use super::shapes;
-use crate::wire::reader::{Malformed, Reader};
-use crate::wire::scan::has_upper;
+use crate::wire::reader::{Malformed, Pair, Reader};
+use crate::wire::scan::Look;
 
 type Headers<'a> = SmallVec<[Header<'a>; 32]>;
 
@@ -25,9 +25,8 @@ pub(super) struct Question<'a> {
 impl<'a> Question<'a> {
     /// Reads the bytes of a `CheckRequest`. Envoy sends header names in lower case; those of another caller are
     /// brought there, in `lowered`. `X-Key` beside `x-key` then is two values of one header.
-    pub(super) fn read(message: &'a [u8], lowered: &'a Lowered) -> Result<Self, Malformed> {
-        let mut question = Self::default();
-        let mut parts = Parts::of(&mut question);
+    pub(super) fn read(&mut self, message: &'a [u8], lowered: &'a Lowered) -> Result<(), Malformed> {
+        let mut parts = Parts::of(self);
         let mut reader = Reader::new(message);
         while let Some(field) = reader.next()? {
             match field.number {
@@ -36,9 +35,9 @@ impl<'a> Question<'a> {
             }
         }
         if parts.end() {
-            lower(&mut question.request.headers, lowered);
+            lower(&mut self.request.headers, lowered);
         }
-        Ok(question)
+        Ok(())
     }
 }
 
@@ -88,7 +87,7 @@ impl<'q, 'a> Parts<'q, 'a> {
                 1 => self.source(reader.message(field)?)?,
                 4 => self.request(reader.message(field)?)?,
                 10 => {
-                    let (name, value) = reader.entry()?;
+                    let Pair { name, value, .. } = reader.entry()?;
                     self.request.context.push((utf8(name)?, utf8(value)?));
                 }
                 _ => shapes::ATTRIBUTES.check_field(&mut reader, field)?,
@@ -148,7 +147,12 @@ impl<'q, 'a> Parts<'q, 'a> {
 
     fn http(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
         *self.http = true;
-        while let Some(field) = reader.next()? {
+        loop {
+            if let Some(pair) = reader.usual_entry(3) {
+                self.joined(pair);
+                continue;
+            }
+            let Some(field) = reader.next()? else { return Ok(()) };
             match field.number {
                 2 => self.request.method = reader.text(field)?,
                 3 => self.joined(reader.entry()?),
@@ -160,10 +164,9 @@ impl<'q, 'a> Parts<'q, 'a> {
                 _ => shapes::HTTP.check_field(&mut reader, field)?,
             }
         }
-        Ok(())
     }
 
-    fn joined(&mut self, (name, value): (&'a [u8], &'a [u8])) {
+    fn joined(&mut self, Pair { name, value, shouted }: Pair<'a>) {
         let headers = &mut self.request.headers;
         let names = self.joined.get_or_insert_with(|| {
             // Those of the other kind that came before stand behind.
@@ -171,18 +174,23 @@ impl<'q, 'a> Parts<'q, 'a> {
             Names::default()
         });
         names.add(name);
-        self.shouted |= has_upper(name);
+        self.shouted |= shouted;
         headers.push(Header { name, value });
     }
 
     fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
-        while let Some(field) = reader.next()? {
+        loop {
+            if let Some(Pair { name, value, shouted }) = reader.usual_raw_entry(1) {
+                self.shouted |= shouted;
+                self.occurred(Header { name, value });
+                continue;
+            }
+            let Some(field) = reader.next()? else { return Ok(()) };
             match field.number {
                 1 => self.header(reader.message(field)?)?,
                 _ => reader.skip(field)?,
             }
         }
-        Ok(())
     }
 
     /// `value` or `raw_value`. A header with both has two meanings: it counts as two, which no credential
@@ -197,7 +205,7 @@ impl<'q, 'a> Parts<'q, 'a> {
                 _ => reader.skip(field)?,
             }
         }
-        self.shouted |= has_upper(name);
+        self.shouted |= Look::at(name).upper;
         if raw.is_empty() || !value.is_empty() {
             self.occurred(Header { name, value });
         }

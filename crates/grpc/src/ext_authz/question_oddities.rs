@@ -43,14 +43,14 @@ fn a_shouted_header_name_is_heard() {
     let request = attribute_context::Request { http: Some(request), time: None };
     let attributes = Some(AttributeContext { request: Some(request), ..Default::default() });
     let bytes = CheckRequest { attributes }.encode_to_vec();
-    let lowered = Lowered::new();
-    let question = Question::read(&bytes, &lowered).unwrap();
+    let (lowered, mut question) = (Lowered::new(), Question::default());
+    question.read(&bytes, &lowered).unwrap();
     assert_eq!(question.request.headers.iter().filter(|h| h.name == b"x-api-key").count(), 2);
 }
 
 #[test]
 fn an_empty_message_holds_no_http_request() {
-    let lowered = Lowered::new();
-    let question = Question::read(&[], &lowered).unwrap();
+    let (lowered, mut question) = (Lowered::new(), Question::default());
+    question.read(&[], &lowered).unwrap();
     assert!(!question.http && question.request.headers.is_empty());
 }

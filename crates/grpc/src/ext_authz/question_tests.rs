@@ -30,8 +30,9 @@ struct Meaning {
 }
 
 fn ours(message: &[u8]) -> Option<Meaning> {
-    let lowered = Lowered::new();
-    let Question { request, http } = Question::read(message, &lowered).ok()?;
+    let (lowered, mut question) = (Lowered::new(), Question::default());
+    question.read(message, &lowered).ok()?;
+    let Question { request, http } = question;
     let mut headers: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     for header in &request.headers {
         headers

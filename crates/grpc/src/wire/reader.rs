@@ -2,7 +2,7 @@
 //! ten bytes at most, text in UTF-8, a known field's wire type, a hundred levels of nesting. Nothing that
 //! is in a message can make it panic, allocate or read a byte twice.
 
-use super::scan;
+use super::scan::{self, Look};
 
 /// Bytes that are no message of the kind that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,15 @@ impl Field {
     fn is(self, expected: Wire) -> Result<(), Malformed> {
         if self.wire == expected { Ok(()) } else { Err(Malformed) }
     }
+}
+
+/// A name and a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pair<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
+    /// Whether the name has an upper-case letter of ASCII.
+    pub(crate) shouted: bool,
 }
 
 /// How deep messages may nest, as in prost.
@@ -97,20 +106,41 @@ impl<'a> Reader<'a> {
     }
 
     /// An entry of a map from text to text; what is left out is empty, and the last of several counts.
-    pub(crate) fn entry(&mut self) -> Result<(&'a [u8], &'a [u8]), Malformed> {
+    pub(crate) fn entry(&mut self) -> Result<Pair<'a>, Malformed> {
         let mut entry = self.entry_message()?;
-        if let Some(plain) = plain(entry.rest) {
-            return Ok(plain);
-        }
-        let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
+        let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
         while let Some(field) = entry.next()? {
             match field.number {
-                1 => key = entry.text_bytes(field)?,
+                1 => name = entry.text_bytes(field)?,
                 2 => value = entry.text_bytes(field)?,
                 _ => entry.skip(field)?,
             }
         }
-        Ok((key, value))
+        Ok(Pair { name, value, shouted: Look::at(name).upper })
+    }
+
+    /// The next field, where it has this number and holds a name in its field 1 and text in its field 2, in this
+    /// order, all of it ASCII and shorter than 128 bytes: as nearly all are, and far cheaper to read than what
+    /// may be. Where it isn't, nothing is read.
+    #[inline]
+    pub(crate) fn usual_entry(&mut self, number: u8) -> Option<Pair<'a>> {
+        let (pair, rest) = self.usual(number, 2)?;
+        if !scan::is_ascii(pair.value) {
+            return None;
+        }
+        self.rest = rest;
+        Some(pair)
+    }
+
+    /// The same for bytes in its field 3, of which there must be some.
+    #[inline]
+    pub(crate) fn usual_raw_entry(&mut self, number: u8) -> Option<Pair<'a>> {
+        let (pair, rest) = self.usual(number, 3)?;
+        if pair.value.is_empty() {
+            return None;
+        }
+        self.rest = rest;
+        Some(pair)
     }
 
     /// A value that nobody here knows.
@@ -141,6 +171,21 @@ impl<'a> Reader<'a> {
         }
         self.rest = inner.rest;
         Ok(())
+    }
+
+    /// A message of this number with a name in ASCII and a value in this field, and what is behind it. A length
+    /// of two bytes is never taken for one: its first byte is over 127.
+    #[inline]
+    fn usual(&self, number: u8, value_number: u8) -> Option<(Pair<'a>, &'a [u8])> {
+        let (&[key, length, name_key, name_length], rest) = self.rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(usize::from(name_length))?;
+        let (&[value_key, value_length], rest) = rest.split_first_chunk()?;
+        let (value, rest) = rest.split_at_checked(usize::from(value_length))?;
+        let keys = [key, name_key, value_key] == [number, 1, value_number].map(|number| number << 3 | 2);
+        let short = (length | name_length | value_length) < 0x80 && self.levels > 0;
+        let whole = usize::from(length) == name.len() + value.len() + 4;
+        let look = Look::at(name);
+        (keys && short && whole && look.ascii).then_some((Pair { name, value, shouted: look.upper }, rest))
     }
 
     fn deeper(&self) -> Result<u32, Malformed> {
@@ -196,18 +241,6 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(taken)
     }
-}
-
-/// An entry as nearly all are written: a key and a value, in this order, each of ASCII and shorter than 128 bytes.
-fn plain(entry: &[u8]) -> Option<(&[u8], &[u8])> {
-    const KEY: u8 = 1 << 3 | 2;
-    const VALUE: u8 = 2 << 3 | 2;
-    let (&[KEY, key], rest) = entry.split_first_chunk()? else { return None };
-    let (key, rest) = rest.split_at_checked(usize::from(key))?;
-    let (&[VALUE, value_length], value) = rest.split_first_chunk()? else { return None };
-    // No length of two bytes can be meant: its first one is over 127, and the key or the value would be as long.
-    let whole = value.len() == usize::from(value_length) && value_length < 0x80 && key.len() < 0x80;
-    (whole && scan::is_ascii(key) && scan::is_ascii(value)).then_some((key, value))
 }
 
 #[cfg(test)]

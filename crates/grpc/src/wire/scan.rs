@@ -5,14 +5,32 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 const LOW: u64 = !HIGH;
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// Whether every byte is ASCII.
-pub(crate) fn is_ascii(text: &[u8]) -> bool {
-    words(text).fold(0, |seen, word| seen | word) & HIGH == 0
+/// What a text's bytes are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Whether every one is ASCII.
+    pub(crate) ascii: bool,
+    /// Whether any one is an upper-case letter of ASCII.
+    pub(crate) upper: bool,
 }
 
-/// Whether any byte is an upper-case letter of ASCII.
-pub(crate) fn has_upper(text: &[u8]) -> bool {
-    words(text).fold(0, |seen, word| seen | upper(word)) != 0
+impl Look {
+    /// Looks at every byte once.
+    pub(crate) fn at(text: &[u8]) -> Self {
+        let (mut high, mut letters) = (0, 0);
+        each_word(text, |word| {
+            high |= word;
+            letters |= upper(word);
+        });
+        Self { ascii: high & HIGH == 0, upper: letters != 0 }
+    }
+}
+
+/// Whether every byte is ASCII.
+pub(crate) fn is_ascii(text: &[u8]) -> bool {
+    let mut high = 0;
+    each_word(text, |word| high |= word);
+    high & HIGH == 0
 }
 
 /// Twelve bits of a name, by its length and the bytes at both of its ends.
@@ -26,18 +44,27 @@ pub(crate) fn mark(name: &[u8]) -> u16 {
     u16::from_be_bytes([high, low]) >> 4
 }
 
-/// All of a text's bytes, some of them twice, and zeros where there are fewer than eight.
-fn words(text: &[u8]) -> impl Iterator<Item = u64> {
-    let last = match text.last_chunk() {
-        Some(last) => u64::from_le_bytes(*last),
-        None => short(text),
-    };
-    text.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).chain([last])
+/// Shows all of a text's bytes, some of them twice, and zeros where there are fewer than eight.
+#[inline]
+fn each_word(text: &[u8], mut look: impl FnMut(u64)) {
+    let Some(last) = text.last_chunk() else { return look(short(text)) };
+    look(u64::from_le_bytes(*last));
+    for word in text.as_chunks().0 {
+        look(u64::from_le_bytes(*word));
+    }
 }
 
 /// Fewer than eight bytes, and zeros behind them.
+#[inline]
 fn short(text: &[u8]) -> u64 {
-    text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    match (text.first_chunk(), text.last_chunk()) {
+        // The bytes in the middle are in both, and fall on themselves.
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first))
+                | u64::from(u32::from_le_bytes(*last)) << (8 * (text.len() - 4))
+        }
+        (None, _) | (_, None) => text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// The high bit of each byte that is an upper-case letter. No byte's sum runs over into the next one's.
@@ -58,7 +85,8 @@ mod tests {
         #[test]
         fn bytes_are_seen_wherever_they_stand(text in prop::collection::vec(any::<u8>(), 0..40)) {
             prop_assert_eq!(is_ascii(&text), text.is_ascii());
-            prop_assert_eq!(has_upper(&text), text.iter().any(u8::is_ascii_uppercase));
+            let look = Look { ascii: text.is_ascii(), upper: text.iter().any(u8::is_ascii_uppercase) };
+            prop_assert_eq!(Look::at(&text), look);
         }
 
         #[test]
@@ -66,12 +94,24 @@ mod tests {
             let mut text = vec![b'a'; length];
             text[at.index(length)] = byte;
             prop_assert_eq!(is_ascii(&text), byte.is_ascii());
-            prop_assert_eq!(has_upper(&text), byte.is_ascii_uppercase());
+            let look = Look { ascii: byte.is_ascii(), upper: byte.is_ascii_uppercase() };
+            prop_assert_eq!(Look::at(&text), look);
+        }
+    }
+
+    #[test]
+    fn a_short_text_is_itself() {
+        for length in 0..8u8 {
+            let text: Vec<u8> = (1..=length).collect();
+            let mut padded = text.clone();
+            padded.resize(8, 0);
+            assert_eq!(short(&text).to_le_bytes(), padded[..]);
         }
     }
 
     #[test]
     fn nothing_has_nothing() {
-        assert!(is_ascii(b"") && !has_upper(b""));
+        assert_eq!(Look::at(b""), Look { ascii: true, upper: false });
+        assert!(is_ascii(b""));
     }
 }

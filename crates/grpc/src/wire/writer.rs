@@ -51,6 +51,32 @@ impl Writer {
         self.out.extend_from_slice(&fields);
     }
 
+    /// Fields that were written before.
+    pub(crate) fn written(&mut self, fields: &[u8]) {
+        self.out.extend_from_slice(fields);
+    }
+
+    /// A message whose fields 1 and 2 are a name and, in a message of its own, a text in field 3: an entry of a
+    /// `Struct`. What stands between the texts is one short piece, where lengths fit into a byte each.
+    pub(crate) fn text_entry(&mut self, number: u8, name: &str, text: &str) {
+        let value = Self::size(text.len());
+        let entry = Self::size(name.len()) + Self::size(value);
+        if let (Ok(entry @ 0..0x80), Ok(name_length), Ok(value), Ok(length)) =
+            (u8::try_from(entry), u8::try_from(name.len()), u8::try_from(value), u8::try_from(text.len()))
+        {
+            self.out.reserve(usize::from(entry) + 2);
+            self.out.extend_from_slice(&[Self::delimited(number), entry, Self::delimited(1), name_length]);
+            self.out.extend_from_slice(name.as_bytes());
+            self.out.extend_from_slice(&[Self::delimited(2), value, Self::delimited(3), length]);
+            self.out.extend_from_slice(text.as_bytes());
+            return;
+        }
+        self.open(number, entry);
+        self.text(1, name);
+        self.open(2, value);
+        self.text(3, text);
+    }
+
     /// Text in several parts.
     pub(crate) fn joined<const N: usize>(&mut self, number: u8, parts: [&str; N]) {
         self.open(number, parts.iter().map(|part| part.len()).sum());

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Admission;
 use super::rendered::rendered;
+use super::{Admission, Always};
 use crate::facts::Facts;
 use crate::profile::{HeaderTemplate, Profile};
 use crate::read::Credential;
@@ -14,9 +14,9 @@ use crate::template::{View, has_controls};
 /// What is taken out of every request that passes, worked out beforehand.
 #[derive(Debug, Default)]
 pub(crate) struct Removals {
-    headers: Vec<Box<str>>,
-    /// Those of them that carry the credential and nothing else.
-    credentials: Vec<Box<str>>,
+    headers: Always,
+    /// Those of them that don't carry the credential and nothing else.
+    others: Always,
     queries: Vec<Box<str>>,
     cookies: Vec<Box<str>>,
 }
@@ -28,13 +28,13 @@ impl Removals {
         for header in upstream {
             headers.extend(variants(&header.name));
         }
-        let mut removals = Self::default();
+        let (mut removals, mut credentials) = (Self::default(), Vec::new());
         let sources = if credential.forward { [].as_slice() } else { &credential.sources };
         for source in sources {
             match source {
                 Source::Header(name) | Source::Scheme(name, _) => {
                     if headers.insert(name.clone()) {
-                        removals.credentials.push(name.clone());
+                        credentials.push(name.clone());
                     }
                 }
                 Source::Query(name) => removals.queries.push(name.clone()),
@@ -44,7 +44,9 @@ impl Removals {
             }
         }
         headers.retain(|name| !upstream.iter().any(|h| h.name == *name));
-        removals.headers = headers.into_iter().collect();
+        let others = headers.iter().filter(|name| !credentials.contains(*name)).cloned();
+        removals.others = others.collect::<Vec<_>>().into();
+        removals.headers = headers.into_iter().collect::<Vec<_>>().into();
         removals
     }
 }
@@ -79,17 +81,15 @@ impl Profile {
         // An endpoint is answered by us, and asks who calls once more.
         let ours = self.answers(facts.method, facts.path);
         let mut admission = Admission::default();
-        admission.remove.reserve(removals.headers.len() + self.customs.upstream.len());
         if ours {
-            let kept = removals.headers.iter().filter(|name| !removals.credentials.contains(*name));
-            admission.remove.extend(kept.map(|name| &**name));
+            admission.remove.always = Some(&removals.others);
         } else {
-            admission.remove.extend(removals.headers.iter().map(|name| &**name));
+            admission.remove.always = Some(&removals.headers);
             admission.remove_query = removed_parameters(facts.path, &removals.queries);
         }
         for header in &self.customs.upstream {
             if !admission.set.render(header, &view) {
-                admission.remove.push(&header.name);
+                admission.remove.add(&header.name);
             }
         }
         if !ours {
@@ -108,9 +108,9 @@ impl Profile {
             facts.headers.iter().filter(|h| h.name == b"cookie").map(|h| h.value).collect();
         match without_cookies(&values, names) {
             None => {}
-            Some(rest) if rest.is_empty() || has_controls(&rest) => admission.remove.push("cookie"),
+            Some(rest) if rest.is_empty() || has_controls(&rest) => admission.remove.add("cookie"),
             Some(rest) => {
-                admission.remove.retain(|name| *name != "cookie");
+                admission.remove.keep("cookie");
                 admission.set.push("cookie", &rest);
             }
         }

@@ -73,7 +73,7 @@ impl Profile {
                 for header in &request.headers {
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                     let name = text(header.name);
-                    let kept = !admission.remove.contains(&name.as_str()) && !replaced(&name, &upstream);
+                    let kept = !admission.remove.contains(&name) && !replaced(&name, &upstream);
                     upstream.extend(kept.then(|| (name, text(header.value))));
                 }
                 let headers = owned(admission.response.owned());

@@ -40,7 +40,7 @@ fn allow(profile: &Profile, request: &Request<'_>, seen: &Seen) -> Outcome {
     let names = |names: Vec<&str>| names.into_iter().map(ToOwned::to_owned).collect::<Vec<_>>();
     let outcome = Outcome {
         set: owned(&admission.set),
-        remove: names(admission.remove),
+        remove: names(admission.remove.names().collect()),
         query: names(admission.remove_query),
         response: owned(&admission.response),
     };

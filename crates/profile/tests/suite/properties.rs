@@ -78,7 +78,7 @@ proptest! {
             let admission = PROFILE.allow(&facts);
             let sent = admission.set.iter().chain(admission.response.iter());
             prop_assert!(sent.clone().all(|(_, v)| !v.is_empty() && !v.chars().any(char::is_control)));
-            prop_assert!(admission.set.iter().all(|(name, _)| !admission.remove.contains(&name)));
+            prop_assert!(admission.set.iter().all(|(name, _)| !admission.remove.contains(name)));
             let refused = PROFILE.deny(&Denial::plain(Reason::Expired), &facts);
             prop_assert!(serde_json::from_str::<serde_json::Value>(&refused.body).is_ok(), "{}", refused.body);
         }

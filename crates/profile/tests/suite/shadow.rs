@@ -113,7 +113,7 @@ fn upstream(profile: &Profile, seen: &Seen) -> (Vec<(String, String)>, Vec<Strin
     let reading = profile.read(&request);
     let admission = profile.allow(&Facts::new(seen, &request, &reading, NOW));
     let set = admission.set.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    (set, admission.remove.into_iter().map(ToOwned::to_owned).collect())
+    (set, admission.remove.names().map(ToOwned::to_owned).collect())
 }
 
 #[test]
