@@ -130,6 +130,12 @@ impl Segment {
         let begin = out.len();
         match self {
             Self::Literal(text) => out.push_str(text),
+            // As nearly all are in headers.
+            Self::Value(names, filters)
+                if let ([name], [], Escape::None) = (&names[..], &filters[..], escape) =>
+            {
+                name.write(view, out);
+            }
             Self::Value(names, filters) => {
                 let mut list = false;
                 for name in names {

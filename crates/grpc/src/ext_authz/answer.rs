@@ -45,7 +45,9 @@ pub(super) fn allowed(_: &Permit, admission: &Admission<'_>, notes: &Notes<'_>) 
 /// The fields of an `OkHttpResponse` that name headers to be taken out.
 fn removals(names: &[Box<str>]) -> Box<[u8]> {
     let mut fields = Writer::after(Vec::new());
-    names.iter().for_each(|name| fields.text(5, name));
+    for name in names {
+        fields.text(5, name);
+    }
     fields.finish().into()
 }
 

@@ -64,8 +64,8 @@ fn shadow(fields: &mut Writer, seen: &Seen, known: Option<&Principal>) {
 fn level(fields: &mut Writer, policy: &Policy, level: &Level) {
     let (owner, class) = (level.bucket.per.name(), policy.classes.name_of(level.bucket));
     field(fields, "bucket", |value| value.joined(3, [owner, "/", class]));
-    field(fields, "limit", |value| value.double(2, number(level.limit)));
-    field(fields, "remaining", |value| value.double(2, number(level.remaining)));
+    fields.number_entry(1, "limit", number(level.limit));
+    fields.number_entry(1, "remaining", number(level.remaining));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "limits end far below 2^53, where doubles are exact")]

@@ -5,7 +5,7 @@ use crate::wire::shape::Kind::{Bytes, Entry, Fixed64, Message, Text, Varint};
 use crate::wire::shape::Shape;
 
 /// `AttributeContext` apart from its source, request and context extensions.
-pub(super) static ATTRIBUTES: Shape = Shape(&[
+pub(super) static ATTRIBUTES: Shape = Shape::of([
     (2, Message(&DESTINATION)),
     (11, Message(&METADATA)),
     (12, Message(&TLS_SESSION)),
@@ -13,52 +13,59 @@ pub(super) static ATTRIBUTES: Shape = Shape(&[
 ]);
 
 /// `AttributeContext.Peer` apart from its address.
-pub(super) static PEER: Shape = Shape(&[(2, Text), (3, Entry(&TEXT_ENTRY)), (4, Text), (5, Text)]);
+pub(super) static PEER: Shape = Shape::of([(2, Text), (3, Entry(&TEXT_ENTRY)), (4, Text), (5, Text)]);
 
 /// `AttributeContext.Request` apart from its HTTP part.
-pub(super) static REQUEST: Shape = Shape(&[(1, Message(&TIMESTAMP))]);
+pub(super) static REQUEST: Shape = Shape::of([(1, Message(&TIMESTAMP))]);
 
 /// `AttributeContext.HttpRequest` apart from what a profile sees.
-pub(super) static HTTP: Shape = Shape(&[(1, Text), (6, Text), (7, Text), (8, Text), (9, Varint), (10, Text)]);
+pub(super) static HTTP: Shape =
+    Shape::of([(1, Text), (6, Text), (7, Text), (8, Text), (9, Varint), (10, Text)]);
 
 /// `SocketAddress` apart from the address itself.
 pub(super) static SOCKET_ADDRESS: Shape =
-    Shape(&[(1, Varint), (3, Varint), (4, Text), (5, Text), (6, Varint), (7, Text)]);
+    Shape::of([(1, Varint), (3, Varint), (4, Text), (5, Text), (6, Varint), (7, Text)]);
 
 /// `Pipe`.
-pub(super) static PIPE: Shape = Shape(&[(1, Text), (2, Varint)]);
+pub(super) static PIPE: Shape = Shape::of([(1, Text), (2, Varint)]);
 
 /// `EnvoyInternalAddress`.
-pub(super) static INTERNAL_ADDRESS: Shape = Shape(&[(1, Text), (2, Text)]);
+pub(super) static INTERNAL_ADDRESS: Shape = Shape::of([(1, Text), (2, Text)]);
 
 static DESTINATION: Shape =
-    Shape(&[(1, Message(&ADDRESS)), (2, Text), (3, Entry(&TEXT_ENTRY)), (4, Text), (5, Text)]);
+    Shape::of([(1, Message(&ADDRESS)), (2, Text), (3, Entry(&TEXT_ENTRY)), (4, Text), (5, Text)]);
 
 static ADDRESS: Shape =
-    Shape(&[(1, Message(&WHOLE_SOCKET_ADDRESS)), (2, Message(&PIPE)), (3, Message(&INTERNAL_ADDRESS))]);
+    Shape::of([(1, Message(&WHOLE_SOCKET_ADDRESS)), (2, Message(&PIPE)), (3, Message(&INTERNAL_ADDRESS))]);
 
 static WHOLE_SOCKET_ADDRESS: Shape =
-    Shape(&[(1, Varint), (2, Text), (3, Varint), (4, Text), (5, Text), (6, Varint), (7, Text)]);
+    Shape::of([(1, Varint), (2, Text), (3, Varint), (4, Text), (5, Text), (6, Varint), (7, Text)]);
 
-static TLS_SESSION: Shape = Shape(&[(1, Text)]);
+static TLS_SESSION: Shape = Shape::of([(1, Text)]);
 
-static METADATA: Shape = Shape(&[(1, Entry(&STRUCT_ENTRY)), (2, Entry(&ANY_ENTRY))]);
+static METADATA: Shape = Shape::of([(1, Entry(&STRUCT_ENTRY)), (2, Entry(&ANY_ENTRY))]);
 
-static STRUCT_ENTRY: Shape = Shape(&[(1, Text), (2, Message(&STRUCT))]);
+static STRUCT_ENTRY: Shape = Shape::of([(1, Text), (2, Message(&STRUCT))]);
 
-static ANY_ENTRY: Shape = Shape(&[(1, Text), (2, Message(&ANY))]);
+static ANY_ENTRY: Shape = Shape::of([(1, Text), (2, Message(&ANY))]);
 
-static TEXT_ENTRY: Shape = Shape(&[(1, Text), (2, Text)]);
+static TEXT_ENTRY: Shape = Shape::of([(1, Text), (2, Text)]);
 
-static ANY: Shape = Shape(&[(1, Text), (2, Bytes)]);
+static ANY: Shape = Shape::of([(1, Text), (2, Bytes)]);
 
-static TIMESTAMP: Shape = Shape(&[(1, Varint), (2, Varint)]);
+static TIMESTAMP: Shape = Shape::of([(1, Varint), (2, Varint)]);
 
-static STRUCT: Shape = Shape(&[(1, Entry(&VALUE_ENTRY))]);
+static STRUCT: Shape = Shape::of([(1, Entry(&VALUE_ENTRY))]);
 
-static VALUE_ENTRY: Shape = Shape(&[(1, Text), (2, Message(&VALUE))]);
+static VALUE_ENTRY: Shape = Shape::of([(1, Text), (2, Message(&VALUE))]);
 
-static VALUE: Shape =
-    Shape(&[(1, Varint), (2, Fixed64), (3, Text), (4, Varint), (5, Message(&STRUCT)), (6, Message(&LIST))]);
+static VALUE: Shape = Shape::of([
+    (1, Varint),
+    (2, Fixed64),
+    (3, Text),
+    (4, Varint),
+    (5, Message(&STRUCT)),
+    (6, Message(&LIST)),
+]);
 
-static LIST: Shape = Shape(&[(1, Message(&VALUE))]);
+static LIST: Shape = Shape::of([(1, Message(&VALUE))]);

@@ -2,6 +2,9 @@
 //! ten bytes at most, text in UTF-8, a known field's wire type, a hundred levels of nesting. Nothing that
 //! is in a message can make it panic, allocate or read a byte twice.
 
+mod usual;
+
+pub(crate) use self::usual::Pair;
 use super::scan::{self, Look};
 
 /// Bytes that are no message of the kind that was expected.
@@ -27,19 +30,22 @@ pub(crate) struct Field {
     wire: Wire,
 }
 
+/// By the lower three bits of a key.
+const WIRES: [Option<Wire>; 8] = [
+    Some(Wire::Varint),
+    Some(Wire::Fixed64),
+    Some(Wire::Delimited),
+    Some(Wire::StartGroup),
+    Some(Wire::EndGroup),
+    Some(Wire::Fixed32),
+    None,
+    None,
+];
+
 impl Field {
     fn is(self, expected: Wire) -> Result<(), Malformed> {
         if self.wire == expected { Ok(()) } else { Err(Malformed) }
     }
-}
-
-/// A name and a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pair<'a> {
-    pub(crate) name: &'a [u8],
-    pub(crate) value: &'a [u8],
-    /// Whether the name has an upper-case letter of ASCII.
-    pub(crate) shouted: bool,
 }
 
 /// How deep messages may nest, as in prost.
@@ -119,30 +125,6 @@ impl<'a> Reader<'a> {
         Ok(Pair { name, value, shouted: Look::at(name).upper })
     }
 
-    /// The next field, where it has this number and holds a name in its field 1 and text in its field 2, in this
-    /// order, all of it ASCII and shorter than 128 bytes: as nearly all are, and far cheaper to read than what
-    /// may be. Where it isn't, nothing is read.
-    #[inline]
-    pub(crate) fn usual_entry(&mut self, number: u8) -> Option<Pair<'a>> {
-        let (pair, rest) = self.usual(number, 2)?;
-        if !scan::is_ascii(pair.value) {
-            return None;
-        }
-        self.rest = rest;
-        Some(pair)
-    }
-
-    /// The same for bytes in its field 3, of which there must be some.
-    #[inline]
-    pub(crate) fn usual_raw_entry(&mut self, number: u8) -> Option<Pair<'a>> {
-        let (pair, rest) = self.usual(number, 3)?;
-        if pair.value.is_empty() {
-            return None;
-        }
-        self.rest = rest;
-        Some(pair)
-    }
-
     /// A value that nobody here knows.
     pub(crate) fn skip(&mut self, field: Field) -> Result<(), Malformed> {
         let deeper = self.deeper()?;
@@ -173,39 +155,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A message of this number with a name in ASCII and a value in this field, and what is behind it. A length
-    /// of two bytes is never taken for one: its first byte is over 127.
-    #[inline]
-    fn usual(&self, number: u8, value_number: u8) -> Option<(Pair<'a>, &'a [u8])> {
-        let (&[key, length, name_key, name_length], rest) = self.rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(usize::from(name_length))?;
-        let (&[value_key, value_length], rest) = rest.split_first_chunk()?;
-        let (value, rest) = rest.split_at_checked(usize::from(value_length))?;
-        let keys = [key, name_key, value_key] == [number, 1, value_number].map(|number| number << 3 | 2);
-        let short = (length | name_length | value_length) < 0x80 && self.levels > 0;
-        let whole = usize::from(length) == name.len() + value.len() + 4;
-        let look = Look::at(name);
-        (keys && short && whole && look.ascii).then_some((Pair { name, value, shouted: look.upper }, rest))
-    }
-
     fn deeper(&self) -> Result<u32, Malformed> {
         self.levels.checked_sub(1).ok_or(Malformed)
     }
 
     fn key(&mut self) -> Result<Field, Malformed> {
         let key = u32::try_from(self.raw_varint()?).map_err(|_| Malformed)?;
-        let wire = match key & 7 {
-            0 => Wire::Varint,
-            1 => Wire::Fixed64,
-            2 => Wire::Delimited,
-            3 => Wire::StartGroup,
-            4 => Wire::EndGroup,
-            5 => Wire::Fixed32,
-            _ => return Err(Malformed),
-        };
-        match key >> 3 {
-            0 => Err(Malformed),
-            number => Ok(Field { number, wire }),
+        match (key >> 3, WIRES[(key & 7) as usize]) {
+            (number @ 1.., Some(wire)) => Ok(Field { number, wire }),
+            (0, _) | (_, None) => Err(Malformed),
         }
     }
 

@@ -20,11 +20,22 @@ pub(crate) enum Kind {
     Entry(&'static Shape),
 }
 
-/// The known fields of a message, by number.
+/// The known fields of a message, by number; no number of theirs is over 13.
 #[derive(Debug)]
-pub(crate) struct Shape(pub(crate) &'static [(u32, Kind)]);
+pub(crate) struct Shape([Option<Kind>; 14]);
 
 impl Shape {
+    /// A message of these fields.
+    pub(crate) const fn of<const N: usize>(fields: [(usize, Kind); N]) -> Self {
+        let (mut known, mut next) = ([None; 14], 0);
+        while next < N {
+            let (number, kind) = fields[next];
+            known[number] = Some(kind);
+            next += 1;
+        }
+        Self(known)
+    }
+
     /// Reads a whole message for its form alone.
     pub(crate) fn check(&self, mut message: Reader<'_>) -> Result<(), Malformed> {
         while let Some(field) = message.next()? {
@@ -35,8 +46,7 @@ impl Shape {
 
     /// Reads one field for its form alone; a number that isn't here is skipped.
     pub(crate) fn check_field(&self, message: &mut Reader<'_>, field: Field) -> Result<(), Malformed> {
-        let known = self.0.iter().find(|(number, _)| *number == field.number);
-        match known.map(|(_, kind)| kind) {
+        match self.0.get(field.number as usize).copied().flatten() {
             None => message.skip(field),
             Some(Kind::Varint) => message.varint(field).map(drop),
             Some(Kind::Fixed64) => message.fixed64(field).map(drop),

@@ -29,12 +29,6 @@ impl Writer {
         self.raw_varint(value);
     }
 
-    /// A double.
-    pub(crate) fn double(&mut self, number: u8, value: f64) {
-        self.key(number, FIXED64);
-        self.out.extend_from_slice(&value.to_le_bytes());
-    }
-
     /// Text.
     pub(crate) fn text(&mut self, number: u8, value: &str) {
         self.bytes(number, value.as_bytes());
@@ -75,6 +69,15 @@ impl Writer {
         self.text(1, name);
         self.open(2, value);
         self.text(3, text);
+    }
+
+    /// An entry of a `Struct` whose value is a number.
+    pub(crate) fn number_entry(&mut self, number: u8, name: &str, value: f64) {
+        const VALUE: u8 = 9;
+        self.open(number, Self::size(name.len()) + Self::size(VALUE.into()));
+        self.text(1, name);
+        self.constant([Self::delimited(2), VALUE, 2 << 3 | FIXED64]);
+        self.constant(value.to_le_bytes());
     }
 
     /// Text in several parts.

@@ -23,6 +23,10 @@ pub(crate) enum Offers {
 impl Offers {
     /// Whether a call is answered here, by its path.
     pub(super) fn includes(self, path: &str) -> bool {
+        self == Self::Everything || self.has(path)
+    }
+
+    fn has(self, path: &str) -> bool {
         let service = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
         let check =
             [authorization_server::SERVICE_NAME, check_service_server::SERVICE_NAME].contains(&service);
