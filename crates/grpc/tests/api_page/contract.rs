@@ -1,0 +1,169 @@
+//! The contract as a person reads it: services, messages and enums of `latchkey.v1` with their comments, out of the
+//! descriptors that the build makes of the `.proto` files.
+
+use std::collections::HashMap;
+
+use prost::Message as _;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+    ServiceDescriptorProto,
+};
+
+/// Where services, messages and enums stand in a file's descriptor, and their parts in them.
+const MESSAGES: i32 = 4;
+const ENUMS: i32 = 5;
+const SERVICES: i32 = 6;
+const PARTS: i32 = 2;
+
+/// A thing with a name, words about it, and parts.
+pub(crate) struct Thing<T> {
+    pub(crate) name: String,
+    pub(crate) words: String,
+    pub(crate) parts: Vec<T>,
+}
+
+/// A call.
+pub(crate) struct Rpc {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) takes: String,
+    pub(crate) answers: String,
+    pub(crate) words: String,
+}
+
+/// A field of a message.
+pub(crate) struct Field {
+    pub(crate) name: String,
+    /// "repeated", "optional", or nothing.
+    pub(crate) label: &'static str,
+    /// A scalar's name, "map<…>", or the name of a message or enum.
+    pub(crate) kind: String,
+    /// The choice that it is one of.
+    pub(crate) one_of: Option<String>,
+    pub(crate) words: String,
+}
+
+/// A value of an enum.
+pub(crate) struct Value {
+    pub(crate) name: String,
+    pub(crate) number: i32,
+    pub(crate) words: String,
+}
+
+/// All of it, in the order of the files.
+#[derive(Default)]
+pub(crate) struct Contract {
+    pub(crate) services: Vec<Thing<Rpc>>,
+    pub(crate) messages: Vec<Thing<Field>>,
+    pub(crate) enums: Vec<Thing<Value>>,
+}
+
+impl Contract {
+    pub(crate) fn read() -> Self {
+        let set = FileDescriptorSet::decode(latchkey_proto::FILE_DESCRIPTOR_SET).expect("the build's own");
+        let mut contract = Self::default();
+        for file in set.file.iter().filter(|file| file.package() == "latchkey.v1") {
+            let comments = Comments::of(file);
+            let numbered = |count: usize| (0..).take(count);
+            for (n, service) in numbered(file.service.len()).zip(&file.service) {
+                contract.services.push(service_of(service, n, &comments));
+            }
+            for (n, message) in numbered(file.message_type.len()).zip(&file.message_type) {
+                contract.messages.push(message_of(message, n, &comments));
+            }
+            for (n, one) in numbered(file.enum_type.len()).zip(&file.enum_type) {
+                contract.enums.push(enum_of(one, n, &comments));
+            }
+        }
+        contract
+    }
+
+    /// What has no comment: calls, fields, and values of enums but the unspecified ones.
+    pub(crate) fn silent(&self) -> Vec<String> {
+        let rpcs = self.services.iter().flat_map(|s| s.parts.iter().map(|r| (&s.name, &r.name, &r.words)));
+        let fields = self.messages.iter().flat_map(|m| m.parts.iter().map(|f| (&m.name, &f.name, &f.words)));
+        let values = self
+            .enums
+            .iter()
+            .flat_map(|e| e.parts.iter().filter(|v| v.number != 0).map(|v| (&e.name, &v.name, &v.words)));
+        let all = rpcs.chain(fields).chain(values);
+        all.filter(|(_, _, words)| words.is_empty()).map(|(of, name, _)| format!("{of}.{name}")).collect()
+    }
+}
+
+/// The comments of a file, by the path of what they stand before.
+struct Comments<'a>(HashMap<&'a [i32], &'a str>, &'a FileDescriptorProto);
+
+impl<'a> Comments<'a> {
+    fn of(file: &'a FileDescriptorProto) -> Self {
+        let places = file.source_code_info.iter().flat_map(|info| &info.location);
+        Self(places.map(|place| (place.path.as_slice(), place.leading_comments())).collect(), file)
+    }
+
+    /// In one line.
+    fn at(&self, path: &[i32]) -> String {
+        let lines = self.0.get(path).copied().unwrap_or_default().lines().map(str::trim);
+        lines.collect::<Vec<_>>().join(" ").trim().to_owned()
+    }
+}
+
+/// The last part of a name with its package.
+fn last(name: &str) -> String {
+    name.rsplit('.').next().unwrap_or(name).to_owned()
+}
+
+fn service_of(service: &ServiceDescriptorProto, n: i32, comments: &Comments<'_>) -> Thing<Rpc> {
+    let rpcs = (0..).zip(&service.method).map(|(m, method)| Rpc {
+        name: method.name().to_owned(),
+        path: format!("/{}.{}/{}", comments.1.package(), service.name(), method.name()),
+        takes: last(method.input_type()),
+        answers: last(method.output_type()),
+        words: comments.at(&[SERVICES, n, PARTS, m]),
+    });
+    Thing { name: service.name().to_owned(), words: comments.at(&[SERVICES, n]), parts: rpcs.collect() }
+}
+
+fn message_of(message: &DescriptorProto, n: i32, comments: &Comments<'_>) -> Thing<Field> {
+    let fields = (0..).zip(&message.field).map(|(m, field)| {
+        let map = message.nested_type.iter().find(|nested| {
+            nested.options.as_ref().is_some_and(prost_types::MessageOptions::map_entry)
+                && field.type_name().ends_with(&format!(".{}", nested.name()))
+        });
+        let optional = field.proto3_optional();
+        let choice = field.oneof_index.filter(|_| !optional).and_then(|at| usize::try_from(at).ok());
+        let label = match (map, optional, field.label()) {
+            (None, true, _) => "optional ",
+            (None, false, Label::Repeated) => "repeated ",
+            _ => "",
+        };
+        Field {
+            name: field.name().to_owned(),
+            label,
+            kind: map.map_or_else(|| kind(field), entries),
+            one_of: choice.map(|at| message.oneof_decl[at].name().to_owned()),
+            words: comments.at(&[MESSAGES, n, PARTS, m]),
+        }
+    });
+    Thing { name: message.name().to_owned(), words: comments.at(&[MESSAGES, n]), parts: fields.collect() }
+}
+
+fn enum_of(one: &EnumDescriptorProto, n: i32, comments: &Comments<'_>) -> Thing<Value> {
+    let values = (0..).zip(&one.value).map(|(m, value)| Value {
+        name: value.name().to_owned(),
+        number: value.number(),
+        words: comments.at(&[ENUMS, n, PARTS, m]),
+    });
+    Thing { name: one.name().to_owned(), words: comments.at(&[ENUMS, n]), parts: values.collect() }
+}
+
+fn entries(entry: &DescriptorProto) -> String {
+    format!("map<{}, {}>", kind(&entry.field[0]), kind(&entry.field[1]))
+}
+
+fn kind(field: &FieldDescriptorProto) -> String {
+    match field.r#type() {
+        Type::Message | Type::Enum => last(field.type_name()),
+        scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_lowercase(),
+    }
+}
