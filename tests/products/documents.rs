@@ -68,14 +68,14 @@ fn what_an_example_cannot_be_is_told_with_its_line() {
 
 /// The TOML of a page.
 fn page(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     let text = std::fs::read_to_string(&path).expect("the page");
     text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
 
 #[test]
 fn what_the_pages_about_documents_show_is_one_document_that_keeps_its_promise() {
-    let whole = page("FORMAT.md") + &page("ENDPOINTS.md") + &page("EXAMPLES.md");
+    let whole = page("format.md") + &page("endpoints.md") + &page("examples.md");
     let folder = Folder::new("pages");
     let file = folder.write("acme.toml", &whole);
     let (output, told) = latchkey(&["profile", "test"], std::slice::from_ref(&file));

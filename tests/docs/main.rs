@@ -1,7 +1,13 @@
-//! What people read: every link from one page to another leads somewhere, and every page is in the list of pages.
+//! What people read: every link from one page to another leads somewhere, every page of the handbook is in its list,
+//! and the book that is made of it holds together.
+
+mod book;
+mod page;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use page::{anchors, links};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,20 +34,8 @@ fn pages() -> Vec<PathBuf> {
     found
 }
 
-/// Where the links of a page lead to, apart from those to other places on the net.
-fn links(page: &str) -> impl Iterator<Item = &str> {
-    let targets = page.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
-    targets.filter(|target| !target.contains("://") && !target.contains(' ') && !target.is_empty())
-}
-
-/// A heading as it is linked to.
-fn anchors(page: &str) -> BTreeSet<String> {
-    let headings =
-        page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
-    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-    headings
-        .map(|h| h.to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect())
-        .collect()
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
@@ -51,11 +45,10 @@ fn every_link_leads_somewhere() {
     let mut broken = Vec::new();
     let mut followed = 0;
     for page in &pages {
-        let text = std::fs::read_to_string(page).expect("a page");
-        for link in links(&text) {
+        for link in links(&read(page)) {
             followed += 1;
             let (file, anchor) =
-                link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+                link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
             let target = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
             let there = match anchor {
                 None => target.exists(),
@@ -66,19 +59,27 @@ fn every_link_leads_somewhere() {
             }
         }
     }
-    assert!(followed > 20, "only {followed} links were found");
+    assert!(followed > 100, "only {followed} links were found");
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]
 fn every_page_of_the_handbook_is_in_its_list() {
-    let list = std::fs::read_to_string(root().join("docs/SUMMARY.md")).expect("docs/SUMMARY.md");
-    let listed: BTreeSet<&str> = links(&list).collect();
+    let listed: BTreeSet<String> = links(&read(&root().join("docs/SUMMARY.md"))).into_iter().collect();
     for entry in std::fs::read_dir(root().join("docs")).expect("docs") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if is_page(&path) && name != "SUMMARY.md" {
             assert!(listed.contains(&*name), "{name} is not in docs/SUMMARY.md");
+        }
+    }
+}
+
+#[test]
+fn pages_of_the_handbook_link_to_each_other_alone() {
+    for listed in links(&read(&root().join("docs/SUMMARY.md"))) {
+        for link in links(&read(&root().join("docs").join(&listed))) {
+            assert!(!link.starts_with("../"), "{listed} links to {link}, which is not in the book");
         }
     }
 }
