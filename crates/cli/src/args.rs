@@ -7,6 +7,8 @@ mod envoy;
 mod examples;
 mod globals;
 mod key;
+#[cfg(test)]
+mod pages;
 mod serve;
 mod shadow;
 mod tenant;

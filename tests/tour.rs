@@ -1,0 +1,107 @@
+//! `docs/tour.md`, as a newcomer plays it: its commands run one after the other in one shell, against a program
+//! that was started as the page says, and each prints what the page shows. `…` on the page stands for anything; on
+//! a line of its own, for any lines.
+
+use std::process::Command;
+
+use latchkey_testing::{Folder, Process, Signal, eventually, free_port, program, tool};
+
+const PAGE: &str = include_str!("../docs/tour.md");
+const MARK: &str = "--- end of what the page does here ---";
+/// Where the page says that things are, and what the page writes.
+const PLACES: [&str; 3] = ["127.0.0.1:50051", "127.0.0.1:8081", "127.0.0.1:10000"];
+
+/// What a page does, and what it shows of it.
+struct Scene {
+    commands: String,
+    shown: String,
+}
+
+/// Blocks of `sh`, each with the block of `text` that follows.
+fn scenes() -> Vec<Scene> {
+    let mut scenes: Vec<Scene> = Vec::new();
+    for block in PAGE.split("\n```").skip(1) {
+        if let Some(commands) = block.strip_prefix("sh\n") {
+            scenes.push(Scene { commands: commands.to_owned(), shown: String::new() });
+        } else if let Some(shown) = block.strip_prefix("text\n") {
+            shown.clone_into(&mut scenes.last_mut().expect("commands come first").shown);
+        }
+    }
+    scenes
+}
+
+/// Whether a line is what the page shows of it.
+fn fits(shown: &str, line: &str) -> bool {
+    let Some((head, mut rest)) = shown.split_once('…') else { return shown == line };
+    let Some(mut line) = line.strip_prefix(head) else { return false };
+    while let Some((part, behind)) = rest.split_once('…') {
+        let Some((_, after)) = line.split_once(part) else { return false };
+        (line, rest) = (after, behind);
+    }
+    line.ends_with(rest)
+}
+
+/// Whether lines are what the page shows of them.
+fn all_fit(shown: &[&str], lines: &[&str]) -> bool {
+    match (shown, lines) {
+        ([], lines) => lines.is_empty(),
+        (["…", shown @ ..], lines) => (0..=lines.len()).any(|n| all_fit(shown, &lines[n..])),
+        ([first, shown @ ..], [line, lines @ ..]) => fits(first, line) && all_fit(shown, lines),
+        ([_, ..], []) => false,
+    }
+}
+
+fn start(folder: &Folder, places: &[String]) -> Process {
+    let mut command = Command::new(program());
+    command.env_clear().args(["dev", "--envoy"]).arg("--envoy-binary").arg(tool("envoy"));
+    let flags = ["--grpc-addr", "--http-addr", "--envoy-addr"];
+    for (flag, place) in flags.iter().zip(places) {
+        command.args([flag, place.as_str()]);
+    }
+    Process::start(&mut command, folder, "dev")
+}
+
+/// The operator's key, once everything is there.
+fn key(dev: &mut Process) -> String {
+    eventually("latchkey dev is there", || {
+        let log = dev.log();
+        assert!(dev.ended().is_none(), "{log}");
+        let told = log.contains("Press Ctrl-C");
+        told.then(|| log.split("operator's key").nth(1)?.split_whitespace().next().map(str::to_owned))
+            .flatten()
+    })
+}
+
+#[test]
+fn the_tour_goes_as_its_page_says() {
+    let folder = Folder::new("tour");
+    let places = PLACES.map(|_| format!("127.0.0.1:{}", free_port()));
+    let mut dev = start(&folder, &places);
+    let key = key(&mut dev);
+    let scenes = scenes();
+    assert!(scenes.len() > 8, "{} scenes", scenes.len());
+    let script: String = scenes.iter().map(|scene| format!("{}\necho '{MARK}'\n", scene.commands)).collect();
+    let script = PLACES.iter().zip(&places).fold(script, |script, (told, here)| script.replace(told, here));
+    let script = script.replace("/tmp/my.", &format!("{}/my.", folder.path().display()));
+    let tools = [program(), tool("grpcurl")].map(|t| t.parent().expect("a folder").display().to_string());
+    let path = format!("{}:{}", tools.join(":"), std::env::var("PATH").unwrap_or_default());
+    let output = Command::new("bash")
+        .args(["-c", &format!("exec 2>&1\n{script}")])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .env("PATH", path)
+        .env("HOME", folder.path())
+        .env("LATCHKEY_SERVER", format!("http://{}", places[0]))
+        .env("LATCHKEY_API_KEY", key)
+        .output()
+        .expect("bash starts");
+    let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    let told: Vec<&str> = printed.split(MARK).collect();
+    assert_eq!(told.len(), scenes.len() + 1, "{printed}");
+    for (scene, told) in scenes.iter().zip(told) {
+        let lines: Vec<&str> = told.trim().lines().map(str::trim_end).collect();
+        let shown: Vec<&str> = scene.shown.trim().lines().collect();
+        assert!(all_fit(&shown, &lines), "{}\nprinted\n{}\nand not\n{}", scene.commands, told, scene.shown);
+    }
+    assert!(dev.end(Signal::TERM).success(), "{}", dev.log());
+}
