@@ -1,13 +1,17 @@
 # Latchkey as a container: built with the whole toolchain, shipped without any. The final image holds the one
-# program and the C library it is linked to, has no shell, and runs as a user without rights.
+# program, the notices of all that is built into it, and the C library it is linked to; it has no shell, and runs as a
+# user without rights.
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .
 RUN cargo build --release --locked --package latchkey-cli \
     && strip --strip-debug target/release/latchkey
+RUN (command -v python3 || (apt-get update && apt-get install -y --no-install-recommends python3)) \
+    && mkdir notices && cp LICENSE notices/ && scripts/notices > notices/THIRD-PARTY-NOTICES
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/latchkey /usr/local/bin/latchkey
+COPY --from=build /build/notices/ /usr/share/doc/latchkey/
 USER nonroot
 EXPOSE 50051 8081
 ENTRYPOINT ["/usr/local/bin/latchkey"]

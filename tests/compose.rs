@@ -63,9 +63,10 @@ fn envoy_takes_its_configuration() {
 }
 
 #[test]
-fn the_image_runs_as_nobody_and_holds_one_program() {
+fn the_image_runs_as_nobody_and_holds_one_program_and_its_notices() {
     let text = read("Dockerfile");
     let last = text.rsplit("\nFROM ").next().expect("a final image");
     assert!(last.contains("USER nonroot") && last.starts_with("gcr.io/distroless/"), "{last}");
-    assert_eq!(last.matches("COPY").count(), 1, "{last}");
+    assert_eq!(last.matches("COPY").count(), 2, "{last}");
+    assert!(last.contains("/build/notices/ ") && text.contains("scripts/notices > notices/"), "{text}");
 }

@@ -3,6 +3,7 @@
 
 mod files;
 mod licences;
+mod notices;
 mod rooms;
 
 use std::path::{Path, PathBuf};
