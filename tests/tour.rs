@@ -80,19 +80,22 @@ fn the_tour_goes_as_its_page_says() {
     let key = key(&mut dev);
     let scenes = scenes();
     assert!(scenes.len() > 8, "{} scenes", scenes.len());
-    let script: String = scenes.iter().map(|scene| format!("{}\necho '{MARK}'\n", scene.commands)).collect();
+    let tools = [program(), tool("grpcurl")].map(|t| t.parent().expect("a folder").display().to_string());
+    // Nothing of the tester's own settings, and the page's places moved.
+    let mut script = format!(
+        "exec 2>&1; unset ${{!LATCHKEY_@}}; export PATH={}:$PATH LATCHKEY_SERVER=http://{} LATCHKEY_API_KEY={key}\n",
+        tools.join(":"),
+        places[0],
+    );
+    for scene in &scenes {
+        script.extend([scene.commands.as_str(), "\necho '", MARK, "'\n"]);
+    }
     let script = PLACES.iter().zip(&places).fold(script, |script, (told, here)| script.replace(told, here));
     let script = script.replace("/tmp/my.", &format!("{}/my.", folder.path().display()));
-    let tools = [program(), tool("grpcurl")].map(|t| t.parent().expect("a folder").display().to_string());
-    let path = format!("{}:{}", tools.join(":"), std::env::var("PATH").unwrap_or_default());
     let output = Command::new("bash")
-        .args(["-c", &format!("exec 2>&1\n{script}")])
+        .args(["-c", &script])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_clear()
-        .env("PATH", path)
         .env("HOME", folder.path())
-        .env("LATCHKEY_SERVER", format!("http://{}", places[0]))
-        .env("LATCHKEY_API_KEY", key)
         .output()
         .expect("bash starts");
     let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
