@@ -25,6 +25,7 @@ pub mod route;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod thread;
 pub mod time;
 pub mod token;
 pub mod trouble;

@@ -8,10 +8,9 @@
 mod count;
 mod shadow;
 
-use std::cell::Cell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::count::Count;
@@ -20,6 +19,7 @@ use crate::decision::{Denial, Seen};
 use crate::id::KeyId;
 use crate::ports::shadow::{ShadowHour, Shadowed};
 use crate::ports::usage::{Batch, HourSpan, KeyUse, StoredHours, UsageLog, Use};
+use crate::thread;
 use crate::time::Timestamp;
 
 /// Places to count in: threads beyond that share one.
@@ -201,25 +201,9 @@ impl Usage {
     }
 }
 
-thread_local! {
-    static PLACE: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-/// The place of this thread: the next one, where it has none yet.
-fn place() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let place = PLACE.get();
-    if place != usize::MAX {
-        return place;
-    }
-    let place = NEXT.fetch_add(1, Ordering::Relaxed) % PLACES;
-    PLACE.set(place);
-    place
-}
-
 impl UsageLog for Usage {
     fn note(&self, used: &Use<'_>) {
-        let mut counts = self.places[place()].lock();
+        let mut counts = self.places[thread::number() % PLACES].lock();
         let room = counts.len() < MOST;
         let noted = match counts.entry(used.key) {
             Entry::Occupied(known) => known.into_mut().add(used),
@@ -232,7 +216,7 @@ impl UsageLog for Usage {
     }
 
     fn would_deny(&self, denial: &Denial, seen: &Seen, at: Timestamp) {
-        if !self.places[place()].shadows().add(denial, seen, at) {
+        if !self.places[thread::number() % PLACES].shadows().add(denial, seen, at) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

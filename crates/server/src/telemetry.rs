@@ -4,6 +4,7 @@
 
 mod appended;
 pub mod catalogue;
+mod chance;
 mod decisions;
 mod exported;
 mod gauges;

@@ -2,12 +2,12 @@
 //! an addition that nobody else waits for. A profile's table is made in a place when it is first needed there,
 //! and never moves; nothing else is allocated.
 
-use std::cell::Cell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use latchkey_core::reason::Reason;
+use latchkey_core::thread;
 use latchkey_core::trouble::Trouble;
 use latchkey_core::witness::{Door, Lookups, Outcome, Source};
 
@@ -72,7 +72,7 @@ impl Places {
     /// Counts a Check.
     pub(crate) fn count(&self, counted: &Counted<'_>) {
         let Counted { profile, outcome, source, door, took, lookups } = *counted;
-        let place = &self.0[place()];
+        let place = &self.0[thread::number() % PLACES];
         let table =
             place.tables[profile].get_or_init(|| Box::new(std::array::from_fn(|_| AtomicU64::new(0))));
         let _ = table[cell(end(outcome), source, door)].fetch_add(1, Relaxed);
@@ -162,22 +162,6 @@ fn cell(end: usize, source: Source, door: Door) -> usize {
 fn slice(took: Duration) -> usize {
     let seconds = took.as_secs_f64();
     CHECK_BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(CHECK_BOUNDS.len())
-}
-
-thread_local! {
-    static PLACE: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-/// The place of this thread: the next one, where it has none yet.
-fn place() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let place = PLACE.get();
-    if place != usize::MAX {
-        return place;
-    }
-    let place = NEXT.fetch_add(1, Relaxed) % PLACES;
-    PLACE.set(place);
-    place
 }
 
 #[cfg(test)]

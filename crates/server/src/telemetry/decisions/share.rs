@@ -1,7 +1,8 @@
 //! Which share of answers is noted. Chance is cheap and each thread's own; no request can choose it.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use latchkey_core::thread;
+
+use crate::telemetry::chance;
 
 /// A share: nothing, everything, or some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,26 +38,12 @@ impl Share {
 }
 
 thread_local! {
-    static STATE: Cell<u64> = const { Cell::new(0) };
+    static STATE: chance::State = const { chance::State::new(None) };
 }
 
-/// `SplitMix64`: each thread begins elsewhere.
+/// Each thread begins elsewhere.
 fn chance() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-    let begun = match STATE.get() {
-        0 => mixed(NEXT.fetch_add(1, Ordering::Relaxed)) | 1,
-        state => state,
-    };
-    let state = begun.wrapping_add(STEP);
-    STATE.set(state);
-    mixed(state)
-}
-
-fn mixed(state: u64) -> u64 {
-    let once = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let twice = (once ^ (once >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    twice ^ (twice >> 31)
+    STATE.with(|state| chance::next(state, || chance::mix(thread::number() as u64)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Which Checks become spans: as the caller has decided, where it has, and a share of the others by their trace's
 //! number, so that everybody who sees a trace decides alike (OpenTelemetry's `TraceIdRatioBased`).
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use latchkey_core::thread;
 
 use crate::settings::Sampler;
+use crate::telemetry::chance;
 
 /// The trace that a call belongs to, as its caller said (W3C Trace Context).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,6 @@ pub(super) struct Chooser {
     /// Traces whose number is below this; numbers have 63 bits.
     below: u64,
     seed: u64,
-    threads: AtomicU64,
 }
 
 /// A span that is to be made.
@@ -64,7 +63,7 @@ pub(super) struct Chosen {
 
 impl Chooser {
     pub(super) fn new(sampler: Sampler, seed: u64) -> Self {
-        Self { parent: sampler.parent, below: below(sampler.share), seed, threads: AtomicU64::new(0) }
+        Self { parent: sampler.parent, below: below(sampler.share), seed }
     }
 
     /// The span for a call, if it becomes one.
@@ -88,27 +87,15 @@ impl Chooser {
         (low >> 1) < self.below
     }
 
-    /// A number that isn't 0, told apart from others and no more (splitmix64): nothing secret hangs on it.
+    /// A number that isn't 0; each process and thread has others.
     fn number(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let begin = || {
-            let thread = self.threads.fetch_add(1, Ordering::Relaxed);
-            mix(self.seed.wrapping_add(mix(thread.wrapping_add(1))))
-        };
-        let state = STATE.get().unwrap_or_else(begin).wrapping_add(STEP);
-        STATE.set(Some(state));
-        mix(state).max(1)
+        let begin = || chance::mix(self.seed.wrapping_add(chance::mix(thread::number() as u64 + 1)));
+        STATE.with(|state| chance::next(state, begin)).max(1)
     }
 }
 
 thread_local! {
-    static STATE: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
-fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    static STATE: chance::State = const { chance::State::new(None) };
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
