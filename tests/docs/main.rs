@@ -3,6 +3,7 @@
 
 mod book;
 mod page;
+mod proofs;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

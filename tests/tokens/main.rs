@@ -7,6 +7,7 @@ mod interop;
 mod parents;
 mod refresh;
 mod signing;
+mod stored;
 mod users;
 
 use latchkey_proto::v1::issue_jwt_request::Grant;

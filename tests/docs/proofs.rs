@@ -1,0 +1,39 @@
+//! What the page of threats names as proof is there: files, and tests by their names.
+
+use std::path::{Path, PathBuf};
+
+use super::{read, root};
+
+/// Every file of code, whole.
+fn code(folder: &Path, found: &mut String) {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            code(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&read(&path));
+        }
+    }
+}
+
+#[test]
+fn every_proof_that_the_page_of_threats_names_is_there() {
+    let mut all = String::new();
+    for folder in ["tests", "crates"] {
+        code(&root().join(folder), &mut all);
+    }
+    let page = read(&root().join("docs/threat-model.md"));
+    let rows = page.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.rsplit('|').nth(1));
+    let named: Vec<&str> = rows.flat_map(|proof| proof.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let there = match name {
+            path if path.starts_with("tests") || path.starts_with("crates") => root().join(path).exists(),
+            path if path.contains('/') => root().join("crates/server/src").join(path).exists(),
+            test => all.contains(&format!("fn {test}(")),
+        };
+        assert!(there, "{name} is named as a proof, and is not there");
+    }
+}

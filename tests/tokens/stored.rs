@@ -1,0 +1,45 @@
+//! What whoever reads the database finds: no key, token or password that was told or chosen, the operator's and
+//! those that can be read again included.
+
+use latchkey_proto::v1::{CreateKeyRequest, CreateUserRequest, GetPublishableKeyRequest};
+use latchkey_testing::{ROOT_KEY, Setup, key};
+
+use crate::{PASSWORD, SHOP, with_key, with_password};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_read_tells_no_secret() {
+    let latchkey = Setup::default().profile("shop", SHOP).shipped("lumen").start();
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "shop", "").await;
+    let _ = operator.tenant("lumen-co", "lumen", "").await;
+    let (_, secret) = operator.plain_key("acme", "live").await;
+    let publishable = CreateKeyRequest { kind: "publishable".to_owned(), ..key("lumen-co", "live") };
+    let (_, publishable) = operator.key(publishable).await;
+    let user = CreateUserRequest {
+        tenant: "acme".to_owned(),
+        email: "ada@example.dev".to_owned(),
+        password: PASSWORD.to_owned(),
+        role: "clerk".to_owned(),
+        ..CreateUserRequest::default()
+    };
+    let _ = operator.tenants().create_user(user).await.expect("a user is made");
+    let mut tokens = latchkey.stranger().tokens();
+    let mut told = vec![ROOT_KEY.to_owned(), secret.clone(), publishable.clone(), PASSWORD.to_owned()];
+    for ask in [with_key(&secret), with_password(PASSWORD)] {
+        let issued = tokens.issue_jwt(ask).await.expect("tokens").into_inner();
+        told.extend([issued.access_token, issued.refresh_token]);
+    }
+    let ask = GetPublishableKeyRequest { tenant: "lumen-co".to_owned(), environment: String::new() };
+    let again = operator.keys().get_publishable_key(ask).await.expect("it can be read again").into_inner();
+    assert_eq!(again.value, publishable);
+    let bytes = ["latchkey.db", "latchkey.db-wal"]
+        .map(|file| std::fs::read(latchkey.folder().path().join(file)).unwrap_or_default());
+    let kept = String::from_utf8_lossy(&bytes.concat()).into_owned();
+    assert!(kept.contains("ada@example.dev") && kept.contains("$argon2id$"), "this is the database");
+    for secret in &told {
+        // Neither whole nor in its greater part.
+        for part in [secret.as_str(), &secret[6..secret.len() - 6]] {
+            assert!(!kept.contains(part), "the database tells a secret: {part}");
+        }
+    }
+}
