@@ -65,7 +65,7 @@ fn a_database_is_looked_at() {
     assert_eq!(refused.wait().code(), Some(1), "a start with another master key");
     let log = refused.log();
     assert!(
-        log.contains("master_key") && log.contains("first served with") && !log.contains("panicked"),
+        log.contains("master_key") && log.contains("last served with") && !log.contains("panicked"),
         "{log}"
     );
     assert!(!log.contains(OTHER_KEY) && !log.contains(MASTER_KEY), "{log}");

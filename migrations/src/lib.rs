@@ -15,6 +15,7 @@ mod m0007_tokens;
 mod m0008_usage;
 mod m0009_user_environment;
 mod m0010_shadow;
+mod m0011_master_keys;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_usage::Migration),
             Box::new(m0009_user_environment::Migration),
             Box::new(m0010_shadow::Migration),
+            Box::new(m0011_master_keys::Migration),
         ]
     }
 }

@@ -1,5 +1,5 @@
-//! Signing keys from outside: replaced while calls are judged. That a start with another master key is refused is
-//! held beside `latchkey doctor`.
+//! Signing keys from outside: replaced while calls are judged. What the master key has to do with them is held in
+//! `tests/master_key.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -90,6 +90,12 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// The database's schema
     Migrate(MigrateArgs),
+    /// Seal what must be read again under a new master key, while servers run
+    ///
+    /// Everything that lies under one of the previous master keys is sealed anew under the master key, directly at the
+    /// database; values that nobody needs any more are taken away. It may be killed, and run as often as one likes.
+    /// Exits with 1 where something is left that does not lie under the master key.
+    Reseal(ResealArgs),
     /// Apply profiles through a running server
     ///
     /// Each is validated as a whole and stored as the next version; an unchanged one is left alone. The
@@ -163,6 +169,16 @@ pub(crate) enum MigrateAction {
     },
     /// Show every step and whether it was taken; changes nothing
     Status(SettingsArgs),
+}
+
+/// How to seal anew, with the settings that name the database and the master keys.
+#[derive(Debug, Args)]
+pub(crate) struct ResealArgs {
+    /// Take away what no key opens, where a master key is lost: such signing keys are withdrawn. Stop the servers first
+    #[arg(long)]
+    pub(crate) forget: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 /// Profiles to apply.

@@ -10,6 +10,7 @@ mod envoy_config;
 mod key;
 mod migrate;
 mod profile;
+mod reseal;
 mod serve;
 mod shadow;
 mod tenant;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(settings) => return serve::run(&settings).await,
         Command::Dev(args) => return dev::run(args).await,
         Command::Migrate(args) => return migrate::run(args.action).await,
+        Command::Reseal(args) => return reseal::run(args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::whole(), "latchkey", &mut std::io::stdout());
             return Ok(());
@@ -49,6 +51,10 @@ async fn calling(globals: &Globals, command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
         Command::EnvoyConfig(args) => envoy_config::run(globals, args).await,
-        Command::Serve(_) | Command::Dev(_) | Command::Migrate(_) | Command::Completions { .. } => Ok(()),
+        Command::Serve(_)
+        | Command::Dev(_)
+        | Command::Migrate(_)
+        | Command::Reseal(_)
+        | Command::Completions { .. } => Ok(()),
     }
 }

@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn every_command_explains_itself() {
-    let commands = "serve|dev|migrate|migrate up|migrate down|migrate status|apply|tenant|tenant create|tenant get\
+    let commands = "serve|dev|migrate|migrate up|migrate down|migrate status|reseal|apply|tenant|tenant create|tenant get\
                     |tenant list|tenant update|tenant suspend|tenant resume|key|key create|key get|key list|key update\
                     |key rotate|key revoke|key publishable|key usage|key import|profile|profile get|profile list\
                      |profile lint|profile test|audit list|audit verify|audit export|check|user|user create|user list\

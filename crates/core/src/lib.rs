@@ -21,6 +21,7 @@ pub mod ports;
 pub mod principal;
 pub mod reason;
 pub mod record;
+pub mod reseal;
 pub mod route;
 pub mod scope;
 pub mod seal;

@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod lookup;
+pub mod seals;
 pub mod shadow;
 pub mod tokens;
 pub mod usage;

@@ -1,6 +1,8 @@
-//! Values that must be read again (publishable keys, later signing keys) are kept sealed: XChaCha20-Poly1305
-//! under the operator's master key, bound to what they belong to, so that a stolen database shows none and
-//! no row can be swapped for another.
+//! Values that must be read again (publishable keys, signing keys, a refresh token's successor) are kept sealed:
+//! XChaCha20-Poly1305 under the operator's master key, bound to what they belong to, so that a stolen database shows
+//! none and no row can be swapped for another.
+//!
+//! A sealed value doesn't say which key it lies under: while the master key is being changed, each is tried.
 
 use std::fmt;
 
@@ -27,8 +29,11 @@ pub struct NotOpened;
 
 const NONCE: usize = 24;
 
-/// Seals and opens under one master key.
-pub struct Sealer(XChaCha20Poly1305);
+/// Seals under one master key, and opens under that one and earlier ones.
+pub struct Sealer {
+    current: XChaCha20Poly1305,
+    previous: Vec<XChaCha20Poly1305>,
+}
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +45,14 @@ impl Sealer {
     /// Under this master key.
     #[must_use]
     pub fn new(master: &[u8; 32]) -> Self {
-        Self(XChaCha20Poly1305::new(master.into()))
+        Self { current: XChaCha20Poly1305::new(master.into()), previous: Vec::new() }
+    }
+
+    /// That opens what lies under these, too. It seals nothing under them.
+    #[must_use]
+    pub fn with_previous<'k>(mut self, keys: impl IntoIterator<Item = &'k [u8; 32]>) -> Self {
+        self.previous.extend(keys.into_iter().map(|key| XChaCha20Poly1305::new(key.into())));
+        self
     }
 
     /// Seals `plain` for `owner` (an identifier). The nonce is random: 192 bits never meet by chance.
@@ -48,17 +60,28 @@ impl Sealer {
         let mut nonce = [0; NONCE];
         random.fill_bytes(&mut nonce);
         let payload = Payload { msg: plain, aad: owner.as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| NotOpened)?;
+        let sealed = self.current.encrypt(&XNonce::from(nonce), payload).map_err(|_| NotOpened)?;
         Ok(Sealed([nonce.as_slice(), &sealed].concat()))
     }
 
     /// Opens what was sealed for `owner`.
     pub fn open(&self, sealed: &Sealed, owner: &str) -> Result<PlainKey, NotOpened> {
-        let (nonce, text) = sealed.0.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
-        let payload = Payload { msg: text, aad: owner.as_bytes() };
-        let plain = self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| NotOpened)?;
-        String::from_utf8(plain).map(PlainKey::new).map_err(|_| NotOpened)
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        keys.find_map(|key| opened(key, sealed, owner)).ok_or(NotOpened)
     }
+
+    /// Whether what was sealed for `owner` lies under the current key.
+    #[must_use]
+    pub fn is_current(&self, sealed: &Sealed, owner: &str) -> bool {
+        opened(&self.current, sealed, owner).is_some()
+    }
+}
+
+fn opened(key: &XChaCha20Poly1305, sealed: &Sealed, owner: &str) -> Option<PlainKey> {
+    let (nonce, text) = sealed.0.split_first_chunk::<NONCE>()?;
+    let payload = Payload { msg: text, aad: owner.as_bytes() };
+    let plain = key.decrypt(&XNonce::from(*nonce), payload).ok()?;
+    String::from_utf8(plain).map(PlainKey::new).ok()
 }
 
 #[cfg(test)]
@@ -78,5 +101,18 @@ mod tests {
         sealed.0[NONCE] ^= 1;
         assert_eq!(sealer.open(&sealed, "key_a").unwrap_err(), NotOpened);
         assert_eq!(sealer.open(&Sealed(vec![1]), "key_a").unwrap_err(), NotOpened);
+    }
+
+    #[test]
+    fn what_lies_under_a_previous_key_opens_and_nothing_is_sealed_under_it() {
+        let mut random = rand::rngs::StdRng::from_seed([2; 32]);
+        let (old, new) = (Sealer::new(&[8; 32]), Sealer::new(&[9; 32]));
+        let both = Sealer::new(&[9; 32]).with_previous([&[7; 32], &[8; 32]]);
+        let before = old.seal(b"pk_live_x", "key_a", &mut random).unwrap();
+        assert_eq!(both.open(&before, "key_a").unwrap().reveal(), "pk_live_x");
+        assert!(!both.is_current(&before, "key_a") && both.open(&before, "key_b").is_err());
+        let after = both.seal(b"pk_live_x", "key_a", &mut random).unwrap();
+        assert!(both.is_current(&after, "key_a") && new.open(&after, "key_a").is_ok());
+        assert!(old.open(&after, "key_a").is_err());
     }
 }

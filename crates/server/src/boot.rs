@@ -8,12 +8,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::ports::tokens::TokenLedger as _;
 use latchkey_core::ports::{AuditEntry, Ledger as _};
-use latchkey_core::seal::Sealer;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Clock;
-use latchkey_core::token::{KeyStage, Ring};
 use latchkey_core::trouble::{Failure, Refusal, Trouble};
 use latchkey_store::Store;
 use rand::RngExt as _;
@@ -29,6 +26,11 @@ use crate::signing::Tender;
 /// The first pause between two tries, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// What is told of a start with another master key.
+pub(crate) const OTHER_MASTER_KEY: &str = "values lie sealed under another one: give the one that this database was \
+    last served with (LATCHKEY_MASTER_KEY, or the file beside the embedded database); to change it, give it in \
+    previous_master_keys (LATCHKEY_PREVIOUS_MASTER_KEYS) until `latchkey reseal` has sealed everything anew";
+
 /// Everything that starting needs.
 pub(crate) struct Boot {
     pub(crate) store: Arc<Store>,
@@ -39,7 +41,6 @@ pub(crate) struct Boot {
     pub(crate) random: Randomness,
     pub(crate) migrate: bool,
     pub(crate) root_key: Option<PlainKey>,
-    pub(crate) sealer: Arc<Sealer>,
     pub(crate) documents: Vec<Document>,
 }
 
@@ -137,22 +138,14 @@ impl Boot {
         }
     }
 
-    /// Whether the master key is the one that this database was served with. A single key that it doesn't open
-    /// may be spoiled, and is left out later; if it opens none, it is another one.
+    /// Whether the master key, or one of the previous, is each that this database was served with; from then on it
+    /// is known to have been served with this one.
     async fn opens(&self) -> Result<(), Stop> {
-        let now = self.clock.now().wall;
-        let keys = self.store.signing_keys().await?;
-        let used = |stage| !matches!(stage, KeyStage::Withdrawn | KeyStage::Spent);
-        let count = keys.keys.iter().filter(|key| used(key.stage(now))).count();
-        let (_, shut) = Ring::open(keys, &self.sealer, now);
-        if count == 0 || shut.len() < count {
-            return Ok(());
+        if !self.tender.marks.opens().await? {
+            return Err(Stop::from("master_key", Refusal::Precondition(OTHER_MASTER_KEY.to_owned()).into()));
         }
-        let told = format!(
-            "it opens none of the {count} signing keys: give the one that this database was first served with \
-             (LATCHKEY_MASTER_KEY, or the file beside the embedded database)"
-        );
-        Err(Stop::from("master_key", Refusal::Precondition(told).into()))
+        self.tender.marks.keep().await?;
+        Ok(())
     }
 
     fn entry(&self, action: &'static str, target: &str) -> AuditEntry {

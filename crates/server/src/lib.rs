@@ -2,6 +2,7 @@
 //! query and no conversion lives here.
 
 pub mod doctor;
+pub mod reseal;
 pub mod schema;
 pub mod settings;
 pub mod signals;
@@ -34,7 +35,7 @@ mod workers;
 pub use boot::StartRefused;
 pub use clock::seconds_now;
 pub use documents::BadDocuments;
-pub use master_key::{BadKeyFile, MasterKey};
+pub use master_key::{BadKeyFile, MasterKey, PreviousKeys};
 pub use random::first_key;
 pub use readiness::Stage;
 pub use serve::{ServeError, Server, serve};

@@ -1,5 +1,6 @@
 //! The master key, under which values that must be read again are sealed. It is given, or, for the embedded
-//! database, a file beside it: readable by its owner alone, and made once, however many starts race for it.
+//! database, a file beside it: readable by its owner alone, and made once, however many starts race for it. While it
+//! is being changed, earlier ones are given beside it.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use latchkey_core::seal::Sealer;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
@@ -20,6 +22,38 @@ pub enum MasterKey {
     Given(Zeroizing<[u8; 32]>),
     /// In this file, which is made where it isn't there.
     InFile(PathBuf),
+}
+
+/// Master keys that values may still lie under: what they open is read, and nothing is sealed under them.
+#[derive(Clone, Default)]
+pub struct PreviousKeys(Vec<Zeroizing<[u8; 32]>>);
+
+impl PreviousKeys {
+    /// Several, each 32 bytes in base64, with commas or line ends between them. The error doesn't quote them.
+    pub fn from_base64(text: &str) -> Result<Self, String> {
+        let keys = text.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty());
+        let read = |(number, key): (usize, &str)| {
+            let told = || {
+                format!(
+                    "number {number} of them is not 32 bytes in base64: write it as it was given as master_key"
+                )
+            };
+            decode(key).ok_or_else(told)
+        };
+        (1..).zip(keys).map(read).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Debug for PreviousKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PreviousKeys({}, redacted)", self.0.len())
+    }
+}
+
+/// Who seals under the one and opens with all.
+pub(crate) fn sealer(current: &MasterKey, previous: &PreviousKeys) -> Result<Sealer, BadKeyFile> {
+    let sealer = Sealer::new(&*current.reveal()?);
+    Ok(sealer.with_previous(previous.0.iter().map(|key| &**key)))
 }
 
 /// A file that can't serve as the master key's.
@@ -167,6 +201,11 @@ mod tests {
         let text = STANDARD.encode([7; 32]);
         assert_eq!(*MasterKey::from_base64(&text).unwrap().reveal().unwrap(), [7; 32]);
         assert!(!format!("{:?}", MasterKey::from_base64(&text).unwrap()).contains('7'));
+        let several = PreviousKeys::from_base64(&format!("{text}, {text}\n{text}\n")).unwrap();
+        assert_eq!(several.0.len(), 3);
+        assert_eq!(format!("{several:?}"), "PreviousKeys(3, redacted)");
+        let error = PreviousKeys::from_base64(&format!("{text},canary")).unwrap_err();
+        assert!(error.contains("number 2") && !error.contains("canary"), "{error}");
         let error = MasterKey::from_base64("canary").unwrap_err();
         assert!(!error.contains("canary") && error.contains("openssl rand -base64 32"));
     }

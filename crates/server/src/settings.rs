@@ -35,7 +35,7 @@ pub use problem::{BadSettings, Problem};
 pub use sources::{CONFIG_VARIABLE, Sources};
 pub use tls::Tls;
 
-use crate::master_key::MasterKey;
+use crate::master_key::{MasterKey, PreviousKeys};
 use crate::telemetry::Share;
 use reader::Reader;
 
@@ -58,6 +58,8 @@ pub struct Settings {
     pub root_key: Option<PlainKey>,
     /// What encrypts values that must be read again.
     pub master_key: MasterKey,
+    /// What still opens values that lie under it.
+    pub previous_master_keys: PreviousKeys,
     /// How changes are followed.
     pub follow: Follow,
     /// What is remembered at most, in bytes.
@@ -203,7 +205,7 @@ impl Settings {
         let database = reader.database();
         let redis = reader.redis();
         let master_key = reader.master_key(database.as_ref());
-        let root_key = reader.root_key();
+        let (previous_master_keys, root_key) = (reader.previous_master_keys(), reader.root_key());
         let profiles = reader.profiles();
         let (follow, memory, drain) = (reader.follow(), reader.memory(), reader.drain());
         let books = reader.audit_anchor().zip(reader.usage()).zip(reader.decisions());
@@ -231,6 +233,7 @@ impl Settings {
                 profiles,
                 root_key,
                 master_key,
+                previous_master_keys,
                 follow,
                 memory,
                 audit_anchor,
@@ -241,6 +244,19 @@ impl Settings {
                 otlp,
             }),
             _ => Err(BadSettings(problems)),
+        }
+    }
+
+    /// What `reseal` needs: the database, the master keys and the log.
+    pub fn load_sealed(sources: &Sources) -> Result<(Database, (MasterKey, PreviousKeys), Log), BadSettings> {
+        let mut reader = Reader::new(sources);
+        let (database, log) = (reader.database(), reader.log());
+        let keys = (reader.master_key(database.as_ref()), reader.previous_master_keys());
+        match (database, keys, log, reader.finish()) {
+            (Some(database), (Some(current), previous), Some(log), problems) if problems.is_empty() => {
+                Ok((database, (current, previous), log))
+            }
+            (_, _, _, problems) => Err(BadSettings(problems)),
         }
     }
 

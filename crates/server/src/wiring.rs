@@ -38,12 +38,12 @@ use crate::readiness::Readiness;
 use crate::serve::ServeError;
 use crate::settings::{RedisAddress, Settings, UsageKeeping};
 use crate::side::{Counter, Pages};
-use crate::signing::{SigningKeys, Tender};
+use crate::signing::{Marks, SigningKeys, Tender};
 use crate::telemetry::otlp::Shipper;
 use crate::telemetry::{Decisions, Exported, Gauges, Meter};
 use crate::usage::Recorder;
 use crate::workers::Threads;
-use crate::{documents, rpc, schema};
+use crate::{documents, master_key, rpc, schema};
 
 /// What serving consists of.
 pub(crate) struct Parts {
@@ -98,7 +98,8 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let keeper = Keeper::new(shared.store.clone(), &settings.audit_anchor).map_err(ServeError::Anchor)?;
     let keeper = Arc::new(keeper);
     let services = services(&shared, (&follower, &keeper), &readiness);
-    let tender = Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone() };
+    let tender =
+        Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone(), marks: marks(&shared) };
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let wicket = Wicket::beside(&services);
     let routes = latchkey_grpc::routes(services);
@@ -129,7 +130,6 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         random: shared.random,
         migrate: settings.database.migrate,
         root_key: settings.root_key,
-        sealer: shared.sealer,
         documents,
     };
     let telemetry = Telemetry { gauges, shipper: told.shipper, decisions: told.decisions };
@@ -145,13 +145,17 @@ fn shared(settings: &Settings, random: Randomness, told: &Telling) -> Result<Sha
         usage: Arc::new(Usage::new(own_name(&random).into())),
         random,
         limits: limits(settings.redis.as_ref())?,
-        sealer: Arc::new(Sealer::new(&*settings.master_key.reveal()?)),
+        sealer: Arc::new(master_key::sealer(&settings.master_key, &settings.previous_master_keys)?),
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
         operators: settings.operators.clone(),
         meter: told.meter.clone(),
         exported: told.exported.clone(),
         witness: told.witness.clone(),
     })
+}
+
+fn marks(shared: &Shared) -> Marks {
+    Marks { seals: shared.store.clone(), sealer: shared.sealer.clone(), random: shared.random.clone() }
 }
 
 fn recorder(shared: &Shared, keeping: UsageKeeping) -> Recorder {

@@ -7,6 +7,7 @@ pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod key;
 pub(crate) mod profile;
+pub(crate) mod seals;
 pub(crate) mod shadow;
 pub(crate) mod tenant;
 pub(crate) mod token;

@@ -5,6 +5,7 @@ mod audit;
 mod health;
 mod ledger;
 mod lookup;
+mod seals;
 mod tokens;
 mod usage;
 

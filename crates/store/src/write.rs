@@ -8,6 +8,7 @@ pub(crate) mod family;
 pub(crate) mod found;
 mod insert;
 pub(crate) mod profile;
+pub(crate) mod seals;
 pub(crate) mod shadow;
 pub(crate) mod signing_key;
 pub(crate) mod tenant;

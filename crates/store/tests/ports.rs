@@ -31,6 +31,8 @@ mod profile;
 mod renewal;
 #[path = "ports/replicas.rs"]
 mod replicas;
+#[path = "ports/seals.rs"]
+mod seals;
 #[path = "ports/shadow.rs"]
 mod shadow;
 #[path = "ports/signing.rs"]

@@ -16,6 +16,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("migrate up", &["latchkey migrate up --database-url-file /run/secrets/database_url"]),
     ("migrate down", &["latchkey migrate down --steps 1"]),
     ("migrate status", &["latchkey migrate status"]),
+    (
+        "reseal",
+        &[
+            "latchkey reseal --master-key-file /run/secrets/new_key --previous-master-keys-file /run/secrets/old_key",
+        ],
+    ),
     ("apply", &["latchkey apply -f profiles/paykore.toml", "latchkey apply --dry-run -f profiles/"]),
     ("tenant create", &["latchkey tenant create acme --profile paykore --plan starter"]),
     ("tenant get", &["latchkey tenant get acme"]),

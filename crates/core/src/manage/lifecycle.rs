@@ -94,7 +94,8 @@ impl Registrar {
         let entry = entry.with("reason", ask.reason.clone());
         let rule = Box::new(move |old: &KeyRecord| {
             let life = old.life.revoke(now, ask.reason).map_err(revoked)?;
-            Ok(KeyRecord { life, ..old.clone() })
+            // Nobody reads the value of a revoked key again.
+            Ok(KeyRecord { life, sealed: None, ..old.clone() })
         });
         let written = self.parts.ledger.change_key(key.id, rule, entry).await?;
         self.spread(written).await
@@ -146,6 +147,7 @@ impl Rotation<'_> {
         if self.overlap.is_zero() {
             // Not an expiry at this very moment: a clock that is set back must not bring it to life again.
             old.life = old.life.revoke(self.now, format!("rotated to {}", new.id)).map_err(revoked)?;
+            old.sealed = None;
         } else {
             let end = self.now.after(self.overlap);
             old.expires = Some(old.expires.map_or(end, |at| at.min(end)));

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use latchkey_core::ports::tokens::TokenLedger as _;
+use latchkey_core::reseal::Opener;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::Ring;
@@ -13,8 +14,8 @@ use tokio::time::Instant;
 use super::{Area, Finding, Weight};
 use crate::clock::SystemClock;
 use crate::master_key::MasterKey;
-use crate::schema;
 use crate::settings::Settings;
+use crate::{master_key, schema};
 
 /// Questions whose time is taken.
 const QUESTIONS: usize = 20;
@@ -61,7 +62,7 @@ async fn look(settings: &Settings, store: &Store) -> Vec<Finding> {
     found.extend(clocks(store).await);
     match steps(settings, store).await {
         Some(behind) => found.push(behind),
-        None => found.extend(unsealed(&settings.master_key, store).await),
+        None => found.extend(unsealed(settings, store).await),
     }
     if found.is_empty() {
         let what = format!(
@@ -153,24 +154,29 @@ async fn steps(settings: &Settings, store: &Store) -> Option<Finding> {
     (missing > 0).then(|| one(weight, what, remedy))
 }
 
-async fn unsealed(key: &MasterKey, store: &Store) -> Option<Finding> {
+async fn unsealed(settings: &Settings, store: &Store) -> Option<Finding> {
     // One that isn't there yet would be made by looking.
-    if matches!(key, MasterKey::InFile(path) if !path.exists()) {
-        let opens = store.any_sealed().await.is_ok_and(|sealed| sealed.is_none());
+    if matches!(&settings.master_key, MasterKey::InFile(path) if !path.exists()) {
+        let nothing = Sealer::new(&[0; 32]);
+        let holds = Opener { seals: store, sealer: &nothing }.holds_any().await.unwrap_or(true);
         let what = "values lie sealed in it, and the master key's file is gone";
-        return (!opens).then(|| one(Weight::Wrong, what, "put the file back from where it was kept"));
+        return holds.then(|| one(Weight::Wrong, what, "put the file back from where it was kept"));
     }
-    let sealer = Sealer::new(&*key.reveal().ok()?);
+    let sealer = master_key::sealer(&settings.master_key, &settings.previous_master_keys).ok()?;
     let keys = store.signing_keys().await.ok()?;
     let all = keys.keys.len();
     let (_, spoiled) = Ring::open(keys, &sealer, SystemClock.now().wall);
-    let other = store.any_sealed().await.ok()?;
-    let shut = other.is_some_and(|(id, sealed)| sealer.open(&sealed, &id.to_string()).is_err());
-    let what = format!("the master key does not open {} of {all} signing keys", spoiled.len());
-    let what =
-        if spoiled.is_empty() { "the master key does not open a publishable key".to_owned() } else { what };
-    (shut || !spoiled.is_empty())
-        .then(|| one(Weight::Wrong, what, "give the master_key that this database was first served with"))
+    let opens = Opener { seals: store, sealer: &sealer }.opens().await.ok()?;
+    let what = match spoiled.len() {
+        0 if opens => return None,
+        0 => "the master key is not the one that values lie sealed under".to_owned(),
+        shut => format!("the master key does not open {shut} of {all} signing keys"),
+    };
+    Some(one(
+        Weight::Wrong,
+        what,
+        "give the master_key that this database was last served with, here or in previous_master_keys",
+    ))
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ settings! {
         "The operator's first key, 32 characters or more; without it, one is made on an empty database and printed once";
     MASTER_KEY = "master_key", "LATCHKEY_MASTER_KEY", Secret, None,
         "Encrypts what must be read again: 32 bytes in base64; on the embedded database, a file beside it by default";
+    PREVIOUS_MASTER_KEYS = "previous_master_keys", "LATCHKEY_PREVIOUS_MASTER_KEYS", Secret, None,
+        "While the master key is being changed: others that open what still lies under them, with commas or line ends between; nothing is sealed under them";
     LEASE = "lease", "LATCHKEY_LEASE", Text, Some("5s"),
         "How long memory outlives a database outage, and at most how long a write waits for a replica that is cut off";
     POLL_INTERVAL = "poll_interval", "LATCHKEY_POLL_INTERVAL", Text, Some("250ms"),

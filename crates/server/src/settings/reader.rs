@@ -17,7 +17,7 @@ use super::{
     AuditAnchor, Database, DatabaseUrl, Deadlines, DecisionLog, Drain, Follow, Listen, Log, LogFormat,
     UsageKeeping,
 };
-use crate::master_key::MasterKey;
+use crate::master_key::{MasterKey, PreviousKeys};
 
 /// Settings not yet checked as a whole.
 pub(super) struct Reader<'a> {
@@ -146,6 +146,10 @@ impl<'a> Reader<'a> {
             self.problems.push(Problem::new(catalogue::MASTER_KEY.key, "not given", remedy));
         }
         beside
+    }
+
+    pub(super) fn previous_master_keys(&mut self) -> PreviousKeys {
+        self.read(&catalogue::PREVIOUS_MASTER_KEYS, PreviousKeys::from_base64).unwrap_or_default()
     }
 
     pub(super) fn root_key(&mut self) -> Option<PlainKey> {

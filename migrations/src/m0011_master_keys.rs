@@ -1,0 +1,32 @@
+//! The master keys that values lie sealed under: not the keys, but a word under each, by which a start with another
+//! one is refused.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{binary, uuid};
+
+/// The step.
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[derive(DeriveIden)]
+enum MasterKeyMarks {
+    Table,
+    Id,
+    Sealed,
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let marks = Table::create()
+            .table(MasterKeyMarks::Table)
+            .col(uuid(MasterKeyMarks::Id).primary_key())
+            .col(binary(MasterKeyMarks::Sealed))
+            .take();
+        manager.create_table(marks).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table(MasterKeyMarks::Table).take()).await
+    }
+}

@@ -1,0 +1,290 @@
+//! The master key from outside: changed while calls are judged, and a start with another one refused, whatever it is
+//! that lies sealed. On both databases.
+
+use std::process::{Command, Output, Stdio};
+
+use latchkey_proto::v1::issue_jwt_request::Grant;
+use latchkey_proto::v1::{self, CreateKeyRequest, GetPublishableKeyRequest};
+use latchkey_testing::{Caller, Latchkey, Postgres, Setup, Signal, key, program};
+use tonic::Status;
+
+const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const NEW: &str = "//////////////////////////////////////////8=";
+const MASTER: &str = "LATCHKEY_MASTER_KEY";
+const PREVIOUS: &str = "LATCHKEY_PREVIOUS_MASTER_KEYS";
+
+const SHOP: &str = r#"
+name = "shop"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "sk_live_" }
+default_scopes = ["items.read"]
+[[kinds]]
+name = "publishable"
+prefixes = { live = "pk_live_" }
+secret = "base62:24"
+checksum = true
+retrievable = true
+scopes = ["items.read"]
+[[scopes]]
+name = "items.read"
+[rate_limits]
+default = []
+"#;
+
+const JWT: &str = r#"
+[jwt]
+issuer = "https://shop.example.dev"
+audience = "shop"
+ttl = "1h"
+refresh_ttl = "30d"
+[[roles]]
+name = "clerk"
+scopes = ["items.read"]
+"#;
+
+/// Runs each test on the embedded database and on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(None).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(Some(latchkey_testing::Postgres::shared().database())).await;
+            })*
+        }
+    };
+}
+
+on_both!(
+    a_start_with_another_key_is_refused_though_no_signing_key_lies_sealed,
+    a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away,
+    what_is_killed_in_the_middle_is_finished_by_the_next,
+);
+
+fn setup(url: Option<&String>) -> Setup {
+    let setup = Setup::default().environment("LATCHKEY_DRAIN_SETTLE", "0s");
+    let setup = match url {
+        None => setup,
+        Some(url) => setup.database(url),
+    };
+    setup.environment(MASTER, OLD)
+}
+
+/// With keys, and ready to end.
+fn restart(latchkey: &mut Latchkey, master: &str, previous: &str) {
+    latchkey.set(MASTER, master);
+    latchkey.set(PREVIOUS, previous);
+    latchkey.signal(Signal::TERM);
+    assert_eq!(latchkey.wait().code(), Some(0), "{}", latchkey.log());
+    latchkey.restart();
+}
+
+/// The database that a server has, for those who come by another way.
+fn url(latchkey: &Latchkey, url: Option<&String>) -> String {
+    let file = || format!("sqlite://{}/latchkey.db?mode=rwc", latchkey.folder().path().display());
+    url.cloned().unwrap_or_else(file)
+}
+
+fn resealing(database: &str, (master, previous): (&str, &str)) -> Command {
+    let mut command = Command::new(program());
+    command.env_clear().arg("reseal").env("LATCHKEY_DATABASE_URL", database);
+    command.env(MASTER, master).env(PREVIOUS, previous);
+    command
+}
+
+/// How it ends, and what it says.
+fn reseal(database: &str, keys: (&str, &str), words: &[&str]) -> (Option<i32>, String) {
+    let output: Output = resealing(database, keys).args(words).output().expect("the program starts");
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.join("\n");
+    assert!(!text.contains(OLD) && !text.contains(NEW), "{text}");
+    (output.status.code(), text)
+}
+
+/// Starts beside, on the same database, and must be refused.
+#[track_caller]
+fn refused(database: &str, master: &str, previous: &str) {
+    let setup = Setup::default().database(database).environment(MASTER, master);
+    let refused = setup.environment(PREVIOUS, previous).launch();
+    assert_eq!(refused.wait().code(), Some(1), "{}", refused.log());
+    let log = refused.log();
+    for words in ["master_key", "previous_master_keys", "latchkey reseal"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert!(!log.contains(OLD) && !log.contains(NEW) && !log.contains("panicked"), "{log}");
+}
+
+async fn publishable(operator: &Caller) -> (v1::Key, String) {
+    operator.key(CreateKeyRequest { kind: "publishable".to_owned(), ..key("acme", "live") }).await
+}
+
+async fn published(operator: &Caller) -> Result<String, Status> {
+    let ask = GetPublishableKeyRequest { tenant: "acme".to_owned(), environment: "live".to_owned() };
+    Ok(operator.keys().get_publishable_key(ask).await?.into_inner().value)
+}
+
+async fn issue(latchkey: &Latchkey, value: &str) -> v1::IssueJwtResponse {
+    let grant = Some(Grant::ApiKey(value.to_owned()));
+    let ask = v1::IssueJwtRequest { grant, ..v1::IssueJwtRequest::default() };
+    latchkey.stranger().tokens().issue_jwt(ask).await.expect("issued").into_inner()
+}
+
+async fn renew(latchkey: &Latchkey, token: &str) -> Result<String, Status> {
+    let ask = v1::RefreshJwtRequest { refresh_token: token.to_owned(), ..v1::RefreshJwtRequest::default() };
+    Ok(latchkey.stranger().tokens().refresh_jwt(ask).await?.into_inner().refresh_token)
+}
+
+async fn passes(latchkey: &Latchkey, credential: &str) -> bool {
+    let ask = v1::CheckRequest { credential: credential.to_owned(), ..v1::CheckRequest::default() };
+    loop {
+        let answer = latchkey.stranger().checks().check(ask.clone()).await;
+        // A machine that is busy with other tests may miss a deadline. That is no answer, and is asked again.
+        if answer.as_ref().is_err_and(|status| status.code() == tonic::Code::Unavailable) {
+            continue;
+        }
+        return answer.expect("a check is answered").into_inner().decision() == v1::Decision::Allow;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_master_key_is_changed_while_one_of_two_replicas_serves() {
+    let database = Postgres::shared().database();
+    let start = || setup(Some(&database)).profile("shop", &format!("{SHOP}{JWT}"));
+    let (mut one, mut two) = (start().start(), start().start());
+    let _ = one.operator().tenant("acme", "shop", "").await;
+    let (_, plain) = one.operator().plain_key("acme", "live").await;
+    let _ = publishable(&one.operator()).await;
+    let issued = issue(&one, &plain).await;
+    let renewed = renew(&one, &issued.refresh_token).await.expect("renewed");
+    let last = renew(&one, &renewed).await.expect("renewed");
+
+    // Both can open what will be sealed under the new key; then both seal under it, one after the other.
+    for replica in [&mut one, &mut two] {
+        restart(replica, OLD, NEW);
+    }
+    restart(&mut one, NEW, OLD);
+    refused(&database, OLD, "");
+    let (gone, under_old) = publishable(&two.operator()).await;
+    assert_eq!(published(&one.operator()).await.expect("published"), under_old);
+    let _ = two.operator().revoke(&gone.id).await;
+    let (_, under_new) = publishable(&one.operator()).await;
+    assert_eq!(published(&two.operator()).await.expect("published"), under_new);
+    assert!(passes(&one, &issued.access_token).await && passes(&two, &issued.access_token).await);
+    restart(&mut two, NEW, OLD);
+    refused(&database, NEW, "");
+
+    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    assert!(code == Some(0) && told.contains("everything lies under the master key"), "{told}");
+    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    assert_eq!(code, Some(0), "{told}");
+    let events = one.sql("SELECT details FROM audit_events WHERE action = 'master_key.reseal'");
+    assert!(events.lines().count() == 1 && events.contains("\"left\":\"0\""), "{events}");
+    for replica in [&mut one, &mut two] {
+        restart(replica, NEW, "");
+    }
+    refused(&database, OLD, "");
+    assert!(passes(&one, &issued.access_token).await && passes(&two, &plain).await);
+    assert_eq!(published(&two.operator()).await.expect("published"), under_new);
+    let all = one.sql("SELECT count(*) FROM keys WHERE sealed IS NOT NULL");
+    assert_eq!(all, "2", "that of the revoked key is gone");
+    let last = renew(&two, &last).await.expect("renewed");
+    // A token that was spent under the old key is still known for what it is, and ends the family.
+    let replayed = renew(&one, &issued.refresh_token).await.expect_err("a stolen token");
+    assert_eq!(replayed.code(), tonic::Code::Unauthenticated, "{replayed:?}");
+    assert!(renew(&one, &last).await.is_err(), "the family has ended");
+}
+
+async fn a_start_with_another_key_is_refused_though_no_signing_key_lies_sealed(database: Option<String>) {
+    let mut latchkey = setup(database.as_ref()).profile("shop", SHOP).start();
+    let database = url(&latchkey, database.as_ref());
+    let _ = latchkey.operator().tenant("acme", "shop", "").await;
+    latchkey.kill();
+    refused(&database, NEW, "");
+    latchkey.restart();
+    let (_, value) = publishable(&latchkey.operator()).await;
+    latchkey.kill();
+    refused(&database, NEW, "");
+    let _ = latchkey.sql("DELETE FROM master_key_marks");
+    refused(&database, NEW, "");
+    latchkey.set(MASTER, NEW);
+    latchkey.set(PREVIOUS, OLD);
+    latchkey.restart();
+    assert_eq!(published(&latchkey.operator()).await.expect("published"), value);
+}
+
+async fn a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away(database: Option<String>) {
+    let mut latchkey = setup(database.as_ref()).profile("shop", &format!("{SHOP}{JWT}")).start();
+    let database = url(&latchkey, database.as_ref());
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "shop", "").await;
+    let (_, plain) = operator.plain_key("acme", "live").await;
+    let (spoiled, _) = publishable(&operator).await;
+    let (_, value) = publishable(&operator).await;
+    let issued = issue(&latchkey, &plain).await;
+    let _ = renew(&latchkey, &issued.refresh_token).await.expect("renewed");
+    let one = format!("UPDATE keys SET sealed = hash WHERE hint = '{}'", spoiled.hint);
+    let _ = latchkey.sql(&one);
+    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    assert!(code == Some(1) && told.contains("no key that was given opens 1 value"), "{told}");
+    let (code, told) = reseal(&database, (NEW, OLD), &["--forget"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(published(&operator).await.map_err(|s| s.code()), Err(tonic::Code::Internal), "not its key");
+    latchkey.kill();
+    let lost = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let (code, told) = reseal(&database, (lost, ""), &[]);
+    assert!(code == Some(1) && told.contains("--forget"), "{told}");
+    refused(&database, lost, "");
+    latchkey.set(MASTER, NEW);
+    latchkey.restart();
+    assert_eq!(published(&latchkey.operator()).await.expect("published"), value);
+    latchkey.kill();
+    let (code, told) = reseal(&database, (lost, ""), &["--forget"]);
+    assert_eq!(code, Some(0), "{told}");
+    latchkey.set(MASTER, lost);
+    latchkey.restart();
+    assert!(passes(&latchkey, &plain).await && !passes(&latchkey, &issued.access_token).await);
+    let again = issue(&latchkey, &plain).await;
+    assert!(passes(&latchkey, &again.access_token).await, "a fresh key signs");
+}
+
+async fn what_is_killed_in_the_middle_is_finished_by_the_next(database: Option<String>) {
+    let mut latchkey = setup(database.as_ref()).profile("shop", SHOP).start();
+    let database = url(&latchkey, database.as_ref());
+    let _ = latchkey.operator().tenant("acme", "shop", "").await;
+    for _ in 0..301 {
+        let _ = publishable(&latchkey.operator()).await;
+    }
+    restart(&mut latchkey, NEW, OLD);
+    let operator = latchkey.operator();
+    let mut values = Vec::new();
+    for round in 0..8 {
+        let mut child = resealing(&database, (NEW, OLD))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        values.push(publishable(&operator).await.1);
+        tokio::time::sleep(std::time::Duration::from_millis(20 * round)).await;
+        let _ = operator.revoke(&publishable(&operator).await.0.id).await;
+        child.kill().expect("it is killed, or has ended");
+        let _ = child.wait().expect("it has ended");
+        assert_eq!(published(&operator).await.ok().as_ref(), values.last());
+    }
+    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = reseal(&database, (NEW, ""), &[]);
+    let row = told.lines().find(|line| line.starts_with("retrievable keys")).expect("a row");
+    let numbers: Vec<&str> = row.split_whitespace().skip(2).collect();
+    assert_eq!((code, numbers), (Some(0), vec!["0", "0", "309", "0", "0"]), "{told}");
+    restart(&mut latchkey, NEW, "");
+    assert_eq!(published(&latchkey.operator()).await.ok().as_ref(), values.last());
+}
