@@ -11,7 +11,59 @@ both_databases!(
     a_bad_document_changes_nothing,
     a_dry_run_stores_nothing,
     an_applied_profile_is_judged_by_at_once,
+    of_two_that_claim_a_host_at_once_one_is_applied,
+    a_document_of_the_start_is_held_against_those_that_are_stored,
 );
+
+/// A profile that has a host and a prefix of keys.
+fn claiming(name: &str, host: &str, prefix: &str) -> String {
+    let document = format!(
+        "name = \"{name}\"\n[[hosts]]\nhost = \"{host}\"\n[credential]\nsources = [\"header:x-api-key\"]\n\
+         [[kinds]]\nname = \"secret\"\nprefixes = {{ live = \"{prefix}_\" }}\n"
+    );
+    document + "[rate_limits]\ndefault = []\n"
+}
+
+/// Both look at what is stored before either writes, unless they are made to look again.
+async fn of_two_that_claim_a_host_at_once_one_is_applied(database: Database) {
+    let shop = Shop::open(database).await;
+    for round in 0..20 {
+        let (host, prefix) = (format!("h{round}.example.dev"), format!("k{round}"));
+        let (left, right) = (format!("left-{round}"), format!("right-{round}"));
+        let (left, right) = (claiming(&left, &host, &prefix), claiming(&right, &host, &prefix));
+        let answers = tokio::join!(shop.operator.apply(&left), shop.operator.apply(&right));
+        match answers {
+            (Ok(_), Err(status)) | (Err(status), Ok(_)) => {
+                assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+                assert!(status.message().contains(&host), "{status:?}");
+            }
+            both => panic!("round {round}: {both:?}"),
+        }
+    }
+}
+
+async fn a_document_of_the_start_is_held_against_those_that_are_stored(database: Database) {
+    let stored = claiming("stored", "shop.example.dev", "one");
+    let mut latchkey = database.setup().profile("given", &claiming("given", "a.example.dev", "two")).start();
+    latchkey.operator().apply(&stored).await.expect("applied");
+    latchkey.kill();
+    let given = |document: &str| latchkey.folder().write("profiles/given.toml", document);
+    let _ = given(&claiming("given", "shop.example.dev", "one"));
+    let status = latchkey.relaunch();
+    assert_eq!(status.code(), Some(1), "{}", latchkey.log());
+    let log = latchkey.log();
+    for words in ["given", "stored", "shop.example.dev", "no request could tell the two apart"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    let _ = given(&claiming("given", "shop.example.dev", "two"));
+    latchkey.restart();
+    latchkey.kill();
+    // What another document of the same start gives up may be taken, whichever comes first.
+    let _ = latchkey.folder().write("profiles/given.toml", &claiming("given", "shop.example.dev", "one"));
+    let _ = latchkey.folder().write("profiles/stored.toml", &claiming("stored", "b.example.dev", "one"));
+    latchkey.set("RUST_LOG", "info");
+    latchkey.restart();
+}
 
 async fn version(shop: &Shop) -> u64 {
     let ask = GetProfileRequest { name: "shop".to_owned(), version: 0 };

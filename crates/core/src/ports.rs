@@ -80,6 +80,15 @@ pub struct Written<T> {
     pub revision: u64,
 }
 
+/// What came of applying a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is the newest version.
+    Written(Written<ProfileRecord>),
+    /// Another document was applied since the others were read: look at them again.
+    Overtaken,
+}
+
 /// One row of the change feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -196,13 +205,15 @@ pub trait Ledger: Send + Sync {
         rule: TenantRule<'_>,
         audit: AuditEntry,
     ) -> Result<Written<TenantRecord>, Failure>;
-    /// Stores a document as the next version; the newest version's very text is not stored again.
+    /// Stores a document as the next version, if `among` is still the newest revision of any profile (0: there is
+    /// none): what the document was held against is then still all there is. The newest version's very text is not
+    /// stored again.
     async fn apply_profile(
         &self,
-        name: &str,
-        document: &str,
+        (name, document): (&str, &str),
+        among: u64,
         audit: AuditEntry,
-    ) -> Result<Written<ProfileRecord>, Failure>;
+    ) -> Result<Applied, Failure>;
     /// Makes sure of the operators' tenant and of a first key: `first` is made where the tenant has no key
     /// at all, or, with `insist`, where no key has its hash. Answers whether it was made. Racing callers
     /// make one.

@@ -28,7 +28,7 @@ pub use endpoint::{Ask, Code, Endpoint, Matched, Reply};
 pub use error::{DocumentError, Errors};
 pub use examples::{Answer, KeyPart, Outcome, Played, Props, Scene, Staged, UserPart, Who};
 pub use facts::{Facts, Looks};
-pub use lint::{contested, lint, lint_together};
+pub use lint::{contested, contested_among, lint, lint_together};
 pub use needs::Needs;
 pub use profile::Profile;
 pub use read::Reading;

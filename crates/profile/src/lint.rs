@@ -4,7 +4,7 @@
 mod contest;
 mod cover;
 
-pub use contest::contested;
+pub use contest::{contested, contested_among};
 
 use std::collections::{BTreeMap, HashSet};
 

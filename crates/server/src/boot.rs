@@ -2,13 +2,14 @@
 //! key, put the profiles in force. Without its database the process is alive and goes on trying; it ends by
 //! itself only for what trying again can't mend.
 
+mod profiles;
 mod root_key;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::ports::{AuditEntry, Ledger as _};
+use latchkey_core::ports::AuditEntry;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Clock;
 use latchkey_core::trouble::{Failure, Refusal, Trouble};
@@ -107,13 +108,7 @@ impl Boot {
         self.schema().await?;
         self.opens().await?;
         self.first_key().await?;
-        for document in &self.documents {
-            let (name, text) = (&document.name, &document.text);
-            let entry = self.entry("profile.apply", name);
-            let written = self.store.apply_profile(name, text, entry).await;
-            let written = written.map_err(|failure| Stop::from(&format!("profile {name:?}"), failure))?;
-            tracing::info!(profile = %name, version = written.value.version, new = written.revision > 0, "profile");
-        }
+        self.apply_documents().await?;
         self.follower.ring();
         Ok(self.follower.begin().await?)
     }

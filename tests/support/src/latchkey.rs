@@ -191,6 +191,13 @@ impl Latchkey {
         self.ready();
     }
 
+    /// Starts it again where it must end by itself; answers how it did.
+    #[must_use]
+    pub fn relaunch(&self) -> ExitStatus {
+        *self.process() = run(&self.folder, &self.environment);
+        self.wait()
+    }
+
     /// Changes a setting for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.retain(|(have, _)| have != name);

@@ -2,6 +2,7 @@
 //! before it comes here.
 
 use super::{Caller, Registrar};
+use crate::ports::Applied;
 use crate::record::ProfileRecord;
 use crate::time::Timestamp;
 use crate::trouble::{Failure, Refusal};
@@ -13,26 +14,33 @@ pub struct ApplyProfile {
     pub name: String,
     /// Its text.
     pub document: String,
+    /// The newest revision of the profiles that it was held against.
+    pub among: u64,
     /// Whether that it is in order is all that was asked.
     pub validate_only: bool,
 }
 
 impl Registrar {
-    /// Stores a document as the next version. Every replica judges by it when this returns.
+    /// Stores a document as the next version. Every replica judges by it when this returns. None: another was applied
+    /// since it was held against the others.
     pub async fn apply_profile(
         &self,
         by: &Caller,
         ask: ApplyProfile,
         request_id: &str,
-    ) -> Result<ProfileRecord, Failure> {
+    ) -> Result<Option<ProfileRecord>, Failure> {
         by.operator()?;
         if ask.validate_only {
             let (name, document) = (ask.name.into(), ask.document);
-            return Ok(ProfileRecord { name, version: 0, document, applied: Timestamp(0), revision: 0 });
+            let applied = Timestamp(0);
+            return Ok(Some(ProfileRecord { name, version: 0, document, applied, revision: 0 }));
         }
         let entry = self.entry(by, "profile.apply", request_id).to(&ask.name);
-        let written = self.parts.ledger.apply_profile(&ask.name, &ask.document, entry).await?;
-        Ok(self.spread(written).await?.value)
+        let document = (&*ask.name, &*ask.document);
+        match self.parts.ledger.apply_profile(document, ask.among, entry).await? {
+            Applied::Written(written) => Ok(Some(self.spread(written).await?.value)),
+            Applied::Overtaken => Ok(None),
+        }
     }
 
     /// Reads a version; 0: the newest.

@@ -3,20 +3,23 @@
 
 use latchkey_core::manage::ApplyProfile;
 use latchkey_core::ports::Limiter;
-use latchkey_core::trouble::Violation;
-use latchkey_profile::{DocumentError, Errors, Profile, contested};
+use latchkey_core::trouble::{Refusal, Violation};
+use latchkey_profile::{DocumentError, Errors, Profile, contested_among};
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_server::ProfileService;
 use tonic::{Request, Response, Status};
 
 use super::Desk;
 use crate::convert::tenant;
-use crate::fate::{failed, invalid};
+use crate::fate::{failed, invalid, refused};
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// A document is text that someone wrote; the largest that ships has a few kilobytes.
 const LONGEST_DOCUMENT: usize = 512 * 1024;
+
+/// How often a document is held against the others anew because another was applied meanwhile.
+const TURNS: usize = 20;
 
 #[tonic::async_trait]
 impl<L: Limiter + 'static> ProfileService for Desk<L> {
@@ -24,17 +27,21 @@ impl<L: Limiter + 'static> ProfileService for Desk<L> {
         let (by, ask, id) = self.receive(call).await?;
         let profile = compiled(&ask.document).map_err(|wrong| invalid(&wrong))?;
         let name = profile.name().to_owned();
-        let others = self.registrar.list_profiles(&by, &id).await.map_err(failed)?;
-        // What is stored and can't be compiled any more is in force nowhere, and claims nothing.
-        let others: Vec<Profile> =
-            others.iter().filter_map(|o| Profile::compile(&o.document, 0).ok()).collect();
-        contested(&ask.document, &others).map_err(|Errors(errors)| invalid(&violations(&errors)))?;
-        if let Some(rules) = profile.tokens() {
-            self.tokens.can_sign(&name, rules).await.map_err(failed)?;
+        let v1::ApplyProfileRequest { document, validate_only } = ask;
+        let mut ask = ApplyProfile { name, document, among: 0, validate_only };
+        for _ in 0..TURNS {
+            let stored = self.registrar.list_profiles(&by, &id).await.map_err(failed)?;
+            let among = contested_among(&ask.document, &stored);
+            ask.among = among.map_err(|Errors(errors)| invalid(&violations(&errors)))?;
+            if let Some(rules) = profile.tokens() {
+                self.tokens.can_sign(&ask.name, rules).await.map_err(failed)?;
+            }
+            let applied = self.registrar.apply_profile(&by, ask.clone(), &id).await.map_err(failed)?;
+            if let Some(applied) = applied {
+                return Ok(Response::new(tenant::profile(applied)));
+            }
         }
-        let ask = ApplyProfile { name, document: ask.document, validate_only: ask.validate_only };
-        let applied = self.registrar.apply_profile(&by, ask, &id).await.map_err(failed)?;
-        Ok(Response::new(tenant::profile(applied)))
+        Err(refused(&Refusal::Busy("others apply profiles all the time")))
     }
 
     async fn get_profile(&self, call: Request<v1::GetProfileRequest>) -> Answer<v1::Profile> {

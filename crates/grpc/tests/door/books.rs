@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::{
-    AuditEntry, Found, KeyFilter, KeyRule, KeyStore, Ledger, Made, NewKey, RotateRule, Spreading, TenantRule,
-    Written,
+    Applied, AuditEntry, Found, KeyFilter, KeyRule, KeyStore, Ledger, Made, NewKey, RotateRule, Spreading,
+    TenantRule, Written,
 };
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
@@ -187,10 +187,10 @@ impl Ledger for Books {
 
     async fn apply_profile(
         &self,
-        name: &str,
-        document: &str,
+        (name, document): (&str, &str),
+        _: u64,
         audit: AuditEntry,
-    ) -> Result<Written<ProfileRecord>, Failure> {
+    ) -> Result<Applied, Failure> {
         self.open().await?;
         let mut profiles = self.profiles.lock().unwrap();
         let version = profiles.iter().filter(|p| *p.name == *name).count() as u64 + 1;
@@ -198,7 +198,7 @@ impl Ledger for Books {
         let record =
             ProfileRecord { name: name.into(), version, document: document.into(), applied, revision: 1 };
         profiles.push(record.clone());
-        Ok(self.written(record, audit))
+        Ok(Applied::Written(self.written(record, audit)))
     }
 
     async fn found(

@@ -1,12 +1,22 @@
 //! Profiles that claim the same: a host of another's is shared where keys tell the two apart, and contested where
 //! not even those do. Envoy's route may still name one of them, so a host that both share is no mistake by itself.
 
+use latchkey_core::record::ProfileRecord;
 use toml::de::DeTable;
 
 use crate::error::Errors;
 use crate::hosts::HostPattern;
 use crate::profile::Profile;
 use crate::reader::Reader;
+
+/// Holds a sound document against those that are stored: [`contested`]. Answers the newest revision among them, so that
+/// whoever writes can make sure that they are still all. What is stored and can't be compiled any more is in force
+/// nowhere, and claims nothing.
+pub fn contested_among(text: &str, stored: &[ProfileRecord]) -> Result<u64, Errors> {
+    let others: Vec<Profile> = stored.iter().filter_map(|o| Profile::compile(&o.document, 0).ok()).collect();
+    contested(text, &others)?;
+    Ok(stored.iter().map(|other| other.revision).max().unwrap_or_default())
+}
 
 /// Notes each host of a sound document that another profile has already, together with a prefix of its keys: no
 /// request to it could tell which of the two it is for. `*` claims no host in particular.

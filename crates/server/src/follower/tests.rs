@@ -9,7 +9,7 @@ use latchkey_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use super::*;
-use latchkey_core::ports::{Replica, Replicas as _};
+use latchkey_core::ports::{Applied, Replica, Replicas as _};
 use std::time::Duration;
 
 /// A clock that tests move.
@@ -69,7 +69,11 @@ async fn apply(store: &Store, document: &str) -> u64 {
         request_id: "test".into(),
         details: std::collections::BTreeMap::new(),
     };
-    store.apply_profile("demo", document, audit).await.unwrap().revision
+    let among = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
+    match store.apply_profile(("demo", document), among.unwrap_or(0), audit).await.unwrap() {
+        Applied::Written(written) => written.revision,
+        Applied::Overtaken => panic!("nobody else applies"),
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use sea_orm::{QueryOrder, QuerySelect};
 
 use crate::entity::profile::{Column, Entity};
 use crate::pool::Lease;
-use crate::row::{self, number};
+use crate::row::{self, Place, number};
 use crate::stop::Stop;
 
 /// The newest version of every profile, by name.
@@ -23,6 +23,14 @@ pub(crate) async fn newest(lease: &Lease) -> Result<Vec<ProfileRecord>, Stop> {
     let mut records: Vec<_> = rows.into_iter().map(row::profile::record).collect::<Result<_, _>>()?;
     records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(records)
+}
+
+/// The newest revision of any profile; 0, where there is none.
+pub(crate) async fn newest_revision(lease: &Lease) -> Result<u64, Stop> {
+    let newest = Entity::find().select_only().column_as(Column::Revision.max(), "newest");
+    let newest: Option<Option<i64>> = newest.into_tuple().one(lease).await?;
+    let place = Place::new("profiles", &"of the newest revision");
+    newest.flatten().map_or(Ok(0), |revision| number::read(place, "revision", revision))
 }
 
 /// A version of a profile; none: the newest.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::{
-    AuditEntry, KeyFilter, KeyRule, Ledger, Made, NewKey, RotateRule, TenantRule, Written,
+    Applied, AuditEntry, KeyFilter, KeyRule, Ledger, Made, NewKey, RotateRule, TenantRule, Written,
 };
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::trouble::{Failure, Trouble};
@@ -96,12 +96,13 @@ impl Ledger for Store {
 
     async fn apply_profile(
         &self,
-        name: &str,
-        document: &str,
+        document: (&str, &str),
+        among: u64,
         audit: AuditEntry,
-    ) -> Result<Written<ProfileRecord>, Failure> {
-        let work =
-            Box::pin(async { write::profile::apply(self.pool.begin().await?, name, document, &audit).await });
+    ) -> Result<Applied, Failure> {
+        let work = Box::pin(async {
+            write::profile::apply(self.pool.begin().await?, document, among, &audit).await
+        });
         self.within(work).await
     }
 

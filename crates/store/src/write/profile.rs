@@ -1,6 +1,7 @@
-//! Applying a profile's document: the next version, unless the newest says the very same.
+//! Applying a profile's document: the next version, unless the newest says the very same. It was held against the
+//! other profiles before; where one of them has changed since, nothing is written.
 
-use latchkey_core::ports::{AuditEntry, Changed, Written};
+use latchkey_core::ports::{Applied, AuditEntry, Changed, Written};
 use latchkey_core::record::ProfileRecord;
 use sea_orm::entity::prelude::*;
 
@@ -15,15 +16,18 @@ use crate::stop::Stop;
 /// from the first.
 pub(crate) async fn apply(
     lease: Lease,
-    name: &str,
-    document: &str,
+    (name, document): (&str, &str),
+    among: u64,
     audit: &AuditEntry,
-) -> Result<Written<ProfileRecord>, Stop> {
+) -> Result<Applied, Stop> {
     entry::lock(&lease).await?;
+    if query::profile::newest_revision(&lease).await? != among {
+        return Ok(Applied::Overtaken);
+    }
     let newest = query::profile::version(&lease, name, None).await?;
     let version = match newest {
         Some(newest) if newest.document == document => {
-            return Ok(Written { value: newest, revision: 0 });
+            return Ok(Applied::Written(Written { value: newest, revision: 0 }));
         }
         newest => newest.map_or(0, |newest| newest.version) + 1,
     };
@@ -32,5 +36,5 @@ pub(crate) async fn apply(
     let value = ProfileRecord { name, version, document, applied: audit.time, revision };
     Entity::insert(row::profile::row(&value)).exec_without_returning(&lease).await?;
     lease.commit().await?;
-    Ok(Written { value, revision })
+    Ok(Applied::Written(Written { value, revision }))
 }

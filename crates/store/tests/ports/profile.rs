@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use latchkey_core::ports::{Changed, Feed, Ledger};
+use latchkey_core::ports::{Applied, Changed, Feed, Ledger, Written};
 use latchkey_core::record::ProfileRecord;
+use latchkey_store::Store;
 
 use crate::place::{Place, at_once, audit};
 
@@ -12,14 +13,28 @@ on_both![
     the_newest_document_is_not_stored_again,
     the_newest_version_of_each_profile_is_listed_by_name,
     of_twenty_who_apply_at_once_each_gets_a_version,
+    whoever_was_overtaken_writes_nothing,
 ];
 
+async fn newest(store: &Store) -> u64 {
+    store.profiles().await.unwrap().iter().map(|profile| profile.revision).max().unwrap_or(0)
+}
+
+/// Applies, as often as somebody else was faster.
+async fn apply(store: &Store, name: &str, document: &str) -> Written<ProfileRecord> {
+    loop {
+        let among = newest(store).await;
+        match store.apply_profile((name, document), among, audit("profile.apply")).await.unwrap() {
+            Applied::Written(written) => return written,
+            Applied::Overtaken => {}
+        }
+    }
+}
+
 async fn each_new_document_is_the_next_version(place: Place) {
-    let apply =
-        |document: &'static str| place.store.apply_profile("luxcore", document, audit("profile.apply"));
-    let first = apply("one").await.unwrap();
-    let second = apply("two").await.unwrap();
-    let third = apply("one").await.unwrap();
+    let first = apply(&place.store, "luxcore", "one").await;
+    let second = apply(&place.store, "luxcore", "two").await;
+    let third = apply(&place.store, "luxcore", "one").await;
     assert_eq!([first.value.version, second.value.version, third.value.version], [1, 2, 3]);
     assert_eq!(third.value.applied, audit("").time);
     assert_eq!((third.revision, third.value.revision), (4, 4));
@@ -31,15 +46,15 @@ async fn each_new_document_is_the_next_version(place: Place) {
 }
 
 async fn the_newest_document_is_not_stored_again(place: Place) {
-    let first = place.store.apply_profile("luxcore", "one", audit("profile.apply")).await.unwrap();
-    let again = place.store.apply_profile("luxcore", "one", audit("profile.apply")).await.unwrap();
+    let first = apply(&place.store, "luxcore", "one").await;
+    let again = apply(&place.store, "luxcore", "one").await;
     assert_eq!((again.revision, again.value), (0, first.value));
     assert_eq!(place.store.revision().await.unwrap(), first.revision);
 }
 
 async fn the_newest_version_of_each_profile_is_listed_by_name(place: Place) {
     for (name, document) in [("luxcore", "one"), ("auxvault", "one"), ("luxcore", "two")] {
-        place.store.apply_profile(name, document, audit("profile.apply")).await.unwrap();
+        apply(&place.store, name, document).await;
     }
     let listed = place.store.profiles().await.unwrap();
     let seen = |p: &ProfileRecord| (p.name.to_string(), p.version, p.document.clone());
@@ -48,12 +63,23 @@ async fn the_newest_version_of_each_profile_is_listed_by_name(place: Place) {
 }
 
 async fn of_twenty_who_apply_at_once_each_gets_a_version(place: Place) {
-    let apply = |number| {
+    let one = |number| {
         let store = Arc::clone(&place.store);
         let document = format!("document {number}");
-        async move { store.apply_profile("luxcore", &document, audit("apply")).await.unwrap().value.version }
+        async move { apply(&store, "luxcore", &document).await.value.version }
     };
-    let mut versions = at_once((0..20).map(apply)).await;
+    let mut versions = at_once((0..20).map(one)).await;
     versions.sort_unstable();
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
+}
+
+async fn whoever_was_overtaken_writes_nothing(place: Place) {
+    let among = newest(&place.store).await;
+    let other = apply(&place.store, "auxvault", "one").await;
+    let late = place.store.apply_profile(("luxcore", "one"), among, audit("profile.apply")).await.unwrap();
+    assert_eq!(late, Applied::Overtaken);
+    assert_eq!(place.store.profile("luxcore", None).await.unwrap(), None);
+    assert_eq!(place.store.revision().await.unwrap(), other.revision);
+    let written = apply(&place.store, "luxcore", "one").await;
+    assert!(written.revision > other.revision);
 }
