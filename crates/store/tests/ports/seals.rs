@@ -1,12 +1,15 @@
 //! Everything that lies sealed is sealed anew, piece by piece, and only what is still as it was read.
 
-use latchkey_core::ports::Ledger;
-use latchkey_core::ports::seals::{Drawer, Replacement, Seals};
+use async_trait::async_trait;
+use latchkey_core::ports::seals::{Drawer, Mark, Replacement, SealedValue, Seals};
 use latchkey_core::ports::tokens::TokenLedger;
+use latchkey_core::ports::{AuditEntry, Ledger};
 use latchkey_core::record::KeyLife;
 use latchkey_core::reseal::{Count, Opener};
 use latchkey_core::seal::{Sealed, Sealer};
 use latchkey_core::time::{Clock, Timestamp};
+use latchkey_core::trouble::Trouble;
+use latchkey_store::Store;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
@@ -17,6 +20,7 @@ on_both!(
     everything_is_sealed_anew_and_what_nobody_needs_is_taken_away,
     what_changed_since_it_was_read_is_left,
     only_the_keys_that_were_in_use_open_a_database,
+    what_comes_to_lie_under_the_old_key_meanwhile_is_told,
 );
 
 const NEW: [u8; 32] = [7; 32];
@@ -112,4 +116,62 @@ async fn only_the_keys_that_were_in_use_open_a_database(place: Place) {
     let _ = retrievable(&place, 2, KeyLife::Active).await;
     let forgotten = counts(&place, &new, true).await;
     assert_eq!((forgotten[1].cleared, forgotten[1].current, forgotten[1].shut), (1, 1, 0));
+}
+
+/// A ledger beside which somebody puts back what was under the old key.
+struct Stubborn<'a>(&'a Store);
+
+#[async_trait]
+impl Seals for Stubborn<'_> {
+    async fn sealed(
+        &self,
+        drawer: Drawer,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Vec<SealedValue>, Trouble> {
+        self.0.sealed(drawer, after, limit).await
+    }
+
+    async fn replace(&self, drawer: Drawer, values: Vec<Replacement>) -> Result<u64, Trouble> {
+        let back = |value: &Replacement| {
+            let before = value.after.clone().unwrap();
+            Replacement { row: value.row.clone(), before, after: Some(value.before.clone()) }
+        };
+        let back = values.iter().map(back).collect();
+        let replaced = self.0.replace(drawer, values).await?;
+        self.0.replace(drawer, back).await?;
+        Ok(replaced)
+    }
+
+    async fn marks(&self) -> Result<Vec<Mark>, Trouble> {
+        self.0.marks().await
+    }
+
+    async fn make_mark(&self, mark: Mark) -> Result<(), Trouble> {
+        self.0.make_mark(mark).await
+    }
+
+    async fn resealed(&self, gone: Vec<uuid::Uuid>, audit: AuditEntry) -> Result<(), Trouble> {
+        self.0.resealed(gone, audit).await
+    }
+}
+
+async fn what_comes_to_lie_under_the_old_key_meanwhile_is_told(place: Place) {
+    let (old, new) = (Sealer::new(&MASTER), Sealer::new(&NEW));
+    let both = Sealer::new(&NEW).with_previous([&MASTER]);
+    Opener { seals: &*place.store, sealer: &old }.mark(&mut random()).await.unwrap();
+    let _ = retrievable(&place, 1, KeyLife::Active).await;
+    let opener = Opener { seals: &Stubborn(&place.store), sealer: &both };
+    let done = opener.reseal(false, NOW, &mut random()).await.unwrap();
+    assert!(done.left() == 1 && done.0[1].again == 1, "{done:?}");
+    assert!(
+        !Opener { seals: &*place.store, sealer: &new }.opens().await.unwrap(),
+        "the old one's mark stays"
+    );
+    let calm = counts(&place, &both, false).await;
+    assert_eq!((calm[1].resealed, calm[1].again, calm[1].current), (1, 0, 1));
+    assert!(Opener { seals: &*place.store, sealer: &new }.opens().await.unwrap());
+    // Who still runs with the old one puts its mark back, and hears that it lacks the new one.
+    let kept = Opener { seals: &*place.store, sealer: &old }.mark(&mut random()).await.unwrap();
+    assert!(!kept && !Opener { seals: &*place.store, sealer: &new }.opens().await.unwrap());
 }
