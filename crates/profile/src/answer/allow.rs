@@ -119,11 +119,13 @@ impl Profile {
 
 fn removed_parameters<'a>(path: &'a str, names: &[Box<str>]) -> Vec<&'a str> {
     let mut found: Vec<&str> = Vec::new();
-    if let (Some((_, query)), false) = (path.split_once('?'), names.is_empty()) {
-        for spelled in names.iter().flat_map(|name| spellings(query, name)) {
-            if !found.contains(&spelled) {
-                found.push(spelled);
-            }
+    if names.is_empty() {
+        return found;
+    }
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    for spelled in names.iter().flat_map(|name| spellings(query, name)) {
+        if !found.contains(&spelled) {
+            found.push(spelled);
         }
     }
     found

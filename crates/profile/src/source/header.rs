@@ -31,7 +31,8 @@ pub(super) fn whole<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
 
 /// The value behind a scheme and its spaces (RFC 9110 section 11.4); absent under another scheme.
 pub(super) fn behind<'a>(request: &'a Request<'_>, name: &str, scheme: &str) -> Found<'a> {
-    let Found::Text(value) = only(request, name) else { return only(request, name) };
+    let found = only(request, name);
+    let Found::Text(value) = found else { return found };
     let (word, rest) = value.split_once(' ').unwrap_or((value, ""));
     if word.eq_ignore_ascii_case(scheme) {
         return single(Found::text(rest.trim_start_matches(' ')));
