@@ -1,50 +1,146 @@
 //! A disk that is full: nothing is written, half of nothing is; what is remembered and what can be read goes on being
-//! answered; and when there is room again, so do writes. On a small disk of its own, which only root can mount.
+//! answered; and when there is room again, so do writes. On small disks of their own, which only root can mount: under
+//! SQLite, under PostgreSQL's tables (it refuses) and under its write-ahead log (it panics, and must be started again).
 
-use latchkey_proto::v1::{ListKeysRequest, RevokeKeyRequest};
-use latchkey_testing::{Disk, Setup, key};
-use tonic::Code;
+use std::time::Duration;
+
+use latchkey_proto::v1::{Key, ListKeysRequest, RevokeKeyRequest, VerifyAuditLogRequest};
+use latchkey_testing::{Caller, Disk, Latchkey, Part, Postgres, Setup, key};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::town::{PROFILE, allows, ask};
+
+/// A Latchkey on a small disk, and what it was told to keep there.
+struct Scene {
+    latchkey: Latchkey,
+    operator: Caller,
+    first: Key,
+    value: String,
+    /// How many keys were acknowledged.
+    made: usize,
+}
+
+impl Scene {
+    /// One tenant and one key, which is remembered.
+    async fn start(database: &str) -> Self {
+        let setup = Setup::default().database(database).environment("LATCHKEY_LEASE", "30s");
+        let latchkey = setup.profile("town", PROFILE).start();
+        let operator = latchkey.operator();
+        let _ = operator.tenant("acme", "town", "").await;
+        let (first, value) = operator.plain_key("acme", "live").await;
+        assert_eq!(allows(&operator, ask(&value)).await, Ok(true));
+        Self { latchkey, operator, first, value, made: 1 }
+    }
+
+    /// Makes keys until one is refused.
+    async fn make_until_refused(&mut self) -> Status {
+        loop {
+            match self.operator.try_key(key("acme", "live")).await {
+                Ok(_) => self.made += 1,
+                Err(status) => return status,
+            }
+            assert!(self.made < 5_000, "the disk is full");
+        }
+    }
+
+    async fn revoke(&self) -> Result<(), Status> {
+        let revoke = RevokeKeyRequest { id: self.first.id.clone(), reason: String::new() };
+        self.operator.keys().revoke_key(revoke).await.map(drop)
+    }
+
+    async fn count(&self) -> usize {
+        let ask =
+            ListKeysRequest { tenant: "acme".to_owned(), page_size: 1_000, ..ListKeysRequest::default() };
+        self.operator.keys().list_keys(ask).await.expect("keys can be read").into_inner().keys.len()
+    }
+
+    /// Makes one more key, however long it takes to be possible again.
+    async fn make_again(&mut self) {
+        let mut patience = 0;
+        while let Err(status) = self.operator.try_key(key("acme", "live")).await {
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            patience += 1;
+            assert!(patience < 200, "there is room again");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.made += 1;
+    }
+
+    /// What was refused for want of room is an outage, and left nothing behind; what is there can be read.
+    async fn refuses_whole(&mut self) {
+        let status = self.make_until_refused().await;
+        assert_outage(&status);
+        assert_outage(&self.revoke().await.expect_err("its audit event has no room"));
+        assert_eq!(
+            allows(&self.operator, ask(&self.value)).await,
+            Ok(true),
+            "what was not written is not so"
+        );
+        assert_eq!(self.count().await, self.made, "what was refused is not there");
+    }
+
+    /// There is room again: a key is made, and one ends.
+    async fn goes_on(&mut self) {
+        self.make_again().await;
+        assert_eq!(self.count().await, self.made);
+        self.revoke().await.expect("it is revoked");
+        assert_eq!(allows(&self.operator, ask(&self.value)).await, Ok(false));
+        let log = self.operator.audit().verify_audit_log(VerifyAuditLogRequest::default()).await;
+        let log = log.expect("the log can be read").into_inner();
+        assert!(log.intact, "no line is missing or half written: {}", log.problem);
+    }
+}
+
+fn assert_outage(status: &Status) {
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(status.get_details_retry_info().is_some(), "{status:?}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_whole_and_lets_checks_go_on() {
     let disk = Disk::of(8 * 1024);
-    let database = format!("sqlite://{}/latchkey.db?mode=rwc", disk.path().display());
-    let latchkey = Setup::default().database(&database).profile("town", PROFILE).start();
-    let operator = latchkey.operator();
-    let _ = operator.tenant("acme", "town", "").await;
-    let (first, value) = operator.plain_key("acme", "live").await;
-    assert_eq!(allows(&operator, ask(&value)).await, Ok(true));
+    let mut scene = Scene::start(&format!("sqlite://{}/latchkey.db?mode=rwc", disk.path().display())).await;
     disk.fill();
-    let mut made = 1;
-    let status = loop {
-        match operator.try_key(key("acme", "live")).await {
-            Ok(_) => made += 1,
-            Err(status) => break status,
-        }
-        assert!(made < 5_000, "the disk is full");
-    };
-    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    let revoke = RevokeKeyRequest { id: first.id.clone(), reason: String::new() };
-    let revoked = operator.keys().revoke_key(revoke).await;
-    assert_eq!(revoked.expect_err("its audit event has no room").code(), Code::Unavailable);
-    assert_eq!(allows(&operator, ask(&value)).await, Ok(true), "what was not written did not happen");
-    let count = async || {
-        let ask =
-            ListKeysRequest { tenant: "acme".to_owned(), page_size: 1_000, ..ListKeysRequest::default() };
-        operator.keys().list_keys(ask).await.expect("keys can be read").into_inner().keys.len()
-    };
-    assert_eq!(count().await, made, "what was refused is not there");
+    scene.refuses_whole().await;
     disk.empty();
-    let mut patience = 0;
-    while let Err(status) = operator.try_key(key("acme", "live")).await {
-        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-        patience += 1;
-        assert!(patience < 100, "there is room again");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(count().await, made + 1);
-    let _ = operator.revoke(&first.id).await;
-    assert_eq!(allows(&operator, ask(&value)).await, Ok(false));
+    scene.goes_on().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_postgresql_refuses_writes_whole_and_lets_checks_go_on() {
+    let disk = Disk::of(128 * 1024);
+    let postgres = Postgres::on(&disk, Part::Data);
+    let mut scene = Scene::start(&postgres.database()).await;
+    disk.fill();
+    scene.refuses_whole().await;
+    assert!(postgres.log().contains("No space left on device"), "{}", postgres.log());
+    disk.empty();
+    scene.goes_on().await;
+    assert!(!scene.latchkey.log().contains("the database refused with"), "no fault: an outage");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_the_write_ahead_log_loses_nothing_that_was_acknowledged() {
+    let disk = Disk::of(12 * 1024);
+    let postgres = Postgres::on(&disk, Part::Log);
+    let mut scene = Scene::start(&postgres.database()).await;
+    disk.fill();
+    // It dies of it in the middle of a write: nobody can say whether that one is kept.
+    assert_outage(&scene.make_until_refused().await);
+    assert_outage(&scene.revoke().await.expect_err("there is no database"));
+    assert_eq!(
+        allows(&scene.operator, ask(&scene.value)).await,
+        Ok(true),
+        "it is remembered under the lease"
+    );
+    assert!(postgres.log().contains("PANIC"), "{}", postgres.log());
+    postgres.kill();
+    disk.empty();
+    postgres.restart();
+    scene.make_again().await;
+    let unsure = scene.count().await - scene.made;
+    assert!(unsure <= 1, "{unsure} keys more than were told");
+    scene.made += unsure;
+    scene.goes_on().await;
 }

@@ -10,6 +10,7 @@ mod disk;
 mod figures;
 mod killed;
 mod limits;
+mod logs;
 mod meter;
 mod neighbours;
 mod outages;

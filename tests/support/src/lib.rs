@@ -41,7 +41,7 @@ pub use grpcurl::{Curled, Grpcurl};
 pub use http::{Answer, Request};
 pub use latchkey::{Latchkey, ROOT_KEY, Setup, program};
 pub use ports::free_port;
-pub use postgres::Postgres;
+pub use postgres::{Part, Postgres};
 pub use process::Process;
 pub use proxy::{Direction, Proxy};
 pub use redis::{Redis, RedisCluster};

@@ -3,14 +3,14 @@
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, kill_process, test_kill_process};
 
-use crate::{Folder, Process, Signal, eventually, free_port, tools};
+use crate::{Disk, Folder, Process, Signal, eventually, free_port, tools};
 
 static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 
@@ -21,11 +21,21 @@ struct User {
     gid: u32,
 }
 
+/// What of a PostgreSQL lies on a disk of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The tables, and all the rest but the write-ahead log.
+    Data,
+    /// The write-ahead log, in files of one MiB.
+    Log,
+}
+
 /// A PostgreSQL server with the user `postgres`, without a password, on loopback.
 #[derive(Debug)]
 pub struct Postgres {
     server: Mutex<Process>,
     folder: Folder,
+    data: PathBuf,
     user: Option<User>,
     port: u16,
     databases: AtomicU32,
@@ -41,17 +51,38 @@ impl Postgres {
     /// Starts a server of one's own.
     #[must_use]
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// Starts one of which a part lies on a disk that can be filled.
+    #[must_use]
+    pub fn on(disk: &Disk, part: Part) -> Self {
+        Self::with(Some((disk, part)))
+    }
+
+    fn with(disk: Option<(&Disk, Part)>) -> Self {
         let folder = Folder::new("postgres");
         let user = user();
-        if let Some(user) = user {
-            chown(folder.path(), Some(user.uid), Some(user.gid)).expect("root can give a folder away");
+        for place in [Some(folder.path()), disk.map(|(disk, _)| disk.path())].into_iter().flatten() {
+            if let Some(user) = user {
+                chown(place, Some(user.uid), Some(user.gid)).expect("root can give a folder away");
+            }
+            let all = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(place, all).expect("a folder's mode can be set");
         }
-        let all = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), all).expect("a folder's mode can be set");
-        initialise(folder.path(), user);
+        let (mut data, mut log) = (folder.path().join("data"), None);
+        match disk {
+            Some((disk, Part::Data)) => {
+                log = Some(folder.path().join("log"));
+                data = disk.path().join("data");
+            }
+            Some((disk, Part::Log)) => log = Some(disk.path().join("log")),
+            None => {}
+        }
+        initialise(folder.path(), (&data, log.as_deref()), user);
         let port = free_port();
-        let server = Mutex::new(launch(&folder, user, port));
-        let postgres = Self { server, folder, user, port, databases: AtomicU32::new(0) };
+        let server = Mutex::new(launch((&folder, &data), user, port));
+        let postgres = Self { server, folder, data, user, port, databases: AtomicU32::new(0) };
         postgres.wait();
         postgres
     }
@@ -90,6 +121,12 @@ impl Postgres {
         self.server().pid()
     }
 
+    /// What it has printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.server().log()
+    }
+
     /// Stops it in good order, dropping its connections.
     pub fn stop(&self) {
         self.server().end(Signal::INT);
@@ -111,7 +148,7 @@ impl Postgres {
 
     /// Starts it again after `stop` or `kill`, on the same port and data.
     pub fn restart(&self) {
-        *self.server() = launch(&self.folder, self.user, self.port);
+        *self.server() = launch((&self.folder, &self.data), self.user, self.port);
         self.wait();
     }
 
@@ -183,16 +220,19 @@ fn program(name: &str, folder: &Path, user: Option<User>) -> Command {
     command
 }
 
-fn initialise(folder: &Path, user: Option<User>) {
+fn initialise(folder: &Path, (data, log): (&Path, Option<&Path>), user: Option<User>) {
     let mut command = program("initdb", folder, user);
-    command.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D", "data"]);
+    command.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D"]).arg(data);
+    if let Some(log) = log {
+        command.args(["--wal-segsize=1", "-X"]).arg(log);
+    }
     let output = command.output().expect("initdb starts");
     assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn launch(folder: &Folder, user: Option<User>, port: u16) -> Process {
+fn launch((folder, data): (&Folder, &Path), user: Option<User>, port: u16) -> Process {
     let mut command = program("postgres", folder.path(), user);
-    command.args(["-D", "data", "-k", ".", "-p", &port.to_string()]);
+    command.arg("-D").arg(data).arg("-k").arg(folder.path()).args(["-p", &port.to_string()]);
     for setting in ["listen_addresses=127.0.0.1", "max_connections=300", "shared_buffers=32MB"] {
         command.args(["-c", setting]);
     }
