@@ -1,6 +1,10 @@
 //! What people copy: every Envoy configuration as the real Envoy takes it and as our own doctor judges it, Kubernetes'
 //! resources by its schemas, the unit by systemd, and the secrets that none of them holds.
 
+mod alerts;
+mod limits;
+mod schemas;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -10,6 +14,10 @@ const PRODUCTS: [&str; 6] = ["auxvault", "demo", "lumen", "luxcore", "luxor", "p
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {

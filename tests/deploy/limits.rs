@@ -1,0 +1,52 @@
+//! What a container may take is more than what Latchkey remembers in it: a process that fills its memory as it was told
+//! to must not be killed for it. What else it holds (at rest, connections, logins being hashed) needs room besides.
+
+use crate::read;
+
+/// What a process with full memory needs beside it, and a fifth of that memory for what is spent on keeping it.
+const BESIDE: u64 = 192 << 20;
+
+/// A size as any of the files writes it.
+fn bytes(text: &str) -> u64 {
+    let text = text.trim().trim_matches('"');
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim() {
+        "MiB" | "Mi" | "m" | "M" => 20,
+        "GiB" | "Gi" | "g" | "G" => 30,
+        other => panic!("{text}: what is {other}?"),
+    };
+    number.parse::<u64>().expect("a number") << shift
+}
+
+/// What stands behind some words in a file, until the line or the brace ends.
+fn after(file: &str, words: &str) -> u64 {
+    let text = read(file);
+    let found: Vec<&str> = text.split(words).skip(1).collect();
+    assert_eq!(found.len(), 1, "{file}: {words}");
+    bytes(found[0].split(['\n', '}', ',']).next().unwrap_or_default())
+}
+
+#[test]
+fn what_may_be_taken_is_more_than_what_is_remembered() {
+    for (limited, limit, told, remembered) in [
+        (
+            "deploy/kubernetes/deployment.yaml",
+            "limits: { memory:",
+            "deploy/kubernetes/latchkey.toml",
+            "memory_bytes =",
+        ),
+        ("deploy/systemd/latchkey.service", "MemoryMax=", "deploy/systemd/latchkey.toml", "memory_bytes ="),
+        ("docker-compose.yml", "mem_limit:", "docker-compose.yml", "LATCHKEY_MEMORY_BYTES: "),
+    ] {
+        let (limit, remembered) = (after(limited, limit), after(told, remembered));
+        let needed = remembered + remembered / 5 + BESIDE;
+        assert!(limit >= needed, "{limited}: {limit} bytes are too few for {remembered} of memory: {needed}");
+    }
+}
+
+#[test]
+fn sizes_are_read_as_they_are_meant() {
+    let read = ["\"256MiB\"", " 512Mi ", "512m", "1G"].map(bytes);
+    assert_eq!(read, [256 << 20, 512 << 20, 512 << 20, 1 << 30]);
+}

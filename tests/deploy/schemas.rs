@@ -1,0 +1,69 @@
+//! The resources for Envoy Gateway and Istio, held against those projects' own definitions (`schemas/` says from where),
+//! and the few of their fields that decide whether an outage lets a request pass.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use latchkey_testing::Folder;
+use serde_json::Value;
+
+use crate::{files, read, root, text};
+
+const FOLDERS: [&str; 2] = ["deploy/envoy-gateway", "deploy/istio"];
+
+/// What the schemas say about these files.
+fn judged(files: &[PathBuf]) -> Output {
+    let python = root().join(".tools/kubernetes");
+    assert!(python.join("jsonschema").is_dir(), "jsonschema is missing: run scripts/setup");
+    let here = root().join("tests/deploy");
+    let mut command = Command::new("python3");
+    command.arg(here.join("check.py")).arg(here.join("schemas")).args(files).env("PYTHONPATH", python);
+    command.output().expect("python3 starts")
+}
+
+#[test]
+fn envoy_gateway_and_istio_know_every_field_of_their_resources() {
+    let resources: Vec<PathBuf> = FOLDERS.iter().flat_map(|folder| files(folder)).collect();
+    assert!(resources.len() >= 3, "{resources:?}");
+    let output = judged(&resources);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn a_resource_that_is_wrong_is_found_so() {
+    let folder = Folder::new("deploy-schemas");
+    let policy = read("deploy/envoy-gateway/securitypolicy.yaml");
+    let mesh = read("deploy/istio/meshconfig.yaml");
+    let rules = read("deploy/istio/authorizationpolicy.yaml");
+    for (whole, right, wrong) in [
+        (&policy, "failOpen: false", "failureModeAllow: false"),
+        (&policy, "timeout: 200ms", "timeout: soon"),
+        (&policy, "statusOnError: 503", "statusOnError: \"503\""),
+        (&policy, "kind: BackendTLSPolicy", "kind: BackendTls"),
+        (&policy, "gateway.networking.k8s.io/v1\n", "gateway.networking.k8s.io/v1alpha3\n"),
+        (&policy, "port: 50051", "port: grpc"),
+        (&mesh, "timeout: 0.2s", "timeout: 200ms"),
+        (&mesh, "statusOnError: \"503\"", "statusOnError: 503"),
+        (&mesh, "failOpen:", "failedOpen:"),
+        (&rules, "action: CUSTOM", "action: ASK"),
+        (&rules, "mode: MUTUAL", "mode: BOTH"),
+    ] {
+        assert_eq!(whole.matches(right).count(), 1, "{right}");
+        let output = judged(&[folder.write("wrong.yaml", &whole.replace(right, wrong))]);
+        assert_eq!(output.status.code(), Some(1), "{wrong}: {}", text(&output));
+    }
+}
+
+#[test]
+fn an_outage_is_a_503_soon_and_never_an_admission() {
+    let policy = read("deploy/envoy-gateway/securitypolicy.yaml");
+    let policy: Value =
+        serde_saphyr::from_str(policy.split("\n---\n").next().expect("a policy")).expect("YAML");
+    let asked = &policy["spec"]["extAuth"];
+    assert_eq!((&asked["failOpen"], &asked["statusOnError"]), (&false.into(), &503.into()));
+    assert_eq!(asked["timeout"], "200ms");
+    let mesh: Value = serde_saphyr::from_str(&read("deploy/istio/meshconfig.yaml")).expect("YAML");
+    let asked = &mesh["meshConfig"]["extensionProviders"][0]["envoyExtAuthzGrpc"];
+    assert_eq!((&asked["failOpen"], &asked["statusOnError"]), (&false.into(), &"503".into()));
+    assert_eq!(asked["timeout"], "0.2s");
+}
