@@ -1,6 +1,7 @@
 //! Holds the house together: who may know whom, what may be built in, how big a thing may grow, and what
 //! must not be written down. Read from cargo's own metadata and from the tracked files.
 
+mod advisories;
 mod files;
 mod licences;
 mod notices;
