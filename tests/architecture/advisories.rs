@@ -1,4 +1,4 @@
-//! Known holes in what is built in: RustSec's advisories, from the copy beside this file, so that no network is
+//! Known holes in what is built in: `RustSec`'s advisories, from the copy beside this file, so that no network is
 //! needed. How old the copy is stands in its first line; `scripts/advisories` makes it anew.
 
 use cargo_metadata::semver::{Version, VersionReq};
@@ -11,7 +11,7 @@ struct Copy {
     advisory: Vec<Advisory>,
 }
 
-/// What an advisory says of versions (RustSec's `EXAMPLE_ADVISORY.md`): those that neither list has are affected.
+/// What an advisory says of versions (`RustSec`'s `EXAMPLE_ADVISORY.md`): those that neither list has are affected.
 #[derive(Deserialize)]
 struct Advisory {
     id: String,
