@@ -1,9 +1,10 @@
 //! Names with values as nearly all of them are written: short, in ASCII, the name first. There are some twenty
-//! headers in every question; seeing at once that one is like this costs a third of reading whatever it may be.
+//! headers in every question, and to see at once that one is like this costs less than to read whatever it may be.
 //! What isn't like this is left for the long way, which also knows what to refuse.
 
 use super::Reader;
 use crate::wire::scan::{self, Look};
+use crate::wire::writer::Writer;
 
 /// A name and a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,11 +13,6 @@ pub(crate) struct Pair<'a> {
     pub(crate) value: &'a [u8],
     /// Whether the name has an upper-case letter of ASCII.
     pub(crate) shouted: bool,
-}
-
-/// The key of a field of bytes whose number is below 16.
-const fn delimited(number: u8) -> u8 {
-    number << 3 | 2
 }
 
 impl<'a> Reader<'a> {
@@ -50,7 +46,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn usual(&self, number: u8, value_number: u8) -> Option<(Pair<'a>, &'a [u8])> {
         let (&[key, length @ 0..0x80], rest) = self.rest.split_first_chunk()? else { return None };
-        if key != delimited(number) || self.levels == 0 {
+        if key != Writer::delimited(number) || self.levels == 0 {
             return None;
         }
         let (entry, rest) = rest.split_at_checked(usize::from(length))?;
@@ -58,7 +54,7 @@ impl<'a> Reader<'a> {
         let (name, entry) = entry.split_at_checked(usize::from(length))?;
         let (&[value_key, length], value) = entry.split_first_chunk()?;
         let look = Look::at(name);
-        let keys = [name_key, value_key] == [delimited(1), delimited(value_number)];
+        let keys = [name_key, value_key] == [1, value_number].map(Writer::delimited);
         let whole = value.len() == usize::from(length) && look.ascii;
         (keys && whole).then_some((Pair { name, value, shouted: look.upper }, rest))
     }
@@ -72,7 +68,7 @@ mod tests {
     use super::*;
 
     fn field(number: u8, value: &[u8]) -> Vec<u8> {
-        let mut out = vec![delimited(number)];
+        let mut out = vec![Writer::delimited(number)];
         encode_varint(value.len() as u64, &mut out);
         out.extend_from_slice(value);
         out
@@ -101,8 +97,14 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_read_what_the_long_way_refuses(message in prop::collection::vec(prop_oneof![
-            Just(0x1a), Just(0x0a), Just(0x12), 0u8..8, any::<u8>()], 0..40)) {
+        fn a_wrong_byte_anywhere_means_what_it_means_the_long_way(
+            name in "[a-zA-Z]{0,5}", value in "[a-z]{0,5}", at: prop::sample::Index,
+            byte in prop_oneof![2 => 0u8..6, 1 => 0u8..32, 1 => any::<u8>()], raw in prop::bool::weighted(0.2),
+        ) {
+            let number = if raw { 3 } else { 2 };
+            let mut message = field(3, &[field(1, name.as_bytes()), field(number, value.as_bytes())].concat());
+            let at = at.index(message.len());
+            message[at] = byte;
             let (mut usual, mut long) = (Reader::new(&message), Reader::new(&message));
             if let Some(pair) = usual.usual_entry(3) {
                 prop_assert_eq!(long.next().map(|field| field.map(|field| field.number)), Ok(Some(3)));
