@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use latchkey_testing::{
-    Envoy, EnvoySetup, Folder, Postgres, Redis, RedisCluster, Setup, eventually, program,
+    Ca, Envoy, EnvoySetup, Folder, Postgres, Redis, RedisCluster, Setup, eventually, program,
 };
 use serde_json::Value;
 
@@ -113,6 +113,35 @@ fn a_redis_over_tls_and_a_cluster_are_looked_at() {
     let (found, code) = doctor(&["--redis-url", &cluster.nodes()[0].url()]);
     has(&found, "redis", "wrong", "a node of a cluster");
     assert_eq!(code, 1);
+}
+
+#[test]
+fn revocation_lists_are_looked_at() {
+    let (folder, ca) = (Folder::new("lists"), Ca::new());
+    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let pair = ca.issue(&["localhost"]);
+    let (cert, key, ca_file) =
+        (path("cert.pem", &pair.cert), path("key.pem", &pair.key), path("ca.pem", ca.pem()));
+    let look = |list: &str| {
+        let list = path("list.pem", list);
+        doctor(&[
+            "--tls-cert",
+            &cert,
+            "--tls-key",
+            &key,
+            "--tls-client-ca",
+            &ca_file,
+            "--tls-client-crl",
+            &list,
+        ])
+    };
+    let (found, code) = look(&ca.ended_list(&[]));
+    has(&found, "settings", "wrong", "tls_client_crl (");
+    has(&found, "settings", "wrong", "a list in it has run out");
+    assert_eq!(code, 2);
+    let (found, _) = look(&ca.list(&[]));
+    assert!(!found.iter().any(|(_, _, what)| what.contains("tls_client_crl")), "{found:?}");
+    has(&look("nonsense").0, "settings", "wrong", "tls_client_crl (");
 }
 
 #[test]

@@ -37,6 +37,8 @@ async fn exported() -> (Exported, BTreeSet<String>) {
         .profile("shop", SHOP)
         .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &pair.cert))
         .environment("LATCHKEY_TLS_KEY", &path("key.pem", &pair.key))
+        .environment("LATCHKEY_TLS_CLIENT_CA", &path("ca.pem", ca.pem()))
+        .environment("LATCHKEY_TLS_CLIENT_CRL", &path("list.pem", &ca.list(&[])))
         .start();
     let (mut labels, mut names) = (Exported::new(), BTreeSet::new());
     for scrape in [Scrape::of(&shop.latchkey), Scrape::of(&alone)] {

@@ -1,5 +1,5 @@
 //! TLS and mTLS as clients meet them: grpcurl, tonic, Envoy and HTTP, with certificates that are good, strange, ended,
-//! missing, changed under load; and what an operator may do by a certificate alone.
+//! missing, revoked, changed under load; and what an operator may do by a certificate alone.
 
 #![expect(clippy::disallowed_methods, reason = "the load ends with its test")]
 
@@ -7,4 +7,5 @@ mod envoy;
 mod operators;
 mod ports;
 mod reload;
+mod revoked;
 mod scene;

@@ -16,7 +16,23 @@ pub(crate) struct Scene {
 impl Scene {
     /// With client certificates asked for where `mutual` says so; `setup` adds to the settings.
     pub(crate) fn start(mutual: bool, setup: impl FnOnce(Setup, &Folder) -> Setup) -> Self {
-        let (folder, ca, clients) = (Folder::new("certificates"), Ca::new(), Ca::new());
+        Self::among(Ca::new(), mutual, setup)
+    }
+
+    /// With revocation lists of this CA of its clients.
+    pub(crate) fn listed(clients: Ca, lists: &[String]) -> Self {
+        let lists = lists.concat();
+        Self::among(clients, true, |setup, folder| {
+            setup.environment(
+                "LATCHKEY_TLS_CLIENT_CRL",
+                &folder.write("lists.pem", &lists).display().to_string(),
+            )
+        })
+    }
+
+    /// The same, whose clients have this CA.
+    pub(crate) fn among(clients: Ca, mutual: bool, setup: impl FnOnce(Setup, &Folder) -> Setup) -> Self {
+        let (folder, ca) = (Folder::new("certificates"), Ca::new());
         let pair = ca.issue(&["localhost", "127.0.0.1"]);
         let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
         let mut base = Setup::default()
@@ -63,10 +79,15 @@ impl Scene {
 
     /// grpcurl over TLS: whether it succeeded, and all that it printed.
     pub(crate) fn grpcurl(&self, ca: &Path, words: &[String], call: &[&str]) -> (bool, String) {
+        Self::grpcurl_at(self.latchkey.grpc(), ca, words, call)
+    }
+
+    /// The same, at another port.
+    pub(crate) fn grpcurl_at(port: u16, ca: &Path, words: &[String], call: &[&str]) -> (bool, String) {
         let mut command = std::process::Command::new(tool("grpcurl"));
         command.args(["-max-time", "20", "-cacert"]).arg(ca).args(words);
         let (options, rest) = call.split_at(call.len().saturating_sub(1));
-        let address = format!("localhost:{}", self.latchkey.grpc());
+        let address = format!("localhost:{port}");
         let output = command.args(options).arg(address).args(rest).output().expect("grpcurl starts");
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())

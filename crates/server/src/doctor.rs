@@ -4,8 +4,10 @@
 mod database;
 mod redis;
 
+use crate::clock::seconds_now;
 use crate::master_key::MasterKey;
 use crate::settings::{Settings, Sources};
+use crate::tls::{Age, Clients};
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +92,12 @@ fn decided(settings: &Settings) -> Vec<Finding> {
     if settings.database.single_replica && settings.redis.is_some() {
         found.push(doubtful("single_replica together with redis_url", "one process needs no Redis to count"));
     }
+    if let Some(tls) = &settings.tls {
+        let ports = [tls.grpc(), tls.management()];
+        let mut lists: Vec<_> = ports.into_iter().filter_map(|files| files.clients).collect();
+        lists.dedup_by(|one, other| one.crl == other.crl);
+        found.extend(lists.iter().filter_map(revocation));
+    }
     if let MasterKey::InFile(path) = &settings.master_key {
         if path.exists() {
             if let Err(error) = settings.master_key.reveal() {
@@ -109,4 +117,21 @@ fn decided(settings: &Settings) -> Vec<Finding> {
         found.push(Finding::new(Area::Settings, Weight::Good, "they are in order", ""));
     }
     found
+}
+
+/// Revocation lists that have run out, or soon will.
+fn revocation(clients: &Clients) -> Option<Finding> {
+    let (crl, term, now) = (clients.crl.as_ref()?, clients.term()?, seconds_now());
+    let (weight, state) = match term.age(now) {
+        Age::Fresh => return None,
+        Age::Due => {
+            let hours = (term.ends - now) / 3_600;
+            (Weight::Doubtful, format!("a list in it runs out in {hours} h, and there is no new one yet"))
+        }
+        Age::Over => {
+            (Weight::Wrong, "a list in it has run out: nobody whom its CA signed gets in".to_owned())
+        }
+    };
+    let what = format!("{} ({}): {state}", crl.setting, crl.path.display());
+    Some(Finding::new(Area::Settings, weight, what, "put a new one in place: it is read without a restart"))
 }

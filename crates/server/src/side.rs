@@ -24,7 +24,7 @@ use tonic::transport::server::Connected as _;
 use crate::listen::Listener;
 use crate::readiness::Stage;
 use crate::telemetry::prometheus::CONTENT_TYPE;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, Admitted};
 
 /// Connections at once: probes are few, and Envoy keeps those of its calls open.
 pub(crate) const CONNECTIONS: usize = 256;
@@ -64,7 +64,7 @@ pub(crate) async fn serve(listener: Arc<Listener>, tls: Option<Arc<Acceptor>>, p
                 None => drop(http().serve_connection(TokioIo::new(stream), service).await),
                 Some(acceptor) => {
                     // Who fails to shake hands is let go without a word: probes of the wrong kind are many.
-                    let Ok((stream, _)) = acceptor.accept(stream).await else { return };
+                    let Ok(Admitted { stream, .. }) = acceptor.accept(stream).await else { return };
                     drop(http().serve_connection(TokioIo::new(stream), service).await);
                 }
             }

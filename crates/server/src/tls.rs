@@ -1,10 +1,15 @@
 //! TLS on a port: from the settings' files a configuration that connections are accepted with, changed while
-//! the process runs when the files change. A pair that doesn't work is told, and the one before is kept.
+//! the process runs when the files change. What doesn't work is told, and what held before is kept. Open connections
+//! keep what they began with, but for those whose client certificate would be refused now: they are cut off.
 
 mod accept;
-mod ends;
+mod clients;
+mod der;
 mod files;
+mod lists;
 mod names;
+mod open;
+mod refused;
 mod reload;
 
 #[cfg(test)]
@@ -12,5 +17,9 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use accept::{Acceptor, Protocol};
-pub(crate) use files::{Files, check};
+pub(crate) use accept::{Acceptor, Admitted, Protocol};
+pub(crate) use clients::Clients;
+pub(crate) use files::{Files, Named, check};
+pub(crate) use lists::Age;
+pub(crate) use open::Stay;
+pub(crate) use refused::by_lists;

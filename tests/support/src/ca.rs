@@ -1,14 +1,22 @@
 //! A certification authority of one's own, and what it signs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, IsCa,
+    Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
+
+/// No two certificates of a test have the same.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// A CA that nobody else has.
 pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
+    serial: u64,
+    /// Its certificates up to the root, where it is none: whom it signs shows them along.
+    between: String,
 }
 
 impl std::fmt::Debug for Ca {
@@ -24,6 +32,8 @@ pub struct Pair {
     pub cert: String,
     /// Its key.
     pub key: String,
+    /// The certificate's number.
+    pub serial: u64,
 }
 
 impl Default for Ca {
@@ -36,14 +46,61 @@ impl Ca {
     /// Makes one.
     #[must_use]
     pub fn new() -> Self {
-        let key = KeyPair::generate().expect("a key can be made");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Of another name than what it signs, lest that be taken for self-signed.
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "a CA");
+        Self::named("a CA")
+    }
+
+    /// One of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let (key, params) = authority(name);
         let pem = params.self_signed(&key).expect("a CA signs itself").pem();
-        Self { issuer: Issuer::new(params, key), pem }
+        Self { issuer: Issuer::new(params, key), pem, serial: 0, between: String::new() }
+    }
+
+    /// A CA of this name that this one vouches for.
+    #[must_use]
+    pub fn under(&self, name: &str) -> Self {
+        let (key, mut params) = authority(name);
+        let serial = number(&mut params);
+        let pem = params.signed_by(&key, &self.issuer).expect("a CA signs").pem();
+        let between = format!("{pem}{}", self.between);
+        Self { issuer: Issuer::new(params, key), pem, serial, between }
+    }
+
+    /// The number of its own certificate, where another CA signed it.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Its revocation list, PEM: these numbers, from long ago until long from now.
+    #[must_use]
+    pub fn list(&self, revoked: &[u64]) -> String {
+        self.list_of(revoked, (2020, 4000))
+    }
+
+    /// One that ran out long ago.
+    #[must_use]
+    pub fn ended_list(&self, revoked: &[u64]) -> String {
+        self.list_of(revoked, (2000, 2001))
+    }
+
+    fn list_of(&self, revoked: &[u64], (from, until): (i32, i32)) -> String {
+        let revoked = revoked.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(from, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(from, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).expect("a CA signs its list").pem().expect("a list is PEM")
     }
 
     /// Its own certificate, PEM.
@@ -74,8 +131,25 @@ impl Ca {
             (false, Err(_)) => SanType::DnsName(text(name)),
         };
         params.subject_alt_names = names.iter().map(name).collect();
+        let serial = number(&mut params);
         let key = KeyPair::generate().expect("a key can be made");
         let cert = params.signed_by(&key, &self.issuer).expect("a CA signs").pem();
-        Pair { cert, key: key.serialize_pem() }
+        Pair { cert: format!("{cert}{}", self.between), key: key.serialize_pem(), serial }
     }
+}
+
+/// The key of a CA, and what its certificate says.
+fn authority(name: &str) -> (KeyPair, CertificateParams) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Of another name than what it signs, lest that be taken for self-signed.
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    (KeyPair::generate().expect("a key can be made"), params)
+}
+
+fn number(params: &mut CertificateParams) -> u64 {
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    params.serial_number = Some(serial.into());
+    serial
 }

@@ -19,6 +19,7 @@ use super::front::{Front, Visitor};
 use super::port::Port;
 use super::turns::Turns;
 use crate::listen::{Arrival, Guarded};
+use crate::tls::{Admitted, Stay, by_lists};
 
 /// Calls in flight on one connection; Envoy opens another when it needs more.
 const STREAMS: u32 = 1_024;
@@ -60,11 +61,33 @@ pub(super) async fn serve<L: Limiter + 'static>(
     let visitor = Visitor { front, peer, certificate: None, offers: port.offers };
     let Some(acceptor) = &port.tls else { return speak(stream, visitor, drain).await };
     match acceptor.accept(stream).await {
-        // Who has shaken hands must begin to speak, too.
-        Ok((stream, certificate)) => {
-            speak(Guarded::inside(stream), Visitor { certificate, ..visitor }, drain).await;
+        Ok(Admitted { stream, certificate, stay }) => {
+            let shown = certificate.clone();
+            // Who has shaken hands must begin to speak, too.
+            let spoken = speak(Guarded::inside(stream), Visitor { certificate, ..visitor }, drain);
+            tokio::select! {
+                // Before what has come in is answered.
+                biased;
+                () = over(stay) => {
+                    let names: Vec<_> = shown.iter().flat_map(|one| one.0.iter().map(ToString::to_string)).collect();
+                    let names = names.join(", ");
+                    tracing::warn!(%peer, names, "a connection was cut off: its client certificate is refused by now");
+                }
+                () = spoken => {}
+            }
+        }
+        Err(error) if by_lists(&error) => {
+            tracing::warn!(%peer, %error, "a client certificate was refused by the revocation lists");
         }
         Err(error) => tracing::debug!(%peer, %error, "a handshake failed"),
+    }
+}
+
+/// Comes when the client's certificate is no longer admitted.
+async fn over(stay: Option<Stay>) {
+    match stay {
+        Some(mut stay) => stay.over().await,
+        None => std::future::pending().await,
     }
 }
 

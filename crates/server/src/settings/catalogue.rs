@@ -95,10 +95,14 @@ settings! {
         "The certificate's key in PEM";
     TLS_CLIENT_CA = "tls_client_ca", "LATCHKEY_TLS_CLIENT_CA", Text, None,
         "The CA of client certificates in PEM: the gRPC port lets nobody in without one";
+    TLS_CLIENT_CRL = "tls_client_crl", "LATCHKEY_TLS_CLIENT_CRL", Text, None,
+        "Revocation lists of client certificates in PEM (or one in DER), of each CA up to tls_client_ca's: who is on one, or whose CA has none that holds, is refused; read again when the file changes";
     MANAGEMENT_ADDR = "management_addr", "LATCHKEY_MANAGEMENT_ADDR", Text, None,
         "Where management is served by itself: the gRPC port then answers Check alone; health is on both";
     MANAGEMENT_TLS_CLIENT_CA = "management_tls_client_ca", "LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", Text, None,
         "The CA of client certificates on the management port; by default tls_client_ca";
+    MANAGEMENT_TLS_CLIENT_CRL = "management_tls_client_crl", "LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", Text, None,
+        "Revocation lists of client certificates on the management port; by default tls_client_crl";
     HTTP_TLS = "http_tls", "LATCHKEY_HTTP_TLS", Switch, Some("false"),
         "Serve the HTTP port by TLS too, with the same certificate; it asks clients for none";
     USAGE_FLUSH = "usage_flush", "LATCHKEY_USAGE_FLUSH", Text, Some("5s"),

@@ -6,7 +6,7 @@ use super::catalogue::{self, Setting};
 use super::problem::Problem;
 use super::reader::Reader;
 use super::values;
-use crate::tls::{Files, check};
+use crate::tls::{Clients, Files, Named, check};
 
 /// What the ports are served with.
 #[derive(Clone, Debug)]
@@ -17,31 +17,47 @@ pub struct Tls {
     pub key: PathBuf,
     /// Who signs the clients' certificates of the gRPC port.
     pub client_ca: Option<PathBuf>,
+    /// Whom those no longer vouch for.
+    pub client_crl: Option<PathBuf>,
     /// The same of the management port.
     pub management_client_ca: Option<PathBuf>,
+    /// The same of the management port.
+    pub management_client_crl: Option<PathBuf>,
     /// Whether the HTTP port speaks TLS too.
     pub http: bool,
 }
 
 impl Tls {
     pub(crate) fn grpc(&self) -> Files {
-        self.files(self.client_ca.as_ref(), catalogue::TLS_CLIENT_CA.key)
+        let crl = named(self.client_crl.as_ref(), &catalogue::TLS_CLIENT_CRL);
+        self.files(named(self.client_ca.as_ref(), &catalogue::TLS_CLIENT_CA), crl)
     }
 
     pub(crate) fn management(&self) -> Files {
         let own = self.management_client_ca != self.client_ca;
-        let setting = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CA } else { &catalogue::TLS_CLIENT_CA };
-        self.files(self.management_client_ca.as_ref(), setting.key)
+        let ca = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CA } else { &catalogue::TLS_CLIENT_CA };
+        let own = self.management_client_crl != self.client_crl;
+        let crl = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CRL } else { &catalogue::TLS_CLIENT_CRL };
+        let crl = named(self.management_client_crl.as_ref(), crl);
+        self.files(named(self.management_client_ca.as_ref(), ca), crl)
     }
 
     pub(crate) fn side(&self) -> Files {
-        self.files(None, catalogue::TLS_CLIENT_CA.key)
+        self.files(None, None)
     }
 
-    fn files(&self, client_ca: Option<&PathBuf>, ca_setting: &'static str) -> Files {
-        let (cert, key) = (self.cert.clone(), self.key.clone());
-        Files { cert, key, client_ca: client_ca.cloned(), ca_setting }
+    fn files(&self, ca: Option<Named>, crl: Option<Named>) -> Files {
+        let file = |path: &PathBuf, setting: &Setting| Named { path: path.clone(), setting: setting.key };
+        Files {
+            cert: file(&self.cert, &catalogue::TLS_CERT),
+            key: file(&self.key, &catalogue::TLS_KEY),
+            clients: ca.map(|ca| Clients { ca, crl }),
+        }
     }
+}
+
+fn named(path: Option<&PathBuf>, setting: &Setting) -> Option<Named> {
+    Some(Named { path: path?.clone(), setting: setting.key })
 }
 
 impl Reader<'_> {
@@ -55,8 +71,11 @@ impl Reader<'_> {
         let cert = self.read(&catalogue::TLS_CERT, path);
         let key = self.read(&catalogue::TLS_KEY, path);
         let client_ca = self.read(&catalogue::TLS_CLIENT_CA, path);
+        let client_crl = self.read(&catalogue::TLS_CLIENT_CRL, path);
         let management_ca = self.read(&catalogue::MANAGEMENT_TLS_CLIENT_CA, path);
+        let management_crl = self.read(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, path);
         let http = self.read(&catalogue::HTTP_TLS, values::switch).unwrap_or_default();
+        self.lists();
         let (Some(cert), Some(key)) = (&cert, &key) else {
             let pair =
                 [(&catalogue::TLS_CERT, &catalogue::TLS_KEY), (&catalogue::TLS_KEY, &catalogue::TLS_CERT)];
@@ -84,13 +103,25 @@ impl Reader<'_> {
         };
         let (cert, key) = (cert.clone(), key.clone());
         let management_client_ca = management_ca.or_else(|| client_ca.clone());
-        let tls = Tls { cert, key, client_ca, management_client_ca, http };
+        let management_client_crl = management_crl.or_else(|| client_crl.clone());
+        let tls = Tls { cert, key, client_ca, client_crl, management_client_ca, management_client_crl, http };
         let mut wrong = check(&tls.grpc());
         let others: Vec<_> =
             check(&tls.management()).into_iter().filter(|one| !wrong.contains(one)).collect();
         wrong.extend(others);
         self.tell(wrong);
         Some(tls)
+    }
+
+    /// Lists without a CA whose they are would be read by nobody.
+    fn lists(&mut self) {
+        let why = "revocation lists speak of certificates that clients are asked for";
+        self.needs(&catalogue::TLS_CLIENT_CRL, &catalogue::TLS_CLIENT_CA, why);
+        if !self.is_given(&catalogue::TLS_CLIENT_CA) {
+            self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, &catalogue::MANAGEMENT_TLS_CLIENT_CA, why);
+        }
+        let why = "these lists are of the management port alone (tls_client_crl is of both)";
+        self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, &catalogue::MANAGEMENT_ADDR, why);
     }
 
     /// A setting that is given makes no sense without another.

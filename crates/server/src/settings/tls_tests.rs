@@ -13,6 +13,9 @@ fn halves_that_make_no_sense_alone_are_told() {
         ("LATCHKEY_TLS_KEY", "tls_cert"),
         ("LATCHKEY_TLS_CLIENT_CA", "tls_cert"),
         ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", "tls_cert"),
+        ("LATCHKEY_TLS_CLIENT_CRL", "tls_client_ca"),
+        ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", "management_tls_client_ca"),
+        ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", "management_addr"),
     ] {
         let error = load(&[], &[(given, "/nowhere.pem")]).unwrap_err().to_string();
         assert!(error.contains(&format!("give {other} as well")), "{error}");
@@ -34,6 +37,7 @@ fn a_certificate_makes_other_machines_welcome_and_its_clients_may_be_operators()
     let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
     let (cert, key) = ca.issue(&["localhost"], false);
     let place = |name: &str, text: &str| write(folder.path(), name, text).display().to_string();
+    let list = place("list.pem", &ca.list(&[], (2020, 4000)).pem().unwrap());
     let (cert, key, ca) = (place("c.pem", &cert), place("k.pem", &key), place("ca.pem", &ca.pem));
     let flags = [("tls_cert", cert.as_str()), ("tls_key", &key), ("grpc_addr", "0.0.0.0:1")];
     let settings = load(&flags, &[("LATCHKEY_MANAGEMENT_ADDR", "0.0.0.0:2")]).unwrap();
@@ -48,6 +52,10 @@ fn a_certificate_makes_other_machines_welcome_and_its_clients_may_be_operators()
     let settings = Settings::load(&sources(Some(&path), &flags, &variables)).unwrap();
     assert_eq!(settings.operators.len(), 1);
     assert_eq!(settings.tls.unwrap().management_client_ca.unwrap().display().to_string(), ca);
+
+    let variables = [("LATCHKEY_TLS_CLIENT_CA", ca.as_str()), ("LATCHKEY_TLS_CLIENT_CRL", &list)];
+    let tls = Settings::load(&sources(Some(&path), &flags, &variables)).unwrap().tls.unwrap();
+    assert_eq!(tls.management_client_crl.unwrap().display().to_string(), list, "both ports read it");
 }
 
 #[test]

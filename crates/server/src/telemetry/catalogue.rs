@@ -103,6 +103,10 @@ metrics! {
         [("signal", "latchkey.otlp.signal"), OUTCOME], "What was sent by OTLP: traces or metrics, ok or failed";
     CERTIFICATE_EXPIRY = "latchkey_certificate_expiry_timestamp_seconds", "latchkey.certificate.expiry", Kind::Gauge, "s",
         [], "When the server's certificate ends, in seconds since 1970; only where TLS is served";
+    CRL_DUE = "latchkey_crl_due_timestamp_seconds", "latchkey.crl.due", Kind::Gauge, "s", [],
+        "When there should be a new revocation list (the last eighth of its time), in seconds since 1970; only where lists are read";
+    CRL_EXPIRY = "latchkey_crl_expiry_timestamp_seconds", "latchkey.crl.expiry", Kind::Gauge, "s", [],
+        "When the first revocation list runs out, in seconds since 1970; from then on whom its CA signed is refused";
     DISK_FREE = "latchkey_disk_free_bytes", "latchkey.disk.free", Kind::Gauge, "By", [],
         "What is left where the embedded database lies; only there";
     DISK_SIZE = "latchkey_disk_size_bytes", "latchkey.disk.size", Kind::Gauge, "By", [],

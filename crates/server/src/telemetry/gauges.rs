@@ -16,6 +16,7 @@ use crate::cores::Port;
 use crate::follower::{Followed, Follower};
 use crate::limits::Limits;
 use crate::readiness::Stage;
+use crate::tls::Acceptor;
 use crate::workers::Threads;
 
 /// The parts that are looked at.
@@ -53,13 +54,26 @@ impl Gauges {
         sheet.count(&catalogue::LOG_DROPPED, &[], writer::dropped());
         sheet.count(&catalogue::DECISIONS_DROPPED, &[], decisions::dropped());
         self.exported.tell(&mut sheet);
-        let ends = self.ports.get().into_iter().flatten().filter_map(|port| port.tls.as_ref()?.ends()).min();
-        if let Some(ends) = ends.and_then(|ends| u64::try_from(ends).ok()) {
-            sheet.count(&catalogue::CERTIFICATE_EXPIRY, &[], ends);
-        }
+        self.certificates(&mut sheet);
         sheet.count(&catalogue::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
         process::tell(&mut sheet);
         sheet
+    }
+
+    /// Of all ports, whichever comes first.
+    fn certificates(&self, sheet: &mut Sheet) {
+        let ports = || self.ports.get().into_iter().flatten().filter_map(|port| port.tls.as_ref());
+        let terms = || ports().filter_map(Acceptor::term);
+        let moments = [
+            (&catalogue::CERTIFICATE_EXPIRY, ports().filter_map(Acceptor::ends).min()),
+            (&catalogue::CRL_DUE, terms().map(|term| term.due).min()),
+            (&catalogue::CRL_EXPIRY, terms().map(|term| term.ends).min()),
+        ];
+        for (metric, moment) in moments {
+            if let Some(moment) = moment.and_then(|moment| u64::try_from(moment).ok()) {
+                sheet.count(metric, &[], moment);
+            }
+        }
     }
 
     fn memory(&self, sheet: &mut Sheet) {

@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationList, CertificateRevocationListParams,
+    CrlDistributionPoint, CrlIssuingDistributionPoint, DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod,
+    KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
+
+/// The serial number of every certificate that a CA of these tests signs.
+pub(crate) const SERIAL: u64 = 7;
 
 /// A CA of one's own.
 pub(crate) struct Ca {
@@ -15,12 +19,16 @@ pub(crate) struct Ca {
 
 impl Ca {
     pub(crate) fn new() -> Self {
+        Self::named("a CA")
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Of another name than what it signs, lest that be taken for self-signed.
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "a CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
@@ -29,6 +37,7 @@ impl Ca {
     pub(crate) fn issue(&self, names: &[&str], ended: bool) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
+        params.serial_number = Some(SERIAL.into());
         let name = |text: &&str| match (text.contains(':'), text.parse()) {
             (true, _) => SanType::URI((*text).try_into().unwrap()),
             (false, Ok(address)) => SanType::IpAddress(address),
@@ -39,6 +48,39 @@ impl Ca {
             (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
         }
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    /// Its list, which holds for the years from one to the other.
+    pub(crate) fn list(&self, revoked: &[u64], (from, until): (i32, i32)) -> CertificateRevocationList {
+        self.part(revoked, (from, until), None)
+    }
+
+    /// The same of the certificates of one distribution point.
+    pub(crate) fn part(
+        &self,
+        serials: &[u64],
+        (from, until): (i32, i32),
+        at: Option<&str>,
+    ) -> CertificateRevocationList {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(from, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let point = |uri: &str| CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint { uris: vec![uri.to_owned()] },
+            scope: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(from, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: at.map(point),
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap()
     }
 }
 

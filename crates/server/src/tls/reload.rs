@@ -10,6 +10,8 @@ use tokio::time::sleep;
 
 use super::accept::Acceptor;
 use super::files::Files;
+use super::lists::Age;
+use crate::clock::seconds_now;
 
 /// Between two looks. A pair is most likely renewed weeks before the old one ends.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -22,19 +24,22 @@ fn stamp(path: &Path) -> Stamp {
     Some((data.ino(), data.mtime(), data.mtime_nsec(), data.len()))
 }
 
-/// Of the certificate, its key and the clients' CA.
-pub(super) type Stamps = [Stamp; 3];
+/// Of the certificate, its key, the clients' CA and its revocation lists.
+pub(super) type Stamps = [Stamp; 4];
 
-pub(super) fn stamps(files: &Files) -> Stamps {
-    [stamp(&files.cert), stamp(&files.key), files.client_ca.as_deref().and_then(stamp)]
+pub(super) fn stamps(Files { cert, key, clients }: &Files) -> Stamps {
+    let ca = clients.as_ref().and_then(|clients| stamp(&clients.ca.path));
+    let crl = clients.as_ref().and_then(|clients| stamp(&clients.crl.as_ref()?.path));
+    [stamp(&cert.path), stamp(&key.path), ca, crl]
 }
 
 impl Acceptor {
     /// Keeps up with the files until it is dropped.
     pub(crate) async fn keep(&self) {
-        let mut seen = self.first;
+        let (mut seen, mut age) = (self.first, Age::Fresh);
         let mut hup = signal(SignalKind::hangup()).ok();
         loop {
+            age = self.tell_of_age(age);
             let told = tokio::select! {
                 () = sleep(PAUSE) => false,
                 () = async { match &mut hup { Some(hup) => { hup.recv().await; } None => std::future::pending().await } } => true,
@@ -43,20 +48,42 @@ impl Acceptor {
             let now = stamps(&self.files);
             if told || now != seen {
                 seen = now;
-                self.renew();
+                self.renew().await;
             }
         }
     }
 
-    fn renew(&self) {
-        let cert = self.files.cert.display().to_string();
-        match self.reload() {
-            Ok(()) => tracing::info!(%cert, "the certificate was read again: new connections get it"),
+    async fn renew(&self) {
+        let cert = self.files.cert.path.display().to_string();
+        match self.reload().await {
+            Ok(closed) => {
+                tracing::info!(%cert, closed, "the certificate was read again: new connections get it");
+            }
             Err(problems) => {
                 for problem in problems {
                     tracing::error!(%problem, "the changed certificate can't be used: the one before is kept");
                 }
             }
         }
+    }
+
+    /// Tells once when the revocation lists grow old, and once when they have run out.
+    fn tell_of_age(&self, before: Age) -> Age {
+        let (Some(term), Some(clients)) = (self.term(), &self.files.clients) else { return Age::Fresh };
+        let crl = clients.crl.as_ref().map(|crl| crl.path.display().to_string()).unwrap_or_default();
+        let (age, left) = (term.age(seconds_now()), term.ends - seconds_now());
+        match age {
+            Age::Due if age != before => tracing::warn!(
+                crl,
+                seconds_left = left,
+                "a revocation list runs out soon: put a new one in place, or nobody whom its CA signed gets in"
+            ),
+            Age::Over if age != before => tracing::error!(
+                crl,
+                "a revocation list has run out: nobody whom its CA signed gets in until a new one is in place"
+            ),
+            Age::Fresh | Age::Due | Age::Over => {}
+        }
+        age
     }
 }

@@ -1,7 +1,7 @@
 //! Who gets in and who doesn't, and what a change of the files does.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use latchkey_core::manage::ClientCertificate;
@@ -13,38 +13,41 @@ use tokio_rustls::TlsConnector;
 
 use super::accept::provider;
 use super::fixture::{Ca, write};
-use super::{Acceptor, Files, Protocol, check};
+use super::{Acceptor, Admitted, Clients, Files, Named, Protocol, check};
 
-struct House {
+pub(super) fn named(path: PathBuf, setting: &'static str) -> Named {
+    Named { path, setting }
+}
+
+pub(super) struct House {
     folder: tempfile::TempDir,
-    ca: Ca,
-    files: Files,
+    pub(super) ca: Ca,
+    pub(super) files: Files,
 }
 
 impl House {
-    fn new(clients: Option<&Ca>) -> Self {
+    pub(super) fn new(clients: Option<&Ca>) -> Self {
         let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
         let (cert, key) = ca.issue(&["localhost"], false);
-        let client_ca = clients.map(|ca| write(folder.path(), "clients.pem", &ca.pem));
+        let ca_file = |ca: &Ca| named(write(folder.path(), "clients.pem", &ca.pem), "tls_client_ca");
         let files = Files {
-            cert: write(folder.path(), "cert.pem", &cert),
-            key: write(folder.path(), "key.pem", &key),
-            client_ca,
-            ca_setting: "tls_client_ca",
+            cert: named(write(folder.path(), "cert.pem", &cert), "tls_cert"),
+            key: named(write(folder.path(), "key.pem", &key), "tls_key"),
+            clients: clients.map(|ca| Clients { ca: ca_file(ca), crl: None }),
         };
         Self { folder, ca, files }
     }
 
-    fn acceptor(&self) -> Acceptor {
+    pub(super) fn acceptor(&self) -> Acceptor {
         Acceptor::new(self.files.clone(), Protocol::Http2).unwrap_or_else(|wrong| panic!("{wrong:?}"))
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-fn client(
+pub(super) fn client(
     ca: &str,
     shown: Option<&(String, String)>,
     version: &'static rustls::SupportedProtocolVersion,
@@ -56,7 +59,7 @@ fn client(
     match shown {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
-            let chain = vec![CertificateDer::from_pem_slice(cert.as_bytes()).unwrap()];
+            let chain = CertificateDer::pem_slice_iter(cert.as_bytes()).collect::<Result<_, _>>().unwrap();
             builder
                 .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap())
                 .unwrap()
@@ -65,14 +68,14 @@ fn client(
 }
 
 /// A connection up to the first byte that goes each way; what the server saw of its client.
-async fn meet(
+pub(super) async fn meet(
     acceptor: &Acceptor,
     client: ClientConfig,
 ) -> io::Result<(Option<ClientCertificate>, Option<Vec<u8>>)> {
     let (near, far) = duplex(64 * 1024);
     let name = ServerName::try_from("localhost").unwrap();
     let serve = async {
-        let (mut stream, shown) = acceptor.accept(near).await?;
+        let Admitted { mut stream, certificate: shown, .. } = acceptor.accept(near).await?;
         stream.write_all(b"!").await?;
         stream.shutdown().await?;
         let spoken = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
@@ -90,7 +93,8 @@ async fn meet(
     Ok(served)
 }
 
-const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+pub(super) const VERSIONS: [&rustls::SupportedProtocolVersion; 2] =
+    [&rustls::version::TLS12, &rustls::version::TLS13];
 
 #[tokio::test]
 async fn who_knows_the_ca_gets_in_by_both_versions() {
@@ -148,14 +152,14 @@ async fn a_new_pair_is_taken_over_and_a_broken_one_is_not() {
     let other = Ca::new();
     let (cert, key) = other.issue(&["localhost"], false);
     write(house.path(), "cert.pem", &cert);
-    let wrong = acceptor.reload().unwrap_err();
+    let wrong = acceptor.reload().await.unwrap_err();
     assert!(wrong[0].to_string().contains("tls_key"), "half of a pair: {wrong:?}");
     assert!(
         meet(&acceptor, client(&house.ca.pem, None, VERSIONS[1])).await.is_ok(),
         "the one before is kept"
     );
     write(house.path(), "key.pem", &key);
-    acceptor.reload().unwrap_or_else(|wrong| panic!("{wrong:?}"));
+    acceptor.reload().await.unwrap_or_else(|wrong| panic!("{wrong:?}"));
     assert!(meet(&acceptor, client(&other.pem, None, VERSIONS[1])).await.is_ok());
     assert!(meet(&acceptor, client(&house.ca.pem, None, VERSIONS[1])).await.is_err());
 }
@@ -174,27 +178,24 @@ fn what_is_wrong_with_a_file_names_its_setting_and_the_remedy() {
     let foreign = write(house.path(), "foreign.pem", &foreign);
     let empty = write(house.path(), "empty.pem", "canary\n");
     let missing = house.path().join("missing.pem");
-    let (cert, key) = (house.files.cert.clone(), house.files.key.clone());
+    let (cert, key) = (house.files.cert.path.clone(), house.files.key.path.clone());
+    let files = |cert: &Path, key: &Path, ca: Option<&Path>| Files {
+        cert: named(cert.to_owned(), "tls_cert"),
+        key: named(key.to_owned(), "tls_key"),
+        clients: ca.map(|ca| Clients { ca: named(ca.to_owned(), "tls_client_ca"), crl: None }),
+    };
     let cases = [
         (&cert, &foreign, None, "tls_key (", "not the key of the certificate"),
         (&missing, &key, None, "tls_cert (", "can't be read"),
         (&empty, &key, None, "tls_cert (", "no certificate"),
         (&cert, &cert, None, "tls_key (", "no private key"),
-        (&cert, &key, Some(&key), "tls_client_ca (", "no certificate"),
+        (&cert, &key, Some(key.as_path()), "tls_client_ca (", "no certificate"),
     ];
     for (cert, key, ca, setting, remedy) in cases {
-        let files = Files {
-            cert: cert.clone(),
-            key: key.clone(),
-            client_ca: ca.cloned(),
-            ca_setting: "tls_client_ca",
-        };
-        let told: Vec<String> = check(&files).iter().map(ToString::to_string).collect();
+        let told: Vec<String> = check(&files(cert, key, ca)).iter().map(ToString::to_string).collect();
         assert!(told.len() == 1 && told[0].starts_with(setting) && told[0].contains(remedy), "{told:?}");
         assert!(!told[0].contains("canary"), "{told:?}");
     }
-    let all =
-        Files { cert: missing.clone(), key: empty, client_ca: Some(missing), ca_setting: "tls_client_ca" };
-    assert_eq!(check(&all).len(), 3, "everything is told at once");
+    assert_eq!(check(&files(&missing, &empty, Some(&missing))).len(), 3, "everything is told at once");
     assert_eq!(check(&house.files), []);
 }

@@ -1,16 +1,18 @@
-//! When a certificate ends: two levels of DER down and four fields along (RFC 5280, 4.1). rustls has checked the
-//! rest; here one date is looked for, and where something else stands there, nothing is told.
+//! The little of DER that is read here: when a certificate ends, when a revocation list holds, and what its CA signed
+//! of it. rustls and webpki have checked the rest; where something else stands than is looked for, nothing is told.
 
 const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 /// `[0]`, which only certificates of version 1 don't have.
 const VERSION: u8 = 0xa0;
 
-/// When it ends, in seconds since 1970.
-pub(super) fn of(certificate: &[u8]) -> Option<i64> {
-    let (_, certificate, _) = value(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
-    let (_, mut fields, _) = value(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
+/// When a certificate ends, in seconds since 1970: two levels down and four fields along (RFC 5280, 4.1).
+pub(super) fn ends(certificate: &[u8]) -> Option<i64> {
+    let (certificate, _) = sequence(certificate)?;
+    let (mut fields, _) = sequence(certificate)?;
     if fields.first() == Some(&VERSION) {
         fields = value(fields)?.2;
     }
@@ -18,9 +20,68 @@ pub(super) fn of(certificate: &[u8]) -> Option<i64> {
     for _ in 0..3 {
         fields = value(fields)?.2;
     }
-    let (_, validity, _) = value(fields).filter(|(tag, ..)| *tag == SEQUENCE)?;
+    let (validity, _) = sequence(fields)?;
     let (tag, ends, _) = value(value(validity)?.2)?;
     seconds(tag, ends)
+}
+
+/// From when until when a revocation list holds, in seconds since 1970 (RFC 5280, 5.1).
+pub(super) fn holds(list: &[u8]) -> Option<(i64, i64)> {
+    let (list, _) = sequence(list)?;
+    let (mut fields, _) = sequence(list)?;
+    // Version, algorithm, issuer.
+    for _ in 0..3 {
+        fields = value(fields)?.2;
+    }
+    let (tag, from, rest) = value(fields)?;
+    let (next, until, _) = value(rest)?;
+    Some((seconds(tag, from)?, seconds(next, until)?))
+}
+
+/// What is signed, by which algorithm, and the signature.
+pub(super) struct Signed<'a> {
+    pub(super) message: &'a [u8],
+    pub(super) algorithm: &'a [u8],
+    pub(super) signature: &'a [u8],
+}
+
+/// Takes apart what a CA signs, certificates and lists alike.
+pub(super) fn signed(whole: &[u8]) -> Option<Signed<'_>> {
+    let (whole, _) = sequence(whole)?;
+    let (_, rest) = sequence(whole)?;
+    let message = whole.get(..whole.len() - rest.len())?;
+    let (algorithm, signature) = sequence(rest)?;
+    Some(Signed { message, algorithm, signature: bits(signature)? })
+}
+
+/// The algorithm and the key in a `SubjectPublicKeyInfo` without its own tag.
+pub(super) fn key(info: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (algorithm, rest) = sequence(info)?;
+    Some((algorithm, bits(rest)?))
+}
+
+/// The values in a distinguished name without its own tag, as people know them: `Example, Example's CA`.
+pub(super) fn name(mut parts: &[u8]) -> Option<String> {
+    let mut values = Vec::new();
+    while !parts.is_empty() {
+        let (_, set, rest) = value(parts).filter(|(tag, ..)| *tag == SET)?;
+        let (pair, _) = sequence(set)?;
+        let (_, text, _) = value(value(pair)?.2)?;
+        values.push(String::from_utf8_lossy(text).into_owned());
+        parts = rest;
+    }
+    Some(values.join(", "))
+}
+
+/// The content of a sequence, and what comes behind it.
+fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    value(bytes).filter(|(tag, ..)| *tag == SEQUENCE).map(|(_, content, rest)| (content, rest))
+}
+
+/// A string of whole bytes, behind the count of bits that are not used.
+fn bits(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, content, _) = value(bytes).filter(|(tag, ..)| *tag == BIT_STRING)?;
+    content.strip_prefix(&[0])
 }
 
 /// Tag, content, and what comes behind it.
@@ -76,7 +137,7 @@ mod tests {
     #[test]
     fn the_end_of_a_certificate_is_read() {
         let ca = Ca::new();
-        let of = |pem: &str| super::of(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap());
+        let of = |pem: &str| ends(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap());
         assert_eq!(of(&ca.issue(&["a.test"], true).0), Some(978_307_200), "2001-01-01");
         assert_eq!(of(&ca.issue(&["a.test"], false).0), Some(67_090_118_400), "4096-01-01");
     }
@@ -96,7 +157,7 @@ mod tests {
         let ca = Ca::new();
         let whole = CertificateDer::from_pem_slice(ca.issue(&["a.test"], true).0.as_bytes()).unwrap();
         for end in 0..whole.len() {
-            assert_eq!(of(&whole[..end]), None);
+            assert_eq!(ends(&whole[..end]), None);
         }
     }
 }
