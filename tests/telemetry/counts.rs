@@ -8,6 +8,7 @@ use latchkey_proto::v1::{
 };
 use latchkey_testing::{Setup, eventually};
 
+use crate::files::operations;
 use crate::scrape::{Scrape, Series};
 use crate::{Shop, call};
 
@@ -116,6 +117,17 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
     assert_eq!(told, [1, 1, 1, 1, 2, 1, 1]);
 }
 
+/// Whether a series is that of a question to the database, all of whose words are the documentation's. What happens in
+/// the background is asked for the first time whenever its time has come.
+fn is_question((name, labels): &Series) -> bool {
+    let known = |label: &str, words: &[&str]| labels.get(label).is_some_and(|said| words.contains(&&**said));
+    name.starts_with("latchkey_store_query_duration_seconds_")
+        && labels.keys().all(|label| ["system", "operation", "outcome", "le"].contains(&label.as_str()))
+        && known("system", &["sqlite"])
+        && known("outcome", &["ok", "failed", "timeout", "abandoned"])
+        && labels.get("operation").is_some_and(|operation| operations().contains(operation))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_label_grows_with_keys_or_tenants() {
     let shop = Shop::open(Setup::default()).await;
@@ -135,7 +147,7 @@ async fn no_label_grows_with_keys_or_tenants() {
         }
         seen.push(Scrape::of(&shop.latchkey).series.into_keys().collect());
     }
-    let new: Vec<&Series> = seen[2].difference(&seen[0]).collect();
+    let new: Vec<&Series> = seen[2].difference(&seen[0]).filter(|series| !is_question(series)).collect();
     assert!(new.is_empty(), "{new:?}");
 }
 

@@ -17,7 +17,7 @@ const ADDED: [&str; 3] = ["instance", "job", "le"];
 /// Metrics and their labels, as exported.
 type Exported = BTreeMap<String, BTreeSet<String>>;
 
-fn text(path: &str) -> String {
+pub(crate) fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -50,10 +50,17 @@ async fn exported() -> (Exported, BTreeSet<String>) {
     (labels, names)
 }
 
-/// Every query of the dashboard and of the alerts.
-fn queries() -> Vec<String> {
+/// What the database may be asked, as the documentation lists it.
+pub(crate) fn operations() -> BTreeSet<String> {
+    let page = text("docs/telemetry.md");
+    let (_, table) = page.split_once("| `operation` | what is asked |\n|---|---|\n").expect("a table");
+    let rows = table.lines().map_while(|line| line.strip_prefix("| `")?.split_once('`'));
+    rows.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Every query of the dashboard's panels.
+pub(crate) fn panels() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&text("deploy/grafana/latchkey.json")).expect("JSON");
-    let rules: Value = serde_saphyr::from_str(&text("deploy/prometheus/latchkey.rules.yml")).expect("YAML");
     let mut queries = Vec::new();
     for panel in dashboard["panels"].as_array().expect("panels") {
         for target in panel["targets"].as_array().into_iter().flatten() {
@@ -61,19 +68,38 @@ fn queries() -> Vec<String> {
         }
     }
     assert!(queries.len() > 30, "{}", queries.len());
-    for variable in dashboard["templating"]["list"].as_array().expect("variables") {
-        let query = variable["query"]["query"].as_str().unwrap_or_default();
-        if let Some((metric, label)) = query.strip_prefix("label_values(").and_then(|q| q.split_once(", ")) {
-            queries.push(format!("sum by ({}) ({metric})", label.trim_end_matches(')')));
-        }
-    }
+    queries
+}
+
+/// Those behind its variables, as sums.
+fn variables() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&text("deploy/grafana/latchkey.json")).expect("JSON");
+    let all = dashboard["templating"]["list"].as_array().expect("variables").iter();
+    let queries =
+        all.filter_map(|variable| variable["query"]["query"].as_str()?.strip_prefix("label_values("));
+    let parts = queries.filter_map(|query| query.trim_end_matches(')').split_once(", "));
+    parts.map(|(metric, label)| format!("sum by ({label}) ({metric})")).collect()
+}
+
+/// Every alert and its query.
+pub(crate) fn rules() -> Vec<(String, String)> {
+    let rules: Value = serde_saphyr::from_str(&text("deploy/prometheus/latchkey.rules.yml")).expect("YAML");
+    let mut all = Vec::new();
     for group in rules["groups"].as_array().expect("groups") {
         for rule in group["rules"].as_array().expect("rules") {
             assert!(rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string());
-            queries.push(rule["expr"].as_str().expect("a query").to_owned());
+            let word =
+                |name: &str| rule[name].as_str().unwrap_or_else(|| panic!("{name}: {rule}")).to_owned();
+            all.push((word("alert"), word("expr")));
         }
     }
-    queries
+    all
+}
+
+/// Every query of the dashboard and of the alerts.
+fn queries() -> Vec<String> {
+    let rules = rules().into_iter().map(|(_, query)| query);
+    panels().into_iter().chain(variables()).chain(rules).collect()
 }
 
 /// What a query asks for: metrics with the labels in their braces, and labels that it sums or matches by.

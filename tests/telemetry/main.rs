@@ -2,9 +2,11 @@
 //! alerts that ask for nothing that isn't there, and traces that join Envoy's.
 
 mod collector;
+mod connections;
 mod counts;
 mod files;
 mod outages;
+mod queries;
 mod scrape;
 mod traces;
 

@@ -142,9 +142,14 @@ async fn metrics_arrive_as_they_stand_at_the_page() {
     };
     eventually("the counts arrive", || (count() == Some(5)).then_some(()));
     collector.look(|taken| {
-        for name in
-            ["latchkey.check.duration", "latchkey.feed.lag", "process.cpu.time", "latchkey.memory.lookups"]
-        {
+        for name in [
+            "latchkey.check.duration",
+            "latchkey.feed.lag",
+            "process.cpu.time",
+            "latchkey.memory.lookups",
+            "db.client.operation.duration",
+            "latchkey.connection.count",
+        ] {
             assert!(taken.metrics.contains_key(name), "{name}");
         }
         let resource = &taken.resources[0];

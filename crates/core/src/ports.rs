@@ -5,6 +5,7 @@ pub mod audit;
 mod lookup;
 pub mod seals;
 pub mod shadow;
+pub mod timing;
 pub mod tokens;
 pub mod usage;
 

@@ -4,6 +4,7 @@
 
 mod arrival;
 mod guarded;
+mod visits;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,10 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 pub(crate) use arrival::Arrival;
 pub(crate) use guarded::Guarded;
+use visits::Slot;
+pub(crate) use visits::{Greeting, Visits};
 
 /// After a failed accept. Long enough to burn no processor, short enough that nobody notices.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -23,13 +26,19 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Listener {
     socket: TcpListener,
     slots: Arc<Semaphore>,
+    visits: Arc<Visits>,
 }
 
 impl Listener {
-    /// Binds `address`; at most `connections` are open at once, the rest wait in the kernel's queue.
-    pub(crate) async fn bind(address: SocketAddr, connections: usize) -> io::Result<Self> {
+    /// Binds `address` for what has this name; at most `connections` are open at once, the rest wait in the kernel's queue.
+    pub(crate) async fn bind(
+        name: &'static str,
+        address: SocketAddr,
+        connections: usize,
+    ) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { socket, slots: Arc::new(Semaphore::new(connections)) })
+        let visits = Arc::new(Visits::new(name, connections));
+        Ok(Self { socket, slots: Arc::new(Semaphore::new(connections)), visits })
     }
 
     /// Where it listens; the port is known where 0 was asked for.
@@ -37,10 +46,16 @@ impl Listener {
         self.socket.local_addr()
     }
 
+    /// Who came.
+    pub(crate) fn visits(&self) -> &Arc<Visits> {
+        &self.visits
+    }
+
     /// The next connection, to be served on this thread. `None` never comes while the process lives.
-    pub(crate) async fn accept(&self) -> Option<Guarded> {
+    pub(crate) async fn accept(&self) -> Option<(Guarded, Greeting)> {
         let (stream, _, slot) = self.next().await?;
-        Some(Guarded::new(stream, slot))
+        let greeting = slot.greeting();
+        Some((Guarded::new(stream, slot), greeting))
     }
 
     /// The next connection, to be served on another thread.
@@ -54,12 +69,12 @@ impl Listener {
         }
     }
 
-    async fn next(&self) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let slot = self.slots.clone().acquire_owned().await.ok()?;
+    async fn next(&self) -> Option<(TcpStream, SocketAddr, Slot)> {
+        let permit = self.slots.clone().acquire_owned().await.ok()?;
         let mut told = false;
         loop {
             match self.socket.accept().await {
-                Ok((stream, peer)) => return Some((stream, peer, slot)),
+                Ok((stream, peer)) => return Some((stream, peer, Slot::taken(&self.visits, permit))),
                 Err(error) => {
                     if !told && !one_clients_own(&error) {
                         tracing::warn!(%error, "connections can't be accepted; trying again");

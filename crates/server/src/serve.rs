@@ -73,6 +73,8 @@ impl Server {
         } = parts;
         // Set once: nobody else binds ports.
         let _ = telemetry.gauges.ports.set(doors.iter().map(|door| door.port.clone()).collect());
+        let listeners = doors.iter().map(|door| &door.listener).chain([&http.0]);
+        let _ = telemetry.gauges.visits.set(listeners.map(|listener| listener.visits().clone()).collect());
         let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
         let books = (keeper, recorder);
         let server = Self {
@@ -186,7 +188,8 @@ async fn bind(
     address: SocketAddr,
     connections: usize,
 ) -> Result<Arc<Listener>, ServeError> {
-    let bound = Listener::bind(address, connections).await;
+    let name = setting.trim_end_matches("_addr");
+    let bound = Listener::bind(name, address, connections).await;
     bound.map(Arc::new).map_err(|error| ServeError::Port { setting, address, error })
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn serve(listener: Arc<Listener>, tls: Option<Arc<Acceptor>>, p
     if let Some(acceptor) = tls.clone() {
         connections.spawn(async move { acceptor.keep().await });
     }
-    while let Some(stream) = listener.accept().await {
+    while let Some((stream, greeting)) = listener.accept().await {
         // What has ended is taken out, so that the set stays as small as the connections are few.
         while connections.try_join_next().is_some() {}
         let peer = stream.connect_info().remote_addr().map(|address| address.ip());
@@ -61,10 +61,14 @@ pub(crate) async fn serve(listener: Arc<Listener>, tls: Option<Arc<Acceptor>>, p
         let tls = tls.clone();
         connections.spawn(async move {
             match tls {
-                None => drop(http().serve_connection(TokioIo::new(stream), service).await),
+                None => {
+                    greeting.admit();
+                    drop(http().serve_connection(TokioIo::new(stream), service).await);
+                }
                 Some(acceptor) => {
                     // Who fails to shake hands is let go without a word: probes of the wrong kind are many.
                     let Ok(Admitted { stream, .. }) = acceptor.accept(stream).await else { return };
+                    greeting.admit();
                     drop(http().serve_connection(TokioIo::new(stream), service).await);
                 }
             }
@@ -136,16 +140,22 @@ fn not_ready(status: &str, reason: &str) -> Response {
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
+    use tokio::time::timeout;
 
     use super::*;
+    use crate::tls::{Files, Named, Protocol, fixture};
+
+    fn pages(stage: Stage) -> (watch::Sender<Stage>, Pages) {
+        let (sender, stage) = watch::channel(stage);
+        let counter: Counter = Arc::new(|_, _| Box::pin(async { None }));
+        let metrics: Metrics = Arc::new(|| "up 1\n".to_owned());
+        (sender, Pages { stage, memory: Arc::new(Memory::new(1 << 20)), counter, metrics })
+    }
 
     async fn get(stage: Stage, path: &str) -> String {
         let address = "127.0.0.1:0".parse().unwrap();
-        let listener = Arc::new(Listener::bind(address, 1).await.unwrap());
-        let (_stage, stage) = watch::channel(stage);
-        let counter: Counter = Arc::new(|_, _| Box::pin(async { None }));
-        let metrics: Metrics = Arc::new(|| "up 1\n".to_owned());
-        let pages = Pages { stage, memory: Arc::new(Memory::new(1 << 20)), counter, metrics };
+        let listener = Arc::new(Listener::bind("http", address, 1).await.unwrap());
+        let (_stage, pages) = pages(stage);
         let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).await.unwrap();
@@ -191,5 +201,29 @@ mod tests {
     async fn anything_else_is_not_found_in_json() {
         let other = get(Stage::Ready, "/").await;
         assert!(other.starts_with("HTTP/1.1 404") && other.contains("application/json"), "{other}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_shake_hands_is_refused_and_not_open_any_more() {
+        let (folder, ca) = (tempfile::tempdir().unwrap(), fixture::Ca::new());
+        let (cert, key) = ca.issue(&["localhost"], false);
+        let file =
+            |setting, text: &str| Named { path: fixture::write(folder.path(), setting, text), setting };
+        let files = Files { cert: file("tls_cert", &cert), key: file("tls_key", &key), clients: None };
+        let tls = Arc::new(Acceptor::new(files, Protocol::Http1).unwrap());
+        let listener = Arc::new(Listener::bind("http", "127.0.0.1:0".parse().unwrap(), 1).await.unwrap());
+        let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let over = async {
+            drop(client.read_to_end(&mut Vec::new()).await);
+            while listener.visits().open() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = serve(listener.clone(), Some(tls), pages(Stage::Ready).1) => unreachable!("it serves until it is dropped"),
+            over = timeout(Duration::from_secs(20), over) => over.expect("it is closed"),
+        }
+        assert_eq!(listener.visits().came(), [0, 1]);
     }
 }

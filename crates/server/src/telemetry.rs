@@ -16,6 +16,7 @@ mod places;
 mod process;
 mod profiles;
 pub(crate) mod prometheus;
+mod queries;
 mod shadows;
 mod writer;
 
@@ -32,6 +33,7 @@ pub(crate) use exported::Exported;
 pub(crate) use gauges::Gauges;
 pub(crate) use listeners::Listeners;
 pub use meter::Meter;
+pub(crate) use queries::Queries;
 pub use writer::Flush;
 
 use crate::settings::{Log, LogFormat};

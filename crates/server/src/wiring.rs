@@ -40,7 +40,7 @@ use crate::settings::{RedisAddress, Settings, UsageKeeping};
 use crate::side::{Counter, Pages};
 use crate::signing::{Marks, SigningKeys, Tender};
 use crate::telemetry::otlp::Shipper;
-use crate::telemetry::{Decisions, Exported, Gauges, Meter};
+use crate::telemetry::{Decisions, Exported, Gauges, Meter, Queries};
 use crate::usage::Recorder;
 use crate::workers::Threads;
 use crate::{documents, master_key, rpc, schema};
@@ -82,6 +82,7 @@ struct Shared {
     usage: Arc<Usage>,
     operators: Vec<CertifiedOperator>,
     meter: Arc<Meter>,
+    queries: Arc<Queries>,
     exported: Arc<Exported>,
     witness: Arc<dyn Witness>,
 }
@@ -137,8 +138,11 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
 }
 
 fn shared(settings: &Settings, random: Randomness, told: &Telling) -> Result<Shared, ServeError> {
+    let embedded = settings.database.url.embedded().is_some();
+    let queries = Arc::new(Queries::new(Arc::new(SystemClock), embedded));
     Ok(Shared {
-        store: Arc::new(schema::store(&settings.database)?),
+        store: Arc::new(schema::store(&settings.database)?.timed(queries.clone())),
+        queries,
         memory: Arc::new(Memory::new(settings.memory)),
         catalog: Arc::new(Catalog::new()),
         clock: Arc::new(SystemClock),

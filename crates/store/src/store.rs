@@ -8,21 +8,21 @@ mod lookup;
 mod seals;
 mod tokens;
 mod usage;
+mod within;
 
 pub use self::lookup::Patient;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_core::ports::timing::{Question, Stopwatch, Untimed};
 use latchkey_core::ports::{Change, Feed, Replica, Replicas, Wakeups};
 use latchkey_core::trouble::Trouble;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
-use tokio::time::timeout;
 
 use crate::pool::{BadUrl, Connections, Pool, Source};
 use crate::query;
-use crate::stop::Stop;
 use crate::wakeups::Listening;
 use crate::{prune, replicas};
 
@@ -53,6 +53,7 @@ pub struct Store {
     listening: Option<PgConnectOptions>,
     check_deadline: Duration,
     deadline: Duration,
+    stopwatch: Arc<dyn Stopwatch>,
 }
 
 impl std::fmt::Debug for Store {
@@ -69,7 +70,13 @@ impl Store {
         let connection = source.connection();
         let listening = source.postgres().cloned();
         let pool = Pool::new(source.bounded(deadline), connections);
-        Ok(Self { pool, connection, listening, check_deadline, deadline })
+        Ok(Self { pool, connection, listening, check_deadline, deadline, stopwatch: Arc::new(Untimed) })
+    }
+
+    /// Tells this one how long each question takes, from the wait for a connection on. Migrations aren't among them.
+    #[must_use]
+    pub fn timed(self, stopwatch: Arc<dyn Stopwatch>) -> Self {
+        Self { stopwatch, ..self }
     }
 
     /// How many connections there are.
@@ -80,8 +87,10 @@ impl Store {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Trouble> {
-        self.within(async { Ok(self.pool.lease().await?.execute_unprepared("SELECT 1").await.map(drop)?) })
-            .await
+        self.within(Question::Ping, async {
+            Ok(self.pool.lease().await?.execute_unprepared("SELECT 1").await.map(drop)?)
+        })
+        .await
     }
 
     /// Who tells of commits, where the database does that: PostgreSQL, on a connection of its own.
@@ -109,59 +118,53 @@ impl Store {
         let mut taken = 0;
         loop {
             let piece = async { prune::feed(&self.pool.lease().await?, keep).await };
-            match self.within::<_, Trouble>(piece).await? {
+            match self.within::<_, Trouble>(Question::Prune, piece).await? {
                 0 => return Ok(taken),
                 some => taken += some,
             }
         }
-    }
-
-    /// Does something within the deadline. Whoever misses it drops what they hold, and so closes it.
-    async fn within<T, E: From<Stop> + From<Trouble>>(
-        &self,
-        work: impl Future<Output = Result<T, Stop>>,
-    ) -> Result<T, E> {
-        within(self.deadline, work).await
-    }
-}
-
-async fn within<T, E: From<Stop> + From<Trouble>>(
-    deadline: Duration,
-    work: impl Future<Output = Result<T, Stop>>,
-) -> Result<T, E> {
-    match timeout(deadline, work).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Err(Trouble::database().into()),
     }
 }
 
 #[async_trait::async_trait]
 impl Feed for Store {
     async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, Trouble> {
-        self.within(async { query::feed::changes(&self.pool.lease().await?, after, limit).await }).await
+        self.within(Question::Feed, async {
+            query::feed::changes(&self.pool.lease().await?, after, limit).await
+        })
+        .await
     }
 
     async fn revision(&self) -> Result<u64, Trouble> {
-        self.within(async { query::feed::revision(&self.pool.lease().await?).await }).await
+        self.within(Question::Feed, async { query::feed::revision(&self.pool.lease().await?).await }).await
     }
 }
 
 #[async_trait::async_trait]
 impl Replicas for Store {
     async fn report(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), Trouble> {
-        self.within(async { replicas::report(&self.pool.lease().await?, replica, revision, holds).await })
-            .await
+        self.within(Question::Report, async {
+            replicas::report(&self.pool.lease().await?, replica, revision, holds).await
+        })
+        .await
     }
 
     async fn advance(&self, replica: &Replica, revision: u64) -> Result<(), Trouble> {
-        self.within(async { replicas::advance(&self.pool.lease().await?, replica, revision).await }).await
+        self.within(Question::Report, async {
+            replicas::advance(&self.pool.lease().await?, replica, revision).await
+        })
+        .await
     }
 
     async fn leave(&self, replica: &Replica) -> Result<(), Trouble> {
-        self.within(async { replicas::leave(&self.pool.lease().await?, replica).await }).await
+        self.within(Question::Report, async { replicas::leave(&self.pool.lease().await?, replica).await })
+            .await
     }
 
     async fn behind(&self, replica: &Replica, revision: u64) -> Result<u64, Trouble> {
-        self.within(async { replicas::behind(&self.pool.lease().await?, replica, revision).await }).await
+        self.within(Question::Spread, async {
+            replicas::behind(&self.pool.lease().await?, replica, revision).await
+        })
+        .await
     }
 }

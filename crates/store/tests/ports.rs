@@ -43,6 +43,8 @@ mod signing_in;
 mod spoiled;
 #[path = "ports/tenant.rs"]
 mod tenant;
+#[path = "ports/timing.rs"]
+mod timing;
 #[path = "ports/tokens.rs"]
 mod tokens;
 #[path = "ports/usage.rs"]

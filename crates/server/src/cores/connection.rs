@@ -57,11 +57,15 @@ pub(super) async fn serve<L: Limiter + 'static>(
     drain: Drain,
 ) {
     let peer = arrival.peer();
-    let Ok((stream, _counted)) = arrival.open() else { return };
+    let Ok((stream, greeting, _counted)) = arrival.open() else { return };
     let visitor = Visitor { front, peer, certificate: None, offers: port.offers };
-    let Some(acceptor) = &port.tls else { return speak(stream, visitor, drain).await };
+    let Some(acceptor) = &port.tls else {
+        greeting.admit();
+        return speak(stream, visitor, drain).await;
+    };
     match acceptor.accept(stream).await {
         Ok(Admitted { stream, certificate, stay }) => {
+            greeting.admit();
             let shown = certificate.clone();
             // Who has shaken hands must begin to speak, too.
             let spoken = speak(Guarded::inside(stream), Visitor { certificate, ..visitor }, drain);

@@ -5,15 +5,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::OwnedSemaphorePermit;
-
-use super::Guarded;
+use super::{Greeting, Guarded, Slot};
 
 /// An accepted connection that no runtime has yet.
 pub(crate) struct Arrival {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
     pub(super) counted: Option<Counted>,
 }
 
@@ -39,8 +37,9 @@ impl Arrival {
     }
 
     /// Begins to serve it, on the runtime of this thread.
-    pub(crate) fn open(self) -> io::Result<(Guarded, Option<Counted>)> {
+    pub(crate) fn open(self) -> io::Result<(Guarded, Greeting, Option<Counted>)> {
+        let greeting = self.slot.greeting();
         let stream = tokio::net::TcpStream::from_std(self.stream)?;
-        Ok((Guarded::new(stream, self.slot), self.counted))
+        Ok((Guarded::new(stream, self.slot), greeting, self.counted))
     }
 }

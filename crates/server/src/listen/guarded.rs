@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::Slot;
 
 /// How long a client may take to say its first words.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,11 +23,11 @@ const FIRST_WORDS: usize = 24;
 pub(crate) struct Guarded<S = TcpStream> {
     stream: S,
     waiting: Option<(Pin<Box<Sleep>>, usize)>,
-    _slot: Option<OwnedSemaphorePermit>,
+    _slot: Option<Slot>,
 }
 
 impl Guarded {
-    pub(super) fn new(stream: TcpStream, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(stream: TcpStream, slot: Slot) -> Self {
         // Answers are small and wanted now. A socket that refuses is on its way out anyway.
         drop(stream.set_nodelay(true));
         Self::over(stream, slot)
@@ -34,7 +35,7 @@ impl Guarded {
 }
 
 impl<S> Guarded<S> {
-    fn over(stream: S, slot: OwnedSemaphorePermit) -> Self {
+    fn over(stream: S, slot: Slot) -> Self {
         Self { _slot: Some(slot), ..Self::inside(stream) }
     }
 
@@ -99,10 +100,12 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::sync::Semaphore;
 
+    use super::super::Visits;
     use super::*;
 
     async fn guarded<S>(stream: S) -> Guarded<S> {
-        Guarded::over(stream, Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap())
+        let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        Guarded::over(stream, Slot::taken(&Arc::new(Visits::new("test", 1)), permit))
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,9 +11,12 @@ pub const CHECK_BOUNDS: &[f64] = &[
 /// Bounds for other calls, as OpenTelemetry's conventions advise them.
 pub const CALL_BOUNDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+/// Bounds for what the database is asked, as the conventions advise them for that.
+pub const QUERY_BOUNDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
 
 const DOOR: (&str, &str) = ("door", "latchkey.door");
 const SOURCE: (&str, &str) = ("source", "latchkey.source");
+const LISTENER: (&str, &str) = ("listener", "latchkey.listener");
 const OUTCOME: (&str, &str) = ("outcome", "latchkey.outcome");
 
 macro_rules! metrics {
@@ -72,6 +75,17 @@ metrics! {
         [("state", "db.client.connection.state")], "Connections to the database: idle or used";
     STORE_LIMIT = "latchkey_store_connections_limit", "db.client.connection.max", Kind::Gauge, "{connection}", [],
         "Connections to the database that may be open (database_connections)";
+    QUERY_DURATION = "latchkey_store_query_duration_seconds", "db.client.operation.duration",
+        Kind::Histogram(QUERY_BOUNDS), "s",
+        [("system", "db.system.name"), ("operation", "db.operation.name"), ("outcome", "error.type")],
+        "How long the database took, the wait for a connection among it: by what it was asked and how that ended (ok, failed, timeout, or abandoned, where whoever asked went away)";
+    CONNECTIONS = "latchkey_connections", "latchkey.connection.count", Kind::Gauge, "{connection}", [LISTENER],
+        "Connections that are open, by listener: grpc, management, http";
+    CONNECTIONS_LIMIT = "latchkey_connections_limit", "latchkey.connection.max", Kind::Gauge, "{connection}",
+        [LISTENER], "How many may be (max_connections for gRPC); more wait";
+    CONNECTIONS_CAME = "latchkey_connections_total", "latchkey.connections", Kind::Counter, "{connection}",
+        [LISTENER, OUTCOME],
+        "Connections that came: accepted, or refused, where the handshake of TLS failed or took too long";
     TOKENS_ISSUED = "latchkey_tokens_issued_total", "latchkey.tokens.issued", Kind::Counter, "{call}",
         [("grant", "latchkey.grant"), OUTCOME],
         "Calls for tokens: by grant (key, password) and outcome (done, refused, failed)";
@@ -174,7 +188,7 @@ mod tests {
 
     #[test]
     fn bounds_go_up() {
-        for bounds in [CHECK_BOUNDS, CALL_BOUNDS] {
+        for bounds in [CHECK_BOUNDS, CALL_BOUNDS, QUERY_BOUNDS] {
             assert!(bounds.is_sorted_by(|a, b| a < b));
         }
     }

@@ -11,10 +11,11 @@ use latchkey_store::Store;
 use tokio::sync::watch;
 
 use super::metric::Sheet;
-use super::{Exported, Meter, catalogue, decisions, process, writer};
+use super::{Exported, Meter, Queries, catalogue, decisions, process, writer};
 use crate::cores::Port;
 use crate::follower::{Followed, Follower};
 use crate::limits::Limits;
+use crate::listen::Visits;
 use crate::readiness::Stage;
 use crate::tls::Acceptor;
 use crate::workers::Threads;
@@ -29,6 +30,7 @@ pub(crate) struct Gauges {
     pub(crate) stage: watch::Receiver<Stage>,
     pub(crate) limits: Limits,
     pub(crate) store: Arc<Store>,
+    pub(crate) queries: Arc<Queries>,
     pub(crate) workers: Arc<Threads>,
     pub(crate) usage: Arc<Usage>,
     pub(crate) exported: Arc<Exported>,
@@ -36,6 +38,7 @@ pub(crate) struct Gauges {
     pub(crate) folder: Option<PathBuf>,
     /// Once they are bound.
     pub(crate) ports: OnceLock<Vec<Arc<Port>>>,
+    pub(crate) visits: OnceLock<Vec<Arc<Visits>>>,
 }
 
 impl Gauges {
@@ -47,6 +50,7 @@ impl Gauges {
         self.feed(&mut sheet);
         self.limits(&mut sheet);
         self.store(&mut sheet);
+        self.visits(&mut sheet);
         let (held, most) = self.workers.held();
         sheet.size(&catalogue::PASSWORD_QUEUE, &[], held);
         sheet.size(&catalogue::PASSWORD_QUEUE_LIMIT, &[], most);
@@ -110,7 +114,23 @@ impl Gauges {
         sheet.size(&catalogue::BUCKETS, &[], self.limits.remembered());
     }
 
+    fn visits(&self, sheet: &mut Sheet) {
+        let all = || self.visits.get().into_iter().flatten();
+        for visits in all() {
+            sheet.size(&catalogue::CONNECTIONS, &[visits.name], visits.open());
+        }
+        for visits in all() {
+            sheet.size(&catalogue::CONNECTIONS_LIMIT, &[visits.name], visits.most);
+        }
+        for visits in all() {
+            for (outcome, count) in ["accepted", "refused"].iter().zip(visits.came()) {
+                sheet.count(&catalogue::CONNECTIONS_CAME, &[visits.name, outcome], count);
+            }
+        }
+    }
+
     fn store(&self, sheet: &mut Sheet) {
+        self.queries.tell(sheet);
         let connections = self.store.connections();
         sheet.size(&catalogue::STORE_CONNECTIONS, &["idle"], connections.idle);
         sheet.size(&catalogue::STORE_CONNECTIONS, &["used"], connections.used);

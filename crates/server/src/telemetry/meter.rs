@@ -10,7 +10,7 @@ use latchkey_core::witness::{Answered, Ended, Event, Login, Outcome, Served, Wit
 use tonic::Code;
 
 use super::catalogue::{self, CALL_BOUNDS};
-use super::metric::{Sheet, Value};
+use super::metric::{Sheet, Value, slice};
 use super::places::{Counted, Places};
 use super::profiles::{self, Profiles};
 use super::shadows::Shadows;
@@ -143,12 +143,10 @@ impl Witness for Meter {
     }
 
     fn served(&self, call: &Served) {
-        let seconds = call.took.as_secs_f64();
-        let slice = CALL_BOUNDS.iter().position(|b| seconds <= *b).unwrap_or(CALL_BOUNDS.len());
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let empty = || Calls { slices: [0; CALL_BOUNDS.len() + 1], took: Duration::ZERO };
         let known = calls.entry((call.method, call.code)).or_insert_with(empty);
-        known.slices[slice] += 1;
+        known.slices[slice(CALL_BOUNDS, call.took)] += 1;
         known.took += call.took;
     }
 }

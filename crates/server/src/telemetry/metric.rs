@@ -1,6 +1,8 @@
 //! What a metric is, and a sheet of them as they stand at one moment. `/metrics` and OTLP are written from the
 //! same sheet, so that they can't come to say different things.
 
+use std::time::Duration;
+
 /// One metric: its names, and what is counted. The table of all of them is [`super::catalogue`].
 #[derive(Debug)]
 pub struct Metric {
@@ -39,6 +41,12 @@ impl Kind {
             Self::Histogram(_) => "histogram",
         }
     }
+}
+
+/// The place of a time between these bounds.
+pub(crate) fn slice(bounds: &[f64], took: Duration) -> usize {
+    let seconds = took.as_secs_f64();
+    bounds.iter().position(|bound| seconds <= *bound).unwrap_or(bounds.len())
 }
 
 /// Metrics as they stand.

@@ -63,6 +63,7 @@ pub(super) fn gauges(
         stage: readiness.watch(),
         limits: shared.limits.clone(),
         store: shared.store.clone(),
+        queries: shared.queries.clone(),
         workers: shared.workers.clone(),
         usage: shared.usage.clone(),
         exported: shared.exported.clone(),
@@ -71,6 +72,7 @@ pub(super) fn gauges(
             Some(_) | None => ".".into(),
         }),
         ports: OnceLock::new(),
+        visits: OnceLock::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use latchkey_core::ports::audit::{Anchor, AuditEvent, AuditFilter, AuditLog, Checked};
+use latchkey_core::ports::timing::Question;
 use latchkey_core::trouble::Trouble;
 
 use super::Store;
@@ -16,14 +17,20 @@ impl AuditLog for Store {
         limit: u32,
     ) -> Result<Vec<AuditEvent>, Trouble> {
         let page = Page { before, limit };
-        self.within(async { query::audit::page(&self.pool.lease().await?, filter, page).await }).await
+        self.within(Question::List, async {
+            query::audit::page(&self.pool.lease().await?, filter, page).await
+        })
+        .await
     }
 
     async fn head(&self) -> Result<Anchor, Trouble> {
-        self.within(async { query::audit::head(&self.pool.lease().await?).await }).await
+        self.within(Question::Audit, async { query::audit::head(&self.pool.lease().await?).await }).await
     }
 
     async fn check(&self, after: Anchor, until: u64) -> Result<Checked, Trouble> {
-        self.within(async { query::audit::check(&self.pool.lease().await?, after, until).await }).await
+        self.within(Question::Audit, async {
+            query::audit::check(&self.pool.lease().await?, after, until).await
+        })
+        .await
     }
 }

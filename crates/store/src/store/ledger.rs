@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::timing::Question;
 use latchkey_core::ports::{
     Applied, AuditEntry, KeyFilter, KeyRule, Ledger, Made, NewKey, RotateRule, TenantRule, Written,
 };
@@ -15,7 +16,7 @@ use crate::write;
 #[async_trait]
 impl Ledger for Store {
     async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Trouble> {
-        self.within(async { query::key::by_id(&self.pool.lease().await?, id).await }).await
+        self.within(Question::Read, async { query::key::by_id(&self.pool.lease().await?, id).await }).await
     }
 
     async fn keys(
@@ -26,29 +27,40 @@ impl Ledger for Store {
         limit: u32,
     ) -> Result<Vec<KeyRecord>, Trouble> {
         let page = Page { before, limit };
-        self.within(async { query::key::page(&self.pool.lease().await?, tenant, filter, page).await }).await
+        self.within(Question::List, async {
+            query::key::page(&self.pool.lease().await?, tenant, filter, page).await
+        })
+        .await
     }
 
     async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, Trouble> {
-        self.within(async { query::tenant::named(&self.pool.lease().await?, tenant).await }).await
+        self.within(Question::Read, async { query::tenant::named(&self.pool.lease().await?, tenant).await })
+            .await
     }
 
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, Trouble> {
         let page = Page { before, limit };
-        self.within(async { query::tenant::page(&self.pool.lease().await?, page).await }).await
+        self.within(Question::List, async { query::tenant::page(&self.pool.lease().await?, page).await })
+            .await
     }
 
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, Trouble> {
-        self.within(async { query::profile::newest(&self.pool.lease().await?).await }).await
+        self.within(Question::Read, async { query::profile::newest(&self.pool.lease().await?).await }).await
     }
 
     async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, Trouble> {
-        self.within(async { query::profile::version(&self.pool.lease().await?, name, version).await }).await
+        self.within(Question::Read, async {
+            query::profile::version(&self.pool.lease().await?, name, version).await
+        })
+        .await
     }
 
     async fn create_keys(&self, keys: Vec<NewKey>, audit: AuditEntry) -> Result<Written<Vec<Made>>, Failure> {
-        self.within(Box::pin(async { write::create::keys(self.pool.begin().await?, keys, &audit).await }))
-            .await
+        self.within(
+            Question::Write,
+            Box::pin(async { write::create::keys(self.pool.begin().await?, keys, &audit).await }),
+        )
+        .await
     }
 
     async fn change_key(
@@ -57,8 +69,11 @@ impl Ledger for Store {
         rule: KeyRule<'_>,
         audit: AuditEntry,
     ) -> Result<Written<KeyRecord>, Failure> {
-        self.within(Box::pin(async { write::change::key(self.pool.begin().await?, id, rule, &audit).await }))
-            .await
+        self.within(
+            Question::Write,
+            Box::pin(async { write::change::key(self.pool.begin().await?, id, rule, &audit).await }),
+        )
+        .await
     }
 
     async fn rotate_key(
@@ -67,9 +82,10 @@ impl Ledger for Store {
         rule: RotateRule<'_>,
         audit: AuditEntry,
     ) -> Result<Written<(KeyRecord, KeyRecord)>, Failure> {
-        self.within(Box::pin(async {
-            write::change::rotate(self.pool.begin().await?, id, rule, &audit).await
-        }))
+        self.within(
+            Question::Write,
+            Box::pin(async { write::change::rotate(self.pool.begin().await?, id, rule, &audit).await }),
+        )
         .await
     }
 
@@ -78,8 +94,11 @@ impl Ledger for Store {
         tenant: TenantRecord,
         audit: AuditEntry,
     ) -> Result<Written<TenantRecord>, Failure> {
-        self.within(Box::pin(async { write::tenant::create(self.pool.begin().await?, tenant, &audit).await }))
-            .await
+        self.within(
+            Question::Write,
+            Box::pin(async { write::tenant::create(self.pool.begin().await?, tenant, &audit).await }),
+        )
+        .await
     }
 
     async fn change_tenant(
@@ -88,9 +107,10 @@ impl Ledger for Store {
         rule: TenantRule<'_>,
         audit: AuditEntry,
     ) -> Result<Written<TenantRecord>, Failure> {
-        self.within(Box::pin(async {
-            write::tenant::change(self.pool.begin().await?, id, rule, &audit).await
-        }))
+        self.within(
+            Question::Write,
+            Box::pin(async { write::tenant::change(self.pool.begin().await?, id, rule, &audit).await }),
+        )
         .await
     }
 
@@ -103,7 +123,7 @@ impl Ledger for Store {
         let work = Box::pin(async {
             write::profile::apply(self.pool.begin().await?, document, among, &audit).await
         });
-        self.within(work).await
+        self.within(Question::Write, work).await
     }
 
     async fn found(
@@ -117,6 +137,6 @@ impl Ledger for Store {
         let work = Box::pin(async {
             write::found::found(self.pool.begin().await?, beginning, insist, &audit).await
         });
-        self.within(work).await
+        self.within(Question::Write, work).await
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_core::id::{FamilyId, UserId};
+use latchkey_core::ports::timing::Question;
 use latchkey_core::ports::{Found, FoundFamily, KeyStore};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::Trouble;
 use latchkey_core::user::UserRecord;
 
-use super::{Store, within};
+use super::Store;
 use crate::query;
 use crate::stop::Stop;
 
@@ -20,12 +21,12 @@ type Answer<T> = Result<T, Trouble>;
 impl Store {
     async fn keys(&self, hashes: &[KeyHash], deadline: Duration) -> Vec<Answer<Found>> {
         let query = async { query::check::by_hash(&self.pool.lease().await?, hashes).await };
-        each(hashes.len(), within(deadline, query)).await
+        each(hashes.len(), self.within_of(deadline, Question::FindKey, query)).await
     }
 
     async fn users(&self, ids: &[UserId], deadline: Duration) -> Vec<Answer<Found<UserRecord>>> {
         let query = async { query::user::with_tenant(&self.pool.lease().await?, ids).await };
-        each(ids.len(), within(deadline, query)).await
+        each(ids.len(), self.within_of(deadline, Question::FindUser, query)).await
     }
 
     async fn families_of(
@@ -35,7 +36,7 @@ impl Store {
         deadline: Duration,
     ) -> Vec<Answer<FoundFamily>> {
         let query = async { query::token::for_check(&self.pool.lease().await?, ids, signing_key).await };
-        each(ids.len(), within(deadline, query)).await
+        each(ids.len(), self.within_of(deadline, Question::FindFamily, query)).await
     }
 }
 

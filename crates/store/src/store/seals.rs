@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use latchkey_core::ports::AuditEntry;
 use latchkey_core::ports::seals::{Drawer, Mark, Replacement, SealedValue, Seals};
+use latchkey_core::ports::timing::Question;
 use latchkey_core::trouble::Trouble;
 use uuid::Uuid;
 
-use super::{Store, within};
+use super::Store;
 use crate::{query, write};
 
 /// How long one look through a table may take.
@@ -23,22 +24,30 @@ impl Seals for Store {
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<SealedValue>, Trouble> {
-        within(PATIENCE, query::seals::values(&self.connection, drawer, after, limit)).await
+        let values = query::seals::values(&self.connection, drawer, after, limit);
+        self.within_of(PATIENCE, Question::Seals, values).await
     }
 
     async fn replace(&self, drawer: Drawer, values: Vec<Replacement>) -> Result<u64, Trouble> {
-        self.within(async { write::seals::replace(self.pool.begin().await?, drawer, &values).await }).await
+        self.within(Question::Seals, async {
+            write::seals::replace(self.pool.begin().await?, drawer, &values).await
+        })
+        .await
     }
 
     async fn marks(&self) -> Result<Vec<Mark>, Trouble> {
-        self.within(async { query::seals::marks(&self.pool.lease().await?).await }).await
+        self.within(Question::Seals, async { query::seals::marks(&self.pool.lease().await?).await }).await
     }
 
     async fn make_mark(&self, mark: Mark) -> Result<(), Trouble> {
-        self.within(async { write::seals::make_mark(self.pool.begin().await?, mark).await }).await
+        self.within(Question::Seals, async { write::seals::make_mark(self.pool.begin().await?, mark).await })
+            .await
     }
 
     async fn resealed(&self, gone: Vec<Uuid>, audit: AuditEntry) -> Result<(), Trouble> {
-        self.within(async { write::seals::resealed(self.pool.begin().await?, gone, &audit).await }).await
+        self.within(Question::Seals, async {
+            write::seals::resealed(self.pool.begin().await?, gone, &audit).await
+        })
+        .await
     }
 }

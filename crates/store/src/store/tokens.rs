@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use latchkey_core::id::{FamilyId, TenantId, UserId};
 use latchkey_core::password::PasswordHash;
+use latchkey_core::ports::timing::Question;
 use latchkey_core::ports::tokens::{Attempt, SigningKeys, SigningKeysRule, TokenLedger, UserRule};
 use latchkey_core::ports::{AuditEntry, KnownFamily, Written};
 use latchkey_core::secret::KeyHash;
@@ -25,12 +26,15 @@ impl TokenLedger for Store {
         audit: AuditEntry,
     ) -> Result<Written<UserRecord>, Failure> {
         let user = (user, password);
-        self.within(Box::pin(async { write::user::create(self.pool.begin().await?, user, &audit).await }))
-            .await
+        self.within(
+            Question::Write,
+            Box::pin(async { write::user::create(self.pool.begin().await?, user, &audit).await }),
+        )
+        .await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>, Trouble> {
-        self.within(async { query::user::by_id(&self.pool.lease().await?, id).await }).await
+        self.within(Question::Read, async { query::user::by_id(&self.pool.lease().await?, id).await }).await
     }
 
     async fn users(
@@ -40,7 +44,10 @@ impl TokenLedger for Store {
         limit: u32,
     ) -> Result<Vec<UserRecord>, Trouble> {
         let page = Page { before, limit };
-        self.within(async { query::user::page(&self.pool.lease().await?, tenant, page).await }).await
+        self.within(Question::List, async {
+            query::user::page(&self.pool.lease().await?, tenant, page).await
+        })
+        .await
     }
 
     async fn change_user(
@@ -49,9 +56,10 @@ impl TokenLedger for Store {
         change: (UserRule<'_>, Option<PasswordHash>),
         audit: AuditEntry,
     ) -> Result<Written<UserRecord>, Failure> {
-        self.within(Box::pin(async {
-            write::user::change(self.pool.begin().await?, id, change, &audit).await
-        }))
+        self.within(
+            Question::Write,
+            Box::pin(async { write::user::change(self.pool.begin().await?, id, change, &audit).await }),
+        )
         .await
     }
 
@@ -62,7 +70,11 @@ impl TokenLedger for Store {
         lock: AuditEntry,
     ) -> Result<Option<Attempt>, Trouble> {
         let who = (tenant, email);
-        self.within(Box::pin(async { write::user::attempt(self.pool.begin().await?, who, lock).await })).await
+        self.within(
+            Question::Login,
+            Box::pin(async { write::user::attempt(self.pool.begin().await?, who, lock).await }),
+        )
+        .await
     }
 
     async fn forgive(&self, id: UserId) -> Result<(), Trouble> {
@@ -71,7 +83,7 @@ impl TokenLedger for Store {
             write::user::forgive(&lease, id).await?;
             Ok(lease.commit().await?)
         };
-        self.within(work).await
+        self.within(Question::Login, work).await
     }
 
     async fn begin_family(
@@ -81,11 +93,15 @@ impl TokenLedger for Store {
         audit: AuditEntry,
     ) -> Result<(), Failure> {
         let family = (&family, &first);
-        self.within(async { write::family::begin(self.pool.begin().await?, family, &audit).await }).await
+        self.within(Question::Token, async {
+            write::family::begin(self.pool.begin().await?, family, &audit).await
+        })
+        .await
     }
 
     async fn refresh_token(&self, hash: &KeyHash) -> Result<Option<(RefreshRecord, KnownFamily)>, Trouble> {
-        self.within(async { query::token::refresh(&self.pool.lease().await?, hash).await }).await
+        self.within(Question::Token, async { query::token::refresh(&self.pool.lease().await?, hash).await })
+            .await
     }
 
     async fn spend(
@@ -97,11 +113,12 @@ impl TokenLedger for Store {
     ) -> Result<bool, Failure> {
         let use_of = (hash, &spent);
         let work = async { write::family::spend(self.pool.begin().await?, use_of, &successor, &audit).await };
-        self.within(work).await
+        self.within(Question::Token, work).await
     }
 
     async fn family_by_id(&self, id: FamilyId) -> Result<Option<KnownFamily>, Trouble> {
-        self.within(async { query::token::family(&self.pool.lease().await?, id).await }).await
+        self.within(Question::Token, async { query::token::family(&self.pool.lease().await?, id).await })
+            .await
     }
 
     async fn end_family(
@@ -110,15 +127,20 @@ impl TokenLedger for Store {
         at: Timestamp,
         audit: AuditEntry,
     ) -> Result<Written<()>, Failure> {
-        self.within(async { write::family::end(self.pool.begin().await?, id, at, &audit).await }).await
+        self.within(Question::Token, async {
+            write::family::end(self.pool.begin().await?, id, at, &audit).await
+        })
+        .await
     }
 
     async fn sweep(&self, before: Timestamp) -> Result<u64, Trouble> {
-        self.within(async { write::family::sweep(self.pool.begin().await?, before).await }).await
+        self.within(Question::Prune, async { write::family::sweep(self.pool.begin().await?, before).await })
+            .await
     }
 
     async fn signing_keys(&self) -> Result<SigningKeys, Trouble> {
-        self.within(async { query::token::signing_keys(&self.pool.lease().await?).await }).await
+        self.within(Question::Read, async { query::token::signing_keys(&self.pool.lease().await?).await })
+            .await
     }
 
     async fn change_signing_keys(
@@ -129,6 +151,6 @@ impl TokenLedger for Store {
     ) -> Result<Written<()>, Failure> {
         let work =
             async { write::signing_key::change(self.pool.begin().await?, profile, change, &audit).await };
-        self.within(work).await
+        self.within(Question::Write, work).await
     }
 }

@@ -46,8 +46,10 @@ fn metric(family: &Family, span: Span) -> Metric {
     }
 }
 
+/// The convention has `error.type` where there was an error, and not otherwise.
 fn labels(names: &[(&str, &str)], point: &Point) -> Vec<KeyValue> {
-    names.iter().zip(&point.labels).map(|((_, name), said)| text(name, said)).collect()
+    let said = names.iter().zip(&point.labels).map(|((_, name), said)| (*name, said.as_str()));
+    said.filter(|said| *said != ("error.type", "ok")).map(|(name, said)| text(name, said)).collect()
 }
 
 fn number(names: &[(&str, &str)], point: &Point, span: Span) -> Option<NumberDataPoint> {
@@ -109,5 +111,20 @@ mod tests {
         let point = &histogram.data_points[0];
         assert_eq!((point.count, point.sum, point.bucket_counts.len()), (5, Some(9.5), 16));
         assert_eq!((point.explicit_bounds.len(), point.time_unix_nano), (15, 2));
+    }
+
+    #[test]
+    fn an_error_has_its_type_and_an_answer_has_none() {
+        let mut sheet = Sheet::default();
+        for outcome in ["ok", "timeout"] {
+            let value = Value::Spread(vec![0; catalogue::QUERY_BOUNDS.len() + 1], 0.0);
+            sheet.put(&catalogue::QUERY_DURATION, &["sqlite", "find_key", outcome], value);
+        }
+        let told = of(&sheet, Span { start: 1, end: 2 });
+        let Some(Data::Histogram(histogram)) = &told[0].data else { panic!("a histogram") };
+        let told: Vec<_> = histogram.data_points.iter().map(|point| point.attributes.clone()).collect();
+        let both = [text("db.system.name", "sqlite"), text("db.operation.name", "find_key")];
+        let late = [&both[..], &[text("error.type", "timeout")]].concat();
+        assert_eq!((told[0].as_slice(), &told[1]), (&both[..], &late));
     }
 }

@@ -1,0 +1,133 @@
+//! Connections: each is counted once when it comes, by whether it got in, and among those that are open until it ends,
+//! whichever way that is.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+
+use latchkey_testing::{Ca, Folder, Latchkey, Request, Setup, eventually, free_port};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+use crate::scrape::Scrape;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn open(latchkey: &Latchkey, listener: &str) -> u64 {
+    Scrape::of(latchkey).count("latchkey_connections", &[("listener", listener)])
+}
+
+/// Those that were accepted, and those that were refused.
+fn came(latchkey: &Latchkey, listener: &str) -> (u64, u64) {
+    let scrape = Scrape::of(latchkey);
+    let count =
+        |outcome| scrape.count("latchkey_connections_total", &[("listener", listener), ("outcome", outcome)]);
+    (count("accepted"), count("refused"))
+}
+
+fn until_open(latchkey: &Latchkey, listener: &str, count: u64) {
+    eventually(&format!("{count} connections of {listener} are open"), || {
+        (open(latchkey, listener) == count).then_some(())
+    });
+}
+
+fn connect(port: u16, first: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream.write_all(first).expect("it reads");
+    stream
+}
+
+#[test]
+fn a_connection_is_open_until_it_ends_whichever_way() {
+    let latchkey = Setup::default().start();
+    assert_eq!((open(&latchkey, "grpc"), came(&latchkey, "grpc")), (0, (0, 0)));
+    let mut streams: Vec<TcpStream> = (0..4).map(|_| connect(latchkey.grpc(), PREFACE)).collect();
+    streams.push(connect(latchkey.grpc(), b""));
+    until_open(&latchkey, "grpc", 5);
+    // A silent one; one that speaks no HTTP/2, which the server closes; one that says goodbye; one that is reset, since
+    // it ends with the server's settings unread; and one whose client is gone in the middle of a frame.
+    drop(streams.pop());
+    until_open(&latchkey, "grpc", 4);
+    streams.push(connect(latchkey.grpc(), b"GET / HTTP/1.1\r\nhost: latchkey\r\n\r\n"));
+    until_open(&latchkey, "grpc", 4);
+    streams[0].shutdown(Shutdown::Write).expect("it can be ended");
+    until_open(&latchkey, "grpc", 3);
+    assert!(streams[1].peek(&mut [0]).expect("the server speaks") > 0);
+    drop(streams.remove(1));
+    until_open(&latchkey, "grpc", 2);
+    streams[1].write_all(b"\0\0\x09").expect("it reads");
+    drop(streams);
+    until_open(&latchkey, "grpc", 0);
+    assert_eq!(came(&latchkey, "grpc"), (6, 0));
+}
+
+#[test]
+fn each_listener_is_told_by_its_name_and_bound() {
+    let management = free_port();
+    let setup = Setup::default().environment("LATCHKEY_MAX_CONNECTIONS", "3");
+    let alone = setup.clone().start();
+    let latchkey = setup.environment("LATCHKEY_MANAGEMENT_ADDR", &format!("127.0.0.1:{management}")).start();
+    let limits = |latchkey: &Latchkey| {
+        let scrape = Scrape::of(latchkey);
+        let mine = scrape.series.iter().filter(|((name, _), _)| name == "latchkey_connections_limit");
+        mine.map(|((_, labels), most)| (labels["listener"].clone(), *most)).collect::<Vec<_>>()
+    };
+    let told =
+        |names: &[(&str, f64)]| names.iter().map(|(n, most)| ((*n).to_owned(), *most)).collect::<Vec<_>>();
+    assert_eq!(limits(&alone), told(&[("grpc", 3.0), ("http", 256.0)]));
+    assert_eq!(limits(&latchkey), told(&[("grpc", 3.0), ("http", 256.0), ("management", 3.0)]));
+    let held: Vec<TcpStream> = (0..3).map(|_| connect(management, PREFACE)).collect();
+    until_open(&latchkey, "management", 3);
+    // One too many waits outside.
+    let _waiting = connect(management, PREFACE);
+    assert_eq!((open(&latchkey, "grpc"), came(&latchkey, "management")), (0, (3, 0)));
+    drop(held);
+    until_open(&latchkey, "management", 1);
+    assert_eq!(came(&latchkey, "management"), (4, 0));
+    // Whoever scrapes is connected, too.
+    let scraped = || {
+        let page = Request::get("127.0.0.1", "/metrics").send(latchkey.http()).body;
+        let line = "latchkey_connections_total{listener=\"http\",outcome=\"accepted\"} ";
+        let told = page.lines().find_map(|have| have.strip_prefix(line)).expect("a count");
+        told.parse::<u64>().expect("a number")
+    };
+    eventually("each scrape is counted once", || (scraped() + 1 == scraped()).then_some(()));
+    assert_eq!(came(&latchkey, "http").1, 0);
+    until_open(&latchkey, "http", 1);
+}
+
+/// Connects as a client that trusts this CA.
+async fn shake(port: u16, ca: &Ca) -> Option<Channel> {
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca.pem()));
+    let endpoint = Endpoint::from_shared(format!("https://localhost:{port}")).expect("an address");
+    endpoint.tls_config(tls).expect("a usable certificate").connect().await.ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_fails_is_refused_and_leaves_nothing_open() {
+    let (folder, ca) = (Folder::new("connections"), Ca::new());
+    let pair = ca.issue(&["localhost", "127.0.0.1"]);
+    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let latchkey = Setup::default()
+        .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &pair.cert))
+        .environment("LATCHKEY_TLS_KEY", &path("key.pem", &pair.key))
+        .start();
+    let port = latchkey.grpc();
+    let friend = shake(port, &ca).await.expect("it is trusted");
+    until_open(&latchkey, "grpc", 1);
+    assert_eq!(came(&latchkey, "grpc"), (1, 0));
+    assert!(shake(port, &Ca::new()).await.is_none(), "another CA's server");
+    until_open(&latchkey, "grpc", 1);
+    assert_eq!(came(&latchkey, "grpc"), (1, 1));
+    // Plain text is told off, and the connection ends.
+    let mut plain = connect(port, PREFACE);
+    let _ = plain.read_to_end(&mut Vec::new());
+    until_open(&latchkey, "grpc", 1);
+    // One that has not said anything yet is open, and neither accepted nor refused.
+    let silent = connect(port, b"");
+    until_open(&latchkey, "grpc", 2);
+    assert_eq!(came(&latchkey, "grpc"), (1, 2));
+    drop(silent);
+    until_open(&latchkey, "grpc", 1);
+    drop(friend);
+    until_open(&latchkey, "grpc", 0);
+    assert_eq!(came(&latchkey, "grpc"), (1, 3));
+}

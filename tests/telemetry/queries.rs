@@ -1,0 +1,108 @@
+//! What the database is asked: each question once, by what it is and how it ended, and none where memory knows.
+
+use latchkey_proto::v1::{CreateTenantRequest, GetKeyRequest, GetKeyUsageRequest, ListKeysRequest};
+use latchkey_testing::{Postgres, Setup, eventually};
+use tonic::Code;
+
+use crate::scrape::Scrape;
+use crate::{Shop, call};
+
+const ASKED: &str = "latchkey_store_query_duration_seconds_count";
+
+fn asked(shop: &Shop, operation: &str, outcome: &str) -> u64 {
+    Scrape::of(&shop.latchkey).count(ASKED, &[("operation", operation), ("outcome", outcome)])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_asked_for_once_and_not_at_all_once_it_is_remembered() {
+    let shop = Shop::open(Setup::default()).await;
+    let (_, value) = shop.key("acme").await;
+    let (_, stranger) = Shop::open(Setup::default()).await.key("acme").await;
+    let before = Scrape::of(&shop.latchkey);
+    for (value, queries) in [(&value, 1), (&stranger, 2)] {
+        for _ in 0..100 {
+            let _ = shop.check(value, "GET").await;
+            let _ = shop.check(value, "POST").await;
+        }
+        let scrape = Scrape::of(&shop.latchkey);
+        let more = |labels: &[(&str, &str)]| scrape.count(ASKED, labels) - before.count(ASKED, labels);
+        assert_eq!(more(&[("operation", "find_key"), ("outcome", "ok"), ("system", "sqlite")]), queries);
+        assert_eq!(more(&[("operation", "find_key")]), queries, "and by no other name");
+        for operation in ["find_user", "find_family", "read", "list", "write", "login", "token"] {
+            assert_eq!(more(&[("operation", operation)]), 0, "{operation}");
+        }
+    }
+    for _ in 0..100 {
+        let _ = shop.check("nonsense", "GET").await;
+        let _ = shop.check("", "GET").await;
+    }
+    assert_eq!(asked(&shop, "find_key", "ok"), before.count(ASKED, &[("operation", "find_key")]) + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_management_asks_is_counted_by_what_it_is() {
+    let shop = Shop::open(Setup::default()).await;
+    let before = Scrape::of(&shop.latchkey);
+    let (key, _) = shop.key("acme").await;
+    let mut keys = shop.operator.keys();
+    let _ = keys.get_key(GetKeyRequest { id: key.id.clone() }).await.expect("the key");
+    let list = ListKeysRequest { tenant: "acme".to_owned(), ..ListKeysRequest::default() };
+    let _ = keys.list_keys(list).await.expect("keys");
+    let usage = GetKeyUsageRequest { id: key.id, ..GetKeyUsageRequest::default() };
+    let _ = keys.get_key_usage(usage).await.expect("its use");
+    let scrape = Scrape::of(&shop.latchkey);
+    let more = |operation: &str| {
+        let labels = [("operation", operation), ("outcome", "ok")];
+        scrape.count(ASKED, &labels) - before.count(ASKED, &labels)
+    };
+    assert_eq!((more("write"), more("list")), (1, 1));
+    assert!(more("read") > 0 && more("read_usage") > 0);
+    // A name that is taken is an answer.
+    let mut tenants = shop.operator.tenants();
+    let again = tenants.create_tenant(CreateTenantRequest {
+        slug: "acme".to_owned(),
+        display_name: "Another".to_owned(),
+        profile: "shop".to_owned(),
+        ..CreateTenantRequest::default()
+    });
+    assert_eq!(again.await.expect_err("there is one").code(), Code::AlreadyExists);
+    let scrape = Scrape::of(&shop.latchkey);
+    for outcome in ["failed", "timeout", "abandoned"] {
+        let labels = [("outcome", outcome)];
+        assert_eq!(scrape.count(ASKED, &labels), before.count(ASKED, &labels), "{outcome}");
+    }
+    let writes = [("operation", "write"), ("outcome", "ok")];
+    assert_eq!(scrape.count(ASKED, &writes), before.count(ASKED, &writes) + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
+    let postgres = Postgres::start();
+    let shop = Shop::open(Setup::default().database(&postgres.database())).await;
+    let mut values = Vec::new();
+    for _ in 0..2 {
+        values.push(shop.key("acme").await);
+    }
+    let before = |outcome: &str| asked(&shop, "find_key", outcome);
+    let (answered, late, failed) = (before("ok"), before("timeout"), before("failed"));
+    assert_eq!((late, failed), (0, 0));
+    postgres.freeze();
+    let hung = shop.latchkey.stranger().checks().check(call(&values[0].1, "GET")).await;
+    assert_eq!(hung.expect_err("nobody knows").code(), Code::Unavailable);
+    eventually("it is late", || (asked(&shop, "find_key", "timeout") == 1).then_some(()));
+    // Somebody who doesn't wait for the answer.
+    let mut keys = shop.operator.keys();
+    let mut impatient = tonic::Request::new(GetKeyRequest { id: values[0].0.id.clone() });
+    impatient.set_timeout(std::time::Duration::from_millis(200));
+    let _ = keys.get_key(impatient).await.expect_err("not in time");
+    eventually("it is abandoned", || (asked(&shop, "read", "abandoned") == 1).then_some(()));
+    postgres.kill();
+    let gone = shop.latchkey.stranger().checks().check(call(&values[1].1, "GET")).await;
+    assert_eq!(gone.expect_err("nobody knows").code(), Code::Unavailable);
+    assert!(asked(&shop, "find_key", "failed") >= 1);
+    assert_eq!((asked(&shop, "find_key", "ok"), asked(&shop, "find_key", "timeout")), (answered, 1));
+    eventually("the feed is asked for in vain", || {
+        let labels = [("operation", "feed"), ("outcome", "failed"), ("system", "postgresql")];
+        (Scrape::of(&shop.latchkey).count(ASKED, &labels) > 0).then_some(())
+    });
+}
