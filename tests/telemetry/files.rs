@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use latchkey_proto::v1::CheckRequest;
-use latchkey_testing::{Ca, Folder, Postgres, Redis, Setup};
+use latchkey_testing::{Ca, Folder, Latchkey, Postgres, Redis, Setup};
 use serde_json::Value;
 
 use crate::scrape::Scrape;
@@ -22,24 +22,30 @@ pub(crate) fn text(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// One server by itself, with all that there is of TLS.
+pub(crate) fn alone(folder: &Folder) -> Latchkey {
+    let ca = Ca::new();
+    let pair = ca.issue(&["localhost", "127.0.0.1"]);
+    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let setup = Setup::default()
+        .profile("shop", SHOP)
+        .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &pair.cert))
+        .environment("LATCHKEY_TLS_KEY", &path("key.pem", &pair.key))
+        .environment("LATCHKEY_TLS_CLIENT_CA", &path("ca.pem", ca.pem()))
+        .environment("LATCHKEY_TLS_CLIENT_CRL", &path("list.pem", &ca.list(&[])));
+    setup.start()
+}
+
 /// What both servers export after some traffic, and the names of their metrics as a whole.
 async fn exported() -> (Exported, BTreeSet<String>) {
-    let (folder, ca, redis) = (Folder::new("telemetry"), Ca::new(), Redis::start());
+    let (folder, redis) = (Folder::new("telemetry"), Redis::start());
     let town = Setup::default().database(&Postgres::shared().database());
     let shop = Shop::open(town.environment("LATCHKEY_REDIS_URL", &redis.url())).await;
     let (_, value) = shop.key("acme").await;
     let _ = shop.check(&value, "GET").await;
     let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
     let _ = shop.latchkey.stranger().check(tried).await;
-    let pair = ca.issue(&["localhost", "127.0.0.1"]);
-    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
-    let alone = Setup::default()
-        .profile("shop", SHOP)
-        .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &pair.cert))
-        .environment("LATCHKEY_TLS_KEY", &path("key.pem", &pair.key))
-        .environment("LATCHKEY_TLS_CLIENT_CA", &path("ca.pem", ca.pem()))
-        .environment("LATCHKEY_TLS_CLIENT_CRL", &path("list.pem", &ca.list(&[])))
-        .start();
+    let alone = alone(&folder);
     let (mut labels, mut names) = (Exported::new(), BTreeSet::new());
     for scrape in [Scrape::of(&shop.latchkey), Scrape::of(&alone)] {
         for (name, more) in scrape.labels() {

@@ -6,6 +6,7 @@ mod connections;
 mod counts;
 mod files;
 mod outages;
+mod prometheus;
 mod queries;
 mod scrape;
 mod traces;

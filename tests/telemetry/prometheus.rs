@@ -1,0 +1,148 @@
+//! A real Prometheus that scrapes two running servers as docs/telemetry.md says, with the rules that ship: every target
+//! is up, every rule is evaluated, and every query of the dashboard is answered with something, Redis' among them.
+
+use std::process::Command;
+
+use latchkey_proto::v1::{CheckRequest, GetKeyRequest};
+use latchkey_testing::{
+    Folder, Postgres, Process, Redis, Request, Setup, Signal, eventually, free_port, tool,
+};
+use serde_json::Value;
+
+use crate::files::{alone, panels, rules, text};
+use crate::{Shop, call};
+
+/// A running Prometheus.
+struct Prometheus {
+    process: Process,
+    port: u16,
+    _folder: Folder,
+}
+
+impl Prometheus {
+    /// One that scrapes these ports, five times a second.
+    fn start(ports: &[u16]) -> Self {
+        let (folder, port) = (Folder::new("prometheus"), free_port());
+        let targets: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        let shown = scrape_lines();
+        let scrape = shown.replace("\"latchkey:8081\"", &targets.join(", "));
+        assert_ne!(scrape, shown, "the documentation's target is another");
+        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/latchkey.rules.yml");
+        let own = "global: { scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }";
+        let config = folder.write("prometheus.yml", &format!("{own}\nrule_files: [{rules}]\n{scrape}"));
+        let mut command = Command::new(tool("prometheus"));
+        command.arg(format!("--config.file={}", config.display()));
+        command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        let process = Process::start(&mut command, &folder, "prometheus");
+        let mut prometheus = Self { process, port, _folder: folder };
+        eventually("Prometheus is ready", || {
+            let ended = prometheus.process.ended();
+            assert!(ended.is_none(), "Prometheus ended:\n{}", prometheus.process.log());
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+            (Request::get("127.0.0.1", "/-/ready").send(port).status == 200).then_some(())
+        });
+        prometheus
+    }
+
+    /// What its HTTP API answers, where it answers.
+    fn ask(&self, path: &str) -> Result<Value, String> {
+        let answer = Request::get("127.0.0.1", &format!("/api/v1/{path}")).send(self.port);
+        match answer.status {
+            200 => Ok(answer.json()["data"].clone()),
+            status => Err(format!("{status} {}", answer.body)),
+        }
+    }
+
+    /// What a query finds now.
+    fn query(&self, query: &str) -> Vec<Value> {
+        let found = self.ask(&format!("query?query={}", encoded(query)));
+        let found = found.unwrap_or_else(|error| panic!("{query}: {error}"));
+        found["result"].as_array().unwrap_or_else(|| panic!("{query}: {found}")).clone()
+    }
+}
+
+/// What the documentation says to write into Prometheus's own configuration.
+fn scrape_lines() -> String {
+    let page = text("docs/telemetry.md");
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut blocks = blocks.filter(|block| block.starts_with("scrape_configs:"));
+    blocks.next().expect("lines to scrape by").to_owned()
+}
+
+fn encoded(query: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    query.bytes().map(byte).collect()
+}
+
+/// A query as Grafana sends it, for every instance and profile.
+fn filled(query: &str) -> String {
+    let filled = query.replace("$__rate_interval", "1m").replace("$instance", ".*").replace("$profile", ".*");
+    assert!(!filled.contains('$'), "{filled}");
+    filled
+}
+
+/// What happens in a shop: calls that pass and calls that don't, a revocation, and a database that hangs for a while.
+async fn a_day(shop: &Shop, postgres: &Postgres) {
+    let (key, value) = shop.key("acme").await;
+    let (_, unseen) = shop.key("acme").await;
+    for _ in 0..10 {
+        let _ = shop.check(&value, "GET").await;
+        let _ = shop.check(&value, "POST").await;
+        let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
+        let _ = shop.latchkey.stranger().check(tried).await;
+    }
+    let absent = GetKeyRequest { id: "key_00000000000000000000000000".to_owned() };
+    let _ = shop.operator.keys().get_key(absent).await.expect_err("there is none");
+    let _ = shop.operator.revoke(&key.id).await;
+    postgres.freeze();
+    let _ = shop.latchkey.stranger().checks().check(call(&unseen, "GET")).await.expect_err("nobody knows");
+    postgres.thaw();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_prometheus_has_what_the_dashboard_and_the_alerts_ask_for() {
+    let (folder, redis, postgres) = (Folder::new("scraped"), Redis::start(), Postgres::start());
+    let town = Setup::default().database(&postgres.database());
+    let shop = Shop::open(town.environment("LATCHKEY_REDIS_URL", &redis.url())).await;
+    let alone = alone(&folder);
+    let mut prometheus = Prometheus::start(&[shop.latchkey.http(), alone.http()]);
+    eventually("both are up", || (prometheus.query("up == 1").len() == 2).then_some(()));
+    let targets = prometheus.ask("targets").expect("targets");
+    let targets = targets["activeTargets"].as_array().expect("targets");
+    assert_eq!(targets.len(), 2);
+    for target in targets {
+        assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()), "{target}");
+        assert_eq!(target["labels"]["job"], "latchkey");
+    }
+
+    a_day(&shop, &postgres).await;
+    let allowed = r#"latchkey_checks_total{profile="shop", outcome="allowed"} > 0"#;
+    eventually("Checks are there", || (!prometheus.query(allowed).is_empty()).then_some(()));
+    for query in panels() {
+        let query = filled(&query);
+        // A rate needs the series twice.
+        eventually(&query, || (!prometheus.query(&query).is_empty()).then_some(()));
+    }
+    every_rule_is_evaluated(&prometheus);
+    let ended = prometheus.process.end(Signal::TERM);
+    assert!(ended.success(), "{ended}:\n{}", prometheus.process.log());
+}
+
+fn every_rule_is_evaluated(prometheus: &Prometheus) {
+    let evaluated = eventually("every rule is evaluated", || {
+        let told = prometheus.ask("rules").expect("rules");
+        let groups = told["groups"].as_array().expect("groups").iter();
+        let all: Vec<Value> =
+            groups.flat_map(|group| group["rules"].as_array().expect("rules").clone()).collect();
+        all.iter().all(|rule| rule["health"] != "unknown").then_some(all)
+    });
+    for rule in &evaluated {
+        assert_eq!((&rule["health"], rule.get("lastError")), (&"ok".into(), None), "{rule}");
+    }
+    let names: Vec<&str> = evaluated.iter().filter_map(|rule| rule["name"].as_str()).collect();
+    assert_eq!(names, rules().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+}
