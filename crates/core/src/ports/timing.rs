@@ -34,9 +34,10 @@ questions! {
     FindKey = "find_key", "Keys by their hashes, one or many at once: what a Check waits for";
     FindUser = "find_user", "Users behind tokens, in the same way";
     FindFamily = "find_family", "Families of tokens, in the same way";
-    Read = "read", "One thing, or all profiles or all signing keys";
+    Read = "read", "One thing, or all profiles";
     List = "list", "A page of things";
-    Write = "write", "A change to keys, tenants, users, profiles or signing keys";
+    Write = "write", "A change to keys, tenants, users or profiles";
+    SigningKeys = "signing_keys", "All signing keys, or a change to a profile's, which may come of itself";
     Login = "login", "An attempt to sign in, counted or taken back";
     Token = "token", "A family of tokens, begun, renewed or ended";
     Feed = "feed", "What has changed since";

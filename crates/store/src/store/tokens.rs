@@ -139,8 +139,10 @@ impl TokenLedger for Store {
     }
 
     async fn signing_keys(&self) -> Result<SigningKeys, Trouble> {
-        self.within(Question::Read, async { query::token::signing_keys(&self.pool.lease().await?).await })
-            .await
+        self.within(Question::SigningKeys, async {
+            query::token::signing_keys(&self.pool.lease().await?).await
+        })
+        .await
     }
 
     async fn change_signing_keys(
@@ -151,6 +153,6 @@ impl TokenLedger for Store {
     ) -> Result<Written<()>, Failure> {
         let work =
             async { write::signing_key::change(self.pool.begin().await?, profile, change, &audit).await };
-        self.within(Question::Write, work).await
+        self.within(Question::SigningKeys, work).await
     }
 }
