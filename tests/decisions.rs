@@ -52,11 +52,9 @@ impl Shop {
     async fn open(settings: &[(&str, &str)]) -> Self {
         let folder = Folder::new("decisions");
         let path = folder.path().join("decisions.jsonl").display().to_string();
-        let setup = Setup::default().profile("shop", SHOP).environment("LATCHKEY_DECISION_LOG", &path);
+        let setup = Setup::default().environment("LATCHKEY_DECISION_LOG", &path);
         let setup = settings.iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
-        let latchkey = setup.start();
-        let operator = latchkey.operator();
-        let _ = operator.tenant("acme", "shop", "").await;
+        let (latchkey, operator) = setup.open("shop", SHOP, &["acme"]).await;
         Self { latchkey, operator, folder }
     }
 

@@ -2,11 +2,11 @@
 
 use std::process::{Command, Output};
 
-use latchkey_testing::{ROOT_KEY, program};
+use latchkey_testing::{ROOT_KEY, on_both, program};
 
-use crate::{Shop, on_both};
+use crate::Shop;
 
-on_both!(the_log_is_listed_exported_and_checked);
+on_both!(crate::Shop::open; the_log_is_listed_exported_and_checked);
 
 fn audit(shop: &Shop, arguments: &[&str]) -> Output {
     let server = format!("http://127.0.0.1:{}", shop.latchkey.grpc());

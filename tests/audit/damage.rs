@@ -2,11 +2,12 @@
 //! all of these were made to fit, by what was anchored elsewhere.
 
 use latchkey_proto::v1::{AuditAnchor, VerifyAuditLogRequest, VerifyAuditLogResponse};
-use latchkey_testing::eventually;
+use latchkey_testing::{eventually, on_both};
 
-use crate::{ANCHORS, Shop, on_both};
+use crate::{ANCHORS, Shop};
 
 on_both!(
+    crate::Shop::open;
     an_event_that_was_changed_is_found,
     an_event_that_was_deleted_is_found_also_where_the_gap_was_closed,
     events_that_changed_places_are_found,

@@ -9,12 +9,13 @@ use latchkey_proto::v1::{
     SetUserPasswordRequest, SuspendTenantRequest, Tenant, UpdateKeyRequest, UpdateTenantRequest,
     WithdrawSigningKeyRequest, imported_key,
 };
-use latchkey_testing::key;
+use latchkey_testing::{SHOP, key, on_both};
 use prost_types::FieldMask;
 
-use crate::{SHOP, Shop, on_both};
+use crate::Shop;
 
 on_both!(
+    crate::Shop::open;
     every_call_that_changes_something_leaves_an_event_with_its_actor,
     every_token_event_is_told_with_whom_the_token_stands_for,
     a_call_that_changes_nothing_leaves_none,
@@ -109,7 +110,7 @@ async fn every_call_that_changes_something_leaves_an_event_with_its_actor(shop: 
 }
 
 async fn every_token_event_is_told_with_whom_the_token_stands_for(shop: Shop) {
-    let (key, value) = shop.operator.plain_key("acme", "live").await;
+    let (key, value) = shop.key("acme", &["items.read"]).await;
     let mut tokens = shop.latchkey.stranger().tokens();
     let grant = || Some(Grant::ApiKey(value.clone()));
     let ask = || IssueJwtRequest { grant: grant(), ..IssueJwtRequest::default() };

@@ -6,52 +6,10 @@ mod damage;
 mod events;
 mod reading;
 
-use latchkey_proto::v1::{AuditEvent, ListAuditEventsRequest, VerifyAuditLogRequest, VerifyAuditLogResponse};
-use latchkey_testing::{Caller, Latchkey, Postgres, Setup};
-
-/// Runs each test on the embedded database and on PostgreSQL.
-#[macro_export]
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Shop::open(false).await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Shop::open(true).await).await;
-            })*
-        }
-    };
-}
-
-pub(crate) const SHOP: &str = r#"
-name = "shop"
-[credential]
-sources = ["header:x-api-key", "header:authorization Bearer"]
-[[kinds]]
-name = "secret"
-default = true
-prefixes = { live = "sk_live_", test = "sk_test_" }
-default_scopes = ["items.read"]
-[[scopes]]
-name = "api_keys.manage"
-[[scopes]]
-name = "items.read"
-[rate_limits]
-default = [{ per = "key", rate = "10000/min" }]
-[jwt]
-issuer = "https://shop.example.dev"
-audience = "shop"
-ttl = "1h"
-refresh_ttl = "30d"
-[[roles]]
-name = "clerk"
-scopes = ["items.read"]
-"#;
+use latchkey_proto::v1::{
+    AuditEvent, CreateKeyRequest, Key, ListAuditEventsRequest, VerifyAuditLogRequest, VerifyAuditLogResponse,
+};
+use latchkey_testing::{Caller, Database, Latchkey, SHOP, key};
 
 /// A product and its tenants `acme` and `bank`, with a file of anchors beside the server.
 pub(crate) struct Shop {
@@ -63,27 +21,21 @@ pub(crate) struct Shop {
 pub(crate) const ANCHORS: &str = "anchors";
 
 impl Shop {
-    pub(crate) async fn open(postgres: bool) -> Self {
-        let setup = Setup::default().profile("shop", SHOP).environment("LATCHKEY_AUDIT_ANCHOR", ANCHORS);
-        let setup = if postgres {
-            // One replica: nobody else's lease has to be waited for.
-            setup.database(&Postgres::shared().database()).environment("LATCHKEY_SINGLE_REPLICA", "true")
-        } else {
-            setup
-        };
-        let latchkey = setup.start();
-        let operator = latchkey.operator();
-        for slug in ["acme", "bank"] {
-            let _ = operator.tenant(slug, "shop", "").await;
-        }
+    pub(crate) async fn open(database: Database) -> Self {
+        let setup = database.alone().environment("LATCHKEY_AUDIT_ANCHOR", ANCHORS);
+        let (latchkey, operator) = setup.open("shop", SHOP, &["acme", "bank"]).await;
         Self { latchkey, operator }
+    }
+
+    /// A tenant's key with these scopes.
+    pub(crate) async fn key(&self, tenant: &str, scopes: &[&str]) -> (Key, String) {
+        let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        self.operator.key(CreateKeyRequest { scopes, ..key(tenant, "live") }).await
     }
 
     /// A key of a tenant that may manage keys: its id, and who calls with it.
     pub(crate) async fn manager(&self, tenant: &str) -> (String, Caller) {
-        let scopes = vec!["api_keys.manage".to_owned(), "items.read".to_owned()];
-        let ask = latchkey_proto::v1::CreateKeyRequest { scopes, ..latchkey_testing::key(tenant, "live") };
-        let (key, value) = self.operator.key(ask).await;
+        let (key, value) = self.key(tenant, &["api_keys.manage", "items.read"]).await;
         (key.id, self.latchkey.caller(&value))
     }
 

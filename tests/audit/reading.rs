@@ -1,14 +1,15 @@
 //! Who reads what of the log, page by page, and what is wrong with a request.
 
 use latchkey_proto::v1::{AuditAnchor, ListAuditEventsRequest, VerifyAuditLogRequest};
-use latchkey_testing::Caller;
+use latchkey_testing::{Caller, on_both};
 use prost_types::Timestamp;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::{Shop, on_both};
+use crate::Shop;
 
 on_both!(
+    crate::Shop::open;
     pages_follow_each_other_newest_first_without_a_gap,
     a_tenant_sees_its_own_events_alone,
     a_page_token_holds_for_its_own_tenant_and_span_alone,
@@ -76,7 +77,7 @@ async fn a_tenant_sees_its_own_events_alone(shop: Shop) {
         assert_eq!((refusal.code(), refusal.message()), (Code::NotFound, "no such tenant"), "{name}");
     }
     assert_eq!(refused(&shop.operator, of("nobody")).await.code(), Code::NotFound);
-    let (_, reader) = shop.operator.plain_key("acme", "live").await;
+    let (_, reader) = shop.key("acme", &["items.read"]).await;
     assert_eq!(refused(&shop.latchkey.caller(&reader), of("")).await.code(), Code::PermissionDenied);
     assert_eq!(refused(&shop.latchkey.stranger(), of("")).await.code(), Code::Unauthenticated);
     let verify = acme.audit().verify_audit_log(VerifyAuditLogRequest::default()).await;

@@ -80,9 +80,7 @@ struct Lab {
 
 impl Lab {
     async fn open() -> Self {
-        let latchkey = Setup::default().profile("lab", LAB).start();
-        let operator = latchkey.operator();
-        let _ = operator.tenant("acme", "lab", "").await;
+        let (latchkey, operator) = Setup::default().open("lab", LAB, &["acme"]).await;
         Self { latchkey, operator }
     }
 

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use latchkey_proto::v1::{GetTenantRequest, ListTenantsRequest, Tenant, UpdateTenantRequest};
-use latchkey_testing::{Caller, ROOT_KEY, key};
+use latchkey_testing::{Caller, Database, ROOT_KEY, key, on_both};
 use prost_types::FileDescriptorSet;
 use tonic::Code;
 use tonic::transport::Endpoint;
 use tonic_prost::ProstCodec;
 
-use crate::{Database, Shop, both_databases, refused, scoped};
+use crate::{Shop, refused, scoped};
 
-both_databases!(
+on_both!(
     a_call_without_a_credential_is_unauthenticated,
     a_key_without_the_scope_may_not_manage,
     a_tenants_key_may_not_do_what_operators_do,

@@ -7,12 +7,12 @@ use latchkey_proto::v1::{
     CreateKeyRequest, GetKeyRequest, GetKeyUsageRequest, Key, ListKeysRequest, RevokeKeyRequest,
     RotateKeyRequest, UpdateKeyRequest,
 };
-use latchkey_testing::key;
+use latchkey_testing::{Database, key, on_both};
 use tonic::Code;
 
-use crate::{Database, Shop, both_databases, refused, scoped};
+use crate::{Shop, refused, scoped};
 
-both_databases!(
+on_both!(
     a_key_can_not_grant_what_it_lacks,
     a_bound_key_makes_keys_with_the_same_bounds,
     an_update_can_not_widen_either,

@@ -2,13 +2,13 @@
 
 use latchkey_proto::v1::imported_key::Secret;
 use latchkey_proto::v1::{ImportKeysRequest, ImportedKey, ListKeysRequest};
-use latchkey_testing::key;
+use latchkey_testing::{Database, key, on_both};
 use sha2::{Digest as _, Sha256};
 use tonic::Code;
 
-use crate::{Database, Shop, both_databases, refused, scoped};
+use crate::{Shop, refused, scoped};
 
-both_databases!(
+on_both!(
     imported_keys_work_by_value_and_by_hash,
     all_keys_are_imported_or_none,
     an_import_can_not_grant_more_either,

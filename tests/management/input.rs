@@ -4,17 +4,13 @@ use std::collections::HashMap;
 
 use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::{CreateKeyRequest, CreateTenantRequest};
-use latchkey_testing::key;
+use latchkey_testing::{Database, key, on_both};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::{Database, Shop, both_databases, refused};
+use crate::{Shop, refused};
 
-both_databases!(
-    every_wrong_field_of_a_key_is_named,
-    every_wrong_field_of_a_tenant_is_named,
-    odd_names_are_refused
-);
+on_both!(every_wrong_field_of_a_key_is_named, every_wrong_field_of_a_tenant_is_named, odd_names_are_refused);
 
 #[track_caller]
 fn wrong_fields<T>(answer: Result<T, tonic::Status>) -> Vec<String> {

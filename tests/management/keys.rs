@@ -6,12 +6,12 @@ use latchkey_proto::v1::{
     CheckRequest, CreateKeyRequest, GetKeyRequest, GetPublishableKeyRequest, Key, KeyState, RevokeKeyRequest,
     RotateKeyRequest, UpdateKeyRequest,
 };
-use latchkey_testing::{Caller, eventually, key};
+use latchkey_testing::{Caller, Database, eventually, key, on_both};
 use tonic::Code;
 
-use crate::{Database, Shop, both_databases, refused, scoped};
+use crate::{Shop, refused, scoped};
 
-both_databases!(
+on_both!(
     a_key_is_told_as_it_was_made,
     the_same_wish_makes_one_key,
     only_the_fields_of_the_mask_change,

@@ -1,12 +1,12 @@
 //! Lists come in pages, newest first, and a page token belongs to its own list.
 
 use latchkey_proto::v1::{CreateKeyRequest, KeyState, ListKeysRequest, ListTenantsRequest};
-use latchkey_testing::{Caller, key};
+use latchkey_testing::{Caller, Database, key, on_both};
 use tonic::Code;
 
-use crate::{Database, Shop, both_databases, refused};
+use crate::{Shop, refused};
 
-both_databases!(
+on_both!(
     pages_follow_each_other_without_a_gap,
     a_token_holds_for_its_own_tenant_and_filter_alone,
     filters_choose,

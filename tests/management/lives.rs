@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::{CheckRequest, Decision};
-use latchkey_testing::{Postgres, Signal, eventually, patiently};
+use latchkey_testing::{Database, Postgres, Signal, eventually, on_both, patiently};
 use tonic::Code;
 
-use crate::{Database, SHOP, Shop, both_databases, refused};
+use crate::{SHOP, Shop, refused};
 
-both_databases!(
+on_both!(
     acknowledged_writes_survive_a_kill,
     a_term_ends_the_process_in_good_order,
     live_and_ready_are_told_apart,

@@ -13,42 +13,8 @@ mod races;
 mod tenants;
 
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision};
-use latchkey_testing::{Caller, Latchkey, Postgres, Setup, key};
+use latchkey_testing::{Caller, Database, Latchkey, key};
 use tonic::{Code, Status};
-
-/// Runs each test on the embedded database and on PostgreSQL.
-#[macro_export]
-macro_rules! both_databases {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Database::Embedded).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Database::PostgreSql).await;
-            })*
-        }
-    };
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Database {
-    Embedded,
-    PostgreSql,
-}
-
-impl Database {
-    fn setup(self) -> Setup {
-        match self {
-            Self::Embedded => Setup::default(),
-            Self::PostgreSql => Setup::default().database(&Postgres::shared().database()),
-        }
-    }
-}
 
 /// A product whose keys can manage keys, and whose publishable keys can be read again.
 const SHOP: &str = r#"
@@ -99,11 +65,7 @@ struct Shop {
 
 impl Shop {
     async fn open(database: Database) -> Self {
-        let latchkey = database.setup().profile("shop", SHOP).start();
-        let operator = latchkey.operator();
-        for slug in ["acme", "bank"] {
-            let _ = operator.tenant(slug, "shop", "").await;
-        }
+        let (latchkey, operator) = database.setup().open("shop", SHOP, &["acme", "bank"]).await;
         Self { latchkey, operator }
     }
 

@@ -4,9 +4,10 @@ use latchkey_proto::v1::{ApplyProfileRequest, GetProfileRequest, ListProfilesReq
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::{Database, SHOP, Shop, both_databases, refused};
+use crate::{SHOP, Shop, refused};
+use latchkey_testing::{Database, on_both};
 
-both_databases!(
+on_both!(
     a_document_is_stored_as_the_next_version,
     a_bad_document_changes_nothing,
     a_dry_run_stores_nothing,

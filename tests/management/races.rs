@@ -1,12 +1,12 @@
 //! Many at once: starts, writers, replicas.
 
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision, RevokeKeyRequest};
-use latchkey_testing::{Latchkey, Postgres, Setup, key};
+use latchkey_testing::{Database, Latchkey, Postgres, Setup, key, on_both};
 use tokio::task::JoinSet;
 
-use crate::{Database, SHOP, Shop, both_databases};
+use crate::{SHOP, Shop};
 
-both_databases!(parallel_wishes_with_one_idempotency_key_make_one_key, parallel_revocations_are_one);
+on_both!(parallel_wishes_with_one_idempotency_key_make_one_key, parallel_revocations_are_one);
 
 async fn parallel_wishes_with_one_idempotency_key_make_one_key(database: Database) {
     let shop = Shop::open(database).await;

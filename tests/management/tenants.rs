@@ -8,9 +8,10 @@ use latchkey_proto::v1::{
 };
 use tonic::Code;
 
-use crate::{Database, Shop, both_databases, refused};
+use crate::{Shop, refused};
+use latchkey_testing::{Database, on_both};
 
-both_databases!(
+on_both!(
     a_slug_is_taken_once,
     a_tenant_is_found_by_id_and_by_slug,
     a_suspended_tenant_is_denied_until_it_is_resumed,

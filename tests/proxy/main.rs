@@ -90,9 +90,7 @@ impl Gate {
     }
 
     async fn with(setup: EnvoySetup) -> Self {
-        let latchkey = Setup::default().profile("gate", GATE).start();
-        let operator = latchkey.operator();
-        let _ = operator.tenant("acme", "gate", "").await;
+        let (latchkey, operator) = Setup::default().open("gate", GATE, &["acme"]).await;
         let envoy = Envoy::start(latchkey.grpc(), &setup);
         Self { latchkey, envoy, operator }
     }

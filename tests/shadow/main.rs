@@ -10,7 +10,7 @@ use std::time::Duration;
 use latchkey_proto::v1::{
     CheckRequest, CheckResponse, CreateKeyRequest, Decision, GetShadowReportRequest, Reason, ShadowLine,
 };
-use latchkey_testing::{Caller, Latchkey, Postgres, ROOT_KEY, Setup, key, program};
+use latchkey_testing::{Caller, Database, Latchkey, ROOT_KEY, Setup, key, on_both, program};
 use tonic::Code;
 
 /// A product of which one scope and one route are tried, and all of which is tried where `WHOLE` says so.
@@ -78,11 +78,9 @@ struct Trial {
 }
 
 impl Trial {
-    async fn open(postgres: bool, whole: bool) -> Self {
-        let database = postgres.then(|| Postgres::shared().database());
-        let latchkey = launch(database.as_deref(), whole);
-        let operator = latchkey.operator();
-        let _ = operator.tenant("acme", "trial", "").await;
+    async fn open(database: Database, whole: bool) -> Self {
+        let (latchkey, operator) =
+            settings(database.setup()).open("trial", &document(whole), &["acme"]).await;
         Self { latchkey, operator }
     }
 
@@ -97,13 +95,9 @@ impl Trial {
     }
 }
 
-fn launch(database: Option<&str>, whole: bool) -> Latchkey {
-    let setup =
-        Setup::default().profile("trial", &document(whole)).environment("LATCHKEY_USAGE_FLUSH", "100ms");
-    match database {
-        Some(url) => setup.database(url).start(),
-        None => setup.start(),
-    }
+/// What is counted is soon told.
+fn settings(setup: Setup) -> Setup {
+    setup.environment("LATCHKEY_USAGE_FLUSH", "100ms")
 }
 
 fn call(value: &str, method: &str, path: &str) -> CheckRequest {
@@ -152,8 +146,8 @@ fn cli(latchkey: &Latchkey, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-async fn the_report_tells_who_would_have_been_denied_and_why(postgres: bool) {
-    let trial = Trial::open(postgres, false).await;
+async fn the_report_tells_who_would_have_been_denied_and_why(database: Database) {
+    let trial = Trial::open(database, false).await;
     let (id, value) = trial.key(&["read"]).await;
     for _ in 0..3 {
         let answer = trial.check(&value, "POST", "/v1/exports").await;
@@ -191,8 +185,8 @@ async fn the_report_tells_who_would_have_been_denied_and_why(postgres: bool) {
     assert_eq!(none.trim(), "nothing would have been denied");
 }
 
-async fn a_revoked_key_passes_in_shadow_and_manages_nothing(postgres: bool) {
-    let trial = Trial::open(postgres, true).await;
+async fn a_revoked_key_passes_in_shadow_and_manages_nothing(database: Database) {
+    let trial = Trial::open(database, true).await;
     let (id, value) = trial.key(&["read", "api_keys.manage"]).await;
     let _ = trial.operator.revoke(&id).await;
     let answer = trial.check(&value, "GET", "/v1/items").await;
@@ -211,36 +205,15 @@ async fn a_revoked_key_passes_in_shadow_and_manages_nothing(postgres: bool) {
     assert_eq!(short(&lines), [("acme", id.as_str(), "GET /v1/items", Reason::Revoked, "", 1)]);
 }
 
-mod sqlite {
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_report_tells_who_would_have_been_denied_and_why() {
-        super::the_report_tells_who_would_have_been_denied_and_why(false).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_revoked_key_passes_in_shadow_and_manages_nothing() {
-        super::a_revoked_key_passes_in_shadow_and_manages_nothing(false).await;
-    }
-}
-
-mod postgres {
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_report_tells_who_would_have_been_denied_and_why() {
-        super::the_report_tells_who_would_have_been_denied_and_why(true).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_revoked_key_passes_in_shadow_and_manages_nothing() {
-        super::a_revoked_key_passes_in_shadow_and_manages_nothing(true).await;
-    }
-}
+on_both!(
+    the_report_tells_who_would_have_been_denied_and_why,
+    a_revoked_key_passes_in_shadow_and_manages_nothing,
+);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_two_replicas_let_pass_adds_up_at_either() {
-    let database = Postgres::shared().database();
-    let (one, two) = (launch(Some(&database), false), launch(Some(&database), false));
-    let operator = one.operator();
-    let _ = operator.tenant("acme", "trial", "").await;
+    let Trial { latchkey: one, .. } = Trial::open(Database::PostgreSql, false).await;
+    let two = settings(Setup::default().database(one.database())).profile("trial", &document(false)).start();
     for latchkey in [&one, &two, &two] {
         let answer = latchkey.stranger().check(call("", "GET", "/v1/tried")).await;
         assert_eq!(answer.decision(), Decision::Allow);

@@ -1,6 +1,6 @@
 //! Whoever passes in shadow: through Envoy as who they are or as nobody, and never to what Latchkey answers itself.
 
-use latchkey_testing::{Echo, Envoy, EnvoySetup, Request};
+use latchkey_testing::{Database, Echo, Envoy, EnvoySetup, Request};
 
 use crate::Trial;
 
@@ -8,7 +8,7 @@ const HOST: &str = "api.trial.dev";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_latchkey_answers_itself_is_enforced_though_all_is_in_shadow() {
-    let trial = Trial::open(false, true).await;
+    let trial = Trial::open(Database::Embedded, true).await;
     let (id, value) = trial.key(&["read"]).await;
     let ask = |path: &str, value: &str| {
         Request::get(HOST, path).header("x-api-key", value).send(trial.latchkey.http())
@@ -32,7 +32,7 @@ fn forged(method: &str, path: &str) -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_envoy_whoever_would_be_denied_passes_as_who_they_are_or_as_nobody() {
-    let trial = Trial::open(false, false).await;
+    let trial = Trial::open(Database::Embedded, false).await;
     let told = ["decision", "shadow_decision", "shadow_reason"].map(str::to_owned).to_vec();
     let envoy = Envoy::start(trial.latchkey.grpc(), &EnvoySetup { told, ..EnvoySetup::default() });
     let (id, value) = trial.key(&["read"]).await;

@@ -2,13 +2,14 @@
 
 use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{Decision, IssueJwtRequest, Reason, RefreshJwtRequest};
+use latchkey_testing::Database;
 use tonic::Code;
 
 use crate::Trial;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_whose_key_is_revoked_passes_as_nobody_and_no_token_is_issued_in_shadow() {
-    let trial = Trial::open(false, true).await;
+    let trial = Trial::open(Database::Embedded, true).await;
     let (id, value) = trial.key(&["read"]).await;
     let stranger = trial.latchkey.stranger();
     let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(value)), ..IssueJwtRequest::default() };

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use latchkey_proto::v1::CheckRequest;
-use latchkey_testing::{Ca, Folder, Latchkey, Postgres, Redis, Setup};
+use latchkey_testing::{Ca, Database, Folder, Latchkey, Redis, SHOP, Setup};
 use serde_json::Value;
 
 use crate::scrape::Scrape;
-use crate::{SHOP, Shop, call};
+use crate::{Shop, call};
 
 /// Labels that the scraper adds, and the one of histograms' buckets.
 const ADDED: [&str; 3] = ["instance", "job", "le"];
@@ -39,7 +39,7 @@ pub(crate) fn alone(folder: &Folder) -> Latchkey {
 /// What both servers export after some traffic, and the names of their metrics as a whole.
 async fn exported() -> (Exported, BTreeSet<String>) {
     let (folder, redis) = (Folder::new("telemetry"), Redis::start());
-    let town = Setup::default().database(&Postgres::shared().database());
+    let town = Database::PostgreSql.setup();
     let shop = Shop::open(town.environment("LATCHKEY_REDIS_URL", &redis.url())).await;
     let (_, value) = shop.key("acme").await;
     let _ = shop.check(&value, "GET").await;

@@ -12,42 +12,7 @@ mod scrape;
 mod traces;
 
 use latchkey_proto::v1::{CheckRequest, CheckResponse, CreateKeyRequest, Key};
-use latchkey_testing::{Caller, Latchkey, Setup, key};
-
-pub(crate) const SHOP: &str = r#"
-name = "shop"
-[credential]
-sources = ["header:x-api-key", "header:authorization Bearer"]
-[[kinds]]
-name = "secret"
-default = true
-prefixes = { live = "sk_live_", test = "sk_test_" }
-[[scopes]]
-name = "items.read"
-[[scopes]]
-name = "items.write"
-[[routes]]
-methods = ["GET"]
-path = "/v1/items"
-scopes = ["items.read"]
-[[routes]]
-methods = ["POST"]
-path = "/v1/items"
-scopes = ["items.write"]
-[[routes]]
-path = "/v1/tried"
-enforce = "shadow"
-[rate_limits]
-default = [{ per = "key", rate = "10000/min" }]
-[[roles]]
-name = "clerk"
-scopes = ["items.read"]
-[jwt]
-issuer = "https://shop.example.dev"
-audience = "shop"
-ttl = "1h"
-refresh_ttl = "30d"
-"#;
+use latchkey_testing::{Caller, Latchkey, SHOP, Setup, key};
 
 /// A product and its tenant `acme`.
 pub(crate) struct Shop {
@@ -58,9 +23,8 @@ pub(crate) struct Shop {
 impl Shop {
     /// Its memory is trusted for a minute, however slow the machine.
     pub(crate) async fn open(setup: Setup) -> Self {
-        let latchkey = setup.profile("shop", SHOP).environment("LATCHKEY_LEASE", "60s").start();
-        let operator = latchkey.operator();
-        let _ = operator.tenant("acme", "shop", "").await;
+        let setup = setup.environment("LATCHKEY_LEASE", "60s");
+        let (latchkey, operator) = setup.open("shop", SHOP, &["acme"]).await;
         Self { latchkey, operator }
     }
 

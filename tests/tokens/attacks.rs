@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 
 use latchkey_proto::v1::{self, CreateKeyRequest, IssueJwtRequest, Reason};
-use latchkey_testing::{key, node};
+use latchkey_testing::{SHOP, key, node, on_both};
 use serde_json::json;
 use tonic::Code;
 
-use crate::{PASSWORD, SHOP, Shop, on_both, with_key, with_password};
+use crate::{PASSWORD, Shop, with_key, with_password};
 
 const FORGE: &str = include_str!("others/forge.mjs");
 
 on_both!(
+    crate::Shop::open;
     a_changed_token_is_no_token,
     a_forged_token_is_no_token,
     a_token_for_others_is_not_for_us,

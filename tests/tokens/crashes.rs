@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use latchkey_proto::v1::RefreshJwtRequest;
-use latchkey_testing::Caller;
+use latchkey_testing::{Caller, on_both};
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::{Shop, on_both, with_key};
+use crate::{Shop, with_key};
 
-on_both!(kills_spend_nothing_twice_and_lose_nothing);
+on_both!(crate::Shop::open; kills_spend_nothing_twice_and_lose_nothing);
 
 /// What came of each token that was sent: its successor.
 type Chain = BTreeMap<String, String>;

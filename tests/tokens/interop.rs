@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use latchkey_proto::v1;
 use latchkey_testing::{
-    Caller, Envoy, EnvoySetup, Latchkey, Provider, Request, Setup, key, node, patiently, python,
+    Caller, Envoy, EnvoySetup, Latchkey, Provider, Request, SHOP, Setup, key, node, patiently, python,
 };
 use serde_json::{Value, json};
 
-use crate::{SHOP, with_key};
+use crate::with_key;
 
 const PYJWT: &str = include_str!("others/pyjwt.py");
 const JOSE: &str = include_str!("others/jose.mjs");

@@ -12,67 +12,10 @@ mod users;
 
 use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{self, CheckRequest, CreateKeyRequest, Decision, IssueJwtRequest, Reason};
-use latchkey_testing::{Caller, Envoy, EnvoySetup, Latchkey, Postgres, Request, Setup, key};
+use latchkey_testing::{
+    Caller, Database, Envoy, EnvoySetup, Latchkey, Request, SHOP, answered, key, on_both,
+};
 use tonic::Status;
-
-/// Runs each test on the embedded database and on PostgreSQL.
-#[macro_export]
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Shop::open(false).await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Shop::open(true).await).await;
-            })*
-        }
-    };
-}
-
-pub(crate) const SHOP: &str = r#"
-name = "shop"
-[credential]
-sources = ["header:x-api-key", "header:authorization Bearer"]
-[[kinds]]
-name = "secret"
-default = true
-prefixes = { live = "sk_live_", test = "sk_test_" }
-[[scopes]]
-name = "api_keys.manage"
-[[scopes]]
-name = "items.read"
-aliases = ["items.view"]
-[[scopes]]
-name = "items.write"
-[[routes]]
-methods = ["GET"]
-path = "/v1/items"
-scopes = ["items.read"]
-[[routes]]
-methods = ["POST"]
-path = "/v1/items"
-scopes = ["items.write"]
-[rate_limits]
-default = [{ per = "key", rate = "10000/min" }]
-[jwt]
-issuer = "https://shop.example.dev"
-audience = "shop"
-ttl = "1h"
-refresh_ttl = "30d"
-[[roles]]
-name = "clerk"
-scopes = ["items.read"]
-[[roles]]
-name = "admin"
-scopes = ["items.read", "api_keys.manage"]
-[upstream_headers]
-x-subject = "{{ subject.type }}:{{ subject.id }}"
-"#;
 
 pub(crate) const PASSWORD: &str = "the sea at night, 1815";
 
@@ -80,33 +23,12 @@ pub(crate) const PASSWORD: &str = "the sea at night, 1815";
 pub(crate) struct Shop {
     pub(crate) latchkey: Latchkey,
     pub(crate) operator: Caller,
-    /// PostgreSQL's URL; none for the embedded database.
-    pub(crate) database: Option<String>,
 }
 
 impl Shop {
-    pub(crate) async fn open(postgres: bool) -> Self {
-        let setup = Setup::default().profile("shop", SHOP);
-        let database = postgres.then(|| Postgres::shared().database());
-        let setup = match &database {
-            // One replica: nobody else's lease has to be waited for.
-            Some(url) => setup.database(url).environment("LATCHKEY_SINGLE_REPLICA", "true"),
-            None => setup,
-        };
-        let latchkey = setup.start();
-        let operator = latchkey.operator();
-        let ask = v1::CreateTenantRequest {
-            slug: "acme".to_owned(),
-            profile: "shop".to_owned(),
-            ..v1::CreateTenantRequest::default()
-        };
-        loop {
-            let made = operator.tenants().create_tenant(ask.clone()).await;
-            if !is_outage(&made) {
-                let _ = made.expect("a tenant is made");
-                return Self { latchkey, operator, database };
-            }
-        }
+    pub(crate) async fn open(database: Database) -> Self {
+        let (latchkey, operator) = database.alone().open("shop", SHOP, &["acme"]).await;
+        Self { latchkey, operator }
     }
 
     /// A key that may read and write items.
@@ -134,23 +56,15 @@ impl Shop {
     }
 
     pub(crate) async fn issue(&self, ask: IssueJwtRequest) -> Result<v1::IssueJwtResponse, Status> {
-        loop {
-            let answer = self.latchkey.stranger().tokens().issue_jwt(ask.clone()).await;
-            if !is_outage(&answer) {
-                return Ok(answer?.into_inner());
-            }
-        }
+        let answer = answered(|| async { self.latchkey.stranger().tokens().issue_jwt(ask.clone()).await });
+        Ok(answer.await?.into_inner())
     }
 
     pub(crate) async fn renew(&self, token: &str) -> Result<v1::RefreshJwtResponse, Status> {
         let ask =
             v1::RefreshJwtRequest { refresh_token: token.to_owned(), ..v1::RefreshJwtRequest::default() };
-        loop {
-            let answer = self.latchkey.stranger().tokens().refresh_jwt(ask.clone()).await;
-            if !is_outage(&answer) {
-                return Ok(answer?.into_inner());
-            }
-        }
+        let answer = answered(|| async { self.latchkey.stranger().tokens().refresh_jwt(ask.clone()).await });
+        Ok(answer.await?.into_inner())
     }
 
     pub(crate) async fn check(&self, token: &str, method: &str) -> v1::CheckResponse {
@@ -160,12 +74,8 @@ impl Shop {
             path: "/v1/items".to_owned(),
             ..CheckRequest::default()
         };
-        loop {
-            let answer = self.latchkey.stranger().checks().check(ask.clone()).await;
-            if !is_outage(&answer) {
-                return answer.expect("a check is answered").into_inner();
-            }
-        }
+        let answer = answered(|| async { self.latchkey.stranger().checks().check(ask.clone()).await }).await;
+        answer.expect("a check is answered").into_inner()
     }
 
     pub(crate) async fn passes(&self, token: &str) -> bool {
@@ -175,11 +85,6 @@ impl Shop {
     pub(crate) async fn reason(&self, token: &str) -> Reason {
         self.check(token, "GET").await.reason()
     }
-}
-
-/// A machine that is busy with other tests may miss a deadline. That is no answer, and is asked again.
-fn is_outage<T>(answer: &Result<T, Status>) -> bool {
-    answer.as_ref().is_err_and(|status| status.code() == tonic::Code::Unavailable)
 }
 
 pub(crate) fn with_key(value: &str) -> IssueJwtRequest {
@@ -195,7 +100,7 @@ pub(crate) fn with_password(password: &str) -> IssueJwtRequest {
     }
 }
 
-on_both!(
+on_both!(crate::Shop::open;
     a_keys_token_passes_where_the_key_passes,
     a_token_passes_through_envoy_and_names_its_key,
     the_key_set_is_served_and_kept,

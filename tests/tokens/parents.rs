@@ -4,9 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use latchkey_proto::v1::{self, Reason};
 
-use crate::{PASSWORD, Shop, on_both, with_key, with_password};
+use latchkey_testing::on_both;
+
+use crate::{PASSWORD, Shop, with_key, with_password};
 
 on_both!(
+    crate::Shop::open;
     a_revoked_key_ends_its_tokens,
     a_key_that_was_rotated_out_ends_its_tokens,
     a_key_that_was_switched_off_denies_its_tokens,

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use latchkey_proto::v1;
 
-use crate::{Shop, on_both, with_key};
+use latchkey_testing::on_both;
 
-on_both!(old_and_new_tokens_pass_while_keys_are_replaced,);
+use crate::{Shop, with_key};
+
+on_both!(crate::Shop::open; old_and_new_tokens_pass_while_keys_are_replaced,);
 
 async fn old_and_new_tokens_pass_while_keys_are_replaced(shop: Shop) {
     let shop = Arc::new(shop);

@@ -2,9 +2,9 @@
 //! those that can be read again included.
 
 use latchkey_proto::v1::{CreateKeyRequest, CreateUserRequest, GetPublishableKeyRequest};
-use latchkey_testing::{ROOT_KEY, Setup, key};
+use latchkey_testing::{ROOT_KEY, SHOP, Setup, key};
 
-use crate::{PASSWORD, SHOP, with_key, with_password};
+use crate::{PASSWORD, with_key, with_password};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_read_tells_no_secret() {

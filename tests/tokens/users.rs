@@ -1,13 +1,14 @@
 //! Users: who may make them, which passwords are taken, and the lock after too many failures.
 
 use latchkey_proto::v1::{self, CreateKeyRequest};
-use latchkey_testing::{key, python};
+use latchkey_testing::{key, on_both, python};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::{PASSWORD, Shop, on_both, with_password};
+use crate::{PASSWORD, Shop, with_password};
 
 on_both!(
+    crate::Shop::open;
     weak_passwords_are_refused_and_addresses_are_unique,
     nobody_makes_a_user_with_more_than_they_have,
     a_users_token_manages_keys_as_far_as_the_role_goes,

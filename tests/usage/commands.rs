@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use latchkey_testing::{ROOT_KEY, program};
+use latchkey_testing::{ROOT_KEY, on_both, program};
 
-use crate::{Shop, on_both};
+use crate::Shop;
 
-on_both!(people_see_what_is_used_and_what_can_be_taken_away);
+on_both!(crate::Shop::open; people_see_what_is_used_and_what_can_be_taken_away);
 
 fn run(shop: &Shop, arguments: &[&str]) -> String {
     let server = format!("http://127.0.0.1:{}", shop.latchkey.grpc());

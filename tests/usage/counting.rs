@@ -4,14 +4,15 @@ use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{
     CheckRequest, Decision, GetKeyUsageRequest, IssueJwtRequest, ListKeysRequest, RotateKeyRequest,
 };
-use latchkey_testing::key;
+use latchkey_testing::{key, on_both};
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::{Shop, call, calls, get, on_both, usage};
+use crate::{Shop, call, calls, get, usage};
 
 on_both!(
+    crate::Shop::open;
     every_check_is_told_at_once_by_its_reason,
     what_is_no_use_is_not_counted,
     a_token_is_a_use_of_its_key,

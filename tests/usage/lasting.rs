@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::Decision;
-use latchkey_testing::{Postgres, Setup, Signal, patiently};
+use latchkey_testing::{Database, Postgres, SHOP, Setup, Signal, on_both, patiently};
 
-use crate::{SHOP, Shop, calls, get, usage};
+use crate::{Shop, calls, get, usage};
+
+on_both!(a_kill_loses_what_was_not_written_and_no_more);
 
 /// Waits until so many calls that passed are written down.
 async fn written(shop: &Shop, id: &str, expected: u64) {
@@ -15,8 +17,8 @@ async fn written(shop: &Shop, id: &str, expected: u64) {
     assert_eq!(calls(&usage(&shop.operator, id).await, "").0, expected, "told once");
 }
 
-async fn a_kill_loses_what_was_not_written_and_no_more(postgres: bool) {
-    let shop = Shop::open(postgres, "100ms").await;
+async fn a_kill_loses_what_was_not_written_and_no_more(database: Database) {
+    let shop = Shop::flushing(database.alone(), "100ms").await;
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..7 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
@@ -33,19 +35,9 @@ async fn a_kill_loses_what_was_not_written_and_no_more(postgres: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_what_was_not_written_and_no_more_on_sqlite() {
-    a_kill_loses_what_was_not_written_and_no_more(false).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_what_was_not_written_and_no_more_on_postgresql() {
-    a_kill_loses_what_was_not_written_and_no_more(true).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_was_counted_last_is_written_before_the_process_ends() {
     // It would not be written before the test is over.
-    let shop = Shop::open(false, "10m").await;
+    let shop = Shop::flushing(Database::Embedded.alone(), "10m").await;
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..9 {
         let _ = shop.check(&value, "GET").await;
@@ -58,15 +50,9 @@ async fn what_was_counted_last_is_written_before_the_process_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_add_up() {
-    let url = Postgres::shared().database();
-    let replica = || {
-        let setup = Setup::default().profile("shop", SHOP).database(&url);
-        setup.environment("LATCHKEY_USAGE_FLUSH", "100ms").start()
-    };
-    let (one, other) = (replica(), replica());
-    let operator = one.operator();
-    let _ = operator.tenant("acme", "shop", "").await;
-    let shop = Shop { latchkey: one, operator };
+    let shop = Shop::flushing(Database::PostgreSql.setup(), "100ms").await;
+    let other = Setup::default().database(shop.latchkey.database()).profile("shop", SHOP);
+    let other = other.environment("LATCHKEY_USAGE_FLUSH", "100ms").start();
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..5 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
@@ -84,13 +70,10 @@ async fn two_replicas_add_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_costs_no_use() {
     let postgres = Postgres::start();
-    let setup = Setup::default().profile("shop", SHOP).database(&postgres.database());
+    let setup = Setup::default().database(&postgres.database());
     // Memory is trusted until the end of the test.
     let setup = setup.environment("LATCHKEY_LEASE", "10m").environment("LATCHKEY_SINGLE_REPLICA", "true");
-    let latchkey = setup.environment("LATCHKEY_USAGE_FLUSH", "100ms").start();
-    let operator = latchkey.operator();
-    let _ = operator.tenant("acme", "shop", "").await;
-    let shop = Shop { latchkey, operator };
+    let shop = Shop::flushing(setup, "100ms").await;
     let (made, value) = shop.key(&["items.read"]).await;
     assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
     written(&shop, &made.id, 1).await;

@@ -6,61 +6,7 @@ mod counting;
 mod lasting;
 
 use latchkey_proto::v1::{CheckRequest, CheckResponse, GetKeyUsageRequest, GetKeyUsageResponse, Key};
-use latchkey_testing::{Caller, Latchkey, Postgres, Setup, key};
-
-/// Runs each test on the embedded database and on PostgreSQL.
-#[macro_export]
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Shop::open(false, "5s").await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test($crate::Shop::open(true, "5s").await).await;
-            })*
-        }
-    };
-}
-
-pub(crate) const SHOP: &str = r#"
-name = "shop"
-[credential]
-sources = ["header:x-api-key", "header:authorization Bearer"]
-[[kinds]]
-name = "secret"
-default = true
-prefixes = { live = "sk_live_", test = "sk_test_" }
-[[scopes]]
-name = "api_keys.manage"
-[[scopes]]
-name = "items.read"
-[[scopes]]
-name = "items.write"
-[[routes]]
-methods = ["GET"]
-path = "/v1/items"
-scopes = ["items.read"]
-[[routes]]
-methods = ["POST"]
-path = "/v1/items"
-scopes = ["items.write"]
-[[routes]]
-path = "/health"
-public = true
-[rate_limits]
-default = [{ per = "key", rate = "10000/min" }]
-few = [{ per = "key", rate = "1/h" }]
-[jwt]
-issuer = "https://shop.example.dev"
-audience = "shop"
-ttl = "1h"
-refresh_ttl = "30d"
-"#;
+use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, key};
 
 /// A product and its tenants `acme` and `bank`.
 pub(crate) struct Shop {
@@ -69,19 +15,14 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    pub(crate) async fn open(postgres: bool, flush: &str) -> Self {
-        let setup = Setup::default().profile("shop", SHOP);
-        let setup = if postgres {
-            // One replica: nobody else's lease has to be waited for.
-            setup.database(&Postgres::shared().database()).environment("LATCHKEY_SINGLE_REPLICA", "true")
-        } else {
-            setup
-        };
-        let latchkey = setup.environment("LATCHKEY_USAGE_FLUSH", flush).start();
-        let operator = latchkey.operator();
-        for slug in ["acme", "bank"] {
-            let _ = operator.tenant(slug, "shop", "").await;
-        }
+    pub(crate) async fn open(database: Database) -> Self {
+        Self::flushing(database.alone(), "5s").await
+    }
+
+    /// One that writes use down so often.
+    pub(crate) async fn flushing(setup: Setup, flush: &str) -> Self {
+        let setup = setup.environment("LATCHKEY_USAGE_FLUSH", flush);
+        let (latchkey, operator) = setup.open("shop", SHOP, &["acme", "bank"]).await;
         Self { latchkey, operator }
     }
 

@@ -8,6 +8,12 @@ use crate::Caller;
 impl Caller {
     /// Makes a tenant.
     pub async fn tenant(&self, slug: &str, profile: &str, plan: &str) -> v1::Tenant {
+        let made = self.try_tenant(slug, profile, plan).await;
+        made.unwrap_or_else(|status| panic!("no tenant {slug}: {status:?}"))
+    }
+
+    /// Tries to make a tenant.
+    pub async fn try_tenant(&self, slug: &str, profile: &str, plan: &str) -> Result<v1::Tenant, Status> {
         let ask = v1::CreateTenantRequest {
             slug: slug.to_owned(),
             display_name: format!("Tenant {slug}"),
@@ -15,8 +21,7 @@ impl Caller {
             plan: plan.to_owned(),
             ..v1::CreateTenantRequest::default()
         };
-        let made = self.tenants().create_tenant(ask).await;
-        made.unwrap_or_else(|status| panic!("no tenant {slug}: {status:?}")).into_inner()
+        Ok(self.tenants().create_tenant(ask).await?.into_inner())
     }
 
     /// Makes a key; answers it and its whole value.

@@ -103,6 +103,13 @@ pub struct Latchkey {
 }
 
 impl Latchkey {
+    /// The URL of its database.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        let url = self.environment.iter().find(|(name, _)| name == "LATCHKEY_DATABASE_URL");
+        url.map_or("", |(_, url)| url)
+    }
+
     /// Where it answers gRPC.
     #[must_use]
     pub fn grpc(&self) -> u16 {

@@ -1,0 +1,132 @@
+//! Where nearly every suite begins: a product that is served on one of the two databases, its tenants, its operator.
+//! What a suite asks of it from there on is its own.
+
+use tonic::{Code, Status};
+
+use crate::{Caller, Latchkey, Postgres, Setup};
+
+/// A product with something of most things: what suites try that ask for nothing particular.
+pub const SHOP: &str = r#"
+name = "shop"
+[credential]
+sources = ["header:x-api-key", "header:authorization Bearer"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "sk_live_", test = "sk_test_" }
+[[scopes]]
+name = "api_keys.manage"
+[[scopes]]
+name = "items.read"
+aliases = ["items.view"]
+[[scopes]]
+name = "items.write"
+[[routes]]
+methods = ["GET"]
+path = "/v1/items"
+scopes = ["items.read"]
+[[routes]]
+methods = ["POST"]
+path = "/v1/items"
+scopes = ["items.write"]
+[[routes]]
+path = "/v1/tried"
+enforce = "shadow"
+[[routes]]
+path = "/health"
+public = true
+[rate_limits]
+default = [{ per = "key", rate = "10000/min" }]
+few = [{ per = "key", rate = "1/h" }]
+[jwt]
+issuer = "https://shop.example.dev"
+audience = "shop"
+ttl = "1h"
+refresh_ttl = "30d"
+[[roles]]
+name = "clerk"
+scopes = ["items.read"]
+[[roles]]
+name = "admin"
+scopes = ["items.read", "api_keys.manage"]
+[upstream_headers]
+x-subject = "{{ subject.type }}:{{ subject.id }}"
+"#;
+
+/// Where everything is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// SQLite, in the server's folder.
+    Embedded,
+    /// One of its own on the PostgreSQL that all tests share.
+    PostgreSql,
+}
+
+impl Database {
+    /// A Latchkey on a new one.
+    #[must_use]
+    pub fn setup(self) -> Setup {
+        match self {
+            Self::Embedded => Setup::default(),
+            Self::PostgreSql => Setup::default().database(&Postgres::shared().database()),
+        }
+    }
+
+    /// The same, which no other replica joins: nobody else's lease has to be waited for.
+    #[must_use]
+    pub fn alone(self) -> Setup {
+        match self {
+            Self::Embedded => self.setup(),
+            Self::PostgreSql => self.setup().environment("LATCHKEY_SINGLE_REPLICA", "true"),
+        }
+    }
+}
+
+impl Setup {
+    /// Starts it with a profile and tenants of it; answers it and its operator.
+    pub async fn open(self, profile: &str, document: &str, tenants: &[&str]) -> (Latchkey, Caller) {
+        let latchkey = self.profile(profile, document).start();
+        let operator = latchkey.operator();
+        for slug in tenants {
+            let made = answered(|| async { operator.try_tenant(slug, profile, "").await }).await;
+            assert!(made.is_ok(), "no tenant {slug}: {made:?}");
+        }
+        (latchkey, operator)
+    }
+}
+
+/// Asks until there is an answer. A machine that is busy with other tests may miss a deadline, which is none.
+pub async fn answered<T, A>(mut ask: impl FnMut() -> A) -> Result<T, Status>
+where
+    A: Future<Output = Result<T, Status>>,
+{
+    loop {
+        let answer = ask().await;
+        if !answer.as_ref().is_err_and(|status| status.code() == Code::Unavailable) {
+            return answer;
+        }
+    }
+}
+
+/// Runs each test on the embedded database and on PostgreSQL: with the [`Database`], or with what the suite makes
+/// of it, `on_both!(crate::Shop::open; one_test, another_test)`.
+#[macro_export]
+macro_rules! on_both {
+    ($open:path; $($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($open($crate::Database::Embedded).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($open($crate::Database::PostgreSql).await).await;
+            })*
+        }
+    };
+    ($($test:ident),* $(,)?) => {
+        $crate::on_both!(::std::future::ready; $($test),*);
+    };
+}
