@@ -95,12 +95,16 @@ impl Drop for Stay {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use rustls::pki_types::ServerName;
     use rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::TlsConnector;
 
     use super::*;
     use crate::tls::accept::provider;
     use crate::tls::fixture::{Ca, SERIAL};
-    use crate::tls::tests::{House, named};
+    use crate::tls::tests::{House, VERSIONS, client, named};
     use crate::tls::{Clients, fixture};
 
     /// What a CA's clients are held against, by a list of it.
@@ -133,5 +137,37 @@ mod tests {
         assert_eq!(open.sift(verifier(&ca, &[SERIAL]).as_ref()).await, 1, "one has gone by itself");
         ended.over().await;
         assert!(open.entries.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_is_revoked_while_hands_are_shaken_is_refused() {
+        let clients = Ca::new();
+        let mut house = House::new(Some(&clients));
+        let put = |house: &House, revoked: &[u64]| {
+            fixture::write(house.path(), "list.pem", &clients.list(revoked, (1990, 4000)).pem().unwrap())
+        };
+        let crl = Some(named(put(&house, &[]), "tls_client_crl"));
+        house.files.clients.as_mut().unwrap().crl = crl;
+        let shown = clients.issue(&["ops.example"], false);
+        for revoked in [&[][..], &[SERIAL]] {
+            let _ = put(&house, &[]);
+            let acceptor = house.acceptor();
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            let mut accepted = std::pin::pin!(acceptor.accept(near));
+            // It begins with the lists of now, and waits for the client's first word.
+            tokio::select! {
+                biased;
+                _ = &mut accepted => unreachable!("nothing was said yet"),
+                () = std::future::ready(()) => {}
+            }
+            let _ = put(&house, revoked);
+            assert_eq!(acceptor.reload().await, Ok(0), "nobody is in yet");
+            let connector = TlsConnector::from(Arc::new(client(&house.ca.pem, Some(&shown), VERSIONS[1])));
+            let connected = connector.connect(ServerName::try_from("localhost").unwrap(), far);
+            let (accepted, _connected) = tokio::join!(accepted, connected);
+            let refused = accepted.map(|_| ()).map_err(|error| error.kind());
+            let expected = if revoked.is_empty() { Ok(()) } else { Err(io::ErrorKind::PermissionDenied) };
+            assert_eq!(refused, expected);
+        }
     }
 }
