@@ -6,11 +6,11 @@ use latchkey_proto::v1::{
     BatchCheckRequest, CheckRequest, CreateUserRequest, GetKeyRequest, IssueJwtRequest, PasswordGrant,
     RefreshJwtRequest, RevokeKeyRequest, issue_jwt_request,
 };
-use latchkey_testing::{Setup, eventually};
+use latchkey_testing::{Setup, call, eventually};
 
+use crate::Shop;
 use crate::files::operations;
 use crate::scrape::{Scrape, Series};
-use crate::{Shop, call};
 
 const CHECKS: &str = "latchkey_checks_total";
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use latchkey_proto::v1::CheckRequest;
-use latchkey_testing::{Ca, Database, Folder, Latchkey, Redis, SHOP, Setup};
+use latchkey_testing::{Ca, Database, Folder, Latchkey, Redis, SHOP, Setup, call};
 use serde_json::Value;
 
+use crate::Shop;
 use crate::scrape::Scrape;
-use crate::{Shop, call};
 
 /// Labels that the scraper adds, and the one of histograms' buckets.
 const ADDED: [&str; 3] = ["instance", "job", "le"];

@@ -11,8 +11,8 @@ mod queries;
 mod scrape;
 mod traces;
 
-use latchkey_proto::v1::{CheckRequest, CheckResponse, CreateKeyRequest, Key};
-use latchkey_testing::{Caller, Latchkey, SHOP, Setup, key};
+use latchkey_proto::v1::{CheckResponse, CreateKeyRequest, Key};
+use latchkey_testing::{Caller, Latchkey, SHOP, Setup, call, key};
 
 /// A product and its tenant `acme`.
 pub(crate) struct Shop {
@@ -36,16 +36,5 @@ impl Shop {
 
     pub(crate) async fn check(&self, value: &str, method: &str) -> CheckResponse {
         self.latchkey.stranger().check(call(value, method)).await
-    }
-}
-
-/// A call of `/v1/items`.
-pub(crate) fn call(value: &str, method: &str) -> CheckRequest {
-    CheckRequest {
-        credential: value.to_owned(),
-        profile: "shop".to_owned(),
-        method: method.to_owned(),
-        path: "/v1/items".to_owned(),
-        ..CheckRequest::default()
     }
 }

@@ -5,12 +5,12 @@ use std::process::Command;
 
 use latchkey_proto::v1::{CheckRequest, GetKeyRequest};
 use latchkey_testing::{
-    Folder, Postgres, Process, Redis, Request, Setup, Signal, eventually, free_port, tool,
+    Folder, Postgres, Process, Redis, Request, Setup, Signal, call, eventually, free_port, tool,
 };
 use serde_json::Value;
 
+use crate::Shop;
 use crate::files::{alone, panels, rules, text};
-use crate::{Shop, call};
 
 /// A running Prometheus.
 struct Prometheus {

@@ -1,11 +1,11 @@
 //! What the database is asked: each question once, by what it is and how it ended, and none where memory knows.
 
 use latchkey_proto::v1::{CreateTenantRequest, GetKeyRequest, GetKeyUsageRequest, ListKeysRequest};
-use latchkey_testing::{Postgres, Setup, eventually};
+use latchkey_testing::{Postgres, Setup, call, eventually};
 use tonic::Code;
 
+use crate::Shop;
 use crate::scrape::Scrape;
-use crate::{Shop, call};
 
 const ASKED: &str = "latchkey_store_query_duration_seconds_count";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use latchkey_proto::envoy::auth::attribute_context::{HttpRequest, Request as HttpPart};
 use latchkey_proto::envoy::auth::{AttributeContext, CheckRequest};
-use latchkey_testing::{Caller, Envoy, EnvoySetup, Request, Setup, Signal, eventually};
+use latchkey_testing::{Caller, Envoy, EnvoySetup, Request, Setup, Signal, call, eventually};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -56,7 +56,7 @@ async fn a_check_is_a_span_of_its_callers_trace() {
     let denied = [("x-api-key", "canary"), ("traceparent", &unsampled)];
     let _ = Caller::sending(port, &[]).envoy().check(question(&denied)).await.expect("an answer");
     let native = Caller::sending(port, &[("traceparent", &parent("2222222222222222", "01"))]);
-    let _ = native.check(crate::call("", "POST")).await;
+    let _ = native.check(call("", "POST")).await;
 
     let spans = collector.spans(3);
     let by_parent = by_parent(&spans);
@@ -172,11 +172,11 @@ async fn what_is_not_sampled_is_not_sent() {
     }
     let unsampled =
         Caller::sending(shop.latchkey.grpc(), &[("traceparent", &parent("1111111111111111", "00"))]);
-    let _ = unsampled.check(crate::call(&value, "GET")).await;
+    let _ = unsampled.check(call(&value, "GET")).await;
     // One that is, so that it is known that others would have come.
     let sampled =
         Caller::sending(shop.latchkey.grpc(), &[("traceparent", &parent("2222222222222222", "01"))]);
-    let _ = sampled.check(crate::call(&value, "GET")).await;
+    let _ = sampled.check(call(&value, "GET")).await;
     let spans = collector.spans(1);
     assert_eq!((spans.len(), hex(&spans[0].parent_span_id)), (1, "2222222222222222".to_owned()));
 }

@@ -4,12 +4,12 @@ use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{
     CheckRequest, Decision, GetKeyUsageRequest, IssueJwtRequest, ListKeysRequest, RotateKeyRequest,
 };
-use latchkey_testing::{key, on_both};
+use latchkey_testing::{call, key, on_both};
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::{Shop, call, calls, get, usage};
+use crate::{Shop, calls, get, usage};
 
 on_both!(
     crate::Shop::open;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::Decision;
-use latchkey_testing::{Database, Postgres, SHOP, Setup, Signal, on_both, patiently};
+use latchkey_testing::{Database, Postgres, SHOP, Setup, Signal, call, on_both, patiently};
 
 use crate::{Shop, calls, get, usage};
 
@@ -57,7 +57,7 @@ async fn two_replicas_add_up() {
     for _ in 0..5 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
         for _ in 0..2 {
-            let answer = other.stranger().check(crate::call(&value, "GET")).await;
+            let answer = other.stranger().check(call(&value, "GET")).await;
             assert_eq!(answer.decision(), Decision::Allow);
         }
     }

@@ -5,8 +5,8 @@ mod commands;
 mod counting;
 mod lasting;
 
-use latchkey_proto::v1::{CheckRequest, CheckResponse, GetKeyUsageRequest, GetKeyUsageResponse, Key};
-use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, key};
+use latchkey_proto::v1::{CheckResponse, GetKeyUsageRequest, GetKeyUsageResponse, Key};
+use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, call, key};
 
 /// A product and its tenants `acme` and `bank`.
 pub(crate) struct Shop {
@@ -35,17 +35,6 @@ impl Shop {
 
     pub(crate) async fn check(&self, value: &str, method: &str) -> CheckResponse {
         self.latchkey.stranger().check(call(value, method)).await
-    }
-}
-
-/// A call of `/v1/items`.
-pub(crate) fn call(value: &str, method: &str) -> CheckRequest {
-    CheckRequest {
-        credential: value.to_owned(),
-        profile: "shop".to_owned(),
-        method: method.to_owned(),
-        path: "/v1/items".to_owned(),
-        ..CheckRequest::default()
     }
 }
 

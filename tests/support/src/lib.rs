@@ -48,7 +48,7 @@ pub use proxy::{Direction, Proxy};
 pub use redis::{Redis, RedisCluster};
 pub use rustix::process::Signal;
 pub use script::{node, python};
-pub use shop::{Database, SHOP, answered};
+pub use shop::{Database, SHOP, answered, call};
 pub use tools::tool;
 pub use upstream::{Echo, Upstream};
 pub use wait::{eventually, patiently};

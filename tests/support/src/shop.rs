@@ -1,6 +1,7 @@
 //! Where nearly every suite begins: a product that is served on one of the two databases, its tenants, its operator.
 //! What a suite asks of it from there on is its own.
 
+use latchkey_proto::v1::CheckRequest;
 use tonic::{Code, Status};
 
 use crate::{Caller, Latchkey, Postgres, Setup};
@@ -92,6 +93,18 @@ impl Setup {
             assert!(made.is_ok(), "no tenant {slug}: {made:?}");
         }
         (latchkey, operator)
+    }
+}
+
+/// Whether a credential may call the items of [`SHOP`].
+#[must_use]
+pub fn call(value: &str, method: &str) -> CheckRequest {
+    CheckRequest {
+        credential: value.to_owned(),
+        profile: "shop".to_owned(),
+        method: method.to_owned(),
+        path: "/v1/items".to_owned(),
+        ..CheckRequest::default()
     }
 }
 
