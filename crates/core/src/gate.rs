@@ -63,7 +63,8 @@ struct Case<'a, 'b> {
     now: Moment,
     /// Whether there is time to ask others.
     may_wait: bool,
-    seen: Seen,
+    /// In its asker's place: it is large, and moving it about costs as much as a look-up.
+    seen: &'a mut Seen,
     trail: Trail,
 }
 
@@ -91,33 +92,41 @@ impl<L: Limiter> Gate<L> {
     /// Judges a call by a policy; by none, by that of the credential's tenant. An `Err` means that no
     /// decision exists.
     pub async fn check(&self, policy: Option<&Arc<Policy>>, access: &Access<'_>) -> Result<Verdict, Trouble> {
-        self.decide(policy, access, true).await
+        let mut seen = Seen::default();
+        let decision = self.decide(self.case(policy, access, &mut seen)).await?;
+        Ok(Verdict { decision, seen })
     }
 
     /// The same, where everything that it takes is in memory; none where something has to be waited for. Then
-    /// nothing was taken, and it can be asked again with time to wait.
+    /// nothing was taken, and it can be asked again with time to wait. What was seen goes into `seen`.
     pub fn check_at_once(
         &self,
         policy: Option<&Arc<Policy>>,
         access: &Access<'_>,
-    ) -> Option<Result<Verdict, Trouble>> {
-        let decision = pin!(self.decide(policy, access, false));
+        seen: &mut Seen,
+    ) -> Option<Result<Decision, Trouble>> {
+        let case = Case { may_wait: false, ..self.case(policy, access, seen) };
+        let decision = pin!(self.decide(case));
         match decision.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(decided) => Some(decided),
             Poll::Pending => None,
         }
     }
 
-    async fn decide(
+    fn case<'a, 'b>(
         &self,
         policy: Option<&Arc<Policy>>,
-        access: &Access<'_>,
-        may_wait: bool,
-    ) -> Result<Verdict, Trouble> {
+        access: &'a Access<'b>,
+        seen: &'a mut Seen,
+    ) -> Case<'a, 'b> {
         let now = self.parts.clock.now();
-        let revision = self.parts.memory.applied();
-        let seen = Seen { policy: policy.cloned(), revision, began: now, ..Seen::default() };
-        let mut case = Case { access, now, may_wait, seen, trail: Trail::new(access.explain) };
+        seen.policy = policy.cloned();
+        seen.revision = self.parts.memory.applied();
+        seen.began = now;
+        Case { access, now, may_wait: true, seen, trail: Trail::new(access.explain) }
+    }
+
+    async fn decide(&self, mut case: Case<'_, '_>) -> Result<Decision, Trouble> {
         let decision = match self.judge(&mut case).await? {
             Ok(permit) => Decision::Allow(permit),
             Err(denial) => {
@@ -127,7 +136,7 @@ impl<L: Limiter> Gate<L> {
         };
         self.note(&case, &decision);
         case.seen.steps = case.trail.into_steps();
-        Ok(Verdict { decision, seen: case.seen })
+        Ok(decision)
     }
 
     async fn judge(&self, case: &mut Case<'_, '_>) -> Result<Judged<crate::decision::Permit>, Trouble> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use arrayvec::ArrayString;
 use rand::Rng;
 use uuid::{Builder, Uuid};
 
@@ -24,18 +25,14 @@ pub struct NotAnId;
 
 /// How an identifier is written, without an allocation: a Check writes several.
 #[derive(Clone, Copy)]
-pub struct IdText {
-    bytes: [u8; 48],
-    length: usize,
-}
+pub struct IdText(ArrayString<48>);
 
 impl IdText {
-    fn new(prefix: &str, digits: impl FnOnce(&mut [u8]) -> usize) -> Self {
-        let mut bytes = [0; 48];
-        let (front, rest) = bytes.split_at_mut(prefix.len());
-        front.copy_from_slice(prefix.as_bytes());
-        let length = prefix.len() + digits(rest);
-        Self { bytes, length }
+    fn new(prefix: &str, digits: &str) -> Self {
+        let mut text = ArrayString::new();
+        text.push_str(prefix);
+        text.push_str(digits);
+        Self(text)
     }
 }
 
@@ -43,7 +40,7 @@ impl Deref for IdText {
     type Target = str;
 
     fn deref(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+        &self.0
     }
 }
 
@@ -62,7 +59,7 @@ macro_rules! identifier {
             /// Its spelling.
             #[must_use]
             pub fn text(&self) -> IdText {
-                IdText::new($prefix, |digits| self.0.simple().encode_lower(digits).len())
+                IdText::new($prefix, self.0.simple().encode_lower(&mut Uuid::encode_buffer()))
             }
         }
 
@@ -109,7 +106,7 @@ impl TenantId {
     /// Its spelling.
     #[must_use]
     pub fn text(&self) -> IdText {
-        IdText::new("", |digits| self.0.hyphenated().encode_lower(digits).len())
+        IdText::new("", self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
     }
 }
 

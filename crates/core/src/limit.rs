@@ -123,6 +123,15 @@ pub struct Demand {
 /// The demands of one call; more than four buckets are rare.
 pub type Demands = SmallVec<[Demand; 4]>;
 
+/// What a call takes from each of its buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Tokens; zero looks and takes none.
+    pub cost: u32,
+    /// Take nothing, and answer whether there would be room.
+    pub look: bool,
+}
+
 /// What came of asking several buckets at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spending {

@@ -20,7 +20,7 @@ pub use self::lookup::{Found, KeyStore};
 pub use self::tokens::{FoundFamily, KnownFamily};
 
 use crate::id::{FamilyId, KeyId, TenantId, UserId};
-use crate::limit::{Demand, Spending};
+use crate::limit::{Charge, Demand, Levels, Spending};
 use crate::policy::Policy;
 use crate::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef};
 use crate::secret::KeyHash;
@@ -39,8 +39,9 @@ pub trait Limiter: Send + Sync {
         now: Moment,
     ) -> impl Future<Output = Result<Spending, Trouble>> + Send;
 
-    /// The same, where nobody has to be asked; none where someone has to, and then nothing was taken.
-    fn spend_at_once(&self, _: &[Demand], _cost: u32, _look: bool, _: Moment) -> Option<Spending> {
+    /// The same, where nobody has to be asked; none where someone has to, and then nothing was taken. Answers
+    /// whether every bucket had room, and leaves their levels in their place, which is large.
+    fn spend_at_once(&self, _: &[Demand], _: Charge, _: Moment, _: &mut Levels) -> Option<bool> {
         None
     }
 }

@@ -156,13 +156,13 @@ impl<L: Limiter> Judge<L> {
         let reading = profile.read(&question.request);
         let heard = Heard { profile: &profile, question: &question, reading: &reading, metadata };
         if !question.http {
-            return Ok(self.word(&heard, &self.nothing_asked(&profile)));
+            return Ok(self.nothing_asked(&heard));
         }
         let began = self.clock.now();
         let check = self.gate.check(Some(&profile.policy), &reading.access);
         let verdict = deadline::within(deadline::left(metadata, deadline::LONGEST), check).await;
         match verdict {
-            Ok(verdict) => Ok(self.word(&heard, &verdict)),
+            Ok(Verdict { decision, seen }) => Ok(self.word(&heard, &decision, &seen)),
             Err(trouble) => Err(self.troubled(&heard, trouble, began)),
         }
     }
@@ -183,20 +183,19 @@ impl<L: Limiter> Judge<L> {
         let reading = profile.read(&question.request);
         let heard = Heard { profile: &profile, question: &question, reading: &reading, metadata };
         if !question.http {
-            return Some(Ok(self.word(&heard, &self.nothing_asked(&profile))));
+            return Some(Ok(self.nothing_asked(&heard)));
         }
-        match self.gate.check_at_once(Some(&profile.policy), &reading.access) {
-            None => None,
-            // Where it is: it is large, and moving it costs as much as reading a few headers.
-            Some(Ok(ref verdict)) => Some(Ok(self.word(&heard, verdict))),
-            Some(Err(trouble)) => Some(Err(self.troubled(&heard, trouble, self.clock.now()))),
-        }
+        let mut seen = Seen::default();
+        Some(match self.gate.check_at_once(Some(&profile.policy), &reading.access, &mut seen)? {
+            Ok(decision) => Ok(self.word(&heard, &decision, &seen)),
+            Err(trouble) => Err(self.troubled(&heard, trouble, self.clock.now())),
+        })
     }
 
-    /// Words a verdict as the profile does.
-    fn word(&self, heard: &Heard<'_, '_, '_>, verdict: &Verdict) -> Framed {
+    /// Words a decision as the profile does.
+    fn word(&self, heard: &Heard<'_, '_, '_>, decision: &Decision, seen: &Seen) -> Framed {
         let Heard { profile, question, reading, metadata } = heard;
-        let (Verdict { decision, seen }, request) = (verdict, &question.request);
+        let request = &question.request;
         let facts = Facts::new(seen, request, reading, seen.began.wall);
         let carried = Carried { metadata, headers: &request.headers };
         let answered = Answered {
@@ -267,8 +266,9 @@ impl<L: Limiter> Judge<L> {
     }
 
     /// What is said to a message without a request in it.
-    fn nothing_asked(&self, profile: &Profile) -> Verdict {
-        let seen = Seen { policy: Some(profile.policy.clone()), began: self.clock.now(), ..Seen::default() };
-        Verdict { decision: Decision::Deny(Denial::plain(Reason::MissingCredential)), seen }
+    fn nothing_asked(&self, heard: &Heard<'_, '_, '_>) -> Framed {
+        let policy = Some(Arc::clone(&heard.profile.policy));
+        let seen = Seen { policy, began: self.clock.now(), ..Seen::default() };
+        self.word(heard, &Decision::Deny(Denial::plain(Reason::MissingCredential)), &seen)
     }
 }

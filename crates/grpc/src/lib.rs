@@ -37,7 +37,7 @@ use self::door::{Door, Porch};
 use self::ext_authz::{Authorization, Judge};
 use self::manage::Desk;
 use self::native::Checks;
-pub use self::wicket::{Answer, Asked, Wicket};
+pub use self::wicket::{Answer, Asked, Looked, Whole, Wicket};
 
 /// What the services work with.
 pub struct Services<L> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use latchkey_core::decision::{Seen, Verdict};
+use latchkey_core::decision::{Decision, Seen, Verdict};
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Moment};
@@ -68,8 +68,9 @@ impl<L: Limiter> Checks<L> {
             Err(wrong) => return Some(Err(invalid(&wrong))),
         };
         let policy = question.profile.as_ref().map(|profile| &profile.policy);
-        Some(match self.gate.check_at_once(policy, &question.access)? {
-            Ok(verdict) => Ok(Framed::of(&self.word(&question, metadata, verdict))),
+        let mut seen = Seen::default();
+        Some(match self.gate.check_at_once(policy, &question.access, &mut seen)? {
+            Ok(decision) => Ok(Framed::of(&self.word(&question, metadata, decision, &mut seen))),
             Err(trouble) => Err(troubled(self.troubled(&question, metadata, trouble, self.clock.now()))),
         })
     }
@@ -89,15 +90,20 @@ impl<L: Limiter> Checks<L> {
         let policy = question.profile.as_ref().map(|profile| &profile.policy);
         let began = self.clock.now();
         match deadline::within(limit, self.gate.check(policy, &question.access)).await {
-            Ok(verdict) => Ok(self.word(question, metadata, verdict)),
+            Ok(Verdict { decision, mut seen }) => Ok(self.word(question, metadata, decision, &mut seen)),
             Err(trouble) => Err(self.troubled(question, metadata, trouble, began)),
         }
     }
 
-    fn word(&self, question: &Question<'_>, metadata: &HeaderMap, verdict: Verdict) -> v1::CheckResponse {
-        self.tell(Some(question), metadata, Outcome::of(&verdict.decision), &verdict.seen);
-        let now = verdict.seen.began.wall;
-        answer::of(verdict, &question.request_id, now)
+    fn word(
+        &self,
+        question: &Question<'_>,
+        metadata: &HeaderMap,
+        decision: Decision,
+        seen: &mut Seen,
+    ) -> v1::CheckResponse {
+        self.tell(Some(question), metadata, Outcome::of(&decision), seen);
+        answer::of(decision, seen, &question.request_id)
     }
 
     /// Tells that nobody could decide.

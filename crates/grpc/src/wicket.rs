@@ -9,13 +9,15 @@ mod reply;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use latchkey_core::ports::Limiter;
 use tonic::Status;
 
+pub use self::message::Whole;
 pub use self::reply::Answer;
 
 use self::message::Came;
@@ -23,9 +25,6 @@ use crate::ext_authz::Judge;
 use crate::native::Checks;
 use crate::wire::framed::Framed;
 use crate::{Services, calls, fate};
-
-/// How a message is compressed, where it is.
-static ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 type Later<'a> = Pin<Box<dyn Future<Output = Result<Framed, Status>> + Send + 'a>>;
 
@@ -36,6 +35,14 @@ pub enum Asked {
     Envoy,
     /// `latchkey.v1.CheckService/Check`.
     Native,
+}
+
+/// A call that was looked at.
+pub enum Looked<B> {
+    /// It is answered.
+    Answered(Response<Answer>),
+    /// It has to wait: for its message, for a store, or for being ready.
+    Waits(Request<Whole<B>>),
 }
 
 /// Answers both.
@@ -63,6 +70,24 @@ impl<L: Limiter + 'static> Wicket<L> {
         }
     }
 
+    /// Answers a call whose message is there, by what is in memory; or hands it back, to be answered in time.
+    pub fn at_once<B>(&self, asked: Asked, mut request: Request<B>, cx: &mut Context<'_>) -> Looked<B>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let mut first = Bytes::new();
+        if self.ready.load(Ordering::Relaxed) {
+            first = message::first(request.body_mut(), cx);
+            if request.body().is_end_stream()
+                && let Some(message) = message::only(&first)
+                && let Some(answer) = self.judge_at_once(asked, message, request.headers())
+            {
+                return Looked::Answered(worded(answer));
+            }
+        }
+        Looked::Waits(request.map(|rest| Whole::again(first, rest)))
+    }
+
     /// Answers a call, or hands it back as it came.
     pub async fn answer<B>(
         &self,
@@ -76,23 +101,29 @@ impl<L: Limiter + 'static> Wicket<L> {
         if !self.ready.load(Ordering::Relaxed) {
             return Ok(reply::status(&fate::not_ready()));
         }
-        if request.headers().contains_key(&ENCODING) {
-            return Err(request.map(tonic::body::Body::new));
-        }
         let (head, body) = request.into_parts();
         let message = match message::read(body).await {
             Came::Message(message) => message,
             Came::Otherwise(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
         };
-        let at_once = match asked {
-            Asked::Envoy => {
-                self.envoy.answer_at_once(&message, &head.headers).map(|a| a.map_err(fate::troubled))
-            }
-            Asked::Native => self.native.answer_at_once(&message, &head.headers),
+        let answer = match self.judge_at_once(asked, &message, &head.headers) {
+            Some(answer) => answer,
+            None => self.later(asked, message, head.headers).await,
         };
-        let answer =
-            if let Some(answer) = at_once { answer } else { self.later(asked, message, head.headers).await };
-        Ok(answer.map_or_else(|status: Status| reply::status(&status), reply::message))
+        Ok(worded(answer))
+    }
+
+    /// By what is in memory; none where that doesn't do.
+    fn judge_at_once(
+        &self,
+        asked: Asked,
+        message: &[u8],
+        metadata: &HeaderMap,
+    ) -> Option<Result<Framed, Status>> {
+        match asked {
+            Asked::Envoy => self.envoy.answer_at_once(message, metadata).map(|a| a.map_err(fate::troubled)),
+            Asked::Native => self.native.answer_at_once(message, metadata),
+        }
     }
 
     /// Answers what has to wait. In a box of its own, so that a call that doesn't is small.
@@ -104,4 +135,8 @@ impl<L: Limiter + 'static> Wicket<L> {
             }
         })
     }
+}
+
+fn worded(answer: Result<Framed, Status>) -> Response<Answer> {
+    answer.map_or_else(|status| reply::status(&status), reply::message)
 }

@@ -32,4 +32,4 @@ pub use lint::{contested, contested_among, lint, lint_together};
 pub use needs::Needs;
 pub use profile::Profile;
 pub use read::Reading;
-pub use request::{Header, Request, Scratch};
+pub use request::{Header, Headers, Request, Scratch};

@@ -1,9 +1,13 @@
 //! An HTTP request as a profile sees it: borrowed from the message that brought it, and never trusted.
 
+mod headers;
+
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use smallvec::SmallVec;
+
+pub use self::headers::Headers;
 
 /// One occurrence of a header.
 #[derive(Clone, Copy)]
@@ -23,8 +27,8 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The host as sent, perhaps with a port.
     pub host: &'a str,
-    /// Headers. Several entries of one name are several occurrences.
-    pub headers: SmallVec<[Header<'a>; 32]>,
+    /// Headers.
+    pub headers: Headers<'a>,
     /// The body, as far as it was sent along.
     pub body: Option<&'a [u8]>,
     /// Who is connected to Envoy.
@@ -39,14 +43,13 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     /// Every occurrence of a header.
-    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().filter(move |h| h.name == name.as_bytes()).map(|h| h.value)
+    pub(crate) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.named(name).map(|header| header.value)
     }
 
     /// The first occurrence of a header that is text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let header = self.headers.iter().find(|h| h.name == name.as_bytes())?;
-        std::str::from_utf8(header.value).ok()
+        std::str::from_utf8(self.headers.named(name).next()?.value).ok()
     }
 
     /// What Envoy's route says under this name, if it says anything.

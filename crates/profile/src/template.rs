@@ -57,6 +57,13 @@ impl Template {
         }
     }
 
+    /// The only name that it speaks of, where it is a number's: those are fit for every place.
+    fn number(&self) -> Option<&Name> {
+        let [Segment::Value(names, filters)] = self.segments.as_slice() else { return None };
+        let ([name], []) = (&names[..], &filters[..]) else { return None };
+        name.is_number().then_some(name)
+    }
+
     /// The same without its first bytes, which are literal text.
     pub(crate) fn without(mut self, bytes: usize) -> Self {
         if let Some(Segment::Literal(text)) = self.segments.first_mut() {
@@ -84,11 +91,14 @@ impl Template {
     /// something that must not be in one.
     pub(crate) fn header(&self, view: &View<'_>, out: &mut String) -> bool {
         let begin = out.len();
+        if let Some(number) = self.number() {
+            number.write(view, out);
+            return out.len() > begin;
+        }
         self.render(view, Escape::None, out);
-        // Nearly always there is nothing to do, and looking at bytes shows it.
+        // Nearly always there is nothing to do, and looking at all bytes, many at a time, shows it.
         let value = out.as_bytes().get(begin..).unwrap_or_default();
-        let edges = [value.first(), value.last()];
-        if edges.iter().all(|e| e.is_some_and(u8::is_ascii_graphic)) && !has_controls(&out[begin..]) {
+        if value.iter().fold(!value.is_empty(), |all, byte| all & byte.is_ascii_graphic()) {
             return true;
         }
         let trimmed = out[begin..].trim().to_owned();

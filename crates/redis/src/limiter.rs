@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::limit::{Demand, Levels, Mode, Spending, tightest_first};
+use latchkey_core::limit::{Charge, Demand, Levels, Mode, Spending, tightest_first};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Moment};
 use latchkey_core::trouble::Trouble;
@@ -140,11 +140,18 @@ impl Limiter for RedisLimiter {
         }
     }
 
-    fn spend_at_once(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
-        if let Some(spending) = self.lying_here(demands, cost, look, now) {
+    fn spend_at_once(
+        &self,
+        demands: &[Demand],
+        charge: Charge,
+        now: Moment,
+        levels: &mut Levels,
+    ) -> Option<bool> {
+        if let Some(spending) = self.lying_here(demands, charge.cost, charge.look, now) {
             self.own.learn(demands, &spending.levels, now.tick);
-            return Some(spending);
+            *levels = spending.levels;
+            return Some(spending.granted);
         }
-        (!self.link.is_up()).then(|| self.own.take(demands, cost, look, now.tick))
+        (!self.link.is_up()).then(|| self.own.charge(demands, charge, now.tick, levels))
     }
 }

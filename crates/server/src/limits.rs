@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::limit::{Demand, Spending};
+use latchkey_core::limit::{Charge, Demand, Levels, Spending};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Moment;
 use latchkey_core::trouble::Trouble;
@@ -66,10 +66,16 @@ impl Limiter for Limits {
         }
     }
 
-    fn spend_at_once(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
+    fn spend_at_once(
+        &self,
+        demands: &[Demand],
+        charge: Charge,
+        now: Moment,
+        levels: &mut Levels,
+    ) -> Option<bool> {
         match self {
-            Self::Own(own) => own.spend_at_once(demands, cost, look, now),
-            Self::Shared(shared) => shared.spend_at_once(demands, cost, look, now),
+            Self::Own(own) => own.spend_at_once(demands, charge, now, levels),
+            Self::Shared(shared) => shared.spend_at_once(demands, charge, now, levels),
         }
     }
 }

@@ -36,8 +36,8 @@ impl<L: Limiter> Gate<L> {
         };
         let access = Access { address, ..Access::default() };
         let now = self.parts.clock.now();
-        let mut case =
-            Case { access: &access, now, may_wait: true, seen: Seen::default(), trail: Trail::new(false) };
+        let seen = &mut Seen::default();
+        let mut case = Case { access: &access, now, may_wait: true, seen, trail: Trail::new(false) };
         let principal = if token::looks_like_one(value) {
             self.token_caller(value, &mut case).await?.ok_or(BAD)?
         } else {

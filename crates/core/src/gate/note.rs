@@ -17,7 +17,7 @@ impl<L: Limiter> Gate<L> {
             return;
         }
         if let (Decision::Allow(_), Some(denial)) = (decision, &case.seen.shadow) {
-            self.parts.usage.would_deny(denial, &case.seen, case.now.wall);
+            self.parts.usage.would_deny(denial, case.seen, case.now.wall);
         }
         let Some((who, policy)) = case.seen.principal.as_ref().zip(case.seen.policy.as_ref()) else { return };
         let Some(key) = who.key() else { return };

@@ -4,7 +4,7 @@
 use super::{Case, Gate, Judged};
 use crate::access::ClassChoice;
 use crate::decision::{Denial, Permit};
-use crate::limit::{ClassId, Demand, Demands, Spending, Subjects, When, ceil_seconds, demands};
+use crate::limit::{Charge, ClassId, Demand, Demands, Subjects, When, ceil_seconds, demands};
 use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::reason::Reason;
@@ -49,10 +49,8 @@ impl<L: Limiter> Gate<L> {
             case.trail.pass("rate_limit", || "no bucket applies".to_owned());
             return Ok(Ok(Permit::new()));
         }
-        let (cost, look) = (case.access.cost, case.access.dry_run);
-        let spending = self.take(case, &demands, cost, look).await?;
-        case.seen.levels = spending.levels;
-        if !spending.granted {
+        let charge = Charge { cost: case.access.cost, look: case.access.dry_run };
+        if !self.take(case, &demands, charge).await? {
             let denial = limited(case);
             if case.tries_class(policy, class) {
                 in_shadow(case, policy, class, denial);
@@ -65,18 +63,22 @@ impl<L: Limiter> Gate<L> {
         Ok(Ok(Permit::new()))
     }
 
+    /// Takes from every bucket or from none, keeps their levels, and answers whether there was room.
     async fn take(
         &self,
-        case: &Case<'_, '_>,
+        case: &mut Case<'_, '_>,
         demands: &[Demand],
-        cost: u32,
-        look: bool,
-    ) -> Result<Spending, Trouble> {
-        if let Some(spending) = self.parts.limiter.spend_at_once(demands, cost, look, case.now) {
-            return Ok(spending);
+        charge: Charge,
+    ) -> Result<bool, Trouble> {
+        let limiter = &self.parts.limiter;
+        if let Some(granted) = limiter.spend_at_once(demands, charge, case.now, &mut case.seen.levels) {
+            return Ok(granted);
         }
         case.wait().await;
-        self.parts.limiter.spend(demands, cost, look, case.now).await
+        let Charge { cost, look } = charge;
+        let spending = limiter.spend(demands, cost, look, case.now).await?;
+        case.seen.levels = spending.levels;
+        Ok(spending.granted)
     }
 
     /// Looks at the buckets of a call that was denied for another reason, and takes nothing.
@@ -86,7 +88,7 @@ impl<L: Limiter> Gate<L> {
         let Ok(class) = class(case, &policy, route) else { return Ok(()) };
         let demands = wanted(case, &policy, class, When::Allowed);
         if !demands.is_empty() {
-            case.seen.levels = self.take(case, &demands, 0, true).await?.levels;
+            self.take(case, &demands, Charge { cost: 0, look: true }).await?;
         }
         Ok(())
     }
@@ -100,11 +102,13 @@ impl<L: Limiter> Gate<L> {
         if demands.is_empty() {
             return Ok(None);
         }
-        let spending = self.take(case, &demands, 1, case.access.dry_run).await?;
-        if spending.granted {
+        // What is told of a call are its own buckets, unless this one is why it ends.
+        let own = std::mem::take(&mut case.seen.levels);
+        let charge = Charge { cost: 1, look: case.access.dry_run };
+        if self.take(case, &demands, charge).await? {
+            case.seen.levels = own;
             return Ok(None);
         }
-        case.seen.levels = spending.levels;
         let denial = limited(case);
         if case.tries_class(&policy, class) {
             in_shadow(case, &policy, class, denial);

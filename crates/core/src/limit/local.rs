@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use smallvec::SmallVec;
 
 use self::bucket::Bucket;
-use super::{BucketId, Demand, Level, Levels, Per, Spending, tightest_first};
+use super::{BucketId, Charge, Demand, Level, Levels, Per, Spending, tightest_first};
 use crate::ports::Limiter;
 use crate::time::{Moment, Tick};
 use crate::trouble::Trouble;
@@ -81,6 +81,13 @@ impl LocalLimiter {
     /// Takes from every bucket or from none; see [`Limiter::spend`].
     #[must_use]
     pub fn take(&self, demands: &[Demand], cost: u32, look: bool, now: Tick) -> Spending {
+        let mut levels = Levels::new();
+        let granted = self.charge(demands, Charge { cost, look }, now, &mut levels);
+        Spending { granted, levels }
+    }
+
+    /// The same; puts the levels in their place.
+    pub fn charge(&self, demands: &[Demand], charge: Charge, now: Tick, levels: &mut Levels) -> bool {
         let places: SmallVec<[usize; 4]> = demands.iter().map(|d| self.place(d)).collect();
         let mut order = places.clone();
         order.sort_unstable();
@@ -89,7 +96,7 @@ impl LocalLimiter {
         let mut held: SmallVec<[MutexGuard<'_, Shard>; 4]> =
             order.iter().map(|place| lock(&self.shards[*place])).collect();
         let at = |n: usize| order.binary_search(&places[n]).unwrap_or_default();
-        let cost = u64::from(cost);
+        let cost = u64::from(charge.cost);
 
         let mut granted = true;
         for (n, demand) in demands.iter().enumerate() {
@@ -97,15 +104,15 @@ impl LocalLimiter {
             bucket.settle(demand, now);
             granted &= bucket.has(cost);
         }
-        let charge = if granted && !look { cost } else { 0 };
-        let mut levels = Levels::new();
+        let taken = if granted && !charge.look { cost } else { 0 };
+        levels.clear();
         for (n, demand) in demands.iter().enumerate() {
             let bucket = held[at(n)].bucket(demand, now);
-            bucket.take(charge);
+            bucket.take(taken);
             levels.push(bucket.level(demand, cost, now));
         }
-        tightest_first(&mut levels);
-        Spending { granted, levels }
+        tightest_first(levels);
+        granted
     }
 
     /// Learns what buckets hold that are counted elsewhere: these hold no more than those.
@@ -141,8 +148,14 @@ impl Limiter for LocalLimiter {
         Ok(self.take(demands, cost, look, now.tick))
     }
 
-    fn spend_at_once(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
-        Some(self.take(demands, cost, look, now.tick))
+    fn spend_at_once(
+        &self,
+        demands: &[Demand],
+        charge: Charge,
+        now: Moment,
+        levels: &mut Levels,
+    ) -> Option<bool> {
+        Some(self.charge(demands, charge, now.tick, levels))
     }
 }
 

@@ -1,45 +1,17 @@
-//! Of a map's entries with one key, the last counts. Envoy never repeats a key, so a filter of one bit an
-//! entry says so in a few nanoseconds; where it can't, sorting finds out, in a time that no message can
-//! make quadratic.
+//! Of a map's entries with one key, the last counts. Envoy never repeats a key, and a few names are compared each
+//! with each; where there may be more, sorting finds out, in a time that no message can make quadratic.
 
-use smallvec::{Array, SmallVec};
+/// So many are compared each with each.
+const FEW: usize = 8;
 
-use crate::wire::scan::mark;
-
-/// Names as they come in. May say that two are equal where they differ, never that they differ where they are equal.
-pub(super) struct Names {
-    seen: [u64; 64],
-    repeated: bool,
+/// The last entry of each name, in the order that they came in; none where these are all there are.
+pub(super) fn last_wins<'a, T: Copy>(entries: &[T], name: impl Fn(&T) -> &'a [u8]) -> Option<Vec<T>> {
+    let repeats = |n: usize| entries[..n].iter().any(|earlier| name(earlier) == name(&entries[n]));
+    let some = entries.len() > FEW || (1..entries.len()).any(repeats);
+    some.then(|| keep_last(entries, name))
 }
 
-impl Default for Names {
-    fn default() -> Self {
-        Self { seen: [0; 64], repeated: false }
-    }
-}
-
-impl Names {
-    /// Another name.
-    pub(super) fn add(&mut self, name: &[u8]) {
-        let mark = mark(name);
-        let (word, bit) = (&mut self.seen[usize::from(mark >> 6) % 64], 1 << (mark % 64));
-        self.repeated |= *word & bit != 0;
-        *word |= bit;
-    }
-
-    /// Keeps the last entry of each of these names, in the order that they came in.
-    pub(super) fn last_wins<'a, A: Array>(
-        &self,
-        entries: &mut SmallVec<A>,
-        name: impl Fn(&A::Item) -> &'a [u8],
-    ) {
-        if self.repeated {
-            keep_last(entries, name);
-        }
-    }
-}
-
-fn keep_last<'a, A: Array>(entries: &mut SmallVec<A>, name: impl Fn(&A::Item) -> &'a [u8]) {
+fn keep_last<'a, T: Copy>(entries: &[T], name: impl Fn(&T) -> &'a [u8]) -> Vec<T> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|place| name(&entries[*place]));
     let mut stale = vec![false; entries.len()];
@@ -47,8 +19,7 @@ fn keep_last<'a, A: Array>(entries: &mut SmallVec<A>, name: impl Fn(&A::Item) ->
         // The sort is stable: among equals, the later stands behind.
         stale[*one] = name(&entries[*one]) == name(&entries[*next]);
     }
-    let mut stale = stale.into_iter();
-    entries.retain(|_| !stale.next().unwrap_or_default());
+    entries.iter().zip(stale).filter(|(_, stale)| !stale).map(|(entry, _)| *entry).collect()
 }
 
 #[cfg(test)]
@@ -57,18 +28,9 @@ mod tests {
 
     use super::*;
 
-    type Entries = SmallVec<[(&'static str, usize); 4]>;
-
-    fn told_apart<'a, A: Array>(entries: &mut SmallVec<A>, name: impl Fn(&A::Item) -> &'a [u8]) {
-        let mut names = Names::default();
-        entries.iter().for_each(|entry| names.add(name(entry)));
-        names.last_wins(entries, name);
-    }
-
-    fn kept(names: &[&'static str]) -> Vec<(&'static str, usize)> {
-        let mut entries: Entries = names.iter().copied().zip(0..).collect();
-        told_apart(&mut entries, |(name, _)| name.as_bytes());
-        entries.into_vec()
+    fn kept<'n>(names: &[&'n str]) -> Vec<(&'n str, usize)> {
+        let entries: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
+        last_wins(&entries, |(name, _)| name.as_bytes()).unwrap_or(entries)
     }
 
     #[test]
@@ -79,39 +41,12 @@ mod tests {
         assert_eq!(kept(&[]), []);
     }
 
-    #[test]
-    fn usual_headers_are_told_apart_without_sorting() {
-        let usual = [
-            ":authority",
-            ":path",
-            ":method",
-            ":scheme",
-            "user-agent",
-            "accept",
-            "accept-encoding",
-            "content-type",
-            "content-length",
-            "x-forwarded-proto",
-            "x-request-id",
-            "x-api-key",
-            "x-envoy-auth-partial-body",
-            "authorization",
-            "x-tenant-id",
-            "traceparent",
-        ];
-        let mut names = Names::default();
-        for name in usual {
-            names.add(name.as_bytes());
-        }
-        assert!(!names.repeated);
-    }
-
     proptest! {
         #[test]
         fn a_map_keeps_the_same(names in prop::collection::vec("[ab]{0,3}", 0..60)) {
-            let mut entries: SmallVec<[(&str, usize); 8]> = names.iter().map(String::as_str).zip(0..).collect();
-            told_apart(&mut entries, |(name, _)| name.as_bytes());
-            let map: std::collections::HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let entries = kept(&names);
+            let map: std::collections::HashMap<&str, usize> = names.iter().copied().zip(0..).collect();
             prop_assert_eq!(entries.len(), map.len());
             prop_assert!(entries.iter().all(|(name, place)| map[name] == *place));
         }

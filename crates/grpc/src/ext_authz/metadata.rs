@@ -1,6 +1,8 @@
 //! Dynamic metadata: what Envoy's logs and later filters may know about a decision. A `Struct` of plain
 //! fields, on every answer alike; nothing secret is among them.
 
+use std::sync::LazyLock;
+
 use latchkey_core::decision::Seen;
 use latchkey_core::limit::Level;
 use latchkey_core::policy::Policy;
@@ -17,11 +19,25 @@ pub(super) struct Notes<'a> {
     pub(super) environment: Option<&'a str>,
 }
 
+/// The decision that is made most often, as it is written.
+static ALLOWED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut fields = Writer::after(Vec::new());
+    decided(&mut fields, &Outcome::Allowed);
+    fields.finish()
+});
+
+fn decided(fields: &mut Writer, outcome: &Outcome<'_>) {
+    text(fields, "decision", outcome.decision());
+    text(fields, "reason", outcome.reason());
+}
+
 /// Writes the fields of the `Struct`.
 pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
     let Answered { outcome, seen, request_id, .. } = &notes.answered;
-    text(fields, "decision", outcome.decision());
-    text(fields, "reason", outcome.reason());
+    match outcome {
+        Outcome::Allowed => fields.written(&ALLOWED),
+        Outcome::Denied(_) | Outcome::Unreadable | Outcome::Troubled(_) => decided(fields, outcome),
+    }
     if !request_id.is_empty() {
         text(fields, "request_id", request_id);
     }

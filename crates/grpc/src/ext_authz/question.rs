@@ -3,15 +3,12 @@
 
 use std::sync::OnceLock;
 
-use latchkey_profile::{Header, Request};
-use smallvec::SmallVec;
+use latchkey_profile::{Header, Headers, Request};
 
-use super::last_wins::Names;
+use super::last_wins::last_wins;
 use super::shapes;
 use crate::wire::reader::{Malformed, Pair, Reader};
 use crate::wire::scan::Look;
-
-type Headers<'a> = SmallVec<[Header<'a>; 32]>;
 
 /// What Envoy asks.
 #[derive(Default)]
@@ -47,15 +44,16 @@ pub(super) type Lowered = OnceLock<Vec<Box<[u8]>>>;
 fn lower<'a>(headers: &mut Headers<'a>, lowered: &'a Lowered) {
     let of = |header: &Header<'_>| header.name.to_ascii_lowercase().into();
     let names = lowered.get_or_init(|| headers.iter().map(of).collect());
-    headers.iter_mut().zip(names).for_each(|(header, name)| header.name = name);
+    let list = std::mem::take(headers).into_list().into_iter();
+    headers.extend(list.zip(names).map(|(Header { value, .. }, name)| Header { name, value }));
 }
 
 /// A question that is being read. Envoy sends headers in one of two ways: one entry a name, or one an occurrence.
 struct Parts<'q, 'a> {
     request: &'q mut Request<'a>,
     http: &'q mut bool,
-    /// The names of those with one entry a name, where there are any.
-    joined: Option<Names>,
+    /// Whether there are some with one entry a name.
+    joined: bool,
     /// The others, where a message has both.
     each: Vec<Header<'a>>,
     /// Whether a name was not in lower case.
@@ -72,7 +70,7 @@ impl<'q, 'a> Parts<'q, 'a> {
         Self {
             request,
             http,
-            joined: None,
+            joined: false,
             each,
             shouted: false,
             text_body: empty,
@@ -167,15 +165,13 @@ impl<'q, 'a> Parts<'q, 'a> {
     }
 
     fn joined(&mut self, Pair { name, value, shouted }: Pair<'a>) {
-        let headers = &mut self.request.headers;
-        let names = self.joined.get_or_insert_with(|| {
+        let before = !self.request.headers.is_empty();
+        if !std::mem::replace(&mut self.joined, true) && before {
             // Those of the other kind that came before stand behind.
-            self.each.extend(headers.drain(..));
-            Names::default()
-        });
-        names.add(name);
+            self.each.extend(std::mem::take(&mut self.request.headers).into_list());
+        }
         self.shouted |= shouted;
-        headers.push(Header { name, value });
+        self.request.headers.push(Header { name, value });
     }
 
     fn header_map(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
@@ -216,23 +212,21 @@ impl<'q, 'a> Parts<'q, 'a> {
     }
 
     fn occurred(&mut self, header: Header<'a>) {
-        match self.joined {
-            None => self.request.headers.push(header),
-            Some(_) => self.each.push(header),
-        }
+        if self.joined { self.each.push(header) } else { self.request.headers.push(header) }
     }
 
     /// Puts together what came in pieces; answers whether a header's name was not in lower case.
     fn end(self) -> bool {
         let request = self.request;
-        if let Some(names) = self.joined {
-            names.last_wins(&mut request.headers, |header| header.name);
-            request.headers.extend(self.each);
+        if self.joined
+            && request.headers.may_repeat()
+            && let Some(last) = last_wins(&request.headers, |header| header.name)
+        {
+            request.headers = last.into_iter().collect();
         }
-        let mut names = Names::default();
-        if request.context.len() > 1 {
-            request.context.iter().for_each(|(name, _)| names.add(name.as_bytes()));
-            names.last_wins(&mut request.context, |(name, _)| name.as_bytes());
+        request.headers.extend(self.each);
+        if let Some(last) = last_wins(&request.context, |(name, _)| name.as_bytes()) {
+            request.context = last.into();
         }
         request.body = body(self.text_body, self.raw_body);
         request.peer = self.peer.parse().ok();

@@ -34,7 +34,7 @@ fn ours(message: &[u8]) -> Option<Meaning> {
     question.read(message, &lowered).ok()?;
     let Question { request, http } = question;
     let mut headers: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-    for header in &request.headers {
+    for header in request.headers.iter() {
         headers
             .entry(String::from_utf8(header.name.to_vec()).unwrap())
             .or_default()

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use latchkey_core::brief::Words;
-use latchkey_core::decision::{Decision, Seen, Step, Verdict};
+use latchkey_core::decision::{Decision, Seen, Step};
 use latchkey_core::limit::{Level, ceil_seconds};
 use latchkey_core::principal::Principal;
 use latchkey_core::time::Timestamp;
@@ -13,26 +13,26 @@ use latchkey_proto::v1;
 use crate::convert::reason::reason;
 use crate::convert::time::stamp;
 
-/// The answer to a check.
-pub(super) fn of(verdict: Verdict, request_id: &str, now: Timestamp) -> v1::CheckResponse {
-    let Verdict { decision, seen } = verdict;
+/// The answer to a check. The steps are taken out of what was seen.
+pub(super) fn of(decision: Decision, seen: &mut Seen, request_id: &str) -> v1::CheckResponse {
     let (decision, reason, message) = match decision {
         Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call may pass.".to_owned()),
         Decision::Deny(denial) => (v1::Decision::Deny, reason(denial.reason), denial.message.into_owned()),
     };
-    let shadow = shadow(&seen);
+    let steps = std::mem::take(&mut seen.steps).into_iter().map(step).collect();
+    let seen = &*seen;
     let passed = decision == v1::Decision::Allow;
     let vouched = if passed { seen.vouched() } else { seen.principal.as_ref() };
     v1::CheckResponse {
         decision: decision.into(),
         reason: reason.into(),
         message,
-        principal: vouched.map(|principal| show(principal, &seen)),
-        rate_limits: rate_limits(&seen, now),
+        principal: vouched.map(|principal| show(principal, seen)),
+        rate_limits: rate_limits(seen, seen.began.wall),
         request_id: request_id.to_owned(),
-        steps: seen.steps.into_iter().map(step).collect(),
+        steps,
         revision: seen.revision,
-        shadow,
+        shadow: shadow(seen),
     }
 }
 

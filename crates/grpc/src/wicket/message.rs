@@ -21,10 +21,30 @@ pub(super) enum Came<B> {
 }
 
 /// A body as it came, though it has been read in already.
-pub(super) struct Whole<B> {
+pub struct Whole<B> {
     first: Bytes,
     second: Bytes,
     rest: B,
+}
+
+impl<B> Whole<B> {
+    /// With what was taken from a body put in front of its rest again.
+    pub(super) fn again(first: Bytes, rest: B) -> Self {
+        Self { first, second: Bytes::new(), rest }
+    }
+}
+
+/// The first frame of a body, where it is there; nothing where it isn't.
+pub(super) fn first<B: Body<Data = Bytes> + Unpin>(body: &mut B, cx: &mut Context<'_>) -> Bytes {
+    match Pin::new(body).poll_frame(cx) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        Poll::Ready(Some(Err(_)) | None) | Poll::Pending => Bytes::new(),
+    }
+}
+
+/// The message, where a frame is one with its prefix and nothing else.
+pub(super) fn only(frame: &[u8]) -> Option<&[u8]> {
+    is_whole(frame).then(|| &frame[PREFIX..])
 }
 
 /// Reads a body to its end, if it is one message in one frame.
@@ -105,14 +125,54 @@ mod tests {
 
     use super::*;
 
-    /// What a body of these frames came to: its message, or all of it as it is handed on.
-    async fn came(frames: &[&[u8]]) -> Result<Vec<u8>, Vec<u8>> {
+    fn body(frames: &[&[u8]]) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
         let frames: Vec<_> =
             frames.iter().map(|f| Ok::<_, Infallible>(Frame::data(Bytes::copy_from_slice(f)))).collect();
-        match read(StreamBody::new(iter(frames))).await {
+        StreamBody::new(iter(frames))
+    }
+
+    /// What a body of these frames came to: its message, or all of it as it is handed on.
+    async fn came(frames: &[&[u8]]) -> Result<Vec<u8>, Vec<u8>> {
+        let told = tell(body(frames)).await;
+        let mut begun = body(frames);
+        let first = poll_fn(|cx| Poll::Ready(first(&mut begun, cx))).await;
+        let again = tell(Whole::again(first, begun)).await;
+        assert_eq!(told, again, "it makes no difference whether its first frame was looked at");
+        told
+    }
+
+    async fn tell<B: Body<Data = Bytes, Error = Infallible> + Unpin>(body: B) -> Result<Vec<u8>, Vec<u8>> {
+        match read(body).await {
             Came::Message(message) => Ok(message.to_vec()),
             Came::Otherwise(whole) => Err(whole.collect().await.unwrap().to_bytes().to_vec()),
         }
+    }
+
+    /// One frame, which isn't there when it is looked for the first time.
+    struct Late(Option<Bytes>, bool);
+
+    impl Body for Late {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if std::mem::replace(&mut self.1, true) {
+                return Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_not_there_yet_is_waited_for() {
+        let mut body = Late(Some(Bytes::from_static(b"\0\0\0\0\x01a")), false);
+        let none = poll_fn(|cx| Poll::Ready(first(&mut body, cx))).await;
+        assert!(none.is_empty() && only(&none).is_none());
+        assert_eq!(tell(Whole::again(none, body)).await, Ok(b"a".to_vec()));
     }
 
     #[tokio::test]

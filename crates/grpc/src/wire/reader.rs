@@ -177,6 +177,7 @@ impl<'a> Reader<'a> {
         self.long_varint()
     }
 
+    #[cold]
     fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for (place, &byte) in self.rest.iter().take(10).enumerate() {

@@ -33,17 +33,6 @@ pub(crate) fn is_ascii(text: &[u8]) -> bool {
     high & HIGH == 0
 }
 
-/// Twelve bits of a name, by its length and the bytes at both of its ends.
-pub(crate) fn mark(name: &[u8]) -> u16 {
-    let (first, last) = match (name.first_chunk(), name.last_chunk()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        (None, _) | (_, None) => (short(name), 0),
-    };
-    let mixed = (first.rotate_left(29) ^ last ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let [high, low, ..] = mixed.to_be_bytes();
-    u16::from_be_bytes([high, low]) >> 4
-}
-
 /// Shows all of a text's bytes, some of them twice, and zeros where there are fewer than eight.
 #[inline]
 fn each_word(text: &[u8], mut look: impl FnMut(u64)) {

@@ -46,6 +46,16 @@ async fn an_answer_says_who_asks_and_what_is_left() {
     assert!(!answer.steps.is_empty() && answer.steps.iter().all(|s| s.passed));
 }
 
+/// gRPC over HTTP/2, "Compression": what is said of an encoding concerns messages whose flag is set.
+#[tokio::test]
+async fn a_message_that_is_not_compressed_is_read_whatever_encoding_its_call_names() {
+    let world = World::new();
+    let mut call = tonic::Request::new(good());
+    call.metadata_mut().insert("grpc-encoding", "br".parse().unwrap());
+    let answer = CheckServiceClient::new(world.routes.clone()).check(call).await.unwrap().into_inner();
+    assert_eq!(answer.decision(), v1::Decision::Allow);
+}
+
 #[tokio::test]
 async fn an_answer_in_shadow_says_both_and_vouches_for_nobody_out_of_order() {
     let world = World::new();

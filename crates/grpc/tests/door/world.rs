@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +24,7 @@ use latchkey_core::seal::Sealer;
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_core::usage::Usage;
-use latchkey_grpc::{Answer, Services, Wicket, routes};
+use latchkey_grpc::{Answer, Looked, Services, Wicket, routes};
 use latchkey_profile::{Catalog, Profile};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -244,10 +245,20 @@ where
         Box::pin(async move {
             let request = match Wicket::<LocalLimiter>::takes(request.uri().path()) {
                 None => request.map(tonic::body::Body::new),
-                Some(asked) => match wicket.answer(asked, request).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(odd) => odd,
-                },
+                Some(asked) => {
+                    let mut came = Some(request);
+                    let at_once = poll_fn(|cx| {
+                        Poll::Ready(came.take().map(|request| wicket.at_once(asked, request, cx)))
+                    });
+                    let later = match at_once.await.unwrap() {
+                        Looked::Answered(answer) => return Ok(answer),
+                        Looked::Waits(later) => later,
+                    };
+                    match wicket.answer(asked, later).await {
+                        Ok(answer) => return Ok(answer),
+                        Err(odd) => odd,
+                    }
+                }
             };
             Ok(routes.call(request).await?.map(Answer::from))
         })

@@ -41,8 +41,8 @@ impl<'a> Rendered<'a> {
 
     /// Adds a header where its template has a value; answers whether it has.
     pub(super) fn render(&mut self, header: &'a HeaderTemplate, view: &View<'_>) -> bool {
-        if self.headers.is_empty() {
-            self.values.reserve(VALUES);
+        if self.values.capacity() == 0 {
+            self.values = String::with_capacity(VALUES);
         }
         let has_value = header.value.header(view, &mut self.values);
         if has_value {

@@ -70,7 +70,7 @@ impl Profile {
                 let admission = self.allow(&facts);
                 let mut upstream: Vec<(String, String)> = owned(admission.set.owned());
                 let replaced = |name: &str, set: &[(String, String)]| set.iter().any(|(n, _)| n == name);
-                for header in &request.headers {
+                for header in request.headers.iter() {
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                     let name = text(header.name);
                     let kept = !admission.remove.contains(&name) && !replaced(&name, &upstream);

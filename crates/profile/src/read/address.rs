@@ -54,9 +54,9 @@ impl ClientAddress {
 
 /// The only value of a header, where it is an address.
 fn single(request: &Request<'_>, name: &str) -> Option<IpAddr> {
-    let mut values = request.headers.iter().filter(|h| h.name == name.as_bytes());
-    let (Some(header), None) = (values.next(), values.next()) else { return None };
-    address(header.value)
+    let mut values = request.values(name);
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    address(value)
 }
 
 /// An address, perhaps with a port.

@@ -6,8 +6,8 @@ use crate::request::Request;
 /// The only cookie of this name (in lower case).
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
     let mut found = Found::Absent;
-    for header in request.headers.iter().filter(|h| h.name == b"cookie") {
-        let ours = header.value.split(|b| *b == b';').filter(|pair| is(pair, name));
+    for cookies in request.values("cookie") {
+        let ours = cookies.split(|b| *b == b';').filter(|pair| is(pair, name));
         for pair in ours {
             if found != Found::Absent {
                 return Found::Several;

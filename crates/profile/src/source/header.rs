@@ -6,7 +6,7 @@ use crate::request::Request;
 
 /// The only value of a header.
 fn only<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
-    let mut values = request.headers.iter().filter(|h| h.name == name.as_bytes()).map(|h| h.value);
+    let mut values = request.values(name);
     let Some(value) = values.next() else { return Found::Absent };
     if values.next().is_some() {
         return Found::Several;

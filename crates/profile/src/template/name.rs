@@ -131,6 +131,14 @@ impl Name {
         }
     }
 
+    /// Whether its value is a number's digits, or nothing.
+    pub(super) fn is_number(&self) -> bool {
+        match self {
+            Self::Known(Known::Rate(rate)) => *rate != Rate::Bucket,
+            Self::Known(_) | Self::Called(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => false,
+        }
+    }
+
     /// Whether its value was rendered and escaped already.
     pub(super) fn is_rendered(&self) -> bool {
         matches!(self, Self::Called(Called::Items))

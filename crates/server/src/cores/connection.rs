@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::front::{Front, Visitor};
+use super::front::{About, Front, Visitor};
 use super::port::Port;
 use super::turns::Turns;
 use crate::listen::{Arrival, Guarded};
@@ -58,17 +58,17 @@ pub(super) async fn serve<L: Limiter + 'static>(
 ) {
     let peer = arrival.peer();
     let Ok((stream, greeting, _counted)) = arrival.open() else { return };
-    let visitor = Visitor { front, peer, certificate: None, offers: port.offers };
+    let about = About { front, peer, certificate: None, offers: port.offers };
     let Some(acceptor) = &port.tls else {
         greeting.admit();
-        return speak(stream, visitor, drain).await;
+        return speak(stream, about.into(), drain).await;
     };
     match acceptor.accept(stream).await {
         Ok(Admitted { stream, certificate, stay }) => {
             greeting.admit();
             let shown = certificate.clone();
             // Who has shaken hands must begin to speak, too.
-            let spoken = speak(Guarded::inside(stream), Visitor { certificate, ..visitor }, drain);
+            let spoken = speak(Guarded::inside(stream), About { certificate, ..about }.into(), drain);
             tokio::select! {
                 // Before what has come in is answered.
                 biased;

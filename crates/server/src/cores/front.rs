@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use latchkey_core::manage::ClientCertificate;
 use latchkey_core::ports::Limiter;
-use latchkey_grpc::{Answer, Wicket};
+use latchkey_grpc::{Answer, Asked, Looked, Whole, Wicket};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tonic::body::Body;
@@ -34,7 +34,10 @@ pub(crate) struct Front<L> {
 }
 
 /// A connection's own way to the front.
-pub(super) struct Visitor<L> {
+pub(super) struct Visitor<L>(Arc<About<L>>);
+
+/// Who is connected, and to what.
+pub(super) struct About<L> {
     pub(super) front: Arc<Front<L>>,
     pub(super) peer: SocketAddr,
     /// The certificate that the client has proved.
@@ -43,29 +46,77 @@ pub(super) struct Visitor<L> {
     pub(super) offers: Offers,
 }
 
+impl<L> From<About<L>> for Visitor<L> {
+    fn from(about: About<L>) -> Self {
+        Self(Arc::new(about))
+    }
+}
+
+/// A call on its way to its answer. What is answered at once has no box.
+pub(super) struct Visit<L> {
+    /// One of the two questions, of which nothing was read yet.
+    asked: Option<(Arc<About<L>>, Asked, Request<Incoming>)>,
+    /// What takes longer, or is refused.
+    waits: Option<BoxFuture<'static, Response<Answer>>>,
+}
+
+impl<L> Visit<L> {
+    fn long(answer: impl Future<Output = Response<Answer>> + Send + 'static) -> Self {
+        Self { asked: None, waits: Some(Box::pin(answer)) }
+    }
+}
+
 impl<L: Limiter + 'static> Service<Request<Incoming>> for Visitor<L> {
     type Response = Response<Answer>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Answer>, Infallible>>;
+    type Future = Visit<L>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let path = request.uri().path();
-        if !self.offers.includes(path) {
+        if !self.0.offers.includes(path) {
             let elsewhere =
                 tonic::Status::unimplemented("this is served on another port").into_http::<Body>();
-            return Box::pin(async move { Ok(elsewhere.map(Answer::from)) });
+            return Visit::long(async move { elsewhere.map(Answer::from) });
         }
-        let front = Arc::clone(&self.front);
-        let who = (self.peer, self.certificate.clone());
+        let about = Arc::clone(&self.0);
         match Wicket::<L>::takes(path) {
-            Some(asked) => Box::pin(async move {
-                match front.wicket.answer(asked, request).await {
-                    Ok(answer) => Ok(answer),
-                    Err(odd) => Ok(front.behind(odd, who).await),
-                }
-            }),
-            None => Box::pin(async move { Ok(front.behind(request.map(Body::new), who).await) }),
+            Some(asked) => Visit { asked: Some((about, asked, request)), waits: None },
+            None => Visit::long(async move { about.behind(request.map(Body::new)).await }),
         }
+    }
+}
+
+impl<L: Limiter + 'static> Future for Visit<L> {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some((about, asked, request)) = self.asked.take() {
+            match about.front.wicket.at_once(asked, request, cx) {
+                Looked::Answered(answer) => return Poll::Ready(Ok(answer)),
+                Looked::Waits(request) => {
+                    *self = Self::long(async move { about.later(asked, request).await });
+                }
+            }
+        }
+        match &mut self.waits {
+            Some(answer) => answer.as_mut().poll(cx).map(Ok),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<L: Limiter + 'static> About<L> {
+    /// Answers one of the two questions in time.
+    async fn later(&self, asked: Asked, request: Request<Whole<Incoming>>) -> Response<Answer> {
+        match self.front.wicket.answer(asked, request).await {
+            Ok(answer) => answer,
+            Err(odd) => self.behind(odd).await,
+        }
+    }
+
+    /// Answers by the services.
+    async fn behind(&self, request: Request<Body>) -> Response<Answer> {
+        self.front.behind(request, (self.peer, self.certificate.clone())).await
     }
 }
 

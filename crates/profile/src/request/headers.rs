@@ -1,0 +1,160 @@
+//! The headers of a request, and where each name stands. A profile asks for a few names of some twenty, most of
+//! which aren't there: a table of marks answers nearly all of that without a look at the list.
+
+use std::ops::Deref;
+
+use super::Header;
+
+/// Headers in the order that they came in. Several entries of one name are several occurrences.
+#[derive(Clone)]
+pub struct Headers<'a> {
+    list: Vec<Header<'a>>,
+    /// By a name's mark: [`NONE`], the place of the only header with this mark and one more, or [`MANY`].
+    places: [u8; 256],
+    may_repeat: bool,
+}
+
+/// Room for what a browser and Envoy send.
+const USUAL: usize = 32;
+const NONE: u8 = 0;
+const MANY: u8 = u8::MAX;
+
+impl Default for Headers<'_> {
+    fn default() -> Self {
+        Self { list: Vec::new(), places: [NONE; 256], may_repeat: false }
+    }
+}
+
+impl<'a> Headers<'a> {
+    /// Adds an occurrence.
+    #[inline]
+    pub fn push(&mut self, header: Header<'a>) {
+        if self.list.capacity() == 0 {
+            self.list = Vec::with_capacity(USUAL);
+        }
+        let place = &mut self.places[usize::from(mark(header.name))];
+        *place = match *place {
+            NONE => u8::try_from(self.list.len() + 1).unwrap_or(MANY),
+            MANY => {
+                self.may_repeat = true;
+                MANY
+            }
+            one => {
+                self.may_repeat |= self.list[usize::from(one) - 1].name == header.name;
+                MANY
+            }
+        };
+        self.list.push(header);
+    }
+
+    /// Every occurrence of a name, which is in lower case.
+    pub(crate) fn named<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h Header<'a>> {
+        let among = match self.places[usize::from(mark(name.as_bytes()))] {
+            NONE => &[],
+            MANY => &self.list[..],
+            one => std::slice::from_ref(&self.list[usize::from(one) - 1]),
+        };
+        among.iter().filter(move |header| header.name == name.as_bytes())
+    }
+
+    /// False where no name is there twice; true where one is, or where that would take longer to tell.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        self.may_repeat
+    }
+
+    /// The headers alone.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Header<'a>> {
+        self.list
+    }
+}
+
+/// Eight bits of a name, by its length and the bytes at both of its ends.
+#[inline]
+fn mark(name: &[u8]) -> u8 {
+    let (first, last) = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => (u32::from_le_bytes(*first), u32::from_le_bytes(*last)),
+        (None, _) | (_, None) => (name.iter().fold(0, |all, byte| all << 8 | u32::from(*byte)), 0),
+    };
+    let both = u64::from(first) << 32 | u64::from(last);
+    let mixed = (both ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed.to_be_bytes()[0]
+}
+
+impl<'a> Deref for Headers<'a> {
+    type Target = [Header<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.list
+    }
+}
+
+impl<'a> Extend<Header<'a>> for Headers<'a> {
+    fn extend<I: IntoIterator<Item = Header<'a>>>(&mut self, headers: I) {
+        headers.into_iter().for_each(|header| self.push(header));
+    }
+}
+
+impl<'a> FromIterator<Header<'a>> for Headers<'a> {
+    fn from_iter<I: IntoIterator<Item = Header<'a>>>(headers: I) -> Self {
+        let mut all = Self::default();
+        all.extend(headers);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers<'a>(names: impl IntoIterator<Item = &'a str>) -> Headers<'a> {
+        names.into_iter().map(|name| Header { name: name.as_bytes(), value: b"" }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_a_walk_finds(
+            names in prop::collection::vec("[a-c-]{0,3}|[a-b]{7,9}", 0..600), asked in "[a-c-]{0,3}|[a-b]{7,9}",
+        ) {
+            let headers = headers(names.iter().map(String::as_str));
+            let found: Vec<_> = headers.named(&asked).map(std::ptr::from_ref).collect();
+            let walked: Vec<_> =
+                headers.iter().filter(|h| h.name == asked.as_bytes()).map(std::ptr::from_ref).collect();
+            prop_assert_eq!(found, walked);
+            let different: std::collections::HashSet<_> = names.iter().collect();
+            prop_assert!(headers.may_repeat() || different.len() == names.len());
+        }
+    }
+
+    #[test]
+    fn usual_headers_are_told_apart() {
+        let usual = headers([
+            ":authority",
+            ":path",
+            ":method",
+            ":scheme",
+            "user-agent",
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "cache-control",
+            "content-type",
+            "content-length",
+            "cookie",
+            "origin",
+            "referer",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-request-id",
+            "x-api-key",
+            "x-envoy-auth-partial-body",
+            "authorization",
+            "x-tenant-id",
+            "traceparent",
+        ]);
+        assert!(!usual.may_repeat());
+    }
+}
