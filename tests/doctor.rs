@@ -2,9 +2,11 @@
 //! the exit code; what is right is left in peace. And a start that the database contradicts says so.
 
 use std::process::Command;
+use std::time::Duration;
 
 use latchkey_testing::{
-    Ca, Envoy, EnvoySetup, Folder, Postgres, Redis, RedisCluster, Setup, eventually, program,
+    Ca, Direction, Envoy, EnvoySetup, Folder, Postgres, Proxy, Redis, RedisCluster, Setup, eventually,
+    program, tool,
 };
 use serde_json::Value;
 
@@ -62,13 +64,27 @@ fn a_database_is_looked_at() {
     has(&found, "database", "wrong", "the master key does not open 1 of 1 signing keys");
     assert_eq!(code, 1);
     let refused = Setup::default().database(&url).environment("LATCHKEY_MASTER_KEY", OTHER_KEY).launch();
-    assert_eq!(refused.wait().code(), Some(1), "a start with another master key");
+    assert_eq!(refused.wait().code(), Some(2), "a start with another master key");
     let log = refused.log();
     assert!(
         log.contains("master_key") && log.contains("last served with") && !log.contains("panicked"),
         "{log}"
     );
     assert!(!log.contains(OTHER_KEY) && !log.contains(MASTER_KEY), "{log}");
+}
+
+#[test]
+fn a_database_that_lags_is_found() {
+    let url = Postgres::shared().database();
+    migrate(&url, &["up"]);
+    let way = Proxy::to(Postgres::shared().port());
+    let far = url.replace(&format!(":{}/", Postgres::shared().port()), &format!(":{}/", way.port()));
+    let look = || doctor(&["--database-url", &far, "--master-key", MASTER_KEY]);
+    has(&look().0, "database", "good", "answers in time");
+    way.delay(Direction::Down, Duration::from_millis(100));
+    let (found, code) = look();
+    has(&found, "database", "wrong", "a Check gives up after 80ms");
+    assert_eq!(code, 1);
 }
 
 #[test]
@@ -144,6 +160,51 @@ fn revocation_lists_are_looked_at() {
     has(&look("nonsense").0, "settings", "wrong", "tls_client_crl (");
 }
 
+/// What an Envoy's file is told to be by our own command, with these words in place of those; Envoy takes it, too.
+fn spoiled(folder: &Folder, changes: &[(&str, &str)]) -> String {
+    let mut command = Command::new(program());
+    command.args(["envoy-config", concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml")]);
+    let printed = command.output().expect("the program starts").stdout;
+    let mut text = String::from_utf8(printed).expect("text");
+    for (right, wrong) in changes {
+        assert_eq!(text.matches(right).count(), 1, "{right}");
+        text = text.replace(right, wrong);
+    }
+    let file = folder.write("envoy.yaml", &text);
+    let taken = Command::new(tool("envoy")).args(["--mode", "validate", "-c"]).arg(&file).output();
+    let taken = taken.expect("envoy starts");
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    file.display().to_string()
+}
+
+/// Before the filter that asks: a cache that answers by itself.
+const CACHE: &str = r#"http_filters:
+                  - name: envoy.filters.http.cache
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig
+                      typed_config:
+                        "@type": type.googleapis.com/envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig
+"#;
+
+#[test]
+fn a_file_of_envoys_that_fails_open_gives_up_too_soon_forwards_the_credential_or_caches_is_found() {
+    let folder = Folder::new("doctor-envoy");
+    let mutes = "encode_raw_headers: true\n                      decoder_header_mutation_rules: { disallow_all: true }";
+    for (right, wrong, words) in [
+        ("failure_mode_allow: false", "failure_mode_allow: true", "failure_mode_allow"),
+        ("timeout: 0.2s", "timeout: 0.05s", "Envoy gives up before"),
+        ("encode_raw_headers: true", mutes, "from removing the credential"),
+        ("http_filters:\n", CACHE, "a cache answers before Latchkey is asked"),
+    ] {
+        let file = spoiled(&folder, &[(right, wrong)]);
+        let (found, code) = doctor(&["--envoy-only", "--envoy", &file]);
+        has(&found, "envoy", "wrong", words);
+        assert_eq!((found.len(), code), (1, 1), "{found:?}");
+    }
+    let (found, code) = doctor(&["--envoy-only", "--envoy", &spoiled(&folder, &[])]);
+    assert!(found.len() == 1 && found[0].1 == "good" && code == 0, "{found:?}");
+}
+
 #[test]
 fn a_running_envoy_is_asked_by_its_admin_address() {
     let latchkey = Setup::default().shipped("demo").start();
@@ -153,6 +214,10 @@ fn a_running_envoy_is_asked_by_its_admin_address() {
     has(&found, "envoy", "wrong", "failure_mode_allow");
     has(&found, "envoy", "doubtful", "timeout 5s");
     assert_eq!(code, 1);
+    let hasty =
+        Envoy::start(latchkey.grpc(), &EnvoySetup { timeout: "0.05s".to_owned(), ..EnvoySetup::default() });
+    let (found, _) = doctor(&["--envoy-only", "--envoy", &format!("http://127.0.0.1:{}", hasty.admin())]);
+    has(&found, "envoy", "wrong", "Envoy gives up before");
     let (found, code) = doctor(&["--envoy-only", "--envoy", "http://127.0.0.1:1"]);
     has(&found, "envoy", "unreachable", "127.0.0.1:1");
     assert_eq!(code, 6);

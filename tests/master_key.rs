@@ -93,7 +93,7 @@ fn reseal(database: &str, keys: (&str, &str), words: &[&str]) -> (Option<i32>, S
 fn refused(database: &str, master: &str, previous: &str) {
     let setup = Setup::default().database(database).environment(MASTER, master);
     let refused = setup.environment(PREVIOUS, previous).launch();
-    assert_eq!(refused.wait().code(), Some(1), "{}", refused.log());
+    assert_eq!(refused.wait().code(), Some(2), "{}", refused.log());
     let log = refused.log();
     for words in ["master_key", "previous_master_keys", "latchkey reseal"] {
         assert!(log.contains(words), "{words}: {log}");

@@ -51,7 +51,7 @@ async fn a_document_of_the_start_is_held_against_those_that_are_stored(database:
     let given = |document: &str| latchkey.folder().write("profiles/given.toml", document);
     let _ = given(&claiming("given", "shop.example.dev", "one"));
     let status = latchkey.relaunch();
-    assert_eq!(status.code(), Some(1), "{}", latchkey.log());
+    assert_eq!(status.code(), Some(2), "{}", latchkey.log());
     let log = latchkey.log();
     for words in ["given", "stored", "shop.example.dev", "no request could tell the two apart"] {
         assert!(log.contains(words), "{words}: {log}");

@@ -2,7 +2,7 @@
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
-use latchkey_testing::{Ca, Caller, ROOT_KEY, Setup, free_port};
+use latchkey_testing::{Ca, Caller, ROOT_KEY, Setup, free_port, tool};
 use tonic::Code;
 
 use crate::scene::Scene;
@@ -34,6 +34,31 @@ fn a_client_certificate_must_be_there_and_be_good() {
     for (who, words) in [("nobody", &Vec::new()), ("a stranger", &stranger), ("one that has ended", &ended)] {
         let (ok, told) = scene.grpcurl(&ca, words, &[HEALTH]);
         assert!(!ok, "{who} got in: {told}");
+    }
+}
+
+/// A handshake by one version of TLS alone, by a client that would do any: whether it came about, and what was said.
+fn shake(scene: &Scene, version: &str) -> (bool, String) {
+    let mut openssl = std::process::Command::new(tool("openssl"));
+    openssl.args(["s_client", version, "-cipher", "ALL:@SECLEVEL=0", "-alpn", "h2", "-verify_return_error"]);
+    openssl.arg("-CAfile").arg(scene.path("ca.pem"));
+    openssl.args(["-connect", &format!("localhost:{}", scene.latchkey.grpc())]);
+    let output = openssl.stdin(std::process::Stdio::null()).output().expect("openssl starts");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn tls_1_2_is_the_oldest_that_is_spoken() {
+    let scene = Scene::start(false, |setup, _| setup);
+    for version in ["-tls1_2", "-tls1_3"] {
+        let (ok, told) = shake(&scene, version);
+        assert!(ok && told.contains("Verify return code: 0 (ok)"), "{version}: {told}");
+    }
+    for version in ["-tls1", "-tls1_1"] {
+        let (ok, told) = shake(&scene, version);
+        // The server says so: the client had spoken it.
+        assert!(!ok && told.contains("SSL alert number"), "{version}: {told}");
     }
 }
 
@@ -87,6 +112,22 @@ async fn only_the_management_port_may_ask_for_certificates() {
     assert!(!list(None).await, "but here");
     let pair = clients.issue(&["ops.example"]);
     assert!(list(Some(&pair)).await);
+}
+
+#[test]
+fn a_ca_of_a_port_that_is_not_there_would_ask_nobody_and_is_told_at_the_start() {
+    let scene_ca = Ca::new();
+    let folder = latchkey_testing::Folder::new("nobody-asked");
+    let pair = scene_ca.issue(&["localhost"]);
+    let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let latchkey = Setup::default()
+        .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &pair.cert))
+        .environment("LATCHKEY_TLS_KEY", &path("key.pem", &pair.key))
+        .environment("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", &path("ca.pem", scene_ca.pem()))
+        .launch();
+    assert_eq!(latchkey.wait().code(), Some(2));
+    let log = latchkey.log();
+    assert!(log.contains("management_tls_client_ca (") && log.contains("give management_addr"), "{log}");
 }
 
 #[test]

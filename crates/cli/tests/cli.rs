@@ -80,7 +80,7 @@ fn a_profile_with_a_mistake_is_told_with_its_line() {
     std::fs::write(folder.path().join("bad.toml"), "name = \"bad\"\nnonsense = 1\n").unwrap();
     let output = latchkey(folder.path()).args(["serve", "--profiles", "bad.toml"]).output().unwrap();
     let complaint = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
     assert!(complaint.contains("bad.toml: line 2"), "{complaint}");
 }
 
@@ -197,6 +197,32 @@ fn a_tenants_life_has_the_exit_codes_that_help_promises() {
     assert_eq!(served.call(&["--api-key", "wrong", "tenant", "list"]).0, 4);
     let (code, _, error) = served.call(&["tenant", "create", "X", "--profile", "none"]);
     assert!(code == 2 && error.contains("slug:") && error.contains("profile:"), "{code} {error}");
+    served.end();
+}
+
+#[test]
+fn the_callers_own_file_says_where_the_server_is_and_who_calls() {
+    let served = Served::start();
+    let home = served.folder.path().join("xdg");
+    let own = |name: &str, text: &str| {
+        std::fs::create_dir_all(home.join("latchkey")).unwrap();
+        std::fs::write(home.join("latchkey").join(name), text).unwrap();
+        home.join("latchkey").join(name).display().to_string()
+    };
+    let key = own("key", &format!("{}\n", served.root));
+    own("config.toml", &format!("server = '{}'\nkey_file = '{key}'\noutput = 'json'\n", served.url));
+    let list = |words: &[&str]| {
+        let mut command = latchkey(served.folder.path());
+        command.env("XDG_CONFIG_HOME", &home).args(["tenant", "list"]).args(words).output().unwrap()
+    };
+    let listed = list(&[]);
+    assert!(listed.status.success() && text(&listed.stdout).starts_with('{'), "{listed:?}");
+    assert_eq!(list(&["--server", "http://127.0.0.1:1"]).status.code(), Some(6), "what is said wins");
+    let wrong = own("wrong", "another key");
+    assert_eq!(list(&["--key-file", &wrong]).status.code(), Some(4), "here too");
+    own("config.toml", "sever = 'http://127.0.0.1:1'");
+    let told = list(&[]);
+    assert!(told.status.code() == Some(2) && text(&told.stderr).contains("sever is none of"), "{told:?}");
     served.end();
 }
 

@@ -11,5 +11,8 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let flush = telemetry::start(&settings.log);
     let ended = serve(settings, signals::end()).await;
     drop(flush);
-    ended.map_err(|error| Failure::Local(error.to_string()))
+    ended.map_err(|error| {
+        let told = error.to_string();
+        if error.stays() { Failure::Usage(told) } else { Failure::Local(told) }
+    })
 }

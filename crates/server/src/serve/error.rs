@@ -33,7 +33,9 @@ pub enum ServeError {
     #[error("redis_url: {0}")]
     Redis(#[from] latchkey_redis::BadUrl),
     /// A port is taken, or not ours to take.
-    #[error("{setting}: {address} can't be listened on: {error}")]
+    #[error(
+        "{setting}: {address} can't be listened on ({error}): end what listens there, or give a free address of this machine"
+    )]
     Port {
         /// The setting that names it.
         setting: &'static str,
@@ -63,4 +65,29 @@ pub enum ServeError {
     /// A task ended that never should.
     #[error("a part of the process ended by itself: {0}")]
     Ended(String),
+}
+
+impl ServeError {
+    /// Whether a start with the same settings would end in the same way, so that whoever starts it again need not try.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        match self {
+            Self::Documents(_)
+            | Self::MasterKey(_)
+            | Self::Tls(_)
+            | Self::Database(_)
+            | Self::Anchor(_)
+            | Self::Decisions(_)
+            | Self::Redis(_)
+            | Self::Otlp(_)
+            | Self::Refused(_) => true,
+            // A port may be that of a process that is about to end.
+            Self::Port { .. }
+            | Self::Threads(_)
+            | Self::Randomness(_)
+            | Self::Reflection(_)
+            | Self::Core(_)
+            | Self::Ended(_) => false,
+        }
+    }
 }

@@ -106,8 +106,9 @@ impl Reader<'_> {
         let share = self.read(&catalogue::OTEL_SAMPLER_ARG, |text| {
             let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
             share.ok_or_else(|| format!("{text:?} is not a share: write a number from 0 to 1"))
-        })?;
-        self.read(&catalogue::OTEL_SAMPLER, |text| {
+        });
+        // Where the share is wrong, the sampler may be as well, and is told of too.
+        let read = self.read(&catalogue::OTEL_SAMPLER, |text| {
             let (parent, root) = match text.strip_prefix("parentbased_") {
                 Some(root) => (true, root),
                 None => (false, text),
@@ -115,7 +116,7 @@ impl Reader<'_> {
             let share = match root {
                 "always_on" => 1.0,
                 "always_off" => 0.0,
-                "traceidratio" => share,
+                "traceidratio" => share.unwrap_or_default(),
                 _ => {
                     return Err(format!(
                         "{text:?} is none of always_on, always_off and traceidratio, nor one of these after parentbased_"
@@ -123,7 +124,8 @@ impl Reader<'_> {
                 }
             };
             Ok(Sampler { parent, share })
-        })
+        });
+        share.and(read)
     }
 }
 

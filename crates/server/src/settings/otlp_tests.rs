@@ -106,4 +106,6 @@ fn what_is_wrong_names_its_setting_and_no_secret() {
         assert!(text.contains(name), "{name}={value}: {text}");
         assert!(name.ends_with("ENDPOINT") || !text.contains("canary"), "{text}");
     }
+    let both = [("OTEL_TRACES_SAMPLER", "sometimes"), ("OTEL_TRACES_SAMPLER_ARG", "1.5")];
+    assert_eq!(load(&[], &both).unwrap_err().0.len(), 2, "one mistake hides no other");
 }

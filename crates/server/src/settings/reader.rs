@@ -1,6 +1,7 @@
 //! Reads the settings group by group, and keeps what is wrong until everything was read. A group is `None`
 //! where one of its settings is wrong, and then there is a problem that says so.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -113,8 +114,26 @@ impl<'a> Reader<'a> {
             return None;
         }
         let http = self.read(&catalogue::HTTP_ADDR, values::address);
+        self.apart(&[
+            (&catalogue::GRPC_ADDR, grpc),
+            (&catalogue::MANAGEMENT_ADDR, management),
+            (&catalogue::HTTP_ADDR, http),
+        ]);
         let connections = self.read(&catalogue::MAX_CONNECTIONS, |t| values::number(t, 1, 1_000_000));
         Some(Listen { grpc: grpc?, management, http: http?, connections: connections? })
+    }
+
+    /// No two ports at one address: the second would find it taken, by ourselves.
+    fn apart(&mut self, ports: &[(&Setting, Option<SocketAddr>)]) {
+        for (number, (setting, address)) in ports.iter().enumerate() {
+            let same =
+                |other: &Option<SocketAddr>| address.zip(*other).is_some_and(|(a, b)| values::collide(a, b));
+            if let Some((first, _)) = ports[..number].iter().find(|(_, other)| same(other)) {
+                let place = self.given(setting).map(|given| given.place).unwrap_or_default();
+                let remedy = format!("{} listens there as well: give each a port of its own", first.key);
+                self.problem(Problem::new(setting.key, place, remedy));
+            }
+        }
     }
 
     pub(super) fn database(&mut self) -> Option<Database> {

@@ -147,6 +147,21 @@ fn other_machines_are_served_in_plain_text_on_purpose_alone() {
 }
 
 #[test]
+fn two_ports_at_one_address_are_told_before_either_is_bound() {
+    let http = [("LATCHKEY_HTTP_ADDR", "127.0.0.1:7000")];
+    let error = load(&[("grpc_addr", "127.0.0.1:7000")], &http).unwrap_err();
+    assert_eq!(error.0.len(), 1, "{error}");
+    assert!(error.to_string().contains("http_addr (LATCHKEY_HTTP_ADDR): grpc_addr listens there"), "{error}");
+    let flags = [("grpc_addr", "0.0.0.0:7000"), ("insecure", "true"), ("management_addr", "127.0.0.1:7000")];
+    assert!(load(&flags, &http).unwrap_err().0.len() == 2, "everywhere is there too");
+    for other in ["127.0.0.1:7001", "127.0.0.2:7000", "[::1]:7000"] {
+        assert!(load(&[("grpc_addr", other)], &http).is_ok(), "{other}");
+    }
+    let free = [("LATCHKEY_HTTP_ADDR", "127.0.0.1:0")];
+    assert!(load(&[("grpc_addr", "127.0.0.1:0")], &free).is_ok(), "whichever is free");
+}
+
+#[test]
 fn a_variable_left_empty_counts_as_not_set() {
     assert!(load(&[], &[("LATCHKEY_REDIS_URL", ""), ("LATCHKEY_ROOT_KEY", "")]).is_ok());
 }

@@ -113,13 +113,16 @@ impl Reader<'_> {
         Some(tls)
     }
 
-    /// Lists without a CA whose they are would be read by nobody.
+    /// Lists without a CA whose they are would be read by nobody, and so would a CA of a port that isn't there.
     fn lists(&mut self) {
         let why = "revocation lists speak of certificates that clients are asked for";
         self.needs(&catalogue::TLS_CLIENT_CRL, &catalogue::TLS_CLIENT_CA, why);
         if !self.is_given(&catalogue::TLS_CLIENT_CA) {
             self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, &catalogue::MANAGEMENT_TLS_CLIENT_CA, why);
         }
+        // Without that port, management is served where nobody would be asked for a certificate of this CA.
+        let why = "it is asked for on the management port alone (tls_client_ca is of both)";
+        self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CA, &catalogue::MANAGEMENT_ADDR, why);
         let why = "these lists are of the management port alone (tls_client_crl is of both)";
         self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, &catalogue::MANAGEMENT_ADDR, why);
     }

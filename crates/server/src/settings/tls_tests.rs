@@ -13,6 +13,7 @@ fn halves_that_make_no_sense_alone_are_told() {
         ("LATCHKEY_TLS_KEY", "tls_cert"),
         ("LATCHKEY_TLS_CLIENT_CA", "tls_cert"),
         ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", "tls_cert"),
+        ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", "management_addr"),
         ("LATCHKEY_TLS_CLIENT_CRL", "tls_client_ca"),
         ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", "management_tls_client_ca"),
         ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", "management_addr"),

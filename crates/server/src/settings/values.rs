@@ -17,6 +17,13 @@ pub(super) fn address(text: &str) -> Read<SocketAddr> {
     local.as_deref().unwrap_or(text).parse().map_err(|_| remedy())
 }
 
+/// Whether who listens at one of them takes the other. Port 0 is whichever is free.
+pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let same = one.ip() == other.ip() || (everywhere && one.is_ipv4() == other.is_ipv4());
+    same && one.port() == other.port() && one.port() != 0
+}
+
 /// `true` or `false`, and what people write for them.
 pub(super) fn switch(text: &str) -> Read<bool> {
     match text.to_ascii_lowercase().as_str() {
