@@ -32,10 +32,22 @@ async fn people_see_what_is_used_and_what_can_be_taken_away(shop: Shop) {
         serde_json::from_str(&run(&shop, &["usage", &made.id, "--output", "json"])).expect("an object");
     assert_eq!(json["hours"][0]["allowed"], "1");
     let _ = run(&shop, &["rotate", &made.id, "--overlap", "1h"]);
+    let listed = run(&shop, &["list", "--tenant", "acme"]);
+    assert!(listed.contains("active, replaced: not used since"), "{listed}");
     let old = run(&shop, &["get", &made.id]);
     assert!(old.contains("not used since it was rotated; successor key_"), "{old}");
     let _ = shop.check(&value, "GET").await;
     let old = run(&shop, &["get", &made.id]);
     assert!(old.contains("still in use: last used just now; successor key_"), "{old}");
+    // The old one alone on its page, the successor on the one before.
+    let page = ["list", "--tenant", "acme", "--page-size", "1"];
+    let first: serde_json::Value =
+        serde_json::from_str(&run(&shop, &[&page[..], &["--output", "json"]].concat())).expect("an object");
+    let token = first["nextPageToken"].as_str().expect("there is more");
+    let second = run(&shop, &[&page[..], &["--page-token", token]].concat());
+    assert!(second.contains(&made.id) && second.contains("active, replaced: still in use"), "{second}");
+    let id = old.rsplit("successor ").next().and_then(|rest| rest.split(',').next()).expect("a successor");
+    let next = run(&shop, &["get", id]);
+    assert!(next.contains(&format!("replaces {}: still in use: last used just now", made.id)), "{next}");
     assert!(run(&shop, &["get", &made.id, "--output", "json"]).parse::<serde_json::Value>().is_ok());
 }

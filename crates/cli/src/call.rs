@@ -40,7 +40,8 @@ pub(crate) struct Server {
     channel: Called,
 }
 
-type Called = InterceptedService<Channel, Credential>;
+/// How a server is called: with a credential on every call.
+pub(crate) type Called = InterceptedService<Channel, Credential>;
 
 impl Server {
     /// Connects with what the command line and the environment say.

@@ -17,8 +17,8 @@ use clap::ValueEnum;
 use crate::exit::Failure;
 pub(crate) use json::{Named, from_json};
 pub(crate) use table::{fields, rows};
-pub(crate) use text::{Shown, amount, clean, moment, pairs, words};
-pub(crate) use usage::still_in_use;
+pub(crate) use text::{Shown, amount, clean, listed, moment, pairs, successor, words};
+pub(crate) use usage::{replaces, still_in_use};
 
 /// How answers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

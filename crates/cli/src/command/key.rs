@@ -3,15 +3,16 @@
 use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
 use super::tenant::{mask, more};
 use crate::args::{
     CreateKeyArgs, Emptied, Globals, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
 };
-use crate::call::{Server, read_text};
+use crate::call::{Called, Server, read_text};
 use crate::exit::Failure;
-use crate::output::{Format, from_json, print, remark, show, still_in_use};
+use crate::output::{Format, from_json, listed, print, remark, replaces, show, still_in_use, successor};
 
 pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Failure> {
     let format = globals.output;
@@ -30,11 +31,7 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Fa
         KeyCommand::Get { id } => {
             let key = keys.get_key(v1::GetKeyRequest { id }).await?.into_inner();
             show(format, &key)?;
-            if format == Format::Json || key.rotated_to.is_empty() {
-                return Ok(());
-            }
-            let next = keys.get_key(v1::GetKeyRequest { id: key.rotated_to.clone() }).await?.into_inner();
-            print(&format!("\n{}", still_in_use(&key, &next)))
+            if format == Format::Text { relatives(&mut keys, &key).await } else { Ok(()) }
         }
         KeyCommand::Usage { id, since, until } => {
             let ask = v1::GetKeyUsageRequest { id, start_time: since, end_time: until };
@@ -42,7 +39,10 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Fa
         }
         KeyCommand::List(args) => {
             let list = keys.list_keys(list(args)).await?.into_inner();
-            show(format, &list)?;
+            match format {
+                Format::Json => show(format, &list)?,
+                Format::Text => print(&listed(&list.keys, &successors(&mut keys, &list.keys).await?))?,
+            }
             more(&list.next_page_token);
             Ok(())
         }
@@ -60,6 +60,27 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Fa
         }
         KeyCommand::Import(args) => import(globals, args).await,
     }
+}
+
+/// What a rotation leaves to decide: whether the old key is still in use, seen from either of the two.
+async fn relatives(keys: &mut KeyServiceClient<Called>, key: &v1::Key) -> Result<(), Failure> {
+    let mut get = async |id: &str| keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await;
+    if !key.rotated_to.is_empty() {
+        print(&format!("\n{}", still_in_use(key, get(&key.rotated_to).await?.get_ref())))?;
+    }
+    if !key.rotated_from.is_empty() {
+        print(&format!("\n{}", replaces(key, get(&key.rotated_from).await?.get_ref())))?;
+    }
+    Ok(())
+}
+
+/// The successors of keys that are on no line of this list.
+async fn successors(keys: &mut KeyServiceClient<Called>, list: &[v1::Key]) -> Result<Vec<v1::Key>, Failure> {
+    let mut found = Vec::new();
+    for id in list.iter().filter_map(successor).filter(|id| list.iter().all(|key| key.id != *id)) {
+        found.push(keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await?.into_inner());
+    }
+    Ok(found)
 }
 
 /// As many as one call takes.

@@ -8,6 +8,7 @@ use prost_types::Timestamp;
 
 use super::age::last_use;
 use super::table::{fields, rows};
+use super::usage::used_since;
 
 /// A message that people can read.
 pub(crate) trait Shown {
@@ -88,7 +89,26 @@ impl Shown for v1::Key {
     }
 }
 
-fn keys(keys: &[v1::Key]) -> String {
+/// The successor of a key that is replaced and may still pass; of another nobody need know.
+pub(crate) fn successor(key: &v1::Key) -> Option<&str> {
+    let passes = matches!(key.state(), v1::KeyState::Active | v1::KeyState::Disabled);
+    (passes && !key.rotated_to.is_empty()).then_some(key.rotated_to.as_str())
+}
+
+/// The state; of a replaced key, whether it may be revoked without anybody noticing.
+fn standing(key: &v1::Key, among: &[&v1::Key]) -> String {
+    let state = state(key);
+    let Some(next) = successor(key) else { return state };
+    match among.iter().find(|other| other.id == next) {
+        Some(next) if used_since(key, next) => format!("{state}, replaced: still in use"),
+        Some(_) => format!("{state}, replaced: not used since"),
+        None => format!("{state}, replaced"),
+    }
+}
+
+/// A page of keys, and successors of some that are not on it.
+pub(crate) fn listed(keys: &[v1::Key], others: &[v1::Key]) -> String {
+    let among: Vec<&v1::Key> = keys.iter().chain(others).collect();
     let row = |key: &v1::Key| {
         [
             key.id.clone(),
@@ -96,7 +116,7 @@ fn keys(keys: &[v1::Key]) -> String {
             key.kind.clone(),
             key.environment.clone(),
             format!("{}…{}", key.prefix, key.hint),
-            state(key),
+            standing(key, &among),
             last_use(key.last_use_time.as_ref(), key.create_time.as_ref()),
             words(&key.unused_scopes),
             moment(key.expire_time.as_ref()),
@@ -109,13 +129,13 @@ fn keys(keys: &[v1::Key]) -> String {
 
 impl Shown for v1::ListKeysResponse {
     fn text(&self) -> String {
-        keys(&self.keys)
+        listed(&self.keys, &[])
     }
 }
 
 impl Shown for v1::ImportKeysResponse {
     fn text(&self) -> String {
-        keys(&self.keys)
+        listed(&self.keys, &[])
     }
 }
 

@@ -6,7 +6,7 @@ use latchkey_proto::v1;
 
 use super::age::ago;
 use super::table::{fields, rows};
-use super::text::{Shown, clean, moment, words};
+use super::text::{Shown, clean, moment, successor, words};
 
 impl Shown for v1::GetKeyUsageResponse {
     fn text(&self) -> String {
@@ -37,19 +37,32 @@ fn reasons(denied: &HashMap<String, u64>) -> String {
     reasons.join(", ")
 }
 
+/// Whether a key that was rotated was used after its successor was made.
+pub(super) fn used_since(key: &v1::Key, successor: &v1::Key) -> bool {
+    let since = |time: &prost_types::Timestamp| (time.seconds, time.nanos);
+    key.last_use_time.as_ref().map(since) > successor.create_time.as_ref().map(since)
+}
+
 /// Of a key that was rotated: whether somebody has used it since.
 pub(crate) fn still_in_use(key: &v1::Key, successor: &v1::Key) -> String {
-    let since = |time: &prost_types::Timestamp| (time.seconds, time.nanos);
-    let made = successor.create_time.as_ref().map(since);
-    let used = key.last_use_time.as_ref().filter(|used| Some(since(used)) > made);
     let next = match successor.last_use_time.as_ref() {
         Some(used) => format!("successor {}, last used {}", successor.id, ago(used)),
         None => format!("successor {}, never used", successor.id),
     };
-    match used {
+    match key.last_use_time.as_ref().filter(|_| used_since(key, successor)) {
         Some(used) => clean(&format!("still in use: last used {}; {next}", ago(used))),
         None => clean(&format!("not used since it was rotated; {next}")),
     }
+}
+
+/// Of a successor: whether the key that it replaces may be revoked without anybody noticing.
+pub(crate) fn replaces(key: &v1::Key, old: &v1::Key) -> String {
+    let how = match old.last_use_time.as_ref().filter(|_| used_since(old, key)) {
+        _ if successor(old).is_none() => "it passes no more".to_owned(),
+        Some(used) => format!("still in use: last used {}", ago(used)),
+        None => "not used since this one was made".to_owned(),
+    };
+    clean(&format!("replaces {}: {how}", old.id))
 }
 
 #[cfg(test)]
@@ -57,6 +70,7 @@ mod tests {
     use prost_types::Timestamp;
 
     use super::*;
+    use crate::output::listed;
 
     #[test]
     fn a_rotated_key_is_in_use_where_it_was_used_after_its_successor_was_made() {
@@ -69,5 +83,31 @@ mod tests {
             "not used since it was rotated; successor key_2, never used"
         );
         assert!(still_in_use(&old(None), &next).starts_with("not used"));
+    }
+
+    #[test]
+    fn a_list_says_of_a_replaced_key_whether_it_can_go() {
+        let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+        let next = v1::Key { id: "key_2".into(), create_time: at(100), ..v1::Key::default() };
+        let old = |state: v1::KeyState, used| v1::Key {
+            id: "key_1".into(),
+            state: state.into(),
+            rotated_to: "key_2".into(),
+            last_use_time: at(used),
+            ..v1::Key::default()
+        };
+        let said = |old: v1::Key, others: &[v1::Key]| listed(&[old], others);
+        let others = [next.clone()];
+        assert!(said(old(v1::KeyState::Active, 101), &others).contains("active, replaced: still in use"));
+        assert!(said(old(v1::KeyState::Active, 99), &others).contains("active, replaced: not used since"));
+        assert!(
+            said(old(v1::KeyState::Revoked, 101), &others).contains(" revoked "),
+            "it can't be told again"
+        );
+        assert!(replaces(&next, &old(v1::KeyState::Active, 101)).starts_with("replaces key_1: still in use"));
+        assert!(
+            replaces(&next, &old(v1::KeyState::Active, 99)).ends_with("not used since this one was made")
+        );
+        assert!(replaces(&next, &old(v1::KeyState::Revoked, 101)).ends_with("it passes no more"));
     }
 }
