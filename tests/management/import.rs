@@ -1,8 +1,11 @@
 //! Taking keys over from another system: by value or by hash, all of them or none.
 
+use std::process::{Command, Stdio};
+
 use latchkey_proto::v1::imported_key::Secret;
 use latchkey_proto::v1::{ImportKeysRequest, ImportedKey, ListKeysRequest};
-use latchkey_testing::{Database, key, on_both};
+use latchkey_testing::{Database, Folder, ROOT_KEY, key, on_both, program};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tonic::Code;
 
@@ -13,6 +16,7 @@ on_both!(
     all_keys_are_imported_or_none,
     an_import_can_not_grant_more_either,
     a_key_that_exists_already_is_not_imported_again,
+    many_are_imported_in_pieces_and_a_terminal_shows_how_far_it_is,
 );
 
 fn value(digit: char) -> String {
@@ -95,4 +99,39 @@ async fn a_key_that_exists_already_is_not_imported_again(database: Database) {
         assert_eq!(refused(answer), Code::AlreadyExists);
     }
     assert!(!shop.admits(&new).await && shop.admits(&known).await);
+}
+
+async fn many_are_imported_in_pieces_and_a_terminal_shows_how_far_it_is(database: Database) {
+    let shop = Shop::open(database).await;
+    let folder = Folder::new("import");
+    let file = |from: usize| {
+        let one =
+            |n: usize| json!({ "value": format!("shop_live_{n:064x}"), "key": { "name": format!("k{n}") } });
+        let keys: Vec<_> = (from..from + 1_001).map(one).collect();
+        folder
+            .write("keys.json", &json!({ "tenant": "acme", "keys": keys }).to_string())
+            .display()
+            .to_string()
+    };
+    let run = |line: &str| {
+        let mut script = Command::new("script");
+        script.args(["-qec", line, "/dev/null"]).stdin(Stdio::null()).env("TERM", "xterm");
+        script.env("LATCHKEY_SERVER", format!("http://127.0.0.1:{}", shop.latchkey.grpc()));
+        let output = script.env("LATCHKEY_API_KEY", ROOT_KEY).output().expect("script starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let me = program().display().to_string();
+    let shown =
+        run(&format!("stty cols 100; {me} key import {} > {}", file(1), folder.write("out", "").display()));
+    assert!(shown.contains("1000/1001 keys"), "{shown:?}");
+    assert!(
+        shop.admits(&format!("shop_live_{:064x}", 1)).await
+            && shop.admits(&format!("shop_live_{:064x}", 1_001)).await
+    );
+    let quiet = run(&format!("{me} key import {} 2>&1 | cat", file(2_001)));
+    assert!(
+        !quiet.contains("/1001 keys") && quiet.contains("k3001"),
+        "a program is told what was made alone"
+    );
 }

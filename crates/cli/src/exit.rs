@@ -18,7 +18,9 @@ Exit codes:
   4  the credential is missing, wrong, or not allowed to do this
   5  there is no such thing
   6  the server, or what it needs, can't be reached or did not answer in time
-  7  it exists already, or is not in a state that allows this";
+  7  it exists already, or is not in a state that allows this
+
+Colours are for terminals; NO_COLOR=1 takes them away.";
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ use crate::exit::{Failure, fail};
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::of_process();
+    output::look();
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure::Local(format!("no threads can be started: {error}"))),

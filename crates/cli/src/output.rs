@@ -3,6 +3,7 @@
 
 mod age;
 mod audit;
+mod colour;
 mod json;
 mod shadow;
 mod table;
@@ -15,6 +16,7 @@ use std::io::{self, Write as _};
 use clap::ValueEnum;
 
 use crate::exit::Failure;
+pub(crate) use colour::{Tone, look};
 pub(crate) use json::{Named, from_json};
 pub(crate) use table::{fields, rows};
 pub(crate) use text::{Shown, amount, clean, listed, moment, pairs, successor, words};

@@ -8,7 +8,7 @@ use latchkey_server::authoring::{Errors, Profile, contested, lint as examine, li
 use super::apply::files;
 use crate::call::read_text;
 use crate::exit::Failure;
-use crate::output::{clean, print};
+use crate::output::{Tone, clean, print};
 
 /// Says what is wrong with each document, and what is likely a mistake.
 pub(super) fn lint(given: &[PathBuf]) -> Result<(), Failure> {
@@ -54,7 +54,8 @@ pub(super) async fn test(given: &[PathBuf]) -> Result<(), Failure> {
         for outcome in rehearse(&profile, &text, &folder.path().join(place.to_string())).await {
             run += 1;
             failed += usize::from(!outcome.wrong.is_empty());
-            let word = if outcome.wrong.is_empty() { "ok" } else { "FAILED" };
+            let fine = outcome.wrong.is_empty();
+            let word = Tone::of(fine).paint(if fine { "ok" } else { "FAILED" });
             let _ =
                 writeln!(told, "{word}  {}: {}", clean(&file.display().to_string()), clean(&outcome.name));
             for line in outcome.wrong.iter().flat_map(|wrong| wrong.lines()) {

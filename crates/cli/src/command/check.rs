@@ -7,7 +7,7 @@ use latchkey_proto::v1;
 use crate::args::{CheckArgs, Globals};
 use crate::call::{Server, read_secret};
 use crate::exit::Failure;
-use crate::output::{Shown, clean, fields, moment, pairs, rows, show, words};
+use crate::output::{Shown, Tone, clean, fields, moment, pairs, rows, show, words};
 
 pub(super) async fn run(globals: &Globals, args: CheckArgs) -> Result<(), Failure> {
     let question = question(args)?;
@@ -47,7 +47,7 @@ impl Shown for v1::CheckResponse {
     fn text(&self) -> String {
         let mut text = verdict(self);
         for step in &self.steps {
-            let mark = if step.passed { '✓' } else { '✗' };
+            let mark = Tone::of(step.passed).paint(if step.passed { "✓" } else { "✗" });
             let _infallible = write!(text, "\n  {mark} {:<12} {}", clean(&step.name), clean(&step.detail));
         }
         let parts = [self.principal.as_ref().map(principal), limits(&self.rate_limits)];
@@ -62,15 +62,16 @@ impl Shown for v1::CheckResponse {
 fn verdict(answer: &v1::CheckResponse) -> String {
     match answer.decision() {
         v1::Decision::Allow => match &answer.shadow {
-            None => "ALLOWED".to_owned(),
+            None => Tone::Good.paint("ALLOWED"),
             Some(shadow) => {
                 let reason = shadow.reason().as_str_name().trim_start_matches("REASON_");
-                format!("ALLOWED, in shadow. Would be denied: {reason}. {}", clean(&shadow.message))
+                let allowed = Tone::Doubtful.paint("ALLOWED, in shadow");
+                format!("{allowed}. Would be denied: {reason}. {}", clean(&shadow.message))
             }
         },
         v1::Decision::Deny => {
             let reason = answer.reason().as_str_name().trim_start_matches("REASON_");
-            format!("DENIED: {reason}. {}", clean(&answer.message))
+            format!("{}: {reason}. {}", Tone::Bad.paint("DENIED"), clean(&answer.message))
         }
         v1::Decision::Unspecified => "NO DECISION, which counts as a denial".to_owned(),
     }

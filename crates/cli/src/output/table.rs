@@ -3,6 +3,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, ContentArrangement, Table};
 
+use super::colour::cell;
 use super::text::clean;
 
 fn empty() -> Table {
@@ -16,7 +17,7 @@ pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<It
     let mut table = empty();
     table.set_header(header);
     for row in rows {
-        table.add_row(row.iter().map(|text| Cell::new(clean(text))));
+        table.add_row(header.iter().zip(&row).map(|(header, text)| cell(header, clean(text))));
     }
     trimmed(&table)
 }

@@ -6,7 +6,7 @@ use latchkey_server::doctor::{Area, Finding, Weight};
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::output::{Format, clean, print};
+use crate::output::{Format, Tone, clean, print};
 
 /// Everything that was found.
 pub(super) struct Report(pub(super) Vec<Finding>);
@@ -29,9 +29,9 @@ impl Report {
         let mut text = String::new();
         for finding in &self.0 {
             let mark = match finding.weight {
-                Weight::Good => '✓',
-                Weight::Doubtful => '!',
-                Weight::Wrong | Weight::Unreachable => '✗',
+                Weight::Good => Tone::Good.paint("✓"),
+                Weight::Doubtful => Tone::Doubtful.paint("!"),
+                Weight::Wrong | Weight::Unreachable => Tone::Bad.paint("✗"),
             };
             let _infallible = writeln!(text, "{mark} {:<9} {}", area(finding.area), clean(&finding.what));
             if !finding.remedy.is_empty() {

@@ -1,0 +1,94 @@
+//! Colours for people: on a terminal alone, and not where `NO_COLOR` (<https://no-color.org>) or `TERM=dumb` says that
+//! nobody wants them. They repeat what the words say: nothing is told by a colour alone. Only words of our own are
+//! coloured.
+
+use std::sync::OnceLock;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::AnsiColor;
+use comfy_table::{Cell, Color};
+
+/// Whether there are any; none until somebody has looked.
+static WANTED: OnceLock<bool> = OnceLock::new();
+
+/// Looks once, at the start, at where the output goes and what the environment says.
+pub(crate) fn look() {
+    let choice = AutoStream::choice(&std::io::stdout());
+    // A second look would see the same.
+    let _ = WANTED.set(choice != ColorChoice::Never);
+}
+
+fn wanted() -> bool {
+    WANTED.get().is_some_and(|wanted| *wanted)
+}
+
+/// How good something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it should be.
+    Good,
+    /// Look at it.
+    Doubtful,
+    /// It is not, or does not pass.
+    Bad,
+}
+
+impl Tone {
+    /// Of a step that was passed, or wasn't.
+    pub(crate) fn of(passed: bool) -> Self {
+        if passed { Self::Good } else { Self::Bad }
+    }
+
+    /// Of the state of a key, a tenant, a user, a signing key or a step of the schema.
+    fn of_state(state: &str) -> Option<Self> {
+        match state.split([',', ' ']).next()? {
+            "active" | "signing" | "applied" => Some(Self::Good),
+            "disabled" | "expired" | "missing" => Some(Self::Doubtful),
+            "revoked" | "suspended" | "withdrawn" => Some(Self::Bad),
+            _ => None,
+        }
+    }
+
+    /// These words in its colour, where there are colours.
+    pub(crate) fn paint(self, words: &str) -> String {
+        if !wanted() {
+            return words.to_owned();
+        }
+        let style = match self {
+            Self::Good => AnsiColor::Green,
+            Self::Doubtful => AnsiColor::Yellow,
+            Self::Bad => AnsiColor::Red,
+        };
+        let style = style.on_default();
+        format!("{style}{words}{style:#}")
+    }
+}
+
+/// A table's cell; one that tells a state is in its colour.
+pub(super) fn cell(header: &str, text: String) -> Cell {
+    let tone = if header == "STATE" && wanted() { Tone::of_state(&text) } else { None };
+    let cell = Cell::new(text);
+    match tone {
+        None => cell,
+        Some(Tone::Good) => cell.fg(Color::DarkGreen),
+        Some(Tone::Doubtful) => cell.fg(Color::DarkYellow),
+        Some(Tone::Bad) => cell.fg(Color::DarkRed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_told_by_its_first_word() {
+        assert_eq!(Tone::of_state("active, replaced: still in use"), Some(Tone::Good));
+        assert_eq!(Tone::of_state("revoked"), Some(Tone::Bad));
+        assert_eq!(Tone::of_state("unheard of"), None);
+    }
+
+    #[test]
+    fn there_are_none_before_anybody_looked() {
+        assert_eq!(Tone::Bad.paint("DENIED"), "DENIED");
+    }
+}

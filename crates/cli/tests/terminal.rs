@@ -1,0 +1,76 @@
+//! What a person at a terminal gets: tables that fit, colours unless they are unwanted, completions that complete. The
+//! terminal is one that util-linux's `script` makes; a pipe gets the same words, uncut and plain.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
+
+use std::process::{Command, Stdio};
+
+const ME: &str = env!("CARGO_BIN_EXE_latchkey");
+
+/// Runs a line of the shell with these variables, in an empty folder.
+fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(variables.iter().copied());
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder.path());
+    let output = command.current_dir(folder.path()).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap().replace('\r', "")
+}
+
+fn at_terminal(columns: u16, variables: &[(&str, &str)], words: &str) -> String {
+    let line = format!("stty cols {columns} rows 40; {ME} {words}");
+    let variables: Vec<_> = [("TERM", "xterm")].iter().chain(variables).copied().collect();
+    run("script", &["-qec", &line, "/dev/null"], &variables)
+}
+
+fn through_a_pipe(words: &str) -> String {
+    run("sh", &["-c", &format!("{ME} {words} | cat")], &[("TERM", "xterm")])
+}
+
+const FINDS: &str = "doctor --envoy-only --envoy nowhere.yaml";
+
+#[test]
+fn colours_are_for_terminals_and_not_where_they_are_unwanted() {
+    let coloured = at_terminal(80, &[], FINDS);
+    assert!(coloured.contains("\u{1b}[31m✗\u{1b}[0m envoy"), "{coloured:?}");
+    let table = at_terminal(80, &[], "migrate status");
+    assert!(table.contains("\u{1b}[") && table.contains("missing"), "{table:?}");
+    for unwanted in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        for words in [FINDS, "migrate status"] {
+            let plain = at_terminal(80, &[unwanted], words);
+            assert!(!plain.contains('\u{1b}') && plain.len() > 40, "{unwanted:?}: {plain:?}");
+        }
+    }
+    let piped = through_a_pipe(FINDS);
+    assert!(piped.contains("✗ envoy") && !piped.contains('\u{1b}'), "{piped:?}");
+}
+
+#[test]
+fn a_table_fits_the_terminal_and_a_pipe_gets_it_whole() {
+    let steps = |table: &str| table.matches("missing").count();
+    let whole = through_a_pipe("migrate status");
+    let widest = whole.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest > 24 && steps(&whole) > 1, "{whole}");
+    let narrow = at_terminal(24, &[("NO_COLOR", "1")], "migrate status");
+    assert!(narrow.lines().all(|line| line.chars().count() <= 24), "{narrow}");
+    assert_eq!(steps(&narrow), steps(&whole), "{narrow}");
+}
+
+#[test]
+fn a_shell_completes_by_what_is_printed() {
+    let complete = |words: &str, place: usize, now: &str, before: &str| {
+        let line = format!(
+            "source <({ME} completions bash); COMP_WORDS=({words}); COMP_CWORD={place}; \
+             _latchkey latchkey {now:?} {before:?}; echo \"${{COMPREPLY[*]}}\""
+        );
+        run("bash", &["-c", &line], &[])
+    };
+    assert_eq!(complete("latchkey key rot", 2, "rot", "key").trim(), "rotate");
+    assert_eq!(complete("latchkey key rotate --over", 3, "--over", "rotate").trim(), "--overlap");
+    assert_eq!(complete("latchkey --output j", 2, "j", "--output").trim(), "json");
+    for (shell, begins) in [("zsh", "#compdef latchkey"), ("fish", "# Print an optspec")] {
+        let printed = run(ME, &["completions", shell], &[]);
+        assert!(printed.starts_with(begins) && printed.contains("rotate"), "{shell}: {printed}");
+    }
+}
