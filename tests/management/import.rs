@@ -129,6 +129,10 @@ async fn many_are_imported_in_pieces_and_a_terminal_shows_how_far_it_is(database
         shop.admits(&format!("shop_live_{:064x}", 1)).await
             && shop.admits(&format!("shop_live_{:064x}", 1_001)).await
     );
+    let ask = ListKeysRequest { tenant: "acme".to_owned(), page_size: 1, ..ListKeysRequest::default() };
+    let newest = shop.operator.keys().list_keys(ask).await.expect("a list").into_inner().keys[0].id.clone();
+    let listed = run(&format!("stty cols 80; {me} key list --tenant acme --page-size 1"));
+    assert!(listed.contains(&newest), "an id is there to be copied: {listed}");
     let quiet = run(&format!("{me} key import {} 2>&1 | cat", file(2_001)));
     assert!(
         !quiet.contains("/1001 keys") && quiet.contains("k3001"),

@@ -1,7 +1,7 @@
 //! Tables without frames: they fit a terminal's width, and a pipe gets the same columns uncut.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, ContentArrangement, Table};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table};
 
 use super::colour::cell;
 use super::text::clean;
@@ -12,14 +12,51 @@ fn empty() -> Table {
     table
 }
 
-/// Rows under a header.
+/// A column that is narrower breaks words that could have stood whole.
+const NARROW: u16 = 12;
+/// The blanks beside a column.
+const PADDING: u32 = 2;
+
+/// Rows under a header; where these have no room, one row below the other.
 pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let mut table = empty();
+    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|text| clean(&text))).collect();
+    laid(empty(), header, &rows)
+}
+
+fn laid<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; N]]) -> String {
+    let place = table.width();
     table.set_header(header);
     for row in rows {
-        table.add_row(header.iter().zip(&row).map(|(header, text)| cell(header, clean(text))));
+        table.add_row(header.iter().zip(row).map(|(header, text)| cell(header, text.clone())));
+    }
+    // What names a row is there to be copied: it stays whole.
+    whole(&mut table);
+    let widths = table.column_max_content_widths();
+    let room = widths.iter().enumerate().map(|(n, &width)| if n == 0 { width } else { NARROW.min(width) });
+    let needed: u32 = room.map(|width| u32::from(width) + PADDING).sum();
+    if place.is_some_and(|place| needed > u32::from(place)) && !rows.is_empty() {
+        return rows.iter().map(|row| record(place, header, row)).collect::<Vec<_>>().join("\n\n");
     }
     trimmed(&table)
+}
+
+/// One row by itself: a line each for what has a value.
+fn record<const N: usize>(place: Option<u16>, header: [&str; N], row: &[String; N]) -> String {
+    let mut table = empty();
+    if let Some(place) = place {
+        table.set_width(place);
+    }
+    for (header, text) in header.iter().zip(row).filter(|(_, text)| !text.is_empty()) {
+        table.add_row([Cell::new(header), cell(header, text.clone())]);
+    }
+    whole(&mut table);
+    trimmed(&table)
+}
+
+fn whole(table: &mut Table) {
+    if let Some(first) = table.column_mut(0) {
+        first.set_constraint(ColumnConstraint::ContentWidth);
+    }
 }
 
 /// Names and values of one thing; what has no value is left out.
@@ -52,5 +89,28 @@ mod tests {
     #[test]
     fn what_has_no_value_is_left_out() {
         assert_eq!(fields([("id", "1".to_owned()), ("plan", String::new())]).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_names_a_row_is_never_broken_and_a_narrow_place_gets_one_row_below_the_other() {
+        let id = "key_01a218a5d5c57b80b948bdd987dadc78";
+        let row = [id, "api-server-production", "secret", "live", "active, replaced: still in use"]
+            .map(str::to_owned);
+        let header = ["ID", "NAME", "KIND", "ENVIRONMENT", "STATE"];
+        let at = |width: u16| {
+            let mut table = empty();
+            table.set_width(width);
+            laid(table, header, &[row.clone(), row.clone()])
+        };
+        let (wide, narrow) = (at(100), at(70));
+        assert!(wide.starts_with("ID ") && wide.matches(id).count() == 2, "{wide}");
+        assert!(narrow.starts_with("ID           key_") && narrow.matches(id).count() == 2, "{narrow}");
+        assert!(
+            narrow.contains("\n\n") && narrow.contains("STATE        active, replaced: still in use"),
+            "{narrow}"
+        );
+        for (text, width) in [(wide, 100), (narrow, 70), (at(30), 30)] {
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+        }
     }
 }
