@@ -76,12 +76,8 @@ const SECRET: [&str; 4] = ["AUTHORIZATION", "X-API-KEY", "COOKIE", "PROXY-AUTHOR
 fn log(manager: &Value, name: &str) -> Vec<Finding> {
     let logs = at(manager, "access_log");
     let texts = find(logs, Value::is_string);
-    let names = |header: &&str| {
-        texts.iter().filter_map(|text| text.as_str()).any(|text| {
-            let text = text.to_ascii_uppercase();
-            text.contains(&format!("%REQ({header})")) || text.contains(&format!("%REQ({header}:"))
-        })
-    };
+    let named: Vec<String> = texts.iter().filter_map(|text| text.as_str()).flat_map(headers).collect();
+    let names = |header: &&str| named.iter().any(|name| name == header);
     let told: Vec<&str> = SECRET.into_iter().filter(names).collect();
     if told.is_empty() {
         return Vec::new();
@@ -90,4 +86,11 @@ fn log(manager: &Value, name: &str) -> Vec<Finding> {
         format!("listener {name}: the access log writes credentials down ({})", told.join(", ")),
         "take these out of its format",
     )]
+}
+
+/// The headers that a log's format names: `%REQ(A?B):9%` is A, or else B.
+fn headers(format: &str) -> Vec<String> {
+    let format = format.to_ascii_uppercase();
+    let commands = format.split("%REQ(").skip(1).filter_map(|rest| rest.split(')').next());
+    commands.flat_map(|names| names.split(['?', ':'])).map(str::to_owned).collect()
 }

@@ -122,6 +122,13 @@ fn of_what_is_around_it() -> Vec<Case> {
             Weight::Wrong,
             "writes credentials",
         ),
+        (
+            listener,
+            "access_log",
+            json!([{ "json_format": { "key": "%REQ(x-other?X-API-KEY):9%" } }]),
+            Weight::Wrong,
+            "writes credentials",
+        ),
         ("/clusters/0", "typed_extension_protocol_options", Value::Null, Weight::Wrong, "HTTP/1.1"),
         ("/clusters/0", "health_checks", Value::Null, Weight::Doubtful, "health check"),
         ("/clusters/0", "name", json!("other"), Weight::Doubtful, "not in this configuration"),
