@@ -6,7 +6,8 @@ use latchkey_proto::v1::{
     BatchCheckRequest, CheckRequest, CreateUserRequest, GetKeyRequest, IssueJwtRequest, PasswordGrant,
     RefreshJwtRequest, RevokeKeyRequest, issue_jwt_request,
 };
-use latchkey_testing::{Setup, call, eventually};
+use latchkey_testing::{Redis, Setup, call, eventually};
+use tokio::task::JoinSet;
 
 use crate::Shop;
 use crate::files::operations;
@@ -171,4 +172,49 @@ async fn what_is_remembered_and_trusted_is_told() {
     eventually("processor time is told", || {
         (Scrape::of(&shop.latchkey).sum("process_cpu_seconds_total", &[]) > 0.0).then_some(())
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_connections_and_the_breaker_are_told_as_they_are() {
+    let redis = Redis::start();
+    let shop = Shop::open(Setup::default().environment("LATCHKEY_REDIS_URL", &redis.url())).await;
+    let (_, value) = shop.key("acme").await;
+    let told = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
+    assert!(told("latchkey_redis_breaker_open") < 0.5, "it is asked");
+    let _ = shop.check(&value, "GET").await;
+    let open = told("latchkey_store_connections");
+    assert!(open >= 1.0 && open <= told("latchkey_store_connections_limit"), "{open}");
+    redis.kill();
+    for _ in 0..1_000 {
+        if told("latchkey_redis_breaker_open") > 0.5 {
+            break;
+        }
+        let _ = shop.check(&value, "GET").await;
+    }
+    assert!(told("latchkey_redis_breaker_open") > 0.5, "this process counts alone");
+    let _ = shop.check(&value, "GET").await;
+    assert!(told("latchkey_buckets") >= 1.0, "and remembers what it counts");
+    assert!(told("latchkey_redis_failures_total") >= 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_that_wait_are_told() {
+    let shop = Shop::open(Setup::default()).await;
+    let told = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
+    assert!(told("latchkey_password_queue") < 0.5 && told("latchkey_password_queue_limit") > 0.5);
+    let mut logins = JoinSet::new();
+    for n in 0..16 {
+        let grant = PasswordGrant { email: format!("{n}@acme.test"), password: "wrong".to_owned() };
+        let grant = Some(issue_jwt_request::Grant::Password(grant));
+        let ask = IssueJwtRequest { grant, tenant: "acme".to_owned(), ..IssueJwtRequest::default() };
+        let mut tokens = shop.latchkey.stranger().tokens();
+        logins.spawn(async move { tokens.issue_jwt(ask).await.map(drop) });
+    }
+    tokio::task::block_in_place(|| {
+        eventually("some wait", || (told("latchkey_password_queue") > 0.5).then_some(()));
+    });
+    for login in logins.join_all().await {
+        let _ = login.expect_err("there is no such user");
+    }
+    assert!(told("latchkey_password_queue") < 0.5, "nobody waits any more");
 }
