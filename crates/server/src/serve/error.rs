@@ -76,13 +76,13 @@ impl ServeError {
             | Self::MasterKey(_)
             | Self::Tls(_)
             | Self::Database(_)
-            | Self::Anchor(_)
-            | Self::Decisions(_)
             | Self::Redis(_)
             | Self::Otlp(_)
             | Self::Refused(_) => true,
-            // A port may be that of a process that is about to end.
+            // A port may be that of a process that is about to end, and a file's disk may be full or not there yet.
             Self::Port { .. }
+            | Self::Anchor(_)
+            | Self::Decisions(_)
             | Self::Threads(_)
             | Self::Randomness(_)
             | Self::Reflection(_)
