@@ -98,7 +98,7 @@ impl<L: Limiter> Gate<L> {
     }
 
     /// The same, where everything that it takes is in memory; none where something has to be waited for. Then
-    /// nothing was taken, and it can be asked again with time to wait. What was seen goes into `seen`.
+    /// nothing was taken, and it can be asked again with time to wait. What was seen goes into `seen`, a new one.
     pub fn check_at_once(
         &self,
         policy: Option<&Arc<Policy>>,
@@ -119,6 +119,7 @@ impl<L: Limiter> Gate<L> {
         access: &'a Access<'b>,
         seen: &'a mut Seen,
     ) -> Case<'a, 'b> {
+        debug_assert!(seen.principal.is_none(), "nobody is let in by what another call has seen");
         let now = self.parts.clock.now();
         seen.policy = policy.cloned();
         seen.revision = self.parts.memory.applied();

@@ -6,7 +6,6 @@
 mod message;
 mod reply;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
@@ -25,8 +24,6 @@ use crate::ext_authz::Judge;
 use crate::native::Checks;
 use crate::wire::framed::Framed;
 use crate::{Services, calls, fate};
-
-type Later<'a> = Pin<Box<dyn Future<Output = Result<Framed, Status>> + Send + 'a>>;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +85,7 @@ impl<L: Limiter + 'static> Wicket<L> {
         Looked::Waits(request.map(|rest| Whole::again(first, rest)))
     }
 
-    /// Answers a call, or hands it back as it came.
+    /// Answers a call, waiting for what it takes, or hands it back as it came.
     pub async fn answer<B>(
         &self,
         asked: Asked,
@@ -106,9 +103,9 @@ impl<L: Limiter + 'static> Wicket<L> {
             Came::Message(message) => message,
             Came::Otherwise(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
         };
-        let answer = match self.judge_at_once(asked, &message, &head.headers) {
-            Some(answer) => answer,
-            None => self.later(asked, message, head.headers).await,
+        let answer = match asked {
+            Asked::Envoy => self.envoy.answer(&message, &head.headers).await.map_err(fate::troubled),
+            Asked::Native => self.native.answer(&message, &head.headers).await,
         };
         Ok(worded(answer))
     }
@@ -124,16 +121,6 @@ impl<L: Limiter + 'static> Wicket<L> {
             Asked::Envoy => self.envoy.answer_at_once(message, metadata).map(|a| a.map_err(fate::troubled)),
             Asked::Native => self.native.answer_at_once(message, metadata),
         }
-    }
-
-    /// Answers what has to wait. In a box of its own, so that a call that doesn't is small.
-    fn later(&self, asked: Asked, message: Bytes, metadata: HeaderMap) -> Later<'_> {
-        Box::pin(async move {
-            match asked {
-                Asked::Envoy => self.envoy.answer(&message, &metadata).await.map_err(fate::troubled),
-                Asked::Native => self.native.answer(&message, &metadata).await,
-            }
-        })
     }
 }
 

@@ -14,8 +14,7 @@ use super::metadata::{self, Notes};
 use crate::wire::framed::Framed;
 use crate::wire::writer::Writer;
 
-/// An answer with ten headers fits without growing, and a few dozen of them at once into what the allocator keeps
-/// at hand: growing costs as much as writing all headers, and a kilobyte more than these.
+/// An answer with ten headers fits without growing, which would cost as much as writing all of them.
 const ANSWER: usize = 896 - 5;
 
 /// The answer to a request that passes. The permit is the proof that the gate said so.
