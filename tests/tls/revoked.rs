@@ -128,6 +128,7 @@ fn a_list_that_has_run_out_admits_nobody_until_there_is_a_new_one() {
     let scene = Scene::listed(clients, &[list]);
     logged(&scene, "a revocation list has run out");
     assert!(!admitted(&scene, &good));
+    logged(&scene, "a client certificate was refused by the revocation lists");
     let metric = |name: &str| {
         let page = scene.latchkey.page("/metrics").body;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<i64>().ok());

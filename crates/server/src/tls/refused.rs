@@ -12,7 +12,10 @@ pub(crate) fn by_lists(error: &io::Error) -> bool {
         Some(
             Error::InvalidCertRevocationList(_)
                 | Error::InvalidCertificate(
-                    CertificateError::Revoked | CertificateError::UnknownRevocationStatus
+                    CertificateError::Revoked
+                        | CertificateError::UnknownRevocationStatus
+                        | CertificateError::ExpiredRevocationList
+                        | CertificateError::ExpiredRevocationListContext { .. }
                 )
         )
     )
