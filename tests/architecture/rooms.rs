@@ -22,7 +22,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 12] = [
         &["sea-", "sqlx", "redis", "axum", "toml", "tracing-subscriber"],
     ),
     (
-        "latchkey-rest",
+        "latchkey-http",
         &["latchkey-proto", "latchkey-core", "latchkey-profile"],
         &["sea-", "sqlx", "redis", "axum", "hyper", "toml", "tracing-subscriber"],
     ),
@@ -33,7 +33,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 12] = [
             "latchkey-core",
             "latchkey-profile",
             "latchkey-grpc",
-            "latchkey-rest",
+            "latchkey-http",
             "latchkey-store",
             "latchkey-redis",
             "latchkey-migrations",

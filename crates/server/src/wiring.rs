@@ -20,7 +20,7 @@ use latchkey_core::witness::Witness;
 use latchkey_grpc::{Services, Wicket};
 use latchkey_profile::Catalog;
 use latchkey_redis::{BadUrl, Listening, RedisLimiter, RedisOptions};
-use latchkey_rest::{Rest, RestParts};
+use latchkey_http::{Rest, RestParts};
 use latchkey_store::{Patient, Store};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
