@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use super::METADATA;
 
 /// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
-const HOUSE: [(&str, &[&str], &[&str]); 12] = [
+const HOUSE: [(&str, &[&str], &[&str]); 13] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
@@ -27,9 +27,15 @@ const HOUSE: [(&str, &[&str], &[&str]); 12] = [
         &["sea-", "sqlx", "redis", "axum", "hyper", "toml", "tracing-subscriber"],
     ),
     (
+        "latchkey-config",
+        &["latchkey-core"],
+        &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "rustls"],
+    ),
+    (
         "latchkey-server",
         &[
             "latchkey-proto",
+            "latchkey-config",
             "latchkey-core",
             "latchkey-profile",
             "latchkey-grpc",
@@ -45,7 +51,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 12] = [
         &["latchkey-proto"],
         &["hyper", "axum", "sea-", "sqlx", "redis", "toml", "tracing-subscriber"],
     ),
-    ("latchkey-cli", &["latchkey-server", "latchkey-client", "latchkey-proto"], &["sea-", "sqlx", "redis"]),
+    (
+        "latchkey-cli",
+        &["latchkey-server", "latchkey-config", "latchkey-client", "latchkey-proto"],
+        &["sea-", "sqlx", "redis"],
+    ),
     ("latchkey-testing", &["latchkey-proto"], &["sea-", "sqlx"]),
 ];
 

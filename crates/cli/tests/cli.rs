@@ -47,7 +47,7 @@ fn every_command_explains_itself() {
 fn help_names_the_exit_codes_and_every_setting() {
     assert!(text(&run(&["--help"]).stdout).contains("3  check: denied"));
     let help = text(&run(&["serve", "--help"]).stdout);
-    for setting in latchkey_server::settings::catalogue::ALL {
+    for setting in latchkey_config::catalogue::ALL {
         assert!(
             help.contains(&format!("--{}", setting.flag())) && help.contains(setting.variable),
             "{}",

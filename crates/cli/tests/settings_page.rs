@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use latchkey_server::settings::catalogue::{ALL, Form, Setting};
+use latchkey_config::catalogue::{ALL, Form, Setting};
 
 const HEAD: &str = "\
 # Settings
@@ -13,7 +13,7 @@ Every one is a flag of `latchkey serve`, a variable of the environment, or a lin
 `LATCHKEY_CONFIG`), in this order of precedence. What is wrong is told at the start, all of it at once. A secret may also be
 given as the path of a file that holds it: the flag and the key with `-file` and `_file`, the variable with `_FILE`.
 
-This page is made from the code: `crates/server/src/settings/catalogue.rs`.
+This page is made from the code: `crates/config/src/catalogue.rs`.
 
 | key in the file | variable | default | |
 |---|---|---|---|

@@ -10,12 +10,11 @@ mod file;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use latchkey_config::AuditAnchor;
 use latchkey_core::ports::audit::{Anchor, Anchors, AuditLog, NoAnchors};
 use tokio::time::sleep;
 
 pub(crate) use file::AnchorFile;
-
-use crate::settings::AuditAnchor;
 
 /// How often the log's end is looked at.
 const EVERY: Duration = Duration::from_secs(1);

@@ -4,9 +4,10 @@
 mod database;
 mod redis;
 
+use latchkey_config::{MasterKey, Problem, Settings, Sources};
+
 use crate::clock::seconds_now;
-use crate::master_key::MasterKey;
-use crate::settings::{Settings, Sources};
+use crate::settings;
 use crate::tls::{Age, Clients};
 
 /// What a finding is about.
@@ -57,10 +58,10 @@ impl Finding {
 
 /// Looks at everything that the settings name.
 pub async fn examine(sources: &Sources) -> Vec<Finding> {
-    let settings = match Settings::load(sources) {
+    let settings = match settings::load(sources) {
         Ok(settings) => settings,
         Err(bad) => {
-            let wrong = |problem: crate::settings::Problem| {
+            let wrong = |problem: Problem| {
                 let what = format!("{} ({})", problem.setting, problem.place);
                 Finding::new(Area::Settings, Weight::Wrong, what, problem.remedy)
             };
@@ -93,7 +94,7 @@ fn decided(settings: &Settings) -> Vec<Finding> {
         found.push(doubtful("single_replica together with redis_url", "one process needs no Redis to count"));
     }
     if let Some(tls) = &settings.tls {
-        let ports = [tls.grpc(), tls.management()];
+        let ports = [settings::tls::grpc(tls), settings::tls::management(tls)];
         let mut lists: Vec<_> = ports.into_iter().filter_map(|files| files.clients).collect();
         lists.dedup_by(|one, other| one.crl == other.crl);
         found.extend(lists.iter().filter_map(revocation));

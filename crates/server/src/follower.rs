@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use latchkey_config::Follow;
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::{Changed, Feed, Ledger, Spreading, Wakeups};
 use latchkey_core::time::{Clock, Tick};
@@ -18,7 +19,6 @@ use latchkey_redis::Bell;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::settings::Follow;
 use crate::signing::SigningKeys;
 pub(crate) use others::Others;
 

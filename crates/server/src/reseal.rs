@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use latchkey_config::{BadKeyFile, Database, Deadlines, MasterKey, PreviousKeys, sealer};
 use latchkey_core::ports::seals::Drawer;
 use latchkey_core::reseal::Opener;
 pub use latchkey_core::reseal::{Count, Resealed};
@@ -11,10 +12,8 @@ use latchkey_store::BadUrl;
 
 use crate::boot::OTHER_MASTER_KEY;
 use crate::clock::SystemClock;
-use crate::master_key::{BadKeyFile, MasterKey, PreviousKeys, sealer};
 use crate::random::Randomness;
 use crate::schema;
-use crate::settings::{Database, Deadlines};
 
 /// How long a piece may wait for its turn among the servers' own writes.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,8 +1,7 @@
 //! The schema, for `migrate` and for the start: brought up to date, taken back, or looked at.
 
+use latchkey_config::Database;
 use latchkey_store::{BadUrl, Store, StoreOptions};
-
-use crate::settings::Database;
 
 /// The store that the settings name. Nothing is opened yet.
 pub(crate) fn store(database: &Database) -> Result<Store, BadUrl> {

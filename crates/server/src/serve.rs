@@ -7,6 +7,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use latchkey_config::{BadSettings, Drain, Listen, Settings, Tls};
 use latchkey_store::Store;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use crate::follower::Follower;
 use crate::limits::Limits;
 use crate::listen::Listener;
 use crate::readiness::{Readiness, Stage};
-use crate::settings::{BadSettings, Drain, Listen, Settings, Tls};
+use crate::settings::tls as files;
 use crate::telemetry::Gauges;
 use crate::telemetry::otlp::Shipper;
 use crate::tls::{Acceptor, Files, Protocol};
@@ -56,8 +57,10 @@ impl Server {
         let parts = wiring::connect(settings).await?;
         let doors = doors(&listen, tls.as_ref()).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
-        let side =
-            tls.filter(|tls| tls.http).map(|tls| accepting(tls.side(), Protocol::Http1)).transpose()?;
+        let side = tls
+            .filter(|tls| tls.http)
+            .map(|tls| accepting(files::side(&tls), Protocol::Http1))
+            .transpose()?;
         let http = (http, side.map(Arc::new));
         let wiring::Parts {
             front,
@@ -201,10 +204,10 @@ async fn doors(listen: &Listen, tls: Option<&Tls>) -> Result<Vec<Door>, ServeErr
         Ok::<_, ServeError>(Door { listener, port: Arc::new(Port { offers, tls }) })
     };
     let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
-    let mut doors = vec![door(grpc, offers, tls.map(Tls::grpc))?];
+    let mut doors = vec![door(grpc, offers, tls.map(files::grpc))?];
     if let Some(address) = listen.management {
         let management = bind("management_addr", address, listen.connections).await?;
-        doors.push(door(management, Offers::Management, tls.map(Tls::management))?);
+        doors.push(door(management, Offers::Management, tls.map(files::management))?);
     }
     Ok(doors)
 }

@@ -22,6 +22,7 @@ mod writer;
 
 use std::io::IsTerminal as _;
 
+use latchkey_config::{Log, LogFormat};
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
@@ -36,7 +37,6 @@ pub use meter::Meter;
 pub(crate) use queries::Queries;
 pub use writer::Flush;
 
-use crate::settings::{Log, LogFormat};
 use writer::Lines;
 
 /// Starts logging for the whole process; what is returned writes out the rest when it is dropped.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use latchkey_config::UsageKeeping;
 use latchkey_core::ports::usage::{Hour, UsageLedger};
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_core::trouble::Trouble;
 use latchkey_core::usage::Usage;
 use tokio::time::sleep;
-
-use crate::settings::UsageKeeping;
 
 /// Between two looks at whether there is more than can wait.
 const LOOK: Duration = Duration::from_millis(250);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use latchkey_config::{Redis, Settings, UsageKeeping, sealer};
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::manage::{
@@ -36,14 +37,13 @@ use crate::limits::Limits;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
-use crate::settings::{RedisAddress, Settings, UsageKeeping};
 use crate::side::{Counter, Pages};
 use crate::signing::{Marks, SigningKeys, Tender};
 use crate::telemetry::otlp::Shipper;
 use crate::telemetry::{Decisions, Exported, Gauges, Meter, Queries};
 use crate::usage::Recorder;
 use crate::workers::Threads;
-use crate::{documents, master_key, rpc, schema};
+use crate::{documents, rpc, schema, settings as given};
 
 /// What serving consists of.
 pub(crate) struct Parts {
@@ -149,7 +149,7 @@ fn shared(settings: &Settings, random: Randomness, told: &Telling) -> Result<Sha
         usage: Arc::new(Usage::new(own_name(&random).into())),
         random,
         limits: limits(settings.redis.as_ref())?,
-        sealer: Arc::new(master_key::sealer(&settings.master_key, &settings.previous_master_keys)?),
+        sealer: Arc::new(sealer(&settings.master_key, &settings.previous_master_keys)?),
         workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
         operators: settings.operators.clone(),
         meter: told.meter.clone(),
@@ -181,9 +181,9 @@ fn counter(parts: RestParts<Limits>) -> Counter {
     })
 }
 
-fn limits(redis: Option<&RedisAddress>) -> Result<Limits, BadUrl> {
-    let Some(address) = redis else { return Ok(Limits::Own(Arc::new(LocalLimiter::new()))) };
-    let options = RedisOptions { address: address.clone(), deadline: REDIS_DEADLINE };
+fn limits(redis: Option<&Redis>) -> Result<Limits, BadUrl> {
+    let Some(redis) = redis else { return Ok(Limits::Own(Arc::new(LocalLimiter::new()))) };
+    let options = RedisOptions { address: given::redis(redis)?, deadline: REDIS_DEADLINE };
     Ok(Limits::Shared(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
 }
 
@@ -206,7 +206,7 @@ fn others(settings: &Settings, shared: &Shared) -> Others {
 /// Who else tells of changes: Redis, where there is one and somebody to tell.
 fn calls(settings: &Settings, others: &Others) -> Result<Option<Listening>, BadUrl> {
     match (&settings.redis, others) {
-        (Some(address), Others::Known(_, this)) => Listening::new(address, &this.id).map(Some),
+        (Some(redis), Others::Known(_, this)) => Listening::new(&given::redis(redis)?, &this.id).map(Some),
         _ => Ok(None),
     }
 }

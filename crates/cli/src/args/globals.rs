@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use latchkey_server::settings::own_config;
+use latchkey_config::own_config;
 
 use super::Secret;
 use crate::exit::Failure;

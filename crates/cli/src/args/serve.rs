@@ -1,11 +1,11 @@
-//! The settings' flags, made from the switchboard's own table: `latchkey_server::settings::catalogue`.
+//! The settings' flags, made from one table: `latchkey_config::catalogue`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use latchkey_server::settings::catalogue::{ALL, Form, Setting};
-use latchkey_server::settings::{CONFIG_VARIABLE, Sources};
+use latchkey_config::catalogue::{ALL, Form, Setting};
+use latchkey_config::{CONFIG_VARIABLE, Sources};
 
 /// Settings as flags, not yet read.
 #[derive(Clone, Default)]

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use latchkey_server::settings::{Settings, Sources};
-use latchkey_server::{ServeError, Server, Stage, first_key, signals, telemetry};
+use latchkey_config::{Settings, Sources};
+use latchkey_server::{ServeError, Server, Stage, first_key, load_settings, signals, telemetry};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -74,7 +74,7 @@ fn settings(args: &DevArgs, folder: &Path, root: &Secret) -> Result<Settings, Fa
     ];
     let flags: BTreeMap<String, String> = flags.map(|(key, value)| (key.to_owned(), value)).into();
     let sources = Sources::of_few_variables(&VARIABLES, flags, ("log", "warn"));
-    Settings::load(&sources).map_err(|error| Failure::Usage(error.to_string()))
+    load_settings(&sources).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 type Serving = JoinHandle<Result<(), ServeError>>;

@@ -1,7 +1,7 @@
 //! `latchkey migrate`.
 
+use latchkey_config::Settings;
 use latchkey_server::schema::{Schema, SchemaError};
-use latchkey_server::settings::Settings;
 use latchkey_server::telemetry::{self, Flush};
 
 use crate::args::{MigrateAction, SettingsArgs};

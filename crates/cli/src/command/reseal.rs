@@ -1,7 +1,7 @@
 //! `latchkey reseal`.
 
+use latchkey_config::Settings;
 use latchkey_server::reseal::{Count, ResealError, names, reseal};
-use latchkey_server::settings::Settings;
 use latchkey_server::telemetry;
 
 use crate::args::ResealArgs;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
+use latchkey_config::{Deadlines, Sources};
 use latchkey_profile::{Answer, KeyPart, Props, Scene, Staged, UserPart, Who};
 use latchkey_proto::v1;
 use latchkey_proto::v1::issue_jwt_request::Grant;
@@ -18,7 +19,7 @@ use tonic::service::Routes;
 
 use crate::boot::StartRefused;
 use crate::readiness::Stage;
-use crate::settings::{Deadlines, Settings, Sources};
+use crate::settings;
 use crate::side::Counter;
 use crate::{random, wiring};
 
@@ -50,7 +51,7 @@ impl Theatre {
         ];
         let flags: BTreeMap<String, String> = flags.map(|(key, value)| (key.to_owned(), value)).into();
         let sources = Sources::of_few_variables(&[], flags, ("log", "off"));
-        let mut settings = Settings::load(&sources).map_err(|error| wrong(&error))?;
+        let mut settings = settings::load(&sources).map_err(|error| wrong(&error))?;
         settings.profiles = vec![file];
         // Nobody waits here but an author, whose machine may be slow.
         settings.database.deadlines = Deadlines { check: START, management: START };

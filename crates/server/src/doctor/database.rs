@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use latchkey_config::{MasterKey, Settings, sealer};
 use latchkey_core::ports::tokens::TokenLedger as _;
 use latchkey_core::reseal::Opener;
 use latchkey_core::seal::Sealer;
@@ -13,9 +14,7 @@ use tokio::time::Instant;
 
 use super::{Area, Finding, Weight};
 use crate::clock::SystemClock;
-use crate::master_key::MasterKey;
-use crate::settings::Settings;
-use crate::{master_key, schema};
+use crate::schema;
 
 /// Questions whose time is taken.
 const QUESTIONS: usize = 20;
@@ -162,7 +161,7 @@ async fn unsealed(settings: &Settings, store: &Store) -> Option<Finding> {
         let what = "values lie sealed in it, and the master key's file is gone";
         return holds.then(|| one(Weight::Wrong, what, "put the file back from where it was kept"));
     }
-    let sealer = master_key::sealer(&settings.master_key, &settings.previous_master_keys).ok()?;
+    let sealer = sealer(&settings.master_key, &settings.previous_master_keys).ok()?;
     let keys = store.signing_keys().await.ok()?;
     let all = keys.keys.len();
     let (_, spoiled) = Ring::open(keys, &sealer, SystemClock.now().wall);

@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
+use latchkey_config::Redis;
 use latchkey_redis::{Node, Probe, probe};
 
 use super::{Area, Finding, Weight};
-use crate::settings::RedisAddress;
+use crate::settings;
 
 /// A call waits so long for it, and then counts alone.
 const DEADLINE: Duration = Duration::from_millis(20);
 
-pub(super) async fn examine(address: Option<&RedisAddress>) -> Vec<Finding> {
-    let Some(address) = address else { return Vec::new() };
-    match probe(address).await {
-        Ok(nodes) => nodes.iter().flat_map(|node| told(node, address.is_cluster())).collect(),
+pub(super) async fn examine(given: Option<&Redis>) -> Vec<Finding> {
+    let Some(given) = given else { return Vec::new() };
+    let probed = match settings::redis(given) {
+        Ok(address) => probe(&address).await.map(|nodes| (nodes, address.is_cluster())),
+        Err(bad) => Err(bad),
+    };
+    match probed {
+        Ok((nodes, in_cluster)) => nodes.iter().flat_map(|node| told(node, in_cluster)).collect(),
         Err(bad) => vec![Finding::new(
             Area::Settings,
             Weight::Wrong,

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
+use latchkey_config::{BadKeyFile, BadSettings};
+
 use crate::boot::StartRefused;
 use crate::cores::CoreEnded;
 use crate::documents::BadDocuments;
-use crate::master_key::BadKeyFile;
-use crate::settings::BadSettings;
 
 /// Why serving could not begin, or go on.
 #[derive(Debug, thiserror::Error)]

@@ -1,121 +1,86 @@
-//! What the operator may rely on: precedence, every problem at once, and silence about secrets.
+//! Settings of TLS and of Redis, with the checks of the parts that use them: half a pair, or names of certificates
+//! that no client is asked for, is an error.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use latchkey_testing::{Ca, Pair};
+
 use super::*;
 
-pub(super) fn sources(config: Option<&Path>, flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Sources {
+fn sources(config: Option<&Path>, flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Sources {
     let flags: BTreeMap<String, String> = flags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let variables = variables.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
     Sources::new(config, flags, variables)
 }
 
-pub(super) fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, BadSettings> {
-    Settings::load(&sources(None, flags, variables))
+fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, BadSettings> {
+    super::load(&sources(None, flags, variables))
 }
 
 #[test]
-fn nothing_given_serves_the_embedded_database_on_loopback() {
-    let settings = load(&[], &[]).unwrap();
-    assert_eq!(settings.listen.grpc.to_string(), "127.0.0.1:50051");
-    assert_eq!(settings.listen.http.to_string(), "127.0.0.1:8081");
-    assert!(settings.database.migrate && settings.root_key.is_none());
-    assert!(
-        matches!(settings.master_key, MasterKey::InFile(path) if path.ends_with("latchkey.db.master-key"))
-    );
-}
-
-#[test]
-fn a_flag_wins_over_the_environment_and_that_over_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("latchkey.toml");
-    fs::write(&path, "lease = '1s'\npoll_interval = '11ms'\ndatabase_connections = 3\n").unwrap();
-    let variables = [("LATCHKEY_LEASE", "2s"), ("LATCHKEY_POLL_INTERVAL", "12ms")];
-    let settings = Settings::load(&sources(Some(&path), &[("lease", "3s")], &variables)).unwrap();
-    assert_eq!(settings.follow.lease, Duration::from_secs(3));
-    assert_eq!(settings.follow.poll, Duration::from_millis(12));
-    assert_eq!(settings.database.connections, 3);
-}
-
-#[test]
-fn the_environment_can_name_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("latchkey.toml");
-    fs::write(&path, "lease = '7s'\n").unwrap();
-    let settings = load(&[], &[(CONFIG_VARIABLE, path.to_str().unwrap())]).unwrap();
-    assert_eq!(settings.follow.lease, Duration::from_secs(7));
-}
-
-#[test]
-fn every_problem_is_told_at_once_with_its_place_and_remedy() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("latchkey.toml");
-    fs::write(&path, "grcp_addr = '127.0.0.1:1'\nlog_format = 'xml'\nmigrate = 1.5\n").unwrap();
-    let flags = [("lease", "soon"), ("grpc_addr", "0.0.0.0:50051")];
-    let variables = [("LATCHKEY_HTTP_ADDR", "here"), ("LATCHKEY_ROOT_KEY", "short"), ("RUST_LOG", "a=b=c")];
-    let error = Settings::load(&sources(Some(&path), &flags, &variables)).unwrap_err();
-    let text = error.to_string();
-    for expected in [
-        "grcp_addr (",
-        "log_format (log_format in ",
-        "migrate (",
-        "lease (--lease)",
-        "grpc_addr (--grpc-addr)",
-        "http_addr (LATCHKEY_HTTP_ADDR)",
-        "root_key (LATCHKEY_ROOT_KEY)",
-        "log (RUST_LOG)",
+fn halves_that_make_no_sense_alone_are_told() {
+    for (given, other) in [
+        ("LATCHKEY_TLS_CERT", "tls_key"),
+        ("LATCHKEY_TLS_KEY", "tls_cert"),
+        ("LATCHKEY_TLS_CLIENT_CA", "tls_cert"),
+        ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", "tls_cert"),
+        ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", "management_addr"),
+        ("LATCHKEY_TLS_CLIENT_CRL", "tls_client_ca"),
+        ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", "management_tls_client_ca"),
+        ("LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", "management_addr"),
     ] {
-        assert!(text.contains(expected), "{expected} in {text}");
+        let error = load(&[], &[(given, "/nowhere.pem")]).unwrap_err().to_string();
+        assert!(error.contains(&format!("give {other} as well")), "{error}");
     }
-    assert_eq!(error.0.len(), 8, "{text}");
-    assert!(text.contains("--insecure") && !text.contains("short"), "{text}");
+    let error = load(&[], &[("LATCHKEY_HTTP_TLS", "true")]).unwrap_err().to_string();
+    assert!(error.contains("http_tls (") && error.contains("give tls_cert"), "{error}");
 }
 
 #[test]
-fn secrets_can_be_files_and_never_show() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    fs::write(path("root"), "canary-canary-canary-canary-canary\n").unwrap();
-    fs::write(path("url"), "postgres://ada:canary@db/latchkey\n").unwrap();
-    fs::write(path("master"), "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2E=\n").unwrap();
-    let (root, url, master) = (path("root"), path("url"), path("master"));
-    let variables = [
-        ("LATCHKEY_ROOT_KEY_FILE", root.as_str()),
-        ("LATCHKEY_DATABASE_URL_FILE", &url),
-        ("LATCHKEY_MASTER_KEY_FILE", &master),
-    ];
-    let settings = load(&[], &variables).unwrap();
-    assert_eq!(settings.root_key.as_ref().unwrap().reveal(), "canary-canary-canary-canary-canary");
-    assert!(!settings.database.migrate, "PostgreSQL is migrated when asked");
-    let shown = format!("{settings:?}");
-    assert!(!shown.contains("canary") && !shown.contains("Y2Fu"), "{shown}");
+fn files_are_looked_into_before_anything_starts() {
+    let variables = [("LATCHKEY_TLS_CERT", "/nowhere/c.pem"), ("LATCHKEY_TLS_KEY", "/nowhere/k.pem")];
+    let error = load(&[("lease", "soon")], &variables).unwrap_err();
+    assert_eq!(error.0.len(), 3, "{error}");
+    assert!(error.to_string().contains("tls_cert (/nowhere/c.pem): the file can't be read"), "{error}");
 }
 
 #[test]
-fn a_secret_and_its_file_at_one_place_contradict_each_other() {
-    let key = "0123456789abcdef0123456789abcdef";
-    let both = [("LATCHKEY_ROOT_KEY", key), ("LATCHKEY_ROOT_KEY_FILE", "/nowhere")];
-    let error = load(&[], &both).unwrap_err().to_string();
-    assert!(error.contains("LATCHKEY_ROOT_KEY_FILE is given as well") && !error.contains(key), "{error}");
-    let higher = load(&[("root_key", key)], &[("LATCHKEY_ROOT_KEY_FILE", "/nowhere")]);
-    assert!(higher.is_ok(), "a higher place wins before the lower one is read");
+fn a_certificate_makes_other_machines_welcome_and_its_clients_may_be_operators() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+    let Pair { cert, key, .. } = ca.issue(&["localhost"]);
+    let place = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let list = place("list.pem", &ca.list(&[]));
+    let (cert, key, ca) = (place("c.pem", &cert), place("k.pem", &key), place("ca.pem", ca.pem()));
+    let flags = [("tls_cert", cert.as_str()), ("tls_key", &key), ("grpc_addr", "0.0.0.0:1")];
+    let settings = load(&flags, &[("LATCHKEY_MANAGEMENT_ADDR", "0.0.0.0:2")]).unwrap();
+    assert!(settings.tls.unwrap().client_ca.is_none());
+    assert_eq!(settings.listen.management.map(|a| a.port()), Some(2));
+
+    let path = folder.path().join("latchkey.toml");
+    fs::write(&path, "[operators]\n\"spiffe://corp/ops\" = { scopes = [\"latchkey.admin\"] }\n").unwrap();
+    let error = super::load(&sources(Some(&path), &flags, &[])).unwrap_err().to_string();
+    assert!(error.contains("operators (") && error.contains("give tls_client_ca"), "{error}");
+    let variables = [("LATCHKEY_TLS_CLIENT_CA", ca.as_str())];
+    let settings = super::load(&sources(Some(&path), &flags, &variables)).unwrap();
+    assert_eq!(settings.operators.len(), 1);
+    assert_eq!(settings.tls.unwrap().management_client_ca.unwrap().display().to_string(), ca);
+
+    let variables = [("LATCHKEY_TLS_CLIENT_CA", ca.as_str()), ("LATCHKEY_TLS_CLIENT_CRL", &list)];
+    let tls = super::load(&sources(Some(&path), &flags, &variables)).unwrap().tls.unwrap();
+    assert_eq!(tls.management_client_crl.unwrap().display().to_string(), list, "both ports read it");
 }
 
 #[test]
-fn postgresql_needs_a_master_key() {
-    let url = [("LATCHKEY_DATABASE_URL", "postgres://ada:canary@db/latchkey")];
-    let error = load(&[], &url).unwrap_err().to_string();
-    assert!(error.contains("master_key (not given)") && error.contains("openssl"), "{error}");
-    assert!(!error.contains("canary"), "{error}");
-}
-
-#[test]
-fn a_standard_variable_is_read_as_well() {
-    let otlp = load(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317")]).unwrap();
-    assert!(otlp.otlp.is_some_and(|otlp| otlp.traces.is_some()));
+fn management_alone_needs_the_same_care() {
+    let error = load(&[("management_addr", "0.0.0.0:1")], &[]).unwrap_err().to_string();
+    assert!(error.contains("management_addr (") && error.contains("--insecure"), "{error}");
 }
 
 #[test]
@@ -123,7 +88,7 @@ fn redis_is_one_server_or_a_cluster_and_its_password_is_not_told() {
     let load = |given: &[(&str, &str)]| load(&[], given);
     let url = |url| [("LATCHKEY_REDIS_URL", url)];
     let cluster = load(&url("rediss+cluster://:canary@a:7000,b:7000")).unwrap();
-    assert!(cluster.redis.as_ref().is_some_and(RedisAddress::is_cluster));
+    assert!(redis(cluster.redis.as_ref().unwrap()).unwrap().is_cluster());
     assert!(!format!("{cluster:?}").contains("canary"));
     let error = load(&url("rediss//:canary@r")).unwrap_err().to_string();
     assert!(error.contains("redis_url (LATCHKEY_REDIS_URL)") && !error.contains("canary"), "{error}");
@@ -138,45 +103,4 @@ fn redis_is_one_server_or_a_cluster_and_its_password_is_not_told() {
         assert_eq!(error.0.len(), 1, "{error}");
         assert!(error.to_string().contains("redis_ca") && error.to_string().contains(words), "{error}");
     }
-}
-
-#[test]
-fn other_machines_are_served_in_plain_text_on_purpose_alone() {
-    assert!(load(&[("grpc_addr", "0.0.0.0:1")], &[]).is_err());
-    assert!(load(&[("grpc_addr", "0.0.0.0:1"), ("insecure", "true")], &[]).is_ok());
-}
-
-#[test]
-fn two_ports_at_one_address_are_told_before_either_is_bound() {
-    let http = [("LATCHKEY_HTTP_ADDR", "127.0.0.1:7000")];
-    let error = load(&[("grpc_addr", "127.0.0.1:7000")], &http).unwrap_err();
-    assert_eq!(error.0.len(), 1, "{error}");
-    assert!(error.to_string().contains("http_addr (LATCHKEY_HTTP_ADDR): grpc_addr listens there"), "{error}");
-    let flags = [("grpc_addr", "0.0.0.0:7000"), ("insecure", "true"), ("management_addr", "127.0.0.1:7000")];
-    assert!(load(&flags, &http).unwrap_err().0.len() == 2, "everywhere is there too");
-    for other in ["127.0.0.1:7001", "127.0.0.2:7000", "[::1]:7000"] {
-        assert!(load(&[("grpc_addr", other)], &http).is_ok(), "{other}");
-    }
-    let free = [("LATCHKEY_HTTP_ADDR", "127.0.0.1:0")];
-    assert!(load(&[("grpc_addr", "127.0.0.1:0")], &free).is_ok(), "whichever is free");
-}
-
-#[test]
-fn a_variable_left_empty_counts_as_not_set() {
-    assert!(load(&[], &[("LATCHKEY_REDIS_URL", ""), ("LATCHKEY_ROOT_KEY", "")]).is_ok());
-}
-
-#[test]
-fn a_broken_file_is_not_quoted() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("latchkey.toml");
-    fs::write(&path, "lease = '5s'\nroot_key = 'canary\n").unwrap();
-    let error = Settings::load(&sources(Some(&path), &[], &[])).unwrap_err().to_string();
-    assert!(error.contains("line 2") && !error.contains("canary"), "{error}");
-}
-
-#[test]
-fn a_poll_fits_twice_into_a_lease() {
-    assert!(load(&[("lease", "400ms")], &[]).unwrap_err().to_string().contains("poll more often"));
-    assert!(load(&[("lease", "500ms")], &[]).is_ok());
 }

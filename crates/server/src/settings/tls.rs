@@ -1,138 +1,51 @@
-//! TLS as the settings name it: one certificate for every port, and who may be a client of which.
+//! The files of each port, by the settings that name them.
 
 use std::path::PathBuf;
 
-use super::catalogue::{self, Setting};
-use super::problem::Problem;
-use super::reader::Reader;
-use super::values;
-use crate::tls::{Clients, Files, Named, check};
+use latchkey_config::catalogue::{self, Setting};
+use latchkey_config::{Problem, Tls};
 
-/// What the ports are served with.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    /// The server's certificate, and after it those between it and its CA.
-    pub cert: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-    /// Who signs the clients' certificates of the gRPC port.
-    pub client_ca: Option<PathBuf>,
-    /// Whom those no longer vouch for.
-    pub client_crl: Option<PathBuf>,
-    /// The same of the management port.
-    pub management_client_ca: Option<PathBuf>,
-    /// The same of the management port.
-    pub management_client_crl: Option<PathBuf>,
-    /// Whether the HTTP port speaks TLS too.
-    pub http: bool,
+use crate::tls::{self, Clients, Files, Named};
+
+/// Files of the gRPC port.
+pub(crate) fn grpc(tls: &Tls) -> Files {
+    let crl = named(tls.client_crl.as_ref(), &catalogue::TLS_CLIENT_CRL);
+    files(tls, named(tls.client_ca.as_ref(), &catalogue::TLS_CLIENT_CA), crl)
 }
 
-impl Tls {
-    pub(crate) fn grpc(&self) -> Files {
-        let crl = named(self.client_crl.as_ref(), &catalogue::TLS_CLIENT_CRL);
-        self.files(named(self.client_ca.as_ref(), &catalogue::TLS_CLIENT_CA), crl)
-    }
+/// Files of the management port.
+pub(crate) fn management(tls: &Tls) -> Files {
+    let own = tls.management_client_ca != tls.client_ca;
+    let ca = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CA } else { &catalogue::TLS_CLIENT_CA };
+    let own = tls.management_client_crl != tls.client_crl;
+    let crl = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CRL } else { &catalogue::TLS_CLIENT_CRL };
+    let crl = named(tls.management_client_crl.as_ref(), crl);
+    files(tls, named(tls.management_client_ca.as_ref(), ca), crl)
+}
 
-    pub(crate) fn management(&self) -> Files {
-        let own = self.management_client_ca != self.client_ca;
-        let ca = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CA } else { &catalogue::TLS_CLIENT_CA };
-        let own = self.management_client_crl != self.client_crl;
-        let crl = if own { &catalogue::MANAGEMENT_TLS_CLIENT_CRL } else { &catalogue::TLS_CLIENT_CRL };
-        let crl = named(self.management_client_crl.as_ref(), crl);
-        self.files(named(self.management_client_ca.as_ref(), ca), crl)
-    }
+/// Files of the HTTP port, which asks for no client certificate.
+pub(crate) fn side(tls: &Tls) -> Files {
+    files(tls, None, None)
+}
 
-    pub(crate) fn side(&self) -> Files {
-        self.files(None, None)
-    }
+/// Returns everything that is wrong with the files, each error once.
+pub(super) fn check(tls: &Tls) -> Vec<Problem> {
+    let mut wrong = tls::check(&grpc(tls));
+    let others: Vec<_> =
+        tls::check(&management(tls)).into_iter().filter(|one| !wrong.contains(one)).collect();
+    wrong.extend(others);
+    wrong
+}
 
-    fn files(&self, ca: Option<Named>, crl: Option<Named>) -> Files {
-        let file = |path: &PathBuf, setting: &Setting| Named { path: path.clone(), setting: setting.key };
-        Files {
-            cert: file(&self.cert, &catalogue::TLS_CERT),
-            key: file(&self.key, &catalogue::TLS_KEY),
-            clients: ca.map(|ca| Clients { ca, crl }),
-        }
+fn files(tls: &Tls, ca: Option<Named>, crl: Option<Named>) -> Files {
+    let file = |path: &PathBuf, setting: &Setting| Named { path: path.clone(), setting: setting.key };
+    Files {
+        cert: file(&tls.cert, &catalogue::TLS_CERT),
+        key: file(&tls.key, &catalogue::TLS_KEY),
+        clients: ca.map(|ca| Clients { ca, crl }),
     }
 }
 
 fn named(path: Option<&PathBuf>, setting: &Setting) -> Option<Named> {
     Some(Named { path: path?.clone(), setting: setting.key })
-}
-
-impl Reader<'_> {
-    /// Whether a port may be reached from elsewhere: with TLS, it may.
-    pub(super) fn encrypted(&mut self) -> bool {
-        self.is_given(&catalogue::TLS_CERT)
-    }
-
-    pub(super) fn tls(&mut self) -> Option<Tls> {
-        let path = |text: &str| Ok(PathBuf::from(text));
-        let cert = self.read(&catalogue::TLS_CERT, path);
-        let key = self.read(&catalogue::TLS_KEY, path);
-        let client_ca = self.read(&catalogue::TLS_CLIENT_CA, path);
-        let client_crl = self.read(&catalogue::TLS_CLIENT_CRL, path);
-        let management_ca = self.read(&catalogue::MANAGEMENT_TLS_CLIENT_CA, path);
-        let management_crl = self.read(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, path);
-        let http = self.read(&catalogue::HTTP_TLS, values::switch).unwrap_or_default();
-        self.lists();
-        let (Some(cert), Some(key)) = (&cert, &key) else {
-            let pair =
-                [(&catalogue::TLS_CERT, &catalogue::TLS_KEY), (&catalogue::TLS_KEY, &catalogue::TLS_CERT)];
-            for (one, other) in pair {
-                self.needs(one, other, "a certificate and its key belong together");
-            }
-            if cert.is_none() && key.is_none() {
-                let needing = [&catalogue::TLS_CLIENT_CA, &catalogue::MANAGEMENT_TLS_CLIENT_CA];
-                for one in needing {
-                    self.needs(
-                        one,
-                        &catalogue::TLS_CERT,
-                        "clients show certificates to a server that has one",
-                    );
-                }
-                if http {
-                    self.needs(
-                        &catalogue::HTTP_TLS,
-                        &catalogue::TLS_CERT,
-                        "the HTTP port has no other certificate",
-                    );
-                }
-            }
-            return None;
-        };
-        let (cert, key) = (cert.clone(), key.clone());
-        let management_client_ca = management_ca.or_else(|| client_ca.clone());
-        let management_client_crl = management_crl.or_else(|| client_crl.clone());
-        let tls = Tls { cert, key, client_ca, client_crl, management_client_ca, management_client_crl, http };
-        let mut wrong = check(&tls.grpc());
-        let others: Vec<_> =
-            check(&tls.management()).into_iter().filter(|one| !wrong.contains(one)).collect();
-        wrong.extend(others);
-        self.tell(wrong);
-        Some(tls)
-    }
-
-    /// Lists without a CA whose they are would be read by nobody, and so would a CA of a port that isn't there.
-    fn lists(&mut self) {
-        let why = "revocation lists speak of certificates that clients are asked for";
-        self.needs(&catalogue::TLS_CLIENT_CRL, &catalogue::TLS_CLIENT_CA, why);
-        if !self.is_given(&catalogue::TLS_CLIENT_CA) {
-            self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, &catalogue::MANAGEMENT_TLS_CLIENT_CA, why);
-        }
-        // Without that port, management is served where nobody would be asked for a certificate of this CA.
-        let why = "it is asked for on the management port alone (tls_client_ca is of both)";
-        self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CA, &catalogue::MANAGEMENT_ADDR, why);
-        let why = "these lists are of the management port alone (tls_client_crl is of both)";
-        self.needs(&catalogue::MANAGEMENT_TLS_CLIENT_CRL, &catalogue::MANAGEMENT_ADDR, why);
-    }
-
-    /// A setting that is given makes no sense without another.
-    fn needs(&mut self, given: &Setting, missing: &Setting, why: &str) {
-        if self.is_given(given) && !self.is_given(missing) {
-            let remedy =
-                format!("{why}: give {} as well ({}, --{})", missing.key, missing.variable, missing.flag());
-            self.tell(vec![Problem::new(given.key, "given alone", remedy)]);
-        }
-    }
 }

@@ -8,13 +8,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use latchkey_config::{DecisionLog, DecisionTarget};
 use latchkey_core::time::Clock;
 use latchkey_core::witness::{Answered, Outcome, Witness};
 
 pub use self::share::Share;
 use super::appended::Appended;
 use super::writer::Lines;
-use crate::settings::{DecisionLog, DecisionTarget};
 
 /// Lines that were dropped since the process began: it has one such log.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -42,7 +42,12 @@ impl Decisions {
                 Lines::named("decisions", Appended::to(path)?, line::dropped, &DROPPED)
             }
         };
-        Ok(Some(Arc::new(Self { lines, clock, allowed: log.allowed, denied: log.denied })))
+        Ok(Some(Arc::new(Self {
+            lines,
+            clock,
+            allowed: Share::of(log.allowed),
+            denied: Share::of(log.denied),
+        })))
     }
 
     /// Writes out what is queued, within a second.

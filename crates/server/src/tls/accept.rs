@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use latchkey_config::Problem;
 use latchkey_core::manage::ClientCertificate;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
@@ -20,7 +21,6 @@ use super::lists::Term;
 use super::open::{Open, Shown, Stay};
 use super::reload::{Stamps, stamps};
 use super::{der, names};
-use crate::settings::Problem;
 
 /// How long a client may take to shake hands.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latchkey_config::Problem;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -9,7 +10,6 @@ use rustls::server::danger::ClientCertVerifier;
 
 use super::files::{Named, certificates};
 use super::lists::{Lists, Term};
-use crate::settings::Problem;
 
 /// The files that say so.
 #[derive(Clone, Debug)]

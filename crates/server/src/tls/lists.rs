@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use latchkey_config::Problem;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
@@ -12,7 +13,6 @@ use webpki::{CertRevocationList, OwnedCertRevocationList};
 
 use super::der;
 use super::files::Named;
-use crate::settings::Problem;
 
 const BEGINS: &[u8] = b"-----BEGIN";
 

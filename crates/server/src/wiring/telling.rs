@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use latchkey_config::Settings;
 use latchkey_core::witness::Witness;
 use rand::RngExt as _;
 
@@ -11,7 +12,6 @@ use crate::follower::Follower;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::serve::ServeError;
-use crate::settings::Settings;
 use crate::side::Metrics;
 use crate::signals;
 use crate::telemetry::otlp::Shipper;

@@ -14,7 +14,7 @@ impl Share {
     /// Everything.
     pub const ALL: Self = Self(u64::MAX);
 
-    /// So many of one; none, where that is no share.
+    /// So many of one: from 0, nothing, to 1, everything. What is below or above counts as these.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -22,9 +22,9 @@ impl Share {
         clippy::cast_precision_loss,
         reason = "a share of 2^64, to the precision that a share is written with"
     )]
-    pub fn of(part: f64) -> Option<Self> {
-        // One is everything: the cast saturates.
-        (0.0..=1.0).contains(&part).then_some(Self((part * u64::MAX as f64) as u64))
+    pub fn of(part: f64) -> Self {
+        // The cast saturates, and no number at all is nothing.
+        Self((part * u64::MAX as f64) as u64)
     }
 
     /// Whether this one is among them.
@@ -52,15 +52,15 @@ mod tests {
 
     #[test]
     fn a_share_is_from_nothing_to_everything() {
-        assert_eq!((Share::of(0.0), Share::of(1.0)), (Some(Share::NONE), Some(Share::ALL)));
-        for wrong in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            assert_eq!(Share::of(wrong), None, "{wrong}");
+        assert_eq!((Share::of(0.0), Share::of(1.0)), (Share::NONE, Share::ALL));
+        for (beyond, counts) in [(-0.1, Share::NONE), (1.1, Share::ALL), (f64::NAN, Share::NONE)] {
+            assert_eq!(Share::of(beyond), counts, "{beyond}");
         }
     }
 
     #[test]
     fn a_share_takes_about_as_many() {
-        let taken = |part| (0..100_000).filter(|_| Share::of(part).unwrap().takes()).count();
+        let taken = |part| (0..100_000).filter(|_| Share::of(part).takes()).count();
         assert_eq!((taken(0.0), taken(1.0)), (0, 100_000));
         assert!((9_000..11_000).contains(&taken(0.1)), "{}", taken(0.1));
         assert!((48_000..52_000).contains(&taken(0.5)), "{}", taken(0.5));

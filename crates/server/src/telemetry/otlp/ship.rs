@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_config::Otlp;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -20,7 +21,6 @@ use tonic::{Code, Request, Status};
 use super::spans::Spans;
 use super::{metrics, words};
 use crate::clock::{SystemClock, nanos_now};
-use crate::settings::Otlp;
 use crate::telemetry::exported::{Exported, Signal};
 use crate::telemetry::metric::Sheet;
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_config::Sampler;
 use latchkey_core::time::Clock;
 use latchkey_core::witness::{Answered, Door, Outcome};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -15,7 +16,6 @@ use tokio::sync::mpsc::Sender;
 use super::sampler::{Chooser, Chosen};
 use super::words::text;
 use crate::clock::nanos_now;
-use crate::settings::Sampler;
 use crate::telemetry::Exported;
 
 /// The longest identifier of a request that is told.

@@ -50,8 +50,8 @@ impl fmt::Debug for PreviousKeys {
     }
 }
 
-/// Who seals under the one and opens with all.
-pub(crate) fn sealer(current: &MasterKey, previous: &PreviousKeys) -> Result<Sealer, BadKeyFile> {
+/// Returns a sealer that seals under `current` and opens what either has sealed.
+pub fn sealer(current: &MasterKey, previous: &PreviousKeys) -> Result<Sealer, BadKeyFile> {
     let sealer = Sealer::new(&*current.reveal()?);
     Ok(sealer.with_previous(previous.0.iter().map(|key| &**key)))
 }

@@ -16,9 +16,8 @@ use super::sources::{Given, Sources};
 use super::values::{self, Read};
 use super::{
     AuditAnchor, Database, DatabaseUrl, Deadlines, DecisionLog, Drain, Follow, Listen, Log, LogFormat,
-    UsageKeeping,
+    MasterKey, PreviousKeys, UsageKeeping,
 };
-use crate::master_key::{MasterKey, PreviousKeys};
 
 /// Settings not yet checked as a whole.
 pub(super) struct Reader<'a> {

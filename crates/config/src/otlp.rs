@@ -4,8 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::Uri;
-use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
+use http::{HeaderName, HeaderValue, Uri};
 
 use super::catalogue::{self, Setting};
 use super::reader::Reader;
@@ -19,7 +18,7 @@ pub struct Otlp {
     /// Where metrics go; none: nowhere.
     pub metrics: Option<Uri>,
     /// Sent with each call.
-    pub headers: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The only certificates that a collector is trusted by, PEM; none: the system's.
     pub ca: Option<Vec<u8>>,
     /// How long a collector may take.
@@ -177,10 +176,12 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn headers(text: &str) -> Read<Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>> {
+/// Metadata of gRPC with text for its values: a name that ends in `-bin` is for bytes.
+fn headers(text: &str) -> Read<Vec<(HeaderName, HeaderValue)>> {
     let header = |(name, value): (String, String)| {
-        let name = name.to_ascii_lowercase().parse().ok()?;
-        let mut value: MetadataValue<Ascii> = value.parse().ok()?;
+        let name: HeaderName =
+            name.parse().ok().filter(|name: &HeaderName| !name.as_str().ends_with("-bin"))?;
+        let mut value: HeaderValue = value.parse().ok()?;
         value.set_sensitive(true);
         Some((name, value))
     };

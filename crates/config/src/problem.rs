@@ -15,7 +15,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(setting: &str, place: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Makes one.
+    pub fn new(setting: &str, place: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { setting: setting.to_owned(), place: place.into(), remedy: remedy.into() }
     }
 }

@@ -1,7 +1,7 @@
 //! What is sent where, by the specification's variables.
 
 use super::*;
-use crate::settings::tests::load;
+use crate::tests::load;
 
 const THERE: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317");
 
@@ -87,6 +87,7 @@ fn what_is_wrong_names_its_setting_and_no_secret() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "canary"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a b=canary"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=canary%0A"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a-bin=canary"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a"),

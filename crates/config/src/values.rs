@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{AuditAnchor, DecisionTarget};
-use crate::telemetry::Share;
 
 pub(super) type Read<T> = Result<T, String>;
 
@@ -84,8 +83,8 @@ pub(super) fn decision_target(text: &str) -> Read<DecisionTarget> {
 }
 
 /// A number from 0 to 1.
-pub(super) fn share(text: &str) -> Read<Share> {
-    let share = text.parse().ok().and_then(Share::of);
+pub(super) fn share(text: &str) -> Read<f64> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share
         .ok_or_else(|| format!("{text:?} is no share: write a number from 0 (none) to 1 (all), such as 0.01"))
 }
@@ -147,6 +146,14 @@ mod tests {
             ["", "MiB", "1", "1KiB", "512 MiB", "512MB", "-1GiB", "1.5GiB", "2048GiB", "99999999999999GiB"]
         {
             assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_from_none_to_all() {
+        assert_eq!((share("0"), share("0.01"), share("1")), (Ok(0.0), Ok(0.01), Ok(1.0)));
+        for bad in ["", "-0.1", "1.1", "NaN", "inf", "1%"] {
+            assert!(share(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -1,0 +1,47 @@
+//! Redis's URL and the certificates that it is trusted by. The URL may hold a password, so nothing here repeats it.
+
+use std::fmt;
+
+use super::catalogue;
+use super::checks::Checks;
+use super::problem::Problem;
+use super::reader::Reader;
+
+/// Address of Redis, which has been checked.
+#[derive(Clone)]
+pub struct Redis {
+    /// URL of the server or of the cluster's nodes; it may hold a password.
+    pub url: String,
+    /// Only certificates that it is trusted by, PEM; none: those of the system.
+    pub ca: Option<Vec<u8>>,
+}
+
+/// Without the URL.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").finish_non_exhaustive()
+    }
+}
+
+impl Reader<'_> {
+    /// Where Redis is; the CA's file is read now, so that a wrong path is reported with all other errors.
+    pub(super) fn redis(&mut self, checks: &dyn Checks) -> Option<Redis> {
+        let ca = self.read(&catalogue::REDIS_CA, |path| {
+            std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))
+        });
+        let parse = |url: &str| {
+            let redis = Redis { url: url.to_owned(), ca: None };
+            checks.redis(&redis).map(|()| redis)
+        };
+        let Some(redis) = self.read(&catalogue::REDIS_URL, parse) else {
+            if ca.is_some() && !self.has_problem(catalogue::REDIS_URL.key) {
+                self.problem(Problem::new(catalogue::REDIS_CA.key, "given", "it needs a redis_url"));
+            }
+            return None;
+        };
+        let redis = Redis { ca, ..redis };
+        let checked = checks.redis(&redis);
+        checked.map_err(|bad| self.problem(Problem::new(catalogue::REDIS_CA.key, "given", bad))).ok()?;
+        Some(redis)
+    }
+}
