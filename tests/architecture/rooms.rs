@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use super::METADATA;
 
 /// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
-const HOUSE: [(&str, &[&str], &[&str]); 13] = [
+const HOUSE: [(&str, &[&str], &[&str]); 14] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
@@ -32,6 +32,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 13] = [
         &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "rustls"],
     ),
     (
+        "latchkey-telemetry",
+        &["latchkey-core"],
+        &["axum", "sea-", "sqlx", "redis", "toml", "tokio-rustls"],
+    ),
+    (
         "latchkey-server",
         &[
             "latchkey-proto",
@@ -42,6 +47,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 13] = [
             "latchkey-http",
             "latchkey-store",
             "latchkey-redis",
+            "latchkey-telemetry",
             "latchkey-migrations",
         ],
         &[],

@@ -1,32 +1,30 @@
 //! The whole process: ports first, so that whoever watches it sees it alive; then the start, in the
 //! background; then calls, until it is told to end; then what is in flight is finished.
 
-mod error;
-
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use latchkey_config::{BadSettings, Drain, Listen, Settings, Tls};
 use latchkey_store::Store;
+use latchkey_telemetry::Registry;
+use latchkey_telemetry::otlp::Shipper;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-pub use self::error::ServeError;
 use crate::anchor::Keeper;
 use crate::boot::{Boot, StartRefused};
 use crate::cores::{Cores, Door, Offers, Port};
+use crate::error::ServeError;
 use crate::follower::Follower;
 use crate::limits::Limits;
 use crate::listen::Listener;
 use crate::readiness::{Readiness, Stage};
 use crate::settings::tls as files;
-use crate::telemetry::Gauges;
-use crate::telemetry::otlp::Shipper;
 use crate::tls::{Acceptor, Files, Protocol};
 use crate::usage::Recorder;
-use crate::{side, wiring};
+use crate::{gauges, side, wiring};
 
 /// Serves until `shutdown`, then finishes what is in flight.
 pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
@@ -74,10 +72,11 @@ impl Server {
             pages,
             telemetry,
         } = parts;
-        // Set once: nobody else binds ports.
-        let _ = telemetry.gauges.ports.set(doors.iter().map(|door| door.port.clone()).collect());
         let listeners = doors.iter().map(|door| &door.listener).chain([&http.0]);
-        let _ = telemetry.gauges.visits.set(listeners.map(|listener| listener.visits().clone()).collect());
+        let visits = listeners.map(|listener| listener.visits().clone()).collect();
+        telemetry.registry.register(gauges::visits(visits));
+        let ports = doors.iter().map(|door| door.port.clone()).collect();
+        telemetry.registry.register(gauges::certificates(ports));
         let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
         let books = (keeper, recorder);
         let server = Self {
@@ -140,7 +139,7 @@ impl Server {
             drain,
         } = self;
         let (keeper, recorder) = books;
-        let wiring::Telemetry { gauges, shipper, decisions } = telemetry;
+        let wiring::Telemetry { registry, shipper, decisions } = telemetry;
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         // Dropped at the end of this function, and their tasks with them.
@@ -154,7 +153,7 @@ impl Server {
         rest.spawn(kept(limits.clone()));
         rest.spawn(anchored(keeper.clone()));
         rest.spawn(recorded(recorder.clone()));
-        rest.spawn(shipped(shipper.clone(), gauges.clone()));
+        rest.spawn(shipped(shipper.clone(), registry.clone()));
         rest.spawn(async move { boot.run().await.map(|never| match never {}) });
         tokio::select! {
             () = shutdown => {}
@@ -178,7 +177,7 @@ impl Server {
             decisions.end();
         }
         if let Some(shipper) = shipper {
-            shipper.end(|| gauges.sheet()).await;
+            shipper.end(|| registry.sheet()).await;
         }
         store.close().await;
         tracing::info!("ended");
@@ -250,9 +249,9 @@ async fn recorded(recorder: Arc<Recorder>) -> Result<(), StartRefused> {
     Ok(())
 }
 
-async fn shipped(shipper: Option<Arc<Shipper>>, gauges: Arc<Gauges>) -> Result<(), StartRefused> {
+async fn shipped(shipper: Option<Arc<Shipper>>, registry: Arc<Registry>) -> Result<(), StartRefused> {
     match shipper {
-        Some(shipper) => shipper.run(|| gauges.sheet()).await,
+        Some(shipper) => shipper.run(|| registry.sheet()).await,
         None => std::future::pending().await,
     }
     Ok(())

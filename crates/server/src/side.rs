@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use latchkey_core::memory::Memory;
+use latchkey_telemetry::prometheus::CONTENT_TYPE;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -23,7 +24,6 @@ use tonic::transport::server::Connected as _;
 
 use crate::listen::Listener;
 use crate::readiness::Stage;
-use crate::telemetry::prometheus::CONTENT_TYPE;
 use crate::tls::{Acceptor, Admitted};
 
 /// Connections at once: probes are few, and Envoy keeps those of its calls open.

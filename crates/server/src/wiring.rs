@@ -23,24 +23,24 @@ use latchkey_profile::Catalog;
 use latchkey_redis::{BadUrl, Listening, RedisLimiter, RedisOptions};
 use latchkey_http::{Rest, RestParts};
 use latchkey_store::{Patient, Store};
+use latchkey_telemetry::otlp::Shipper;
+use latchkey_telemetry::{Decisions, Exported, Meter, Queries, Registry};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
 
-use self::telling::{Telling, gauges, metrics, telling};
+use self::telling::{Telling, metrics, registry, telling};
 use crate::anchor::Keeper;
 use crate::boot::Boot;
 use crate::clock::SystemClock;
 use crate::cores::Front;
+use crate::error::ServeError;
 use crate::flights::Flights;
 use crate::follower::{self, Follower, Others};
 use crate::limits::Limits;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
-use crate::serve::ServeError;
 use crate::side::{Counter, Pages};
 use crate::signing::{Marks, SigningKeys, Tender};
-use crate::telemetry::otlp::Shipper;
-use crate::telemetry::{Decisions, Exported, Gauges, Meter, Queries};
 use crate::usage::Recorder;
 use crate::workers::Threads;
 use crate::{documents, rpc, schema, settings as given};
@@ -61,7 +61,7 @@ pub(crate) struct Parts {
 
 /// What is told of the process, who sends it away, and who notes decisions.
 pub(crate) struct Telemetry {
-    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) shipper: Option<Arc<Shipper>>,
     pub(crate) decisions: Option<Arc<Decisions>>,
 }
@@ -104,7 +104,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let wicket = Wicket::beside(&services);
     let routes = latchkey_grpc::routes(services);
-    let gauges = Arc::new(gauges(&settings, &shared, (&follower, &readiness)));
+    let registry = Arc::new(registry(&settings, &shared, (&follower, &readiness)));
     let counter = counter(RestParts {
         gate,
         catalog: shared.catalog.clone(),
@@ -117,7 +117,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         stage: readiness.watch(),
         memory: Arc::clone(&shared.memory),
         counter,
-        metrics: metrics(gauges.clone()),
+        metrics: metrics(registry.clone()),
     };
     let front = Arc::new(Front { wicket, routes: rpc::complete(routes, health)?, main: Handle::current() });
     let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
@@ -133,7 +133,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    let telemetry = Telemetry { gauges, shipper: told.shipper, decisions: told.decisions };
+    let telemetry = Telemetry { registry, shipper: told.shipper, decisions: told.decisions };
     Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages, telemetry })
 }
 

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use latchkey_config::{Settings, Sources};
-use latchkey_server::{ServeError, Server, Stage, first_key, load_settings, signals, telemetry};
+use latchkey_server::{ServeError, Server, Stage, first_key, load_settings, signals, start_log};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(args: DevArgs) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("latchkey-dev-").tempdir()?;
     let root = Secret(first_key().map_err(|e| Failure::Local(e.to_string()))?.reveal().to_owned());
     let settings = settings(&args, folder.path(), &root)?;
-    let flush = telemetry::start(&settings.log);
+    let flush = start_log(&settings.log);
     let server = Server::bind(settings).await.map_err(|error| local(&error))?;
     let grpc = server.grpc_address().unwrap_or(args.grpc_addr);
     let (stop, stopped) = oneshot::channel::<()>();

@@ -2,7 +2,7 @@
 
 use latchkey_config::Settings;
 use latchkey_server::schema::{Schema, SchemaError};
-use latchkey_server::telemetry::{self, Flush};
+use latchkey_server::{Flush, start_log};
 
 use crate::args::{MigrateAction, SettingsArgs};
 use crate::exit::Failure;
@@ -34,7 +34,7 @@ pub(super) async fn run(action: MigrateAction) -> Result<(), Failure> {
 fn open(args: &SettingsArgs) -> Result<(Schema, Flush), Failure> {
     let (database, log) =
         Settings::load_database(&args.sources()).map_err(|e| Failure::Usage(e.to_string()))?;
-    let flush = telemetry::start(&log);
+    let flush = start_log(&log);
     let schema = Schema::of(&database).map_err(|error| Failure::Usage(error.to_string()))?;
     Ok((schema, flush))
 }

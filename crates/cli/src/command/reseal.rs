@@ -2,7 +2,7 @@
 
 use latchkey_config::Settings;
 use latchkey_server::reseal::{Count, ResealError, names, reseal};
-use latchkey_server::telemetry;
+use latchkey_server::start_log;
 
 use crate::args::ResealArgs;
 use crate::exit::Failure;
@@ -11,7 +11,7 @@ use crate::output::{amount, print, rows};
 pub(super) async fn run(args: ResealArgs) -> Result<(), Failure> {
     let loaded = Settings::load_sealed(&args.settings.sources());
     let (database, keys, log) = loaded.map_err(|error| Failure::Usage(error.to_string()))?;
-    let _flush = telemetry::start(&log);
+    let _flush = start_log(&log);
     let done = reseal(&database, &keys, args.forget).await.map_err(|error| failed(&error))?;
     let row = |(name, count): (&str, &Count)| {
         let numbers = [count.resealed, count.cleared, count.current, count.again, count.shut];

@@ -1,13 +1,13 @@
 //! `latchkey serve`.
 
-use latchkey_server::{load_settings, serve, signals, telemetry};
+use latchkey_server::{load_settings, serve, signals, start_log};
 
 use crate::args::SettingsArgs;
 use crate::exit::Failure;
 
 pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
     let settings = load_settings(&args.sources()).map_err(|e| Failure::Usage(e.to_string()))?;
-    let flush = telemetry::start(&settings.log);
+    let flush = start_log(&settings.log);
     let ended = serve(settings, signals::end()).await;
     drop(flush);
     ended.map_err(|error| {

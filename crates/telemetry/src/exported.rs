@@ -16,7 +16,7 @@ const SIGNALS: [(Signal, &str); 2] = [(Signal::Traces, "traces"), (Signal::Metri
 
 /// Counts it.
 #[derive(Debug, Default)]
-pub(crate) struct Exported {
+pub struct Exported {
     spans_sent: AtomicU64,
     spans_dropped: AtomicU64,
     /// By signal: those that were taken, and those that weren't.
@@ -40,7 +40,7 @@ impl Exported {
     }
 
     /// Writes it down.
-    pub(crate) fn tell(&self, sheet: &mut Sheet) {
+    pub fn tell(&self, sheet: &mut Sheet) {
         sheet.count(&catalogue::SPANS_SENT, &[], self.spans_sent.load(Relaxed));
         sheet.count(&catalogue::SPANS_DROPPED, &[], self.spans_dropped.load(Relaxed));
         for (signal, name) in SIGNALS {

@@ -53,7 +53,7 @@ mod tests {
         let points = sheet.0.iter().flat_map(|family| &family.points);
         let told: Vec<_> = points.map(|point| (point.labels.clone(), point.value.clone())).collect();
         let point = |profile: &str, reason: &str, count| {
-            (vec![profile.to_owned(), reason.to_owned()], super::super::metric::Value::Whole(count))
+            (vec![profile.to_owned(), reason.to_owned()], crate::metric::Value::Whole(count))
         };
         assert_eq!(told.len(), 2);
         assert!(told.contains(&point("shop", "REVOKED", 2)) && told.contains(&point("", "DISABLED", 1)));

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_config::Otlp;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -15,14 +14,14 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Extensions, Request, Status};
 
 use super::spans::Spans;
-use super::{metrics, words};
-use crate::clock::{SystemClock, nanos_now};
-use crate::telemetry::exported::{Exported, Signal};
-use crate::telemetry::metric::Sheet;
+use super::{Clocks, Otlp, metrics, words};
+use crate::exported::{Exported, Signal};
+use crate::metric::Sheet;
 
 /// Spans that are sent together.
 const BATCH: usize = 512;
@@ -32,8 +31,11 @@ const AGAIN: (u32, Duration) = (2, Duration::from_secs(1));
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Sends.
-pub(crate) struct Shipper {
+pub struct Shipper {
     otlp: Otlp,
+    /// The headers that the settings give.
+    headers: MetadataMap,
+    clocks: Clocks,
     resource: Resource,
     began: u64,
     exported: Arc<Exported>,
@@ -50,38 +52,40 @@ struct Waiting {
 impl Shipper {
     /// For these settings, with where spans are put, if they are sent. Nothing is connected yet. The instance is this
     /// process's own name, the seed for the numbers of its spans.
-    pub(crate) fn new(
+    pub fn new(
         otlp: &Otlp,
         (instance, seed): (&str, u64),
         exported: &Arc<Exported>,
+        clocks: Clocks,
     ) -> Result<(Self, Option<Spans>), tonic::transport::Error> {
         let (put, taken) = channel(otlp.queue);
         let connect = |uri: &http::Uri| endpoint(otlp, uri).map(|endpoint| endpoint.connect_lazy());
         let traces = otlp.traces.as_ref().map(connect).transpose()?;
-        let spans = traces
-            .is_some()
-            .then(|| Spans::new((otlp.sampler, seed), Arc::new(SystemClock), put, exported.clone()));
+        let spans =
+            traces.is_some().then(|| Spans::new((otlp.sampler, seed), clocks.clone(), put, exported.clone()));
         let shipper = Self {
             resource: words::resource(&otlp.resource, instance),
-            began: nanos_now(),
+            began: (clocks.nanos_now)(),
             exported: exported.clone(),
             traces: traces.map(|channel| {
                 let waiting = Waiting { queue: taken, batch: Vec::new() };
                 (TraceServiceClient::new(channel), Mutex::new(waiting))
             }),
             metrics: otlp.metrics.as_ref().map(connect).transpose()?.map(MetricsServiceClient::new),
+            headers: MetadataMap::from_headers(otlp.headers.iter().cloned().collect()),
             otlp: otlp.clone(),
+            clocks,
         };
         Ok((shipper, spans))
     }
 
     /// Sends until it is dropped.
-    pub(crate) async fn run(&self, sheet: impl Fn() -> Sheet) {
+    pub async fn run(&self, sheet: impl Fn() -> Sheet) {
         tokio::join!(self.ship_spans(), self.ship_metrics(sheet));
     }
 
     /// Sends what is left, where that can be done soon.
-    pub(crate) async fn end(&self, sheet: impl Fn() -> Sheet) {
+    pub async fn end(&self, sheet: impl Fn() -> Sheet) {
         let rest = async {
             if let Some((client, waiting)) = &self.traces {
                 let Waiting { queue, batch } = &mut *waiting.lock().await;
@@ -152,7 +156,7 @@ impl Shipper {
 
     async fn send_metrics(&self, sheet: &Sheet) {
         let Some(client) = &self.metrics else { return };
-        let metrics = metrics::of(sheet, metrics::Span { start: self.began, end: nanos_now() });
+        let metrics = metrics::of(sheet, metrics::Span { start: self.began, end: (self.clocks.nanos_now)() });
         let scope_metrics =
             vec![ScopeMetrics { scope: Some(words::scope()), metrics, ..ScopeMetrics::default() }];
         let resource = Some(self.resource.clone());
@@ -165,11 +169,7 @@ impl Shipper {
     }
 
     fn call<T>(&self, message: T) -> Request<T> {
-        let mut call = Request::new(message);
-        for (name, value) in &self.otlp.headers {
-            call.metadata_mut().append(name.clone(), value.clone());
-        }
-        call
+        Request::from_parts(self.headers.clone(), Extensions::default(), message)
     }
 
     /// Sends, and again after a pause where that may help.

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_config::Sampler;
-use latchkey_core::time::Clock;
 use latchkey_core::witness::{Answered, Door, Outcome};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -15,8 +13,8 @@ use tokio::sync::mpsc::Sender;
 
 use super::sampler::{Chooser, Chosen};
 use super::words::text;
-use crate::clock::nanos_now;
-use crate::telemetry::Exported;
+use super::{Clocks, Sampler};
+use crate::Exported;
 
 /// The longest identifier of a request that is told.
 const LONGEST: usize = 128;
@@ -26,9 +24,9 @@ const LONGEST_STATE: usize = 512;
 const FLAGS: u32 = 1 | 0x100 | 0x200;
 
 /// Makes spans of Checks.
-pub(crate) struct Spans {
+pub struct Spans {
     chooser: Chooser,
-    clock: Arc<dyn Clock>,
+    clocks: Clocks,
     queue: Sender<Span>,
     exported: Arc<Exported>,
 }
@@ -37,25 +35,24 @@ impl Spans {
     /// Into this queue.
     pub(super) fn new(
         (sampler, seed): (Sampler, u64),
-        clock: Arc<dyn Clock>,
+        clocks: Clocks,
         queue: Sender<Span>,
         exported: Arc<Exported>,
     ) -> Self {
-        Self { chooser: Chooser::new(sampler, seed), clock, queue, exported }
+        Self { chooser: Chooser::new(sampler, seed), clocks, queue, exported }
     }
 
     /// A question was answered.
     pub(crate) fn saw(&self, answered: &Answered<'_>) {
         let Some(chosen) = self.chooser.choose(answered.sent.traceparent()) else { return };
-        let took = self.clock.tick().since(answered.seen.began.tick);
-        if self.queue.try_send(span(answered, chosen, took)).is_err() {
+        let took = self.clocks.clock.tick().since(answered.seen.began.tick);
+        if self.queue.try_send(span(answered, chosen, (took, (self.clocks.nanos_now)()))).is_err() {
             self.exported.dropped(1);
         }
     }
 }
 
-fn span(answered: &Answered<'_>, chosen: Chosen, took: Duration) -> Span {
-    let end = nanos_now();
+fn span(answered: &Answered<'_>, chosen: Chosen, (took, end): (Duration, u64)) -> Span {
     let state = answered.sent.tracestate().filter(|_| chosen.parent.is_some());
     let state = state.filter(|state| state.len() <= LONGEST_STATE).and_then(|s| std::str::from_utf8(s).ok());
     Span {

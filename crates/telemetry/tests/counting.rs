@@ -8,7 +8,7 @@ use latchkey_core::reason::Reason;
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_core::witness::{Answered, Bare, Door, Outcome, Witness as _};
 use latchkey_profile::Profile;
-use latchkey_server::telemetry::Meter;
+use latchkey_telemetry::Meter;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;

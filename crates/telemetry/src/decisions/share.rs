@@ -2,7 +2,7 @@
 
 use latchkey_core::thread;
 
-use crate::telemetry::chance;
+use crate::chance;
 
 /// A share: nothing, everything, or some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

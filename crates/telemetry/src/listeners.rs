@@ -9,10 +9,13 @@ use super::otlp::Spans;
 use super::{Decisions, Meter};
 
 /// Hands on what is heard.
-pub(crate) struct Listeners {
-    pub(crate) meter: Arc<Meter>,
-    pub(crate) decisions: Option<Arc<Decisions>>,
-    pub(crate) spans: Option<Spans>,
+pub struct Listeners {
+    /// Counts.
+    pub meter: Arc<Meter>,
+    /// The log of decisions, where there is one.
+    pub decisions: Option<Arc<Decisions>>,
+    /// Traces, where they are exported.
+    pub spans: Option<Spans>,
 }
 
 impl Witness for Listeners {

@@ -51,7 +51,7 @@ pub(crate) fn slice(bounds: &[f64], took: Duration) -> usize {
 
 /// Metrics as they stand.
 #[derive(Debug, Default)]
-pub(crate) struct Sheet(pub(crate) Vec<Family>);
+pub struct Sheet(pub(crate) Vec<Family>);
 
 /// A metric and its values.
 #[derive(Debug)]
@@ -88,22 +88,22 @@ impl Sheet {
     }
 
     /// A whole number.
-    pub(crate) fn count(&mut self, metric: &'static Metric, labels: &[&str], value: u64) {
+    pub fn count(&mut self, metric: &'static Metric, labels: &[&str], value: u64) {
         self.put(metric, labels, Value::Whole(value));
     }
 
     /// How many there are of something.
-    pub(crate) fn size(&mut self, metric: &'static Metric, labels: &[&str], value: usize) {
+    pub fn size(&mut self, metric: &'static Metric, labels: &[&str], value: usize) {
         self.count(metric, labels, value as u64);
     }
 
     /// Yes or no.
-    pub(crate) fn flag(&mut self, metric: &'static Metric, value: bool) {
+    pub fn flag(&mut self, metric: &'static Metric, value: bool) {
         self.count(metric, &[], value.into());
     }
 
     /// A number with a fraction, seconds most often.
-    pub(crate) fn real(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
+    pub fn real(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
         self.put(metric, labels, Value::Real(value));
     }
 }

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 
 use super::words::text;
-use crate::telemetry::metric::{Family, Kind, Point, Sheet, Value};
+use crate::metric::{Family, Kind, Point, Sheet, Value};
 
 /// From when to when, in nanoseconds since 1970.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ fn spread(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::catalogue;
+    use crate::catalogue;
 
     #[test]
     fn each_kind_keeps_its_numbers_and_gets_its_own_name() {

@@ -19,7 +19,7 @@ struct Times {
 }
 
 /// Takes the time of what the database is asked.
-pub(crate) struct Queries {
+pub struct Queries {
     clock: Arc<dyn Clock>,
     /// Which database it is, as OpenTelemetry calls it.
     system: &'static str,
@@ -29,13 +29,14 @@ pub(crate) struct Queries {
 
 impl Queries {
     /// Of the embedded database or of PostgreSQL, by this clock.
-    pub(crate) fn new(clock: Arc<dyn Clock>, embedded: bool) -> Self {
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, embedded: bool) -> Self {
         let system = if embedded { "sqlite" } else { "postgresql" };
         Self { clock, system, times: Default::default() }
     }
 
     /// Writes down what there was.
-    pub(crate) fn tell(&self, sheet: &mut Sheet) {
+    pub fn tell(&self, sheet: &mut Sheet) {
         for (question, ends) in Question::ALL.iter().zip(&self.times) {
             for (end, times) in End::ALL.iter().zip(ends) {
                 let slices: Vec<u64> = times.slices.iter().map(|slice| slice.load(Relaxed)).collect();

@@ -59,7 +59,7 @@ impl Meter {
     }
 
     /// Writes down what was counted.
-    pub(crate) fn tell(&self, sheet: &mut Sheet) {
+    pub fn tell(&self, sheet: &mut Sheet) {
         for number in 0..profiles::SLOTS {
             let Some(profile) = self.profiles.name(number) else { continue };
             self.places.checks(number, |(outcome, reason), source, door, count| {

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use super::metric::{Family, Kind, Point, Sheet, Value};
 
 /// The content type.
-pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Writes a sheet.
-pub(crate) fn text(sheet: &Sheet) -> String {
+#[must_use]
+pub fn text(sheet: &Sheet) -> String {
     let mut text = String::with_capacity(16 * 1024);
     for Family { metric, points } in &sheet.0 {
         let _ = writeln!(text, "# HELP {} {}", metric.name, escaped(metric.help, false));
@@ -66,7 +67,7 @@ fn escaped(said: &str, quoted: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::catalogue;
+    use crate::catalogue;
 
     #[test]
     fn values_stand_under_their_names_with_their_labels() {

@@ -5,10 +5,10 @@ mod line;
 mod share;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use latchkey_config::{DecisionLog, DecisionTarget};
 use latchkey_core::time::Clock;
 use latchkey_core::witness::{Answered, Outcome, Witness};
 
@@ -24,34 +24,38 @@ pub(crate) fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
+/// Shares of the decisions that are noted.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// Of those that are allowed.
+    pub allowed: Share,
+    /// Of those that are denied, or would be in shadow mode.
+    pub denied: Share,
+}
+
 /// Notes answers.
-pub(crate) struct Decisions {
+pub struct Decisions {
     lines: Lines,
     clock: Arc<dyn Clock>,
-    allowed: Share,
-    denied: Share,
+    shares: Shares,
 }
 
 impl Decisions {
-    /// Opens the log, where there is to be one.
-    pub(crate) fn open(log: &DecisionLog, clock: Arc<dyn Clock>) -> io::Result<Option<Arc<Self>>> {
-        let lines = match &log.target {
-            DecisionTarget::Off => return Ok(None),
-            DecisionTarget::Stdout => Lines::named("decisions", io::stdout(), line::dropped, &DROPPED),
-            DecisionTarget::File(path) => {
-                Lines::named("decisions", Appended::to(path)?, line::dropped, &DROPPED)
-            }
-        };
-        Ok(Some(Arc::new(Self {
-            lines,
-            clock,
-            allowed: Share::of(log.allowed),
-            denied: Share::of(log.denied),
-        })))
+    /// Writes to standard output.
+    #[must_use]
+    pub fn to_stdout(shares: Shares, clock: Arc<dyn Clock>) -> Self {
+        let lines = Lines::named("decisions", io::stdout(), line::dropped, &DROPPED);
+        Self { lines, clock, shares }
+    }
+
+    /// Appends to a file or a pipe, which is opened again where it was moved away.
+    pub fn to_file(path: &Path, shares: Shares, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        let lines = Lines::named("decisions", Appended::to(path)?, line::dropped, &DROPPED);
+        Ok(Self { lines, clock, shares })
     }
 
     /// Writes out what is queued, within a second.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         self.lines.settle();
     }
 }
@@ -60,7 +64,7 @@ impl Witness for Decisions {
     fn saw(&self, answered: &Answered<'_>) {
         // What would have been denied is what the log is kept for, like what was.
         let plain = matches!(answered.outcome, Outcome::Allowed) && answered.seen.shadow.is_none();
-        let share = if plain { self.allowed } else { self.denied };
+        let share = if plain { self.shares.allowed } else { self.shares.denied };
         if share.takes() {
             self.lines.put(line::of(answered, self.clock.now()));
         }

@@ -1,10 +1,10 @@
 //! Which Checks become spans: as the caller has decided, where it has, and a share of the others by their trace's
 //! number, so that everybody who sees a trace decides alike (OpenTelemetry's `TraceIdRatioBased`).
 
-use latchkey_config::Sampler;
 use latchkey_core::thread;
 
-use crate::telemetry::chance;
+use super::Sampler;
+use crate::chance;
 
 /// The trace that a call belongs to, as its caller said (W3C Trace Context).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

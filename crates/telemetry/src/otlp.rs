@@ -1,0 +1,71 @@
+//! Traces and metrics by OTLP, to a collector. Whatever the collector does, Checks don't notice: spans go through a
+//! bounded queue, and what doesn't fit is dropped and counted; sending is a task of its own.
+
+mod metrics;
+mod sampler;
+mod ship;
+mod spans;
+mod words;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Uri};
+use latchkey_core::time::Clock;
+
+pub use ship::Shipper;
+pub use spans::Spans;
+
+/// What is sent, where to, and how.
+#[derive(Clone)]
+pub struct Otlp {
+    /// Where traces go; none: nowhere.
+    pub traces: Option<Uri>,
+    /// Where metrics go; none: nowhere.
+    pub metrics: Option<Uri>,
+    /// Metadata of each call; it may hold a password.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Only certificates that a collector is trusted by, PEM; none: those of the system.
+    pub ca: Option<Vec<u8>>,
+    /// How long a collector may take.
+    pub timeout: Duration,
+    /// Attributes of this process.
+    pub resource: Vec<(String, String)>,
+    /// Which Checks become spans.
+    pub sampler: Sampler,
+    /// Between two exports of metrics.
+    pub interval: Duration,
+    /// How many spans wait to be sent; more are dropped and counted.
+    pub queue: usize,
+    /// How long a span waits for others to be sent with.
+    pub delay: Duration,
+}
+
+/// Without the headers.
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otlp")
+            .field("traces", &self.traces)
+            .field("metrics", &self.metrics)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which Checks become spans.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampler {
+    /// Whether the decision of a caller that has sent one is followed.
+    pub parent: bool,
+    /// Share of all others, from 0 to 1.
+    pub share: f64,
+}
+
+/// Clocks that times are taken from.
+#[derive(Clone)]
+pub struct Clocks {
+    /// For how long a Check took.
+    pub clock: Arc<dyn Clock>,
+    /// Nanoseconds since 1970, for when it was.
+    pub nanos_now: fn() -> u64,
+}
