@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use super::METADATA;
 
 /// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
-const HOUSE: [(&str, &[&str], &[&str]); 14] = [
+const HOUSE: [(&str, &[&str], &[&str]); 15] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
@@ -37,6 +37,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 14] = [
         &["axum", "sea-", "sqlx", "redis", "toml", "tokio-rustls"],
     ),
     (
+        "latchkey-transport",
+        &["latchkey-core"],
+        &["tonic", "prost", "axum", "sea-", "sqlx", "redis", "toml", "tracing-subscriber"],
+    ),
+    (
         "latchkey-server",
         &[
             "latchkey-proto",
@@ -48,6 +53,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 14] = [
             "latchkey-store",
             "latchkey-redis",
             "latchkey-telemetry",
+            "latchkey-transport",
             "latchkey-migrations",
         ],
         &[],

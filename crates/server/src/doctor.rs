@@ -5,10 +5,10 @@ mod database;
 mod redis;
 
 use latchkey_config::{MasterKey, Problem, Settings, Sources};
+use latchkey_transport::tls::{Age, Clients};
 
 use crate::clock::seconds_now;
 use crate::settings;
-use crate::tls::{Age, Clients};
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

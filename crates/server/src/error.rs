@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use latchkey_config::{BadKeyFile, BadSettings};
+use latchkey_transport::CoreEnded;
 
 use crate::boot::StartRefused;
-use crate::cores::CoreEnded;
 use crate::documents::BadDocuments;
 
 /// Why serving could not begin, or go on.

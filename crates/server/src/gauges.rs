@@ -9,14 +9,14 @@ use latchkey_core::memory::Memory;
 use latchkey_core::usage::Usage;
 use latchkey_store::Store;
 use latchkey_telemetry::{Sheet, catalogue};
+use latchkey_transport::Port;
+use latchkey_transport::Visits;
+use latchkey_transport::tls::Acceptor;
 use tokio::sync::watch;
 
-use crate::cores::Port;
 use crate::follower::{Followed, Follower};
 use crate::limits::Limits;
-use crate::listen::Visits;
 use crate::readiness::Stage;
-use crate::tls::Acceptor;
 use crate::workers::Threads;
 
 /// What is remembered, and how much it may weigh.
@@ -104,7 +104,7 @@ pub(crate) fn visits(all: Vec<Arc<Visits>>) -> impl Fn(&mut Sheet) {
 }
 
 /// When certificates and revocation lists end: of all ports, whichever comes first.
-pub(crate) fn certificates(all: Vec<Arc<Port>>) -> impl Fn(&mut Sheet) {
+pub(crate) fn certificates<M>(all: Vec<Arc<Port<M>>>) -> impl Fn(&mut Sheet) {
     move |sheet| {
         let ports = || all.iter().filter_map(|port| port.tls.as_ref());
         let terms = || ports().filter_map(Acceptor::term);

@@ -1,5 +1,5 @@
-//! The switchboard: chooses by the settings, connects the rooms, starts them and ends them. No rule, no
-//! query and no conversion lives here.
+//! Composition root: connects the parts by the settings, starts them and ends them. No rule, no query and no
+//! conversion of messages is here.
 
 pub mod doctor;
 pub mod reseal;
@@ -12,14 +12,14 @@ pub mod authoring;
 mod anchor;
 mod boot;
 mod clock;
-mod cores;
 mod documents;
 mod error;
 mod flights;
 mod follower;
+mod front;
 mod gauges;
 mod limits;
-mod listen;
+mod offers;
 mod pruning;
 mod random;
 mod readiness;
@@ -27,7 +27,6 @@ mod rpc;
 mod serve;
 mod settings;
 mod side;
-mod tls;
 mod usage;
 mod wiring;
 mod workers;

@@ -9,20 +9,22 @@ use latchkey_config::{BadSettings, Drain, Listen, Settings, Tls};
 use latchkey_store::Store;
 use latchkey_telemetry::Registry;
 use latchkey_telemetry::otlp::Shipper;
+use latchkey_transport::tls::{Acceptor, Files, Protocol};
+use latchkey_transport::{Cores, Door, Listener, Port};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::anchor::Keeper;
 use crate::boot::{Boot, StartRefused};
-use crate::cores::{Cores, Door, Offers, Port};
+use crate::clock::SystemClock;
 use crate::error::ServeError;
 use crate::follower::Follower;
+use crate::front::{Front, PortFront};
 use crate::limits::Limits;
-use crate::listen::Listener;
+use crate::offers::Offers;
 use crate::readiness::{Readiness, Stage};
 use crate::settings::tls as files;
-use crate::tls::{Acceptor, Files, Protocol};
 use crate::usage::Recorder;
 use crate::{gauges, side, wiring};
 
@@ -33,9 +35,9 @@ pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Re
 
 /// A process that listens and has not started yet.
 pub struct Server {
-    doors: Vec<Door>,
+    doors: Vec<Door<PortFront<Limits>>>,
     http: (Arc<Listener>, Option<Arc<Acceptor>>),
-    cores: Cores,
+    cores: Cores<PortFront<Limits>>,
     readiness: Readiness,
     boot: Boot,
     store: Arc<Store>,
@@ -53,7 +55,7 @@ impl Server {
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
-        let doors = doors(&listen, tls.as_ref()).await?;
+        let doors = doors(&parts.front, &listen, tls.as_ref()).await?;
         let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
         let side = tls
             .filter(|tls| tls.http)
@@ -61,7 +63,7 @@ impl Server {
             .transpose()?;
         let http = (http, side.map(Arc::new));
         let wiring::Parts {
-            front,
+            front: _,
             readiness,
             boot,
             store,
@@ -77,7 +79,7 @@ impl Server {
         telemetry.registry.register(gauges::visits(visits));
         let ports = doors.iter().map(|door| door.port.clone()).collect();
         telemetry.registry.register(gauges::certificates(ports));
-        let cores = Cores::start(cores(), &front).map_err(ServeError::Threads)?;
+        let cores = Cores::start(cores()).map_err(ServeError::Threads)?;
         let books = (keeper, recorder);
         let server = Self {
             doors,
@@ -196,11 +198,16 @@ async fn bind(
 }
 
 /// The gRPC port, and that of management where it has one of its own.
-async fn doors(listen: &Listen, tls: Option<&Tls>) -> Result<Vec<Door>, ServeError> {
+async fn doors(
+    front: &Arc<Front<Limits>>,
+    listen: &Listen,
+    tls: Option<&Tls>,
+) -> Result<Vec<Door<PortFront<Limits>>>, ServeError> {
     let offers = if listen.management.is_some() { Offers::Checks } else { Offers::Everything };
     let door = |listener, offers, files: Option<Files>| {
         let tls = files.map(|files| accepting(files, Protocol::Http2)).transpose()?;
-        Ok::<_, ServeError>(Door { listener, port: Arc::new(Port { offers, tls }) })
+        let service = PortFront { front: Arc::clone(front), offers };
+        Ok::<_, ServeError>(Door { listener, port: Arc::new(Port { service, tls }) })
     };
     let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
     let mut doors = vec![door(grpc, offers, tls.map(files::grpc))?];
@@ -211,8 +218,9 @@ async fn doors(listen: &Listen, tls: Option<&Tls>) -> Result<Vec<Door>, ServeErr
     Ok(doors)
 }
 
-fn accepting(files: Files, protocol: Protocol) -> Result<Acceptor, ServeError> {
-    Acceptor::new(files, protocol).map_err(|problems| ServeError::Tls(BadSettings(problems)))
+fn accepting(given: Files, protocol: Protocol) -> Result<Acceptor, ServeError> {
+    let wrong = |problems: Vec<_>| BadSettings(problems.into_iter().map(files::problem).collect());
+    Acceptor::new(given, protocol, Arc::new(SystemClock)).map_err(|problems| ServeError::Tls(wrong(problems)))
 }
 
 async fn side(
@@ -229,7 +237,7 @@ async fn heard(follower: Arc<Follower>) -> Result<(), StartRefused> {
     Ok(())
 }
 
-async fn certificates(port: Arc<Port>) -> Result<(), StartRefused> {
+async fn certificates(port: Arc<Port<PortFront<Limits>>>) -> Result<(), StartRefused> {
     port.keep().await;
     Ok(())
 }

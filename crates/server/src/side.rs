@@ -17,14 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use latchkey_core::memory::Memory;
 use latchkey_telemetry::prometheus::CONTENT_TYPE;
+use latchkey_transport::Listener;
+use latchkey_transport::tls::{Acceptor, Admitted};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::transport::server::Connected as _;
 
-use crate::listen::Listener;
 use crate::readiness::Stage;
-use crate::tls::{Acceptor, Admitted};
 
 /// Connections at once: probes are few, and Envoy keeps those of its calls open.
 pub(crate) const CONNECTIONS: usize = 256;
@@ -56,7 +55,7 @@ pub(crate) async fn serve(listener: Arc<Listener>, tls: Option<Arc<Acceptor>>, p
     while let Some((stream, greeting)) = listener.accept().await {
         // What has ended is taken out, so that the set stays as small as the connections are few.
         while connections.try_join_next().is_some() {}
-        let peer = stream.connect_info().remote_addr().map(|address| address.ip());
+        let peer = stream.peer().map(|address| address.ip());
         let service = TowerToHyperService::new(router(pages.clone(), peer));
         let tls = tls.clone();
         connections.spawn(async move {
@@ -143,7 +142,9 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::tls::{Files, Named, Protocol, fixture};
+    use crate::clock::SystemClock;
+    use latchkey_testing::{Ca, Pair};
+    use latchkey_transport::tls::{Files, Named, Protocol};
 
     fn pages(stage: Stage) -> (watch::Sender<Stage>, Pages) {
         let (sender, stage) = watch::channel(stage);
@@ -205,12 +206,15 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_shake_hands_is_refused_and_not_open_any_more() {
-        let (folder, ca) = (tempfile::tempdir().unwrap(), fixture::Ca::new());
-        let (cert, key) = ca.issue(&["localhost"], false);
-        let file =
-            |setting, text: &str| Named { path: fixture::write(folder.path(), setting, text), setting };
+        let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+        let Pair { cert, key, .. } = ca.issue(&["localhost"]);
+        let file = |setting, text: &str| {
+            let path = folder.path().join(setting);
+            std::fs::write(&path, text).unwrap();
+            Named { path, setting }
+        };
         let files = Files { cert: file("tls_cert", &cert), key: file("tls_key", &key), clients: None };
-        let tls = Arc::new(Acceptor::new(files, Protocol::Http1).unwrap());
+        let tls = Arc::new(Acceptor::new(files, Protocol::Http1, Arc::new(SystemClock)).unwrap());
         let listener = Arc::new(Listener::bind("http", "127.0.0.1:0".parse().unwrap(), 1).await.unwrap());
         let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

@@ -23,7 +23,6 @@ mod writer;
 
 use std::io::IsTerminal as _;
 
-use latchkey_config::{Log, LogFormat};
 use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use latchkey_config::catalogue::{self, Setting};
 use latchkey_config::{Problem, Tls};
 
-use crate::tls::{self, Clients, Files, Named};
+use latchkey_transport::tls::{self as transport, Clients, Files, Named, TlsProblem};
 
 /// Files of the gRPC port.
 pub(crate) fn grpc(tls: &Tls) -> Files {
@@ -30,11 +30,16 @@ pub(crate) fn side(tls: &Tls) -> Files {
 
 /// Returns everything that is wrong with the files, each error once.
 pub(super) fn check(tls: &Tls) -> Vec<Problem> {
-    let mut wrong = tls::check(&grpc(tls));
+    let mut wrong = transport::check(&grpc(tls));
     let others: Vec<_> =
-        tls::check(&management(tls)).into_iter().filter(|one| !wrong.contains(one)).collect();
+        transport::check(&management(tls)).into_iter().filter(|one| !wrong.contains(one)).collect();
     wrong.extend(others);
-    wrong
+    wrong.into_iter().map(problem).collect()
+}
+
+/// A problem with a file as one with a setting.
+pub(crate) fn problem(TlsProblem { setting, place, remedy }: TlsProblem) -> Problem {
+    Problem::new(setting, place, remedy)
 }
 
 fn files(tls: &Tls, ca: Option<Named>, crl: Option<Named>) -> Files {

@@ -3,22 +3,20 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use latchkey_core::ports::Limiter;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::front::{About, Front, Visitor};
-use super::port::Port;
+use super::Guest;
+use super::service::{MakeService, Peer};
 use super::turns::Turns;
-use crate::listen::{Arrival, Guarded};
+use crate::listen::Guarded;
 use crate::tls::{Admitted, Stay, by_lists};
 
 /// Calls in flight on one connection; Envoy opens another when it needs more.
@@ -51,24 +49,20 @@ impl Drain {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve<L: Limiter + 'static>(
-    (arrival, port): (Arrival, Arc<Port>),
-    front: Arc<Front<L>>,
-    drain: Drain,
-) {
+pub(super) async fn serve<M: MakeService>((arrival, port): Guest<M>, drain: Drain) {
     let peer = arrival.peer();
     let Ok((stream, greeting, _counted)) = arrival.open() else { return };
-    let about = About { front, peer, certificate: None, offers: port.offers };
+    let service = |certificate| port.service.make_service(Peer { address: peer, certificate });
     let Some(acceptor) = &port.tls else {
         greeting.admit();
-        return speak(stream, about.into(), drain).await;
+        return speak::<_, M>(stream, service(None), drain).await;
     };
     match acceptor.accept(stream).await {
         Ok(Admitted { stream, certificate, stay }) => {
             greeting.admit();
             let shown = certificate.clone();
             // Who has shaken hands must begin to speak, too.
-            let spoken = speak(Guarded::inside(stream), About { certificate, ..about }.into(), drain);
+            let spoken = speak::<_, M>(Guarded::inside(stream), service(certificate), drain);
             tokio::select! {
                 // Before what has come in is answered.
                 biased;
@@ -96,13 +90,13 @@ async fn over(stay: Option<Stay>) {
 }
 
 /// Serves what is spoken on a connection.
-async fn speak<S, L>(stream: S, visitor: Visitor<L>, mut drain: Drain)
+async fn speak<S, M>(stream: S, service: M::Service, mut drain: Drain)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    L: Limiter + 'static,
+    M: MakeService,
 {
     let (turns, mut waiting) = (Turns::default(), JoinSet::new());
-    let mut connection = pin!(protocol(turns.clone()).serve_connection(TokioIo::new(stream), visitor));
+    let mut connection = pin!(protocol(turns.clone()).serve_connection(TokioIo::new(stream), service));
     let ended = poll_fn(|cx| {
         if drain.begins(cx) {
             connection.as_mut().graceful_shutdown();

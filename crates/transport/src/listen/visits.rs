@@ -8,11 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// A port's visitors.
 #[derive(Debug)]
-pub(crate) struct Visits {
+pub struct Visits {
     /// The port's name.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// How many may be connected.
-    pub(crate) most: usize,
+    pub most: usize,
     open: AtomicUsize,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -30,12 +30,14 @@ impl Visits {
     }
 
     /// How many are connected.
-    pub(crate) fn open(&self) -> usize {
+    #[must_use]
+    pub fn open(&self) -> usize {
         self.open.load(Relaxed)
     }
 
     /// How many were let in, and how many weren't.
-    pub(crate) fn came(&self) -> [u64; 2] {
+    #[must_use]
+    pub fn came(&self) -> [u64; 2] {
         [&self.accepted, &self.refused].map(|count| count.load(Relaxed))
     }
 }
@@ -65,14 +67,14 @@ impl Drop for Slot {
 
 /// Whether a connection is let in: at once, or when it has shaken hands. One that never is counts as refused.
 #[must_use]
-pub(crate) struct Greeting {
+pub struct Greeting {
     visits: Arc<Visits>,
     admitted: bool,
 }
 
 impl Greeting {
     /// It is.
-    pub(crate) fn admit(mut self) {
+    pub fn admit(mut self) {
         self.admitted = true;
     }
 }

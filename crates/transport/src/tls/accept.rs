@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use latchkey_config::Problem;
 use latchkey_core::manage::ClientCertificate;
+use latchkey_core::time::Clock;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::SingleCertAndKey;
@@ -19,6 +19,7 @@ use super::clients::{Clients, Verifier};
 use super::files::{Files, Material, read};
 use super::lists::Term;
 use super::open::{Open, Shown, Stay};
+use super::problem::TlsProblem;
 use super::reload::{Stamps, stamps};
 use super::{der, names};
 
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is spoken inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub enum Protocol {
     /// gRPC.
     Http2,
     /// The HTTP port.
@@ -35,12 +36,13 @@ pub(crate) enum Protocol {
 }
 
 /// Accepts the connections of one port.
-pub(crate) struct Acceptor {
+pub struct Acceptor {
     pub(super) files: Files,
     protocol: Protocol,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<Current>,
     open: Arc<Open>,
+    clock: Arc<dyn Clock>,
     /// What the files were when they were first read.
     pub(super) first: Stamps,
 }
@@ -55,11 +57,12 @@ pub(super) struct Current {
 }
 
 /// A connection whose handshake is done, and who it is with.
-pub(crate) struct Admitted<S> {
-    pub(crate) stream: TlsStream<S>,
-    /// None where the port asks for no certificate.
-    pub(crate) certificate: Option<ClientCertificate>,
-    /// The same.
+pub struct Admitted<S> {
+    /// What is spoken inside.
+    pub stream: TlsStream<S>,
+    /// The client's certificate; none where the port asks for none.
+    pub certificate: Option<ClientCertificate>,
+    /// The right to go on, of who has shown one.
     pub(crate) stay: Option<Stay>,
 }
 
@@ -68,18 +71,19 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 }
 
 impl Acceptor {
-    /// Reads the files; everything that is wrong with them is told.
-    pub(crate) fn new(files: Files, protocol: Protocol) -> Result<Self, Vec<Problem>> {
+    /// Reads the files, or returns everything that is wrong with them. The clock says how old lists are, and when a
+    /// client has shown its certificate.
+    pub fn new(files: Files, protocol: Protocol, clock: Arc<dyn Clock>) -> Result<Self, Vec<TlsProblem>> {
         let provider = provider();
         let first = stamps(&files);
         let current = ArcSwap::from_pointee(configuration(&files, protocol, &provider)?);
-        let acceptor = Self { files, protocol, provider, current, open: Arc::default(), first };
+        let acceptor = Self { files, protocol, provider, current, open: Arc::default(), clock, first };
         acceptor.tell_of_others();
         Ok(acceptor)
     }
 
     /// Shakes hands, with whatever configuration holds now.
-    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<Admitted<S>>
+    pub async fn accept<S>(&self, stream: S) -> io::Result<Admitted<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -90,7 +94,8 @@ impl Acceptor {
         let Some(chain) = stream.get_ref().1.peer_certificates() else {
             return Ok(Admitted { stream, certificate: None, stay: None });
         };
-        let (certificate, shown) = (chain.first().map(names::of), Arc::new(Shown::now(chain)));
+        let (certificate, shown) =
+            (chain.first().map(names::of), Arc::new(Shown::at(chain, self.seconds_now())));
         let stay = Some(self.open.enter(shown.clone()));
         // Whoever shook hands while the files changed may have been missed by the look at those that are open.
         let now = self.current();
@@ -105,7 +110,7 @@ impl Acceptor {
 
     /// Takes over what the files hold now, and cuts off whom it doesn't admit; tells how many they were. Where it is
     /// wrong, nothing changes.
-    pub(super) async fn reload(&self) -> Result<usize, Vec<Problem>> {
+    pub(super) async fn reload(&self) -> Result<usize, Vec<TlsProblem>> {
         let current = Arc::new(configuration(&self.files, self.protocol, &self.provider)?);
         self.current.store(Arc::clone(&current));
         self.tell_of_others();
@@ -115,17 +120,24 @@ impl Acceptor {
         }
     }
 
+    /// Seconds since 1970.
+    pub(super) fn seconds_now(&self) -> i64 {
+        self.clock.now().wall.0.div_euclid(1_000)
+    }
+
     fn current(&self) -> Arc<Current> {
         self.current.load_full()
     }
 
     /// When the certificate that is shown now ends, in seconds since 1970.
-    pub(crate) fn ends(&self) -> Option<i64> {
+    #[must_use]
+    pub fn ends(&self) -> Option<i64> {
         self.current().ends
     }
 
     /// Until when the revocation lists hold.
-    pub(crate) fn term(&self) -> Option<Term> {
+    #[must_use]
+    pub fn term(&self) -> Option<Term> {
         self.current().clients.as_ref()?.term
     }
 
@@ -154,13 +166,13 @@ fn configuration(
     files: &Files,
     protocol: Protocol,
     provider: &Arc<CryptoProvider>,
-) -> Result<Current, Vec<Problem>> {
+) -> Result<Current, Vec<TlsProblem>> {
     let Material { pair, clients } = read(files, provider)?;
     let ends = pair.cert.first().and_then(|certificate| der::ends(certificate));
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|error| vec![Problem::new("tls_cert", "built in", error.to_string())])?;
+        .map_err(|error| vec![TlsProblem::new("tls_cert", "built in", error.to_string())])?;
     let builder = match &clients {
         Some(clients) => builder.with_client_cert_verifier(clients.verifies.clone()),
         None => builder.with_no_client_auth(),

@@ -3,6 +3,7 @@
 
 use std::future::Future as _;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
-use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::Slot;
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_WORDS: usize = 24;
 
 /// A connection under guard.
-pub(crate) struct Guarded<S = TcpStream> {
+pub struct Guarded<S = TcpStream> {
     stream: S,
     waiting: Option<(Pin<Box<Sleep>>, usize)>,
     _slot: Option<Slot>,
@@ -31,6 +31,12 @@ impl Guarded {
         // Answers are small and wanted now. A socket that refuses is on its way out anyway.
         drop(stream.set_nodelay(true));
         Self::over(stream, slot)
+    }
+
+    /// Address of the client; none once it has gone.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
     }
 }
 
@@ -82,14 +88,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     /// answers leave by one call of the system; to others, it writes each frame of over 256 bytes by itself.
     fn is_write_vectored(&self) -> bool {
         false
-    }
-}
-
-impl Connected for Guarded {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
     }
 }
 

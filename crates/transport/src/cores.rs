@@ -7,8 +7,8 @@
 //! these threads wait for it without holding up their neighbours.
 
 mod connection;
-mod front;
 mod port;
+mod service;
 mod turns;
 
 use std::future::Future;
@@ -18,36 +18,35 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use futures_util::future::select_all;
-use latchkey_core::ports::Limiter;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-pub(crate) use self::front::Front;
-pub(crate) use self::port::{Door, Offers, Port};
+pub use self::port::{Door, Port};
+pub use self::service::{MakeService, Peer};
 
 use self::connection::Drain;
 use crate::listen::Arrival;
 
 /// A thread that serves connections.
-struct Core {
-    arrivals: UnboundedSender<Guest>,
+struct Core<M> {
+    arrivals: UnboundedSender<Guest<M>>,
     /// How many connections it has.
     open: Arc<AtomicUsize>,
 }
 
 /// All of them. Dropped, they close what they have and end.
-pub(crate) struct Cores {
-    threads: Vec<Core>,
+pub struct Cores<M> {
+    threads: Vec<Core<M>>,
     drain: watch::Sender<bool>,
     /// Hears when each has ended.
     ended: JoinSet<()>,
 }
 
-impl Cores {
+impl<M: MakeService> Cores<M> {
     /// Starts so many threads. Call it on the main runtime.
-    pub(crate) fn start<L: Limiter + 'static>(count: usize, front: &Arc<Front<L>>) -> io::Result<Self> {
+    pub fn start(count: usize) -> io::Result<Self> {
         let (drain, draining) = watch::channel(false);
         let (mut threads, mut ended) = (Vec::with_capacity(count), JoinSet::new());
         for number in 0..count {
@@ -55,9 +54,9 @@ impl Cores {
             let open = Arc::<AtomicUsize>::default();
             let (over, end) = oneshot::channel::<()>();
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            let (front, draining) = (Arc::clone(front), draining.clone());
+            let draining = draining.clone();
             let work = move || {
-                live(&runtime, waiting, &front, draining);
+                live(&runtime, waiting, draining);
                 drop(over);
             };
             thread::Builder::new().name(format!("check-{number}")).spawn(work)?;
@@ -68,9 +67,9 @@ impl Cores {
     }
 
     /// Takes connections until `stop`, and then waits until those that there are have ended.
-    pub(crate) async fn serve(
+    pub async fn serve(
         mut self,
-        doors: Vec<Door>,
+        doors: Vec<Door<M>>,
         stop: impl Future<Output = ()>,
     ) -> Result<(), CoreEnded> {
         let mut stop = std::pin::pin!(stop);
@@ -93,7 +92,7 @@ impl Cores {
     }
 
     /// To the thread that has the fewest.
-    fn hand(&self, arrival: Arrival, port: Arc<Port>) {
+    fn hand(&self, arrival: Arrival, port: Arc<Port<M>>) {
         let core = self.threads.iter().min_by_key(|core| core.open.load(Ordering::Relaxed));
         if let Some(core) = core {
             // A thread that is gone is heard of elsewhere; this connection is closed.
@@ -103,11 +102,11 @@ impl Cores {
 }
 
 /// A connection, and the port that it came to.
-type Guest = (Arrival, Arc<Port>);
+type Guest<M> = (Arrival, Arc<Port<M>>);
 
 /// The next one at any of the ports.
-async fn arrive(doors: &[Door]) -> Option<Guest> {
-    let one = |door: &Door| {
+async fn arrive<M: MakeService>(doors: &[Door<M>]) -> Option<Guest<M>> {
+    let one = |door: &Door<M>| {
         let Door { listener, port } = door.clone();
         Box::pin(async move { Some((listener.arrival().await?, port)) })
     };
@@ -121,24 +120,22 @@ pub struct CoreEnded;
 
 /// A thread's whole life: until nothing arrives any more and every connection has ended, or until whoever
 /// started it is gone.
-fn live<L: Limiter + 'static>(
+fn live<M: MakeService>(
     runtime: &Runtime,
-    arrivals: UnboundedReceiver<Guest>,
-    front: &Arc<Front<L>>,
+    arrivals: UnboundedReceiver<Guest<M>>,
     draining: watch::Receiver<bool>,
 ) {
     let mut left = draining.clone();
     runtime.block_on(async {
         tokio::select! {
-            () = connections(arrivals, front, draining) => {}
+            () = connections(arrivals, draining) => {}
             _ = left.wait_for(|_| false) => {}
         }
     });
 }
 
-async fn connections<L: Limiter + 'static>(
-    mut arrivals: UnboundedReceiver<Guest>,
-    front: &Arc<Front<L>>,
+async fn connections<M: MakeService>(
+    mut arrivals: UnboundedReceiver<Guest<M>>,
     draining: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -147,7 +144,7 @@ async fn connections<L: Limiter + 'static>(
             arrival = arrivals.recv() => match arrival {
                 Some(guest) => {
                     let drain = Drain::from(draining.clone());
-                    open.spawn(connection::serve(guest, Arc::clone(front), drain));
+                    open.spawn(connection::serve(guest, drain));
                 }
                 None => break,
             },

@@ -1,12 +1,22 @@
-//! Certificates of tests: a CA, and what it signs.
+//! Certificates of tests: a CA, and what it signs; and a clock.
 
 use std::path::{Path, PathBuf};
 
+use latchkey_core::time::{Clock, Moment, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationList, CertificateRevocationListParams,
     CrlDistributionPoint, CrlIssuingDistributionPoint, DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod,
     KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
+
+/// A clock that stands still, in November 2023.
+pub(crate) struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        Moment { wall: Timestamp(1_700_000_000_000), ..Moment::default() }
+    }
+}
 
 /// The serial number of every certificate that a CA of these tests signs.
 pub(crate) const SERIAL: u64 = 7;

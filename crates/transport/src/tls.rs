@@ -9,6 +9,7 @@ mod files;
 mod lists;
 mod names;
 mod open;
+mod problem;
 mod refused;
 mod reload;
 
@@ -17,9 +18,10 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use accept::{Acceptor, Admitted, Protocol};
-pub(crate) use clients::Clients;
-pub(crate) use files::{Files, Named, check};
-pub(crate) use lists::Age;
+pub use accept::{Acceptor, Admitted, Protocol};
+pub use clients::Clients;
+pub use files::{Files, Named, check};
+pub use lists::{Age, Term};
 pub(crate) use open::Stay;
+pub use problem::TlsProblem;
 pub(crate) use refused::by_lists;

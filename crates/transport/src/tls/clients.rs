@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use latchkey_config::Problem;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -10,13 +9,15 @@ use rustls::server::danger::ClientCertVerifier;
 
 use super::files::{Named, certificates};
 use super::lists::{Lists, Term};
+use super::problem::TlsProblem;
 
 /// The files that say so.
 #[derive(Clone, Debug)]
-pub(crate) struct Clients {
-    pub(crate) ca: Named,
+pub struct Clients {
+    /// The CAs.
+    pub ca: Named,
     /// The CAs' revocation lists.
-    pub(crate) crl: Option<Named>,
+    pub crl: Option<Named>,
 }
 
 /// What clients' certificates are held against.
@@ -30,7 +31,7 @@ pub(crate) struct Verifier {
 
 impl Clients {
     /// Reads them, and tells what is wrong with either.
-    pub(super) fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Verifier, Vec<Problem>> {
+    pub(super) fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Verifier, Vec<TlsProblem>> {
         let lists = self.crl.as_ref().map(|crl| Lists::read(crl).map(|lists| (crl, lists))).transpose();
         let (roots, lists) = match (roots(&self.ca), lists) {
             (Ok(roots), Ok(lists)) => (roots, lists),
@@ -50,12 +51,13 @@ impl Clients {
     }
 
     /// Until when the lists hold, where there are any and they can be read.
-    pub(crate) fn term(&self) -> Option<Term> {
+    #[must_use]
+    pub fn term(&self) -> Option<Term> {
         Lists::read(self.crl.as_ref()?).ok()?.term()
     }
 }
 
-fn roots(ca: &Named) -> Result<Arc<RootCertStore>, Problem> {
+fn roots(ca: &Named) -> Result<Arc<RootCertStore>, TlsProblem> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(ca)? {
         roots.add(certificate).map_err(|_| ca.wrong("a certificate in it can't be parsed"))?;

@@ -4,7 +4,6 @@
 
 use std::fs;
 
-use latchkey_config::Problem;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
@@ -13,6 +12,7 @@ use webpki::{CertRevocationList, OwnedCertRevocationList};
 
 use super::der;
 use super::files::Named;
+use super::problem::TlsProblem;
 
 const BEGINS: &[u8] = b"-----BEGIN";
 
@@ -31,16 +31,16 @@ pub(super) struct Lists(Vec<List>);
 
 /// Until when lists hold, in seconds since 1970: the first of them counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Term {
+pub struct Term {
     /// When there should have been a new one: when seven eighths of its time are over.
-    pub(crate) due: i64,
+    pub due: i64,
     /// When it runs out: from then on nobody whom it would speak of is admitted.
-    pub(crate) ends: i64,
+    pub ends: i64,
 }
 
 /// How far it is with a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Age {
+pub enum Age {
     /// Nothing is to be done.
     Fresh,
     /// There should be new ones.
@@ -50,7 +50,9 @@ pub(crate) enum Age {
 }
 
 impl Term {
-    pub(crate) fn age(self, now: i64) -> Age {
+    /// How far it is at a moment, in seconds since 1970.
+    #[must_use]
+    pub fn age(self, now: i64) -> Age {
         match now {
             _ if now >= self.ends => Age::Over,
             _ if now >= self.due => Age::Due,
@@ -61,7 +63,7 @@ impl Term {
 
 impl Lists {
     /// Reads a file, PEM or DER.
-    pub(super) fn read(from: &Named) -> Result<Self, Problem> {
+    pub(super) fn read(from: &Named) -> Result<Self, TlsProblem> {
         let bad = |error: &PemError| from.unreadable("revocation list (-----BEGIN X509 CRL-----)", error);
         let bytes = fs::read(&from.path).map_err(|error| bad(&PemError::Io(error)))?;
         let found: Vec<_> = if bytes.windows(BEGINS.len()).any(|window| window == BEGINS) {
@@ -88,7 +90,7 @@ impl Lists {
         (from, cas): (&Named, &Named),
         roots: &RootCertStore,
         provider: &CryptoProvider,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), TlsProblem> {
         for (number, list) in self.0.iter().enumerate() {
             let hides = |other: &List| {
                 let whole = list.scope.is_none() || other.scope.is_none();

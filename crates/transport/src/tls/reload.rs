@@ -11,7 +11,6 @@ use tokio::time::sleep;
 use super::accept::Acceptor;
 use super::files::Files;
 use super::lists::Age;
-use crate::clock::seconds_now;
 
 /// Between two looks. A pair is most likely renewed weeks before the old one ends.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -35,7 +34,7 @@ pub(super) fn stamps(Files { cert, key, clients }: &Files) -> Stamps {
 
 impl Acceptor {
     /// Keeps up with the files until it is dropped.
-    pub(crate) async fn keep(&self) {
+    pub async fn keep(&self) {
         let (mut seen, mut age) = (self.first, Age::Fresh);
         let mut hup = signal(SignalKind::hangup()).ok();
         loop {
@@ -71,7 +70,8 @@ impl Acceptor {
     fn tell_of_age(&self, before: Age) -> Age {
         let (Some(term), Some(clients)) = (self.term(), &self.files.clients) else { return Age::Fresh };
         let crl = clients.crl.as_ref().map(|crl| crl.path.display().to_string()).unwrap_or_default();
-        let (age, left) = (term.age(seconds_now()), term.ends - seconds_now());
+        let now = self.seconds_now();
+        let (age, left) = (term.age(now), term.ends - now);
         match age {
             Age::Due if age != before => tracing::warn!(
                 crl,

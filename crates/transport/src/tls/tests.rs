@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_rustls::TlsConnector;
 
 use super::accept::provider;
-use super::fixture::{Ca, write};
+use super::fixture::{Ca, Still, write};
 use super::{Acceptor, Admitted, Clients, Files, Named, Protocol, check};
 
 pub(super) fn named(path: PathBuf, setting: &'static str) -> Named {
@@ -39,7 +39,8 @@ impl House {
     }
 
     pub(super) fn acceptor(&self) -> Acceptor {
-        Acceptor::new(self.files.clone(), Protocol::Http2).unwrap_or_else(|wrong| panic!("{wrong:?}"))
+        Acceptor::new(self.files.clone(), Protocol::Http2, Arc::new(Still))
+            .unwrap_or_else(|wrong| panic!("{wrong:?}"))
     }
 
     pub(super) fn path(&self) -> &Path {

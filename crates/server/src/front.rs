@@ -14,6 +14,7 @@ use hyper::service::Service;
 use latchkey_core::manage::ClientCertificate;
 use latchkey_core::ports::Limiter;
 use latchkey_grpc::{Answer, Asked, Looked, Whole, Wicket};
+use latchkey_transport::{MakeService, Peer};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tonic::body::Body;
@@ -21,7 +22,7 @@ use tonic::service::Routes;
 use tonic::transport::server::TcpConnectInfo;
 use tower_service::Service as _;
 
-use super::port::Offers;
+use crate::offers::Offers;
 
 /// Who answers.
 pub(crate) struct Front<L> {
@@ -33,17 +34,33 @@ pub(crate) struct Front<L> {
     pub(crate) main: Handle,
 }
 
+/// The front as one port offers it.
+pub(crate) struct PortFront<L> {
+    pub(crate) front: Arc<Front<L>>,
+    /// What the port answers.
+    pub(crate) offers: Offers,
+}
+
+impl<L: Limiter + 'static> MakeService for PortFront<L> {
+    type Body = Answer;
+    type Service = Visitor<L>;
+
+    fn make_service(&self, Peer { address: peer, certificate }: Peer) -> Visitor<L> {
+        About { front: Arc::clone(&self.front), peer, certificate, offers: self.offers }.into()
+    }
+}
+
 /// A connection's own way to the front.
-pub(super) struct Visitor<L>(Arc<About<L>>);
+pub(crate) struct Visitor<L>(Arc<About<L>>);
 
 /// Who is connected, and to what.
-pub(super) struct About<L> {
-    pub(super) front: Arc<Front<L>>,
-    pub(super) peer: SocketAddr,
+struct About<L> {
+    front: Arc<Front<L>>,
+    peer: SocketAddr,
     /// The certificate that the client has proved.
-    pub(super) certificate: Option<ClientCertificate>,
+    certificate: Option<ClientCertificate>,
     /// What the port answers.
-    pub(super) offers: Offers,
+    offers: Offers,
 }
 
 impl<L> From<About<L>> for Visitor<L> {
@@ -53,7 +70,7 @@ impl<L> From<About<L>> for Visitor<L> {
 }
 
 /// A call on its way to its answer. What is answered at once has no box.
-pub(super) struct Visit<L> {
+pub(crate) struct Visit<L> {
     /// One of the two questions, of which nothing was read yet.
     asked: Option<(Arc<About<L>>, Asked, Request<Incoming>)>,
     /// What takes longer, or is refused.

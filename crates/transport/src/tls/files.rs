@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use latchkey_config::Problem;
 use rustls::InconsistentKeys;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
@@ -12,21 +11,26 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::clients::{Clients, Verifier};
+use super::problem::TlsProblem;
 
 /// The files of one port.
 #[derive(Clone, Debug)]
-pub(crate) struct Files {
-    pub(crate) cert: Named,
-    pub(crate) key: Named,
+pub struct Files {
+    /// The server's certificate, and after it those between it and its CA.
+    pub cert: Named,
+    /// Its private key.
+    pub key: Named,
     /// Where clients are asked for certificates.
-    pub(crate) clients: Option<Clients>,
+    pub clients: Option<Clients>,
 }
 
 /// A file, and the setting that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Named {
-    pub(crate) path: PathBuf,
-    pub(crate) setting: &'static str,
+pub struct Named {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Name of the setting.
+    pub setting: &'static str,
 }
 
 /// What the files hold.
@@ -36,12 +40,13 @@ pub(crate) struct Material {
 }
 
 /// Everything that is wrong with the files.
-pub(crate) fn check(files: &Files) -> Vec<Problem> {
+#[must_use]
+pub fn check(files: &Files) -> Vec<TlsProblem> {
     read(files, &super::accept::provider()).err().unwrap_or_default()
 }
 
 /// Reads them all.
-pub(crate) fn read(files: &Files, provider: &Arc<CryptoProvider>) -> Result<Material, Vec<Problem>> {
+pub(crate) fn read(files: &Files, provider: &Arc<CryptoProvider>) -> Result<Material, Vec<TlsProblem>> {
     let mut problems = Vec::new();
     let mut keep = |problem| problems.push(problem);
     let chain = certificates(&files.cert).map_err(&mut keep).ok();
@@ -62,11 +67,11 @@ pub(crate) fn read(files: &Files, provider: &Arc<CryptoProvider>) -> Result<Mate
 }
 
 impl Named {
-    pub(super) fn wrong(&self, remedy: impl Into<String>) -> Problem {
-        Problem::new(self.setting, self.path.display().to_string(), remedy)
+    pub(super) fn wrong(&self, remedy: impl Into<String>) -> TlsProblem {
+        TlsProblem::new(self.setting, self.path.display().to_string(), remedy)
     }
 
-    pub(super) fn unreadable(&self, what: &str, error: &PemError) -> Problem {
+    pub(super) fn unreadable(&self, what: &str, error: &PemError) -> TlsProblem {
         self.wrong(match error {
             PemError::Io(error) => format!("the file can't be read: {error}"),
             PemError::NoItemsFound => format!("there is no {what} in the file: it must be PEM"),
@@ -75,14 +80,14 @@ impl Named {
     }
 }
 
-pub(super) fn certificates(file: &Named) -> Result<Vec<CertificateDer<'static>>, Problem> {
+pub(super) fn certificates(file: &Named) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
     let bad = |error: &PemError| file.unreadable("certificate (-----BEGIN CERTIFICATE-----)", error);
     let found = CertificateDer::pem_file_iter(&file.path).map_err(|error| bad(&error))?;
     let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| bad(&error))?;
     if found.is_empty() { Err(bad(&PemError::NoItemsFound)) } else { Ok(found) }
 }
 
-fn key(file: &Named) -> Result<PrivateKeyDer<'static>, Problem> {
+fn key(file: &Named) -> Result<PrivateKeyDer<'static>, TlsProblem> {
     let what = "private key (-----BEGIN PRIVATE KEY-----, without a passphrase)";
     PrivateKeyDer::from_pem_file(&file.path).map_err(|error| file.unreadable(what, &error))
 }
@@ -92,7 +97,7 @@ fn pair(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, Problem> {
+) -> Result<CertifiedKey, TlsProblem> {
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => file.wrong(format!(
             "it is not the key of the certificate in {} ({}): give the two that were made together",

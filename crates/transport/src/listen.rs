@@ -15,15 +15,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 pub(crate) use arrival::Arrival;
-pub(crate) use guarded::Guarded;
+pub use guarded::Guarded;
 use visits::Slot;
-pub(crate) use visits::{Greeting, Visits};
+pub use visits::{Greeting, Visits};
 
 /// After a failed accept. Long enough to burn no processor, short enough that nobody notices.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A bound port.
-pub(crate) struct Listener {
+pub struct Listener {
     socket: TcpListener,
     slots: Arc<Semaphore>,
     visits: Arc<Visits>,
@@ -31,28 +31,25 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Binds `address` for what has this name; at most `connections` are open at once, the rest wait in the kernel's queue.
-    pub(crate) async fn bind(
-        name: &'static str,
-        address: SocketAddr,
-        connections: usize,
-    ) -> io::Result<Self> {
+    pub async fn bind(name: &'static str, address: SocketAddr, connections: usize) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let visits = Arc::new(Visits::new(name, connections));
         Ok(Self { socket, slots: Arc::new(Semaphore::new(connections)), visits })
     }
 
     /// Where it listens; the port is known where 0 was asked for.
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+    pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
     /// Who came.
-    pub(crate) fn visits(&self) -> &Arc<Visits> {
+    #[must_use]
+    pub fn visits(&self) -> &Arc<Visits> {
         &self.visits
     }
 
     /// The next connection, to be served on this thread. `None` never comes while the process lives.
-    pub(crate) async fn accept(&self) -> Option<(Guarded, Greeting)> {
+    pub async fn accept(&self) -> Option<(Guarded, Greeting)> {
         let (stream, _, slot) = self.next().await?;
         let greeting = slot.greeting();
         Some((Guarded::new(stream, slot), greeting))

@@ -1,13 +1,8 @@
-//! What is particular to one port: whether it speaks TLS, and what it answers. Checks and management may have ports
-//! of their own, so that a network can be open for the one and closed for the other.
-
-use std::sync::Arc;
+//! What a port answers. Checks and management may have ports of their own, so that a network can be open for the one
+//! and closed for the other.
 
 use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::check_service_server;
-
-use crate::listen::Listener;
-use crate::tls::Acceptor;
 
 /// What a port answers; health and reflection are on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +17,7 @@ pub(crate) enum Offers {
 
 impl Offers {
     /// Whether a call is answered here, by its path.
-    pub(super) fn includes(self, path: &str) -> bool {
+    pub(crate) fn includes(self, path: &str) -> bool {
         self == Self::Everything || self.has(path)
     }
 
@@ -34,29 +29,6 @@ impl Offers {
             Self::Everything => true,
             Self::Checks => check || service.starts_with("grpc."),
             Self::Management => !check,
-        }
-    }
-}
-
-/// One port's own matters.
-pub(crate) struct Port {
-    pub(crate) offers: Offers,
-    pub(crate) tls: Option<Acceptor>,
-}
-
-/// A port that is bound.
-#[derive(Clone)]
-pub(crate) struct Door {
-    pub(crate) listener: Arc<Listener>,
-    pub(crate) port: Arc<Port>,
-}
-
-impl Port {
-    /// Keeps up with its certificate until it is dropped.
-    pub(crate) async fn keep(&self) {
-        match &self.tls {
-            Some(acceptor) => acceptor.keep().await,
-            None => std::future::pending().await,
         }
     }
 }

@@ -12,8 +12,6 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use tokio::sync::oneshot;
 
-use crate::clock::seconds_now;
-
 /// What a client showed, and when.
 pub(super) struct Shown {
     chain: Box<[CertificateDer<'static>]>,
@@ -40,8 +38,9 @@ pub(crate) struct Stay {
 }
 
 impl Shown {
-    pub(super) fn now(chain: &[CertificateDer<'_>]) -> Self {
-        let at = Duration::from_secs(seconds_now().try_into().unwrap_or_default());
+    /// Shown at this moment, in seconds since 1970.
+    pub(super) fn at(chain: &[CertificateDer<'_>], seconds: i64) -> Self {
+        let at = Duration::from_secs(seconds.try_into().unwrap_or_default());
         let chain = chain.iter().map(|one| one.clone().into_owned()).collect();
         Self { chain, at: UnixTime::since_unix_epoch(at) }
     }

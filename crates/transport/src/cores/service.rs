@@ -1,0 +1,40 @@
+//! What answers the calls of a connection. The composition root supplies it as a type, so that a call costs no
+//! dispatch at run time.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use latchkey_core::manage::ClientCertificate;
+
+/// Makes a service for each connection of a port.
+pub trait MakeService: Send + Sync + 'static {
+    /// Body of its responses.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    /// Service of one connection. Its calls are polled first where they were read, and most are ready then.
+    type Service: Service<
+            Request<Incoming>,
+            Response = Response<Self::Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Send
+        + 'static;
+
+    /// Makes the service for the calls of this client.
+    fn make_service(&self, peer: Peer) -> Self::Service;
+}
+
+/// A client that is connected.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The certificate that it has proved, where the port asks for one.
+    pub certificate: Option<ClientCertificate>,
+}
