@@ -11,7 +11,8 @@ const HEAD: &str = "\
 
 Every one is a flag of `latchkey serve`, a variable of the environment, or a line of a TOML file (`--config FILE`,
 `LATCHKEY_CONFIG`), in this order of precedence. What is wrong is told at the start, all of it at once. A secret may also be
-given as the path of a file that holds it: the flag and the key with `-file` and `_file`, the variable with `_FILE`.
+given as the path of a file that holds it: the flag and the key with `-file` and `_file`, the variable with `_FILE`. A
+former name of a setting is read as well, as a flag, a variable and a key; both names at one place are an error.
 
 This page is made from the code: `crates/config/src/catalogue.rs`.
 
@@ -28,7 +29,9 @@ fn row(setting: &Setting) -> String {
         Form::List => " Several, separated by commas.",
     };
     let help = setting.help.trim_end_matches('.').replace('|', "\\|").replace('<', "&lt;");
-    format!("| `{}` | `{}` | {default} | {help}.{kind} |\n", setting.key, setting.variable)
+    let aliases = setting.aliases.iter().map(|alias| format!(" Former name: `{alias}`."));
+    let aliases: String = aliases.collect();
+    format!("| `{}` | `{}` | {default} | {help}.{kind}{aliases} |\n", setting.key, setting.variable)
 }
 
 #[test]

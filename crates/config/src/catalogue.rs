@@ -19,6 +19,8 @@ pub enum Form {
 pub struct Setting {
     /// Its name in the file; the flag has hyphens for underscores.
     pub key: &'static str,
+    /// Former names of the key, which are read as well.
+    pub aliases: &'static [&'static str],
     /// The environment's variable.
     pub variable: &'static str,
     /// How it is written.
@@ -35,14 +37,59 @@ impl Setting {
     pub fn flag(&self) -> String {
         self.key.replace('_', "-")
     }
+
+    /// All names that the setting can be given by: its own first, then its aliases. A secret has two of each, the second
+    /// for the path of a file.
+    #[must_use]
+    pub fn names(&self) -> Vec<Name> {
+        let own =
+            Name { key: self.key.to_owned(), variable: self.variable.to_owned(), file: false, alias: false };
+        let aliases = self.aliases.iter().map(|alias| Name {
+            key: (*alias).to_owned(),
+            variable: format!("LATCHKEY_{}", alias.to_uppercase()),
+            file: false,
+            alias: true,
+        });
+        let with_file = |name: Name| {
+            let file = (self.form == Form::Secret).then(|| Name {
+                key: format!("{}_file", name.key),
+                variable: format!("{}_FILE", name.variable),
+                file: true,
+                alias: name.alias,
+            });
+            [Some(name), file].into_iter().flatten()
+        };
+        [own].into_iter().chain(aliases).flat_map(with_file).collect()
+    }
+}
+
+/// A name that a setting can be given by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The key in the settings file; the flag has hyphens for underscores.
+    pub key: String,
+    /// The environment variable.
+    pub variable: String,
+    /// The value is the path of a file that holds the secret.
+    pub file: bool,
+    /// A former name.
+    pub alias: bool,
+}
+
+impl Name {
+    /// Its flag without the two hyphens.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
 }
 
 macro_rules! settings {
-    ($($name:ident = $key:literal, $variable:literal, $form:ident, $default:expr, $help:literal;)*) => {
+    ($($name:ident = $key:literal $(was $alias:literal)?, $variable:literal, $form:ident, $default:expr, $help:literal;)*) => {
         $(
             #[doc = concat!("`", $key, "`")]
             pub const $name: Setting = Setting {
-                key: $key, variable: $variable, form: Form::$form, default: $default, help: $help,
+                key: $key, aliases: &[$($alias)?], variable: $variable, form: Form::$form, default: $default, help: $help,
             };
         )*
         /// All of them.
@@ -79,15 +126,15 @@ settings! {
         "Encrypts what must be read again: 32 bytes in base64; on the embedded database, a file beside it by default";
     PREVIOUS_MASTER_KEYS = "previous_master_keys", "LATCHKEY_PREVIOUS_MASTER_KEYS", Secret, None,
         "While the master key is being changed: others that open what still lies under them, with commas or line ends between; nothing is sealed under them";
-    LEASE = "lease", "LATCHKEY_LEASE", Text, Some("5s"),
+    LEASE = "cache_lease" was "lease", "LATCHKEY_CACHE_LEASE", Text, Some("5s"),
         "How long memory outlives a database outage, and at most how long a write waits for a replica that is cut off";
-    POLL_INTERVAL = "poll_interval", "LATCHKEY_POLL_INTERVAL", Text, Some("250ms"),
+    POLL_INTERVAL = "feed_poll_interval" was "poll_interval", "LATCHKEY_FEED_POLL_INTERVAL", Text, Some("250ms"),
         "How often other replicas' changes are read, besides whenever PostgreSQL or Redis tells of one";
-    MEMORY_BYTES = "memory_bytes", "LATCHKEY_MEMORY_BYTES", Text, Some("512MiB"),
+    MEMORY_BYTES = "cache_max_bytes" was "memory_bytes", "LATCHKEY_CACHE_MAX_BYTES", Text, Some("512MiB"),
         "What is remembered takes so much at most: about a million and a half of plain keys";
-    DRAIN_SETTLE = "drain_settle", "LATCHKEY_DRAIN_SETTLE", Text, Some("2s"),
+    DRAIN_SETTLE = "shutdown_delay" was "drain_settle", "LATCHKEY_SHUTDOWN_DELAY", Text, Some("2s"),
         "At the end: how long calls are still taken after health says NOT_SERVING; Envoy acts on that up to a second late";
-    DRAIN_TIMEOUT = "drain_timeout", "LATCHKEY_DRAIN_TIMEOUT", Text, Some("10s"),
+    DRAIN_TIMEOUT = "shutdown_timeout" was "drain_timeout", "LATCHKEY_SHUTDOWN_TIMEOUT", Text, Some("10s"),
         "At the end: how long calls in flight may take to finish";
     TLS_CERT = "tls_cert", "LATCHKEY_TLS_CERT", Text, None,
         "The server's certificate in PEM, and after it those up to its CA; read again when the file changes";
@@ -105,7 +152,7 @@ settings! {
         "Revocation lists of client certificates on the management port; by default tls_client_crl";
     HTTP_TLS = "http_tls", "LATCHKEY_HTTP_TLS", Switch, Some("false"),
         "Serve the HTTP port by TLS too, with the same certificate; it asks clients for none";
-    USAGE_FLUSH = "usage_flush", "LATCHKEY_USAGE_FLUSH", Text, Some("5s"),
+    USAGE_FLUSH = "usage_flush_interval" was "usage_flush", "LATCHKEY_USAGE_FLUSH_INTERVAL", Text, Some("5s"),
         "How often use of keys is written down; what was counted since is lost with a process that is killed";
     USAGE_RETENTION = "usage_retention", "LATCHKEY_USAGE_RETENTION", Text, Some("90d"),
         "How long calls by key and hour are kept";
@@ -113,9 +160,9 @@ settings! {
         "Where the audit log's end is noted, so that what is cut off is found: a file that is appended to, log, or both with a comma; none";
     DECISION_LOG = "decision_log", "LATCHKEY_DECISION_LOG", Text, Some("off"),
         "Where decisions are noted, a JSON object a line: off, stdout, or the path of a file or a pipe; a file may be moved away at any time";
-    DECISION_LOG_DENIED = "decision_log_denied", "LATCHKEY_DECISION_LOG_DENIED", Text, Some("1"),
+    DECISION_LOG_DENIED = "decision_log_denied_ratio" was "decision_log_denied", "LATCHKEY_DECISION_LOG_DENIED_RATIO", Text, Some("1"),
         "The share of denials that is noted, from 0 to 1; what passes in shadow counts as denied";
-    DECISION_LOG_ALLOWED = "decision_log_allowed", "LATCHKEY_DECISION_LOG_ALLOWED", Text, Some("0"),
+    DECISION_LOG_ALLOWED = "decision_log_allowed_ratio" was "decision_log_allowed", "LATCHKEY_DECISION_LOG_ALLOWED_RATIO", Text, Some("0"),
         "The share of calls that pass that is noted, from 0 to 1";
     LOG_FORMAT = "log_format", "LATCHKEY_LOG_FORMAT", Text, None,
         "text or json; text on a terminal by default, else json";

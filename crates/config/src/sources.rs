@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{ALL, Form, Setting};
+use super::catalogue::{ALL, Name, Setting};
 use super::problem::Problem;
 
 /// A value, and where it was given.
@@ -90,32 +90,27 @@ impl Sources {
         Some((path.display().to_string(), self.operators.as_ref()?))
     }
 
-    /// The value of a setting from the highest place that gives it; not the default.
+    /// The value of a setting from the highest place that gives it; not the default. Two names of it at one place are an
+    /// error, since they may contradict each other.
     pub(crate) fn find(&self, setting: &Setting) -> Result<Option<Given>, Problem> {
-        let flag = |key: &str| Some((self.flags.get(key)?.clone(), format!("--{}", key.replace('_', "-"))));
-        let variable = |name: &str| Some((self.environment.get(name)?.clone(), name.to_owned()));
-        let line = |key: &str| {
+        let flag = |name: &Name| Some((self.flags.get(&name.key)?.clone(), format!("--{}", name.flag())));
+        let variable =
+            |name: &Name| Some((self.environment.get(&name.variable)?.clone(), name.variable.clone()));
+        let line = |Name { key, .. }: &Name| {
             let (path, values) = self.file.as_ref()?;
             Some((values.get(key)?.clone(), format!("{key} in {}", path.display())))
         };
-        let (key, name) = (setting.key, setting.variable);
-        let (key_file, name_file) = (format!("{key}_file"), format!("{name}_FILE"));
-        let places = [
-            (flag(key), flag(&key_file)),
-            (variable(name), variable(&name_file)),
-            (line(key), line(&key_file)),
-        ];
-        for (plain, file) in places {
-            match (plain, file.filter(|_| setting.form == Form::Secret)) {
-                (None, None) => {}
-                (Some((value, place)), None) => return Ok(Some(Given { value, place })),
-                (None, Some((path, place))) => return from_file(setting, &path, place).map(Some),
-                (Some((_, one)), Some((_, other))) => {
-                    return Err(Problem::new(
-                        key,
-                        one,
-                        format!("{other} is given as well; give one of the two"),
-                    ));
+        let names = setting.names();
+        let places: [&dyn Fn(&Name) -> Option<(String, String)>; 3] = [&flag, &variable, &line];
+        for at in places {
+            let mut given = names.iter().filter_map(|name| Some((name.file, at(name)?)));
+            match (given.next(), given.next()) {
+                (None, _) => {}
+                (Some((false, (value, place))), None) => return Ok(Some(Given { value, place })),
+                (Some((true, (path, place))), None) => return from_file(setting, &path, place).map(Some),
+                (Some((_, (_, one))), Some((_, (_, other)))) => {
+                    let remedy = format!("{other} is given as well; give one of the two");
+                    return Err(Problem::new(setting.key, one, remedy));
                 }
             }
         }
@@ -133,8 +128,61 @@ fn from_file(setting: &Setting, path: &str, place: String) -> Result<Given, Prob
 
 /// Every key that the file and the flags may use.
 pub(crate) fn known_keys() -> impl Iterator<Item = String> {
-    ALL.iter().flat_map(|s| {
-        let file = (s.form == Form::Secret).then(|| format!("{}_file", s.key));
-        [Some(s.key.to_owned()), file].into_iter().flatten()
-    })
+    ALL.iter().flat_map(Setting::names).map(|name| name.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A default of each renamed setting, given by these names at each of the three places.
+    fn given(setting: &Setting, names: &[Name]) -> Vec<Result<Option<Given>, Problem>> {
+        let value = setting.default.unwrap();
+        let flags = names.iter().map(|name| (name.key.clone(), value.to_owned())).collect();
+        let variables: Vec<_> =
+            names.iter().map(|name| (name.variable.clone().into(), OsString::from(value))).collect();
+        let lines: String = names.iter().map(|name| format!("{} = '{value}'\n", name.key)).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latchkey.toml");
+        std::fs::write(&path, lines).unwrap();
+        let nothing = BTreeMap::new;
+        let sources = [
+            Sources::new(None, flags, []),
+            Sources::new(None, nothing(), variables),
+            Sources::new(Some(&path), nothing(), []),
+        ];
+        assert!(sources.iter().all(|sources| sources.problems.is_empty()), "{names:?}");
+        sources.iter().map(|sources| sources.find(setting)).collect()
+    }
+
+    #[test]
+    fn a_renamed_setting_is_read_by_either_name_and_both_at_one_place_are_an_error_that_names_both() {
+        let renamed: Vec<_> = ALL.iter().filter(|setting| !setting.aliases.is_empty()).collect();
+        assert!(renamed.len() >= 6, "{renamed:?}");
+        for setting in renamed {
+            let names = setting.names();
+            for name in &names {
+                for found in given(setting, std::slice::from_ref(name)) {
+                    assert_eq!(found.unwrap().unwrap().value, setting.default.unwrap(), "{name:?}");
+                }
+            }
+            for found in given(setting, &names) {
+                let problem = found.err().expect("both are given").to_string();
+                let said = |name: &Name| {
+                    let flag = format!("--{}", name.flag());
+                    [&name.key, &name.variable, &flag].into_iter().any(|word| problem.contains(word.as_str()))
+                };
+                assert!(names.iter().all(said), "{problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_stands_for_two_settings() {
+        let mut keys: Vec<String> = known_keys().collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use latchkey_config::catalogue::{ALL, Form, Setting};
+use latchkey_config::catalogue::{ALL, Form, Name, Setting};
 use latchkey_config::{CONFIG_VARIABLE, Sources};
 
 /// Settings as flags, not yet read.
@@ -27,25 +27,30 @@ impl std::fmt::Debug for SettingsArgs {
     }
 }
 
-fn arguments(setting: &Setting) -> impl Iterator<Item = Arg> {
-    let default = setting.default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
-    let help = format!("{}{default} [env: {}]", setting.help, setting.variable);
-    let plain = Arg::new(setting.key).long(setting.flag()).help(help);
-    let plain = match setting.form {
-        Form::Text => plain.value_name("VALUE"),
-        Form::Secret => plain.value_name("SECRET"),
-        Form::List => plain.value_name("PATH").action(ArgAction::Append),
-        Form::Switch => {
-            plain.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
-        }
-    };
-    let file = (setting.form == Form::Secret).then(|| {
-        Arg::new(format!("{}_file", setting.key))
-            .long(format!("{}-file", setting.flag()))
+fn arguments(setting: &'static Setting) -> impl Iterator<Item = Arg> {
+    setting.names().into_iter().map(|name| argument(setting, &name))
+}
+
+/// A flag for each name. Former names are understood and not shown.
+fn argument(setting: &Setting, name: &Name) -> Arg {
+    let argument = Arg::new(name.key.clone()).long(name.flag()).hide(name.alias);
+    if name.file {
+        return argument
             .value_name("FILE")
-            .help(format!("The same, read from a file [env: {}_FILE]", setting.variable))
-    });
-    [Some(plain), file].into_iter().flatten()
+            .help(format!("The same, read from a file [env: {}]", name.variable));
+    }
+    let default = setting.default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
+    let argument = argument.help(format!("{}{default} [env: {}]", setting.help, name.variable));
+    match setting.form {
+        Form::Text => argument.value_name("VALUE"),
+        Form::Secret => argument.value_name("SECRET"),
+        Form::List => argument.value_name("PATH").action(ArgAction::Append),
+        Form::Switch => argument
+            .value_name("true|false")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+    }
 }
 
 impl Args for SettingsArgs {
