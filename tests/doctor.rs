@@ -24,16 +24,16 @@ fn doctor(words: &[&str]) -> (Vec<(String, String, String)>, i32) {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
     let findings = json["findings"].as_array().expect("a list of findings");
-    let found = findings.iter().map(|f| (text(f, "area"), text(f, "weight"), text(f, "what"))).collect();
+    let found = findings.iter().map(|f| (text(f, "area"), text(f, "severity"), text(f, "message"))).collect();
     let code = output.status.code().expect("it ends by itself");
     assert_eq!(json["healthy"] == true, code == 0, "{json}");
     (found, code)
 }
 
 #[track_caller]
-fn has(found: &[(String, String, String)], area: &str, weight: &str, words: &str) {
-    let there = found.iter().any(|(a, w, what)| a == area && w == weight && what.contains(words));
-    assert!(there, "no {weight} {words:?} of {area} in {found:?}");
+fn has(found: &[(String, String, String)], area: &str, severity: &str, words: &str) {
+    let there = found.iter().any(|(a, s, what)| a == area && s == severity && what.contains(words));
+    assert!(there, "no {severity} {words:?} of {area} in {found:?}");
 }
 
 fn migrate(url: &str, words: &[&str]) {
@@ -47,12 +47,12 @@ fn a_database_is_looked_at() {
     let url = Postgres::shared().database();
     let look = |key| doctor(&["--database-url", &url, "--master-key", key]);
     let (found, code) = look(MASTER_KEY);
-    has(&found, "database", "wrong", "its schema is behind");
+    has(&found, "database", "error", "its schema is behind");
     assert_eq!(code, 1);
     migrate(&url, &["up"]);
     let (found, code) = look(MASTER_KEY);
     has(&found, "database", "good", "answers in time");
-    has(&found, "settings", "doubtful", "there is no Redis");
+    has(&found, "settings", "warning", "there is no Redis");
     assert_eq!(code, 0);
     let latchkey = Setup::default().database(&url).shipped("luxcore").start();
     eventually("a signing key is made", || {
@@ -61,7 +61,7 @@ fn a_database_is_looked_at() {
     latchkey.kill();
     has(&look(MASTER_KEY).0, "database", "good", "the master key opens it");
     let (found, code) = look(OTHER_KEY);
-    has(&found, "database", "wrong", "the master key does not open 1 of 1 signing keys");
+    has(&found, "database", "error", "the master key does not open 1 of 1 signing keys");
     assert_eq!(code, 1);
     let refused = Setup::default().database(&url).environment("LATCHKEY_MASTER_KEY", OTHER_KEY).launch();
     assert_eq!(refused.wait().code(), Some(2), "a start with another master key");
@@ -83,7 +83,7 @@ fn a_database_that_lags_is_found() {
     has(&look().0, "database", "good", "answers in time");
     way.delay(Direction::Down, Duration::from_millis(100));
     let (found, code) = look();
-    has(&found, "database", "wrong", "a Check gives up after 80ms");
+    has(&found, "database", "error", "a Check gives up after 80ms");
     assert_eq!(code, 1);
 }
 
@@ -96,8 +96,8 @@ fn what_is_not_there_is_told_without_a_password() {
     assert_eq!(code, 6);
     assert!(!format!("{found:?}").contains("canary"), "{found:?}");
     let (found, code) = doctor(&["--lease", "soon", "--tls-cert", "/nowhere.pem"]);
-    has(&found, "settings", "wrong", "lease (--lease)");
-    has(&found, "settings", "wrong", "tls_cert");
+    has(&found, "settings", "error", "lease (--lease)");
+    has(&found, "settings", "error", "tls_cert");
     assert_eq!(code, 2);
 }
 
@@ -110,7 +110,7 @@ fn a_redis_that_evicts_is_found() {
     redis.cli(&["CONFIG", "SET", "maxmemory", "64mb"]);
     redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     let (found, code) = look();
-    has(&found, "redis", "wrong", "allkeys-lru");
+    has(&found, "redis", "error", "allkeys-lru");
     assert_eq!(code, 1);
 }
 
@@ -127,7 +127,7 @@ fn a_redis_over_tls_and_a_cluster_are_looked_at() {
     let good = found.iter().filter(|(area, weight, _)| area == "redis" && weight == "good").count();
     assert_eq!((good, code), (2, 0), "each node that is named: {found:?}");
     let (found, code) = doctor(&["--redis-url", &cluster.nodes()[0].url()]);
-    has(&found, "redis", "wrong", "a node of a cluster");
+    has(&found, "redis", "error", "a node of a cluster");
     assert_eq!(code, 1);
 }
 
@@ -152,12 +152,12 @@ fn revocation_lists_are_looked_at() {
         ])
     };
     let (found, code) = look(&ca.ended_list(&[]));
-    has(&found, "settings", "wrong", "tls_client_crl (");
-    has(&found, "settings", "wrong", "a list in it has run out");
+    has(&found, "settings", "error", "tls_client_crl (");
+    has(&found, "settings", "error", "a list in it has run out");
     assert_eq!(code, 2);
     let (found, _) = look(&ca.list(&[]));
     assert!(!found.iter().any(|(_, _, what)| what.contains("tls_client_crl")), "{found:?}");
-    has(&look("nonsense").0, "settings", "wrong", "tls_client_crl (");
+    has(&look("nonsense").0, "settings", "error", "tls_client_crl (");
 }
 
 /// What an Envoy's file is told to be by our own command, with these words in place of those; Envoy takes it, too.
@@ -198,7 +198,7 @@ fn a_file_of_envoys_that_fails_open_gives_up_too_soon_forwards_the_credential_or
     ] {
         let file = spoiled(&folder, &[(right, wrong)]);
         let (found, code) = doctor(&["--envoy-only", "--envoy", &file]);
-        has(&found, "envoy", "wrong", words);
+        has(&found, "envoy", "error", words);
         assert_eq!((found.len(), code), (1, 1), "{found:?}");
     }
     let (found, code) = doctor(&["--envoy-only", "--envoy", &spoiled(&folder, &[])]);
@@ -211,13 +211,13 @@ fn a_running_envoy_is_asked_by_its_admin_address() {
     let setup = EnvoySetup { failure_mode_allow: true, ..EnvoySetup::default() };
     let envoy = Envoy::start(latchkey.grpc(), &setup);
     let (found, code) = doctor(&["--envoy-only", "--envoy", &format!("http://127.0.0.1:{}", envoy.admin())]);
-    has(&found, "envoy", "wrong", "failure_mode_allow");
-    has(&found, "envoy", "doubtful", "timeout 5s");
+    has(&found, "envoy", "error", "failure_mode_allow");
+    has(&found, "envoy", "warning", "timeout 5s");
     assert_eq!(code, 1);
     let hasty =
         Envoy::start(latchkey.grpc(), &EnvoySetup { timeout: "0.05s".to_owned(), ..EnvoySetup::default() });
     let (found, _) = doctor(&["--envoy-only", "--envoy", &format!("http://127.0.0.1:{}", hasty.admin())]);
-    has(&found, "envoy", "wrong", "Envoy gives up before");
+    has(&found, "envoy", "error", "Envoy gives up before");
     let (found, code) = doctor(&["--envoy-only", "--envoy", "http://127.0.0.1:1"]);
     has(&found, "envoy", "unreachable", "127.0.0.1:1");
     assert_eq!(code, 6);

@@ -6,7 +6,7 @@ use latchkey_server::doctor::{Area, Finding, Weight};
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::output::{Format, Tone, clean, print};
+use crate::output::{Format, Tone, amount, clean, print};
 
 /// Everything that was found.
 pub(super) struct Report(pub(super) Vec<Finding>);
@@ -39,7 +39,8 @@ impl Report {
             }
         }
         let wrong = self.count(Weight::Wrong) + self.count(Weight::Unreachable);
-        let _infallible = write!(text, "\n{wrong} wrong, {} doubtful", self.count(Weight::Doubtful));
+        let doubtful = self.count(Weight::Doubtful);
+        let _infallible = write!(text, "\n{}, {}", amount(wrong, "error"), amount(doubtful, "warning"));
         text
     }
 
@@ -47,8 +48,8 @@ impl Report {
         let one = |finding: &Finding| {
             json!({
                 "area": area(finding.area),
-                "weight": weight(finding.weight),
-                "what": finding.what,
+                "severity": severity(finding.weight),
+                "message": finding.what,
                 "remedy": finding.remedy,
             })
         };
@@ -77,11 +78,11 @@ fn area(area: Area) -> &'static str {
     }
 }
 
-fn weight(weight: Weight) -> &'static str {
+fn severity(weight: Weight) -> &'static str {
     match weight {
-        Weight::Good => "good",
-        Weight::Doubtful => "doubtful",
-        Weight::Wrong => "wrong",
+        Weight::Good => "ok",
+        Weight::Doubtful => "warning",
+        Weight::Wrong => "error",
         Weight::Unreachable => "unreachable",
     }
 }
@@ -121,8 +122,8 @@ mod tests {
             text.contains("✗ database") && text.contains("→ mend it") && !text.contains('\u{1b}'),
             "{text}"
         );
-        assert!(text.ends_with("1 wrong, 0 doubtful"), "{text}");
+        assert!(text.ends_with("1 error, 0 warnings"), "{text}");
         assert_eq!(report.json()["healthy"], false);
-        assert_eq!(report.json()["findings"][1]["weight"], "good");
+        assert_eq!(report.json()["findings"][1]["severity"], "ok");
     }
 }
