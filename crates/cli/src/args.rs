@@ -95,6 +95,7 @@ pub(crate) enum Command {
     /// Everything that lies under one of the previous master keys is sealed anew under the master key, directly at the
     /// database; values that nobody needs any more are taken away. It may be killed, and run as often as one likes.
     /// Exits with 1 where something is left that does not lie under the master key.
+    #[command(name = "rewrap", alias = "reseal")]
     Reseal(ResealArgs),
     /// Apply profiles through a running server
     ///
@@ -132,8 +133,8 @@ pub(crate) enum Command {
     /// Say what is wrong with settings, a database, a Redis, an Envoy set-up; changes nothing
     ///
     /// Looks at what `serve` would be started with, and at each Envoy that is named. Exits with 0 where all is well
-    /// or merely doubtful, with 2 where a setting is wrong, with 6 where something can't be reached, and with 1 where
-    /// something else is wrong.
+    /// or there are warnings alone, with 2 where a setting is wrong, with 6 where something can't be reached, and with 1
+    /// where something else is wrong.
     Doctor(DoctorArgs),
     /// Print an Envoy configuration that asks Latchkey, made for a profile
     ///
@@ -175,7 +176,7 @@ pub(crate) enum MigrateAction {
 #[derive(Debug, Args)]
 pub(crate) struct ResealArgs {
     /// Take away what no key opens, where a master key is lost: such signing keys are withdrawn. Stop the servers first
-    #[arg(long)]
+    #[arg(long = "discard-unreadable", alias = "forget")]
     pub(crate) forget: bool,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,

@@ -49,6 +49,6 @@ pub(crate) struct CheckArgs {
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub(crate) request_id: String,
     /// Take the tokens and count the use, as a real call does
-    #[arg(long)]
+    #[arg(long = "charge", alias = "spend")]
     pub(crate) spend: bool,
 }

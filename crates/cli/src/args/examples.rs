@@ -17,9 +17,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("migrate down", &["latchkey migrate down --steps 1"]),
     ("migrate status", &["latchkey migrate status"]),
     (
-        "reseal",
+        "rewrap",
         &[
-            "latchkey reseal --master-key-file /run/secrets/new_key --previous-master-keys-file /run/secrets/old_key",
+            "latchkey rewrap --master-key-file /run/secrets/new_key --previous-master-keys-file /run/secrets/old_key",
         ],
     ),
     ("apply", &["latchkey apply -f profiles/paykore.toml", "latchkey apply --dry-run -f profiles/"]),
