@@ -5,20 +5,25 @@ use cargo_metadata::{DependencyKind, Package};
 use super::METADATA;
 
 /// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
-const HOUSE: [(&str, &[&str], &[&str]); 15] = [
+const HOUSE: [(&str, &[&str], &[&str]); 16] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
+    (
+        "latchkey-management",
+        &["latchkey-core"],
+        &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"],
+    ),
     (
         "latchkey-profile",
         &["latchkey-core"],
         &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis"],
     ),
-    ("latchkey-store", &["latchkey-core"], &["tonic", "prost", "hyper", "axum", "redis", "toml"]),
+    ("latchkey-store", &["latchkey-core", "latchkey-management"], &["tonic", "prost", "hyper", "axum", "redis", "toml"]),
     ("latchkey-redis", &["latchkey-core"], &["tonic", "prost", "hyper", "axum", "sea-", "sqlx", "toml"]),
     (
         "latchkey-grpc",
-        &["latchkey-proto", "latchkey-core", "latchkey-profile"],
+        &["latchkey-proto", "latchkey-core", "latchkey-management", "latchkey-profile"],
         &["sea-", "sqlx", "redis", "axum", "toml", "tracing-subscriber"],
     ),
     (
@@ -28,7 +33,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 15] = [
     ),
     (
         "latchkey-config",
-        &["latchkey-core"],
+        &["latchkey-core", "latchkey-management"],
         &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "rustls"],
     ),
     (
@@ -47,6 +52,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 15] = [
             "latchkey-proto",
             "latchkey-config",
             "latchkey-core",
+            "latchkey-management",
             "latchkey-profile",
             "latchkey-grpc",
             "latchkey-http",

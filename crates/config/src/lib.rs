@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use latchkey_core::manage::CertifiedOperator;
+use latchkey_management::CertifiedOperator;
 use latchkey_core::secret::PlainKey;
 
 pub use checks::Checks;

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_core::manage::{CertificateName, CertifiedOperator, operators};
+use latchkey_core::operator;
+use latchkey_core::principal::CertificateName;
 use latchkey_core::record::TenantRef;
+use latchkey_management::CertifiedOperator;
 
 use super::problem::Problem;
 
@@ -32,7 +34,7 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertifiedOperator, String
         format!(
             "write \"NAME\" = {{ tenant = \"SLUG\", scopes = [\"api_keys.manage\"] }}, or scopes = [{:?}] without \
              a tenant for whoever may do everything",
-            operators::ADMIN
+            operator::ADMIN
         )
     };
     let name = CertificateName::parse(name).ok_or(
@@ -53,13 +55,13 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertifiedOperator, String
     let scopes: Option<Vec<String>> =
         scopes.iter().map(|scope| scope.as_str().filter(|s| !s.is_empty()).map(str::to_owned)).collect();
     let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or_else(form)?;
-    let everything = scopes.iter().any(|scope| scope == operators::ADMIN);
+    let everything = scopes.iter().any(|scope| scope == operator::ADMIN);
     match &tenant {
         None if !everything || scopes.len() > 1 => {
-            Err(format!("without a tenant there is one scope, {:?}: name the tenant", operators::ADMIN))
+            Err(format!("without a tenant there is one scope, {:?}: name the tenant", operator::ADMIN))
         }
-        Some(TenantRef::Slug(slug)) if everything && slug != operators::SLUG => {
-            Err(format!("{:?} holds in every tenant: leave the tenant out", operators::ADMIN))
+        Some(TenantRef::Slug(slug)) if everything && slug != operator::SLUG => {
+            Err(format!("{:?} holds in every tenant: leave the tenant out", operator::ADMIN))
         }
         _ => Ok(CertifiedOperator { name, tenant, scopes }),
     }

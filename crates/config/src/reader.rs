@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use latchkey_core::manage::CertifiedOperator;
 use latchkey_core::secret::PlainKey;
+use latchkey_management::CertifiedOperator;
 use tracing_subscriber::EnvFilter;
 
 use super::catalogue::{self, Setting};

@@ -10,7 +10,6 @@ use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::scope::ScopeSet;
 use crate::time::Moment;
-use crate::witness::{Lookups, Source};
 
 /// Proof that the gate let a call pass.
 #[derive(Clone, Debug)]
@@ -75,6 +74,41 @@ pub struct Verdict {
     pub decision: Decision,
     /// What was seen.
     pub seen: Seen,
+}
+
+/// Who knew the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// What is remembered, or the question itself.
+    #[default]
+    Memory,
+    /// The store, which had to be asked.
+    Store,
+}
+
+impl Source {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Memory, Self::Store];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Store => "database",
+        }
+    }
+}
+
+/// What looking things up came to, of one question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lookups {
+    /// Remembered.
+    pub hits: u8,
+    /// Remembered not to be there.
+    pub absent: u8,
+    /// Asked of the store.
+    pub misses: u8,
 }
 
 /// What the gate saw, as far as it got.

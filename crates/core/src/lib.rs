@@ -1,5 +1,5 @@
 //! The law: what is asked ([`access`]), who asks ([`record`]), whether they may ([`gate`]), how often
-//! ([`limit`]), and how what they hold is made ([`mint`], [`manage`]).
+//! ([`limit`]), and how what they hold is made ([`mint`]).
 //!
 //! Nothing here opens a socket, reads a clock or the environment, or knows a database: what is needed
 //! from outside is a parameter, or a port in [`ports`].
@@ -12,16 +12,14 @@ pub mod gate;
 pub mod id;
 pub mod kind;
 pub mod limit;
-pub mod manage;
 pub mod memory;
 pub mod mint;
-pub mod password;
+pub mod operator;
 pub mod policy;
 pub mod ports;
 pub mod principal;
 pub mod reason;
 pub mod record;
-pub mod reseal;
 pub mod route;
 pub mod scope;
 pub mod seal;

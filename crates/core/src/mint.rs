@@ -21,7 +21,7 @@ pub fn mint(kind: &Kind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
 }
 
 /// So many random base62 characters.
-pub(crate) fn random_text(characters: usize, random: &mut dyn Rng) -> String {
+pub fn random_text(characters: usize, random: &mut dyn Rng) -> String {
     (0..characters).map(|_| char::from(BASE62[random.random_range(0..BASE62.len())])).collect()
 }
 

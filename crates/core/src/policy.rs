@@ -11,6 +11,11 @@ use crate::route::Routes;
 use crate::scope::{Catalogue, ScopeSet};
 use crate::token::TokenRules;
 
+/// Least length of a user's password in characters, where the profile sets none.
+pub const DEFAULT_PASSWORD_LENGTH: usize = 15;
+/// Smallest value, in characters, that a profile may set for the least length of a password.
+pub const LEAST_PASSWORD_LENGTH: usize = 8;
+
 /// What becomes of a call that no route takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unmatched {

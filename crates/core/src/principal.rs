@@ -3,6 +3,7 @@
 //! kept; nothing behind the gate's first step needs to know which of them it was.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -11,7 +12,6 @@ use ipnet::IpNet;
 use crate::brief::{KeyBrief, Words};
 use crate::id::IdText;
 use crate::limit::Overrides;
-use crate::manage::CertificateName;
 use crate::memory::Remembered;
 use crate::policy::Policy;
 use crate::record::TenantRecord;
@@ -43,6 +43,40 @@ pub enum Subject {
     /// A client certificate's name, in management alone: no traffic is judged by it.
     Certificate(CertificateName),
 }
+
+/// A name that a certificate carries as a subject alternative name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CertificateName {
+    /// A host's, in lower case; a wildcard is a name like any other, and matches itself alone.
+    Dns(Box<str>),
+    /// A URI, as SPIFFE has them, compared to the letter.
+    Uri(Box<str>),
+}
+
+impl CertificateName {
+    /// A name as people write it: a URI has a colon, a host's name never.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = (1..=2048).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let host = |b: u8| b.is_ascii_alphanumeric() || b"-._*".contains(&b);
+        match (plain, text.contains(':')) {
+            (true, true) => Some(Self::Uri(text.into())),
+            (true, false) if text.bytes().all(host) => Some(Self::Dns(text.to_ascii_lowercase().into())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CertificateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Dns(text) | Self::Uri(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// The names of the certificate that a connection has proved. Whoever serves puts it beside the call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientCertificate(pub Arc<[CertificateName]>);
 
 /// How a subject is called.
 pub enum SubjectText {
@@ -204,6 +238,21 @@ impl Principal {
             Subject::User(user) => user.record.id.0.as_u128(),
             // No call of its own is counted.
             Subject::Certificate(_) => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_uri_or_a_host() {
+        let spiffe = "spiffe://corp.example/Ops";
+        assert_eq!(CertificateName::parse(spiffe), Some(CertificateName::Uri(spiffe.into())));
+        assert_eq!(CertificateName::parse("Ops.Example"), Some(CertificateName::Dns("ops.example".into())));
+        for bad in ["", "a b", "ops@example.com", "ops.example/x", "é.example"] {
+            assert_eq!(CertificateName::parse(bad), None, "{bad:?}");
         }
     }
 }

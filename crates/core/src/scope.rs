@@ -8,6 +8,9 @@ use smallvec::SmallVec;
 use crate::enforce::Enforce;
 use crate::weight;
 
+/// Scope that lets a tenant's key or user manage keys.
+pub const MANAGE_KEYS: &str = "api_keys.manage";
+
 /// A scope's number in its profile's catalogue. Numbers follow the order of the canonical names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(pub u16);

@@ -9,7 +9,6 @@ pub mod key;
 pub mod material;
 pub mod refresh;
 pub mod ring;
-pub mod rotation;
 mod verify;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::decision::{Decision, Denial, Seen};
+use crate::decision::{Decision, Denial, Seen, Source};
 use crate::trouble::Trouble;
 
 /// Hears of what happens.
@@ -51,41 +51,6 @@ impl Door {
             Self::Rest => "rest",
         }
     }
-}
-
-/// Who knew the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
-    /// What is remembered, or the question itself.
-    #[default]
-    Memory,
-    /// The store, which had to be asked.
-    Store,
-}
-
-impl Source {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Memory, Self::Store];
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Store => "database",
-        }
-    }
-}
-
-/// What looking things up came to, of one question.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lookups {
-    /// Remembered.
-    pub hits: u8,
-    /// Remembered not to be there.
-    pub absent: u8,
-    /// Asked of the store.
-    pub misses: u8,
 }
 
 /// What a question came to.

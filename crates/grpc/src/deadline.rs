@@ -7,14 +7,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::HeaderMap;
+use latchkey_core::time::Tick;
 use latchkey_core::trouble::Trouble;
 use tokio::time::Instant;
 
 /// The longest that a Check takes.
 pub(crate) const LONGEST: Duration = Duration::from_millis(150);
-
-/// How long an answer may need to reach the caller.
-const MARGIN: Duration = Duration::from_millis(100);
 
 /// The longest that a batch takes. Each of its checks has a Check's own bound, so that a store that hangs is
 /// found out at the first.
@@ -26,31 +24,21 @@ pub(crate) fn left(headers: &HeaderMap, longest: Duration) -> Duration {
     asked.map_or(longest, |asked| asked.min(longest))
 }
 
-tokio::task_local! {
-    /// When the call that this task works for gives up.
-    static GIVES_UP: Instant;
-}
+/// Moment at which the sender of a call stops waiting for its response. It travels with the call from its arrival on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallerDeadline(Instant);
 
-/// When whoever sent this gives up, if they said so.
-pub(crate) fn gives_up(headers: &HeaderMap) -> Option<Instant> {
-    let asked = headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()))?;
-    Instant::now().checked_add(asked)
-}
-
-/// Works on a call that is given up then.
-pub(crate) fn work<T>(gives_up: Option<Instant>, work: impl FnOnce() -> T) -> T {
-    match gives_up {
-        Some(then) => GIVES_UP.sync_scope(then, work),
-        None => work(),
+impl CallerDeadline {
+    /// Reads the deadline of a call that arrives now; `None` if its sender set none.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let asked = headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()))?;
+        Instant::now().checked_add(asked).map(Self)
     }
-}
 
-/// How long the call that this task works for may still wait, so that its answer arrives before its sender
-/// gives up; none where the sender didn't say.
-#[must_use]
-pub fn patience() -> Option<Duration> {
-    let left = GIVES_UP.try_with(|then| then.saturating_duration_since(Instant::now())).ok()?;
-    Some(left.saturating_sub(MARGIN.min(left / 4)))
+    /// Returns the same moment by the clock that reads `now`.
+    pub(crate) fn tick(self, now: Tick) -> Tick {
+        now.after(self.0.saturating_duration_since(Instant::now()))
+    }
 }
 
 /// At most eight digits and a unit (gRPC over HTTP/2, "Timeout"); anything else is as good as none.
@@ -105,15 +93,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends_before_the_caller_gives_up() {
-        assert_eq!(patience(), None);
+    async fn the_deadline_of_a_caller_stays_where_it_is() {
         let mut headers = HeaderMap::new();
-        assert_eq!(gives_up(&headers), None);
+        assert_eq!(CallerDeadline::of(&headers), None);
         headers.insert("grpc-timeout", "2S".parse().unwrap());
-        let left = work(gives_up(&headers), patience);
-        assert_eq!(left, Some(Duration::from_millis(1_900)));
-        headers.insert("grpc-timeout", "40m".parse().unwrap());
-        assert_eq!(work(gives_up(&headers), patience), Some(Duration::from_millis(30)));
+        let deadline = CallerDeadline::of(&headers).unwrap();
+        assert_eq!(deadline.tick(Tick(7)), Tick(2_000_000_007));
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(deadline.tick(Tick(7)), Tick(1_500_000_007));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(deadline.tick(Tick(7)), Tick(7));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use crate::{calls, deadline, fate};
+use crate::deadline::CallerDeadline;
+use crate::{calls, fate};
 
 /// A service behind the door.
 #[derive(Clone)]
@@ -67,8 +68,10 @@ where
                 if call.path.contains("Check") {
                     return Passing::In(self.inner.call(request), None);
                 }
+                if let Some(deadline) = CallerDeadline::of(request.headers()) {
+                    request.extensions_mut().insert(deadline);
+                }
                 let watched = Watched {
-                    until: deadline::gives_up(request.headers()),
                     method: call.path,
                     began: Instant::now(),
                     witness: Arc::clone(&self.porch.witness),
@@ -88,8 +91,6 @@ pub(crate) enum Passing<F> {
 
 /// A call whose end somebody hears of.
 pub(crate) struct Watched {
-    /// When its caller gives up.
-    until: Option<Instant>,
     method: &'static str,
     began: Instant,
     witness: Arc<dyn Witness>,
@@ -113,7 +114,7 @@ where
         match self.get_mut() {
             Self::In(inner, None) => Pin::new(inner).poll(cx),
             Self::In(inner, Some(watched)) => {
-                let polled = deadline::work(watched.until, || Pin::new(inner).poll(cx));
+                let polled = Pin::new(inner).poll(cx);
                 if let Poll::Ready(Ok(answer)) = &polled {
                     watched.ended(answer);
                 }

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::{Auditor, Registrar, TokenDesk, UsageDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
 use latchkey_core::witness::Witness;
+use latchkey_management::{Auditor, Registrar, TokenDesk, UsageDesk};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1::audit_service_server::AuditServiceServer;
 use latchkey_proto::v1::check_service_server::CheckServiceServer;
@@ -32,7 +32,6 @@ use latchkey_proto::v1::tenant_service_server::TenantServiceServer;
 use latchkey_proto::v1::token_service_server::TokenServiceServer;
 use tonic::service::Routes;
 
-pub use self::deadline::patience;
 use self::door::{Door, Porch};
 use self::ext_authz::{Authorization, Judge};
 use self::manage::Desk;

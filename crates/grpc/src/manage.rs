@@ -13,9 +13,9 @@ mod users;
 use std::sync::Arc;
 
 use latchkey_core::gate::Gate;
-use latchkey_core::manage::{Auditor, Registrar, TokenDesk, UsageDesk};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Timestamp};
+use latchkey_management::{Auditor, Registrar, TokenDesk, UsageDesk};
 use latchkey_profile::Catalog;
 
 /// What every management call works with.

@@ -8,8 +8,8 @@ pub use contest::{contested, contested_among};
 
 use std::collections::{BTreeMap, HashSet};
 
-use latchkey_core::manage::MANAGE_KEYS;
 use latchkey_core::policy::Policy;
+use latchkey_core::scope::MANAGE_KEYS;
 use toml::de::DeTable;
 
 use crate::error::{DocumentError, Errors};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use latchkey_config::AuditAnchor;
-use latchkey_core::ports::audit::{Anchor, Anchors, AuditLog, NoAnchors};
+use latchkey_management::ports::audit::{Anchor, Anchors, AuditLog, NoAnchors};
 use tokio::time::sleep;
 
 pub(crate) use file::AnchorFile;

@@ -9,10 +9,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::ports::AuditEntry;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Clock;
 use latchkey_core::trouble::{Failure, Refusal, Trouble};
+use latchkey_management::ports::AuditEntry;
 use latchkey_store::Store;
 use rand::RngExt as _;
 use tokio::time::sleep;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use latchkey_core::manage::operators;
+use latchkey_core::operator;
 use latchkey_profile::{Errors, Profile, contested};
 
 /// A document that is in order.
@@ -76,12 +76,8 @@ fn one(path: &Path) -> Result<(PathBuf, Document), Vec<String>> {
     let profile = Profile::compile(&text, 0).map_err(|errors| {
         errors.0.iter().map(|error| format!("{}: {error}", path.display())).collect::<Vec<_>>()
     })?;
-    if profile.name() == operators::SLUG {
-        return Err(vec![format!(
-            "{}: the name {:?} is the operators' own",
-            path.display(),
-            operators::SLUG
-        )]);
+    if profile.name() == operator::SLUG {
+        return Err(vec![format!("{}: the name {:?} is the operators' own", path.display(), operator::SLUG)]);
     }
     Ok((path.to_owned(), Document { name: profile.name().to_owned(), text }))
 }

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use latchkey_config::Follow;
 use latchkey_core::memory::Memory;
-use latchkey_core::ports::{Changed, Feed, Ledger, Spreading, Wakeups};
+use latchkey_core::ports::{Changed, Feed, Wakeups};
 use latchkey_core::time::{Clock, Tick};
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::{Ledger, Spreading};
 use latchkey_profile::{Catalog, Profile};
 use latchkey_redis::Bell;
 use tokio::sync::{Mutex, Notify, watch};
@@ -259,11 +260,11 @@ impl Spreading for Follower {
     /// Waits for this replica's own memory and then for the others', one lease from the commit at the latest:
     /// then none is trusted any more that doesn't know of it, this one included. A caller who gives up before
     /// that hears that the change is committed and not yet known everywhere.
-    async fn spread(&self, revision: u64) -> Result<(), Trouble> {
+    async fn spread(&self, revision: u64, deadline: Option<Tick>) -> Result<(), Trouble> {
         let clock = &*self.parts.clock;
         let now = clock.now().tick;
         let over = now.after(self.parts.follow.lease);
-        let end = latchkey_grpc::patience().map_or(over, |patience| over.min(now.after(patience)));
+        let end = deadline.map_or(over, |deadline| over.min(deadline));
         let mut applied = self.applied.subscribe();
         self.wake.notify_one();
         self.ring();

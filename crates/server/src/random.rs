@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use latchkey_core::manage::operators;
 use latchkey_core::secret::PlainKey;
+use latchkey_management::operators;
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysError, SysRng};
 

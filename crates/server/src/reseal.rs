@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use latchkey_config::{BadKeyFile, Database, Deadlines, MasterKey, PreviousKeys, sealer};
-use latchkey_core::ports::seals::Drawer;
-use latchkey_core::reseal::Opener;
-pub use latchkey_core::reseal::{Count, Resealed};
 use latchkey_core::time::Clock as _;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::seals::Drawer;
+use latchkey_management::reseal::Opener;
+pub use latchkey_management::reseal::{Count, Resealed};
 use latchkey_store::BadUrl;
 
 use crate::boot::OTHER_MASTER_KEY;

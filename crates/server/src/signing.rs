@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::manage::{TokenDesk, reload};
 use latchkey_core::memory::Memory;
-use latchkey_core::ports::seals::Seals;
-use latchkey_core::ports::tokens::TokenLedger;
-use latchkey_core::reseal::Opener;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::seals::Seals;
+use latchkey_management::ports::tokens::TokenLedger;
+use latchkey_management::reseal::Opener;
+use latchkey_management::{TokenDesk, reload};
 use latchkey_profile::Catalog;
 use tokio::time::sleep;
 

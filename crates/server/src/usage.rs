@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_config::UsageKeeping;
-use latchkey_core::ports::usage::{Hour, UsageLedger};
+use latchkey_core::ports::usage::Hour;
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_core::trouble::Trouble;
 use latchkey_core::usage::Usage;
+use latchkey_management::ports::usage::UsageLedger;
 use tokio::time::sleep;
 
 /// Between two looks at whether there is more than can wait.

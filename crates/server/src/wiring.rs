@@ -9,9 +9,6 @@ use std::time::Duration;
 use latchkey_config::{Redis, Settings, UsageKeeping, sealer};
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{
-    Auditor, CertifiedOperator, Registrar, RegistrarParts, TokenDesk, TokenDeskParts, UsageDesk,
-};
 use latchkey_core::memory::Memory;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
@@ -19,6 +16,9 @@ use latchkey_core::time::Clock;
 use latchkey_core::usage::Usage;
 use latchkey_core::witness::Witness;
 use latchkey_grpc::{Services, Wicket};
+use latchkey_management::{
+    Auditor, CertifiedOperator, Registrar, RegistrarParts, TokenDesk, TokenDeskParts, UsageDesk,
+};
 use latchkey_profile::Catalog;
 use latchkey_redis::{BadUrl, Listening, RedisLimiter, RedisOptions};
 use latchkey_http::{Rest, RestParts};

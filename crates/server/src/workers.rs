@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use async_trait::async_trait;
-use latchkey_core::ports::tokens::{Job, Workers};
 use latchkey_core::trouble::Refusal;
+use latchkey_management::ports::tokens::{Job, Workers};
 use tokio::sync::oneshot;
 
 /// How much waits, for each thread.
@@ -86,7 +86,7 @@ impl Workers for Threads {
 
 #[cfg(test)]
 mod tests {
-    use latchkey_core::ports::tokens::work;
+    use latchkey_management::ports::tokens::work;
 
     use super::*;
 

@@ -7,7 +7,8 @@
 
 pub(crate) mod chain;
 
-use latchkey_core::ports::{AuditEntry, Changed};
+use latchkey_core::ports::Changed;
+use latchkey_management::ports::AuditEntry;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::{IntoActiveModel, QuerySelect};

@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use latchkey_core::decision::{Lookups, Source};
 use latchkey_core::reason::Reason;
 use latchkey_core::thread;
 use latchkey_core::trouble::Trouble;
-use latchkey_core::witness::{Door, Lookups, Outcome, Source};
+use latchkey_core::witness::{Door, Outcome};
 
 use super::catalogue::CHECK_BOUNDS;
 use super::profiles;

@@ -9,7 +9,7 @@ use super::{Case, Gate, order};
 use crate::access::{Access, Presented};
 use crate::decision::Seen;
 use crate::gate::trail::Trail;
-use crate::manage::{Authority, Caller, operators};
+use crate::operator;
 use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::principal::Principal;
@@ -23,12 +23,12 @@ const NONE: Refusal =
 const BAD: Refusal = Refusal::Unauthenticated("the credential is not valid");
 
 impl<L: Limiter> Gate<L> {
-    /// Who calls, by the credential in the call's metadata and the address that it comes from.
+    /// Returns the principal that calls, by the credential in the call's metadata and the address that it comes from.
     pub async fn caller(
         &self,
         credential: Presented<'_>,
         address: Option<IpAddr>,
-    ) -> Result<Caller, Failure> {
+    ) -> Result<Principal, Failure> {
         let value = match credential {
             Presented::Value(value) => value,
             Presented::Missing => return Err(NONE.into()),
@@ -50,10 +50,7 @@ impl<L: Limiter> Gate<L> {
             return Err(BAD.into());
         }
         self.note_managing(&principal, now.wall);
-        let subject = principal.subject_id();
-        let authority =
-            if operators::speaks(&principal) { Authority::Operator } else { Authority::Tenant(principal) };
-        Ok(Caller { subject, authority })
+        Ok(principal)
     }
 
     async fn key_caller(&self, value: &str, case: &mut Case<'_, '_>) -> Result<Option<Principal>, Trouble> {
@@ -75,8 +72,8 @@ impl<L: Limiter> Gate<L> {
     }
 
     pub(super) fn managing(&self, tenant: &TenantRecord) -> Option<Arc<Policy>> {
-        if operators::is_operators(tenant) {
-            return Some(operators::policy());
+        if operator::is_operators(tenant) {
+            return Some(operator::policy());
         }
         self.parts.policies.named(&tenant.profile)
     }

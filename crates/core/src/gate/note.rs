@@ -2,12 +2,11 @@
 
 use super::{Case, Gate};
 use crate::decision::Decision;
-use crate::manage::MANAGE_KEYS;
 use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::ports::usage::{Deed, Use};
 use crate::principal::Principal;
-use crate::scope::ScopeSet;
+use crate::scope::{MANAGE_KEYS, ScopeSet};
 use crate::time::Timestamp;
 
 impl<L: Limiter> Gate<L> {

@@ -1,18 +1,15 @@
-//! Use of keys: noted by the gate as it decides, and kept by a ledger that many replicas add to.
+//! Use of keys, as the gate notes it while it decides, and the batches that it is stored in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
-use super::shadow::{ShadowFilter, ShadowHour, ShadowSum, Shadowed};
+use super::shadow::{ShadowHour, Shadowed};
 use crate::decision::{Denial, Seen};
 use crate::id::KeyId;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
-use crate::trouble::Trouble;
 
 /// What became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,20 +151,4 @@ impl HourSpan {
     pub fn contains(&self, hour: Hour) -> bool {
         self.from.is_none_or(|from| from <= hour) && self.last.is_none_or(|last| hour <= last)
     }
-}
-
-/// Where use is kept. It decides nothing, so that no revision is taken for it.
-#[async_trait]
-pub trait UsageLedger: Send + Sync {
-    /// Adds a recorder's batch, once: one that was added already is left alone, so that a recorder may try
-    /// again where it heard no answer.
-    async fn add(&self, recorder: &str, batch: &Batch, at: Timestamp) -> Result<(), Trouble>;
-    /// A key's calls by hour, and how far a recorder's batches are in them.
-    async fn hours(&self, recorder: &str, key: KeyId, span: HourSpan) -> Result<StoredHours, Trouble>;
-    /// Last use and needed scopes of these keys; keys that were never used are left out.
-    async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Trouble>;
-    /// Calls that would have been denied, the most frequent first.
-    async fn shadows(&self, which: &ShadowFilter) -> Result<Vec<ShadowSum>, Trouble>;
-    /// Drops hours before one, and recorders that were silent since a time; some at a time. Answers how many.
-    async fn forget(&self, before: Hour, silent: Timestamp) -> Result<u64, Trouble>;
 }

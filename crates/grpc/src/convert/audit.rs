@@ -1,7 +1,7 @@
 //! The audit log: what is asked about it, and what is shown of it.
 
-use latchkey_core::manage::{AuditState, Flaw, ListAuditEvents};
-use latchkey_core::ports::audit::{Anchor, AuditEvent};
+use latchkey_management::ports::audit::{Anchor, AuditEvent};
+use latchkey_management::{AuditState, Flaw, ListAuditEvents};
 use latchkey_proto::v1;
 
 use super::time::{moment, stamp};

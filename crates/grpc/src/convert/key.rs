@@ -2,10 +2,10 @@
 //! its value only where the call is there to read it.
 
 use latchkey_core::limit::{Limit, Overrides, Per, ceil_seconds};
-use latchkey_core::manage::{CreateKey, Expiry, ImportKey, ImportSecret, ListKeys, UpdateKey};
 use latchkey_core::record::{KeyLife, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
+use latchkey_management::{CreateKey, Expiry, ImportKey, ImportSecret, ListKeys, UpdateKey};
 use latchkey_proto::v1;
 use std::collections::HashMap;
 use std::time::Duration;

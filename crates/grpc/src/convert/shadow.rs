@@ -1,7 +1,7 @@
 //! Calls that would have been denied: what is asked about them, and how a line of them is shown.
 
-use latchkey_core::manage::GetShadowReport;
-use latchkey_core::ports::shadow::ShadowSum;
+use latchkey_management::GetShadowReport;
+use latchkey_management::ports::shadow::ShadowSum;
 use latchkey_proto::v1;
 
 use super::Wrong;

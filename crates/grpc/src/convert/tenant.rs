@@ -2,8 +2,8 @@
 //! would write them, so that what was read can be sent again.
 
 use latchkey_core::limit::{Limit, Per};
-use latchkey_core::manage::{CreateTenant, UpdateTenant};
 use latchkey_core::record::{ProfileRecord, TenantRecord};
+use latchkey_management::{CreateTenant, UpdateTenant};
 use latchkey_proto::v1;
 
 use super::key::limit;

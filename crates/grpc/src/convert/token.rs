@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use latchkey_core::manage::{Grant, IssueJwt, IssuedJwt};
-use latchkey_core::password::PlainPassword;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::SigningKeyRecord;
 use latchkey_core::user::UserRecord;
+use latchkey_management::password::PlainPassword;
+use latchkey_management::{Grant, IssueJwt, IssuedJwt};
 use latchkey_proto::v1;
 
 use super::time::{duration, stamp};

@@ -1,9 +1,9 @@
 //! Use of keys: what is asked about it, and what is shown of it.
 
-use latchkey_core::manage::{GetKeyUsage, KeyUsage, Seen};
 use latchkey_core::ports::usage::{Calls, Hour};
 use latchkey_core::record::KeyRecord;
 use latchkey_core::time::Timestamp;
+use latchkey_management::{GetKeyUsage, KeyUsage, Seen};
 use latchkey_proto::v1;
 
 use super::time::{moment, stamp};

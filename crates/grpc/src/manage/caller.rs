@@ -3,36 +3,42 @@
 //! connection that has proved a client certificate, and speaks by its names then.
 
 use latchkey_core::access::Presented;
-use latchkey_core::manage::{Authority, Caller, ClientCertificate};
 use latchkey_core::ports::Limiter;
+use latchkey_core::principal::ClientCertificate;
 use latchkey_core::trouble::Refusal;
+use latchkey_management::{Authority, CallContext, Caller};
 use latchkey_profile::{Catalog, Header, Request as Seen};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
 
 use super::Desk;
 use crate::calls::{Call, Who};
+use crate::deadline::CallerDeadline;
 use crate::fate::{failed, refused};
 
 impl<L: Limiter> Desk<L> {
-    /// Takes a call apart: who calls, the message, and the request's identifier.
-    pub(super) async fn receive<T>(&self, call: Request<T>) -> Result<(Caller, T, String), Status> {
+    /// Takes a call apart: who calls, the message, and the call's context.
+    pub(super) async fn receive<T>(&self, call: Request<T>) -> Result<(Caller, T, CallContext), Status> {
         let credential = credential(call.metadata());
         let address = call.remote_addr().map(|address| address.ip());
         let caller = match (credential, call.extensions().get::<ClientCertificate>()) {
             (Presented::Missing, Some(certificate)) => self.registrar.certified(certificate).await,
-            (credential, _) => self.gate.caller(credential, address).await,
+            (credential, _) => self.gate.caller(credential, address).await.map(Caller::from),
         }
         .map_err(failed)?;
         admit(call.extensions().get::<&Call>().copied(), &caller)?;
         self.registrar.manages_keys(&caller).map_err(|r| refused(&r))?;
-        let id = self.request_id(&call);
-        Ok((caller, call.into_inner(), id))
+        let context = self.context(&call);
+        Ok((caller, call.into_inner(), context))
     }
 
-    /// The request's identifier.
-    pub(super) fn request_id<T>(&self, call: &Request<T>) -> String {
-        request_id(&self.catalog, call.metadata())
+    /// Returns the call's identifier and its deadline.
+    pub(super) fn context<T>(&self, call: &Request<T>) -> CallContext {
+        let deadline = call.extensions().get::<CallerDeadline>();
+        CallContext {
+            request_id: request_id(&self.catalog, call.metadata()),
+            deadline: deadline.map(|deadline| deadline.tick(self.clock.tick())),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! `latchkey.v1.KeyService`. A secret leaves in the answers to `CreateKey`, `RotateKey` and
 //! `GetPublishableKey`, and nowhere else.
 
-use latchkey_core::manage::{ImportKeys, PublishableKey, RevokeKey, RotateKey};
 use latchkey_core::ports::Limiter;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::{ImportKeys, PublishableKey, RevokeKey, RotateKey};
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_server::KeyService;
 use tonic::{Request, Response, Status};
@@ -18,11 +18,11 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl<L: Limiter + 'static> KeyService for Desk<L> {
     async fn create_key(&self, call: Request<v1::CreateKeyRequest>) -> Answer<v1::CreateKeyResponse> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let mut wrong = Wrong::default();
         let ask = key::create(ask, "", &mut wrong);
         wrong.finish().map_err(|r| refused(&r))?;
-        let made = self.registrar.create_key(&by, ask, &id).await.map_err(failed)?;
+        let made = self.registrar.create_key(&by, ask, &context).await.map_err(failed)?;
         Ok(Response::new(v1::CreateKeyResponse {
             key: Some(key::show(&made.key, self.now())),
             secret: made.secret.map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
@@ -30,38 +30,38 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
     }
 
     async fn get_key(&self, call: Request<v1::GetKeyRequest>) -> Answer<v1::Key> {
-        let (by, ask, id) = self.receive(call).await?;
-        let found = self.registrar.get_key(&by, &ask.id, &id).await.map_err(failed)?;
+        let (by, ask, context) = self.receive(call).await?;
+        let found = self.registrar.get_key(&by, &ask.id, &context).await.map_err(failed)?;
         let shown = self.with_use(std::slice::from_ref(&found)).await.map_err(troubled)?.pop();
         Ok(Response::new(shown.unwrap_or_default()))
     }
 
     async fn list_keys(&self, call: Request<v1::ListKeysRequest>) -> Answer<v1::ListKeysResponse> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let mut wrong = Wrong::default();
         let ask = key::list(ask, &mut wrong);
         wrong.finish().map_err(|r| refused(&r))?;
-        let page = self.registrar.list_keys(&by, ask, &id).await.map_err(failed)?;
+        let page = self.registrar.list_keys(&by, ask, &context).await.map_err(failed)?;
         let keys = self.with_use(&page.items).await.map_err(troubled)?;
         Ok(Response::new(v1::ListKeysResponse { keys, next_page_token: page.next }))
     }
 
     async fn update_key(&self, call: Request<v1::UpdateKeyRequest>) -> Answer<v1::Key> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let mut wrong = Wrong::default();
         let ask = key::update(ask, &mut wrong);
         wrong.finish().map_err(|r| refused(&r))?;
-        let changed = self.registrar.update_key(&by, ask, &id).await.map_err(failed)?;
+        let changed = self.registrar.update_key(&by, ask, &context).await.map_err(failed)?;
         Ok(Response::new(self.changed(&changed).await))
     }
 
     async fn rotate_key(&self, call: Request<v1::RotateKeyRequest>) -> Answer<v1::RotateKeyResponse> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let mut wrong = Wrong::default();
         let overlap = time::duration("overlap", ask.overlap, &mut wrong).unwrap_or_default();
         wrong.finish().map_err(|r| refused(&r))?;
         let ask = RotateKey { id: ask.id, overlap };
-        let rotated = self.registrar.rotate_key(&by, ask, &id).await.map_err(failed)?;
+        let rotated = self.registrar.rotate_key(&by, ask, &context).await.map_err(failed)?;
         let now = self.now();
         Ok(Response::new(v1::RotateKeyResponse {
             key: Some(key::show(&rotated.key, now)),
@@ -71,28 +71,28 @@ impl<L: Limiter + 'static> KeyService for Desk<L> {
     }
 
     async fn revoke_key(&self, call: Request<v1::RevokeKeyRequest>) -> Answer<v1::RevokeKeyResponse> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let ask = RevokeKey { id: ask.id, reason: ask.reason };
-        let revoked = self.registrar.revoke_key(&by, ask, &id).await.map_err(failed)?;
+        let revoked = self.registrar.revoke_key(&by, ask, &context).await.map_err(failed)?;
         let key = Some(self.changed(&revoked.value).await);
         Ok(Response::new(v1::RevokeKeyResponse { key, revision: revoked.revision }))
     }
 
     async fn get_publishable_key(&self, call: Request<v1::GetPublishableKeyRequest>) -> Answer<v1::Key> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let ask = PublishableKey { tenant: ask.tenant, environment: ask.environment };
-        let found = self.registrar.publishable_key(&by, ask, &id).await.map_err(failed)?;
+        let found = self.registrar.publishable_key(&by, ask, &context).await.map_err(failed)?;
         let value = found.value.reveal().to_owned();
         Ok(Response::new(v1::Key { value, ..key::show(&found.key, self.now()) }))
     }
 
     async fn import_keys(&self, call: Request<v1::ImportKeysRequest>) -> Answer<v1::ImportKeysResponse> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let mut wrong = Wrong::default();
         let keys = ask.keys.into_iter().enumerate().map(|one| key::import(one, &mut wrong)).collect();
         wrong.finish().map_err(|r| refused(&r))?;
         let ask = ImportKeys { tenant: ask.tenant, keys };
-        let imported = self.registrar.import_keys(&by, ask, &id).await.map_err(failed)?;
+        let imported = self.registrar.import_keys(&by, ask, &context).await.map_err(failed)?;
         let now = self.now();
         let keys = imported.iter().map(|made| key::show(made, now)).collect();
         Ok(Response::new(v1::ImportKeysResponse { keys }))

@@ -1,9 +1,9 @@
 //! `latchkey.v1.ProfileService`. A document is compiled here, before anything is kept of it: the registrar
 //! knows that it is sound, and its sender every line that isn't.
 
-use latchkey_core::manage::ApplyProfile;
 use latchkey_core::ports::Limiter;
 use latchkey_core::trouble::{Refusal, Violation};
+use latchkey_management::ApplyProfile;
 use latchkey_profile::{DocumentError, Errors, Profile, contested_among};
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_server::ProfileService;
@@ -24,19 +24,19 @@ const TURNS: usize = 20;
 #[tonic::async_trait]
 impl<L: Limiter + 'static> ProfileService for Desk<L> {
     async fn apply_profile(&self, call: Request<v1::ApplyProfileRequest>) -> Answer<v1::Profile> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let profile = compiled(&ask.document).map_err(|wrong| invalid(&wrong))?;
         let name = profile.name().to_owned();
         let v1::ApplyProfileRequest { document, validate_only } = ask;
         let mut ask = ApplyProfile { name, document, among: 0, validate_only };
         for _ in 0..TURNS {
-            let stored = self.registrar.list_profiles(&by, &id).await.map_err(failed)?;
+            let stored = self.registrar.list_profiles(&by, &context).await.map_err(failed)?;
             let among = contested_among(&ask.document, &stored);
             ask.among = among.map_err(|Errors(errors)| invalid(&violations(&errors)))?;
             if let Some(rules) = profile.tokens() {
                 self.tokens.can_sign(&ask.name, rules).await.map_err(failed)?;
             }
-            let applied = self.registrar.apply_profile(&by, ask.clone(), &id).await.map_err(failed)?;
+            let applied = self.registrar.apply_profile(&by, ask.clone(), &context).await.map_err(failed)?;
             if let Some(applied) = applied {
                 return Ok(Response::new(tenant::profile(applied)));
             }
@@ -45,8 +45,9 @@ impl<L: Limiter + 'static> ProfileService for Desk<L> {
     }
 
     async fn get_profile(&self, call: Request<v1::GetProfileRequest>) -> Answer<v1::Profile> {
-        let (by, ask, id) = self.receive(call).await?;
-        let found = self.registrar.get_profile(&by, (&ask.name, ask.version), &id).await.map_err(failed)?;
+        let (by, ask, context) = self.receive(call).await?;
+        let found =
+            self.registrar.get_profile(&by, (&ask.name, ask.version), &context).await.map_err(failed)?;
         Ok(Response::new(tenant::profile(found)))
     }
 
@@ -54,8 +55,8 @@ impl<L: Limiter + 'static> ProfileService for Desk<L> {
         &self,
         call: Request<v1::ListProfilesRequest>,
     ) -> Answer<v1::ListProfilesResponse> {
-        let (by, _, id) = self.receive(call).await?;
-        let found = self.registrar.list_profiles(&by, &id).await.map_err(failed)?;
+        let (by, _, context) = self.receive(call).await?;
+        let found = self.registrar.list_profiles(&by, &context).await.map_err(failed)?;
         let profiles = found.into_iter().map(tenant::profile).collect();
         Ok(Response::new(v1::ListProfilesResponse { profiles }))
     }

@@ -1,10 +1,10 @@
 //! `latchkey.v1.TokenService`, whose callers show what they have in the message itself, and
 //! `latchkey.v1.SigningKeyService`, which is for operators.
 
-use latchkey_core::manage::{RefreshJwt, RotateSigningKey};
 use latchkey_core::ports::Limiter;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::token::SigningKeyRecord;
+use latchkey_management::{RefreshJwt, RotateSigningKey};
 use latchkey_proto::v1;
 use latchkey_proto::v1::signing_key_service_server::SigningKeyService;
 use latchkey_proto::v1::token_service_server::TokenService;
@@ -19,26 +19,26 @@ use crate::fate::{failed, refused};
 #[tonic::async_trait]
 impl<L: Limiter + 'static> TokenService for Desk<L> {
     async fn issue_jwt(&self, call: Request<v1::IssueJwtRequest>) -> Answer<v1::IssueJwtResponse> {
-        let id = self.request_id(&call);
+        let context = self.context(&call);
         let mut wrong = Wrong::default();
         let ask = token::issue(call.into_inner(), &mut wrong);
         wrong.finish().map_err(|r| refused(&r))?;
-        let issued = self.tokens.issue(ask, &id).await.map_err(failed)?;
+        let issued = self.tokens.issue(ask, &context).await.map_err(failed)?;
         Ok(Response::new(token::issued(&issued)))
     }
 
     async fn refresh_jwt(&self, call: Request<v1::RefreshJwtRequest>) -> Answer<v1::RefreshJwtResponse> {
-        let id = self.request_id(&call);
+        let context = self.context(&call);
         let v1::RefreshJwtRequest { refresh_token, tenant, scopes } = call.into_inner();
         let ask = RefreshJwt { token: PlainKey::new(refresh_token), tenant, scopes };
-        let renewed = self.tokens.refresh(ask, &id).await.map_err(failed)?;
+        let renewed = self.tokens.refresh(ask, &context).await.map_err(failed)?;
         Ok(Response::new(token::renewed(&renewed)))
     }
 
     async fn revoke_jwt(&self, call: Request<v1::RevokeJwtRequest>) -> Answer<v1::RevokeJwtResponse> {
-        let id = self.request_id(&call);
+        let context = self.context(&call);
         let token = PlainKey::new(call.into_inner().token);
-        let revision = self.tokens.revoke(&token, &id).await.map_err(failed)?;
+        let revision = self.tokens.revoke(&token, &context).await.map_err(failed)?;
         Ok(Response::new(v1::RevokeJwtResponse { revision }))
     }
 
@@ -62,12 +62,12 @@ impl<L: Limiter + 'static> SigningKeyService for Desk<L> {
         &self,
         call: Request<v1::RotateSigningKeyRequest>,
     ) -> Answer<v1::ListSigningKeysResponse> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let mut wrong = Wrong::default();
         let lead = duration("lead", ask.lead, &mut wrong);
         wrong.finish().map_err(|r| refused(&r))?;
         let ask = RotateSigningKey { profile: ask.profile, lead };
-        let keys = self.tokens.rotate_signing_key(&by, ask, &id).await.map_err(failed)?;
+        let keys = self.tokens.rotate_signing_key(&by, ask, &context).await.map_err(failed)?;
         Ok(self.shown(&keys))
     }
 
@@ -75,8 +75,8 @@ impl<L: Limiter + 'static> SigningKeyService for Desk<L> {
         &self,
         call: Request<v1::WithdrawSigningKeyRequest>,
     ) -> Answer<v1::ListSigningKeysResponse> {
-        let (by, ask, id) = self.receive(call).await?;
-        let keys = self.tokens.withdraw_signing_key(&by, &ask.id, &id).await.map_err(failed)?;
+        let (by, ask, context) = self.receive(call).await?;
+        let keys = self.tokens.withdraw_signing_key(&by, &ask.id, &context).await.map_err(failed)?;
         Ok(self.shown(&keys))
     }
 }

@@ -1,8 +1,8 @@
 //! The part of `latchkey.v1.TenantService` that is about users.
 
-use latchkey_core::manage::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
-use latchkey_core::password::PlainPassword;
 use latchkey_core::ports::Limiter;
+use latchkey_management::password::PlainPassword;
+use latchkey_management::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
 use latchkey_proto::v1;
 use tonic::{Request, Response};
 
@@ -13,7 +13,7 @@ use crate::fate::failed;
 
 impl<L: Limiter> Desk<L> {
     pub(super) async fn make_user(&self, call: Request<v1::CreateUserRequest>) -> Answer<v1::User> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let ask = CreateUser {
             tenant: ask.tenant,
             email: ask.email,
@@ -22,7 +22,7 @@ impl<L: Limiter> Desk<L> {
             bindings: ordered(ask.bindings),
             environment: ask.environment,
         };
-        let made = self.tokens.create_user(&by, ask, &id).await.map_err(failed)?;
+        let made = self.tokens.create_user(&by, ask, &context).await.map_err(failed)?;
         Ok(Response::new(token::user(&made)))
     }
 
@@ -30,9 +30,9 @@ impl<L: Limiter> Desk<L> {
         &self,
         call: Request<v1::ListUsersRequest>,
     ) -> Answer<v1::ListUsersResponse> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let ask = ListUsers { tenant: ask.tenant, page_size: ask.page_size, page_token: ask.page_token };
-        let page = self.tokens.list_users(&by, ask, &id).await.map_err(failed)?;
+        let page = self.tokens.list_users(&by, ask, &context).await.map_err(failed)?;
         let users = page.items.iter().map(token::user).collect();
         Ok(Response::new(v1::ListUsersResponse { users, next_page_token: page.next }))
     }
@@ -41,20 +41,20 @@ impl<L: Limiter> Desk<L> {
         &self,
         call: Request<v1::SetUserPasswordRequest>,
     ) -> Answer<v1::User> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let ask = SetUserPassword { id: ask.id, password: PlainPassword::new(ask.password) };
-        let changed = self.tokens.set_user_password(&by, ask, &id).await.map_err(failed)?;
+        let changed = self.tokens.set_user_password(&by, ask, &context).await.map_err(failed)?;
         Ok(Response::new(token::user(&changed)))
     }
 
     pub(super) async fn switch_off(&self, call: Request<v1::DisableUserRequest>) -> Answer<v1::User> {
-        let (by, ask, id) = self.receive(call).await?;
-        let changed = self.tokens.disable_user(&by, &ask.id, &id).await.map_err(failed)?;
+        let (by, ask, context) = self.receive(call).await?;
+        let changed = self.tokens.disable_user(&by, &ask.id, &context).await.map_err(failed)?;
         Ok(Response::new(token::user(&changed)))
     }
 
     pub(super) async fn change_user(&self, call: Request<v1::UpdateUserRequest>) -> Answer<v1::User> {
-        let (by, ask, id) = self.receive(call).await?;
+        let (by, ask, context) = self.receive(call).await?;
         let user = ask.user.unwrap_or_default();
         let ask = UpdateUser {
             id: user.id,
@@ -64,7 +64,7 @@ impl<L: Limiter> Desk<L> {
             environment: user.environment,
             disabled: user.disabled,
         };
-        let changed = self.tokens.update_user(&by, ask, &id).await.map_err(failed)?;
+        let changed = self.tokens.update_user(&by, ask, &context).await.map_err(failed)?;
         Ok(Response::new(token::user(&changed)))
     }
 }

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::ports::{
-    Applied, AuditEntry, Found, KeyFilter, KeyRule, KeyStore, Ledger, Made, NewKey, RotateRule, Spreading,
-    TenantRule, Written,
-};
+use latchkey_core::ports::{Found, KeyStore};
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
-use latchkey_core::time::Timestamp;
+use latchkey_core::time::{Tick, Timestamp};
 use latchkey_core::trouble::{Failure, Refusal, Trouble};
+use latchkey_management::ports::{
+    Applied, AuditEntry, KeyFilter, KeyRule, Ledger, Made, NewKey, RotateRule, Spreading, TenantRule, Written,
+};
 
 /// Keys, tenants and profiles.
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl KeyStore for Books {
 
 #[async_trait]
 impl Spreading for Books {
-    async fn spread(&self, _: u64) -> Result<(), Trouble> {
+    async fn spread(&self, _: u64, _: Option<Tick>) -> Result<(), Trouble> {
         Ok(())
     }
 }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use latchkey_core::id::{FamilyId, TenantId, UserId};
-use latchkey_core::manage::{Registrar, TokenDesk, TokenDeskParts};
 use latchkey_core::memory::Memory;
-use latchkey_core::password::PasswordHash;
-use latchkey_core::ports::tokens::{
-    Attempt, Job, SigningKeys, SigningKeysRule, TokenLedger, UserRule, Workers,
-};
-use latchkey_core::ports::{AuditEntry, KnownFamily, Written};
+use latchkey_core::ports::KnownFamily;
+use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
 use latchkey_core::trouble::{Failure, Refusal, Trouble};
 use latchkey_core::user::UserRecord;
 use latchkey_core::witness::Blind;
+use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::tokens::{Attempt, Job, SigningKeysRule, TokenLedger, UserRule, Workers};
+use latchkey_management::ports::{AuditEntry, Written};
+use latchkey_management::{Registrar, TokenDesk, TokenDeskParts};
 
 use crate::books::Books;
 

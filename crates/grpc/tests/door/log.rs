@@ -2,8 +2,8 @@
 //! store.
 
 use async_trait::async_trait;
-use latchkey_core::ports::audit::{Anchor, AuditEvent, AuditFilter, AuditLog, Checked};
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::audit::{Anchor, AuditEvent, AuditFilter, AuditLog, Checked};
 
 use crate::books::Books;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use latchkey_core::password::choice::{DEFAULT_LENGTH, LEAST_LENGTH};
+use latchkey_core::policy::{DEFAULT_PASSWORD_LENGTH, LEAST_PASSWORD_LENGTH};
 use latchkey_core::scope::{Catalogue, ScopeSet};
 use latchkey_core::token::{Algorithm, TokenRules};
 
@@ -73,12 +73,12 @@ fn duration(text: &Text<'_>) -> Option<Duration> {
 
 /// `[passwords]`: the least length of users' passwords.
 pub(super) fn password_length(root: &mut Section<'_>) -> usize {
-    let Some(mut section) = root.section("passwords") else { return DEFAULT_LENGTH };
+    let Some(mut section) = root.section("passwords") else { return DEFAULT_PASSWORD_LENGTH };
     let value = section.value("min_length");
     let told = value.as_ref().and_then(Value::count);
-    let length = told.and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_LENGTH);
-    if let Some(value) = value.filter(|_| told.is_some() && !(LEAST_LENGTH..=64).contains(&length)) {
-        value.refuse(format!("a password's least length is a number from {LEAST_LENGTH} to 64"));
+    let length = told.and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_PASSWORD_LENGTH);
+    if let Some(value) = value.filter(|_| told.is_some() && !(LEAST_PASSWORD_LENGTH..=64).contains(&length)) {
+        value.refuse(format!("a password's least length is a number from {LEAST_PASSWORD_LENGTH} to 64"));
     }
     section.close();
     length

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use latchkey_core::ports::audit::{Anchor, Anchors};
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::audit::{Anchor, Anchors};
 
 /// How much is read at once; the longest line has 86 bytes.
 const CHUNK: u64 = 64 * 1024;

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use latchkey_core::ports::audit::{AuditEvent, AuditFilter, Checked};
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::audit::{AuditEvent, AuditFilter, Checked};
 
 use super::*;
 

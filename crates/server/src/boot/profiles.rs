@@ -2,8 +2,8 @@
 //! the same words. Among each other they were held before; here one may first have to give up what another takes, so
 //! that those which can't be applied yet are tried again after the others.
 
-use latchkey_core::ports::{Applied, Ledger as _};
 use latchkey_core::trouble::Refusal;
+use latchkey_management::ports::{Applied, Ledger as _};
 use latchkey_profile::{Errors, contested_among};
 
 use super::{Boot, Stop};

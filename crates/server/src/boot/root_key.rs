@@ -4,8 +4,8 @@
 
 use std::io::Write as _;
 
-use latchkey_core::manage::operators;
-use latchkey_core::ports::Ledger as _;
+use latchkey_management::operators;
+use latchkey_management::ports::Ledger as _;
 
 use super::{Boot, Stop};
 

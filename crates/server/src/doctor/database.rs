@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use latchkey_config::{MasterKey, Settings, sealer};
-use latchkey_core::ports::tokens::TokenLedger as _;
-use latchkey_core::reseal::Opener;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::Ring;
+use latchkey_management::ports::tokens::TokenLedger as _;
+use latchkey_management::reseal::Opener;
 use latchkey_store::Store;
 use tokio::time::Instant;
 

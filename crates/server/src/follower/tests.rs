@@ -9,7 +9,8 @@ use latchkey_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use super::*;
-use latchkey_core::ports::{Applied, Replica, Replicas as _};
+use latchkey_core::ports::{Replica, Replicas as _};
+use latchkey_management::ports::Applied;
 use std::time::Duration;
 
 /// A clock that tests move.
@@ -60,7 +61,7 @@ fn follower(store: &Arc<Store>, clock: &Arc<Hands>) -> Arc<Follower> {
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));
 
 async fn apply(store: &Store, document: &str) -> u64 {
-    let audit = latchkey_core::ports::AuditEntry {
+    let audit = latchkey_management::ports::AuditEntry {
         time: Timestamp(0),
         tenant: None,
         actor: "test".into(),
@@ -98,7 +99,7 @@ async fn a_write_has_spread_when_this_replica_has_applied_it() {
     let revision = apply(&store, DOCUMENT).await;
     tokio::select! {
         () = follower.run() => unreachable!("it follows until it is dropped"),
-        spread = follower.spread(revision) => spread.unwrap(),
+        spread = follower.spread(revision, None) => spread.unwrap(),
     }
     assert!(follower.parts.memory.applied() >= revision);
     let again = apply(&store, DOCUMENT).await;
@@ -153,7 +154,7 @@ async fn a_write_is_over_when_every_replica_that_holds_has_reported_it() {
     let revision = apply(&store, DOCUMENT).await;
     let mut writer = tokio::task::JoinSet::new();
     let waiting = Arc::clone(&one);
-    writer.spawn(async move { waiting.spread(revision).await });
+    writer.spawn(async move { waiting.spread(revision, None).await });
     one.poll().await.unwrap();
     assert_eq!(store.behind(&replica("1"), revision).await.unwrap(), 1);
     tokio::task::yield_now().await;
@@ -175,7 +176,7 @@ async fn a_replica_that_left_or_that_the_lease_outlasted_is_not_waited_for() {
     clock.forward(LEASE);
     assert!(!one.parts.others.wait(&*clock, revision, end).await);
     two.leave().await;
-    one.spread(revision).await.unwrap();
+    one.spread(revision, None).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use latchkey_core::id::KeyId;
-use latchkey_core::manage::operators;
-use latchkey_core::ports::shadow::{ShadowFilter, ShadowSum};
+use latchkey_core::operator;
 use latchkey_core::ports::usage::{Batch, Deed, HourSpan, KeyUse, StoredHours, UsageLog as _, Use};
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::time::{Moment, Tick};
+use latchkey_management::ports::shadow::{ShadowFilter, ShadowSum};
 
 use super::*;
 
@@ -84,7 +84,7 @@ impl Desk {
     }
 
     fn uses(&self, keys: std::ops::Range<u128>) {
-        let (policy, needed) = (operators::policy(), ScopeSet::default());
+        let (policy, needed) = (operator::policy(), ScopeSet::default());
         for number in keys {
             let at = Timestamp(1_000 * 3_600_000);
             let used = Use { key: key(number), at, deed: Deed::Allowed, needed: &needed, policy: &policy };

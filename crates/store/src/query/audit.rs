@@ -1,8 +1,8 @@
 //! The audit log: read back, and checked link by link.
 
 use latchkey_core::id::TenantId;
-use latchkey_core::ports::audit::{Anchor, AuditEvent, AuditFilter, Checked};
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::audit::{Anchor, AuditEvent, AuditFilter, Checked};
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 

@@ -5,8 +5,8 @@ mod filter;
 use std::collections::HashMap;
 
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::ports::KeyFilter;
 use latchkey_core::record::KeyRecord;
+use latchkey_management::ports::KeyFilter;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable};

@@ -2,10 +2,10 @@
 //! start that finds no mark: it may look through a table, so no call of a client waits for it.
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::seals::{Drawer, Mark, SealedValue};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::refresh::owner;
+use latchkey_management::ports::seals::{Drawer, Mark, SealedValue};
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
 

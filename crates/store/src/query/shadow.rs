@@ -1,8 +1,9 @@
 //! Who would have been denied: lines summed over hours, with the names that their identifiers have now. What is
 //! gone since has no name any more, and its line stays.
 
-use latchkey_core::ports::shadow::{ShadowFilter, ShadowLine, ShadowSum, Shadowed};
+use latchkey_core::ports::shadow::{ShadowLine, Shadowed};
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::shadow::{ShadowFilter, ShadowSum};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 

@@ -1,9 +1,9 @@
 //! A user's row and its record. The password's hash and the failed attempts stay in the row.
 
 use latchkey_core::id::{TenantId, UserId};
-use latchkey_core::password::PasswordHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::user::UserRecord;
+use latchkey_management::password::PasswordHash;
 use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::{Place, number, words};

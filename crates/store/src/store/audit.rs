@@ -1,9 +1,9 @@
 //! The store as the audit log: each step under the deadline for itself, since a log may be long.
 
 use async_trait::async_trait;
-use latchkey_core::ports::audit::{Anchor, AuditEvent, AuditFilter, AuditLog, Checked};
 use latchkey_core::ports::timing::Question;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::audit::{Anchor, AuditEvent, AuditFilter, AuditLog, Checked};
 
 use super::Store;
 use crate::query::{self, Page};

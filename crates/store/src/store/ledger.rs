@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::ports::timing::Question;
-use latchkey_core::ports::{
-    Applied, AuditEntry, KeyFilter, KeyRule, Ledger, Made, NewKey, RotateRule, TenantRule, Written,
-};
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::trouble::{Failure, Trouble};
+use latchkey_management::ports::{
+    Applied, AuditEntry, KeyFilter, KeyRule, Ledger, Made, NewKey, RotateRule, TenantRule, Written,
+};
 
 use super::Store;
 use crate::query::{self, Page};

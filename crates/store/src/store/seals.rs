@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use latchkey_core::ports::AuditEntry;
-use latchkey_core::ports::seals::{Drawer, Mark, Replacement, SealedValue, Seals};
 use latchkey_core::ports::timing::Question;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::seals::{Drawer, Mark, Replacement, SealedValue, Seals};
 use uuid::Uuid;
 
 use super::Store;

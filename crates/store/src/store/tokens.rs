@@ -3,15 +3,17 @@
 
 use async_trait::async_trait;
 use latchkey_core::id::{FamilyId, TenantId, UserId};
-use latchkey_core::password::PasswordHash;
+use latchkey_core::ports::KnownFamily;
 use latchkey_core::ports::timing::Question;
-use latchkey_core::ports::tokens::{Attempt, SigningKeys, SigningKeysRule, TokenLedger, UserRule};
-use latchkey_core::ports::{AuditEntry, KnownFamily, Written};
+use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
 use latchkey_core::trouble::{Failure, Trouble};
 use latchkey_core::user::UserRecord;
+use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::tokens::{Attempt, SigningKeysRule, TokenLedger, UserRule};
+use latchkey_management::ports::{AuditEntry, Written};
 
 use super::Store;
 use crate::query::Page;

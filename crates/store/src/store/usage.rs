@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::shadow::{ShadowFilter, ShadowSum};
 use latchkey_core::ports::timing::Question;
-use latchkey_core::ports::usage::{Batch, Hour, HourSpan, KeyUse, StoredHours, UsageLedger};
+use latchkey_core::ports::usage::{Batch, Hour, HourSpan, KeyUse, StoredHours};
 use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::shadow::{ShadowFilter, ShadowSum};
+use latchkey_management::ports::usage::UsageLedger;
 
 use super::Store;
 use crate::{query, write};

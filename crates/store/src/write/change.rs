@@ -2,9 +2,10 @@
 //! who revoke it at once, the second is told that it is revoked.
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::{AuditEntry, Changed, KeyRule, NewKey, RotateRule, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::trouble::Refusal;
+use latchkey_management::ports::{AuditEntry, KeyRule, NewKey, RotateRule, Written};
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, QuerySelect};
 

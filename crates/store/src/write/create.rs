@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::{AuditEntry, Changed, Made, NewKey, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::trouble::Refusal;
+use latchkey_management::ports::{AuditEntry, Made, NewKey, Written};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 

@@ -2,11 +2,12 @@
 //! nothing that anyone remembers is changed by them; ending is told to those who remember as well.
 
 use latchkey_core::id::FamilyId;
-use latchkey_core::ports::{AuditEntry, Changed, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
 use latchkey_core::trouble::Refusal;
+use latchkey_management::ports::{AuditEntry, Written};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;

@@ -2,8 +2,9 @@
 //! on an empty database at the same time.
 
 use latchkey_core::id::TenantId;
-use latchkey_core::ports::{AuditEntry, Changed, NewKey, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::record::{KeyRecord, TenantRecord, TenantRef};
+use latchkey_management::ports::{AuditEntry, NewKey, Written};
 use sea_orm::entity::prelude::*;
 use sea_orm::{QuerySelect, QueryTrait};
 

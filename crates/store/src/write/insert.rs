@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::NewKey;
 use latchkey_core::record::{KeyRecord, TenantRecord};
 use latchkey_core::trouble::Refusal;
+use latchkey_management::ports::NewKey;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict};

@@ -1,8 +1,9 @@
 //! Applying a profile's document: the next version, unless the newest says the very same. It was held against the
 //! other profiles before; where one of them has changed since, nothing is written.
 
-use latchkey_core::ports::{Applied, AuditEntry, Changed, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::record::ProfileRecord;
+use latchkey_management::ports::{Applied, AuditEntry, Written};
 use sea_orm::entity::prelude::*;
 
 use crate::entity::profile::Entity;

@@ -2,8 +2,8 @@
 //! place. Nobody remembers sealed values, so that the feed need not tell of them; a signing key that is withdrawn here
 //! could be opened by nobody.
 
-use latchkey_core::ports::AuditEntry;
-use latchkey_core::ports::seals::{Drawer, Mark, Replacement};
+use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::seals::{Drawer, Mark, Replacement};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait;

@@ -1,10 +1,11 @@
 //! Changing a profile's signing keys by a rule. The ledger is locked from the start: of two who would make a key
 //! at once, the second sees the first one's.
 
-use latchkey_core::ports::tokens::SigningKeysRule;
-use latchkey_core::ports::{AuditEntry, Changed, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::{KeyStage, SigningKeyRecord};
+use latchkey_management::ports::tokens::SigningKeysRule;
+use latchkey_management::ports::{AuditEntry, Written};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 

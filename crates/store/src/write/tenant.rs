@@ -1,9 +1,10 @@
 //! Making a tenant, and changing one by a rule.
 
 use latchkey_core::id::TenantId;
-use latchkey_core::ports::{AuditEntry, Changed, TenantRule, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::record::TenantRecord;
 use latchkey_core::trouble::Refusal;
+use latchkey_management::ports::{AuditEntry, TenantRule, Written};
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, QuerySelect};
 

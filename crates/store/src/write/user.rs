@@ -1,12 +1,13 @@
 //! Making users, changing one by a rule, and counting attempts to sign in.
 
 use latchkey_core::id::{TenantId, UserId};
-use latchkey_core::password::PasswordHash;
-use latchkey_core::ports::tokens::{Attempt, UserRule};
-use latchkey_core::ports::{AuditEntry, Changed, Written};
+use latchkey_core::ports::Changed;
 use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::Refusal;
 use latchkey_core::user::{Attempts, MOST_FAILURES, UserRecord};
+use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::tokens::{Attempt, UserRule};
+use latchkey_management::ports::{AuditEntry, Written};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;

@@ -1,8 +1,8 @@
 //! The audit log: what is read back, and what is found out.
 
-use latchkey_core::ports::audit::{Anchor, AuditFilter, AuditLog};
-use latchkey_core::ports::{AuditEntry, Ledger};
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
+use latchkey_management::ports::{AuditEntry, Ledger};
 
 use crate::place::{Place, audit, key, new, tenant};
 

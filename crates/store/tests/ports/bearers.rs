@@ -9,7 +9,7 @@ use latchkey_core::reason::Reason;
 use latchkey_core::secret::PlainKey;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, EMAIL, PASSWORD};
+use crate::desk::{Desk, EMAIL, PASSWORD, call};
 use crate::place::Place;
 
 on_both!(a_remembered_token_asks_the_store_nothing, what_we_would_never_have_signed_is_no_token);
@@ -131,7 +131,7 @@ async fn what_we_would_never_have_signed_is_no_token(place: Place) {
     let over = forger.claim("exp", json!(iat - 5));
     assert_eq!(desk.denied(&over).await, Some(Reason::Expired));
     for forged in [forger.head("crit", json!(["exp"])), forger.claim("sid", json!("fam_x"))] {
-        assert_eq!(desk.tokens.revoke(&PlainKey::new(forged), "r").await, Ok(0), "nobody's token");
+        assert_eq!(desk.tokens.revoke(&PlainKey::new(forged), &call()).await, Ok(0), "nobody's token");
     }
     assert_eq!(desk.denied(good.reveal()).await, None);
 }

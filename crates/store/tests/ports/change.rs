@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::{Changed, Feed, KeyRule, KeyStore, Ledger};
+use latchkey_core::ports::{Changed, Feed, KeyStore};
 use latchkey_core::record::{KeyLife, KeyRecord};
 use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::{Failure, Refusal};
+use latchkey_management::ports::{KeyRule, Ledger};
 use uuid::Uuid;
 
 use crate::place::{Place, at_once, audit, key, pairs};

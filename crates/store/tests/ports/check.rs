@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use latchkey_core::id::KeyId;
 use latchkey_core::limit::{Limit, Overrides, Per};
-use latchkey_core::ports::{Feed, KeyStore, Ledger};
+use latchkey_core::ports::{Feed, KeyStore};
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRef};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::Ledger;
 use uuid::Uuid;
 
 use crate::place::{Place, audit, key, pairs, tenant};

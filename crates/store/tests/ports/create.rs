@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use latchkey_core::id::TenantId;
-use latchkey_core::ports::{Feed, Ledger, Made, NewKey};
+use latchkey_core::ports::Feed;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::{Failure, Refusal};
+use latchkey_management::ports::{Ledger, Made, NewKey};
 use uuid::Uuid;
 
 use crate::place::{Place, at_once, audit, key, new};

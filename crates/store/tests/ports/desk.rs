@@ -10,15 +10,8 @@ use latchkey_core::access::{Access, Path, Presented};
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::{
-    Authority, Caller, CreateKey, CreateUser, Grant, IssueJwt, IssuedJwt, RefreshJwt, Registrar,
-    RegistrarParts, TokenDesk, TokenDeskParts, reload,
-};
 use latchkey_core::memory::Memory;
-use latchkey_core::password::PlainPassword;
-use latchkey_core::ports::audit::{AuditFilter, AuditLog as _};
-use latchkey_core::ports::tokens::{Job, Workers};
-use latchkey_core::ports::{Changed, Feed, Found, FoundFamily, KeyStore, Policies, Spreading};
+use latchkey_core::ports::{Changed, Feed, Found, FoundFamily, KeyStore, Policies};
 use latchkey_core::reason::Reason;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::seal::Sealer;
@@ -26,6 +19,14 @@ use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_core::trouble::{Failure, Refusal, Trouble};
 use latchkey_core::user::UserRecord;
+use latchkey_management::password::PlainPassword;
+use latchkey_management::ports::Spreading;
+use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
+use latchkey_management::ports::tokens::{Job, Workers};
+use latchkey_management::{
+    Authority, CallContext, Caller, CreateKey, CreateUser, Grant, IssueJwt, IssuedJwt, RefreshJwt, Registrar,
+    RegistrarParts, TokenDesk, TokenDeskParts, reload,
+};
 use latchkey_profile::{Catalog, Profile};
 use latchkey_store::{Patient, Store};
 use rand::SeedableRng;
@@ -126,7 +127,7 @@ struct Following {
 
 #[async_trait]
 impl Spreading for Following {
-    async fn spread(&self, revision: u64) -> Result<(), Trouble> {
+    async fn spread(&self, revision: u64, _: Option<Tick>) -> Result<(), Trouble> {
         while self.memory.applied() < revision {
             for change in self.store.changes(self.memory.applied(), 100).await? {
                 if matches!(change.subject, Changed::SigningKeys(_)) {
@@ -151,6 +152,11 @@ pub(crate) struct Desk {
     pub(crate) registrar: Arc<Registrar>,
     pub(crate) tokens: TokenDesk,
     gate: Gate<LocalLimiter>,
+}
+
+/// Context of a call without a deadline.
+pub(crate) fn call() -> CallContext {
+    CallContext { request_id: "r".to_owned(), deadline: None }
 }
 
 pub(crate) static OPERATOR: LazyLock<Caller> =
@@ -208,7 +214,7 @@ impl Desk {
             scopes: vec!["items.read".into()],
             ..CreateKey::default()
         };
-        let made = self.registrar.create_key(&OPERATOR, ask, "r").await.unwrap();
+        let made = self.registrar.create_key(&OPERATOR, ask, &call()).await.unwrap();
         (made.key, made.secret.unwrap())
     }
 
@@ -221,11 +227,11 @@ impl Desk {
             bindings: std::collections::BTreeMap::new(),
             environment: String::new(),
         };
-        self.tokens.create_user(&OPERATOR, ask, "r").await.unwrap()
+        self.tokens.create_user(&OPERATOR, ask, &call()).await.unwrap()
     }
 
     pub(crate) async fn issue(&self, key: &PlainKey) -> IssuedJwt {
-        self.tokens.issue(asking(Grant::Key(key.clone())), "r").await.unwrap()
+        self.tokens.issue(asking(Grant::Key(key.clone())), &call()).await.unwrap()
     }
 
     pub(crate) async fn sign_in(
@@ -235,12 +241,12 @@ impl Desk {
         password: &str,
     ) -> Result<IssuedJwt, Failure> {
         let grant = Grant::Password(email.to_owned(), PlainPassword::new(password.to_owned()));
-        self.tokens.issue(IssueJwt { tenant: tenant.to_owned(), ..asking(grant) }, "r").await
+        self.tokens.issue(IssueJwt { tenant: tenant.to_owned(), ..asking(grant) }, &call()).await
     }
 
     pub(crate) async fn renew(&self, token: &PlainKey) -> Result<IssuedJwt, Failure> {
         let ask = RefreshJwt { token: token.clone(), tenant: String::new(), scopes: Vec::new() };
-        self.tokens.refresh(ask, "r").await
+        self.tokens.refresh(ask, &call()).await
     }
 
     /// Why a token is denied; none: it passes.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::ports::{Change, Feed, KeyRule, Ledger, Replica, Replicas as _};
+use latchkey_core::ports::{Change, Feed, Replica, Replicas as _};
 use latchkey_core::record::KeyRecord;
+use latchkey_management::ports::{KeyRule, Ledger};
 use tokio::task::JoinSet;
 
 use crate::place::{PATIENT, Place, audit, key, new};

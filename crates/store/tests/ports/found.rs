@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use latchkey_core::ports::{Feed, KeyFilter, KeyStore, Ledger};
+use latchkey_core::ports::{Feed, KeyStore};
 use latchkey_core::record::{KeyRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
+use latchkey_management::ports::{KeyFilter, Ledger};
 
 use crate::place::{Place, at_once, audit, key, tenant};
 

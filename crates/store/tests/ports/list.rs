@@ -1,9 +1,9 @@
 //! Lists of keys: order, pages and filters.
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::{KeyFilter, Ledger};
 use latchkey_core::record::{KeyLife, KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::{KeyFilter, Ledger};
 use uuid::Uuid;
 
 use crate::place::{Place, audit, key, pairs};

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use latchkey_core::ports::{Feed, KeyStore, Ledger};
+use latchkey_core::ports::{Feed, KeyStore};
 use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::trouble::{Failure, Trouble};
+use latchkey_management::ports::Ledger;
 use latchkey_store::Store;
 use latchkey_testing::Postgres;
 use sea_orm::sqlx::{Connection, Executor, PgConnection, SqliteConnection};

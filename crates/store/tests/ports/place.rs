@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::ports::audit::{Anchor, AuditFilter, AuditLog};
-use latchkey_core::ports::{AuditEntry, Ledger, Made, NewKey};
 use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
+use latchkey_management::ports::{AuditEntry, Ledger, Made, NewKey};
 use latchkey_store::{Store, StoreOptions};
 use latchkey_testing::Postgres;
 use sea_orm::ConnectionTrait;

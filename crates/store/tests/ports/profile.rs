@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use latchkey_core::ports::{Applied, Changed, Feed, Ledger, Written};
+use latchkey_core::ports::{Changed, Feed};
 use latchkey_core::record::ProfileRecord;
+use latchkey_management::ports::{Applied, Ledger, Written};
 use latchkey_store::Store;
 
 use crate::place::{Place, at_once, audit};

@@ -1,14 +1,14 @@
 //! Everything that lies sealed is sealed anew, piece by piece, and only what is still as it was read.
 
 use async_trait::async_trait;
-use latchkey_core::ports::seals::{Drawer, Mark, Replacement, SealedValue, Seals};
-use latchkey_core::ports::tokens::TokenLedger;
-use latchkey_core::ports::{AuditEntry, Ledger};
 use latchkey_core::record::KeyLife;
-use latchkey_core::reseal::{Count, Opener};
 use latchkey_core::seal::{Sealed, Sealer};
 use latchkey_core::time::{Clock, Timestamp};
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::seals::{Drawer, Mark, Replacement, SealedValue, Seals};
+use latchkey_management::ports::tokens::TokenLedger;
+use latchkey_management::ports::{AuditEntry, Ledger};
+use latchkey_management::reseal::{Count, Opener};
 use latchkey_store::Store;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};

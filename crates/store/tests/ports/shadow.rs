@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_core::ports::shadow::{ShadowFilter, ShadowHour, ShadowLine, ShadowSum, Shadowed};
-use latchkey_core::ports::usage::{Batch, Hour, UsageLedger};
+use latchkey_core::ports::shadow::{ShadowHour, ShadowLine, Shadowed};
+use latchkey_core::ports::usage::{Batch, Hour};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::shadow::{ShadowFilter, ShadowSum};
+use latchkey_management::ports::usage::UsageLedger;
 use uuid::Uuid;
 
 use crate::place::Place;

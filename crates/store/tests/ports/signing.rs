@@ -6,16 +6,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use latchkey_core::ports::Policies;
-use latchkey_core::ports::tokens::TokenLedger;
 use latchkey_core::reason::Reason;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
-use latchkey_core::token::rotation::{LEAD, PERIOD};
 use latchkey_core::token::{Algorithm, SigningKeyRecord};
 use latchkey_core::trouble::{Failure, Refusal};
+use latchkey_management::ports::tokens::TokenLedger;
+use latchkey_management::rotation::{LEAD, PERIOD};
 use rand::SeedableRng;
 
-use crate::desk::{Desk, MASTER, OPERATOR};
+use crate::desk::{Desk, MASTER, OPERATOR, call};
 use crate::place::{Place, audit};
 
 on_both!(the_schedule_replaces_a_key_and_denies_nobody, a_key_that_cannot_sign_is_told_of);
@@ -98,7 +98,7 @@ async fn a_key_that_cannot_sign_is_told_of(place: Place) {
         let Failure::Refused(Refusal::Precondition(text)) = told else { panic!("{told:?}") };
         assert!(text.contains(&*id), "{text}");
         assert_eq!(desk.tokens.can_sign("other", &rules).await, Ok(()));
-        let _ = desk.tokens.withdraw_signing_key(&OPERATOR, &id, "r").await.unwrap();
+        let _ = desk.tokens.withdraw_signing_key(&OPERATOR, &id, &call()).await.unwrap();
         assert_eq!(desk.tokens.can_sign("paykore", &rules).await, Ok(()));
     }
     let (_, value) = desk.key().await;

@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use latchkey_core::ports::AuditEntry;
-use latchkey_core::ports::tokens::TokenLedger;
 use latchkey_core::time::Clock;
 use latchkey_core::trouble::{Failure, Refusal};
 use latchkey_core::user::MOST_FAILURES;
+use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::tokens::TokenLedger;
 
-use crate::desk::{Desk, EMAIL, OPERATOR, PASSWORD};
+use crate::desk::{Desk, EMAIL, OPERATOR, PASSWORD, call};
 use crate::place::{Place, audit};
 
 on_both!(
@@ -56,7 +56,7 @@ async fn whoever_fails_fails_after_the_same_work_and_hears_the_same(place: Place
     exhaust(&desk).await;
     assert_eq!(failed(&desk, ("acme", EMAIL, PASSWORD)).await, expected, "locked");
     desk.place.store.forgive(user.id).await.unwrap();
-    let _ = desk.tokens.disable_user(&OPERATOR, &user.id.to_string(), "r").await.unwrap();
+    let _ = desk.tokens.disable_user(&OPERATOR, &user.id.to_string(), &call()).await.unwrap();
     assert_eq!(failed(&desk, ("acme", EMAIL, PASSWORD)).await, expected, "switched off");
 }
 

@@ -1,7 +1,8 @@
 //! Rows that someone changed by hand: each is a fault of its own key, and tells nothing that it holds.
 
-use latchkey_core::ports::{KeyFilter, KeyStore, Ledger};
+use latchkey_core::ports::KeyStore;
 use latchkey_core::trouble::Trouble;
+use latchkey_management::ports::{KeyFilter, Ledger};
 
 use crate::place::{Place, audit, key};
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use latchkey_core::id::TenantId;
 use latchkey_core::limit::{Limit, Overrides, Per};
-use latchkey_core::ports::{Changed, Feed, Ledger, TenantRule};
+use latchkey_core::ports::{Changed, Feed};
 use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::trouble::{Failure, Refusal};
+use latchkey_management::ports::{Ledger, TenantRule};
 use uuid::Uuid;
 
 use crate::place::{Place, at_once, audit, tenant};

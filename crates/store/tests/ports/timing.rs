@@ -6,10 +6,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use latchkey_core::ports::timing::{End, Question, Stopwatch};
-use latchkey_core::ports::usage::UsageLedger;
-use latchkey_core::ports::{Feed, KeyStore, Ledger};
+use latchkey_core::ports::{Feed, KeyStore};
 use latchkey_core::time::Tick;
 use latchkey_core::trouble::{Failure, Refusal};
+use latchkey_management::ports::Ledger;
+use latchkey_management::ports::usage::UsageLedger;
 use latchkey_store::Store;
 
 use crate::place::{PATIENT, Place, audit, key, tenant};

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use latchkey_core::id::{FamilyId, UserId};
-use latchkey_core::password::PasswordHash;
-use latchkey_core::ports::audit::{AuditFilter, AuditLog};
-use latchkey_core::ports::tokens::TokenLedger;
-use latchkey_core::ports::{AuditEntry, Changed, Feed, KeyStore};
+use latchkey_core::ports::{Changed, Feed, KeyStore};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::Parent;
 use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
 use latchkey_core::user::UserRecord;
+use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::audit::{AuditFilter, AuditLog};
+use latchkey_management::ports::tokens::TokenLedger;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::Feed;
-use latchkey_core::ports::usage::{Batch, Calls, Hour, HourSpan, KeyUse, UsageLedger};
+use latchkey_core::ports::usage::{Batch, Calls, Hour, HourSpan, KeyUse};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::usage::UsageLedger;
 use uuid::Uuid;
 
 use crate::place::{PATIENT, Place, at_once};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::ports::Ledger;
+use latchkey_management::ports::Ledger;
 use latchkey_testing::{Postgres, Proxy};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use latchkey_core::manage::ClientCertificate;
+use latchkey_core::principal::ClientCertificate;
 
 /// Makes a service for each connection of a port.
 pub trait MakeService: Send + Sync + 'static {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use latchkey_core::manage::ClientCertificate;
+use latchkey_core::principal::ClientCertificate;
 use latchkey_core::time::Clock;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, ServerConfig};

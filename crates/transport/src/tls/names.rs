@@ -1,6 +1,6 @@
 //! The names in a client's certificate, which has been verified before anybody looks at them.
 
-use latchkey_core::manage::{CertificateName, ClientCertificate};
+use latchkey_core::principal::{CertificateName, ClientCertificate};
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 

@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use super::fixture::World;
 use super::{ask, get, reason};
 use crate::access::{Access, ClassChoice, Path, Presented};
+use crate::decision::Source;
 use crate::ports::{Change, Changed};
 use crate::reason::Reason;
 use crate::record::KeyLife;
 use crate::record::fixture::VALUE as GOOD;
 use crate::time::Tick;
 use crate::trouble::Trouble;
-use crate::witness::Source;
 
 #[tokio::test]
 async fn the_limit_denies_and_a_denied_call_costs_nothing() {

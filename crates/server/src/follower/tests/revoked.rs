@@ -7,12 +7,13 @@ use latchkey_core::access::Presented;
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::KeyId;
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::manage::operators;
 use latchkey_core::ports::usage::Unnoted;
-use latchkey_core::ports::{AuditEntry, Change, Found, KeyRule, KeyStore, NewKey};
+use latchkey_core::ports::{Change, Found, KeyStore};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::Tick;
 use latchkey_core::trouble::{Failure, Refusal};
+use latchkey_management::operators;
+use latchkey_management::ports::{AuditEntry, KeyRule, NewKey};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::Semaphore;
@@ -162,7 +163,7 @@ impl Pair {
         let first = self.cells[0].follower.clone();
         first.poll().await.unwrap();
         let mut waiting = JoinSet::new();
-        waiting.spawn(async move { first.spread(revision).await });
+        waiting.spawn(async move { first.spread(revision, None).await });
         waiting
     }
 }

@@ -1,9 +1,9 @@
 //! Which keys a page is made of. The database does as much of it as both dialects can say; what it leaves is
 //! looked at once more here, so that an odd row costs a little time and never a wrong answer.
 
-use latchkey_core::ports::KeyFilter;
 use latchkey_core::record::{KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
+use latchkey_management::ports::KeyFilter;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Condition, LikeExpr};
 

@@ -1,0 +1,52 @@
+//! Callers of management: operators, and tenants' keys and users.
+
+use latchkey_core::principal::Principal;
+use latchkey_core::trouble::Refusal;
+
+use super::operators;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The key's or the user's identifier, for the audit log.
+    pub subject: String,
+    /// What stands behind it.
+    pub authority: Authority,
+}
+
+/// What a caller's word is worth.
+#[derive(Clone, Debug)]
+pub enum Authority {
+    /// Everything, in every tenant.
+    Operator,
+    /// What its scopes allow, in its own tenant.
+    Tenant(Principal),
+}
+
+impl From<Principal> for Caller {
+    /// Makes a caller of an authenticated principal: an operator if it is of the operators' tenant and has their
+    /// scope.
+    fn from(principal: Principal) -> Self {
+        let subject = principal.subject_id();
+        let speaks = operators::speaks(&principal);
+        let authority = if speaks { Authority::Operator } else { Authority::Tenant(principal) };
+        Self { subject, authority }
+    }
+}
+
+impl Caller {
+    pub(super) fn operator(&self) -> Result<(), Refusal> {
+        match self.authority {
+            Authority::Operator => Ok(()),
+            Authority::Tenant(_) => Err(Refusal::Forbidden("this is for operators".into())),
+        }
+    }
+
+    /// The tenant's key or user that calls, where it is one.
+    pub(super) fn principal(&self) -> Option<&Principal> {
+        match &self.authority {
+            Authority::Operator => None,
+            Authority::Tenant(principal) => Some(principal),
+        }
+    }
+}

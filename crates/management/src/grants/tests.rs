@@ -1,0 +1,132 @@
+//! Each way of handing on more than one has, and the near miss that is allowed.
+
+use std::sync::Arc;
+
+use latchkey_core::limit::parse_key_limit;
+use latchkey_core::memory::Remembered;
+use latchkey_core::record::TenantRecord;
+use latchkey_core::secret::PlainKey;
+use latchkey_core::time::Timestamp;
+use latchkey_profile::Profile;
+use rand::SeedableRng;
+
+use super::*;
+use crate::operators;
+
+const DOCUMENT: &str = r#"
+name = "p"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "sk_live_", test = "sk_test_" }
+[[scopes]]
+name = "items.read"
+[[scopes]]
+name = "admin"
+[[routes]]
+path = "/v1/items"
+scopes = ["items.read"]
+[[routes]]
+path = "/v1/admin"
+scopes = ["admin"]
+[rate_limits]
+default = [{ per = "key", rate = "10/min" }]
+"#;
+
+fn policy() -> Arc<Policy> {
+    Arc::clone(&Profile::compile(DOCUMENT, 1).unwrap().policy)
+}
+
+/// A key that may read items, and its tenant.
+fn records() -> (KeyRecord, TenantRecord) {
+    let mut random = rand::rngs::StdRng::from_seed([5; 32]);
+    let (now, value) = (Timestamp(1), PlainKey::new("sk_live_00000000000000000000000000000001".into()));
+    let tenant = operators::tenant(now, &mut random);
+    let tenant = TenantRecord { slug: "acme".into(), profile: "p".into(), ..tenant };
+    let key = operators::root_key(&value, tenant.id, now, &mut random);
+    let scopes = vec!["items.read".into()];
+    (KeyRecord { kind: "secret".into(), prefix: "sk_live_".into(), scopes, ..key }, tenant)
+}
+
+/// Whether a caller that `narrow` narrows may make the key that `ask` describes.
+fn may(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyRecord)) -> bool {
+    let policy = policy();
+    let (mut record, tenant) = records();
+    let mut wanted = record.clone();
+    narrow(&mut record);
+    let key = Remembered::key(record, &tenant);
+    let caller = Principal::by_key(Arc::new(tenant), key, Some(&policy));
+    let grants = Grants::of(&caller, &policy);
+    grants.fill(&mut wanted);
+    ask(&mut wanted);
+    let granted = policy.scopes.known(&wanted.scopes);
+    grants.cover(&wanted, &granted).is_ok()
+}
+
+fn own_limit(key: &mut KeyRecord, limit: &str) {
+    key.limits.0.insert("default".into(), vec![(Per::Key, parse_key_limit(limit).unwrap())]);
+}
+
+#[test]
+fn a_key_like_ones_own_may_be_made() {
+    assert!(may(|_| {}, |_| {}));
+}
+
+#[test]
+fn scopes_that_one_lacks_cannot_be_granted() {
+    assert!(may(|_| {}, |key| key.scopes.clear()));
+    assert!(!may(|_| {}, |key| key.scopes.push("admin".into())));
+}
+
+#[test]
+fn another_environment_cannot_be_granted() {
+    assert!(!may(|_| {}, |key| key.environment = "test".into()));
+}
+
+#[test]
+fn another_environment_is_reached_where_the_document_says_so_and_not_back() {
+    let mut kind = policy().kinds[0].clone();
+    kind.makes_keys_in = vec![("live".into(), vec!["test".into()])];
+    assert!(kind.reaches("live", "test") && kind.reaches("test", "test"));
+    assert!(!kind.reaches("test", "live") && !kind.reaches("live", "other"));
+}
+
+#[test]
+fn a_bound_key_makes_keys_of_the_same_binding_alone() {
+    let bind =
+        |to: &'static str| move |key: &mut KeyRecord| drop(key.bindings.insert("merchant".into(), to.into()));
+    assert!(may(|_| {}, bind("m_1")));
+    assert!(may(bind("m_1"), bind("m_1")));
+    assert!(!may(bind("m_1"), bind("m_2")));
+    assert!(!may(bind("m_1"), |_| {}));
+}
+
+#[test]
+fn no_key_outlives_its_maker() {
+    let at = |ms: i64| move |key: &mut KeyRecord| key.expires = Some(Timestamp(ms));
+    assert!(may(at(10), |_| {}), "what is left open is filled in");
+    assert!(may(at(10), at(10)) && may(|_| {}, |key| key.expires = None));
+    assert!(!may(at(10), at(11)) && !may(at(10), |key| key.expires = None));
+}
+
+#[test]
+fn networks_only_shrink() {
+    let from = |net: &'static str| move |key: &mut KeyRecord| key.networks = vec![net.parse().unwrap()];
+    assert!(may(from("192.0.2.0/24"), |_| {}));
+    assert!(may(from("192.0.2.0/24"), from("192.0.2.128/25")));
+    assert!(!may(from("192.0.2.0/24"), from("192.0.0.0/16")));
+    assert!(!may(from("192.0.2.0/24"), |key| key.networks.clear()));
+}
+
+#[test]
+fn limits_only_shrink() {
+    let limit = |text: &'static str| move |key: &mut KeyRecord| own_limit(key, text);
+    assert!(may(|_| {}, limit("10/min")) && may(|_| {}, limit("1/10s burst 10")));
+    assert!(!may(|_| {}, limit("11/min")) && !may(|_| {}, limit("10/min burst 11")));
+    assert!(!may(|_| {}, limit("1/s burst 1")), "a lower burst at a higher rate is more");
+    assert!(may(limit("2/min"), |_| {}), "a narrowed maker's keys are as narrow");
+    assert!(!may(limit("2/min"), limit("3/min")));
+    assert!(!may(limit("2/min"), |key| key.limits.0.clear()), "a limit that is left out is lifted");
+}

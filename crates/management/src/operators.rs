@@ -1,0 +1,71 @@
+//! Set-up of the operators' tenant: the tenant itself and its first key. The tenant's policy is built in
+//! ([`latchkey_core::operator`]).
+
+use std::collections::BTreeMap;
+
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::limit::Overrides;
+use latchkey_core::mint::mint;
+use latchkey_core::operator::{self, ADMIN, KIND, PREFIX, SLUG};
+use latchkey_core::principal::Principal;
+use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
+use latchkey_core::secret::PlainKey;
+use latchkey_core::time::Timestamp;
+use rand::Rng;
+
+/// Least length of a root key, in characters.
+pub const ROOT_KEY_LENGTH: usize = 32;
+
+/// Returns whether a principal of the operators' tenant has their scope.
+pub(crate) fn speaks(who: &Principal) -> bool {
+    operator::is_operators(&who.tenant)
+        && operator::policy().scopes.find(ADMIN).is_some_and(|s| who.granted.contains(s))
+}
+
+/// The operators' tenant, as it is first made.
+pub fn tenant(now: Timestamp, random: &mut dyn Rng) -> TenantRecord {
+    TenantRecord {
+        id: TenantId::new(now, random),
+        slug: SLUG.into(),
+        display_name: "Operators".into(),
+        profile: SLUG.into(),
+        plan: None,
+        suspended: false,
+        created: now,
+        limits: Overrides::default(),
+        revision: 0,
+    }
+}
+
+/// A fresh value for a first key.
+pub fn new_root_value(random: &mut dyn Rng) -> PlainKey {
+    mint(&operator::policy().kinds[0], PREFIX, random)
+}
+
+/// The first key, of a value that was made or that the operator chose.
+pub fn root_key(value: &PlainKey, tenant: TenantId, now: Timestamp, random: &mut dyn Rng) -> KeyRecord {
+    KeyRecord {
+        id: KeyId::new(now, random),
+        tenant,
+        hash: value.hash(),
+        name: "root".into(),
+        kind: KIND.into(),
+        environment: "live".into(),
+        prefix: if value.reveal().starts_with(PREFIX) { PREFIX.into() } else { "".into() },
+        hint: value.hint().into(),
+        scopes: vec![ADMIN.into()],
+        bindings: BTreeMap::new(),
+        networks: vec![],
+        limits: Overrides::default(),
+        metadata: BTreeMap::new(),
+        life: KeyLife::Active,
+        created: now,
+        created_by: "latchkey".into(),
+        expires: None,
+        rotated_from: None,
+        rotated_to: None,
+        sealed: None,
+        last_used: None,
+        revision: 0,
+    }
+}

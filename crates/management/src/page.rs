@@ -1,0 +1,167 @@
+//! Pages of a list. A page token names the last entry of a page and holds for the list that it comes from alone (its
+//! tenant and its filter). It is base64url without padding of a version byte and what that version says: version 1
+//! has a position (16 bytes, big-endian) and the first 8 bytes of the SHA-256 of the position and the list.
+//!
+//! A list whose entries move has tokens of the same version that hold an offset instead (4 bytes, big-endian).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use latchkey_core::trouble::Refusal;
+use uuid::Uuid;
+
+use super::encoding::Encoder;
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Newest first.
+    pub items: Vec<T>,
+    /// For the next part; empty: this was the last.
+    pub next: String,
+}
+
+const DEFAULT_SIZE: u32 = 100;
+const LARGEST_SIZE: i32 = 1_000;
+
+/// Version of the page tokens that are handed out, and the only one that is read.
+const VERSION: u8 = 1;
+const MARK_LENGTH: usize = 8;
+
+/// How many a page is to have.
+pub(super) fn size(asked: i32) -> Result<u32, Refusal> {
+    match asked {
+        0 => Ok(DEFAULT_SIZE),
+        1..=LARGEST_SIZE => Ok(u32::try_from(asked).unwrap_or(DEFAULT_SIZE)),
+        _ => Err(Refusal::field("page_size", "must be 0 (for 100) to 1,000")),
+    }
+}
+
+/// Where a page begins: behind this, in the list that `list` describes.
+pub(super) fn cursor(token: &str, list: &Encoder) -> Result<Option<Uuid>, Refusal> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let content = open(token)?;
+    let (id, mark) = content.split_first_chunk::<16>().ok_or_else(foreign)?;
+    let id = Uuid::from_bytes(*id);
+    if mark == mark_of(id, list) { Ok(Some(id)) } else { Err(foreign()) }
+}
+
+/// The page of these, of which one too many was asked for.
+pub(super) fn page<T>(mut items: Vec<T>, size: u32, list: &Encoder, id: impl Fn(&T) -> Uuid) -> Page<T> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = items.len() > size;
+    items.truncate(size);
+    let next = match items.last().filter(|_| more) {
+        Some(last) => close(&[id(last).as_bytes().as_slice(), &mark_of(id(last), list)].concat()),
+        None => String::new(),
+    };
+    Page { items, next }
+}
+
+/// Returns the offset that a token of a list with moving entries holds; 0 for no token.
+pub(super) fn offset(token: &str) -> Result<u64, Refusal> {
+    if token.is_empty() {
+        return Ok(0);
+    }
+    let content: [u8; 4] = open(token)?.try_into().map_err(|_| foreign())?;
+    Ok(u64::from(u32::from_be_bytes(content)))
+}
+
+/// Returns the token of an offset. An offset beyond 32 bits is never reached.
+pub(super) fn offset_token(offset: u64) -> String {
+    close(&u32::try_from(offset).unwrap_or(u32::MAX).to_be_bytes())
+}
+
+fn foreign() -> Refusal {
+    Refusal::field("page_token", "is not one that this list gave")
+}
+
+/// Returns what a token holds behind its version.
+fn open(token: &str) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| foreign())?;
+    match bytes.first() {
+        Some(&VERSION) => Ok(bytes.split_off(1)),
+        Some(version) => {
+            let text = format!(
+                "has version {version}, and this server reads version {VERSION} alone: list again from the first page"
+            );
+            Err(Refusal::field("page_token", text))
+        }
+        None => Err(foreign()),
+    }
+}
+
+fn close(content: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode([&[VERSION], content].concat())
+}
+
+fn mark_of(id: Uuid, list: &Encoder) -> [u8; MARK_LENGTH] {
+    let digest = Encoder::new("latchkey.page_token.v1").bytes(id.as_bytes()).bytes(list.as_bytes()).digest();
+    *digest.first_chunk().unwrap_or(&[0; MARK_LENGTH])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(name: &str) -> Encoder {
+        Encoder::new("latchkey.test.v1").text(name)
+    }
+
+    fn refused<T: std::fmt::Debug>(read: Result<T, Refusal>) -> String {
+        match read.unwrap_err() {
+            Refusal::Invalid(violations) => {
+                let [violation] = <[_; 1]>::try_from(violations).unwrap();
+                assert_eq!(violation.field, "page_token");
+                violation.description
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_token_holds_for_its_own_list_alone() {
+        let ids: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
+        let page = page(ids.clone(), 2, &list("a"), |id| *id);
+        assert_eq!(page.items, ids[..2]);
+        assert_eq!(cursor(&page.next, &list("a")), Ok(Some(ids[1])));
+        assert!(cursor(&page.next, &list("b")).is_err());
+        assert!(cursor(&page.next[1..], &list("a")).is_err());
+        assert!(cursor(&page.next[..20], &list("a")).is_err());
+        assert!(cursor("é".repeat(40).as_str(), &list("a")).is_err());
+        assert!(offset(&page.next).is_err());
+        assert!(cursor(&offset_token(7), &list("a")).is_err());
+    }
+
+    #[test]
+    fn the_last_page_has_no_token() {
+        assert_eq!(page(vec![Uuid::nil()], 1, &list(""), |id| *id).next, "");
+    }
+
+    #[test]
+    fn the_bytes_of_a_token_stay() {
+        let ids = vec![Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001), Uuid::nil()];
+        assert_eq!(page(ids, 1, &list("a"), |id| *id).next, "AQGQAAAAAHAAgAAAAAAAAAHUcdM5UcGvkg");
+        assert_eq!(offset_token(100), "AQAAAGQ");
+    }
+
+    #[test]
+    fn an_offset_comes_back() {
+        assert_eq!(offset(""), Ok(0));
+        assert_eq!(offset(&offset_token(100)), Ok(100));
+        for token in ["100", "AQAAAGR=", "AQAAAGQA", "AQ", "!", " AQAAAGQ"] {
+            assert!(offset(token).is_err(), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_an_unknown_version_is_refused_and_says_so() {
+        let said = "has version 2, and this server reads version 1 alone: list again from the first page";
+        let mut bytes = vec![2];
+        bytes.extend([0; 24]);
+        assert_eq!(refused(cursor(&URL_SAFE_NO_PAD.encode(bytes), &list("a"))), said);
+        assert_eq!(refused(offset(&URL_SAFE_NO_PAD.encode([2, 0, 0, 0, 1]))), said);
+        assert_eq!(refused(offset("x")), "is not one that this list gave");
+    }
+}
