@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use latchkey_bench_gate::{Shape, World, now};
 use latchkey_core::access::{Access, Presented};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::limit::{Algorithm, BucketId, Demand, Limit, Mode, Per};
+use latchkey_core::limit::{Algorithm, BucketId, Charge, Demand, Levels, Limit, Mode, Per};
 use latchkey_core::route::canonical;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{Tick, Timestamp};
@@ -94,7 +94,10 @@ fn parts(criterion: &mut Criterion) {
         algorithm: Algorithm::TokenBucket,
     };
     let both = [demand(Per::Key, 1), demand(Per::Tenant, 2)];
-    criterion.bench_function("two buckets", |b| b.iter(|| limiter.take(black_box(&both), 1, false, Tick(1))));
+    let (one, mut levels) = (Charge { cost: 1, look: false }, Levels::new());
+    criterion.bench_function("two buckets", |b| {
+        b.iter(|| limiter.charge_now(black_box(&both), one, Tick(1), &mut levels));
+    });
 }
 
 criterion_group!(benches, decisions, parts);

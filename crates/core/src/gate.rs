@@ -16,9 +16,7 @@ mod trail;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use self::authenticate::Authenticated;
 use self::trail::Trail;
@@ -61,25 +59,20 @@ type Judged<T> = Result<T, Denial>;
 struct Case<'a, 'b> {
     access: &'a Access<'b>,
     now: Moment,
-    /// Whether there is time to ask others.
-    may_wait: bool,
-    /// In its asker's place: it is large, and moving it about costs as much as a look-up.
+    /// Borrowed from the caller, since it is large: moving it costs as much as a look-up.
     seen: &'a mut Seen,
     trail: Trail,
 }
 
-impl Case<'_, '_> {
-    /// Stands before whatever asks others: where there is no time for that, the line never goes on.
-    async fn wait(&self) {
-        if !self.may_wait {
-            std::future::pending::<()>().await;
-        }
+impl<'a, 'b> Case<'a, 'b> {
+    /// A call that is judged from now on.
+    fn new(access: &'a Access<'b>, now: Moment, seen: &'a mut Seen) -> Self {
+        Self { access, now, seen, trail: Trail::new(access.explain) }
     }
 
-    /// The same, before the store is asked.
-    async fn ask(&mut self) {
-        self.wait().await;
-        self.seen.lookups.misses += 1;
+    /// Records the step that failed, and returns the plain denial of this reason.
+    fn fail(&mut self, step: &'static str, reason: Reason) -> Denial {
+        self.trail.fail(step, Denial::plain(reason))
     }
 }
 
@@ -93,41 +86,24 @@ impl<L: Limiter> Gate<L> {
     /// decision exists.
     pub async fn check(&self, policy: Option<&Arc<Policy>>, access: &Access<'_>) -> Result<Verdict, Trouble> {
         let mut seen = Seen::default();
-        let decision = self.decide(self.case(policy, access, &mut seen)).await?;
+        let decision = self.check_into(policy, access, &mut seen).await?;
         Ok(Verdict { decision, seen })
     }
 
-    /// The same, where everything that it takes is in memory; none where something has to be waited for. Then
-    /// nothing was taken, and it can be asked again with time to wait. What was seen goes into `seen`, a new one.
-    pub fn check_at_once(
+    /// Judges as [`Gate::check`] does, and writes what it has seen into `seen`, an empty one, as it goes on.
+    /// It is ready on its first poll where memory and the limiter have all that the decision takes.
+    pub async fn check_into(
         &self,
         policy: Option<&Arc<Policy>>,
         access: &Access<'_>,
         seen: &mut Seen,
-    ) -> Option<Result<Decision, Trouble>> {
-        let case = Case { may_wait: false, ..self.case(policy, access, seen) };
-        let decision = pin!(self.decide(case));
-        match decision.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(decided) => Some(decided),
-            Poll::Pending => None,
-        }
-    }
-
-    fn case<'a, 'b>(
-        &self,
-        policy: Option<&Arc<Policy>>,
-        access: &'a Access<'b>,
-        seen: &'a mut Seen,
-    ) -> Case<'a, 'b> {
-        debug_assert!(seen.principal.is_none(), "nobody is let in by what another call has seen");
+    ) -> Result<Decision, Trouble> {
+        debug_assert!(seen.principal.is_none(), "a call must not be judged by what another call has seen");
         let now = self.parts.clock.now();
         seen.policy = policy.cloned();
         seen.revision = self.parts.memory.applied();
         seen.began = now;
-        Case { access, now, may_wait: true, seen, trail: Trail::new(access.explain) }
-    }
-
-    async fn decide(&self, mut case: Case<'_, '_>) -> Result<Decision, Trouble> {
+        let mut case = Case::new(access, now, seen);
         let decision = match self.judge(&mut case).await? {
             Ok(permit) => Decision::Allow(permit),
             Err(denial) => {
@@ -192,6 +168,11 @@ fn route<'p>(case: &mut Case<'_, '_>, policy: &'p Policy) -> Option<&'p Route> {
     let (number, route) = policy.routes.find(case.access.method, path)?;
     case.seen.route = Some(number);
     Some(route)
+}
+
+/// The denial of a credential that is not valid. It says the same for every cause.
+fn invalid_credential() -> Denial {
+    Denial::plain(Reason::InvalidCredential)
 }
 
 fn unsafe_path() -> Denial {

@@ -132,7 +132,7 @@ pub struct Charge {
     pub look: bool,
 }
 
-/// What came of asking several buckets at once.
+/// The result of charging several buckets together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spending {
     /// Whether every bucket had room. Nothing was taken from any where one had none.

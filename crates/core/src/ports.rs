@@ -17,7 +17,7 @@ pub use self::lookup::{Found, KeyStore};
 pub use self::tokens::{FoundFamily, KnownFamily};
 
 use crate::id::{FamilyId, TenantId, UserId};
-use crate::limit::{Charge, Demand, Levels, Spending};
+use crate::limit::{Charge, Demand, Levels};
 use crate::policy::Policy;
 use crate::secret::KeyHash;
 use crate::time::Moment;
@@ -25,21 +25,17 @@ use crate::trouble::Trouble;
 
 /// Counts. Every bucket of a call or none; exact under concurrency.
 pub trait Limiter: Send + Sync {
-    /// Takes `cost` from each bucket if all have room. A cost of zero looks and takes nothing; so does
-    /// `look`, which still answers whether `cost` would find room.
-    fn spend(
+    /// Takes the charge's cost from each bucket if all have room, and returns whether they had. A cost of zero
+    /// takes nothing; so does a look, which still says whether the cost would find room. Writes the level of
+    /// every bucket into `levels`, in place of what was there. Ready on its first poll where no other process
+    /// has to be asked.
+    fn charge(
         &self,
         demands: &[Demand],
-        cost: u32,
-        look: bool,
+        charge: Charge,
         now: Moment,
-    ) -> impl Future<Output = Result<Spending, Trouble>> + Send;
-
-    /// The same, where nobody has to be asked; none where someone has to, and then nothing was taken. Answers
-    /// whether every bucket had room, and leaves their levels in their place, which is large.
-    fn spend_at_once(&self, _: &[Demand], _: Charge, _: Moment, _: &mut Levels) -> Option<bool> {
-        None
-    }
+        levels: &mut Levels,
+    ) -> impl Future<Output = Result<bool, Trouble>> + Send;
 }
 
 /// The profiles in force on this replica.

@@ -20,10 +20,17 @@ pub struct Call {
     pub path: &'static str,
     /// Who may call it.
     pub who: Who,
+    /// True for an RPC that decides about other requests. It keeps its own deadline and emits an event for each
+    /// decision; every other RPC is measured as a whole.
+    pub decides: bool,
 }
 
 const fn call(path: &'static str, who: Who) -> Call {
-    Call { path, who }
+    Call { path, who, decides: false }
+}
+
+const fn check(path: &'static str) -> Call {
+    Call { path, who: Who::Anyone, decides: true }
 }
 
 /// The question that Envoy asks.
@@ -33,9 +40,9 @@ pub(crate) const CHECK: &str = "/latchkey.v1.CheckService/Check";
 
 /// Every RPC of the contract; those that are called most stand first.
 pub const CALLS: &[Call] = &[
-    call(AUTHORIZE, Who::Anyone),
-    call(CHECK, Who::Anyone),
-    call("/latchkey.v1.CheckService/BatchCheck", Who::Anyone),
+    check(AUTHORIZE),
+    check(CHECK),
+    check("/latchkey.v1.CheckService/BatchCheck"),
     call("/latchkey.v1.KeyService/CreateKey", Who::KeyManager),
     call("/latchkey.v1.KeyService/GetKey", Who::KeyManager),
     call("/latchkey.v1.KeyService/ListKeys", Who::KeyManager),

@@ -2,7 +2,7 @@
 //! the caller said so. A decision that is made without waiting costs no timer.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -59,22 +59,24 @@ fn parse(text: &[u8]) -> Option<Duration> {
     }
 }
 
-/// Runs `work`; when it hasn't ended in time, nobody could decide.
+/// Runs `work`; an outage when it hasn't ended in time. The limit is worked out where there is anything to wait
+/// for, and the time counts from then on.
 pub(crate) async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, Trouble>>,
+    limit: impl FnOnce() -> Duration,
+    mut work: Pin<&mut impl Future<Output = Result<T, Trouble>>>,
 ) -> Result<T, Trouble> {
-    let mut work = pin!(work);
     let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
     if let Poll::Ready(done) = first {
         return done;
     }
     let late = Trouble::Outage { what: "a store", retry: Duration::from_secs(1) };
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(late))
+    tokio::time::timeout(limit(), work).await.unwrap_or(Err(late))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     fn limit(timeout: &str) -> Duration {
@@ -114,9 +116,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_with_an_outage() {
-        let waiting = std::future::pending::<Result<(), Trouble>>();
-        let late = within(LONGEST, waiting).await;
+        let waiting = pin!(std::future::pending::<Result<(), Trouble>>());
+        let late = within(|| LONGEST, waiting).await;
         assert!(matches!(late, Err(Trouble::Outage { .. })));
-        assert_eq!(within(LONGEST, async { Ok(7) }).await, Ok(7));
+        let unused = || unreachable!("no limit is needed where nothing waits");
+        assert_eq!(within(unused, pin!(async { Ok(7) })).await, Ok(7));
     }
 }

@@ -65,7 +65,7 @@ where
             Some(call) => {
                 request.extensions_mut().insert(call);
                 // A Check has its own bound, and every nanosecond of it counts.
-                if call.path.contains("Check") {
+                if call.decides {
                     return Passing::In(self.inner.call(request), None);
                 }
                 if let Some(deadline) = CallerDeadline::of(request.headers()) {

@@ -12,13 +12,13 @@ mod shapes;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use latchkey_core::decision::{Decision, Denial, Seen, Verdict};
+use latchkey_core::decision::{Decision, Denial, Seen};
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::reason::Reason;
@@ -35,7 +35,7 @@ use tower_service::Service;
 use self::codec::Raw;
 use self::metadata::Notes;
 use self::question::{Lowered, Question};
-use crate::trace::{Carried, tell};
+use crate::decision_event::{RequestHeaders, emit};
 use crate::wire::framed::Framed;
 use crate::{Services, calls, deadline, fate};
 
@@ -46,22 +46,22 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Answers Envoy.
 pub(crate) struct Authorization<L> {
-    judge: Arc<Judge<L>>,
+    handler: Arc<CheckHandler<L>>,
 }
 
 /// Answers one call, for tonic.
-struct Once<L>(Arc<Judge<L>>);
+struct Once<L>(Arc<CheckHandler<L>>);
 
-/// Judges what Envoy asks.
-pub(crate) struct Judge<L> {
+/// Responds to the Checks of Envoy.
+pub(crate) struct CheckHandler<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     witness: Arc<dyn Witness>,
 }
 
-/// A question that was read, and what came with it.
-struct Heard<'a, 'q, 'r> {
+/// A Check after parsing.
+struct ParsedCheck<'a, 'q, 'r> {
     profile: &'a Profile,
     question: &'a Question<'q>,
     reading: &'a Reading<'r>,
@@ -70,14 +70,14 @@ struct Heard<'a, 'q, 'r> {
 
 impl<L: Limiter> Authorization<L> {
     /// Judges as this judge does.
-    pub(crate) fn new(judge: Judge<L>) -> Self {
-        Self { judge: Arc::new(judge) }
+    pub(crate) fn new(handler: CheckHandler<L>) -> Self {
+        Self { handler: Arc::new(handler) }
     }
 }
 
 impl<L> Clone for Authorization<L> {
     fn clone(&self) -> Self {
-        Self { judge: Arc::clone(&self.judge) }
+        Self { handler: Arc::clone(&self.handler) }
     }
 }
 
@@ -98,11 +98,15 @@ impl<L: Limiter + 'static> Service<Request<Body>> for Authorization<L> {
         if request.uri().path() != calls::AUTHORIZE {
             return Box::pin(std::future::ready(Ok(fate::unknown().into_http())));
         }
-        let judge = Arc::clone(&self.judge);
+        let handler = Arc::clone(&self.handler);
         Box::pin(async move {
             let mut grpc = Grpc::new(Raw).max_decoding_message_size(LARGEST);
-            let response = grpc.unary(Once(Arc::clone(&judge)), request).await;
-            Ok(if is_too_large(&response) { carry(judge.unreadable(&HeaderMap::new())) } else { response })
+            let response = grpc.unary(Once(Arc::clone(&handler)), request).await;
+            Ok(if is_too_large(&response) {
+                carry(handler.respond_malformed(&HeaderMap::new()))
+            } else {
+                response
+            })
         })
     }
 }
@@ -127,148 +131,114 @@ impl<L: Limiter + 'static> UnaryService<Bytes> for Once<L> {
     type Future = Boxed<Result<tonic::Response<Framed>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let judge = Arc::clone(&self.0);
+        let handler = Arc::clone(&self.0);
         Box::pin(async move {
             let metadata = request.metadata().as_ref();
-            let answer = judge.answer(request.get_ref(), metadata).await;
+            let answer = handler.respond(request.get_ref(), metadata).await;
             answer.map(tonic::Response::new).map_err(fate::troubled)
         })
     }
 }
 
-impl<L: Limiter> Judge<L> {
-    /// Judges as these services do.
-    pub(crate) fn beside(services: &Services<L>) -> Self {
+impl<L: Limiter> CheckHandler<L> {
+    /// Creates a handler that decides as these services do.
+    pub(crate) fn new(services: &Services<L>) -> Self {
         let Services { gate, catalog, clock, witness, .. } = services;
         let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
         Self { gate, catalog, clock: Arc::clone(clock), witness: Arc::clone(witness) }
     }
 
-    /// Answers the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
-    pub(crate) async fn answer(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Trouble> {
+    /// Responds to the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
+    pub(crate) async fn respond(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Trouble> {
         let (lowered, mut question) = (Lowered::new(), Question::default());
         if question.read(message, &lowered).is_err() {
-            return Ok(self.unreadable(metadata));
+            return Ok(self.respond_malformed(metadata));
         }
         let Some(profile) = self.catalog.choose(&question.request) else {
-            return Ok(self.nobodys(&question, metadata));
+            return Ok(self.respond_no_profile(&question, metadata));
         };
         let reading = profile.read(&question.request);
-        let heard = Heard { profile: &profile, question: &question, reading: &reading, metadata };
+        let parsed = ParsedCheck { profile: &profile, question: &question, reading: &reading, metadata };
         if !question.http {
-            return Ok(self.nothing_asked(&heard));
+            return Ok(self.respond_empty_request(&parsed));
         }
-        let began = self.clock.now();
-        let check = self.gate.check(Some(&profile.policy), &reading.access);
-        let verdict = deadline::within(deadline::left(metadata, deadline::LONGEST), check).await;
-        match verdict {
-            Ok(Verdict { decision, seen }) => Ok(self.word(&heard, &decision, &seen)),
-            Err(trouble) => Err(self.troubled(&heard, trouble, began)),
+        let mut seen = Seen::default();
+        let limit = || deadline::left(metadata, deadline::LONGEST);
+        let policy = Some(&profile.policy);
+        let decided =
+            deadline::within(limit, pin!(self.gate.check_into(policy, &reading.access, &mut seen))).await;
+        match decided {
+            Ok(decision) => Ok(self.render(&parsed, &decision, &seen)),
+            Err(trouble) => Err(self.fail(&parsed, trouble, seen.began)),
         }
     }
 
-    /// The same, where everything that it takes is in memory; none where something has to be waited for.
-    pub(crate) fn answer_at_once(
-        &self,
-        message: &[u8],
-        metadata: &HeaderMap,
-    ) -> Option<Result<Framed, Trouble>> {
-        let (lowered, mut question) = (Lowered::new(), Question::default());
-        if question.read(message, &lowered).is_err() {
-            return Some(Ok(self.unreadable(metadata)));
-        }
-        let Some(profile) = self.catalog.choose(&question.request) else {
-            return Some(Ok(self.nobodys(&question, metadata)));
-        };
-        let reading = profile.read(&question.request);
-        let heard = Heard { profile: &profile, question: &question, reading: &reading, metadata };
-        if !question.http {
-            return Some(Ok(self.nothing_asked(&heard)));
-        }
-        let mut seen = Seen::default();
-        Some(match self.gate.check_at_once(Some(&profile.policy), &reading.access, &mut seen)? {
-            Ok(decision) => Ok(self.word(&heard, &decision, &seen)),
-            Err(trouble) => Err(self.troubled(&heard, trouble, self.clock.now())),
+    /// Emits the one event of a Check, when `render` has made its response of it.
+    fn emit<T>(&self, event: Answered<'_>, render: impl FnOnce(Answered<'_>) -> T) -> T {
+        let rendered = render(event);
+        emit(&*self.witness, &event);
+        rendered
+    }
+
+    /// Renders a decision as the profile says.
+    fn render(&self, parsed: &ParsedCheck<'_, '_, '_>, decision: &Decision, seen: &Seen) -> Framed {
+        let ParsedCheck { profile, question, reading, metadata } = parsed;
+        let facts = Facts::new(seen, &question.request, reading, seen.began.wall);
+        let sent = RequestHeaders { metadata, headers: &question.request.headers };
+        let event = event(Outcome::of(decision), seen, (&reading.request_id, question.request.method), &sent);
+        self.emit(event, |answered| {
+            let notes = Notes { answered, environment: facts.environment };
+            match decision {
+                Decision::Allow(permit) => answer::allowed(permit, &profile.allow(&facts), &notes),
+                Decision::Deny(denial) => answer::denied(denial, &profile.deny(denial, &facts), &notes),
+            }
         })
     }
 
-    /// Words a decision as the profile does.
-    fn word(&self, heard: &Heard<'_, '_, '_>, decision: &Decision, seen: &Seen) -> Framed {
-        let Heard { profile, question, reading, metadata } = heard;
-        let request = &question.request;
-        let facts = Facts::new(seen, request, reading, seen.began.wall);
-        let carried = Carried { metadata, headers: &request.headers };
-        let answered = Answered {
-            door: Door::Envoy,
-            outcome: Outcome::of(decision),
-            seen,
-            request_id: &reading.request_id,
-            method: request.method,
-            sent: &carried,
-        };
-        let notes = Notes { answered, environment: facts.environment };
-        let framed = match decision {
-            Decision::Allow(permit) => answer::allowed(permit, &profile.allow(&facts), &notes),
-            Decision::Deny(denial) => answer::denied(denial, &profile.deny(denial, &facts), &notes),
-        };
-        tell(&*self.witness, &answered);
-        framed
-    }
-
-    /// Tells that nobody could decide.
-    fn troubled(&self, heard: &Heard<'_, '_, '_>, trouble: Trouble, began: Moment) -> Trouble {
-        let Heard { profile, question, reading, metadata } = heard;
+    /// Returns the error of a Check that could not be decided.
+    fn fail(&self, parsed: &ParsedCheck<'_, '_, '_>, trouble: Trouble, began: Moment) -> Trouble {
+        let ParsedCheck { profile, question, reading, metadata } = parsed;
         let seen = Seen { policy: Some(Arc::clone(&profile.policy)), began, ..Seen::default() };
-        let answered = Answered {
-            door: Door::Envoy,
-            outcome: Outcome::Troubled(&trouble),
-            seen: &seen,
-            request_id: &reading.request_id,
-            method: question.request.method,
-            sent: &Carried { metadata, headers: &question.request.headers },
-        };
-        tell(&*self.witness, &answered);
+        let sent = RequestHeaders { metadata, headers: &question.request.headers };
+        let request = (&*reading.request_id, question.request.method);
+        self.emit(event(Outcome::Troubled(&trouble), &seen, request, &sent), |_| ());
         trouble
     }
 
-    /// The answer where no profile is known to judge by.
-    fn nobodys(&self, question: &Question<'_>, metadata: &HeaderMap) -> Framed {
+    /// Denies a request that no profile applies to.
+    fn respond_no_profile(&self, question: &Question<'_>, metadata: &HeaderMap) -> Framed {
         let denial = Denial::plain(Reason::RouteNotAllowed);
         let request_id = self.catalog.request_id(&question.request);
         let refused = default_denial(&denial, &request_id);
-        let answered = Answered {
-            door: Door::Envoy,
-            outcome: Outcome::Denied(&denial),
-            seen: &Seen { began: self.clock.now(), ..Seen::default() },
-            request_id: &request_id,
-            method: question.request.method,
-            sent: &Carried { metadata, headers: &question.request.headers },
-        };
-        tell(&*self.witness, &answered);
-        answer::denied(&denial, &refused, &Notes { answered, environment: None })
-    }
-
-    /// The answer to bytes that are no question, or too many.
-    fn unreadable(&self, metadata: &HeaderMap) -> Framed {
         let seen = Seen { began: self.clock.now(), ..Seen::default() };
-        tell(
-            &*self.witness,
-            &Answered {
-                door: Door::Envoy,
-                outcome: Outcome::Unreadable,
-                seen: &seen,
-                request_id: "",
-                method: "",
-                sent: &Carried { metadata, headers: &[] },
-            },
-        );
-        answer::unreadable()
+        let sent = RequestHeaders { metadata, headers: &question.request.headers };
+        let request = (&*request_id, question.request.method);
+        self.emit(event(Outcome::Denied(&denial), &seen, request, &sent), |answered| {
+            answer::denied(&denial, &refused, &Notes { answered, environment: None })
+        })
     }
 
-    /// What is said to a message without a request in it.
-    fn nothing_asked(&self, heard: &Heard<'_, '_, '_>) -> Framed {
-        let policy = Some(Arc::clone(&heard.profile.policy));
-        let seen = Seen { policy, began: self.clock.now(), ..Seen::default() };
-        self.word(heard, &Decision::Deny(Denial::plain(Reason::MissingCredential)), &seen)
+    /// Denies a message that is no `CheckRequest`, or is too large.
+    fn respond_malformed(&self, metadata: &HeaderMap) -> Framed {
+        let seen = Seen { began: self.clock.now(), ..Seen::default() };
+        let sent = RequestHeaders { metadata, headers: &[] };
+        self.emit(event(Outcome::Unreadable, &seen, ("", ""), &sent), |_| answer::unreadable())
     }
+
+    /// Denies a `CheckRequest` without an HTTP request in it.
+    fn respond_empty_request(&self, parsed: &ParsedCheck<'_, '_, '_>) -> Framed {
+        let policy = Some(Arc::clone(&parsed.profile.policy));
+        let seen = Seen { policy, began: self.clock.now(), ..Seen::default() };
+        self.render(parsed, &Decision::Deny(Denial::plain(Reason::MissingCredential)), &seen)
+    }
+}
+
+/// The event of a response to a request with this identifier and method.
+fn event<'a>(
+    outcome: Outcome<'a>,
+    seen: &'a Seen,
+    (request_id, method): (&'a str, &'a str),
+    sent: &'a RequestHeaders<'a>,
+) -> Answered<'a> {
+    Answered { door: Door::Envoy, outcome, seen, request_id, method, sent }
 }

@@ -4,13 +4,13 @@
 pub mod calls;
 mod convert;
 mod deadline;
+mod decision_event;
 mod door;
 mod ext_authz;
+mod fast_path;
 mod fate;
 mod manage;
 mod native;
-mod trace;
-mod wicket;
 mod wire;
 
 use std::sync::Arc;
@@ -33,10 +33,10 @@ use latchkey_proto::v1::token_service_server::TokenServiceServer;
 use tonic::service::Routes;
 
 use self::door::{Door, Porch};
-use self::ext_authz::{Authorization, Judge};
+use self::ext_authz::{Authorization, CheckHandler};
+pub use self::fast_path::{CheckFastPath, CheckMethod, ResponseBody};
 use self::manage::Desk;
 use self::native::Checks;
-pub use self::wicket::{Answer, Asked, Looked, Whole, Wicket};
 
 /// What the services work with.
 pub struct Services<L> {
@@ -63,8 +63,8 @@ pub struct Services<L> {
 /// Every service of the contract, behind the door. Reflection and health are added by whoever serves.
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
-    let envoy = Authorization::new(Judge::beside(&services));
-    let checks = CheckServiceServer::new(Checks::beside(&services));
+    let envoy = Authorization::new(CheckHandler::new(&services));
+    let checks = CheckServiceServer::new(Checks::new(&services));
     let Services { gate, registrar, tokens, auditor, usage, catalog, clock, ready, witness } = services;
     let desk = Desk { gate, registrar, tokens, auditor, usage, clock, catalog };
     let porch = Porch { ready, witness };

@@ -4,14 +4,15 @@
 mod answer;
 mod question;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use latchkey_core::decision::{Decision, Seen, Verdict};
+use latchkey_core::decision::Seen;
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
-use latchkey_core::time::{Clock, Moment};
+use latchkey_core::time::Clock;
 use latchkey_core::trouble::{Refusal, Trouble, Violation};
 use latchkey_core::witness::{Answered, Door, Outcome, Witness};
 use latchkey_profile::Catalog;
@@ -21,8 +22,8 @@ use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use self::question::Question;
+use crate::decision_event::{RequestHeaders, emit};
 use crate::fate::{invalid, refused, sentence, troubled};
-use crate::trace::{Carried, tell};
 use crate::wire::framed::Framed;
 use crate::{Services, deadline};
 
@@ -41,83 +42,46 @@ pub(crate) struct Checks<L> {
 }
 
 impl<L: Limiter> Checks<L> {
-    /// Judges as these services do.
-    pub(crate) fn beside(services: &Services<L>) -> Self {
+    /// Creates a service that decides as these services do.
+    pub(crate) fn new(services: &Services<L>) -> Self {
         let Services { gate, catalog, clock, witness, .. } = services;
         let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
         Self { gate, catalog, clock: Arc::clone(clock), witness: Arc::clone(witness) }
     }
 
-    /// Answers the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
-    pub(crate) async fn answer(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Status> {
-        let asked = v1::CheckRequest::decode(message).map_err(|_| self.no_message(metadata))?;
+    /// Responds to the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
+    pub(crate) async fn respond(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Status> {
+        let asked = v1::CheckRequest::decode(message).map_err(|_| self.malformed(metadata))?;
         Ok(Framed::of(&self.one(&asked, metadata).await?))
-    }
-
-    /// The same, where everything that it takes is in memory; none where something has to be waited for.
-    pub(crate) fn answer_at_once(
-        &self,
-        message: &[u8],
-        metadata: &HeaderMap,
-    ) -> Option<Result<Framed, Status>> {
-        let Ok(asked) = v1::CheckRequest::decode(message) else {
-            return Some(Err(self.no_message(metadata)));
-        };
-        let question = match self.read(&asked, metadata) {
-            Ok(question) => question,
-            Err(wrong) => return Some(Err(invalid(&wrong))),
-        };
-        let policy = question.profile.as_ref().map(|profile| &profile.policy);
-        let mut seen = Seen::default();
-        Some(match self.gate.check_at_once(policy, &question.access, &mut seen)? {
-            Ok(decision) => Ok(Framed::of(&self.word(&question, metadata, decision, &mut seen))),
-            Err(trouble) => Err(troubled(self.troubled(&question, metadata, trouble, self.clock.now()))),
-        })
     }
 
     async fn one(&self, asked: &v1::CheckRequest, metadata: &HeaderMap) -> Result<v1::CheckResponse, Status> {
         let question = self.read(asked, metadata).map_err(|wrong| invalid(&wrong))?;
-        let limit = deadline::left(metadata, deadline::LONGEST);
-        self.judge(&question, metadata, limit).await.map_err(troubled)
+        let limit = || deadline::left(metadata, deadline::LONGEST);
+        self.decide(&question, metadata, limit).await.map_err(troubled)
     }
 
-    async fn judge(
+    async fn decide(
         &self,
         question: &Question<'_>,
         metadata: &HeaderMap,
-        limit: Duration,
+        limit: impl FnOnce() -> Duration,
     ) -> Result<v1::CheckResponse, Trouble> {
         let policy = question.profile.as_ref().map(|profile| &profile.policy);
-        let began = self.clock.now();
-        match deadline::within(limit, self.gate.check(policy, &question.access)).await {
-            Ok(Verdict { decision, mut seen }) => Ok(self.word(question, metadata, decision, &mut seen)),
-            Err(trouble) => Err(self.troubled(question, metadata, trouble, began)),
+        let mut seen = Seen::default();
+        let decided =
+            deadline::within(limit, pin!(self.gate.check_into(policy, &question.access, &mut seen))).await;
+        match decided {
+            Ok(decision) => {
+                self.emit(Some(question), metadata, Outcome::of(&decision), &seen);
+                Ok(answer::of(decision, &mut seen, &question.request_id))
+            }
+            Err(trouble) => {
+                let seen = Seen { policy: policy.cloned(), began: seen.began, ..Seen::default() };
+                self.emit(Some(question), metadata, Outcome::Troubled(&trouble), &seen);
+                Err(trouble)
+            }
         }
-    }
-
-    fn word(
-        &self,
-        question: &Question<'_>,
-        metadata: &HeaderMap,
-        decision: Decision,
-        seen: &mut Seen,
-    ) -> v1::CheckResponse {
-        self.tell(Some(question), metadata, Outcome::of(&decision), seen);
-        answer::of(decision, seen, &question.request_id)
-    }
-
-    /// Tells that nobody could decide.
-    fn troubled(
-        &self,
-        question: &Question<'_>,
-        metadata: &HeaderMap,
-        trouble: Trouble,
-        began: Moment,
-    ) -> Trouble {
-        let policy = question.profile.as_ref().map(|profile| Arc::clone(&profile.policy));
-        let seen = Seen { policy, began, ..Seen::default() };
-        self.tell(Some(question), metadata, Outcome::Troubled(&trouble), &seen);
-        trouble
     }
 
     fn read<'a>(
@@ -127,26 +91,27 @@ impl<L: Limiter> Checks<L> {
     ) -> Result<Question<'a>, Vec<Violation>> {
         let read = Question::read(asked, &self.catalog);
         if read.is_err() {
-            self.unreadable(metadata);
+            self.emit_malformed(metadata);
         }
         read
     }
 
-    fn unreadable(&self, metadata: &HeaderMap) {
-        let seen = Seen { began: self.clock.now(), ..Seen::default() };
-        self.tell(None, metadata, Outcome::Unreadable, &seen);
-    }
-
-    /// As tonic says it.
-    fn no_message(&self, metadata: &HeaderMap) -> Status {
-        self.unreadable(metadata);
+    /// Returns the status of bytes that are no message, as tonic words it.
+    fn malformed(&self, metadata: &HeaderMap) -> Status {
+        self.emit_malformed(metadata);
         Status::internal("the message can't be read")
     }
 
-    fn tell(&self, question: Option<&Question<'_>>, metadata: &HeaderMap, outcome: Outcome<'_>, seen: &Seen) {
+    fn emit_malformed(&self, metadata: &HeaderMap) {
+        let seen = Seen { began: self.clock.now(), ..Seen::default() };
+        self.emit(None, metadata, Outcome::Unreadable, &seen);
+    }
+
+    /// Emits the one event of a Check.
+    fn emit(&self, question: Option<&Question<'_>>, metadata: &HeaderMap, outcome: Outcome<'_>, seen: &Seen) {
         let (request_id, method) = question.map_or(("", ""), |q| (&*q.request_id, q.access.method));
-        let sent = &Carried { metadata, headers: &[] };
-        tell(&*self.witness, &Answered { door: Door::Native, outcome, seen, request_id, method, sent });
+        let sent = &RequestHeaders { metadata, headers: &[] };
+        emit(&*self.witness, &Answered { door: Door::Native, outcome, seen, request_id, method, sent });
     }
 
     async fn each(
@@ -160,7 +125,7 @@ impl<L: Limiter> Checks<L> {
                 tokio::task::yield_now().await;
             }
             results.push(match self.read(check, metadata) {
-                Ok(question) => self.judge(&question, metadata, deadline::LONGEST).await?,
+                Ok(question) => self.decide(&question, metadata, || deadline::LONGEST).await?,
                 Err(wrong) => answer::malformed(sentence(&wrong), &check.request_id),
             });
         }
@@ -182,13 +147,13 @@ impl<L: Limiter + 'static> CheckService for Checks<L> {
         call: Request<v1::BatchCheckRequest>,
     ) -> Result<Response<v1::BatchCheckResponse>, Status> {
         let metadata = call.metadata().as_ref();
-        let limit = deadline::left(metadata, deadline::LONGEST_BATCH);
+        let limit = || deadline::left(metadata, deadline::LONGEST_BATCH);
         let checks = &call.get_ref().checks;
         if checks.len() > MOST {
             let text = format!("must be at most 1,000, and are {}", checks.len());
             return Err(refused(&Refusal::field("checks", text)));
         }
-        let results = deadline::within(limit, self.each(checks, metadata)).await.map_err(troubled)?;
+        let results = deadline::within(limit, pin!(self.each(checks, metadata))).await.map_err(troubled)?;
         Ok(Response::new(v1::BatchCheckResponse { results }))
     }
 }

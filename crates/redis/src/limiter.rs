@@ -68,13 +68,8 @@ impl RedisLimiter {
         self.own.remembered()
     }
 
-    async fn shared(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
-        if let Some(spending) = self.lying_here(demands, cost, look, now) {
-            return Some(spending);
-        }
-        if !self.link.is_up() {
-            return None;
-        }
+    /// Asks Redis; none where it doesn't answer.
+    async fn shared(&self, demands: &[Demand], Charge { cost, look }: Charge) -> Option<Spending> {
         let end = Instant::now() + self.deadline;
         let heard = if is_leased(demands) && !look {
             ask::for_batches(self, demands, cost, end).await
@@ -84,12 +79,12 @@ impl RedisLimiter {
         heard.ok()
     }
 
-    /// From batches that lie here, where they hold enough.
-    fn lying_here(&self, demands: &[Demand], cost: u32, look: bool, now: Moment) -> Option<Spending> {
+    /// From batches that are held here, where they hold enough.
+    fn held_here(&self, demands: &[Demand], charge: Charge, now: Moment) -> Option<Spending> {
         if !is_leased(demands) {
             return None;
         }
-        self.batches.spend(demands, cost.into(), look, now.tick)
+        self.batches.spend(demands, charge.cost.into(), charge.look, now.tick)
     }
 
     /// One question for this one call.
@@ -121,37 +116,23 @@ fn is_leased(demands: &[Demand]) -> bool {
 }
 
 impl Limiter for RedisLimiter {
-    async fn spend(
-        &self,
-        demands: &[Demand],
-        cost: u32,
-        look: bool,
-        now: Moment,
-    ) -> Result<Spending, Trouble> {
-        if demands.is_empty() {
-            return Ok(Spending { granted: true, levels: Levels::new() });
-        }
-        match self.shared(demands, cost, look, now).await {
-            Some(spending) => {
-                self.own.learn(demands, &spending.levels, now.tick);
-                Ok(spending)
-            }
-            None => Ok(self.own.take(demands, cost, look, now.tick)),
-        }
-    }
-
-    fn spend_at_once(
+    async fn charge(
         &self,
         demands: &[Demand],
         charge: Charge,
         now: Moment,
         levels: &mut Levels,
-    ) -> Option<bool> {
-        if let Some(spending) = self.lying_here(demands, charge.cost, charge.look, now) {
-            self.own.learn(demands, &spending.levels, now.tick);
-            *levels = spending.levels;
-            return Some(spending.granted);
-        }
-        (!self.link.is_up()).then(|| self.own.charge(demands, charge, now.tick, levels))
+    ) -> Result<bool, Trouble> {
+        let spending = match self.held_here(demands, charge, now) {
+            // In a box: a question to Redis is large, and most calls need none.
+            None if self.link.is_up() => Box::pin(self.shared(demands, charge)).await,
+            held => held,
+        };
+        let Some(Spending { granted, levels: heard }) = spending else {
+            return Ok(self.own.charge_now(demands, charge, now.tick, levels));
+        };
+        self.own.learn(demands, &heard, now.tick);
+        *levels = heard;
+        Ok(granted)
     }
 }

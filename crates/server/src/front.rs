@@ -1,5 +1,5 @@
-//! What answers a call of a connection: the wicket, where it is one of the two questions that are asked all day,
-//! and else the services behind it, on the main runtime.
+//! What answers a call of a connection: the fast path, where it is a Check, and else the services behind it, on
+//! the main runtime.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
-use latchkey_grpc::{Answer, Asked, Looked, Whole, Wicket};
+use latchkey_grpc::{CheckFastPath, CheckMethod, ResponseBody};
 use latchkey_transport::{MakeService, Peer};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -26,8 +26,8 @@ use crate::offers::Offers;
 
 /// Who answers.
 pub(crate) struct Front<L> {
-    /// The two questions.
-    pub(crate) wicket: Wicket<L>,
+    /// Checks.
+    pub(crate) fast_path: CheckFastPath<L>,
     /// Everything.
     pub(crate) routes: Routes,
     /// Where everything else runs.
@@ -42,7 +42,7 @@ pub(crate) struct PortFront<L> {
 }
 
 impl<L: Limiter + 'static> MakeService for PortFront<L> {
-    type Body = Answer;
+    type Body = ResponseBody;
     type Service = Visitor<L>;
 
     fn make_service(&self, Peer { address: peer, certificate }: Peer) -> Visitor<L> {
@@ -69,70 +69,57 @@ impl<L> From<About<L>> for Visitor<L> {
     }
 }
 
-/// A call on its way to its answer. What is answered at once has no box.
-pub(crate) struct Visit<L> {
-    /// One of the two questions, of which nothing was read yet.
-    asked: Option<(Arc<About<L>>, Asked, Request<Incoming>)>,
-    /// What takes longer, or is refused.
-    waits: Option<BoxFuture<'static, Response<Answer>>>,
-}
-
-impl<L> Visit<L> {
-    fn long(answer: impl Future<Output = Response<Answer>> + Send + 'static) -> Self {
-        Self { asked: None, waits: Some(Box::pin(answer)) }
-    }
+/// The response to a call. The work on it is large and gets its box on the first poll: then a connection's calls,
+/// which are polled one after the other, take the same memory.
+pub(crate) struct ResponseFuture<L> {
+    /// The call, until the first poll.
+    queued: Option<(Arc<About<L>>, Request<Incoming>)>,
+    /// The work on it, from the first poll on.
+    running: Option<BoxFuture<'static, Response<ResponseBody>>>,
 }
 
 impl<L: Limiter + 'static> Service<Request<Incoming>> for Visitor<L> {
-    type Response = Response<Answer>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = Visit<L>;
+    type Future = ResponseFuture<L>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let path = request.uri().path();
-        if !self.0.offers.includes(path) {
-            let elsewhere =
-                tonic::Status::unimplemented("this is served on another port").into_http::<Body>();
-            return Visit::long(async move { elsewhere.map(Answer::from) });
-        }
-        let about = Arc::clone(&self.0);
-        match Wicket::<L>::takes(path) {
-            Some(asked) => Visit { asked: Some((about, asked, request)), waits: None },
-            None => Visit::long(async move { about.behind(request.map(Body::new)).await }),
-        }
+        ResponseFuture { queued: Some((Arc::clone(&self.0), request)), running: None }
     }
 }
 
-impl<L: Limiter + 'static> Future for Visit<L> {
-    type Output = Result<Response<Answer>, Infallible>;
+impl<L: Limiter + 'static> Future for ResponseFuture<L> {
+    type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some((about, asked, request)) = self.asked.take() {
-            match about.front.wicket.at_once(asked, request, cx) {
-                Looked::Answered(answer) => return Poll::Ready(Ok(answer)),
-                Looked::Waits(request) => {
-                    *self = Self::long(async move { about.later(asked, request).await });
-                }
-            }
+        if let Some((about, request)) = self.queued.take() {
+            self.running = Some(Box::pin(About::respond(about, request)));
         }
-        match &mut self.waits {
-            Some(answer) => answer.as_mut().poll(cx).map(Ok),
+        match &mut self.running {
+            Some(response) => response.as_mut().poll(cx).map(Ok),
             None => Poll::Pending,
         }
     }
 }
 
 impl<L: Limiter + 'static> About<L> {
-    /// Answers one of the two questions in time.
-    async fn later(&self, asked: Asked, request: Request<Whole<Incoming>>) -> Response<Answer> {
-        match self.front.wicket.answer(asked, request).await {
-            Ok(answer) => answer,
-            Err(odd) => self.behind(odd).await,
+    async fn respond(about: Arc<Self>, request: Request<Incoming>) -> Response<ResponseBody> {
+        let path = request.uri().path();
+        if !about.offers.includes(path) {
+            let elsewhere = tonic::Status::unimplemented("this is served on another port");
+            return elsewhere.into_http::<Body>().map(ResponseBody::from);
+        }
+        let Some(method) = CheckMethod::from_path(path) else {
+            return about.behind(request.map(Body::new)).await;
+        };
+        match about.front.fast_path.respond(method, request).await {
+            Ok(response) => response,
+            Err(rewound) => about.behind(rewound).await,
         }
     }
 
     /// Answers by the services.
-    async fn behind(&self, request: Request<Body>) -> Response<Answer> {
+    async fn behind(&self, request: Request<Body>) -> Response<ResponseBody> {
         self.front.behind(request, (self.peer, self.certificate.clone())).await
     }
 }
@@ -143,7 +130,7 @@ impl<L: Limiter + 'static> Front<L> {
         &self,
         mut request: Request<Body>,
         (peer, certificate): (SocketAddr, Option<ClientCertificate>),
-    ) -> Response<Answer> {
+    ) -> Response<ResponseBody> {
         request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr: Some(peer) });
         if let Some(certificate) = certificate {
             request.extensions_mut().insert(certificate);
@@ -151,10 +138,10 @@ impl<L: Limiter + 'static> Front<L> {
         let mut routes = self.routes.clone();
         let work = self.main.spawn(async move { routes.call(request).await });
         match Work(work).await {
-            Ok(Ok(response)) => response.map(Answer::from),
+            Ok(Ok(response)) => response.map(ResponseBody::from),
             Ok(Err(never)) => match never {},
             // It panicked, or the process ends.
-            Err(_) => tonic::Status::internal("internal error").into_http::<Body>().map(Answer::from),
+            Err(_) => tonic::Status::internal("internal error").into_http::<Body>().map(ResponseBody::from),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::limit::{Charge, Demand, Levels, Spending};
+use latchkey_core::limit::{Charge, Demand, Levels};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Moment;
 use latchkey_core::trouble::Trouble;
@@ -53,29 +53,16 @@ impl Limits {
 }
 
 impl Limiter for Limits {
-    async fn spend(
-        &self,
-        demands: &[Demand],
-        cost: u32,
-        look: bool,
-        now: Moment,
-    ) -> Result<Spending, Trouble> {
-        match self {
-            Self::Own(own) => own.spend(demands, cost, look, now).await,
-            Self::Shared(shared) => shared.spend(demands, cost, look, now).await,
-        }
-    }
-
-    fn spend_at_once(
+    async fn charge(
         &self,
         demands: &[Demand],
         charge: Charge,
         now: Moment,
         levels: &mut Levels,
-    ) -> Option<bool> {
+    ) -> Result<bool, Trouble> {
         match self {
-            Self::Own(own) => own.spend_at_once(demands, charge, now, levels),
-            Self::Shared(shared) => shared.spend_at_once(demands, charge, now, levels),
+            Self::Own(own) => own.charge(demands, charge, now, levels).await,
+            Self::Shared(shared) => shared.charge(demands, charge, now, levels).await,
         }
     }
 }

@@ -15,7 +15,7 @@ use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 use latchkey_core::usage::Usage;
 use latchkey_core::witness::Witness;
-use latchkey_grpc::{Services, Wicket};
+use latchkey_grpc::{CheckFastPath, Services};
 use latchkey_management::{
     Auditor, CertifiedOperator, Registrar, RegistrarParts, TokenDesk, TokenDeskParts, UsageDesk,
 };
@@ -102,7 +102,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let tender =
         Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone(), marks: marks(&shared) };
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
-    let wicket = Wicket::beside(&services);
+    let fast_path = CheckFastPath::new(&services);
     let routes = latchkey_grpc::routes(services);
     let registry = Arc::new(registry(&settings, &shared, (&follower, &readiness)));
     let counter = counter(RestParts {
@@ -119,7 +119,8 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         counter,
         metrics: metrics(registry.clone()),
     };
-    let front = Arc::new(Front { wicket, routes: rpc::complete(routes, health)?, main: Handle::current() });
+    let front =
+        Arc::new(Front { fast_path, routes: rpc::complete(routes, health)?, main: Handle::current() });
     let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
     let recorder = Arc::new(recorder(&shared, settings.usage));
     let boot = Boot {

@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 
-use super::{Case, Gate, Judged};
+use super::{Case, Gate, Judged, invalid_credential, order};
 use crate::access::Presented;
-use crate::decision::Denial;
 use crate::policy::Policy;
 use crate::ports::{KnownFamily, Limiter};
 use crate::principal::Principal;
@@ -53,9 +52,9 @@ impl<L: Limiter> Gate<L> {
         };
         case.seen.principal = Some(principal.clone());
         case.seen.policy = Some(Arc::clone(&policy));
-        let in_order = super::order::subject(case, &policy, &principal)
-            .and_then(|()| super::order::family(case, &principal, family.as_deref()))
-            .and_then(|()| super::order::tenant(case, &policy, &principal));
+        let in_order = order::subject(case, &policy, &principal)
+            .and_then(|()| order::family(case, &principal, family.as_deref()))
+            .and_then(|()| order::tenant(case, &policy, &principal));
         case.seen.unproven = in_order.is_err();
         Ok(in_order.map(|()| Authenticated { principal, policy }))
     }
@@ -64,9 +63,9 @@ impl<L: Limiter> Gate<L> {
     fn presented<'a>(&self, case: &mut Case<'a, '_>, policy: Option<&Policy>) -> Judged<Form<'a>> {
         let value = match case.access.credential {
             Presented::Value(value) => value,
-            Presented::Missing => return Err(fail(case, "credential", Reason::MissingCredential)),
-            Presented::Ambiguous => return Err(fail(case, "credential", Reason::AmbiguousCredential)),
-            Presented::Unreadable => return Err(fail(case, "credential", Reason::InvalidCredential)),
+            Presented::Missing => return Err(case.fail("credential", Reason::MissingCredential)),
+            Presented::Ambiguous => return Err(case.fail("credential", Reason::AmbiguousCredential)),
+            Presented::Unreadable => return Err(case.fail("credential", Reason::InvalidCredential)),
         };
         if token::looks_like_one(value) && policy.is_none_or(|p| p.accepts.jwt) {
             case.trail.pass("credential", || "it has the form of a token".to_owned());
@@ -78,7 +77,7 @@ impl<L: Limiter> Gate<L> {
         };
         if !recognised {
             let detail = || "it does not have the form of any kind of key".to_owned();
-            return Err(case.trail.fail_because("credential", invalid(), detail));
+            return Err(case.trail.fail_because("credential", invalid_credential(), detail));
         }
         case.trail.pass("credential", || "it has the form of a key".to_owned());
         Ok(Form::Key(KeyHash::of(value)))
@@ -92,11 +91,11 @@ impl<L: Limiter> Gate<L> {
     ) -> Result<Judged<Identified>, Trouble> {
         let Some((remembered, tenant)) = self.find(hash, case).await? else {
             let detail = || "no key has this value".to_owned();
-            return Ok(Err(case.trail.fail_because("key", invalid(), detail)));
+            return Ok(Err(case.trail.fail_because("key", invalid_credential(), detail)));
         };
         let Some(policy) = self.policy_of(&tenant, given) else {
             let detail = || "the key belongs to another profile".to_owned();
-            return Ok(Err(case.trail.fail_because("key", invalid(), detail)));
+            return Ok(Err(case.trail.fail_because("key", invalid_credential(), detail)));
         };
         let principal = Principal::by_key(tenant, remembered, Some(&policy));
         Ok(Ok(Identified { principal, policy, family: None }))
@@ -107,12 +106,4 @@ impl<L: Limiter> Gate<L> {
         let named = || self.parts.policies.named(&tenant.profile);
         given.or_else(named).filter(|p| *p.name == *tenant.profile)
     }
-}
-
-pub(super) fn fail(case: &mut Case<'_, '_>, step: &'static str, reason: Reason) -> Denial {
-    case.trail.fail(step, Denial::plain(reason))
-}
-
-pub(super) fn invalid() -> Denial {
-    Denial::plain(Reason::InvalidCredential)
 }

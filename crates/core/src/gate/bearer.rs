@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::authenticate::{Identified, invalid};
-use super::{Case, Gate, Judged};
+use super::authenticate::Identified;
+use super::{Case, Gate, Judged, invalid_credential};
 use crate::decision::Denial;
 use crate::memory::tokens::Bearer;
 use crate::policy::Policy;
@@ -31,15 +31,15 @@ impl<L: Limiter> Gate<L> {
         let mine = |f: &Arc<KnownFamily>| f.record.parent == names.parent && f.record.tenant == names.tenant;
         let Some(family) = family.filter(mine) else {
             let detail = || "its family or its signing key is gone".to_owned();
-            return Ok(Err(case.trail.fail_because("token", invalid(), detail)));
+            return Ok(Err(case.trail.fail_because("token", invalid_credential(), detail)));
         };
         let Some(principal) = self.behind(&bearer, &family, (case, &policy)).await? else {
             let detail = || "nothing stands behind it any more".to_owned();
-            return Ok(Err(case.trail.fail_because("token", invalid(), detail)));
+            return Ok(Err(case.trail.fail_because("token", invalid_credential(), detail)));
         };
         if *principal.tenant.profile != *policy.name {
             let detail = || "its tenant belongs to another profile".to_owned();
-            return Ok(Err(case.trail.fail_because("token", invalid(), detail)));
+            return Ok(Err(case.trail.fail_because("token", invalid_credential(), detail)));
         }
         case.trail.pass("token", || format!("signed by {}, for {}", bearer.verified.kid, names.parent));
         Ok(Ok(Identified { principal, policy, family: Some(family) }))
@@ -53,7 +53,7 @@ impl<L: Limiter> Gate<L> {
         given: Option<Arc<Policy>>,
     ) -> Judged<(Arc<Bearer>, Arc<Policy>)> {
         let flawed = |case: &mut Case<'_, '_>, flaw: Flaw| {
-            case.trail.fail_because("token", invalid(), || flaw.to_string())
+            case.trail.fail_because("token", invalid_credential(), || flaw.to_string())
         };
         let bearer = match self.verified(token) {
             Ok(bearer) => bearer,

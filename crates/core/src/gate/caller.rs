@@ -8,7 +8,6 @@ use super::authenticate::Identified;
 use super::{Case, Gate, order};
 use crate::access::{Access, Presented};
 use crate::decision::Seen;
-use crate::gate::trail::Trail;
 use crate::operator;
 use crate::policy::Policy;
 use crate::ports::Limiter;
@@ -37,7 +36,7 @@ impl<L: Limiter> Gate<L> {
         let access = Access { address, ..Access::default() };
         let now = self.parts.clock.now();
         let seen = &mut Seen::default();
-        let mut case = Case { access: &access, now, may_wait: true, seen, trail: Trail::new(false) };
+        let mut case = Case::new(&access, now, seen);
         let principal = if token::looks_like_one(value) {
             self.token_caller(value, &mut case).await?.ok_or(BAD)?
         } else {

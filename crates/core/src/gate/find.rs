@@ -59,7 +59,7 @@ impl<L: Limiter> Gate<L> {
         case: &mut Case<'_, '_>,
         guard: Option<KeyGuard<'_>>,
     ) -> Result<Option<Found<KeyBrief>>, Trouble> {
-        case.ask().await;
+        case.seen.lookups.misses += 1;
         let found = self.parts.store.key_by_hash(hash).await?;
         let revision = found.revision;
         case.seen.revision = revision;
@@ -100,7 +100,7 @@ impl<L: Limiter> Gate<L> {
         guard: Option<UserGuard<'_>>,
     ) -> Result<Option<Found<UserRecord>>, Trouble> {
         let memory = &self.parts.memory;
-        case.ask().await;
+        case.seen.lookups.misses += 1;
         let found = self.parts.store.user_by_id(id).await?;
         let revision = found.revision;
         case.seen.revision = revision;
@@ -132,7 +132,7 @@ impl<L: Limiter> Gate<L> {
         } else {
             None
         };
-        case.ask().await;
+        case.seen.lookups.misses += 1;
         let found = self.parts.store.family(id, signing_key).await?;
         case.seen.revision = found.revision;
         let Some(known) = found.known.filter(|_| found.signing).map(Arc::new) else { return Ok(None) };

@@ -1,8 +1,7 @@
 //! Is what stands behind the credential in order? Pure: the key or user, the family of the token, and the tenant,
 //! as they are now.
 
-use super::authenticate::{fail, invalid};
-use super::{Case, Judged};
+use super::{Case, Judged, invalid_credential};
 use crate::brief::KeyBrief;
 use crate::decision::Denial;
 use crate::id::TenantId;
@@ -19,14 +18,14 @@ pub(super) fn subject(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal)
         Subject::Key(key) => key_in_order(case, policy, &key.record),
         Subject::User(user) => user_in_order(case, &user.record),
         // It manages, and is never judged as traffic.
-        Subject::Certificate(_) => Err(case.trail.fail("certificate", invalid())),
+        Subject::Certificate(_) => Err(case.trail.fail("certificate", invalid_credential())),
     }
 }
 
 fn key_in_order(case: &mut Case<'_, '_>, policy: &Policy, key: &KeyBrief) -> Judged<()> {
     if policy.kind(&key.group.kind).is_none() {
         let detail = || format!("the profile has no kind {:?} any more", key.group.kind);
-        return Err(case.trail.fail_because("key", invalid(), detail));
+        return Err(case.trail.fail_because("key", invalid_credential(), detail));
     }
     let denial = match key.state(case.now.wall) {
         KeyState::Active => {
@@ -80,7 +79,7 @@ pub(super) fn tenant(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal) 
     let tenant = &who.tenant;
     let named = match case.access.tenant {
         None | Some("") if policy.tenant_required => {
-            return Err(fail(case, "tenant", Reason::TenantRequired));
+            return Err(case.fail("tenant", Reason::TenantRequired));
         }
         None | Some("") => None,
         Some(name) => Some(name),
@@ -88,10 +87,10 @@ pub(super) fn tenant(case: &mut Case<'_, '_>, policy: &Policy, who: &Principal) 
     let id = |name: &str| name.parse::<TenantId>();
     let owns = named.is_none_or(|name| *name == *tenant.slug || id(name) == Ok(tenant.id));
     if !owns {
-        return Err(fail(case, "tenant", Reason::TenantMismatch));
+        return Err(case.fail("tenant", Reason::TenantMismatch));
     }
     if tenant.suspended {
-        return Err(fail(case, "tenant", Reason::TenantSuspended));
+        return Err(case.fail("tenant", Reason::TenantSuspended));
     }
     case.trail.pass("tenant", || format!("{} is its own", tenant.slug));
     Ok(())

@@ -4,7 +4,7 @@
 use super::{Case, Gate, Judged};
 use crate::access::ClassChoice;
 use crate::decision::{Denial, Permit};
-use crate::limit::{Charge, ClassId, Demand, Demands, Subjects, When, ceil_seconds, demands};
+use crate::limit::{Charge, ClassId, Demands, Subjects, When, ceil_seconds, demands};
 use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::reason::Reason;
@@ -50,7 +50,7 @@ impl<L: Limiter> Gate<L> {
             return Ok(Ok(Permit::new()));
         }
         let charge = Charge { cost: case.access.cost, look: case.access.dry_run };
-        if !self.take(case, &demands, charge).await? {
+        if !self.parts.limiter.charge(&demands, charge, case.now, &mut case.seen.levels).await? {
             let denial = limited(case);
             if case.tries_class(policy, class) {
                 in_shadow(case, policy, class, denial);
@@ -63,24 +63,6 @@ impl<L: Limiter> Gate<L> {
         Ok(Ok(Permit::new()))
     }
 
-    /// Takes from every bucket or from none, keeps their levels, and answers whether there was room.
-    async fn take(
-        &self,
-        case: &mut Case<'_, '_>,
-        demands: &[Demand],
-        charge: Charge,
-    ) -> Result<bool, Trouble> {
-        let limiter = &self.parts.limiter;
-        if let Some(granted) = limiter.spend_at_once(demands, charge, case.now, &mut case.seen.levels) {
-            return Ok(granted);
-        }
-        case.wait().await;
-        let Charge { cost, look } = charge;
-        let spending = limiter.spend(demands, cost, look, case.now).await?;
-        case.seen.levels = spending.levels;
-        Ok(spending.granted)
-    }
-
     /// Looks at the buckets of a call that was denied for another reason, and takes nothing.
     pub(super) async fn look(&self, case: &mut Case<'_, '_>) -> Result<(), Trouble> {
         let Some(policy) = case.seen.policy.clone() else { return Ok(()) };
@@ -88,7 +70,8 @@ impl<L: Limiter> Gate<L> {
         let Ok(class) = class(case, &policy, route) else { return Ok(()) };
         let demands = wanted(case, &policy, class, When::Allowed);
         if !demands.is_empty() {
-            self.take(case, &demands, Charge { cost: 0, look: true }).await?;
+            let look = Charge { cost: 0, look: true };
+            self.parts.limiter.charge(&demands, look, case.now, &mut case.seen.levels).await?;
         }
         Ok(())
     }
@@ -105,7 +88,7 @@ impl<L: Limiter> Gate<L> {
         // What is told of a call are its own buckets, unless this one is why it ends.
         let own = std::mem::take(&mut case.seen.levels);
         let charge = Charge { cost: 1, look: case.access.dry_run };
-        if self.take(case, &demands, charge).await? {
+        if self.parts.limiter.charge(&demands, charge, case.now, &mut case.seen.levels).await? {
             case.seen.levels = own;
             return Ok(None);
         }

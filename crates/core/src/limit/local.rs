@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use smallvec::SmallVec;
 
 use self::bucket::Bucket;
-use super::{BucketId, Charge, Demand, Level, Levels, Per, Spending, tightest_first};
+use super::{BucketId, Charge, Demand, Level, Levels, Per, tightest_first};
 use crate::ports::Limiter;
 use crate::time::{Moment, Tick};
 use crate::trouble::Trouble;
@@ -78,16 +78,8 @@ impl LocalLimiter {
         self.shards.iter().map(|s| lock(s).buckets.len()).sum()
     }
 
-    /// Takes from every bucket or from none; see [`Limiter::spend`].
-    #[must_use]
-    pub fn take(&self, demands: &[Demand], cost: u32, look: bool, now: Tick) -> Spending {
-        let mut levels = Levels::new();
-        let granted = self.charge(demands, Charge { cost, look }, now, &mut levels);
-        Spending { granted, levels }
-    }
-
-    /// The same; puts the levels in their place.
-    pub fn charge(&self, demands: &[Demand], charge: Charge, now: Tick, levels: &mut Levels) -> bool {
+    /// Charges as [`Limiter::charge`] does, which calls it: nothing here has to be waited for.
+    pub fn charge_now(&self, demands: &[Demand], charge: Charge, now: Tick, levels: &mut Levels) -> bool {
         let places: SmallVec<[usize; 4]> = demands.iter().map(|d| self.place(d)).collect();
         let mut order = places.clone();
         order.sort_unstable();
@@ -138,24 +130,14 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Limiter for LocalLimiter {
-    async fn spend(
-        &self,
-        demands: &[Demand],
-        cost: u32,
-        look: bool,
-        now: Moment,
-    ) -> Result<Spending, Trouble> {
-        Ok(self.take(demands, cost, look, now.tick))
-    }
-
-    fn spend_at_once(
+    async fn charge(
         &self,
         demands: &[Demand],
         charge: Charge,
         now: Moment,
         levels: &mut Levels,
-    ) -> Option<bool> {
-        Some(self.charge(demands, charge, now.tick, levels))
+    ) -> Result<bool, Trouble> {
+        Ok(self.charge_now(demands, charge, now.tick, levels))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::{Algorithm, BucketId, Demand, Limit, Mode, Per, Spending};
+use super::{Algorithm, BucketId, Charge, Demand, Levels, Limit, Mode, Per, Spending};
 use crate::ports::Limiter;
 use crate::time::Moment;
 
@@ -34,11 +34,18 @@ pub fn demand(bench: &impl Bench, per: Per, (tokens, seconds, burst): (u64, u64,
 
 /// Spends, and expects an answer.
 pub async fn spend(bench: &impl Bench, demands: &[Demand], cost: u32) -> Spending {
-    bench.limiter().spend(demands, cost, false, bench.now()).await.expect("a limiter answers")
+    charge(bench.limiter(), demands, Charge { cost, look: false }, bench.now()).await
 }
 
 async fn look(bench: &impl Bench, demands: &[Demand], cost: u32) -> Spending {
-    bench.limiter().spend(demands, cost, true, bench.now()).await.expect("a limiter answers")
+    charge(bench.limiter(), demands, Charge { cost, look: true }, bench.now()).await
+}
+
+/// Charges, and expects an answer.
+pub async fn charge(limiter: &impl Limiter, demands: &[Demand], charge: Charge, now: Moment) -> Spending {
+    let mut levels = Levels::new();
+    let granted = limiter.charge(demands, charge, now, &mut levels).await.expect("a limiter answers");
+    Spending { granted, levels }
 }
 
 async fn left(bench: &impl Bench, demand: Demand) -> u64 {

@@ -15,7 +15,7 @@ use tonic_types::StatusExt as _;
 
 use crate::world::{GOOD, World};
 
-fn question(path: &str, headers: &[(&str, &str)]) -> CheckRequest {
+pub(crate) fn question(path: &str, headers: &[(&str, &str)]) -> CheckRequest {
     let http = HttpRequest {
         method: "GET".into(),
         path: path.into(),

@@ -6,6 +6,7 @@
 mod books;
 mod desk;
 mod envoy;
+mod fast_path;
 mod heard;
 mod log;
 mod management;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +21,7 @@ use latchkey_core::seal::Sealer;
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_core::usage::Usage;
-use latchkey_grpc::{Answer, Looked, Services, Wicket, routes};
+use latchkey_grpc::{CheckFastPath, CheckMethod, ResponseBody, Services, routes};
 use latchkey_management::ports::audit::NoAnchors;
 use latchkey_management::{Auditor, Registrar, RegistrarParts, UsageDesk, operators};
 use latchkey_profile::{Catalog, Profile};
@@ -199,8 +198,8 @@ impl World {
             ready: Arc::clone(&ready),
             witness: Arc::clone(&heard) as _,
         };
-        let wicket = Arc::new(Wicket::beside(&services));
-        let routes = Way { wicket, routes: routes(services) };
+        let fast_path = Arc::new(CheckFastPath::new(&services));
+        let routes = Way { fast_path, routes: routes(services) };
         Self { books, ready, routes, good, heard }
     }
 
@@ -213,15 +212,20 @@ impl World {
     }
 }
 
-/// The way of a call, as the program goes it: by the wicket, where it is one of its two, or else by the routes.
+/// The way of a call, as the program goes it: by the fast path, where it is a Check, or else by the routes.
 #[derive(Clone)]
 pub(crate) struct Way {
-    wicket: Arc<Wicket<LocalLimiter>>,
+    fast_path: Arc<CheckFastPath<LocalLimiter>>,
     routes: Routes,
 }
 
 impl Way {
-    /// The way without the wicket.
+    /// The fast path alone.
+    pub(crate) fn fast_path(&self) -> &CheckFastPath<LocalLimiter> {
+        &self.fast_path
+    }
+
+    /// The way without the fast path.
     pub(crate) fn long(&self) -> Routes {
         self.routes.clone()
     }
@@ -232,35 +236,25 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<tonic::codegen::StdError>,
 {
-    type Response = Response<Answer>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self { wicket, mut routes } = self.clone();
+        let Self { fast_path, mut routes } = self.clone();
         Box::pin(async move {
-            let request = match Wicket::<LocalLimiter>::takes(request.uri().path()) {
+            let request = match CheckMethod::from_path(request.uri().path()) {
                 None => request.map(tonic::body::Body::new),
-                Some(asked) => {
-                    let mut came = Some(request);
-                    let at_once = poll_fn(|cx| {
-                        Poll::Ready(came.take().map(|request| wicket.at_once(asked, request, cx)))
-                    });
-                    let later = match at_once.await.unwrap() {
-                        Looked::Answered(answer) => return Ok(answer),
-                        Looked::Waits(later) => later,
-                    };
-                    match wicket.answer(asked, later).await {
-                        Ok(answer) => return Ok(answer),
-                        Err(odd) => odd,
-                    }
-                }
+                Some(method) => match fast_path.respond(method, request).await {
+                    Ok(response) => return Ok(response),
+                    Err(rewound) => rewound,
+                },
             };
-            Ok(routes.call(request).await?.map(Answer::from))
+            Ok(routes.call(request).await?.map(ResponseBody::from))
         })
     }
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use latchkey_core::limit::suite::Bench;
-use latchkey_core::limit::{Mode, Spending};
+use latchkey_core::limit::suite::{Bench, charge};
+use latchkey_core::limit::{Charge, Mode, Spending};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
 use latchkey_redis::{Address, RedisLimiter, RedisOptions};
@@ -133,6 +133,6 @@ pub(crate) async fn admitted(real: &Real, demand: latchkey_core::limit::Demand, 
 
 /// The bucket's tokens as one who looks sees them.
 pub(crate) async fn left(real: &Real, demand: latchkey_core::limit::Demand) -> u64 {
-    let looked = real.limiter.spend(&[demand], 0, true, Steady.now()).await.expect("an answer");
+    let looked = charge(&*real.limiter, &[demand], Charge { cost: 0, look: true }, Steady.now()).await;
     looked.levels[0].remaining
 }

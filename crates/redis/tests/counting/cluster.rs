@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use latchkey_core::limit::suite::{demand, spend};
-use latchkey_core::limit::{Algorithm, Demand, Mode, Per, Spending};
-use latchkey_core::ports::Limiter as _;
+use latchkey_core::limit::suite::{charge, demand, spend};
+use latchkey_core::limit::{Algorithm, Charge, Demand, Mode, Per, Spending};
 use latchkey_core::time::Clock as _;
 use latchkey_testing::RedisCluster;
 
@@ -114,7 +113,7 @@ async fn a_node_that_is_gone_costs_its_own_tenants_a_few_calls_and_nobody_an_ans
     let heard = async {
         loop {
             let asked = real.limiter.asked();
-            let look = real.limiter.spend(&[there], 1, true, Steady.now()).await.unwrap();
+            let look = charge(&*real.limiter, &[there], Charge { cost: 1, look: true }, Steady.now()).await;
             if real.limiter.asked() > asked && look.levels[0].remaining > 0 {
                 break;
             }

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::limit::suite::demand;
-use latchkey_core::limit::{Demand, Mode, Per};
-use latchkey_core::ports::Limiter as _;
+use latchkey_core::limit::suite::{charge, demand};
+use latchkey_core::limit::{Charge, Demand, Mode, Per};
 use latchkey_core::time::{Clock as _, Tick};
 
 use super::bench::{Real, Steady, left};
@@ -34,7 +33,7 @@ async fn press(replica: &Real, bucket: Demand, (rate, begin, time): (u64, Tick, 
         }
         let due = u64::try_from(passed.as_micros()).expect("seconds") * rate / 1_000_000;
         while calls < due {
-            let spending = limiter.spend(&[bucket], 1, false, Steady.now()).await.expect("an answer");
+            let spending = charge(&*limiter, &[bucket], Charge { cost: 1, look: false }, Steady.now()).await;
             granted += u64::from(spending.granted);
             calls += 1;
         }

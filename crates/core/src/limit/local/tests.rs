@@ -6,9 +6,17 @@ use std::time::Duration;
 
 use super::*;
 use crate::limit::suite::Bench;
-use crate::limit::{Algorithm, Limit, Mode};
+use crate::limit::{Algorithm, Limit, Mode, Spending};
 
 const SECOND: u64 = 1_000_000_000;
+
+impl LocalLimiter {
+    fn take(&self, demands: &[Demand], cost: u32, look: bool, now: Tick) -> Spending {
+        let mut levels = Levels::new();
+        let granted = self.charge_now(demands, Charge { cost, look }, now, &mut levels);
+        Spending { granted, levels }
+    }
+}
 
 fn demand(subject: u128, per: Per, (tokens, seconds, burst): (u64, u64, u64)) -> Demand {
     Demand {

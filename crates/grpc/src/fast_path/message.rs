@@ -1,6 +1,6 @@
 //! One message from the body of a call (gRPC over HTTP/2, "Length-Prefixed-Message"): a byte that says whether
 //! it is compressed, four that say how long it is, and the message. Nearly always all of that is in the first
-//! frame; a body in which it isn't is handed back, with what was taken from it put in front again.
+//! frame; a body in which it isn't is handed back, rewound: with what was taken from it put in front again.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,61 +12,41 @@ use http_body::{Body, Frame, SizeHint};
 /// What stands before a message.
 const PREFIX: usize = 5;
 
-/// What a body turned out to be.
-pub(super) enum Came<B> {
+/// The body of a call, after it was read.
+pub(super) enum UnaryBody<B> {
     /// One message.
     Message(Bytes),
-    /// Something else: more or less than that, or compressed.
-    Otherwise(Whole<B>),
+    /// Something else: more or less than one message, or a compressed one.
+    Other(RewoundBody<B>),
 }
 
-/// A body as it came, though it has been read in already.
-pub struct Whole<B> {
+/// A body that yields all of its frames, though some were taken from it already.
+pub(super) struct RewoundBody<B> {
     first: Bytes,
     second: Bytes,
     rest: B,
 }
 
-impl<B> Whole<B> {
-    /// With what was taken from a body put in front of its rest again.
-    pub(super) fn again(first: Bytes, rest: B) -> Self {
-        Self { first, second: Bytes::new(), rest }
-    }
-}
-
-/// The first frame of a body, where it is there; nothing where it isn't.
-pub(super) fn first<B: Body<Data = Bytes> + Unpin>(body: &mut B, cx: &mut Context<'_>) -> Bytes {
-    match Pin::new(body).poll_frame(cx) {
-        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-        Poll::Ready(Some(Err(_)) | None) | Poll::Pending => Bytes::new(),
-    }
-}
-
-/// The message, where a frame is one with its prefix and nothing else.
-pub(super) fn only(frame: &[u8]) -> Option<&[u8]> {
-    is_whole(frame).then(|| &frame[PREFIX..])
-}
-
 /// Reads a body to its end, if it is one message in one frame.
-pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Came<B> {
-    let Some(mut first) = data(&mut body).await else { return otherwise(Bytes::new(), Bytes::new(), body) };
+pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> UnaryBody<B> {
+    let Some(mut first) = data(&mut body).await else { return other(Bytes::new(), Bytes::new(), body) };
     if !is_whole(&first) {
-        return otherwise(first, Bytes::new(), body);
+        return other(first, Bytes::new(), body);
     }
     // Some clients end a stream by a frame with nothing in it.
     while !body.is_end_stream() {
         match data(&mut body).await {
             None => break,
             Some(more) if more.is_empty() => {}
-            Some(more) => return otherwise(first, more, body),
+            Some(more) => return other(first, more, body),
         }
     }
     first.advance(PREFIX);
-    Came::Message(first)
+    UnaryBody::Message(first)
 }
 
-fn otherwise<B>(first: Bytes, second: Bytes, rest: B) -> Came<B> {
-    Came::Otherwise(Whole { first, second, rest })
+fn other<B>(first: Bytes, second: Bytes, rest: B) -> UnaryBody<B> {
+    UnaryBody::Other(RewoundBody { first, second, rest })
 }
 
 /// Whether there is one message in this, not compressed, and nothing else.
@@ -90,7 +70,7 @@ async fn data<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Option<Bytes> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Whole<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for RewoundBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -131,20 +111,17 @@ mod tests {
         StreamBody::new(iter(frames))
     }
 
-    /// What a body of these frames came to: its message, or all of it as it is handed on.
-    async fn came(frames: &[&[u8]]) -> Result<Vec<u8>, Vec<u8>> {
-        let told = tell(body(frames)).await;
-        let mut begun = body(frames);
-        let first = poll_fn(|cx| Poll::Ready(first(&mut begun, cx))).await;
-        let again = tell(Whole::again(first, begun)).await;
-        assert_eq!(told, again, "it makes no difference whether its first frame was looked at");
-        told
+    /// The message of a body of these frames, or all of the body as it is handed on.
+    async fn read_frames(frames: &[&[u8]]) -> Result<Vec<u8>, Vec<u8>> {
+        read_all(body(frames)).await
     }
 
-    async fn tell<B: Body<Data = Bytes, Error = Infallible> + Unpin>(body: B) -> Result<Vec<u8>, Vec<u8>> {
+    async fn read_all<B: Body<Data = Bytes, Error = Infallible> + Unpin>(
+        body: B,
+    ) -> Result<Vec<u8>, Vec<u8>> {
         match read(body).await {
-            Came::Message(message) => Ok(message.to_vec()),
-            Came::Otherwise(whole) => Err(whole.collect().await.unwrap().to_bytes().to_vec()),
+            UnaryBody::Message(message) => Ok(message.to_vec()),
+            UnaryBody::Other(rewound) => Err(rewound.collect().await.unwrap().to_bytes().to_vec()),
         }
     }
 
@@ -169,21 +146,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_that_is_not_there_yet_is_waited_for() {
-        let mut body = Late(Some(Bytes::from_static(b"\0\0\0\0\x01a")), false);
-        let none = poll_fn(|cx| Poll::Ready(first(&mut body, cx))).await;
-        assert!(none.is_empty() && only(&none).is_none());
-        assert_eq!(tell(Whole::again(none, body)).await, Ok(b"a".to_vec()));
+        let body = Late(Some(Bytes::from_static(b"\0\0\0\0\x01a")), false);
+        assert_eq!(read_all(body).await, Ok(b"a".to_vec()));
     }
 
     #[tokio::test]
     async fn one_message_in_one_frame_is_read() {
-        assert_eq!(came(&[b"\0\0\0\0\x02ab"]).await, Ok(b"ab".to_vec()));
-        assert_eq!(came(&[b"\0\0\0\0\x02ab", b""]).await, Ok(b"ab".to_vec()));
-        assert_eq!(came(&[b"\0\0\0\0\0"]).await, Ok(Vec::new()));
+        assert_eq!(read_frames(&[b"\0\0\0\0\x02ab"]).await, Ok(b"ab".to_vec()));
+        assert_eq!(read_frames(&[b"\0\0\0\0\x02ab", b""]).await, Ok(b"ab".to_vec()));
+        assert_eq!(read_frames(&[b"\0\0\0\0\0"]).await, Ok(Vec::new()));
     }
 
     #[tokio::test]
-    async fn anything_else_is_handed_on_as_it_came() {
+    async fn anything_else_is_handed_on_as_it_read_frames() {
         let odd: [&[&[u8]]; 7] = [
             &[],
             &[b"\0\0\0"],
@@ -194,9 +169,9 @@ mod tests {
             &[b"\0\0\0\0\x02ab", b"", b"x", b"y"],
         ];
         for frames in odd {
-            assert_eq!(came(frames).await, Err(frames.concat()), "{frames:?}");
+            assert_eq!(read_frames(frames).await, Err(frames.concat()), "{frames:?}");
         }
         let large = [b"\0\0\x01\0\x01".to_vec(), vec![7; 65_537]].concat();
-        assert_eq!(came(&[&large]).await, Err(large.clone()));
+        assert_eq!(read_frames(&[&large]).await, Err(large.clone()));
     }
 }

@@ -1,5 +1,5 @@
-//! Tells of every answer: to the witness, and in one event at debug for whoever asks why. It says who and what,
-//! never the credential, nor a query string, which may hold one; where nobody listens it costs a comparison.
+//! The event of a decision: the witness gets it, and the log has it at debug. It says who asked for what, never
+//! the credential, nor a query string, which may hold one; where the log doesn't want it, it costs a comparison.
 
 use http::HeaderMap;
 use latchkey_core::decision::Seen;
@@ -9,14 +9,14 @@ use tracing::Level;
 
 const TARGET: &str = "latchkey::decision";
 
-/// What came along with a question: the call's own metadata, and the headers of the request that it is about.
-/// The metadata speaks first: Envoy puts the trace of its own call there.
-pub(crate) struct Carried<'a> {
+/// Headers that belong to a Check: the metadata of the call, and the headers of the request that it is about.
+/// The metadata has precedence: Envoy puts the trace of its own call there.
+pub(crate) struct RequestHeaders<'a> {
     pub(crate) metadata: &'a HeaderMap,
     pub(crate) headers: &'a [Header<'a>],
 }
 
-impl Carried<'_> {
+impl RequestHeaders<'_> {
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|h| h.name == name.as_bytes()).map(|h| h.value)
     }
@@ -26,7 +26,7 @@ impl Carried<'_> {
     }
 }
 
-impl Sent for Carried<'_> {
+impl Sent for RequestHeaders<'_> {
     fn traceparent(&self) -> Option<&[u8]> {
         self.first("traceparent")
     }
@@ -40,15 +40,15 @@ impl Sent for Carried<'_> {
     }
 }
 
-/// Tells of an answer.
-pub(crate) fn tell(witness: &dyn Witness, answered: &Answered<'_>) {
+/// Emits the event of a decision.
+pub(crate) fn emit(witness: &dyn Witness, answered: &Answered<'_>) {
     if tracing::enabled!(target: TARGET, Level::DEBUG) {
-        event(answered);
+        log(answered);
     }
     witness.saw(answered);
 }
 
-fn event(answered: &Answered<'_>) {
+fn log(answered: &Answered<'_>) {
     let Seen { principal, policy, .. } = answered.seen;
     let sent = answered.sent.envoy_request_id().and_then(|id| std::str::from_utf8(id).ok());
     tracing::event!(
