@@ -57,7 +57,7 @@ fn former_words_are_understood_and_not_shown() {
     }
     let help = text(&run(&["serve", "--help"]).stdout);
     for setting in
-        latchkey_server::settings::catalogue::ALL.iter().filter(|setting| !setting.aliases.is_empty())
+        latchkey_config::catalogue::ALL.iter().filter(|setting| !setting.aliases.is_empty())
     {
         let flags: Vec<String> = setting.names().iter().map(|name| format!("--{}", name.flag())).collect();
         assert!(flags[1..].iter().all(|flag| !help.contains(&format!("{flag} "))), "{flags:?}");

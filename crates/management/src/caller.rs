@@ -5,21 +5,21 @@ use latchkey_core::trouble::Refusal;
 
 use super::operators;
 
-/// Who calls.
+/// Caller of a management call.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The key's or the user's identifier, for the audit log.
+    /// Identifier of the key, the user or the certificate, for the audit log.
     pub subject: String,
-    /// What stands behind it.
+    /// Extent of what the caller may do.
     pub authority: Authority,
 }
 
-/// What a caller's word is worth.
+/// Extent of what a caller may do.
 #[derive(Clone, Debug)]
 pub enum Authority {
     /// Everything, in every tenant.
     Operator,
-    /// What its scopes allow, in its own tenant.
+    /// Everything that its scopes allow, in its own tenant.
     Tenant(Principal),
 }
 
@@ -42,7 +42,7 @@ impl Caller {
         }
     }
 
-    /// The tenant's key or user that calls, where it is one.
+    /// Returns the principal of a tenant that calls; `None` for an operator.
     pub(super) fn principal(&self) -> Option<&Principal> {
         match &self.authority {
             Authority::Operator => None,
