@@ -1,4 +1,4 @@
-//! The log of decisions from outside: what a line says and never says, what is noted and what isn't, rotation, and a
+//! The decision log from outside: what a line says and never says, what is noted and what isn't, rotation, and a
 //! pipe that nobody reads.
 
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ fn native(value: &str, path: &str) -> CheckRequest {
     }
 }
 
-const EVERYTHING: [(&str, &str); 1] = [("LATCHKEY_DECISION_LOG_ALLOWED", "1")];
+const EVERYTHING: [(&str, &str); 1] = [("LATCHKEY_DECISION_LOG_ALLOWED_RATIO", "1")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_field_says_what_was_seen() {
@@ -121,7 +121,7 @@ async fn each_field_says_what_was_seen() {
     let names = |line: &Value| line.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
     let always = [
         "time",
-        "door",
+        "entrypoint",
         "request_id",
         "envoy_request_id",
         "decision",
@@ -141,7 +141,7 @@ async fn each_field_says_what_was_seen() {
     assert_eq!(names(&lines[0]), always.map(str::to_owned).into());
     let (allowed, denied) = (&lines[0], &lines[1]);
     for (name, expected) in [
-        ("door", "envoy"),
+        ("entrypoint", "ext_authz"),
         ("envoy_request_id", "r-1"),
         ("decision", "ALLOW"),
         ("reason", "OK"),
@@ -158,17 +158,17 @@ async fn each_field_says_what_was_seen() {
     assert!(allowed["latency_us"].is_u64() && allowed["revision"].is_u64());
     assert!(allowed["time"].as_str().expect("a time").parse::<prost_types::Timestamp>().is_ok());
     assert_eq!((&denied["decision"], &denied["reason"]), (&"DENY".into(), &"INSUFFICIENT_SCOPE".into()));
-    assert_eq!((&denied["missing_scopes"], &denied["source"]), (&"write".into(), &"memory".into()));
+    assert_eq!((&denied["missing_scopes"], &denied["source"]), (&"write".into(), &"cache".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_passes_in_shadow_is_a_denial_that_was_not_enforced() {
     let shop = Shop::open(&[]).await;
     let (id, value) = shop.value().await;
-    let answer = shop.latchkey.stranger().check(native(&value, "/v1/exports")).await;
+    let answer = shop.latchkey.anonymous().check(native(&value, "/v1/exports")).await;
     assert_eq!(answer.decision(), Decision::Allow);
-    let _ = shop.latchkey.stranger().check(native(&value, "/v1/items/1")).await;
-    let _ = shop.latchkey.stranger().check(native("", "/v1/items/1")).await;
+    let _ = shop.latchkey.anonymous().check(native(&value, "/v1/items/1")).await;
+    let _ = shop.latchkey.anonymous().check(native("", "/v1/items/1")).await;
     let lines = shop.lines(2);
     let told =
         |line: &Value| [&line["decision"], &line["reason"], &line["enforced"]].map(ToString::to_string);
@@ -176,7 +176,7 @@ async fn what_passes_in_shadow_is_a_denial_that_was_not_enforced() {
     assert_eq!((&lines[0]["key_id"], &lines[0]["missing_scopes"]), (&id.into(), &"export".into()));
     assert_eq!(told(&lines[1]), [r#""DENY""#, r#""MISSING_CREDENTIAL""#, "true"]);
     assert!(lines[1].get("tenant").is_none() && lines[1].get("key_id").is_none());
-    assert_eq!(lines[1]["door"], "native");
+    assert_eq!(lines[1]["entrypoint"], "native");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +210,7 @@ async fn no_line_holds_a_credential_a_query_or_a_header() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_moved_away_is_begun_anew() {
     let shop = Shop::open(&[]).await;
-    let ask = async || shop.latchkey.stranger().check(native("", "/v1/items/1")).await;
+    let ask = async || shop.latchkey.anonymous().check(native("", "/v1/items/1")).await;
     let _ = ask().await;
     let _ = shop.lines(1);
     let old = shop.folder.path().join("decisions.jsonl.1");
@@ -226,7 +226,7 @@ async fn a_file_that_is_moved_away_is_begun_anew() {
 async fn standard_output_holds_lines_of_json_and_what_is_off_holds_none() {
     for (target, count) in [("stdout", 1), ("off", 0)] {
         let shop = Shop::open(&[("LATCHKEY_DECISION_LOG", target), ("RUST_LOG", "off")]).await;
-        let _ = shop.latchkey.stranger().check(native("", "/v1/items/1")).await;
+        let _ = shop.latchkey.anonymous().check(native("", "/v1/items/1")).await;
         shop.latchkey.signal(Signal::TERM);
         assert!(shop.latchkey.wait().success());
         let log = shop.latchkey.log();
@@ -237,13 +237,16 @@ async fn standard_output_holds_lines_of_json_and_what_is_off_holds_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_of_what_passes_is_noted_where_half_is_asked_for() {
-    let shop =
-        Shop::open(&[("LATCHKEY_DECISION_LOG_ALLOWED", "0.5"), ("LATCHKEY_DECISION_LOG_DENIED", "0")]).await;
+    let shop = Shop::open(&[
+        ("LATCHKEY_DECISION_LOG_ALLOWED_RATIO", "0.5"),
+        ("LATCHKEY_DECISION_LOG_DENIED_RATIO", "0"),
+    ])
+    .await;
     let (_, value) = shop.value().await;
     let check = native(&value, "/v1/items/1");
     let checks = vec![check; 1_000];
     let _ = shop.operator.checks().batch_check(BatchCheckRequest { checks }).await.expect("answers");
-    let _ = shop.latchkey.stranger().check(native("", "/v1/items/1")).await;
+    let _ = shop.latchkey.anonymous().check(native("", "/v1/items/1")).await;
     shop.latchkey.signal(Signal::TERM);
     assert!(shop.latchkey.wait().success(), "what is queued is written at the end");
     let lines = lines(&std::fs::read_to_string(shop.file()).expect("the log can be read"));
@@ -258,7 +261,7 @@ async fn a_pipe_that_nobody_reads_keeps_nobody_waiting_and_says_what_is_missing(
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
     let path = pipe.display().to_string();
     let latchkey = Setup::default().profile("shop", SHOP).environment("LATCHKEY_DECISION_LOG", &path).start();
-    let caller = latchkey.stranger();
+    let caller = latchkey.anonymous();
     for _ in 0..10 {
         let checks = vec![native("", "/v1/items/1"); 1_000];
         let answer = caller.checks().batch_check(BatchCheckRequest { checks }).await.expect("answers");
@@ -285,8 +288,8 @@ async fn a_pipe_that_nobody_reads_keeps_nobody_waiting_and_says_what_is_missing(
 async fn a_log_that_can_not_be_opened_and_a_share_that_is_none_are_told_at_the_start() {
     for (name, value, words) in [
         ("LATCHKEY_DECISION_LOG", "/nowhere/at/all.jsonl", "decision_log"),
-        ("LATCHKEY_DECISION_LOG_ALLOWED", "2", "decision_log_allowed"),
-        ("LATCHKEY_DECISION_LOG_DENIED", "most", "decision_log_denied"),
+        ("LATCHKEY_DECISION_LOG_ALLOWED_RATIO", "2", "decision_log_allowed_ratio"),
+        ("LATCHKEY_DECISION_LOG_DENIED_RATIO", "most", "decision_log_denied_ratio"),
     ] {
         let latchkey = Setup::default().environment(name, value).launch();
         assert!(!latchkey.wait().success(), "{name}");

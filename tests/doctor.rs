@@ -95,8 +95,8 @@ fn what_is_not_there_is_told_without_a_password() {
     has(&found, "redis", "unreachable", "127.0.0.1:1");
     assert_eq!(code, 6);
     assert!(!format!("{found:?}").contains("canary"), "{found:?}");
-    let (found, code) = doctor(&["--lease", "soon", "--tls-cert", "/nowhere.pem"]);
-    has(&found, "settings", "error", "lease (--lease)");
+    let (found, code) = doctor(&["--cache-lease", "soon", "--tls-cert", "/nowhere.pem"]);
+    has(&found, "settings", "error", "cache_lease (--cache-lease)");
     has(&found, "settings", "error", "tls_cert");
     assert_eq!(code, 2);
 }
@@ -151,11 +151,11 @@ fn revocation_lists_are_looked_at() {
             &list,
         ])
     };
-    let (found, code) = look(&ca.ended_list(&[]));
+    let (found, code) = look(&ca.expired_crl(&[]));
     has(&found, "settings", "error", "tls_client_crl (");
     has(&found, "settings", "error", "a list in it has run out");
     assert_eq!(code, 2);
-    let (found, _) = look(&ca.list(&[]));
+    let (found, _) = look(&ca.crl(&[]));
     assert!(!found.iter().any(|(_, _, what)| what.contains("tls_client_crl")), "{found:?}");
     has(&look("nonsense").0, "settings", "error", "tls_client_crl (");
 }

@@ -36,7 +36,7 @@ async fn passes(latchkey: &Latchkey, key: &str) -> bool {
     let (method, path) = ("GET".to_owned(), "/things".to_owned());
     let ask =
         CheckRequest { credential: key.to_owned(), method, path, dry_run: true, ..CheckRequest::default() };
-    latchkey.stranger().check(ask).await.decision() == Decision::Allow
+    latchkey.anonymous().check(ask).await.decision() == Decision::Allow
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

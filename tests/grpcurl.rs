@@ -1,6 +1,6 @@
 //! What a stranger with a terminal sees: grpcurl, by server reflection alone, with no .proto file.
 
-use latchkey_testing::{Curled, Grpcurl, Latchkey, ROOT_KEY, Setup};
+use latchkey_testing::{Grpcurl, GrpcurlOutput, Latchkey, ROOT_KEY, Setup};
 use serde_json::{Value, json};
 
 const NOTES: &str = r#"
@@ -32,7 +32,7 @@ fn detail<'a>(status: &'a Value, name: &str) -> &'a Value {
 fn reflection_lists_every_service() {
     let (latchkey, _) = notes();
     let stranger = Grpcurl::new(latchkey.grpc());
-    let list = stranger.tell(&["list"]);
+    let list = stranger.reflect(&["list"]);
     assert!(list.ok, "{}", list.err);
     let services = [
         "envoy.service.auth.v3.Authorization",
@@ -46,7 +46,7 @@ fn reflection_lists_every_service() {
     ];
     for service in services {
         assert!(list.out.lines().any(|line| line == service), "{service} is not in\n{}", list.out);
-        let told = stranger.tell(&["describe", service]);
+        let told = stranger.reflect(&["describe", service]);
         assert!(told.ok && told.out.contains("rpc "), "{service}: {told:?}");
     }
 }
@@ -61,7 +61,8 @@ fn every_service_is_healthy() {
         let answer = stranger.call("grpc.health.v1.Health/Check", &json!({ "service": service })).json();
         assert_eq!(answer["status"], "SERVING", "{service}");
     }
-    let unknown: Curled = stranger.call("grpc.health.v1.Health/Check", &json!({ "service": "nonsense" }));
+    let unknown: GrpcurlOutput =
+        stranger.call("grpc.health.v1.Health/Check", &json!({ "service": "nonsense" }));
     assert_eq!(unknown.status()["code"], 5);
 }
 

@@ -53,7 +53,7 @@ on_both!(
 );
 
 fn settings(setup: Setup) -> Setup {
-    setup.environment("LATCHKEY_DRAIN_SETTLE", "0s").environment(MASTER, OLD)
+    setup.environment("LATCHKEY_SHUTDOWN_DELAY", "0s").environment(MASTER, OLD)
 }
 
 /// A shop with this document, and the URL of its database.
@@ -72,16 +72,16 @@ fn restart(latchkey: &mut Latchkey, master: &str, previous: &str) {
     latchkey.restart();
 }
 
-fn resealing(database: &str, (master, previous): (&str, &str)) -> Command {
+fn rewrap_command(database: &str, (master, previous): (&str, &str)) -> Command {
     let mut command = Command::new(program());
-    command.env_clear().arg("reseal").env("LATCHKEY_DATABASE_URL", database);
+    command.env_clear().arg("rewrap").env("LATCHKEY_DATABASE_URL", database);
     command.env(MASTER, master).env(PREVIOUS, previous);
     command
 }
 
 /// How it ends, and what it says.
-fn reseal(database: &str, keys: (&str, &str), words: &[&str]) -> (Option<i32>, String) {
-    let output: Output = resealing(database, keys).args(words).output().expect("the program starts");
+fn rewrap(database: &str, keys: (&str, &str), words: &[&str]) -> (Option<i32>, String) {
+    let output: Output = rewrap_command(database, keys).args(words).output().expect("the program starts");
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = text.join("\n");
     assert!(!text.contains(OLD) && !text.contains(NEW), "{text}");
@@ -95,7 +95,7 @@ fn refused(database: &str, master: &str, previous: &str) {
     let refused = setup.environment(PREVIOUS, previous).launch();
     assert_eq!(refused.wait().code(), Some(2), "{}", refused.log());
     let log = refused.log();
-    for words in ["master_key", "previous_master_keys", "latchkey reseal"] {
+    for words in ["master_key", "previous_master_keys", "latchkey rewrap"] {
         assert!(log.contains(words), "{words}: {log}");
     }
     assert!(!log.contains(OLD) && !log.contains(NEW) && !log.contains("panicked"), "{log}");
@@ -113,17 +113,17 @@ async fn published(operator: &Caller) -> Result<String, Status> {
 async fn issue(latchkey: &Latchkey, value: &str) -> v1::IssueJwtResponse {
     let grant = Some(Grant::ApiKey(value.to_owned()));
     let ask = v1::IssueJwtRequest { grant, ..v1::IssueJwtRequest::default() };
-    latchkey.stranger().tokens().issue_jwt(ask).await.expect("issued").into_inner()
+    latchkey.anonymous().tokens().issue_jwt(ask).await.expect("issued").into_inner()
 }
 
 async fn renew(latchkey: &Latchkey, token: &str) -> Result<String, Status> {
     let ask = v1::RefreshJwtRequest { refresh_token: token.to_owned(), ..v1::RefreshJwtRequest::default() };
-    Ok(latchkey.stranger().tokens().refresh_jwt(ask).await?.into_inner().refresh_token)
+    Ok(latchkey.anonymous().tokens().refresh_jwt(ask).await?.into_inner().refresh_token)
 }
 
 async fn passes(latchkey: &Latchkey, credential: &str) -> bool {
     let ask = v1::CheckRequest { credential: credential.to_owned(), ..v1::CheckRequest::default() };
-    let answer = answered(|| async { latchkey.stranger().checks().check(ask.clone()).await }).await;
+    let answer = answered(|| async { latchkey.anonymous().checks().check(ask.clone()).await }).await;
     answer.expect("a check is answered").into_inner().decision() == v1::Decision::Allow
 }
 
@@ -153,11 +153,11 @@ async fn the_master_key_is_changed_while_one_of_two_replicas_serves() {
     restart(&mut two, NEW, OLD);
     refused(&database, NEW, "");
 
-    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
     assert!(code == Some(0) && told.contains("everything lies under the master key"), "{told}");
-    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
     assert_eq!(code, Some(0), "{told}");
-    let events = one.sql("SELECT details FROM audit_events WHERE action = 'master_key.reseal'");
+    let events = one.sql("SELECT details FROM audit_events WHERE action = 'master_key.rewrap'");
     assert!(events.lines().count() == 1 && events.contains("\"left\":\"0\""), "{events}");
     for replica in [&mut one, &mut two] {
         restart(replica, NEW, "");
@@ -200,21 +200,21 @@ async fn a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away(data
     let _ = renew(&latchkey, &issued.refresh_token).await.expect("renewed");
     let one = format!("UPDATE keys SET sealed = hash WHERE hint = '{}'", spoiled.hint);
     let _ = latchkey.sql(&one);
-    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
     assert!(code == Some(1) && told.contains("no key that was given opens 1 value"), "{told}");
-    let (code, told) = reseal(&database, (NEW, OLD), &["--forget"]);
+    let (code, told) = rewrap(&database, (NEW, OLD), &["--discard-unreadable"]);
     assert_eq!(code, Some(0), "{told}");
     assert_eq!(published(&operator).await.map_err(|s| s.code()), Err(tonic::Code::Internal), "not its key");
     latchkey.kill();
     let lost = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    let (code, told) = reseal(&database, (lost, ""), &[]);
-    assert!(code == Some(1) && told.contains("--forget"), "{told}");
+    let (code, told) = rewrap(&database, (lost, ""), &[]);
+    assert!(code == Some(1) && told.contains("--discard-unreadable"), "{told}");
     refused(&database, lost, "");
     latchkey.set(MASTER, NEW);
     latchkey.restart();
     assert_eq!(published(&latchkey.operator()).await.expect("published"), value);
     latchkey.kill();
-    let (code, told) = reseal(&database, (lost, ""), &["--forget"]);
+    let (code, told) = rewrap(&database, (lost, ""), &["--discard-unreadable"]);
     assert_eq!(code, Some(0), "{told}");
     latchkey.set(MASTER, lost);
     latchkey.restart();
@@ -232,7 +232,7 @@ async fn what_is_killed_in_the_middle_is_finished_by_the_next(database: Database
     let operator = latchkey.operator();
     let mut values = Vec::new();
     for round in 0..8 {
-        let mut child = resealing(&database, (NEW, OLD))
+        let mut child = rewrap_command(&database, (NEW, OLD))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -244,9 +244,9 @@ async fn what_is_killed_in_the_middle_is_finished_by_the_next(database: Database
         let _ = child.wait().expect("it has ended");
         assert_eq!(published(&operator).await.ok().as_ref(), values.last());
     }
-    let (code, told) = reseal(&database, (NEW, OLD), &[]);
+    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
     assert_eq!(code, Some(0), "{told}");
-    let (code, told) = reseal(&database, (NEW, ""), &[]);
+    let (code, told) = rewrap(&database, (NEW, ""), &[]);
     let row = told.lines().find(|line| line.starts_with("retrievable keys")).expect("a row");
     let numbers: Vec<&str> = row.split_whitespace().skip(2).collect();
     assert_eq!((code, numbers), (Some(0), vec!["0", "0", "309", "0", "0"]), "{told}");

@@ -9,25 +9,25 @@ use latchkey_testing::{Folder, Process, Signal, eventually, free_port, program, 
 const PAGE: &str = include_str!("../docs/tour.md");
 const MARK: &str = "--- end of what the page does here ---";
 /// Where the page says that things are, and what the page writes.
-const PLACES: [&str; 3] = ["127.0.0.1:50051", "127.0.0.1:8081", "127.0.0.1:10000"];
+const ADDRESSES: [&str; 3] = ["127.0.0.1:50051", "127.0.0.1:8081", "127.0.0.1:10000"];
 
 /// What a page does, and what it shows of it.
-struct Scene {
+struct TourStep {
     commands: String,
     shown: String,
 }
 
 /// Blocks of `sh`, each with the block of `text` that follows.
-fn scenes() -> Vec<Scene> {
-    let mut scenes: Vec<Scene> = Vec::new();
+fn steps() -> Vec<TourStep> {
+    let mut steps: Vec<TourStep> = Vec::new();
     for block in PAGE.split("\n```").skip(1) {
         if let Some(commands) = block.strip_prefix("sh\n") {
-            scenes.push(Scene { commands: commands.to_owned(), shown: String::new() });
+            steps.push(TourStep { commands: commands.to_owned(), shown: String::new() });
         } else if let Some(shown) = block.strip_prefix("text\n") {
-            shown.clone_into(&mut scenes.last_mut().expect("commands come first").shown);
+            shown.clone_into(&mut steps.last_mut().expect("commands come first").shown);
         }
     }
-    scenes
+    steps
 }
 
 /// Whether a line is what the page shows of it.
@@ -51,11 +51,11 @@ fn all_fit(shown: &[&str], lines: &[&str]) -> bool {
     }
 }
 
-fn start(folder: &Folder, places: &[String]) -> Process {
+fn start(folder: &Folder, addresses: &[String]) -> Process {
     let mut command = Command::new(program());
     command.env_clear().args(["dev", "--envoy"]).arg("--envoy-binary").arg(tool("envoy"));
     let flags = ["--grpc-addr", "--http-addr", "--envoy-addr"];
-    for (flag, place) in flags.iter().zip(places) {
+    for (flag, place) in flags.iter().zip(addresses) {
         command.args([flag, place.as_str()]);
     }
     Process::start(&mut command, folder, "dev")
@@ -75,22 +75,23 @@ fn key(dev: &mut Process) -> String {
 #[test]
 fn the_tour_goes_as_its_page_says() {
     let folder = Folder::new("tour");
-    let places = PLACES.map(|_| format!("127.0.0.1:{}", free_port()));
-    let mut dev = start(&folder, &places);
+    let addresses = ADDRESSES.map(|_| format!("127.0.0.1:{}", free_port()));
+    let mut dev = start(&folder, &addresses);
     let key = key(&mut dev);
-    let scenes = scenes();
-    assert!(scenes.len() > 8, "{} scenes", scenes.len());
+    let steps = steps();
+    assert!(steps.len() > 8, "{} steps", steps.len());
     let tools = [program(), tool("grpcurl")].map(|t| t.parent().expect("a folder").display().to_string());
-    // Nothing of the tester's own settings, and the page's places moved.
+    // Nothing of the tester's own settings, and the page's addresses moved.
     let mut script = format!(
         "exec 2>&1; unset ${{!LATCHKEY_@}}; export PATH={}:$PATH LATCHKEY_SERVER=http://{} LATCHKEY_API_KEY={key}\n",
         tools.join(":"),
-        places[0],
+        addresses[0],
     );
-    for scene in &scenes {
-        script.extend([scene.commands.as_str(), "\necho '", MARK, "'\n"]);
+    for step in &steps {
+        script.extend([step.commands.as_str(), "\necho '", MARK, "'\n"]);
     }
-    let script = PLACES.iter().zip(&places).fold(script, |script, (told, here)| script.replace(told, here));
+    let script =
+        ADDRESSES.iter().zip(&addresses).fold(script, |script, (told, here)| script.replace(told, here));
     let script = script.replace("/tmp/my.", &format!("{}/my.", folder.path().display()));
     let output = Command::new("bash")
         .args(["-c", &script])
@@ -100,11 +101,11 @@ fn the_tour_goes_as_its_page_says() {
         .expect("bash starts");
     let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     let told: Vec<&str> = printed.split(MARK).collect();
-    assert_eq!(told.len(), scenes.len() + 1, "{printed}");
-    for (scene, told) in scenes.iter().zip(told) {
+    assert_eq!(told.len(), steps.len() + 1, "{printed}");
+    for (step, told) in steps.iter().zip(told) {
         let lines: Vec<&str> = told.trim().lines().map(str::trim_end).collect();
-        let shown: Vec<&str> = scene.shown.trim().lines().collect();
-        assert!(all_fit(&shown, &lines), "{}\nprinted\n{}\nand not\n{}", scene.commands, told, scene.shown);
+        let shown: Vec<&str> = step.shown.trim().lines().collect();
+        assert!(all_fit(&shown, &lines), "{}\nprinted\n{}\nand not\n{}", step.commands, told, step.shown);
     }
     assert!(dev.end(Signal::TERM).success(), "{}", dev.log());
 }

@@ -53,14 +53,14 @@ pub struct Step {
 
 /// Takes every step that is missing, all or none. Safe to call from any number of processes at once.
 pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let alone = lock::take(db).await?;
+    let alone = lock::begin_exclusive(db).await?;
     Migrator::up(&alone, None).await?;
     alone.commit().await
 }
 
 /// Takes the last `steps` steps back, all or none.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
-    let alone = lock::take(db).await?;
+    let alone = lock::begin_exclusive(db).await?;
     Migrator::down(&alone, Some(steps)).await?;
     alone.commit().await
 }

@@ -17,11 +17,11 @@ const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
 /// How often a file that others are opening is asked for, and how long between. SQLite waits by itself
 /// wherever it is able to.
-const TRIES: u32 = 500;
-const PAUSE: Duration = Duration::from_millis(20);
+const MAX_ATTEMPTS: u32 = 500;
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Begins the transaction, alone.
-pub(crate) async fn take(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+pub(crate) async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     match db.get_database_backend() {
         DbBackend::Postgres => {
             let transaction = db.begin().await?;
@@ -29,19 +29,19 @@ pub(crate) async fn take(db: &DatabaseConnection) -> Result<DatabaseTransaction,
             transaction.execute_raw(Statement::from_string(DbBackend::Postgres, lock)).await?;
             Ok(transaction)
         }
-        _ => immediately(db).await,
+        _ => begin_immediate(db).await,
     }
 }
 
-async fn immediately(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+async fn begin_immediate(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let mode = Some(SqliteTransactionMode::Immediate);
     let options = TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() };
     let mut tries = 0;
     loop {
         match db.begin_with_options(options).await {
-            Err(error) if busy(&error) && tries < TRIES => {
+            Err(error) if is_busy(&error) && tries < MAX_ATTEMPTS => {
                 tries += 1;
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
             begun => return begun,
         }
@@ -49,6 +49,6 @@ async fn immediately(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbE
 }
 
 /// `SQLITE_BUSY`, in the words that it is given everywhere.
-fn busy(error: &DbErr) -> bool {
+fn is_busy(error: &DbErr) -> bool {
     error.to_string().contains("database is locked")
 }

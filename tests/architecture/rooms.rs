@@ -19,7 +19,11 @@ const HOUSE: [(&str, &[&str], &[&str]); 16] = [
         &["latchkey-core"],
         &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis"],
     ),
-    ("latchkey-store", &["latchkey-core", "latchkey-management"], &["tonic", "prost", "hyper", "axum", "redis", "toml"]),
+    (
+        "latchkey-store",
+        &["latchkey-core", "latchkey-management"],
+        &["tonic", "prost", "hyper", "axum", "redis", "toml"],
+    ),
     ("latchkey-redis", &["latchkey-core"], &["tonic", "prost", "hyper", "axum", "sea-", "sqlx", "toml"]),
     (
         "latchkey-grpc",
@@ -36,11 +40,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 16] = [
         &["latchkey-core", "latchkey-management"],
         &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "rustls"],
     ),
-    (
-        "latchkey-telemetry",
-        &["latchkey-core"],
-        &["axum", "sea-", "sqlx", "redis", "toml", "tokio-rustls"],
-    ),
+    ("latchkey-telemetry", &["latchkey-core"], &["axum", "sea-", "sqlx", "redis", "toml", "tokio-rustls"]),
     (
         "latchkey-transport",
         &["latchkey-core"],

@@ -38,7 +38,7 @@ async fn the_log_is_listed_exported_and_checked(shop: Shop) {
     let checked = audit(&shop, &["verify"]);
     let text = out(&checked);
     assert_eq!(checked.status.code(), Some(0), "{text}");
-    let anchor = text.lines().find_map(|line| line.strip_prefix("anchor for later")).expect("an anchor");
+    let anchor = text.lines().find_map(|line| line.strip_prefix("head anchor")).expect("an anchor");
     let anchor = anchor.trim();
     assert_eq!(audit(&shop, &["verify", "--anchor", anchor]).status.code(), Some(0));
     let _ = shop.latchkey.sql("UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2");

@@ -111,7 +111,7 @@ async fn every_call_that_changes_something_leaves_an_event_with_its_actor(shop: 
 
 async fn every_token_event_is_told_with_whom_the_token_stands_for(shop: Shop) {
     let (key, value) = shop.key("acme", &["items.read"]).await;
-    let mut tokens = shop.latchkey.stranger().tokens();
+    let mut tokens = shop.latchkey.anonymous().tokens();
     let grant = || Some(Grant::ApiKey(value.clone()));
     let ask = || IssueJwtRequest { grant: grant(), ..IssueJwtRequest::default() };
     let first = tokens.issue_jwt(ask()).await.expect("issued").into_inner();

@@ -22,7 +22,7 @@ pub(crate) const ANCHORS: &str = "anchors";
 
 impl Shop {
     pub(crate) async fn open(database: Database) -> Self {
-        let setup = database.alone().environment("LATCHKEY_AUDIT_ANCHOR", ANCHORS);
+        let setup = database.single_replica().environment("LATCHKEY_AUDIT_ANCHOR", ANCHORS);
         let (latchkey, operator) = setup.open("shop", SHOP, &["acme", "bank"]).await;
         Self { latchkey, operator }
     }

@@ -79,7 +79,7 @@ async fn a_tenant_sees_its_own_events_alone(shop: Shop) {
     assert_eq!(refused(&shop.operator, of("nobody")).await.code(), Code::NotFound);
     let (_, reader) = shop.key("acme", &["items.read"]).await;
     assert_eq!(refused(&shop.latchkey.caller(&reader), of("")).await.code(), Code::PermissionDenied);
-    assert_eq!(refused(&shop.latchkey.stranger(), of("")).await.code(), Code::Unauthenticated);
+    assert_eq!(refused(&shop.latchkey.anonymous(), of("")).await.code(), Code::Unauthenticated);
     let verify = acme.audit().verify_audit_log(VerifyAuditLogRequest::default()).await;
     assert_eq!(verify.expect_err("for operators").code(), Code::PermissionDenied);
 }

@@ -6,27 +6,27 @@ use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision, Reason};
 use latchkey_testing::key;
 use tokio::task::JoinSet;
 
-use crate::{Lab, assert_allowed, assert_denied, call, get, scoped};
+use crate::{CheckFixture, assert_allowed, assert_denied, call, get, scoped};
 
 /// How many more calls the tightest bucket has room for, without taking any.
-async fn left(lab: &Lab, ask: &CheckRequest) -> u64 {
-    let answer = lab.check(CheckRequest { cost: Some(0), ..ask.clone() }).await;
+async fn left(fixture: &CheckFixture, ask: &CheckRequest) -> u64 {
+    let answer = fixture.check(CheckRequest { cost: Some(0), ..ask.clone() }).await;
     assert_allowed(&answer);
     answer.rate_limits[0].remaining
 }
 
-async fn limited(lab: &Lab, buckets: &str) -> String {
+async fn limited(fixture: &CheckFixture, buckets: &str) -> String {
     let rate_limits = HashMap::from([("default".to_owned(), buckets.to_owned())]);
-    lab.operator.key(CreateKeyRequest { rate_limits, ..key("acme", "live") }).await.1
+    fixture.operator.key(CreateKeyRequest { rate_limits, ..key("acme", "live") }).await.1
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_calls_get_exactly_the_burst() {
-    let lab = Lab::open().await;
-    let value = limited(&lab, "1/h burst 40").await;
+    let fixture = CheckFixture::open().await;
+    let value = limited(&fixture, "1/h burst 40").await;
     let mut calls = JoinSet::new();
     for _ in 0..4 {
-        let (caller, ask) = (lab.latchkey.stranger(), get(&value));
+        let (caller, ask) = (fixture.latchkey.anonymous(), get(&value));
         for _ in 0..50 {
             let (caller, ask) = (caller.clone(), ask.clone());
             calls.spawn(async move { caller.check(ask).await });
@@ -40,52 +40,52 @@ async fn parallel_calls_get_exactly_the_burst() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_costs_what_it_says() {
-    let lab = Lab::open().await;
-    let value = limited(&lab, "10/h").await;
+    let fixture = CheckFixture::open().await;
+    let value = limited(&fixture, "10/h").await;
     let costing = |cost: u32| CheckRequest { cost: Some(cost), ..get(&value) };
-    assert_eq!(left(&lab, &get(&value)).await, 10);
-    assert_allowed(&lab.check(get(&value)).await);
-    assert_eq!(left(&lab, &get(&value)).await, 9);
-    assert_allowed(&lab.check(costing(8)).await);
-    assert_denied(&lab.check(costing(2)).await, Reason::RateLimited);
-    assert_eq!(left(&lab, &get(&value)).await, 1, "what is too much takes nothing");
-    assert_allowed(&lab.check(costing(1)).await);
-    assert_denied(&lab.check(costing(11)).await, Reason::RateLimited);
-    assert_denied(&lab.check(costing(u32::MAX)).await, Reason::RateLimited);
+    assert_eq!(left(&fixture, &get(&value)).await, 10);
+    assert_allowed(&fixture.check(get(&value)).await);
+    assert_eq!(left(&fixture, &get(&value)).await, 9);
+    assert_allowed(&fixture.check(costing(8)).await);
+    assert_denied(&fixture.check(costing(2)).await, Reason::RateLimited);
+    assert_eq!(left(&fixture, &get(&value)).await, 1, "what is too much takes nothing");
+    assert_allowed(&fixture.check(costing(1)).await);
+    assert_denied(&fixture.check(costing(11)).await, Reason::RateLimited);
+    assert_denied(&fixture.check(costing(u32::MAX)).await, Reason::RateLimited);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_decides_and_takes_nothing() {
-    let lab = Lab::open().await;
-    let value = limited(&lab, "1/h").await;
+    let fixture = CheckFixture::open().await;
+    let value = limited(&fixture, "1/h").await;
     let dry = CheckRequest { dry_run: true, ..get(&value) };
     for _ in 0..3 {
-        assert_allowed(&lab.check(dry.clone()).await);
+        assert_allowed(&fixture.check(dry.clone()).await);
     }
-    assert_allowed(&lab.check(get(&value)).await);
-    assert_denied(&lab.check(dry).await, Reason::RateLimited);
+    assert_allowed(&fixture.check(get(&value)).await);
+    assert_denied(&fixture.check(dry).await, Reason::RateLimited);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_call_costs_nothing() {
-    let lab = Lab::open().await;
-    let value = limited(&lab, "3/h").await;
+    let fixture = CheckFixture::open().await;
+    let value = limited(&fixture, "3/h").await;
     for _ in 0..5 {
-        assert_denied(&lab.check(call(&value, "GET", "/nowhere")).await, Reason::RouteNotAllowed);
+        assert_denied(&fixture.check(call(&value, "GET", "/nowhere")).await, Reason::RouteNotAllowed);
         assert_denied(
-            &lab.check(CheckRequest { tenant: "other".to_owned(), ..get(&value) }).await,
+            &fixture.check(CheckRequest { tenant: "other".to_owned(), ..get(&value) }).await,
             Reason::TenantMismatch,
         );
     }
-    assert_eq!(left(&lab, &get(&value)).await, 3);
+    assert_eq!(left(&fixture, &get(&value)).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bucket_pays_or_none() {
-    let lab = Lab::open().await;
+    let fixture = CheckFixture::open().await;
     let (_, one) =
-        lab.operator.key(CreateKeyRequest { rate_limits: HashMap::new(), ..scoped(&["read"]) }).await;
-    let narrow = limited(&lab, "1/h").await;
+        fixture.operator.key(CreateKeyRequest { rate_limits: HashMap::new(), ..scoped(&["read"]) }).await;
+    let narrow = limited(&fixture, "1/h").await;
     let tenant = |answer: latchkey_proto::v1::CheckResponse| {
         answer
             .rate_limits
@@ -93,23 +93,23 @@ async fn every_bucket_pays_or_none() {
             .find(|bucket| bucket.bucket == "tenant/default")
             .map(|bucket| bucket.remaining)
     };
-    assert_allowed(&lab.check(get(&narrow)).await);
+    assert_allowed(&fixture.check(get(&narrow)).await);
     for _ in 0..3 {
-        assert_denied(&lab.check(get(&narrow)).await, Reason::RateLimited);
+        assert_denied(&fixture.check(get(&narrow)).await, Reason::RateLimited);
     }
-    assert_eq!(tenant(lab.check(get(&one)).await), Some(998), "two calls passed");
+    assert_eq!(tenant(fixture.check(get(&one)).await), Some(998), "two calls passed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_has_its_own_class() {
-    let lab = Lab::open().await;
-    let (_, writer) = lab.operator.key(scoped(&["read", "write"])).await;
+    let fixture = CheckFixture::open().await;
+    let (_, writer) = fixture.operator.key(scoped(&["read", "write"])).await;
     let write = call(&writer, "POST", "/items");
     for _ in 0..4 {
-        assert_allowed(&lab.check(write.clone()).await);
+        assert_allowed(&fixture.check(write.clone()).await);
     }
-    let denied = lab.check(write).await;
+    let denied = fixture.check(write).await;
     assert_denied(&denied, Reason::RateLimited);
     assert_eq!(denied.rate_limits[0].bucket, "key/writing");
-    assert_allowed(&lab.check(get(&writer)).await);
+    assert_allowed(&fixture.check(get(&writer)).await);
 }

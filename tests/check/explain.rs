@@ -2,7 +2,7 @@
 
 use latchkey_proto::v1::{CheckRequest, CheckResponse};
 
-use crate::{Lab, assert_allowed, call, get};
+use crate::{CheckFixture, assert_allowed, call, get};
 
 const ORDER: [&str; 9] =
     ["credential", "key", "tenant", "environment", "route", "scope", "resource", "network", "rate_limit"];
@@ -29,9 +29,9 @@ fn assert_ordered(answer: &CheckResponse) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_allowed_call_passed_every_step() {
-    let lab = Lab::open().await;
-    let value = lab.value().await;
-    let answer = lab.check(explained(get(&value))).await;
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
+    let answer = fixture.check(explained(get(&value))).await;
     assert_allowed(&answer);
     assert_ordered(&answer);
     assert!(answer.steps.iter().all(|step| step.passed), "{:?}", answer.steps);
@@ -42,8 +42,8 @@ async fn an_allowed_call_passed_every_step() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_call_ends_at_the_step_that_failed() {
-    let lab = Lab::open().await;
-    let (made, value) = lab.operator.plain_key("acme", "live").await;
+    let fixture = CheckFixture::open().await;
+    let (made, value) = fixture.operator.plain_key("acme", "live").await;
     let wrong_tenant = CheckRequest { tenant: "nobody".to_owned(), ..get(&value) };
     let wrong_environment = CheckRequest { environment: "test".to_owned(), ..get(&value) };
     let mut cases = vec![
@@ -54,23 +54,23 @@ async fn a_denied_call_ends_at_the_step_that_failed() {
         (call(&value, "POST", "/items"), "scope"),
     ];
     for (ask, failed) in cases.drain(..) {
-        let answer = lab.check(explained(ask)).await;
+        let answer = fixture.check(explained(ask)).await;
         assert_ordered(&answer);
         let last = answer.steps.last().expect("something was examined");
         assert_eq!((last.name.as_str(), last.passed), (failed, false), "{:?}", answer.steps);
         assert!(answer.steps.iter().rev().skip(1).all(|step| step.passed), "{:?}", answer.steps);
     }
-    let _ = lab.operator.revoke(&made.id).await;
-    let answer = lab.check(explained(get(&value))).await;
+    let _ = fixture.operator.revoke(&made.id).await;
+    let answer = fixture.check(explained(get(&value))).await;
     assert_eq!(answer.steps.last().map(|step| step.name.as_str()), Some("key"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_do_not_tell_the_credential() {
-    let lab = Lab::open().await;
-    let value = lab.value().await;
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
     for credential in [value.as_str(), "lab_live_canary_that_nobody_may_see"] {
-        let answer = lab.check(explained(get(credential))).await;
+        let answer = fixture.check(explained(get(credential))).await;
         let told = format!("{} {:?}", answer.message, answer.steps);
         assert!(!told.contains(&credential[9..]), "{told}");
     }
@@ -78,7 +78,7 @@ async fn steps_do_not_tell_the_credential() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_are_told_only_where_they_are_asked_for() {
-    let lab = Lab::open().await;
-    let value = lab.value().await;
-    assert!(lab.check(get(&value)).await.steps.is_empty());
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
+    assert!(fixture.check(get(&value)).await.steps.is_empty());
 }

@@ -13,7 +13,7 @@ use latchkey_testing::{Caller, Latchkey, Setup, key};
 
 /// A product with something of everything that a decision can look at.
 const LAB: &str = r#"
-name = "lab"
+name = "fixture"
 unmatched_routes = "deny"
 
 [credential]
@@ -72,15 +72,15 @@ default = [{ per = "key", rate = "100/h" }, { per = "tenant", rate = "1000/h" }]
 writing = [{ per = "key", rate = "10/h", burst = 4 }]
 "#;
 
-/// The lab with one tenant, `acme`.
-struct Lab {
+/// The fixture with one tenant, `acme`.
+struct CheckFixture {
     latchkey: Latchkey,
     operator: Caller,
 }
 
-impl Lab {
+impl CheckFixture {
     async fn open() -> Self {
-        let (latchkey, operator) = Setup::default().open("lab", LAB, &["acme"]).await;
+        let (latchkey, operator) = Setup::default().open("fixture", LAB, &["acme"]).await;
         Self { latchkey, operator }
     }
 
@@ -106,7 +106,7 @@ fn call(credential: &str, method: &str, path: &str) -> CheckRequest {
     CheckRequest {
         method: method.to_owned(),
         path: path.to_owned(),
-        profile: "lab".to_owned(),
+        profile: "fixture".to_owned(),
         ..ask(credential)
     }
 }

@@ -8,15 +8,15 @@ use latchkey_proto::v1::{
 };
 use latchkey_testing::{eventually, key};
 
-use crate::{Lab, ask, assert_allowed, assert_denied, call, get, pair, scoped};
+use crate::{CheckFixture, ask, assert_allowed, assert_denied, call, get, pair, scoped};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_key_is_told_who_it_is() {
-    let lab = Lab::open().await;
+    let fixture = CheckFixture::open().await;
     let mut wanted = scoped(&["view", "write"]);
     wanted.metadata = pair("team", "payments");
-    let (made, value) = lab.operator.key(wanted).await;
-    let answer = lab.check(CheckRequest { request_id: "req-7".to_owned(), ..get(&value) }).await;
+    let (made, value) = fixture.operator.key(wanted).await;
+    let answer = fixture.check(CheckRequest { request_id: "req-7".to_owned(), ..get(&value) }).await;
     assert_allowed(&answer);
     assert_eq!(answer.request_id, "req-7");
     let who = answer.principal.expect("a known caller");
@@ -32,31 +32,31 @@ async fn a_good_key_is_told_who_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_credential_it_is_missing() {
-    let lab = Lab::open().await;
-    assert_denied(&lab.check(get("")).await, Reason::MissingCredential);
-    assert_allowed(&lab.check(call("", "GET", "/open/page")).await);
+    let fixture = CheckFixture::open().await;
+    assert_denied(&fixture.check(get("")).await, Reason::MissingCredential);
+    assert_allowed(&fixture.check(call("", "GET", "/open/page")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_key_is_invalid() {
-    let lab = Lab::open().await;
-    let value = lab.value().await;
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
     let unknown = format!("lab_live_{}", "0".repeat(64));
     let long = "k".repeat(20_000);
     let padded = format!(" {value}");
     let wrong = ["x", &unknown, &long, &padded, &value.to_uppercase(), "lab_live_", &format!("{value}\n")];
     for credential in wrong {
-        assert_denied(&lab.check(get(credential)).await, Reason::InvalidCredential);
+        assert_denied(&fixture.check(get(credential)).await, Reason::InvalidCredential);
     }
-    assert_allowed(&lab.check(get(&value)).await);
+    assert_allowed(&fixture.check(get(&value)).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_is_refused_and_still_known() {
-    let lab = Lab::open().await;
-    let (made, value) = lab.operator.plain_key("acme", "live").await;
-    let done = lab.operator.revoke(&made.id).await;
-    let answer = lab.check(get(&value)).await;
+    let fixture = CheckFixture::open().await;
+    let (made, value) = fixture.operator.plain_key("acme", "live").await;
+    let done = fixture.operator.revoke(&made.id).await;
+    let answer = fixture.check(get(&value)).await;
     assert_denied(&answer, Reason::Revoked);
     assert_eq!(answer.principal.expect("a known caller").subject_id, made.id);
     assert!(answer.revision >= done.revision, "{} < {}", answer.revision, done.revision);
@@ -64,14 +64,15 @@ async fn a_revoked_key_is_refused_and_still_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_key_is_refused() {
-    let lab = Lab::open().await;
+    let fixture = CheckFixture::open().await;
     let soon = Expiry::Ttl(prost_types::Duration { seconds: 1, nanos: 0 });
-    let (_, value) = lab.operator.key(CreateKeyRequest { expiry: Some(soon), ..key("acme", "live") }).await;
-    assert_allowed(&lab.check(CheckRequest { dry_run: true, ..get(&value) }).await);
+    let (_, value) =
+        fixture.operator.key(CreateKeyRequest { expiry: Some(soon), ..key("acme", "live") }).await;
+    assert_allowed(&fixture.check(CheckRequest { dry_run: true, ..get(&value) }).await);
     let runtime = tokio::runtime::Handle::current();
     let denied = tokio::task::block_in_place(|| {
         eventually("the key expires", || {
-            let answer = runtime.block_on(lab.check(CheckRequest { dry_run: true, ..get(&value) }));
+            let answer = runtime.block_on(fixture.check(CheckRequest { dry_run: true, ..get(&value) }));
             (answer.reason() != Reason::Ok).then_some(answer)
         })
     });
@@ -80,129 +81,134 @@ async fn an_expired_key_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_switched_off_can_be_switched_on_again() {
-    let lab = Lab::open().await;
-    let (made, value) = lab.operator.plain_key("acme", "live").await;
+    let fixture = CheckFixture::open().await;
+    let (made, value) = fixture.operator.plain_key("acme", "live").await;
     for disabled in [true, false] {
         let change = UpdateKeyRequest {
             key: Some(Key { id: made.id.clone(), disabled, ..Key::default() }),
             update_mask: Some(prost_types::FieldMask { paths: vec!["disabled".to_owned()] }),
         };
-        lab.operator.keys().update_key(change).await.expect("changed");
-        let answer = lab.check(get(&value)).await;
+        fixture.operator.keys().update_key(change).await.expect("changed");
+        let answer = fixture.check(get(&value)).await;
         if disabled { assert_denied(&answer, Reason::Disabled) } else { assert_allowed(&answer) }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tenant_that_is_named_must_be_the_keys_own() {
-    let lab = Lab::open().await;
-    let other = lab.operator.tenant("other", "lab", "").await;
-    let (made, value) = lab.operator.plain_key("acme", "live").await;
+    let fixture = CheckFixture::open().await;
+    let other = fixture.operator.tenant("other", "fixture", "").await;
+    let (made, value) = fixture.operator.plain_key("acme", "live").await;
     for tenant in ["other", other.id.as_str(), "nobody", "ACME", "acme ", "%"] {
-        let answer = lab.check(CheckRequest { tenant: tenant.to_owned(), ..get(&value) }).await;
+        let answer = fixture.check(CheckRequest { tenant: tenant.to_owned(), ..get(&value) }).await;
         assert_denied(&answer, Reason::TenantMismatch);
     }
     for tenant in ["acme", made.tenant_id.as_str(), ""] {
-        assert_allowed(&lab.check(CheckRequest { tenant: tenant.to_owned(), ..get(&value) }).await);
+        assert_allowed(&fixture.check(CheckRequest { tenant: tenant.to_owned(), ..get(&value) }).await);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_can_require_that_the_tenant_is_named() {
-    let lab = Lab::open().await;
+    let fixture = CheckFixture::open().await;
     let strict =
-        crate::LAB.replace("\"lab\"", "\"strict\"").replace("lab_", "strict_").replace("badge-", "pin-");
+        crate::LAB.replace("\"fixture\"", "\"strict\"").replace("lab_", "strict_").replace("badge-", "pin-");
     let strict = strict.replace("required = false", "required = true");
-    let _ = lab.operator.apply(&strict).await.expect("a second profile");
-    let _ = lab.operator.tenant("bank", "strict", "").await;
-    let (_, value) = lab.operator.plain_key("bank", "live").await;
+    let _ = fixture.operator.apply(&strict).await.expect("a second profile");
+    let _ = fixture.operator.tenant("bank", "strict", "").await;
+    let (_, value) = fixture.operator.plain_key("bank", "live").await;
     let ask = CheckRequest { profile: "strict".to_owned(), ..get(&value) };
-    assert_denied(&lab.check(ask.clone()).await, Reason::TenantRequired);
-    assert_allowed(&lab.check(CheckRequest { tenant: "bank".to_owned(), ..ask }).await);
+    assert_denied(&fixture.check(ask.clone()).await, Reason::TenantRequired);
+    assert_allowed(&fixture.check(CheckRequest { tenant: "bank".to_owned(), ..ask }).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_tenant_is_refused() {
-    let lab = Lab::open().await;
-    let value = lab.value().await;
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
     let suspend = SuspendTenantRequest { tenant: "acme".to_owned(), reason: "unpaid".to_owned() };
-    lab.operator.tenants().suspend_tenant(suspend).await.expect("suspended");
-    assert_denied(&lab.check(get(&value)).await, Reason::TenantSuspended);
+    fixture.operator.tenants().suspend_tenant(suspend).await.expect("suspended");
+    assert_denied(&fixture.check(get(&value)).await, Reason::TenantSuspended);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_another_environment_is_refused() {
-    let lab = Lab::open().await;
-    let (_, test) = lab.operator.plain_key("acme", "test").await;
+    let fixture = CheckFixture::open().await;
+    let (_, test) = fixture.operator.plain_key("acme", "test").await;
     let ask = |environment: &str| CheckRequest { environment: environment.to_owned(), ..get(&test) };
-    assert_denied(&lab.check(ask("live")).await, Reason::EnvironmentMismatch);
-    assert_denied(&lab.check(ask("TEST")).await, Reason::EnvironmentMismatch);
-    assert_allowed(&lab.check(ask("test")).await);
-    assert_allowed(&lab.check(ask("")).await);
+    assert_denied(&fixture.check(ask("live")).await, Reason::EnvironmentMismatch);
+    assert_denied(&fixture.check(ask("TEST")).await, Reason::EnvironmentMismatch);
+    assert_allowed(&fixture.check(ask("test")).await);
+    assert_allowed(&fixture.check(ask("")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scopes_are_exact_but_for_declared_aliases() {
-    let lab = Lab::open().await;
-    let (_, reader) = lab.operator.key(scoped(&["read"])).await;
+    let fixture = CheckFixture::open().await;
+    let (_, reader) = fixture.operator.key(scoped(&["read"])).await;
     let with = |scope: &str| CheckRequest { scopes: vec![scope.to_owned()], ..get(&reader) };
-    assert_denied(&lab.check(call(&reader, "POST", "/items")).await, Reason::InsufficientScope);
+    assert_denied(&fixture.check(call(&reader, "POST", "/items")).await, Reason::InsufficientScope);
     for scope in ["write", "read.deep", "Read", "rea", "read ", "*", "nothing"] {
-        assert_denied(&lab.check(with(scope)).await, Reason::InsufficientScope);
+        assert_denied(&fixture.check(with(scope)).await, Reason::InsufficientScope);
     }
-    assert_allowed(&lab.check(with("read")).await);
-    assert_allowed(&lab.check(with("view")).await);
+    assert_allowed(&fixture.check(with("read")).await);
+    assert_allowed(&fixture.check(with("view")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bound_key_touches_its_own_resource_alone() {
-    let lab = Lab::open().await;
-    let (_, bound) =
-        lab.operator.key(CreateKeyRequest { bindings: pair("merchant", "m_1"), ..key("acme", "live") }).await;
-    assert_allowed(&lab.check(call(&bound, "GET", "/merchants/m_1/orders")).await);
-    assert_denied(&lab.check(call(&bound, "GET", "/merchants/m_2/orders")).await, Reason::ResourceMismatch);
+    let fixture = CheckFixture::open().await;
+    let (_, bound) = fixture
+        .operator
+        .key(CreateKeyRequest { bindings: pair("merchant", "m_1"), ..key("acme", "live") })
+        .await;
+    assert_allowed(&fixture.check(call(&bound, "GET", "/merchants/m_1/orders")).await);
+    assert_denied(
+        &fixture.check(call(&bound, "GET", "/merchants/m_2/orders")).await,
+        Reason::ResourceMismatch,
+    );
     let by_field = |id: &str| CheckRequest { resource: pair("merchant", id), ..get(&bound) };
-    assert_allowed(&lab.check(by_field("m_1")).await);
-    assert_denied(&lab.check(by_field("m_2")).await, Reason::ResourceMismatch);
-    let (_, free) = lab.operator.plain_key("acme", "live").await;
-    assert_allowed(&lab.check(call(&free, "GET", "/merchants/m_2/orders")).await);
+    assert_allowed(&fixture.check(by_field("m_1")).await);
+    assert_denied(&fixture.check(by_field("m_2")).await, Reason::ResourceMismatch);
+    let (_, free) = fixture.operator.plain_key("acme", "live").await;
+    assert_allowed(&fixture.check(call(&free, "GET", "/merchants/m_2/orders")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_a_network_works_from_there_alone() {
-    let lab = Lab::open().await;
+    let fixture = CheckFixture::open().await;
     let allowed_networks = vec!["10.1.0.0/16".to_owned(), "2001:db8::/32".to_owned()];
-    let (_, value) = lab.operator.key(CreateKeyRequest { allowed_networks, ..key("acme", "live") }).await;
+    let (_, value) = fixture.operator.key(CreateKeyRequest { allowed_networks, ..key("acme", "live") }).await;
     let from = |ip: &str| CheckRequest { source_ip: ip.to_owned(), ..get(&value) };
     for good in ["10.1.2.3", "2001:db8::1", "::ffff:10.1.2.3"] {
-        assert_allowed(&lab.check(from(good)).await);
+        assert_allowed(&fixture.check(from(good)).await);
     }
     for bad in ["10.2.0.1", "2001:db9::1", ""] {
-        assert_denied(&lab.check(from(bad)).await, Reason::NetworkNotAllowed);
+        assert_denied(&fixture.check(from(bad)).await, Reason::NetworkNotAllowed);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_route_or_kind_is_not_allowed() {
-    let lab = Lab::open().await;
-    let value = lab.value().await;
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
     for (method, path) in
         [("GET", "/nowhere"), ("DELETE", "/items/1"), ("GET", "/badges/1"), ("GET", "/items/%2e%2e/x")]
     {
-        assert_denied(&lab.check(call(&value, method, path)).await, Reason::RouteNotAllowed);
+        assert_denied(&fixture.check(call(&value, method, path)).await, Reason::RouteNotAllowed);
     }
     let (_, badge) =
-        lab.operator.key(CreateKeyRequest { kind: "badge".to_owned(), ..key("acme", "live") }).await;
-    assert_allowed(&lab.check(call(&badge, "GET", "/badges/1")).await);
+        fixture.operator.key(CreateKeyRequest { kind: "badge".to_owned(), ..key("acme", "live") }).await;
+    assert_allowed(&fixture.check(call(&badge, "GET", "/badges/1")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_much_is_told_how_long_to_wait() {
-    let lab = Lab::open().await;
+    let fixture = CheckFixture::open().await;
     let rate_limits = HashMap::from([("default".to_owned(), "1/min".to_owned())]);
-    let (_, value) = lab.operator.key(CreateKeyRequest { rate_limits, ..key("acme", "live") }).await;
-    assert_allowed(&lab.check(get(&value)).await);
-    let answer = lab.check(get(&value)).await;
+    let (_, value) = fixture.operator.key(CreateKeyRequest { rate_limits, ..key("acme", "live") }).await;
+    assert_allowed(&fixture.check(get(&value)).await);
+    let answer = fixture.check(get(&value)).await;
     assert_denied(&answer, Reason::RateLimited);
     let tightest = &answer.rate_limits[0];
     assert_eq!((tightest.bucket.as_str(), tightest.limit, tightest.remaining), ("key/default", 1, 0));
@@ -211,10 +217,10 @@ async fn too_much_is_told_how_long_to_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_answered_in_order() {
-    let lab = Lab::open().await;
-    let value = lab.value().await;
+    let fixture = CheckFixture::open().await;
+    let value = fixture.value().await;
     let checks = vec![get(&value), get("nonsense"), get(""), call(&value, "GET", "/nowhere"), ask(&value)];
-    let answer = lab
+    let answer = fixture
         .operator
         .checks()
         .batch_check(BatchCheckRequest { checks })
@@ -231,6 +237,6 @@ async fn a_batch_is_answered_in_order() {
     ];
     assert_eq!(reasons, expected);
     let many = BatchCheckRequest { checks: vec![get(""); 1_001] };
-    let refused = lab.operator.checks().batch_check(many).await.expect_err("too many");
+    let refused = fixture.operator.checks().batch_check(many).await.expect_err("too many");
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
 }

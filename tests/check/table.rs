@@ -9,11 +9,11 @@ use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Key, SuspendTenantRequest, UpdateKeyRequest};
 use latchkey_testing::{eventually, key};
 
-use crate::{Lab, call, pair, scoped};
+use crate::{CheckFixture, call, pair, scoped};
 
 /// A way to make one credential in one state.
-async fn credentials(lab: &Lab) -> Vec<(&'static str, String)> {
-    let operator = &lab.operator;
+async fn credentials(fixture: &CheckFixture) -> Vec<(&'static str, String)> {
+    let operator = &fixture.operator;
     let (revoked, revoked_value) = operator.plain_key("acme", "live").await;
     let _ = operator.revoke(&revoked.id).await;
     let (off, off_value) = operator.plain_key("acme", "live").await;
@@ -22,7 +22,7 @@ async fn credentials(lab: &Lab) -> Vec<(&'static str, String)> {
         update_mask: Some(prost_types::FieldMask { paths: vec!["disabled".to_owned()] }),
     };
     operator.keys().update_key(change).await.expect("switched off");
-    let _ = operator.tenant("closed", "lab", "").await;
+    let _ = operator.tenant("closed", "fixture", "").await;
     let closed = operator.plain_key("closed", "live").await.1;
     let suspend = SuspendTenantRequest { tenant: "closed".to_owned(), reason: "unpaid".to_owned() };
     operator.tenants().suspend_tenant(suspend).await.expect("suspended");
@@ -36,7 +36,7 @@ async fn credentials(lab: &Lab) -> Vec<(&'static str, String)> {
         ..key("acme", "live")
     };
     let spent = operator.key(spent).await.1;
-    let _ = lab.check(call(&spent, "GET", "/items/1")).await;
+    let _ = fixture.check(call(&spent, "GET", "/items/1")).await;
     let table = vec![
         ("none", String::new()),
         ("malformed", "lab_live_x".to_owned()),
@@ -54,16 +54,16 @@ async fn credentials(lab: &Lab) -> Vec<(&'static str, String)> {
         ("expired", expired.clone()),
         ("of a suspended tenant", closed),
     ];
-    wait_for_expiry(lab, &expired);
+    wait_for_expiry(fixture, &expired);
     table
 }
 
-fn wait_for_expiry(lab: &Lab, value: &str) {
+fn wait_for_expiry(fixture: &CheckFixture, value: &str) {
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
         eventually("the key expires", || {
             let ask = CheckRequest { dry_run: true, ..call(value, "GET", "/items/1") };
-            let answer = runtime.block_on(lab.check(ask));
+            let answer = runtime.block_on(fixture.check(ask));
             (answer.reason().as_str_name() == "REASON_EXPIRED").then_some(())
         });
     });
@@ -93,11 +93,11 @@ fn targets(value: &str) -> Vec<(&'static str, CheckRequest)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_credential_gets_the_approved_answer_from_every_target() {
-    let lab = Lab::open().await;
+    let fixture = CheckFixture::open().await;
     let mut table = String::new();
-    for (state, value) in credentials(&lab).await {
+    for (state, value) in credentials(&fixture).await {
         for (target, ask) in targets(&value) {
-            let answer = lab.check(ask).await;
+            let answer = fixture.check(ask).await;
             let reason = answer.reason().as_str_name().trim_start_matches("REASON_");
             writeln!(table, "{state:<22} {target:<19} {reason}").expect("a string takes text");
         }

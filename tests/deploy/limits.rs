@@ -34,10 +34,15 @@ fn what_may_be_taken_is_more_than_what_is_remembered() {
             "deploy/kubernetes/deployment.yaml",
             "limits: { memory:",
             "deploy/kubernetes/latchkey.toml",
-            "memory_bytes =",
+            "cache_max_bytes =",
         ),
-        ("deploy/systemd/latchkey.service", "MemoryMax=", "deploy/systemd/latchkey.toml", "memory_bytes ="),
-        ("docker-compose.yml", "mem_limit:", "docker-compose.yml", "LATCHKEY_MEMORY_BYTES: "),
+        (
+            "deploy/systemd/latchkey.service",
+            "MemoryMax=",
+            "deploy/systemd/latchkey.toml",
+            "cache_max_bytes =",
+        ),
+        ("docker-compose.yml", "mem_limit:", "docker-compose.yml", "LATCHKEY_CACHE_MAX_BYTES: "),
     ] {
         let (limit, remembered) = (after(limited, limit), after(told, remembered));
         let needed = remembered + remembered / 5 + BESIDE;

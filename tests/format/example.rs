@@ -94,7 +94,7 @@ async fn the_examples_aliases_plans_roles_and_tokens_work() {
     bare.scopes = vec!["payments.create".to_owned()];
     let (_, payer) = paykore.operator.key(bare).await;
     let ask = v1::IssueJwtRequest { grant: Some(Grant::ApiKey(payer)), ..v1::IssueJwtRequest::default() };
-    let issued = paykore.latchkey.stranger().tokens().issue_jwt(ask).await.expect("a token").into_inner();
+    let issued = paykore.latchkey.anonymous().tokens().issue_jwt(ask).await.expect("a token").into_inner();
     let bearer = format!("Bearer {}", issued.access_token);
     let _ = Echo::of(&paykore.at(LIVE, PAY, &[("authorization", &bearer)]));
     assert_eq!(issued.expires_in.expect("a life").seconds, 3_600);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::{CheckRequest, Decision};
-use latchkey_testing::{Database, Postgres, Signal, eventually, on_both, patiently};
+use latchkey_testing::{Database, Postgres, Signal, eventually, eventually_for, on_both};
 use tonic::Code;
 
 use crate::{SHOP, Shop, refused};
@@ -37,7 +37,7 @@ async fn a_term_ends_the_process_in_good_order(database: Database) {
     let (_, value) = shop.operator.plain_key("acme", "live").await;
     shop.latchkey.signal(Signal::TERM);
     assert_eq!(shop.latchkey.wait().code(), Some(0), "{}", shop.latchkey.log());
-    let refused = shop.latchkey.stranger().checks().check(CheckRequest::default()).await;
+    let refused = shop.latchkey.anonymous().checks().check(CheckRequest::default()).await;
     assert_eq!(refused.expect_err("nobody listens").code(), Code::Unavailable);
     shop.latchkey.restart();
     assert!(shop.admits(&value).await);
@@ -102,8 +102,9 @@ async fn an_outage_of_the_database_is_no_denial_and_passes() {
     };
     tokio::task::block_in_place(|| {
         let what = "memory is no longer trusted";
-        let code =
-            patiently(what, Duration::from_secs(30), || reason(&known).err().map(|status| status.code()));
+        let code = eventually_for(what, Duration::from_secs(30), || {
+            reason(&known).err().map(|status| status.code())
+        });
         assert_eq!(code, Code::Unavailable);
         postgres.thaw();
         for value in [&known, &fresh] {

@@ -78,7 +78,7 @@ impl Shop {
 
     async fn admits(&self, value: &str) -> bool {
         let ask = CheckRequest { credential: value.to_owned(), dry_run: true, ..CheckRequest::default() };
-        self.latchkey.stranger().check(ask).await.decision() == Decision::Allow
+        self.latchkey.anonymous().check(ask).await.decision() == Decision::Allow
     }
 }
 

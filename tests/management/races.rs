@@ -71,11 +71,11 @@ async fn a_change_at_one_replica_holds_at_every_other() {
         let (made, value) = operator.plain_key("acme", "live").await;
         let ask = || CheckRequest { credential: value.clone(), dry_run: true, ..CheckRequest::default() };
         for replica in &replicas {
-            assert_eq!(replica.stranger().check(ask()).await.decision(), Decision::Allow);
+            assert_eq!(replica.anonymous().check(ask()).await.decision(), Decision::Allow);
         }
         let _ = operator.revoke(&made.id).await;
         for replica in &replicas {
-            let answer = replica.stranger().check(ask()).await;
+            let answer = replica.anonymous().check(ask()).await;
             assert_eq!(answer.reason().as_str_name(), "REASON_REVOKED");
         }
     }
@@ -89,7 +89,7 @@ async fn a_new_key_works_where_it_was_asked_for_before() {
     let value = format!("shop_live_{}", "a".repeat(64));
     let ask = || CheckRequest { credential: value.clone(), dry_run: true, ..CheckRequest::default() };
     for replica in &replicas {
-        assert_eq!(replica.stranger().check(ask()).await.decision(), Decision::Deny);
+        assert_eq!(replica.anonymous().check(ask()).await.decision(), Decision::Deny);
     }
     let import = latchkey_proto::v1::ImportKeysRequest {
         tenant: "acme".to_owned(),
@@ -101,6 +101,6 @@ async fn a_new_key_works_where_it_was_asked_for_before() {
     };
     operator.keys().import_keys(import).await.expect("imported");
     for replica in &replicas {
-        assert_eq!(replica.stranger().check(ask()).await.decision(), Decision::Allow);
+        assert_eq!(replica.anonymous().check(ask()).await.decision(), Decision::Allow);
     }
 }

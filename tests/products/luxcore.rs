@@ -168,14 +168,14 @@ async fn no_key_makes_keys_and_nobody_registers() {
     let (_, value) = luxcore.operator.plain_key("acme", "production").await;
     let refused = luxcore.latchkey.caller(&value).try_key(key("acme", "production")).await;
     assert_eq!(refused.expect_err("a key of every scope may not").code(), Code::PermissionDenied);
-    let refused = luxcore.latchkey.stranger().try_key(key("acme", "production")).await;
+    let refused = luxcore.latchkey.anonymous().try_key(key("acme", "production")).await;
     assert_eq!(refused.expect_err("a stranger may not").code(), Code::Unauthenticated);
     let tenant = v1::CreateTenantRequest {
         slug: "me".to_owned(),
         profile: "luxcore".to_owned(),
         ..Default::default()
     };
-    for caller in [luxcore.latchkey.stranger(), luxcore.latchkey.caller(&value)] {
+    for caller in [luxcore.latchkey.anonymous(), luxcore.latchkey.caller(&value)] {
         let refused = caller.tenants().create_tenant(tenant.clone()).await.expect_err("nobody registers");
         assert!(matches!(refused.code(), Code::Unauthenticated | Code::PermissionDenied), "{refused:?}");
     }

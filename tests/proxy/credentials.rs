@@ -2,7 +2,7 @@
 
 use latchkey_testing::{Echo, EnvoySetup, Request};
 
-use crate::{Gate, HOST, both_ways, get};
+use crate::{HOST, ProxyFixture, both_ways, get};
 
 both_ways!(
     the_credential_is_found_in_every_source_and_goes_no_further,
@@ -15,8 +15,8 @@ both_ways!(
 );
 
 async fn the_credential_is_found_in_every_source_and_goes_no_further(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let key = gate.value().await;
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
     let ways = [
         get("/v1/items/1").header("X-API-KEY", &key),
         get("/v1/items/1").header("authorization", format!("Bearer {key}")),
@@ -26,39 +26,40 @@ async fn the_credential_is_found_in_every_source_and_goes_no_further(raw: bool) 
         get("/v1/items/1").header("cookie", format!("a=1; api_key={key}; b=2")),
     ];
     for way in ways {
-        let echo = Echo::of(&gate.send(&way));
+        let echo = Echo::of(&fixture.send(&way));
         assert!(!echo.text().contains(&key), "the service sees the key: {}", echo.text());
         assert_eq!(echo.all("x-tenant-id"), ["acme"]);
     }
 }
 
 async fn the_rest_of_the_query_and_of_the_cookies_goes_on(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let key = gate.value().await;
-    let echo = Echo::of(&gate.send(&get(&format!("/v1/items/1?a=1&api_key={key}&b=2%20x"))));
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
+    let echo = Echo::of(&fixture.send(&get(&format!("/v1/items/1?a=1&api_key={key}&b=2%20x"))));
     assert_eq!(echo.path(), "/v1/items/1?a=1&b=2%20x");
     let cookie = format!("a=1; api_key={key}; b=2");
-    let echo = Echo::of(&gate.send(&get("/v1/items/1").header("cookie", cookie)));
+    let echo = Echo::of(&fixture.send(&get("/v1/items/1").header("cookie", cookie)));
     let rest = echo.all("cookie").join("; ");
     assert!(rest.contains("a=1") && rest.contains("b=2"), "{rest}");
-    let echo = Echo::of(&gate.send(&get("/v1/items/1?x=%2F..&y=/").header("x-api-key", key)));
+    let echo = Echo::of(&fixture.send(&get("/v1/items/1?x=%2F..&y=/").header("x-api-key", key)));
     assert_eq!(echo.path(), "/v1/items/1?x=%2F..&y=/");
 }
 
 async fn a_credential_in_the_body_is_found(raw: bool) {
-    let gate = Gate::with(EnvoySetup { raw_headers: raw, body: Some(8192), ..EnvoySetup::default() }).await;
-    let key = gate.value().await;
+    let fixture =
+        ProxyFixture::with(EnvoySetup { raw_headers: raw, body: Some(8192), ..EnvoySetup::default() }).await;
+    let key = fixture.value().await;
     let body = format!(r#"{{"amount":7,"auth":{{"key":"{key}"}}}}"#);
     let request = |body: &str| Request::new("POST", HOST, "/v1/items/1").json(body);
-    let _ = Echo::of(&gate.send(&request(&body)));
+    let _ = Echo::of(&fixture.send(&request(&body)));
     for wrong in ["{}", "[]", "null", r#"{"auth":{"key":7}}"#, r#"{"auth":"#, ""] {
-        assert_eq!(gate.send(&request(wrong)).status, 401, "{wrong}");
+        assert_eq!(fixture.send(&request(wrong)).status, 401, "{wrong}");
     }
 }
 
 async fn two_credentials_are_one_too_many(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let (one, two) = (gate.value().await, gate.value().await);
+    let fixture = ProxyFixture::open(raw).await;
+    let (one, two) = (fixture.value().await, fixture.value().await);
     let with =
         |first: &str, second: &str| get("/v1/items/1").header("x-api-key", first).header("x-api-key", second);
     let doubled = [
@@ -78,23 +79,23 @@ async fn two_credentials_are_one_too_many(raw: bool) {
         get("/v1/items/1").header("cookie", format!("api_key={one}; api_key={two}")),
     ];
     for (number, request) in doubled.iter().enumerate() {
-        let answer = gate.send(request);
+        let answer = fixture.send(request);
         assert_eq!(answer.status, 401, "number {number}: {answer:?}");
     }
-    assert_eq!(gate.envoy.upstream().seen(), 0);
+    assert_eq!(fixture.envoy.upstream().seen(), 0);
 }
 
 async fn the_same_credential_twice_in_two_sources_is_one(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let key = gate.value().await;
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
     let twice = get("/v1/items/1").header("x-api-key", &key).header("authorization", format!("Bearer {key}"));
-    let echo = Echo::of(&gate.send(&twice));
+    let echo = Echo::of(&fixture.send(&twice));
     assert!(!echo.text().contains(&key), "{}", echo.text());
 }
 
 async fn crooked_credentials_are_refused(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let key = gate.value().await;
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
     let long = format!("{key}{}", "0".repeat(20 * 1024));
     let crooked: Vec<Vec<u8>> = vec![
         Vec::new(),
@@ -111,7 +112,7 @@ async fn crooked_credentials_are_refused(raw: bool) {
         long.into_bytes(),
     ];
     for value in &crooked {
-        let answer = gate.send(&get("/v1/items/1").header("x-api-key", value));
+        let answer = fixture.send(&get("/v1/items/1").header("x-api-key", value));
         assert!(
             matches!(answer.status, 0 | 400 | 401 | 431),
             "{:?}: {answer:?}",
@@ -119,20 +120,20 @@ async fn crooked_credentials_are_refused(raw: bool) {
         );
     }
     for scheme in ["", "Basic ", "BearerX ", "Bearer\t", "Bearer  Bearer "] {
-        let answer = gate.send(&get("/v1/items/1").header("authorization", format!("{scheme}{key}")));
+        let answer = fixture.send(&get("/v1/items/1").header("authorization", format!("{scheme}{key}")));
         assert!(matches!(answer.status, 400 | 401), "{scheme:?}: {answer:?}");
     }
-    assert_eq!(gate.envoy.upstream().seen(), 0);
+    assert_eq!(fixture.envoy.upstream().seen(), 0);
 }
 
 async fn without_profile_words_a_denial_is_problem_details(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let missing = gate.send(&get("/v1/items/1"));
+    let fixture = ProxyFixture::open(raw).await;
+    let missing = fixture.send(&get("/v1/items/1"));
     assert_eq!(missing.status, 401);
     assert_eq!(missing.header("content-type"), Some("application/problem+json"));
     assert!(missing.header("www-authenticate").is_some(), "{missing:?}");
     assert_eq!(missing.json()["status"], 401);
-    let forbidden = gate.get("/v1/admin/x", &gate.value().await);
+    let forbidden = fixture.get("/v1/admin/x", &fixture.value().await);
     assert_eq!((forbidden.status, forbidden.header("www-authenticate")), (403, None));
     assert_eq!(forbidden.json()["status"], 403);
 }

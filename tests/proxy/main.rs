@@ -10,7 +10,7 @@ mod routes;
 use latchkey_proto::v1::CreateKeyRequest;
 use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup, key};
 
-const HOST: &str = "api.gate.dev";
+const HOST: &str = "api.fixture.dev";
 
 /// Runs each test with `headers` and with `encode_raw_headers`.
 #[macro_export]
@@ -78,13 +78,13 @@ x-merchant-id = "{{ bindings.merchant }}"
 "#;
 
 /// The product with one tenant, `acme`.
-struct Gate {
+struct ProxyFixture {
     latchkey: Latchkey,
     envoy: Envoy,
     operator: Caller,
 }
 
-impl Gate {
+impl ProxyFixture {
     async fn open(raw_headers: bool) -> Self {
         Self::with(EnvoySetup { raw_headers, ..EnvoySetup::default() }).await
     }

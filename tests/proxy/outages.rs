@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use latchkey_testing::{Echo, Envoy, EnvoySetup, Request, Setup, eventually, free_port};
 
-use crate::{Gate, both_ways, get};
+use crate::{ProxyFixture, both_ways, get};
 
 both_ways!(
     no_request_is_admitted_once_a_revocation_has_returned,
@@ -30,46 +30,46 @@ fn hammer(request: &Request, port: u16, done: &AtomicBool, before: &AtomicUsize)
 }
 
 async fn no_request_is_admitted_once_a_revocation_has_returned(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let (key, value) = gate.operator.plain_key("acme", "live").await;
+    let fixture = ProxyFixture::open(raw).await;
+    let (key, value) = fixture.operator.plain_key("acme", "live").await;
     let (done, before) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let request = get("/v1/items/1").header("x-api-key", &value);
     let clients: Vec<_> = (0..4)
         .map(|_| {
             let (request, done, before) = (request.clone(), Arc::clone(&done), Arc::clone(&before));
-            let port = gate.envoy.port();
+            let port = fixture.envoy.port();
             std::thread::spawn(move || hammer(&request, port, &done, &before))
         })
         .collect();
     eventually("the key is in use", || (before.load(Ordering::SeqCst) > 20).then_some(()));
-    let _ = gate.operator.revoke(&key.id).await;
+    let _ = fixture.operator.revoke(&key.id).await;
     done.store(true, Ordering::SeqCst);
     let wrong: usize = clients.into_iter().map(|client| client.join().expect("a client ends")).sum();
     assert_eq!(wrong, 0, "admitted after RevokeKey had returned");
 }
 
 async fn a_suspended_tenant_is_out_at_once(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let value = gate.value().await;
-    let _ = Echo::of(&gate.get("/v1/items/1", &value));
+    let fixture = ProxyFixture::open(raw).await;
+    let value = fixture.value().await;
+    let _ = Echo::of(&fixture.get("/v1/items/1", &value));
     let ask =
         latchkey_proto::v1::SuspendTenantRequest { tenant: "acme".to_owned(), reason: "unpaid".to_owned() };
-    gate.operator.tenants().suspend_tenant(ask).await.expect("suspended");
-    assert_eq!(gate.get("/v1/items/1", &value).status, 403);
+    fixture.operator.tenants().suspend_tenant(ask).await.expect("suspended");
+    assert_eq!(fixture.get("/v1/items/1", &value).status, 403);
     let ask = latchkey_proto::v1::ResumeTenantRequest { tenant: "acme".to_owned() };
-    gate.operator.tenants().resume_tenant(ask).await.expect("resumed");
-    let _ = Echo::of(&gate.get("/v1/items/1", &value));
+    fixture.operator.tenants().resume_tenant(ask).await.expect("resumed");
+    let _ = Echo::of(&fixture.get("/v1/items/1", &value));
 }
 
 async fn latchkey_comes_back_without_a_restart_of_the_proxy(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let value = gate.value().await;
-    let _ = Echo::of(&gate.get("/v1/items/1", &value));
-    gate.latchkey.kill();
-    assert_eq!(gate.get("/v1/items/1", &value).status, 403);
-    gate.latchkey.restart();
+    let fixture = ProxyFixture::open(raw).await;
+    let value = fixture.value().await;
+    let _ = Echo::of(&fixture.get("/v1/items/1", &value));
+    fixture.latchkey.kill();
+    assert_eq!(fixture.get("/v1/items/1", &value).status, 403);
+    fixture.latchkey.restart();
     eventually("the proxy reaches it again", || {
-        (gate.get("/v1/items/1", &value).status == 200).then_some(())
+        (fixture.get("/v1/items/1", &value).status == 200).then_some(())
     });
 }
 

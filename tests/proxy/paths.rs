@@ -3,7 +3,7 @@
 
 use latchkey_testing::Echo;
 
-use crate::{Gate, both_ways, get};
+use crate::{ProxyFixture, both_ways, get};
 
 both_ways!(
     crooked_paths_do_not_reach_past_a_public_corner,
@@ -13,7 +13,7 @@ both_ways!(
 );
 
 async fn crooked_paths_do_not_reach_past_a_public_corner(raw: bool) {
-    let gate = Gate::open(raw).await;
+    let fixture = ProxyFixture::open(raw).await;
     let crooked = [
         "/v1/open/../admin/x",
         "/v1/open/%2e%2e/admin/x",
@@ -36,15 +36,15 @@ async fn crooked_paths_do_not_reach_past_a_public_corner(raw: bool) {
         "/v1/admin/x#/../../open/page",
     ];
     for path in crooked {
-        let answer = gate.send(&get(path));
+        let answer = fixture.send(&get(path));
         assert!(matches!(answer.status, 400 | 401 | 403 | 404), "{path}: {answer:?}");
     }
-    assert_eq!(gate.envoy.upstream().seen(), 0);
+    assert_eq!(fixture.envoy.upstream().seen(), 0);
 }
 
 async fn crooked_paths_do_not_reach_past_a_scope(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let key = gate.value().await;
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
     let crooked = [
         "/v1/admin/x",
         "//v1/admin/x",
@@ -60,31 +60,31 @@ async fn crooked_paths_do_not_reach_past_a_scope(raw: bool) {
         "/V1/ADMIN/x",
         "/v1/admin%2fx",
         "/v1%2fadmin/x",
-        "http://api.gate.dev/v1/admin/x",
+        "http://api.fixture.dev/v1/admin/x",
     ];
     for path in crooked {
-        let answer = gate.get(path, &key);
+        let answer = fixture.get(path, &key);
         assert!(matches!(answer.status, 400 | 403 | 404), "{path}: {answer:?}");
     }
-    assert_eq!(gate.envoy.upstream().seen(), 0);
-    let _ = Echo::of(&gate.get("/v1/admin/x", &gate.administrator().await));
+    assert_eq!(fixture.envoy.upstream().seen(), 0);
+    let _ = Echo::of(&fixture.get("/v1/admin/x", &fixture.administrator().await));
 }
 
 async fn honest_paths_with_escapes_pass(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let key = gate.value().await;
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
     for path in
         ["/v1/items/1", "/v1/items/a%20b", "/v1/items/caf%C3%A9", "/v1/items/a?next=/../x", "/v1/items/1/"]
     {
-        let echo = Echo::of(&gate.get(path, &key));
+        let echo = Echo::of(&fixture.get(path, &key));
         assert_eq!(echo.path(), path, "what passes, passes unchanged");
     }
-    let _ = Echo::of(&gate.send(&get("/v1/open/page")));
+    let _ = Echo::of(&fixture.send(&get("/v1/open/page")));
 }
 
 async fn the_case_of_a_path_matters(raw: bool) {
-    let gate = Gate::open(raw).await;
-    let key = gate.value().await;
-    assert_eq!(gate.get("/v1/Items/1", &key).status, 403);
-    assert!(matches!(gate.send(&get("/v1/Open/page")).status, 401 | 403));
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
+    assert_eq!(fixture.get("/v1/Items/1", &key).status, 403);
+    assert!(matches!(fixture.send(&get("/v1/Open/page")).status, 401 | 403));
 }

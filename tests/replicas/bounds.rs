@@ -9,8 +9,8 @@ use latchkey_testing::{Caller, key};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::cluster::{Cluster, allows, ask, rounds};
 use crate::figures::{Figures, now};
-use crate::town::{Town, allows, ask, rounds};
 
 /// Longer than a busy machine takes to kill a database.
 const LEASE: Duration = Duration::from_secs(4);
@@ -55,18 +55,18 @@ async fn until_the_lease_is_over(caller: &Caller, known: &str) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itself() {
-    let lease = ("LATCHKEY_LEASE", format!("{}s", LEASE.as_secs()));
-    let town = Town::with(|_| vec![lease.clone()]).await;
+    let lease = ("LATCHKEY_CACHE_LEASE", format!("{}s", LEASE.as_secs()));
+    let cluster = Cluster::with(|_| vec![lease.clone()]).await;
     let [mut checks, mut writes, mut leases, mut back] = [(); 4].map(|()| Figures::default());
     for round in 0..rounds(1).min(10) {
         for fault in ["hung", "black-holed", "dead"] {
-            let (known, unknown) = (town.key().await.1, town.key().await.1);
-            town.admitted_everywhere(&known).await;
-            let caller = &town.operators[1];
+            let (known, unknown) = (cluster.key().await.1, cluster.key().await.1);
+            cluster.admitted_everywhere(&known).await;
+            let caller = &cluster.operators[1];
             match fault {
-                "hung" => town.postgres.freeze(),
-                "dead" => town.postgres.kill(),
-                _ => town.houses[1].to_database.black_hole(true),
+                "hung" => cluster.postgres.freeze(),
+                "dead" => cluster.postgres.kill(),
+                _ => cluster.replicas[1].to_database.black_hole(true),
             }
             assert_eq!(allows(caller, ask(&known)).await, Ok(true), "{fault}: as if nothing had happened");
             let (checked, written) = outages(caller, &unknown).await;
@@ -74,15 +74,15 @@ async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itsel
             writes.add(written);
             leases.add(until_the_lease_is_over(caller, &known).await);
             match fault {
-                "hung" => town.postgres.thaw(),
-                "dead" => town.postgres.restart(),
-                _ => town.houses[1].to_database.black_hole(false),
+                "hung" => cluster.postgres.thaw(),
+                "dead" => cluster.postgres.restart(),
+                _ => cluster.replicas[1].to_database.black_hole(false),
             }
             let began = now();
             for value in [&known, &unknown] {
-                town.admitted_everywhere(value).await;
+                cluster.admitted_everywhere(value).await;
             }
-            let _ = town.key().await;
+            let _ = cluster.key().await;
             back.add(began.elapsed());
             println!("{fault}, round {round}: over");
         }
@@ -96,24 +96,24 @@ async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itsel
 /// A call of another class spends nothing and is asked of Redis all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlimited() {
-    let town = Town::build().await;
-    for house in 0..3 {
-        town.wait_for_log(house, "Redis answers", 1);
+    let cluster = Cluster::start().await;
+    for replica in 0..3 {
+        cluster.wait_for_log(replica, "Redis answers", 1);
     }
     for fault in ["flushed", "hung", "dead"] {
-        let (_, value) = town.key().await;
-        town.admitted_everywhere(&value).await;
+        let (_, value) = cluster.key().await;
+        cluster.admitted_everywhere(&value).await;
         match fault {
-            "flushed" => assert_eq!(town.redis.cli(&["FLUSHALL"]), "OK"),
-            "hung" => town.redis.freeze(),
-            _ => town.redis.kill(),
+            "flushed" => assert_eq!(cluster.redis.cli(&["FLUSHALL"]), "OK"),
+            "hung" => cluster.redis.freeze(),
+            _ => cluster.redis.kill(),
         }
         let mut calls = Figures::default();
         let (mut passed, mut refused) = (0, 0);
         for _ in 0..120 {
             let began = now();
             let call = CheckRequest { rate_class: "exact".to_owned(), ..ask(&value) };
-            if allows(&town.operators[0], call).await.expect("an answer, whatever Redis does") {
+            if allows(&cluster.operators[0], call).await.expect("an answer, whatever Redis does") {
                 passed += 1;
             } else {
                 refused += 1;
@@ -123,12 +123,12 @@ async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlim
         assert!(passed >= 30, "{fault}: the burst passes, {passed} did");
         assert!(refused > 0, "{fault}: never unlimited, {passed} passed");
         calls.tell(&format!("Redis {fault}: a call"));
-        let heals = town.logged("Redis answers");
+        let heals = cluster.logged("Redis answers");
         match fault {
-            "hung" => town.redis.thaw(),
-            "dead" => town.redis.restart(),
+            "hung" => cluster.redis.thaw(),
+            "dead" => cluster.redis.restart(),
             _ => continue,
         }
-        town.wait_for_log(0, "Redis answers", usize::try_from(heals / 3).expect("a few") + 1);
+        cluster.wait_for_log(0, "Redis answers", usize::try_from(heals / 3).expect("a few") + 1);
     }
 }

@@ -7,26 +7,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::{Clocks, eventually, key};
 
-use crate::meter::Seen;
-use crate::town::{Town, allows, ask, rounds};
+use crate::cluster::{Cluster, allows, ask, rounds};
+use crate::revocation_latency::LatencySamples;
 
-/// A town where one replica's clocks are in the test's hands.
-async fn town(clocks: &Clocks) -> Town {
-    Town::with(|house| if house == 2 { clocks.environment().to_vec() } else { Vec::new() }).await
+/// A cluster where one replica's clocks are in the test's hands.
+async fn cluster(clocks: &Clocks) -> Cluster {
+    Cluster::with(|replica| if replica == 2 { clocks.environment().to_vec() } else { Vec::new() }).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_meter_catches_a_replica_whose_lease_does_not_run_out() {
     let clocks = Clocks::new();
-    let town = town(&clocks).await;
-    let mut seen = Seen::default();
+    let cluster = cluster(&clocks).await;
+    let mut seen = LatencySamples::default();
     for round in 0..rounds(2).min(20) {
-        let key = town.key().await;
-        town.admitted_everywhere(&key.1).await;
+        let key = cluster.key().await;
+        cluster.admitted_everywhere(&key.1).await;
         clocks.stop(true);
-        town.houses[2].to_database.black_hole(true);
-        seen.round(&town, key, round % 2).await;
-        town.houses[2].to_database.black_hole(false);
+        cluster.replicas[2].to_database.black_hole(true);
+        seen.round(&cluster, key, round % 2).await;
+        cluster.replicas[2].to_database.black_hole(false);
         clocks.stop(false);
     }
     assert!(seen.late() > 0, "a lease that never runs out lets a revoked key pass");
@@ -42,15 +42,15 @@ fn in_an_hour() -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_end_by_the_wall_clock_and_nothing_else_follows_its_jumps() {
     let clocks = Clocks::new();
-    let town = town(&clocks).await;
+    let cluster = cluster(&clocks).await;
     let expire_time = prost_types::Timestamp { seconds: in_an_hour(), nanos: 0 };
     let expiry = Some(latchkey_proto::v1::create_key_request::Expiry::ExpireTime(expire_time));
     let ending = latchkey_proto::v1::CreateKeyRequest { expiry, ..key("acme", "live") };
-    let (_, ending) = town.operators[0].key(ending).await;
-    let (lasting_id, lasting) = town.key().await;
-    let there = &town.operators[2];
-    town.admitted_everywhere(&ending).await;
-    town.admitted_everywhere(&lasting).await;
+    let (_, ending) = cluster.operators[0].key(ending).await;
+    let (lasting_id, lasting) = cluster.key().await;
+    let there = &cluster.operators[2];
+    cluster.admitted_everywhere(&ending).await;
+    cluster.admitted_everywhere(&lasting).await;
     let spend = || allows(there, CheckRequest { rate_class: "exact".to_owned(), ..ask(&lasting) });
     let mut spent = 0;
     while spend().await == Ok(true) {
@@ -72,7 +72,7 @@ async fn keys_end_by_the_wall_clock_and_nothing_else_follows_its_jumps() {
     clocks.set_ahead(-365 * 86_400);
     assert_eq!(allows(there, ask(&ending)).await, Ok(true), "by that clock it is not over");
     assert_eq!(allows(there, ask(&lasting)).await, Ok(true));
-    let _ = town.operators[0].revoke(&lasting_id).await;
+    let _ = cluster.operators[0].revoke(&lasting_id).await;
     assert_eq!(allows(there, ask(&lasting)).await, Ok(false), "and a revocation needs no clock");
     clocks.set_ahead(0);
 }

@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::{Key, ListKeysRequest, RevokeKeyRequest, VerifyAuditLogRequest};
-use latchkey_testing::{Caller, Disk, Latchkey, Part, Postgres, Setup, key};
+use latchkey_testing::{Caller, Disk, Latchkey, Postgres, Setup, Volume, key};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::town::{PROFILE, allows, ask};
+use crate::cluster::{PROFILE, allows, ask};
 
 /// A Latchkey on a small disk, and what it was told to keep there.
-struct Scene {
+struct Fixture {
     latchkey: Latchkey,
     operator: Caller,
     first: Key,
@@ -21,13 +21,13 @@ struct Scene {
     made: usize,
 }
 
-impl Scene {
+impl Fixture {
     /// One tenant and one key, which is remembered.
     async fn start(database: &str) -> Self {
-        let setup = Setup::default().database(database).environment("LATCHKEY_LEASE", "30s");
-        let latchkey = setup.profile("town", PROFILE).start();
+        let setup = Setup::default().database(database).environment("LATCHKEY_CACHE_LEASE", "30s");
+        let latchkey = setup.profile("cluster", PROFILE).start();
         let operator = latchkey.operator();
-        let _ = operator.tenant("acme", "town", "").await;
+        let _ = operator.tenant("acme", "cluster", "").await;
         let (first, value) = operator.plain_key("acme", "live").await;
         assert_eq!(allows(&operator, ask(&value)).await, Ok(true));
         Self { latchkey, operator, first, value, made: 1 }
@@ -100,37 +100,38 @@ fn assert_outage(status: &Status) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_whole_and_lets_checks_go_on() {
     let disk = Disk::of(8 * 1024);
-    let mut scene = Scene::start(&format!("sqlite://{}/latchkey.db?mode=rwc", disk.path().display())).await;
+    let mut fixture =
+        Fixture::start(&format!("sqlite://{}/latchkey.db?mode=rwc", disk.path().display())).await;
     disk.fill();
-    scene.refuses_whole().await;
+    fixture.refuses_whole().await;
     disk.empty();
-    scene.goes_on().await;
+    fixture.goes_on().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_under_postgresql_refuses_writes_whole_and_lets_checks_go_on() {
     let disk = Disk::of(128 * 1024);
-    let postgres = Postgres::on(&disk, Part::Data);
-    let mut scene = Scene::start(&postgres.database()).await;
+    let postgres = Postgres::on(&disk, Volume::Data);
+    let mut fixture = Fixture::start(&postgres.database()).await;
     disk.fill();
-    scene.refuses_whole().await;
+    fixture.refuses_whole().await;
     assert!(postgres.log().contains("No space left on device"), "{}", postgres.log());
     disk.empty();
-    scene.goes_on().await;
-    assert!(!scene.latchkey.log().contains("the database refused with"), "no fault: an outage");
+    fixture.goes_on().await;
+    assert!(!fixture.latchkey.log().contains("the database refused with"), "no fault: an outage");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_under_the_write_ahead_log_loses_nothing_that_was_acknowledged() {
     let disk = Disk::of(12 * 1024);
-    let postgres = Postgres::on(&disk, Part::Log);
-    let mut scene = Scene::start(&postgres.database()).await;
+    let postgres = Postgres::on(&disk, Volume::Log);
+    let mut fixture = Fixture::start(&postgres.database()).await;
     disk.fill();
     // It dies of it in the middle of a write: nobody can say whether that one is kept.
-    assert_outage(&scene.make_until_refused().await);
-    assert_outage(&scene.revoke().await.expect_err("there is no database"));
+    assert_outage(&fixture.make_until_refused().await);
+    assert_outage(&fixture.revoke().await.expect_err("there is no database"));
     assert_eq!(
-        allows(&scene.operator, ask(&scene.value)).await,
+        allows(&fixture.operator, ask(&fixture.value)).await,
         Ok(true),
         "it is remembered under the lease"
     );
@@ -138,9 +139,9 @@ async fn a_full_disk_under_the_write_ahead_log_loses_nothing_that_was_acknowledg
     postgres.kill();
     disk.empty();
     postgres.restart();
-    scene.make_again().await;
-    let unsure = scene.count().await - scene.made;
+    fixture.make_again().await;
+    let unsure = fixture.count().await - fixture.made;
     assert!(unsure <= 1, "{unsure} keys more than were told");
-    scene.made += unsure;
-    scene.goes_on().await;
+    fixture.made += unsure;
+    fixture.goes_on().await;
 }

@@ -12,24 +12,24 @@ use latchkey_testing::{Caller, key};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
+use crate::cluster::{Cluster, allows, ask, rounds};
 use crate::figures::{Figures, now};
-use crate::town::{Town, allows, ask, rounds};
 
-/// What a writer was told: keys that were made, by identifier and value, and whether they were revoked.
-type Told = Vec<(String, String, bool)>;
+/// What a writer was written: keys that were made, by identifier and value, and whether they were revoked.
+type WriteLog = Vec<(String, String, bool)>;
 
-async fn write(caller: Caller, over: Arc<AtomicBool>) -> Told {
-    let mut told = Told::new();
+async fn write(caller: Caller, over: Arc<AtomicBool>) -> WriteLog {
+    let mut written = WriteLog::new();
     while !over.load(Ordering::SeqCst) {
         let Ok((made, value)) = caller.try_key(key("acme", "live")).await else {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
         let ask = RevokeKeyRequest { id: made.id.clone(), reason: String::new() };
-        let revoked = told.len().is_multiple_of(2) && caller.keys().revoke_key(ask).await.is_ok();
-        told.push((made.id, value, revoked));
+        let revoked = written.len().is_multiple_of(2) && caller.keys().revoke_key(ask).await.is_ok();
+        written.push((made.id, value, revoked));
     }
-    told
+    written
 }
 
 /// No answer: an outage, or a connection that broke, which is the client's own word and has a cause.
@@ -64,50 +64,54 @@ async fn renew(caller: Caller, key: String, over: Arc<AtomicBool>) -> (String, u
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kills_and_no_revocation_is_undone() {
-    let town = Town::build().await;
+    let cluster = Cluster::start().await;
     let over = Arc::<AtomicBool>::default();
     let mut writers = JoinSet::new();
     let mut renewers = JoinSet::new();
-    let (_, parent) = town.key().await;
-    for operator in &town.operators {
+    let (_, parent) = cluster.key().await;
+    for operator in &cluster.operators {
         writers.spawn(write(operator.clone(), Arc::clone(&over)));
         renewers.spawn(renew(operator.clone(), parent.clone(), Arc::clone(&over)));
     }
     let mut ready = Figures::default();
     for round in 0..rounds(3).min(50) {
         tokio::time::sleep(Duration::from_millis(400)).await;
-        town.postgres.kill();
-        town.postgres.restart();
+        cluster.postgres.kill();
+        cluster.postgres.restart();
         tokio::time::sleep(Duration::from_millis(400)).await;
-        let house = &town.houses[round % 3].latchkey;
-        house.kill();
+        let replica = &cluster.replicas[round % 3].latchkey;
+        replica.kill();
         let began = now();
-        house.restart();
+        replica.restart();
         ready.add(began.elapsed());
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     ready.tell("ready again after kill -9");
     over.store(true, Ordering::SeqCst);
-    let told: Told = writers.join_all().await.into_iter().flatten().collect();
-    println!("{} keys acknowledged, {} revoked", told.len(), told.iter().filter(|told| told.2).count());
-    assert!(told.iter().any(|told| told.2) && told.iter().any(|told| !told.2));
+    let written: WriteLog = writers.join_all().await.into_iter().flatten().collect();
+    println!(
+        "{} keys acknowledged, {} revoked",
+        written.len(),
+        written.iter().filter(|write| write.2).count()
+    );
+    assert!(written.iter().any(|write| write.2) && written.iter().any(|write| !write.2));
     let renewed = renewers.join_all().await;
     println!("{} refresh tokens spent", renewed.iter().map(|renewed| renewed.1).sum::<usize>());
-    let (_, fresh) = town.key().await;
-    town.admitted_everywhere(&fresh).await;
-    for (id, value, revoked) in told {
-        let there = town.operators[0].keys().get_key(GetKeyRequest { id: id.clone() }).await;
+    let (_, fresh) = cluster.key().await;
+    cluster.admitted_everywhere(&fresh).await;
+    for (id, value, revoked) in written {
+        let there = cluster.operators[0].keys().get_key(GetKeyRequest { id: id.clone() }).await;
         assert!(there.is_ok(), "{id} was acknowledged: {there:?}");
-        for operator in town.operators.iter().filter(|_| revoked) {
+        for operator in cluster.operators.iter().filter(|_| revoked) {
             assert_eq!(allows(operator, ask(&value)).await, Ok(false), "{id} was revoked");
         }
     }
     for (token, renewed) in renewed {
         assert!(renewed > 0, "some were renewed");
         let ask = RefreshJwtRequest { refresh_token: token, ..RefreshJwtRequest::default() };
-        town.operators[0].tokens().refresh_jwt(ask).await.expect("the last one is good still");
+        cluster.operators[0].tokens().refresh_jwt(ask).await.expect("the last one is good still");
     }
     let unspent = "SELECT count(*) FROM refresh_tokens WHERE spent_at IS NULL GROUP BY family_id";
-    let unspent = town.postgres.sql(&town.postgres.url("test_0"), unspent);
+    let unspent = cluster.postgres.sql(&cluster.postgres.url("test_0"), unspent);
     assert_eq!(unspent, "1\n1\n1", "each family has one successor of each token");
 }

@@ -6,8 +6,8 @@ use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::Caller;
 use tokio::task::JoinSet;
 
+use crate::cluster::{Cluster, allows, ask};
 use crate::figures::now;
-use crate::town::{Town, allows, ask};
 
 fn classed(value: &str, class: &str) -> CheckRequest {
     CheckRequest { rate_class: class.to_owned(), ..ask(value) }
@@ -24,13 +24,13 @@ async fn load(caller: Caller, call: CheckRequest, until: Instant) -> (u64, u64) 
 }
 
 /// One replica gets six callers, one two and one a single one.
-async fn skewed(town: &Town, class: &str, (rate, burst): (u64, u64)) {
-    let (_, value) = town.key().await;
-    town.admitted_everywhere(&value).await;
+async fn skewed(cluster: &Cluster, class: &str, (rate, burst): (u64, u64)) {
+    let (_, value) = cluster.key().await;
+    cluster.admitted_everywhere(&value).await;
     let began = now();
     let until = began + Duration::from_secs(2);
     let mut loads = JoinSet::new();
-    for (operator, callers) in town.operators.iter().zip([6, 2, 1]) {
+    for (operator, callers) in cluster.operators.iter().zip([6, 2, 1]) {
         for _ in 0..callers {
             loads.spawn(load(operator.clone(), classed(&value, class), until));
         }
@@ -40,7 +40,7 @@ async fn skewed(town: &Town, class: &str, (rate, burst): (u64, u64)) {
     let most = burst + rate * u64::try_from(took.as_micros()).expect("seconds") / 1_000_000;
     // A busy machine makes Redis miss calls. For so long (20 ms) its replica counts by itself, what comes back
     // meanwhile and each caller's call: nobody is refused because of an error.
-    let missed = town.logged("Redis missed a call");
+    let missed = cluster.logged("Redis missed a call");
     println!("{class}: {passed} of {calls} calls passed in {took:.1?}; {most} may; Redis missed {missed}");
     let by_itself = missed * (rate / 50 + 9);
     assert!(
@@ -52,22 +52,22 @@ async fn skewed(town: &Town, class: &str, (rate, burst): (u64, u64)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_replicas_keep_one_limit_under_skewed_load() {
-    let town = Town::build().await;
-    for house in 0..3 {
-        town.wait_for_log(house, "Redis answers", 1);
+    let cluster = Cluster::start().await;
+    for replica in 0..3 {
+        cluster.wait_for_log(replica, "Redis answers", 1);
     }
     for (class, limit) in [("exact", (20, 30)), ("leased", (300, 300))] {
-        skewed(&town, class, limit).await;
+        skewed(&cluster, class, limit).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_each_replica_limits_by_itself_and_refuses_nobody_for_it() {
-    let town = Town::build().await;
-    town.wait_for_log(0, "Redis answers", 1);
-    let (_, value) = town.key().await;
-    town.redis.freeze();
-    let call = || allows(&town.operators[0], classed(&value, "exact"));
+    let cluster = Cluster::start().await;
+    cluster.wait_for_log(0, "Redis answers", 1);
+    let (_, value) = cluster.key().await;
+    cluster.redis.freeze();
+    let call = || allows(&cluster.operators[0], classed(&value, "exact"));
     for _ in 0..30 {
         assert_eq!(call().await, Ok(true));
     }
@@ -76,7 +76,7 @@ async fn without_redis_each_replica_limits_by_itself_and_refuses_nobody_for_it()
         refused |= call().await == Ok(false);
     }
     assert!(refused, "never unlimited");
-    town.wait_for_log(0, "Redis does not answer", 1);
-    town.redis.thaw();
-    town.wait_for_log(0, "Redis answers", 2);
+    cluster.wait_for_log(0, "Redis does not answer", 1);
+    cluster.redis.thaw();
+    cluster.wait_for_log(0, "Redis answers", 2);
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use latchkey_testing::{Caller, Folder, Process, ROOT_KEY, Request, Signal, eventually, free_port, program};
 
-use crate::town::{PROFILE, allows, ask};
+use crate::cluster::{PROFILE, allows, ask};
 
 /// So many lines that neither the pipe nor the queue before it has room for them.
 const LINES: usize = 9_500;
 
 /// A Latchkey whose log is a pipe, and that pipe, which nobody reads.
-struct Mute {
+struct UnreadLog {
     process: Process,
     folder: Folder,
     grpc: u16,
@@ -23,14 +23,14 @@ struct Mute {
     _pipe: File,
 }
 
-impl Mute {
+impl UnreadLog {
     fn start() -> Self {
         let folder = Folder::new("mute");
         let pipe = folder.path().join("latchkey.log");
         assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
         let pipe = File::options().read(true).write(true).open(pipe).expect("the pipe opens");
         let (grpc, http) = (free_port(), free_port());
-        let profile = folder.write("town.toml", PROFILE).display().to_string();
+        let profile = folder.write("cluster.toml", PROFILE).display().to_string();
         let database = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
         let mut command = Command::new(program());
         command.args(["serve", "--migrate", "--grpc-addr", &format!("127.0.0.1:{grpc}")]);
@@ -69,9 +69,9 @@ impl Mute {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_nobody_reads_keeps_nobody_waiting() {
-    let mut mute = Mute::start();
+    let mut mute = UnreadLog::start();
     let operator = Caller::new(mute.grpc, Some(ROOT_KEY));
-    let _ = operator.tenant("acme", "town", "").await;
+    let _ = operator.tenant("acme", "cluster", "").await;
     let (first, value) = operator.plain_key("acme", "live").await;
     tokio::task::block_in_place(|| {
         mute.babble();

@@ -6,15 +6,15 @@
 
 mod bounds;
 mod clocks;
+mod cluster;
 mod disk;
 mod figures;
 mod killed;
 mod limits;
 mod logs;
-mod meter;
-mod neighbours;
 mod outages;
+mod revocation_latency;
 mod rolling;
+mod shared_connection;
 mod tokens;
-mod town;
 mod wakeups;

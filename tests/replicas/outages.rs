@@ -8,15 +8,15 @@ use latchkey_testing::eventually;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::town::{PROFILE, Town, allows, ask};
+use crate::cluster::{Cluster, PROFILE, allows, ask};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
-    let town = Town::build().await;
-    let (known, unknown) = (town.key().await, town.key().await);
-    town.admitted_everywhere(&known.1).await;
-    town.postgres.freeze();
-    let caller = &town.operators[1];
+    let cluster = Cluster::start().await;
+    let (known, unknown) = (cluster.key().await, cluster.key().await);
+    cluster.admitted_everywhere(&known.1).await;
+    cluster.postgres.freeze();
+    let caller = &cluster.operators[1];
     let status = allows(caller, ask(&unknown.1)).await.expect_err("nobody can know this key").0;
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.get_details_retry_info().is_some(), "{status:?}");
@@ -39,17 +39,17 @@ async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
         })
         .collect();
     assert!(herd.join_all().await.iter().all(Result::is_err), "outages, and no answers");
-    town.postgres.thaw();
+    cluster.postgres.thaw();
     for value in [&known.1, &unknown.1] {
-        town.admitted_everywhere(value).await;
+        cluster.admitted_everywhere(value).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_was_asked_for_too_early_works_everywhere_when_it_is_made() {
-    let town = Town::build().await;
+    let cluster = Cluster::start().await;
     let value = format!("town_live_{:064x}", 7);
-    for operator in &town.operators {
+    for operator in &cluster.operators {
         assert_eq!(allows(operator, ask(&value)).await, Ok(false));
     }
     let import = latchkey_proto::v1::ImportKeysRequest {
@@ -60,49 +60,49 @@ async fn a_key_that_was_asked_for_too_early_works_everywhere_when_it_is_made() {
             ..latchkey_proto::v1::ImportedKey::default()
         }],
     };
-    town.operators[0].keys().import_keys(import).await.expect("an import");
-    for operator in &town.operators {
+    cluster.operators[0].keys().import_keys(import).await.expect("an import");
+    for operator in &cluster.operators {
         assert_eq!(allows(operator, ask(&value)).await, Ok(true), "at once, on each");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tenants_and_profiles_change_everywhere_before_the_call_returns() {
-    let town = Town::build().await;
-    let (_, value) = town.key().await;
-    town.admitted_everywhere(&value).await;
+    let cluster = Cluster::start().await;
+    let (_, value) = cluster.key().await;
+    cluster.admitted_everywhere(&value).await;
     let everywhere = async |path: &str, expected: bool| {
-        for operator in &town.operators {
+        for operator in &cluster.operators {
             let call = CheckRequest { method: "GET".to_owned(), path: path.to_owned(), ..ask(&value) };
             assert_eq!(allows(operator, call).await, Ok(expected), "{path}");
         }
     };
     let closed = PROFILE.replace("unmatched_routes = \"authenticate\"", "unmatched_routes = \"deny\"");
     everywhere("/things", true).await;
-    town.operators[1].apply(&closed).await.expect("a profile");
+    cluster.operators[1].apply(&closed).await.expect("a profile");
     everywhere("/things", false).await;
-    town.operators[2].apply(PROFILE).await.expect("a profile");
+    cluster.operators[2].apply(PROFILE).await.expect("a profile");
     everywhere("/things", true).await;
     let suspend = SuspendTenantRequest { tenant: "acme".to_owned(), reason: String::new() };
-    town.operators[1].tenants().suspend_tenant(suspend).await.expect("suspended");
+    cluster.operators[1].tenants().suspend_tenant(suspend).await.expect("suspended");
     everywhere("/things", false).await;
     let resume = ResumeTenantRequest { tenant: "acme".to_owned() };
-    town.operators[2].tenants().resume_tenant(resume).await.expect("resumed");
+    cluster.operators[2].tenants().resume_tenant(resume).await.expect("resumed");
     everywhere("/things", true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_connections_are_replaced_without_a_restart() {
-    let town = Town::build().await;
-    let key = town.key().await;
-    town.houses[1].to_database.refuse(true);
-    town.houses[1].to_redis.refuse(true);
-    town.wait_for_log(1, "the change feed can't be read", 1);
-    town.houses[1].to_database.refuse(false);
-    town.houses[1].to_redis.refuse(false);
-    town.wait_for_log(1, "the change feed is followed again", 1);
+    let cluster = Cluster::start().await;
+    let key = cluster.key().await;
+    cluster.replicas[1].to_database.refuse(true);
+    cluster.replicas[1].to_redis.refuse(true);
+    cluster.wait_for_log(1, "the change feed can't be read", 1);
+    cluster.replicas[1].to_database.refuse(false);
+    cluster.replicas[1].to_redis.refuse(false);
+    cluster.wait_for_log(1, "the change feed is followed again", 1);
     eventually("Redis is asked again", || {
-        (town.houses[1].latchkey.log().matches("Redis answers").count() >= 2).then_some(())
+        (cluster.replicas[1].latchkey.log().matches("Redis answers").count() >= 2).then_some(())
     });
-    town.admitted_everywhere(&key.1).await;
+    cluster.admitted_everywhere(&key.1).await;
 }

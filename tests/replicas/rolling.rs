@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
 
-use latchkey_testing::{Answer, Envoy, EnvoySetup, Request, Signal, patiently};
+use latchkey_testing::{Answer, Envoy, EnvoySetup, Request, Signal, eventually_for};
 
+use crate::cluster::Cluster;
 use crate::figures::{Figures, now};
-use crate::town::Town;
 
-const PATIENT: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One client: a request after the other until it is over; answers how many there were, and what failed.
 fn client(
@@ -23,7 +23,7 @@ fn client(
     spawn(move || {
         let (mut calls, mut failed) = (0, Vec::new());
         while !over.load(Ordering::SeqCst) {
-            let answer = Request::get("town.test", "/things").header("x-api-key", &value).send(port);
+            let answer = Request::get("cluster.test", "/things").header("x-api-key", &value).send(port);
             calls += 1;
             if answer.status != 200 {
                 failed.push((turn.load(Ordering::SeqCst), answer));
@@ -37,29 +37,30 @@ fn client(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_every_replica_is_restarted() {
     let chatty = "info,latchkey::decision=debug";
-    let town = Town::with(|_| vec![("RUST_LOG", chatty.to_owned())]).await;
-    let (_, value) = town.key().await;
-    let ports: Vec<u16> = town.houses.iter().map(|house| house.latchkey.grpc()).collect();
-    let envoy = Envoy::before(&ports, &EnvoySetup::default().route("/", &[("profile", "town")]));
-    let decided = |house: usize| town.houses[house].latchkey.log().matches("latchkey::decision").count();
+    let cluster = Cluster::with(|_| vec![("RUST_LOG", chatty.to_owned())]).await;
+    let (_, value) = cluster.key().await;
+    let ports: Vec<u16> = cluster.replicas.iter().map(|replica| replica.latchkey.grpc()).collect();
+    let envoy = Envoy::before(&ports, &EnvoySetup::default().route("/", &[("profile", "cluster")]));
+    let decided =
+        |replica: usize| cluster.replicas[replica].latchkey.log().matches("latchkey::decision").count();
     let (over, turn) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
     let clients: Vec<_> =
         (0..4).map(|_| client(envoy.port(), value.clone(), (Arc::clone(&over), Arc::clone(&turn)))).collect();
-    for house in 0..3 {
-        patiently("it serves", PATIENT, || (decided(house) > 20).then_some(()));
+    for replica in 0..3 {
+        eventually_for("it serves", TEST_TIMEOUT, || (decided(replica) > 20).then_some(()));
     }
     let mut ready = Figures::default();
-    for house in 0..3 {
-        let latchkey = &town.houses[house].latchkey;
+    for replica in 0..3 {
+        let latchkey = &cluster.replicas[replica].latchkey;
         turn.fetch_add(1, Ordering::SeqCst);
         latchkey.signal(Signal::TERM);
         assert!(latchkey.wait().success(), "it ends in good order");
-        let before = decided(house);
+        let before = decided(replica);
         turn.fetch_add(1, Ordering::SeqCst);
         let began = now();
         latchkey.restart();
         ready.add(began.elapsed());
-        patiently("it serves again", PATIENT, || (decided(house) > before + 20).then_some(()));
+        eventually_for("it serves again", TEST_TIMEOUT, || (decided(replica) > before + 20).then_some(()));
     }
     ready.tell("ready again after a rolling restart's SIGTERM");
     over.store(true, Ordering::SeqCst);

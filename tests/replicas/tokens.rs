@@ -6,7 +6,7 @@ use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_testing::{Caller, key};
 use tonic::{Code, Status};
 
-use crate::town::{Town, allows, rounds};
+use crate::cluster::{Cluster, allows, rounds};
 
 const PROFILE: &str = r#"
 name = "mint"
@@ -71,16 +71,16 @@ async fn passes(caller: &Caller, token: &str) -> bool {
     answered(ask).await
 }
 
-async fn everywhere(town: &Town, token: &str) -> Vec<bool> {
+async fn everywhere(cluster: &Cluster, token: &str) -> Vec<bool> {
     let mut all = Vec::new();
-    for operator in &town.operators {
+    for operator in &cluster.operators {
         all.push(passes(operator, token).await);
     }
     all
 }
 
-async fn minting(town: &Town) -> (Grant, v1::User) {
-    let operator = &town.operators[0];
+async fn minting(cluster: &Cluster) -> (Grant, v1::User) {
+    let operator = &cluster.operators[0];
     let _ = answered(|| operator.apply(PROFILE)).await;
     let _ = operator.tenant("coiner", "mint", "").await;
     let scopes = vec!["read".to_owned()];
@@ -98,60 +98,60 @@ async fn minting(town: &Town) -> (Grant, v1::User) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_withdrawn_keys_tokens_are_refused_everywhere_when_the_call_returns() {
-    let town = Town::build().await;
-    let (grant, _) = minting(&town).await;
+    let cluster = Cluster::start().await;
+    let (grant, _) = minting(&cluster).await;
     for round in 0..rounds(3) {
-        let caller = &town.operators[round % 3];
+        let caller = &cluster.operators[round % 3];
         let token = issued(caller, &grant).await;
-        assert_eq!(everywhere(&town, &token).await, [true; 3], "round {round}");
+        assert_eq!(everywhere(&cluster, &token).await, [true; 3], "round {round}");
         // With wake-ups lost, every other time.
-        for house in &town.houses {
-            house.to_database.mute(round % 2 == 1);
+        for replica in &cluster.replicas {
+            replica.to_database.mute(round % 2 == 1);
         }
         let listed = caller.signing_keys().list_signing_keys(v1::ListSigningKeysRequest {}).await;
         let keys = listed.expect("listed").into_inner().keys;
         let id = keys.iter().find(|key| key.state == "signing").expect("one signs").id.clone();
         let done = caller.signing_keys().withdraw_signing_key(v1::WithdrawSigningKeyRequest { id }).await;
         let _ = done.expect("withdrawn");
-        assert_eq!(everywhere(&town, &token).await, [false; 3], "round {round}");
+        assert_eq!(everywhere(&cluster, &token).await, [false; 3], "round {round}");
         let fresh = issued(caller, &grant).await;
-        assert_eq!(everywhere(&town, &fresh).await, [true; 3], "round {round}: a successor signs");
+        assert_eq!(everywhere(&cluster, &fresh).await, [true; 3], "round {round}: a successor signs");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_signing_key_is_known_everywhere_before_it_signs() {
-    let town = Town::build().await;
-    let (grant, _) = minting(&town).await;
-    let old = issued(&town.operators[0], &grant).await;
+    let cluster = Cluster::start().await;
+    let (grant, _) = minting(&cluster).await;
+    let old = issued(&cluster.operators[0], &grant).await;
     for round in 0..rounds(3).min(50) {
-        let caller = &town.operators[round % 3];
+        let caller = &cluster.operators[round % 3];
         let ask = v1::RotateSigningKeyRequest {
             profile: "mint".to_owned(),
             lead: Some(prost_types::Duration { seconds: 0, nanos: 1_000_000 }),
         };
         let _ = caller.signing_keys().rotate_signing_key(ask).await.expect("rotated");
-        for issuer in &town.operators {
+        for issuer in &cluster.operators {
             let token = issued(issuer, &grant).await;
-            assert_eq!(everywhere(&town, &token).await, [true; 3], "round {round}");
+            assert_eq!(everywhere(&cluster, &token).await, [true; 3], "round {round}");
         }
-        assert_eq!(everywhere(&town, &old).await, [true; 3], "round {round}: what was signed before");
+        assert_eq!(everywhere(&cluster, &old).await, [true; 3], "round {round}: what was signed before");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_user_is_known_everywhere_when_the_call_returns() {
-    let town = Town::build().await;
-    let (_, user) = minting(&town).await;
+    let cluster = Cluster::start().await;
+    let (_, user) = minting(&cluster).await;
     let grant = Grant::Password(v1::PasswordGrant { email: EMAIL.to_owned(), password: PASSWORD.to_owned() });
     for (round, role) in ["guest", "clerk", "guest"].into_iter().enumerate() {
-        let token = issued(&town.operators[round], &grant).await;
-        assert_eq!(everywhere(&town, &token).await, [true; 3], "round {round}");
+        let token = issued(&cluster.operators[round], &grant).await;
+        assert_eq!(everywhere(&cluster, &token).await, [true; 3], "round {round}");
         let user = v1::User { role: role.to_owned(), ..user.clone() };
         let mask = prost_types::FieldMask { paths: vec!["role".to_owned()] };
         let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask) };
-        let changed = town.operators[(round + 1) % 3].tenants().update_user(ask).await;
+        let changed = cluster.operators[(round + 1) % 3].tenants().update_user(ask).await;
         assert_eq!(changed.expect("changed").into_inner().role, role);
-        assert_eq!(everywhere(&town, &token).await, [false; 3], "round {round}");
+        assert_eq!(everywhere(&cluster, &token).await, [false; 3], "round {round}");
     }
 }

@@ -6,72 +6,73 @@ use std::time::Duration;
 
 use latchkey_proto::v1::RevokeKeyRequest;
 
-use crate::town::{Town, allows, ask};
+use crate::cluster::{Cluster, allows, ask};
 
-async fn seldom_polling() -> Town {
-    let settings = [("LATCHKEY_LEASE", "10m".to_owned()), ("LATCHKEY_POLL_INTERVAL", "5m".to_owned())];
-    let town = Town::with(|_| settings.to_vec()).await;
-    for house in 0..3 {
-        town.wait_for_log(house, "wake-ups by Redis are heard", 1);
+async fn seldom_polling() -> Cluster {
+    let settings =
+        [("LATCHKEY_CACHE_LEASE", "10m".to_owned()), ("LATCHKEY_FEED_POLL_INTERVAL", "5m".to_owned())];
+    let cluster = Cluster::with(|_| settings.to_vec()).await;
+    for replica in 0..3 {
+        cluster.wait_for_log(replica, "wake-ups by Redis are heard", 1);
     }
-    town
+    cluster
 }
 
 /// Keys that every replica remembers.
-async fn keys<const N: usize>(town: &Town) -> [(String, String); N] {
+async fn keys<const N: usize>(cluster: &Cluster) -> [(String, String); N] {
     let mut keys = Vec::new();
     for _ in 0..N {
-        let key = town.key().await;
-        town.admitted_everywhere(&key.1).await;
+        let key = cluster.key().await;
+        cluster.admitted_everywhere(&key.1).await;
         keys.push(key);
     }
     keys.try_into().expect("so many")
 }
 
 /// Revokes a key; whether the answer came while somebody waited for it.
-async fn spreads(town: &Town, (id, value): (String, String), patience: Duration) -> bool {
+async fn reaches_every_replica(cluster: &Cluster, (id, value): (String, String), patience: Duration) -> bool {
     let mut revocation = tonic::Request::new(RevokeKeyRequest { id, reason: String::new() });
     revocation.set_timeout(patience);
-    let spread = town.operators[0].keys().revoke_key(revocation).await.is_ok();
-    for operator in town.operators.iter().filter(|_| spread) {
+    let spread = cluster.operators[0].keys().revoke_key(revocation).await.is_ok();
+    for operator in cluster.operators.iter().filter(|_| spread) {
         assert_eq!(allows(operator, ask(&value)).await, Ok(false));
     }
     spread
 }
 
-const PATIENT: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_spreads_a_revocation_when_the_database_s_notifications_are_cut() {
-    let town = seldom_polling().await;
-    let [first, second, third, fourth] = keys(&town).await;
-    for house in &town.houses {
-        house.to_database.mute(true);
+    let cluster = seldom_polling().await;
+    let [first, second, third, fourth] = keys(&cluster).await;
+    for replica in &cluster.replicas {
+        replica.to_database.mute(true);
     }
-    assert!(spreads(&town, first, PATIENT).await);
+    assert!(reaches_every_replica(&cluster, first, TEST_TIMEOUT).await);
     // And again over subscriptions that were killed and have come back.
-    let _ = town.redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-    for house in 0..3 {
-        town.wait_for_log(house, "wake-ups by Redis are heard", 2);
+    let _ = cluster.redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    for replica in 0..3 {
+        cluster.wait_for_log(replica, "wake-ups by Redis are heard", 2);
     }
-    assert!(spreads(&town, second, PATIENT).await);
+    assert!(reaches_every_replica(&cluster, second, TEST_TIMEOUT).await);
     // Silent subscriptions are noticed without an error.
-    town.houses[1].to_redis.mute(true);
-    town.wait_for_log(1, "wake-ups by Redis ceased", 2);
+    cluster.replicas[1].to_redis.mute(true);
+    cluster.wait_for_log(1, "wake-ups by Redis ceased", 2);
     assert!(
-        !spreads(&town, third, Duration::from_secs(2)).await,
+        !reaches_every_replica(&cluster, third, Duration::from_secs(2)).await,
         "nothing wakes that replica now, as this test assumes"
     );
-    town.houses[1].to_redis.mute(false);
-    town.wait_for_log(1, "wake-ups by Redis are heard", 3);
-    assert!(spreads(&town, fourth, PATIENT).await);
+    cluster.replicas[1].to_redis.mute(false);
+    cluster.wait_for_log(1, "wake-ups by Redis are heard", 3);
+    assert!(reaches_every_replica(&cluster, fourth, TEST_TIMEOUT).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_s_notifications_spread_a_revocation_when_redis_hangs() {
-    let town = seldom_polling().await;
-    let [key] = keys(&town).await;
-    town.redis.freeze();
-    assert!(spreads(&town, key, PATIENT).await);
-    town.redis.thaw();
+    let cluster = seldom_polling().await;
+    let [key] = keys(&cluster).await;
+    cluster.redis.freeze();
+    assert!(reaches_every_replica(&cluster, key, TEST_TIMEOUT).await);
+    cluster.redis.thaw();
 }

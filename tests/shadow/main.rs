@@ -72,12 +72,12 @@ fn document(whole: bool) -> String {
 }
 
 /// The product with a tenant, `acme`, on either database.
-struct Trial {
+struct ShadowFixture {
     latchkey: Latchkey,
     operator: Caller,
 }
 
-impl Trial {
+impl ShadowFixture {
     async fn open(database: Database, whole: bool) -> Self {
         let (latchkey, operator) =
             settings(database.setup()).open("trial", &document(whole), &["acme"]).await;
@@ -91,13 +91,13 @@ impl Trial {
     }
 
     async fn check(&self, value: &str, method: &str, path: &str) -> CheckResponse {
-        self.latchkey.stranger().check(call(value, method, path)).await
+        self.latchkey.anonymous().check(call(value, method, path)).await
     }
 }
 
 /// What is counted is soon told.
 fn settings(setup: Setup) -> Setup {
-    setup.environment("LATCHKEY_USAGE_FLUSH", "100ms")
+    setup.environment("LATCHKEY_USAGE_FLUSH_INTERVAL", "100ms")
 }
 
 fn call(value: &str, method: &str, path: &str) -> CheckRequest {
@@ -147,20 +147,20 @@ fn cli(latchkey: &Latchkey, arguments: &[&str]) -> String {
 }
 
 async fn the_report_tells_who_would_have_been_denied_and_why(database: Database) {
-    let trial = Trial::open(database, false).await;
-    let (id, value) = trial.key(&["read"]).await;
+    let fixture = ShadowFixture::open(database, false).await;
+    let (id, value) = fixture.key(&["read"]).await;
     for _ in 0..3 {
-        let answer = trial.check(&value, "POST", "/v1/exports").await;
+        let answer = fixture.check(&value, "POST", "/v1/exports").await;
         assert_eq!((answer.decision(), answer.reason()), (Decision::Allow, Reason::Ok));
         assert_eq!(answer.shadow.expect("it says so").reason(), Reason::InsufficientScope);
     }
     for _ in 0..2 {
-        assert_eq!(trial.check("", "GET", "/v1/tried").await.decision(), Decision::Allow);
+        assert_eq!(fixture.check("", "GET", "/v1/tried").await.decision(), Decision::Allow);
     }
-    let denied = trial.check("", "POST", "/v1/exports").await;
+    let denied = fixture.check("", "POST", "/v1/exports").await;
     assert_eq!(denied.reason(), Reason::MissingCredential, "a scope in shadow lets nobody in");
-    assert_eq!(trial.check(&value, "GET", "/v1/items").await.shadow, None);
-    let lines = report(&trial.operator, GetShadowReportRequest::default(), 5).await;
+    assert_eq!(fixture.check(&value, "GET", "/v1/items").await.shadow, None);
+    let lines = report(&fixture.operator, GetShadowReportRequest::default(), 5).await;
     let expected = [
         ("acme", id.as_str(), "POST /v1/exports", Reason::InsufficientScope, "export", 3),
         ("", "", "/v1/tried", Reason::MissingCredential, "", 2),
@@ -169,39 +169,39 @@ async fn the_report_tells_who_would_have_been_denied_and_why(database: Database)
     assert_eq!((lines[0].profile.as_str(), lines[0].subject_name.as_str()), ("trial", "api-server"));
     assert!(lines.iter().all(|line| line.last_time.is_some()));
     let of = |tenant: &str| GetShadowReportRequest { tenant: tenant.to_owned(), ..Default::default() };
-    assert_eq!(report(&trial.operator, of("acme"), 3).await.len(), 1);
-    let gone = trial.operator.shadow().get_shadow_report(of("nobody")).await.expect_err("there is none");
+    assert_eq!(report(&fixture.operator, of("acme"), 3).await.len(), 1);
+    let gone = fixture.operator.shadow().get_shadow_report(of("nobody")).await.expect_err("there is none");
     assert_eq!(gone.code(), Code::NotFound);
-    let text = cli(&trial.latchkey, &["shadow", "report", "--profile", "trial"]);
-    assert!(text.contains("INSUFFICIENT_SCOPE: export") && text.contains("nobody known"), "{text}");
+    let text = cli(&fixture.latchkey, &["shadow", "report", "--profile", "trial"]);
+    assert!(text.contains("INSUFFICIENT_SCOPE: export") && text.contains("unknown"), "{text}");
     assert!(text.contains(&id) && !text.contains(&value), "{text}");
-    let json = cli(&trial.latchkey, &["shadow", "report", "--tenant", "acme", "--output", "json"]);
+    let json = cli(&fixture.latchkey, &["shadow", "report", "--tenant", "acme", "--output", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("an object");
     assert_eq!(
         (&json["lines"][0]["calls"], &json["lines"][0]["route"]),
         (&"3".into(), &"POST /v1/exports".into())
     );
-    let none = cli(&trial.latchkey, &["shadow", "report", "--profile", "other"]);
+    let none = cli(&fixture.latchkey, &["shadow", "report", "--profile", "other"]);
     assert_eq!(none.trim(), "nothing would have been denied");
 }
 
 async fn a_revoked_key_passes_in_shadow_and_manages_nothing(database: Database) {
-    let trial = Trial::open(database, true).await;
-    let (id, value) = trial.key(&["read", "api_keys.manage"]).await;
-    let _ = trial.operator.revoke(&id).await;
-    let answer = trial.check(&value, "GET", "/v1/items").await;
+    let fixture = ShadowFixture::open(database, true).await;
+    let (id, value) = fixture.key(&["read", "api_keys.manage"]).await;
+    let _ = fixture.operator.revoke(&id).await;
+    let answer = fixture.check(&value, "GET", "/v1/items").await;
     assert_eq!((answer.decision(), answer.principal), (Decision::Allow, None));
     let shadow = answer.shadow.expect("it says so");
     assert_eq!((shadow.reason(), shadow.sender.expect("who").subject_id), (Reason::Revoked, id.clone()));
-    let caller = trial.latchkey.caller(&value);
+    let caller = fixture.latchkey.caller(&value);
     let ask = GetShadowReportRequest::default();
     let refused = caller.shadow().get_shadow_report(ask.clone()).await.expect_err("it is revoked");
     assert_eq!(refused.code(), Code::Unauthenticated);
-    let (_, keeper) = trial.key(&["api_keys.manage"]).await;
+    let (_, keeper) = fixture.key(&["api_keys.manage"]).await;
     let refused =
-        trial.latchkey.caller(&keeper).shadow().get_shadow_report(ask).await.expect_err("not its own");
+        fixture.latchkey.caller(&keeper).shadow().get_shadow_report(ask).await.expect_err("not its own");
     assert_eq!(refused.code(), Code::PermissionDenied);
-    let lines = report(&trial.operator, GetShadowReportRequest::default(), 1).await;
+    let lines = report(&fixture.operator, GetShadowReportRequest::default(), 1).await;
     assert_eq!(short(&lines), [("acme", id.as_str(), "GET /v1/items", Reason::Revoked, "", 1)]);
 }
 
@@ -212,10 +212,10 @@ on_both!(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_two_replicas_let_pass_adds_up_at_either() {
-    let Trial { latchkey: one, .. } = Trial::open(Database::PostgreSql, false).await;
+    let ShadowFixture { latchkey: one, .. } = ShadowFixture::open(Database::PostgreSql, false).await;
     let two = settings(Setup::default().database(one.database())).profile("trial", &document(false)).start();
     for latchkey in [&one, &two, &two] {
-        let answer = latchkey.stranger().check(call("", "GET", "/v1/tried")).await;
+        let answer = latchkey.anonymous().check(call("", "GET", "/v1/tried")).await;
         assert_eq!(answer.decision(), Decision::Allow);
     }
     for latchkey in [&one, &two] {

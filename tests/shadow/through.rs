@@ -2,22 +2,22 @@
 
 use latchkey_testing::{Database, Echo, Envoy, EnvoySetup, Request};
 
-use crate::Trial;
+use crate::ShadowFixture;
 
 const HOST: &str = "api.trial.dev";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_latchkey_answers_itself_is_enforced_though_all_is_in_shadow() {
-    let trial = Trial::open(Database::Embedded, true).await;
-    let (id, value) = trial.key(&["read"]).await;
+    let fixture = ShadowFixture::open(Database::Embedded, true).await;
+    let (id, value) = fixture.key(&["read"]).await;
     let ask = |path: &str, value: &str| {
-        Request::get(HOST, path).header("x-api-key", value).send(trial.latchkey.http())
+        Request::get(HOST, path).header("x-api-key", value).send(fixture.latchkey.http())
     };
     for path in ["/v1/verify", "/v1/open"] {
         let answer = ask(path, &value);
         assert_eq!((answer.status, answer.json()["tenant"].as_str()), (200, Some("acme")), "{path}");
     }
-    let _ = trial.operator.revoke(&id).await;
+    let _ = fixture.operator.revoke(&id).await;
     for path in ["/v1/verify", "/v1/open"] {
         assert_eq!(ask(path, &value).status, 401, "{path}, by a revoked key");
         assert_eq!(ask(path, "nonsense").status, 401, "{path}, by no key");
@@ -32,10 +32,10 @@ fn forged(method: &str, path: &str) -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_envoy_whoever_would_be_denied_passes_as_who_they_are_or_as_nobody() {
-    let trial = Trial::open(Database::Embedded, false).await;
+    let fixture = ShadowFixture::open(Database::Embedded, false).await;
     let told = ["decision", "shadow_decision", "shadow_reason"].map(str::to_owned).to_vec();
-    let envoy = Envoy::start(trial.latchkey.grpc(), &EnvoySetup { told, ..EnvoySetup::default() });
-    let (id, value) = trial.key(&["read"]).await;
+    let envoy = Envoy::start(fixture.latchkey.grpc(), &EnvoySetup { told, ..EnvoySetup::default() });
+    let (id, value) = fixture.key(&["read"]).await;
     let answer = envoy.send(&forged("POST", "/v1/exports").header("x-api-key", &value));
     let echo = Echo::of(&answer);
     assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec!["acme"], vec![id.as_str()]));
@@ -48,7 +48,7 @@ async fn through_envoy_whoever_would_be_denied_passes_as_who_they_are_or_as_nobo
     assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]));
     assert!(!echo.text().contains("evil"), "{}", echo.text());
     assert_eq!(nobody.header("x-told-shadow_reason"), Some("MISSING_CREDENTIAL"));
-    let _ = trial.operator.revoke(&id).await;
+    let _ = fixture.operator.revoke(&id).await;
     let revoked = envoy.send(&forged("GET", "/v1/tried").header("x-api-key", &value));
     let echo = Echo::of(&revoked);
     assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]), "nobody vouches for it");

@@ -5,24 +5,24 @@ use latchkey_proto::v1::{Decision, IssueJwtRequest, Reason, RefreshJwtRequest};
 use latchkey_testing::Database;
 use tonic::Code;
 
-use crate::Trial;
+use crate::ShadowFixture;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_whose_key_is_revoked_passes_as_nobody_and_no_token_is_issued_in_shadow() {
-    let trial = Trial::open(Database::Embedded, true).await;
-    let (id, value) = trial.key(&["read"]).await;
-    let stranger = trial.latchkey.stranger();
+    let fixture = ShadowFixture::open(Database::Embedded, true).await;
+    let (id, value) = fixture.key(&["read"]).await;
+    let stranger = fixture.latchkey.anonymous();
     let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(value)), ..IssueJwtRequest::default() };
     let issued = stranger.tokens().issue_jwt(ask.clone()).await.expect("issued").into_inner();
-    let good = trial.check(&issued.access_token, "GET", "/v1/items").await;
+    let good = fixture.check(&issued.access_token, "GET", "/v1/items").await;
     assert_eq!((good.decision(), good.shadow), (Decision::Allow, None));
     assert_eq!(good.principal.expect("it is known").subject_id, id);
-    let _ = trial.operator.revoke(&id).await;
-    let revoked = trial.check(&issued.access_token, "GET", "/v1/items").await;
+    let _ = fixture.operator.revoke(&id).await;
+    let revoked = fixture.check(&issued.access_token, "GET", "/v1/items").await;
     assert_eq!((revoked.decision(), revoked.principal), (Decision::Allow, None));
     assert_eq!(revoked.shadow.expect("it says so").reason(), Reason::Revoked);
     let cut = issued.access_token.trim_end_matches(char::is_alphanumeric);
-    let forged = trial.check(&format!("{cut}AAAA"), "GET", "/v1/items").await;
+    let forged = fixture.check(&format!("{cut}AAAA"), "GET", "/v1/items").await;
     assert_eq!((forged.decision(), forged.principal), (Decision::Allow, None));
     let shadow = forged.shadow.expect("it says so");
     assert_eq!((shadow.reason(), shadow.sender), (Reason::InvalidCredential, None));

@@ -26,7 +26,7 @@ use tonic::{Request, Response, Status};
 
 /// What was taken.
 #[derive(Default)]
-pub(crate) struct Taken {
+pub(crate) struct Received {
     /// Each with the name of the service that sent it.
     pub(crate) spans: Vec<(String, Span)>,
     /// The newest of each name.
@@ -39,12 +39,12 @@ pub(crate) struct Taken {
 }
 
 #[derive(Clone, Default)]
-struct Keeper(Arc<Mutex<Taken>>);
+struct CollectorService(Arc<Mutex<Received>>);
 
 /// A running collector.
 pub(crate) struct Collector {
     pub(crate) port: u16,
-    kept: Keeper,
+    kept: CollectorService,
     _server: JoinSet<()>,
 }
 
@@ -61,7 +61,7 @@ impl Collector {
     }
 
     async fn serving(mut builder: Server) -> Self {
-        let (port, kept, mut server) = (free_port(), Keeper::default(), JoinSet::new());
+        let (port, kept, mut server) = (free_port(), CollectorService::default(), JoinSet::new());
         let (traces, metrics) =
             (TraceServiceServer::new(kept.clone()), MetricsServiceServer::new(kept.clone()));
         let services = builder.add_service(traces).add_service(metrics);
@@ -76,14 +76,14 @@ impl Collector {
         sending(setup, self.port)
     }
 
-    pub(crate) fn look<T>(&self, at: impl FnOnce(&Taken) -> T) -> T {
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Received) -> T) -> T {
         at(&self.kept.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for so many spans of Latchkey's.
     pub(crate) fn spans(&self, count: usize) -> Vec<Span> {
         eventually("spans arrive", || {
-            let ours = |taken: &Taken| {
+            let ours = |taken: &Received| {
                 let ours = taken.spans.iter().filter(|(service, _)| service == "latchkey");
                 ours.map(|(_, span)| span.clone()).collect::<Vec<_>>()
             };
@@ -103,7 +103,7 @@ pub(crate) fn sending(setup: Setup, port: u16) -> Setup {
 }
 
 /// Attributes as text.
-pub(crate) fn said(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+pub(crate) fn attributes_of(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |value: &Option<AnyValue>| match value.as_ref().and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),
         other => format!("{other:?}"),
@@ -111,8 +111,8 @@ pub(crate) fn said(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     attributes.iter().map(|pair| (pair.key.clone(), text(&pair.value))).collect()
 }
 
-impl Keeper {
-    fn keep<T>(&self, call: &Request<T>, keep: impl FnOnce(&mut Taken)) {
+impl CollectorService {
+    fn keep<T>(&self, call: &Request<T>, keep: impl FnOnce(&mut Received)) {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = call.metadata().get("api-key").and_then(|key| key.to_str().ok());
         taken.keys.extend(key.map(str::to_owned));
@@ -121,14 +121,14 @@ impl Keeper {
 }
 
 #[tonic::async_trait]
-impl TraceService for Keeper {
+impl TraceService for CollectorService {
     async fn export(
         &self,
         call: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         self.keep(&call, |taken| {
             for sent in &call.get_ref().resource_spans {
-                let resource = said(&sent.resource.as_ref().expect("a resource").attributes);
+                let resource = attributes_of(&sent.resource.as_ref().expect("a resource").attributes);
                 let service = resource["service.name"].clone();
                 taken.resources.push(resource);
                 let spans = sent.scope_spans.iter().flat_map(|scope| &scope.spans);
@@ -140,7 +140,7 @@ impl TraceService for Keeper {
 }
 
 #[tonic::async_trait]
-impl MetricsService for Keeper {
+impl MetricsService for CollectorService {
     async fn export(
         &self,
         call: Request<ExportMetricsServiceRequest>,
@@ -148,7 +148,7 @@ impl MetricsService for Keeper {
         self.keep(&call, |taken| {
             taken.rounds += 1;
             for sent in &call.get_ref().resource_metrics {
-                taken.resources.push(said(&sent.resource.as_ref().expect("a resource").attributes));
+                taken.resources.push(attributes_of(&sent.resource.as_ref().expect("a resource").attributes));
                 let metrics = sent.scope_metrics.iter().flat_map(|scope| &scope.metrics);
                 taken.metrics.extend(metrics.map(|metric| (metric.name.clone(), metric.clone())));
             }

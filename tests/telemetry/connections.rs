@@ -16,11 +16,11 @@ fn open(latchkey: &Latchkey, listener: &str) -> u64 {
 }
 
 /// Those that were accepted, and those that were refused.
-fn came(latchkey: &Latchkey, listener: &str) -> (u64, u64) {
+fn connection_counts(latchkey: &Latchkey, listener: &str) -> (u64, u64) {
     let scrape = Scrape::of(latchkey);
     let count =
         |outcome| scrape.count("latchkey_connections_total", &[("listener", listener), ("outcome", outcome)]);
-    (count("accepted"), count("refused"))
+    (count("accepted"), count("handshake_error"))
 }
 
 fn until_open(latchkey: &Latchkey, listener: &str, count: u64) {
@@ -38,7 +38,7 @@ fn connect(port: u16, first: &[u8]) -> TcpStream {
 #[test]
 fn a_connection_is_open_until_it_ends_whichever_way() {
     let latchkey = Setup::default().start();
-    assert_eq!((open(&latchkey, "grpc"), came(&latchkey, "grpc")), (0, (0, 0)));
+    assert_eq!((open(&latchkey, "grpc"), connection_counts(&latchkey, "grpc")), (0, (0, 0)));
     let mut streams: Vec<TcpStream> = (0..4).map(|_| connect(latchkey.grpc(), PREFACE)).collect();
     streams.push(connect(latchkey.grpc(), b""));
     until_open(&latchkey, "grpc", 5);
@@ -56,7 +56,7 @@ fn a_connection_is_open_until_it_ends_whichever_way() {
     streams[1].write_all(b"\0\0\x09").expect("it reads");
     drop(streams);
     until_open(&latchkey, "grpc", 0);
-    assert_eq!(came(&latchkey, "grpc"), (6, 0));
+    assert_eq!(connection_counts(&latchkey, "grpc"), (6, 0));
 }
 
 #[test]
@@ -78,11 +78,11 @@ fn each_listener_is_told_by_its_name_and_bound() {
     until_open(&latchkey, "management", 3);
     // One too many waits outside.
     let _waiting = connect(management, PREFACE);
-    until_came(&latchkey, "management", (3, 0));
+    until_counted(&latchkey, "management", (3, 0));
     assert_eq!(open(&latchkey, "grpc"), 0);
     drop(held);
     until_open(&latchkey, "management", 1);
-    assert_eq!(came(&latchkey, "management"), (4, 0));
+    assert_eq!(connection_counts(&latchkey, "management"), (4, 0));
     // Whoever scrapes is connected, too.
     let scraped = || {
         let page = Request::get("127.0.0.1", "/metrics").send(latchkey.http()).body;
@@ -91,13 +91,13 @@ fn each_listener_is_told_by_its_name_and_bound() {
         told.parse::<u64>().expect("a number")
     };
     eventually("each scrape is counted once", || (scraped() + 1 == scraped()).then_some(()));
-    assert_eq!(came(&latchkey, "http").1, 0);
+    assert_eq!(connection_counts(&latchkey, "http").1, 0);
     until_open(&latchkey, "http", 1);
 }
 
 /// Whoever has shaken hands on one side may still be shaking them on the other, and is counted when that is over.
-fn until_came(latchkey: &Latchkey, listener: &str, accepted_and_refused: (u64, u64)) {
-    let told = || (came(latchkey, listener) == accepted_and_refused).then_some(());
+fn until_counted(latchkey: &Latchkey, listener: &str, accepted_and_refused: (u64, u64)) {
+    let told = || (connection_counts(latchkey, listener) == accepted_and_refused).then_some(());
     eventually("everybody is counted", told);
 }
 
@@ -120,10 +120,10 @@ async fn a_handshake_that_fails_is_refused_and_leaves_nothing_open() {
     let port = latchkey.grpc();
     let friend = shake(port, &ca).await.expect("it is trusted");
     until_open(&latchkey, "grpc", 1);
-    until_came(&latchkey, "grpc", (1, 0));
+    until_counted(&latchkey, "grpc", (1, 0));
     assert!(shake(port, &Ca::new()).await.is_none(), "another CA's server");
     until_open(&latchkey, "grpc", 1);
-    until_came(&latchkey, "grpc", (1, 1));
+    until_counted(&latchkey, "grpc", (1, 1));
     // Plain text is told off, and the connection ends.
     let mut plain = connect(port, PREFACE);
     let _ = plain.read_to_end(&mut Vec::new());
@@ -131,10 +131,10 @@ async fn a_handshake_that_fails_is_refused_and_leaves_nothing_open() {
     // One that has not said anything yet is open, and neither accepted nor refused.
     let silent = connect(port, b"");
     until_open(&latchkey, "grpc", 2);
-    until_came(&latchkey, "grpc", (1, 2));
+    until_counted(&latchkey, "grpc", (1, 2));
     drop(silent);
     until_open(&latchkey, "grpc", 1);
     drop(friend);
     until_open(&latchkey, "grpc", 0);
-    until_came(&latchkey, "grpc", (1, 3));
+    until_counted(&latchkey, "grpc", (1, 3));
 }

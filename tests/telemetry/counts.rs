@@ -20,7 +20,7 @@ async fn what_would_have_been_denied_is_counted_beside_what_passed() {
     let shop = Shop::open(Setup::default()).await;
     for _ in 0..3 {
         let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
-        let _ = shop.latchkey.stranger().check(tried).await;
+        let _ = shop.latchkey.anonymous().check(tried).await;
     }
     let scrape = Scrape::of(&shop.latchkey);
     let labels = [("profile", "shop"), ("reason", "MISSING_CREDENTIAL")];
@@ -49,29 +49,30 @@ async fn every_answer_is_counted_once_by_reason_and_source() {
     let unreadable = CheckRequest { source_ip: "here".to_owned(), ..call(&value, "GET") };
     let checks = vec![call("", "GET"), unreadable];
     let _ =
-        shop.latchkey.stranger().checks().batch_check(BatchCheckRequest { checks }).await.expect("a batch");
+        shop.latchkey.anonymous().checks().batch_check(BatchCheckRequest { checks }).await.expect("a batch");
 
     let scrape = Scrape::of(&shop.latchkey);
     let count = |profile: &str, outcome: &str, reason: &str, source: &str| {
-        let labels = [("door", "native"), ("profile", profile), ("outcome", outcome), ("reason", reason)];
+        let labels =
+            [("entrypoint", "native"), ("profile", profile), ("outcome", outcome), ("reason", reason)];
         scrape.count(CHECKS, &[&labels[..], &[("source", source)]].concat())
     };
     let told = [
         count("shop", "allowed", "OK", "database"),
-        count("shop", "allowed", "OK", "memory"),
-        count("shop", "denied", "INSUFFICIENT_SCOPE", "memory"),
-        count("shop", "denied", "MISSING_CREDENTIAL", "memory"),
-        count("shop", "denied", "INVALID_CREDENTIAL", "memory"),
+        count("shop", "allowed", "OK", "cache"),
+        count("shop", "denied", "INSUFFICIENT_SCOPE", "cache"),
+        count("shop", "denied", "MISSING_CREDENTIAL", "cache"),
+        count("shop", "denied", "INVALID_CREDENTIAL", "cache"),
         count("shop", "denied", "REVOKED", "database"),
-        count("shop", "denied", "REVOKED", "memory"),
-        count("", "denied", "UNREADABLE", "memory"),
+        count("shop", "denied", "REVOKED", "cache"),
+        count("", "denied", "MALFORMED_REQUEST", "cache"),
         scrape.count(CHECKS, &[]),
         scrape.count("latchkey_check_duration_seconds_count", &[]),
         scrape.count("latchkey_check_duration_seconds_bucket", &[("le", "+Inf")]),
     ];
     assert_eq!(told, [1, 6, 3, 2, 1, 1, 1, 1, 16, 16, 16]);
-    let lookups = ["hit", "miss", "negative"]
-        .map(|result| scrape.count("latchkey_memory_lookups_total", &[("result", result)]));
+    let lookups = ["hit", "miss", "negative_hit"]
+        .map(|result| scrape.count("latchkey_cache_lookups_total", &[("result", result)]));
     assert_eq!(lookups, [10, 2, 0]);
     let revoked = [("rpc_method", "latchkey.v1.KeyService/RevokeKey"), ("rpc_response_status_code", "OK")];
     assert_eq!(scrape.count("rpc_server_call_duration_seconds_count", &revoked), 1);
@@ -88,7 +89,7 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
         ..CreateUserRequest::default()
     };
     let _ = shop.operator.tenants().create_user(user).await.expect("a user");
-    let mut tokens = shop.latchkey.stranger().tokens();
+    let mut tokens = shop.latchkey.anonymous().tokens();
     let login = |password: &str| IssueJwtRequest {
         grant: Some(issue_jwt_request::Grant::Password(PasswordGrant {
             email: "ann@acme.test".to_owned(),
@@ -107,12 +108,12 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
     let scrape = Scrape::of(&shop.latchkey);
     let sum = |name: &str, labels: &[(&str, &str)]| scrape.count(name, labels);
     let told = [
-        sum("latchkey_logins_total", &[("outcome", "wrong")]),
-        sum("latchkey_logins_total", &[("outcome", "right")]),
-        sum("latchkey_tokens_issued_total", &[("grant", "password"), ("outcome", "done")]),
-        sum("latchkey_tokens_issued_total", &[("grant", "password"), ("outcome", "refused")]),
-        sum("latchkey_tokens_refreshed_total", &[("outcome", "done")]),
-        sum("latchkey_tokens_refreshed_total", &[("outcome", "refused")]),
+        sum("latchkey_logins_total", &[("outcome", "failure")]),
+        sum("latchkey_logins_total", &[("outcome", "success")]),
+        sum("latchkey_tokens_issued_total", &[("grant", "password"), ("outcome", "ok")]),
+        sum("latchkey_tokens_issued_total", &[("grant", "password"), ("outcome", "rejected")]),
+        sum("latchkey_tokens_refreshed_total", &[("outcome", "ok")]),
+        sum("latchkey_tokens_refreshed_total", &[("outcome", "rejected")]),
         sum("latchkey_tokens_reused_total", &[]),
     ];
     assert_eq!(told, [1, 1, 1, 1, 2, 1, 1]);
@@ -122,10 +123,10 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
 /// the background is asked for the first time whenever its time has come.
 fn is_question((name, labels): &Series) -> bool {
     let known = |label: &str, words: &[&str]| labels.get(label).is_some_and(|said| words.contains(&&**said));
-    name.starts_with("latchkey_store_query_duration_seconds_")
+    name.starts_with("latchkey_database_query_duration_seconds_")
         && labels.keys().all(|label| ["system", "operation", "outcome", "le"].contains(&label.as_str()))
         && known("system", &["sqlite"])
-        && known("outcome", &["ok", "failed", "timeout", "abandoned"])
+        && known("outcome", &["ok", "error", "timeout", "cancelled"])
         && labels.get("operation").is_some_and(|operation| operations().contains(operation))
 }
 
@@ -160,10 +161,10 @@ async fn what_is_remembered_and_trusted_is_told() {
     let _ = shop.check(&value, "GET").await;
     let scrape = Scrape::of(&shop.latchkey);
     assert!(scrape.sum("latchkey_feed_revision", &[]) > before.sum("latchkey_feed_revision", &[]));
-    assert_eq!(scrape.count("latchkey_memory_entries", &[("kind", "key")]), 2, "the operator's too");
-    assert_eq!(scrape.count("latchkey_memory_trusted", &[]), 1);
+    assert_eq!(scrape.count("latchkey_cache_entries", &[("kind", "key")]), 2, "the operator's too");
+    assert_eq!(scrape.count("latchkey_cache_lease_valid", &[]), 1);
     assert_eq!(scrape.count("latchkey_ready", &[]), 1);
-    let left = scrape.sum("latchkey_lease_remaining_seconds", &[]);
+    let left = scrape.sum("latchkey_cache_lease_remaining_seconds", &[]);
     let lag = scrape.sum("latchkey_feed_lag_seconds", &[]);
     assert!((59.9..60.1).contains(&(left + lag)), "{left} {lag}");
     for name in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"] {
@@ -182,8 +183,8 @@ async fn buckets_connections_and_the_breaker_are_told_as_they_are() {
     let told = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
     assert!(told("latchkey_redis_breaker_open") < 0.5, "it is asked");
     let _ = shop.check(&value, "GET").await;
-    let open = told("latchkey_store_connections");
-    assert!(open >= 1.0 && open <= told("latchkey_store_connections_limit"), "{open}");
+    let open = told("latchkey_database_connections");
+    assert!(open >= 1.0 && open <= told("latchkey_database_connections_limit"), "{open}");
     redis.kill();
     for _ in 0..1_000 {
         if told("latchkey_redis_breaker_open") > 0.5 {
@@ -193,7 +194,7 @@ async fn buckets_connections_and_the_breaker_are_told_as_they_are() {
     }
     assert!(told("latchkey_redis_breaker_open") > 0.5, "this process counts alone");
     let _ = shop.check(&value, "GET").await;
-    assert!(told("latchkey_buckets") >= 1.0, "and remembers what it counts");
+    assert!(told("latchkey_rate_limit_buckets") >= 1.0, "and remembers what it counts");
     assert!(told("latchkey_redis_failures_total") >= 1.0);
 }
 
@@ -201,20 +202,20 @@ async fn buckets_connections_and_the_breaker_are_told_as_they_are() {
 async fn passwords_that_wait_are_told() {
     let shop = Shop::open(Setup::default()).await;
     let told = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
-    assert!(told("latchkey_password_queue") < 0.5 && told("latchkey_password_queue_limit") > 0.5);
+    assert!(told("latchkey_blocking_queue_depth") < 0.5 && told("latchkey_blocking_queue_limit") > 0.5);
     let mut logins = JoinSet::new();
     for n in 0..16 {
         let grant = PasswordGrant { email: format!("{n}@acme.test"), password: "wrong".to_owned() };
         let grant = Some(issue_jwt_request::Grant::Password(grant));
         let ask = IssueJwtRequest { grant, tenant: "acme".to_owned(), ..IssueJwtRequest::default() };
-        let mut tokens = shop.latchkey.stranger().tokens();
+        let mut tokens = shop.latchkey.anonymous().tokens();
         logins.spawn(async move { tokens.issue_jwt(ask).await.map(drop) });
     }
     tokio::task::block_in_place(|| {
-        eventually("some wait", || (told("latchkey_password_queue") > 0.5).then_some(()));
+        eventually("some wait", || (told("latchkey_blocking_queue_depth") > 0.5).then_some(()));
     });
     for login in logins.join_all().await {
         let _ = login.expect_err("there is no such user");
     }
-    assert!(told("latchkey_password_queue") < 0.5, "nobody waits any more");
+    assert!(told("latchkey_blocking_queue_depth") < 0.5, "nobody waits any more");
 }

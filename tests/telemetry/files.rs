@@ -32,7 +32,7 @@ pub(crate) fn alone(folder: &Folder) -> Latchkey {
         .environment("LATCHKEY_TLS_CERT", &path("cert.pem", &pair.cert))
         .environment("LATCHKEY_TLS_KEY", &path("key.pem", &pair.key))
         .environment("LATCHKEY_TLS_CLIENT_CA", &path("ca.pem", ca.pem()))
-        .environment("LATCHKEY_TLS_CLIENT_CRL", &path("list.pem", &ca.list(&[])));
+        .environment("LATCHKEY_TLS_CLIENT_CRL", &path("list.pem", &ca.crl(&[])));
     setup.start()
 }
 
@@ -44,7 +44,7 @@ async fn exported() -> (Exported, BTreeSet<String>) {
     let (_, value) = shop.key("acme").await;
     let _ = shop.check(&value, "GET").await;
     let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
-    let _ = shop.latchkey.stranger().check(tried).await;
+    let _ = shop.latchkey.anonymous().check(tried).await;
     let alone = alone(&folder);
     let (mut labels, mut names) = (Exported::new(), BTreeSet::new());
     for scrape in [Scrape::of(&shop.latchkey), Scrape::of(&alone)] {
@@ -109,14 +109,14 @@ fn queries() -> Vec<String> {
 }
 
 /// What a query asks for: metrics with the labels in their braces, and labels that it sums or matches by.
-struct Asked {
+struct ParsedQuery {
     metrics: Vec<(String, Vec<String>)>,
     by: Vec<String>,
 }
 
 /// Reads a query's words. Ours have no strings with braces, and no metric without an underscore.
-fn asked(query: &str) -> Asked {
-    let mut asked = Asked { metrics: Vec::new(), by: Vec::new() };
+fn parse_query(query: &str) -> ParsedQuery {
+    let mut asked = ParsedQuery { metrics: Vec::new(), by: Vec::new() };
     let mut rest = query;
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     while let Some(begin) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
@@ -150,7 +150,7 @@ async fn the_dashboard_and_the_alerts_ask_for_what_is_exported_alone() {
     let (exported, _) = exported().await;
     let mut missing = Vec::new();
     for query in queries() {
-        let Asked { metrics, by } = asked(&query);
+        let ParsedQuery { metrics, by } = parse_query(&query);
         assert!(!metrics.is_empty(), "{query}");
         let mut near: BTreeSet<&str> = ADDED.into();
         for (name, labels) in &metrics {
@@ -183,8 +183,9 @@ async fn the_documentation_has_every_metric_that_is_exported_and_no_other() {
 
 #[test]
 fn a_query_is_read_as_it_is_meant() {
-    let read =
-        asked(r#"sum by (le, a) (rate(latchkey_x_total{b="1", c!~"d|e"}[5m])) / on (f) latchkey_y > 3"#);
+    let read = parse_query(
+        r#"sum by (le, a) (rate(latchkey_x_total{b="1", c!~"d|e"}[5m])) / on (f) latchkey_y > 3"#,
+    );
     let metrics: Vec<(&str, usize)> = read.metrics.iter().map(|(n, labels)| (&**n, labels.len())).collect();
     assert_eq!(metrics, [("latchkey_x_total", 2), ("latchkey_y", 0)]);
     assert_eq!((read.by.join(" "), read.metrics[0].1.join(" ")), ("le a f".into(), "b c".into()));

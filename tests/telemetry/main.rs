@@ -23,7 +23,7 @@ pub(crate) struct Shop {
 impl Shop {
     /// Its memory is trusted for a minute, however slow the machine.
     pub(crate) async fn open(setup: Setup) -> Self {
-        let setup = setup.environment("LATCHKEY_LEASE", "60s");
+        let setup = setup.environment("LATCHKEY_CACHE_LEASE", "60s");
         let (latchkey, operator) = setup.open("shop", SHOP, &["acme"]).await;
         Self { latchkey, operator }
     }
@@ -35,6 +35,6 @@ impl Shop {
     }
 
     pub(crate) async fn check(&self, value: &str, method: &str) -> CheckResponse {
-        self.latchkey.stranger().check(call(value, method)).await
+        self.latchkey.anonymous().check(call(value, method)).await
     }
 }

@@ -29,7 +29,7 @@ async fn checks_are_answered_and_spans_dropped(port: u16) -> Shop {
 async fn a_collector_that_is_away_costs_checks_nothing() {
     let shop = checks_are_answered_and_spans_dropped(free_port()).await;
     eventually("sending fails", || {
-        let failed = [("signal", "metrics"), ("outcome", "failed")];
+        let failed = [("signal", "metrics"), ("outcome", "error")];
         (Scrape::of(&shop.latchkey).count("latchkey_otlp_exports_total", &failed) > 0).then_some(())
     });
 }
@@ -60,7 +60,7 @@ async fn a_collector_over_tls_is_trusted_by_its_own_ca_alone() {
         Scrape::of(latchkey).count("latchkey_otlp_exports_total", &labels)
     };
     let stranger = start("other.pem", &other);
-    eventually("it isn't trusted", || (exports(&stranger, "failed") > 0).then_some(()));
+    eventually("it isn't trusted", || (exports(&stranger, "error") > 0).then_some(()));
     assert_eq!((exports(&stranger, "ok"), collector.look(|taken| taken.rounds)), (0, 0));
     let friend = start("ca.pem", &ca);
     eventually("it is trusted", || (exports(&friend, "ok") > 0).then_some(()));

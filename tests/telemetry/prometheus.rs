@@ -93,13 +93,13 @@ async fn a_day(shop: &Shop, postgres: &Postgres) {
         let _ = shop.check(&value, "GET").await;
         let _ = shop.check(&value, "POST").await;
         let tried = CheckRequest { path: "/v1/tried".to_owned(), ..call("", "GET") };
-        let _ = shop.latchkey.stranger().check(tried).await;
+        let _ = shop.latchkey.anonymous().check(tried).await;
     }
     let absent = GetKeyRequest { id: "key_00000000000000000000000000".to_owned() };
     let _ = shop.operator.keys().get_key(absent).await.expect_err("there is none");
     let _ = shop.operator.revoke(&key.id).await;
     postgres.freeze();
-    let _ = shop.latchkey.stranger().checks().check(call(&unseen, "GET")).await.expect_err("nobody knows");
+    let _ = shop.latchkey.anonymous().checks().check(call(&unseen, "GET")).await.expect_err("nobody knows");
     postgres.thaw();
 }
 

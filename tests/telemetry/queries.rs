@@ -7,10 +7,10 @@ use tonic::Code;
 use crate::Shop;
 use crate::scrape::Scrape;
 
-const ASKED: &str = "latchkey_store_query_duration_seconds_count";
+const QUERY_COUNT: &str = "latchkey_database_query_duration_seconds_count";
 
-fn asked(shop: &Shop, operation: &str, outcome: &str) -> u64 {
-    Scrape::of(&shop.latchkey).count(ASKED, &[("operation", operation), ("outcome", outcome)])
+fn query_count(shop: &Shop, operation: &str, outcome: &str) -> u64 {
+    Scrape::of(&shop.latchkey).count(QUERY_COUNT, &[("operation", operation), ("outcome", outcome)])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,7 +25,8 @@ async fn a_key_is_asked_for_once_and_not_at_all_once_it_is_remembered() {
             let _ = shop.check(value, "POST").await;
         }
         let scrape = Scrape::of(&shop.latchkey);
-        let more = |labels: &[(&str, &str)]| scrape.count(ASKED, labels) - before.count(ASKED, labels);
+        let more =
+            |labels: &[(&str, &str)]| scrape.count(QUERY_COUNT, labels) - before.count(QUERY_COUNT, labels);
         assert_eq!(more(&[("operation", "find_key"), ("outcome", "ok"), ("system", "sqlite")]), queries);
         assert_eq!(more(&[("operation", "find_key")]), queries, "and by no other name");
         for operation in ["find_user", "find_family", "read", "list", "write", "login", "token"] {
@@ -36,7 +37,10 @@ async fn a_key_is_asked_for_once_and_not_at_all_once_it_is_remembered() {
         let _ = shop.check("nonsense", "GET").await;
         let _ = shop.check("", "GET").await;
     }
-    assert_eq!(asked(&shop, "find_key", "ok"), before.count(ASKED, &[("operation", "find_key")]) + 2);
+    assert_eq!(
+        query_count(&shop, "find_key", "ok"),
+        before.count(QUERY_COUNT, &[("operation", "find_key")]) + 2
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +57,7 @@ async fn what_management_asks_is_counted_by_what_it_is() {
     let scrape = Scrape::of(&shop.latchkey);
     let more = |operation: &str| {
         let labels = [("operation", operation), ("outcome", "ok")];
-        scrape.count(ASKED, &labels) - before.count(ASKED, &labels)
+        scrape.count(QUERY_COUNT, &labels) - before.count(QUERY_COUNT, &labels)
     };
     assert_eq!((more("write"), more("list")), (1, 1));
     assert!(more("read") > 0 && more("read_usage") > 0);
@@ -67,12 +71,12 @@ async fn what_management_asks_is_counted_by_what_it_is() {
     });
     assert_eq!(again.await.expect_err("there is one").code(), Code::AlreadyExists);
     let scrape = Scrape::of(&shop.latchkey);
-    for outcome in ["failed", "timeout", "abandoned"] {
+    for outcome in ["error", "timeout", "cancelled"] {
         let labels = [("outcome", outcome)];
-        assert_eq!(scrape.count(ASKED, &labels), before.count(ASKED, &labels), "{outcome}");
+        assert_eq!(scrape.count(QUERY_COUNT, &labels), before.count(QUERY_COUNT, &labels), "{outcome}");
     }
     let writes = [("operation", "write"), ("outcome", "ok")];
-    assert_eq!(scrape.count(ASKED, &writes), before.count(ASKED, &writes) + 2);
+    assert_eq!(scrape.count(QUERY_COUNT, &writes), before.count(QUERY_COUNT, &writes) + 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,26 +87,29 @@ async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     for _ in 0..2 {
         values.push(shop.key("acme").await);
     }
-    let before = |outcome: &str| asked(&shop, "find_key", outcome);
-    let (answered, late, failed) = (before("ok"), before("timeout"), before("failed"));
+    let before = |outcome: &str| query_count(&shop, "find_key", outcome);
+    let (answered, late, failed) = (before("ok"), before("timeout"), before("error"));
     assert_eq!((late, failed), (0, 0));
     postgres.freeze();
-    let hung = shop.latchkey.stranger().checks().check(call(&values[0].1, "GET")).await;
+    let hung = shop.latchkey.anonymous().checks().check(call(&values[0].1, "GET")).await;
     assert_eq!(hung.expect_err("nobody knows").code(), Code::Unavailable);
-    eventually("it is late", || (asked(&shop, "find_key", "timeout") == 1).then_some(()));
+    eventually("it is late", || (query_count(&shop, "find_key", "timeout") == 1).then_some(()));
     // Somebody who doesn't wait for the answer.
     let mut keys = shop.operator.keys();
     let mut impatient = tonic::Request::new(GetKeyRequest { id: values[0].0.id.clone() });
     impatient.set_timeout(std::time::Duration::from_millis(200));
     let _ = keys.get_key(impatient).await.expect_err("not in time");
-    eventually("it is abandoned", || (asked(&shop, "read", "abandoned") == 1).then_some(()));
+    eventually("it is abandoned", || (query_count(&shop, "read", "cancelled") == 1).then_some(()));
     postgres.kill();
-    let gone = shop.latchkey.stranger().checks().check(call(&values[1].1, "GET")).await;
+    let gone = shop.latchkey.anonymous().checks().check(call(&values[1].1, "GET")).await;
     assert_eq!(gone.expect_err("nobody knows").code(), Code::Unavailable);
-    assert!(asked(&shop, "find_key", "failed") >= 1);
-    assert_eq!((asked(&shop, "find_key", "ok"), asked(&shop, "find_key", "timeout")), (answered, 1));
+    assert!(query_count(&shop, "find_key", "error") >= 1);
+    assert_eq!(
+        (query_count(&shop, "find_key", "ok"), query_count(&shop, "find_key", "timeout")),
+        (answered, 1)
+    );
     eventually("the feed is asked for in vain", || {
-        let labels = [("operation", "feed"), ("outcome", "failed"), ("system", "postgresql")];
-        (Scrape::of(&shop.latchkey).count(ASKED, &labels) > 0).then_some(())
+        let labels = [("operation", "feed"), ("outcome", "error"), ("system", "postgresql")];
+        (Scrape::of(&shop.latchkey).count(QUERY_COUNT, &labels) > 0).then_some(())
     });
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::Shop;
-use crate::collector::{Collector, said};
+use crate::collector::{Collector, attributes_of};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
@@ -69,9 +69,9 @@ async fn a_check_is_a_span_of_its_callers_trace() {
         assert!(span.end_time_unix_nano >= span.start_time_unix_nano && span.span_id.len() == 8);
         assert!(span.start_time_unix_nano > 1_700_000_000_000_000_000 && span.status.is_none());
     }
-    let told = said(&by_parent["b7ad6b7169203331"].attributes);
+    let told = attributes_of(&by_parent["b7ad6b7169203331"].attributes);
     for (name, value) in [
-        ("latchkey.door", "envoy"),
+        ("latchkey.entrypoint", "ext_authz"),
         ("latchkey.decision", "ALLOW"),
         ("latchkey.reason", "OK"),
         ("latchkey.source", "database"),
@@ -90,8 +90,11 @@ async fn a_check_is_a_span_of_its_callers_trace() {
     }
     assert!(told.contains_key("latchkey.request_id"));
     let own = by_parent["00f067aa0ba902b7"];
-    assert_eq!((said(&own.attributes)["latchkey.source"].as_str(), &*own.trace_state), ("memory", "a=1"));
-    let denied = said(&by_parent["2222222222222222"].attributes);
+    assert_eq!(
+        (attributes_of(&own.attributes)["latchkey.source"].as_str(), &*own.trace_state),
+        ("cache", "a=1")
+    );
+    let denied = attributes_of(&by_parent["2222222222222222"].attributes);
     assert_eq!((&*denied["latchkey.decision"], &*denied["latchkey.reason"]), ("DENY", "MISSING_CREDENTIAL"));
     collector.look(|taken| {
         let all = format!("{:?} {:?}", taken.spans, taken.metrics);
@@ -136,7 +139,8 @@ async fn metrics_arrive_as_they_stand_at_the_page() {
     let count = || {
         collector.look(|taken| {
             let Some(Data::Sum(sum)) = &taken.metrics.get("latchkey.checks")?.data else { return None };
-            let allowed = sum.data_points.iter().filter(|p| said(&p.attributes)["latchkey.reason"] == "OK");
+            let allowed =
+                sum.data_points.iter().filter(|p| attributes_of(&p.attributes)["latchkey.reason"] == "OK");
             Some(allowed.map(|p| if let Some(Value::AsInt(n)) = p.value { n } else { 0 }).sum::<i64>())
         })
     };
@@ -146,7 +150,7 @@ async fn metrics_arrive_as_they_stand_at_the_page() {
             "latchkey.check.duration",
             "latchkey.feed.lag",
             "process.cpu.time",
-            "latchkey.memory.lookups",
+            "latchkey.cache.lookups",
             "db.client.operation.duration",
             "latchkey.connection.count",
         ] {
@@ -186,7 +190,7 @@ async fn what_waits_at_the_end_is_sent() {
     let collector = Collector::start().await;
     let setup = collector.of(Setup::default()).environment("OTEL_BSP_SCHEDULE_DELAY", "600000");
     let setup =
-        setup.environment("OTEL_EXPORTER_OTLP_TIMEOUT", "5000").environment("LATCHKEY_DRAIN_SETTLE", "0s");
+        setup.environment("OTEL_EXPORTER_OTLP_TIMEOUT", "5000").environment("LATCHKEY_SHUTDOWN_DELAY", "0s");
     let shop = Shop::open(setup).await;
     for _ in 0..3 {
         let _ = shop.check("", "GET").await;

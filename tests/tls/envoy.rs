@@ -8,7 +8,7 @@ use latchkey_testing::{
 };
 use serde_json::Value;
 
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml");
 
@@ -19,12 +19,12 @@ struct Front {
 }
 
 /// An Envoy with this certificate for Latchkey.
-fn front(scene: &Scene, upstream: &Upstream, ca: &Ca, pair: &Pair) -> Front {
+fn front(fixture: &Fixture, upstream: &Upstream, ca: &Ca, pair: &Pair) -> Front {
     let (folder, port, admin) = (Folder::new("envoy-tls"), free_port(), free_port());
     let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
     let (ca, cert, key) =
         (path("ca.pem", ca.pem()), path("cert.pem", &pair.cert), path("key.pem", &pair.key));
-    let latchkey = format!("localhost:{}", scene.latchkey.grpc());
+    let latchkey = format!("localhost:{}", fixture.latchkey.grpc());
     let printed = Command::new(program())
         .args(["envoy-config", PROFILE, "--listen", &format!("127.0.0.1:{port}"), "--latchkey", &latchkey])
         .args(["--upstream", &format!("127.0.0.1:{}", upstream.port()), "--latchkey-ca", &ca])
@@ -48,10 +48,11 @@ fn front(scene: &Scene, upstream: &Upstream, ca: &Ca, pair: &Pair) -> Front {
     Front { port, _envoy: envoy, _folder: folder }
 }
 
-fn key(scene: &Scene, words: &[String]) -> String {
+fn key(fixture: &Fixture, words: &[String]) -> String {
     let bearer = format!("authorization: Bearer {ROOT_KEY}");
     let call = |message: &str, method: &str| {
-        let (ok, told) = scene.grpcurl(&scene.path("ca.pem"), words, &["-H", &bearer, "-d", message, method]);
+        let (ok, told) =
+            fixture.grpcurl(&fixture.path("ca.pem"), words, &["-H", &bearer, "-d", message, method]);
         assert!(ok, "{told}");
         serde_json::from_str::<Value>(&told).expect("grpcurl answers JSON")
     };
@@ -68,11 +69,11 @@ fn key(scene: &Scene, words: &[String]) -> String {
 
 #[test]
 fn envoy_asks_over_mtls_and_is_refused_without_a_good_certificate() {
-    let (scene, upstream) = (Scene::mutual(), Upstream::start());
-    let pair = scene.clients.issue(&["envoy.example"]);
-    let key = key(&scene, &scene.shown("envoy", &pair));
+    let (fixture, upstream) = (Fixture::mutual(), Upstream::start());
+    let pair = fixture.clients.issue(&["envoy.example"]);
+    let key = key(&fixture, &fixture.shown("envoy", &pair));
     let asked = || Request::get("127.0.0.1", "/things").header("x-api-key", &key);
-    let good = front(&scene, &upstream, &scene.ca, &pair);
+    let good = front(&fixture, &upstream, &fixture.ca, &pair);
     let allowed = eventually("the first health check has passed", || {
         let answer = asked().send(good.port);
         (answer.status != 503).then_some(answer)
@@ -82,9 +83,9 @@ fn envoy_asks_over_mtls_and_is_refused_without_a_good_certificate() {
     assert_eq!(Request::get("127.0.0.1", "/things").send(good.port).status, 401);
 
     let seen = upstream.seen();
-    let stranger = front(&scene, &upstream, &scene.ca, &Ca::new().issue(&["envoy.example"]));
+    let stranger = front(&fixture, &upstream, &fixture.ca, &Ca::new().issue(&["envoy.example"]));
     assert_eq!(asked().send(stranger.port).status, 503, "a certificate of another CA");
-    let deceived = front(&scene, &upstream, &Ca::new(), &pair);
+    let deceived = front(&fixture, &upstream, &Ca::new(), &pair);
     assert_eq!(asked().send(deceived.port).status, 503, "a Latchkey of another CA");
     assert_eq!(upstream.seen(), seen, "nothing came through");
 }

@@ -4,8 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "the load ends with its test")]
 
 mod envoy;
+mod fixture;
 mod operators;
 mod ports;
 mod reload;
 mod revoked;
-mod scene;

@@ -5,7 +5,7 @@ use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_testing::{Folder, Pair, Setup};
 use tonic::Code;
 
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 const TABLE: &str = r#"
 [operators]
@@ -23,8 +23,8 @@ fn tenant(slug: &str) -> v1::CreateTenantRequest {
     v1::CreateTenantRequest { slug, display_name, profile, ..v1::CreateTenantRequest::default() }
 }
 
-async fn make(scene: &Scene, pair: &Pair, tenant: &str, scopes: &[&str]) -> Result<v1::Key, Code> {
-    let channel = Scene::channel(scene.latchkey.grpc(), &scene.ca, Some(pair));
+async fn make(fixture: &Fixture, pair: &Pair, tenant: &str, scopes: &[&str]) -> Result<v1::Key, Code> {
+    let channel = Fixture::channel(fixture.latchkey.grpc(), &fixture.ca, Some(pair));
     let ask = v1::CreateKeyRequest {
         scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
         ..latchkey_testing::key(tenant, "")
@@ -35,37 +35,37 @@ async fn make(scene: &Scene, pair: &Pair, tenant: &str, scopes: &[&str]) -> Resu
 
 #[tokio::test]
 async fn a_name_may_do_what_the_table_says_and_no_more() {
-    let scene = Scene::start(true, with_table);
-    let ops = scene.clients.issue(&["spiffe://corp.example/ops"]);
+    let fixture = Fixture::start(true, with_table);
+    let ops = fixture.clients.issue(&["spiffe://corp.example/ops"]);
     for slug in ["acme", "other"] {
-        scene.tenants(Some(&ops)).create_tenant(tenant(slug)).await.expect("an operator makes tenants");
+        fixture.tenants(Some(&ops)).create_tenant(tenant(slug)).await.expect("an operator makes tenants");
     }
-    let deploy = scene.clients.issue(&["deploy.acme.example"]);
-    let key = make(&scene, &deploy, "acme", &["things.read"]).await.expect("its own tenant's keys");
+    let deploy = fixture.clients.issue(&["deploy.acme.example"]);
+    let key = make(&fixture, &deploy, "acme", &["things.read"]).await.expect("its own tenant's keys");
     assert_eq!(key.created_by, "certificate deploy.acme.example");
-    assert_eq!(make(&scene, &deploy, "acme", &["things.write"]).await.unwrap_err(), Code::PermissionDenied);
-    assert_eq!(make(&scene, &deploy, "other", &["things.read"]).await.unwrap_err(), Code::NotFound);
-    let refused = scene.tenants(Some(&deploy)).create_tenant(tenant("third")).await.unwrap_err();
+    assert_eq!(make(&fixture, &deploy, "acme", &["things.write"]).await.unwrap_err(), Code::PermissionDenied);
+    assert_eq!(make(&fixture, &deploy, "other", &["things.read"]).await.unwrap_err(), Code::NotFound);
+    let refused = fixture.tenants(Some(&deploy)).create_tenant(tenant("third")).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied, "operators alone make tenants");
-    let reader = scene.clients.issue(&["reader.acme.example"]);
-    assert_eq!(make(&scene, &reader, "acme", &[]).await.unwrap_err(), Code::PermissionDenied);
+    let reader = fixture.clients.issue(&["reader.acme.example"]);
+    assert_eq!(make(&fixture, &reader, "acme", &[]).await.unwrap_err(), Code::PermissionDenied);
 }
 
 #[tokio::test]
 async fn a_strange_name_two_names_and_a_wrong_key_are_refused() {
-    let scene = Scene::start(true, with_table);
+    let fixture = Fixture::start(true, with_table);
     let list = async |pair: &Pair, key: Option<&str>| {
         let mut request = tonic::Request::new(v1::ListTenantsRequest::default());
         if let Some(key) = key {
             request.metadata_mut().insert("x-api-key", key.parse().unwrap());
         }
-        scene.tenants(Some(pair)).list_tenants(request).await.map(drop).map_err(|status| status.code())
+        fixture.tenants(Some(pair)).list_tenants(request).await.map(drop).map_err(|status| status.code())
     };
-    let strange = scene.clients.issue(&["spiffe://corp.example/Ops", "ops"]);
+    let strange = fixture.clients.issue(&["spiffe://corp.example/Ops", "ops"]);
     assert_eq!(list(&strange, None).await, Err(Code::Unauthenticated), "a URI is compared to the letter");
-    let two = scene.clients.issue(&["spiffe://corp.example/ops", "reader.acme.example"]);
+    let two = fixture.clients.issue(&["spiffe://corp.example/ops", "reader.acme.example"]);
     assert_eq!(list(&two, None).await, Err(Code::Unauthenticated), "nobody can say which is meant");
-    let ops = scene.clients.issue(&["spiffe://corp.example/ops"]);
+    let ops = fixture.clients.issue(&["spiffe://corp.example/ops"]);
     assert_eq!(list(&ops, None).await, Ok(()));
     assert_eq!(
         list(&ops, Some("wrong")).await,

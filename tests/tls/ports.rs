@@ -5,44 +5,47 @@ use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_testing::{Ca, Caller, ROOT_KEY, Setup, free_port, tool};
 use tonic::Code;
 
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 const HEALTH: &str = "grpc.health.v1.Health/Check";
 
 #[test]
 fn grpcurl_gets_in_by_the_right_ca_alone() {
-    let scene = Scene::start(false, |setup, _| setup);
-    let (ok, told) = scene.grpcurl(&scene.path("ca.pem"), &[], &[HEALTH]);
+    let fixture = Fixture::start(false, |setup, _| setup);
+    let (ok, told) = fixture.grpcurl(&fixture.path("ca.pem"), &[], &[HEALTH]);
     assert!(ok && told.contains("SERVING"), "{told}");
-    let other = scene.folder.write("other.pem", Ca::new().pem());
-    assert!(!scene.grpcurl(&other, &[], &[HEALTH]).0, "another CA's server");
+    let other = fixture.folder.write("other.pem", Ca::new().pem());
+    assert!(!fixture.grpcurl(&other, &[], &[HEALTH]).0, "another CA's server");
     let bearer = format!("authorization: Bearer {ROOT_KEY}");
-    let (ok, told) =
-        scene.grpcurl(&scene.path("ca.pem"), &[], &["-H", &bearer, "latchkey.v1.TenantService/ListTenants"]);
+    let (ok, told) = fixture.grpcurl(
+        &fixture.path("ca.pem"),
+        &[],
+        &["-H", &bearer, "latchkey.v1.TenantService/ListTenants"],
+    );
     assert!(ok, "a key is a credential as ever: {told}");
 }
 
 #[test]
 fn a_client_certificate_must_be_there_and_be_good() {
-    let scene = Scene::mutual();
-    let ca = scene.path("ca.pem");
-    let good = scene.shown("good", &scene.clients.issue(&["envoy.example"]));
-    let (ok, told) = scene.grpcurl(&ca, &good, &[HEALTH]);
+    let fixture = Fixture::mutual();
+    let ca = fixture.path("ca.pem");
+    let good = fixture.shown("good", &fixture.clients.issue(&["envoy.example"]));
+    let (ok, told) = fixture.grpcurl(&ca, &good, &[HEALTH]);
     assert!(ok && told.contains("SERVING"), "{told}");
-    let stranger = scene.shown("stranger", &Ca::new().issue(&["envoy.example"]));
-    let ended = scene.shown("ended", &scene.clients.ended(&["envoy.example"]));
+    let stranger = fixture.shown("stranger", &Ca::new().issue(&["envoy.example"]));
+    let ended = fixture.shown("ended", &fixture.clients.expired(&["envoy.example"]));
     for (who, words) in [("nobody", &Vec::new()), ("a stranger", &stranger), ("one that has ended", &ended)] {
-        let (ok, told) = scene.grpcurl(&ca, words, &[HEALTH]);
+        let (ok, told) = fixture.grpcurl(&ca, words, &[HEALTH]);
         assert!(!ok, "{who} got in: {told}");
     }
 }
 
 /// A handshake by one version of TLS alone, by a client that would do any: whether it came about, and what was said.
-fn shake(scene: &Scene, version: &str) -> (bool, String) {
+fn shake(fixture: &Fixture, version: &str) -> (bool, String) {
     let mut openssl = std::process::Command::new(tool("openssl"));
     openssl.args(["s_client", version, "-cipher", "ALL:@SECLEVEL=0", "-alpn", "h2", "-verify_return_error"]);
-    openssl.arg("-CAfile").arg(scene.path("ca.pem"));
-    openssl.args(["-connect", &format!("localhost:{}", scene.latchkey.grpc())]);
+    openssl.arg("-CAfile").arg(fixture.path("ca.pem"));
+    openssl.args(["-connect", &format!("localhost:{}", fixture.latchkey.grpc())]);
     let output = openssl.stdin(std::process::Stdio::null()).output().expect("openssl starts");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
@@ -50,13 +53,13 @@ fn shake(scene: &Scene, version: &str) -> (bool, String) {
 
 #[test]
 fn tls_1_2_is_the_oldest_that_is_spoken() {
-    let scene = Scene::start(false, |setup, _| setup);
+    let fixture = Fixture::start(false, |setup, _| setup);
     for version in ["-tls1_2", "-tls1_3"] {
-        let (ok, told) = shake(&scene, version);
+        let (ok, told) = shake(&fixture, version);
         assert!(ok && told.contains("Verify return code: 0 (ok)"), "{version}: {told}");
     }
     for version in ["-tls1", "-tls1_1"] {
-        let (ok, told) = shake(&scene, version);
+        let (ok, told) = shake(&fixture, version);
         // The server says so: the client had spoken it.
         assert!(!ok && told.contains("SSL alert number"), "{version}: {told}");
     }
@@ -64,8 +67,8 @@ fn tls_1_2_is_the_oldest_that_is_spoken() {
 
 #[tokio::test]
 async fn plain_text_is_not_answered_where_tls_is_spoken() {
-    let scene = Scene::start(false, |setup, _| setup);
-    let mut tenants = Caller::new(scene.latchkey.grpc(), Some(ROOT_KEY)).tenants();
+    let fixture = Fixture::start(false, |setup, _| setup);
+    let mut tenants = Caller::new(fixture.latchkey.grpc(), Some(ROOT_KEY)).tenants();
     let refused = tenants.list_tenants(v1::ListTenantsRequest::default());
     let code = refused.await.unwrap_err().code();
     // Whether the connection breaks before or after the question is a matter of luck.
@@ -81,7 +84,7 @@ async fn checks_and_management_may_have_ports_of_their_own() {
     operator.tenant("acme", "demo", "").await;
     let (_, key) = operator.plain_key("acme", "").await;
     let question = v1::CheckRequest { credential: key, ..v1::CheckRequest::default() };
-    assert_eq!(latchkey.stranger().check(question.clone()).await.decision(), v1::Decision::Allow);
+    assert_eq!(latchkey.anonymous().check(question.clone()).await.decision(), v1::Decision::Allow);
     let there = operator.checks().check(question).await.unwrap_err();
     assert_eq!(there.code(), Code::Unimplemented, "{there:?}");
     let here =
@@ -93,16 +96,16 @@ async fn checks_and_management_may_have_ports_of_their_own() {
 async fn only_the_management_port_may_ask_for_certificates() {
     let management = free_port();
     let clients = Ca::new();
-    let scene = Scene::start(false, |setup, folder| {
+    let fixture = Fixture::start(false, |setup, folder| {
         let ca = folder.write("operators.pem", clients.pem()).display().to_string();
         setup
             .environment("LATCHKEY_MANAGEMENT_ADDR", &format!("127.0.0.1:{management}"))
             .environment("LATCHKEY_MANAGEMENT_TLS_CLIENT_CA", &ca)
     });
-    let mut checks = CheckServiceClient::new(Scene::channel(scene.latchkey.grpc(), &scene.ca, None));
+    let mut checks = CheckServiceClient::new(Fixture::channel(fixture.latchkey.grpc(), &fixture.ca, None));
     assert!(checks.check(v1::CheckRequest::default()).await.is_ok(), "no certificate is asked for here");
     let list = |pair| {
-        let channel = Scene::channel(management, &scene.ca, pair);
+        let channel = Fixture::channel(management, &fixture.ca, pair);
         async move {
             let mut request = tonic::Request::new(v1::ListTenantsRequest::default());
             request.metadata_mut().insert("x-api-key", ROOT_KEY.parse().unwrap());

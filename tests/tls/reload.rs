@@ -8,21 +8,22 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_testing::{Ca, Signal, eventually};
 
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 /// Whether a new connection that trusts this CA gets an answer.
-async fn answers(scene: &Scene, ca: &Ca) -> bool {
-    let mut checks = CheckServiceClient::new(Scene::channel(scene.latchkey.grpc(), ca, None));
+async fn answers(fixture: &Fixture, ca: &Ca) -> bool {
+    let mut checks = CheckServiceClient::new(Fixture::channel(fixture.latchkey.grpc(), ca, None));
     checks.check(v1::CheckRequest::default()).await.is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
-    let scene = Scene::start(false, |setup, _| setup);
+    let fixture = Fixture::start(false, |setup, _| setup);
     let (over, done, failed) =
         (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let load = {
-        let mut checks = CheckServiceClient::new(Scene::channel(scene.latchkey.grpc(), &scene.ca, None));
+        let mut checks =
+            CheckServiceClient::new(Fixture::channel(fixture.latchkey.grpc(), &fixture.ca, None));
         let (over, done, failed) = (over.clone(), done.clone(), failed.clone());
         tokio::spawn(async move {
             while !over.load(Ordering::SeqCst) {
@@ -35,23 +36,23 @@ async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
     let other = Ca::new();
     let pair = other.issue(&["localhost"]);
     // Half of a pair first, as two copies one after the other leave it for a moment.
-    let _ = scene.folder.write("cert.pem", &pair.cert);
-    scene.latchkey.signal(Signal::HUP);
+    let _ = fixture.folder.write("cert.pem", &pair.cert);
+    fixture.latchkey.signal(Signal::HUP);
     tokio::task::block_in_place(|| {
         eventually("the broken pair is told", || {
-            scene.latchkey.log().contains("the one before is kept").then_some(())
+            fixture.latchkey.log().contains("the one before is kept").then_some(())
         });
     });
-    assert!(scene.latchkey.log().contains("tls_key ("), "with the setting's name");
-    assert!(answers(&scene, &scene.ca).await, "the one before is kept");
-    let _ = scene.folder.write("key.pem", &pair.key);
+    assert!(fixture.latchkey.log().contains("tls_key ("), "with the setting's name");
+    assert!(answers(&fixture, &fixture.ca).await, "the one before is kept");
+    let _ = fixture.folder.write("key.pem", &pair.key);
     // Nobody says so: it is found.
     tokio::task::block_in_place(|| {
         eventually("the new pair is taken over", || {
-            scene.latchkey.log().contains("was read again").then_some(())
+            fixture.latchkey.log().contains("was read again").then_some(())
         });
     });
-    assert!(answers(&scene, &other).await && !answers(&scene, &scene.ca).await);
+    assert!(answers(&fixture, &other).await && !answers(&fixture, &fixture.ca).await);
     let before = done.load(Ordering::SeqCst);
     tokio::task::block_in_place(|| {
         eventually("calls go on", || (done.load(Ordering::SeqCst) > before).then_some(()));

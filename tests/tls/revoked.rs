@@ -8,37 +8,37 @@ use latchkey_testing::{Ca, Folder, Pair, ROOT_KEY, Setup, eventually, free_port}
 
 use tonic::Code;
 
-use crate::scene::Scene;
+use crate::fixture::Fixture;
 
 const HEALTH: &str = "grpc.health.v1.Health/Check";
 
 /// Whether grpcurl gets in with this certificate.
-fn enters(scene: &Scene, pair: &Pair) -> bool {
-    let shown = scene.shown(&format!("client-{}", pair.serial), pair);
-    let (ok, told) = scene.grpcurl(&scene.path("ca.pem"), &shown, &[HEALTH]);
+fn enters(fixture: &Fixture, pair: &Pair) -> bool {
+    let shown = fixture.shown(&format!("client-{}", pair.serial), pair);
+    let (ok, told) = fixture.grpcurl(&fixture.path("ca.pem"), &shown, &[HEALTH]);
     assert!(!ok || told.contains("SERVING"), "{told}");
     ok
 }
 
 /// The same by a client that doesn't try again for seconds.
-fn admitted(scene: &Scene, pair: &Pair) -> bool {
+fn admitted(fixture: &Fixture, pair: &Pair) -> bool {
     let ask = async {
         let mut checks =
-            CheckServiceClient::new(Scene::channel(scene.latchkey.grpc(), &scene.ca, Some(pair)));
+            CheckServiceClient::new(Fixture::channel(fixture.latchkey.grpc(), &fixture.ca, Some(pair)));
         checks.check(v1::CheckRequest::default()).await.is_ok()
     };
     tokio::runtime::Runtime::new().expect("a runtime").block_on(ask)
 }
 
-fn logged(scene: &Scene, words: &str) {
-    eventually(words, || scene.latchkey.log().contains(words).then_some(()));
+fn logged(fixture: &Fixture, words: &str) {
+    eventually(words, || fixture.latchkey.log().contains(words).then_some(()));
 }
 
 /// Puts other lists in place, and waits until they hold.
-fn put(scene: &Scene, lists: &[String]) {
-    let taken = || scene.latchkey.log().matches("was read again").count();
+fn put(fixture: &Fixture, lists: &[String]) {
+    let taken = || fixture.latchkey.log().matches("was read again").count();
     let before = taken();
-    let _ = scene.folder.write("lists.pem", &lists.concat());
+    let _ = fixture.folder.write("lists.pem", &lists.concat());
     eventually("the lists are read again", || (taken() > before).then_some(()));
 }
 
@@ -46,21 +46,21 @@ fn put(scene: &Scene, lists: &[String]) {
 fn a_revoked_certificate_is_refused_and_others_pass() {
     let clients = Ca::new();
     let (good, leaked) = (clients.issue(&["envoy.example"]), clients.issue(&["envoy.example"]));
-    let list = clients.list(&[leaked.serial]);
-    let scene = Scene::listed(clients, &[list]);
-    assert!(enters(&scene, &good));
-    assert!(!enters(&scene, &leaked));
-    logged(&scene, "a client certificate was refused by the revocation lists");
-    assert!(scene.latchkey.log().contains("Revoked"), "{}", scene.latchkey.log());
+    let list = clients.crl(&[leaked.serial]);
+    let fixture = Fixture::listed(clients, &[list]);
+    assert!(enters(&fixture, &good));
+    assert!(!enters(&fixture, &leaked));
+    logged(&fixture, "a client certificate was refused by the revocation lists");
+    assert!(fixture.latchkey.log().contains("Revoked"), "{}", fixture.latchkey.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_list_cuts_off_whom_it_names_and_nobody_else() {
     let clients = Ca::new();
     let (good, leaked) = (clients.issue(&["good.example"]), clients.issue(&["leaked.example"]));
-    let list = clients.list(&[]);
-    let scene = Scene::listed(clients, &[list]);
-    let (kept, cut) = (scene.tenants(Some(&good)), scene.tenants(Some(&leaked)));
+    let list = clients.crl(&[]);
+    let fixture = Fixture::listed(clients, &[list]);
+    let (kept, cut) = (fixture.tenants(Some(&good)), fixture.tenants(Some(&leaked)));
     let list = async |mut tenants: TenantServiceClient<_>| {
         let mut request = tonic::Request::new(v1::ListTenantsRequest::default());
         request.metadata_mut().insert("x-api-key", ROOT_KEY.parse().unwrap());
@@ -68,14 +68,14 @@ async fn a_new_list_cuts_off_whom_it_names_and_nobody_else() {
     };
     list(kept.clone()).await.expect("not revoked");
     list(cut.clone()).await.expect("not revoked yet");
-    let lists = [scene.clients.list(&[leaked.serial])];
-    tokio::task::block_in_place(|| put(&scene, &lists));
+    let lists = [fixture.clients.crl(&[leaked.serial])];
+    tokio::task::block_in_place(|| put(&fixture, &lists));
     let refused = list(cut).await.expect_err("over the connection that was open, or a new one").code();
     assert!([Code::Cancelled, Code::Unavailable, Code::Unknown].contains(&refused), "no answer: {refused:?}");
     list(kept).await.expect("others go on");
-    tokio::task::block_in_place(|| assert!(!enters(&scene, &leaked) && enters(&scene, &good)));
-    tokio::task::block_in_place(|| logged(&scene, "a connection was cut off"));
-    let log = scene.latchkey.log();
+    tokio::task::block_in_place(|| assert!(!enters(&fixture, &leaked) && enters(&fixture, &good)));
+    tokio::task::block_in_place(|| logged(&fixture, "a connection was cut off"));
+    let log = fixture.latchkey.log();
     let told: Vec<_> = log.lines().filter(|line| line.contains("a connection was cut off")).collect();
     assert!(matches!(told[..], [one] if one.contains("leaked.example")), "{told:?}");
 }
@@ -84,59 +84,59 @@ async fn a_new_list_cuts_off_whom_it_names_and_nobody_else() {
 fn a_list_that_does_not_work_changes_nothing() {
     let clients = Ca::new();
     let (good, leaked) = (clients.issue(&["good.example"]), clients.issue(&["leaked.example"]));
-    let list = clients.list(&[leaked.serial]);
-    let scene = Scene::listed(clients, std::slice::from_ref(&list));
+    let list = clients.crl(&[leaked.serial]);
+    let fixture = Fixture::listed(clients, std::slice::from_ref(&list));
     let cases = [
         (list[..list.len() / 2].to_owned(), "is not the PEM of a revocation list"),
-        (Ca::new().list(&[]), "is not signed by it"),
-        (Ca::named("another CA").list(&[]), "there is no list of "),
-        ([list.clone(), scene.clients.list(&[])].concat(), "there are two lists of"),
+        (Ca::new().crl(&[]), "is not signed by it"),
+        (Ca::named("another CA").crl(&[]), "there is no list of "),
+        ([list.clone(), fixture.clients.crl(&[])].concat(), "there are two lists of"),
     ];
     for (broken, told) in cases {
-        let _ = scene.folder.write("lists.pem", &broken);
-        logged(&scene, told);
-        let log = scene.latchkey.log();
+        let _ = fixture.folder.write("lists.pem", &broken);
+        logged(&fixture, told);
+        let log = fixture.latchkey.log();
         let line = log.lines().find(|line| line.contains(told)).expect("it was told");
         assert!(line.contains("tls_client_crl (") && line.contains("the one before is kept"), "{line}");
-        assert!(admitted(&scene, &good) && !admitted(&scene, &leaked), "after {told}");
+        assert!(admitted(&fixture, &good) && !admitted(&fixture, &leaked), "after {told}");
     }
 }
 
 #[test]
 fn a_ca_in_between_needs_a_list_of_its_own_and_may_be_revoked_itself() {
     let root = Ca::named("a root");
-    let middle = root.under("a CA in between");
+    let middle = root.subordinate("a CA in between");
     let (good, leaked) = (middle.issue(&["good.example"]), middle.issue(&["leaked.example"]));
-    let lists = [root.list(&[]), middle.list(&[leaked.serial])];
-    let scene = Scene::listed(root, &lists);
-    assert!(enters(&scene, &good) && !enters(&scene, &leaked));
-    logged(&scene, "some lists are of CAs that are not in tls_client_ca");
-    put(&scene, &[scene.clients.list(&[middle.serial()]), middle.list(&[])]);
-    assert!(!admitted(&scene, &good), "whoever vouched for it is revoked");
-    put(&scene, &lists);
-    assert!(admitted(&scene, &good));
-    put(&scene, &lists[..1]);
-    assert!(!admitted(&scene, &good), "nobody says whether it is revoked");
-    logged(&scene, "UnknownRevocationStatus");
+    let lists = [root.crl(&[]), middle.crl(&[leaked.serial])];
+    let fixture = Fixture::listed(root, &lists);
+    assert!(enters(&fixture, &good) && !enters(&fixture, &leaked));
+    logged(&fixture, "some lists are of CAs that are not in tls_client_ca");
+    put(&fixture, &[fixture.clients.crl(&[middle.serial()]), middle.crl(&[])]);
+    assert!(!admitted(&fixture, &good), "whoever vouched for it is revoked");
+    put(&fixture, &lists);
+    assert!(admitted(&fixture, &good));
+    put(&fixture, &lists[..1]);
+    assert!(!admitted(&fixture, &good), "nobody says whether it is revoked");
+    logged(&fixture, "UnknownRevocationStatus");
 }
 
 #[test]
 fn a_list_that_has_run_out_admits_nobody_until_there_is_a_new_one() {
     let clients = Ca::new();
     let good = clients.issue(&["good.example"]);
-    let list = clients.ended_list(&[]);
-    let scene = Scene::listed(clients, &[list]);
-    logged(&scene, "a revocation list has run out");
-    assert!(!admitted(&scene, &good));
-    logged(&scene, "a client certificate was refused by the revocation lists");
+    let list = clients.expired_crl(&[]);
+    let fixture = Fixture::listed(clients, &[list]);
+    logged(&fixture, "a revocation list has run out");
+    assert!(!admitted(&fixture, &good));
+    logged(&fixture, "a client certificate was refused by the revocation lists");
     let metric = |name: &str| {
-        let page = scene.latchkey.page("/metrics").body;
+        let page = fixture.latchkey.page("/metrics").body;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<i64>().ok());
         value.unwrap_or_else(|| panic!("{name}: {page}"))
     };
     assert_eq!(metric("latchkey_crl_expiry_timestamp_seconds "), 978_307_200, "2001-01-01");
-    put(&scene, &[scene.clients.list(&[])]);
-    assert!(admitted(&scene, &good));
+    put(&fixture, &[fixture.clients.crl(&[])]);
+    assert!(admitted(&fixture, &good));
     assert_eq!(metric("latchkey_crl_expiry_timestamp_seconds "), 64_060_588_800, "4000-01-01");
     assert!(metric("latchkey_crl_due_timestamp_seconds ") < 64_060_588_800);
 }
@@ -146,8 +146,8 @@ fn management_may_have_lists_of_its_own() {
     let management = free_port();
     let operators = Ca::named("the operators' CA");
     let (good, leaked) = (operators.issue(&["good.example"]), operators.issue(&["leaked.example"]));
-    let list = operators.list(&[leaked.serial]);
-    let scene = Scene::start(false, |setup, folder| {
+    let list = operators.crl(&[leaked.serial]);
+    let fixture = Fixture::start(false, |setup, folder| {
         let path = |name: &str, text: &str| folder.write(name, text).display().to_string();
         setup
             .environment("LATCHKEY_MANAGEMENT_ADDR", &format!("127.0.0.1:{management}"))
@@ -155,11 +155,11 @@ fn management_may_have_lists_of_its_own() {
             .environment("LATCHKEY_MANAGEMENT_TLS_CLIENT_CRL", &path("operators.list.pem", &list))
     });
     let enters = |pair: &Pair| {
-        let shown = scene.shown(&format!("operator-{}", pair.serial), pair);
-        Scene::grpcurl_at(management, &scene.path("ca.pem"), &shown, &[HEALTH]).0
+        let shown = fixture.shown(&format!("operator-{}", pair.serial), pair);
+        Fixture::grpcurl_at(management, &fixture.path("ca.pem"), &shown, &[HEALTH]).0
     };
     assert!(enters(&good) && !enters(&leaked));
-    assert!(scene.grpcurl(&scene.path("ca.pem"), &[], &[HEALTH]).0, "nobody is asked at the other port");
+    assert!(fixture.grpcurl(&fixture.path("ca.pem"), &[], &[HEALTH]).0, "nobody is asked at the other port");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_is_wrong_with_lists_is_told_at_the_start() {
         latchkey.log()
     };
     let ca = path("ca.pem", ca.pem());
-    let foreign = path("foreign.pem", &Ca::named("another CA").list(&[]));
+    let foreign = path("foreign.pem", &Ca::named("another CA").crl(&[]));
     let cases = [
         ("/nowhere/list.pem", Some(&ca), "the file can't be read"),
         (&cert, Some(&ca), "there is no revocation list (-----BEGIN X509 CRL-----) in the file"),

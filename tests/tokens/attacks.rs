@@ -61,7 +61,8 @@ async fn a_forged_token_is_no_token(shop: Shop) {
             assert_eq!(answer.reason(), Reason::InvalidCredential, "{algorithm}, {name}: {token}");
             told.insert(answer.message);
             let ask = v1::RevokeJwtRequest { token: token.to_owned() };
-            let revoked = shop.latchkey.stranger().tokens().revoke_jwt(ask).await.expect("RFC 7009: success");
+            let revoked =
+                shop.latchkey.anonymous().tokens().revoke_jwt(ask).await.expect("RFC 7009: success");
             assert_eq!(revoked.into_inner().revision, 0, "{algorithm}, {name}: it ended something");
         }
         assert!(shop.passes(&good).await, "{algorithm}");
@@ -91,7 +92,7 @@ async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
                 profile: profile.to_owned(),
                 ..v1::CheckRequest::default()
             };
-            let answer = shop.latchkey.stranger().check(ask).await;
+            let answer = shop.latchkey.anonymous().check(ask).await;
             assert_eq!(answer.reason(), expected, "{profile}: {}", answer.message);
         }
     }

@@ -51,7 +51,7 @@ async fn kills_spend_nothing_twice_and_lose_nothing(shop: Shop) {
     let mut families = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let token = shop.issue(with_key(&value)).await.expect("issued").refresh_token;
-        families.spawn(renewing(shop.latchkey.stranger(), token, Arc::clone(&over)));
+        families.spawn(renewing(shop.latchkey.anonymous(), token, Arc::clone(&over)));
     }
     for pause in [300, 170, 410] {
         tokio::time::sleep(Duration::from_millis(pause)).await;

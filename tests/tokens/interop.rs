@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use latchkey_proto::v1;
 use latchkey_testing::{
-    Caller, Envoy, EnvoySetup, Latchkey, Provider, Request, SHOP, Setup, key, node, patiently, python,
+    Caller, Envoy, EnvoySetup, Latchkey, Provider, Request, SHOP, Setup, eventually_for, key, node, python,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ const JOSE: &str = include_str!("others/jose.mjs");
 const PUBLIC: [&str; 3] = ["EdDSA", "ES256", "RS256"];
 
 /// A product for each algorithm.
-struct Fair {
+struct InteropFixture {
     latchkey: Latchkey,
     operator: Caller,
 }
@@ -30,7 +30,7 @@ fn issuer(algorithm: &str) -> String {
     format!("https://{}.example.dev", named(algorithm))
 }
 
-impl Fair {
+impl InteropFixture {
     async fn open() -> Self {
         let document = |algorithm: &str| {
             let named = SHOP.replacen("name = \"shop\"", &format!("name = \"{}\"", named(algorithm)), 1);
@@ -53,7 +53,7 @@ impl Fair {
         let scopes = vec!["items.read".to_owned()];
         let ask = v1::CreateKeyRequest { scopes, ..key(&format!("of-{}", named(algorithm)), "live") };
         let (made, value) = self.operator.key(ask).await;
-        let issued = self.latchkey.stranger().tokens().issue_jwt(with_key(&value)).await;
+        let issued = self.latchkey.anonymous().tokens().issue_jwt(with_key(&value)).await;
         (issued.expect("issued").into_inner().access_token, made.id)
     }
 
@@ -105,28 +105,28 @@ fn tampered(token: &str) -> [String; 2] {
 }
 
 async fn a_library_verifies(judge: impl Fn(&Value) -> Value) {
-    let fair = Fair::open().await;
+    let fixture = InteropFixture::open().await;
     for algorithm in PUBLIC {
-        let (old, subject) = fair.token(algorithm).await;
-        fair.rotate(algorithm).await;
-        let (new, other) = fair.token(algorithm).await;
+        let (old, subject) = fixture.token(algorithm).await;
+        fixture.rotate(algorithm).await;
+        let (new, other) = fixture.token(algorithm).await;
         let [claims, signature] = tampered(&old);
         let foreign = PUBLIC.iter().find(|one| **one != algorithm).expect("another");
-        let foreign = fair.token(foreign).await.0;
-        let told = judge(&fair.question(algorithm, &[&old, &new, &claims, &signature, &foreign]));
+        let foreign = fixture.token(foreign).await.0;
+        let told = judge(&fixture.question(algorithm, &[&old, &new, &claims, &signature, &foreign]));
         assert_eq!(told[0]["subject"], subject.as_str(), "{algorithm}: {told}");
         assert_eq!(told[1]["subject"], other.as_str(), "{algorithm}: {told}");
         for wrong in 2..5 {
             assert!(told[wrong]["error"].is_string(), "{algorithm}: {told}");
         }
-        fair.withdraw(fair.signing_key(algorithm, "retired").await).await;
-        let told = judge(&fair.question(algorithm, &[&old, &new]));
+        fixture.withdraw(fixture.signing_key(algorithm, "retired").await).await;
+        let told = judge(&fixture.question(algorithm, &[&old, &new]));
         assert!(told[0]["error"].is_string(), "{algorithm}: a withdrawn key verifies: {told}");
         assert_eq!(told[1]["subject"], other.as_str(), "{algorithm}: {told}");
     }
     // A shared secret is nobody else's: there is no key to verify with, and none that is mistaken for one.
-    let (token, _) = fair.token("HS256").await;
-    let told = judge(&fair.question("HS256", &[&token]));
+    let (token, _) = fixture.token("HS256").await;
+    let told = judge(&fixture.question("HS256", &[&token]));
     assert!(told[0]["error"].is_string(), "{told}");
 }
 
@@ -142,35 +142,35 @@ async fn jose_verifies_our_tokens_and_no_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn envoys_own_filter_verifies_our_tokens_and_no_others() {
-    let fair = Fair::open().await;
+    let fixture = InteropFixture::open().await;
     let provider = |algorithm| Provider { issuer: issuer(algorithm), audience: "shop".to_owned() };
     let providers = PUBLIC.map(provider).to_vec();
-    let jwt_authn = Some((fair.latchkey.http(), providers));
-    let envoy = Envoy::start(fair.latchkey.grpc(), &EnvoySetup { jwt_authn, ..EnvoySetup::default() });
+    let jwt_authn = Some((fixture.latchkey.http(), providers));
+    let envoy = Envoy::start(fixture.latchkey.grpc(), &EnvoySetup { jwt_authn, ..EnvoySetup::default() });
     let status = |token: &str| {
         let header = format!("Bearer {token}");
         envoy.send(&Request::get("api.shop.dev", "/v1/items").header("authorization", header)).status
     };
     let comes_to = |token: &str, expected: u16| {
         let what = format!("Envoy answers {expected}");
-        patiently(&what, Duration::from_secs(20), || (status(token) == expected).then_some(()));
+        eventually_for(&what, Duration::from_secs(20), || (status(token) == expected).then_some(()));
     };
     assert_eq!(envoy.send(&Request::get("api.shop.dev", "/v1/items")).status, 401);
     for algorithm in PUBLIC {
-        let (old, _) = fair.token(algorithm).await;
+        let (old, _) = fixture.token(algorithm).await;
         comes_to(&old, 200);
         for wrong in tampered(&old) {
             assert_eq!(status(&wrong), 401, "{algorithm}");
         }
-        fair.rotate(algorithm).await;
-        let (new, _) = fair.token(algorithm).await;
+        fixture.rotate(algorithm).await;
+        let (new, _) = fixture.token(algorithm).await;
         // Envoy notices when its copy of the key set is a second old.
         comes_to(&new, 200);
         assert_eq!(status(&old), 200, "{algorithm}: what a retired key has signed is good");
-        fair.withdraw(fair.signing_key(algorithm, "retired").await).await;
+        fixture.withdraw(fixture.signing_key(algorithm, "retired").await).await;
         comes_to(&old, 401);
         comes_to(&new, 200);
     }
-    let (secret, _) = fair.token("HS256").await;
+    let (secret, _) = fixture.token("HS256").await;
     assert_eq!(status(&secret), 401, "nobody else has the secret");
 }

@@ -27,7 +27,7 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open(database: Database) -> Self {
-        let (latchkey, operator) = database.alone().open("shop", SHOP, &["acme"]).await;
+        let (latchkey, operator) = database.single_replica().open("shop", SHOP, &["acme"]).await;
         Self { latchkey, operator }
     }
 
@@ -56,14 +56,14 @@ impl Shop {
     }
 
     pub(crate) async fn issue(&self, ask: IssueJwtRequest) -> Result<v1::IssueJwtResponse, Status> {
-        let answer = answered(|| async { self.latchkey.stranger().tokens().issue_jwt(ask.clone()).await });
+        let answer = answered(|| async { self.latchkey.anonymous().tokens().issue_jwt(ask.clone()).await });
         Ok(answer.await?.into_inner())
     }
 
     pub(crate) async fn renew(&self, token: &str) -> Result<v1::RefreshJwtResponse, Status> {
         let ask =
             v1::RefreshJwtRequest { refresh_token: token.to_owned(), ..v1::RefreshJwtRequest::default() };
-        let answer = answered(|| async { self.latchkey.stranger().tokens().refresh_jwt(ask.clone()).await });
+        let answer = answered(|| async { self.latchkey.anonymous().tokens().refresh_jwt(ask.clone()).await });
         Ok(answer.await?.into_inner())
     }
 
@@ -74,7 +74,7 @@ impl Shop {
             path: "/v1/items".to_owned(),
             ..CheckRequest::default()
         };
-        let answer = answered(|| async { self.latchkey.stranger().checks().check(ask.clone()).await }).await;
+        let answer = answered(|| async { self.latchkey.anonymous().checks().check(ask.clone()).await }).await;
         answer.expect("a check is answered").into_inner()
     }
 
@@ -122,7 +122,7 @@ async fn a_keys_token_passes_where_the_key_passes(shop: Shop) {
         environment: "test".into(),
         ..CheckRequest::default()
     };
-    assert_eq!(shop.latchkey.stranger().check(test).await.reason(), Reason::EnvironmentMismatch);
+    assert_eq!(shop.latchkey.anonymous().check(test).await.reason(), Reason::EnvironmentMismatch);
 }
 
 async fn a_token_passes_through_envoy_and_names_its_key(shop: Shop) {
@@ -152,7 +152,7 @@ async fn the_key_set_is_served_and_kept(shop: Shop) {
     let tag = page.header("etag").expect("a tag").to_owned();
     let again = Request::get("x", "/.well-known/jwks.json").header("if-none-match", tag);
     assert_eq!(again.send(shop.latchkey.http()).status, 304);
-    let call = shop.latchkey.stranger().tokens().get_jwks(v1::GetJwksRequest {}).await.expect("served");
+    let call = shop.latchkey.anonymous().tokens().get_jwks(v1::GetJwksRequest {}).await.expect("served");
     assert_eq!(call.into_inner().jwks, page.body);
 }
 
@@ -176,6 +176,6 @@ async fn scopes_are_a_subset_and_the_life_is_never_longer(shop: Shop) {
         scopes: vec!["items.write".to_owned()],
         ..v1::RefreshJwtRequest::default()
     };
-    let grown = shop.latchkey.stranger().tokens().refresh_jwt(narrowed).await;
+    let grown = shop.latchkey.anonymous().tokens().refresh_jwt(narrowed).await;
     assert_eq!(grown.expect_err("scopes never grow").code(), tonic::Code::PermissionDenied);
 }

@@ -111,13 +111,13 @@ async fn an_ended_family_ends_its_tokens(shop: Shop) {
         assert!(shop.passes(&issued.access_token).await);
         let token = if by_access_token { &issued.access_token } else { &issued.refresh_token };
         let ask = v1::RevokeJwtRequest { token: token.clone() };
-        let done = shop.latchkey.stranger().tokens().revoke_jwt(ask).await.expect("ended").into_inner();
+        let done = shop.latchkey.anonymous().tokens().revoke_jwt(ask).await.expect("ended").into_inner();
         assert!(done.revision > 0);
         assert_eq!(shop.reason(&issued.access_token).await, Reason::Revoked);
         assert!(shop.passes(&other.access_token).await, "another family lives");
     }
     let unknown = v1::RevokeJwtRequest { token: "nobody's".into() };
-    let done = shop.latchkey.stranger().tokens().revoke_jwt(unknown).await.expect("RFC 7009: success");
+    let done = shop.latchkey.anonymous().tokens().revoke_jwt(unknown).await.expect("RFC 7009: success");
     assert_eq!(done.into_inner().revision, 0);
 }
 

@@ -23,7 +23,7 @@ async fn a_database_that_is_read_tells_no_secret() {
         ..CreateUserRequest::default()
     };
     let _ = operator.tenants().create_user(user).await.expect("a user is made");
-    let mut tokens = latchkey.stranger().tokens();
+    let mut tokens = latchkey.anonymous().tokens();
     let mut told = vec![ROOT_KEY.to_owned(), secret.clone(), publishable.clone(), PASSWORD.to_owned()];
     for ask in [with_key(&secret), with_password(PASSWORD)] {
         let issued = tokens.issue_jwt(ask).await.expect("tokens").into_inner();

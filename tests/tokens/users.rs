@@ -78,7 +78,7 @@ async fn a_user_may_be_confined_to_one_environment(shop: Shop) {
             environment: environment.to_owned(),
             ..v1::CheckRequest::default()
         };
-        let caller = shop.latchkey.stranger();
+        let caller = shop.latchkey.anonymous();
         async move { caller.check(ask).await.reason() }
     };
     assert_eq!((go("test").await, go("").await), (v1::Reason::Ok, v1::Reason::Ok));
@@ -100,7 +100,7 @@ async fn a_user_may_be_confined_to_one_environment(shop: Shop) {
     assert_eq!(claims(&token).get("env"), None);
     let ask =
         v1::CheckRequest { credential: token, environment: "live".into(), ..v1::CheckRequest::default() };
-    assert_eq!(shop.latchkey.stranger().check(ask).await.reason(), v1::Reason::Ok);
+    assert_eq!(shop.latchkey.anonymous().check(ask).await.reason(), v1::Reason::Ok);
 }
 
 /// The user whose password the tests know.

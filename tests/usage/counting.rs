@@ -34,7 +34,7 @@ async fn every_check_is_told_at_once_by_its_reason(shop: Shop) {
     assert_eq!(shop.check(&value, "POST").await.decision(), Decision::Deny);
     let few = || CheckRequest { rate_class: "few".to_owned(), ..call(&value, "GET") };
     for _ in 0..3 {
-        let _ = shop.latchkey.stranger().check(few()).await;
+        let _ = shop.latchkey.anonymous().check(few()).await;
     }
     let _ = shop.operator.revoke(&made.id).await;
     assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Deny);
@@ -57,7 +57,7 @@ async fn what_is_no_use_is_not_counted(shop: Shop) {
     let dry = CheckRequest { dry_run: true, ..call(&value, "GET") };
     let public = CheckRequest { path: "/health".to_owned(), ..call(&value, "GET") };
     for ask in [dry, public, call("sk_live_nobodys", "GET")] {
-        let _ = shop.latchkey.stranger().check(ask).await;
+        let _ = shop.latchkey.anonymous().check(ask).await;
     }
     let seen = usage(&shop.operator, &made.id).await;
     assert_eq!((seen.hours.len(), seen.last_use_time), (0, None), "{seen:?}");
@@ -66,7 +66,7 @@ async fn what_is_no_use_is_not_counted(shop: Shop) {
 async fn a_token_is_a_use_of_its_key(shop: Shop) {
     let (made, value) = shop.key(&["items.read"]).await;
     let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(value)), ..IssueJwtRequest::default() };
-    let issued = shop.latchkey.stranger().tokens().issue_jwt(ask).await.expect("issued").into_inner();
+    let issued = shop.latchkey.anonymous().tokens().issue_jwt(ask).await.expect("issued").into_inner();
     assert_eq!(shop.check(&issued.access_token, "GET").await.decision(), Decision::Allow);
     assert_eq!(calls(&usage(&shop.operator, &made.id).await, "").0, 1);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::Decision;
-use latchkey_testing::{Database, Postgres, SHOP, Setup, Signal, call, on_both, patiently};
+use latchkey_testing::{Database, Postgres, SHOP, Setup, Signal, call, eventually_for, on_both};
 
 use crate::{Shop, calls, get, usage};
 
@@ -13,12 +13,12 @@ on_both!(a_kill_loses_what_was_not_written_and_no_more);
 async fn written(shop: &Shop, id: &str, expected: u64) {
     let sql = "SELECT COALESCE(SUM(calls), 0) FROM key_usage WHERE reason = 'OK'";
     let there = || (shop.latchkey.sql(sql) == expected.to_string()).then_some(());
-    patiently("use is written", Duration::from_secs(30), there);
+    eventually_for("use is written", Duration::from_secs(30), there);
     assert_eq!(calls(&usage(&shop.operator, id).await, "").0, expected, "told once");
 }
 
 async fn a_kill_loses_what_was_not_written_and_no_more(database: Database) {
-    let shop = Shop::flushing(database.alone(), "100ms").await;
+    let shop = Shop::flushing(database.single_replica(), "100ms").await;
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..7 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
@@ -37,7 +37,7 @@ async fn a_kill_loses_what_was_not_written_and_no_more(database: Database) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_counted_last_is_written_before_the_process_ends() {
     // It would not be written before the test is over.
-    let shop = Shop::flushing(Database::Embedded.alone(), "10m").await;
+    let shop = Shop::flushing(Database::Embedded.single_replica(), "10m").await;
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..9 {
         let _ = shop.check(&value, "GET").await;
@@ -52,12 +52,12 @@ async fn what_was_counted_last_is_written_before_the_process_ends() {
 async fn two_replicas_add_up() {
     let shop = Shop::flushing(Database::PostgreSql.setup(), "100ms").await;
     let other = Setup::default().database(shop.latchkey.database()).profile("shop", SHOP);
-    let other = other.environment("LATCHKEY_USAGE_FLUSH", "100ms").start();
+    let other = other.environment("LATCHKEY_USAGE_FLUSH_INTERVAL", "100ms").start();
     let (made, value) = shop.key(&["items.read"]).await;
     for _ in 0..5 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
         for _ in 0..2 {
-            let answer = other.stranger().check(call(&value, "GET")).await;
+            let answer = other.anonymous().check(call(&value, "GET")).await;
             assert_eq!(answer.decision(), Decision::Allow);
         }
     }
@@ -72,7 +72,8 @@ async fn a_database_that_is_away_costs_no_use() {
     let postgres = Postgres::start();
     let setup = Setup::default().database(&postgres.database());
     // Memory is trusted until the end of the test.
-    let setup = setup.environment("LATCHKEY_LEASE", "10m").environment("LATCHKEY_SINGLE_REPLICA", "true");
+    let setup =
+        setup.environment("LATCHKEY_CACHE_LEASE", "10m").environment("LATCHKEY_SINGLE_REPLICA", "true");
     let shop = Shop::flushing(setup, "100ms").await;
     let (made, value) = shop.key(&["items.read"]).await;
     assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
@@ -81,7 +82,7 @@ async fn a_database_that_is_away_costs_no_use() {
     for _ in 0..20 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
     }
-    patiently("it is told", Duration::from_secs(30), || {
+    eventually_for("it is told", Duration::from_secs(30), || {
         shop.latchkey.log().contains("use of keys can't be written").then_some(())
     });
     for _ in 0..20 {

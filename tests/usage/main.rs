@@ -16,12 +16,12 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open(database: Database) -> Self {
-        Self::flushing(database.alone(), "5s").await
+        Self::flushing(database.single_replica(), "5s").await
     }
 
     /// One that writes use down so often.
     pub(crate) async fn flushing(setup: Setup, flush: &str) -> Self {
-        let setup = setup.environment("LATCHKEY_USAGE_FLUSH", flush);
+        let setup = setup.environment("LATCHKEY_USAGE_FLUSH_INTERVAL", flush);
         let (latchkey, operator) = setup.open("shop", SHOP, &["acme", "bank"]).await;
         Self { latchkey, operator }
     }
@@ -34,7 +34,7 @@ impl Shop {
     }
 
     pub(crate) async fn check(&self, value: &str, method: &str) -> CheckResponse {
-        self.latchkey.stranger().check(call(value, method)).await
+        self.latchkey.anonymous().check(call(value, method)).await
     }
 }
 

@@ -3,14 +3,16 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use latchkey_bench_gate::{Shape, World, now};
-use latchkey_core::access::{Access, Presented};
+use latchkey_bench_gate::{GateFixture, Workload, poll_ready};
+use latchkey_core::check_input::{CheckInput, PresentedCredential};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::limit::{Algorithm, BucketId, Charge, Demand, Levels, Limit, Mode, Per};
+use latchkey_core::limit::{
+    BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeOptions, CountingMode, Levels, Limit,
+};
 use latchkey_core::route::canonical;
 use latchkey_core::secret::KeyHash;
-use latchkey_core::time::{Tick, Timestamp};
-use latchkey_profile::{Facts, Header, Request};
+use latchkey_core::time::{MonotonicInstant, Timestamp};
+use latchkey_profile::{Header, Request, TemplateContext};
 
 const HEADERS: [(&str, &str); 12] = [
     ("accept", "application/json, text/plain, */*"),
@@ -43,12 +45,12 @@ fn request<'a>(key: &'a str) -> Request<'a> {
 
 fn decisions(criterion: &mut Criterion) {
     let keys = 1_000_000;
-    let world = World::new(&Shape { keys, ..Shape::default() });
-    let values: Vec<String> = (0..keys).map(|number| world.value(number)).collect();
-    let Some(profile) = world.catalog.named("paykore") else { panic!("no profile") };
+    let fixture = GateFixture::new(&Workload { keys, ..Workload::default() });
+    let values: Vec<String> = (0..keys).map(|number| fixture.key_value(number)).collect();
+    let Some(profile) = fixture.catalog.named("paykore") else { panic!("no profile") };
     let check = |value: &str| {
-        let access = Access { credential: Presented::of(value), ..Access::default() };
-        now(world.gate.check(Some(&profile.policy), &access))
+        let access = CheckInput { credential: PresentedCredential::of(value), ..CheckInput::default() };
+        poll_ready(fixture.gate.check(Some(&profile.policy), &access))
     };
     let mut group = criterion.benchmark_group("gate, a million keys in memory");
     group.bench_function("one key", |b| b.iter(|| check(black_box(&values[7]))));
@@ -66,11 +68,12 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("read, decide and word the answer", |b| {
         b.iter(|| {
             let request = request(&values[7]);
-            let reading = profile.read(black_box(&request));
-            let verdict = now(world.gate.check(Some(&profile.policy), &reading.access));
+            let parsed = profile.parse_request(black_box(&request));
+            let verdict = poll_ready(fixture.gate.check(Some(&profile.policy), &parsed.access));
             let Ok(verdict) = verdict else { panic!("no decision") };
-            let facts = Facts::new(&verdict.seen, &request, &reading, Timestamp(1_800_000_000_000));
-            black_box(profile.allow(&facts));
+            let template_context =
+                TemplateContext::new(&verdict.context, &request, &parsed, Timestamp(1_800_000_000_000));
+            black_box(profile.allow_response(&template_context));
         });
     });
 }
@@ -82,21 +85,21 @@ fn parts(criterion: &mut Criterion) {
     criterion
         .bench_function("canonical path, dirty", |b| b.iter(|| canonical(black_box("/v1//%6frders/../x"))));
     let limiter = LocalLimiter::new();
-    let demand = |per, subject| Demand {
-        mode: Mode::Exact,
-        owner: 1,
-        bucket: BucketId { per, subject, class: 1, place: 0 },
+    let demand = |per, subject| BucketCharge {
+        mode: CountingMode::Exact,
+        shard_key: 1,
+        bucket: BucketId { per, subject, class_hash: 1, index: 0 },
         limit: Limit {
             tokens: 1_000_000_000,
             period: std::time::Duration::from_secs(1),
             burst: 1_000_000_000,
         },
-        algorithm: Algorithm::TokenBucket,
+        algorithm: BucketAlgorithm::TokenBucket,
     };
-    let both = [demand(Per::Key, 1), demand(Per::Tenant, 2)];
-    let (one, mut levels) = (Charge { cost: 1, look: false }, Levels::new());
+    let both = [demand(BucketOwner::Key, 1), demand(BucketOwner::Tenant, 2)];
+    let (one, mut levels) = (ChargeOptions { cost: 1, dry_run: false }, Levels::new());
     criterion.bench_function("two buckets", |b| {
-        b.iter(|| limiter.charge_now(black_box(&both), one, Tick(1), &mut levels));
+        b.iter(|| limiter.charge_now(black_box(&both), one, MonotonicInstant(1), &mut levels));
     });
 }
 

@@ -7,19 +7,19 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::material::Material;
-use latchkey_core::token::{Algorithm, Claims, Ring, SigningKeyRecord, verify};
+use latchkey_core::token::material::KeyMaterial;
+use latchkey_core::token::{Claims, KeyRing, SigningAlgorithm, SigningKeyRecord, verify};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
-fn ring(algorithm: Algorithm) -> Ring {
+fn ring(algorithm: SigningAlgorithm) -> KeyRing {
     let (mut random, sealer) = (StdRng::from_seed([7; 32]), Sealer::new(&[9; 32]));
-    let Ok(material) = Material::generate(algorithm, &mut random) else { panic!("no material") };
+    let Ok(material) = KeyMaterial::generate(algorithm, &mut random) else { panic!("no material") };
     let record = SigningKeyRecord::new(("shop", algorithm), &material, (NOW, NOW), (&sealer, &mut random));
     let Ok(record) = record else { panic!("no key") };
-    Ring::open(SigningKeys { keys: vec![record], revision: 1 }, &sealer, NOW).0
+    KeyRing::open(SigningKeys { keys: vec![record], revision: 1 }, &sealer, NOW).0
 }
 
 fn claims() -> Claims {
@@ -42,7 +42,7 @@ fn claims() -> Claims {
 }
 
 fn tokens(criterion: &mut Criterion) {
-    for algorithm in Algorithm::ALL {
+    for algorithm in SigningAlgorithm::ALL {
         let ring = ring(algorithm);
         let Some(key) = ring.signing("shop", algorithm, NOW) else { panic!("no key signs") };
         let Ok(token) = key.sign(&claims()) else { panic!("it can't sign") };

@@ -5,30 +5,30 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use latchkey_core::error::SystemError;
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::limit::Overrides;
-use latchkey_core::ports::{Found, KeyStore};
-use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
+use latchkey_core::limit::LimitOverrides;
+use latchkey_core::ports::{KeyStore, LookupResult};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::Trouble;
 use uuid::Uuid;
 
-use crate::Shape;
+use crate::Workload;
 
 /// Makes keys up, in the order that they are asked for.
-pub(crate) struct Store {
+pub(crate) struct SyntheticStore {
     made: AtomicUsize,
     tenants: usize,
     profile: String,
     scopes: Vec<Box<str>>,
 }
 
-impl Store {
-    pub(crate) fn new(shape: &Shape) -> Self {
-        let scopes = (0..shape.scopes).map(|number| Shape::scope(number).into()).collect();
+impl SyntheticStore {
+    pub(crate) fn new(workload: &Workload) -> Self {
+        let scopes = (0..workload.scopes).map(|number| Workload::scope(number).into()).collect();
         let made = AtomicUsize::new(0);
-        Self { made, tenants: shape.tenants.max(1), profile: shape.judging(), scopes }
+        Self { made, tenants: workload.tenants.max(1), profile: workload.profile_name(), scopes }
     }
 
     fn tenant(&self, number: usize) -> TenantRecord {
@@ -40,15 +40,15 @@ impl Store {
             plan: Some("starter".into()),
             suspended: false,
             created: Timestamp(1),
-            limits: Overrides::default(),
+            limits: LimitOverrides::default(),
             revision: 1,
         }
     }
 }
 
 #[async_trait]
-impl KeyStore for Store {
-    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble> {
+impl KeyStore for SyntheticStore {
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let tenant = self.tenant(number % self.tenants);
         let key = KeyRecord {
@@ -63,9 +63,9 @@ impl KeyStore for Store {
             scopes: self.scopes.clone(),
             bindings: BTreeMap::new(),
             networks: vec![],
-            limits: Overrides::default(),
+            limits: LimitOverrides::default(),
             metadata: BTreeMap::new(),
-            life: KeyLife::Active,
+            lifecycle: KeyLifecycle::Active,
             created: Timestamp(1),
             created_by: "bench".into(),
             expires: None,
@@ -75,6 +75,6 @@ impl KeyStore for Store {
             last_used: None,
             revision: 1,
         };
-        Ok(Found { known: Some((key, tenant)), revision: 1 })
+        Ok(LookupResult { entry: Some((key, tenant)), revision: 1 })
     }
 }

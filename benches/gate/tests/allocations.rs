@@ -2,27 +2,27 @@
 
 use std::hint::black_box;
 
-use latchkey_bench_gate::{Shape, World, now};
-use latchkey_core::access::{Access, Path, Presented};
-use latchkey_core::decision::{Decision, Seen};
+use latchkey_bench_gate::{GateFixture, Workload, poll_ready};
+use latchkey_core::check_input::{CheckInput, Path, PresentedCredential};
+use latchkey_core::decision::{Decision, DecisionContext};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 #[test]
 fn a_remembered_key_is_judged_without_an_allocation() {
-    let world = World::new(&Shape { keys: 100, ..Shape::default() });
-    let policy = world.policy();
-    let values: Vec<String> = (0..100).map(|number| world.value(number)).collect();
+    let fixture = GateFixture::new(&Workload { keys: 100, ..Workload::default() });
+    let policy = fixture.policy();
+    let values: Vec<String> = (0..100).map(|number| fixture.key_value(number)).collect();
     let check = |value: &str| {
-        let access = Access {
-            credential: Presented::of(value),
+        let access = CheckInput {
+            credential: PresentedCredential::of(value),
             method: "GET",
             path: Path::Canonical("/v1/wallets".into()),
-            ..Access::default()
+            ..CheckInput::default()
         };
-        let mut seen = Seen::default();
-        let decision = now(world.gate.check_into(Some(&policy), &access, &mut seen));
+        let mut seen = DecisionContext::default();
+        let decision = poll_ready(fixture.gate.check_into(Some(&policy), &access, &mut seen));
         let decision = decision.expect("there is a decision");
         assert!(matches!(decision, Decision::Allow(_)), "it passes");
     };

@@ -31,7 +31,7 @@ pub(crate) const FIGURES: [Figure; 19] = [
     figure("busy", 0.6, "", "assumed: the share of a core that is used at most, for tails"),
     figure("check_us", 9.9, "us", MEASURED),
     figure("key_bytes", 283.0, "bytes", MEMORY),
-    figure("memory_keys", 1_000_000.0, "", "assumed: `memory_bytes` of 270 MiB"),
+    figure("memory_keys", 1_000_000.0, "", "assumed: `cache_max_bytes` of 270 MiB"),
     figure("poll_ms", 250.0, "ms", "the setting's default"),
     figure("lease_ms", 5_000.0, "ms", "the setting's default"),
     figure("statements", 3.0, "", "counted in the code: of a poll that finds something (head, page, report)"),
@@ -55,13 +55,13 @@ pub(crate) const FIGURES: [Figure; 19] = [
 ];
 
 /// The figures in force.
-pub(crate) struct Given(Vec<f64>);
+pub(crate) struct Inputs(Vec<f64>);
 
-impl Given {
+impl Inputs {
     /// The defaults, and what is said as `name=number`.
-    pub(crate) fn read(words: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut values: Vec<f64> = FIGURES.iter().map(|figure| figure.value).collect();
-        for word in words {
+        for word in arguments {
             let (name, value) = word.split_once('=').ok_or_else(|| format!("{word:?}: write name=number"))?;
             let place = FIGURES.iter().position(|figure| figure.name == name);
             let place = place.ok_or_else(|| format!("{name:?} is no figure: {}", names()))?;

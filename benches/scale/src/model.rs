@@ -1,9 +1,9 @@
 //! What follows from the figures by arithmetic alone.
 
-use crate::figures::Given;
+use crate::figures::Inputs;
 
 /// What one replica, the database and Redis have to bear.
-pub(crate) struct Needs {
+pub(crate) struct Estimate {
     /// Checks a second that a replica answers at most, and has to.
     pub(crate) carries: f64,
     pub(crate) load: f64,
@@ -21,8 +21,8 @@ pub(crate) struct Needs {
     pub(crate) redis: [f64; 3],
 }
 
-pub(crate) fn needs(given: &Given) -> Needs {
-    let get = |name| given.get(name);
+pub(crate) fn estimate(inputs: &Inputs) -> Estimate {
+    let get = |name| inputs.get(name);
     let (replicas, keys) = (get("replicas"), get("keys"));
     let load = get("checks") / replicas;
     let remembered = keys.min(get("memory_keys"));
@@ -39,7 +39,7 @@ pub(crate) fn needs(given: &Given) -> Needs {
         let apart = get("active_keys") * reach;
         apart * (get("checks") / apart).min(get("asks"))
     };
-    Needs {
+    Estimate {
         carries: get("cores") * get("busy") * 1e6 / get("check_us"),
         load,
         memory: remembered * get("key_bytes"),
@@ -57,37 +57,37 @@ fn harmonic(n: f64) -> f64 {
 
 /// After so many seconds of a replica's life, the share of Checks whose key was not seen before, where all keys
 /// are used alike.
-pub(crate) fn unseen(given: &Given, seconds: f64) -> f64 {
-    (-given.get("checks") / given.get("replicas") * seconds / given.get("keys")).exp()
+pub(crate) fn unseen(inputs: &Inputs, seconds: f64) -> f64 {
+    (-inputs.get("checks") / inputs.get("replicas") * seconds / inputs.get("keys")).exp()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn given(words: &[&str]) -> Given {
-        Given::read(words.iter().map(|word| (*word).to_owned())).expect("figures")
+    fn inputs(arguments: &[&str]) -> Inputs {
+        Inputs::read(arguments.iter().map(|word| (*word).to_owned())).expect("figures")
     }
 
     #[test]
     fn twice_the_replicas_bear_half_the_load_and_follow_twice_as_much() {
-        let (one, two) = (needs(&given(&["replicas=50"])), needs(&given(&["replicas=100"])));
+        let (one, two) = (estimate(&inputs(&["replicas=50"])), estimate(&inputs(&["replicas=100"])));
         assert!((one.load - 2.0 * two.load).abs() < 1e-6);
         assert!((two.feed[1] - 2.0 * one.feed[1]).abs() < 1e-6);
     }
 
     #[test]
     fn a_memory_that_holds_every_key_misses_none() {
-        let all = needs(&given(&["keys=1000", "memory_keys=1000"]));
+        let all = estimate(&inputs(&["keys=1000", "memory_keys=1000"]));
         assert!(all.hits.iter().all(|hits| (hits - 1.0).abs() < 1e-9));
-        let some = needs(&given(&["keys=1000", "memory_keys=100"]));
+        let some = estimate(&inputs(&["keys=1000", "memory_keys=100"]));
         assert!(some.hits[0] < some.hits[1] && some.hits[1] < 1.0, "skewed use is remembered better");
         assert!((some.hits[2] - 1.0).abs() < 1e-9, "and a hundredth of the keys all the more");
     }
 
     #[test]
     fn leases_save_questions_where_a_key_is_called_often_on_one_replica() {
-        let [spread, together, exact] = needs(&given(&[])).redis;
+        let [spread, together, exact] = estimate(&inputs(&[])).redis;
         assert!((spread - exact).abs() < 1e-3, "half a call a second and replica is a question each");
         assert!(together * 9.0 < exact, "fifty a second are five");
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_is_no_figure_is_refused() {
         for bad in ["keys", "kees=1", "keys=x", "keys=0", "keys=-1", "keys=NaN"] {
-            assert!(Given::read([bad.to_owned()].into_iter()).is_err(), "{bad}");
+            assert!(Inputs::read([bad.to_owned()].into_iter()).is_err(), "{bad}");
         }
     }
 }

@@ -115,7 +115,7 @@ def call(server, method, message):
 
 
 def ask(place, server, keys, batch, callers, cost, first=0):
-    """Asks about so many keys, each once; see benches/wire/src/ask.rs."""
+    """Asks about so many keys, each once; see benches/wire/src/client.rs."""
     words = [f"127.0.0.1:{server.port}", first, keys, batch, callers, cost]
     command = [place.program("latchkey-bench-wire"), "ask", *map(str, words)]
     told = json.loads(subprocess.check_output(pinned(place.client_cores, command)))

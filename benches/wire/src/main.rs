@@ -2,7 +2,7 @@
 //! answer a constant yes. `envoy` speaks Envoy's own API by the crate envoy-types, `native` ours. What a real
 //! Check costs on the wire is told against these. `ask` is a client, which fills a memory.
 
-mod ask;
+mod client;
 
 use envoy_types::ext_authz::v3::CheckResponseExt as _;
 use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
@@ -11,10 +11,10 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use v1::check_service_server::{CheckService, CheckServiceServer};
 
-struct Yes;
+struct AllowAll;
 
 #[tonic::async_trait]
-impl Authorization for Yes {
+impl Authorization for AllowAll {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         drop(request);
         Ok(Response::new(CheckResponse::with_status(Status::ok(""))))
@@ -22,7 +22,7 @@ impl Authorization for Yes {
 }
 
 #[tonic::async_trait]
-impl CheckService for Yes {
+impl CheckService for AllowAll {
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
         drop(request);
         let decision = v1::Decision::Allow.into();
@@ -43,21 +43,21 @@ const USAGE: &str = "usage: latchkey-bench-wire envoy|native ADDRESS
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut server = Server::builder();
-    match words.as_slice() {
+    match arguments.as_slice() {
         ["envoy", address] => {
-            server.add_service(AuthorizationServer::new(Yes)).serve(address.parse()?).await?;
+            server.add_service(AuthorizationServer::new(AllowAll)).serve(address.parse()?).await?;
         }
         ["native", address] => {
-            server.add_service(CheckServiceServer::new(Yes)).serve(address.parse()?).await?;
+            server.add_service(CheckServiceServer::new(AllowAll)).serve(address.parse()?).await?;
         }
         ["ask", address, first, keys, batch, callers, cost] => {
             let (first, keys): (u64, u64) = (first.parse()?, keys.parse()?);
             let (batch, callers, cost) = (batch.parse()?, callers.parse()?, cost.parse()?);
             let (address, keys) = ((*address).to_owned(), first..first + keys);
-            ask::ask(ask::Order { address, keys, batch, callers, cost }).await?;
+            client::run(client::ClientOptions { address, keys, batch, callers, cost }).await?;
         }
         _ => return Err(USAGE.into()),
     }

@@ -3,12 +3,12 @@
 mod audit;
 mod check;
 mod dev;
+#[cfg(test)]
+mod documented_commands;
 mod envoy;
 mod examples;
 mod globals;
 mod key;
-#[cfg(test)]
-mod pages;
 mod serve;
 mod shadow;
 mod tenant;
@@ -24,9 +24,9 @@ use clap_complete::Shell;
 pub(crate) use audit::{AuditCommand, EventArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
-pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, Place};
+pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort};
 pub(crate) use globals::{GlobalArgs, Globals};
-pub(crate) use key::{CreateKeyArgs, Emptied, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
+pub(crate) use key::{ClearField, CreateKeyArgs, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use shadow::{ReportArgs, ShadowCommand};
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
@@ -47,13 +47,14 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// The whole command line, as `--help` and completions know it.
-    pub(crate) fn whole() -> clap::Command {
+    pub(crate) fn command_with_examples() -> clap::Command {
         examples::with_examples(Self::command())
     }
 
     /// What the process was told; where that makes no sense, it ends here with words.
-    pub(crate) fn of_process() -> Self {
-        Self::from_arg_matches(&Self::whole().get_matches()).unwrap_or_else(|error| error.exit())
+    pub(crate) fn parse_args() -> Self {
+        Self::from_arg_matches(&Self::command_with_examples().get_matches())
+            .unwrap_or_else(|error| error.exit())
     }
 }
 
@@ -95,8 +96,8 @@ pub(crate) enum Command {
     /// Everything that lies under one of the previous master keys is sealed anew under the master key, directly at the
     /// database; values that nobody needs any more are taken away. It may be killed, and run as often as one likes.
     /// Exits with 1 where something is left that does not lie under the master key.
-    #[command(name = "rewrap", alias = "reseal")]
-    Reseal(ResealArgs),
+    #[command(alias = "reseal")]
+    Rewrap(RewrapArgs),
     /// Apply profiles through a running server
     ///
     /// Each is validated as a whole and stored as the next version; an unchanged one is left alone. The
@@ -174,7 +175,7 @@ pub(crate) enum MigrateAction {
 
 /// How to seal anew, with the settings that name the database and the master keys.
 #[derive(Debug, Args)]
-pub(crate) struct ResealArgs {
+pub(crate) struct RewrapArgs {
     /// Take away what no key opens, where a master key is lost: such signing keys are withdrawn. Stop the servers first
     #[arg(long = "discard-unreadable", alias = "forget")]
     pub(crate) forget: bool,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use latchkey_client::{BadConnection, Connect, Credential};
+use latchkey_client::{Connect, ConnectError, Credential};
 use latchkey_proto::v1::audit_service_client::AuditServiceClient;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
@@ -16,17 +16,17 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use crate::args::{Globals, Secret};
-use crate::exit::Failure;
+use crate::exit::CliError;
 
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Revoking may wait one lease for replicas that are cut off; more than that is no answer.
-const ANSWER: Duration = Duration::from_mins(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// For what reads everything there is.
-const PATIENCE: Duration = Duration::from_hours(1);
+const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 
 impl Globals {
     /// Who calls, by the command line and the environment.
-    pub(crate) fn credential(&self) -> Result<Option<Secret>, Failure> {
+    pub(crate) fn credential(&self) -> Result<Option<Secret>, CliError> {
         match (&self.api_key, &self.key_file) {
             (Some(key), _) => Ok(Some(key.clone())),
             (None, Some(path)) => read_secret(path).map(Some),
@@ -37,107 +37,107 @@ impl Globals {
 
 /// A server, and who calls it.
 pub(crate) struct Server {
-    channel: Called,
+    channel: AuthenticatedChannel,
 }
 
 /// How a server is called: with a credential on every call.
-pub(crate) type Called = InterceptedService<Channel, Credential>;
+pub(crate) type AuthenticatedChannel = InterceptedService<Channel, Credential>;
 
 impl Server {
     /// Connects with what the command line and the environment say.
-    pub(crate) async fn of(globals: &Globals) -> Result<Self, Failure> {
-        Self::waiting(globals, ANSWER).await
+    pub(crate) async fn of(globals: &Globals) -> Result<Self, CliError> {
+        Self::with_timeout(globals, REQUEST_TIMEOUT).await
     }
 
     /// The same, for a call that may take long.
-    pub(crate) async fn patient(globals: &Globals) -> Result<Self, Failure> {
-        Self::waiting(globals, PATIENCE).await
+    pub(crate) async fn with_long_timeout(globals: &Globals) -> Result<Self, CliError> {
+        Self::with_timeout(globals, LONG_TIMEOUT).await
     }
 
-    async fn waiting(globals: &Globals, answer: Duration) -> Result<Self, Failure> {
+    async fn with_timeout(globals: &Globals, answer: Duration) -> Result<Self, CliError> {
         let credential = globals.credential()?;
-        let mut way = Connect::to(&globals.server).patience(CONNECT, answer);
+        let mut options = Connect::to(&globals.server).timeouts(CONNECT_TIMEOUT, answer);
         if let Some(ca) = &globals.ca_file {
-            way = way.ca(read_text(ca)?);
+            options = options.ca(read_text(ca)?);
         }
         if let Some((cert, key)) = &globals.certificate {
-            way = way.identity(read_text(cert)?, read_text(key)?);
+            options = options.identity(read_text(cert)?, read_text(key)?);
         }
-        Self::over(&way, credential.as_ref()).await
+        Self::connect_with(&options, credential.as_ref()).await
     }
 
     /// Connects in plain text.
-    pub(crate) async fn connect(address: &str, credential: Option<&Secret>) -> Result<Self, Failure> {
-        Self::over(&Connect::to(address), credential).await
+    pub(crate) async fn connect(address: &str, credential: Option<&Secret>) -> Result<Self, CliError> {
+        Self::connect_with(&Connect::to(address), credential).await
     }
 
-    async fn over(way: &Connect, credential: Option<&Secret>) -> Result<Self, Failure> {
-        let unsendable = || Failure::Usage("the credential has characters that can't be sent".to_owned());
+    async fn connect_with(options: &Connect, credential: Option<&Secret>) -> Result<Self, CliError> {
+        let unsendable = || CliError::Usage("the credential has characters that can't be sent".to_owned());
         let credential = match credential {
             Some(key) => Credential::bearer(&key.0).ok_or_else(unsendable)?,
             None => Credential::default(),
         };
-        let channel = way.connected().await.map_err(|bad| match bad {
-            BadConnection::Away(..) => Failure::Unreachable(format!(
+        let channel = options.connect().await.map_err(|bad| match bad {
+            ConnectError::Unreachable(..) => CliError::Unreachable(format!(
                 "{bad}: start one with `latchkey serve`, or name it with --server (LATCHKEY_SERVER)"
             )),
-            _ => Failure::Usage(bad.to_string()),
+            _ => CliError::Usage(bad.to_string()),
         })?;
         Ok(Self { channel: InterceptedService::new(channel, credential) })
     }
 
-    pub(crate) fn shadow(&self) -> ShadowServiceClient<Called> {
-        ShadowServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
+    pub(crate) fn shadow(&self) -> ShadowServiceClient<AuthenticatedChannel> {
+        ShadowServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn keys(&self) -> KeyServiceClient<Called> {
-        KeyServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
+    pub(crate) fn keys(&self) -> KeyServiceClient<AuthenticatedChannel> {
+        KeyServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn tenants(&self) -> TenantServiceClient<Called> {
-        TenantServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
+    pub(crate) fn tenants(&self) -> TenantServiceClient<AuthenticatedChannel> {
+        TenantServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn profiles(&self) -> ProfileServiceClient<Called> {
-        ProfileServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
+    pub(crate) fn profiles(&self) -> ProfileServiceClient<AuthenticatedChannel> {
+        ProfileServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn tokens(&self) -> TokenServiceClient<Called> {
+    pub(crate) fn tokens(&self) -> TokenServiceClient<AuthenticatedChannel> {
         TokenServiceClient::new(self.channel.clone())
     }
 
-    pub(crate) fn signing_keys(&self) -> SigningKeyServiceClient<Called> {
+    pub(crate) fn signing_keys(&self) -> SigningKeyServiceClient<AuthenticatedChannel> {
         SigningKeyServiceClient::new(self.channel.clone())
     }
 
-    pub(crate) fn audit(&self) -> AuditServiceClient<Called> {
-        AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST)
+    pub(crate) fn audit(&self) -> AuditServiceClient<AuthenticatedChannel> {
+        AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn check(&self) -> CheckServiceClient<Called> {
+    pub(crate) fn check(&self) -> CheckServiceClient<AuthenticatedChannel> {
         CheckServiceClient::new(self.channel.clone())
     }
 }
 
 /// A page of a thousand keys with all their metadata fits.
-const LARGEST: usize = 64 * 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// A secret from a file, or from standard input where that is "-".
-pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
+pub(crate) fn read_secret(path: &Path) -> Result<Secret, CliError> {
     Ok(Secret(read_text(path)?.trim().to_owned()))
 }
 
 /// A password from a file, without the line's end: a blank is a character like any other.
-pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_password(path: &Path) -> Result<String, CliError> {
     Ok(read_text(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// A file's text, or standard input's where the path is "-".
-pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     let read = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())
     } else {
         std::fs::read_to_string(path)
     };
-    read.map_err(|error| Failure::Local(format!("{} can't be read: {error}", path.display())))
+    read.map_err(|error| CliError::Local(format!("{} can't be read: {error}", path.display())))
 }

@@ -2,7 +2,6 @@
 
 mod apply;
 mod audit;
-mod author;
 mod check;
 mod dev;
 mod doctor;
@@ -10,7 +9,8 @@ mod envoy_config;
 mod key;
 mod migrate;
 mod profile;
-mod reseal;
+mod profile_document;
+mod rewrap;
 mod serve;
 mod shadow;
 mod tenant;
@@ -18,18 +18,23 @@ mod token;
 mod user;
 
 use crate::args::{Cli, Command, Globals};
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// Does what the command line says.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
     let globals = match cli.command {
         // These call no server, and whoever runs them may have no place of their own.
         Command::Serve(settings) => return serve::run(&settings).await,
         Command::Dev(args) => return dev::run(args).await,
         Command::Migrate(args) => return migrate::run(args.action).await,
-        Command::Reseal(args) => return reseal::run(args).await,
+        Command::Rewrap(args) => return rewrap::run(args).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::whole(), "latchkey", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command_with_examples(),
+                "latchkey",
+                &mut std::io::stdout(),
+            );
             return Ok(());
         }
         command => (cli.globals.resolve()?, command),
@@ -37,7 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     calling(&globals.0, globals.1).await
 }
 
-async fn calling(globals: &Globals, command: Command) -> Result<(), Failure> {
+async fn calling(globals: &Globals, command: Command) -> Result<(), CliError> {
     match command {
         Command::Apply(args) => apply::run(globals, args).await,
         Command::Tenant(command) => tenant::run(globals, command).await,
@@ -54,7 +59,7 @@ async fn calling(globals: &Globals, command: Command) -> Result<(), Failure> {
         Command::Serve(_)
         | Command::Dev(_)
         | Command::Migrate(_)
-        | Command::Reseal(_)
+        | Command::Rewrap(_)
         | Command::Completions { .. } => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::output::clean;
+use crate::output::sanitize;
 
 /// For `--help`.
 pub(crate) const CODES: &str = "\
@@ -24,7 +24,7 @@ Colours are for terminals; NO_COLOR=1 takes them away.";
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CliError {
     /// The command itself makes no sense.
     Usage(String),
     /// Something on this side.
@@ -32,48 +32,48 @@ pub(crate) enum Failure {
     /// The check's answer is no; it has been shown already.
     Denied,
     /// Something was found, and has been shown; the code says of what kind.
-    Found(u8),
+    Findings(u8),
     /// The server can't be reached.
     Unreachable(String),
     /// What the server said.
-    Refused(Box<Status>),
+    Rpc(Box<Status>),
     /// Whoever read our output has left.
-    NobodyReads,
+    BrokenPipe,
 }
 
-impl From<Status> for Failure {
+impl From<Status> for CliError {
     fn from(status: Status) -> Self {
-        Self::Refused(Box::new(status))
+        Self::Rpc(Box::new(status))
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::NobodyReads,
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
             _ => Self::Local(error.to_string()),
         }
     }
 }
 
-impl Failure {
+impl CliError {
     fn code(&self) -> u8 {
         match self {
-            Self::NobodyReads => 0,
+            Self::BrokenPipe => 0,
             Self::Local(_) => 1,
             Self::Usage(_) => 2,
             Self::Denied => 3,
-            Self::Found(code) => *code,
+            Self::Findings(code) => *code,
             Self::Unreachable(_) => 6,
-            Self::Refused(status) => code(status.code()),
+            Self::Rpc(status) => code(status.code()),
         }
     }
 
     fn text(&self) -> Option<String> {
         match self {
-            Self::NobodyReads | Self::Denied | Self::Found(_) => None,
+            Self::BrokenPipe | Self::Denied | Self::Findings(_) => None,
             Self::Usage(text) | Self::Local(text) | Self::Unreachable(text) => Some(text.clone()),
-            Self::Refused(status) => Some(told(status)),
+            Self::Rpc(status) => Some(format_status(status)),
         }
     }
 }
@@ -91,7 +91,7 @@ fn code(code: Code) -> u8 {
 }
 
 /// The server's words: what it is, why, and every field that is wrong.
-fn told(status: &Status) -> String {
+fn format_status(status: &Status) -> String {
     let reason =
         status.get_details_error_info().map(|info| format!(" ({})", info.reason)).unwrap_or_default();
     let first = format!("{}: {}{reason}", name(status.code()), status.message());
@@ -119,9 +119,9 @@ fn name(code: Code) -> &'static str {
 }
 
 /// Says why on standard error, and gives the code to end with.
-pub(crate) fn fail(failure: &Failure) -> ExitCode {
+pub(crate) fn fail(failure: &CliError) -> ExitCode {
     if let Some(text) = failure.text() {
-        let lines: Vec<String> = text.lines().map(clean).collect();
+        let lines: Vec<String> = text.lines().map(sanitize).collect();
         // Where standard error is closed, the code alone tells.
         drop(writeln!(io::stderr(), "latchkey: {}", lines.join("\n")));
     }
@@ -141,21 +141,21 @@ mod tests {
         details.add_bad_request_violation("name", "too long");
         details.add_bad_request_violation("scopes[1]", "\u{1b}[31munknown");
         let status = Status::with_error_details(Code::InvalidArgument, "invalid argument", details);
-        let failure = Failure::from(status);
+        let failure = CliError::from(status);
         let text = failure.text().unwrap();
         assert!(
             text.contains("\n  name: too long\n  scopes[1]: ") && text.contains("(INVALID_ARGUMENT)"),
             "{text}"
         );
         assert_eq!(failure.code(), 2);
-        assert!(!text.lines().map(clean).any(|line| line.contains('\u{1b}')));
+        assert!(!text.lines().map(sanitize).any(|line| line.contains('\u{1b}')));
     }
 
     #[test]
     fn kinds_of_failure_have_their_own_codes() {
-        let of = |code| Failure::from(Status::new(code, "")).code();
+        let of = |code| CliError::from(Status::new(code, "")).code();
         assert_eq!((of(Code::Unauthenticated), of(Code::PermissionDenied)), (4, 4));
         assert_eq!((of(Code::NotFound), of(Code::Unavailable), of(Code::AlreadyExists)), (5, 6, 7));
-        assert_eq!((Failure::Denied.code(), Failure::NobodyReads.code()), (3, 0));
+        assert_eq!((CliError::Denied.code(), CliError::BrokenPipe.code()), (3, 0));
     }
 }

@@ -12,16 +12,16 @@ use std::process::ExitCode;
 use tokio::runtime::Builder;
 
 use crate::args::Cli;
-use crate::exit::{Failure, fail};
+use crate::exit::{CliError, fail};
 
 /// Does what the process's arguments say.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::of_process();
-    output::look();
+    let cli = Cli::parse_args();
+    output::init_style();
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&Failure::Local(format!("no threads can be started: {error}"))),
+        Err(error) => return fail(&CliError::Local(format!("no threads can be started: {error}"))),
     };
     match runtime.block_on(command::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,

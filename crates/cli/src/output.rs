@@ -15,11 +15,11 @@ use std::io::{self, Write as _};
 
 use clap::ValueEnum;
 
-use crate::exit::Failure;
-pub(crate) use colour::{Tone, look};
-pub(crate) use json::{Named, from_json};
+use crate::exit::CliError;
+pub(crate) use colour::{Tone, init_style};
+pub(crate) use json::{NamedMessage, from_json};
 pub(crate) use table::{fields, rows};
-pub(crate) use text::{Shown, amount, clean, listed, moment, pairs, successor, words};
+pub(crate) use text::{TextOutput, key_table, pairs, pluralize, sanitize, successor, timestamp, words};
 pub(crate) use usage::{replaces, still_in_use};
 
 /// How answers are shown.
@@ -32,7 +32,7 @@ pub(crate) enum Format {
 }
 
 /// Shows a message in this format.
-pub(crate) fn show<M: Named + Shown>(format: Format, message: &M) -> Result<(), Failure> {
+pub(crate) fn show<M: NamedMessage + TextOutput>(format: Format, message: &M) -> Result<(), CliError> {
     match format {
         Format::Text => print(&message.text()),
         Format::Json => print(&json::of(message)?),
@@ -40,19 +40,19 @@ pub(crate) fn show<M: Named + Shown>(format: Format, message: &M) -> Result<(), 
 }
 
 /// Shows a message as one line of JSON, for what is read line by line.
-pub(crate) fn line<M: Named>(message: &M) -> Result<(), Failure> {
-    print(&json::on_a_line(message)?)
+pub(crate) fn line<M: NamedMessage>(message: &M) -> Result<(), CliError> {
+    print(&json::to_json_line(message)?)
 }
 
 /// A line, or a few, on standard output. They end in one line's end.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", text.trim_end())?;
     Ok(out.flush()?)
 }
 
-/// A remark beside the output, for people.
-pub(crate) fn remark(text: &str) {
+/// A note beside the output, for people.
+pub(crate) fn note(text: &str) {
     // Nobody is there to be told that nobody is there.
     drop(writeln!(io::stderr(), "{text}"));
 }

@@ -56,9 +56,7 @@ fn former_words_are_understood_and_not_shown() {
         assert!(former.split(' ').all(|word| word == command || !help.contains(word)), "{help}");
     }
     let help = text(&run(&["serve", "--help"]).stdout);
-    for setting in
-        latchkey_config::catalogue::ALL.iter().filter(|setting| !setting.aliases.is_empty())
-    {
+    for setting in latchkey_config::definitions::ALL.iter().filter(|setting| !setting.aliases.is_empty()) {
         let flags: Vec<String> = setting.names().iter().map(|name| format!("--{}", name.flag())).collect();
         assert!(flags[1..].iter().all(|flag| !help.contains(&format!("{flag} "))), "{flags:?}");
         let value = setting.default.unwrap();
@@ -75,7 +73,7 @@ fn former_words_are_understood_and_not_shown() {
 fn help_names_the_exit_codes_and_every_setting() {
     assert!(text(&run(&["--help"]).stdout).contains("3  check: denied"));
     let help = text(&run(&["serve", "--help"]).stdout);
-    for setting in latchkey_config::catalogue::ALL {
+    for setting in latchkey_config::definitions::ALL {
         assert!(
             help.contains(&format!("--{}", setting.flag())) && help.contains(setting.variable),
             "{}",
@@ -88,14 +86,16 @@ fn help_names_the_exit_codes_and_every_setting() {
 fn all_bad_settings_are_named_at_once_and_nothing_starts() {
     let folder = tempfile::tempdir().unwrap();
     let output = latchkey(folder.path())
-        .args(["serve", "--lease", "soon"])
+        .args(["serve", "--cache-lease", "soon"])
         .env("LATCHKEY_GRPC_ADDR", "nowhere")
         .env("LATCHKEY_ROOT_KEY", "canary")
         .output()
         .unwrap();
     let complaint = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{complaint}");
-    for name in ["lease (--lease)", "grpc_addr (LATCHKEY_GRPC_ADDR)", "root_key (LATCHKEY_ROOT_KEY)"] {
+    for name in
+        ["cache_lease (--cache-lease)", "grpc_addr (LATCHKEY_GRPC_ADDR)", "root_key (LATCHKEY_ROOT_KEY)"]
+    {
         assert!(complaint.contains(name), "{name}: {complaint}");
     }
     assert!(!complaint.contains("canary"), "{complaint}");

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use latchkey_config::catalogue::{ALL, Form, Setting};
+use latchkey_config::definitions::{ALL, Setting, ValueKind};
 
 const HEAD: &str = "\
 # Settings
@@ -14,7 +14,7 @@ Every one is a flag of `latchkey serve`, a variable of the environment, or a lin
 given as the path of a file that holds it: the flag and the key with `-file` and `_file`, the variable with `_FILE`. A
 former name of a setting is read as well, as a flag, a variable and a key; both names at one place are an error.
 
-This page is made from the code: `crates/config/src/catalogue.rs`.
+This page is made from the code: `crates/config/src/definitions.rs`.
 
 | key in the file | variable | default | |
 |---|---|---|---|
@@ -22,11 +22,11 @@ This page is made from the code: `crates/config/src/catalogue.rs`.
 
 fn row(setting: &Setting) -> String {
     let default = setting.default.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
-    let kind = match setting.form {
-        Form::Text => "",
-        Form::Secret => " A secret.",
-        Form::Switch => " `true` or `false`.",
-        Form::List => " Several, separated by commas.",
+    let kind = match setting.kind {
+        ValueKind::Text => "",
+        ValueKind::Secret => " A secret.",
+        ValueKind::Switch => " `true` or `false`.",
+        ValueKind::List => " Several, separated by commas.",
     };
     let help = setting.help.trim_end_matches('.').replace('|', "\\|").replace('<', "&lt;");
     let aliases = setting.aliases.iter().map(|alias| format!(" Former name: `{alias}`."));

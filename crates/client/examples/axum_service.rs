@@ -12,8 +12,8 @@ async fn things(Extension(who): Extension<v1::Principal>) -> String {
 }
 
 /// The service, protected by the Latchkey at this address.
-pub(crate) fn service(latchkey: &str) -> Result<Router, latchkey_client::BadConnection> {
-    let checker = Checker::new(Connect::to(latchkey).lazy()?);
+pub(crate) fn service(latchkey: &str) -> Result<Router, latchkey_client::ConnectError> {
+    let checker = Checker::new(Connect::to(latchkey).connect_lazy()?);
     Ok(Router::new().route("/things", get(things)).layer(Guard::new(checker).profile("demo")))
 }
 

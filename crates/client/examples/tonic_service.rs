@@ -10,9 +10,9 @@ use tower_layer::Layer as _;
 /// The service, protected by the Latchkey at this address; its methods find who passes by
 /// `request.extensions().get::<latchkey_client::v1::Principal>()`. A gRPC call is a POST to `/package.Service/Method`,
 /// which a profile may have routes for; here it must bring a scope, whatever the routes say.
-pub(crate) fn service(latchkey: &str) -> Result<Routes, latchkey_client::BadConnection> {
-    let checker = Checker::new(Connect::to(latchkey).lazy()?);
-    let guard = Guard::new(checker).profile("demo").asking(|request, question| {
+pub(crate) fn service(latchkey: &str) -> Result<Routes, latchkey_client::ConnectError> {
+    let checker = Checker::new(Connect::to(latchkey).connect_lazy()?);
+    let guard = Guard::new(checker).profile("demo").customize_request(|request, question| {
         question.method.clear();
         question.path.clear();
         let writes = request.uri.path().ends_with("/Watch");

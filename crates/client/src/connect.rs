@@ -13,8 +13,8 @@ pub struct Connect {
     address: String,
     ca: Option<Vec<u8>>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
-    connecting: Duration,
-    answering: Duration,
+    connect_timeout: Duration,
+    request_timeout: Duration,
 }
 
 /// Without the key of the certificate.
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Connect {
 
 /// Why no channel could be made.
 #[derive(Debug, thiserror::Error)]
-pub enum BadConnection {
+pub enum ConnectError {
     /// The address is none.
     #[error("{0:?} is no server's address: write http://HOST:PORT, or https://HOST:PORT where it speaks TLS")]
     Address(String),
@@ -38,7 +38,7 @@ pub enum BadConnection {
     Tls,
     /// Nobody answers there.
     #[error("no server answers at {0}: {1}")]
-    Away(String, String),
+    Unreachable(String, String),
 }
 
 impl Connect {
@@ -46,8 +46,8 @@ impl Connect {
     #[must_use]
     pub fn to(address: &str) -> Self {
         let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let (connecting, answering) = (Duration::from_secs(5), Duration::from_mins(1));
-        Self { address, ca: None, identity: None, connecting, answering }
+        let (connect_timeout, request_timeout) = (Duration::from_secs(5), Duration::from_mins(1));
+        Self { address, ca: None, identity: None, connect_timeout, request_timeout }
     }
 
     /// Trusts this CA (PEM) alone, instead of those of the system.
@@ -62,25 +62,27 @@ impl Connect {
         Self { identity: Some((cert.into(), key.into())), ..self }
     }
 
-    /// How long connecting may take, and how long any single call.
+    /// How long connect_timeout may take, and how long any single call.
     #[must_use]
-    pub fn patience(self, connecting: Duration, answering: Duration) -> Self {
-        Self { connecting, answering, ..self }
+    pub fn timeouts(self, connect_timeout: Duration, request_timeout: Duration) -> Self {
+        Self { connect_timeout, request_timeout, ..self }
     }
 
     /// A channel that connects when it is used first, and again whenever it must.
-    pub fn lazy(&self) -> Result<Channel, BadConnection> {
+    pub fn connect_lazy(&self) -> Result<Channel, ConnectError> {
         Ok(self.endpoint()?.connect_lazy())
     }
 
     /// A channel that is connected.
-    pub async fn connected(&self) -> Result<Channel, BadConnection> {
-        let away = |error: tonic::transport::Error| BadConnection::Away(self.address.clone(), root(&error));
-        self.endpoint()?.connect().await.map_err(away)
+    pub async fn connect(&self) -> Result<Channel, ConnectError> {
+        let unreachable = |error: tonic::transport::Error| {
+            ConnectError::Unreachable(self.address.clone(), root_cause(&error))
+        };
+        self.endpoint()?.connect().await.map_err(unreachable)
     }
 
-    fn endpoint(&self) -> Result<Endpoint, BadConnection> {
-        let no_address = || BadConnection::Address(self.address.clone());
+    fn endpoint(&self) -> Result<Endpoint, ConnectError> {
+        let no_address = || ConnectError::Address(self.address.clone());
         let encrypted = match self.address.split_once("://") {
             Some(("https", _)) => true,
             Some(("http", _)) => false,
@@ -88,14 +90,14 @@ impl Connect {
         };
         let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|_| no_address())?;
         let endpoint = endpoint
-            .connect_timeout(self.connecting)
-            .timeout(self.answering)
+            .connect_timeout(self.connect_timeout)
+            .timeout(self.request_timeout)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(5));
         if !encrypted {
             let given = self.ca.is_some() || self.identity.is_some();
-            return if given { Err(BadConnection::PlainText(self.address.clone())) } else { Ok(endpoint) };
+            return if given { Err(ConnectError::PlainText(self.address.clone())) } else { Ok(endpoint) };
         }
         let tls = match &self.ca {
             Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)),
@@ -105,12 +107,12 @@ impl Connect {
             Some((cert, key)) => tls.identity(Identity::from_pem(cert, key)),
             None => tls,
         };
-        endpoint.tls_config(tls).map_err(|_| BadConnection::Tls)
+        endpoint.tls_config(tls).map_err(|_| ConnectError::Tls)
     }
 }
 
 /// The innermost reason, which says more than "transport error".
-fn root(error: &dyn std::error::Error) -> String {
+fn root_cause(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
         deepest = source;
@@ -147,11 +149,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_says_whether_it_is_encrypted() {
-        assert!(Connect::to("127.0.0.1:1").lazy().is_ok());
-        assert!(matches!(Connect::to("ftp://x:1").lazy(), Err(BadConnection::Address(_))));
-        assert!(matches!(Connect::to("http://").lazy(), Err(BadConnection::Address(_))));
+        assert!(Connect::to("127.0.0.1:1").connect_lazy().is_ok());
+        assert!(matches!(Connect::to("ftp://x:1").connect_lazy(), Err(ConnectError::Address(_))));
+        assert!(matches!(Connect::to("http://").connect_lazy(), Err(ConnectError::Address(_))));
         let plain = Connect::to("http://x:1").ca("canary");
-        assert!(matches!(plain.lazy(), Err(BadConnection::PlainText(_))));
+        assert!(matches!(plain.connect_lazy(), Err(ConnectError::PlainText(_))));
         let shown = format!("{:?}", Connect::to("https://x:1").identity("canary", "canary"));
         assert!(!shown.contains("canary"), "{shown}");
     }

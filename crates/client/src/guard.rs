@@ -1,8 +1,8 @@
 //! A tower layer that lets no call through that Latchkey hasn't let pass. It goes before any service whose requests
 //! are HTTP: axum's, tonic's, hyper's.
 
-mod answer;
-mod question;
+mod request;
+mod response;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,17 +18,17 @@ use tower_service::Service;
 
 use crate::Checker;
 
-/// Completes or changes the question that is made of a request.
-pub type Ask = dyn Fn(&Parts, &mut CheckRequest) + Send + Sync;
+/// Completes or changes the request that is made of a request.
+pub type CustomizeRequest = dyn Fn(&Parts, &mut CheckRequest) + Send + Sync;
 
 /// What becomes of a call when Latchkey gives no answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnOutage {
     /// It is refused: 503, UNAVAILABLE.
     #[default]
-    Refuse,
+    FailClosed,
     /// It passes, unasked and without a `Principal`. Whoever can keep Latchkey from answering is let in by this.
-    AdmitEverybody,
+    FailOpen,
 }
 
 /// The layer.
@@ -36,7 +36,7 @@ pub enum OnOutage {
 pub struct Guard {
     checker: Checker,
     profile: String,
-    ask: Option<Arc<Ask>>,
+    customize: Option<Arc<CustomizeRequest>>,
     on_outage: OnOutage,
 }
 
@@ -53,7 +53,7 @@ impl Guard {
     /// Asks by this checker.
     #[must_use]
     pub fn new(checker: Checker) -> Self {
-        Self { checker, profile: String::new(), ask: None, on_outage: OnOutage::default() }
+        Self { checker, profile: String::new(), customize: None, on_outage: OnOutage::default() }
     }
 
     /// Judges by this profile, instead of by that of the credential's tenant.
@@ -62,10 +62,13 @@ impl Guard {
         Self { profile: name.to_owned(), ..self }
     }
 
-    /// Adds to the question what the request alone doesn't say: a resource, the client's address, scopes.
+    /// Adds to the request what the request alone doesn't say: a resource, the client's address, scopes.
     #[must_use]
-    pub fn asking(self, ask: impl Fn(&Parts, &mut CheckRequest) + Send + Sync + 'static) -> Self {
-        Self { ask: Some(Arc::new(ask)), ..self }
+    pub fn customize_request(
+        self,
+        customize: impl Fn(&Parts, &mut CheckRequest) + Send + Sync + 'static,
+    ) -> Self {
+        Self { customize: Some(Arc::new(customize)), ..self }
     }
 
     /// What becomes of a call when Latchkey gives no answer.
@@ -75,21 +78,21 @@ impl Guard {
     }
 
     /// The answer to a request; none where it can't be asked about as it is.
-    async fn judge(&self, parts: &Parts) -> Result<Option<CheckResponse>, Status> {
-        let Some(mut question) = question::of(parts) else { return Ok(None) };
-        question.profile.clone_from(&self.profile);
-        if let Some(ask) = &self.ask {
-            ask(parts, &mut question);
+    async fn check(&self, parts: &Parts) -> Result<Option<CheckResponse>, Status> {
+        let Some(mut request) = request::of(parts) else { return Ok(None) };
+        request.profile.clone_from(&self.profile);
+        if let Some(customize) = &self.customize {
+            customize(parts, &mut request);
         }
-        self.checker.check(question).await.map(Some)
+        self.checker.check(request).await.map(Some)
     }
 
     /// The request as it may go on, or the response that it gets instead.
-    async fn admit<B, R: Default>(&self, request: Request<B>) -> Result<Request<B>, Response<R>> {
+    async fn authorize<B, R: Default>(&self, request: Request<B>) -> Result<Request<B>, Response<R>> {
         let (mut parts, body) = request.into_parts();
-        let grpc = answer::speaks_grpc(&parts.headers);
-        let judged = self.judge(&parts).await;
-        question::take_out(&mut parts);
+        let grpc = response::speaks_grpc(&parts.headers);
+        let judged = self.check(&parts).await;
+        request::take_out(&mut parts);
         match judged {
             Ok(Some(allowed)) if allowed.decision() == Decision::Allow => {
                 if let Some(who) = allowed.principal {
@@ -97,34 +100,34 @@ impl Guard {
                 }
                 Ok(Request::from_parts(parts, body))
             }
-            Ok(denied) => Err(answer::denied(denied.as_ref(), grpc)),
-            Err(_) if self.on_outage == OnOutage::AdmitEverybody => Ok(Request::from_parts(parts, body)),
-            Err(status) => Err(answer::unanswered(&status, grpc)),
+            Ok(denied) => Err(response::denied(denied.as_ref(), grpc)),
+            Err(_) if self.on_outage == OnOutage::FailOpen => Ok(Request::from_parts(parts, body)),
+            Err(status) => Err(response::unanswered(&status, grpc)),
         }
     }
 }
 
 impl<S> Layer<S> for Guard {
-    type Service = Guarded<S>;
+    type Service = GuardedService<S>;
 
-    fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, guard: self.clone() }
+    fn layer(&self, inner: S) -> GuardedService<S> {
+        GuardedService { inner, guard: self.clone() }
     }
 }
 
 /// A service behind the guard.
 #[derive(Clone, Debug)]
-pub struct Guarded<S> {
+pub struct GuardedService<S> {
     inner: S,
     guard: Guard,
 }
 
 /// A tonic service goes by the name of the one behind.
-impl<S: tonic::server::NamedService> tonic::server::NamedService for Guarded<S> {
+impl<S: tonic::server::NamedService> tonic::server::NamedService for GuardedService<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S, B, R> Service<Request<B>> for Guarded<S>
+impl<S, B, R> Service<Request<B>> for GuardedService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
@@ -145,7 +148,7 @@ where
         let mut ready = std::mem::replace(&mut self.inner, fresh);
         let guard = self.guard.clone();
         Box::pin(async move {
-            match guard.admit::<B, R>(request).await {
+            match guard.authorize::<B, R>(request).await {
                 Ok(request) => ready.call(request).await,
                 Err(response) => Ok(response),
             }

@@ -8,6 +8,6 @@ mod connect;
 mod guard;
 
 pub use checker::Checker;
-pub use connect::{BadConnection, Connect, Credential};
-pub use guard::{Ask, Guard, Guarded, OnOutage};
+pub use connect::{Connect, ConnectError, Credential};
+pub use guard::{CustomizeRequest, Guard, GuardedService, OnOutage};
 pub use latchkey_proto::v1;

@@ -70,7 +70,7 @@ async fn a_tonic_service_answers_in_grpc() {
     let routes = tonic_service::service(&address(&latchkey)).unwrap();
     let serving = tonic::transport::Server::builder().add_routes(routes);
     tokio::spawn(serving.serve(format!("127.0.0.1:{port}").parse().unwrap()));
-    let channel = Connect::to(&format!("http://127.0.0.1:{port}")).lazy().unwrap();
+    let channel = Connect::to(&format!("http://127.0.0.1:{port}")).connect_lazy().unwrap();
     let ask = |credential: Option<&str>| {
         let mut request = tonic::Request::new(HealthCheckRequest::default());
         if let Some(credential) = credential {
@@ -96,8 +96,8 @@ async fn a_tonic_service_answers_in_grpc() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wants_to_be_open_in_an_outage_must_say_so() {
-    let nobody = Connect::to(&format!("http://127.0.0.1:{}", free_port())).lazy().unwrap();
-    let guard = Guard::new(Checker::new(nobody)).on_outage(OnOutage::AdmitEverybody);
+    let nobody = Connect::to(&format!("http://127.0.0.1:{}", free_port())).connect_lazy().unwrap();
+    let guard = Guard::new(Checker::new(nobody)).on_outage(OnOutage::FailOpen);
     let router = axum::Router::new().route("/things", axum::routing::get(|| async { "open" })).layer(guard);
     assert_eq!(get(serve(router).await, &[]).await.body, "open");
 }

@@ -1,15 +1,15 @@
 //! Checks of settings that only the parts which use them can make.
 
-use super::problem::Problem;
+use super::error::ConfigError;
 use super::redis::Redis;
-use super::tls::Tls;
+use super::tls::TlsSettings;
 
 /// Checks that the composition root supplies, so that this crate depends on no part, and yet all errors are reported
 /// together.
-pub trait Checks {
+pub trait SettingChecks {
     /// Checks Redis's URL and, where it is given, its CA. The error says what to write instead, and repeats no secret.
     fn redis(&self, redis: &Redis) -> Result<(), String>;
 
     /// Reads the certificates, keys and revocation lists, and returns everything that is wrong with them.
-    fn tls(&self, tls: &Tls) -> Vec<Problem>;
+    fn tls(&self, tls: &TlsSettings) -> Vec<ConfigError>;
 }

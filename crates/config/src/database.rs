@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::values::Read;
+use super::values::ParseResult;
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl DatabaseUrl {
     }
 }
 
-fn embedded(path: &str) -> Read<PathBuf> {
+fn embedded(path: &str) -> ParseResult<PathBuf> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if path.is_empty() || path == ":memory:" || query.contains("mode=memory") {
         return Err(

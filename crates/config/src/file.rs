@@ -4,42 +4,42 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::error::ConfigError;
 use super::operators;
-use super::problem::Problem;
 use super::sources::known_keys;
 
 type Values = BTreeMap<String, String>;
 
 /// What a file says.
 #[derive(Default)]
-pub(super) struct Contents {
+pub(super) struct FileContents {
     /// Single settings, as text.
     pub(super) values: Values,
     /// The one table there is.
     pub(super) operators: Option<toml::Table>,
     /// What is wrong with single keys.
-    pub(super) problems: Vec<Problem>,
+    pub(super) errors: Vec<ConfigError>,
 }
 
 /// Everything that the file says.
-pub(super) fn read(path: &Path) -> Result<Contents, Problem> {
+pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
     let place = path.display().to_string();
-    let bad = |remedy: String| Problem::new("config", place.clone(), remedy);
+    let bad = |remedy: String| ConfigError::new("config", place.clone(), remedy);
     let text = std::fs::read_to_string(path).map_err(|e| bad(format!("the file can't be read: {e}")))?;
     let table: toml::Table = text.parse().map_err(|e| bad(syntax(&text, &e)))?;
-    let mut contents = Contents::default();
-    let Contents { values, operators, problems } = &mut contents;
+    let mut contents = FileContents::default();
+    let FileContents { values, operators, errors } = &mut contents;
     for (key, value) in table {
         if let (operators::KEY, toml::Value::Table(table)) = (key.as_str(), &value) {
             *operators = Some(table.clone());
         } else if !known_keys().any(|known| known == key) {
             let remedy = "there is no such setting; `latchkey serve --help` names them all";
-            problems.push(Problem::new(&key, place.clone(), remedy));
+            errors.push(ConfigError::new(&key, place.clone(), remedy));
         } else if let Some(value) = plain(&value) {
             values.insert(key, value);
         } else {
             let remedy = "write a string, a number, true or false, or a list of strings";
-            problems.push(Problem::new(&key, place.clone(), remedy));
+            errors.push(ConfigError::new(&key, place.clone(), remedy));
         }
     }
     Ok(contents)

@@ -2,19 +2,19 @@
 //! over the built-in defaults. Everything is read and checked before anything is opened, and all errors are reported
 //! together. No other crate reads the environment.
 
-pub mod catalogue;
 mod checks;
 mod database;
+pub mod definitions;
+mod error;
 mod file;
 mod master_key;
 mod operators;
 mod otlp;
-mod own;
-mod problem;
 mod reader;
 mod redis;
 mod sources;
 mod tls;
+mod user_config;
 mod values;
 
 #[cfg(test)]
@@ -24,32 +24,32 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use latchkey_management::CertifiedOperator;
 use latchkey_core::secret::PlainKey;
+use latchkey_management::CertificateOperator;
 
-pub use checks::Checks;
+pub use checks::SettingChecks;
 pub use database::DatabaseUrl;
-pub use master_key::{BadKeyFile, MasterKey, PreviousKeys, sealer};
-pub use otlp::{Otlp, Sampler};
-pub use own::own_config;
-pub use problem::{BadSettings, Problem};
+pub use error::{ConfigError, ConfigErrors};
+pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
+pub use otlp::{OtlpSettings, SamplerSettings};
 pub use redis::Redis;
-pub use sources::{CONFIG_VARIABLE, Sources};
-pub use tls::Tls;
+pub use sources::{CONFIG_VARIABLE, ConfigSources};
+pub use tls::TlsSettings;
+pub use user_config::user_config_path;
 
-use reader::Reader;
+use reader::SettingsReader;
 
 /// Everything that `serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where to listen.
-    pub listen: Listen,
+    pub listen: ListenSettings,
     /// What the ports are served with; none: plain text.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSettings>,
     /// Who may manage by a certificate's name.
-    pub operators: Vec<CertifiedOperator>,
+    pub operators: Vec<CertificateOperator>,
     /// Where everything is kept.
-    pub database: Database,
+    pub database: DatabaseSettings,
     /// Where replicas count together.
     pub redis: Option<Redis>,
     /// Profiles applied at the start.
@@ -61,26 +61,26 @@ pub struct Settings {
     /// What still opens values that lie under it.
     pub previous_master_keys: PreviousKeys,
     /// How changes are followed.
-    pub follow: Follow,
+    pub follower: FollowerSettings,
     /// What is remembered at most, in bytes.
-    pub memory: usize,
+    pub cache_max_bytes: usize,
     /// Where the audit log's end is noted.
-    pub audit_anchor: AuditAnchor,
+    pub audit_anchor: AuditAnchorSettings,
     /// How use of keys is written down.
-    pub usage: UsageKeeping,
+    pub usage: UsageSettings,
     /// Which decisions are noted, and where.
-    pub decisions: DecisionLog,
+    pub decisions: DecisionLogSettings,
     /// How it ends.
-    pub drain: Drain,
+    pub drain: DrainSettings,
     /// What is logged, and how.
-    pub log: Log,
+    pub log: LogSettings,
     /// Where traces and metrics are sent.
-    pub otlp: Option<Otlp>,
+    pub otlp: Option<OtlpSettings>,
 }
 
 /// Where to listen.
 #[derive(Clone, Debug)]
-pub struct Listen {
+pub struct ListenSettings {
     /// gRPC.
     pub grpc: SocketAddr,
     /// Management by itself; none: on the gRPC port, with everything else.
@@ -93,7 +93,7 @@ pub struct Listen {
 
 /// Where everything is kept.
 #[derive(Clone, Debug)]
-pub struct Database {
+pub struct DatabaseSettings {
     /// Its address.
     pub url: DatabaseUrl,
     /// Connections at once.
@@ -103,19 +103,19 @@ pub struct Database {
     /// Whether no other process serves from it.
     pub single_replica: bool,
     /// How long it may take to answer.
-    pub deadlines: Deadlines,
+    pub deadlines: DatabaseDeadlines,
 }
 
 /// How long the database may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadlines {
+pub struct DatabaseDeadlines {
     /// For one Check: Envoy gives 200 ms for everything.
     pub check: Duration,
     /// For a management call.
     pub management: Duration,
 }
 
-impl Default for Deadlines {
+impl Default for DatabaseDeadlines {
     fn default() -> Self {
         Self { check: Duration::from_millis(80), management: Duration::from_millis(900) }
     }
@@ -123,16 +123,16 @@ impl Default for Deadlines {
 
 /// How changes are followed.
 #[derive(Clone, Copy, Debug)]
-pub struct Follow {
+pub struct FollowerSettings {
     /// How long memory is trusted after a poll that read everything began.
     pub lease: Duration,
     /// Between two polls.
-    pub poll: Duration,
+    pub feed_poll_interval: Duration,
 }
 
 /// Where the audit log's end is noted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AuditAnchor {
+pub struct AuditAnchorSettings {
     /// In this process's log.
     pub log: bool,
     /// In a file that only grows.
@@ -141,27 +141,27 @@ pub struct AuditAnchor {
 
 /// How use of keys is written down.
 #[derive(Clone, Copy, Debug)]
-pub struct UsageKeeping {
+pub struct UsageSettings {
     /// How often.
-    pub flush: Duration,
+    pub flush_interval: Duration,
     /// How long it is kept.
     pub retention: Duration,
 }
 
 /// Which decisions are noted, and where.
 #[derive(Clone, Debug)]
-pub struct DecisionLog {
+pub struct DecisionLogSettings {
     /// Where.
-    pub target: DecisionTarget,
-    /// Share of the Checks that are allowed, from 0 to 1.
+    pub target: DecisionLogTarget,
+    /// SampleRate of the Checks that are allowed, from 0 to 1.
     pub allowed: f64,
-    /// Share of the Checks that are denied, or would be in shadow mode, from 0 to 1.
+    /// SampleRate of the Checks that are denied, or would be in shadow mode, from 0 to 1.
     pub denied: f64,
 }
 
 /// Where decisions are noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DecisionTarget {
+pub enum DecisionLogTarget {
     /// Nowhere.
     Off,
     /// On standard output.
@@ -172,16 +172,16 @@ pub enum DecisionTarget {
 
 /// How it ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Drain {
+pub struct DrainSettings {
     /// Between `NOT_SERVING` and the end of accepting.
-    pub settle: Duration,
+    pub delay: Duration,
     /// For calls in flight, after that.
-    pub finish: Duration,
+    pub timeout: Duration,
 }
 
 /// What is logged, and how.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct LogSettings {
     /// None: text on a terminal, else JSON.
     pub format: Option<LogFormat>,
     /// tracing's directives.
@@ -199,32 +199,33 @@ pub enum LogFormat {
 
 impl Settings {
     /// Reads and checks everything; `checks` are those that the parts which use a setting make themselves.
-    pub fn load(sources: &Sources, checks: &dyn Checks) -> Result<Self, BadSettings> {
-        let mut reader = Reader::new(sources);
+    pub fn load(sources: &ConfigSources, checks: &dyn SettingChecks) -> Result<Self, ConfigErrors> {
+        let mut reader = SettingsReader::new(sources);
         let listen = reader.listen();
         let database = reader.database();
         let redis = reader.redis(checks);
         let master_key = reader.master_key(database.as_ref());
         let (previous_master_keys, root_key) = (reader.previous_master_keys(), reader.root_key());
         let profiles = reader.profiles();
-        let (follow, memory, drain) = (reader.follow(), reader.memory(), reader.drain());
-        let books = reader.audit_anchor().zip(reader.usage()).zip(reader.decisions());
+        let (follower, cache_max_bytes, drain) =
+            (reader.follower(), reader.cache_max_bytes(), reader.drain());
+        let logs = reader.audit_anchor().zip(reader.usage()).zip(reader.decisions());
         let log = reader.log();
         let otlp = reader.otlp();
         let (tls, operators) = (reader.tls(checks), reader.operators());
-        let problems = reader.finish();
-        let whole = (listen, database, master_key, follow, memory, books, drain, log);
+        let errors = reader.finish();
+        let whole = (listen, database, master_key, follower, cache_max_bytes, logs, drain, log);
         match whole {
             (
                 Some(listen),
                 Some(database),
                 Some(master_key),
-                Some(follow),
-                Some(memory),
+                Some(follower),
+                Some(cache_max_bytes),
                 Some(((audit_anchor, usage), decisions)),
                 Some(drain),
                 Some(log),
-            ) if problems.is_empty() => Ok(Self {
+            ) if errors.is_empty() => Ok(Self {
                 listen,
                 tls,
                 operators,
@@ -234,8 +235,8 @@ impl Settings {
                 root_key,
                 master_key,
                 previous_master_keys,
-                follow,
-                memory,
+                follower,
+                cache_max_bytes,
                 audit_anchor,
                 usage,
                 decisions,
@@ -243,30 +244,32 @@ impl Settings {
                 log,
                 otlp,
             }),
-            _ => Err(BadSettings(problems)),
+            _ => Err(ConfigErrors(errors)),
         }
     }
 
     /// What `reseal` needs: the database, the master keys and the log.
-    pub fn load_sealed(sources: &Sources) -> Result<(Database, (MasterKey, PreviousKeys), Log), BadSettings> {
-        let mut reader = Reader::new(sources);
+    pub fn load_for_rewrap(
+        sources: &ConfigSources,
+    ) -> Result<(DatabaseSettings, (MasterKey, PreviousKeys), LogSettings), ConfigErrors> {
+        let mut reader = SettingsReader::new(sources);
         let (database, log) = (reader.database(), reader.log());
         let keys = (reader.master_key(database.as_ref()), reader.previous_master_keys());
         match (database, keys, log, reader.finish()) {
-            (Some(database), (Some(current), previous), Some(log), problems) if problems.is_empty() => {
+            (Some(database), (Some(current), previous), Some(log), errors) if errors.is_empty() => {
                 Ok((database, (current, previous), log))
             }
-            (_, _, _, problems) => Err(BadSettings(problems)),
+            (_, _, _, errors) => Err(ConfigErrors(errors)),
         }
     }
 
     /// What `migrate` needs: the database and the log.
-    pub fn load_database(sources: &Sources) -> Result<(Database, Log), BadSettings> {
-        let mut reader = Reader::new(sources);
+    pub fn load_database(sources: &ConfigSources) -> Result<(DatabaseSettings, LogSettings), ConfigErrors> {
+        let mut reader = SettingsReader::new(sources);
         let (database, log) = (reader.database(), reader.log());
         match (database, log, reader.finish()) {
-            (Some(database), Some(log), problems) if problems.is_empty() => Ok((database, log)),
-            (_, _, problems) => Err(BadSettings(problems)),
+            (Some(database), Some(log), errors) if errors.is_empty() => Ok((database, log)),
+            (_, _, errors) => Err(ConfigErrors(errors)),
         }
     }
 }

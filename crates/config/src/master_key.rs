@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub enum MasterKey {
     /// Here.
-    Given(Zeroizing<[u8; 32]>),
+    Inline(Zeroizing<[u8; 32]>),
     /// In this file, which is made where it isn't there.
-    InFile(PathBuf),
+    File(PathBuf),
 }
 
 /// Master keys that values may still lie under: what they open is read, and nothing is sealed under them.
@@ -33,12 +33,12 @@ impl PreviousKeys {
     pub fn from_base64(text: &str) -> Result<Self, String> {
         let keys = text.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty());
         let read = |(number, key): (usize, &str)| {
-            let told = || {
+            let message = || {
                 format!(
                     "number {number} of them is not 32 bytes in base64: write it as it was given as master_key"
                 )
             };
-            decode(key).ok_or_else(told)
+            decode(key).ok_or_else(message)
         };
         (1..).zip(keys).map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -51,23 +51,23 @@ impl fmt::Debug for PreviousKeys {
 }
 
 /// Returns a sealer that seals under `current` and opens what either has sealed.
-pub fn sealer(current: &MasterKey, previous: &PreviousKeys) -> Result<Sealer, BadKeyFile> {
+pub fn sealer(current: &MasterKey, previous: &PreviousKeys) -> Result<Sealer, KeyFileError> {
     let sealer = Sealer::new(&*current.reveal()?);
     Ok(sealer.with_previous(previous.0.iter().map(|key| &**key)))
 }
 
 /// A file that can't serve as the master key's.
 #[derive(Debug, thiserror::Error)]
-pub enum BadKeyFile {
+pub enum KeyFileError {
     /// It couldn't be read or made.
     #[error("the master key's file {path} can't be read or made: {1}", path = .0.display())]
-    Unusable(PathBuf, io::Error),
+    Io(PathBuf, io::Error),
     /// Others may read it.
     #[error("the master key's file {path} can be read by others: `chmod 600 {path}`", path = .0.display())]
-    Open(PathBuf),
+    Permissions(PathBuf),
     /// It holds something else.
     #[error("the master key's file {} does not hold 32 bytes in base64; put the right one back", .0.display())]
-    Spoiled(PathBuf),
+    Malformed(PathBuf),
     /// The system gave no randomness.
     #[error("the system gave no randomness for a master key: {0}")]
     Randomness(rand::rngs::SysError),
@@ -77,24 +77,24 @@ impl MasterKey {
     /// 32 bytes in base64. The error doesn't quote them.
     pub fn from_base64(text: &str) -> Result<Self, String> {
         let remedy = "it is not 32 bytes in base64: make one with `openssl rand -base64 32`";
-        decode(text).map(Self::Given).ok_or_else(|| remedy.to_owned())
+        decode(text).map(Self::Inline).ok_or_else(|| remedy.to_owned())
     }
 
     /// The file beside this database.
     #[must_use]
-    pub fn beside(database: &Path) -> Self {
+    pub fn next_to(database: &Path) -> Self {
         let mut name = database.file_name().unwrap_or_default().to_owned();
         name.push(".master-key");
-        Self::InFile(database.with_file_name(name))
+        Self::File(database.with_file_name(name))
     }
 
     /// The key itself.
-    pub fn reveal(&self) -> Result<Zeroizing<[u8; 32]>, BadKeyFile> {
+    pub fn reveal(&self) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
         match self {
-            Self::Given(key) => Ok(key.clone()),
-            Self::InFile(path) if path.exists() => read(path),
-            Self::InFile(path) => {
-                make(path)?;
+            Self::Inline(key) => Ok(key.clone()),
+            Self::File(path) if path.exists() => read(path),
+            Self::File(path) => {
+                create(path)?;
                 read(path)
             }
         }
@@ -104,8 +104,8 @@ impl MasterKey {
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Given(_) => f.write_str("Given(redacted)"),
-            Self::InFile(path) => f.debug_tuple("InFile").field(path).finish(),
+            Self::Inline(_) => f.write_str("Inline(redacted)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
         }
     }
 }
@@ -116,33 +116,33 @@ fn decode(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     Some(Zeroizing::new(key))
 }
 
-fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, BadKeyFile> {
-    let unusable = |error| BadKeyFile::Unusable(path.to_owned(), error);
-    let mode = fs::metadata(path).map_err(unusable)?.mode();
+fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+    let io_error = |error| KeyFileError::Io(path.to_owned(), error);
+    let mode = fs::metadata(path).map_err(io_error)?.mode();
     if mode & 0o077 != 0 {
-        return Err(BadKeyFile::Open(path.to_owned()));
+        return Err(KeyFileError::Permissions(path.to_owned()));
     }
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(unusable)?);
-    decode(&text).ok_or_else(|| BadKeyFile::Spoiled(path.to_owned()))
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(io_error)?);
+    decode(&text).ok_or_else(|| KeyFileError::Malformed(path.to_owned()))
 }
 
 /// Writes a new key under a name of its own, and links it to where it belongs. The link is made whole or
 /// not at all, and the first one stays: a start that comes second reads what the first one made.
-fn make(path: &Path) -> Result<(), BadKeyFile> {
-    let unusable = |error| BadKeyFile::Unusable(path.to_owned(), error);
+fn create(path: &Path) -> Result<(), KeyFileError> {
+    let io_error = |error| KeyFileError::Io(path.to_owned(), error);
     let mut key = Zeroizing::new([0; 32]);
-    SysRng.try_fill_bytes(key.as_mut_slice()).map_err(BadKeyFile::Randomness)?;
+    SysRng.try_fill_bytes(key.as_mut_slice()).map_err(KeyFileError::Randomness)?;
     let mut salt = [0; 8];
-    SysRng.try_fill_bytes(&mut salt).map_err(BadKeyFile::Randomness)?;
-    let draft = path.with_extension(format!("{:016x}.draft", u64::from_ne_bytes(salt)));
+    SysRng.try_fill_bytes(&mut salt).map_err(KeyFileError::Randomness)?;
+    let temporary = path.with_extension(format!("{:016x}.draft", u64::from_ne_bytes(salt)));
     let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.as_slice())));
-    let linked = write(&draft, text.as_bytes()).and_then(|()| fs::hard_link(&draft, path));
-    let removed = fs::remove_file(&draft);
+    let linked = write(&temporary, text.as_bytes()).and_then(|()| fs::hard_link(&temporary, path));
+    let removed = fs::remove_file(&temporary);
     match linked {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        linked => linked.map_err(unusable)?,
+        linked => linked.map_err(io_error)?,
     }
-    removed.map_err(unusable)
+    removed.map_err(io_error)
 }
 
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn racing_starts_make_one_key() {
         let folder = tempfile::tempdir().unwrap();
-        let key = MasterKey::beside(&folder.path().join("latchkey.db"));
+        let key = MasterKey::next_to(&folder.path().join("latchkey.db"));
         let together = Barrier::new(50);
         let made: Vec<[u8; 32]> = std::thread::scope(|scope| {
             let start = || {
@@ -180,7 +180,7 @@ mod tests {
     fn the_file_is_its_owners_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("k");
-        let key = MasterKey::InFile(path.clone());
+        let key = MasterKey::File(path.clone());
         key.reveal().unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
@@ -192,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("k");
         write(&path, b"c2hvcnQ=\n").unwrap();
-        assert!(matches!(MasterKey::InFile(path.clone()).reveal(), Err(BadKeyFile::Spoiled(_))));
+        assert!(matches!(MasterKey::File(path.clone()).reveal(), Err(KeyFileError::Malformed(_))));
         assert_eq!(fs::read(&path).unwrap(), b"c2hvcnQ=\n");
     }
 

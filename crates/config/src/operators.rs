@@ -6,30 +6,30 @@ use std::collections::BTreeSet;
 use latchkey_core::operator;
 use latchkey_core::principal::CertificateName;
 use latchkey_core::record::TenantRef;
-use latchkey_management::CertifiedOperator;
+use latchkey_management::CertificateOperator;
 
-use super::problem::Problem;
+use super::error::ConfigError;
 
 /// The table's name.
 pub(super) const KEY: &str = "operators";
 
 /// What the table says, and everything that is wrong with it.
-pub(super) fn read(table: &toml::Table, place: &str) -> (Vec<CertifiedOperator>, Vec<Problem>) {
-    let (mut operators, mut problems, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
+pub(super) fn read(table: &toml::Table, place: &str) -> (Vec<CertificateOperator>, Vec<ConfigError>) {
+    let (mut operators, mut errors, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (name, value) in table {
-        let wrong = |remedy: String| Problem::new(&format!("{KEY}.{name:?}"), place, remedy);
+        let wrong = |remedy: String| ConfigError::new(&format!("{KEY}.{name:?}"), place, remedy);
         match operator(name, value) {
             Ok(operator) if !names.insert(operator.name.clone()) => {
-                problems.push(wrong("the same name stands there twice: host names have no case".to_owned()));
+                errors.push(wrong("the same name stands there twice: host names have no case".to_owned()));
             }
             Ok(operator) => operators.push(operator),
-            Err(remedy) => problems.push(wrong(remedy)),
+            Err(remedy) => errors.push(wrong(remedy)),
         }
     }
-    (operators, problems)
+    (operators, errors)
 }
 
-fn operator(name: &str, value: &toml::Value) -> Result<CertifiedOperator, String> {
+fn operator(name: &str, value: &toml::Value) -> Result<CertificateOperator, String> {
     let form = || {
         format!(
             "write \"NAME\" = {{ tenant = \"SLUG\", scopes = [\"api_keys.manage\"] }}, or scopes = [{:?}] without \
@@ -63,7 +63,7 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertifiedOperator, String
         Some(TenantRef::Slug(slug)) if everything && slug != operator::SLUG => {
             Err(format!("{:?} holds in every tenant: leave the tenant out", operator::ADMIN))
         }
-        _ => Ok(CertifiedOperator { name, tenant, scopes }),
+        _ => Ok(CertificateOperator { name, tenant, scopes }),
     }
 }
 
@@ -71,18 +71,18 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertifiedOperator, String
 mod tests {
     use super::*;
 
-    fn load(text: &str) -> (Vec<CertifiedOperator>, String) {
-        let (operators, problems) = read(&text.parse().unwrap(), "latchkey.toml");
-        (operators, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    fn load(text: &str) -> (Vec<CertificateOperator>, String) {
+        let (operators, errors) = read(&text.parse().unwrap(), "latchkey.toml");
+        (operators, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 
     #[test]
     fn a_name_has_scopes_in_a_tenant_or_everything() {
-        let (operators, problems) = load(
+        let (operators, errors) = load(
             "\"spiffe://corp/ops\" = { scopes = [\"latchkey.admin\"] }\n\
              \"Deploy.acme.example\" = { tenant = \"acme\", scopes = [\"api_keys.manage\"] }\n",
         );
-        assert_eq!(problems, "");
+        assert_eq!(errors, "");
         let tenants: Vec<_> = operators.iter().map(|o| (o.name.to_string(), o.tenant.is_some())).collect();
         assert!(tenants.contains(&("spiffe://corp/ops".to_owned(), false)), "{tenants:?}");
         assert!(tenants.contains(&("deploy.acme.example".to_owned(), true)), "{tenants:?}");
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_with_its_name() {
-        let (operators, problems) = load(
+        let (operators, errors) = load(
             "\"a b\" = { scopes = [\"latchkey.admin\"] }\n\
              one = \"latchkey.admin\"\n\
              two = { scopes = [\"api_keys.manage\"] }\n\
@@ -103,8 +103,8 @@ mod tests {
         assert_eq!(operators.len(), 1, "{operators:?}");
         for expected in ["a b", "one", "two", "three", "four", "five", "six", "seven"] {
             assert!(
-                problems.to_lowercase().contains(&format!("operators.{expected:?}")),
-                "{expected}: {problems}"
+                errors.to_lowercase().contains(&format!("operators.{expected:?}")),
+                "{expected}: {errors}"
             );
         }
     }

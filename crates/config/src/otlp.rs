@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 
-use super::catalogue::{self, Setting};
-use super::reader::Reader;
-use super::values::{self, Read};
+use super::definitions::{self, Setting};
+use super::reader::SettingsReader;
+use super::values::{self, ParseResult};
 
 /// What is sent, where to, and how.
 #[derive(Clone)]
-pub struct Otlp {
+pub struct OtlpSettings {
     /// Where traces go; none: nowhere.
     pub traces: Option<Uri>,
     /// Where metrics go; none: nowhere.
@@ -26,7 +26,7 @@ pub struct Otlp {
     /// What this process is, as its traces and metrics say.
     pub resource: Vec<(String, String)>,
     /// Which Checks become spans.
-    pub sampler: Sampler,
+    pub sampler: SamplerSettings,
     /// Between two sendings of metrics.
     pub interval: Duration,
     /// Spans that wait to be sent.
@@ -36,9 +36,9 @@ pub struct Otlp {
 }
 
 /// Without the headers.
-impl fmt::Debug for Otlp {
+impl fmt::Debug for OtlpSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Otlp")
+        f.debug_struct("OtlpSettings")
             .field("traces", &self.traces)
             .field("metrics", &self.metrics)
             .finish_non_exhaustive()
@@ -47,39 +47,39 @@ impl fmt::Debug for Otlp {
 
 /// Which Checks become spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sampler {
+pub struct SamplerSettings {
     /// Whether a caller that has decided is followed.
     pub parent: bool,
     /// The share of all others, from 0 to 1.
-    pub share: f64,
+    pub ratio: f64,
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Where telemetry goes; none: nowhere. Everything that is given is checked, needed or not.
-    pub(super) fn otlp(&mut self) -> Option<Otlp> {
-        let disabled = self.read(&catalogue::OTEL_DISABLED, values::switch)?;
-        let protocol = self.read(&catalogue::OTLP_PROTOCOL, |text| match text {
+    pub(super) fn otlp(&mut self) -> Option<OtlpSettings> {
+        let disabled = self.read(&definitions::OTEL_DISABLED, values::switch)?;
+        let protocol = self.read(&definitions::OTLP_PROTOCOL, |text| match text {
             "grpc" => Ok(()),
             _ => {
                 Err(format!("{text:?} is not spoken here: give grpc, and the collector's port for it (4317)"))
             }
         });
-        let both = self.read(&catalogue::OTLP_ENDPOINT, endpoint);
+        let both = self.read(&definitions::OTLP_ENDPOINT, endpoint);
         let traces =
-            self.signal(&catalogue::TRACES_EXPORTER, &catalogue::OTLP_TRACES_ENDPOINT, both.as_ref());
+            self.signal(&definitions::TRACES_EXPORTER, &definitions::OTLP_TRACES_ENDPOINT, both.as_ref());
         let metrics =
-            self.signal(&catalogue::METRICS_EXPORTER, &catalogue::OTLP_METRICS_ENDPOINT, both.as_ref());
-        let headers = self.read(&catalogue::OTLP_HEADERS, headers);
-        let ca = self.read(&catalogue::OTLP_CERTIFICATE, |path| {
+            self.signal(&definitions::METRICS_EXPORTER, &definitions::OTLP_METRICS_ENDPOINT, both.as_ref());
+        let headers = self.read(&definitions::OTLP_HEADERS, headers);
+        let ca = self.read(&definitions::OTLP_CERTIFICATE, |path| {
             std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))
         });
-        let timeout = self.read(&catalogue::OTLP_TIMEOUT, millis);
-        let name = self.read(&catalogue::OTEL_SERVICE_NAME, |text| Ok(text.to_owned()));
-        let given = self.read(&catalogue::OTEL_RESOURCE, pairs);
+        let timeout = self.read(&definitions::OTLP_TIMEOUT, millis);
+        let name = self.read(&definitions::OTEL_SERVICE_NAME, |text| Ok(text.to_owned()));
+        let given = self.read(&definitions::OTEL_RESOURCE, pairs);
         let sampler = self.sampler();
-        let interval = self.read(&catalogue::OTEL_METRIC_INTERVAL, millis);
-        let queue = self.read(&catalogue::OTEL_BSP_QUEUE, |text| values::number(text, 1, 1_000_000));
-        let delay = self.read(&catalogue::OTEL_BSP_DELAY, millis);
+        let interval = self.read(&definitions::OTEL_METRIC_INTERVAL, millis);
+        let queue = self.read(&definitions::OTEL_BSP_QUEUE, |text| values::number(text, 1, 1_000_000));
+        let delay = self.read(&definitions::OTEL_BSP_DELAY, millis);
         protocol?;
         if disabled || (traces.is_none() && metrics.is_none()) {
             return None;
@@ -87,7 +87,18 @@ impl Reader<'_> {
         let resource = resource(name, given.unwrap_or_default());
         let (timeout, interval, delay) = (timeout?, interval?, delay?);
         let (headers, sampler, queue) = (headers.unwrap_or_default(), sampler?, queue?);
-        Some(Otlp { traces, metrics, headers, ca, timeout, resource, sampler, interval, queue, delay })
+        Some(OtlpSettings {
+            traces,
+            metrics,
+            headers,
+            ca,
+            timeout,
+            resource,
+            sampler,
+            interval,
+            queue,
+            delay,
+        })
     }
 
     /// Where one sort of telemetry goes: its own endpoint, or that of both.
@@ -101,13 +112,13 @@ impl Reader<'_> {
         own.or_else(|| both.cloned()).filter(|_| on == Some(true))
     }
 
-    fn sampler(&mut self) -> Option<Sampler> {
-        let share = self.read(&catalogue::OTEL_SAMPLER_ARG, |text| {
+    fn sampler(&mut self) -> Option<SamplerSettings> {
+        let share = self.read(&definitions::OTEL_SAMPLER_ARG, |text| {
             let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
             share.ok_or_else(|| format!("{text:?} is not a share: write a number from 0 to 1"))
         });
         // Where the share is wrong, the sampler may be as well, and is told of too.
-        let read = self.read(&catalogue::OTEL_SAMPLER, |text| {
+        let read = self.read(&definitions::OTEL_SAMPLER, |text| {
             let (parent, root) = match text.strip_prefix("parentbased_") {
                 Some(root) => (true, root),
                 None => (false, text),
@@ -122,13 +133,13 @@ impl Reader<'_> {
                     ));
                 }
             };
-            Ok(Sampler { parent, share })
+            Ok(SamplerSettings { parent, ratio: share })
         });
         share.and(read)
     }
 }
 
-fn endpoint(text: &str) -> Read<Uri> {
+fn endpoint(text: &str) -> ParseResult<Uri> {
     let remedy =
         || format!("{text:?} is not a collector's address: write http://HOST:4317 or https://HOST:4317");
     let uri: Uri = text.parse().map_err(|_| remedy())?;
@@ -142,7 +153,7 @@ fn endpoint(text: &str) -> Read<Uri> {
 }
 
 /// Milliseconds, as the specification has them, or with a unit.
-fn millis(text: &str) -> Read<Duration> {
+fn millis(text: &str) -> ParseResult<Duration> {
     let (least, most) = (Duration::from_millis(1), Duration::from_hours(24));
     if text.chars().all(|c| c.is_ascii_digit()) {
         return values::duration(&format!("{text}ms"), least, most);
@@ -151,17 +162,17 @@ fn millis(text: &str) -> Read<Duration> {
 }
 
 /// `name=value,name=value`, with values percent-encoded.
-fn pairs(text: &str) -> Read<Vec<(String, String)>> {
+fn pairs(text: &str) -> ParseResult<Vec<(String, String)>> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
-        let (name, value) = (name.trim(), decoded(value.trim())?);
+        let (name, value) = (name.trim(), percent_decode(value.trim())?);
         (!name.is_empty()).then(|| (name.to_owned(), value))
     };
     let read: Option<Vec<_>> = text.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect();
     read.ok_or_else(|| "write name=value,name=value, with values percent-encoded".to_owned())
 }
 
-fn decoded(text: &str) -> Option<String> {
+fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -177,7 +188,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 /// Metadata of gRPC with text for its values: a name that ends in `-bin` is for bytes.
-fn headers(text: &str) -> Read<Vec<(HeaderName, HeaderValue)>> {
+fn headers(text: &str) -> ParseResult<Vec<(HeaderName, HeaderValue)>> {
     let header = |(name, value): (String, String)| {
         let name: HeaderName =
             name.parse().ok().filter(|name: &HeaderName| !name.as_str().ends_with("-bin"))?;

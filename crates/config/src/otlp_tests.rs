@@ -5,11 +5,11 @@ use crate::tests::load;
 
 const THERE: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp:4317");
 
-fn read(given: &[(&str, &str)]) -> Option<Otlp> {
+fn read(given: &[(&str, &str)]) -> Option<OtlpSettings> {
     load(&[], given).unwrap_or_else(|error| panic!("{error}")).otlp
 }
 
-fn there(given: &[(&str, &str)]) -> Otlp {
+fn there(given: &[(&str, &str)]) -> OtlpSettings {
     read(&[&[THERE], given].concat()).expect("it is sent somewhere")
 }
 
@@ -43,7 +43,7 @@ fn what_is_not_said_is_as_the_specification_has_it_but_for_the_share() {
     let otlp = there(&[]);
     assert_eq!((otlp.timeout, otlp.interval), (Duration::from_secs(10), Duration::from_secs(60)));
     assert_eq!((otlp.queue, otlp.delay), (2_048, Duration::from_secs(5)));
-    assert_eq!(otlp.sampler, Sampler { parent: true, share: 0.01 });
+    assert_eq!(otlp.sampler, SamplerSettings { parent: true, ratio: 0.01 });
     assert_eq!(otlp.resource, [("service.name".to_owned(), "latchkey".to_owned())]);
 }
 
@@ -51,9 +51,9 @@ fn what_is_not_said_is_as_the_specification_has_it_but_for_the_share() {
 fn samplers_are_read_by_their_names() {
     let sampler =
         |name, share| there(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", share)]).sampler;
-    assert_eq!(sampler("always_on", "0.5"), Sampler { parent: false, share: 1.0 });
-    assert_eq!(sampler("parentbased_always_off", ""), Sampler { parent: true, share: 0.0 });
-    assert_eq!(sampler("traceidratio", "0.25"), Sampler { parent: false, share: 0.25 });
+    assert_eq!(sampler("always_on", "0.5"), SamplerSettings { parent: false, ratio: 1.0 });
+    assert_eq!(sampler("parentbased_always_off", ""), SamplerSettings { parent: true, ratio: 0.0 });
+    assert_eq!(sampler("traceidratio", "0.25"), SamplerSettings { parent: false, ratio: 0.25 });
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::catalogue;
-use super::checks::Checks;
-use super::problem::Problem;
-use super::reader::Reader;
+use super::checks::SettingChecks;
+use super::definitions;
+use super::error::ConfigError;
+use super::reader::SettingsReader;
 
 /// Address of Redis, which has been checked.
 #[derive(Clone)]
@@ -23,25 +23,27 @@ impl fmt::Debug for Redis {
     }
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Where Redis is; the CA's file is read now, so that a wrong path is reported with all other errors.
-    pub(super) fn redis(&mut self, checks: &dyn Checks) -> Option<Redis> {
-        let ca = self.read(&catalogue::REDIS_CA, |path| {
+    pub(super) fn redis(&mut self, checks: &dyn SettingChecks) -> Option<Redis> {
+        let ca = self.read(&definitions::REDIS_CA, |path| {
             std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))
         });
         let parse = |url: &str| {
             let redis = Redis { url: url.to_owned(), ca: None };
             checks.redis(&redis).map(|()| redis)
         };
-        let Some(redis) = self.read(&catalogue::REDIS_URL, parse) else {
-            if ca.is_some() && !self.has_problem(catalogue::REDIS_URL.key) {
-                self.problem(Problem::new(catalogue::REDIS_CA.key, "given", "it needs a redis_url"));
+        let Some(redis) = self.read(&definitions::REDIS_URL, parse) else {
+            if ca.is_some() && !self.has_error(definitions::REDIS_URL.key) {
+                self.add_error(ConfigError::new(definitions::REDIS_CA.key, "given", "it needs a redis_url"));
             }
             return None;
         };
         let redis = Redis { ca, ..redis };
         let checked = checks.redis(&redis);
-        checked.map_err(|bad| self.problem(Problem::new(catalogue::REDIS_CA.key, "given", bad))).ok()?;
+        checked
+            .map_err(|bad| self.add_error(ConfigError::new(definitions::REDIS_CA.key, "given", bad)))
+            .ok()?;
         Some(redis)
     }
 }

@@ -5,41 +5,41 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{ALL, Name, Setting};
-use super::problem::Problem;
+use super::definitions::{ALL, Name, Setting};
+use super::error::ConfigError;
 
 /// A value, and where it was given.
 #[derive(Clone)]
-pub(crate) struct Given {
+pub(crate) struct RawValue {
     /// As it was written, or as the file named by `…_FILE` holds it.
     pub(crate) value: String,
-    /// `--lease`, `LATCHKEY_LEASE`, `lease in latchkey.toml`.
-    pub(crate) place: String,
+    /// `--cache-lease`, `LATCHKEY_CACHE_LEASE`, `cache_lease in latchkey.toml`.
+    pub(crate) origin: String,
 }
 
 /// Everything that was given, not yet read.
 #[derive(Default)]
-pub struct Sources {
+pub struct ConfigSources {
     flags: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
     file: Option<(PathBuf, BTreeMap<String, String>)>,
     operators: Option<toml::Table>,
-    problems: Vec<Problem>,
+    errors: Vec<ConfigError>,
 }
 
 /// The variable that names the settings' file, beside the flag `--config`.
 pub const CONFIG_VARIABLE: &str = "LATCHKEY_CONFIG";
 
-impl Sources {
+impl ConfigSources {
     /// Flags by the settings' keys, the process's own environment, and the file that either names.
     #[must_use]
-    pub fn of_process(config: Option<&Path>, flags: BTreeMap<String, String>) -> Self {
+    pub fn from_process(config: Option<&Path>, flags: BTreeMap<String, String>) -> Self {
         Self::new(config, flags, std::env::vars_os())
     }
 
     /// Flags, a few variables of the environment alone, no file, and one default of the caller's own.
     #[must_use]
-    pub fn of_few_variables(
+    pub fn from_allowed_variables(
         variables: &[&str],
         flags: BTreeMap<String, String>,
         default: (&str, &str),
@@ -71,17 +71,17 @@ impl Sources {
                 Ok(contents) => {
                     sources.file = Some((path, contents.values));
                     sources.operators = contents.operators;
-                    sources.problems = contents.problems;
+                    sources.errors = contents.errors;
                 }
-                Err(problem) => sources.problems.push(problem),
+                Err(problem) => sources.errors.push(problem),
             }
         }
         sources
     }
 
     /// What was already wrong with the file itself.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        self.problems.clone()
+    pub(crate) fn errors(&self) -> Vec<ConfigError> {
+        self.errors.clone()
     }
 
     /// The table of operators by certificate, and where it stands.
@@ -92,7 +92,7 @@ impl Sources {
 
     /// The value of a setting from the highest place that gives it; not the default. Two names of it at one place are an
     /// error, since they may contradict each other.
-    pub(crate) fn find(&self, setting: &Setting) -> Result<Option<Given>, Problem> {
+    pub(crate) fn find(&self, setting: &Setting) -> Result<Option<RawValue>, ConfigError> {
         let flag = |name: &Name| Some((self.flags.get(&name.key)?.clone(), format!("--{}", name.flag())));
         let variable =
             |name: &Name| Some((self.environment.get(&name.variable)?.clone(), name.variable.clone()));
@@ -106,11 +106,11 @@ impl Sources {
             let mut given = names.iter().filter_map(|name| Some((name.file, at(name)?)));
             match (given.next(), given.next()) {
                 (None, _) => {}
-                (Some((false, (value, place))), None) => return Ok(Some(Given { value, place })),
+                (Some((false, (value, place))), None) => return Ok(Some(RawValue { value, origin: place })),
                 (Some((true, (path, place))), None) => return from_file(setting, &path, place).map(Some),
                 (Some((_, (_, one))), Some((_, (_, other)))) => {
                     let remedy = format!("{other} is given as well; give one of the two");
-                    return Err(Problem::new(setting.key, one, remedy));
+                    return Err(ConfigError::new(setting.key, one, remedy));
                 }
             }
         }
@@ -119,10 +119,10 @@ impl Sources {
 }
 
 /// What a file holds, without the line's end that editors leave.
-fn from_file(setting: &Setting, path: &str, place: String) -> Result<Given, Problem> {
+fn from_file(setting: &Setting, path: &str, place: String) -> Result<RawValue, ConfigError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Given { value: text.trim_end_matches(['\r', '\n']).to_owned(), place }),
-        Err(error) => Err(Problem::new(setting.key, place, format!("{path} can't be read: {error}"))),
+        Ok(text) => Ok(RawValue { value: text.trim_end_matches(['\r', '\n']).to_owned(), origin: place }),
+        Err(error) => Err(ConfigError::new(setting.key, place, format!("{path} can't be read: {error}"))),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     /// A default of each renamed setting, given by these names at each of the three places.
-    fn given(setting: &Setting, names: &[Name]) -> Vec<Result<Option<Given>, Problem>> {
+    fn given(setting: &Setting, names: &[Name]) -> Vec<Result<Option<RawValue>, ConfigError>> {
         let value = setting.default.unwrap();
         let flags = names.iter().map(|name| (name.key.clone(), value.to_owned())).collect();
         let variables: Vec<_> =
@@ -147,11 +147,11 @@ mod tests {
         std::fs::write(&path, lines).unwrap();
         let nothing = BTreeMap::new;
         let sources = [
-            Sources::new(None, flags, []),
-            Sources::new(None, nothing(), variables),
-            Sources::new(Some(&path), nothing(), []),
+            ConfigSources::new(None, flags, []),
+            ConfigSources::new(None, nothing(), variables),
+            ConfigSources::new(Some(&path), nothing(), []),
         ];
-        assert!(sources.iter().all(|sources| sources.problems.is_empty()), "{names:?}");
+        assert!(sources.iter().all(|sources| sources.errors.is_empty()), "{names:?}");
         sources.iter().map(|sources| sources.find(setting)).collect()
     }
 

@@ -7,25 +7,29 @@ use std::path::Path;
 
 use super::*;
 
-pub(super) fn sources(config: Option<&Path>, flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Sources {
+pub(super) fn sources(
+    config: Option<&Path>,
+    flags: &[(&str, &str)],
+    variables: &[(&str, &str)],
+) -> ConfigSources {
     let flags: BTreeMap<String, String> = flags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let variables = variables.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
-    Sources::new(config, flags, variables)
+    ConfigSources::new(config, flags, variables)
 }
 
-pub(super) fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, BadSettings> {
+pub(super) fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, ConfigErrors> {
     Settings::load(&sources(None, flags, variables), &Unchecked)
 }
 
 /// Finds nothing wrong; what the parts check is tested where they are put together.
 struct Unchecked;
 
-impl Checks for Unchecked {
+impl SettingChecks for Unchecked {
     fn redis(&self, _: &Redis) -> Result<(), String> {
         Ok(())
     }
 
-    fn tls(&self, _: &Tls) -> Vec<Problem> {
+    fn tls(&self, _: &TlsSettings) -> Vec<ConfigError> {
         Vec::new()
     }
 }
@@ -36,20 +40,19 @@ fn nothing_given_serves_the_embedded_database_on_loopback() {
     assert_eq!(settings.listen.grpc.to_string(), "127.0.0.1:50051");
     assert_eq!(settings.listen.http.to_string(), "127.0.0.1:8081");
     assert!(settings.database.migrate && settings.root_key.is_none());
-    assert!(
-        matches!(settings.master_key, MasterKey::InFile(path) if path.ends_with("latchkey.db.master-key"))
-    );
+    assert!(matches!(settings.master_key, MasterKey::File(path) if path.ends_with("latchkey.db.master-key")));
 }
 
 #[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latchkey.toml");
-    fs::write(&path, "lease = '1s'\npoll_interval = '11ms'\ndatabase_connections = 3\n").unwrap();
-    let variables = [("LATCHKEY_LEASE", "2s"), ("LATCHKEY_POLL_INTERVAL", "12ms")];
-    let settings = Settings::load(&sources(Some(&path), &[("lease", "3s")], &variables), &Unchecked).unwrap();
-    assert_eq!(settings.follow.lease, Duration::from_secs(3));
-    assert_eq!(settings.follow.poll, Duration::from_millis(12));
+    fs::write(&path, "cache_lease = '1s'\nfeed_poll_interval = '11ms'\ndatabase_connections = 3\n").unwrap();
+    let variables = [("LATCHKEY_CACHE_LEASE", "2s"), ("LATCHKEY_FEED_POLL_INTERVAL", "12ms")];
+    let settings =
+        Settings::load(&sources(Some(&path), &[("cache_lease", "3s")], &variables), &Unchecked).unwrap();
+    assert_eq!(settings.follower.lease, Duration::from_secs(3));
+    assert_eq!(settings.follower.feed_poll_interval, Duration::from_millis(12));
     assert_eq!(settings.database.connections, 3);
 }
 
@@ -57,9 +60,9 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 fn the_environment_can_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latchkey.toml");
-    fs::write(&path, "lease = '7s'\n").unwrap();
+    fs::write(&path, "cache_lease = '7s'\n").unwrap();
     let settings = load(&[], &[(CONFIG_VARIABLE, path.to_str().unwrap())]).unwrap();
-    assert_eq!(settings.follow.lease, Duration::from_secs(7));
+    assert_eq!(settings.follower.lease, Duration::from_secs(7));
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn every_problem_is_told_at_once_with_its_place_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latchkey.toml");
     fs::write(&path, "grcp_addr = '127.0.0.1:1'\nlog_format = 'xml'\nmigrate = 1.5\n").unwrap();
-    let flags = [("lease", "soon"), ("grpc_addr", "0.0.0.0:50051")];
+    let flags = [("cache_lease", "soon"), ("grpc_addr", "0.0.0.0:50051")];
     let variables = [("LATCHKEY_HTTP_ADDR", "here"), ("LATCHKEY_ROOT_KEY", "short"), ("RUST_LOG", "a=b=c")];
     let error = Settings::load(&sources(Some(&path), &flags, &variables), &Unchecked).unwrap_err();
     let text = error.to_string();
@@ -75,7 +78,7 @@ fn every_problem_is_told_at_once_with_its_place_and_remedy() {
         "grcp_addr (",
         "log_format (log_format in ",
         "migrate (",
-        "lease (--lease)",
+        "cache_lease (--cache-lease)",
         "grpc_addr (--grpc-addr)",
         "http_addr (LATCHKEY_HTTP_ADDR)",
         "root_key (LATCHKEY_ROOT_KEY)",
@@ -161,13 +164,13 @@ fn a_variable_left_empty_counts_as_not_set() {
 fn a_broken_file_is_not_quoted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latchkey.toml");
-    fs::write(&path, "lease = '5s'\nroot_key = 'canary\n").unwrap();
+    fs::write(&path, "cache_lease = '5s'\nroot_key = 'canary\n").unwrap();
     let error = Settings::load(&sources(Some(&path), &[], &[]), &Unchecked).unwrap_err().to_string();
     assert!(error.contains("line 2") && !error.contains("canary"), "{error}");
 }
 
 #[test]
 fn a_poll_fits_twice_into_a_lease() {
-    assert!(load(&[("lease", "400ms")], &[]).unwrap_err().to_string().contains("poll more often"));
-    assert!(load(&[("lease", "500ms")], &[]).is_ok());
+    assert!(load(&[("cache_lease", "400ms")], &[]).unwrap_err().to_string().contains("poll more often"));
+    assert!(load(&[("cache_lease", "500ms")], &[]).is_ok());
 }

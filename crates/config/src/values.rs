@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AuditAnchor, DecisionTarget};
+use super::{AuditAnchorSettings, DecisionLogTarget};
 
-pub(super) type Read<T> = Result<T, String>;
+pub(super) type ParseResult<T> = Result<T, String>;
 
 /// `127.0.0.1:50051`, `[::1]:50051`, or `localhost:50051`.
-pub(super) fn address(text: &str) -> Read<SocketAddr> {
+pub(super) fn address(text: &str) -> ParseResult<SocketAddr> {
     let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let remedy = || format!("{text:?} is not an address: write IP:PORT, such as 127.0.0.1:50051");
     local.as_deref().unwrap_or(text).parse().map_err(|_| remedy())
@@ -24,7 +24,7 @@ pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 /// `true` or `false`, and what people write for them.
-pub(super) fn switch(text: &str) -> Read<bool> {
+pub(super) fn switch(text: &str) -> ParseResult<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
@@ -33,13 +33,13 @@ pub(super) fn switch(text: &str) -> Read<bool> {
 }
 
 /// A whole number within bounds.
-pub(super) fn number(text: &str, least: usize, most: usize) -> Read<usize> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> ParseResult<usize> {
     let read = text.parse().ok().filter(|n| (least..=most).contains(n));
     read.ok_or_else(|| format!("{text:?} is not a whole number from {least} to {most}"))
 }
 
 /// `512MiB`, `2GiB`, or bytes without a unit, within bounds.
-pub(super) fn bytes(text: &str, least: usize, most: usize) -> Read<usize> {
+pub(super) fn bytes(text: &str, least: usize, most: usize) -> ParseResult<usize> {
     let remedy = || format!("{text:?} is not a size from 1MiB to {}GiB: write 512MiB or 2GiB", most >> 30);
     let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at(unit);
@@ -56,7 +56,7 @@ pub(super) fn bytes(text: &str, least: usize, most: usize) -> Read<usize> {
 }
 
 /// `5s`, `250ms`, `0.5s`, `1m`, `90d`, within bounds.
-pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Read<Duration> {
+pub(super) fn duration(text: &str, least: Duration, most: Duration) -> ParseResult<Duration> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (count, unit) = text.split_at(unit);
     let seconds = match unit {
@@ -73,24 +73,24 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Read<Dura
 }
 
 /// `off`, `stdout`, or a path.
-pub(super) fn decision_target(text: &str) -> Read<DecisionTarget> {
+pub(super) fn decision_target(text: &str) -> ParseResult<DecisionLogTarget> {
     match text {
-        "off" => Ok(DecisionTarget::Off),
-        "stdout" => Ok(DecisionTarget::Stdout),
-        path if path.contains('/') => Ok(DecisionTarget::File(path.into())),
+        "off" => Ok(DecisionLogTarget::Off),
+        "stdout" => Ok(DecisionLogTarget::Stdout),
+        path if path.contains('/') => Ok(DecisionLogTarget::File(path.into())),
         _ => Err(format!("{text:?} is neither off nor stdout, nor a path: write ./{text} for a file here")),
     }
 }
 
 /// A number from 0 to 1.
-pub(super) fn share(text: &str) -> Read<f64> {
+pub(super) fn share(text: &str) -> ParseResult<f64> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share
         .ok_or_else(|| format!("{text:?} is no share: write a number from 0 (none) to 1 (all), such as 0.01"))
 }
 
 /// Paths separated by commas; each must exist.
-pub(super) fn paths(text: &str) -> Read<Vec<PathBuf>> {
+pub(super) fn paths(text: &str) -> ParseResult<Vec<PathBuf>> {
     let paths: Vec<PathBuf> =
         text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(PathBuf::from).collect();
     let missing: Vec<String> =
@@ -104,8 +104,8 @@ pub(super) fn paths(text: &str) -> Read<Vec<PathBuf>> {
 }
 
 /// `log`, a path, both with a comma between, or `none`.
-pub(super) fn audit_anchor(text: &str) -> Read<AuditAnchor> {
-    let mut anchor = AuditAnchor::default();
+pub(super) fn audit_anchor(text: &str) -> ParseResult<AuditAnchorSettings> {
+    let mut anchor = AuditAnchorSettings::default();
     if text == "none" {
         return Ok(anchor);
     }

@@ -14,12 +14,12 @@ use crate::time::Moment;
 /// Proof that the gate let a call pass.
 #[derive(Clone, Debug)]
 pub struct Permit {
-    _made_by_the_gate: (),
+    _private: (),
 }
 
 impl Permit {
     pub(crate) fn new() -> Self {
-        Self { _made_by_the_gate: () }
+        Self { _private: () }
     }
 }
 
@@ -35,13 +35,13 @@ pub struct Denial {
 impl Denial {
     /// A denial that says what its reason says.
     #[must_use]
-    pub fn plain(reason: Reason) -> Self {
+    pub fn new(reason: Reason) -> Self {
         Self { reason, message: Cow::Borrowed(reason.message()) }
     }
 
     /// A denial that says more.
     #[must_use]
-    pub fn saying(reason: Reason, message: String) -> Self {
+    pub fn with_message(reason: Reason, message: String) -> Self {
         Self { reason, message: Cow::Owned(message) }
     }
 }
@@ -57,7 +57,7 @@ pub enum Decision {
 
 /// One thing that was examined.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct ExplainStep {
     /// `credential`, `token`, `key`, `user`, `tenant`, `environment`, `route`, `scope`, `resource`, `network`, `rate_limit`,
     /// `shadow`.
     pub name: &'static str,
@@ -73,47 +73,47 @@ pub struct Verdict {
     /// The decision.
     pub decision: Decision,
     /// What was seen.
-    pub seen: Seen,
+    pub context: DecisionContext,
 }
 
 /// Who knew the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum DecisionSource {
     /// What is remembered, or the question itself.
     #[default]
-    Memory,
+    Cache,
     /// The store, which had to be asked.
-    Store,
+    Database,
 }
 
-impl Source {
+impl DecisionSource {
     /// Both.
-    pub const ALL: [Self; 2] = [Self::Memory, Self::Store];
+    pub const ALL: [Self; 2] = [Self::Cache, Self::Database];
 
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Memory => "memory",
-            Self::Store => "database",
+            Self::Cache => "cache",
+            Self::Database => "database",
         }
     }
 }
 
 /// What looking things up came to, of one question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lookups {
+pub struct LookupCounts {
     /// Remembered.
     pub hits: u8,
     /// Remembered not to be there.
-    pub absent: u8,
+    pub negative_hits: u8,
     /// Asked of the store.
     pub misses: u8,
 }
 
 /// What the gate saw, as far as it got.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct DecisionContext {
     /// Who is asking, wherever the credential was recognised.
     pub principal: Option<Principal>,
     /// The profile that was judged by.
@@ -121,44 +121,44 @@ pub struct Seen {
     /// The number of the route that took the call.
     pub route: Option<usize>,
     /// Scopes that were needed and not granted.
-    pub missing: ScopeSet,
+    pub missing_scopes: ScopeSet,
     /// Needed scopes that the profile doesn't know at all.
-    pub unknown: Vec<String>,
+    pub unknown_scopes: Vec<String>,
     /// Every bucket that was consulted, the tightest first.
     pub levels: Levels,
     /// What was examined, where that was asked for.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ExplainStep>,
     /// The revision that the decision was made at.
     pub revision: u64,
     /// When judging began.
-    pub began: Moment,
+    pub started_at: Moment,
     /// What was looked up, and where it was found.
-    pub lookups: Lookups,
+    pub lookups: LookupCounts,
     /// The first denial that was not enforced, since what it falls under is tried only.
     pub shadow: Option<Denial>,
     /// Whether the credential names somebody and is not in order. Such a call passes in shadow alone, and then
     /// nobody vouches for who sent it.
-    pub unproven: bool,
+    pub principal_invalid: bool,
 }
 
-impl Seen {
+impl DecisionContext {
     /// Who knew the answer: the store, where it was asked for anything at all.
     #[must_use]
-    pub fn source(&self) -> Source {
-        if self.lookups.misses > 0 { Source::Store } else { Source::Memory }
+    pub fn source(&self) -> DecisionSource {
+        if self.lookups.misses > 0 { DecisionSource::Database } else { DecisionSource::Cache }
     }
 
     /// Who a call that passes is vouched to come from.
     #[must_use]
-    pub fn vouched(&self) -> Option<&Principal> {
-        self.principal.as_ref().filter(|_| !self.unproven)
+    pub fn verified_principal(&self) -> Option<&Principal> {
+        self.principal.as_ref().filter(|_| !self.principal_invalid)
     }
 }
 
 impl Verdict {
     /// The reason of a denial.
     #[must_use]
-    pub fn denied(&self) -> Option<&Denial> {
+    pub fn denial(&self) -> Option<&Denial> {
         match &self.decision {
             Decision::Allow(_) => None,
             Decision::Deny(denial) => Some(denial),

@@ -3,33 +3,33 @@
 //! [`Permit`](crate::decision::Permit).
 
 mod authenticate;
-mod bearer;
+mod authorize;
 mod caller;
-mod find;
-mod note;
-mod order;
-mod permit;
+mod explain;
+mod jwt;
+mod lookup;
+mod rate_limit;
 mod shadow;
-mod spend;
-mod trail;
+mod status;
+mod usage;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::sync::Arc;
 
-use self::authenticate::Authenticated;
-use self::trail::Trail;
-use crate::access::{Access, Path};
-use crate::decision::{Decision, Denial, Seen, Verdict};
-use crate::memory::Memory;
+use self::authenticate::AuthenticatedCaller;
+use self::explain::ExplainLog;
+use crate::cache::ReplicaCache;
+use crate::check_input::{CheckInput, Path};
+use crate::decision::{Decision, DecisionContext, Denial, Verdict};
+use crate::error::SystemError;
 use crate::policy::Policy;
 use crate::ports::usage::UsageLog;
 use crate::ports::{KeyStore, Limiter, Policies};
 use crate::reason::Reason;
 use crate::route::Route;
 use crate::time::{Clock, Moment};
-use crate::trouble::Trouble;
 
 /// What a gate is made of.
 pub struct GateParts<L> {
@@ -40,7 +40,7 @@ pub struct GateParts<L> {
     /// Who counts.
     pub limiter: L,
     /// What is remembered.
-    pub memory: Arc<Memory>,
+    pub cache: Arc<ReplicaCache>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Who notes that a key was used.
@@ -53,26 +53,26 @@ pub struct Gate<L> {
 }
 
 /// A step's end: it goes on with a value, or the call is denied.
-type Judged<T> = Result<T, Denial>;
+type StepResult<T> = Result<T, Denial>;
 
 /// What a call runs through with: the question, the moment, and what has been seen so far.
-struct Case<'a, 'b> {
-    access: &'a Access<'b>,
+struct EvalContext<'a, 'b> {
+    input: &'a CheckInput<'b>,
     now: Moment,
     /// Borrowed from the caller, since it is large: moving it costs as much as a look-up.
-    seen: &'a mut Seen,
-    trail: Trail,
+    context: &'a mut DecisionContext,
+    explain: ExplainLog,
 }
 
-impl<'a, 'b> Case<'a, 'b> {
+impl<'a, 'b> EvalContext<'a, 'b> {
     /// A call that is judged from now on.
-    fn new(access: &'a Access<'b>, now: Moment, seen: &'a mut Seen) -> Self {
-        Self { access, now, seen, trail: Trail::new(access.explain) }
+    fn new(input: &'a CheckInput<'b>, now: Moment, context: &'a mut DecisionContext) -> Self {
+        Self { input, now, context, explain: ExplainLog::new(input.explain) }
     }
 
     /// Records the step that failed, and returns the plain denial of this reason.
     fn fail(&mut self, step: &'static str, reason: Reason) -> Denial {
-        self.trail.fail(step, Denial::plain(reason))
+        self.explain.fail(step, Denial::new(reason))
     }
 }
 
@@ -84,10 +84,14 @@ impl<L: Limiter> Gate<L> {
 
     /// Judges a call by a policy; by none, by that of the credential's tenant. An `Err` means that no
     /// decision exists.
-    pub async fn check(&self, policy: Option<&Arc<Policy>>, access: &Access<'_>) -> Result<Verdict, Trouble> {
-        let mut seen = Seen::default();
-        let decision = self.check_into(policy, access, &mut seen).await?;
-        Ok(Verdict { decision, seen })
+    pub async fn check(
+        &self,
+        policy: Option<&Arc<Policy>>,
+        input: &CheckInput<'_>,
+    ) -> Result<Verdict, SystemError> {
+        let mut context = DecisionContext::default();
+        let decision = self.check_into(policy, input, &mut context).await?;
+        Ok(Verdict { decision, context })
     }
 
     /// Judges as [`Gate::check`] does, and writes what it has seen into `seen`, an empty one, as it goes on.
@@ -95,66 +99,68 @@ impl<L: Limiter> Gate<L> {
     pub async fn check_into(
         &self,
         policy: Option<&Arc<Policy>>,
-        access: &Access<'_>,
-        seen: &mut Seen,
-    ) -> Result<Decision, Trouble> {
-        debug_assert!(seen.principal.is_none(), "a call must not be judged by what another call has seen");
+        input: &CheckInput<'_>,
+        context: &mut DecisionContext,
+    ) -> Result<Decision, SystemError> {
+        debug_assert!(context.principal.is_none(), "a call must not be judged by what another call has seen");
         let now = self.parts.clock.now();
-        seen.policy = policy.cloned();
-        seen.revision = self.parts.memory.applied();
-        seen.began = now;
-        let mut case = Case::new(access, now, seen);
-        let decision = match self.judge(&mut case).await? {
+        context.policy = policy.cloned();
+        context.revision = self.parts.cache.applied_revision();
+        context.started_at = now;
+        let mut eval = EvalContext::new(input, now, context);
+        let decision = match self.evaluate(&mut eval).await? {
             Ok(permit) => Decision::Allow(permit),
             Err(denial) => {
-                let denial = self.deny(&mut case, denial).await?;
-                shadow::end(&mut case, denial)
+                let denial = self.deny(&mut eval, denial).await?;
+                shadow::finish(&mut eval, denial)
             }
         };
-        self.note(&case, &decision);
-        case.seen.steps = case.trail.into_steps();
+        self.record_usage(&eval, &decision);
+        eval.context.steps = eval.explain.into_steps();
         Ok(decision)
     }
 
-    async fn judge(&self, case: &mut Case<'_, '_>) -> Result<Judged<crate::decision::Permit>, Trouble> {
-        let given = case.seen.policy.clone();
-        if let Path::Unsafe = case.access.path {
-            let denial = case.trail.fail("route", unsafe_path());
-            if case.tries_profile(given.as_deref()) {
+    async fn evaluate(
+        &self,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<StepResult<crate::decision::Permit>, SystemError> {
+        let given = eval.context.policy.clone();
+        if let Path::NonCanonical = eval.input.path {
+            let denial = eval.explain.fail("route", non_canonical());
+            if eval.profile_in_shadow(given.as_deref()) {
                 // It passes: the upstream is to know from whom, and the denial stays this one.
-                let _known: Judged<Authenticated> = self.authenticate(case, given).await?;
+                let _known: StepResult<AuthenticatedCaller> = self.authenticate(eval, given).await?;
             }
             return Ok(Err(denial));
         }
         if let Some(policy) = &given
-            && let Some(route) =
-                route(case, policy).filter(|r| r.public && case.access.route_scopes.is_none())
+            && let Some(route) = route(eval, policy).filter(|r| r.public && eval.input.route_scopes.is_none())
         {
-            case.trail.pass("route", || format!("{} is public", route.pattern.text()));
-            return self.spend(case, policy, Some(route)).await;
+            eval.explain.pass("route", || format!("{} is public", route.pattern.text()));
+            return self.charge(eval, policy, Some(route)).await;
         }
-        let Authenticated { principal, policy } = match self.authenticate(case, given).await? {
+        let AuthenticatedCaller { principal, policy } = match self.authenticate(eval, given).await? {
             Ok(authenticated) => authenticated,
             Err(denial) => return Ok(Err(denial)),
         };
-        let route = route(case, &policy);
-        if let Err(denial) = permit::permit(case, &policy, &principal, route) {
+        let route = route(eval, &policy);
+        if let Err(denial) = authorize::authorize(eval, &policy, &principal, route) {
             return Ok(Err(denial));
         }
-        self.spend(case, &policy, route).await
+        self.charge(eval, &policy, route).await
     }
 
     /// A denied call takes no quota. Where it is known who called, the levels are looked at; where it isn't,
     /// the failed attempt counts against its address, if the profile says so.
-    async fn deny(&self, case: &mut Case<'_, '_>, denial: Denial) -> Result<Denial, Trouble> {
+    async fn deny(&self, eval: &mut EvalContext<'_, '_>, denial: Denial) -> Result<Denial, SystemError> {
         if denial.reason == Reason::RateLimited {
             return Ok(denial);
         }
-        if case.seen.principal.is_some() {
-            self.look(case).await?;
+        if eval.context.principal.is_some() {
+            self.read_levels(eval).await?;
         }
-        if spend::counts_as_attempt(denial.reason)
-            && let Some(limited) = self.attempt(case).await?
+        if rate_limit::is_failed_authentication(denial.reason)
+            && let Some(limited) = self.charge_failed_attempt(eval).await?
         {
             return Ok(limited);
         }
@@ -163,19 +169,19 @@ impl<L: Limiter> Gate<L> {
 }
 
 /// The route that takes the call. Found again it costs little, and nothing has to be carried about.
-fn route<'p>(case: &mut Case<'_, '_>, policy: &'p Policy) -> Option<&'p Route> {
-    let Path::Canonical(path) = &case.access.path else { return None };
-    let (number, route) = policy.routes.find(case.access.method, path)?;
-    case.seen.route = Some(number);
+fn route<'p>(eval: &mut EvalContext<'_, '_>, policy: &'p Policy) -> Option<&'p Route> {
+    let Path::Canonical(path) = &eval.input.path else { return None };
+    let (number, route) = policy.routes.find(eval.input.method, path)?;
+    eval.context.route = Some(number);
     Some(route)
 }
 
 /// The denial of a credential that is not valid. It says the same for every cause.
 fn invalid_credential() -> Denial {
-    Denial::plain(Reason::InvalidCredential)
+    Denial::new(Reason::InvalidCredential)
 }
 
-fn unsafe_path() -> Denial {
+fn non_canonical() -> Denial {
     let message = "The path can be read in more than one way.";
     Denial { reason: Reason::RouteNotAllowed, message: message.into() }
 }

@@ -11,7 +11,7 @@ use uuid::{Builder, Uuid};
 
 use crate::time::Timestamp;
 
-fn sortable(now: Timestamp, random: &mut dyn Rng) -> Uuid {
+fn uuid_v7(now: Timestamp, random: &mut dyn Rng) -> Uuid {
     let mut tail = [0; 10];
     random.fill_bytes(&mut tail);
     let millis = u64::try_from(now.0).unwrap_or_default();
@@ -21,7 +21,7 @@ fn sortable(now: Timestamp, random: &mut dyn Rng) -> Uuid {
 /// A text that isn't an identifier of the kind that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an identifier")]
-pub struct NotAnId;
+pub struct InvalidId;
 
 /// How an identifier is written, without an allocation: a Check writes several.
 #[derive(Clone, Copy)]
@@ -53,7 +53,7 @@ macro_rules! identifier {
         impl $name {
             /// A new one, made at `now`.
             pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
-                Self(sortable(now, random))
+                Self(uuid_v7(now, random))
             }
 
             /// Its spelling.
@@ -70,10 +70,10 @@ macro_rules! identifier {
         }
 
         impl FromStr for $name {
-            type Err = NotAnId;
+            type Err = InvalidId;
 
-            fn from_str(text: &str) -> Result<Self, NotAnId> {
-                let digits = text.strip_prefix($prefix).ok_or(NotAnId)?;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let digits = text.strip_prefix($prefix).ok_or(InvalidId)?;
                 canonical(digits, 32).map(Self)
             }
         }
@@ -100,7 +100,7 @@ pub struct TenantId(pub Uuid);
 impl TenantId {
     /// A new one, made at `now`.
     pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
-        Self(sortable(now, random))
+        Self(uuid_v7(now, random))
     }
 
     /// Its spelling.
@@ -117,19 +117,19 @@ impl fmt::Display for TenantId {
 }
 
 impl FromStr for TenantId {
-    type Err = NotAnId;
+    type Err = InvalidId;
 
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         canonical(text, 36).map(Self)
     }
 }
 
 /// One spelling an identifier: lower case, of the very length, so that no two texts name one thing.
-fn canonical(text: &str, length: usize) -> Result<Uuid, NotAnId> {
+fn canonical(text: &str, length: usize) -> Result<Uuid, InvalidId> {
     if text.len() != length || text.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(NotAnId);
+        return Err(InvalidId);
     }
-    Uuid::try_parse(text).map_err(|_| NotAnId)
+    Uuid::try_parse(text).map_err(|_| InvalidId)
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
     fn an_id_has_one_spelling() {
         let id = KeyId::new(Timestamp(1_700_000_000_000), &mut rand::rngs::StdRng::from_seed([7; 32]));
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.to_string().to_uppercase().parse::<KeyId>(), Err(NotAnId));
-        assert_eq!(id.0.to_string().parse::<KeyId>(), Err(NotAnId));
+        assert_eq!(id.to_string().to_uppercase().parse::<KeyId>(), Err(InvalidId));
+        assert_eq!(id.0.to_string().parse::<KeyId>(), Err(InvalidId));
     }
 }

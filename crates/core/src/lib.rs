@@ -4,16 +4,19 @@
 //! Nothing here opens a socket, reads a clock or the environment, or knows a database: what is needed
 //! from outside is a parameter, or a port in [`ports`].
 
-pub mod access;
-pub mod brief;
+pub mod cache;
+pub mod cached_key;
+pub mod check_input;
 pub mod decision;
-pub mod enforce;
+pub mod enforcement;
+pub mod error;
 pub mod gate;
+mod heap_size;
 pub mod id;
-pub mod kind;
+pub mod key_kind;
 pub mod limit;
-pub mod memory;
 pub mod mint;
+pub mod observer;
 pub mod operator;
 pub mod policy;
 pub mod ports;
@@ -27,8 +30,5 @@ pub mod secret;
 pub mod thread;
 pub mod time;
 pub mod token;
-pub mod trouble;
 pub mod usage;
 pub mod user;
-mod weight;
-pub mod witness;

@@ -1,18 +1,18 @@
 //! How often: limits as they are written (`300/min burst 50`), which of them apply to a call, and what
 //! a bucket answers. Counting itself is a port ([`crate::ports::Limiter`]); [`local`] counts in the process.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod level;
 pub mod local;
 mod mode;
 mod parse;
 mod rules;
-#[cfg(any(test, feature = "suite"))]
-pub mod suite;
 
-pub use level::{Level, Levels, capacity, tightest_first, token};
-pub use mode::Mode;
-pub use parse::{BadLimit, parse_key_limit, parse_rate, parse_tenant_limits};
-pub use rules::{Classes, DEFAULT_CLASS, Named, Overrides, Plan, Subjects, demands};
+pub use level::{Level, Levels, capacity, parts_per_token, sort_tightest_first};
+pub use mode::CountingMode;
+pub use parse::{LimitParseError, parse_key_limit, parse_rate, parse_tenant_limits};
+pub use rules::{DEFAULT_CLASS, LimitOverrides, LimitSubjects, NameMap, Plan, RateClasses, bucket_charges};
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 
 /// Whose requests a bucket counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Per {
+pub enum BucketOwner {
     /// One key's (or one user's).
     Key,
     /// All of a tenant's.
@@ -30,7 +30,7 @@ pub enum Per {
     Ip,
 }
 
-impl Per {
+impl BucketOwner {
     /// The word in documents and answers.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -44,7 +44,7 @@ impl Per {
 
 /// How a bucket counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Algorithm {
+pub enum BucketAlgorithm {
     /// Holds `burst` tokens and refills evenly.
     #[default]
     TokenBucket,
@@ -54,7 +54,7 @@ pub enum Algorithm {
 
 /// Which calls a bucket counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
+pub enum ChargeCondition {
     /// Every call that is otherwise allowed.
     #[default]
     Allowed,
@@ -75,66 +75,66 @@ pub struct Limit {
 
 /// One bucket of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct BucketRule {
     /// Whose requests.
-    pub per: Per,
+    pub per: BucketOwner,
     /// How many.
     pub limit: Limit,
     /// Counted how.
-    pub algorithm: Algorithm,
+    pub algorithm: BucketAlgorithm,
     /// Counted when.
-    pub when: When,
-    /// How replicas share it; none: by its rate ([`Mode::of`]).
-    pub mode: Option<Mode>,
+    pub when: ChargeCondition,
+    /// How replicas share it; none: by its rate ([`CountingMode::of`]).
+    pub mode: Option<CountingMode>,
 }
 
 /// A rate class's number in its profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClassId(pub u16);
+pub struct RateClassId(pub u16);
 
 /// Which bucket: of whom, in which class, the how-manieth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BucketId {
     /// Whose.
-    pub per: Per,
+    pub per: BucketOwner,
     /// The key's or tenant's UUID, or the client's network.
     pub subject: u128,
     /// From the profile's and the class's name, so that a new version of a profile goes on counting.
-    pub class: u64,
+    pub class_hash: u64,
     /// Among the class's buckets.
-    pub place: u8,
+    pub index: u8,
 }
 
 /// What a call asks of one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct BucketCharge {
     /// Which.
     pub bucket: BucketId,
     /// Under which limit.
     pub limit: Limit,
     /// Counted how.
-    pub algorithm: Algorithm,
+    pub algorithm: BucketAlgorithm,
     /// Counted where, when several replicas count together.
-    pub mode: Mode,
+    pub mode: CountingMode,
     /// Whose buckets lie together: the tenant's UUID; for an address bucket its own subject.
-    pub owner: u128,
+    pub shard_key: u128,
 }
 
 /// The demands of one call; more than four buckets are rare.
-pub type Demands = SmallVec<[Demand; 4]>;
+pub type BucketCharges = SmallVec<[BucketCharge; 4]>;
 
 /// What a call takes from each of its buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge {
+pub struct ChargeOptions {
     /// Tokens; zero looks and takes none.
     pub cost: u32,
     /// Take nothing, and answer whether there would be room.
-    pub look: bool,
+    pub dry_run: bool,
 }
 
 /// The result of charging several buckets together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spending {
+pub struct ChargeResult {
     /// Whether every bucket had room. Nothing was taken from any where one had none.
     pub granted: bool,
     /// The buckets afterwards.

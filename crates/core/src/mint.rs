@@ -2,11 +2,11 @@
 
 use rand::{Rng, RngExt as _};
 
-use crate::kind::{BASE62, Encoding, Kind, checksum};
+use crate::key_kind::{BASE62, Encoding, KeyKind, checksum};
 use crate::secret::PlainKey;
 
 /// A new value of this kind behind this prefix.
-pub fn mint(kind: &Kind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
+pub fn mint(kind: &KeyKind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
     let characters = kind.encoding.characters(kind.bytes);
     let mut value = String::with_capacity(prefix.len() + characters + 6);
     value.push_str(prefix);
@@ -38,7 +38,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::kind::Prefixes;
+    use crate::key_kind::Prefixes;
     use crate::scope::ScopeSet;
 
     #[test]
@@ -46,21 +46,21 @@ mod tests {
         let mut random = rand::rngs::StdRng::from_seed([3; 32]);
         for (encoding, length) in [(Encoding::Hex, 64), (Encoding::Base62, 43), (Encoding::Base64Url, 43)] {
             for checksum in [false, true] {
-                let kind = Kind {
+                let kind = KeyKind {
                     name: "k".into(),
                     default: true,
-                    prefixes: Prefixes::Same("p_".into()),
+                    prefixes: Prefixes::Shared("p_".into()),
                     encoding,
                     bytes: 32,
                     checksum,
                     retrievable: false,
                     bindings: vec![],
-                    most: ScopeSet::default(),
+                    max_scopes: ScopeSet::default(),
                     default_scopes: ScopeSet::default(),
-                    makes_keys_in: Vec::new(),
+                    creates_keys_in: Vec::new(),
                 };
                 let (one, two) = (mint(&kind, "p_", &mut random), mint(&kind, "p_", &mut random));
-                assert!(kind.fits(one.reveal()) && one.reveal() != two.reveal());
+                assert!(kind.matches_format(one.reveal()) && one.reveal() != two.reveal());
                 assert_eq!(one.reveal().len(), 2 + length + if checksum { 6 } else { 0 });
             }
         }

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use crate::enforce::Enforce;
-use crate::kind::{Encoding, Kind, Prefixes};
-use crate::limit::{Classes, Named};
-use crate::policy::{Accepts, DEFAULT_PASSWORD_LENGTH, Policy, Unmatched};
+use crate::enforcement::Enforcement;
+use crate::key_kind::{Encoding, KeyKind, Prefixes};
+use crate::limit::{NameMap, RateClasses};
+use crate::policy::{AcceptedCredentials, DEFAULT_PASSWORD_LENGTH, Policy, UnmatchedRoute};
 use crate::record::TenantRecord;
 use crate::route::Routes;
-use crate::scope::{Catalogue, ScopeEntry};
+use crate::scope::{ScopeEntry, ScopeRegistry};
 
 /// The slug of the operators' tenant and the name of its policy; no other may have it.
 pub const SLUG: &str = "latchkey";
@@ -23,39 +23,39 @@ pub const PREFIX: &str = "lk_op_";
 
 static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     let (name, description) = (ADMIN.into(), "Everything".into());
-    let entry = ScopeEntry { name, description, aliases: vec![], enforce: Enforce::On };
+    let entry = ScopeEntry { name, description, aliases: vec![], enforce: Enforcement::Enforced };
     // One name alone can't be declared twice.
-    let scopes = Catalogue::new(vec![entry]).unwrap_or_default();
-    let kind = Kind {
+    let scopes = ScopeRegistry::new(vec![entry]).unwrap_or_default();
+    let kind = KeyKind {
         name: KIND.into(),
         default: true,
-        prefixes: Prefixes::Same(PREFIX.into()),
+        prefixes: Prefixes::Shared(PREFIX.into()),
         encoding: Encoding::Base62,
         bytes: 32,
         checksum: true,
         retrievable: false,
         bindings: vec![],
-        most: scopes.all(),
+        max_scopes: scopes.all(),
         default_scopes: scopes.all(),
-        makes_keys_in: Vec::new(),
+        creates_keys_in: Vec::new(),
     };
     Arc::new(Policy {
         name: SLUG.into(),
         version: 1,
         // Whoever manages is never let through to try something out.
-        enforce: Enforce::On,
-        accepts: Accepts { key: true, jwt: false },
+        enforce: Enforcement::Enforced,
+        accepts: AcceptedCredentials { key: true, jwt: false },
         tenant_required: false,
         environments: vec!["live".into()],
         kinds: vec![kind],
         scopes,
         routes: Routes::default(),
-        unmatched: Unmatched::Deny,
-        classes: Classes::default(),
-        plans: Named::default(),
+        unmatched: UnmatchedRoute::Deny,
+        classes: RateClasses::default(),
+        plans: NameMap::default(),
         tokens: None,
         roles: HashMap::new(),
-        password_length: DEFAULT_PASSWORD_LENGTH,
+        min_password_length: DEFAULT_PASSWORD_LENGTH,
     })
 });
 
@@ -67,6 +67,6 @@ pub fn policy() -> Arc<Policy> {
 
 /// Whether a tenant is the operators'.
 #[must_use]
-pub fn is_operators(tenant: &TenantRecord) -> bool {
+pub fn is_operator_tenant(tenant: &TenantRecord) -> bool {
     *tenant.profile == *SLUG
 }

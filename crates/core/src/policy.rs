@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::enforce::Enforce;
-use crate::kind::Kind;
-use crate::limit::{Classes, Named, Plan};
+use crate::enforcement::Enforcement;
+use crate::key_kind::KeyKind;
+use crate::limit::{NameMap, Plan, RateClasses};
 use crate::route::Routes;
-use crate::scope::{Catalogue, ScopeSet};
+use crate::scope::{ScopeRegistry, ScopeSet};
 use crate::token::TokenRules;
 
 /// Least length of a user's password in characters, where the profile sets none.
@@ -18,7 +18,7 @@ pub const LEAST_PASSWORD_LENGTH: usize = 8;
 
 /// What becomes of a call that no route takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unmatched {
+pub enum UnmatchedRoute {
     /// It is denied.
     #[default]
     Deny,
@@ -28,7 +28,7 @@ pub enum Unmatched {
 
 /// Which credentials a profile takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepts {
+pub struct AcceptedCredentials {
     /// API keys.
     pub key: bool,
     /// JWTs.
@@ -43,49 +43,49 @@ pub struct Policy {
     /// The version of its document.
     pub version: u64,
     /// Whether its denials are enforced.
-    pub enforce: Enforce,
+    pub enforce: Enforcement,
     /// Credentials that it takes.
-    pub accepts: Accepts,
+    pub accepts: AcceptedCredentials,
     /// Whether a request must name its tenant.
     pub tenant_required: bool,
     /// Environments that keys can be of.
     pub environments: Vec<Box<str>>,
     /// Kinds of keys.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<KeyKind>,
     /// Scopes.
-    pub scopes: Catalogue,
+    pub scopes: ScopeRegistry,
     /// Routes.
     pub routes: Routes,
     /// Where no route matches.
-    pub unmatched: Unmatched,
+    pub unmatched: UnmatchedRoute,
     /// Rate classes.
-    pub classes: Classes,
+    pub classes: RateClasses,
     /// Plans.
-    pub plans: Named<Plan>,
+    pub plans: NameMap<Plan>,
     /// Its tokens, where it has any.
     pub tokens: Option<TokenRules>,
     /// What a user with each role may do.
     pub roles: HashMap<Box<str>, ScopeSet>,
     /// The least length of a user's password, in characters.
-    pub password_length: usize,
+    pub min_password_length: usize,
 }
 
 impl Policy {
     /// The kind of this name.
     #[must_use]
-    pub fn kind(&self, name: &str) -> Option<&Kind> {
+    pub fn kind(&self, name: &str) -> Option<&KeyKind> {
         self.kinds.iter().find(|k| *k.name == *name)
     }
 
     /// The kind that is meant where none is named.
     #[must_use]
-    pub fn default_kind(&self) -> Option<&Kind> {
+    pub fn default_kind(&self) -> Option<&KeyKind> {
         self.kinds.iter().find(|k| k.default)
     }
 
     /// Whether a value has the form of one of the kinds.
     #[must_use]
-    pub fn recognises(&self, value: &str) -> bool {
-        self.kinds.iter().any(|kind| kind.fits(value))
+    pub fn matches_key_format(&self, value: &str) -> bool {
+        self.kinds.iter().any(|kind| kind.matches_format(value))
     }
 }

@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::lookup::{Found, KeyStore};
-pub use self::tokens::{FoundFamily, KnownFamily};
+pub use self::lookup::{KeyStore, LookupResult};
+pub use self::tokens::{FamilyLookup, TokenFamily};
 
+use crate::error::SystemError;
 use crate::id::{FamilyId, TenantId, UserId};
-use crate::limit::{Charge, Demand, Levels};
+use crate::limit::{BucketCharge, ChargeOptions, Levels};
 use crate::policy::Policy;
 use crate::secret::KeyHash;
 use crate::time::Moment;
-use crate::trouble::Trouble;
 
 /// Counts. Every bucket of a call or none; exact under concurrency.
 pub trait Limiter: Send + Sync {
@@ -31,11 +31,11 @@ pub trait Limiter: Send + Sync {
     /// has to be asked.
     fn charge(
         &self,
-        demands: &[Demand],
-        charge: Charge,
+        charges: &[BucketCharge],
+        options: ChargeOptions,
         now: Moment,
         levels: &mut Levels,
-    ) -> impl Future<Output = Result<bool, Trouble>> + Send;
+    ) -> impl Future<Output = Result<bool, SystemError>> + Send;
 }
 
 /// The profiles in force on this replica.
@@ -43,7 +43,7 @@ pub trait Policies: Send + Sync {
     /// The newest version of the profile of this name.
     fn named(&self, name: &str) -> Option<Arc<Policy>>;
     /// Whether a value has the form of any profile's keys.
-    fn recognises(&self, value: &str) -> bool;
+    fn matches_key_format(&self, value: &str) -> bool;
 }
 
 /// One row of the change feed.
@@ -52,12 +52,12 @@ pub struct Change {
     /// Gap-free, in commit order.
     pub revision: u64,
     /// What changed.
-    pub subject: Changed,
+    pub subject: ChangeSubject,
 }
 
 /// What a change is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Changed {
+pub enum ChangeSubject {
     /// A key, by the hash that memory knows it by.
     Key(KeyHash),
     /// A tenant.
@@ -74,11 +74,11 @@ pub enum Changed {
 
 /// The change feed, for what follows it.
 #[async_trait]
-pub trait Feed: Send + Sync {
+pub trait ChangeFeed: Send + Sync {
     /// Changes after `revision`, oldest first, at most `limit`, without a gap.
-    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, Trouble>;
+    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError>;
     /// The store's revision now.
-    async fn revision(&self) -> Result<u64, Trouble>;
+    async fn revision(&self) -> Result<u64, SystemError>;
 }
 
 /// A process that decides by what it remembers of the store.
@@ -95,19 +95,19 @@ pub struct Replica {
 pub trait Replicas: Send + Sync {
     /// Enters a replica, or renews its entry: it has applied everything up to `revision`, and trusts its
     /// memory no longer than `holds` from now.
-    async fn report(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), Trouble>;
+    async fn heartbeat(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), SystemError>;
     /// Tells that an entered replica has applied everything up to `revision`. Cheaper than `report`: what gets
     /// lost of it costs a writer time and nothing else.
-    async fn advance(&self, replica: &Replica, revision: u64) -> Result<(), Trouble>;
+    async fn set_applied(&self, replica: &Replica, revision: u64) -> Result<(), SystemError>;
     /// Takes a replica out: it trusts its memory no more.
-    async fn leave(&self, replica: &Replica) -> Result<(), Trouble>;
+    async fn deregister(&self, replica: &Replica) -> Result<(), SystemError>;
     /// How many others still hold and have not applied this revision.
-    async fn behind(&self, replica: &Replica, revision: u64) -> Result<u64, Trouble>;
+    async fn count_lagging(&self, replica: &Replica, revision: u64) -> Result<u64, SystemError>;
 }
 
 /// Tells when something may have changed. Missing a call costs time, never truth.
 #[async_trait]
-pub trait Wakeups: Send {
+pub trait ChangeNotifications: Send {
     /// Returns when something may have changed, at once after a connection was lost and found again.
     async fn next(&mut self);
 }

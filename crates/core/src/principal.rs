@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::brief::{KeyBrief, Words};
+use crate::cache::Cached;
+use crate::cached_key::{CachedKey, StringMapRef};
 use crate::id::IdText;
-use crate::limit::Overrides;
-use crate::memory::Remembered;
+use crate::limit::LimitOverrides;
 use crate::policy::Policy;
 use crate::record::TenantRecord;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
-use crate::token::Verified;
+use crate::token::VerifiedClaims;
 use crate::user::UserRecord;
 
 /// Who is asking.
@@ -30,16 +30,16 @@ pub struct Principal {
     /// What it may do: what the subject is granted now; by a token, those of its scopes that the token carries.
     pub granted: ScopeSet,
     /// The token that it came by.
-    pub token: Option<Arc<Verified>>,
+    pub token: Option<Arc<VerifiedClaims>>,
 }
 
 /// A key or a user.
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// A key.
-    Key(Arc<Remembered<KeyBrief>>),
+    Key(Arc<Cached<CachedKey>>),
     /// A user.
-    User(Arc<Remembered<UserRecord>>),
+    User(Arc<Cached<UserRecord>>),
     /// A client certificate's name, in management alone: no traffic is judged by it.
     Certificate(CertificateName),
 }
@@ -97,30 +97,26 @@ impl Deref for SubjectText {
     }
 }
 
-static UNBOUND: BTreeMap<String, String> = BTreeMap::new();
+static NO_BINDINGS: BTreeMap<String, String> = BTreeMap::new();
 
 impl Principal {
     /// A key that came by itself, granted what the policy makes of its scopes; by none, nothing.
     #[must_use]
-    pub fn by_key(
-        tenant: Arc<TenantRecord>,
-        key: Arc<Remembered<KeyBrief>>,
-        policy: Option<&Policy>,
-    ) -> Self {
+    pub fn from_key(tenant: Arc<TenantRecord>, key: Arc<Cached<CachedKey>>, policy: Option<&Policy>) -> Self {
         let granted = policy.map(|policy| key.record.granted(policy)).unwrap_or_default();
         Self { tenant, granted, subject: Subject::Key(key), token: None }
     }
 
     /// A user; users come by tokens, which their maker adds.
     #[must_use]
-    pub fn by_user(tenant: Arc<TenantRecord>, user: Arc<Remembered<UserRecord>>, policy: &Policy) -> Self {
+    pub fn from_user(tenant: Arc<TenantRecord>, user: Arc<Cached<UserRecord>>, policy: &Policy) -> Self {
         let granted = user.record.granted(policy);
         Self { tenant, granted, subject: Subject::User(user), token: None }
     }
 
     /// The key, where it is one.
     #[must_use]
-    pub fn key(&self) -> Option<&KeyBrief> {
+    pub fn key(&self) -> Option<&CachedKey> {
         match &self.subject {
             Subject::Key(key) => Some(&key.record),
             Subject::User(_) | Subject::Certificate(_) => None,
@@ -175,7 +171,7 @@ impl Principal {
     /// The key's kind; empty for a user.
     #[must_use]
     pub fn kind(&self) -> &str {
-        self.key().map_or("", |key| &key.group.kind)
+        self.key().map_or("", |key| &key.shared.kind)
     }
 
     /// The user's role; empty for a key.
@@ -188,7 +184,7 @@ impl Principal {
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
         match &self.subject {
-            Subject::Key(key) => Some(&*key.record.group.environment),
+            Subject::Key(key) => Some(&*key.record.shared.environment),
             Subject::User(user) => user.record.environment.as_deref(),
             Subject::Certificate(_) => None,
         }
@@ -196,30 +192,30 @@ impl Principal {
 
     /// What it is confined to; none: the whole tenant.
     #[must_use]
-    pub fn bindings(&self) -> Words<'_> {
+    pub fn bindings(&self) -> StringMapRef<'_> {
         match &self.subject {
             Subject::Key(key) => key.record.bindings(),
-            Subject::User(user) => Words::Map(&user.record.bindings),
-            Subject::Certificate(_) => Words::Map(&UNBOUND),
+            Subject::User(user) => StringMapRef::Map(&user.record.bindings),
+            Subject::Certificate(_) => StringMapRef::Map(&NO_BINDINGS),
         }
     }
 
     /// The owner's own words about a key.
     #[must_use]
-    pub fn metadata(&self) -> Words<'_> {
-        self.key().map_or(Words::Few(&[]), KeyBrief::metadata)
+    pub fn metadata(&self) -> StringMapRef<'_> {
+        self.key().map_or(StringMapRef::Pairs(&[]), CachedKey::metadata)
     }
 
     /// Networks that it may be used from; none: any.
     #[must_use]
     pub fn networks(&self) -> &[IpNet] {
-        self.key().map_or(&[], KeyBrief::networks)
+        self.key().map_or(&[], CachedKey::networks)
     }
 
     /// Limits of its own.
     #[must_use]
-    pub fn limits(&self) -> Option<&Overrides> {
-        self.key().and_then(KeyBrief::limits)
+    pub fn limits(&self) -> Option<&LimitOverrides> {
+        self.key().and_then(CachedKey::limits)
     }
 
     /// When what it came by stops; none: never.
@@ -232,7 +228,7 @@ impl Principal {
 
     /// Whose buckets its calls draw from: a token's are those of the key or user behind it.
     #[must_use]
-    pub fn bucket(&self) -> u128 {
+    pub fn bucket_subject(&self) -> u128 {
         match &self.subject {
             Subject::Key(key) => key.record.id.0.as_u128(),
             Subject::User(user) => user.record.id.0.as_u128(),

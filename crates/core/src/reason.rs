@@ -81,12 +81,12 @@ impl fmt::Display for Reason {
 /// A name that is no reason's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a reason")]
-pub struct NotAReason;
+pub struct UnknownReason;
 
 impl FromStr for Reason {
-    type Err = NotAReason;
+    type Err = UnknownReason;
 
-    fn from_str(name: &str) -> Result<Self, NotAReason> {
-        Self::ALL.iter().copied().find(|r| r.name() == name).ok_or(NotAReason)
+    fn from_str(name: &str) -> Result<Self, UnknownReason> {
+        Self::ALL.iter().copied().find(|r| r.name() == name).ok_or(UnknownReason)
     }
 }

@@ -9,16 +9,16 @@ use std::fmt;
 
 use ipnet::IpNet;
 
+use crate::heap_size;
 use crate::id::{KeyId, TenantId};
-use crate::limit::Overrides;
+use crate::limit::LimitOverrides;
 use crate::seal::Sealed;
 use crate::secret::KeyHash;
 use crate::time::Timestamp;
-use crate::weight;
 
 /// A key's life, apart from its expiry, which time brings about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyLife {
+pub enum KeyLifecycle {
     /// In use.
     Active,
     /// Switched off for now.
@@ -37,7 +37,7 @@ pub enum KeyLife {
 #[error("the key is revoked, which is irreversible")]
 pub struct AlreadyRevoked;
 
-impl KeyLife {
+impl KeyLifecycle {
     /// Ends it.
     pub fn revoke(&self, at: Timestamp, reason: String) -> Result<Self, AlreadyRevoked> {
         match self {
@@ -47,7 +47,7 @@ impl KeyLife {
     }
 
     /// Switches it off or on.
-    pub fn switch(&self, disabled: bool) -> Result<Self, AlreadyRevoked> {
+    pub fn set_disabled(&self, disabled: bool) -> Result<Self, AlreadyRevoked> {
         match self {
             Self::Active | Self::Disabled if disabled => Ok(Self::Disabled),
             Self::Active | Self::Disabled => Ok(Self::Active),
@@ -95,11 +95,11 @@ pub struct KeyRecord {
     /// Networks that may use it; none: any.
     pub networks: Vec<IpNet>,
     /// Limits in place of its class's.
-    pub limits: Overrides,
+    pub limits: LimitOverrides,
     /// The owner's own words.
     pub metadata: BTreeMap<String, String>,
     /// Active, disabled or revoked.
-    pub life: KeyLife,
+    pub lifecycle: KeyLifecycle,
     /// When it was made.
     pub created: Timestamp,
     /// Who made it.
@@ -122,18 +122,21 @@ impl KeyRecord {
     /// What the key is at `now`. A revocation outweighs an expiry, and that a switch.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
-        match &self.life {
-            KeyLife::Revoked { .. } => KeyState::Revoked,
+        match &self.lifecycle {
+            KeyLifecycle::Revoked { .. } => KeyState::Revoked,
             _ if self.expires.is_some_and(|at| at <= now) => KeyState::Expired,
-            KeyLife::Disabled => KeyState::Disabled,
-            KeyLife::Active => KeyState::Active,
+            KeyLifecycle::Disabled => KeyState::Disabled,
+            KeyLifecycle::Active => KeyState::Active,
         }
     }
 }
 
 impl fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyRecord").field("id", &self.id).field("life", &self.life).finish_non_exhaustive()
+        f.debug_struct("KeyRecord")
+            .field("id", &self.id)
+            .field("life", &self.lifecycle)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,18 +158,20 @@ pub struct TenantRecord {
     /// When it was made.
     pub created: Timestamp,
     /// Limits in place of its plan's.
-    pub limits: Overrides,
+    pub limits: LimitOverrides,
     /// The store revision of its last change.
     pub revision: u64,
 }
 
 impl TenantRecord {
     /// Bytes of it, itself and on the heap.
-    pub(crate) fn weight(&self) -> usize {
-        let plan = self.plan.as_deref().map_or(0, weight::text);
-        let texts =
-            weight::text(&self.slug) + weight::text(&self.display_name) + weight::text(&self.profile) + plan;
-        weight::shared(size_of::<Self>()) + texts + self.limits.weight()
+    pub(crate) fn heap_size(&self) -> usize {
+        let plan = self.plan.as_deref().map_or(0, heap_size::text);
+        let texts = heap_size::text(&self.slug)
+            + heap_size::text(&self.display_name)
+            + heap_size::text(&self.profile)
+            + plan;
+        heap_size::shared(size_of::<Self>()) + texts + self.limits.heap_size()
     }
 }
 

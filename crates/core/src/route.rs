@@ -4,11 +4,11 @@
 mod canonical;
 mod matcher;
 
-pub use canonical::{UnsafePath, canonical};
-pub use matcher::{BadPattern, Pattern, Routes};
+pub use canonical::{PathError, canonical};
+pub use matcher::{Pattern, PatternError, Routes};
 
-use crate::enforce::Enforce;
-use crate::limit::ClassId;
+use crate::enforcement::Enforcement;
+use crate::limit::RateClassId;
 use crate::scope::ScopeSet;
 
 /// A route of a profile. The first that matches a call counts.
@@ -27,11 +27,11 @@ pub struct Route {
     /// Resources that the path names: the resource, and the place of its segment.
     pub resource: Vec<(Box<str>, usize)>,
     /// The rate class; none: the default.
-    pub class: Option<ClassId>,
+    pub class: Option<RateClassId>,
     /// Whether it passes without a credential.
     pub public: bool,
     /// Whether denials of its calls are enforced.
-    pub enforce: Enforce,
+    pub enforce: Enforcement,
 }
 
 impl Route {

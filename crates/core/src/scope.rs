@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use crate::enforce::Enforce;
-use crate::weight;
+use crate::enforcement::Enforcement;
+use crate::heap_size;
 
 /// Scope that lets a tenant's key or user manage keys.
 pub const MANAGE_KEYS: &str = "api_keys.manage";
@@ -22,7 +22,7 @@ pub struct ScopeSet(SmallVec<[u64; 2]>);
 impl ScopeSet {
     /// Adds one.
     pub fn insert(&mut self, scope: ScopeId) {
-        let (word, bit) = Self::place(scope);
+        let (word, bit) = Self::word_and_bit(scope);
         if self.0.len() <= word {
             self.0.resize(word + 1, 0);
         }
@@ -40,7 +40,7 @@ impl ScopeSet {
     /// Whether it is in the set.
     #[must_use]
     pub fn contains(&self, scope: ScopeId) -> bool {
-        let (word, bit) = Self::place(scope);
+        let (word, bit) = Self::word_and_bit(scope);
         self.0.get(word).is_some_and(|w| w & bit != 0)
     }
 
@@ -52,7 +52,7 @@ impl ScopeSet {
 
     /// Whether anything of `other` is in this set.
     #[must_use]
-    pub fn meets(&self, other: &Self) -> bool {
+    pub fn intersects(&self, other: &Self) -> bool {
         other.words().enumerate().any(|(i, w)| w & self.word(i) != 0)
     }
 
@@ -64,7 +64,7 @@ impl ScopeSet {
 
     /// What is in this set and not in `other`.
     #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
+    pub fn difference(&self, other: &Self) -> Self {
         Self(self.words().enumerate().map(|(i, w)| w & !other.word(i)).collect())
     }
 
@@ -75,8 +75,8 @@ impl ScopeSet {
     }
 
     /// Bytes on the heap.
-    pub(crate) fn weight(&self) -> usize {
-        if self.0.spilled() { weight::block(self.0.capacity() * size_of::<u64>()) } else { 0 }
+    pub(crate) fn heap_size(&self) -> usize {
+        if self.0.spilled() { heap_size::block(self.0.capacity() * size_of::<u64>()) } else { 0 }
     }
 
     /// The scopes in it, in order.
@@ -94,7 +94,7 @@ impl ScopeSet {
         self.0.get(index).copied().unwrap_or_default()
     }
 
-    fn place(scope: ScopeId) -> (usize, u64) {
+    fn word_and_bit(scope: ScopeId) -> (usize, u64) {
         (usize::from(scope.0 / 64), 1 << (scope.0 % 64))
     }
 }
@@ -117,31 +117,31 @@ pub struct ScopeEntry {
     /// Other names for the same.
     pub aliases: Vec<Box<str>>,
     /// Whether a call that lacks it is denied.
-    pub enforce: Enforce,
+    pub enforce: Enforcement,
 }
 
 /// Two scopes, or a scope and an alias, with one name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the scope or alias {0:?} is declared twice")]
-pub struct DoubleScope(pub Box<str>);
+pub struct DuplicateScope(pub Box<str>);
 
 /// Every scope that a profile knows.
 #[derive(Clone, Debug, Default)]
-pub struct Catalogue {
+pub struct ScopeRegistry {
     entries: Vec<ScopeEntry>,
     by_name: HashMap<Box<str>, ScopeId>,
     shadow: ScopeSet,
 }
 
-impl Catalogue {
+impl ScopeRegistry {
     /// Numbers the scopes by the order of their names.
-    pub fn new(mut entries: Vec<ScopeEntry>) -> Result<Self, DoubleScope> {
+    pub fn new(mut entries: Vec<ScopeEntry>) -> Result<Self, DuplicateScope> {
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let mut by_name = HashMap::new();
         for (number, entry) in (0u16..).zip(&entries) {
             for name in std::iter::once(&entry.name).chain(&entry.aliases) {
                 if by_name.insert(name.clone(), ScopeId(number)).is_some() {
-                    return Err(DoubleScope(name.clone()));
+                    return Err(DuplicateScope(name.clone()));
                 }
             }
         }
@@ -181,7 +181,7 @@ impl Catalogue {
 
     /// The set of these names; those that mean nothing (any more) are left out.
     #[must_use]
-    pub fn known<S: AsRef<str>>(&self, names: &[S]) -> ScopeSet {
+    pub fn resolve<S: AsRef<str>>(&self, names: &[S]) -> ScopeSet {
         names.iter().filter_map(|n| self.find(n.as_ref())).collect()
     }
 
@@ -196,19 +196,19 @@ impl Catalogue {
 mod tests {
     use super::*;
 
-    fn catalogue(names: usize) -> Catalogue {
+    fn registry(names: usize) -> ScopeRegistry {
         let entry = |n: usize| ScopeEntry {
             name: format!("scope.{n:04}").into(),
             description: "".into(),
             aliases: vec![format!("alias.{n:04}").into()],
-            enforce: Enforce::On,
+            enforce: Enforcement::Enforced,
         };
-        Catalogue::new((0..names).map(entry).collect()).unwrap()
+        ScopeRegistry::new((0..names).map(entry).collect()).unwrap()
     }
 
     #[test]
     fn an_alias_is_the_scope_itself() {
-        let scopes = catalogue(200);
+        let scopes = registry(200);
         assert_eq!(scopes.find("alias.0150"), scopes.find("scope.0150"));
         assert_eq!(scopes.find("Scope.0150"), None);
         assert_eq!(scopes.find("scope"), None);
@@ -216,11 +216,11 @@ mod tests {
 
     #[test]
     fn a_set_covers_what_it_has_and_nothing_more() {
-        let scopes = catalogue(200);
-        let some = scopes.known(&["scope.0001", "scope.0130"]);
-        let more = scopes.known(&["scope.0001", "scope.0130", "scope.0131"]);
-        assert!(more.covers(&some) && !some.covers(&more) && some.meets(&more));
-        assert_eq!(scopes.names(&more.without(&some)).collect::<Vec<_>>(), ["scope.0131"]);
+        let scopes = registry(200);
+        let some = scopes.resolve(&["scope.0001", "scope.0130"]);
+        let more = scopes.resolve(&["scope.0001", "scope.0130", "scope.0131"]);
+        assert!(more.covers(&some) && !some.covers(&more) && some.intersects(&more));
+        assert_eq!(scopes.names(&more.difference(&some)).collect::<Vec<_>>(), ["scope.0131"]);
         assert!(some.covers(&ScopeSet::default()) && !ScopeSet::default().covers(&some));
     }
 
@@ -230,9 +230,9 @@ mod tests {
             name: name.into(),
             description: "".into(),
             aliases: vec![alias.into()],
-            enforce: Enforce::On,
+            enforce: Enforcement::Enforced,
         };
-        let double = Catalogue::new(vec![entry("a", "x"), entry("b", "a")]);
-        assert_eq!(double.unwrap_err(), DoubleScope("a".into()));
+        let double = ScopeRegistry::new(vec![entry("a", "x"), entry("b", "a")]);
+        assert_eq!(double.unwrap_err(), DuplicateScope("a".into()));
     }
 }

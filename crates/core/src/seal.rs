@@ -25,7 +25,7 @@ impl fmt::Debug for Sealed {
 /// A value that this master key doesn't open: another key, another owner, or a spoiled row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the master key does not open this value")]
-pub struct NotOpened;
+pub struct UnsealError;
 
 const NONCE: usize = 24;
 
@@ -56,28 +56,28 @@ impl Sealer {
     }
 
     /// Seals `plain` for `owner` (an identifier). The nonce is random: 192 bits never meet by chance.
-    pub fn seal(&self, plain: &[u8], owner: &str, random: &mut dyn Rng) -> Result<Sealed, NotOpened> {
+    pub fn seal(&self, plain: &[u8], owner: &str, random: &mut dyn Rng) -> Result<Sealed, UnsealError> {
         let mut nonce = [0; NONCE];
         random.fill_bytes(&mut nonce);
         let payload = Payload { msg: plain, aad: owner.as_bytes() };
-        let sealed = self.current.encrypt(&XNonce::from(nonce), payload).map_err(|_| NotOpened)?;
+        let sealed = self.current.encrypt(&XNonce::from(nonce), payload).map_err(|_| UnsealError)?;
         Ok(Sealed([nonce.as_slice(), &sealed].concat()))
     }
 
     /// Opens what was sealed for `owner`.
-    pub fn open(&self, sealed: &Sealed, owner: &str) -> Result<PlainKey, NotOpened> {
+    pub fn open(&self, sealed: &Sealed, owner: &str) -> Result<PlainKey, UnsealError> {
         let mut keys = std::iter::once(&self.current).chain(&self.previous);
-        keys.find_map(|key| opened(key, sealed, owner)).ok_or(NotOpened)
+        keys.find_map(|key| decrypt(key, sealed, owner)).ok_or(UnsealError)
     }
 
     /// Whether what was sealed for `owner` lies under the current key.
     #[must_use]
     pub fn is_current(&self, sealed: &Sealed, owner: &str) -> bool {
-        opened(&self.current, sealed, owner).is_some()
+        decrypt(&self.current, sealed, owner).is_some()
     }
 }
 
-fn opened(key: &XChaCha20Poly1305, sealed: &Sealed, owner: &str) -> Option<PlainKey> {
+fn decrypt(key: &XChaCha20Poly1305, sealed: &Sealed, owner: &str) -> Option<PlainKey> {
     let (nonce, text) = sealed.0.split_first_chunk::<NONCE>()?;
     let payload = Payload { msg: text, aad: owner.as_bytes() };
     let plain = key.decrypt(&XNonce::from(*nonce), payload).ok()?;
@@ -96,11 +96,11 @@ mod tests {
         let sealer = Sealer::new(&[9; 32]);
         let mut sealed = sealer.seal(b"pk_live_x", "key_a", &mut random).unwrap();
         assert_eq!(sealer.open(&sealed, "key_a").unwrap().reveal(), "pk_live_x");
-        assert_eq!(sealer.open(&sealed, "key_b").unwrap_err(), NotOpened);
-        assert_eq!(Sealer::new(&[8; 32]).open(&sealed, "key_a").unwrap_err(), NotOpened);
+        assert_eq!(sealer.open(&sealed, "key_b").unwrap_err(), UnsealError);
+        assert_eq!(Sealer::new(&[8; 32]).open(&sealed, "key_a").unwrap_err(), UnsealError);
         sealed.0[NONCE] ^= 1;
-        assert_eq!(sealer.open(&sealed, "key_a").unwrap_err(), NotOpened);
-        assert_eq!(sealer.open(&Sealed(vec![1]), "key_a").unwrap_err(), NotOpened);
+        assert_eq!(sealer.open(&sealed, "key_a").unwrap_err(), UnsealError);
+        assert_eq!(sealer.open(&Sealed(vec![1]), "key_a").unwrap_err(), UnsealError);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl KeyHash {
 
     /// Its first eight bytes in hexadecimal digits: enough to tell texts apart that are no secrets.
     #[must_use]
-    pub fn mark(&self) -> String {
+    pub fn short_hex(&self) -> String {
         let (first, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
         format!("{:016x}", u64::from_be_bytes(*first))
     }

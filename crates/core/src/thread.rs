@@ -10,7 +10,7 @@ thread_local! {
 
 /// The number of this thread, by the order in which threads asked first.
 #[must_use]
-pub fn number() -> usize {
+pub fn thread_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NUMBER.get().unwrap_or_else(|| {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -25,7 +25,7 @@ mod tests {
 
     #[test]
     fn every_thread_has_one_number_of_its_own() {
-        let ask = || std::thread::spawn(|| [number(), number()]).join().unwrap();
+        let ask = || std::thread::spawn(|| [thread_index(), thread_index()]).join().unwrap();
         let ([first, again], [other, _]) = (ask(), ask());
         assert_eq!(first, again);
         assert_ne!(first, other);

@@ -11,7 +11,7 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// This time moved forward by `by`; saturates at the end of time.
     #[must_use]
-    pub fn after(self, by: Duration) -> Self {
+    pub fn plus(self, by: Duration) -> Self {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis))
     }
@@ -46,12 +46,12 @@ impl fmt::Display for Timestamp {
 
 /// Nanoseconds on the monotonic clock (`CLOCK_BOOTTIME` or its like); the origin means nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tick(pub u64);
+pub struct MonotonicInstant(pub u64);
 
-impl Tick {
+impl MonotonicInstant {
     /// This tick moved forward by `by`.
     #[must_use]
-    pub fn after(self, by: Duration) -> Self {
+    pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(nanos(by)))
     }
 
@@ -74,7 +74,7 @@ pub struct Moment {
     /// For expiry and for what people read.
     pub wall: Timestamp,
     /// For leases, caches and buckets.
-    pub tick: Tick,
+    pub monotonic: MonotonicInstant,
 }
 
 /// The only place that time comes from.
@@ -83,7 +83,7 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Moment;
 
     /// Reads the monotonic one alone.
-    fn tick(&self) -> Tick {
-        self.now().tick
+    fn monotonic(&self) -> MonotonicInstant {
+        self.now().monotonic
     }
 }

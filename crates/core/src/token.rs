@@ -6,20 +6,21 @@ pub mod algorithm;
 pub mod claims;
 pub mod jwks;
 pub mod key;
+pub mod key_ring;
 pub mod material;
 pub mod refresh;
-pub mod ring;
 mod verify;
 
 #[cfg(test)]
 mod wycheproof;
 
-pub use algorithm::Algorithm;
-pub use claims::{Claims, Parent};
+pub use algorithm::SigningAlgorithm;
+pub use claims::{Claims, TokenSubject};
 pub use key::{KeyStage, SigningKeyRecord};
-pub use ring::{Ring, RingKey};
+pub use key_ring::{KeyRing, UnsealedSigningKey};
 pub use verify::{
-    Flaw, LEEWAY_SECONDS, LONGEST_TOKEN, Verified, claimed_issuer, looks_like_one, times, verify,
+    LEEWAY_SECONDS, MAX_TOKEN_BYTES, TokenError, VerifiedClaims, check_validity_period, looks_like_jwt,
+    unverified_issuer, verify,
 };
 
 use std::time::Duration;
@@ -28,7 +29,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRules {
     /// How they are signed.
-    pub algorithm: Algorithm,
+    pub algorithm: SigningAlgorithm,
     /// `iss`.
     pub issuer: Box<str>,
     /// `aud`, where the asker names none, and the one that Check takes.

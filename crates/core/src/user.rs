@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::heap_size;
 use crate::id::{TenantId, UserId};
 use crate::policy::Policy;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
-use crate::weight;
 
 /// A user, without the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,16 +44,16 @@ impl UserRecord {
     }
 
     /// Bytes on the heap.
-    pub(crate) fn weight(&self) -> usize {
-        let texts = self.bindings.iter().map(|(n, w)| weight::text(n) + weight::text(w)).sum::<usize>();
-        let bindings = weight::map::<String, String>(self.bindings.len()) + texts;
-        weight::text(&self.email) + weight::text(&self.role) + bindings
+    pub(crate) fn heap_size(&self) -> usize {
+        let texts = self.bindings.iter().map(|(n, w)| heap_size::text(n) + heap_size::text(w)).sum::<usize>();
+        let bindings = heap_size::map::<String, String>(self.bindings.len()) + texts;
+        heap_size::text(&self.email) + heap_size::text(&self.role) + bindings
     }
 }
 
 /// Failed attempts to sign in, in a row. They fade with time, so that nobody is locked out for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attempts {
+pub struct FailedLogins {
     /// How many, at `last`.
     pub failed: u32,
     /// When the last one was.
@@ -61,18 +61,18 @@ pub struct Attempts {
 }
 
 /// The most failures in a row.
-pub const MOST_FAILURES: u32 = 100;
+pub const MAX_FAILED_LOGINS: u32 = 100;
 /// One failure is forgiven in this time.
-const FADES: Duration = Duration::from_mins(15);
+const DECAY_INTERVAL: Duration = Duration::from_mins(15);
 
-impl Attempts {
+impl FailedLogins {
     /// Takes one more attempt, counted as failed until it has succeeded; nothing where there were too many.
     #[must_use]
-    pub fn next(self, now: Timestamp) -> Option<Self> {
+    pub fn record_attempt(self, now: Timestamp) -> Option<Self> {
         let passed = u128::try_from(now.0.saturating_sub(self.last.0)).unwrap_or_default();
-        let forgiven = u32::try_from(passed / FADES.as_millis()).unwrap_or(u32::MAX);
+        let forgiven = u32::try_from(passed / DECAY_INTERVAL.as_millis()).unwrap_or(u32::MAX);
         let failed = self.failed.saturating_sub(forgiven);
-        (failed < MOST_FAILURES).then_some(Self { failed: failed + 1, last: now })
+        (failed < MAX_FAILED_LOGINS).then_some(Self { failed: failed + 1, last: now })
     }
 }
 
@@ -92,16 +92,16 @@ mod tests {
 
     #[test]
     fn a_hundred_failures_lock_and_a_quarter_of_an_hour_forgives_one() {
-        let mut attempts = Attempts::default();
+        let mut attempts = FailedLogins::default();
         for n in 1..=100 {
-            attempts = attempts.next(Timestamp(n)).unwrap();
+            attempts = attempts.record_attempt(Timestamp(n)).unwrap();
         }
-        assert_eq!(attempts.next(Timestamp(101)), None);
-        assert_eq!(attempts.next(Timestamp(100 + 899_999)), None);
-        let next = attempts.next(Timestamp(100 + 900_000)).unwrap();
-        assert_eq!((next.failed, next.next(Timestamp(100 + 900_001))), (100, None));
+        assert_eq!(attempts.record_attempt(Timestamp(101)), None);
+        assert_eq!(attempts.record_attempt(Timestamp(100 + 899_999)), None);
+        let next = attempts.record_attempt(Timestamp(100 + 900_000)).unwrap();
+        assert_eq!((next.failed, next.record_attempt(Timestamp(100 + 900_001))), (100, None));
         // A clock that was set back forgives nothing.
-        assert_eq!(attempts.next(Timestamp(0)), None);
+        assert_eq!(attempts.record_attempt(Timestamp(0)), None);
     }
 
     #[test]

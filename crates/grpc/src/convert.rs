@@ -12,52 +12,52 @@ pub(crate) mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 
-use latchkey_core::trouble::{Refusal, Violation};
+use latchkey_core::error::{FieldViolation, RequestError};
 
 /// What was found wrong with a message so far.
 #[derive(Debug, Default)]
-pub(crate) struct Wrong(Vec<Violation>);
+pub(crate) struct Violations(Vec<FieldViolation>);
 
-impl Wrong {
+impl Violations {
     /// A field, and what is wrong with it.
-    pub(crate) fn with(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.0.push(Violation::new(field, description));
+    pub(crate) fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.0.push(FieldViolation::new(field, description));
     }
 
     /// Text of at most so many bytes, without control characters.
-    pub(crate) fn text(&mut self, field: &str, text: &str, most: usize) {
+    pub(crate) fn check_text(&mut self, field: &str, text: &str, most: usize) {
         if text.len() > most {
-            self.with(field, format!("must have at most {most} bytes, and has {}", text.len()));
+            self.add(field, format!("must have at most {most} bytes, and has {}", text.len()));
         }
         if text.chars().any(char::is_control) {
-            self.with(field, "must not have control characters");
+            self.add(field, "must not have control characters");
         }
     }
 
     /// At most so many of something.
-    pub(crate) fn count(&mut self, field: &str, count: usize, most: usize) {
+    pub(crate) fn check_count(&mut self, field: &str, count: usize, most: usize) {
         if count > most {
-            self.with(field, format!("must be at most {most}, and are {count}"));
+            self.add(field, format!("must be at most {most}, and are {count}"));
         }
     }
 
     /// Everything that was wrong.
-    pub(crate) fn into_violations(self) -> Vec<Violation> {
+    pub(crate) fn into_violations(self) -> Vec<FieldViolation> {
         self.0
     }
 
     /// A refusal, if anything was wrong.
-    pub(crate) fn finish(self) -> Result<(), Refusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.0)) }
+    pub(crate) fn finish(self) -> Result<(), RequestError> {
+        if self.0.is_empty() { Ok(()) } else { Err(RequestError::InvalidArgument(self.0)) }
     }
 }
 
 /// A message's map, in order.
-pub(crate) fn ordered(map: HashMap<String, String>) -> BTreeMap<String, String> {
+pub(crate) fn to_btree_map(map: HashMap<String, String>) -> BTreeMap<String, String> {
     map.into_iter().collect()
 }
 
 /// An ordered map, as messages have it.
-pub(crate) fn unordered(map: &BTreeMap<String, String>) -> HashMap<String, String> {
+pub(crate) fn to_hash_map(map: &BTreeMap<String, String>) -> HashMap<String, String> {
     map.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
 }

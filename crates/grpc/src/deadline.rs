@@ -7,21 +7,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::HeaderMap;
-use latchkey_core::time::Tick;
-use latchkey_core::trouble::Trouble;
+use latchkey_core::error::SystemError;
+use latchkey_core::time::MonotonicInstant;
 use tokio::time::Instant;
 
 /// The longest that a Check takes.
-pub(crate) const LONGEST: Duration = Duration::from_millis(150);
+pub(crate) const MAX_CHECK_DURATION: Duration = Duration::from_millis(150);
 
 /// The longest that a batch takes. Each of its checks has a Check's own bound, so that a store that hangs is
 /// found out at the first.
-pub(crate) const LONGEST_BATCH: Duration = Duration::from_secs(5);
+pub(crate) const MAX_BATCH_DURATION: Duration = Duration::from_secs(5);
 
 /// What is left for a call: our own bound, or the caller's where that is shorter.
-pub(crate) fn left(headers: &HeaderMap, longest: Duration) -> Duration {
-    let asked = headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
-    asked.map_or(longest, |asked| asked.min(longest))
+pub(crate) fn timeout_for(headers: &HeaderMap, maximum: Duration) -> Duration {
+    let requested = headers.get("grpc-timeout").and_then(|value| parse_grpc_timeout(value.as_bytes()));
+    requested.map_or(maximum, |requested| requested.min(maximum))
 }
 
 /// Moment at which the sender of a call stops waiting for its response. It travels with the call from its arrival on.
@@ -31,18 +31,18 @@ pub(crate) struct CallerDeadline(Instant);
 impl CallerDeadline {
     /// Reads the deadline of a call that arrives now; `None` if its sender set none.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let asked = headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()))?;
-        Instant::now().checked_add(asked).map(Self)
+        let requested = headers.get("grpc-timeout").and_then(|value| parse_grpc_timeout(value.as_bytes()))?;
+        Instant::now().checked_add(requested).map(Self)
     }
 
     /// Returns the same moment by the clock that reads `now`.
-    pub(crate) fn tick(self, now: Tick) -> Tick {
-        now.after(self.0.saturating_duration_since(Instant::now()))
+    pub(crate) fn tick(self, now: MonotonicInstant) -> MonotonicInstant {
+        now.plus(self.0.saturating_duration_since(Instant::now()))
     }
 }
 
 /// At most eight digits and a unit (gRPC over HTTP/2, "Timeout"); anything else is as good as none.
-fn parse(text: &[u8]) -> Option<Duration> {
+fn parse_grpc_timeout(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -61,16 +61,17 @@ fn parse(text: &[u8]) -> Option<Duration> {
 
 /// Runs `work`; an outage when it hasn't ended in time. The limit is worked out where there is anything to wait
 /// for, and the time counts from then on.
-pub(crate) async fn within<T>(
+pub(crate) async fn with_timeout<T>(
     limit: impl FnOnce() -> Duration,
-    mut work: Pin<&mut impl Future<Output = Result<T, Trouble>>>,
-) -> Result<T, Trouble> {
+    mut work: Pin<&mut impl Future<Output = Result<T, SystemError>>>,
+) -> Result<T, SystemError> {
     let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
     if let Poll::Ready(done) = first {
         return done;
     }
-    let late = Trouble::Outage { what: "a store", retry: Duration::from_secs(1) };
-    tokio::time::timeout(limit(), work).await.unwrap_or(Err(late))
+    let timeout_error =
+        SystemError::Unavailable { dependency: "a store", retry_after: Duration::from_secs(1) };
+    tokio::time::timeout(limit(), work).await.unwrap_or(Err(timeout_error))
 }
 
 #[cfg(test)]
@@ -82,16 +83,16 @@ mod tests {
     fn limit(timeout: &str) -> Duration {
         let mut headers = HeaderMap::new();
         headers.insert("grpc-timeout", timeout.parse().unwrap());
-        left(&headers, LONGEST)
+        timeout_for(&headers, MAX_CHECK_DURATION)
     }
 
     #[test]
     fn the_shorter_of_both_bounds_holds() {
         assert_eq!(limit("20m"), Duration::from_millis(20));
         assert_eq!(limit("1500u"), Duration::from_micros(1500));
-        assert_eq!(limit("1S"), LONGEST);
-        assert_eq!(limit("99999999H"), LONGEST);
-        assert_eq!(left(&HeaderMap::new(), LONGEST), LONGEST);
+        assert_eq!(limit("1S"), MAX_CHECK_DURATION);
+        assert_eq!(limit("99999999H"), MAX_CHECK_DURATION);
+        assert_eq!(timeout_for(&HeaderMap::new(), MAX_CHECK_DURATION), MAX_CHECK_DURATION);
     }
 
     #[tokio::test(start_paused = true)]
@@ -100,26 +101,26 @@ mod tests {
         assert_eq!(CallerDeadline::of(&headers), None);
         headers.insert("grpc-timeout", "2S".parse().unwrap());
         let deadline = CallerDeadline::of(&headers).unwrap();
-        assert_eq!(deadline.tick(Tick(7)), Tick(2_000_000_007));
+        assert_eq!(deadline.tick(MonotonicInstant(7)), MonotonicInstant(2_000_000_007));
         tokio::time::advance(Duration::from_millis(500)).await;
-        assert_eq!(deadline.tick(Tick(7)), Tick(1_500_000_007));
+        assert_eq!(deadline.tick(MonotonicInstant(7)), MonotonicInstant(1_500_000_007));
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(deadline.tick(Tick(7)), Tick(7));
+        assert_eq!(deadline.tick(MonotonicInstant(7)), MonotonicInstant(7));
     }
 
     #[test]
     fn what_is_no_timeout_is_none() {
         for text in ["", "m", "20", "-1m", "123456789n", "1x", "1.5S"] {
-            assert_eq!(limit(text), LONGEST, "{text}");
+            assert_eq!(limit(text), MAX_CHECK_DURATION, "{text}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_with_an_outage() {
-        let waiting = pin!(std::future::pending::<Result<(), Trouble>>());
-        let late = within(|| LONGEST, waiting).await;
-        assert!(matches!(late, Err(Trouble::Outage { .. })));
+        let waiting = pin!(std::future::pending::<Result<(), SystemError>>());
+        let timeout_error = with_timeout(|| MAX_CHECK_DURATION, waiting).await;
+        assert!(matches!(timeout_error, Err(SystemError::Unavailable { .. })));
         let unused = || unreachable!("no limit is needed where nothing waits");
-        assert_eq!(within(unused, pin!(async { Ok(7) })).await, Ok(7));
+        assert_eq!(with_timeout(unused, pin!(async { Ok(7) })).await, Ok(7));
     }
 }

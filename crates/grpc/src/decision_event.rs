@@ -2,8 +2,8 @@
 //! the credential, nor a query string, which may hold one; where the log doesn't want it, it costs a comparison.
 
 use http::HeaderMap;
-use latchkey_core::decision::Seen;
-use latchkey_core::witness::{Answered, Sent, Witness};
+use latchkey_core::decision::DecisionContext;
+use latchkey_core::observer::{CheckEvent, CheckObserver, RequestMetadata};
 use latchkey_profile::Header;
 use tracing::Level;
 
@@ -21,18 +21,18 @@ impl RequestHeaders<'_> {
         self.headers.iter().find(|h| h.name == name.as_bytes()).map(|h| h.value)
     }
 
-    fn first(&self, name: &str) -> Option<&[u8]> {
+    fn metadata_or_header(&self, name: &str) -> Option<&[u8]> {
         self.metadata.get(name).map(http::HeaderValue::as_bytes).or_else(|| self.header(name))
     }
 }
 
-impl Sent for RequestHeaders<'_> {
+impl RequestMetadata for RequestHeaders<'_> {
     fn traceparent(&self) -> Option<&[u8]> {
-        self.first("traceparent")
+        self.metadata_or_header("traceparent")
     }
 
     fn tracestate(&self) -> Option<&[u8]> {
-        self.first("tracestate")
+        self.metadata_or_header("tracestate")
     }
 
     fn envoy_request_id(&self) -> Option<&[u8]> {
@@ -41,29 +41,29 @@ impl Sent for RequestHeaders<'_> {
 }
 
 /// Emits the event of a decision.
-pub(crate) fn emit(witness: &dyn Witness, answered: &Answered<'_>) {
+pub(crate) fn emit(observer: &dyn CheckObserver, event: &CheckEvent<'_>) {
     if tracing::enabled!(target: TARGET, Level::DEBUG) {
-        log(answered);
+        log(event);
     }
-    witness.saw(answered);
+    observer.on_check(event);
 }
 
-fn log(answered: &Answered<'_>) {
-    let Seen { principal, policy, .. } = answered.seen;
-    let sent = answered.sent.envoy_request_id().and_then(|id| std::str::from_utf8(id).ok());
+fn log(event: &CheckEvent<'_>) {
+    let DecisionContext { principal, policy, .. } = event.context;
+    let sent = event.metadata.envoy_request_id().and_then(|id| std::str::from_utf8(id).ok());
     tracing::event!(
         target: TARGET,
         Level::DEBUG,
-        request_id = ?answered.request_id,
+        request_id = ?event.request_id,
         envoy_request_id = ?sent.unwrap_or_default(),
-        decision = answered.outcome.decision(),
-        reason = answered.outcome.reason(),
-        shadow = answered.seen.shadow.as_ref().map(|denial| denial.reason.name()),
+        decision = event.outcome.decision(),
+        reason = event.outcome.reason(),
+        shadow = event.context.shadow.as_ref().map(|denial| denial.reason.name()),
         tenant = principal.as_ref().map(|p| &*p.tenant.slug),
         subject = principal.as_ref().map(latchkey_core::principal::Principal::subject_id),
         profile = policy.as_ref().map(|p| &*p.name),
-        route = answered.route(),
-        method = ?answered.method,
-        source = answered.source().name(),
+        route = event.route(),
+        method = ?event.method,
+        source = event.source().name(),
     );
 }

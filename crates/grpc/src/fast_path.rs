@@ -4,7 +4,7 @@
 //! are handled in one place.
 
 mod message;
-mod reply;
+mod response_body;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use http::{Request, Response};
 use http_body::Body;
 use latchkey_core::ports::Limiter;
 
-pub use self::reply::ResponseBody;
+pub use self::response_body::ResponseBody;
 
 use self::message::UnaryBody;
 use crate::ext_authz::CheckHandler;
-use crate::native::Checks;
-use crate::{Services, calls, fate};
+use crate::native::NativeCheckHandler;
+use crate::{Services, rpc_table, status};
 
 /// The RPC that a Check calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl CheckMethod {
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         match path {
-            calls::AUTHORIZE => Some(Self::Envoy),
-            calls::CHECK => Some(Self::Native),
+            rpc_table::ENVOY_CHECK => Some(Self::Envoy),
+            rpc_table::NATIVE_CHECK => Some(Self::Native),
             _ => None,
         }
     }
@@ -45,7 +45,7 @@ impl CheckMethod {
 /// Responds to both Checks.
 pub struct CheckFastPath<L> {
     envoy: CheckHandler<L>,
-    native: Checks<L>,
+    native: NativeCheckHandler<L>,
     ready: Arc<AtomicBool>,
 }
 
@@ -54,7 +54,7 @@ impl<L: Limiter + 'static> CheckFastPath<L> {
     #[must_use]
     pub fn new(services: &Services<L>) -> Self {
         let ready = Arc::clone(&services.ready);
-        Self { envoy: CheckHandler::new(services), native: Checks::new(services), ready }
+        Self { envoy: CheckHandler::new(services), native: NativeCheckHandler::new(services), ready }
     }
 
     /// Responds to a Check. It is ready on its first poll where the message has arrived and memory has all that
@@ -70,17 +70,19 @@ impl<L: Limiter + 'static> CheckFastPath<L> {
         B::Error: Into<tonic::codegen::StdError>,
     {
         if !self.ready.load(Ordering::Relaxed) {
-            return Ok(reply::status(&fate::not_ready()));
+            return Ok(response_body::status(&status::not_ready()));
         }
         let (head, body) = request.into_parts();
-        let message = match message::read(body).await {
+        let message = match message::read_unary(body).await {
             UnaryBody::Message(message) => message,
             UnaryBody::Other(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
         };
         let response = match method {
-            CheckMethod::Envoy => self.envoy.respond(&message, &head.headers).await.map_err(fate::troubled),
+            CheckMethod::Envoy => {
+                self.envoy.respond(&message, &head.headers).await.map_err(status::system_error_to_status)
+            }
             CheckMethod::Native => self.native.respond(&message, &head.headers).await,
         };
-        Ok(response.map_or_else(|status| reply::status(&status), reply::message))
+        Ok(response.map_or_else(|status| response_body::status(&status), response_body::message))
     }
 }

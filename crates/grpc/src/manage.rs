@@ -1,5 +1,5 @@
 //! Management over gRPC: who calls, a message into a request, a record into a message. What may be done is
-//! the registrar's business; a call ends here with its answer or with one of the fates in [`crate::fate`].
+//! the registrar's business; a call ends here with its answer or with one of the fates in [`crate::status`].
 
 mod audit;
 mod caller;
@@ -15,31 +15,31 @@ use std::sync::Arc;
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Timestamp};
-use latchkey_management::{Auditor, Registrar, TokenDesk, UsageDesk};
+use latchkey_management::{Auditor, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 
 /// What every management call works with.
-pub(crate) struct Desk<L> {
+pub(crate) struct ManagementApi<L> {
     pub(crate) gate: Arc<Gate<L>>,
-    pub(crate) registrar: Arc<Registrar>,
-    pub(crate) tokens: Arc<TokenDesk>,
+    pub(crate) management: Arc<ManagementService>,
+    pub(crate) tokens: Arc<TokenIssuer>,
     pub(crate) auditor: Arc<Auditor>,
-    pub(crate) usage: Arc<UsageDesk>,
+    pub(crate) usage: Arc<UsageReader>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<Catalog>,
 }
 
-impl<L: Limiter> Desk<L> {
+impl<L: Limiter> ManagementApi<L> {
     fn now(&self) -> Timestamp {
         self.clock.now().wall
     }
 }
 
-impl<L> Clone for Desk<L> {
+impl<L> Clone for ManagementApi<L> {
     fn clone(&self) -> Self {
         Self {
             gate: Arc::clone(&self.gate),
-            registrar: Arc::clone(&self.registrar),
+            management: Arc::clone(&self.management),
             tokens: Arc::clone(&self.tokens),
             auditor: Arc::clone(&self.auditor),
             usage: Arc::clone(&self.usage),

@@ -1,99 +1,110 @@
 //! `latchkey.v1.CheckService`: the same gate for callers that speak our own API. A denial is an answer; an
 //! error means that there is none.
 
-mod answer;
-mod question;
+mod request;
+mod response;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use latchkey_core::decision::Seen;
+use latchkey_core::decision::DecisionContext;
+use latchkey_core::error::{FieldViolation, RequestError, SystemError};
 use latchkey_core::gate::Gate;
+use latchkey_core::observer::{CheckEvent, CheckObserver, CheckOutcome, Entrypoint};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
-use latchkey_core::trouble::{Refusal, Trouble, Violation};
-use latchkey_core::witness::{Answered, Door, Outcome, Witness};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_server::CheckService;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use self::question::Question;
+use self::request::CheckRequestView;
 use crate::decision_event::{RequestHeaders, emit};
-use crate::fate::{invalid, refused, sentence, troubled};
-use crate::wire::framed::Framed;
+use crate::status::{
+    request_error_to_status, summarize_violations, system_error_to_status, violations_to_status,
+};
+use crate::wire::frame::GrpcFrame;
 use crate::{Services, deadline};
 
 /// The most checks of one batch.
-const MOST: usize = 1_000;
+const MAX_BATCH_CHECKS: usize = 1_000;
 
 /// After so many checks, other calls get their turn.
-const TURN: usize = 50;
+const YIELD_INTERVAL: usize = 50;
 
 /// Answers checks.
-pub(crate) struct Checks<L> {
+pub(crate) struct NativeCheckHandler<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
-    witness: Arc<dyn Witness>,
+    observer: Arc<dyn CheckObserver>,
 }
 
-impl<L: Limiter> Checks<L> {
+impl<L: Limiter> NativeCheckHandler<L> {
     /// Creates a service that decides as these services do.
     pub(crate) fn new(services: &Services<L>) -> Self {
-        let Services { gate, catalog, clock, witness, .. } = services;
+        let Services { gate, catalog, clock, observer, .. } = services;
         let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
-        Self { gate, catalog, clock: Arc::clone(clock), witness: Arc::clone(witness) }
+        Self { gate, catalog, clock: Arc::clone(clock), observer: Arc::clone(observer) }
     }
 
     /// Responds to the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
-    pub(crate) async fn respond(&self, message: &[u8], metadata: &HeaderMap) -> Result<Framed, Status> {
-        let asked = v1::CheckRequest::decode(message).map_err(|_| self.malformed(metadata))?;
-        Ok(Framed::of(&self.one(&asked, metadata).await?))
+    pub(crate) async fn respond(&self, message: &[u8], metadata: &HeaderMap) -> Result<GrpcFrame, Status> {
+        let message = v1::CheckRequest::decode(message).map_err(|_| self.malformed(metadata))?;
+        Ok(GrpcFrame::encode(&self.check_one(&message, metadata).await?))
     }
 
-    async fn one(&self, asked: &v1::CheckRequest, metadata: &HeaderMap) -> Result<v1::CheckResponse, Status> {
-        let question = self.read(asked, metadata).map_err(|wrong| invalid(&wrong))?;
-        let limit = || deadline::left(metadata, deadline::LONGEST);
-        self.decide(&question, metadata, limit).await.map_err(troubled)
+    async fn check_one(
+        &self,
+        message: &v1::CheckRequest,
+        metadata: &HeaderMap,
+    ) -> Result<v1::CheckResponse, Status> {
+        let view = self.parse(message, metadata).map_err(|violations| violations_to_status(&violations))?;
+        let limit = || deadline::timeout_for(metadata, deadline::MAX_CHECK_DURATION);
+        self.decide(&view, metadata, limit).await.map_err(system_error_to_status)
     }
 
     async fn decide(
         &self,
-        question: &Question<'_>,
+        view: &CheckRequestView<'_>,
         metadata: &HeaderMap,
         limit: impl FnOnce() -> Duration,
-    ) -> Result<v1::CheckResponse, Trouble> {
-        let policy = question.profile.as_ref().map(|profile| &profile.policy);
-        let mut seen = Seen::default();
+    ) -> Result<v1::CheckResponse, SystemError> {
+        let policy = view.profile.as_ref().map(|profile| &profile.policy);
+        let mut context = DecisionContext::default();
         let decided =
-            deadline::within(limit, pin!(self.gate.check_into(policy, &question.access, &mut seen))).await;
+            deadline::with_timeout(limit, pin!(self.gate.check_into(policy, &view.access, &mut context)))
+                .await;
         match decided {
             Ok(decision) => {
-                self.emit(Some(question), metadata, Outcome::of(&decision), &seen);
-                Ok(answer::of(decision, &mut seen, &question.request_id))
+                self.emit(Some(view), metadata, CheckOutcome::of(&decision), &context);
+                Ok(response::from_decision(decision, &mut context, &view.request_id))
             }
             Err(trouble) => {
-                let seen = Seen { policy: policy.cloned(), began: seen.began, ..Seen::default() };
-                self.emit(Some(question), metadata, Outcome::Troubled(&trouble), &seen);
+                let context = DecisionContext {
+                    policy: policy.cloned(),
+                    started_at: context.started_at,
+                    ..DecisionContext::default()
+                };
+                self.emit(Some(view), metadata, CheckOutcome::Error(&trouble), &context);
                 Err(trouble)
             }
         }
     }
 
-    fn read<'a>(
+    fn parse<'a>(
         &self,
-        asked: &'a v1::CheckRequest,
+        message: &'a v1::CheckRequest,
         metadata: &HeaderMap,
-    ) -> Result<Question<'a>, Vec<Violation>> {
-        let read = Question::read(asked, &self.catalog);
-        if read.is_err() {
+    ) -> Result<CheckRequestView<'a>, Vec<FieldViolation>> {
+        let parsed = CheckRequestView::read(message, &self.catalog);
+        if parsed.is_err() {
             self.emit_malformed(metadata);
         }
-        read
+        parsed
     }
 
     /// Returns the status of bytes that are no message, as tonic words it.
@@ -103,30 +114,46 @@ impl<L: Limiter> Checks<L> {
     }
 
     fn emit_malformed(&self, metadata: &HeaderMap) {
-        let seen = Seen { began: self.clock.now(), ..Seen::default() };
-        self.emit(None, metadata, Outcome::Unreadable, &seen);
+        let context = DecisionContext { started_at: self.clock.now(), ..DecisionContext::default() };
+        self.emit(None, metadata, CheckOutcome::Malformed, &context);
     }
 
     /// Emits the one event of a Check.
-    fn emit(&self, question: Option<&Question<'_>>, metadata: &HeaderMap, outcome: Outcome<'_>, seen: &Seen) {
-        let (request_id, method) = question.map_or(("", ""), |q| (&*q.request_id, q.access.method));
+    fn emit(
+        &self,
+        view: Option<&CheckRequestView<'_>>,
+        metadata: &HeaderMap,
+        outcome: CheckOutcome<'_>,
+        context: &DecisionContext,
+    ) {
+        let (request_id, method) = view.map_or(("", ""), |q| (&*q.request_id, q.access.method));
         let sent = &RequestHeaders { metadata, headers: &[] };
-        emit(&*self.witness, &Answered { door: Door::Native, outcome, seen, request_id, method, sent });
+        emit(
+            &*self.observer,
+            &CheckEvent {
+                entrypoint: Entrypoint::Native,
+                outcome,
+                context,
+                request_id,
+                method,
+                metadata: sent,
+            },
+        );
     }
 
-    async fn each(
+    async fn check_each(
         &self,
         checks: &[v1::CheckRequest],
         metadata: &HeaderMap,
-    ) -> Result<Vec<v1::CheckResponse>, Trouble> {
+    ) -> Result<Vec<v1::CheckResponse>, SystemError> {
         let mut results = Vec::with_capacity(checks.len());
         for (n, check) in checks.iter().enumerate() {
-            if n % TURN == TURN - 1 {
+            if n % YIELD_INTERVAL == YIELD_INTERVAL - 1 {
                 tokio::task::yield_now().await;
             }
-            results.push(match self.read(check, metadata) {
-                Ok(question) => self.decide(&question, metadata, || deadline::LONGEST).await?,
-                Err(wrong) => answer::malformed(sentence(&wrong), &check.request_id),
+            results.push(match self.parse(check, metadata) {
+                Ok(view) => self.decide(&view, metadata, || deadline::MAX_CHECK_DURATION).await?,
+                Err(violations) => response::malformed(summarize_violations(&violations), &check.request_id),
             });
         }
         Ok(results)
@@ -134,9 +161,9 @@ impl<L: Limiter> Checks<L> {
 }
 
 #[tonic::async_trait]
-impl<L: Limiter + 'static> CheckService for Checks<L> {
+impl<L: Limiter + 'static> CheckService for NativeCheckHandler<L> {
     async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        let answer = self.one(call.get_ref(), call.metadata().as_ref()).await?;
+        let answer = self.check_one(call.get_ref(), call.metadata().as_ref()).await?;
         Ok(Response::new(answer))
     }
 
@@ -147,13 +174,15 @@ impl<L: Limiter + 'static> CheckService for Checks<L> {
         call: Request<v1::BatchCheckRequest>,
     ) -> Result<Response<v1::BatchCheckResponse>, Status> {
         let metadata = call.metadata().as_ref();
-        let limit = || deadline::left(metadata, deadline::LONGEST_BATCH);
+        let limit = || deadline::timeout_for(metadata, deadline::MAX_BATCH_DURATION);
         let checks = &call.get_ref().checks;
-        if checks.len() > MOST {
+        if checks.len() > MAX_BATCH_CHECKS {
             let text = format!("must be at most 1,000, and are {}", checks.len());
-            return Err(refused(&Refusal::field("checks", text)));
+            return Err(request_error_to_status(&RequestError::field("checks", text)));
         }
-        let results = deadline::within(limit, pin!(self.each(checks, metadata))).await.map_err(troubled)?;
+        let results = deadline::with_timeout(limit, pin!(self.check_each(checks, metadata)))
+            .await
+            .map_err(system_error_to_status)?;
         Ok(Response::new(v1::BatchCheckResponse { results }))
     }
 }

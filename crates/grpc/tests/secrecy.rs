@@ -3,20 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-#[path = "door/books.rs"]
-mod books;
-#[path = "door/desk.rs"]
-mod desk;
-#[expect(dead_code, reason = "nobody asks it here what it heard")]
-#[path = "door/heard.rs"]
-mod heard;
-#[path = "door/log.rs"]
-mod log;
-#[path = "door/usage.rs"]
-mod usage;
+#[path = "api/fake_audit_log.rs"]
+mod fake_audit_log;
+#[path = "api/fake_store.rs"]
+mod fake_store;
+#[path = "api/fake_tokens.rs"]
+mod fake_tokens;
+#[path = "api/fake_usage_store.rs"]
+mod fake_usage_store;
 #[expect(dead_code, reason = "the other tests' world, of which this one needs a part")]
-#[path = "door/world.rs"]
-mod world;
+#[path = "api/harness.rs"]
+mod harness;
+#[expect(dead_code, reason = "nobody asks it here what it heard")]
+#[path = "api/recording_observer.rs"]
+mod recording_observer;
 
 use std::io::{Result, Write};
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use tracing::Level;
 use tracing::subscriber::set_default;
 
-use crate::world::{GOOD, World, signed};
+use crate::harness::{GOOD, Harness, with_api_key};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -45,7 +45,7 @@ impl Write for Log {
     }
 }
 
-fn question() -> CheckRequest {
+fn check_request() -> CheckRequest {
     let sent = [("x-api-key", GOOD), ("x-request-id", "r-5")];
     let http = HttpRequest {
         method: "GET".into(),
@@ -67,16 +67,16 @@ async fn a_log_tells_of_decisions_and_never_of_credentials() {
         .with_writer(move || writer.clone())
         .finish();
     let listening = set_default(subscriber);
-    let world = World::new();
-    AuthorizationClient::new(world.routes.clone()).check(question()).await.unwrap();
+    let harness = Harness::new();
+    AuthorizationClient::new(harness.routes.clone()).check(check_request()).await.unwrap();
     let check = v1::CheckRequest { credential: GOOD.into(), ..v1::CheckRequest::default() };
-    CheckServiceClient::new(world.routes.clone()).check(check).await.unwrap();
-    let mut keys = KeyServiceClient::new(world.routes.clone());
+    CheckServiceClient::new(harness.routes.clone()).check(check).await.unwrap();
+    let mut keys = KeyServiceClient::new(harness.routes.clone());
     let create = v1::CreateKeyRequest { name: "till".into(), ..Default::default() };
-    let made = keys.create_key(signed(create, GOOD)).await.unwrap().into_inner();
+    let made = keys.create_key(with_api_key(create, GOOD)).await.unwrap().into_inner();
     drop(listening);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for told in ["latchkey::decision", "ALLOW", "acme", "/v1/items", "r-5", &world.good.to_string()] {
+    for told in ["latchkey::decision", "ALLOW", "acme", "/v1/items", "r-5", &harness.good.to_string()] {
         assert!(text.contains(told), "{told} in {text}");
     }
     for secret in [GOOD, "hunter2", &made.secret] {

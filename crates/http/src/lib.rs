@@ -2,7 +2,7 @@
 //! what a call means and how its answer looks; the gate says whether it may pass; the RPC does the work, behind
 //! its own authorization. Nothing of these is decided here.
 
-mod inbox;
+mod request;
 mod rpc;
 
 use std::net::IpAddr;
@@ -12,23 +12,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::HeaderName};
 use http_body_util::Full;
-use latchkey_core::access::{Access, Presented};
-use latchkey_core::decision::{Decision, Denial, Seen};
+use latchkey_core::check_input::{CheckInput, PresentedCredential};
+use latchkey_core::decision::{Decision, DecisionContext, Denial};
+use latchkey_core::error::SystemError;
 use latchkey_core::gate::Gate;
+use latchkey_core::observer::{CheckEvent, CheckObserver, CheckOutcome, Entrypoint, NoMetadata};
 use latchkey_core::ports::Limiter;
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Clock;
-use latchkey_core::trouble::Trouble;
-use latchkey_core::witness::{Answered, Bare, Door, Outcome, Witness};
-use latchkey_profile::{Catalog, Code, Facts, Matched, Profile, Reading, Reply, Request};
+use latchkey_profile::{
+    Catalog, EndpointMatch, EndpointResponse, ErrorCode, ParsedRequest, Profile, Request, TemplateContext,
+};
 use serde_json::Value;
 use tonic::service::Routes;
 
-use crate::inbox::{Inbox, Unread};
-use crate::rpc::{Caller, Failed};
+use crate::request::{BodyError, IncomingRequest};
+use crate::rpc::{RpcCaller, RpcError};
 
 /// What the counter works with.
-pub struct RestParts<L> {
+pub struct EndpointServiceParts<L> {
     /// Decides.
     pub gate: Arc<Gate<L>>,
     /// The profiles in force.
@@ -40,148 +42,194 @@ pub struct RestParts<L> {
     /// The services of the contract, as gRPC callers reach them.
     pub services: Routes,
     /// Who hears of every answer of the gate.
-    pub witness: Arc<dyn Witness>,
+    pub observer: Arc<dyn CheckObserver>,
 }
 
 /// Answers a product's HTTP calls. Shared by every connection.
-pub struct Rest<L> {
-    parts: RestParts<L>,
+pub struct EndpointService<L> {
+    parts: EndpointServiceParts<L>,
 }
 
 /// A response as it goes out.
-pub type Answer = Response<Full<Bytes>>;
+pub type HttpResponse = Response<Full<Bytes>>;
 
 /// A call on its way: the request, its profile, and what was seen of it.
-struct Errand<'a, 'q, 'r> {
+struct EndpointCall<'a, 'q, 'r> {
     profile: &'a Profile,
-    at: Matched<'a>,
+    at: EndpointMatch<'a>,
     request: &'a Request<'q>,
-    reading: &'a Reading<'r>,
+    parsed: &'a ParsedRequest<'r>,
 }
 
-impl<L: Limiter> Rest<L> {
+impl<L: Limiter> EndpointService<L> {
     /// A counter of these parts.
     #[must_use]
-    pub fn new(parts: RestParts<L>) -> Self {
+    pub fn new(parts: EndpointServiceParts<L>) -> Self {
         Self { parts }
     }
 
     /// Answers a request; none where no profile has an endpoint for it.
-    pub async fn serve<B>(&self, request: http::Request<B>, peer: Option<IpAddr>) -> Option<Answer>
+    pub async fn serve<B>(&self, request: http::Request<B>, peer: Option<IpAddr>) -> Option<HttpResponse>
     where
         B: http_body::Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (mut inbox, body) = Inbox::open(request, peer);
-        let (profile, brought) = {
-            let request = inbox.request(None);
+        let (mut incoming, body) = IncomingRequest::from_http(request, peer);
+        let (profile, client_peer) = {
+            let request = incoming.request(None);
             let profile = self.parts.catalog.choose(&request).filter(|profile| profile.has_endpoints())?;
             if profile.endpoint(&request).is_none() {
-                return Some(self.nowhere(&profile, &request));
+                return Some(self.not_found(&profile, &request));
             }
-            let brought = profile.envoys_peer(&request);
-            (profile, brought)
+            let client_peer = profile.peer_of_envoy(&request);
+            (profile, client_peer)
         };
-        if let Some(peer) = brought {
-            inbox.brought_from(peer);
+        if let Some(peer) = client_peer {
+            incoming.set_client_peer(peer);
         }
-        let (body, unread) = match inbox::read(body).await {
+        let (body, body_error) = match request::read_body(body).await {
             Ok(body) => (Some(body), None),
-            Err(unread) => (None, Some(unread)),
+            Err(body_error) => (None, Some(body_error)),
         };
-        let request = inbox.request(body.as_deref());
+        let request = incoming.request(body.as_deref());
         let at = profile.endpoint(&request)?;
-        let reading = profile.read(&request);
-        let errand = Errand { profile: &profile, at, request: &request, reading: &reading };
-        Some(self.run(&errand, unread).await)
+        let parsed = profile.parse_request(&request);
+        let call = EndpointCall { profile: &profile, at, request: &request, parsed: &parsed };
+        Some(self.handle(&call, body_error).await)
     }
 
     /// Where a product has endpoints, but none for this request: its own words for that.
-    fn nowhere(&self, profile: &Profile, request: &Request<'_>) -> Answer {
-        let (reading, nobody) = (profile.read(request), Seen::default());
-        let facts = Facts::new(&nobody, request, &reading, self.parts.clock.now().wall);
-        let methods = profile.methods(request);
+    fn not_found(&self, profile: &Profile, request: &Request<'_>) -> HttpResponse {
+        let (parsed, unauthenticated) = (profile.parse_request(request), DecisionContext::default());
+        let template_context =
+            TemplateContext::new(&unauthenticated, request, &parsed, self.parts.clock.now().wall);
+        let methods = profile.allowed_methods(request);
         if methods.is_empty() {
-            return sent(profile.failed(Code::NotFound, "There is nothing at this path.", &facts));
+            return into_http(profile.error_response(
+                ErrorCode::NotFound,
+                "There is nothing at this path.",
+                &template_context,
+            ));
         }
         let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
         let message = format!("This path takes {allow} alone.");
-        let mut answer = sent(profile.failed(Code::MethodNotAllowed, &message, &facts));
+        let mut answer =
+            into_http(profile.error_response(ErrorCode::MethodNotAllowed, &message, &template_context));
         if let Ok(allow) = HeaderValue::try_from(allow) {
             answer.headers_mut().insert(http::header::ALLOW, allow);
         }
         answer
     }
 
-    async fn run(&self, errand: &Errand<'_, '_, '_>, unread: Option<Unread>) -> Answer {
+    async fn handle(&self, call: &EndpointCall<'_, '_, '_>, body_error: Option<BodyError>) -> HttpResponse {
         let began = self.parts.clock.now();
         let now = began.wall;
-        let Errand { profile, request, reading, .. } = errand;
-        let nobody = Seen::default();
-        let facts = Facts::new(&nobody, request, reading, now);
-        if let Some(unread) = unread {
-            return sent(profile.failed(Code::InvalidArgument, unread.message(), &facts));
+        let EndpointCall { profile, request, parsed, .. } = call;
+        let unauthenticated = DecisionContext::default();
+        let template_context = TemplateContext::new(&unauthenticated, request, parsed, now);
+        if let Some(body_error) = body_error {
+            return into_http(profile.error_response(
+                ErrorCode::InvalidArgument,
+                body_error.message(),
+                &template_context,
+            ));
         }
         if !self.parts.ready.load(Ordering::Relaxed) {
-            return sent(profile.failed(Code::Unavailable, "The service is starting.", &facts));
+            return into_http(profile.error_response(
+                ErrorCode::Unavailable,
+                "The service is starting.",
+                &template_context,
+            ));
         }
         // Envoy has asked about this request and counted it; here it is looked at once more, and costs nothing.
         // What we answer ourselves is never tried: keys and tokens are made by it.
-        let access = Access { cost: 0, strict: true, ..reading.access.clone() };
+        let access = CheckInput { cost: 0, strict: true, ..parsed.access.clone() };
         let verdict = match self.parts.gate.check(Some(&profile.policy), &access).await {
             Ok(verdict) => verdict,
             Err(trouble) => {
-                let seen = Seen { policy: Some(Arc::clone(&profile.policy)), began, ..Seen::default() };
-                self.tell(errand, Outcome::Troubled(&trouble), &seen);
-                return sent(profile.failed(troubled(&trouble), "No answer just now.", &facts));
+                let context = DecisionContext {
+                    policy: Some(Arc::clone(&profile.policy)),
+                    started_at: began,
+                    ..DecisionContext::default()
+                };
+                self.emit(call, CheckOutcome::Error(&trouble), &context);
+                return into_http(profile.error_response(
+                    error_code(&trouble),
+                    "No answer just now.",
+                    &template_context,
+                ));
             }
         };
-        self.tell(errand, Outcome::of(&verdict.decision), &verdict.seen);
-        let facts = Facts::new(&verdict.seen, request, reading, now);
+        self.emit(call, CheckOutcome::of(&verdict.decision), &verdict.context);
+        let template_context = TemplateContext::new(&verdict.context, request, parsed, now);
         match verdict.decision {
-            Decision::Deny(denial) => sent(denied(profile, &denial, &facts)),
+            Decision::Deny(denial) => into_http(denial_response(profile, &denial, &template_context)),
             // A public route passes without a tenant, which the RPC needs nonetheless.
             Decision::Allow(_) if profile.policy.tenant_required && access.tenant.is_none() => {
-                sent(denied(profile, &Denial::plain(Reason::TenantRequired), &facts))
+                into_http(denial_response(profile, &Denial::new(Reason::TenantRequired), &template_context))
             }
-            Decision::Allow(_) => self.ask(errand, &facts).await,
+            Decision::Allow(_) => self.call_rpc(call, &template_context).await,
         }
     }
 
-    fn tell(&self, errand: &Errand<'_, '_, '_>, outcome: Outcome<'_>, seen: &Seen) {
-        let (request_id, method) = (&*errand.reading.request_id, errand.request.method);
-        let door = Door::Rest;
-        self.parts.witness.saw(&Answered { door, outcome, seen, request_id, method, sent: &Bare });
+    fn emit(&self, call: &EndpointCall<'_, '_, '_>, outcome: CheckOutcome<'_>, context: &DecisionContext) {
+        let (request_id, method) = (&*call.parsed.request_id, call.request.method);
+        let entrypoint = Entrypoint::Http;
+        self.parts.observer.on_check(&CheckEvent {
+            entrypoint,
+            outcome,
+            context,
+            request_id,
+            method,
+            metadata: &NoMetadata,
+        });
     }
 
-    async fn ask(&self, errand: &Errand<'_, '_, '_>, facts: &Facts<'_>) -> Answer {
-        let Errand { profile, at, request, reading } = errand;
-        let mut ask = match profile.ask(*at, request, facts) {
-            Ok(ask) => ask,
-            Err(wrong) => return sent(profile.failed(Code::InvalidArgument, &wrong.join(" "), facts)),
+    async fn call_rpc(
+        &self,
+        call: &EndpointCall<'_, '_, '_>,
+        template_context: &TemplateContext<'_>,
+    ) -> HttpResponse {
+        let EndpointCall { profile, at, request, parsed } = call;
+        let mut rpc_request = match profile.rpc_request(*at, request, template_context) {
+            Ok(rpc_request) => rpc_request,
+            Err(problems) => {
+                return into_http(profile.error_response(
+                    ErrorCode::InvalidArgument,
+                    &problems.join(" "),
+                    template_context,
+                ));
+            }
         };
-        let credential = match reading.access.credential {
-            Presented::Value(value) => Some(value),
-            Presented::Missing | Presented::Ambiguous | Presented::Unreadable => None,
+        let credential = match parsed.access.credential {
+            PresentedCredential::Value(value) => Some(value),
+            PresentedCredential::Missing
+            | PresentedCredential::Ambiguous
+            | PresentedCredential::Malformed => None,
         };
-        let caller = Caller { credential, request_id: &reading.request_id, address: reading.access.address };
-        if ask.rpc.name == "Check" {
-            ask.message["credential"] = credential.unwrap_or_default().into();
-            ask.message["profile"] = profile.name().into();
-            ask.message["cost"] = 0.into();
+        let caller = RpcCaller { credential, request_id: &parsed.request_id, address: parsed.access.address };
+        if rpc_request.rpc.name == "Check" {
+            rpc_request.message["credential"] = credential.unwrap_or_default().into();
+            rpc_request.message["profile"] = profile.name().into();
+            rpc_request.message["cost"] = 0.into();
         }
-        match rpc::call(&self.parts.services, ask.rpc, &ask.message, &caller).await {
-            Ok((answer, _)) if ask.rpc.name == "Check" && would_deny(&answer) => {
-                let told =
+        match rpc::call(&self.parts.services, rpc_request.rpc, &rpc_request.message, &caller).await {
+            Ok((answer, _)) if rpc_request.rpc.name == "Check" && would_deny(&answer) => {
+                let reason_name =
                     if answer["shadow"].is_null() { &answer["reason"] } else { &answer["shadow"]["reason"] };
-                let reason = told.as_str().and_then(|name| name.strip_prefix("REASON_"));
+                let reason = reason_name.as_str().and_then(|name| name.strip_prefix("REASON_"));
                 let reason = reason.and_then(|name| name.parse().ok()).unwrap_or(Reason::InvalidCredential);
-                sent(denied(profile, &Denial::plain(reason), facts))
+                into_http(denial_response(profile, &Denial::new(reason), template_context))
             }
-            Ok((answer, items)) => sent(profile.reply((*at, &ask), request, facts, (&answer, &items))),
-            Err(failed) => {
-                let message = message(profile, *at, &failed);
-                sent(profile.failed(failed.code, &message, facts))
+            Ok((answer, items)) => into_http(profile.endpoint_response(
+                (*at, &rpc_request),
+                request,
+                template_context,
+                (&answer, &items),
+            )),
+            Err(error) => {
+                let message = message(profile, *at, &error);
+                into_http(profile.error_response(error.code, &message, template_context))
             }
         }
     }
@@ -193,31 +241,36 @@ fn would_deny(answer: &Value) -> bool {
 }
 
 /// What went wrong, in the words of the request: fields by the names that its body has for them.
-fn message(profile: &Profile, at: Matched<'_>, failed: &Failed) -> String {
-    if failed.fields.is_empty() {
-        return failed.message.clone();
+fn message(profile: &Profile, at: EndpointMatch<'_>, error: &RpcError) -> String {
+    if error.fields.is_empty() {
+        return error.message.clone();
     }
-    let told = |(field, what): &(String, String)| format!("{}: {what}", profile.word_for(at, field));
-    failed.fields.iter().map(told).collect::<Vec<_>>().join("; ")
+    let describe =
+        |(field, what): &(String, String)| format!("{}: {what}", profile.request_field_name(at, field));
+    error.fields.iter().map(describe).collect::<Vec<_>>().join("; ")
 }
 
-fn troubled(trouble: &Trouble) -> Code {
+fn error_code(trouble: &SystemError) -> ErrorCode {
     match trouble {
-        Trouble::Outage { .. } => Code::Unavailable,
-        Trouble::Fault(text) => {
-            tracing::error!(target: "latchkey::fault", "{text}");
-            Code::Internal
+        SystemError::Unavailable { .. } => ErrorCode::Unavailable,
+        SystemError::Internal(text) => {
+            tracing::error!(target: "latchkey::internal", "{text}");
+            ErrorCode::Internal
         }
     }
 }
 
-fn denied<'a>(profile: &'a Profile, denial: &Denial, facts: &Facts<'_>) -> Reply<'a> {
-    let refused = profile.deny(denial, facts);
-    Reply { status: refused.status, headers: refused.headers, body: refused.body }
+fn denial_response<'a>(
+    profile: &'a Profile,
+    denial: &Denial,
+    template_context: &TemplateContext<'_>,
+) -> EndpointResponse<'a> {
+    let response = profile.deny_response(denial, template_context);
+    EndpointResponse { status: response.status, headers: response.headers, body: response.body }
 }
 
 /// The response as HTTP. What can't be a header's value was left out by the profile.
-fn sent(reply: Reply<'_>) -> Answer {
+fn into_http(reply: EndpointResponse<'_>) -> HttpResponse {
     let mut answer = Response::new(Full::new(Bytes::from(reply.body)));
     *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in reply.headers {

@@ -1,20 +1,20 @@
 //! The audit log as operators and key managers read it, and as operators check it: link by link, and against
 //! anchors that were kept where whoever holds the database can't follow.
 
-mod anchored;
+mod anchor_comparison;
 
 use std::sync::Arc;
 
+use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::{Failure, Trouble};
 use uuid::Uuid;
 
-use self::anchored::Anchored;
+use self::anchor_comparison::AnchorComparison;
 use super::encoding::Encoder;
-use super::fields::Fields;
+use super::field_validator::FieldValidator;
 use super::page::{self, Page};
-use super::{Caller, Registrar};
-use crate::ports::audit::{Anchor, Anchors, AuditEvent, AuditFilter, AuditLog};
+use super::{Caller, ManagementService};
+use crate::ports::audit::{Anchor, AnchorStore, AuditEvent, AuditFilter, AuditLog};
 
 /// Which events to list; the fields are those of `latchkey.v1.ListAuditEventsRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct ListAuditEvents {
 
 /// What checking the log came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditState {
+pub struct AuditReport {
     /// How many lines fit, from the first on.
     pub events: u64,
     /// How many anchors they were compared with.
@@ -41,15 +41,15 @@ pub struct AuditState {
     /// Where the log ended when this began.
     pub head: Anchor,
     /// What doesn't fit.
-    pub flaw: Option<Flaw>,
+    pub first_break: Option<AuditBreak>,
 }
 
 /// The first thing that doesn't fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum AuditBreak {
     /// A line.
     #[error("event {at} is missing, out of its place, or not what was written")]
-    Line {
+    Event {
         /// Its place.
         at: u64,
     },
@@ -61,7 +61,7 @@ pub enum Flaw {
     },
     /// Lines that an anchor tells of are gone.
     #[error("the log was cut off before event {at}: an anchor tells of event {anchored}")]
-    CutOff {
+    Truncated {
         /// The first place that is missing.
         at: u64,
         /// The anchor's place.
@@ -77,44 +77,56 @@ pub enum Flaw {
     },
 }
 
-impl Flaw {
+impl AuditBreak {
     /// The first place that is known not to fit.
     #[must_use]
     pub fn at(self) -> u64 {
         match self {
-            Self::Line { at } | Self::Head { at } | Self::CutOff { at, .. } | Self::Rewritten { at, .. } => {
-                at
-            }
+            Self::Event { at }
+            | Self::Head { at }
+            | Self::Truncated { at, .. }
+            | Self::Rewritten { at, .. } => at,
         }
     }
 }
 
 /// Reads and checks the audit log.
 pub struct Auditor {
-    registrar: Arc<Registrar>,
+    management: Arc<ManagementService>,
     log: Arc<dyn AuditLog>,
-    anchors: Arc<dyn Anchors>,
+    anchors: Arc<dyn AnchorStore>,
 }
 
 impl Auditor {
     /// An auditor of this log and these anchors, with a registrar's rules on tenants.
     #[must_use]
-    pub fn new(registrar: Arc<Registrar>, log: Arc<dyn AuditLog>, anchors: Arc<dyn Anchors>) -> Self {
-        Self { registrar, log, anchors }
+    pub fn new(
+        management: Arc<ManagementService>,
+        log: Arc<dyn AuditLog>,
+        anchors: Arc<dyn AnchorStore>,
+    ) -> Self {
+        Self { management, log, anchors }
     }
 
     /// Lists events, newest first: of one tenant, or, for operators, of all.
-    pub async fn list(&self, by: &Caller, ask: ListAuditEvents) -> Result<Page<AuditEvent>, Failure> {
-        let everything = by.principal().is_none() && ask.tenant.is_empty();
-        let tenant =
-            if everything { None } else { Some(self.registrar.managed_tenant(by, &ask.tenant).await?.id) };
-        let filter = AuditFilter { tenant, from: ask.from, until: ask.until };
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        request: ListAuditEvents,
+    ) -> Result<Page<AuditEvent>, ManagementError> {
+        let everything = caller.principal().is_none() && request.tenant.is_empty();
+        let tenant = if everything {
+            None
+        } else {
+            Some(self.management.managed_tenant(caller, &request.tenant).await?.id)
+        };
+        let filter = AuditFilter { tenant, from: request.from, until: request.until };
         let list = list_of_events(&filter);
-        let mut fields = Fields::within("");
-        let size = fields.judge(page::size(ask.page_size));
-        let before = fields.judge(page::cursor(&ask.page_token, &list));
-        if ask.from.zip(ask.until).is_some_and(|(from, until)| until <= from) {
-            fields.wrong("end_time", "must be later than start_time");
+        let mut fields = FieldValidator::new("");
+        let size = fields.collect(page::size(request.page_size));
+        let before = fields.collect(page::cursor(&request.page_token, &list));
+        if request.from.zip(request.until).is_some_and(|(from, until)| until <= from) {
+            fields.reject("end_time", "must be later than start_time");
         }
         fields.finish()?;
         let (size, before) = (size.unwrap_or_default(), before.flatten().map(|id| id.as_u64_pair().1));
@@ -124,8 +136,8 @@ impl Auditor {
 
     /// Checks the log from its first line to the one that is the last when this begins, and against the
     /// caller's anchors besides those that are kept here. In parts: dropping this future ends it.
-    pub async fn verify(&self, by: &Caller, own: Vec<Anchor>) -> Result<AuditState, Failure> {
-        by.operator()?;
+    pub async fn verify(&self, caller: &Caller, own: Vec<Anchor>) -> Result<AuditReport, ManagementError> {
+        caller.require_operator()?;
         Ok(verify(&*self.log, &*self.anchors, own).await?)
     }
 }
@@ -139,28 +151,32 @@ fn list_of_events(filter: &AuditFilter) -> Encoder {
         .optional(filter.until, time)
 }
 
-async fn verify(log: &dyn AuditLog, anchors: &dyn Anchors, own: Vec<Anchor>) -> Result<AuditState, Trouble> {
+async fn verify(
+    log: &dyn AuditLog,
+    anchors: &dyn AnchorStore,
+    own: Vec<Anchor>,
+) -> Result<AuditReport, SystemError> {
     // First: the head is then no older than any anchor that is looked at.
     let extent = anchors.extent().await?;
     let head = log.head().await?;
-    let mut anchored = Anchored::new((anchors, extent), own);
-    let mut good = Anchor::START;
-    let mut flaw = None;
-    while flaw.is_none() && good.sequence < head.sequence {
-        let checked = log.check(good, head.sequence).await?;
-        flaw = anchored.compare(log, &checked.good).await?;
-        let last = checked.good.last().copied();
-        good = last.unwrap_or(good);
-        let broken = checked.broken.or(last.is_none().then_some(good.sequence + 1));
-        flaw = flaw.or(broken.map(|at| Flaw::Line { at }));
+    let mut comparison = AnchorComparison::new((anchors, extent), own);
+    let mut valid = Anchor::START;
+    let mut first_break = None;
+    while first_break.is_none() && valid.sequence < head.sequence {
+        let checked = log.check(valid, head.sequence).await?;
+        first_break = comparison.compare(log, &checked.valid).await?;
+        let last = checked.valid.last().copied();
+        valid = last.unwrap_or(valid);
+        let broken = checked.broken.or(last.is_none().then_some(valid.sequence + 1));
+        first_break = first_break.or(broken.map(|at| AuditBreak::Event { at }));
     }
-    if flaw.is_none() && good != head {
-        flaw = Some(Flaw::Head { at: good.sequence + 1 });
+    if first_break.is_none() && valid != head {
+        first_break = Some(AuditBreak::Head { at: valid.sequence + 1 });
     }
-    if flaw.is_none() {
-        flaw = anchored.beyond(head.sequence).await?;
+    if first_break.is_none() {
+        first_break = comparison.beyond(head.sequence).await?;
     }
-    Ok(AuditState { events: good.sequence, anchors: anchored.compared(), head, flaw })
+    Ok(AuditReport { events: valid.sequence, anchors: comparison.compared(), head, first_break })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Callers of management: operators, and tenants' keys and users.
 
+use latchkey_core::error::RequestError;
 use latchkey_core::principal::Principal;
-use latchkey_core::trouble::Refusal;
 
 use super::operators;
 
@@ -28,17 +28,17 @@ impl From<Principal> for Caller {
     /// scope.
     fn from(principal: Principal) -> Self {
         let subject = principal.subject_id();
-        let speaks = operators::speaks(&principal);
+        let speaks = operators::is_operator(&principal);
         let authority = if speaks { Authority::Operator } else { Authority::Tenant(principal) };
         Self { subject, authority }
     }
 }
 
 impl Caller {
-    pub(super) fn operator(&self) -> Result<(), Refusal> {
+    pub(super) fn require_operator(&self) -> Result<(), RequestError> {
         match self.authority {
             Authority::Operator => Ok(()),
-            Authority::Tenant(_) => Err(Refusal::Forbidden("this is for operators".into())),
+            Authority::Tenant(_) => Err(RequestError::PermissionDenied("this is for operators".into())),
         }
     }
 

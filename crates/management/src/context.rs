@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_core::time::Tick;
+use latchkey_core::time::MonotonicInstant;
 
 /// Longest time that is kept back of a deadline, so that the response still reaches the caller.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -13,16 +13,16 @@ pub struct CallContext {
     /// Identifier of the request, for the audit log; empty where there is none.
     pub request_id: String,
     /// Moment at which the caller stops waiting; `None` if the caller set no deadline.
-    pub deadline: Option<Tick>,
+    pub deadline: Option<MonotonicInstant>,
 }
 
 impl CallContext {
     /// Returns the moment until which the call may still wait: a quarter of what is left at `now`, and 100 ms at most,
     /// is kept back for the response. `None` if the caller set no deadline.
     #[must_use]
-    pub fn waits_until(&self, now: Tick) -> Option<Tick> {
+    pub fn waits_until(&self, now: MonotonicInstant) -> Option<MonotonicInstant> {
         let left = self.deadline?.since(now);
-        Some(now.after(left.saturating_sub(MARGIN.min(left / 4))))
+        Some(now.plus(left.saturating_sub(MARGIN.min(left / 4))))
     }
 }
 
@@ -31,14 +31,14 @@ mod tests {
     use super::*;
 
     fn waits(left: Duration) -> Option<Duration> {
-        let now = Tick(7_000_000_000);
-        let call = CallContext { deadline: Some(now.after(left)), ..CallContext::default() };
+        let now = MonotonicInstant(7_000_000_000);
+        let call = CallContext { deadline: Some(now.plus(left)), ..CallContext::default() };
         call.waits_until(now).map(|until| until.since(now))
     }
 
     #[test]
     fn waiting_ends_before_the_caller_gives_up() {
-        assert_eq!(CallContext::default().waits_until(Tick(7)), None);
+        assert_eq!(CallContext::default().waits_until(MonotonicInstant(7)), None);
         assert_eq!(waits(Duration::from_secs(2)), Some(Duration::from_millis(1_900)));
         assert_eq!(waits(Duration::from_millis(40)), Some(Duration::from_millis(30)));
         assert_eq!(waits(Duration::ZERO), Some(Duration::ZERO));
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_deadline_that_has_passed_leaves_no_time() {
-        let call = CallContext { deadline: Some(Tick(5)), ..CallContext::default() };
-        assert_eq!(call.waits_until(Tick(9)), Some(Tick(9)));
+        let call = CallContext { deadline: Some(MonotonicInstant(5)), ..CallContext::default() };
+        assert_eq!(call.waits_until(MonotonicInstant(9)), Some(MonotonicInstant(9)));
     }
 }

@@ -2,50 +2,52 @@
 //! scopes, bindings, environment, lifetime, networks and limits at most. What it leaves open is filled in
 //! from what it has itself.
 
-use latchkey_core::limit::{Limit, Overrides, Per, Subjects, When, demands};
+use latchkey_core::error::RequestError;
+use latchkey_core::limit::{
+    BucketOwner, ChargeCondition, Limit, LimitOverrides, LimitSubjects, bucket_charges,
+};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::Refusal;
 
 /// What a tenant's key may hand on.
 pub(super) struct Grants<'a> {
-    who: &'a Principal,
+    principal: &'a Principal,
     policy: &'a Policy,
 }
 
-fn forbidden(text: String) -> Refusal {
-    Refusal::Forbidden(text)
+fn forbidden(text: String) -> RequestError {
+    RequestError::PermissionDenied(text)
 }
 
 impl<'a> Grants<'a> {
-    pub(super) fn of(who: &'a Principal, policy: &'a Policy) -> Self {
-        Self { who, policy }
+    pub(super) fn of(principal: &'a Principal, policy: &'a Policy) -> Self {
+        Self { principal, policy }
     }
 
-    fn own_limits(&self) -> impl Iterator<Item = (&Box<str>, &Vec<(Per, Limit)>)> {
-        self.who.limits().into_iter().flat_map(|limits| &limits.0)
+    fn own_limits(&self) -> impl Iterator<Item = (&Box<str>, &Vec<(BucketOwner, Limit)>)> {
+        self.principal.limits().into_iter().flat_map(|limits| &limits.0)
     }
 
     /// What the caller has itself, of these scopes.
-    pub(super) fn trim(&self, scopes: &ScopeSet) -> ScopeSet {
-        scopes.intersection(&self.who.granted)
+    pub(super) fn intersect(&self, scopes: &ScopeSet) -> ScopeSet {
+        scopes.intersection(&self.principal.granted)
     }
 
     /// When the caller itself stops; a token's end is not its holder's.
-    fn lasting(&self) -> Option<Timestamp> {
-        self.who.key().and_then(|key| key.expires)
+    fn own_expiry(&self) -> Option<Timestamp> {
+        self.principal.key().and_then(|key| key.expires)
     }
 
     /// Fills in what a new key leaves open.
-    pub(super) fn fill(&self, key: &mut KeyRecord) {
+    pub(super) fn inherit(&self, key: &mut KeyRecord) {
         if key.expires.is_none() {
-            key.expires = self.lasting();
+            key.expires = self.own_expiry();
         }
         if key.networks.is_empty() {
-            key.networks = self.who.networks().to_vec();
+            key.networks = self.principal.networks().to_vec();
         }
         for (class, limits) in self.own_limits() {
             key.limits.0.entry(class.clone()).or_insert_with(|| limits.clone());
@@ -53,23 +55,23 @@ impl<'a> Grants<'a> {
     }
 
     /// Every grant of a key that is made or rotated.
-    pub(super) fn cover(&self, key: &KeyRecord, granted: &ScopeSet) -> Result<(), Refusal> {
+    pub(super) fn check_covers(&self, key: &KeyRecord, granted: &ScopeSet) -> Result<(), RequestError> {
         let reaches = |own: &str| {
-            let kind = self.policy.kind(self.who.kind());
-            kind.map_or(own == &*key.environment, |kind| kind.reaches(own, &key.environment))
+            let kind = self.policy.kind(self.principal.kind());
+            kind.map_or(own == &*key.environment, |kind| kind.can_create_keys_in(own, &key.environment))
         };
-        if let Some(own) = self.who.environment().filter(|own| !reaches(own)) {
+        if let Some(own) = self.principal.environment().filter(|own| !reaches(own)) {
             return Err(forbidden(format!("the caller is a {own} key")));
         }
-        self.cover_bindings(key)?;
-        self.cover_scopes(granted)?;
-        self.cover_expiry(key)?;
-        self.cover_networks(key)?;
-        self.cover_limits(&key.limits)
+        self.check_bindings(key)?;
+        self.check_scopes(granted)?;
+        self.check_expiry(key)?;
+        self.check_networks(key)?;
+        self.check_limits(&key.limits)
     }
 
-    pub(super) fn cover_scopes(&self, granted: &ScopeSet) -> Result<(), Refusal> {
-        let beyond = granted.without(&self.who.granted);
+    pub(super) fn check_scopes(&self, granted: &ScopeSet) -> Result<(), RequestError> {
+        let beyond = granted.difference(&self.principal.granted);
         if beyond.is_empty() {
             return Ok(());
         }
@@ -77,9 +79,9 @@ impl<'a> Grants<'a> {
         Err(forbidden(format!("the caller lacks {}, and can't grant it", names.join(", "))))
     }
 
-    pub(super) fn cover_bindings(&self, key: &KeyRecord) -> Result<(), Refusal> {
+    pub(super) fn check_bindings(&self, key: &KeyRecord) -> Result<(), RequestError> {
         let loose = self
-            .who
+            .principal
             .bindings()
             .iter()
             .find(|(name, value)| key.bindings.get(*name).map(String::as_str) != Some(*value));
@@ -89,16 +91,16 @@ impl<'a> Grants<'a> {
         }
     }
 
-    pub(super) fn cover_expiry(&self, key: &KeyRecord) -> Result<(), Refusal> {
-        match (self.lasting(), key.expires) {
-            (Some(own), Some(asked)) if asked <= own => Ok(()),
+    pub(super) fn check_expiry(&self, key: &KeyRecord) -> Result<(), RequestError> {
+        match (self.own_expiry(), key.expires) {
+            (Some(own), Some(requested)) if requested <= own => Ok(()),
             (None, _) => Ok(()),
             (Some(own), _) => Err(forbidden(format!("the caller itself expires at {own}"))),
         }
     }
 
-    pub(super) fn cover_networks(&self, key: &KeyRecord) -> Result<(), Refusal> {
-        let own = self.who.networks();
+    pub(super) fn check_networks(&self, key: &KeyRecord) -> Result<(), RequestError> {
+        let own = self.principal.networks();
         let inside = |n: &ipnet::IpNet| own.iter().any(|o| o.contains(n));
         if own.is_empty() || (!key.networks.is_empty() && key.networks.iter().all(inside)) {
             return Ok(());
@@ -108,7 +110,7 @@ impl<'a> Grants<'a> {
 
     /// A limit of a key's own may be narrower than what its maker has, never wider; and where its maker has
     /// one of its own, leaving it out would be wider.
-    pub(super) fn cover_limits(&self, limits: &Overrides) -> Result<(), Refusal> {
+    pub(super) fn check_limits(&self, limits: &LimitOverrides) -> Result<(), RequestError> {
         if let Some(class) =
             self.own_limits().map(|(class, _)| class).find(|class| !limits.0.contains_key(*class))
         {
@@ -116,9 +118,9 @@ impl<'a> Grants<'a> {
                 "the caller has a limit of its own for {class}, and can't lift it"
             )));
         }
-        for (class, asked) in &limits.0 {
+        for (class, requested) in &limits.0 {
             let wider =
-                asked.iter().any(|(_, limit)| self.limit(class).is_some_and(|own| exceeds(*limit, own)));
+                requested.iter().any(|(_, limit)| self.limit(class).is_some_and(|own| exceeds(*limit, own)));
             if wider {
                 return Err(forbidden(format!("the caller's own limit for {class} is lower")));
             }
@@ -128,19 +130,19 @@ impl<'a> Grants<'a> {
 
     /// What holds for the caller itself in a class; none: nothing limits it.
     fn limit(&self, class: &str) -> Option<Limit> {
-        let tenant = &*self.who.tenant;
+        let tenant = &*self.principal.tenant;
         let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
-        let subject = Some((self.who.bucket(), self.who.limits()));
-        let whose = Subjects { subject, tenant: Some((tenant, plan)), address: None };
+        let subject = Some((self.principal.bucket_subject(), self.principal.limits()));
+        let whose = LimitSubjects { subject, tenant: Some((tenant, plan)), address: None };
         let class = self.policy.classes.find(class)?;
-        let all = demands(&self.policy.classes, class, When::Allowed, &whose);
-        all.iter().find(|d| d.bucket.per == Per::Key).map(|d| d.limit)
+        let all = bucket_charges(&self.policy.classes, class, ChargeCondition::Allowed, &whose);
+        all.iter().find(|d| d.bucket.per == BucketOwner::Key).map(|d| d.limit)
     }
 }
 
-fn exceeds(asked: Limit, own: Limit) -> bool {
+fn exceeds(requested: Limit, own: Limit) -> bool {
     let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
-    asked.burst > own.burst || rate(asked, own) > rate(own, asked)
+    requested.burst > own.burst || rate(requested, own) > rate(own, requested)
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! Taking keys over from another system, by value or by hash: all of them or none.
 
-use latchkey_core::kind::Kind;
+use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
+use latchkey_core::key_kind::KeyKind;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{KeyRecord, TenantRecord};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::{Failure, Refusal, Violation};
 
-use super::draft::Draft;
-use super::fields::Fields;
-use super::keys::granted;
-use super::{CallContext, Caller, CreateKey, Registrar};
-use crate::ports::{Made, NewKey};
+use super::field_validator::FieldValidator;
+use super::key_builder::KeyDraft;
+use super::keys::apply_grants;
+use super::{CallContext, Caller, CreateKey, ManagementService};
+use crate::ports::{Created, NewKey};
 
 /// What is known of a key from elsewhere.
 #[derive(Clone, Debug)]
@@ -44,78 +44,83 @@ pub struct ImportKeys {
 
 const MOST: usize = 1_000;
 
-impl Registrar {
+impl ManagementService {
     /// Takes keys over. They work everywhere when this returns.
     pub async fn import_keys(
         &self,
-        by: &Caller,
-        ask: ImportKeys,
+        caller: &Caller,
+        request: ImportKeys,
         call: &CallContext,
-    ) -> Result<Vec<KeyRecord>, Failure> {
-        let tenant = self.managed_tenant(by, &ask.tenant).await?;
+    ) -> Result<Vec<KeyRecord>, ManagementError> {
+        let tenant = self.managed_tenant(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
-        if !(1..=MOST).contains(&ask.keys.len()) {
-            return Err(
-                Refusal::field("keys", format!("must be 1 to 1,000, and are {}", ask.keys.len())).into()
-            );
+        if !(1..=MOST).contains(&request.keys.len()) {
+            return Err(RequestError::field(
+                "keys",
+                format!("must be 1 to 1,000, and are {}", request.keys.len()),
+            )
+            .into());
         }
-        let mut wrong: Vec<Violation> = Vec::new();
-        let mut records = Vec::with_capacity(ask.keys.len());
-        for (n, key) in ask.keys.into_iter().enumerate() {
-            match self.import(by, (&tenant, &policy), (n, key))? {
+        let mut all_violations: Vec<FieldViolation> = Vec::new();
+        let mut records = Vec::with_capacity(request.keys.len());
+        for (n, key) in request.keys.into_iter().enumerate() {
+            match self.import(caller, (&tenant, &policy), (n, key))? {
                 Ok(record) => records.push(NewKey { record, idempotency: None }),
-                Err(violations) => wrong.extend(violations),
+                Err(violations) => all_violations.extend(violations),
             }
         }
-        if !wrong.is_empty() {
-            return Err(Refusal::Invalid(wrong).into());
+        if !all_violations.is_empty() {
+            return Err(RequestError::InvalidArgument(all_violations).into());
         }
-        let entry = self.entry(by, "key.import", call).of(tenant.id).to(&tenant.slug);
-        let entry = entry.with("keys", records.len().to_string());
-        let made = self.parts.ledger.create_keys(records, entry).await?;
+        let entry =
+            self.audit_entry(caller, "key.import", call).for_tenant(tenant.id).on_target(&tenant.slug);
+        let entry = entry.with_detail("keys", records.len().to_string());
+        let made = self.parts.store.create_keys(records, entry).await?;
         let key = |made| match made {
-            Made::New(key) | Made::Before(key) => key,
+            Created::New(key) | Created::Existing(key) => key,
         };
-        Ok(self.spread(made, call).await?.value.into_iter().map(key).collect())
+        Ok(self.wait_until_applied(made, call).await?.value.into_iter().map(key).collect())
     }
 
     /// One key, or what is wrong with it.
     fn import(
         &self,
-        by: &Caller,
+        caller: &Caller,
         (tenant, policy): (&TenantRecord, &Policy),
         (n, mut key): (usize, ImportKey),
-    ) -> Result<Result<KeyRecord, Vec<Violation>>, Failure> {
+    ) -> Result<Result<KeyRecord, Vec<FieldViolation>>, ManagementError> {
         let (path, inner) = (format!("keys[{n}]."), format!("keys[{n}].key."));
-        let mut outer = Fields::within(&path);
+        let mut outer = FieldValidator::new(&path);
         if let Some(ImportSecret::Value(value)) = &key.secret {
-            form(policy, value, &mut key.key, &mut outer);
+            infer_kind(policy, value, &mut key.key, &mut outer);
         }
-        let mut fields = Fields::within(&inner);
+        let mut fields = FieldValidator::new(&inner);
         if !key.key.idempotency_key.is_empty() {
-            fields.wrong("idempotency_key", "has no meaning here: a key that exists already is refused");
+            fields.reject("idempotency_key", "has no meaning here: a key that exists already is refused");
         }
         if !key.key.tenant.is_empty()
             && *key.key.tenant != *tenant.slug
             && key.key.tenant != tenant.id.to_string()
         {
-            fields.wrong("tenant", "must be empty, or the tenant that the keys are taken over for");
+            fields.reject("tenant", "must be empty, or the tenant that the keys are taken over for");
         }
         let mut random = (self.parts.random)();
-        let desk = self.desk(policy, tenant, by);
-        let draft = desk.draft(&key.key, &mut fields, &mut random);
+        let builder = self.key_builder(policy, tenant, caller);
+        let draft = builder.build(&key.key, &mut fields, &mut random);
         let hash = secret(key.secret.as_ref(), draft.as_ref(), &mut outer);
-        if key.created.is_some_and(|at| at > desk.now) {
-            outer.wrong("create_time", "must not be in the future");
+        if key.created.is_some_and(|at| at > builder.now) {
+            outer.reject("create_time", "must not be in the future");
         }
-        let mut wrong = outer.into_violations();
-        wrong.extend(fields.into_violations());
-        let (Some(draft), Some(hash), true) = (draft, hash, wrong.is_empty()) else { return Ok(Err(wrong)) };
-        let (mut record, kind) = granted(draft, by, policy)?;
+        let mut all_violations = outer.into_violations();
+        all_violations.extend(fields.into_violations());
+        let (Some(draft), Some(hash), true) = (draft, hash, all_violations.is_empty()) else {
+            return Ok(Err(all_violations));
+        };
+        let (mut record, kind) = apply_grants(draft, caller, policy)?;
         let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
         match key.secret {
             Some(ImportSecret::Value(value)) => {
-                self.value(&mut record, kind, (&value, &prefix), &mut random)?;
+                self.set_value(&mut record, kind, (&value, &prefix), &mut random)?;
             }
             Some(ImportSecret::Hash(_)) | None => (record.hash, record.prefix) = (hash, prefix.into()),
         }
@@ -127,18 +132,18 @@ impl Registrar {
 /// The hash of what is taken over.
 fn secret(
     secret: Option<&ImportSecret>,
-    draft: Option<&Draft<'_>>,
-    fields: &mut Fields<'_>,
+    draft: Option<&KeyDraft<'_>>,
+    fields: &mut FieldValidator<'_>,
 ) -> Option<KeyHash> {
     match secret {
-        None => fields.wrong("secret", "a value or its SHA-256 is needed"),
+        None => fields.reject("secret", "a value or its SHA-256 is needed"),
         Some(ImportSecret::Value(value)) => return Some(value.hash()),
         Some(ImportSecret::Hash(_)) if draft.is_some_and(|d| d.kind.retrievable) => {
-            fields.wrong("sha256", "a key of this kind can be read again: its value is needed");
+            fields.reject("sha256", "a key of this kind can be read again: its value is needed");
         }
         Some(ImportSecret::Hash(hash)) => match <[u8; 32]>::try_from(hash.as_slice()) {
             Ok(hash) => return Some(KeyHash(hash)),
-            Err(_) => fields.wrong("sha256", format!("must be 32 bytes, and is {}", hash.len())),
+            Err(_) => fields.reject("sha256", format!("must be 32 bytes, and is {}", hash.len())),
         },
     }
     None
@@ -146,21 +151,23 @@ fn secret(
 
 /// A value tells its kind and environment; it must not contradict what was said of them, and one that no
 /// kind's form fits could never pass.
-fn form(policy: &Policy, value: &PlainKey, ask: &mut CreateKey, fields: &mut Fields<'_>) {
-    let fits = |kind: &&Kind| kind.fits(value.reveal()) && (ask.kind.is_empty() || *kind.name == *ask.kind);
+fn infer_kind(policy: &Policy, value: &PlainKey, request: &mut CreateKey, fields: &mut FieldValidator<'_>) {
+    let fits = |kind: &&KeyKind| {
+        kind.matches_format(value.reveal()) && (request.kind.is_empty() || *kind.name == *request.kind)
+    };
     let Some(kind) = policy.kinds.iter().find(fits) else {
         let text = "has the form of no kind that the profile (and this request) names; declare one for it";
-        return fields.wrong("value", text);
+        return fields.reject("value", text);
     };
-    ask.kind = kind.name.to_string();
+    request.kind = kind.name.to_string();
     let of = |e: &&str| kind.prefixes.of(e).is_some_and(|p| value.reveal().starts_with(p));
-    let latchkey_core::kind::Prefixes::Each(_) = kind.prefixes else { return };
+    let latchkey_core::key_kind::Prefixes::PerEnvironment(_) = kind.prefixes else { return };
     let longest = |e: &&str| kind.prefixes.of(e).map_or(0, str::len);
     if let Some(environment) = policy.environments.iter().map(|e| &**e).filter(of).max_by_key(longest) {
-        if ask.environment.is_empty() {
-            ask.environment = environment.to_owned();
-        } else if ask.environment != environment {
-            fields.wrong("value", format!("is a {environment} key by its prefix"));
+        if request.environment.is_empty() {
+            request.environment = environment.to_owned();
+        } else if request.environment != environment {
+            fields.reject("value", format!("is a {environment} key by its prefix"));
         }
     }
 }

@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::kind::Kind;
+use latchkey_core::key_kind::KeyKind;
 use latchkey_core::mint::mint;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{AlreadyRevoked, KeyRecord, KeyState, TenantRecord};
 use latchkey_core::secret::PlainKey;
-use latchkey_core::trouble::{Failure, Refusal, Trouble};
 
-use super::draft::{DEFAULT_ENVIRONMENT, Desk, Draft};
 use super::encoding::Encoder;
-use super::fields::Fields;
+use super::field_validator::FieldValidator;
 use super::grants::Grants;
+use super::key_builder::{DEFAULT_ENVIRONMENT, KeyBuilder, KeyDraft};
 use super::page::{self, Page};
-use super::{CallContext, Caller, CreateKey, Registrar};
-use crate::ports::{KeyFilter, Made, NewKey};
+use super::{CallContext, Caller, CreateKey, ManagementService};
+use crate::ports::{Created, KeyFilter, NewKey};
 
 /// A key that was made.
 #[derive(Clone, Debug)]
-pub struct Issued {
+pub struct CreatedKey {
     /// The key.
     pub key: KeyRecord,
     /// Its value; none where the same call had made it before.
@@ -48,7 +48,7 @@ pub struct ListKeys {
 
 /// Which publishable key to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublishableKey {
+pub struct GetPublishableKey {
     /// By id or slug; empty: the caller's own.
     pub tenant: String,
     /// Empty: `live`.
@@ -57,88 +57,94 @@ pub struct PublishableKey {
 
 /// A key whose value may be read again, with it.
 #[derive(Clone, Debug)]
-pub struct Published {
+pub struct PublishableKeyValue {
     /// The key.
     pub key: KeyRecord,
     /// Its value.
     pub value: PlainKey,
 }
 
-impl Registrar {
+impl ManagementService {
     /// Makes a key. It works everywhere when this returns.
     pub async fn create_key(
         &self,
-        by: &Caller,
-        ask: CreateKey,
+        caller: &Caller,
+        request: CreateKey,
         call: &CallContext,
-    ) -> Result<Issued, Failure> {
-        let tenant = self.managed_tenant(by, &ask.tenant).await?;
+    ) -> Result<CreatedKey, ManagementError> {
+        let tenant = self.managed_tenant(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
         let mut random = (self.parts.random)();
-        let mut fields = Fields::within("");
-        let draft = self.desk(&policy, &tenant, by).draft(&ask, &mut fields, &mut random);
+        let mut fields = FieldValidator::new("");
+        let draft = self.key_builder(&policy, &tenant, caller).build(&request, &mut fields, &mut random);
         fields.finish()?;
-        let draft = draft.ok_or_else(|| Refusal::field("kind", "no key can be made of it"))?;
-        let (mut record, kind) = granted(draft, by, &policy)?;
+        let draft = draft.ok_or_else(|| RequestError::field("kind", "no key can be made of it"))?;
+        let (mut record, kind) = apply_grants(draft, caller, &policy)?;
         let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
         let secret = mint(kind, &prefix, &mut random);
-        self.value(&mut record, kind, (&secret, &prefix), &mut random)?;
-        let idempotency =
-            (!ask.idempotency_key.is_empty()).then(|| (ask.idempotency_key.clone(), ask.fingerprint()));
-        let entry = self.entry(by, "key.create", call).of(tenant.id).to(&record.id);
-        let entry = entry.with("kind", &*record.kind).with("scopes", record.scopes.join(" "));
-        let made = self.parts.ledger.create_keys(vec![NewKey { record, idempotency }], entry).await?;
-        match self.spread(made, call).await?.value.pop() {
-            Some(Made::New(key)) => Ok(Issued { key, secret: Some(secret) }),
-            Some(Made::Before(key)) => Ok(Issued { key, secret: None }),
-            None => Err(Trouble::Fault("the ledger made no key of one".into()).into()),
+        self.set_value(&mut record, kind, (&secret, &prefix), &mut random)?;
+        let idempotency = (!request.idempotency_key.is_empty())
+            .then(|| (request.idempotency_key.clone(), request.fingerprint()));
+        let entry = self.audit_entry(caller, "key.create", call).for_tenant(tenant.id).on_target(&record.id);
+        let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
+        let made = self.parts.store.create_keys(vec![NewKey { record, idempotency }], entry).await?;
+        match self.wait_until_applied(made, call).await?.value.pop() {
+            Some(Created::New(key)) => Ok(CreatedKey { key, secret: Some(secret) }),
+            Some(Created::Existing(key)) => Ok(CreatedKey { key, secret: None }),
+            None => Err(SystemError::Internal("the ledger made no key of one".into()).into()),
         }
     }
 
     /// Reads a key.
-    pub async fn get_key(&self, by: &Caller, id: &str, _call: &CallContext) -> Result<KeyRecord, Failure> {
-        Ok(self.managed_key(by, id).await?.0)
+    pub async fn get_key(
+        &self,
+        caller: &Caller,
+        id: &str,
+        _call: &CallContext,
+    ) -> Result<KeyRecord, ManagementError> {
+        Ok(self.managed_key(caller, id).await?.0)
     }
 
     /// Lists keys, newest first.
     pub async fn list_keys(
         &self,
-        by: &Caller,
-        ask: ListKeys,
+        caller: &Caller,
+        request: ListKeys,
         _call: &CallContext,
-    ) -> Result<Page<KeyRecord>, Failure> {
-        let tenant = self.managed_tenant(by, &ask.tenant).await?;
+    ) -> Result<Page<KeyRecord>, ManagementError> {
+        let tenant = self.managed_tenant(caller, &request.tenant).await?;
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let list = list_of_keys(tenant.id, &ask);
-        let mut fields = Fields::within("");
-        fields.text("kind", &ask.kind, 0..=64);
-        fields.text("environment", &ask.environment, 0..=64);
-        fields.labels("bindings", &ask.bindings);
+        let list = list_of_keys(tenant.id, &request);
+        let mut fields = FieldValidator::new("");
+        fields.text("kind", &request.kind, 0..=64);
+        fields.text("environment", &request.environment, 0..=64);
+        fields.labels("bindings", &request.bindings);
         fields.finish()?;
-        let size = page::size(ask.page_size)?;
-        let before = page::cursor(&ask.page_token, &list)?.map(KeyId);
+        let size = page::size(request.page_size)?;
+        let before = page::cursor(&request.page_token, &list)?.map(KeyId);
         let filter = KeyFilter {
-            kind: some(&ask.kind),
-            environment: some(&ask.environment),
-            state: ask.state.map(|state| (state, self.parts.clock.now().wall)),
-            bindings: ask.bindings,
+            kind: some(&request.kind),
+            environment: some(&request.environment),
+            state: request.state.map(|state| (state, self.parts.clock.now().wall)),
+            bindings: request.bindings,
         };
-        let keys = self.parts.ledger.keys(tenant.id, &filter, before, size + 1).await?;
+        let keys = self.parts.store.keys(tenant.id, &filter, before, size + 1).await?;
         Ok(page::page(keys, size, &list, |key| key.id.0))
     }
 
     /// The newest active key of a retrievable kind, with its value.
     pub async fn publishable_key(
         &self,
-        by: &Caller,
-        ask: PublishableKey,
+        caller: &Caller,
+        request: GetPublishableKey,
         _call: &CallContext,
-    ) -> Result<Published, Failure> {
-        let tenant = self.managed_tenant(by, &ask.tenant).await?;
+    ) -> Result<PublishableKeyValue, ManagementError> {
+        let tenant = self.managed_tenant(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
-        let environment = if ask.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &ask.environment };
+        let environment =
+            if request.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &request.environment };
         if !policy.environments.iter().any(|e| **e == *environment) {
-            return Err(Refusal::field("environment", "the profile has no such environment").into());
+            return Err(RequestError::field("environment", "the profile has no such environment").into());
         }
         let mut newest: Option<KeyRecord> = None;
         for kind in policy.kinds.iter().filter(|k| k.retrievable) {
@@ -148,83 +154,96 @@ impl Registrar {
                 state: Some((KeyState::Active, self.parts.clock.now().wall)),
                 bindings: BTreeMap::new(),
             };
-            let found = self.parts.ledger.keys(tenant.id, &filter, None, 1).await?;
+            let found = self.parts.store.keys(tenant.id, &filter, None, 1).await?;
             newest = newest.into_iter().chain(found).max_by_key(|key| key.id);
         }
-        let key = newest.ok_or(Refusal::NotFound("key"))?;
-        let value = self.open(&key)?;
-        Ok(Published { key, value })
+        let key = newest.ok_or(RequestError::NotFound("key"))?;
+        let value = self.unseal_value(&key)?;
+        Ok(PublishableKeyValue { key, value })
     }
 
     /// A key that the caller may manage, and its tenant.
     pub(super) async fn managed_key(
         &self,
-        by: &Caller,
+        caller: &Caller,
         id: &str,
-    ) -> Result<(KeyRecord, TenantRecord), Failure> {
-        if let Some(own) = by.principal() {
+    ) -> Result<(KeyRecord, TenantRecord), ManagementError> {
+        if let Some(own) = caller.principal() {
             self.key_manager(own)?;
         }
-        let id: KeyId = id.parse().map_err(|_| Refusal::NotFound("key"))?;
-        let found = self.parts.ledger.key(id).await?;
-        let own = |key: &KeyRecord| by.principal().is_none_or(|p| p.tenant.id == key.tenant);
-        let key = found.filter(own).ok_or(Refusal::NotFound("key"))?;
-        let tenant = self.parts.ledger.tenant(&latchkey_core::record::TenantRef::Id(key.tenant)).await?;
-        let tenant = tenant.ok_or_else(|| Trouble::Fault(format!("{} has no tenant", key.id)))?;
+        let id: KeyId = id.parse().map_err(|_| RequestError::NotFound("key"))?;
+        let found = self.parts.store.key(id).await?;
+        let own = |key: &KeyRecord| caller.principal().is_none_or(|p| p.tenant.id == key.tenant);
+        let key = found.filter(own).ok_or(RequestError::NotFound("key"))?;
+        let tenant = self.parts.store.tenant(&latchkey_core::record::TenantRef::Id(key.tenant)).await?;
+        let tenant = tenant.ok_or_else(|| SystemError::Internal(format!("{} has no tenant", key.id)))?;
         Ok((key, tenant))
     }
 
-    pub(super) fn desk<'a>(&self, policy: &'a Policy, tenant: &TenantRecord, by: &'a Caller) -> Desk<'a> {
-        Desk { policy, tenant: tenant.id, now: self.parts.clock.now().wall, created_by: &by.subject }
+    pub(super) fn key_builder<'a>(
+        &self,
+        policy: &'a Policy,
+        tenant: &TenantRecord,
+        caller: &'a Caller,
+    ) -> KeyBuilder<'a> {
+        KeyBuilder {
+            policy,
+            tenant: tenant.id,
+            now: self.parts.clock.now().wall,
+            created_by: &caller.subject,
+        }
     }
 
     /// Gives a record its value: the hash, what people see of it, and the sealed value where it may be read again.
-    pub(super) fn value(
+    pub(super) fn set_value(
         &self,
         record: &mut KeyRecord,
-        kind: &Kind,
+        kind: &KeyKind,
         (value, prefix): (&PlainKey, &str),
         random: &mut dyn rand::Rng,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SystemError> {
         record.hash = value.hash();
         record.prefix = prefix.into();
         record.hint = value.hint().into();
         if kind.retrievable {
             let sealed = self.parts.sealer.seal(value.reveal().as_bytes(), &record.id.to_string(), random);
-            record.sealed = Some(sealed.map_err(|_| Trouble::Fault("a value could not be sealed".into()))?);
+            record.sealed =
+                Some(sealed.map_err(|_| SystemError::Internal("a value could not be sealed".into()))?);
         }
         Ok(())
     }
 
-    fn open(&self, key: &KeyRecord) -> Result<PlainKey, Trouble> {
-        let sealed =
-            key.sealed.as_ref().ok_or_else(|| Trouble::Fault(format!("{} has no sealed value", key.id)))?;
+    fn unseal_value(&self, key: &KeyRecord) -> Result<PlainKey, SystemError> {
+        let sealed = key
+            .sealed
+            .as_ref()
+            .ok_or_else(|| SystemError::Internal(format!("{} has no sealed value", key.id)))?;
         let opened = self.parts.sealer.open(sealed, &key.id.to_string());
-        opened.map_err(|error| Trouble::Fault(format!("{}: {error}", key.id)))
+        opened.map_err(|error| SystemError::Internal(format!("{}: {error}", key.id)))
     }
 }
 
 /// The record with the scopes that it is to have, if its maker may grant all that.
-pub(super) fn granted<'p>(
-    draft: Draft<'p>,
-    by: &Caller,
+pub(super) fn apply_grants<'p>(
+    draft: KeyDraft<'p>,
+    caller: &Caller,
     policy: &Policy,
-) -> Result<(KeyRecord, &'p Kind), Refusal> {
-    let Draft { mut record, kind, mut granted, asked_scopes } = draft;
-    if let Some(own) = by.principal() {
+) -> Result<(KeyRecord, &'p KeyKind), RequestError> {
+    let KeyDraft { mut record, kind, mut granted, asked_scopes } = draft;
+    if let Some(own) = caller.principal() {
         let grants = Grants::of(own, policy);
         if !asked_scopes {
-            granted = grants.trim(&granted);
+            granted = grants.intersect(&granted);
             record.scopes = policy.scopes.names(&granted).map(Into::into).collect();
         }
-        grants.fill(&mut record);
-        grants.cover(&record, &granted)?;
+        grants.inherit(&mut record);
+        grants.check_covers(&record, &granted)?;
     }
     Ok((record, kind))
 }
 
 /// The list that a page token of keys belongs to: the tenant's keys that pass the filter.
-fn list_of_keys(tenant: TenantId, ask: &ListKeys) -> Encoder {
+fn list_of_keys(tenant: TenantId, request: &ListKeys) -> Encoder {
     let state = |state| match state {
         KeyState::Active => 1,
         KeyState::Expired => 2,
@@ -233,14 +252,14 @@ fn list_of_keys(tenant: TenantId, ask: &ListKeys) -> Encoder {
     };
     Encoder::new("latchkey.list_keys.v1")
         .bytes(tenant.0.as_bytes())
-        .text(&ask.kind)
-        .text(&ask.environment)
-        .number(ask.state.map_or(0, state))
-        .map(&ask.bindings)
+        .text(&request.kind)
+        .text(&request.environment)
+        .number(request.state.map_or(0, state))
+        .map(&request.bindings)
 }
 
-pub(super) fn revoked(error: AlreadyRevoked) -> Refusal {
-    Refusal::Precondition(error.to_string())
+pub(super) fn already_revoked(error: AlreadyRevoked) -> RequestError {
+    RequestError::FailedPrecondition(error.to_string())
 }
 
 #[cfg(test)]

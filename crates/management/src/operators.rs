@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::limit::Overrides;
+use latchkey_core::limit::LimitOverrides;
 use latchkey_core::mint::mint;
 use latchkey_core::operator::{self, ADMIN, KIND, PREFIX, SLUG};
 use latchkey_core::principal::Principal;
-use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use rand::Rng;
@@ -17,9 +17,9 @@ use rand::Rng;
 pub const ROOT_KEY_LENGTH: usize = 32;
 
 /// Returns whether a principal of the operators' tenant has their scope.
-pub(crate) fn speaks(who: &Principal) -> bool {
-    operator::is_operators(&who.tenant)
-        && operator::policy().scopes.find(ADMIN).is_some_and(|s| who.granted.contains(s))
+pub(crate) fn is_operator(principal: &Principal) -> bool {
+    operator::is_operator_tenant(&principal.tenant)
+        && operator::policy().scopes.find(ADMIN).is_some_and(|s| principal.granted.contains(s))
 }
 
 /// The operators' tenant, as it is first made.
@@ -32,13 +32,13 @@ pub fn tenant(now: Timestamp, random: &mut dyn Rng) -> TenantRecord {
         plan: None,
         suspended: false,
         created: now,
-        limits: Overrides::default(),
+        limits: LimitOverrides::default(),
         revision: 0,
     }
 }
 
 /// A fresh value for a first key.
-pub fn new_root_value(random: &mut dyn Rng) -> PlainKey {
+pub fn new_root_key_value(random: &mut dyn Rng) -> PlainKey {
     mint(&operator::policy().kinds[0], PREFIX, random)
 }
 
@@ -56,9 +56,9 @@ pub fn root_key(value: &PlainKey, tenant: TenantId, now: Timestamp, random: &mut
         scopes: vec![ADMIN.into()],
         bindings: BTreeMap::new(),
         networks: vec![],
-        limits: Overrides::default(),
+        limits: LimitOverrides::default(),
         metadata: BTreeMap::new(),
-        life: KeyLife::Active,
+        lifecycle: KeyLifecycle::Active,
         created: now,
         created_by: "latchkey".into(),
         expires: None,

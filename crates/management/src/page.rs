@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use latchkey_core::trouble::Refusal;
+use latchkey_core::error::RequestError;
 use uuid::Uuid;
 
 use super::encoding::Encoder;
@@ -28,16 +28,16 @@ const VERSION: u8 = 1;
 const MARK_LENGTH: usize = 8;
 
 /// How many a page is to have.
-pub(super) fn size(asked: i32) -> Result<u32, Refusal> {
-    match asked {
+pub(super) fn size(requested: i32) -> Result<u32, RequestError> {
+    match requested {
         0 => Ok(DEFAULT_SIZE),
-        1..=LARGEST_SIZE => Ok(u32::try_from(asked).unwrap_or(DEFAULT_SIZE)),
-        _ => Err(Refusal::field("page_size", "must be 0 (for 100) to 1,000")),
+        1..=LARGEST_SIZE => Ok(u32::try_from(requested).unwrap_or(DEFAULT_SIZE)),
+        _ => Err(RequestError::field("page_size", "must be 0 (for 100) to 1,000")),
     }
 }
 
 /// Where a page begins: behind this, in the list that `list` describes.
-pub(super) fn cursor(token: &str, list: &Encoder) -> Result<Option<Uuid>, Refusal> {
+pub(super) fn cursor(token: &str, list: &Encoder) -> Result<Option<Uuid>, RequestError> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -60,7 +60,7 @@ pub(super) fn page<T>(mut items: Vec<T>, size: u32, list: &Encoder, id: impl Fn(
 }
 
 /// Returns the offset that a token of a list with moving entries holds; 0 for no token.
-pub(super) fn offset(token: &str) -> Result<u64, Refusal> {
+pub(super) fn offset(token: &str) -> Result<u64, RequestError> {
     if token.is_empty() {
         return Ok(0);
     }
@@ -73,12 +73,12 @@ pub(super) fn offset_token(offset: u64) -> String {
     close(&u32::try_from(offset).unwrap_or(u32::MAX).to_be_bytes())
 }
 
-fn foreign() -> Refusal {
-    Refusal::field("page_token", "is not one that this list gave")
+fn foreign() -> RequestError {
+    RequestError::field("page_token", "is not one that this list gave")
 }
 
 /// Returns what a token holds behind its version.
-fn open(token: &str) -> Result<Vec<u8>, Refusal> {
+fn open(token: &str) -> Result<Vec<u8>, RequestError> {
     let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| foreign())?;
     match bytes.first() {
         Some(&VERSION) => Ok(bytes.split_off(1)),
@@ -86,7 +86,7 @@ fn open(token: &str) -> Result<Vec<u8>, Refusal> {
             let text = format!(
                 "has version {version}, and this server reads version {VERSION} alone: list again from the first page"
             );
-            Err(Refusal::field("page_token", text))
+            Err(RequestError::field("page_token", text))
         }
         None => Err(foreign()),
     }
@@ -109,9 +109,9 @@ mod tests {
         Encoder::new("latchkey.test.v1").text(name)
     }
 
-    fn refused<T: std::fmt::Debug>(read: Result<T, Refusal>) -> String {
+    fn refused<T: std::fmt::Debug>(read: Result<T, RequestError>) -> String {
         match read.unwrap_err() {
-            Refusal::Invalid(violations) => {
+            RequestError::InvalidArgument(violations) => {
                 let [violation] = <[_; 1]>::try_from(violations).unwrap();
                 assert_eq!(violation.field, "page_token");
                 violation.description

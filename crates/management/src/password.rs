@@ -1,7 +1,7 @@
 //! Passwords: how they are kept (argon2id, so that a stolen database gives none away cheaply), and which are
 //! taken at all. Hashing takes tens of milliseconds of a core: it is never done where calls are judged.
 
-pub mod choice;
+pub mod requirements;
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 //! is applied everywhere.
 
 pub mod audit;
-pub mod seals;
+pub mod sealed_values;
 pub mod shadow;
 pub mod tokens;
 pub mod usage;
@@ -10,10 +10,10 @@ pub mod usage;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef};
-use latchkey_core::time::{Tick, Timestamp};
-use latchkey_core::trouble::{Failure, Refusal, Trouble};
+use latchkey_core::time::{MonotonicInstant, Timestamp};
 
 /// One line of the audit log, written in the transaction of what it tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct AuditEntry {
 
 /// What a write left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written<T> {
+pub struct WriteResult<T> {
     /// What was written, as it is now.
     pub value: T,
     /// The revision that it got; 0 where nothing had to be written.
@@ -45,11 +45,11 @@ pub struct Written<T> {
 
 /// What came of applying a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Applied {
+pub enum ApplyResult {
     /// It is the newest version.
-    Written(Written<ProfileRecord>),
+    Written(WriteResult<ProfileRecord>),
     /// Another document was applied since the others were read: look at them again.
-    Overtaken,
+    Conflict,
 }
 
 /// What a page of keys is asked by.
@@ -76,26 +76,28 @@ pub struct NewKey {
 
 /// What came of making a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Made {
+pub enum Created {
     /// It was made.
     New(KeyRecord),
     /// The same call had made it before.
-    Before(KeyRecord),
+    Existing(KeyRecord),
 }
 
 /// Decides on a key inside the write's own transaction: what it becomes, or why not.
-pub type KeyRule<'a> = Box<dyn FnOnce(&KeyRecord) -> Result<KeyRecord, Refusal> + Send + 'a>;
+pub type KeyUpdateFn<'a> = Box<dyn FnOnce(&KeyRecord) -> Result<KeyRecord, RequestError> + Send + 'a>;
 /// The same for a rotation: what the old key becomes, and its successor.
-pub type RotateRule<'a> = Box<dyn FnOnce(&KeyRecord) -> Result<(KeyRecord, KeyRecord), Refusal> + Send + 'a>;
+pub type KeyRotationFn<'a> =
+    Box<dyn FnOnce(&KeyRecord) -> Result<(KeyRecord, KeyRecord), RequestError> + Send + 'a>;
 /// The same for a tenant.
-pub type TenantRule<'a> = Box<dyn FnOnce(&TenantRecord) -> Result<TenantRecord, Refusal> + Send + 'a>;
+pub type TenantUpdateFn<'a> =
+    Box<dyn FnOnce(&TenantRecord) -> Result<TenantRecord, RequestError> + Send + 'a>;
 
 /// The authority: reads for management, and every write. Each write that can change a decision takes the
 /// next revision last in its own transaction, and leaves its feed row and its audit entry there.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait ManagementStore: Send + Sync {
     /// The key of this id.
-    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, Trouble>;
+    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, SystemError>;
     /// Keys of a tenant, newest first, older than `before`, at most `limit`.
     async fn keys(
         &self,
@@ -103,71 +105,79 @@ pub trait Ledger: Send + Sync {
         filter: &KeyFilter,
         before: Option<KeyId>,
         limit: u32,
-    ) -> Result<Vec<KeyRecord>, Trouble>;
+    ) -> Result<Vec<KeyRecord>, SystemError>;
     /// The tenant of this name.
-    async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, Trouble>;
+    async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, SystemError>;
     /// Tenants, newest first, older than `before`, at most `limit`.
-    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, Trouble>;
+    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, SystemError>;
     /// The newest version of every profile, by name.
-    async fn profiles(&self) -> Result<Vec<ProfileRecord>, Trouble>;
+    async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError>;
     /// A profile's version; none: the newest.
-    async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, Trouble>;
+    async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, SystemError>;
 
     /// Makes keys: all or none. A hash that exists already is `AlreadyExists`, naming the key by its place.
-    async fn create_keys(&self, keys: Vec<NewKey>, audit: AuditEntry) -> Result<Written<Vec<Made>>, Failure>;
+    async fn create_keys(
+        &self,
+        keys: Vec<NewKey>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<Vec<Created>>, ManagementError>;
     /// Changes a key by a rule. An unchanged record is not written.
     async fn change_key(
         &self,
         id: KeyId,
-        rule: KeyRule<'_>,
+        rule: KeyUpdateFn<'_>,
         audit: AuditEntry,
-    ) -> Result<Written<KeyRecord>, Failure>;
+    ) -> Result<WriteResult<KeyRecord>, ManagementError>;
     /// Changes a key and makes its successor; answers both, the successor second.
     async fn rotate_key(
         &self,
         id: KeyId,
-        rule: RotateRule<'_>,
+        rule: KeyRotationFn<'_>,
         audit: AuditEntry,
-    ) -> Result<Written<(KeyRecord, KeyRecord)>, Failure>;
+    ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, ManagementError>;
     /// Makes a tenant; a slug that exists is `AlreadyExists`.
     async fn create_tenant(
         &self,
         tenant: TenantRecord,
         audit: AuditEntry,
-    ) -> Result<Written<TenantRecord>, Failure>;
+    ) -> Result<WriteResult<TenantRecord>, ManagementError>;
     /// Changes a tenant by a rule. An unchanged record is not written.
     async fn change_tenant(
         &self,
         id: TenantId,
-        rule: TenantRule<'_>,
+        rule: TenantUpdateFn<'_>,
         audit: AuditEntry,
-    ) -> Result<Written<TenantRecord>, Failure>;
+    ) -> Result<WriteResult<TenantRecord>, ManagementError>;
     /// Stores a document as the next version, if `among` is still the newest revision of any profile (0: there is
     /// none): what the document was held against is then still all there is. The newest version's very text is not
     /// stored again.
     async fn apply_profile(
         &self,
         (name, document): (&str, &str),
-        among: u64,
+        expected_revision: u64,
         audit: AuditEntry,
-    ) -> Result<Applied, Failure>;
+    ) -> Result<ApplyResult, ManagementError>;
     /// Makes sure of the operators' tenant and of a first key: `first` is made where the tenant has no key
     /// at all, or, with `insist`, where no key has its hash. Answers whether it was made. Racing callers
     /// make one.
-    async fn found(
+    async fn bootstrap_operator(
         &self,
         tenant: TenantRecord,
         first: KeyRecord,
         insist: bool,
         audit: AuditEntry,
-    ) -> Result<Written<bool>, Failure>;
+    ) -> Result<WriteResult<bool>, ManagementError>;
 }
 
 /// Waits until every replica that decides has applied a revision.
 #[async_trait]
-pub trait Spreading: Send + Sync {
+pub trait Propagation: Send + Sync {
     /// Returns when no replica decides by a state older than `revision` any more. Waits until `deadline` at the
     /// latest, where there is one, and returns an outage if the revision is not applied everywhere by then: the change
     /// is committed all the same.
-    async fn spread(&self, revision: u64, deadline: Option<Tick>) -> Result<(), Trouble>;
+    async fn wait_until_applied(
+        &self,
+        revision: u64,
+        deadline: Option<MonotonicInstant>,
+    ) -> Result<(), SystemError>;
 }

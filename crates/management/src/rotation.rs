@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
+use latchkey_core::error::RequestError;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::{Algorithm, KeyStage, SigningKeyRecord, TokenRules};
-use latchkey_core::trouble::Refusal;
+use latchkey_core::token::{KeyStage, SigningAlgorithm, SigningKeyRecord, TokenRules};
 
 /// How long a key is published before it signs: twice as long as a copy of the key set may be kept.
-pub const LEAD: Duration = Duration::from_mins(10);
+pub const PUBLISH_LEAD: Duration = Duration::from_mins(10);
 /// How long a key signs before the schedule replaces it.
-pub const PERIOD: Duration = Duration::from_hours(30 * 24);
+pub const ROTATION_PERIOD: Duration = Duration::from_hours(30 * 24);
 
 /// A profile's signing keys at a moment.
-pub struct Rotation<'a> {
+pub struct SigningKeyRotation<'a> {
     /// As they are.
     pub keys: &'a [SigningKeyRecord],
     /// What the profile says now.
@@ -22,59 +22,71 @@ pub struct Rotation<'a> {
     pub now: Timestamp,
 }
 
-impl Rotation<'_> {
+impl SigningKeyRotation<'_> {
     fn at(&self, stage: KeyStage) -> impl Iterator<Item = &SigningKeyRecord> {
-        let algorithm: Algorithm = self.rules.algorithm;
+        let algorithm: SigningAlgorithm = self.rules.algorithm;
         self.keys.iter().filter(move |k| k.algorithm == algorithm && k.stage(self.now) == stage)
     }
 
     /// Makes sure that a key of the profile's algorithm signs, and stays long enough: `fresh` where none does.
     #[must_use]
-    pub fn ensure(&self, fresh: Option<SigningKeyRecord>) -> Vec<SigningKeyRecord> {
+    pub fn ensure(&self, new_key: Option<SigningKeyRecord>) -> Vec<SigningKeyRecord> {
         let ttl = self.rules.ttl;
-        let mut changed: Vec<_> = self.at(KeyStage::Signing).filter(|k| k.longest < ttl).cloned().collect();
+        let mut changed: Vec<_> =
+            self.at(KeyStage::Signing).filter(|k| k.longest_ttl < ttl).cloned().collect();
         for key in &mut changed {
-            key.longest = ttl;
+            key.longest_ttl = ttl;
         }
         if self.at(KeyStage::Signing).next().is_none()
-            && let Some(fresh) = fresh
+            && let Some(new_key) = new_key
         {
             changed.extend(self.ended(self.now));
-            changed.push(SigningKeyRecord { signs_from: self.now, longest: ttl, ..fresh });
+            changed.push(SigningKeyRecord { signs_from: self.now, longest_ttl: ttl, ..new_key });
         }
         changed
     }
 
     /// Publishes `fresh`, which signs after `lead` in place of what signs now.
-    pub fn rotate(&self, fresh: SigningKeyRecord, lead: Duration) -> Result<Vec<SigningKeyRecord>, Refusal> {
+    pub fn rotate(
+        &self,
+        new_key: SigningKeyRecord,
+        lead: Duration,
+    ) -> Result<Vec<SigningKeyRecord>, RequestError> {
         if let Some(next) = self.at(KeyStage::Published).next() {
             let text = format!("{} is published already and signs from {}", next.id, next.signs_from);
-            return Err(Refusal::Precondition(text));
+            return Err(RequestError::FailedPrecondition(text));
         }
-        let signs_from = self.now.after(lead);
+        let signs_from = self.now.plus(lead);
         let mut changed = self.ended(signs_from);
-        changed.push(SigningKeyRecord { signs_from, longest: self.rules.ttl, ..fresh });
+        changed.push(SigningKeyRecord { signs_from, longest_ttl: self.rules.ttl, ..new_key });
         Ok(changed)
     }
 
     /// Takes a key out. Where it was the one that signs, what is published signs at once, or else `fresh`.
-    pub fn withdraw(&self, id: &str, fresh: SigningKeyRecord) -> Result<Vec<SigningKeyRecord>, Refusal> {
-        let key = self.keys.iter().find(|k| *k.id == *id).ok_or(Refusal::NotFound("signing key"))?;
+    pub fn withdraw(
+        &self,
+        id: &str,
+        new_key: SigningKeyRecord,
+    ) -> Result<Vec<SigningKeyRecord>, RequestError> {
+        let key = self.keys.iter().find(|k| *k.id == *id).ok_or(RequestError::NotFound("signing key"))?;
         if key.withdrawn.is_some() {
-            return Err(Refusal::Precondition("the signing key is withdrawn, which is irreversible".into()));
+            return Err(RequestError::FailedPrecondition(
+                "the signing key is withdrawn, which is irreversible".into(),
+            ));
         }
         let mut changed = vec![SigningKeyRecord { withdrawn: Some(self.now), ..key.clone() }];
         if self.at(KeyStage::Signing).all(|k| k.id == key.id) {
-            let next = self.at(KeyStage::Published).find(|k| k.id != key.id).cloned().unwrap_or(fresh);
-            changed.push(SigningKeyRecord { signs_from: self.now, longest: self.rules.ttl, ..next });
+            let next = self.at(KeyStage::Published).find(|k| k.id != key.id).cloned().unwrap_or(new_key);
+            changed.push(SigningKeyRecord { signs_from: self.now, longest_ttl: self.rules.ttl, ..next });
         }
         Ok(changed)
     }
 
     /// Whether the schedule asks for a successor.
     #[must_use]
-    pub fn due(&self) -> bool {
-        let old = |k: &SigningKeyRecord| k.signs_from.after(PERIOD) <= self.now && k.signs_until.is_none();
+    pub fn is_due(&self) -> bool {
+        let old =
+            |k: &SigningKeyRecord| k.signs_from.plus(ROTATION_PERIOD) <= self.now && k.signs_until.is_none();
         self.at(KeyStage::Signing).any(old) && self.at(KeyStage::Published).next().is_none()
     }
 
@@ -95,17 +107,17 @@ mod tests {
         SigningKeyRecord {
             id: id.into(),
             profile: "p".into(),
-            algorithm: Algorithm::EdDsa,
+            algorithm: SigningAlgorithm::EdDsa,
             sealed: Sealed(vec![]),
             created: Timestamp(0),
             signs_from: Timestamp(from),
             signs_until: None,
-            longest: Duration::from_secs(60),
+            longest_ttl: Duration::from_secs(60),
             withdrawn: None,
         }
     }
 
-    fn rules(algorithm: Algorithm, seconds: u64) -> TokenRules {
+    fn rules(algorithm: SigningAlgorithm, seconds: u64) -> TokenRules {
         let ttl = Duration::from_secs(seconds);
         TokenRules { algorithm, issuer: "i".into(), audience: "a".into(), ttl, refresh_ttl: ttl }
     }
@@ -114,53 +126,57 @@ mod tests {
 
     #[test]
     fn a_key_is_made_once_and_kept_for_the_longest_token() {
-        let rules = rules(Algorithm::EdDsa, 60);
-        let none = Rotation { keys: &[], rules: &rules, now: NOW };
+        let rules = rules(SigningAlgorithm::EdDsa, 60);
+        let none = SigningKeyRotation { keys: &[], rules: &rules, now: NOW };
         assert_eq!(none.ensure(Some(key("a", 0)))[0].signs_from, NOW);
         let keys = [key("a", 0)];
-        assert!(Rotation { keys: &keys, rules: &rules, now: NOW }.ensure(Some(key("b", 0))).is_empty());
+        assert!(
+            SigningKeyRotation { keys: &keys, rules: &rules, now: NOW }.ensure(Some(key("b", 0))).is_empty()
+        );
         let longer = TokenRules { ttl: Duration::from_secs(90), ..rules };
-        let raised = Rotation { keys: &keys, rules: &longer, now: NOW }.ensure(None);
-        assert_eq!((raised.len(), raised[0].longest), (1, Duration::from_secs(90)));
+        let raised = SigningKeyRotation { keys: &keys, rules: &longer, now: NOW }.ensure(None);
+        assert_eq!((raised.len(), raised[0].longest_ttl), (1, Duration::from_secs(90)));
     }
 
     #[test]
     fn another_algorithm_ends_the_key_before_it() {
-        let (keys, rules) = ([key("a", 0)], rules(Algorithm::Es256, 60));
-        let fresh = SigningKeyRecord { algorithm: Algorithm::Es256, ..key("b", 0) };
-        let changed = Rotation { keys: &keys, rules: &rules, now: NOW }.ensure(Some(fresh));
+        let (keys, rules) = ([key("a", 0)], rules(SigningAlgorithm::Es256, 60));
+        let new_key = SigningKeyRecord { algorithm: SigningAlgorithm::Es256, ..key("b", 0) };
+        let changed = SigningKeyRotation { keys: &keys, rules: &rules, now: NOW }.ensure(Some(new_key));
         assert_eq!((&*changed[0].id, changed[0].signs_until), ("a", Some(NOW)));
         assert_eq!(&*changed[1].id, "b");
     }
 
     #[test]
     fn a_successor_is_published_before_it_signs_and_one_at_a_time() {
-        let (mut keys, rules) = (vec![key("a", 0)], rules(Algorithm::EdDsa, 60));
-        let rotation = Rotation { keys: &keys, rules: &rules, now: NOW };
+        let (mut keys, rules) = (vec![key("a", 0)], rules(SigningAlgorithm::EdDsa, 60));
+        let rotation = SigningKeyRotation { keys: &keys, rules: &rules, now: NOW };
         let changed = rotation.rotate(key("b", 0), Duration::from_secs(5)).unwrap();
         assert_eq!(changed[0].signs_until, Some(Timestamp(6_000)));
         assert_eq!((changed[1].signs_from, changed[1].stage(NOW)), (Timestamp(6_000), KeyStage::Published));
         keys = changed;
-        let again = Rotation { keys: &keys, rules: &rules, now: NOW };
-        assert!(again.rotate(key("c", 0), LEAD).is_err() && !again.due());
+        let again = SigningKeyRotation { keys: &keys, rules: &rules, now: NOW };
+        assert!(again.rotate(key("c", 0), PUBLISH_LEAD).is_err() && !again.is_due());
     }
 
     #[test]
     fn a_withdrawn_signer_is_replaced_at_once() {
-        let (keys, rules) = (vec![key("a", 0), key("b", 9_000)], rules(Algorithm::EdDsa, 60));
-        let rotation = Rotation { keys: &keys, rules: &rules, now: NOW };
+        let (keys, rules) = (vec![key("a", 0), key("b", 9_000)], rules(SigningAlgorithm::EdDsa, 60));
+        let rotation = SigningKeyRotation { keys: &keys, rules: &rules, now: NOW };
         let changed = rotation.withdraw("a", key("c", 0)).unwrap();
         assert_eq!((&*changed[1].id, changed[1].signs_from), ("b", NOW));
         assert_eq!(rotation.withdraw("b", key("c", 0)).unwrap().len(), 1);
         assert!(rotation.withdraw("x", key("c", 0)).is_err());
         let out = [SigningKeyRecord { withdrawn: Some(NOW), ..key("a", 0) }];
-        assert!(Rotation { keys: &out, rules: &rules, now: NOW }.withdraw("a", key("c", 0)).is_err());
+        assert!(
+            SigningKeyRotation { keys: &out, rules: &rules, now: NOW }.withdraw("a", key("c", 0)).is_err()
+        );
     }
 
     #[test]
     fn the_schedule_replaces_a_key_after_its_period() {
-        let (keys, rules) = ([key("a", 0)], rules(Algorithm::EdDsa, 60));
-        let at = |now| Rotation { keys: &keys, rules: &rules, now }.due();
-        assert!(!at(Timestamp(1_000)) && at(Timestamp(0).after(PERIOD)));
+        let (keys, rules) = ([key("a", 0)], rules(SigningAlgorithm::EdDsa, 60));
+        let at = |now| SigningKeyRotation { keys: &keys, rules: &rules, now }.is_due();
+        assert!(!at(Timestamp(1_000)) && at(Timestamp(0).plus(ROTATION_PERIOD)));
     }
 }

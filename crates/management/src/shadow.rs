@@ -1,13 +1,13 @@
 //! Who would have been denied, and why: what is told of calls that passed because something is in shadow. For
 //! operators. It is read from the ledger, which every replica adds to within seconds.
 
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::ports::usage::Hour;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::{Failure, Refusal};
 
-use super::usage::UsageDesk;
+use super::usage::UsageReader;
 use super::{Caller, page};
-use crate::ports::shadow::{ShadowFilter, ShadowSum};
+use crate::ports::shadow::{ShadowFilter, ShadowTotal};
 
 /// Which lines; the fields are those of `latchkey.v1.GetShadowReportRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,32 +24,32 @@ pub struct GetShadowReport {
     pub page_token: String,
 }
 
-impl UsageDesk {
+impl UsageReader {
     /// Lines, the most frequent first.
     pub async fn shadow_report(
         &self,
-        by: &Caller,
-        ask: GetShadowReport,
-    ) -> Result<page::Page<ShadowSum>, Failure> {
-        by.operator()?;
-        let size = page::size(ask.page_size)?;
+        caller: &Caller,
+        request: GetShadowReport,
+    ) -> Result<page::Page<ShadowTotal>, ManagementError> {
+        caller.require_operator()?;
+        let size = page::size(request.page_size)?;
         // Lines are sums that move while calls come in: a page begins behind so many, and not behind one of them.
-        let offset = page::offset(&ask.page_token)?;
-        if ask.profile.chars().any(char::is_control) {
-            return Err(Refusal::NotFound("profile").into());
+        let offset = page::offset(&request.page_token)?;
+        if request.profile.chars().any(char::is_control) {
+            return Err(RequestError::NotFound("profile").into());
         }
-        let tenant = match ask.tenant.as_str() {
+        let tenant = match request.tenant.as_str() {
             "" => None,
-            name => Some(self.registrar().any_tenant(name).await?.id.0),
+            name => Some(self.management().any_tenant(name).await?.id.0),
         };
         let which = ShadowFilter {
-            profile: (!ask.profile.is_empty()).then(|| ask.profile.into()),
+            profile: (!request.profile.is_empty()).then(|| request.profile.into()),
             tenant,
-            from: ask.from.map(Hour::of),
+            from: request.from.map(Hour::of),
             limit: size + 1,
             offset,
         };
-        let mut items = self.ledger().shadows(&which).await?;
+        let mut items = self.store().shadows(&which).await?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = items.len() > size;
         items.truncate(size);

@@ -10,58 +10,58 @@ mod signing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use self::issue::{Grant, IssueJwt, IssuedJwt};
+pub use self::issue::{IssueJwt, IssuedTokens, TokenGrant};
 pub use self::refresh::RefreshJwt;
-pub use self::signing::{RotateSigningKey, reload};
+pub use self::signing::{RotateSigningKey, reload_signing_keys};
 
+use latchkey_core::cache::ReplicaCache;
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::TenantId;
-use latchkey_core::memory::Memory;
+use latchkey_core::observer::{CallOutcome, CheckObserver, TokenEvent};
 use latchkey_core::ports::KeyStore;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::{Failure, Refusal};
-use latchkey_core::witness::{Ended, Event, Witness};
 
-use super::{Registrar, RegistrarParts};
+use super::{ManagementService, ManagementServiceParts};
 use crate::ports::AuditEntry;
-use crate::ports::tokens::{TokenLedger, Workers};
+use crate::ports::tokens::{BlockingExecutor, TokenStore};
 
 /// What a token desk is made of.
-pub struct TokenDeskParts {
+pub struct TokenIssuerParts {
     /// Whose rules on tenants and whose parts it shares.
-    pub registrar: Arc<Registrar>,
+    pub management: Arc<ManagementService>,
     /// Where users, families and signing keys are kept.
-    pub ledger: Arc<dyn TokenLedger>,
+    pub store: Arc<dyn TokenStore>,
     /// Where keys and users are looked up.
     pub keys: Arc<dyn KeyStore>,
     /// Where this replica's signing keys are.
-    pub memory: Arc<Memory>,
+    pub cache: Arc<ReplicaCache>,
     /// Who hashes passwords and makes keys.
-    pub workers: Arc<dyn Workers>,
+    pub blocking: Arc<dyn BlockingExecutor>,
     /// Who hears of logins and tokens.
-    pub witness: Arc<dyn Witness>,
+    pub observer: Arc<dyn CheckObserver>,
 }
 
 /// Issues, renews and ends tokens, and manages users.
-pub struct TokenDesk {
-    pub(super) parts: TokenDeskParts,
+pub struct TokenIssuer {
+    pub(super) parts: TokenIssuerParts,
 }
 
 /// One wording for everything that an attacker could tell apart.
-const BAD: Refusal = Refusal::Unauthenticated("the credential is not valid");
+const INVALID_CREDENTIAL: RequestError = RequestError::Unauthenticated("the credential is not valid");
 
-impl TokenDesk {
+impl TokenIssuer {
     /// A desk of these parts.
     #[must_use]
-    pub fn new(parts: TokenDeskParts) -> Self {
+    pub fn new(parts: TokenIssuerParts) -> Self {
         Self { parts }
     }
 
-    pub(super) fn shared(&self) -> &RegistrarParts {
-        &self.parts.registrar.parts
+    pub(super) fn shared(&self) -> &ManagementServiceParts {
+        &self.parts.management.parts
     }
 
-    fn noted(&self, event: Event) {
-        self.parts.witness.noted(event);
+    fn emit(&self, event: TokenEvent) {
+        self.parts.observer.on_token_event(event);
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -69,7 +69,12 @@ impl TokenDesk {
     }
 
     /// An entry for what happens to a tenant's things now, by whom.
-    pub(super) fn told(&self, actor: &str, action: &'static str, tenant: TenantId) -> AuditEntry {
+    pub(super) fn subject_audit_entry(
+        &self,
+        actor: &str,
+        action: &'static str,
+        tenant: TenantId,
+    ) -> AuditEntry {
         AuditEntry {
             time: self.now(),
             tenant: Some(tenant),
@@ -83,10 +88,10 @@ impl TokenDesk {
 }
 
 /// How a call ended.
-fn ended<T>(result: &Result<T, Failure>) -> Ended {
+fn call_outcome<T>(result: &Result<T, ManagementError>) -> CallOutcome {
     match result {
-        Ok(_) => Ended::Done,
-        Err(Failure::Refused(_)) => Ended::Refused,
-        Err(Failure::Trouble(_)) => Ended::Failed,
+        Ok(_) => CallOutcome::Ok,
+        Err(ManagementError::Request(_)) => CallOutcome::Rejected,
+        Err(ManagementError::System(_)) => CallOutcome::Error,
     }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::{Failure, Refusal};
 
-use super::draft::Desk;
-use super::fields::Fields;
+use super::field_validator::FieldValidator;
 use super::grants::Grants;
-use super::keys::revoked;
-use super::{CallContext, Caller, Registrar};
+use super::key_builder::KeyBuilder;
+use super::keys::already_revoked;
+use super::{CallContext, Caller, ManagementService};
 
 /// What to change of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,77 +37,78 @@ pub struct UpdateKey {
     pub disabled: bool,
 }
 
-impl Registrar {
+impl ManagementService {
     /// Changes a key. What narrows it holds everywhere when this returns.
     pub async fn update_key(
         &self,
-        by: &Caller,
-        ask: UpdateKey,
+        caller: &Caller,
+        request: UpdateKey,
         call: &CallContext,
-    ) -> Result<KeyRecord, Failure> {
-        let (key, tenant) = self.managed_key(by, &ask.id).await?;
+    ) -> Result<KeyRecord, ManagementError> {
+        let (key, tenant) = self.managed_key(caller, &request.id).await?;
         let policy = self.policy_of(&tenant)?;
-        let change = Change { ask: &ask, policy: &policy, by, now: self.parts.clock.now().wall };
-        let entry = self.entry(by, "key.update", call).of(tenant.id).to(&key.id);
-        let entry = entry.with("fields", ask.fields.join(" "));
-        let written = self.parts.ledger.change_key(key.id, Box::new(|key| change.apply(key)), entry).await?;
-        Ok(self.spread(written, call).await?.value)
+        let change =
+            KeyChange { request: &request, policy: &policy, caller, now: self.parts.clock.now().wall };
+        let entry = self.audit_entry(caller, "key.update", call).for_tenant(tenant.id).on_target(&key.id);
+        let entry = entry.with_detail("fields", request.fields.join(" "));
+        let written = self.parts.store.change_key(key.id, Box::new(|key| change.apply(key)), entry).await?;
+        Ok(self.wait_until_applied(written, call).await?.value)
     }
 }
 
 /// A change of a key, as the ledger's rule.
-struct Change<'a> {
-    ask: &'a UpdateKey,
+struct KeyChange<'a> {
+    request: &'a UpdateKey,
     policy: &'a Policy,
-    by: &'a Caller,
+    caller: &'a Caller,
     now: Timestamp,
 }
 
-impl Change<'_> {
-    fn apply(&self, old: &KeyRecord) -> Result<KeyRecord, Refusal> {
-        let (ask, policy) = (self.ask, self.policy);
-        let grants = self.by.principal().map(|own| Grants::of(own, policy));
-        let desk = Desk { policy, tenant: old.tenant, now: self.now, created_by: "" };
-        let mut fields = Fields::within("");
+impl KeyChange<'_> {
+    fn apply(&self, old: &KeyRecord) -> Result<KeyRecord, RequestError> {
+        let (request, policy) = (self.request, self.policy);
+        let grants = self.caller.principal().map(|own| Grants::of(own, policy));
+        let builder = KeyBuilder { policy, tenant: old.tenant, now: self.now, created_by: "" };
+        let mut fields = FieldValidator::new("");
         let mut new = old.clone();
         let mut forbidden = Ok(());
-        if ask.fields.is_empty() {
-            fields.wrong("update_mask", "must name a field");
+        if request.fields.is_empty() {
+            fields.reject("update_mask", "must name a field");
         }
-        for field in &ask.fields {
+        for field in &request.fields {
             let covered = match field.as_str() {
                 "name" => {
-                    fields.text("key.name", &ask.name, 1..=128);
-                    new.name.clone_from(&ask.name);
+                    fields.text("key.name", &request.name, 1..=128);
+                    new.name.clone_from(&request.name);
                     Ok(())
                 }
                 "metadata" => {
-                    fields.labels("key.metadata", &ask.metadata);
-                    new.metadata.clone_from(&ask.metadata);
+                    fields.labels("key.metadata", &request.metadata);
+                    new.metadata.clone_from(&request.metadata);
                     Ok(())
                 }
-                "scopes" => self.rescope(&desk, &mut new, &mut fields, grants.as_ref()),
+                "scopes" => self.update_scopes(&builder, &mut new, &mut fields, grants.as_ref()),
                 "allowed_networks" => {
-                    new.networks = fields.networks("key.allowed_networks", &ask.allowed_networks);
-                    grants.as_ref().map_or(Ok(()), |g| g.cover_networks(&new))
+                    new.networks = fields.networks("key.allowed_networks", &request.allowed_networks);
+                    grants.as_ref().map_or(Ok(()), |g| g.check_networks(&new))
                 }
                 "rate_limits" => {
-                    new.limits = fields.key_limits("key.rate_limits", &ask.rate_limits, policy);
-                    grants.as_ref().map_or(Ok(()), |g| g.cover_limits(&new.limits))
+                    new.limits = fields.key_limits("key.rate_limits", &request.rate_limits, policy);
+                    grants.as_ref().map_or(Ok(()), |g| g.check_limits(&new.limits))
                 }
                 "expire_time" => {
-                    if ask.expires.is_some_and(|at| at <= self.now) {
-                        fields.wrong("key.expire_time", "must be in the future");
+                    if request.expires.is_some_and(|at| at <= self.now) {
+                        fields.reject("key.expire_time", "must be in the future");
                     }
-                    new.expires = ask.expires;
-                    grants.as_ref().map_or(Ok(()), |g| g.cover_expiry(&new))
+                    new.expires = request.expires;
+                    grants.as_ref().map_or(Ok(()), |g| g.check_expiry(&new))
                 }
                 "disabled" => {
-                    new.life = old.life.switch(ask.disabled).map_err(revoked)?;
+                    new.lifecycle = old.lifecycle.set_disabled(request.disabled).map_err(already_revoked)?;
                     Ok(())
                 }
                 other => {
-                    fields.wrong("update_mask", format!("{other:?} can't be changed"));
+                    fields.reject("update_mask", format!("{other:?} can't be changed"));
                     Ok(())
                 }
             };
@@ -115,23 +116,23 @@ impl Change<'_> {
         }
         fields.finish()?;
         forbidden?;
-        old.life.switch(false).map_err(revoked)?;
+        old.lifecycle.set_disabled(false).map_err(already_revoked)?;
         Ok(new)
     }
 
     /// Scopes as asked for; unlike at creation, none means none.
-    fn rescope(
+    fn update_scopes(
         &self,
-        desk: &Desk<'_>,
+        builder: &KeyBuilder<'_>,
         new: &mut KeyRecord,
-        fields: &mut Fields<'_>,
+        fields: &mut FieldValidator<'_>,
         grants: Option<&Grants<'_>>,
-    ) -> Result<(), Refusal> {
-        let granted = match self.ask.scopes.as_slice() {
+    ) -> Result<(), RequestError> {
+        let granted = match self.request.scopes.as_slice() {
             [] => ScopeSet::default(),
-            asked => desk.scopes(asked, self.policy.kind(&new.kind), fields),
+            requested => builder.scopes(requested, self.policy.kind(&new.kind), fields),
         };
         new.scopes = self.policy.scopes.names(&granted).map(Into::into).collect();
-        grants.map_or(Ok(()), |g| g.cover_scopes(&granted))
+        grants.map_or(Ok(()), |g| g.check_scopes(&granted))
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use latchkey_core::ports::usage::{Calls, Hour, HourSpan, KeyUse};
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals};
 use latchkey_core::record::KeyRecord;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::{Failure, Refusal, Trouble};
-use latchkey_core::usage::Usage;
+use latchkey_core::usage::UsageTracker;
 
-use super::{Caller, Registrar};
-use crate::ports::usage::UsageLedger;
+use super::{Caller, ManagementService};
+use crate::ports::usage::UsageStore;
 
 /// Which key's hours; the fields are those of `latchkey.v1.GetKeyUsageRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct GetKeyUsage {
 
 /// What is seen of a key's use beside the key itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct KeyUseSummary {
     /// When it last passed.
     pub last: Option<Timestamp>,
     /// Scopes that it has and never needed.
@@ -36,67 +36,75 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyUsage {
     /// Hours with use, oldest first.
-    pub hours: BTreeMap<Hour, Calls>,
+    pub hours: BTreeMap<Hour, CallCounts>,
     /// In all.
-    pub seen: Seen,
+    pub summary: KeyUseSummary,
 }
 
 /// Tells of use.
-pub struct UsageDesk {
-    registrar: Arc<Registrar>,
-    usage: Arc<Usage>,
-    ledger: Arc<dyn UsageLedger>,
+pub struct UsageReader {
+    management: Arc<ManagementService>,
+    usage: Arc<UsageTracker>,
+    store: Arc<dyn UsageStore>,
 }
 
 /// How often the ledger is asked again, where it was written to in between.
 const TRIES: u32 = 5;
 
-impl UsageDesk {
+impl UsageReader {
     /// A desk of these parts.
     #[must_use]
-    pub fn new(registrar: Arc<Registrar>, usage: Arc<Usage>, ledger: Arc<dyn UsageLedger>) -> Self {
-        Self { registrar, usage, ledger }
+    pub fn new(
+        management: Arc<ManagementService>,
+        usage: Arc<UsageTracker>,
+        store: Arc<dyn UsageStore>,
+    ) -> Self {
+        Self { management, usage, store }
     }
 
-    pub(super) fn registrar(&self) -> &Registrar {
-        &self.registrar
+    pub(super) fn management(&self) -> &ManagementService {
+        &self.management
     }
 
-    pub(super) fn ledger(&self) -> &dyn UsageLedger {
-        &*self.ledger
+    pub(super) fn store(&self) -> &dyn UsageStore {
+        &*self.store
     }
 
     /// A key's calls by hour.
-    pub async fn key_usage(&self, by: &Caller, ask: GetKeyUsage) -> Result<KeyUsage, Failure> {
-        let (key, _) = self.registrar.managed_key(by, &ask.id).await?;
-        if ask.from.zip(ask.until).is_some_and(|(from, until)| until <= from) {
-            return Err(Refusal::field("end_time", "must be later than start_time").into());
+    pub async fn key_usage(
+        &self,
+        caller: &Caller,
+        request: GetKeyUsage,
+    ) -> Result<KeyUsage, ManagementError> {
+        let (key, _) = self.management.managed_key(caller, &request.id).await?;
+        if request.from.zip(request.until).is_some_and(|(from, until)| until <= from) {
+            return Err(RequestError::field("end_time", "must be later than start_time").into());
         }
-        let last = ask.until.map(|until| Hour::of(Timestamp(until.0.saturating_sub(1))));
-        let span = HourSpan { from: ask.from.map(Hour::of), last };
-        let seen = self.seen(std::slice::from_ref(&key)).await?.pop().unwrap_or_default();
+        let last = request.until.map(|until| Hour::of(Timestamp(until.0.saturating_sub(1))));
+        let span = HourRange { from: request.from.map(Hour::of), last };
+        let summary = self.summaries(std::slice::from_ref(&key)).await?.pop().unwrap_or_default();
         for _ in 0..TRIES {
-            let stored = self.ledger.hours(self.usage.recorder(), key.id, span).await?;
-            if let Some(whole) = self.usage.complete(key.id, span, stored) {
-                return Ok(KeyUsage { hours: whole.hours, seen });
+            let stored = self.store.hours(self.usage.recorder(), key.id, span).await?;
+            if let Some(whole) = self.usage.merge_into(key.id, span, stored) {
+                return Ok(KeyUsage { hours: whole.hours, summary });
             }
         }
         // Written to faster than it can be read: nobody is that fast for long.
-        Err(Trouble::database().into())
+        Err(SystemError::database().into())
     }
 
     /// What is seen of the use of keys that the caller was shown already, in their order.
-    pub async fn seen(&self, keys: &[KeyRecord]) -> Result<Vec<Seen>, Trouble> {
+    pub async fn summaries(&self, keys: &[KeyRecord]) -> Result<Vec<KeyUseSummary>, SystemError> {
         // First: what is written in between is then in the ledger as well, and adding it twice changes nothing.
-        let known: Vec<KeyUse> = keys.iter().map(|key| self.usage.known(key.id)).collect();
+        let known: Vec<KeyUseTotals> = keys.iter().map(|key| self.usage.local_totals(key.id)).collect();
         let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
-        let mut stored = self.ledger.uses(&ids).await?;
-        let seen = |(key, known): (&KeyRecord, KeyUse)| {
+        let mut stored = self.store.uses(&ids).await?;
+        let summary = |(key, known): (&KeyRecord, KeyUseTotals)| {
             let mut all = stored.remove(&key.id).unwrap_or_default();
             all.add(&known);
             let unused = key.scopes.iter().filter(|scope| !all.scopes.contains(*scope)).cloned().collect();
-            Seen { last: all.last, unused }
+            KeyUseSummary { last: all.last, unused }
         };
-        Ok(keys.iter().zip(known).map(seen).collect())
+        Ok(keys.iter().zip(known).map(summary).collect())
     }
 }

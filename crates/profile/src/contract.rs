@@ -3,11 +3,11 @@
 
 /// What a field of a message holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum FieldType {
     /// A text, an enumeration's name among them.
     Text,
-    /// Texts.
-    Texts,
+    /// TextList.
+    TextList,
     /// Names with texts.
     Map,
     /// A duration: `30s`, `15m`, `24h`, `365d`.
@@ -19,7 +19,7 @@ pub enum Shape {
 }
 
 /// A field by its path, and what it holds.
-pub type Field = (&'static str, Shape);
+pub type Field = (&'static str, FieldType);
 
 /// An RPC.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,60 +29,60 @@ pub struct Rpc {
     /// Its path on the wire.
     pub path: &'static str,
     /// What can be asked.
-    pub asked: &'static [Field],
+    pub request_fields: &'static [Field],
     /// What is answered, besides its list.
-    pub answered: &'static [Field],
+    pub response_fields: &'static [Field],
     /// The list that it answers page by page, and the fields of each item.
     pub list: Option<(&'static str, &'static [Field])>,
 }
 
-use Shape::{Duration, Map, Number, Text, Texts, Time};
+use FieldType::{Duration, Map, Number, Text, TextList, Time};
 
 macro_rules! key {
-    ($($within:literal)? $(, $beside:literal)?) => {
+    ($($prefix:literal)? $(, $extra:literal)?) => {
         &[
-            (concat!($($within,)? "id"), Text),
-            (concat!($($within,)? "tenant_id"), Text),
-            (concat!($($within,)? "name"), Text),
-            (concat!($($within,)? "kind"), Text),
-            (concat!($($within,)? "environment"), Text),
-            (concat!($($within,)? "prefix"), Text),
-            (concat!($($within,)? "hint"), Text),
-            (concat!($($within,)? "scopes"), Texts),
-            (concat!($($within,)? "bindings"), Map),
-            (concat!($($within,)? "metadata"), Map),
-            (concat!($($within,)? "state"), Text),
-            (concat!($($within,)? "create_time"), Time),
-            (concat!($($within,)? "expire_time"), Time),
-            (concat!($($within,)? "revoke_time"), Time),
-            (concat!($($within,)? "last_use_time"), Time),
-            (concat!($($within,)? "created_by"), Text),
-            (concat!($($within,)? "value"), Text),
-            $(($beside, Text),)?
+            (concat!($($prefix,)? "id"), Text),
+            (concat!($($prefix,)? "tenant_id"), Text),
+            (concat!($($prefix,)? "name"), Text),
+            (concat!($($prefix,)? "kind"), Text),
+            (concat!($($prefix,)? "environment"), Text),
+            (concat!($($prefix,)? "prefix"), Text),
+            (concat!($($prefix,)? "hint"), Text),
+            (concat!($($prefix,)? "scopes"), TextList),
+            (concat!($($prefix,)? "bindings"), Map),
+            (concat!($($prefix,)? "metadata"), Map),
+            (concat!($($prefix,)? "state"), Text),
+            (concat!($($prefix,)? "create_time"), Time),
+            (concat!($($prefix,)? "expire_time"), Time),
+            (concat!($($prefix,)? "revoke_time"), Time),
+            (concat!($($prefix,)? "last_use_time"), Time),
+            (concat!($($prefix,)? "created_by"), Text),
+            (concat!($($prefix,)? "value"), Text),
+            $(($extra, Text),)?
         ]
     };
 }
 
 const KEY: &[Field] = key!();
-const REVOKED: &[Field] = key!("key.");
-const MADE: &[Field] = key!("key.", "secret");
+const NESTED_KEY: &[Field] = key!("key.");
+const KEY_AND_SECRET: &[Field] = key!("key.", "secret");
 
 macro_rules! token {
-    ($($more:expr),*) => {
+    ($($extra:expr),*) => {
         &[
             ("access_token", Text),
             ("token_type", Text),
             ("expires_in", Duration),
             ("refresh_token", Text),
             ("refresh_expires_in", Duration),
-            ("scopes", Texts),
-            $($more,)*
+            ("scopes", TextList),
+            $($extra,)*
         ]
     };
 }
 
-const REFRESHED: &[Field] = token!();
-const ISSUED: &[Field] =
+const TOKENS: &[Field] = token!();
+const TOKENS_AND_USER: &[Field] =
     token!(("user.id", Text), ("user.email", Text), ("user.role", Text), ("user.bindings", Map));
 
 /// Every RPC that an endpoint may call.
@@ -90,63 +90,69 @@ pub const RPCS: &[Rpc] = &[
     Rpc {
         name: "CreateKey",
         path: "/latchkey.v1.KeyService/CreateKey",
-        asked: &[
+        request_fields: &[
             ("tenant", Text),
             ("name", Text),
             ("kind", Text),
             ("environment", Text),
-            ("scopes", Texts),
+            ("scopes", TextList),
             ("bindings", Map),
             ("expire_time", Text),
             ("ttl", Duration),
-            ("allowed_networks", Texts),
+            ("allowed_networks", TextList),
             ("rate_limits", Map),
             ("metadata", Map),
             ("idempotency_key", Text),
         ],
-        answered: MADE,
+        response_fields: KEY_AND_SECRET,
         list: None,
     },
     Rpc {
         name: "GetKey",
         path: "/latchkey.v1.KeyService/GetKey",
-        asked: &[("id", Text)],
-        answered: KEY,
+        request_fields: &[("id", Text)],
+        response_fields: KEY,
         list: None,
     },
     Rpc {
         name: "ListKeys",
         path: "/latchkey.v1.KeyService/ListKeys",
-        asked: &[("tenant", Text), ("kind", Text), ("environment", Text), ("state", Text), ("bindings", Map)],
-        answered: &[],
+        request_fields: &[
+            ("tenant", Text),
+            ("kind", Text),
+            ("environment", Text),
+            ("state", Text),
+            ("bindings", Map),
+        ],
+        response_fields: &[],
         list: Some(("keys", KEY)),
     },
     Rpc {
         name: "RotateKey",
         path: "/latchkey.v1.KeyService/RotateKey",
-        asked: &[("id", Text), ("overlap", Duration)],
-        answered: MADE,
+        request_fields: &[("id", Text), ("overlap", Duration)],
+        response_fields: KEY_AND_SECRET,
         list: None,
     },
     Rpc {
         name: "RevokeKey",
         path: "/latchkey.v1.KeyService/RevokeKey",
-        asked: &[("id", Text), ("reason", Text)],
-        answered: REVOKED,
+        request_fields: &[("id", Text), ("reason", Text)],
+        response_fields: NESTED_KEY,
         list: None,
     },
     Rpc {
         name: "GetPublishableKey",
         path: "/latchkey.v1.KeyService/GetPublishableKey",
-        asked: &[("tenant", Text), ("environment", Text)],
-        answered: KEY,
+        request_fields: &[("tenant", Text), ("environment", Text)],
+        response_fields: KEY,
         list: None,
     },
     Rpc {
         name: "Check",
         path: "/latchkey.v1.CheckService/Check",
-        asked: &[("tenant", Text), ("environment", Text), ("scopes", Texts), ("resource", Map)],
-        answered: &[
+        request_fields: &[("tenant", Text), ("environment", Text), ("scopes", TextList), ("resource", Map)],
+        response_fields: &[
             ("principal.tenant_id", Text),
             ("principal.tenant_slug", Text),
             ("principal.subject_type", Text),
@@ -154,7 +160,7 @@ pub const RPCS: &[Rpc] = &[
             ("principal.subject_name", Text),
             ("principal.kind", Text),
             ("principal.environment", Text),
-            ("principal.scopes", Texts),
+            ("principal.scopes", TextList),
             ("principal.bindings", Map),
             ("principal.expire_time", Time),
             ("principal.role", Text),
@@ -165,29 +171,29 @@ pub const RPCS: &[Rpc] = &[
     Rpc {
         name: "IssueJwt",
         path: "/latchkey.v1.TokenService/IssueJwt",
-        asked: &[
+        request_fields: &[
             ("api_key", Text),
             ("password.email", Text),
             ("password.password", Text),
             ("tenant", Text),
-            ("scopes", Texts),
+            ("scopes", TextList),
             ("ttl", Duration),
         ],
-        answered: ISSUED,
+        response_fields: TOKENS_AND_USER,
         list: None,
     },
     Rpc {
         name: "RefreshJwt",
         path: "/latchkey.v1.TokenService/RefreshJwt",
-        asked: &[("refresh_token", Text), ("tenant", Text), ("scopes", Texts)],
-        answered: REFRESHED,
+        request_fields: &[("refresh_token", Text), ("tenant", Text), ("scopes", TextList)],
+        response_fields: TOKENS,
         list: None,
     },
     Rpc {
         name: "RevokeJwt",
         path: "/latchkey.v1.TokenService/RevokeJwt",
-        asked: &[("token", Text)],
-        answered: &[("revision", Number)],
+        request_fields: &[("token", Text)],
+        response_fields: &[("revision", Number)],
         list: None,
     },
 ];

@@ -17,29 +17,33 @@ mod tokens;
 
 use std::sync::Arc;
 
-use latchkey_core::policy::{Policy, Unmatched};
+use latchkey_core::policy::{Policy, UnmatchedRoute};
 use latchkey_core::route::Routes;
 use toml::de::DeTable;
 
-use crate::answer::{Denials, Removals};
 use crate::error::Errors;
-use crate::profile::{Customs, Profile};
-use crate::read::RequestIds;
+use crate::parsed_request::RequestIds;
+use crate::profile::{ProductRules, Profile};
 use crate::reader::{Reader, Section};
+use crate::response::{CustomDenials, RemovalPlan};
 
 /// The longest document.
-const LONGEST: usize = 1024 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 /// Parses, validates and compiles.
 pub(crate) fn compile(text: &str, version: u64) -> Result<Profile, Errors> {
     let reader = Reader::new(text);
-    if text.len() > LONGEST {
-        reader.refuse_at(0, "", format!("the document has {} bytes; {LONGEST} are the most", text.len()));
+    if text.len() > MAX_DOCUMENT_BYTES {
+        reader.report_at(
+            0,
+            "",
+            format!("the document has {} bytes; {MAX_DOCUMENT_BYTES} are the most", text.len()),
+        );
         reader.finish()?;
     }
     let (table, syntax) = DeTable::parse_recoverable(text);
     for error in &syntax {
-        reader.refuse_at(error.span().map_or(0, |s| s.start), "", format!("not TOML: {}", error.message()));
+        reader.report_at(error.span().map_or(0, |s| s.start), "", format!("not TOML: {}", error.message()));
     }
     if !syntax.is_empty() {
         // What could be made of the rest would only be guesses about the same mistakes.
@@ -60,16 +64,16 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let resources = credential::resources(&mut root);
     let address = credential::client_address(&mut root);
     let scopes = scopes::read(&mut root);
-    let (kinds, reached) = kinds::read(&mut root, &scopes);
-    kinds::environments(&kinds, &reached, &mut environments);
+    let (kinds, referenced) = kinds::read(&mut root, &scopes);
+    kinds::environments(&kinds, &referenced, &mut environments);
     let (classes, plans) = limits::read(&mut root, &name);
     let routes = Routes::new(routes::read(
         &mut root,
-        &routes::Known { scopes: &scopes, kinds: &kinds, classes: &classes },
+        &routes::Declarations { scopes: &scopes, kinds: &kinds, classes: &classes },
     ));
     let tokens = tokens::read(&mut root);
     let roles = tokens::roles(&mut root, &scopes);
-    let password_length = tokens::password_length(&mut root);
+    let min_password_length = tokens::min_password_length(&mut root);
     let upstream = headers::upstream(&mut root);
     let environments = environments.into_iter().map(|(name, _)| name).collect();
     let policy = Policy {
@@ -87,14 +91,14 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         plans,
         tokens,
         roles,
-        password_length,
+        min_password_length,
     };
-    let customs = Customs {
-        removals: Removals::new(&upstream, &credential),
+    let rules = ProductRules {
+        removals: RemovalPlan::new(&upstream, &credential),
         upstream,
         response: headers::response(&mut root),
         request_ids: RequestIds::new(names::request_id(&mut root)),
-        denials: Denials(denials::read(&mut root)),
+        denials: CustomDenials(denials::read(&mut root)),
         examples: examples::read(&mut root, &policy),
         endpoints: endpoints::read(&mut root, &resources),
         hosts,
@@ -104,17 +108,17 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         address,
     };
     root.close();
-    Profile { policy: Arc::new(policy), customs }
+    Profile { policy: Arc::new(policy), rules }
 }
 
-fn unmatched(root: &mut Section<'_>) -> Unmatched {
-    let Some(text) = root.text("unmatched_routes") else { return Unmatched::default() };
+fn unmatched(root: &mut Section<'_>) -> UnmatchedRoute {
+    let Some(text) = root.text("unmatched_routes") else { return UnmatchedRoute::default() };
     match text.value {
-        "deny" => Unmatched::Deny,
-        "authenticate" => Unmatched::Authenticate,
+        "deny" => UnmatchedRoute::Deny,
+        "authenticate" => UnmatchedRoute::Authenticate,
         other => {
-            text.refuse(format!("\"{other}\" is neither \"deny\" nor \"authenticate\""));
-            Unmatched::Deny
+            text.report(format!("\"{other}\" is neither \"deny\" nor \"authenticate\""));
+            UnmatchedRoute::Deny
         }
     }
 }

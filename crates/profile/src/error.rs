@@ -1,4 +1,4 @@
-//! What is wrong with a document: every mistake at once, each with its place, so that whoever wrote the
+//! What is wrong with a document: every mistake at once, each with its index, so that whoever wrote the
 //! document mends it in one go.
 
 use std::fmt;
@@ -32,8 +32,8 @@ pub struct Errors(pub Vec<DocumentError>);
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, error) in self.0.iter().enumerate() {
-            if place > 0 {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
                 f.write_str("\n")?;
             }
             error.fmt(f)?;

@@ -2,13 +2,13 @@
 //! how a document is tested where nothing runs, such as its author's CI. What an endpoint answers is played on a
 //! stage that whoever runs the examples sets up, since the RPCs behind it are none of this room's.
 
-mod rehearsal;
-mod scene;
-mod stage;
+mod endpoint_case;
+mod fixtures;
+mod runner;
 
-pub(crate) use scene::PROPS;
-pub use scene::{Answer, Played, Props, Scene, Staged};
-pub(crate) use stage::TENANT;
+pub(crate) use endpoint_case::FIXTURE_NAMES;
+pub use endpoint_case::{CaseResponse, CaseResult, EndpointCase, FixtureValues, RenderedRequest};
+pub(crate) use fixtures::TENANT;
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pub(crate) struct Example {
     pub(crate) headers: Vec<(Box<str>, Template)>,
     pub(crate) body: Option<Template>,
     /// None: nobody that is known.
-    pub(crate) who: Option<Who>,
+    pub(crate) sender: Option<Sender>,
     /// Keys of the same tenant that are there besides.
-    pub(crate) others: Vec<KeyPart>,
+    pub(crate) existing_keys: Vec<KeyFixture>,
     /// How often it is sent; the last answer counts.
     pub(crate) repeat: u32,
     pub(crate) expected: Expected,
@@ -35,15 +35,15 @@ pub(crate) struct Example {
 
 /// Who sends a request.
 #[derive(Clone, Debug)]
-pub enum Who {
+pub enum Sender {
     /// A key.
-    Key(KeyPart),
+    Key(KeyFixture),
     /// A user, with a token of its own.
-    User(UserPart),
+    User(UserFixture),
 }
 
-impl Who {
-    pub(crate) fn key(&self) -> Option<&KeyPart> {
+impl Sender {
+    pub(crate) fn key(&self) -> Option<&KeyFixture> {
         match self {
             Self::Key(key) => Some(key),
             Self::User(_) => None,
@@ -53,7 +53,7 @@ impl Who {
 
 /// A key, and whose it is.
 #[derive(Clone, Debug)]
-pub struct KeyPart {
+pub struct KeyFixture {
     /// Its name.
     pub name: Box<str>,
     /// Its kind.
@@ -68,12 +68,12 @@ pub struct KeyPart {
     pub plan: Option<Box<str>>,
     /// The tenant's slug.
     pub tenant: Box<str>,
-    pub(crate) life: Life,
+    pub(crate) state: FixtureState,
 }
 
 /// A user, and whose it is.
 #[derive(Clone, Debug)]
-pub struct UserPart {
+pub struct UserFixture {
     /// The address.
     pub email: Box<str>,
     /// The password.
@@ -88,7 +88,7 @@ pub struct UserPart {
 
 /// What has become of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(crate) enum FixtureState {
     Active,
     Revoked,
     /// On 2025-01-01.
@@ -110,15 +110,15 @@ pub(crate) struct Expected {
 
 /// How an example went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ExampleOutcome {
     /// The example's name.
     pub name: String,
     /// What was not as promised, in sentences; none: everything was.
-    pub wrong: Vec<String>,
+    pub failures: Vec<String>,
 }
 
 /// Whether a text is as expected, where `{{ any }}` stands for anything.
-fn fits(expected: &str, found: &str) -> bool {
+fn matches_pattern(expected: &str, found: &str) -> bool {
     let mut parts = expected.split("{{ any }}");
     let Some(mut rest) = found.strip_prefix(parts.next().unwrap_or_default()) else { return false };
     let mut parts = parts.peekable();
@@ -137,19 +137,19 @@ fn fits(expected: &str, found: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fits;
+    use super::matches_pattern;
 
     #[test]
     fn any_stands_for_anything_and_nothing_else_does() {
         for (expected, found) in
             [("ab", "ab"), ("a{{ any }}b", "a-1-b"), ("{{ any }}", ""), ("a{{ any }}", "a")]
         {
-            assert!(fits(expected, found), "{expected} {found}");
+            assert!(matches_pattern(expected, found), "{expected} {found}");
         }
         for (expected, found) in
             [("ab", "abc"), ("a{{ any }}b", "a-c"), ("{{ any }}a{{ any }}b", "ba"), ("a{{ any }}a", "a")]
         {
-            assert!(!fits(expected, found), "{expected} {found}");
+            assert!(!matches_pattern(expected, found), "{expected} {found}");
         }
     }
 }

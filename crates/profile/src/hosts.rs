@@ -10,7 +10,7 @@ pub(crate) enum HostPattern {
     /// This one.
     Exact(Box<str>),
     /// Everything below this one (`.example.dev`).
-    Below(Box<str>),
+    Subdomains(Box<str>),
     /// Every one.
     Any,
 }
@@ -25,15 +25,15 @@ impl HostPattern {
         if name == "*" {
             return Ok(Self::Any);
         }
-        let (below, plain) = name.strip_prefix("*.").map_or((false, &*name), |rest| (true, rest));
+        let (subdomains, plain) = name.strip_prefix("*.").map_or((false, &*name), |rest| (true, rest));
         let address = plain.strip_prefix('[').and_then(|p| p.strip_suffix(']'));
-        let right = address.is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok() && !below);
-        if !right && !is_host(plain) {
+        let valid = address.is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok() && !subdomains);
+        if !valid && !is_host(plain) {
             return Err(format!(
                 "\"{text}\" is not a host; write \"api.example.dev\", \"*.example.dev\" or \"*\""
             ));
         }
-        Ok(if below { Self::Below(name[1..].into()) } else { Self::Exact(plain.into()) })
+        Ok(if subdomains { Self::Subdomains(name[1..].into()) } else { Self::Exact(plain.into()) })
     }
 }
 
@@ -42,9 +42,11 @@ impl HostPattern {
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
-            (_, Self::Any) | (Self::Exact(_), Self::Below(_)) => false,
+            (_, Self::Any) | (Self::Exact(_), Self::Subdomains(_)) => false,
             (Self::Exact(one), Self::Exact(other)) => one == other,
-            (Self::Below(below), Self::Exact(name) | Self::Below(name)) => name.ends_with(&**below),
+            (Self::Subdomains(subdomains), Self::Exact(name) | Self::Subdomains(name)) => {
+                name.ends_with(&**subdomains)
+            }
         }
     }
 }
@@ -54,7 +56,7 @@ impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(name) => f.write_str(name),
-            Self::Below(name) => write!(f, "*{name}"),
+            Self::Subdomains(name) => write!(f, "*{name}"),
             Self::Any => f.write_str("*"),
         }
     }
@@ -70,7 +72,7 @@ fn is_host(text: &str) -> bool {
 }
 
 /// Bytes that are left as they are in every host.
-static PLAIN: [bool; 256] = {
+static CANONICAL_BYTES: [bool; 256] = {
     let (mut plain, mut byte) = ([false; 256], 0u8);
     while byte < 0x80 {
         plain[byte as usize] = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
@@ -82,7 +84,7 @@ static PLAIN: [bool; 256] = {
 /// A host in one form: lower case, without its port and without the dot at its end.
 pub(crate) fn canonical_host(raw: &str) -> Cow<'_, str> {
     // Nearly every host is in it already.
-    if raw.bytes().all(|byte| PLAIN[usize::from(byte)]) && !raw.ends_with('.') {
+    if raw.bytes().all(|byte| CANONICAL_BYTES[usize::from(byte)]) && !raw.ends_with('.') {
         return Cow::Borrowed(raw);
     }
     let bare = match (raw.rfind(':'), raw.rfind(']')) {
@@ -101,13 +103,13 @@ pub(crate) fn canonical_host(raw: &str) -> Cow<'_, str> {
 #[derive(Clone, Debug)]
 pub(crate) struct HostMap<T> {
     exact: HashMap<Box<str>, T, foldhash::fast::RandomState>,
-    below: HashMap<Box<str>, T, foldhash::fast::RandomState>,
+    subdomains: HashMap<Box<str>, T, foldhash::fast::RandomState>,
     any: Option<T>,
 }
 
 impl<T> Default for HostMap<T> {
     fn default() -> Self {
-        Self { exact: HashMap::default(), below: HashMap::default(), any: None }
+        Self { exact: HashMap::default(), subdomains: HashMap::default(), any: None }
     }
 }
 
@@ -117,7 +119,7 @@ impl<T> HostMap<T> {
         use std::collections::hash_map::Entry::{Occupied, Vacant};
         let entry = match pattern {
             HostPattern::Exact(name) => self.exact.entry(name),
-            HostPattern::Below(name) => self.below.entry(name),
+            HostPattern::Subdomains(name) => self.subdomains.entry(name),
             HostPattern::Any => {
                 let free = self.any.is_none();
                 self.any.get_or_insert(value);
@@ -135,23 +137,23 @@ impl<T> HostMap<T> {
 
     /// Whether nothing was added.
     pub(crate) fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.below.is_empty() && self.any.is_none()
+        self.exact.is_empty() && self.subdomains.is_empty() && self.any.is_none()
     }
 
     /// Every pattern.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = HostPattern> {
         let exact = self.exact.keys().cloned().map(HostPattern::Exact);
-        let below = self.below.keys().cloned().map(HostPattern::Below);
-        exact.chain(below).chain(self.any.as_ref().map(|_| HostPattern::Any))
+        let subdomains = self.subdomains.keys().cloned().map(HostPattern::Subdomains);
+        exact.chain(subdomains).chain(self.any.as_ref().map(|_| HostPattern::Any))
     }
 
     /// What belongs to a canonical host, the most particular pattern first.
     pub(crate) fn matching<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a T> {
         // Most documents name their hosts: then nothing is below anything, and dots needn't be looked for.
-        let labels = if self.below.is_empty() { "" } else { host };
+        let labels = if self.subdomains.is_empty() { "" } else { host };
         let dots = labels.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
-        let below = dots.filter_map(|at| self.below.get(&host[at..]));
-        self.exact.get(host).into_iter().chain(below).chain(&self.any)
+        let subdomains = dots.filter_map(|at| self.subdomains.get(&host[at..]));
+        self.exact.get(host).into_iter().chain(subdomains).chain(&self.any)
     }
 }
 

@@ -3,33 +3,38 @@
 //!
 //! Nothing here decides, and nothing here asks a store.
 
-mod answer;
 mod catalog;
 pub mod contract;
 mod document;
 mod endpoint;
+mod envoy_requirements;
 mod error;
 mod examples;
-mod facts;
-mod gauge;
 mod hosts;
 mod lint;
-mod needs;
+mod parsed_request;
 mod profile;
-mod read;
+mod rate_limit_view;
 mod reader;
 mod request;
+mod response;
 mod source;
 mod template;
+mod template_context;
 
-pub use answer::{Admission, Always, Refused, Removed, Rendered, default_denial};
 pub use catalog::Catalog;
-pub use endpoint::{Ask, Code, Endpoint, Matched, Reply};
+pub use endpoint::{Endpoint, EndpointMatch, EndpointResponse, ErrorCode, RpcRequest};
+pub use envoy_requirements::EnvoyRequirements;
 pub use error::{DocumentError, Errors};
-pub use examples::{Answer, KeyPart, Outcome, Played, Props, Scene, Staged, UserPart, Who};
-pub use facts::{Facts, Looks};
-pub use lint::{contested, contested_among, lint, lint_together};
-pub use needs::Needs;
+pub use examples::{
+    CaseResponse, CaseResult, EndpointCase, ExampleOutcome, FixtureValues, KeyFixture, RenderedRequest,
+    Sender, UserFixture,
+};
+pub use lint::{host_conflicts, host_conflicts_among_stored, lint, lint_shared_hosts};
+pub use parsed_request::ParsedRequest;
 pub use profile::Profile;
-pub use read::Reading;
-pub use request::{Header, Headers, Request, Scratch};
+pub use request::{Header, Headers, Request, TextArena};
+pub use response::{
+    AllowResponse, DenyResponse, HeaderRemovals, RenderedHeaders, StaticRemovals, default_denial,
+};
+pub use template_context::{CredentialFormat, TemplateContext};

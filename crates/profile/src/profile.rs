@@ -6,13 +6,13 @@ use latchkey_core::policy::Policy;
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::token::TokenRules;
 
-use crate::answer::{Denials, Removals};
 use crate::document;
 use crate::endpoint::Endpoints;
 use crate::error::Errors;
 use crate::examples::Example;
 use crate::hosts::HostMap;
-use crate::read::{ClientAddress, Credential, RequestIds};
+use crate::parsed_request::{ClientAddress, Credential, RequestIds};
+use crate::response::{CustomDenials, RemovalPlan};
 use crate::source::Source;
 use crate::template::Template;
 
@@ -21,12 +21,12 @@ use crate::template::Template;
 pub struct Profile {
     /// The rules.
     pub policy: Arc<Policy>,
-    pub(crate) customs: Customs,
+    pub(crate) rules: ProductRules,
 }
 
 /// What differs between products besides the rules.
 #[derive(Debug)]
-pub(crate) struct Customs {
+pub(crate) struct ProductRules {
     pub(crate) hosts: HostMap<Host>,
     pub(crate) credential: Credential,
     pub(crate) tenant: Option<Source>,
@@ -34,9 +34,9 @@ pub(crate) struct Customs {
     pub(crate) address: ClientAddress,
     pub(crate) request_ids: RequestIds,
     pub(crate) upstream: Vec<HeaderTemplate>,
-    pub(crate) removals: Removals,
+    pub(crate) removals: RemovalPlan,
     pub(crate) response: Vec<HeaderTemplate>,
-    pub(crate) denials: Denials,
+    pub(crate) denials: CustomDenials,
     pub(crate) examples: Vec<Example>,
     pub(crate) endpoints: Endpoints,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Host {
     /// The environment that it serves; none: any.
     pub(crate) environment: Option<Box<str>>,
     /// The how-manieth host it is.
-    pub(crate) place: usize,
+    pub(crate) index: usize,
 }
 
 /// A header with a value that depends on the call.

@@ -38,7 +38,7 @@ pub struct Request<'a> {
     /// What Envoy's route says (`context_extensions`); no client can set it.
     pub context: SmallVec<[(&'a str, &'a str); 4]>,
     /// Room for what reading has to decode.
-    pub scratch: Scratch,
+    pub arena: TextArena,
 }
 
 impl Request<'_> {
@@ -53,7 +53,7 @@ impl Request<'_> {
     }
 
     /// What Envoy's route says under this name, if it says anything.
-    pub(crate) fn told(&self, name: &str) -> Option<&str> {
+    pub(crate) fn route_value(&self, name: &str) -> Option<&str> {
         let (_, value) = self.context.iter().find(|(n, _)| *n == name)?;
         Some(*value).filter(|v| !v.is_empty())
     }
@@ -67,9 +67,9 @@ impl Request<'_> {
 /// Texts that live as long as the request: decoded parts, so that everything read from it can be borrowed.
 /// It grows by appending alone, and costs nothing while it is empty.
 #[derive(Default)]
-pub struct Scratch(OnceLock<Box<(String, Scratch)>>);
+pub struct TextArena(OnceLock<Box<(String, TextArena)>>);
 
-impl Scratch {
+impl TextArena {
     /// Keeps a text.
     pub(crate) fn keep(&self, text: String) -> &str {
         let mut at = self;
@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn what_is_kept_stays_where_it_is() {
-        let scratch = Scratch::default();
-        let first = scratch.keep("first".into());
-        let others: Vec<&str> = (0..9).map(|n| scratch.keep(n.to_string())).collect();
+        let arena = TextArena::default();
+        let first = arena.keep("first".into());
+        let others: Vec<&str> = (0..9).map(|n| arena.keep(n.to_string())).collect();
         assert_eq!((first, others.concat()), ("first", "012345678".to_owned()));
     }
 }

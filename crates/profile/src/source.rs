@@ -31,44 +31,44 @@ pub(crate) enum Source {
 
 /// What is in a place.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found<'a> {
+pub(crate) enum SourceValue<'a> {
     /// Nothing, or nothing but an empty value.
     Absent,
     /// More than one value.
-    Several,
+    Multiple,
     /// Something that is no text.
-    Unreadable,
+    NotText,
     /// A text that is not empty.
     Text(&'a str),
 }
 
-impl<'a> Found<'a> {
+impl<'a> SourceValue<'a> {
     fn text(text: &'a str) -> Self {
         if text.is_empty() { Self::Absent } else { Self::Text(text) }
     }
 }
 
 /// A request that is being looked through; its body is parsed once, if at all.
-pub(crate) struct Looker<'a, 'r> {
+pub(crate) struct SourceReader<'a, 'r> {
     pub(crate) request: &'a Request<'r>,
     json: OnceCell<Option<Json>>,
 }
 
-impl<'a, 'r> Looker<'a, 'r> {
+impl<'a, 'r> SourceReader<'a, 'r> {
     pub(crate) fn new(request: &'a Request<'r>) -> Self {
         Self { request, json: OnceCell::new() }
     }
 
     /// What the request has in a place.
-    pub(crate) fn find(&self, source: &Source) -> Found<'a> {
+    pub(crate) fn value(&self, source: &Source) -> SourceValue<'a> {
         match source {
             Source::Header(name) => header::whole(self.request, name),
-            Source::Scheme(name, scheme) => header::behind(self.request, name, scheme),
+            Source::Scheme(name, scheme) => header::after_scheme(self.request, name, scheme),
             Source::Query(name) => query::find(self.request, name),
             Source::Cookie(name) => cookie::find(self.request, name),
             Source::Body(pointer) => {
                 let json = self.json.get_or_init(|| body::read(self.request));
-                json.as_ref().map_or(Found::Absent, |json| pointer.find(json, self.request))
+                json.as_ref().map_or(SourceValue::Absent, |json| pointer.find(json, self.request))
             }
         }
     }
@@ -83,9 +83,9 @@ impl Source {
                  \"cookie:NAME\" or \"body:/pointer\""
             )
         };
-        let (place, name) = text.split_once(':').ok_or_else(bad)?;
+        let (kind, name) = text.split_once(':').ok_or_else(bad)?;
         let lower = || Box::from(name.to_ascii_lowercase());
-        match place {
+        match kind {
             "header" => match name.split_once(' ') {
                 None if is_header(name) => Ok(Self::Header(lower())),
                 Some((name, scheme)) if is_header(name) && is_token(scheme) => {
@@ -93,7 +93,7 @@ impl Source {
                 }
                 None | Some(_) => Err(bad()),
             },
-            "query" if is_word(name) => Ok(Self::Query(lower())),
+            "query" if is_query_name(name) => Ok(Self::Query(lower())),
             "cookie" if is_token(name) => Ok(Self::Cookie(lower())),
             "body" => Pointer::parse(name).map(Self::Body).ok_or_else(bad),
             _ => Err(bad()),
@@ -111,6 +111,6 @@ fn is_header(name: &str) -> bool {
     is_token(name) && !name.eq_ignore_ascii_case("host")
 }
 
-fn is_word(text: &str) -> bool {
+fn is_query_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"&=#?%+".contains(&b))
 }

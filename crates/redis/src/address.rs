@@ -9,11 +9,11 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCerti
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use crate::link::PATIENCE;
+use crate::connection::CONNECT_TIMEOUT;
 
 /// An address that names no Redis; the sentence is the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadUrl {
+pub enum InvalidUrl {
     /// No known scheme, or no host.
     #[error(
         "not the URL of a Redis: write redis://[USER:PASSWORD@]HOST:PORT, rediss:// for TLS, \
@@ -50,8 +50,8 @@ impl fmt::Debug for Address {
 
 impl Address {
     /// Reads a URL; with TLS, `ca` are the only certificates that are trusted, else the system's are.
-    pub fn parse(url: &str, ca: Option<Vec<u8>>) -> Result<Self, BadUrl> {
-        let (scheme, rest) = url.split_once("://").ok_or(BadUrl::Unknown)?;
+    pub fn parse(url: &str, ca: Option<Vec<u8>>) -> Result<Self, InvalidUrl> {
+        let (scheme, rest) = url.split_once("://").ok_or(InvalidUrl::Unknown)?;
         let (scheme, cluster) = match scheme.strip_suffix("+cluster") {
             Some(scheme) => (scheme, true),
             None => (scheme, false),
@@ -60,12 +60,12 @@ impl Address {
             "redis" => false,
             "rediss" => true,
             "unix" | "redis+unix" if !cluster => false,
-            _ => return Err(BadUrl::Unknown),
+            _ => return Err(InvalidUrl::Unknown),
         };
         let nodes = if cluster { seeds(scheme, rest)? } else { vec![node(url)?] };
         match &ca {
-            Some(_) if !tls => return Err(BadUrl::NoTls),
-            Some(pem) if !holds_certificates(pem) => return Err(BadUrl::BadCa),
+            Some(_) if !tls => return Err(InvalidUrl::NoTls),
+            Some(pem) if !holds_certificates(pem) => return Err(InvalidUrl::BadCa),
             _ => {}
         }
         Ok(Self { nodes, cluster, ca })
@@ -78,25 +78,25 @@ impl Address {
     }
 
     /// A client of each node that is named; of one server, that one.
-    pub(crate) fn clients(&self) -> Result<Vec<Client>, BadUrl> {
+    pub(crate) fn clients(&self) -> Result<Vec<Client>, InvalidUrl> {
         choose_cryptography();
         let client = |node: &ConnectionInfo| match &self.ca {
             Some(_) => Client::build_with_tls(node.clone(), self.certificates()),
             None => Client::open(node.clone()),
         };
-        self.nodes.iter().map(|node| client(node).map_err(|_| BadUrl::BadCa)).collect()
+        self.nodes.iter().map(|node| client(node).map_err(|_| InvalidUrl::BadCa)).collect()
     }
 
     /// A client of the cluster.
-    pub(crate) fn cluster(&self) -> Result<ClusterClient, BadUrl> {
+    pub(crate) fn cluster(&self) -> Result<ClusterClient, InvalidUrl> {
         choose_cryptography();
         let builder = ClusterClientBuilder::new(self.nodes.clone())
-            .connection_timeout(PATIENCE)
-            .response_timeout(PATIENCE)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .response_timeout(CONNECT_TIMEOUT)
             // Each call brings its own deadline; what is tried again inside is a slot that has moved.
             .retries(3);
         let builder = if self.ca.is_some() { builder.certs(self.certificates()) } else { builder };
-        builder.build().map_err(|_| BadUrl::Unknown)
+        builder.build().map_err(|_| InvalidUrl::Unknown)
     }
 
     fn certificates(&self) -> TlsCertificates {
@@ -105,22 +105,22 @@ impl Address {
 }
 
 /// `[USER:PASSWORD@]HOST:PORT,HOST:PORT`: nodes that know the others.
-fn seeds(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, BadUrl> {
+fn seeds(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, InvalidUrl> {
     let (user, hosts) = match rest.rsplit_once('@') {
         Some((user, hosts)) => (format!("{user}@"), hosts),
         None => (String::new(), rest),
     };
     let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
     if hosts.contains('/') {
-        return Err(BadUrl::Numbered);
+        return Err(InvalidUrl::Numbered);
     }
     hosts.split(',').map(|host| node(&format!("{scheme}://{user}{}", host.trim()))).collect()
 }
 
-fn node(url: &str) -> Result<ConnectionInfo, BadUrl> {
-    let node = url.into_connection_info().map_err(|_| BadUrl::Unknown)?;
+fn node(url: &str) -> Result<ConnectionInfo, InvalidUrl> {
+    let node = url.into_connection_info().map_err(|_| InvalidUrl::Unknown)?;
     match node.addr() {
-        ConnectionAddr::TcpTls { insecure: true, .. } => Err(BadUrl::Insecure),
+        ConnectionAddr::TcpTls { insecure: true, .. } => Err(InvalidUrl::Insecure),
         _ => Ok(node),
     }
 }
@@ -165,17 +165,17 @@ mod tests {
     fn what_is_wrong_is_said_without_repeating_it() {
         let not_pem = || Some(b"nothing".to_vec());
         for (url, ca, bad) in [
-            ("cache:6379", None, BadUrl::Unknown),
-            ("", None, BadUrl::Unknown),
-            ("http://cache", None, BadUrl::Unknown),
-            ("redis+cluster://", None, BadUrl::Unknown),
-            ("redis+cluster://a:7000,", None, BadUrl::Unknown),
-            ("unix+cluster:///run/x", None, BadUrl::Unknown),
-            ("redis+cluster://a:7000/2", None, BadUrl::Numbered),
-            ("rediss://cache:6379/#insecure", None, BadUrl::Insecure),
-            ("redis://cache", not_pem(), BadUrl::NoTls),
-            ("rediss://cache", not_pem(), BadUrl::BadCa),
-            ("rediss://cache", Some(Vec::new()), BadUrl::BadCa),
+            ("cache:6379", None, InvalidUrl::Unknown),
+            ("", None, InvalidUrl::Unknown),
+            ("http://cache", None, InvalidUrl::Unknown),
+            ("redis+cluster://", None, InvalidUrl::Unknown),
+            ("redis+cluster://a:7000,", None, InvalidUrl::Unknown),
+            ("unix+cluster:///run/x", None, InvalidUrl::Unknown),
+            ("redis+cluster://a:7000/2", None, InvalidUrl::Numbered),
+            ("rediss://cache:6379/#insecure", None, InvalidUrl::Insecure),
+            ("redis://cache", not_pem(), InvalidUrl::NoTls),
+            ("rediss://cache", not_pem(), InvalidUrl::BadCa),
+            ("rediss://cache", Some(Vec::new()), InvalidUrl::BadCa),
         ] {
             assert_eq!(Address::parse(url, ca).unwrap_err(), bad, "{url}");
         }

@@ -2,36 +2,36 @@
 //! tenant and its keys carries the tenant's, so that one script may touch them together. An address bucket
 //! counts across tenants and carries its own.
 
-use latchkey_core::limit::Demand;
+use latchkey_core::limit::BucketCharge;
 
 /// The name of a demand's bucket.
-pub(crate) fn of(demand: &Demand) -> String {
+pub(crate) fn of(demand: &BucketCharge) -> String {
     let bucket = &demand.bucket;
     let (tag, per, subject) = (tag(demand), bucket.per.name(), bucket.subject);
-    format!("latchkey:{{{tag}}}:{per}:{subject:x}:{:x}:{}", bucket.class, bucket.place)
+    format!("latchkey:{{{tag}}}:{per}:{subject:x}:{:x}:{}", bucket.class_hash, bucket.index)
 }
 
 /// What decides its slot.
-pub(crate) fn tag(demand: &Demand) -> String {
-    format!("{:x}", demand.owner)
+pub(crate) fn tag(demand: &BucketCharge) -> String {
+    format!("{:x}", demand.shard_key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use latchkey_core::limit::{Algorithm, BucketId, Mode, Per, parse_key_limit};
+    use latchkey_core::limit::{BucketAlgorithm, BucketId, BucketOwner, CountingMode, parse_key_limit};
 
     #[test]
     fn a_tenant_and_its_keys_lie_in_one_slot() {
-        let demand = |per, subject, owner| Demand {
-            bucket: BucketId { per, subject, class: 10, place: 1 },
+        let demand = |per, subject, owner| BucketCharge {
+            bucket: BucketId { per, subject, class_hash: 10, index: 1 },
             limit: parse_key_limit("1/s").unwrap(),
-            algorithm: Algorithm::TokenBucket,
-            mode: Mode::Exact,
-            owner,
+            algorithm: BucketAlgorithm::TokenBucket,
+            mode: CountingMode::Exact,
+            shard_key: owner,
         };
-        assert_eq!(of(&demand(Per::Key, 0xabc, 0x7)), "latchkey:{7}:key:abc:a:1");
-        assert_eq!(of(&demand(Per::Tenant, 0x7, 0x7)), "latchkey:{7}:tenant:7:a:1");
-        assert_eq!(of(&demand(Per::Ip, 0x9, 0x9)), "latchkey:{9}:ip:9:a:1");
+        assert_eq!(of(&demand(BucketOwner::Key, 0xabc, 0x7)), "latchkey:{7}:key:abc:a:1");
+        assert_eq!(of(&demand(BucketOwner::Tenant, 0x7, 0x7)), "latchkey:{7}:tenant:7:a:1");
+        assert_eq!(of(&demand(BucketOwner::Ip, 0x9, 0x9)), "latchkey:{9}:ip:9:a:1");
     }
 }

@@ -1,22 +1,24 @@
-//! The limiter: from batches that lie here where it can, else by one question to Redis, else by this
-//! process's own buckets. Those are told of every level that is heard, so that they go on from there when
+//! The limiter: from leases that lie here where it can, else by one question to Redis, else by this
+//! process's own buckets. Those are told of every level that is reply, so that they go on from there when
 //! Redis doesn't answer, and are not full.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_core::error::SystemError;
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::limit::{Charge, Demand, Levels, Mode, Spending, tightest_first};
+use latchkey_core::limit::{
+    BucketCharge, ChargeOptions, ChargeResult, CountingMode, Levels, sort_tightest_first,
+};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Moment};
-use latchkey_core::trouble::Trouble;
 use tokio::time::Instant;
 
-use crate::address::{Address, BadUrl};
-use crate::batches::Batches;
-use crate::link::{Link, Missed, Question};
-use crate::wire::{Kind, State};
-use crate::{apart, ask};
+use crate::address::{Address, InvalidUrl};
+use crate::connection::{BucketRequest, RedisConnection, Unavailable};
+use crate::token_leases::TokenLeases;
+use crate::wire::{BucketOp, BucketState};
+use crate::{cross_slot, refill};
 
 /// How to reach Redis, and how long a call waits for it.
 #[derive(Clone, Debug)]
@@ -29,110 +31,120 @@ pub struct RedisOptions {
 
 /// Counts on Redis, together with every other process that does.
 pub struct RedisLimiter {
-    pub(crate) link: Link,
-    pub(crate) batches: Batches,
+    pub(crate) connection: RedisConnection,
+    pub(crate) leases: TokenLeases,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadline: Duration,
-    own: LocalLimiter,
+    local: LocalLimiter,
 }
 
 impl RedisLimiter {
-    /// Not connected yet: [`RedisLimiter::keep`] does that. Until then the process counts alone.
-    pub fn new(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, BadUrl> {
-        let link = Link::new(&options.address)?;
-        let own = LocalLimiter::new();
-        Ok(Self { link, batches: Batches::new(), clock, deadline: options.deadline, own })
+    /// Not connected yet: [`RedisLimiter::maintain`] does that. Until then the process counts alone.
+    pub fn new(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, InvalidUrl> {
+        let connection = RedisConnection::new(&options.address)?;
+        let local = LocalLimiter::new();
+        Ok(Self { connection, leases: TokenLeases::new(), clock, deadline: options.deadline, local })
     }
 
     /// Whether Redis is asked now; if not, this process counts alone.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.link.is_up()
+        self.connection.is_up()
     }
 
     /// How many questions calls have asked Redis.
     #[must_use]
-    pub fn asked(&self) -> u64 {
-        self.link.asked()
+    pub fn requests(&self) -> u64 {
+        self.connection.requests()
     }
 
     /// How many of them Redis did not answer in time, or not so that it could be read.
     #[must_use]
-    pub fn failed(&self) -> u64 {
-        self.link.failed()
+    pub fn failures(&self) -> u64 {
+        self.connection.failures()
     }
 
     /// Buckets of this process that are remembered now.
     #[must_use]
     pub fn remembered(&self) -> usize {
-        self.own.remembered()
+        self.local.bucket_count()
     }
 
     /// Asks Redis; none where it doesn't answer.
-    async fn shared(&self, demands: &[Demand], Charge { cost, look }: Charge) -> Option<Spending> {
+    async fn charge_shared(
+        &self,
+        charges: &[BucketCharge],
+        ChargeOptions { cost, dry_run: look }: ChargeOptions,
+    ) -> Option<ChargeResult> {
         let end = Instant::now() + self.deadline;
-        let heard = if is_leased(demands) && !look {
-            ask::for_batches(self, demands, cost, end).await
+        let reply = if is_leased(charges) && !look {
+            refill::refill(self, charges, cost, end).await
         } else {
-            self.exactly(demands, cost, look, end).await
+            self.charge_exact(charges, cost, look, end).await
         };
-        heard.ok()
+        reply.ok()
     }
 
-    /// From batches that are held here, where they hold enough.
-    fn held_here(&self, demands: &[Demand], charge: Charge, now: Moment) -> Option<Spending> {
-        if !is_leased(demands) {
+    /// From leases that are held here, where they hold enough.
+    fn held_here(
+        &self,
+        charges: &[BucketCharge],
+        options: ChargeOptions,
+        now: Moment,
+    ) -> Option<ChargeResult> {
+        if !is_leased(charges) {
             return None;
         }
-        self.batches.spend(demands, charge.cost.into(), charge.look, now.tick)
+        self.leases.spend(charges, options.cost.into(), options.dry_run, now.monotonic)
     }
 
     /// One question for this one call.
-    pub(crate) async fn exactly(
+    pub(crate) async fn charge_exact(
         &self,
-        demands: &[Demand],
+        charges: &[BucketCharge],
         cost: u32,
         look: bool,
         end: Instant,
-    ) -> Result<Spending, Missed> {
-        let asks: Vec<_> = demands.iter().map(|demand| (*demand, Kind::Exact)).collect();
-        let now = self.clock.now().tick;
-        let question = Question { asks: &asks, cost, look, end, now };
-        let (granted, states) = apart::ask(&self.link, question).await?;
-        let now = self.clock.now().tick;
-        let more = |demand: &Demand| match demand.mode {
-            Mode::Exact => 0,
-            Mode::Leased => self.batches.held(demand, now),
+    ) -> Result<ChargeResult, Unavailable> {
+        let operations: Vec<_> = charges.iter().map(|demand| (*demand, BucketOp::Exact)).collect();
+        let now = self.clock.now().monotonic;
+        let request = BucketRequest { operations: &operations, cost, look, end, now };
+        let (granted, states) = cross_slot::send(&self.connection, request).await?;
+        let now = self.clock.now().monotonic;
+        let more = |demand: &BucketCharge| match demand.mode {
+            CountingMode::Exact => 0,
+            CountingMode::Leased => self.leases.held(demand, now),
         };
-        let level = |(demand, state): (&Demand, &State)| state.level(demand, more(demand), cost.into());
-        let mut levels: Levels = demands.iter().zip(&states).map(level).collect();
-        tightest_first(&mut levels);
-        Ok(Spending { granted, levels })
+        let level =
+            |(demand, state): (&BucketCharge, &BucketState)| state.level(demand, more(demand), cost.into());
+        let mut levels: Levels = charges.iter().zip(&states).map(level).collect();
+        sort_tightest_first(&mut levels);
+        Ok(ChargeResult { granted, levels })
     }
 }
 
-fn is_leased(demands: &[Demand]) -> bool {
-    demands.iter().all(|demand| demand.mode == Mode::Leased)
+fn is_leased(charges: &[BucketCharge]) -> bool {
+    charges.iter().all(|demand| demand.mode == CountingMode::Leased)
 }
 
 impl Limiter for RedisLimiter {
     async fn charge(
         &self,
-        demands: &[Demand],
-        charge: Charge,
+        charges: &[BucketCharge],
+        options: ChargeOptions,
         now: Moment,
         levels: &mut Levels,
-    ) -> Result<bool, Trouble> {
-        let spending = match self.held_here(demands, charge, now) {
+    ) -> Result<bool, SystemError> {
+        let spending = match self.held_here(charges, options, now) {
             // In a box: a question to Redis is large, and most calls need none.
-            None if self.link.is_up() => Box::pin(self.shared(demands, charge)).await,
+            None if self.connection.is_up() => Box::pin(self.charge_shared(charges, options)).await,
             held => held,
         };
-        let Some(Spending { granted, levels: heard }) = spending else {
-            return Ok(self.own.charge_now(demands, charge, now.tick, levels));
+        let Some(ChargeResult { granted, levels: reply }) = spending else {
+            return Ok(self.local.charge_now(charges, options, now.monotonic, levels));
         };
-        self.own.learn(demands, &heard, now.tick);
-        *levels = heard;
+        self.local.cap_levels(charges, &reply, now.monotonic);
+        *levels = reply;
         Ok(granted)
     }
 }

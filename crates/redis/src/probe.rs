@@ -6,12 +6,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, InfoDict, RedisError, cmd};
 use tokio::time::{Instant, timeout};
 
-use crate::address::{Address, BadUrl};
+use crate::address::{Address, InvalidUrl};
 
 /// Questions whose time is taken.
 const PINGS: usize = 20;
 /// For all of one node.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A node that the address names, and what was seen of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Node {
     /// Its host and port, without a password.
     pub name: String,
     /// What was seen.
-    pub seen: Result<Probe, Away>,
+    pub seen: Result<Probe, Unreachable>,
 }
 
 /// What was seen.
@@ -44,27 +44,27 @@ pub struct Probe {
 /// It doesn't answer, or refuses; the text never shows what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Away(pub String);
+pub struct Unreachable(pub String);
 
 /// Looks at each node that is named; of one server, at that one.
-pub async fn probe(address: &Address) -> Result<Vec<Node>, BadUrl> {
+pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
     let mut nodes = Vec::new();
     for client in address.clients()? {
-        let seen = match timeout(PATIENCE, look(&client)).await {
+        let seen = match timeout(PROBE_TIMEOUT, inspect(&client)).await {
             Ok(seen) => seen.map_err(|error| {
-                Away(error.code().map_or_else(|| format!("{:?}", error.kind()), str::to_owned))
+                Unreachable(error.code().map_or_else(|| format!("{:?}", error.kind()), str::to_owned))
             }),
-            Err(_) => Err(Away("no answer in time".to_owned())),
+            Err(_) => Err(Unreachable("no answer in time".to_owned())),
         };
         nodes.push(Node { name: client.get_connection_info().addr().to_string(), seen });
     }
     Ok(nodes)
 }
 
-async fn look(client: &Client) -> Result<Probe, RedisError> {
+async fn inspect(client: &Client) -> Result<Probe, RedisError> {
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
+        .set_connection_timeout(Some(PROBE_TIMEOUT))
+        .set_response_timeout(Some(PROBE_TIMEOUT));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     let info: InfoDict = cmd("INFO").query_async(&mut connection).await?;
     let text = |name: &str| info.get::<String>(name).unwrap_or_default();

@@ -1,30 +1,30 @@
-//! The script's words and its answer, as `spend.lua` says them. The arithmetic of an answer is core's.
+//! The script's words and its answer, as `charge.lua` says them. The arithmetic of an answer is core's.
 
 use std::time::Duration;
 
-use latchkey_core::limit::{Algorithm, Demand, Level, capacity, token};
+use latchkey_core::limit::{BucketAlgorithm, BucketCharge, Level, capacity, parts_per_token};
 use redis::{Cmd, Script, cmd};
 
 use crate::key;
 
-const TEXT: &str = include_str!("spend.lua");
+const SCRIPT: &str = include_str!("charge.lua");
 
 /// What a bucket is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum BucketOp {
     /// Its count, this once.
     Exact,
-    /// A batch, of which this call is the first use.
-    Lease(Held, u64),
-    /// To take a batch back.
-    GiveBack(Held),
+    /// A lease, of which this call is the first use.
+    Lease(LeasedTokens, u64),
+    /// To take a lease back.
+    Return(LeasedTokens),
     /// To take back what a call has just spent, of the bucket that was made then.
     Undo(u64),
 }
 
-/// A batch as its holder accounts for it.
+/// A lease as its holder accounts for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct LeasedTokens {
     /// Which bucket's it is, by when that was made.
     pub(crate) made: u64,
     /// When it was taken.
@@ -36,42 +36,46 @@ pub(crate) struct Held {
 }
 
 /// The script's words: itself, or its hash.
-pub(crate) struct Words {
+pub(crate) struct ScriptHandle {
     hash: String,
 }
 
-impl Words {
+impl ScriptHandle {
     pub(crate) fn new() -> Self {
-        Self { hash: Script::new(TEXT).get_hash().to_owned() }
+        Self { hash: Script::new(SCRIPT).get_hash().to_owned() }
     }
 
-    /// A call's question, for a server that has the script.
-    pub(crate) fn by_hash(&self, asks: &[(Demand, Kind)], cost: u32, look: bool) -> Cmd {
-        question("EVALSHA", &self.hash, (asks, cost, look))
+    /// A call's request, for a server that has the script.
+    pub(crate) fn by_hash(&self, operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
+        command("EVALSHA", &self.hash, (operations, cost, look))
     }
 }
 
-/// A call's question, for one that hasn't.
-pub(crate) fn whole(asks: &[(Demand, Kind)], cost: u32, look: bool) -> Cmd {
-    question("EVAL", TEXT, (asks, cost, look))
+/// A call's request, for one that hasn't.
+pub(crate) fn by_text(operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
+    command("EVAL", SCRIPT, (operations, cost, look))
 }
 
-fn question(by: &str, script: &str, (asks, cost, look): (&[(Demand, Kind)], u32, bool)) -> Cmd {
+fn command(
+    by: &str,
+    script: &str,
+    (operations, cost, look): (&[(BucketCharge, BucketOp)], u32, bool),
+) -> Cmd {
     let mut command = cmd(by);
-    command.arg(script).arg(asks.len());
-    for (demand, _) in asks {
+    command.arg(script).arg(operations.len());
+    for (demand, _) in operations {
         command.arg(key::of(demand));
     }
     command.arg(u8::from(look)).arg(cost);
-    for (demand, kind) in asks {
+    for (demand, kind) in operations {
         let rate = Rate::of(demand);
         let (word, held, want) = match kind {
-            Kind::Exact => ("x", Held::default(), 0),
-            Kind::Lease(held, want) => ("l", *held, *want),
-            Kind::GiveBack(held) => ("g", *held, 0),
-            Kind::Undo(made) => ("u", Held { made: *made, ..Held::default() }, 0),
+            BucketOp::Exact => ("x", LeasedTokens::default(), 0),
+            BucketOp::Lease(held, want) => ("l", *held, *want),
+            BucketOp::Return(held) => ("g", *held, 0),
+            BucketOp::Undo(made) => ("u", LeasedTokens { made: *made, ..LeasedTokens::default() }, 0),
         };
-        let window = u8::from(demand.algorithm == Algorithm::FixedWindow);
+        let window = u8::from(demand.algorithm == BucketAlgorithm::FixedWindow);
         command.arg(word).arg(rate.tokens).arg(rate.micros).arg(rate.most).arg(window);
         command.arg(held.made).arg(held.epoch).arg(held.used).arg(held.left).arg(want);
     }
@@ -88,47 +92,47 @@ struct Rate {
 }
 
 impl Rate {
-    fn of(demand: &Demand) -> Self {
+    fn of(demand: &BucketCharge) -> Self {
         let limit = demand.limit;
         let micros = u64::try_from(limit.period.as_micros()).unwrap_or(u64::MAX);
         let by = match demand.algorithm {
-            Algorithm::TokenBucket => common(limit.tokens, micros),
-            Algorithm::FixedWindow => 1,
+            BucketAlgorithm::TokenBucket => gcd(limit.tokens, micros),
+            BucketAlgorithm::FixedWindow => 1,
         };
-        let most = capacity(limit, demand.algorithm) / token(limit);
+        let most = capacity(limit, demand.algorithm) / parts_per_token(limit);
         let most = u64::try_from(most).unwrap_or(u64::MAX);
         Self { tokens: limit.tokens / by, micros: micros / by, most, parts: u128::from(by) * 1_000 }
     }
 }
 
 /// The greatest number that divides both.
-fn common(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { common(b, a % b) }
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// What the script says of one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct BucketState {
     /// What the bucket holds, in core's parts.
     pub(crate) parts: u128,
     /// What is left of its window.
     pub(crate) left: Duration,
-    /// The batch that is the asker's now; nothing of it is used.
-    pub(crate) batch: Held,
-    /// How long the batch may be spent.
+    /// The lease that is the asker's now; nothing of it is used.
+    pub(crate) lease: LeasedTokens,
+    /// How long the lease may be spent.
     pub(crate) life: Duration,
 }
 
-impl State {
+impl BucketState {
     /// The bucket's level, with `more` tokens that the asker holds.
-    pub(crate) fn level(&self, demand: &Demand, more: u64, cost: u64) -> Level {
+    pub(crate) fn level(&self, demand: &BucketCharge, more: u64, cost: u64) -> Level {
         level(demand, self.parts, (more, self.left), cost)
     }
 }
 
 /// The level of a bucket of which some tokens lie with the asker.
-pub(crate) fn level(demand: &Demand, parts: u128, (more, left): (u64, Duration), cost: u64) -> Level {
-    let all = parts.saturating_add(u128::from(more) * token(demand.limit));
+pub(crate) fn level(demand: &BucketCharge, parts: u128, (more, left): (u64, Duration), cost: u64) -> Level {
+    let all = parts.saturating_add(u128::from(more) * parts_per_token(demand.limit));
     Level::of(demand, all.min(capacity(demand.limit, demand.algorithm)), left, cost)
 }
 
@@ -136,22 +140,27 @@ pub(crate) fn level(demand: &Demand, parts: u128, (more, left): (u64, Duration),
 const NUMBERS: usize = 7;
 
 /// Reads an answer; none where it isn't one.
-pub(crate) fn answer(asks: &[(Demand, Kind)], numbers: &[i64]) -> Option<(bool, Vec<State>)> {
+pub(crate) fn parse_reply(
+    operations: &[(BucketCharge, BucketOp)],
+    numbers: &[i64],
+) -> Option<(bool, Vec<BucketState>)> {
     let (granted, rest) = numbers.split_first()?;
-    if rest.len() != asks.len() * NUMBERS {
+    if rest.len() != operations.len() * NUMBERS {
         return None;
     }
-    let states = rest.chunks_exact(NUMBERS).zip(asks).map(|(numbers, (demand, _))| state(demand, numbers));
+    let states =
+        rest.chunks_exact(NUMBERS).zip(operations).map(|(numbers, (demand, _))| state(demand, numbers));
     Some((*granted == 1, states.collect()))
 }
 
-fn state(demand: &Demand, numbers: &[i64]) -> State {
+fn state(demand: &BucketCharge, numbers: &[i64]) -> BucketState {
     let number = |place: usize| numbers.get(place).map_or(0, |n| u64::try_from(*n).unwrap_or(0));
-    let parts = u128::from(number(0)) * token(demand.limit) + u128::from(number(1)) * Rate::of(demand).parts;
-    State {
+    let parts = u128::from(number(0)) * parts_per_token(demand.limit)
+        + u128::from(number(1)) * Rate::of(demand).parts;
+    BucketState {
         parts,
         left: Duration::from_micros(number(2)),
-        batch: Held { left: number(3), made: number(4), epoch: number(5), used: 0 },
+        lease: LeasedTokens { left: number(3), made: number(4), epoch: number(5), used: 0 },
         life: Duration::from_micros(number(6)),
     }
 }

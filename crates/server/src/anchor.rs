@@ -10,44 +10,44 @@ mod file;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use latchkey_config::AuditAnchor;
-use latchkey_management::ports::audit::{Anchor, Anchors, AuditLog, NoAnchors};
+use latchkey_config::AuditAnchorSettings;
+use latchkey_management::ports::audit::{Anchor, AnchorStore, AuditLog, NoAnchors};
 use tokio::time::sleep;
 
 pub(crate) use file::AnchorFile;
 
 /// How often the log's end is looked at.
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// Every so many looks, the process's own log is told.
-const TOLD: u32 = 60;
+const LOG_EVERY: u32 = 60;
 
 /// Writes anchors.
-pub(crate) struct Keeper {
+pub(crate) struct AuditAnchorWriter {
     log: Arc<dyn AuditLog>,
     file: Option<Arc<AnchorFile>>,
-    tells: bool,
-    last: Mutex<Last>,
+    to_log: bool,
+    last: Mutex<LastAnchors>,
 }
 
 /// What was written last.
 #[derive(Clone, Copy, Default)]
-struct Last {
-    kept: Option<Anchor>,
-    told: Option<Anchor>,
+struct LastAnchors {
+    in_file: Option<Anchor>,
+    in_log: Option<Anchor>,
     failing: bool,
 }
 
-impl Keeper {
+impl AuditAnchorWriter {
     /// Gets ready to write; a file must be there, or it must be possible to make it.
-    pub(crate) fn new(log: Arc<dyn AuditLog>, setting: &AuditAnchor) -> std::io::Result<Self> {
+    pub(crate) fn new(log: Arc<dyn AuditLog>, setting: &AuditAnchorSettings) -> std::io::Result<Self> {
         let file = setting.file.as_deref().map(AnchorFile::open).transpose()?.map(Arc::new);
-        let kept = file.as_ref().map(|file| file.last()).transpose()?.flatten();
-        let last = Mutex::new(Last { kept, ..Last::default() });
-        Ok(Self { log, file, tells: setting.log, last })
+        let in_file = file.as_ref().map(|file| file.last()).transpose()?.flatten();
+        let last = Mutex::new(LastAnchors { in_file, ..LastAnchors::default() });
+        Ok(Self { log, file, to_log: setting.log, last })
     }
 
     /// The anchors that a check compares with.
-    pub(crate) fn anchors(&self) -> Arc<dyn Anchors> {
+    pub(crate) fn store(&self) -> Arc<dyn AnchorStore> {
         match &self.file {
             Some(file) => Arc::clone(file) as _,
             None => Arc::new(NoAnchors),
@@ -56,23 +56,23 @@ impl Keeper {
 
     /// Writes until it is dropped.
     pub(crate) async fn run(&self) {
-        if self.file.is_none() && !self.tells {
+        if self.file.is_none() && !self.to_log {
             return std::future::pending().await;
         }
-        for looks in 0u32.. {
-            self.look(looks.is_multiple_of(TOLD)).await;
-            sleep(EVERY).await;
+        for run in 0u32.. {
+            self.write_if_advanced(run.is_multiple_of(LOG_EVERY)).await;
+            sleep(INTERVAL).await;
         }
     }
 
     /// Looks once where the log has come to.
-    pub(crate) async fn look(&self, tell: bool) {
+    pub(crate) async fn write_if_advanced(&self, log_it: bool) {
         // The change feed's follower says when the database is away.
         let Ok(head) = self.log.head().await else { return };
         let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = before;
-        if let Some(file) = self.file.as_ref().filter(|_| before.kept != Some(head) && head.sequence > 0) {
-            contradicts(before.kept, head);
+        if let Some(file) = self.file.as_ref().filter(|_| before.in_file != Some(head) && head.sequence > 0) {
+            report_contradiction(before.in_file, head);
             let written = file.append(head).await;
             match &written {
                 Err(error) if !before.failing => {
@@ -81,26 +81,26 @@ impl Keeper {
                 Err(_) | Ok(()) => {}
             }
             last.failing = written.is_err();
-            last.kept = if written.is_ok() { Some(head) } else { before.kept };
+            last.in_file = if written.is_ok() { Some(head) } else { before.in_file };
         }
-        if self.tells && tell && before.told != Some(head) && head.sequence > 0 {
+        if self.to_log && log_it && before.in_log != Some(head) && head.sequence > 0 {
             let hash = file::hex(&head.hash);
             tracing::info!(target: "latchkey::audit", sequence = head.sequence, hash, "the audit log's anchor");
-            last.told = Some(head);
+            last.in_log = Some(head);
         }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 }
 
 /// A log that only grows doesn't end before its anchor, nor at another hash.
-fn contradicts(kept: Option<Anchor>, head: Anchor) {
+fn report_contradiction(kept: Option<Anchor>, head: Anchor) {
     let Some(kept) = kept else { return };
     if head.sequence <= kept.sequence {
         tracing::error!(
             target: "latchkey::audit",
-            anchored = kept.sequence,
-            ends = head.sequence,
-            "the audit log contradicts its anchor: `latchkey audit verify` tells where"
+            anchor_sequence = kept.sequence,
+            head_sequence = head.sequence,
+            "the audit log report_contradiction its anchor: `latchkey audit verify` tells where"
         );
     }
 }

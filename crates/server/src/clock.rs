@@ -1,7 +1,7 @@
 //! The system's clocks, read in this one place. Leases and buckets follow a clock that nobody can set and
 //! that runs on while the process, or the machine, is stopped.
 
-use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
+use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// The machine's own clocks.
@@ -17,22 +17,22 @@ const STEADY: ClockId = ClockId::Monotonic;
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
         let (wall, steady) = (clock_gettime(ClockId::Realtime), clock_gettime(STEADY));
-        Moment { wall: Timestamp(millis(wall)), tick: Tick(nanos(steady)) }
+        Moment { wall: Timestamp(millis(wall)), monotonic: MonotonicInstant(nanos(steady)) }
     }
 
-    fn tick(&self) -> Tick {
-        Tick(nanos(clock_gettime(STEADY)))
+    fn monotonic(&self) -> MonotonicInstant {
+        MonotonicInstant(nanos(clock_gettime(STEADY)))
     }
 }
 
 /// Nanoseconds since the epoch, for traces.
-pub(crate) fn nanos_now() -> u64 {
+pub(crate) fn unix_nanos() -> u64 {
     nanos(clock_gettime(ClockId::Realtime))
 }
 
 /// Seconds since the epoch, for whoever tells people how long ago something was.
 #[must_use]
-pub fn seconds_now() -> i64 {
+pub fn unix_seconds() -> i64 {
     SystemClock.now().wall.0.div_euclid(1_000)
 }
 
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn both_clocks_go_forward() {
         let (one, two) = (SystemClock.now(), SystemClock.now());
-        assert!(two.tick >= one.tick && two.wall >= one.wall);
+        assert!(two.monotonic >= one.monotonic && two.wall >= one.wall);
         assert!(one.wall > Timestamp(1_700_000_000_000), "milliseconds since 1970");
     }
 }

@@ -2,41 +2,41 @@
 
 use std::net::SocketAddr;
 
-use latchkey_config::{BadKeyFile, BadSettings};
-use latchkey_transport::CoreEnded;
+use latchkey_config::{ConfigErrors, KeyFileError};
+use latchkey_transport::WorkerExited;
 
-use crate::boot::StartRefused;
-use crate::documents::BadDocuments;
+use crate::profile_files::ProfileFilesError;
+use crate::startup::StartupConflict;
 
 /// Why serving could not begin, or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A profile beside the program is wrong.
     #[error(transparent)]
-    Documents(#[from] BadDocuments),
+    ProfileFiles(#[from] ProfileFilesError),
     /// The master key can't be had.
     #[error(transparent)]
-    MasterKey(#[from] BadKeyFile),
+    MasterKey(#[from] KeyFileError),
     /// A certificate, its key or a CA can't be used.
     #[error("{0}")]
-    Tls(BadSettings),
+    Tls(ConfigErrors),
     /// The database's address is wrong.
     #[error("database_url: {0}")]
-    Database(#[from] latchkey_store::BadUrl),
+    Database(#[from] latchkey_store::InvalidUrl),
     /// The file of the audit log's anchors can't be written.
     #[error("audit_anchor: the file can't be opened to be appended to: {0}")]
-    Anchor(std::io::Error),
-    /// The log of decisions can't be written.
+    AuditAnchor(std::io::Error),
+    /// The decision log can't be written.
     #[error("decision_log: the file can't be opened to be appended to: {0}")]
-    Decisions(std::io::Error),
+    DecisionLog(std::io::Error),
     /// Redis's address is wrong.
     #[error("redis_url: {0}")]
-    Redis(#[from] latchkey_redis::BadUrl),
+    Redis(#[from] latchkey_redis::InvalidUrl),
     /// A port is taken, or not ours to take.
     #[error(
         "{setting}: {address} can't be listened on ({error}): end what listens there, or give a free address of this machine"
     )]
-    Port {
+    Bind {
         /// The setting that names it.
         setting: &'static str,
         /// The address.
@@ -49,7 +49,7 @@ pub enum ServeError {
     Otlp(String),
     /// The system gave no threads.
     #[error("the system gave no threads: {0}")]
-    Threads(std::io::Error),
+    ThreadSpawn(std::io::Error),
     /// The system gave no randomness.
     #[error("the system gave no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
@@ -58,36 +58,36 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
     /// What is in the database contradicts what was asked for.
     #[error(transparent)]
-    Refused(#[from] StartRefused),
+    Startup(#[from] StartupConflict),
     /// A thread that serves gRPC ended by itself.
     #[error(transparent)]
-    Core(#[from] CoreEnded),
+    Worker(#[from] WorkerExited),
     /// A task ended that never should.
     #[error("a part of the process ended by itself: {0}")]
-    Ended(String),
+    TaskExited(String),
 }
 
 impl ServeError {
     /// Whether a start with the same settings would end in the same way, so that whoever starts it again need not try.
     #[must_use]
-    pub fn stays(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Documents(_)
+            Self::ProfileFiles(_)
             | Self::MasterKey(_)
             | Self::Tls(_)
             | Self::Database(_)
             | Self::Redis(_)
             | Self::Otlp(_)
-            | Self::Refused(_) => true,
+            | Self::Startup(_) => true,
             // A port may be that of a process that is about to end, and a file's disk may be full or not there yet.
-            Self::Port { .. }
-            | Self::Anchor(_)
-            | Self::Decisions(_)
-            | Self::Threads(_)
+            Self::Bind { .. }
+            | Self::AuditAnchor(_)
+            | Self::DecisionLog(_)
+            | Self::ThreadSpawn(_)
             | Self::Randomness(_)
             | Self::Reflection(_)
-            | Self::Core(_)
-            | Self::Ended(_) => false,
+            | Self::Worker(_)
+            | Self::TaskExited(_) => false,
         }
     }
 }

@@ -2,41 +2,41 @@
 //! conversion of messages is here.
 
 pub mod doctor;
-pub mod reseal;
-pub mod schema;
+pub mod migrate;
+pub mod rewrap;
 pub mod signals;
 mod signing;
 
-pub mod authoring;
+pub mod profile_test;
 
 mod anchor;
-mod boot;
+mod blocking_pool;
 mod clock;
-mod documents;
+mod config;
 mod error;
-mod flights;
 mod follower;
-mod front;
-mod gauges;
-mod limits;
-mod offers;
+mod grpc_routes;
+mod http_server;
+mod lookup_batcher;
+mod metric_sources;
+mod profile_files;
 mod pruning;
 mod random;
+mod rate_limiter;
 mod readiness;
-mod rpc;
+mod router;
 mod serve;
-mod settings;
-mod side;
+mod served_apis;
+mod startup;
 mod usage;
 mod wiring;
-mod workers;
 
-pub use boot::StartRefused;
-pub use clock::seconds_now;
-pub use documents::BadDocuments;
+pub use clock::unix_seconds;
+pub use config::{load as load_settings, start_log};
 pub use error::ServeError;
-pub use latchkey_telemetry::Flush;
-pub use random::first_key;
+pub use latchkey_telemetry::FlushGuard;
+pub use profile_files::ProfileFilesError;
+pub use random::new_root_key;
 pub use readiness::Stage;
 pub use serve::{Server, serve};
-pub use settings::{load as load_settings, start_log};
+pub use startup::StartupConflict;

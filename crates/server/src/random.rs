@@ -26,6 +26,6 @@ impl Randomness {
 }
 
 /// A fresh value for an operator's first key, for whoever starts a server of its own.
-pub fn first_key() -> Result<PlainKey, SysError> {
-    Ok(operators::new_root_value(&mut Randomness::new()?.generator()))
+pub fn new_root_key() -> Result<PlainKey, SysError> {
+    Ok(operators::new_root_key_value(&mut Randomness::new()?.generator()))
 }

@@ -23,7 +23,7 @@ pub enum Stage {
 #[derive(Clone)]
 pub(crate) struct Readiness {
     stage: Arc<watch::Sender<Stage>>,
-    taking: Arc<AtomicBool>,
+    accepting: Arc<AtomicBool>,
     health: HealthReporter,
     services: Arc<[String]>,
 }
@@ -34,18 +34,18 @@ impl Readiness {
         let (stage, _) = watch::channel(Stage::Starting("it has just started".to_owned()));
         let this = Self {
             stage: Arc::new(stage),
-            taking: Arc::default(),
+            accepting: Arc::default(),
             health,
             services: services.into_iter().chain([String::new()]).collect(),
         };
-        this.tell_health(ServingStatus::NotServing).await;
+        this.report_health(ServingStatus::NotServing).await;
         this
     }
 
     /// The flag that the services look at: false until ready, and true to the end, since a call that
     /// arrives while draining is still answered.
-    pub(crate) fn taking(&self) -> Arc<AtomicBool> {
-        self.taking.clone()
+    pub(crate) fn accepting(&self) -> Arc<AtomicBool> {
+        self.accepting.clone()
     }
 
     /// To look at, or to wait on.
@@ -54,7 +54,7 @@ impl Readiness {
     }
 
     /// Still starting, for this reason.
-    pub(crate) fn waits_for(&self, reason: String) {
+    pub(crate) fn set_waiting_for(&self, reason: String) {
         self.stage.send_if_modified(|stage| match stage {
             Stage::Starting(before) if *before != reason => {
                 *before = reason;
@@ -65,19 +65,19 @@ impl Readiness {
     }
 
     /// Ready.
-    pub(crate) async fn ready(&self) {
-        self.taking.store(true, Ordering::Release);
-        self.tell_health(ServingStatus::Serving).await;
+    pub(crate) async fn set_ready(&self) {
+        self.accepting.store(true, Ordering::Release);
+        self.report_health(ServingStatus::Serving).await;
         self.stage.send_replace(Stage::Ready);
     }
 
     /// Draining, from now on.
-    pub(crate) async fn drain(&self) {
+    pub(crate) async fn set_draining(&self) {
         self.stage.send_replace(Stage::Draining);
-        self.tell_health(ServingStatus::NotServing).await;
+        self.report_health(ServingStatus::NotServing).await;
     }
 
-    async fn tell_health(&self, status: ServingStatus) {
+    async fn report_health(&self, status: ServingStatus) {
         for service in &*self.services {
             self.health.set_service_status(service, status).await;
         }

@@ -5,28 +5,28 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use latchkey_config::{BadSettings, Drain, Listen, Settings, Tls};
+use latchkey_config::{ConfigErrors, DrainSettings, ListenSettings, Settings, TlsSettings};
 use latchkey_store::Store;
 use latchkey_telemetry::Registry;
-use latchkey_telemetry::otlp::Shipper;
-use latchkey_transport::tls::{Acceptor, Files, Protocol};
-use latchkey_transport::{Cores, Door, Listener, Port};
+use latchkey_telemetry::otlp::OtlpExporter;
+use latchkey_transport::tls::{Acceptor, Protocol, TlsFiles};
+use latchkey_transport::{BoundPort, Listener, PortConfig, WorkerSet};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::anchor::Keeper;
-use crate::boot::{Boot, StartRefused};
+use crate::anchor::AuditAnchorWriter;
 use crate::clock::SystemClock;
+use crate::config::tls as files;
 use crate::error::ServeError;
 use crate::follower::Follower;
-use crate::front::{Front, PortFront};
-use crate::limits::Limits;
-use crate::offers::Offers;
+use crate::rate_limiter::RateLimiter;
 use crate::readiness::{Readiness, Stage};
-use crate::settings::tls as files;
-use crate::usage::Recorder;
-use crate::{gauges, side, wiring};
+use crate::router::{PortRouter, Router};
+use crate::served_apis::ServedApis;
+use crate::startup::{Startup, StartupConflict};
+use crate::usage::UsageFlusher;
+use crate::{http_server, metric_sources, wiring};
 
 /// Serves until `shutdown`, then finishes what is in flight.
 pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
@@ -35,19 +35,19 @@ pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Re
 
 /// A process that listens and has not started yet.
 pub struct Server {
-    doors: Vec<Door<PortFront<Limits>>>,
+    bound_ports: Vec<BoundPort<PortRouter<RateLimiter>>>,
     http: (Arc<Listener>, Option<Arc<Acceptor>>),
-    cores: Cores<PortFront<Limits>>,
+    workers: WorkerSet<PortRouter<RateLimiter>>,
     readiness: Readiness,
-    boot: Boot,
+    startup: Startup,
     store: Arc<Store>,
     follower: Arc<Follower>,
-    limits: Limits,
+    limiter: RateLimiter,
     /// What is written down beside: anchors of the audit log, and use of keys.
-    books: (Arc<Keeper>, Arc<Recorder>),
-    pages: side::Pages,
-    telemetry: wiring::Telemetry,
-    drain: Drain,
+    writers: (Arc<AuditAnchorWriter>, Arc<UsageFlusher>),
+    http_state: http_server::HttpState,
+    telemetry: wiring::TelemetryHandles,
+    drain: DrainSettings,
 }
 
 impl Server {
@@ -55,52 +55,52 @@ impl Server {
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
-        let doors = doors(&parts.front, &listen, tls.as_ref()).await?;
-        let http = bind("http_addr", listen.http, side::CONNECTIONS).await?;
-        let side = tls
+        let bound_ports = bind_grpc_ports(&parts.router, &listen, tls.as_ref()).await?;
+        let http = bind("http_addr", listen.http, http_server::CONNECTIONS).await?;
+        let http_tls = tls
             .filter(|tls| tls.http)
-            .map(|tls| accepting(files::side(&tls), Protocol::Http1))
+            .map(|tls| tls_acceptor(files::http_port(&tls), Protocol::Http1))
             .transpose()?;
-        let http = (http, side.map(Arc::new));
+        let http = (http, http_tls.map(Arc::new));
         let wiring::Parts {
-            front: _,
+            router: _,
             readiness,
-            boot,
+            startup,
             store,
             follower,
-            limits,
-            keeper,
-            recorder,
-            pages,
+            limiter,
+            anchor_writer,
+            usage_flusher,
+            http_state,
             telemetry,
         } = parts;
-        let listeners = doors.iter().map(|door| &door.listener).chain([&http.0]);
-        let visits = listeners.map(|listener| listener.visits().clone()).collect();
-        telemetry.registry.register(gauges::visits(visits));
-        let ports = doors.iter().map(|door| door.port.clone()).collect();
-        telemetry.registry.register(gauges::certificates(ports));
-        let cores = Cores::start(cores()).map_err(ServeError::Threads)?;
-        let books = (keeper, recorder);
+        let listeners = bound_ports.iter().map(|bound| &bound.listener).chain([&http.0]);
+        let stats = listeners.map(|listener| listener.stats().clone()).collect();
+        telemetry.registry.register(metric_sources::connections(stats));
+        let ports = bound_ports.iter().map(|bound| bound.port.clone()).collect();
+        telemetry.registry.register(metric_sources::certificates(ports));
+        let workers = WorkerSet::start(worker_count()).map_err(ServeError::ThreadSpawn)?;
+        let writers = (anchor_writer, usage_flusher);
         let server = Self {
-            doors,
+            bound_ports,
             http,
-            cores,
+            workers,
             readiness,
-            boot,
+            startup,
             store,
             follower,
-            limits,
-            books,
-            pages,
+            limiter,
+            writers,
+            http_state,
             telemetry,
             drain,
         };
-        let shown = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
-        let management = server.doors.get(1).and_then(|door| door.listener.address().ok());
+        let format_address = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
+        let management = server.bound_ports.get(1).and_then(|bound| bound.listener.address().ok());
         tracing::info!(
-            grpc = shown(server.grpc_address()),
-            management = shown(management),
-            http = shown(server.http_address()),
+            grpc = format_address(server.grpc_address()),
+            management = format_address(management),
+            http = format_address(server.http_address()),
             "listening"
         );
         Ok(server)
@@ -109,7 +109,7 @@ impl Server {
     /// Where gRPC is served.
     #[must_use]
     pub fn grpc_address(&self) -> Option<SocketAddr> {
-        self.doors.first()?.listener.address().ok()
+        self.bound_ports.first()?.listener.address().ok()
     }
 
     /// Where HTTP is served.
@@ -127,59 +127,59 @@ impl Server {
     /// Starts, serves until `shutdown`, drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Self {
-            doors,
+            bound_ports,
             http,
-            cores,
+            workers,
             readiness,
-            boot,
+            startup,
             store,
             follower,
-            limits,
-            books,
-            pages,
+            limiter,
+            writers,
+            http_state,
             telemetry,
             drain,
         } = self;
-        let (keeper, recorder) = books;
-        let wiring::Telemetry { registry, shipper, decisions } = telemetry;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopped = async move { drop(stopped.await) };
+        let (anchor_writer, usage_flusher) = writers;
+        let wiring::TelemetryHandles { registry, exporter, decisions } = telemetry;
+        let (stop, stop_signal) = oneshot::channel::<()>();
+        let stop_signal = async move { drop(stop_signal.await) };
         // Dropped at the end of this function, and their tasks with them.
-        let (mut calls, mut rest) = (JoinSet::new(), JoinSet::new());
-        for Door { port, .. } in doors.clone() {
-            rest.spawn(certificates(port));
+        let (mut grpc_tasks, mut background_tasks) = (JoinSet::new(), JoinSet::new());
+        for BoundPort { port, .. } in bound_ports.clone() {
+            background_tasks.spawn(watch_certificates(port));
         }
-        calls.spawn(cores.serve(doors, stopped));
-        rest.spawn(side(http.0, http.1, pages));
-        rest.spawn(heard(follower.clone()));
-        rest.spawn(kept(limits.clone()));
-        rest.spawn(anchored(keeper.clone()));
-        rest.spawn(recorded(recorder.clone()));
-        rest.spawn(shipped(shipper.clone(), registry.clone()));
-        rest.spawn(async move { boot.run().await.map(|never| match never {}) });
+        grpc_tasks.spawn(workers.serve(bound_ports, stop_signal));
+        background_tasks.spawn(serve_http(http.0, http.1, http_state));
+        background_tasks.spawn(receive_notifications(follower.clone()));
+        background_tasks.spawn(maintain_limiter(limiter.clone()));
+        background_tasks.spawn(write_anchors(anchor_writer.clone()));
+        background_tasks.spawn(flush_usage(usage_flusher.clone()));
+        background_tasks.spawn(export_telemetry(exporter.clone(), registry.clone()));
+        background_tasks.spawn(async move { startup.run().await.map(|never| match never {}) });
         tokio::select! {
             () = shutdown => {}
-            Some(ended) = calls.join_next() => return Err(ended_early(ended)),
-            Some(ended) = rest.join_next() => return Err(ended_early(ended)),
+            Some(ended) = grpc_tasks.join_next() => return Err(exited_early(ended)),
+            Some(ended) = background_tasks.join_next() => return Err(exited_early(ended)),
         }
         tracing::info!("draining: calls in flight are finished, and no new ones expected");
-        readiness.drain().await;
-        sleep(drain.settle).await;
+        readiness.set_draining().await;
+        sleep(drain.delay).await;
         // Closing the port and telling clients to go elsewhere happen inside.
         drop(stop);
-        if timeout(drain.finish, calls.join_next()).await.is_err() {
+        if timeout(drain.timeout, grpc_tasks.join_next()).await.is_err() {
             tracing::warn!("some connections did not end in time; they are closed");
         }
-        rest.shutdown().await;
-        limits.give_back().await;
-        follower.leave().await;
-        keeper.look(true).await;
-        recorder.end().await;
+        background_tasks.shutdown().await;
+        limiter.return_unused().await;
+        follower.deregister().await;
+        anchor_writer.write_if_advanced(true).await;
+        usage_flusher.flush_at_shutdown().await;
         if let Some(decisions) = decisions {
-            decisions.end();
+            decisions.shutdown();
         }
-        if let Some(shipper) = shipper {
-            shipper.end(|| registry.sheet()).await;
+        if let Some(exporter) = exporter {
+            exporter.shutdown(|| registry.snapshot()).await;
         }
         store.close().await;
         tracing::info!("ended");
@@ -194,87 +194,90 @@ async fn bind(
 ) -> Result<Arc<Listener>, ServeError> {
     let name = setting.trim_end_matches("_addr");
     let bound = Listener::bind(name, address, connections).await;
-    bound.map(Arc::new).map_err(|error| ServeError::Port { setting, address, error })
+    bound.map(Arc::new).map_err(|error| ServeError::Bind { setting, address, error })
 }
 
 /// The gRPC port, and that of management where it has one of its own.
-async fn doors(
-    front: &Arc<Front<Limits>>,
-    listen: &Listen,
-    tls: Option<&Tls>,
-) -> Result<Vec<Door<PortFront<Limits>>>, ServeError> {
-    let offers = if listen.management.is_some() { Offers::Checks } else { Offers::Everything };
-    let door = |listener, offers, files: Option<Files>| {
-        let tls = files.map(|files| accepting(files, Protocol::Http2)).transpose()?;
-        let service = PortFront { front: Arc::clone(front), offers };
-        Ok::<_, ServeError>(Door { listener, port: Arc::new(Port { service, tls }) })
+async fn bind_grpc_ports(
+    router: &Arc<Router<RateLimiter>>,
+    listen: &ListenSettings,
+    tls: Option<&TlsSettings>,
+) -> Result<Vec<BoundPort<PortRouter<RateLimiter>>>, ServeError> {
+    let apis = if listen.management.is_some() { ServedApis::Check } else { ServedApis::All };
+    let bound = |listener, apis, files: Option<TlsFiles>| {
+        let tls = files.map(|files| tls_acceptor(files, Protocol::Http2)).transpose()?;
+        let service = PortRouter { router: Arc::clone(router), apis };
+        Ok::<_, ServeError>(BoundPort { listener, port: Arc::new(PortConfig { service, tls }) })
     };
     let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
-    let mut doors = vec![door(grpc, offers, tls.map(files::grpc))?];
+    let mut bound_ports = vec![bound(grpc, apis, tls.map(files::grpc))?];
     if let Some(address) = listen.management {
         let management = bind("management_addr", address, listen.connections).await?;
-        doors.push(door(management, Offers::Management, tls.map(files::management))?);
+        bound_ports.push(bound(management, ServedApis::Management, tls.map(files::management))?);
     }
-    Ok(doors)
+    Ok(bound_ports)
 }
 
-fn accepting(given: Files, protocol: Protocol) -> Result<Acceptor, ServeError> {
-    let wrong = |problems: Vec<_>| BadSettings(problems.into_iter().map(files::problem).collect());
+fn tls_acceptor(given: TlsFiles, protocol: Protocol) -> Result<Acceptor, ServeError> {
+    let wrong = |problems: Vec<_>| ConfigErrors(problems.into_iter().map(files::config_error).collect());
     Acceptor::new(given, protocol, Arc::new(SystemClock)).map_err(|problems| ServeError::Tls(wrong(problems)))
 }
 
-async fn side(
+async fn serve_http(
     listener: Arc<Listener>,
     tls: Option<Arc<Acceptor>>,
-    pages: side::Pages,
-) -> Result<(), StartRefused> {
-    side::serve(listener, tls, pages).await;
+    http_state: http_server::HttpState,
+) -> Result<(), StartupConflict> {
+    http_server::serve(listener, tls, http_state).await;
     Ok(())
 }
 
-async fn heard(follower: Arc<Follower>) -> Result<(), StartRefused> {
-    follower.listen().await;
+async fn receive_notifications(follower: Arc<Follower>) -> Result<(), StartupConflict> {
+    follower.receive_notifications().await;
     Ok(())
 }
 
-async fn certificates(port: Arc<Port<PortFront<Limits>>>) -> Result<(), StartRefused> {
-    port.keep().await;
+async fn watch_certificates(port: Arc<PortConfig<PortRouter<RateLimiter>>>) -> Result<(), StartupConflict> {
+    port.watch_files().await;
     Ok(())
 }
 
-async fn kept(limits: Limits) -> Result<(), StartRefused> {
-    limits.keep().await;
+async fn maintain_limiter(limiter: RateLimiter) -> Result<(), StartupConflict> {
+    limiter.maintain_connection().await;
     Ok(())
 }
 
-async fn anchored(keeper: Arc<Keeper>) -> Result<(), StartRefused> {
-    keeper.run().await;
+async fn write_anchors(anchor_writer: Arc<AuditAnchorWriter>) -> Result<(), StartupConflict> {
+    anchor_writer.run().await;
     Ok(())
 }
 
-async fn recorded(recorder: Arc<Recorder>) -> Result<(), StartRefused> {
-    recorder.run().await;
+async fn flush_usage(usage_flusher: Arc<UsageFlusher>) -> Result<(), StartupConflict> {
+    usage_flusher.run().await;
     Ok(())
 }
 
-async fn shipped(shipper: Option<Arc<Shipper>>, registry: Arc<Registry>) -> Result<(), StartRefused> {
-    match shipper {
-        Some(shipper) => shipper.run(|| registry.sheet()).await,
+async fn export_telemetry(
+    exporter: Option<Arc<OtlpExporter>>,
+    registry: Arc<Registry>,
+) -> Result<(), StartupConflict> {
+    match exporter {
+        Some(exporter) => exporter.run(|| registry.snapshot()).await,
         None => std::future::pending().await,
     }
     Ok(())
 }
 
 /// No part ends before it is told to; if one does, the process can't be trusted to go on.
-fn ended_early<E: Into<ServeError>>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> ServeError {
+fn exited_early<E: Into<ServeError>>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> ServeError {
     match ended {
         Ok(Err(error)) => error.into(),
-        Ok(Ok(())) => ServeError::Ended("it returned".to_owned()),
-        Err(error) => ServeError::Ended(error.to_string()),
+        Ok(Ok(())) => ServeError::TaskExited("it returned".to_owned()),
+        Err(error) => ServeError::TaskExited(error.to_string()),
     }
 }
 
 /// As many threads as there are cores.
-fn cores() -> usize {
+fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

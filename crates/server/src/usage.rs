@@ -5,95 +5,95 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use latchkey_config::UsageKeeping;
+use latchkey_config::UsageSettings;
+use latchkey_core::error::SystemError;
 use latchkey_core::ports::usage::Hour;
 use latchkey_core::time::{Clock, Timestamp};
-use latchkey_core::trouble::Trouble;
-use latchkey_core::usage::Usage;
-use latchkey_management::ports::usage::UsageLedger;
+use latchkey_core::usage::UsageTracker;
+use latchkey_management::ports::usage::UsageStore;
 use tokio::time::sleep;
 
 /// Between two looks at whether there is more than can wait.
-const LOOK: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// Between two drops of what is old.
-const SWEEP: Duration = Duration::from_mins(10);
+const PRUNE_INTERVAL: Duration = Duration::from_mins(10);
 /// A process that has added nothing for so long has ended.
-const SILENT: Duration = Duration::from_hours(24);
+const RECORDER_EXPIRY: Duration = Duration::from_hours(24);
 
 /// Writes use down.
-pub(crate) struct Recorder {
-    pub(crate) usage: Arc<Usage>,
-    pub(crate) ledger: Arc<dyn UsageLedger>,
+pub(crate) struct UsageFlusher {
+    pub(crate) usage: Arc<UsageTracker>,
+    pub(crate) ledger: Arc<dyn UsageStore>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keeping: UsageKeeping,
+    pub(crate) settings: UsageSettings,
     /// How many dropped uses were told of.
-    pub(crate) told: AtomicU64,
+    pub(crate) reported_drops: AtomicU64,
 }
 
-impl Recorder {
+impl UsageFlusher {
     /// Writes until it is dropped.
     pub(crate) async fn run(&self) {
-        let begins = self.clock.now().tick;
-        let (mut written, mut swept) = (begins, begins);
+        let start = self.clock.now().monotonic;
+        let (mut written, mut pruned) = (start, start);
         let mut failing = false;
         loop {
-            sleep(LOOK.min(self.keeping.flush)).await;
-            let now = self.clock.now().tick;
-            if now.since(written) >= self.keeping.flush || self.usage.pressing() {
+            sleep(CHECK_INTERVAL.min(self.settings.flush_interval)).await;
+            let now = self.clock.now().monotonic;
+            if now.since(written) >= self.settings.flush_interval || self.usage.nearly_full() {
                 written = now;
                 let done = self.flush().await;
                 if let (Err(trouble), false) = (&done, failing) {
                     tracing::warn!(
-                        ?trouble,
+                        error = ?trouble,
                         "use of keys can't be written; it is counted on, and tried again"
                     );
                 }
                 failing = done.is_err();
-                self.tell_dropped();
+                self.report_dropped();
             }
-            if now.since(swept) >= SWEEP {
-                swept = now;
+            if now.since(pruned) >= PRUNE_INTERVAL {
+                pruned = now;
                 // What stays is dropped by the next sweep, or by another replica's.
-                let _ = self.sweep().await;
+                let _ = self.prune().await;
             }
         }
     }
 
     /// Writes everything that was counted until now.
-    pub(crate) async fn flush(&self) -> Result<(), Trouble> {
+    pub(crate) async fn flush(&self) -> Result<(), SystemError> {
         // Twice: what waited from before, and what was counted since.
         for _ in 0..2 {
             self.usage.collect();
-            while let Some(batch) = self.usage.next() {
+            while let Some(batch) = self.usage.next_batch() {
                 let now = self.clock.now().wall;
                 self.ledger.add(self.usage.recorder(), &batch, now).await?;
-                self.usage.written(batch.number);
+                self.usage.mark_written(batch.number);
             }
         }
         Ok(())
     }
 
     /// Writes what is left, where that can be done.
-    pub(crate) async fn end(&self) {
+    pub(crate) async fn flush_at_shutdown(&self) {
         if let Err(trouble) = self.flush().await {
-            tracing::warn!(?trouble, "use of keys that was counted last could not be written");
+            tracing::warn!(error = ?trouble, "use of keys that was counted last could not be written");
         }
     }
 
-    async fn sweep(&self) -> Result<(), Trouble> {
+    async fn prune(&self) -> Result<(), SystemError> {
         let now = self.clock.now().wall;
         let ago = |age: Duration| Timestamp(now.0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-        let (before, silent) = (Hour::of(ago(self.keeping.retention)), ago(SILENT));
-        while self.ledger.forget(before, silent).await? > 0 {
+        let (before, silent) = (Hour::of(ago(self.settings.retention)), ago(RECORDER_EXPIRY));
+        while self.ledger.prune(before, silent).await? > 0 {
             // Others write in between.
-            sleep(LOOK / 10).await;
+            sleep(CHECK_INTERVAL / 10).await;
         }
         Ok(())
     }
 
-    fn tell_dropped(&self) {
+    fn report_dropped(&self) {
         let dropped = self.usage.dropped();
-        let new = dropped.saturating_sub(self.told.swap(dropped, Ordering::Relaxed));
+        let new = dropped.saturating_sub(self.reported_drops.swap(dropped, Ordering::Relaxed));
         if new > 0 {
             tracing::warn!(
                 dropped = new,

@@ -1,69 +1,70 @@
 //! Which part gets which: the one place where the rooms' types meet.
 
-mod telling;
+mod telemetry;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use latchkey_config::{Redis, Settings, UsageKeeping, sealer};
+use latchkey_config::{Redis, Settings, UsageSettings, sealer};
+use latchkey_core::cache::ReplicaCache;
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
-use latchkey_core::memory::Memory;
+use latchkey_core::observer::CheckObserver;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
-use latchkey_core::usage::Usage;
-use latchkey_core::witness::Witness;
+use latchkey_core::usage::UsageTracker;
 use latchkey_grpc::{CheckFastPath, Services};
+use latchkey_http::{EndpointService, EndpointServiceParts};
 use latchkey_management::{
-    Auditor, CertifiedOperator, Registrar, RegistrarParts, TokenDesk, TokenDeskParts, UsageDesk,
+    Auditor, CertificateOperator, ManagementService, ManagementServiceParts, TokenIssuer, TokenIssuerParts,
+    UsageReader,
 };
 use latchkey_profile::Catalog;
-use latchkey_redis::{BadUrl, Listening, RedisLimiter, RedisOptions};
-use latchkey_http::{Rest, RestParts};
-use latchkey_store::{Patient, Store};
-use latchkey_telemetry::otlp::Shipper;
-use latchkey_telemetry::{Decisions, Exported, Meter, Queries, Registry};
+use latchkey_redis::{InvalidUrl, RedisLimiter, RedisNotifications, RedisOptions};
+use latchkey_store::{ManagementLookups, Store};
+use latchkey_telemetry::otlp::OtlpExporter;
+use latchkey_telemetry::{DecisionLogger, ExportStats, MetricsObserver, QueryDurations, Registry};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
 
-use self::telling::{Telling, metrics, registry, telling};
-use crate::anchor::Keeper;
-use crate::boot::Boot;
+use self::telemetry::{TelemetryParts, connect_telemetry, metrics_renderer, registry};
+use crate::anchor::AuditAnchorWriter;
+use crate::blocking_pool::BlockingPool;
 use crate::clock::SystemClock;
 use crate::error::ServeError;
-use crate::flights::Flights;
-use crate::follower::{self, Follower, Others};
-use crate::front::Front;
-use crate::limits::Limits;
+use crate::follower::{self, Follower, Peers};
+use crate::http_server::{EndpointHandler, HttpState};
+use crate::lookup_batcher::BatchingKeyStore;
 use crate::random::Randomness;
+use crate::rate_limiter::RateLimiter;
 use crate::readiness::Readiness;
-use crate::side::{Counter, Pages};
-use crate::signing::{Marks, SigningKeys, Tender};
-use crate::usage::Recorder;
-use crate::workers::Threads;
-use crate::{documents, rpc, schema, settings as given};
+use crate::router::Router;
+use crate::signing::{MasterKeyCheck, SigningKeyLoader, SigningKeyMaintainer};
+use crate::startup::Startup;
+use crate::usage::UsageFlusher;
+use crate::{config, grpc_routes, migrate, profile_files};
 
 /// What serving consists of.
 pub(crate) struct Parts {
-    pub(crate) front: Arc<Front<Limits>>,
+    pub(crate) router: Arc<Router<RateLimiter>>,
     pub(crate) readiness: Readiness,
-    pub(crate) boot: Boot,
+    pub(crate) startup: Startup,
     pub(crate) store: Arc<Store>,
     pub(crate) follower: Arc<Follower>,
-    pub(crate) limits: Limits,
-    pub(crate) keeper: Arc<Keeper>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) pages: Pages,
-    pub(crate) telemetry: Telemetry,
+    pub(crate) limiter: RateLimiter,
+    pub(crate) anchor_writer: Arc<AuditAnchorWriter>,
+    pub(crate) usage_flusher: Arc<UsageFlusher>,
+    pub(crate) http_state: HttpState,
+    pub(crate) telemetry: TelemetryHandles,
 }
 
 /// What is told of the process, who sends it away, and who notes decisions.
-pub(crate) struct Telemetry {
+pub(crate) struct TelemetryHandles {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) shipper: Option<Arc<Shipper>>,
-    pub(crate) decisions: Option<Arc<Decisions>>,
+    pub(crate) exporter: Option<Arc<OtlpExporter>>,
+    pub(crate) decisions: Option<Arc<DecisionLogger>>,
 }
 
 /// How long a call waits for Redis.
@@ -72,61 +73,68 @@ const REDIS_DEADLINE: Duration = Duration::from_millis(20);
 /// What every part shares.
 struct Shared {
     store: Arc<Store>,
-    memory: Arc<Memory>,
+    cache: Arc<ReplicaCache>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     random: Randomness,
-    limits: Limits,
+    limiter: RateLimiter,
     sealer: Arc<Sealer>,
-    workers: Arc<Threads>,
-    usage: Arc<Usage>,
-    operators: Vec<CertifiedOperator>,
-    meter: Arc<Meter>,
-    queries: Arc<Queries>,
-    exported: Arc<Exported>,
-    witness: Arc<dyn Witness>,
+    blocking_pool: Arc<BlockingPool>,
+    usage: Arc<UsageTracker>,
+    operators: Vec<CertificateOperator>,
+    metrics: Arc<MetricsObserver>,
+    query_durations: Arc<QueryDurations>,
+    export_stats: Arc<ExportStats>,
+    observer: Arc<dyn CheckObserver>,
 }
 
 /// Makes the parts and connects them. Nothing is opened but files.
 pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
-    let documents = documents::read(&settings.profiles)?;
+    let documents = profile_files::read(&settings.profiles)?;
     let random = Randomness::new()?;
-    let told = telling(&settings, &random)?;
-    let shared = shared(&settings, random, &told)?;
+    let parts = connect_telemetry(&settings, &random)?;
+    let shared = shared(&settings, random, &parts)?;
     let follower = Arc::new(follower(&settings, &shared)?);
     let (reporter, health) = tonic_health::server::health_reporter();
-    let readiness = Readiness::new(reporter, rpc::SERVICES.map(str::to_owned).to_vec()).await;
-    let keeper = Keeper::new(shared.store.clone(), &settings.audit_anchor).map_err(ServeError::Anchor)?;
-    let keeper = Arc::new(keeper);
-    let services = services(&shared, (&follower, &keeper), &readiness);
-    let tender =
-        Tender { desk: Arc::clone(&services.tokens), catalog: shared.catalog.clone(), marks: marks(&shared) };
+    let readiness = Readiness::new(reporter, grpc_routes::HEALTH_SERVICES.map(str::to_owned).to_vec()).await;
+    let anchor_writer = AuditAnchorWriter::new(shared.store.clone(), &settings.audit_anchor)
+        .map_err(ServeError::AuditAnchor)?;
+    let anchor_writer = Arc::new(anchor_writer);
+    let services = services(&shared, (&follower, &anchor_writer), &readiness);
+    let signing_keys = SigningKeyMaintainer {
+        issuer: Arc::clone(&services.tokens),
+        catalog: shared.catalog.clone(),
+        master_key_check: master_key_check(&shared),
+    };
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let fast_path = CheckFastPath::new(&services);
     let routes = latchkey_grpc::routes(services);
     let registry = Arc::new(registry(&settings, &shared, (&follower, &readiness)));
-    let counter = counter(RestParts {
+    let endpoints = endpoint_handler(EndpointServiceParts {
         gate,
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready,
         services: routes.clone(),
-        witness: shared.witness.clone(),
+        observer: shared.observer.clone(),
     });
-    let pages = Pages {
+    let http_state = HttpState {
         stage: readiness.watch(),
-        memory: Arc::clone(&shared.memory),
-        counter,
-        metrics: metrics(registry.clone()),
+        cache: Arc::clone(&shared.cache),
+        endpoints,
+        metrics: metrics_renderer(registry.clone()),
     };
-    let front =
-        Arc::new(Front { fast_path, routes: rpc::complete(routes, health)?, main: Handle::current() });
-    let (store, limits) = (Arc::clone(&shared.store), shared.limits.clone());
-    let recorder = Arc::new(recorder(&shared, settings.usage));
-    let boot = Boot {
+    let router = Arc::new(Router {
+        fast_path,
+        routes: grpc_routes::add_health_and_reflection(routes, health)?,
+        main_runtime: Handle::current(),
+    });
+    let (store, limiter) = (Arc::clone(&shared.store), shared.limiter.clone());
+    let usage_flusher = Arc::new(usage_flusher(&shared, settings.usage));
+    let startup = Startup {
         store: shared.store,
         follower: Arc::clone(&follower),
-        tender,
+        signing_keys,
         readiness: readiness.clone(),
         clock: shared.clock,
         random: shared.random,
@@ -134,103 +142,123 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         root_key: settings.root_key,
         documents,
     };
-    let telemetry = Telemetry { registry, shipper: told.shipper, decisions: told.decisions };
-    Ok(Parts { front, readiness, boot, store, follower, limits, keeper, recorder, pages, telemetry })
-}
-
-fn shared(settings: &Settings, random: Randomness, told: &Telling) -> Result<Shared, ServeError> {
-    let embedded = settings.database.url.embedded().is_some();
-    let queries = Arc::new(Queries::new(Arc::new(SystemClock), embedded));
-    Ok(Shared {
-        store: Arc::new(schema::store(&settings.database)?.timed(queries.clone())),
-        queries,
-        memory: Arc::new(Memory::new(settings.memory)),
-        catalog: Arc::new(Catalog::new()),
-        clock: Arc::new(SystemClock),
-        usage: Arc::new(Usage::new(own_name(&random).into())),
-        random,
-        limits: limits(settings.redis.as_ref())?,
-        sealer: Arc::new(sealer(&settings.master_key, &settings.previous_master_keys)?),
-        workers: Arc::new(Threads::start().map_err(ServeError::Threads)?),
-        operators: settings.operators.clone(),
-        meter: told.meter.clone(),
-        exported: told.exported.clone(),
-        witness: told.witness.clone(),
+    let telemetry = TelemetryHandles { registry, exporter: parts.exporter, decisions: parts.decisions };
+    Ok(Parts {
+        router,
+        readiness,
+        startup,
+        store,
+        follower,
+        limiter,
+        anchor_writer,
+        usage_flusher,
+        http_state,
+        telemetry,
     })
 }
 
-fn marks(shared: &Shared) -> Marks {
-    Marks { seals: shared.store.clone(), sealer: shared.sealer.clone(), random: shared.random.clone() }
+fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Result<Shared, ServeError> {
+    let embedded = settings.database.url.embedded().is_some();
+    let query_durations = Arc::new(QueryDurations::new(Arc::new(SystemClock), embedded));
+    Ok(Shared {
+        store: Arc::new(migrate::open_store(&settings.database)?.with_query_timer(query_durations.clone())),
+        query_durations,
+        cache: Arc::new(ReplicaCache::new(settings.cache_max_bytes)),
+        catalog: Arc::new(Catalog::new()),
+        clock: Arc::new(SystemClock),
+        usage: Arc::new(UsageTracker::new(random_id(&random).into())),
+        random,
+        limiter: rate_limiter(settings.redis.as_ref())?,
+        sealer: Arc::new(sealer(&settings.master_key, &settings.previous_master_keys)?),
+        blocking_pool: Arc::new(BlockingPool::start().map_err(ServeError::ThreadSpawn)?),
+        operators: settings.operators.clone(),
+        metrics: parts.metrics.clone(),
+        export_stats: parts.export_stats.clone(),
+        observer: parts.observer.clone(),
+    })
 }
 
-fn recorder(shared: &Shared, keeping: UsageKeeping) -> Recorder {
-    Recorder {
+fn master_key_check(shared: &Shared) -> MasterKeyCheck {
+    MasterKeyCheck {
+        seals: shared.store.clone(),
+        sealer: shared.sealer.clone(),
+        random: shared.random.clone(),
+    }
+}
+
+fn usage_flusher(shared: &Shared, settings: UsageSettings) -> UsageFlusher {
+    UsageFlusher {
         usage: shared.usage.clone(),
         ledger: shared.store.clone(),
         clock: shared.clock.clone(),
-        keeping,
-        told: AtomicU64::new(0),
+        settings,
+        reported_drops: AtomicU64::new(0),
     }
 }
 
 /// Products' own calls, as the HTTP port hands them over.
-fn counter(parts: RestParts<Limits>) -> Counter {
-    let rest = Arc::new(Rest::new(parts));
+fn endpoint_handler(parts: EndpointServiceParts<RateLimiter>) -> EndpointHandler {
+    let rest = Arc::new(EndpointService::new(parts));
     Arc::new(move |request, peer| {
         let rest = Arc::clone(&rest);
         Box::pin(async move { Some(rest.serve(request, peer).await?.map(axum::body::Body::new)) })
     })
 }
 
-fn limits(redis: Option<&Redis>) -> Result<Limits, BadUrl> {
-    let Some(redis) = redis else { return Ok(Limits::Own(Arc::new(LocalLimiter::new()))) };
-    let options = RedisOptions { address: given::redis(redis)?, deadline: REDIS_DEADLINE };
-    Ok(Limits::Shared(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
+fn rate_limiter(redis: Option<&Redis>) -> Result<RateLimiter, InvalidUrl> {
+    let Some(redis) = redis else { return Ok(RateLimiter::Local(Arc::new(LocalLimiter::new()))) };
+    let options = RedisOptions { address: config::redis(redis)?, deadline: REDIS_DEADLINE };
+    Ok(RateLimiter::Redis(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
 }
 
 /// A name that no other process has.
-fn own_name(random: &Randomness) -> String {
+fn random_id(random: &Randomness) -> String {
     format!("{:032x}", random.generator().random::<u128>())
 }
 
 /// This process among those that decide by the same store.
-fn others(settings: &Settings, shared: &Shared) -> Others {
+fn peers(settings: &Settings, shared: &Shared) -> Peers {
     let alone = settings.database.url.embedded().is_some() || settings.database.single_replica;
     if alone {
-        return Others::None;
+        return Peers::None;
     }
-    let id = own_name(&shared.random);
+    let id = random_id(&shared.random);
     let name = settings.listen.grpc.to_string();
-    Others::Known(shared.store.clone(), Replica { id: id.into(), name: name.into() })
+    Peers::Known(shared.store.clone(), Replica { id: id.into(), name: name.into() })
 }
 
 /// Who else tells of changes: Redis, where there is one and somebody to tell.
-fn calls(settings: &Settings, others: &Others) -> Result<Option<Listening>, BadUrl> {
-    match (&settings.redis, others) {
-        (Some(redis), Others::Known(_, this)) => Listening::new(&given::redis(redis)?, &this.id).map(Some),
+fn redis_notifications(settings: &Settings, peers: &Peers) -> Result<Option<RedisNotifications>, InvalidUrl> {
+    match (&settings.redis, peers) {
+        (Some(redis), Peers::Known(_, this)) => {
+            RedisNotifications::new(&config::redis(redis)?, &this.id).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
-fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, BadUrl> {
-    let others = others(settings, shared);
-    let calls = calls(settings, &others)?;
-    let bell = calls.as_ref().map(Listening::bell);
-    let wakeups = calls.map(|calls| Box::new(calls) as _).into_iter().chain(shared.store.wakeups());
-    Ok(Follower::new(follower::Parts {
+fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, InvalidUrl> {
+    let peers = peers(settings, shared);
+    let redis_notifications = redis_notifications(settings, &peers)?;
+    let notifier = redis_notifications.as_ref().map(RedisNotifications::notifier);
+    let wakeups = redis_notifications
+        .map(|redis_notifications| Box::new(redis_notifications) as _)
+        .into_iter()
+        .chain(shared.store.notifications());
+    Ok(Follower::new(follower::FollowerParts {
         feed: shared.store.clone(),
         ledger: shared.store.clone(),
-        memory: shared.memory.clone(),
+        cache: shared.cache.clone(),
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
-        follow: settings.follow,
-        others,
-        bell,
+        settings: settings.follower,
+        peers,
+        notifier,
         wakeups: tokio::sync::Mutex::new(wakeups.collect()),
-        signing: SigningKeys {
+        signing: SigningKeyLoader {
             ledger: shared.store.clone(),
             sealer: shared.sealer.clone(),
-            memory: shared.memory.clone(),
+            cache: shared.cache.clone(),
             clock: shared.clock.clone(),
         },
     }))
@@ -238,46 +266,46 @@ fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, BadUrl> {
 
 fn services(
     shared: &Shared,
-    (follower, keeper): (&Arc<Follower>, &Keeper),
+    (follower, anchor_writer): (&Arc<Follower>, &AuditAnchorWriter),
     readiness: &Readiness,
-) -> Services<Limits> {
+) -> Services<RateLimiter> {
     let random = shared.random.clone();
     let gate = Gate::new(GateParts {
-        store: Arc::new(Flights::new(shared.store.clone(), &Handle::current())),
+        store: Arc::new(BatchingKeyStore::new(shared.store.clone(), &Handle::current())),
         policies: shared.catalog.clone(),
-        limiter: shared.limits.clone(),
-        memory: shared.memory.clone(),
+        limiter: shared.limiter.clone(),
+        cache: shared.cache.clone(),
         clock: shared.clock.clone(),
         usage: shared.usage.clone(),
     });
-    let registrar = Registrar::new(RegistrarParts {
-        ledger: shared.store.clone(),
+    let management = ManagementService::new(ManagementServiceParts {
+        store: shared.store.clone(),
         policies: shared.catalog.clone(),
-        spreading: follower.clone(),
+        propagation: follower.clone(),
         clock: shared.clock.clone(),
         sealer: shared.sealer.clone(),
         random: Arc::new(move || random.generator()),
     });
-    let registrar = Arc::new(registrar.with_certified(shared.operators.clone()));
-    let tokens = TokenDesk::new(TokenDeskParts {
-        registrar: registrar.clone(),
-        ledger: shared.store.clone(),
-        keys: Arc::new(Patient(shared.store.clone())),
-        memory: shared.memory.clone(),
-        workers: shared.workers.clone(),
-        witness: shared.witness.clone(),
+    let management = Arc::new(management.with_certificate_operators(shared.operators.clone()));
+    let tokens = TokenIssuer::new(TokenIssuerParts {
+        management: management.clone(),
+        store: shared.store.clone(),
+        keys: Arc::new(ManagementLookups(shared.store.clone())),
+        cache: shared.cache.clone(),
+        blocking: shared.blocking_pool.clone(),
+        observer: shared.observer.clone(),
     });
-    let usage = UsageDesk::new(registrar.clone(), shared.usage.clone(), shared.store.clone());
-    let auditor = Auditor::new(registrar.clone(), shared.store.clone(), keeper.anchors());
+    let usage = UsageReader::new(management.clone(), shared.usage.clone(), shared.store.clone());
+    let auditor = Auditor::new(management.clone(), shared.store.clone(), anchor_writer.store());
     Services {
         gate: Arc::new(gate),
-        registrar,
+        management,
         auditor: Arc::new(auditor),
         usage: Arc::new(usage),
         tokens: Arc::new(tokens),
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
-        ready: readiness.taking(),
-        witness: shared.witness.clone(),
+        ready: readiness.accepting(),
+        observer: shared.observer.clone(),
     }
 }

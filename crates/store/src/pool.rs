@@ -1,18 +1,18 @@
 //! Connections, few and bounded, that never hold up a caller for longer than the caller cares to wait.
 //!
 //! A pool of our own, and not sqlx's, for what that one does when a database hangs: it tests a connection
-//! without a deadline when it comes back, so that each caller who gave up costs a place until TCP notices;
+//! without a deadline when it comes back, so that each caller who gave up costs a permit until TCP notices;
 //! and it drops a connection that is being opened together with the caller who ran out of time, so that a
 //! short deadline may never see one opened. Here a connection that was left in the middle of a statement is
 //! closed, and opening goes on without its caller.
 
-mod lease;
-mod link;
-mod source;
+mod pooled_connection;
+mod raw_connection;
+mod target;
 
-pub(crate) use lease::Lease;
-pub use source::BadUrl;
-pub(crate) use source::Source;
+pub(crate) use pooled_connection::PooledConnection;
+pub(crate) use target::DatabaseTarget;
+pub use target::InvalidUrl;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,21 +22,21 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use link::Link;
+use raw_connection::RawConnection;
 
 /// How long opening or closing a connection may take. Long enough for TLS and a password over a slow
-/// line; short, since this is how long a place is lost to a database that doesn't answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// line; short, since this is how long a permit is lost to a database that doesn't answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The connections of one process to one database.
 pub(crate) struct Pool {
-    source: Source,
-    idle: Mutex<Vec<Link>>,
-    places: Arc<Semaphore>,
-    /// Writes, which wait for each other in the database anyway, never take every place from the reads.
+    target: DatabaseTarget,
+    idle: Mutex<Vec<RawConnection>>,
+    permits: Arc<Semaphore>,
+    /// Writes, which wait for each other in the database anyway, never take every permit from the reads.
     /// On SQLite there is one at a time, so that none meets a lock that another holds.
     writers: Arc<Semaphore>,
-    most: usize,
+    limit: usize,
 }
 
 /// Connections to the database.
@@ -47,103 +47,104 @@ pub struct Connections {
     /// In somebody's hands, or about to be opened.
     pub used: usize,
     /// How many there may be.
-    pub most: usize,
+    pub limit: usize,
 }
 
 impl Pool {
-    pub(crate) fn new(source: Source, connections: u32) -> Arc<Self> {
-        let places = usize::try_from(connections).unwrap_or(usize::MAX).clamp(2, Semaphore::MAX_PERMITS);
-        let writers = if source.takes_turns() { 1 } else { places / 2 };
-        let (most, places) = (places, Arc::new(Semaphore::new(places)));
+    pub(crate) fn new(target: DatabaseTarget, connections: u32) -> Arc<Self> {
+        let permits = usize::try_from(connections).unwrap_or(usize::MAX).clamp(2, Semaphore::MAX_PERMITS);
+        let writers = if target.has_single_writer() { 1 } else { permits / 2 };
+        let (limit, permits) = (permits, Arc::new(Semaphore::new(permits)));
         Arc::new(Self {
-            source,
+            target,
             idle: Mutex::default(),
-            places,
+            permits,
             writers: Arc::new(Semaphore::new(writers)),
-            most,
+            limit,
         })
     }
 
     /// How many connections there are.
     pub(crate) fn connections(&self) -> Connections {
-        let used = self.most.saturating_sub(self.places.available_permits());
-        Connections { idle: self.idle().len(), used, most: self.most }
+        let used = self.limit.saturating_sub(self.permits.available_permits());
+        Connections { idle: self.idle().len(), used, limit: self.limit }
     }
 
     /// A connection for one question.
-    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, DbErr> {
-        let place = wait_for(&self.places).await?;
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
+        let permit = acquire_permit(&self.permits).await?;
         let idle = self.idle().pop();
         let reused = idle.is_some();
-        let (link, place) = match idle {
-            Some(link) => (link, place),
-            None => self.open(place).await?,
+        let (raw, permit) = match idle {
+            Some(raw) => (raw, permit),
+            None => self.open(permit).await?,
         };
-        Ok(Lease::new(Arc::clone(self), link, place, reused))
+        Ok(PooledConnection::new(Arc::clone(self), raw, permit, reused))
     }
 
     /// A connection with a transaction open on it, for one write.
-    pub(crate) async fn begin(self: &Arc<Self>) -> Result<Lease, DbErr> {
-        let turn = wait_for(&self.writers).await?;
-        self.lease().await?.begin(turn).await
+    pub(crate) async fn begin(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
+        let write_permit = acquire_permit(&self.writers).await?;
+        self.acquire().await?.begin(write_permit).await
     }
 
     /// Closes what is idle, lets nobody in any more.
     pub(crate) async fn close(&self) {
-        self.places.close();
+        self.permits.close();
         self.writers.close();
         let idle = std::mem::take(&mut *self.idle());
-        for link in idle {
+        for raw in idle {
             // A database that doesn't answer need not be told goodbye.
-            let _ = timeout(PATIENCE, link.close()).await;
+            let _ = timeout(CONNECT_TIMEOUT, raw.close()).await;
         }
     }
 
     /// Opens a connection, in a task of its own: if the caller gives up, it is there for the next one.
-    async fn open(self: &Arc<Self>, place: Place) -> Result<(Link, Place), DbErr> {
-        let (hand, taken) = oneshot::channel();
+    async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<(RawConnection, PoolPermit), DbErr> {
+        let (sender, receiver) = oneshot::channel();
         let pool = Arc::clone(self);
         #[expect(
             clippy::disallowed_methods,
-            reason = "opening outlives its caller; at most one task a place"
+            reason = "opening outlives its caller; at most one task a permit"
         )]
         tokio::spawn(async move {
-            let opened = timeout(PATIENCE, pool.source.open()).await.unwrap_or(Err(SqlxError::PoolTimedOut));
+            let opened =
+                timeout(CONNECT_TIMEOUT, pool.target.open()).await.unwrap_or(Err(SqlxError::PoolTimedOut));
             match opened {
-                Ok(link) => {
-                    if let Err(Ok((link, _place))) = hand.send(Ok((link, place))) {
-                        pool.put_back(link);
+                Ok(raw) => {
+                    if let Err(Ok((raw, _permit))) = sender.send(Ok((raw, permit))) {
+                        pool.return_idle(raw);
                     }
                 }
                 // Whoever waited hears of it; nobody else needs to.
-                Err(error) => drop(hand.send(Err(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))),
+                Err(error) => drop(sender.send(Err(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))),
             }
         });
-        taken.await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)))
+        receiver.await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)))
     }
 
-    fn put_back(&self, link: Link) {
-        if !self.places.is_closed() {
-            self.idle().push(link);
+    fn return_idle(&self, raw: RawConnection) {
+        if !self.permits.is_closed() {
+            self.idle().push(raw);
         }
     }
 
     /// A connection broke or went silent: whatever idles beside it was opened to the same database, before.
-    fn doubt(&self) {
+    fn drain_idle(&self) {
         self.idle().clear();
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<RawConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The right to hold one connection.
-type Place = OwnedSemaphorePermit;
+type PoolPermit = OwnedSemaphorePermit;
 
-async fn wait_for(places: &Arc<Semaphore>) -> Result<Place, DbErr> {
-    let place = Arc::clone(places).acquire_owned().await;
-    place.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+async fn acquire_permit(permits: &Arc<Semaphore>) -> Result<PoolPermit, DbErr> {
+    let permit = Arc::clone(permits).acquire_owned().await;
+    permit.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
 }
 
 #[cfg(test)]
@@ -159,8 +160,8 @@ mod tests {
     fn pool() -> (tempfile::TempDir, Arc<Pool>) {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("keys.db").display());
-        let source = Source::parse(&url, Duration::from_secs(30)).unwrap();
-        (folder, Pool::new(source, 4))
+        let target = DatabaseTarget::parse(&url, Duration::from_secs(30)).unwrap();
+        (folder, Pool::new(target, 4))
     }
 
     /// Begins something, and gives it up at once. It takes too long to be done by then.
@@ -183,15 +184,15 @@ mod tests {
     #[tokio::test]
     async fn opening_goes_on_when_its_caller_gives_up() {
         let (_folder, pool) = pool();
-        give_up(pool.lease()).await;
-        until(|| pool.idle().len() == 1 && pool.places.available_permits() == 4).await;
-        assert!(pool.lease().await.unwrap().execute_unprepared("SELECT 1").await.is_ok());
+        give_up(pool.acquire()).await;
+        until(|| pool.idle().len() == 1 && pool.permits.available_permits() == 4).await;
+        assert!(pool.acquire().await.unwrap().execute_unprepared("SELECT 1").await.is_ok());
     }
 
     #[tokio::test]
     async fn a_connection_left_in_the_middle_of_a_statement_is_closed() {
         let (_folder, pool) = pool();
-        let (first, second) = (pool.lease().await.unwrap(), pool.lease().await.unwrap());
+        let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
         first.execute_unprepared("SELECT 1").await.unwrap();
         drop(first);
         assert_eq!(pool.idle().len(), 1);
@@ -199,28 +200,28 @@ mod tests {
         give_up(second.execute_unprepared(long)).await;
         drop(second);
         // Nor is its sibling trusted any more.
-        assert_eq!((pool.idle().len(), pool.places.available_permits()), (0, 4));
+        assert_eq!((pool.idle().len(), pool.permits.available_permits()), (0, 4));
     }
 
     #[tokio::test]
     async fn a_transaction_that_is_dropped_is_rolled_back_before_the_connection_comes_back() {
         let (_folder, pool) = pool();
-        pool.lease().await.unwrap().execute_unprepared("CREATE TABLE t (n)").await.unwrap();
+        pool.acquire().await.unwrap().execute_unprepared("CREATE TABLE t (n)").await.unwrap();
         let write = pool.begin().await.unwrap();
         write.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
         assert_eq!(pool.writers.available_permits(), 0);
         drop(write);
         until(|| pool.writers.available_permits() == 1).await;
-        let left = pool.lease().await.unwrap().execute_unprepared("DELETE FROM t").await.unwrap();
+        let left = pool.acquire().await.unwrap().execute_unprepared("DELETE FROM t").await.unwrap();
         assert_eq!(left.rows_affected(), 0);
     }
 
     #[tokio::test]
     async fn a_closed_pool_lends_nothing() {
         let (_folder, pool) = pool();
-        let out = pool.lease().await.unwrap();
+        let out = pool.acquire().await.unwrap();
         pool.close().await;
-        assert!(pool.lease().await.is_err() && pool.begin().await.is_err());
+        assert!(pool.acquire().await.is_err() && pool.begin().await.is_err());
         drop(out);
         assert_eq!(pool.idle().len(), 0);
     }

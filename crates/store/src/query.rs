@@ -7,7 +7,7 @@ pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod key;
 pub(crate) mod profile;
-pub(crate) mod seals;
+pub(crate) mod sealed_values;
 pub(crate) mod shadow;
 pub(crate) mod tenant;
 pub(crate) mod token;
@@ -37,12 +37,12 @@ fn select<C: ColumnTrait>(
     columns: impl Iterator<Item = C>,
 ) {
     for column in columns {
-        query.expr_as(Expr::col((table, column)), named(table, column.as_str()));
+        query.expr_as(Expr::col((table, column)), column_alias(table, column.as_str()));
     }
 }
 
 /// The name that [`select`] gives to a column.
-fn named(table: &str, column: &str) -> String {
+fn column_alias(table: &str, column: &str) -> String {
     format!("{}{column}", prefix(table))
 }
 
@@ -53,7 +53,7 @@ fn prefix(table: &str) -> String {
 
 /// Values for an IN, the last one repeated until there are as many as one of a few sizes: each size is a
 /// statement of its own, which connections prepare and keep.
-fn in_sizes<T>(values: &[T]) -> impl Iterator<Item = &T> {
+fn padded_in_values<T>(values: &[T]) -> impl Iterator<Item = &T> {
     let size = [1, 4, 16, 64].into_iter().find(|size| *size >= values.len());
     let missing = size.unwrap_or_else(|| values.len().next_multiple_of(256)) - values.len();
     values.iter().chain(values.last().into_iter().cycle().take(missing))
@@ -65,8 +65,8 @@ mod tests {
 
     #[test]
     fn the_sizes_of_questions_are_few() {
-        let size = |values: usize| in_sizes(&vec![0; values]).count();
+        let size = |values: usize| padded_in_values(&vec![0; values]).count();
         assert_eq!([1, 2, 4, 5, 17, 64, 65, 256, 257].map(size), [1, 4, 4, 16, 64, 64, 256, 256, 512]);
-        assert_eq!(in_sizes(&[1, 2]).collect::<Vec<_>>(), [&1, &2, &2, &2]);
+        assert_eq!(padded_in_values(&[1, 2]).collect::<Vec<_>>(), [&1, &2, &2, &2]);
     }
 }

@@ -1,5 +1,5 @@
 //! From rows to records and back. A row that can't be a record (an unknown word, a hash of the wrong
-//! length, text that isn't JSON) is said to be spoiled: its table, its identifier and its column are named,
+//! length, text that isn't JSON) is said to be corrupt: its table, its identifier and its column are named,
 //! never what stands there.
 
 pub(crate) mod key;
@@ -13,10 +13,10 @@ pub(crate) mod user;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::stop::Stop;
+use crate::error::StoreError;
 
 /// A map of texts as it is stored.
-pub(crate) fn words(map: &BTreeMap<String, String>) -> String {
+pub(crate) fn json_map(map: &BTreeMap<String, String>) -> String {
     json(map)
 }
 
@@ -27,22 +27,26 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 
 /// Which row is being read, so that what is wrong with it can be said.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RowContext<'a> {
     table: &'static str,
     id: &'a dyn Display,
 }
 
-impl<'a> Place<'a> {
+impl<'a> RowContext<'a> {
     pub(crate) fn new(table: &'static str, id: &'a dyn Display) -> Self {
         Self { table, id }
     }
 
-    /// The row is spoiled in this column.
-    pub(crate) fn spoiled(&self, column: &str) -> Stop {
-        Stop::Spoiled(format!("the row {} of {} is spoiled in {column}", self.id, self.table))
+    /// The row is corrupt in this column.
+    pub(crate) fn corrupt(&self, column: &str) -> StoreError {
+        StoreError::Corrupt(format!("the row {} of {} is corrupt in {column}", self.id, self.table))
     }
 
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str, text: &str) -> Result<T, Stop> {
-        serde_json::from_str(text).map_err(|_| self.spoiled(column))
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &str,
+        text: &str,
+    ) -> Result<T, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.corrupt(column))
     }
 }

@@ -2,28 +2,28 @@
 //! covers waiting for a connection as well as the answer.
 
 mod audit;
+mod deadline;
 mod health;
-mod ledger;
 mod lookup;
-mod seals;
+mod management;
+mod sealed_values;
 mod tokens;
 mod usage;
-mod within;
 
-pub use self::lookup::Patient;
+pub use self::lookup::ManagementLookups;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::ports::timing::{Question, Stopwatch, Untimed};
-use latchkey_core::ports::{Change, Feed, Replica, Replicas, Wakeups};
-use latchkey_core::trouble::Trouble;
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::timing::{NoopTimer, QueryKind, QueryTimer};
+use latchkey_core::ports::{Change, ChangeFeed, ChangeNotifications, Replica, Replicas};
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
-use crate::pool::{BadUrl, Connections, Pool, Source};
+use crate::notifications::PgNotifications;
+use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool};
 use crate::query;
-use crate::wakeups::Listening;
 use crate::{prune, replicas};
 
 /// How to reach the database.
@@ -50,10 +50,10 @@ impl std::fmt::Debug for StoreOptions {
 pub struct Store {
     pool: Arc<Pool>,
     connection: DatabaseConnection,
-    listening: Option<PgConnectOptions>,
+    notify_options: Option<PgConnectOptions>,
     check_deadline: Duration,
     deadline: Duration,
-    stopwatch: Arc<dyn Stopwatch>,
+    timer: Arc<dyn QueryTimer>,
 }
 
 impl std::fmt::Debug for Store {
@@ -64,19 +64,19 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Gets ready to connect. The database is asked for when something is asked of it: it needn't be up.
-    pub fn connect_lazy(options: StoreOptions) -> Result<Self, BadUrl> {
+    pub fn connect_lazy(options: StoreOptions) -> Result<Self, InvalidUrl> {
         let StoreOptions { url, connections, check_deadline, deadline } = options;
-        let source = Source::parse(&url, deadline)?;
-        let connection = source.connection();
-        let listening = source.postgres().cloned();
-        let pool = Pool::new(source.bounded(deadline), connections);
-        Ok(Self { pool, connection, listening, check_deadline, deadline, stopwatch: Arc::new(Untimed) })
+        let target = DatabaseTarget::parse(&url, deadline)?;
+        let connection = target.connection();
+        let notify_options = target.postgres().cloned();
+        let pool = Pool::new(target.with_statement_timeout(deadline), connections);
+        Ok(Self { pool, connection, notify_options, check_deadline, deadline, timer: Arc::new(NoopTimer) })
     }
 
     /// Tells this one how long each question takes, from the wait for a connection on. Migrations aren't among them.
     #[must_use]
-    pub fn timed(self, stopwatch: Arc<dyn Stopwatch>) -> Self {
-        Self { stopwatch, ..self }
+    pub fn with_query_timer(self, timer: Arc<dyn QueryTimer>) -> Self {
+        Self { timer, ..self }
     }
 
     /// How many connections there are.
@@ -86,17 +86,17 @@ impl Store {
     }
 
     /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), Trouble> {
-        self.within(Question::Ping, async {
-            Ok(self.pool.lease().await?.execute_unprepared("SELECT 1").await.map(drop)?)
+    pub async fn ping(&self) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Ping, async {
+            Ok(self.pool.acquire().await?.execute_unprepared("SELECT 1").await.map(drop)?)
         })
         .await
     }
 
     /// Who tells of commits, where the database does that: PostgreSQL, on a connection of its own.
     #[must_use]
-    pub fn wakeups(&self) -> Option<Box<dyn Wakeups>> {
-        self.listening.clone().map(|options| Box::new(Listening::new(options)) as _)
+    pub fn notifications(&self) -> Option<Box<dyn ChangeNotifications>> {
+        self.notify_options.clone().map(|options| Box::new(PgNotifications::new(options)) as _)
     }
 
     /// A connection for migrations: opened when it is used, closed after, without a bound on statements.
@@ -114,11 +114,11 @@ impl Store {
 
     /// Takes rows of the change feed away that nobody needs, beyond the newest `keep`; answers how many. In
     /// pieces, each with the deadline for itself.
-    pub async fn prune_feed(&self, keep: u64) -> Result<u64, Trouble> {
+    pub async fn prune_feed(&self, keep: u64) -> Result<u64, SystemError> {
         let mut taken = 0;
         loop {
-            let piece = async { prune::feed(&self.pool.lease().await?, keep).await };
-            match self.within::<_, Trouble>(Question::Prune, piece).await? {
+            let piece = async { prune::prune_feed(&self.pool.acquire().await?, keep).await };
+            match self.with_deadline::<_, SystemError>(QueryKind::Prune, piece).await? {
                 0 => return Ok(taken),
                 some => taken += some,
             }
@@ -127,43 +127,48 @@ impl Store {
 }
 
 #[async_trait::async_trait]
-impl Feed for Store {
-    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, Trouble> {
-        self.within(Question::Feed, async {
-            query::feed::changes(&self.pool.lease().await?, after, limit).await
+impl ChangeFeed for Store {
+    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::feed::changes(&self.pool.acquire().await?, after, limit).await
         })
         .await
     }
 
-    async fn revision(&self) -> Result<u64, Trouble> {
-        self.within(Question::Feed, async { query::feed::revision(&self.pool.lease().await?).await }).await
+    async fn revision(&self) -> Result<u64, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::feed::revision(&self.pool.acquire().await?).await
+        })
+        .await
     }
 }
 
 #[async_trait::async_trait]
 impl Replicas for Store {
-    async fn report(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), Trouble> {
-        self.within(Question::Report, async {
-            replicas::report(&self.pool.lease().await?, replica, revision, holds).await
+    async fn heartbeat(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::heartbeat(&self.pool.acquire().await?, replica, revision, holds).await
         })
         .await
     }
 
-    async fn advance(&self, replica: &Replica, revision: u64) -> Result<(), Trouble> {
-        self.within(Question::Report, async {
-            replicas::advance(&self.pool.lease().await?, replica, revision).await
+    async fn set_applied(&self, replica: &Replica, revision: u64) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::set_applied(&self.pool.acquire().await?, replica, revision).await
         })
         .await
     }
 
-    async fn leave(&self, replica: &Replica) -> Result<(), Trouble> {
-        self.within(Question::Report, async { replicas::leave(&self.pool.lease().await?, replica).await })
-            .await
+    async fn deregister(&self, replica: &Replica) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::deregister(&self.pool.acquire().await?, replica).await
+        })
+        .await
     }
 
-    async fn behind(&self, replica: &Replica, revision: u64) -> Result<u64, Trouble> {
-        self.within(Question::Spread, async {
-            replicas::behind(&self.pool.lease().await?, replica, revision).await
+    async fn count_lagging(&self, replica: &Replica, revision: u64) -> Result<u64, SystemError> {
+        self.with_deadline(QueryKind::Propagation, async {
+            replicas::count_lagging(&self.pool.acquire().await?, replica, revision).await
         })
         .await
     }

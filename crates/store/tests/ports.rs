@@ -1,46 +1,48 @@
 //! One suite, run over both adapters: what core's ports promise must hold on SQLite and on PostgreSQL alike.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-#[path = "ports/place.rs"]
+#[path = "ports/database.rs"]
 #[macro_use]
-mod place;
+mod database;
 
 #[path = "ports/audit.rs"]
 mod audit;
-#[path = "ports/bearers.rs"]
-mod bearers;
+#[path = "ports/bootstrap.rs"]
+mod bootstrap;
 #[path = "ports/change.rs"]
 mod change;
 #[path = "ports/check.rs"]
 mod check;
+#[path = "ports/corrupt_rows.rs"]
+mod corrupt_rows;
 #[path = "ports/create.rs"]
 mod create;
-#[path = "ports/desk.rs"]
-mod desk;
 #[path = "ports/feed.rs"]
 mod feed;
-#[path = "ports/found.rs"]
-mod found;
+#[path = "ports/harness.rs"]
+mod harness;
+#[path = "ports/jwt.rs"]
+mod jwt;
 #[path = "ports/list.rs"]
 mod list;
+#[path = "ports/login.rs"]
+mod login;
+#[path = "ports/notifications.rs"]
+mod notifications;
 #[path = "ports/outage.rs"]
 mod outage;
 #[path = "ports/profile.rs"]
 mod profile;
-#[path = "ports/renewal.rs"]
-mod renewal;
+#[path = "ports/refresh.rs"]
+mod refresh;
 #[path = "ports/replicas.rs"]
 mod replicas;
-#[path = "ports/seals.rs"]
-mod seals;
+#[path = "ports/sealed_values.rs"]
+mod sealed_values;
 #[path = "ports/shadow.rs"]
 mod shadow;
 #[path = "ports/signing.rs"]
 mod signing;
-#[path = "ports/signing_in.rs"]
-mod signing_in;
-#[path = "ports/spoiled.rs"]
-mod spoiled;
 #[path = "ports/tenant.rs"]
 mod tenant;
 #[path = "ports/timing.rs"]
@@ -49,5 +51,3 @@ mod timing;
 mod tokens;
 #[path = "ports/usage.rs"]
 mod usage;
-#[path = "ports/wakeups.rs"]
-mod wakeups;

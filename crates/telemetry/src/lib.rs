@@ -1,25 +1,25 @@
 //! Telemetry of the server. The program's log goes to standard error, as text for people or as JSON for programs;
 //! libraries never log more than `info`, whatever is asked for, since below that they show what is on the wire.
-//! The [`Meter`] counts Checks and calls, each part registers what it measures with the [`Registry`], and [`otlp`]
-//! sends metrics and traces to a collector. [`Decisions`] writes the log of decisions.
+//! The [`MetricsObserver`] counts Checks and calls, each part registers what it measures with the [`Registry`], and [`otlp`]
+//! sends metrics and traces to a collector. [`DecisionLogger`] writes the decision log.
 
-mod appended;
-pub mod catalogue;
-mod chance;
-mod decisions;
-mod exported;
-mod listeners;
-mod meter;
+mod decision_log;
+pub mod definitions;
+mod export_stats;
 pub mod metric;
+mod metrics_observer;
+mod non_blocking_writer;
+mod observer_set;
 pub mod otlp;
-mod places;
 mod process;
-mod profiles;
+mod profile_slots;
 pub mod prometheus;
-mod queries;
+mod query_durations;
 mod registry;
-mod shadows;
-mod writer;
+mod reopening_file;
+mod shadow_counters;
+mod sharded_counters;
+mod splitmix64;
 
 use std::io::IsTerminal as _;
 
@@ -28,16 +28,16 @@ use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
-pub use decisions::{Decisions, Share, Shares};
-pub use exported::Exported;
-pub use listeners::Listeners;
-pub use meter::Meter;
-pub use metric::Sheet;
-pub use queries::Queries;
+pub use decision_log::{DecisionLogger, SampleRate, SampleRates};
+pub use export_stats::ExportStats;
+pub use metric::MetricSnapshot;
+pub use metrics_observer::MetricsObserver;
+pub use non_blocking_writer::FlushGuard;
+pub use observer_set::ObserverSet;
+pub use query_durations::QueryDurations;
 pub use registry::Registry;
-pub use writer::Flush;
 
-use writer::Lines;
+use non_blocking_writer::NonBlockingWriter;
 
 /// Format of a line of the program's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub enum LogFormat {
 /// Starts logging for the whole process; what is returned writes out the rest when it is dropped. Without a format,
 /// it is text on a terminal, else JSON; `directives` are those of `tracing_subscriber::EnvFilter`.
 #[must_use]
-pub fn start(format: Option<LogFormat>, directives: &str) -> Flush {
-    let (lines, flush) = Lines::to(std::io::stderr());
+pub fn start(format: Option<LogFormat>, directives: &str) -> FlushGuard {
+    let (lines, flush) = NonBlockingWriter::for_process_log(std::io::stderr());
     let filter = EnvFilter::builder().parse_lossy(directives);
     let ours_or_coarse =
         filter_fn(|meta| meta.target().starts_with("latchkey") || *meta.level() <= Level::INFO);

@@ -1,11 +1,11 @@
 //! Traces and metrics by OTLP, to a collector. Whatever the collector does, Checks don't notice: spans go through a
 //! bounded queue, and what doesn't fit is dropped and counted; sending is a task of its own.
 
+mod attributes;
+mod exporter;
 mod metrics;
 mod sampler;
-mod ship;
 mod spans;
-mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use latchkey_core::time::Clock;
 
-pub use ship::Shipper;
-pub use spans::Spans;
+pub use exporter::OtlpExporter;
+pub use spans::SpanRecorder;
 
 /// What is sent, where to, and how.
 #[derive(Clone)]
-pub struct Otlp {
+pub struct OtlpOptions {
     /// Where traces go; none: nowhere.
     pub traces: Option<Uri>,
     /// Where metrics go; none: nowhere.
@@ -33,7 +33,7 @@ pub struct Otlp {
     /// Attributes of this process.
     pub resource: Vec<(String, String)>,
     /// Which Checks become spans.
-    pub sampler: Sampler,
+    pub sampler: SamplerOptions,
     /// Between two exports of metrics.
     pub interval: Duration,
     /// How many spans wait to be sent; more are dropped and counted.
@@ -43,9 +43,9 @@ pub struct Otlp {
 }
 
 /// Without the headers.
-impl fmt::Debug for Otlp {
+impl fmt::Debug for OtlpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Otlp")
+        f.debug_struct("OtlpOptions")
             .field("traces", &self.traces)
             .field("metrics", &self.metrics)
             .finish_non_exhaustive()
@@ -54,11 +54,11 @@ impl fmt::Debug for Otlp {
 
 /// Which Checks become spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sampler {
+pub struct SamplerOptions {
     /// Whether the decision of a caller that has sent one is followed.
     pub parent: bool,
-    /// Share of all others, from 0 to 1.
-    pub share: f64,
+    /// SampleRate of all others, from 0 to 1.
+    pub ratio: f64,
 }
 
 /// Clocks that times are taken from.
@@ -67,5 +67,5 @@ pub struct Clocks {
     /// For how long a Check took.
     pub clock: Arc<dyn Clock>,
     /// Nanoseconds since 1970, for when it was.
-    pub nanos_now: fn() -> u64,
+    pub unix_nanos: fn() -> u64,
 }

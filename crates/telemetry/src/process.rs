@@ -2,41 +2,41 @@
 
 use std::fs;
 
-use super::catalogue;
-use super::metric::Sheet;
+use super::definitions;
+use super::metric::MetricSnapshot;
 
 /// Writes down what the system knows of this process.
-pub(crate) fn tell(sheet: &mut Sheet) {
-    let Some(stat) = fs::read_to_string("/proc/self/stat").ok().and_then(|text| Stat::read(&text)) else {
+pub(crate) fn collect(snapshot: &mut MetricSnapshot) {
+    let Some(stat) = fs::read_to_string("/proc/self/stat").ok().and_then(|text| ProcStat::read(&text)) else {
         return;
     };
     let ticks = count(rustix::param::clock_ticks_per_second());
-    sheet.real(&catalogue::PROCESS_CPU, &[], stat.cpu / ticks);
+    snapshot.add_f64(&definitions::PROCESS_CPU, &[], stat.cpu / ticks);
     let page = rustix::param::page_size() as u64;
-    sheet.count(&catalogue::PROCESS_MEMORY, &[], stat.pages * page);
+    snapshot.add_u64(&definitions::PROCESS_MEMORY, &[], stat.pages * page);
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         // The folder itself is open while it is read.
-        sheet.size(&catalogue::PROCESS_FILES, &[], open.count().saturating_sub(1));
+        snapshot.add_usize(&definitions::PROCESS_FILES, &[], open.count().saturating_sub(1));
     }
     if let Some(most) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
-        sheet.count(&catalogue::PROCESS_FILES_LIMIT, &[], most);
+        snapshot.add_u64(&definitions::PROCESS_FILES_LIMIT, &[], most);
     }
-    sheet.count(&catalogue::PROCESS_THREADS, &[], stat.threads);
-    let booted = fs::read_to_string("/proc/stat").ok().and_then(|text| booted(&text));
-    if let Some(booted) = booted {
-        sheet.real(&catalogue::PROCESS_START, &[], booted + stat.started / ticks);
+    snapshot.add_u64(&definitions::PROCESS_THREADS, &[], stat.threads);
+    let boot = fs::read_to_string("/proc/stat").ok().and_then(|text| boot_time(&text));
+    if let Some(boot) = boot {
+        snapshot.add_f64(&definitions::PROCESS_START, &[], boot + stat.started / ticks);
     }
 }
 
 /// What is read of `/proc/self/stat`, in ticks and pages.
-struct Stat {
+struct ProcStat {
     cpu: f64,
     threads: u64,
     started: f64,
     pages: u64,
 }
 
-impl Stat {
+impl ProcStat {
     /// The second field is the program's name in brackets, and may hold anything.
     fn read(text: &str) -> Option<Self> {
         let rest: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
@@ -52,7 +52,7 @@ impl Stat {
 }
 
 /// When the machine began, in seconds since 1970.
-fn booted(text: &str) -> Option<f64> {
+fn boot_time(text: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
@@ -68,15 +68,15 @@ mod tests {
     #[test]
     fn a_name_with_brackets_and_spaces_does_not_shift_the_fields() {
         let numbers: Vec<String> = (4..=52).map(|n| n.to_string()).collect();
-        let stat = Stat::read(&format!("7 (a) b) S {}", numbers.join(" "))).unwrap();
+        let stat = ProcStat::read(&format!("7 (a) b) S {}", numbers.join(" "))).unwrap();
         assert_eq!((stat.threads, stat.pages), (20, 24));
         assert!((stat.cpu - 29.0).abs() < 1e-9 && (stat.started - 22.0).abs() < 1e-9);
-        assert!(Stat::read("7 (a S").is_none());
+        assert!(ProcStat::read("7 (a S").is_none());
     }
 
     #[test]
     fn when_the_machine_began_is_found_among_the_rest() {
-        assert_eq!(booted("cpu 1 2\nbtime 1700000000\nprocesses 9\n"), Some(1_700_000_000.0));
-        assert_eq!(booted("cpu 1"), None);
+        assert_eq!(boot_time("cpu 1 2\nbtime 1700000000\nprocesses 9\n"), Some(1_700_000_000.0));
+        assert_eq!(boot_time("cpu 1"), None);
     }
 }

@@ -3,33 +3,33 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use super::metric::Sheet;
-use super::{catalogue, decisions, process, writer};
+use super::metric::MetricSnapshot;
+use super::{decision_log, definitions, non_blocking_writer, process};
 
-type Source = Box<dyn Fn(&mut Sheet) + Send + Sync>;
+type Source = Box<dyn Fn(&mut MetricSnapshot) + Send + Sync>;
 
-/// Sources of metrics, in the order in which they were registered.
+/// ConfigSources of metrics, in the order in which they were registered.
 #[derive(Default)]
 pub struct Registry(RwLock<Vec<Source>>);
 
 impl Registry {
     /// Adds a source. A metric belongs to one source, so that its values stand together.
-    pub fn register(&self, source: impl Fn(&mut Sheet) + Send + Sync + 'static) {
+    pub fn register(&self, source: impl Fn(&mut MetricSnapshot) + Send + Sync + 'static) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(source));
     }
 
     /// Asks every source, and then adds what this crate measures itself: lost log lines, the build and the process.
     #[must_use]
-    pub fn sheet(&self) -> Sheet {
-        let mut sheet = Sheet::default();
+    pub fn snapshot(&self) -> MetricSnapshot {
+        let mut snapshot = MetricSnapshot::default();
         for source in &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            source(&mut sheet);
+            source(&mut snapshot);
         }
-        sheet.count(&catalogue::LOG_DROPPED, &[], writer::dropped());
-        sheet.count(&catalogue::DECISIONS_DROPPED, &[], decisions::dropped());
-        sheet.count(&catalogue::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
-        process::tell(&mut sheet);
-        sheet
+        snapshot.add_u64(&definitions::LOG_DROPPED, &[], non_blocking_writer::dropped());
+        snapshot.add_u64(&definitions::DECISIONS_DROPPED, &[], decision_log::dropped());
+        snapshot.add_u64(&definitions::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
+        process::collect(&mut snapshot);
+        snapshot
     }
 }
 
@@ -40,12 +40,12 @@ mod tests {
     #[test]
     fn every_source_is_asked_each_time_and_in_its_order() {
         let registry = Registry::default();
-        registry.register(|sheet| sheet.flag(&catalogue::READY, true));
-        registry.register(|sheet| sheet.count(&catalogue::FEED_REVISION, &[], 7));
+        registry.register(|snapshot| snapshot.add_bool(&definitions::READY, true));
+        registry.register(|snapshot| snapshot.add_u64(&definitions::FEED_REVISION, &[], 7));
         for _ in 0..2 {
-            let names: Vec<_> = registry.sheet().0.iter().map(|family| family.metric.name).collect();
-            assert_eq!(names[..2], [catalogue::READY.name, catalogue::FEED_REVISION.name]);
-            assert!(names.contains(&catalogue::BUILD_INFO.name), "{names:?}");
+            let names: Vec<_> = registry.snapshot().0.iter().map(|family| family.metric.name).collect();
+            assert_eq!(names[..2], [definitions::READY.name, definitions::FEED_REVISION.name]);
+            assert!(names.contains(&definitions::BUILD_INFO.name), "{names:?}");
         }
     }
 }

@@ -3,21 +3,21 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use latchkey_core::decision::{Denial, Seen};
+use latchkey_core::decision::{DecisionContext, Denial};
+use latchkey_core::observer::{CheckEvent, CheckObserver as _, CheckOutcome, Entrypoint, NoMetadata};
 use latchkey_core::reason::Reason;
-use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
-use latchkey_core::witness::{Answered, Bare, Door, Outcome, Witness as _};
+use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
 use latchkey_profile::Profile;
-use latchkey_telemetry::Meter;
+use latchkey_telemetry::MetricsObserver;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-struct Still;
+struct FixedClock;
 
-impl Clock for Still {
+impl Clock for FixedClock {
     fn now(&self) -> Moment {
-        Moment { wall: Timestamp(1), tick: Tick(50_000) }
+        Moment { wall: Timestamp(1), monotonic: MonotonicInstant(50_000) }
     }
 }
 
@@ -25,18 +25,25 @@ impl Clock for Still {
 fn a_check_is_counted_without_an_allocation() {
     let document = include_str!("../../../profiles/paykore.toml");
     let profile = Profile::compile(document, 1).expect("it ships");
-    let (meter, denial) = (Meter::new(Arc::new(Still)), Denial::plain(Reason::Revoked));
-    let seen = Seen { policy: Some(profile.policy.clone()), ..Seen::default() };
-    let count = |outcome: Outcome<'_>| {
-        let (door, method, sent) = (Door::Envoy, "GET", &Bare);
-        meter.saw(black_box(&Answered { door, outcome, seen: &seen, request_id: "r", method, sent }));
+    let (metrics, denial) = (MetricsObserver::new(Arc::new(FixedClock)), Denial::new(Reason::Revoked));
+    let seen = DecisionContext { policy: Some(profile.policy.clone()), ..DecisionContext::default() };
+    let count = |outcome: CheckOutcome<'_>| {
+        let (entrypoint, method, sent) = (Entrypoint::ExtAuthz, "GET", &NoMetadata);
+        metrics.on_check(black_box(&CheckEvent {
+            entrypoint,
+            outcome,
+            context: &seen,
+            request_id: "r",
+            method,
+            metadata: sent,
+        }));
     };
     // The first makes the profile's table in this thread's place.
-    count(Outcome::Allowed);
+    count(CheckOutcome::Allowed);
     let _profiler = dhat::Profiler::builder().testing().build();
     for _ in 0..1_000 {
-        count(Outcome::Allowed);
-        count(Outcome::Denied(&denial));
+        count(CheckOutcome::Allowed);
+        count(CheckOutcome::Denied(&denial));
     }
     let counted = dhat::HeapStats::get().total_blocks;
     drop(black_box(String::from("and the counter counts")));

@@ -2,26 +2,26 @@
 //! the process runs when the files change. What doesn't work is told, and what held before is kept. Open connections
 //! keep what they began with, but for those whose client certificate would be refused now: they are cut off.
 
-mod accept;
+mod acceptor;
 mod clients;
+mod crl;
 mod der;
+mod error;
 mod files;
-mod lists;
-mod names;
-mod open;
-mod problem;
-mod refused;
+mod handshake_error;
 mod reload;
+mod san;
+mod sessions;
 
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use accept::{Acceptor, Admitted, Protocol};
-pub use clients::Clients;
-pub use files::{Files, Named, check};
-pub use lists::{Age, Term};
-pub(crate) use open::Stay;
-pub use problem::TlsProblem;
-pub(crate) use refused::by_lists;
+pub use acceptor::{Acceptor, Protocol, TlsConnection};
+pub use clients::ClientAuthFiles;
+pub use crl::{CrlStatus, CrlValidity};
+pub use error::TlsFileError;
+pub use files::{SettingFile, TlsFiles, check_files};
+pub(crate) use handshake_error::is_revocation_error;
+pub(crate) use sessions::ConnectionGuard;

@@ -16,7 +16,7 @@ pub struct Ca {
     pem: String,
     serial: u64,
     /// Its certificates up to the root, where it is none: whom it signs shows them along.
-    between: String,
+    intermediates: String,
 }
 
 impl std::fmt::Debug for Ca {
@@ -54,17 +54,17 @@ impl Ca {
     pub fn named(name: &str) -> Self {
         let (key, params) = authority(name);
         let pem = params.self_signed(&key).expect("a CA signs itself").pem();
-        Self { issuer: Issuer::new(params, key), pem, serial: 0, between: String::new() }
+        Self { issuer: Issuer::new(params, key), pem, serial: 0, intermediates: String::new() }
     }
 
     /// A CA of this name that this one vouches for.
     #[must_use]
-    pub fn under(&self, name: &str) -> Self {
+    pub fn subordinate(&self, name: &str) -> Self {
         let (key, mut params) = authority(name);
         let serial = number(&mut params);
         let pem = params.signed_by(&key, &self.issuer).expect("a CA signs").pem();
-        let between = format!("{pem}{}", self.between);
-        Self { issuer: Issuer::new(params, key), pem, serial, between }
+        let intermediates = format!("{pem}{}", self.intermediates);
+        Self { issuer: Issuer::new(params, key), pem, serial, intermediates }
     }
 
     /// The number of its own certificate, where another CA signed it.
@@ -75,17 +75,17 @@ impl Ca {
 
     /// Its revocation list, PEM: these numbers, from long ago until long from now.
     #[must_use]
-    pub fn list(&self, revoked: &[u64]) -> String {
-        self.list_of(revoked, (2020, 4000))
+    pub fn crl(&self, revoked: &[u64]) -> String {
+        self.crl_of(revoked, (2020, 4000))
     }
 
     /// One that ran out long ago.
     #[must_use]
-    pub fn ended_list(&self, revoked: &[u64]) -> String {
-        self.list_of(revoked, (2000, 2001))
+    pub fn expired_crl(&self, revoked: &[u64]) -> String {
+        self.crl_of(revoked, (2000, 2001))
     }
 
-    fn list_of(&self, revoked: &[u64], (from, until): (i32, i32)) -> String {
+    fn crl_of(&self, revoked: &[u64], (from, until): (i32, i32)) -> String {
         let revoked = revoked.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(from, 1, 1),
@@ -117,7 +117,7 @@ impl Ca {
 
     /// One whose time was over long ago.
     #[must_use]
-    pub fn ended(&self, names: &[&str]) -> Pair {
+    pub fn expired(&self, names: &[&str]) -> Pair {
         let mut params = CertificateParams::default();
         (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
         self.sign(names, params)
@@ -134,7 +134,7 @@ impl Ca {
         let serial = number(&mut params);
         let key = KeyPair::generate().expect("a key can be made");
         let cert = params.signed_by(&key, &self.issuer).expect("a CA signs").pem();
-        Pair { cert: format!("{cert}{}", self.between), key: key.serialize_pem(), serial }
+        Pair { cert: format!("{cert}{}", self.intermediates), key: key.serialize_pem(), serial }
     }
 }
 

@@ -20,9 +20,9 @@ use v1::token_service_client::TokenServiceClient;
 
 /// Sends metadata with every call.
 #[derive(Clone, Debug, Default)]
-pub struct Sending(Vec<(AsciiMetadataKey, AsciiMetadataValue)>);
+pub struct MetadataInterceptor(Vec<(AsciiMetadataKey, AsciiMetadataValue)>);
 
-impl Interceptor for Sending {
+impl Interceptor for MetadataInterceptor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         for (name, value) in &self.0 {
             request.metadata_mut().append(name.clone(), value.clone());
@@ -31,11 +31,11 @@ impl Interceptor for Sending {
     }
 }
 
-type Wire = InterceptedService<Channel, Sending>;
+type AuthenticatedChannel = InterceptedService<Channel, MetadataInterceptor>;
 
 /// Someone who calls Latchkey. Make one inside a test's runtime.
 #[derive(Clone, Debug)]
-pub struct Caller(Wire);
+pub struct Caller(AuthenticatedChannel);
 
 impl Caller {
     /// One that sends `authorization: Bearer CREDENTIAL`, or nothing.
@@ -55,60 +55,60 @@ impl Caller {
             let name: AsciiMetadataKey = name.parse().expect("a metadata name");
             (name, value.parse().expect("a metadata value"))
         });
-        Self(InterceptedService::new(endpoint.connect_lazy(), Sending(pairs.collect())))
+        Self(InterceptedService::new(endpoint.connect_lazy(), MetadataInterceptor(pairs.collect())))
     }
 
     /// `CheckService`.
     #[must_use]
-    pub fn checks(&self) -> CheckServiceClient<Wire> {
+    pub fn checks(&self) -> CheckServiceClient<AuthenticatedChannel> {
         CheckServiceClient::new(self.0.clone())
     }
 
     /// `KeyService`.
     #[must_use]
-    pub fn keys(&self) -> KeyServiceClient<Wire> {
+    pub fn keys(&self) -> KeyServiceClient<AuthenticatedChannel> {
         KeyServiceClient::new(self.0.clone())
     }
 
     /// `TenantService`.
     #[must_use]
-    pub fn tenants(&self) -> TenantServiceClient<Wire> {
+    pub fn tenants(&self) -> TenantServiceClient<AuthenticatedChannel> {
         TenantServiceClient::new(self.0.clone())
     }
 
     /// `ProfileService`.
     #[must_use]
-    pub fn profiles(&self) -> ProfileServiceClient<Wire> {
+    pub fn profiles(&self) -> ProfileServiceClient<AuthenticatedChannel> {
         ProfileServiceClient::new(self.0.clone())
     }
 
     /// `TokenService`.
     #[must_use]
-    pub fn tokens(&self) -> TokenServiceClient<Wire> {
+    pub fn tokens(&self) -> TokenServiceClient<AuthenticatedChannel> {
         TokenServiceClient::new(self.0.clone())
     }
 
     /// `SigningKeyService`.
     #[must_use]
-    pub fn signing_keys(&self) -> SigningKeyServiceClient<Wire> {
+    pub fn signing_keys(&self) -> SigningKeyServiceClient<AuthenticatedChannel> {
         SigningKeyServiceClient::new(self.0.clone())
     }
 
     /// `AuditService`.
     #[must_use]
-    pub fn audit(&self) -> AuditServiceClient<Wire> {
+    pub fn audit(&self) -> AuditServiceClient<AuthenticatedChannel> {
         AuditServiceClient::new(self.0.clone())
     }
 
     /// `ShadowService`.
     #[must_use]
-    pub fn shadow(&self) -> ShadowServiceClient<Wire> {
+    pub fn shadow(&self) -> ShadowServiceClient<AuthenticatedChannel> {
         ShadowServiceClient::new(self.0.clone())
     }
 
     /// Envoy's own question.
     #[must_use]
-    pub fn envoy(&self) -> AuthorizationClient<Wire> {
+    pub fn envoy(&self) -> AuthorizationClient<AuthenticatedChannel> {
         AuthorizationClient::new(self.0.clone())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::keeper;
+use crate::reaper;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -20,7 +20,7 @@ impl Folder {
         let path = std::env::temp_dir().join(name);
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).expect("the folder for temporary files can be written");
-        keeper::folder(&path);
+        reaper::folder(&path);
         Self(path)
     }
 

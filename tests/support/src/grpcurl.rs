@@ -8,7 +8,7 @@ use crate::tools;
 
 /// How a call by grpcurl ended.
 #[derive(Clone, Debug)]
-pub struct Curled {
+pub struct GrpcurlOutput {
     /// Whether the call succeeded.
     pub ok: bool,
     /// What was printed.
@@ -17,7 +17,7 @@ pub struct Curled {
     pub err: String,
 }
 
-impl Curled {
+impl GrpcurlOutput {
     /// The answer.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -57,7 +57,7 @@ impl Grpcurl {
 
     /// `grpcurl … list` or `describe`: what reflection tells.
     #[must_use]
-    pub fn tell(&self, words: &[&str]) -> Curled {
+    pub fn reflect(&self, words: &[&str]) -> GrpcurlOutput {
         let mut command = self.command();
         command.arg(self.address()).args(words);
         run(&mut command)
@@ -65,7 +65,7 @@ impl Grpcurl {
 
     /// Calls a method with JSON.
     #[must_use]
-    pub fn call(&self, method: &str, message: &Value) -> Curled {
+    pub fn call(&self, method: &str, message: &Value) -> GrpcurlOutput {
         let mut command = self.command();
         command.args(["-format-error", "-d", &message.to_string(), &self.address(), method]);
         run(&mut command)
@@ -85,8 +85,8 @@ impl Grpcurl {
     }
 }
 
-fn run(command: &mut Command) -> Curled {
+fn run(command: &mut Command) -> GrpcurlOutput {
     let output = command.output().expect("grpcurl starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Curled { ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) }
+    GrpcurlOutput { ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) }
 }

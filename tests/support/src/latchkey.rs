@@ -148,7 +148,7 @@ impl Latchkey {
 
     /// Someone without a credential.
     #[must_use]
-    pub fn stranger(&self) -> Caller {
+    pub fn anonymous(&self) -> Caller {
         Caller::new(self.grpc, None)
     }
 

@@ -8,7 +8,6 @@
 #![expect(clippy::disallowed_methods, reason = "waiting for another process needs the real clock")]
 #![expect(clippy::print_stderr, reason = "a failed test shows what the servers printed")]
 
-mod asks;
 mod ca;
 mod caller;
 mod clocks;
@@ -17,13 +16,14 @@ mod envoy;
 mod folder;
 mod grpcurl;
 mod http;
-mod keeper;
 mod latchkey;
 mod ports;
 mod postgres;
 mod process;
 mod proxy;
+mod reaper;
 mod redis;
+mod requests;
 mod script;
 mod shop;
 mod sql;
@@ -31,24 +31,24 @@ mod tools;
 mod upstream;
 mod wait;
 
-pub use asks::key;
 pub use ca::{Ca, Pair};
-pub use caller::{Caller, Sending};
+pub use caller::{Caller, MetadataInterceptor};
 pub use clocks::Clocks;
 pub use disk::Disk;
 pub use envoy::{Envoy, EnvoySetup, Provider};
 pub use folder::Folder;
-pub use grpcurl::{Curled, Grpcurl};
+pub use grpcurl::{Grpcurl, GrpcurlOutput};
 pub use http::{Answer, Request};
 pub use latchkey::{Latchkey, ROOT_KEY, Setup, program};
 pub use ports::free_port;
-pub use postgres::{Part, Postgres};
+pub use postgres::{Postgres, Volume};
 pub use process::Process;
 pub use proxy::{Direction, Proxy};
 pub use redis::{Redis, RedisCluster};
+pub use requests::key;
 pub use rustix::process::Signal;
 pub use script::{node, python};
 pub use shop::{Database, SHOP, answered, call};
 pub use tools::tool;
 pub use upstream::{Echo, Upstream};
-pub use wait::{eventually, patiently};
+pub use wait::{eventually, eventually_for};

@@ -23,7 +23,7 @@ struct User {
 
 /// What of a PostgreSQL lies on a disk of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Volume {
     /// The tables, and all the rest but the write-ahead log.
     Data,
     /// The write-ahead log, in files of one MiB.
@@ -56,11 +56,11 @@ impl Postgres {
 
     /// Starts one of which a part lies on a disk that can be filled.
     #[must_use]
-    pub fn on(disk: &Disk, part: Part) -> Self {
+    pub fn on(disk: &Disk, part: Volume) -> Self {
         Self::with(Some((disk, part)))
     }
 
-    fn with(disk: Option<(&Disk, Part)>) -> Self {
+    fn with(disk: Option<(&Disk, Volume)>) -> Self {
         let folder = Folder::new("postgres");
         let user = user();
         for place in [Some(folder.path()), disk.map(|(disk, _)| disk.path())].into_iter().flatten() {
@@ -72,11 +72,11 @@ impl Postgres {
         }
         let (mut data, mut log) = (folder.path().join("data"), None);
         match disk {
-            Some((disk, Part::Data)) => {
+            Some((disk, Volume::Data)) => {
                 log = Some(folder.path().join("log"));
                 data = disk.path().join("data");
             }
-            Some((disk, Part::Log)) => log = Some(disk.path().join("log")),
+            Some((disk, Volume::Log)) => log = Some(disk.path().join("log")),
             None => {}
         }
         initialise(folder.path(), (&data, log.as_deref()), user);

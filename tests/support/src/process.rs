@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Folder, keeper, patiently};
+use crate::{Folder, eventually_for, reaper};
 
 /// A running process; killed when it is dropped.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Process {
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        keeper::process(child.id());
+        reaper::process(child.id());
         Self { child, output, ended: None }
     }
 
@@ -50,7 +50,7 @@ impl Process {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().expect("a child can be waited for");
             if self.ended.is_some() {
-                keeper::ended(self.pid());
+                reaper::ended(self.pid());
             }
         }
         self.ended
@@ -68,7 +68,7 @@ impl Process {
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         let what = format!("process {} ends", self.pid());
-        patiently(&what, Duration::from_secs(30), || self.ended())
+        eventually_for(&what, Duration::from_secs(30), || self.ended())
     }
 
     /// Ends it by a signal.

@@ -42,10 +42,10 @@ struct State {
     down: Faults,
     refusing: AtomicBool,
     /// Connections over which this was said are silent, while `muted`.
-    word: Mutex<Vec<u8>>,
+    keyword: Mutex<Vec<u8>>,
     muted: AtomicBool,
     over: AtomicBool,
-    open: Mutex<Vec<(Arc<Wire>, [TcpStream; 2])>>,
+    open: Mutex<Vec<(Arc<ProxiedConnection>, [TcpStream; 2])>>,
     taken: AtomicU64,
 }
 
@@ -76,15 +76,15 @@ impl Proxy {
     /// In front of this port.
     #[must_use]
     pub fn to(target: u16) -> Self {
-        Self::watching(target, "")
+        Self::with_keyword(target, "")
     }
 
-    /// In front of this port; connections over which this word is said can be muted.
+    /// In front of this port; connections over which this keyword is said can be muted.
     #[must_use]
-    pub fn watching(target: u16, word: &str) -> Self {
+    pub fn with_keyword(target: u16, keyword: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a listener has an address").port();
-        let state = Arc::new(State { word: Mutex::new(word.as_bytes().to_vec()), ..State::default() });
+        let state = Arc::new(State { keyword: Mutex::new(keyword.as_bytes().to_vec()), ..State::default() });
         let shared = Arc::clone(&state);
         spawn(move || accept(&listener, target, &shared));
         Self { state, port }
@@ -123,7 +123,7 @@ impl Proxy {
         self.state.faults(direction).drop_in.store(n, Ordering::SeqCst);
     }
 
-    /// Silences every connection over which the client has said this word, as long as it is on: what comes
+    /// Silences every connection over which the client has said this keyword, as long as it is on: what comes
     /// back over it is held, and nothing is closed.
     pub fn mute(&self, on: bool) {
         self.state.muted.store(on, Ordering::SeqCst);
@@ -172,31 +172,35 @@ fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
         }
         let copies = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
         let (Some(up), Some(down), Some(kept)) = (copies(), copies(), copies()) else { continue };
-        let wire = Arc::<Wire>::default();
+        let connection = Arc::<ProxiedConnection>::default();
         state.taken.fetch_add(1, Ordering::SeqCst);
         {
             let mut open = state.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.retain(|(wire, _)| !wire.closed.load(Ordering::SeqCst));
-            open.push((Arc::clone(&wire), [kept.0, kept.1]));
+            open.retain(|(connection, _)| !connection.closed.load(Ordering::SeqCst));
+            open.push((Arc::clone(&connection), [kept.0, kept.1]));
         }
         for (direction, (from, to)) in [(Direction::Up, up), (Direction::Down, (down.1, down.0))] {
-            let (state, wire) = (Arc::clone(state), Arc::clone(&wire));
-            spawn(move || pump((from, to), (direction, &wire), &state));
+            let (state, connection) = (Arc::clone(state), Arc::clone(&connection));
+            spawn(move || pump((from, to), (direction, &connection), &state));
         }
     }
 }
 
 /// One connection through the proxy.
 #[derive(Debug, Default)]
-struct Wire {
-    /// The word was said over it.
+struct ProxiedConnection {
+    /// The keyword was said over it.
     said: AtomicBool,
     /// One of its sides has ended.
     closed: AtomicBool,
 }
 
-fn pump((mut from, mut to): (TcpStream, TcpStream), (direction, wire): (Direction, &Wire), state: &State) {
-    let word = state.word.lock().unwrap_or_else(PoisonError::into_inner).clone();
+fn pump(
+    (mut from, mut to): (TcpStream, TcpStream),
+    (direction, connection): (Direction, &ProxiedConnection),
+    state: &State,
+) {
+    let keyword = state.keyword.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut buffer = [0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         let faults = state.faults(direction);
@@ -204,34 +208,34 @@ fn pump((mut from, mut to): (TcpStream, TcpStream), (direction, wire): (Directio
         if delay > 0 {
             sleep(Duration::from_millis(delay));
         }
-        if direction == Direction::Up && !word.is_empty() {
-            let here = buffer[..read].windows(word.len()).any(|window| window == word);
-            wire.said.fetch_or(here, Ordering::SeqCst);
+        if direction == Direction::Up && !keyword.is_empty() {
+            let here = buffer[..read].windows(keyword.len()).any(|window| window == keyword);
+            connection.said.fetch_or(here, Ordering::SeqCst);
         }
         let muted = || {
             direction == Direction::Down
-                && wire.said.load(Ordering::SeqCst)
+                && connection.said.load(Ordering::SeqCst)
                 && state.muted.load(Ordering::SeqCst)
         };
-        let over = || state.over.load(Ordering::SeqCst) || wire.closed.load(Ordering::SeqCst);
+        let over = || state.over.load(Ordering::SeqCst) || connection.closed.load(Ordering::SeqCst);
         while (faults.held.load(Ordering::SeqCst) || muted()) && !over() {
             sleep(Duration::from_millis(2));
         }
-        if counts_down(&faults.drop_in, 1) {
+        if reaches_zero(&faults.drop_in, 1) {
             continue;
         }
-        let cut = counts_down(&faults.cut_after, u64::try_from(read).unwrap_or(u64::MAX));
+        let cut = reaches_zero(&faults.cut_after, u64::try_from(read).unwrap_or(u64::MAX));
         if cut || to.write_all(&buffer[..read]).is_err() {
             break;
         }
     }
-    wire.closed.store(true, Ordering::SeqCst);
+    connection.closed.store(true, Ordering::SeqCst);
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
 }
 
 /// Counts down to nothing; whether it just got there. What never counts goes on doing so.
-fn counts_down(counter: &AtomicU64, by: u64) -> bool {
+fn reaches_zero(counter: &AtomicU64, by: u64) -> bool {
     let next = |left| (left != u64::MAX).then(|| if left <= by { u64::MAX } else { left - by });
     let before = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
     before.is_ok_and(|left| left <= by)

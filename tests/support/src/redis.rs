@@ -15,7 +15,7 @@ pub use cluster::RedisCluster;
 
 /// How it is reached, and what else it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+enum RedisMode {
     Plain,
     Tls,
     /// Of a cluster, whose nodes speak over this port among themselves.
@@ -28,29 +28,29 @@ pub struct Redis {
     server: Mutex<Process>,
     folder: Folder,
     port: u16,
-    manner: Manner,
+    mode: RedisMode,
 }
 
 impl Redis {
     /// Starts one.
     #[must_use]
     pub fn start() -> Self {
-        Self::like(Manner::Plain)
+        Self::with_mode(RedisMode::Plain)
     }
 
     /// Starts one that speaks TLS alone, with a certificate for 127.0.0.1 by a CA of its own.
     #[must_use]
     pub fn tls() -> Self {
-        Self::like(Manner::Tls)
+        Self::with_mode(RedisMode::Tls)
     }
 
-    fn like(manner: Manner) -> Self {
+    fn with_mode(mode: RedisMode) -> Self {
         let (folder, port) = (Folder::new("redis"), free_port());
-        if manner == Manner::Tls {
+        if mode == RedisMode::Tls {
             certificate::make(&folder);
         }
-        let server = Mutex::new(launch(&folder, port, manner));
-        let redis = Self { server, folder, port, manner };
+        let server = Mutex::new(launch(&folder, port, mode));
+        let redis = Self { server, folder, port, mode };
         redis.wait();
         redis
     }
@@ -64,7 +64,7 @@ impl Redis {
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.manner == Manner::Tls { "rediss" } else { "redis" };
+        let scheme = if self.mode == RedisMode::Tls { "rediss" } else { "redis" };
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
@@ -77,7 +77,7 @@ impl Redis {
     /// Runs a command, and answers what redis-cli prints.
     pub fn cli(&self, words: &[&str]) -> String {
         let mut command = Command::new(tools::tool("redis-cli"));
-        if self.manner == Manner::Tls {
+        if self.mode == RedisMode::Tls {
             command.arg("--tls").arg("--cacert").arg(self.ca());
         }
         let output = command.args(["-p", &self.port.to_string()]).args(words).output();
@@ -110,7 +110,7 @@ impl Redis {
 
     /// Starts it again after `kill`, empty, on the same port.
     pub fn restart(&self) {
-        *self.server() = launch(&self.folder, self.port, self.manner);
+        *self.server() = launch(&self.folder, self.port, self.mode);
         self.wait();
     }
 
@@ -127,18 +127,18 @@ impl Redis {
     }
 }
 
-fn launch(folder: &Folder, port: u16, manner: Manner) -> Process {
+fn launch(folder: &Folder, port: u16, mode: RedisMode) -> Process {
     let mut command = Command::new(tools::tool("redis-server"));
     let port = port.to_string();
     command.current_dir(folder.path()).args(["--bind", "127.0.0.1"]);
-    match manner {
-        Manner::Plain => command.args(["--port", &port]),
-        Manner::Tls => {
+    match mode {
+        RedisMode::Plain => command.args(["--port", &port]),
+        RedisMode::Tls => {
             let [ca, certificate, key] = [certificate::CA, certificate::CERTIFICATE, certificate::KEY];
             command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"]);
             command.args(["--tls-ca-cert-file", ca, "--tls-cert-file", certificate, "--tls-key-file", key])
         }
-        Manner::Node(bus) => {
+        RedisMode::Node(bus) => {
             command.args(["--port", &port, "--cluster-port", &bus.to_string()]);
             command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
             command.args(["--cluster-require-full-coverage", "no"])

@@ -75,7 +75,7 @@ impl Database {
 
     /// The same, which no other replica joins: nobody else's lease has to be waited for.
     #[must_use]
-    pub fn alone(self) -> Setup {
+    pub fn single_replica(self) -> Setup {
         match self {
             Self::Embedded => self.setup(),
             Self::PostgreSql => self.setup().environment("LATCHKEY_SINGLE_REPLICA", "true"),

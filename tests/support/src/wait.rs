@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 /// Asks until there is an answer; panics with `what` after twenty seconds.
 pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    patiently(what, Duration::from_secs(20), ask)
+    eventually_for(what, Duration::from_secs(20), ask)
 }
 
 /// Asks until there is an answer; panics with `what` when the time is up.
-pub fn patiently<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn eventually_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {

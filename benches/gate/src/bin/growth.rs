@@ -5,8 +5,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use latchkey_bench_gate::{Shape, World, now};
-use latchkey_core::access::{Access, Path, Presented};
+use latchkey_bench_gate::{GateFixture, Workload, poll_ready};
+use latchkey_core::check_input::{CheckInput, Path, PresentedCredential};
 use latchkey_profile::{Header, Request};
 
 #[global_allocator]
@@ -21,36 +21,36 @@ const DIMENSIONS: [(&str, &[usize]); 5] = [
     ("profiles", &[1, 10, 100]),
 ];
 
-fn shape(dimension: &str, size: usize) -> Shape {
-    let usual = Shape { keys: 10_000, routes: 10, scopes: 10, ..Shape::default() };
+fn workload(dimension: &str, size: usize) -> Workload {
+    let base = Workload { keys: 10_000, routes: 10, scopes: 10, ..Workload::default() };
     match dimension {
-        "keys" => Shape { keys: size, ..usual },
-        "tenants" => Shape { tenants: size, keys: 100_000, ..usual },
-        "routes" => Shape { routes: size, ..usual },
-        "scopes" => Shape { scopes: size, ..usual },
-        _ => Shape { profiles: size, ..usual },
+        "keys" => Workload { keys: size, ..base },
+        "tenants" => Workload { tenants: size, keys: 100_000, ..base },
+        "routes" => Workload { routes: size, ..base },
+        "scopes" => Workload { scopes: size, ..base },
+        _ => Workload { profiles: size, ..base },
     }
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the program is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if let ["one", dimension, size, times] = words.as_slice() {
-        let scene = Scene::new(&shape(dimension, size.parse()?));
-        (0..times.parse()?).for_each(|turn| scene.decide(turn * 7_919));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["one", dimension, size, times] = arguments.as_slice() {
+        let scenario = Scenario::new(&workload(dimension, size.parse()?));
+        (0..times.parse()?).for_each(|turn| scenario.decide(turn * 7_919));
         return Ok(());
     }
-    let most = if words.contains(&"quick") { 1_000_000 } else { usize::MAX };
+    let most = if arguments.contains(&"quick") { 1_000_000 } else { usize::MAX };
     println!(
         "| what | how many | one key, ns | any key, ns | choosing the profile, ns |\n|---|---|---|---|---|"
     );
     for (dimension, sizes) in DIMENSIONS {
         for size in sizes.iter().copied().filter(|size| *size <= most) {
-            let scene = Scene::new(&shape(dimension, size));
-            let one = median(|_| scene.decide(7));
-            let any = median(|turn| scene.decide(turn.wrapping_mul(611_953)));
-            let choosing = median(|_| scene.choose());
+            let scenario = Scenario::new(&workload(dimension, size));
+            let one = median(|_| scenario.decide(7));
+            let any = median(|turn| scenario.decide(turn.wrapping_mul(611_953)));
+            let choosing = median(|_| scenario.choose());
             println!("| {dimension} | {size} | {one:.0} | {any:.0} | {choosing:.0} |");
         }
     }
@@ -58,33 +58,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A world, and questions for it.
-struct Scene {
-    world: World,
+struct Scenario {
+    fixture: GateFixture,
     keys: usize,
     values: Vec<String>,
     path: String,
 }
 
-impl Scene {
-    fn new(shape: &Shape) -> Self {
-        let (world, keys, path) = (World::new(shape), shape.keys, shape.path());
+impl Scenario {
+    fn new(workload: &Workload) -> Self {
+        let (fixture, keys, path) = (GateFixture::new(workload), workload.keys, workload.path());
         // Making a value up costs more than a decision.
         let values =
-            (0..keys.min(1_000_000)).map(|n| world.value(n * (keys / keys.min(1_000_000)))).collect();
-        Self { world, keys, values, path }
+            (0..keys.min(1_000_000)).map(|n| fixture.key_value(n * (keys / keys.min(1_000_000)))).collect();
+        Self { fixture, keys, values, path }
     }
 
     /// One whole decision, by no profile but the credential's own.
     fn decide(&self, turn: usize) {
         let value = &self.values[turn % self.values.len()];
-        let access = Access {
-            credential: Presented::of(black_box(value)),
+        let access = CheckInput {
+            credential: PresentedCredential::of(black_box(value)),
             method: "GET",
             path: Path::Canonical(self.path.as_str().into()),
-            ..Access::default()
+            ..CheckInput::default()
         };
-        let verdict = now(self.world.gate.check(None, &access));
-        assert!(black_box(verdict).is_ok_and(|verdict| verdict.denied().is_none()), "of {}", self.keys);
+        let verdict = poll_ready(self.fixture.gate.check(None, &access));
+        assert!(black_box(verdict).is_ok_and(|verdict| verdict.denial().is_none()), "of {}", self.keys);
     }
 
     /// Which profile a request is judged by.
@@ -92,7 +92,7 @@ impl Scene {
         let mut request =
             Request { method: "GET", path: &self.path, host: "api.example.dev", ..Request::default() };
         request.headers.push(Header { name: b"x-api-key", value: self.values[7].as_bytes() });
-        assert!(black_box(self.world.catalog.choose(black_box(&request))).is_some());
+        assert!(black_box(self.fixture.catalog.choose(black_box(&request))).is_some());
     }
 }
 

@@ -4,48 +4,48 @@
 
 use std::process::Command;
 
-use latchkey_bench_gate::{Shape, World};
+use latchkey_bench_gate::{GateFixture, Workload};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-type Failed = Box<dyn std::error::Error>;
+type BoxError = Box<dyn std::error::Error>;
 
 #[expect(clippy::print_stdout, reason = "this is what the program is for")]
-fn main() -> Result<(), Failed> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, count] = words.as_slice()
+fn main() -> Result<(), BoxError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, count] = arguments.as_slice()
         && word == "alone"
     {
-        println!("{}", alone(count.parse()?)?);
+        println!("{}", measure(count.parse()?)?);
         return Ok(());
     }
     println!("| keys | process, MB | bytes a key | reckoned |\n|---|---|---|---|");
-    for count in &words {
-        let told = Command::new(std::env::current_exe()?).args(["alone", count]).output()?;
-        print!("{}", String::from_utf8(told.stdout)?);
+    for count in &arguments {
+        let output = Command::new(std::env::current_exe()?).args(["alone", count]).output()?;
+        print!("{}", String::from_utf8(output.stdout)?);
     }
     Ok(())
 }
 
 /// A row of the table.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn alone(count: usize) -> Result<String, Failed> {
+fn measure(count: usize) -> Result<String, BoxError> {
     let tenants = (count / 100).clamp(1, 100_000);
-    let world = World::empty(&Shape { keys: count, tenants, ..Shape::default() });
+    let fixture = GateFixture::empty(&Workload { keys: count, tenants, ..Workload::default() });
     // What comes with the first ones is there already.
-    world.fill(0..1_000.min(count));
-    let (before, few) = (resident()?, world.memory.bytes());
-    world.fill(1_000..count);
-    assert_eq!(world.memory.remembered(), count, "all of them are remembered");
+    fixture.warm_cache(0..1_000.min(count));
+    let (before, few) = (resident()?, fixture.memory.bytes());
+    fixture.warm_cache(1_000..count);
+    assert_eq!(fixture.memory.key_count(), count, "all of them are remembered");
     let more = count.saturating_sub(1_000).max(1) as f64;
-    let (after, all) = (resident()?, world.memory.bytes());
+    let (after, all) = (resident()?, fixture.memory.bytes());
     let (grown, reckoned) = ((after - before) as f64 / more, (all - few) as f64 / more);
     Ok(format!("| {count} | {} | {grown:.0} | {reckoned:.0} |", after >> 20))
 }
 
 /// Bytes of memory that the process holds.
-fn resident() -> Result<usize, Failed> {
+fn resident() -> Result<usize, BoxError> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     let kilobytes: usize = line.trim().trim_end_matches(" kB").parse()?;

@@ -22,7 +22,7 @@ pub(crate) enum AuditCommand {
     /// Every event is checked against the hash of the one before, and against what the server has anchored
     /// elsewhere (its setting `audit_anchor`). Exits with 1 where something does not fit, and says where.
     Verify {
-        /// What the log was at an earlier moment, as this command or the server's log once told; may be repeated
+        /// What the log was at an earlier timestamp, as this command or the server's log once told; may be repeated
         #[arg(long = "anchor", value_parser = anchor, value_name = "SEQUENCE:HASH")]
         anchors: Vec<AuditAnchor>,
     },

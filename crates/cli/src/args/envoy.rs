@@ -29,13 +29,13 @@ pub(crate) struct EnvoyConfigArgs {
     pub(crate) profile: String,
     /// Where Envoy listens
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "HOST:PORT")]
-    pub(crate) listen: Place,
+    pub(crate) listen: HostPort,
     /// The service behind it
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "HOST:PORT")]
-    pub(crate) upstream: Place,
+    pub(crate) upstream: HostPort,
     /// Latchkey's gRPC address
     #[arg(long, default_value = "127.0.0.1:50051", value_name = "HOST:PORT")]
-    pub(crate) latchkey: Place,
+    pub(crate) latchkey: HostPort,
     /// Latchkey is served by TLS: the CA of its certificate, as a path on Envoy's machine
     #[arg(long, value_name = "PATH")]
     pub(crate) latchkey_ca: Option<String>,
@@ -49,12 +49,12 @@ pub(crate) struct EnvoyConfigArgs {
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct HostPort {
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
-impl std::str::FromStr for Place {
+impl std::str::FromStr for HostPort {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

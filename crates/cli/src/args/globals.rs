@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use latchkey_config::own_config;
+use latchkey_config::user_config_path;
 
 use super::Secret;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::Format;
 
 /// As it is said.
@@ -53,19 +53,19 @@ const KEYS: &str = "server, key_file, ca_file, cert_file, cert_key_file, output"
 
 impl GlobalArgs {
     /// Completed by the caller's own file, `latchkey/config.toml` in the XDG place for configuration.
-    pub(crate) fn resolve(self) -> Result<Globals, Failure> {
-        match own_config().filter(|path| path.is_file()) {
-            Some(path) => self.completed(read(&path)?),
-            None => self.completed(Self::default()),
+    pub(crate) fn resolve(self) -> Result<Globals, CliError> {
+        match user_config_path().filter(|path| path.is_file()) {
+            Some(path) => self.with_defaults(read(&path)?),
+            None => self.with_defaults(Self::default()),
         }
     }
 
-    fn completed(self, file: Self) -> Result<Globals, Failure> {
+    fn with_defaults(self, file: Self) -> Result<Globals, CliError> {
         let certificate = match (self.cert_file.or(file.cert_file), self.cert_key_file.or(file.cert_key_file))
         {
             (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
-            _ => return Err(Failure::Usage("give --cert-file and --cert-key-file together".to_owned())),
+            _ => return Err(CliError::Usage("give --cert-file and --cert-key-file together".to_owned())),
         };
         // A key that is said wins over a file that is written down.
         let key_file = self.key_file.or_else(|| self.api_key.is_none().then_some(file.key_file)?);
@@ -80,8 +80,8 @@ impl GlobalArgs {
     }
 }
 
-fn read(path: &Path) -> Result<GlobalArgs, Failure> {
-    let wrong = |what: &str| Failure::Usage(format!("{}: {what}", path.display()));
+fn read(path: &Path) -> Result<GlobalArgs, CliError> {
+    let wrong = |what: &str| CliError::Usage(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
     parse(&text).map_err(|what| wrong(&what))
 }
@@ -117,11 +117,11 @@ mod tests {
     fn what_is_said_wins_over_the_file() {
         let file = "server = 'https://a:1'\nkey_file = '/k'\noutput = 'json'\n";
         let said = GlobalArgs { server: Some("b:2".to_owned()), ..GlobalArgs::default() };
-        let globals = said.completed(parse(file).unwrap()).unwrap();
+        let globals = said.with_defaults(parse(file).unwrap()).unwrap();
         assert_eq!((globals.server.as_str(), globals.output), ("b:2", Format::Json));
         assert_eq!(globals.key_file, Some(PathBuf::from("/k")));
         let said = GlobalArgs { api_key: Some(Secret("k".to_owned())), ..GlobalArgs::default() };
-        assert_eq!(said.completed(parse(file).unwrap()).unwrap().key_file, None);
+        assert_eq!(said.with_defaults(parse(file).unwrap()).unwrap().key_file, None);
     }
 
     #[test]
@@ -131,6 +131,6 @@ mod tests {
             assert!(!error.contains("canary"), "{error}");
         }
         let half = GlobalArgs { cert_file: Some("/c".into()), ..GlobalArgs::default() };
-        assert!(half.completed(GlobalArgs::default()).is_err());
+        assert!(half.with_defaults(GlobalArgs::default()).is_err());
     }
 }

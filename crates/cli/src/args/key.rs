@@ -146,7 +146,7 @@ pub(crate) enum State {
 
 /// What of a key can be emptied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Emptied {
+pub(crate) enum ClearField {
     /// No scopes.
     Scopes,
     /// Any network.
@@ -198,7 +198,7 @@ pub(crate) struct KeyChange {
     pub(crate) enable: bool,
     /// Empty something; may be repeated
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
-    pub(crate) clear: Vec<Emptied>,
+    pub(crate) clear: Vec<ClearField>,
 }
 
 /// Keys from elsewhere.

@@ -1,11 +1,11 @@
-//! The settings' flags, made from one table: `latchkey_config::catalogue`.
+//! The settings' flags, made from one table: `latchkey_config::definitions`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use latchkey_config::catalogue::{ALL, Form, Name, Setting};
-use latchkey_config::{CONFIG_VARIABLE, Sources};
+use latchkey_config::definitions::{ALL, Name, Setting, ValueKind};
+use latchkey_config::{CONFIG_VARIABLE, ConfigSources};
 
 /// Settings as flags, not yet read.
 #[derive(Clone, Default)]
@@ -16,8 +16,8 @@ pub(crate) struct SettingsArgs {
 
 impl SettingsArgs {
     /// Together with the environment and the file.
-    pub(crate) fn sources(&self) -> Sources {
-        Sources::of_process(self.config.as_deref(), self.flags.clone())
+    pub(crate) fn sources(&self) -> ConfigSources {
+        ConfigSources::from_process(self.config.as_deref(), self.flags.clone())
     }
 }
 
@@ -41,11 +41,11 @@ fn argument(setting: &Setting, name: &Name) -> Arg {
     }
     let default = setting.default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
     let argument = argument.help(format!("{}{default} [env: {}]", setting.help, name.variable));
-    match setting.form {
-        Form::Text => argument.value_name("VALUE"),
-        Form::Secret => argument.value_name("SECRET"),
-        Form::List => argument.value_name("PATH").action(ArgAction::Append),
-        Form::Switch => argument
+    match setting.kind {
+        ValueKind::Text => argument.value_name("VALUE"),
+        ValueKind::Secret => argument.value_name("SECRET"),
+        ValueKind::List => argument.value_name("PATH").action(ArgAction::Append),
+        ValueKind::Switch => argument
             .value_name("true|false")
             .num_args(0..=1)
             .require_equals(true)

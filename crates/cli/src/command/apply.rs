@@ -7,10 +7,10 @@ use latchkey_proto::v1;
 
 use crate::args::{ApplyArgs, Globals};
 use crate::call::{Server, read_text};
-use crate::exit::Failure;
-use crate::output::{Format, clean, print, remark, show};
+use crate::exit::CliError;
+use crate::output::{Format, note, print, sanitize, show};
 
-pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), CliError> {
     let mut documents = Vec::new();
     for file in files(&args.files)? {
         documents.push((read_text(&file)?, file));
@@ -19,21 +19,23 @@ pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), Failur
     for (document, file) in documents {
         let ask = v1::ApplyProfileRequest { document, validate_only: args.dry_run };
         let refused = |status| {
-            remark(&format!("{}:", clean(&file.display().to_string())));
-            Failure::from(status)
+            note(&format!("{}:", sanitize(&file.display().to_string())));
+            CliError::from(status)
         };
         let profile = profiles.apply_profile(ask).await.map_err(refused)?.into_inner();
         match (globals.output, args.dry_run) {
             (Format::Json, _) => show(Format::Json, &profile)?,
-            (Format::Text, true) => print(&format!("{} is valid", clean(&profile.name)))?,
-            (Format::Text, false) => print(&format!("{} version {}", clean(&profile.name), profile.version))?,
+            (Format::Text, true) => print(&format!("{} is valid", sanitize(&profile.name)))?,
+            (Format::Text, false) => {
+                print(&format!("{} version {}", sanitize(&profile.name), profile.version))?
+            }
         }
     }
     Ok(())
 }
 
 /// The files themselves, and the .toml files of folders, by name.
-pub(super) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in given {
         if !path.is_dir() {
@@ -41,9 +43,9 @@ pub(super) fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             continue;
         }
         let inside =
-            inside(path).map_err(|e| Failure::Local(format!("{} can't be read: {e}", path.display())))?;
+            inside(path).map_err(|e| CliError::Local(format!("{} can't be read: {e}", path.display())))?;
         if inside.is_empty() {
-            return Err(Failure::Usage(format!("{} holds no .toml file", path.display())));
+            return Err(CliError::Usage(format!("{} holds no .toml file", path.display())));
         }
         files.extend(inside);
     }

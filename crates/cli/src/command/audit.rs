@@ -2,16 +2,16 @@
 
 use latchkey_proto::v1::{self, AuditEvent};
 
-use super::tenant::more;
+use super::tenant::print_next_page;
 use crate::args::{AuditCommand, EventArgs, Globals};
 use crate::call::Server;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::{line, show};
 
 /// How many events one call of an export asks for.
 const PAGE: i32 = 1_000;
 
-pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), CliError> {
     match command {
         AuditCommand::List { which, page } => {
             let ask = v1::ListAuditEventsRequest {
@@ -21,26 +21,26 @@ pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
             };
             let list = Server::of(globals).await?.audit().list_audit_events(ask).await?.into_inner();
             show(globals.output, &list)?;
-            more(&list.next_page_token);
+            print_next_page(&list.next_page_token);
             Ok(())
         }
         AuditCommand::Verify { anchors } => {
             // A log of years takes its time.
-            let server = Server::patient(globals).await?;
+            let server = Server::with_long_timeout(globals).await?;
             let ask = v1::VerifyAuditLogRequest { anchors };
             let state = server.audit().verify_audit_log(ask).await?.into_inner();
             show(globals.output, &state)?;
             if state.intact {
                 return Ok(());
             }
-            Err(Failure::Local(format!("the audit log is not intact: {}", state.problem)))
+            Err(CliError::Local(format!("the audit log is not intact: {}", state.problem)))
         }
         AuditCommand::Export(which) => export(globals, which).await,
     }
 }
 
 /// Page by page, so that a long log needs no more memory than a short one.
-async fn export(globals: &Globals, which: EventArgs) -> Result<(), Failure> {
+async fn export(globals: &Globals, which: EventArgs) -> Result<(), CliError> {
     let mut audit = Server::of(globals).await?.audit();
     let mut ask = v1::ListAuditEventsRequest { page_size: PAGE, ..events(which) };
     loop {

@@ -6,20 +6,20 @@ use latchkey_proto::v1;
 
 use crate::args::{CheckArgs, Globals};
 use crate::call::{Server, read_secret};
-use crate::exit::Failure;
-use crate::output::{Shown, Tone, clean, fields, moment, pairs, rows, show, words};
+use crate::exit::CliError;
+use crate::output::{TextOutput, Tone, fields, pairs, rows, sanitize, show, timestamp, words};
 
-pub(super) async fn run(globals: &Globals, args: CheckArgs) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, args: CheckArgs) -> Result<(), CliError> {
     let question = question(args)?;
     let answer = Server::of(globals).await?.check().check(question).await?.into_inner();
     show(globals.output, &answer)?;
     match answer.decision() {
         v1::Decision::Allow => Ok(()),
-        v1::Decision::Deny | v1::Decision::Unspecified => Err(Failure::Denied),
+        v1::Decision::Deny | v1::Decision::Unspecified => Err(CliError::Denied),
     }
 }
 
-fn question(args: CheckArgs) -> Result<v1::CheckRequest, Failure> {
+fn question(args: CheckArgs) -> Result<v1::CheckRequest, CliError> {
     let credential = match (args.credential, args.credential_file) {
         (Some(credential), _) => credential.0,
         (None, Some(path)) => read_secret(&path)?.0,
@@ -43,18 +43,20 @@ fn question(args: CheckArgs) -> Result<v1::CheckRequest, Failure> {
     })
 }
 
-impl Shown for v1::CheckResponse {
+impl TextOutput for v1::CheckResponse {
     fn text(&self) -> String {
         let mut text = verdict(self);
         for step in &self.steps {
             let mark = Tone::of(step.passed).paint(if step.passed { "✓" } else { "✗" });
-            let _infallible = write!(text, "\n  {mark} {:<12} {}", clean(&step.name), clean(&step.detail));
+            let _infallible =
+                write!(text, "\n  {mark} {:<12} {}", sanitize(&step.name), sanitize(&step.detail));
         }
         let parts = [self.principal.as_ref().map(principal), limits(&self.rate_limits)];
         for part in parts.into_iter().flatten() {
             let _infallible = write!(text, "\n\n{part}");
         }
-        let _infallible = write!(text, "\n\nrequest {}, revision {}", clean(&self.request_id), self.revision);
+        let _infallible =
+            write!(text, "\n\nrequest {}, revision {}", sanitize(&self.request_id), self.revision);
         text
     }
 }
@@ -65,13 +67,13 @@ fn verdict(answer: &v1::CheckResponse) -> String {
             None => Tone::Good.paint("ALLOWED"),
             Some(shadow) => {
                 let reason = shadow.reason().as_str_name().trim_start_matches("REASON_");
-                let allowed = Tone::Doubtful.paint("ALLOWED, in shadow");
-                format!("{allowed}. Would be denied: {reason}. {}", clean(&shadow.message))
+                let allowed = Tone::Warning.paint("ALLOWED, in shadow");
+                format!("{allowed}. Would be denied: {reason}. {}", sanitize(&shadow.message))
             }
         },
         v1::Decision::Deny => {
             let reason = answer.reason().as_str_name().trim_start_matches("REASON_");
-            format!("{}: {reason}. {}", Tone::Bad.paint("DENIED"), clean(&answer.message))
+            format!("{}: {reason}. {}", Tone::Bad.paint("DENIED"), sanitize(&answer.message))
         }
         v1::Decision::Unspecified => "NO DECISION, which counts as a denial".to_owned(),
     }
@@ -87,7 +89,7 @@ fn principal(who: &v1::Principal) -> String {
         ("scopes", words(&who.scopes)),
         ("bindings", pairs(&who.bindings)),
         ("metadata", pairs(&who.metadata)),
-        ("expires", moment(who.expire_time.as_ref())),
+        ("expires", timestamp(who.expire_time.as_ref())),
     ])
 }
 
@@ -97,12 +99,12 @@ fn limits(levels: &[v1::RateLimitStatus]) -> Option<String> {
             level.bucket.clone(),
             level.limit.to_string(),
             level.remaining.to_string(),
-            moment(level.reset_time.as_ref()),
+            timestamp(level.reset_time.as_ref()),
             format!("{} s", level.retry_after_seconds),
         ]
     };
     (!levels.is_empty())
-        .then(|| rows(["BUCKET", "LIMIT", "LEFT", "FULL AT", "PASSES IN"], levels.iter().map(row)))
+        .then(|| rows(["BUCKET", "LIMIT", "REMAINING", "RESETS AT", "RETRY AFTER"], levels.iter().map(row)))
 }
 
 #[cfg(test)]

@@ -3,28 +3,28 @@
 mod demo;
 mod echo;
 mod envoy;
-mod paste;
+mod instructions;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use latchkey_config::{Settings, Sources};
-use latchkey_server::{ServeError, Server, Stage, first_key, load_settings, signals, start_log};
+use latchkey_config::{ConfigSources, Settings};
+use latchkey_server::{ServeError, Server, Stage, load_settings, new_root_key, signals, start_log};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::args::{DevArgs, Secret};
-use crate::exit::Failure;
-use crate::output::{print, remark};
+use crate::exit::CliError;
+use crate::output::{note, print};
 use envoy::Envoy;
 
 /// What of the environment counts: a try should not serve a database that a shell's profile names.
 const VARIABLES: [&str; 2] = ["RUST_LOG", "LATCHKEY_LOG_FORMAT"];
 
-pub(super) async fn run(args: DevArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {
     let folder = tempfile::Builder::new().prefix("latchkey-dev-").tempdir()?;
-    let root = Secret(first_key().map_err(|e| Failure::Local(e.to_string()))?.reveal().to_owned());
+    let root = Secret(new_root_key().map_err(|e| CliError::Local(e.to_string()))?.reveal().to_owned());
     let settings = settings(&args, folder.path(), &root)?;
     let flush = start_log(&settings.log);
     let server = Server::bind(settings).await.map_err(|error| local(&error))?;
@@ -36,45 +36,45 @@ pub(super) async fn run(args: DevArgs) -> Result<(), Failure> {
         // It may as well fail before it is ready; then `serving` tells why.
         drop(stage.wait_for(|stage| *stage == Stage::Ready).await);
         let demo = demo::make(grpc, &root).await?;
-        print(&paste::calls(grpc, &root, &demo))?;
+        print(&instructions::grpc_commands(grpc, &root, &demo))?;
         let envoy = front(&args, folder.path(), grpc).await?;
         if let Some(envoy) = &envoy {
-            print(&paste::curls(envoy.address, &demo))?;
+            print(&instructions::curl_commands(envoy.address, &demo))?;
         }
-        remark("\nPress Ctrl-C to end; nothing is left behind.");
-        Ok::<_, Failure>(envoy)
+        note("\nPress Ctrl-C to end; nothing is left behind.");
+        Ok::<_, CliError>(envoy)
     };
     let result = tokio::select! {
-        ended = &mut serving => return told(ended),
-        () = signals::end() => Ok(()),
+        ended = &mut serving => return serve_result(ended),
+        () = signals::shutdown() => Ok(()),
         shown = shown => match shown {
             Ok(envoy) => tokio::select! {
-                ended = &mut serving => return told(ended),
+                ended = &mut serving => return serve_result(ended),
                 failure = Envoy::ended(envoy) => Err(failure),
-                () = signals::end() => Ok(()),
+                () = signals::shutdown() => Ok(()),
             },
             Err(failure) => Err(failure),
         },
     };
     drop(stop);
-    told(serving.await)?;
+    serve_result(serving.await)?;
     drop(flush);
     result
 }
 
-fn settings(args: &DevArgs, folder: &Path, root: &Secret) -> Result<Settings, Failure> {
+fn settings(args: &DevArgs, folder: &Path, root: &Secret) -> Result<Settings, CliError> {
     let database = format!("sqlite://{}/latchkey.db?mode=rwc", folder.display());
     let flags = [
         ("grpc_addr", args.grpc_addr.to_string()),
         ("http_addr", args.http_addr.to_string()),
         ("database_url", database),
         ("root_key", root.0.clone()),
-        ("drain_settle", "0s".to_owned()),
-        ("drain_timeout", "2s".to_owned()),
+        ("shutdown_delay", "0s".to_owned()),
+        ("shutdown_timeout", "2s".to_owned()),
     ];
     let flags: BTreeMap<String, String> = flags.map(|(key, value)| (key.to_owned(), value)).into();
-    let sources = Sources::of_few_variables(&VARIABLES, flags, ("log", "warn"));
-    load_settings(&sources).map_err(|error| Failure::Usage(error.to_string()))
+    let sources = ConfigSources::from_allowed_variables(&VARIABLES, flags, ("log", "warn"));
+    load_settings(&sources).map_err(|error| CliError::Usage(error.to_string()))
 }
 
 type Serving = JoinHandle<Result<(), ServeError>>;
@@ -84,22 +84,22 @@ fn start(server: Server, stopped: oneshot::Receiver<()>) -> Serving {
     tokio::spawn(server.run(async move { drop(stopped.await) }))
 }
 
-fn told(ended: Result<Result<(), ServeError>, tokio::task::JoinError>) -> Result<(), Failure> {
+fn serve_result(ended: Result<Result<(), ServeError>, tokio::task::JoinError>) -> Result<(), CliError> {
     match ended {
         Ok(result) => result.map_err(|error| local(&error)),
-        Err(error) => Err(Failure::Local(error.to_string())),
+        Err(error) => Err(CliError::Local(error.to_string())),
     }
 }
 
-fn local(error: &ServeError) -> Failure {
+fn local(error: &ServeError) -> CliError {
     let hint = match error {
-        ServeError::Port { .. } => "; choose others with --grpc-addr and --http-addr",
+        ServeError::Bind { .. } => "; choose others with --grpc-addr and --http-addr",
         _ => "",
     };
-    Failure::Local(format!("{error}{hint}"))
+    CliError::Local(format!("{error}{hint}"))
 }
 
-async fn front(args: &DevArgs, folder: &Path, grpc: SocketAddr) -> Result<Option<Envoy>, Failure> {
+async fn front(args: &DevArgs, folder: &Path, grpc: SocketAddr) -> Result<Option<Envoy>, CliError> {
     if !args.envoy {
         return Ok(None);
     }

@@ -6,35 +6,35 @@ mod report;
 
 use std::path::Path;
 
-use latchkey_server::doctor::{self, Area, Finding, Weight};
+use latchkey_server::doctor::{self, Area, Finding, Severity};
 
 use self::report::Report;
 use crate::args::{DoctorArgs, Globals};
 use crate::call::read_text;
-use crate::exit::Failure;
-use latchkey_server::authoring::{Needs, Profile};
+use crate::exit::CliError;
+use latchkey_server::profile_test::{EnvoyRequirements, Profile};
 
-pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, args: DoctorArgs) -> Result<(), CliError> {
     let mut findings = Vec::new();
     if !args.envoy_only {
         findings.extend(doctor::examine(&args.settings.sources()).await);
     }
-    let needs = args.profile.iter().map(|file| needs(file)).collect::<Result<Vec<_>, _>>()?;
+    let requirements = args.profile.iter().map(|file| requirements(file)).collect::<Result<Vec<_>, _>>()?;
     for place in &args.envoy {
         match envoy::read(place).await {
-            Ok(configuration) => findings.extend(envoy::examine(&configuration, &needs)),
+            Ok(configuration) => findings.extend(envoy::examine(&configuration, &requirements)),
             Err(unread) => findings.push(unread),
         }
     }
     if findings.is_empty() {
         let what = "nothing was looked at: give --envoy FILE or URL";
-        findings.push(Finding::new(Area::Settings, Weight::Wrong, what, ""));
+        findings.push(Finding::new(Area::Settings, Severity::Error, what, ""));
     }
     Report(findings).show(globals.output)
 }
 
-fn needs(file: &Path) -> Result<Needs, Failure> {
+fn requirements(file: &Path) -> Result<EnvoyRequirements, CliError> {
     let compiled = Profile::compile(&read_text(file)?, 1);
-    let profile = compiled.map_err(|errors| Failure::Usage(format!("{}:\n{errors}", file.display())))?;
-    Ok(profile.needs())
+    let profile = compiled.map_err(|errors| CliError::Usage(format!("{}:\n{errors}", file.display())))?;
+    Ok(profile.envoy_requirements())
 }

@@ -5,19 +5,19 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use latchkey_proto::v1;
-use latchkey_server::authoring::{Needs, Profile};
+use latchkey_server::profile_test::{EnvoyRequirements, Profile};
 use serde_json::{Value, json};
 
-use crate::args::{EnvoyConfigArgs, Globals, Place};
+use crate::args::{EnvoyConfigArgs, Globals, HostPort};
 use crate::call::{Server, read_text};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::print;
 
 const TEXT: &str = include_str!("envoy_config/envoy.yaml");
 /// Enough for a sign-in; what is larger is judged without it.
 const BODY: u32 = 8 * 1024;
 
-pub(super) async fn run(globals: &Globals, args: EnvoyConfigArgs) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, args: EnvoyConfigArgs) -> Result<(), CliError> {
     let document = if Path::new(&args.profile).exists() {
         read_text(args.profile.as_ref())?
     } else {
@@ -25,23 +25,23 @@ pub(super) async fn run(globals: &Globals, args: EnvoyConfigArgs) -> Result<(), 
         Server::of(globals).await?.profiles().get_profile(ask).await?.into_inner().document
     };
     let profile = Profile::compile(&document, 1)
-        .map_err(|errors| Failure::Usage(format!("{}:\n{errors}", args.profile)))?;
-    print(&render(&args, profile.name(), &profile.needs()))
+        .map_err(|errors| CliError::Usage(format!("{}:\n{errors}", args.profile)))?;
+    print(&render(&args, profile.name(), &profile.envoy_requirements()))
 }
 
-fn render(args: &EnvoyConfigArgs, profile: &str, needs: &Needs) -> String {
+fn render(args: &EnvoyConfigArgs, profile: &str, requirements: &EnvoyRequirements) -> String {
     let headers: Vec<Value> =
-        needs.headers.iter().map(|name| json!({ "exact": name, "ignore_case": true })).collect();
+        requirements.headers.iter().map(|name| json!({ "exact": name, "ignore_case": true })).collect();
     let body = json!({ "max_request_bytes": BODY, "allow_partial_message": true, "pack_as_bytes": true });
     let kind =
-        |place: &Place| json!(if place.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" });
+        |place: &HostPort| json!(if place.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" });
     let words = [
         ("$LISTEN_HOST", json!(args.listen.host)),
         ("$LISTEN_PORT", json!(args.listen.port)),
-        ("$TRUSTED_HOPS", json!(needs.trusted_hops)),
+        ("$TRUSTED_HOPS", json!(requirements.trusted_hops)),
         ("$PROFILE", json!(profile)),
         ("$HEADERS", json!({ "patterns": headers })),
-        ("$BODY", if needs.body { body } else { Value::Null }),
+        ("$BODY", if requirements.body { body } else { Value::Null }),
         ("$LATCHKEY_HOST", json!(args.latchkey.host)),
         ("$LATCHKEY_PORT", json!(args.latchkey.port)),
         ("$LATCHKEY_KIND", kind(&args.latchkey)),
@@ -95,8 +95,12 @@ mod tests {
             client_cert: None,
             client_key: None,
         };
-        let needs = Needs { headers: ["x-api-key".to_owned()].into(), body: true, ..Needs::default() };
-        let text = render(&args, "p", &needs);
+        let requirements = EnvoyRequirements {
+            headers: ["x-api-key".to_owned()].into(),
+            body: true,
+            ..EnvoyRequirements::default()
+        };
+        let text = render(&args, "p", &requirements);
         let left: Vec<&str> =
             text.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('$')).collect();
         assert!(left.is_empty(), "{left:?}");

@@ -6,15 +6,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
-use super::tenant::{mask, more};
+use super::tenant::{mask, print_next_page};
 use crate::args::{
-    CreateKeyArgs, Emptied, Globals, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
+    ClearField, CreateKeyArgs, Globals, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
 };
-use crate::call::{Called, Server, read_text};
-use crate::exit::Failure;
-use crate::output::{Format, from_json, listed, print, remark, replaces, show, still_in_use, successor};
+use crate::call::{AuthenticatedChannel, Server, read_text};
+use crate::exit::CliError;
+use crate::output::{Format, from_json, key_table, note, print, replaces, show, still_in_use, successor};
 
-pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), CliError> {
     let format = globals.output;
     // What the command line brings is read before anyone is called.
     let command = match command {
@@ -41,9 +41,9 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Fa
             let list = keys.list_keys(list(args)).await?.into_inner();
             match format {
                 Format::Json => show(format, &list)?,
-                Format::Text => print(&listed(&list.keys, &successors(&mut keys, &list.keys).await?))?,
+                Format::Text => print(&key_table(&list.keys, &successors(&mut keys, &list.keys).await?))?,
             }
-            more(&list.next_page_token);
+            print_next_page(&list.next_page_token);
             Ok(())
         }
         KeyCommand::Update(args) => show(format, keys.update_key(update(*args)).await?.get_ref()),
@@ -63,7 +63,7 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Fa
 }
 
 /// What a rotation leaves to decide: whether the old key is still in use, seen from either of the two.
-async fn relatives(keys: &mut KeyServiceClient<Called>, key: &v1::Key) -> Result<(), Failure> {
+async fn relatives(keys: &mut KeyServiceClient<AuthenticatedChannel>, key: &v1::Key) -> Result<(), CliError> {
     let mut get = async |id: &str| keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await;
     if !key.rotated_to.is_empty() {
         print(&format!("\n{}", still_in_use(key, get(&key.rotated_to).await?.get_ref())))?;
@@ -75,7 +75,10 @@ async fn relatives(keys: &mut KeyServiceClient<Called>, key: &v1::Key) -> Result
 }
 
 /// The successors of keys that are on no line of this list.
-async fn successors(keys: &mut KeyServiceClient<Called>, list: &[v1::Key]) -> Result<Vec<v1::Key>, Failure> {
+async fn successors(
+    keys: &mut KeyServiceClient<AuthenticatedChannel>,
+    list: &[v1::Key],
+) -> Result<Vec<v1::Key>, CliError> {
     let mut found = Vec::new();
     for id in list.iter().filter_map(successor).filter(|id| list.iter().all(|key| key.id != *id)) {
         found.push(keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await?.into_inner());
@@ -87,7 +90,7 @@ async fn successors(keys: &mut KeyServiceClient<Called>, list: &[v1::Key]) -> Re
 const PIECE: usize = 1_000;
 
 /// In pieces of what one call takes; each is all or none. What failed names the piece that it was.
-async fn import(globals: &Globals, args: ImportArgs) -> Result<(), Failure> {
+async fn import(globals: &Globals, args: ImportArgs) -> Result<(), CliError> {
     let ask: v1::ImportKeysRequest = from_json(&read_text(&args.file.or(args.named).unwrap_or_default())?)?;
     let tenant = args.tenant.unwrap_or(ask.tenant);
     let mut service = Server::of(globals).await?.keys();
@@ -103,7 +106,7 @@ async fn import(globals: &Globals, args: ImportArgs) -> Result<(), Failure> {
         let answer = service.import_keys(piece).await.inspect_err(|_| {
             bar.abandon();
             if all > PIECE {
-                remark(&format!("{} of {all} keys are imported; the next {count} are not:", made.len()));
+                note(&format!("{} of {all} keys are imported; the next {count} are not:", made.len()));
             }
         })?;
         made.extend(answer.into_inner().keys);
@@ -165,11 +168,11 @@ fn update(args: UpdateKeyArgs) -> v1::UpdateKeyRequest {
     let cleared = |what| change.clear.contains(&what);
     let paths = [
         ("name", change.name.is_some()),
-        ("scopes", !change.scopes.is_empty() || cleared(Emptied::Scopes)),
-        ("allowed_networks", !change.networks.is_empty() || cleared(Emptied::Networks)),
-        ("rate_limits", !change.rate_limits.is_empty() || cleared(Emptied::RateLimits)),
-        ("metadata", !change.metadata.is_empty() || cleared(Emptied::Metadata)),
-        ("expire_time", change.expires.is_some() || cleared(Emptied::Expires)),
+        ("scopes", !change.scopes.is_empty() || cleared(ClearField::Scopes)),
+        ("allowed_networks", !change.networks.is_empty() || cleared(ClearField::Networks)),
+        ("rate_limits", !change.rate_limits.is_empty() || cleared(ClearField::RateLimits)),
+        ("metadata", !change.metadata.is_empty() || cleared(ClearField::Metadata)),
+        ("expire_time", change.expires.is_some() || cleared(ClearField::Expires)),
         ("disabled", change.disable || change.enable),
     ];
     let key = v1::Key {

@@ -1,28 +1,28 @@
 //! `latchkey migrate`.
 
 use latchkey_config::Settings;
-use latchkey_server::schema::{Schema, SchemaError};
-use latchkey_server::{Flush, start_log};
+use latchkey_server::migrate::{MigrationError, Migrator};
+use latchkey_server::{FlushGuard, start_log};
 
 use crate::args::{MigrateAction, SettingsArgs};
-use crate::exit::Failure;
-use crate::output::{amount, print, rows};
+use crate::exit::CliError;
+use crate::output::{pluralize, print, rows};
 
-pub(super) async fn run(action: MigrateAction) -> Result<(), Failure> {
+pub(super) async fn run(action: MigrateAction) -> Result<(), CliError> {
     match action {
         MigrateAction::Up(settings) => {
-            let (schema, _flush) = open(&settings)?;
-            schema.up().await.map_err(|error| failed(&error))?;
+            let (migrator, _flush) = open(&settings)?;
+            migrator.up().await.map_err(|error| failed(&error))?;
             print("the schema is up to date")
         }
         MigrateAction::Down { steps, settings } => {
-            let (schema, _flush) = open(&settings)?;
-            schema.down(steps).await.map_err(|error| failed(&error))?;
-            print(&format!("{} taken back", amount(steps as usize, "step")))
+            let (migrator, _flush) = open(&settings)?;
+            migrator.down(steps).await.map_err(|error| failed(&error))?;
+            print(&format!("{} taken back", pluralize(steps as usize, "step")))
         }
         MigrateAction::Status(settings) => {
-            let (schema, _flush) = open(&settings)?;
-            let steps = schema.status().await.map_err(|error| failed(&error))?;
+            let (migrator, _flush) = open(&settings)?;
+            let steps = migrator.status().await.map_err(|error| failed(&error))?;
             let row = |(name, applied): (String, bool)| {
                 [name, if applied { "applied" } else { "missing" }.to_owned()]
             };
@@ -31,14 +31,14 @@ pub(super) async fn run(action: MigrateAction) -> Result<(), Failure> {
     }
 }
 
-fn open(args: &SettingsArgs) -> Result<(Schema, Flush), Failure> {
+fn open(args: &SettingsArgs) -> Result<(Migrator, FlushGuard), CliError> {
     let (database, log) =
-        Settings::load_database(&args.sources()).map_err(|e| Failure::Usage(e.to_string()))?;
+        Settings::load_database(&args.sources()).map_err(|e| CliError::Usage(e.to_string()))?;
     let flush = start_log(&log);
-    let schema = Schema::of(&database).map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok((schema, flush))
+    let migrator = Migrator::new(&database).map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok((migrator, flush))
 }
 
-fn failed(error: &SchemaError) -> Failure {
-    Failure::Unreachable(error.to_string())
+fn failed(error: &MigrationError) -> CliError {
+    CliError::Unreachable(error.to_string())
 }

@@ -2,16 +2,16 @@
 
 use latchkey_proto::v1;
 
-use super::author;
+use super::profile_document;
 use crate::args::{Globals, ProfileCommand};
 use crate::call::Server;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::show;
 
-pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, command: ProfileCommand) -> Result<(), CliError> {
     match command {
-        ProfileCommand::Lint(documents) => author::lint(&documents.files),
-        ProfileCommand::Test(documents) => author::test(&documents.files).await,
+        ProfileCommand::Lint(documents) => profile_document::lint(&documents.files),
+        ProfileCommand::Test(documents) => profile_document::test(&documents.files).await,
         ProfileCommand::Get { name, version_number } => {
             let mut profiles = Server::of(globals).await?.profiles();
             let ask = v1::GetProfileRequest { name, version: version_number };

@@ -3,15 +3,15 @@
 use latchkey_server::{load_settings, serve, signals, start_log};
 
 use crate::args::SettingsArgs;
-use crate::exit::Failure;
+use crate::exit::CliError;
 
-pub(super) async fn run(args: &SettingsArgs) -> Result<(), Failure> {
-    let settings = load_settings(&args.sources()).map_err(|e| Failure::Usage(e.to_string()))?;
+pub(super) async fn run(args: &SettingsArgs) -> Result<(), CliError> {
+    let settings = load_settings(&args.sources()).map_err(|e| CliError::Usage(e.to_string()))?;
     let flush = start_log(&settings.log);
-    let ended = serve(settings, signals::end()).await;
+    let ended = serve(settings, signals::shutdown()).await;
     drop(flush);
     ended.map_err(|error| {
         let told = error.to_string();
-        if error.stays() { Failure::Usage(told) } else { Failure::Local(told) }
+        if error.is_permanent() { CliError::Usage(told) } else { CliError::Local(told) }
     })
 }

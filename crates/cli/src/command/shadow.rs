@@ -2,13 +2,13 @@
 
 use latchkey_proto::v1;
 
-use super::tenant::more;
+use super::tenant::print_next_page;
 use crate::args::{Globals, ReportArgs, ShadowCommand};
 use crate::call::Server;
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::show;
 
-pub(super) async fn run(globals: &Globals, command: ShadowCommand) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, command: ShadowCommand) -> Result<(), CliError> {
     let ShadowCommand::Report(ReportArgs { profile, tenant, since, page }) = command;
     let ask = v1::GetShadowReportRequest {
         profile,
@@ -19,6 +19,6 @@ pub(super) async fn run(globals: &Globals, command: ShadowCommand) -> Result<(),
     };
     let report = Server::of(globals).await?.shadow().get_shadow_report(ask).await?.into_inner();
     show(globals.output, &report)?;
-    more(&report.next_page_token);
+    print_next_page(&report.next_page_token);
     Ok(())
 }

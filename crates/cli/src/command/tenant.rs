@@ -5,10 +5,10 @@ use prost_types::FieldMask;
 
 use crate::args::{CreateTenantArgs, Globals, TenantCommand, UpdateTenantArgs};
 use crate::call::Server;
-use crate::exit::Failure;
-use crate::output::{remark, show};
+use crate::exit::CliError;
+use crate::output::{note, show};
 
-pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(), CliError> {
     let mut tenants = Server::of(globals).await?.tenants();
     let answer = match command {
         TenantCommand::Create(args) => tenants.create_tenant(creation(args)).await?,
@@ -22,7 +22,7 @@ pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(),
             let ask = v1::ListTenantsRequest { page_size: page.page_size, page_token: page.page_token };
             let list = tenants.list_tenants(ask).await?.into_inner();
             show(globals.output, &list)?;
-            more(&list.next_page_token);
+            print_next_page(&list.next_page_token);
             return Ok(());
         }
     };
@@ -30,9 +30,9 @@ pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(),
 }
 
 /// Says how to go on where a list goes on.
-pub(super) fn more(token: &str) {
+pub(super) fn print_next_page(token: &str) {
     if !token.is_empty() {
-        remark(&format!("There are more: --page-token {}", crate::output::clean(token)));
+        note(&format!("There are more: --page-token {}", crate::output::sanitize(token)));
     }
 }
 

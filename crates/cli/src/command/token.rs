@@ -6,10 +6,10 @@ use latchkey_proto::v1::{self, issue_jwt_request::Grant};
 
 use crate::args::{Globals, IssueArgs, JwtCommand, SigningKeyCommand};
 use crate::call::{Server, read_password, read_secret};
-use crate::exit::Failure;
-use crate::output::{clean, print, show};
+use crate::exit::CliError;
+use crate::output::{print, sanitize, show};
 
-pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), Failure> {
+pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), CliError> {
     let format = globals.output;
     match command {
         JwtCommand::Issue(args) => {
@@ -28,7 +28,7 @@ pub(super) async fn jwt(globals: &Globals, command: JwtCommand) -> Result<(), Fa
     }
 }
 
-fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, Failure> {
+fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, CliError> {
     let grant = match args.email {
         Some(email) => {
             Grant::Password(v1::PasswordGrant { email, password: read_password(&args.password_file)? })
@@ -37,7 +37,7 @@ fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, Fail
             globals
                 .credential()?
                 .ok_or_else(|| {
-                    Failure::Usage(
+                    CliError::Usage(
                         "a key is needed (LATCHKEY_API_KEY, --api-key, --key-file), or --email".to_owned(),
                     )
                 })?
@@ -55,20 +55,20 @@ fn issue(globals: &Globals, args: IssueArgs) -> Result<v1::IssueJwtRequest, Fail
 }
 
 /// Header and claims, as they are written.
-fn inspect(token: &str) -> Result<(), Failure> {
-    let no_token = || Failure::Local("this is no JWT: three parts of base64url belong there".to_owned());
+fn inspect(token: &str) -> Result<(), CliError> {
+    let no_token = || CliError::Local("this is no JWT: three parts of base64url belong there".to_owned());
     let parts: Vec<&str> = token.split('.').collect();
     let [head, body, _signature] = parts[..] else { return Err(no_token()) };
     for part in [head, body] {
         let text = URL_SAFE_NO_PAD.decode(part).map_err(|_| no_token())?;
         let json: serde_json::Value = serde_json::from_slice(&text).map_err(|_| no_token())?;
         let text = serde_json::to_string_pretty(&json).map_err(|_| no_token())?;
-        print(&text.lines().map(clean).collect::<Vec<_>>().join("\n"))?;
+        print(&text.lines().map(sanitize).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(())
 }
 
-pub(super) async fn signing_key(globals: &Globals, command: SigningKeyCommand) -> Result<(), Failure> {
+pub(super) async fn signing_key(globals: &Globals, command: SigningKeyCommand) -> Result<(), CliError> {
     let mut keys = Server::of(globals).await?.signing_keys();
     let answer = match command {
         SigningKeyCommand::List => keys.list_signing_keys(v1::ListSigningKeysRequest {}).await?,

@@ -2,13 +2,13 @@
 
 use latchkey_proto::v1;
 
-use super::tenant::{mask, more};
+use super::tenant::{mask, print_next_page};
 use crate::args::{Globals, UpdateUserArgs, UserCommand};
 use crate::call::{Server, read_password};
-use crate::exit::Failure;
+use crate::exit::CliError;
 use crate::output::show;
 
-pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), Failure> {
+pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), CliError> {
     let format = globals.output;
     match command {
         UserCommand::Create { email, role, tenant, password_file, bindings, environment } => {
@@ -25,7 +25,7 @@ pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), F
             let ask = v1::ListUsersRequest { tenant, page_size: page.page_size, page_token: page.page_token };
             let list = Server::of(globals).await?.tenants().list_users(ask).await?.into_inner();
             show(format, &list)?;
-            more(&list.next_page_token);
+            print_next_page(&list.next_page_token);
             Ok(())
         }
         UserCommand::SetPassword { id, password_file } => {

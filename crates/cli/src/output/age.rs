@@ -7,16 +7,16 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// How long before now a time was, in seconds; never less than none.
-fn passed(time: &Timestamp) -> i64 {
-    latchkey_server::seconds_now().saturating_sub(time.seconds).max(0)
+fn seconds_since(time: &Timestamp) -> i64 {
+    latchkey_server::unix_seconds().saturating_sub(time.seconds).max(0)
 }
 
 /// `3 min ago`.
 pub(crate) fn ago(time: &Timestamp) -> String {
-    said(passed(time))
+    format_age(seconds_since(time))
 }
 
-fn said(seconds: i64) -> String {
+fn format_age(seconds: i64) -> String {
     match seconds {
         0..MINUTE => "just now".to_owned(),
         MINUTE..HOUR => format!("{} min ago", seconds / MINUTE),
@@ -33,9 +33,11 @@ fn days(seconds: i64) -> String {
 /// When a key was last used, or for how long it has not been.
 pub(crate) fn last_use(used: Option<&Timestamp>, made: Option<&Timestamp>) -> String {
     match (used, made) {
-        (Some(used), _) if passed(used) < DAY => ago(used),
-        (Some(used), _) => format!("unused for {}", days(passed(used))),
-        (None, Some(made)) if passed(made) >= DAY => format!("never used in {}", days(passed(made))),
+        (Some(used), _) if seconds_since(used) < DAY => ago(used),
+        (Some(used), _) => format!("unused for {}", days(seconds_since(used))),
+        (None, Some(made)) if seconds_since(made) >= DAY => {
+            format!("never used in {}", days(seconds_since(made)))
+        }
         (None, _) => "never used".to_owned(),
     }
 }
@@ -45,12 +47,12 @@ mod tests {
     use super::*;
 
     fn before(seconds: i64) -> Timestamp {
-        Timestamp { seconds: latchkey_server::seconds_now() - seconds, nanos: 0 }
+        Timestamp { seconds: latchkey_server::unix_seconds() - seconds, nanos: 0 }
     }
 
     #[test]
     fn ages_are_told_in_the_unit_that_fits() {
-        let said: Vec<String> = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 172_800].map(said).to_vec();
+        let said: Vec<String> = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 172_800].map(format_age).to_vec();
         let expected = [
             "just now",
             "just now",

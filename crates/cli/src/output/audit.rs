@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use latchkey_proto::v1;
 
 use super::table::{fields, rows};
-use super::text::{Shown, moment, pairs};
+use super::text::{TextOutput, pairs, timestamp};
 
-impl Shown for v1::ListAuditEventsResponse {
+impl TextOutput for v1::ListAuditEventsResponse {
     fn text(&self) -> String {
         let row = |event: &v1::AuditEvent| {
             [
                 event.sequence.to_string(),
-                moment(event.time.as_ref()),
+                timestamp(event.time.as_ref()),
                 event.actor.clone(),
                 event.action.clone(),
                 event.target.clone(),
@@ -25,17 +25,17 @@ impl Shown for v1::ListAuditEventsResponse {
     }
 }
 
-impl Shown for v1::VerifyAuditLogResponse {
+impl TextOutput for v1::VerifyAuditLogResponse {
     fn text(&self) -> String {
         let end = self.head.as_ref().map(|head| format!("{}:{}", head.sequence, hex(&head.hash)));
         let broken = if self.intact { String::new() } else { self.broken_at.to_string() };
         fields([
             ("intact", if self.intact { "yes".to_owned() } else { "no".to_owned() }),
-            ("events that fit", self.events.to_string()),
+            ("events verified", self.events.to_string()),
             ("anchors compared", self.anchors.to_string()),
             ("broken at", broken),
             ("problem", self.problem.clone()),
-            ("anchor for later", end.unwrap_or_default()),
+            ("head anchor", end.unwrap_or_default()),
         ])
     }
 }

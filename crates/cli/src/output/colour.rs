@@ -9,17 +9,17 @@ use anstyle::AnsiColor;
 use comfy_table::{Cell, Color};
 
 /// Whether there are any; none until somebody has looked.
-static WANTED: OnceLock<bool> = OnceLock::new();
+static ENABLED: OnceLock<bool> = OnceLock::new();
 
 /// Looks once, at the start, at where the output goes and what the environment says.
-pub(crate) fn look() {
+pub(crate) fn init_style() {
     let choice = AutoStream::choice(&std::io::stdout());
     // A second look would see the same.
-    let _ = WANTED.set(choice != ColorChoice::Never);
+    let _ = ENABLED.set(choice != ColorChoice::Never);
 }
 
-fn wanted() -> bool {
-    WANTED.get().is_some_and(|wanted| *wanted)
+fn enabled() -> bool {
+    ENABLED.get().is_some_and(|enabled| *enabled)
 }
 
 /// How good something is.
@@ -28,7 +28,7 @@ pub(crate) enum Tone {
     /// As it should be.
     Good,
     /// Look at it.
-    Doubtful,
+    Warning,
     /// It is not, or does not pass.
     Bad,
 }
@@ -43,7 +43,7 @@ impl Tone {
     fn of_state(state: &str) -> Option<Self> {
         match state.split([',', ' ']).next()? {
             "active" | "signing" | "applied" => Some(Self::Good),
-            "disabled" | "expired" | "missing" => Some(Self::Doubtful),
+            "disabled" | "expired" | "missing" => Some(Self::Warning),
             "revoked" | "suspended" | "withdrawn" => Some(Self::Bad),
             _ => None,
         }
@@ -51,12 +51,12 @@ impl Tone {
 
     /// These words in its colour, where there are colours.
     pub(crate) fn paint(self, words: &str) -> String {
-        if !wanted() {
+        if !enabled() {
             return words.to_owned();
         }
         let style = match self {
             Self::Good => AnsiColor::Green,
-            Self::Doubtful => AnsiColor::Yellow,
+            Self::Warning => AnsiColor::Yellow,
             Self::Bad => AnsiColor::Red,
         };
         let style = style.on_default();
@@ -66,12 +66,12 @@ impl Tone {
 
 /// A table's cell; one that tells a state is in its colour.
 pub(super) fn cell(header: &str, text: String) -> Cell {
-    let tone = if header == "STATE" && wanted() { Tone::of_state(&text) } else { None };
+    let tone = if header == "STATE" && enabled() { Tone::of_state(&text) } else { None };
     let cell = Cell::new(text);
     match tone {
         None => cell,
         Some(Tone::Good) => cell.fg(Color::DarkGreen),
-        Some(Tone::Doubtful) => cell.fg(Color::DarkYellow),
+        Some(Tone::Warning) => cell.fg(Color::DarkYellow),
         Some(Tone::Bad) => cell.fg(Color::DarkRed),
     }
 }

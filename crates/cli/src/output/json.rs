@@ -8,17 +8,17 @@ use latchkey_proto::{FILE_DESCRIPTOR_SET, v1};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 use super::text::is_unsafe;
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// A message that knows its name in the contract.
-pub(crate) trait Named: prost::Message + Default {
+pub(crate) trait NamedMessage: prost::Message + Default {
     /// As in `latchkey.v1.Key`.
     const NAME: &'static str;
 }
 
 macro_rules! named {
     ($($message:ident),* $(,)?) => {$(
-        impl Named for v1::$message {
+        impl NamedMessage for v1::$message {
             const NAME: &'static str = concat!("latchkey.v1.", stringify!($message));
         }
     )*};
@@ -31,36 +31,36 @@ named! {
     GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
 }
 
-fn descriptor<M: Named>() -> Result<MessageDescriptor, Failure> {
+fn descriptor<M: NamedMessage>() -> Result<MessageDescriptor, CliError> {
     static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
     let pool = POOL.get_or_init(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok());
     let found = pool.as_ref().and_then(|pool| pool.get_message_by_name(M::NAME));
-    found.ok_or_else(|| Failure::Local(format!("the contract has no {}", M::NAME)))
+    found.ok_or_else(|| CliError::Local(format!("the contract has no {}", M::NAME)))
 }
 
 /// A message as JSON, indented.
-pub(crate) fn of<M: Named>(message: &M) -> Result<String, Failure> {
+pub(crate) fn of<M: NamedMessage>(message: &M) -> Result<String, CliError> {
     written(message, serde_json::to_string_pretty)
 }
 
 /// A message as JSON on one line.
-pub(crate) fn on_a_line<M: Named>(message: &M) -> Result<String, Failure> {
+pub(crate) fn to_json_line<M: NamedMessage>(message: &M) -> Result<String, CliError> {
     written(message, serde_json::to_string)
 }
 
-fn written<M: Named>(
+fn written<M: NamedMessage>(
     message: &M,
     write: fn(&DynamicMessage) -> serde_json::Result<String>,
-) -> Result<String, Failure> {
-    let bad = |error: &dyn std::fmt::Display| Failure::Local(format!("{} as JSON: {error}", M::NAME));
+) -> Result<String, CliError> {
+    let bad = |error: &dyn std::fmt::Display| CliError::Local(format!("{} as JSON: {error}", M::NAME));
     let dynamic = DynamicMessage::decode(descriptor::<M>()?, message.encode_to_vec().as_slice());
     let text = write(&dynamic.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
     Ok(escaped(&text))
 }
 
 /// A message from JSON.
-pub(crate) fn from_json<M: Named>(text: &str) -> Result<M, Failure> {
-    let bad = |error: &dyn std::fmt::Display| Failure::Usage(format!("this is no {}: {error}", M::NAME));
+pub(crate) fn from_json<M: NamedMessage>(text: &str) -> Result<M, CliError> {
+    let bad = |error: &dyn std::fmt::Display| CliError::Usage(format!("this is no {}: {error}", M::NAME));
     let mut reader = serde_json::Deserializer::from_str(text);
     let dynamic = DynamicMessage::deserialize(descriptor::<M>()?, &mut reader).map_err(|e| bad(&e))?;
     reader.end().map_err(|e| bad(&e))?;

@@ -4,14 +4,14 @@ use latchkey_proto::v1;
 
 use super::age::ago;
 use super::table::rows;
-use super::text::Shown;
+use super::text::TextOutput;
 
-impl Shown for v1::GetShadowReportResponse {
+impl TextOutput for v1::GetShadowReportResponse {
     fn text(&self) -> String {
         if self.lines.is_empty() {
             return "nothing would have been denied".to_owned();
         }
-        let head = ["PROFILE", "TENANT", "WHO", "ROUTE", "WHY", "CALLS", "LAST"];
+        let head = ["PROFILE", "TENANT", "SUBJECT", "ROUTE", "REASON", "CALLS", "LAST CALL"];
         rows(head, self.lines.iter().map(row))
     }
 }
@@ -34,7 +34,7 @@ fn or(text: &str, otherwise: &str) -> String {
 
 fn who(line: &v1::ShadowLine) -> String {
     match (line.subject_id.as_str(), line.subject_name.as_str()) {
-        ("", _) => "nobody known".to_owned(),
+        ("", _) => "unknown".to_owned(),
         (id, "") => id.to_owned(),
         (id, name) => format!("{id} ({name})"),
     }
@@ -68,9 +68,7 @@ mod tests {
         for part in ["acme", "key_1 (ci", "POST /v1/payments", "INSUFFICIENT_SCOPE: payments.create", "12"] {
             assert!(text.contains(part), "{text}");
         }
-        assert!(
-            text.contains("nobody known") && text.contains("MISSING_CREDENTIAL") && !text.contains('\u{1b}')
-        );
+        assert!(text.contains("unknown") && text.contains("MISSING_CREDENTIAL") && !text.contains('\u{1b}'));
         let none = v1::GetShadowReportResponse::default().text();
         assert_eq!(none, "nothing would have been denied");
     }

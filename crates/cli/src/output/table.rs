@@ -4,7 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table};
 
 use super::colour::cell;
-use super::text::clean;
+use super::text::sanitize;
 
 fn empty() -> Table {
     let mut table = Table::new();
@@ -19,29 +19,29 @@ const PADDING: u32 = 2;
 
 /// Rows under a header; where these have no room, one row below the other.
 pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|text| clean(&text))).collect();
-    laid(empty(), header, &rows)
+    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|text| sanitize(&text))).collect();
+    layout(empty(), header, &rows)
 }
 
-fn laid<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; N]]) -> String {
+fn layout<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; N]]) -> String {
     let place = table.width();
     table.set_header(header);
     for row in rows {
         table.add_row(header.iter().zip(row).map(|(header, text)| cell(header, text.clone())));
     }
     // What names a row is there to be copied: it stays whole.
-    whole(&mut table);
+    keep_first_column(&mut table);
     let widths = table.column_max_content_widths();
     let room = widths.iter().enumerate().map(|(n, &width)| if n == 0 { width } else { NARROW.min(width) });
     let needed: u32 = room.map(|width| u32::from(width) + PADDING).sum();
     if place.is_some_and(|place| needed > u32::from(place)) && !rows.is_empty() {
-        return rows.iter().map(|row| record(place, header, row)).collect::<Vec<_>>().join("\n\n");
+        return rows.iter().map(|row| vertical(place, header, row)).collect::<Vec<_>>().join("\n\n");
     }
     trimmed(&table)
 }
 
 /// One row by itself: a line each for what has a value.
-fn record<const N: usize>(place: Option<u16>, header: [&str; N], row: &[String; N]) -> String {
+fn vertical<const N: usize>(place: Option<u16>, header: [&str; N], row: &[String; N]) -> String {
     let mut table = empty();
     if let Some(place) = place {
         table.set_width(place);
@@ -49,11 +49,11 @@ fn record<const N: usize>(place: Option<u16>, header: [&str; N], row: &[String; 
     for (header, text) in header.iter().zip(row).filter(|(_, text)| !text.is_empty()) {
         table.add_row([Cell::new(header), cell(header, text.clone())]);
     }
-    whole(&mut table);
+    keep_first_column(&mut table);
     trimmed(&table)
 }
 
-fn whole(table: &mut Table) {
+fn keep_first_column(table: &mut Table) {
     if let Some(first) = table.column_mut(0) {
         first.set_constraint(ColumnConstraint::ContentWidth);
     }
@@ -63,7 +63,7 @@ fn whole(table: &mut Table) {
 pub(crate) fn fields(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
     let mut table = empty();
     for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
-        table.add_row([Cell::new(name), Cell::new(clean(&value))]);
+        table.add_row([Cell::new(name), Cell::new(sanitize(&value))]);
     }
     trimmed(&table)
 }
@@ -100,7 +100,7 @@ mod tests {
         let at = |width: u16| {
             let mut table = empty();
             table.set_width(width);
-            laid(table, header, &[row.clone(), row.clone()])
+            layout(table, header, &[row.clone(), row.clone()])
         };
         let (wide, narrow) = (at(100), at(70));
         assert!(wide.starts_with("ID ") && wide.matches(id).count() == 2, "{wide}");

@@ -11,7 +11,7 @@ use super::table::{fields, rows};
 use super::usage::used_since;
 
 /// A message that people can read.
-pub(crate) trait Shown {
+pub(crate) trait TextOutput {
     /// As text, made safe for a terminal.
     fn text(&self) -> String;
 }
@@ -23,7 +23,7 @@ pub(crate) fn is_unsafe(character: char) -> bool {
 }
 
 /// One line with every such character spelt out.
-pub(crate) fn clean(text: &str) -> String {
+pub(crate) fn sanitize(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
         if is_unsafe(character) {
             out.extend(character.escape_unicode());
@@ -35,7 +35,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// A time as RFC 3339; nothing where there is none.
-pub(crate) fn moment(time: Option<&Timestamp>) -> String {
+pub(crate) fn timestamp(time: Option<&Timestamp>) -> String {
     time.map(ToString::to_string).unwrap_or_default()
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn words(words: &[String]) -> String {
 }
 
 /// `1 key`, `2 keys`.
-pub(crate) fn amount(count: usize, what: &str) -> String {
+pub(crate) fn pluralize(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -60,7 +60,7 @@ fn state(key: &v1::Key) -> String {
     key.state().as_str_name().trim_start_matches("KEY_STATE_").to_lowercase()
 }
 
-impl Shown for v1::Key {
+impl TextOutput for v1::Key {
     fn text(&self) -> String {
         fields([
             ("id", self.id.clone()),
@@ -68,19 +68,19 @@ impl Shown for v1::Key {
             ("name", self.name.clone()),
             ("kind", self.kind.clone()),
             ("environment", self.environment.clone()),
-            ("looks like", format!("{}…{}", self.prefix, self.hint)),
+            ("hint", format!("{}…{}", self.prefix, self.hint)),
             ("state", state(self)),
             ("scopes", words(&self.scopes)),
             ("bindings", pairs(&self.bindings)),
             ("networks", words(&self.allowed_networks)),
             ("rate limits", pairs(&self.rate_limits)),
             ("metadata", pairs(&self.metadata)),
-            ("created", moment(self.create_time.as_ref())),
+            ("created", timestamp(self.create_time.as_ref())),
             ("created by", self.created_by.clone()),
-            ("expires", moment(self.expire_time.as_ref())),
-            ("revoked", moment(self.revoke_time.as_ref())),
-            ("revoked for", self.revoke_reason.clone()),
-            ("last used", moment(self.last_use_time.as_ref())),
+            ("expires", timestamp(self.expire_time.as_ref())),
+            ("revoked", timestamp(self.revoke_time.as_ref())),
+            ("reason", self.revoke_reason.clone()),
+            ("last used", timestamp(self.last_use_time.as_ref())),
             ("unused scopes", words(&self.unused_scopes)),
             ("replaces", self.rotated_from.clone()),
             ("replaced by", self.rotated_to.clone()),
@@ -96,7 +96,7 @@ pub(crate) fn successor(key: &v1::Key) -> Option<&str> {
 }
 
 /// The state; of a replaced key, whether it may be revoked without anybody noticing.
-fn standing(key: &v1::Key, among: &[&v1::Key]) -> String {
+fn state_label(key: &v1::Key, among: &[&v1::Key]) -> String {
     let state = state(key);
     let Some(next) = successor(key) else { return state };
     match among.iter().find(|other| other.id == next) {
@@ -107,7 +107,7 @@ fn standing(key: &v1::Key, among: &[&v1::Key]) -> String {
 }
 
 /// A page of keys, and successors of some that are not on it.
-pub(crate) fn listed(keys: &[v1::Key], others: &[v1::Key]) -> String {
+pub(crate) fn key_table(keys: &[v1::Key], others: &[v1::Key]) -> String {
     let among: Vec<&v1::Key> = keys.iter().chain(others).collect();
     let row = |key: &v1::Key| {
         [
@@ -116,60 +116,60 @@ pub(crate) fn listed(keys: &[v1::Key], others: &[v1::Key]) -> String {
             key.kind.clone(),
             key.environment.clone(),
             format!("{}…{}", key.prefix, key.hint),
-            standing(key, &among),
+            state_label(key, &among),
             last_use(key.last_use_time.as_ref(), key.create_time.as_ref()),
             words(&key.unused_scopes),
-            moment(key.expire_time.as_ref()),
+            timestamp(key.expire_time.as_ref()),
         ]
     };
     let header =
-        ["ID", "NAME", "KIND", "ENVIRONMENT", "LOOKS LIKE", "STATE", "LAST USED", "UNUSED SCOPES", "EXPIRES"];
+        ["ID", "NAME", "KIND", "ENVIRONMENT", "HINT", "STATE", "LAST USED", "UNUSED SCOPES", "EXPIRES"];
     rows(header, keys.iter().map(row))
 }
 
-impl Shown for v1::ListKeysResponse {
+impl TextOutput for v1::ListKeysResponse {
     fn text(&self) -> String {
-        listed(&self.keys, &[])
+        key_table(&self.keys, &[])
     }
 }
 
-impl Shown for v1::ImportKeysResponse {
+impl TextOutput for v1::ImportKeysResponse {
     fn text(&self) -> String {
-        listed(&self.keys, &[])
+        key_table(&self.keys, &[])
     }
 }
 
-impl Shown for v1::CreateKeyResponse {
+impl TextOutput for v1::CreateKeyResponse {
     fn text(&self) -> String {
         shown_once(self.key.as_ref(), &self.secret)
     }
 }
 
-impl Shown for v1::RotateKeyResponse {
+impl TextOutput for v1::RotateKeyResponse {
     fn text(&self) -> String {
         shown_once(self.key.as_ref(), &self.secret)
     }
 }
 
 fn shown_once(key: Option<&v1::Key>, secret: &str) -> String {
-    let mut text = key.map(Shown::text).unwrap_or_default();
+    let mut text = key.map(TextOutput::text).unwrap_or_default();
     if secret.is_empty() {
         text.push_str("\n\nThis key was made before; its value is not shown again.");
     } else {
-        let _infallible = write!(text, "\n\nThe key's value, shown this once:\n{}", clean(secret));
+        let _infallible = write!(text, "\n\nThe key's value, shown this once:\n{}", sanitize(secret));
     }
     text
 }
 
-impl Shown for v1::RevokeKeyResponse {
+impl TextOutput for v1::RevokeKeyResponse {
     fn text(&self) -> String {
-        let mut text = self.key.as_ref().map(Shown::text).unwrap_or_default();
+        let mut text = self.key.as_ref().map(TextOutput::text).unwrap_or_default();
         let _infallible = write!(text, "\n\nNo replica admits it any more (revision {}).", self.revision);
         text
     }
 }
 
-impl Shown for v1::Tenant {
+impl TextOutput for v1::Tenant {
     fn text(&self) -> String {
         fields([
             ("id", self.id.clone()),
@@ -179,12 +179,12 @@ impl Shown for v1::Tenant {
             ("plan", self.plan.clone()),
             ("suspended", if self.suspended { "yes".to_owned() } else { "no".to_owned() }),
             ("rate limits", pairs(&self.rate_limits)),
-            ("created", moment(self.create_time.as_ref())),
+            ("created", timestamp(self.create_time.as_ref())),
         ])
     }
 }
 
-impl Shown for v1::ListTenantsResponse {
+impl TextOutput for v1::ListTenantsResponse {
     fn text(&self) -> String {
         let row = |tenant: &v1::Tenant| {
             let state = if tenant.suspended { "suspended" } else { "active" };
@@ -202,17 +202,17 @@ impl Shown for v1::ListTenantsResponse {
 }
 
 /// The document itself, so that it can be kept in a file and applied again.
-impl Shown for v1::Profile {
+impl TextOutput for v1::Profile {
     fn text(&self) -> String {
-        let line = |line: &str| line.split('\t').map(clean).collect::<Vec<_>>().join("\t");
+        let line = |line: &str| line.split('\t').map(sanitize).collect::<Vec<_>>().join("\t");
         self.document.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 }
 
-impl Shown for v1::ListProfilesResponse {
+impl TextOutput for v1::ListProfilesResponse {
     fn text(&self) -> String {
         let row = |profile: &v1::Profile| {
-            [profile.name.clone(), profile.version.to_string(), moment(profile.apply_time.as_ref())]
+            [profile.name.clone(), profile.version.to_string(), timestamp(profile.apply_time.as_ref())]
         };
         rows(["NAME", "VERSION", "APPLIED"], self.profiles.iter().map(row))
     }
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_gets_through() {
-        let text = clean("a\u{1b}[31m\r\n\t\u{7}\u{7f}\u{9b}\u{202e}\u{feff}b é日");
+        let text = sanitize("a\u{1b}[31m\r\n\t\u{7}\u{7f}\u{9b}\u{202e}\u{feff}b é日");
         assert!(!text.chars().any(is_unsafe), "{text:?}");
         assert!(text.starts_with("a\\u{1b}[31m") && text.ends_with("b é日"), "{text}");
     }

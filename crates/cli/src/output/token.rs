@@ -3,9 +3,9 @@
 use latchkey_proto::v1;
 
 use super::table::{fields, rows};
-use super::text::{Shown, moment, pairs, words};
+use super::text::{TextOutput, pairs, timestamp, words};
 
-impl Shown for v1::User {
+impl TextOutput for v1::User {
     fn text(&self) -> String {
         fields([
             ("id", self.id.clone()),
@@ -19,7 +19,7 @@ impl Shown for v1::User {
     }
 }
 
-impl Shown for v1::ListUsersResponse {
+impl TextOutput for v1::ListUsersResponse {
     fn text(&self) -> String {
         let row = |user: &v1::User| {
             let state = if user.disabled { "disabled" } else { "active" };
@@ -44,19 +44,19 @@ fn tokens(
         |span: Option<&prost_types::Duration>| span.map(|d| format!("{} s", d.seconds)).unwrap_or_default();
     [
         ("access token", access.to_owned()),
-        ("ends in", seconds(spans[0])),
+        ("expires in", seconds(spans[0])),
         ("refresh token", refresh.to_owned()),
-        ("its family ends in", seconds(spans[1])),
+        ("refresh token expires in", seconds(spans[1])),
     ]
 }
 
 /// Tokens in lines of their own: a table would cut them.
 fn lines(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
-    let line = |(name, value): (&str, String)| format!("{name}: {}", super::text::clean(&value));
+    let line = |(name, value): (&str, String)| format!("{name}: {}", super::text::sanitize(&value));
     fields.into_iter().filter(|(_, value)| !value.is_empty()).map(line).collect::<Vec<_>>().join("\n")
 }
 
-impl Shown for v1::IssueJwtResponse {
+impl TextOutput for v1::IssueJwtResponse {
     fn text(&self) -> String {
         let spans = [self.expires_in.as_ref(), self.refresh_expires_in.as_ref()];
         let user = self.user.as_ref().map(|user| user.email.clone()).unwrap_or_default();
@@ -65,7 +65,7 @@ impl Shown for v1::IssueJwtResponse {
     }
 }
 
-impl Shown for v1::RefreshJwtResponse {
+impl TextOutput for v1::RefreshJwtResponse {
     fn text(&self) -> String {
         let spans = [self.expires_in.as_ref(), self.refresh_expires_in.as_ref()];
         let own = [("scopes", words(&self.scopes))];
@@ -73,7 +73,7 @@ impl Shown for v1::RefreshJwtResponse {
     }
 }
 
-impl Shown for v1::RevokeJwtResponse {
+impl TextOutput for v1::RevokeJwtResponse {
     fn text(&self) -> String {
         match self.revision {
             0 => "There was nothing to end.".to_owned(),
@@ -82,7 +82,7 @@ impl Shown for v1::RevokeJwtResponse {
     }
 }
 
-impl Shown for v1::ListSigningKeysResponse {
+impl TextOutput for v1::ListSigningKeysResponse {
     fn text(&self) -> String {
         let row = |key: &v1::SigningKey| {
             [
@@ -90,8 +90,8 @@ impl Shown for v1::ListSigningKeysResponse {
                 key.profile.clone(),
                 key.algorithm.clone(),
                 key.state.clone(),
-                moment(key.sign_time.as_ref()),
-                moment(key.retire_time.as_ref()),
+                timestamp(key.sign_time.as_ref()),
+                timestamp(key.retire_time.as_ref()),
             ]
         };
         rows(["ID", "PROFILE", "ALGORITHM", "STATE", "SIGNS FROM", "SIGNS UNTIL"], self.keys.iter().map(row))

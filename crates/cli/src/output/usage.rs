@@ -6,21 +6,22 @@ use latchkey_proto::v1;
 
 use super::age::ago;
 use super::table::{fields, rows};
-use super::text::{Shown, clean, moment, successor, words};
+use super::text::{TextOutput, sanitize, successor, timestamp, words};
 
-impl Shown for v1::GetKeyUsageResponse {
+impl TextOutput for v1::GetKeyUsageResponse {
     fn text(&self) -> String {
         let all = |count: fn(&v1::UsageHour) -> u64| self.hours.iter().map(count).sum::<u64>().to_string();
         let hour = |hour: &v1::UsageHour| {
             [
-                moment(hour.hour.as_ref()),
+                timestamp(hour.hour.as_ref()),
                 hour.allowed.to_string(),
                 denied(hour).to_string(),
                 reasons(&hour.denied),
             ]
         };
-        let total = ["in all".to_owned(), all(|hour| hour.allowed), all(denied), String::new()];
-        let table = rows(["HOUR", "ALLOWED", "DENIED", "WHY"], self.hours.iter().map(hour).chain([total]));
+        let total = ["total".to_owned(), all(|hour| hour.allowed), all(denied), String::new()];
+        let table =
+            rows(["HOUR", "ALLOWED", "DENIED", "REASONS"], self.hours.iter().map(hour).chain([total]));
         let last = self.last_use_time.as_ref().map_or_else(|| "never".to_owned(), ago);
         let seen = fields([("last used", last), ("unused scopes", words(&self.unused_scopes))]);
         format!("{table}\n\n{seen}")
@@ -50,8 +51,8 @@ pub(crate) fn still_in_use(key: &v1::Key, successor: &v1::Key) -> String {
         None => format!("successor {}, never used", successor.id),
     };
     match key.last_use_time.as_ref().filter(|_| used_since(key, successor)) {
-        Some(used) => clean(&format!("still in use: last used {}; {next}", ago(used))),
-        None => clean(&format!("not used since it was rotated; {next}")),
+        Some(used) => sanitize(&format!("still in use: last used {}; {next}", ago(used))),
+        None => sanitize(&format!("not used since it was rotated; {next}")),
     }
 }
 
@@ -62,7 +63,7 @@ pub(crate) fn replaces(key: &v1::Key, old: &v1::Key) -> String {
         Some(used) => format!("still in use: last used {}", ago(used)),
         None => "not used since this one was made".to_owned(),
     };
-    clean(&format!("replaces {}: {how}", old.id))
+    sanitize(&format!("replaces {}: {how}", old.id))
 }
 
 #[cfg(test)]
@@ -70,7 +71,7 @@ mod tests {
     use prost_types::Timestamp;
 
     use super::*;
-    use crate::output::listed;
+    use crate::output::key_table;
 
     #[test]
     fn a_rotated_key_is_in_use_where_it_was_used_after_its_successor_was_made() {
@@ -96,7 +97,7 @@ mod tests {
             last_use_time: at(used),
             ..v1::Key::default()
         };
-        let said = |old: v1::Key, others: &[v1::Key]| listed(&[old], others);
+        let said = |old: v1::Key, others: &[v1::Key]| key_table(&[old], others);
         let others = [next.clone()];
         assert!(said(old(v1::KeyState::Active, 101), &others).contains("active, replaced: still in use"));
         assert!(said(old(v1::KeyState::Active, 99), &others).contains("active, replaced: not used since"));

@@ -4,33 +4,33 @@
 
 use std::sync::Arc;
 
-use super::{Case, Gate, Judged, invalid_credential, order};
-use crate::access::Presented;
+use super::{EvalContext, Gate, StepResult, invalid_credential, status};
+use crate::check_input::PresentedCredential;
+use crate::error::SystemError;
 use crate::policy::Policy;
-use crate::ports::{KnownFamily, Limiter};
+use crate::ports::{Limiter, TokenFamily};
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::token;
-use crate::trouble::Trouble;
 
 /// A caller whose credential is in order, and the policy to judge it by.
-pub(super) struct Authenticated {
+pub(super) struct AuthenticatedCaller {
     pub(super) principal: Principal,
     pub(super) policy: Arc<Policy>,
 }
 
 /// A caller that is known, in order or not.
-pub(super) struct Identified {
+pub(super) struct IdentifiedCaller {
     pub(super) principal: Principal,
     pub(super) policy: Arc<Policy>,
     /// The family of its token, where it came by one.
-    pub(super) family: Option<Arc<KnownFamily>>,
+    pub(super) family: Option<Arc<TokenFamily>>,
 }
 
 /// A credential, by its form.
-pub(super) enum Form<'a> {
+pub(super) enum CredentialKind<'a> {
     Key(KeyHash),
     Token(&'a str),
 }
@@ -38,67 +38,73 @@ pub(super) enum Form<'a> {
 impl<L: Limiter> Gate<L> {
     pub(super) async fn authenticate(
         &self,
-        case: &mut Case<'_, '_>,
+        eval: &mut EvalContext<'_, '_>,
         given: Option<Arc<Policy>>,
-    ) -> Result<Judged<Authenticated>, Trouble> {
-        let identified = match self.presented(case, given.as_deref()) {
-            Ok(Form::Key(hash)) => self.by_key(&hash, case, given).await?,
-            Ok(Form::Token(token)) => self.by_token(token, case, given).await?,
+    ) -> Result<StepResult<AuthenticatedCaller>, SystemError> {
+        let identified = match self.classify_credential(eval, given.as_deref()) {
+            Ok(CredentialKind::Key(hash)) => self.authenticate_key(&hash, eval, given).await?,
+            Ok(CredentialKind::Token(token)) => self.authenticate_jwt(token, eval, given).await?,
             Err(denial) => Err(denial),
         };
-        let Identified { principal, policy, family } = match identified {
+        let IdentifiedCaller { principal, policy, family } = match identified {
             Ok(identified) => identified,
             Err(denial) => return Ok(Err(denial)),
         };
-        case.seen.principal = Some(principal.clone());
-        case.seen.policy = Some(Arc::clone(&policy));
-        let in_order = order::subject(case, &policy, &principal)
-            .and_then(|()| order::family(case, &principal, family.as_deref()))
-            .and_then(|()| order::tenant(case, &policy, &principal));
-        case.seen.unproven = in_order.is_err();
-        Ok(in_order.map(|()| Authenticated { principal, policy }))
+        eval.context.principal = Some(principal.clone());
+        eval.context.policy = Some(Arc::clone(&policy));
+        let status = status::check_subject(eval, &policy, &principal)
+            .and_then(|()| status::check_family(eval, &principal, family.as_deref()))
+            .and_then(|()| status::check_tenant(eval, &policy, &principal));
+        eval.context.principal_invalid = status.is_err();
+        Ok(status.map(|()| AuthenticatedCaller { principal, policy }))
     }
 
     /// A single credential that has the form of a key or of a token.
-    fn presented<'a>(&self, case: &mut Case<'a, '_>, policy: Option<&Policy>) -> Judged<Form<'a>> {
-        let value = match case.access.credential {
-            Presented::Value(value) => value,
-            Presented::Missing => return Err(case.fail("credential", Reason::MissingCredential)),
-            Presented::Ambiguous => return Err(case.fail("credential", Reason::AmbiguousCredential)),
-            Presented::Unreadable => return Err(case.fail("credential", Reason::InvalidCredential)),
+    fn classify_credential<'a>(
+        &self,
+        eval: &mut EvalContext<'a, '_>,
+        policy: Option<&Policy>,
+    ) -> StepResult<CredentialKind<'a>> {
+        let value = match eval.input.credential {
+            PresentedCredential::Value(value) => value,
+            PresentedCredential::Missing => return Err(eval.fail("credential", Reason::MissingCredential)),
+            PresentedCredential::Ambiguous => {
+                return Err(eval.fail("credential", Reason::AmbiguousCredential));
+            }
+            PresentedCredential::Malformed => return Err(eval.fail("credential", Reason::InvalidCredential)),
         };
-        if token::looks_like_one(value) && policy.is_none_or(|p| p.accepts.jwt) {
-            case.trail.pass("credential", || "it has the form of a token".to_owned());
-            return Ok(Form::Token(value));
+        if token::looks_like_jwt(value) && policy.is_none_or(|p| p.accepts.jwt) {
+            eval.explain.pass("credential", || "it has the form of a token".to_owned());
+            return Ok(CredentialKind::Token(value));
         }
         let recognised = match policy {
-            Some(policy) => policy.accepts.key && policy.recognises(value),
-            None => self.parts.policies.recognises(value),
+            Some(policy) => policy.accepts.key && policy.matches_key_format(value),
+            None => self.parts.policies.matches_key_format(value),
         };
         if !recognised {
             let detail = || "it does not have the form of any kind of key".to_owned();
-            return Err(case.trail.fail_because("credential", invalid_credential(), detail));
+            return Err(eval.explain.fail_with_detail("credential", invalid_credential(), detail));
         }
-        case.trail.pass("credential", || "it has the form of a key".to_owned());
-        Ok(Form::Key(KeyHash::of(value)))
+        eval.explain.pass("credential", || "it has the form of a key".to_owned());
+        Ok(CredentialKind::Key(KeyHash::of(value)))
     }
 
-    async fn by_key(
+    async fn authenticate_key(
         &self,
         hash: &KeyHash,
-        case: &mut Case<'_, '_>,
+        eval: &mut EvalContext<'_, '_>,
         given: Option<Arc<Policy>>,
-    ) -> Result<Judged<Identified>, Trouble> {
-        let Some((remembered, tenant)) = self.find(hash, case).await? else {
+    ) -> Result<StepResult<IdentifiedCaller>, SystemError> {
+        let Some((remembered, tenant)) = self.lookup_key(hash, eval).await? else {
             let detail = || "no key has this value".to_owned();
-            return Ok(Err(case.trail.fail_because("key", invalid_credential(), detail)));
+            return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
         let Some(policy) = self.policy_of(&tenant, given) else {
             let detail = || "the key belongs to another profile".to_owned();
-            return Ok(Err(case.trail.fail_because("key", invalid_credential(), detail)));
+            return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
-        let principal = Principal::by_key(tenant, remembered, Some(&policy));
-        Ok(Ok(Identified { principal, policy, family: None }))
+        let principal = Principal::from_key(tenant, remembered, Some(&policy));
+        Ok(Ok(IdentifiedCaller { principal, policy, family: None }))
     }
 
     /// The policy that a tenant is judged by; none, where it isn't the one that the caller means.

@@ -4,10 +4,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::authenticate::Identified;
-use super::{Case, Gate, order};
-use crate::access::{Access, Presented};
-use crate::decision::Seen;
+use super::authenticate::IdentifiedCaller;
+use super::{EvalContext, Gate, status};
+use crate::check_input::{CheckInput, PresentedCredential};
+use crate::decision::DecisionContext;
+use crate::error::{ManagementError, RequestError, SystemError};
 use crate::operator;
 use crate::policy::Policy;
 use crate::ports::Limiter;
@@ -15,63 +16,74 @@ use crate::principal::Principal;
 use crate::record::{KeyState, TenantRecord};
 use crate::secret::KeyHash;
 use crate::token;
-use crate::trouble::{Failure, Refusal, Trouble};
 
-const NONE: Refusal =
-    Refusal::Unauthenticated("a credential is needed: authorization: Bearer …, or x-api-key");
-const BAD: Refusal = Refusal::Unauthenticated("the credential is not valid");
+const NO_CREDENTIAL: RequestError =
+    RequestError::Unauthenticated("a credential is needed: authorization: VerifiedToken …, or x-api-key");
+const INVALID_CREDENTIAL: RequestError = RequestError::Unauthenticated("the credential is not valid");
 
 impl<L: Limiter> Gate<L> {
     /// Returns the principal that calls, by the credential in the call's metadata and the address that it comes from.
     pub async fn caller(
         &self,
-        credential: Presented<'_>,
+        credential: PresentedCredential<'_>,
         address: Option<IpAddr>,
-    ) -> Result<Principal, Failure> {
+    ) -> Result<Principal, ManagementError> {
         let value = match credential {
-            Presented::Value(value) => value,
-            Presented::Missing => return Err(NONE.into()),
-            Presented::Ambiguous | Presented::Unreadable => return Err(BAD.into()),
+            PresentedCredential::Value(value) => value,
+            PresentedCredential::Missing => return Err(NO_CREDENTIAL.into()),
+            PresentedCredential::Ambiguous | PresentedCredential::Malformed => {
+                return Err(INVALID_CREDENTIAL.into());
+            }
         };
-        let access = Access { address, ..Access::default() };
+        let input = CheckInput { address, ..CheckInput::default() };
         let now = self.parts.clock.now();
-        let seen = &mut Seen::default();
-        let mut case = Case::new(&access, now, seen);
-        let principal = if token::looks_like_one(value) {
-            self.token_caller(value, &mut case).await?.ok_or(BAD)?
+        let context = &mut DecisionContext::default();
+        let mut eval = EvalContext::new(&input, now, context);
+        let principal = if token::looks_like_jwt(value) {
+            self.token_caller(value, &mut eval).await?.ok_or(INVALID_CREDENTIAL)?
         } else {
-            self.key_caller(value, &mut case).await?.ok_or(BAD)?
+            self.key_caller(value, &mut eval).await?.ok_or(INVALID_CREDENTIAL)?
         };
-        let inside = |a: IpAddr| principal.networks().iter().any(|n| n.contains(&a.to_canonical()));
-        let from_there = principal.networks().is_empty() || address.is_some_and(inside);
+        let in_network = |a: IpAddr| principal.networks().iter().any(|n| n.contains(&a.to_canonical()));
+        let from_there = principal.networks().is_empty() || address.is_some_and(in_network);
         let active = principal.key().is_none_or(|key| key.state(now.wall) == KeyState::Active);
         if !active || principal.tenant.suspended || !from_there {
-            return Err(BAD.into());
+            return Err(INVALID_CREDENTIAL.into());
         }
-        self.note_managing(&principal, now.wall);
+        self.record_management_use(&principal, now.wall);
         Ok(principal)
     }
 
-    async fn key_caller(&self, value: &str, case: &mut Case<'_, '_>) -> Result<Option<Principal>, Trouble> {
-        let found = self.find(&KeyHash::of(value), case).await?;
+    async fn key_caller(
+        &self,
+        value: &str,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<Principal>, SystemError> {
+        let found = self.lookup_key(&KeyHash::of(value), eval).await?;
         Ok(found.map(|(remembered, tenant)| {
-            let policy = self.managing(&tenant);
-            Principal::by_key(tenant, remembered, policy.as_deref())
+            let policy = self.management_policy(&tenant);
+            Principal::from_key(tenant, remembered, policy.as_deref())
         }))
     }
 
     /// The bearer of a token that is in order.
-    async fn token_caller(&self, token: &str, case: &mut Case<'_, '_>) -> Result<Option<Principal>, Trouble> {
-        let Ok(Identified { principal, policy, family }) = self.by_token(token, case, None).await? else {
+    async fn token_caller(
+        &self,
+        token: &str,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<Principal>, SystemError> {
+        let Ok(IdentifiedCaller { principal, policy, family }) =
+            self.authenticate_jwt(token, eval, None).await?
+        else {
             return Ok(None);
         };
-        let in_order = order::subject(case, &policy, &principal)
-            .and_then(|()| order::family(case, &principal, family.as_deref()));
-        Ok(in_order.ok().map(|()| principal))
+        let status = status::check_subject(eval, &policy, &principal)
+            .and_then(|()| status::check_family(eval, &principal, family.as_deref()));
+        Ok(status.ok().map(|()| principal))
     }
 
-    pub(super) fn managing(&self, tenant: &TenantRecord) -> Option<Arc<Policy>> {
-        if operator::is_operators(tenant) {
+    pub(super) fn management_policy(&self, tenant: &TenantRecord) -> Option<Arc<Policy>> {
+        if operator::is_operator_tenant(tenant) {
             return Some(operator::policy());
         }
         self.parts.policies.named(&tenant.profile)

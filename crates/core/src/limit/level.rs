@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Algorithm, BucketId, Demand, Limit};
+use super::{BucketAlgorithm, BucketCharge, BucketId, Limit};
 use crate::time::nanos;
 
 /// What a bucket looks like after a call.
@@ -20,9 +20,9 @@ pub struct Level {
     /// How many are left.
     pub remaining: u64,
     /// Until it is full again.
-    pub reset: Duration,
+    pub reset_after: Duration,
     /// Until the same call would find room; zero where it does now.
-    pub retry: Duration,
+    pub retry_after: Duration,
 }
 
 /// Levels of every bucket that was consulted, the tightest first.
@@ -31,49 +31,49 @@ pub type Levels = SmallVec<[Level; 4]>;
 impl Level {
     /// The level of a bucket that holds so many parts; `left` is what is left of its window, if it is one.
     #[must_use]
-    pub fn of(demand: &Demand, parts: u128, left: Duration, cost: u64) -> Self {
-        let Demand { bucket, limit, algorithm, .. } = *demand;
-        let (most, token) = (capacity(limit, algorithm), token(limit));
+    pub fn of(charge: &BucketCharge, parts: u128, left: Duration, cost: u64) -> Self {
+        let BucketCharge { bucket, limit, algorithm, .. } = *charge;
+        let (most, token) = (capacity(limit, algorithm), parts_per_token(limit));
         let until = |parts: u128| match algorithm {
             _ if parts == 0 => Duration::ZERO,
-            Algorithm::TokenBucket => {
+            BucketAlgorithm::TokenBucket => {
                 let tokens = u128::from(limit.tokens);
                 Duration::from_nanos(quotient(parts.saturating_add(tokens - 1), tokens))
             }
-            Algorithm::FixedWindow => left,
+            BucketAlgorithm::FixedWindow => left,
         };
         Self {
             bucket,
             limit: size(limit, algorithm),
             remaining: quotient(parts, token),
-            reset: until(most.saturating_sub(parts)),
-            retry: until((u128::from(cost) * token).saturating_sub(parts)),
+            reset_after: until(most.saturating_sub(parts)),
+            retry_after: until((u128::from(cost) * token).saturating_sub(parts)),
         }
     }
 }
 
 /// The bucket that one has to wait for longest comes first, then the one with least left.
-pub fn tightest_first(levels: &mut Levels) {
-    levels.sort_by_key(|level| (Reverse(level.retry), level.remaining, level.limit));
+pub fn sort_tightest_first(levels: &mut Levels) {
+    levels.sort_by_key(|level| (Reverse(level.retry_after), level.remaining, level.limit));
 }
 
 /// How many parts a token is.
 #[must_use]
-pub fn token(limit: Limit) -> u128 {
+pub fn parts_per_token(limit: Limit) -> u128 {
     u128::from(nanos(limit.period))
 }
 
 /// The most parts that a bucket holds.
 #[must_use]
-pub fn capacity(limit: Limit, algorithm: Algorithm) -> u128 {
-    u128::from(size(limit, algorithm)) * token(limit)
+pub fn capacity(limit: Limit, algorithm: BucketAlgorithm) -> u128 {
+    u128::from(size(limit, algorithm)) * parts_per_token(limit)
 }
 
 /// The most tokens that a bucket holds. A window holds the rate's count; a burst is a token bucket's alone.
-fn size(limit: Limit, algorithm: Algorithm) -> u64 {
+fn size(limit: Limit, algorithm: BucketAlgorithm) -> u64 {
     match algorithm {
-        Algorithm::TokenBucket => limit.burst,
-        Algorithm::FixedWindow => limit.tokens,
+        BucketAlgorithm::TokenBucket => limit.burst,
+        BucketAlgorithm::FixedWindow => limit.tokens,
     }
 }
 

@@ -11,16 +11,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use smallvec::SmallVec;
 
 use self::bucket::Bucket;
-use super::{BucketId, Charge, Demand, Level, Levels, Per, tightest_first};
+use super::{BucketCharge, BucketId, BucketOwner, ChargeOptions, Level, Levels, sort_tightest_first};
+use crate::error::SystemError;
 use crate::ports::Limiter;
-use crate::time::{Moment, Tick};
-use crate::trouble::Trouble;
+use crate::time::{Moment, MonotonicInstant};
 
 const SHARDS: usize = 64;
 /// Buckets that a shard holds before it looks for full ones to drop.
 const SWEEP_FROM: usize = 1_024;
 /// Address buckets in a shard: strangers can make those, so their number has an end (a million in all).
-const MOST_ADDRESSES: usize = 16_384;
+const MAX_ADDRESS_BUCKETS: usize = 16_384;
 
 struct Shard {
     buckets: HashMap<BucketId, Bucket, foldhash::fast::RandomState>,
@@ -28,23 +28,23 @@ struct Shard {
 }
 
 impl Shard {
-    fn bucket(&mut self, demand: &Demand, now: Tick) -> &mut Bucket {
-        if self.buckets.len() >= self.sweep_at && !self.buckets.contains_key(&demand.bucket) {
+    fn bucket(&mut self, charge: &BucketCharge, now: MonotonicInstant) -> &mut Bucket {
+        if self.buckets.len() >= self.sweep_at && !self.buckets.contains_key(&charge.bucket) {
             self.sweep(now);
         }
-        self.buckets.entry(demand.bucket).or_insert_with(|| Bucket::full(demand, now))
+        self.buckets.entry(charge.bucket).or_insert_with(|| Bucket::full(charge, now))
     }
 
     /// Drops what is full again, which no one can tell from what was never there; and, where strangers'
     /// addresses still crowd it, half of those.
-    fn sweep(&mut self, now: Tick) {
+    fn sweep(&mut self, now: MonotonicInstant) {
         self.buckets.retain(|_, bucket| !bucket.is_full(now));
-        let addresses = self.buckets.keys().filter(|id| id.per == Per::Ip).count();
-        if addresses > MOST_ADDRESSES {
+        let addresses = self.buckets.keys().filter(|id| id.per == BucketOwner::Ip).count();
+        if addresses > MAX_ADDRESS_BUCKETS {
             let mut keep = false;
             self.buckets.retain(|id, _| {
                 keep = !keep;
-                keep || id.per != Per::Ip
+                keep || id.per != BucketOwner::Ip
             });
         }
         self.sweep_at = SWEEP_FROM.max(self.buckets.len() * 2);
@@ -74,52 +74,58 @@ impl LocalLimiter {
 
     /// Buckets that are remembered now; full ones need not be.
     #[must_use]
-    pub fn remembered(&self) -> usize {
+    pub fn bucket_count(&self) -> usize {
         self.shards.iter().map(|s| lock(s).buckets.len()).sum()
     }
 
     /// Charges as [`Limiter::charge`] does, which calls it: nothing here has to be waited for.
-    pub fn charge_now(&self, demands: &[Demand], charge: Charge, now: Tick, levels: &mut Levels) -> bool {
-        let places: SmallVec<[usize; 4]> = demands.iter().map(|d| self.place(d)).collect();
-        let mut order = places.clone();
+    pub fn charge_now(
+        &self,
+        charges: &[BucketCharge],
+        options: ChargeOptions,
+        now: MonotonicInstant,
+        levels: &mut Levels,
+    ) -> bool {
+        let shards: SmallVec<[usize; 4]> = charges.iter().map(|d| self.shard_index(d)).collect();
+        let mut order = shards.clone();
         order.sort_unstable();
         order.dedup();
         // Always locked in ascending order: two calls can't wait for each other.
-        let mut held: SmallVec<[MutexGuard<'_, Shard>; 4]> =
+        let mut locked: SmallVec<[MutexGuard<'_, Shard>; 4]> =
             order.iter().map(|place| lock(&self.shards[*place])).collect();
-        let at = |n: usize| order.binary_search(&places[n]).unwrap_or_default();
-        let cost = u64::from(charge.cost);
+        let at = |n: usize| order.binary_search(&shards[n]).unwrap_or_default();
+        let cost = u64::from(options.cost);
 
         let mut granted = true;
-        for (n, demand) in demands.iter().enumerate() {
-            let bucket = held[at(n)].bucket(demand, now);
-            bucket.settle(demand, now);
+        for (n, charge) in charges.iter().enumerate() {
+            let bucket = locked[at(n)].bucket(charge, now);
+            bucket.refill(charge, now);
             granted &= bucket.has(cost);
         }
-        let taken = if granted && !charge.look { cost } else { 0 };
+        let taken = if granted && !options.dry_run { cost } else { 0 };
         levels.clear();
-        for (n, demand) in demands.iter().enumerate() {
-            let bucket = held[at(n)].bucket(demand, now);
-            bucket.take(taken);
-            levels.push(bucket.level(demand, cost, now));
+        for (n, charge) in charges.iter().enumerate() {
+            let bucket = locked[at(n)].bucket(charge, now);
+            bucket.consume(taken);
+            levels.push(bucket.level(charge, cost, now));
         }
-        tightest_first(levels);
+        sort_tightest_first(levels);
         granted
     }
 
     /// Learns what buckets hold that are counted elsewhere: these hold no more than those.
-    pub fn learn(&self, demands: &[Demand], levels: &[Level], now: Tick) {
-        for demand in demands {
-            let Some(level) = levels.iter().find(|level| level.bucket == demand.bucket) else { continue };
-            let mut shard = lock(&self.shards[self.place(demand)]);
-            let bucket = shard.bucket(demand, now);
-            bucket.settle(demand, now);
-            bucket.lower_to(level.remaining);
+    pub fn cap_levels(&self, charges: &[BucketCharge], levels: &[Level], now: MonotonicInstant) {
+        for charge in charges {
+            let Some(level) = levels.iter().find(|level| level.bucket == charge.bucket) else { continue };
+            let mut shard = lock(&self.shards[self.shard_index(charge)]);
+            let bucket = shard.bucket(charge, now);
+            bucket.refill(charge, now);
+            bucket.cap(level.remaining);
         }
     }
 
-    fn place(&self, demand: &Demand) -> usize {
-        let hash = self.hasher.hash_one(demand.bucket) % SHARDS as u64;
+    fn shard_index(&self, charge: &BucketCharge) -> usize {
+        let hash = self.hasher.hash_one(charge.bucket) % SHARDS as u64;
         usize::try_from(hash).unwrap_or_default()
     }
 }
@@ -132,12 +138,12 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 impl Limiter for LocalLimiter {
     async fn charge(
         &self,
-        demands: &[Demand],
-        charge: Charge,
+        charges: &[BucketCharge],
+        options: ChargeOptions,
         now: Moment,
         levels: &mut Levels,
-    ) -> Result<bool, Trouble> {
-        Ok(self.charge_now(demands, charge, now.tick, levels))
+    ) -> Result<bool, SystemError> {
+        Ok(self.charge_now(charges, options, now.monotonic, levels))
     }
 }
 

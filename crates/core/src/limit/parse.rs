@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::{Limit, Per};
+use super::{BucketOwner, Limit};
 
 /// A limit that can't be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadLimit {
+pub enum LimitParseError {
     /// Not of the form.
     #[error("{0:?} is not a rate: write \"N/s\", \"N/min\", \"N/h\", \"N/d\" or \"N/10s\"")]
     Rate(String),
@@ -16,18 +16,18 @@ pub enum BadLimit {
     Burst(String),
     /// Not one of the words for whose bucket it is.
     #[error("{0:?} names no bucket: write \"key\", \"tenant\" or \"ip\" before the rate")]
-    Per(String),
+    BucketOwner(String),
     /// The same bucket twice.
     #[error("the {0} bucket is given twice")]
-    Twice(&'static str),
+    Duplicate(&'static str),
 }
 
 /// The most tokens or burst that a limit can have; what any product needs, and far from overflow.
 const MOST: u64 = 1_000_000_000_000;
 
 /// `N/s`, `N/min`, `N/h`, `N/d`, or a count of them (`N/10s`, `N/5min`): tokens and their period.
-pub fn parse_rate(text: &str) -> Result<(u64, Duration), BadLimit> {
-    let bad = || BadLimit::Rate(text.to_owned());
+pub fn parse_rate(text: &str) -> Result<(u64, Duration), LimitParseError> {
+    let bad = || LimitParseError::Rate(text.to_owned());
     let (tokens, period) = text.trim().split_once('/').ok_or_else(bad)?;
     let tokens = number(tokens).ok_or_else(bad)?;
     let digits = period.bytes().take_while(u8::is_ascii_digit).count();
@@ -46,34 +46,34 @@ pub fn parse_rate(text: &str) -> Result<(u64, Duration), BadLimit> {
 }
 
 /// `300/min` or `300/min burst 50`; without a burst, the bucket holds the rate's count.
-pub fn parse_key_limit(text: &str) -> Result<Limit, BadLimit> {
+pub fn parse_key_limit(text: &str) -> Result<Limit, LimitParseError> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (rate, burst) = match words.as_slice() {
         [rate] => (*rate, None),
         [rate, "burst", burst] => (*rate, Some(*burst)),
-        _ => return Err(BadLimit::Rate(text.to_owned())),
+        _ => return Err(LimitParseError::Rate(text.to_owned())),
     };
     let (tokens, period) = parse_rate(rate)?;
     let burst = match burst {
-        Some(burst) => number(burst).ok_or_else(|| BadLimit::Burst(burst.to_owned()))?,
+        Some(burst) => number(burst).ok_or_else(|| LimitParseError::Burst(burst.to_owned()))?,
         None => tokens,
     };
     Ok(Limit { tokens, period, burst })
 }
 
 /// Buckets with their owners, separated by semicolons.
-pub fn parse_tenant_limits(text: &str) -> Result<Vec<(Per, Limit)>, BadLimit> {
-    let mut limits: Vec<(Per, Limit)> = Vec::new();
+pub fn parse_tenant_limits(text: &str) -> Result<Vec<(BucketOwner, Limit)>, LimitParseError> {
+    let mut limits: Vec<(BucketOwner, Limit)> = Vec::new();
     for part in text.split(';') {
         let (word, limit) = part.trim().split_once(' ').unwrap_or((part.trim(), ""));
         let per = match word {
-            "key" => Per::Key,
-            "tenant" => Per::Tenant,
-            "ip" => Per::Ip,
-            other => return Err(BadLimit::Per(other.to_owned())),
+            "key" => BucketOwner::Key,
+            "tenant" => BucketOwner::Tenant,
+            "ip" => BucketOwner::Ip,
+            other => return Err(LimitParseError::BucketOwner(other.to_owned())),
         };
         if limits.iter().any(|(p, _)| *p == per) {
-            return Err(BadLimit::Twice(per.name()));
+            return Err(LimitParseError::Duplicate(per.name()));
         }
         limits.push((per, parse_key_limit(limit)?));
     }
@@ -110,8 +110,11 @@ mod tests {
     #[test]
     fn a_tenant_names_its_buckets() {
         let both = parse_tenant_limits("key 20000/min burst 500; tenant 50000/min").unwrap();
-        assert_eq!(both, [(Per::Key, limit(20_000, 60, 500)), (Per::Tenant, limit(50_000, 60, 50_000))]);
-        assert_eq!(parse_tenant_limits("key 1/s; key 2/s"), Err(BadLimit::Twice("key")));
-        assert_eq!(parse_tenant_limits("300/min"), Err(BadLimit::Per("300/min".into())));
+        assert_eq!(
+            both,
+            [(BucketOwner::Key, limit(20_000, 60, 500)), (BucketOwner::Tenant, limit(50_000, 60, 50_000))]
+        );
+        assert_eq!(parse_tenant_limits("key 1/s; key 2/s"), Err(LimitParseError::Duplicate("key")));
+        assert_eq!(parse_tenant_limits("300/min"), Err(LimitParseError::BucketOwner("300/min".into())));
     }
 }

@@ -3,18 +3,18 @@
 
 use async_trait::async_trait;
 
-use super::FoundFamily;
+use super::FamilyLookup;
+use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
 use crate::record::{KeyRecord, TenantRecord};
 use crate::secret::KeyHash;
-use crate::trouble::Trouble;
 use crate::user::UserRecord;
 
 /// What one look-up of a key (or a user) found, all of it read at one revision.
 #[derive(Clone, Debug)]
-pub struct Found<R = KeyRecord> {
+pub struct LookupResult<R = KeyRecord> {
     /// The key and its tenant, where there is such a key.
-    pub known: Option<(R, TenantRecord)>,
+    pub entry: Option<(R, TenantRecord)>,
     /// The revision of the store that this was read at, or an earlier one.
     pub revision: u64,
 }
@@ -26,20 +26,20 @@ pub struct Found<R = KeyRecord> {
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// The key with this hash. One query.
-    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble>;
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError>;
 
     /// The user of this identifier. One query.
-    async fn user_by_id(&self, _id: UserId) -> Result<Found<UserRecord>, Trouble> {
-        Ok(Found { known: None, revision: 0 })
+    async fn user_by_id(&self, _id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {
+        Ok(LookupResult { entry: None, revision: 0 })
     }
 
     /// The family of this identifier, and whether a signing key is in force. One query.
-    async fn family(&self, _id: FamilyId, _signing_key: &str) -> Result<FoundFamily, Trouble> {
-        Ok(FoundFamily { known: None, signing: false, revision: 0 })
+    async fn family(&self, _id: FamilyId, _signing_key: &str) -> Result<FamilyLookup, SystemError> {
+        Ok(FamilyLookup { entry: None, signing_key_in_force: false, revision: 0 })
     }
 
     /// The keys with these hashes. One query, where the store can.
-    async fn keys_by_hash(&self, hashes: &[KeyHash]) -> Vec<Result<Found, Trouble>> {
+    async fn keys_by_hash(&self, hashes: &[KeyHash]) -> Vec<Result<LookupResult, SystemError>> {
         let mut found = Vec::with_capacity(hashes.len());
         for hash in hashes {
             found.push(self.key_by_hash(hash).await);
@@ -48,7 +48,7 @@ pub trait KeyStore: Send + Sync {
     }
 
     /// The users of these identifiers. One query, where the store can.
-    async fn users_by_id(&self, ids: &[UserId]) -> Vec<Result<Found<UserRecord>, Trouble>> {
+    async fn users_by_id(&self, ids: &[UserId]) -> Vec<Result<LookupResult<UserRecord>, SystemError>> {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             found.push(self.user_by_id(*id).await);
@@ -58,7 +58,7 @@ pub trait KeyStore: Send + Sync {
 
     /// The families of these identifiers, and whether this signing key is in force. One query, where the store
     /// can.
-    async fn families(&self, ids: &[FamilyId], signing_key: &str) -> Vec<Result<FoundFamily, Trouble>> {
+    async fn families(&self, ids: &[FamilyId], signing_key: &str) -> Vec<Result<FamilyLookup, SystemError>> {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
             found.push(self.family(*id, signing_key).await);

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::usage::Hour;
-use crate::decision::{Denial, Seen};
+use crate::decision::{DecisionContext, Denial};
 use crate::id::{KeyId, TenantId, UserId};
 use crate::limit::Level;
 use crate::principal::Subject;
@@ -16,7 +16,7 @@ const DETAIL: usize = 256;
 
 /// Who, where and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShadowLine {
+pub struct ShadowEntry {
     /// The profile that judged.
     pub profile: Box<str>,
     /// The tenant; nil: nobody was recognised.
@@ -35,7 +35,7 @@ pub struct ShadowLine {
 
 /// How often, and when last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shadowed {
+pub struct ShadowCount {
     /// Calls.
     pub calls: u64,
     /// The last of them.
@@ -43,9 +43,9 @@ pub struct Shadowed {
 }
 
 /// A line of one hour.
-pub type ShadowHour = (ShadowLine, Hour);
+pub type ShadowEntryHour = (ShadowEntry, Hour);
 
-impl ShadowLine {
+impl ShadowEntry {
     /// The tenant, where somebody was recognised.
     #[must_use]
     pub fn tenant_id(&self) -> Option<TenantId> {
@@ -62,15 +62,15 @@ impl ShadowLine {
 
     /// The line of a denial that was not enforced.
     #[must_use]
-    pub fn of(denial: &Denial, seen: &Seen) -> Self {
-        let who = seen.principal.as_ref();
+    pub fn of(denial: &Denial, context: &DecisionContext) -> Self {
+        let who = context.principal.as_ref();
         let subject = who.and_then(|who| match &who.subject {
             Subject::Key(key) => Some(key.record.id.0),
             Subject::User(user) => Some(user.record.id.0),
             Subject::Certificate(_) => None,
         });
-        let policy = seen.policy.as_deref();
-        let route = policy.and_then(|policy| policy.routes.get(seen.route?));
+        let policy = context.policy.as_deref();
+        let route = policy.and_then(|policy| policy.routes.get(context.route?));
         Self {
             profile: policy.map_or("", |policy| &policy.name).into(),
             tenant: who.map(|who| who.tenant.id.0).unwrap_or_default(),
@@ -78,24 +78,24 @@ impl ShadowLine {
             subject_type: who.map_or("", |who| who.subject_type()).into(),
             route: route.map(Route::label).unwrap_or_default().into(),
             reason: denial.reason,
-            detail: detail(denial.reason, seen).into(),
+            detail: detail(denial.reason, context).into(),
         }
     }
 }
 
 /// What a profile's author needs to know beside the reason. Only names of the profile's own are in it.
-fn detail(reason: Reason, seen: &Seen) -> String {
-    let Some(policy) = &seen.policy else { return String::new() };
+fn detail(reason: Reason, context: &DecisionContext) -> String {
+    let Some(policy) = &context.policy else { return String::new() };
     match reason {
         Reason::InsufficientScope => {
-            let names: Vec<&str> = policy.scopes.names(&seen.missing).collect();
+            let names: Vec<&str> = policy.scopes.names(&context.missing_scopes).collect();
             cut(names.join(" "))
         }
         Reason::RateLimited => {
             let bucket = |level: &Level| {
                 format!("{}/{}", level.bucket.per.name(), policy.classes.name_of(level.bucket))
             };
-            seen.levels.first().map(bucket).unwrap_or_default()
+            context.levels.first().map(bucket).unwrap_or_default()
         }
         Reason::MissingCredential
         | Reason::AmbiguousCredential

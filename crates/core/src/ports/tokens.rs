@@ -6,7 +6,7 @@ use crate::token::refresh::FamilyRecord;
 
 /// A family as Check looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownFamily {
+pub struct TokenFamily {
     /// The family.
     pub record: FamilyRecord,
     /// The hash of the key behind it, where that is a key.
@@ -15,11 +15,11 @@ pub struct KnownFamily {
 
 /// What one look-up of a family found, all of it read at one revision.
 #[derive(Clone, Debug)]
-pub struct FoundFamily {
+pub struct FamilyLookup {
     /// The family, where there is such a one.
-    pub known: Option<KnownFamily>,
+    pub entry: Option<TokenFamily>,
     /// Whether the signing key that was named is in force.
-    pub signing: bool,
+    pub signing_key_in_force: bool,
     /// The revision of the store that this was read at, or an earlier one.
     pub revision: u64,
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::shadow::{ShadowHour, Shadowed};
-use crate::decision::{Denial, Seen};
+use super::shadow::{ShadowCount, ShadowEntryHour};
+use crate::decision::{DecisionContext, Denial};
 use crate::id::KeyId;
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 /// What became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum UseOutcome {
     /// It passed.
     Allowed,
     /// It didn't.
@@ -24,13 +24,13 @@ pub enum Deed {
 
 /// One use of a key.
 #[derive(Clone, Copy, Debug)]
-pub struct Use<'a> {
+pub struct KeyUseEvent<'a> {
     /// The key.
     pub key: KeyId,
     /// When.
     pub at: Timestamp,
     /// What became of it.
-    pub deed: Deed,
+    pub outcome: UseOutcome,
     /// Granted scopes that it needed.
     pub needed: &'a ScopeSet,
     /// The policy that numbers them.
@@ -40,19 +40,19 @@ pub struct Use<'a> {
 /// Notes use. Called for every decision: it never waits, and never fails.
 pub trait UsageLog: Send + Sync {
     /// Notes one use.
-    fn note(&self, used: &Use<'_>);
+    fn record(&self, used: &KeyUseEvent<'_>);
     /// Notes a call that passed, since what would have denied it is in shadow.
-    fn would_deny(&self, denial: &Denial, seen: &Seen, at: Timestamp);
+    fn record_shadow_denial(&self, denial: &Denial, context: &DecisionContext, at: Timestamp);
 }
 
 /// Nobody wants to know.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unnoted;
+pub struct NoopUsageLog;
 
-impl UsageLog for Unnoted {
-    fn note(&self, _: &Use<'_>) {}
+impl UsageLog for NoopUsageLog {
+    fn record(&self, _: &KeyUseEvent<'_>) {}
 
-    fn would_deny(&self, _: &Denial, _: &Seen, _: Timestamp) {}
+    fn record_shadow_denial(&self, _: &Denial, _: &DecisionContext, _: Timestamp) {}
 }
 
 /// An hour: how many have passed since the epoch, in UTC.
@@ -70,21 +70,21 @@ impl Hour {
 
     /// When it begins.
     #[must_use]
-    pub fn begins(self) -> Timestamp {
+    pub fn start(self) -> Timestamp {
         Timestamp(self.0.saturating_mul(MILLIS))
     }
 }
 
 /// Calls of an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls {
+pub struct CallCounts {
     /// That passed.
     pub allowed: u64,
     /// That didn't, by reason.
     pub denied: BTreeMap<Reason, u64>,
 }
 
-impl Calls {
+impl CallCounts {
     /// Adds others.
     pub fn add(&mut self, other: &Self) {
         self.allowed += other.allowed;
@@ -96,16 +96,16 @@ impl Calls {
 
 /// What is known of a key's use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyUse {
+pub struct KeyUseTotals {
     /// When it last passed.
     pub last: Option<Timestamp>,
     /// Scopes that it ever needed.
     pub scopes: std::collections::BTreeSet<Box<str>>,
     /// Its calls, by hour.
-    pub hours: BTreeMap<Hour, Calls>,
+    pub hours: BTreeMap<Hour, CallCounts>,
 }
 
-impl KeyUse {
+impl KeyUseTotals {
     /// Adds what was seen elsewhere, or later.
     pub fn add(&mut self, other: &Self) {
         self.last = self.last.max(other.last);
@@ -118,13 +118,13 @@ impl KeyUse {
 
 /// Use of some keys, to be added to the ledger at once.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Batch {
+pub struct UsageBatch {
     /// 1 for a recorder's first; each is one more than the one before.
     pub number: u64,
     /// By key.
-    pub uses: BTreeMap<KeyId, KeyUse>,
+    pub uses: BTreeMap<KeyId, KeyUseTotals>,
     /// Calls that would have been denied.
-    pub shadows: BTreeMap<ShadowHour, Shadowed>,
+    pub shadows: BTreeMap<ShadowEntryHour, ShadowCount>,
 }
 
 /// A key's hours, and which of a recorder's batches are in them.
@@ -133,19 +133,19 @@ pub struct StoredHours {
     /// The number of the last batch that was added.
     pub batch: u64,
     /// Calls by hour.
-    pub hours: BTreeMap<Hour, Calls>,
+    pub hours: BTreeMap<Hour, CallCounts>,
 }
 
 /// Which hours are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HourSpan {
+pub struct HourRange {
     /// From this one on.
     pub from: Option<Hour>,
     /// Up to this one, which is the last.
     pub last: Option<Hour>,
 }
 
-impl HourSpan {
+impl HourRange {
     /// Whether an hour is among them.
     #[must_use]
     pub fn contains(&self, hour: Hour) -> bool {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rand::SeedableRng;
 
-use super::{KeyLife, KeyRecord, TenantRecord};
+use super::{KeyLifecycle, KeyRecord, TenantRecord};
 use crate::id::{KeyId, TenantId};
-use crate::limit::Overrides;
+use crate::limit::LimitOverrides;
 use crate::secret::KeyHash;
 use crate::time::Timestamp;
 
@@ -24,7 +24,7 @@ pub(crate) fn records() -> (KeyRecord, TenantRecord) {
         plan: None,
         suspended: false,
         created: Timestamp(1),
-        limits: Overrides::default(),
+        limits: LimitOverrides::default(),
         revision: 1,
     };
     let record = KeyRecord {
@@ -39,9 +39,9 @@ pub(crate) fn records() -> (KeyRecord, TenantRecord) {
         scopes: vec!["items.read".into()],
         bindings: BTreeMap::new(),
         networks: vec![],
-        limits: Overrides::default(),
+        limits: LimitOverrides::default(),
         metadata: BTreeMap::new(),
-        life: KeyLife::Active,
+        lifecycle: KeyLifecycle::Active,
         created: Timestamp(1),
         created_by: String::new(),
         expires: None,

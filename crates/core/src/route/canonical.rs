@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// A path that different servers would read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnsafePath {
+pub enum PathError {
     /// It doesn't begin with a slash.
     #[error("the path does not begin with a slash")]
     NotAbsolute,
@@ -21,10 +21,10 @@ pub enum UnsafePath {
 }
 
 /// The canonical form of a path; a query behind a `?` is cut off. What is canonical already is borrowed.
-pub fn canonical(raw: &str) -> Result<Cow<'_, str>, UnsafePath> {
+pub fn canonical(raw: &str) -> Result<Cow<'_, str>, PathError> {
     let path = raw.split_once('?').map_or(raw, |(path, _)| path);
     if !path.starts_with('/') {
-        return Err(UnsafePath::NotAbsolute);
+        return Err(PathError::NotAbsolute);
     }
     if is_canonical(path) {
         return Ok(Cow::Borrowed(path));
@@ -62,7 +62,7 @@ static PLAIN: [bool; 256] = {
 };
 
 /// Undoes the encoding of unreserved characters, and writes every other one in one way.
-fn decode(path: &str) -> Result<String, UnsafePath> {
+fn decode(path: &str) -> Result<String, PathError> {
     let mut out = String::with_capacity(path.len());
     // What a server sees that decodes everything: it must be text, or two servers may see two texts.
     let mut decoded = Vec::with_capacity(path.len());
@@ -74,9 +74,9 @@ fn decode(path: &str) -> Result<String, UnsafePath> {
         };
         decoded.push(byte);
         match byte {
-            0..=0x1f | 0x7f | b'\\' => return Err(UnsafePath::Character),
-            b'/' | b';' if encoded => return Err(UnsafePath::Character),
-            b'#' if !encoded => return Err(UnsafePath::Character),
+            0..=0x1f | 0x7f | b'\\' => return Err(PathError::Character),
+            b'/' | b';' if encoded => return Err(PathError::Character),
+            b'#' if !encoded => return Err(PathError::Character),
             b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => out.push(char::from(b)),
             b if !encoded && b.is_ascii_graphic() => out.push(char::from(b)),
             b => {
@@ -87,31 +87,31 @@ fn decode(path: &str) -> Result<String, UnsafePath> {
             }
         }
     }
-    std::str::from_utf8(&decoded).map_err(|_| UnsafePath::Character)?;
+    std::str::from_utf8(&decoded).map_err(|_| PathError::Character)?;
     Ok(out)
 }
 
-fn escaped(bytes: &mut std::str::Bytes<'_>) -> Result<u8, UnsafePath> {
-    let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or(UnsafePath::Encoding);
+fn escaped(bytes: &mut std::str::Bytes<'_>) -> Result<u8, PathError> {
+    let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or(PathError::Encoding);
     let (high, low) = (digit()?, digit()?);
-    u8::try_from(high * 16 + low).map_err(|_| UnsafePath::Encoding)
+    u8::try_from(high * 16 + low).map_err(|_| PathError::Encoding)
 }
 
 /// Resolves dot segments, where every server would resolve them alike.
-fn resolve(path: &str) -> Result<String, UnsafePath> {
+fn resolve(path: &str) -> Result<String, PathError> {
     let inner = path.strip_suffix('/').unwrap_or(path);
     let segments: Vec<&str> = inner.split('/').skip(1).collect();
     let name = |s: &str| s.split(';').next().map_or(0, str::len);
     let dotted = segments.iter().any(|s| matches!(&s[..name(s)], "." | ".."));
     let odd = segments.iter().any(|s| s.is_empty() || s.contains(';'));
     if dotted && odd {
-        return Err(UnsafePath::Dots);
+        return Err(PathError::Dots);
     }
     let mut kept: Vec<&str> = Vec::with_capacity(segments.len());
     for segment in segments {
         match &segment[..name(segment)] {
             "" | "." => {}
-            ".." => drop(kept.pop().ok_or(UnsafePath::Dots)?),
+            ".." => drop(kept.pop().ok_or(PathError::Dots)?),
             name => kept.push(name),
         }
     }
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_servers_read_differently_is_refused() {
-        use UnsafePath::{Character, Dots, Encoding, NotAbsolute};
+        use PathError::{Character, Dots, Encoding, NotAbsolute};
         for (path, why) in [
             ("", NotAbsolute),
             ("*", NotAbsolute),

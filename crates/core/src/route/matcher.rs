@@ -21,7 +21,7 @@ enum Part {
 
 /// A pattern that can't be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadPattern {
+pub enum PatternError {
     /// Not in the form that calls are brought into before they are matched.
     #[error("{0:?} is not a path in canonical form; no call could ever match it")]
     NotCanonical(String),
@@ -33,31 +33,31 @@ pub enum BadPattern {
     Braces(String),
     /// One name for two segments.
     #[error("{0:?} names two segments {1:?}")]
-    Twice(String, String),
+    DuplicateName(String, String),
 }
 
 impl Pattern {
     /// Reads a pattern.
-    pub fn parse(text: &str) -> Result<Self, BadPattern> {
-        let bad = |kind: fn(String) -> BadPattern| kind(text.to_owned());
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let bad = |kind: fn(String) -> PatternError| kind(text.to_owned());
         let plain: String = text.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect();
         if canonical(&plain).as_deref() != Ok(plain.as_str()) {
-            return Err(bad(BadPattern::NotCanonical));
+            return Err(bad(PatternError::NotCanonical));
         }
         let mut parts: Vec<Part> = Vec::new();
         for segment in segments(text) {
             if parts.last() == Some(&Part::Rest) {
-                return Err(bad(BadPattern::RestInside));
+                return Err(bad(PatternError::RestInside));
             }
             let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
             let part = match inner {
                 _ if segment == "**" => Part::Rest,
                 Some(name) if is_name(name) => Part::Any(name.into()),
                 None if !segment.contains(['{', '}', '*']) => Part::Literal(segment.into()),
-                _ => return Err(bad(BadPattern::Braces)),
+                _ => return Err(bad(PatternError::Braces)),
             };
             if matches!(part, Part::Any(_)) && parts.contains(&part) {
-                return Err(BadPattern::Twice(text.to_owned(), segment.to_owned()));
+                return Err(PatternError::DuplicateName(text.to_owned(), segment.to_owned()));
             }
             parts.push(part);
         }
@@ -72,7 +72,7 @@ impl Pattern {
 
     /// The place of the segment of this name.
     #[must_use]
-    pub fn place(&self, name: &str) -> Option<usize> {
+    pub fn segment_index(&self, name: &str) -> Option<usize> {
         self.parts.iter().position(|p| matches!(p, Part::Any(n) if **n == *name))
     }
 }
@@ -135,9 +135,9 @@ impl Routes {
     }
 
     fn walk(&self, node: &Node, method: &str, path: &str, best: &mut usize) {
-        self.offer(&node.rest, method, best);
+        self.consider(&node.rest, method, best);
         if path.is_empty() {
-            self.offer(&node.here, method, best);
+            self.consider(&node.here, method, best);
             return;
         }
         if node.literal.is_empty() && node.any.is_none() {
@@ -149,7 +149,7 @@ impl Routes {
         }
     }
 
-    fn offer(&self, numbers: &[usize], method: &str, best: &mut usize) {
+    fn consider(&self, numbers: &[usize], method: &str, best: &mut usize) {
         let takes = |r: &Route| r.methods.is_empty() || r.methods.iter().any(|m| **m == *method);
         if let Some(first) = numbers.iter().find(|n| **n >= *best || takes(&self.routes[**n])) {
             *best = (*best).min(*first);
@@ -173,7 +173,7 @@ fn step(nodes: &mut Vec<Node>, at: usize, literal: Option<&str>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enforce::Enforce;
+    use crate::enforcement::Enforcement;
     use crate::scope::ScopeSet;
 
     fn routes(all: &[(&str, &str)]) -> Routes {
@@ -186,7 +186,7 @@ mod tests {
             resource: vec![],
             class: None,
             public: false,
-            enforce: Enforce::On,
+            enforce: Enforcement::Enforced,
         };
         Routes::new(all.iter().map(route).collect())
     }
@@ -231,7 +231,7 @@ mod tests {
         ] {
             assert!(Pattern::parse(text).is_err(), "{text:?}");
         }
-        assert_eq!(Pattern::parse("/v1/{a}/x/{b}").unwrap().place("b"), Some(3));
+        assert_eq!(Pattern::parse("/v1/{a}/x/{b}").unwrap().segment_index("b"), Some(3));
     }
 
     #[test]

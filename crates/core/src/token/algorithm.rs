@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// A signature algorithm of RFC 7518 or RFC 8037.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Algorithm {
+pub enum SigningAlgorithm {
     /// Ed25519.
     EdDsa,
     /// ECDSA on P-256.
@@ -20,9 +20,9 @@ pub enum Algorithm {
 /// A word that is no algorithm here; `none` is one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be EdDSA, ES256, RS256 or HS256")]
-pub struct NoAlgorithm;
+pub struct UnknownAlgorithm;
 
-impl Algorithm {
+impl SigningAlgorithm {
     /// Every algorithm.
     pub const ALL: [Self; 4] = [Self::EdDsa, Self::Es256, Self::Rs256, Self::Hs256];
 
@@ -56,16 +56,16 @@ impl Algorithm {
     }
 }
 
-impl fmt::Display for Algorithm {
+impl fmt::Display for SigningAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Algorithm {
-    type Err = NoAlgorithm;
+impl FromStr for SigningAlgorithm {
+    type Err = UnknownAlgorithm;
 
-    fn from_str(name: &str) -> Result<Self, NoAlgorithm> {
-        Self::ALL.into_iter().find(|a| a.name() == name).ok_or(NoAlgorithm)
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        Self::ALL.into_iter().find(|a| a.name() == name).ok_or(UnknownAlgorithm)
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::heap_size;
 use crate::id::{FamilyId, KeyId, TenantId, UserId};
-use crate::weight;
 
 /// The claims of an access token. Times are whole seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,26 +47,27 @@ pub struct Claims {
 
 impl Claims {
     /// Bytes on the heap.
-    pub(crate) fn weight(&self) -> usize {
+    pub(crate) fn heap_size(&self) -> usize {
         let Self { iss, aud, sub, jti, client_id, sid, tid, scope, .. } = self;
         let texts =
             [iss, aud, sub, jti, client_id, sid, tid, scope].into_iter().chain(&self.env).chain(&self.role);
-        let bindings = self.bindings.iter().map(|(n, w)| weight::text(n) + weight::text(w)).sum::<usize>();
-        let map = weight::map::<String, String>(self.bindings.len());
-        texts.map(|text| weight::text(text)).sum::<usize>() + map + bindings
+        let bindings =
+            self.bindings.iter().map(|(n, w)| heap_size::text(n) + heap_size::text(w)).sum::<usize>();
+        let map = heap_size::map::<String, String>(self.bindings.len());
+        texts.map(|text| heap_size::text(text)).sum::<usize>() + map + bindings
     }
 }
 
 /// What stands behind a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Parent {
+pub enum TokenSubject {
     /// A key.
     Key(KeyId),
     /// A user.
     User(UserId),
 }
 
-impl std::fmt::Display for Parent {
+impl std::fmt::Display for TokenSubject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Key(id) => id.fmt(f),
@@ -77,9 +78,9 @@ impl std::fmt::Display for Parent {
 
 /// The identifiers among a token's claims, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct TokenIds {
     /// `sub`.
-    pub parent: Parent,
+    pub parent: TokenSubject,
     /// `sid`.
     pub family: FamilyId,
     /// `tid`.
@@ -89,11 +90,11 @@ pub struct Names {
 impl Claims {
     /// The identifiers, where each is one.
     #[must_use]
-    pub fn names(&self) -> Option<Names> {
-        let key = || self.sub.parse().map(Parent::Key).ok();
-        let user = || self.sub.parse().map(Parent::User).ok();
+    pub fn ids(&self) -> Option<TokenIds> {
+        let key = || self.sub.parse().map(TokenSubject::Key).ok();
+        let user = || self.sub.parse().map(TokenSubject::User).ok();
         let parent = key().or_else(user)?;
-        Some(Names { parent, family: self.sid.parse().ok()?, tenant: self.tid.parse().ok()? })
+        Some(TokenIds { parent, family: self.sid.parse().ok()?, tenant: self.tid.parse().ok()? })
     }
 
     /// The scopes, one by one.

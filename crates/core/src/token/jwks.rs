@@ -27,7 +27,7 @@ impl Jwks {
         let set = JwkSet { keys: keys.into_iter().map(named).collect() };
         // Plain strings can't fail to be written.
         let body = serde_json::to_string(&set).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned());
-        let etag = format!("\"{}\"", KeyHash::of(&body).mark());
+        let etag = format!("\"{}\"", KeyHash::of(&body).short_hex());
         Self { body, etag }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::Algorithm;
-use super::material::{BadMaterial, Material};
+use super::SigningAlgorithm;
+use super::material::{InvalidKeyMaterial, KeyMaterial};
 use crate::mint::random_text;
 use crate::seal::{Sealed, Sealer};
 use crate::time::Timestamp;
@@ -21,7 +21,7 @@ pub struct SigningKeyRecord {
     /// The profile whose tokens it signs.
     pub profile: Box<str>,
     /// How.
-    pub algorithm: Algorithm,
+    pub algorithm: SigningAlgorithm,
     /// Its material under the master key.
     pub sealed: Sealed,
     /// When it was made; it is published from then on.
@@ -31,7 +31,7 @@ pub struct SigningKeyRecord {
     /// When its successor began to.
     pub signs_until: Option<Timestamp>,
     /// The longest life of a token that it has signed.
-    pub longest: Duration,
+    pub longest_ttl: Duration,
     /// When it was withdrawn.
     pub withdrawn: Option<Timestamp>,
 }
@@ -72,20 +72,20 @@ impl fmt::Debug for SigningKeyRecord {
 }
 
 /// Clocks that differ by as much as tokens are forgiven don't take a key away too early.
-const SLACK: Duration = Duration::from_mins(1);
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
 /// A key's name: enough characters that no two are alike.
 const ID_LENGTH: usize = 22;
 
 impl SigningKeyRecord {
     /// A new key of this material, that signs from a time on.
     pub fn new(
-        (profile, algorithm): (&str, Algorithm),
-        material: &Material,
+        (profile, algorithm): (&str, SigningAlgorithm),
+        material: &KeyMaterial,
         (created, signs_from): (Timestamp, Timestamp),
         (sealer, random): (&Sealer, &mut dyn Rng),
-    ) -> Result<Self, BadMaterial> {
+    ) -> Result<Self, InvalidKeyMaterial> {
         let id: Box<str> = random_text(ID_LENGTH, random).into();
-        let sealed = sealer.seal(material.text().as_bytes(), &id, random).map_err(|_| BadMaterial)?;
+        let sealed = sealer.seal(material.text().as_bytes(), &id, random).map_err(|_| InvalidKeyMaterial)?;
         Ok(Self {
             id,
             profile: profile.into(),
@@ -94,7 +94,7 @@ impl SigningKeyRecord {
             created,
             signs_from,
             signs_until: None,
-            longest: Duration::ZERO,
+            longest_ttl: Duration::ZERO,
             withdrawn: None,
         })
     }
@@ -104,7 +104,7 @@ impl SigningKeyRecord {
     pub fn stage(&self, now: Timestamp) -> KeyStage {
         match (self.withdrawn, self.signs_until) {
             (Some(_), _) => KeyStage::Withdrawn,
-            (None, Some(end)) if end.after(self.longest + SLACK) <= now => KeyStage::Spent,
+            (None, Some(end)) if end.plus(self.longest_ttl + CLOCK_SKEW) <= now => KeyStage::Spent,
             (None, Some(end)) if end <= now => KeyStage::Retired,
             (None, _) if self.signs_from > now => KeyStage::Published,
             (None, _) => KeyStage::Signing,
@@ -112,9 +112,9 @@ impl SigningKeyRecord {
     }
 
     /// Its material, opened.
-    pub fn material(&self, sealer: &Sealer) -> Result<Material, BadMaterial> {
-        let text = sealer.open(&self.sealed, &self.id).map_err(|_| BadMaterial)?;
-        Material::from_text(self.algorithm, &text)
+    pub fn material(&self, sealer: &Sealer) -> Result<KeyMaterial, InvalidKeyMaterial> {
+        let text = sealer.open(&self.sealed, &self.id).map_err(|_| InvalidKeyMaterial)?;
+        KeyMaterial::from_text(self.algorithm, &text)
     }
 }
 
@@ -127,14 +127,15 @@ mod tests {
     #[test]
     fn a_key_goes_from_published_to_spent_and_withdrawn_outweighs_all() {
         let mut random = rand::rngs::StdRng::from_seed([1; 32]);
-        let material = Material::generate(Algorithm::EdDsa, &mut random).unwrap();
+        let material = KeyMaterial::generate(SigningAlgorithm::EdDsa, &mut random).unwrap();
         let sealer = Sealer::new(&[2; 32]);
         let times = (Timestamp(0), Timestamp(1_000));
-        let made = SigningKeyRecord::new(("p", Algorithm::EdDsa), &material, times, (&sealer, &mut random));
+        let made =
+            SigningKeyRecord::new(("p", SigningAlgorithm::EdDsa), &material, times, (&sealer, &mut random));
         let mut key = made.unwrap();
         assert_eq!(key.stage(Timestamp(999)), KeyStage::Published);
         assert_eq!(key.stage(Timestamp(1_000)), KeyStage::Signing);
-        (key.signs_until, key.longest) = (Some(Timestamp(2_000)), Duration::from_secs(1));
+        (key.signs_until, key.longest_ttl) = (Some(Timestamp(2_000)), Duration::from_secs(1));
         assert_eq!(key.stage(Timestamp(1_999)), KeyStage::Signing);
         assert_eq!(key.stage(Timestamp(2_000)), KeyStage::Retired);
         assert_eq!(key.stage(Timestamp(62_999)), KeyStage::Retired);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::claims::Parent;
+use super::claims::TokenSubject;
 use crate::id::{FamilyId, TenantId};
-use crate::kind::checksum;
+use crate::key_kind::checksum;
 use crate::mint::random_text;
 use crate::seal::Sealed;
 use crate::secret::{KeyHash, PlainKey};
@@ -18,7 +18,7 @@ pub const PREFIX: &str = "lkr_";
 /// Base62 characters that hold 256 bits.
 const RANDOM: usize = 43;
 /// How long the token that was spent last still gets the successor that it got.
-pub const GRACE: Duration = Duration::from_secs(10);
+pub const REUSE_GRACE: Duration = Duration::from_secs(10);
 
 /// A new refresh token.
 pub fn mint(random: &mut dyn Rng) -> PlainKey {
@@ -29,7 +29,7 @@ pub fn mint(random: &mut dyn Rng) -> PlainKey {
 
 /// Whether a value has the form of a refresh token, so that anything else costs no look-up.
 #[must_use]
-pub fn fits(value: &str) -> bool {
+pub fn matches_format(value: &str) -> bool {
     let random = value.strip_prefix(PREFIX).filter(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
     let covered = PREFIX.len() + RANDOM;
     random.is_some_and(|rest| rest.len() == RANDOM + 6)
@@ -44,7 +44,7 @@ pub struct FamilyRecord {
     /// The tenant.
     pub tenant: TenantId,
     /// What stands behind it.
-    pub parent: Parent,
+    pub parent: TokenSubject,
     /// For a user's: the generation of the user's password at the time.
     pub generation: u64,
     /// Whom its tokens are for.
@@ -69,12 +69,12 @@ pub struct RefreshRecord {
     /// What it can be refreshed to.
     pub scopes: Vec<Box<str>>,
     /// What became of it.
-    pub spent: Option<Spent>,
+    pub spent: Option<Redemption>,
 }
 
 /// A token's one use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spent {
+pub struct Redemption {
     /// When.
     pub at: Timestamp,
     /// The successor's value, sealed for the hash of the token that it succeeds.
@@ -85,7 +85,7 @@ pub struct Spent {
 
 /// Whose successor a sealed value is: what it is sealed for.
 #[must_use]
-pub fn owner(hash: &KeyHash) -> String {
+pub fn seal_owner(hash: &KeyHash) -> String {
     hash.0.iter().fold(String::from("refresh "), |mut text, byte| {
         use std::fmt::Write as _;
         // Writing into a String can't fail.
@@ -105,9 +105,15 @@ mod tests {
         let mut random = rand::rngs::StdRng::from_seed([4; 32]);
         let token = mint(&mut random);
         let value = token.reveal();
-        assert!(fits(value) && !fits(&value[1..]) && !fits(&format!("{value}0")));
+        assert!(
+            matches_format(value) && !matches_format(&value[1..]) && !matches_format(&format!("{value}0"))
+        );
         let other = if value.ends_with('0') { "1" } else { "0" };
-        assert!(!fits(&format!("{}{other}", &value[..value.len() - 1])));
-        assert!(!fits(&value.replace("lkr_", "lkx_")) && !fits("lkr_é") && !fits(""));
+        assert!(!matches_format(&format!("{}{other}", &value[..value.len() - 1])));
+        assert!(
+            !matches_format(&value.replace("lkr_", "lkx_"))
+                && !matches_format("lkr_é")
+                && !matches_format("")
+        );
     }
 }

@@ -8,13 +8,13 @@ use memchr::memchr_iter;
 use serde::Deserialize;
 use std::sync::Arc;
 
-use super::claims::{Claims, Names};
-use super::ring::{Ring, RingKey};
+use super::claims::{Claims, TokenIds};
+use super::key_ring::{KeyRing, UnsealedSigningKey};
+use crate::heap_size;
 use crate::time::Timestamp;
-use crate::weight;
 
 /// The longest token.
-pub const LONGEST_TOKEN: usize = 8 * 1024;
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How far clocks may differ.
 pub const LEEWAY_SECONDS: i64 = 5;
 /// `typ` of an access token.
@@ -22,10 +22,10 @@ pub(super) const TYPE: &str = "at+jwt";
 
 /// Why a token is none of ours. Who sent it isn't told which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum TokenError {
     /// Not three parts of base64url, or too long.
     #[error("it does not have the form of a token")]
-    Form,
+    Malformed,
     /// A header that no token of ours has.
     #[error("its header is not one of ours")]
     Header,
@@ -46,7 +46,7 @@ pub enum Flaw {
     Audience,
     /// Not valid yet.
     #[error("it is not valid yet")]
-    Early,
+    NotYetValid,
     /// Over.
     #[error("it has expired")]
     Expired,
@@ -54,7 +54,7 @@ pub enum Flaw {
 
 /// A token whose signature is right, and what it says.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifiedClaims {
     /// The signing key's identifier.
     pub kid: Box<str>,
     /// The profile that its signing key belongs to.
@@ -62,19 +62,19 @@ pub struct Verified {
     /// What it says.
     pub claims: Claims,
     /// The identifiers that it names.
-    pub names: Names,
+    pub ids: TokenIds,
 }
 
-impl Verified {
+impl VerifiedClaims {
     /// Bytes on the heap.
-    pub(crate) fn weight(&self) -> usize {
-        weight::text(&self.kid) + weight::text(&self.profile) + self.claims.weight()
+    pub(crate) fn heap_size(&self) -> usize {
+        heap_size::text(&self.kid) + heap_size::text(&self.profile) + self.claims.heap_size()
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
+struct JwtHeader {
     alg: String,
     typ: String,
     kid: String,
@@ -83,18 +83,18 @@ struct Head {
 /// Whether a value is a token by its form: three parts, the first of which begins as every JSON object in
 /// base64 does. No kind of key looks like that.
 #[must_use]
-pub fn looks_like_one(value: &str) -> bool {
+pub fn looks_like_jwt(value: &str) -> bool {
     value.starts_with("eyJ") && memchr_iter(b'.', value.as_bytes()).count() == 2
 }
 
 /// The issuer that a token names, whoever wrote it: good for finding out who is to judge it, and nothing else.
 #[must_use]
-pub fn claimed_issuer(token: &str) -> Option<String> {
+pub fn unverified_issuer(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Issuer {
         iss: String,
     }
-    if token.len() > LONGEST_TOKEN || !looks_like_one(token) {
+    if token.len() > MAX_TOKEN_BYTES || !looks_like_jwt(token) {
         return None;
     }
     let body = decode(token.split('.').nth(1)?).ok()?;
@@ -102,48 +102,48 @@ pub fn claimed_issuer(token: &str) -> Option<String> {
 }
 
 /// Reads a token and checks its signature. Whether its time has come and what it is for is another question.
-pub fn verify(token: &str, ring: &Ring) -> Result<Verified, Flaw> {
-    if token.len() > LONGEST_TOKEN {
-        return Err(Flaw::Form);
+pub fn verify(token: &str, ring: &KeyRing) -> Result<VerifiedClaims, TokenError> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(TokenError::Malformed);
     }
-    let (message, signature) = token.rsplit_once('.').ok_or(Flaw::Form)?;
-    let (head, body) = message.split_once('.').ok_or(Flaw::Form)?;
-    let head: Head = serde_json::from_slice(&decode(head)?).map_err(|_| Flaw::Header)?;
-    if head.typ != TYPE {
-        return Err(Flaw::Header);
+    let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+    let (header, body) = message.split_once('.').ok_or(TokenError::Malformed)?;
+    let header: JwtHeader = serde_json::from_slice(&decode(header)?).map_err(|_| TokenError::Header)?;
+    if header.typ != TYPE {
+        return Err(TokenError::Header);
     }
-    let key = ring.get(&head.kid).ok_or(Flaw::UnknownKey)?;
-    if head.alg != key.record.algorithm.name() {
-        return Err(Flaw::Algorithm);
+    let key = ring.get(&header.kid).ok_or(TokenError::UnknownKey)?;
+    if header.alg != key.record.algorithm.name() {
+        return Err(TokenError::Algorithm);
     }
     if !signed(message, signature, key) {
-        return Err(Flaw::Signature);
+        return Err(TokenError::Signature);
     }
-    let claims: Claims = serde_json::from_slice(&decode(body)?).map_err(|_| Flaw::Claims)?;
-    let names = claims.names().ok_or(Flaw::Claims)?;
-    Ok(Verified { kid: head.kid.into(), profile: key.record.profile.clone(), claims, names })
+    let claims: Claims = serde_json::from_slice(&decode(body)?).map_err(|_| TokenError::Claims)?;
+    let ids = claims.ids().ok_or(TokenError::Claims)?;
+    Ok(VerifiedClaims { kid: header.kid.into(), profile: key.record.profile.clone(), claims, ids })
 }
 
 /// Whether a token's time is now, give or take the leeway.
-pub fn times(claims: &Claims, now: Timestamp) -> Result<(), Flaw> {
+pub fn check_validity_period(claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
     let now = now.0.div_euclid(1000);
     let early = now.saturating_add(LEEWAY_SECONDS);
     if claims.iat > early || claims.nbf > early {
-        return Err(Flaw::Early);
+        return Err(TokenError::NotYetValid);
     }
     if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {
-        return Err(Flaw::Expired);
+        return Err(TokenError::Expired);
     }
     Ok(())
 }
 
-fn signed(message: &str, signature: &str, key: &Arc<RingKey>) -> bool {
+fn signed(message: &str, signature: &str, key: &Arc<UnsealedSigningKey>) -> bool {
     let algorithm = key.record.algorithm.library();
     jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.verifier, algorithm).unwrap_or(false)
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, Flaw> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Flaw::Form)
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What is counted is told once, whoever asks in between.
 
 use super::*;
-use crate::enforce::Enforce;
+use crate::enforcement::Enforcement;
 use crate::gate::tests::fixture::policy;
 use crate::policy::Policy;
-use crate::ports::usage::{Calls, Deed, Hour};
+use crate::ports::usage::{CallCounts, Hour, UseOutcome};
 use crate::reason::Reason;
-use crate::scope::{Catalogue, ScopeEntry, ScopeSet};
+use crate::scope::{ScopeEntry, ScopeRegistry, ScopeSet};
 use crate::time::Timestamp;
 
 const HOUR: i64 = 3_600_000;
@@ -15,124 +15,130 @@ fn key(number: u128) -> KeyId {
     KeyId(uuid::Uuid::from_u128(number))
 }
 
-struct Desk {
-    usage: Usage,
+struct Fixture {
+    usage: UsageTracker,
     policy: Arc<Policy>,
 }
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
-        Self { usage: Usage::new("r".into()), policy: Arc::new(policy()) }
+        Self { usage: UsageTracker::new("r".into()), policy: Arc::new(policy()) }
     }
 
-    fn note(&self, number: u128, at: i64, deed: Deed) {
-        self.note_needing(number, at, deed, &[]);
+    fn note(&self, number: u128, at: i64, outcome: UseOutcome) {
+        self.note_needing(number, at, outcome, &[]);
     }
 
-    fn note_needing(&self, number: u128, at: i64, deed: Deed, scopes: &[&str]) {
-        let (policy, needed) = (&self.policy, self.policy.scopes.known(scopes));
-        self.usage.note(&Use { key: key(number), at: Timestamp(at), deed, needed: &needed, policy });
+    fn note_needing(&self, number: u128, at: i64, outcome: UseOutcome, scopes: &[&str]) {
+        let (policy, needed) = (&self.policy, self.policy.scopes.resolve(scopes));
+        self.usage.record(&KeyUseEvent {
+            key: key(number),
+            at: Timestamp(at),
+            outcome,
+            needed: &needed,
+            policy,
+        });
     }
 
     /// What a reader hears that had this from the ledger.
     fn complete(&self, batch: u64, allowed: u64) -> Option<u64> {
-        let calls = Calls { allowed, ..Calls::default() };
+        let calls = CallCounts { allowed, ..CallCounts::default() };
         let stored = StoredHours { batch, hours: [(Hour(0), calls)].into() };
-        let whole = self.usage.complete(key(1), HourSpan::default(), stored)?;
+        let whole = self.usage.merge_into(key(1), HourRange::default(), stored)?;
         Some(whole.hours[&Hour(0)].allowed)
     }
 
     fn write(&self) -> u64 {
-        let batch = self.usage.next().expect("something waits");
-        self.usage.written(batch.number);
+        let batch = self.usage.next_batch().expect("something waits");
+        self.usage.mark_written(batch.number);
         batch.uses.get(&key(1)).map_or(0, |seen| seen.hours[&Hour(0)].allowed)
     }
 }
 
 #[test]
 fn uses_are_counted_by_key_hour_and_reason() {
-    let desk = Desk::new();
-    desk.note(1, 5, Deed::Allowed);
-    desk.note(1, HOUR - 1, Deed::Allowed);
-    desk.note(1, HOUR, Deed::Denied(Reason::RateLimited));
-    desk.note(1, HOUR, Deed::Denied(Reason::RateLimited));
-    desk.note(1, HOUR + 9, Deed::Denied(Reason::Expired));
-    desk.note(2, -1, Deed::Allowed);
-    desk.usage.collect();
-    let batch = desk.usage.next().unwrap();
+    let fixture = Fixture::new();
+    fixture.note(1, 5, UseOutcome::Allowed);
+    fixture.note(1, HOUR - 1, UseOutcome::Allowed);
+    fixture.note(1, HOUR, UseOutcome::Denied(Reason::RateLimited));
+    fixture.note(1, HOUR, UseOutcome::Denied(Reason::RateLimited));
+    fixture.note(1, HOUR + 9, UseOutcome::Denied(Reason::Expired));
+    fixture.note(2, -1, UseOutcome::Allowed);
+    fixture.usage.collect();
+    let batch = fixture.usage.next_batch().unwrap();
     let first = &batch.uses[&key(1)];
     assert_eq!(first.last, Some(Timestamp(HOUR - 1)), "what was denied is no use");
-    assert_eq!(first.hours[&Hour(0)], Calls { allowed: 2, ..Calls::default() });
+    assert_eq!(first.hours[&Hour(0)], CallCounts { allowed: 2, ..CallCounts::default() });
     let denied = [(Reason::RateLimited, 2), (Reason::Expired, 1)].into();
-    assert_eq!(first.hours[&Hour(1)], Calls { allowed: 0, denied });
+    assert_eq!(first.hours[&Hour(1)], CallCounts { allowed: 0, denied });
     assert_eq!(batch.uses[&key(2)].hours.keys().copied().collect::<Vec<_>>(), [Hour(-1)]);
 }
 
 #[test]
 fn managing_is_a_use_and_no_call() {
-    let desk = Desk::new();
-    desk.note_needing(1, 7, Deed::Managed, &["admin"]);
-    let known = desk.usage.known(key(1));
+    let fixture = Fixture::new();
+    fixture.note_needing(1, 7, UseOutcome::Managed, &["admin"]);
+    let known = fixture.usage.local_totals(key(1));
     assert_eq!((known.last, known.hours.len()), (Some(Timestamp(7)), 0));
     assert!(known.scopes.contains("admin"));
 }
 
 #[test]
 fn whoever_asks_in_between_hears_each_use_once() {
-    let desk = Desk::new();
-    (0..3).for_each(|_| desk.note(1, 0, Deed::Allowed));
-    assert_eq!(desk.complete(0, 0), Some(3), "not collected");
-    desk.usage.collect();
-    desk.note(1, 0, Deed::Allowed);
-    assert_eq!(desk.complete(0, 0), Some(4), "collected, and not written");
-    assert_eq!(desk.complete(1, 3), Some(4), "written, and nobody here knows yet");
-    assert_eq!(desk.write(), 3);
-    assert_eq!(desk.complete(1, 3), Some(4), "written");
-    assert_eq!(desk.complete(0, 0), Some(4), "asked before it was written, and told after");
+    let fixture = Fixture::new();
+    (0..3).for_each(|_| fixture.note(1, 0, UseOutcome::Allowed));
+    assert_eq!(fixture.complete(0, 0), Some(3), "not collected");
+    fixture.usage.collect();
+    fixture.note(1, 0, UseOutcome::Allowed);
+    assert_eq!(fixture.complete(0, 0), Some(4), "collected, and not written");
+    assert_eq!(fixture.complete(1, 3), Some(4), "written, and nobody here knows yet");
+    assert_eq!(fixture.write(), 3);
+    assert_eq!(fixture.complete(1, 3), Some(4), "written");
+    assert_eq!(fixture.complete(0, 0), Some(4), "asked before it was written, and told after");
 }
 
 #[test]
 fn whoever_asked_too_long_ago_is_to_ask_again() {
-    let desk = Desk::new();
-    for _ in 0..=WRITTEN {
-        desk.note(1, 0, Deed::Allowed);
-        desk.usage.collect();
-        assert_eq!(desk.write(), 1);
+    let fixture = Fixture::new();
+    for _ in 0..=WRITTEN_KEPT {
+        fixture.note(1, 0, UseOutcome::Allowed);
+        fixture.usage.collect();
+        assert_eq!(fixture.write(), 1);
     }
-    assert_eq!(desk.complete(0, 0), None);
-    assert_eq!(desk.complete(1, 1), Some(9));
-    assert_eq!(desk.complete(9, 9), Some(9));
+    assert_eq!(fixture.complete(0, 0), None);
+    assert_eq!(fixture.complete(1, 1), Some(9));
+    assert_eq!(fixture.complete(9, 9), Some(9));
 }
 
 #[test]
 fn what_waits_is_not_collected_over() {
-    let desk = Desk::new();
-    desk.note(1, 0, Deed::Allowed);
-    desk.usage.collect();
-    desk.note(1, 0, Deed::Allowed);
-    desk.usage.collect();
-    assert_eq!(desk.usage.next().unwrap().number, 1);
-    assert_eq!((desk.write(), desk.usage.next()), (1, None));
-    desk.usage.collect();
-    assert_eq!(desk.usage.next().unwrap().number, 2);
+    let fixture = Fixture::new();
+    fixture.note(1, 0, UseOutcome::Allowed);
+    fixture.usage.collect();
+    fixture.note(1, 0, UseOutcome::Allowed);
+    fixture.usage.collect();
+    assert_eq!(fixture.usage.next_batch().unwrap().number, 1);
+    assert_eq!((fixture.write(), fixture.usage.next_batch()), (1, None));
+    fixture.usage.collect();
+    assert_eq!(fixture.usage.next_batch().unwrap().number, 2);
 }
 
 #[test]
 fn a_batch_is_bounded_and_has_each_key_once() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..1_100).for_each(|number| desk.note(number, 0, Deed::Allowed)));
+            scope.spawn(|| (0..1_100).for_each(|number| fixture.note(number, 0, UseOutcome::Allowed)));
         }
     });
-    desk.usage.collect();
+    fixture.usage.collect();
     let mut seen = BTreeMap::new();
-    while let Some(batch) = desk.usage.next() {
-        assert!(batch.uses.len() <= BATCH);
+    while let Some(batch) = fixture.usage.next_batch() {
+        assert!(batch.uses.len() <= BATCH_KEYS);
         for (key, used) in &batch.uses {
             assert_eq!(seen.insert(*key, used.hours[&Hour(0)].allowed), None);
         }
-        desk.usage.written(batch.number);
+        fixture.usage.mark_written(batch.number);
     }
     assert_eq!(seen.len(), 1_100);
     assert!(seen.values().all(|calls| *calls == 4));
@@ -140,41 +146,41 @@ fn a_batch_is_bounded_and_has_each_key_once() {
 
 #[test]
 fn keys_beyond_the_bound_are_dropped_and_known_ones_are_not() {
-    let desk = Desk::new();
-    for number in 0..MOST as u128 + 10 {
-        desk.note(number, 0, Deed::Allowed);
+    let fixture = Fixture::new();
+    for number in 0..MAX_KEYS as u128 + 10 {
+        fixture.note(number, 0, UseOutcome::Allowed);
     }
-    assert_eq!(desk.usage.dropped(), 10);
-    desk.note(1, 0, Deed::Allowed);
-    assert_eq!((desk.usage.dropped(), desk.complete(0, 0)), (10, Some(2)));
-    assert!(desk.usage.pressing());
-    desk.usage.collect();
-    assert!(!desk.usage.pressing());
+    assert_eq!(fixture.usage.dropped(), 10);
+    fixture.note(1, 0, UseOutcome::Allowed);
+    assert_eq!((fixture.usage.dropped(), fixture.complete(0, 0)), (10, Some(2)));
+    assert!(fixture.usage.nearly_full());
+    fixture.usage.collect();
+    assert!(!fixture.usage.nearly_full());
 }
 
 #[test]
 fn hours_beyond_the_bound_are_dropped() {
-    let desk = Desk::new();
-    (0..50).for_each(|hour| desk.note(1, hour * HOUR, Deed::Allowed));
-    assert_eq!((desk.usage.dropped(), desk.usage.known(key(1)).hours.len()), (2, 48));
+    let fixture = Fixture::new();
+    (0..50).for_each(|hour| fixture.note(1, hour * HOUR, UseOutcome::Allowed));
+    assert_eq!((fixture.usage.dropped(), fixture.usage.local_totals(key(1)).hours.len()), (2, 48));
 }
 
 #[test]
 fn needed_scopes_are_numbered_anew_when_the_profile_changes() {
-    let mut desk = Desk::new();
-    desk.note_needing(1, 0, Deed::Allowed, &["items.read"]);
-    desk.note_needing(1, 0, Deed::Denied(Reason::RateLimited), &["admin"]);
+    let mut fixture = Fixture::new();
+    fixture.note_needing(1, 0, UseOutcome::Allowed, &["items.read"]);
+    fixture.note_needing(1, 0, UseOutcome::Denied(Reason::RateLimited), &["admin"]);
     let entry = |name: &str| ScopeEntry {
         name: name.into(),
         description: "".into(),
         aliases: vec![],
-        enforce: Enforce::On,
+        enforce: Enforcement::Enforced,
     };
-    let scopes = Catalogue::new(["a", "admin", "items.read", "z"].map(entry).to_vec()).unwrap();
-    desk.policy = Arc::new(Policy { version: 2, scopes, ..policy() });
-    desk.note_needing(1, 0, Deed::Allowed, &["z"]);
-    let known: Vec<Box<str>> = desk.usage.known(key(1)).scopes.into_iter().collect();
+    let scopes = ScopeRegistry::new(["a", "admin", "items.read", "z"].map(entry).to_vec()).unwrap();
+    fixture.policy = Arc::new(Policy { version: 2, scopes, ..policy() });
+    fixture.note_needing(1, 0, UseOutcome::Allowed, &["z"]);
+    let known: Vec<Box<str>> = fixture.usage.local_totals(key(1)).scopes.into_iter().collect();
     assert_eq!(known, ["items.read".into(), "z".into()], "what was denied needed nothing");
-    let all: ScopeSet = desk.policy.scopes.all();
+    let all: ScopeSet = fixture.policy.scopes.all();
     assert_eq!(all.iter().count(), 4);
 }

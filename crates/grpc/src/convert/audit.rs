@@ -1,35 +1,35 @@
 //! The audit log: what is asked about it, and what is shown of it.
 
 use latchkey_management::ports::audit::{Anchor, AuditEvent};
-use latchkey_management::{AuditState, Flaw, ListAuditEvents};
+use latchkey_management::{AuditBreak, AuditReport, ListAuditEvents};
 use latchkey_proto::v1;
 
-use super::time::{moment, stamp};
-use super::{Wrong, unordered};
+use super::time::{timestamp_from_proto, timestamp_to_proto};
+use super::{Violations, to_hash_map};
 
 /// The most anchors of one call.
-const MOST: usize = 1_000;
+const MAX_ANCHORS: usize = 1_000;
 
 /// Which events to list.
-pub(crate) fn list(ask: v1::ListAuditEventsRequest, wrong: &mut Wrong) -> ListAuditEvents {
+pub(crate) fn list(request: v1::ListAuditEventsRequest, violations: &mut Violations) -> ListAuditEvents {
     ListAuditEvents {
-        tenant: ask.tenant,
-        page_size: ask.page_size,
-        page_token: ask.page_token,
-        from: moment("start_time", ask.start_time, wrong),
-        until: moment("end_time", ask.end_time, wrong),
+        tenant: request.tenant,
+        page_size: request.page_size,
+        page_token: request.page_token,
+        from: timestamp_from_proto("start_time", request.start_time, violations),
+        until: timestamp_from_proto("end_time", request.end_time, violations),
     }
 }
 
 /// What the caller kept of earlier moments.
-pub(crate) fn anchors(ask: v1::VerifyAuditLogRequest, wrong: &mut Wrong) -> Vec<Anchor> {
-    wrong.count("anchors", ask.anchors.len(), MOST);
+pub(crate) fn anchors(request: v1::VerifyAuditLogRequest, violations: &mut Violations) -> Vec<Anchor> {
+    violations.check_count("anchors", request.anchors.len(), MAX_ANCHORS);
     let mut read = Vec::new();
-    for (n, anchor) in ask.anchors.into_iter().take(MOST).enumerate() {
+    for (n, anchor) in request.anchors.into_iter().take(MAX_ANCHORS).enumerate() {
         match <[u8; 32]>::try_from(anchor.hash.as_slice()) {
             Ok(hash) => read.push(Anchor { sequence: anchor.sequence, hash }),
             Err(_) => {
-                wrong.with(
+                violations.add(
                     format!("anchors[{n}].hash"),
                     format!("must be 32 bytes, and is {}", anchor.hash.len()),
                 );
@@ -43,24 +43,24 @@ pub(crate) fn anchors(ask: v1::VerifyAuditLogRequest, wrong: &mut Wrong) -> Vec<
 pub(crate) fn event(event: AuditEvent) -> v1::AuditEvent {
     v1::AuditEvent {
         sequence: event.sequence,
-        time: Some(stamp(event.time)),
+        time: Some(timestamp_to_proto(event.time)),
         tenant_id: event.tenant.map(|tenant| tenant.to_string()).unwrap_or_default(),
         actor: event.actor,
         action: event.action,
         target: event.target,
         request_id: event.request_id,
-        details: unordered(&event.details),
+        details: to_hash_map(&event.details),
         hash: event.hash,
     }
 }
 
 /// What a check came to.
-pub(crate) fn state(state: &AuditState) -> v1::VerifyAuditLogResponse {
+pub(crate) fn state(state: &AuditReport) -> v1::VerifyAuditLogResponse {
     v1::VerifyAuditLogResponse {
         events: state.events,
-        intact: state.flaw.is_none(),
-        broken_at: state.flaw.map(Flaw::at).unwrap_or_default(),
-        problem: state.flaw.map(|flaw| flaw.to_string()).unwrap_or_default(),
+        intact: state.first_break.is_none(),
+        broken_at: state.first_break.map(AuditBreak::at).unwrap_or_default(),
+        problem: state.first_break.map(|first_break| first_break.to_string()).unwrap_or_default(),
         head: Some(v1::AuditAnchor { sequence: state.head.sequence, hash: state.head.hash.to_vec() }),
         anchors: state.anchors,
     }
@@ -73,10 +73,10 @@ mod tests {
     #[test]
     fn an_anchor_has_a_whole_hash() {
         let anchor = |bytes| v1::AuditAnchor { sequence: 7, hash: vec![1; bytes] };
-        let mut wrong = Wrong::default();
-        let ask = v1::VerifyAuditLogRequest { anchors: vec![anchor(32), anchor(31), anchor(0)] };
-        assert_eq!(anchors(ask, &mut wrong), [Anchor { sequence: 7, hash: [1; 32] }]);
-        let fields: Vec<String> = wrong.into_violations().into_iter().map(|v| v.field).collect();
+        let mut violations = Violations::default();
+        let request = v1::VerifyAuditLogRequest { anchors: vec![anchor(32), anchor(31), anchor(0)] };
+        assert_eq!(anchors(request, &mut violations), [Anchor { sequence: 7, hash: [1; 32] }]);
+        let fields: Vec<String> = violations.into_violations().into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["anchors[1].hash", "anchors[2].hash"]);
     }
 }

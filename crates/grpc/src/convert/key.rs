@@ -1,8 +1,8 @@
 //! Keys: what is asked about them, and what is shown of them. A record is shown without its hash, and with
 //! its value only where the call is there to read it.
 
-use latchkey_core::limit::{Limit, Overrides, Per, ceil_seconds};
-use latchkey_core::record::{KeyLife, KeyRecord, KeyState};
+use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides, ceil_seconds};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_management::{CreateKey, Expiry, ImportKey, ImportSecret, ListKeys, UpdateKey};
@@ -10,92 +10,100 @@ use latchkey_proto::v1;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::time::{duration, moment, stamp};
-use super::{Wrong, ordered, unordered};
+use super::time::{duration_from_proto, timestamp_from_proto, timestamp_to_proto};
+use super::{Violations, to_btree_map, to_hash_map};
 
 /// What a key is to be.
-pub(crate) fn create(ask: v1::CreateKeyRequest, within: &str, wrong: &mut Wrong) -> CreateKey {
+pub(crate) fn create(
+    request: v1::CreateKeyRequest,
+    field_prefix: &str,
+    violations: &mut Violations,
+) -> CreateKey {
     use v1::create_key_request::Expiry::{ExpireTime, Ttl};
-    let expiry = match ask.expiry {
+    let expiry = match request.expiry {
         None => None,
-        Some(ExpireTime(at)) => moment(&format!("{within}expire_time"), Some(at), wrong).map(Expiry::At),
-        Some(Ttl(ttl)) => duration(&format!("{within}ttl"), Some(ttl), wrong).map(Expiry::After),
+        Some(ExpireTime(at)) => {
+            timestamp_from_proto(&format!("{field_prefix}expire_time"), Some(at), violations).map(Expiry::At)
+        }
+        Some(Ttl(ttl)) => {
+            duration_from_proto(&format!("{field_prefix}ttl"), Some(ttl), violations).map(Expiry::After)
+        }
     };
     CreateKey {
-        tenant: ask.tenant,
-        name: ask.name,
-        kind: ask.kind,
-        environment: ask.environment,
-        scopes: ask.scopes,
-        bindings: ordered(ask.bindings),
+        tenant: request.tenant,
+        name: request.name,
+        kind: request.kind,
+        environment: request.environment,
+        scopes: request.scopes,
+        bindings: to_btree_map(request.bindings),
         expiry,
-        allowed_networks: ask.allowed_networks,
-        rate_limits: ordered(ask.rate_limits),
-        metadata: ordered(ask.metadata),
-        idempotency_key: ask.idempotency_key,
+        allowed_networks: request.allowed_networks,
+        rate_limits: to_btree_map(request.rate_limits),
+        metadata: to_btree_map(request.metadata),
+        idempotency_key: request.idempotency_key,
     }
 }
 
 /// Which keys to list.
-pub(crate) fn list(ask: v1::ListKeysRequest, wrong: &mut Wrong) -> ListKeys {
-    let state = match v1::KeyState::try_from(ask.state) {
+pub(crate) fn list(request: v1::ListKeysRequest, violations: &mut Violations) -> ListKeys {
+    let state = match v1::KeyState::try_from(request.state) {
         Ok(v1::KeyState::Unspecified) => None,
         Ok(v1::KeyState::Active) => Some(KeyState::Active),
         Ok(v1::KeyState::Expired) => Some(KeyState::Expired),
         Ok(v1::KeyState::Revoked) => Some(KeyState::Revoked),
         Ok(v1::KeyState::Disabled) => Some(KeyState::Disabled),
         Err(_) => {
-            wrong.with("state", format!("{} is no state of a key", ask.state));
+            violations.add("state", format!("{} is no state of a key", request.state));
             None
         }
     };
     ListKeys {
-        tenant: ask.tenant,
-        page_size: ask.page_size,
-        page_token: ask.page_token,
-        kind: ask.kind,
-        environment: ask.environment,
+        tenant: request.tenant,
+        page_size: request.page_size,
+        page_token: request.page_token,
+        kind: request.kind,
+        environment: request.environment,
         state,
-        bindings: ordered(ask.bindings),
+        bindings: to_btree_map(request.bindings),
     }
 }
 
 /// What to change of a key.
-pub(crate) fn update(ask: v1::UpdateKeyRequest, wrong: &mut Wrong) -> UpdateKey {
-    let key = ask.key.unwrap_or_default();
+pub(crate) fn update(request: v1::UpdateKeyRequest, violations: &mut Violations) -> UpdateKey {
+    let key = request.key.unwrap_or_default();
     if key.id.is_empty() {
-        wrong.with("key.id", "is needed");
+        violations.add("key.id", "is needed");
     }
     UpdateKey {
         id: key.id,
-        fields: ask.update_mask.unwrap_or_default().paths,
+        fields: request.update_mask.unwrap_or_default().paths,
         name: key.name,
         scopes: key.scopes,
         allowed_networks: key.allowed_networks,
-        rate_limits: ordered(key.rate_limits),
-        metadata: ordered(key.metadata),
-        expires: moment("key.expire_time", key.expire_time, wrong),
+        rate_limits: to_btree_map(key.rate_limits),
+        metadata: to_btree_map(key.metadata),
+        expires: timestamp_from_proto("key.expire_time", key.expire_time, violations),
         disabled: key.disabled,
     }
 }
 
 /// A key from another system.
-pub(crate) fn import((n, ask): (usize, v1::ImportedKey), wrong: &mut Wrong) -> ImportKey {
+pub(crate) fn import((n, request): (usize, v1::ImportedKey), violations: &mut Violations) -> ImportKey {
     use v1::imported_key::Secret;
-    let secret = ask.secret.map(|secret| match secret {
+    let secret = request.secret.map(|secret| match secret {
         Secret::Value(value) => ImportSecret::Value(PlainKey::new(value)),
         Secret::Sha256(hash) => ImportSecret::Hash(hash),
     });
-    let key = create(ask.key.unwrap_or_default(), &format!("keys[{n}].key."), wrong);
-    let created = moment(&format!("keys[{n}].create_time"), ask.create_time, wrong);
+    let key = create(request.key.unwrap_or_default(), &format!("keys[{n}].key."), violations);
+    let created = timestamp_from_proto(&format!("keys[{n}].create_time"), request.create_time, violations);
     ImportKey { secret, key, created }
 }
 
 /// A key as it may be shown, at a moment, without its use.
-pub(crate) fn show(key: &KeyRecord, now: Timestamp) -> v1::Key {
-    let (revoke_time, revoke_reason) = match &key.life {
-        KeyLife::Revoked { at, reason } => (Some(stamp(*at)), reason.clone()),
-        KeyLife::Active | KeyLife::Disabled => (None, String::new()),
+pub(crate) fn to_proto(key: &KeyRecord, now: Timestamp) -> v1::Key {
+    let (revoke_time, revoke_reason) = match &key.lifecycle {
+        KeyLifecycle::Revoked { at, reason } => (Some(timestamp_to_proto(*at)), reason.clone()),
+        KeyLifecycle::Active | KeyLifecycle::Disabled => (None, String::new()),
     };
     v1::Key {
         id: key.id.to_string(),
@@ -106,13 +114,13 @@ pub(crate) fn show(key: &KeyRecord, now: Timestamp) -> v1::Key {
         prefix: key.prefix.to_string(),
         hint: key.hint.to_string(),
         scopes: key.scopes.iter().map(ToString::to_string).collect(),
-        bindings: unordered(&key.bindings),
+        bindings: to_hash_map(&key.bindings),
         allowed_networks: key.networks.iter().map(ToString::to_string).collect(),
-        rate_limits: own_limits(&key.limits),
-        metadata: unordered(&key.metadata),
+        rate_limits: key_limits(&key.limits),
+        metadata: to_hash_map(&key.metadata),
         state: state(key.state(now)).into(),
-        create_time: Some(stamp(key.created)),
-        expire_time: key.expires.map(stamp),
+        create_time: Some(timestamp_to_proto(key.created)),
+        expire_time: key.expires.map(timestamp_to_proto),
         revoke_time,
         revoke_reason,
         last_use_time: None,
@@ -120,7 +128,7 @@ pub(crate) fn show(key: &KeyRecord, now: Timestamp) -> v1::Key {
         value: String::new(),
         rotated_from: key.rotated_from.map(|id| id.to_string()).unwrap_or_default(),
         rotated_to: key.rotated_to.map(|id| id.to_string()).unwrap_or_default(),
-        disabled: key.life == KeyLife::Disabled,
+        disabled: key.lifecycle == KeyLifecycle::Disabled,
         unused_scopes: Vec::new(),
     }
 }
@@ -135,8 +143,9 @@ fn state(state: KeyState) -> v1::KeyState {
 }
 
 /// A key's own limits, as a request would write them: its bucket's owner goes without saying.
-fn own_limits(limits: &Overrides) -> HashMap<String, String> {
-    let write = |all: &[(Per, Limit)]| all.iter().map(|(_, l)| limit(*l)).collect::<Vec<_>>().join("; ");
+fn key_limits(limits: &LimitOverrides) -> HashMap<String, String> {
+    let write =
+        |all: &[(BucketOwner, Limit)]| all.iter().map(|(_, l)| limit(*l)).collect::<Vec<_>>().join("; ");
     limits.0.iter().map(|(class, all)| (class.to_string(), write(all))).collect()
 }
 
@@ -171,21 +180,21 @@ mod tests {
 
     #[test]
     fn a_state_that_is_none_is_named() {
-        let mut wrong = Wrong::default();
-        let ask = list(v1::ListKeysRequest { state: 9, ..Default::default() }, &mut wrong);
-        assert_eq!(ask.state, None);
-        assert_eq!(wrong.into_violations()[0].field, "state");
+        let mut violations = Violations::default();
+        let request = list(v1::ListKeysRequest { state: 9, ..Default::default() }, &mut violations);
+        assert_eq!(request.state, None);
+        assert_eq!(violations.into_violations()[0].field, "state");
     }
 
     #[test]
     fn every_wrong_field_of_an_import_is_named() {
-        let mut wrong = Wrong::default();
+        let mut violations = Violations::default();
         let never = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
         let expiry = Some(v1::create_key_request::Expiry::ExpireTime(never));
         let key = Some(v1::CreateKeyRequest { expiry, ..Default::default() });
-        let ask = v1::ImportedKey { key, create_time: Some(never), secret: None };
-        import((3, ask), &mut wrong);
-        let fields: Vec<String> = wrong.into_violations().into_iter().map(|v| v.field).collect();
+        let request = v1::ImportedKey { key, create_time: Some(never), secret: None };
+        import((3, request), &mut violations);
+        let fields: Vec<String> = violations.into_violations().into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["keys[3].key.expire_time", "keys[3].create_time"]);
     }
 }

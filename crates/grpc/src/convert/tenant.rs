@@ -1,49 +1,49 @@
 //! Tenants and profiles: what is asked about them, and what is shown of them. Limits are shown as a request
 //! would write them, so that what was read can be sent again.
 
-use latchkey_core::limit::{Limit, Per};
+use latchkey_core::limit::{BucketOwner, Limit};
 use latchkey_core::record::{ProfileRecord, TenantRecord};
 use latchkey_management::{CreateTenant, UpdateTenant};
 use latchkey_proto::v1;
 
 use super::key::limit;
-use super::time::stamp;
-use super::{Wrong, ordered};
+use super::time::timestamp_to_proto;
+use super::{Violations, to_btree_map};
 
 /// What a tenant is to be.
-pub(crate) fn create(ask: v1::CreateTenantRequest) -> CreateTenant {
+pub(crate) fn create(request: v1::CreateTenantRequest) -> CreateTenant {
     CreateTenant {
-        slug: ask.slug,
-        display_name: ask.display_name,
-        profile: ask.profile,
-        plan: ask.plan,
-        rate_limits: ordered(ask.rate_limits),
+        slug: request.slug,
+        display_name: request.display_name,
+        profile: request.profile,
+        plan: request.plan,
+        rate_limits: to_btree_map(request.rate_limits),
     }
 }
 
 /// What to change of a tenant. It is named by its id or, where that is empty, its slug; not by two names.
-pub(crate) fn update(ask: v1::UpdateTenantRequest, wrong: &mut Wrong) -> UpdateTenant {
-    let tenant = ask.tenant.unwrap_or_default();
+pub(crate) fn update(request: v1::UpdateTenantRequest, violations: &mut Violations) -> UpdateTenant {
+    let tenant = request.tenant.unwrap_or_default();
     match (tenant.id.as_str(), tenant.slug.as_str()) {
-        ("", "") => wrong.with("tenant", "its id or slug is needed"),
+        ("", "") => violations.add("tenant", "its id or slug is needed"),
         (id, slug) if !id.is_empty() && !slug.is_empty() => {
-            wrong.with("tenant.slug", "must be empty beside an id: a slug can't be changed");
+            violations.add("tenant.slug", "must be empty beside an id: a slug can't be changed");
         }
         (_, _) => {}
     }
     UpdateTenant {
         tenant: if tenant.id.is_empty() { tenant.slug } else { tenant.id },
-        fields: ask.update_mask.unwrap_or_default().paths,
+        fields: request.update_mask.unwrap_or_default().paths,
         display_name: tenant.display_name,
         plan: tenant.plan,
-        rate_limits: ordered(tenant.rate_limits),
+        rate_limits: to_btree_map(tenant.rate_limits),
     }
 }
 
 /// A tenant as it is shown.
-pub(crate) fn show(tenant: &TenantRecord) -> v1::Tenant {
-    let write = |(per, l): &(Per, Limit)| format!("{} {}", per.name(), limit(*l));
-    let join = |all: &[(Per, Limit)]| all.iter().map(write).collect::<Vec<_>>().join("; ");
+pub(crate) fn to_proto(tenant: &TenantRecord) -> v1::Tenant {
+    let write = |(per, l): &(BucketOwner, Limit)| format!("{} {}", per.name(), limit(*l));
+    let join = |all: &[(BucketOwner, Limit)]| all.iter().map(write).collect::<Vec<_>>().join("; ");
     v1::Tenant {
         id: tenant.id.to_string(),
         slug: tenant.slug.to_string(),
@@ -51,7 +51,7 @@ pub(crate) fn show(tenant: &TenantRecord) -> v1::Tenant {
         profile: tenant.profile.to_string(),
         plan: tenant.plan.as_deref().unwrap_or_default().to_owned(),
         suspended: tenant.suspended,
-        create_time: Some(stamp(tenant.created)),
+        create_time: Some(timestamp_to_proto(tenant.created)),
         rate_limits: tenant.limits.0.iter().map(|(class, all)| (class.to_string(), join(all))).collect(),
     }
 }
@@ -62,6 +62,6 @@ pub(crate) fn profile(profile: ProfileRecord) -> v1::Profile {
         name: profile.name.into(),
         version: profile.version,
         document: profile.document,
-        apply_time: (profile.version > 0).then(|| stamp(profile.applied)),
+        apply_time: (profile.version > 0).then(|| timestamp_to_proto(profile.applied)),
     }
 }

@@ -7,47 +7,47 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::token::SigningKeyRecord;
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PlainPassword;
-use latchkey_management::{Grant, IssueJwt, IssuedJwt};
+use latchkey_management::{IssueJwt, IssuedTokens, TokenGrant};
 use latchkey_proto::v1;
 
-use super::time::{duration, stamp};
-use super::{Wrong, unordered};
+use super::time::{duration_from_proto, timestamp_to_proto};
+use super::{Violations, to_hash_map};
 
 /// What tokens are asked for with.
-pub(crate) fn issue(ask: v1::IssueJwtRequest, wrong: &mut Wrong) -> IssueJwt {
-    let grant = ask.grant.map(|grant| match grant {
-        v1::issue_jwt_request::Grant::ApiKey(value) => Grant::Key(PlainKey::new(value)),
+pub(crate) fn issue(request: v1::IssueJwtRequest, violations: &mut Violations) -> IssueJwt {
+    let grant = request.grant.map(|grant| match grant {
+        v1::issue_jwt_request::Grant::ApiKey(value) => TokenGrant::Key(PlainKey::new(value)),
         v1::issue_jwt_request::Grant::Password(v1::PasswordGrant { email, password }) => {
-            Grant::Password(email, PlainPassword::new(password))
+            TokenGrant::Password(email, PlainPassword::new(password))
         }
     });
-    let ttl = duration("ttl", ask.ttl, wrong);
-    IssueJwt { grant, tenant: ask.tenant, scopes: ask.scopes, audience: ask.audience, ttl }
+    let ttl = duration_from_proto("ttl", request.ttl, violations);
+    IssueJwt { grant, tenant: request.tenant, scopes: request.scopes, audience: request.audience, ttl }
 }
 
-const BEARER: &str = "Bearer";
+const TOKEN_TYPE: &str = "Bearer";
 
 /// Tokens that were issued.
-pub(crate) fn issued(tokens: &IssuedJwt) -> v1::IssueJwtResponse {
+pub(crate) fn issue_response(tokens: &IssuedTokens) -> v1::IssueJwtResponse {
     v1::IssueJwtResponse {
         access_token: tokens.access.reveal().to_owned(),
-        token_type: BEARER.to_owned(),
-        expires_in: Some(length(tokens.ttl)),
+        token_type: TOKEN_TYPE.to_owned(),
+        expires_in: Some(duration_to_proto(tokens.ttl)),
         refresh_token: tokens.refresh.reveal().to_owned(),
-        refresh_expires_in: Some(length(tokens.refresh_ttl)),
+        refresh_expires_in: Some(duration_to_proto(tokens.refresh_ttl)),
         scopes: tokens.scopes.clone(),
         user: tokens.user.as_ref().map(user),
     }
 }
 
 /// Tokens that were renewed.
-pub(crate) fn renewed(tokens: &IssuedJwt) -> v1::RefreshJwtResponse {
+pub(crate) fn refresh_response(tokens: &IssuedTokens) -> v1::RefreshJwtResponse {
     v1::RefreshJwtResponse {
         access_token: tokens.access.reveal().to_owned(),
-        token_type: BEARER.to_owned(),
-        expires_in: Some(length(tokens.ttl)),
+        token_type: TOKEN_TYPE.to_owned(),
+        expires_in: Some(duration_to_proto(tokens.ttl)),
         refresh_token: tokens.refresh.reveal().to_owned(),
-        refresh_expires_in: Some(length(tokens.refresh_ttl)),
+        refresh_expires_in: Some(duration_to_proto(tokens.refresh_ttl)),
         scopes: tokens.scopes.clone(),
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn user(user: &UserRecord) -> v1::User {
         tenant_id: user.tenant.to_string(),
         email: user.email.clone(),
         role: user.role.to_string(),
-        bindings: unordered(&user.bindings),
+        bindings: to_hash_map(&user.bindings),
         disabled: user.disabled,
         environment: user.environment.as_deref().unwrap_or_default().to_owned(),
     }
@@ -72,13 +72,13 @@ pub(crate) fn signing_key(key: &SigningKeyRecord, now: Timestamp) -> v1::Signing
         profile: key.profile.to_string(),
         algorithm: key.algorithm.name().to_owned(),
         state: key.stage(now).name().to_owned(),
-        create_time: Some(stamp(key.created)),
-        sign_time: Some(stamp(key.signs_from)),
-        retire_time: key.signs_until.map(stamp),
+        create_time: Some(timestamp_to_proto(key.created)),
+        sign_time: Some(timestamp_to_proto(key.signs_from)),
+        retire_time: key.signs_until.map(timestamp_to_proto),
     }
 }
 
-fn length(length: Duration) -> prost_types::Duration {
+fn duration_to_proto(length: Duration) -> prost_types::Duration {
     let seconds = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
     prost_types::Duration { seconds, nanos: i32::try_from(length.subsec_nanos()).unwrap_or_default() }
 }

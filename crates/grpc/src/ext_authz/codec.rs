@@ -2,22 +2,22 @@
 //! that go. Decoding into owned maps and building an answer from messages is what most of a stock server's
 //! time goes into; nobody here needs either.
 
-use crate::wire::framed::Framed;
+use crate::wire::frame::GrpcFrame;
 use bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// Bytes in, bytes out.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Raw;
+pub(super) struct RawCodec;
 
 /// A question with fifteen headers, and an answer with ten, fit without growing.
-const QUESTION: usize = 2 * 1024;
-const ANSWER: usize = 1024;
-const YIELD: usize = 32 * 1024;
+const REQUEST_BUFFER: usize = 2 * 1024;
+const RESPONSE_BUFFER: usize = 1024;
+const YIELD_THRESHOLD: usize = 32 * 1024;
 
-impl Codec for Raw {
-    type Encode = Framed;
+impl Codec for RawCodec {
+    type Encode = GrpcFrame;
     type Decode = Bytes;
     type Encoder = Self;
     type Decoder = Self;
@@ -31,7 +31,7 @@ impl Codec for Raw {
     }
 }
 
-impl Decoder for Raw {
+impl Decoder for RawCodec {
     type Item = Bytes;
     type Error = Status;
 
@@ -40,21 +40,21 @@ impl Decoder for Raw {
     }
 
     fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(QUESTION, YIELD)
+        BufferSettings::new(REQUEST_BUFFER, YIELD_THRESHOLD)
     }
 }
 
-impl Encoder for Raw {
-    type Item = Framed;
+impl Encoder for RawCodec {
+    type Item = GrpcFrame;
     type Error = Status;
 
-    fn encode(&mut self, answer: Framed, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+    fn encode(&mut self, answer: GrpcFrame, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
         out.reserve(answer.message().len());
         out.put_slice(answer.message());
         Ok(())
     }
 
     fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(ANSWER, YIELD)
+        BufferSettings::new(RESPONSE_BUFFER, YIELD_THRESHOLD)
     }
 }

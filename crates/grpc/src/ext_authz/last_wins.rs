@@ -2,24 +2,24 @@
 //! with each; where there may be more, sorting finds out, in a time that no message can make quadratic.
 
 /// So many are compared each with each.
-const FEW: usize = 8;
+const PAIRWISE_LIMIT: usize = 8;
 
 /// The last entry of each name, in the order that they came in; none where these are all there are.
 pub(super) fn last_wins<'a, T: Copy>(entries: &[T], name: impl Fn(&T) -> &'a [u8]) -> Option<Vec<T>> {
     let repeats = |n: usize| entries[..n].iter().any(|earlier| name(earlier) == name(&entries[n]));
-    let some = entries.len() > FEW || (1..entries.len()).any(repeats);
+    let some = entries.len() > PAIRWISE_LIMIT || (1..entries.len()).any(repeats);
     some.then(|| keep_last(entries, name))
 }
 
 fn keep_last<'a, T: Copy>(entries: &[T], name: impl Fn(&T) -> &'a [u8]) -> Vec<T> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by_key(|place| name(&entries[*place]));
-    let mut stale = vec![false; entries.len()];
+    order.sort_by_key(|index| name(&entries[*index]));
+    let mut superseded = vec![false; entries.len()];
     for (one, next) in order.iter().zip(&order[1..]) {
         // The sort is stable: among equals, the later stands behind.
-        stale[*one] = name(&entries[*one]) == name(&entries[*next]);
+        superseded[*one] = name(&entries[*one]) == name(&entries[*next]);
     }
-    entries.iter().zip(stale).filter(|(_, stale)| !stale).map(|(entry, _)| *entry).collect()
+    entries.iter().zip(superseded).filter(|(_, superseded)| !superseded).map(|(entry, _)| *entry).collect()
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
             let entries = kept(&names);
             let map: std::collections::HashMap<&str, usize> = names.iter().copied().zip(0..).collect();
             prop_assert_eq!(entries.len(), map.len());
-            prop_assert!(entries.iter().all(|(name, place)| map[name] == *place));
+            prop_assert!(entries.iter().all(|(name, index)| map[name] == *index));
         }
     }
 }

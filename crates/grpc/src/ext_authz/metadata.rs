@@ -3,85 +3,91 @@
 
 use std::sync::LazyLock;
 
-use latchkey_core::decision::Seen;
+use latchkey_core::decision::DecisionContext;
 use latchkey_core::limit::Level;
+use latchkey_core::observer::{CheckEvent, CheckOutcome};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
-use latchkey_core::witness::{Answered, Outcome};
 
 use crate::wire::writer::Writer;
 
 /// What the metadata speaks of.
-pub(super) struct Notes<'a> {
+pub(super) struct MetadataInput<'a> {
     /// The decision and what was seen.
-    pub(super) answered: Answered<'a>,
+    pub(super) event: CheckEvent<'a>,
     /// The environment that the request went to, where its host or Envoy's route told.
     pub(super) environment: Option<&'a str>,
 }
 
 /// The decision that is made most often, as it is written.
 static ALLOWED: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut fields = Writer::after(Vec::new());
-    decided(&mut fields, &Outcome::Allowed);
+    let mut fields = Writer::append_to(Vec::new());
+    write_decision(&mut fields, &CheckOutcome::Allowed);
     fields.finish()
 });
 
-fn decided(fields: &mut Writer, outcome: &Outcome<'_>) {
-    text(fields, "decision", outcome.decision());
-    text(fields, "reason", outcome.reason());
+fn write_decision(fields: &mut Writer, outcome: &CheckOutcome<'_>) {
+    text_field(fields, "decision", outcome.decision());
+    text_field(fields, "reason", outcome.reason());
 }
 
 /// Writes the fields of the `Struct`.
-pub(super) fn write(fields: &mut Writer, notes: &Notes<'_>) {
-    let Answered { outcome, seen, request_id, .. } = &notes.answered;
+pub(super) fn write(fields: &mut Writer, metadata_input: &MetadataInput<'_>) {
+    let CheckEvent { outcome, context, request_id, .. } = &metadata_input.event;
     match outcome {
-        Outcome::Allowed => fields.written(&ALLOWED),
-        Outcome::Denied(_) | Outcome::Unreadable | Outcome::Troubled(_) => decided(fields, outcome),
+        CheckOutcome::Allowed => fields.raw_fields(&ALLOWED),
+        CheckOutcome::Denied(_) | CheckOutcome::Malformed | CheckOutcome::Error(_) => {
+            write_decision(fields, outcome)
+        }
     }
     if !request_id.is_empty() {
-        text(fields, "request_id", request_id);
+        text_field(fields, "request_id", request_id);
     }
-    let mut environment = notes.environment;
+    let mut environment = metadata_input.environment;
     let known = match outcome {
-        Outcome::Allowed => seen.vouched(),
-        Outcome::Denied(_) | Outcome::Unreadable | Outcome::Troubled(_) => seen.principal.as_ref(),
+        CheckOutcome::Allowed => context.verified_principal(),
+        CheckOutcome::Denied(_) | CheckOutcome::Malformed | CheckOutcome::Error(_) => {
+            context.principal.as_ref()
+        }
     };
     if let Some(principal) = known {
-        text(fields, "tenant_id", &principal.tenant.id.text());
-        text(fields, "tenant_slug", &principal.tenant.slug);
-        text(fields, "subject_id", &principal.subject_text());
-        text(fields, "subject_type", principal.subject_type());
+        text_field(fields, "tenant_id", &principal.tenant.id.text());
+        text_field(fields, "tenant_slug", &principal.tenant.slug);
+        text_field(fields, "subject_id", &principal.subject_text());
+        text_field(fields, "subject_type", principal.subject_type());
         environment = principal.environment().or(environment);
     }
-    shadow(fields, seen, known);
+    write_shadow(fields, context, known);
     if let Some(environment) = environment {
-        text(fields, "environment", environment);
+        text_field(fields, "environment", environment);
     }
-    if let Some(policy) = &seen.policy {
-        text(fields, "profile", &policy.name);
-        if let Some(tightest) = seen.levels.first() {
-            field(fields, "rate_limit", |value| value.message(5, |limit| level(limit, policy, tightest)));
+    if let Some(policy) = &context.policy {
+        text_field(fields, "profile", &policy.name);
+        if let Some(tightest) = context.levels.first() {
+            field(fields, "rate_limit", |value| {
+                value.message(5, |limit| write_level(limit, policy, tightest))
+            });
         }
     }
 }
 
 /// What would have been decided, were everything enforced. Whoever is known and not vouched for has names of their
 /// own here, so that no filter takes them for who is calling.
-fn shadow(fields: &mut Writer, seen: &Seen, known: Option<&Principal>) {
-    let Some(denial) = &seen.shadow else { return };
-    text(fields, "shadow_decision", "DENY");
-    text(fields, "shadow_reason", denial.reason.name());
-    if let (None, Some(sender)) = (known, &seen.principal) {
-        text(fields, "shadow_tenant_id", &sender.tenant.id.text());
-        text(fields, "shadow_subject_id", &sender.subject_text());
+fn write_shadow(fields: &mut Writer, context: &DecisionContext, known: Option<&Principal>) {
+    let Some(denial) = &context.shadow else { return };
+    text_field(fields, "shadow_decision", "DENY");
+    text_field(fields, "shadow_reason", denial.reason.name());
+    if let (None, Some(sender)) = (known, &context.principal) {
+        text_field(fields, "shadow_tenant_id", &sender.tenant.id.text());
+        text_field(fields, "shadow_subject_id", &sender.subject_text());
     }
 }
 
-fn level(fields: &mut Writer, policy: &Policy, level: &Level) {
+fn write_level(fields: &mut Writer, policy: &Policy, level: &Level) {
     let (owner, class) = (level.bucket.per.name(), policy.classes.name_of(level.bucket));
-    field(fields, "bucket", |value| value.joined(3, [owner, "/", class]));
-    fields.number_entry(1, "limit", number(level.limit));
-    fields.number_entry(1, "remaining", number(level.remaining));
+    field(fields, "bucket", |value| value.text_parts(3, [owner, "/", class]));
+    fields.struct_number_entry(1, "limit", number(level.limit));
+    fields.struct_number_entry(1, "remaining", number(level.remaining));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "limits end far below 2^53, where doubles are exact")]
@@ -90,8 +96,8 @@ fn number(count: u64) -> f64 {
 }
 
 /// An entry whose `Value` is text.
-fn text(fields: &mut Writer, name: &str, text: &str) {
-    fields.text_entry(1, name, text);
+fn text_field(fields: &mut Writer, name: &str, text: &str) {
+    fields.struct_text_entry(1, name, text);
 }
 
 /// An entry of the struct's map: a name and a `Value`.

@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
 /// What stands before a message.
-const PREFIX: usize = 5;
+const FRAME_HEADER_BYTES: usize = 5;
 
 /// The body of a call, after it was read.
 pub(super) enum UnaryBody<B> {
@@ -28,9 +28,9 @@ pub(super) struct RewoundBody<B> {
 }
 
 /// Reads a body to its end, if it is one message in one frame.
-pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> UnaryBody<B> {
+pub(super) async fn read_unary<B: Body<Data = Bytes> + Unpin>(mut body: B) -> UnaryBody<B> {
     let Some(mut first) = data(&mut body).await else { return other(Bytes::new(), Bytes::new(), body) };
-    if !is_whole(&first) {
+    if !is_single_message(&first) {
         return other(first, Bytes::new(), body);
     }
     // Some clients end a stream by a frame with nothing in it.
@@ -41,7 +41,7 @@ pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> UnaryBod
             Some(more) => return other(first, more, body),
         }
     }
-    first.advance(PREFIX);
+    first.advance(FRAME_HEADER_BYTES);
     UnaryBody::Message(first)
 }
 
@@ -50,11 +50,11 @@ fn other<B>(first: Bytes, second: Bytes, rest: B) -> UnaryBody<B> {
 }
 
 /// Whether there is one message in this, not compressed, and nothing else.
-fn is_whole(frame: &[u8]) -> bool {
-    match frame.split_at_checked(PREFIX) {
+fn is_single_message(frame: &[u8]) -> bool {
+    match frame.split_at_checked(FRAME_HEADER_BYTES) {
         Some(([0, length @ ..], message)) => {
             let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-            length == message.len() && length <= super::super::ext_authz::LARGEST
+            length == message.len() && length <= super::super::ext_authz::MAX_MESSAGE_BYTES
         }
         Some(_) | None => false,
     }
@@ -119,16 +119,16 @@ mod tests {
     async fn read_all<B: Body<Data = Bytes, Error = Infallible> + Unpin>(
         body: B,
     ) -> Result<Vec<u8>, Vec<u8>> {
-        match read(body).await {
+        match read_unary(body).await {
             UnaryBody::Message(message) => Ok(message.to_vec()),
             UnaryBody::Other(rewound) => Err(rewound.collect().await.unwrap().to_bytes().to_vec()),
         }
     }
 
     /// One frame, which isn't there when it is looked for the first time.
-    struct Late(Option<Bytes>, bool);
+    struct DelayedBody(Option<Bytes>, bool);
 
-    impl Body for Late {
+    impl Body for DelayedBody {
         type Data = Bytes;
         type Error = Infallible;
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_that_is_not_there_yet_is_waited_for() {
-        let body = Late(Some(Bytes::from_static(b"\0\0\0\0\x01a")), false);
+        let body = DelayedBody(Some(Bytes::from_static(b"\0\0\0\0\x01a")), false);
         assert_eq!(read_all(body).await, Ok(b"a".to_vec()));
     }
 

@@ -5,21 +5,21 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::audit_service_server::AuditService;
 use tonic::{Request, Response, Status};
 
-use super::Desk;
-use crate::convert::{Wrong, audit};
-use crate::fate::{failed, refused};
+use super::ManagementApi;
+use crate::convert::{Violations, audit};
+use crate::status::{error_to_status, request_error_to_status};
 
 #[tonic::async_trait]
-impl<L: Limiter + 'static> AuditService for Desk<L> {
+impl<L: Limiter + 'static> AuditService for ManagementApi<L> {
     async fn list_audit_events(
         &self,
         call: Request<v1::ListAuditEventsRequest>,
     ) -> Result<Response<v1::ListAuditEventsResponse>, Status> {
-        let (by, ask, _) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let ask = audit::list(ask, &mut wrong);
-        wrong.finish().map_err(|r| refused(&r))?;
-        let page = self.auditor.list(&by, ask).await.map_err(failed)?;
+        let (caller, request, _) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let request = audit::list(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let page = self.auditor.list(&caller, request).await.map_err(error_to_status)?;
         let events = page.items.into_iter().map(audit::event).collect();
         Ok(Response::new(v1::ListAuditEventsResponse { events, next_page_token: page.next }))
     }
@@ -28,11 +28,11 @@ impl<L: Limiter + 'static> AuditService for Desk<L> {
         &self,
         call: Request<v1::VerifyAuditLogRequest>,
     ) -> Result<Response<v1::VerifyAuditLogResponse>, Status> {
-        let (by, ask, _) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let anchors = audit::anchors(ask, &mut wrong);
-        wrong.finish().map_err(|r| refused(&r))?;
-        let state = self.auditor.verify(&by, anchors).await.map_err(failed)?;
+        let (caller, request, _) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let anchors = audit::anchors(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let state = self.auditor.verify(&caller, anchors).await.map_err(error_to_status)?;
         Ok(Response::new(audit::state(&state)))
     }
 }

@@ -2,32 +2,34 @@
 //! differ are as good as none, since nobody can say which one is meant. A call that brings none may come over a
 //! connection that has proved a client certificate, and speaks by its names then.
 
-use latchkey_core::access::Presented;
+use latchkey_core::check_input::PresentedCredential;
+use latchkey_core::error::RequestError;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
-use latchkey_core::trouble::Refusal;
 use latchkey_management::{Authority, CallContext, Caller};
-use latchkey_profile::{Catalog, Header, Request as Seen};
+use latchkey_profile::{Catalog, Header, Request as HttpRequest};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
 
-use super::Desk;
-use crate::calls::{Call, Who};
+use super::ManagementApi;
 use crate::deadline::CallerDeadline;
-use crate::fate::{failed, refused};
+use crate::rpc_table::{CallerClass, RpcEntry};
+use crate::status::{error_to_status, request_error_to_status};
 
-impl<L: Limiter> Desk<L> {
+impl<L: Limiter> ManagementApi<L> {
     /// Takes a call apart: who calls, the message, and the call's context.
-    pub(super) async fn receive<T>(&self, call: Request<T>) -> Result<(Caller, T, CallContext), Status> {
+    pub(super) async fn authenticate<T>(&self, call: Request<T>) -> Result<(Caller, T, CallContext), Status> {
         let credential = credential(call.metadata());
         let address = call.remote_addr().map(|address| address.ip());
         let caller = match (credential, call.extensions().get::<ClientCertificate>()) {
-            (Presented::Missing, Some(certificate)) => self.registrar.certified(certificate).await,
+            (PresentedCredential::Missing, Some(certificate)) => {
+                self.management.certificate_caller(certificate).await
+            }
             (credential, _) => self.gate.caller(credential, address).await.map(Caller::from),
         }
-        .map_err(failed)?;
-        admit(call.extensions().get::<&Call>().copied(), &caller)?;
-        self.registrar.manages_keys(&caller).map_err(|r| refused(&r))?;
+        .map_err(error_to_status)?;
+        check_caller_class(call.extensions().get::<&RpcEntry>().copied(), &caller)?;
+        self.management.manages_keys(&caller).map_err(|r| request_error_to_status(&r))?;
         let context = self.context(&call);
         Ok((caller, call.into_inner(), context))
     }
@@ -37,43 +39,45 @@ impl<L: Limiter> Desk<L> {
         let deadline = call.extensions().get::<CallerDeadline>();
         CallContext {
             request_id: request_id(&self.catalog, call.metadata()),
-            deadline: deadline.map(|deadline| deadline.tick(self.clock.tick())),
+            deadline: deadline.map(|deadline| deadline.tick(self.clock.monotonic())),
         }
     }
 }
 
 /// Whether the table lets this caller in. A call without a row never came through the door.
-fn admit(call: Option<&Call>, caller: &Caller) -> Result<(), Status> {
-    let operators_alone = call.is_none_or(|call| call.who == Who::Operator);
+fn check_caller_class(call: Option<&RpcEntry>, caller: &Caller) -> Result<(), Status> {
+    let operators_only = call.is_none_or(|call| call.caller_class == CallerClass::Operator);
     match &caller.authority {
-        Authority::Tenant(_) if operators_alone => {
-            Err(refused(&Refusal::Forbidden("this is for operators".to_owned())))
+        Authority::Tenant(_) if operators_only => {
+            Err(request_error_to_status(&RequestError::PermissionDenied("this is for operators".to_owned())))
         }
         Authority::Tenant(_) | Authority::Operator => Ok(()),
     }
 }
 
 /// The one credential that a call brought.
-fn credential(metadata: &MetadataMap) -> Presented<'_> {
+fn credential(metadata: &MetadataMap) -> PresentedCredential<'_> {
     let bearer = metadata.get_all("authorization").iter().map(|v| bearer(v.as_bytes()));
     let plain = metadata.get_all("x-api-key").iter().map(MetadataValue::as_bytes);
     let mut found: Option<&[u8]> = None;
     for value in bearer.chain(plain) {
         match found {
-            Some(other) if other != value => return Presented::Ambiguous,
+            Some(other) if other != value => return PresentedCredential::Ambiguous,
             Some(_) | None => found = Some(value),
         }
     }
     match found {
-        None => Presented::Missing,
-        Some(value) => std::str::from_utf8(value).map_or(Presented::Unreadable, Presented::of),
+        None => PresentedCredential::Missing,
+        Some(value) => {
+            std::str::from_utf8(value).map_or(PresentedCredential::Malformed, PresentedCredential::of)
+        }
     }
 }
 
 /// The call's own identifier where it has one that is fit, or a new one.
 fn request_id(catalog: &Catalog, metadata: &MetadataMap) -> String {
     let sent = metadata.get("x-request-id").map(|id| Header { name: b"x-request-id", value: id.as_bytes() });
-    let call = Seen { headers: sent.into_iter().collect(), ..Seen::default() };
+    let call = HttpRequest { headers: sent.into_iter().collect(), ..HttpRequest::default() };
     catalog.request_id(&call).into_owned()
 }
 
@@ -96,7 +100,7 @@ mod tests {
             metadata.append(*name, value.parse().unwrap());
         }
         match credential(&metadata) {
-            Presented::Value(value) => value.to_owned(),
+            PresentedCredential::Value(value) => value.to_owned(),
             other => format!("{other:?}"),
         }
     }
@@ -120,7 +124,7 @@ mod tests {
     fn nothing_else_is_a_credential() {
         assert_eq!(read(&[]), "Missing");
         assert_eq!(read(&[("authorization", "Bearer ")]), "Missing");
-        assert_eq!(read(&[("authorization", "Basic azox")]), "Unreadable");
-        assert_eq!(read(&[("x-api-key", "k 1")]), "Unreadable");
+        assert_eq!(read(&[("authorization", "Basic azox")]), "Malformed");
+        assert_eq!(read(&[("x-api-key", "k 1")]), "Malformed");
     }
 }

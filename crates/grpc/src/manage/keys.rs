@@ -1,123 +1,137 @@
 //! `latchkey.v1.KeyService`. A secret leaves in the answers to `CreateKey`, `RotateKey` and
 //! `GetPublishableKey`, and nowhere else.
 
+use latchkey_core::error::SystemError;
 use latchkey_core::ports::Limiter;
 use latchkey_core::record::KeyRecord;
-use latchkey_core::trouble::Trouble;
-use latchkey_management::{ImportKeys, PublishableKey, RevokeKey, RotateKey};
+use latchkey_management::{GetPublishableKey, ImportKeys, RevokeKey, RotateKey};
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_server::KeyService;
 use tonic::{Request, Response, Status};
 
-use super::Desk;
-use crate::convert::{Wrong, key, time, usage};
-use crate::fate::{failed, refused, troubled};
+use super::ManagementApi;
+use crate::convert::{Violations, key, time, usage};
+use crate::status::{error_to_status, request_error_to_status, system_error_to_status};
 
-type Answer<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
-impl<L: Limiter + 'static> KeyService for Desk<L> {
-    async fn create_key(&self, call: Request<v1::CreateKeyRequest>) -> Answer<v1::CreateKeyResponse> {
-        let (by, ask, context) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let ask = key::create(ask, "", &mut wrong);
-        wrong.finish().map_err(|r| refused(&r))?;
-        let made = self.registrar.create_key(&by, ask, &context).await.map_err(failed)?;
+impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
+    async fn create_key(&self, call: Request<v1::CreateKeyRequest>) -> RpcResult<v1::CreateKeyResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let request = key::create(request, "", &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let created =
+            self.management.create_key(&caller, request, &context).await.map_err(error_to_status)?;
         Ok(Response::new(v1::CreateKeyResponse {
-            key: Some(key::show(&made.key, self.now())),
-            secret: made.secret.map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
+            key: Some(key::to_proto(&created.key, self.now())),
+            secret: created.secret.map(|secret| secret.reveal().to_owned()).unwrap_or_default(),
         }))
     }
 
-    async fn get_key(&self, call: Request<v1::GetKeyRequest>) -> Answer<v1::Key> {
-        let (by, ask, context) = self.receive(call).await?;
-        let found = self.registrar.get_key(&by, &ask.id, &context).await.map_err(failed)?;
-        let shown = self.with_use(std::slice::from_ref(&found)).await.map_err(troubled)?.pop();
+    async fn get_key(&self, call: Request<v1::GetKeyRequest>) -> RpcResult<v1::Key> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let found = self.management.get_key(&caller, &request.id, &context).await.map_err(error_to_status)?;
+        let shown =
+            self.with_usage(std::slice::from_ref(&found)).await.map_err(system_error_to_status)?.pop();
         Ok(Response::new(shown.unwrap_or_default()))
     }
 
-    async fn list_keys(&self, call: Request<v1::ListKeysRequest>) -> Answer<v1::ListKeysResponse> {
-        let (by, ask, context) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let ask = key::list(ask, &mut wrong);
-        wrong.finish().map_err(|r| refused(&r))?;
-        let page = self.registrar.list_keys(&by, ask, &context).await.map_err(failed)?;
-        let keys = self.with_use(&page.items).await.map_err(troubled)?;
+    async fn list_keys(&self, call: Request<v1::ListKeysRequest>) -> RpcResult<v1::ListKeysResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let request = key::list(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let page = self.management.list_keys(&caller, request, &context).await.map_err(error_to_status)?;
+        let keys = self.with_usage(&page.items).await.map_err(system_error_to_status)?;
         Ok(Response::new(v1::ListKeysResponse { keys, next_page_token: page.next }))
     }
 
-    async fn update_key(&self, call: Request<v1::UpdateKeyRequest>) -> Answer<v1::Key> {
-        let (by, ask, context) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let ask = key::update(ask, &mut wrong);
-        wrong.finish().map_err(|r| refused(&r))?;
-        let changed = self.registrar.update_key(&by, ask, &context).await.map_err(failed)?;
-        Ok(Response::new(self.changed(&changed).await))
+    async fn update_key(&self, call: Request<v1::UpdateKeyRequest>) -> RpcResult<v1::Key> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let request = key::update(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let changed =
+            self.management.update_key(&caller, request, &context).await.map_err(error_to_status)?;
+        Ok(Response::new(self.show_changed_key(&changed).await))
     }
 
-    async fn rotate_key(&self, call: Request<v1::RotateKeyRequest>) -> Answer<v1::RotateKeyResponse> {
-        let (by, ask, context) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let overlap = time::duration("overlap", ask.overlap, &mut wrong).unwrap_or_default();
-        wrong.finish().map_err(|r| refused(&r))?;
-        let ask = RotateKey { id: ask.id, overlap };
-        let rotated = self.registrar.rotate_key(&by, ask, &context).await.map_err(failed)?;
+    async fn rotate_key(&self, call: Request<v1::RotateKeyRequest>) -> RpcResult<v1::RotateKeyResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let overlap =
+            time::duration_from_proto("overlap", request.overlap, &mut violations).unwrap_or_default();
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let request = RotateKey { id: request.id, overlap };
+        let rotated =
+            self.management.rotate_key(&caller, request, &context).await.map_err(error_to_status)?;
         let now = self.now();
         Ok(Response::new(v1::RotateKeyResponse {
-            key: Some(key::show(&rotated.key, now)),
+            key: Some(key::to_proto(&rotated.key, now)),
             secret: rotated.secret.reveal().to_owned(),
-            replaced: Some(self.changed(&rotated.replaced).await),
+            replaced: Some(self.show_changed_key(&rotated.replaced).await),
         }))
     }
 
-    async fn revoke_key(&self, call: Request<v1::RevokeKeyRequest>) -> Answer<v1::RevokeKeyResponse> {
-        let (by, ask, context) = self.receive(call).await?;
-        let ask = RevokeKey { id: ask.id, reason: ask.reason };
-        let revoked = self.registrar.revoke_key(&by, ask, &context).await.map_err(failed)?;
-        let key = Some(self.changed(&revoked.value).await);
+    async fn revoke_key(&self, call: Request<v1::RevokeKeyRequest>) -> RpcResult<v1::RevokeKeyResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let request = RevokeKey { id: request.id, reason: request.reason };
+        let revoked =
+            self.management.revoke_key(&caller, request, &context).await.map_err(error_to_status)?;
+        let key = Some(self.show_changed_key(&revoked.value).await);
         Ok(Response::new(v1::RevokeKeyResponse { key, revision: revoked.revision }))
     }
 
-    async fn get_publishable_key(&self, call: Request<v1::GetPublishableKeyRequest>) -> Answer<v1::Key> {
-        let (by, ask, context) = self.receive(call).await?;
-        let ask = PublishableKey { tenant: ask.tenant, environment: ask.environment };
-        let found = self.registrar.publishable_key(&by, ask, &context).await.map_err(failed)?;
+    async fn get_publishable_key(&self, call: Request<v1::GetPublishableKeyRequest>) -> RpcResult<v1::Key> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let request = GetPublishableKey { tenant: request.tenant, environment: request.environment };
+        let found =
+            self.management.publishable_key(&caller, request, &context).await.map_err(error_to_status)?;
         let value = found.value.reveal().to_owned();
-        Ok(Response::new(v1::Key { value, ..key::show(&found.key, self.now()) }))
+        Ok(Response::new(v1::Key { value, ..key::to_proto(&found.key, self.now()) }))
     }
 
-    async fn import_keys(&self, call: Request<v1::ImportKeysRequest>) -> Answer<v1::ImportKeysResponse> {
-        let (by, ask, context) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let keys = ask.keys.into_iter().enumerate().map(|one| key::import(one, &mut wrong)).collect();
-        wrong.finish().map_err(|r| refused(&r))?;
-        let ask = ImportKeys { tenant: ask.tenant, keys };
-        let imported = self.registrar.import_keys(&by, ask, &context).await.map_err(failed)?;
+    async fn import_keys(&self, call: Request<v1::ImportKeysRequest>) -> RpcResult<v1::ImportKeysResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let keys =
+            request.keys.into_iter().enumerate().map(|one| key::import(one, &mut violations)).collect();
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let request = ImportKeys { tenant: request.tenant, keys };
+        let imported =
+            self.management.import_keys(&caller, request, &context).await.map_err(error_to_status)?;
         let now = self.now();
-        let keys = imported.iter().map(|made| key::show(made, now)).collect();
+        let keys = imported.iter().map(|created| key::to_proto(created, now)).collect();
         Ok(Response::new(v1::ImportKeysResponse { keys }))
     }
 
-    async fn get_key_usage(&self, call: Request<v1::GetKeyUsageRequest>) -> Answer<v1::GetKeyUsageResponse> {
-        let (by, ask, _) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let ask = usage::ask(ask, &mut wrong);
-        wrong.finish().map_err(|r| refused(&r))?;
-        Ok(Response::new(usage::show(self.usage.key_usage(&by, ask).await.map_err(failed)?)))
+    async fn get_key_usage(
+        &self,
+        call: Request<v1::GetKeyUsageRequest>,
+    ) -> RpcResult<v1::GetKeyUsageResponse> {
+        let (caller, request, _) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let request = usage::from_proto(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        Ok(Response::new(usage::to_proto(
+            self.usage.key_usage(&caller, request).await.map_err(error_to_status)?,
+        )))
     }
 }
 
-impl<L: Limiter> Desk<L> {
+impl<L: Limiter> ManagementApi<L> {
     /// Keys with what is seen of their use.
-    async fn with_use(&self, keys: &[KeyRecord]) -> Result<Vec<v1::Key>, Trouble> {
-        let seen = self.usage.seen(keys).await?;
+    async fn with_usage(&self, keys: &[KeyRecord]) -> Result<Vec<v1::Key>, SystemError> {
+        let summary = self.usage.summaries(keys).await?;
         let now = self.now();
-        Ok(keys.iter().zip(&seen).map(|(key, seen)| usage::key_seen(key, seen, now)).collect())
+        Ok(keys.iter().zip(&summary).map(|(key, summary)| usage::key_with_usage(key, summary, now)).collect())
     }
 
     /// A key that was just changed. That was done, whether its use can be told of or not.
-    async fn changed(&self, key: &KeyRecord) -> v1::Key {
-        let shown = self.with_use(std::slice::from_ref(key)).await.ok().and_then(|mut shown| shown.pop());
-        shown.unwrap_or_else(|| key::show(key, self.now()))
+    async fn show_changed_key(&self, key: &KeyRecord) -> v1::Key {
+        let shown = self.with_usage(std::slice::from_ref(key)).await.ok().and_then(|mut shown| shown.pop());
+        shown.unwrap_or_else(|| key::to_proto(key, self.now()))
     }
 }

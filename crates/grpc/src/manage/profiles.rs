@@ -1,79 +1,87 @@
 //! `latchkey.v1.ProfileService`. A document is compiled here, before anything is kept of it: the registrar
 //! knows that it is sound, and its sender every line that isn't.
 
+use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::ports::Limiter;
-use latchkey_core::trouble::{Refusal, Violation};
 use latchkey_management::ApplyProfile;
-use latchkey_profile::{DocumentError, Errors, Profile, contested_among};
+use latchkey_profile::{DocumentError, Errors, Profile, host_conflicts_among_stored};
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_server::ProfileService;
 use tonic::{Request, Response, Status};
 
-use super::Desk;
+use super::ManagementApi;
 use crate::convert::tenant;
-use crate::fate::{failed, invalid, refused};
+use crate::status::{error_to_status, request_error_to_status, violations_to_status};
 
-type Answer<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
 /// A document is text that someone wrote; the largest that ships has a few kilobytes.
-const LONGEST_DOCUMENT: usize = 512 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 512 * 1024;
 
 /// How often a document is held against the others anew because another was applied meanwhile.
-const TURNS: usize = 20;
+const MAX_APPLY_ATTEMPTS: usize = 20;
 
 #[tonic::async_trait]
-impl<L: Limiter + 'static> ProfileService for Desk<L> {
-    async fn apply_profile(&self, call: Request<v1::ApplyProfileRequest>) -> Answer<v1::Profile> {
-        let (by, ask, context) = self.receive(call).await?;
-        let profile = compiled(&ask.document).map_err(|wrong| invalid(&wrong))?;
+impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
+    async fn apply_profile(&self, call: Request<v1::ApplyProfileRequest>) -> RpcResult<v1::Profile> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let profile = compile(&request.document).map_err(|violations| violations_to_status(&violations))?;
         let name = profile.name().to_owned();
-        let v1::ApplyProfileRequest { document, validate_only } = ask;
-        let mut ask = ApplyProfile { name, document, among: 0, validate_only };
-        for _ in 0..TURNS {
-            let stored = self.registrar.list_profiles(&by, &context).await.map_err(failed)?;
-            let among = contested_among(&ask.document, &stored);
-            ask.among = among.map_err(|Errors(errors)| invalid(&violations(&errors)))?;
+        let v1::ApplyProfileRequest { document, validate_only } = request;
+        let mut request = ApplyProfile { name, document, expected_revision: 0, validate_only };
+        for _ in 0..MAX_APPLY_ATTEMPTS {
+            let stored = self.management.list_profiles(&caller, &context).await.map_err(error_to_status)?;
+            let among = host_conflicts_among_stored(&request.document, &stored);
+            request.expected_revision =
+                among.map_err(|Errors(errors)| violations_to_status(&violations(&errors)))?;
             if let Some(rules) = profile.tokens() {
-                self.tokens.can_sign(&ask.name, rules).await.map_err(failed)?;
+                self.tokens.can_sign(&request.name, rules).await.map_err(error_to_status)?;
             }
-            let applied = self.registrar.apply_profile(&by, ask.clone(), &context).await.map_err(failed)?;
+            let applied = self
+                .management
+                .apply_profile(&caller, request.clone(), &context)
+                .await
+                .map_err(error_to_status)?;
             if let Some(applied) = applied {
                 return Ok(Response::new(tenant::profile(applied)));
             }
         }
-        Err(refused(&Refusal::Busy("others apply profiles all the time")))
+        Err(request_error_to_status(&RequestError::ResourceExhausted("others apply profiles all the time")))
     }
 
-    async fn get_profile(&self, call: Request<v1::GetProfileRequest>) -> Answer<v1::Profile> {
-        let (by, ask, context) = self.receive(call).await?;
-        let found =
-            self.registrar.get_profile(&by, (&ask.name, ask.version), &context).await.map_err(failed)?;
+    async fn get_profile(&self, call: Request<v1::GetProfileRequest>) -> RpcResult<v1::Profile> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let found = self
+            .management
+            .get_profile(&caller, (&request.name, request.version), &context)
+            .await
+            .map_err(error_to_status)?;
         Ok(Response::new(tenant::profile(found)))
     }
 
     async fn list_profiles(
         &self,
         call: Request<v1::ListProfilesRequest>,
-    ) -> Answer<v1::ListProfilesResponse> {
-        let (by, _, context) = self.receive(call).await?;
-        let found = self.registrar.list_profiles(&by, &context).await.map_err(failed)?;
+    ) -> RpcResult<v1::ListProfilesResponse> {
+        let (caller, _, context) = self.authenticate(call).await?;
+        let found = self.management.list_profiles(&caller, &context).await.map_err(error_to_status)?;
         let profiles = found.into_iter().map(tenant::profile).collect();
         Ok(Response::new(v1::ListProfilesResponse { profiles }))
     }
 }
 
 /// A sound document.
-fn compiled(document: &str) -> Result<Profile, Vec<Violation>> {
-    if document.len() > LONGEST_DOCUMENT {
-        let text = format!("must have at most {LONGEST_DOCUMENT} bytes, and has {}", document.len());
-        return Err(vec![Violation::new("document", text)]);
+fn compile(document: &str) -> Result<Profile, Vec<FieldViolation>> {
+    if document.len() > MAX_DOCUMENT_BYTES {
+        let text = format!("must have at most {MAX_DOCUMENT_BYTES} bytes, and has {}", document.len());
+        return Err(vec![FieldViolation::new("document", text)]);
     }
     Profile::compile(document, 0).map_err(|Errors(errors)| violations(&errors))
 }
 
 /// `document`, with the place that is wrong: line and column as an editor counts them, then the field.
-fn violations(errors: &[DocumentError]) -> Vec<Violation> {
+fn violations(errors: &[DocumentError]) -> Vec<FieldViolation> {
     let violation =
-        |e: &DocumentError| Violation::new(format!("document:{}:{}", e.line, e.column), e.to_string());
+        |e: &DocumentError| FieldViolation::new(format!("document:{}:{}", e.line, e.column), e.to_string());
     errors.iter().map(violation).collect()
 }

@@ -6,73 +6,87 @@ use latchkey_proto::v1;
 use latchkey_proto::v1::tenant_service_server::TenantService;
 use tonic::{Request, Response, Status};
 
-use super::Desk;
-use crate::convert::{Wrong, tenant};
-use crate::fate::{failed, refused};
+use super::ManagementApi;
+use crate::convert::{Violations, tenant};
+use crate::status::{error_to_status, request_error_to_status};
 
-pub(super) type Answer<T> = Result<Response<T>, Status>;
+pub(super) type RpcResult<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
-impl<L: Limiter + 'static> TenantService for Desk<L> {
-    async fn create_tenant(&self, call: Request<v1::CreateTenantRequest>) -> Answer<v1::Tenant> {
-        let (by, ask, context) = self.receive(call).await?;
-        let made = self.registrar.create_tenant(&by, tenant::create(ask), &context).await.map_err(failed)?;
-        Ok(Response::new(tenant::show(&made)))
+impl<L: Limiter + 'static> TenantService for ManagementApi<L> {
+    async fn create_tenant(&self, call: Request<v1::CreateTenantRequest>) -> RpcResult<v1::Tenant> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let created = self
+            .management
+            .create_tenant(&caller, tenant::create(request), &context)
+            .await
+            .map_err(error_to_status)?;
+        Ok(Response::new(tenant::to_proto(&created)))
     }
 
-    async fn get_tenant(&self, call: Request<v1::GetTenantRequest>) -> Answer<v1::Tenant> {
-        let (by, ask, context) = self.receive(call).await?;
-        let found = self.registrar.get_tenant(&by, &ask.tenant, &context).await.map_err(failed)?;
-        Ok(Response::new(tenant::show(&found)))
+    async fn get_tenant(&self, call: Request<v1::GetTenantRequest>) -> RpcResult<v1::Tenant> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let found =
+            self.management.get_tenant(&caller, &request.tenant, &context).await.map_err(error_to_status)?;
+        Ok(Response::new(tenant::to_proto(&found)))
     }
 
-    async fn list_tenants(&self, call: Request<v1::ListTenantsRequest>) -> Answer<v1::ListTenantsResponse> {
-        let (by, ask, context) = self.receive(call).await?;
-        let ask = ListTenants { page_size: ask.page_size, page_token: ask.page_token };
-        let page = self.registrar.list_tenants(&by, ask, &context).await.map_err(failed)?;
-        let tenants = page.items.iter().map(tenant::show).collect();
+    async fn list_tenants(
+        &self,
+        call: Request<v1::ListTenantsRequest>,
+    ) -> RpcResult<v1::ListTenantsResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let request = ListTenants { page_size: request.page_size, page_token: request.page_token };
+        let page = self.management.list_tenants(&caller, request, &context).await.map_err(error_to_status)?;
+        let tenants = page.items.iter().map(tenant::to_proto).collect();
         Ok(Response::new(v1::ListTenantsResponse { tenants, next_page_token: page.next }))
     }
 
-    async fn update_tenant(&self, call: Request<v1::UpdateTenantRequest>) -> Answer<v1::Tenant> {
-        let (by, ask, context) = self.receive(call).await?;
-        let mut wrong = Wrong::default();
-        let ask = tenant::update(ask, &mut wrong);
-        wrong.finish().map_err(|r| refused(&r))?;
-        let changed = self.registrar.update_tenant(&by, ask, &context).await.map_err(failed)?;
-        Ok(Response::new(tenant::show(&changed)))
+    async fn update_tenant(&self, call: Request<v1::UpdateTenantRequest>) -> RpcResult<v1::Tenant> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let mut violations = Violations::default();
+        let request = tenant::update(request, &mut violations);
+        violations.finish().map_err(|r| request_error_to_status(&r))?;
+        let changed =
+            self.management.update_tenant(&caller, request, &context).await.map_err(error_to_status)?;
+        Ok(Response::new(tenant::to_proto(&changed)))
     }
 
-    async fn suspend_tenant(&self, call: Request<v1::SuspendTenantRequest>) -> Answer<v1::Tenant> {
-        let (by, ask, context) = self.receive(call).await?;
-        let ask = SuspendTenant { tenant: ask.tenant, reason: ask.reason };
-        let changed = self.registrar.suspend_tenant(&by, ask, &context).await.map_err(failed)?;
-        Ok(Response::new(tenant::show(&changed)))
+    async fn suspend_tenant(&self, call: Request<v1::SuspendTenantRequest>) -> RpcResult<v1::Tenant> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let request = SuspendTenant { tenant: request.tenant, reason: request.reason };
+        let changed =
+            self.management.suspend_tenant(&caller, request, &context).await.map_err(error_to_status)?;
+        Ok(Response::new(tenant::to_proto(&changed)))
     }
 
-    async fn resume_tenant(&self, call: Request<v1::ResumeTenantRequest>) -> Answer<v1::Tenant> {
-        let (by, ask, context) = self.receive(call).await?;
-        let changed = self.registrar.resume_tenant(&by, &ask.tenant, &context).await.map_err(failed)?;
-        Ok(Response::new(tenant::show(&changed)))
+    async fn resume_tenant(&self, call: Request<v1::ResumeTenantRequest>) -> RpcResult<v1::Tenant> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let changed = self
+            .management
+            .resume_tenant(&caller, &request.tenant, &context)
+            .await
+            .map_err(error_to_status)?;
+        Ok(Response::new(tenant::to_proto(&changed)))
     }
 
-    async fn create_user(&self, call: Request<v1::CreateUserRequest>) -> Answer<v1::User> {
-        self.make_user(call).await
+    async fn create_user(&self, call: Request<v1::CreateUserRequest>) -> RpcResult<v1::User> {
+        self.handle_create_user(call).await
     }
 
-    async fn list_users(&self, call: Request<v1::ListUsersRequest>) -> Answer<v1::ListUsersResponse> {
-        self.page_of_users(call).await
+    async fn list_users(&self, call: Request<v1::ListUsersRequest>) -> RpcResult<v1::ListUsersResponse> {
+        self.handle_list_users(call).await
     }
 
-    async fn set_user_password(&self, call: Request<v1::SetUserPasswordRequest>) -> Answer<v1::User> {
-        self.change_password(call).await
+    async fn set_user_password(&self, call: Request<v1::SetUserPasswordRequest>) -> RpcResult<v1::User> {
+        self.handle_set_user_password(call).await
     }
 
-    async fn disable_user(&self, call: Request<v1::DisableUserRequest>) -> Answer<v1::User> {
-        self.switch_off(call).await
+    async fn disable_user(&self, call: Request<v1::DisableUserRequest>) -> RpcResult<v1::User> {
+        self.handle_disable_user(call).await
     }
 
-    async fn update_user(&self, call: Request<v1::UpdateUserRequest>) -> Answer<v1::User> {
-        self.change_user(call).await
+    async fn update_user(&self, call: Request<v1::UpdateUserRequest>) -> RpcResult<v1::User> {
+        self.handle_update_user(call).await
     }
 }

@@ -6,65 +6,80 @@ use latchkey_management::{CreateUser, ListUsers, SetUserPassword, UpdateUser};
 use latchkey_proto::v1;
 use tonic::{Request, Response};
 
-use super::Desk;
-use super::tenants::Answer;
-use crate::convert::{ordered, token};
-use crate::fate::failed;
+use super::ManagementApi;
+use super::tenants::RpcResult;
+use crate::convert::{to_btree_map, token};
+use crate::status::error_to_status;
 
-impl<L: Limiter> Desk<L> {
-    pub(super) async fn make_user(&self, call: Request<v1::CreateUserRequest>) -> Answer<v1::User> {
-        let (by, ask, context) = self.receive(call).await?;
-        let ask = CreateUser {
-            tenant: ask.tenant,
-            email: ask.email,
-            password: PlainPassword::new(ask.password),
-            role: ask.role,
-            bindings: ordered(ask.bindings),
-            environment: ask.environment,
+impl<L: Limiter> ManagementApi<L> {
+    pub(super) async fn handle_create_user(
+        &self,
+        call: Request<v1::CreateUserRequest>,
+    ) -> RpcResult<v1::User> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let request = CreateUser {
+            tenant: request.tenant,
+            email: request.email,
+            password: PlainPassword::new(request.password),
+            role: request.role,
+            bindings: to_btree_map(request.bindings),
+            environment: request.environment,
         };
-        let made = self.tokens.create_user(&by, ask, &context).await.map_err(failed)?;
-        Ok(Response::new(token::user(&made)))
+        let created = self.tokens.create_user(&caller, request, &context).await.map_err(error_to_status)?;
+        Ok(Response::new(token::user(&created)))
     }
 
-    pub(super) async fn page_of_users(
+    pub(super) async fn handle_list_users(
         &self,
         call: Request<v1::ListUsersRequest>,
-    ) -> Answer<v1::ListUsersResponse> {
-        let (by, ask, context) = self.receive(call).await?;
-        let ask = ListUsers { tenant: ask.tenant, page_size: ask.page_size, page_token: ask.page_token };
-        let page = self.tokens.list_users(&by, ask, &context).await.map_err(failed)?;
+    ) -> RpcResult<v1::ListUsersResponse> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let request = ListUsers {
+            tenant: request.tenant,
+            page_size: request.page_size,
+            page_token: request.page_token,
+        };
+        let page = self.tokens.list_users(&caller, request, &context).await.map_err(error_to_status)?;
         let users = page.items.iter().map(token::user).collect();
         Ok(Response::new(v1::ListUsersResponse { users, next_page_token: page.next }))
     }
 
-    pub(super) async fn change_password(
+    pub(super) async fn handle_set_user_password(
         &self,
         call: Request<v1::SetUserPasswordRequest>,
-    ) -> Answer<v1::User> {
-        let (by, ask, context) = self.receive(call).await?;
-        let ask = SetUserPassword { id: ask.id, password: PlainPassword::new(ask.password) };
-        let changed = self.tokens.set_user_password(&by, ask, &context).await.map_err(failed)?;
+    ) -> RpcResult<v1::User> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let request = SetUserPassword { id: request.id, password: PlainPassword::new(request.password) };
+        let changed =
+            self.tokens.set_user_password(&caller, request, &context).await.map_err(error_to_status)?;
         Ok(Response::new(token::user(&changed)))
     }
 
-    pub(super) async fn switch_off(&self, call: Request<v1::DisableUserRequest>) -> Answer<v1::User> {
-        let (by, ask, context) = self.receive(call).await?;
-        let changed = self.tokens.disable_user(&by, &ask.id, &context).await.map_err(failed)?;
+    pub(super) async fn handle_disable_user(
+        &self,
+        call: Request<v1::DisableUserRequest>,
+    ) -> RpcResult<v1::User> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let changed =
+            self.tokens.disable_user(&caller, &request.id, &context).await.map_err(error_to_status)?;
         Ok(Response::new(token::user(&changed)))
     }
 
-    pub(super) async fn change_user(&self, call: Request<v1::UpdateUserRequest>) -> Answer<v1::User> {
-        let (by, ask, context) = self.receive(call).await?;
-        let user = ask.user.unwrap_or_default();
-        let ask = UpdateUser {
+    pub(super) async fn handle_update_user(
+        &self,
+        call: Request<v1::UpdateUserRequest>,
+    ) -> RpcResult<v1::User> {
+        let (caller, request, context) = self.authenticate(call).await?;
+        let user = request.user.unwrap_or_default();
+        let request = UpdateUser {
             id: user.id,
-            fields: ask.update_mask.unwrap_or_default().paths,
+            fields: request.update_mask.unwrap_or_default().paths,
             role: user.role,
-            bindings: ordered(user.bindings),
+            bindings: to_btree_map(user.bindings),
             environment: user.environment,
             disabled: user.disabled,
         };
-        let changed = self.tokens.update_user(&by, ask, &context).await.map_err(failed)?;
+        let changed = self.tokens.update_user(&caller, request, &context).await.map_err(error_to_status)?;
         Ok(Response::new(token::user(&changed)))
     }
 }

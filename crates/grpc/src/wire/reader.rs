@@ -2,10 +2,10 @@
 //! ten bytes at most, text in UTF-8, a known field's wire type, a hundred levels of nesting. Nothing that
 //! is in a message can make it panic, allocate or read a byte twice.
 
-mod usual;
+mod common_case;
 
-pub(crate) use self::usual::Pair;
-use super::scan::{self, Look};
+pub(crate) use self::common_case::NameValue;
+use super::scan::{self, ByteClass};
 
 /// Bytes that are no message of the kind that was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) struct Malformed;
 
 /// How a field's value is written (protobuf encoding, "Message Structure").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wire {
+pub(crate) enum WireType {
     Varint,
     Fixed64,
     Delimited,
@@ -27,41 +27,41 @@ pub(crate) enum Wire {
 pub(crate) struct Field {
     /// The field's number.
     pub(crate) number: u32,
-    wire: Wire,
+    wire_type: WireType,
 }
 
 /// By the lower three bits of a key.
-const WIRES: [Option<Wire>; 8] = [
-    Some(Wire::Varint),
-    Some(Wire::Fixed64),
-    Some(Wire::Delimited),
-    Some(Wire::StartGroup),
-    Some(Wire::EndGroup),
-    Some(Wire::Fixed32),
+const WIRE_TYPES: [Option<WireType>; 8] = [
+    Some(WireType::Varint),
+    Some(WireType::Fixed64),
+    Some(WireType::Delimited),
+    Some(WireType::StartGroup),
+    Some(WireType::EndGroup),
+    Some(WireType::Fixed32),
     None,
     None,
 ];
 
 impl Field {
-    fn is(self, expected: Wire) -> Result<(), Malformed> {
-        if self.wire == expected { Ok(()) } else { Err(Malformed) }
+    fn expect_wire_type(self, expected: WireType) -> Result<(), Malformed> {
+        if self.wire_type == expected { Ok(()) } else { Err(Malformed) }
     }
 }
 
 /// How deep messages may nest, as in prost.
-const LEVELS: u32 = 100;
+const MAX_DEPTH: u32 = 100;
 
 /// What of one message has not been read yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
-    levels: u32,
+    depth_budget: u32,
 }
 
 impl<'a> Reader<'a> {
     /// The beginning of a message.
     pub(crate) fn new(message: &'a [u8]) -> Self {
-        Self { rest: message, levels: LEVELS }
+        Self { rest: message, depth_budget: MAX_DEPTH }
     }
 
     /// The next field's key; none at the message's end.
@@ -71,19 +71,19 @@ impl<'a> Reader<'a> {
 
     /// A value that must be a varint.
     pub(crate) fn varint(&mut self, field: Field) -> Result<u64, Malformed> {
-        field.is(Wire::Varint)?;
+        field.expect_wire_type(WireType::Varint)?;
         self.raw_varint()
     }
 
     /// A value that must be eight bytes.
     pub(crate) fn fixed64(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
-        field.is(Wire::Fixed64)?;
+        field.expect_wire_type(WireType::Fixed64)?;
         self.take(8)
     }
 
     /// A value that must be a string of bytes.
     pub(crate) fn bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
-        field.is(Wire::Delimited)?;
+        field.expect_wire_type(WireType::Delimited)?;
         let length = self.raw_varint()?;
         self.take(length)
     }
@@ -102,17 +102,17 @@ impl<'a> Reader<'a> {
     /// A value that must be a message, to be read to its end.
     pub(crate) fn message(&mut self, field: Field) -> Result<Reader<'a>, Malformed> {
         let rest = self.bytes(field)?;
-        Ok(Reader { rest, levels: self.deeper()? })
+        Ok(Reader { rest, depth_budget: self.descend()? })
     }
 
     /// An entry of a map, to be read to its end. As in prost, it is one whatever wire type its key tells.
     pub(crate) fn entry_message(&mut self) -> Result<Reader<'a>, Malformed> {
         let length = self.raw_varint()?;
-        Ok(Reader { rest: self.take(length)?, levels: self.deeper()? })
+        Ok(Reader { rest: self.take(length)?, depth_budget: self.descend()? })
     }
 
     /// An entry of a map from text to text; what is left out is empty, and the last of several counts.
-    pub(crate) fn entry(&mut self) -> Result<Pair<'a>, Malformed> {
+    pub(crate) fn entry(&mut self) -> Result<NameValue<'a>, Malformed> {
         let mut entry = self.entry_message()?;
         let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
         while let Some(field) = entry.next()? {
@@ -122,31 +122,35 @@ impl<'a> Reader<'a> {
                 _ => entry.skip(field)?,
             }
         }
-        Ok(Pair { name, value, shouted: Look::at(name).upper })
+        Ok(NameValue { name, value, has_uppercase: ByteClass::of(name).upper })
     }
 
     /// A value that nobody here knows.
     pub(crate) fn skip(&mut self, field: Field) -> Result<(), Malformed> {
-        let deeper = self.deeper()?;
-        match field.wire {
-            Wire::Varint => self.raw_varint().map(drop),
-            Wire::Fixed32 => self.take(4).map(drop),
-            Wire::Fixed64 => self.take(8).map(drop),
-            Wire::Delimited => self.bytes(field).map(drop),
-            Wire::EndGroup => Err(Malformed),
-            Wire::StartGroup => self.skip_group(field, deeper),
+        let inner_budget = self.descend()?;
+        match field.wire_type {
+            WireType::Varint => self.raw_varint().map(drop),
+            WireType::Fixed32 => self.take(4).map(drop),
+            WireType::Fixed64 => self.take(8).map(drop),
+            WireType::Delimited => self.bytes(field).map(drop),
+            WireType::EndGroup => Err(Malformed),
+            WireType::StartGroup => self.skip_group(field, inner_budget),
         }
     }
 
     /// A group ends with a key of its own number, and has no length in front.
-    fn skip_group(&mut self, group: Field, levels: u32) -> Result<(), Malformed> {
-        let mut inner = Reader { rest: self.rest, levels };
+    fn skip_group(&mut self, group: Field, depth_budget: u32) -> Result<(), Malformed> {
+        let mut inner = Reader { rest: self.rest, depth_budget };
         loop {
             let field = inner.key()?;
-            match field.wire {
-                Wire::EndGroup if field.number == group.number => break,
-                Wire::EndGroup => return Err(Malformed),
-                Wire::Varint | Wire::Fixed32 | Wire::Fixed64 | Wire::Delimited | Wire::StartGroup => {
+            match field.wire_type {
+                WireType::EndGroup if field.number == group.number => break,
+                WireType::EndGroup => return Err(Malformed),
+                WireType::Varint
+                | WireType::Fixed32
+                | WireType::Fixed64
+                | WireType::Delimited
+                | WireType::StartGroup => {
                     inner.skip(field)?;
                 }
             }
@@ -155,14 +159,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn deeper(&self) -> Result<u32, Malformed> {
-        self.levels.checked_sub(1).ok_or(Malformed)
+    fn descend(&self) -> Result<u32, Malformed> {
+        self.depth_budget.checked_sub(1).ok_or(Malformed)
     }
 
     fn key(&mut self) -> Result<Field, Malformed> {
         let key = u32::try_from(self.raw_varint()?).map_err(|_| Malformed)?;
-        match (key >> 3, WIRES[(key & 7) as usize]) {
-            (number @ 1.., Some(wire)) => Ok(Field { number, wire }),
+        match (key >> 3, WIRE_TYPES[(key & 7) as usize]) {
+            (number @ 1.., Some(wire_type)) => Ok(Field { number, wire_type }),
             (0, _) | (_, None) => Err(Malformed),
         }
     }
@@ -180,14 +184,14 @@ impl<'a> Reader<'a> {
     #[cold]
     fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
-        for (place, &byte) in self.rest.iter().take(10).enumerate() {
-            value |= u64::from(byte & 0x7f) << (7 * place);
+        for (index, &byte) in self.rest.iter().take(10).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * index);
             // The tenth byte has room for one bit.
-            if place == 9 && byte > 1 {
+            if index == 9 && byte > 1 {
                 return Err(Malformed);
             }
             if byte < 0x80 {
-                self.rest = &self.rest[place + 1..];
+                self.rest = &self.rest[index + 1..];
                 return Ok(value);
             }
         }
@@ -248,7 +252,7 @@ mod tests {
 
     #[test]
     fn nesting_has_a_bottom() {
-        let nested = |levels: usize| [vec![0x0b; levels], vec![0x0c; levels]].concat();
+        let nested = |depth: usize| [vec![0x0b; depth], vec![0x0c; depth]].concat();
         let skip = |bytes: Vec<u8>| {
             let mut reader = Reader::new(&bytes);
             let field = reader.next().unwrap().unwrap();

@@ -14,7 +14,7 @@ const DELIMITED: u8 = 2;
 
 impl Writer {
     /// A message behind what is there already.
-    pub(crate) fn after(out: Vec<u8>) -> Self {
+    pub(crate) fn append_to(out: Vec<u8>) -> Self {
         Self { out }
     }
 
@@ -41,27 +41,32 @@ impl Writer {
     }
 
     /// Fields that are the same in every message, as they are written.
-    pub(crate) fn constant<const N: usize>(&mut self, fields: [u8; N]) {
+    pub(crate) fn raw_constant<const N: usize>(&mut self, fields: [u8; N]) {
         self.out.extend_from_slice(&fields);
     }
 
     /// Fields that were written before.
-    pub(crate) fn written(&mut self, fields: &[u8]) {
+    pub(crate) fn raw_fields(&mut self, fields: &[u8]) {
         self.out.extend_from_slice(fields);
     }
 
     /// A message whose fields 1 and 2 are a name and, in a message of its own, a text in field 3: an entry of a
     /// `Struct`. What stands between the texts is one short piece, where lengths fit into a byte each.
-    pub(crate) fn text_entry(&mut self, number: u8, name: &str, text: &str) {
-        let value = Self::size(text.len());
-        let entry = Self::size(name.len()) + Self::size(value);
+    pub(crate) fn struct_text_entry(&mut self, number: u8, name: &str, text: &str) {
+        let value = Self::field_size(text.len());
+        let entry = Self::field_size(name.len()) + Self::field_size(value);
         if let (Ok(entry @ 0..0x80), Ok(name_length), Ok(value), Ok(length)) =
             (u8::try_from(entry), u8::try_from(name.len()), u8::try_from(value), u8::try_from(text.len()))
         {
             self.out.reserve(usize::from(entry) + 2);
-            self.out.extend_from_slice(&[Self::delimited(number), entry, Self::delimited(1), name_length]);
+            self.out.extend_from_slice(&[
+                Self::delimited_key(number),
+                entry,
+                Self::delimited_key(1),
+                name_length,
+            ]);
             self.out.extend_from_slice(name.as_bytes());
-            self.out.extend_from_slice(&[Self::delimited(2), value, Self::delimited(3), length]);
+            self.out.extend_from_slice(&[Self::delimited_key(2), value, Self::delimited_key(3), length]);
             self.out.extend_from_slice(text.as_bytes());
             return;
         }
@@ -72,16 +77,16 @@ impl Writer {
     }
 
     /// An entry of a `Struct` whose value is a number.
-    pub(crate) fn number_entry(&mut self, number: u8, name: &str, value: f64) {
+    pub(crate) fn struct_number_entry(&mut self, number: u8, name: &str, value: f64) {
         const VALUE: u8 = 9;
-        self.open(number, Self::size(name.len()) + Self::size(VALUE.into()));
+        self.open(number, Self::field_size(name.len()) + Self::field_size(VALUE.into()));
         self.text(1, name);
-        self.constant([Self::delimited(2), VALUE, 2 << 3 | FIXED64]);
-        self.constant(value.to_le_bytes());
+        self.raw_constant([Self::delimited_key(2), VALUE, 2 << 3 | FIXED64]);
+        self.raw_constant(value.to_le_bytes());
     }
 
     /// Text in several parts.
-    pub(crate) fn joined<const N: usize>(&mut self, number: u8, parts: [&str; N]) {
+    pub(crate) fn text_parts<const N: usize>(&mut self, number: u8, parts: [&str; N]) {
         self.open(number, parts.iter().map(|part| part.len()).sum());
         for part in parts {
             self.out.extend_from_slice(part.as_bytes());
@@ -89,11 +94,11 @@ impl Writer {
     }
 
     /// Bytes that a field takes whose value has `length` bytes.
-    pub(crate) fn size(length: usize) -> usize {
+    pub(crate) fn field_size(length: usize) -> usize {
         let digits = match length {
             0..0x80 => 1,
             0x80..0x4000 => 2,
-            _ => varint_digits(length as u64).1,
+            _ => varint_bytes(length as u64).1,
         };
         1 + digits + length
     }
@@ -102,7 +107,7 @@ impl Writer {
     #[inline]
     pub(crate) fn open(&mut self, number: u8, length: usize) {
         if let Ok(short @ 0..0x80) = u8::try_from(length) {
-            self.out.extend_from_slice(&[Self::delimited(number), short]);
+            self.out.extend_from_slice(&[Self::delimited_key(number), short]);
         } else {
             self.key(number, DELIMITED);
             self.raw_varint(length as u64);
@@ -110,7 +115,7 @@ impl Writer {
     }
 
     /// The key of a field that has a length.
-    pub(crate) const fn delimited(number: u8) -> u8 {
+    pub(crate) const fn delimited_key(number: u8) -> u8 {
         number << 3 | DELIMITED
     }
 
@@ -125,7 +130,7 @@ impl Writer {
             self.out[start] = short;
             return;
         }
-        let (digits, width) = varint_digits((end - start - 1) as u64);
+        let (digits, width) = varint_bytes((end - start - 1) as u64);
         self.out.resize(end + width - 1, 0);
         self.out.copy_within(start + 1..end, start + width);
         self.out[start..start + width].copy_from_slice(&digits[..width]);
@@ -142,13 +147,13 @@ impl Writer {
             self.out.push(byte);
             return;
         }
-        let (digits, width) = varint_digits(value);
+        let (digits, width) = varint_bytes(value);
         self.out.extend_from_slice(&digits[..width]);
     }
 }
 
 /// A varint's bytes, and how many of them count.
-fn varint_digits(mut value: u64) -> ([u8; 10], usize) {
+fn varint_bytes(mut value: u64) -> ([u8; 10], usize) {
     let mut digits = [0; 10];
     let mut width = 0;
     loop {
@@ -175,19 +180,19 @@ mod tests {
             let value = value >> shift;
             let mut theirs = Vec::new();
             encode_varint(value, &mut theirs);
-            let (digits, width) = varint_digits(value);
+            let (digits, width) = varint_bytes(value);
             prop_assert_eq!(&digits[..width], &theirs);
         }
 
         #[test]
         fn a_message_of_any_length_has_its_length_before_it(body in prop::collection::vec(any::<u8>(), 0..20_000)) {
-            let mut outer = Writer::after(Vec::new());
+            let mut outer = Writer::append_to(Vec::new());
             outer.message(2, |w| w.message(3, |w| w.bytes(1, &body)));
-            let mut flat = Writer::after(Vec::new());
+            let mut flat = Writer::append_to(Vec::new());
             flat.bytes(1, &body);
-            let (mut middle, inner) = (Writer::after(Vec::new()), flat.finish());
+            let (mut middle, inner) = (Writer::append_to(Vec::new()), flat.finish());
             middle.bytes(3, &inner);
-            let mut expected = Writer::after(Vec::new());
+            let mut expected = Writer::append_to(Vec::new());
             expected.bytes(2, &middle.finish());
             prop_assert_eq!(outer.finish(), expected.finish());
         }
@@ -195,8 +200,8 @@ mod tests {
 
     #[test]
     fn parts_are_one_text() {
-        let mut writer = Writer::after(Vec::new());
-        writer.joined(1, ["123", "", "45"]);
+        let mut writer = Writer::append_to(Vec::new());
+        writer.text_parts(1, ["123", "", "45"]);
         assert_eq!(writer.finish(), b"\x0a\x0512345");
     }
 }

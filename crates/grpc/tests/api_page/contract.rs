@@ -14,22 +14,22 @@ use prost_types::{
 const MESSAGES: i32 = 4;
 const ENUMS: i32 = 5;
 const SERVICES: i32 = 6;
-const PARTS: i32 = 2;
+const MEMBERS: i32 = 2;
 
 /// A thing with a name, words about it, and parts.
-pub(crate) struct Thing<T> {
+pub(crate) struct Item<T> {
     pub(crate) name: String,
-    pub(crate) words: String,
-    pub(crate) parts: Vec<T>,
+    pub(crate) docs: String,
+    pub(crate) members: Vec<T>,
 }
 
 /// A call.
 pub(crate) struct Rpc {
     pub(crate) name: String,
     pub(crate) path: String,
-    pub(crate) takes: String,
-    pub(crate) answers: String,
-    pub(crate) words: String,
+    pub(crate) request: String,
+    pub(crate) response: String,
+    pub(crate) docs: String,
 }
 
 /// A field of a message.
@@ -41,22 +41,22 @@ pub(crate) struct Field {
     pub(crate) kind: String,
     /// The choice that it is one of.
     pub(crate) one_of: Option<String>,
-    pub(crate) words: String,
+    pub(crate) docs: String,
 }
 
 /// A value of an enum.
 pub(crate) struct Value {
     pub(crate) name: String,
     pub(crate) number: i32,
-    pub(crate) words: String,
+    pub(crate) docs: String,
 }
 
 /// All of it, in the order of the files.
 #[derive(Default)]
 pub(crate) struct Contract {
-    pub(crate) services: Vec<Thing<Rpc>>,
-    pub(crate) messages: Vec<Thing<Field>>,
-    pub(crate) enums: Vec<Thing<Value>>,
+    pub(crate) services: Vec<Item<Rpc>>,
+    pub(crate) messages: Vec<Item<Field>>,
+    pub(crate) enums: Vec<Item<Value>>,
 }
 
 impl Contract {
@@ -80,15 +80,15 @@ impl Contract {
     }
 
     /// What has no comment: calls, fields, and values of enums but the unspecified ones.
-    pub(crate) fn silent(&self) -> Vec<String> {
-        let rpcs = self.services.iter().flat_map(|s| s.parts.iter().map(|r| (&s.name, &r.name, &r.words)));
-        let fields = self.messages.iter().flat_map(|m| m.parts.iter().map(|f| (&m.name, &f.name, &f.words)));
+    pub(crate) fn undocumented(&self) -> Vec<String> {
+        let rpcs = self.services.iter().flat_map(|s| s.members.iter().map(|r| (&s.name, &r.name, &r.docs)));
+        let fields = self.messages.iter().flat_map(|m| m.members.iter().map(|f| (&m.name, &f.name, &f.docs)));
         let values = self
             .enums
             .iter()
-            .flat_map(|e| e.parts.iter().filter(|v| v.number != 0).map(|v| (&e.name, &v.name, &v.words)));
+            .flat_map(|e| e.members.iter().filter(|v| v.number != 0).map(|v| (&e.name, &v.name, &v.docs)));
         let all = rpcs.chain(fields).chain(values);
-        all.filter(|(_, _, words)| words.is_empty()).map(|(of, name, _)| format!("{of}.{name}")).collect()
+        all.filter(|(_, _, docs)| docs.is_empty()).map(|(of, name, _)| format!("{of}.{name}")).collect()
     }
 }
 
@@ -109,22 +109,22 @@ impl<'a> Comments<'a> {
 }
 
 /// The last part of a name with its package.
-fn last(name: &str) -> String {
+fn short_name(name: &str) -> String {
     name.rsplit('.').next().unwrap_or(name).to_owned()
 }
 
-fn service_of(service: &ServiceDescriptorProto, n: i32, comments: &Comments<'_>) -> Thing<Rpc> {
+fn service_of(service: &ServiceDescriptorProto, n: i32, comments: &Comments<'_>) -> Item<Rpc> {
     let rpcs = (0..).zip(&service.method).map(|(m, method)| Rpc {
         name: method.name().to_owned(),
         path: format!("/{}.{}/{}", comments.1.package(), service.name(), method.name()),
-        takes: last(method.input_type()),
-        answers: last(method.output_type()),
-        words: comments.at(&[SERVICES, n, PARTS, m]),
+        request: short_name(method.input_type()),
+        response: short_name(method.output_type()),
+        docs: comments.at(&[SERVICES, n, MEMBERS, m]),
     });
-    Thing { name: service.name().to_owned(), words: comments.at(&[SERVICES, n]), parts: rpcs.collect() }
+    Item { name: service.name().to_owned(), docs: comments.at(&[SERVICES, n]), members: rpcs.collect() }
 }
 
-fn message_of(message: &DescriptorProto, n: i32, comments: &Comments<'_>) -> Thing<Field> {
+fn message_of(message: &DescriptorProto, n: i32, comments: &Comments<'_>) -> Item<Field> {
     let fields = (0..).zip(&message.field).map(|(m, field)| {
         let map = message.nested_type.iter().find(|nested| {
             nested.options.as_ref().is_some_and(prost_types::MessageOptions::map_entry)
@@ -142,19 +142,19 @@ fn message_of(message: &DescriptorProto, n: i32, comments: &Comments<'_>) -> Thi
             label,
             kind: map.map_or_else(|| kind(field), entries),
             one_of: choice.map(|at| message.oneof_decl[at].name().to_owned()),
-            words: comments.at(&[MESSAGES, n, PARTS, m]),
+            docs: comments.at(&[MESSAGES, n, MEMBERS, m]),
         }
     });
-    Thing { name: message.name().to_owned(), words: comments.at(&[MESSAGES, n]), parts: fields.collect() }
+    Item { name: message.name().to_owned(), docs: comments.at(&[MESSAGES, n]), members: fields.collect() }
 }
 
-fn enum_of(one: &EnumDescriptorProto, n: i32, comments: &Comments<'_>) -> Thing<Value> {
+fn enum_of(one: &EnumDescriptorProto, n: i32, comments: &Comments<'_>) -> Item<Value> {
     let values = (0..).zip(&one.value).map(|(m, value)| Value {
         name: value.name().to_owned(),
         number: value.number(),
-        words: comments.at(&[ENUMS, n, PARTS, m]),
+        docs: comments.at(&[ENUMS, n, MEMBERS, m]),
     });
-    Thing { name: one.name().to_owned(), words: comments.at(&[ENUMS, n]), parts: values.collect() }
+    Item { name: one.name().to_owned(), docs: comments.at(&[ENUMS, n]), members: values.collect() }
 }
 
 fn entries(entry: &DescriptorProto) -> String {
@@ -163,7 +163,7 @@ fn entries(entry: &DescriptorProto) -> String {
 
 fn kind(field: &FieldDescriptorProto) -> String {
     match field.r#type() {
-        Type::Message | Type::Enum => last(field.type_name()),
+        Type::Message | Type::Enum => short_name(field.type_name()),
         scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_lowercase(),
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use contract::Contract;
 
-const FATE: &str = include_str!("../../src/fate.rs");
+const STATUS_SOURCE: &str = include_str!("../../src/status.rs");
 
 #[test]
 fn the_page_of_the_contract_is_what_the_contract_says() {
@@ -27,16 +27,16 @@ fn the_page_of_the_contract_is_what_the_contract_says() {
 
 #[test]
 fn everything_of_the_contract_has_words() {
-    let silent = Contract::read().silent();
-    assert!(silent.is_empty(), "without a comment: {silent:#?}");
+    let undocumented = Contract::read().undocumented();
+    assert!(undocumented.is_empty(), "without a comment: {undocumented:#?}");
 }
 
 #[test]
 fn every_reason_of_an_error_is_on_the_page() {
     let page = page::of(&Contract::read());
-    let code = FATE.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = STATUS_SOURCE.split("#[cfg(test)]").next().unwrap_or_default();
     let reasons: Vec<&str> =
-        code.split("info(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
+        code.split("error_details(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
     assert!(reasons.len() >= 10, "{reasons:?}");
     for reason in reasons {
         assert!(page.contains(&format!("| `{reason}` |")), "{reason} is not among the page's errors");

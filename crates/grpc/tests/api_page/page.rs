@@ -2,24 +2,24 @@
 
 use std::fmt::Write as _;
 
-use latchkey_grpc::calls::{Who, find};
+use latchkey_grpc::rpc_table::{CallerClass, find};
 
-use crate::contract::{Contract, Field, Rpc, Thing, Value};
+use crate::contract::{Contract, Field, Item, Rpc, Value};
 
 const HEAD: &str = "\
-# The API
+# API reference
 
 Every service, call and message of `latchkey.v1`, made from the comments of the files in `proto/latchkey/v1`; gRPC, on the port
 that is 50051 where nothing else is set. The same port serves `envoy.service.auth.v3.Authorization` (what Envoy asks),
 `grpc.health.v1.Health`, and reflection, by which grpcurl knows all of this without a file. Callers in Rust, Python,
-TypeScript and Go are in [Callers](clients.md), a first walk through it in [The tour](tour.md).
+TypeScript and Go are in [Client libraries](clients.md), a first walk through it in [The tour](tour.md).
 
-- **Who calls** is told in the metadata: `authorization: Bearer KEY` or `x-api-key: KEY`, or by a client certificate
+- **CallerClass calls** is told in the metadata: `authorization: Bearer KEY` or `x-api-key: KEY`, or by a client certificate
   ([Deploying](deploy.md)). A check, and the calls for tokens, carry what is judged in the message instead.
-- **Who may**: *anyone* who reaches the port; *a key manager*, which is a key or user with the scope `api_keys.manage`, within its
+- **CallerClass may**: *anyone* who reaches the port; *a key manager*, which is a key or user with the scope `api_keys.manage`, within its
   own tenant; *an operator*, anywhere. Another tenant's things are NOT_FOUND, as if there were none.
 - **Lists** come in pages: `next_page_token` of an answer is `page_token` of the next call, with everything else as it was.
-- **As JSON** (grpcurl), names are `lowerCamelCase`, a `Timestamp` is `\"2026-11-26T12:00:00Z\"`, a `Duration` `\"3600s\"`, `bytes`
+- **As JSON** (grpcurl), links are `lowerCamelCase`, a `Timestamp` is `\"2026-11-26T12:00:00Z\"`, a `Duration` `\"3600s\"`, `bytes`
   are base64, a 64-bit number is a string, and what is empty is left out.
 
 ## Errors
@@ -29,14 +29,14 @@ reason and the domain `latchkey`.
 
 | code | reason | what it says |
 |---|---|---|
-| INVALID_ARGUMENT | `INVALID_ARGUMENT` | fields are wrong: `google.rpc.BadRequest` names every one of them, as far as 4 KiB go |
+| INVALID_ARGUMENT | `INVALID_ARGUMENT` | fields are wrong: `google.rpc.BadRequest` links every one of them, as far as 4 KiB go |
 | NOT_FOUND | `NOT_FOUND` | there is none that the caller may know of; the metadata says of what (`resource`) |
 | ALREADY_EXISTS | `ALREADY_EXISTS` | something else has that name, value or idempotency key |
 | FAILED_PRECONDITION | `FAILED_PRECONDITION` | it isn't in a state that allows this: a revoked key can't be rotated |
 | UNAUTHENTICATED | `UNAUTHENTICATED` | nobody said who they are, or not truly |
 | PERMISSION_DENIED | `PERMISSION_DENIED` | known, and not allowed |
 | RESOURCE_EXHAUSTED | `BUSY` | more than can be done at once; `google.rpc.RetryInfo` says when to ask again |
-| UNAVAILABLE | `OUTAGE` | a store could not be asked, and nothing was decided; with `RetryInfo` |
+| UNAVAILABLE | `UNAVAILABLE` | a store could not be asked, and nothing was decided; with `RetryInfo` |
 | UNAVAILABLE | `NOT_READY` | it is starting; with `RetryInfo` |
 | UNIMPLEMENTED | `UNIMPLEMENTED` | there is no such call |
 | INTERNAL | | a fault of ours; what it was stands in the log alone |
@@ -45,14 +45,14 @@ reason and the domain `latchkey`.
 /// The whole page.
 pub(crate) fn of(contract: &Contract) -> String {
     let mut page = HEAD.to_owned();
-    let names = Names(contract);
+    let links = Links(contract);
     page.push_str("\n## Services\n");
     for service in &contract.services {
-        table(&mut page, service, "call | takes | answers | who may", |rpc| names.rpc(rpc));
+        table(&mut page, service, "call | takes | answers | who may", |rpc| links.rpc(rpc));
     }
     page.push_str("\n## Messages\n");
     for message in &contract.messages {
-        table(&mut page, message, "field | type |", |field| names.field(field));
+        table(&mut page, message, "field | type |", |field| links.field(field));
     }
     page.push_str("\n## Enums\n");
     for one in &contract.enums {
@@ -61,42 +61,42 @@ pub(crate) fn of(contract: &Contract) -> String {
     page
 }
 
-fn table<T>(page: &mut String, thing: &Thing<T>, head: &str, row: impl Fn(&T) -> String) {
-    let Thing { name, words, parts } = thing;
+fn table<T>(page: &mut String, thing: &Item<T>, head: &str, row: impl Fn(&T) -> String) {
+    let Item { name, docs, members } = thing;
     let _infallible = write!(page, "\n### {name}\n");
-    if !words.is_empty() {
-        let _infallible = write!(page, "\n{}\n", told(words));
+    if !docs.is_empty() {
+        let _infallible = write!(page, "\n{}\n", table_cell(docs));
     }
-    if parts.is_empty() {
+    if members.is_empty() {
         page.push_str("\nNothing is in it.\n");
         return;
     }
     let columns = head.split('|').count();
     let _infallible = write!(page, "\n| {head} |\n{}|\n", "|---".repeat(columns));
-    for part in parts {
+    for part in members {
         let _infallible = writeln!(page, "| {} |", row(part));
     }
 }
 
 /// What there is to link to.
-struct Names<'a>(&'a Contract);
+struct Links<'a>(&'a Contract);
 
-impl Names<'_> {
+impl Links<'_> {
     fn rpc(&self, rpc: &Rpc) -> String {
-        let Rpc { name, path, takes, answers, words } = rpc;
-        let who = match find(path).expect("a test of the table holds that it has every call").who {
-            Who::Anyone => "anyone",
-            Who::KeyManager => "a key manager",
-            Who::Operator => "an operator",
+        let Rpc { name, path, request, response, docs } = rpc;
+        let who = match find(path).expect("a test of the table holds that it has every call").caller_class {
+            CallerClass::Anyone => "anyone",
+            CallerClass::KeyManager => "a key manager",
+            CallerClass::Operator => "an operator",
         };
-        let (takes, answers) = (self.link(takes), self.link(answers));
-        format!("**`{name}`**<br>{} | {takes} | {answers} | {who}", told(words))
+        let (request, response) = (self.link(request), self.link(response));
+        format!("**`{name}`**<br>{} | {request} | {response} | {who}", table_cell(docs))
     }
 
     fn field(&self, field: &Field) -> String {
-        let Field { name, label, kind, one_of, words } = field;
+        let Field { name, label, kind, one_of, docs } = field;
         let choice = one_of.as_ref().map(|one| format!("One of `{one}`. ")).unwrap_or_default();
-        format!("`{name}` | {label}{} | {choice}{}", self.link(kind), told(words))
+        format!("`{name}` | {label}{} | {choice}{}", self.link(kind), table_cell(docs))
     }
 
     /// The name, as a link where the page tells of it.
@@ -108,10 +108,10 @@ impl Names<'_> {
 }
 
 fn value(value: &Value) -> String {
-    format!("`{}` | {} | {}", value.name, value.number, told(&value.words))
+    format!("`{}` | {} | {}", value.name, value.number, table_cell(&value.docs))
 }
 
 /// As text of a table.
-fn told(words: &str) -> String {
-    words.replace('|', "\\|").replace('<', "&lt;")
+fn table_cell(docs: &str) -> String {
+    docs.replace('|', "\\|").replace('<', "&lt;")
 }

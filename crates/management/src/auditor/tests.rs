@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use latchkey_core::error::SystemError;
 use latchkey_core::id::TenantId;
-use latchkey_core::trouble::Trouble;
 
 use super::*;
-use crate::ports::audit::Checked;
+use crate::ports::audit::AuditCheck;
 
 /// A log whose every hash is made up; a chain that was written anew differs from some place on.
 #[derive(Default)]
@@ -35,7 +35,12 @@ impl Log {
 
 #[async_trait]
 impl AuditLog for Log {
-    async fn events(&self, _: &AuditFilter, before: Option<u64>, _: u32) -> Result<Vec<AuditEvent>, Trouble> {
+    async fn events(
+        &self,
+        _: &AuditFilter,
+        before: Option<u64>,
+        _: u32,
+    ) -> Result<Vec<AuditEvent>, SystemError> {
         let sequence = before.unwrap() - 1;
         let hash = self.anchor(sequence).hash.to_vec();
         let (time, tenant, details) = (Timestamp(0), None, std::collections::BTreeMap::new());
@@ -43,31 +48,31 @@ impl AuditLog for Log {
         Ok(vec![AuditEvent { sequence, time, tenant, actor, action, target, request_id, details, hash }])
     }
 
-    async fn head(&self) -> Result<Anchor, Trouble> {
+    async fn head(&self) -> Result<Anchor, SystemError> {
         Ok(self.head.unwrap_or_else(|| self.anchor(self.hashes.len() as u64)))
     }
 
     /// Three at a time.
-    async fn check(&self, after: Anchor, until: u64) -> Result<Checked, Trouble> {
+    async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {
         let end = until.min(after.sequence + 3).min(self.hashes.len() as u64);
-        let good = (after.sequence + 1..=end).take_while(|n| Some(*n) != self.broken);
-        let good: Vec<Anchor> = good.map(|n| self.anchor(n)).collect();
-        let next = good.last().map_or(after.sequence, |last| last.sequence) + 1;
+        let valid = (after.sequence + 1..=end).take_while(|n| Some(*n) != self.broken);
+        let valid: Vec<Anchor> = valid.map(|n| self.anchor(n)).collect();
+        let next = valid.last().map_or(after.sequence, |last| last.sequence) + 1;
         let ends = (next <= until && next > self.hashes.len() as u64).then_some(next);
-        Ok(Checked { broken: self.broken.filter(|n| *n == next).or(ends), good })
+        Ok(AuditCheck { broken: self.broken.filter(|n| *n == next).or(ends), valid: valid })
     }
 }
 
 /// Anchors that are read two at a time; a place is a number of them.
-struct Kept(Mutex<Vec<Anchor>>);
+struct KeptAnchors(Mutex<Vec<Anchor>>);
 
 #[async_trait]
-impl Anchors for Kept {
-    async fn extent(&self) -> Result<u64, Trouble> {
+impl AnchorStore for KeptAnchors {
+    async fn extent(&self) -> Result<u64, SystemError> {
         Ok(self.0.lock().unwrap().len() as u64)
     }
 
-    async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), Trouble> {
+    async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), SystemError> {
         let end = until.min(from + 2);
         let (begin, stop) = (usize::try_from(from).unwrap(), usize::try_from(end).unwrap());
         Ok((self.0.lock().unwrap()[begin..stop].to_vec(), end))
@@ -75,19 +80,19 @@ impl Anchors for Kept {
 }
 
 /// What a check of a log comes to, with these anchors kept and these brought along.
-async fn check(log: Log, kept: &[u64], own: &[u64]) -> AuditState {
+async fn check(log: Log, kept: &[u64], own: &[u64]) -> AuditReport {
     let written = Log::of(50);
     let anchors = |places: &[u64]| places.iter().map(|n| written.anchor(*n)).collect::<Vec<_>>();
-    let kept = Kept(Mutex::new(anchors(kept)));
+    let kept = KeptAnchors(Mutex::new(anchors(kept)));
     verify(&log, &kept, anchors(own)).await.unwrap()
 }
 
 #[tokio::test]
 async fn an_untouched_log_is_whole_and_every_anchor_is_compared() {
     let state = check(Log::of(10), &[2, 5, 5, 10], &[9, 1]).await;
-    assert_eq!((state.events, state.anchors, state.flaw), (10, 6, None));
+    assert_eq!((state.events, state.anchors, state.first_break), (10, 6, None));
     assert_eq!(state.head, Log::of(10).anchor(10));
-    assert_eq!(check(Log::of(0), &[], &[]).await.flaw, None);
+    assert_eq!(check(Log::of(0), &[], &[]).await.first_break, None);
 }
 
 #[tokio::test]
@@ -95,41 +100,48 @@ async fn a_line_that_does_not_fit_is_named() {
     for at in [1, 3, 4, 10] {
         let log = Log { broken: Some(at), ..Log::of(10) };
         let state = check(log, &[2], &[]).await;
-        assert_eq!((state.events, state.flaw), (at - 1, Some(Flaw::Line { at })));
+        assert_eq!((state.events, state.first_break), (at - 1, Some(AuditBreak::Event { at })));
     }
 }
 
 #[tokio::test]
 async fn lines_that_are_missing_at_the_end_are_found_by_the_head() {
     let log = Log { head: Some(Log::of(10).anchor(10)), ..Log::of(7) };
-    assert_eq!(check(log, &[], &[]).await.flaw, Some(Flaw::Line { at: 8 }));
+    assert_eq!(check(log, &[], &[]).await.first_break, Some(AuditBreak::Event { at: 8 }));
     let log = Log { head: Some(Anchor { sequence: 7, hash: [9; 32] }), ..Log::of(7) };
-    assert_eq!(check(log, &[], &[]).await.flaw, Some(Flaw::Head { at: 8 }));
+    assert_eq!(check(log, &[], &[]).await.first_break, Some(AuditBreak::Head { at: 8 }));
 }
 
 #[tokio::test]
 async fn a_log_that_was_cut_off_with_its_head_is_found_by_an_anchor() {
-    assert_eq!(check(Log::of(7), &[], &[]).await.flaw, None, "without one, nobody can tell");
-    let flaw = Some(Flaw::CutOff { at: 8, anchored: 10 });
-    assert_eq!(check(Log::of(7), &[3, 7, 10], &[]).await.flaw, flaw);
-    assert_eq!(check(Log::of(7), &[], &[10]).await.flaw, flaw);
-    assert_eq!(check(Log::of(0), &[1], &[]).await.flaw, Some(Flaw::CutOff { at: 1, anchored: 1 }));
+    assert_eq!(check(Log::of(7), &[], &[]).await.first_break, None, "without one, nobody can tell");
+    let first_break = Some(AuditBreak::Truncated { at: 8, anchored: 10 });
+    assert_eq!(check(Log::of(7), &[3, 7, 10], &[]).await.first_break, first_break);
+    assert_eq!(check(Log::of(7), &[], &[10]).await.first_break, first_break);
+    assert_eq!(
+        check(Log::of(0), &[1], &[]).await.first_break,
+        Some(AuditBreak::Truncated { at: 1, anchored: 1 })
+    );
 }
 
 #[tokio::test]
 async fn a_log_that_was_written_anew_is_found_by_an_anchor() {
-    assert_eq!(check(Log::rewritten(20, 6), &[], &[]).await.flaw, None, "without one, nobody can tell");
-    let flaw = Some(Flaw::Rewritten { at: 9, since: 4 });
-    assert_eq!(check(Log::rewritten(20, 6), &[2, 4, 9, 15], &[]).await.flaw, flaw);
-    assert_eq!(check(Log::rewritten(20, 6), &[], &[15, 9, 4]).await.flaw, flaw);
+    assert_eq!(
+        check(Log::rewritten(20, 6), &[], &[]).await.first_break,
+        None,
+        "without one, nobody can tell"
+    );
+    let first_break = Some(AuditBreak::Rewritten { at: 9, since: 4 });
+    assert_eq!(check(Log::rewritten(20, 6), &[2, 4, 9, 15], &[]).await.first_break, first_break);
+    assert_eq!(check(Log::rewritten(20, 6), &[], &[15, 9, 4]).await.first_break, first_break);
 }
 
 #[tokio::test]
 async fn an_anchor_that_is_out_of_step_is_compared_all_the_same() {
-    assert_eq!(check(Log::of(20), &[9, 2, 15, 1], &[]).await.flaw, None);
-    let flaw = Some(Flaw::Rewritten { at: 2, since: 9 });
+    assert_eq!(check(Log::of(20), &[9, 2, 15, 1], &[]).await.first_break, None);
+    let first_break = Some(AuditBreak::Rewritten { at: 2, since: 9 });
     let log = Log { hashes: (1..=20).map(|n| [if n == 2 { 99 } else { n }; 32]).collect(), ..Log::of(0) };
-    assert_eq!(check(log, &[9, 2], &[]).await.flaw, flaw);
+    assert_eq!(check(log, &[9, 2], &[]).await.first_break, first_break);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use latchkey_core::cache::Cached;
 use latchkey_core::limit::parse_key_limit;
-use latchkey_core::memory::Remembered;
 use latchkey_core::record::TenantRecord;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
@@ -56,17 +56,17 @@ fn may(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyRecord)) ->
     let (mut record, tenant) = records();
     let mut wanted = record.clone();
     narrow(&mut record);
-    let key = Remembered::key(record, &tenant);
-    let caller = Principal::by_key(Arc::new(tenant), key, Some(&policy));
+    let key = Cached::key(record, &tenant);
+    let caller = Principal::from_key(Arc::new(tenant), key, Some(&policy));
     let grants = Grants::of(&caller, &policy);
-    grants.fill(&mut wanted);
+    grants.inherit(&mut wanted);
     ask(&mut wanted);
-    let granted = policy.scopes.known(&wanted.scopes);
-    grants.cover(&wanted, &granted).is_ok()
+    let granted = policy.scopes.resolve(&wanted.scopes);
+    grants.check_covers(&wanted, &granted).is_ok()
 }
 
 fn own_limit(key: &mut KeyRecord, limit: &str) {
-    key.limits.0.insert("default".into(), vec![(Per::Key, parse_key_limit(limit).unwrap())]);
+    key.limits.0.insert("default".into(), vec![(BucketOwner::Key, parse_key_limit(limit).unwrap())]);
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn another_environment_cannot_be_granted() {
 #[test]
 fn another_environment_is_reached_where_the_document_says_so_and_not_back() {
     let mut kind = policy().kinds[0].clone();
-    kind.makes_keys_in = vec![("live".into(), vec!["test".into()])];
-    assert!(kind.reaches("live", "test") && kind.reaches("test", "test"));
-    assert!(!kind.reaches("test", "live") && !kind.reaches("live", "other"));
+    kind.creates_keys_in = vec![("live".into(), vec!["test".into()])];
+    assert!(kind.can_create_keys_in("live", "test") && kind.can_create_keys_in("test", "test"));
+    assert!(!kind.can_create_keys_in("test", "live") && !kind.can_create_keys_in("live", "other"));
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use latchkey_core::error::SystemError;
 use latchkey_core::id::TenantId;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::Trouble;
 
 /// A line of the audit log as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Anchor {
 
 /// A part of the log that was checked, link by link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct AuditCheck {
     /// The lines that fit, in order.
-    pub good: Vec<Anchor>,
+    pub valid: Vec<Anchor>,
     /// The first place whose line doesn't fit, or isn't there.
     pub broken: Option<u64>,
 }
@@ -74,21 +74,21 @@ pub trait AuditLog: Send + Sync {
         filter: &AuditFilter,
         before: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<AuditEvent>, Trouble>;
+    ) -> Result<Vec<AuditEvent>, SystemError>;
     /// How far the log has come, as it says itself.
-    async fn head(&self) -> Result<Anchor, Trouble>;
+    async fn head(&self) -> Result<Anchor, SystemError>;
     /// Checks lines after one that is good, up to a place, some at a time. Nothing good and nothing broken:
     /// the place was reached before.
-    async fn check(&self, after: Anchor, until: u64) -> Result<Checked, Trouble>;
+    async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError>;
 }
 
 /// Anchors, oldest first as a rule.
 #[async_trait]
-pub trait Anchors: Send + Sync {
+pub trait AnchorStore: Send + Sync {
     /// How many bytes there are now.
-    async fn extent(&self) -> Result<u64, Trouble>;
+    async fn extent(&self) -> Result<u64, SystemError>;
     /// Some that stand between two places, and the place to go on from; at the end, the end itself.
-    async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), Trouble>;
+    async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), SystemError>;
 }
 
 /// There are none.
@@ -96,12 +96,12 @@ pub trait Anchors: Send + Sync {
 pub struct NoAnchors;
 
 #[async_trait]
-impl Anchors for NoAnchors {
-    async fn extent(&self) -> Result<u64, Trouble> {
+impl AnchorStore for NoAnchors {
+    async fn extent(&self) -> Result<u64, SystemError> {
         Ok(0)
     }
 
-    async fn read(&self, _: u64, until: u64) -> Result<(Vec<Anchor>, u64), Trouble> {
+    async fn read(&self, _: u64, until: u64) -> Result<(Vec<Anchor>, u64), SystemError> {
         Ok((Vec::new(), until))
     }
 }

@@ -1,6 +1,6 @@
 //! Stored calls that passed and would have been denied, as they are read.
 
-use latchkey_core::ports::shadow::{ShadowLine, Shadowed};
+use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry};
 use latchkey_core::ports::usage::Hour;
 use uuid::Uuid;
 
@@ -21,11 +21,11 @@ pub struct ShadowFilter {
 
 /// A line as it is told: summed over hours and replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShadowSum {
+pub struct ShadowTotal {
     /// Who, where and why.
-    pub line: ShadowLine,
+    pub entry: ShadowEntry,
     /// How often, and when last.
-    pub seen: Shadowed,
+    pub count: ShadowCount,
     /// The tenant's slug, where it is there.
     pub tenant_slug: String,
     /// The key's name or the user's address, where they are there.

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use latchkey_core::brief::KeyBrief;
+use latchkey_core::cache::Cached;
+use latchkey_core::cached_key::CachedKey;
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::UserId;
-use latchkey_core::memory::Remembered;
+use latchkey_core::observer::{LoginOutcome, TokenEvent};
 use latchkey_core::policy::Policy;
-use latchkey_core::ports::Found;
+use latchkey_core::ports::LookupResult;
 use latchkey_core::principal::Principal;
 use latchkey_core::record::{KeyState, TenantRecord, TenantRef};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::token::TokenRules;
-use latchkey_core::trouble::{Failure, Refusal};
 use latchkey_core::user::{UserRecord, canonical_email};
-use latchkey_core::witness::{Event, Login};
 
-use super::{BAD, TokenDesk};
+use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
 use crate::password::{self, PlainPassword};
-use crate::ports::tokens::work;
+use crate::ports::tokens::run_blocking;
 
 /// Someone that tokens can be issued to.
 pub(super) struct Holder {
@@ -30,35 +30,35 @@ pub(super) struct Holder {
 /// The longest password that is looked at.
 const LONGEST_PASSWORD: usize = 1024;
 
-impl TokenDesk {
+impl TokenIssuer {
     /// The holder of a key's value.
-    pub(super) async fn key_holder(&self, value: &PlainKey, tenant: &str) -> Result<Holder, Failure> {
-        if !self.shared().policies.recognises(value.reveal()) {
-            return Err(BAD.into());
+    pub(super) async fn key_holder(&self, value: &PlainKey, tenant: &str) -> Result<Holder, ManagementError> {
+        if !self.shared().policies.matches_key_format(value.reveal()) {
+            return Err(INVALID_CREDENTIAL.into());
         }
         self.key(&value.hash(), tenant).await
     }
 
     /// The key of this hash.
-    pub(super) async fn key(&self, hash: &KeyHash, tenant: &str) -> Result<Holder, Failure> {
+    pub(super) async fn key(&self, hash: &KeyHash, tenant: &str) -> Result<Holder, ManagementError> {
         let (key, owner) = known(self.parts.keys.key_by_hash(hash).await?, tenant)?;
         if key.state(self.now()) != KeyState::Active {
-            return Err(BAD.into());
+            return Err(INVALID_CREDENTIAL.into());
         }
-        let key = Remembered::key(key, &owner);
-        let holder = self.holder(owner, |owner, policy| Principal::by_key(owner, key, Some(policy)))?;
+        let key = Cached::key(key, &owner);
+        let holder = self.holder(owner, |owner, policy| Principal::from_key(owner, key, Some(policy)))?;
         let kind = holder.principal.kind();
-        if holder.policy.kind(kind).is_none() { Err(BAD.into()) } else { Ok(holder) }
+        if holder.policy.kind(kind).is_none() { Err(INVALID_CREDENTIAL.into()) } else { Ok(holder) }
     }
 
     /// The user of this identifier.
-    pub(super) async fn user(&self, id: UserId, tenant: &str) -> Result<Holder, Failure> {
+    pub(super) async fn user(&self, id: UserId, tenant: &str) -> Result<Holder, ManagementError> {
         let (user, owner) = known(self.parts.keys.user_by_id(id).await?, tenant)?;
         if user.disabled {
-            return Err(BAD.into());
+            return Err(INVALID_CREDENTIAL.into());
         }
-        let user = Remembered::user(user);
-        self.holder(owner, |owner, policy| Principal::by_user(owner, user, policy))
+        let user = Cached::user(user);
+        self.holder(owner, |owner, policy| Principal::from_user(owner, user, policy))
     }
 
     /// The user of an e-mail address and a password. Whoever fails, fails after the same work.
@@ -67,36 +67,38 @@ impl TokenDesk {
         (email, password): (&str, PlainPassword),
         tenant: &str,
         call: &CallContext,
-    ) -> Result<Holder, Failure> {
-        let came_to = |login| self.noted(Event::Login(login));
+    ) -> Result<Holder, ManagementError> {
+        let emit_login = |login| self.emit(TokenEvent::Login(login));
         if password.text().len() > LONGEST_PASSWORD {
-            came_to(Login::Wrong);
-            return Err(BAD.into());
+            emit_login(LoginOutcome::Failure);
+            return Err(INVALID_CREDENTIAL.into());
         }
         let owner = match TenantRef::parse(tenant) {
-            Some(named) => self.shared().ledger.tenant(&named).await?,
+            Some(named) => self.shared().store.tenant(&named).await?,
             None => None,
         };
         let attempt = match (&owner, canonical_email(email)) {
             (Some(owner), Some(email)) => {
-                let lock = self.told("latchkey", "user.lock", owner.id).during(&call.request_id);
-                self.parts.ledger.attempt(owner.id, &email, lock).await?
+                let lock =
+                    self.subject_audit_entry("latchkey", "user.lock", owner.id).in_request(&call.request_id);
+                self.parts.store.begin_login(owner.id, &email, lock).await?
             }
             (Some(_) | None, _) => None,
         };
         let kept = attempt.as_ref().filter(|a| a.allowed).map(|a| a.password.clone());
-        let verified = work(&*self.parts.workers, move || password::verify(&password, kept.as_ref())).await;
-        if let Err(Failure::Refused(Refusal::Busy(_))) = &verified {
-            came_to(Login::Busy);
+        let verified =
+            run_blocking(&*self.parts.blocking, move || password::verify(&password, kept.as_ref())).await;
+        if let Err(ManagementError::Request(RequestError::ResourceExhausted(_))) = &verified {
+            emit_login(LoginOutcome::Busy);
         }
         let right = verified?;
         let locked = attempt.as_ref().is_some_and(|attempt| !attempt.allowed);
         let Some(user) = attempt.filter(|attempt| right && attempt.allowed).map(|a| a.user) else {
-            came_to(if locked { Login::Locked } else { Login::Wrong });
-            return Err(BAD.into());
+            emit_login(if locked { LoginOutcome::Locked } else { LoginOutcome::Failure });
+            return Err(INVALID_CREDENTIAL.into());
         };
-        self.parts.ledger.forgive(user.id).await?;
-        came_to(Login::Right);
+        self.parts.store.reset_failed_logins(user.id).await?;
+        emit_login(LoginOutcome::Success);
         self.user(user.id, tenant).await
     }
 
@@ -104,40 +106,41 @@ impl TokenDesk {
         &self,
         owner: TenantRecord,
         principal: impl FnOnce(Arc<TenantRecord>, &Policy) -> Principal,
-    ) -> Result<Holder, Failure> {
-        let policy = self.parts.registrar.policy_of(&owner)?;
-        let rules =
-            policy.tokens.clone().filter(|_| policy.accepts.jwt).ok_or_else(|| {
-                Refusal::Precondition(format!("the profile {:?} has no tokens", policy.name))
-            })?;
+    ) -> Result<Holder, ManagementError> {
+        let policy = self.parts.management.policy_of(&owner)?;
+        let rules = policy.tokens.clone().filter(|_| policy.accepts.jwt).ok_or_else(|| {
+            RequestError::FailedPrecondition(format!("the profile {:?} has no tokens", policy.name))
+        })?;
         Ok(Holder { principal: principal(Arc::new(owner), &policy), policy, rules })
     }
 }
 
 /// What was found, if it belongs to the tenant that was named, and that may do anything.
-fn known<R>(found: Found<R>, named: &str) -> Result<(R, TenantRecord), Refusal> {
-    let (record, owner) = found.known.ok_or(BAD)?;
+fn known<R>(found: LookupResult<R>, named: &str) -> Result<(R, TenantRecord), RequestError> {
+    let (record, owner) = found.entry.ok_or(INVALID_CREDENTIAL)?;
     let same = named.is_empty() || *named == *owner.slug || named.parse() == Ok(owner.id);
-    if same && !owner.suspended { Ok((record, owner)) } else { Err(BAD) }
+    if same && !owner.suspended { Ok((record, owner)) } else { Err(INVALID_CREDENTIAL) }
 }
 
 /// What tokens see of a key or user; a certificate has none.
-pub(super) fn parent(who: &Principal) -> Option<latchkey_core::token::Parent> {
-    match &who.subject {
-        latchkey_core::principal::Subject::Key(key) => Some(latchkey_core::token::Parent::Key(key.record.id)),
+pub(super) fn parent(principal: &Principal) -> Option<latchkey_core::token::TokenSubject> {
+    match &principal.subject {
+        latchkey_core::principal::Subject::Key(key) => {
+            Some(latchkey_core::token::TokenSubject::Key(key.record.id))
+        }
         latchkey_core::principal::Subject::User(user) => {
-            Some(latchkey_core::token::Parent::User(user.record.id))
+            Some(latchkey_core::token::TokenSubject::User(user.record.id))
         }
         latchkey_core::principal::Subject::Certificate(_) => None,
     }
 }
 
 /// The generation of a user's password; a key has one alone.
-pub(super) fn generation(who: &Principal) -> u64 {
-    who.user().map_or(0, |user: &UserRecord| user.generation)
+pub(super) fn generation(principal: &Principal) -> u64 {
+    principal.user().map_or(0, |user: &UserRecord| user.generation)
 }
 
 /// When a key stops.
-pub(super) fn last(who: &Principal) -> Option<latchkey_core::time::Timestamp> {
-    who.key().and_then(|key: &KeyBrief| key.expires)
+pub(super) fn key_expiry(principal: &Principal) -> Option<latchkey_core::time::Timestamp> {
+    principal.key().and_then(|key: &CachedKey| key.expires)
 }

@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::FamilyId;
 use latchkey_core::mint::random_text;
+use latchkey_core::observer::TokenEvent;
 use latchkey_core::policy::Policy;
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{self, FamilyRecord, RefreshRecord};
-use latchkey_core::token::{Claims, Parent};
-use latchkey_core::trouble::{Failure, Refusal, Trouble};
+use latchkey_core::token::{Claims, TokenSubject};
 use latchkey_core::user::UserRecord;
-use latchkey_core::witness::Event;
 
-use super::holder::{Holder, generation, last, parent};
-use super::{BAD, TokenDesk};
+use super::holder::{Holder, generation, key_expiry, parent};
+use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
-use crate::fields::Fields;
+use crate::field_validator::FieldValidator;
 use crate::password::PlainPassword;
 
 /// What a token is asked for with.
 #[derive(Clone, Debug)]
-pub enum Grant {
+pub enum TokenGrant {
     /// A key's value.
     Key(PlainKey),
     /// A user's e-mail address and password.
@@ -33,7 +33,7 @@ pub enum Grant {
 #[derive(Clone, Debug)]
 pub struct IssueJwt {
     /// None: nothing can be issued.
-    pub grant: Option<Grant>,
+    pub grant: Option<TokenGrant>,
     /// By id or slug; needed with a password.
     pub tenant: String,
     /// None: all that the grant allows.
@@ -46,7 +46,7 @@ pub struct IssueJwt {
 
 /// Tokens that were issued or renewed.
 #[derive(Clone, Debug)]
-pub struct IssuedJwt {
+pub struct IssuedTokens {
     /// The access token.
     pub access: PlainKey,
     /// How long it lives.
@@ -61,59 +61,69 @@ pub struct IssuedJwt {
     pub user: Option<UserRecord>,
 }
 
-impl TokenDesk {
+impl TokenIssuer {
     /// Issues tokens to whoever shows a key or a password.
-    pub async fn issue(&self, ask: IssueJwt, call: &CallContext) -> Result<IssuedJwt, Failure> {
-        let password = matches!(ask.grant, Some(Grant::Password(..)));
-        let issued = self.begin(ask, call).await;
-        self.noted(Event::Issue { password, ended: super::ended(&issued) });
-        issued
+    pub async fn issue(
+        &self,
+        request: IssueJwt,
+        call: &CallContext,
+    ) -> Result<IssuedTokens, ManagementError> {
+        let password = matches!(request.grant, Some(TokenGrant::Password(..)));
+        let result = self.issue_tokens(request, call).await;
+        self.emit(TokenEvent::Issue { password, outcome: super::call_outcome(&result) });
+        result
     }
 
-    async fn begin(&self, ask: IssueJwt, call: &CallContext) -> Result<IssuedJwt, Failure> {
-        let IssueJwt { grant, tenant, scopes, audience, ttl } = ask;
-        let mut fields = Fields::within("");
+    async fn issue_tokens(
+        &self,
+        request: IssueJwt,
+        call: &CallContext,
+    ) -> Result<IssuedTokens, ManagementError> {
+        let IssueJwt { grant, tenant, scopes, audience, ttl } = request;
+        let mut fields = FieldValidator::new("");
         fields.text("audience", &audience, 0..=255);
         if ttl.is_some_and(|ttl| ttl.as_secs() == 0) {
-            fields.wrong("ttl", "must be a second or more");
+            fields.reject("ttl", "must be a second or more");
         }
         match &grant {
-            None => fields.wrong("grant", "must be an API key or a password"),
-            Some(Grant::Password(..)) if tenant.is_empty() => {
-                fields.wrong("tenant", "is needed with a password");
+            None => fields.reject("grant", "must be an API key or a password"),
+            Some(TokenGrant::Password(..)) if tenant.is_empty() => {
+                fields.reject("tenant", "is needed with a password");
             }
-            Some(Grant::Key(_) | Grant::Password(..)) => {}
+            Some(TokenGrant::Key(_) | TokenGrant::Password(..)) => {}
         }
         fields.finish()?;
         let holder = match grant {
-            Some(Grant::Key(value)) => self.key_holder(&value, &tenant).await?,
-            Some(Grant::Password(email, password)) => {
+            Some(TokenGrant::Key(value)) => self.key_holder(&value, &tenant).await?,
+            Some(TokenGrant::Password(email, password)) => {
                 self.password_holder((&email, password), &tenant, call).await?
             }
-            None => return Err(Refusal::field("grant", "must be an API key or a password").into()),
+            None => return Err(RequestError::field("grant", "must be an API key or a password").into()),
         };
-        let granted = asked(&scopes, &holder.principal.granted, &holder.policy)?;
+        let granted = requested_scopes(&scopes, &holder.principal.granted, &holder.policy)?;
         let now = self.now();
         let mut random = (self.shared().random)();
         let family = FamilyRecord {
             id: FamilyId::new(now, &mut random),
             tenant: holder.principal.tenant.id,
-            parent: parent(&holder.principal).ok_or(BAD)?,
+            parent: parent(&holder.principal).ok_or(INVALID_CREDENTIAL)?,
             generation: generation(&holder.principal),
             audience: if audience.is_empty() { holder.rules.audience.to_string() } else { audience },
             ttl: ttl.map_or(holder.rules.ttl, |ttl| ttl.min(holder.rules.ttl)),
             created: now,
-            ends: earlier(now.after(holder.rules.refresh_ttl), last(&holder.principal)),
+            ends: earliest(now.plus(holder.rules.refresh_ttl), key_expiry(&holder.principal)),
             ended: None,
         };
         let first = refresh::mint(&mut random);
         let scopes = names(&granted, &holder.policy);
         let record = RefreshRecord { hash: first.hash(), family: family.id, scopes, spent: None };
         let (access, ttl) = self.sign(&holder, &family, &granted, call).await?;
-        let entry = self.told(&family.parent.to_string(), "token.issue", family.tenant).to(&family.id);
-        let entry = entry.during(&call.request_id).with("scopes", record.scopes.join(" "));
-        self.parts.ledger.begin_family(family.clone(), record, entry).await?;
-        Ok(answer(&holder, &family, (access, ttl, first), (&granted, now)))
+        let entry = self
+            .subject_audit_entry(&family.parent.to_string(), "token.issue", family.tenant)
+            .on_target(&family.id);
+        let entry = entry.in_request(&call.request_id).with_detail("scopes", record.scopes.join(" "));
+        self.parts.store.create_family(family.clone(), record, entry).await?;
+        Ok(issued(&holder, &family, (access, ttl, first), (&granted, now)))
     }
 
     /// An access token of a family.
@@ -123,11 +133,14 @@ impl TokenDesk {
         family: &FamilyRecord,
         granted: &ScopeSet,
         call: &CallContext,
-    ) -> Result<(PlainKey, Duration), Failure> {
+    ) -> Result<(PlainKey, Duration), ManagementError> {
         let key = self.signing_key(&holder.policy, &holder.rules, call).await?;
         let now = self.now();
-        let who = &holder.principal;
-        let end = earlier(earlier(now.after(family.ttl.min(holder.rules.ttl)), last(who)), Some(family.ends));
+        let principal = &holder.principal;
+        let end = earliest(
+            earliest(now.plus(family.ttl.min(holder.rules.ttl)), key_expiry(principal)),
+            Some(family.ends),
+        );
         let (iat, exp) = (now.0.div_euclid(1000), end.0.div_euclid(1000));
         let claims = Claims {
             iss: holder.rules.issuer.to_string(),
@@ -138,51 +151,56 @@ impl TokenDesk {
             nbf: iat,
             jti: random_text(22, &mut (self.shared().random)()),
             client_id: match family.parent {
-                Parent::Key(id) => id.to_string(),
-                Parent::User(_) => family.tenant.to_string(),
+                TokenSubject::Key(id) => id.to_string(),
+                TokenSubject::User(_) => family.tenant.to_string(),
             },
             sid: family.id.to_string(),
             tid: family.tenant.to_string(),
-            env: who.environment().map(str::to_owned),
+            env: principal.environment().map(str::to_owned),
             scope: names(granted, &holder.policy).join(" "),
-            role: who.user().map(|user| user.role.to_string()),
-            bindings: who.bindings().iter().map(|(n, w)| (n.to_owned(), w.to_owned())).collect(),
+            role: principal.user().map(|user| user.role.to_string()),
+            bindings: principal.bindings().iter().map(|(n, w)| (n.to_owned(), w.to_owned())).collect(),
         };
-        let token = key.sign(&claims).map_err(|e| Trouble::Fault(format!("{}: {e}", key.record.id)))?;
-        if token.len() > latchkey_core::token::LONGEST_TOKEN {
+        let token =
+            key.sign(&claims).map_err(|e| SystemError::Internal(format!("{}: {e}", key.record.id)))?;
+        if token.len() > latchkey_core::token::MAX_TOKEN_BYTES {
             let text = "the token would be longer than 8 KiB: ask for fewer scopes".to_owned();
-            return Err(Refusal::Precondition(text).into());
+            return Err(RequestError::FailedPrecondition(text).into());
         }
         Ok((PlainKey::new(token), seconds(iat, exp)))
     }
 }
 
-pub(super) fn answer(
+pub(super) fn issued(
     holder: &Holder,
     family: &FamilyRecord,
     (access, ttl, refresh): (PlainKey, Duration, PlainKey),
     (granted, now): (&ScopeSet, Timestamp),
-) -> IssuedJwt {
+) -> IssuedTokens {
     let scopes = names(granted, &holder.policy).iter().map(ToString::to_string).collect();
     let refresh_ttl = seconds(now.0.div_euclid(1000), family.ends.0.div_euclid(1000));
-    IssuedJwt { access, ttl, refresh, refresh_ttl, scopes, user: holder.principal.user().cloned() }
+    IssuedTokens { access, ttl, refresh, refresh_ttl, scopes, user: holder.principal.user().cloned() }
 }
 
 /// The scopes that are asked for, each of them granted; all that is granted, where none is asked for.
-pub(super) fn asked(names: &[String], granted: &ScopeSet, policy: &Policy) -> Result<ScopeSet, Refusal> {
-    let mut fields = Fields::within("");
+pub(super) fn requested_scopes(
+    names: &[String],
+    granted: &ScopeSet,
+    policy: &Policy,
+) -> Result<ScopeSet, RequestError> {
+    let mut fields = FieldValidator::new("");
     let mut wanted = ScopeSet::default();
     for (n, name) in names.iter().enumerate() {
         match policy.scopes.find(name) {
             Some(scope) => wanted.insert(scope),
-            None => fields.wrong(&format!("scopes[{n}]"), "the profile has no such scope"),
+            None => fields.reject(&format!("scopes[{n}]"), "the profile has no such scope"),
         }
     }
     fields.finish()?;
-    let beyond = wanted.without(granted);
+    let beyond = wanted.difference(granted);
     if !beyond.is_empty() {
         let names: Vec<&str> = policy.scopes.names(&beyond).collect();
-        return Err(Refusal::Forbidden(format!("the grant does not cover {}", names.join(", "))));
+        return Err(RequestError::PermissionDenied(format!("the grant does not cover {}", names.join(", "))));
     }
     Ok(if names.is_empty() { granted.clone() } else { wanted })
 }
@@ -191,7 +209,7 @@ pub(super) fn names(granted: &ScopeSet, policy: &Policy) -> Vec<Box<str>> {
     policy.scopes.names(granted).map(Into::into).collect()
 }
 
-fn earlier(at: Timestamp, other: Option<Timestamp>) -> Timestamp {
+fn earliest(at: Timestamp, other: Option<Timestamp>) -> Timestamp {
     other.map_or(at, |other| other.min(at))
 }
 

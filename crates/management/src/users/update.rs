@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::policy::Policy;
-use latchkey_core::trouble::{Failure, Refusal};
 use latchkey_core::user::UserRecord;
 
-use super::{covers, environment, outdated, role};
-use crate::fields::Fields;
-use crate::tokens::TokenDesk;
+use super::{check_covers, environment, role, with_next_generation};
+use crate::field_validator::FieldValidator;
+use crate::tokens::TokenIssuer;
 use crate::{CallContext, Caller};
 
 /// What to change of a user.
@@ -29,56 +29,62 @@ pub struct UpdateUser {
     pub disabled: bool,
 }
 
-impl TokenDesk {
+impl TokenIssuer {
     /// Changes a user. Every token that says otherwise is over everywhere when this returns.
     pub async fn update_user(
         &self,
-        by: &Caller,
-        ask: UpdateUser,
+        caller: &Caller,
+        request: UpdateUser,
         call: &CallContext,
-    ) -> Result<UserRecord, Failure> {
-        let (user, tenant) = self.managed_user(by, &ask.id).await?;
-        let policy = self.parts.registrar.policy_of(&tenant)?;
-        let entry = self.parts.registrar.entry(by, "user.update", call).of(tenant.id).to(&user.id);
-        let entry = entry.with("fields", ask.fields.join(" "));
-        let rule = Box::new(|old: &UserRecord| change(old, &ask, (by, &policy)));
-        let written = self.parts.ledger.change_user(user.id, (rule, None), entry).await?;
-        Ok(self.parts.registrar.spread(written, call).await?.value)
+    ) -> Result<UserRecord, ManagementError> {
+        let (user, tenant) = self.managed_user(caller, &request.id).await?;
+        let policy = self.parts.management.policy_of(&tenant)?;
+        let entry = self
+            .parts
+            .management
+            .audit_entry(caller, "user.update", call)
+            .for_tenant(tenant.id)
+            .on_target(&user.id);
+        let entry = entry.with_detail("fields", request.fields.join(" "));
+        let rule = Box::new(|old: &UserRecord| change(old, &request, (caller, &policy)));
+        let written = self.parts.store.change_user(user.id, (rule, None), entry).await?;
+        Ok(self.parts.management.wait_until_applied(written, call).await?.value)
     }
 }
 
 fn change(
     old: &UserRecord,
-    ask: &UpdateUser,
-    (by, policy): (&Caller, &Policy),
-) -> Result<UserRecord, Refusal> {
-    let mut fields = Fields::within("");
+    request: &UpdateUser,
+    (caller, policy): (&Caller, &Policy),
+) -> Result<UserRecord, RequestError> {
+    let mut fields = FieldValidator::new("");
     let mut new = old.clone();
-    if ask.fields.is_empty() {
-        fields.wrong("update_mask", "must name a field");
+    if request.fields.is_empty() {
+        fields.reject("update_mask", "must name a field");
     }
-    for field in &ask.fields {
+    for field in &request.fields {
         match field.as_str() {
             "role" => {
-                role(&mut fields, ("user.role", &ask.role), policy);
-                new.role = ask.role.as_str().into();
+                role(&mut fields, ("user.role", &request.role), policy);
+                new.role = request.role.as_str().into();
             }
             "bindings" => {
-                fields.labels("user.bindings", &ask.bindings);
-                new.bindings.clone_from(&ask.bindings);
+                fields.labels("user.bindings", &request.bindings);
+                new.bindings.clone_from(&request.bindings);
             }
             "environment" => {
-                new.environment = environment(&mut fields, ("user.environment", &ask.environment), policy);
+                new.environment =
+                    environment(&mut fields, ("user.environment", &request.environment), policy);
             }
-            "disabled" => new.disabled = ask.disabled,
-            other => fields.wrong("update_mask", format!("{other:?} can't be changed")),
+            "disabled" => new.disabled = request.disabled,
+            other => fields.reject("update_mask", format!("{other:?} can't be changed")),
         }
     }
     fields.finish()?;
     let only_off = UserRecord { disabled: new.disabled, ..old.clone() } == new && new.disabled;
     // Switching a user off hands nothing on; anything else hands on all that the user may do from then on.
     if !only_off {
-        covers(by, policy, &new)?;
+        check_covers(caller, policy, &new)?;
     }
-    Ok(outdated(old, new))
+    Ok(with_next_generation(old, new))
 }

@@ -3,29 +3,29 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use latchkey_core::policy::Accepts;
+use latchkey_core::policy::AcceptedCredentials;
 
 use super::names;
-use crate::read::{ClientAddress, Conflict, Credential};
+use crate::parsed_request::{ClientAddress, Conflict, Credential};
 use crate::reader::{Section, Text};
 use crate::source::{Source, is_token};
 
 /// Where credentials are where a document doesn't say (RFC 6750 section 2.1).
-const USUAL: &str = "header:authorization Bearer";
+const DEFAULT_SOURCE: &str = "header:authorization Bearer";
 
 /// Proxies in front of Envoy; more than this many are a mistake.
-const MOST_HOPS: u64 = 16;
+const MAX_TRUSTED_HOPS: u64 = 16;
 
 /// Which credentials are taken, and from where.
-pub(super) fn read(root: &mut Section<'_>) -> (Accepts, Credential) {
-    let usual = || Source::parse(USUAL).into_iter().collect();
+pub(super) fn read(root: &mut Section<'_>) -> (AcceptedCredentials, Credential) {
+    let default = || Source::parse(DEFAULT_SOURCE).into_iter().collect();
     let Some(mut section) = root.section("credential") else {
-        let credential = Credential { sources: usual(), conflict: Conflict::Deny, forward: false };
-        return (Accepts { key: true, jwt: true }, credential);
+        let credential = Credential { sources: default(), conflict: Conflict::Deny, forward: false };
+        return (AcceptedCredentials { key: true, jwt: true }, credential);
     };
     let accepts = accepts(&mut section);
     let credential = Credential {
-        sources: sources(&mut section).unwrap_or_else(usual),
+        sources: sources(&mut section).unwrap_or_else(default),
         conflict: conflict(&mut section),
         forward: section.flag("forward", false),
     };
@@ -34,15 +34,15 @@ pub(super) fn read(root: &mut Section<'_>) -> (Accepts, Credential) {
 }
 
 fn sources(section: &mut Section<'_>) -> Option<Vec<Source>> {
-    let listed = section.given_texts("sources")?;
+    let listed = section.optional_texts("sources")?;
     if listed.is_empty() {
-        section.refuse("\"sources\" names no source, so that no credential could ever be found");
+        section.report("\"sources\" names no source, so that no credential could ever be found");
     }
     let mut sources = Vec::new();
     for text in &listed {
         let Some(source) = source(text) else { continue };
         if sources.contains(&source) {
-            text.refuse(format!("the source \"{}\" is there twice", text.value));
+            text.report(format!("the source \"{}\" is there twice", text.value));
         }
         sources.push(source);
     }
@@ -50,22 +50,22 @@ fn sources(section: &mut Section<'_>) -> Option<Vec<Source>> {
 }
 
 fn source(text: &Text<'_>) -> Option<Source> {
-    Source::parse(text).map_err(|message| text.refuse(message)).ok()
+    Source::parse(text).map_err(|message| text.report(message)).ok()
 }
 
-fn accepts(section: &mut Section<'_>) -> Accepts {
-    let both = Accepts { key: true, jwt: true };
-    let Some(listed) = section.given_texts("accepts") else { return both };
-    let mut accepts = Accepts { key: false, jwt: false };
+fn accepts(section: &mut Section<'_>) -> AcceptedCredentials {
+    let both = AcceptedCredentials { key: true, jwt: true };
+    let Some(listed) = section.optional_texts("accepts") else { return both };
+    let mut accepts = AcceptedCredentials { key: false, jwt: false };
     for text in &listed {
         match text.value {
             "key" => accepts.key = true,
             "jwt" => accepts.jwt = true,
-            other => text.refuse(format!("\"{other}\" is neither \"key\" nor \"jwt\"")),
+            other => text.report(format!("\"{other}\" is neither \"key\" nor \"jwt\"")),
         }
     }
     if listed.is_empty() {
-        section.refuse("\"accepts\" names no credential; write \"key\", \"jwt\" or both");
+        section.report("\"accepts\" names no credential; write \"key\", \"jwt\" or both");
     }
     accepts
 }
@@ -76,7 +76,7 @@ fn conflict(section: &mut Section<'_>) -> Conflict {
         "deny" => Conflict::Deny,
         "first" => Conflict::First,
         other => {
-            text.refuse(format!("\"{other}\" is neither \"deny\" nor \"first\""));
+            text.report(format!("\"{other}\" is neither \"deny\" nor \"first\""));
             Conflict::Deny
         }
     }
@@ -85,7 +85,7 @@ fn conflict(section: &mut Section<'_>) -> Conflict {
 /// Where a request names its tenant, and whether it must.
 pub(super) fn tenant(root: &mut Section<'_>) -> (Option<Source>, bool) {
     let Some(mut section) = root.section("tenant") else { return (None, false) };
-    let source = section.needed_text("source").and_then(|text| source(&text));
+    let source = section.required_text("source").and_then(|text| source(&text));
     let required = section.flag("required", false);
     section.close();
     (source, required)
@@ -107,14 +107,14 @@ pub(super) fn resources(root: &mut Section<'_>) -> Vec<(Box<str>, Source)> {
 pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
     let Some(mut section) = root.section("client_address") else { return ClientAddress::default() };
     let hops = section.count("trusted_hops").unwrap_or_default();
-    if hops > MOST_HOPS {
-        section.refuse(format!("{hops} trusted hops are more than {MOST_HOPS}"));
+    if hops > MAX_TRUSTED_HOPS {
+        section.report(format!("{hops} trusted hops are more than {MAX_TRUSTED_HOPS}"));
     }
     let header = section.text("header");
     let envoys = section.texts("envoys").iter().filter_map(network).collect();
     section.close();
     if let Some(name) = header.as_ref().filter(|name| !is_token(name)) {
-        name.refuse(format!("\"{}\" is not a header's name", name.value));
+        name.report(format!("\"{}\" is not a header's name", name.value));
     }
     let header = header.map(|name| name.to_ascii_lowercase().into());
     ClientAddress { trusted_hops: usize::try_from(hops).unwrap_or_default(), header, envoys }
@@ -123,7 +123,7 @@ pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
 fn network(text: &Text<'_>) -> Option<IpNet> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     if network.is_none() {
-        text.refuse(format!("\"{}\" is no network; write \"10.0.0.0/8\" or an address", text.value));
+        text.report(format!("\"{}\" is no network; write \"10.0.0.0/8\" or an address", text.value));
     }
     network
 }

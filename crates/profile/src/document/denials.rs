@@ -3,21 +3,21 @@
 use latchkey_core::reason::Reason;
 
 use super::headers;
-use crate::answer::OwnDenial;
-use crate::facts::Looks;
 use crate::profile::HeaderTemplate;
 use crate::reader::Section;
+use crate::response::CustomDenial;
 use crate::template::{Escape, Template};
+use crate::template_context::CredentialFormat;
 
 /// The longest body. Envoy sends any; clients and logs thank for less.
-const LONGEST: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The statuses from 300 on that Envoy takes (`envoy.type.v3.StatusCode`).
 const STATUSES: &[std::ops::RangeInclusive<u64>] =
     &[300..=305, 307..=308, 400..=417, 421..=424, 426..=426, 428..=429, 431..=431, 500..=508, 510..=511];
 
 /// The denials in the order that they are declared in.
-pub(super) fn read(root: &mut Section<'_>) -> Vec<OwnDenial> {
+pub(super) fn read(root: &mut Section<'_>) -> Vec<CustomDenial> {
     let mut denials = Vec::new();
     for mut section in root.sections("denials") {
         let reasons = reasons(&mut section);
@@ -27,7 +27,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Vec<OwnDenial> {
         let body = body(&mut section);
         let escape = Escape::of(content_type(&section, &headers));
         section.close();
-        denials.push(OwnDenial { reasons, credential, status, headers, escape, body });
+        denials.push(CustomDenial { reasons, credential, status, headers, escape, body });
     }
     denials
 }
@@ -37,12 +37,12 @@ fn reasons(section: &mut Section<'_>) -> Vec<Reason> {
     for name in section.texts("reasons") {
         match name.parse::<Reason>() {
             Ok(reason) if reasons.contains(&reason) => {
-                name.refuse(format!("the reason \"{reason}\" is there twice"));
+                name.report(format!("the reason \"{reason}\" is there twice"));
             }
             Ok(reason) => reasons.push(reason),
             Err(_) => {
                 let all: Vec<&str> = Reason::ALL.iter().map(|r| r.name()).collect();
-                name.refuse(format!(
+                name.report(format!(
                     "\"{}\" is not a reason; the reasons are: {}",
                     name.value,
                     all.join(", ")
@@ -54,13 +54,13 @@ fn reasons(section: &mut Section<'_>) -> Vec<Reason> {
 }
 
 /// What the credential has to look like.
-fn credential(section: &mut Section<'_>) -> Option<Looks> {
+fn credential(section: &mut Section<'_>) -> Option<CredentialFormat> {
     let text = section.text("credential")?;
     match text.value {
-        "key" => Some(Looks::Key),
-        "jwt" => Some(Looks::Jwt),
+        "key" => Some(CredentialFormat::Key),
+        "jwt" => Some(CredentialFormat::Jwt),
         other => {
-            text.refuse(format!("\"{other}\" is neither \"key\" nor \"jwt\""));
+            text.report(format!("\"{other}\" is neither \"key\" nor \"jwt\""));
             None
         }
     }
@@ -70,15 +70,15 @@ fn status(section: &mut Section<'_>) -> Option<u16> {
     let value = section.value("status")?;
     let status = value.count()?;
     if !STATUSES.iter().any(|range| range.contains(&status)) {
-        value.refuse(format!("{status} is no status that Envoy denies with: 300 to 511, as registered"));
+        value.report(format!("{status} is no status that Envoy denies with: 300 to 511, as registered"));
     }
     u16::try_from(status).ok()
 }
 
 fn body(section: &mut Section<'_>) -> Template {
     let text = section.text("body");
-    if let Some(text) = text.as_ref().filter(|text| text.len() > LONGEST) {
-        text.refuse(format!("the body has {} bytes; {LONGEST} are the most", text.len()));
+    if let Some(text) = text.as_ref().filter(|text| text.len() > MAX_BODY_BYTES) {
+        text.report(format!("the body has {} bytes; {MAX_BODY_BYTES} are the most", text.len()));
     }
     text.and_then(|text| headers::template(&text)).unwrap_or_default()
 }
@@ -88,7 +88,7 @@ fn content_type<'h>(section: &Section<'_>, headers: &'h [HeaderTemplate]) -> &'h
     let Some(header) = headers.iter().find(|h| *h.name == *"content-type") else { return "" };
     let constant = header.value.constant();
     if constant.is_none() {
-        section.refuse("the content-type decides how values are escaped, so it can't have a value itself");
+        section.report("the content-type decides how values are escaped, so it can't have a value itself");
     }
     constant.unwrap_or_default()
 }

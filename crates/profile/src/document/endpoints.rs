@@ -3,23 +3,23 @@
 
 mod names;
 
-use latchkey_core::enforce::Enforce;
+use latchkey_core::enforcement::Enforcement;
 use latchkey_core::route::{Pattern, Route, Routes};
 use latchkey_core::scope::ScopeSet;
 
-use self::names::Places;
+use self::names::NameSources;
 use super::headers;
-use crate::contract::{RPCS, Rpc, Shape};
-use crate::endpoint::{BodyField, Code, Endpoint, Endpoints, Filling, OwnError, OwnErrors};
+use crate::contract::{FieldType, RPCS, Rpc};
+use crate::endpoint::{BodyField, CustomError, CustomErrors, Endpoint, Endpoints, ErrorCode, FieldTemplate};
 use crate::profile::HeaderTemplate;
 use crate::reader::{Section, Text, Value};
 use crate::source::{Source, is_token};
 use crate::template::{Escape, Template};
 
 /// The statuses of an answer.
-const ANSWERS: std::ops::RangeInclusive<u64> = 200..=299;
+const RESPONSE_STATUSES: std::ops::RangeInclusive<u64> = 200..=299;
 /// The statuses of an error.
-const ERRORS: std::ops::RangeInclusive<u64> = 400..=599;
+const ERROR_STATUSES: std::ops::RangeInclusive<u64> = 400..=599;
 
 /// Everything about endpoints.
 pub(super) fn read(root: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Endpoints {
@@ -32,30 +32,30 @@ pub(super) fn read(root: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> 
             all.push(endpoint);
         }
     }
-    Endpoints { routes: Routes::new(routes), all, errors: OwnErrors(errors(root)) }
+    Endpoints { routes: Routes::new(routes), all, errors: CustomErrors(errors(root)) }
 }
 
 fn endpoint(section: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Option<(Route, Endpoint)> {
-    let method = section.needed_text("method");
+    let method = section.required_text("method");
     if let Some(text) = method.as_ref().filter(|text| !is_token(text)) {
-        text.refuse(format!("\"{}\" is not a method", text.value));
+        text.report(format!("\"{}\" is not a method", text.value));
     }
-    let path = section.needed_text("path");
-    let pattern = path.and_then(|p| Pattern::parse(&p).map_err(|bad| p.refuse(bad.to_string())).ok());
-    let rpc = section.needed_text("rpc").and_then(|text| rpc(&text));
+    let path = section.required_text("path");
+    let pattern = path.and_then(|p| Pattern::parse(&p).map_err(|bad| p.report(bad.to_string())).ok());
+    let rpc = section.required_text("rpc").and_then(|text| rpc(&text));
     let body = body(section);
-    let places = Places { pattern: pattern.as_ref(), body: &body, resources, rpc };
-    let fields = section.section("fields").map(|f| fields(&f, rpc, &places)).unwrap_or_default();
-    let status = status(section, ANSWERS, 200);
+    let sources = NameSources { pattern: pattern.as_ref(), body: &body, resources, rpc };
+    let fields = section.section("fields").map(|f| fields(&f, rpc, &sources)).unwrap_or_default();
+    let status = status(section, RESPONSE_STATUSES, 200);
     let headers = section.section("headers").map(|h| headers::plain(&h)).unwrap_or_default();
     let escape = escape(section, &headers);
-    let answer = section.needed_text("answer").and_then(|text| places.answer(&text));
+    let answer = section.required_text("answer").and_then(|text| sources.response_template(&text));
     let item = section.text("item");
-    let listed = rpc.is_some_and(|rpc| rpc.list.is_some());
-    if let Some(text) = item.as_ref().filter(|_| rpc.is_some() && !listed) {
-        text.refuse("this RPC answers no list");
+    let has_list = rpc.is_some_and(|rpc| rpc.list.is_some());
+    if let Some(text) = item.as_ref().filter(|_| rpc.is_some() && !has_list) {
+        text.report("this RPC answers no list");
     }
-    let item = item.and_then(|text| places.item(&text));
+    let item = item.and_then(|text| sources.item_template(&text));
     let route = Route {
         pattern: pattern?,
         methods: vec![method?.to_ascii_uppercase().into()],
@@ -65,7 +65,7 @@ fn endpoint(section: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Opti
         resource: Vec::new(),
         class: None,
         public: false,
-        enforce: Enforce::On,
+        enforce: Enforcement::Enforced,
     };
     let (rpc, answer) = (rpc?, answer?);
     Some((route, Endpoint { rpc, body, fields, status: status?, headers, escape, answer, item }))
@@ -75,7 +75,7 @@ fn rpc(text: &Text<'_>) -> Option<&'static Rpc> {
     let found = RPCS.iter().find(|rpc| rpc.name == text.value);
     if found.is_none() {
         let all: Vec<&str> = RPCS.iter().map(|rpc| rpc.name).collect();
-        text.refuse(format!("there is no RPC \"{}\"; the RPCs are: {}", text.value, all.join(", ")));
+        text.report(format!("there is no RPC \"{}\"; the RPCs are: {}", text.value, all.join(", ")));
     }
     found
 }
@@ -86,69 +86,79 @@ fn body(section: &mut Section<'_>) -> Vec<BodyField> {
     let mut fields = Vec::new();
     for (name, value) in entries {
         let Some(text) = value.text() else { continue };
-        let (word, needed) = text.strip_suffix('?').map_or((text.value, true), |word| (word, false));
-        let shape = match word {
-            "text" => Shape::Text,
-            "number" => Shape::Number,
-            "texts" => Shape::Texts,
+        let (word, required) = text.strip_suffix('?').map_or((text.value, true), |word| (word, false));
+        let field_type = match word {
+            "text" => FieldType::Text,
+            "number" => FieldType::Number,
+            "texts" => FieldType::TextList,
             other => {
-                text.refuse(format!("\"{other}\" is none of \"text\", \"number\" and \"texts\""));
+                text.report(format!("\"{other}\" is none of \"text\", \"number\" and \"texts\""));
                 continue;
             }
         };
-        fields.push(BodyField { name: name.value.into(), shape, needed });
+        fields.push(BodyField { name: name.value.into(), field_type, required });
     }
     fields
 }
 
-fn fields(table: &Section<'_>, rpc: Option<&Rpc>, places: &Places<'_>) -> Vec<(&'static str, Filling)> {
-    let mut filled = Vec::new();
-    let Some(rpc) = rpc else { return filled };
+fn fields(
+    table: &Section<'_>,
+    rpc: Option<&Rpc>,
+    sources: &NameSources<'_>,
+) -> Vec<(&'static str, FieldTemplate)> {
+    let mut templates = Vec::new();
+    let Some(rpc) = rpc else { return templates };
     for (name, value) in table.entries() {
-        let Some((field, shape)) = rpc.asked.iter().find(|(field, _)| *field == name.value) else {
-            let all: Vec<&str> = rpc.asked.iter().map(|(field, _)| *field).collect();
-            name.refuse(format!("{} has no field \"{}\"; it has {}", rpc.name, name.value, all.join(", ")));
+        let Some((field, field_type)) = rpc.request_fields.iter().find(|(field, _)| *field == name.value)
+        else {
+            let all: Vec<&str> = rpc.request_fields.iter().map(|(field, _)| *field).collect();
+            name.report(format!("{} has no field \"{}\"; it has {}", rpc.name, name.value, all.join(", ")));
             continue;
         };
-        filled.extend(filling(&value, *shape, places).map(|filling| (*field, filling)));
+        templates.extend(field_template(&value, *field_type, sources).map(|template| (*field, template)));
     }
-    filled
+    templates
 }
 
-fn filling(value: &Value<'_>, shape: Shape, places: &Places<'_>) -> Option<Filling> {
-    match shape {
-        Shape::Texts if value.is_list() => {
-            let each = value.list()?.iter().filter_map(|item| places.asked(&item.text()?)).collect();
-            Some(Filling::Each(each))
+fn field_template(
+    value: &Value<'_>,
+    field_type: FieldType,
+    sources: &NameSources<'_>,
+) -> Option<FieldTemplate> {
+    match field_type {
+        FieldType::TextList if value.is_list() => {
+            let each =
+                value.list()?.iter().filter_map(|item| sources.request_template(&item.text()?)).collect();
+            Some(FieldTemplate::List(each))
         }
-        Shape::Texts => {
+        FieldType::TextList => {
             let text = value.text()?;
-            let template = places.asked(&text)?;
+            let template = sources.request_template(&text)?;
             if !names::is_body_list(&template) {
-                text.refuse(
+                text.report(
                     "a list is filled with a list of the body, \"{{ body.NAME }}\", or with a list of texts",
                 );
             }
-            Some(Filling::List(template))
+            Some(FieldTemplate::BodyList(template))
         }
-        Shape::Map => {
+        FieldType::Map => {
             let entries = value.section()?.entries();
             let one = |(name, value): &(Text<'_>, Value<'_>)| {
-                Some((name.value.into(), places.asked(&value.text()?)?))
+                Some((name.value.into(), sources.request_template(&value.text()?)?))
             };
-            Some(Filling::Named(entries.iter().filter_map(one).collect()))
+            Some(FieldTemplate::Map(entries.iter().filter_map(one).collect()))
         }
-        Shape::Text | Shape::Duration | Shape::Time | Shape::Number => {
-            Some(Filling::One(places.asked(&value.text()?)?, shape))
+        FieldType::Text | FieldType::Duration | FieldType::Time | FieldType::Number => {
+            Some(FieldTemplate::Single(sources.request_template(&value.text()?)?, field_type))
         }
     }
 }
 
-fn status(section: &mut Section<'_>, right: std::ops::RangeInclusive<u64>, usual: u16) -> Option<u16> {
-    let Some(value) = section.value("status") else { return Some(usual) };
+fn status(section: &mut Section<'_>, valid: std::ops::RangeInclusive<u64>, default: u16) -> Option<u16> {
+    let Some(value) = section.value("status") else { return Some(default) };
     let status = value.count()?;
-    if !right.contains(&status) {
-        value.refuse(format!("{status} is not from {} to {}", right.start(), right.end()));
+    if !valid.contains(&status) {
+        value.report(format!("{status} is not from {} to {}", valid.start(), valid.end()));
     }
     u16::try_from(status).ok()
 }
@@ -160,23 +170,23 @@ fn escape(section: &Section<'_>, headers: &[HeaderTemplate]) -> Escape {
         Some(Some(constant)) => Escape::of(constant),
         Some(None) => {
             section
-                .refuse("the content-type decides how values are escaped, so it can't have a value itself");
+                .report("the content-type decides how values are escaped, so it can't have a value itself");
             Escape::Json
         }
     }
 }
 
-fn errors(root: &mut Section<'_>) -> Vec<OwnError> {
+fn errors(root: &mut Section<'_>) -> Vec<CustomError> {
     let mut errors = Vec::new();
     for mut section in root.sections("errors") {
         let codes = section.texts("codes").iter().filter_map(code).collect();
         let given = section.value("status").is_some();
-        let status = status(&mut section, ERRORS, 500).filter(|_| given);
+        let status = status(&mut section, ERROR_STATUSES, 500).filter(|_| given);
         let headers = section.section("headers").map(|h| headers::plain(&h)).unwrap_or_default();
         let escape = escape(&section, &headers);
-        let body = section.needed_text("body").and_then(|text| names::error(&text));
+        let body = section.required_text("body").and_then(|text| names::error_template(&text));
         section.close();
-        errors.push(OwnError {
+        errors.push(CustomError {
             codes,
             status,
             headers,
@@ -187,11 +197,11 @@ fn errors(root: &mut Section<'_>) -> Vec<OwnError> {
     errors
 }
 
-fn code(text: &Text<'_>) -> Option<Code> {
-    let found = Code::ALL.iter().find(|code| code.name() == text.value).copied();
+fn code(text: &Text<'_>) -> Option<ErrorCode> {
+    let found = ErrorCode::ALL.iter().find(|code| code.name() == text.value).copied();
     if found.is_none() {
-        let all: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
-        text.refuse(format!("\"{}\" is not a code; the codes are: {}", text.value, all.join(", ")));
+        let all: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.name()).collect();
+        text.report(format!("\"{}\" is not a code; the codes are: {}", text.value, all.join(", ")));
     }
     found
 }

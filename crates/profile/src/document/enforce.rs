@@ -1,20 +1,20 @@
 //! `enforce`: whether a profile, a route, a scope or a rate class is enforced, or tried first.
 
-use latchkey_core::enforce::Enforce;
+use latchkey_core::enforcement::Enforcement;
 
 use crate::reader::Section;
 
 /// What a section says; nothing means enforced.
-pub(super) fn read(section: &mut Section<'_>) -> Enforce {
-    let Some(text) = section.text("enforce") else { return Enforce::default() };
+pub(super) fn read(section: &mut Section<'_>) -> Enforcement {
+    let Some(text) = section.text("enforce") else { return Enforcement::default() };
     match text.value {
-        "on" => Enforce::On,
-        "shadow" => Enforce::Shadow,
+        "on" => Enforcement::Enforced,
+        "shadow" => Enforcement::Shadow,
         other => {
-            text.refuse(format!(
+            text.report(format!(
                 "\"{other}\" is neither \"on\" (denials are enforced) nor \"shadow\" (they are told of, and the call passes)"
             ));
-            Enforce::On
+            Enforcement::Enforced
         }
     }
 }

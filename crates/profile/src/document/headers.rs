@@ -1,14 +1,14 @@
 //! `[upstream_headers]`, `[response_headers]` and the headers of denials: names that may be set, and values
 //! that are templates.
 
-use crate::answer::is_joint;
 use crate::profile::HeaderTemplate;
 use crate::reader::{Section, Text, Value};
+use crate::response::is_separator;
 use crate::source::is_token;
 use crate::template::Template;
 
 /// Headers that belong to the connection or the message and are Envoy's own to set.
-const NOT_OURS: &[&str] = &[
+const RESERVED_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "host",
@@ -21,15 +21,15 @@ const NOT_OURS: &[&str] = &[
 ];
 
 /// Every joint of an identity header doubles the spellings that have to be removed.
-const MOST_JOINTS: usize = 5;
+const MAX_SEPARATORS: usize = 5;
 
 /// Headers that tell the upstream who calls.
 pub(super) fn upstream(root: &mut Section<'_>) -> Vec<HeaderTemplate> {
     let Some(section) = root.section("upstream_headers") else { return Vec::new() };
     for (name, _) in section.entries() {
-        if name.bytes().filter(|b| is_joint(*b)).count() > MOST_JOINTS {
-            name.refuse(format!(
-                "a header that says who calls has at most {MOST_JOINTS} hyphens, since every spelling of it \
+        if name.bytes().filter(|b| is_separator(*b)).count() > MAX_SEPARATORS {
+            name.report(format!(
+                "a header that says who calls has at most {MAX_SEPARATORS} hyphens, since every spelling of it \
                  with underscores is removed from the request"
             ));
         }
@@ -48,20 +48,20 @@ pub(super) fn plain(section: &Section<'_>) -> Vec<HeaderTemplate> {
     read(section, str::to_ascii_lowercase)
 }
 
-fn read(section: &Section<'_>, sameness: fn(&str) -> String) -> Vec<HeaderTemplate> {
+fn read(section: &Section<'_>, normalize: fn(&str) -> String) -> Vec<HeaderTemplate> {
     let mut seen: Vec<String> = Vec::new();
     let mut headers = Vec::new();
     for (name, value) in section.entries() {
         let lower = name.to_ascii_lowercase();
-        let same = sameness(&name);
+        let normalized = normalize(&name);
         if !is_token(&name) {
-            name.refuse(format!("\"{}\" is not a header's name", name.value));
-        } else if NOT_OURS.contains(&&*lower) {
-            name.refuse(format!("the header \"{lower}\" is not a profile's to set"));
-        } else if seen.contains(&same) {
-            name.refuse(format!("the header \"{lower}\" is there twice"));
+            name.report(format!("\"{}\" is not a header's name", name.value));
+        } else if RESERVED_HEADERS.contains(&&*lower) {
+            name.report(format!("the header \"{lower}\" is not a profile's to set"));
+        } else if seen.contains(&normalized) {
+            name.report(format!("the header \"{lower}\" is there twice"));
         }
-        seen.push(same);
+        seen.push(normalized);
         let template = self::value(&value);
         headers.extend(template.map(|value| HeaderTemplate { name: lower.into(), value }));
     }
@@ -72,7 +72,7 @@ fn value(value: &Value<'_>) -> Option<Template> {
     let text = value.text()?;
     let template = template(&text)?;
     if template.has_controls() {
-        text.refuse("a header's value has no control characters and no line breaks");
+        text.report("a header's value has no control characters and no line breaks");
     }
     Some(template)
 }
@@ -81,9 +81,9 @@ fn value(value: &Value<'_>) -> Option<Template> {
 pub(super) fn template(text: &Text<'_>) -> Option<Template> {
     match Template::parse(text) {
         Ok(template) => Some(template),
-        Err(mistakes) => {
-            for (byte, message) in mistakes {
-                text.refuse_inside(byte, message);
+        Err(errors) => {
+            for (byte, message) in errors {
+                text.report_inside(byte, message);
             }
             None
         }

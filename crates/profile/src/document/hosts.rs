@@ -13,8 +13,8 @@ pub(super) type Environments<'d> = Vec<(Box<str>, Option<Text<'d>>)>;
 pub(super) fn read<'d>(root: &mut Section<'d>) -> (HostMap<Host>, Environments<'d>) {
     let mut hosts = HostMap::default();
     let mut environments: Environments<'d> = Vec::new();
-    for (place, mut section) in root.sections("hosts").into_iter().enumerate() {
-        let host = section.needed_text("host");
+    for (index, mut section) in root.sections("hosts").into_iter().enumerate() {
+        let host = section.required_text("host");
         let environment = section.text("environment");
         section.close();
         if let Some(environment) = &environment {
@@ -25,11 +25,11 @@ pub(super) fn read<'d>(root: &mut Section<'d>) -> (HostMap<Host>, Environments<'
         }
         let Some(host) = host else { continue };
         match HostPattern::parse(&host) {
-            Err(message) => host.refuse(message),
+            Err(message) => host.report(message),
             Ok(pattern) => {
                 let environment = environment.map(|e| e.value.into());
-                if !hosts.add(pattern, Host { environment, place }) {
-                    host.refuse(format!("the host \"{}\" is there twice", host.value));
+                if !hosts.add(pattern, Host { environment, index }) {
+                    host.report(format!("the host \"{}\" is there twice", host.value));
                 }
             }
         }

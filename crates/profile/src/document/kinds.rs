@@ -2,25 +2,25 @@
 
 use std::collections::HashMap;
 
-use latchkey_core::kind::{Encoding, Kind, Prefixes};
-use latchkey_core::scope::{Catalogue, ScopeSet};
+use latchkey_core::key_kind::{Encoding, KeyKind, Prefixes};
+use latchkey_core::scope::{ScopeRegistry, ScopeSet};
 
 use super::hosts::Environments;
-use super::names::{self, Once};
+use super::names::{self, UniqueNames};
 use super::scopes;
 use crate::reader::{Section, Text, Value};
 
 /// What a kind's random part is where a document doesn't say.
-const USUAL: (Encoding, usize) = (Encoding::Base62, 32);
+const DEFAULT_SECRET: (Encoding, usize) = (Encoding::Base62, 32);
 
 /// The kinds, and the environments that one may reach from another; what is wrong with any of them is noted.
-pub(super) fn read<'d>(root: &mut Section<'d>, scopes: &Catalogue) -> (Vec<Kind>, Vec<Text<'d>>) {
-    let mut claims = Claims::default();
-    let mut kinds: Vec<Kind> = Vec::new();
+pub(super) fn read<'d>(root: &mut Section<'d>, scopes: &ScopeRegistry) -> (Vec<KeyKind>, Vec<Text<'d>>) {
+    let mut unique = UniqueIdentifiers::default();
+    let mut kinds: Vec<KeyKind> = Vec::new();
     for mut section in root.sections("kinds") {
-        let kind = kind(&mut section, scopes, &mut claims);
+        let kind = kind(&mut section, scopes, &mut unique);
         if kind.default && kinds.iter().any(|k| k.default) {
-            section.refuse("another kind is the default already");
+            section.report("another kind is the default already");
         }
         section.close();
         kinds.push(kind);
@@ -28,48 +28,52 @@ pub(super) fn read<'d>(root: &mut Section<'d>, scopes: &Catalogue) -> (Vec<Kind>
     if let [only] = kinds.as_mut_slice() {
         only.default = true;
     }
-    (kinds, claims.reached)
+    (kinds, unique.referenced)
 }
 
 /// What can be claimed once: names and prefixes.
 #[derive(Default)]
-struct Claims<'d> {
-    names: Once<'d>,
+struct UniqueIdentifiers<'d> {
+    names: UniqueNames<'d>,
     prefixes: HashMap<&'d str, String>,
     /// Environments that a kind names without a prefix.
-    reached: Vec<Text<'d>>,
+    referenced: Vec<Text<'d>>,
 }
 
-fn kind<'d>(section: &mut Section<'d>, scopes: &Catalogue, claims: &mut Claims<'d>) -> Kind {
-    let name = section.needed_text("name");
+fn kind<'d>(
+    section: &mut Section<'d>,
+    scopes: &ScopeRegistry,
+    unique: &mut UniqueIdentifiers<'d>,
+) -> KeyKind {
+    let name = section.required_text("name");
     if let Some(name) = &name {
         names::check(name);
-        claims.names.check(name, "kind");
+        unique.names.check(name, "kind");
     }
-    let (encoding, bytes) = secret(section).unwrap_or(USUAL);
+    let (encoding, bytes) = secret(section).unwrap_or(DEFAULT_SECRET);
     let most = scopes::set(section, "scopes", scopes);
     let most = if most.is_empty() { scopes.all() } else { most };
-    Kind {
+    KeyKind {
         name: name.map_or_else(Box::default, |n| n.value.into()),
         default: section.flag("default", false),
-        prefixes: prefixes(section, claims),
+        prefixes: prefixes(section, unique),
         encoding,
         bytes,
         checksum: section.flag("checksum", false),
         retrievable: section.flag("retrievable", false),
         bindings: names::list(section, "bindings", "binding"),
         default_scopes: default_scopes(section, scopes, &most),
-        makes_keys_in: makes_keys_in(section, claims),
-        most,
+        creates_keys_in: creates_keys_in(section, unique),
+        max_scopes: most,
     }
 }
 
-fn default_scopes(section: &mut Section<'_>, scopes: &Catalogue, most: &ScopeSet) -> ScopeSet {
+fn default_scopes(section: &mut Section<'_>, scopes: &ScopeRegistry, most: &ScopeSet) -> ScopeSet {
     let mut granted = ScopeSet::default();
     for name in section.texts("default_scopes") {
-        let Some(scope) = scopes::known(&name, scopes) else { continue };
+        let Some(scope) = scopes::resolve(&name, scopes) else { continue };
         if !most.contains(scope) {
-            name.refuse(format!("\"{}\" is not among the kind's own scopes", name.value));
+            name.report(format!("\"{}\" is not among the kind's own scopes", name.value));
         }
         granted.insert(scope);
     }
@@ -77,56 +81,59 @@ fn default_scopes(section: &mut Section<'_>, scopes: &Catalogue, most: &ScopeSet
 }
 
 /// `{ live = ["test"] }`: in which environments a key of one may make keys, besides its own.
-fn makes_keys_in<'d>(section: &mut Section<'d>, claims: &mut Claims<'d>) -> Vec<(Box<str>, Vec<Box<str>>)> {
+fn creates_keys_in<'d>(
+    section: &mut Section<'d>,
+    unique: &mut UniqueIdentifiers<'d>,
+) -> Vec<(Box<str>, Vec<Box<str>>)> {
     let entries = section.section("makes_keys_in").map(|table| table.entries()).unwrap_or_default();
     let mut reach = Vec::new();
     for (own, value) in entries {
         let others: Vec<Text<'d>> = value.list().iter().flatten().filter_map(Value::text).collect();
         for other in others.iter().filter(|other| other.value == own.value) {
-            other.refuse("a key makes keys in its own environment anyway");
+            other.report("a key makes keys in its own environment anyway");
         }
         reach.push((own.value.into(), others.iter().map(|other| other.value.into()).collect()));
-        claims.reached.push(own);
-        claims.reached.extend(others);
+        unique.referenced.push(own);
+        unique.referenced.extend(others);
     }
     reach
 }
 
-fn prefixes<'d>(section: &mut Section<'d>, claims: &mut Claims<'d>) -> Prefixes {
+fn prefixes<'d>(section: &mut Section<'d>, unique: &mut UniqueIdentifiers<'d>) -> Prefixes {
     let same = section.text("prefix");
     let each = section.section("prefixes");
     if same.is_some() == each.is_some() {
-        section.refuse("a kind has either \"prefix\" or \"prefixes\"");
+        section.report("a kind has either \"prefix\" or \"prefixes\"");
     }
     let mut all = Vec::new();
     if let Some(prefix) = &same {
-        claim(prefix, claims);
+        check_prefix(prefix, unique);
     }
     for (environment, value) in each.iter().flat_map(Section::entries) {
         names::check(&environment);
         let Some(prefix) = value.text() else { continue };
-        claim(&prefix, claims);
+        check_prefix(&prefix, unique);
         all.push((environment.value.into(), prefix.value.into()));
     }
     if each.is_some() && all.is_empty() {
-        section.refuse("\"prefixes\" names no environment");
+        section.report("\"prefixes\" names no environment");
     }
-    same.map_or(Prefixes::Each(all), |prefix| Prefixes::Same(prefix.value.into()))
+    same.map_or(Prefixes::PerEnvironment(all), |prefix| Prefixes::Shared(prefix.value.into()))
 }
 
 /// Notes a prefix that can't be one, or that is another's.
-fn claim<'d>(prefix: &Text<'d>, claims: &mut Claims<'d>) {
-    let right = |b: u8| b.is_ascii_graphic() && !matches!(b, b',' | b';' | b'"');
-    if prefix.len() > 64 || !prefix.bytes().all(right) {
-        prefix.refuse(
+fn check_prefix<'d>(prefix: &Text<'d>, unique: &mut UniqueIdentifiers<'d>) {
+    let valid = |b: u8| b.is_ascii_graphic() && !matches!(b, b',' | b';' | b'"');
+    if prefix.len() > 64 || !prefix.bytes().all(valid) {
+        prefix.report(
             "a prefix has at most 64 printable characters without spaces, commas, semicolons and quotes",
         );
     }
-    let before = claims.prefixes.get(prefix.value);
+    let before = unique.prefixes.get(prefix.value);
     if let Some(before) = before {
-        prefix.refuse(format!("the prefix \"{}\" is claimed by {before} already", prefix.value));
+        prefix.report(format!("the prefix \"{}\" is claimed by {before} already", prefix.value));
     } else {
-        claims.prefixes.insert(prefix.value, prefix.at.path.clone());
+        unique.prefixes.insert(prefix.value, prefix.at.path.clone());
     }
 }
 
@@ -147,7 +154,7 @@ fn secret(section: &mut Section<'_>) -> Option<(Encoding, usize)> {
     };
     let secret = read();
     if secret.is_none() {
-        text.refuse(format!(
+        text.report(format!(
             "\"{}\" is not a secret: write \"hex:32\", \"base62:32\" or \"base64url:32\", with 16 to 64 bytes",
             text.value
         ));
@@ -156,18 +163,20 @@ fn secret(section: &mut Section<'_>) -> Option<(Encoding, usize)> {
 }
 
 /// Adds the environments that kinds name; notes a host's that no key could ever be of.
-pub(super) fn environments(kinds: &[Kind], reached: &[Text<'_>], environments: &mut Environments<'_>) {
+pub(super) fn environments(kinds: &[KeyKind], referenced: &[Text<'_>], environments: &mut Environments<'_>) {
     let mut any = kinds.is_empty();
     let mut named: Vec<&str> = Vec::new();
     for kind in kinds {
         match &kind.prefixes {
-            Prefixes::Same(_) => any = true,
-            Prefixes::Each(each) => named.extend(each.iter().map(|(environment, _)| &**environment)),
+            Prefixes::Shared(_) => any = true,
+            Prefixes::PerEnvironment(each) => {
+                named.extend(each.iter().map(|(environment, _)| &**environment))
+            }
         }
     }
     for host in environments.iter().filter_map(|(_, at)| at.as_ref()) {
         if !any && !named.contains(&host.value) {
-            host.refuse(format!("no kind of key has a prefix for the environment \"{}\"", host.value));
+            host.report(format!("no kind of key has a prefix for the environment \"{}\"", host.value));
         }
     }
     // Where nothing names an environment, there are those that requests usually name.
@@ -179,7 +188,7 @@ pub(super) fn environments(kinds: &[Kind], reached: &[Text<'_>], environments: &
             environments.push((name.into(), None));
         }
     }
-    for text in reached.iter().filter(|text| !environments.iter().any(|(name, _)| **name == *text.value)) {
-        text.refuse(format!("there is no environment \"{}\"", text.value));
+    for text in referenced.iter().filter(|text| !environments.iter().any(|(name, _)| **name == *text.value)) {
+        text.report(format!("there is no environment \"{}\"", text.value));
     }
 }

@@ -1,4 +1,4 @@
-//! Names that a document gives: of the product, of things in it, of requests.
+//! NameResolver that a document gives: of the product, of things in it, of requests.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ const RESERVED: &str = "latchkey";
 
 /// The product's name.
 pub(super) fn profile(root: &mut Section<'_>) -> Arc<str> {
-    let Some(name) = root.needed_text("name") else { return "".into() };
-    let right = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if !(1..=63).contains(&name.len()) || !name.bytes().all(right) {
-        name.refuse(format!(
+    let Some(name) = root.required_text("name") else { return "".into() };
+    let valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !(1..=63).contains(&name.len()) || !name.bytes().all(valid) {
+        name.report(format!(
             "\"{}\" is not a profile's name: 1 to 63 lower-case letters, digits and hyphens",
             name.value
         ));
     } else if name.value == RESERVED {
-        name.refuse(format!("\"{RESERVED}\" is the operators' own profile"));
+        name.report(format!("\"{RESERVED}\" is the operators' own profile"));
     }
     name.value.into()
 }
@@ -26,37 +26,37 @@ pub(super) fn profile(root: &mut Section<'_>) -> Arc<str> {
 /// What request identifiers start with.
 pub(super) fn request_id(root: &mut Section<'_>) -> Option<Box<str>> {
     let mut section = root.section("request_id")?;
-    let prefix = section.needed_text("prefix");
+    let prefix = section.required_text("prefix");
     section.close();
     let prefix = prefix?;
-    let right = |b: u8| b.is_ascii_alphanumeric() || b"_-.:".contains(&b);
-    if prefix.len() > 32 || !prefix.bytes().all(right) {
-        prefix.refuse("a prefix has at most 32 letters, digits and \"_\", \"-\", \".\" or \":\"");
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b"_-.:".contains(&b);
+    if prefix.len() > 32 || !prefix.bytes().all(valid) {
+        prefix.report("a prefix has at most 32 letters, digits and \"_\", \"-\", \".\" or \":\"");
     }
     Some(prefix.value.into())
 }
 
 /// Notes what can't be the name of a kind, an environment, a class, a plan, a role or a resource.
 pub(super) fn check(name: &Text<'_>) {
-    let right = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-    if !(1..=63).contains(&name.len()) || !name.bytes().all(right) {
-        name.refuse(format!(
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    if !(1..=63).contains(&name.len()) || !name.bytes().all(valid) {
+        name.report(format!(
             "\"{}\" is not a name: 1 to 63 letters, digits and \"_\", \"-\" or \".\"",
             name.value
         ));
     }
 }
 
-/// Names of which each may be given once.
+/// NameResolver of which each may be given once.
 #[derive(Default)]
-pub(super) struct Once<'d>(HashSet<&'d str>);
+pub(super) struct UniqueNames<'d>(HashSet<&'d str>);
 
-impl<'d> Once<'d> {
+impl<'d> UniqueNames<'d> {
     /// Notes a name that was there before; answers whether it is new.
     pub(super) fn check(&mut self, name: &Text<'d>, what: &str) -> bool {
         let new = self.0.insert(name.value);
         if !new {
-            name.refuse(format!("the {what} \"{}\" is there twice", name.value));
+            name.report(format!("the {what} \"{}\" is there twice", name.value));
         }
         new
     }
@@ -65,7 +65,7 @@ impl<'d> Once<'d> {
 /// A list of names, each checked and there once.
 pub(super) fn list(section: &mut Section<'_>, field: &'static str, what: &str) -> Vec<Box<str>> {
     let names = section.texts(field);
-    let mut once = Once::default();
+    let mut unique = UniqueNames::default();
     names.iter().for_each(check);
-    names.iter().filter(|name| once.check(name, what)).map(|name| name.value.into()).collect()
+    names.iter().filter(|name| unique.check(name, what)).map(|name| name.value.into()).collect()
 }

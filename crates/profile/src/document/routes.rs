@@ -1,47 +1,47 @@
 //! `[[routes]]`: which path needs what. Everything that a route refers to must be there.
 
-use latchkey_core::kind::Kind;
-use latchkey_core::limit::{ClassId, Classes, DEFAULT_CLASS};
+use latchkey_core::key_kind::KeyKind;
+use latchkey_core::limit::{DEFAULT_CLASS, RateClassId, RateClasses};
 use latchkey_core::route::{Pattern, Route};
-use latchkey_core::scope::Catalogue;
+use latchkey_core::scope::ScopeRegistry;
 
-use super::names::{self, Once};
+use super::names::{self, UniqueNames};
 use super::{enforce, scopes};
 use crate::reader::Section;
 use crate::source::is_token;
 
 /// The longest path; matching one costs by its segments.
-const LONGEST: usize = 1024;
+const MAX_PATH_BYTES: usize = 1024;
 
 /// What routes may refer to.
-pub(super) struct Known<'k> {
-    pub(super) scopes: &'k Catalogue,
-    pub(super) kinds: &'k [Kind],
-    pub(super) classes: &'k Classes,
+pub(super) struct Declarations<'k> {
+    pub(super) scopes: &'k ScopeRegistry,
+    pub(super) kinds: &'k [KeyKind],
+    pub(super) classes: &'k RateClasses,
 }
 
 /// The routes in the order that they are declared in.
-pub(super) fn read(root: &mut Section<'_>, known: &Known<'_>) -> Vec<Route> {
+pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Vec<Route> {
     let mut routes = Vec::new();
     for mut section in root.sections("routes") {
-        let route = route(&mut section, known);
+        let route = route(&mut section, declared);
         section.close();
         routes.extend(route);
     }
     routes
 }
 
-fn route(section: &mut Section<'_>, known: &Known<'_>) -> Option<Route> {
+fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route> {
     let pattern = pattern(section);
     let methods = methods(section);
-    let all = scopes::set(section, "scopes", known.scopes);
-    let any_scopes = scopes::set(section, "any_scopes", known.scopes);
-    let kinds = kinds(section, known.kinds);
+    let all = scopes::set(section, "scopes", declared.scopes);
+    let any_scopes = scopes::set(section, "any_scopes", declared.scopes);
+    let kinds = kinds(section, declared.kinds);
     let resource = resource(section, pattern.as_ref());
-    let class = class(section, known.classes);
+    let class = class(section, declared.classes);
     let public = section.flag("public", false);
     if public && !(all.is_empty() && any_scopes.is_empty() && kinds.is_empty()) {
-        section.refuse("a public route passes without a credential, so it can't ask for scopes or kinds");
+        section.report("a public route passes without a credential, so it can't ask for scopes or kinds");
     }
     let enforce = enforce::read(section);
     let pattern = pattern?;
@@ -49,12 +49,12 @@ fn route(section: &mut Section<'_>, known: &Known<'_>) -> Option<Route> {
 }
 
 fn pattern(section: &mut Section<'_>) -> Option<Pattern> {
-    let path = section.needed_text("path")?;
-    if path.len() > LONGEST {
-        path.refuse(format!("the path has {} bytes; {LONGEST} are the most", path.len()));
+    let path = section.required_text("path")?;
+    if path.len() > MAX_PATH_BYTES {
+        path.report(format!("the path has {} bytes; {MAX_PATH_BYTES} are the most", path.len()));
         return None;
     }
-    Pattern::parse(&path).map_err(|bad| path.refuse(bad.to_string())).ok()
+    Pattern::parse(&path).map_err(|bad| path.report(bad.to_string())).ok()
 }
 
 fn methods(section: &mut Section<'_>) -> Vec<Box<str>> {
@@ -62,22 +62,22 @@ fn methods(section: &mut Section<'_>) -> Vec<Box<str>> {
     for text in section.texts("methods") {
         let method = text.to_ascii_uppercase();
         if !is_token(&method) || method == "*" {
-            text.refuse(format!("\"{}\" is not a method; for any, leave \"methods\" out", text.value));
+            text.report(format!("\"{}\" is not a method; for any, leave \"methods\" out", text.value));
         } else if methods.iter().any(|m| **m == *method) {
-            text.refuse(format!("the method \"{method}\" is there twice"));
+            text.report(format!("the method \"{method}\" is there twice"));
         }
         methods.push(method.into());
     }
     methods
 }
 
-fn kinds(section: &mut Section<'_>, known: &[Kind]) -> Vec<Box<str>> {
+fn kinds(section: &mut Section<'_>, declared: &[KeyKind]) -> Vec<Box<str>> {
     let listed = section.texts("kinds");
-    let mut once = Once::default();
+    let mut unique = UniqueNames::default();
     for name in &listed {
-        once.check(name, "kind");
-        if !known.iter().any(|kind| *kind.name == *name.value) {
-            name.refuse(format!("there is no kind \"{}\"", name.value));
+        unique.check(name, "kind");
+        if !declared.iter().any(|kind| *kind.name == *name.value) {
+            name.report(format!("there is no kind \"{}\"", name.value));
         }
     }
     listed.iter().map(|name| name.value.into()).collect()
@@ -90,9 +90,9 @@ fn resource(section: &mut Section<'_>, pattern: Option<&Pattern>) -> Vec<(Box<st
         names::check(&name);
         let (Some(text), Some(pattern)) = (value.text(), pattern) else { continue };
         let segment = text.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
-        match segment.and_then(|segment| pattern.place(segment)) {
-            Some(place) => resource.push((name.value.into(), place)),
-            None => text.refuse(format!(
+        match segment.and_then(|segment| pattern.segment_index(segment)) {
+            Some(index) => resource.push((name.value.into(), index)),
+            None => text.report(format!(
                 "\"{}\" is no segment of \"{}\"; write \"{{id}}\" where the path has {{id}}",
                 text.value,
                 pattern.text()
@@ -102,11 +102,11 @@ fn resource(section: &mut Section<'_>, pattern: Option<&Pattern>) -> Vec<(Box<st
     resource
 }
 
-fn class(section: &mut Section<'_>, classes: &Classes) -> Option<ClassId> {
+fn class(section: &mut Section<'_>, classes: &RateClasses) -> Option<RateClassId> {
     let name = section.text("rate_class")?;
     let class = classes.find(&name);
     if class.is_none() && name.value != DEFAULT_CLASS {
-        name.refuse(format!("there is no rate class \"{}\"", name.value));
+        name.report(format!("there is no rate class \"{}\"", name.value));
     }
     class
 }

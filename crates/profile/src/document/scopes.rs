@@ -1,45 +1,45 @@
 //! `[[scopes]]`: the catalogue, and lists of scopes elsewhere in a document that refer to it.
 
-use latchkey_core::scope::{Catalogue, ScopeEntry, ScopeId, ScopeSet};
+use latchkey_core::scope::{ScopeEntry, ScopeId, ScopeRegistry, ScopeSet};
 
 use super::enforce;
-use super::names::Once;
+use super::names::UniqueNames;
 use crate::reader::{Section, Text};
 
 /// The most scopes of a product.
-const MOST: usize = 10_000;
+const MAX_SCOPES: usize = 10_000;
 
 /// The catalogue.
-pub(super) fn read<'d>(root: &mut Section<'d>) -> Catalogue {
-    let mut once = Once::default();
+pub(super) fn read<'d>(root: &mut Section<'d>) -> ScopeRegistry {
+    let mut unique = UniqueNames::default();
     let mut entries = Vec::new();
     for mut section in root.sections("scopes") {
-        let name = section.needed_text("name");
+        let name = section.required_text("name");
         let description = section.text("description").map_or_else(Box::default, |d| d.value.into());
         let aliases = section.texts("aliases");
         let enforce = enforce::read(&mut section);
         section.close();
         let mut claim = |name: &Text<'d>| {
             check(name);
-            once.check(name, "scope")
+            unique.check(name, "scope")
         };
         let name = name.filter(&mut claim);
         let aliases = aliases.iter().filter(|alias| claim(alias)).map(|alias| alias.value.into()).collect();
         let entry = |name: Text<'d>| ScopeEntry { name: name.value.into(), description, aliases, enforce };
         entries.extend(name.map(entry));
     }
-    if entries.len() > MOST {
-        root.refuse(format!("{} scopes are more than {MOST}", entries.len()));
-        entries.truncate(MOST);
+    if entries.len() > MAX_SCOPES {
+        root.report(format!("{} scopes are more than {MAX_SCOPES}", entries.len()));
+        entries.truncate(MAX_SCOPES);
     }
-    Catalogue::new(entries).unwrap_or_default()
+    ScopeRegistry::new(entries).unwrap_or_default()
 }
 
 /// A scope-token (RFC 6749 section 3.3), without commas, since Envoy's routes list scopes with them.
 fn check(name: &Text<'_>) {
-    let right = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b',');
-    if !(1..=128).contains(&name.len()) || !name.bytes().all(right) {
-        name.refuse(format!(
+    let valid = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b',');
+    if !(1..=128).contains(&name.len()) || !name.bytes().all(valid) {
+        name.report(format!(
             "\"{}\" is not a scope: 1 to 128 printable characters without spaces, commas, quotes and backslashes",
             name.value
         ));
@@ -47,15 +47,15 @@ fn check(name: &Text<'_>) {
 }
 
 /// The scopes of a list, which must all be in the catalogue.
-pub(super) fn set(section: &mut Section<'_>, field: &'static str, scopes: &Catalogue) -> ScopeSet {
-    section.texts(field).iter().filter_map(|name| known(name, scopes)).collect()
+pub(super) fn set(section: &mut Section<'_>, field: &'static str, scopes: &ScopeRegistry) -> ScopeSet {
+    section.texts(field).iter().filter_map(|name| resolve(name, scopes)).collect()
 }
 
 /// The scope of a name, or a mistake.
-pub(super) fn known(name: &Text<'_>, scopes: &Catalogue) -> Option<ScopeId> {
+pub(super) fn resolve(name: &Text<'_>, scopes: &ScopeRegistry) -> Option<ScopeId> {
     let found = scopes.find(name);
     if found.is_none() {
-        name.refuse(format!("the catalogue has no scope \"{}\"", name.value));
+        name.report(format!("the catalogue has no scope \"{}\"", name.value));
     }
     found
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use latchkey_core::policy::{DEFAULT_PASSWORD_LENGTH, LEAST_PASSWORD_LENGTH};
-use latchkey_core::scope::{Catalogue, ScopeSet};
-use latchkey_core::token::{Algorithm, TokenRules};
+use latchkey_core::scope::{ScopeRegistry, ScopeSet};
+use latchkey_core::token::{SigningAlgorithm, TokenRules};
 
-use super::names::{self, Once};
+use super::names::{self, UniqueNames};
 use super::scopes;
 use crate::reader::{Section, Text, Value};
 
@@ -18,30 +18,30 @@ const YEAR: Duration = Duration::from_hours(366 * 24);
 /// What tokens look like, where there are any.
 pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
     let mut section = root.section("jwt")?;
-    let algorithm = section.text("algorithm").map_or(Algorithm::EdDsa, |text| algorithm(&text));
+    let algorithm = section.text("algorithm").map_or(SigningAlgorithm::EdDsa, |text| algorithm(&text));
     let issuer = claim(&mut section, "issuer");
     let audience = claim(&mut section, "audience");
     let ttl = section.text("ttl").and_then(|text| duration(&text)).unwrap_or(HOUR);
     let refresh_ttl = section.text("refresh_ttl").and_then(|text| duration(&text)).unwrap_or(MONTH.max(ttl));
     if refresh_ttl < ttl {
-        section.refuse("a refresh token that ends before the token it renews is of no use");
+        section.report("a refresh token that ends before the token it renews is of no use");
     }
     section.close();
     Some(TokenRules { algorithm, issuer, audience, ttl, refresh_ttl })
 }
 
-fn algorithm(text: &Text<'_>) -> Algorithm {
+fn algorithm(text: &Text<'_>) -> SigningAlgorithm {
     text.parse().unwrap_or_else(|_| {
-        let all = Algorithm::ALL.map(Algorithm::name).join(", ");
-        text.refuse(format!("\"{}\" is no algorithm; the algorithms are: {all}", text.value));
-        Algorithm::EdDsa
+        let all = SigningAlgorithm::ALL.map(SigningAlgorithm::name).join(", ");
+        text.report(format!("\"{}\" is no algorithm; the algorithms are: {all}", text.value));
+        SigningAlgorithm::EdDsa
     })
 }
 
 fn claim(section: &mut Section<'_>, field: &'static str) -> Box<str> {
-    let Some(text) = section.needed_text(field) else { return Box::default() };
+    let Some(text) = section.required_text(field) else { return Box::default() };
     if !(1..=255).contains(&text.len()) || text.chars().any(char::is_control) {
-        text.refuse("1 to 255 characters belong here, none of them a control character");
+        text.report("1 to 255 characters belong here, none of them a control character");
     }
     text.value.into()
 }
@@ -63,7 +63,7 @@ fn duration(text: &Text<'_>) -> Option<Duration> {
     };
     let duration = read();
     if duration.is_none() {
-        text.refuse(format!(
+        text.report(format!(
             "\"{}\" is not a duration of up to a year: write \"30s\", \"15m\", \"1h\" or \"30d\"",
             text.value
         ));
@@ -72,29 +72,30 @@ fn duration(text: &Text<'_>) -> Option<Duration> {
 }
 
 /// `[passwords]`: the least length of users' passwords.
-pub(super) fn password_length(root: &mut Section<'_>) -> usize {
+pub(super) fn min_password_length(root: &mut Section<'_>) -> usize {
     let Some(mut section) = root.section("passwords") else { return DEFAULT_PASSWORD_LENGTH };
     let value = section.value("min_length");
-    let told = value.as_ref().and_then(Value::count);
-    let length = told.and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_PASSWORD_LENGTH);
-    if let Some(value) = value.filter(|_| told.is_some() && !(LEAST_PASSWORD_LENGTH..=64).contains(&length)) {
-        value.refuse(format!("a password's least length is a number from {LEAST_PASSWORD_LENGTH} to 64"));
+    let given = value.as_ref().and_then(Value::count);
+    let length = given.and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_PASSWORD_LENGTH);
+    if let Some(value) = value.filter(|_| given.is_some() && !(LEAST_PASSWORD_LENGTH..=64).contains(&length))
+    {
+        value.report(format!("a password's least length is a number from {LEAST_PASSWORD_LENGTH} to 64"));
     }
     section.close();
     length
 }
 
 /// What users with each role may do.
-pub(super) fn roles(root: &mut Section<'_>, catalogue: &Catalogue) -> HashMap<Box<str>, ScopeSet> {
-    let mut once = Once::default();
+pub(super) fn roles(root: &mut Section<'_>, catalogue: &ScopeRegistry) -> HashMap<Box<str>, ScopeSet> {
+    let mut unique = UniqueNames::default();
     let mut roles = HashMap::new();
     for mut section in root.sections("roles") {
-        let name = section.needed_text("name");
+        let name = section.required_text("name");
         let granted = scopes::set(&mut section, "scopes", catalogue);
         section.close();
         let Some(name) = name else { continue };
         names::check(&name);
-        once.check(&name, "role");
+        unique.check(&name, "role");
         roles.insert(name.value.into(), granted);
     }
     roles

@@ -5,18 +5,18 @@ use std::ops::Range;
 
 use toml::de::DeTable;
 
-use super::{Place, Reader, Text, Value};
+use super::{Location, Reader, Text, Value};
 
 /// A table, and which of its fields were asked for.
 pub(crate) struct Section<'d> {
     reader: &'d Reader<'d>,
     table: &'d DeTable<'d>,
-    pub(crate) at: Place,
+    pub(crate) at: Location,
     known: Vec<&'static str>,
 }
 
 impl<'d> Section<'d> {
-    pub(super) fn new(reader: &'d Reader<'d>, table: &'d DeTable<'d>, at: Place) -> Self {
+    pub(super) fn new(reader: &'d Reader<'d>, table: &'d DeTable<'d>, at: Location) -> Self {
         Self { reader, table, at, known: Vec::new() }
     }
 
@@ -24,7 +24,7 @@ impl<'d> Section<'d> {
     pub(crate) fn value(&mut self, field: &'static str) -> Option<Value<'d>> {
         self.known.push(field);
         let value = self.table.get(field)?;
-        Some(Value::new(self.reader, value, self.at.below(field, value.span())))
+        Some(Value::new(self.reader, value, self.at.field(field, value.span())))
     }
 
     pub(crate) fn text(&mut self, field: &'static str) -> Option<Text<'d>> {
@@ -32,16 +32,16 @@ impl<'d> Section<'d> {
     }
 
     /// A text without which the section makes no sense.
-    pub(crate) fn needed_text(&mut self, field: &'static str) -> Option<Text<'d>> {
-        let value = self.needed(field)?;
+    pub(crate) fn required_text(&mut self, field: &'static str) -> Option<Text<'d>> {
+        let value = self.required(field)?;
         value.text()
     }
 
     /// A field without which the section makes no sense.
-    pub(crate) fn needed(&mut self, field: &'static str) -> Option<Value<'d>> {
+    pub(crate) fn required(&mut self, field: &'static str) -> Option<Value<'d>> {
         let value = self.value(field);
         if value.is_none() {
-            self.refuse(format!("the field \"{field}\" is missing"));
+            self.report(format!("the field \"{field}\" is missing"));
         }
         value
     }
@@ -56,11 +56,11 @@ impl<'d> Section<'d> {
 
     /// A list of texts; empty where it is absent.
     pub(crate) fn texts(&mut self, field: &'static str) -> Vec<Text<'d>> {
-        self.given_texts(field).unwrap_or_default()
+        self.optional_texts(field).unwrap_or_default()
     }
 
     /// A list of texts, where it is there.
-    pub(crate) fn given_texts(&mut self, field: &'static str) -> Option<Vec<Text<'d>>> {
+    pub(crate) fn optional_texts(&mut self, field: &'static str) -> Option<Vec<Text<'d>>> {
         let items = self.value(field)?.list()?;
         Some(items.iter().filter_map(Value::text).collect())
     }
@@ -81,7 +81,7 @@ impl<'d> Section<'d> {
         entries.sort_by_key(|(key, _)| key.span().start);
         let entry = |(key, value): (&'d toml::Spanned<_>, &'d toml::Spanned<_>)| {
             let name: &'d std::borrow::Cow<'d, str> = key.get_ref();
-            let at = |span: Range<usize>| self.at.below(name, span);
+            let at = |span: Range<usize>| self.at.field(name, span);
             let text = Text { reader: self.reader, value: name, at: at(key.span()) };
             (text, Value::new(self.reader, value, at(value.span())))
         };
@@ -89,8 +89,8 @@ impl<'d> Section<'d> {
     }
 
     /// Notes a mistake of the section as a whole.
-    pub(crate) fn refuse(&self, message: impl Into<String>) {
-        self.reader.refuse(&self.at, message);
+    pub(crate) fn report(&self, message: impl Into<String>) {
+        self.reader.report(&self.at, message);
     }
 
     /// Notes every field that nobody asked for.
@@ -98,7 +98,7 @@ impl<'d> Section<'d> {
         for (name, _) in self.entries() {
             if !self.known.contains(&name.value) {
                 let known = self.known.join(", ");
-                name.refuse(format!("there is no such field; the fields here are: {known}"));
+                name.report(format!("there is no such field; the fields here are: {known}"));
             }
         }
     }

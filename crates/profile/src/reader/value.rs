@@ -5,14 +5,14 @@ use std::ops::Deref;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Place, Reader, Section};
+use super::{Location, Reader, Section};
 
 /// A value and where it stands.
 #[derive(Clone)]
 pub(crate) struct Value<'d> {
     pub(super) reader: &'d Reader<'d>,
-    pub(super) found: &'d DeValue<'d>,
-    pub(crate) at: Place,
+    pub(super) value: &'d DeValue<'d>,
+    pub(crate) at: Location,
 }
 
 /// A text of a document and where it stands.
@@ -20,7 +20,7 @@ pub(crate) struct Value<'d> {
 pub(crate) struct Text<'d> {
     pub(super) reader: &'d Reader<'d>,
     pub(crate) value: &'d str,
-    pub(crate) at: Place,
+    pub(crate) at: Location,
 }
 
 impl Deref for Text<'_> {
@@ -33,80 +33,80 @@ impl Deref for Text<'_> {
 
 impl Text<'_> {
     /// Notes a mistake in this text.
-    pub(crate) fn refuse(&self, message: impl Into<String>) {
-        self.reader.refuse(&self.at, message);
+    pub(crate) fn report(&self, message: impl Into<String>) {
+        self.reader.report(&self.at, message);
     }
 
     /// Notes a mistake at a byte of this text, pointing into the document where the text stands there
     /// literally.
-    pub(crate) fn refuse_inside(&self, byte: usize, message: impl Into<String>) {
+    pub(crate) fn report_inside(&self, byte: usize, message: impl Into<String>) {
         let raw = self.reader.raw(self.at.span.clone());
         let inside = raw.find(self.value).map_or(0, |begin| begin + byte);
-        self.reader.refuse_at(self.at.span.start + inside, &self.at.path, message);
+        self.reader.report_at(self.at.span.start + inside, &self.at.path, message);
     }
 }
 
 impl<'d> Value<'d> {
-    pub(super) fn new(reader: &'d Reader<'d>, value: &'d Spanned<DeValue<'d>>, at: Place) -> Self {
-        Self { reader, found: value.get_ref(), at }
+    pub(super) fn new(reader: &'d Reader<'d>, value: &'d Spanned<DeValue<'d>>, at: Location) -> Self {
+        Self { reader, value: value.get_ref(), at }
     }
 
     pub(crate) fn text(&self) -> Option<Text<'d>> {
-        match self.found {
+        match self.value {
             DeValue::String(text) => Some(Text { reader: self.reader, value: text, at: self.at.clone() }),
-            other => self.wrong("a text in quotes", other),
+            other => self.type_error("a text in quotes", other),
         }
     }
 
     pub(crate) fn flag(&self) -> Option<bool> {
-        match self.found {
+        match self.value {
             DeValue::Boolean(flag) => Some(*flag),
-            other => self.wrong("true or false", other),
+            other => self.type_error("true or false", other),
         }
     }
 
     /// A whole number from 0 on.
     pub(crate) fn count(&self) -> Option<u64> {
-        match self.found {
+        match self.value {
             DeValue::Integer(number) => {
                 let count = u64::from_str_radix(number.as_str(), number.radix()).ok();
                 if count.is_none() {
-                    self.refuse(format!("{number} is not a whole number from 0 on"));
+                    self.report(format!("{number} is not a whole number from 0 on"));
                 }
                 count
             }
-            other => self.wrong("a whole number", other),
+            other => self.type_error("a whole number", other),
         }
     }
 
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.found, DeValue::Array(_))
+        matches!(self.value, DeValue::Array(_))
     }
 
     pub(crate) fn is_table(&self) -> bool {
-        matches!(self.found, DeValue::Table(_))
+        matches!(self.value, DeValue::Table(_))
     }
 
     pub(crate) fn list(&self) -> Option<Vec<Self>> {
-        let DeValue::Array(items) = self.found else {
-            return self.wrong("a list in brackets", self.found);
+        let DeValue::Array(items) = self.value else {
+            return self.type_error("a list in brackets", self.value);
         };
-        let item = |(n, v): (usize, &'d Spanned<_>)| Self::new(self.reader, v, self.at.nth(n, v.span()));
+        let item = |(n, v): (usize, &'d Spanned<_>)| Self::new(self.reader, v, self.at.element(n, v.span()));
         Some(items.iter().enumerate().map(item).collect())
     }
 
     pub(crate) fn section(&self) -> Option<Section<'d>> {
-        match self.found {
+        match self.value {
             DeValue::Table(table) => Some(Section::new(self.reader, table, self.at.clone())),
-            other => self.wrong("a table", other),
+            other => self.type_error("a table", other),
         }
     }
 
-    pub(crate) fn refuse(&self, message: impl Into<String>) {
-        self.reader.refuse(&self.at, message);
+    pub(crate) fn report(&self, message: impl Into<String>) {
+        self.reader.report(&self.at, message);
     }
 
-    fn wrong<T>(&self, wanted: &str, found: &DeValue<'_>) -> Option<T> {
+    fn type_error<T>(&self, wanted: &str, found: &DeValue<'_>) -> Option<T> {
         let found = match found {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
@@ -116,7 +116,7 @@ impl<'d> Value<'d> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.refuse(format!("this is {found}, but {wanted} belongs here"));
+        self.report(format!("this is {found}, but {wanted} belongs here"));
         None
     }
 }

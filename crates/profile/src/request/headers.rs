@@ -10,18 +10,18 @@ use super::Header;
 pub struct Headers<'a> {
     list: Vec<Header<'a>>,
     /// By a name's mark: [`NONE`], the place of the only header with this mark and one more, or [`MANY`].
-    places: [u8; 256],
+    index: [u8; 256],
     may_repeat: bool,
 }
 
 /// Room for what a browser and Envoy send.
-const USUAL: usize = 32;
+const INITIAL_CAPACITY: usize = 32;
 const NONE: u8 = 0;
 const MANY: u8 = u8::MAX;
 
 impl Default for Headers<'_> {
     fn default() -> Self {
-        Self { list: Vec::new(), places: [NONE; 256], may_repeat: false }
+        Self { list: Vec::new(), index: [NONE; 256], may_repeat: false }
     }
 }
 
@@ -30,10 +30,10 @@ impl<'a> Headers<'a> {
     #[inline]
     pub fn push(&mut self, header: Header<'a>) {
         if self.list.capacity() == 0 {
-            self.list = Vec::with_capacity(USUAL);
+            self.list = Vec::with_capacity(INITIAL_CAPACITY);
         }
-        let place = &mut self.places[usize::from(mark(header.name))];
-        *place = match *place {
+        let slot = &mut self.index[usize::from(name_hash(header.name))];
+        *slot = match *slot {
             NONE => u8::try_from(self.list.len() + 1).unwrap_or(MANY),
             MANY => {
                 self.may_repeat = true;
@@ -49,7 +49,7 @@ impl<'a> Headers<'a> {
 
     /// Every occurrence of a name, which is in lower case.
     pub(crate) fn named<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h Header<'a>> {
-        let among = match self.places[usize::from(mark(name.as_bytes()))] {
+        let among = match self.index[usize::from(name_hash(name.as_bytes()))] {
             NONE => &[],
             MANY => &self.list[..],
             one => std::slice::from_ref(&self.list[usize::from(one) - 1]),
@@ -72,7 +72,7 @@ impl<'a> Headers<'a> {
 
 /// Eight bits of a name, by its length and the bytes at both of its ends.
 #[inline]
-fn mark(name: &[u8]) -> u8 {
+fn name_hash(name: &[u8]) -> u8 {
     let (first, last) = match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => (u32::from_le_bytes(*first), u32::from_le_bytes(*last)),
         (None, _) | (_, None) => (name.iter().fold(0, |all, byte| all << 8 | u32::from(*byte)), 0),
@@ -117,12 +117,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_found_is_what_a_walk_finds(
-            names in prop::collection::vec("[a-c-]{0,3}|[a-b]{7,9}", 0..600), asked in "[a-c-]{0,3}|[a-b]{7,9}",
+            names in prop::collection::vec("[a-c-]{0,3}|[a-b]{7,9}", 0..600), wanted in "[a-c-]{0,3}|[a-b]{7,9}",
         ) {
             let headers = headers(names.iter().map(String::as_str));
-            let found: Vec<_> = headers.named(&asked).map(std::ptr::from_ref).collect();
+            let found: Vec<_> = headers.named(&wanted).map(std::ptr::from_ref).collect();
             let walked: Vec<_> =
-                headers.iter().filter(|h| h.name == asked.as_bytes()).map(std::ptr::from_ref).collect();
+                headers.iter().filter(|h| h.name == wanted.as_bytes()).map(std::ptr::from_ref).collect();
             prop_assert_eq!(found, walked);
             let different: std::collections::HashSet<_> = names.iter().collect();
             prop_assert!(headers.may_repeat() || different.len() == names.len());

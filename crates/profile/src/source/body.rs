@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::Found;
+use super::SourceValue;
 use crate::request::Request;
 
 /// A JSON value, as far as pointers look into it.
@@ -36,7 +36,7 @@ impl Pointer {
     }
 
     /// The string that it points to.
-    pub(super) fn find<'a>(&self, json: &Json, request: &'a Request<'_>) -> Found<'a> {
+    pub(super) fn find<'a>(&self, json: &Json, request: &'a Request<'_>) -> SourceValue<'a> {
         let mut at = json;
         for token in &self.0 {
             at = match at {
@@ -44,21 +44,21 @@ impl Pointer {
                     let mut named = members.iter().filter(|(name, _)| **name == **token);
                     match (named.next(), named.next()) {
                         (Some((_, value)), None) => value,
-                        (None, _) => return Found::Absent,
-                        (Some(_), Some(_)) => return Found::Several,
+                        (None, _) => return SourceValue::Absent,
+                        (Some(_), Some(_)) => return SourceValue::Multiple,
                     }
                 }
                 Json::List(items) => match index(token).and_then(|n| items.get(n)) {
                     Some(item) => item,
-                    None => return Found::Absent,
+                    None => return SourceValue::Absent,
                 },
-                Json::Text(_) | Json::Other => return Found::Absent,
+                Json::Text(_) | Json::Other => return SourceValue::Absent,
             };
         }
         match at {
-            Json::Text(text) if text.is_empty() => Found::Absent,
-            Json::Text(text) => Found::Text(request.scratch.keep(text.clone())),
-            Json::List(_) | Json::Object(_) | Json::Other => Found::Absent,
+            Json::Text(text) if text.is_empty() => SourceValue::Absent,
+            Json::Text(text) => SourceValue::Text(request.arena.keep(text.clone())),
+            Json::List(_) | Json::Object(_) | Json::Other => SourceValue::Absent,
         }
     }
 }
@@ -86,13 +86,13 @@ fn index(token: &str) -> Option<usize> {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(JsonVisitor)
     }
 }
 
-struct Any;
+struct JsonVisitor;
 
-impl<'de> Visitor<'de> for Any {
+impl<'de> Visitor<'de> for JsonVisitor {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,25 +2,26 @@
 
 use std::borrow::Cow;
 
-use super::Found;
+use super::SourceValue;
 use crate::request::Request;
 
 /// The only parameter of this name (in lower case).
-pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> Found<'a> {
-    let mut values = pairs(request.query()).filter(|(spelled, _)| is(spelled, name)).map(|(_, value)| value);
-    let (value, None) = (values.next(), values.next()) else { return Found::Several };
-    let Some(value) = value else { return Found::Absent };
+pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
+    let mut values =
+        pairs(request.query()).filter(|(spelled, _)| has_name(spelled, name)).map(|(_, value)| value);
+    let (value, None) = (values.next(), values.next()) else { return SourceValue::Multiple };
+    let Some(value) = value else { return SourceValue::Absent };
     match decode(value) {
-        Some(Cow::Borrowed(text)) => Found::text(text),
-        Some(Cow::Owned(text)) => Found::text(request.scratch.keep(text)),
-        None => Found::Unreadable,
+        Some(Cow::Borrowed(text)) => SourceValue::text(text),
+        Some(Cow::Owned(text)) => SourceValue::text(request.arena.keep(text)),
+        None => SourceValue::NotText,
     }
 }
 
 /// The names in a query that mean this parameter, as they are spelled there: what a proxy that compares
 /// letter by letter has to be told to remove it.
 pub(crate) fn spellings<'a>(query: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    pairs(query).map(|(spelled, _)| spelled).filter(move |spelled| is(spelled, name))
+    pairs(query).map(|(spelled, _)| spelled).filter(move |spelled| has_name(spelled, name))
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -28,7 +29,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-fn is(spelled: &str, name: &str) -> bool {
+fn has_name(spelled: &str, name: &str) -> bool {
     spelled.eq_ignore_ascii_case(name) || decode(spelled).is_some_and(|n| n.eq_ignore_ascii_case(name))
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::filter::Written;
+use super::filter::FilterOutput;
 
 /// What surrounds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,14 @@ impl Escape {
     }
 
     /// Escapes what was written from `begin` on.
-    pub(super) fn apply(self, out: &mut String, begin: usize, written: Written) {
-        let json_already = written == Written::Json && self == Self::Json;
-        if self == Self::None || json_already || !out[begin..].chars().any(|c| self.concerns(c)) {
+    pub(super) fn apply(self, out: &mut String, begin: usize, written: FilterOutput) {
+        let json_already = written == FilterOutput::Json && self == Self::Json;
+        if self == Self::None || json_already || !out[begin..].chars().any(|c| self.must_escape(c)) {
             return;
         }
         let text = out.split_off(begin);
         for character in text.chars() {
-            if self.concerns(character) {
+            if self.must_escape(character) {
                 self.push(character, out);
             } else {
                 out.push(character);
@@ -45,7 +45,7 @@ impl Escape {
         }
     }
 
-    fn concerns(self, character: char) -> bool {
+    fn must_escape(self, character: char) -> bool {
         match self {
             Self::None => false,
             Self::Plain => character.is_control(),

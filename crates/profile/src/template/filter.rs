@@ -16,7 +16,7 @@ pub(super) enum Filter {
     UrlEncode,
     Json,
     JsonOrNull,
-    After(Box<str>),
+    RemovePrefix(Box<str>),
 }
 
 /// An argument as it is written.
@@ -27,7 +27,7 @@ pub(super) enum Argument {
 
 /// What the last filter left: text to be escaped, or JSON as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum FilterOutput {
     Text,
     Json,
 }
@@ -55,7 +55,7 @@ impl Filter {
             ("urlencode", []) => Ok(Self::UrlEncode),
             ("json", []) => Ok(Self::Json),
             ("json_or_null", []) => Ok(Self::JsonOrNull),
-            ("after", [Argument::Text(text)]) => Ok(Self::After(text.as_str().into())),
+            ("after", [Argument::Text(text)]) => Ok(Self::RemovePrefix(text.as_str().into())),
             (
                 "upper" | "lower" | "trim" | "capitalize" | "default" | "join" | "replace" | "truncate"
                 | "urlencode" | "json" | "json_or_null" | "after",
@@ -83,7 +83,7 @@ impl Filter {
             Self::Truncate(most) => text.chars().take(*most).collect(),
             Self::UrlEncode => url_encode(text),
             Self::JsonOrNull if text.is_empty() && !list => "null".to_owned(),
-            Self::After(begin) => text.strip_prefix(&**begin).unwrap_or_default().to_owned(),
+            Self::RemovePrefix(begin) => text.strip_prefix(&**begin).unwrap_or_default().to_owned(),
             Self::Json | Self::JsonOrNull if list => json_list(text),
             Self::Json | Self::JsonOrNull => json_text(text),
         }
@@ -91,8 +91,8 @@ impl Filter {
 }
 
 /// Puts what was written from `begin` on through the filters.
-pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usize) -> Written {
-    let Some((first, others)) = filters.split_first() else { return Written::Text };
+pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usize) -> FilterOutput {
+    let Some((first, others)) = filters.split_first() else { return FilterOutput::Text };
     // After the first filter a list is a text, except that a default may stand before.
     let mut list = list;
     let mut text = first.apply(&out[begin..], list);
@@ -104,7 +104,7 @@ pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usi
     }
     out.truncate(begin);
     out.push_str(&text);
-    if matches!(last, Filter::Json | Filter::JsonOrNull) { Written::Json } else { Written::Text }
+    if matches!(last, Filter::Json | Filter::JsonOrNull) { FilterOutput::Json } else { FilterOutput::Text }
 }
 
 fn capitalize(text: &str) -> String {
@@ -130,7 +130,7 @@ fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Names that are separated by spaces, as a JSON array.
+/// NameResolver that are separated by spaces, as a JSON array.
 fn json_list(text: &str) -> String {
     text.split_ascii_whitespace().collect::<serde_json::Value>().to_string()
 }

@@ -7,43 +7,43 @@ use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
 use latchkey_core::time::Timestamp;
 
-use crate::contract::Shape;
-use crate::endpoint::Call;
-use crate::facts::Facts;
-use crate::gauge::Gauge;
+use crate::contract::FieldType;
+use crate::endpoint::EndpointValues;
+use crate::rate_limit_view::RateLimitView;
+use crate::template_context::TemplateContext;
 
 /// What a template is rendered with.
 #[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
+pub(crate) struct RenderInput<'a> {
     pub(crate) policy: &'a Policy,
-    pub(crate) facts: &'a Facts<'a>,
+    pub(crate) template_context: &'a TemplateContext<'a>,
     pub(crate) denial: Option<&'a Denial>,
     /// What an endpoint was asked, and what it is answered.
-    pub(crate) call: Option<Call<'a>>,
+    pub(crate) call: Option<EndpointValues<'a>>,
 }
 
 /// A value's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
     Text(Box<str>),
-    Known(Known),
+    Standard(StandardName),
     Binding(Box<str>),
     Metadata(Box<str>),
-    Called(Called),
+    Endpoint(EndpointName),
 }
 
 /// What only the templates of endpoints speak of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Called {
+pub(crate) enum EndpointName {
     Path(Box<str>),
     Query(Box<str>),
     Header(Box<str>),
     Resource(Box<str>),
-    Body(Box<str>, Shape),
+    Body(Box<str>, FieldType),
     /// A path into the answer.
-    Answer(Vec<Box<str>>, Shape),
+    Answer(Vec<Box<str>>, FieldType),
     /// A path into an item of the answer's list.
-    Item(Vec<Box<str>>, Shape),
+    Item(Vec<Box<str>>, FieldType),
     Items,
     Code,
     Message,
@@ -52,7 +52,7 @@ pub(crate) enum Called {
 
 /// The names that are always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum StandardName {
     RequestId,
     Reason,
     Message,
@@ -67,12 +67,12 @@ pub(crate) enum Known {
     Scopes,
     MissingScopes,
     RoutePath,
-    Rate(Rate),
+    RateLimit(RateLimitName),
 }
 
 /// What is shown of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rate {
+pub(crate) enum RateLimitName {
     Bucket,
     Limit,
     Remaining,
@@ -80,26 +80,26 @@ pub(crate) enum Rate {
     RetryAfter,
 }
 
-const KNOWN: &[(&str, Known)] = &[
-    ("request_id", Known::RequestId),
-    ("reason", Known::Reason),
-    ("message", Known::Message),
-    ("environment", Known::Environment),
-    ("tenant.id", Known::TenantId),
-    ("tenant.slug", Known::TenantSlug),
-    ("subject.type", Known::SubjectType),
-    ("subject.id", Known::SubjectId),
-    ("subject.name", Known::SubjectName),
-    ("key.kind", Known::KeyKind),
-    ("key.expire_date", Known::KeyExpireDate),
-    ("scopes", Known::Scopes),
-    ("missing_scopes", Known::MissingScopes),
-    ("route.path", Known::RoutePath),
-    ("rate_limit.bucket", Known::Rate(Rate::Bucket)),
-    ("rate_limit.limit", Known::Rate(Rate::Limit)),
-    ("rate_limit.remaining", Known::Rate(Rate::Remaining)),
-    ("rate_limit.reset", Known::Rate(Rate::Reset)),
-    ("rate_limit.retry_after", Known::Rate(Rate::RetryAfter)),
+const STANDARD_NAMES: &[(&str, StandardName)] = &[
+    ("request_id", StandardName::RequestId),
+    ("reason", StandardName::Reason),
+    ("message", StandardName::Message),
+    ("environment", StandardName::Environment),
+    ("tenant.id", StandardName::TenantId),
+    ("tenant.slug", StandardName::TenantSlug),
+    ("subject.type", StandardName::SubjectType),
+    ("subject.id", StandardName::SubjectId),
+    ("subject.name", StandardName::SubjectName),
+    ("key.kind", StandardName::KeyKind),
+    ("key.expire_date", StandardName::KeyExpireDate),
+    ("scopes", StandardName::Scopes),
+    ("missing_scopes", StandardName::MissingScopes),
+    ("route.path", StandardName::RoutePath),
+    ("rate_limit.bucket", StandardName::RateLimit(RateLimitName::Bucket)),
+    ("rate_limit.limit", StandardName::RateLimit(RateLimitName::Limit)),
+    ("rate_limit.remaining", StandardName::RateLimit(RateLimitName::Remaining)),
+    ("rate_limit.reset", StandardName::RateLimit(RateLimitName::Reset)),
+    ("rate_limit.retry_after", StandardName::RateLimit(RateLimitName::RetryAfter)),
 ];
 
 impl Name {
@@ -111,121 +111,129 @@ impl Name {
         if let Some(name) = text.strip_prefix("metadata.") {
             return owned(name).map(Self::Metadata);
         }
-        KNOWN.iter().find(|(name, _)| *name == text).map(|(_, known)| Self::Known(*known))
+        STANDARD_NAMES.iter().find(|(name, _)| *name == text).map(|(_, known)| Self::Standard(*known))
     }
 
     /// Every name, for people.
     pub(super) fn all() -> String {
-        let names: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = STANDARD_NAMES.iter().map(|(name, _)| *name).collect();
         format!("{}, bindings.NAME, metadata.NAME", names.join(", "))
     }
 
     /// Whether its value is a list of names.
     pub(super) fn is_list(&self) -> bool {
         match self {
-            Self::Known(known) => matches!(known, Known::Scopes | Known::MissingScopes),
-            Self::Called(Called::Body(_, shape) | Called::Answer(_, shape) | Called::Item(_, shape)) => {
-                *shape == Shape::Texts
-            }
-            Self::Called(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => false,
+            Self::Standard(known) => matches!(known, StandardName::Scopes | StandardName::MissingScopes),
+            Self::Endpoint(
+                EndpointName::Body(_, shape) | EndpointName::Answer(_, shape) | EndpointName::Item(_, shape),
+            ) => *shape == FieldType::TextList,
+            Self::Endpoint(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => false,
         }
     }
 
     /// Whether its value is a number's digits, or nothing.
     pub(super) fn is_number(&self) -> bool {
         match self {
-            Self::Known(Known::Rate(rate)) => *rate != Rate::Bucket,
-            Self::Known(_) | Self::Called(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => false,
+            Self::Standard(StandardName::RateLimit(rate)) => *rate != RateLimitName::Bucket,
+            Self::Standard(_) | Self::Endpoint(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => {
+                false
+            }
         }
     }
 
     /// Whether its value was rendered and escaped already.
     pub(super) fn is_rendered(&self) -> bool {
-        matches!(self, Self::Called(Called::Items))
+        matches!(self, Self::Endpoint(EndpointName::Items))
     }
 
     /// Writes its value; nothing where there is none.
-    pub(super) fn write(&self, view: &View<'_>, out: &mut String) {
+    pub(super) fn write(&self, input: &RenderInput<'_>, out: &mut String) {
         match self {
             Self::Text(text) => out.push_str(text),
-            Self::Binding(name) => push(out, view.who().and_then(|who| who.bindings().get(name))),
-            Self::Metadata(name) => push(out, view.who().and_then(|who| who.metadata().get(name))),
-            Self::Known(known) => known.write(view, out),
-            Self::Called(called) => {
-                if let Some(call) = &view.call {
-                    call.write(called, view, out);
+            Self::Binding(name) => {
+                push(out, input.principal().and_then(|principal| principal.bindings().get(name)))
+            }
+            Self::Metadata(name) => {
+                push(out, input.principal().and_then(|principal| principal.metadata().get(name)))
+            }
+            Self::Standard(known) => known.write(input, out),
+            Self::Endpoint(name) => {
+                if let Some(call) = &input.call {
+                    call.write(name, input, out);
                 }
             }
         }
     }
 }
 
-impl Known {
-    fn write(self, view: &View<'_>, out: &mut String) {
-        let tenant = view.who().map(|who| &who.tenant);
+impl StandardName {
+    fn write(self, input: &RenderInput<'_>, out: &mut String) {
+        let tenant = input.principal().map(|principal| &principal.tenant);
         match self {
-            Self::RequestId => out.push_str(view.facts.request_id),
-            Self::Reason => push(out, view.denial.map(|d| d.reason.name())),
-            Self::Message => push(out, view.denial.map(|d| &d.message)),
-            Self::Environment => push(out, view.environment()),
+            Self::RequestId => out.push_str(input.template_context.request_id),
+            Self::Reason => push(out, input.denial.map(|d| d.reason.name())),
+            Self::Message => push(out, input.denial.map(|d| &d.message)),
+            Self::Environment => push(out, input.environment()),
             Self::TenantId => push(out, tenant.map(|t| t.id.text()).as_deref()),
             Self::TenantSlug => push(out, tenant.map(|t| &t.slug)),
-            Self::SubjectType => push(out, view.who().map(Principal::subject_type)),
-            Self::SubjectId => push(out, view.who().map(Principal::subject_text).as_deref()),
-            Self::SubjectName => push(out, view.who().map(Principal::subject_name)),
-            Self::KeyKind => push(out, view.who().map(Principal::kind)),
-            Self::KeyExpireDate => push(out, view.who().and_then(Principal::expires).map(Timestamp::date)),
-            Self::Scopes => view.scopes(out),
-            Self::MissingScopes => view.missing(out),
-            Self::RoutePath => push(out, view.route().map(|r| r.pattern.text())),
-            Self::Rate(rate) => rate.write(view, out),
+            Self::SubjectType => push(out, input.principal().map(Principal::subject_type)),
+            Self::SubjectId => push(out, input.principal().map(Principal::subject_text).as_deref()),
+            Self::SubjectName => push(out, input.principal().map(Principal::subject_name)),
+            Self::KeyKind => push(out, input.principal().map(Principal::kind)),
+            Self::KeyExpireDate => {
+                push(out, input.principal().and_then(Principal::expires).map(Timestamp::date))
+            }
+            Self::Scopes => input.scopes(out),
+            Self::MissingScopes => input.missing_scopes(out),
+            Self::RoutePath => push(out, input.route().map(|r| r.pattern.text())),
+            Self::RateLimit(rate) => rate.write(input, out),
         }
     }
 }
 
-impl Rate {
-    fn write(self, view: &View<'_>, out: &mut String) {
-        let Some(gauge) = Gauge::of(view) else { return };
+impl RateLimitName {
+    fn write(self, input: &RenderInput<'_>, out: &mut String) {
+        let Some(rate_limit_view) = RateLimitView::of(input) else { return };
         match self {
-            Self::Bucket => out.extend([gauge.per.name(), "/", gauge.class]),
-            Self::Limit => digits(out, gauge.limit),
-            Self::Remaining => digits(out, gauge.remaining),
-            Self::Reset => digits(out, view.facts.now.after(gauge.reset).ceil_seconds()),
-            Self::RetryAfter => digits(out, ceil_seconds(gauge.retry)),
+            Self::Bucket => out.extend([rate_limit_view.per.name(), "/", rate_limit_view.class]),
+            Self::Limit => digits(out, rate_limit_view.limit),
+            Self::Remaining => digits(out, rate_limit_view.remaining),
+            Self::Reset => digits(out, input.template_context.now.plus(rate_limit_view.reset).ceil_seconds()),
+            Self::RetryAfter => digits(out, ceil_seconds(rate_limit_view.retry)),
         }
     }
 }
 
-impl<'a> View<'a> {
+impl<'a> RenderInput<'a> {
     /// The profile that was judged by.
-    pub(crate) fn judged_by(&self) -> &'a Policy {
-        self.facts.seen.policy.as_deref().unwrap_or(self.policy)
+    pub(crate) fn effective_policy(&self) -> &'a Policy {
+        self.template_context.context.policy.as_deref().unwrap_or(self.policy)
     }
 
     /// The route that took the call.
     pub(crate) fn route(&self) -> Option<&'a latchkey_core::route::Route> {
-        self.judged_by().routes.get(self.facts.seen.route?)
+        self.effective_policy().routes.get(self.template_context.context.route?)
     }
 
     /// Who is asking. A call that passes though its credential is not in order is nobody's.
-    fn who(&self) -> Option<&'a Principal> {
-        let seen = self.facts.seen;
-        if self.denial.is_some() { seen.principal.as_ref() } else { seen.vouched() }
+    fn principal(&self) -> Option<&'a Principal> {
+        let context = self.template_context.context;
+        if self.denial.is_some() { context.principal.as_ref() } else { context.verified_principal() }
     }
 
     fn environment(&self) -> Option<&'a str> {
-        self.who().and_then(Principal::environment).or(self.facts.environment)
+        self.principal().and_then(Principal::environment).or(self.template_context.environment)
     }
 
     fn scopes(&self, out: &mut String) {
-        let Some(principal) = self.who() else { return };
-        join(out, self.judged_by().scopes.names(&principal.granted));
+        let Some(principal) = self.principal() else { return };
+        join(out, self.effective_policy().scopes.names(&principal.granted));
     }
 
-    fn missing(&self, out: &mut String) {
-        let seen = self.facts.seen;
-        let names = self.judged_by().scopes.names(&seen.missing);
-        join(out, names.chain(seen.unknown.iter().map(String::as_str)));
+    fn missing_scopes(&self, out: &mut String) {
+        let context = self.template_context.context;
+        let names = self.effective_policy().scopes.names(&context.missing_scopes);
+        join(out, names.chain(context.unknown_scopes.iter().map(String::as_str)));
     }
 }
 
@@ -240,8 +248,8 @@ fn digits(out: &mut String, number: impl itoa::Integer) {
 }
 
 fn join<'s>(out: &mut String, names: impl Iterator<Item = &'s str>) {
-    for (place, name) in names.enumerate() {
-        if place > 0 {
+    for (index, name) in names.enumerate() {
+        if index > 0 {
             out.push(' ');
         }
         out.push_str(name);

@@ -2,20 +2,20 @@
 
 use super::filter::{Argument, Filter};
 use super::name::Name;
-use super::{Mistake, Names, Segment};
+use super::{NameResolver, Segment, TemplateError};
 
 /// The segments of a text, or everything that is wrong with it.
-pub(super) fn template(text: &str, names: &Names<'_>) -> Result<Vec<Segment>, Vec<Mistake>> {
+pub(super) fn template(text: &str, names: &NameResolver<'_>) -> Result<Vec<Segment>, Vec<TemplateError>> {
     let mut segments: Vec<Segment> = Vec::new();
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     let mut at = 0;
     while let Some(begin) = text[at..].find("{{").map(|found| at + found) {
         literal(&mut segments, &text[at..begin]);
         let mut cursor = Cursor { text, at: begin + 2, names };
         match cursor.expression() {
             Ok(segment) => segments.push(segment),
-            Err(mistake) => {
-                mistakes.push(mistake);
+            Err(error) => {
+                errors.push(error);
                 let end = text[begin..].find("}}").map_or(text.len(), |found| begin + found + 2);
                 cursor.at = end.max(cursor.at);
             }
@@ -23,7 +23,7 @@ pub(super) fn template(text: &str, names: &Names<'_>) -> Result<Vec<Segment>, Ve
         at = cursor.at;
     }
     literal(&mut segments, &text[at..]);
-    if mistakes.is_empty() { Ok(segments) } else { Err(mistakes) }
+    if errors.is_empty() { Ok(segments) } else { Err(errors) }
 }
 
 fn literal(segments: &mut Vec<Segment>, text: &str) {
@@ -36,13 +36,13 @@ fn literal(segments: &mut Vec<Segment>, text: &str) {
 struct Cursor<'t> {
     text: &'t str,
     at: usize,
-    names: &'t Names<'t>,
+    names: &'t NameResolver<'t>,
 }
 
 impl<'t> Cursor<'t> {
-    fn expression(&mut self) -> Result<Segment, Mistake> {
+    fn expression(&mut self) -> Result<Segment, TemplateError> {
         let mut names = vec![self.name()?];
-        while self.either() {
+        while self.take_or() {
             names.push(self.name()?);
         }
         let mut filters = Vec::new();
@@ -52,35 +52,35 @@ impl<'t> Cursor<'t> {
                 return Ok(Segment::Value(names, filters));
             }
             if !self.take("|") {
-                return Err(self.mistake("\"}}\" or \"|\" and a filter belong here"));
+                return Err(self.error("\"}}\" or \"|\" and a filter belong here"));
             }
             filters.push(self.filter()?);
         }
     }
 
     /// Whether another name follows, for where the one before has no value.
-    fn either(&mut self) -> bool {
+    fn take_or(&mut self) -> bool {
         self.skip_space();
         self.take("or ")
     }
 
-    fn name(&mut self) -> Result<Name, Mistake> {
+    fn name(&mut self) -> Result<Name, TemplateError> {
         self.skip_space();
         if self.rest().starts_with(['"', '\'']) {
             return self.quoted().map(|text| Name::Text(text.into()));
         }
         let begin = self.at;
         let word = self.word();
-        (self.names.own)(word).or_else(|| Name::parse(word)).ok_or_else(|| match word {
+        (self.names.resolve)(word).or_else(|| Name::parse(word)).ok_or_else(|| match word {
             "" => (begin, "a name belongs behind \"{{\"".to_owned()),
             word => {
-                let all = format!("{}{}", self.names.told, Name::all());
+                let all = format!("{}{}", self.names.help, Name::all());
                 (begin, format!("templates know no \"{word}\"; the names are: {all}"))
             }
         })
     }
 
-    fn filter(&mut self) -> Result<Filter, Mistake> {
+    fn filter(&mut self) -> Result<Filter, TemplateError> {
         self.skip_space();
         let begin = self.at;
         let word = self.word();
@@ -88,7 +88,7 @@ impl<'t> Cursor<'t> {
         Filter::of(word, &arguments).map_err(|message| (begin, message))
     }
 
-    fn arguments(&mut self) -> Result<Vec<Argument>, Mistake> {
+    fn arguments(&mut self) -> Result<Vec<Argument>, TemplateError> {
         let mut arguments = Vec::new();
         if !self.take("(") {
             return Ok(arguments);
@@ -99,33 +99,33 @@ impl<'t> Cursor<'t> {
                 return Ok(arguments);
             }
             if !arguments.is_empty() && !self.take(",") {
-                return Err(self.mistake("\",\" or \")\" belongs here"));
+                return Err(self.error("\",\" or \")\" belongs here"));
             }
             self.skip_space();
             arguments.push(self.argument()?);
         }
     }
 
-    fn argument(&mut self) -> Result<Argument, Mistake> {
+    fn argument(&mut self) -> Result<Argument, TemplateError> {
         if self.rest().starts_with(['"', '\'']) {
             return self.quoted().map(Argument::Text);
         }
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
         let number =
-            self.rest()[..digits].parse().map_err(|_| self.mistake("a text or a number belongs here"))?;
+            self.rest()[..digits].parse().map_err(|_| self.error("a text or a number belongs here"))?;
         self.at += digits;
         Ok(Argument::Number(number))
     }
 
     /// A text in quotes; a backslash stands before a quote or a backslash.
-    fn quoted(&mut self) -> Result<String, Mistake> {
+    fn quoted(&mut self) -> Result<String, TemplateError> {
         let begin = self.at;
         let mut text = String::new();
         let mut characters = self.rest().char_indices();
         let quote = characters.next().map(|(_, c)| c);
-        while let Some((place, character)) = characters.next() {
+        while let Some((offset, character)) = characters.next() {
             if Some(character) == quote {
-                self.at += place + 1;
+                self.at += offset + 1;
                 return Ok(text);
             }
             let plain = if character == '\\' { characters.next().map(|(_, c)| c) } else { Some(character) };
@@ -159,7 +159,7 @@ impl<'t> Cursor<'t> {
         &self.text[self.at..]
     }
 
-    fn mistake(&self, message: &str) -> Mistake {
+    fn error(&self, message: &str) -> TemplateError {
         (self.at, message.to_owned())
     }
 }

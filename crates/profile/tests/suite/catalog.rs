@@ -111,9 +111,13 @@ fn of_profiles_without_hosts_the_first_by_name_judges_wherever_each_looks() {
 fn a_new_catalogue_takes_the_place_of_the_old_one() {
     let catalog = Catalog::new();
     catalog.replace_all(vec![product("a", &[])]);
-    assert!(catalog.recognises(&key("a")) && Policies::named(&catalog, "a").is_some());
+    assert!(catalog.matches_key_format(&key("a")) && Policies::named(&catalog, "a").is_some());
     catalog.replace_all(vec![product("b", &[])]);
-    assert!(!catalog.recognises(&key("a")) && catalog.named("a").is_none() && catalog.named("b").is_some());
+    assert!(
+        !catalog.matches_key_format(&key("a"))
+            && catalog.named("a").is_none()
+            && catalog.named("b").is_some()
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use latchkey_core::limit::{Algorithm, Mode, Per, When};
-use latchkey_core::policy::Unmatched;
+use latchkey_core::limit::{BucketAlgorithm, BucketOwner, ChargeCondition, CountingMode};
+use latchkey_core::policy::UnmatchedRoute;
 use latchkey_profile::Profile;
 
 use crate::support::profile;
@@ -15,7 +15,7 @@ const EXAMPLE: &str = include_str!("../fixtures/example.toml");
 fn a_name_alone_is_a_document() {
     let policy = profile("name = \"p\"").policy;
     assert!(policy.accepts.key && policy.accepts.jwt && !policy.tenant_required);
-    assert_eq!(policy.unmatched, Unmatched::Deny);
+    assert_eq!(policy.unmatched, UnmatchedRoute::Deny);
     assert!(policy.kinds.is_empty() && policy.environments.is_empty() && policy.classes.fallback().is_none());
 }
 
@@ -31,7 +31,7 @@ fn the_example_of_the_format_is_a_document() {
     assert_eq!((rules[0].limit.tokens, rules[0].limit.burst), (5000, 500));
     assert_eq!(
         (rules[0].per, rules[0].algorithm, rules[0].when),
-        (Per::Key, Algorithm::TokenBucket, When::Allowed)
+        (BucketOwner::Key, BucketAlgorithm::TokenBucket, ChargeCondition::Allowed)
     );
     let tokens = profile.tokens().unwrap();
     assert_eq!((tokens.ttl, tokens.refresh_ttl), (Duration::from_hours(1), Duration::from_hours(30 * 24)));
@@ -45,8 +45,8 @@ fn the_only_kind_is_the_default_and_can_be_granted_everything() {
     )
     .policy;
     let kind = policy.default_kind().unwrap();
-    assert_eq!((&kind.most, &kind.default_scopes), (&policy.scopes.all(), &policy.scopes.all()));
-    assert!(kind.fits(&"a".repeat(43)));
+    assert_eq!((&kind.max_scopes, &kind.default_scopes), (&policy.scopes.all(), &policy.scopes.all()));
+    assert!(kind.matches_format(&"a".repeat(43)));
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn default_scopes_are_what_a_kind_can_have_where_none_are_named() {
     let document = "name = \"p\"\n[[scopes]]\nname = \"a\"\naliases = [\"x\"]\n[[scopes]]\nname = \"b\"\n\
                     [[kinds]]\nname = \"k\"\nprefix = \"k_\"\nscopes = [\"x\"]\n";
     let policy = profile(document).policy;
-    let a = policy.scopes.known(&["a"]);
-    assert_eq!((&policy.kinds[0].most, &policy.kinds[0].default_scopes), (&a, &a));
+    let a = policy.scopes.resolve(&["a"]);
+    assert_eq!((&policy.kinds[0].max_scopes, &policy.kinds[0].default_scopes), (&a, &a));
     let outside = format!("{document}default_scopes = [\"b\"]");
     assert!(
         Profile::compile(&outside, 1).unwrap_err().to_string().contains("not among the kind's own scopes")
@@ -80,10 +80,16 @@ fn limits_are_kept_bucket_by_bucket() {
     )
     .policy;
     let rules = policy.classes.rules(policy.classes.fallback().unwrap());
-    assert_eq!((rules[0].per, rules[0].limit.tokens, rules[0].limit.period.as_secs()), (Per::Tenant, 10, 10));
-    assert_eq!((rules[1].algorithm, rules[1].mode), (Algorithm::FixedWindow, Some(Mode::Leased)));
+    assert_eq!(
+        (rules[0].per, rules[0].limit.tokens, rules[0].limit.period.as_secs()),
+        (BucketOwner::Tenant, 10, 10)
+    );
+    assert_eq!(
+        (rules[1].algorithm, rules[1].mode),
+        (BucketAlgorithm::FixedWindow, Some(CountingMode::Leased))
+    );
     assert_eq!(rules[0].mode, None);
-    assert_eq!((rules[2].per, rules[2].when), (Per::Ip, When::Unauthenticated));
+    assert_eq!((rules[2].per, rules[2].when), (BucketOwner::Ip, ChargeCondition::Unauthenticated));
     assert_eq!(policy.plans["big"].0["default"][0].limit.burst, 7);
 }
 

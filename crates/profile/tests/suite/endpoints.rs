@@ -1,7 +1,7 @@
 //! Endpoints: what is refused when a document is applied, and what is asked and replied.
 
-use latchkey_core::decision::Seen;
-use latchkey_profile::{Code, Facts, Profile};
+use latchkey_core::decision::DecisionContext;
+use latchkey_profile::{ErrorCode, Profile, TemplateContext};
 use serde_json::json;
 
 use crate::support::{NOW, profile, request};
@@ -98,18 +98,18 @@ fn a_request_fills_the_fields_and_the_answer_the_response() {
     let mut request = request("/keys/7?m=m-1", &[("x-from", "192.0.2.1")]);
     request.method = "POST";
     request.body = Some(br#"{"name":"a\"{{ items }}","days":30,"list":["a b","c"]}"#);
-    let reading = profile.read(&request);
-    let seen = Seen::default();
-    let facts = Facts::new(&seen, &request, &reading, NOW);
+    let parsed = profile.parse_request(&request);
+    let seen = DecisionContext::default();
+    let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
     let at = profile.endpoint(&request).unwrap();
-    let ask = profile.ask(at, &request, &facts).unwrap();
+    let ask = profile.rpc_request(at, &request, &template_context).unwrap();
     let message = json!({
         "name": "a\"{{ items }}-7", "scopes": ["a b", "c"], "ttl": "2592000s",
         "bindings": { "merchant": "m-1" }, "allowed_networks": ["192.0.2.1", "10.0.0.0/8"],
     });
     assert_eq!((ask.rpc.name, &ask.message), ("CreateKey", &message));
     let answer = json!({ "key": { "id": "key_0", "create_time": "2026-01-01T00:00:00Z" } });
-    let reply = profile.reply((at, &ask), &request, &facts, (&answer, &[]));
+    let reply = profile.endpoint_response((at, &ask), &request, &template_context, (&answer, &[]));
     let body = r#"{"id":"0","name":"a\"{{ items }}","m":null,"at":"2026-01-01T00:00:00.000Z"}"#;
     assert_eq!((reply.status, reply.body.as_str()), (201, body));
 }
@@ -120,20 +120,23 @@ fn what_is_absent_is_left_out_and_what_is_wrong_is_told() {
     let mut request = request("/keys/7", &[("x-merchant", "m-2")]);
     request.method = "POST";
     request.body = Some(br#"{"name":"a"}"#);
-    let reading = profile.read(&request);
-    let seen = Seen::default();
-    let facts = Facts::new(&seen, &request, &reading, NOW);
+    let parsed = profile.parse_request(&request);
+    let seen = DecisionContext::default();
+    let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
     let at = profile.endpoint(&request).unwrap();
-    let ask = profile.ask(at, &request, &facts).unwrap();
+    let ask = profile.rpc_request(at, &request, &template_context).unwrap();
     let message =
         json!({ "name": "a-7", "bindings": { "merchant": "m-2" }, "allowed_networks": ["10.0.0.0/8"] });
     assert_eq!(ask.message, message);
-    assert_eq!((profile.word_for(at, "scopes[1]"), profile.word_for(at, "name")), ("list", "name"));
-    let gone = profile.failed(Code::NotFound, "no \"such\" key", &facts);
+    assert_eq!(
+        (profile.request_field_name(at, "scopes[1]"), profile.request_field_name(at, "name")),
+        ("list", "name")
+    );
+    let gone = profile.error_response(ErrorCode::NotFound, "no \"such\" key", &template_context);
     assert_eq!((gone.status, gone.body.as_str()), (410, r#"{"c":"NOT_FOUND","m":"no \"such\" key"}"#));
-    let denied = profile.failed(Code::Unauthenticated, "", &facts);
+    let denied = profile.error_response(ErrorCode::Unauthenticated, "", &template_context);
     assert_eq!(denied.status, 401);
-    let problem = profile.failed(Code::AlreadyExists, "twice", &facts);
+    let problem = profile.error_response(ErrorCode::AlreadyExists, "twice", &template_context);
     assert!(problem.status == 409 && problem.body.contains("\"detail\":\"twice\""));
 }
 
@@ -141,15 +144,15 @@ fn what_is_absent_is_left_out_and_what_is_wrong_is_told() {
 fn the_items_of_a_list_are_each_rendered_and_escaped() {
     let profile = profile(DOCUMENT);
     let request = request("/keys", &[]);
-    let reading = profile.read(&request);
-    let seen = Seen::default();
-    let facts = Facts::new(&seen, &request, &reading, NOW);
+    let parsed = profile.parse_request(&request);
+    let seen = DecisionContext::default();
+    let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
     let at = profile.endpoint(&request).unwrap();
-    let ask = profile.ask(at, &request, &facts).unwrap();
+    let ask = profile.rpc_request(at, &request, &template_context).unwrap();
     let items = [json!({ "name": "a\"" }), json!({ "name": "{{ items }}" })];
-    let reply = profile.reply((at, &ask), &request, &facts, (&json!({}), &items));
+    let reply = profile.endpoint_response((at, &ask), &request, &template_context, (&json!({}), &items));
     assert_eq!(reply.body, r#"[{"n":"a\""},{"n":"{{ items }}"}]"#);
-    let none = profile.reply((at, &ask), &request, &facts, (&json!({}), &[]));
+    let none = profile.endpoint_response((at, &ask), &request, &template_context, (&json!({}), &[]));
     assert_eq!(none.body, "[]");
 }
 
@@ -158,9 +161,9 @@ fn a_request_for_an_endpoint_keeps_its_credential() {
     let profile = profile(DOCUMENT);
     for (path, kept) in [("/keys", true), ("/keys/1", false), ("/other", false)] {
         let request = request(path, &[("authorization", "Bearer k_1")]);
-        let reading = profile.read(&request);
-        let seen = Seen::default();
-        let admission = profile.allow(&Facts::new(&seen, &request, &reading, NOW));
-        assert_eq!(!admission.remove.contains("authorization"), kept, "GET {path}");
+        let parsed = profile.parse_request(&request);
+        let seen = DecisionContext::default();
+        let allow = profile.allow_response(&TemplateContext::new(&seen, &request, &parsed, NOW));
+        assert_eq!(!allow.remove.contains("authorization"), kept, "GET {path}");
     }
 }

@@ -1,6 +1,6 @@
 //! Documents tested by their own examples, and what is likely a mistake in them.
 
-use latchkey_profile::{Outcome, Played, Profile, contested, lint, lint_together};
+use latchkey_profile::{CaseResult, ExampleOutcome, Profile, host_conflicts, lint, lint_shared_hosts};
 
 use crate::support::profile;
 
@@ -36,15 +36,15 @@ x-tenant = "{{ tenant.slug }}"
 
 fn outcomes(examples: &str) -> Vec<(String, Vec<String>)> {
     let profile = profile(&format!("{DOCUMENT}{examples}"));
-    let played = profile.rehearse().into_iter();
-    played.filter_map(at_the_gate).map(|outcome| (outcome.name, outcome.wrong)).collect()
+    let result = profile.run_examples().into_iter();
+    result.filter_map(decided_by_gate).map(|outcome| (outcome.name, outcome.failures)).collect()
 }
 
 /// What the gate alone could play.
-fn at_the_gate(played: Played<'_>) -> Option<Outcome> {
-    match played {
-        Played::Done(outcome) => Some(outcome),
-        Played::Endpoint(_) => None,
+fn decided_by_gate(result: CaseResult<'_>) -> Option<ExampleOutcome> {
+    match result {
+        CaseResult::Done(outcome) => Some(outcome),
+        CaseResult::Endpoint(_) => None,
     }
 }
 
@@ -52,10 +52,10 @@ fn at_the_gate(played: Played<'_>) -> Option<Outcome> {
 fn every_shipped_document_keeps_the_promises_of_its_examples() {
     for (name, document) in SHIPPED {
         let profile = profile(document);
-        let played = profile.rehearse();
-        assert!(played.len() > 3, "{name} has {} examples", played.len());
-        for outcome in played.into_iter().filter_map(at_the_gate) {
-            assert!(outcome.wrong.is_empty(), "{name}: {}: {:#?}", outcome.name, outcome.wrong);
+        let result = profile.run_examples();
+        assert!(result.len() > 3, "{name} has {} examples", result.len());
+        for outcome in result.into_iter().filter_map(decided_by_gate) {
+            assert!(outcome.failures.is_empty(), "{name}: {}: {:#?}", outcome.name, outcome.failures);
         }
     }
 }
@@ -67,7 +67,7 @@ fn no_shipped_document_has_a_warning() {
         assert!(warnings.is_empty(), "{name}: {warnings:#?}");
         profile
     });
-    assert!(lint_together(&profiles).is_empty());
+    assert!(lint_shared_hosts(&profiles).is_empty());
 }
 
 #[test]
@@ -192,13 +192,13 @@ fn a_host_of_another_profile_is_contested_where_its_keys_look_the_same() {
         )
     };
     let theirs = [profile(&of("x", "*.a.dev", "sk_")), profile(&of("z", "*", "sk_"))];
-    let told = contested(&of("y", "*.A.dev", "sk_"), &theirs).unwrap_err().0;
+    let told = host_conflicts(&of("y", "*.A.dev", "sk_"), &theirs).unwrap_err().0;
     assert_eq!((told[0].line, told[0].column, told[0].field.as_str()), (3, 8, "hosts[0].host"));
     assert!(told[0].message.contains("\"x\"") && told[0].message.contains("\"sk_\""), "{told:?}");
     for (name, host, prefix) in
         [("x", "*.a.dev", "sk_"), ("y", "*.a.dev", "pk_"), ("y", "b.a.dev", "sk_"), ("y", "*", "sk_")]
     {
-        assert_eq!(contested(&of(name, host, prefix), &theirs), Ok(()), "{name} {host} {prefix}");
+        assert_eq!(host_conflicts(&of(name, host, prefix), &theirs), Ok(()), "{name} {host} {prefix}");
     }
 }
 
@@ -206,5 +206,5 @@ fn a_host_of_another_profile_is_contested_where_its_keys_look_the_same() {
 fn a_host_that_two_products_claim_is_told() {
     let of = |name: &str| profile(&format!("name = \"{name}\"\n[[hosts]]\nhost = \"*.A.dev\""));
     let told = "the host \"*.a.dev\" is claimed by x and y; a request whose key is of neither's form is x's";
-    assert_eq!(lint_together(&[of("y"), of("x")]), [told]);
+    assert_eq!(lint_shared_hosts(&[of("y"), of("x")]), [told]);
 }

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-mod answers;
 mod catalog;
 mod documents;
 mod endpoints;
@@ -12,6 +11,7 @@ mod paykore;
 mod products;
 mod properties;
 mod requests;
+mod responses;
 mod shadow;
 mod support;
 mod templates;

@@ -1,10 +1,10 @@
 //! PayKore's shipped document against PayKore's own words, byte by byte.
 
-use latchkey_core::access::{Presented, Target};
-use latchkey_core::decision::Seen;
+use latchkey_core::check_input::{PresentedCredential, RequestedEnvironment};
+use latchkey_core::decision::DecisionContext;
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
-use latchkey_profile::{Facts, Profile};
+use latchkey_profile::{Profile, TemplateContext};
 
 use crate::support::{NOW, denied, header, key, level, profile, request, seen};
 
@@ -27,7 +27,7 @@ fn invalid() -> &'static str {
 
 #[test]
 fn a_missing_key_is_answered_to_the_byte() {
-    let (status, headers, body) = denied(&paykore(), Reason::MissingCredential, &Seen::default());
+    let (status, headers, body) = denied(&paykore(), Reason::MissingCredential, &DecisionContext::default());
     let expected = r#"{"error":{"code":"MISSING_API_KEY","message":"No API key was provided. Add an X-API-Key header.","http_status":401},"meta":{"request_id":"req_4kMnO5pQrS"}}"#;
     assert_eq!((status, with_example_id(&body, "req_4kMnO5pQrS").1.as_str()), (401, expected));
     assert_eq!(header(&headers, "content-type"), Some("application/json"));
@@ -86,7 +86,7 @@ fn every_bad_key_looks_like_one_that_never_was() {
 fn what_a_known_key_may_not_do_is_a_403_of_the_same_shape() {
     let profile = paykore();
     for reason in [Reason::InsufficientScope, Reason::RouteNotAllowed, Reason::NetworkNotAllowed] {
-        let (status, _, body) = denied(&profile, reason, &Seen::default());
+        let (status, _, body) = denied(&profile, reason, &DecisionContext::default());
         assert_eq!(status, 403);
         assert!(body.starts_with(r#"{"error":{"code":"INSUFFICIENT_PERMISSIONS","message":"#), "{body}");
         assert!(body.contains(r#","http_status":403},"meta":{"request_id":"req_"#), "{body}");
@@ -98,17 +98,17 @@ fn every_response_has_the_three_rate_headers() {
     let profile = paykore();
     let reset = (NOW.0 / 1000).to_string();
     for reason in Reason::ALL {
-        let (_, headers, _) = denied(&profile, *reason, &Seen::default());
+        let (_, headers, _) = denied(&profile, *reason, &DecisionContext::default());
         assert_eq!(header(&headers, "x-ratelimit-limit"), Some("300"), "{reason}");
         assert_eq!(header(&headers, "x-ratelimit-remaining"), Some("300"), "{reason}");
         assert_eq!(header(&headers, "x-ratelimit-reset"), Some(&*reset), "{reason}");
     }
     let request = request("/v1/wallets", &[]);
-    let reading = profile.read(&request);
+    let parsed = profile.parse_request(&request);
     let mut seen = seen(&profile.policy, key("secret", "live"));
     seen.levels.push(level());
-    let admission = profile.allow(&Facts::new(&seen, &request, &reading, Timestamp(NOW.0)));
-    let names: Vec<&str> = admission.response.iter().map(|(name, _)| name).collect();
+    let allow = profile.allow_response(&TemplateContext::new(&seen, &request, &parsed, Timestamp(NOW.0)));
+    let names: Vec<&str> = allow.response.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]);
 }
 
@@ -120,16 +120,21 @@ fn the_key_may_stand_in_either_header_and_the_host_decides_the_environment() {
     for (name, value) in [("x-api-key", &key), ("authorization", &bearer)] {
         let mut request = request("/v1/wallets", &[(name, value)]);
         for (host, target) in [
-            ("api.paykore.dev", Target::Named("live")),
-            ("SANDBOX.paykore.dev:443", Target::Named("test")),
-            ("paykore.dev", Target::Unknown),
+            ("api.paykore.dev", RequestedEnvironment::Named("live")),
+            ("SANDBOX.paykore.dev:443", RequestedEnvironment::Named("test")),
+            ("paykore.dev", RequestedEnvironment::Unknown),
         ] {
             request.host = host;
-            let access = profile.read(&request).access;
-            assert!(access.credential == Presented::Value(&key) && access.environment == target, "{host}");
+            let access = profile.parse_request(&request).access;
+            assert!(
+                access.credential == PresentedCredential::Value(&key) && access.environment == target,
+                "{host}"
+            );
         }
     }
-    assert!(profile.policy.recognises(&key) && !profile.policy.recognises(&key.to_uppercase()));
+    assert!(
+        profile.policy.matches_key_format(&key) && !profile.policy.matches_key_format(&key.to_uppercase())
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Four more products, each with its own ways, by documents alone.
 
-use latchkey_core::access::{Presented, Target};
-use latchkey_core::decision::{Denial, Seen};
-use latchkey_core::limit::Per;
+use latchkey_core::check_input::{PresentedCredential, RequestedEnvironment};
+use latchkey_core::decision::{DecisionContext, Denial};
+use latchkey_core::limit::BucketOwner;
 use latchkey_core::reason::Reason;
-use latchkey_core::token::Algorithm;
-use latchkey_profile::Facts;
+use latchkey_core::token::SigningAlgorithm;
+use latchkey_profile::TemplateContext;
 
 use crate::support::{NOW, denied, level, profile, request};
 
@@ -13,7 +13,10 @@ use crate::support::{NOW, denied, level, profile, request};
 fn luxcore_takes_the_environment_from_the_key_and_knows_aliases() {
     let profile = profile(include_str!("../../../../profiles/luxcore.toml"));
     let policy = &profile.policy;
-    assert_eq!(profile.read(&request("/v1/payments", &[])).access.environment, Target::Any);
+    assert_eq!(
+        profile.parse_request(&request("/v1/payments", &[])).access.environment,
+        RequestedEnvironment::Any
+    );
     assert_eq!(policy.environments, [Box::from("production"), Box::from("test")]);
     assert_eq!(policy.scopes.find("payments.view"), policy.scopes.find("payments.read"));
     let class = |method, path| policy.routes.find(method, path).and_then(|(_, route)| route.class);
@@ -30,7 +33,7 @@ fn lumen_shows_publishable_keys_again_and_secret_ones_never() {
     let secret = policy.default_kind().unwrap();
     let publishable = policy.kind("publishable").unwrap();
     assert!(publishable.retrievable && !secret.retrievable);
-    assert_eq!(policy.scopes.names(&publishable.most).collect::<Vec<_>>(), ["pricing.read"]);
+    assert_eq!(policy.scopes.names(&publishable.max_scopes).collect::<Vec<_>>(), ["pricing.read"]);
     assert_eq!(secret.prefixes.of("test"), Some("lum_sk_test_"));
 }
 
@@ -39,15 +42,15 @@ fn auxvault_wants_a_tenant_and_finds_keys_in_bodies() {
     let profile = profile(include_str!("../../../../profiles/auxvault.toml"));
     let mut request = request("/api/v1/public/transaction", &[("x-merchant-id", "m-1")]);
     request.body = Some(br#"{"Amount":125.00,"apiKey":"lv_erp_x"}"#);
-    let access = profile.read(&request).access;
-    assert!(access.credential == Presented::Value("lv_erp_x") && access.tenant.is_none());
+    let access = profile.parse_request(&request).access;
+    assert!(access.credential == PresentedCredential::Value("lv_erp_x") && access.tenant.is_none());
     assert_eq!(access.resource.as_slice(), [("merchant", "m-1")]);
     assert!(profile.policy.tenant_required);
     assert_eq!(
         profile.policy.kind("processing").unwrap().bindings,
         [Box::from("merchant"), Box::from("gateway")]
     );
-    assert_eq!(profile.tokens().unwrap().algorithm, Algorithm::Hs256);
+    assert_eq!(profile.tokens().unwrap().algorithm, SigningAlgorithm::Hs256);
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn auxvault_has_two_shapes_of_error() {
             r#"{"success":false,"error":"Invalid API key","message":"The provided API key is invalid or has been deactivated"}"#,
         ),
     ] {
-        let (status, _, found) = denied(&profile, reason, &Seen::default());
+        let (status, _, found) = denied(&profile, reason, &DecisionContext::default());
         assert_eq!((status, found.as_str()), (401, body));
     }
 }
@@ -82,10 +85,10 @@ fn auxvault_words_a_bad_token_in_its_other_shape() {
     ];
     for (header, value, words) in worded {
         let request = request("/api/v1/merchants/m-1", &[(header, value)]);
-        let reading = profile.read(&request);
-        let seen = Seen::default();
-        let facts = Facts::new(&seen, &request, &reading, NOW);
-        let refused = profile.deny(&Denial::plain(Reason::InvalidCredential), &facts);
+        let parsed = profile.parse_request(&request);
+        let seen = DecisionContext::default();
+        let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
+        let refused = profile.deny_response(&Denial::new(Reason::InvalidCredential), &template_context);
         assert_eq!(refused.status, 401);
         assert!(refused.body.contains(words), "{}", refused.body);
     }
@@ -95,17 +98,17 @@ fn auxvault_words_a_bad_token_in_its_other_shape() {
 fn luxor_takes_the_bare_key_and_counts_in_two_buckets() {
     let profile = profile(include_str!("../../../../profiles/luxor.toml"));
     let bare = request("/api/v1/workspace", &[("authorization", "lxk_abc")]);
-    assert!(profile.read(&bare).access.credential == Presented::Value("lxk_abc"));
+    assert!(profile.parse_request(&bare).access.credential == PresentedCredential::Value("lxk_abc"));
     let schemed = request("/api/v1/workspace", &[("authorization", "Bearer lxk_abc")]);
-    assert!(profile.read(&schemed).access.credential == Presented::Unreadable);
+    assert!(profile.parse_request(&schemed).access.credential == PresentedCredential::Malformed);
     let rules = profile.policy.classes.rules(profile.policy.classes.fallback().unwrap());
-    assert_eq!(rules.iter().map(|r| r.per).collect::<Vec<_>>(), [Per::Tenant, Per::Key]);
+    assert_eq!(rules.iter().map(|r| r.per).collect::<Vec<_>>(), [BucketOwner::Tenant, BucketOwner::Key]);
 }
 
 #[test]
 fn luxor_says_what_is_wrong_in_its_own_shape() {
     let profile = profile(include_str!("../../../../profiles/luxor.toml"));
-    let mut limited = Seen::default();
+    let mut limited = DecisionContext::default();
     limited.levels.push(level());
     let (status, _, body) = denied(&profile, Reason::RateLimited, &limited);
     let expected = r#"{"error":{"code":"rate_limit_exceeded","message":"Rate limit exceeded"}}"#;

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use latchkey_core::access::Presented;
-use latchkey_core::decision::{Denial, Seen};
+use latchkey_core::check_input::PresentedCredential;
+use latchkey_core::decision::{DecisionContext, Denial};
 use latchkey_core::reason::Reason;
-use latchkey_profile::{Facts, Header, Profile, Request};
+use latchkey_profile::{Header, Profile, Request, TemplateContext};
 use proptest::prelude::*;
 
 use crate::support::{NOW, key, profile, seen};
@@ -67,19 +67,19 @@ proptest! {
         let header = |(name, value)| Header { name, value };
         let headers = headers.iter().map(|(n, v)| header((n.as_bytes(), v.as_slice()))).collect();
         let request = Request { path: &path, host: &host, headers, body: body.as_deref(), ..Request::default() };
-        let reading = PROFILE.read(&request);
-        if let Presented::Value(value) = reading.access.credential {
+        let parsed = PROFILE.parse_request(&request);
+        if let PresentedCredential::Value(value) = parsed.access.credential {
             prop_assert!(!value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic()));
         }
         let mut record = key("secret", "live");
         record.name = label;
-        for seen in [Seen::default(), seen(&PROFILE.policy, record)] {
-            let facts = Facts::new(&seen, &request, &reading, NOW);
-            let admission = PROFILE.allow(&facts);
-            let sent = admission.set.iter().chain(admission.response.iter());
+        for seen in [DecisionContext::default(), seen(&PROFILE.policy, record)] {
+            let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
+            let allow = PROFILE.allow_response(&template_context);
+            let sent = allow.set.iter().chain(allow.response.iter());
             prop_assert!(sent.clone().all(|(_, v)| !v.is_empty() && !v.chars().any(char::is_control)));
-            prop_assert!(admission.set.iter().all(|(name, _)| !admission.remove.contains(name)));
-            let refused = PROFILE.deny(&Denial::plain(Reason::Expired), &facts);
+            prop_assert!(allow.set.iter().all(|(name, _)| !allow.remove.contains(name)));
+            let refused = PROFILE.deny_response(&Denial::new(Reason::Expired), &template_context);
             prop_assert!(serde_json::from_str::<serde_json::Value>(&refused.body).is_ok(), "{}", refused.body);
         }
     }

@@ -1,6 +1,6 @@
 //! Reading requests: where credentials are, what makes them ambiguous, and what Envoy's route may say.
 
-use latchkey_core::access::{ClassChoice, Path, Presented, Target};
+use latchkey_core::check_input::{Path, PresentedCredential, RateClassSelector, RequestedEnvironment};
 use latchkey_profile::{Header, Profile, Request};
 
 use crate::support::{profile, request};
@@ -11,8 +11,8 @@ fn reader(sources: &str, more: &str) -> Profile {
 
 /// What became of a request's credential, as a word or the value itself.
 fn credential(profile: &Profile, request: &Request<'_>) -> String {
-    match profile.read(request).access.credential {
-        Presented::Value(value) => value.to_owned(),
+    match profile.parse_request(request).access.credential {
+        PresentedCredential::Value(value) => value.to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -25,10 +25,10 @@ fn with_headers(sources: &str, headers: &[(&str, &str)]) -> String {
 fn a_header_is_a_credential_as_a_whole() {
     let bare = r#"["header:Authorization"]"#;
     assert_eq!(with_headers(bare, &[("authorization", "k1")]), "k1");
-    assert_eq!(with_headers(bare, &[("authorization", "Bearer k1")]), "Unreadable");
+    assert_eq!(with_headers(bare, &[("authorization", "Bearer k1")]), "Malformed");
     assert_eq!(with_headers(bare, &[("authorization", "")]), "Missing");
     assert_eq!(with_headers(bare, &[]), "Missing");
-    assert_eq!(with_headers(bare, &[("authorization", "k1 ")]), "Unreadable");
+    assert_eq!(with_headers(bare, &[("authorization", "k1 ")]), "Malformed");
     assert_eq!(with_headers(bare, &[("authorization", "k1,k1")]), "Ambiguous");
     assert_eq!(with_headers(bare, &[("authorization", "k1"), ("authorization", "k1")]), "Ambiguous");
 }
@@ -45,7 +45,7 @@ fn a_scheme_is_matched_whatever_its_case() {
     for value in ["Bearer k1, Bearer k2", "Basic x, Bearer k2", "Bearer k1,k2"] {
         assert_eq!(with_headers(bearer, &[("authorization", value)]), "Ambiguous", "{value}");
     }
-    assert_eq!(with_headers(bearer, &[("authorization", "Bearer k1 k2")]), "Unreadable");
+    assert_eq!(with_headers(bearer, &[("authorization", "Bearer k1 k2")]), "Malformed");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn bytes_that_are_no_text_are_unreadable() {
     for value in [&b"\xff\xfe"[..], b"k\0", b"k\x7f", "kéy".as_bytes(), &vec![b'k'; 20_000]] {
         let header = Header { name: b"x-api-key", value };
         let request = Request { path: "/", headers: [header].into_iter().collect(), ..Request::default() };
-        assert_eq!(credential(&profile, &request), "Unreadable");
+        assert_eq!(credential(&profile, &request), "Malformed");
     }
 }
 
@@ -69,9 +69,9 @@ fn a_query_parameter_is_decoded_and_may_not_be_repeated() {
         ("/x?api_key=k1&api_key=k1", "Ambiguous"),
         ("/x?api_key=k1&api%5fkey=k2", "Ambiguous"),
         ("/x?api_key=k1&api_key", "Ambiguous"),
-        ("/x?api_key=k+1", "Unreadable"),
-        ("/x?api_key=k%00", "Unreadable"),
-        ("/x?api_key=%zz", "Unreadable"),
+        ("/x?api_key=k+1", "Malformed"),
+        ("/x?api_key=k%00", "Malformed"),
+        ("/x?api_key=%zz", "Malformed"),
         ("/x?api_key=", "Missing"),
         ("/x?api_keys=k1&xapi_key=k2", "Missing"),
         ("/x/api_key=k1", "Missing"),
@@ -128,7 +128,7 @@ fn two_sources_that_differ_are_ambiguous_unless_the_first_counts() {
         (&[("x-api-key", "k1"), ("authorization", "Basic k2")], "", "k1", "k1"),
         (&[("x-api-key", "k1")], r#"{"key":"k2"}"#, "Ambiguous", "k1"),
         (&[], r#"{"key":"k2"}"#, "k2", "k2"),
-        (&[("x-api-key", "k 1"), ("authorization", "Bearer k2")], "", "Ambiguous", "Unreadable"),
+        (&[("x-api-key", "k 1"), ("authorization", "Bearer k2")], "", "Ambiguous", "Malformed"),
         (&[("x-api-key", "k1,k2"), ("authorization", "Bearer k2")], "", "Ambiguous", "Ambiguous"),
         (&[("x-api-key", "k1"), ("authorization", "Bearer a,b")], "", "Ambiguous", "k1"),
     ] {
@@ -149,10 +149,13 @@ fn paths_are_canonical_or_unsafe_and_never_unnamed() {
         ("/a/../v1/payments", "/v1/payments"),
     ] {
         let request = request(path, &[]);
-        assert!(matches!(profile.read(&request).access.path, Path::Canonical(p) if p == expected), "{path}");
+        assert!(
+            matches!(profile.parse_request(&request).access.path, Path::Canonical(p) if p == expected),
+            "{path}"
+        );
     }
     for path in ["", "*", "/v1%2fpayments", "/v1/..;/x", "/%zz", "http://x/y"] {
-        assert_eq!(profile.read(&request(path, &[])).access.path, Path::Unsafe, "{path}");
+        assert_eq!(profile.parse_request(&request(path, &[])).access.path, Path::NonCanonical, "{path}");
     }
 }
 
@@ -170,15 +173,15 @@ fn the_first_host_that_fits_decides_the_environment() {
     "#;
     let profile = reader(r#"["header:x-api-key"]"#, hosts);
     for (host, target) in [
-        ("api.example.dev", Target::Named("test")),
-        ("A.B.Example.Dev.:8443", Target::Named("test")),
-        ("free.dev", Target::Any),
-        ("example.dev", Target::Unknown),
-        ("", Target::Unknown),
+        ("api.example.dev", RequestedEnvironment::Named("test")),
+        ("A.B.Example.Dev.:8443", RequestedEnvironment::Named("test")),
+        ("free.dev", RequestedEnvironment::Any),
+        ("example.dev", RequestedEnvironment::Unknown),
+        ("", RequestedEnvironment::Unknown),
     ] {
         let mut request = request("/", &[]);
         request.host = host;
-        assert_eq!(profile.read(&request).access.environment, target, "{host}");
+        assert_eq!(profile.parse_request(&request).access.environment, target, "{host}");
     }
 }
 
@@ -187,9 +190,12 @@ fn what_envoys_route_says_wins() {
     let more = "[resource]\nmerchant = \"header:x-merchant-id\"\nshop = \"query:shop\"\n[[hosts]]\nhost = \"*\"\nenvironment = \"live\"";
     let profile = reader(r#"["header:x-api-key"]"#, more);
     let mut request = request("/x?shop=s%31", &[("x-merchant-id", "m1")]);
-    let access = profile.read(&request).access;
+    let access = profile.parse_request(&request).access;
     assert_eq!(access.resource.as_slice(), [("merchant", "m1"), ("shop", "s1")]);
-    assert_eq!((access.environment, access.class), (Target::Named("live"), ClassChoice::Route));
+    assert_eq!(
+        (access.environment, access.class),
+        (RequestedEnvironment::Named("live"), RateClassSelector::Route)
+    );
     assert!(access.route_scopes.is_none());
     drop(access);
     request.context.extend([
@@ -198,9 +204,12 @@ fn what_envoys_route_says_wins() {
         ("environment", "test"),
         ("resource.merchant", "m2"),
     ]);
-    let access = profile.read(&request).access;
+    let access = profile.parse_request(&request).access;
     assert_eq!(access.route_scopes.as_deref(), Some(&["a.read", "b.write"][..]));
-    assert_eq!((access.environment, access.class), (Target::Named("test"), ClassChoice::Always("slow")));
+    assert_eq!(
+        (access.environment, access.class),
+        (RequestedEnvironment::Named("test"), RateClassSelector::Fixed("slow"))
+    );
     assert_eq!(access.resource.as_slice(), [("merchant", "m1"), ("shop", "s1")]);
     assert_eq!(access.route_resource.as_slice(), [("merchant", "m2")], "the gate takes this one instead");
 }
@@ -212,7 +221,7 @@ fn a_tenant_that_is_named_twice_is_nobody() {
     assert!(profile.policy.tenant_required);
     let tenant = |headers: &[(&str, &str)]| {
         let request = request("/", headers);
-        profile.read(&request).access.tenant.map(ToOwned::to_owned)
+        profile.parse_request(&request).access.tenant.map(ToOwned::to_owned)
     };
     assert_eq!(tenant(&[("x-tenant-id", "acme")]).as_deref(), Some("acme"));
     assert_eq!(tenant(&[("x-tenant-id", "")]), None);

@@ -1,10 +1,10 @@
 //! `enforce` in documents: what it is said of, what is refused, and what an upstream learns of whoever passes in
 //! shadow.
 
-use latchkey_core::decision::{Denial, Seen};
-use latchkey_core::enforce::Enforce;
+use latchkey_core::decision::{DecisionContext, Denial};
+use latchkey_core::enforcement::Enforcement;
 use latchkey_core::reason::Reason;
-use latchkey_profile::{Facts, Profile, lint};
+use latchkey_profile::{Profile, TemplateContext, lint};
 
 use crate::support::{NOW, denied, header, key, profile, request, seen};
 
@@ -49,19 +49,21 @@ fn mistake(document: &str) -> String {
 #[test]
 fn each_thing_says_for_itself_whether_it_is_enforced() {
     let policy = profile(DOCUMENT).policy;
-    assert_eq!(policy.enforce, Enforce::On);
-    let routes: Vec<Enforce> = (0..2).map(|n| policy.routes.get(n).unwrap().enforce).collect();
-    assert_eq!(routes, [Enforce::On, Enforce::Shadow]);
+    assert_eq!(policy.enforce, Enforcement::Enforced);
+    let routes: Vec<Enforcement> = (0..2).map(|n| policy.routes.get(n).unwrap().enforce).collect();
+    assert_eq!(routes, [Enforcement::Enforced, Enforcement::Shadow]);
     assert_eq!(policy.scopes.names(policy.scopes.shadow()).collect::<Vec<_>>(), ["new"]);
     let class = |name| policy.classes.find(name).unwrap();
-    for (name, buckets, enforce) in
-        [("default", 1, Enforce::On), ("plain", 1, Enforce::On), ("tried", 2, Enforce::Shadow)]
-    {
+    for (name, buckets, enforce) in [
+        ("default", 1, Enforcement::Enforced),
+        ("plain", 1, Enforcement::Enforced),
+        ("tried", 2, Enforcement::Shadow),
+    ] {
         assert_eq!(policy.classes.rules(class(name)).len(), buckets, "{name}");
         assert_eq!(policy.classes.enforce(class(name)), enforce, "{name}");
     }
     let whole = profile(&format!("enforce = \"shadow\"{DOCUMENT}")).policy;
-    assert_eq!(whole.enforce, Enforce::Shadow);
+    assert_eq!(whole.enforce, Enforcement::Shadow);
 }
 
 #[test]
@@ -107,22 +109,22 @@ fn a_profile_that_enforces_nothing_is_warned_of() {
 }
 
 /// What the upstream is told: names set, names removed.
-fn upstream(profile: &Profile, seen: &Seen) -> (Vec<(String, String)>, Vec<String>) {
+fn upstream(profile: &Profile, seen: &DecisionContext) -> (Vec<(String, String)>, Vec<String>) {
     let forged = [("x-tenant-id", "victim"), ("x-key-id", "victim"), ("x-request-id", "r-1")];
     let request = request("/v1/new", &forged);
-    let reading = profile.read(&request);
-    let admission = profile.allow(&Facts::new(seen, &request, &reading, NOW));
-    let set = admission.set.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    (set, admission.remove.names().map(ToOwned::to_owned).collect())
+    let parsed = profile.parse_request(&request);
+    let allow = profile.allow_response(&TemplateContext::new(seen, &request, &parsed, NOW));
+    let set = allow.set.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    (set, allow.remove.names().map(ToOwned::to_owned).collect())
 }
 
 #[test]
 fn whoever_is_not_vouched_for_has_no_identity_upstream() {
     let profile = profile(DOCUMENT);
     let known = seen(&profile.policy, key("secret", "live"));
-    let shadow = Some(Denial::plain(Reason::Revoked));
-    let revoked = Seen { shadow: shadow.clone(), unproven: true, ..known.clone() };
-    let nobody = Seen { shadow, ..Seen::default() };
+    let shadow = Some(Denial::new(Reason::Revoked));
+    let revoked = DecisionContext { shadow: shadow.clone(), principal_invalid: true, ..known.clone() };
+    let nobody = DecisionContext { shadow, ..DecisionContext::default() };
     for seen in [&revoked, &nobody] {
         let (set, remove) = upstream(&profile, seen);
         assert_eq!(set, [("x-request-id".to_owned(), "r-1".to_owned())]);
@@ -130,12 +132,12 @@ fn whoever_is_not_vouched_for_has_no_identity_upstream() {
             assert!(remove.iter().any(|n| n == name), "{name}");
         }
     }
-    let lacking = Seen { shadow: Some(Denial::plain(Reason::InsufficientScope)), ..known.clone() };
+    let lacking = DecisionContext { shadow: Some(Denial::new(Reason::InsufficientScope)), ..known.clone() };
     for seen in [&known, &lacking] {
         assert_eq!(header(&upstream(&profile, seen).0, "x-tenant-id"), Some("acme"));
     }
     let refused = profile_with_a_body();
-    let own = Seen { unproven: true, ..seen(&refused.policy, key("secret", "live")) };
+    let own = DecisionContext { principal_invalid: true, ..seen(&refused.policy, key("secret", "live")) };
     assert_eq!(denied(&refused, Reason::Revoked, &own).2, "acme", "a denial still says whose it was");
 }
 
@@ -154,9 +156,9 @@ fn examples_are_played_as_if_everything_were_enforced() {
     };
     for enforce in ["on", "shadow"] {
         let profile = profile(&example(enforce));
-        for played in profile.rehearse() {
-            let latchkey_profile::Played::Done(outcome) = played else { panic!("the gate answers it") };
-            assert_eq!(outcome.wrong, Vec::<String>::new(), "{enforce}");
+        for result in profile.run_examples() {
+            let latchkey_profile::CaseResult::Done(outcome) = result else { panic!("the gate answers it") };
+            assert_eq!(outcome.failures, Vec::<String>::new(), "{enforce}");
         }
     }
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::decision::{Denial, Seen};
+use latchkey_core::cache::Cached;
+use latchkey_core::decision::{DecisionContext, Denial};
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::limit::{BucketId, Level, Overrides, Per};
-use latchkey_core::memory::Remembered;
+use latchkey_core::limit::{BucketId, BucketOwner, Level, LimitOverrides};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
 use latchkey_core::reason::Reason;
-use latchkey_core::record::{KeyLife, KeyRecord, TenantRecord};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_profile::{Facts, Header, Profile, Request};
+use latchkey_profile::{Header, Profile, Request, TemplateContext};
 use uuid::Uuid;
 
 /// 2024-06-01T00:00:00Z.
@@ -52,9 +52,9 @@ pub(crate) fn key(kind: &str, environment: &str) -> KeyRecord {
         scopes: vec!["payments.create".into(), "payments.read".into()],
         bindings: BTreeMap::from([("merchant".into(), "m-1".into())]),
         networks: vec![],
-        limits: Overrides::default(),
+        limits: LimitOverrides::default(),
         metadata: BTreeMap::from([("team".into(), "blue\r\nx-admin: 1".into())]),
-        life: KeyLife::Active,
+        lifecycle: KeyLifecycle::Active,
         created: NOW,
         created_by: "key_0".into(),
         // 2025-01-01T00:00:00Z
@@ -77,37 +77,41 @@ pub(crate) fn tenant(plan: Option<&str>) -> TenantRecord {
         plan: plan.map(Into::into),
         suspended: false,
         created: NOW,
-        limits: Overrides::default(),
+        limits: LimitOverrides::default(),
         revision: 1,
     }
 }
 
 /// What a gate saw of a key that it recognised.
-pub(crate) fn seen(policy: &Arc<Policy>, key: KeyRecord) -> Seen {
+pub(crate) fn seen(policy: &Arc<Policy>, key: KeyRecord) -> DecisionContext {
     let tenant = TenantRecord { profile: (*policy.name).into(), ..tenant(None) };
-    let key = Remembered::key(key, &tenant);
-    let principal = Principal::by_key(Arc::new(tenant), key, Some(policy));
-    Seen { principal: Some(principal), policy: Some(policy.clone()), ..Seen::default() }
+    let key = Cached::key(key, &tenant);
+    let principal = Principal::from_key(Arc::new(tenant), key, Some(policy));
+    DecisionContext { principal: Some(principal), policy: Some(policy.clone()), ..DecisionContext::default() }
 }
 
 /// A bucket of 300 with 247 left, full again in a minute, with room in 11.2 seconds.
 pub(crate) fn level() -> Level {
-    let bucket = BucketId { per: Per::Key, subject: 7, class: 0, place: 0 };
+    let bucket = BucketId { per: BucketOwner::Key, subject: 7, class_hash: 0, index: 0 };
     Level {
         bucket,
         limit: 300,
         remaining: 247,
-        reset: Duration::from_millis(59_001),
-        retry: Duration::from_millis(11_200),
+        reset_after: Duration::from_millis(59_001),
+        retry_after: Duration::from_millis(11_200),
     }
 }
 
 /// What the client of a denied request gets: status, headers and body.
-pub(crate) fn denied(profile: &Profile, reason: Reason, seen: &Seen) -> (u16, Vec<(String, String)>, String) {
+pub(crate) fn denied(
+    profile: &Profile,
+    reason: Reason,
+    seen: &DecisionContext,
+) -> (u16, Vec<(String, String)>, String) {
     let request = request("/v1/wallets", &[("x-request-id", "id-1")]);
-    let reading = profile.read(&request);
-    let facts = Facts::new(seen, &request, &reading, NOW);
-    let refused = profile.deny(&Denial::plain(reason), &facts);
+    let parsed = profile.parse_request(&request);
+    let template_context = TemplateContext::new(seen, &request, &parsed, NOW);
+    let refused = profile.deny_response(&Denial::new(reason), &template_context);
     let headers = refused.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
     (refused.status, headers, refused.body)
 }

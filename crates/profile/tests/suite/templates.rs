@@ -1,8 +1,8 @@
 //! Templates: filters, escaping, and values that would rather be something else.
 
-use latchkey_core::decision::{Denial, Seen};
+use latchkey_core::decision::{DecisionContext, Denial};
 use latchkey_core::reason::Reason;
-use latchkey_profile::{Facts, Profile};
+use latchkey_profile::{Profile, TemplateContext};
 
 use crate::support::{NOW, denied, header, key, level, profile, request, seen};
 
@@ -18,8 +18,8 @@ fn body(content_type: &str, body: &str) -> String {
     let profile = with_body(content_type, body);
     let mut seen = seen(&profile.policy, key("secret", "live"));
     seen.levels.push(level());
-    seen.missing = profile.policy.scopes.known(&["payments.read"]);
-    seen.unknown = vec!["payments.fly".into()];
+    seen.missing_scopes = profile.policy.scopes.resolve(&["payments.read"]);
+    seen.unknown_scopes = vec!["payments.fly".into()];
     denied(&profile, Reason::InsufficientScope, &seen).2
 }
 
@@ -126,10 +126,10 @@ fn the_bucket_is_named_by_owner_and_class() {
     );
     let mut request = request("/", &[]);
     let bucket = |request: &latchkey_profile::Request<'_>| {
-        let reading = profile.read(request);
-        let seen = Seen::default();
-        let facts = Facts::new(&seen, request, &reading, NOW);
-        let refused = profile.deny(&Denial::plain(Reason::Revoked), &facts);
+        let parsed = profile.parse_request(request);
+        let seen = DecisionContext::default();
+        let template_context = TemplateContext::new(&seen, request, &parsed, NOW);
+        let refused = profile.deny_response(&Denial::new(Reason::Revoked), &template_context);
         refused.headers.iter().find(|(name, _)| *name == "x-bucket").map(|(_, value)| value.clone())
     };
     assert_eq!(bucket(&request), None);

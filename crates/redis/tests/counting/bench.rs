@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use latchkey_core::limit::suite::{Bench, charge};
-use latchkey_core::limit::{Charge, Mode, Spending};
+use latchkey_core::limit::conformance::{LimiterHarness, charge_limiter};
+use latchkey_core::limit::{ChargeOptions, ChargeResult, CountingMode};
 use latchkey_core::ports::Limiter;
-use latchkey_core::time::{Clock, Moment, Tick, Timestamp};
+use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
 use latchkey_redis::{Address, RedisLimiter, RedisOptions};
 use latchkey_testing::Redis;
 use rustix::time::{ClockId, clock_gettime};
@@ -17,13 +17,13 @@ static SHARED: LazyLock<Redis> = LazyLock::new(Redis::start);
 static SUBJECTS: AtomicU64 = AtomicU64::new(1);
 
 /// The machine's monotonic clock.
-pub(crate) struct Steady;
+pub(crate) struct MonotonicClock;
 
-impl Clock for Steady {
+impl Clock for MonotonicClock {
     fn now(&self) -> Moment {
         let time = clock_gettime(ClockId::Monotonic);
         let nanos = time.tv_sec * 1_000_000_000 + time.tv_nsec;
-        Moment { wall: Timestamp(0), tick: Tick(u64::try_from(nanos).expect("it fits")) }
+        Moment { wall: Timestamp(0), monotonic: MonotonicInstant(u64::try_from(nanos).expect("it fits")) }
     }
 }
 
@@ -33,32 +33,32 @@ pub(crate) fn options(url: &str, deadline: Duration) -> RedisOptions {
 }
 
 /// A limiter that is kept connected.
-pub(crate) struct Real {
+pub(crate) struct RedisBench {
     pub(crate) limiter: Arc<RedisLimiter>,
-    _keeper: Keeper,
-    mode: Mode,
+    _maintenance: MaintenanceTask,
+    mode: CountingMode,
     pub(crate) subject: u128,
 }
 
-impl Real {
+impl RedisBench {
     /// On the Redis that everybody shares, with a deadline that a busy machine doesn't miss.
-    pub(crate) async fn start(mode: Mode) -> Self {
+    pub(crate) async fn start(mode: CountingMode) -> Self {
         Self::on(&SHARED, mode, Duration::from_secs(5)).await
     }
 
-    pub(crate) async fn on(redis: &Redis, mode: Mode, deadline: Duration) -> Self {
+    pub(crate) async fn on(redis: &Redis, mode: CountingMode, deadline: Duration) -> Self {
         Self::with(&options(&redis.url(), deadline), mode).await
     }
 
-    pub(crate) async fn with(options: &RedisOptions, mode: Mode) -> Self {
-        let limiter = Arc::new(RedisLimiter::new(options, Arc::new(Steady)).expect("a limiter"));
+    pub(crate) async fn with(options: &RedisOptions, mode: CountingMode) -> Self {
+        let limiter = Arc::new(RedisLimiter::new(options, Arc::new(MonotonicClock)).expect("a limiter"));
         let kept = Arc::clone(&limiter);
         #[expect(clippy::disallowed_methods, reason = "a test ends it when it ends")]
-        let keeper = Keeper(tokio::spawn(async move { kept.keep().await }));
+        let maintenance = MaintenanceTask(tokio::spawn(async move { kept.maintain().await }));
         let subject = SUBJECTS.fetch_add(1, Ordering::SeqCst).into();
-        let real = Self { limiter, _keeper: keeper, mode, subject };
-        real.until(true).await;
-        real
+        let bench = Self { limiter, _maintenance: maintenance, mode, subject };
+        bench.until(true).await;
+        bench
     }
 
     /// Another replica's limiter, on the same buckets.
@@ -90,20 +90,20 @@ impl Real {
 }
 
 /// Ends with its limiter.
-struct Keeper(JoinHandle<()>);
+struct MaintenanceTask(JoinHandle<()>);
 
-impl Drop for Keeper {
+impl Drop for MaintenanceTask {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Bench for Real {
+impl LimiterHarness for RedisBench {
     fn now(&self) -> Moment {
-        Steady.now()
+        MonotonicClock.now()
     }
 
-    async fn pass(&self, time: Duration) {
+    async fn advance(&self, time: Duration) {
         // Redis counts by its own clock, which nobody can move.
         tokio::time::sleep(time).await;
     }
@@ -112,7 +112,7 @@ impl Bench for Real {
         &*self.limiter
     }
 
-    fn mode(&self) -> Mode {
+    fn mode(&self) -> CountingMode {
         self.mode
     }
 
@@ -122,17 +122,28 @@ impl Bench for Real {
 }
 
 /// How many of so many calls pass, one after the other.
-pub(crate) async fn admitted(real: &Real, demand: latchkey_core::limit::Demand, calls: usize) -> usize {
+pub(crate) async fn admitted(
+    bench: &RedisBench,
+    demand: latchkey_core::limit::BucketCharge,
+    calls: usize,
+) -> usize {
     let mut admitted = 0;
     for _ in 0..calls {
-        let Spending { granted, .. } = latchkey_core::limit::suite::spend(real, &[demand], 1).await;
+        let ChargeResult { granted, .. } =
+            latchkey_core::limit::conformance::charge(bench, &[demand], 1).await;
         admitted += usize::from(granted);
     }
     admitted
 }
 
 /// The bucket's tokens as one who looks sees them.
-pub(crate) async fn left(real: &Real, demand: latchkey_core::limit::Demand) -> u64 {
-    let looked = charge(&*real.limiter, &[demand], Charge { cost: 0, look: true }, Steady.now()).await;
+pub(crate) async fn left(bench: &RedisBench, demand: latchkey_core::limit::BucketCharge) -> u64 {
+    let looked = charge_limiter(
+        &*bench.limiter,
+        &[demand],
+        ChargeOptions { cost: 0, dry_run: true },
+        MonotonicClock.now(),
+    )
+    .await;
     looked.levels[0].remaining
 }

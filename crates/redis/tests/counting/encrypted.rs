@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::limit::suite::demand;
-use latchkey_core::limit::{Mode, Per};
+use latchkey_core::limit::conformance::bucket_charge;
+use latchkey_core::limit::{BucketOwner, CountingMode};
 use latchkey_redis::{Address, RedisLimiter, RedisOptions};
 use latchkey_testing::Redis;
 
-use super::bench::{Real, Steady, admitted};
+use super::bench::{MonotonicClock, RedisBench, admitted};
 
 fn options(url: &str, ca: Option<&Redis>) -> RedisOptions {
     let ca = ca.map(|redis| std::fs::read(redis.ca()).expect("the CA's file"));
@@ -19,8 +19,11 @@ fn options(url: &str, ca: Option<&Redis>) -> RedisOptions {
 async fn limits_are_counted_over_tls() {
     let redis = Redis::tls();
     let options = options(&redis.url(), Some(&redis));
-    let (one, mut other) = (Real::with(&options, Mode::Exact).await, Real::with(&options, Mode::Exact).await);
-    let bucket = demand(&one, Per::Key, (1, 3_600, 50));
+    let (one, mut other) = (
+        RedisBench::with(&options, CountingMode::Exact).await,
+        RedisBench::with(&options, CountingMode::Exact).await,
+    );
+    let bucket = bucket_charge(&one, BucketOwner::Key, (1, 3_600, 50));
     other.subject = one.subject;
     assert_eq!(admitted(&one, bucket, 30).await + admitted(&other, bucket, 30).await, 50);
 }
@@ -33,8 +36,8 @@ async fn a_redis_that_cannot_prove_itself_is_not_asked() {
     for options in
         [options(&redis.url(), Some(&stranger)), options(&redis.url(), None), options(&plain, None)]
     {
-        let limiter = RedisLimiter::new(&options, Arc::new(Steady)).unwrap();
-        let keep = tokio::time::timeout(Duration::from_millis(700), limiter.keep());
+        let limiter = RedisLimiter::new(&options, Arc::new(MonotonicClock)).unwrap();
+        let keep = tokio::time::timeout(Duration::from_millis(700), limiter.maintain());
         assert!(keep.await.is_err(), "it goes on trying");
         assert!(!limiter.is_shared());
     }

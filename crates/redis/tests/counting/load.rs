@@ -4,17 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::limit::suite::{charge, demand};
-use latchkey_core::limit::{Charge, Demand, Mode, Per};
-use latchkey_core::time::{Clock as _, Tick};
+use latchkey_core::limit::conformance::{bucket_charge, charge_limiter};
+use latchkey_core::limit::{BucketCharge, BucketOwner, ChargeOptions, CountingMode};
+use latchkey_core::time::{Clock as _, MonotonicInstant};
 
-use super::bench::{Real, Steady, left};
+use super::bench::{MonotonicClock, RedisBench, left};
 
 /// Tokens, seconds that they come back in, the most that the bucket holds.
 pub(crate) type Limit = (u64, u64, u64);
 
 /// What came of a load.
-struct Came {
+struct LoadResult {
     granted: [u64; 3],
     calls: [u64; 3],
     took: Duration,
@@ -24,16 +24,26 @@ struct Came {
 }
 
 /// Calls of one replica, so many a second, as even as the machine lets it.
-async fn press(replica: &Real, bucket: Demand, (rate, begin, time): (u64, Tick, Duration)) -> (u64, u64) {
+async fn drive_load(
+    replica: &RedisBench,
+    bucket: BucketCharge,
+    (rate, begin, time): (u64, MonotonicInstant, Duration),
+) -> (u64, u64) {
     let (limiter, mut granted, mut calls) = (Arc::clone(&replica.limiter), 0, 0);
     loop {
-        let passed = Steady.now().tick.since(begin);
+        let passed = MonotonicClock.now().monotonic.since(begin);
         if passed >= time {
             return (granted, calls);
         }
         let due = u64::try_from(passed.as_micros()).expect("seconds") * rate / 1_000_000;
         while calls < due {
-            let spending = charge(&*limiter, &[bucket], Charge { cost: 1, look: false }, Steady.now()).await;
+            let spending = charge_limiter(
+                &*limiter,
+                &[bucket],
+                ChargeOptions { cost: 1, dry_run: false },
+                MonotonicClock.now(),
+            )
+            .await;
             granted += u64::from(spending.granted);
             calls += 1;
         }
@@ -42,25 +52,25 @@ async fn press(replica: &Real, bucket: Demand, (rate, begin, time): (u64, Tick, 
 }
 
 /// Presses at these rates until the time is up.
-async fn skewed(mode: Mode, limit: Limit, (rates, time): ([u64; 3], Duration)) -> Came {
-    let one = Real::start(mode).await;
+async fn skewed(mode: CountingMode, limit: Limit, (rates, time): ([u64; 3], Duration)) -> LoadResult {
+    let one = RedisBench::start(mode).await;
     let replicas = [one.twin().await, one.twin().await, one];
-    let bucket = demand(&replicas[2], Per::Key, limit);
-    let asked = || replicas.iter().map(|replica| replica.limiter.asked()).sum::<u64>();
-    let (before, begin) = (asked(), Steady.now().tick);
+    let bucket = bucket_charge(&replicas[2], BucketOwner::Key, limit);
+    let asked = || replicas.iter().map(|replica| replica.limiter.requests()).sum::<u64>();
+    let (before, begin) = (asked(), MonotonicClock.now().monotonic);
     let [a, b, c] = &replicas;
     let [(ga, ca), (gb, cb), (gc, cc)] = <[_; 3]>::from(tokio::join!(
-        press(a, bucket, (rates[0], begin, time)),
-        press(b, bucket, (rates[1], begin, time)),
-        press(c, bucket, (rates[2], begin, time)),
+        drive_load(a, bucket, (rates[0], begin, time)),
+        drive_load(b, bucket, (rates[1], begin, time)),
+        drive_load(c, bucket, (rates[2], begin, time)),
     ));
-    let (took, asked) = (Steady.now().tick.since(begin), asked() - before);
+    let (took, asked) = (MonotonicClock.now().monotonic.since(begin), asked() - before);
     for replica in &replicas {
         assert!(replica.limiter.is_shared(), "Redis was asked throughout");
         replica.limiter.give_back(true).await;
     }
     let left = left(a, bucket).await;
-    Came { granted: [ga, gb, gc], calls: [ca, cb, cc], took, asked, left }
+    LoadResult { granted: [ga, gb, gc], calls: [ca, cb, cc], took, asked, left }
 }
 
 pub(crate) fn allowed((tokens, seconds, burst): Limit, took: Duration) -> u64 {
@@ -76,8 +86,8 @@ fn seconds(few: u64) -> Duration {
 
 /// More calls than the limit allows: all of what it allows passes, but for what came back so late that it lies
 /// there yet; less than two in a hundred of the limit are lost to everybody.
-async fn overload(mode: Mode, limit: Limit, rates: [u64; 3]) {
-    let Came { granted, calls, took, asked, left } = skewed(mode, limit, (rates, seconds(6))).await;
+async fn overload(mode: CountingMode, limit: Limit, rates: [u64; 3]) {
+    let LoadResult { granted, calls, took, asked, left } = skewed(mode, limit, (rates, seconds(6))).await;
     let (sum, most, all) = (granted.iter().sum::<u64>(), allowed(limit, took), calls.iter().sum::<u64>());
     let lost = most.saturating_sub(sum + left);
     println!(
@@ -88,7 +98,7 @@ async fn overload(mode: Mode, limit: Limit, rates: [u64; 3]) {
     assert!(sum <= most, "{granted:?} of {calls:?} passed; {most} may");
     assert!(lost * 50 < most, "{granted:?} of {calls:?} passed and {left} lie there; {most} could have");
     assert!(sum * 100 >= most * 96, "{granted:?} of {calls:?} passed; {most} could have");
-    if mode == Mode::Leased {
+    if mode == CountingMode::Leased {
         // About twenty a second and replica, and some more while a bucket is learnt, however many calls come.
         let bound = 3 * 25 * u64::try_from(took.as_millis()).expect("seconds") / 1_000;
         assert!(asked <= bound, "{asked} questions for {calls:?} calls in {took:?}");
@@ -99,24 +109,25 @@ async fn overload(mode: Mode, limit: Limit, rates: [u64; 3]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_replicas_share_an_exact_limit_and_give_nothing_up() {
-    overload(Mode::Exact, (200, 1, 50), [300, 80, 20]).await;
+    overload(CountingMode::Exact, (200, 1, 50), [300, 80, 20]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_replicas_share_a_leased_limit_and_give_up_little() {
-    overload(Mode::Leased, (300, 1, 300), [600, 150, 50]).await;
+    overload(CountingMode::Leased, (300, 1, 300), [600, 150, 50]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_replicas_share_a_fast_leased_limit_and_give_up_little() {
-    overload(Mode::Leased, (1_000, 1, 1_000), [1_400, 700, 400]).await;
+    overload(CountingMode::Leased, (1_000, 1, 1_000), [1_400, 700, 400]).await;
 }
 
 /// A load that the limit has just room for passes, although part of it always lies with the replicas.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_steady_load_just_below_a_leased_limit_is_not_refused() {
     let limit = (500, 1, 500);
-    let Came { granted, calls, asked, .. } = skewed(Mode::Leased, limit, ([340, 110, 40], seconds(6))).await;
+    let LoadResult { granted, calls, asked, .. } =
+        skewed(CountingMode::Leased, limit, ([340, 110, 40], seconds(6))).await;
     let (sum, all) = (granted.iter().sum::<u64>(), calls.iter().sum::<u64>());
     println!("98 % of {limit:?}: {granted:?} of {calls:?} passed, {asked} questions");
     assert!((all - sum) * 50 <= all, "{granted:?} of {calls:?} passed");

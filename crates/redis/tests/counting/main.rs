@@ -8,17 +8,17 @@ mod cluster;
 mod encrypted;
 mod failing;
 mod load;
+mod notifications;
 mod sharing;
-mod waking;
 
 mod exact {
-    use super::bench::Real;
-    use latchkey_core::limit::Mode;
-    latchkey_core::limiter_suite! { Real::start(Mode::Exact).await }
+    use super::bench::RedisBench;
+    use latchkey_core::limit::CountingMode;
+    latchkey_core::limiter_conformance_tests! { RedisBench::start(CountingMode::Exact).await }
 }
 
 mod leased {
-    use super::bench::Real;
-    use latchkey_core::limit::Mode;
-    latchkey_core::limiter_suite! { Real::start(Mode::Leased).await }
+    use super::bench::RedisBench;
+    use latchkey_core::limit::CountingMode;
+    latchkey_core::limiter_conformance_tests! { RedisBench::start(CountingMode::Leased).await }
 }

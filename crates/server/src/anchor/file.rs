@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use latchkey_core::trouble::Trouble;
-use latchkey_management::ports::audit::{Anchor, Anchors};
+use latchkey_core::error::SystemError;
+use latchkey_management::ports::audit::{Anchor, AnchorStore};
 
 /// How much is read at once; the longest line has 86 bytes.
 const CHUNK: u64 = 64 * 1024;
@@ -27,23 +27,23 @@ impl AnchorFile {
     /// The last anchor in it.
     pub(crate) fn last(&self) -> io::Result<Option<Anchor>> {
         let extent = self.length()?;
-        Ok(self.part(extent.saturating_sub(CHUNK), extent)?.0.pop())
+        Ok(self.read_range(extent.saturating_sub(CHUNK), extent)?.0.pop())
     }
 
     /// Adds one, on the disk when this returns.
     pub(crate) async fn append(&self, anchor: Anchor) -> io::Result<()> {
         let this = self.clone();
-        aside(move || {
+        run_blocking(move || {
             let mut file = OpenOptions::new().append(true).create(true).open(&this.0)?;
             // What a crash left of a line mustn't spoil the next one.
-            let torn = if this.ends_a_line()? { "" } else { "\n" };
-            file.write_all(format!("{torn}{} {}\n", anchor.sequence, hex(&anchor.hash)).as_bytes())?;
+            let separator = if this.ends_with_newline()? { "" } else { "\n" };
+            file.write_all(format!("{separator}{} {}\n", anchor.sequence, hex(&anchor.hash)).as_bytes())?;
             file.sync_data()
         })
         .await
     }
 
-    fn ends_a_line(&self) -> io::Result<bool> {
+    fn ends_with_newline(&self) -> io::Result<bool> {
         let mut file = File::open(&self.0)?;
         let mut last = [b'\n'];
         if file.metadata()?.len() > 0 {
@@ -62,7 +62,7 @@ impl AnchorFile {
     }
 
     /// The anchors of the whole lines that stand between two places, as far as one chunk goes.
-    fn part(&self, from: u64, until: u64) -> io::Result<(Vec<Anchor>, u64)> {
+    fn read_range(&self, from: u64, until: u64) -> io::Result<(Vec<Anchor>, u64)> {
         if from >= until {
             return Ok((Vec::new(), until));
         }
@@ -77,29 +77,29 @@ impl AnchorFile {
         };
         let text = String::from_utf8_lossy(&bytes[..whole]);
         let end = if bytes.is_empty() { until } else { from + whole as u64 };
-        Ok((text.lines().filter_map(read).collect(), end))
+        Ok((text.lines().filter_map(parse_line).collect(), end))
     }
 }
 
 #[async_trait]
-impl Anchors for AnchorFile {
-    async fn extent(&self) -> Result<u64, Trouble> {
+impl AnchorStore for AnchorFile {
+    async fn extent(&self) -> Result<u64, SystemError> {
         let this = self.clone();
-        aside(move || this.length()).await.map_err(|error| away(&error))
+        run_blocking(move || this.length()).await.map_err(|error| unavailable(&error))
     }
 
-    async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), Trouble> {
+    async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), SystemError> {
         let this = self.clone();
-        aside(move || this.part(from, until)).await.map_err(|error| away(&error))
+        run_blocking(move || this.read_range(from, until)).await.map_err(|error| unavailable(&error))
     }
 }
 
-fn away(error: &io::Error) -> Trouble {
+fn unavailable(error: &io::Error) -> SystemError {
     tracing::error!(%error, "the file of the audit log's anchors can't be read");
-    Trouble::Outage { what: "the file of anchors", retry: Duration::from_secs(1) }
+    SystemError::Unavailable { dependency: "the file of anchors", retry_after: Duration::from_secs(1) }
 }
 
-fn read(line: &str) -> Option<Anchor> {
+fn parse_line(line: &str) -> Option<Anchor> {
     let (sequence, hash) = line.split_once(' ')?;
     let digits = hash.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
@@ -120,6 +120,8 @@ pub(super) fn hex(hash: &[u8; 32]) -> String {
 
 /// Files are waited for on a thread of their own. Bounded: one append at a time, and a read a check.
 #[expect(clippy::disallowed_methods, reason = "this is server, where what blocks is bounded")]
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

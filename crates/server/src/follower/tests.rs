@@ -1,32 +1,32 @@
 //! Following, on a real store: two replicas are two followers of one database.
 
-mod revoked;
+mod revocation;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use latchkey_core::time::{Moment, Tick, Timestamp};
+use latchkey_core::time::{Moment, MonotonicInstant, Timestamp};
 use latchkey_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use super::*;
 use latchkey_core::ports::{Replica, Replicas as _};
-use latchkey_management::ports::Applied;
+use latchkey_management::ports::ApplyResult;
 use std::time::Duration;
 
 /// A clock that tests move.
 #[derive(Default)]
-struct Hands(AtomicU64);
+struct ManualClock(AtomicU64);
 
-impl Hands {
-    fn forward(&self, by: Duration) {
+impl ManualClock {
+    fn advance(&self, by: Duration) {
         self.0.fetch_add(latchkey_core::time::nanos(by), Ordering::Relaxed);
     }
 }
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Moment {
         let tick = self.0.load(Ordering::Relaxed);
-        Moment { wall: Timestamp(1_800_000_000_000), tick: Tick(tick) }
+        Moment { wall: Timestamp(1_800_000_000_000), monotonic: MonotonicInstant(tick) }
     }
 }
 
@@ -41,19 +41,24 @@ async fn store(folder: &TempDir) -> Arc<Store> {
     store
 }
 
-fn follower(store: &Arc<Store>, clock: &Arc<Hands>) -> Arc<Follower> {
-    let memory = Arc::new(Memory::new(1 << 20));
+fn follower(store: &Arc<Store>, clock: &Arc<ManualClock>) -> Arc<Follower> {
+    let cache = Arc::new(ReplicaCache::new(1 << 20));
     let sealer = Arc::new(latchkey_core::seal::Sealer::new(&[7; 32]));
-    Arc::new(Follower::new(Parts {
+    Arc::new(Follower::new(FollowerParts {
         feed: store.clone(),
         ledger: store.clone(),
-        signing: SigningKeys { ledger: store.clone(), sealer, memory: memory.clone(), clock: clock.clone() },
-        memory,
+        signing: SigningKeyLoader {
+            ledger: store.clone(),
+            sealer,
+            cache: cache.clone(),
+            clock: clock.clone(),
+        },
+        cache,
         catalog: Arc::new(Catalog::new()),
         clock: clock.clone(),
-        follow: Follow { lease: LEASE, poll: Duration::from_millis(10) },
-        others: Others::None,
-        bell: None,
+        settings: FollowerSettings { lease: LEASE, feed_poll_interval: Duration::from_millis(10) },
+        peers: Peers::None,
+        notifier: None,
         wakeups: Mutex::default(),
     }))
 }
@@ -72,8 +77,8 @@ async fn apply(store: &Store, document: &str) -> u64 {
     };
     let among = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
     match store.apply_profile(("demo", document), among.unwrap_or(0), audit).await.unwrap() {
-        Applied::Written(written) => written.revision,
-        Applied::Overtaken => panic!("nobody else applies"),
+        ApplyResult::Written(written) => written.revision,
+        ApplyResult::Conflict => panic!("nobody else applies"),
     }
 }
 
@@ -82,11 +87,11 @@ async fn what_another_replica_wrote_is_in_force_when_its_revision_counts_as_appl
     let folder = tempfile::tempdir().unwrap();
     let (here, there) = (store(&folder).await, store(&folder).await);
     let follower = follower(&here, &Arc::default());
-    follower.begin().await.unwrap();
+    follower.initialize().await.unwrap();
     assert!(follower.parts.catalog.named("demo").is_none());
     let revision = apply(&there, DOCUMENT).await;
     follower.poll().await.unwrap();
-    assert_eq!(follower.parts.memory.applied(), revision);
+    assert_eq!(follower.parts.cache.applied_revision(), revision);
     assert!(follower.parts.catalog.named("demo").is_some());
 }
 
@@ -95,13 +100,13 @@ async fn a_write_has_spread_when_this_replica_has_applied_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;
     let follower = follower(&store, &Arc::default());
-    follower.begin().await.unwrap();
+    follower.initialize().await.unwrap();
     let revision = apply(&store, DOCUMENT).await;
     tokio::select! {
         () = follower.run() => unreachable!("it follows until it is dropped"),
-        spread = follower.spread(revision, None) => spread.unwrap(),
+        spread = follower.wait_until_applied(revision, None) => spread.unwrap(),
     }
-    assert!(follower.parts.memory.applied() >= revision);
+    assert!(follower.parts.cache.applied_revision() >= revision);
     let again = apply(&store, DOCUMENT).await;
     assert_eq!(again, 0, "an unchanged document is no new version");
 }
@@ -109,14 +114,14 @@ async fn a_write_has_spread_when_this_replica_has_applied_it() {
 #[tokio::test]
 async fn memory_is_trusted_for_one_lease_from_the_beginning_of_a_poll() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
     let follower = follower(&store, &clock);
-    let trusted = || follower.parts.memory.trusted(clock.now().tick);
+    let trusted = || follower.parts.cache.lease_valid(clock.now().monotonic);
     assert!(!trusted(), "nothing was read yet");
-    follower.begin().await.unwrap();
-    clock.forward(LEASE.saturating_sub(Duration::from_nanos(1)));
+    follower.initialize().await.unwrap();
+    clock.advance(LEASE.saturating_sub(Duration::from_nanos(1)));
     assert!(trusted());
-    clock.forward(Duration::from_nanos(1));
+    clock.advance(Duration::from_nanos(1));
     assert!(!trusted());
     follower.poll().await.unwrap();
     assert!(trusted());
@@ -125,38 +130,38 @@ async fn memory_is_trusted_for_one_lease_from_the_beginning_of_a_poll() {
 #[tokio::test]
 async fn without_its_store_the_lease_runs_out() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
     let follower = follower(&store, &clock);
-    follower.begin().await.unwrap();
+    follower.initialize().await.unwrap();
     store.close().await;
     assert!(follower.poll().await.is_err());
-    clock.forward(LEASE);
-    assert!(!follower.parts.memory.trusted(clock.now().tick));
+    clock.advance(LEASE);
+    assert!(!follower.parts.cache.lease_valid(clock.now().monotonic));
 }
 
 fn replica(id: &str) -> Replica {
     Replica { id: id.into(), name: "here".into() }
 }
 
-fn sharing(store: &Arc<Store>, clock: &Arc<Hands>, id: &str) -> Arc<Follower> {
+fn follower_with_peers(store: &Arc<Store>, clock: &Arc<ManualClock>, id: &str) -> Arc<Follower> {
     let mut follower = Arc::into_inner(follower(store, clock)).unwrap();
-    follower.parts.others = Others::Known(store.clone(), replica(id));
+    follower.parts.peers = Peers::Known(store.clone(), replica(id));
     Arc::new(follower)
 }
 
 #[tokio::test]
 async fn a_write_is_over_when_every_replica_that_holds_has_reported_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
-    let (one, two) = (sharing(&store, &clock, "1"), sharing(&store, &clock, "2"));
-    one.begin().await.unwrap();
-    two.begin().await.unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
+    let (one, two) = (follower_with_peers(&store, &clock, "1"), follower_with_peers(&store, &clock, "2"));
+    one.initialize().await.unwrap();
+    two.initialize().await.unwrap();
     let revision = apply(&store, DOCUMENT).await;
     let mut writer = tokio::task::JoinSet::new();
     let waiting = Arc::clone(&one);
-    writer.spawn(async move { waiting.spread(revision, None).await });
+    writer.spawn(async move { waiting.wait_until_applied(revision, None).await });
     one.poll().await.unwrap();
-    assert_eq!(store.behind(&replica("1"), revision).await.unwrap(), 1);
+    assert_eq!(store.count_lagging(&replica("1"), revision).await.unwrap(), 1);
     tokio::task::yield_now().await;
     assert!(writer.try_join_next().is_none(), "the other one holds and has not reported");
     two.poll().await.unwrap();
@@ -166,39 +171,42 @@ async fn a_write_is_over_when_every_replica_that_holds_has_reported_it() {
 #[tokio::test]
 async fn a_replica_that_left_or_that_the_lease_outlasted_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
-    let (one, two) = (sharing(&store, &clock, "1"), sharing(&store, &clock, "2"));
-    one.begin().await.unwrap();
-    two.begin().await.unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
+    let (one, two) = (follower_with_peers(&store, &clock, "1"), follower_with_peers(&store, &clock, "2"));
+    one.initialize().await.unwrap();
+    two.initialize().await.unwrap();
     let revision = apply(&store, DOCUMENT).await;
     one.poll().await.unwrap();
-    let end = clock.now().tick.after(LEASE);
-    clock.forward(LEASE);
-    assert!(!one.parts.others.wait(&*clock, revision, end).await);
-    two.leave().await;
-    one.spread(revision, None).await.unwrap();
+    let end = clock.now().monotonic.plus(LEASE);
+    clock.advance(LEASE);
+    assert!(!one.parts.peers.wait_until_applied(&*clock, revision, end).await);
+    two.deregister().await;
+    one.wait_until_applied(revision, None).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_replica_is_known_to_the_others_before_it_reads() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
-    let one = sharing(&store, &clock, "1");
+    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
+    let one = follower_with_peers(&store, &clock, "1");
     store.close().await;
     assert!(one.poll().await.is_err());
-    assert!(!one.parts.memory.trusted(clock.now().tick), "what nobody knows of must not trust its memory");
+    assert!(
+        !one.parts.cache.lease_valid(clock.now().monotonic),
+        "what nobody knows of must not trust its memory"
+    );
 }
 
 /// A feed that lost what it should tell of.
-struct Gapped(Arc<Store>);
+struct GappedFeed(Arc<Store>);
 
 #[async_trait]
-impl Feed for Gapped {
-    async fn changes(&self, _: u64, _: u32) -> Result<Vec<latchkey_core::ports::Change>, Trouble> {
+impl ChangeFeed for GappedFeed {
+    async fn changes(&self, _: u64, _: u32) -> Result<Vec<latchkey_core::ports::Change>, SystemError> {
         Ok(Vec::new())
     }
 
-    async fn revision(&self) -> Result<u64, Trouble> {
+    async fn revision(&self) -> Result<u64, SystemError> {
         self.0.revision().await
     }
 }
@@ -206,31 +214,31 @@ impl Feed for Gapped {
 #[tokio::test]
 async fn a_gap_in_the_feed_begins_everything_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
+    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
     let mut follower = Arc::into_inner(follower(&store, &clock)).unwrap();
-    follower.parts.feed = Arc::new(Gapped(store.clone()));
-    follower.begin().await.unwrap();
+    follower.parts.feed = Arc::new(GappedFeed(store.clone()));
+    follower.initialize().await.unwrap();
     let newest = apply(&store, DOCUMENT).await;
-    assert!(newest > follower.parts.memory.applied());
+    assert!(newest > follower.parts.cache.applied_revision());
     follower.poll().await.unwrap();
-    assert_eq!(follower.parts.memory.applied(), newest);
+    assert_eq!(follower.parts.cache.applied_revision(), newest);
     assert!(follower.parts.catalog.named("demo").is_some());
 }
 
 #[tokio::test]
 async fn a_replica_that_was_away_for_too_long_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<Hands>::default());
-    let (away, here) = (sharing(&store, &clock, "1"), sharing(&store, &clock, "2"));
-    away.begin().await.unwrap();
-    here.begin().await.unwrap();
+    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
+    let (away, here) = (follower_with_peers(&store, &clock, "1"), follower_with_peers(&store, &clock, "2"));
+    away.initialize().await.unwrap();
+    here.initialize().await.unwrap();
     let _ = apply(&store, DOCUMENT).await;
     let newest = apply(&store, &DOCUMENT.replace("name", "# again\nname")).await;
     here.poll().await.unwrap();
     assert_eq!(store.prune_feed(0).await.unwrap(), 0, "one that holds has not applied it");
-    away.leave().await;
+    away.deregister().await;
     assert!(store.prune_feed(0).await.unwrap() > 0, "one that has left holds nothing");
     away.poll().await.unwrap();
-    assert_eq!(away.parts.memory.applied(), newest);
+    assert_eq!(away.parts.cache.applied_revision(), newest);
     assert_eq!(away.parts.catalog.named("demo").map(|profile| profile.policy.version), Some(2));
 }

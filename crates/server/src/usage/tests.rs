@@ -7,54 +7,56 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use latchkey_core::id::KeyId;
 use latchkey_core::operator;
-use latchkey_core::ports::usage::{Batch, Deed, HourSpan, KeyUse, StoredHours, UsageLog as _, Use};
+use latchkey_core::ports::usage::{
+    HourRange, KeyUseEvent, KeyUseTotals, StoredHours, UsageBatch, UsageLog as _, UseOutcome,
+};
 use latchkey_core::scope::ScopeSet;
-use latchkey_core::time::{Moment, Tick};
-use latchkey_management::ports::shadow::{ShadowFilter, ShadowSum};
+use latchkey_core::time::{Moment, MonotonicInstant};
+use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
 
 use super::*;
 
 /// Time as the test's runtime has it.
-struct Paused(tokio::time::Instant);
+struct RuntimeClock(tokio::time::Instant);
 
-impl Clock for Paused {
+impl Clock for RuntimeClock {
     fn now(&self) -> Moment {
         let passed = self.0.elapsed();
-        let tick = Tick::default().after(passed);
-        Moment { wall: Timestamp(1_000 * 3_600_000).after(passed), tick }
+        let tick = MonotonicInstant::default().plus(passed);
+        Moment { wall: Timestamp(1_000 * 3_600_000).plus(passed), monotonic: tick }
     }
 }
 
 #[derive(Default)]
-struct Ledger {
+struct FakeUsageStore {
     added: Mutex<Vec<(u64, usize)>>,
     forgotten: Mutex<Vec<Hour>>,
     away: AtomicBool,
 }
 
 #[async_trait]
-impl UsageLedger for Ledger {
-    async fn add(&self, _: &str, batch: &Batch, _: Timestamp) -> Result<(), Trouble> {
+impl UsageStore for FakeUsageStore {
+    async fn add(&self, _: &str, batch: &UsageBatch, _: Timestamp) -> Result<(), SystemError> {
         if self.away.load(Ordering::SeqCst) {
-            return Err(Trouble::database());
+            return Err(SystemError::database());
         }
         self.added.lock().unwrap().push((batch.number, batch.uses.len()));
         Ok(())
     }
 
-    async fn hours(&self, _: &str, _: KeyId, _: HourSpan) -> Result<StoredHours, Trouble> {
+    async fn hours(&self, _: &str, _: KeyId, _: HourRange) -> Result<StoredHours, SystemError> {
         Ok(StoredHours::default())
     }
 
-    async fn uses(&self, _: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Trouble> {
+    async fn uses(&self, _: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUseTotals>, SystemError> {
         Ok(BTreeMap::new())
     }
 
-    async fn shadows(&self, _: &ShadowFilter) -> Result<Vec<ShadowSum>, Trouble> {
+    async fn shadows(&self, _: &ShadowFilter) -> Result<Vec<ShadowTotal>, SystemError> {
         Ok(Vec::new())
     }
 
-    async fn forget(&self, before: Hour, _: Timestamp) -> Result<u64, Trouble> {
+    async fn prune(&self, before: Hour, _: Timestamp) -> Result<u64, SystemError> {
         self.forgotten.lock().unwrap().push(before);
         Ok(0)
     }
@@ -64,36 +66,45 @@ fn key(number: u128) -> KeyId {
     format!("key_{number:032x}").parse().unwrap()
 }
 
-struct Desk {
-    usage: Arc<Usage>,
-    ledger: Arc<Ledger>,
-    recorder: Recorder,
+struct Fixture {
+    usage: Arc<UsageTracker>,
+    ledger: Arc<FakeUsageStore>,
+    usage_flusher: UsageFlusher,
 }
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
-        let (usage, ledger) = (Arc::new(Usage::new("r".into())), Arc::new(Ledger::default()));
-        let recorder = Recorder {
+        let (usage, ledger) = (Arc::new(UsageTracker::new("r".into())), Arc::new(FakeUsageStore::default()));
+        let usage_flusher = UsageFlusher {
             usage: usage.clone(),
             ledger: ledger.clone(),
-            clock: Arc::new(Paused(tokio::time::Instant::now())),
-            keeping: UsageKeeping { flush: Duration::from_secs(5), retention: Duration::from_hours(24) },
-            told: AtomicU64::new(0),
+            clock: Arc::new(RuntimeClock(tokio::time::Instant::now())),
+            settings: UsageSettings {
+                flush_interval: Duration::from_secs(5),
+                retention: Duration::from_hours(24),
+            },
+            reported_drops: AtomicU64::new(0),
         };
-        Self { usage, ledger, recorder }
+        Self { usage, ledger, usage_flusher }
     }
 
-    fn uses(&self, keys: std::ops::Range<u128>) {
+    fn use_keys(&self, keys: std::ops::Range<u128>) {
         let (policy, needed) = (operator::policy(), ScopeSet::default());
         for number in keys {
             let at = Timestamp(1_000 * 3_600_000);
-            let used = Use { key: key(number), at, deed: Deed::Allowed, needed: &needed, policy: &policy };
-            self.usage.note(&used);
+            let used = KeyUseEvent {
+                key: key(number),
+                at,
+                outcome: UseOutcome::Allowed,
+                needed: &needed,
+                policy: &policy,
+            };
+            self.usage.record(&used);
         }
     }
 
     async fn runs_for(&self, seconds: u64) {
-        let _ = tokio::time::timeout(Duration::from_secs(seconds), self.recorder.run()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(seconds), self.usage_flusher.run()).await;
     }
 
     fn added(&self) -> Vec<(u64, usize)> {
@@ -103,44 +114,44 @@ impl Desk {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_counted_is_written_every_few_seconds_in_batches() {
-    let desk = Desk::new();
-    desk.uses(1..1_201);
-    desk.uses(1..1_201);
-    desk.runs_for(4).await;
-    assert_eq!(desk.added(), []);
-    desk.runs_for(6).await;
-    assert_eq!(desk.added(), [(1, 500), (2, 500), (3, 200)]);
-    desk.runs_for(60).await;
-    assert_eq!(desk.added().len(), 3, "nobody used anything since");
+    let fixture = Fixture::new();
+    fixture.use_keys(1..1_201);
+    fixture.use_keys(1..1_201);
+    fixture.runs_for(4).await;
+    assert_eq!(fixture.added(), []);
+    fixture.runs_for(6).await;
+    assert_eq!(fixture.added(), [(1, 500), (2, 500), (3, 200)]);
+    fixture.runs_for(60).await;
+    assert_eq!(fixture.added().len(), 3, "nobody used anything since");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_was_away_gets_everything_once() {
-    let desk = Desk::new();
-    desk.ledger.away.store(true, Ordering::SeqCst);
-    desk.uses(1..11);
-    desk.runs_for(20).await;
-    desk.uses(6..16);
-    desk.runs_for(20).await;
-    assert_eq!(desk.added(), []);
-    desk.ledger.away.store(false, Ordering::SeqCst);
-    desk.recorder.flush().await.unwrap();
-    assert_eq!(desk.added(), [(1, 10), (2, 10)]);
-    assert_eq!(desk.usage.dropped(), 0);
+    let fixture = Fixture::new();
+    fixture.ledger.away.store(true, Ordering::SeqCst);
+    fixture.use_keys(1..11);
+    fixture.runs_for(20).await;
+    fixture.use_keys(6..16);
+    fixture.runs_for(20).await;
+    assert_eq!(fixture.added(), []);
+    fixture.ledger.away.store(false, Ordering::SeqCst);
+    fixture.usage_flusher.flush().await.unwrap();
+    assert_eq!(fixture.added(), [(1, 10), (2, 10)]);
+    assert_eq!(fixture.usage.dropped(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn more_than_can_wait_is_written_at_once() {
-    let desk = Desk::new();
-    desk.uses(1..40_000);
-    desk.runs_for(1).await;
-    let added: usize = desk.added().iter().map(|(_, keys)| keys).sum();
+    let fixture = Fixture::new();
+    fixture.use_keys(1..40_000);
+    fixture.runs_for(1).await;
+    let added: usize = fixture.added().iter().map(|(_, keys)| keys).sum();
     assert_eq!(added, 39_999);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_old_is_dropped() {
-    let desk = Desk::new();
-    desk.runs_for(700).await;
-    assert_eq!(desk.ledger.forgotten.lock().unwrap().first(), Some(&Hour(976)));
+    let fixture = Fixture::new();
+    fixture.runs_for(700).await;
+    assert_eq!(fixture.ledger.forgotten.lock().unwrap().first(), Some(&Hour(976)));
 }

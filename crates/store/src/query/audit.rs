@@ -2,42 +2,42 @@
 
 use latchkey_core::id::TenantId;
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::audit::{Anchor, AuditEvent, AuditFilter, Checked};
+use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter};
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 
 use super::Page;
 use super::feed::head as stored_head;
 use crate::entity::audit_event::{Column, Entity, Model};
-use crate::entry::chain;
-use crate::pool::Lease;
-use crate::row::{Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::journal::chain;
+use crate::pool::PooledConnection;
+use crate::row::{RowContext, number};
 
 /// How many lines are checked at once.
 const CHUNK: u64 = 1_000;
 
 /// Lines before `before`, newest first, at most `limit`.
 pub(crate) async fn page(
-    lease: &Lease,
+    connection: &PooledConnection,
     filter: &AuditFilter,
     page: Page<u64>,
-) -> Result<Vec<AuditEvent>, Stop> {
+) -> Result<Vec<AuditEvent>, StoreError> {
     let conditions = [
         filter.tenant.map(|id| Column::TenantId.eq(id.0)),
         filter.from.map(|at| Column::Time.gte(at.0)),
         filter.until.map(|at| Column::Time.lt(at.0)),
-        page.before.map(|sequence| Column::Sequence.lt(number::stored(sequence))),
+        page.before.map(|sequence| Column::Sequence.lt(number::to_i64(sequence))),
     ];
     let query = Entity::find().order_by_desc(Column::Sequence).limit(u64::from(page.limit));
     let query = conditions.into_iter().flatten().fold(query, QueryFilter::filter);
-    query.all(lease).await?.into_iter().map(record).collect()
+    query.all(connection).await?.into_iter().map(record).collect()
 }
 
-fn record(row: Model) -> Result<AuditEvent, Stop> {
-    let place = Place::new("audit_events", &row.sequence);
+fn record(row: Model) -> Result<AuditEvent, StoreError> {
+    let context = RowContext::new("audit_events", &row.sequence);
     Ok(AuditEvent {
-        sequence: number::read(place, "sequence", row.sequence)?,
+        sequence: number::to_u64(context, "sequence", row.sequence)?,
         time: Timestamp(row.time),
         tenant: row.tenant_id.map(TenantId),
         // Someone who spoils one line must not be able to hide the others by it; a check names the line.
@@ -51,37 +51,41 @@ fn record(row: Model) -> Result<AuditEvent, Stop> {
 }
 
 /// How far the log has come, as the head says.
-pub(crate) async fn head(lease: &Lease) -> Result<Anchor, Stop> {
-    let head = stored_head(lease).await?;
-    let place = Place::new("head", &head.id);
-    let sequence = number::read(place, "audit_sequence", head.audit_sequence)?;
-    let hash = head.audit_hash.try_into().map_err(|_| place.spoiled("audit_hash"))?;
+pub(crate) async fn head(connection: &PooledConnection) -> Result<Anchor, StoreError> {
+    let head = stored_head(connection).await?;
+    let context = RowContext::new("head", &head.id);
+    let sequence = number::to_u64(context, "audit_sequence", head.audit_sequence)?;
+    let hash = head.audit_hash.try_into().map_err(|_| context.corrupt("audit_hash"))?;
     Ok(Anchor { sequence, hash })
 }
 
 /// The line as the next good one, if it is that.
 fn follows(last: &Anchor, row: &Model) -> Option<Anchor> {
-    let (sequence, hash) = (last.sequence + 1, chain::link(&last.hash, row));
+    let (sequence, hash) = (last.sequence + 1, chain::event_hash(&last.hash, row));
     let fits = u64::try_from(row.sequence) == Ok(sequence) && row.hash == hash;
     fits.then_some(Anchor { sequence, hash })
 }
 
 /// Checks some of the lines after a good one, up to `until`.
-pub(crate) async fn check(lease: &Lease, after: Anchor, until: u64) -> Result<Checked, Stop> {
-    let behind = Column::Sequence.gt(number::stored(after.sequence));
-    let query = Entity::find().filter(behind).filter(Column::Sequence.lte(number::stored(until)));
+pub(crate) async fn check(
+    connection: &PooledConnection,
+    after: Anchor,
+    until: u64,
+) -> Result<AuditCheck, StoreError> {
+    let behind = Column::Sequence.gt(number::to_i64(after.sequence));
+    let query = Entity::find().filter(behind).filter(Column::Sequence.lte(number::to_i64(until)));
     let query = query.order_by_asc(Column::Sequence).limit(CHUNK);
-    let rows = lease.query_all(query.as_query()).await?;
+    let rows = connection.query_all(query.as_query()).await?;
     let mut last = after;
     let mut good = Vec::with_capacity(rows.len());
     for row in &rows {
         // A row that can't even be read isn't what was written either.
         let Some(next) = Model::from_query_result(row, "").ok().and_then(|row| follows(&last, &row)) else {
-            return Ok(Checked { good, broken: Some(last.sequence + 1) });
+            return Ok(AuditCheck { valid: good, broken: Some(last.sequence + 1) });
         };
         last = next;
         good.push(next);
     }
     let short = u64::try_from(rows.len()).unwrap_or(u64::MAX) < CHUNK && last.sequence < until;
-    Ok(Checked { good, broken: short.then_some(last.sequence + 1) })
+    Ok(AuditCheck { valid: good, broken: short.then_some(last.sequence + 1) })
 }

@@ -3,52 +3,55 @@
 
 use std::collections::HashMap;
 
-use latchkey_core::ports::Found;
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::LookupResult;
 use latchkey_core::record::TenantRecord;
 use latchkey_core::secret::KeyHash;
-use latchkey_core::trouble::Trouble;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable, JoinType};
 
 use super::key::{KEY, join_scopes, read};
-use super::{in_sizes, named, prefix, select};
+use super::{column_alias, padded_in_values, prefix, select};
 use crate::entity::{head, key, tenant};
-use crate::pool::Lease;
-use crate::row::{self, Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+use crate::row::{self, RowContext, number};
 
 const HEAD: &str = "h";
 const TENANT: &str = "t";
 
-/// The keys with these hashes, each found or not, or spoiled by itself.
-pub(crate) async fn by_hash(lease: &Lease, hashes: &[KeyHash]) -> Result<Vec<Result<Found, Trouble>>, Stop> {
-    let rows = lease.query_all(&statement(hashes)).await?;
-    let head = Place::new("head", &1);
-    let first = rows.first().ok_or_else(|| head.spoiled("being missing"))?;
-    let revision: i64 = first.try_get("", &named(HEAD, "revision"))?;
-    let revision = number::read(head, "revision", revision)?;
+/// The keys with these hashes, each found or not, or corrupt by itself.
+pub(crate) async fn by_hash(
+    connection: &PooledConnection,
+    hashes: &[KeyHash],
+) -> Result<Vec<Result<LookupResult, SystemError>>, StoreError> {
+    let rows = connection.query_all(&statement(hashes)).await?;
+    let head = RowContext::new("head", &1);
+    let first = rows.first().ok_or_else(|| head.corrupt("being missing"))?;
+    let revision: i64 = first.try_get("", &column_alias(HEAD, "revision"))?;
+    let revision = number::to_u64(head, "revision", revision)?;
     let mut keys = HashMap::with_capacity(hashes.len());
     for (row, _, key) in read(&rows)? {
-        let hash: Vec<u8> = row.try_get("", &named(KEY, "hash"))?;
+        let hash: Vec<u8> = row.try_get("", &column_alias(KEY, "hash"))?;
         let known = key.and_then(|key| Ok((tenant(row, &key.id)?, key)));
-        keys.insert(hash, known.map(|(tenant, key)| (key, tenant)).map_err(Trouble::from));
+        keys.insert(hash, known.map(|(tenant, key)| (key, tenant)).map_err(SystemError::from));
     }
-    let found = |known: Option<_>| Found { known, revision };
+    let found = |known: Option<_>| LookupResult { entry: known, revision };
     Ok(hashes.iter().map(|hash| keys.get(&hash.0[..]).cloned().transpose().map(found)).collect())
 }
 
-/// A tenant that isn't there is a spoiled row as well: a foreign key says that it is.
-fn tenant(row: &QueryResult, key: &dyn std::fmt::Display) -> Result<TenantRecord, Stop> {
+/// A tenant that isn't there is a corrupt row as well: a foreign key says that it is.
+fn tenant(row: &QueryResult, key: &dyn std::fmt::Display) -> Result<TenantRecord, StoreError> {
     let model = tenant::Model::from_query_result(row, &prefix(TENANT));
-    row::tenant::record(model.map_err(|error| Stop::Spoiled(format!("the tenant of {key}: {error}")))?)
+    row::tenant::record(model.map_err(|error| StoreError::Corrupt(format!("the tenant of {key}: {error}")))?)
 }
 
 fn statement(hashes: &[KeyHash]) -> SelectStatement {
     let mut query = Query::select();
     query.from_as(head::Entity, HEAD);
-    query.expr_as(Expr::col((HEAD, head::Column::Revision)), named(HEAD, "revision"));
-    let hashes = in_sizes(hashes).map(|hash| hash.0.to_vec());
+    query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
+    let hashes = padded_in_values(hashes).map(|hash| hash.0.to_vec());
     let of_hash = Expr::col((KEY, key::Column::Hash)).is_in(hashes);
     query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_hash);
     let of_key = Expr::col((TENANT, tenant::Column::Id)).equals((KEY, key::Column::TenantId));

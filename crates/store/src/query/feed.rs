@@ -1,15 +1,15 @@
 //! The change feed as its followers read it: what changed after a revision, in order, without a gap.
 
-use latchkey_core::ports::{Change, Changed};
+use latchkey_core::ports::{Change, ChangeSubject};
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
 
 use crate::entity::change::{Column, Entity, Model};
 use crate::entity::head;
-use crate::pool::Lease;
-use crate::row::{Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+use crate::row::{RowContext, number};
 
 const KEY: &str = "key";
 const TENANT: &str = "tenant";
@@ -20,50 +20,54 @@ const SIGNING_KEYS: &str = "signing_keys";
 
 /// Changes after `after`. A row that isn't the next one ends the answer: whoever took it for the next would
 /// never see the one between.
-pub(crate) async fn changes(lease: &Lease, after: u64, limit: u32) -> Result<Vec<Change>, Stop> {
-    let query = Entity::find().filter(Column::Revision.gt(number::stored(after)));
-    let rows = query.order_by_asc(Column::Revision).limit(u64::from(limit)).all(lease).await?;
+pub(crate) async fn changes(
+    connection: &PooledConnection,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Change>, StoreError> {
+    let query = Entity::find().filter(Column::Revision.gt(number::to_i64(after)));
+    let rows = query.order_by_asc(Column::Revision).limit(u64::from(limit)).all(connection).await?;
     let next = |(expected, row): &(u64, Model)| u64::try_from(row.revision) == Ok(*expected);
     let following = (after.saturating_add(1)..).zip(rows).take_while(next);
     following.map(|(revision, row)| Ok(Change { revision, subject: subject(&row)? })).collect()
 }
 
 /// How far the feed has come.
-pub(crate) async fn revision(lease: &Lease) -> Result<u64, Stop> {
-    let head = head(lease).await?;
-    number::read(Place::new("head", &head.id), "revision", head.revision)
+pub(crate) async fn revision(connection: &PooledConnection) -> Result<u64, StoreError> {
+    let head = head(connection).await?;
+    number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)
 }
 
 /// The head, as it is now.
-pub(crate) async fn head(lease: &Lease) -> Result<head::Model, Stop> {
-    let head = head::Entity::find().one(lease).await?;
-    head.ok_or_else(|| Place::new("head", &1).spoiled("being missing"))
+pub(crate) async fn head(connection: &PooledConnection) -> Result<head::Model, StoreError> {
+    let head = head::Entity::find().one(connection).await?;
+    head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
 }
 
 /// The row of a change.
-pub(crate) fn row(revision: u64, subject: &Changed) -> Model {
+pub(crate) fn row(revision: u64, subject: &ChangeSubject) -> Model {
     let (kind, subject) = match subject {
-        Changed::Key(hash) => (KEY, hex(&hash.0)),
-        Changed::Tenant(id) => (TENANT, id.to_string()),
-        Changed::Profile(name) => (PROFILE, name.to_string()),
-        Changed::User(id) => (USER, id.to_string()),
-        Changed::Family(id) => (FAMILY, id.to_string()),
-        Changed::SigningKeys(profile) => (SIGNING_KEYS, profile.to_string()),
+        ChangeSubject::Key(hash) => (KEY, hex(&hash.0)),
+        ChangeSubject::Tenant(id) => (TENANT, id.to_string()),
+        ChangeSubject::Profile(name) => (PROFILE, name.to_string()),
+        ChangeSubject::User(id) => (USER, id.to_string()),
+        ChangeSubject::Family(id) => (FAMILY, id.to_string()),
+        ChangeSubject::SigningKeys(profile) => (SIGNING_KEYS, profile.to_string()),
     };
-    Model { revision: number::stored(revision), kind: kind.to_owned(), subject }
+    Model { revision: number::to_i64(revision), kind: kind.to_owned(), subject }
 }
 
-fn subject(row: &Model) -> Result<Changed, Stop> {
-    let place = Place::new("changes", &row.revision);
-    let spoiled = || place.spoiled("subject");
+fn subject(row: &Model) -> Result<ChangeSubject, StoreError> {
+    let context = RowContext::new("changes", &row.revision);
+    let corrupt = || context.corrupt("subject");
     match row.kind.as_str() {
-        KEY => unhex(&row.subject).map(|hash| Changed::Key(KeyHash(hash))).ok_or_else(spoiled),
-        TENANT => row.subject.parse().map(Changed::Tenant).map_err(|_| spoiled()),
-        PROFILE => Ok(Changed::Profile(row.subject.as_str().into())),
-        USER => row.subject.parse().map(Changed::User).map_err(|_| spoiled()),
-        FAMILY => row.subject.parse().map(Changed::Family).map_err(|_| spoiled()),
-        SIGNING_KEYS => Ok(Changed::SigningKeys(row.subject.as_str().into())),
-        _ => Err(place.spoiled("kind")),
+        KEY => unhex(&row.subject).map(|hash| ChangeSubject::Key(KeyHash(hash))).ok_or_else(corrupt),
+        TENANT => row.subject.parse().map(ChangeSubject::Tenant).map_err(|_| corrupt()),
+        PROFILE => Ok(ChangeSubject::Profile(row.subject.as_str().into())),
+        USER => row.subject.parse().map(ChangeSubject::User).map_err(|_| corrupt()),
+        FAMILY => row.subject.parse().map(ChangeSubject::Family).map_err(|_| corrupt()),
+        SIGNING_KEYS => Ok(ChangeSubject::SigningKeys(row.subject.as_str().into())),
+        _ => Err(context.corrupt("kind")),
     }
 }
 
@@ -96,12 +100,12 @@ mod tests {
         let tenant = TenantId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001));
         let hash = KeyHash(std::array::from_fn(|n| u8::try_from(n * 8).unwrap()));
         for changed in [
-            Changed::Key(hash),
-            Changed::Tenant(tenant),
-            Changed::Profile("luxcore".into()),
-            Changed::User(UserId(tenant.0)),
-            Changed::Family(FamilyId(tenant.0)),
-            Changed::SigningKeys("luxcore".into()),
+            ChangeSubject::Key(hash),
+            ChangeSubject::Tenant(tenant),
+            ChangeSubject::Profile("luxcore".into()),
+            ChangeSubject::User(UserId(tenant.0)),
+            ChangeSubject::Family(FamilyId(tenant.0)),
+            ChangeSubject::SigningKeys("luxcore".into()),
         ] {
             assert_eq!(subject(&row(7, &changed)).unwrap(), changed);
         }
@@ -109,13 +113,13 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_not_taken_for_a_known_one() {
-        let spoiled =
+        let corrupt =
             |kind: &str, subject: &str| Model { revision: 1, kind: kind.into(), subject: subject.into() };
         for row in [
-            spoiled("keys", ""),
-            spoiled("key", "00"),
-            spoiled("key", &"g".repeat(64)),
-            spoiled("tenant", "x"),
+            corrupt("keys", ""),
+            corrupt("key", "00"),
+            corrupt("key", &"g".repeat(64)),
+            corrupt("tenant", "x"),
         ] {
             assert!(subject(&row).is_err(), "{row:?}");
         }

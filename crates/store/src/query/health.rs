@@ -4,12 +4,12 @@ use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::{DbBackend, Statement};
 
-use crate::pool::Lease;
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
 
 /// The database's clock, and whether it takes writes.
-pub(crate) async fn clock(lease: &Lease) -> Result<(Timestamp, bool), Stop> {
-    let backend = lease.get_database_backend();
+pub(crate) async fn clock(connection: &PooledConnection) -> Result<(Timestamp, bool), StoreError> {
+    let backend = connection.get_database_backend();
     let sql = match backend {
         DbBackend::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now, 0 AS closed",
         _ => {
@@ -18,7 +18,7 @@ pub(crate) async fn clock(lease: &Lease) -> Result<(Timestamp, bool), Stop> {
              THEN 1 ELSE 0 END AS closed"
         }
     };
-    let row = lease.query_one_raw(Statement::from_string(backend, sql)).await?;
+    let row = connection.query_one_raw(Statement::from_string(backend, sql)).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("the database's clock".to_owned()))?;
     let closed: i32 = row.try_get("", "closed")?;
     Ok((Timestamp(row.try_get("", "now")?), closed != 0))

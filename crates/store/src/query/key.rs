@@ -11,35 +11,35 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable};
 
-use super::{Page, named, prefix, select};
+use super::{Page, column_alias, prefix, select};
 use crate::entity::{grant, key};
-use crate::pool::Lease;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
 use crate::row;
-use crate::stop::Stop;
 
 /// The keys' table where it is joined, and the grants'.
 pub(super) const KEY: &str = "k";
 const GRANT: &str = "g";
 
 /// The first row of a key, its identifier, and the key, or what is wrong with the row.
-type Read<'a> = (&'a QueryResult, Uuid, Result<KeyRecord, Stop>);
+type KeyRow<'a> = (&'a QueryResult, Uuid, Result<KeyRecord, StoreError>);
 
 /// The key of this identifier.
-pub(crate) async fn by_id(lease: &Lease, id: KeyId) -> Result<Option<KeyRecord>, Stop> {
+pub(crate) async fn by_id(connection: &PooledConnection, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
     let mut keys = rows();
     keys.and_where(key::Column::Id.eq(id.0));
-    let rows = lease.query_all(&with_scopes(keys)).await?;
+    let rows = connection.query_all(&with_scopes(keys)).await?;
     read(&rows)?.pop().map(|(_, _, key)| key).transpose()
 }
 
-/// A page of a tenant's keys, newest first. A spoiled row is left out, and told of in the log: the others
+/// A page of a tenant's keys, newest first. A corrupt row is left out, and told of in the log: the others
 /// can still be seen, and revoked.
 pub(crate) async fn page(
-    lease: &Lease,
+    connection: &PooledConnection,
     tenant: TenantId,
     filter: &KeyFilter,
     mut page: Page<KeyId>,
-) -> Result<Vec<KeyRecord>, Stop> {
+) -> Result<Vec<KeyRecord>, StoreError> {
     let mut found = Vec::new();
     loop {
         let missing = page.missing(found.len());
@@ -47,19 +47,20 @@ pub(crate) async fn page(
         keys.and_where(key::Column::TenantId.eq(tenant.0)).cond_where(filter::condition(filter));
         keys.and_where_option(page.before.map(|id| key::Column::Id.lt(id.0)));
         keys.order_by(key::Column::Id, Order::Desc).limit(missing);
-        let rows = lease.query_all(&with_scopes(keys)).await?;
+        let rows = connection.query_all(&with_scopes(keys)).await?;
         let chunk = read(&rows)?;
         let last = (chunk.len() as u64) < missing;
         page.before = chunk.last().map(|(_, id, _)| KeyId(*id));
-        found.extend(chunk.into_iter().filter_map(sound).filter(|key| filter::holds(filter, key)));
+        found
+            .extend(chunk.into_iter().filter_map(valid_or_logged).filter(|key| filter::matches(filter, key)));
         if last || page.missing(found.len()) == 0 {
             return Ok(found);
         }
     }
 }
 
-fn sound((_, id, key): Read<'_>) -> Option<KeyRecord> {
-    key.inspect_err(|stop| tracing::error!(key = %KeyId(id), ?stop, "a spoiled key is left out of a list"))
+fn valid_or_logged((_, id, key): KeyRow<'_>) -> Option<KeyRecord> {
+    key.inspect_err(|error| tracing::error!(key = %KeyId(id), ?error, "a corrupt key is left out of a list"))
         .ok()
 }
 
@@ -79,14 +80,14 @@ fn with_scopes(keys: SelectStatement) -> SelectStatement {
 /// Adds a key's columns and its scopes to a statement that has the keys' table in it.
 pub(super) fn join_scopes(query: &mut SelectStatement) {
     select(query, KEY, key::Column::iter());
-    query.expr_as(Expr::col((GRANT, grant::Column::Scope)), named(GRANT, "scope"));
+    query.expr_as(Expr::col((GRANT, grant::Column::Scope)), column_alias(GRANT, "scope"));
     let of_key = Expr::col((GRANT, grant::Column::KeyId)).equals((KEY, key::Column::Id));
     query.join_as(sea_orm::JoinType::LeftJoin, grant::Entity, GRANT, of_key);
 }
 
 /// Puts the rows of [`join_scopes`] together again, in the order of the keys' first rows.
-pub(super) fn read(rows: &[QueryResult]) -> Result<Vec<Read<'_>>, Stop> {
-    let (id, scope) = (named(KEY, "id"), named(GRANT, "scope"));
+pub(super) fn read(rows: &[QueryResult]) -> Result<Vec<KeyRow<'_>>, StoreError> {
+    let (id, scope) = (column_alias(KEY, "id"), column_alias(GRANT, "scope"));
     let mut keys: Vec<(&QueryResult, Uuid, Vec<String>)> = Vec::new();
     let mut places = HashMap::new();
     for row in rows {
@@ -100,8 +101,9 @@ pub(super) fn read(rows: &[QueryResult]) -> Result<Vec<Read<'_>>, Stop> {
     Ok(keys.into_iter().map(|(row, id, scopes)| (row, id, record(id, row, scopes))).collect())
 }
 
-fn record(id: Uuid, row: &QueryResult, scopes: Vec<String>) -> Result<KeyRecord, Stop> {
+fn record(id: Uuid, row: &QueryResult, scopes: Vec<String>) -> Result<KeyRecord, StoreError> {
     let model = key::Model::from_query_result(row, &prefix(KEY));
-    let model = model.map_err(|error| Stop::Spoiled(format!("the row {} of keys: {error}", KeyId(id))))?;
+    let model =
+        model.map_err(|error| StoreError::Corrupt(format!("the row {} of keys: {error}", KeyId(id))))?;
     row::key::record(model, scopes)
 }

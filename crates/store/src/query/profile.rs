@@ -6,12 +6,12 @@ use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{QueryOrder, QuerySelect};
 
 use crate::entity::profile::{Column, Entity};
-use crate::pool::Lease;
-use crate::row::{self, Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+use crate::row::{self, RowContext, number};
 
 /// The newest version of every profile, by name.
-pub(crate) async fn newest(lease: &Lease) -> Result<Vec<ProfileRecord>, Stop> {
+pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileRecord>, StoreError> {
     let newest = Query::select()
         .column(Column::Name)
         .expr(Column::Version.max())
@@ -19,28 +19,28 @@ pub(crate) async fn newest(lease: &Lease) -> Result<Vec<ProfileRecord>, Stop> {
         .group_by_col(Column::Name)
         .take();
     let version = Expr::tuple([Column::Name.into_expr(), Column::Version.into_expr()]);
-    let rows = Entity::find().filter(version.in_subquery(newest)).all(lease).await?;
+    let rows = Entity::find().filter(version.in_subquery(newest)).all(connection).await?;
     let mut records: Vec<_> = rows.into_iter().map(row::profile::record).collect::<Result<_, _>>()?;
     records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(records)
 }
 
 /// The newest revision of any profile; 0, where there is none.
-pub(crate) async fn newest_revision(lease: &Lease) -> Result<u64, Stop> {
+pub(crate) async fn newest_revision(connection: &PooledConnection) -> Result<u64, StoreError> {
     let newest = Entity::find().select_only().column_as(Column::Revision.max(), "newest");
-    let newest: Option<Option<i64>> = newest.into_tuple().one(lease).await?;
-    let place = Place::new("profiles", &"of the newest revision");
-    newest.flatten().map_or(Ok(0), |revision| number::read(place, "revision", revision))
+    let newest: Option<Option<i64>> = newest.into_tuple().one(connection).await?;
+    let context = RowContext::new("profiles", &"of the newest revision");
+    newest.flatten().map_or(Ok(0), |revision| number::to_u64(context, "revision", revision))
 }
 
 /// A version of a profile; none: the newest.
 pub(crate) async fn version(
-    lease: &Lease,
+    connection: &PooledConnection,
     name: &str,
     version: Option<u64>,
-) -> Result<Option<ProfileRecord>, Stop> {
+) -> Result<Option<ProfileRecord>, StoreError> {
     let query = Entity::find().filter(Column::Name.eq(name)).order_by_desc(Column::Version).limit(1);
-    let version = version.map(|version| Column::Version.eq(number::stored(version)));
+    let version = version.map(|version| Column::Version.eq(number::to_i64(version)));
     let query = version.into_iter().fold(query, QueryFilter::filter);
-    query.one(lease).await?.map(row::profile::record).transpose()
+    query.one(connection).await?.map(row::profile::record).transpose()
 }

@@ -1,15 +1,15 @@
 //! Who would have been denied: lines summed over hours, with the names that their identifiers have now. What is
 //! gone since has no name any more, and its line stays.
 
-use latchkey_core::ports::shadow::{ShadowLine, Shadowed};
+use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::shadow::{ShadowFilter, ShadowSum};
+use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
-use crate::pool::Lease;
-use crate::row::{Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+use crate::row::{RowContext, number};
 
 /// `SUM` of whole numbers is no whole number on PostgreSQL, unless it is made one.
 const SUMS: &str = "SELECT profile, tenant_id, subject_id, subject_type, route, reason, detail, \
@@ -22,10 +22,13 @@ const NAMES: &str = ") s LEFT JOIN tenants t ON t.id = s.tenant_id \
     ORDER BY all_calls DESC, profile, tenant_id, subject_id, route, reason, detail";
 
 /// Lines, the most frequent first.
-pub(crate) async fn sums(lease: &Lease, which: &ShadowFilter) -> Result<Vec<ShadowSum>, Stop> {
+pub(crate) async fn sums(
+    connection: &PooledConnection,
+    which: &ShadowFilter,
+) -> Result<Vec<ShadowTotal>, StoreError> {
     let (sql, values) = statement(which);
-    let statement = Statement::from_sql_and_values(lease.get_database_backend(), sql, values);
-    lease.query_all_raw(statement).await?.iter().map(sum).collect()
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    connection.query_all_raw(statement).await?.iter().map(sum).collect()
 }
 
 fn statement(which: &ShadowFilter) -> (String, Vec<Value>) {
@@ -46,18 +49,18 @@ fn statement(which: &ShadowFilter) -> (String, Vec<Value>) {
     let page = format!(
         " LIMIT {} OFFSET {}",
         bound(i64::from(which.limit).into()),
-        bound(number::stored(which.offset).into())
+        bound(number::to_i64(which.offset).into())
     );
     let chosen = if chosen.is_empty() { String::new() } else { format!(" WHERE {}", chosen.join(" AND ")) };
     (format!("{NAMED}{SUMS}{chosen}{BY}{page}{NAMES}"), values)
 }
 
-fn sum(row: &QueryResult) -> Result<ShadowSum, Stop> {
+fn sum(row: &QueryResult) -> Result<ShadowTotal, StoreError> {
     let text = |column: &str| row.try_get::<String>("", column);
     let subject: Uuid = row.try_get("", "subject_id")?;
-    let place = Place::new("shadow_denials", &subject);
-    let reason = text("reason")?.parse().map_err(|_| place.spoiled("reason"))?;
-    let line = ShadowLine {
+    let context = RowContext::new("shadow_denials", &subject);
+    let reason = text("reason")?.parse().map_err(|_| context.corrupt("reason"))?;
+    let line = ShadowEntry {
         profile: text("profile")?.into(),
         tenant: row.try_get("", "tenant_id")?,
         subject,
@@ -66,8 +69,8 @@ fn sum(row: &QueryResult) -> Result<ShadowSum, Stop> {
         reason,
         detail: text("detail")?.into(),
     };
-    let calls = number::read(place, "calls", row.try_get("", "all_calls")?)?;
-    let seen = Shadowed { calls, last: Timestamp(row.try_get("", "last_at")?) };
+    let calls = number::to_u64(context, "calls", row.try_get("", "all_calls")?)?;
+    let seen = ShadowCount { calls, last: Timestamp(row.try_get("", "last_at")?) };
     let name = |column: &str| row.try_get::<Option<String>>("", column).map(Option::unwrap_or_default);
-    Ok(ShadowSum { line, seen, tenant_slug: name("slug")?, subject_name: name("name")? })
+    Ok(ShadowTotal { entry: line, count: seen, tenant_slug: name("slug")?, subject_name: name("name")? })
 }

@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 
+use latchkey_core::error::SystemError;
 use latchkey_core::id::FamilyId;
 use latchkey_core::ports::tokens::SigningKeys;
-use latchkey_core::ports::{FoundFamily, KnownFamily};
+use latchkey_core::ports::{FamilyLookup, TokenFamily};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::refresh::RefreshRecord;
-use latchkey_core::trouble::Trouble;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable, JoinType};
 
-use super::{feed, in_sizes, named, prefix, select};
+use super::{column_alias, feed, padded_in_values, prefix, select};
 use crate::entity::{family, head, key, refresh, signing_key};
-use crate::pool::Lease;
-use crate::row::{self, Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+use crate::row::{self, RowContext, number};
 
 const HEAD: &str = "h";
 const FAMILY: &str = "f";
@@ -24,32 +24,32 @@ const KEY: &str = "k";
 const SIGNER: &str = "s";
 
 /// What Check asks about tokens: their families, the hash of the key behind each, whether the key that signed
-/// them is in force, and the revision of all that. One statement. Each family is found or not, or spoiled by
+/// them is in force, and the revision of all that. One statement. Each family is found or not, or corrupt by
 /// itself.
 pub(crate) async fn for_check(
-    lease: &Lease,
+    connection: &PooledConnection,
     ids: &[FamilyId],
     signing_key: &str,
-) -> Result<Vec<Result<FoundFamily, Trouble>>, Stop> {
-    let rows = lease.query_all(&statement(ids, signing_key)).await?;
-    let place = Place::new("head", &1);
-    let first = rows.first().ok_or_else(|| place.spoiled("being missing"))?;
-    let revision = number::read(place, "revision", first.try_get("", &named(HEAD, "revision"))?)?;
-    let signing = first.try_get::<Option<String>>("", &named(SIGNER, "id"))?.is_some();
+) -> Result<Vec<Result<FamilyLookup, SystemError>>, StoreError> {
+    let rows = connection.query_all(&statement(ids, signing_key)).await?;
+    let context = RowContext::new("head", &1);
+    let first = rows.first().ok_or_else(|| context.corrupt("being missing"))?;
+    let revision = number::to_u64(context, "revision", first.try_get("", &column_alias(HEAD, "revision"))?)?;
+    let signing = first.try_get::<Option<String>>("", &column_alias(SIGNER, "id"))?.is_some();
     let mut families = HashMap::with_capacity(ids.len());
     for row in &rows {
-        let Some(id) = told_of(row)? else { continue };
-        families.insert(id, read(row, id).map_err(Trouble::from));
+        let Some(id) = family_id_of(row)? else { continue };
+        families.insert(id, read(row, id).map_err(SystemError::from));
     }
-    let found = |known: Option<_>| FoundFamily { known, signing, revision };
+    let found = |known: Option<_>| FamilyLookup { entry: known, signing_key_in_force: signing, revision };
     Ok(ids.iter().map(|id| families.get(id).cloned().transpose().map(found)).collect())
 }
 
 fn statement(ids: &[FamilyId], signing_key: &str) -> SelectStatement {
     let mut query = Query::select();
     query.from_as(head::Entity, HEAD);
-    query.expr_as(Expr::col((HEAD, head::Column::Revision)), named(HEAD, "revision"));
-    let of_id = Expr::col((FAMILY, family::Column::Id)).is_in(in_sizes(ids).map(|id| id.0));
+    query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
+    let of_id = Expr::col((FAMILY, family::Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
     query.join_as(JoinType::LeftJoin, family::Entity, FAMILY, of_id);
     let of_family = Expr::col((KEY, key::Column::Id)).equals((FAMILY, family::Column::KeyId));
     query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_family);
@@ -58,55 +58,59 @@ fn statement(ids: &[FamilyId], signing_key: &str) -> SelectStatement {
         .and(Expr::col((SIGNER, signing_key::Column::WithdrawnAt)).is_null());
     query.join_as(JoinType::LeftJoin, signing_key::Entity, SIGNER, in_force);
     select(&mut query, FAMILY, family::Column::iter());
-    query.expr_as(Expr::col((KEY, key::Column::Hash)), named(KEY, "hash"));
-    query.expr_as(Expr::col((SIGNER, signing_key::Column::Id)), named(SIGNER, "id"));
+    query.expr_as(Expr::col((KEY, key::Column::Hash)), column_alias(KEY, "hash"));
+    query.expr_as(Expr::col((SIGNER, signing_key::Column::Id)), column_alias(SIGNER, "id"));
     query
 }
 
 /// Which family a row tells of, if any.
-fn told_of(row: &QueryResult) -> Result<Option<FamilyId>, Stop> {
-    Ok(row.try_get::<Option<Uuid>>("", &named(FAMILY, "id"))?.map(FamilyId))
+fn family_id_of(row: &QueryResult) -> Result<Option<FamilyId>, StoreError> {
+    Ok(row.try_get::<Option<Uuid>>("", &column_alias(FAMILY, "id"))?.map(FamilyId))
 }
 
-fn read(row: &QueryResult, id: FamilyId) -> Result<KnownFamily, Stop> {
+fn read(row: &QueryResult, id: FamilyId) -> Result<TokenFamily, StoreError> {
     let model = family::Model::from_query_result(row, &prefix(FAMILY));
-    let model = model.map_err(|error| Stop::Spoiled(format!("the row {id} of token_families: {error}")))?;
-    known(&model, row.try_get("", &named(KEY, "hash"))?)
+    let model =
+        model.map_err(|error| StoreError::Corrupt(format!("the row {id} of token_families: {error}")))?;
+    known(&model, row.try_get("", &column_alias(KEY, "hash"))?)
 }
 
-fn known(model: &family::Model, hash: Option<Vec<u8>>) -> Result<KnownFamily, Stop> {
+fn known(model: &family::Model, hash: Option<Vec<u8>>) -> Result<TokenFamily, StoreError> {
     let record = row::token::family(model)?;
-    let place = Place::new("token_families", &record.id);
+    let context = RowContext::new("token_families", &record.id);
     let hash = hash.map(|hash| hash.as_slice().try_into().map(KeyHash)).transpose();
-    Ok(KnownFamily { key: hash.map_err(|_| place.spoiled("key_id"))?, record })
+    Ok(TokenFamily { key: hash.map_err(|_| context.corrupt("key_id"))?, record })
 }
 
 /// The family of this identifier.
-pub(crate) async fn family(lease: &Lease, id: FamilyId) -> Result<Option<KnownFamily>, Stop> {
-    let rows = lease.query_all(&statement(&[id], "")).await?;
+pub(crate) async fn family(
+    connection: &PooledConnection,
+    id: FamilyId,
+) -> Result<Option<TokenFamily>, StoreError> {
+    let rows = connection.query_all(&statement(&[id], "")).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    told_of(row)?.map(|id| read(row, id)).transpose()
+    family_id_of(row)?.map(|id| read(row, id)).transpose()
 }
 
 /// The refresh token of this hash, and its family.
 pub(crate) async fn refresh(
-    lease: &Lease,
+    connection: &PooledConnection,
     hash: &KeyHash,
-) -> Result<Option<(RefreshRecord, KnownFamily)>, Stop> {
-    let found = refresh::Entity::find_by_id(hash.0.to_vec()).one(lease).await?;
+) -> Result<Option<(RefreshRecord, TokenFamily)>, StoreError> {
+    let found = refresh::Entity::find_by_id(hash.0.to_vec()).one(connection).await?;
     let Some(token) = found.map(row::token::refresh).transpose()? else { return Ok(None) };
-    let family = family(lease, token.family).await?;
+    let family = family(connection, token.family).await?;
     Ok(family.map(|family| (token, family)))
 }
 
-/// Every signing key. One that is spoiled is left out, and told of in the log: the others go on. The revision
+/// Every signing key. One that is corrupt is left out, and told of in the log: the others go on. The revision
 /// is read first, so that it is never newer than the keys.
-pub(crate) async fn signing_keys(lease: &Lease) -> Result<SigningKeys, Stop> {
-    let revision = feed::revision(lease).await?;
-    let rows = signing_key::Entity::find().all(lease).await?;
-    let sound = |row| {
+pub(crate) async fn signing_keys(connection: &PooledConnection) -> Result<SigningKeys, StoreError> {
+    let revision = feed::revision(connection).await?;
+    let rows = signing_key::Entity::find().all(connection).await?;
+    let valid_or_logged = |row| {
         let key = row::token::signing_key(row);
-        key.inspect_err(|stop| tracing::error!(?stop, "a spoiled signing key is left out")).ok()
+        key.inspect_err(|error| tracing::error!(?error, "a corrupt signing key is left out")).ok()
     };
-    Ok(SigningKeys { keys: rows.into_iter().filter_map(sound).collect(), revision })
+    Ok(SigningKeys { keys: rows.into_iter().filter_map(valid_or_logged).collect(), revision })
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::usage::{Hour, HourSpan, KeyUse, StoredHours};
+use latchkey_core::ports::usage::{Hour, HourRange, KeyUseTotals, StoredHours};
 use latchkey_core::time::Timestamp;
 use sea_orm::JoinType;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Cond, ExprTrait, Query, SelectStatement};
 
 use crate::entity::{head, key_last_use, key_scope_use, key_usage, usage_recorder};
-use crate::entry::ROWS;
-use crate::pool::Lease;
-use crate::row::{Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::journal::ROWS;
+use crate::pool::PooledConnection;
+use crate::row::{RowContext, number};
 use crate::write::usage::ALLOWED;
 
 const BATCH: &str = "batch";
@@ -22,30 +22,30 @@ const CALLS: &str = "u";
 
 /// A key's hours, and the recorder's last batch that is in them: one statement, so that they agree.
 pub(crate) async fn hours(
-    lease: &Lease,
+    connection: &PooledConnection,
     recorder: &str,
     key: KeyId,
-    span: HourSpan,
-) -> Result<StoredHours, Stop> {
-    let rows = lease.query_all(&statement(recorder, key, span)).await?;
-    let place = Place::new("key_usage", &key);
+    span: HourRange,
+) -> Result<StoredHours, StoreError> {
+    let rows = connection.query_all(&statement(recorder, key, span)).await?;
+    let context = RowContext::new("key_usage", &key);
     let mut stored = StoredHours::default();
     for row in rows {
         let batch: Option<i64> = row.try_get("", BATCH)?;
-        stored.batch = number::read(place, BATCH, batch.unwrap_or_default())?;
+        stored.batch = number::to_u64(context, BATCH, batch.unwrap_or_default())?;
         let Some(hour) = row.try_get::<Option<i64>>("", "hour")? else { continue };
         let (reason, count): (String, i64) = (row.try_get("", "reason")?, row.try_get("", "calls")?);
-        let count = number::read(place, "calls", count)?;
+        let count = number::to_u64(context, "calls", count)?;
         let calls = stored.hours.entry(Hour(hour)).or_default();
         match reason.as_str() {
             ALLOWED => calls.allowed = count,
-            reason => drop(calls.denied.insert(reason.parse().map_err(|_| place.spoiled("reason"))?, count)),
+            reason => _ = calls.denied.insert(reason.parse().map_err(|_| context.corrupt("reason"))?, count),
         }
     }
     Ok(stored)
 }
 
-fn statement(recorder: &str, key: KeyId, span: HourSpan) -> SelectStatement {
+fn statement(recorder: &str, key: KeyId, span: HourRange) -> SelectStatement {
     use key_usage::Column::{Calls, Hour, KeyId, Reason};
     let mut query = Query::select();
     query.from(head::Entity);
@@ -63,16 +63,19 @@ fn statement(recorder: &str, key: KeyId, span: HourSpan) -> SelectStatement {
 }
 
 /// Last use and needed scopes of these keys.
-pub(crate) async fn uses(lease: &Lease, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUse>, Stop> {
-    let mut uses: BTreeMap<KeyId, KeyUse> = BTreeMap::new();
+pub(crate) async fn uses(
+    connection: &PooledConnection,
+    keys: &[KeyId],
+) -> Result<BTreeMap<KeyId, KeyUseTotals>, StoreError> {
+    let mut uses: BTreeMap<KeyId, KeyUseTotals> = BTreeMap::new();
     for keys in keys.chunks(ROWS) {
         let ids = || keys.iter().map(|key| key.0);
         let last = key_last_use::Entity::find().filter(key_last_use::Column::KeyId.is_in(ids()));
-        for row in last.all(lease).await? {
+        for row in last.all(connection).await? {
             uses.entry(KeyId(row.key_id)).or_default().last = Some(Timestamp(row.used_at));
         }
         let scopes = key_scope_use::Entity::find().filter(key_scope_use::Column::KeyId.is_in(ids()));
-        for row in scopes.all(lease).await? {
+        for row in scopes.all(connection).await? {
             uses.entry(KeyId(row.key_id)).or_default().scopes.insert(row.scope.into());
         }
     }

@@ -2,74 +2,77 @@
 
 use std::collections::HashMap;
 
+use latchkey_core::error::SystemError;
 use latchkey_core::id::{TenantId, UserId};
-use latchkey_core::ports::Found;
+use latchkey_core::ports::LookupResult;
 use latchkey_core::record::TenantRecord;
-use latchkey_core::trouble::Trouble;
 use latchkey_core::user::UserRecord;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{FromQueryResult, Iterable, JoinType, QueryOrder, QuerySelect};
 
-use super::{Page, in_sizes, named, prefix, select};
+use super::{Page, column_alias, padded_in_values, prefix, select};
 use crate::entity::user::{Column, Entity, Model};
 use crate::entity::{head, tenant};
-use crate::pool::Lease;
-use crate::row::{self, Place, number};
-use crate::stop::Stop;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+use crate::row::{self, RowContext, number};
 
 const HEAD: &str = "h";
 const TENANT: &str = "t";
 const USER: &str = "u";
 
 /// The users of these identifiers, each with the tenant and the revision that all of it was read at: one
-/// statement. Each is found or not, or spoiled by itself.
+/// statement. Each is found or not, or corrupt by itself.
 pub(crate) async fn with_tenant(
-    lease: &Lease,
+    connection: &PooledConnection,
     ids: &[UserId],
-) -> Result<Vec<Result<Found<UserRecord>, Trouble>>, Stop> {
+) -> Result<Vec<Result<LookupResult<UserRecord>, SystemError>>, StoreError> {
     let mut query = Query::select();
     query.from_as(head::Entity, HEAD);
-    query.expr_as(Expr::col((HEAD, head::Column::Revision)), named(HEAD, "revision"));
-    let of_id = Expr::col((USER, Column::Id)).is_in(in_sizes(ids).map(|id| id.0));
+    query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
+    let of_id = Expr::col((USER, Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
     query.join_as(JoinType::LeftJoin, Entity, USER, of_id);
     let of_user = Expr::col((TENANT, tenant::Column::Id)).equals((USER, Column::TenantId));
     query.join_as(JoinType::LeftJoin, tenant::Entity, TENANT, of_user);
     select(&mut query, USER, Column::iter());
     select(&mut query, TENANT, tenant::Column::iter());
-    let rows = lease.query_all(&query).await?;
-    let place = Place::new("head", &1);
-    let first = rows.first().ok_or_else(|| place.spoiled("being missing"))?;
-    let revision = number::read(place, "revision", first.try_get("", &named(HEAD, "revision"))?)?;
+    let rows = connection.query_all(&query).await?;
+    let context = RowContext::new("head", &1);
+    let first = rows.first().ok_or_else(|| context.corrupt("being missing"))?;
+    let revision = number::to_u64(context, "revision", first.try_get("", &column_alias(HEAD, "revision"))?)?;
     let mut users = HashMap::with_capacity(ids.len());
     for row in &rows {
-        let Some(id) = row.try_get::<Option<Uuid>>("", &named(USER, "id"))? else { continue };
-        users.insert(id, read(row, UserId(id)).map_err(Trouble::from));
+        let Some(id) = row.try_get::<Option<Uuid>>("", &column_alias(USER, "id"))? else { continue };
+        users.insert(id, read(row, UserId(id)).map_err(SystemError::from));
     }
-    let found = |known: Option<_>| Found { known, revision };
+    let found = |known: Option<_>| LookupResult { entry: known, revision };
     Ok(ids.iter().map(|id| users.get(&id.0).cloned().transpose().map(found)).collect())
 }
 
-fn read(row: &QueryResult, id: UserId) -> Result<(UserRecord, TenantRecord), Stop> {
-    let spoiled = |error: DbErr| Stop::Spoiled(format!("the row {id} of users: {error}"));
-    let user = Model::from_query_result(row, &prefix(USER)).map_err(spoiled)?;
-    let tenant = tenant::Model::from_query_result(row, &prefix(TENANT)).map_err(spoiled)?;
+fn read(row: &QueryResult, id: UserId) -> Result<(UserRecord, TenantRecord), StoreError> {
+    let corrupt = |error: DbErr| StoreError::Corrupt(format!("the row {id} of users: {error}"));
+    let user = Model::from_query_result(row, &prefix(USER)).map_err(corrupt)?;
+    let tenant = tenant::Model::from_query_result(row, &prefix(TENANT)).map_err(corrupt)?;
     Ok((row::user::record(user)?, row::tenant::record(tenant)?))
 }
 
 /// The user of this identifier.
-pub(crate) async fn by_id(lease: &Lease, id: UserId) -> Result<Option<UserRecord>, Stop> {
-    Entity::find_by_id(id.0).one(lease).await?.map(row::user::record).transpose()
+pub(crate) async fn by_id(
+    connection: &PooledConnection,
+    id: UserId,
+) -> Result<Option<UserRecord>, StoreError> {
+    Entity::find_by_id(id.0).one(connection).await?.map(row::user::record).transpose()
 }
 
 /// A page of a tenant's users, newest first.
 pub(crate) async fn page(
-    lease: &Lease,
+    connection: &PooledConnection,
     tenant: TenantId,
     page: Page<UserId>,
-) -> Result<Vec<UserRecord>, Stop> {
+) -> Result<Vec<UserRecord>, StoreError> {
     let of_tenant = Entity::find().filter(Column::TenantId.eq(tenant.0)).order_by_desc(Column::Id);
     let older = page.before.map(|id| Column::Id.lt(id.0));
     let query = older.into_iter().fold(of_tenant, QueryFilter::filter).limit(page.missing(0));
-    query.all(lease).await?.into_iter().map(row::user::record).collect()
+    query.all(connection).await?.into_iter().map(row::user::record).collect()
 }

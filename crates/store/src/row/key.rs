@@ -2,36 +2,36 @@
 
 use ipnet::IpNet;
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::record::{KeyLife, KeyRecord};
+use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use sea_orm::ActiveValue::{NotSet, Set};
 
-use super::{Place, json, limits, number, words};
+use super::{RowContext, json, json_map, limits, number};
 use crate::entity::key;
-use crate::stop::Stop;
+use crate::error::StoreError;
 
 pub(crate) const ACTIVE: &str = "active";
 pub(crate) const DISABLED: &str = "disabled";
 pub(crate) const REVOKED: &str = "revoked";
 
 /// What the row says.
-pub(crate) fn record(row: key::Model, mut scopes: Vec<String>) -> Result<KeyRecord, Stop> {
+pub(crate) fn record(row: key::Model, mut scopes: Vec<String>) -> Result<KeyRecord, StoreError> {
     let id = KeyId(row.id);
-    let place = Place::new("keys", &id);
+    let context = RowContext::new("keys", &id);
     // Databases sort text by their own rules.
     scopes.sort_unstable();
     Ok(KeyRecord {
         tenant: TenantId(row.tenant_id),
-        hash: row.hash.as_slice().try_into().map(KeyHash).map_err(|_| place.spoiled("hash"))?,
+        hash: row.hash.as_slice().try_into().map(KeyHash).map_err(|_| context.corrupt("hash"))?,
         scopes: scopes.into_iter().map(Into::into).collect(),
-        bindings: place.json("bindings", &row.bindings)?,
-        networks: networks(place, &row.networks)?,
-        limits: limits::read(&row.limits).ok_or_else(|| place.spoiled("limits"))?,
-        metadata: place.json("metadata", &row.metadata)?,
-        life: life(place, &row)?,
-        revision: number::read(place, "revision", row.revision)?,
+        bindings: context.json("bindings", &row.bindings)?,
+        networks: networks(context, &row.networks)?,
+        limits: limits::read(&row.limits).ok_or_else(|| context.corrupt("limits"))?,
+        metadata: context.json("metadata", &row.metadata)?,
+        lifecycle: lifecycle(context, &row)?,
+        revision: number::to_u64(context, "revision", row.revision)?,
         name: row.name,
         kind: row.kind.into(),
         environment: row.environment.into(),
@@ -50,10 +50,10 @@ pub(crate) fn record(row: key::Model, mut scopes: Vec<String>) -> Result<KeyReco
 
 /// The row that says it, without what made making it idempotent.
 pub(crate) fn row(record: &KeyRecord) -> key::ActiveModel {
-    let (state, revoked_at, reason) = match &record.life {
-        KeyLife::Active => (ACTIVE, None, None),
-        KeyLife::Disabled => (DISABLED, None, None),
-        KeyLife::Revoked { at, reason } => (REVOKED, Some(at.0), Some(reason.clone())),
+    let (state, revoked_at, reason) = match &record.lifecycle {
+        KeyLifecycle::Active => (ACTIVE, None, None),
+        KeyLifecycle::Disabled => (DISABLED, None, None),
+        KeyLifecycle::Revoked { at, reason } => (REVOKED, Some(at.0), Some(reason.clone())),
     };
     key::ActiveModel {
         id: Set(record.id.0),
@@ -64,10 +64,10 @@ pub(crate) fn row(record: &KeyRecord) -> key::ActiveModel {
         environment: Set(record.environment.to_string()),
         prefix: Set(record.prefix.to_string()),
         hint: Set(record.hint.to_string()),
-        bindings: Set(words(&record.bindings)),
+        bindings: Set(json_map(&record.bindings)),
         networks: Set(json(&record.networks.iter().map(IpNet::to_string).collect::<Vec<_>>())),
         limits: Set(limits::stored(&record.limits)),
-        metadata: Set(words(&record.metadata)),
+        metadata: Set(json_map(&record.metadata)),
         state: Set(state.to_owned()),
         revoked_at: Set(revoked_at),
         revoke_reason: Set(reason),
@@ -80,24 +80,24 @@ pub(crate) fn row(record: &KeyRecord) -> key::ActiveModel {
         last_used_at: Set(record.last_used.map(|at| at.0)),
         idempotency_key: NotSet,
         idempotency_hash: NotSet,
-        revision: Set(number::stored(record.revision)),
+        revision: Set(number::to_i64(record.revision)),
     }
 }
 
-fn life(place: Place<'_>, row: &key::Model) -> Result<KeyLife, Stop> {
+fn lifecycle(context: RowContext<'_>, row: &key::Model) -> Result<KeyLifecycle, StoreError> {
     match (row.state.as_str(), row.revoked_at, &row.revoke_reason) {
-        (ACTIVE, None, None) => Ok(KeyLife::Active),
-        (DISABLED, None, None) => Ok(KeyLife::Disabled),
+        (ACTIVE, None, None) => Ok(KeyLifecycle::Active),
+        (DISABLED, None, None) => Ok(KeyLifecycle::Disabled),
         (REVOKED, Some(at), Some(reason)) => {
-            Ok(KeyLife::Revoked { at: Timestamp(at), reason: reason.clone() })
+            Ok(KeyLifecycle::Revoked { at: Timestamp(at), reason: reason.clone() })
         }
         // An unknown word, or one that its columns contradict: nobody knows what the key is.
-        _ => Err(place.spoiled("state")),
+        _ => Err(context.corrupt("state")),
     }
 }
 
-fn networks(place: Place<'_>, text: &str) -> Result<Vec<IpNet>, Stop> {
-    let texts: Vec<String> = place.json("networks", text)?;
+fn networks(context: RowContext<'_>, text: &str) -> Result<Vec<IpNet>, StoreError> {
+    let texts: Vec<String> = context.json("networks", text)?;
     let networks = texts.iter().map(|text| text.parse());
-    networks.collect::<Result<_, _>>().map_err(|_| place.spoiled("networks"))
+    networks.collect::<Result<_, _>>().map_err(|_| context.corrupt("networks"))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use latchkey_core::limit::{Limit, Overrides, Per};
+use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
 use serde::{Deserialize, Serialize};
 
 /// One bucket.
@@ -16,29 +16,31 @@ struct Bucket {
     burst: u64,
 }
 
-pub(super) fn stored(limits: &Overrides) -> String {
-    let bucket = |(per, limit): &(Per, Limit)| Bucket {
+pub(super) fn stored(limits: &LimitOverrides) -> String {
+    let bucket = |(per, limit): &(BucketOwner, Limit)| Bucket {
         per: per.name().to_owned(),
         tokens: limit.tokens,
         period_ms: u64::try_from(limit.period.as_millis()).unwrap_or(u64::MAX),
         burst: limit.burst,
     };
-    let class = |buckets: &Vec<(Per, Limit)>| buckets.iter().map(bucket).collect::<Vec<_>>();
+    let class = |buckets: &Vec<(BucketOwner, Limit)>| buckets.iter().map(bucket).collect::<Vec<_>>();
     let classes: BTreeMap<&str, Vec<Bucket>> = limits.0.iter().map(|(name, b)| (&**name, class(b))).collect();
     super::json(&classes)
 }
 
 /// None where the text says something else than limits.
-pub(super) fn read(text: &str) -> Option<Overrides> {
+pub(super) fn read(text: &str) -> Option<LimitOverrides> {
     let classes: BTreeMap<Box<str>, Vec<Bucket>> = serde_json::from_str(text).ok()?;
     let class = |buckets: Vec<Bucket>| buckets.iter().map(bucket).collect::<Option<Vec<_>>>();
     let classes = classes.into_iter().map(|(name, buckets)| Some((name, class(buckets)?)));
-    classes.collect::<Option<_>>().map(Overrides)
+    classes.collect::<Option<_>>().map(LimitOverrides)
 }
 
 /// A limit of nothing would divide by nothing: it can't have been meant.
-fn bucket(stored: &Bucket) -> Option<(Per, Limit)> {
-    let per = [Per::Key, Per::Tenant, Per::Ip].into_iter().find(|per| per.name() == stored.per)?;
+fn bucket(stored: &Bucket) -> Option<(BucketOwner, Limit)> {
+    let per = [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip]
+        .into_iter()
+        .find(|per| per.name() == stored.per)?;
     let counts = stored.tokens > 0 && stored.period_ms > 0 && stored.burst > 0;
     let period = Duration::from_millis(stored.period_ms);
     counts.then_some((per, Limit { tokens: stored.tokens, period, burst: stored.burst }))
@@ -51,9 +53,11 @@ mod tests {
     #[test]
     fn limits_come_back_as_they_went() {
         let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
-        let limits = Overrides([("default".into(), vec![(Per::Tenant, limit), (Per::Key, limit)])].into());
+        let limits = LimitOverrides(
+            [("default".into(), vec![(BucketOwner::Tenant, limit), (BucketOwner::Key, limit)])].into(),
+        );
         assert_eq!(read(&stored(&limits)), Some(limits));
-        assert_eq!(read("{}"), Some(Overrides::default()));
+        assert_eq!(read("{}"), Some(LimitOverrides::default()));
     }
 
     #[test]

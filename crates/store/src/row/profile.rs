@@ -4,16 +4,16 @@ use latchkey_core::record::ProfileRecord;
 use latchkey_core::time::Timestamp;
 use sea_orm::ActiveValue::Set;
 
-use super::{Place, number};
+use super::{RowContext, number};
 use crate::entity::profile;
-use crate::stop::Stop;
+use crate::error::StoreError;
 
 /// What the row says.
-pub(crate) fn record(row: profile::Model) -> Result<ProfileRecord, Stop> {
-    let place = Place::new("profiles", &row.name);
+pub(crate) fn record(row: profile::Model) -> Result<ProfileRecord, StoreError> {
+    let context = RowContext::new("profiles", &row.name);
     Ok(ProfileRecord {
-        version: number::read(place, "version", row.version)?,
-        revision: number::read(place, "revision", row.revision)?,
+        version: number::to_u64(context, "version", row.version)?,
+        revision: number::to_u64(context, "revision", row.revision)?,
         name: row.name.into(),
         document: row.document,
         applied: Timestamp(row.applied_at),
@@ -24,9 +24,9 @@ pub(crate) fn record(row: profile::Model) -> Result<ProfileRecord, Stop> {
 pub(crate) fn row(record: &ProfileRecord) -> profile::ActiveModel {
     profile::ActiveModel {
         name: Set(record.name.to_string()),
-        version: Set(number::stored(record.version)),
+        version: Set(number::to_i64(record.version)),
         document: Set(record.document.clone()),
         applied_at: Set(record.applied.0),
-        revision: Set(number::stored(record.revision)),
+        revision: Set(number::to_i64(record.revision)),
     }
 }

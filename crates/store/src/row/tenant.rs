@@ -5,17 +5,17 @@ use latchkey_core::record::TenantRecord;
 use latchkey_core::time::Timestamp;
 use sea_orm::ActiveValue::Set;
 
-use super::{Place, limits, number};
+use super::{RowContext, limits, number};
 use crate::entity::tenant;
-use crate::stop::Stop;
+use crate::error::StoreError;
 
 /// What the row says.
-pub(crate) fn record(row: tenant::Model) -> Result<TenantRecord, Stop> {
-    let place = Place::new("tenants", &row.id);
+pub(crate) fn record(row: tenant::Model) -> Result<TenantRecord, StoreError> {
+    let context = RowContext::new("tenants", &row.id);
     Ok(TenantRecord {
         id: TenantId(row.id),
-        limits: limits::read(&row.limits).ok_or_else(|| place.spoiled("limits"))?,
-        revision: number::read(place, "revision", row.revision)?,
+        limits: limits::read(&row.limits).ok_or_else(|| context.corrupt("limits"))?,
+        revision: number::to_u64(context, "revision", row.revision)?,
         slug: row.slug.into(),
         display_name: row.display_name,
         profile: row.profile.into(),
@@ -36,6 +36,6 @@ pub(crate) fn row(record: &TenantRecord) -> tenant::ActiveModel {
         suspended: Set(record.suspended),
         limits: Set(limits::stored(&record.limits)),
         created_at: Set(record.created.0),
-        revision: Set(number::stored(record.revision)),
+        revision: Set(number::to_i64(record.revision)),
     }
 }

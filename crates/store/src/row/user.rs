@@ -6,20 +6,20 @@ use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
 use sea_orm::ActiveValue::{NotSet, Set};
 
-use super::{Place, number, words};
+use super::{RowContext, json_map, number};
 use crate::entity::user;
-use crate::stop::Stop;
+use crate::error::StoreError;
 
 /// What the row says.
-pub(crate) fn record(row: user::Model) -> Result<UserRecord, Stop> {
+pub(crate) fn record(row: user::Model) -> Result<UserRecord, StoreError> {
     let id = UserId(row.id);
-    let place = Place::new("users", &id);
+    let context = RowContext::new("users", &id);
     Ok(UserRecord {
         tenant: TenantId(row.tenant_id),
-        bindings: place.json("bindings", &row.bindings)?,
+        bindings: context.json("bindings", &row.bindings)?,
         environment: row.environment.map(Into::into),
-        generation: number::read(place, "generation", row.generation)?,
-        revision: number::read(place, "revision", row.revision)?,
+        generation: number::to_u64(context, "generation", row.generation)?,
+        revision: number::to_u64(context, "revision", row.revision)?,
         email: row.email,
         role: row.role.into(),
         disabled: row.disabled,
@@ -36,13 +36,13 @@ pub(crate) fn row(record: &UserRecord, password: Option<&PasswordHash>) -> user:
         email: Set(record.email.clone()),
         password: password.map_or(NotSet, |hash| Set(hash.0.clone())),
         role: Set(record.role.to_string()),
-        bindings: Set(words(&record.bindings)),
+        bindings: Set(json_map(&record.bindings)),
         environment: Set(record.environment.as_deref().map(str::to_owned)),
         disabled: Set(record.disabled),
-        generation: Set(number::stored(record.generation)),
+        generation: Set(number::to_i64(record.generation)),
         failed: password.map_or(NotSet, |_| Set(0)),
         failed_at: password.map_or(NotSet, |_| Set(0)),
         created_at: Set(record.created.0),
-        revision: Set(number::stored(record.revision)),
+        revision: Set(number::to_i64(record.revision)),
     }
 }

@@ -1,9 +1,9 @@
 //! The store as the audit log: each step under the deadline for itself, since a log may be long.
 
 use async_trait::async_trait;
-use latchkey_core::ports::timing::Question;
-use latchkey_core::trouble::Trouble;
-use latchkey_management::ports::audit::{Anchor, AuditEvent, AuditFilter, AuditLog, Checked};
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::timing::QueryKind;
+use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog};
 
 use super::Store;
 use crate::query::{self, Page};
@@ -15,21 +15,22 @@ impl AuditLog for Store {
         filter: &AuditFilter,
         before: Option<u64>,
         limit: u32,
-    ) -> Result<Vec<AuditEvent>, Trouble> {
+    ) -> Result<Vec<AuditEvent>, SystemError> {
         let page = Page { before, limit };
-        self.within(Question::List, async {
-            query::audit::page(&self.pool.lease().await?, filter, page).await
+        self.with_deadline(QueryKind::List, async {
+            query::audit::page(&self.pool.acquire().await?, filter, page).await
         })
         .await
     }
 
-    async fn head(&self) -> Result<Anchor, Trouble> {
-        self.within(Question::Audit, async { query::audit::head(&self.pool.lease().await?).await }).await
+    async fn head(&self) -> Result<Anchor, SystemError> {
+        self.with_deadline(QueryKind::Audit, async { query::audit::head(&self.pool.acquire().await?).await })
+            .await
     }
 
-    async fn check(&self, after: Anchor, until: u64) -> Result<Checked, Trouble> {
-        self.within(Question::Audit, async {
-            query::audit::check(&self.pool.lease().await?, after, until).await
+    async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {
+        self.with_deadline(QueryKind::Audit, async {
+            query::audit::check(&self.pool.acquire().await?, after, until).await
         })
         .await
     }

@@ -2,41 +2,44 @@
 //! under the deadline.
 
 use async_trait::async_trait;
+use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{FamilyId, TenantId, UserId};
-use latchkey_core::ports::KnownFamily;
-use latchkey_core::ports::timing::Question;
+use latchkey_core::ports::TokenFamily;
+use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
-use latchkey_core::trouble::{Failure, Trouble};
+use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
-use latchkey_management::ports::tokens::{Attempt, SigningKeysRule, TokenLedger, UserRule};
-use latchkey_management::ports::{AuditEntry, Written};
+use latchkey_management::ports::tokens::{LoginAttempt, SigningKeysUpdateFn, TokenStore, UserUpdateFn};
+use latchkey_management::ports::{AuditEntry, WriteResult};
 
 use super::Store;
 use crate::query::Page;
 use crate::{query, write};
 
 #[async_trait]
-impl TokenLedger for Store {
+impl TokenStore for Store {
     async fn create_user(
         &self,
         user: UserRecord,
         password: PasswordHash,
         audit: AuditEntry,
-    ) -> Result<Written<UserRecord>, Failure> {
+    ) -> Result<WriteResult<UserRecord>, ManagementError> {
         let user = (user, password);
-        self.within(
-            Question::Write,
+        self.with_deadline(
+            QueryKind::Write,
             Box::pin(async { write::user::create(self.pool.begin().await?, user, &audit).await }),
         )
         .await
     }
 
-    async fn user(&self, id: UserId) -> Result<Option<UserRecord>, Trouble> {
-        self.within(Question::Read, async { query::user::by_id(&self.pool.lease().await?, id).await }).await
+    async fn user(&self, id: UserId) -> Result<Option<UserRecord>, SystemError> {
+        self.with_deadline(QueryKind::Read, async {
+            query::user::by_id(&self.pool.acquire().await?, id).await
+        })
+        .await
     }
 
     async fn users(
@@ -44,10 +47,10 @@ impl TokenLedger for Store {
         tenant: TenantId,
         before: Option<UserId>,
         limit: u32,
-    ) -> Result<Vec<UserRecord>, Trouble> {
+    ) -> Result<Vec<UserRecord>, SystemError> {
         let page = Page { before, limit };
-        self.within(Question::List, async {
-            query::user::page(&self.pool.lease().await?, tenant, page).await
+        self.with_deadline(QueryKind::List, async {
+            query::user::page(&self.pool.acquire().await?, tenant, page).await
         })
         .await
     }
@@ -55,72 +58,79 @@ impl TokenLedger for Store {
     async fn change_user(
         &self,
         id: UserId,
-        change: (UserRule<'_>, Option<PasswordHash>),
+        change: (UserUpdateFn<'_>, Option<PasswordHash>),
         audit: AuditEntry,
-    ) -> Result<Written<UserRecord>, Failure> {
-        self.within(
-            Question::Write,
+    ) -> Result<WriteResult<UserRecord>, ManagementError> {
+        self.with_deadline(
+            QueryKind::Write,
             Box::pin(async { write::user::change(self.pool.begin().await?, id, change, &audit).await }),
         )
         .await
     }
 
-    async fn attempt(
+    async fn begin_login(
         &self,
         tenant: TenantId,
         email: &str,
         lock: AuditEntry,
-    ) -> Result<Option<Attempt>, Trouble> {
+    ) -> Result<Option<LoginAttempt>, SystemError> {
         let who = (tenant, email);
-        self.within(
-            Question::Login,
+        self.with_deadline(
+            QueryKind::Login,
             Box::pin(async { write::user::attempt(self.pool.begin().await?, who, lock).await }),
         )
         .await
     }
 
-    async fn forgive(&self, id: UserId) -> Result<(), Trouble> {
+    async fn reset_failed_logins(&self, id: UserId) -> Result<(), SystemError> {
         let work = async {
-            let lease = self.pool.begin().await?;
-            write::user::forgive(&lease, id).await?;
-            Ok(lease.commit().await?)
+            let connection = self.pool.begin().await?;
+            write::user::forgive(&connection, id).await?;
+            Ok(connection.commit().await?)
         };
-        self.within(Question::Login, work).await
+        self.with_deadline(QueryKind::Login, work).await
     }
 
-    async fn begin_family(
+    async fn create_family(
         &self,
         family: FamilyRecord,
         first: RefreshRecord,
         audit: AuditEntry,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ManagementError> {
         let family = (&family, &first);
-        self.within(Question::Token, async {
+        self.with_deadline(QueryKind::Token, async {
             write::family::begin(self.pool.begin().await?, family, &audit).await
         })
         .await
     }
 
-    async fn refresh_token(&self, hash: &KeyHash) -> Result<Option<(RefreshRecord, KnownFamily)>, Trouble> {
-        self.within(Question::Token, async { query::token::refresh(&self.pool.lease().await?, hash).await })
-            .await
-    }
-
-    async fn spend(
+    async fn refresh_token(
         &self,
         hash: &KeyHash,
-        spent: Spent,
-        successor: RefreshRecord,
-        audit: AuditEntry,
-    ) -> Result<bool, Failure> {
-        let use_of = (hash, &spent);
-        let work = async { write::family::spend(self.pool.begin().await?, use_of, &successor, &audit).await };
-        self.within(Question::Token, work).await
+    ) -> Result<Option<(RefreshRecord, TokenFamily)>, SystemError> {
+        self.with_deadline(QueryKind::Token, async {
+            query::token::refresh(&self.pool.acquire().await?, hash).await
+        })
+        .await
     }
 
-    async fn family_by_id(&self, id: FamilyId) -> Result<Option<KnownFamily>, Trouble> {
-        self.within(Question::Token, async { query::token::family(&self.pool.lease().await?, id).await })
-            .await
+    async fn redeem_refresh_token(
+        &self,
+        hash: &KeyHash,
+        spent: Redemption,
+        successor: RefreshRecord,
+        audit: AuditEntry,
+    ) -> Result<bool, ManagementError> {
+        let use_of = (hash, &spent);
+        let work = async { write::family::spend(self.pool.begin().await?, use_of, &successor, &audit).await };
+        self.with_deadline(QueryKind::Token, work).await
+    }
+
+    async fn family_by_id(&self, id: FamilyId) -> Result<Option<TokenFamily>, SystemError> {
+        self.with_deadline(QueryKind::Token, async {
+            query::token::family(&self.pool.acquire().await?, id).await
+        })
+        .await
     }
 
     async fn end_family(
@@ -128,21 +138,23 @@ impl TokenLedger for Store {
         id: FamilyId,
         at: Timestamp,
         audit: AuditEntry,
-    ) -> Result<Written<()>, Failure> {
-        self.within(Question::Token, async {
+    ) -> Result<WriteResult<()>, ManagementError> {
+        self.with_deadline(QueryKind::Token, async {
             write::family::end(self.pool.begin().await?, id, at, &audit).await
         })
         .await
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<u64, Trouble> {
-        self.within(Question::Prune, async { write::family::sweep(self.pool.begin().await?, before).await })
-            .await
+    async fn prune_families(&self, before: Timestamp) -> Result<u64, SystemError> {
+        self.with_deadline(QueryKind::Prune, async {
+            write::family::sweep(self.pool.begin().await?, before).await
+        })
+        .await
     }
 
-    async fn signing_keys(&self) -> Result<SigningKeys, Trouble> {
-        self.within(Question::SigningKeys, async {
-            query::token::signing_keys(&self.pool.lease().await?).await
+    async fn signing_keys(&self) -> Result<SigningKeys, SystemError> {
+        self.with_deadline(QueryKind::SigningKeys, async {
+            query::token::signing_keys(&self.pool.acquire().await?).await
         })
         .await
     }
@@ -150,11 +162,11 @@ impl TokenLedger for Store {
     async fn change_signing_keys(
         &self,
         profile: &str,
-        change: (SigningKeysRule<'_>, Timestamp),
+        change: (SigningKeysUpdateFn<'_>, Timestamp),
         audit: AuditEntry,
-    ) -> Result<Written<()>, Failure> {
+    ) -> Result<WriteResult<()>, ManagementError> {
         let work =
             async { write::signing_key::change(self.pool.begin().await?, profile, change, &audit).await };
-        self.within(Question::SigningKeys, work).await
+        self.with_deadline(QueryKind::SigningKeys, work).await
     }
 }

@@ -1,78 +1,82 @@
 //! Changing a key by a rule, which decides on the key as it is while nobody else can change it: of two
 //! who revoke it at once, the second is told that it is revoked.
 
+use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::Changed;
+use latchkey_core::ports::ChangeSubject;
 use latchkey_core::record::KeyRecord;
-use latchkey_core::trouble::Refusal;
-use latchkey_management::ports::{AuditEntry, KeyRule, NewKey, RotateRule, Written};
+use latchkey_management::ports::{AuditEntry, KeyRotationFn, KeyUpdateFn, NewKey, WriteResult};
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, QuerySelect};
 
 use super::create::taken;
 use super::insert;
 use crate::entity::{grant, key};
-use crate::entry;
-use crate::pool::Lease;
+use crate::error::StoreError;
+use crate::journal;
+use crate::pool::PooledConnection;
 use crate::row;
-use crate::stop::Stop;
 
 /// Makes the key what the rule says.
 pub(crate) async fn key(
-    lease: Lease,
+    connection: PooledConnection,
     id: KeyId,
-    rule: KeyRule<'_>,
+    rule: KeyUpdateFn<'_>,
     audit: &AuditEntry,
-) -> Result<Written<KeyRecord>, Stop> {
-    let before = locked(&lease, id).await?;
+) -> Result<WriteResult<KeyRecord>, StoreError> {
+    let before = locked(&connection, id).await?;
     let mut after = rule(&before)?;
     if after == before {
-        return Ok(Written { value: before, revision: 0 });
+        return Ok(WriteResult { value: before, revision: 0 });
     }
-    after.revision = entry::leave(&lease, &[Changed::Key(before.hash)], audit).await?;
-    write(&lease, &before, &after).await?;
-    lease.commit().await?;
-    Ok(Written { revision: after.revision, value: after })
+    after.revision = journal::append_changes(&connection, &[ChangeSubject::Key(before.hash)], audit).await?;
+    write(&connection, &before, &after).await?;
+    connection.commit().await?;
+    Ok(WriteResult { revision: after.revision, value: after })
 }
 
 /// Makes the key and its successor what the rule says.
 pub(crate) async fn rotate(
-    lease: Lease,
+    connection: PooledConnection,
     id: KeyId,
-    rule: RotateRule<'_>,
+    rule: KeyRotationFn<'_>,
     audit: &AuditEntry,
-) -> Result<Written<(KeyRecord, KeyRecord)>, Stop> {
-    let before = locked(&lease, id).await?;
+) -> Result<WriteResult<(KeyRecord, KeyRecord)>, StoreError> {
+    let before = locked(&connection, id).await?;
     let (mut old, mut new) = rule(&before)?;
     let successor = NewKey { record: new.clone(), idempotency: None };
-    if insert::keys(&lease, &[successor]).await?.is_empty() {
+    if insert::keys(&connection, &[successor]).await?.is_empty() {
         return Err(taken(0).into());
     }
-    let changes = [Changed::Key(before.hash), Changed::Key(new.hash)];
-    old.revision = entry::leave(&lease, &changes, audit).await?;
+    let changes = [ChangeSubject::Key(before.hash), ChangeSubject::Key(new.hash)];
+    old.revision = journal::append_changes(&connection, &changes, audit).await?;
     new.revision = old.revision + 1;
-    write(&lease, &before, &old).await?;
-    insert::number_keys(&lease, &[new.id], new.revision).await?;
-    lease.commit().await?;
-    Ok(Written { revision: new.revision, value: (old, new) })
+    write(&connection, &before, &old).await?;
+    insert::number_keys(&connection, &[new.id], new.revision).await?;
+    connection.commit().await?;
+    Ok(WriteResult { revision: new.revision, value: (old, new) })
 }
 
 /// The key, locked until the transaction ends. Its scopes are asked for afterwards: a statement that waited
 /// for a lock sees the locked row anew, and every other row as it was before it waited.
-async fn locked(lease: &Lease, id: KeyId) -> Result<KeyRecord, Stop> {
-    let row = key::Entity::find_by_id(id.0).lock_exclusive().one(lease).await?;
-    let row = row.ok_or(Refusal::NotFound("key"))?;
-    let scopes = grant::Entity::find().filter(grant::Column::KeyId.eq(id.0)).all(lease).await?;
+async fn locked(connection: &PooledConnection, id: KeyId) -> Result<KeyRecord, StoreError> {
+    let row = key::Entity::find_by_id(id.0).lock_exclusive().one(connection).await?;
+    let row = row.ok_or(RequestError::NotFound("key"))?;
+    let scopes = grant::Entity::find().filter(grant::Column::KeyId.eq(id.0)).all(connection).await?;
     row::key::record(row, scopes.into_iter().map(|grant| grant.scope).collect())
 }
 
-async fn write(lease: &Lease, before: &KeyRecord, after: &KeyRecord) -> Result<(), Stop> {
+async fn write(
+    connection: &PooledConnection,
+    before: &KeyRecord,
+    after: &KeyRecord,
+) -> Result<(), StoreError> {
     let row = key::ActiveModel { id: ActiveValue::Unchanged(before.id.0), ..row::key::row(after) };
-    key::Entity::update(row).exec_without_returning(lease).await?;
+    key::Entity::update(row).exec_without_returning(connection).await?;
     if before.scopes != after.scopes {
         let all = grant::Entity::delete_many().filter(grant::Column::KeyId.eq(before.id.0));
-        all.exec(lease).await?;
-        insert::grants(lease, std::iter::once(after)).await?;
+        all.exec(connection).await?;
+        insert::grants(connection, std::iter::once(after)).await?;
     }
     Ok(())
 }

@@ -2,47 +2,49 @@
 
 use std::collections::HashSet;
 
+use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::Changed;
-use latchkey_core::trouble::Refusal;
-use latchkey_management::ports::{AuditEntry, Made, NewKey, Written};
+use latchkey_core::ports::ChangeSubject;
+use latchkey_management::ports::{AuditEntry, Created, NewKey, WriteResult};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 
 use super::insert;
 use crate::entity::key::{Column, Entity};
-use crate::entry;
-use crate::pool::Lease;
+use crate::error::StoreError;
+use crate::journal;
+use crate::pool::PooledConnection;
 use crate::query;
-use crate::row::Place;
-use crate::stop::Stop;
+use crate::row::RowContext;
 
 /// Makes the keys that this very call hasn't made before.
 pub(crate) async fn keys(
-    lease: Lease,
+    connection: PooledConnection,
     keys: Vec<NewKey>,
     audit: &AuditEntry,
-) -> Result<Written<Vec<Made>>, Stop> {
-    let inserted = insert::keys(&lease, &keys).await?;
+) -> Result<WriteResult<Vec<Created>>, StoreError> {
+    let inserted = insert::keys(&connection, &keys).await?;
     let mut before = Vec::new();
-    for (place, key) in keys.iter().enumerate().filter(|(_, key)| !inserted.contains(&key.record.id)) {
-        before.push(made_before(&lease, place, key).await?);
+    for (index, key) in keys.iter().enumerate().filter(|(_, key)| !inserted.contains(&key.record.id)) {
+        before.push(existing_key(&connection, index, key).await?);
     }
-    let revision = number(&lease, &keys, &inserted, audit).await?;
+    let revision = number(&connection, &keys, &inserted, audit).await?;
     let mut before = before.into_iter();
     let mut next = revision.first;
     let mut made = Vec::new();
     for mut key in keys {
         if inserted.contains(&key.record.id) {
             (key.record.revision, next) = (next, next + 1);
-            made.push(Made::New(key.record));
+            made.push(Created::New(key.record));
         } else if let Some(id) = before.next() {
-            let key = query::key::by_id(&lease, id).await?;
-            made.push(Made::Before(key.ok_or_else(|| Place::new("keys", &id).spoiled("being gone"))?));
+            let key = query::key::by_id(&connection, id).await?;
+            made.push(Created::Existing(
+                key.ok_or_else(|| RowContext::new("keys", &id).corrupt("being gone"))?,
+            ));
         }
     }
-    lease.commit().await?;
-    Ok(Written { value: made, revision: revision.last })
+    connection.commit().await?;
+    Ok(WriteResult { value: made, revision: revision.last })
 }
 
 /// The revisions that a call's keys got; both zero where none was made.
@@ -52,39 +54,44 @@ struct Revisions {
 }
 
 async fn number(
-    lease: &Lease,
+    connection: &PooledConnection,
     keys: &[NewKey],
     inserted: &HashSet<KeyId>,
     audit: &AuditEntry,
-) -> Result<Revisions, Stop> {
+) -> Result<Revisions, StoreError> {
     let new: Vec<_> = keys.iter().map(|key| &key.record).filter(|key| inserted.contains(&key.id)).collect();
     if new.is_empty() {
         return Ok(Revisions { first: 0, last: 0 });
     }
-    let changes: Vec<Changed> = new.iter().map(|key| Changed::Key(key.hash)).collect();
-    let first = entry::leave(lease, &changes, audit).await?;
+    let changes: Vec<ChangeSubject> = new.iter().map(|key| ChangeSubject::Key(key.hash)).collect();
+    let first = journal::append_changes(connection, &changes, audit).await?;
     let ids: Vec<KeyId> = new.iter().map(|key| key.id).collect();
-    insert::number_keys(lease, &ids, first).await?;
+    insert::number_keys(connection, &ids, first).await?;
     Ok(Revisions { first, last: first + (changes.len() as u64) - 1 })
 }
 
 /// The key that the same call made, where that is why this one couldn't be.
-async fn made_before(lease: &Lease, place: usize, key: &NewKey) -> Result<KeyId, Stop> {
+async fn existing_key(
+    connection: &PooledConnection,
+    index: usize,
+    key: &NewKey,
+) -> Result<KeyId, StoreError> {
     if let Some((name, asked)) = &key.idempotency {
         let of_tenant = Column::TenantId.eq(key.record.tenant.0);
         let query = Entity::find().select_only().columns([Column::Id, Column::IdempotencyHash]);
         let query = query.filter(of_tenant).filter(Column::IdempotencyKey.eq(name));
-        let found: Option<(Uuid, Option<Vec<u8>>)> = query.into_tuple().one(lease).await?;
+        let found: Option<(Uuid, Option<Vec<u8>>)> = query.into_tuple().one(connection).await?;
         if let Some((id, before)) = found {
             let same = before.as_deref() == Some(asked.as_slice());
-            let other = || Refusal::AlreadyExists("the idempotency key was used for another call".to_owned());
+            let other =
+                || RequestError::AlreadyExists("the idempotency key was used for another call".to_owned());
             return same.then_some(KeyId(id)).ok_or_else(|| other().into());
         }
     }
-    Err(taken(place).into())
+    Err(taken(index).into())
 }
 
 /// The value is somebody's already. Whose, and which value, is nobody's business.
-pub(super) fn taken(place: usize) -> Refusal {
-    Refusal::AlreadyExists(format!("keys[{place}] exists already"))
+pub(super) fn taken(index: usize) -> RequestError {
+    RequestError::AlreadyExists(format!("keys[{index}] exists already"))
 }

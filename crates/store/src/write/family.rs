@@ -1,44 +1,44 @@
 //! Families: begun, renewed, ended, swept away. Beginning and renewing are noted in the audit log alone, since
 //! nothing that anyone remembers is changed by them; ending is told to those who remember as well.
 
+use latchkey_core::error::RequestError;
 use latchkey_core::id::FamilyId;
-use latchkey_core::ports::Changed;
+use latchkey_core::ports::ChangeSubject;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
-use latchkey_core::trouble::Refusal;
-use latchkey_management::ports::{AuditEntry, Written};
+use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
+use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query};
 
 use crate::entity::{family, refresh};
-use crate::entry::{self, ROWS};
-use crate::pool::Lease;
+use crate::error::StoreError;
+use crate::journal::{self, ROWS};
+use crate::pool::PooledConnection;
 use crate::row;
-use crate::stop::Stop;
 
 /// Begins a family with its first refresh token.
 pub(crate) async fn begin(
-    lease: Lease,
+    connection: PooledConnection,
     (family, first): (&FamilyRecord, &RefreshRecord),
     audit: &AuditEntry,
-) -> Result<(), Stop> {
-    family::Entity::insert(row::token::family_row(family)).exec_without_returning(&lease).await?;
-    refresh::Entity::insert(row::token::refresh_row(first)).exec_without_returning(&lease).await?;
-    entry::note(&lease, audit).await?;
-    Ok(lease.commit().await?)
+) -> Result<(), StoreError> {
+    family::Entity::insert(row::token::family_row(family)).exec_without_returning(&connection).await?;
+    refresh::Entity::insert(row::token::refresh_row(first)).exec_without_returning(&connection).await?;
+    journal::append_audit(&connection, audit).await?;
+    Ok(connection.commit().await?)
 }
 
 /// Spends a token, if it isn't spent and its family lives, and keeps its successor. Of any number of callers the
 /// one whose statement changes the row has spent it.
 pub(crate) async fn spend(
-    lease: Lease,
-    (hash, spent): (&KeyHash, &Spent),
+    connection: PooledConnection,
+    (hash, spent): (&KeyHash, &Redemption),
     successor: &RefreshRecord,
     audit: &AuditEntry,
-) -> Result<bool, Stop> {
+) -> Result<bool, StoreError> {
     let living = Query::select()
         .column(family::Column::Id)
         .from(family::Entity)
@@ -52,43 +52,43 @@ pub(crate) async fn spend(
         .filter(refresh::Column::Hash.eq(hash.0.to_vec()))
         .filter(refresh::Column::SpentAt.is_null())
         .filter(Expr::col(refresh::Column::FamilyId).in_subquery(living));
-    if spend.exec(&lease).await?.rows_affected == 0 {
+    if spend.exec(&connection).await?.rows_affected == 0 {
         return Ok(false);
     }
-    refresh::Entity::insert(row::token::refresh_row(successor)).exec_without_returning(&lease).await?;
-    entry::note(&lease, audit).await?;
-    lease.commit().await?;
+    refresh::Entity::insert(row::token::refresh_row(successor)).exec_without_returning(&connection).await?;
+    journal::append_audit(&connection, audit).await?;
+    connection.commit().await?;
     Ok(true)
 }
 
 /// Ends a family.
 pub(crate) async fn end(
-    lease: Lease,
+    connection: PooledConnection,
     id: FamilyId,
     at: Timestamp,
     audit: &AuditEntry,
-) -> Result<Written<()>, Stop> {
-    let row = family::Entity::find_by_id(id.0).lock_exclusive().one(&lease).await?;
-    if row.ok_or(Refusal::NotFound("family"))?.ended_at.is_some() {
-        return Ok(Written { value: (), revision: 0 });
+) -> Result<WriteResult<()>, StoreError> {
+    let row = family::Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
+    if row.ok_or(RequestError::NotFound("family"))?.ended_at.is_some() {
+        return Ok(WriteResult { value: (), revision: 0 });
     }
     let ended = family::ActiveModel { id: Unchanged(id.0), ended_at: Set(Some(at.0)), ..Default::default() };
-    family::Entity::update(ended).exec_without_returning(&lease).await?;
-    let revision = entry::leave(&lease, &[Changed::Family(id)], audit).await?;
-    lease.commit().await?;
-    Ok(Written { value: (), revision })
+    family::Entity::update(ended).exec_without_returning(&connection).await?;
+    let revision = journal::append_changes(&connection, &[ChangeSubject::Family(id)], audit).await?;
+    connection.commit().await?;
+    Ok(WriteResult { value: (), revision })
 }
 
 /// Drops families that were over before a time, with their tokens; some at a time. Answers how many.
-pub(crate) async fn sweep(lease: Lease, before: Timestamp) -> Result<u64, Stop> {
+pub(crate) async fn sweep(connection: PooledConnection, before: Timestamp) -> Result<u64, StoreError> {
     let over = family::Entity::find().filter(family::Column::EndsAt.lt(before.0)).limit(ROWS as u64);
-    let ids: Vec<Uuid> = over.all(&lease).await?.into_iter().map(|row| row.id).collect();
+    let ids: Vec<Uuid> = over.all(&connection).await?.into_iter().map(|row| row.id).collect();
     if ids.is_empty() {
         return Ok(0);
     }
     let tokens = refresh::Entity::delete_many().filter(refresh::Column::FamilyId.is_in(ids.clone()));
-    tokens.exec(&lease).await?;
-    let gone = family::Entity::delete_many().filter(family::Column::Id.is_in(ids)).exec(&lease).await?;
-    lease.commit().await?;
+    tokens.exec(&connection).await?;
+    let gone = family::Entity::delete_many().filter(family::Column::Id.is_in(ids)).exec(&connection).await?;
+    connection.commit().await?;
     Ok(gone.rows_affected)
 }

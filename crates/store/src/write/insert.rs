@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
+use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
 use latchkey_core::record::{KeyRecord, TenantRecord};
-use latchkey_core::trouble::Refusal;
 use latchkey_management::ports::NewKey;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
@@ -13,56 +13,66 @@ use sea_orm::sea_query::{ExprTrait, OnConflict};
 use sea_orm::{IntoActiveModel, SqlErr};
 
 use crate::entity::{grant, key, tenant};
-use crate::entry::ROWS;
-use crate::pool::Lease;
+use crate::error::StoreError;
+use crate::journal::ROWS;
+use crate::pool::PooledConnection;
 use crate::row::{self, number};
-use crate::stop::Stop;
 
 /// Inserts what has a hash and an idempotency key of its own, with its place in `keys` for a revision;
 /// answers which those were.
-pub(super) async fn keys(lease: &Lease, keys: &[NewKey]) -> Result<HashSet<KeyId>, Stop> {
+pub(super) async fn keys(
+    connection: &PooledConnection,
+    keys: &[NewKey],
+) -> Result<HashSet<KeyId>, StoreError> {
     let mut made = HashSet::new();
     let numbered: Vec<(u64, &NewKey)> = (0..).zip(keys).collect();
     for chunk in numbered.chunks(ROWS) {
-        let rows = chunk.iter().map(|(place, key)| new_row(*place, key));
+        let rows = chunk.iter().map(|(index, key)| new_row(*index, key));
         let insert = key::Entity::insert_many(rows).on_conflict(nothing());
-        let ids = insert.exec_with_returning_keys(lease).await.map_err(no_tenant)?;
+        let ids = insert.exec_with_returning_keys(connection).await.map_err(no_tenant)?;
         made.extend(ids.into_iter().map(KeyId));
     }
     let new = keys.iter().filter(|key| made.contains(&key.record.id));
-    grants(lease, new.map(|key| &key.record)).await?;
+    grants(connection, new.map(|key| &key.record)).await?;
     Ok(made)
 }
 
 /// Gives keys that were just inserted the revisions from `first` on, in their order.
-pub(super) async fn number_keys(lease: &Lease, ids: &[KeyId], first: u64) -> Result<(), Stop> {
-    let revision = Expr::col(key::Column::Revision).add(number::stored(first));
+pub(super) async fn number_keys(
+    connection: &PooledConnection,
+    ids: &[KeyId],
+    first: u64,
+) -> Result<(), StoreError> {
+    let revision = Expr::col(key::Column::Revision).add(number::to_i64(first));
     for ids in ids.chunks(ROWS) {
         let those = key::Column::Id.is_in(ids.iter().map(|id| id.0));
         let update = key::Entity::update_many().col_expr(key::Column::Revision, revision.clone());
-        update.filter(those).exec(lease).await?;
+        update.filter(those).exec(connection).await?;
     }
     Ok(())
 }
 
 /// Grants keys their scopes.
-pub(super) async fn grants(lease: &Lease, keys: impl Iterator<Item = &KeyRecord>) -> Result<(), Stop> {
+pub(super) async fn grants(
+    connection: &PooledConnection,
+    keys: impl Iterator<Item = &KeyRecord>,
+) -> Result<(), StoreError> {
     let grant = |key: &KeyRecord, scope: &str| grant::Model { key_id: key.id.0, scope: scope.to_owned() };
     let rows: Vec<_> = keys.flat_map(|key| key.scopes.iter().map(|scope| grant(key, scope))).collect();
     for rows in rows.chunks(ROWS) {
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-        grant::Entity::insert_many(rows).on_conflict(nothing()).exec_without_returning(lease).await?;
+        grant::Entity::insert_many(rows).on_conflict(nothing()).exec_without_returning(connection).await?;
     }
     Ok(())
 }
 
 /// Inserts a tenant; answers whether its name was free.
-pub(super) async fn tenant(lease: &Lease, record: &TenantRecord) -> Result<bool, Stop> {
+pub(super) async fn tenant(connection: &PooledConnection, record: &TenantRecord) -> Result<bool, StoreError> {
     let insert = tenant::Entity::insert(row::tenant::row(record)).on_conflict(nothing());
-    Ok(insert.exec_without_returning(lease).await? == 1)
+    Ok(insert.exec_without_returning(connection).await? == 1)
 }
 
-fn new_row(place: u64, key: &NewKey) -> key::ActiveModel {
+fn new_row(index: u64, key: &NewKey) -> key::ActiveModel {
     let (idempotency_key, idempotency_hash) = match &key.idempotency {
         Some((key, hash)) => (Some(key.clone()), Some(hash.to_vec())),
         None => (None, None),
@@ -70,7 +80,7 @@ fn new_row(place: u64, key: &NewKey) -> key::ActiveModel {
     key::ActiveModel {
         idempotency_key: Set(idempotency_key),
         idempotency_hash: Set(idempotency_hash),
-        revision: Set(number::stored(place)),
+        revision: Set(number::to_i64(index)),
         ..row::key::row(&key.record)
     }
 }
@@ -79,9 +89,9 @@ fn nothing() -> OnConflict {
     OnConflict::new().do_nothing().to_owned()
 }
 
-fn no_tenant(error: DbErr) -> Stop {
+fn no_tenant(error: DbErr) -> StoreError {
     match error.sql_err() {
-        Some(SqlErr::ForeignKeyConstraintViolation(_)) => Refusal::NotFound("tenant").into(),
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => RequestError::NotFound("tenant").into(),
         _ => error.into(),
     }
 }

@@ -3,31 +3,34 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_core::ports::shadow::{ShadowHour, Shadowed};
+use latchkey_core::ports::shadow::{ShadowCount, ShadowEntryHour};
 use latchkey_core::ports::usage::Hour;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict, SimpleExpr};
 use sea_orm::{ConnectionTrait, IntoActiveModel, Statement, Value};
 
 use crate::entity::shadow_denial;
-use crate::pool::Lease;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
 use crate::row::number;
-use crate::stop::Stop;
 
 /// Rows of ten columns each that one statement takes.
 const ROWS: usize = 100;
 
 /// Adds lines of a batch that is to be added.
-pub(crate) async fn add(lease: &Lease, lines: &BTreeMap<ShadowHour, Shadowed>) -> Result<(), Stop> {
+pub(crate) async fn add(
+    connection: &PooledConnection,
+    lines: &BTreeMap<ShadowEntryHour, ShadowCount>,
+) -> Result<(), StoreError> {
     let rows: Vec<_> = lines.iter().map(|(line, seen)| row(line, *seen).into_active_model()).collect();
     for rows in rows.chunks(ROWS) {
         let insert = shadow_denial::Entity::insert_many(rows.iter().cloned()).on_conflict(adding());
-        insert.exec_without_returning(lease).await?;
+        insert.exec_without_returning(connection).await?;
     }
     Ok(())
 }
 
-fn row((line, hour): &ShadowHour, seen: Shadowed) -> shadow_denial::Model {
+fn row((line, hour): &ShadowEntryHour, seen: ShadowCount) -> shadow_denial::Model {
     shadow_denial::Model {
         profile: line.profile.to_string(),
         tenant_id: line.tenant,
@@ -37,7 +40,7 @@ fn row((line, hour): &ShadowHour, seen: Shadowed) -> shadow_denial::Model {
         reason: line.reason.name().to_owned(),
         detail: line.detail.to_string(),
         hour: hour.0,
-        calls: number::stored(seen.calls),
+        calls: number::to_i64(seen.calls),
         last_at: seen.last.0,
     }
 }
@@ -57,14 +60,14 @@ fn adding() -> OnConflict {
 }
 
 /// Some of the rows before an hour.
-const OLD: &str = "DELETE FROM shadow_denials WHERE \
+const DELETE_OLD: &str = "DELETE FROM shadow_denials WHERE \
     (profile, tenant_id, subject_id, subject_type, route, reason, detail, hour) IN \
     (SELECT profile, tenant_id, subject_id, subject_type, route, reason, detail, hour \
     FROM shadow_denials WHERE hour < $1 ORDER BY hour LIMIT 500)";
 
 /// Drops some of what is older; answers how many.
-pub(crate) async fn forget(lease: &Lease, before: Hour) -> Result<u64, Stop> {
+pub(crate) async fn prune(connection: &PooledConnection, before: Hour) -> Result<u64, StoreError> {
     let values: [Value; 1] = [before.0.into()];
-    let statement = Statement::from_sql_and_values(lease.get_database_backend(), OLD, values);
-    Ok(lease.execute_raw(statement).await?.rows_affected())
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), DELETE_OLD, values);
+    Ok(connection.execute_raw(statement).await?.rows_affected())
 }

@@ -2,39 +2,44 @@
 //! each other in one order; no row of a key itself is touched, so that nobody who manages keys waits for them.
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::usage::{Batch, Calls, Hour, KeyUse};
+use latchkey_core::ports::usage::{CallCounts, Hour, KeyUseTotals, UsageBatch};
 use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, OnConflict, SimpleExpr};
 use sea_orm::{ConnectionTrait, IntoActiveModel, Statement, Value};
 
 use crate::entity::{key_last_use, key_scope_use, key_usage, usage_recorder};
-use crate::entry::ROWS;
-use crate::pool::Lease;
+use crate::error::StoreError;
+use crate::journal::ROWS;
+use crate::pool::PooledConnection;
 use crate::row::number;
-use crate::stop::Stop;
 
 /// The word for calls that passed.
 pub(crate) const ALLOWED: &str = "OK";
 
 /// Adds a batch, unless it is in already.
-pub(crate) async fn add(lease: Lease, recorder: &str, batch: &Batch, at: Timestamp) -> Result<(), Stop> {
-    if !is_next(&lease, recorder, batch.number, at).await? {
+pub(crate) async fn add(
+    connection: PooledConnection,
+    recorder: &str,
+    batch: &UsageBatch,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if !is_next(&connection, recorder, batch.number, at).await? {
         return Ok(());
     }
     let calls: Vec<_> = batch.uses.iter().flat_map(|(key, seen)| calls(*key, seen)).collect();
     for rows in calls.chunks(ROWS) {
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
         let insert = key_usage::Entity::insert_many(rows).on_conflict(adding());
-        insert.exec_without_returning(&lease).await?;
+        insert.exec_without_returning(&connection).await?;
     }
-    let used = |(key, seen): (&KeyId, &KeyUse)| {
+    let used = |(key, seen): (&KeyId, &KeyUseTotals)| {
         Some(key_last_use::Model { key_id: key.0, used_at: seen.last?.0 }.into_active_model())
     };
     let last: Vec<_> = batch.uses.iter().filter_map(used).collect();
     for rows in last.chunks(ROWS) {
         let insert = key_last_use::Entity::insert_many(rows.iter().cloned()).on_conflict(latest());
-        insert.exec_without_returning(&lease).await?;
+        insert.exec_without_returning(&connection).await?;
     }
     let scopes = batch.uses.iter().flat_map(|(key, seen)| seen.scopes.iter().map(|scope| (key.0, scope)));
     let scopes = scopes.map(|(key_id, scope)| key_scope_use::Model { key_id, scope: scope.to_string() });
@@ -42,31 +47,36 @@ pub(crate) async fn add(lease: Lease, recorder: &str, batch: &Batch, at: Timesta
     for rows in scopes.chunks(ROWS) {
         let insert = key_scope_use::Entity::insert_many(rows.iter().cloned());
         let once = OnConflict::new().do_nothing().to_owned();
-        insert.on_conflict(once).exec_without_returning(&lease).await?;
+        insert.on_conflict(once).exec_without_returning(&connection).await?;
     }
-    super::shadow::add(&lease, &batch.shadows).await?;
-    Ok(lease.commit().await?)
+    super::shadow::add(&connection, &batch.shadows).await?;
+    Ok(connection.commit().await?)
 }
 
 /// Whether this batch is to be added now. Its number is taken with it, in the same transaction.
-async fn is_next(lease: &Lease, recorder: &str, batch: u64, at: Timestamp) -> Result<bool, Stop> {
+async fn is_next(
+    connection: &PooledConnection,
+    recorder: &str,
+    batch: u64,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
     use usage_recorder::Column::{AddedAt, Batch as Number, Id};
-    let batch = number::stored(batch);
+    let batch = number::to_i64(batch);
     let row = usage_recorder::Model { id: recorder.to_owned(), batch, added_at: at.0 };
     let later = Expr::col((usage_recorder::Entity, Number)).lt(batch);
     let once = OnConflict::column(Id).update_columns([Number, AddedAt]).action_and_where(later).to_owned();
     let insert = usage_recorder::Entity::insert(row.into_active_model()).on_conflict(once);
-    Ok(insert.exec_without_returning(lease).await? == 1)
+    Ok(insert.exec_without_returning(connection).await? == 1)
 }
 
-fn calls(key: KeyId, seen: &KeyUse) -> Vec<key_usage::Model> {
+fn calls(key: KeyId, seen: &KeyUseTotals) -> Vec<key_usage::Model> {
     let row = |hour: Hour, reason: &str, calls: u64| key_usage::Model {
         key_id: key.0,
         hour: hour.0,
         reason: reason.to_owned(),
-        calls: number::stored(calls),
+        calls: number::to_i64(calls),
     };
-    let of_hour = |(hour, calls): (&Hour, &Calls)| {
+    let of_hour = |(hour, calls): (&Hour, &CallCounts)| {
         let allowed = (calls.allowed > 0).then(|| row(*hour, ALLOWED, calls.allowed));
         let denied = calls.denied.iter().map(|(reason, count)| row(*hour, reason.name(), *count));
         allowed.into_iter().chain(denied).collect::<Vec<_>>()
@@ -87,17 +97,21 @@ fn latest() -> OnConflict {
 }
 
 /// Some of the rows before an hour: sea-query has no DELETE with a limit, and few databases do.
-const OLD: &str = "DELETE FROM key_usage WHERE (key_id, hour, reason) IN \
+const DELETE_OLD: &str = "DELETE FROM key_usage WHERE (key_id, hour, reason) IN \
     (SELECT key_id, hour, reason FROM key_usage WHERE hour < $1 ORDER BY hour LIMIT 500)";
 
 /// Drops some of what is older, and recorders that are silent.
-pub(crate) async fn forget(lease: Lease, before: Hour, silent: Timestamp) -> Result<u64, Stop> {
+pub(crate) async fn prune(
+    connection: PooledConnection,
+    before: Hour,
+    silent: Timestamp,
+) -> Result<u64, StoreError> {
     let gone = usage_recorder::Entity::delete_many().filter(usage_recorder::Column::AddedAt.lt(silent.0));
-    gone.exec(&lease).await?;
+    gone.exec(&connection).await?;
     let values: [Value; 1] = [before.0.into()];
-    let statement = Statement::from_sql_and_values(lease.get_database_backend(), OLD, values);
-    let gone =
-        lease.execute_raw(statement).await?.rows_affected() + super::shadow::forget(&lease, before).await?;
-    lease.commit().await?;
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), DELETE_OLD, values);
+    let gone = connection.execute_raw(statement).await?.rows_affected()
+        + super::shadow::prune(&connection, before).await?;
+    connection.commit().await?;
     Ok(gone)
 }

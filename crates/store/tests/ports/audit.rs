@@ -2,9 +2,9 @@
 
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
-use latchkey_management::ports::{AuditEntry, Ledger};
+use latchkey_management::ports::{AuditEntry, ManagementStore};
 
-use crate::place::{Place, audit, key, new, tenant};
+use crate::database::{TestDatabase, audit, key, new, tenant};
 
 on_both![
     an_event_comes_back_as_it_was_written,
@@ -21,17 +21,17 @@ on_both![
 ];
 
 /// A log of six events.
-async fn six(place: &Place) {
+async fn six(database: &TestDatabase) {
     for number in 1..=5 {
-        place.make(key(place, number)).await;
+        database.make(key(database, number)).await;
     }
-    assert_eq!(place.verify().await, Ok(6));
+    assert_eq!(database.verify().await, Ok(6));
 }
 
-async fn an_event_comes_back_as_it_was_written(place: Place) {
-    let entry = AuditEntry { tenant: Some(place.tenant), ..audit("key.create") };
-    place.store.create_keys(vec![new(key(&place, 1))], entry.clone()).await.unwrap();
-    let [read] = &place.store.events(&AuditFilter::default(), None, 1).await.unwrap()[..] else {
+async fn an_event_comes_back_as_it_was_written(database: TestDatabase) {
+    let entry = AuditEntry { tenant: Some(database.tenant), ..audit("key.create") };
+    database.store.create_keys(vec![new(key(&database, 1))], entry.clone()).await.unwrap();
+    let [read] = &database.store.events(&AuditFilter::default(), None, 1).await.unwrap()[..] else {
         panic!("no event")
     };
     assert_eq!((read.sequence, read.time, read.tenant), (2, entry.time, entry.tenant));
@@ -42,92 +42,92 @@ async fn an_event_comes_back_as_it_was_written(place: Place) {
     assert_eq!((read.action.as_str(), &read.details), (entry.action, &entry.details));
 }
 
-async fn events_come_newest_first_and_one_tenants_alone(place: Place) {
+async fn events_come_newest_first_and_one_tenants_alone(database: TestDatabase) {
     let other = tenant(2, "globex");
-    for owner in [Some(place.tenant), Some(other.id), None, Some(place.tenant)] {
-        let number = place.store.events(&AuditFilter::default(), None, 10).await.unwrap().len();
+    for owner in [Some(database.tenant), Some(other.id), None, Some(database.tenant)] {
+        let number = database.store.events(&AuditFilter::default(), None, 10).await.unwrap().len();
         let entry = AuditEntry { tenant: owner, ..audit("key.create") };
-        let made = vec![new(key(&place, u128::try_from(number).unwrap()))];
-        place.store.create_keys(made, entry).await.unwrap();
+        let made = vec![new(key(&database, u128::try_from(number).unwrap()))];
+        database.store.create_keys(made, entry).await.unwrap();
     }
     let sequences = async |tenant, before, limit| {
         let filter = AuditFilter { tenant, ..AuditFilter::default() };
-        let events = place.store.events(&filter, before, limit).await.unwrap();
+        let events = database.store.events(&filter, before, limit).await.unwrap();
         events.iter().map(|event| event.sequence).collect::<Vec<_>>()
     };
     assert_eq!(sequences(None, None, 3).await, [5, 4, 3]);
     assert_eq!(sequences(None, Some(3), 3).await, [2, 1]);
-    assert_eq!(sequences(Some(place.tenant), None, 10).await, [5, 2]);
+    assert_eq!(sequences(Some(database.tenant), None, 10).await, [5, 2]);
     assert_eq!(sequences(Some(other.id), Some(3), 10).await, Vec::<u64>::new());
 }
 
-async fn an_untouched_log_is_whole(place: Place) {
-    six(&place).await;
+async fn an_untouched_log_is_whole(database: TestDatabase) {
+    six(&database).await;
 }
 
-async fn a_changed_event_is_found(place: Place) {
-    six(&place).await;
+async fn a_changed_event_is_found(database: TestDatabase) {
+    six(&database).await;
     for (column, value) in [("actor", "'x'"), ("details", "'{}'"), ("time", "5"), ("action", "''")] {
         let swap = |from: &str, to: &str| {
             format!("UPDATE audit_events SET {column} = {from} WHERE sequence = 4 {to}")
         };
-        place.sql("CREATE TABLE kept AS SELECT * FROM audit_events WHERE sequence = 4").await;
-        place.sql(&swap(value, "")).await;
-        let state = place.verify().await;
+        database.sql("CREATE TABLE kept AS SELECT * FROM audit_events WHERE sequence = 4").await;
+        database.sql(&swap(value, "")).await;
+        let state = database.verify().await;
         assert_eq!(state, Err(4), "{column}");
-        place.sql(&swap(&format!("(SELECT {column} FROM kept)"), "")).await;
-        place.sql("DROP TABLE kept").await;
-        assert_eq!(place.verify().await, Ok(6));
+        database.sql(&swap(&format!("(SELECT {column} FROM kept)"), "")).await;
+        database.sql("DROP TABLE kept").await;
+        assert_eq!(database.verify().await, Ok(6));
     }
 }
 
-async fn a_deleted_event_is_found(place: Place) {
-    six(&place).await;
-    place.sql("DELETE FROM audit_events WHERE sequence = 3").await;
-    assert_eq!(place.verify().await, Err(3));
+async fn a_deleted_event_is_found(database: TestDatabase) {
+    six(&database).await;
+    database.sql("DELETE FROM audit_events WHERE sequence = 3").await;
+    assert_eq!(database.verify().await, Err(3));
     // Closing the gap doesn't hide it.
     for sequence in 4..=6 {
-        place
+        database
             .sql(&format!("UPDATE audit_events SET sequence = {} WHERE sequence = {sequence}", sequence - 1))
             .await;
     }
-    assert_eq!(place.verify().await, Err(3));
+    assert_eq!(database.verify().await, Err(3));
 }
 
-async fn exchanged_events_are_found(place: Place) {
-    six(&place).await;
+async fn exchanged_events_are_found(database: TestDatabase) {
+    six(&database).await;
     for (from, to) in [(2, 99), (5, 2), (99, 5)] {
-        place.sql(&format!("UPDATE audit_events SET sequence = {to} WHERE sequence = {from}")).await;
+        database.sql(&format!("UPDATE audit_events SET sequence = {to} WHERE sequence = {from}")).await;
     }
-    assert_eq!(place.verify().await, Err(2));
+    assert_eq!(database.verify().await, Err(2));
 }
 
-async fn a_log_cut_off_at_its_end_is_found(place: Place) {
-    six(&place).await;
-    place.sql("DELETE FROM audit_events WHERE sequence > 4").await;
-    assert_eq!(place.verify().await, Err(5));
-    place.sql("DELETE FROM audit_events").await;
-    assert_eq!(place.verify().await, Err(1));
+async fn a_log_cut_off_at_its_end_is_found(database: TestDatabase) {
+    six(&database).await;
+    database.sql("DELETE FROM audit_events WHERE sequence > 4").await;
+    assert_eq!(database.verify().await, Err(5));
+    database.sql("DELETE FROM audit_events").await;
+    assert_eq!(database.verify().await, Err(1));
 }
 
-async fn an_event_written_by_hand_is_found(place: Place) {
-    six(&place).await;
-    place.sql("DELETE FROM audit_events WHERE sequence = 6").await;
-    place
+async fn an_event_written_by_hand_is_found(database: TestDatabase) {
+    six(&database).await;
+    database.sql("DELETE FROM audit_events WHERE sequence = 6").await;
+    database
         .sql("INSERT INTO audit_events SELECT 6, time, tenant_id, 'x', action, target, request_id, details, hash FROM audit_events WHERE sequence = 5")
         .await;
-    assert_eq!(place.verify().await, Err(6));
+    assert_eq!(database.verify().await, Err(6));
 }
 
-async fn a_span_of_time_begins_with_its_start_and_ends_before_its_end(place: Place) {
+async fn a_span_of_time_begins_with_its_start_and_ends_before_its_end(database: TestDatabase) {
     for (number, time) in [(1, 1_000), (2, 2_000), (3, 3_000)] {
         let entry = AuditEntry { time: Timestamp(time), ..audit("key.create") };
-        place.store.create_keys(vec![new(key(&place, number))], entry).await.unwrap();
+        database.store.create_keys(vec![new(key(&database, number))], entry).await.unwrap();
     }
     let within = async |from: Option<i64>, until: Option<i64>| {
         let (from, until) = (from.map(Timestamp), until.map(Timestamp));
         let filter = AuditFilter { from, until, ..AuditFilter::default() };
-        let events = place.store.events(&filter, None, 10).await.unwrap();
+        let events = database.store.events(&filter, None, 10).await.unwrap();
         events.iter().map(|event| event.sequence).collect::<Vec<_>>()
     };
     assert_eq!(within(Some(1_000), Some(3_000)).await, [3, 2]);
@@ -135,22 +135,22 @@ async fn a_span_of_time_begins_with_its_start_and_ends_before_its_end(place: Pla
     assert_eq!(within(Some(2_001), None).await, [4, 1], "the tenant's own event is of today");
 }
 
-async fn a_long_log_is_checked_in_parts(place: Place) {
+async fn a_long_log_is_checked_in_parts(database: TestDatabase) {
     for number in 1..=1_200 {
-        let key = key(&place, number);
-        place.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
+        let key = key(&database, number);
+        database.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
     }
-    let first = place.store.check(Anchor::START, 1_201).await.unwrap();
-    assert_eq!((first.good.len(), first.broken), (1_000, None));
-    assert_eq!(place.verify().await, Ok(1_201));
-    place.sql("DELETE FROM audit_events WHERE sequence = 1100").await;
-    assert_eq!(place.verify().await, Err(1_100));
+    let first = database.store.check(Anchor::START, 1_201).await.unwrap();
+    assert_eq!((first.valid.len(), first.broken), (1_000, None));
+    assert_eq!(database.verify().await, Ok(1_201));
+    database.sql("DELETE FROM audit_events WHERE sequence = 1100").await;
+    assert_eq!(database.verify().await, Err(1_100));
 }
 
-async fn a_line_that_can_not_be_read_is_found_and_hides_no_other(place: Place) {
-    six(&place).await;
-    place.sql("UPDATE audit_events SET details = 'no object' WHERE sequence = 5").await;
-    let events = place.store.events(&AuditFilter::default(), None, 10).await.unwrap();
+async fn a_line_that_can_not_be_read_is_found_and_hides_no_other(database: TestDatabase) {
+    six(&database).await;
+    database.sql("UPDATE audit_events SET details = 'no object' WHERE sequence = 5").await;
+    let events = database.store.events(&AuditFilter::default(), None, 10).await.unwrap();
     assert_eq!(events.len(), 6);
-    assert_eq!(place.verify().await, Err(5));
+    assert_eq!(database.verify().await, Err(5));
 }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
+use latchkey_core::error::SystemError;
 use latchkey_core::id::KeyId;
-use latchkey_core::limit::{Limit, Overrides, Per};
-use latchkey_core::ports::{Feed, KeyStore};
-use latchkey_core::record::{KeyLife, KeyRecord, TenantRef};
+use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
+use latchkey_core::ports::{ChangeFeed, KeyStore};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRef};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::trouble::Trouble;
-use latchkey_management::ports::Ledger;
+use latchkey_management::ports::ManagementStore;
 use uuid::Uuid;
 
-use crate::place::{Place, audit, key, pairs, tenant};
+use crate::database::{TestDatabase, audit, key, pairs, tenant};
 
 on_both![
     every_field_of_a_key_comes_back,
@@ -25,100 +25,102 @@ on_both![
     a_spoiled_key_among_many_is_a_fault_of_its_own,
 ];
 
-fn full(place: &Place) -> KeyRecord {
+fn full(database: &TestDatabase) -> KeyRecord {
     let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
     KeyRecord {
         scopes: vec!["Payments.read".into(), "payments.read".into(), "payments.write".into()],
         bindings: pairs(&[("merchant", "m_1"), ("\"quoted\"", "☃ \\ '; DROP TABLE keys --")]),
         networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
-        limits: Overrides([("default".into(), vec![(Per::Key, limit), (Per::Ip, limit)])].into()),
+        limits: LimitOverrides(
+            [("default".into(), vec![(BucketOwner::Key, limit), (BucketOwner::Ip, limit)])].into(),
+        ),
         metadata: pairs(&[("team", "checkout")]),
-        life: KeyLife::Disabled,
+        lifecycle: KeyLifecycle::Disabled,
         expires: Some(Timestamp(1_800_000_000_001)),
         rotated_from: Some(KeyId(Uuid::from_u128(77))),
         rotated_to: Some(KeyId(Uuid::from_u128(78))),
         sealed: Some(Sealed(vec![0, 1, 255])),
         last_used: Some(Timestamp(-5)),
-        ..key(place, 7)
+        ..key(database, 7)
     }
 }
 
-async fn every_field_of_a_key_comes_back(place: Place) {
-    let key = place.make(full(&place)).await;
-    assert_eq!(key, KeyRecord { revision: key.revision, ..full(&place) });
-    let found = place.store.key_by_hash(&key.hash).await.unwrap();
-    assert_eq!(found.known.unwrap().0, key);
-    assert_eq!(place.store.key(key.id).await.unwrap(), Some(key));
+async fn every_field_of_a_key_comes_back(database: TestDatabase) {
+    let key = database.make(full(&database)).await;
+    assert_eq!(key, KeyRecord { revision: key.revision, ..full(&database) });
+    let found = database.store.key_by_hash(&key.hash).await.unwrap();
+    assert_eq!(found.entry.unwrap().0, key);
+    assert_eq!(database.store.key(key.id).await.unwrap(), Some(key));
 }
 
-async fn a_revoked_key_comes_back_revoked(place: Place) {
-    let key = place.make(key(&place, 7)).await;
-    let life = KeyLife::Revoked { at: Timestamp(3), reason: "leaked".into() };
-    let rule = |key: &KeyRecord| Ok(KeyRecord { life: life.clone(), ..key.clone() });
-    let revoked = place.store.change_key(key.id, Box::new(rule), audit("key.revoke")).await.unwrap();
-    assert_eq!(revoked.value.life, life);
-    let found = place.store.key_by_hash(&key.hash).await.unwrap();
-    assert_eq!(found.known.unwrap().0, revoked.value);
+async fn a_revoked_key_comes_back_revoked(database: TestDatabase) {
+    let key = database.make(key(&database, 7)).await;
+    let lifecycle = KeyLifecycle::Revoked { at: Timestamp(3), reason: "leaked".into() };
+    let rule = |key: &KeyRecord| Ok(KeyRecord { lifecycle: lifecycle.clone(), ..key.clone() });
+    let revoked = database.store.change_key(key.id, Box::new(rule), audit("key.revoke")).await.unwrap();
+    assert_eq!(revoked.value.lifecycle, lifecycle);
+    let found = database.store.key_by_hash(&key.hash).await.unwrap();
+    assert_eq!(found.entry.unwrap().0, revoked.value);
 }
 
-async fn a_key_comes_with_its_tenant_and_the_revision_it_was_read_at(place: Place) {
-    let key = place.make(key(&place, 7)).await;
-    let found = place.store.key_by_hash(&key.hash).await.unwrap();
-    let tenant = place.store.tenant(&TenantRef::Id(place.tenant)).await.unwrap();
-    assert_eq!(found.known.map(|(_, tenant)| tenant), tenant);
+async fn a_key_comes_with_its_tenant_and_the_revision_it_was_read_at(database: TestDatabase) {
+    let key = database.make(key(&database, 7)).await;
+    let found = database.store.key_by_hash(&key.hash).await.unwrap();
+    let tenant = database.store.tenant(&TenantRef::Id(database.tenant)).await.unwrap();
+    assert_eq!(found.entry.map(|(_, tenant)| tenant), tenant);
     assert_eq!(found.revision, key.revision);
-    assert_eq!(found.revision, place.store.revision().await.unwrap());
+    assert_eq!(found.revision, database.store.revision().await.unwrap());
 }
 
-async fn a_key_without_scopes_has_none(place: Place) {
-    let key = place.make(KeyRecord { scopes: Vec::new(), ..key(&place, 7) }).await;
-    let found = place.store.key_by_hash(&key.hash).await.unwrap();
-    assert_eq!(found.known.unwrap().0.scopes, Vec::<Box<str>>::new());
+async fn a_key_without_scopes_has_none(database: TestDatabase) {
+    let key = database.make(KeyRecord { scopes: Vec::new(), ..key(&database, 7) }).await;
+    let found = database.store.key_by_hash(&key.hash).await.unwrap();
+    assert_eq!(found.entry.unwrap().0.scopes, Vec::<Box<str>>::new());
 }
 
-async fn an_unknown_hash_finds_nothing_at_a_revision(place: Place) {
-    let key = place.make(key(&place, 7)).await;
-    let found = place.store.key_by_hash(&KeyHash::of("another value")).await.unwrap();
-    assert!(found.known.is_none());
+async fn an_unknown_hash_finds_nothing_at_a_revision(database: TestDatabase) {
+    let key = database.make(key(&database, 7)).await;
+    let found = database.store.key_by_hash(&KeyHash::of("another value")).await.unwrap();
+    assert!(found.entry.is_none());
     assert_eq!(found.revision, key.revision);
 }
 
-async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(place: Place) {
+async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(database: TestDatabase) {
     let other = tenant(2, "globex");
-    place.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
     let mut made = Vec::new();
     for number in 1..=9 {
         let scopes = (0..number % 3).map(|n| format!("scope.{number}.{n}").into()).collect();
-        let tenant = if number % 2 == 0 { other.id } else { place.tenant };
-        let key = KeyRecord { scopes, tenant, ..key(&place, number) };
-        made.push(place.make(key).await);
+        let tenant = if number % 2 == 0 { other.id } else { database.tenant };
+        let key = KeyRecord { scopes, tenant, ..key(&database, number) };
+        made.push(database.make(key).await);
     }
     // Known ones, unknown ones, one twice, and more than a statement's largest size.
     let unknown = (0..300).map(|n| KeyHash::of(&format!("unknown {n}")));
     let hashes: Vec<KeyHash> =
         made.iter().rev().map(|key| key.hash).chain(unknown).chain([made[0].hash]).collect();
-    let found = place.store.keys_by_hash(&hashes).await;
+    let found = database.store.keys_by_hash(&hashes).await;
     assert_eq!(found.len(), hashes.len());
-    let revision = place.store.revision().await.unwrap();
+    let revision = database.store.revision().await.unwrap();
     for (hash, found) in hashes.iter().zip(found) {
         let found = found.unwrap();
         assert_eq!(found.revision, revision);
         let wanted = made.iter().find(|key| key.hash == *hash);
-        assert_eq!(found.known.as_ref().map(|(key, _)| key), wanted);
-        assert!(found.known.is_none_or(|(key, tenant)| key.tenant == tenant.id));
+        assert_eq!(found.entry.as_ref().map(|(key, _)| key), wanted);
+        assert!(found.entry.is_none_or(|(key, tenant)| key.tenant == tenant.id));
     }
-    assert!(place.store.keys_by_hash(&[]).await.is_empty());
+    assert!(database.store.keys_by_hash(&[]).await.is_empty());
 }
 
-async fn a_spoiled_key_among_many_is_a_fault_of_its_own(place: Place) {
+async fn a_spoiled_key_among_many_is_a_fault_of_its_own(database: TestDatabase) {
     let mut hashes = Vec::new();
     for number in 1..=5 {
-        hashes.push(place.make(key(&place, number)).await.hash);
+        hashes.push(database.make(key(&database, number)).await.hash);
     }
-    let spoiled = place.sql_id(key(&place, 3).id);
-    place.sql(&format!("UPDATE keys SET state = 'canary' WHERE id = {spoiled}")).await;
-    let found = place.store.keys_by_hash(&hashes).await;
-    let fates: Vec<_> = found.iter().map(|found| found.as_ref().map(|found| found.known.is_some())).collect();
-    assert!(matches!(fates[2], Err(Trouble::Fault(_))), "{fates:?}");
-    assert!([0, 1, 3, 4].iter().all(|place| fates[*place] == Ok(true)), "{fates:?}");
+    let spoiled = database.sql_id(key(&database, 3).id);
+    database.sql(&format!("UPDATE keys SET state = 'canary' WHERE id = {spoiled}")).await;
+    let found = database.store.keys_by_hash(&hashes).await;
+    let fates: Vec<_> = found.iter().map(|found| found.as_ref().map(|found| found.entry.is_some())).collect();
+    assert!(matches!(fates[2], Err(SystemError::Internal(_))), "{fates:?}");
+    assert!([0, 1, 3, 4].iter().all(|database| fates[*database] == Ok(true)), "{fates:?}");
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::ports::{Change, Feed, Replica, Replicas as _};
+use latchkey_core::ports::{Change, ChangeFeed, Replica, Replicas as _};
 use latchkey_core::record::KeyRecord;
-use latchkey_management::ports::{KeyRule, Ledger};
+use latchkey_management::ports::{KeyUpdateFn, ManagementStore};
 use tokio::task::JoinSet;
 
-use crate::place::{PATIENT, Place, audit, key, new};
+use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, new};
 
 on_both![
     a_follower_sees_every_revision_once_while_many_write,
@@ -22,30 +22,31 @@ const WRITES: u128 = 10;
 
 /// One writer, on its own store as in a process of its own: batches of different sizes, changes, and
 /// transactions that are given up, so that commits overtake each other.
-async fn write(place: Arc<Place>, writer: u128) {
-    let store = place.another(PATIENT);
+async fn write(database: Arc<TestDatabase>, writer: u128) {
+    let store = database.another(TEST_TIMEOUT);
     for write in 0..WRITES {
         let number = 1_000 * (writer + 1) + 10 * write;
-        let batch = (0..=(writer % 3)).map(|n| new(key(&place, number + n))).collect();
+        let batch = (0..=(writer % 3)).map(|n| new(key(&database, number + n))).collect();
         store.create_keys(batch, audit("key.create")).await.unwrap();
-        let id = key(&place, number).id;
-        let no: KeyRule<'_> = Box::new(|_| Err(latchkey_core::trouble::Refusal::Precondition("no".into())));
+        let id = key(&database, number).id;
+        let no: KeyUpdateFn<'_> =
+            Box::new(|_| Err(latchkey_core::error::RequestError::FailedPrecondition("no".into())));
         store.change_key(id, no, audit("key.update")).await.unwrap_err();
-        let rename: KeyRule<'_> = Box::new(|key| Ok(KeyRecord { name: "renamed".into(), ..key.clone() }));
+        let rename: KeyUpdateFn<'_> = Box::new(|key| Ok(KeyRecord { name: "renamed".into(), ..key.clone() }));
         store.change_key(id, rename, audit("key.update")).await.unwrap();
     }
     store.close().await;
 }
 
-async fn a_follower_sees_every_revision_once_while_many_write(place: Place) {
-    let place = Arc::new(place);
+async fn a_follower_sees_every_revision_once_while_many_write(database: TestDatabase) {
+    let database = Arc::new(database);
     let expected: u128 = 1 + (0..WRITERS).map(|writer| WRITES * (writer % 3 + 2)).sum::<u128>();
-    let mut writers: JoinSet<()> = (0..WRITERS).map(|writer| write(Arc::clone(&place), writer)).collect();
+    let mut writers: JoinSet<()> = (0..WRITERS).map(|writer| write(Arc::clone(&database), writer)).collect();
     let mut followed: Vec<Change> = Vec::new();
     while followed.len() < usize::try_from(expected).unwrap() {
         let after = followed.last().map_or(0, |change| change.revision);
-        let head = place.store.revision().await.unwrap();
-        let next = place.store.changes(after, 1_000).await.unwrap();
+        let head = database.store.revision().await.unwrap();
+        let next = database.store.changes(after, 1_000).await.unwrap();
         let seen = next.last().map_or(after, |change| change.revision);
         assert!(seen >= head, "the head said {head} and the feed ended at {seen}");
         followed.extend(next);
@@ -56,60 +57,60 @@ async fn a_follower_sees_every_revision_once_while_many_write(place: Place) {
     writers.join_all().await;
     let revisions: Vec<_> = followed.iter().map(|change| change.revision).collect();
     assert_eq!(revisions, (1..=u64::try_from(expected).unwrap()).collect::<Vec<_>>());
-    assert_eq!(u128::from(place.store.revision().await.unwrap()), expected);
+    assert_eq!(u128::from(database.store.revision().await.unwrap()), expected);
     let lines = u64::try_from(1 + 2 * WRITERS * WRITES).unwrap();
-    assert_eq!(place.verify().await, Ok(lines));
+    assert_eq!(database.verify().await, Ok(lines));
 }
 
-async fn a_feed_stops_at_a_gap(place: Place) {
+async fn a_feed_stops_at_a_gap(database: TestDatabase) {
     for number in 1..=4 {
-        place.make(key(&place, number)).await;
+        database.make(key(&database, number)).await;
     }
-    place.sql("DELETE FROM changes WHERE revision = 3").await;
+    database.sql("DELETE FROM changes WHERE revision = 3").await;
     let revisions = |changes: Vec<Change>| changes.iter().map(|c| c.revision).collect::<Vec<_>>();
-    assert_eq!(revisions(place.store.changes(0, 10).await.unwrap()), [1, 2]);
-    assert_eq!(revisions(place.store.changes(2, 10).await.unwrap()), Vec::<u64>::new());
-    assert_eq!(revisions(place.store.changes(3, 10).await.unwrap()), [4, 5]);
+    assert_eq!(revisions(database.store.changes(0, 10).await.unwrap()), [1, 2]);
+    assert_eq!(revisions(database.store.changes(2, 10).await.unwrap()), Vec::<u64>::new());
+    assert_eq!(revisions(database.store.changes(3, 10).await.unwrap()), [4, 5]);
 }
 
-async fn a_feed_is_read_in_pieces(place: Place) {
+async fn a_feed_is_read_in_pieces(database: TestDatabase) {
     for number in 1..=4 {
-        place.make(key(&place, number)).await;
+        database.make(key(&database, number)).await;
     }
     let revisions = |changes: Vec<Change>| changes.iter().map(|c| c.revision).collect::<Vec<_>>();
-    assert_eq!(revisions(place.store.changes(1, 2).await.unwrap()), [2, 3]);
-    assert_eq!(revisions(place.store.changes(5, 2).await.unwrap()), Vec::<u64>::new());
+    assert_eq!(revisions(database.store.changes(1, 2).await.unwrap()), [2, 3]);
+    assert_eq!(revisions(database.store.changes(5, 2).await.unwrap()), Vec::<u64>::new());
 }
 
-async fn a_feed_loses_its_end_and_nothing_that_is_needed(place: Place) {
+async fn a_feed_loses_its_end_and_nothing_that_is_needed(database: TestDatabase) {
     for number in 1..=9 {
-        place.make(key(&place, number)).await;
+        database.make(key(&database, number)).await;
     }
-    let newest = place.store.revision().await.unwrap();
+    let newest = database.store.revision().await.unwrap();
     // The first row that is still there.
     let oldest = async || {
         for at in 0..newest {
-            if !place.store.changes(at, 1).await.unwrap().is_empty() {
+            if !database.store.changes(at, 1).await.unwrap().is_empty() {
                 return at + 1;
             }
         }
         newest + 1
     };
-    assert_eq!(place.store.prune_feed(newest).await.unwrap(), 0, "all of them are among the newest");
-    assert_eq!(place.store.prune_feed(7).await.unwrap(), newest - 7);
+    assert_eq!(database.store.prune_feed(newest).await.unwrap(), 0, "all of them are among the newest");
+    assert_eq!(database.store.prune_feed(7).await.unwrap(), newest - 7);
     assert_eq!(oldest().await, newest - 6);
     let replica = |id: &str| Replica { id: id.into(), name: "here".into() };
     let (holds, gone) = (Duration::from_mins(10), Duration::ZERO);
-    place.store.report(&replica("1"), newest - 4, holds).await.unwrap();
-    place.store.report(&replica("2"), newest - 6, gone).await.unwrap();
+    database.store.heartbeat(&replica("1"), newest - 4, holds).await.unwrap();
+    database.store.heartbeat(&replica("2"), newest - 6, gone).await.unwrap();
     assert_eq!(
-        place.store.prune_feed(2).await.unwrap(),
+        database.store.prune_feed(2).await.unwrap(),
         3,
         "what a replica that holds has not applied stays"
     );
     assert_eq!(oldest().await, newest - 3);
-    assert_eq!(place.store.prune_feed(2).await.unwrap(), 0);
-    assert_eq!(place.store.revision().await.unwrap(), newest);
-    place.make(key(&place, 10)).await;
-    assert_eq!(place.store.changes(newest, 10).await.unwrap().len(), 1, "and it goes on");
+    assert_eq!(database.store.prune_feed(2).await.unwrap(), 0);
+    assert_eq!(database.store.revision().await.unwrap(), newest);
+    database.make(key(&database, 10)).await;
+    assert_eq!(database.store.changes(newest, 10).await.unwrap().len(), 1, "and it goes on");
 }

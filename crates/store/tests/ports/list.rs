@@ -1,12 +1,12 @@
 //! Lists of keys: order, pages and filters.
 
 use latchkey_core::id::KeyId;
-use latchkey_core::record::{KeyLife, KeyRecord, KeyState};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::{KeyFilter, Ledger};
+use latchkey_management::ports::{KeyFilter, ManagementStore};
 use uuid::Uuid;
 
-use crate::place::{Place, audit, key, pairs};
+use crate::database::{TestDatabase, audit, key, pairs};
 
 on_both![
     pages_follow_each_other_newest_first,
@@ -18,55 +18,55 @@ on_both![
     pages_of_filtered_keys_are_full,
 ];
 
-async fn listed(place: &Place, filter: KeyFilter) -> Vec<u128> {
-    let keys = place.store.keys(place.tenant, &filter, None, 100).await.unwrap();
+async fn listed(database: &TestDatabase, filter: KeyFilter) -> Vec<u128> {
+    let keys = database.store.keys(database.tenant, &filter, None, 100).await.unwrap();
     keys.into_iter().map(|key| key.id.0.as_u128()).collect()
 }
 
-async fn pages_follow_each_other_newest_first(place: Place) {
+async fn pages_follow_each_other_newest_first(database: TestDatabase) {
     for number in [11, 15, 12, 14, 13] {
-        place.make(key(&place, number)).await;
+        database.make(key(&database, number)).await;
     }
     let mut before = None;
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let page = place.store.keys(place.tenant, &KeyFilter::default(), before, 2).await.unwrap();
+        let page = database.store.keys(database.tenant, &KeyFilter::default(), before, 2).await.unwrap();
         before = page.last().map(|key| key.id);
         seen.extend(page.into_iter().map(|key| key.id.0.as_u128()));
     }
     assert_eq!(seen, [15, 14, 13, 12, 11]);
 }
 
-async fn another_tenants_keys_are_not_seen(place: Place) {
-    let other = crate::place::tenant(2, "globex");
-    place.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
-    place.make(KeyRecord { tenant: other.id, ..key(&place, 20) }).await;
-    place.make(key(&place, 21)).await;
-    assert_eq!(listed(&place, KeyFilter::default()).await, [21]);
+async fn another_tenants_keys_are_not_seen(database: TestDatabase) {
+    let other = crate::database::tenant(2, "globex");
+    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    database.make(KeyRecord { tenant: other.id, ..key(&database, 20) }).await;
+    database.make(key(&database, 21)).await;
+    assert_eq!(listed(&database, KeyFilter::default()).await, [21]);
 }
 
-async fn kind_and_environment_are_exact(place: Place) {
-    place.make(key(&place, 1)).await;
-    place.make(KeyRecord { kind: "restricted".into(), ..key(&place, 2) }).await;
-    place.make(KeyRecord { environment: "test".into(), ..key(&place, 3) }).await;
+async fn kind_and_environment_are_exact(database: TestDatabase) {
+    database.make(key(&database, 1)).await;
+    database.make(KeyRecord { kind: "restricted".into(), ..key(&database, 2) }).await;
+    database.make(KeyRecord { environment: "test".into(), ..key(&database, 3) }).await;
     let kind = |kind: &str| KeyFilter { kind: Some(kind.into()), ..KeyFilter::default() };
     let environment = |word: &str| KeyFilter { environment: Some(word.into()), ..KeyFilter::default() };
-    assert_eq!(listed(&place, kind("restricted")).await, [2]);
-    assert_eq!(listed(&place, kind("Restricted")).await, Vec::<u128>::new());
-    assert_eq!(listed(&place, environment("live")).await, [2, 1]);
+    assert_eq!(listed(&database, kind("restricted")).await, [2]);
+    assert_eq!(listed(&database, kind("Restricted")).await, Vec::<u128>::new());
+    assert_eq!(listed(&database, environment("live")).await, [2, 1]);
 }
 
-async fn a_state_is_what_it_was_at_the_moment(place: Place) {
+async fn a_state_is_what_it_was_at_the_moment(database: TestDatabase) {
     let expires = Some(Timestamp(100));
-    let revoked = KeyLife::Revoked { at: Timestamp(1), reason: String::new() };
-    place.make(key(&place, 1)).await;
-    place.make(KeyRecord { expires, ..key(&place, 2) }).await;
-    place.make(KeyRecord { expires, life: KeyLife::Disabled, ..key(&place, 3) }).await;
-    place.make(KeyRecord { expires, life: revoked, ..key(&place, 4) }).await;
+    let revoked = KeyLifecycle::Revoked { at: Timestamp(1), reason: String::new() };
+    database.make(key(&database, 1)).await;
+    database.make(KeyRecord { expires, ..key(&database, 2) }).await;
+    database.make(KeyRecord { expires, lifecycle: KeyLifecycle::Disabled, ..key(&database, 3) }).await;
+    database.make(KeyRecord { expires, lifecycle: revoked, ..key(&database, 4) }).await;
     let at = |state, now| KeyFilter { state: Some((state, Timestamp(now))), ..KeyFilter::default() };
     for now in [99, 100, 101] {
         let expired = now >= 100;
-        let of = |state| listed(&place, at(state, now));
+        let of = |state| listed(&database, at(state, now));
         assert_eq!(of(KeyState::Active).await, if expired { vec![1] } else { vec![2, 1] }, "at {now}");
         assert_eq!(of(KeyState::Disabled).await, if expired { vec![] } else { vec![3] }, "at {now}");
         assert_eq!(of(KeyState::Expired).await, if expired { vec![3, 2] } else { vec![] }, "at {now}");
@@ -78,35 +78,37 @@ fn bound(bindings: &[(&str, &str)]) -> KeyFilter {
     KeyFilter { bindings: pairs(bindings), ..KeyFilter::default() }
 }
 
-async fn bindings_are_matched_among_others(place: Place) {
-    place
-        .make(KeyRecord { bindings: pairs(&[("merchant", "m_1"), ("store", "s_1")]), ..key(&place, 1) })
+async fn bindings_are_matched_among_others(database: TestDatabase) {
+    database
+        .make(KeyRecord { bindings: pairs(&[("merchant", "m_1"), ("store", "s_1")]), ..key(&database, 1) })
         .await;
-    place.make(KeyRecord { bindings: pairs(&[("merchant", "m_1")]), ..key(&place, 2) }).await;
-    place.make(KeyRecord { bindings: pairs(&[("store", "m_1")]), ..key(&place, 3) }).await;
-    place.make(KeyRecord { bindings: pairs(&[("merchant", "M_1")]), ..key(&place, 4) }).await;
-    assert_eq!(listed(&place, bound(&[("merchant", "m_1")])).await, [2, 1]);
-    assert_eq!(listed(&place, bound(&[("merchant", "m_1"), ("store", "s_1")])).await, [1]);
-    assert_eq!(listed(&place, bound(&[("merchant", "m_")])).await, Vec::<u128>::new());
+    database.make(KeyRecord { bindings: pairs(&[("merchant", "m_1")]), ..key(&database, 2) }).await;
+    database.make(KeyRecord { bindings: pairs(&[("store", "m_1")]), ..key(&database, 3) }).await;
+    database.make(KeyRecord { bindings: pairs(&[("merchant", "M_1")]), ..key(&database, 4) }).await;
+    assert_eq!(listed(&database, bound(&[("merchant", "m_1")])).await, [2, 1]);
+    assert_eq!(listed(&database, bound(&[("merchant", "m_1"), ("store", "s_1")])).await, [1]);
+    assert_eq!(listed(&database, bound(&[("merchant", "m_")])).await, Vec::<u128>::new());
 }
 
-async fn a_binding_is_text_and_no_pattern(place: Place) {
+async fn a_binding_is_text_and_no_pattern(database: TestDatabase) {
     let odd = [("%", "_"), ("a\\b", "{\"c\":\"d\"}"), ("ü", "☃}")];
     for (number, pair) in (1..).zip(odd) {
-        place.make(KeyRecord { bindings: pairs(&[pair]), ..key(&place, number) }).await;
+        database.make(KeyRecord { bindings: pairs(&[pair]), ..key(&database, number) }).await;
     }
     for (number, pair) in (1..).zip(odd) {
-        assert_eq!(listed(&place, bound(&[pair])).await, [number], "{pair:?}");
+        assert_eq!(listed(&database, bound(&[pair])).await, [number], "{pair:?}");
     }
 }
 
-async fn pages_of_filtered_keys_are_full(place: Place) {
+async fn pages_of_filtered_keys_are_full(database: TestDatabase) {
     // One database finds "m_1" and "M_1" alike; every second key is taken out afterwards.
     for number in 1..=20 {
         let merchant = if number % 2 == 0 { "m_1" } else { "M_1" };
-        place.make(KeyRecord { bindings: pairs(&[("merchant", merchant)]), ..key(&place, number) }).await;
+        database
+            .make(KeyRecord { bindings: pairs(&[("merchant", merchant)]), ..key(&database, number) })
+            .await;
     }
     let before = Some(KeyId(Uuid::from_u128(19)));
-    let page = place.store.keys(place.tenant, &bound(&[("merchant", "m_1")]), before, 4).await.unwrap();
+    let page = database.store.keys(database.tenant, &bound(&[("merchant", "m_1")]), before, 4).await.unwrap();
     assert_eq!(page.iter().map(|key| key.id.0.as_u128()).collect::<Vec<_>>(), [18, 16, 14, 12]);
 }

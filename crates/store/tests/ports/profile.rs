@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use latchkey_core::ports::{Changed, Feed};
+use latchkey_core::ports::{ChangeFeed, ChangeSubject};
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::ports::{Applied, Ledger, Written};
+use latchkey_management::ports::{ApplyResult, ManagementStore, WriteResult};
 use latchkey_store::Store;
 
-use crate::place::{Place, at_once, audit};
+use crate::database::{TestDatabase, at_once, audit};
 
 on_both![
     each_new_document_is_the_next_version,
@@ -22,50 +22,53 @@ async fn newest(store: &Store) -> u64 {
 }
 
 /// Applies, as often as somebody else was faster.
-async fn apply(store: &Store, name: &str, document: &str) -> Written<ProfileRecord> {
+async fn apply(store: &Store, name: &str, document: &str) -> WriteResult<ProfileRecord> {
     loop {
         let among = newest(store).await;
         match store.apply_profile((name, document), among, audit("profile.apply")).await.unwrap() {
-            Applied::Written(written) => return written,
-            Applied::Overtaken => {}
+            ApplyResult::Written(written) => return written,
+            ApplyResult::Conflict => {}
         }
     }
 }
 
-async fn each_new_document_is_the_next_version(place: Place) {
-    let first = apply(&place.store, "luxcore", "one").await;
-    let second = apply(&place.store, "luxcore", "two").await;
-    let third = apply(&place.store, "luxcore", "one").await;
+async fn each_new_document_is_the_next_version(database: TestDatabase) {
+    let first = apply(&database.store, "luxcore", "one").await;
+    let second = apply(&database.store, "luxcore", "two").await;
+    let third = apply(&database.store, "luxcore", "one").await;
     assert_eq!([first.value.version, second.value.version, third.value.version], [1, 2, 3]);
     assert_eq!(third.value.applied, audit("").time);
     assert_eq!((third.revision, third.value.revision), (4, 4));
-    assert_eq!(place.store.changes(3, 10).await.unwrap()[0].subject, Changed::Profile("luxcore".into()));
-    assert_eq!(place.store.profile("luxcore", Some(2)).await.unwrap(), Some(second.value));
-    assert_eq!(place.store.profile("luxcore", None).await.unwrap(), Some(third.value));
-    assert_eq!(place.store.profile("luxcore", Some(4)).await.unwrap(), None);
-    assert_eq!(place.store.profile("Luxcore", None).await.unwrap(), None);
+    assert_eq!(
+        database.store.changes(3, 10).await.unwrap()[0].subject,
+        ChangeSubject::Profile("luxcore".into())
+    );
+    assert_eq!(database.store.profile("luxcore", Some(2)).await.unwrap(), Some(second.value));
+    assert_eq!(database.store.profile("luxcore", None).await.unwrap(), Some(third.value));
+    assert_eq!(database.store.profile("luxcore", Some(4)).await.unwrap(), None);
+    assert_eq!(database.store.profile("Luxcore", None).await.unwrap(), None);
 }
 
-async fn the_newest_document_is_not_stored_again(place: Place) {
-    let first = apply(&place.store, "luxcore", "one").await;
-    let again = apply(&place.store, "luxcore", "one").await;
+async fn the_newest_document_is_not_stored_again(database: TestDatabase) {
+    let first = apply(&database.store, "luxcore", "one").await;
+    let again = apply(&database.store, "luxcore", "one").await;
     assert_eq!((again.revision, again.value), (0, first.value));
-    assert_eq!(place.store.revision().await.unwrap(), first.revision);
+    assert_eq!(database.store.revision().await.unwrap(), first.revision);
 }
 
-async fn the_newest_version_of_each_profile_is_listed_by_name(place: Place) {
+async fn the_newest_version_of_each_profile_is_listed_by_name(database: TestDatabase) {
     for (name, document) in [("luxcore", "one"), ("auxvault", "one"), ("luxcore", "two")] {
-        apply(&place.store, name, document).await;
+        apply(&database.store, name, document).await;
     }
-    let listed = place.store.profiles().await.unwrap();
+    let listed = database.store.profiles().await.unwrap();
     let seen = |p: &ProfileRecord| (p.name.to_string(), p.version, p.document.clone());
     let expected = [("auxvault".into(), 1, "one".into()), ("luxcore".into(), 2, "two".into())];
     assert_eq!(listed.iter().map(seen).collect::<Vec<_>>(), expected);
 }
 
-async fn of_twenty_who_apply_at_once_each_gets_a_version(place: Place) {
+async fn of_twenty_who_apply_at_once_each_gets_a_version(database: TestDatabase) {
     let one = |number| {
-        let store = Arc::clone(&place.store);
+        let store = Arc::clone(&database.store);
         let document = format!("document {number}");
         async move { apply(&store, "luxcore", &document).await.value.version }
     };
@@ -74,13 +77,13 @@ async fn of_twenty_who_apply_at_once_each_gets_a_version(place: Place) {
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
 }
 
-async fn whoever_was_overtaken_writes_nothing(place: Place) {
-    let among = newest(&place.store).await;
-    let other = apply(&place.store, "auxvault", "one").await;
-    let late = place.store.apply_profile(("luxcore", "one"), among, audit("profile.apply")).await.unwrap();
-    assert_eq!(late, Applied::Overtaken);
-    assert_eq!(place.store.profile("luxcore", None).await.unwrap(), None);
-    assert_eq!(place.store.revision().await.unwrap(), other.revision);
-    let written = apply(&place.store, "luxcore", "one").await;
+async fn whoever_was_overtaken_writes_nothing(database: TestDatabase) {
+    let among = newest(&database.store).await;
+    let other = apply(&database.store, "auxvault", "one").await;
+    let late = database.store.apply_profile(("luxcore", "one"), among, audit("profile.apply")).await.unwrap();
+    assert_eq!(late, ApplyResult::Conflict);
+    assert_eq!(database.store.profile("luxcore", None).await.unwrap(), None);
+    assert_eq!(database.store.revision().await.unwrap(), other.revision);
+    let written = apply(&database.store, "luxcore", "one").await;
     assert!(written.revision > other.revision);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use latchkey_core::ports::{Replica, Replicas};
 
-use crate::place::Place;
+use crate::database::TestDatabase;
 
 on_both![
     a_replica_that_holds_and_is_behind_is_counted,
@@ -18,29 +18,29 @@ fn replica(id: &str) -> Replica {
     Replica { id: id.into(), name: "127.0.0.1:50051".into() }
 }
 
-async fn a_replica_that_holds_and_is_behind_is_counted(place: Place) {
+async fn a_replica_that_holds_and_is_behind_is_counted(database: TestDatabase) {
     let (one, two, three) = (replica("1"), replica("2"), replica("3"));
-    place.store.report(&one, 5, LONG).await.unwrap();
-    place.store.report(&two, 7, LONG).await.unwrap();
-    assert_eq!(place.store.behind(&three, 5).await.unwrap(), 0);
-    assert_eq!(place.store.behind(&three, 6).await.unwrap(), 1);
-    assert_eq!(place.store.behind(&three, 8).await.unwrap(), 2);
-    place.store.advance(&one, 8).await.unwrap();
-    assert_eq!(place.store.behind(&three, 8).await.unwrap(), 1);
+    database.store.heartbeat(&one, 5, LONG).await.unwrap();
+    database.store.heartbeat(&two, 7, LONG).await.unwrap();
+    assert_eq!(database.store.count_lagging(&three, 5).await.unwrap(), 0);
+    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1);
+    assert_eq!(database.store.count_lagging(&three, 8).await.unwrap(), 2);
+    database.store.set_applied(&one, 8).await.unwrap();
+    assert_eq!(database.store.count_lagging(&three, 8).await.unwrap(), 1);
 }
 
-async fn a_replica_that_left_or_whose_time_ran_out_is_not(place: Place) {
+async fn a_replica_that_left_or_whose_time_ran_out_is_not(database: TestDatabase) {
     let (one, two, three) = (replica("1"), replica("2"), replica("3"));
-    place.store.report(&one, 5, LONG).await.unwrap();
-    place.store.report(&two, 5, Duration::ZERO).await.unwrap();
-    assert_eq!(place.store.behind(&three, 6).await.unwrap(), 1);
-    place.store.leave(&one).await.unwrap();
-    assert_eq!(place.store.behind(&three, 6).await.unwrap(), 0);
-    place.store.report(&two, 5, LONG).await.unwrap();
-    assert_eq!(place.store.behind(&three, 6).await.unwrap(), 1, "it is back");
+    database.store.heartbeat(&one, 5, LONG).await.unwrap();
+    database.store.heartbeat(&two, 5, Duration::ZERO).await.unwrap();
+    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1);
+    database.store.deregister(&one).await.unwrap();
+    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 0);
+    database.store.heartbeat(&two, 5, LONG).await.unwrap();
+    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1, "it is back");
 }
 
-async fn a_replica_is_not_behind_itself(place: Place) {
-    place.store.report(&replica("1"), 5, LONG).await.unwrap();
-    assert_eq!(place.store.behind(&replica("1"), 6).await.unwrap(), 0);
+async fn a_replica_is_not_behind_itself(database: TestDatabase) {
+    database.store.heartbeat(&replica("1"), 5, LONG).await.unwrap();
+    assert_eq!(database.store.count_lagging(&replica("1"), 6).await.unwrap(), 0);
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_core::ports::shadow::{ShadowHour, ShadowLine, Shadowed};
-use latchkey_core::ports::usage::{Batch, Hour};
+use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry, ShadowEntryHour};
+use latchkey_core::ports::usage::{Hour, UsageBatch};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::shadow::{ShadowFilter, ShadowSum};
-use latchkey_management::ports::usage::UsageLedger;
+use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
+use latchkey_management::ports::usage::UsageStore;
 use uuid::Uuid;
 
-use crate::place::Place;
+use crate::database::TestDatabase;
 
 on_both![
     lines_of_two_replicas_add_up_and_are_told_once,
@@ -22,9 +22,9 @@ on_both![
 
 const NOW: Timestamp = Timestamp(1_763_000_000_000);
 
-fn line(profile: &str, tenant: u128, reason: Reason) -> ShadowLine {
+fn line(profile: &str, tenant: u128, reason: Reason) -> ShadowEntry {
     let id = Uuid::from_u128(tenant);
-    ShadowLine {
+    ShadowEntry {
         profile: profile.into(),
         tenant: id,
         subject: id,
@@ -35,53 +35,53 @@ fn line(profile: &str, tenant: u128, reason: Reason) -> ShadowLine {
     }
 }
 
-fn batch(number: u64, lines: impl IntoIterator<Item = (ShadowLine, i64, u64)>) -> Batch {
+fn batch(number: u64, lines: impl IntoIterator<Item = (ShadowEntry, i64, u64)>) -> UsageBatch {
     let lines = lines.into_iter().map(|(line, hour, calls)| {
-        let seen = Shadowed { calls, last: Timestamp(hour * 3_600_000 + i64::try_from(calls).unwrap()) };
+        let seen = ShadowCount { calls, last: Timestamp(hour * 3_600_000 + i64::try_from(calls).unwrap()) };
         ((line, Hour(hour)), seen)
     });
-    let shadows: BTreeMap<ShadowHour, Shadowed> = lines.collect();
-    Batch { number, shadows, ..Batch::default() }
+    let shadows: BTreeMap<ShadowEntryHour, ShadowCount> = lines.collect();
+    UsageBatch { number, shadows, ..UsageBatch::default() }
 }
 
 fn all() -> ShadowFilter {
     ShadowFilter { limit: 100, ..ShadowFilter::default() }
 }
 
-async fn told(place: &Place, which: &ShadowFilter) -> Vec<(String, Reason, u64)> {
-    let sums = place.store.shadows(which).await.unwrap();
-    sums.into_iter().map(|sum| (sum.line.profile.into(), sum.line.reason, sum.seen.calls)).collect()
+async fn told(database: &TestDatabase, which: &ShadowFilter) -> Vec<(String, Reason, u64)> {
+    let sums = database.store.shadows(which).await.unwrap();
+    sums.into_iter().map(|sum| (sum.entry.profile.into(), sum.entry.reason, sum.count.calls)).collect()
 }
 
-async fn lines_of_two_replicas_add_up_and_are_told_once(place: Place) {
-    assert_eq!(told(&place, &all()).await, []);
+async fn lines_of_two_replicas_add_up_and_are_told_once(database: TestDatabase) {
+    assert_eq!(told(&database, &all()).await, []);
     let one = line("shop", 7, Reason::InsufficientScope);
     let nobody = line("shop", 0, Reason::MissingCredential);
     for _ in 0..2 {
         let lines = [(one.clone(), 7, 3), (one.clone(), 8, 2), (nobody.clone(), 7, 9)];
-        place.store.add("r1", &batch(1, lines), NOW).await.unwrap();
+        database.store.add("r1", &batch(1, lines), NOW).await.unwrap();
     }
-    place.store.add("r2", &batch(1, [(one.clone(), 7, 1)]), NOW).await.unwrap();
-    let sums = place.store.shadows(&all()).await.unwrap();
+    database.store.add("r2", &batch(1, [(one.clone(), 7, 1)]), NOW).await.unwrap();
+    let sums = database.store.shadows(&all()).await.unwrap();
     let last = |hour: i64, rest: i64| Timestamp(hour * 3_600_000 + rest);
-    let sum = |line: &ShadowLine, calls, last| ShadowSum {
-        line: line.clone(),
-        seen: Shadowed { calls, last },
+    let sum = |line: &ShadowEntry, calls, last| ShadowTotal {
+        entry: line.clone(),
+        count: ShadowCount { calls, last },
         tenant_slug: String::new(),
         subject_name: String::new(),
     };
     assert_eq!(sums, [sum(&nobody, 9, last(7, 9)), sum(&one, 6, last(8, 2))]);
 }
 
-async fn lines_are_chosen_by_profile_tenant_and_hour(place: Place) {
+async fn lines_are_chosen_by_profile_tenant_and_hour(database: TestDatabase) {
     let lines = [
         (line("a", 1, Reason::Revoked), 7, 1),
         (line("a", 2, Reason::Expired), 8, 2),
         (line("b", 1, Reason::Disabled), 9, 3),
     ];
-    place.store.add("r1", &batch(1, lines), NOW).await.unwrap();
+    database.store.add("r1", &batch(1, lines), NOW).await.unwrap();
     let reasons = async |which: ShadowFilter| {
-        told(&place, &which).await.into_iter().map(|(_, reason, _)| reason).collect::<Vec<_>>()
+        told(&database, &which).await.into_iter().map(|(_, reason, _)| reason).collect::<Vec<_>>()
     };
     let of = |profile: &str| ShadowFilter { profile: Some(profile.into()), ..all() };
     assert_eq!(reasons(of("a")).await, [Reason::Expired, Reason::Revoked]);
@@ -93,30 +93,30 @@ async fn lines_are_chosen_by_profile_tenant_and_hour(place: Place) {
     assert_eq!(reasons(since).await, [Reason::Disabled, Reason::Expired]);
 }
 
-async fn pages_go_on_behind_each_other(place: Place) {
+async fn pages_go_on_behind_each_other(database: TestDatabase) {
     let many = (1..=250_u128).map(|n| (line("shop", n, Reason::Revoked), 7, u64::try_from(n).unwrap()));
-    place.store.add("r1", &batch(1, many), NOW).await.unwrap();
+    database.store.add("r1", &batch(1, many), NOW).await.unwrap();
     let page = async |offset| {
         let which = ShadowFilter { limit: 100, offset, ..all() };
-        told(&place, &which).await.into_iter().map(|(_, _, calls)| calls).collect::<Vec<_>>()
+        told(&database, &which).await.into_iter().map(|(_, _, calls)| calls).collect::<Vec<_>>()
     };
     assert_eq!(page(0).await, (151..=250).rev().collect::<Vec<_>>());
     assert_eq!(page(200).await, (1..=50).rev().collect::<Vec<_>>());
     assert_eq!(page(250).await, Vec::<u64>::new());
 }
 
-async fn lines_have_the_names_of_now(place: Place) {
-    let named = line("shop", place.tenant.0.as_u128(), Reason::Revoked);
-    place.store.add("r1", &batch(1, [(named, 7, 1)]), NOW).await.unwrap();
-    let sums = place.store.shadows(&all()).await.unwrap();
+async fn lines_have_the_names_of_now(database: TestDatabase) {
+    let named = line("shop", database.tenant.0.as_u128(), Reason::Revoked);
+    database.store.add("r1", &batch(1, [(named, 7, 1)]), NOW).await.unwrap();
+    let sums = database.store.shadows(&all()).await.unwrap();
     assert_eq!(sums[0].tenant_slug, "acme");
     assert_eq!(sums[0].subject_name, "", "there is no such key");
 }
 
-async fn old_lines_are_forgotten(place: Place) {
+async fn old_lines_are_forgotten(database: TestDatabase) {
     let lines = [(line("a", 1, Reason::Revoked), 7, 1), (line("a", 1, Reason::Revoked), 8, 4)];
-    place.store.add("r1", &batch(1, lines), NOW).await.unwrap();
-    assert_eq!(place.store.forget(Hour(8), Timestamp(0)).await.unwrap(), 1);
-    assert_eq!(place.store.forget(Hour(8), Timestamp(0)).await.unwrap(), 0);
-    assert_eq!(told(&place, &all()).await, [("a".to_owned(), Reason::Revoked, 4)]);
+    database.store.add("r1", &batch(1, lines), NOW).await.unwrap();
+    assert_eq!(database.store.prune(Hour(8), Timestamp(0)).await.unwrap(), 1);
+    assert_eq!(database.store.prune(Hour(8), Timestamp(0)).await.unwrap(), 0);
+    assert_eq!(told(&database, &all()).await, [("a".to_owned(), Reason::Revoked, 4)]);
 }

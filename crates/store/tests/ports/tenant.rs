@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::TenantId;
-use latchkey_core::limit::{Limit, Overrides, Per};
-use latchkey_core::ports::{Changed, Feed};
+use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
+use latchkey_core::ports::{ChangeFeed, ChangeSubject};
 use latchkey_core::record::{TenantRecord, TenantRef};
-use latchkey_core::trouble::{Failure, Refusal};
-use latchkey_management::ports::{Ledger, TenantRule};
+use latchkey_management::ports::{ManagementStore, TenantUpdateFn};
 use uuid::Uuid;
 
-use crate::place::{Place, at_once, audit, tenant};
+use crate::database::{TestDatabase, at_once, audit, tenant};
 
 on_both![
     every_field_of_a_tenant_comes_back,
@@ -22,66 +22,71 @@ on_both![
     tenants_come_newest_first,
 ];
 
-async fn every_field_of_a_tenant_comes_back(place: Place) {
+async fn every_field_of_a_tenant_comes_back(database: TestDatabase) {
     let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
-    let limits = Overrides([("default".into(), vec![(Per::Tenant, limit)])].into());
+    let limits = LimitOverrides([("default".into(), vec![(BucketOwner::Tenant, limit)])].into());
     let full = TenantRecord { plan: Some("gold".into()), suspended: true, limits, ..tenant(2, "globex") };
-    let written = place.store.create_tenant(full.clone(), audit("tenant.create")).await.unwrap();
+    let written = database.store.create_tenant(full.clone(), audit("tenant.create")).await.unwrap();
     assert_eq!(written.value, TenantRecord { revision: written.revision, ..full });
     for name in [TenantRef::Slug("globex".into()), TenantRef::Id(written.value.id)] {
-        assert_eq!(place.store.tenant(&name).await.unwrap().as_ref(), Some(&written.value));
+        assert_eq!(database.store.tenant(&name).await.unwrap().as_ref(), Some(&written.value));
     }
 }
 
-async fn a_slug_is_unique(place: Place) {
-    let refused = place.store.create_tenant(tenant(2, "acme"), audit("tenant.create")).await.unwrap_err();
-    assert!(matches!(refused, Failure::Refused(Refusal::AlreadyExists(_))), "{refused:?}");
-    assert_eq!(place.store.revision().await.unwrap(), 1);
+async fn a_slug_is_unique(database: TestDatabase) {
+    let refused = database.store.create_tenant(tenant(2, "acme"), audit("tenant.create")).await.unwrap_err();
+    assert!(matches!(refused, ManagementError::Request(RequestError::AlreadyExists(_))), "{refused:?}");
+    assert_eq!(database.store.revision().await.unwrap(), 1);
 }
 
-async fn of_twenty_who_take_a_slug_at_once_one_gets_it(place: Place) {
+async fn of_twenty_who_take_a_slug_at_once_one_gets_it(database: TestDatabase) {
     let make = |number| {
-        let store = Arc::clone(&place.store);
+        let store = Arc::clone(&database.store);
         async move { store.create_tenant(tenant(number, "globex"), audit("tenant.create")).await }
     };
     let mut made = 0;
     for answer in at_once((10..30).map(make)).await {
         match answer {
             Ok(_) => made += 1,
-            Err(Failure::Refused(Refusal::AlreadyExists(_))) => {}
+            Err(ManagementError::Request(RequestError::AlreadyExists(_))) => {}
             Err(other) => panic!("{other:?}"),
         }
     }
     assert_eq!(made, 1);
-    assert_eq!(place.store.revision().await.unwrap(), 2);
+    assert_eq!(database.store.revision().await.unwrap(), 2);
 }
 
-async fn a_tenant_is_suspended_by_a_rule(place: Place) {
-    let suspend = || -> TenantRule<'static> {
+async fn a_tenant_is_suspended_by_a_rule(database: TestDatabase) {
+    let suspend = || -> TenantUpdateFn<'static> {
         Box::new(|tenant| Ok(TenantRecord { suspended: true, ..tenant.clone() }))
     };
-    let written = place.store.change_tenant(place.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
+    let written =
+        database.store.change_tenant(database.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
     assert_eq!((written.value.suspended, written.revision, written.value.revision), (true, 2, 2));
-    assert_eq!(place.store.changes(1, 10).await.unwrap()[0].subject, Changed::Tenant(place.tenant));
-    let again = place.store.change_tenant(place.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
+    assert_eq!(
+        database.store.changes(1, 10).await.unwrap()[0].subject,
+        ChangeSubject::Tenant(database.tenant)
+    );
+    let again =
+        database.store.change_tenant(database.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
     assert_eq!((again.revision, again.value), (0, written.value));
 }
 
-async fn an_unknown_tenant_is_not_found(place: Place) {
+async fn an_unknown_tenant_is_not_found(database: TestDatabase) {
     let nobody = TenantId(Uuid::from_u128(404));
-    let rule: TenantRule<'_> = Box::new(|tenant| Ok(tenant.clone()));
-    let refused = place.store.change_tenant(nobody, rule, audit("tenant.suspend")).await.unwrap_err();
-    assert_eq!(refused, Failure::Refused(Refusal::NotFound("tenant")));
-    assert_eq!(place.store.tenant(&TenantRef::Id(nobody)).await.unwrap(), None);
-    assert_eq!(place.store.tenant(&TenantRef::Slug("ACME".into())).await.unwrap(), None);
+    let rule: TenantUpdateFn<'_> = Box::new(|tenant| Ok(tenant.clone()));
+    let refused = database.store.change_tenant(nobody, rule, audit("tenant.suspend")).await.unwrap_err();
+    assert_eq!(refused, ManagementError::Request(RequestError::NotFound("tenant")));
+    assert_eq!(database.store.tenant(&TenantRef::Id(nobody)).await.unwrap(), None);
+    assert_eq!(database.store.tenant(&TenantRef::Slug("ACME".into())).await.unwrap(), None);
 }
 
-async fn tenants_come_newest_first(place: Place) {
+async fn tenants_come_newest_first(database: TestDatabase) {
     for number in [4, 2, 3] {
         let made = tenant(number, &format!("tenant-{number}"));
-        place.store.create_tenant(made, audit("tenant.create")).await.unwrap();
+        database.store.create_tenant(made, audit("tenant.create")).await.unwrap();
     }
     let ids = |page: Vec<TenantRecord>| page.into_iter().map(|t| t.id.0.as_u128()).collect::<Vec<_>>();
-    assert_eq!(ids(place.store.tenants(None, 3).await.unwrap()), [4, 3, 2]);
-    assert_eq!(ids(place.store.tenants(Some(TenantId(Uuid::from_u128(2))), 3).await.unwrap()), [1]);
+    assert_eq!(ids(database.store.tenants(None, 3).await.unwrap()), [4, 3, 2]);
+    assert_eq!(ids(database.store.tenants(Some(TenantId(Uuid::from_u128(2))), 3).await.unwrap()), [1]);
 }

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use latchkey_core::ports::timing::{End, Question, Stopwatch};
-use latchkey_core::ports::{Feed, KeyStore};
-use latchkey_core::time::Tick;
-use latchkey_core::trouble::{Failure, Refusal};
-use latchkey_management::ports::Ledger;
-use latchkey_management::ports::usage::UsageLedger;
+use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::ports::timing::{QueryKind, QueryOutcome, QueryTimer};
+use latchkey_core::ports::{ChangeFeed, KeyStore};
+use latchkey_core::time::MonotonicInstant;
+use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::usage::UsageStore;
 use latchkey_store::Store;
 
-use crate::place::{PATIENT, Place, audit, key, tenant};
+use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, tenant};
 
 on_both![
     an_answered_question_is_timed_once,
@@ -24,79 +24,91 @@ on_both![
 
 /// Writes down what it hears. Each look at the time is one later.
 #[derive(Default)]
-struct Book {
-    lines: Mutex<Vec<(Question, End, u64)>>,
+struct RecordingTimer {
+    lines: Mutex<Vec<(QueryKind, QueryOutcome, u64)>>,
     now: Mutex<u64>,
 }
 
-impl Book {
+impl RecordingTimer {
     fn of(store: Store) -> (Store, Arc<Self>) {
-        let book = Arc::<Self>::default();
-        (store.timed(book.clone()), book)
+        let timer = Arc::<Self>::default();
+        (store.with_query_timer(timer.clone()), timer)
     }
 
-    fn lines(&self) -> Vec<(Question, End, u64)> {
+    fn lines(&self) -> Vec<(QueryKind, QueryOutcome, u64)> {
         std::mem::take(&mut self.lines.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Stopwatch for Book {
-    fn start(&self) -> Tick {
+impl QueryTimer for RecordingTimer {
+    fn start(&self) -> MonotonicInstant {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         *now += 1;
-        Tick(*now)
+        MonotonicInstant(*now)
     }
 
-    fn stop(&self, question: Question, end: End, began: Tick) {
+    fn stop(&self, question: QueryKind, end: QueryOutcome, began: MonotonicInstant) {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push((question, end, began.0));
     }
 }
 
-async fn an_answered_question_is_timed_once(place: Place) {
-    let (store, book) = Book::of(place.another(PATIENT));
-    let record = place.make(key(&place, 1)).await;
+async fn an_answered_question_is_timed_once(database: TestDatabase) {
+    let (store, timer) = RecordingTimer::of(database.another(TEST_TIMEOUT));
+    let record = database.make(key(&database, 1)).await;
     store.key_by_hash(&record.hash).await.unwrap();
-    let hashes = [record.hash, key(&place, 2).hash, key(&place, 3).hash];
+    let hashes = [record.hash, key(&database, 2).hash, key(&database, 3).hash];
     assert!(store.keys_by_hash(&hashes).await.iter().all(Result::is_ok));
     store.key(record.id).await.unwrap();
     store.revision().await.unwrap();
     store.uses(&[record.id]).await.unwrap();
-    let asked = [Question::FindKey, Question::FindKey, Question::Read, Question::Feed, Question::ReadUsage];
-    let expected: Vec<_> = (1..).zip(asked).map(|(n, question)| (question, End::Answered, n)).collect();
-    assert_eq!(book.lines(), expected);
+    let asked = [
+        QueryKind::FindKey,
+        QueryKind::FindKey,
+        QueryKind::Read,
+        QueryKind::ChangeFeed,
+        QueryKind::ReadUsage,
+    ];
+    let expected: Vec<_> = (1..).zip(asked).map(|(n, question)| (question, QueryOutcome::Ok, n)).collect();
+    assert_eq!(timer.lines(), expected);
 }
 
-async fn a_refusal_is_an_answer(place: Place) {
-    let (store, book) = Book::of(place.another(PATIENT));
+async fn a_refusal_is_an_answer(database: TestDatabase) {
+    let (store, timer) = RecordingTimer::of(database.another(TEST_TIMEOUT));
     let taken = store.create_tenant(tenant(2, "acme"), audit("tenant.create")).await;
-    assert!(matches!(taken, Err(Failure::Refused(Refusal::AlreadyExists(_)))), "{taken:?}");
-    assert_eq!(book.lines(), [(Question::Write, End::Answered, 1)]);
+    assert!(matches!(taken, Err(ManagementError::Request(RequestError::AlreadyExists(_)))), "{taken:?}");
+    assert_eq!(timer.lines(), [(QueryKind::Write, QueryOutcome::Ok, 1)]);
 }
 
-async fn a_question_that_fails_or_is_late_is_timed(place: Place) {
-    let (store, book) = Book::of(place.another(Duration::ZERO));
-    store.key_by_hash(&key(&place, 1).hash).await.unwrap_err();
+async fn a_question_that_fails_or_is_late_is_timed(database: TestDatabase) {
+    let (store, timer) = RecordingTimer::of(database.another(Duration::ZERO));
+    store.key_by_hash(&key(&database, 1).hash).await.unwrap_err();
     store.profiles().await.unwrap_err();
-    assert_eq!(book.lines(), [(Question::FindKey, End::Late, 1), (Question::Read, End::Late, 2)]);
-    let (store, book) = Book::of(place.another(PATIENT));
-    place.sql("ALTER TABLE keys RENAME TO lost").await;
-    store.key_by_hash(&key(&place, 1).hash).await.unwrap_err();
+    assert_eq!(
+        timer.lines(),
+        [(QueryKind::FindKey, QueryOutcome::TimedOut, 1), (QueryKind::Read, QueryOutcome::TimedOut, 2)]
+    );
+    let (store, timer) = RecordingTimer::of(database.another(TEST_TIMEOUT));
+    database.sql("ALTER TABLE keys RENAME TO lost").await;
+    store.key_by_hash(&key(&database, 1).hash).await.unwrap_err();
     store.close().await;
     store.tenants(None, 1).await.unwrap_err();
-    assert_eq!(book.lines(), [(Question::FindKey, End::Failed, 1), (Question::List, End::Failed, 2)]);
+    assert_eq!(
+        timer.lines(),
+        [(QueryKind::FindKey, QueryOutcome::Failed, 1), (QueryKind::List, QueryOutcome::Failed, 2)]
+    );
 }
 
-async fn a_question_that_is_given_up_is_timed(place: Place) {
-    let (store, book) = Book::of(place.another(PATIENT));
-    let hash = key(&place, 1).hash;
+async fn a_question_that_is_given_up_is_timed(database: TestDatabase) {
+    let (store, timer) = RecordingTimer::of(database.another(TEST_TIMEOUT));
+    let hash = key(&database, 1).hash;
     {
         // Nothing is asked before anybody waits.
         drop(store.key_by_hash(&hash));
-        assert_eq!(book.lines(), []);
+        assert_eq!(timer.lines(), []);
         let mut asking = pin!(store.key_by_hash(&hash));
         let begun = std::future::poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx).is_pending()));
         assert!(begun.await);
-        assert_eq!(book.lines(), []);
+        assert_eq!(timer.lines(), []);
     }
-    assert_eq!(book.lines(), [(Question::FindKey, End::Abandoned, 1)]);
+    assert_eq!(timer.lines(), [(QueryKind::FindKey, QueryOutcome::Cancelled, 1)]);
 }

@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use latchkey_core::id::{FamilyId, UserId};
-use latchkey_core::ports::{Changed, Feed, KeyStore};
+use latchkey_core::ports::{ChangeFeed, ChangeSubject, KeyStore};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::Parent;
-use latchkey_core::token::refresh::{FamilyRecord, RefreshRecord, Spent};
+use latchkey_core::token::TokenSubject;
+use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
 use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog};
-use latchkey_management::ports::tokens::TokenLedger;
+use latchkey_management::ports::tokens::TokenStore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::place::{Place, audit, key};
+use crate::database::{TestDatabase, audit, key};
 
 on_both!(
     one_of_fifty_spends_a_token,
@@ -28,16 +28,16 @@ on_both!(
 
 const NOW: Timestamp = Timestamp(1_763_000_000_000);
 
-fn family(place: &Place, parent: Parent) -> FamilyRecord {
+fn family(database: &TestDatabase, parent: TokenSubject) -> FamilyRecord {
     FamilyRecord {
         id: FamilyId(Uuid::from_u128(77)),
-        tenant: place.tenant,
+        tenant: database.tenant,
         parent,
         generation: 0,
         audience: "shop".into(),
         ttl: Duration::from_secs(60),
         created: NOW,
-        ends: NOW.after(Duration::from_secs(600)),
+        ends: NOW.plus(Duration::from_secs(600)),
         ended: None,
     }
 }
@@ -46,67 +46,77 @@ fn token(number: u8, family: FamilyId) -> RefreshRecord {
     RefreshRecord { hash: KeyHash([number; 32]), family, scopes: vec!["a".into()], spent: None }
 }
 
-fn spent(number: u8) -> Spent {
-    Spent { at: NOW, successor: Sealed(vec![number]), scopes: vec!["a".into()] }
+fn spent(number: u8) -> Redemption {
+    Redemption { at: NOW, successor: Sealed(vec![number]), scopes: vec!["a".into()] }
 }
 
-async fn begun(place: &Place) -> FamilyRecord {
-    let made = place.make(key(place, 5)).await;
-    let family = family(place, Parent::Key(made.id));
-    place.store.begin_family(family.clone(), token(0, family.id), audit("token.issue")).await.unwrap();
-    let found = place.store.family(family.id, "none").await.unwrap();
-    let known = found.known.unwrap();
-    assert_eq!((known.record, known.key, found.signing), (family.clone(), Some(made.hash), false));
+async fn begun(database: &TestDatabase) -> FamilyRecord {
+    let made = database.make(key(database, 5)).await;
+    let family = family(database, TokenSubject::Key(made.id));
+    database.store.create_family(family.clone(), token(0, family.id), audit("token.issue")).await.unwrap();
+    let found = database.store.family(family.id, "none").await.unwrap();
+    let known = found.entry.unwrap();
+    assert_eq!(
+        (known.record, known.key, found.signing_key_in_force),
+        (family.clone(), Some(made.hash), false)
+    );
     family
 }
 
-async fn one_of_fifty_spends_a_token(place: Place) {
-    let family = begun(&place).await;
+async fn one_of_fifty_spends_a_token(database: TestDatabase) {
+    let family = begun(&database).await;
     let mut calls = JoinSet::new();
     for number in 1..=50 {
-        let (store, id) = (place.store.clone(), family.id);
+        let (store, id) = (database.store.clone(), family.id);
         calls.spawn(async move {
             let entry = audit("token.refresh");
-            let done = store.spend(&KeyHash([0; 32]), spent(number), token(number, id), entry).await;
+            let done =
+                store.redeem_refresh_token(&KeyHash([0; 32]), spent(number), token(number, id), entry).await;
             done.unwrap().then_some(number)
         });
     }
     let winners: Vec<u8> = calls.join_all().await.into_iter().flatten().collect();
     let [winner] = winners[..] else { panic!("{winners:?}") };
-    let (first, _) = place.store.refresh_token(&KeyHash([0; 32])).await.unwrap().unwrap();
+    let (first, _) = database.store.refresh_token(&KeyHash([0; 32])).await.unwrap().unwrap();
     assert_eq!(first.spent, Some(spent(winner)));
     for number in 1..=50 {
-        let kept = place.store.refresh_token(&KeyHash([number; 32])).await.unwrap();
+        let kept = database.store.refresh_token(&KeyHash([number; 32])).await.unwrap();
         assert_eq!(kept.is_some(), number == winner);
     }
-    let actions = place.actions().await;
+    let actions = database.actions().await;
     assert_eq!(actions, ["tenant.create", "key.create", "token.issue", "token.refresh"]);
-    assert_eq!(place.verify().await, Ok(4));
+    assert_eq!(database.verify().await, Ok(4));
 }
 
-async fn an_ended_family_spends_nothing(place: Place) {
-    let family = begun(&place).await;
-    let ended = place.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
-    let again = place.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
+async fn an_ended_family_spends_nothing(database: TestDatabase) {
+    let family = begun(&database).await;
+    let ended = database.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
+    let again = database.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
     assert!(ended.revision > 0 && again.revision == 0);
     let late = (spent(1), token(1, family.id));
-    assert!(!place.store.spend(&KeyHash([0; 32]), late.0, late.1, audit("token.refresh")).await.unwrap());
-    assert!(!place.actions().await.contains(&"token.refresh".to_owned()));
-    let change = place.store.changes(ended.revision - 1, 1).await.unwrap();
-    assert_eq!(change[0].subject, Changed::Family(family.id));
-    assert_eq!(place.store.sweep(family.ends).await.unwrap(), 0);
-    assert_eq!(place.store.sweep(Timestamp(family.ends.0 + 1)).await.unwrap(), 1);
-    assert!(place.store.family_by_id(family.id).await.unwrap().is_none());
+    assert!(
+        !database
+            .store
+            .redeem_refresh_token(&KeyHash([0; 32]), late.0, late.1, audit("token.refresh"))
+            .await
+            .unwrap()
+    );
+    assert!(!database.actions().await.contains(&"token.refresh".to_owned()));
+    let change = database.store.changes(ended.revision - 1, 1).await.unwrap();
+    assert_eq!(change[0].subject, ChangeSubject::Family(family.id));
+    assert_eq!(database.store.prune_families(family.ends).await.unwrap(), 0);
+    assert_eq!(database.store.prune_families(Timestamp(family.ends.0 + 1)).await.unwrap(), 1);
+    assert!(database.store.family_by_id(family.id).await.unwrap().is_none());
 }
 
 fn lock() -> AuditEntry {
     AuditEntry { time: NOW, ..audit("user.lock") }
 }
 
-fn user(place: &Place, number: u128, email: &str) -> UserRecord {
+fn user(database: &TestDatabase, number: u128, email: &str) -> UserRecord {
     UserRecord {
         id: UserId(Uuid::from_u128(number)),
-        tenant: place.tenant,
+        tenant: database.tenant,
         email: email.into(),
         role: "clerk".into(),
         bindings: std::collections::BTreeMap::new(),
@@ -118,44 +128,53 @@ fn user(place: &Place, number: u128, email: &str) -> UserRecord {
     }
 }
 
-async fn no_more_than_a_hundred_attempts_are_let_in(place: Place) {
-    let user = user(&place, 9, "ada@example.dev");
-    let made = place.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await.unwrap();
-    assert!(place.store.attempt(place.tenant, "eve@example.dev", lock()).await.unwrap().is_none());
+async fn no_more_than_a_hundred_attempts_are_let_in(database: TestDatabase) {
+    let user = user(&database, 9, "ada@example.dev");
+    let made =
+        database.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await.unwrap();
+    assert!(database.store.begin_login(database.tenant, "eve@example.dev", lock()).await.unwrap().is_none());
     let mut calls = JoinSet::new();
     for _ in 0..120 {
-        let (store, tenant) = (place.store.clone(), place.tenant);
+        let (store, tenant) = (database.store.clone(), database.tenant);
         calls.spawn(async move {
-            store.attempt(tenant, "ada@example.dev", lock()).await.unwrap().unwrap().allowed
+            store.begin_login(tenant, "ada@example.dev", lock()).await.unwrap().unwrap().allowed
         });
     }
     assert_eq!(calls.join_all().await.into_iter().filter(|allowed| *allowed).count(), 100);
-    let locks = place.store.events(&AuditFilter::default(), None, 10).await.unwrap();
+    let locks = database.store.events(&AuditFilter::default(), None, 10).await.unwrap();
     let locks: Vec<_> = locks.into_iter().filter(|event| event.action == "user.lock").collect();
     let [told] = &locks[..] else { panic!("one attempt was the last: {locks:?}") };
     assert_eq!(told.target, made.value.id.to_string());
-    place.store.forgive(made.value.id).await.unwrap();
-    assert!(place.store.attempt(place.tenant, "ada@example.dev", lock()).await.unwrap().unwrap().allowed);
-    let found = place.store.user_by_id(made.value.id).await.unwrap();
-    assert_eq!(found.known.map(|(user, _)| user), Some(made.value));
+    database.store.reset_failed_logins(made.value.id).await.unwrap();
+    assert!(
+        database
+            .store
+            .begin_login(database.tenant, "ada@example.dev", lock())
+            .await
+            .unwrap()
+            .unwrap()
+            .allowed
+    );
+    let found = database.store.user_by_id(made.value.id).await.unwrap();
+    assert_eq!(found.entry.map(|(user, _)| user), Some(made.value));
 }
 
-async fn users_and_families_asked_for_together_are_each_found_or_not(place: Place) {
+async fn users_and_families_asked_for_together_are_each_found_or_not(database: TestDatabase) {
     let mut made = Vec::new();
     for number in 1..=3 {
-        let user = user(&place, number, &format!("{number}@example.dev"));
-        let written = place.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await;
+        let user = user(&database, number, &format!("{number}@example.dev"));
+        let written = database.store.create_user(user, PasswordHash("x".into()), audit("user.create")).await;
         made.push(written.unwrap().value);
     }
     let ids = [3, 8, 1, 2, 9].map(|number| UserId(Uuid::from_u128(number)));
-    let found = place.store.users_by_id(&ids).await.into_iter().map(|found| found.unwrap().known);
+    let found = database.store.users_by_id(&ids).await.into_iter().map(|found| found.unwrap().entry);
     let found: Vec<_> = found.map(|known| known.map(|(user, _)| user)).collect();
-    let known = |place: usize| Some(made[place].clone());
+    let known = |database: usize| Some(made[database].clone());
     assert_eq!(found, [known(2), None, known(0), known(1), None]);
 
-    let family = begun(&place).await;
+    let family = begun(&database).await;
     let ids = [FamilyId(Uuid::from_u128(1)), family.id];
-    let found: Vec<_> = place.store.families(&ids, "none").await.into_iter().map(Result::unwrap).collect();
-    assert!(found[0].known.is_none() && found[1].known.as_ref().is_some_and(|known| known.record == family));
-    assert!(found.iter().all(|found| !found.signing && found.revision > 0));
+    let found: Vec<_> = database.store.families(&ids, "none").await.into_iter().map(Result::unwrap).collect();
+    assert!(found[0].entry.is_none() && found[1].entry.as_ref().is_some_and(|known| known.record == family));
+    assert!(found.iter().all(|found| !found.signing_key_in_force && found.revision > 0));
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::Feed;
-use latchkey_core::ports::usage::{Batch, Calls, Hour, HourSpan, KeyUse};
+use latchkey_core::ports::ChangeFeed;
+use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, UsageBatch};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::usage::UsageLedger;
+use latchkey_management::ports::usage::UsageStore;
 use uuid::Uuid;
 
-use crate::place::{PATIENT, Place, at_once};
+use crate::database::{TEST_TIMEOUT, TestDatabase, at_once};
 
 on_both![
     batches_of_two_replicas_add_up,
@@ -30,52 +30,56 @@ fn key(number: u128) -> KeyId {
 }
 
 /// A use of one hour: so many passed, so many were limited.
-fn used(hour: i64, allowed: u64, limited: u64) -> KeyUse {
+fn used(hour: i64, allowed: u64, limited: u64) -> KeyUseTotals {
     let denied = BTreeMap::from([(Reason::RateLimited, limited)]).into_iter().filter(|(_, n)| *n > 0);
-    let calls = Calls { allowed, denied: denied.collect() };
+    let calls = CallCounts { allowed, denied: denied.collect() };
     let last = Some(Timestamp(hour * 3_600_000 + 5));
-    KeyUse { last, scopes: ["a".into()].into(), hours: [(Hour(hour), calls)].into() }
+    KeyUseTotals { last, scopes: ["a".into()].into(), hours: [(Hour(hour), calls)].into() }
 }
 
-fn batch(number: u64, uses: impl IntoIterator<Item = (KeyId, KeyUse)>) -> Batch {
-    Batch { number, uses: uses.into_iter().collect(), ..Batch::default() }
+fn batch(number: u64, uses: impl IntoIterator<Item = (KeyId, KeyUseTotals)>) -> UsageBatch {
+    UsageBatch { number, uses: uses.into_iter().collect(), ..UsageBatch::default() }
 }
 
-async fn hours(place: &Place, recorder: &str, id: KeyId) -> (u64, BTreeMap<Hour, Calls>) {
-    let stored = place.store.hours(recorder, id, HourSpan::default()).await.unwrap();
+async fn hours(database: &TestDatabase, recorder: &str, id: KeyId) -> (u64, BTreeMap<Hour, CallCounts>) {
+    let stored = database.store.hours(recorder, id, HourRange::default()).await.unwrap();
     (stored.batch, stored.hours)
 }
 
-async fn batches_of_two_replicas_add_up(place: Place) {
-    assert_eq!(hours(&place, "r1", key(1)).await, (0, BTreeMap::new()));
-    place.store.add("r1", &batch(1, [(key(1), used(7, 3, 1)), (key(2), used(7, 9, 0))]), NOW).await.unwrap();
-    place.store.add("r2", &batch(1, [(key(1), used(7, 2, 4))]), NOW).await.unwrap();
-    place.store.add("r1", &batch(2, [(key(1), used(8, 1, 0))]), NOW).await.unwrap();
-    let expected: BTreeMap<Hour, Calls> =
+async fn batches_of_two_replicas_add_up(database: TestDatabase) {
+    assert_eq!(hours(&database, "r1", key(1)).await, (0, BTreeMap::new()));
+    database
+        .store
+        .add("r1", &batch(1, [(key(1), used(7, 3, 1)), (key(2), used(7, 9, 0))]), NOW)
+        .await
+        .unwrap();
+    database.store.add("r2", &batch(1, [(key(1), used(7, 2, 4))]), NOW).await.unwrap();
+    database.store.add("r1", &batch(2, [(key(1), used(8, 1, 0))]), NOW).await.unwrap();
+    let expected: BTreeMap<Hour, CallCounts> =
         [used(7, 5, 5), used(8, 1, 0)].into_iter().flat_map(|seen| seen.hours).collect();
-    assert_eq!(hours(&place, "r1", key(1)).await, (2, expected.clone()));
-    assert_eq!(hours(&place, "r2", key(1)).await, (1, expected));
-    assert_eq!(hours(&place, "r3", key(3)).await, (0, BTreeMap::new()));
+    assert_eq!(hours(&database, "r1", key(1)).await, (2, expected.clone()));
+    assert_eq!(hours(&database, "r2", key(1)).await, (1, expected));
+    assert_eq!(hours(&database, "r3", key(3)).await, (0, BTreeMap::new()));
 }
 
-async fn a_batch_that_was_added_is_left_alone(place: Place) {
+async fn a_batch_that_was_added_is_left_alone(database: TestDatabase) {
     let first = batch(1, [(key(1), used(7, 3, 0))]);
     for _ in 0..3 {
-        place.store.add("r1", &first, NOW).await.unwrap();
+        database.store.add("r1", &first, NOW).await.unwrap();
     }
-    place.store.add("r1", &batch(2, [(key(1), used(7, 1, 0))]), NOW).await.unwrap();
-    place.store.add("r1", &first, NOW).await.unwrap();
-    assert_eq!(hours(&place, "r1", key(1)).await, (2, used(7, 4, 0).hours));
+    database.store.add("r1", &batch(2, [(key(1), used(7, 1, 0))]), NOW).await.unwrap();
+    database.store.add("r1", &first, NOW).await.unwrap();
+    assert_eq!(hours(&database, "r1", key(1)).await, (2, used(7, 4, 0).hours));
 }
 
-async fn hours_are_chosen_by_their_span(place: Place) {
+async fn hours_are_chosen_by_their_span(database: TestDatabase) {
     for hour in 1..=4 {
         let number = u64::try_from(hour).unwrap();
-        place.store.add("r1", &batch(number, [(key(1), used(hour, 1, 0))]), NOW).await.unwrap();
+        database.store.add("r1", &batch(number, [(key(1), used(hour, 1, 0))]), NOW).await.unwrap();
     }
     let span = async |from: Option<i64>, last: Option<i64>| {
-        let span = HourSpan { from: from.map(Hour), last: last.map(Hour) };
-        let stored = place.store.hours("r1", key(1), span).await.unwrap();
+        let span = HourRange { from: from.map(Hour), last: last.map(Hour) };
+        let stored = database.store.hours("r1", key(1), span).await.unwrap();
         assert_eq!(stored.batch, 4, "told also where no hour is");
         stored.hours.into_keys().map(|hour| hour.0).collect::<Vec<_>>()
     };
@@ -84,20 +88,20 @@ async fn hours_are_chosen_by_their_span(place: Place) {
     assert_eq!(span(Some(5), None).await, Vec::<i64>::new());
 }
 
-async fn last_use_only_ever_moves_on(place: Place) {
-    let denied = KeyUse { last: None, scopes: ["b".into()].into(), ..used(9, 0, 1) };
+async fn last_use_only_ever_moves_on(database: TestDatabase) {
+    let denied = KeyUseTotals { last: None, scopes: ["b".into()].into(), ..used(9, 0, 1) };
     for (number, seen) in [(1, used(8, 1, 0)), (2, used(7, 1, 0)), (3, denied)] {
-        place.store.add("r1", &batch(number, [(key(1), seen)]), NOW).await.unwrap();
+        database.store.add("r1", &batch(number, [(key(1), seen)]), NOW).await.unwrap();
     }
-    let uses = place.store.uses(&[key(1), key(2)]).await.unwrap();
+    let uses = database.store.uses(&[key(1), key(2)]).await.unwrap();
     assert_eq!(uses.keys().copied().collect::<Vec<_>>(), [key(1)]);
     assert_eq!(uses[&key(1)].last, Some(Timestamp(8 * 3_600_000 + 5)));
     assert_eq!(uses[&key(1)].scopes, ["a".into(), "b".into()].into());
 }
 
-async fn ten_replicas_that_add_at_once_lose_nothing(place: Place) {
+async fn ten_replicas_that_add_at_once_lose_nothing(database: TestDatabase) {
     let many = |n: u128| if n.is_multiple_of(2) { 1..=700 } else { 1..=650_u128 };
-    let stores: Vec<_> = (0..10).map(|n| (n, Arc::new(place.another(PATIENT)))).collect();
+    let stores: Vec<_> = (0..10).map(|n| (n, Arc::new(database.another(TEST_TIMEOUT)))).collect();
     let adding = at_once(stores.into_iter().map(|(n, store)| async move {
         for number in 1..=3 {
             let uses = many(n).map(|id| (key(id), used(7, 1, 1)));
@@ -106,30 +110,30 @@ async fn ten_replicas_that_add_at_once_lose_nothing(place: Place) {
     }));
     let _ = adding.await;
     for (id, expected) in [(1, 30), (650, 30), (651, 15), (700, 15)] {
-        assert_eq!(hours(&place, "r0", key(id)).await.1, used(7, expected, expected).hours, "{id}");
+        assert_eq!(hours(&database, "r0", key(id)).await.1, used(7, expected, expected).hours, "{id}");
     }
 }
 
-async fn old_hours_and_silent_replicas_are_forgotten(place: Place) {
+async fn old_hours_and_silent_replicas_are_forgotten(database: TestDatabase) {
     let uses = (1..=600).map(|id| (key(id), used(7, 1, 0)));
-    place.store.add("old", &batch(1, uses), Timestamp(1)).await.unwrap();
-    place.store.add("new", &batch(1, [(key(1), used(8, 1, 0))]), NOW).await.unwrap();
+    database.store.add("old", &batch(1, uses), Timestamp(1)).await.unwrap();
+    database.store.add("new", &batch(1, [(key(1), used(8, 1, 0))]), NOW).await.unwrap();
     let mut dropped = Vec::new();
     loop {
-        match place.store.forget(Hour(8), NOW).await.unwrap() {
+        match database.store.prune(Hour(8), NOW).await.unwrap() {
             0 => break,
             some => dropped.push(some),
         }
     }
     assert_eq!(dropped, [500, 100], "some at a time");
-    assert_eq!(hours(&place, "new", key(1)).await, (1, used(8, 1, 0).hours));
-    assert_eq!(hours(&place, "old", key(2)).await, (0, BTreeMap::new()));
-    assert!(place.store.uses(&[key(2)]).await.unwrap()[&key(2)].last.is_some(), "last use is kept");
+    assert_eq!(hours(&database, "new", key(1)).await, (1, used(8, 1, 0).hours));
+    assert_eq!(hours(&database, "old", key(2)).await, (0, BTreeMap::new()));
+    assert!(database.store.uses(&[key(2)]).await.unwrap()[&key(2)].last.is_some(), "last use is kept");
 }
 
-async fn use_is_no_change(place: Place) {
-    let before = place.store.revision().await.unwrap();
-    place.store.add("r1", &batch(1, [(key(1), used(7, 3, 0))]), NOW).await.unwrap();
-    assert_eq!(place.store.revision().await.unwrap(), before);
-    assert_eq!(place.actions().await, ["tenant.create"]);
+async fn use_is_no_change(database: TestDatabase) {
+    let before = database.store.revision().await.unwrap();
+    database.store.add("r1", &batch(1, [(key(1), used(7, 3, 0))]), NOW).await.unwrap();
+    assert_eq!(database.store.revision().await.unwrap(), before);
+    assert_eq!(database.actions().await, ["tenant.create"]);
 }

@@ -3,18 +3,18 @@
 
 use latchkey_core::thread;
 
-use super::Sampler;
-use crate::chance;
+use super::SamplerOptions;
+use crate::splitmix64;
 
 /// The trace that a call belongs to, as its caller said (W3C Trace Context).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Parent {
+pub(super) struct TraceParent {
     pub(super) trace: u128,
     pub(super) span: u64,
     pub(super) sampled: bool,
 }
 
-impl Parent {
+impl TraceParent {
     /// `00-TRACE-SPAN-FLAGS`; later versions may have more behind that. Anything else is none.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let (version, end) = (text.get(..2)?, text.get(55));
@@ -46,56 +46,58 @@ fn hex(text: &[u8]) -> Option<u128> {
 }
 
 /// Decides.
-pub(super) struct Chooser {
+pub(super) struct Sampler {
     parent: bool,
     /// Traces whose number is below this; numbers have 63 bits.
-    below: u64,
+    threshold: u64,
     seed: u64,
 }
 
 /// A span that is to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chosen {
+pub(super) struct SpanContext {
     pub(super) trace: u128,
     pub(super) span: u64,
     pub(super) parent: Option<u64>,
 }
 
-impl Chooser {
-    pub(super) fn new(sampler: Sampler, seed: u64) -> Self {
-        Self { parent: sampler.parent, below: below(sampler.share), seed }
+impl Sampler {
+    pub(super) fn new(settings: SamplerOptions, seed: u64) -> Self {
+        Self { parent: settings.parent, threshold: threshold(settings.ratio), seed }
     }
 
     /// The span for a call, if it becomes one.
-    pub(super) fn choose(&self, traceparent: Option<&[u8]>) -> Option<Chosen> {
-        if let Some(parent) = traceparent.and_then(Parent::read) {
-            let sampled = if self.parent { parent.sampled } else { self.within(low(parent.trace)) };
-            return sampled.then(|| Chosen {
+    pub(super) fn sample(&self, traceparent: Option<&[u8]>) -> Option<SpanContext> {
+        if let Some(parent) = traceparent.and_then(TraceParent::read) {
+            let sampled =
+                if self.parent { parent.sampled } else { self.is_below_threshold(low(parent.trace)) };
+            return sampled.then(|| SpanContext {
                 trace: parent.trace,
                 span: self.number(),
                 parent: Some(parent.span),
             });
         }
         let low = self.number();
-        self.within(low).then(|| {
+        self.is_below_threshold(low).then(|| {
             let trace = (u128::from(self.number()) << 64) | u128::from(low);
-            Chosen { trace, span: self.number(), parent: None }
+            SpanContext { trace, span: self.number(), parent: None }
         })
     }
 
-    fn within(&self, low: u64) -> bool {
-        (low >> 1) < self.below
+    fn is_below_threshold(&self, low: u64) -> bool {
+        (low >> 1) < self.threshold
     }
 
     /// A number that isn't 0; each process and thread has others.
     fn number(&self) -> u64 {
-        let begin = || chance::mix(self.seed.wrapping_add(chance::mix(thread::number() as u64 + 1)));
-        STATE.with(|state| chance::next(state, begin)).max(1)
+        let begin =
+            || splitmix64::mix(self.seed.wrapping_add(splitmix64::mix(thread::thread_index() as u64 + 1)));
+        STATE.with(|state| splitmix64::next(state, begin)).max(1)
     }
 }
 
 thread_local! {
-    static STATE: chance::State = const { chance::State::new(None) };
+    static STATE: splitmix64::State = const { splitmix64::State::new(None) };
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
@@ -109,7 +111,7 @@ fn low(trace: u128) -> u64 {
     clippy::cast_sign_loss,
     reason = "a share has not so many digits, and lies between 0 and 1"
 )]
-fn below(share: f64) -> u64 {
+fn threshold(share: f64) -> u64 {
     (share * (1_u64 << 63) as f64) as u64
 }
 
@@ -119,17 +121,17 @@ mod tests {
 
     const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    fn chooser(parent: bool, share: f64) -> Chooser {
-        Chooser::new(Sampler { parent, share }, 7)
+    fn sampler(parent: bool, share: f64) -> Sampler {
+        Sampler::new(SamplerOptions { parent, ratio: share }, 7)
     }
 
     #[test]
     fn a_parent_is_read_as_the_specification_has_it() {
-        let parent = Parent::read(SENT.as_bytes()).unwrap();
+        let parent = TraceParent::read(SENT.as_bytes()).unwrap();
         assert_eq!(parent.trace, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
         assert_eq!((parent.span, parent.sampled), (0xb7ad_6b71_6920_3331, true));
-        assert!(!Parent::read(SENT.replace("-01", "-00").as_bytes()).unwrap().sampled);
-        assert!(Parent::read(format!("cc{}-what", &SENT[2..]).as_bytes()).is_some(), "a later version");
+        assert!(!TraceParent::read(SENT.replace("-01", "-00").as_bytes()).unwrap().sampled);
+        assert!(TraceParent::read(format!("cc{}-what", &SENT[2..]).as_bytes()).is_some(), "a later version");
         for bad in [
             "",
             "00",
@@ -142,31 +144,31 @@ mod tests {
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
         ] {
-            assert_eq!(Parent::read(bad.as_bytes()), None, "{bad}");
+            assert_eq!(TraceParent::read(bad.as_bytes()), None, "{bad}");
         }
     }
 
     #[test]
     fn a_caller_that_has_decided_is_followed_where_it_is_to_be() {
         let unsampled = SENT.replace("-01", "-00");
-        let chosen = |chooser: &Chooser, sent: &str| chooser.choose(Some(sent.as_bytes()));
-        let child = chosen(&chooser(true, 0.0), SENT).unwrap();
+        let context = |sampler: &Sampler, sent: &str| sampler.sample(Some(sent.as_bytes()));
+        let child = context(&sampler(true, 0.0), SENT).unwrap();
         assert_eq!((child.trace >> 120, child.parent), (0x0a, Some(0xb7ad_6b71_6920_3331)));
-        assert_eq!(chosen(&chooser(true, 1.0), &unsampled), None);
-        assert!(chosen(&chooser(false, 1.0), &unsampled).is_some());
-        assert_eq!(chosen(&chooser(false, 0.0), SENT), None);
-        assert_eq!(chosen(&chooser(true, 0.0), "nonsense"), None, "which is nobody's decision");
+        assert_eq!(context(&sampler(true, 1.0), &unsampled), None);
+        assert!(context(&sampler(false, 1.0), &unsampled).is_some());
+        assert_eq!(context(&sampler(false, 0.0), SENT), None);
+        assert_eq!(context(&sampler(true, 0.0), "nonsense"), None, "which is nobody's decision");
     }
 
     #[test]
     fn of_all_others_so_many_are_chosen_as_were_asked_for() {
         for (share, least, most) in [(0.0, 0, 0), (1.0, 10_000, 10_000), (0.1, 800, 1_200)] {
-            let chooser = chooser(true, share);
-            let chosen: Vec<Chosen> = (0..10_000).filter_map(|_| chooser.choose(None)).collect();
-            assert!((least..=most).contains(&chosen.len()), "{share}: {}", chosen.len());
-            let spans: std::collections::BTreeSet<_> = chosen.iter().map(|c| (c.trace, c.span)).collect();
-            assert_eq!(spans.len(), chosen.len(), "no two alike");
-            assert!(chosen.iter().all(|c| c.parent.is_none() && c.trace >> 64 != 0));
+            let sampler = sampler(true, share);
+            let context: Vec<SpanContext> = (0..10_000).filter_map(|_| sampler.sample(None)).collect();
+            assert!((least..=most).contains(&context.len()), "{share}: {}", context.len());
+            let spans: std::collections::BTreeSet<_> = context.iter().map(|c| (c.trace, c.span)).collect();
+            assert_eq!(spans.len(), context.len(), "no two alike");
+            assert!(context.iter().all(|c| c.parent.is_none() && c.trace >> 64 != 0));
         }
     }
 }

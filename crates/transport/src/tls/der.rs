@@ -10,63 +10,63 @@ const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 
 /// When a certificate ends, in seconds since 1970: two levels down and four fields along (RFC 5280, 4.1).
-pub(super) fn ends(certificate: &[u8]) -> Option<i64> {
+pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
     let (certificate, _) = sequence(certificate)?;
     let (mut fields, _) = sequence(certificate)?;
     if fields.first() == Some(&VERSION) {
-        fields = value(fields)?.2;
+        fields = tlv(fields)?.2;
     }
     // Serial number, algorithm, issuer.
     for _ in 0..3 {
-        fields = value(fields)?.2;
+        fields = tlv(fields)?.2;
     }
     let (validity, _) = sequence(fields)?;
-    let (tag, ends, _) = value(value(validity)?.2)?;
-    seconds(tag, ends)
+    let (tag, ends, _) = tlv(tlv(validity)?.2)?;
+    parse_time(tag, ends)
 }
 
 /// From when until when a revocation list holds, in seconds since 1970 (RFC 5280, 5.1).
-pub(super) fn holds(list: &[u8]) -> Option<(i64, i64)> {
+pub(super) fn crl_update_times(list: &[u8]) -> Option<(i64, i64)> {
     let (list, _) = sequence(list)?;
     let (mut fields, _) = sequence(list)?;
     // Version, algorithm, issuer.
     for _ in 0..3 {
-        fields = value(fields)?.2;
+        fields = tlv(fields)?.2;
     }
-    let (tag, from, rest) = value(fields)?;
-    let (next, until, _) = value(rest)?;
-    Some((seconds(tag, from)?, seconds(next, until)?))
+    let (tag, from, rest) = tlv(fields)?;
+    let (next, until, _) = tlv(rest)?;
+    Some((parse_time(tag, from)?, parse_time(next, until)?))
 }
 
 /// What is signed, by which algorithm, and the signature.
-pub(super) struct Signed<'a> {
+pub(super) struct SignedData<'a> {
     pub(super) message: &'a [u8],
     pub(super) algorithm: &'a [u8],
     pub(super) signature: &'a [u8],
 }
 
 /// Takes apart what a CA signs, certificates and lists alike.
-pub(super) fn signed(whole: &[u8]) -> Option<Signed<'_>> {
+pub(super) fn split_signed(whole: &[u8]) -> Option<SignedData<'_>> {
     let (whole, _) = sequence(whole)?;
     let (_, rest) = sequence(whole)?;
     let message = whole.get(..whole.len() - rest.len())?;
     let (algorithm, signature) = sequence(rest)?;
-    Some(Signed { message, algorithm, signature: bits(signature)? })
+    Some(SignedData { message, algorithm, signature: bit_string(signature)? })
 }
 
 /// The algorithm and the key in a `SubjectPublicKeyInfo` without its own tag.
-pub(super) fn key(info: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn public_key(info: &[u8]) -> Option<(&[u8], &[u8])> {
     let (algorithm, rest) = sequence(info)?;
-    Some((algorithm, bits(rest)?))
+    Some((algorithm, bit_string(rest)?))
 }
 
 /// The values in a distinguished name without its own tag, as people know them: `Example, Example's CA`.
-pub(super) fn name(mut parts: &[u8]) -> Option<String> {
+pub(super) fn distinguished_name(mut parts: &[u8]) -> Option<String> {
     let mut values = Vec::new();
     while !parts.is_empty() {
-        let (_, set, rest) = value(parts).filter(|(tag, ..)| *tag == SET)?;
+        let (_, set, rest) = tlv(parts).filter(|(tag, ..)| *tag == SET)?;
         let (pair, _) = sequence(set)?;
-        let (_, text, _) = value(value(pair)?.2)?;
+        let (_, text, _) = tlv(tlv(pair)?.2)?;
         values.push(String::from_utf8_lossy(text).into_owned());
         parts = rest;
     }
@@ -75,17 +75,17 @@ pub(super) fn name(mut parts: &[u8]) -> Option<String> {
 
 /// The content of a sequence, and what comes behind it.
 fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    value(bytes).filter(|(tag, ..)| *tag == SEQUENCE).map(|(_, content, rest)| (content, rest))
+    tlv(bytes).filter(|(tag, ..)| *tag == SEQUENCE).map(|(_, content, rest)| (content, rest))
 }
 
 /// A string of whole bytes, behind the count of bits that are not used.
-fn bits(bytes: &[u8]) -> Option<&[u8]> {
-    let (_, content, _) = value(bytes).filter(|(tag, ..)| *tag == BIT_STRING)?;
+fn bit_string(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, content, _) = tlv(bytes).filter(|(tag, ..)| *tag == BIT_STRING)?;
     content.strip_prefix(&[0])
 }
 
 /// Tag, content, and what comes behind it.
-fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+fn tlv(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = if *first < 0x80 {
@@ -100,7 +100,7 @@ fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// `YYMMDDHHMMSSZ` of this century or the last, or `YYYYMMDDHHMMSSZ`.
-fn seconds(tag: u8, text: &[u8]) -> Option<i64> {
+fn parse_time(tag: u8, text: &[u8]) -> Option<i64> {
     let digits = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     let (year, rest) = match tag {
         UTC_TIME => digits.split_at_checked(2)?,
@@ -114,12 +114,12 @@ fn seconds(tag: u8, text: &[u8]) -> Option<i64> {
         _ => year,
     };
     let two = |n: usize| rest.get(2 * n..2 * n + 2)?.parse::<i64>().ok();
-    let day = days(year, two(0)?, two(1)?);
+    let day = days_since_epoch(year, two(0)?, two(1)?);
     Some(day * 86_400 + two(2)? * 3_600 + two(3)? * 60 + two(4)?)
 }
 
 /// Days since 1970, of the Gregorian calendar (the year begins in March, so that a leap day comes last).
-fn days(year: i64, month: i64, day: i64) -> i64 {
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -137,18 +137,18 @@ mod tests {
     #[test]
     fn the_end_of_a_certificate_is_read() {
         let ca = Ca::new();
-        let of = |pem: &str| ends(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap());
+        let of = |pem: &str| not_after(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap());
         assert_eq!(of(&ca.issue(&["a.test"], true).0), Some(978_307_200), "2001-01-01");
         assert_eq!(of(&ca.issue(&["a.test"], false).0), Some(67_090_118_400), "4096-01-01");
     }
 
     #[test]
     fn dates_of_both_forms_are_read_and_nothing_else() {
-        assert_eq!(seconds(UTC_TIME, b"700101000000Z"), Some(0));
-        assert_eq!(seconds(UTC_TIME, b"491231235959Z"), Some(2_524_607_999));
-        assert_eq!(seconds(GENERALIZED_TIME, b"20240229120000Z"), Some(1_709_208_000));
+        assert_eq!(parse_time(UTC_TIME, b"700101000000Z"), Some(0));
+        assert_eq!(parse_time(UTC_TIME, b"491231235959Z"), Some(2_524_607_999));
+        assert_eq!(parse_time(GENERALIZED_TIME, b"20240229120000Z"), Some(1_709_208_000));
         for (tag, text) in [(4, &b"700101000000Z"[..]), (UTC_TIME, b"7001010000Z"), (UTC_TIME, b"7")] {
-            assert_eq!(seconds(tag, text), None);
+            assert_eq!(parse_time(tag, text), None);
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let ca = Ca::new();
         let whole = CertificateDer::from_pem_slice(ca.issue(&["a.test"], true).0.as_bytes()).unwrap();
         for end in 0..whole.len() {
-            assert_eq!(ends(&whole[..end]), None);
+            assert_eq!(not_after(&whole[..end]), None);
         }
     }
 }

@@ -10,23 +10,23 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::clients::{Clients, Verifier};
-use super::problem::TlsProblem;
+use super::clients::{ClientAuthFiles, ClientVerifier};
+use super::error::TlsFileError;
 
 /// The files of one port.
 #[derive(Clone, Debug)]
-pub struct Files {
+pub struct TlsFiles {
     /// The server's certificate, and after it those between it and its CA.
-    pub cert: Named,
+    pub cert: SettingFile,
     /// Its private key.
-    pub key: Named,
+    pub key: SettingFile,
     /// Where clients are asked for certificates.
-    pub clients: Option<Clients>,
+    pub client_auth: Option<ClientAuthFiles>,
 }
 
 /// A file, and the setting that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct SettingFile {
     /// Where it is.
     pub path: PathBuf,
     /// Name of the setting.
@@ -34,45 +34,49 @@ pub struct Named {
 }
 
 /// What the files hold.
-pub(crate) struct Material {
+pub(crate) struct KeyMaterial {
     pub(crate) pair: Arc<CertifiedKey>,
-    pub(crate) clients: Option<Verifier>,
+    pub(crate) client_verifier: Option<ClientVerifier>,
 }
 
 /// Everything that is wrong with the files.
 #[must_use]
-pub fn check(files: &Files) -> Vec<TlsProblem> {
-    read(files, &super::accept::provider()).err().unwrap_or_default()
+pub fn check_files(files: &TlsFiles) -> Vec<TlsFileError> {
+    read_files(files, &super::acceptor::crypto_provider()).err().unwrap_or_default()
 }
 
 /// Reads them all.
-pub(crate) fn read(files: &Files, provider: &Arc<CryptoProvider>) -> Result<Material, Vec<TlsProblem>> {
+pub(crate) fn read_files(
+    files: &TlsFiles,
+    provider: &Arc<CryptoProvider>,
+) -> Result<KeyMaterial, Vec<TlsFileError>> {
     let mut problems = Vec::new();
     let mut keep = |problem| problems.push(problem);
     let chain = certificates(&files.cert).map_err(&mut keep).ok();
     let key = key(&files.key).map_err(&mut keep).ok();
-    let clients = match &files.clients {
+    let clients = match &files.client_auth {
         None => Some(None),
         Some(clients) => {
             let verifier = clients.verifier(provider).map(Some);
             verifier.map_err(|wrong| wrong.into_iter().for_each(&mut keep)).ok()
         }
     };
-    let pair =
-        chain.zip(key).and_then(|(chain, key)| pair(files, chain, key, provider).map_err(&mut keep).ok());
+    let pair = chain
+        .zip(key)
+        .and_then(|(chain, key)| certified_key(files, chain, key, provider).map_err(&mut keep).ok());
     match (pair, clients) {
-        (Some(pair), Some(clients)) => Ok(Material { pair: Arc::new(pair), clients }),
+        (Some(pair), Some(client_verifier)) => Ok(KeyMaterial { pair: Arc::new(pair), client_verifier }),
         _ => Err(problems),
     }
 }
 
-impl Named {
-    pub(super) fn wrong(&self, remedy: impl Into<String>) -> TlsProblem {
-        TlsProblem::new(self.setting, self.path.display().to_string(), remedy)
+impl SettingFile {
+    pub(super) fn error(&self, remedy: impl Into<String>) -> TlsFileError {
+        TlsFileError::new(self.setting, self.path.display().to_string(), remedy)
     }
 
-    pub(super) fn unreadable(&self, what: &str, error: &PemError) -> TlsProblem {
-        self.wrong(match error {
+    pub(super) fn pem_error(&self, what: &str, error: &PemError) -> TlsFileError {
+        self.error(match error {
             PemError::Io(error) => format!("the file can't be read: {error}"),
             PemError::NoItemsFound => format!("there is no {what} in the file: it must be PEM"),
             _ => format!("the file is not the PEM of a {what}"),
@@ -80,32 +84,32 @@ impl Named {
     }
 }
 
-pub(super) fn certificates(file: &Named) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
-    let bad = |error: &PemError| file.unreadable("certificate (-----BEGIN CERTIFICATE-----)", error);
+pub(super) fn certificates(file: &SettingFile) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+    let bad = |error: &PemError| file.pem_error("certificate (-----BEGIN CERTIFICATE-----)", error);
     let found = CertificateDer::pem_file_iter(&file.path).map_err(|error| bad(&error))?;
     let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|error| bad(&error))?;
     if found.is_empty() { Err(bad(&PemError::NoItemsFound)) } else { Ok(found) }
 }
 
-fn key(file: &Named) -> Result<PrivateKeyDer<'static>, TlsProblem> {
+fn key(file: &SettingFile) -> Result<PrivateKeyDer<'static>, TlsFileError> {
     let what = "private key (-----BEGIN PRIVATE KEY-----, without a passphrase)";
-    PrivateKeyDer::from_pem_file(&file.path).map_err(|error| file.unreadable(what, &error))
+    PrivateKeyDer::from_pem_file(&file.path).map_err(|error| file.pem_error(what, &error))
 }
 
-fn pair(
-    Files { cert, key: file, .. }: &Files,
+fn certified_key(
+    TlsFiles { cert, key: file, .. }: &TlsFiles,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, TlsProblem> {
+) -> Result<CertifiedKey, TlsFileError> {
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => file.wrong(format!(
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => file.error(format!(
             "it is not the key of the certificate in {} ({}): give the two that were made together",
             cert.path.display(),
             cert.setting
         )),
-        rustls::Error::InvalidCertificate(_) => cert.wrong("the certificate in it can't be parsed"),
+        rustls::Error::InvalidCertificate(_) => cert.error("the certificate in it can't be parsed"),
         // Its text may tell of the key.
-        _ => file.wrong("it can't be used: give ECDSA P-256 or P-384, Ed25519 or RSA"),
+        _ => file.error("it can't be used: give ECDSA P-256 or P-384, Ed25519 or RSA"),
     })
 }

@@ -61,12 +61,12 @@ impl Ca {
     }
 
     /// Its list, which holds for the years from one to the other.
-    pub(crate) fn list(&self, revoked: &[u64], (from, until): (i32, i32)) -> CertificateRevocationList {
-        self.part(revoked, (from, until), None)
+    pub(crate) fn crl(&self, revoked: &[u64], (from, until): (i32, i32)) -> CertificateRevocationList {
+        self.partitioned_crl(revoked, (from, until), None)
     }
 
     /// The same of the certificates of one distribution point.
-    pub(crate) fn part(
+    pub(crate) fn partitioned_crl(
         &self,
         serials: &[u64],
         (from, until): (i32, i32),

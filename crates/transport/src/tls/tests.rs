@@ -11,29 +11,29 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_rustls::TlsConnector;
 
-use super::accept::provider;
+use super::acceptor::crypto_provider;
 use super::fixture::{Ca, Still, write};
-use super::{Acceptor, Admitted, Clients, Files, Named, Protocol, check};
+use super::{Acceptor, ClientAuthFiles, Protocol, SettingFile, TlsConnection, TlsFiles, check_files};
 
-pub(super) fn named(path: PathBuf, setting: &'static str) -> Named {
-    Named { path, setting }
+pub(super) fn setting_file(path: PathBuf, setting: &'static str) -> SettingFile {
+    SettingFile { path, setting }
 }
 
-pub(super) struct House {
+pub(super) struct TlsFixture {
     folder: tempfile::TempDir,
     pub(super) ca: Ca,
-    pub(super) files: Files,
+    pub(super) files: TlsFiles,
 }
 
-impl House {
+impl TlsFixture {
     pub(super) fn new(clients: Option<&Ca>) -> Self {
         let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
         let (cert, key) = ca.issue(&["localhost"], false);
-        let ca_file = |ca: &Ca| named(write(folder.path(), "clients.pem", &ca.pem), "tls_client_ca");
-        let files = Files {
-            cert: named(write(folder.path(), "cert.pem", &cert), "tls_cert"),
-            key: named(write(folder.path(), "key.pem", &key), "tls_key"),
-            clients: clients.map(|ca| Clients { ca: ca_file(ca), crl: None }),
+        let ca_file = |ca: &Ca| setting_file(write(folder.path(), "clients.pem", &ca.pem), "tls_client_ca");
+        let files = TlsFiles {
+            cert: setting_file(write(folder.path(), "cert.pem", &cert), "tls_cert"),
+            key: setting_file(write(folder.path(), "key.pem", &key), "tls_key"),
+            client_auth: clients.map(|ca| ClientAuthFiles { ca: ca_file(ca), crl: None }),
         };
         Self { folder, ca, files }
     }
@@ -55,7 +55,7 @@ pub(super) fn client(
 ) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
-    let builder = ClientConfig::builder_with_provider(provider());
+    let builder = ClientConfig::builder_with_provider(crypto_provider());
     let builder = builder.with_protocol_versions(&[version]).unwrap().with_root_certificates(roots);
     match shown {
         None => builder.with_no_client_auth(),
@@ -69,14 +69,14 @@ pub(super) fn client(
 }
 
 /// A connection up to the first byte that goes each way; what the server saw of its client.
-pub(super) async fn meet(
+pub(super) async fn connect_once(
     acceptor: &Acceptor,
     client: ClientConfig,
 ) -> io::Result<(Option<ClientCertificate>, Option<Vec<u8>>)> {
     let (near, far) = duplex(64 * 1024);
     let name = ServerName::try_from("localhost").unwrap();
     let serve = async {
-        let Admitted { mut stream, certificate: shown, .. } = acceptor.accept(near).await?;
+        let TlsConnection { mut stream, certificate: shown, .. } = acceptor.accept(near).await?;
         stream.write_all(b"!").await?;
         stream.shutdown().await?;
         let spoken = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
@@ -99,35 +99,39 @@ pub(super) const VERSIONS: [&rustls::SupportedProtocolVersion; 2] =
 
 #[tokio::test]
 async fn who_knows_the_ca_gets_in_by_both_versions() {
-    let house = House::new(None);
-    let acceptor = house.acceptor();
+    let fixture = TlsFixture::new(None);
+    let acceptor = fixture.acceptor();
     for version in VERSIONS {
-        let (shown, _) = meet(&acceptor, client(&house.ca.pem, None, version)).await.unwrap();
+        let (shown, _) = connect_once(&acceptor, client(&fixture.ca.pem, None, version)).await.unwrap();
         assert_eq!(shown, None, "no certificate is asked for");
-        assert!(meet(&acceptor, client(&Ca::new().pem, None, version)).await.is_err(), "another CA's server");
+        assert!(
+            connect_once(&acceptor, client(&Ca::new().pem, None, version)).await.is_err(),
+            "another CA's server"
+        );
     }
 }
 
 #[tokio::test]
 async fn http_2_is_agreed_on_and_nothing_else() {
-    let house = House::new(None);
-    let acceptor = house.acceptor();
+    let fixture = TlsFixture::new(None);
+    let acceptor = fixture.acceptor();
     let offering = |protocol: &[u8]| {
-        let mut client = client(&house.ca.pem, None, VERSIONS[1]);
+        let mut client = client(&fixture.ca.pem, None, VERSIONS[1]);
         client.alpn_protocols = vec![protocol.to_vec()];
         client
     };
-    assert_eq!(meet(&acceptor, offering(b"h2")).await.unwrap().1.as_deref(), Some(&b"h2"[..]));
-    assert!(meet(&acceptor, offering(b"http/1.1")).await.is_err());
+    assert_eq!(connect_once(&acceptor, offering(b"h2")).await.unwrap().1.as_deref(), Some(&b"h2"[..]));
+    assert!(connect_once(&acceptor, offering(b"http/1.1")).await.is_err());
 }
 
 #[tokio::test]
 async fn a_client_is_known_by_the_names_of_its_certificate() {
     let clients = Ca::new();
-    let house = House::new(Some(&clients));
+    let fixture = TlsFixture::new(Some(&clients));
     let shown = clients.issue(&["Ops.example", "spiffe://corp/ops", "127.0.0.1"], false);
     for version in VERSIONS {
-        let (names, _) = meet(&house.acceptor(), client(&house.ca.pem, Some(&shown), version)).await.unwrap();
+        let (names, _) =
+            connect_once(&fixture.acceptor(), client(&fixture.ca.pem, Some(&shown), version)).await.unwrap();
         let names: Vec<String> = names.unwrap().0.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["ops.example", "spiffe://corp/ops"]);
     }
@@ -136,54 +140,58 @@ async fn a_client_is_known_by_the_names_of_its_certificate() {
 #[tokio::test]
 async fn none_a_strangers_and_an_ended_certificate_are_refused() {
     let clients = Ca::new();
-    let house = House::new(Some(&clients));
-    let acceptor = house.acceptor();
+    let fixture = TlsFixture::new(Some(&clients));
+    let acceptor = fixture.acceptor();
     let (stranger, ended) = (Ca::new().issue(&["ops"], false), clients.issue(&["ops"], true));
     for version in VERSIONS {
         for shown in [None, Some(&stranger), Some(&ended)] {
-            assert!(meet(&acceptor, client(&house.ca.pem, shown, version)).await.is_err(), "{shown:?}");
+            assert!(
+                connect_once(&acceptor, client(&fixture.ca.pem, shown, version)).await.is_err(),
+                "{shown:?}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn a_new_pair_is_taken_over_and_a_broken_one_is_not() {
-    let house = House::new(None);
-    let acceptor = house.acceptor();
+    let fixture = TlsFixture::new(None);
+    let acceptor = fixture.acceptor();
     let other = Ca::new();
     let (cert, key) = other.issue(&["localhost"], false);
-    write(house.path(), "cert.pem", &cert);
+    write(fixture.path(), "cert.pem", &cert);
     let wrong = acceptor.reload().await.unwrap_err();
     assert!(wrong[0].to_string().contains("tls_key"), "half of a pair: {wrong:?}");
     assert!(
-        meet(&acceptor, client(&house.ca.pem, None, VERSIONS[1])).await.is_ok(),
+        connect_once(&acceptor, client(&fixture.ca.pem, None, VERSIONS[1])).await.is_ok(),
         "the one before is kept"
     );
-    write(house.path(), "key.pem", &key);
+    write(fixture.path(), "key.pem", &key);
     acceptor.reload().await.unwrap_or_else(|wrong| panic!("{wrong:?}"));
-    assert!(meet(&acceptor, client(&other.pem, None, VERSIONS[1])).await.is_ok());
-    assert!(meet(&acceptor, client(&house.ca.pem, None, VERSIONS[1])).await.is_err());
+    assert!(connect_once(&acceptor, client(&other.pem, None, VERSIONS[1])).await.is_ok());
+    assert!(connect_once(&acceptor, client(&fixture.ca.pem, None, VERSIONS[1])).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_shakes_hands_is_let_go() {
     let (_client, server) = duplex(64);
-    let error = House::new(None).acceptor().accept(server).await.map(|_| ()).unwrap_err();
+    let error = TlsFixture::new(None).acceptor().accept(server).await.map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
 #[test]
 fn what_is_wrong_with_a_file_names_its_setting_and_the_remedy() {
-    let house = House::new(None);
+    let fixture = TlsFixture::new(None);
     let (_, foreign) = Ca::new().issue(&["localhost"], false);
-    let foreign = write(house.path(), "foreign.pem", &foreign);
-    let empty = write(house.path(), "empty.pem", "canary\n");
-    let missing = house.path().join("missing.pem");
-    let (cert, key) = (house.files.cert.path.clone(), house.files.key.path.clone());
-    let files = |cert: &Path, key: &Path, ca: Option<&Path>| Files {
-        cert: named(cert.to_owned(), "tls_cert"),
-        key: named(key.to_owned(), "tls_key"),
-        clients: ca.map(|ca| Clients { ca: named(ca.to_owned(), "tls_client_ca"), crl: None }),
+    let foreign = write(fixture.path(), "foreign.pem", &foreign);
+    let empty = write(fixture.path(), "empty.pem", "canary\n");
+    let missing = fixture.path().join("missing.pem");
+    let (cert, key) = (fixture.files.cert.path.clone(), fixture.files.key.path.clone());
+    let files = |cert: &Path, key: &Path, ca: Option<&Path>| TlsFiles {
+        cert: setting_file(cert.to_owned(), "tls_cert"),
+        key: setting_file(key.to_owned(), "tls_key"),
+        client_auth: ca
+            .map(|ca| ClientAuthFiles { ca: setting_file(ca.to_owned(), "tls_client_ca"), crl: None }),
     };
     let cases = [
         (&cert, &foreign, None, "tls_key (", "not the key of the certificate"),
@@ -193,10 +201,10 @@ fn what_is_wrong_with_a_file_names_its_setting_and_the_remedy() {
         (&cert, &key, Some(key.as_path()), "tls_client_ca (", "no certificate"),
     ];
     for (cert, key, ca, setting, remedy) in cases {
-        let told: Vec<String> = check(&files(cert, key, ca)).iter().map(ToString::to_string).collect();
+        let told: Vec<String> = check_files(&files(cert, key, ca)).iter().map(ToString::to_string).collect();
         assert!(told.len() == 1 && told[0].starts_with(setting) && told[0].contains(remedy), "{told:?}");
         assert!(!told[0].contains("canary"), "{told:?}");
     }
-    assert_eq!(check(&files(&missing, &empty, Some(&missing))).len(), 3, "everything is told at once");
-    assert_eq!(check(&house.files), []);
+    assert_eq!(check_files(&files(&missing, &empty, Some(&missing))).len(), 3, "everything is told at once");
+    assert_eq!(check_files(&fixture.files), []);
 }

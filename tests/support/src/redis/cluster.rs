@@ -1,6 +1,6 @@
 //! A real Redis Cluster of three masters on loopback, without replicas: a node that is stopped stays missing.
 
-use super::{Manner, Redis};
+use super::{Redis, RedisMode};
 use crate::{eventually, free_port};
 
 /// Three nodes that share the slots.
@@ -12,7 +12,7 @@ impl RedisCluster {
     #[must_use]
     pub fn start() -> Self {
         let buses = [(); 3].map(|()| free_port());
-        let nodes = buses.map(|bus| Redis::like(Manner::Node(bus)));
+        let nodes = buses.map(|bus| Redis::with_mode(RedisMode::Node(bus)));
         for (node, slots) in nodes.iter().zip([(0, 5460), (5461, 10_922), (10_923, 16_383)]) {
             let range = [slots.0.to_string(), slots.1.to_string()];
             assert_eq!(node.cli(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]), "OK");

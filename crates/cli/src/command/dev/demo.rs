@@ -6,7 +6,7 @@ use latchkey_proto::v1;
 
 use crate::args::Secret;
 use crate::call::Server;
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));
 
@@ -14,7 +14,7 @@ const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../
 pub(super) const TENANT: &str = "demo";
 
 /// Makes all of it, by the same calls as anyone; answers the key's value.
-pub(super) async fn make(grpc: SocketAddr, root: &Secret) -> Result<Secret, Failure> {
+pub(super) async fn make(grpc: SocketAddr, root: &Secret) -> Result<Secret, CliError> {
     let server = Server::connect(&grpc.to_string(), Some(root)).await?;
     let document = DOCUMENT.to_owned();
     server.profiles().apply_profile(v1::ApplyProfileRequest { document, validate_only: false }).await?;

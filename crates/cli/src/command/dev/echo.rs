@@ -8,11 +8,11 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 /// Starts it; it ends with the process.
-pub(super) async fn start(address: SocketAddr) -> Result<SocketAddr, Failure> {
-    let bad = |error| Failure::Local(format!("--echo-addr {address} can't be listened on: {error}"));
+pub(super) async fn start(address: SocketAddr) -> Result<SocketAddr, CliError> {
+    let bad = |error| CliError::Local(format!("--echo-addr {address} can't be listened on: {error}"));
     let listener = TcpListener::bind(address).await.map_err(bad)?;
     let address = listener.local_addr()?;
     let serving = axum::serve(listener, Router::new().fallback(echo));

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use crate::args::DevArgs;
-use crate::exit::Failure;
+use crate::exit::CliError;
 
 const CONFIGURATION: &str = include_str!("envoy.yaml");
 const MISSING: &str = "no Envoy was found: set LATCHKEY_ENVOY to one, put `envoy` on the PATH, or get one with \
@@ -32,7 +32,7 @@ impl Envoy {
         folder: &Path,
         grpc: SocketAddr,
         echo: SocketAddr,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CliError> {
         let path = folder.join("envoy.yaml");
         std::fs::write(&path, configuration(args.envoy_addr, grpc, echo))?;
         let child = spawn(args.envoy_binary.as_deref(), &path)?;
@@ -41,7 +41,7 @@ impl Envoy {
         Ok(envoy)
     }
 
-    async fn listens(&mut self) -> Result<(), Failure> {
+    async fn listens(&mut self) -> Result<(), CliError> {
         let (tries, pause) = TRIES;
         for _ in 0..tries {
             if let Some(status) = self.child.try_wait()? {
@@ -52,11 +52,11 @@ impl Envoy {
             }
             sleep(pause).await;
         }
-        Err(Failure::Local(format!("Envoy does not listen on {}", self.address)))
+        Err(CliError::Local(format!("Envoy does not listen on {}", self.address)))
     }
 
     /// Returns when it ends by itself; without one, never.
-    pub(super) async fn ended(envoy: Option<Self>) -> Failure {
+    pub(super) async fn ended(envoy: Option<Self>) -> CliError {
         match envoy {
             Some(mut envoy) => match envoy.child.wait().await {
                 Ok(status) => gone(&status.to_string()),
@@ -67,12 +67,12 @@ impl Envoy {
     }
 }
 
-fn gone(status: &str) -> Failure {
-    Failure::Local(format!("Envoy ended ({status}); what it printed says why. Is --envoy-addr free?"))
+fn gone(status: &str) -> CliError {
+    CliError::Local(format!("Envoy ended ({status}); what it printed says why. Is --envoy-addr free?"))
 }
 
 /// The one that is named; else the one on the PATH; else the one that `scripts/setup` fetches.
-fn spawn(named: Option<&Path>, configuration: &Path) -> Result<Child, Failure> {
+fn spawn(named: Option<&Path>, configuration: &Path) -> Result<Child, CliError> {
     let candidates = match named {
         Some(path) => vec![path.to_owned()],
         None => vec![PathBuf::from("envoy"), PathBuf::from("./.tools/bin/envoy")],
@@ -89,11 +89,11 @@ fn spawn(named: Option<&Path>, configuration: &Path) -> Result<Child, Failure> {
             Ok(child) => return Ok(child),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(Failure::Local(format!("{} can't be started: {error}", program.display())));
+                return Err(CliError::Local(format!("{} can't be started: {error}", program.display())));
             }
         }
     }
-    Err(Failure::Local(MISSING.to_owned()))
+    Err(CliError::Local(MISSING.to_owned()))
 }
 
 fn configuration(front: SocketAddr, latchkey: SocketAddr, echo: SocketAddr) -> String {

@@ -8,8 +8,8 @@ mod route;
 mod source;
 mod walk;
 
-use latchkey_server::authoring::Needs;
-use latchkey_server::doctor::{Area, Finding, Weight};
+use latchkey_server::doctor::{Area, Finding, Severity};
+use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 pub(super) use source::read;
@@ -20,15 +20,15 @@ const PER_ROUTE: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerR
 const MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 fn wrong(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
-    Finding::new(Area::Envoy, Weight::Wrong, what, remedy)
+    Finding::new(Area::Envoy, Severity::Error, what, remedy)
 }
 
 fn doubtful(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
-    Finding::new(Area::Envoy, Weight::Doubtful, what, remedy)
+    Finding::new(Area::Envoy, Severity::Warning, what, remedy)
 }
 
 /// Everything that is found in a configuration, given what the profiles in force look at.
-pub(super) fn examine(configuration: &Value, needs: &[Needs]) -> Vec<Finding> {
+pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let filters = find(configuration, |value| typed(value, FILTER));
     let mut findings = Vec::new();
     if filters.is_empty() {
@@ -36,22 +36,22 @@ pub(super) fn examine(configuration: &Value, needs: &[Needs]) -> Vec<Finding> {
         return vec![wrong("no filter asks Latchkey: everybody passes", remedy)];
     }
     for manager in find(configuration, |value| typed(value, MANAGER)) {
-        findings.extend(manager::examine(manager, needs));
+        findings.extend(manager::examine(manager, requirements));
     }
     for filter in filters {
-        findings.extend(filter::examine(filter, needs));
+        findings.extend(filter::examine(filter, requirements));
         findings.extend(cluster::examine(configuration, filter));
     }
     findings.extend(route::examine(configuration));
     // One filter on many listeners is one matter.
     let mut told = Vec::new();
     findings.retain(|finding| {
-        let new = !told.contains(&finding.what);
-        told.push(finding.what.clone());
+        let new = !told.contains(&finding.message);
+        told.push(finding.message.clone());
         new
     });
     if findings.is_empty() {
-        findings.push(Finding::new(Area::Envoy, Weight::Good, "it asks Latchkey about every request", ""));
+        findings.push(Finding::new(Area::Envoy, Severity::Ok, "it asks Latchkey about every request", ""));
     }
     findings
 }

@@ -2,18 +2,18 @@
 
 use std::fmt::Write as _;
 
-use latchkey_server::doctor::{Area, Finding, Weight};
+use latchkey_server::doctor::{Area, Finding, Severity};
 use serde_json::json;
 
-use crate::exit::Failure;
-use crate::output::{Format, Tone, amount, clean, print};
+use crate::exit::CliError;
+use crate::output::{Format, Tone, pluralize, print, sanitize};
 
 /// Everything that was found.
 pub(super) struct Report(pub(super) Vec<Finding>);
 
 impl Report {
     /// Shows it; the worst of it is how the command ends.
-    pub(super) fn show(&self, format: Format) -> Result<(), Failure> {
+    pub(super) fn show(&self, format: Format) -> Result<(), CliError> {
         match format {
             Format::Text => print(&self.text())?,
             Format::Json => print(&self.json().to_string())?,
@@ -21,26 +21,27 @@ impl Report {
         self.failure().map_or(Ok(()), Err)
     }
 
-    fn count(&self, weight: Weight) -> usize {
-        self.0.iter().filter(|finding| finding.weight == weight).count()
+    fn count(&self, severity: Severity) -> usize {
+        self.0.iter().filter(|finding| finding.severity == severity).count()
     }
 
     fn text(&self) -> String {
         let mut text = String::new();
         for finding in &self.0 {
-            let mark = match finding.weight {
-                Weight::Good => Tone::Good.paint("✓"),
-                Weight::Doubtful => Tone::Doubtful.paint("!"),
-                Weight::Wrong | Weight::Unreachable => Tone::Bad.paint("✗"),
+            let mark = match finding.severity {
+                Severity::Ok => Tone::Good.paint("✓"),
+                Severity::Warning => Tone::Warning.paint("!"),
+                Severity::Error | Severity::Unreachable => Tone::Bad.paint("✗"),
             };
-            let _infallible = writeln!(text, "{mark} {:<9} {}", area(finding.area), clean(&finding.what));
+            let _infallible =
+                writeln!(text, "{mark} {:<9} {}", area(finding.area), sanitize(&finding.message));
             if !finding.remedy.is_empty() {
-                let _infallible = writeln!(text, "            → {}", clean(&finding.remedy));
+                let _infallible = writeln!(text, "            → {}", sanitize(&finding.remedy));
             }
         }
-        let wrong = self.count(Weight::Wrong) + self.count(Weight::Unreachable);
-        let doubtful = self.count(Weight::Doubtful);
-        let _infallible = write!(text, "\n{}, {}", amount(wrong, "error"), amount(doubtful, "warning"));
+        let wrong = self.count(Severity::Error) + self.count(Severity::Unreachable);
+        let doubtful = self.count(Severity::Warning);
+        let _infallible = write!(text, "\n{}, {}", pluralize(wrong, "error"), pluralize(doubtful, "warning"));
         text
     }
 
@@ -48,8 +49,8 @@ impl Report {
         let one = |finding: &Finding| {
             json!({
                 "area": area(finding.area),
-                "severity": severity(finding.weight),
-                "message": finding.what,
+                "severity": severity(finding.severity),
+                "message": finding.message,
                 "remedy": finding.remedy,
             })
         };
@@ -57,15 +58,15 @@ impl Report {
         json!({ "healthy": self.failure().is_none(), "findings": findings })
     }
 
-    fn failure(&self) -> Option<Failure> {
-        let wrong = |finding: &&Finding| finding.weight == Weight::Wrong;
+    fn failure(&self) -> Option<CliError> {
+        let wrong = |finding: &&Finding| finding.severity == Severity::Error;
         if self.0.iter().filter(wrong).any(|finding| finding.area == Area::Settings) {
-            return Some(Failure::Found(2));
+            return Some(CliError::Findings(2));
         }
-        if self.count(Weight::Unreachable) > 0 {
-            return Some(Failure::Found(6));
+        if self.count(Severity::Unreachable) > 0 {
+            return Some(CliError::Findings(6));
         }
-        (self.count(Weight::Wrong) > 0).then_some(Failure::Found(1))
+        (self.count(Severity::Error) > 0).then_some(CliError::Findings(1))
     }
 }
 
@@ -78,12 +79,12 @@ fn area(area: Area) -> &'static str {
     }
 }
 
-fn severity(weight: Weight) -> &'static str {
-    match weight {
-        Weight::Good => "ok",
-        Weight::Doubtful => "warning",
-        Weight::Wrong => "error",
-        Weight::Unreachable => "unreachable",
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "ok",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+        Severity::Unreachable => "unreachable",
     }
 }
 
@@ -91,32 +92,32 @@ fn severity(weight: Weight) -> &'static str {
 mod tests {
     use super::*;
 
-    fn report(found: &[(Area, Weight)]) -> Report {
+    fn report(found: &[(Area, Severity)]) -> Report {
         Report(
             found
                 .iter()
-                .map(|&(area, weight)| Finding::new(area, weight, "a\u{1b}[2Jb", "mend it"))
+                .map(|&(area, severity)| Finding::new(area, severity, "a\u{1b}[2Jb", "mend it"))
                 .collect(),
         )
     }
 
     #[test]
     fn the_worst_finding_is_how_it_ends() {
-        let code = |found: &[(Area, Weight)]| match report(found).failure() {
+        let code = |found: &[(Area, Severity)]| match report(found).failure() {
             None => 0,
-            Some(Failure::Found(code)) => code,
+            Some(CliError::Findings(code)) => code,
             Some(other) => panic!("{other:?}"),
         };
         let (settings, envoy) = (Area::Settings, Area::Envoy);
-        assert_eq!(code(&[(settings, Weight::Good), (envoy, Weight::Doubtful)]), 0);
-        assert_eq!(code(&[(envoy, Weight::Wrong)]), 1);
-        assert_eq!(code(&[(envoy, Weight::Wrong), (Area::Redis, Weight::Unreachable)]), 6);
-        assert_eq!(code(&[(Area::Redis, Weight::Unreachable), (settings, Weight::Wrong)]), 2);
+        assert_eq!(code(&[(settings, Severity::Ok), (envoy, Severity::Warning)]), 0);
+        assert_eq!(code(&[(envoy, Severity::Error)]), 1);
+        assert_eq!(code(&[(envoy, Severity::Error), (Area::Redis, Severity::Unreachable)]), 6);
+        assert_eq!(code(&[(Area::Redis, Severity::Unreachable), (settings, Severity::Error)]), 2);
     }
 
     #[test]
     fn both_forms_say_the_same_and_steer_no_terminal() {
-        let report = report(&[(Area::Database, Weight::Wrong), (Area::Redis, Weight::Good)]);
+        let report = report(&[(Area::Database, Severity::Error), (Area::Redis, Severity::Ok)]);
         let text = report.text();
         assert!(
             text.contains("✗ database") && text.contains("→ mend it") && !text.contains('\u{1b}'),

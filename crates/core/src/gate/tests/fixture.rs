@@ -5,23 +5,25 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::enforce::Enforce;
+use crate::cache::ReplicaCache;
+use crate::enforcement::Enforcement;
+use crate::error::SystemError;
 use crate::gate::{Gate, GateParts};
 use crate::id::TenantId;
-use crate::kind::{Encoding, Kind, Prefixes};
+use crate::key_kind::{Encoding, KeyKind, Prefixes};
 use crate::limit::local::LocalLimiter;
-use crate::limit::{Algorithm, Classes, Named, Per, Rule, When, parse_key_limit};
-use crate::memory::Memory;
-use crate::policy::{Accepts, Policy, Unmatched};
-use crate::ports::{Found, KeyStore, Policies};
+use crate::limit::{
+    BucketAlgorithm, BucketOwner, BucketRule, ChargeCondition, NameMap, RateClasses, parse_key_limit,
+};
+use crate::policy::{AcceptedCredentials, Policy, UnmatchedRoute};
+use crate::ports::{KeyStore, LookupResult, Policies};
 use crate::record::fixture::records;
 use crate::record::{KeyRecord, TenantRecord};
 use crate::route::{Pattern, Route, Routes};
-use crate::scope::{Catalogue, ScopeEntry};
+use crate::scope::{ScopeEntry, ScopeRegistry};
 use crate::secret::KeyHash;
-use crate::time::{Clock, Moment, Tick, Timestamp};
-use crate::trouble::Trouble;
-use crate::usage::Usage;
+use crate::time::{Clock, Moment, MonotonicInstant, Timestamp};
+use crate::usage::UsageTracker;
 use async_trait::async_trait;
 
 /// The n-th key; the store knows the first.
@@ -29,16 +31,16 @@ pub(super) fn key(n: u32) -> String {
     format!("sk_live_{n:032x}")
 }
 
-pub(super) struct World {
+pub(super) struct GateFixture {
     pub(super) gate: Gate<LocalLimiter>,
     pub(super) policy: Arc<Policy>,
     pub(super) store: Arc<FakeStore>,
-    pub(super) memory: Arc<Memory>,
+    pub(super) cache: Arc<ReplicaCache>,
     pub(super) clock: Arc<FakeClock>,
-    pub(super) usage: Arc<Usage>,
+    pub(super) usage: Arc<UsageTracker>,
 }
 
-impl World {
+impl GateFixture {
     pub(super) fn new(change: impl FnOnce(&mut KeyRecord, &mut TenantRecord)) -> Self {
         Self::with(|_| {}, change)
     }
@@ -52,19 +54,19 @@ impl World {
         let policy = Arc::new(policy);
         let store = Arc::new(FakeStore::new());
         store.change(change);
-        let memory = Arc::new(Memory::new(1 << 20));
-        memory.trust_until(Tick(1_000));
+        let cache = Arc::new(ReplicaCache::new(1 << 20));
+        cache.extend_lease(MonotonicInstant(1_000));
         let clock = Arc::new(FakeClock(AtomicU64::new(0)));
-        let usage = Arc::new(Usage::new("here".into()));
+        let usage = Arc::new(UsageTracker::new("here".into()));
         let gate = Gate::new(GateParts {
             store: Arc::clone(&store) as _,
-            policies: Arc::new(One(Arc::clone(&policy))),
+            policies: Arc::new(SinglePolicy(Arc::clone(&policy))),
             limiter: LocalLimiter::new(),
-            memory: Arc::clone(&memory),
+            cache: Arc::clone(&cache),
             clock: Arc::clone(&clock) as _,
             usage: Arc::clone(&usage) as _,
         });
-        Self { gate, policy, store, memory, clock, usage }
+        Self { gate, policy, store, cache, clock, usage }
     }
 
     pub(super) fn queries(&self) -> usize {
@@ -75,26 +77,26 @@ impl World {
 pub(super) struct FakeClock(AtomicU64);
 
 impl FakeClock {
-    pub(super) fn set_tick(&self, tick: Tick) {
+    pub(super) fn set_monotonic(&self, tick: MonotonicInstant) {
         self.0.store(tick.0, Ordering::SeqCst);
     }
 }
 
 impl Clock for FakeClock {
     fn now(&self) -> Moment {
-        Moment { wall: Timestamp(2_000_000), tick: Tick(self.0.load(Ordering::SeqCst)) }
+        Moment { wall: Timestamp(2_000_000), monotonic: MonotonicInstant(self.0.load(Ordering::SeqCst)) }
     }
 }
 
-struct One(Arc<Policy>);
+struct SinglePolicy(Arc<Policy>);
 
-impl Policies for One {
+impl Policies for SinglePolicy {
     fn named(&self, name: &str) -> Option<Arc<Policy>> {
         (*self.0.name == *name).then(|| Arc::clone(&self.0))
     }
 
-    fn recognises(&self, value: &str) -> bool {
-        self.0.recognises(value)
+    fn matches_key_format(&self, value: &str) -> bool {
+        self.0.matches_key_format(value)
     }
 }
 
@@ -126,15 +128,15 @@ impl FakeStore {
 
 #[async_trait]
 impl KeyStore for FakeStore {
-    async fn key_by_hash(&self, hash: &KeyHash) -> Result<Found, Trouble> {
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         if self.broken.load(Ordering::SeqCst) {
-            return Err(Trouble::database());
+            return Err(SystemError::database());
         }
         self.queries.fetch_add(1, Ordering::SeqCst);
         // Others get their turn while this one is under way.
         tokio::task::yield_now().await;
         let known = self.known.lock().unwrap().clone();
-        Ok(Found { known: Some(known).filter(|(key, _)| key.hash == *hash), revision: 9 })
+        Ok(LookupResult { entry: Some(known).filter(|(key, _)| key.hash == *hash), revision: 9 })
     }
 }
 
@@ -143,13 +145,13 @@ pub(crate) fn policy() -> Policy {
         name: name.into(),
         description: "".into(),
         aliases: aliases.iter().map(|a| (*a).into()).collect(),
-        enforce: Enforce::On,
+        enforce: Enforcement::Enforced,
     };
-    let scopes = Catalogue::new(vec![entry("items.read", &["items.view"]), entry("admin", &[])]).unwrap();
-    let kind = Kind {
+    let scopes = ScopeRegistry::new(vec![entry("items.read", &["items.view"]), entry("admin", &[])]).unwrap();
+    let kind = KeyKind {
         name: "secret".into(),
         default: true,
-        prefixes: Prefixes::Each(vec![
+        prefixes: Prefixes::PerEnvironment(vec![
             ("live".into(), "sk_live_".into()),
             ("test".into(), "sk_test_".into()),
         ]),
@@ -158,39 +160,42 @@ pub(crate) fn policy() -> Policy {
         checksum: false,
         retrievable: false,
         bindings: vec![],
-        most: scopes.all(),
+        max_scopes: scopes.all(),
         default_scopes: scopes.all(),
-        makes_keys_in: Vec::new(),
+        creates_keys_in: Vec::new(),
     };
-    let rule = |per, limit: &str, when| Rule {
+    let rule = |per, limit: &str, when| BucketRule {
         per,
         limit: parse_key_limit(limit).unwrap(),
-        algorithm: Algorithm::TokenBucket,
+        algorithm: BucketAlgorithm::TokenBucket,
         when,
         mode: None,
     };
-    let rules = vec![rule(Per::Key, "10/min", When::Allowed), rule(Per::Ip, "3/min", When::Unauthenticated)];
+    let rules = vec![
+        rule(BucketOwner::Key, "10/min", ChargeCondition::Allowed),
+        rule(BucketOwner::Ip, "3/min", ChargeCondition::Unauthenticated),
+    ];
     Policy {
         name: "p".into(),
         version: 1,
-        enforce: Enforce::On,
-        accepts: Accepts { key: true, jwt: true },
+        enforce: Enforcement::Enforced,
+        accepts: AcceptedCredentials { key: true, jwt: true },
         tenant_required: false,
         environments: vec!["live".into(), "test".into()],
         kinds: vec![kind],
         routes: Routes::new(routes(&scopes)),
         scopes,
-        unmatched: Unmatched::Deny,
-        classes: Classes::new("p", BTreeMap::from([("default".into(), rules)])),
-        plans: Named::default(),
+        unmatched: UnmatchedRoute::Deny,
+        classes: RateClasses::new("p", BTreeMap::from([("default".into(), rules)])),
+        plans: NameMap::default(),
         tokens: None,
         roles: HashMap::new(),
-        password_length: 15,
+        min_password_length: 15,
     }
 }
 
-pub(super) fn routes(scopes: &Catalogue) -> Vec<Route> {
-    let set = |names: &[&str]| scopes.known(names);
+pub(super) fn routes(scopes: &ScopeRegistry) -> Vec<Route> {
+    let set = |names: &[&str]| scopes.resolve(names);
     let route = |path: &str, all: &[&str], any: &[&str]| Route {
         pattern: Pattern::parse(path).unwrap(),
         methods: vec![],
@@ -200,7 +205,7 @@ pub(super) fn routes(scopes: &Catalogue) -> Vec<Route> {
         resource: vec![],
         class: None,
         public: false,
-        enforce: Enforce::On,
+        enforce: Enforcement::Enforced,
     };
     let mut publishable = route("/v1/publishable", &[], &[]);
     publishable.kinds = vec!["publishable".into()];

@@ -5,39 +5,45 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
-use crate::limit::suite::Bench;
-use crate::limit::{Algorithm, Limit, Mode, Spending};
+use crate::limit::conformance::LimiterHarness;
+use crate::limit::{BucketAlgorithm, ChargeResult, CountingMode, Limit};
 
 const SECOND: u64 = 1_000_000_000;
 
 impl LocalLimiter {
-    fn take(&self, demands: &[Demand], cost: u32, look: bool, now: Tick) -> Spending {
+    fn charge_levels(
+        &self,
+        charges: &[BucketCharge],
+        cost: u32,
+        look: bool,
+        now: MonotonicInstant,
+    ) -> ChargeResult {
         let mut levels = Levels::new();
-        let granted = self.charge_now(demands, Charge { cost, look }, now, &mut levels);
-        Spending { granted, levels }
+        let granted = self.charge_now(charges, ChargeOptions { cost, dry_run: look }, now, &mut levels);
+        ChargeResult { granted, levels }
     }
 }
 
-fn demand(subject: u128, per: Per, (tokens, seconds, burst): (u64, u64, u64)) -> Demand {
-    Demand {
-        bucket: BucketId { per, subject, class: 1, place: 0 },
+fn bucket_charge(subject: u128, per: BucketOwner, (tokens, seconds, burst): (u64, u64, u64)) -> BucketCharge {
+    BucketCharge {
+        bucket: BucketId { per, subject, class_hash: 1, index: 0 },
         limit: Limit { tokens, period: Duration::from_secs(seconds), burst },
-        algorithm: Algorithm::TokenBucket,
-        mode: Mode::Exact,
-        owner: subject,
+        algorithm: BucketAlgorithm::TokenBucket,
+        mode: CountingMode::Exact,
+        shard_key: subject,
     }
 }
 
 #[test]
 fn a_bucket_admits_its_burst_and_then_its_rate() {
     let limiter = LocalLimiter::new();
-    let all = [demand(1, Per::Key, (60, 60, 3))];
-    let at = |seconds: u64| limiter.take(&all, 1, false, Tick(seconds * SECOND));
+    let all = [bucket_charge(1, BucketOwner::Key, (60, 60, 3))];
+    let at = |seconds: u64| limiter.charge_levels(&all, 1, false, MonotonicInstant(seconds * SECOND));
     assert!((0..3).all(|_| at(0).granted));
     let refused = at(0);
     assert!(!refused.granted);
-    assert_eq!(refused.levels[0].retry, Duration::from_secs(1));
-    assert_eq!(refused.levels[0].reset, Duration::from_secs(3));
+    assert_eq!(refused.levels[0].retry_after, Duration::from_secs(1));
+    assert_eq!(refused.levels[0].reset_after, Duration::from_secs(3));
     assert_eq!((refused.levels[0].limit, refused.levels[0].remaining), (3, 0));
     assert!(at(1).granted && !at(1).granted);
     assert!((0..3).all(|_| at(100).granted) && !at(100).granted);
@@ -46,9 +52,10 @@ fn a_bucket_admits_its_burst_and_then_its_rate() {
 #[test]
 fn a_rate_that_does_not_divide_loses_nothing() {
     let limiter = LocalLimiter::new();
-    let all = [demand(1, Per::Key, (7, 1, 1))];
+    let all = [bucket_charge(1, BucketOwner::Key, (7, 1, 1))];
     // Asked every millisecond for ten seconds: the first one, and seven a second.
-    let granted = (0..10_000u64).filter(|ms| limiter.take(&all, 1, false, Tick(ms * 1_000_000)).granted);
+    let granted = (0..10_000u64)
+        .filter(|ms| limiter.charge_levels(&all, 1, false, MonotonicInstant(ms * 1_000_000)).granted);
     let count = granted.count();
     assert!((69..=70).contains(&count), "{count}");
 }
@@ -56,94 +63,127 @@ fn a_rate_that_does_not_divide_loses_nothing() {
 #[test]
 fn a_window_counts_from_its_first_request_and_then_anew() {
     let limiter = LocalLimiter::new();
-    let mut window = demand(1, Per::Key, (2, 10, 2));
-    window.algorithm = Algorithm::FixedWindow;
-    let at = |seconds: u64| limiter.take(&[window], 1, false, Tick(seconds * SECOND));
+    let mut window = bucket_charge(1, BucketOwner::Key, (2, 10, 2));
+    window.algorithm = BucketAlgorithm::FixedWindow;
+    let at = |seconds: u64| limiter.charge_levels(&[window], 1, false, MonotonicInstant(seconds * SECOND));
     assert!(at(5).granted && at(14).granted && !at(14).granted);
-    assert_eq!(at(14).levels[0].retry, Duration::from_secs(1));
+    assert_eq!(at(14).levels[0].retry_after, Duration::from_secs(1));
     assert!(at(15).granted);
 }
 
 #[test]
 fn every_bucket_is_charged_or_none() {
     let limiter = LocalLimiter::new();
-    let key = demand(1, Per::Key, (60, 60, 10));
-    let tenant = demand(2, Per::Tenant, (60, 60, 1));
-    assert!(limiter.take(&[key, tenant], 1, false, Tick(0)).granted);
-    let refused = limiter.take(&[key, tenant], 1, false, Tick(0));
+    let key = bucket_charge(1, BucketOwner::Key, (60, 60, 10));
+    let tenant = bucket_charge(2, BucketOwner::Tenant, (60, 60, 1));
+    assert!(limiter.charge_levels(&[key, tenant], 1, false, MonotonicInstant(0)).granted);
+    let refused = limiter.charge_levels(&[key, tenant], 1, false, MonotonicInstant(0));
     assert!(!refused.granted);
-    assert_eq!(refused.levels[0].bucket.per, Per::Tenant, "the tightest comes first");
-    assert_eq!(limiter.take(&[key], 0, false, Tick(0)).levels[0].remaining, 9);
+    assert_eq!(refused.levels[0].bucket.per, BucketOwner::Tenant, "the tightest comes first");
+    assert_eq!(limiter.charge_levels(&[key], 0, false, MonotonicInstant(0)).levels[0].remaining, 9);
 }
 
 #[test]
 fn looking_takes_nothing_and_tells_the_truth() {
     let limiter = LocalLimiter::new();
-    let all = [demand(1, Per::Key, (1, 60, 1))];
-    assert!(limiter.take(&all, 1, true, Tick(0)).granted);
-    assert!(limiter.take(&all, 1, false, Tick(0)).granted);
-    assert!(!limiter.take(&all, 1, true, Tick(0)).granted);
-    assert!(limiter.take(&all, 0, false, Tick(0)).granted, "a cost of zero always finds room");
-    assert!(!limiter.take(&[demand(3, Per::Key, (1, 60, 5))], 6, false, Tick(0)).granted);
+    let all = [bucket_charge(1, BucketOwner::Key, (1, 60, 1))];
+    assert!(limiter.charge_levels(&all, 1, true, MonotonicInstant(0)).granted);
+    assert!(limiter.charge_levels(&all, 1, false, MonotonicInstant(0)).granted);
+    assert!(!limiter.charge_levels(&all, 1, true, MonotonicInstant(0)).granted);
+    assert!(
+        limiter.charge_levels(&all, 0, false, MonotonicInstant(0)).granted,
+        "a cost of zero always finds room"
+    );
+    assert!(
+        !limiter
+            .charge_levels(&[bucket_charge(3, BucketOwner::Key, (1, 60, 5))], 6, false, MonotonicInstant(0))
+            .granted
+    );
 }
 
 #[test]
 fn a_new_limit_keeps_what_was_used() {
     let limiter = LocalLimiter::new();
-    let old = demand(1, Per::Key, (10, 60, 10));
-    (0..8).for_each(|_| assert!(limiter.take(&[old], 1, false, Tick(0)).granted));
-    let narrower = demand(1, Per::Key, (5, 60, 5));
-    assert!(!limiter.take(&[narrower], 1, false, Tick(0)).granted);
-    let wider = demand(2, Per::Key, (20, 60, 20));
-    (0..8)
-        .for_each(|_| assert!(limiter.take(&[demand(2, Per::Key, (10, 60, 10))], 1, false, Tick(0)).granted));
-    assert_eq!(limiter.take(&[wider], 0, false, Tick(0)).levels[0].remaining, 12);
+    let old = bucket_charge(1, BucketOwner::Key, (10, 60, 10));
+    (0..8).for_each(|_| assert!(limiter.charge_levels(&[old], 1, false, MonotonicInstant(0)).granted));
+    let narrower = bucket_charge(1, BucketOwner::Key, (5, 60, 5));
+    assert!(!limiter.charge_levels(&[narrower], 1, false, MonotonicInstant(0)).granted);
+    let wider = bucket_charge(2, BucketOwner::Key, (20, 60, 20));
+    (0..8).for_each(|_| {
+        assert!(
+            limiter
+                .charge_levels(
+                    &[bucket_charge(2, BucketOwner::Key, (10, 60, 10))],
+                    1,
+                    false,
+                    MonotonicInstant(0)
+                )
+                .granted
+        )
+    });
+    assert_eq!(limiter.charge_levels(&[wider], 0, false, MonotonicInstant(0)).levels[0].remaining, 12);
 }
 
 #[test]
 fn parallel_calls_admit_the_burst_exactly() {
     let limiter = Arc::new(LocalLimiter::new());
-    let both = [demand(1, Per::Key, (1, 3600, 1000)), demand(2, Per::Tenant, (1, 3600, 700))];
+    let both = [
+        bucket_charge(1, BucketOwner::Key, (1, 3600, 1000)),
+        bucket_charge(2, BucketOwner::Tenant, (1, 3600, 700)),
+    ];
     let run = |limiter: Arc<LocalLimiter>| {
-        move || (0..500).filter(|_| limiter.take(&both, 1, false, Tick(0)).granted).count()
+        move || {
+            (0..500).filter(|_| limiter.charge_levels(&both, 1, false, MonotonicInstant(0)).granted).count()
+        }
     };
     let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(run(Arc::clone(&limiter)))).collect();
     let admitted: usize = threads.into_iter().map(|t| t.join().unwrap()).sum();
     assert_eq!(admitted, 700);
-    assert_eq!(limiter.take(&both, 0, false, Tick(0)).levels.iter().map(|l| l.remaining).max(), Some(300));
+    assert_eq!(
+        limiter.charge_levels(&both, 0, false, MonotonicInstant(0)).levels.iter().map(|l| l.remaining).max(),
+        Some(300)
+    );
 }
 
 #[test]
 fn a_bucket_learns_what_was_used_elsewhere() {
     let (here, there) = (LocalLimiter::new(), LocalLimiter::new());
-    let all = [demand(1, Per::Key, (60, 60, 10))];
-    (0..8).for_each(|_| assert!(there.take(&all, 1, false, Tick(0)).granted));
-    here.learn(&all, &there.take(&all, 0, true, Tick(0)).levels, Tick(0));
-    assert_eq!(here.take(&all, 0, true, Tick(0)).levels[0].remaining, 2);
+    let all = [bucket_charge(1, BucketOwner::Key, (60, 60, 10))];
+    (0..8).for_each(|_| assert!(there.charge_levels(&all, 1, false, MonotonicInstant(0)).granted));
+    here.cap_levels(
+        &all,
+        &there.charge_levels(&all, 0, true, MonotonicInstant(0)).levels,
+        MonotonicInstant(0),
+    );
+    assert_eq!(here.charge_levels(&all, 0, true, MonotonicInstant(0)).levels[0].remaining, 2);
     // What is full elsewhere fills nothing here.
-    here.learn(&all, &LocalLimiter::new().take(&all, 0, true, Tick(0)).levels, Tick(0));
-    assert_eq!(here.take(&all, 0, true, Tick(0)).levels[0].remaining, 2);
+    here.cap_levels(
+        &all,
+        &LocalLimiter::new().charge_levels(&all, 0, true, MonotonicInstant(0)).levels,
+        MonotonicInstant(0),
+    );
+    assert_eq!(here.charge_levels(&all, 0, true, MonotonicInstant(0)).levels[0].remaining, 2);
 }
 
 #[test]
 fn full_buckets_are_forgotten() {
     let limiter = LocalLimiter::new();
     for subject in 0..200_000u128 {
-        let now = Tick(u64::try_from(subject).unwrap() * 1_000_000);
-        let _ = limiter.take(&[demand(subject, Per::Ip, (10, 1, 10))], 1, false, now);
+        let now = MonotonicInstant(u64::try_from(subject).unwrap() * 1_000_000);
+        let _ = limiter.charge_levels(&[bucket_charge(subject, BucketOwner::Ip, (10, 1, 10))], 1, false, now);
     }
-    assert!(limiter.remembered() < 100_000, "{}", limiter.remembered());
+    assert!(limiter.bucket_count() < 100_000, "{}", limiter.bucket_count());
 }
 
 /// The process's own buckets, by a clock that is moved by hand.
 struct ByHand(LocalLimiter, std::sync::atomic::AtomicU64);
 
-impl Bench for ByHand {
+impl LimiterHarness for ByHand {
     fn now(&self) -> Moment {
-        Moment { tick: Tick(self.1.load(Ordering::SeqCst)), ..Moment::default() }
+        Moment { monotonic: MonotonicInstant(self.1.load(Ordering::SeqCst)), ..Moment::default() }
     }
 
-    async fn pass(&self, time: Duration) {
+    async fn advance(&self, time: Duration) {
         self.1.fetch_add(crate::time::nanos(time), Ordering::SeqCst);
     }
 
@@ -151,8 +191,8 @@ impl Bench for ByHand {
         &self.0
     }
 
-    fn mode(&self) -> Mode {
-        Mode::Leased
+    fn mode(&self) -> CountingMode {
+        CountingMode::Leased
     }
 
     fn subject(&self) -> u128 {
@@ -161,5 +201,5 @@ impl Bench for ByHand {
 }
 
 mod suite {
-    crate::limiter_suite! { super::ByHand(super::LocalLimiter::new(), 5.into()) }
+    crate::limiter_conformance_tests! { super::ByHand(super::LocalLimiter::new(), 5.into()) }
 }

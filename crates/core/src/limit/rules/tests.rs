@@ -5,64 +5,69 @@ use crate::limit::parse_key_limit;
 use crate::record::KeyRecord;
 use crate::record::fixture::records;
 
-fn rule(per: Per, limit: &str) -> Rule {
-    Rule {
+fn rule(per: BucketOwner, limit: &str) -> BucketRule {
+    BucketRule {
         per,
         limit: parse_key_limit(limit).unwrap(),
-        algorithm: Algorithm::TokenBucket,
-        when: When::Allowed,
+        algorithm: BucketAlgorithm::TokenBucket,
+        when: ChargeCondition::Allowed,
         mode: None,
     }
 }
 
-fn classes() -> Classes {
-    let rules = vec![rule(Per::Key, "300/min"), rule(Per::Tenant, "900/min")];
-    Classes::new("p", BTreeMap::from([("default".into(), rules)]))
+fn classes() -> RateClasses {
+    let rules = vec![rule(BucketOwner::Key, "300/min"), rule(BucketOwner::Tenant, "900/min")];
+    RateClasses::new("p", BTreeMap::from([("default".into(), rules)]))
 }
 
-fn overrides(per: Per, limit: &str) -> Overrides {
-    Overrides(BTreeMap::from([("default".into(), vec![(per, parse_key_limit(limit).unwrap())])]))
+fn overrides(per: BucketOwner, limit: &str) -> LimitOverrides {
+    LimitOverrides(BTreeMap::from([("default".into(), vec![(per, parse_key_limit(limit).unwrap())])]))
 }
 
 /// The tokens of each bucket that applies.
-fn tokens(plan: Option<&Plan>, change: impl FnOnce(&mut KeyRecord, &mut TenantRecord)) -> Vec<(Per, u64)> {
+fn tokens(
+    plan: Option<&Plan>,
+    change: impl FnOnce(&mut KeyRecord, &mut TenantRecord),
+) -> Vec<(BucketOwner, u64)> {
     let (mut key, mut tenant) = records();
     change(&mut key, &mut tenant);
     let whose =
-        Subjects { subject: Some((1, Some(&key.limits))), tenant: Some((&tenant, plan)), address: None };
+        LimitSubjects { subject: Some((1, Some(&key.limits))), tenant: Some((&tenant, plan)), address: None };
     let classes = classes();
-    let all = demands(&classes, classes.fallback().unwrap(), When::Allowed, &whose);
+    let all = bucket_charges(&classes, classes.fallback().unwrap(), ChargeCondition::Allowed, &whose);
     all.iter().map(|d| (d.bucket.per, d.limit.tokens)).collect()
 }
 
 #[test]
 fn a_class_stands_where_nobody_says_otherwise() {
-    assert_eq!(tokens(None, |_, _| {}), [(Per::Key, 300), (Per::Tenant, 900)]);
+    assert_eq!(tokens(None, |_, _| {}), [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)]);
 }
 
 #[test]
 fn a_plan_replaces_bucket_by_bucket() {
-    let plan = Plan([("default".into(), vec![rule(Per::Key, "1000/min")])].into_iter().collect());
-    assert_eq!(tokens(Some(&plan), |_, _| {}), [(Per::Tenant, 900), (Per::Key, 1000)]);
+    let plan = Plan([("default".into(), vec![rule(BucketOwner::Key, "1000/min")])].into_iter().collect());
+    assert_eq!(tokens(Some(&plan), |_, _| {}), [(BucketOwner::Tenant, 900), (BucketOwner::Key, 1000)]);
 }
 
 #[test]
 fn the_narrowest_voice_wins() {
-    let plan = Plan([("default".into(), vec![rule(Per::Key, "1000/min")])].into_iter().collect());
-    let tenant = tokens(Some(&plan), |_, t| t.limits = overrides(Per::Key, "5/min"));
-    assert_eq!(tenant, [(Per::Tenant, 900), (Per::Key, 5)]);
+    let plan = Plan([("default".into(), vec![rule(BucketOwner::Key, "1000/min")])].into_iter().collect());
+    let tenant = tokens(Some(&plan), |_, t| t.limits = overrides(BucketOwner::Key, "5/min"));
+    assert_eq!(tenant, [(BucketOwner::Tenant, 900), (BucketOwner::Key, 5)]);
     let key = tokens(Some(&plan), |k, t| {
-        t.limits = overrides(Per::Key, "5/min");
-        k.limits = overrides(Per::Key, "7/min");
+        t.limits = overrides(BucketOwner::Key, "5/min");
+        k.limits = overrides(BucketOwner::Key, "7/min");
     });
-    assert_eq!(key, [(Per::Tenant, 900), (Per::Key, 7)]);
+    assert_eq!(key, [(BucketOwner::Tenant, 900), (BucketOwner::Key, 7)]);
 }
 
 #[test]
 fn an_override_can_add_a_bucket_and_never_another_class() {
-    let added = tokens(None, |_, t| t.limits = overrides(Per::Ip, "5/min"));
-    assert_eq!(added, [(Per::Key, 300), (Per::Tenant, 900)], "no address is known");
-    let other =
-        Overrides(BTreeMap::from([("other".into(), vec![(Per::Key, parse_key_limit("1/s").unwrap())])]));
-    assert_eq!(tokens(None, |k, _| k.limits = other), [(Per::Key, 300), (Per::Tenant, 900)]);
+    let added = tokens(None, |_, t| t.limits = overrides(BucketOwner::Ip, "5/min"));
+    assert_eq!(added, [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)], "no address is known");
+    let other = LimitOverrides(BTreeMap::from([(
+        "other".into(),
+        vec![(BucketOwner::Key, parse_key_limit("1/s").unwrap())],
+    )]));
+    assert_eq!(tokens(None, |k, _| k.limits = other), [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)]);
 }

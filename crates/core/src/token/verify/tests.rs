@@ -10,20 +10,21 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ports::tokens::SigningKeys;
 use crate::seal::Sealer;
-use crate::token::material::Material;
-use crate::token::{Algorithm, SigningKeyRecord};
+use crate::token::material::KeyMaterial;
+use crate::token::{SigningAlgorithm, SigningKeyRecord};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
-fn record(algorithm: Algorithm, seed: u8) -> SigningKeyRecord {
+fn record(algorithm: SigningAlgorithm, seed: u8) -> SigningKeyRecord {
     let mut random = rand::rngs::StdRng::from_seed([seed; 32]);
-    let material = Material::generate(algorithm, &mut random).unwrap();
+    let material = KeyMaterial::generate(algorithm, &mut random).unwrap();
     let sealer = Sealer::new(&[9; 32]);
     SigningKeyRecord::new(("p", algorithm), &material, (NOW, NOW), (&sealer, &mut random)).unwrap()
 }
 
-fn ring(records: Vec<SigningKeyRecord>) -> Ring {
-    let (ring, spoiled) = Ring::open(SigningKeys { keys: records, revision: 1 }, &Sealer::new(&[9; 32]), NOW);
+fn ring(records: Vec<SigningKeyRecord>) -> KeyRing {
+    let (ring, spoiled) =
+        KeyRing::open(SigningKeys { keys: records, revision: 1 }, &Sealer::new(&[9; 32]), NOW);
     assert!(spoiled.is_empty());
     ring
 }
@@ -52,7 +53,7 @@ fn encode(value: &Value) -> String {
 }
 
 /// A token of any header and claims, signed by the ring's key as it would sign.
-fn forge(head: &Value, body: &Value, key: &RingKey) -> String {
+fn forge(head: &Value, body: &Value, key: &UnsealedSigningKey) -> String {
     let message = format!("{}.{}", encode(head), encode(body));
     let material = key.record.material(&Sealer::new(&[9; 32])).unwrap();
     let algorithm = key.record.algorithm.library();
@@ -62,23 +63,23 @@ fn forge(head: &Value, body: &Value, key: &RingKey) -> String {
 
 #[test]
 fn a_token_of_every_algorithm_is_read_back() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in SigningAlgorithm::ALL {
         let ring = ring(vec![record(algorithm, 1)]);
         let key = ring.signing("p", algorithm, NOW).unwrap();
         let token = key.sign(&claims()).unwrap();
-        assert!(looks_like_one(&token));
+        assert!(looks_like_jwt(&token));
         let read = verify(&token, &ring).unwrap();
         assert_eq!((read.claims, &*read.profile), (claims(), "p"));
         let mut broken = token.into_bytes();
         let last = broken.len() - 5;
         broken[last] = if broken[last] == b'A' { b'B' } else { b'A' };
-        assert_eq!(verify(std::str::from_utf8(&broken).unwrap(), &ring).unwrap_err(), Flaw::Signature);
+        assert_eq!(verify(std::str::from_utf8(&broken).unwrap(), &ring).unwrap_err(), TokenError::Signature);
     }
 }
 
 #[test]
 fn headers_that_we_never_write_are_refused() {
-    let ring = ring(vec![record(Algorithm::EdDsa, 1)]);
+    let ring = ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
     let key = ring.iter().next().unwrap();
     let kid = &*key.record.id;
     let good = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid});
@@ -89,10 +90,10 @@ fn headers_that_we_never_write_are_refused() {
         head[name] = value;
         verify(&forge(&head, &body, key), &ring).unwrap_err()
     };
-    assert_eq!(with("alg", json!("none")), Flaw::Algorithm);
-    assert_eq!(with("alg", json!("HS256")), Flaw::Algorithm);
-    assert_eq!(with("alg", json!("eddsa")), Flaw::Algorithm);
-    assert_eq!(with("kid", json!("other")), Flaw::UnknownKey);
+    assert_eq!(with("alg", json!("none")), TokenError::Algorithm);
+    assert_eq!(with("alg", json!("HS256")), TokenError::Algorithm);
+    assert_eq!(with("alg", json!("eddsa")), TokenError::Algorithm);
+    assert_eq!(with("kid", json!("other")), TokenError::UnknownKey);
     for (name, value) in [
         ("typ", json!("JWT")),
         ("typ", json!(null)),
@@ -103,16 +104,16 @@ fn headers_that_we_never_write_are_refused() {
         ("jku", json!("https://x")),
         ("b64", json!(false)),
     ] {
-        assert_eq!(with(name, value), Flaw::Header, "{name}");
+        assert_eq!(with(name, value), TokenError::Header, "{name}");
     }
     let mut head = good.clone();
     head.as_object_mut().unwrap().remove("kid");
-    assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Header);
+    assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), TokenError::Header);
 }
 
 #[test]
 fn a_secret_made_of_the_public_key_signs_nothing() {
-    let ring = ring(vec![record(Algorithm::Rs256, 1)]);
+    let ring = ring(vec![record(SigningAlgorithm::Rs256, 1)]);
     let key = ring.iter().next().unwrap();
     let kid = &*key.record.id;
     let jwks: Value = serde_json::from_str(&ring.jwks().body).unwrap();
@@ -128,59 +129,64 @@ fn a_secret_made_of_the_public_key_signs_nothing() {
 
 #[test]
 fn claims_of_another_shape_are_refused() {
-    let ring = ring(vec![record(Algorithm::EdDsa, 1)]);
+    let ring = ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
     let key = ring.iter().next().unwrap();
     let head = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": &*key.record.id});
     let good = serde_json::to_value(claims()).unwrap();
     for name in ["iss", "aud", "sub", "exp", "iat", "nbf", "jti", "client_id", "sid", "tid", "scope"] {
         let mut body = good.clone();
         body.as_object_mut().unwrap().remove(name);
-        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Claims, "without {name}");
+        assert_eq!(
+            verify(&forge(&head, &body, key), &ring).unwrap_err(),
+            TokenError::Claims,
+            "without {name}"
+        );
         body[name] = json!(["x"]);
-        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Claims, "odd {name}");
+        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), TokenError::Claims, "odd {name}");
     }
     for (name, value) in
         [("sub", json!("x")), ("exp", json!("1300")), ("exp", json!(1300.5)), ("more", json!(1))]
     {
         let mut body = good.clone();
         body[name] = value;
-        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), Flaw::Claims, "{name}");
+        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), TokenError::Claims, "{name}");
     }
 }
 
 #[test]
 fn what_has_no_form_costs_no_signature() {
-    let ring = ring(vec![record(Algorithm::EdDsa, 1)]);
+    let ring = ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
     let token = ring.iter().next().unwrap().sign(&claims()).unwrap();
-    let long = format!("{token}{}", "A".repeat(LONGEST_TOKEN));
+    let long = format!("{token}{}", "A".repeat(MAX_TOKEN_BYTES));
     for odd in
         ["", ".", "..", "eyJ", &token[..token.len() / 3], &format!("{token}.x"), &format!("{token}="), &long]
     {
         assert!(verify(odd, &ring).is_err(), "{odd}");
     }
-    assert!(!looks_like_one("sk_live_0123") && !looks_like_one("eyJ.a") && !looks_like_one("eyJ.a.b.c"));
+    assert!(!looks_like_jwt("sk_live_0123") && !looks_like_jwt("eyJ.a") && !looks_like_jwt("eyJ.a.b.c"));
 }
 
 #[test]
 fn times_are_held_with_five_seconds_of_leeway() {
-    let at = |seconds: i64| times(&claims(), Timestamp(seconds * 1000));
-    assert_eq!((at(994), at(995)), (Err(Flaw::Early), Ok(())));
-    assert_eq!((at(1_304), at(1_305)), (Ok(()), Err(Flaw::Expired)));
+    let at = |seconds: i64| check_validity_period(&claims(), Timestamp(seconds * 1000));
+    assert_eq!((at(994), at(995)), (Err(TokenError::NotYetValid), Ok(())));
+    assert_eq!((at(1_304), at(1_305)), (Ok(()), Err(TokenError::Expired)));
     let early = Claims { nbf: 1_200, ..claims() };
-    assert_eq!(times(&early, Timestamp(1_100_000)), Err(Flaw::Early));
+    assert_eq!(check_validity_period(&early, Timestamp(1_100_000)), Err(TokenError::NotYetValid));
     let absurd = Claims { exp: i64::MAX, iat: i64::MIN, ..claims() };
-    assert_eq!(times(&absurd, NOW), Ok(()));
+    assert_eq!(check_validity_period(&absurd, NOW), Ok(()));
 }
 
 #[test]
 fn a_withdrawn_or_spent_key_is_no_key_and_no_secret_is_published() {
-    let mut keys: Vec<_> = Algorithm::ALL.into_iter().zip(1..).map(|(a, n)| record(a, n)).collect();
-    let token = ring(keys.clone()).signing("p", Algorithm::EdDsa, NOW).unwrap().sign(&claims()).unwrap();
+    let mut keys: Vec<_> = SigningAlgorithm::ALL.into_iter().zip(1..).map(|(a, n)| record(a, n)).collect();
+    let token =
+        ring(keys.clone()).signing("p", SigningAlgorithm::EdDsa, NOW).unwrap().sign(&claims()).unwrap();
     assert!(verify(&token, &ring(keys.clone())).is_ok());
     keys[0].withdrawn = Some(NOW);
     keys[1].signs_until = Some(Timestamp(0));
     let ring = ring(keys.clone());
-    assert_eq!(verify(&token, &ring).unwrap_err(), Flaw::UnknownKey);
+    assert_eq!(verify(&token, &ring).unwrap_err(), TokenError::UnknownKey);
     let jwks: Value = serde_json::from_str(&ring.jwks().body).unwrap();
     let published = jwks["keys"].as_array().unwrap();
     assert_eq!(published.len(), 1, "RS256 alone: {jwks}");
@@ -190,13 +196,16 @@ fn a_withdrawn_or_spent_key_is_no_key_and_no_secret_is_published() {
 
 #[test]
 fn the_newest_key_whose_time_has_come_signs() {
-    let mut keys =
-        vec![record(Algorithm::EdDsa, 1), record(Algorithm::EdDsa, 2), record(Algorithm::Es256, 3)];
-    keys[1].signs_from = NOW.after(Duration::from_secs(60));
+    let mut keys = vec![
+        record(SigningAlgorithm::EdDsa, 1),
+        record(SigningAlgorithm::EdDsa, 2),
+        record(SigningAlgorithm::Es256, 3),
+    ];
+    keys[1].signs_from = NOW.plus(Duration::from_secs(60));
     let ring = ring(keys.clone());
-    assert_eq!(ring.signing("p", Algorithm::EdDsa, NOW).unwrap().record.id, keys[0].id);
-    let later = NOW.after(Duration::from_secs(60));
-    assert_eq!(ring.signing("p", Algorithm::EdDsa, later).unwrap().record.id, keys[1].id);
-    assert!(ring.signing("q", Algorithm::EdDsa, NOW).is_none());
+    assert_eq!(ring.signing("p", SigningAlgorithm::EdDsa, NOW).unwrap().record.id, keys[0].id);
+    let later = NOW.plus(Duration::from_secs(60));
+    assert_eq!(ring.signing("p", SigningAlgorithm::EdDsa, later).unwrap().record.id, keys[1].id);
+    assert!(ring.signing("q", SigningAlgorithm::EdDsa, NOW).is_none());
     assert!(ring.get(&keys[1].id).is_some(), "it is published already");
 }

@@ -3,99 +3,101 @@
 
 use latchkey_core::route::Pattern;
 
-use crate::contract::{Field, Rpc, Shape};
+use crate::contract::{Field, FieldType, Rpc};
 use crate::endpoint::BodyField;
 use crate::reader::Text;
 use crate::source::{Source, is_token};
-use crate::template::{Called, Name, Names, Template};
+use crate::template::{EndpointName, Name, NameResolver, Template};
 
 /// Where an endpoint's values come from.
-pub(super) struct Places<'p> {
+pub(super) struct NameSources<'p> {
     pub(super) pattern: Option<&'p Pattern>,
     pub(super) body: &'p [BodyField],
     pub(super) resources: &'p [(Box<str>, Source)],
     pub(super) rpc: Option<&'static Rpc>,
 }
 
-impl Places<'_> {
+impl NameSources<'_> {
     /// What fills a field of the RPC.
-    pub(super) fn asked(&self, text: &Text<'_>) -> Option<Template> {
+    pub(super) fn request_template(&self, text: &Text<'_>) -> Option<Template> {
         template(
             text,
-            &|word| self.sent(word),
+            &|word| self.request_name(word),
             "path.NAME, query.NAME, header.NAME, body.NAME, resource.NAME, ",
         )
     }
 
     /// The response's body.
-    pub(super) fn answer(&self, text: &Text<'_>) -> Option<Template> {
-        let told = "answer.FIELD, items, now, path.NAME, query.NAME, header.NAME, body.NAME, resource.NAME, ";
-        template(text, &|word| self.replied(word).or_else(|| self.sent(word)), told)
+    pub(super) fn response_template(&self, text: &Text<'_>) -> Option<Template> {
+        let help = "answer.FIELD, items, now, path.NAME, query.NAME, header.NAME, body.NAME, resource.NAME, ";
+        template(text, &|word| self.response_name(word).or_else(|| self.request_name(word)), help)
     }
 
     /// An item of the answer's list.
-    pub(super) fn item(&self, text: &Text<'_>) -> Option<Template> {
+    pub(super) fn item_template(&self, text: &Text<'_>) -> Option<Template> {
         let item = |word: &str| {
             let (_, fields) = self.rpc?.list?;
             let (path, shape) = field(word.strip_prefix("item.")?, fields)?;
-            Some(Name::Called(Called::Item(path, shape)))
+            Some(Name::Endpoint(EndpointName::Item(path, shape)))
         };
-        template(text, &|word| item(word).or_else(|| self.sent(word)), "item.FIELD, ")
+        template(text, &|word| item(word).or_else(|| self.request_name(word)), "item.FIELD, ")
     }
 
-    fn sent(&self, word: &str) -> Option<Name> {
-        let (place, name) = word.split_once('.')?;
-        let called = match place {
-            "path" => Called::Path(self.pattern?.place(name).map(|_| name.into())?),
-            "query" if is_token(name) => Called::Query(name.to_ascii_lowercase().into()),
-            "header" if is_token(name) => Called::Header(name.to_ascii_lowercase().into()),
-            "resource" => Called::Resource(self.resources.iter().find(|(n, _)| **n == *name)?.0.clone()),
+    fn request_name(&self, word: &str) -> Option<Name> {
+        let (source, name) = word.split_once('.')?;
+        let endpoint_name = match source {
+            "path" => EndpointName::Path(self.pattern?.segment_index(name).map(|_| name.into())?),
+            "query" if is_token(name) => EndpointName::Query(name.to_ascii_lowercase().into()),
+            "header" if is_token(name) => EndpointName::Header(name.to_ascii_lowercase().into()),
+            "resource" => {
+                EndpointName::Resource(self.resources.iter().find(|(n, _)| **n == *name)?.0.clone())
+            }
             "body" => {
                 let field = self.body.iter().find(|field| *field.name == *name)?;
-                Called::Body(field.name.clone(), field.shape)
+                EndpointName::Body(field.name.clone(), field.field_type)
             }
             _ => return None,
         };
-        Some(Name::Called(called))
+        Some(Name::Endpoint(endpoint_name))
     }
 
-    fn replied(&self, word: &str) -> Option<Name> {
-        let called = match word {
-            "now" => Called::Now,
-            "items" if self.rpc.is_some_and(|rpc| rpc.list.is_some()) => Called::Items,
+    fn response_name(&self, word: &str) -> Option<Name> {
+        let endpoint_name = match word {
+            "now" => EndpointName::Now,
+            "items" if self.rpc.is_some_and(|rpc| rpc.list.is_some()) => EndpointName::Items,
             _ => {
-                let (path, shape) = field(word.strip_prefix("answer.")?, self.rpc?.answered)?;
-                Called::Answer(path, shape)
+                let (path, shape) = field(word.strip_prefix("answer.")?, self.rpc?.response_fields)?;
+                EndpointName::Answer(path, shape)
             }
         };
-        Some(Name::Called(called))
+        Some(Name::Endpoint(endpoint_name))
     }
 }
 
 /// Whether a template is a list of the body and nothing else.
 pub(super) fn is_body_list(template: &Template) -> bool {
-    matches!(template.name(), Some(Name::Called(Called::Body(_, Shape::Texts))))
+    matches!(template.single_name(), Some(Name::Endpoint(EndpointName::Body(_, FieldType::TextList))))
 }
 
 /// What an error says.
-pub(super) fn error(text: &Text<'_>) -> Option<Template> {
-    let own = |word: &str| match word {
-        "code" => Some(Name::Called(Called::Code)),
-        "message" => Some(Name::Called(Called::Message)),
+pub(super) fn error_template(text: &Text<'_>) -> Option<Template> {
+    let resolve = |word: &str| match word {
+        "code" => Some(Name::Endpoint(EndpointName::Code)),
+        "message" => Some(Name::Endpoint(EndpointName::Message)),
         _ => None,
     };
-    template(text, &own, "code, message, ")
+    template(text, &resolve, "code, message, ")
 }
 
 /// A field by its path, or what a map holds under a name.
-fn field(word: &str, fields: &[Field]) -> Option<(Vec<Box<str>>, Shape)> {
+fn field(word: &str, fields: &[Field]) -> Option<(Vec<Box<str>>, FieldType)> {
     let path = |name: &str| -> Vec<Box<str>> { name.split('.').map(Into::into).collect() };
     for (name, shape) in fields {
-        if *shape == Shape::Map {
+        if *shape == FieldType::Map {
             let Some(key) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) else { continue };
             let mut path = path(name);
             path.push(key.into());
-            return Some((path, Shape::Text));
+            return Some((path, FieldType::Text));
         }
         if *name == word {
             return Some((path(name), *shape));
@@ -104,12 +106,12 @@ fn field(word: &str, fields: &[Field]) -> Option<(Vec<Box<str>>, Shape)> {
     None
 }
 
-fn template(text: &Text<'_>, own: &dyn Fn(&str) -> Option<Name>, told: &str) -> Option<Template> {
-    match Template::parse_with(text, &Names { own, told }) {
+fn template(text: &Text<'_>, resolve: &dyn Fn(&str) -> Option<Name>, help: &str) -> Option<Template> {
+    match Template::parse_with_names(text, &NameResolver { resolve, help }) {
         Ok(template) => Some(template),
-        Err(mistakes) => {
-            for (byte, message) in mistakes {
-                text.refuse_inside(byte, message);
+        Err(errors) => {
+            for (byte, message) in errors {
+                text.report_inside(byte, message);
             }
             None
         }

@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use latchkey_core::policy::Policy;
 
 use super::texts;
-use crate::examples::{KeyPart, Life, TENANT, UserPart, Who};
+use crate::examples::{FixtureState, KeyFixture, Sender, TENANT, UserFixture};
 use crate::reader::{Section, Text};
 
 /// The sender.
-pub(super) fn who(mut section: Section<'_>, policy: &Policy) -> Who {
+pub(super) fn sender(mut section: Section<'_>, policy: &Policy) -> Sender {
     match section.text("user") {
-        Some(email) => Who::User(user(section, &email, policy)),
-        None => Who::Key(key(section, policy)),
+        Some(email) => Sender::User(user(section, &email, policy)),
+        None => Sender::Key(key(section, policy)),
     }
 }
 
-fn user(mut section: Section<'_>, email: &Text<'_>, policy: &Policy) -> UserPart {
-    let password = section.needed_text("password");
-    let role = section.needed_text("role");
+fn user(mut section: Section<'_>, email: &Text<'_>, policy: &Policy) -> UserFixture {
+    let password = section.required_text("password");
+    let role = section.required_text("role");
     if let Some(role) = role.as_ref().filter(|role| !policy.roles.contains_key(role.value)) {
-        role.refuse(format!("there is no role \"{}\"", role.value));
+        role.report(format!("there is no role \"{}\"", role.value));
     }
-    let part = UserPart {
+    let part = UserFixture {
         email: email.value.into(),
         password: password.map_or_else(Box::default, |text| text.value.into()),
         role: role.map_or_else(Box::default, |text| text.value.into()),
@@ -38,11 +38,11 @@ fn bindings(section: &mut Section<'_>) -> BTreeMap<String, String> {
 }
 
 /// A key.
-pub(super) fn key(mut section: Section<'_>, policy: &Policy) -> KeyPart {
+pub(super) fn key(mut section: Section<'_>, policy: &Policy) -> KeyFixture {
     let label = section.text("name").map_or("example", |text| text.value);
     let kind = section.text("kind");
     let environment = section.text("environment");
-    let scopes = section.given_texts("scopes");
+    let scopes = section.optional_texts("scopes");
     let bindings = bindings(&mut section);
     let plan = section.text("plan");
     let tenant = section.text("tenant").map_or(TENANT, |text| text.value);
@@ -50,44 +50,44 @@ pub(super) fn key(mut section: Section<'_>, policy: &Policy) -> KeyPart {
     let default = policy.default_kind().map_or("", |kind| &kind.name);
     let name = kind.as_ref().map_or(default, |text| text.value);
     let first = policy.environments.first().map_or("live", |name| name);
-    let place = environment.as_ref().map_or(first, |text| text.value);
+    let environment_name = environment.as_ref().map_or(first, |text| text.value);
     match policy.kind(name) {
-        None => section.refuse(format!("there is no kind \"{name}\"")),
-        Some(kind) if kind.prefixes.of(place).is_none() => {
-            section.refuse(format!("there are no {name} keys in \"{place}\""));
+        None => section.report(format!("there is no kind \"{name}\"")),
+        Some(kind) if kind.prefixes.of(environment_name).is_none() => {
+            section.report(format!("there are no {name} keys in \"{environment_name}\""));
         }
         Some(_) => {}
     }
     if let Some(plan) = plan.as_ref().filter(|plan| !policy.plans.contains_key(plan.value)) {
-        plan.refuse(format!("there is no plan \"{}\"", plan.value));
+        plan.report(format!("there is no plan \"{}\"", plan.value));
     }
     for scope in scopes.iter().flatten().filter(|scope| policy.scopes.find(scope).is_none()) {
-        scope.refuse(format!("the catalogue has no scope \"{}\"", scope.value));
+        scope.report(format!("the catalogue has no scope \"{}\"", scope.value));
     }
     section.close();
-    KeyPart {
+    KeyFixture {
         name: label.into(),
         kind: name.into(),
-        environment: place.into(),
+        environment: environment_name.into(),
         scopes: scopes.map(|all| all.iter().map(|text| text.value.into()).collect()),
         bindings,
         plan: plan.map(|text| text.value.into()),
         tenant: tenant.into(),
-        life: state.map_or(Life::Active, |text| life(&text)),
+        state: state.map_or(FixtureState::Active, |text| parse_state(&text)),
     }
 }
 
-fn life(text: &Text<'_>) -> Life {
+fn parse_state(text: &Text<'_>) -> FixtureState {
     match text.value {
-        "active" => Life::Active,
-        "revoked" => Life::Revoked,
-        "expired" => Life::Expired,
-        "disabled" => Life::Disabled,
+        "active" => FixtureState::Active,
+        "revoked" => FixtureState::Revoked,
+        "expired" => FixtureState::Expired,
+        "disabled" => FixtureState::Disabled,
         other => {
-            text.refuse(format!(
+            text.report(format!(
                 "\"{other}\" is none of \"active\", \"revoked\", \"expired\" and \"disabled\""
             ));
-            Life::Active
+            FixtureState::Active
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn condition(filter: &KeyFilter) -> Condition {
 }
 
 /// What is left to look at.
-pub(super) fn holds(filter: &KeyFilter, key: &KeyRecord) -> bool {
+pub(super) fn matches(filter: &KeyFilter, key: &KeyRecord) -> bool {
     let state = filter.state.is_none_or(|(state, now)| key.state(now) == state);
     state && filter.bindings.iter().all(|(name, value)| key.bindings.get(name) == Some(value))
 }
@@ -35,19 +35,19 @@ fn in_state(state: KeyState, now: Timestamp) -> Condition {
         KeyState::Expired => {
             Condition::all().add(Column::State.ne(REVOKED)).add(Column::ExpiresAt.lte(now.0))
         }
-        KeyState::Disabled => lives_and(lives, DISABLED),
-        KeyState::Active => lives_and(lives, ACTIVE),
+        KeyState::Disabled => active_and(lives, DISABLED),
+        KeyState::Active => active_and(lives, ACTIVE),
     }
 }
 
-fn lives_and(lives: Condition, state: &str) -> Condition {
+fn active_and(lives: Condition, state: &str) -> Condition {
     Condition::all().add(Column::State.eq(state)).add(lives)
 }
 
 /// Whether the stored JSON holds the pair, as text: it was written by us, so a pair has one spelling. Too
 /// much is found where one database ignores case, and taken out by [`holds`].
 fn bound(name: &str, value: &str) -> Expr {
-    let pair = row::words(&[(name.to_owned(), value.to_owned())].into());
+    let pair = row::json_map(&[(name.to_owned(), value.to_owned())].into());
     let pair = pair.trim_start_matches('{').trim_end_matches('}');
     let escaped = pair.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     Column::Bindings.like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))

@@ -1,23 +1,23 @@
 //! The ext_authz filter itself.
 
-use latchkey_server::authoring::Needs;
 use latchkey_server::doctor::Finding;
+use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 use super::walk::{at, list, on, seconds, text};
 use super::{doubtful, wrong};
 
 /// Latchkey has answered, or said that it can't, by then.
-const OURS: f64 = 0.15;
+const CHECK_TIMEOUT_SECONDS: f64 = 0.15;
 /// A request waits so long at most when nobody answers.
-const LONG: f64 = 1.0;
+const LONG_TIMEOUT_SECONDS: f64 = 1.0;
 
-pub(super) fn examine(filter: &Value, needs: &[Needs]) -> Vec<Finding> {
+pub(super) fn examine(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(open(filter));
     found.extend(asking(filter));
-    found.extend(headers(filter, needs));
-    found.extend(body(filter, needs));
+    found.extend(headers(filter, requirements));
+    found.extend(body(filter, requirements));
     found.extend(kept(filter));
     found
 }
@@ -74,13 +74,13 @@ fn asking(filter: &Value) -> Vec<Finding> {
         Some(waits) if waits <= 0.0 => {
             vec![wrong(format!("timeout {shown}: a request may wait for ever"), set)]
         }
-        Some(waits) if waits < OURS => vec![wrong(
+        Some(waits) if waits < CHECK_TIMEOUT_SECONDS => vec![wrong(
             format!(
                 "timeout {shown}: Envoy gives up before Latchkey has said that its database is away (150 ms)"
             ),
             set,
         )],
-        Some(waits) if waits > LONG => vec![doubtful(
+        Some(waits) if waits > LONG_TIMEOUT_SECONDS => vec![doubtful(
             format!(
                 "timeout {shown}: when Latchkey can't be reached, every request waits so long to be refused"
             ),
@@ -91,7 +91,7 @@ fn asking(filter: &Value) -> Vec<Finding> {
     }
 }
 
-fn headers(filter: &Value, needs: &[Needs]) -> Vec<Finding> {
+fn headers(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let mut found = Vec::new();
     if !on(filter, "encode_raw_headers") {
         found.push(doubtful(
@@ -107,7 +107,7 @@ fn headers(filter: &Value, needs: &[Needs]) -> Vec<Finding> {
             remedy,
         ));
     }
-    let all = needs.iter().flat_map(|needs| &needs.headers);
+    let all = requirements.iter().flat_map(|requirements| &requirements.headers);
     let hidden = |name: &&String| {
         (!allowed.is_null() && !matched(allowed, name)) || matched(at(filter, "disallowed_headers"), name)
     };
@@ -138,14 +138,14 @@ fn matched(patterns: &Value, name: &str) -> bool {
     })
 }
 
-fn body(filter: &Value, needs: &[Needs]) -> Vec<Finding> {
+fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let sent = !at(filter, "with_request_body").is_null();
-    match (needs.iter().any(|needs| needs.body), sent) {
+    match (requirements.iter().any(|requirements| requirements.body), sent) {
         (true, false) => vec![wrong(
             "the profile looks into bodies, and Envoy sends none",
             "set with_request_body: { max_request_bytes: 8192, allow_partial_message: true, pack_as_bytes: true }",
         )],
-        (false, true) if !needs.is_empty() => {
+        (false, true) if !requirements.is_empty() => {
             vec![doubtful(
                 "with_request_body: no profile looks into bodies",
                 "leave it out: it costs a copy each",

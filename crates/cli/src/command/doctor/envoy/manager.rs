@@ -1,20 +1,20 @@
 //! A listener's HTTP connection manager: the order of its filters, whose word counts about the client, and what
 //! it writes into its log.
 
-use latchkey_server::authoring::Needs;
 use latchkey_server::doctor::Finding;
+use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 use super::walk::{at, find, list, on, text, typed};
 use super::{FILTER, doubtful, wrong};
 
-pub(super) fn examine(manager: &Value, needs: &[Needs]) -> Vec<Finding> {
+pub(super) fn examine(manager: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let name = match text(manager, "stat_prefix") {
         "" => "without a stat_prefix",
         name => name,
     };
     let mut found = order(manager, name);
-    found.extend(client(manager, name, needs));
+    found.extend(client(manager, name, requirements));
     found.extend(log(manager, name));
     if !on(manager, "normalize_path") {
         found.push(doubtful(
@@ -56,10 +56,10 @@ fn order(manager: &Value, name: &str) -> Vec<Finding> {
 }
 
 /// Proxies whose word counts, on both sides.
-fn client(manager: &Value, name: &str, needs: &[Needs]) -> Vec<Finding> {
+fn client(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let theirs = at(manager, "xff_num_trusted_hops").as_u64().unwrap_or_default();
-    let differs = |needs: &&Needs| needs.trusted_hops as u64 != theirs;
-    let Some(one) = needs.iter().find(differs) else { return Vec::new() };
+    let differs = |requirements: &&EnvoyRequirements| requirements.trusted_hops as u64 != theirs;
+    let Some(one) = requirements.iter().find(differs) else { return Vec::new() };
     vec![wrong(
         format!(
             "listener {name}: Envoy trusts {theirs} proxies in front of it, the profile {}: one of them takes a \

@@ -5,23 +5,23 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::Request;
 use hyper_util::rt::TokioIo;
-use latchkey_server::doctor::{Area, Finding, Weight};
+use latchkey_server::doctor::{Area, Finding, Severity};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::call::read_text;
-use crate::exit::Failure;
+use crate::exit::CliError;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// A dump of thousands of routes fits.
-const LARGEST: usize = 64 * 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The configuration, or why it can't be looked at.
 pub(in crate::command::doctor) async fn read(place: &str) -> Result<Value, Finding> {
     match place.strip_prefix("http://") {
         Some(address) => {
-            let asked = timeout(PATIENCE, dump(address.trim_end_matches('/'))).await;
+            let asked = timeout(READ_TIMEOUT, dump(address.trim_end_matches('/'))).await;
             asked
                 .map_err(|_| unreachable(place, "no answer in time"))?
                 .map_err(|why| unreachable(place, &why))
@@ -34,25 +34,26 @@ fn unreachable(place: &str, why: &str) -> Finding {
     let what = format!("{place}: {why}");
     Finding::new(
         Area::Envoy,
-        Weight::Unreachable,
+        Severity::Unreachable,
         what,
         "give Envoy's admin address, such as http://127.0.0.1:9901",
     )
 }
 
 fn file(place: &str) -> Result<Value, Finding> {
-    let unread =
-        |why: String| Finding::new(Area::Envoy, Weight::Unreachable, why, "give a bootstrap file of Envoy's");
-    let text = read_text(place.as_ref()).map_err(|failure| unread(said(&failure, place)))?;
+    let unread = |why: String| {
+        Finding::new(Area::Envoy, Severity::Unreachable, why, "give a bootstrap file of Envoy's")
+    };
+    let text = read_text(place.as_ref()).map_err(|failure| unread(describe_failure(&failure, place)))?;
     serde_saphyr::from_str(&text).map_err(|error| {
         let line = error.location().map(|at| format!(" line {}", at.line())).unwrap_or_default();
         unread(format!("{place}:{line} is neither YAML nor JSON"))
     })
 }
 
-fn said(failure: &Failure, place: &str) -> String {
+fn describe_failure(failure: &CliError, place: &str) -> String {
     match failure {
-        Failure::Local(text) => text.clone(),
+        CliError::Local(text) => text.clone(),
         _ => format!("{place} can't be read"),
     }
 }
@@ -71,7 +72,7 @@ async fn dump(address: &str) -> Result<Value, String> {
         if !response.status().is_success() {
             return Err(format!("it answered {}", response.status()));
         }
-        let body = Limited::new(response.into_body(), LARGEST).collect().await;
+        let body = Limited::new(response.into_body(), MAX_MESSAGE_BYTES).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         serde_json::from_slice(&body).map_err(|_| "it answered something that is no JSON".to_owned())
     };

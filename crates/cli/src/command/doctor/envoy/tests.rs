@@ -29,9 +29,9 @@ fn right() -> Value {
     })
 }
 
-fn needs() -> Vec<Needs> {
+fn requirements() -> Vec<EnvoyRequirements> {
     let headers = ["x-api-key", "x-request-id", "traceparent"].map(str::to_owned).into();
-    vec![Needs { headers, ..Needs::default() }]
+    vec![EnvoyRequirements { headers, ..EnvoyRequirements::default() }]
 }
 
 const FILTERS: &str = "/listener/http_filters/0/typed_config";
@@ -43,101 +43,110 @@ fn with(place: &str, member: &str, value: Value) -> Value {
     all
 }
 
-fn told(configuration: &Value, needs: &[Needs]) -> Vec<(Weight, String)> {
-    examine(configuration, needs).into_iter().map(|finding| (finding.weight, finding.what)).collect()
+fn told(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<(Severity, String)> {
+    examine(configuration, requirements)
+        .into_iter()
+        .map(|finding| (finding.severity, finding.message))
+        .collect()
 }
 
 #[test]
 fn what_is_right_is_told_to_be() {
-    let found = told(&right(), &needs());
-    assert!(found.len() == 1 && found[0].0 == Weight::Good, "{found:?}");
+    let found = told(&right(), &requirements());
+    assert!(found.len() == 1 && found[0].0 == Severity::Ok, "{found:?}");
 }
 
 /// Where, which member, what it becomes, and what is found then.
-type Case = (&'static str, &'static str, Value, Weight, &'static str);
+type Case = (&'static str, &'static str, Value, Severity, &'static str);
 
 fn of_the_filter() -> Vec<Case> {
     vec![
-        (FILTERS, "failure_mode_allow", json!(true), Weight::Wrong, "failure_mode_allow"),
+        (FILTERS, "failure_mode_allow", json!(true), Severity::Error, "failure_mode_allow"),
         (
             FILTERS,
             "filter_enabled",
             json!({ "default_value": { "numerator": 50 } }),
-            Weight::Wrong,
+            Severity::Error,
             "filter_enabled",
         ),
         (
             FILTERS,
             "filter_enabled_metadata",
             json!({ "filter": "x" }),
-            Weight::Doubtful,
+            Severity::Warning,
             "filter_enabled_metadata",
         ),
-        (FILTERS, "grpc_service", Value::Null, Weight::Wrong, "over HTTP"),
-        (FILTERS, "encode_raw_headers", json!(false), Weight::Doubtful, "encode_raw_headers"),
-        (FILTERS, "allowed_headers", Value::Null, Weight::Doubtful, "allowed_headers"),
+        (FILTERS, "grpc_service", Value::Null, Severity::Error, "over HTTP"),
+        (FILTERS, "encode_raw_headers", json!(false), Severity::Warning, "encode_raw_headers"),
+        (FILTERS, "allowed_headers", Value::Null, Severity::Warning, "allowed_headers"),
         (
             FILTERS,
             "allowed_headers",
             json!({ "patterns": [{ "prefix": "x-" }] }),
-            Weight::Wrong,
+            Severity::Error,
             "traceparent",
         ),
         (
             FILTERS,
             "disallowed_headers",
             json!({ "patterns": [{ "exact": "x-api-key" }] }),
-            Weight::Wrong,
+            Severity::Error,
             "x-api-key",
         ),
         (
             FILTERS,
             "with_request_body",
             json!({ "max_request_bytes": 1 }),
-            Weight::Doubtful,
+            Severity::Warning,
             "with_request_body",
         ),
         (
             FILTERS,
             "decoder_header_mutation_rules",
             json!({ "disallow_all": true }),
-            Weight::Wrong,
+            Severity::Error,
             "removing the credential",
         ),
-        (FILTERS, "clear_route_cache", json!(true), Weight::Doubtful, "clear_route_cache"),
-        (FILTERS, "status_on_error", Value::Null, Weight::Doubtful, "status_on_error"),
+        (FILTERS, "clear_route_cache", json!(true), Severity::Warning, "clear_route_cache"),
+        (FILTERS, "status_on_error", Value::Null, Severity::Warning, "status_on_error"),
     ]
 }
 
 fn of_what_is_around_it() -> Vec<Case> {
     let listener = "/listener";
     vec![
-        ("/listener/http_filters/0", "disabled", json!(true), Weight::Wrong, "disabled"),
-        (listener, "normalize_path", json!(false), Weight::Doubtful, "paths"),
-        (listener, "xff_num_trusted_hops", json!(1), Weight::Wrong, "trusts 1 proxies"),
+        ("/listener/http_filters/0", "disabled", json!(true), Severity::Error, "disabled"),
+        (listener, "normalize_path", json!(false), Severity::Warning, "paths"),
+        (listener, "xff_num_trusted_hops", json!(1), Severity::Error, "trusts 1 proxies"),
         (
             listener,
             "access_log",
             json!([{ "format": "%REQ(Authorization:8)%" }]),
-            Weight::Wrong,
+            Severity::Error,
             "writes credentials",
         ),
         (
             listener,
             "access_log",
             json!([{ "json_format": { "key": "%REQ(x-other?X-API-KEY):9%" } }]),
-            Weight::Wrong,
+            Severity::Error,
             "writes credentials",
         ),
-        ("/clusters/0", "typed_extension_protocol_options", Value::Null, Weight::Wrong, "HTTP/1.1"),
-        ("/clusters/0", "health_checks", Value::Null, Weight::Doubtful, "health check"),
-        ("/clusters/0", "name", json!("other"), Weight::Doubtful, "not in this configuration"),
-        ("/clusters/0", "transport_socket", json!({ "name": "tls" }), Weight::Wrong, "anybody's certificate"),
+        ("/clusters/0", "typed_extension_protocol_options", Value::Null, Severity::Error, "HTTP/1.1"),
+        ("/clusters/0", "health_checks", Value::Null, Severity::Warning, "health check"),
+        ("/clusters/0", "name", json!("other"), Severity::Warning, "not in this configuration"),
+        (
+            "/clusters/0",
+            "transport_socket",
+            json!({ "name": "tls" }),
+            Severity::Error,
+            "anybody's certificate",
+        ),
         (
             "/clusters/0/load_assignment/endpoints/0/address/socket_address",
             "address",
             json!("10.0.0.1"),
-            Weight::Doubtful,
+            Severity::Warning,
             "plain text",
         ),
     ]
@@ -145,10 +154,10 @@ fn of_what_is_around_it() -> Vec<Case> {
 
 #[test]
 fn each_mistake_is_found_alone() {
-    for (place, member, value, weight, words) in of_the_filter().into_iter().chain(of_what_is_around_it()) {
-        let found = told(&with(place, member, value.clone()), &needs());
+    for (place, member, value, severity, words) in of_the_filter().into_iter().chain(of_what_is_around_it()) {
+        let found = told(&with(place, member, value.clone()), &requirements());
         assert!(
-            found.len() == 1 && found[0].0 == weight && found[0].1.contains(words),
+            found.len() == 1 && found[0].0 == severity && found[0].1.contains(words),
             "{place} {member} {value}: {found:?}"
         );
     }
@@ -157,17 +166,19 @@ fn each_mistake_is_found_alone() {
 #[test]
 fn a_timeout_is_neither_shorter_than_our_answer_nor_without_end() {
     let asks = |timeout: &str| {
-        told(&with("/listener/http_filters/0/typed_config/grpc_service", "timeout", json!(timeout)), &needs())
-            [0]
+        told(
+            &with("/listener/http_filters/0/typed_config/grpc_service", "timeout", json!(timeout)),
+            &requirements(),
+        )[0]
         .0
     };
-    assert_eq!(asks("0.1s"), Weight::Wrong);
-    assert_eq!(asks("0s"), Weight::Wrong);
-    assert_eq!(asks("200ms"), Weight::Wrong);
-    assert_eq!(asks("5s"), Weight::Doubtful);
-    assert_eq!(asks("0.25s"), Weight::Good);
+    assert_eq!(asks("0.1s"), Severity::Error);
+    assert_eq!(asks("0s"), Severity::Error);
+    assert_eq!(asks("200ms"), Severity::Error);
+    assert_eq!(asks("5s"), Severity::Warning);
+    assert_eq!(asks("0.25s"), Severity::Ok);
     let silent = with("/listener/http_filters/0/typed_config/grpc_service", "timeout", Value::Null);
-    assert_eq!(told(&silent, &needs())[0].0, Weight::Good, "Envoy's own default is 200 ms");
+    assert_eq!(told(&silent, &requirements())[0].0, Severity::Ok, "Envoy's own default is 200 ms");
 }
 
 #[test]
@@ -195,16 +206,16 @@ fn a_cache_before_the_filter_hands_answers_out() {
     let mut all = right();
     let cache = json!({ "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig" } });
     all.pointer_mut("/listener/http_filters").unwrap().as_array_mut().unwrap().insert(0, cache);
-    assert!(told(&all, &needs())[0].1.contains("a cache answers before"));
+    assert!(told(&all, &requirements())[0].1.contains("a cache answers before"));
 }
 
 #[test]
 fn a_body_that_the_profile_looks_into_must_be_sent() {
-    let needs = [Needs { body: true, ..Needs::default() }];
+    let requirements = [EnvoyRequirements { body: true, ..EnvoyRequirements::default() }];
     assert!(
-        told(&right(), &needs)
+        told(&right(), &requirements)
             .iter()
-            .any(|(weight, what)| *weight == Weight::Wrong && what.contains("bodies"))
+            .any(|(severity, what)| *severity == Severity::Error && what.contains("bodies"))
     );
 }
 

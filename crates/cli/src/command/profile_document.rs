@@ -1,0 +1,83 @@
+//! `latchkey profile lint` and `latchkey profile test`: documents on their author's machine, without a server.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use latchkey_server::profile_test::{
+    Errors, Profile, host_conflicts, lint as examine, lint_shared_hosts, run_examples,
+};
+
+use super::apply::files;
+use crate::call::read_text;
+use crate::exit::CliError;
+use crate::output::{Tone, print, sanitize};
+
+/// Says what is wrong with each document, and what is likely a mistake.
+pub(super) fn lint(given: &[PathBuf]) -> Result<(), CliError> {
+    let (mut profiles, mut wrong, mut told) = (Vec::new(), 0_usize, String::new());
+    for file in files(given)? {
+        let text = read_text(&file)?;
+        let sound = examine(&text).and_then(|sound| host_conflicts(&text, &profiles).map(|()| sound));
+        let (word, found) = match sound {
+            Ok((profile, warnings)) => {
+                profiles.push(profile);
+                ("warning", warnings)
+            }
+            Err(Errors(errors)) => {
+                wrong += 1;
+                ("error", errors)
+            }
+        };
+        for one in found {
+            let place = format!("{}:{}:{}", file.display(), one.line, one.column);
+            let line = format!("{place}: {word}: {}: {}", one.field, one.message);
+            let _ = writeln!(told, "{}", sanitize(&line));
+        }
+    }
+    for twice in lint_shared_hosts(&profiles) {
+        let _ = writeln!(told, "warning: {}", sanitize(&twice));
+    }
+    if !told.is_empty() {
+        print(&told)?;
+    }
+    match wrong {
+        0 => print(&format!("{} in order", documents(profiles.len()))),
+        _ => Err(CliError::Usage(format!("{} would be refused", documents(wrong)))),
+    }
+}
+
+/// Runs every example of each document.
+pub(super) async fn test(given: &[PathBuf]) -> Result<(), CliError> {
+    let (mut run, mut failed, mut told) = (0_usize, 0_usize, String::new());
+    let folder = tempfile::Builder::new().prefix("latchkey-test-").tempdir()?;
+    for (place, file) in files(given)?.into_iter().enumerate() {
+        let text = read_text(&file)?;
+        let profile = compile(&file, &text)?;
+        for outcome in run_examples(&profile, &text, &folder.path().join(place.to_string())).await {
+            run += 1;
+            failed += usize::from(!outcome.failures.is_empty());
+            let fine = outcome.failures.is_empty();
+            let word = Tone::of(fine).paint(if fine { "ok" } else { "FAILED" });
+            let _ = writeln!(
+                told,
+                "{word}  {}: {}",
+                sanitize(&file.display().to_string()),
+                sanitize(&outcome.name)
+            );
+            for line in outcome.failures.iter().flat_map(|wrong| wrong.lines()) {
+                let _ = writeln!(told, "    {}", sanitize(line));
+            }
+        }
+    }
+    print(&format!("{told}{run} examples, {failed} failed"))?;
+    if failed == 0 { Ok(()) } else { Err(CliError::Local(format!("{failed} examples failed"))) }
+}
+
+fn compile(file: &Path, text: &str) -> Result<Profile, CliError> {
+    let compiled = Profile::compile(text, 1);
+    compiled.map_err(|errors| CliError::Usage(format!("{}:\n{errors}", file.display())))
+}
+
+fn documents(count: usize) -> String {
+    if count == 1 { "1 document".to_owned() } else { format!("{count} documents") }
+}

@@ -1,0 +1,111 @@
+//! Tenants, one slot each, shared by their remembered keys: suspending a tenant is one write here, however
+//! many keys it has.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwapOption;
+
+use super::sweep_threshold;
+use crate::id::TenantId;
+use crate::record::TenantRecord;
+
+/// A tenant as it was last read; nothing where it has changed since.
+#[derive(Debug, Default)]
+pub(super) struct TenantSlot(ArcSwapOption<TenantRecord>);
+
+impl TenantSlot {
+    pub(super) fn load(&self) -> Option<Arc<TenantRecord>> {
+        self.0.load_full()
+    }
+
+    /// Puts another in its place; answers what that one weighed.
+    fn swap(&self, tenant: Option<Arc<TenantRecord>>) -> usize {
+        self.0.swap(tenant).map_or(0, |tenant| tenant.heap_size())
+    }
+}
+
+/// What an empty slot weighs, with its place in the table.
+const EMPTY_SLOT_BYTES: usize = size_of::<(TenantId, Arc<TenantSlot>)>() * 2 + 4 * size_of::<usize>();
+
+/// Every tenant that a remembered key belongs to.
+pub(super) struct TenantSlots {
+    slots: RwLock<SlotTable>,
+    bytes: AtomicUsize,
+    max_bytes: usize,
+}
+
+struct SlotTable {
+    table: HashMap<TenantId, Arc<TenantSlot>>,
+    sweep_threshold: usize,
+}
+
+impl TenantSlots {
+    /// None yet. With their keys, they may weigh `most`.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        let slots = SlotTable { table: HashMap::new(), sweep_threshold: sweep_threshold(0, max_bytes) };
+        Self { slots: RwLock::new(slots), bytes: AtomicUsize::new(0), max_bytes }
+    }
+
+    /// Remembers a tenant as it was just read.
+    pub(super) fn put(&self, tenant: TenantRecord) -> Arc<TenantSlot> {
+        let slot = self.slot(tenant.id);
+        self.bytes.fetch_add(tenant.heap_size(), Ordering::Relaxed);
+        self.subtract_bytes(slot.swap(Some(Arc::new(tenant))));
+        slot
+    }
+
+    /// It has changed, and must be read again.
+    pub(super) fn invalidate(&self, tenant: TenantId) {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.table.get(&tenant) {
+            self.clear_slot(slot);
+        }
+    }
+
+    pub(super) fn clear_slot(&self, slot: &TenantSlot) {
+        self.subtract_bytes(slot.swap(None));
+    }
+
+    pub(super) fn clear(&self) {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.table.values().for_each(|slot| self.clear_slot(slot));
+    }
+
+    /// What all of them weigh.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn subtract_bytes(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn slot(&self, tenant: TenantId) -> Arc<TenantSlot> {
+        if let Some(slot) = self.slots.read().unwrap_or_else(PoisonError::into_inner).table.get(&tenant) {
+            return Arc::clone(slot);
+        }
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if self.bytes() >= slots.sweep_threshold {
+            self.sweep(&mut slots);
+        }
+        let slot = slots.table.entry(tenant).or_insert_with(|| {
+            self.bytes.fetch_add(EMPTY_SLOT_BYTES, Ordering::Relaxed);
+            Arc::default()
+        });
+        Arc::clone(slot)
+    }
+
+    /// Drops those that no remembered key refers to any more.
+    fn sweep(&self, slots: &mut SlotTable) {
+        slots.table.retain(|_, slot| {
+            let used = Arc::strong_count(slot) > 1;
+            if !used {
+                self.subtract_bytes(EMPTY_SLOT_BYTES + slot.swap(None));
+            }
+            used
+        });
+        slots.sweep_threshold = sweep_threshold(self.bytes(), self.max_bytes);
+    }
+}

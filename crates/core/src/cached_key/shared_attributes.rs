@@ -1,0 +1,87 @@
+//! What many keys of a profile have in common, kept once.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::heap_size;
+use crate::policy::Policy;
+use crate::record::KeyRecord;
+use crate::scope::ScopeSet;
+
+/// What many keys of a profile have in common.
+#[derive(Debug)]
+pub struct SharedKeyAttributes {
+    profile: Box<str>,
+    /// One of the profile's kinds.
+    pub kind: Box<str>,
+    /// One of the profile's environments.
+    pub environment: Box<str>,
+    scopes: Box<[Box<str>]>,
+    /// The scopes as a version of the profile numbers them.
+    granted: ArcSwap<(u64, ScopeSet)>,
+}
+
+impl SharedKeyAttributes {
+    /// Of the keys like this one.
+    pub(crate) fn of(profile: &str, record: &KeyRecord) -> Self {
+        Self {
+            profile: profile.into(),
+            kind: record.kind.clone(),
+            environment: record.environment.clone(),
+            scopes: record.scopes.clone().into(),
+            // No profile has version 0.
+            granted: ArcSwap::from_pointee((0, ScopeSet::default())),
+        }
+    }
+
+    /// The scopes as the policy numbers them. Another profile's policy grants nothing.
+    #[must_use]
+    pub fn granted(&self, policy: &Policy) -> ScopeSet {
+        if *policy.name != *self.profile {
+            return ScopeSet::default();
+        }
+        let known = self.granted.load();
+        if known.0 == policy.version {
+            return known.1.clone();
+        }
+        let granted = policy.scopes.resolve(&self.scopes);
+        self.granted.store(Arc::new((policy.version, granted.clone())));
+        granted
+    }
+
+    /// Bytes of it, itself and on the heap.
+    pub(crate) fn heap_size(&self) -> usize {
+        let scopes: usize = self.scopes.iter().map(|scope| heap_size::text(scope)).sum();
+        let texts =
+            heap_size::text(&self.profile) + heap_size::text(&self.kind) + heap_size::text(&self.environment);
+        let granted = heap_size::shared(size_of::<(u64, ScopeSet)>()) + self.granted.load().1.heap_size();
+        heap_size::shared(size_of::<Self>())
+            + texts
+            + heap_size::block(size_of_val(&*self.scopes))
+            + scopes
+            + granted
+    }
+}
+
+impl SharedKeyAttributes {
+    /// What it is, and not what a policy makes of it.
+    fn name(&self) -> (&str, &str, &str, &[Box<str>]) {
+        (&self.profile, &self.kind, &self.environment, &self.scopes)
+    }
+}
+
+impl PartialEq for SharedKeyAttributes {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for SharedKeyAttributes {}
+
+impl Hash for SharedKeyAttributes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}

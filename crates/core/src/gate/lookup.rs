@@ -1,0 +1,146 @@
+//! Looking things up: from memory while that may be trusted, else by one query, whose answer is remembered.
+//! The answer of a query is as read, even where memory has been told of a later change meanwhile: the call
+//! began before that.
+
+use std::sync::Arc;
+
+use super::{EvalContext, Gate};
+use crate::cache::bounded_cache::LoadGuard;
+use crate::cache::{CacheLookup, Cached};
+use crate::cached_key::CachedKey;
+use crate::error::SystemError;
+use crate::id::{FamilyId, UserId};
+use crate::ports::{Limiter, TokenFamily};
+use crate::record::TenantRecord;
+use crate::secret::KeyHash;
+use crate::user::UserRecord;
+
+/// An entry of memory, and its tenant as it is now.
+pub(super) type CachedWithTenant<R> = (Arc<Cached<R>>, Arc<TenantRecord>);
+
+type KeyGuard<'a> = LoadGuard<'a, KeyHash, Cached<CachedKey>>;
+type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
+
+impl<L: Limiter> Gate<L> {
+    /// The key of this hash and its tenant.
+    pub(super) async fn lookup_key(
+        &self,
+        hash: &KeyHash,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
+        let cache = &self.parts.cache;
+        if !cache.lease_valid(eval.now.monotonic) {
+            return self.read_key(hash, eval, None).await;
+        }
+        let lookup = match cache.get(hash) {
+            Some(cached) => CacheLookup::Hit(cached),
+            None => cache.lookup(hash).await,
+        };
+        match lookup {
+            CacheLookup::NegativeHit => {
+                eval.context.lookups.negative_hits += 1;
+                Ok(None)
+            }
+            CacheLookup::Miss(guard) => self.read_key(hash, eval, Some(guard)).await,
+            CacheLookup::Hit(cached) => match cached.tenant() {
+                Some(tenant) => {
+                    eval.context.lookups.hits += 1;
+                    Ok(Some((cached, tenant)))
+                }
+                // The tenant has changed; reading any of its keys brings it back.
+                None => self.read_key(hash, eval, None).await,
+            },
+        }
+    }
+
+    async fn read_key(
+        &self,
+        hash: &KeyHash,
+        eval: &mut EvalContext<'_, '_>,
+        guard: Option<KeyGuard<'_>>,
+    ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
+        eval.context.lookups.misses += 1;
+        let found = self.parts.store.key_by_hash(hash).await?;
+        let revision = found.revision;
+        eval.context.revision = revision;
+        let tenant = found.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
+        let entry = self.parts.cache.key_entry(found);
+        if let Some(guard) = guard {
+            self.parts.cache.fill(guard, hash, entry.as_ref(), revision);
+        }
+        Ok(entry.zip(tenant))
+    }
+
+    /// The user of this identifier and the tenant.
+    pub(super) async fn lookup_user(
+        &self,
+        id: UserId,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<CachedWithTenant<UserRecord>>, SystemError> {
+        let cache = &self.parts.cache;
+        if !cache.lease_valid(eval.now.monotonic) {
+            return self.read_user(id, eval, None).await;
+        }
+        match cache.tokens().users.wait(&id).await {
+            Err(guard) => self.read_user(id, eval, Some(guard)).await,
+            Ok(cached) => match cached.tenant() {
+                Some(tenant) => {
+                    eval.context.lookups.hits += 1;
+                    Ok(Some((cached, tenant)))
+                }
+                None => self.read_user(id, eval, None).await,
+            },
+        }
+    }
+
+    async fn read_user(
+        &self,
+        id: UserId,
+        eval: &mut EvalContext<'_, '_>,
+        guard: Option<UserGuard<'_>>,
+    ) -> Result<Option<CachedWithTenant<UserRecord>>, SystemError> {
+        let cache = &self.parts.cache;
+        eval.context.lookups.misses += 1;
+        let found = self.parts.store.user_by_id(id).await?;
+        let revision = found.revision;
+        eval.context.revision = revision;
+        let tenant = found.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
+        let entry = cache.user_entry(found);
+        if let (Some(guard), Some(entry)) = (guard, &entry) {
+            cache.tokens().users.fill(guard, &id, entry, || cache.applied_revision() > revision);
+        }
+        Ok(entry.zip(tenant))
+    }
+
+    /// The family of a token; none, where there is no such family, or the key that signed the token is out
+    /// and memory hasn't been told yet.
+    pub(super) async fn lookup_family(
+        &self,
+        id: FamilyId,
+        signing_key: &str,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<Arc<TokenFamily>>, SystemError> {
+        let cache = &self.parts.cache;
+        let guard = if cache.lease_valid(eval.now.monotonic) {
+            match cache.tokens().families.wait(&id).await {
+                Ok(cached) => {
+                    eval.context.lookups.hits += 1;
+                    return Ok(Some(cached));
+                }
+                Err(guard) => Some(guard),
+            }
+        } else {
+            None
+        };
+        eval.context.lookups.misses += 1;
+        let found = self.parts.store.family(id, signing_key).await?;
+        eval.context.revision = found.revision;
+        let Some(cached) = found.entry.filter(|_| found.signing_key_in_force).map(Arc::new) else {
+            return Ok(None);
+        };
+        if let Some(guard) = guard {
+            cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > found.revision);
+        }
+        Ok(Some(cached))
+    }
+}

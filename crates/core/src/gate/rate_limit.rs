@@ -1,0 +1,162 @@
+//! Has it any quota left? Every bucket of the call at once, all or none. What comes before has allowed the
+//! call already, so a forbidden one costs nothing.
+
+use super::{EvalContext, Gate, StepResult};
+use crate::check_input::RateClassSelector;
+use crate::decision::{Denial, Permit};
+use crate::error::SystemError;
+use crate::limit::{
+    BucketCharges, ChargeCondition, ChargeOptions, LimitSubjects, RateClassId, bucket_charges, ceil_seconds,
+};
+use crate::policy::Policy;
+use crate::ports::Limiter;
+use crate::reason::Reason;
+use crate::route::Route;
+
+/// Whether a denial means that a credential was tried and was no good.
+pub(super) fn is_failed_authentication(reason: Reason) -> bool {
+    match reason {
+        Reason::MissingCredential
+        | Reason::AmbiguousCredential
+        | Reason::InvalidCredential
+        | Reason::Revoked
+        | Reason::Expired
+        | Reason::Disabled => true,
+        Reason::TenantRequired
+        | Reason::TenantMismatch
+        | Reason::TenantSuspended
+        | Reason::EnvironmentMismatch
+        | Reason::InsufficientScope
+        | Reason::ResourceMismatch
+        | Reason::NetworkNotAllowed
+        | Reason::RouteNotAllowed
+        | Reason::RateLimited => false,
+    }
+}
+
+impl<L: Limiter> Gate<L> {
+    /// The end of the line: takes the call's tokens, and makes its permit.
+    pub(super) async fn charge(
+        &self,
+        eval: &mut EvalContext<'_, '_>,
+        policy: &Policy,
+        route: Option<&Route>,
+    ) -> Result<StepResult<Permit>, SystemError> {
+        let class = match class(eval, policy, route) {
+            Ok(class) => class,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        let charges = charges_of(eval, policy, class, ChargeCondition::Allowed);
+        if charges.is_empty() {
+            eval.explain.pass("rate_limit", || "no bucket applies".to_owned());
+            return Ok(Ok(Permit::new()));
+        }
+        let charge = ChargeOptions { cost: eval.input.cost, dry_run: eval.input.dry_run };
+        if !self.parts.limiter.charge(&charges, charge, eval.now, &mut eval.context.levels).await? {
+            let denial = rate_limited(eval);
+            if eval.class_in_shadow(policy, class) {
+                record_shadow_limit(eval, policy, class, denial);
+                return Ok(Ok(Permit::new()));
+            }
+            return Ok(Err(denial));
+        }
+        let left = eval.context.levels.first().map_or(0, |l| l.remaining);
+        eval.explain.pass("rate_limit", || format!("{left} left in the tightest bucket"));
+        Ok(Ok(Permit::new()))
+    }
+
+    /// Looks at the buckets of a call that was denied for another reason, and takes nothing.
+    pub(super) async fn read_levels(&self, eval: &mut EvalContext<'_, '_>) -> Result<(), SystemError> {
+        let Some(policy) = eval.context.policy.clone() else { return Ok(()) };
+        let route = eval.context.route.and_then(|number| policy.routes.get(number));
+        let Ok(class) = class(eval, &policy, route) else { return Ok(()) };
+        let charges = charges_of(eval, &policy, class, ChargeCondition::Allowed);
+        if !charges.is_empty() {
+            let look = ChargeOptions { cost: 0, dry_run: true };
+            self.parts.limiter.charge(&charges, look, eval.now, &mut eval.context.levels).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a failed attempt; answers the denial that takes its place when there were too many.
+    pub(super) async fn charge_failed_attempt(
+        &self,
+        eval: &mut EvalContext<'_, '_>,
+    ) -> Result<Option<Denial>, SystemError> {
+        let Some(policy) = eval.context.policy.clone() else { return Ok(None) };
+        let route = eval.context.route.and_then(|number| policy.routes.get(number));
+        let class = class(eval, &policy, route).ok().flatten();
+        let charges = charges_of(eval, &policy, class, ChargeCondition::Unauthenticated);
+        if charges.is_empty() {
+            return Ok(None);
+        }
+        // What is told of a call are its own buckets, unless this one is why it ends.
+        let own = std::mem::take(&mut eval.context.levels);
+        let charge = ChargeOptions { cost: 1, dry_run: eval.input.dry_run };
+        if self.parts.limiter.charge(&charges, charge, eval.now, &mut eval.context.levels).await? {
+            eval.context.levels = own;
+            return Ok(None);
+        }
+        let denial = rate_limited(eval);
+        if eval.class_in_shadow(&policy, class) {
+            record_shadow_limit(eval, &policy, class, denial);
+            return Ok(None);
+        }
+        Ok(Some(denial))
+    }
+}
+
+/// Nothing was taken from a bucket that has no room, and the call goes on.
+fn record_shadow_limit(
+    eval: &mut EvalContext<'_, '_>,
+    policy: &Policy,
+    class: Option<RateClassId>,
+    denial: Denial,
+) {
+    let name = class.map_or("", |class| policy.classes.name(class));
+    eval.record_shadow(denial, || format!("the rate class {name} is in shadow"));
+}
+
+fn rate_limited(eval: &mut EvalContext<'_, '_>) -> Denial {
+    let wait = eval.context.levels.first().map_or(0, |l| ceil_seconds(l.retry_after));
+    let denial =
+        Denial::with_message(Reason::RateLimited, format!("Too many requests. Retry after {wait} s."));
+    eval.explain.fail("rate_limit", denial)
+}
+
+/// The class of a call; none: nothing limits it. One that the profile doesn't have is denied: whoever
+/// configured it meant some limit.
+fn class(
+    eval: &mut EvalContext<'_, '_>,
+    policy: &Policy,
+    route: Option<&Route>,
+) -> StepResult<Option<RateClassId>> {
+    let own = route.and_then(|r| r.class);
+    let named = match eval.input.class {
+        RateClassSelector::Fixed(name) => Some(name),
+        RateClassSelector::RouteOr(name) if own.is_none() => Some(name),
+        RateClassSelector::Route | RateClassSelector::RouteOr(_) => None,
+    };
+    let Some(name) = named else { return Ok(own.or_else(|| policy.classes.fallback())) };
+    policy.classes.find(name).map(Some).ok_or_else(|| {
+        let message = format!("The profile has no rate class {name:?}.");
+        eval.explain.fail("rate_limit", Denial::with_message(Reason::RouteNotAllowed, message))
+    })
+}
+
+fn charges_of(
+    eval: &EvalContext<'_, '_>,
+    policy: &Policy,
+    class: Option<RateClassId>,
+    when: ChargeCondition,
+) -> BucketCharges {
+    let Some(class) = class else { return BucketCharges::new() };
+    let principal = eval.context.principal.as_ref();
+    let plan = principal.and_then(|p| p.tenant.plan.as_ref()).and_then(|name| policy.plans.get(name));
+    let whose = LimitSubjects {
+        subject: principal.map(|p| (p.bucket_subject(), p.limits())),
+        tenant: principal.map(|p| (&*p.tenant, plan)),
+        address: eval.input.address,
+    };
+    bucket_charges(&policy.classes, class, when, &whose)
+}

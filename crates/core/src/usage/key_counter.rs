@@ -1,0 +1,101 @@
+//! What one place counts of one key. Scopes are bits as long as the profile stays the same; when it changes, they
+//! are numbered anew, by their names.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::policy::Policy;
+use crate::ports::usage::{CallCounts, Hour, KeyUseEvent, KeyUseTotals, UseOutcome};
+use crate::reason::Reason;
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+
+/// Hours of one key that are counted before they are collected: two days, where nothing can be written.
+const MAX_HOURS: usize = 48;
+
+pub(super) struct KeyCounter {
+    policy: Arc<Policy>,
+    needed: ScopeSet,
+    last: Option<Timestamp>,
+    hours: SmallVec<[HourCounter; 1]>,
+}
+
+struct HourCounter {
+    hour: Hour,
+    allowed: u64,
+    denied: [u32; Reason::ALL.len()],
+}
+
+impl KeyCounter {
+    pub(super) fn new(policy: &Arc<Policy>) -> Self {
+        let (needed, hours) = (ScopeSet::default(), SmallVec::new());
+        Self { policy: Arc::clone(policy), needed, last: None, hours }
+    }
+
+    /// Adds one use; answers whether there was room for it.
+    pub(super) fn add(&mut self, used: &KeyUseEvent<'_>) -> bool {
+        if !Arc::ptr_eq(&self.policy, used.policy) {
+            self.renumber(used.policy);
+        }
+        let reason = match used.outcome {
+            UseOutcome::Allowed => None,
+            UseOutcome::Denied(reason) => Some(reason),
+            UseOutcome::Managed => {
+                self.passed(used);
+                return true;
+            }
+        };
+        if reason.is_none() {
+            self.passed(used);
+        }
+        let Some(counter) = self.counter(Hour::of(used.at)) else { return false };
+        match reason {
+            None => counter.allowed += 1,
+            Some(reason) => {
+                let count = &mut counter.denied[reason as usize];
+                *count = count.saturating_add(1);
+            }
+        }
+        true
+    }
+
+    fn passed(&mut self, used: &KeyUseEvent<'_>) {
+        self.last = self.last.max(Some(used.at));
+        if !self.needed.covers(used.needed) {
+            self.needed.extend(used.needed);
+        }
+    }
+
+    fn counter(&mut self, hour: Hour) -> Option<&mut HourCounter> {
+        let place = match self.hours.iter().rposition(|counter| counter.hour == hour) {
+            Some(place) => place,
+            None if self.hours.len() < MAX_HOURS => {
+                self.hours.push(HourCounter { hour, allowed: 0, denied: [0; Reason::ALL.len()] });
+                self.hours.len() - 1
+            }
+            None => return None,
+        };
+        self.hours.get_mut(place)
+    }
+
+    fn renumber(&mut self, policy: &Arc<Policy>) {
+        let names: Vec<&str> = self.policy.scopes.names(&self.needed).collect();
+        self.needed = policy.scopes.resolve(&names);
+        self.policy = Arc::clone(policy);
+    }
+
+    /// As it is handed on.
+    pub(super) fn totals(&self) -> KeyUseTotals {
+        let calls = |counter: &HourCounter| {
+            let counts =
+                Reason::ALL.iter().map(|reason| (*reason, u64::from(counter.denied[*reason as usize])));
+            CallCounts { allowed: counter.allowed, denied: counts.filter(|(_, count)| *count > 0).collect() }
+        };
+        KeyUseTotals {
+            last: self.last,
+            scopes: self.policy.scopes.names(&self.needed).map(Into::into).collect(),
+            hours: self.hours.iter().map(|counter| (counter.hour, calls(counter))).collect(),
+        }
+    }
+}

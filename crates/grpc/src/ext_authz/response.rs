@@ -1,0 +1,175 @@
+//! What Envoy is told. The status code alone decides there, and an answer without one lets the request pass:
+//! so code 0 is written in one place, from a permit, and every other answer begins with its denial's code.
+//! Headers are always set with both of Envoy's ways to say "in place of", since some versions append otherwise.
+
+use latchkey_core::decision::{DecisionContext, Denial, Permit};
+use latchkey_core::observer::{CheckEvent, CheckOutcome, Entrypoint, NoMetadata};
+use latchkey_core::reason::Reason;
+use latchkey_profile::{AllowResponse, DenyResponse, default_denial};
+use latchkey_proto::envoy::core::header_value_option::HeaderAppendAction;
+use latchkey_proto::envoy::http::StatusCode;
+use tonic::Code;
+
+use super::metadata::{self, MetadataInput};
+use crate::wire::frame::GrpcFrame;
+use crate::wire::writer::Writer;
+
+/// An answer with ten headers fits without growing, which would cost as much as writing all of them.
+const INITIAL_CAPACITY: usize = 896 - 5;
+
+/// The answer to a request that passes. The permit is the proof that the gate said so.
+pub(super) fn allowed(
+    _: &Permit,
+    allow: &AllowResponse<'_>,
+    metadata_input: &MetadataInput<'_>,
+) -> GrpcFrame {
+    let mut writer = GrpcFrame::begin(INITIAL_CAPACITY);
+    writer.message(1, |status| status.varint(1, code(Code::Ok)));
+    writer.message(3, |ok| {
+        for (name, value) in allow.set.iter() {
+            header(ok, 2, name, value);
+        }
+        if let Some(static_names) = allow.remove.static_names {
+            ok.raw_fields(static_names.encoded_with(encode_removals));
+        }
+        for name in &allow.remove.extra_names {
+            ok.text(5, name);
+        }
+        for (name, value) in allow.response.iter() {
+            header(ok, 6, name, value);
+        }
+        for name in &allow.remove_query {
+            ok.text(8, name);
+        }
+    });
+    writer.message(4, |fields| metadata::write(fields, metadata_input));
+    GrpcFrame::end(writer)
+}
+
+/// The fields of an `OkHttpResponse` that name headers to be taken out.
+fn encode_removals(names: &[Box<str>]) -> Box<[u8]> {
+    let mut fields = Writer::append_to(Vec::new());
+    for name in names {
+        fields.text(5, name);
+    }
+    fields.finish().into()
+}
+
+/// The answer to a request that doesn't.
+pub(super) fn denied(
+    denial: &Denial,
+    response: &DenyResponse<'_>,
+    metadata_input: &MetadataInput<'_>,
+) -> GrpcFrame {
+    let mut writer = GrpcFrame::begin(INITIAL_CAPACITY);
+    writer.message(1, |status| {
+        status.varint(1, code(code_of(denial.reason)));
+        status.text(2, &denial.message);
+    });
+    writer.message(2, |http| {
+        http.message(1, |status| status.varint(1, http_status(response.status)));
+        for (name, value) in &response.headers {
+            header(http, 2, name, value);
+        }
+        if !response.body.is_empty() {
+            http.text(3, &response.body);
+        }
+    });
+    writer.message(4, |fields| metadata::write(fields, metadata_input));
+    GrpcFrame::end(writer)
+}
+
+/// The answer to bytes that are no question, or too many.
+pub(super) fn malformed() -> GrpcFrame {
+    let denial = Denial { reason: Reason::RouteNotAllowed, message: "The request can't be read.".into() };
+    let response = default_denial(&denial, "");
+    let event = CheckEvent {
+        entrypoint: Entrypoint::ExtAuthz,
+        outcome: CheckOutcome::Denied(&denial),
+        context: &DecisionContext::default(),
+        request_id: "",
+        method: "",
+        metadata: &NoMetadata,
+    };
+    denied(&denial, &response, &MetadataInput { event, environment: None })
+}
+
+/// `append`, which is false (a `BoolValue` with nothing in it), and the append action.
+const OVERWRITE: [u8; 4] =
+    [Writer::delimited_key(2), 0, 3 << 3, HeaderAppendAction::OverwriteIfExistsOrAdd as u8];
+
+/// `keep_empty_value`. Without it, Envoy would drop the header and leave the client's own in its place.
+const KEEP_EMPTY: [u8; 2] = [4 << 3, 1];
+
+fn header(message: &mut Writer, number: u8, name: &str, value: &str) {
+    if common_case_header(message, number, name, value).is_none() {
+        any_header(message, number, name, value);
+    }
+}
+
+/// A header with a value whose lengths fit into a byte each; none where it isn't one.
+fn common_case_header(message: &mut Writer, number: u8, name: &str, value: &str) -> Option<()> {
+    let short = |length: usize| u8::try_from(length).ok().filter(|length| *length < 0x80);
+    let size = Writer::field_size(name.len()) + Writer::field_size(value.len());
+    let entry_length = short(Writer::field_size(size) + OVERWRITE.len()).filter(|_| !value.is_empty())?;
+    let [size, name_length, length] = [short(size)?, short(name.len())?, short(value.len())?];
+    let key = Writer::delimited_key;
+    message.raw_constant([key(number), entry_length, key(1), size, key(1), name_length]);
+    message.raw_fields(name.as_bytes());
+    message.raw_constant([key(2), length]);
+    message.raw_fields(value.as_bytes());
+    message.raw_constant(OVERWRITE);
+    Some(())
+}
+
+fn any_header(message: &mut Writer, number: u8, name: &str, value: &str) {
+    let size =
+        Writer::field_size(name.len()) + if value.is_empty() { 0 } else { Writer::field_size(value.len()) };
+    let flags = OVERWRITE.len() + if value.is_empty() { KEEP_EMPTY.len() } else { 0 };
+    message.open(number, Writer::field_size(size) + flags);
+    message.open(1, size);
+    message.text(1, name);
+    if !value.is_empty() {
+        message.text(2, value);
+    }
+    message.raw_constant(OVERWRITE);
+    if value.is_empty() {
+        message.raw_constant(KEEP_EMPTY);
+    }
+}
+
+/// A denial's code; none of them is 0.
+fn code_of(reason: Reason) -> Code {
+    match reason {
+        Reason::RateLimited => Code::ResourceExhausted,
+        reason if reason.unauthenticated() => Code::Unauthenticated,
+        Reason::MissingCredential
+        | Reason::AmbiguousCredential
+        | Reason::InvalidCredential
+        | Reason::Revoked
+        | Reason::Expired
+        | Reason::TenantRequired
+        | Reason::TenantMismatch
+        | Reason::TenantSuspended
+        | Reason::EnvironmentMismatch
+        | Reason::InsufficientScope
+        | Reason::ResourceMismatch
+        | Reason::NetworkNotAllowed
+        | Reason::RouteNotAllowed
+        | Reason::Disabled => Code::PermissionDenied,
+    }
+}
+
+fn code(code: Code) -> u64 {
+    u64::from(i32::from(code).unsigned_abs())
+}
+
+/// Envoy refuses an answer with a status that it doesn't know, and then obeys its failure mode.
+fn http_status(status: u16) -> u64 {
+    let known = StatusCode::try_from(i32::from(status)).is_ok_and(|code| code != StatusCode::Empty);
+    u64::from(if known && status >= 300 { status } else { 403 })
+}
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;

@@ -1,0 +1,189 @@
+//! A native check as the gate's question, borrowed from its message. Every field has a bound, and every
+//! field that is out of bounds is named at once. The credential has none of its own: one that is too long
+//! is no credential, which is a denial and not a mistake in the message.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use latchkey_core::check_input::{
+    CheckInput, Path, PresentedCredential, RateClassSelector, RequestedEnvironment,
+};
+use latchkey_core::error::FieldViolation;
+use latchkey_core::route::canonical;
+use latchkey_profile::{Catalog, Profile, Request};
+use latchkey_proto::v1::CheckRequest;
+
+use crate::convert::Violations;
+
+/// What a name may weigh: of a profile, a tenant, an environment, a class, a scope, a request.
+const MAX_NAME_BYTES: usize = 128;
+const MAX_PATH_BYTES: usize = 8 * 1024;
+const MAX_VALUE_BYTES: usize = 512;
+const MAX_SCOPES: usize = 256;
+const MAX_RESOURCES: usize = 64;
+
+/// What a native caller asks.
+pub(super) struct CheckRequestView<'a> {
+    /// The profile that was named; none: the credential's tenant's.
+    pub(super) profile: Option<Arc<Profile>>,
+    /// The gate's question.
+    pub(super) access: CheckInput<'a>,
+    /// The request's identifier, its own or a new one.
+    pub(super) request_id: Cow<'a, str>,
+}
+
+impl<'a> CheckRequestView<'a> {
+    /// Reads a message, or says everything that is wrong with it.
+    pub(super) fn read(request: &'a CheckRequest, catalog: &Catalog) -> Result<Self, Vec<FieldViolation>> {
+        let mut violations = Violations::default();
+        check_bounds(request, &mut violations);
+        let profile = profile(request, catalog, &mut violations);
+        let address = address(request, &mut violations);
+        let violations = violations.into_violations();
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+        let request_id = match request.request_id.as_str() {
+            "" => Cow::Owned(catalog.request_id(&Request::default()).into_owned()),
+            sent => Cow::Borrowed(sent),
+        };
+        Ok(Self { profile, access: access(request, address), request_id })
+    }
+}
+
+fn access(request: &CheckRequest, address: Option<IpAddr>) -> CheckInput<'_> {
+    CheckInput {
+        credential: PresentedCredential::of(&request.credential),
+        tenant: non_empty(&request.tenant),
+        environment: non_empty(&request.environment)
+            .map_or(RequestedEnvironment::Any, RequestedEnvironment::Named),
+        method: &request.method,
+        path: non_empty(&request.path)
+            .map_or(Path::Absent, |path| canonical(path).map_or(Path::NonCanonical, Path::Canonical)),
+        scopes: request.scopes.iter().map(String::as_str).collect(),
+        class: non_empty(&request.rate_class).map_or(RateClassSelector::Route, RateClassSelector::RouteOr),
+        resource: request.resource.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        cost: request.cost.unwrap_or(1),
+        address,
+        dry_run: request.dry_run,
+        explain: request.explain,
+        // Only Envoy's routes speak in place of a profile's.
+        ..CheckInput::default()
+    }
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn profile(request: &CheckRequest, catalog: &Catalog, violations: &mut Violations) -> Option<Arc<Profile>> {
+    let name = non_empty(&request.profile)?;
+    let found = catalog.named(name);
+    if found.is_none() {
+        violations.add("profile", "no profile of this name is in force");
+    }
+    found
+}
+
+fn address(request: &CheckRequest, violations: &mut Violations) -> Option<IpAddr> {
+    let parsed = non_empty(&request.source_ip)?.parse().ok();
+    if parsed.is_none() {
+        violations.add("source_ip", "must be an IPv4 or IPv6 address");
+    }
+    parsed
+}
+
+fn check_bounds(request: &CheckRequest, violations: &mut Violations) {
+    for (field, text) in [
+        ("profile", &request.profile),
+        ("tenant", &request.tenant),
+        ("environment", &request.environment),
+        ("method", &request.method),
+        ("rate_class", &request.rate_class),
+        ("source_ip", &request.source_ip),
+        ("request_id", &request.request_id),
+    ] {
+        violations.check_text(field, text, MAX_NAME_BYTES);
+    }
+    if request.path.len() > MAX_PATH_BYTES {
+        violations
+            .add("path", format!("must have at most {MAX_PATH_BYTES} bytes, and has {}", request.path.len()));
+    }
+    violations.check_count("scopes", request.scopes.len(), MAX_SCOPES);
+    for (n, scope) in request.scopes.iter().enumerate().take(MAX_SCOPES) {
+        if scope.is_empty() || scope.len() > MAX_NAME_BYTES {
+            violations.add(format!("scopes[{n}]"), format!("must have 1 to {MAX_NAME_BYTES} bytes"));
+        }
+    }
+    violations.check_count("resource", request.resource.len(), MAX_RESOURCES);
+    let long =
+        |(name, value): &(&String, &String)| name.len() > MAX_NAME_BYTES || value.len() > MAX_VALUE_BYTES;
+    if request.resource.iter().any(|entry| long(&entry)) {
+        let text = format!(
+            "must have names of at most {MAX_NAME_BYTES} bytes, and values of at most {MAX_VALUE_BYTES}"
+        );
+        violations.add("resource", text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(request: &CheckRequest) -> Vec<String> {
+        let violations = CheckRequestView::read(request, &Catalog::new()).err().unwrap_or_default();
+        violations.into_iter().map(|v| v.field).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_asks_for_nothing() {
+        let request = CheckRequest::default();
+        let view = CheckRequestView::read(&request, &Catalog::new()).unwrap();
+        let access = &view.access;
+        assert!(view.profile.is_none() && !view.request_id.is_empty());
+        assert_eq!((access.credential, access.tenant, access.cost), (PresentedCredential::Missing, None, 1));
+        assert_eq!((access.environment, &access.path), (RequestedEnvironment::Any, &Path::Absent));
+        assert_eq!(access.class, RateClassSelector::Route);
+    }
+
+    #[test]
+    fn zero_cost_is_not_the_cost_of_none_given() {
+        let request = CheckRequest { cost: Some(0), ..CheckRequest::default() };
+        assert_eq!(CheckRequestView::read(&request, &Catalog::new()).unwrap().access.cost, 0);
+    }
+
+    #[test]
+    fn a_path_is_brought_into_its_one_form() {
+        let path = |path: &str| {
+            let request = CheckRequest { path: path.into(), ..CheckRequest::default() };
+            match CheckRequestView::read(&request, &Catalog::new()).unwrap().access.path {
+                Path::Canonical(path) => path.into_owned(),
+                Path::Absent | Path::NonCanonical => "none".to_owned(),
+            }
+        };
+        assert_eq!(path("/v1//x/?a=b"), "/v1/x");
+        assert_eq!(path("/v1/%2fx"), "none");
+        assert_eq!(path("v1"), "none");
+    }
+
+    #[test]
+    fn every_field_that_is_wrong_is_named_at_once() {
+        let request = CheckRequest {
+            profile: "nobodys".into(),
+            tenant: "t".repeat(129),
+            source_ip: "10.0.0".into(),
+            request_id: "a\nb".into(),
+            scopes: vec!["ok".into(), String::new()],
+            ..CheckRequest::default()
+        };
+        assert_eq!(fields(&request), ["tenant", "request_id", "scopes[1]", "profile", "source_ip"]);
+    }
+
+    #[test]
+    fn a_credential_of_any_length_is_a_question() {
+        let request = CheckRequest { credential: "x".repeat(20_000), ..CheckRequest::default() };
+        let view = CheckRequestView::read(&request, &Catalog::new()).unwrap();
+        assert_eq!(view.access.credential, PresentedCredential::Malformed);
+    }
+}

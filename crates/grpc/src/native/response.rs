@@ -1,0 +1,116 @@
+//! The gate's verdict as a message. Nothing is left out because of who asks: whoever reaches this port is a
+//! service of ours, and tells its own callers what it sees fit.
+
+use std::collections::HashMap;
+
+use latchkey_core::cached_key::StringMapRef;
+use latchkey_core::decision::{Decision, DecisionContext, ExplainStep};
+use latchkey_core::limit::{Level, ceil_seconds};
+use latchkey_core::principal::Principal;
+use latchkey_core::time::Timestamp;
+use latchkey_proto::v1;
+
+use crate::convert::reason::reason;
+use crate::convert::time::timestamp_to_proto;
+
+/// The answer to a check. The steps are taken out of what was seen.
+pub(super) fn from_decision(
+    decision: Decision,
+    context: &mut DecisionContext,
+    request_id: &str,
+) -> v1::CheckResponse {
+    let (decision, reason, message) = match decision {
+        Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call may pass.".to_owned()),
+        Decision::Deny(denial) => (v1::Decision::Deny, reason(denial.reason), denial.message.into_owned()),
+    };
+    let steps = std::mem::take(&mut context.steps).into_iter().map(step).collect();
+    let context = &*context;
+    let allowed = decision == v1::Decision::Allow;
+    let verified = if allowed { context.verified_principal() } else { context.principal.as_ref() };
+    v1::CheckResponse {
+        decision: decision.into(),
+        reason: reason.into(),
+        message,
+        principal: verified.map(|principal| principal_to_proto(principal, context)),
+        rate_limits: rate_limits(context, context.started_at.wall),
+        request_id: request_id.to_owned(),
+        steps,
+        revision: context.revision,
+        shadow: shadow(context),
+    }
+}
+
+/// The denial that was not enforced.
+fn shadow(context: &DecisionContext) -> Option<v1::Shadow> {
+    let denial = context.shadow.as_ref()?;
+    let sender = context.principal.as_ref().filter(|_| context.principal_invalid);
+    Some(v1::Shadow {
+        reason: reason(denial.reason).into(),
+        message: denial.message.to_string(),
+        sender: sender.map(|principal| principal_to_proto(principal, context)),
+    })
+}
+
+/// The answer to a check of a batch that can't be read. It is denied, so that nobody who looks at the
+/// decision alone lets it pass; it has no reason, since the contract's reasons are about callers and this
+/// is a mistake in the question, which the message names.
+pub(super) fn malformed(message: String, request_id: &str) -> v1::CheckResponse {
+    v1::CheckResponse {
+        decision: v1::Decision::Deny.into(),
+        reason: v1::Reason::Unspecified.into(),
+        message,
+        request_id: request_id.to_owned(),
+        ..v1::CheckResponse::default()
+    }
+}
+
+fn principal_to_proto(principal: &Principal, context: &DecisionContext) -> v1::Principal {
+    let policy = context.policy.as_ref();
+    v1::Principal {
+        tenant_id: principal.tenant.id.to_string(),
+        tenant_slug: principal.tenant.slug.to_string(),
+        subject_type: principal.subject_type().to_owned(),
+        subject_id: principal.subject_id(),
+        subject_name: principal.subject_name().to_owned(),
+        kind: principal.kind().to_owned(),
+        environment: principal.environment().unwrap_or_default().to_owned(),
+        scopes: policy
+            .map(|p| p.scopes.names(&principal.granted).map(str::to_owned).collect())
+            .unwrap_or_default(),
+        bindings: to_hash_map(principal.bindings()),
+        metadata: to_hash_map(principal.metadata()),
+        expire_time: principal.expires().map(timestamp_to_proto),
+        role: principal.role().to_owned(),
+    }
+}
+
+fn to_hash_map(map: StringMapRef<'_>) -> HashMap<String, String> {
+    map.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn rate_limits(context: &DecisionContext, now: Timestamp) -> Vec<v1::RateLimitStatus> {
+    let Some(policy) = &context.policy else { return Vec::new() };
+    let status = |level: &Level| v1::RateLimitStatus {
+        bucket: format!("{}/{}", level.bucket.per.name(), policy.classes.name_of(level.bucket)),
+        limit: level.limit,
+        remaining: level.remaining,
+        reset_time: Some(timestamp_to_proto(now.plus(level.reset_after))),
+        retry_after_seconds: u32::try_from(ceil_seconds(level.retry_after)).unwrap_or(u32::MAX),
+    };
+    context.levels.iter().map(status).collect()
+}
+
+fn step(step: ExplainStep) -> v1::Step {
+    v1::Step { name: step.name.to_owned(), passed: step.passed, detail: step.detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_cannot_be_read_is_denied() {
+        let answer = malformed("profile: no".into(), "r");
+        assert_eq!(answer.decision(), v1::Decision::Deny);
+    }
+}

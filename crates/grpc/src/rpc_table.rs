@@ -1,0 +1,121 @@
+//! Who may call what: every RPC of the contract, in one table. A call that isn't in it is refused before
+//! anything else is looked at, and one that is for operators is refused to everyone else before its message
+//! is; a test holds the table against the contract's descriptors.
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallerClass {
+    /// Whoever reaches the port: the message carries the credential that is judged.
+    Anyone,
+    /// A key or user with the scope to manage its tenant's keys, for its tenant; operators for any.
+    KeyManager,
+    /// Operators.
+    Operator,
+}
+
+/// An RPC of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RpcEntry {
+    /// As it stands in the request's path.
+    pub path: &'static str,
+    /// Who may call it.
+    pub caller_class: CallerClass,
+    /// True for an RPC that decides about other requests. It keeps its own deadline and emits an event for each
+    /// decision; every other RPC is measured as a whole.
+    pub decides: bool,
+}
+
+const fn rpc(path: &'static str, caller_class: CallerClass) -> RpcEntry {
+    RpcEntry { path, caller_class, decides: false }
+}
+
+const fn check(path: &'static str) -> RpcEntry {
+    RpcEntry { path, caller_class: CallerClass::Anyone, decides: true }
+}
+
+/// The question that Envoy asks.
+pub(crate) const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+/// The question that services ask.
+pub(crate) const NATIVE_CHECK: &str = "/latchkey.v1.CheckService/Check";
+
+/// Every RPC of the contract; those that are called most stand first.
+pub const RPC_TABLE: &[RpcEntry] = &[
+    check(ENVOY_CHECK),
+    check(NATIVE_CHECK),
+    check("/latchkey.v1.CheckService/BatchCheck"),
+    rpc("/latchkey.v1.KeyService/CreateKey", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/GetKey", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/ListKeys", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/UpdateKey", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/RotateKey", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/RevokeKey", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/GetPublishableKey", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/ImportKeys", CallerClass::KeyManager),
+    rpc("/latchkey.v1.KeyService/GetKeyUsage", CallerClass::KeyManager),
+    rpc("/latchkey.v1.TenantService/CreateTenant", CallerClass::Operator),
+    rpc("/latchkey.v1.TenantService/GetTenant", CallerClass::KeyManager),
+    rpc("/latchkey.v1.TenantService/ListTenants", CallerClass::Operator),
+    rpc("/latchkey.v1.TenantService/UpdateTenant", CallerClass::Operator),
+    rpc("/latchkey.v1.TenantService/SuspendTenant", CallerClass::Operator),
+    rpc("/latchkey.v1.TenantService/ResumeTenant", CallerClass::Operator),
+    rpc("/latchkey.v1.TenantService/CreateUser", CallerClass::KeyManager),
+    rpc("/latchkey.v1.TenantService/ListUsers", CallerClass::KeyManager),
+    rpc("/latchkey.v1.TenantService/SetUserPassword", CallerClass::KeyManager),
+    rpc("/latchkey.v1.TenantService/DisableUser", CallerClass::KeyManager),
+    rpc("/latchkey.v1.TenantService/UpdateUser", CallerClass::KeyManager),
+    rpc("/latchkey.v1.ProfileService/ApplyProfile", CallerClass::Operator),
+    rpc("/latchkey.v1.ProfileService/GetProfile", CallerClass::Operator),
+    rpc("/latchkey.v1.ProfileService/ListProfiles", CallerClass::Operator),
+    rpc("/latchkey.v1.AuditService/ListAuditEvents", CallerClass::KeyManager),
+    rpc("/latchkey.v1.AuditService/VerifyAuditLog", CallerClass::Operator),
+    rpc("/latchkey.v1.ShadowService/GetShadowReport", CallerClass::Operator),
+    rpc("/latchkey.v1.TokenService/IssueJwt", CallerClass::Anyone),
+    rpc("/latchkey.v1.TokenService/RefreshJwt", CallerClass::Anyone),
+    rpc("/latchkey.v1.TokenService/RevokeJwt", CallerClass::Anyone),
+    rpc("/latchkey.v1.TokenService/GetJwks", CallerClass::Anyone),
+    rpc("/latchkey.v1.SigningKeyService/ListSigningKeys", CallerClass::Operator),
+    rpc("/latchkey.v1.SigningKeyService/RotateSigningKey", CallerClass::Operator),
+    rpc("/latchkey.v1.SigningKeyService/WithdrawSigningKey", CallerClass::Operator),
+];
+
+/// The RPC of this path.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static RpcEntry> {
+    RPC_TABLE.iter().find(|rpc| rpc.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost::Message as _;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+
+    #[test]
+    fn every_rpc_of_the_contract_has_one_row_and_every_row_an_rpc() {
+        let files = FileDescriptorSet::decode(latchkey_proto::FILE_DESCRIPTOR_SET).unwrap();
+        let mut contract = BTreeSet::new();
+        for file in &files.file {
+            for service in &file.service {
+                for method in &service.method {
+                    contract.insert(format!("/{}.{}/{}", file.package(), service.name(), method.name()));
+                }
+            }
+        }
+        let rows: BTreeSet<String> = RPC_TABLE.iter().map(|rpc| rpc.path.to_owned()).collect();
+        assert_eq!(rows, contract);
+        assert_eq!(rows.len(), RPC_TABLE.len());
+    }
+
+    #[test]
+    fn a_path_is_found_by_its_very_spelling() {
+        assert!(find(ENVOY_CHECK).is_some());
+        for path in
+            ["/envoy.service.auth.v3.Authorization/check", "/envoy.service.auth.v3.Authorization/Check/", ""]
+        {
+            assert_eq!(find(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A ledger in memory: enough of one for every call to have something to work on. It can be shut, as a
+//! database can be.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::{KeyStore, LookupResult};
+use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::{MonotonicInstant, Timestamp};
+use latchkey_management::ports::{
+    ApplyResult, AuditEntry, Created, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore, NewKey,
+    Propagation, TenantUpdateFn, WriteResult,
+};
+
+/// Keys, tenants and profiles.
+#[derive(Default)]
+pub(crate) struct FakeStore {
+    pub(crate) keys: Mutex<Vec<KeyRecord>>,
+    pub(crate) tenants: Mutex<Vec<TenantRecord>>,
+    pub(crate) profiles: Mutex<Vec<ProfileRecord>>,
+    pub(crate) audit: Mutex<Vec<AuditEntry>>,
+    pub(crate) revision: AtomicU64,
+    pub(crate) failing: AtomicBool,
+    pub(crate) hanging: AtomicBool,
+}
+
+impl FakeStore {
+    async fn check_available(&self) -> Result<(), SystemError> {
+        if self.hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.failing.load(Ordering::SeqCst) { Err(SystemError::database()) } else { Ok(()) }
+    }
+
+    fn written<T>(&self, value: T, audit: AuditEntry) -> WriteResult<T> {
+        self.audit.lock().unwrap().push(audit);
+        WriteResult { value, revision: self.revision.fetch_add(1, Ordering::SeqCst) + 1 }
+    }
+
+    fn find_key(&self, id: KeyId) -> Option<KeyRecord> {
+        self.keys.lock().unwrap().iter().find(|k| k.id == id).cloned()
+    }
+
+    fn put_key(&self, key: &KeyRecord) {
+        let mut keys = self.keys.lock().unwrap();
+        keys.retain(|k| k.id != key.id);
+        keys.push(key.clone());
+    }
+}
+
+#[async_trait]
+impl KeyStore for FakeStore {
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
+        self.check_available().await?;
+        let key = self.keys.lock().unwrap().iter().find(|k| k.hash == *hash).cloned();
+        let tenants = self.tenants.lock().unwrap();
+        let known = key.and_then(|k| tenants.iter().find(|t| t.id == k.tenant).cloned().map(|t| (k, t)));
+        Ok(LookupResult { entry: known, revision: self.revision.load(Ordering::SeqCst) })
+    }
+}
+
+#[async_trait]
+impl Propagation for FakeStore {
+    async fn wait_until_applied(&self, _: u64, _: Option<MonotonicInstant>) -> Result<(), SystemError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ManagementStore for FakeStore {
+    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, SystemError> {
+        self.check_available().await?;
+        Ok(self.find_key(id))
+    }
+
+    async fn keys(
+        &self,
+        tenant: TenantId,
+        filter: &KeyFilter,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, SystemError> {
+        self.check_available().await?;
+        let mut keys = self.keys.lock().unwrap().clone();
+        keys.retain(|k| k.tenant == tenant && before.is_none_or(|b| k.id < b));
+        keys.retain(|k| filter.state.is_none_or(|(state, now)| k.state(now) == state));
+        keys.sort_by_key(|k| std::cmp::Reverse(k.id));
+        keys.truncate(limit as usize);
+        Ok(keys)
+    }
+
+    async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, SystemError> {
+        self.check_available().await?;
+        let named = |t: &&TenantRecord| match tenant {
+            TenantRef::Id(id) => t.id == *id,
+            TenantRef::Slug(slug) => *t.slug == **slug,
+        };
+        Ok(self.tenants.lock().unwrap().iter().find(named).cloned())
+    }
+
+    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, SystemError> {
+        self.check_available().await?;
+        let mut tenants = self.tenants.lock().unwrap().clone();
+        tenants.retain(|t| before.is_none_or(|b| t.id < b));
+        tenants.sort_by_key(|t| std::cmp::Reverse(t.id));
+        tenants.truncate(limit as usize);
+        Ok(tenants)
+    }
+
+    async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError> {
+        self.check_available().await?;
+        Ok(self.profiles.lock().unwrap().clone())
+    }
+
+    async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, SystemError> {
+        self.check_available().await?;
+        let profiles = self.profiles.lock().unwrap();
+        let found =
+            profiles.iter().rev().find(|p| *p.name == *name && version.is_none_or(|v| v == p.version));
+        Ok(found.cloned())
+    }
+
+    async fn create_keys(
+        &self,
+        keys: Vec<NewKey>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<Vec<Created>>, ManagementError> {
+        self.check_available().await?;
+        for key in &keys {
+            self.put_key(&key.record);
+        }
+        Ok(self.written(keys.into_iter().map(|k| Created::New(k.record)).collect(), audit))
+    }
+
+    async fn change_key(
+        &self,
+        id: KeyId,
+        rule: KeyUpdateFn<'_>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<KeyRecord>, ManagementError> {
+        self.check_available().await?;
+        let old = self.find_key(id).ok_or(RequestError::NotFound("key"))?;
+        let new = rule(&old)?;
+        self.put_key(&new);
+        Ok(self.written(new, audit))
+    }
+
+    async fn rotate_key(
+        &self,
+        id: KeyId,
+        rule: KeyRotationFn<'_>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, ManagementError> {
+        self.check_available().await?;
+        let old = self.find_key(id).ok_or(RequestError::NotFound("key"))?;
+        let both = rule(&old)?;
+        self.put_key(&both.0);
+        self.put_key(&both.1);
+        Ok(self.written(both, audit))
+    }
+
+    async fn create_tenant(
+        &self,
+        t: TenantRecord,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<TenantRecord>, ManagementError> {
+        self.check_available().await?;
+        let mut tenants = self.tenants.lock().unwrap();
+        if tenants.iter().any(|other| other.slug == t.slug) {
+            return Err(RequestError::AlreadyExists(format!("the slug {:?} is taken", t.slug)).into());
+        }
+        tenants.push(t.clone());
+        Ok(self.written(t, audit))
+    }
+
+    async fn change_tenant(
+        &self,
+        id: TenantId,
+        rule: TenantUpdateFn<'_>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<TenantRecord>, ManagementError> {
+        self.check_available().await?;
+        let mut tenants = self.tenants.lock().unwrap();
+        let tenant = tenants.iter_mut().find(|t| t.id == id).ok_or(RequestError::NotFound("tenant"))?;
+        *tenant = rule(tenant)?;
+        Ok(self.written(tenant.clone(), audit))
+    }
+
+    async fn apply_profile(
+        &self,
+        (name, document): (&str, &str),
+        _: u64,
+        audit: AuditEntry,
+    ) -> Result<ApplyResult, ManagementError> {
+        self.check_available().await?;
+        let mut profiles = self.profiles.lock().unwrap();
+        let version = profiles.iter().filter(|p| *p.name == *name).count() as u64 + 1;
+        let applied = Timestamp(7_000);
+        let record =
+            ProfileRecord { name: name.into(), version, document: document.into(), applied, revision: 1 };
+        profiles.push(record.clone());
+        Ok(ApplyResult::Written(self.written(record, audit)))
+    }
+
+    async fn bootstrap_operator(
+        &self,
+        tenant: TenantRecord,
+        first: KeyRecord,
+        _: bool,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError> {
+        self.tenants.lock().unwrap().push(tenant);
+        self.put_key(&first);
+        Ok(self.written(true, audit))
+    }
+}

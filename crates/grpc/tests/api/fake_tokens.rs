@@ -1,0 +1,141 @@
+//! A token desk without tokens: there are no users, no families and no signing keys. What the desk does with them
+//! is proved in core, in the store and from outside.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use latchkey_core::cache::ReplicaCache;
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::id::{FamilyId, TenantId, UserId};
+use latchkey_core::observer::NoopObserver;
+use latchkey_core::ports::TokenFamily;
+use latchkey_core::ports::tokens::SigningKeys;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
+use latchkey_core::user::UserRecord;
+use latchkey_management::password::PasswordHash;
+use latchkey_management::ports::tokens::{
+    BlockingExecutor, Job, LoginAttempt, SigningKeysUpdateFn, TokenStore, UserUpdateFn,
+};
+use latchkey_management::ports::{AuditEntry, WriteResult};
+use latchkey_management::{ManagementService, TokenIssuer, TokenIssuerParts};
+
+use crate::fake_store::FakeStore;
+
+struct NoTokens;
+
+/// A desk on these books.
+pub(crate) fn token_issuer(management: &Arc<ManagementService>, store: &Arc<FakeStore>) -> Arc<TokenIssuer> {
+    Arc::new(TokenIssuer::new(TokenIssuerParts {
+        management: Arc::clone(management),
+        store: Arc::new(NoTokens),
+        keys: Arc::clone(store) as _,
+        cache: Arc::new(ReplicaCache::new(1 << 20)),
+        blocking: Arc::new(NoTokens),
+        observer: Arc::new(NoopObserver),
+    }))
+}
+
+#[async_trait]
+impl BlockingExecutor for NoTokens {
+    async fn run(&self, job: Job) -> Result<(), RequestError> {
+        job();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TokenStore for NoTokens {
+    async fn create_user(
+        &self,
+        _: UserRecord,
+        _: PasswordHash,
+        _: AuditEntry,
+    ) -> Result<WriteResult<UserRecord>, ManagementError> {
+        Err(SystemError::database().into())
+    }
+
+    async fn user(&self, _: UserId) -> Result<Option<UserRecord>, SystemError> {
+        Ok(None)
+    }
+
+    async fn users(&self, _: TenantId, _: Option<UserId>, _: u32) -> Result<Vec<UserRecord>, SystemError> {
+        Ok(Vec::new())
+    }
+
+    async fn change_user(
+        &self,
+        _: UserId,
+        _: (UserUpdateFn<'_>, Option<PasswordHash>),
+        _: AuditEntry,
+    ) -> Result<WriteResult<UserRecord>, ManagementError> {
+        Err(SystemError::database().into())
+    }
+
+    async fn begin_login(
+        &self,
+        _: TenantId,
+        _: &str,
+        _: AuditEntry,
+    ) -> Result<Option<LoginAttempt>, SystemError> {
+        Ok(None)
+    }
+
+    async fn reset_failed_logins(&self, _: UserId) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    async fn create_family(
+        &self,
+        _: FamilyRecord,
+        _: RefreshRecord,
+        _: AuditEntry,
+    ) -> Result<(), ManagementError> {
+        Err(SystemError::database().into())
+    }
+
+    async fn refresh_token(&self, _: &KeyHash) -> Result<Option<(RefreshRecord, TokenFamily)>, SystemError> {
+        Ok(None)
+    }
+
+    async fn redeem_refresh_token(
+        &self,
+        _: &KeyHash,
+        _: Redemption,
+        _: RefreshRecord,
+        _: AuditEntry,
+    ) -> Result<bool, ManagementError> {
+        Ok(false)
+    }
+
+    async fn family_by_id(&self, _: FamilyId) -> Result<Option<TokenFamily>, SystemError> {
+        Ok(None)
+    }
+
+    async fn end_family(
+        &self,
+        _: FamilyId,
+        _: Timestamp,
+        _: AuditEntry,
+    ) -> Result<WriteResult<()>, ManagementError> {
+        Ok(WriteResult { value: (), revision: 0 })
+    }
+
+    async fn prune_families(&self, _: Timestamp) -> Result<u64, SystemError> {
+        Ok(0)
+    }
+
+    async fn signing_keys(&self) -> Result<SigningKeys, SystemError> {
+        Ok(SigningKeys { keys: Vec::new(), revision: 0 })
+    }
+
+    async fn change_signing_keys(
+        &self,
+        _: &str,
+        _: (SigningKeysUpdateFn<'_>, Timestamp),
+        _: AuditEntry,
+    ) -> Result<WriteResult<()>, ManagementError> {
+        Ok(WriteResult { value: (), revision: 0 })
+    }
+}

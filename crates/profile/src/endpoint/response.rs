@@ -1,0 +1,138 @@
+//! What an endpoint's caller gets: the answer, or an error in the product's own words.
+
+use latchkey_core::decision::Denial;
+use latchkey_core::reason::Reason;
+
+use super::EndpointValues;
+use crate::profile::{HeaderTemplate, Profile};
+use crate::response::render_headers;
+use crate::template::{Escape, RenderInput, Template};
+use crate::template_context::TemplateContext;
+
+/// A response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointResponse<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, with names in lower case.
+    pub headers: Vec<(&'a str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+macro_rules! codes {
+    ($($code:ident = $name:literal, $status:literal;)*) => {
+        /// How a call failed; the names are gRPC's, besides the one for a method that an endpoint's path doesn't take.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ErrorCode {
+            $(#[doc = concat!("`", $name, "`")] $code,)*
+        }
+
+        impl ErrorCode {
+            /// Every one.
+            pub const ALL: &'static [Self] = &[$(Self::$code,)*];
+
+            /// gRPC's name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$code => $name,)* }
+            }
+
+            /// The HTTP status where a document doesn't say.
+            #[must_use]
+            pub fn status(self) -> u16 {
+                match self { $(Self::$code => $status,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidArgument = "INVALID_ARGUMENT", 400;
+    Unauthenticated = "UNAUTHENTICATED", 401;
+    PermissionDenied = "PERMISSION_DENIED", 403;
+    NotFound = "NOT_FOUND", 404;
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
+    AlreadyExists = "ALREADY_EXISTS", 409;
+    FailedPrecondition = "FAILED_PRECONDITION", 409;
+    ResourceExhausted = "RESOURCE_EXHAUSTED", 429;
+    Internal = "INTERNAL", 500;
+    Unimplemented = "UNIMPLEMENTED", 501;
+    Unavailable = "UNAVAILABLE", 503;
+}
+
+/// A product's own errors, in the order that they are declared in.
+#[derive(Debug, Default)]
+pub(crate) struct CustomErrors(pub(crate) Vec<CustomError>);
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct CustomError {
+    /// None: every code.
+    pub(crate) codes: Vec<ErrorCode>,
+    pub(crate) status: Option<u16>,
+    pub(crate) headers: Vec<HeaderTemplate>,
+    pub(crate) escape: Escape,
+    pub(crate) body: Template,
+}
+
+impl Profile {
+    /// The response where an RPC failed. Without a word of the document's own, a caller that isn't known or
+    /// allowed gets its denials, and any other problem details (RFC 9457).
+    #[must_use]
+    pub fn error_response(
+        &self,
+        code: ErrorCode,
+        message: &str,
+        template_context: &TemplateContext<'_>,
+    ) -> EndpointResponse<'_> {
+        let fits = |e: &&CustomError| e.codes.is_empty() || e.codes.contains(&code);
+        if let Some(own) = self.rules.endpoints.errors.0.iter().find(fits) {
+            let nothing = serde_json::Value::Null;
+            let call =
+                EndpointValues { code: code.name(), message, ..EndpointValues::new(&(), "", &nothing) };
+            let input =
+                RenderInput { policy: &self.policy, template_context, denial: None, call: Some(call) };
+            let mut body = String::new();
+            own.body.render(&input, own.escape, &mut body);
+            let status = own.status.unwrap_or_else(|| code.status());
+            return EndpointResponse { status, headers: headers(&own.headers, &input), body };
+        }
+        let reason = match code {
+            ErrorCode::Unauthenticated => Reason::InvalidCredential,
+            ErrorCode::PermissionDenied => Reason::RouteNotAllowed,
+            ErrorCode::InvalidArgument
+            | ErrorCode::NotFound
+            | ErrorCode::MethodNotAllowed
+            | ErrorCode::AlreadyExists
+            | ErrorCode::FailedPrecondition
+            | ErrorCode::ResourceExhausted
+            | ErrorCode::Internal
+            | ErrorCode::Unimplemented
+            | ErrorCode::Unavailable => return problem(code, message, template_context.request_id),
+        };
+        let refused = self.deny_response(&Denial::with_message(reason, message.to_owned()), template_context);
+        EndpointResponse { status: refused.status, headers: refused.headers, body: refused.body }
+    }
+}
+
+fn problem(code: ErrorCode, message: &str, request_id: &str) -> EndpointResponse<'static> {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "status": code.status(),
+        "detail": message,
+        "code": code.name(),
+        "request_id": request_id,
+    });
+    let headers = vec![("content-type", "application/problem+json".to_owned())];
+    EndpointResponse { status: code.status(), headers, body: body.to_string() }
+}
+
+/// Headers with their values, and a content type.
+pub(super) fn headers<'a>(own: &'a [HeaderTemplate], input: &RenderInput<'_>) -> Vec<(&'a str, String)> {
+    let mut headers = render_headers(own, input).owned();
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        headers.push(("content-type", "application/json".to_owned()));
+    }
+    headers
+}

@@ -1,0 +1,147 @@
+//! The client's address. Whoever is connected to Envoy may be a proxy; how many of those are trusted is set
+//! in the document, and entries are counted from the right, since everything to the left is the client's say.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::request::Request;
+
+/// Where the client's address is found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClientAddress {
+    /// Proxies in front of Envoy.
+    pub(crate) trusted_hops: usize,
+    /// A header that the proxy in front writes itself, in lower case.
+    pub(crate) header: Option<Box<str>>,
+    /// Envoys whose word about the client is taken at our own HTTP port.
+    pub(crate) envoys: Vec<IpNet>,
+}
+
+impl ClientAddress {
+    /// The address of the client; the peer's where nothing better is known.
+    pub(crate) fn of(&self, request: &Request<'_>) -> Option<IpAddr> {
+        if request.direct {
+            return request.peer;
+        }
+        let from_header = self.header.as_deref().and_then(|name| single(request, name));
+        from_header.or_else(|| self.behind_proxies(request)).or(request.peer)
+    }
+
+    /// Who was connected to the Envoy that brought a request to us, by the entry that it appended; none where no
+    /// Envoy of ours did.
+    pub(crate) fn peer_of_envoy(&self, request: &Request<'_>) -> Option<IpAddr> {
+        let peer = request.peer?.to_canonical();
+        if !self.envoys.iter().any(|network| network.contains(&peer)) {
+            return None;
+        }
+        let last = request.values("x-forwarded-for").last()?;
+        address(last.rsplit(|b| *b == b',').next()?)
+    }
+
+    fn behind_proxies(&self, request: &Request<'_>) -> Option<IpAddr> {
+        if self.trusted_hops == 0 {
+            return None;
+        }
+        let values: Vec<&[u8]> = request.values("x-forwarded-for").collect();
+        let mut entries = values.iter().rev().flat_map(|v| v.rsplit(|b| *b == b',')).peekable();
+        // Envoy appends its peer, unless it was told not to; that entry is no proxy's word.
+        let appended = entries.peek().and_then(|last| address(last));
+        let others = if appended == request.peer { self.trusted_hops } else { self.trusted_hops - 1 };
+        entries.nth(others).and_then(address)
+    }
+}
+
+/// The only value of a header, where it is an address.
+fn single(request: &Request<'_>, name: &str) -> Option<IpAddr> {
+    let mut values = request.values(name);
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    address(value)
+}
+
+/// An address, perhaps with a port.
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|a| a.ip());
+    text.parse().ok().or_else(with_port).or_else(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Header;
+
+    fn client(hops: usize, peer: &str, forwarded: &[&str]) -> String {
+        let header = |v: &&'static str| Header { name: b"x-forwarded-for", value: v.as_bytes() };
+        let forwarded: Vec<&'static str> = forwarded.iter().map(|f| &*(*f).to_owned().leak()).collect();
+        let request = Request {
+            headers: forwarded.iter().map(header).collect(),
+            peer: peer.parse().ok(),
+            ..Request::default()
+        };
+        let address = ClientAddress { trusted_hops: hops, ..ClientAddress::default() };
+        address.of(&request).map_or_else(String::new, |a| a.to_string())
+    }
+
+    #[test]
+    fn without_proxies_the_peer_is_the_client() {
+        assert_eq!(client(0, "10.0.0.1", &["6.6.6.6, 10.0.0.1"]), "10.0.0.1");
+        assert_eq!(client(0, "", &["6.6.6.6"]), "");
+    }
+
+    #[test]
+    fn entries_are_counted_from_the_right() {
+        assert_eq!(client(1, "10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.1"]), "1.2.3.4");
+        assert_eq!(client(1, "10.0.0.1", &["6.6.6.6, 1.2.3.4", "10.0.0.1"]), "1.2.3.4");
+        assert_eq!(client(2, "10.0.0.1", &["6.6.6.6,1.2.3.4:99,10.0.0.2,10.0.0.1"]), "1.2.3.4");
+        assert_eq!(client(1, "::1", &["6.6.6.6, [2001:db8::1]:443, ::1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_peer_that_was_not_appended_is_not_missed() {
+        assert_eq!(client(1, "10.0.0.1", &["6.6.6.6, 1.2.3.4"]), "1.2.3.4");
+    }
+
+    #[test]
+    fn what_is_too_short_or_no_address_falls_back_to_the_peer() {
+        assert_eq!(client(3, "10.0.0.1", &["6.6.6.6, 10.0.0.1"]), "10.0.0.1");
+        assert_eq!(client(1, "10.0.0.1", &["unknown, 10.0.0.1"]), "10.0.0.1");
+        assert_eq!(client(1, "10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_header_of_the_proxy_wins_where_it_is_one_address() {
+        let header = Some("x-envoy-external-address".into());
+        let address = ClientAddress { header, ..ClientAddress::default() };
+        for (value, client) in [("1.2.3.4", "1.2.3.4"), ("1.2.3.4, 5.6.7.8", "10.0.0.1"), ("", "10.0.0.1")] {
+            let header = Header { name: b"x-envoy-external-address", value: value.as_bytes() };
+            let peer = "10.0.0.1".parse().ok();
+            let request = Request { headers: [header].into_iter().collect(), peer, ..Request::default() };
+            assert_eq!(address.of(&request).unwrap().to_string(), client, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_envoy_that_is_known_tells_who_was_connected_to_it() {
+        let envoys = vec!["10.0.0.0/8".parse().unwrap()];
+        let address = ClientAddress { envoys, ..ClientAddress::default() };
+        for (peer, forwarded, told) in [
+            ("10.0.0.1", "6.6.6.6, 1.2.3.4", Some("1.2.3.4")),
+            ("::ffff:10.0.0.1", "1.2.3.4", Some("1.2.3.4")),
+            ("10.0.0.1", "", None),
+            ("11.0.0.1", "1.2.3.4", None),
+        ] {
+            let header = Header { name: b"x-forwarded-for", value: forwarded.as_bytes() };
+            let peer = peer.parse().ok();
+            let request = Request { headers: [header].into_iter().collect(), peer, ..Request::default() };
+            assert_eq!(
+                address.peer_of_envoy(&request),
+                told.and_then(|a| a.parse().ok()),
+                "{peer:?} {forwarded}"
+            );
+            let direct = Request { direct: true, ..request };
+            assert_eq!(address.of(&direct), peer, "nobody's word is taken");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Which credential came: one, none, or more than one, which is never settled by guessing.
+
+use latchkey_core::check_input::PresentedCredential;
+
+use crate::source::{Source, SourceReader, SourceValue};
+
+/// What becomes of two sources with different values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// The call is denied as ambiguous.
+    #[default]
+    Deny,
+    /// The source that is declared first counts.
+    First,
+}
+
+/// Where credentials come from, and whether the upstream sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct Credential {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) conflict: Conflict,
+    pub(crate) forward: bool,
+}
+
+impl Credential {
+    /// The credential of a request.
+    pub(crate) fn read<'a>(&self, reader: &SourceReader<'a, '_>) -> PresentedCredential<'a> {
+        let mut found = SourceValue::Absent;
+        for source in &self.sources {
+            let here = reader.value(source);
+            match (self.conflict, found) {
+                (_, SourceValue::Absent) => found = here,
+                (Conflict::Deny, _) if here != SourceValue::Absent && here != found => {
+                    found = SourceValue::Multiple
+                }
+                (Conflict::Deny | Conflict::First, _) => {}
+            }
+            let settled = match self.conflict {
+                Conflict::Deny => found == SourceValue::Multiple,
+                Conflict::First => found != SourceValue::Absent,
+            };
+            if settled {
+                break;
+            }
+        }
+        match found {
+            SourceValue::Absent => PresentedCredential::Missing,
+            SourceValue::Multiple => PresentedCredential::Ambiguous,
+            SourceValue::NotText => PresentedCredential::Malformed,
+            SourceValue::Text(text) => PresentedCredential::of(text),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Headers with their values. Every admission has a few, so their values stand in one text, one behind the other,
+//! and a header costs no allocation of its own.
+
+use smallvec::SmallVec;
+
+use crate::profile::HeaderTemplate;
+use crate::template::RenderInput;
+
+/// Room for what a few headers say.
+const INITIAL_CAPACITY: usize = 160;
+
+/// Headers with their values, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenderedHeaders<'a> {
+    values: String,
+    /// Names, and where their values end.
+    headers: SmallVec<[(&'a str, usize); 8]>,
+}
+
+impl<'a> RenderedHeaders<'a> {
+    /// Every header: its name and its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &str)> + Clone {
+        let mut begin = 0;
+        self.headers.iter().map(move |(name, end)| {
+            let value = &self.values[begin..*end];
+            begin = *end;
+            (*name, value)
+        })
+    }
+
+    /// The same, each with a text of its own.
+    pub(crate) fn owned(&self) -> Vec<(&'a str, String)> {
+        self.iter().map(|(name, value)| (name, value.to_owned())).collect()
+    }
+
+    /// Adds a header.
+    pub(super) fn push(&mut self, name: &'a str, value: &str) {
+        self.values.push_str(value);
+        self.headers.push((name, self.values.len()));
+    }
+
+    /// Adds a header where its template has a value; answers whether it has.
+    pub(super) fn render(&mut self, header: &'a HeaderTemplate, input: &RenderInput<'_>) -> bool {
+        if self.values.capacity() == 0 {
+            self.values = String::with_capacity(INITIAL_CAPACITY);
+        }
+        let has_value = header.value.render_header(input, &mut self.values);
+        if has_value {
+            self.headers.push((&header.name, self.values.len()));
+        }
+        has_value
+    }
+}
+
+/// Those of these headers that have a value.
+pub(crate) fn render_headers<'a>(
+    headers: &'a [HeaderTemplate],
+    input: &RenderInput<'_>,
+) -> RenderedHeaders<'a> {
+    let mut out = RenderedHeaders::default();
+    for header in headers {
+        out.render(header, input);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_header_has_its_own_value() {
+        let mut headers = RenderedHeaders::default();
+        assert_eq!(headers.iter().count(), 0);
+        headers.push("a", "one");
+        headers.push("b", "");
+        headers.push("c", "three");
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("a", "one"), ("b", ""), ("c", "three")]);
+    }
+}

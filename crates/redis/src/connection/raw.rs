@@ -1,0 +1,59 @@
+//! An open connection to Redis: one connection, or one that knows every node of a cluster.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisError};
+
+use crate::address::{Address, InvalidUrl};
+
+/// The client that opens connections.
+pub(crate) enum RedisClient {
+    One(Box<Client>),
+    Cluster(Box<ClusterClient>),
+}
+
+/// An open connection; a clone is the same connection.
+#[derive(Clone)]
+pub(crate) enum RawConnection {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl RedisClient {
+    pub(crate) fn new(address: &Address) -> Result<Self, InvalidUrl> {
+        if address.is_cluster() {
+            return Ok(Self::Cluster(Box::new(address.cluster()?)));
+        }
+        address.clients()?.pop().map(|client| Self::One(Box::new(client))).ok_or(InvalidUrl::Unknown)
+    }
+
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
+    /// Connects. The library's own deadlines are only the outermost fence; each call brings its own.
+    pub(crate) async fn open(&self, patience: Duration) -> Result<RawConnection, RedisError> {
+        match self {
+            Self::One(client) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(patience))
+                    .set_response_timeout(Some(patience));
+                client.get_multiplexed_async_connection_with_config(&config).await.map(RawConnection::One)
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(RawConnection::Cluster),
+        }
+    }
+}
+
+impl RawConnection {
+    /// Sends a command, and answers the numbers that come back.
+    pub(crate) async fn numbers(&mut self, command: &Cmd) -> Result<Vec<i64>, RedisError> {
+        match self {
+            Self::One(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+}

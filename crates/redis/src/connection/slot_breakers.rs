@@ -1,0 +1,92 @@
+//! A breaker for each part of a cluster: a node that hangs costs the tenants that lie on it a few calls, and the
+//! others none. Behind a breaker are 256 neighbouring slots; three misses in a row shut it for a second, after which
+//! one call tries again.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crc16::{State, XMODEM};
+use latchkey_core::time::MonotonicInstant;
+
+/// Misses in a row after which Redis isn't asked any more.
+pub(crate) const MAX_MISSES: u32 = 3;
+/// How long a breaker stays shut until one call tries again.
+const BLOCKED_FOR: Duration = Duration::from_secs(1);
+const SLOTS: u16 = 16_384;
+const RANGES: usize = 64;
+
+#[derive(Default)]
+struct SlotBreaker {
+    misses: AtomicU32,
+    blocked_until: AtomicU64,
+}
+
+/// Every breaker of a cluster.
+pub(crate) struct SlotBreakers([SlotBreaker; RANGES]);
+
+/// Which breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotRange(usize);
+
+impl SlotRange {
+    /// Of the buckets with this tag.
+    pub(crate) fn of(tag: &str) -> Self {
+        let slot = State::<XMODEM>::calculate(tag.as_bytes()) % SLOTS;
+        Self(usize::from(slot) * RANGES / usize::from(SLOTS))
+    }
+}
+
+impl SlotBreakers {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|_| SlotBreaker::default()))
+    }
+
+    /// Whether a call may go through now. Of those who come when its time is over, one may.
+    pub(crate) fn allows(&self, range: SlotRange, now: MonotonicInstant) -> bool {
+        let breaker = &self.0[range.0];
+        if breaker.misses.load(Ordering::Relaxed) < MAX_MISSES {
+            return true;
+        }
+        let until = breaker.blocked_until.load(Ordering::Relaxed);
+        let next = now.plus(BLOCKED_FOR).0;
+        let (order, other) = (Ordering::Relaxed, Ordering::Relaxed);
+        now.0 >= until && breaker.blocked_until.compare_exchange(until, next, order, other).is_ok()
+    }
+
+    /// Notes how a call fared; answers whether it shut the breaker.
+    pub(crate) fn record(&self, range: SlotRange, answered: bool, now: MonotonicInstant) -> bool {
+        let breaker = &self.0[range.0];
+        if answered {
+            breaker.misses.store(0, Ordering::Relaxed);
+            return false;
+        }
+        breaker.blocked_until.store(now.plus(BLOCKED_FOR).0, Ordering::Relaxed);
+        breaker.misses.fetch_add(1, Ordering::Relaxed) + 1 == MAX_MISSES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_a_cluster() {
+        // 12739 is the slot of "123456789" in Redis's own documentation.
+        assert_eq!(State::<XMODEM>::calculate(b"123456789") % SLOTS, 12_739);
+        assert_eq!(SlotRange::of("123456789"), SlotRange(12_739 / 256));
+    }
+
+    #[test]
+    fn three_misses_shut_a_door_until_one_try_succeeds() {
+        let (breakers, here, there) = (SlotBreakers::new(), SlotRange(1), SlotRange(2));
+        let at = |millis| MonotonicInstant(0).plus(Duration::from_millis(millis));
+        assert!(!breakers.record(here, false, at(0)) && !breakers.record(here, false, at(1)));
+        assert!(breakers.allows(here, at(2)));
+        assert!(breakers.record(here, false, at(2)), "the third shuts it");
+        assert!(!breakers.allows(here, at(500)) && breakers.allows(there, at(500)));
+        assert!(breakers.allows(here, at(1_002)), "one may try");
+        assert!(!breakers.allows(here, at(1_003)), "and no other");
+        assert!(!breakers.record(here, true, at(1_004)));
+        assert!(breakers.allows(here, at(1_005)));
+    }
+}

@@ -1,0 +1,176 @@
+//! Every lease of this process. Those of a call are looked at and spent under locks taken together, so that
+//! several buckets are charged or none; as core's own buckets do it.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use latchkey_core::limit::{BucketCharge, BucketId, ChargeResult, Levels, sort_tightest_first};
+use latchkey_core::time::MonotonicInstant;
+use smallvec::SmallVec;
+use tokio::sync::Mutex as RefillLock;
+
+use crate::token_lease::TokenLease;
+use crate::wire::{BucketOp, BucketState, LeasedTokens};
+
+const SHARDS: usize = 64;
+/// TokenLeases that a shard holds at most; buckets beyond are asked for each time.
+const MAX_PER_SHARD: usize = 4_096;
+
+type Shard = HashMap<BucketId, (BucketCharge, TokenLease), foldhash::fast::RandomState>;
+type Guard<'a> = MutexGuard<'a, Shard>;
+
+/// What lies here of leased buckets.
+pub(crate) struct TokenLeases {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: foldhash::fast::RandomState,
+}
+
+impl TokenLeases {
+    pub(crate) fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, hasher: foldhash::fast::RandomState::default() }
+    }
+
+    /// Answers a call from what lies here; none: Redis must be asked.
+    pub(crate) fn spend(
+        &self,
+        charges: &[BucketCharge],
+        cost: u64,
+        look: bool,
+        now: MonotonicInstant,
+    ) -> Option<ChargeResult> {
+        let (mut held, at) = self.lock_all(charges);
+        let mut granted = true;
+        for (demand, index) in charges.iter().zip(&at) {
+            let (_, lease) = held[*index].get(&demand.bucket)?;
+            let enough = lease.tokens(demand, now)? >= cost;
+            if !enough && !lease.is_refused(cost, now) {
+                return None;
+            }
+            granted &= enough;
+        }
+        let mut levels = Levels::new();
+        for (demand, index) in charges.iter().zip(&at) {
+            let (_, lease) = held[*index].get_mut(&demand.bucket)?;
+            if granted && !look {
+                lease.spend(cost, now);
+            }
+            levels.push(lease.level(demand, cost, now));
+        }
+        sort_tightest_first(&mut levels);
+        Some(ChargeResult { granted, levels })
+    }
+
+    /// The refill_locks of these buckets, in an order that is the same for everybody; none where there are too
+    /// many leases already.
+    pub(crate) fn refill_locks(
+        &self,
+        charges: &[BucketCharge],
+        now: MonotonicInstant,
+    ) -> Option<SmallVec<[Arc<RefillLock<()>>; 4]>> {
+        let mut order: SmallVec<[&BucketCharge; 4]> = charges.iter().collect();
+        order.sort_unstable_by_key(|demand| demand.bucket);
+        let refill_lock = |demand: &&BucketCharge| {
+            let mut shard = self.shard(demand);
+            if shard.len() >= MAX_PER_SHARD && !shard.contains_key(&demand.bucket) {
+                return None;
+            }
+            let (_, lease) =
+                shard.entry(demand.bucket).or_insert_with(|| (**demand, TokenLease::none(demand, now)));
+            Some(Arc::clone(&lease.refill_lock))
+        };
+        order.iter().map(refill_lock).collect()
+    }
+
+    /// Hands these buckets' leases over to a question.
+    pub(crate) fn take_for_refill(
+        &self,
+        charges: &[BucketCharge],
+        cost: u64,
+        now: MonotonicInstant,
+    ) -> Vec<(BucketCharge, BucketOp)> {
+        let hand = |demand: &BucketCharge| {
+            let mut shard = self.shard(demand);
+            let (_, lease) =
+                shard.entry(demand.bucket).or_insert_with(|| (*demand, TokenLease::none(demand, now)));
+            let (held, want) = lease.take_for_refill(demand, cost, now);
+            (*demand, BucketOp::Lease(held, want))
+        };
+        charges.iter().map(hand).collect()
+    }
+
+    /// Takes up the answer to the question that was sent at `sent`.
+    pub(crate) fn apply_refill(&self, demand: &BucketCharge, state: &BucketState, passed: RefillOutcome) {
+        let mut shard = self.shard(demand);
+        let none = || (*demand, TokenLease::none(demand, passed.sent));
+        let (of, lease) = shard.entry(demand.bucket).or_insert_with(none);
+        *of = *demand;
+        lease.apply_refill(demand, state, passed.sent);
+        if passed.granted {
+            lease.passed(passed.cost, passed.sent);
+            if lease.is_below_target(passed.cost) {
+                lease.record_shortage(demand, passed.cost, passed.sent);
+            }
+        } else if state.level(demand, state.lease.left, 0).remaining < passed.cost {
+            lease.record_shortage(demand, passed.cost, passed.sent);
+        }
+    }
+
+    /// Tokens that lie here of a bucket.
+    pub(crate) fn held(&self, demand: &BucketCharge, now: MonotonicInstant) -> u64 {
+        self.shard(demand).get(&demand.bucket).map_or(0, |(_, lease)| lease.held(now))
+    }
+
+    /// Takes out what should go back to Redis (all of it, at the end), and forgets what is over.
+    pub(crate) fn take_returnable(
+        &self,
+        all: bool,
+        now: MonotonicInstant,
+    ) -> Vec<(BucketCharge, LeasedTokens)> {
+        let mut back = Vec::new();
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            for (demand, lease) in shard.values_mut() {
+                if all || lease.should_return(now) {
+                    back.push((*demand, lease.take_all()));
+                }
+            }
+            shard.retain(|_, (_, lease)| !lease.is_idle(now));
+        }
+        back.retain(|(_, held)| held.left + held.used > 0);
+        back
+    }
+
+    fn lock_all(&self, charges: &[BucketCharge]) -> (SmallVec<[Guard<'_>; 4]>, SmallVec<[usize; 4]>) {
+        let indexes: SmallVec<[usize; 4]> = charges.iter().map(|demand| self.index(demand)).collect();
+        let mut order = indexes.clone();
+        order.sort_unstable();
+        order.dedup();
+        // Always locked in ascending order: two calls can't wait for each other.
+        let held = order.iter().map(|index| lock(&self.shards[*index])).collect();
+        let at = indexes.iter().map(|index| order.binary_search(index).unwrap_or_default()).collect();
+        (held, at)
+    }
+
+    fn shard(&self, demand: &BucketCharge) -> Guard<'_> {
+        lock(&self.shards[self.index(demand)])
+    }
+
+    fn index(&self, demand: &BucketCharge) -> usize {
+        usize::try_from(self.hasher.hash_one(demand.bucket) % SHARDS as u64).unwrap_or_default()
+    }
+}
+
+/// How the call behind a question fared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefillOutcome {
+    pub(crate) granted: bool,
+    pub(crate) cost: u64,
+    pub(crate) sent: MonotonicInstant,
+}
+
+/// A panic elsewhere leaves whole leases behind, since none is written in two steps.
+fn lock(shard: &Mutex<Shard>) -> Guard<'_> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,126 @@
+//! Wake-ups over a real Redis: heard by everyone else, and found again when a subscription dies, hangs or is taken
+//! away, whether anybody says so or not.
+
+use std::time::Duration;
+
+use latchkey_core::ports::ChangeNotifications as _;
+use latchkey_redis::{Address, Notifier, RedisNotifications};
+use latchkey_testing::{Proxy, Redis, RedisCluster};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Longer than any wake-up takes.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// One process: its notifier, and what it hears.
+struct Process {
+    notifier: Notifier,
+    heard: UnboundedReceiver<()>,
+    _task: JoinSet<()>,
+}
+
+impl Process {
+    /// Waits until it has subscribed.
+    async fn at(url: &str, id: &str) -> Self {
+        let address = Address::parse(url, None).expect("an address");
+        let mut listening = RedisNotifications::new(&address, id).expect("someone who listens");
+        let (notifier, (say, heard), mut task) = (listening.notifier(), unbounded_channel(), JoinSet::new());
+        task.spawn(async move {
+            loop {
+                listening.next().await;
+                if say.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut process = Self { notifier, heard, _task: task };
+        process.hears("that it has subscribed").await;
+        process
+    }
+
+    async fn hears(&mut self, what: &str) {
+        timeout(TEST_TIMEOUT, self.heard.recv()).await.expect(what).expect("it listens on");
+    }
+
+    fn forget(&mut self) {
+        while self.heard.try_recv().is_ok() {}
+    }
+}
+
+#[tokio::test]
+async fn a_ring_is_heard_by_everyone_but_its_own() {
+    let redis = Redis::start();
+    let (mut one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&redis.url(), "2").await);
+    for _ in 0..3 {
+        one.notifier.notify();
+        two.hears("a ring").await;
+    }
+    two.notifier.notify();
+    one.hears("the other's ring").await;
+    assert!(one.heard.try_recv().is_err() && two.heard.try_recv().is_err(), "and nothing else");
+}
+
+#[tokio::test]
+async fn a_subscription_that_was_killed_is_made_again() {
+    let redis = Redis::start();
+    let (one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&redis.url(), "2").await);
+    assert_eq!(redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]), "2");
+    two.hears("that it has subscribed again").await;
+    two.forget();
+    one.notifier.notify();
+    two.hears("a ring, which waited for a connection").await;
+}
+
+/// Nothing is closed and nothing comes: no error tells of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_hangs_is_noticed_and_made_again() {
+    let redis = Redis::start();
+    let proxy = Proxy::with_keyword(redis.port(), "SUBSCRIBE");
+    let through = format!("redis://127.0.0.1:{}", proxy.port());
+    let (one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&through, "2").await);
+    let connected = proxy.connections();
+    proxy.mute(true);
+    let again = async {
+        while proxy.connections() == connected {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(TEST_TIMEOUT, again).await.expect("it tries another connection");
+    proxy.mute(false);
+    two.hears("that it has subscribed again").await;
+    two.forget();
+    one.notifier.notify();
+    two.hears("a ring").await;
+}
+
+#[tokio::test]
+async fn a_redis_that_was_away_is_found_again() {
+    let redis = Redis::start();
+    let (one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&redis.url(), "2").await);
+    redis.kill();
+    redis.restart();
+    two.hears("that it has subscribed again").await;
+    two.forget();
+    one.notifier.notify();
+    two.hears("a ring").await;
+}
+
+#[tokio::test]
+async fn nodes_of_a_cluster_hand_rings_on_and_stand_in_for_each_other() {
+    let cluster = RedisCluster::start();
+    let [a, b, _] = cluster.nodes() else { panic!("three nodes") };
+    let seeds = |first: &Redis, second: &Redis| {
+        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", first.port(), second.port())
+    };
+    // Each begins at the second of its seeds.
+    let (one, mut two) = (Process::at(&seeds(a, b), "1").await, Process::at(&seeds(b, a), "2").await);
+    one.notifier.notify();
+    two.hears("a ring on another node").await;
+    two.forget();
+    a.freeze();
+    two.hears("that it has subscribed at the other node").await;
+    two.forget();
+    one.notifier.notify();
+    two.hears("a ring").await;
+}

@@ -1,0 +1,131 @@
+//! Threads for work that takes long: hashing passwords, making keys. As many as there are cores, and below the
+//! others in the system's order, so that calls are judged as if they weren't there; a few pieces of work wait,
+//! and the rest is refused at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use async_trait::async_trait;
+use latchkey_core::error::RequestError;
+use latchkey_management::ports::tokens::{BlockingExecutor, Job};
+use tokio::sync::oneshot;
+
+/// How much waits, for each thread.
+const QUEUED_PER_THREAD: usize = 2;
+/// How far below others the threads stand; 19 is the most.
+const NICENESS: i32 = 10;
+
+struct QueuedJob {
+    job: Job,
+    done: oneshot::Sender<()>,
+}
+
+/// The threads. They end when this is dropped.
+pub(crate) struct BlockingPool {
+    queue: SyncSender<QueuedJob>,
+    /// Pieces that wait or are worked on.
+    pending: Arc<AtomicUsize>,
+    capacity: usize,
+}
+
+impl BlockingPool {
+    /// Starts as many as there are cores.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (sender, receiver) = sync_channel(cores * QUEUED_PER_THREAD);
+        let (receiver, pending) = (Arc::new(Mutex::new(receiver)), Arc::<AtomicUsize>::default());
+        for number in 0..cores {
+            let (receiver, pending) = (Arc::clone(&receiver), Arc::clone(&pending));
+            let name = format!("long-work-{number}");
+            thread::Builder::new().name(name).spawn(move || run_jobs(&receiver, &pending))?;
+        }
+        Ok(Self { queue: sender, pending, capacity: cores * (QUEUED_PER_THREAD + 1) })
+    }
+
+    /// How many pieces wait or are worked on, and how many may.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.pending.load(Ordering::Relaxed), self.capacity)
+    }
+}
+
+fn run_jobs(jobs: &Mutex<Receiver<QueuedJob>>, pending: &AtomicUsize) {
+    // Where the system doesn't allow it, the work is done all the same.
+    let _ = rustix::process::nice(NICENESS);
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(QueuedJob { job, done }) = next else { return };
+        // Whoever asked may have gone; a piece that panics takes its own thread's turn and no more.
+        let succeeded =
+            !done.is_closed() && std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_ok();
+        pending.fetch_sub(1, Ordering::Relaxed);
+        if succeeded {
+            let _ = done.send(());
+        }
+    }
+}
+
+#[async_trait]
+impl BlockingExecutor for BlockingPool {
+    async fn run(&self, job: Job) -> Result<(), RequestError> {
+        const BUSY: RequestError =
+            RequestError::ResourceExhausted("too many passwords are being checked; try again soon");
+        let (done, finished) = oneshot::channel();
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        match self.queue.try_send(QueuedJob { job, done }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.pending.fetch_sub(1, Ordering::Relaxed);
+                return Err(BUSY);
+            }
+        }
+        // Where it didn't come to an end, nothing was worked out, and its asker finds that.
+        let _ = finished.await;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_management::ports::tokens::run_blocking;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_worked_out_comes_back_and_a_panic_is_a_fault() {
+        let pool = BlockingPool::start().unwrap();
+        assert_eq!(run_blocking(&pool, || 6 * 7).await, Ok(42));
+        let failed = run_blocking(&pool, || -> u8 { panic!("no") }).await;
+        assert!(matches!(failed, Err(latchkey_core::error::ManagementError::System(_))));
+        assert_eq!(run_blocking(&pool, || 1).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn more_than_there_is_room_for_is_refused_at_once() {
+        let pool = Arc::new(BlockingPool::start().unwrap());
+        let gate = Arc::new(Mutex::new(()));
+        let held = gate.lock().unwrap();
+        let cores = thread::available_parallelism().unwrap().get();
+        let mut waiting = Vec::new();
+        let mut refused = 0;
+        for _ in 0..cores * (QUEUED_PER_THREAD + 1) + 8 {
+            let gate = Arc::clone(&gate);
+            let job: Job = Box::new(move || drop(gate.lock().unwrap_or_else(PoisonError::into_inner)));
+            let mut run = Box::pin({
+                let pool = Arc::clone(&pool);
+                async move { pool.run(job).await }
+            });
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            match run.as_mut().poll(&mut context) {
+                std::task::Poll::Ready(Err(RequestError::ResourceExhausted(_))) => refused += 1,
+                _ => waiting.push(run),
+            }
+        }
+        assert!(refused >= 8, "{refused}");
+        drop(held);
+        for run in waiting {
+            run.await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Settings with the checks of the parts that use them, and what each part takes of them.
+
+pub(crate) mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use latchkey_config::{
+    ConfigError, ConfigErrors, ConfigSources, LogFormat, LogSettings, OtlpSettings, Redis, SettingChecks,
+    Settings, TlsSettings,
+};
+use latchkey_redis::{Address, InvalidUrl};
+use latchkey_telemetry::{FlushGuard, otlp as telemetry};
+
+/// Reads and checks everything that the operator has given.
+pub fn load(sources: &ConfigSources) -> Result<Settings, ConfigErrors> {
+    Settings::load(sources, &Parts)
+}
+
+struct Parts;
+
+impl SettingChecks for Parts {
+    fn redis(&self, given: &Redis) -> Result<(), String> {
+        redis(given).map(drop).map_err(|bad| bad.to_string())
+    }
+
+    fn tls(&self, given: &TlsSettings) -> Vec<ConfigError> {
+        tls::check(given)
+    }
+}
+
+/// Address of Redis as its client takes it.
+pub(crate) fn redis(given: &Redis) -> Result<Address, InvalidUrl> {
+    Address::parse(&given.url, given.ca.clone())
+}
+
+/// Starts logging for the whole process; what is returned writes out the rest when it is dropped.
+#[must_use]
+pub fn start_log(log: &LogSettings) -> FlushGuard {
+    let format = log.format.map(|format| match format {
+        LogFormat::Text => latchkey_telemetry::LogFormat::Text,
+        LogFormat::Json => latchkey_telemetry::LogFormat::Json,
+    });
+    latchkey_telemetry::start(format, &log.directives)
+}
+
+/// Export of telemetry as its exporter takes it.
+pub(crate) fn otlp(given: &OtlpSettings) -> telemetry::OtlpOptions {
+    let OtlpSettings { traces, metrics, headers, ca, timeout, resource, sampler, interval, queue, delay } =
+        given.clone();
+    let sampler = telemetry::SamplerOptions { parent: sampler.parent, ratio: sampler.ratio };
+    telemetry::OtlpOptions {
+        traces,
+        metrics,
+        headers,
+        ca,
+        timeout,
+        resource,
+        sampler,
+        interval,
+        queue,
+        delay,
+    }
+}

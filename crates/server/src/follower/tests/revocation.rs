@@ -1,0 +1,241 @@
+//! The revocation meter in small, where a replica can be made to lie: one that trusts its memory beyond its lease
+//! admits a revoked key, and the meter sees it. So the meter can fail. And the race of a fill against a change.
+
+use std::sync::atomic::AtomicBool;
+
+use latchkey_core::check_input::PresentedCredential;
+use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::gate::{Gate, GateParts};
+use latchkey_core::id::KeyId;
+use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::ports::usage::NoopUsageLog;
+use latchkey_core::ports::{Change, KeyStore, LookupResult};
+use latchkey_core::secret::{KeyHash, PlainKey};
+use latchkey_core::time::MonotonicInstant;
+use latchkey_management::operators;
+use latchkey_management::ports::{AuditEntry, KeyUpdateFn, NewKey};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// The way of one replica to the store: it can be cut, and answers about keys can be held back.
+struct StoreLink {
+    store: Arc<Store>,
+    disconnected: AtomicBool,
+    answers: Semaphore,
+    asked: AtomicU64,
+}
+
+impl StoreLink {
+    fn check_connected(&self) -> Result<(), SystemError> {
+        if self.disconnected.load(Ordering::SeqCst) { Err(SystemError::database()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl ChangeFeed for StoreLink {
+    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError> {
+        self.check_connected()?;
+        self.store.changes(after, limit).await
+    }
+
+    async fn revision(&self) -> Result<u64, SystemError> {
+        self.check_connected()?;
+        self.store.revision().await
+    }
+}
+
+#[async_trait]
+impl KeyStore for StoreLink {
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
+        self.check_connected()?;
+        let found = self.store.key_by_hash(hash).await;
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.answers.acquire().await.unwrap().forget();
+        found
+    }
+}
+
+fn gate(link: &Arc<StoreLink>, follower: &Follower, cache: Arc<ReplicaCache>) -> Arc<Gate<LocalLimiter>> {
+    Arc::new(Gate::new(GateParts {
+        store: link.clone(),
+        policies: follower.parts.catalog.clone(),
+        limiter: LocalLimiter::new(),
+        cache: cache,
+        clock: follower.parts.clock.clone(),
+        usage: Arc::new(NoopUsageLog),
+    }))
+}
+
+struct TestReplica {
+    link: Arc<StoreLink>,
+    follower: Arc<Follower>,
+    gate: Arc<Gate<LocalLimiter>>,
+}
+
+impl TestReplica {
+    async fn new(store: &Arc<Store>, clock: &Arc<ManualClock>, id: &str) -> Self {
+        let answers = Semaphore::new(1_000);
+        let link = Arc::new(StoreLink {
+            store: store.clone(),
+            disconnected: AtomicBool::new(false),
+            answers,
+            asked: AtomicU64::new(0),
+        });
+        let mut follower = Arc::into_inner(follower_with_peers(store, clock, id)).unwrap();
+        follower.parts.feed = link.clone();
+        follower.initialize().await.unwrap();
+        let cache = follower.parts.cache.clone();
+        let gate = gate(&link, &follower, cache);
+        Self { link, follower: Arc::new(follower), gate }
+    }
+
+    /// From now on it decides by a memory that hears of no change and is trusted for ever.
+    fn stop_following(&mut self) {
+        let cache = Arc::new(ReplicaCache::new(1 << 20));
+        cache.extend_lease(MonotonicInstant(u64::MAX));
+        self.gate = gate(&self.link, &self.follower, cache);
+    }
+
+    /// Whether this replica takes the key's holder for an operator.
+    async fn admits(&self, key: &PlainKey) -> bool {
+        self.gate.caller(PresentedCredential::Value(key.reveal()), None).await.is_ok()
+    }
+}
+
+fn audit_entry() -> AuditEntry {
+    AuditEntry {
+        time: Timestamp(0),
+        tenant: None,
+        actor: "test".into(),
+        action: "key.revoke",
+        target: "key".into(),
+        request_id: "test".into(),
+        details: std::collections::BTreeMap::new(),
+    }
+}
+
+/// Two replicas of one store, and the operators' keys.
+struct ReplicaPair {
+    store: Arc<Store>,
+    clock: Arc<ManualClock>,
+    random: StdRng,
+    replicas: [TestReplica; 2],
+    _folder: TempDir,
+}
+
+impl ReplicaPair {
+    async fn new() -> (Self, KeyId, PlainKey) {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
+        let mut random = StdRng::from_seed([7; 32]);
+        let tenant = operators::tenant(Timestamp(0), &mut random);
+        let key = operators::new_root_key_value(&mut random);
+        let record = operators::root_key(&key, tenant.id, Timestamp(0), &mut random);
+        let id = record.id;
+        store.bootstrap_operator(tenant, record, true, audit_entry()).await.unwrap();
+        let replicas =
+            [TestReplica::new(&store, &clock, "1").await, TestReplica::new(&store, &clock, "2").await];
+        (Self { store, clock, random, replicas, _folder: folder }, id, key)
+    }
+
+    async fn another(&mut self, like: KeyId) -> (KeyId, PlainKey) {
+        let tenant = self.store.key(like).await.unwrap().unwrap().tenant;
+        let key = operators::new_root_key_value(&mut self.random);
+        let record = operators::root_key(&key, tenant, Timestamp(0), &mut self.random);
+        let id = record.id;
+        self.store.create_keys(vec![NewKey { record, idempotency: None }], audit_entry()).await.unwrap();
+        (id, key)
+    }
+
+    /// Revokes through the first replica; answers its wait for the others.
+    async fn revoke(&self, id: KeyId) -> JoinSet<Result<(), SystemError>> {
+        let rule: KeyUpdateFn<'_> = Box::new(|key| {
+            key.lifecycle
+                .revoke(Timestamp(1), String::new())
+                .map_err(|_| RequestError::NotFound("key"))
+                .map(|lifecycle| latchkey_core::record::KeyRecord { lifecycle, ..key.clone() })
+        });
+        let written: Result<_, ManagementError> = self.store.change_key(id, rule, audit_entry()).await;
+        let revision = written.unwrap().revision;
+        let first = self.replicas[0].follower.clone();
+        first.poll().await.unwrap();
+        let mut waiting = JoinSet::new();
+        waiting.spawn(async move { first.wait_until_applied(revision, None).await });
+        waiting
+    }
+}
+
+/// Whether a replica that is cut off admits a key after its revocation has answered.
+async fn passes_after_the_answer(trusts_beyond_lease: bool) -> bool {
+    let (pair, id, key) = ReplicaPair::new().await;
+    let [one, two] = &pair.replicas;
+    assert!(one.admits(&key).await && two.admits(&key).await);
+    if trusts_beyond_lease {
+        two.follower.parts.cache.extend_lease(MonotonicInstant(u64::MAX));
+    }
+    two.link.disconnected.store(true, Ordering::SeqCst);
+    let mut answer = pair.revoke(id).await;
+    assert!(two.follower.poll().await.is_err());
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(answer.try_join_next().is_none(), "a replica that holds is waited for");
+    assert!(two.admits(&key).await, "which is why");
+    pair.clock.advance(LEASE);
+    answer.join_next().await.unwrap().unwrap().unwrap();
+    assert!(!one.admits(&key).await);
+    two.admits(&key).await
+}
+
+#[tokio::test]
+async fn a_replica_that_is_cut_off_admits_nobody_after_the_answer() {
+    assert!(!passes_after_the_answer(false).await);
+}
+
+#[tokio::test]
+async fn one_that_trusts_its_memory_beyond_its_lease_is_caught_by_the_same_test() {
+    assert!(passes_after_the_answer(true).await);
+}
+
+/// Whether a replica admits a key whose look-up the revocation overtook.
+async fn passes_after_a_late_fill(pair: &ReplicaPair, (id, key): (KeyId, PlainKey)) -> bool {
+    let [_, two] = &pair.replicas;
+    two.follower.poll().await.unwrap();
+    two.link.answers.forget_permits(1_000);
+    let asked = two.link.asked.load(Ordering::SeqCst);
+    let (gate, held) = (two.gate.clone(), key.clone());
+    let mut lookup = JoinSet::new();
+    lookup.spawn(async move { gate.caller(PresentedCredential::Value(held.reveal()), None).await.is_ok() });
+    // The query has been answered, and its answer lies on the way.
+    while two.link.asked.load(Ordering::SeqCst) == asked {
+        tokio::task::yield_now().await;
+    }
+    let mut answer = pair.revoke(id).await;
+    two.follower.poll().await.unwrap();
+    answer.join_next().await.unwrap().unwrap().unwrap();
+    two.link.answers.add_permits(1_000);
+    lookup.join_next().await.unwrap().unwrap();
+    two.admits(&key).await
+}
+
+/// `LATCHKEY_TEST_ROUNDS=1000` is the long form.
+#[tokio::test]
+async fn a_fill_that_the_revocation_overtook_is_not_remembered() {
+    let (mut pair, first, _) = ReplicaPair::new().await;
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is told to the test")]
+    let rounds = std::env::var("LATCHKEY_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    for _ in 0..rounds.unwrap_or(50) {
+        let key = pair.another(first).await;
+        assert!(!passes_after_a_late_fill(&pair, key).await, "what was read before is not remembered after");
+    }
+}
+
+#[tokio::test]
+async fn one_that_hears_of_no_change_is_caught_by_the_same_test() {
+    let (mut pair, first, _) = ReplicaPair::new().await;
+    let key = pair.another(first).await;
+    pair.replicas[1].stop_following();
+    assert!(passes_after_a_late_fill(&pair, key).await);
+}

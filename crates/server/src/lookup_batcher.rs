@@ -1,0 +1,87 @@
+//! What Check looks up in the database: keys, users and families, each sort gathered by itself, so that many
+//! look-ups are one query. Where memory isn't trusted, each Check reads the database, and a busy key must not
+//! make a herd of that either.
+
+mod batcher;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use latchkey_core::error::SystemError;
+use latchkey_core::id::{FamilyId, UserId};
+use latchkey_core::ports::{FamilyLookup, KeyStore, LookupResult};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::user::UserRecord;
+use tokio::runtime::Handle;
+
+use self::batcher::Batcher;
+
+/// A family, and the key that signed the token which names it.
+type FamilyKey = (FamilyId, Box<str>);
+
+/// A key store that is asked once where many want to know. It can be asked from any runtime.
+pub(crate) struct BatchingKeyStore {
+    keys: Batcher<KeyHash, LookupResult>,
+    users: Batcher<UserId, LookupResult<UserRecord>>,
+    families: Batcher<FamilyKey, FamilyLookup>,
+}
+
+impl BatchingKeyStore {
+    /// Asks the store in tasks of this runtime: the one that the store's connections live on.
+    pub(crate) fn new(store: Arc<dyn KeyStore>, runtime: &Handle) -> Self {
+        let (keys, users, families) = (Arc::clone(&store), Arc::clone(&store), store);
+        Self {
+            keys: Batcher::new(runtime.clone(), move |hashes: Vec<KeyHash>| {
+                let store = Arc::clone(&keys);
+                async move { store.keys_by_hash(&hashes).await }
+            }),
+            users: Batcher::new(runtime.clone(), move |ids: Vec<UserId>| {
+                let store = Arc::clone(&users);
+                async move { store.users_by_id(&ids).await }
+            }),
+            families: Batcher::new(runtime.clone(), move |lookups| {
+                let store = Arc::clone(&families);
+                async move { families_by_signing_key(&*store, lookups).await }
+            }),
+        }
+    }
+}
+
+/// A query for each signing key that is named; nearly always there is one.
+async fn families_by_signing_key(
+    store: &dyn KeyStore,
+    lookups: Vec<FamilyKey>,
+) -> Vec<Result<FamilyLookup, SystemError>> {
+    let mut by_signer: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, (_, signing_key)) in lookups.iter().enumerate() {
+        by_signer.entry(signing_key).or_default().push(index);
+    }
+    let missing_result = || Err(SystemError::Internal("a family was not answered about".to_owned()));
+    let mut results: Vec<_> = lookups.iter().map(|_| missing_result()).collect();
+    for (signing_key, indices) in by_signer {
+        let ids: Vec<FamilyId> = indices.iter().map(|index| lookups[*index].0).collect();
+        for (index, result) in indices.into_iter().zip(store.families(&ids, signing_key).await) {
+            results[index] = result;
+        }
+    }
+    results
+}
+
+#[async_trait]
+impl KeyStore for BatchingKeyStore {
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
+        self.keys.look_up(*hash).await
+    }
+
+    async fn user_by_id(&self, id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {
+        self.users.look_up(id).await
+    }
+
+    async fn family(&self, id: FamilyId, signing_key: &str) -> Result<FamilyLookup, SystemError> {
+        self.families.look_up((id, signing_key.into())).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

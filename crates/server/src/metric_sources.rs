@@ -1,0 +1,124 @@
+//! Sources of metrics, one for each part of the process: how it is just now. Nothing here waits: of a part that hangs,
+//! the values that were known last are written.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::cache::ReplicaCache;
+use latchkey_core::usage::UsageTracker;
+use latchkey_store::Store;
+use latchkey_telemetry::{MetricSnapshot, definitions};
+use latchkey_transport::tls::Acceptor;
+use latchkey_transport::{ConnectionStats, PortConfig};
+use tokio::sync::watch;
+
+use crate::blocking_pool::BlockingPool;
+use crate::follower::{Follower, FollowerStatus};
+use crate::rate_limiter::RateLimiter;
+use crate::readiness::Stage;
+
+/// What is remembered, and how much it may weigh.
+pub(crate) fn cache(cache: Arc<ReplicaCache>, most: usize) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        for (kind, count) in cache.entries() {
+            snapshot.add_usize(&definitions::CACHE_ENTRIES, &[kind], count);
+        }
+        snapshot.add_usize(&definitions::CACHE_BYTES, &[], cache.bytes());
+        snapshot.add_usize(&definitions::CACHE_LIMIT, &[], most);
+    }
+}
+
+/// The change feed, the lease, and whether this process is ready.
+pub(crate) fn feed(follower: Arc<Follower>, stage: watch::Receiver<Stage>) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        let FollowerStatus { revision, lag, lease_remaining, polls, replicas } = follower.status();
+        snapshot.add_f64(&definitions::CACHE_LEASE_REMAINING, &[], lease_remaining.as_secs_f64());
+        snapshot.add_bool(&definitions::CACHE_LEASE_VALID, lease_remaining > Duration::ZERO);
+        snapshot.add_u64(&definitions::FEED_REVISION, &[], revision);
+        if let Some(lag) = lag {
+            snapshot.add_f64(&definitions::FEED_LAG, &[], lag.as_secs_f64());
+        }
+        for (outcome, count) in ["ok", "error"].iter().zip(polls) {
+            snapshot.add_u64(&definitions::FEED_POLLS, &[outcome], count);
+        }
+        if let Some(replicas) = replicas {
+            snapshot.add_u64(&definitions::REPLICAS, &[], replicas);
+        }
+        snapshot.add_bool(&definitions::READY, *stage.borrow() == Stage::Ready);
+    }
+}
+
+/// Rate limits, and Redis where they are shared.
+pub(crate) fn limits(limits: RateLimiter) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        if let Some(redis) = limits.redis() {
+            snapshot.add_bool(&definitions::REDIS_BREAKER, !redis.is_shared());
+            snapshot.add_u64(&definitions::REDIS_REQUESTS, &[], redis.requests());
+            snapshot.add_u64(&definitions::REDIS_FAILURES, &[], redis.failures());
+        }
+        snapshot.add_usize(&definitions::RATE_LIMIT_BUCKETS, &[], limits.bucket_count());
+    }
+}
+
+/// Connections to the database; of the embedded one, the disk of this folder.
+pub(crate) fn store(store: Arc<Store>, folder: Option<PathBuf>) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        let connections = store.connections();
+        snapshot.add_usize(&definitions::DATABASE_CONNECTION_COUNT, &["idle"], connections.idle);
+        snapshot.add_usize(&definitions::DATABASE_CONNECTION_COUNT, &["used"], connections.used);
+        snapshot.add_usize(&definitions::DATABASE_CONNECTION_LIMIT, &[], connections.limit);
+        if let Some(disk) = folder.as_ref().and_then(|folder| rustix::fs::statvfs(folder).ok()) {
+            snapshot.add_u64(&definitions::DISK_FREE, &[], disk.f_bavail * disk.f_frsize);
+            snapshot.add_u64(&definitions::DISK_SIZE, &[], disk.f_blocks * disk.f_frsize);
+        }
+    }
+}
+
+/// Long work that waits or runs, and use of keys that was lost.
+pub(crate) fn work(
+    blocking_pool: Arc<BlockingPool>,
+    usage: Arc<UsageTracker>,
+) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        let (held, most) = blocking_pool.load();
+        snapshot.add_usize(&definitions::BLOCKING_QUEUE, &[], held);
+        snapshot.add_usize(&definitions::BLOCKING_QUEUE_LIMIT, &[], most);
+        snapshot.add_u64(&definitions::USAGE_DROPPED, &[], usage.dropped());
+    }
+}
+
+/// Connections of every port.
+pub(crate) fn connections(all: Vec<Arc<ConnectionStats>>) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        for stats in &all {
+            snapshot.add_usize(&definitions::CONNECTIONS, &[stats.name], stats.open());
+        }
+        for stats in &all {
+            snapshot.add_usize(&definitions::CONNECTIONS_LIMIT, &[stats.name], stats.limit);
+        }
+        for stats in &all {
+            for (outcome, count) in ["accepted", "handshake_error"].iter().zip(stats.outcomes()) {
+                snapshot.add_u64(&definitions::CONNECTIONS_TOTAL, &[stats.name, outcome], count);
+            }
+        }
+    }
+}
+
+/// When certificates and revocation lists end: of all ports, whichever comes first.
+pub(crate) fn certificates<M>(all: Vec<Arc<PortConfig<M>>>) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        let ports = || all.iter().filter_map(|port| port.tls.as_ref());
+        let terms = || ports().filter_map(Acceptor::crl_validity);
+        let moments = [
+            (&definitions::CERTIFICATE_EXPIRY, ports().filter_map(Acceptor::certificate_expiry).min()),
+            (&definitions::CRL_DUE, terms().map(|validity| validity.due).min()),
+            (&definitions::CRL_EXPIRY, terms().map(|validity| validity.expires).min()),
+        ];
+        for (metric, moment) in moments {
+            if let Some(moment) = moment.and_then(|moment| u64::try_from(moment).ok()) {
+                snapshot.add_u64(metric, &[], moment);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Documents given at the start are held against the stored profiles like any that is applied later, and refused with
+//! the same words. Among each other they were held before; here one may first have to give up what another takes, so
+//! that those which can't be applied yet are tried again after the others.
+
+use latchkey_core::error::RequestError;
+use latchkey_management::ports::{ApplyResult, ManagementStore as _};
+use latchkey_profile::{Errors, host_conflicts_among_stored};
+
+use super::{Startup, StartupError};
+use crate::profile_files::Document;
+
+impl Startup {
+    pub(super) async fn apply_documents(&self) -> Result<(), StartupError> {
+        let mut waiting: Vec<&Document> = self.documents.iter().collect();
+        while !waiting.is_empty() {
+            let (mut conflicting, before) = (Vec::new(), waiting.len());
+            for document in waiting {
+                if let Some(errors) = self.apply(document).await? {
+                    conflicting.push((document, errors));
+                }
+            }
+            if conflicting.len() == before {
+                return Err(conflict_error(&conflicting));
+            }
+            waiting = conflicting.into_iter().map(|(document, _)| document).collect();
+        }
+        Ok(())
+    }
+
+    /// Applies a document, unless a stored profile is in its way.
+    async fn apply(&self, document: &Document) -> Result<Option<Errors>, StartupError> {
+        let (name, text) = (&*document.name, &*document.text);
+        loop {
+            let among = match host_conflicts_among_stored(text, &self.store.profiles().await?) {
+                Ok(among) => among,
+                Err(errors) => return Ok(Some(errors)),
+            };
+            let entry = self.audit_entry("profile.apply", name);
+            let applied = self.store.apply_profile((name, text), among, entry).await;
+            match applied.map_err(|failure| StartupError::new(&format!("profile {name:?}"), failure))? {
+                ApplyResult::Written(written) => {
+                    let (version, new) = (written.value.version, written.revision > 0);
+                    tracing::info!(profile = %name, version, new, "profile");
+                    return Ok(None);
+                }
+                // Another replica that starts, most likely; each that is overtaken was so by one that is done.
+                ApplyResult::Conflict => {}
+            }
+        }
+    }
+}
+
+fn conflict_error(conflicting: &[(&Document, Errors)]) -> StartupError {
+    let names: Vec<String> = conflicting.iter().map(|(document, _)| format!("{:?}", document.name)).collect();
+    let messages: Vec<String> = conflicting.iter().map(|(_, errors)| errors.to_string()).collect();
+    StartupError::new(
+        &format!("profile {}", names.join(", ")),
+        RequestError::FailedPrecondition(messages.join("\n")).into(),
+    )
+}

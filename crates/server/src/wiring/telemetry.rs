@@ -1,0 +1,93 @@
+//! Who hears of answers, and who is asked how the process is.
+
+use std::sync::Arc;
+
+use latchkey_config::{DecisionLogSettings, DecisionLogTarget, Settings};
+use latchkey_core::observer::CheckObserver;
+use latchkey_telemetry::otlp::{Clocks, OtlpExporter};
+use latchkey_telemetry::{
+    DecisionLogger, ExportStats, MetricsObserver, ObserverSet, Registry, SampleRate, SampleRates, prometheus,
+};
+use rand::RngExt as _;
+
+use super::{Shared, random_id};
+use crate::clock::{SystemClock, unix_nanos};
+use crate::error::ServeError;
+use crate::follower::Follower;
+use crate::http_server::MetricsRenderer;
+use crate::random::Randomness;
+use crate::readiness::Readiness;
+use crate::{config, metric_sources, signals};
+
+/// Who hears of what happens, and what becomes of it.
+pub(super) struct TelemetryParts {
+    pub(super) metrics: Arc<MetricsObserver>,
+    pub(super) export_stats: Arc<ExportStats>,
+    pub(super) exporter: Option<Arc<OtlpExporter>>,
+    pub(super) decisions: Option<Arc<DecisionLogger>>,
+    pub(super) observer: Arc<dyn CheckObserver>,
+}
+
+/// Makes them; nothing is connected yet.
+pub(super) fn connect_telemetry(
+    settings: &Settings,
+    random: &Randomness,
+) -> Result<TelemetryParts, ServeError> {
+    let metrics = Arc::new(MetricsObserver::new(Arc::new(SystemClock)));
+    let export_stats = Arc::<ExportStats>::default();
+    let own = (random_id(random), random.generator().random());
+    let make = |otlp| {
+        let clocks = Clocks { clock: Arc::new(SystemClock), unix_nanos };
+        OtlpExporter::new(&config::otlp(otlp), (&own.0, own.1), &export_stats, clocks)
+    };
+    let made = settings.otlp.as_ref().map(make).transpose();
+    let (exporter, spans) = made.map_err(|e| ServeError::Otlp(e.to_string()))?.unzip();
+    let decisions = decisions(&settings.decisions)?;
+    let (spans, exporter) = (spans.flatten(), exporter.map(Arc::new));
+    let observer = Arc::new(ObserverSet { metrics: metrics.clone(), decisions: decisions.clone(), spans });
+    Ok(TelemetryParts { metrics, export_stats, exporter, decisions, observer })
+}
+
+/// The decision log, where there is one.
+fn decisions(log: &DecisionLogSettings) -> Result<Option<Arc<DecisionLogger>>, ServeError> {
+    let rates = SampleRates { allowed: SampleRate::new(log.allowed), denied: SampleRate::new(log.denied) };
+    let clock = Arc::new(SystemClock);
+    let decisions = match &log.target {
+        DecisionLogTarget::Off => return Ok(None),
+        DecisionLogTarget::Stdout => DecisionLogger::to_stdout(rates, clock),
+        DecisionLogTarget::File(path) => {
+            DecisionLogger::to_file(path, rates, clock).map_err(ServeError::DecisionLog)?
+        }
+    };
+    signals::ignore_sighup();
+    Ok(Some(Arc::new(decisions)))
+}
+
+/// Every part that is there before a port is bound, registered as a source of metrics.
+pub(super) fn registry(
+    settings: &Settings,
+    shared: &Shared,
+    (follower, readiness): (&Arc<Follower>, &Readiness),
+) -> Registry {
+    let folder = settings.database.url.embedded().map(|file| match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        Some(_) | None => ".".into(),
+    });
+    let registry = Registry::default();
+    let (meter, query_durations, export_stats) =
+        (shared.metrics.clone(), shared.query_durations.clone(), shared.export_stats.clone());
+    registry.register(move |snapshot| meter.collect(snapshot));
+    registry.register(metric_sources::cache(shared.cache.clone(), settings.cache_max_bytes));
+    registry.register(metric_sources::feed(follower.clone(), readiness.watch()));
+    registry.register(metric_sources::limits(shared.limiter.clone()));
+    registry.register(move |snapshot| query_durations.collect(snapshot));
+    registry.register(metric_sources::store(shared.store.clone(), folder));
+    registry.register(metric_sources::work(shared.blocking_pool.clone(), shared.usage.clone()));
+    registry.register(move |snapshot| export_stats.collect(snapshot));
+    registry
+}
+
+/// The page that a scraper reads.
+pub(super) fn metrics_renderer(registry: Arc<Registry>) -> MetricsRenderer {
+    Arc::new(move || prometheus::render(&registry.snapshot()))
+}

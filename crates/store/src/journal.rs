@@ -1,0 +1,93 @@
+//! What every write leaves behind, last, in its own transaction: its revisions, their rows of the feed, its
+//! audit event. Locking the head is what puts writes in order: whoever holds it has committed or gone before
+//! the next one takes a number, so that numbers become visible in order and without a gap.
+//!
+//! The price is that writes wait for each other from here to their commit. What can wait for something else
+//! (a row's lock, a unique name) is therefore done before: nobody who holds the head waits for anybody.
+
+pub(crate) mod chain;
+
+use latchkey_core::ports::ChangeSubject;
+use latchkey_management::ports::AuditEntry;
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+use sea_orm::{IntoActiveModel, QuerySelect};
+
+use crate::entity::{audit_event, change, head};
+use crate::error::StoreError;
+use crate::notifications;
+use crate::pool::PooledConnection;
+use crate::query::feed;
+use crate::row::{RowContext, json_map, number};
+
+/// How many rows go into one statement; SQLite takes 32766 values in one.
+pub(crate) const ROWS: usize = 500;
+
+/// Takes the head's lock. Done by [`append_changes`]; early only by what must see the whole ledger stand still.
+pub(crate) async fn lock_head(connection: &PooledConnection) -> Result<head::Model, StoreError> {
+    let head = head::Entity::find().lock_exclusive().one(connection).await?;
+    head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
+}
+
+/// Leaves a row of the feed for each change, and one audit event. Answers the first change's revision; the
+/// others follow it one by one.
+pub(crate) async fn append_changes(
+    connection: &PooledConnection,
+    changes: &[ChangeSubject],
+    audit: &AuditEntry,
+) -> Result<u64, StoreError> {
+    let head = lock_head(connection).await?;
+    let first = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
+    let rows: Vec<_> =
+        (first..).zip(changes).map(|(revision, subject)| feed::row(revision, subject)).collect();
+    for rows in rows.chunks(ROWS) {
+        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+        change::Entity::insert_many(rows).exec_without_returning(connection).await?;
+    }
+    let revision = rows.last().map_or(head.revision, |row| row.revision);
+    append_event(connection, head::Model { revision, ..head }, audit).await?;
+    notifications::notify(connection).await?;
+    Ok(first)
+}
+
+/// Leaves an audit event alone, of what changes no decision.
+pub(crate) async fn append_audit(
+    connection: &PooledConnection,
+    audit: &AuditEntry,
+) -> Result<(), StoreError> {
+    let head = lock_head(connection).await?;
+    append_event(connection, head, audit).await
+}
+
+async fn append_event(
+    connection: &PooledConnection,
+    head: head::Model,
+    audit: &AuditEntry,
+) -> Result<(), StoreError> {
+    let event = event(&head, audit);
+    let next = head::ActiveModel {
+        id: Set(head.id),
+        revision: Set(head.revision),
+        audit_sequence: Set(event.sequence),
+        audit_hash: Set(event.hash.clone()),
+    };
+    audit_event::Entity::insert(event.into_active_model()).exec_without_returning(connection).await?;
+    head::Entity::update(next).exec_without_returning(connection).await?;
+    Ok(())
+}
+
+fn event(head: &head::Model, audit: &AuditEntry) -> audit_event::Model {
+    let mut event = audit_event::Model {
+        sequence: head.audit_sequence + 1,
+        time: audit.time.0,
+        tenant_id: audit.tenant.map(|tenant| tenant.0),
+        actor: audit.actor.clone(),
+        action: audit.action.to_owned(),
+        target: audit.target.clone(),
+        request_id: audit.request_id.clone(),
+        details: json_map(&audit.details),
+        hash: Vec::new(),
+    };
+    event.hash = chain::event_hash(&head.audit_hash, &event).to_vec();
+    event
+}

@@ -1,0 +1,157 @@
+//! A connection in somebody's hands. It goes back by being dropped, in the only state that the next one can
+//! use it in: with nothing unanswered and no transaction open. Otherwise it is rolled back first, or closed.
+
+use std::sync::Arc;
+
+use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::raw_connection::{RawConnection, SqlCommand, SqlOutcome};
+use super::{CONNECT_TIMEOUT, Pool, PoolPermit};
+use crate::error::breaks_connection;
+
+/// A connection of the pool; what sea-orm's queries run on.
+pub(crate) struct PooledConnection {
+    pool: Arc<Pool>,
+    backend: DbBackend,
+    state: Mutex<ConnectionState>,
+}
+
+struct ConnectionState {
+    raw: Option<RawConnection>,
+    permit: Option<PoolPermit>,
+    /// The permit to write.
+    write_permit: Option<PoolPermit>,
+    /// Whether it was idle until now: the database may have gone meanwhile.
+    reused: bool,
+    /// Whether something was said and not answered.
+    pending: bool,
+    /// Whether a transaction is open.
+    open: bool,
+}
+
+impl PooledConnection {
+    pub(super) fn new(pool: Arc<Pool>, raw: RawConnection, permit: PoolPermit, reused: bool) -> Self {
+        let backend = raw.backend();
+        let (raw, permit) = (Some(raw), Some(permit));
+        let state = Mutex::new(ConnectionState {
+            raw,
+            permit,
+            write_permit: None,
+            reused,
+            pending: false,
+            open: false,
+        });
+        Self { pool, backend, state }
+    }
+
+    /// Opens a transaction.
+    pub(super) async fn begin(mut self, write_permit: PoolPermit) -> Result<Self, DbErr> {
+        let state = self.state.get_mut();
+        state.write_permit = Some(write_permit);
+        let begin = state.raw.as_ref().map_or("BEGIN", RawConnection::begin);
+        self.run(SqlCommand::Plain(begin)).await?;
+        self.state.get_mut().open = true;
+        Ok(self)
+    }
+
+    /// Ends the transaction for good. After an error nobody knows whether it did.
+    pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
+        self.run(SqlCommand::Plain("COMMIT")).await?;
+        self.state.get_mut().open = false;
+        Ok(())
+    }
+
+    async fn run(&self, command: SqlCommand<'_>) -> Result<SqlOutcome, DbErr> {
+        let mut state = self.state.lock().await;
+        state.pending = true;
+        let mut outcome = state.run(command).await;
+        if state.reused && !state.open && outcome.as_ref().is_err_and(breaks_connection) {
+            // The database was restarted while the connection idled, and nothing was done over it yet.
+            self.pool.drain_idle();
+            state.replace(&self.pool).await?;
+            outcome = state.run(command).await;
+        }
+        state.reused = false;
+        state.pending = outcome.as_ref().is_err_and(breaks_connection);
+        outcome.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+    }
+}
+
+impl ConnectionState {
+    async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
+        match &mut self.raw {
+            Some(raw) => raw.run(command).await,
+            None => Err(SqlxError::PoolClosed),
+        }
+    }
+
+    async fn replace(&mut self, pool: &Arc<Pool>) -> Result<(), DbErr> {
+        self.raw = None;
+        let permit = self.permit.take().ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+        let (raw, permit) = pool.open(permit).await?;
+        (self.raw, self.permit) = (Some(raw), Some(permit));
+        Ok(())
+    }
+}
+
+impl Drop for PooledConnection {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let Some(mut raw) = state.raw.take() else { return };
+        if state.pending {
+            self.pool.drain_idle();
+        } else if !state.open {
+            self.pool.return_idle(raw);
+        } else if let Ok(runtime) = Handle::try_current() {
+            let (pool, permit, write_permit) =
+                (Arc::clone(&self.pool), state.permit.take(), state.write_permit.take());
+            runtime.spawn(async move {
+                if let Ok(Ok(_)) = timeout(CONNECT_TIMEOUT, raw.run(SqlCommand::Plain("ROLLBACK"))).await {
+                    pool.return_idle(raw);
+                }
+                drop((permit, write_permit));
+            });
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for PooledConnection {
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.run(SqlCommand::Run(&statement)).await?.done()
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.run(SqlCommand::Plain(sql)).await?.done()
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        Ok(self.query_all_raw(statement).await?.into_iter().next())
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match self.run(SqlCommand::Rows(&statement)).await? {
+            SqlOutcome::Rows(rows) => Ok(rows),
+            SqlOutcome::Done(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+impl SqlOutcome {
+    fn done(self) -> Result<ExecResult, DbErr> {
+        match self {
+            Self::Done(result) => Ok(result),
+            Self::Rows(_) => Err(DbErr::Custom("rows came back where none were asked for".to_owned())),
+        }
+    }
+}

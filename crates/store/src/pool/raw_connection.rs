@@ -1,0 +1,86 @@
+//! One connection, to either database, and the few things that are ever said over it. The only file that
+//! tells the two apart statement by statement.
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Error as SqlxError, PgConnection, SqliteConnection};
+use sea_orm::{DbBackend, ExecResult, QueryResult, Statement, Values};
+use sea_query_sqlx::SqlxValues;
+
+/// A connection.
+pub(super) enum RawConnection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// What is asked over a connection.
+#[derive(Clone, Copy)]
+pub(super) enum SqlCommand<'a> {
+    /// Text without values (`BEGIN`).
+    Plain(&'a str),
+    /// A statement whose rows, if any, don't matter.
+    Run(&'a Statement),
+    /// A statement and its rows.
+    Rows(&'a Statement),
+}
+
+/// What comes back.
+pub(super) enum SqlOutcome {
+    Done(ExecResult),
+    Rows(Vec<QueryResult>),
+}
+
+impl RawConnection {
+    pub(super) fn backend(&self) -> DbBackend {
+        match self {
+            Self::Sqlite(_) => DbBackend::Sqlite,
+            Self::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    /// What begins a write. SQLite takes its write lock at once: a transaction that starts as a reader
+    /// can't wait for it later.
+    pub(super) fn begin(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+
+    pub(super) async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
+        match self {
+            Self::Sqlite(raw) => match command {
+                SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
+                SqlCommand::Run(statement) => query(statement).execute(raw).await.map(done),
+                SqlCommand::Rows(statement) => query(statement).fetch_all(raw).await.map(rows),
+            },
+            Self::Postgres(raw) => match command {
+                SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
+                SqlCommand::Run(statement) => query(statement).execute(raw).await.map(done),
+                SqlCommand::Rows(statement) => query(statement).fetch_all(raw).await.map(rows),
+            },
+        }
+    }
+
+    pub(super) async fn close(self) -> Result<(), SqlxError> {
+        match self {
+            Self::Sqlite(raw) => raw.close().await,
+            Self::Postgres(raw) => raw.close().await,
+        }
+    }
+}
+
+fn query<DB: sqlx::Database>(statement: &Statement) -> sqlx::query::Query<'static, DB, SqlxValues>
+where
+    SqlxValues: sqlx::IntoArguments<DB>,
+{
+    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
+    // Safe: statements are built by sea-query from our own files, with every value apart from the text.
+    sqlx::query_with(AssertSqlSafe(statement.sql.clone()), SqlxValues(values))
+}
+
+fn done(result: impl Into<ExecResult>) -> SqlOutcome {
+    SqlOutcome::Done(result.into())
+}
+
+fn rows(rows: Vec<impl Into<QueryResult>>) -> SqlOutcome {
+    SqlOutcome::Rows(rows.into_iter().map(Into::into).collect())
+}

@@ -1,0 +1,118 @@
+//! What lies sealed, table by table, in the order of its rows. It is asked by whoever changes the master key, and by a
+//! start that finds no mark: it may look through a table, so no call of a client waits for it.
+
+use latchkey_core::id::KeyId;
+use latchkey_core::seal::Sealed;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::token::refresh::seal_owner;
+use latchkey_management::ports::sealed_values::{KeyCheckValue, SealedTable, SealedValue};
+use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, QuerySelect};
+
+use crate::entity::{key, master_key_mark, refresh, signing_key};
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+use crate::row::RowContext;
+use crate::row::key::REVOKED;
+
+/// Every mark.
+pub(crate) async fn key_check_values(
+    connection: &PooledConnection,
+) -> Result<Vec<KeyCheckValue>, StoreError> {
+    let rows = master_key_mark::Entity::find().all(connection).await?;
+    Ok(rows.into_iter().map(|row| KeyCheckValue { id: row.id, sealed: Sealed(row.sealed) }).collect())
+}
+
+/// Values of a drawer after a row.
+pub(crate) async fn values(
+    database: &impl ConnectionTrait,
+    drawer: SealedTable,
+    after: Option<&[u8]>,
+    limit: u32,
+) -> Result<Vec<SealedValue>, StoreError> {
+    match drawer {
+        SealedTable::SigningKeys => signing_keys(database, after, limit).await,
+        SealedTable::Keys => keys(database, after, limit).await,
+        SealedTable::RefreshTokens => refresh_tokens(database, after, limit).await,
+    }
+}
+
+/// What was taken away left nothing behind but its length.
+async fn signing_keys(
+    database: &impl ConnectionTrait,
+    after: Option<&[u8]>,
+    limit: u32,
+) -> Result<Vec<SealedValue>, StoreError> {
+    use signing_key::{Column, Entity};
+    let mut query = Entity::find().filter(Column::Sealed.ne(Vec::<u8>::new()));
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(signing_key_id(after)));
+    }
+    let rows = query.order_by_asc(Column::Id).limit(u64::from(limit)).all(database).await?;
+    let value = |row: signing_key::Model| SealedValue {
+        row: row.id.clone().into_bytes(),
+        owner: row.id,
+        sealed: Sealed(row.sealed),
+        needed: row.withdrawn_at.is_none(),
+    };
+    Ok(rows.into_iter().map(value).collect())
+}
+
+/// A signing key's identifier, as its row has it.
+pub(crate) fn signing_key_id(row: &[u8]) -> String {
+    String::from_utf8_lossy(row).into_owned()
+}
+
+async fn keys(
+    database: &impl ConnectionTrait,
+    after: Option<&[u8]>,
+    limit: u32,
+) -> Result<Vec<SealedValue>, StoreError> {
+    use key::{Column, Entity};
+    let mut query = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::Sealed, Column::State])
+        .filter(Column::Sealed.is_not_null());
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(key_id(after)?));
+    }
+    let rows: Vec<(Uuid, Vec<u8>, String)> =
+        query.order_by_asc(Column::Id).limit(u64::from(limit)).into_tuple().all(database).await?;
+    let value = |(id, sealed, state): (Uuid, Vec<u8>, String)| SealedValue {
+        row: id.as_bytes().to_vec(),
+        owner: KeyId(id).to_string(),
+        sealed: Sealed(sealed),
+        needed: state != REVOKED,
+    };
+    Ok(rows.into_iter().map(value).collect())
+}
+
+/// A key's identifier, as its row has it.
+pub(crate) fn key_id(row: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(row).map_err(|_| RowContext::new("keys", &"?").corrupt("id"))
+}
+
+async fn refresh_tokens(
+    database: &impl ConnectionTrait,
+    after: Option<&[u8]>,
+    limit: u32,
+) -> Result<Vec<SealedValue>, StoreError> {
+    use refresh::{Column, Entity};
+    let mut query = Entity::find()
+        .select_only()
+        .columns([Column::Hash, Column::Successor])
+        .filter(Column::Successor.is_not_null());
+    if let Some(after) = after {
+        query = query.filter(Column::Hash.gt(after.to_vec()));
+    }
+    let rows: Vec<(Vec<u8>, Vec<u8>)> =
+        query.order_by_asc(Column::Hash).limit(u64::from(limit)).into_tuple().all(database).await?;
+    let value = |(hash, successor): (Vec<u8>, Vec<u8>)| SealedValue {
+        // A hash that is none seals nothing: no key opens what stands beside it.
+        owner: hash.as_slice().try_into().map_or_else(|_| String::new(), |hash| seal_owner(&KeyHash(hash))),
+        row: hash,
+        sealed: Sealed(successor),
+        needed: true,
+    };
+    Ok(rows.into_iter().map(value).collect())
+}

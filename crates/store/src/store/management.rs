@@ -1,0 +1,157 @@
+//! The store as management's ledger: each method a query or a write of its own file, under the deadline.
+
+use async_trait::async_trait;
+use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::timing::QueryKind;
+use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_management::ports::{
+    ApplyResult, AuditEntry, Created, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore, NewKey,
+    TenantUpdateFn, WriteResult,
+};
+
+use super::Store;
+use crate::query::{self, Page};
+use crate::write;
+
+#[async_trait]
+impl ManagementStore for Store {
+    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, SystemError> {
+        self.with_deadline(QueryKind::Read, async {
+            query::key::by_id(&self.pool.acquire().await?, id).await
+        })
+        .await
+    }
+
+    async fn keys(
+        &self,
+        tenant: TenantId,
+        filter: &KeyFilter,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, SystemError> {
+        let page = Page { before, limit };
+        self.with_deadline(QueryKind::List, async {
+            query::key::page(&self.pool.acquire().await?, tenant, filter, page).await
+        })
+        .await
+    }
+
+    async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, SystemError> {
+        self.with_deadline(QueryKind::Read, async {
+            query::tenant::by_ref(&self.pool.acquire().await?, tenant).await
+        })
+        .await
+    }
+
+    async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, SystemError> {
+        let page = Page { before, limit };
+        self.with_deadline(QueryKind::List, async {
+            query::tenant::page(&self.pool.acquire().await?, page).await
+        })
+        .await
+    }
+
+    async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError> {
+        self.with_deadline(QueryKind::Read, async {
+            query::profile::newest(&self.pool.acquire().await?).await
+        })
+        .await
+    }
+
+    async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, SystemError> {
+        self.with_deadline(QueryKind::Read, async {
+            query::profile::version(&self.pool.acquire().await?, name, version).await
+        })
+        .await
+    }
+
+    async fn create_keys(
+        &self,
+        keys: Vec<NewKey>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<Vec<Created>>, ManagementError> {
+        self.with_deadline(
+            QueryKind::Write,
+            Box::pin(async { write::create::keys(self.pool.begin().await?, keys, &audit).await }),
+        )
+        .await
+    }
+
+    async fn change_key(
+        &self,
+        id: KeyId,
+        rule: KeyUpdateFn<'_>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<KeyRecord>, ManagementError> {
+        self.with_deadline(
+            QueryKind::Write,
+            Box::pin(async { write::change::key(self.pool.begin().await?, id, rule, &audit).await }),
+        )
+        .await
+    }
+
+    async fn rotate_key(
+        &self,
+        id: KeyId,
+        rule: KeyRotationFn<'_>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, ManagementError> {
+        self.with_deadline(
+            QueryKind::Write,
+            Box::pin(async { write::change::rotate(self.pool.begin().await?, id, rule, &audit).await }),
+        )
+        .await
+    }
+
+    async fn create_tenant(
+        &self,
+        tenant: TenantRecord,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<TenantRecord>, ManagementError> {
+        self.with_deadline(
+            QueryKind::Write,
+            Box::pin(async { write::tenant::create(self.pool.begin().await?, tenant, &audit).await }),
+        )
+        .await
+    }
+
+    async fn change_tenant(
+        &self,
+        id: TenantId,
+        rule: TenantUpdateFn<'_>,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<TenantRecord>, ManagementError> {
+        self.with_deadline(
+            QueryKind::Write,
+            Box::pin(async { write::tenant::change(self.pool.begin().await?, id, rule, &audit).await }),
+        )
+        .await
+    }
+
+    async fn apply_profile(
+        &self,
+        document: (&str, &str),
+        expected_revision: u64,
+        audit: AuditEntry,
+    ) -> Result<ApplyResult, ManagementError> {
+        let work = Box::pin(async {
+            write::profile::apply(self.pool.begin().await?, document, expected_revision, &audit).await
+        });
+        self.with_deadline(QueryKind::Write, work).await
+    }
+
+    async fn bootstrap_operator(
+        &self,
+        tenant: TenantRecord,
+        first: KeyRecord,
+        insist: bool,
+        audit: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError> {
+        let beginning = (tenant, first);
+        let work = Box::pin(async {
+            write::bootstrap::bootstrap_operator(self.pool.begin().await?, beginning, insist, &audit).await
+        });
+        self.with_deadline(QueryKind::Write, work).await
+    }
+}

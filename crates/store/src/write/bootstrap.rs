@@ -1,0 +1,70 @@
+//! The beginning: the operators' tenant and its first key, made once, by however many processes that start
+//! on an empty database at the same time.
+
+use latchkey_core::id::TenantId;
+use latchkey_core::ports::ChangeSubject;
+use latchkey_core::record::{KeyRecord, TenantRecord, TenantRef};
+use latchkey_management::ports::{AuditEntry, NewKey, WriteResult};
+use sea_orm::entity::prelude::*;
+use sea_orm::{QuerySelect, QueryTrait};
+
+use super::create::taken;
+use super::{insert, tenant};
+use crate::entity::key::{Column, Entity};
+use crate::error::StoreError;
+use crate::journal;
+use crate::pool::PooledConnection;
+use crate::query;
+
+/// Makes what is missing; answers whether the key was. The ledger is locked from the start, so that of many
+/// one finds nothing and the others find what that one made.
+pub(crate) async fn bootstrap_operator(
+    connection: PooledConnection,
+    (mut tenant, mut first): (TenantRecord, KeyRecord),
+    insist: bool,
+    audit: &AuditEntry,
+) -> Result<WriteResult<bool>, StoreError> {
+    journal::lock_head(&connection).await?;
+    let known = query::tenant::by_ref(&connection, &TenantRef::Slug(tenant.slug.to_string())).await?;
+    let mut changes = Vec::new();
+    if let Some(known) = &known {
+        first.tenant = known.id;
+    } else {
+        insert::tenant(&connection, &tenant).await?;
+        first.tenant = tenant.id;
+        changes.push(ChangeSubject::Tenant(tenant.id));
+    }
+    let wanted = is_wanted(&connection, first.tenant, insist.then_some(&first)).await?;
+    let id = first.id;
+    if wanted {
+        changes.push(ChangeSubject::Key(first.hash));
+        if insert::keys(&connection, &[NewKey { record: first, idempotency: None }]).await?.is_empty() {
+            return Err(taken(0).into());
+        }
+    }
+    if changes.is_empty() {
+        return Ok(WriteResult { value: false, revision: 0 });
+    }
+    let revision = journal::append_changes(&connection, &changes, audit).await?;
+    let last = revision + (changes.len() as u64) - 1;
+    if known.is_none() {
+        tenant.revision = revision;
+        tenant::write(&connection, tenant.id, &tenant).await?;
+    }
+    if wanted {
+        insert::number_keys(&connection, &[id], last).await?;
+    }
+    connection.commit().await?;
+    Ok(WriteResult { value: wanted, revision: last })
+}
+
+/// Whether there is no key of this hash, or, where none is insisted on, no key of the tenant at all.
+async fn is_wanted(
+    connection: &PooledConnection,
+    tenant: TenantId,
+    insisted: Option<&KeyRecord>,
+) -> Result<bool, StoreError> {
+    let those = insisted.map_or(Column::TenantId.eq(tenant.0), |key| Column::Hash.eq(key.hash.0.to_vec()));
+    let query = Entity::find().select_only().column(Column::Id).filter(those).limit(1);
+    Ok(connection.query_one(&query.into_query()).await?.is_none())
+}

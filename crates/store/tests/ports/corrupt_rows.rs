@@ -1,0 +1,73 @@
+//! Rows that someone changed by hand: each is a fault of its own key, and tells nothing that it holds.
+
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::KeyStore;
+use latchkey_management::ports::{KeyFilter, ManagementStore};
+
+use crate::database::{TestDatabase, audit, key};
+
+on_both![
+    a_spoiled_row_is_a_fault_for_that_key_only,
+    a_spoiled_tenant_is_a_fault_for_its_keys,
+    a_spoiled_key_is_left_out_of_a_full_page,
+    a_missing_table_is_a_fault_and_no_outage,
+];
+
+/// What no row may say. `canary` stands where a fault must not repeat what it found.
+const CORRUPTIONS: [&str; 9] = [
+    "state = 'canary'",
+    "state = 'revoked'",
+    "state = 'active', revoked_at = 1",
+    "bindings = 'canary'",
+    "bindings = '{\"a\":1}'",
+    "networks = '[\"canary\"]'",
+    "limits = '{\"default\":[{\"per\":\"canary\"}]}'",
+    "metadata = ''",
+    "revision = -1",
+];
+
+async fn a_spoiled_row_is_a_fault_for_that_key_only(database: TestDatabase) {
+    let good = database.make(key(&database, 1)).await;
+    for (number, spoiled) in (2..).zip(CORRUPTIONS) {
+        let bad = database.make(key(&database, number)).await;
+        database.sql(&format!("UPDATE keys SET {spoiled} WHERE id = {}", database.sql_id(bad.id))).await;
+        let Err(SystemError::Internal(text)) = database.store.key_by_hash(&bad.hash).await else {
+            panic!("{spoiled} was read");
+        };
+        assert!(text.contains(&bad.id.to_string()) && !text.contains("canary"), "{text}");
+        assert!(matches!(database.store.key(bad.id).await, Err(SystemError::Internal(_))), "{spoiled}");
+        assert!(database.store.key_by_hash(&good.hash).await.unwrap().entry.is_some());
+    }
+    let short = database.make(key(&database, 99)).await;
+    let bytes = if database.url.starts_with("sqlite") { "x'00ff'" } else { "'\\x00ff'" };
+    database.sql(&format!("UPDATE keys SET hash = {bytes} WHERE id = {}", database.sql_id(short.id))).await;
+    assert!(matches!(database.store.key(short.id).await, Err(SystemError::Internal(_))));
+}
+
+async fn a_spoiled_tenant_is_a_fault_for_its_keys(database: TestDatabase) {
+    let other = crate::database::tenant(2, "globex");
+    database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
+    let good =
+        database.make(latchkey_core::record::KeyRecord { tenant: other.id, ..key(&database, 1) }).await;
+    let bad = database.make(key(&database, 2)).await;
+    database.sql("UPDATE tenants SET limits = 'canary' WHERE slug = 'acme'").await;
+    assert!(matches!(database.store.key_by_hash(&bad.hash).await, Err(SystemError::Internal(_))));
+    assert!(database.store.key_by_hash(&good.hash).await.unwrap().entry.is_some());
+}
+
+async fn a_spoiled_key_is_left_out_of_a_full_page(database: TestDatabase) {
+    for number in 1..=4 {
+        database.make(key(&database, number)).await;
+    }
+    database
+        .sql(&format!("UPDATE keys SET state = 'x' WHERE id = {}", database.sql_id(key(&database, 3).id)))
+        .await;
+    let page = database.store.keys(database.tenant, &KeyFilter::default(), None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|key| key.id.0.as_u128()).collect::<Vec<_>>(), [4, 2]);
+}
+
+async fn a_missing_table_is_a_fault_and_no_outage(database: TestDatabase) {
+    database.sql("DROP TABLE grants").await;
+    let asked = database.store.key_by_hash(&key(&database, 1).hash).await;
+    assert!(matches!(asked, Err(SystemError::Internal(_))), "{asked:?}");
+}

@@ -1,0 +1,179 @@
+//! Where a test takes place: a fresh database of either kind, brought to the newest schema, and samples of
+//! what is kept in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
+use latchkey_management::ports::{AuditEntry, Created, ManagementStore, NewKey};
+use latchkey_store::{Store, StoreOptions};
+use latchkey_testing::Postgres;
+use sea_orm::ConnectionTrait;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Makes a test of each function for each adapter.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() {
+            Box::pin(super::$name(crate::database::TestDatabase::sqlite().await)).await;
+        })* }
+        mod postgres { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() {
+            Box::pin(super::$name(crate::database::TestDatabase::postgres().await)).await;
+        })* }
+    };
+}
+
+/// A database, a store on it, and a tenant in it.
+pub(crate) struct TestDatabase {
+    pub(crate) store: Arc<Store>,
+    pub(crate) url: String,
+    pub(crate) tenant: TenantId,
+    _folder: Option<TempDir>,
+}
+
+/// Nobody waits this long; a test that does is a test that hangs.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(crate) fn options(url: &str, deadline: Duration) -> StoreOptions {
+    StoreOptions { url: url.to_owned(), connections: 8, check_deadline: deadline, deadline }
+}
+
+impl TestDatabase {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        Self::at(url, Some(folder)).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        Self::at(Postgres::shared().database(), None).await
+    }
+
+    pub(crate) async fn at(url: String, folder: Option<TempDir>) -> Self {
+        let store = Arc::new(Store::connect_lazy(options(&url, TEST_TIMEOUT)).unwrap());
+        latchkey_migrations::up(store.connection()).await.unwrap();
+        let tenant = tenant(1, "acme");
+        let id = tenant.id;
+        store.create_tenant(tenant, audit("tenant.create")).await.unwrap();
+        Self { store, url, tenant: id, _folder: folder }
+    }
+
+    /// Another process's store on the same database, as far as the database can tell.
+    pub(crate) fn another(&self, deadline: Duration) -> Store {
+        Store::connect_lazy(options(&self.url, deadline)).unwrap()
+    }
+
+    /// Runs SQL past the store, as someone with the database's password would.
+    pub(crate) async fn sql(&self, text: &str) {
+        self.store.connection().execute_unprepared(text).await.unwrap();
+    }
+
+    /// What the audit log tells of, oldest first.
+    pub(crate) async fn actions(&self) -> Vec<String> {
+        let events = self.store.events(&AuditFilter::default(), None, 1_000).await.unwrap();
+        events.into_iter().rev().map(|event| event.action).collect()
+    }
+
+    /// How many lines of the audit log fit, or the first place whose line doesn't.
+    pub(crate) async fn verify(&self) -> Result<u64, u64> {
+        let head = self.store.head().await.unwrap();
+        let mut good = Anchor::START;
+        while good.sequence < head.sequence {
+            let checked = self.store.check(good, head.sequence).await.unwrap();
+            good = checked.valid.last().copied().unwrap_or(good);
+            if let Some(broken) = checked.broken {
+                return Err(broken);
+            }
+        }
+        if good == head { Ok(good.sequence) } else { Err(good.sequence + 1) }
+    }
+
+    /// Makes a key and answers it as it was stored.
+    pub(crate) async fn make(&self, key: KeyRecord) -> KeyRecord {
+        let written = self.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
+        let [Created::New(key)] = written.value.as_slice() else { panic!("not made: {:?}", written.value) };
+        key.clone()
+    }
+
+    /// How a key's identifier is written in SQL.
+    pub(crate) fn sql_id(&self, id: KeyId) -> String {
+        if self.url.starts_with("sqlite") { format!("x'{}'", id.0.simple()) } else { format!("'{}'", id.0) }
+    }
+}
+
+pub(crate) fn new(record: KeyRecord) -> NewKey {
+    NewKey { record, idempotency: None }
+}
+
+pub(crate) fn audit(action: &'static str) -> AuditEntry {
+    AuditEntry {
+        time: Timestamp(1_763_000_000_000),
+        tenant: None,
+        actor: "operator".into(),
+        action,
+        target: "something".into(),
+        request_id: "request-1".into(),
+        details: BTreeMap::from([("why".into(), "a test".into())]),
+    }
+}
+
+pub(crate) fn tenant(number: u128, slug: &str) -> TenantRecord {
+    TenantRecord {
+        id: TenantId(Uuid::from_u128(number)),
+        slug: slug.into(),
+        display_name: "Acme".into(),
+        profile: "paykore".into(),
+        plan: None,
+        suspended: false,
+        created: Timestamp(1_763_000_000_000),
+        limits: latchkey_core::limit::LimitOverrides::default(),
+        revision: 0,
+    }
+}
+
+/// An active key of the place's tenant, with nothing that it needn't have.
+pub(crate) fn key(database: &TestDatabase, number: u128) -> KeyRecord {
+    KeyRecord {
+        id: KeyId(Uuid::from_u128(number)),
+        tenant: database.tenant,
+        hash: KeyHash::of(&format!("value {number}")),
+        name: format!("key {number}"),
+        kind: "secret".into(),
+        environment: "live".into(),
+        prefix: "sk_live_".into(),
+        hint: "x9Qz".into(),
+        scopes: vec!["payments.read".into()],
+        bindings: BTreeMap::new(),
+        networks: Vec::new(),
+        limits: latchkey_core::limit::LimitOverrides::default(),
+        metadata: BTreeMap::new(),
+        lifecycle: KeyLifecycle::Active,
+        created: Timestamp(1_763_000_000_000),
+        created_by: "operator".into(),
+        expires: None,
+        rotated_from: None,
+        rotated_to: None,
+        sealed: None,
+        last_used: None,
+        revision: 0,
+    }
+}
+
+pub(crate) fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Does all of it at the same time, as many processes would; answers in no order.
+pub(crate) async fn at_once<F>(calls: impl Iterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    calls.collect::<JoinSet<_>>().join_all().await
+}

@@ -1,0 +1,286 @@
+//! A token harness, a registrar and a gate on a place's database, with a clock that a test moves. Changes reach
+//! memory as they do in the program: by the feed, before the call that made them returns.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use latchkey_core::cache::ReplicaCache;
+use latchkey_core::check_input::{CheckInput, Path, PresentedCredential};
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::gate::{Gate, GateParts};
+use latchkey_core::id::{FamilyId, UserId};
+use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::ports::{ChangeFeed, ChangeSubject, FamilyLookup, KeyStore, LookupResult, Policies};
+use latchkey_core::reason::Reason;
+use latchkey_core::record::KeyRecord;
+use latchkey_core::seal::Sealer;
+use latchkey_core::secret::{KeyHash, PlainKey};
+use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
+use latchkey_core::user::UserRecord;
+use latchkey_management::password::PlainPassword;
+use latchkey_management::ports::Propagation;
+use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
+use latchkey_management::ports::tokens::{BlockingExecutor, Job};
+use latchkey_management::{
+    Authority, CallContext, Caller, CreateKey, CreateUser, IssueJwt, IssuedTokens, ManagementService,
+    ManagementServiceParts, RefreshJwt, TokenGrant, TokenIssuer, TokenIssuerParts, reload_signing_keys,
+};
+use latchkey_profile::{Catalog, Profile};
+use latchkey_store::{ManagementLookups, Store};
+use rand::SeedableRng;
+
+use crate::database::TestDatabase;
+
+const DOCUMENT: &str = r#"
+name = "paykore"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "sk_live_", test = "sk_test_" }
+[[scopes]]
+name = "items.read"
+[[routes]]
+path = "/v1/items"
+scopes = ["items.read"]
+[rate_limits]
+default = []
+[jwt]
+issuer = "https://shop.example.dev"
+audience = "shop"
+algorithm = "$ALGORITHM"
+ttl = "1h"
+refresh_ttl = "30d"
+[[roles]]
+name = "clerk"
+scopes = ["items.read"]
+"#;
+
+pub(crate) const START: Timestamp = Timestamp(1_763_000_000_000);
+pub(crate) const EMAIL: &str = "ada@example.dev";
+pub(crate) const PASSWORD: &str = "the sea at night, 1815";
+pub(crate) const MASTER: [u8; 32] = [9; 32];
+
+/// A clock that stands still until it is moved.
+pub(crate) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub(crate) fn move_on(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        Moment { wall: Timestamp(self.0.load(Ordering::SeqCst)), monotonic: MonotonicInstant(1) }
+    }
+}
+
+/// Does work where it is asked for, and counts it.
+#[derive(Default)]
+pub(crate) struct CountingWorkers(pub(crate) AtomicUsize);
+
+#[async_trait]
+impl BlockingExecutor for CountingWorkers {
+    async fn run(&self, job: Job) -> Result<(), RequestError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        job();
+        Ok(())
+    }
+}
+
+/// Counts what Check asks the store.
+struct CountingStore(ManagementLookups, Arc<AtomicUsize>);
+
+impl CountingStore {
+    fn count(&self) -> &ManagementLookups {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        &self.0
+    }
+}
+
+#[async_trait]
+impl KeyStore for CountingStore {
+    async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
+        self.count().key_by_hash(hash).await
+    }
+
+    async fn user_by_id(&self, id: UserId) -> Result<LookupResult<UserRecord>, SystemError> {
+        self.count().user_by_id(id).await
+    }
+
+    async fn family(&self, id: FamilyId, signing_key: &str) -> Result<FamilyLookup, SystemError> {
+        self.count().family(id, signing_key).await
+    }
+}
+
+/// Follows the feed at once.
+struct InstantPropagation {
+    store: Arc<Store>,
+    memory: Arc<ReplicaCache>,
+    sealer: Arc<Sealer>,
+    clock: Arc<ManualClock>,
+}
+
+#[async_trait]
+impl Propagation for InstantPropagation {
+    async fn wait_until_applied(
+        &self,
+        revision: u64,
+        _: Option<MonotonicInstant>,
+    ) -> Result<(), SystemError> {
+        while self.memory.applied_revision() < revision {
+            for change in self.store.changes(self.memory.applied_revision(), 100).await? {
+                if matches!(change.subject, ChangeSubject::SigningKeys(_)) {
+                    reload_signing_keys((&*self.store, &self.sealer), &self.memory, self.clock.now().wall)
+                        .await?;
+                }
+                self.memory.apply(&change);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything that tokens need, on one database.
+pub(crate) struct Harness {
+    pub(crate) database: TestDatabase,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) workers: Arc<CountingWorkers>,
+    pub(crate) asked: Arc<AtomicUsize>,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) memory: Arc<ReplicaCache>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) management: Arc<ManagementService>,
+    pub(crate) tokens: TokenIssuer,
+    gate: Gate<LocalLimiter>,
+}
+
+/// Context of a call without a deadline.
+pub(crate) fn call() -> CallContext {
+    CallContext { request_id: "r".to_owned(), deadline: None }
+}
+
+pub(crate) static OPERATOR: LazyLock<Caller> =
+    LazyLock::new(|| Caller { subject: "operator".to_owned(), authority: Authority::Operator });
+
+impl Harness {
+    pub(crate) async fn new(database: TestDatabase, algorithm: &str) -> Self {
+        let document = DOCUMENT.replace("$ALGORITHM", algorithm);
+        let catalog = Arc::new(Catalog::new());
+        catalog.replace_all(vec![Profile::compile(&document, 1).unwrap()]);
+        let memory = Arc::new(ReplicaCache::new(1 << 20));
+        memory.reset_to(database.store.revision().await.unwrap());
+        memory.extend_lease(MonotonicInstant(u64::MAX));
+        let (clock, sealer) =
+            (Arc::new(ManualClock(AtomicI64::new(START.0))), Arc::new(Sealer::new(&MASTER)));
+        let (asked, workers) = (Arc::new(AtomicUsize::new(0)), Arc::new(CountingWorkers::default()));
+        let following = InstantPropagation {
+            store: database.store.clone(),
+            memory: memory.clone(),
+            sealer: sealer.clone(),
+            clock: clock.clone(),
+        };
+        let management = Arc::new(ManagementService::new(ManagementServiceParts {
+            store: database.store.clone(),
+            policies: catalog.clone(),
+            propagation: Arc::new(following),
+            clock: clock.clone(),
+            sealer: sealer.clone(),
+            random: Arc::new(|| rand::rngs::StdRng::try_from_rng(&mut rand::rngs::SysRng).unwrap()),
+        }));
+        let tokens = TokenIssuer::new(TokenIssuerParts {
+            management: management.clone(),
+            store: database.store.clone(),
+            keys: Arc::new(ManagementLookups(database.store.clone())),
+            cache: memory.clone(),
+            blocking: workers.clone(),
+            observer: Arc::new(latchkey_core::observer::NoopObserver),
+        });
+        let gate = Gate::new(GateParts {
+            store: Arc::new(CountingStore(ManagementLookups(database.store.clone()), asked.clone())),
+            policies: catalog.clone(),
+            limiter: LocalLimiter::new(),
+            cache: memory.clone(),
+            clock: clock.clone(),
+            usage: Arc::new(latchkey_core::usage::UsageTracker::new("harness".into())),
+        });
+        Self { database, clock, workers, asked, sealer, memory, catalog, management, tokens, gate }
+    }
+
+    /// A key that may read items, and its value.
+    pub(crate) async fn key(&self) -> (KeyRecord, PlainKey) {
+        let ask = CreateKey {
+            tenant: "acme".into(),
+            name: "api".into(),
+            environment: "live".into(),
+            scopes: vec!["items.read".into()],
+            ..CreateKey::default()
+        };
+        let made = self.management.create_key(&OPERATOR, ask, &call()).await.unwrap();
+        (made.key, made.secret.unwrap())
+    }
+
+    pub(crate) async fn user(&self) -> UserRecord {
+        let ask = CreateUser {
+            tenant: "acme".into(),
+            email: EMAIL.into(),
+            password: PlainPassword::new(PASSWORD.into()),
+            role: "clerk".into(),
+            bindings: std::collections::BTreeMap::new(),
+            environment: String::new(),
+        };
+        self.tokens.create_user(&OPERATOR, ask, &call()).await.unwrap()
+    }
+
+    pub(crate) async fn issue(&self, key: &PlainKey) -> IssuedTokens {
+        self.tokens.issue(asking(TokenGrant::Key(key.clone())), &call()).await.unwrap()
+    }
+
+    pub(crate) async fn sign_in(
+        &self,
+        tenant: &str,
+        email: &str,
+        password: &str,
+    ) -> Result<IssuedTokens, ManagementError> {
+        let grant = TokenGrant::Password(email.to_owned(), PlainPassword::new(password.to_owned()));
+        self.tokens.issue(IssueJwt { tenant: tenant.to_owned(), ..asking(grant) }, &call()).await
+    }
+
+    pub(crate) async fn renew(&self, token: &PlainKey) -> Result<IssuedTokens, ManagementError> {
+        let ask = RefreshJwt { token: token.clone(), tenant: String::new(), scopes: Vec::new() };
+        self.tokens.refresh(ask, &call()).await
+    }
+
+    /// Why a token is denied; none: it passes.
+    pub(crate) async fn denied(&self, token: &str) -> Option<Reason> {
+        let access = CheckInput {
+            credential: PresentedCredential::of(token),
+            method: "GET",
+            path: Path::Canonical("/v1/items".into()),
+            ..CheckInput::default()
+        };
+        let policy = Policies::named(&*self.catalog, "paykore").unwrap();
+        let verdict = self.gate.check(Some(&policy), &access).await.unwrap();
+        verdict.denial().map(|denial| denial.reason)
+    }
+
+    /// The actions of the audit log, newest first, with what they were done to.
+    pub(crate) async fn audited(&self) -> Vec<(String, String)> {
+        let events = self.database.store.events(&AuditFilter::default(), None, 100).await.unwrap();
+        events.into_iter().map(|event| (event.action.clone(), event.target.clone())).collect()
+    }
+}
+
+fn asking(grant: TokenGrant) -> IssueJwt {
+    IssueJwt {
+        grant: Some(grant),
+        tenant: String::new(),
+        scopes: Vec::new(),
+        audience: String::new(),
+        ttl: None,
+    }
+}

@@ -1,0 +1,77 @@
+//! Signing in with a password: whoever fails fails after the same work and hears the same words.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::time::Clock;
+use latchkey_core::user::MAX_FAILED_LOGINS;
+use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::tokens::TokenStore;
+
+use crate::database::{TestDatabase, audit};
+use crate::harness::{EMAIL, Harness, OPERATOR, PASSWORD, call};
+
+on_both!(
+    whoever_fails_fails_after_the_same_work_and_hears_the_same,
+    a_lock_decays_and_success_takes_failures_back,
+);
+
+const WRONG: &str = "not the password at all";
+
+/// How much was worked out for one who failed, and what was said.
+async fn failed(harness: &Harness, (tenant, email, password): (&str, &str, &str)) -> (usize, &'static str) {
+    let before = harness.workers.0.load(Ordering::SeqCst);
+    let failure = harness.sign_in(tenant, email, password).await.unwrap_err();
+    let ManagementError::Request(RequestError::Unauthenticated(words)) = failure else {
+        panic!("{failure:?}")
+    };
+    (harness.workers.0.load(Ordering::SeqCst) - before, words)
+}
+
+async fn exhaust(harness: &Harness) {
+    let time = harness.clock.now().wall;
+    for _ in 0..MAX_FAILED_LOGINS {
+        harness
+            .database
+            .store
+            .begin_login(harness.database.tenant, EMAIL, AuditEntry { time, ..audit("user.lock") })
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+async fn whoever_fails_fails_after_the_same_work_and_hears_the_same(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let user = harness.user().await;
+    let expected = failed(&harness, ("acme", EMAIL, WRONG)).await;
+    assert_eq!(expected.0, 1, "one password is hashed");
+    for who in [
+        ("acme", "eve@example.dev", PASSWORD),
+        ("acme", "no address", PASSWORD),
+        ("nobody", EMAIL, PASSWORD),
+        ("No Tenant", EMAIL, PASSWORD),
+        ("acme", EMAIL, ""),
+    ] {
+        assert_eq!(failed(&harness, who).await, expected, "{who:?}");
+    }
+    exhaust(&harness).await;
+    assert_eq!(failed(&harness, ("acme", EMAIL, PASSWORD)).await, expected, "locked");
+    harness.database.store.reset_failed_logins(user.id).await.unwrap();
+    let _ = harness.tokens.disable_user(&OPERATOR, &user.id.to_string(), &call()).await.unwrap();
+    assert_eq!(failed(&harness, ("acme", EMAIL, PASSWORD)).await, expected, "switched off");
+}
+
+async fn a_lock_decays_and_success_takes_failures_back(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let _ = harness.user().await;
+    exhaust(&harness).await;
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_err());
+    harness.clock.move_on(Duration::from_secs(15 * 60));
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "one failure has faded");
+    for _ in 0..2 {
+        assert!(harness.sign_in("acme", EMAIL, WRONG).await.is_err());
+    }
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "all were taken back");
+}

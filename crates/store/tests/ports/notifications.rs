@@ -1,0 +1,70 @@
+//! PostgreSQL says when something was committed, and a connection that has gone silent is found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use latchkey_management::ports::ManagementStore;
+use latchkey_testing::{Postgres, Proxy};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, new, options};
+
+/// Every wake-up that a store hears, as long as the tasks live.
+fn heard(store: &latchkey_store::Store, tasks: &mut JoinSet<()>) -> UnboundedReceiver<()> {
+    let mut wakeups = store.notifications().unwrap();
+    let (say, heard) = unbounded_channel();
+    tasks.spawn(async move {
+        loop {
+            wakeups.next().await;
+            if say.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    heard
+}
+
+async fn once(heard: &mut UnboundedReceiver<()>) {
+    timeout(TEST_TIMEOUT, heard.recv()).await.expect("a wake-up is heard").unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_is_heard_and_a_refused_write_is_not() {
+    let (database, mut tasks) = (TestDatabase::postgres().await, JoinSet::new());
+    let mut heard = heard(&database.store, &mut tasks);
+    once(&mut heard).await;
+    let record = key(&database, 1);
+    database.store.create_keys(vec![new(record.clone())], audit("key.create")).await.unwrap();
+    once(&mut heard).await;
+    database.store.create_keys(vec![new(record)], audit("key.create")).await.unwrap_err();
+    database.make(key(&database, 2)).await;
+    once(&mut heard).await;
+    assert!(heard.try_recv().is_err(), "what was refused was not said");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_or_broken_connection_is_replaced() {
+    let postgres = Arc::new(Postgres::start());
+    let url = postgres.database();
+    let proxy = Proxy::to(postgres.port());
+    let through = url.replace(&format!(":{}/", postgres.port()), &format!(":{}/", proxy.port()));
+    let database = TestDatabase::at(url, None).await;
+    let store = latchkey_store::Store::connect_lazy(options(&through, TEST_TIMEOUT)).unwrap();
+    let mut tasks = JoinSet::new();
+    let mut heard = heard(&store, &mut tasks);
+    once(&mut heard).await;
+    proxy.black_hole(true);
+    // Long enough for the silence to be noticed, whatever the machine does meanwhile.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    proxy.reset();
+    proxy.black_hole(false);
+    once(&mut heard).await;
+    database.make(key(&database, 1)).await;
+    once(&mut heard).await;
+    proxy.reset();
+    once(&mut heard).await;
+    database.make(key(&database, 2)).await;
+    once(&mut heard).await;
+}

@@ -1,0 +1,198 @@
+//! Everything that lies sealed is sealed anew, piece by piece, and only what is still as it was read.
+
+use async_trait::async_trait;
+use latchkey_core::error::SystemError;
+use latchkey_core::record::KeyLifecycle;
+use latchkey_core::seal::{Sealed, Sealer};
+use latchkey_core::time::{Clock, Timestamp};
+use latchkey_management::ports::sealed_values::{
+    KeyCheckValue, Replacement, SealedTable, SealedValue, SealedValueStore,
+};
+use latchkey_management::ports::tokens::TokenStore;
+use latchkey_management::ports::{AuditEntry, ManagementStore};
+use latchkey_management::rewrap::{MasterKeyRotation, RewrapCounts};
+use latchkey_store::Store;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+
+use crate::database::{TestDatabase, key};
+use crate::harness::{Harness, MASTER};
+
+on_both!(
+    everything_is_sealed_anew_and_what_nobody_needs_is_taken_away,
+    what_changed_since_it_was_read_is_left,
+    only_the_keys_that_were_in_use_open_a_database,
+    what_comes_to_lie_under_the_old_key_meanwhile_is_told,
+);
+
+const NEW: [u8; 32] = [7; 32];
+const NOW: Timestamp = Timestamp(1_763_000_000_000);
+
+fn random() -> StdRng {
+    StdRng::try_from_rng(&mut SysRng).unwrap()
+}
+
+/// A key whose value may be read again, and its value.
+async fn retrievable(database: &TestDatabase, number: u128, lifecycle: KeyLifecycle) -> String {
+    let (mut record, value) = (key(database, number), format!("pk_live_{number}"));
+    let owner = record.id.to_string();
+    record.sealed = Some(Sealer::new(&MASTER).seal(value.as_bytes(), &owner, &mut random()).unwrap());
+    record.lifecycle = lifecycle;
+    let _ = database.make(record).await;
+    value
+}
+
+async fn counts(database: &TestDatabase, sealer: &Sealer, forget: bool) -> [RewrapCounts; 3] {
+    let opener = MasterKeyRotation { seals: &*database.store, sealer };
+    opener.rewrap(forget, NOW, &mut random()).await.unwrap().0
+}
+
+async fn everything_is_sealed_anew_and_what_nobody_needs_is_taken_away(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let (_, value) = harness.key().await;
+    let first = harness.issue(&value).await.refresh;
+    let second = harness.renew(&first).await.unwrap().refresh;
+    let mut values = Vec::new();
+    for number in 1..=250 {
+        values.push(retrievable(&harness.database, number, KeyLifecycle::Active).await);
+    }
+    let over = KeyLifecycle::Revoked { at: NOW, reason: String::new() };
+    let _ = retrievable(&harness.database, 900, over).await;
+    let both = Sealer::new(&NEW).with_previous([&MASTER]);
+    let done = counts(&harness.database, &both, false).await;
+    let [signing, keys, refresh] = done;
+    assert_eq!((signing.rewrapped, keys.rewrapped, refresh.rewrapped), (1, 250, 1));
+    assert_eq!((keys.cleared, keys.current, keys.stale + keys.unreadable), (1, 250, 0));
+    let new = Sealer::new(&NEW);
+    for (number, value) in (1..).zip(&values) {
+        let stored = harness.database.store.key(key(&harness.database, number).id).await.unwrap().unwrap();
+        let opened = new.open(&stored.sealed.unwrap(), &stored.id.to_string()).unwrap();
+        assert_eq!(opened.reveal(), value);
+    }
+    assert_eq!(
+        harness.database.store.key(key(&harness.database, 900).id).await.unwrap().unwrap().sealed,
+        None
+    );
+    let signing_keys = harness.database.store.signing_keys().await.unwrap().keys;
+    assert!(signing_keys.iter().all(|key| key.material(&new).is_ok()));
+    let (spent, _) = harness.database.store.refresh_token(&first.hash()).await.unwrap().unwrap();
+    let owner = latchkey_core::token::refresh::seal_owner(&first.hash());
+    assert_eq!(new.open(&spent.spent.unwrap().successor, &owner).unwrap().reveal(), second.reveal());
+    let told = |actions: &[String]| actions.iter().filter(|action| *action == "master_key.rewrap").count();
+    assert_eq!(told(&harness.database.actions().await), 1);
+    let again = counts(&harness.database, &both, false).await;
+    assert!(again.iter().all(|count| count.rewrapped + count.cleared + count.unreadable == 0), "{again:?}");
+    assert_eq!(told(&harness.database.actions().await), 1, "nothing was done");
+    assert!(harness.database.verify().await.is_ok() && harness.clock.now().wall >= NOW);
+}
+
+async fn what_changed_since_it_was_read_is_left(database: TestDatabase) {
+    let _ = retrievable(&database, 1, KeyLifecycle::Active).await;
+    let read = database.store.sealed(SealedTable::Keys, None, 10).await.unwrap().remove(0);
+    let replace = |before: &Sealed, after: Option<Sealed>| {
+        let value = Replacement { row: read.row.clone(), before: before.clone(), after };
+        database.store.replace(SealedTable::Keys, vec![value])
+    };
+    let other = Sealed(vec![1, 2, 3]);
+    assert_eq!(replace(&read.sealed, Some(other.clone())).await, Ok(1));
+    assert_eq!(replace(&read.sealed, None).await, Ok(0), "it is another one by now");
+    let kept = database.store.sealed(SealedTable::Keys, None, 10).await.unwrap().remove(0);
+    assert_eq!((kept.sealed, kept.needed), (other, true));
+    let after = database.store.sealed(SealedTable::Keys, Some(&read.row), 10).await.unwrap();
+    assert!(after.is_empty());
+}
+
+async fn only_the_keys_that_were_in_use_open_a_database(database: TestDatabase) {
+    let (old, new) = (Sealer::new(&MASTER), Sealer::new(&NEW));
+    let both = Sealer::new(&NEW).with_previous([&MASTER]);
+    let opens = async |sealer: &Sealer| {
+        MasterKeyRotation { seals: &*database.store, sealer }.keys_match().await.unwrap()
+    };
+    assert!(opens(&old).await && opens(&new).await, "nothing lies sealed");
+    let _ = retrievable(&database, 1, KeyLifecycle::Active).await;
+    assert!(opens(&old).await && !opens(&new).await && opens(&both).await, "told by the value");
+    MasterKeyRotation { seals: &*database.store, sealer: &both }
+        .ensure_key_check_value(&mut random())
+        .await
+        .unwrap();
+    assert!(!opens(&old).await, "the new one has been in use");
+    MasterKeyRotation { seals: &*database.store, sealer: &old }
+        .ensure_key_check_value(&mut random())
+        .await
+        .unwrap();
+    assert!(!opens(&new).await && opens(&both).await);
+    let lost = counts(&database, &new, false).await;
+    assert_eq!((lost[1].unreadable, lost[1].cleared), (1, 0));
+    assert!(!opens(&new).await, "something is left under the other");
+    let _ = counts(&database, &both, false).await;
+    assert!(opens(&new).await && !opens(&old).await);
+    let _ = retrievable(&database, 2, KeyLifecycle::Active).await;
+    let forgotten = counts(&database, &new, true).await;
+    assert_eq!((forgotten[1].cleared, forgotten[1].current, forgotten[1].unreadable), (1, 1, 0));
+}
+
+/// A ledger beside which somebody puts back what was under the old key.
+struct RevertingStore<'a>(&'a Store);
+
+#[async_trait]
+impl SealedValueStore for RevertingStore<'_> {
+    async fn sealed(
+        &self,
+        drawer: SealedTable,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Vec<SealedValue>, SystemError> {
+        self.0.sealed(drawer, after, limit).await
+    }
+
+    async fn replace(&self, drawer: SealedTable, values: Vec<Replacement>) -> Result<u64, SystemError> {
+        let back = |value: &Replacement| {
+            let before = value.after.clone().unwrap();
+            Replacement { row: value.row.clone(), before, after: Some(value.before.clone()) }
+        };
+        let back = values.iter().map(back).collect();
+        let replaced = self.0.replace(drawer, values).await?;
+        self.0.replace(drawer, back).await?;
+        Ok(replaced)
+    }
+
+    async fn key_check_values(&self) -> Result<Vec<KeyCheckValue>, SystemError> {
+        self.0.key_check_values().await
+    }
+
+    async fn insert_key_check_value(&self, mark: KeyCheckValue) -> Result<(), SystemError> {
+        self.0.insert_key_check_value(mark).await
+    }
+
+    async fn finish_rewrap(&self, gone: Vec<uuid::Uuid>, audit: AuditEntry) -> Result<(), SystemError> {
+        self.0.finish_rewrap(gone, audit).await
+    }
+}
+
+async fn what_comes_to_lie_under_the_old_key_meanwhile_is_told(database: TestDatabase) {
+    let (old, new) = (Sealer::new(&MASTER), Sealer::new(&NEW));
+    let both = Sealer::new(&NEW).with_previous([&MASTER]);
+    MasterKeyRotation { seals: &*database.store, sealer: &old }
+        .ensure_key_check_value(&mut random())
+        .await
+        .unwrap();
+    let _ = retrievable(&database, 1, KeyLifecycle::Active).await;
+    let opener = MasterKeyRotation { seals: &RevertingStore(&database.store), sealer: &both };
+    let done = opener.rewrap(false, NOW, &mut random()).await.unwrap();
+    assert!(done.remaining() == 1 && done.0[1].stale == 1, "{done:?}");
+    assert!(
+        !MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap(),
+        "the old one's mark stays"
+    );
+    let calm = counts(&database, &both, false).await;
+    assert_eq!((calm[1].rewrapped, calm[1].stale, calm[1].current), (1, 0, 1));
+    assert!(MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap());
+    // Who still runs with the old one puts its mark back, and hears that it lacks the new one.
+    let kept = MasterKeyRotation { seals: &*database.store, sealer: &old }
+        .ensure_key_check_value(&mut random())
+        .await
+        .unwrap();
+    assert!(
+        !kept && !MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap()
+    );
+}

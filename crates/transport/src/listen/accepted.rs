@@ -1,0 +1,47 @@
+//! A connection on its way to the thread that serves it.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{ConnectionSlot, FirstBytesTimeout, HandshakeOutcome};
+
+/// An accepted connection that no runtime has yet.
+pub(crate) struct AcceptedConnection {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) slot: ConnectionSlot,
+    pub(super) open_count: Option<OpenCountGuard>,
+}
+
+/// One connection of a thread, for as long as it is open.
+pub(crate) struct OpenCountGuard(Arc<AtomicUsize>);
+
+impl Drop for OpenCountGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl AcceptedConnection {
+    /// Counts among a thread's connections, until it is closed.
+    pub(crate) fn count_open(self, open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self { open_count: Some(OpenCountGuard(Arc::clone(open))), ..self }
+    }
+
+    /// Who is connected.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Begins to serve it, on the runtime of this thread.
+    pub(crate) fn into_stream(
+        self,
+    ) -> io::Result<(FirstBytesTimeout, HandshakeOutcome, Option<OpenCountGuard>)> {
+        let handshake = self.slot.handshake_outcome();
+        let stream = tokio::net::TcpStream::from_std(self.stream)?;
+        Ok((FirstBytesTimeout::new(stream, self.slot), handshake, self.open_count))
+    }
+}

@@ -1,0 +1,142 @@
+//! A connection that must begin to speak: until its first bytes are there (the preface of HTTP/2 has 24) a
+//! deadline runs, and when that is over the connection is closed. It holds its slot until it is dropped.
+
+use std::future::Future as _;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use super::ConnectionSlot;
+
+/// How long a client may take to say its first words.
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
+/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`; any request of HTTP/1 that means something is as long.
+const FIRST_BYTES: usize = 24;
+
+/// A connection under guard.
+pub struct FirstBytesTimeout<S = TcpStream> {
+    stream: S,
+    pending: Option<(Pin<Box<Sleep>>, usize)>,
+    _slot: Option<ConnectionSlot>,
+}
+
+impl FirstBytesTimeout {
+    pub(super) fn new(stream: TcpStream, slot: ConnectionSlot) -> Self {
+        // Answers are small and wanted now. A socket that refuses is on its way out anyway.
+        drop(stream.set_nodelay(true));
+        Self::with_slot(stream, slot)
+    }
+
+    /// Address of the client; none once it has gone.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+}
+
+impl<S> FirstBytesTimeout<S> {
+    fn with_slot(stream: S, slot: ConnectionSlot) -> Self {
+        Self { _slot: Some(slot), ..Self::without_slot(stream) }
+    }
+
+    /// What is spoken inside of a connection that holds its slot itself: the words after a handshake.
+    pub(crate) fn without_slot(stream: S) -> Self {
+        Self { stream, pending: Some((Box::pin(sleep(FIRST_BYTES_TIMEOUT)), FIRST_BYTES)), _slot: None }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FirstBytesTimeout<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let Some((deadline, missing)) = &mut self.pending else { return polled };
+        *missing = missing.saturating_sub(buffer.filled().len() - before);
+        if *missing == 0 {
+            self.pending = None;
+        } else if polled.is_pending() {
+            ready!(deadline.as_mut().poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for FirstBytesTimeout<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    /// No, although it could: to whoever can't, h2 copies frames of up to 1 KiB into one buffer, so that many
+    /// answers leave by one call of the system; to others, it writes each frame of over 256 bytes by itself.
+    fn is_write_vectored(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::sync::Semaphore;
+
+    use super::super::ConnectionStats;
+    use super::*;
+
+    async fn with_timeout<S>(stream: S) -> FirstBytesTimeout<S> {
+        let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        FirstBytesTimeout::with_slot(
+            stream,
+            ConnectionSlot::occupy(&Arc::new(ConnectionStats::new("test", 1)), permit),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_let_go() {
+        let (_client, server) = duplex(64);
+        let error = with_timeout(server).await.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dripping_connection_is_let_go_too() {
+        let (mut client, server) = duplex(64);
+        let mut server = with_timeout(server).await;
+        client.write_all(b"PRI").await.unwrap();
+        let mut bytes = [0; 24];
+        assert_eq!(server.read_exact(&mut bytes).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_spoken_may_be_silent() {
+        let (mut client, server) = duplex(64);
+        let mut server = with_timeout(server).await;
+        client.write_all(&[7; 24]).await.unwrap();
+        let mut bytes = [0; 24];
+        server.read_exact(&mut bytes).await.unwrap();
+        let later = async {
+            sleep(Duration::from_hours(1)).await;
+            client.write_u8(1).await
+        };
+        let (read, wrote) = tokio::join!(server.read_u8(), later);
+        assert!(wrote.is_ok() && read.unwrap() == 1);
+    }
+}

@@ -1,0 +1,200 @@
+//! From a connection to an encrypted one, by the configuration that holds at that moment.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use latchkey_core::principal::ClientCertificate;
+use latchkey_core::time::Clock;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{NoServerSessionStorage, ServerConfig};
+use rustls::sign::SingleCertAndKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::clients::{ClientAuthFiles, ClientVerifier};
+use super::crl::CrlValidity;
+use super::error::TlsFileError;
+use super::files::{KeyMaterial, TlsFiles, read_files};
+use super::reload::{FileStamps, file_stamps};
+use super::sessions::{ConnectionGuard, OpenConnections, PresentedChain};
+use super::{der, san};
+
+/// How long a client may take to shake hands.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is spoken inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC.
+    Http2,
+    /// The HTTP port.
+    Http1,
+}
+
+/// Accepts the connections of one port.
+pub struct Acceptor {
+    pub(super) files: TlsFiles,
+    protocol: Protocol,
+    provider: Arc<CryptoProvider>,
+    current: ArcSwap<ActiveConfig>,
+    open: Arc<OpenConnections>,
+    clock: Arc<dyn Clock>,
+    /// What the files were when they were first read.
+    pub(super) initial_stamps: FileStamps,
+}
+
+/// What holds now.
+pub(super) struct ActiveConfig {
+    config: Arc<ServerConfig>,
+    /// When the certificate ends, in seconds since 1970; none where that can't be read from it.
+    certificate_expiry: Option<i64>,
+    /// Where clients are asked for certificates.
+    pub(super) client_verifier: Option<ClientVerifier>,
+}
+
+/// A connection whose handshake is done, and who it is with.
+pub struct TlsConnection<S> {
+    /// What is spoken inside.
+    pub stream: TlsStream<S>,
+    /// The client's certificate; none where the port asks for none.
+    pub certificate: Option<ClientCertificate>,
+    /// The right to go on, of who has shown one.
+    pub(crate) guard: Option<ConnectionGuard>,
+}
+
+pub(super) fn crypto_provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+impl Acceptor {
+    /// Reads the files, or returns everything that is wrong with them. The clock says how old lists are, and when a
+    /// client has shown its certificate.
+    pub fn new(
+        files: TlsFiles,
+        protocol: Protocol,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Vec<TlsFileError>> {
+        let provider = crypto_provider();
+        let initial_stamps = file_stamps(&files);
+        let current = ArcSwap::from_pointee(build_config(&files, protocol, &provider)?);
+        let acceptor =
+            Self { files, protocol, provider, current, open: Arc::default(), clock, initial_stamps };
+        acceptor.log_foreign_crls();
+        Ok(acceptor)
+    }
+
+    /// Shakes hands, with whatever configuration holds now.
+    pub async fn accept<S>(&self, stream: S) -> io::Result<TlsConnection<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let current = self.current.load_full();
+        let acceptor = TlsAcceptor::from(current.config.clone());
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        let stream = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await.map_err(late)??;
+        let Some(chain) = stream.get_ref().1.peer_certificates() else {
+            return Ok(TlsConnection { stream, certificate: None, guard: None });
+        };
+        let (certificate, presented) = (
+            chain.first().map(san::certificate_names),
+            Arc::new(PresentedChain::at(chain, self.unix_seconds())),
+        );
+        let guard = Some(self.open.register(presented.clone()));
+        // Whoever shook hands while the files changed may have been missed by the look at those that are open.
+        let now = self.current();
+        if !Arc::ptr_eq(&current, &now) && !now.accepts(&presented) {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "refused by the files as they are now",
+            ));
+        }
+        Ok(TlsConnection { stream, certificate, guard })
+    }
+
+    /// Takes over what the files hold now, and cuts off whom it doesn't admit; tells how many they were. Where it is
+    /// wrong, nothing changes.
+    pub(super) async fn reload(&self) -> Result<usize, Vec<TlsFileError>> {
+        let current = Arc::new(build_config(&self.files, self.protocol, &self.provider)?);
+        self.current.store(Arc::clone(&current));
+        self.log_foreign_crls();
+        match &current.client_verifier {
+            Some(client_verifier) => Ok(self.open.revalidate(client_verifier.verifier.as_ref()).await),
+            None => Ok(0),
+        }
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn unix_seconds(&self) -> i64 {
+        self.clock.now().wall.0.div_euclid(1_000)
+    }
+
+    fn current(&self) -> Arc<ActiveConfig> {
+        self.current.load_full()
+    }
+
+    /// When the certificate that is shown now ends, in seconds since 1970.
+    #[must_use]
+    pub fn certificate_expiry(&self) -> Option<i64> {
+        self.current().certificate_expiry
+    }
+
+    /// Until when the revocation lists hold.
+    #[must_use]
+    pub fn crl_validity(&self) -> Option<CrlValidity> {
+        self.current().client_verifier.as_ref()?.crl_validity
+    }
+
+    fn log_foreign_crls(&self) {
+        let current = self.current();
+        let foreign_issuers = current.client_verifier.iter().flat_map(|verifier| &verifier.foreign_issuers);
+        let foreign_issuers: Vec<_> = foreign_issuers.map(String::as_str).collect();
+        if let (false, Some(ClientAuthFiles { ca, crl: Some(crl) })) =
+            (foreign_issuers.is_empty(), &self.files.client_auth)
+        {
+            tracing::info!(
+                crl = %crl.path.display(),
+                others = foreign_issuers.join("; "),
+                "some lists are of CAs that are not in {}: they count where such a CA stands between those and a client",
+                ca.setting
+            );
+        }
+    }
+}
+
+impl ActiveConfig {
+    fn accepts(&self, presented: &PresentedChain) -> bool {
+        self.client_verifier
+            .as_ref()
+            .is_none_or(|client_verifier| presented.is_accepted_by(client_verifier.verifier.as_ref()))
+    }
+}
+
+fn build_config(
+    files: &TlsFiles,
+    protocol: Protocol,
+    provider: &Arc<CryptoProvider>,
+) -> Result<ActiveConfig, Vec<TlsFileError>> {
+    let KeyMaterial { pair, client_verifier } = read_files(files, provider)?;
+    let certificate_expiry = pair.cert.first().and_then(|certificate| der::not_after(certificate));
+    let builder = ServerConfig::builder_with_provider(provider.clone());
+    let builder = builder
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| vec![TlsFileError::new("tls_cert", "built in", error.to_string())])?;
+    let builder = match &client_verifier {
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    config.alpn_protocols = vec![match protocol {
+        Protocol::Http2 => b"h2".to_vec(),
+        Protocol::Http1 => b"http/1.1".to_vec(),
+    }];
+    // A resumed session isn't verified again: a certificate that has ended or was revoked meanwhile would live on in it.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(ActiveConfig { config: Arc::new(config), certificate_expiry, client_verifier })
+}

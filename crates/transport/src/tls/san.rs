@@ -1,0 +1,17 @@
+//! The names in a client's certificate, which has been verified before anybody looks at them.
+
+use latchkey_core::principal::{CertificateName, ClientCertificate};
+use rustls::pki_types::CertificateDer;
+use webpki::EndEntityCert;
+
+/// More names than that are nobody's: they are looked through for every call.
+const MAX_NAMES: usize = 64;
+
+/// The host names and URIs that it was issued for.
+pub(super) fn certificate_names(certificate: &CertificateDer<'_>) -> ClientCertificate {
+    let Ok(parsed) = EndEntityCert::try_from(certificate) else { return ClientCertificate::default() };
+    let named = |text: &str| CertificateName::parse(text);
+    let hosts = parsed.valid_dns_names().filter_map(named).filter(|n| matches!(n, CertificateName::Dns(_)));
+    let uris = parsed.valid_uri_names().filter_map(named).filter(|n| matches!(n, CertificateName::Uri(_)));
+    ClientCertificate(hosts.chain(uris).take(MAX_NAMES).collect())
+}

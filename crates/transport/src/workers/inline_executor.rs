@@ -1,0 +1,101 @@
+//! The calls of one connection. Those that came together are run one after the other right where they were
+//! read, and their answers leave together; one that has to wait becomes a task of its own, so that it holds up
+//! nobody. A task for each call from the beginning costs an allocation, two wake-ups and a place in the
+//! runtime's queue, for what is nearly always over at once.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
+
+use hyper::rt::Executor;
+use tokio::task::JoinSet;
+
+/// After so many calls, their answers are sent and other connections get their turn.
+const MAX_CALLS_PER_RUN: usize = 64;
+
+type CallFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where hyper puts calls, and the connection finds them.
+#[derive(Clone, Default)]
+pub(super) struct InlineExecutor(Arc<Mutex<VecDeque<CallFuture>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for InlineExecutor {
+    fn execute(&self, call: F) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(Box::pin(call));
+    }
+}
+
+impl InlineExecutor {
+    /// Runs what has come; what doesn't end at once goes on among `waiting`.
+    pub(super) fn run(&self, tasks: &mut JoinSet<()>, cx: &mut Context<'_>) {
+        for _ in 0..MAX_CALLS_PER_RUN {
+            let Some(mut call) = self.next() else { return };
+            // A call that panics ends alone: its stream is reset when it is dropped.
+            let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
+            if polled.is_ok_and(|polled| polled.is_pending()) {
+                tasks.spawn(call);
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    fn next(&self) -> Option<CallFuture> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Waker;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn context() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    #[tokio::test]
+    async fn what_is_over_at_once_becomes_no_task() {
+        let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
+        let ran = Arc::<AtomicUsize>::default();
+        for _ in 0..=MAX_CALLS_PER_RUN {
+            let ran = Arc::clone(&ran);
+            executor.execute(async move {
+                ran.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        executor.run(&mut tasks, &mut context());
+        assert_eq!((ran.load(Ordering::Relaxed), tasks.len()), (MAX_CALLS_PER_RUN, 0));
+        executor.run(&mut tasks, &mut context());
+        assert_eq!(ran.load(Ordering::Relaxed), MAX_CALLS_PER_RUN + 1);
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_on_beside_the_others() {
+        let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
+        let (open, gate) = oneshot::channel::<()>();
+        executor.execute(async move { drop(gate.await) });
+        executor.run(&mut tasks, &mut context());
+        assert_eq!(tasks.len(), 1);
+        open.send(()).unwrap();
+        tasks.join_next().await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_ends_alone() {
+        let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
+        let ran = Arc::<AtomicUsize>::default();
+        executor.execute(async { panic!("no") });
+        let after = Arc::clone(&ran);
+        executor.execute(async move {
+            after.fetch_add(1, Ordering::Relaxed);
+        });
+        executor.run(&mut tasks, &mut context());
+        assert_eq!((ran.load(Ordering::Relaxed), tasks.len()), (1, 0));
+    }
+}

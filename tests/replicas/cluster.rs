@@ -1,0 +1,174 @@
+//! Three replicas with their stores, and what can be done to each.
+
+use std::time::Duration;
+
+use latchkey_proto::v1::{CheckRequest, CreateTenantRequest, Decision};
+use latchkey_testing::{Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually, key};
+use tonic::{Code, Status};
+
+/// A product with limits of both kinds, and one that never gets in the way.
+pub(crate) const PROFILE: &str = r#"
+name = "cluster"
+unmatched_routes = "authenticate"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = { live = "town_live_" }
+secret = "hex:32"
+[[scopes]]
+name = "read"
+[jwt]
+issuer = "https://cluster.test"
+audience = "cluster"
+ttl = "1h"
+refresh_ttl = "30d"
+[rate_limits]
+default = []
+exact = [{ per = "key", rate = "20/s", burst = 30 }, { per = "tenant", rate = "1000000/s" }]
+leased = [{ per = "key", rate = "300/s", burst = 300 }]
+"#;
+
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// One replica, and the ways to its stores.
+pub(crate) struct Replica {
+    pub(crate) latchkey: Latchkey,
+    pub(crate) to_database: Proxy,
+    pub(crate) to_redis: Proxy,
+}
+
+impl Replica {
+    fn new(database: &str, (postgres, redis): (&Postgres, &Redis), more: &[(&str, &str)]) -> Self {
+        let to_database = Proxy::with_keyword(postgres.port(), "LISTEN");
+        let to_redis = Proxy::with_keyword(redis.port(), "SUBSCRIBE");
+        let own = format!(":{}/", to_database.port());
+        let setup = Setup::default()
+            .database(&database.replace(&format!(":{}/", postgres.port()), &own))
+            .environment("LATCHKEY_REDIS_URL", &format!("redis://127.0.0.1:{}", to_redis.port()))
+            .environment("LATCHKEY_CACHE_LEASE", &format!("{}ms", LEASE.as_millis()))
+            .environment("RUST_LOG", "info,latchkey_redis=debug")
+            .profile("cluster", PROFILE);
+        let setup = more.iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
+        Self { latchkey: setup.launch(), to_database, to_redis }
+    }
+}
+
+/// Three replicas and a tenant, `acme`.
+pub(crate) struct Cluster {
+    pub(crate) postgres: Postgres,
+    pub(crate) redis: Redis,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) operators: Vec<Caller>,
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| Vec::new()).await
+    }
+
+    /// With more settings, for each replica by its number.
+    pub(crate) async fn with(more: impl Fn(usize) -> Vec<(&'static str, String)>) -> Self {
+        let (postgres, redis) = (Postgres::start(), Redis::start());
+        let database = postgres.database();
+        let replica = |number| {
+            let more = more(number);
+            let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            Replica::new(&database, (&postgres, &redis), &more)
+        };
+        let replicas: Vec<Replica> = (0..3).map(replica).collect();
+        for replica in &replicas {
+            replica.latchkey.ready();
+        }
+        let operators: Vec<Caller> = replicas.iter().map(|replica| replica.latchkey.operator()).collect();
+        create_acme(&operators[0]).await;
+        Self { postgres, redis, replicas, operators }
+    }
+
+    /// A new key's identifier and value.
+    pub(crate) async fn key(&self) -> (String, String) {
+        let made = async {
+            loop {
+                // A busy machine may miss the deadline of a write.
+                match self.operators[0].try_key(key("acme", "live")).await {
+                    Ok((made, value)) => return (made.id, value),
+                    Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), made).await.expect("a key is made")
+    }
+
+    /// Waits until every replica admits a key.
+    pub(crate) async fn admitted_everywhere(&self, value: &str) {
+        for operator in &self.operators {
+            let admitted = async {
+                while !allows(operator, ask(value)).await.is_ok_and(|allowed| allowed) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let admitted = tokio::time::timeout(Duration::from_secs(20), admitted).await;
+            admitted.expect("the key is admitted");
+        }
+    }
+
+    /// How often something was logged, on all of them.
+    pub(crate) fn logged(&self, words: &str) -> u64 {
+        let times = |replica: &Replica| replica.latchkey.log().matches(words).count();
+        self.replicas.iter().map(times).sum::<usize>() as u64
+    }
+
+    /// Waits until a replica has logged something so many times.
+    pub(crate) fn wait_for_log(&self, replica: usize, words: &str, times: usize) {
+        let said = || self.replicas[replica].latchkey.log().matches(words).count() >= times;
+        eventually(words, || said().then_some(()));
+    }
+}
+
+/// Makes the tenant. A busy machine may miss the deadline of a write, whether or not it is committed.
+async fn create_acme(operator: &Caller) {
+    let ask = CreateTenantRequest {
+        slug: "acme".to_owned(),
+        display_name: "Acme".to_owned(),
+        profile: "cluster".to_owned(),
+        ..CreateTenantRequest::default()
+    };
+    let made = async {
+        loop {
+            match operator.tenants().create_tenant(ask.clone()).await.map_err(|status| status.code()) {
+                Ok(_) | Err(Code::AlreadyExists) => return,
+                Err(code) => assert_eq!(code, Code::Unavailable),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), made).await.expect("a tenant is made");
+}
+
+/// A call that costs nothing.
+pub(crate) fn ask(value: &str) -> CheckRequest {
+    CheckRequest { credential: value.to_owned(), profile: "cluster".to_owned(), ..CheckRequest::default() }
+}
+
+/// Whether a replica admits a call; an error where it can't decide.
+pub(crate) async fn allows(caller: &Caller, ask: CheckRequest) -> Result<bool, CheckError> {
+    let answer = caller.checks().check(ask).await.map_err(CheckError)?;
+    Ok(answer.into_inner().decision() == Decision::Allow)
+}
+
+/// Nobody could decide.
+#[derive(Debug)]
+pub(crate) struct CheckError(pub(crate) Status);
+
+impl PartialEq for CheckError {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.code() == other.0.code()
+    }
+}
+
+/// How often what is asserted of many rounds is tried: few for every day, many by the environment.
+pub(crate) fn rounds(few: usize) -> usize {
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is told to the test")]
+    let told = std::env::var("LATCHKEY_TEST_ROUNDS").ok();
+    told.and_then(|told| told.parse().ok()).unwrap_or(few)
+}

@@ -1,0 +1,200 @@
+//! The revocation meter: every replica is asked without a pause while a key is revoked through one of them;
+//! no call that began after the answer may pass, whatever is broken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use latchkey_proto::v1::RevokeKeyRequest;
+use latchkey_testing::{Caller, Direction};
+use tokio::task::JoinSet;
+
+use crate::cluster::{Cluster, LEASE, allows, ask, rounds};
+use crate::figures::{Figures, now};
+
+/// A call that passed: when it began and when it was answered.
+type Pass = (Instant, Instant);
+
+/// Asks one replica again and again; answers every pass, and how many calls there were.
+async fn hammer(caller: Caller, value: String, over: Arc<AtomicBool>) -> (Vec<Pass>, usize) {
+    let (mut passes, mut calls) = (Vec::new(), 0);
+    while !over.load(Ordering::SeqCst) {
+        let began = now();
+        if allows(&caller, ask(&value)).await == Ok(true) {
+            passes.push((began, now()));
+        }
+        calls += 1;
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+    (passes, calls)
+}
+
+/// What a meter saw.
+#[derive(Default)]
+pub(crate) struct LatencySamples {
+    /// Calls that began after the answer and passed.
+    late: usize,
+    calls: usize,
+    unanswered: usize,
+    /// How long `RevokeKey` took.
+    revoking: Figures,
+    /// From sending `RevokeKey` until the last pass of each replica was answered.
+    propagation: Figures,
+}
+
+impl LatencySamples {
+    /// Revokes a key through one replica while all of them are asked.
+    pub(crate) async fn round(&mut self, cluster: &Cluster, (id, value): (String, String), through: usize) {
+        let over = Arc::<AtomicBool>::default();
+        let mut presses = JoinSet::new();
+        for operator in &cluster.operators {
+            presses.spawn(hammer(operator.clone(), value.clone(), Arc::clone(&over)));
+        }
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let sent = now();
+        let revocation = RevokeKeyRequest { id, reason: String::new() };
+        let answer = cluster.operators[through].keys().revoke_key(revocation).await;
+        let answered = now();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        over.store(true, Ordering::SeqCst);
+        if let Err(status) = answer {
+            // A machine that is too busy for a commit gives no answer that could be held to its word.
+            assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+            self.unanswered += 1;
+            return;
+        }
+        self.revoking.add(answered - sent);
+        for (passes, calls) in presses.join_all().await {
+            self.late += passes.iter().filter(|(began, _)| *began > answered).count();
+            self.calls += calls;
+            let last = passes.iter().map(|(_, ended)| *ended).max();
+            self.propagation.add(last.map_or(Duration::ZERO, |last| last.saturating_duration_since(sent)));
+        }
+    }
+
+    /// How many calls passed that began after the answer.
+    pub(crate) fn late(&self) -> usize {
+        self.late
+    }
+
+    fn judge(mut self, condition: &str) {
+        self.revoking.tell(&format!("{condition}: RevokeKey"));
+        self.propagation.tell(&format!("{condition}: until the last pass, by replica"));
+        println!("{condition}: {} calls, {} passed that began after the answer", self.calls, self.late);
+        assert_eq!(self.late, 0, "{condition}");
+        assert!(self.unanswered <= 2, "{condition}: {} revocations had no answer", self.unanswered);
+    }
+}
+
+async fn measure(cluster: &Cluster, condition: &str, rounds: usize) {
+    let mut seen = LatencySamples::default();
+    for round in 0..rounds {
+        let key = cluster.key().await;
+        cluster.admitted_everywhere(&key.1).await;
+        seen.round(cluster, key, round % 3).await;
+    }
+    seen.judge(condition);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer() {
+    let cluster = Cluster::start().await;
+    measure(&cluster, "quiet", rounds(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer_with_wake_ups_cut() {
+    let cluster = Cluster::start().await;
+    for replica in &cluster.replicas {
+        replica.to_database.mute(true);
+    }
+    measure(&cluster, "wake-ups cut", rounds(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer_with_redis_stopped() {
+    let cluster = Cluster::start().await;
+    cluster.redis.freeze();
+    measure(&cluster, "Redis stopped", rounds(10)).await;
+    cluster.redis.thaw();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer_on_a_replica_that_is_cut_off() {
+    let cluster = Cluster::start().await;
+    let mut seen = LatencySamples::default();
+    for round in 0..rounds(5) {
+        let key = cluster.key().await;
+        cluster.admitted_everywhere(&key.1).await;
+        cluster.replicas[2].to_database.black_hole(true);
+        seen.round(&cluster, key, round % 2).await;
+        cluster.replicas[2].to_database.black_hole(false);
+    }
+    seen.judge("one replica cut off from PostgreSQL");
+}
+
+/// Nothing is remembered where it is asked; the answers of one replica's queries are late, so that the
+/// revocation overtakes them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_answer_of_the_database_revives_no_key() {
+    let cluster = Cluster::start().await;
+    cluster.replicas[2].to_database.delay(Direction::Down, Duration::from_millis(15));
+    let mut seen = LatencySamples::default();
+    for round in 0..rounds(20) {
+        seen.round(&cluster, cluster.key().await, round % 2).await;
+    }
+    seen.judge("late fills");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_was_stopped_forgets_what_its_lease_outlived() {
+    let cluster = Cluster::start().await;
+    let key = cluster.key().await;
+    cluster.admitted_everywhere(&key.1).await;
+    cluster.replicas[2].latchkey.signal(latchkey_testing::Signal::STOP);
+    let sent = now();
+    cluster.operators[0].revoke(&key.0).await;
+    assert!(sent.elapsed() <= 3 * LEASE, "one lease, and not for ever: {:?}", sent.elapsed());
+    // Asked while it stands still, and answered when it goes on.
+    let asked: JoinSet<_> = (0..20)
+        .map(|_| {
+            let (caller, value) = (cluster.operators[2].clone(), key.1.clone());
+            async move { allows(&caller, ask(&value)).await }
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    cluster.replicas[2].latchkey.signal(latchkey_testing::Signal::CONT);
+    let answers = asked.join_all().await;
+    assert!(answers.iter().all(|answer| *answer != Ok(true)), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_gives_up_early_hears_that_the_change_is_committed() {
+    let cluster = Cluster::start().await;
+    let key = cluster.key().await;
+    cluster.admitted_everywhere(&key.1).await;
+    cluster.replicas[2].to_database.black_hole(true);
+    let revocation = RevokeKeyRequest { id: key.0.clone(), reason: String::new() };
+    let mut early = tonic::Request::new(revocation);
+    early.set_timeout(LEASE / 2);
+    let status = cluster.operators[0].keys().revoke_key(early).await.expect_err("one replica is cut off");
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    assert!(status.message().contains("committed and still propagation"), "{status:?}");
+    for operator in &cluster.operators[..2] {
+        assert_eq!(allows(operator, ask(&key.1)).await, Ok(false), "it is");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_ends_in_good_order_is_not_waited_for_and_a_killed_one_is() {
+    let cluster = Cluster::start().await;
+    let (ended, killed) = (cluster.key().await, cluster.key().await);
+    cluster.replicas[2].latchkey.signal(latchkey_testing::Signal::TERM);
+    assert!(cluster.replicas[2].latchkey.wait().success());
+    let left = cluster.postgres.sql(&cluster.postgres.url("test_0"), "SELECT count(*) FROM replicas");
+    assert_eq!(left, "2", "it has taken itself out");
+    cluster.operators[0].revoke(&ended.0).await;
+    cluster.replicas[1].latchkey.kill();
+    cluster.operators[0].revoke(&killed.0).await;
+    assert_eq!(allows(&cluster.operators[0], ask(&killed.1)).await, Ok(false));
+}
