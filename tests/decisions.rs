@@ -63,9 +63,7 @@ impl Shop {
     }
 
     async fn value(&self) -> (String, String) {
-        let scopes = vec!["read".to_owned()];
-        let ask = latchkey_proto::v1::CreateKeyRequest { scopes, ..latchkey_testing::key("acme", "live") };
-        let (made, value) = self.operator.key(ask).await;
+        let (made, value) = self.operator.scoped_key("acme", &["read"]).await;
         (made.id, value)
     }
 

@@ -3,9 +3,10 @@
 
 use std::process::{Command, Output, Stdio};
 
-use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{self, CreateKeyRequest, GetPublishableKeyRequest};
-use latchkey_testing::{Caller, Database, Latchkey, Setup, Signal, answered, key, on_both, program};
+use latchkey_testing::{
+    Caller, Database, Latchkey, Setup, Signal, answered, key, on_both, program, with_key,
+};
 use tonic::Status;
 
 const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -111,9 +112,7 @@ async fn published(operator: &Caller) -> Result<String, Status> {
 }
 
 async fn issue(latchkey: &Latchkey, value: &str) -> v1::IssueJwtResponse {
-    let grant = Some(Grant::ApiKey(value.to_owned()));
-    let ask = v1::IssueJwtRequest { grant, ..v1::IssueJwtRequest::default() };
-    latchkey.anonymous().tokens().issue_jwt(ask).await.expect("issued").into_inner()
+    latchkey.anonymous().tokens().issue_jwt(with_key(value)).await.expect("issued").into_inner()
 }
 
 async fn renew(latchkey: &Latchkey, token: &str) -> Result<String, Status> {
@@ -238,6 +237,7 @@ async fn what_is_killed_in_the_middle_is_finished_by_the_next(database: Database
             .spawn()
             .expect("the program starts");
         values.push(publishable(&operator).await.1);
+        // The sleep is what is tested: each round kills it at a later moment of its work.
         tokio::time::sleep(std::time::Duration::from_millis(20 * round)).await;
         let _ = operator.revoke(&publishable(&operator).await.0.id).await;
         child.kill().expect("it is killed, or has ended");

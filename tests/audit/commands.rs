@@ -1,18 +1,15 @@
 //! `latchkey audit`, as people and scripts use it.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use latchkey_testing::{ROOT_KEY, on_both, program};
+use latchkey_testing::on_both;
 
 use crate::Shop;
 
 on_both!(crate::Shop::open; the_log_is_listed_exported_and_checked);
 
 fn audit(shop: &Shop, arguments: &[&str]) -> Output {
-    let server = format!("http://127.0.0.1:{}", shop.latchkey.grpc());
-    let mut command = Command::new(program());
-    command.arg("audit").args(arguments).env("LATCHKEY_SERVER", server).env("LATCHKEY_API_KEY", ROOT_KEY);
-    command.output().expect("the program starts")
+    shop.latchkey.cli(&[&["audit"], arguments].concat())
 }
 
 fn out(output: &Output) -> String {

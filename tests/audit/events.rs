@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{
-    self, CreateUserRequest, DisableUserRequest, ImportKeysRequest, ImportedKey, IssueJwtRequest, Key,
-    RefreshJwtRequest, ResumeTenantRequest, RevokeJwtRequest, RotateKeyRequest, RotateSigningKeyRequest,
-    SetUserPasswordRequest, SuspendTenantRequest, Tenant, UpdateKeyRequest, UpdateTenantRequest,
-    WithdrawSigningKeyRequest, imported_key,
+    self, DisableUserRequest, ImportKeysRequest, ImportedKey, Key, RefreshJwtRequest, ResumeTenantRequest,
+    RevokeJwtRequest, RotateKeyRequest, RotateSigningKeyRequest, SetUserPasswordRequest,
+    SuspendTenantRequest, Tenant, UpdateKeyRequest, UpdateTenantRequest, WithdrawSigningKeyRequest,
+    imported_key,
 };
-use latchkey_testing::{SHOP, key, on_both};
-use prost_types::FieldMask;
+use latchkey_testing::{ProfileBuilder, SHOP, field_mask, key, on_both, user, with_key};
 
 use crate::Shop;
 
@@ -23,15 +21,11 @@ on_both!(
 
 const PASSWORD: &str = "the sea at night, 1815";
 
-fn mask(path: &str) -> FieldMask {
-    FieldMask { paths: vec![path.to_owned()] }
-}
-
 async fn keys(shop: &Shop) {
     let mut calls = shop.operator.keys();
     let (made, _) = shop.operator.plain_key("acme", "live").await;
     let named = Key { id: made.id.clone(), name: "till".to_owned(), ..Key::default() };
-    let update = UpdateKeyRequest { key: Some(named), update_mask: Some(mask("name")) };
+    let update = UpdateKeyRequest { key: Some(named), update_mask: Some(field_mask(&["name"])) };
     let _ = calls.update_key(update).await.expect("changed");
     let rotate = RotateKeyRequest { id: made.id, overlap: None };
     let next = calls.rotate_key(rotate).await.expect("rotated").into_inner().key.expect("a successor");
@@ -45,27 +39,22 @@ async fn keys(shop: &Shop) {
 async fn tenants(shop: &Shop) {
     let mut calls = shop.operator.tenants();
     let named = Tenant { slug: "bank".to_owned(), display_name: "Bank".to_owned(), ..Tenant::default() };
-    let update = UpdateTenantRequest { tenant: Some(named), update_mask: Some(mask("display_name")) };
+    let update =
+        UpdateTenantRequest { tenant: Some(named), update_mask: Some(field_mask(&["display_name"])) };
     let _ = calls.update_tenant(update).await.expect("changed");
     let tenant = "bank".to_owned();
     let suspend = SuspendTenantRequest { tenant: tenant.clone(), reason: "unpaid".to_owned() };
     let _ = calls.suspend_tenant(suspend).await.expect("suspended");
     let _ = calls.resume_tenant(ResumeTenantRequest { tenant }).await.expect("resumed");
-    let user = CreateUserRequest {
-        tenant: "acme".to_owned(),
-        email: "ada@example.dev".to_owned(),
-        password: PASSWORD.to_owned(),
-        role: "clerk".to_owned(),
-        ..CreateUserRequest::default()
-    };
-    let id = calls.create_user(user).await.expect("a user").into_inner().id;
+    let id = shop.operator.user(user("acme", ("ada@example.dev", PASSWORD), "clerk")).await.id;
     let ask = SetUserPasswordRequest { id: id.clone(), password: format!("{PASSWORD}!") };
     let _ = calls.set_user_password(ask).await.expect("a new password");
     let _ = calls.disable_user(DisableUserRequest { id }).await.expect("switched off");
 }
 
 async fn profiles_and_signing_keys(shop: &Shop) {
-    let _ = shop.operator.apply(&SHOP.replace("10000/min", "20000/min")).await.expect("applied");
+    let changed = ProfileBuilder::from_document(SHOP).set("rate_limits.default[0].rate", "20000/min").build();
+    let _ = shop.operator.apply(&changed).await.expect("applied");
     let rotate = RotateSigningKeyRequest { profile: "shop".to_owned(), lead: None };
     let keys = shop.operator.signing_keys().rotate_signing_key(rotate).await.expect("rotated").into_inner();
     let id = keys.keys[0].id.clone();
@@ -112,8 +101,7 @@ async fn every_call_that_changes_something_leaves_an_event_with_its_actor(shop: 
 async fn every_token_event_is_told_with_whom_the_token_stands_for(shop: Shop) {
     let (key, value) = shop.key("acme", &["items.read"]).await;
     let mut tokens = shop.latchkey.anonymous().tokens();
-    let grant = || Some(Grant::ApiKey(value.clone()));
-    let ask = || IssueJwtRequest { grant: grant(), ..IssueJwtRequest::default() };
+    let ask = || with_key(&value);
     let first = tokens.issue_jwt(ask()).await.expect("issued").into_inner();
     let refresh_token = first.refresh_token.clone();
     let renew = || RefreshJwtRequest { refresh_token: refresh_token.clone(), ..RefreshJwtRequest::default() };

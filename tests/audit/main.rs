@@ -7,9 +7,9 @@ mod events;
 mod reading;
 
 use latchkey_proto::v1::{
-    AuditEvent, CreateKeyRequest, Key, ListAuditEventsRequest, VerifyAuditLogRequest, VerifyAuditLogResponse,
+    AuditEvent, Key, ListAuditEventsRequest, VerifyAuditLogRequest, VerifyAuditLogResponse,
 };
-use latchkey_testing::{Caller, Database, Latchkey, SHOP, key};
+use latchkey_testing::{Caller, Database, Latchkey, SHOP};
 
 /// A product and its tenants `acme` and `bank`, with a file of anchors beside the server.
 pub(crate) struct Shop {
@@ -29,8 +29,7 @@ impl Shop {
 
     /// A tenant's key with these scopes.
     pub(crate) async fn key(&self, tenant: &str, scopes: &[&str]) -> (Key, String) {
-        let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        self.operator.key(CreateKeyRequest { scopes, ..key(tenant, "live") }).await
+        self.operator.scoped_key(tenant, scopes).await
     }
 
     /// A key of a tenant that may manage keys: its id, and who calls with it.

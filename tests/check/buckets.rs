@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision, Reason};
-use latchkey_testing::key;
+use latchkey_testing::{key, scoped};
 use tokio::task::JoinSet;
 
-use crate::{CheckFixture, assert_allowed, assert_denied, call, get, scoped};
+use crate::{CheckFixture, assert_allowed, assert_denied, call, get};
 
 /// How many more calls the tightest bucket has room for, without taking any.
 async fn left(fixture: &CheckFixture, ask: &CheckRequest) -> u64 {
@@ -83,8 +83,10 @@ async fn a_denied_call_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bucket_pays_or_none() {
     let fixture = CheckFixture::open().await;
-    let (_, one) =
-        fixture.operator.key(CreateKeyRequest { rate_limits: HashMap::new(), ..scoped(&["read"]) }).await;
+    let (_, one) = fixture
+        .operator
+        .key(CreateKeyRequest { rate_limits: HashMap::new(), ..scoped("acme", &["read"]) })
+        .await;
     let narrow = limited(&fixture, "1/h").await;
     let tenant = |answer: latchkey_proto::v1::CheckResponse| {
         answer
@@ -103,7 +105,7 @@ async fn every_bucket_pays_or_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_has_its_own_class() {
     let fixture = CheckFixture::open().await;
-    let (_, writer) = fixture.operator.key(scoped(&["read", "write"])).await;
+    let (_, writer) = fixture.operator.key(scoped("acme", &["read", "write"])).await;
     let write = call(&writer, "POST", "/items");
     for _ in 0..4 {
         assert_allowed(&fixture.check(write.clone()).await);

@@ -8,8 +8,8 @@ mod table;
 
 use std::collections::HashMap;
 
-use latchkey_proto::v1::{CheckRequest, CheckResponse, CreateKeyRequest, Decision, Reason};
-use latchkey_testing::{Caller, Latchkey, Setup, key};
+use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, Reason};
+use latchkey_testing::{Caller, Latchkey, Setup};
 
 /// A product with something of everything that a decision can look at.
 const LAB: &str = r#"
@@ -109,10 +109,6 @@ fn call(credential: &str, method: &str, path: &str) -> CheckRequest {
         profile: "fixture".to_owned(),
         ..ask(credential)
     }
-}
-
-fn scoped(scopes: &[&str]) -> CreateKeyRequest {
-    CreateKeyRequest { scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(), ..key("acme", "live") }
 }
 
 fn pair(name: &str, value: &str) -> HashMap<String, String> {

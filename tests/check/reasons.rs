@@ -6,14 +6,14 @@ use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::{
     BatchCheckRequest, CheckRequest, CreateKeyRequest, Key, Reason, SuspendTenantRequest, UpdateKeyRequest,
 };
-use latchkey_testing::{eventually, key};
+use latchkey_testing::{ProfileBuilder, eventually, field_mask, key, scoped};
 
-use crate::{CheckFixture, ask, assert_allowed, assert_denied, call, get, pair, scoped};
+use crate::{CheckFixture, ask, assert_allowed, assert_denied, call, get, pair};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_key_is_told_who_it_is() {
     let fixture = CheckFixture::open().await;
-    let mut wanted = scoped(&["view", "write"]);
+    let mut wanted = scoped("acme", &["view", "write"]);
     wanted.metadata = pair("team", "payments");
     let (made, value) = fixture.operator.key(wanted).await;
     let answer = fixture.check(CheckRequest { request_id: "req-7".to_owned(), ..get(&value) }).await;
@@ -86,7 +86,7 @@ async fn a_key_that_is_switched_off_can_be_switched_on_again() {
     for disabled in [true, false] {
         let change = UpdateKeyRequest {
             key: Some(Key { id: made.id.clone(), disabled, ..Key::default() }),
-            update_mask: Some(prost_types::FieldMask { paths: vec!["disabled".to_owned()] }),
+            update_mask: Some(field_mask(&["disabled"])),
         };
         fixture.operator.keys().update_key(change).await.expect("changed");
         let answer = fixture.check(get(&value)).await;
@@ -111,10 +111,13 @@ async fn the_tenant_that_is_named_must_be_the_keys_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_can_require_that_the_tenant_is_named() {
     let fixture = CheckFixture::open().await;
-    let strict =
-        crate::LAB.replace("\"fixture\"", "\"strict\"").replace("lab_", "strict_").replace("badge-", "pin-");
-    let strict = strict.replace("required = false", "required = true");
-    let _ = fixture.operator.apply(&strict).await.expect("a second profile");
+    let strict = ProfileBuilder::from_document(crate::LAB)
+        .set("name", "strict")
+        .set("kinds[secret].prefixes.live", "strict_live_")
+        .set("kinds[secret].prefixes.test", "strict_test_")
+        .set("kinds[badge].prefix", "pin-")
+        .set("tenant.required", true);
+    let _ = fixture.operator.apply(&strict.build()).await.expect("a second profile");
     let _ = fixture.operator.tenant("bank", "strict", "").await;
     let (_, value) = fixture.operator.plain_key("bank", "live").await;
     let ask = CheckRequest { profile: "strict".to_owned(), ..get(&value) };
@@ -145,7 +148,7 @@ async fn a_key_of_another_environment_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scopes_are_exact_but_for_declared_aliases() {
     let fixture = CheckFixture::open().await;
-    let (_, reader) = fixture.operator.key(scoped(&["read"])).await;
+    let (_, reader) = fixture.operator.key(scoped("acme", &["read"])).await;
     let with = |scope: &str| CheckRequest { scopes: vec![scope.to_owned()], ..get(&reader) };
     assert_denied(&fixture.check(call(&reader, "POST", "/items")).await, Reason::InsufficientScope);
     for scope in ["write", "read.deep", "Read", "rea", "read ", "*", "nothing"] {

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use latchkey_proto::v1::create_key_request::Expiry;
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Key, SuspendTenantRequest, UpdateKeyRequest};
-use latchkey_testing::{eventually, key};
+use latchkey_testing::{eventually, field_mask, key, scoped};
 
-use crate::{CheckFixture, call, pair, scoped};
+use crate::{CheckFixture, call, pair};
 
 /// A way to make one credential in one state.
 async fn credentials(fixture: &CheckFixture) -> Vec<(&'static str, String)> {
@@ -19,7 +19,7 @@ async fn credentials(fixture: &CheckFixture) -> Vec<(&'static str, String)> {
     let (off, off_value) = operator.plain_key("acme", "live").await;
     let change = UpdateKeyRequest {
         key: Some(Key { id: off.id, disabled: true, ..Key::default() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["disabled".to_owned()] }),
+        update_mask: Some(field_mask(&["disabled"])),
     };
     operator.keys().update_key(change).await.expect("switched off");
     let _ = operator.tenant("closed", "fixture", "").await;
@@ -43,7 +43,7 @@ async fn credentials(fixture: &CheckFixture) -> Vec<(&'static str, String)> {
         ("unknown", format!("lab_live_{}", "0".repeat(64))),
         ("a JWT", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.".to_owned()),
         ("reader", operator.plain_key("acme", "live").await.1),
-        ("writer", operator.key(scoped(&["write"])).await.1),
+        ("writer", operator.key(scoped("acme", &["write"])).await.1),
         ("test key", operator.plain_key("acme", "test").await.1),
         ("bound to m_1", operator.key(bound).await.1),
         ("of 10.0.0.0/8", operator.key(networked).await.1),

@@ -8,7 +8,7 @@ mod schemas;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use latchkey_testing::{Folder, program, tool};
+use latchkey_testing::{Folder, program, replace_once, tool};
 
 const PRODUCTS: [&str; 6] = ["auxvault", "demo", "lumen", "luxcore", "luxor", "paykore"];
 
@@ -125,7 +125,7 @@ fn settings_that_ship_name_settings_that_there_are() {
 fn systemd_takes_the_unit() {
     let (folder, unit) = (Folder::new("deploy-unit"), root().join("deploy/systemd/latchkey.service"));
     let unit = std::fs::read_to_string(unit).expect("the unit");
-    let unit = unit.replace("/usr/local/bin/latchkey", &program().display().to_string());
+    let unit = replace_once(&unit, "/usr/local/bin/latchkey", &program().display().to_string());
     let unit = folder.write("latchkey.service", &unit);
     let output = Command::new(tool("systemd-analyze")).args(["verify", "--man=no"]).arg(unit).output();
     let told = text(&output.expect("systemd-analyze starts"));

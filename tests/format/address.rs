@@ -7,8 +7,6 @@ const DOCUMENT: &str = r#"
 name = "kiosk"
 [credential]
 sources = ["header:x-key"]
-[client_address]
-$ADDRESS
 [[kinds]]
 name = "secret"
 prefix = "ko_"
@@ -26,7 +24,8 @@ answer = "[{{ items }}]"
 "#;
 
 async fn kiosk(address: &str) -> (Latchkey, String) {
-    let latchkey = Setup::default().profile("kiosk", &DOCUMENT.replace("$ADDRESS", address)).start();
+    let document = format!("{DOCUMENT}[client_address]\n{address}\n");
+    let latchkey = Setup::default().profile("kiosk", &document).start();
     let operator = latchkey.operator();
     let _ = operator.tenant("acme", "kiosk", "").await;
     let mut ask = key("acme", "");

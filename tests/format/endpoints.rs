@@ -1,7 +1,7 @@
 //! An endpoint that speaks of what isn't there is refused when its document is applied, line and reason told, so
 //! that no call ever finds out.
 
-use latchkey_testing::Setup;
+use latchkey_testing::{ProfileBuilder, Setup};
 use tonic::Code;
 
 const DOCUMENT: &str = r#"
@@ -26,21 +26,23 @@ async fn an_endpoint_that_names_what_is_not_there_is_refused_when_it_is_applied(
     let latchkey = Setup::default().start();
     let operator = latchkey.operator();
     let _ = operator.apply(DOCUMENT).await.expect("as it stands it is in order");
-    for (from, to, told) in [
-        ("\"CreateKey\"", "\"MakeKey\"", "there is no RPC \"MakeKey\""),
-        ("\"CreateKey\"", "\"SuspendTenant\"", "there is no RPC \"SuspendTenant\""),
-        ("{ name = \"{{ body.name }}\"", "{ label = \"{{ body.name }}\"", "CreateKey has no field \"label\""),
-        ("{{ body.name }}", "{{ body.nam }}", "templates know no \"body.nam\""),
-        ("{{ path.shop }}", "{{ path.till }}", "templates know no \"path.till\""),
-        ("{{ answer.secret }}", "{{ answer.hash }}", "templates know no \"answer.hash\""),
-        ("\"texts?\"", "\"list\"", "\"list\" is none of"),
-        ("/v1/keys/{shop}", "v1/keys", "path"),
-        ("METHOD_NOT_ALLOWED", "TEAPOT", "\"TEAPOT\" is not a code"),
-        ("method = \"POST\"", "method = \"PO ST\"", "is not a method"),
-        ("answer = ", "reply = ", "the field \"answer\" is missing"),
+    let base = || ProfileBuilder::from_document(DOCUMENT);
+    let set = |path: &str, value: &str| base().set(path, value);
+    let (name, shop) = ("endpoints[0].fields.name", "endpoints[0].fields.metadata.shop");
+    for (document, told) in [
+        (set("endpoints[0].rpc", "MakeKey"), "there is no RPC \"MakeKey\""),
+        (set("endpoints[0].rpc", "SuspendTenant"), "there is no RPC \"SuspendTenant\""),
+        (base().rename(name, "label"), "CreateKey has no field \"label\""),
+        (set(name, "{{ body.nam }}"), "templates know no \"body.nam\""),
+        (set(shop, "{{ path.till }}"), "templates know no \"path.till\""),
+        (set("endpoints[0].answer", "{{ answer.hash }}"), "templates know no \"answer.hash\""),
+        (set("endpoints[0].body.tags", "list"), "\"list\" is none of"),
+        (set("endpoints[0].path", "v1/keys"), "path"),
+        (set("errors[0].codes[1]", "TEAPOT"), "\"TEAPOT\" is not a code"),
+        (set("endpoints[0].method", "PO ST"), "is not a method"),
+        (base().rename("endpoints[0].answer", "reply"), "the field \"answer\" is missing"),
     ] {
-        let document = DOCUMENT.replacen(from, to, 1);
-        assert_ne!(document, DOCUMENT, "{from}");
+        let document = document.build();
         let refused = operator.apply(&document).await.expect_err("it is refused");
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(refused.message().contains(told) && refused.message().contains("line "), "{refused:?}");

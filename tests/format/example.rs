@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1;
-use latchkey_proto::v1::issue_jwt_request::Grant;
-use latchkey_testing::{Echo, key};
+use latchkey_testing::{Echo, ProfileBuilder, key, user, with_key};
 use tonic::Code;
 
 use crate::Product;
@@ -82,19 +81,17 @@ async fn the_examples_aliases_plans_roles_and_tokens_work() {
     let answer = paykore.operator.check(check).await;
     assert_eq!(answer.decision(), v1::Decision::Allow, "{answer:?}");
     assert_eq!(answer.rate_limits[0].limit, 1_000, "the plan's");
-    let user = v1::CreateUserRequest {
-        tenant: "grown".to_owned(),
-        email: "a@example.com".to_owned(),
-        password: "a-long-password-of-2026".to_owned(),
-        role: "admin".to_owned(),
-        ..v1::CreateUserRequest::default()
-    };
-    paykore.operator.tenants().create_user(user).await.expect("a user");
-    let mut bare = key("grown", "live");
-    bare.scopes = vec!["payments.create".to_owned()];
-    let (_, payer) = paykore.operator.key(bare).await;
-    let ask = v1::IssueJwtRequest { grant: Some(Grant::ApiKey(payer)), ..v1::IssueJwtRequest::default() };
-    let issued = paykore.latchkey.anonymous().tokens().issue_jwt(ask).await.expect("a token").into_inner();
+    let user = user("grown", ("a@example.com", "a-long-password-of-2026"), "admin");
+    let _ = paykore.operator.user(user).await;
+    let (_, payer) = paykore.operator.scoped_key("grown", &["payments.create"]).await;
+    let issued = paykore
+        .latchkey
+        .anonymous()
+        .tokens()
+        .issue_jwt(with_key(&payer))
+        .await
+        .expect("a token")
+        .into_inner();
     let bearer = format!("Bearer {}", issued.access_token);
     let _ = Echo::of(&paykore.at(LIVE, PAY, &[("authorization", &bearer)]));
     assert_eq!(issued.expires_in.expect("a life").seconds, 3_600);
@@ -103,19 +100,16 @@ async fn the_examples_aliases_plans_roles_and_tokens_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_refers_to_nothing_is_refused_as_a_whole_with_line_and_reason() {
     let paykore = Product::of(EXAMPLE).await;
-    let page = EXAMPLE.replace("/v1/merchants/{id}/payments", "/v1/payments");
+    let base = || ProfileBuilder::from_document(EXAMPLE);
     for (document, line, word) in [
-        (page, "resource = {", "{id}"),
-        (
-            EXAMPLE.replace("scopes = [\"payments.create\"]", "scopes = [\"payments.make\"]"),
-            "payments.make",
-            "payments.make",
-        ),
-        (EXAMPLE.replace("test = \"sk_test_\"", "test = \"sk_live_\""), "sk_live_", "claimed"),
-        (EXAMPLE.replace("rate_class = \"payment_creation\"", "rate_class = \"none\""), "rate_class", "none"),
-        (EXAMPLE.replace("{{ subject.id }}", "{{ subject.ids }}"), "subject.ids", "subject.ids"),
-        (EXAMPLE.replace("forward = false", "forwards = false"), "forwards", "forwards"),
+        (base().set("routes[0].path", "/v1/payments"), "merchant = \"{id}\"", "{id}"),
+        (base().set("routes[0].scopes[0]", "payments.make"), "payments.make", "payments.make"),
+        (base().set("kinds[secret].prefixes.test", "sk_live_"), "sk_live_", "claimed"),
+        (base().set("routes[0].rate_class", "none"), "rate_class", "none"),
+        (base().set("upstream_headers.x-key-id", "{{ subject.ids }}"), "subject.ids", "subject.ids"),
+        (base().rename("credential.forward", "forwards"), "forwards", "forwards"),
     ] {
+        let document = document.build();
         let place = document.lines().position(|text| text.contains(line)).expect("the line") + 1;
         let refused = paykore.operator.apply(&document).await.expect_err("it is refused");
         assert_eq!(refused.code(), Code::InvalidArgument);

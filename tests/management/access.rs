@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use latchkey_proto::v1::{GetTenantRequest, ListTenantsRequest, Tenant, UpdateTenantRequest};
-use latchkey_testing::{Caller, Database, ROOT_KEY, key, on_both};
+use latchkey_testing::{Caller, Database, ROOT_KEY, field_mask, key, on_both};
 use prost_types::FileDescriptorSet;
 use tonic::Code;
 use tonic::transport::Endpoint;
@@ -126,7 +126,7 @@ async fn a_tenants_key_may_not_do_what_operators_do(database: Database) {
     let caller = shop.latchkey.caller(&value);
     let widen = UpdateTenantRequest {
         tenant: Some(Tenant { slug: "acme".to_owned(), plan: "big".to_owned(), ..Tenant::default() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["plan".to_owned()] }),
+        update_mask: Some(field_mask(&["plan"])),
     };
     assert_eq!(refused(caller.tenants().update_tenant(widen).await), Code::PermissionDenied);
     let other = GetTenantRequest { tenant: "bank".to_owned() };

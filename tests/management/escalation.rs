@@ -7,7 +7,7 @@ use latchkey_proto::v1::{
     CreateKeyRequest, GetKeyRequest, GetKeyUsageRequest, Key, ListKeysRequest, RevokeKeyRequest,
     RotateKeyRequest, UpdateKeyRequest,
 };
-use latchkey_testing::{Database, key, on_both};
+use latchkey_testing::{Database, field_mask, key, on_both};
 use tonic::Code;
 
 use crate::{Shop, refused, scoped};
@@ -94,8 +94,7 @@ async fn a_bound_key_makes_keys_with_the_same_bounds(database: Database) {
 }
 
 fn update(key: Key, path: &str) -> UpdateKeyRequest {
-    let paths = vec![path.to_owned()];
-    UpdateKeyRequest { key: Some(key), update_mask: Some(prost_types::FieldMask { paths }) }
+    UpdateKeyRequest { key: Some(key), update_mask: Some(field_mask(&[path])) }
 }
 
 async fn an_update_can_not_widen_either(database: Database) {

@@ -6,7 +6,7 @@ use latchkey_proto::v1::{
     CheckRequest, CreateKeyRequest, GetKeyRequest, GetPublishableKeyRequest, Key, KeyState, RevokeKeyRequest,
     RotateKeyRequest, UpdateKeyRequest,
 };
-use latchkey_testing::{Caller, Database, eventually, key, on_both};
+use latchkey_testing::{Caller, Database, eventually, field_mask, key, on_both};
 use tonic::Code;
 
 use crate::{Shop, refused, scoped};
@@ -64,8 +64,7 @@ async fn the_same_wish_makes_one_key(database: Database) {
 }
 
 fn update(key: Key, paths: &[&str]) -> UpdateKeyRequest {
-    let paths = paths.iter().map(|&path| path.to_owned()).collect();
-    UpdateKeyRequest { key: Some(key), update_mask: Some(prost_types::FieldMask { paths }) }
+    UpdateKeyRequest { key: Some(key), update_mask: Some(field_mask(paths)) }
 }
 
 async fn only_the_fields_of_the_mask_change(database: Database) {

@@ -6,7 +6,7 @@ use latchkey_proto::v1::{CheckRequest, Decision};
 use latchkey_testing::{Database, Postgres, Signal, eventually, eventually_for, on_both};
 use tonic::Code;
 
-use crate::{SHOP, Shop, refused};
+use crate::{SHOP, Shop, refused, with_rate};
 
 on_both!(
     acknowledged_writes_survive_a_kill,
@@ -19,8 +19,7 @@ async fn acknowledged_writes_survive_a_kill(database: Database) {
     let shop = Shop::open(database).await;
     let (_, kept) = shop.operator.plain_key("acme", "live").await;
     let (revoked, gone) = shop.operator.plain_key("acme", "live").await;
-    let changed = SHOP.replace("100/min", "200/min");
-    shop.operator.apply(&changed).await.expect("applied");
+    shop.operator.apply(&with_rate("200/min")).await.expect("applied");
     let _ = shop.operator.revoke(&revoked.id).await;
     let (_, last) = shop.operator.plain_key("bank", "live").await;
     shop.latchkey.kill();

@@ -13,7 +13,7 @@ mod races;
 mod tenants;
 
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision};
-use latchkey_testing::{Caller, Database, Latchkey, key};
+use latchkey_testing::{Caller, Database, Latchkey, ProfileBuilder, scoped};
 use tonic::{Code, Status};
 
 /// A product whose keys can manage keys, and whose publishable keys can be read again.
@@ -82,8 +82,9 @@ impl Shop {
     }
 }
 
-fn scoped(tenant: &str, scopes: &[&str]) -> CreateKeyRequest {
-    CreateKeyRequest { scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(), ..key(tenant, "live") }
+/// The shop's document with another limit for each key.
+fn with_rate(rate: &str) -> String {
+    ProfileBuilder::from_document(SHOP).set("rate_limits.default[0].rate", rate).build()
 }
 
 /// What a call was refused with; a call that succeeded is a failure of the test.

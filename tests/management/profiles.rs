@@ -4,8 +4,8 @@ use latchkey_proto::v1::{ApplyProfileRequest, GetProfileRequest, ListProfilesReq
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::{SHOP, Shop, refused};
-use latchkey_testing::{Database, on_both};
+use crate::{SHOP, Shop, refused, with_rate};
+use latchkey_testing::{Database, ProfileBuilder, on_both};
 
 on_both!(
     a_document_is_stored_as_the_next_version,
@@ -73,7 +73,7 @@ async fn version(shop: &Shop) -> u64 {
 
 async fn a_document_is_stored_as_the_next_version(database: Database) {
     let shop = Shop::open(database).await;
-    let changed = SHOP.replace("100/min", "200/min");
+    let changed = with_rate("200/min");
     let applied = shop.operator.apply(&changed).await.expect("applied");
     assert_eq!((applied.version, applied.document.as_str()), (2, changed.as_str()));
     assert_eq!(
@@ -94,13 +94,14 @@ async fn a_document_is_stored_as_the_next_version(database: Database) {
 async fn a_bad_document_changes_nothing(database: Database) {
     let shop = Shop::open(database).await;
     let (_, value) = shop.operator.plain_key("acme", "live").await;
+    let set = |path: &str, value: &str| ProfileBuilder::from_document(SHOP).set(path, value).build();
     let bad = [
-        SHOP.replace("orders.read\"]", "nothing\"]"),
+        set("kinds[secret].default_scopes[0]", "nothing"),
         format!("{SHOP}\n[nonsense]\nx = 1\n"),
-        SHOP.replace("pub_live_", "shop_live_"),
-        SHOP.replace("100/min", "many"),
-        SHOP.replace("name = \"shop\"", "name = \"\""),
-        SHOP.replace("name = \"shop\"", "name = \"latchkey\""),
+        set("kinds[publishable].prefixes.live", "shop_live_"),
+        with_rate("many"),
+        set("name", ""),
+        set("name", "latchkey"),
         "name = ".to_owned(),
         String::new(),
     ];
@@ -108,8 +109,11 @@ async fn a_bad_document_changes_nothing(database: Database) {
         let answer = shop.operator.apply(document).await;
         assert_eq!(refused(answer), Code::InvalidArgument, "number {number}");
     }
-    let several = SHOP.replace("100/min", "many").replace("orders.view", "bad alias");
-    let status = shop.operator.apply(&format!("{several}\nextra = 1\n")).await.expect_err("refused");
+    let several = ProfileBuilder::from_document(SHOP)
+        .set("rate_limits.default[0].rate", "many")
+        .set("scopes[orders.read].aliases[0]", "bad alias")
+        .add("extra", 1);
+    let status = shop.operator.apply(&several.build()).await.expect_err("refused");
     let told = status.get_details_bad_request().expect("what is wrong").field_violations;
     assert!(told.iter().any(|v| v.description.contains("line")), "{told:?}");
     assert!(version(&shop).await == 1 && shop.admits(&value).await);
@@ -117,11 +121,10 @@ async fn a_bad_document_changes_nothing(database: Database) {
 
 async fn a_dry_run_stores_nothing(database: Database) {
     let shop = Shop::open(database).await;
-    let document = SHOP.replace("100/min", "300/min");
-    let dry = ApplyProfileRequest { document, validate_only: true };
+    let dry = ApplyProfileRequest { document: with_rate("300/min"), validate_only: true };
     shop.operator.profiles().apply_profile(dry).await.expect("a good document");
     assert_eq!(version(&shop).await, 1);
-    let dry = ApplyProfileRequest { document: SHOP.replace("100/min", "many"), validate_only: true };
+    let dry = ApplyProfileRequest { document: with_rate("many"), validate_only: true };
     assert_eq!(refused(shop.operator.profiles().apply_profile(dry).await), Code::InvalidArgument);
 }
 

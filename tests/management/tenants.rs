@@ -9,7 +9,7 @@ use latchkey_proto::v1::{
 use tonic::Code;
 
 use crate::{Shop, refused};
-use latchkey_testing::{Database, on_both};
+use latchkey_testing::{Database, field_mask, on_both};
 
 on_both!(
     a_slug_is_taken_once,
@@ -70,7 +70,7 @@ async fn a_plan_changes_the_limits_at_once(database: Database) {
     assert_eq!(limit().await, 100);
     let change = |tenant: Tenant, path: &str| UpdateTenantRequest {
         tenant: Some(tenant),
-        update_mask: Some(prost_types::FieldMask { paths: vec![path.to_owned()] }),
+        update_mask: Some(field_mask(&[path])),
     };
     let acme = || Tenant { slug: "acme".to_owned(), ..Tenant::default() };
     let big = Tenant { plan: "big".to_owned(), ..acme() };

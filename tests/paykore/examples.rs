@@ -1,9 +1,9 @@
 //! Sending the key, the two environments, and the three errors.
 
 use latchkey_proto::v1::create_key_request::Expiry;
-use latchkey_testing::{Echo, eventually, key};
+use latchkey_testing::{Echo, both_ways, eventually, key};
 
-use crate::{LIVE, PayKore, SANDBOX, both_ways, wallets};
+use crate::{LIVE, PayKore, SANDBOX, wallets};
 
 both_ways!(
     a_key_has_the_form_that_the_documentation_shows,

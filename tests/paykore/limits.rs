@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1;
-use latchkey_testing::{Echo, key};
+use latchkey_testing::{Echo, both_ways, key};
 
-use crate::{LIVE, PayKore, SANDBOX, both_ways, rate, retry_after};
+use crate::{LIVE, PayKore, SANDBOX, rate, retry_after};
 
 both_ways!(
     the_tier_decides_the_limit,

@@ -12,25 +12,6 @@ const LIVE: &str = "api.paykore.dev";
 const SANDBOX: &str = "sandbox.paykore.dev";
 const INVALID: &str = "The API key provided is invalid or has been revoked.";
 
-/// Runs each test with `headers` and with `encode_raw_headers`.
-#[macro_export]
-macro_rules! both_ways {
-    ($($test:ident),* $(,)?) => {
-        mod joined_headers {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(false).await;
-            })*
-        }
-        mod raw_headers {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(true).await;
-            })*
-        }
-    };
-}
-
 /// PayKore with one partner, `acme`.
 struct PayKore {
     latchkey: Latchkey,

@@ -1,8 +1,8 @@
 //! The key is for Latchkey alone: the service behind the proxy doesn't get it, and nothing prints it.
 
-use latchkey_testing::Echo;
+use latchkey_testing::{Echo, both_ways};
 
-use crate::{LIVE, PayKore, both_ways, wallets};
+use crate::{LIVE, PayKore, wallets};
 
 both_ways!(the_service_does_not_get_the_key, the_log_does_not_tell_a_key, an_outage_lets_nobody_in);
 

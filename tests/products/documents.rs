@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use latchkey_testing::{Folder, Setup, program};
+use latchkey_testing::{Folder, ProfileBuilder, Setup, program};
 use tonic::Code;
 
 const SHIPPED: [&str; 5] = ["luxcore", "lumen", "auxvault", "paykore", "luxor"];
@@ -35,11 +35,9 @@ fn every_example_of_the_documents_goes_as_promised_endpoints_and_all() {
 #[test]
 fn an_endpoint_that_breaks_its_promise_is_told() {
     let document = std::fs::read_to_string(shipped("lumen")).expect("the document");
-    let wrong =
-        document.replace(r#""name":"My New Key","keyType":"secret","environment":"live","keyValue""#, "no");
-    assert_ne!(wrong, document);
+    let wrong = ProfileBuilder::from_document(&document).set("examples[create an API key].expect.body", "no");
     let folder = Folder::new("promise");
-    let (output, told) = latchkey(&["profile", "test"], &[folder.write("lumen.toml", &wrong)]);
+    let (output, told) = latchkey(&["profile", "test"], &[folder.write("lumen.toml", &wrong.build())]);
     assert!(!output.status.success(), "{told}");
     assert!(
         told.contains("FAILED") && told.contains(": create an API key\n    the body was promised as"),
@@ -51,13 +49,15 @@ fn an_endpoint_that_breaks_its_promise_is_told() {
 #[test]
 fn what_an_example_cannot_be_is_told_with_its_line() {
     let document = std::fs::read_to_string(shipped("auxvault")).expect("the document");
-    for (from, to, told) in [
-        ("role = \"merchant\" }", "role = \"king\" }", "there is no role \"king\""),
-        ("{{ refresh_token }}", "{{ refresh_tokens }}", "templates know no \"refresh_tokens\""),
-        ("{{ refresh_token }}", "{{ tenant.slug }}", "a request speaks of key, key.id, token,"),
+    let (role, body) = ("examples[a user makes a key].who.role", "examples[a token is refreshed].body");
+    for (path, value, told) in [
+        (role, "king", "there is no role \"king\""),
+        (body, r#"{ "refreshToken": "{{ refresh_tokens }}" }"#, "templates know no \"refresh_tokens\""),
+        (body, r#"{ "refreshToken": "{{ tenant.slug }}" }"#, "a request speaks of key, key.id, token,"),
     ] {
         let folder = Folder::new("example");
-        let file = folder.write("auxvault.toml", &document.replacen(from, to, 1));
+        let changed = ProfileBuilder::from_document(&document).set(path, value).build();
+        let file = folder.write("auxvault.toml", &changed);
         let (output, lines) = latchkey(&["profile", "lint"], &[file]);
         assert!(
             !output.status.success() && lines.contains(told) && lines.contains(": error: examples["),
@@ -93,15 +93,21 @@ async fn five_documents_are_in_force_at_once_and_a_double_of_one_is_refused() {
         let _ = operator.apply(&again).await.expect("it stands in nobody's way");
     }
     let paykore = std::fs::read_to_string(shipped("paykore")).expect("the document");
-    let double = paykore.replacen("name = \"paykore\"", "name = \"paycopy\"", 1);
+    // Its examples speak of its hosts as well.
+    let copy = ProfileBuilder::from_document(&paykore).remove("examples").set("name", "paycopy");
+    let double = copy.build();
     let line = double.lines().position(|line| line.contains("api.paykore.dev")).expect("its host") + 1;
     let refused = operator.apply(&double).await.expect_err("it is refused");
     assert_eq!(refused.code(), Code::InvalidArgument);
     let told = refused.message();
     assert!(told.contains(&format!("line {line}")) && told.contains("\"paykore\""), "{told}");
-    let elsewhere =
-        double.replace("api.paykore.dev", "api.paycopy.dev").replace("sandbox.paykore", "sandbox.paycopy");
-    let _ = operator.apply(&elsewhere).await.expect("the same prefixes on other hosts are no double");
-    let other = double.replace("k_live_", "z_live_").replace("k_test_", "z_test_");
-    let _ = operator.apply(&other.replace("paycopy", "paycopy-z")).await.expect("keys tell the two apart");
+    let moved = copy.set("hosts[0].host", "api.paycopy.dev").set("hosts[1].host", "sandbox.paycopy.dev");
+    let _ = operator.apply(&moved.build()).await.expect("the same prefixes on other hosts are no double");
+    let other = ProfileBuilder::from_document(&double)
+        .set("name", "paycopy-z")
+        .set("kinds[0].prefixes.live", "sz_live_")
+        .set("kinds[0].prefixes.test", "sz_test_")
+        .set("kinds[1].prefixes.live", "pz_live_")
+        .set("kinds[1].prefixes.test", "pz_test_");
+    let _ = operator.apply(&other.build()).await.expect("keys tell the two apart");
 }

@@ -1,7 +1,7 @@
 //! Lumen: secret keys do everything, publishable ones fetch pricing tables and can be read again.
 
 use latchkey_proto::v1;
-use latchkey_testing::{Answer, Echo, key};
+use latchkey_testing::{Answer, Echo, field_mask, key};
 use tonic::Code;
 
 use crate::{Product, assert_refused};
@@ -93,10 +93,9 @@ async fn a_revocation_holds_at_once_and_for_good() {
     let ask = v1::RevokeKeyRequest { id: made.id.clone(), ..v1::RevokeKeyRequest::default() };
     let again = lumen.operator.keys().revoke_key(ask).await;
     assert_eq!(again.expect_err("it is revoked").code(), Code::FailedPrecondition);
-    let mask = prost_types::FieldMask { paths: vec!["disabled".to_owned()] };
     let ask = v1::UpdateKeyRequest {
         key: Some(v1::Key { id: made.id, ..v1::Key::default() }),
-        update_mask: Some(mask),
+        update_mask: Some(field_mask(&["disabled"])),
     };
     let back = lumen.operator.keys().update_key(ask).await;
     assert_eq!(back.expect_err("it is irreversible").code(), Code::FailedPrecondition);

@@ -1,8 +1,8 @@
 //! Where a credential may stand, that it goes no further, and that a crooked one gets nobody in.
 
-use latchkey_testing::{Echo, EnvoySetup, Request};
+use latchkey_testing::{Echo, EnvoySetup, Request, both_ways};
 
-use crate::{HOST, ProxyFixture, both_ways, get};
+use crate::{HOST, ProxyFixture, get};
 
 both_ways!(
     the_credential_is_found_in_every_source_and_goes_no_further,

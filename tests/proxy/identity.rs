@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1::CreateKeyRequest;
-use latchkey_testing::{Echo, EnvoySetup, Request, key};
+use latchkey_testing::{Echo, EnvoySetup, Request, both_ways, key};
 
-use crate::{ProxyFixture, both_ways, get};
+use crate::{ProxyFixture, get};
 
 both_ways!(
     the_service_learns_who_calls,

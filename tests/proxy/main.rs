@@ -7,29 +7,9 @@ mod outages;
 mod paths;
 mod routes;
 
-use latchkey_proto::v1::CreateKeyRequest;
-use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup, key};
+use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup};
 
 const HOST: &str = "api.fixture.dev";
-
-/// Runs each test with `headers` and with `encode_raw_headers`.
-#[macro_export]
-macro_rules! both_ways {
-    ($($test:ident),* $(,)?) => {
-        mod joined_headers {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(false).await;
-            })*
-        }
-        mod raw_headers {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(true).await;
-            })*
-        }
-    };
-}
 
 /// A product whose credential can be anywhere, with a public corner and one for administrators.
 const GATE: &str = r#"
@@ -100,8 +80,7 @@ impl ProxyFixture {
     }
 
     async fn administrator(&self) -> String {
-        let scopes = vec!["admin".to_owned(), "read".to_owned()];
-        self.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await.1
+        self.operator.scoped_key("acme", &["admin", "read"]).await.1
     }
 
     fn send(&self, request: &Request) -> Answer {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use latchkey_testing::{Echo, Envoy, EnvoySetup, Request, Setup, eventually, free_port};
+use latchkey_testing::{Echo, Envoy, EnvoySetup, Request, Setup, both_ways, eventually, free_port};
 
-use crate::{ProxyFixture, both_ways, get};
+use crate::{ProxyFixture, get};
 
 both_ways!(
     no_request_is_admitted_once_a_revocation_has_returned,

@@ -1,9 +1,9 @@
 //! Crooked paths: brought into one form before a route is looked for, or denied. The service behind may
 //! decode what Envoy passes on raw, so a path must never match a more open route than the one it means.
 
-use latchkey_testing::Echo;
+use latchkey_testing::{Echo, both_ways};
 
-use crate::{ProxyFixture, both_ways, get};
+use crate::{ProxyFixture, get};
 
 both_ways!(
     crooked_paths_do_not_reach_past_a_public_corner,

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use latchkey_proto::v1::CreateKeyRequest;
-use latchkey_testing::{Echo, EnvoySetup, Request, key};
+use latchkey_testing::{Echo, EnvoySetup, ProfileBuilder, Request, both_ways, key};
 
-use crate::{GATE, HOST, ProxyFixture, both_ways, get};
+use crate::{GATE, HOST, ProxyFixture, get};
 
 both_ways!(
     scopes_of_a_proxy_route_win,
@@ -68,8 +68,11 @@ async fn the_profile_of_a_proxy_route_wins(raw: bool) {
     let key = fixture.value().await;
     let answer = fixture.get("/v1/items/special", &key);
     assert!(matches!(answer.status, 401 | 403), "no such profile: {answer:?}");
-    let other = GATE.replace("\"gate\"", "\"other\"").replace("gk_", "ok_");
-    let _ = fixture.operator.apply(&other).await.expect("a second profile");
+    let other = ProfileBuilder::from_document(GATE)
+        .set("name", "other")
+        .set("kinds[secret].prefixes.live", "ok_live_")
+        .set("kinds[secret].prefixes.test", "ok_test_");
+    let _ = fixture.operator.apply(&other.build()).await.expect("a second profile");
     let _ = fixture.operator.tenant("other-tenant", "other", "").await;
     let others = fixture.operator.plain_key("other-tenant", "live").await.1;
     let _ = Echo::of(&fixture.get("/v1/items/special", &others));

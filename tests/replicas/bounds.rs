@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::{Caller, key};
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
-use crate::cluster::{Cluster, allows, ask, rounds};
+use crate::cluster::{Cluster, allows, ask, assert_outage, outage_after_the_lease, rounds};
 use crate::figures::{Figures, now};
 
 /// Longer than a busy machine takes to kill a database.
@@ -18,38 +16,24 @@ const LEASE: Duration = Duration::from_secs(4);
 /// Far beyond what an answer may take (150 ms for a Check, 1 s for a write): the answer is the server's own.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn is_outage(status: &Status) {
-    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    assert!(status.get_details_retry_info().is_some(), "{status:?}");
-}
-
 /// An unknown key and a write hear of the outage; how long both took.
 async fn outages(caller: &Caller, unknown: &str) -> (Duration, Duration) {
     let began = now();
     let mut check = tonic::Request::new(ask(unknown));
     check.set_timeout(PATIENCE);
-    is_outage(&caller.checks().check(check).await.expect_err("nobody can know this key"));
+    assert_outage(&caller.checks().check(check).await.expect_err("nobody can know this key"));
     let checked = began.elapsed();
     let began = now();
     let mut write = tonic::Request::new(key("acme", "live"));
     write.set_timeout(PATIENCE);
-    is_outage(&caller.keys().create_key(write).await.expect_err("nothing can be written"));
+    assert_outage(&caller.keys().create_key(write).await.expect_err("nothing can be written"));
     (checked, began.elapsed())
 }
 
 /// Asks for a remembered key until its lease has run out; no answer in between is a denial.
 async fn until_the_lease_is_over(caller: &Caller, known: &str) -> Duration {
     let began = now();
-    let over = async {
-        loop {
-            match allows(caller, ask(known)).await {
-                Ok(allowed) => assert!(allowed, "an outage is no denial"),
-                Err(status) => return is_outage(&status.0),
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(10 * LEASE, over).await.expect("the lease runs out");
+    assert_outage(&outage_after_the_lease(caller, known, 10 * LEASE).await);
     began.elapsed()
 }
 

@@ -5,7 +5,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use latchkey_proto::v1::CheckRequest;
-use latchkey_testing::{Clocks, eventually, key};
+use latchkey_testing::{Clocks, eventually_async, key};
 
 use crate::cluster::{Cluster, allows, ask, rounds};
 use crate::revocation_latency::LatencySamples;
@@ -58,11 +58,8 @@ async fn keys_end_by_the_wall_clock_and_nothing_else_follows_its_jumps() {
         assert!(spent < 10_000, "the bucket is emptied");
     }
     clocks.set_ahead(2 * 3_600);
-    eventually("the key ends by the clock", || {
-        let call = allows(there, ask(&ending));
-        let ended = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(call));
-        (ended == Ok(false)).then_some(())
-    });
+    let ended = async || (allows(there, ask(&ending)).await == Ok(false)).then_some(());
+    eventually_async("the key ends by the clock", ended).await;
     assert_eq!(allows(there, ask(&lasting)).await, Ok(true), "memory and its lease don't follow it");
     let mut again = 0;
     while spend().await == Ok(true) {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use latchkey_proto::v1::{CheckRequest, CreateTenantRequest, Decision};
-use latchkey_testing::{Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually, key};
+use latchkey_proto::v1::{CheckRequest, Decision};
+use latchkey_testing::{
+    Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually, eventually_async, key, patiently_async,
+};
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 /// A product with limits of both kinds, and one that never gets in the way.
 pub(crate) const PROFILE: &str = r#"
@@ -43,9 +46,8 @@ impl Replica {
     fn new(database: &str, (postgres, redis): (&Postgres, &Redis), more: &[(&str, &str)]) -> Self {
         let to_database = Proxy::with_keyword(postgres.port(), "LISTEN");
         let to_redis = Proxy::with_keyword(redis.port(), "SUBSCRIBE");
-        let own = format!(":{}/", to_database.port());
         let setup = Setup::default()
-            .database(&database.replace(&format!(":{}/", postgres.port()), &own))
+            .database(&postgres.through(to_database.port(), database))
             .environment("LATCHKEY_REDIS_URL", &format!("redis://127.0.0.1:{}", to_redis.port()))
             .environment("LATCHKEY_CACHE_LEASE", &format!("{}ms", LEASE.as_millis()))
             .environment("RUST_LOG", "info,latchkey_redis=debug")
@@ -88,28 +90,24 @@ impl Cluster {
 
     /// A new key's identifier and value.
     pub(crate) async fn key(&self) -> (String, String) {
-        let made = async {
-            loop {
-                // A busy machine may miss the deadline of a write.
-                match self.operators[0].try_key(key("acme", "live")).await {
-                    Ok((made, value)) => return (made.id, value),
-                    Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+        // A busy machine may miss the deadline of a write.
+        eventually_async("a key is made", async || {
+            match self.operators[0].try_key(key("acme", "live")).await {
+                Ok((made, value)) => Some((made.id, value)),
+                Err(status) => {
+                    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+                    None
                 }
             }
-        };
-        tokio::time::timeout(Duration::from_secs(20), made).await.expect("a key is made")
+        })
+        .await
     }
 
     /// Waits until every replica admits a key.
     pub(crate) async fn admitted_everywhere(&self, value: &str) {
         for operator in &self.operators {
-            let admitted = async {
-                while !allows(operator, ask(value)).await.is_ok_and(|allowed| allowed) {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            };
-            let admitted = tokio::time::timeout(Duration::from_secs(20), admitted).await;
-            admitted.expect("the key is admitted");
+            let admitted = async || (allows(operator, ask(value)).await == Ok(true)).then_some(());
+            eventually_async("the key is admitted", admitted).await;
         }
     }
 
@@ -128,21 +126,35 @@ impl Cluster {
 
 /// Makes the tenant. A busy machine may miss the deadline of a write, whether or not it is committed.
 async fn create_acme(operator: &Caller) {
-    let ask = CreateTenantRequest {
-        slug: "acme".to_owned(),
-        display_name: "Acme".to_owned(),
-        profile: "cluster".to_owned(),
-        ..CreateTenantRequest::default()
-    };
-    let made = async {
-        loop {
-            match operator.tenants().create_tenant(ask.clone()).await.map_err(|status| status.code()) {
-                Ok(_) | Err(Code::AlreadyExists) => return,
-                Err(code) => assert_eq!(code, Code::Unavailable),
+    eventually_async("a tenant is made", async || {
+        match operator.try_tenant("acme", "cluster", "").await.map_err(|status| status.code()) {
+            Ok(_) | Err(Code::AlreadyExists) => Some(()),
+            Err(code) => {
+                assert_eq!(code, Code::Unavailable);
+                None
             }
         }
-    };
-    tokio::time::timeout(Duration::from_secs(20), made).await.expect("a tenant is made");
+    })
+    .await;
+}
+
+/// The status is an outage that says when to try again.
+#[track_caller]
+pub(crate) fn assert_outage(status: &Status) {
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(status.get_details_retry_info().is_some(), "{status:?}");
+}
+
+/// Asks for a remembered key until its lease has run out; no answer in between is a denial. Returns the first error.
+pub(crate) async fn outage_after_the_lease(caller: &Caller, known: &str, time: Duration) -> Status {
+    patiently_async("the lease runs out", time, async || match allows(caller, ask(known)).await {
+        Ok(allowed) => {
+            assert!(allowed, "an outage is no denial");
+            None
+        }
+        Err(status) => Some(status.0),
+    })
+    .await
 }
 
 /// A call that costs nothing.

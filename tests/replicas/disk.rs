@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::{Key, ListKeysRequest, RevokeKeyRequest, VerifyAuditLogRequest};
-use latchkey_testing::{Caller, Disk, Latchkey, Postgres, Setup, Volume, key};
+use latchkey_testing::{Caller, Disk, Latchkey, Postgres, Setup, Volume, key, patiently_async};
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
-use crate::cluster::{PROFILE, allows, ask};
+use crate::cluster::{PROFILE, allows, ask, assert_outage};
 
 /// A Latchkey on a small disk, and what it was told to keep there.
 struct Fixture {
@@ -57,13 +56,12 @@ impl Fixture {
 
     /// Makes one more key, however long it takes to be possible again.
     async fn make_again(&mut self) {
-        let mut patience = 0;
-        while let Err(status) = self.operator.try_key(key("acme", "live")).await {
-            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-            patience += 1;
-            assert!(patience < 200, "there is room again");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let operator = &self.operator;
+        patiently_async("there is room again", Duration::from_mins(1), async || {
+            let made = operator.try_key(key("acme", "live")).await;
+            made.map_err(|status| assert_eq!(status.code(), Code::Unavailable, "{status:?}")).ok()
+        })
+        .await;
         self.made += 1;
     }
 
@@ -90,11 +88,6 @@ impl Fixture {
         let log = log.expect("the log can be read").into_inner();
         assert!(log.intact, "no line is missing or half written: {}", log.problem);
     }
-}
-
-fn assert_outage(status: &Status) {
-    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    assert!(status.get_details_retry_info().is_some(), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,13 +3,13 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use latchkey_proto::v1::issue_jwt_request::Grant;
-use latchkey_proto::v1::{GetKeyRequest, IssueJwtRequest, RefreshJwtRequest, RevokeKeyRequest};
-use latchkey_testing::{Caller, key};
+use latchkey_proto::v1::{GetKeyRequest, RefreshJwtRequest, RevokeKeyRequest};
+use latchkey_testing::{Caller, Progress, key, with_key};
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tonic::{Code, Status};
 
 use crate::cluster::{Cluster, allows, ask, rounds};
@@ -18,16 +18,33 @@ use crate::figures::{Figures, now};
 /// What a writer was written: keys that were made, by identifier and value, and whether they were revoked.
 type WriteLog = Vec<(String, String, bool)>;
 
-async fn write(caller: Caller, over: Arc<AtomicBool>) -> WriteLog {
-    let mut written = WriteLog::new();
+/// What makes a client end, and the count of its calls that were answered.
+type Signals = (Arc<AtomicBool>, Arc<AtomicUsize>);
+
+/// Waits until every client has had three more answers: what was killed before serves them again, and they are in
+/// the middle of their work.
+async fn all_go_on(clients: &Progress) {
+    clients.all_advance("every client is answered", 3).await;
+}
+
+/// The pace of a client that tries again, or that renews its token.
+fn pace() -> Interval {
+    let mut pace = interval(Duration::from_millis(20));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
+}
+
+async fn write(caller: Caller, (over, answered): Signals) -> WriteLog {
+    let (mut told, mut pace) = (WriteLog::new(), pace());
     while !over.load(Ordering::SeqCst) {
         let Ok((made, value)) = caller.try_key(key("acme", "live")).await else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            pace.tick().await;
             continue;
         };
         let ask = RevokeKeyRequest { id: made.id.clone(), reason: String::new() };
         let revoked = written.len().is_multiple_of(2) && caller.keys().revoke_key(ask).await.is_ok();
         written.push((made.id, value, revoked));
+        answered.fetch_add(1, Ordering::SeqCst);
     }
     written
 }
@@ -38,54 +55,54 @@ fn lost(status: &Status) -> bool {
 }
 
 /// Renews one token after the other; where there is no answer, the same one again, as clients do. Answers the last.
-async fn renew(caller: Caller, key: String, over: Arc<AtomicBool>) -> (String, usize) {
-    let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(key)), ..IssueJwtRequest::default() };
+async fn renew(caller: Caller, key: String, (over, answered): Signals) -> (String, usize) {
+    let (ask, mut pace) = (with_key(&key), pace());
     let mut token = loop {
+        pace.tick().await;
         match caller.tokens().issue_jwt(ask.clone()).await {
             Ok(issued) => break issued.into_inner().refresh_token,
             Err(status) => assert!(lost(&status), "{status:?}"),
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let mut renewed = 0;
     while !over.load(Ordering::SeqCst) {
+        pace.tick().await;
         let ask = RefreshJwtRequest { refresh_token: token.clone(), ..RefreshJwtRequest::default() };
         match caller.tokens().refresh_jwt(ask).await {
             Ok(next) => {
                 token = next.into_inner().refresh_token;
-                renewed += 1;
+                answered.fetch_add(1, Ordering::SeqCst);
             }
             Err(status) => assert!(lost(&status), "the family lives: {status:?}"),
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    (token, renewed)
+    (token, answered.load(Ordering::SeqCst))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kills_and_no_revocation_is_undone() {
     let cluster = Cluster::start().await;
-    let over = Arc::<AtomicBool>::default();
+    let (over, mut clients) = (Arc::<AtomicBool>::default(), Progress::default());
     let mut writers = JoinSet::new();
     let mut renewers = JoinSet::new();
     let (_, parent) = cluster.key().await;
     for operator in &cluster.operators {
-        writers.spawn(write(operator.clone(), Arc::clone(&over)));
-        renewers.spawn(renew(operator.clone(), parent.clone(), Arc::clone(&over)));
+        let mut signals = || (Arc::clone(&over), clients.counter());
+        writers.spawn(write(operator.clone(), signals()));
+        renewers.spawn(renew(operator.clone(), parent.clone(), signals()));
     }
     let mut ready = Figures::default();
     for round in 0..rounds(3).min(50) {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        all_go_on(&clients).await;
         cluster.postgres.kill();
         cluster.postgres.restart();
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        all_go_on(&clients).await;
         let replica = &cluster.replicas[round % 3].latchkey;
         replica.kill();
         let began = now();
         replica.restart();
         ready.add(began.elapsed());
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    all_go_on(&clients).await;
     ready.tell("ready again after kill -9");
     over.store(true, Ordering::SeqCst);
     let written: WriteLog = writers.join_all().await.into_iter().flatten().collect();

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use latchkey_proto::v1::{CheckRequest, ResumeTenantRequest, SuspendTenantRequest};
-use latchkey_testing::eventually;
+use latchkey_testing::{ProfileBuilder, eventually};
 use tonic::Code;
-use tonic_types::StatusExt as _;
 
-use crate::cluster::{Cluster, PROFILE, allows, ask};
+use crate::cluster::{Cluster, PROFILE, allows, ask, assert_outage, outage_after_the_lease};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
@@ -18,18 +17,8 @@ async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
     cluster.postgres.freeze();
     let caller = &cluster.operators[1];
     let status = allows(caller, ask(&unknown.1)).await.expect_err("nobody can know this key").0;
-    assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.get_details_retry_info().is_some(), "{status:?}");
-    let over = async {
-        loop {
-            match allows(caller, ask(&known.1)).await {
-                Ok(allowed) => assert!(allowed, "an outage is no denial"),
-                Err(status) => break status.0,
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let status = tokio::time::timeout(Duration::from_secs(20), over).await.expect("the lease runs out");
+    assert_outage(&status);
+    let status = outage_after_the_lease(caller, &known.1, Duration::from_secs(20)).await;
     assert_eq!(status.code(), Code::Unavailable);
     // Many at once are no herd: all of them hear in time, and the database of one query.
     let herd: tokio::task::JoinSet<_> = (0..100)
@@ -77,7 +66,7 @@ async fn tenants_and_profiles_change_everywhere_before_the_call_returns() {
             assert_eq!(allows(operator, call).await, Ok(expected), "{path}");
         }
     };
-    let closed = PROFILE.replace("unmatched_routes = \"authenticate\"", "unmatched_routes = \"deny\"");
+    let closed = ProfileBuilder::from_document(PROFILE).set("unmatched_routes", "deny").build();
     everywhere("/things", true).await;
     cluster.operators[1].apply(&closed).await.expect("a profile");
     everywhere("/things", false).await;

@@ -2,12 +2,13 @@
 //! no call that began after the answer may pass, whatever is broken.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use latchkey_proto::v1::RevokeKeyRequest;
-use latchkey_testing::{Caller, Direction};
+use latchkey_testing::{Caller, Direction, Progress, eventually_async, unread};
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cluster::{Cluster, LEASE, allows, ask, rounds};
 use crate::figures::{Figures, now};
@@ -15,16 +16,26 @@ use crate::figures::{Figures, now};
 /// A call that passed: when it began and when it was answered.
 type Pass = (Instant, Instant);
 
-/// Asks one replica again and again; answers every pass, and how many calls there were.
-async fn hammer(caller: Caller, value: String, over: Arc<AtomicBool>) -> (Vec<Pass>, usize) {
+/// Calls that each replica answers after a revocation has returned, before a round ends.
+const CALLS_AFTER: usize = 10;
+
+/// Asks one replica again and again, and counts the calls as they begin; answers every pass, and how many calls
+/// there were.
+async fn hammer(
+    (caller, value): (Caller, String),
+    (over, begun): (Arc<AtomicBool>, Arc<AtomicUsize>),
+) -> (Vec<Pass>, usize) {
     let (mut passes, mut calls) = (Vec::new(), 0);
+    let mut pace = interval(Duration::from_millis(4));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !over.load(Ordering::SeqCst) {
+        pace.tick().await;
+        begun.fetch_add(1, Ordering::SeqCst);
         let began = now();
         if allows(&caller, ask(&value)).await == Ok(true) {
             passes.push((began, now()));
         }
         calls += 1;
-        tokio::time::sleep(Duration::from_millis(4)).await;
     }
     (passes, calls)
 }
@@ -46,16 +57,19 @@ impl LatencySamples {
     /// Revokes a key through one replica while all of them are asked.
     pub(crate) async fn round(&mut self, cluster: &Cluster, (id, value): (String, String), through: usize) {
         let over = Arc::<AtomicBool>::default();
-        let mut presses = JoinSet::new();
+        let (mut presses, mut begun) = (JoinSet::new(), Progress::default());
         for operator in &cluster.operators {
-            presses.spawn(hammer(operator.clone(), value.clone(), Arc::clone(&over)));
+            let signals = (Arc::clone(&over), begun.counter());
+            presses.spawn(hammer((operator.clone(), value.clone()), signals));
         }
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        // Not after an answer: a look-up of the first call is to be overtaken, where nothing is remembered.
+        begun.all_reach("every replica is asked", 1).await;
         let sent = now();
         let revocation = RevokeKeyRequest { id, reason: String::new() };
         let answer = cluster.operators[through].keys().revoke_key(revocation).await;
         let answered = now();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // One more than are to be answered, for the one that has begun before.
+        begun.all_advance("every replica is asked", CALLS_AFTER + 1).await;
         over.store(true, Ordering::SeqCst);
         if let Err(status) = answer {
             // A machine that is too busy for a commit gives no answer that could be held to its word.
@@ -162,7 +176,9 @@ async fn a_replica_that_was_stopped_forgets_what_its_lease_outlived() {
             async move { allows(&caller, ask(&value)).await }
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let whole = 20 * u64::try_from(key.1.len()).expect("a short key");
+    let sent = async || (unread(cluster.replicas[2].latchkey.grpc()) >= whole).then_some(());
+    eventually_async("all of them wait at its port", sent).await;
     cluster.replicas[2].latchkey.signal(latchkey_testing::Signal::CONT);
     let answers = asked.join_all().await;
     assert!(answers.iter().all(|answer| *answer != Ok(true)), "{answers:?}");

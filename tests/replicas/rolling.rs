@@ -28,6 +28,7 @@ fn client(
             if answer.status != 200 {
                 failed.push((turn.load(Ordering::SeqCst), answer));
             }
+            // The pace of the load, which is part of what is tested.
             sleep(Duration::from_millis(8));
         }
         (calls, failed)

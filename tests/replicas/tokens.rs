@@ -3,8 +3,7 @@
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::issue_jwt_request::Grant;
-use latchkey_testing::{Caller, key};
-use tonic::{Code, Status};
+use latchkey_testing::{Caller, answered, field_mask, user};
 
 use crate::cluster::{Cluster, allows, rounds};
 
@@ -35,16 +34,6 @@ scopes = []
 const EMAIL: &str = "ada@example.dev";
 const PASSWORD: &str = "the sea at night, 1815";
 
-/// Asks again where a busy machine has missed a deadline, which is no answer.
-async fn answered<T, F: Future<Output = Result<T, Status>>>(mut ask: impl FnMut() -> F) -> T {
-    loop {
-        match ask().await {
-            Ok(answer) => return answer,
-            Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
-        }
-    }
-}
-
 async fn issued(caller: &Caller, grant: &Grant) -> String {
     let ask = v1::IssueJwtRequest {
         grant: Some(grant.clone()),
@@ -55,7 +44,7 @@ async fn issued(caller: &Caller, grant: &Grant) -> String {
         let (mut tokens, ask) = (caller.tokens(), ask.clone());
         async move { tokens.issue_jwt(ask).await }
     };
-    answered(ask).await.into_inner().access_token
+    answered(ask).await.expect("issued").into_inner().access_token
 }
 
 fn question(token: &str) -> v1::CheckRequest {
@@ -68,7 +57,7 @@ fn question(token: &str) -> v1::CheckRequest {
 
 async fn passes(caller: &Caller, token: &str) -> bool {
     let ask = || async { allows(caller, question(token)).await.map_err(|no_answer| no_answer.0) };
-    answered(ask).await
+    answered(ask).await.expect("a check is answered")
 }
 
 async fn everywhere(cluster: &Cluster, token: &str) -> Vec<bool> {
@@ -81,18 +70,10 @@ async fn everywhere(cluster: &Cluster, token: &str) -> Vec<bool> {
 
 async fn minting(cluster: &Cluster) -> (Grant, v1::User) {
     let operator = &cluster.operators[0];
-    let _ = answered(|| operator.apply(PROFILE)).await;
+    let _ = answered(|| operator.apply(PROFILE)).await.expect("applied");
     let _ = operator.tenant("coiner", "mint", "").await;
-    let scopes = vec!["read".to_owned()];
-    let (_, value) = operator.key(v1::CreateKeyRequest { scopes, ..key("coiner", "live") }).await;
-    let user = v1::CreateUserRequest {
-        tenant: "coiner".to_owned(),
-        email: EMAIL.to_owned(),
-        password: PASSWORD.to_owned(),
-        role: "clerk".to_owned(),
-        ..v1::CreateUserRequest::default()
-    };
-    let user = operator.tenants().create_user(user).await.expect("a user").into_inner();
+    let (_, value) = operator.scoped_key("coiner", &["read"]).await;
+    let user = operator.user(user("coiner", (EMAIL, PASSWORD), "clerk")).await;
     (Grant::ApiKey(value), user)
 }
 
@@ -148,8 +129,7 @@ async fn a_changed_user_is_known_everywhere_when_the_call_returns() {
         let token = issued(&cluster.operators[round], &grant).await;
         assert_eq!(everywhere(&cluster, &token).await, [true; 3], "round {round}");
         let user = v1::User { role: role.to_owned(), ..user.clone() };
-        let mask = prost_types::FieldMask { paths: vec!["role".to_owned()] };
-        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask) };
+        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(field_mask(&["role"])) };
         let changed = cluster.operators[(round + 1) % 3].tenants().update_user(ask).await;
         assert_eq!(changed.expect("changed").into_inner().role, role);
         assert_eq!(everywhere(&cluster, &token).await, [false; 3], "round {round}");

@@ -4,19 +4,13 @@
 mod through;
 mod tokens;
 
-use std::process::Command;
-use std::time::Duration;
-
-use latchkey_proto::v1::{
-    CheckRequest, CheckResponse, CreateKeyRequest, Decision, GetShadowReportRequest, Reason, ShadowLine,
-};
-use latchkey_testing::{Caller, Database, Latchkey, ROOT_KEY, Setup, key, on_both, program};
+use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, GetShadowReportRequest, Reason, ShadowLine};
+use latchkey_testing::{Caller, Database, Latchkey, ProfileBuilder, Setup, eventually_async, on_both};
 use tonic::Code;
 
-/// A product of which one scope and one route are tried, and all of which is tried where `WHOLE` says so.
+/// A product of which one scope and one route are tried.
 const TRIAL: &str = r#"
 name = "trial"
-WHOLE
 [credential]
 sources = ["header:x-api-key"]
 [[kinds]]
@@ -67,8 +61,10 @@ x-tenant-id = "{{ tenant.slug }}"
 x-key-id = "{{ subject.id }}"
 "#;
 
+/// The product's document; `whole`: all of it is tried.
 fn document(whole: bool) -> String {
-    TRIAL.replace("WHOLE", if whole { "enforce = \"shadow\"" } else { "" })
+    let fixture = ProfileBuilder::from_document(TRIAL);
+    if whole { fixture.add("enforce", "shadow").build() } else { fixture.build() }
 }
 
 /// The product with a tenant, `acme`, on either database.
@@ -85,8 +81,7 @@ impl ShadowFixture {
     }
 
     async fn key(&self, scopes: &[&str]) -> (String, String) {
-        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let (made, value) = self.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await;
+        let (made, value) = self.operator.scoped_key("acme", scopes).await;
         (made.id, value)
     }
 
@@ -112,17 +107,12 @@ fn call(value: &str, method: &str, path: &str) -> CheckRequest {
 
 /// What is told, once so many calls are in it.
 async fn report(operator: &Caller, ask: GetShadowReportRequest, calls: u64) -> Vec<ShadowLine> {
-    let told = async {
-        loop {
-            let answer = operator.shadow().get_shadow_report(ask.clone()).await.expect("a report is told");
-            let lines = answer.into_inner().lines;
-            if lines.iter().map(|line| line.calls).sum::<u64>() >= calls {
-                return lines;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), told).await.expect("it is written down")
+    eventually_async("the calls are in the report", async || {
+        let answer = operator.shadow().get_shadow_report(ask.clone()).await.expect("a report is told");
+        let lines = answer.into_inner().lines;
+        (lines.iter().map(|line| line.calls).sum::<u64>() >= calls).then_some(lines)
+    })
+    .await
 }
 
 /// Whose, who, where, why, and how often.
@@ -135,15 +125,6 @@ fn short(lines: &[ShadowLine]) -> Vec<Short<'_>> {
 fn of(line: &ShadowLine) -> Short<'_> {
     let ShadowLine { tenant_slug, subject_id, route, detail, .. } = line;
     (tenant_slug, subject_id, route, line.reason(), detail, line.calls)
-}
-
-fn cli(latchkey: &Latchkey, arguments: &[&str]) -> String {
-    let server = format!("http://127.0.0.1:{}", latchkey.grpc());
-    let mut command = Command::new(program());
-    command.args(arguments).env("LATCHKEY_SERVER", server).env("LATCHKEY_API_KEY", ROOT_KEY);
-    let output = command.output().expect("the program starts");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 async fn the_report_tells_who_would_have_been_denied_and_why(database: Database) {
@@ -172,16 +153,16 @@ async fn the_report_tells_who_would_have_been_denied_and_why(database: Database)
     assert_eq!(report(&fixture.operator, of("acme"), 3).await.len(), 1);
     let gone = fixture.operator.shadow().get_shadow_report(of("nobody")).await.expect_err("there is none");
     assert_eq!(gone.code(), Code::NotFound);
-    let text = cli(&fixture.latchkey, &["shadow", "report", "--profile", "trial"]);
+    let text = fixture.latchkey.cli_text(&["shadow", "report", "--profile", "trial"]);
     assert!(text.contains("INSUFFICIENT_SCOPE: export") && text.contains("unknown"), "{text}");
     assert!(text.contains(&id) && !text.contains(&value), "{text}");
-    let json = cli(&fixture.latchkey, &["shadow", "report", "--tenant", "acme", "--output", "json"]);
+    let json = fixture.latchkey.cli_text(&["shadow", "report", "--tenant", "acme", "--output", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("an object");
     assert_eq!(
         (&json["lines"][0]["calls"], &json["lines"][0]["route"]),
         (&"3".into(), &"POST /v1/exports".into())
     );
-    let none = cli(&fixture.latchkey, &["shadow", "report", "--profile", "other"]);
+    let none = fixture.latchkey.cli_text(&["shadow", "report", "--profile", "other"]);
     assert_eq!(none.trim(), "nothing would have been denied");
 }
 

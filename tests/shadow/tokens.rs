@@ -1,8 +1,7 @@
 //! Tokens of a product that is tried as a whole: one whose key is revoked passes as nobody, and gets nobody another.
 
-use latchkey_proto::v1::issue_jwt_request::Grant;
-use latchkey_proto::v1::{Decision, IssueJwtRequest, Reason, RefreshJwtRequest};
-use latchkey_testing::Database;
+use latchkey_proto::v1::{Decision, Reason, RefreshJwtRequest};
+use latchkey_testing::{Database, with_key};
 use tonic::Code;
 
 use crate::ShadowFixture;
@@ -12,7 +11,7 @@ async fn a_token_whose_key_is_revoked_passes_as_nobody_and_no_token_is_issued_in
     let fixture = ShadowFixture::open(Database::Embedded, true).await;
     let (id, value) = fixture.key(&["read"]).await;
     let stranger = fixture.latchkey.anonymous();
-    let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(value)), ..IssueJwtRequest::default() };
+    let ask = with_key(&value);
     let issued = stranger.tokens().issue_jwt(ask.clone()).await.expect("issued").into_inner();
     let good = fixture.check(&issued.access_token, "GET", "/v1/items").await;
     assert_eq!((good.decision(), good.shadow), (Decision::Allow, None));

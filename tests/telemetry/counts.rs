@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use latchkey_proto::v1::{
-    BatchCheckRequest, CheckRequest, CreateUserRequest, GetKeyRequest, IssueJwtRequest, PasswordGrant,
-    RefreshJwtRequest, RevokeKeyRequest, issue_jwt_request,
+    BatchCheckRequest, CheckRequest, GetKeyRequest, IssueJwtRequest, PasswordGrant, RefreshJwtRequest,
+    RevokeKeyRequest, issue_jwt_request,
 };
-use latchkey_testing::{Redis, Setup, call, eventually};
+use latchkey_testing::{Redis, Setup, call, eventually, eventually_async, user};
 use tokio::task::JoinSet;
 
 use crate::Shop;
@@ -81,14 +81,8 @@ async fn every_answer_is_counted_once_by_reason_and_source() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logins_and_tokens_are_counted_by_what_came_of_them() {
     let shop = Shop::open(Setup::default()).await;
-    let user = CreateUserRequest {
-        tenant: "acme".to_owned(),
-        email: "ann@acme.test".to_owned(),
-        password: "correct horse battery staple".to_owned(),
-        role: "clerk".to_owned(),
-        ..CreateUserRequest::default()
-    };
-    let _ = shop.operator.tenants().create_user(user).await.expect("a user");
+    let user = user("acme", ("ann@acme.test", "correct horse battery staple"), "clerk");
+    let _ = shop.operator.user(user).await;
     let mut tokens = shop.latchkey.anonymous().tokens();
     let login = |password: &str| IssueJwtRequest {
         grant: Some(issue_jwt_request::Grant::Password(PasswordGrant {
@@ -211,9 +205,8 @@ async fn passwords_that_wait_are_told() {
         let mut tokens = shop.latchkey.anonymous().tokens();
         logins.spawn(async move { tokens.issue_jwt(ask).await.map(drop) });
     }
-    tokio::task::block_in_place(|| {
-        eventually("some wait", || (told("latchkey_blocking_queue_depth") > 0.5).then_some(()));
-    });
+    let some_wait = async || (told("latchkey_blocking_queue_depth") > 0.5).then_some(());
+    eventually_async("some wait", some_wait).await;
     for login in logins.join_all().await {
         let _ = login.expect_err("there is no such user");
     }

@@ -11,8 +11,8 @@ mod queries;
 mod scrape;
 mod traces;
 
-use latchkey_proto::v1::{CheckResponse, CreateKeyRequest, Key};
-use latchkey_testing::{Caller, Latchkey, SHOP, Setup, call, key};
+use latchkey_proto::v1::{CheckResponse, Key};
+use latchkey_testing::{Caller, Latchkey, SHOP, Setup, call};
 
 /// A product and its tenant `acme`.
 pub(crate) struct Shop {
@@ -30,8 +30,7 @@ impl Shop {
 
     /// A key that may read.
     pub(crate) async fn key(&self, tenant: &str) -> (Key, String) {
-        let ask = CreateKeyRequest { scopes: vec!["items.read".to_owned()], ..key(tenant, "live") };
-        self.operator.key(ask).await
+        self.operator.scoped_key(tenant, &["items.read"]).await
     }
 
     pub(crate) async fn check(&self, value: &str, method: &str) -> CheckResponse {

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use latchkey_proto::v1::{CheckRequest, GetKeyRequest};
 use latchkey_testing::{
-    Folder, Postgres, Process, Redis, Request, Setup, Signal, call, eventually, free_port, tool,
+    Folder, Postgres, Process, Redis, Request, Setup, Signal, call, dashboard_query, eventually, free_port,
+    replace_once, tool,
 };
 use serde_json::Value;
 
@@ -24,9 +25,7 @@ impl Prometheus {
     fn start(ports: &[u16]) -> Self {
         let (folder, port) = (Folder::new("prometheus"), free_port());
         let targets: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
-        let shown = scrape_lines();
-        let scrape = shown.replace("\"latchkey:8081\"", &targets.join(", "));
-        assert_ne!(scrape, shown, "the documentation's target is another");
+        let scrape = replace_once(&scrape_lines(), "\"latchkey:8081\"", &targets.join(", "));
         let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus/latchkey.rules.yml");
         let own = "global: { scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }";
         let config = folder.write("prometheus.yml", &format!("{own}\nrule_files: [{rules}]\n{scrape}"));
@@ -78,13 +77,6 @@ fn encoded(query: &str) -> String {
     query.bytes().map(byte).collect()
 }
 
-/// A query as Grafana sends it, for every instance and profile.
-fn filled(query: &str) -> String {
-    let filled = query.replace("$__rate_interval", "1m").replace("$instance", ".*").replace("$profile", ".*");
-    assert!(!filled.contains('$'), "{filled}");
-    filled
-}
-
 /// What happens in a shop: calls that pass and calls that don't, a revocation, and a database that hangs for a while.
 async fn a_day(shop: &Shop, postgres: &Postgres) {
     let (key, value) = shop.key("acme").await;
@@ -123,7 +115,7 @@ async fn a_real_prometheus_has_what_the_dashboard_and_the_alerts_ask_for() {
     let allowed = r#"latchkey_checks_total{profile="shop", outcome="allowed"} > 0"#;
     eventually("Checks are there", || (!prometheus.query(allowed).is_empty()).then_some(()));
     for query in panels() {
-        let query = filled(&query);
+        let query = dashboard_query(&query);
         // A rate needs the series twice.
         eventually(&query, || (!prometheus.query(&query).is_empty()).then_some(()));
     }

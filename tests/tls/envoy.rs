@@ -4,7 +4,8 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use latchkey_testing::{
-    Ca, Echo, Folder, Pair, Process, ROOT_KEY, Request, Upstream, eventually, free_port, program, tool,
+    Ca, Echo, Folder, Pair, Process, ROOT_KEY, Request, Upstream, eventually, free_port, program,
+    replace_once, tool,
 };
 use serde_json::Value;
 
@@ -34,9 +35,8 @@ fn front(fixture: &Fixture, upstream: &Upstream, ca: &Ca, pair: &Pair) -> Front 
     assert!(printed.status.success(), "{printed:?}");
     let text = String::from_utf8(printed.stdout).expect("YAML is text");
     // Slow machines need longer than Envoy waits for a first handshake, and have other Envoys.
-    let text = text
-        .replace("timeout: 0.2s", "timeout: 5s")
-        .replace("port_value: 9901", &format!("port_value: {admin}"));
+    let text = replace_once(&text, "timeout: 0.2s", "timeout: 5s");
+    let text = replace_once(&text, "port_value: 9901", &format!("port_value: {admin}"));
     let config = folder.write("envoy.yaml", &text);
     let mut command = Command::new(tool("envoy"));
     command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"]).arg(config);

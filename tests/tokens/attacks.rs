@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use latchkey_proto::v1::{self, CreateKeyRequest, IssueJwtRequest, Reason};
-use latchkey_testing::{SHOP, key, node, on_both};
+use latchkey_testing::{ProfileBuilder, SHOP, key, node, on_both, with_key};
 use serde_json::json;
 use tonic::Code;
 
-use crate::{PASSWORD, Shop, with_key, with_password};
+use crate::{PASSWORD, Shop, with_password};
 
 const FORGE: &str = include_str!("others/forge.mjs");
 
@@ -48,8 +48,8 @@ async fn a_forged_token_is_no_token(shop: Shop) {
     let (_, value) = shop.key().await;
     let mut told = BTreeSet::new();
     for algorithm in ["EdDSA", "ES256", "RS256"] {
-        let document = SHOP.replace("[jwt]", &format!("[jwt]\nalgorithm = \"{algorithm}\""));
-        let _ = shop.operator.apply(&document).await.expect("applied");
+        let document = ProfileBuilder::from_document(SHOP).add("jwt.algorithm", algorithm);
+        let _ = shop.operator.apply(&document.build()).await.expect("applied");
         let good = shop.issue(with_key(&value)).await.expect("issued").access_token;
         let jwks = shop.latchkey.page("/.well-known/jwks.json").json();
         let forged = node(FORGE, &json!({ "token": good, "jwks": jwks }));
@@ -78,8 +78,8 @@ async fn a_token_for_others_is_not_for_us(shop: Shop) {
 }
 
 async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
-    let other = SHOP.replacen("name = \"shop\"", "name = \"other\"", 1);
-    let _ = shop.operator.apply(&other).await.expect("applied");
+    let other = ProfileBuilder::from_document(SHOP).set("name", "other");
+    let _ = shop.operator.apply(&other.build()).await.expect("applied");
     let _ = shop.operator.tenant("others", "other", "").await;
     let (_, value) = shop.key().await;
     let (_, others) = shop.operator.key(key("others", "live")).await;
@@ -96,8 +96,8 @@ async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
             assert_eq!(answer.reason(), expected, "{profile}: {}", answer.message);
         }
     }
-    let moved = SHOP.replace("https://shop.example.dev", "https://shop.example.org");
-    let _ = shop.operator.apply(&moved).await.expect("applied");
+    let moved = ProfileBuilder::from_document(SHOP).set("jwt.issuer", "https://shop.example.org");
+    let _ = shop.operator.apply(&moved.build()).await.expect("applied");
     assert_eq!(shop.reason(&ours).await, Reason::InvalidCredential, "its issuer is another's now");
 }
 

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use latchkey_proto::v1;
 use latchkey_testing::{
-    Caller, Envoy, EnvoySetup, Latchkey, Provider, Request, SHOP, Setup, eventually_for, key, node, python,
+    Caller, Envoy, EnvoySetup, Latchkey, ProfileBuilder, Provider, Request, SHOP, Setup, eventually_for, key,
+    node, python, with_key,
 };
 use serde_json::{Value, json};
-
-use crate::with_key;
 
 const PYJWT: &str = include_str!("others/pyjwt.py");
 const JOSE: &str = include_str!("others/jose.mjs");
@@ -33,9 +32,11 @@ fn issuer(algorithm: &str) -> String {
 impl InteropFixture {
     async fn open() -> Self {
         let document = |algorithm: &str| {
-            let named = SHOP.replacen("name = \"shop\"", &format!("name = \"{}\"", named(algorithm)), 1);
-            let signed = format!("[jwt]\nalgorithm = \"{algorithm}\"");
-            named.replace("[jwt]", &signed).replace("https://shop.example.dev", &issuer(algorithm))
+            ProfileBuilder::from_document(SHOP)
+                .set("name", named(algorithm))
+                .add("jwt.algorithm", algorithm)
+                .set("jwt.issuer", issuer(algorithm))
+                .build()
         };
         let all = [PUBLIC.as_slice(), &["HS256"]].concat();
         let setup = Setup::default();

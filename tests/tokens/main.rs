@@ -11,9 +11,10 @@ mod stored;
 mod users;
 
 use latchkey_proto::v1::issue_jwt_request::Grant;
-use latchkey_proto::v1::{self, CheckRequest, CreateKeyRequest, Decision, IssueJwtRequest, Reason};
+use latchkey_proto::v1::{self, CheckRequest, Decision, IssueJwtRequest, Reason};
 use latchkey_testing::{
-    Caller, Database, Envoy, EnvoySetup, Latchkey, Request, SHOP, answered, key, on_both,
+    Caller, Database, Envoy, EnvoySetup, Latchkey, Request, SHOP, answered, field_mask, on_both, user,
+    with_key,
 };
 use tonic::Status;
 
@@ -33,25 +34,16 @@ impl Shop {
 
     /// A key that may read and write items.
     pub(crate) async fn key(&self) -> (v1::Key, String) {
-        let scopes = vec!["items.read".to_owned(), "items.write".to_owned()];
-        self.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await
+        self.operator.scoped_key("acme", &["items.read", "items.write"]).await
     }
 
     pub(crate) async fn user(&self, role: &str) -> v1::User {
-        let ask = v1::CreateUserRequest {
-            tenant: "acme".to_owned(),
-            email: "ada@example.dev".to_owned(),
-            password: PASSWORD.to_owned(),
-            role: role.to_owned(),
-            ..v1::CreateUserRequest::default()
-        };
-        self.operator.tenants().create_user(ask).await.expect("a user is made").into_inner()
+        self.operator.user(user("acme", ("ada@example.dev", PASSWORD), role)).await
     }
 
     /// Changes one field of a user to what it is here.
     pub(crate) async fn update(&self, user: v1::User, field: &str) -> Result<v1::User, Status> {
-        let mask = prost_types::FieldMask { paths: vec![field.to_owned()] };
-        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask) };
+        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(field_mask(&[field])) };
         Ok(self.operator.tenants().update_user(ask).await?.into_inner())
     }
 
@@ -85,10 +77,6 @@ impl Shop {
     pub(crate) async fn reason(&self, token: &str) -> Reason {
         self.check(token, "GET").await.reason()
     }
-}
-
-pub(crate) fn with_key(value: &str) -> IssueJwtRequest {
-    IssueJwtRequest { grant: Some(Grant::ApiKey(value.to_owned())), ..IssueJwtRequest::default() }
 }
 
 pub(crate) fn with_password(password: &str) -> IssueJwtRequest {

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use latchkey_proto::v1::{self, Reason};
 
-use latchkey_testing::on_both;
+use latchkey_testing::{eventually_async, field_mask, on_both, with_key};
 
-use crate::{PASSWORD, Shop, with_key, with_password};
+use crate::{PASSWORD, Shop, with_password};
 
 on_both!(
     crate::Shop::open;
@@ -54,7 +54,7 @@ async fn a_key_that_was_switched_off_denies_its_tokens(shop: Shop) {
     assert!(shop.passes(&token).await);
     let change = v1::UpdateKeyRequest {
         key: Some(v1::Key { id: key.id, disabled: true, ..v1::Key::default() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["disabled".into()] }),
+        update_mask: Some(field_mask(&["disabled"])),
     };
     let _ = shop.operator.keys().update_key(change).await.expect("switched off");
     assert_eq!(shop.reason(&token).await, Reason::Disabled);
@@ -68,12 +68,11 @@ async fn a_key_whose_end_moves_nearer_ends_its_tokens_then(shop: Shop) {
     let end = SystemTime::now() + Duration::from_secs(2);
     let change = v1::UpdateKeyRequest {
         key: Some(v1::Key { id: key.id, expire_time: Some(end.into()), ..v1::Key::default() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["expire_time".into()] }),
+        update_mask: Some(field_mask(&["expire_time"])),
     };
     let _ = shop.operator.keys().update_key(change).await.expect("moved");
-    while SystemTime::now() < end {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let over = async || (SystemTime::now() >= end).then_some(());
+    eventually_async("the key's time is over", over).await;
     assert_eq!(shop.reason(&issued.access_token).await, Reason::Expired);
     assert!(shop.renew(&issued.refresh_token).await.is_err());
     assert!(shop.issue(with_key(&value)).await.is_err());
@@ -85,7 +84,7 @@ async fn a_narrowed_key_narrows_its_tokens(shop: Shop) {
     assert!(shop.passes(&token).await);
     let change = v1::UpdateKeyRequest {
         key: Some(v1::Key { id: key.id, scopes: vec!["items.write".into()], ..v1::Key::default() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["scopes".into()] }),
+        update_mask: Some(field_mask(&["scopes"])),
     };
     let _ = shop.operator.keys().update_key(change).await.expect("narrowed");
     assert_eq!(shop.reason(&token).await, Reason::InsufficientScope);

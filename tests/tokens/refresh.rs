@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use latchkey_proto::v1::Reason;
-use latchkey_testing::on_both;
+use latchkey_testing::{on_both, with_key};
 use tonic::Code;
 
-use crate::{Shop, with_key};
+use crate::Shop;
 
 on_both!(
     crate::Shop::open;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use latchkey_proto::v1;
 
-use latchkey_testing::on_both;
+use latchkey_testing::{on_both, with_key};
 
-use crate::{Shop, with_key};
+use crate::Shop;
 
 on_both!(crate::Shop::open; old_and_new_tokens_pass_while_keys_are_replaced,);
 

@@ -1,10 +1,10 @@
 //! What whoever reads the database finds: no key, token or password that was told or chosen, the operator's and
 //! those that can be read again included.
 
-use latchkey_proto::v1::{CreateKeyRequest, CreateUserRequest, GetPublishableKeyRequest};
-use latchkey_testing::{ROOT_KEY, SHOP, Setup, key};
+use latchkey_proto::v1::{CreateKeyRequest, GetPublishableKeyRequest};
+use latchkey_testing::{ROOT_KEY, SHOP, Setup, key, user, with_key};
 
-use crate::{PASSWORD, with_key, with_password};
+use crate::{PASSWORD, with_password};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_read_tells_no_secret() {
@@ -15,14 +15,7 @@ async fn a_database_that_is_read_tells_no_secret() {
     let (_, secret) = operator.plain_key("acme", "live").await;
     let publishable = CreateKeyRequest { kind: "publishable".to_owned(), ..key("lumen-co", "live") };
     let (_, publishable) = operator.key(publishable).await;
-    let user = CreateUserRequest {
-        tenant: "acme".to_owned(),
-        email: "ada@example.dev".to_owned(),
-        password: PASSWORD.to_owned(),
-        role: "clerk".to_owned(),
-        ..CreateUserRequest::default()
-    };
-    let _ = operator.tenants().create_user(user).await.expect("a user is made");
+    let _ = operator.user(user("acme", ("ada@example.dev", PASSWORD), "clerk")).await;
     let mut tokens = latchkey.anonymous().tokens();
     let mut told = vec![ROOT_KEY.to_owned(), secret.clone(), publishable.clone(), PASSWORD.to_owned()];
     for ask in [with_key(&secret), with_password(PASSWORD)] {

@@ -1,7 +1,7 @@
 //! Users: who may make them, which passwords are taken, and the lock after too many failures.
 
 use latchkey_proto::v1::{self, CreateKeyRequest};
-use latchkey_testing::{key, on_both, python};
+use latchkey_testing::{field_mask, key, on_both, python, user};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -19,13 +19,7 @@ on_both!(
 );
 
 fn wish(email: &str, password: &str, role: &str) -> v1::CreateUserRequest {
-    v1::CreateUserRequest {
-        tenant: "acme".to_owned(),
-        email: email.to_owned(),
-        password: password.to_owned(),
-        role: role.to_owned(),
-        ..v1::CreateUserRequest::default()
-    }
+    user("acme", (email, password), role)
 }
 
 async fn weak_passwords_are_refused_and_addresses_are_unique(shop: Shop) {
@@ -49,8 +43,7 @@ async fn weak_passwords_are_refused_and_addresses_are_unique(shop: Shop) {
 }
 
 async fn nobody_makes_a_user_with_more_than_they_have(shop: Shop) {
-    let scopes = vec!["api_keys.manage".to_owned()];
-    let (_, value) = shop.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await;
+    let (_, value) = shop.operator.scoped_key("acme", &["api_keys.manage"]).await;
     let mut manager = shop.latchkey.caller(&value).tenants();
     let refused = manager.create_user(wish("eve@example.dev", PASSWORD, "admin")).await;
     assert_eq!(refused.expect_err("an admin reads items").code(), Code::PermissionDenied);
@@ -113,9 +106,7 @@ async fn made_user(shop: &Shop) -> v1::User {
 async fn what_is_wrong_with_a_change_is_told_whole(shop: Shop) {
     let user = shop.user("clerk").await;
     let change = |user: v1::User, paths: &[&str]| {
-        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-        let ask =
-            v1::UpdateUserRequest { user: Some(user), update_mask: Some(prost_types::FieldMask { paths }) };
+        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(field_mask(paths)) };
         let mut tenants = shop.operator.tenants();
         async move { tenants.update_user(ask).await.expect_err("refused") }
     };
@@ -136,11 +127,9 @@ async fn what_is_wrong_with_a_change_is_told_whole(shop: Shop) {
 
 async fn nobody_changes_a_user_to_more_than_they_have(shop: Shop) {
     let user = shop.user("clerk").await;
-    let scopes = vec!["api_keys.manage".to_owned()];
-    let (_, value) = shop.operator.key(CreateKeyRequest { scopes, ..key("acme", "live") }).await;
+    let (_, value) = shop.operator.scoped_key("acme", &["api_keys.manage"]).await;
     let change = |value: &str, user: v1::User, path: &str| {
-        let mask = prost_types::FieldMask { paths: vec![path.to_owned()] };
-        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask) };
+        let ask = v1::UpdateUserRequest { user: Some(user), update_mask: Some(field_mask(&[path])) };
         let mut tenants = shop.latchkey.caller(value).tenants();
         async move { tenants.update_user(ask).await.map_err(|status| status.code()) }
     };
@@ -159,8 +148,7 @@ async fn nobody_changes_a_user_to_more_than_they_have(shop: Shop) {
         Code::PermissionDenied
     );
     let _ = shop.operator.tenant("rival", "shop", "").await;
-    let scopes = vec!["api_keys.manage".to_owned(), "items.read".to_owned()];
-    let (_, rival) = shop.operator.key(CreateKeyRequest { scopes, ..key("rival", "live") }).await;
+    let (_, rival) = shop.operator.scoped_key("rival", &["api_keys.manage", "items.read"]).await;
     assert_eq!(change(&rival, promoted, "role").await.expect_err("another's"), Code::NotFound);
 }
 

@@ -1,20 +1,13 @@
 //! `latchkey key`, as far as it tells of use.
 
-use std::process::Command;
-
-use latchkey_testing::{ROOT_KEY, on_both, program};
+use latchkey_testing::on_both;
 
 use crate::Shop;
 
 on_both!(crate::Shop::open; people_see_what_is_used_and_what_can_be_taken_away);
 
 fn run(shop: &Shop, arguments: &[&str]) -> String {
-    let server = format!("http://127.0.0.1:{}", shop.latchkey.grpc());
-    let mut command = Command::new(program());
-    command.arg("key").args(arguments).env("LATCHKEY_SERVER", server).env("LATCHKEY_API_KEY", ROOT_KEY);
-    let output = command.output().expect("the program starts");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    shop.latchkey.cli_text(&[&["key"], arguments].concat())
 }
 
 async fn people_see_what_is_used_and_what_can_be_taken_away(shop: Shop) {

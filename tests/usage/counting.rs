@@ -1,10 +1,7 @@
 //! What is counted, and that it is told at once.
 
-use latchkey_proto::v1::issue_jwt_request::Grant;
-use latchkey_proto::v1::{
-    CheckRequest, Decision, GetKeyUsageRequest, IssueJwtRequest, ListKeysRequest, RotateKeyRequest,
-};
-use latchkey_testing::{call, key, on_both};
+use latchkey_proto::v1::{CheckRequest, Decision, GetKeyUsageRequest, ListKeysRequest, RotateKeyRequest};
+use latchkey_testing::{call, key, on_both, with_key};
 use prost_types::{Duration, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -65,8 +62,8 @@ async fn what_is_no_use_is_not_counted(shop: Shop) {
 
 async fn a_token_is_a_use_of_its_key(shop: Shop) {
     let (made, value) = shop.key(&["items.read"]).await;
-    let ask = IssueJwtRequest { grant: Some(Grant::ApiKey(value)), ..IssueJwtRequest::default() };
-    let issued = shop.latchkey.anonymous().tokens().issue_jwt(ask).await.expect("issued").into_inner();
+    let issued =
+        shop.latchkey.anonymous().tokens().issue_jwt(with_key(&value)).await.expect("issued").into_inner();
     assert_eq!(shop.check(&issued.access_token, "GET").await.decision(), Decision::Allow);
     assert_eq!(calls(&usage(&shop.operator, &made.id).await, "").0, 1);
 }

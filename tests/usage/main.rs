@@ -6,7 +6,7 @@ mod counting;
 mod lasting;
 
 use latchkey_proto::v1::{CheckResponse, GetKeyUsageRequest, GetKeyUsageResponse, Key};
-use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, call, key};
+use latchkey_testing::{Caller, Database, Latchkey, SHOP, Setup, call};
 
 /// A product and its tenants `acme` and `bank`.
 pub(crate) struct Shop {
@@ -28,9 +28,7 @@ impl Shop {
 
     /// A key of `acme` with these scopes.
     pub(crate) async fn key(&self, scopes: &[&str]) -> (Key, String) {
-        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let ask = latchkey_proto::v1::CreateKeyRequest { scopes, ..key("acme", "live") };
-        self.operator.key(ask).await
+        self.operator.scoped_key("acme", scopes).await
     }
 
     pub(crate) async fn check(&self, value: &str, method: &str) -> CheckResponse {

@@ -22,6 +22,23 @@ who = {}
 expect = { status = 200 }
 "#;
 
+/// A document whose example promises another status than there is.
+const BROKEN: &str = r#"name = "p"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "k"
+prefix = "k_"
+[[routes]]
+path = "/**"
+[[examples]]
+name = "passes"
+request = "GET /x"
+headers = { x-api-key = "{{ key }}" }
+who = {}
+expect = { status = 401 }
+"#;
+
 fn run(command: &str, documents: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     for (number, document) in documents.iter().enumerate() {
@@ -56,7 +73,7 @@ fn every_error_has_its_place_and_the_code_says_so() {
 fn examples_that_hold_are_ok_and_one_that_does_not_is_a_failure() {
     let (code, text) = said(&run("test", &[DOCUMENT]));
     assert!(code == Some(0) && text.contains("0.toml: passes\n1 examples, 0 failed\n"), "{text}");
-    let (code, text) = said(&run("test", &[DOCUMENT, &DOCUMENT.replace("status = 200", "status = 401")]));
+    let (code, text) = said(&run("test", &[DOCUMENT, BROKEN]));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("    status 401 was promised, and it is 200\n2 examples, 1 failed"), "{text}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Folder, Process, Request, Upstream, eventually, free_port, tools};
+use crate::{Answer, Folder, Process, Request, Upstream, eventually, free_port, replace_once, tools};
 
 /// How Envoy asks.
 #[derive(Clone, Debug)]
@@ -195,7 +195,7 @@ impl EnvoySetup {
             ("$HEALTH_CHECKS", health_checks(latchkey.len())),
         ];
         let template = include_str!("../envoy.yaml").to_owned();
-        values.iter().fold(template, |text, (word, value)| text.replace(word, &value.to_string()))
+        values.iter().fold(template, |text, (word, value)| replace_once(&text, word, &value.to_string()))
     }
 }
 

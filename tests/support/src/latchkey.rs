@@ -2,7 +2,7 @@
 //! its own folder.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Answer, Caller, Folder, Process, Request, Signal, eventually, free_port, tools};
@@ -159,6 +159,22 @@ impl Latchkey {
             return Answer { status: 0, headers: Vec::new(), body: String::new() };
         }
         Request::get("127.0.0.1", path).send(self.http)
+    }
+
+    /// The operator's command line against it.
+    #[must_use]
+    pub fn cli(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(program());
+        command.args(words).env("LATCHKEY_SERVER", format!("http://127.0.0.1:{}", self.grpc));
+        command.env("LATCHKEY_API_KEY", ROOT_KEY).output().expect("the program starts")
+    }
+
+    /// What a command of the operator's prints; panics where it fails.
+    #[must_use]
+    pub fn cli_text(&self, words: &[&str]) -> String {
+        let output = self.cli(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Waits until it is ready.

@@ -10,7 +10,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, kill_process, test_kill_process};
 
-use crate::{Disk, Folder, Process, Signal, eventually, free_port, tools};
+use crate::{Disk, Folder, Process, Signal, eventually, free_port, replace_once, tools};
 
 static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 
@@ -99,6 +99,12 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The URL of the same database by way of another port, such as a proxy's.
+    #[must_use]
+    pub fn through(&self, port: u16, url: &str) -> String {
+        replace_once(url, &format!(":{}/", self.port), &format!(":{port}/"))
     }
 
     /// Runs SQL in a database, and answers what psql prints, unaligned and without headings.

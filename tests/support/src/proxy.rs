@@ -206,6 +206,7 @@ fn pump(
         let faults = state.faults(direction);
         let delay = faults.delay_ms.load(Ordering::SeqCst);
         if delay > 0 {
+            // The delay that was asked for.
             sleep(Duration::from_millis(delay));
         }
         if direction == Direction::Up && !keyword.is_empty() {
@@ -218,6 +219,7 @@ fn pump(
                 && state.muted.load(Ordering::SeqCst)
         };
         let over = || state.over.load(Ordering::SeqCst) || connection.closed.load(Ordering::SeqCst);
+        // Looks again until it is let go; without a deadline, because the test holds it as long as it likes.
         while (faults.held.load(Ordering::SeqCst) || muted()) && !over() {
             sleep(Duration::from_millis(2));
         }

@@ -1,6 +1,8 @@
 //! What nearly every test asks first: a tenant, a key, a revocation, a check.
 
 use latchkey_proto::v1;
+use latchkey_proto::v1::issue_jwt_request::Grant;
+use prost_types::FieldMask;
 use tonic::Status;
 
 use crate::Caller;
@@ -41,6 +43,17 @@ impl Caller {
         self.key(key(tenant, environment)).await
     }
 
+    /// Makes a key that is granted these scopes, in `live`.
+    pub async fn scoped_key(&self, tenant: &str, scopes: &[&str]) -> (v1::Key, String) {
+        self.key(scoped(tenant, scopes)).await
+    }
+
+    /// Makes a user.
+    pub async fn user(&self, ask: v1::CreateUserRequest) -> v1::User {
+        let made = self.tenants().create_user(ask).await;
+        made.unwrap_or_else(|status| panic!("no user: {status:?}")).into_inner()
+    }
+
     /// Revokes a key.
     pub async fn revoke(&self, id: &str) -> v1::RevokeKeyResponse {
         let ask = v1::RevokeKeyRequest { id: id.to_owned(), reason: "the test says so".to_owned() };
@@ -70,4 +83,35 @@ pub fn key(tenant: &str, environment: &str) -> v1::CreateKeyRequest {
         environment: environment.to_owned(),
         ..v1::CreateKeyRequest::default()
     }
+}
+
+/// A request for a key that is granted these scopes, in `live`.
+#[must_use]
+pub fn scoped(tenant: &str, scopes: &[&str]) -> v1::CreateKeyRequest {
+    let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+    v1::CreateKeyRequest { scopes, ..key(tenant, "live") }
+}
+
+/// A request for a user with nothing particular about it, to be changed where a test wants more.
+#[must_use]
+pub fn user(tenant: &str, (email, password): (&str, &str), role: &str) -> v1::CreateUserRequest {
+    v1::CreateUserRequest {
+        tenant: tenant.to_owned(),
+        email: email.to_owned(),
+        password: password.to_owned(),
+        role: role.to_owned(),
+        ..v1::CreateUserRequest::default()
+    }
+}
+
+/// A request for a token in exchange for a key.
+#[must_use]
+pub fn with_key(value: &str) -> v1::IssueJwtRequest {
+    v1::IssueJwtRequest { grant: Some(Grant::ApiKey(value.to_owned())), ..v1::IssueJwtRequest::default() }
+}
+
+/// A mask of these fields, for a request that changes them.
+#[must_use]
+pub fn field_mask(fields: &[&str]) -> FieldMask {
+    FieldMask { paths: fields.iter().map(|&field| field.to_owned()).collect() }
 }

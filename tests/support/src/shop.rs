@@ -143,3 +143,23 @@ macro_rules! on_both {
         $crate::on_both!(::std::future::ready; $($test),*);
     };
 }
+
+/// Runs each test with each of the two ways in which Envoy hands headers over: `headers` (the test gets `false`) and
+/// `encode_raw_headers` (`true`).
+#[macro_export]
+macro_rules! both_ways {
+    ($($test:ident),* $(,)?) => {
+        mod joined_headers {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(false).await;
+            })*
+        }
+        mod raw_headers {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(true).await;
+            })*
+        }
+    };
+}

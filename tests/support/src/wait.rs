@@ -1,11 +1,20 @@
-//! Waiting for another process: asks again and again, and gives up with words.
+//! Waiting for a condition that another process or task brings about. Each wait has a deadline and panics with
+//! words when it passes, so that a test never needs a fixed sleep.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// Deadline of a wait that names none.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Pause between two looks at a condition.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Asks until there is an answer; panics with `what` after twenty seconds.
 pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    eventually_for(what, Duration::from_secs(20), ask)
+    eventually_for(what, DEADLINE, ask)
 }
 
 /// Asks until there is an answer; panics with `what` when the time is up.
@@ -16,6 +25,59 @@ pub fn eventually_for<T>(what: &str, time: Duration, mut ask: impl FnMut() -> Op
             return answer;
         }
         assert!(start.elapsed() < time, "waited {time:?}: {what}");
-        sleep(Duration::from_millis(10));
+        sleep(PAUSE);
+    }
+}
+
+/// Asks until there is an answer, without blocking the runtime; panics with `what` after twenty seconds.
+pub async fn eventually_async<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    patiently_async(what, DEADLINE, ask).await
+}
+
+/// Asks until there is an answer, without blocking the runtime; panics with `what` when the time is up, even in the
+/// middle of a question.
+pub async fn patiently_async<T>(what: &str, time: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let answered = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::time::timeout(time, answered).await.unwrap_or_else(|_| panic!("waited {time:?}: {what}"))
+}
+
+/// Counters of what several tasks have done, by which a test waits until all of them go on.
+#[derive(Debug, Default)]
+pub struct Progress(Vec<Arc<AtomicUsize>>);
+
+impl Progress {
+    /// Returns a new counter, for one more task to count up.
+    pub fn counter(&mut self) -> Arc<AtomicUsize> {
+        let counter = Arc::default();
+        self.0.push(Arc::clone(&counter));
+        counter
+    }
+
+    /// Waits until each task has counted so far; panics with `what` after a minute.
+    pub async fn all_reach(&self, what: &str, count: usize) {
+        self.all_exceed(what, &vec![0; self.0.len()], count).await;
+    }
+
+    /// Waits until each task has counted so many more; panics with `what` after a minute.
+    pub async fn all_advance(&self, what: &str, by: usize) {
+        self.all_exceed(what, &self.counts(), by).await;
+    }
+
+    async fn all_exceed(&self, what: &str, before: &[usize], by: usize) {
+        patiently_async(what, Duration::from_mins(1), async || {
+            self.counts().iter().zip(before).all(|(now, before)| *now >= before + by).then_some(())
+        })
+        .await;
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        self.0.iter().map(|counter| counter.load(Ordering::SeqCst)).collect()
     }
 }

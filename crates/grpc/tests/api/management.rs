@@ -159,6 +159,16 @@ async fn a_tenant_is_made_changed_and_suspended() {
     assert!(!client.resume_tenant(with_api_key(ask, ROOT)).await.unwrap().into_inner().suspended);
 }
 
+/// A profile with two mistakes: in its third line, and in its last.
+const BROKEN: &str = r#"
+name = "shop"
+unmatched_routes = "maybe"
+[[kinds]]
+name = "secret"
+prefixes = { live = "sk_live_" }
+secret = "hex:1x"
+"#;
+
 #[tokio::test]
 async fn a_profile_that_is_wrong_says_where() {
     let harness = Harness::new();
@@ -166,8 +176,7 @@ async fn a_profile_that_is_wrong_says_where() {
     let apply = |document: &str, validate_only| {
         with_api_key(v1::ApplyProfileRequest { document: document.into(), validate_only }, ROOT)
     };
-    let broken = DOCUMENT.replace("\"deny\"", "\"maybe\"").replace("hex:16", "hex:1x");
-    let status = client.apply_profile(apply(&broken, false)).await.unwrap_err();
+    let status = client.apply_profile(apply(BROKEN, false)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     let details = status.get_error_details();
     let violations = &details.bad_request().unwrap().field_violations;

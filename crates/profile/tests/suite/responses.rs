@@ -106,8 +106,10 @@ fn a_cookie_header_with_nothing_left_is_removed() {
 
 #[test]
 fn a_forwarded_credential_stays() {
-    let document = DOCUMENT.replace("[[scopes]]\n    name = \"payments.create\"", "forward = true");
-    let profile = profile(&document.replace("payments.create", "payments.x"));
+    let profile = profile(
+        "name = \"p\"\n[credential]\nforward = true\n\
+         sources = [\"header:X-API-Key\", \"header:authorization Bearer\", \"query:api_key\", \"cookie:session\"]",
+    );
     let request = request("/x?api_key=k", &[("cookie", "session=k"), ("x-api-key", "k")]);
     let outcome = allow(&profile, &request, &DecisionContext::default());
     assert!(outcome.query.is_empty() && outcome.set.is_empty());
@@ -177,10 +179,8 @@ fn the_first_denial_that_fits_is_taken() {
         name = "p"
         [[denials]]
         reasons = ["EXPIRED"]
-        status = 419
-        "#
-        .replace("419", "410")
-        .as_str(),
+        status = 410
+        "#,
     );
     let (status, headers, body) = denied(&profile, Reason::Expired, &DecisionContext::default());
     assert_eq!((status, body.as_str()), (410, ""));

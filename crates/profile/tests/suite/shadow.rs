@@ -89,11 +89,11 @@ fn anything_but_on_and_shadow_is_refused_in_its_place() {
     assert!(text.contains("a list in brackets belongs here"), "{text}");
     let field = mistake("name = \"p\"\n[rate_limits.x]\nbuckets = []\nper = \"key\"");
     assert!(field.contains("the fields here are: buckets, enforce"), "{field}");
-    let plan = DOCUMENT.replace(
-        "{ tried = [{ per = \"key\", rate = \"40/min\" }] }",
-        "{ tried = { enforce = \"shadow\", buckets = [] } }",
+    let plan = mistake(
+        "name = \"p\"\n[rate_limits]\ntried = [{ per = \"key\", rate = \"20/min\" }]\n\
+         [[plans]]\nname = \"growth\"\nrate_limits = { tried = { enforce = \"shadow\", buckets = [] } }",
     );
-    assert!(mistake(&plan).contains("a plan changes how much"));
+    assert!(plan.contains("a plan changes how much"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use latchkey_core::limit::conformance::{bucket_charge, charge_limiter};
 use latchkey_core::limit::{BucketCharge, BucketOwner, ChargeOptions, CountingMode};
 use latchkey_core::time::{Clock as _, MonotonicInstant};
+use tokio::time::interval;
 
 use super::bench::{MonotonicClock, RedisBench, left};
 
@@ -30,7 +31,9 @@ async fn drive_load(
     (rate, begin, time): (u64, MonotonicInstant, Duration),
 ) -> (u64, u64) {
     let (limiter, mut granted, mut calls) = (Arc::clone(&replica.limiter), 0, 0);
+    let mut pace = interval(Duration::from_millis(1));
     loop {
+        pace.tick().await;
         let passed = MonotonicClock.now().monotonic.since(begin);
         if passed >= time {
             return (granted, calls);
@@ -47,7 +50,6 @@ async fn drive_load(
             granted += u64::from(spending.granted);
             calls += 1;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use latchkey_core::ports::ChangeNotifications as _;
 use latchkey_redis::{Address, Notifier, RedisNotifications};
-use latchkey_testing::{Proxy, Redis, RedisCluster};
+use latchkey_testing::{Proxy, Redis, RedisCluster, eventually_async};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -81,12 +81,8 @@ async fn a_subscription_that_hangs_is_noticed_and_made_again() {
     let (one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&through, "2").await);
     let connected = proxy.connections();
     proxy.mute(true);
-    let again = async {
-        while proxy.connections() == connected {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(TEST_TIMEOUT, again).await.expect("it tries another connection");
+    let another = async || (proxy.connections() > connected).then_some(());
+    eventually_async("it tries another connection", another).await;
     proxy.mute(false);
     two.hears("that it has subscribed again").await;
     two.forget();

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use latchkey_core::limit::conformance::{bucket_charge, charge};
+use latchkey_core::limit::conformance::{LimiterHarness as _, bucket_charge, charge};
 use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketOwner, CountingMode};
 use latchkey_core::time::Clock;
+use latchkey_testing::eventually_async;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::bench::{MonotonicClock, RedisBench, admitted, left};
 use super::load::allowed;
@@ -42,7 +44,7 @@ async fn tokens_that_are_out_make_no_room_for_others() {
     let bucket = bucket_charge(&one, BucketOwner::Key, limit);
     assert_eq!(admitted(&one, bucket, 200).await, 200);
     // Time for the bucket to fill up, and not yet for idle tokens to be given back.
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    one.pass(Duration::from_millis(250)).await;
     let began = MonotonicClock.now().monotonic;
     let mut sum = 0;
     for replica in [&other, &one] {
@@ -78,10 +80,13 @@ async fn paced(mode: CountingMode, every: Duration, calls: u64) -> u64 {
     let bench = RedisBench::start(mode).await;
     let bucket = bucket_charge(&bench, BucketOwner::Key, (100_000, 1, 100_000));
     let before = bench.limiter.requests();
+    let mut pace = interval(10 * every);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace.tick().await;
     for call in 1..=calls {
         assert!(charge(&bench, &[bucket], 1).await.granted);
         if call.is_multiple_of(10) {
-            tokio::time::sleep(10 * every).await;
+            pace.tick().await;
         }
     }
     bench.limiter.requests() - before
@@ -115,12 +120,8 @@ async fn what_one_replica_leaves_another_can_spend() {
     let bucket = bucket_charge(&one, BucketOwner::Key, (1, 3_600, 400));
     assert_eq!(admitted(&one, bucket, 30).await, 30);
     let other = one.twin().await;
-    let all_back = async {
-        while left(&other, bucket).await < 370 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), all_back).await.expect("idle tokens are given back");
+    let given_back = async || (left(&other, bucket).await >= 370).then_some(());
+    eventually_async("idle tokens are given back", given_back).await;
     assert_eq!(admitted(&other, bucket, 380).await, 370);
 }
 

@@ -233,7 +233,7 @@ async fn a_replica_that_was_away_for_too_long_begins_anew() {
     away.initialize().await.unwrap();
     here.initialize().await.unwrap();
     let _ = apply(&store, DOCUMENT).await;
-    let newest = apply(&store, &DOCUMENT.replace("name", "# again\nname")).await;
+    let newest = apply(&store, &format!("# again\n{DOCUMENT}")).await;
     here.poll().await.unwrap();
     assert_eq!(store.prune_feed(0).await.unwrap(), 0, "one that holds has not applied it");
     away.deregister().await;

@@ -29,6 +29,7 @@ use latchkey_management::{
 };
 use latchkey_profile::{Catalog, Profile};
 use latchkey_store::{ManagementLookups, Store};
+use latchkey_testing::ProfileBuilder;
 use rand::SeedableRng;
 
 use crate::database::TestDatabase;
@@ -51,7 +52,7 @@ default = []
 [jwt]
 issuer = "https://shop.example.dev"
 audience = "shop"
-algorithm = "$ALGORITHM"
+algorithm = "EdDSA"
 ttl = "1h"
 refresh_ttl = "30d"
 [[roles]]
@@ -169,7 +170,7 @@ pub(crate) static OPERATOR: LazyLock<Caller> =
 
 impl Harness {
     pub(crate) async fn new(database: TestDatabase, algorithm: &str) -> Self {
-        let document = DOCUMENT.replace("$ALGORITHM", algorithm);
+        let document = ProfileBuilder::from_document(DOCUMENT).set("jwt.algorithm", algorithm).build();
         let catalog = Arc::new(Catalog::new());
         catalog.replace_all(vec![Profile::compile(&document, 1).unwrap()]);
         let memory = Arc::new(ReplicaCache::new(1 << 20));

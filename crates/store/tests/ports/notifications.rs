@@ -1,10 +1,9 @@
 //! PostgreSQL says when something was committed, and a connection that has gone silent is found.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use latchkey_management::ports::ManagementStore;
-use latchkey_testing::{Postgres, Proxy};
+use latchkey_testing::{Postgres, Proxy, eventually_async};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -49,15 +48,16 @@ async fn a_silent_or_broken_connection_is_replaced() {
     let postgres = Arc::new(Postgres::start());
     let url = postgres.database();
     let proxy = Proxy::to(postgres.port());
-    let through = url.replace(&format!(":{}/", postgres.port()), &format!(":{}/", proxy.port()));
+    let through = postgres.through(proxy.port(), &url);
     let database = TestDatabase::at(url, None).await;
     let store = latchkey_store::Store::connect_lazy(options(&through, TEST_TIMEOUT)).unwrap();
     let mut tasks = JoinSet::new();
     let mut heard = heard(&store, &mut tasks);
     once(&mut heard).await;
+    let connected = proxy.connections();
     proxy.black_hole(true);
-    // Long enough for the silence to be noticed, whatever the machine does meanwhile.
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let another = async || (proxy.connections() > connected).then_some(());
+    eventually_async("the silence is noticed, and another connection tried", another).await;
     proxy.reset();
     proxy.black_hole(false);
     once(&mut heard).await;

@@ -133,6 +133,7 @@ mod tests {
         let mut bytes = [0; 24];
         server.read_exact(&mut bytes).await.unwrap();
         let later = async {
+            // An hour on the test's paused clock: the silence is what is tested.
             sleep(Duration::from_hours(1)).await;
             client.write_u8(1).await
         };

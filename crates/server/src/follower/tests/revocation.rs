@@ -9,7 +9,7 @@ use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::KeyId;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::ports::usage::NoopUsageLog;
-use latchkey_core::ports::{Change, KeyStore, LookupResult};
+use latchkey_core::ports::{Change, KeyStore, LookupResult, Replicas};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::MonotonicInstant;
 use latchkey_management::operators;
@@ -70,7 +70,40 @@ fn gate(link: &Arc<StoreLink>, follower: &Follower, cache: Arc<ReplicaCache>) ->
     }))
 }
 
+/// The other replicas, as one that waits for them sees them; each look is counted.
+struct Looks {
+    store: Arc<Store>,
+    taken: Semaphore,
+}
+
+#[async_trait]
+impl Replicas for Looks {
+    async fn heartbeat(
+        &self,
+        replica: &Replica,
+        revision: u64,
+        valid_for: Duration,
+    ) -> Result<(), SystemError> {
+        self.store.heartbeat(replica, revision, valid_for).await
+    }
+
+    async fn set_applied(&self, replica: &Replica, revision: u64) -> Result<(), SystemError> {
+        self.store.set_applied(replica, revision).await
+    }
+
+    async fn deregister(&self, replica: &Replica) -> Result<(), SystemError> {
+        self.store.deregister(replica).await
+    }
+
+    async fn count_lagging(&self, replica: &Replica, revision: u64) -> Result<u64, SystemError> {
+        let behind = self.store.count_lagging(replica, revision).await;
+        self.taken.add_permits(1);
+        behind
+    }
+}
+
 struct TestReplica {
+    looks: Arc<Looks>,
     link: Arc<StoreLink>,
     follower: Arc<Follower>,
     gate: Arc<Gate<LocalLimiter>>,
@@ -87,10 +120,13 @@ impl TestReplica {
         });
         let mut follower = Arc::into_inner(follower_with_peers(store, clock, id)).unwrap();
         follower.parts.feed = link.clone();
+        let looks = Arc::new(Looks { store: store.clone(), taken: Semaphore::new(0) });
+        let Peers::Known(_, replica) = follower.parts.peers else { panic!("replicas know each other") };
+        follower.parts.peers = Peers::Known(looks.clone(), replica);
         follower.initialize().await.unwrap();
         let cache = follower.parts.cache.clone();
         let gate = gate(&link, &follower, cache);
-        Self { link, follower: Arc::new(follower), gate }
+        Self { looks, link, follower: Arc::new(follower), gate }
     }
 
     /// From now on it decides by a memory that hears of no change and is trusted for ever.
@@ -180,7 +216,9 @@ async fn passes_after_the_answer(trusts_beyond_lease: bool) -> bool {
     two.link.disconnected.store(true, Ordering::SeqCst);
     let mut answer = pair.revoke(id).await;
     assert!(two.follower.poll().await.is_err());
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    // It has looked at the others three times, and each time one was behind.
+    let looks = tokio::time::timeout(Duration::from_secs(20), one.looks.taken.acquire_many(3)).await;
+    looks.expect("it looks at the others").unwrap().forget();
     assert!(answer.try_join_next().is_none(), "a replica that holds is waited for");
     assert!(two.admits(&key).await, "which is why");
     pair.clock.advance(LEASE);
