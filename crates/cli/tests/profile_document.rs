@@ -18,7 +18,7 @@ path = "/**"
 name = "passes"
 request = "GET /x"
 headers = { x-api-key = "{{ key }}" }
-who = {}
+as = {}
 expect = { status = 200 }
 "#;
 

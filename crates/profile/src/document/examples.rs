@@ -8,7 +8,7 @@ use latchkey_core::policy::Policy;
 use self::parts::sender;
 use crate::contract::FieldType;
 use crate::examples::{Example, Expected, FIXTURE_NAMES};
-use crate::reader::{Section, Text};
+use crate::reader::{Section, Text, Value};
 use crate::template::{EndpointName, Name, NameResolver, Template};
 
 /// More help nobody, and each costs memory wherever the document is in force.
@@ -40,8 +40,17 @@ fn example(section: &mut Section<'_>, policy: &Policy) -> Option<Example> {
         .filter_map(|(name, value)| Some((name.to_ascii_lowercase().into(), template(&value.text()?)?)));
     let headers = headers.collect();
     let body = section.text("body").and_then(|text| template(&text));
-    let sender = section.section("who").map(|part| sender(part, policy));
-    let existing_keys = section.sections("others").into_iter().map(|part| parts::key(part, policy)).collect();
+    let sender = section
+        .value_or_alias("as", "who")
+        .and_then(|value| value.section())
+        .map(|part| sender(part, policy));
+    let existing_keys = section.value_or_alias("existing_keys", "others").and_then(|value| value.list());
+    let existing_keys = existing_keys
+        .iter()
+        .flatten()
+        .filter_map(Value::section)
+        .map(|part| parts::key(part, policy))
+        .collect();
     let repeat = repeat(section);
     let expected = section.section("expect").map(expected);
     if expected.is_none() {
@@ -104,7 +113,7 @@ fn repeat(section: &mut Section<'_>) -> u32 {
 /// NameResolver with texts, the names in lower case.
 fn texts(section: &mut Section<'_>, field: &'static str) -> Vec<(Box<str>, Box<str>)> {
     let entries = section.section(field).map(|table| table.entries()).unwrap_or_default();
-    let pair = |(name, value): (Text<'_>, crate::reader::Value<'_>)| {
+    let pair = |(name, value): (Text<'_>, Value<'_>)| {
         Some((name.to_ascii_lowercase().into(), value.text()?.value.into()))
     };
     entries.into_iter().filter_map(pair).collect()

@@ -13,11 +13,13 @@ pub(crate) struct Section<'d> {
     table: &'d DeTable<'d>,
     pub(crate) at: Location,
     known: Vec<&'static str>,
+    /// Former names of fields: accepted, and left out of the list of names that a mistake shows.
+    aliases: Vec<&'static str>,
 }
 
 impl<'d> Section<'d> {
     pub(super) fn new(reader: &'d Reader<'d>, table: &'d DeTable<'d>, at: Location) -> Self {
-        Self { reader, table, at, known: Vec::new() }
+        Self { reader, table, at, known: Vec::new(), aliases: Vec::new() }
     }
 
     /// The field of this name, whatever it is.
@@ -25,6 +27,18 @@ impl<'d> Section<'d> {
         self.known.push(field);
         let value = self.table.get(field)?;
         Some(Value::new(self.reader, value, self.at.field(field, value.span())))
+    }
+
+    /// Value of a field that is also accepted under `alias`, its former name. Both names at once are a mistake.
+    pub(crate) fn value_or_alias(&mut self, field: &'static str, alias: &'static str) -> Option<Value<'d>> {
+        let value = self.value(field);
+        self.aliases.push(alias);
+        let Some(former) = self.table.get(alias) else { return value };
+        let former = Value::new(self.reader, former, self.at.field(alias, former.span()));
+        if value.is_some() {
+            former.report(format!("\"{alias}\" is the former name of \"{field}\"; write \"{field}\" alone"));
+        }
+        value.or(Some(former))
     }
 
     pub(crate) fn text(&mut self, field: &'static str) -> Option<Text<'d>> {
@@ -96,7 +110,7 @@ impl<'d> Section<'d> {
     /// Notes every field that nobody asked for.
     pub(crate) fn close(self) {
         for (name, _) in self.entries() {
-            if !self.known.contains(&name.value) {
+            if !self.known.contains(&name.value) && !self.aliases.contains(&name.value) {
                 let known = self.known.join(", ");
                 name.report(format!("there is no such field; the fields here are: {known}"));
             }

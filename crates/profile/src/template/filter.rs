@@ -16,6 +16,7 @@ pub(super) enum Filter {
     UrlEncode,
     Json,
     JsonOrNull,
+    /// The text behind this prefix, and nothing where the text has another beginning.
     RemovePrefix(Box<str>),
 }
 
@@ -33,7 +34,8 @@ pub(super) enum FilterOutput {
 }
 
 const FILTERS: &str = "upper, lower, trim, capitalize, default(\"text\"), join(\"text\"), \
-                       replace(\"text\", \"text\"), truncate(number), urlencode, json, json_or_null, after(\"text\")";
+                       replace(\"text\", \"text\"), truncate(number), urlencode, json, json_or_null, \
+                       removeprefix(\"text\")";
 
 impl Filter {
     /// The filter of this name; says what is wrong with it.
@@ -55,10 +57,13 @@ impl Filter {
             ("urlencode", []) => Ok(Self::UrlEncode),
             ("json", []) => Ok(Self::Json),
             ("json_or_null", []) => Ok(Self::JsonOrNull),
-            ("after", [Argument::Text(text)]) => Ok(Self::RemovePrefix(text.as_str().into())),
+            // `after` is the name that the filter had first.
+            ("removeprefix" | "after", [Argument::Text(text)]) => {
+                Ok(Self::RemovePrefix(text.as_str().into()))
+            }
             (
                 "upper" | "lower" | "trim" | "capitalize" | "default" | "join" | "replace" | "truncate"
-                | "urlencode" | "json" | "json_or_null" | "after",
+                | "urlencode" | "json" | "json_or_null" | "removeprefix" | "after",
                 _,
             ) => Err(format!("the filter \"{name}\" takes other arguments; the filters are: {FILTERS}")),
             _ => Err(format!("there is no filter \"{name}\"; the filters are: {FILTERS}")),
@@ -83,7 +88,7 @@ impl Filter {
             Self::Truncate(most) => text.chars().take(*most).collect(),
             Self::UrlEncode => url_encode(text),
             Self::JsonOrNull if text.is_empty() && !list => "null".to_owned(),
-            Self::RemovePrefix(begin) => text.strip_prefix(&**begin).unwrap_or_default().to_owned(),
+            Self::RemovePrefix(prefix) => text.strip_prefix(&**prefix).unwrap_or_default().to_owned(),
             Self::Json | Self::JsonOrNull if list => json_list(text),
             Self::Json | Self::JsonOrNull => json_text(text),
         }

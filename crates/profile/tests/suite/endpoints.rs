@@ -19,7 +19,7 @@ path = "/keys/{id}"
 rpc = "CreateKey"
 body = { name = "text", days = "number?", list = "texts?" }
 status = 201
-answer = '{"id":"{{ answer.key.id | after("key_") }}","name":{{ body.name | json }},"m":{{ answer.key.bindings.merchant | json_or_null }},"at":"{{ answer.key.create_time }}"}'
+answer = '{"id":"{{ answer.key.id | removeprefix("key_") }}","name":{{ body.name | json }},"m":{{ answer.key.bindings.merchant | json_or_null }},"at":"{{ answer.key.create_time }}"}'
 [endpoints.fields]
 name = "{{ body.name }}-{{ path.id }}"
 scopes = "{{ body.list }}"

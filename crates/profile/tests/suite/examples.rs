@@ -77,20 +77,20 @@ fn an_example_that_is_right_is_told_to_be() {
         name = "passes"
         request = "GET /v1/x"
         headers = { x-api-key = "{{ key }}" }
-        who = { scopes = ["b"], tenant = "acme" }
+        as = { scopes = ["b"], tenant = "acme" }
         expect = { status = 200, upstream = { x-tenant = "acme", x-api-key = "" } }
         [[examples]]
         name = "limited"
         request = "GET /v1/x"
         headers = { x-api-key = "{{ key }}" }
-        who = {}
+        as = {}
         repeat = 3
         expect = { status = 429, headers = { retry-after = "30" } }
         [[examples]]
         name = "expired"
         request = "GET /v1/x"
         headers = { x-api-key = "{{ key }}" }
-        who = { state = "expired" }
+        as = { state = "expired" }
         expect = { status = 401, body = '{"type":"about:blank",{{ any }}"The credential expired on 2025-01-01."{{ any }}' }
     "#;
     let right = |name: &str| (name.to_owned(), vec![]);
@@ -104,7 +104,7 @@ fn an_example_that_is_wrong_says_what_was_not_as_promised() {
         name = "wrong"
         request = "GET /v1/x"
         headers = { x-api-key = "{{ key }}" }
-        who = { state = "revoked" }
+        as = { state = "revoked" }
         expect = { status = 200, body = "no", upstream = { x-tenant = "acme" } }
     "#;
     let (_, wrong) = outcomes(examples).remove(0);
@@ -114,12 +114,49 @@ fn an_example_that_is_wrong_says_what_was_not_as_promised() {
 }
 
 #[test]
+fn former_names_of_an_examples_fields_are_accepted_but_not_beside_the_present_ones() {
+    let example = |fields: &str| {
+        format!(
+            "[[examples]]\nname = \"x\"\nrequest = \"GET /v1/x\"\nheaders = {{ x-api-key = \"{{{{ key }}}}\" }}\n\
+             {fields}\nexpect = {{ status = 200 }}"
+        )
+    };
+    let present = "as = { scopes = [\"b\"] }\nexisting_keys = [{ name = \"till\" }]";
+    let former = "who = { scopes = [\"b\"] }\nothers = [{ name = \"till\" }]";
+    for fields in [present, former] {
+        assert_eq!(outcomes(&example(fields)), [("x".to_owned(), vec![])], "{fields}");
+    }
+    let mistakes = |fields: &str| {
+        let errors =
+            Profile::compile(&format!("{DOCUMENT}{}", example(fields)), 1).map(|_| ()).unwrap_err().0;
+        errors.into_iter().map(|error| (error.field, error.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        mistakes(&format!("{present}\n{former}")),
+        [
+            (
+                "examples[0].who".to_owned(),
+                "\"who\" is the former name of \"as\"; write \"as\" alone".to_owned()
+            ),
+            (
+                "examples[0].others".to_owned(),
+                "\"others\" is the former name of \"existing_keys\"; write \"existing_keys\" alone"
+                    .to_owned()
+            ),
+        ]
+    );
+    let unknown = mistakes("whom = {}").remove(0);
+    assert_eq!(unknown.0, "examples[0].whom");
+    assert!(unknown.1.contains("body, as, existing_keys, repeat"), "{}", unknown.1);
+}
+
+#[test]
 fn an_example_of_nothing_that_can_be_is_refused_with_its_place() {
     let wrong = r#"
 [[examples]]
 name = "x"
 request = "/v1/x"
-who = { kind = "z", plan = "gold", scopes = ["c"], state = "gone" }
+as = { kind = "z", plan = "gold", scopes = ["c"], state = "gone" }
 repeat = 0
 expect = { state = 200 }
 "#;
@@ -129,10 +166,10 @@ expect = { state = 200 }
         fields,
         [
             "examples[0].request",
-            "examples[0].who",
-            "examples[0].who.plan",
-            "examples[0].who.scopes[0]",
-            "examples[0].who.state",
+            "examples[0].as",
+            "examples[0].as.plan",
+            "examples[0].as.scopes[0]",
+            "examples[0].as.state",
             "examples[0].repeat",
             "examples[0].expect",
             "examples[0].expect.state",
