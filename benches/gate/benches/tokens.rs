@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp(1_000_000);
 fn ring(algorithm: SigningAlgorithm) -> KeyRing {
     let (mut random, sealer) = (StdRng::from_seed([7; 32]), Sealer::new(&[9; 32]));
     let Ok(material) = KeyMaterial::generate(algorithm, &mut random) else { panic!("no material") };
-    let record = SigningKeyRecord::new(("shop", algorithm), &material, (NOW, NOW), (&sealer, &mut random));
+    let record = SigningKeyRecord::new("shop", &material, NOW, NOW, &sealer, &mut random);
     let Ok(record) = record else { panic!("no key") };
     KeyRing::open(SigningKeys { keys: vec![record], revision: 1 }, &sealer, NOW).0
 }

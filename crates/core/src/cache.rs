@@ -1,9 +1,11 @@
-//! What a replica remembers of the store, and how long it may trust that. The store alone is right: an entry
-//! is a copy that the change feed takes away, and none is believed after the lease has run out.
+//! Cache of a replica: keys, tenants, users and tokens as they were read from the database. The database is
+//! the only authority. An entry is a copy that the change feed invalidates, and no entry is used after the
+//! lease has expired.
 //!
-//! A fill that lost a race against a change must not bring the old state back. Two rules see to that: what
-//! the feed removes while it is being loaded can't be put in afterwards (the cache's own placeholder), and
-//! what was read at a revision older than one that the feed has since shown is dropped again.
+//! A fill that lost a race against a change must not bring the old state back. Two rules prevent that. An
+//! entry that the feed removes while it is being loaded cannot be inserted afterwards (quick_cache's
+//! placeholder). And an entry that was read at a revision older than the newest one of the feed is removed
+//! again.
 
 pub(crate) mod bounded_cache;
 mod capacity;
@@ -13,8 +15,10 @@ mod stats;
 mod tenants;
 pub(crate) mod tokens;
 
-/// When to look again for what no key shares any more, of what weighs so much now and may weigh `most`: often
-/// enough that it takes an eighth at most, and seldom enough that looking costs little a key.
+/// Returns the size in bytes at which a table of shared values is swept for unused ones. `bytes` is its
+/// present size and `max_bytes` the budget of keys and shared values together. Sweeps are frequent enough
+/// that unused values take an eighth of the budget at most, and rare enough that they cost little for each
+/// key.
 fn sweep_threshold(bytes: usize, max_bytes: usize) -> usize {
     const LEAST: usize = 256 << 10;
     let spare = max_bytes / 8;
@@ -41,23 +45,23 @@ use crate::token::KeyRing;
 use crate::token::jwks::Jwks;
 use crate::user::UserRecord;
 
-/// A remembered key or user. Its tenant is shared with the tenant's others.
+/// A cached key or user. Its tenant is shared with the tenant's other entries.
 #[derive(Debug)]
 pub struct Cached<R> {
     tenant: Arc<TenantSlot>,
-    /// What is remembered of it.
+    /// The key or user.
     pub record: R,
 }
 
 impl<R> Cached<R> {
-    /// The tenant, unless it has changed and must be read again.
+    /// Returns the tenant; `None` if it has changed and must be read again.
     pub(crate) fn tenant(&self) -> Option<Arc<TenantRecord>> {
         self.tenant.load()
     }
 }
 
 impl Cached<CachedKey> {
-    /// A key that isn't in anybody's memory.
+    /// Returns a key that is in no cache.
     #[must_use]
     pub fn key(record: KeyRecord, tenant: &TenantRecord) -> Arc<Self> {
         let shared = Arc::new(SharedKeyAttributes::of(&tenant.profile, &record));
@@ -66,7 +70,7 @@ impl Cached<CachedKey> {
 }
 
 impl Cached<UserRecord> {
-    /// A user who isn't in anybody's memory.
+    /// Returns a user that is in no cache.
     #[must_use]
     pub fn user(record: UserRecord) -> Arc<Self> {
         Arc::new(Self { tenant: Arc::default(), record })
@@ -85,17 +89,17 @@ impl HeapSize for Cached<UserRecord> {
     }
 }
 
-/// What looking into memory came to.
+/// Result of a lookup.
 pub(crate) enum CacheLookup<'a> {
-    /// It is remembered.
+    /// The key is cached.
     Hit(Arc<Cached<CachedKey>>),
-    /// It is remembered that there is no such key.
+    /// The cache knows that no such key exists.
     NegativeHit,
-    /// Nobody knows yet, and this caller is to find out; others wait for it.
+    /// The cache knows nothing about the key. This caller must load it; others wait for the result.
     Miss(LoadGuard<'a, KeyHash, Cached<CachedKey>>),
 }
 
-/// A memory of keys, of values that are no key's, and of what tokens need. Bounded in bytes.
+/// Cache of keys, of hashes that belong to no key, and of what tokens need. It is bounded in bytes.
 pub struct ReplicaCache {
     keys: BoundedCache<KeyHash, Cached<CachedKey>>,
     negative: Cache<KeyHash, (), UnitWeighter, HashState>,
@@ -108,8 +112,8 @@ pub struct ReplicaCache {
 }
 
 impl ReplicaCache {
-    /// Remembers what fits into so many bytes, about. Three quarters are for keys and their tenants. Trusts
-    /// nothing yet.
+    /// Returns an empty cache of about `bytes` bytes, without a lease. Three quarters are for keys and their
+    /// tenants.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let (for_keys, others) = (bytes / 4 * 3, bytes / 16);
@@ -125,26 +129,26 @@ impl ReplicaCache {
         }
     }
 
-    /// Trusts what is remembered until `tick`: the lease. It only ever moves on.
-    pub fn extend_lease(&self, tick: MonotonicInstant) {
-        self.lease_expiry.fetch_max(tick.0, Ordering::SeqCst);
+    /// Extends the lease to `expiry`. A lease is never shortened.
+    pub fn extend_lease(&self, expiry: MonotonicInstant) {
+        self.lease_expiry.fetch_max(expiry.0, Ordering::SeqCst);
     }
 
-    /// When the lease ends; the beginning of time, where there was none yet.
+    /// Returns the end of the lease; the origin of the clock if there was none yet.
     #[must_use]
     pub fn lease_expiry(&self) -> MonotonicInstant {
         MonotonicInstant(self.lease_expiry.load(Ordering::SeqCst))
     }
 
-    /// Whether memory may be believed now.
+    /// Returns whether entries may be used now.
     #[must_use]
     pub fn lease_valid(&self, now: MonotonicInstant) -> bool {
         now.0 < self.lease_expiry.load(Ordering::SeqCst)
     }
 
-    /// Takes away what a change of the feed has made untrue.
+    /// Removes the entries that a change of the feed has made invalid.
     pub fn apply(&self, change: &Change) {
-        // Before the removal: a fill that misses the removal finds this instead.
+        // Set before the removal, so that a fill that misses the removal sees the new revision.
         self.set_applied(change.revision);
         match &change.subject {
             ChangeSubject::Key(hash) => {
@@ -152,26 +156,26 @@ impl ReplicaCache {
                 self.negative.remove(hash);
             }
             ChangeSubject::Tenant(tenant) => self.tenants.invalidate(*tenant),
-            // Entries notice a new version of their profile by its number; and whoever follows the feed sets a
-            // new ring of signing keys before this revision counts as applied.
+            // Entries notice a new version of their profile by its number. The follower sets the new key ring
+            // before this revision counts as applied.
             ChangeSubject::Profile(_) | ChangeSubject::SigningKeys(_) => {}
             ChangeSubject::User(user) => self.tokens.users.remove(user),
             ChangeSubject::Family(family) => self.tokens.families.remove(family),
         }
     }
 
-    /// Notes that the feed has been followed to this revision.
+    /// Records that the feed was followed up to this revision.
     pub fn set_applied(&self, revision: u64) {
         self.applied.fetch_max(revision, Ordering::SeqCst);
     }
 
-    /// The newest revision that the feed has shown.
+    /// Returns the newest revision that the feed has shown.
     #[must_use]
     pub fn applied_revision(&self) -> u64 {
         self.applied.load(Ordering::SeqCst)
     }
 
-    /// Forgets everything, as after a gap in the feed.
+    /// Removes all entries.
     pub fn clear(&self) {
         self.keys.clear();
         self.negative.clear();
@@ -179,66 +183,68 @@ impl ReplicaCache {
         self.tokens.clear();
     }
 
-    /// Judges tokens by these signing keys from now on, unless newer ones are known.
+    /// Verifies tokens by these signing keys from now on, unless the cache has newer ones.
     pub fn set_key_ring(&self, key_ring: &Arc<KeyRing>) {
         self.tokens.set_key_ring(key_ring);
     }
 
-    /// The signing keys in force here.
+    /// Returns the signing keys in force on this replica.
     #[must_use]
     pub fn key_ring(&self) -> Arc<KeyRing> {
         Arc::clone(&self.tokens.key_ring())
     }
 
-    /// The key set, as this replica knows it.
+    /// Returns the key set, as this replica knows it.
     #[must_use]
     pub fn jwks(&self) -> Arc<Jwks> {
         self.tokens.key_ring().jwks()
     }
 
-    /// What is remembered for tokens.
+    /// Returns the part of the cache that tokens need.
     pub(crate) fn tokens(&self) -> &TokenCache {
         &self.tokens
     }
 
-    /// Begins anew at a revision, as after a gap in the feed, or a store that was set back.
+    /// Removes everything and continues at `revision`, as after a gap in the feed or a database that was
+    /// restored to an earlier state.
     pub fn reset_to(&self, revision: u64) {
-        // Before forgetting, as in `apply`.
+        // Set before the entries are removed, as in `apply`.
         self.applied.store(revision, Ordering::SeqCst);
         self.tokens.clear_key_ring();
         self.clear();
     }
 
-    /// A remembered key, without waiting for one that is being loaded.
+    /// Returns a cached key, without waiting for one that is being loaded.
     pub(crate) fn get(&self, hash: &KeyHash) -> Option<Arc<Cached<CachedKey>>> {
         self.keys.get(hash)
     }
 
-    /// Looks a key up. One caller at a time is told to load it; if that one gives up, the next is told.
+    /// Looks up a key. One caller at a time gets the guard to load it; if that caller gives up, the next one
+    /// gets it.
     pub(crate) async fn lookup(&self, hash: &KeyHash) -> CacheLookup<'_> {
         if self.negative.get(hash).is_some() {
             return CacheLookup::NegativeHit;
         }
         match self.keys.wait(hash).await {
             Ok(known) => CacheLookup::Hit(known),
-            // The one before may have found that there is none.
+            // The previous caller may have found that the key does not exist.
             Err(_) if self.negative.get(hash).is_some() => CacheLookup::NegativeHit,
             Err(guard) => CacheLookup::Miss(guard),
         }
     }
 
-    /// Makes an entry of a key that was found. Its tenant is remembered with it.
-    pub(crate) fn key_entry(&self, found: LookupResult) -> Option<Arc<Cached<CachedKey>>> {
-        let (record, tenant) = found.entry?;
+    /// Returns an entry for a key that was read, and caches its tenant.
+    pub(crate) fn key_entry(&self, result: LookupResult) -> Option<Arc<Cached<CachedKey>>> {
+        let (record, tenant) = result.entry?;
         let shared = self.attributes.intern(SharedKeyAttributes::of(&tenant.profile, &record));
-        let tenant = self.slot(tenant, found.revision);
+        let tenant = self.slot(tenant, result.revision);
         Some(Arc::new(Cached { tenant, record: CachedKey::new(record, shared) }))
     }
 
-    /// Makes an entry of a user who was found. The tenant is remembered with it.
-    pub(crate) fn user_entry(&self, found: LookupResult<UserRecord>) -> Option<Arc<Cached<UserRecord>>> {
-        let (record, tenant) = found.entry?;
-        Some(Arc::new(Cached { tenant: self.slot(tenant, found.revision), record }))
+    /// Returns an entry for a user that was read, and caches the tenant.
+    pub(crate) fn user_entry(&self, result: LookupResult<UserRecord>) -> Option<Arc<Cached<UserRecord>>> {
+        let (record, tenant) = result.entry?;
+        Some(Arc::new(Cached { tenant: self.slot(tenant, result.revision), record }))
     }
 
     fn slot(&self, tenant: TenantRecord, revision: u64) -> Arc<TenantSlot> {
@@ -246,14 +252,15 @@ impl ReplicaCache {
         if self.applied_revision() > revision {
             self.tenants.clear_slot(&slot);
         }
-        // What keys share takes of their room.
+        // Values that keys share reduce the bytes that are left for keys.
         if let Some(bytes) = self.budget.resized(self.tenants.bytes() + self.attributes.bytes()) {
             self.keys.resize(bytes);
         }
         slot
     }
 
-    /// Remembers what was loaded under `guard`, read at `revision`; that there is none, too.
+    /// Inserts the result of a query made under `guard` and read at `revision`. If the key does not exist,
+    /// inserts a negative entry.
     pub(crate) fn fill(
         &self,
         guard: LoadGuard<'_, KeyHash, Cached<CachedKey>>,

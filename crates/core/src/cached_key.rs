@@ -1,6 +1,6 @@
-//! A key as Check needs it, and no more: there are millions of them in memory. What many keys have in common
-//! (kind, environment, scopes) is one group that they share; what few keys have at all takes no place in the
-//! others.
+//! Compact form of a key with the fields that Check needs, because there may be millions of keys in the
+//! cache. Attributes that many keys have in common (kind, environment, scopes) are stored once and shared.
+//! Fields that few keys have take no space in the others.
 
 mod shared_attributes;
 mod string_map;
@@ -21,22 +21,22 @@ use crate::record::{KeyLifecycle, KeyRecord, KeyState};
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
-/// A key in brief.
+/// A key as it is kept in the cache.
 #[derive(Debug)]
 pub struct CachedKey {
-    /// Its identifier.
+    /// The identifier.
     pub id: KeyId,
-    /// For people.
+    /// The name, for people.
     pub name: Box<str>,
-    /// Its kind, environment and scopes.
+    /// The kind, the environment and the scopes.
     pub shared: Arc<SharedKeyAttributes>,
-    /// When it stops; none: never.
+    /// Time of expiry; `None` if the key does not expire.
     pub expires: Option<Timestamp>,
     lifecycle: Lifecycle,
     uncommon: Option<Box<UncommonFields>>,
 }
 
-/// A key's life without what only people want to know of it.
+/// Lifecycle of a key, without the reason of a revocation, which only people need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lifecycle {
     Active,
@@ -44,7 +44,7 @@ enum Lifecycle {
     Revoked(Timestamp),
 }
 
-/// What most keys haven't got.
+/// Fields that most keys do not have.
 #[derive(Debug, Default)]
 struct UncommonFields {
     bindings: Box<[(Box<str>, Box<str>)]>,
@@ -54,7 +54,7 @@ struct UncommonFields {
 }
 
 impl CachedKey {
-    /// What a record says, of a group that may be shared.
+    /// Returns the compact form of a record, with attributes that may be shared.
     pub(crate) fn new(record: KeyRecord, shared: Arc<SharedKeyAttributes>) -> Self {
         let lifecycle = match record.lifecycle {
             KeyLifecycle::Active => Lifecycle::Active,
@@ -68,13 +68,13 @@ impl CachedKey {
         Self { id: record.id, name: record.name.into(), shared, expires: record.expires, lifecycle, uncommon }
     }
 
-    /// Its scopes, as the policy numbers them.
+    /// Returns the key's scopes, as the policy numbers them.
     #[must_use]
     pub fn granted(&self, policy: &Policy) -> ScopeSet {
         self.shared.granted(policy)
     }
 
-    /// What the key is at `now`; see [`KeyRecord::state`].
+    /// Returns the state of the key at `now`; see [`KeyRecord::state`].
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
         match self.lifecycle {
@@ -87,7 +87,7 @@ impl CachedKey {
         }
     }
 
-    /// Since when it is revoked.
+    /// Returns the time of revocation, if the key is revoked.
     #[must_use]
     pub fn revoked(&self) -> Option<Timestamp> {
         match self.lifecycle {
@@ -96,31 +96,31 @@ impl CachedKey {
         }
     }
 
-    /// What it is confined to; none: the whole tenant.
+    /// Returns the bindings that the key is confined to; empty for the whole tenant.
     #[must_use]
     pub fn bindings(&self) -> StringMapRef<'_> {
         StringMapRef::Pairs(self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.bindings))
     }
 
-    /// The owner's own words.
+    /// Returns the metadata that the key's owner has set.
     #[must_use]
     pub fn metadata(&self) -> StringMapRef<'_> {
         StringMapRef::Pairs(self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.metadata))
     }
 
-    /// Networks that may use it; none: any.
+    /// Returns the networks that the key may be used from; empty for any.
     #[must_use]
     pub fn networks(&self) -> &[IpNet] {
         self.uncommon.as_ref().map_or(&[], |uncommon| &uncommon.networks)
     }
 
-    /// Limits in place of its class's.
+    /// Returns the limits that replace those of the rate class.
     #[must_use]
     pub fn limits(&self) -> Option<&LimitOverrides> {
         self.uncommon.as_ref().map(|uncommon| &uncommon.limits)
     }
 
-    /// Bytes on the heap that are its own.
+    /// Returns the key's own bytes on the heap, without its shared attributes.
     pub(crate) fn heap_size(&self) -> usize {
         let uncommon = self
             .uncommon
@@ -148,7 +148,7 @@ impl UncommonFields {
 }
 
 fn string_pairs(map: BTreeMap<String, String>) -> Box<[(Box<str>, Box<str>)]> {
-    map.into_iter().map(|(name, word)| (name.into(), word.into())).collect()
+    map.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 #[cfg(test)]
@@ -157,7 +157,7 @@ mod tests {
     use crate::gate::tests::fixture::policy;
     use crate::record::fixture::records;
 
-    fn brief(change: impl FnOnce(&mut KeyRecord)) -> CachedKey {
+    fn cached_key(change: impl FnOnce(&mut KeyRecord)) -> CachedKey {
         let (mut record, tenant) = records();
         change(&mut record);
         let shared = Arc::new(SharedKeyAttributes::of(&tenant.profile, &record));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_brief_is_what_its_record_is_at_every_moment() {
+    fn a_cached_key_has_the_state_of_its_record_at_every_moment() {
         let lives = [
             KeyLifecycle::Active,
             KeyLifecycle::Disabled,
@@ -175,19 +175,19 @@ mod tests {
             for expires in [None, Some(Timestamp(10))] {
                 let (record, _) = records();
                 let record = KeyRecord { lifecycle: lifecycle.clone(), expires, ..record };
-                let brief = brief(|key| key.clone_from(&record));
+                let cached = cached_key(|key| key.clone_from(&record));
                 for now in [9, 10, 11].map(Timestamp) {
-                    assert_eq!(brief.state(now), record.state(now), "{lifecycle:?} {expires:?} {now:?}");
+                    assert_eq!(cached.state(now), record.state(now), "{lifecycle:?} {expires:?} {now:?}");
                 }
             }
         }
     }
 
     #[test]
-    fn what_few_keys_have_is_kept_where_one_has_it() {
-        let plain = brief(|_| {});
+    fn uncommon_fields_are_kept_for_the_keys_that_have_them() {
+        let plain = cached_key(|_| {});
         assert!(plain.uncommon.is_none() && plain.bindings().is_empty() && plain.networks().is_empty());
-        let bound = brief(|key| {
+        let bound = cached_key(|key| {
             key.bindings = [("b".into(), "2".into()), ("a".into(), "1".into())].into();
             key.networks = vec!["10.0.0.0/8".parse().unwrap()];
         });
@@ -198,9 +198,9 @@ mod tests {
     }
 
     #[test]
-    fn a_group_follows_the_versions_of_its_own_profile() {
+    fn shared_attributes_follow_the_versions_of_their_own_profile() {
         let mut policy = policy();
-        let shared = brief(|_| {}).shared;
+        let shared = cached_key(|_| {}).shared;
         assert_eq!(policy.scopes.names(&shared.granted(&policy)).collect::<Vec<_>>(), ["items.read"]);
         policy.version = 2;
         policy.scopes = crate::scope::ScopeRegistry::default();

@@ -1,5 +1,5 @@
-//! The question: everything that a decision looks at, parsed once from whatever message brought it, and
-//! borrowed from there.
+//! Input of a decision: every field that the gate looks at, parsed once from the message that carried it and
+//! borrowed from that message.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,24 +7,25 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-/// The credential that came with a call.
+/// Credential of a call, as far as it could be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PresentedCredential<'a> {
-    /// None.
+    /// No credential was sent.
     Missing,
-    /// More than one, with different values or in one header.
+    /// Several credentials were sent: with different values, or more than one in the same header.
     Ambiguous,
-    /// One that can't be a credential: not printable ASCII, or too long.
+    /// A value that cannot be a credential: it is not printable ASCII, or it is too long.
     Malformed,
-    /// One.
+    /// A single value that may be a credential.
     Value(&'a str),
 }
 
-/// The longest key; a JWT may be longer (8 KiB).
+/// Longest credential in bytes. Keys are shorter; JWTs may have 8 KiB.
 pub const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
 
 impl<'a> PresentedCredential<'a> {
-    /// A single value, as it was sent.
+    /// Returns the credential that a single value stands for. An empty value means that no credential was
+    /// sent.
     #[must_use]
     pub fn of(value: &'a str) -> Self {
         match value {
@@ -35,7 +36,8 @@ impl<'a> PresentedCredential<'a> {
     }
 }
 
-/// Looks at all of it, many bytes at a time: nearly every value is a right one.
+/// Returns whether every byte is printable ASCII. It reads all bytes instead of stopping at the first other
+/// one, so that many are compared at a time: nearly every value is valid.
 fn is_graphic(value: &str) -> bool {
     value.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic())
 }
@@ -51,77 +53,80 @@ impl fmt::Debug for PresentedCredential<'_> {
     }
 }
 
-/// The environment that a call goes to.
+/// Environment that a call goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestedEnvironment<'a> {
-    /// Not known or not divided: the credential decides.
+    /// An environment that is not known, or a profile that is not divided by environment: the credential
+    /// decides.
     Any,
-    /// This one: credentials of another are denied.
+    /// An environment known by name: credentials of other environments are denied.
     Named(&'a str),
-    /// The profile divides by host, and knows no such host: every credential is denied.
+    /// An unknown host of a profile that tells environments apart by host: every credential is denied.
     Unknown,
 }
 
-/// The path of a call.
+/// Path of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Path<'a> {
-    /// The caller named none: no route is looked for.
+    /// No path was given, so that no route is looked up.
     Absent,
-    /// In canonical form ([`crate::route::canonical`]).
+    /// A path in canonical form ([`crate::route::canonical`]).
     Canonical(Cow<'a, str>),
-    /// It can't be brought into canonical form.
+    /// A path that has no canonical form.
     NonCanonical,
 }
 
-/// What decides the rate class.
+/// Selects the rate class of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateClassSelector<'a> {
-    /// The route.
+    /// The route's class.
     Route,
-    /// The route, or this one where the route has none.
+    /// The route's class, or the named class if the route has none.
     RouteOr(&'a str),
-    /// This one, whatever the route says.
+    /// The named class, whatever the route says.
     Fixed(&'a str),
 }
 
-/// A few borrowed names.
+/// A few borrowed scope names.
 pub type ScopeNames<'a> = SmallVec<[&'a str; 4]>;
 
-/// A few resources, each with an identifier.
+/// A few resources, each with the identifier that the call uses.
 pub type Resources<'a> = SmallVec<[(&'a str, &'a str); 2]>;
 
-/// May this one pass?
+/// Input of one decision, from one request.
 #[derive(Clone, Debug)]
 pub struct CheckInput<'a> {
-    /// Who asks.
+    /// The credential that was sent.
     pub credential: PresentedCredential<'a>,
-    /// The tenant that the request names, by id or slug.
+    /// The tenant that the request names, by identifier or slug.
     pub tenant: Option<&'a str>,
-    /// Where it goes to.
+    /// The environment that the request goes to.
     pub environment: RequestedEnvironment<'a>,
-    /// The HTTP method.
+    /// The HTTP method; empty if the caller gave none.
     pub method: &'a str,
     /// The HTTP path.
     pub path: Path<'a>,
-    /// Scopes that are needed on top of the route's.
+    /// Scopes that are needed in addition to those of the route.
     pub scopes: ScopeNames<'a>,
-    /// Scopes that are needed in place of the route's; these make any path a known one.
+    /// Scopes that are needed in place of those of the route. If they are given, a path without a route is
+    /// not denied.
     pub route_scopes: Option<ScopeNames<'a>>,
-    /// The rate class.
+    /// Selects the rate class.
     pub class: RateClassSelector<'a>,
-    /// What is touched: resource and identifier.
+    /// Resources that the request uses, as pairs of resource and identifier.
     pub resource: Resources<'a>,
-    /// What is touched in place of what the request or the path says of these resources.
+    /// Resources that replace what the request or its path says about them, as pairs of resource and
+    /// identifier.
     pub route_resource: Resources<'a>,
-    /// Tokens to take from each bucket; zero looks and takes none.
+    /// Tokens to take from each bucket. A cost of zero reads the levels and takes nothing.
     pub cost: u32,
     /// The client's address.
     pub address: Option<IpAddr>,
-    /// Decide in full, take nothing.
+    /// Evaluate everything, but take no tokens and record no use.
     pub dry_run: bool,
-    /// Enforce what is in shadow too.
+    /// Enforce also the rules that are in shadow.
     pub strict: bool,
-    /// Tell the steps.
+    /// Return the steps of the evaluation.
     pub explain: bool,
 }
 

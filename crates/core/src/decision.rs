@@ -1,5 +1,5 @@
-//! The answer. A denial is an answer like an admission, never an error; and an admission can be made by
-//! the gate alone, so that no default value and no forgotten branch lets anyone in.
+//! Result of a decision. A denial is a normal result, as a permit is, and never an error. Only the gate can
+//! make a permit, so that no default value and no forgotten branch can allow a call.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::reason::Reason;
 use crate::scope::ScopeSet;
 use crate::time::Moment;
 
-/// Proof that the gate let a call pass.
+/// Proof that the gate allowed a call.
 #[derive(Clone, Debug)]
 pub struct Permit {
     _private: (),
@@ -23,74 +23,74 @@ impl Permit {
     }
 }
 
-/// Why a call does not pass.
+/// Refusal of a call, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The reason, by the contract's name.
+    /// The reason, by its name in the contract.
     pub reason: Reason,
-    /// For people.
+    /// A sentence for people.
     pub message: Cow<'static, str>,
 }
 
 impl Denial {
-    /// A denial that says what its reason says.
+    /// Returns a denial with the default message of its reason.
     #[must_use]
     pub fn new(reason: Reason) -> Self {
         Self { reason, message: Cow::Borrowed(reason.message()) }
     }
 
-    /// A denial that says more.
+    /// Returns a denial with a message of its own.
     #[must_use]
     pub fn with_message(reason: Reason, message: String) -> Self {
         Self { reason, message: Cow::Owned(message) }
     }
 }
 
-/// May this one pass?
+/// Decision about one call.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    /// Yes.
+    /// The call is allowed.
     Allow(Permit),
-    /// No.
+    /// The call is denied.
     Deny(Denial),
 }
 
-/// One thing that was examined.
+/// A step of an explained evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExplainStep {
-    /// `credential`, `token`, `key`, `user`, `tenant`, `environment`, `route`, `scope`, `resource`, `network`, `rate_limit`,
-    /// `shadow`.
+    /// Name of the step: `credential`, `certificate`, `token`, `key`, `user`, `tenant`, `environment`,
+    /// `route`, `scope`, `resource`, `network`, `rate_limit` or `shadow`.
     pub name: &'static str,
-    /// Whether it was in order.
+    /// True if the step found no reason to deny the call.
     pub passed: bool,
-    /// What was seen, for people.
+    /// Finding of the step, for people.
     pub detail: String,
 }
 
-/// A decision, and what was seen on the way to it.
+/// A decision and the context that it was made in.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// The decision.
     pub decision: Decision,
-    /// What was seen.
+    /// The context, as far as the gate filled it.
     pub context: DecisionContext,
 }
 
-/// Who knew the answer.
+/// Place where the data of a decision was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecisionSource {
-    /// What is remembered, or the question itself.
+    /// The cache, or the request alone.
     #[default]
     Cache,
-    /// The store, which had to be asked.
+    /// The database: at least one query was necessary.
     Database,
 }
 
 impl DecisionSource {
-    /// Both.
+    /// Every source.
     pub const ALL: [Self; 2] = [Self::Cache, Self::Database];
 
-    /// Its name.
+    /// Returns the value of the metric label.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -100,55 +100,58 @@ impl DecisionSource {
     }
 }
 
-/// What looking things up came to, of one question.
+/// Cache lookups of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LookupCounts {
-    /// Remembered.
+    /// Lookups that found an entry.
     pub hits: u8,
-    /// Remembered not to be there.
+    /// Lookups that found a negative entry.
     pub negative_hits: u8,
-    /// Asked of the store.
+    /// Lookups that needed a query.
     pub misses: u8,
 }
 
-/// What the gate saw, as far as it got.
+/// Facts that the gate collected on the way to a decision, as far as it got.
 #[derive(Clone, Debug, Default)]
 pub struct DecisionContext {
-    /// Who is asking, wherever the credential was recognised.
+    /// The key or user that the credential belongs to, valid or not; absent if the credential was not
+    /// recognised.
     pub principal: Option<Principal>,
-    /// The profile that was judged by.
+    /// The policy that the call was evaluated by.
     pub policy: Option<Arc<Policy>>,
-    /// The number of the route that took the call.
+    /// Index of the route that matched the call.
     pub route: Option<usize>,
     /// Scopes that were needed and not granted.
     pub missing_scopes: ScopeSet,
-    /// Needed scopes that the profile doesn't know at all.
+    /// Needed scopes that the profile does not declare.
     pub unknown_scopes: Vec<String>,
-    /// Every bucket that was consulted, the tightest first.
+    /// Levels of every bucket that was consulted, the tightest first.
     pub levels: Levels,
-    /// What was examined, where that was asked for.
+    /// Steps of the evaluation; empty unless the input asked for an explanation.
     pub steps: Vec<ExplainStep>,
     /// The revision that the decision was made at.
     pub revision: u64,
-    /// When judging began.
+    /// Moment at which the evaluation began.
     pub started_at: Moment,
-    /// What was looked up, and where it was found.
+    /// Cache lookups by result.
     pub lookups: LookupCounts,
-    /// The first denial that was not enforced, since what it falls under is tried only.
+    /// The first denial that was not enforced because the rule behind it is in shadow.
     pub shadow: Option<Denial>,
-    /// Whether the credential names somebody and is not in order. Such a call passes in shadow alone, and then
-    /// nobody vouches for who sent it.
+    /// True if the credential belongs to a known principal and is not valid now (revoked, disabled, expired,
+    /// of a suspended tenant). Such a call can pass in shadow alone, and then the principal is not passed on
+    /// as verified.
     pub principal_invalid: bool,
 }
 
 impl DecisionContext {
-    /// Who knew the answer: the store, where it was asked for anything at all.
+    /// Returns the source of the decision: the database if any lookup needed a query, the cache otherwise.
     #[must_use]
     pub fn source(&self) -> DecisionSource {
         if self.lookups.misses > 0 { DecisionSource::Database } else { DecisionSource::Cache }
     }
 
-    /// Who a call that passes is vouched to come from.
+    /// Returns the principal if its credential is valid: the one to name to the upstream for a call that
+    /// passes.
     #[must_use]
     pub fn verified_principal(&self) -> Option<&Principal> {
         self.principal.as_ref().filter(|_| !self.principal_invalid)
@@ -156,7 +159,7 @@ impl DecisionContext {
 }
 
 impl Verdict {
-    /// The reason of a denial.
+    /// Returns the denial, if the call was denied.
     #[must_use]
     pub fn denial(&self) -> Option<&Denial> {
         match &self.decision {

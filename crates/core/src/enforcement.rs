@@ -1,18 +1,18 @@
-//! Whether a rule is enforced, or tried first: judged in full, told of, and not enforced. A profile, a route, a
-//! scope and a rate class can each be tried.
+//! Enforcement of rules. A profile, a route, a scope and a rate class can each be enforced or in shadow:
+//! evaluated in full and reported, but not enforced.
 
-/// What becomes of a denial that falls under a rule.
+/// Effect of a denial by a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Enforcement {
     /// The call is denied.
     #[default]
     Enforced,
-    /// The call passes, and what would have denied it is told of.
+    /// The call passes, and the denial is reported as one in shadow.
     Shadow,
 }
 
 impl Enforcement {
-    /// Whether it is tried only.
+    /// Returns whether the rule is in shadow.
     #[must_use]
     pub fn is_shadow(self) -> bool {
         match self {

@@ -1,88 +1,89 @@
-//! What goes wrong besides a denial, which is an answer. Four fates: a *refusal* of a management call
-//! says what the caller did wrong; an *outage* means that nobody could decide just now; a *fault* is ours.
+//! Errors, as opposed to denials, which are results. A [`RequestError`] says what the caller of a management
+//! RPC did wrong. A [`SystemError`] means that no result exists: a dependency is unavailable, or there is an
+//! internal error.
 
 use std::time::Duration;
 
-/// No decision exists: a store could not be asked. Never remembered, never turned into a denial.
+/// Failure to reach a decision or result. It is never cached and never turned into a denial.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SystemError {
-    /// A store did not answer in time, or at all; trying again later may help.
+    /// A dependency gave no answer, or not in time. A later attempt may succeed.
     #[error("{dependency} did not answer")]
     Unavailable {
-        /// Which one, for the log and the caller ("the database").
+        /// Name of the dependency, for the log and the caller ("the database").
         dependency: &'static str,
-        /// How long to wait before trying again.
+        /// Time to wait before the next attempt.
         retry_after: Duration,
     },
-    /// A bug or a spoiled row; the text is for our log alone.
-    #[error("internal fault")]
+    /// A bug or a corrupt row. The text is meant for the log and is not sent to the caller.
+    #[error("internal error")]
     Internal(String),
 }
 
 impl SystemError {
-    /// The database could not be asked.
+    /// Returns the error of a database that gave no answer.
     #[must_use]
     pub fn database() -> Self {
         Self::Unavailable { dependency: "the database", retry_after: Duration::from_secs(1) }
     }
 }
 
-/// One field of a request that is wrong, and how.
+/// Violation of one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldViolation {
-    /// The field's path as in the .proto (`key.scopes[1]`).
+    /// Path of the field as in the .proto file (`key.scopes[1]`).
     pub field: String,
-    /// What is wrong with it, in a sentence.
+    /// Description of the violation, in a sentence.
     pub description: String,
 }
 
 impl FieldViolation {
-    /// A wrong field.
+    /// Returns the violation of this field.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self { field: field.into(), description: description.into() }
     }
 }
 
-/// Why a management call was refused; its sender can do something about each.
+/// Reason why a management call was rejected. Its sender can correct each of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Fields are wrong: every one of them is named.
+    /// Fields are invalid; all of them are listed.
     #[error("invalid argument")]
     InvalidArgument(Vec<FieldViolation>),
-    /// Nothing of that name that the caller may know of.
+    /// No object of that name exists, or the caller may not know of it.
     #[error("no such {0}")]
     NotFound(&'static str),
-    /// Something else holds that name already.
+    /// Another object has that name or identifier already.
     #[error("{0}")]
     AlreadyExists(String),
-    /// The thing isn't in a state that allows this (a revoked key can't be rotated).
+    /// The object's state does not allow the operation (a revoked key cannot be rotated).
     #[error("{0}")]
     FailedPrecondition(String),
-    /// Nobody said who they are, or not truly.
+    /// No credential, or an invalid one.
     #[error("{0}")]
     Unauthenticated(&'static str),
-    /// Known, and not allowed.
+    /// The caller is known and may not do this.
     #[error("{0}")]
     PermissionDenied(String),
-    /// There is more of this to do than can be done at once; it may be asked again soon.
+    /// Too much work of this sort is under way; a later attempt may succeed.
     #[error("{0}")]
     ResourceExhausted(&'static str),
 }
 
 impl RequestError {
-    /// One wrong field.
+    /// Returns the error of one invalid field.
     pub fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::InvalidArgument(vec![FieldViolation::new(field, description)])
     }
 }
 
-/// What a management call may end in besides its answer.
+/// Error of a management call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManagementError {
-    /// The caller's to mend.
+    /// The caller can correct it.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Ours.
+    /// The service failed.
     #[error(transparent)]
     System(#[from] SystemError),
 }

@@ -1,6 +1,6 @@
-//! May this one pass? A straight line: who is it, may it do this, has it any quota left. Each step takes what
-//! the one before returned, so that they can't be run in another order, and only the end of the line makes a
-//! [`Permit`](crate::decision::Permit).
+//! The gate decides whether a call is allowed: it authenticates the caller, authorizes the call and charges
+//! its buckets. Each step takes the result of the one before, so that they cannot run in another order, and
+//! only the last step makes a [`Permit`](crate::decision::Permit).
 
 mod authenticate;
 mod authorize;
@@ -31,31 +31,31 @@ use crate::reason::Reason;
 use crate::route::Route;
 use crate::time::{Clock, Moment};
 
-/// What a gate is made of.
+/// Dependencies of a gate.
 pub struct GateParts<L> {
-    /// Where keys are looked up that aren't remembered.
+    /// Looks up keys, users and token families that are not in the cache.
     pub store: Arc<dyn KeyStore>,
     /// The profiles in force.
     pub policies: Arc<dyn Policies>,
-    /// Who counts.
+    /// Charges buckets.
     pub limiter: L,
-    /// What is remembered.
+    /// The replica's cache.
     pub cache: Arc<ReplicaCache>,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Who notes that a key was used.
+    /// Records the use of keys.
     pub usage: Arc<dyn UsageLog>,
 }
 
-/// Decides. Shared by every call.
+/// Decides about calls. One gate is shared by all calls.
 pub struct Gate<L> {
     parts: GateParts<L>,
 }
 
-/// A step's end: it goes on with a value, or the call is denied.
+/// Result of a step: a value to go on with, or the denial of the call.
 type StepResult<T> = Result<T, Denial>;
 
-/// What a call runs through with: the question, the moment, and what has been seen so far.
+/// State of one evaluation: the input, the moment, and the facts collected so far.
 struct EvalContext<'a, 'b> {
     input: &'a CheckInput<'b>,
     now: Moment,
@@ -65,25 +65,73 @@ struct EvalContext<'a, 'b> {
 }
 
 impl<'a, 'b> EvalContext<'a, 'b> {
-    /// A call that is judged from now on.
+    /// Starts an evaluation at `now`.
     fn new(input: &'a CheckInput<'b>, now: Moment, context: &'a mut DecisionContext) -> Self {
         Self { input, now, context, explain: ExplainLog::new(input.explain) }
     }
 
-    /// Records the step that failed, and returns the plain denial of this reason.
+    /// Records the failed step and returns the denial of this reason with its default message.
     fn fail(&mut self, step: &'static str, reason: Reason) -> Denial {
         self.explain.fail(step, Denial::new(reason))
     }
 }
 
 impl<L: Limiter> Gate<L> {
-    /// A gate of these parts.
+    /// Returns a gate with these dependencies.
     pub fn new(parts: GateParts<L>) -> Self {
         Self { parts }
     }
 
-    /// Judges a call by a policy; by none, by that of the credential's tenant. An `Err` means that no
-    /// decision exists.
+    /// Decides about a call by a policy; without one, by the policy of the credential's tenant. An `Err`
+    /// means that no decision exists: the call must not be treated as allowed.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use latchkey_core::cache::ReplicaCache;
+    /// # use latchkey_core::error::SystemError;
+    /// # use latchkey_core::limit::local::LocalLimiter;
+    /// # use latchkey_core::operator;
+    /// # use latchkey_core::policy::Policy;
+    /// # use latchkey_core::ports::usage::NoopUsageLog;
+    /// # use latchkey_core::ports::{KeyStore, LookupResult, Policies};
+    /// # use latchkey_core::secret::KeyHash;
+    /// # use latchkey_core::time::{Clock, Moment};
+    /// use latchkey_core::check_input::{CheckInput, PresentedCredential};
+    /// use latchkey_core::gate::{Gate, GateParts};
+    /// use latchkey_core::reason::Reason;
+    ///
+    /// # struct EmptyStore;
+    /// # #[async_trait::async_trait]
+    /// # impl KeyStore for EmptyStore {
+    /// #     async fn key_by_hash(&self, _: &KeyHash) -> Result<LookupResult, SystemError> {
+    /// #         Ok(LookupResult { entry: None, revision: 1 })
+    /// #     }
+    /// # }
+    /// # struct NoPolicies;
+    /// # impl Policies for NoPolicies {
+    /// #     fn named(&self, _: &str) -> Option<Arc<Policy>> { None }
+    /// #     fn matches_key_format(&self, _: &str) -> bool { false }
+    /// # }
+    /// # struct FixedClock;
+    /// # impl Clock for FixedClock {
+    /// #     fn now(&self) -> Moment { Moment::default() }
+    /// # }
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let gate = Gate::new(GateParts {
+    ///     store: Arc::new(EmptyStore),
+    ///     policies: Arc::new(NoPolicies),
+    ///     limiter: LocalLimiter::new(),
+    ///     cache: Arc::new(ReplicaCache::new(1 << 20)),
+    ///     clock: Arc::new(FixedClock),
+    ///     usage: Arc::new(NoopUsageLog),
+    /// });
+    /// let input = CheckInput { credential: PresentedCredential::of("unknown"), ..CheckInput::default() };
+    /// let verdict = gate.check(Some(&operator::policy()), &input).await?;
+    /// assert_eq!(verdict.denial().map(|denial| denial.reason), Some(Reason::InvalidCredential));
+    /// # Ok::<(), SystemError>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn check(
         &self,
         policy: Option<&Arc<Policy>>,
@@ -94,15 +142,16 @@ impl<L: Limiter> Gate<L> {
         Ok(Verdict { decision, context })
     }
 
-    /// Judges as [`Gate::check`] does, and writes what it has seen into `seen`, an empty one, as it goes on.
-    /// It is ready on its first poll where memory and the limiter have all that the decision takes.
+    /// Decides as [`Gate::check`] does, and writes the facts that it collects into `context`, which must be
+    /// empty. The future is ready on its first poll if the cache and the limiter hold everything that the
+    /// decision needs.
     pub async fn check_into(
         &self,
         policy: Option<&Arc<Policy>>,
         input: &CheckInput<'_>,
         context: &mut DecisionContext,
     ) -> Result<Decision, SystemError> {
-        debug_assert!(context.principal.is_none(), "a call must not be judged by what another call has seen");
+        debug_assert!(context.principal.is_none(), "the context of another call must not be reused");
         let now = self.parts.clock.now();
         context.policy = policy.cloned();
         context.revision = self.parts.cache.applied_revision();
@@ -128,7 +177,8 @@ impl<L: Limiter> Gate<L> {
         if let Path::NonCanonical = eval.input.path {
             let denial = eval.explain.fail("route", non_canonical());
             if eval.profile_in_shadow(given.as_deref()) {
-                // It passes: the upstream is to know from whom, and the denial stays this one.
+                // The profile is in shadow, so the call passes. The upstream must learn from whom, and the
+                // path stays the reason of the denial.
                 let _known: StepResult<AuthenticatedCaller> = self.authenticate(eval, given).await?;
             }
             return Ok(Err(denial));
@@ -150,8 +200,9 @@ impl<L: Limiter> Gate<L> {
         self.charge(eval, &policy, route).await
     }
 
-    /// A denied call takes no quota. Where it is known who called, the levels are looked at; where it isn't,
-    /// the failed attempt counts against its address, if the profile says so.
+    /// Completes a denial, which takes no quota. If the principal is known, the levels of its buckets are
+    /// read. A failed authentication is charged to the client's address if the profile has a bucket for that,
+    /// and is denied as rate-limited if that bucket is empty.
     async fn deny(&self, eval: &mut EvalContext<'_, '_>, denial: Denial) -> Result<Denial, SystemError> {
         if denial.reason == Reason::RateLimited {
             return Ok(denial);
@@ -168,7 +219,8 @@ impl<L: Limiter> Gate<L> {
     }
 }
 
-/// The route that takes the call. Found again it costs little, and nothing has to be carried about.
+/// Returns the route of a call. Each step that needs it looks it up again: that costs little, and no step has
+/// to hand it on.
 fn route<'p>(eval: &mut EvalContext<'_, '_>, policy: &'p Policy) -> Option<&'p Route> {
     let Path::Canonical(path) = &eval.input.path else { return None };
     let (number, route) = policy.routes.find(eval.input.method, path)?;
@@ -176,7 +228,7 @@ fn route<'p>(eval: &mut EvalContext<'_, '_>, policy: &'p Policy) -> Option<&'p R
     Some(route)
 }
 
-/// The denial of a credential that is not valid. It says the same for every cause.
+/// Returns the denial of an invalid credential. It is the same for every cause, so that it reveals nothing.
 fn invalid_credential() -> Denial {
     Denial::new(Reason::InvalidCredential)
 }

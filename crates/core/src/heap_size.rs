@@ -1,7 +1,8 @@
-//! What things weigh in memory, in bytes, by how allocators hand out blocks. Estimates: what a bound in bytes
-//! is kept by, checked against the process's own size by the program that measures it.
+//! Sizes of heap blocks in bytes, as allocators round them up. The results are estimates, by which a cache
+//! keeps its limit in bytes. A benchmark compares them with the size of a process.
 
-/// A block of so many bytes: in steps of a quarter of its power of two, 16 at least.
+/// Returns the size of a block that holds `bytes` bytes: 16 at least, in steps of a quarter of the power of
+/// two below.
 #[must_use]
 pub(crate) fn block(bytes: usize) -> usize {
     match bytes {
@@ -11,19 +12,20 @@ pub(crate) fn block(bytes: usize) -> usize {
     }
 }
 
-/// A text in a block of its own.
+/// Returns the size of a text in a block of its own.
 #[must_use]
 pub(crate) fn text(text: &str) -> usize {
     block(text.len())
 }
 
-/// Something in an `Arc`, with its two counts.
+/// Returns the size of a value of `bytes` bytes in an `Arc`, with its two counters.
 #[must_use]
 pub(crate) fn shared(bytes: usize) -> usize {
     block(bytes + 2 * size_of::<usize>())
 }
 
-/// A map in order of its names: its nodes hold eleven entries each, and are half full at least but for the first.
+/// Returns the size of the nodes of a `BTreeMap`. A node holds eleven entries and is at least half full,
+/// except the first.
 #[must_use]
 pub(crate) fn map<K, V>(entries: usize) -> usize {
     let node = 11 * (size_of::<K>() + size_of::<V>()) + 16;

@@ -1,5 +1,6 @@
-//! Identifiers. They sort by the time that they were made (UUID version 7, RFC 9562 section 5.7), so a
-//! list by id is a list by age. A tenant's is written as a plain UUID, since some products show it so.
+//! Identifiers. They sort by the time at which they were made (UUID version 7, RFC 9562 section 5.7), so that
+//! a list by identifier is a list by age. A tenant's identifier is written as a plain UUID, because some
+//! products show it that way.
 
 use std::fmt;
 use std::ops::Deref;
@@ -18,12 +19,12 @@ fn uuid_v7(now: Timestamp, random: &mut dyn Rng) -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
 }
 
-/// A text that isn't an identifier of the kind that was asked for.
+/// A text that is not an identifier of the expected type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an identifier")]
 pub struct InvalidId;
 
-/// How an identifier is written, without an allocation: a Check writes several.
+/// Text of an identifier, kept without an allocation because a Check writes several.
 #[derive(Clone, Copy)]
 pub struct IdText(ArrayString<48>);
 
@@ -51,12 +52,12 @@ macro_rules! identifier {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new one, made at `now`.
+            /// Returns a new identifier, made at `now`.
             pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
                 Self(uuid_v7(now, random))
             }
 
-            /// Its spelling.
+            /// Returns the text form.
             #[must_use]
             pub fn text(&self) -> IdText {
                 IdText::new($prefix, self.0.simple().encode_lower(&mut Uuid::encode_buffer()))
@@ -98,12 +99,12 @@ identifier! {
 pub struct TenantId(pub Uuid);
 
 impl TenantId {
-    /// A new one, made at `now`.
+    /// Returns a new identifier, made at `now`.
     pub fn new(now: Timestamp, random: &mut dyn Rng) -> Self {
         Self(uuid_v7(now, random))
     }
 
-    /// Its spelling.
+    /// Returns the text form.
     #[must_use]
     pub fn text(&self) -> IdText {
         IdText::new("", self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
@@ -124,7 +125,8 @@ impl FromStr for TenantId {
     }
 }
 
-/// One spelling an identifier: lower case, of the very length, so that no two texts name one thing.
+/// Parses the only accepted spelling of an identifier: lower case and of exactly this length, so that no two
+/// texts mean the same identifier.
 fn canonical(text: &str, length: usize) -> Result<Uuid, InvalidId> {
     if text.len() != length || text.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(InvalidId);

@@ -1,5 +1,5 @@
-//! Kinds of keys, and the form of their values: a prefix, random characters, perhaps a checksum. A value
-//! that has no kind's form is refused before anything is hashed or looked up.
+//! Kinds of keys and the format of their values: a prefix, random characters and an optional checksum. A
+//! value that has the format of no kind is denied before anything is hashed or looked up.
 
 mod format_index;
 
@@ -7,31 +7,31 @@ pub use self::format_index::KeyFormatIndex;
 
 use crate::scope::ScopeSet;
 
-/// How random bytes are written.
+/// Encoding of random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Lower-case hexadecimal digits, two a byte.
+    /// Lower-case hexadecimal digits, two for each byte.
     Hex,
-    /// `0-9A-Za-z`, as many as hold the bytes' entropy.
+    /// The characters `0-9A-Za-z`, as many as the entropy of the bytes needs.
     Base62,
     /// RFC 4648 section 5, without padding.
     Base64Url,
 }
 
 impl Encoding {
-    /// How many characters hold `bytes` bytes of randomness.
+    /// Returns the number of characters that hold `bytes` random bytes.
     #[must_use]
     pub fn characters(self, bytes: usize) -> usize {
         match self {
             Self::Hex => bytes * 2,
-            // 62 symbols hold 5.9542 bits each.
+            // One of 62 symbols holds 5.9542 bits.
             Self::Base62 => (bytes * 80_000).div_ceil(59_541),
             Self::Base64Url => (bytes * 4).div_ceil(3),
         }
     }
 
-    /// Whether every character belongs to the alphabet. All of them are looked at, many at a time, since nearly
-    /// every text that comes here is a right one.
+    /// Returns whether every character belongs to the alphabet. It reads all characters instead of stopping
+    /// at the first other one, so that many are compared at a time: nearly every value is valid.
     #[must_use]
     pub fn is_valid(self, text: &[u8]) -> bool {
         match self {
@@ -48,17 +48,17 @@ fn all_bytes(text: &[u8], has: impl Fn(u8) -> bool) -> bool {
     text.iter().fold(true, |all, byte| all & has(*byte))
 }
 
-/// What the values of a kind start with.
+/// Prefixes of the values of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prefixes {
-    /// One for every environment: the value doesn't tell which.
+    /// A prefix that all environments share, so that the value does not tell its environment.
     Shared(Box<str>),
-    /// Environment and prefix.
+    /// Pairs of environment and prefix.
     PerEnvironment(Vec<(Box<str>, Box<str>)>),
 }
 
 impl Prefixes {
-    /// The prefix in an environment, where keys of it can exist.
+    /// Returns the prefix of an environment; `None` if the kind has no keys there.
     #[must_use]
     pub fn of(&self, environment: &str) -> Option<&str> {
         match self {
@@ -67,7 +67,7 @@ impl Prefixes {
         }
     }
 
-    /// Every prefix.
+    /// Returns every prefix.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         let (one, each) = match self {
             Self::Shared(prefix) => (Some(&**prefix), [].as_slice()),
@@ -80,44 +80,44 @@ impl Prefixes {
 /// A kind of key, as a profile declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyKind {
-    /// Its name (`secret`).
+    /// The name (`secret`).
     pub name: Box<str>,
-    /// Whether it is meant where no kind is named.
+    /// True for the kind that is used when a request names none.
     pub default: bool,
-    /// What its values start with.
+    /// Prefixes of its values.
     pub prefixes: Prefixes,
-    /// How the random part is written.
+    /// Encoding of the random part.
     pub encoding: Encoding,
-    /// Bytes of randomness.
+    /// Number of random bytes.
     pub bytes: usize,
-    /// Whether six base62 characters of CRC-32 end the value.
+    /// True if the value ends with six base62 characters of CRC-32.
     pub checksum: bool,
-    /// Whether the value can be read again.
+    /// True if the value can be read again after the key was created.
     pub retrievable: bool,
-    /// What a key of this kind must be bound to.
+    /// Resources that a key of this kind must be bound to.
     pub bindings: Vec<Box<str>>,
-    /// The most that it can be granted.
+    /// Scopes that a key of this kind can be granted at most.
     pub max_scopes: ScopeSet,
-    /// What it gets when none is asked for.
+    /// Scopes that a key gets when the request names none.
     pub default_scopes: ScopeSet,
-    /// Environments, and the others that a key of this kind in them may make keys in.
+    /// Environments, each with the other environments that its keys may create keys in.
     pub creates_keys_in: Vec<(Box<str>, Vec<Box<str>>)>,
 }
 
-/// The characters of a checksum: 62^6 is more than 2^32.
+/// Characters of a checksum: 62^6 is more than 2^32.
 pub const CHECKSUM_CHARACTERS: usize = 6;
 
 impl KeyKind {
-    /// Whether a key of this kind in one environment may make keys in another: in its own always, elsewhere only
-    /// where the document says so.
+    /// Returns whether a key of this kind in one environment may create keys in another. It always may in its
+    /// own, and elsewhere only if the profile says so.
     #[must_use]
     pub fn can_create_keys_in(&self, own: &str, other: &str) -> bool {
-        let said =
+        let declared =
             |(from, to): &(Box<str>, Vec<Box<str>>)| **from == *own && to.iter().any(|e| **e == *other);
-        own == other || self.creates_keys_in.iter().any(said)
+        own == other || self.creates_keys_in.iter().any(declared)
     }
 
-    /// Whether `value` has this kind's form under one of its prefixes.
+    /// Returns whether `value` has this kind's format under one of its prefixes.
     #[must_use]
     pub fn matches_format(&self, value: &str) -> bool {
         self.prefixes.all().any(|prefix| self.format().matches_after_prefix(prefix, value))
@@ -128,7 +128,7 @@ impl KeyKind {
     }
 }
 
-/// What stands behind a prefix.
+/// Format of the part of a value that follows the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeyFormat {
     encoding: Encoding,
@@ -149,8 +149,8 @@ impl KeyFormat {
     }
 }
 
-/// CRC-32 (ISO-HDLC, as in gzip) over everything before it, in base62, padded with zeros: a mistyped key
-/// costs no look-up.
+/// Returns the checksum of a text: CRC-32 (ISO-HDLC, as in gzip), in base62 and padded with zeros. With a
+/// checksum, a mistyped key costs no lookup.
 #[must_use]
 pub fn checksum(covered: &str) -> [u8; CHECKSUM_CHARACTERS] {
     let mut rest = crc32fast::hash(covered.as_bytes());
@@ -162,7 +162,7 @@ pub fn checksum(covered: &str) -> [u8; CHECKSUM_CHARACTERS] {
     digits
 }
 
-/// The digits of base62, in order.
+/// Digits of base62 in ascending order.
 pub const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 #[cfg(test)]
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_fits_by_prefix_length_and_alphabet() {
+    fn a_value_matches_by_prefix_length_and_alphabet() {
         let hex = kind(Encoding::Hex, false);
         let value = format!("sk_live_{}", "a1".repeat(32));
         assert!(hex.matches_format(&value));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_does_not_fit() {
+    fn a_wrong_checksum_does_not_match() {
         let kind = kind(Encoding::Base62, true);
         let covered = format!("sk_live_{}", "Zz9".repeat(14) + "a");
         let sum = String::from_utf8(checksum(&covered).to_vec()).unwrap();

@@ -1,8 +1,9 @@
-//! The law: what is asked ([`access`]), who asks ([`record`]), whether they may ([`gate`]), how often
-//! ([`limit`]), and how what they hold is made ([`mint`]).
+//! Domain logic of Latchkey: the input of a decision ([`check_input`]), tenants and keys ([`record`]), the
+//! decision itself ([`gate`]), rate limits ([`limit`]), the replica's cache ([`cache`]), and how key values
+//! and tokens are made and verified ([`mint`], [`token`]).
 //!
-//! Nothing here opens a socket, reads a clock or the environment, or knows a database: what is needed
-//! from outside is a parameter, or a port in [`ports`].
+//! Nothing in this crate opens a socket, reads a clock or the environment, or knows a database. Whatever is
+//! needed from outside is a parameter, or a trait in [`ports`].
 
 pub mod cache;
 pub mod cached_key;

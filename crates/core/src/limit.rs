@@ -1,5 +1,5 @@
-//! How often: limits as they are written (`300/min burst 50`), which of them apply to a call, and what
-//! a bucket answers. Counting itself is a port ([`crate::ports::Limiter`]); [`local`] counts in the process.
+//! Rate limits: their text form (`300/min burst 50`), the buckets that apply to a call, and the levels of
+//! buckets. Counting is a port ([`crate::ports::Limiter`]); [`local`] counts in this process.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -19,19 +19,19 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-/// Whose requests a bucket counts.
+/// Owner of a bucket: the requests of one owner are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BucketOwner {
-    /// One key's (or one user's).
+    /// A key or user.
     Key,
-    /// All of a tenant's.
+    /// A tenant.
     Tenant,
-    /// A client address's.
+    /// A client address; for IPv6, a /64 network.
     Ip,
 }
 
 impl BucketOwner {
-    /// The word in documents and answers.
+    /// Returns the name in documents and responses.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,112 +42,114 @@ impl BucketOwner {
     }
 }
 
-/// How a bucket counts.
+/// Algorithm of a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BucketAlgorithm {
     /// Holds `burst` tokens and refills evenly.
     #[default]
     TokenBucket,
-    /// Counts per window, which begins with its first request.
+    /// Counts for each window. A window begins with its first request.
     FixedWindow,
 }
 
-/// Which calls a bucket counts.
+/// Condition under which a call is charged to a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChargeCondition {
-    /// Every call that is otherwise allowed.
+    /// Calls that are otherwise allowed.
     #[default]
     Allowed,
-    /// Attempts whose credential was no good.
+    /// Attempts with an invalid or missing credential.
     Unauthenticated,
 }
 
-/// `tokens` a `period`, in a bucket of `burst`.
+/// A limit: `tokens` for each `period`, in a bucket of `burst` tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Tokens that come back in a period; at least 1.
+    /// Tokens that are refilled in a period; at least 1.
     pub tokens: u64,
-    /// At least a second.
+    /// Period of the refill; at least a second.
     pub period: Duration,
-    /// The most that the bucket holds; at least 1.
+    /// Most tokens that the bucket holds; at least 1.
     pub burst: u64,
 }
 
-/// One bucket of a class.
+/// Rule of one bucket of a rate class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketRule {
-    /// Whose requests.
+    /// The type of owner that the bucket counts for.
     pub per: BucketOwner,
-    /// How many.
+    /// The limit.
     pub limit: Limit,
-    /// Counted how.
+    /// The algorithm.
     pub algorithm: BucketAlgorithm,
-    /// Counted when.
+    /// Calls that are counted.
     pub when: ChargeCondition,
-    /// How replicas share it; none: by its rate ([`CountingMode::of`]).
+    /// Counting mode among replicas; `None` to choose it by the rate ([`CountingMode::of`]).
     pub mode: Option<CountingMode>,
 }
 
-/// A rate class's number in its profile.
+/// Index of a rate class in its profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RateClassId(pub u16);
 
-/// Which bucket: of whom, in which class, the how-manieth.
+/// Identifier of a bucket, by owner, rate class and index in the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BucketId {
-    /// Whose.
+    /// The type of owner.
     pub per: BucketOwner,
-    /// The key's or tenant's UUID, or the client's network.
+    /// The key's, user's or tenant's UUID, or the client's network.
     pub subject: u128,
-    /// From the profile's and the class's name, so that a new version of a profile goes on counting.
+    /// Hash of the names of profile and class, so that counts continue with a new version of the profile.
     pub class_hash: u64,
-    /// Among the class's buckets.
+    /// Index among the buckets of the class.
     pub index: u8,
 }
 
-/// What a call asks of one bucket.
+/// A charge to one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketCharge {
-    /// Which.
+    /// The bucket.
     pub bucket: BucketId,
-    /// Under which limit.
+    /// The limit that applies.
     pub limit: Limit,
-    /// Counted how.
+    /// The algorithm.
     pub algorithm: BucketAlgorithm,
-    /// Counted where, when several replicas count together.
+    /// Counting mode among replicas.
     pub mode: CountingMode,
-    /// Whose buckets lie together: the tenant's UUID; for an address bucket its own subject.
+    /// Key of buckets that can be charged together: the tenant's UUID; for a bucket of an address, its own
+    /// subject.
     pub shard_key: u128,
 }
 
-/// The demands of one call; more than four buckets are rare.
+/// Charges of one call. More than four buckets are rare.
 pub type BucketCharges = SmallVec<[BucketCharge; 4]>;
 
-/// What a call takes from each of its buckets.
+/// Options that apply to all charges of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChargeOptions {
-    /// Tokens; zero looks and takes none.
+    /// Tokens to take from each bucket. A cost of zero reads the levels and takes nothing.
     pub cost: u32,
-    /// Take nothing, and answer whether there would be room.
+    /// Take nothing, but report whether there is room for the cost.
     pub dry_run: bool,
 }
 
-/// The result of charging several buckets together.
+/// Result of charging several buckets together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChargeResult {
-    /// Whether every bucket had room. Nothing was taken from any where one had none.
+    /// True if every bucket had room. If one had none, nothing was taken from any of them.
     pub granted: bool,
-    /// The buckets afterwards.
+    /// Levels of the buckets after the charge.
     pub levels: Levels,
 }
 
-/// Whole seconds, rounded up: what `Retry-After` says (RFC 9110 section 10.2.3).
+/// Returns whole seconds, rounded up, as `Retry-After` states them (RFC 9110 section 10.2.3).
 #[must_use]
 pub fn ceil_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-/// The bucket subject of a client address: IPv6 counts by /64, since that is what one client is given.
+/// Returns the bucket subject of a client address. IPv6 addresses are counted by /64, because one client is
+/// usually assigned that much.
 #[must_use]
 pub fn network_of(address: IpAddr) -> u128 {
     match address.to_canonical() {

@@ -1,11 +1,12 @@
-//! Making a key's value: prefix, random characters, perhaps a checksum. The randomness is the caller's.
+//! Creation of key values: a prefix, random characters and an optional checksum. The caller supplies the
+//! randomness.
 
 use rand::{Rng, RngExt as _};
 
 use crate::key_kind::{BASE62, Encoding, KeyKind, checksum};
 use crate::secret::PlainKey;
 
-/// A new value of this kind behind this prefix.
+/// Returns a new value of this kind with this prefix.
 pub fn mint(kind: &KeyKind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
     let characters = kind.encoding.characters(kind.bytes);
     let mut value = String::with_capacity(prefix.len() + characters + 6);
@@ -20,7 +21,7 @@ pub fn mint(kind: &KeyKind, prefix: &str, random: &mut dyn Rng) -> PlainKey {
     PlainKey::new(value)
 }
 
-/// So many random base62 characters.
+/// Returns a text of so many random base62 characters.
 pub fn random_text(characters: usize, random: &mut dyn Rng) -> String {
     (0..characters).map(|_| char::from(BASE62[random.random_range(0..BASE62.len())])).collect()
 }
@@ -42,7 +43,7 @@ mod tests {
     use crate::scope::ScopeSet;
 
     #[test]
-    fn what_is_minted_has_its_kinds_form() {
+    fn a_minted_value_has_the_format_of_its_kind() {
         let mut random = rand::rngs::StdRng::from_seed([3; 32]);
         for (encoding, length) in [(Encoding::Hex, 64), (Encoding::Base62, 43), (Encoding::Base64Url, 43)] {
             for checksum in [false, true] {

@@ -1,25 +1,25 @@
-//! Who is told of every answer: metrics, traces, a decision log. Told once an answer, where it is given, with
-//! what was seen on the way borrowed, so that telling costs no allocation. A witness never waits: whoever asked
-//! is waiting for the answer.
+//! Observers of decisions: metrics, traces, the decision log. An observer is called once for each answered
+//! Check, with the decision's context borrowed, so that the call needs no allocation. An observer must not
+//! block, because the caller of the Check is waiting for the answer.
 
 use std::time::Duration;
 
 use crate::decision::{Decision, DecisionContext, DecisionSource, Denial};
 use crate::error::SystemError;
 
-/// Hears of what happens.
+/// Receives every answered Check, token event and finished RPC.
 pub trait CheckObserver: Send + Sync {
-    /// A question was answered.
+    /// Called when a Check is answered.
     fn on_check(&self, event: &CheckEvent<'_>);
 
-    /// Something happened to tokens.
+    /// Called when tokens are issued, refreshed or reused, or a login is attempted.
     fn on_token_event(&self, _: TokenEvent) {}
 
-    /// A call of another RPC came to its end.
+    /// Called when an RPC other than Check ends.
     fn on_rpc(&self, _: &RpcEvent) {}
 }
 
-/// Sees nothing.
+/// Observer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoopObserver;
 
@@ -27,22 +27,22 @@ impl CheckObserver for NoopObserver {
     fn on_check(&self, _: &CheckEvent<'_>) {}
 }
 
-/// Where a question came in.
+/// Entrypoint of a Check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entrypoint {
-    /// From Envoy.
+    /// Envoy's ext_authz RPC.
     ExtAuthz,
-    /// By our own API.
+    /// Latchkey's own Check RPC.
     Native,
-    /// With a product's own call.
+    /// A product's own HTTP endpoint.
     Http,
 }
 
 impl Entrypoint {
-    /// Every door.
+    /// Every entrypoint.
     pub const ALL: [Self; 3] = [Self::ExtAuthz, Self::Native, Self::Http];
 
-    /// Its name.
+    /// Returns the value of the metric label.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -53,21 +53,21 @@ impl Entrypoint {
     }
 }
 
-/// What a question came to.
+/// Outcome of a Check.
 #[derive(Clone, Copy, Debug)]
 pub enum CheckOutcome<'a> {
-    /// It may pass.
+    /// The call is allowed.
     Allowed,
-    /// It may not.
+    /// The call is denied.
     Denied(&'a Denial),
-    /// There was no question in what came.
+    /// The message could not be read as a Check.
     Malformed,
-    /// Nobody could decide.
+    /// No decision exists.
     Error(&'a SystemError),
 }
 
 impl<'a> CheckOutcome<'a> {
-    /// That of a decision.
+    /// Returns the outcome of a decision.
     #[must_use]
     pub fn of(decision: &'a Decision) -> Self {
         match decision {
@@ -76,7 +76,7 @@ impl<'a> CheckOutcome<'a> {
         }
     }
 
-    /// `ALLOW`, `DENY` or `ERROR`.
+    /// Returns `ALLOW`, `DENY` or `ERROR`.
     #[must_use]
     pub fn decision(self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ impl<'a> CheckOutcome<'a> {
         }
     }
 
-    /// `OK`, the denial's reason, or what was in the way.
+    /// Returns `OK`, the denial's reason, or the kind of the error.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
@@ -99,49 +99,50 @@ impl<'a> CheckOutcome<'a> {
     }
 }
 
-/// What came along with a question. It is looked for where somebody wants it, and not before.
+/// Metadata of the request that a Check is about. A value is searched for when an observer asks for it, and
+/// not before.
 pub trait RequestMetadata {
-    /// The trace that the question belongs to, as it was sent (W3C `traceparent`).
+    /// Returns the trace context of the request, as it was sent (W3C `traceparent`).
     fn traceparent(&self) -> Option<&[u8]> {
         None
     }
 
-    /// What else the tracing system says of it (`tracestate`).
+    /// Returns the vendor part of the trace context (W3C `tracestate`).
     fn tracestate(&self) -> Option<&[u8]> {
         None
     }
 
-    /// Envoy's own identifier of the request.
+    /// Returns Envoy's identifier of the request.
     fn envoy_request_id(&self) -> Option<&[u8]> {
         None
     }
 }
 
-/// Nothing came along.
+/// Metadata of a request that has none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoMetadata;
 
 impl RequestMetadata for NoMetadata {}
 
-/// A question that was answered. `seen.started_at` says when judging began.
+/// An answered Check. `context.started_at` is the moment at which the evaluation began.
 #[derive(Clone, Copy)]
 pub struct CheckEvent<'a> {
-    /// Where it came in.
+    /// The entrypoint.
     pub entrypoint: Entrypoint,
-    /// The answer.
+    /// The outcome.
     pub outcome: CheckOutcome<'a>,
-    /// What was seen on the way, as far as the gate got.
+    /// The context of the decision, as far as the gate filled it.
     pub context: &'a DecisionContext,
-    /// The request's identifier; empty where none is known.
+    /// The request's identifier; empty if it has none.
     pub request_id: &'a str,
-    /// The HTTP method, as sent; empty where none is known.
+    /// The HTTP method, as sent; empty if unknown.
     pub method: &'a str,
-    /// What came along.
+    /// The request's metadata.
     pub metadata: &'a dyn RequestMetadata,
 }
 
 impl CheckEvent<'_> {
-    /// Who knew the answer. Where there is none, somebody was asked in vain.
+    /// Returns the source of the decision. An error counts as the database's, because a query failed.
     #[must_use]
     pub fn source(&self) -> DecisionSource {
         match self.outcome {
@@ -152,7 +153,7 @@ impl CheckEvent<'_> {
         }
     }
 
-    /// The pattern of the route that took the call.
+    /// Returns the pattern of the route that matched the call.
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         let (policy, number) = self.context.policy.as_ref().zip(self.context.route)?;
@@ -160,55 +161,55 @@ impl CheckEvent<'_> {
     }
 }
 
-/// What happens to tokens.
+/// An event of tokens and logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenEvent {
-    /// Somebody came with a password.
+    /// A login with a password.
     Login(LoginOutcome),
-    /// Somebody asked for tokens, and got them or not.
+    /// A request for tokens.
     Issue {
-        /// With a password; otherwise, with a key.
+        /// True if it was made with a password, false if with a key.
         password: bool,
-        /// How it ended.
+        /// The outcome.
         outcome: CallOutcome,
     },
-    /// Somebody asked for tokens to be renewed.
+    /// A refresh of tokens.
     Refresh(CallOutcome),
-    /// A refresh token came that was spent before; its family ended.
+    /// Use of a refresh token that had been used before. Its family was ended.
     Reuse,
 }
 
-/// How a call ended.
+/// Outcome of a token call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// As was asked.
+    /// The call succeeded.
     Ok,
-    /// Refused.
+    /// The call was rejected.
     Rejected,
-    /// Nobody could do it.
+    /// The service failed.
     Error,
 }
 
-/// What came of a password.
+/// Outcome of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginOutcome {
-    /// It is the user's.
+    /// The password is the user's.
     Success,
-    /// It isn't, or there is no such user.
+    /// The password is wrong, or the user does not exist.
     Failure,
-    /// The user has tried too often, and it wasn't looked at.
+    /// The user has too many failed attempts; the password was not checked.
     Locked,
-    /// Too many others were waiting.
+    /// Too many logins were waiting; the password was not checked.
     Busy,
 }
 
-/// A call of an RPC that isn't a Check.
+/// A finished RPC other than Check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RpcEvent {
-    /// The RPC, as it stands in the request's path.
+    /// The RPC, as in the request's path.
     pub method: &'static str,
     /// The code of its gRPC status.
     pub code: i32,
-    /// How long it took.
+    /// The duration of the call.
     pub duration: Duration,
 }

@@ -1,5 +1,5 @@
-//! Built-in policy of the operators' own tenant, which is a tenant like any other: operators' keys are made, listed,
-//! rotated and revoked by the same calls. No product's traffic is judged by this policy.
+//! Built-in policy of the operators' tenant. It is a tenant like any other: operators' keys are created,
+//! listed, rotated and revoked by the same calls. No product's traffic is evaluated by this policy.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -12,7 +12,7 @@ use crate::record::TenantRecord;
 use crate::route::Routes;
 use crate::scope::{ScopeEntry, ScopeRegistry};
 
-/// The slug of the operators' tenant and the name of its policy; no other may have it.
+/// Slug of the operators' tenant and name of its policy. No other tenant or profile may have it.
 pub const SLUG: &str = "latchkey";
 /// The operators' scope.
 pub const ADMIN: &str = "latchkey.admin";
@@ -24,7 +24,7 @@ pub const PREFIX: &str = "lk_op_";
 static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     let (name, description) = (ADMIN.into(), "Everything".into());
     let entry = ScopeEntry { name, description, aliases: vec![], enforce: Enforcement::Enforced };
-    // One name alone can't be declared twice.
+    // A single name cannot be declared twice.
     let scopes = ScopeRegistry::new(vec![entry]).unwrap_or_default();
     let kind = KeyKind {
         name: KIND.into(),
@@ -42,7 +42,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     Arc::new(Policy {
         name: SLUG.into(),
         version: 1,
-        // Whoever manages is never let through to try something out.
+        // Management calls are never in shadow.
         enforce: Enforcement::Enforced,
         accepts: AcceptedCredentials { key: true, jwt: false },
         tenant_required: false,
@@ -59,13 +59,13 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
     })
 });
 
-/// The built-in policy of operators' keys.
+/// Returns the built-in policy of operators' keys.
 #[must_use]
 pub fn policy() -> Arc<Policy> {
     Arc::clone(&POLICY)
 }
 
-/// Whether a tenant is the operators'.
+/// Returns whether a tenant is the operators' tenant.
 #[must_use]
 pub fn is_operator_tenant(tenant: &TenantRecord) -> bool {
     *tenant.profile == *SLUG

@@ -1,5 +1,5 @@
-//! A profile as the law sees it: which kinds of keys there are, which scopes, which route needs what, how
-//! often. What a product's texts and headers look like is no part of it (that is the profile crate's).
+//! Policy: a profile as the gate sees it, with its kinds of keys, scopes, routes and limits. Texts and
+//! headers of a product are not part of it; the profile crate has them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::route::Routes;
 use crate::scope::{ScopeRegistry, ScopeSet};
 use crate::token::TokenRules;
 
-/// Least length of a user's password in characters, where the profile sets none.
+/// Least length of a user's password in characters, if the profile sets none.
 pub const DEFAULT_PASSWORD_LENGTH: usize = 15;
 /// Smallest value, in characters, that a profile may set for the least length of a password.
 pub const LEAST_PASSWORD_LENGTH: usize = 8;
 
-/// What becomes of a call that no route takes.
+/// Treatment of a call that matches no route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnmatchedRoute {
-    /// It is denied.
+    /// The call is denied.
     #[default]
     Deny,
-    /// Any valid credential passes.
+    /// The call is allowed with any valid credential.
     Authenticate,
 }
 
-/// Which credentials a profile takes.
+/// Credentials that a profile accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcceptedCredentials {
     /// API keys.
@@ -35,20 +35,20 @@ pub struct AcceptedCredentials {
     pub jwt: bool,
 }
 
-/// The rules of one product, compiled from its document.
+/// Rules of one product, compiled from its profile document.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The profile's name.
     pub name: Arc<str>,
-    /// The version of its document.
+    /// The version of the document.
     pub version: u64,
-    /// Whether its denials are enforced.
+    /// Enforcement of the profile's denials.
     pub enforce: Enforcement,
-    /// Credentials that it takes.
+    /// Credentials that the profile accepts.
     pub accepts: AcceptedCredentials,
-    /// Whether a request must name its tenant.
+    /// True if a request must name its tenant.
     pub tenant_required: bool,
-    /// Environments that keys can be of.
+    /// Environments that keys can belong to.
     pub environments: Vec<Box<str>>,
     /// Kinds of keys.
     pub kinds: Vec<KeyKind>,
@@ -56,34 +56,34 @@ pub struct Policy {
     pub scopes: ScopeRegistry,
     /// Routes.
     pub routes: Routes,
-    /// Where no route matches.
+    /// Treatment of a call that matches no route.
     pub unmatched: UnmatchedRoute,
     /// Rate classes.
     pub classes: RateClasses,
-    /// Plans.
+    /// Plans by name.
     pub plans: NameMap<Plan>,
-    /// Its tokens, where it has any.
+    /// Rules of JWTs, if the profile has any.
     pub tokens: Option<TokenRules>,
-    /// What a user with each role may do.
+    /// Roles of users, with the scopes that each one grants.
     pub roles: HashMap<Box<str>, ScopeSet>,
-    /// The least length of a user's password, in characters.
+    /// Least length of a user's password in characters.
     pub min_password_length: usize,
 }
 
 impl Policy {
-    /// The kind of this name.
+    /// Returns the kind of this name.
     #[must_use]
     pub fn kind(&self, name: &str) -> Option<&KeyKind> {
         self.kinds.iter().find(|k| *k.name == *name)
     }
 
-    /// The kind that is meant where none is named.
+    /// Returns the kind that is used when a request names none.
     #[must_use]
     pub fn default_kind(&self) -> Option<&KeyKind> {
         self.kinds.iter().find(|k| k.default)
     }
 
-    /// Whether a value has the form of one of the kinds.
+    /// Returns whether a value has the format of one of the kinds.
     #[must_use]
     pub fn matches_key_format(&self, value: &str) -> bool {
         self.kinds.iter().any(|kind| kind.matches_format(value))

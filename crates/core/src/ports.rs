@@ -1,4 +1,4 @@
-//! Interfaces that the decisions need from outside: key lookups, the rate limiter, the profiles in force, and the
+//! Interfaces that decisions need from outside: key lookups, the rate limiter, the profiles in force, and the
 //! change feed with its replicas. The clock is in [`crate::time`]; randomness is a parameter.
 
 mod lookup;
@@ -23,12 +23,12 @@ use crate::policy::Policy;
 use crate::secret::KeyHash;
 use crate::time::Moment;
 
-/// Counts. Every bucket of a call or none; exact under concurrency.
+/// Charges buckets. It charges all buckets of a call or none, and is exact under concurrency.
 pub trait Limiter: Send + Sync {
-    /// Takes the charge's cost from each bucket if all have room, and returns whether they had. A cost of zero
-    /// takes nothing; so does a look, which still says whether the cost would find room. Writes the level of
-    /// every bucket into `levels`, in place of what was there. Ready on its first poll where no other process
-    /// has to be asked.
+    /// Takes the cost from each bucket if all of them have room for it, and returns whether they had. A cost
+    /// of zero takes nothing. A dry run takes nothing either, but its result says whether the cost would have
+    /// room. The levels of all buckets replace the content of `levels`. The future is ready on its first poll
+    /// if no other process has to be asked.
     fn charge(
         &self,
         charges: &[BucketCharge],
@@ -38,76 +38,78 @@ pub trait Limiter: Send + Sync {
     ) -> impl Future<Output = Result<bool, SystemError>> + Send;
 }
 
-/// The profiles in force on this replica.
+/// Profiles in force on this replica.
 pub trait Policies: Send + Sync {
-    /// The newest version of the profile of this name.
+    /// Returns the newest version of the profile of this name.
     fn named(&self, name: &str) -> Option<Arc<Policy>>;
-    /// Whether a value has the form of any profile's keys.
+    /// Returns whether a value has the format of the keys of any profile.
     fn matches_key_format(&self, value: &str) -> bool;
 }
 
-/// One row of the change feed.
+/// A row of the change feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Gap-free, in commit order.
+    /// The revision: gap-free, in commit order.
     pub revision: u64,
-    /// What changed.
+    /// The changed object.
     pub subject: ChangeSubject,
 }
 
-/// What a change is about.
+/// Object that a change is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeSubject {
-    /// A key, by the hash that memory knows it by.
+    /// A key, by the hash that the cache finds it by.
     Key(KeyHash),
     /// A tenant.
     Tenant(TenantId),
-    /// A profile.
+    /// A profile, by name.
     Profile(Box<str>),
     /// A user.
     User(UserId),
-    /// A family of tokens.
+    /// A token family.
     Family(FamilyId),
-    /// A profile's signing keys.
+    /// The signing keys of a profile, by its name.
     SigningKeys(Box<str>),
 }
 
-/// The change feed, for what follows it.
+/// The change feed, as followers read it.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// Changes after `revision`, oldest first, at most `limit`, without a gap.
+    /// Returns the changes after the revision `after`, oldest first and without a gap: `limit` of them at
+    /// most.
     async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError>;
-    /// The store's revision now.
+    /// Returns the newest revision of the database.
     async fn revision(&self) -> Result<u64, SystemError>;
 }
 
-/// A process that decides by what it remembers of the store.
+/// A process that decides from a cache of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica {
-    /// Its own, made anew at each start.
+    /// Identifier, new at each start of the process.
     pub id: Box<str>,
-    /// For people: where it answers.
+    /// Name for people: the address that the replica serves on.
     pub name: Box<str>,
 }
 
-/// The replicas that may decide by memory, as the store knows them. Times are by the store's clock.
+/// Replicas that may use their caches, as the database knows them. Times are by the database's clock.
 #[async_trait]
 pub trait Replicas: Send + Sync {
-    /// Enters a replica, or renews its entry: it has applied everything up to `revision`, and trusts its
-    /// memory no longer than `holds` from now.
-    async fn heartbeat(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), SystemError>;
-    /// Tells that an entered replica has applied everything up to `revision`. Cheaper than `report`: what gets
-    /// lost of it costs a writer time and nothing else.
+    /// Registers a replica or renews its row. The replica has applied all changes up to `revision`, and its
+    /// cache is trusted no longer than `lease` from now.
+    async fn heartbeat(&self, replica: &Replica, revision: u64, lease: Duration) -> Result<(), SystemError>;
+    /// Records that a registered replica has applied all changes up to `revision`. It costs less than a
+    /// heartbeat. If a call is lost, a writer waits longer, and nothing else happens.
     async fn set_applied(&self, replica: &Replica, revision: u64) -> Result<(), SystemError>;
-    /// Takes a replica out: it trusts its memory no more.
+    /// Removes the row of a replica that no longer uses its cache.
     async fn deregister(&self, replica: &Replica) -> Result<(), SystemError>;
-    /// How many others still hold and have not applied this revision.
+    /// Returns the number of other replicas whose lease is valid and that have not applied this revision.
     async fn count_lagging(&self, replica: &Replica, revision: u64) -> Result<u64, SystemError>;
 }
 
-/// Tells when something may have changed. Missing a call costs time, never truth.
+/// Notifications that the change feed may have grown. A lost notification costs time until the next poll,
+/// never correctness.
 #[async_trait]
 pub trait ChangeNotifications: Send {
-    /// Returns when something may have changed, at once after a connection was lost and found again.
+    /// Returns when something may have changed. It returns at once after a lost connection was restored.
     async fn next(&mut self);
 }

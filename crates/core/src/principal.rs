@@ -1,6 +1,6 @@
-//! Who is asking: a key or a user of a tenant, by itself or by a token that stands for it. What a call is
-//! compared with (environment, bindings, networks, limits) is asked of the principal, which knows where it is
-//! kept; nothing behind the gate's first step needs to know which of them it was.
+//! Principal of a call: a key or a user of a tenant, authenticated by its own value or by a token that stands
+//! for it. A principal returns the attributes that a call is compared with (environment, bindings, networks,
+//! limits), so that the steps after authentication need not know which type of principal it is.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,41 +20,42 @@ use crate::time::Timestamp;
 use crate::token::VerifiedClaims;
 use crate::user::UserRecord;
 
-/// Who is asking.
+/// The key or user that a valid credential belongs to.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// Its tenant, as of now.
+    /// The tenant, as it is now.
     pub tenant: Arc<TenantRecord>,
-    /// The key or the user.
+    /// The key, user or certificate.
     pub subject: Subject,
-    /// What it may do: what the subject is granted now; by a token, those of its scopes that the token carries.
+    /// Scopes that the principal may use: those that the subject is granted now, and with a token those of
+    /// them that the token carries.
     pub granted: ScopeSet,
-    /// The token that it came by.
+    /// The token, if the principal was authenticated by one.
     pub token: Option<Arc<VerifiedClaims>>,
 }
 
-/// A key or a user.
+/// Subject that a principal stands for.
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// A key.
     Key(Arc<Cached<CachedKey>>),
     /// A user.
     User(Arc<Cached<UserRecord>>),
-    /// A client certificate's name, in management alone: no traffic is judged by it.
+    /// A name of a client certificate. It is a subject in management alone; no traffic is evaluated by it.
     Certificate(CertificateName),
 }
 
-/// A name that a certificate carries as a subject alternative name.
+/// A subject alternative name of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CertificateName {
-    /// A host's, in lower case; a wildcard is a name like any other, and matches itself alone.
+    /// A host name in lower case. A wildcard is compared as it is written and matches itself alone.
     Dns(Box<str>),
-    /// A URI, as SPIFFE has them, compared to the letter.
+    /// A URI, as SPIFFE uses them. It is compared exactly.
     Uri(Box<str>),
 }
 
 impl CertificateName {
-    /// A name as people write it: a URI has a colon, a host's name never.
+    /// Parses a name as people write it. A URI contains a colon; a host name never does.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let plain = (1..=2048).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
@@ -74,15 +75,16 @@ impl fmt::Display for CertificateName {
     }
 }
 
-/// The names of the certificate that a connection has proved. Whoever serves puts it beside the call.
+/// Names of the verified client certificate of a connection. The server attaches it to each call of the
+/// connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientCertificate(pub Arc<[CertificateName]>);
 
-/// How a subject is called.
+/// Text form of a subject.
 pub enum SubjectText {
-    /// By its identifier.
+    /// An identifier.
     Id(IdText),
-    /// By a name, of any length.
+    /// A name of any length.
     Name(String),
 }
 
@@ -100,21 +102,22 @@ impl Deref for SubjectText {
 static NO_BINDINGS: BTreeMap<String, String> = BTreeMap::new();
 
 impl Principal {
-    /// A key that came by itself, granted what the policy makes of its scopes; by none, nothing.
+    /// Returns the principal of a key that was sent as such. It is granted the key's scopes by the policy;
+    /// without a policy, nothing.
     #[must_use]
     pub fn from_key(tenant: Arc<TenantRecord>, key: Arc<Cached<CachedKey>>, policy: Option<&Policy>) -> Self {
         let granted = policy.map(|policy| key.record.granted(policy)).unwrap_or_default();
         Self { tenant, granted, subject: Subject::Key(key), token: None }
     }
 
-    /// A user; users come by tokens, which their maker adds.
+    /// Returns the principal of a user. Users authenticate by tokens; the caller adds the token.
     #[must_use]
     pub fn from_user(tenant: Arc<TenantRecord>, user: Arc<Cached<UserRecord>>, policy: &Policy) -> Self {
         let granted = user.record.granted(policy);
         Self { tenant, granted, subject: Subject::User(user), token: None }
     }
 
-    /// The key, where it is one.
+    /// Returns the key, if the subject is one.
     #[must_use]
     pub fn key(&self) -> Option<&CachedKey> {
         match &self.subject {
@@ -123,7 +126,7 @@ impl Principal {
         }
     }
 
-    /// The user, where it is one.
+    /// Returns the user, if the subject is one.
     #[must_use]
     pub fn user(&self) -> Option<&UserRecord> {
         match &self.subject {
@@ -132,7 +135,7 @@ impl Principal {
         }
     }
 
-    /// `key`, `user` or `certificate`.
+    /// Returns `key`, `user` or `certificate`.
     #[must_use]
     pub fn subject_type(&self) -> &'static str {
         match &self.subject {
@@ -142,13 +145,14 @@ impl Principal {
         }
     }
 
-    /// The key's or the user's identifier, or the certificate's name.
+    /// Returns the identifier of the key or user, or the certificate's name.
     #[must_use]
     pub fn subject_id(&self) -> String {
         self.subject_text().to_string()
     }
 
-    /// The same, without an allocation for keys and users.
+    /// Returns the identifier or name as [`Principal::subject_id`] does, without an allocation for keys and
+    /// users.
     #[must_use]
     pub fn subject_text(&self) -> SubjectText {
         match &self.subject {
@@ -158,7 +162,7 @@ impl Principal {
         }
     }
 
-    /// The key's name, the user's e-mail address, or the certificate's name.
+    /// Returns the key's name, the user's e-mail address, or the certificate's name.
     #[must_use]
     pub fn subject_name(&self) -> &str {
         match &self.subject {
@@ -168,19 +172,19 @@ impl Principal {
         }
     }
 
-    /// The key's kind; empty for a user.
+    /// Returns the key's kind; empty for a user.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.key().map_or("", |key| &key.shared.kind)
     }
 
-    /// The user's role; empty for a key.
+    /// Returns the user's role; empty for a key.
     #[must_use]
     pub fn role(&self) -> &str {
         self.user().map_or("", |user| &user.role)
     }
 
-    /// The key's environment, or the one that a user is confined to; none: it may go to every one.
+    /// Returns the environment that the principal is confined to; `None` if it may use every environment.
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
         match &self.subject {
@@ -190,7 +194,7 @@ impl Principal {
         }
     }
 
-    /// What it is confined to; none: the whole tenant.
+    /// Returns the bindings that the principal is confined to; empty for the whole tenant.
     #[must_use]
     pub fn bindings(&self) -> StringMapRef<'_> {
         match &self.subject {
@@ -200,25 +204,26 @@ impl Principal {
         }
     }
 
-    /// The owner's own words about a key.
+    /// Returns the metadata of a key; empty for a user.
     #[must_use]
     pub fn metadata(&self) -> StringMapRef<'_> {
         self.key().map_or(StringMapRef::Pairs(&[]), CachedKey::metadata)
     }
 
-    /// Networks that it may be used from; none: any.
+    /// Returns the networks that the principal may call from; empty for any.
     #[must_use]
     pub fn networks(&self) -> &[IpNet] {
         self.key().map_or(&[], CachedKey::networks)
     }
 
-    /// Limits of its own.
+    /// Returns the principal's own limits, if it has any.
     #[must_use]
     pub fn limits(&self) -> Option<&LimitOverrides> {
         self.key().and_then(CachedKey::limits)
     }
 
-    /// When what it came by stops; none: never.
+    /// Returns the time at which the credential expires; `None` if it does not. A key's token expires with
+    /// the key at the latest.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         let token = self.token.as_ref().map(|t| Timestamp(t.claims.exp.saturating_mul(1000)));
@@ -226,13 +231,14 @@ impl Principal {
         token.into_iter().chain(key).min()
     }
 
-    /// Whose buckets its calls draw from: a token's are those of the key or user behind it.
+    /// Returns the subject of the principal's buckets. Calls by token are charged to the buckets of the key
+    /// or user that the token stands for.
     #[must_use]
     pub fn bucket_subject(&self) -> u128 {
         match &self.subject {
             Subject::Key(key) => key.record.id.0.as_u128(),
             Subject::User(user) => user.record.id.0.as_u128(),
-            // No call of its own is counted.
+            // Calls by certificate are not charged.
             Subject::Certificate(_) => 0,
         }
     }

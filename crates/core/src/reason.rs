@@ -1,11 +1,11 @@
-//! Why a decision came out as it did. The names are those of `latchkey.v1.Reason`, which profiles use too.
+//! Reasons of denials. Their names are those of `latchkey.v1.Reason`; profiles use the same names.
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! reasons {
     ($($variant:ident = $name:literal, $message:literal;)*) => {
-        /// Why a call was denied.
+        /// Reason why a call was denied.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
             $(#[doc = $message] $variant,)*
@@ -15,13 +15,13 @@ macro_rules! reasons {
             /// Every reason, in the contract's order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The contract's name for it (`MISSING_CREDENTIAL`).
+            /// Returns the name in the contract (`MISSING_CREDENTIAL`).
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// A sentence for people, where nothing more particular is known.
+            /// Returns the default message for people.
             #[must_use]
             pub fn message(self) -> &'static str {
                 match self { $(Self::$variant => $message,)* }
@@ -49,7 +49,8 @@ reasons! {
 }
 
 impl Reason {
-    /// Whether the caller isn't known (HTTP 401), as against known and not allowed (403).
+    /// Returns whether the caller is not authenticated (HTTP 401), as opposed to authenticated and not
+    /// allowed (HTTP 403).
     #[must_use]
     pub fn unauthenticated(self) -> bool {
         match self {
@@ -78,7 +79,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A name that is no reason's.
+/// A name that belongs to no reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a reason")]
 pub struct UnknownReason;

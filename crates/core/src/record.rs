@@ -1,5 +1,5 @@
-//! What is kept about keys and tenants, as the law sees it: lifecycles are enums with legal transitions,
-//! not flags that can contradict each other.
+//! Records of keys, tenants and profiles. Lifecycles are enums with legal transitions, and not flags that
+//! could contradict each other.
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -16,29 +16,29 @@ use crate::seal::Sealed;
 use crate::secret::KeyHash;
 use crate::time::Timestamp;
 
-/// A key's life, apart from its expiry, which time brings about.
+/// Lifecycle of a key, apart from its expiry, which depends on the time alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyLifecycle {
-    /// In use.
+    /// The key may be used.
     Active,
-    /// Switched off for now.
+    /// The key is disabled and can be enabled again.
     Disabled,
-    /// Over, for good.
+    /// The key is revoked, which is irreversible.
     Revoked {
-        /// Since when.
+        /// Time of the revocation.
         at: Timestamp,
-        /// As its revoker said.
+        /// Reason given for the revocation.
         reason: String,
     },
 }
 
-/// A transition that the lifecycle doesn't have.
+/// A transition from the state that has none: the key is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key is revoked, which is irreversible")]
 pub struct AlreadyRevoked;
 
 impl KeyLifecycle {
-    /// Ends it.
+    /// Returns the lifecycle after a revocation.
     pub fn revoke(&self, at: Timestamp, reason: String) -> Result<Self, AlreadyRevoked> {
         match self {
             Self::Active | Self::Disabled => Ok(Self::Revoked { at, reason }),
@@ -46,7 +46,7 @@ impl KeyLifecycle {
         }
     }
 
-    /// Switches it off or on.
+    /// Returns the lifecycle after the key was disabled or enabled.
     pub fn set_disabled(&self, disabled: bool) -> Result<Self, AlreadyRevoked> {
         match self {
             Self::Active | Self::Disabled if disabled => Ok(Self::Disabled),
@@ -56,70 +56,71 @@ impl KeyLifecycle {
     }
 }
 
-/// What a key is at a moment.
+/// State of a key at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// It may pass, as far as it is concerned.
+    /// The key may be used.
     Active,
-    /// Its time is over.
+    /// The key has expired.
     Expired,
-    /// It was revoked.
+    /// The key is revoked.
     Revoked,
-    /// It is switched off.
+    /// The key is disabled.
     Disabled,
 }
 
 /// A key, without its value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Its identifier.
+    /// The identifier.
     pub id: KeyId,
-    /// Whom it belongs to.
+    /// The tenant that the key belongs to.
     pub tenant: TenantId,
-    /// SHA-256 of the value.
+    /// SHA-256 hash of the value.
     pub hash: KeyHash,
-    /// For people.
+    /// The name, for people.
     pub name: String,
-    /// One of the profile's kinds.
+    /// A kind of the profile.
     pub kind: Box<str>,
-    /// One of the profile's environments.
+    /// An environment of the profile.
     pub environment: Box<str>,
-    /// What the value starts with.
+    /// Prefix of the value.
     pub prefix: Box<str>,
-    /// The value's last four characters.
+    /// Last four characters of the value.
     pub hint: Box<str>,
-    /// Canonical names, sorted.
+    /// Canonical names of the scopes, sorted.
     pub scopes: Vec<Box<str>>,
-    /// What it is confined to; none: the whole tenant.
+    /// Bindings that the key is confined to; empty for the whole tenant.
     pub bindings: BTreeMap<String, String>,
-    /// Networks that may use it; none: any.
+    /// Networks that the key may be used from; empty for any.
     pub networks: Vec<IpNet>,
-    /// Limits in place of its class's.
+    /// Limits that replace those of the rate class.
     pub limits: LimitOverrides,
-    /// The owner's own words.
+    /// Metadata that the key's owner has set.
     pub metadata: BTreeMap<String, String>,
-    /// Active, disabled or revoked.
+    /// The lifecycle: active, disabled or revoked.
     pub lifecycle: KeyLifecycle,
-    /// When it was made.
+    /// Time of creation.
     pub created: Timestamp,
-    /// Who made it.
+    /// The caller that created the key.
     pub created_by: String,
-    /// When it stops; none: never.
+    /// Time of expiry; `None` if the key does not expire.
     pub expires: Option<Timestamp>,
-    /// The key that it replaced.
+    /// The key that this key replaced.
     pub rotated_from: Option<KeyId>,
-    /// The key that replaces it.
+    /// The key that replaces this key.
     pub rotated_to: Option<KeyId>,
-    /// The value under the master key, for retrievable kinds.
+    /// The value, sealed under the master key; for retrievable kinds alone.
     pub sealed: Option<Sealed>,
-    /// When it last passed.
+    /// Time of the last allowed call.
     pub last_used: Option<Timestamp>,
-    /// The store revision of its last change.
+    /// Revision of the last change.
     pub revision: u64,
 }
 
 impl KeyRecord {
-    /// What the key is at `now`. A revocation outweighs an expiry, and that a switch.
+    /// Returns the state of the key at `now`. A revocation takes precedence over expiry, and expiry over
+    /// being disabled.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
         match &self.lifecycle {
@@ -135,7 +136,7 @@ impl fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRecord")
             .field("id", &self.id)
-            .field("life", &self.lifecycle)
+            .field("lifecycle", &self.lifecycle)
             .finish_non_exhaustive()
     }
 }
@@ -143,28 +144,28 @@ impl fmt::Debug for KeyRecord {
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {
-    /// Its identifier.
+    /// The identifier.
     pub id: TenantId,
-    /// Unique, lower case.
+    /// The slug: unique and in lower case.
     pub slug: Box<str>,
-    /// For people.
+    /// The name, for people.
     pub display_name: String,
-    /// The profile that it is judged by.
+    /// The profile that the tenant belongs to.
     pub profile: Box<str>,
-    /// One of the profile's plans.
+    /// A plan of the profile.
     pub plan: Option<Box<str>>,
-    /// Whether all its credentials are denied.
+    /// True if all credentials of the tenant are denied.
     pub suspended: bool,
-    /// When it was made.
+    /// Time of creation.
     pub created: Timestamp,
-    /// Limits in place of its plan's.
+    /// Limits that replace those of the plan.
     pub limits: LimitOverrides,
-    /// The store revision of its last change.
+    /// Revision of the last change.
     pub revision: u64,
 }
 
 impl TenantRecord {
-    /// Bytes of it, itself and on the heap.
+    /// Returns the bytes of the value itself and of its heap blocks.
     pub(crate) fn heap_size(&self) -> usize {
         let plan = self.plan.as_deref().map_or(0, heap_size::text);
         let texts = heap_size::text(&self.slug)
@@ -175,17 +176,18 @@ impl TenantRecord {
     }
 }
 
-/// How a caller names a tenant.
+/// Reference to a tenant in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantRef {
-    /// By identifier.
+    /// The identifier.
     Id(TenantId),
-    /// By slug.
+    /// The slug.
     Slug(String),
 }
 
 impl TenantRef {
-    /// Reads a name; one that has neither form names no tenant, and no store has to be asked about it.
+    /// Parses a reference. A text that is neither an identifier nor a slug names no tenant, and needs no
+    /// query.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let slug = || is_slug(text).then(|| Self::Slug(text.to_owned()));
@@ -193,7 +195,7 @@ impl TenantRef {
     }
 }
 
-/// Whether a text has the form of a slug: 3 to 63 lower-case letters, digits and hyphens.
+/// Returns whether a text has the format of a slug: 3 to 63 lower-case letters, digits and hyphens.
 #[must_use]
 pub fn is_slug(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -203,14 +205,14 @@ pub fn is_slug(text: &str) -> bool {
 /// A version of a profile's document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileRecord {
-    /// Its name.
+    /// The profile's name.
     pub name: Box<str>,
-    /// 1 for the first.
+    /// The version: 1 for the first.
     pub version: u64,
-    /// The document as applied.
+    /// The document, as it was applied.
     pub document: String,
-    /// When.
+    /// Time at which it was applied.
     pub applied: Timestamp,
-    /// The store revision that brought it.
+    /// Revision of the change that applied it.
     pub revision: u64,
 }

@@ -1,5 +1,6 @@
-//! Paths and routes. A path is brought into one form before anything is matched, and what can't be is
-//! denied: servers behind a proxy disagree about `//`, `..`, `%2f` and `;x`, and each disagreement is a way in.
+//! Paths and routes. A path is brought into canonical form before it is matched, and a path without one is
+//! denied: servers behind a proxy disagree about `//`, `..`, `%2f` and `;x`, and each disagreement is a way
+//! to bypass a rule.
 
 mod canonical;
 mod matcher;
@@ -11,31 +12,31 @@ use crate::enforcement::Enforcement;
 use crate::limit::RateClassId;
 use crate::scope::ScopeSet;
 
-/// A route of a profile. The first that matches a call counts.
+/// A route of a profile. The first declared route that matches a call applies.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// The path that it takes.
+    /// Pattern of the path.
     pub pattern: Pattern,
-    /// Methods in upper case; none: any.
+    /// Methods in upper case; empty for any.
     pub methods: Vec<Box<str>>,
-    /// All of these are needed.
+    /// Scopes of which all are needed.
     pub scopes: ScopeSet,
-    /// And at least one of these, if there are any.
+    /// Scopes of which at least one is needed, if there are any.
     pub any_scopes: ScopeSet,
-    /// Kinds of keys that may use it; none: any.
+    /// Kinds of keys that may use the route; empty for all keys and users.
     pub kinds: Vec<Box<str>>,
-    /// Resources that the path names: the resource, and the place of its segment.
+    /// Resources that the path names, each with the index of its segment.
     pub resource: Vec<(Box<str>, usize)>,
-    /// The rate class; none: the default.
+    /// The rate class; `None` for the default.
     pub class: Option<RateClassId>,
-    /// Whether it passes without a credential.
+    /// True if calls pass without a credential.
     pub public: bool,
-    /// Whether denials of its calls are enforced.
+    /// Enforcement of the denials of the route's calls.
     pub enforce: Enforcement,
 }
 
 impl Route {
-    /// Its methods and its path, for people.
+    /// Returns the methods and the path, for people.
     #[must_use]
     pub fn label(&self) -> String {
         if self.methods.is_empty() {
@@ -45,10 +46,10 @@ impl Route {
     }
 }
 
-/// The segment of a canonical path at a place.
+/// Returns the segment of a canonical path at this index.
 #[must_use]
-pub fn segment(path: &str, place: usize) -> Option<&str> {
-    segments(path).nth(place)
+pub fn segment(path: &str, index: usize) -> Option<&str> {
+    segments(path).nth(index)
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {

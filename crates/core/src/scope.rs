@@ -1,5 +1,6 @@
-//! Scopes: a profile's catalogue gives each a number, so that a set of them is a row of bits and "has
-//! all of these" is a comparison of words. Names are exact and case-sensitive; only declared aliases match.
+//! Scopes. A profile's registry gives each scope a number, so that a set of scopes is a row of bits, and the
+//! test whether a set has all scopes of another compares machine words. Names are exact and case-sensitive;
+//! only declared aliases match.
 
 use std::collections::HashMap;
 
@@ -11,16 +12,16 @@ use crate::heap_size;
 /// Scope that lets a tenant's key or user manage keys.
 pub const MANAGE_KEYS: &str = "api_keys.manage";
 
-/// A scope's number in its profile's catalogue. Numbers follow the order of the canonical names.
+/// Number of a scope in its profile's registry. Numbers follow the order of the canonical names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(pub u16);
 
-/// A set of scopes of one catalogue.
+/// A set of scopes of one registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopeSet(SmallVec<[u64; 2]>);
 
 impl ScopeSet {
-    /// Adds one.
+    /// Adds a scope.
     pub fn insert(&mut self, scope: ScopeId) {
         let (word, bit) = Self::word_and_bit(scope);
         if self.0.len() <= word {
@@ -29,7 +30,7 @@ impl ScopeSet {
         self.0[word] |= bit;
     }
 
-    /// Adds all of another set.
+    /// Adds all scopes of another set.
     pub fn extend(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
@@ -37,49 +38,49 @@ impl ScopeSet {
         self.0.iter_mut().zip(&other.0).for_each(|(word, more)| *word |= more);
     }
 
-    /// Whether it is in the set.
+    /// Returns whether the scope is in the set.
     #[must_use]
     pub fn contains(&self, scope: ScopeId) -> bool {
         let (word, bit) = Self::word_and_bit(scope);
         self.0.get(word).is_some_and(|w| w & bit != 0)
     }
 
-    /// Whether everything of `other` is in this set.
+    /// Returns whether all scopes of `other` are in this set.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         other.words().enumerate().all(|(i, w)| w & !self.word(i) == 0)
     }
 
-    /// Whether anything of `other` is in this set.
+    /// Returns whether any scope of `other` is in this set.
     #[must_use]
     pub fn intersects(&self, other: &Self) -> bool {
         other.words().enumerate().any(|(i, w)| w & self.word(i) != 0)
     }
 
-    /// What is in both.
+    /// Returns the scopes that are in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self(other.words().enumerate().map(|(i, w)| w & self.word(i)).collect())
     }
 
-    /// What is in this set and not in `other`.
+    /// Returns the scopes that are in this set and not in `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         Self(self.words().enumerate().map(|(i, w)| w & !other.word(i)).collect())
     }
 
-    /// Whether nothing is in it.
+    /// Returns whether the set has no scope.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words().all(|w| w == 0)
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         if self.0.spilled() { heap_size::block(self.0.capacity() * size_of::<u64>()) } else { 0 }
     }
 
-    /// The scopes in it, in order.
+    /// Returns the scopes of the set in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = ScopeId> + '_ {
         (0u16..).zip(self.words()).flat_map(|(i, w)| {
             (0..64u16).filter(move |b| w & (1 << b) != 0).map(move |b| ScopeId(i * 64 + b))
@@ -112,20 +113,20 @@ impl FromIterator<ScopeId> for ScopeSet {
 pub struct ScopeEntry {
     /// The canonical name.
     pub name: Box<str>,
-    /// For people.
+    /// The description, for people.
     pub description: Box<str>,
-    /// Other names for the same.
+    /// Other names of the scope.
     pub aliases: Vec<Box<str>>,
-    /// Whether a call that lacks it is denied.
+    /// Enforcement of denials of calls that lack the scope.
     pub enforce: Enforcement,
 }
 
-/// Two scopes, or a scope and an alias, with one name.
+/// Error of two scopes, or a scope and an alias, with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the scope or alias {0:?} is declared twice")]
 pub struct DuplicateScope(pub Box<str>);
 
-/// Every scope that a profile knows.
+/// All scopes of a profile.
 #[derive(Clone, Debug, Default)]
 pub struct ScopeRegistry {
     entries: Vec<ScopeEntry>,
@@ -134,7 +135,7 @@ pub struct ScopeRegistry {
 }
 
 impl ScopeRegistry {
-    /// Numbers the scopes by the order of their names.
+    /// Returns the registry of these scopes, numbered in the order of their names.
     pub fn new(mut entries: Vec<ScopeEntry>) -> Result<Self, DuplicateScope> {
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let mut by_name = HashMap::new();
@@ -145,47 +146,47 @@ impl ScopeRegistry {
                 }
             }
         }
-        let tried = (0u16..).zip(&entries).filter(|(_, entry)| entry.enforce.is_shadow());
-        let shadow = tried.map(|(number, _)| ScopeId(number)).collect();
+        let in_shadow = (0u16..).zip(&entries).filter(|(_, entry)| entry.enforce.is_shadow());
+        let shadow = in_shadow.map(|(number, _)| ScopeId(number)).collect();
         Ok(Self { entries, by_name, shadow })
     }
 
-    /// The scope of this name or alias.
+    /// Returns the scope of this name or alias.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<ScopeId> {
         self.by_name.get(name).copied()
     }
 
-    /// The canonical name.
+    /// Returns the canonical name; empty if the scope is of another registry.
     #[must_use]
     pub fn name(&self, scope: ScopeId) -> &str {
         self.entries.get(usize::from(scope.0)).map_or("", |e| &e.name)
     }
 
-    /// Every scope.
+    /// Returns the set of all scopes.
     #[must_use]
     pub fn all(&self) -> ScopeSet {
         (0u16..).zip(&self.entries).map(|(n, _)| ScopeId(n)).collect()
     }
 
-    /// Scopes that are tried only.
+    /// Returns the scopes that are in shadow.
     #[must_use]
     pub fn shadow(&self) -> &ScopeSet {
         &self.shadow
     }
 
-    /// The canonical names of a set, sorted.
+    /// Returns the canonical names of a set, sorted.
     pub fn names<'a>(&'a self, set: &'a ScopeSet) -> impl Iterator<Item = &'a str> {
         set.iter().map(|s| self.name(s))
     }
 
-    /// The set of these names; those that mean nothing (any more) are left out.
+    /// Returns the set of these names. Names that the profile does not declare, or no longer, are left out.
     #[must_use]
     pub fn resolve<S: AsRef<str>>(&self, names: &[S]) -> ScopeSet {
         names.iter().filter_map(|n| self.find(n.as_ref())).collect()
     }
 
-    /// The declared entries, sorted by name.
+    /// Returns the declared scopes, sorted by name.
     #[must_use]
     pub fn entries(&self) -> &[ScopeEntry] {
         &self.entries
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_covers_what_it_has_and_nothing_more() {
+    fn a_set_covers_the_scopes_that_it_has_and_no_others() {
         let scopes = registry(200);
         let some = scopes.resolve(&["scope.0001", "scope.0130"]);
         let more = scopes.resolve(&["scope.0001", "scope.0130", "scope.0131"]);

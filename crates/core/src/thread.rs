@@ -1,21 +1,21 @@
-//! Threads, told apart. What is counted all day is counted by each thread in a place of its own, so that no two
-//! wait for each other; this says which place that is.
+//! Numbers of threads. Frequent counts are kept in one shard for each thread, so that threads do not wait for
+//! each other; the thread's number selects the shard.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
-    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+    static INDEX: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// The number of this thread, by the order in which threads asked first.
+/// Returns the number of this thread. Threads are numbered in the order of their first call.
 #[must_use]
 pub fn thread_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NUMBER.get().unwrap_or_else(|| {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        NUMBER.set(Some(number));
-        number
+    INDEX.get().unwrap_or_else(|| {
+        let index = NEXT.fetch_add(1, Ordering::Relaxed);
+        INDEX.set(Some(index));
+        index
     })
 }
 
@@ -24,9 +24,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_thread_has_one_number_of_its_own() {
-        let ask = || std::thread::spawn(|| [thread_index(), thread_index()]).join().unwrap();
-        let ([first, again], [other, _]) = (ask(), ask());
+    fn every_thread_has_a_number_of_its_own() {
+        let indexes = || std::thread::spawn(|| [thread_index(), thread_index()]).join().unwrap();
+        let ([first, again], [other, _]) = (indexes(), indexes());
         assert_eq!(first, again);
         assert_ne!(first, other);
     }

@@ -1,6 +1,6 @@
-//! Tokens: short-lived JWTs (RFC 9068) that stand for a key or a user, and the refresh tokens that renew them.
-//! Here is what a token says, how it is signed and how it is read; whether what stands behind it is still
-//! in order is asked by the gate, at every call.
+//! Tokens: short-lived JWTs (RFC 9068) that stand for a key or a user, and the refresh tokens that renew
+//! them. This module defines their claims, signs them and verifies them. The gate checks at every call that
+//! the key or user behind a token is still in force.
 
 pub mod algorithm;
 pub mod claims;
@@ -25,17 +25,17 @@ pub use verify::{
 
 use std::time::Duration;
 
-/// What a profile says about its tokens.
+/// Rules of a profile for its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRules {
-    /// How they are signed.
+    /// The algorithm that tokens are signed with.
     pub algorithm: SigningAlgorithm,
-    /// `iss`.
+    /// The `iss` claim.
     pub issuer: Box<str>,
-    /// `aud`, where the asker names none, and the one that Check takes.
+    /// The `aud` claim of tokens whose request names no audience, and the one that Check accepts.
     pub audience: Box<str>,
-    /// The longest life of an access token.
+    /// Longest lifetime of an access token.
     pub ttl: Duration,
-    /// The life of a family: nothing is refreshed after it.
+    /// Lifetime of a token family. After it, no token of the family is refreshed.
     pub refresh_ttl: Duration,
 }

@@ -1,9 +1,9 @@
-//! Use of keys, counted where calls are judged and handed on in batches. Every thread that judges counts in a
-//! place of its own, so that two never wait for each other; whoever collects takes a place's counts away in one
-//! move. A key that was counted before costs no allocation.
+//! Use of keys, counted by the gate and handed on in batches. Every thread counts in a shard of its own, so
+//! that threads do not wait for each other; a collection takes the counts of a shard away in one move.
+//! Counting a key that has been counted before costs no allocation.
 //!
-//! Bounded: where nobody can write batches down, counts of known keys go on growing, and keys beyond the bound
-//! are dropped and counted as dropped. Nothing here ever waits for a store.
+//! Memory is bounded. While batches cannot be written, counts of known keys continue, and uses of keys beyond
+//! the bound are dropped and counted as dropped. Counting never waits for a database.
 
 mod key_counter;
 mod shadow_counters;
@@ -22,18 +22,19 @@ use crate::ports::usage::{HourRange, KeyUseEvent, KeyUseTotals, StoredHours, Usa
 use crate::thread;
 use crate::time::Timestamp;
 
-/// Places to count in: threads beyond that share one.
+/// Number of shards. More threads than that share shards.
 const SHARDS: usize = 16;
-/// Keys that one place counts between two collections.
+/// Most keys that one shard counts between two collections.
 const MAX_KEYS: usize = 65_536;
-/// Keys of one batch: what is written in one transaction.
+/// Most keys in a batch, which is written in one transaction.
 const BATCH_KEYS: usize = 500;
-/// Batches that were written and are remembered, for readers that asked the ledger before.
+/// Number of written batches that are kept, for readers that have read the database before the batch was
+/// written.
 const WRITTEN_KEPT: usize = 8;
 
 type KeyCounters = HashMap<KeyId, KeyCounter, foldhash::fast::RandomState>;
 
-/// A place of one thread, on cache lines of its own.
+/// Counters of one thread, on cache lines of their own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
@@ -51,20 +52,20 @@ impl Shard {
     }
 }
 
-/// What was collected.
+/// Batches that were collected.
 #[derive(Default)]
 struct PendingBatches {
     /// The number of the last batch.
     number: u64,
-    /// Not written yet.
+    /// Batches that are not written yet.
     waiting: VecDeque<Arc<UsageBatch>>,
-    /// Written lately.
+    /// Batches that were written last.
     written: VecDeque<Arc<UsageBatch>>,
-    /// Takes a place's counts in exchange, so that its room needn't be made anew.
+    /// An empty table that is exchanged for a shard's table, so that its memory is reused.
     spare: KeyCounters,
 }
 
-/// Counts use.
+/// Counts the use of keys in this process.
 pub struct UsageTracker {
     recorder: Box<str>,
     shards: [Shard; SHARDS],
@@ -73,7 +74,7 @@ pub struct UsageTracker {
 }
 
 impl UsageTracker {
-    /// Counts nothing yet. The recorder's name is its own, made anew at each start.
+    /// Returns a tracker without counts. The recorder's name must be new at each start of the process.
     #[must_use]
     pub fn new(recorder: Box<str>) -> Self {
         Self {
@@ -84,25 +85,26 @@ impl UsageTracker {
         }
     }
 
-    /// The name that batches are written under.
+    /// Returns the name that batches are written under.
     #[must_use]
     pub fn recorder(&self) -> &str {
         &self.recorder
     }
 
-    /// How many uses were dropped, since the start.
+    /// Returns the number of uses dropped since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Whether a place is getting full: it had better be collected now.
+    /// Returns whether a shard is more than half full and should be collected.
     #[must_use]
     pub fn nearly_full(&self) -> bool {
         self.shards.iter().any(|shard| shard.lock().len() > MAX_KEYS / 2 || shard.shadows().nearly_full())
     }
 
-    /// Makes batches of what was counted since, unless some of earlier wait to be written.
+    /// Makes batches of the uses counted since the last collection, unless earlier batches wait to be
+    /// written.
     pub fn collect(&self) {
         let mut pending = self.pending();
         if pending.waiting.is_empty() {
@@ -110,13 +112,13 @@ impl UsageTracker {
         }
     }
 
-    /// The batch that is to be written next.
+    /// Returns the batch to write next.
     #[must_use]
     pub fn next_batch(&self) -> Option<Arc<UsageBatch>> {
         self.pending().waiting.front().map(Arc::clone)
     }
 
-    /// The batch that was handed out last is written.
+    /// Records that the batch of this number is written, if it is the next one to write.
     pub fn mark_written(&self, number: u64) {
         let mut pending = self.pending();
         if pending.waiting.front().is_some_and(|batch| batch.number == number) {
@@ -160,21 +162,21 @@ impl UsageTracker {
         }
     }
 
-    /// What is known here of a key's use and may not be in the ledger yet.
+    /// Returns the use of a key that is counted here and may not be in the database yet.
     #[must_use]
     pub fn local_totals(&self, key: KeyId) -> KeyUseTotals {
         let pending = self.pending();
-        let mut known = self.uncollected(key);
+        let mut totals = self.uncollected(key);
         for batch in &pending.waiting {
-            batch.uses.get(&key).into_iter().for_each(|totals| known.add(totals));
+            batch.uses.get(&key).into_iter().for_each(|used| totals.add(used));
         }
-        known
+        totals
     }
 
-    /// Adds to what the ledger had of a key what it hadn't been told yet. Nothing, where batches were written
-    /// since that are no longer known: then the ledger is to be asked again.
+    /// Adds the use that the database did not have yet to what was read from it. Returns `None` if batches
+    /// have been written since the read that are no longer kept here; then the database must be read again.
     #[must_use]
-    pub fn merge_into(&self, key: KeyId, span: HourRange, mut stored: StoredHours) -> Option<StoredHours> {
+    pub fn merge_into(&self, key: KeyId, range: HourRange, mut stored: StoredHours) -> Option<StoredHours> {
         let pending = self.pending();
         let batches = || pending.written.iter().chain(&pending.waiting);
         let first = batches().next().map_or(pending.number + 1, |batch| batch.number);
@@ -184,33 +186,32 @@ impl UsageTracker {
         let since = batches().filter(|batch| batch.number > stored.batch);
         let mut totals: Vec<KeyUseTotals> = since.filter_map(|batch| batch.uses.get(&key).cloned()).collect();
         totals.push(self.uncollected(key));
-        for (hour, calls) in
-            totals.iter().flat_map(|totals| &totals.hours).filter(|(hour, _)| span.contains(**hour))
-        {
+        let hours = totals.iter().flat_map(|totals| &totals.hours);
+        for (hour, calls) in hours.filter(|(hour, _)| range.contains(**hour)) {
             stored.hours.entry(*hour).or_default().add(calls);
         }
         Some(stored)
     }
 
     fn uncollected(&self, key: KeyId) -> KeyUseTotals {
-        let mut known = KeyUseTotals::default();
+        let mut totals = KeyUseTotals::default();
         for shard in &self.shards {
-            shard.lock().get(&key).into_iter().for_each(|count| known.add(&count.totals()));
+            shard.lock().get(&key).into_iter().for_each(|counter| totals.add(&counter.totals()));
         }
-        known
+        totals
     }
 }
 
 impl UsageLog for UsageTracker {
-    fn record(&self, used: &KeyUseEvent<'_>) {
-        let mut counts = self.shards[thread::thread_index() % SHARDS].lock();
-        let room = counts.len() < MAX_KEYS;
-        let noted = match counts.entry(used.key) {
-            Entry::Occupied(known) => known.into_mut().add(used),
-            Entry::Vacant(new) if room => new.insert(KeyCounter::new(used.policy)).add(used),
+    fn record(&self, event: &KeyUseEvent<'_>) {
+        let mut counters = self.shards[thread::thread_index() % SHARDS].lock();
+        let has_room = counters.len() < MAX_KEYS;
+        let recorded = match counters.entry(event.key) {
+            Entry::Occupied(counter) => counter.into_mut().add(event),
+            Entry::Vacant(vacant) if has_room => vacant.insert(KeyCounter::new(event.policy)).add(event),
             Entry::Vacant(_) => false,
         };
-        if !noted {
+        if !recorded {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

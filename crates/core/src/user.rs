@@ -1,5 +1,5 @@
-//! Users of a tenant: people who sign in with e-mail and password. What a user may do is the role's, by the
-//! profile in force; what ends a user's tokens is here too: a switch, and the generation of the password.
+//! Users of a tenant: people who log in with an e-mail address and a password. The profile in force decides
+//! by role what a user may do. A user's tokens end when the user is disabled or the generation changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,35 +15,35 @@ use crate::time::Timestamp;
 pub struct UserRecord {
     /// The identifier.
     pub id: UserId,
-    /// Whom the user belongs to.
+    /// The tenant that the user belongs to.
     pub tenant: TenantId,
-    /// In lower case; unique in the tenant.
+    /// The e-mail address: in lower case and unique in the tenant.
     pub email: String,
-    /// One of the profile's roles.
+    /// A role of the profile.
     pub role: Box<str>,
-    /// What the user is confined to.
+    /// Bindings that the user is confined to; empty for the whole tenant.
     pub bindings: BTreeMap<String, String>,
-    /// The one environment that the user is confined to; none: every one.
+    /// The environment that the user is confined to; `None` for every environment.
     pub environment: Option<Box<str>>,
-    /// Whether the user may do nothing.
+    /// True if the user may do nothing.
     pub disabled: bool,
-    /// Counts what ends tokens: changes of password, role, bindings and environment, and being switched off.
-    /// Tokens of an earlier generation are over.
+    /// Number of changes that end tokens: changes of password, role, bindings and environment, and disabling.
+    /// Tokens of an earlier generation are not valid.
     pub generation: u64,
-    /// When made.
+    /// Time of creation.
     pub created: Timestamp,
-    /// The store revision of the last change.
+    /// Revision of the last change.
     pub revision: u64,
 }
 
 impl UserRecord {
-    /// What the user may do: what the role may, by the policy in force.
+    /// Returns the scopes that the policy in force grants to the user's role.
     #[must_use]
     pub fn granted(&self, policy: &Policy) -> ScopeSet {
         policy.roles.get(&self.role).cloned().unwrap_or_default()
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         let texts = self.bindings.iter().map(|(n, w)| heap_size::text(n) + heap_size::text(w)).sum::<usize>();
         let bindings = heap_size::map::<String, String>(self.bindings.len()) + texts;
@@ -51,22 +51,23 @@ impl UserRecord {
     }
 }
 
-/// Failed attempts to sign in, in a row. They fade with time, so that nobody is locked out for ever.
+/// Failed logins in a row. They decay with time, so that an attacker cannot lock a user out for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailedLogins {
-    /// How many, at `last`.
+    /// Number of failures at the time `last`.
     pub failed: u32,
-    /// When the last one was.
+    /// Time of the last failure.
     pub last: Timestamp,
 }
 
-/// The most failures in a row.
+/// Most failed logins in a row.
 pub const MAX_FAILED_LOGINS: u32 = 100;
-/// One failure is forgiven in this time.
+/// Time after which one failure is forgiven.
 const DECAY_INTERVAL: Duration = Duration::from_mins(15);
 
 impl FailedLogins {
-    /// Takes one more attempt, counted as failed until it has succeeded; nothing where there were too many.
+    /// Counts one more attempt as failed; a success takes it back. Returns `None` if there were too many
+    /// failures.
     #[must_use]
     pub fn record_attempt(self, now: Timestamp) -> Option<Self> {
         let passed = u128::try_from(now.0.saturating_sub(self.last.0)).unwrap_or_default();
@@ -76,7 +77,8 @@ impl FailedLogins {
     }
 }
 
-/// The one spelling of an e-mail address: addresses that differ in case are one user's.
+/// Returns the one spelling of an e-mail address: addresses that differ in case belong to one user. Returns
+/// `None` if the text is not an address.
 #[must_use]
 pub fn canonical_email(text: &str) -> Option<String> {
     let text = text.trim();

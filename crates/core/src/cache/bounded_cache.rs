@@ -1,5 +1,6 @@
-//! A bounded memory of one sort of thing. What the feed takes away while it is being loaded can't be put in
-//! afterwards; one caller loads a thing while others wait for it; and what isn't used makes room for what is.
+//! A cache of one type of entry, bounded in bytes. An entry that the feed removes while it is being loaded
+//! cannot be inserted afterwards. One caller loads an entry while others wait for it. Entries that are not
+//! used are evicted before those that are.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -11,17 +12,18 @@ use crate::heap_size;
 
 pub(super) type HashState = foldhash::fast::RandomState;
 
-/// The right to load a thing, while others wait.
+/// The right to load an entry, while others wait for it.
 pub(crate) type LoadGuard<'a, K, V> =
     PlaceholderGuard<'a, K, Arc<V>, EntryWeighter, HashState, DefaultLifecycle<K, Arc<V>>>;
 
-/// What has a weight.
+/// A type whose size on the heap is known.
 pub(crate) trait HeapSize {
-    /// Bytes on the heap, beside what it is itself. Always the same for one thing.
+    /// Returns the bytes on the heap, without the value itself. The result must not change during the life of
+    /// an entry.
     fn heap_size(&self) -> usize;
 }
 
-/// Weighs an entry: the thing, and its place in the cache.
+/// Returns the bytes of an entry: the value and its slot in the cache.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryWeighter;
 
@@ -31,63 +33,65 @@ impl<K, V: HeapSize> Weighter<K, Arc<V>> for EntryWeighter {
     }
 }
 
-/// A place in the cache: the entry and its links, its part of the table of hashes, what a growing list has in
-/// reserve, and a quarter of a place for a thing that was there before.
+/// Returns the bytes of a slot: the entry and its links, its share of the hash table and of the reserve of a
+/// growing list, and a quarter of a slot for a recently evicted key.
 pub(super) const fn slot_size<K, V>() -> usize {
     let entry = size_of::<K>() + size_of::<V>() + 16;
     entry + entry / 2 + 16
 }
 
-/// Remembered things by their names.
+/// Entries by key, bounded in bytes.
 pub(crate) struct BoundedCache<K, V>(Cache<K, Arc<V>, EntryWeighter, HashState>);
 
 impl<K: Hash + Eq + Clone, V: HeapSize> BoundedCache<K, V> {
-    /// At most so many bytes.
+    /// Returns an empty cache of at most `bytes` bytes.
     pub(super) fn new(bytes: usize) -> Self {
         let typical = slot_size::<K, Arc<V>>() + heap_size::shared(size_of::<V>());
         Self(new_cache(bytes, typical, EntryWeighter))
     }
 
-    /// At most so many bytes from now on.
+    /// Changes the capacity to `bytes` bytes.
     pub(super) fn resize(&self, bytes: usize) {
         self.0.set_capacity(bytes as u64);
     }
 
-    /// A remembered one, without waiting for one that is being loaded.
-    pub(crate) fn get(&self, name: &K) -> Option<Arc<V>> {
-        self.0.get(name)
+    /// Returns a cached entry, without waiting for one that is being loaded.
+    pub(crate) fn get(&self, key: &K) -> Option<Arc<V>> {
+        self.0.get(key)
     }
 
-    /// A remembered one, or the right to load it.
-    pub(crate) async fn wait(&self, name: &K) -> Result<Arc<V>, LoadGuard<'_, K, V>> {
-        // What is there, as it nearly always is, needs none of what waiting needs.
-        match self.get(name) {
-            Some(known) => Ok(known),
-            None => self.0.get_value_or_guard_async(name).await,
+    /// Returns a cached entry, or the right to load it.
+    pub(crate) async fn wait(&self, key: &K) -> Result<Arc<V>, LoadGuard<'_, K, V>> {
+        // The usual case, an entry that is cached, needs no future that can wait.
+        match self.get(key) {
+            Some(cached) => Ok(cached),
+            None => self.0.get_value_or_guard_async(key).await,
         }
     }
 
-    /// Remembers what was loaded, unless it is `stale`: read at a revision older than one that was seen since.
+    /// Inserts a loaded entry, unless it is `stale`: read at a revision older than one that the feed has
+    /// shown since.
     pub(crate) fn fill(
         &self,
         guard: LoadGuard<'_, K, V>,
-        name: &K,
+        key: &K,
         value: &Arc<V>,
         stale: impl FnOnce() -> bool,
     ) {
-        // Refused where the feed took it away meanwhile: then this answer was for its asker alone.
+        // The insertion is refused if the feed has removed the entry meanwhile. Then the caller alone uses
+        // the value that it read.
         if guard.insert(Arc::clone(value)).is_ok() && stale() {
-            self.0.remove(name);
+            self.0.remove(key);
         }
     }
 
-    /// Remembers what nothing can make untrue.
-    pub(crate) fn put(&self, name: K, value: Arc<V>) {
-        self.0.insert(name, value);
+    /// Inserts an entry that no change can make invalid.
+    pub(crate) fn put(&self, key: K, value: Arc<V>) {
+        self.0.insert(key, value);
     }
 
-    pub(super) fn remove(&self, name: &K) {
-        self.0.remove(name);
+    pub(super) fn remove(&self, key: &K) {
+        self.0.remove(key);
     }
 
     pub(super) fn clear(&self) {
@@ -98,13 +102,13 @@ impl<K: Hash + Eq + Clone, V: HeapSize> BoundedCache<K, V> {
         self.0.len()
     }
 
-    /// What all of them weigh.
+    /// Returns the bytes of all entries.
     pub(super) fn bytes(&self) -> usize {
         usize::try_from(self.0.weight()).unwrap_or(usize::MAX)
     }
 }
 
-/// A cache of so many bytes, whose entries weigh about `usual` each.
+/// Returns a cache of `bytes` bytes for entries of about `typical` bytes each.
 pub(super) fn new_cache<K, V, W>(bytes: usize, typical: usize, weighter: W) -> Cache<K, V, W, HashState>
 where
     K: Hash + Eq + Clone,
@@ -116,6 +120,6 @@ where
         .weight_capacity(bytes as u64)
         .ghost_allocation(0.25)
         .build();
-    let options = options.unwrap_or_else(|_| unreachable!("every option is given, and within its bounds"));
+    let options = options.unwrap_or_else(|_| unreachable!("all options are set and within their bounds"));
     Cache::with_options(options, weighter, HashState::default(), DefaultLifecycle::default())
 }

@@ -1,27 +1,32 @@
-//! How many bytes are left for keys themselves, beside their tenants and what else they share.
+//! Budget of bytes for keys, after their tenants and other shared values have taken their part.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A bound for both together.
+/// A limit for keys and shared values together.
 pub(super) struct CapacityBudget {
     max_bytes: usize,
-    left: AtomicUsize,
+    remaining: AtomicUsize,
 }
 
 impl CapacityBudget {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, left: AtomicUsize::new(max_bytes) }
+        Self { max_bytes, remaining: AtomicUsize::new(max_bytes) }
     }
 
-    /// What is left beside so many bytes, where that is another matter than before.
+    /// Returns the bytes that remain for keys beside `shared` bytes of shared values, if the number has
+    /// changed by more than a sixty-fourth of the budget. Of several threads that see the same change, one
+    /// gets the result.
     pub(super) fn resized(&self, shared: usize) -> Option<usize> {
         let step = self.max_bytes / 64;
-        let left = self.max_bytes.saturating_sub(shared).max(step);
-        let before = self.left.load(Ordering::Relaxed);
-        let matters = before.abs_diff(left) > step;
-        let mine =
-            matters && self.left.compare_exchange(before, left, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        mine.then_some(left)
+        let remaining = self.max_bytes.saturating_sub(shared).max(step);
+        let before = self.remaining.load(Ordering::Relaxed);
+        let changed = before.abs_diff(remaining) > step;
+        let swapped = changed
+            && self
+                .remaining
+                .compare_exchange(before, remaining, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        swapped.then_some(remaining)
     }
 }
 
@@ -30,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shared_takes_of_the_room_once_it_matters() {
+    fn shared_values_reduce_the_budget_once_they_matter() {
         let budget = CapacityBudget::new(6_400);
         assert_eq!(budget.resized(100), None);
         assert_eq!(budget.resized(201), Some(6_199));

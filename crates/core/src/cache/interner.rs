@@ -1,5 +1,5 @@
-//! What remembered keys have in common, once: of a million keys, most are of a few kinds, environments and sets
-//! of scopes.
+//! Interner of the attributes that cached keys share: a million keys have few distinct kinds, environments
+//! and sets of scopes.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::sweep_threshold;
 use crate::cached_key::SharedKeyAttributes;
 
-/// Every group that a remembered key is of.
+/// Attributes of all cached keys, each distinct value once.
 pub(super) struct AttributeInterner {
     known: RwLock<Interned>,
     bytes: AtomicUsize,
@@ -20,44 +20,46 @@ struct Interned {
     sweep_threshold: usize,
 }
 
-/// Its place in the table.
+/// Bytes of an entry in the table.
 const TABLE_ENTRY_BYTES: usize = 3 * size_of::<Arc<SharedKeyAttributes>>();
 
 impl AttributeInterner {
-    /// None yet. With their keys, they may weigh `most`.
+    /// Returns an empty interner. Keys and their attributes together may have `max_bytes` bytes.
     pub(super) fn new(max_bytes: usize) -> Self {
         let known = Interned { attributes: HashSet::new(), sweep_threshold: sweep_threshold(0, max_bytes) };
         Self { known: RwLock::new(known), bytes: AtomicUsize::new(0), max_bytes }
     }
 
-    /// The one that is equal to this one.
-    pub(super) fn intern(&self, group: SharedKeyAttributes) -> Arc<SharedKeyAttributes> {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).attributes.get(&group)
-        {
+    /// Returns the stored value that equals `attributes`, storing it if there is none.
+    pub(super) fn intern(&self, attributes: SharedKeyAttributes) -> Arc<SharedKeyAttributes> {
+        let read = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.attributes.get(&attributes) {
             return Arc::clone(known);
         }
+        drop(read);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.attributes.get(&group) {
+        if let Some(known) = known.attributes.get(&attributes) {
             return Arc::clone(known);
         }
         if self.bytes() >= known.sweep_threshold {
             self.sweep(&mut known);
         }
-        self.bytes.fetch_add(TABLE_ENTRY_BYTES + group.heap_size(), Ordering::Relaxed);
-        let group = Arc::new(group);
-        known.attributes.insert(Arc::clone(&group));
-        group
+        self.bytes.fetch_add(TABLE_ENTRY_BYTES + attributes.heap_size(), Ordering::Relaxed);
+        let attributes = Arc::new(attributes);
+        known.attributes.insert(Arc::clone(&attributes));
+        attributes
     }
 
-    /// What all of them weigh.
+    /// Returns the bytes of all values.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Drops those that no remembered key is of any more.
+    /// Drops the values that no cached key refers to.
     fn sweep(&self, known: &mut Interned) {
-        known.attributes.retain(|group| Arc::strong_count(group) > 1);
-        let bytes = known.attributes.iter().map(|group| TABLE_ENTRY_BYTES + group.heap_size()).sum();
+        known.attributes.retain(|attributes| Arc::strong_count(attributes) > 1);
+        let sizes = known.attributes.iter().map(|attributes| TABLE_ENTRY_BYTES + attributes.heap_size());
+        let bytes = sizes.sum();
         self.bytes.store(bytes, Ordering::Relaxed);
         known.sweep_threshold = sweep_threshold(bytes, self.max_bytes);
     }

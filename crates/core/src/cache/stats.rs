@@ -1,27 +1,27 @@
-//! How much is remembered, for whoever watches.
+//! Size of the cache, for metrics.
 
 use super::ReplicaCache;
 use super::bounded_cache::slot_size;
 use crate::secret::KeyHash;
 
 impl ReplicaCache {
-    /// About how many bytes all of it takes.
+    /// Returns the approximate size of all entries in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let negative = self.negative.len() * slot_size::<KeyHash, ()>();
         self.keys.bytes() + negative + self.tenants.bytes() + self.attributes.bytes() + self.tokens.bytes()
     }
 
-    /// How many keys are remembered.
+    /// Returns the number of cached keys.
     #[must_use]
     pub fn key_count(&self) -> usize {
         self.keys.len()
     }
 
-    /// How many things of each sort are remembered.
+    /// Returns the number of entries of each type.
     #[must_use]
     pub fn entries(&self) -> [(&'static str, usize); 5] {
-        let [users, families, verified] = self.tokens.sizes();
+        let [users, families, verified] = self.tokens.counts();
         let negative = self.negative.len();
         [
             ("key", self.keys.len()),

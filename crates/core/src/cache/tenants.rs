@@ -1,5 +1,5 @@
-//! Tenants, one slot each, shared by their remembered keys: suspending a tenant is one write here, however
-//! many keys it has.
+//! Tenants of the cache, one slot each. All cached keys of a tenant share its slot, so that suspending a
+//! tenant is one write here, however many keys it has.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use super::sweep_threshold;
 use crate::id::TenantId;
 use crate::record::TenantRecord;
 
-/// A tenant as it was last read; nothing where it has changed since.
+/// A tenant as it was last read; empty if it has changed since.
 #[derive(Debug, Default)]
 pub(super) struct TenantSlot(ArcSwapOption<TenantRecord>);
 
@@ -20,16 +20,16 @@ impl TenantSlot {
         self.0.load_full()
     }
 
-    /// Puts another in its place; answers what that one weighed.
+    /// Replaces the tenant and returns the heap bytes of the previous one.
     fn swap(&self, tenant: Option<Arc<TenantRecord>>) -> usize {
         self.0.swap(tenant).map_or(0, |tenant| tenant.heap_size())
     }
 }
 
-/// What an empty slot weighs, with its place in the table.
+/// Bytes of an empty slot, with its entry in the table.
 const EMPTY_SLOT_BYTES: usize = size_of::<(TenantId, Arc<TenantSlot>)>() * 2 + 4 * size_of::<usize>();
 
-/// Every tenant that a remembered key belongs to.
+/// Tenants of all cached keys and users.
 pub(super) struct TenantSlots {
     slots: RwLock<SlotTable>,
     bytes: AtomicUsize,
@@ -42,13 +42,13 @@ struct SlotTable {
 }
 
 impl TenantSlots {
-    /// None yet. With their keys, they may weigh `most`.
+    /// Returns an empty table. Keys and their tenants together may have `max_bytes` bytes.
     pub(super) fn new(max_bytes: usize) -> Self {
         let slots = SlotTable { table: HashMap::new(), sweep_threshold: sweep_threshold(0, max_bytes) };
         Self { slots: RwLock::new(slots), bytes: AtomicUsize::new(0), max_bytes }
     }
 
-    /// Remembers a tenant as it was just read.
+    /// Stores a tenant that was just read.
     pub(super) fn put(&self, tenant: TenantRecord) -> Arc<TenantSlot> {
         let slot = self.slot(tenant.id);
         self.bytes.fetch_add(tenant.heap_size(), Ordering::Relaxed);
@@ -56,7 +56,7 @@ impl TenantSlots {
         slot
     }
 
-    /// It has changed, and must be read again.
+    /// Clears the slot of a tenant that has changed, so that it is read again.
     pub(super) fn invalidate(&self, tenant: TenantId) {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.table.get(&tenant) {
@@ -73,7 +73,7 @@ impl TenantSlots {
         slots.table.values().for_each(|slot| self.clear_slot(slot));
     }
 
-    /// What all of them weigh.
+    /// Returns the bytes of all slots.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -97,7 +97,7 @@ impl TenantSlots {
         Arc::clone(slot)
     }
 
-    /// Drops those that no remembered key refers to any more.
+    /// Drops the slots that no cached entry refers to.
     fn sweep(&self, slots: &mut SlotTable) {
         slots.table.retain(|_, slot| {
             let used = Arc::strong_count(slot) > 1;

@@ -1,10 +1,11 @@
-//! What must never happen: an old state coming back after the feed has shown a newer one.
+//! Tests that an old state never comes back after the feed has shown a newer one, and that the cache keeps
+//! its bounds.
 
 use super::*;
 use crate::id::TenantId;
 use crate::record::fixture::records;
 
-fn found(revision: u64) -> LookupResult {
+fn read_at(revision: u64) -> LookupResult {
     let (mut key, tenant) = records();
     key.hash = HASH;
     LookupResult { entry: Some((key, tenant)), revision }
@@ -16,34 +17,34 @@ fn key_changed(revision: u64) -> Change {
     Change { revision, subject: ChangeSubject::Key(HASH) }
 }
 
-async fn load(cache: &ReplicaCache, found: LookupResult, meanwhile: impl FnOnce(&ReplicaCache)) {
-    let CacheLookup::Miss(guard) = cache.lookup(&HASH).await else { panic!("it is remembered already") };
+async fn load(cache: &ReplicaCache, result: LookupResult, meanwhile: impl FnOnce(&ReplicaCache)) {
+    let CacheLookup::Miss(guard) = cache.lookup(&HASH).await else { panic!("the key is cached already") };
     meanwhile(cache);
-    let revision = found.revision;
-    let entry = cache.key_entry(found);
+    let revision = result.revision;
+    let entry = cache.key_entry(result);
     cache.fill(guard, &HASH, entry.as_ref(), revision);
 }
 
 #[tokio::test]
-async fn a_loaded_key_is_remembered_until_it_changes() {
+async fn a_loaded_key_is_cached_until_it_changes() {
     let cache = ReplicaCache::new(1 << 20);
-    load(&cache, found(3), |_| {}).await;
+    load(&cache, read_at(3), |_| {}).await;
     assert!(cache.get(&HASH).is_some());
     cache.apply(&key_changed(4));
     assert!(cache.get(&HASH).is_none());
 }
 
 #[tokio::test]
-async fn a_fill_that_lost_to_a_change_is_not_remembered() {
+async fn a_fill_that_lost_to_a_change_is_not_cached() {
     let cache = ReplicaCache::new(1 << 20);
-    load(&cache, found(3), |m| m.apply(&key_changed(4))).await;
+    load(&cache, read_at(3), |cache| cache.apply(&key_changed(4))).await;
     assert!(cache.get(&HASH).is_none());
 }
 
 #[tokio::test]
-async fn an_absence_that_lost_to_a_creation_is_not_remembered() {
+async fn a_negative_entry_that_lost_to_a_creation_is_not_cached() {
     let cache = ReplicaCache::new(1 << 20);
-    load(&cache, LookupResult { entry: None, revision: 3 }, |m| m.apply(&key_changed(4))).await;
+    load(&cache, LookupResult { entry: None, revision: 3 }, |cache| cache.apply(&key_changed(4))).await;
     assert!(matches!(cache.lookup(&HASH).await, CacheLookup::Miss(_)));
     load(&cache, LookupResult { entry: None, revision: 4 }, |_| {}).await;
     assert!(matches!(cache.lookup(&HASH).await, CacheLookup::NegativeHit));
@@ -54,14 +55,14 @@ async fn an_absence_that_lost_to_a_creation_is_not_remembered() {
 #[tokio::test]
 async fn a_changed_tenant_is_read_again() {
     let cache = ReplicaCache::new(1 << 20);
-    load(&cache, found(3), |_| {}).await;
+    load(&cache, read_at(3), |_| {}).await;
     let entry = cache.get(&HASH).unwrap();
     let tenant = entry.tenant().unwrap().id;
     cache.apply(&Change { revision: 4, subject: ChangeSubject::Tenant(tenant) });
     assert!(entry.tenant().is_none());
-    // A read from before the change doesn't bring the old tenant back; a later one brings the new one.
-    assert!(cache.key_entry(found(3)).unwrap().tenant().is_none());
-    assert!(cache.key_entry(found(4)).unwrap().tenant().is_some());
+    // A read from before the change does not bring the old tenant back. A later read stores the new one.
+    assert!(cache.key_entry(read_at(3)).unwrap().tenant().is_none());
+    assert!(cache.key_entry(read_at(4)).unwrap().tenant().is_some());
     assert!(entry.tenant().is_some());
 }
 
@@ -85,7 +86,7 @@ fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Result<F::Output, F> {
 }
 
 #[test]
-fn memory_is_trusted_within_its_lease_alone() {
+fn entries_are_used_within_the_lease_alone() {
     let cache = ReplicaCache::new(1 << 20);
     assert!(!cache.lease_valid(MonotonicInstant(0)));
     cache.extend_lease(MonotonicInstant(100));
@@ -93,15 +94,15 @@ fn memory_is_trusted_within_its_lease_alone() {
     assert!(cache.lease_valid(MonotonicInstant(99)) && !cache.lease_valid(MonotonicInstant(100)));
 }
 
-/// Loads the n-th of many keys, which differ as `vary` says.
+/// Loads the n-th of many keys, after `vary` has changed its record.
 async fn load_nth(cache: &ReplicaCache, n: u32, vary: impl Fn(&mut KeyRecord, &mut TenantRecord)) {
     let hash = nth(n);
     let CacheLookup::Miss(guard) = cache.lookup(&hash).await else { return };
-    let mut found = found(1);
-    if let Some((key, tenant)) = &mut found.entry {
+    let mut result = read_at(1);
+    if let Some((key, tenant)) = &mut result.entry {
         vary(key, tenant);
     }
-    cache.fill(guard, &hash, cache.key_entry(found).as_ref(), 1);
+    cache.fill(guard, &hash, cache.key_entry(result).as_ref(), 1);
 }
 
 fn nth(n: u32) -> KeyHash {
@@ -111,17 +112,17 @@ fn nth(n: u32) -> KeyHash {
 }
 
 const BYTES: usize = 4 << 20;
-/// What of them keys and what they share may take.
+/// Most bytes that keys and their shared values may take.
 const FOR_KEYS: usize = BYTES / 4 * 3 + BYTES / 32;
 
 #[tokio::test]
-async fn memory_is_bounded_in_bytes_however_large_its_keys_are() {
+async fn the_cache_is_bounded_in_bytes_however_large_its_keys_are() {
     let sizes: [fn(u32) -> usize; 3] = [|_| 1, |_| 4_000, |n| if n % 2 == 0 { 1 } else { 4_000 }];
     for size in sizes {
         let cache = ReplicaCache::new(BYTES);
         for n in 0..20_000 {
             load_nth(&cache, n, |key, _| key.name = "n".repeat(size(n))).await;
-            // Looking takes longer than loading.
+            // Summing up the bytes takes longer than loading a key, so it is done at times.
             assert!(n % 64 > 0 || cache.bytes() <= FOR_KEYS, "{} after {n}", cache.bytes());
         }
         assert!(cache.bytes() > BYTES / 2 && cache.key_count() > 500, "{}", cache.key_count());
@@ -129,7 +130,7 @@ async fn memory_is_bounded_in_bytes_however_large_its_keys_are() {
 }
 
 #[tokio::test]
-async fn what_keys_share_counts_as_well() {
+async fn shared_values_count_as_well() {
     let cache = ReplicaCache::new(BYTES);
     for n in 0..20_000u32 {
         load_nth(&cache, n, |key, tenant| {
@@ -154,16 +155,16 @@ async fn keys_of_one_kind_and_tenant_cost_less_than_three_hundred_bytes_each() {
 }
 
 #[tokio::test]
-async fn what_is_used_is_kept_when_others_must_go() {
+async fn used_keys_are_kept_when_others_are_evicted() {
     let cache = ReplicaCache::new(BYTES);
     let used = || (0..500).map(nth);
     for n in 0..50_000 {
         load_nth(&cache, n, |_, _| {}).await;
-        // Each of the first is asked about now and then, the others never again.
+        // Each of the first 500 keys is looked up at times, the others never again.
         let _ = cache.get(&nth(n % 500));
     }
     let kept = used().filter(|hash| cache.get(hash).is_some()).count();
-    assert!(kept >= 490, "{kept} of 500 used ones were kept");
+    assert!(kept >= 490, "{kept} of 500 used keys were kept");
 }
 
 #[tokio::test]

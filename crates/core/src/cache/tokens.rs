@@ -1,5 +1,5 @@
-//! What is remembered for tokens: users and families, which the feed takes away when they change; tokens whose
-//! signature was right, since that can't change; and the signing keys in force.
+//! Cache entries for tokens: users and token families, which the feed removes when they change; tokens with a
+//! verified signature, which cannot change; and the signing keys in force.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::scope::ScopeSet;
 use crate::token::{KeyRing, VerifiedClaims};
 use crate::user::UserRecord;
 
-/// A token whose signature was right.
+/// A token whose signature is valid.
 pub(crate) struct VerifiedToken {
     pub(crate) verified: Arc<VerifiedClaims>,
     scopes: ArcSwap<(u64, ScopeSet)>,
@@ -24,11 +24,11 @@ pub(crate) struct VerifiedToken {
 
 impl VerifiedToken {
     pub(crate) fn new(verified: VerifiedClaims) -> Self {
-        // No profile has version 0.
+        // Profiles have no version 0.
         Self { verified: Arc::new(verified), scopes: ArcSwap::from_pointee((0, ScopeSet::default())) }
     }
 
-    /// Of what is granted now, what the token carries.
+    /// Returns those of the granted scopes that the token carries.
     pub(crate) fn restrict(&self, granted: &ScopeSet, policy: &Policy) -> ScopeSet {
         let known = self.scopes.load();
         if known.0 == policy.version {
@@ -43,7 +43,8 @@ impl VerifiedToken {
 }
 
 impl HeapSize for VerifiedToken {
-    /// What its scopes come to by a policy changes, and a weight must not: a set of usual size is reckoned.
+    /// Returns the bytes of the claims and of a scope set of usual size: the scopes depend on the policy's
+    /// version, and the size of an entry must not change.
     fn heap_size(&self) -> usize {
         let verified = heap_size::shared(size_of::<VerifiedClaims>()) + self.verified.heap_size();
         verified + heap_size::shared(size_of::<(u64, ScopeSet)>())
@@ -56,7 +57,7 @@ impl HeapSize for TokenFamily {
     }
 }
 
-/// Everything about tokens that is remembered.
+/// Users, token families, verified tokens and signing keys of the cache.
 pub(crate) struct TokenCache {
     pub(crate) users: BoundedCache<UserId, Cached<UserRecord>>,
     pub(crate) families: BoundedCache<FamilyId, TokenFamily>,
@@ -66,7 +67,7 @@ pub(crate) struct TokenCache {
 }
 
 impl TokenCache {
-    /// Of each sort at most so many bytes.
+    /// Returns an empty cache of at most `bytes` bytes for each type of entry.
     pub(super) fn new(bytes: usize) -> Self {
         Self {
             users: BoundedCache::new(bytes),
@@ -77,24 +78,24 @@ impl TokenCache {
         }
     }
 
-    /// A token that was verified before, or its mark, to remember it by.
+    /// Returns the verified token, or the fingerprint to insert it by.
     pub(crate) fn verified_token(&self, token: &str) -> Result<Arc<VerifiedToken>, Fingerprint> {
         let fingerprint = self.fingerprinter.fingerprint(token);
         self.verified.get(&fingerprint).ok_or(fingerprint)
     }
 
-    /// Remembers a token that was verified.
-    pub(crate) fn insert_verified(&self, fingerprint: Fingerprint, bearer: &Arc<VerifiedToken>) {
-        self.verified.put(fingerprint, Arc::clone(bearer));
+    /// Inserts a verified token.
+    pub(crate) fn insert_verified(&self, fingerprint: Fingerprint, token: &Arc<VerifiedToken>) {
+        self.verified.put(fingerprint, Arc::clone(token));
     }
 
-    /// What all of it weighs.
+    /// Returns the bytes of all entries.
     pub(super) fn bytes(&self) -> usize {
         self.users.bytes() + self.families.bytes() + self.verified.bytes()
     }
 
-    /// Users, families and verified tokens.
-    pub(super) fn sizes(&self) -> [usize; 3] {
+    /// Returns the numbers of users, families and verified tokens.
+    pub(super) fn counts(&self) -> [usize; 3] {
         [self.users.len(), self.families.len(), self.verified.len()]
     }
 
@@ -102,21 +103,21 @@ impl TokenCache {
         self.key_ring.load()
     }
 
-    /// An older ring never takes the place of a newer one. Its revision was read before its keys: of two with
-    /// one revision, the one that is there has the same keys or newer ones than that revision's.
+    /// Replaces the key ring, unless the present one is newer. A ring's revision is read before its keys. Of
+    /// two rings with one revision, the present one has therefore the same keys as the other, or newer ones.
     pub(super) fn set_key_ring(&self, key_ring: &Arc<KeyRing>) {
-        self.key_ring.rcu(|now| {
-            let newer = key_ring.revision > now.revision || now.revision == 0;
-            Arc::clone(if newer { key_ring } else { now })
+        self.key_ring.rcu(|present| {
+            let newer = key_ring.revision > present.revision || present.revision == 0;
+            Arc::clone(if newer { key_ring } else { present })
         });
     }
 
-    /// Whatever ring comes next is the newest.
+    /// Empties the key ring, so that the next one counts as newer.
     pub(super) fn clear_key_ring(&self) {
         self.key_ring.store(Arc::default());
     }
 
-    /// The ring stays: it is replaced, never emptied.
+    /// Removes users and families. The key ring stays, because it is only ever replaced.
     pub(super) fn clear(&self) {
         self.users.clear();
         self.families.clear();

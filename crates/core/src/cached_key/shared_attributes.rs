@@ -1,4 +1,4 @@
-//! What many keys of a profile have in common, kept once.
+//! Attributes that many keys of a profile have in common, stored once.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -10,33 +10,33 @@ use crate::policy::Policy;
 use crate::record::KeyRecord;
 use crate::scope::ScopeSet;
 
-/// What many keys of a profile have in common.
+/// Kind, environment and scopes, as many keys of a profile have them in common.
 #[derive(Debug)]
 pub struct SharedKeyAttributes {
     profile: Box<str>,
-    /// One of the profile's kinds.
+    /// A kind of the profile.
     pub kind: Box<str>,
-    /// One of the profile's environments.
+    /// An environment of the profile.
     pub environment: Box<str>,
     scopes: Box<[Box<str>]>,
-    /// The scopes as a version of the profile numbers them.
+    /// The scopes, as a version of the profile numbers them.
     granted: ArcSwap<(u64, ScopeSet)>,
 }
 
 impl SharedKeyAttributes {
-    /// Of the keys like this one.
+    /// Returns the attributes of a key.
     pub(crate) fn of(profile: &str, record: &KeyRecord) -> Self {
         Self {
             profile: profile.into(),
             kind: record.kind.clone(),
             environment: record.environment.clone(),
             scopes: record.scopes.clone().into(),
-            // No profile has version 0.
+            // Profiles have no version 0.
             granted: ArcSwap::from_pointee((0, ScopeSet::default())),
         }
     }
 
-    /// The scopes as the policy numbers them. Another profile's policy grants nothing.
+    /// Returns the scopes, as the policy numbers them. Another profile's policy grants nothing.
     #[must_use]
     pub fn granted(&self, policy: &Policy) -> ScopeSet {
         if *policy.name != *self.profile {
@@ -51,7 +51,7 @@ impl SharedKeyAttributes {
         granted
     }
 
-    /// Bytes of it, itself and on the heap.
+    /// Returns the bytes of the value itself and of its heap blocks.
     pub(crate) fn heap_size(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| heap_size::text(scope)).sum();
         let texts =
@@ -66,15 +66,15 @@ impl SharedKeyAttributes {
 }
 
 impl SharedKeyAttributes {
-    /// What it is, and not what a policy makes of it.
-    fn name(&self) -> (&str, &str, &str, &[Box<str>]) {
+    /// Returns the fields that decide about equality: all but the derived set of scopes.
+    fn identity(&self) -> (&str, &str, &str, &[Box<str>]) {
         (&self.profile, &self.kind, &self.environment, &self.scopes)
     }
 }
 
 impl PartialEq for SharedKeyAttributes {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.identity() == other.identity()
     }
 }
 
@@ -82,6 +82,6 @@ impl Eq for SharedKeyAttributes {}
 
 impl Hash for SharedKeyAttributes {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
+        self.identity().hash(state);
     }
 }

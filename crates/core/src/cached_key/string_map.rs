@@ -1,41 +1,41 @@
-//! Words by their names: what a key is bound to, what its owner notes about it.
+//! Borrowed map of strings: the bindings of a key or user, or the metadata of a key.
 
 use std::collections::BTreeMap;
 
-/// Words by their names, wherever they are kept.
+/// Map of strings, borrowed from either of its stored forms.
 #[derive(Clone, Copy, Debug)]
 pub enum StringMapRef<'a> {
-    /// In order of the names.
+    /// Pairs, sorted by name.
     Pairs(&'a [(Box<str>, Box<str>)]),
-    /// As records have them.
+    /// A map, as records have it.
     Map(&'a BTreeMap<String, String>),
 }
 
 impl<'a> StringMapRef<'a> {
-    /// The word of this name.
+    /// Returns the value of this name.
     #[must_use]
     pub fn get(self, name: &str) -> Option<&'a str> {
         match self {
-            Self::Pairs(words) => words.iter().find(|(n, _)| **n == *name).map(|(_, word)| &**word),
+            Self::Pairs(pairs) => pairs.iter().find(|(n, _)| **n == *name).map(|(_, value)| &**value),
             Self::Map(map) => map.get(name).map(String::as_str),
         }
     }
 
-    /// All of them, in order of their names.
+    /// Returns all pairs, sorted by name.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let (few, map) = match self {
-            Self::Pairs(words) => (words, None),
+        let (pairs, map) = match self {
+            Self::Pairs(pairs) => (pairs, None),
             Self::Map(map) => (&[][..], Some(map)),
         };
-        let map = map.into_iter().flatten().map(|(name, word)| (&**name, &**word));
-        few.iter().map(|(name, word)| (&**name, &**word)).chain(map)
+        let map = map.into_iter().flatten().map(|(name, value)| (&**name, &**value));
+        pairs.iter().map(|(name, value)| (&**name, &**value)).chain(map)
     }
 
-    /// Whether there are none.
+    /// Returns whether the map has no pair.
     #[must_use]
     pub fn is_empty(self) -> bool {
         match self {
-            Self::Pairs(words) => words.is_empty(),
+            Self::Pairs(pairs) => pairs.is_empty(),
             Self::Map(map) => map.is_empty(),
         }
     }

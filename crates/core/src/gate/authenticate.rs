@@ -1,6 +1,6 @@
-//! Who is it? Whether a credential is a key or a token is told by its form, once, before anything is looked
-//! up. What is remembered costs no query, anything else one. Nothing about an unknown value is told to its
-//! sender but that it isn't valid.
+//! Authenticates the caller. The format of the credential alone says whether it is a key or a JWT, before
+//! anything is looked up. A cached key costs no query, any other key one query. The caller learns about an
+//! unknown value only that it is not valid.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::token;
 
-/// A caller whose credential is in order, and the policy to judge it by.
+/// A caller whose credential is valid, and the policy to evaluate the call by.
 pub(super) struct AuthenticatedCaller {
     pub(super) principal: Principal,
     pub(super) policy: Arc<Policy>,
 }
 
-/// A caller that is known, in order or not.
+/// A caller that is known; its credential may be revoked, disabled or expired.
 pub(super) struct IdentifiedCaller {
     pub(super) principal: Principal,
     pub(super) policy: Arc<Policy>,
-    /// The family of its token, where it came by one.
+    /// The token family, if the credential is a JWT.
     pub(super) family: Option<Arc<TokenFamily>>,
 }
 
-/// A credential, by its form.
+/// Credential by its format.
 pub(super) enum CredentialKind<'a> {
     Key(KeyHash),
     Token(&'a str),
@@ -59,7 +59,8 @@ impl<L: Limiter> Gate<L> {
         Ok(status.map(|()| AuthenticatedCaller { principal, policy }))
     }
 
-    /// A single credential that has the form of a key or of a token.
+    /// Returns the kind of the credential, if there is exactly one and it has the format of a key or of a
+    /// JWT.
     fn classify_credential<'a>(
         &self,
         eval: &mut EvalContext<'a, '_>,
@@ -74,18 +75,18 @@ impl<L: Limiter> Gate<L> {
             PresentedCredential::Malformed => return Err(eval.fail("credential", Reason::InvalidCredential)),
         };
         if token::looks_like_jwt(value) && policy.is_none_or(|p| p.accepts.jwt) {
-            eval.explain.pass("credential", || "it has the form of a token".to_owned());
+            eval.explain.pass("credential", || "it has the format of a JWT".to_owned());
             return Ok(CredentialKind::Token(value));
         }
-        let recognised = match policy {
+        let matches_key = match policy {
             Some(policy) => policy.accepts.key && policy.matches_key_format(value),
             None => self.parts.policies.matches_key_format(value),
         };
-        if !recognised {
-            let detail = || "it does not have the form of any kind of key".to_owned();
+        if !matches_key {
+            let detail = || "it does not have the format of any kind of key".to_owned();
             return Err(eval.explain.fail_with_detail("credential", invalid_credential(), detail));
         }
-        eval.explain.pass("credential", || "it has the form of a key".to_owned());
+        eval.explain.pass("credential", || "it has the format of a key".to_owned());
         Ok(CredentialKind::Key(KeyHash::of(value)))
     }
 
@@ -95,7 +96,7 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
         given: Option<Arc<Policy>>,
     ) -> Result<StepResult<IdentifiedCaller>, SystemError> {
-        let Some((remembered, tenant)) = self.lookup_key(hash, eval).await? else {
+        let Some((key, tenant)) = self.lookup_key(hash, eval).await? else {
             let detail = || "no key has this value".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
@@ -103,11 +104,12 @@ impl<L: Limiter> Gate<L> {
             let detail = || "the key belongs to another profile".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
-        let principal = Principal::from_key(tenant, remembered, Some(&policy));
+        let principal = Principal::from_key(tenant, key, Some(&policy));
         Ok(Ok(IdentifiedCaller { principal, policy, family: None }))
     }
 
-    /// The policy that a tenant is judged by; none, where it isn't the one that the caller means.
+    /// Returns the policy of a tenant; `None` if the caller gave another profile's policy, or the profile is
+    /// unknown.
     pub(super) fn policy_of(&self, tenant: &TenantRecord, given: Option<Arc<Policy>>) -> Option<Arc<Policy>> {
         let named = || self.parts.policies.named(&tenant.profile);
         given.or_else(named).filter(|p| *p.name == *tenant.profile)

@@ -1,4 +1,5 @@
-//! May it do this? Pure: the principal, the route and the request are compared, and nothing is fetched.
+//! Authorizes a call: compares the principal, the route and the request. This step is pure and looks nothing
+//! up.
 
 use super::{EvalContext, StepResult};
 use crate::check_input::{Path, RequestedEnvironment};
@@ -9,34 +10,34 @@ use crate::reason::Reason;
 use crate::route::{Route, segment};
 use crate::scope::ScopeSet;
 
-/// Environment, route, scopes, resource and network, in this order.
+/// Checks environment, route, scopes, resource and network, in this order.
 pub(super) fn authorize(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
     principal: &Principal,
     route: Option<&Route>,
 ) -> StepResult<()> {
-    environment(eval, principal)?;
-    open_route(eval, policy, principal, route)?;
-    scopes(eval, policy, principal, route)?;
-    resource(eval, principal, route)?;
-    network(eval, principal)
+    check_environment(eval, principal)?;
+    check_route(eval, policy, principal, route)?;
+    check_scopes(eval, policy, principal, route)?;
+    check_resource(eval, principal, route)?;
+    check_network(eval, principal)
 }
 
-fn environment(eval: &mut EvalContext<'_, '_>, principal: &Principal) -> StepResult<()> {
+fn check_environment(eval: &mut EvalContext<'_, '_>, principal: &Principal) -> StepResult<()> {
     let own = principal.environment();
-    let fits = match eval.input.environment {
+    let matches = match eval.input.environment {
         RequestedEnvironment::Any => true,
         RequestedEnvironment::Named(name) => own.is_none_or(|own| *own == *name),
         RequestedEnvironment::Unknown => false,
     };
     let own = own.unwrap_or("any");
-    if !fits {
-        let target = eval.input.environment;
-        let detail = || match target {
-            RequestedEnvironment::Named(name) => format!("a {own} credential, used on {name}"),
+    if !matches {
+        let requested = eval.input.environment;
+        let detail = || match requested {
+            RequestedEnvironment::Named(name) => format!("a {own} credential was used on {name}"),
             RequestedEnvironment::Any | RequestedEnvironment::Unknown => {
-                "no environment is known for this host".to_owned()
+                "the host belongs to no environment".to_owned()
             }
         };
         let denial = Denial::new(Reason::EnvironmentMismatch);
@@ -46,7 +47,7 @@ fn environment(eval: &mut EvalContext<'_, '_>, principal: &Principal) -> StepRes
     Ok(())
 }
 
-fn open_route(
+fn check_route(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
     principal: &Principal,
@@ -54,25 +55,25 @@ fn open_route(
 ) -> StepResult<()> {
     let denial = Denial::new(Reason::RouteNotAllowed);
     let Some(route) = route else {
-        let asked = eval.input.path != Path::Absent && eval.input.route_scopes.is_none();
-        if asked && policy.unmatched == UnmatchedRoute::Deny {
-            let detail = || "no route matches, and what matches none is denied".to_owned();
+        let needs_route = eval.input.path != Path::Absent && eval.input.route_scopes.is_none();
+        if needs_route && policy.unmatched == UnmatchedRoute::Deny {
+            let detail = || "no route matches, and the profile denies unmatched calls".to_owned();
             return Err(eval.explain.fail_with_detail("route", denial, detail));
         }
-        eval.explain.pass("route", || "no route decides".to_owned());
+        eval.explain.pass("route", || "no route applies".to_owned());
         return Ok(());
     };
     let kind = principal.kind();
     if !route.kinds.is_empty() && !route.kinds.iter().any(|k| **k == *kind) {
-        let whom = if kind.is_empty() { "user".to_owned() } else { format!("{kind} key") };
-        let detail = || format!("{} is not open to {whom}s", route.pattern.text());
+        let subject = if kind.is_empty() { "user".to_owned() } else { format!("{kind} key") };
+        let detail = || format!("{} is not open to {subject}s", route.pattern.text());
         return Err(eval.explain.fail_with_detail("route", denial, detail));
     }
     eval.explain.pass("route", || route.pattern.text().to_owned());
     Ok(())
 }
 
-fn scopes(
+fn check_scopes(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
     principal: &Principal,
@@ -86,7 +87,7 @@ fn scopes(
         match policy.scopes.find(name) {
             Some(scope) if granted.contains(scope) => {}
             Some(scope) => missing.insert(scope),
-            // Nobody can have been granted what doesn't exist.
+            // A scope that the profile does not declare cannot have been granted.
             None => unknown.push((*name).to_owned()),
         }
     }
@@ -97,26 +98,31 @@ fn scopes(
         }
     }
     if missing.is_empty() && unknown.is_empty() {
-        eval.explain.pass("scope", || "everything that is needed is granted".to_owned());
+        eval.explain.pass("scope", || "all required scopes are granted".to_owned());
         return Ok(());
     }
     let names: Vec<&str> = policy.scopes.names(&missing).chain(unknown.iter().map(String::as_str)).collect();
     let message = format!("The credential lacks the scope {}.", names.join(", "));
-    let tried = unknown.is_empty() && eval.scopes_in_shadow(policy, &missing);
+    let in_shadow = unknown.is_empty() && eval.scopes_in_shadow(policy, &missing);
     (eval.context.missing_scopes, eval.context.unknown_scopes) = (missing, unknown);
     let denial = eval.explain.fail("scope", Denial::with_message(Reason::InsufficientScope, message));
-    if !tried {
+    if !in_shadow {
         return Err(denial);
     }
-    eval.record_shadow(denial, || "every scope that is missing is in shadow".to_owned());
+    eval.record_shadow(denial, || "all missing scopes are in shadow".to_owned());
     Ok(())
 }
 
-/// What is bound to a resource may touch that one alone; what the request doesn't name is not compared.
-fn resource(eval: &mut EvalContext<'_, '_>, principal: &Principal, route: Option<&Route>) -> StepResult<()> {
+/// Checks the principal's bindings: a call may use no other identifier of a bound resource. Resources that
+/// the request does not name are not compared.
+fn check_resource(
+    eval: &mut EvalContext<'_, '_>,
+    principal: &Principal,
+    route: Option<&Route>,
+) -> StepResult<()> {
     let bindings = principal.bindings();
     if bindings.is_empty() {
-        eval.explain.pass("resource", || "it is bound to none".to_owned());
+        eval.explain.pass("resource", || "the credential has no bindings".to_owned());
         return Ok(());
     }
     let path = match &eval.input.path {
@@ -124,29 +130,29 @@ fn resource(eval: &mut EvalContext<'_, '_>, principal: &Principal, route: Option
         Path::Absent | Path::NonCanonical => "",
     };
     let in_path = route.into_iter().flat_map(|r| &r.resource);
-    let in_path = in_path.map(|(name, place)| (&**name, segment(path, *place).unwrap_or_default()));
+    let in_path = in_path.map(|(name, index)| (&**name, segment(path, *index).unwrap_or_default()));
     let fixed = &eval.input.route_resource;
-    let open = eval.input.resource.iter().copied().chain(in_path);
-    let open = open.filter(|(name, _)| fixed.iter().all(|(n, _)| n != name));
-    let mut touched = fixed.iter().copied().chain(open);
-    let other = touched.find(|(name, value)| bindings.get(name).is_some_and(|bound| bound != *value));
-    if let Some((name, _)) = other {
+    let from_request = eval.input.resource.iter().copied().chain(in_path);
+    let from_request = from_request.filter(|(name, _)| fixed.iter().all(|(n, _)| n != name));
+    let mut used = fixed.iter().copied().chain(from_request);
+    let mismatch = used.find(|(name, value)| bindings.get(name).is_some_and(|bound| bound != *value));
+    if let Some((name, _)) = mismatch {
         let denial = Denial::new(Reason::ResourceMismatch);
-        let detail = || format!("it is bound to another {name}");
+        let detail = || format!("the credential is bound to another {name}");
         return Err(eval.explain.fail_with_detail("resource", denial, detail));
     }
-    eval.explain.pass("resource", || "within what it is bound to".to_owned());
+    eval.explain.pass("resource", || "the call stays within the credential's bindings".to_owned());
     Ok(())
 }
 
-fn network(eval: &mut EvalContext<'_, '_>, principal: &Principal) -> StepResult<()> {
+fn check_network(eval: &mut EvalContext<'_, '_>, principal: &Principal) -> StepResult<()> {
     let networks = principal.networks();
     let address = eval.input.address.map(|a| a.to_canonical());
     let inside = address.is_some_and(|a| networks.iter().any(|n| n.contains(&a)));
     if !networks.is_empty() && !inside {
         let detail = || match address {
-            Some(address) => format!("{address} is in none of its networks"),
-            None => "it has networks, and the client's address is not known".to_owned(),
+            Some(address) => format!("{address} is in none of the credential's networks"),
+            None => "the credential is limited to networks, and the client's address is unknown".to_owned(),
         };
         let denial = Denial::new(Reason::NetworkNotAllowed);
         return Err(eval.explain.fail_with_detail("network", denial, detail));

@@ -1,5 +1,6 @@
-//! Who calls a management RPC: an operator, or a tenant's key or user, found as Check finds them and held to
-//! the same life, tenant and networks. A user calls by a token; so may a key.
+//! Authenticates callers of management RPCs: operators, and keys or users of tenants. They are looked up as
+//! for Check, and are held to the same lifecycle, tenant and network rules. A user sends a JWT; a key sends
+//! its value or a JWT.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use crate::secret::KeyHash;
 use crate::token;
 
 const NO_CREDENTIAL: RequestError =
-    RequestError::Unauthenticated("a credential is needed: authorization: VerifiedToken …, or x-api-key");
+    RequestError::Unauthenticated("a credential is needed: authorization: Bearer …, or x-api-key");
 const INVALID_CREDENTIAL: RequestError = RequestError::Unauthenticated("the credential is not valid");
 
 impl<L: Limiter> Gate<L> {
-    /// Returns the principal that calls, by the credential in the call's metadata and the address that it comes from.
+    /// Returns the principal of a management call, by the credential in the call's metadata and the client's
+    /// address. The error does not say why a credential is not valid.
     pub async fn caller(
         &self,
         credential: PresentedCredential<'_>,
@@ -45,9 +47,9 @@ impl<L: Limiter> Gate<L> {
             self.key_caller(value, &mut eval).await?.ok_or(INVALID_CREDENTIAL)?
         };
         let in_network = |a: IpAddr| principal.networks().iter().any(|n| n.contains(&a.to_canonical()));
-        let from_there = principal.networks().is_empty() || address.is_some_and(in_network);
+        let network_allowed = principal.networks().is_empty() || address.is_some_and(in_network);
         let active = principal.key().is_none_or(|key| key.state(now.wall) == KeyState::Active);
-        if !active || principal.tenant.suspended || !from_there {
+        if !active || principal.tenant.suspended || !network_allowed {
             return Err(INVALID_CREDENTIAL.into());
         }
         self.record_management_use(&principal, now.wall);
@@ -59,14 +61,14 @@ impl<L: Limiter> Gate<L> {
         value: &str,
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<Principal>, SystemError> {
-        let found = self.lookup_key(&KeyHash::of(value), eval).await?;
-        Ok(found.map(|(remembered, tenant)| {
+        let entry = self.lookup_key(&KeyHash::of(value), eval).await?;
+        Ok(entry.map(|(key, tenant)| {
             let policy = self.management_policy(&tenant);
-            Principal::from_key(tenant, remembered, policy.as_deref())
+            Principal::from_key(tenant, key, policy.as_deref())
         }))
     }
 
-    /// The bearer of a token that is in order.
+    /// Returns the principal of a token that is valid and in force.
     async fn token_caller(
         &self,
         token: &str,

@@ -1,8 +1,9 @@
-//! The steps of a decision, for `explain`. Costs nothing where nobody asked.
+//! Steps of an evaluation, collected for `explain`. If no explanation was asked for, nothing is formatted or
+//! stored.
 
 use crate::decision::{Denial, ExplainStep};
 
-/// Collects steps, if any are wanted.
+/// Collects the steps if they are wanted.
 pub(super) struct ExplainLog(Option<Vec<ExplainStep>>);
 
 impl ExplainLog {
@@ -10,20 +11,21 @@ impl ExplainLog {
         Self(wanted.then(Vec::new))
     }
 
-    /// Notes a step that was in order.
+    /// Records a step that passed.
     pub(super) fn pass(&mut self, name: &'static str, detail: impl FnOnce() -> String) {
         if let Some(steps) = &mut self.0 {
             steps.push(ExplainStep { name, passed: true, detail: detail() });
         }
     }
 
-    /// Notes the step that ended the line, and hands its denial on.
+    /// Records the step that failed, and returns its denial.
     pub(super) fn fail(&mut self, name: &'static str, denial: Denial) -> Denial {
         let detail = denial.message.clone().into_owned();
         self.fail_with_detail(name, denial, || detail)
     }
 
-    /// The same, telling `explain` more than the caller is told.
+    /// Records the step that failed with a detail for `explain` that the caller does not see, and returns its
+    /// denial.
     pub(super) fn fail_with_detail(
         &mut self,
         name: &'static str,

@@ -1,5 +1,6 @@
-//! Who is it, by a token? The signature is checked once and remembered; whether the key that signed, the
-//! family, and the key or user behind the token are still there is asked at every call, of memory.
+//! Authenticates a JWT. Its signature is verified once, and the result is cached. At every call, the gate
+//! checks in the cache that the signing key, the token family, and the key or user behind the token are still
+//! in force.
 
 use std::sync::Arc;
 
@@ -22,30 +23,31 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
         given: Option<Arc<Policy>>,
     ) -> Result<StepResult<IdentifiedCaller>, SystemError> {
-        let (bearer, policy) = match self.verify_for_profile(token, eval, given) {
-            Ok(signed) => signed,
+        let (token, policy) = match self.verify_for_profile(token, eval, given) {
+            Ok(verified) => verified,
             Err(denial) => return Ok(Err(denial)),
         };
-        let ids = bearer.verified.ids;
-        let family = self.lookup_family(ids.family, &bearer.verified.kid, eval).await?;
-        let mine = |f: &Arc<TokenFamily>| f.record.parent == ids.parent && f.record.tenant == ids.tenant;
-        let Some(family) = family.filter(mine) else {
-            let detail = || "its family or its signing key is gone".to_owned();
+        let ids = token.verified.ids;
+        let family = self.lookup_family(ids.family, &token.verified.kid, eval).await?;
+        let matches_token =
+            |f: &Arc<TokenFamily>| f.record.parent == ids.parent && f.record.tenant == ids.tenant;
+        let Some(family) = family.filter(matches_token) else {
+            let detail = || "its token family does not exist, or its signing key is not in force".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("token", invalid_credential(), detail)));
         };
-        let Some(principal) = self.load_principal(&bearer, &family, (eval, &policy)).await? else {
-            let detail = || "nothing stands behind it any more".to_owned();
+        let Some(principal) = self.load_principal(&token, &family, eval, &policy).await? else {
+            let detail = || "the key or user that it was issued for does not exist".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("token", invalid_credential(), detail)));
         };
         if *principal.tenant.profile != *policy.name {
             let detail = || "its tenant belongs to another profile".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("token", invalid_credential(), detail)));
         }
-        eval.explain.pass("token", || format!("signed by {}, for {}", bearer.verified.kid, ids.parent));
+        eval.explain.pass("token", || format!("signed by {}, for {}", token.verified.kid, ids.parent));
         Ok(Ok(IdentifiedCaller { principal, policy, family: Some(family) }))
     }
 
-    /// A token with a right signature, of now, for this profile.
+    /// Returns a token with a valid signature that is valid now and was issued for this profile.
     fn verify_for_profile(
         &self,
         token: &str,
@@ -55,24 +57,26 @@ impl<L: Limiter> Gate<L> {
         let denied = |eval: &mut EvalContext<'_, '_>, error: TokenError| {
             eval.explain.fail_with_detail("token", invalid_credential(), || error.to_string())
         };
-        let bearer = match self.verify_cached(token) {
-            Ok(bearer) => bearer,
+        let token = match self.verify_cached(token) {
+            Ok(token) => token,
             Err(error) => return Err(denied(eval, error)),
         };
-        let profile = &bearer.verified.profile;
+        let profile = &token.verified.profile;
         let policy = given.or_else(|| self.parts.policies.named(profile));
-        let fits = |p: &Arc<Policy>| p.name == (**profile).into() && p.accepts.jwt;
-        let Some(policy) = policy.filter(fits).filter(|p| has_audience_of(&bearer.verified.claims, p)) else {
+        let matches_token = |p: &Arc<Policy>| p.name == (**profile).into() && p.accepts.jwt;
+        let has_audience = |p: &Arc<Policy>| has_audience_of(&token.verified.claims, p);
+        let Some(policy) = policy.filter(matches_token).filter(has_audience) else {
             return Err(denied(eval, TokenError::Audience));
         };
-        match token::check_validity_period(&bearer.verified.claims, eval.now.wall) {
-            Ok(()) => Ok((bearer, policy)),
-            Err(TokenError::Expired) => Err(expired_denial(eval, &bearer.verified.claims)),
+        match token::check_validity_period(&token.verified.claims, eval.now.wall) {
+            Ok(()) => Ok((token, policy)),
+            Err(TokenError::Expired) => Err(expired_denial(eval, &token.verified.claims)),
             Err(error) => Err(denied(eval, error)),
         }
     }
 
-    /// The token, read before or read now. That its key is still in force is asked each time.
+    /// Returns the verified token from the cache, or verifies it now. Each call checks that the signing key
+    /// is still in force.
     fn verify_cached(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenError> {
         if token.len() > token::MAX_TOKEN_BYTES {
             return Err(TokenError::Malformed);
@@ -80,38 +84,40 @@ impl<L: Limiter> Gate<L> {
         let tokens = self.parts.cache.tokens();
         let key_ring = tokens.key_ring();
         match tokens.verified_token(token) {
-            Ok(bearer) => key_ring.get(&bearer.verified.kid).map(|_| bearer).ok_or(TokenError::UnknownKey),
+            Ok(token) => key_ring.get(&token.verified.kid).map(|_| token).ok_or(TokenError::UnknownKey),
             Err(fingerprint) => {
-                let bearer = Arc::new(VerifiedToken::new(token::verify(token, &key_ring)?));
-                tokens.insert_verified(fingerprint, &bearer);
-                Ok(bearer)
+                let token = Arc::new(VerifiedToken::new(token::verify(token, &key_ring)?));
+                tokens.insert_verified(fingerprint, &token);
+                Ok(token)
             }
         }
     }
 
-    /// The key or user that a token stands for, with what is left of its scopes.
+    /// Returns the key or user that a token stands for, with those of its granted scopes that the token
+    /// carries.
     async fn load_principal(
         &self,
-        bearer: &VerifiedToken,
+        token: &VerifiedToken,
         family: &TokenFamily,
-        (eval, policy): (&mut EvalContext<'_, '_>, &Policy),
+        eval: &mut EvalContext<'_, '_>,
+        policy: &Policy,
     ) -> Result<Option<Principal>, SystemError> {
-        let principal = match (bearer.verified.ids.parent, &family.key) {
+        let principal = match (token.verified.ids.parent, &family.key) {
             (TokenSubject::Key(id), Some(hash)) => {
-                let found = self.lookup_key(hash, eval).await?;
-                let found = found.map(|(key, tenant)| Principal::from_key(tenant, key, Some(policy)));
-                found.filter(|p| p.key().is_some_and(|key| key.id == id))
+                let entry = self.lookup_key(hash, eval).await?;
+                let entry = entry.map(|(key, tenant)| Principal::from_key(tenant, key, Some(policy)));
+                entry.filter(|p| p.key().is_some_and(|key| key.id == id))
             }
             (TokenSubject::User(id), _) => {
-                let found = self.lookup_user(id, eval).await?;
-                found.map(|(user, tenant)| Principal::from_user(tenant, user, policy))
+                let entry = self.lookup_user(id, eval).await?;
+                entry.map(|(user, tenant)| Principal::from_user(tenant, user, policy))
             }
             (TokenSubject::Key(_), None) => None,
         };
-        let principal = principal.filter(|p| p.tenant.id == bearer.verified.ids.tenant);
+        let principal = principal.filter(|p| p.tenant.id == token.verified.ids.tenant);
         Ok(principal.map(|p| {
-            let granted = bearer.restrict(&p.granted, policy);
-            Principal { granted, token: Some(Arc::clone(&bearer.verified)), ..p }
+            let granted = token.restrict(&p.granted, policy);
+            Principal { granted, token: Some(Arc::clone(&token.verified)), ..p }
         }))
     }
 }

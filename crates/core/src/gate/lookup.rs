@@ -1,6 +1,6 @@
-//! Looking things up: from memory while that may be trusted, else by one query, whose answer is remembered.
-//! The answer of a query is as read, even where memory has been told of a later change meanwhile: the call
-//! began before that.
+//! Lookups of the gate: from the cache while its lease is valid, otherwise by one query, whose result is
+//! cached. A call uses the result of its query as it was read, even if the cache has meanwhile applied a
+//! later change: the call began before that change.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::user::UserRecord;
 
-/// An entry of memory, and its tenant as it is now.
+/// A cache entry, and its tenant as it is now.
 pub(super) type CachedWithTenant<R> = (Arc<Cached<R>>, Arc<TenantRecord>);
 
 type KeyGuard<'a> = LoadGuard<'a, KeyHash, Cached<CachedKey>>;
 type UserGuard<'a> = LoadGuard<'a, UserId, Cached<UserRecord>>;
 
 impl<L: Limiter> Gate<L> {
-    /// The key of this hash and its tenant.
+    /// Looks up the key with this hash, and its tenant.
     pub(super) async fn lookup_key(
         &self,
         hash: &KeyHash,
@@ -47,7 +47,7 @@ impl<L: Limiter> Gate<L> {
                     eval.context.lookups.hits += 1;
                     Ok(Some((cached, tenant)))
                 }
-                // The tenant has changed; reading any of its keys brings it back.
+                // The tenant has changed since it was cached. Reading any of its keys loads it again.
                 None => self.read_key(hash, eval, None).await,
             },
         }
@@ -60,18 +60,18 @@ impl<L: Limiter> Gate<L> {
         guard: Option<KeyGuard<'_>>,
     ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
         eval.context.lookups.misses += 1;
-        let found = self.parts.store.key_by_hash(hash).await?;
-        let revision = found.revision;
+        let result = self.parts.store.key_by_hash(hash).await?;
+        let revision = result.revision;
         eval.context.revision = revision;
-        let tenant = found.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = self.parts.cache.key_entry(found);
+        let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
+        let entry = self.parts.cache.key_entry(result);
         if let Some(guard) = guard {
             self.parts.cache.fill(guard, hash, entry.as_ref(), revision);
         }
         Ok(entry.zip(tenant))
     }
 
-    /// The user of this identifier and the tenant.
+    /// Looks up the user with this identifier, and the tenant.
     pub(super) async fn lookup_user(
         &self,
         id: UserId,
@@ -101,19 +101,19 @@ impl<L: Limiter> Gate<L> {
     ) -> Result<Option<CachedWithTenant<UserRecord>>, SystemError> {
         let cache = &self.parts.cache;
         eval.context.lookups.misses += 1;
-        let found = self.parts.store.user_by_id(id).await?;
-        let revision = found.revision;
+        let result = self.parts.store.user_by_id(id).await?;
+        let revision = result.revision;
         eval.context.revision = revision;
-        let tenant = found.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
-        let entry = cache.user_entry(found);
+        let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
+        let entry = cache.user_entry(result);
         if let (Some(guard), Some(entry)) = (guard, &entry) {
             cache.tokens().users.fill(guard, &id, entry, || cache.applied_revision() > revision);
         }
         Ok(entry.zip(tenant))
     }
 
-    /// The family of a token; none, where there is no such family, or the key that signed the token is out
-    /// and memory hasn't been told yet.
+    /// Looks up the family of a token. Returns `None` if the family does not exist, or if the signing key is
+    /// not in force by the database although the cache still has it.
     pub(super) async fn lookup_family(
         &self,
         id: FamilyId,
@@ -133,13 +133,13 @@ impl<L: Limiter> Gate<L> {
             None
         };
         eval.context.lookups.misses += 1;
-        let found = self.parts.store.family(id, signing_key).await?;
-        eval.context.revision = found.revision;
-        let Some(cached) = found.entry.filter(|_| found.signing_key_in_force).map(Arc::new) else {
+        let result = self.parts.store.family(id, signing_key).await?;
+        eval.context.revision = result.revision;
+        let Some(cached) = result.entry.filter(|_| result.signing_key_in_force).map(Arc::new) else {
             return Ok(None);
         };
         if let Some(guard) = guard {
-            cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > found.revision);
+            cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > result.revision);
         }
         Ok(Some(cached))
     }

@@ -1,5 +1,5 @@
-//! Has it any quota left? Every bucket of the call at once, all or none. What comes before has allowed the
-//! call already, so a forbidden one costs nothing.
+//! Charges the buckets of a call: all of them together, or none. The earlier steps have allowed the call
+//! already, so a forbidden call costs no tokens.
 
 use super::{EvalContext, Gate, StepResult};
 use crate::check_input::RateClassSelector;
@@ -13,7 +13,7 @@ use crate::ports::Limiter;
 use crate::reason::Reason;
 use crate::route::Route;
 
-/// Whether a denial means that a credential was tried and was no good.
+/// Returns whether a denial counts as a failed authentication.
 pub(super) fn is_failed_authentication(reason: Reason) -> bool {
     match reason {
         Reason::MissingCredential
@@ -35,7 +35,7 @@ pub(super) fn is_failed_authentication(reason: Reason) -> bool {
 }
 
 impl<L: Limiter> Gate<L> {
-    /// The end of the line: takes the call's tokens, and makes its permit.
+    /// Charges the call and makes its permit: the last step of the evaluation.
     pub(super) async fn charge(
         &self,
         eval: &mut EvalContext<'_, '_>,
@@ -51,8 +51,8 @@ impl<L: Limiter> Gate<L> {
             eval.explain.pass("rate_limit", || "no bucket applies".to_owned());
             return Ok(Ok(Permit::new()));
         }
-        let charge = ChargeOptions { cost: eval.input.cost, dry_run: eval.input.dry_run };
-        if !self.parts.limiter.charge(&charges, charge, eval.now, &mut eval.context.levels).await? {
+        let options = ChargeOptions { cost: eval.input.cost, dry_run: eval.input.dry_run };
+        if !self.parts.limiter.charge(&charges, options, eval.now, &mut eval.context.levels).await? {
             let denial = rate_limited(eval);
             if eval.class_in_shadow(policy, class) {
                 record_shadow_limit(eval, policy, class, denial);
@@ -60,25 +60,26 @@ impl<L: Limiter> Gate<L> {
             }
             return Ok(Err(denial));
         }
-        let left = eval.context.levels.first().map_or(0, |l| l.remaining);
-        eval.explain.pass("rate_limit", || format!("{left} left in the tightest bucket"));
+        let remaining = eval.context.levels.first().map_or(0, |l| l.remaining);
+        eval.explain.pass("rate_limit", || format!("{remaining} left in the tightest bucket"));
         Ok(Ok(Permit::new()))
     }
 
-    /// Looks at the buckets of a call that was denied for another reason, and takes nothing.
+    /// Reads the levels of a call that was denied for another reason. Takes no tokens.
     pub(super) async fn read_levels(&self, eval: &mut EvalContext<'_, '_>) -> Result<(), SystemError> {
         let Some(policy) = eval.context.policy.clone() else { return Ok(()) };
         let route = eval.context.route.and_then(|number| policy.routes.get(number));
         let Ok(class) = class(eval, &policy, route) else { return Ok(()) };
         let charges = charges_of(eval, &policy, class, ChargeCondition::Allowed);
         if !charges.is_empty() {
-            let look = ChargeOptions { cost: 0, dry_run: true };
-            self.parts.limiter.charge(&charges, look, eval.now, &mut eval.context.levels).await?;
+            let options = ChargeOptions { cost: 0, dry_run: true };
+            self.parts.limiter.charge(&charges, options, eval.now, &mut eval.context.levels).await?;
         }
         Ok(())
     }
 
-    /// Counts a failed attempt; answers the denial that takes its place when there were too many.
+    /// Charges a failed attempt to the client's address. Returns the denial that replaces the original one if
+    /// the bucket is empty.
     pub(super) async fn charge_failed_attempt(
         &self,
         eval: &mut EvalContext<'_, '_>,
@@ -90,10 +91,10 @@ impl<L: Limiter> Gate<L> {
         if charges.is_empty() {
             return Ok(None);
         }
-        // What is told of a call are its own buckets, unless this one is why it ends.
+        // The call reports the levels of its own buckets, unless this bucket is the reason of the denial.
         let own = std::mem::take(&mut eval.context.levels);
-        let charge = ChargeOptions { cost: 1, dry_run: eval.input.dry_run };
-        if self.parts.limiter.charge(&charges, charge, eval.now, &mut eval.context.levels).await? {
+        let options = ChargeOptions { cost: 1, dry_run: eval.input.dry_run };
+        if self.parts.limiter.charge(&charges, options, eval.now, &mut eval.context.levels).await? {
             eval.context.levels = own;
             return Ok(None);
         }
@@ -106,7 +107,7 @@ impl<L: Limiter> Gate<L> {
     }
 }
 
-/// Nothing was taken from a bucket that has no room, and the call goes on.
+/// Records that a rate class in shadow would have denied the call. The empty bucket was not charged.
 fn record_shadow_limit(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
@@ -124,8 +125,8 @@ fn rate_limited(eval: &mut EvalContext<'_, '_>) -> Denial {
     eval.explain.fail("rate_limit", denial)
 }
 
-/// The class of a call; none: nothing limits it. One that the profile doesn't have is denied: whoever
-/// configured it meant some limit.
+/// Returns the rate class of a call; `None` if no class limits it. A call with a class that the profile does
+/// not have is denied, because its configuration asks for a limit.
 fn class(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
@@ -153,10 +154,10 @@ fn charges_of(
     let Some(class) = class else { return BucketCharges::new() };
     let principal = eval.context.principal.as_ref();
     let plan = principal.and_then(|p| p.tenant.plan.as_ref()).and_then(|name| policy.plans.get(name));
-    let whose = LimitSubjects {
+    let subjects = LimitSubjects {
         subject: principal.map(|p| (p.bucket_subject(), p.limits())),
         tenant: principal.map(|p| (&*p.tenant, plan)),
         address: eval.input.address,
     };
-    bucket_charges(&policy.classes, class, when, &whose)
+    bucket_charges(&policy.classes, class, when, &subjects)
 }

@@ -1,5 +1,5 @@
-//! Is what stands behind the credential in order? Pure: the key or user, the family of the token, and the tenant,
-//! as they are now.
+//! Checks that the principal is in force: the key or user, the token family, and the tenant, as they are now.
+//! These checks are pure.
 
 use super::{EvalContext, StepResult, invalid_credential};
 use crate::cached_key::CachedKey;
@@ -12,7 +12,7 @@ use crate::reason::Reason;
 use crate::record::KeyState;
 use crate::user::UserRecord;
 
-/// The key or user.
+/// Checks that the key is active or the user enabled.
 pub(super) fn check_subject(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
@@ -21,14 +21,14 @@ pub(super) fn check_subject(
     match &principal.subject {
         Subject::Key(key) => check_key(eval, policy, &key.record),
         Subject::User(user) => check_user(eval, &user.record),
-        // It manages, and is never judged as traffic.
+        // A certificate authenticates management calls alone and never passes as a credential of traffic.
         Subject::Certificate(_) => Err(eval.explain.fail("certificate", invalid_credential())),
     }
 }
 
 fn check_key(eval: &mut EvalContext<'_, '_>, policy: &Policy, key: &CachedKey) -> StepResult<()> {
     if policy.kind(&key.shared.kind).is_none() {
-        let detail = || format!("the profile has no kind {:?} any more", key.shared.kind);
+        let detail = || format!("the profile no longer has the kind {:?}", key.shared.kind);
         return Err(eval.explain.fail_with_detail("key", invalid_credential(), detail));
     }
     let denial = match key.state(eval.now.wall) {
@@ -46,7 +46,7 @@ fn check_key(eval: &mut EvalContext<'_, '_>, policy: &Policy, key: &CachedKey) -
     let detail = || match (key.revoked(), key.expires) {
         (Some(at), _) => format!("{} was revoked at {at}", key.id),
         (None, Some(at)) if at <= eval.now.wall => format!("{} expired at {at}", key.id),
-        (None, _) => format!("{} is switched off", key.id),
+        (None, _) => format!("{} is disabled", key.id),
     };
     let detail = detail();
     Err(eval.explain.fail_with_detail("key", denial, || detail))
@@ -54,14 +54,15 @@ fn check_key(eval: &mut EvalContext<'_, '_>, policy: &Policy, key: &CachedKey) -
 
 fn check_user(eval: &mut EvalContext<'_, '_>, user: &UserRecord) -> StepResult<()> {
     if user.disabled {
-        let detail = || format!("{} is switched off", user.id);
+        let detail = || format!("{} is disabled", user.id);
         return Err(eval.explain.fail_with_detail("user", Denial::new(Reason::Disabled), detail));
     }
     eval.explain.pass("user", || format!("{} is active", user.id));
     Ok(())
 }
 
-/// The family of the token, where there is one: not ended, and not older than what ended the user's tokens.
+/// Checks the token family, if there is one: it has not ended, and it is not older than the last change that
+/// ends a user's tokens.
 pub(super) fn check_family(
     eval: &mut EvalContext<'_, '_>,
     principal: &Principal,
@@ -76,13 +77,13 @@ pub(super) fn check_family(
     let role = principal.token.as_ref().and_then(|t| t.claims.role.as_deref());
     let outdated = |u: &UserRecord| u.generation != family.generation || role != Some(&*u.role);
     if principal.user().is_some_and(outdated) {
-        let detail = || "the user's password, role or confinement has changed since".to_owned();
+        let detail = || "the user's password, role or confinement has changed since it was issued".to_owned();
         return Err(eval.explain.fail_with_detail("token", denial(), detail));
     }
     Ok(())
 }
 
-/// The tenant, which the request may name.
+/// Checks that the tenant is active and, if the request names a tenant, that it is the same one.
 pub(super) fn check_tenant(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
@@ -97,13 +98,13 @@ pub(super) fn check_tenant(
         Some(name) => Some(name),
     };
     let id = |name: &str| name.parse::<TenantId>();
-    let owns = named.is_none_or(|name| *name == *tenant.slug || id(name) == Ok(tenant.id));
-    if !owns {
+    let matches = named.is_none_or(|name| *name == *tenant.slug || id(name) == Ok(tenant.id));
+    if !matches {
         return Err(eval.fail("tenant", Reason::TenantMismatch));
     }
     if tenant.suspended {
         return Err(eval.fail("tenant", Reason::TenantSuspended));
     }
-    eval.explain.pass("tenant", || format!("{} is its own", tenant.slug));
+    eval.explain.pass("tenant", || format!("the credential belongs to {}", tenant.slug));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The gate, both ways: every reason is reached by a call that differs in one thing from one that passes.
+//! Tests of the gate: for every reason, a call that is denied with it differs in one thing from a call that
+//! passes.
 
 pub(crate) mod fixture;
 mod pipeline;
@@ -35,7 +36,7 @@ async fn denial_reason(fixture: &GateFixture, input: &CheckInput<'_>) -> Option<
 }
 
 #[tokio::test]
-async fn a_good_key_passes_and_is_known() {
+async fn a_valid_key_passes_and_is_known() {
     let fixture = GateFixture::new(|_, _| {});
     let verdict = fixture.gate.check(Some(&fixture.policy), &get_request(GOOD, "/v1/items")).await.unwrap();
     assert!(matches!(verdict.decision, Decision::Allow(_)));
@@ -45,7 +46,7 @@ async fn a_good_key_passes_and_is_known() {
 }
 
 #[tokio::test]
-async fn each_flaw_of_a_credential_has_its_reason() {
+async fn each_fault_of_a_credential_has_its_reason() {
     let fixture = GateFixture::new(|_, _| {});
     let good = GOOD;
     for (credential, expected) in [
@@ -60,7 +61,7 @@ async fn each_flaw_of_a_credential_has_its_reason() {
         let input = CheckInput { credential, ..get_request("", "/v1/items") };
         assert_eq!(denial_reason(&fixture, &input).await, Some(expected), "{credential:?}");
     }
-    assert_eq!(fixture.queries(), 0, "what has no form costs no query");
+    assert_eq!(fixture.queries(), 0, "a value without the format of a key costs no query");
     assert_eq!(
         denial_reason(&fixture, &get_request(&key(2), "/v1/items")).await,
         Some(Reason::InvalidCredential)
@@ -90,15 +91,18 @@ async fn each_state_of_a_key_has_its_reason() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_profile_or_of_a_lost_kind_is_no_key() {
+async fn a_key_of_another_profile_or_of_an_undeclared_kind_is_not_valid() {
     let other = GateFixture::new(|_, tenant| tenant.profile = "other".into());
     assert_eq!(denial_reason(&other, &get_request(GOOD, "/v1/items")).await, Some(Reason::InvalidCredential));
-    let lost = GateFixture::new(|key, _| key.kind = "gone".into());
-    assert_eq!(denial_reason(&lost, &get_request(GOOD, "/v1/items")).await, Some(Reason::InvalidCredential));
+    let undeclared = GateFixture::new(|key, _| key.kind = "gone".into());
+    assert_eq!(
+        denial_reason(&undeclared, &get_request(GOOD, "/v1/items")).await,
+        Some(Reason::InvalidCredential)
+    );
 }
 
 #[tokio::test]
-async fn the_tenant_that_is_named_must_own_the_key() {
+async fn a_named_tenant_must_own_the_key() {
     let fixture = GateFixture::new(|_, _| {});
     let id = fixture.store.tenant_id().to_string();
     for (named, expected) in [
@@ -154,14 +158,14 @@ async fn routes_decide_by_scope_kind_and_path() {
         None,
         "a public route needs no credential"
     );
-    let spoiled = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
-    assert_eq!(denial_reason(&fixture, &spoiled).await, Some(Reason::RouteNotAllowed));
-    let unsafe_public = CheckInput { path: Path::NonCanonical, ..get_request("", "") };
-    assert_eq!(denial_reason(&fixture, &unsafe_public).await, Some(Reason::RouteNotAllowed));
+    let non_canonical = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
+    assert_eq!(denial_reason(&fixture, &non_canonical).await, Some(Reason::RouteNotAllowed));
+    let without_credential = CheckInput { path: Path::NonCanonical, ..get_request("", "") };
+    assert_eq!(denial_reason(&fixture, &without_credential).await, Some(Reason::RouteNotAllowed));
 }
 
 #[tokio::test]
-async fn scopes_from_outside_add_or_replace() {
+async fn scopes_of_the_request_are_added_or_replace_those_of_the_route() {
     let fixture = GateFixture::new(|_, _| {});
     let more = CheckInput { scopes: smallvec!["admin"], ..get_request(GOOD, "/v1/items") };
     assert_eq!(denial_reason(&fixture, &more).await, Some(Reason::InsufficientScope));
@@ -177,7 +181,7 @@ async fn scopes_from_outside_add_or_replace() {
 }
 
 #[tokio::test]
-async fn a_bound_key_touches_its_own_resource_alone() {
+async fn a_bound_key_may_use_its_own_resource_alone() {
     let fixture = GateFixture::new(|key, _| drop(key.bindings.insert("merchant".into(), "m_1".into())));
     for (path, merchant, expected) in [
         ("/v1/items", None, None),
@@ -195,7 +199,7 @@ async fn a_bound_key_touches_its_own_resource_alone() {
 }
 
 #[tokio::test]
-async fn what_the_route_fixes_stands_in_place_of_path_and_request() {
+async fn fixed_resources_replace_those_of_path_and_request() {
     let fixture = GateFixture::new(|key, _| drop(key.bindings.insert("merchant".into(), "m_1".into())));
     for (fixed, expected) in [("m_1", None), ("m_2", Some(Reason::ResourceMismatch))] {
         let mut input = get_request(GOOD, "/v1/merchants/m_2");
@@ -206,7 +210,7 @@ async fn what_the_route_fixes_stands_in_place_of_path_and_request() {
 }
 
 #[tokio::test]
-async fn a_key_with_networks_works_from_there_alone() {
+async fn a_key_with_networks_works_from_them_alone() {
     let fixture = GateFixture::new(|key, _| key.networks = vec!["192.0.2.0/24".parse().unwrap()]);
     for (address, expected) in [
         (Some("192.0.2.7"), None),

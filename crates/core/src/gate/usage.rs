@@ -1,4 +1,5 @@
-//! Notes who used which key for what, and what would have been denied. A dry run is no use, and a public route has no key.
+//! Records the use of keys, and calls that would have been denied outside of shadow mode. A dry run is no
+//! use, and a call of a public route has no key.
 
 use super::{EvalContext, Gate};
 use crate::decision::Decision;
@@ -10,7 +11,7 @@ use crate::scope::{MANAGE_KEYS, ScopeSet};
 use crate::time::Timestamp;
 
 impl<L: Limiter> Gate<L> {
-    /// Notes a decision.
+    /// Records a decision.
     pub(super) fn record_usage(&self, eval: &EvalContext<'_, '_>, decision: &Decision) {
         if eval.input.dry_run {
             return;
@@ -36,7 +37,7 @@ impl<L: Limiter> Gate<L> {
         });
     }
 
-    /// Notes that a key manages, so that it isn't taken for one that nobody uses.
+    /// Records a management call by a key, so that the key does not appear as unused.
     pub(super) fn record_management_use(&self, principal: &Principal, at: Timestamp) {
         let Some((key, policy)) = principal.key().zip(self.management_policy(&principal.tenant)) else {
             return;
@@ -52,7 +53,8 @@ impl<L: Limiter> Gate<L> {
     }
 }
 
-/// The granted scopes that let a call pass: of those of which any would have done, all that are granted.
+/// Returns the granted scopes that a call needed. If any one of several scopes was enough, it returns all of
+/// them that are granted.
 fn needed_scopes(eval: &EvalContext<'_, '_>, policy: &Policy, principal: &Principal) -> ScopeSet {
     let named = eval.input.route_scopes.iter().flatten().chain(&eval.input.scopes);
     let mut needed: ScopeSet = named.filter_map(|name| policy.scopes.find(name)).collect();
@@ -65,6 +67,6 @@ fn needed_scopes(eval: &EvalContext<'_, '_>, policy: &Policy, principal: &Princi
             .filter(|scope| principal.granted.contains(*scope))
             .for_each(|s| needed.insert(s));
     }
-    // In shadow a call passes without some of them.
+    // A call that passed in shadow may lack some of them.
     if eval.context.shadow.is_some() { needed.intersection(&principal.granted) } else { needed }
 }

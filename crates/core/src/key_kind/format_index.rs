@@ -1,26 +1,26 @@
-//! The forms of many kinds' values at once. Finding the kind of a value costs by how many lengths prefixes have,
-//! and not by how many profiles there are.
+//! Index of the formats of many kinds. The cost of finding the kind of a value depends on the number of
+//! distinct prefix lengths, and not on the number of profiles.
 
 use std::collections::HashMap;
 
 use super::{KeyFormat, KeyKind};
 
-/// Kinds, told apart by what their values start with. Each is somebody's, by a number.
+/// Formats of kinds by prefix, each with the number of its owner.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFormatIndex {
     by_prefix: HashMap<Box<str>, Vec<(KeyFormat, usize)>, foldhash::fast::RandomState>,
-    /// How long the prefixes are, each length once.
+    /// Lengths of the prefixes, each length once.
     lengths: Vec<usize>,
 }
 
 impl KeyFormatIndex {
-    /// Adds a kind of this owner. Where two owners have one form, it is the lower number's.
+    /// Adds a kind of this owner. If two owners have the same format, it belongs to the lower number.
     pub fn add(&mut self, kind: &KeyKind, owner: usize) {
         for prefix in kind.prefixes.all() {
-            let forms = self.by_prefix.entry(prefix.into()).or_default();
-            match forms.iter_mut().find(|(form, _)| *form == kind.format()) {
+            let formats = self.by_prefix.entry(prefix.into()).or_default();
+            match formats.iter_mut().find(|(format, _)| *format == kind.format()) {
                 Some((_, first)) => *first = owner.min(*first),
-                None => forms.push((kind.format(), owner)),
+                None => formats.push((kind.format(), owner)),
             }
             if !self.lengths.contains(&prefix.len()) {
                 self.lengths.push(prefix.len());
@@ -28,15 +28,15 @@ impl KeyFormatIndex {
         }
     }
 
-    /// The lowest of the owners whose values have this form.
+    /// Returns the lowest number of the owners whose values have this format.
     #[must_use]
     pub fn owner(&self, value: &str) -> Option<usize> {
         let prefixes = self.lengths.iter().filter_map(|length| value.get(..*length));
         let by_prefix = prefixes.filter_map(|prefix| Some((prefix, self.by_prefix.get(prefix)?)));
-        let fitting = by_prefix.flat_map(|(prefix, forms)| {
-            forms.iter().filter(move |(form, _)| form.matches_after_prefix(prefix, value))
+        let matching = by_prefix.flat_map(|(prefix, formats)| {
+            formats.iter().filter(move |(format, _)| format.matches_after_prefix(prefix, value))
         });
-        fitting.map(|(_, owner)| *owner).min()
+        matching.map(|(_, owner)| *owner).min()
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_of_the_first_owner_whose_kind_it_fits() {
+    fn a_value_belongs_to_the_first_owner_whose_kind_it_matches() {
         let kinds = [
             kind(&["sk_live_", "sk_test_"], 16),
             kind(&["sk_live_"], 32),
@@ -73,15 +73,15 @@ mod tests {
             kind(&["sk_a"], 4),
             kind(&["é_"], 2),
         ];
-        let mut forms = KeyFormatIndex::default();
+        let mut index = KeyFormatIndex::default();
         for (owner, kind) in kinds.iter().enumerate().rev() {
-            forms.add(kind, owner);
+            index.add(kind, owner);
         }
         for prefix in ["sk_live_", "sk_test_", "sk_", "", "sk_a", "é_", "è_", "\u{1F511}", "x"] {
             for characters in [0, 4, 7, 8, 9, 32, 64] {
                 let value = format!("{prefix}{}", "a".repeat(characters));
-                let alone = kinds.iter().position(|kind| kind.matches_format(&value));
-                assert_eq!(forms.owner(&value), alone, "{value}");
+                let expected = kinds.iter().position(|kind| kind.matches_format(&value));
+                assert_eq!(index.owner(&value), expected, "{value}");
             }
         }
     }

@@ -1,7 +1,8 @@
-//! What every limiter promises, whoever counts: one list of sentences, run over each adapter by
-//! [`limiter_conformance_tests!`](crate::limiter_conformance_tests). Rates are slow where a count must be exact, so that a real
-//! server's clock, which nobody can move, brings nothing back meanwhile.
-#![expect(clippy::missing_panics_doc, reason = "a promise that is not kept is a panic: it is for tests")]
+//! Conformance tests of limiters: promises that every limiter must keep.
+//! [`limiter_conformance_tests!`](crate::limiter_conformance_tests) runs all of them against one limiter.
+//! Where a count must be exact, rates are slow, so that a real server's clock, which tests cannot set,
+//! refills nothing meanwhile.
+#![expect(clippy::missing_panics_doc, reason = "these functions are tests: a broken promise is a panic")]
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,21 +14,22 @@ use super::{
 use crate::ports::Limiter;
 use crate::time::Moment;
 
-/// A limiter on the bench, with the clock that it counts by.
+/// A limiter under test, with its clock.
 pub trait LimiterHarness: Send + Sync {
-    /// What time it is.
+    /// Returns the present moment.
     fn now(&self) -> Moment;
     /// Lets time pass.
     fn advance(&self, time: Duration) -> impl Future<Output = ()> + Send;
-    /// The limiter.
+    /// Returns the limiter.
     fn limiter(&self) -> &(impl Limiter + 'static);
-    /// How its buckets are counted.
+    /// Returns the counting mode of its buckets.
     fn mode(&self) -> CountingMode;
-    /// A number that no other bench's buckets have.
+    /// Returns a number that no other harness uses for its buckets.
     fn subject(&self) -> u128;
 }
 
-/// A bucket of so many tokens in so many seconds, holding so many.
+/// Returns a charge to a token bucket that refills `tokens` tokens in `seconds` seconds and holds `burst`
+/// tokens.
 #[must_use]
 pub fn bucket_charge(
     harness: &impl LimiterHarness,
@@ -45,16 +47,16 @@ pub fn bucket_charge(
     }
 }
 
-/// Spends, and expects an answer.
+/// Charges buckets and returns the result. Panics if the limiter returns an error.
 pub async fn charge(harness: &impl LimiterHarness, charges: &[BucketCharge], cost: u32) -> ChargeResult {
     charge_limiter(harness.limiter(), charges, ChargeOptions { cost, dry_run: false }, harness.now()).await
 }
 
-async fn look(harness: &impl LimiterHarness, charges: &[BucketCharge], cost: u32) -> ChargeResult {
+async fn dry_run(harness: &impl LimiterHarness, charges: &[BucketCharge], cost: u32) -> ChargeResult {
     charge_limiter(harness.limiter(), charges, ChargeOptions { cost, dry_run: true }, harness.now()).await
 }
 
-/// Charges, and expects an answer.
+/// Charges buckets of a limiter and returns the result. Panics if the limiter returns an error.
 pub async fn charge_limiter(
     limiter: &impl Limiter,
     charges: &[BucketCharge],
@@ -62,27 +64,28 @@ pub async fn charge_limiter(
     now: Moment,
 ) -> ChargeResult {
     let mut levels = Levels::new();
-    let granted = limiter.charge(charges, options, now, &mut levels).await.expect("a limiter answers");
+    let granted =
+        limiter.charge(charges, options, now, &mut levels).await.expect("the limiter must not fail");
     ChargeResult { granted, levels }
 }
 
-async fn left(harness: &impl LimiterHarness, charge: BucketCharge) -> u64 {
-    look(harness, &[charge], 0).await.levels[0].remaining
+async fn remaining(harness: &impl LimiterHarness, charge: BucketCharge) -> u64 {
+    dry_run(harness, &[charge], 0).await.levels[0].remaining
 }
 
 const HOUR: u64 = 3_600;
 
-/// The burst passes, the next call does not, and its answer says when to come again.
+/// Checks that a bucket allows its burst and denies the next call with the time to wait.
 pub async fn a_bucket_admits_its_burst(harness: impl LimiterHarness) {
     let bucket = [bucket_charge(&harness, BucketOwner::Key, (3, HOUR, 3))];
     for remaining in [2, 1, 0] {
-        let spending = charge(&harness, &bucket, 1).await;
-        assert!(spending.granted);
-        assert_eq!((spending.levels[0].limit, spending.levels[0].remaining), (3, remaining));
+        let result = charge(&harness, &bucket, 1).await;
+        assert!(result.granted);
+        assert_eq!((result.levels[0].limit, result.levels[0].remaining), (3, remaining));
     }
-    let refused = charge(&harness, &bucket, 1).await;
-    let level = refused.levels[0];
-    assert!(!refused.granted && level.remaining == 0, "{refused:?}");
+    let denied = charge(&harness, &bucket, 1).await;
+    let level = denied.levels[0];
+    assert!(!denied.granted && level.remaining == 0, "{denied:?}");
     assert!(
         level.retry_after > Duration::from_secs(1_100) && level.retry_after <= Duration::from_mins(20),
         "{level:?}"
@@ -93,58 +96,58 @@ pub async fn a_bucket_admits_its_burst(harness: impl LimiterHarness) {
     );
 }
 
-/// What was used comes back evenly, and no faster.
+/// Checks that used tokens are refilled evenly and no faster than the rate.
 pub async fn tokens_come_back_at_their_rate(harness: impl LimiterHarness) {
     let bucket = [bucket_charge(&harness, BucketOwner::Key, (2, 1, 1))];
     assert!(charge(&harness, &bucket, 1).await.granted);
     assert!(!charge(&harness, &bucket, 1).await.granted);
     harness.advance(Duration::from_millis(600)).await;
     assert!(charge(&harness, &bucket, 1).await.granted);
-    assert!(!charge(&harness, &bucket, 1).await.granted, "one came back, not two");
+    assert!(!charge(&harness, &bucket, 1).await.granted, "one token was refilled, not two");
 }
 
-/// A window counts anew when it has ended.
-pub async fn a_window_counts_from_its_first_request_and_then_anew(harness: impl LimiterHarness) {
+/// Checks that a window begins with its first request and starts over after its end.
+pub async fn a_window_starts_with_its_first_request_and_starts_over(harness: impl LimiterHarness) {
     let mut window = bucket_charge(&harness, BucketOwner::Key, (2, 1, 50));
     window.algorithm = BucketAlgorithm::FixedWindow;
     assert!(charge(&harness, &[window], 1).await.granted);
     let second = charge(&harness, &[window], 1).await;
     assert!(second.granted && second.levels[0].limit == 2);
-    let refused = charge(&harness, &[window], 1).await;
-    assert!(!refused.granted);
+    let denied = charge(&harness, &[window], 1).await;
+    assert!(!denied.granted);
     assert!(
-        refused.levels[0].retry_after <= Duration::from_secs(1) && !refused.levels[0].retry_after.is_zero()
+        denied.levels[0].retry_after <= Duration::from_secs(1) && !denied.levels[0].retry_after.is_zero()
     );
     harness.advance(Duration::from_millis(1_050)).await;
     assert!(charge(&harness, &[window], 2).await.granted);
     assert!(!charge(&harness, &[window], 1).await.granted);
 }
 
-/// A call that one bucket refuses takes nothing from the others.
+/// Checks that a call that one bucket denies takes nothing from the others.
 pub async fn every_bucket_is_charged_or_none(harness: impl LimiterHarness) {
     let key = bucket_charge(&harness, BucketOwner::Key, (10, HOUR, 10));
     let tenant = bucket_charge(&harness, BucketOwner::Tenant, (1, HOUR, 1));
     assert!(charge(&harness, &[key, tenant], 1).await.granted);
-    let refused = charge(&harness, &[key, tenant], 1).await;
-    assert!(!refused.granted);
-    assert_eq!(refused.levels.len(), 2);
-    assert_eq!(refused.levels[0].bucket.per, BucketOwner::Tenant, "the tightest comes first");
-    assert_eq!(left(&harness, key).await, 9);
+    let denied = charge(&harness, &[key, tenant], 1).await;
+    assert!(!denied.granted);
+    assert_eq!(denied.levels.len(), 2);
+    assert_eq!(denied.levels[0].bucket.per, BucketOwner::Tenant, "the tightest is first");
+    assert_eq!(remaining(&harness, key).await, 9);
 }
 
-/// Looking takes nothing, and still says whether there is room.
-pub async fn looking_takes_nothing_and_tells_the_truth(harness: impl LimiterHarness) {
+/// Checks that a dry run takes nothing and reports whether there is room.
+pub async fn a_dry_run_takes_nothing_and_reports_room(harness: impl LimiterHarness) {
     let bucket = [bucket_charge(&harness, BucketOwner::Key, (1, HOUR, 1))];
-    assert!(look(&harness, &bucket, 1).await.granted);
+    assert!(dry_run(&harness, &bucket, 1).await.granted);
     assert!(charge(&harness, &bucket, 1).await.granted);
-    assert!(!look(&harness, &bucket, 1).await.granted);
-    assert!(charge(&harness, &bucket, 0).await.granted, "a cost of zero always finds room");
+    assert!(!dry_run(&harness, &bucket, 1).await.granted);
+    assert!(charge(&harness, &bucket, 0).await.granted, "a cost of zero always has room");
     let small = bucket_charge(&harness, BucketOwner::Tenant, (1, HOUR, 5));
-    assert!(!charge(&harness, &[small], 6).await.granted, "more than the bucket holds");
-    assert_eq!(left(&harness, small).await, 5);
+    assert!(!charge(&harness, &[small], 6).await.granted, "the cost is more than the bucket holds");
+    assert_eq!(remaining(&harness, small).await, 5);
 }
 
-/// A new limit begins where the old one was, not with a full bucket.
+/// Checks that a new limit continues from the tokens used under the old one, and not with a full bucket.
 pub async fn a_new_limit_keeps_what_was_used(harness: impl LimiterHarness) {
     let old = bucket_charge(&harness, BucketOwner::Key, (10, HOUR, 10));
     assert!(charge(&harness, &[old], 8).await.granted);
@@ -153,22 +156,22 @@ pub async fn a_new_limit_keeps_what_was_used(harness: impl LimiterHarness) {
     for _ in 0..8 {
         assert!(charge(&harness, &[old], 1).await.granted);
     }
-    assert_eq!(left(&harness, bucket_charge(&harness, BucketOwner::Tenant, (20, HOUR, 20))).await, 12);
+    assert_eq!(remaining(&harness, bucket_charge(&harness, BucketOwner::Tenant, (20, HOUR, 20))).await, 12);
 }
 
-/// However many calls come at once, the tightest bucket's burst passes, to the token.
+/// Checks that parallel calls get exactly the burst of the tightest bucket.
 pub async fn parallel_calls_admit_the_burst_exactly(harness: impl LimiterHarness) {
     let both = [
         bucket_charge(&harness, BucketOwner::Key, (1, HOUR, 100)),
         bucket_charge(&harness, BucketOwner::Tenant, (1, HOUR, 70)),
     ];
     let calls = (0..200).map(|_| charge(&harness, &both, 1));
-    let admitted = join_all(calls).await.into_iter().filter(|spending| spending.granted).count();
-    assert_eq!(admitted, 70);
-    assert_eq!(left(&harness, both[0]).await, 30);
+    let allowed = join_all(calls).await.into_iter().filter(|result| result.granted).count();
+    assert_eq!(allowed, 70);
+    assert_eq!(remaining(&harness, both[0]).await, 30);
 }
 
-/// Runs futures side by side.
+/// Runs futures concurrently and returns their outputs.
 async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
@@ -186,14 +189,14 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
     running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
-/// One test for each promise, over the bench that the expression makes; give it an `await` if it needs one.
+/// Defines one test for each promise. The expression makes the harness of a test and may use `await`.
 #[macro_export]
 macro_rules! limiter_conformance_tests {
     ($harness:expr) => {
         $crate::limiter_conformance_tests! { $harness =>
             a_bucket_admits_its_burst tokens_come_back_at_their_rate
-            a_window_counts_from_its_first_request_and_then_anew every_bucket_is_charged_or_none
-            looking_takes_nothing_and_tells_the_truth a_new_limit_keeps_what_was_used
+            a_window_starts_with_its_first_request_and_starts_over every_bucket_is_charged_or_none
+            a_dry_run_takes_nothing_and_reports_room a_new_limit_keeps_what_was_used
             parallel_calls_admit_the_burst_exactly
         }
     };

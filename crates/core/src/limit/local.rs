@@ -1,6 +1,6 @@
-//! Buckets in this process. Every bucket of a call is looked at and charged under locks taken together, so
-//! that several are charged or none, exactly, however many calls come at once. Shards keep calls of
-//! different subjects out of each other's way.
+//! Limiter that keeps its buckets in this process. All buckets of a call are checked and charged under locks
+//! that are held together, so that a call is charged to all of them or to none, exactly, however many calls
+//! run at once. Shards keep calls of different subjects from waiting for each other.
 
 mod bucket;
 
@@ -19,7 +19,8 @@ use crate::time::{Moment, MonotonicInstant};
 const SHARDS: usize = 64;
 /// Buckets that a shard holds before it looks for full ones to drop.
 const SWEEP_FROM: usize = 1_024;
-/// Address buckets in a shard: strangers can make those, so their number has an end (a million in all).
+/// Most address buckets in a shard. Unauthenticated callers can create them, so their number is limited (a
+/// million in all).
 const MAX_ADDRESS_BUCKETS: usize = 16_384;
 
 struct Shard {
@@ -35,8 +36,8 @@ impl Shard {
         self.buckets.entry(charge.bucket).or_insert_with(|| Bucket::full(charge, now))
     }
 
-    /// Drops what is full again, which no one can tell from what was never there; and, where strangers'
-    /// addresses still crowd it, half of those.
+    /// Drops buckets that are full again, which are equal to buckets that never existed. If address buckets
+    /// still exceed their limit, half of them are dropped.
     fn sweep(&mut self, now: MonotonicInstant) {
         self.buckets.retain(|_, bucket| !bucket.is_full(now));
         let addresses = self.buckets.keys().filter(|id| id.per == BucketOwner::Ip).count();
@@ -51,7 +52,32 @@ impl Shard {
     }
 }
 
-/// Counts in memory. A restart begins with full buckets.
+/// Limiter that keeps its buckets in the memory of this process. After a restart, all buckets are full.
+///
+/// ```
+/// use latchkey_core::limit::local::LocalLimiter;
+/// use latchkey_core::limit::{
+///     BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeOptions, CountingMode, Levels,
+///     parse_key_limit,
+/// };
+/// use latchkey_core::time::MonotonicInstant;
+///
+/// let charge = BucketCharge {
+///     bucket: BucketId { per: BucketOwner::Key, subject: 1, class_hash: 1, index: 0 },
+///     limit: parse_key_limit("60/min burst 2")?,
+///     algorithm: BucketAlgorithm::TokenBucket,
+///     mode: CountingMode::Exact,
+///     shard_key: 1,
+/// };
+/// let options = ChargeOptions { cost: 1, dry_run: false };
+/// let (limiter, now, mut levels) = (LocalLimiter::new(), MonotonicInstant(0), Levels::new());
+///
+/// assert!(limiter.charge_now(&[charge], options, now, &mut levels));
+/// assert!(limiter.charge_now(&[charge], options, now, &mut levels));
+/// assert!(!limiter.charge_now(&[charge], options, now, &mut levels), "the burst is used up");
+/// assert_eq!(levels[0].retry_after.as_secs(), 1);
+/// # Ok::<(), latchkey_core::limit::LimitParseError>(())
+/// ```
 pub struct LocalLimiter {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::fast::RandomState,
@@ -64,7 +90,7 @@ impl Default for LocalLimiter {
 }
 
 impl LocalLimiter {
-    /// With every bucket full.
+    /// Returns a limiter with all buckets full.
     #[must_use]
     pub fn new() -> Self {
         let shard = || Mutex::new(Shard { buckets: HashMap::default(), sweep_at: SWEEP_FROM });
@@ -72,13 +98,13 @@ impl LocalLimiter {
         Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher }
     }
 
-    /// Buckets that are remembered now; full ones need not be.
+    /// Returns the number of buckets that are kept now. Full buckets may have been dropped.
     #[must_use]
     pub fn bucket_count(&self) -> usize {
         self.shards.iter().map(|s| lock(s).buckets.len()).sum()
     }
 
-    /// Charges as [`Limiter::charge`] does, which calls it: nothing here has to be waited for.
+    /// Charges as [`Limiter::charge`] does, without a future: no other process has to be asked.
     pub fn charge_now(
         &self,
         charges: &[BucketCharge],
@@ -86,13 +112,13 @@ impl LocalLimiter {
         now: MonotonicInstant,
         levels: &mut Levels,
     ) -> bool {
-        let shards: SmallVec<[usize; 4]> = charges.iter().map(|d| self.shard_index(d)).collect();
+        let shards: SmallVec<[usize; 4]> = charges.iter().map(|charge| self.shard_index(charge)).collect();
         let mut order = shards.clone();
         order.sort_unstable();
         order.dedup();
-        // Always locked in ascending order: two calls can't wait for each other.
+        // The locks are always taken in ascending order, so that two calls cannot wait for each other.
         let mut locked: SmallVec<[MutexGuard<'_, Shard>; 4]> =
-            order.iter().map(|place| lock(&self.shards[*place])).collect();
+            order.iter().map(|index| lock(&self.shards[*index])).collect();
         let at = |n: usize| order.binary_search(&shards[n]).unwrap_or_default();
         let cost = u64::from(options.cost);
 
@@ -113,7 +139,7 @@ impl LocalLimiter {
         granted
     }
 
-    /// Learns what buckets hold that are counted elsewhere: these hold no more than those.
+    /// Lowers the buckets to the levels of the same buckets that are counted elsewhere. It never raises one.
     pub fn cap_levels(&self, charges: &[BucketCharge], levels: &[Level], now: MonotonicInstant) {
         for charge in charges {
             let Some(level) = levels.iter().find(|level| level.bucket == charge.bucket) else { continue };
@@ -130,7 +156,8 @@ impl LocalLimiter {
     }
 }
 
-/// A panic elsewhere leaves whole buckets behind, since none is written in two steps.
+/// Locks a shard. A lock that a panic has poisoned is used as it is, because no bucket is written in two
+/// steps.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

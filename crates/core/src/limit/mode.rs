@@ -1,36 +1,37 @@
-//! Where a bucket's tokens are counted when several replicas count together: each time in the one place that
-//! all of them ask, or by batches that a replica takes from there and spends on its own.
+//! Counting modes of buckets that several replicas share: each call is counted in the one place that all
+//! replicas ask, or a replica takes batches of tokens from there and spends them on its own.
 
 use std::time::Duration;
 
 use super::{BucketAlgorithm, Limit};
 
-/// How replicas share a bucket.
+/// Counting mode of a shared bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CountingMode {
-    /// Asks each time: what is left is exact to the token.
+    /// Each call asks the shared counter: the remaining tokens are exact.
     #[default]
     Exact,
-    /// Takes batches sized by use: few questions; what is left is exact to a batch.
+    /// Replicas take batches sized by use: few requests to the shared counter, and the remaining tokens are
+    /// exact to a batch.
     Leased,
 }
 
-/// Tokens a second from which on batches pay. Below, a batch of a fifth of a second is hardly more than the
-/// calls that it would save, and an exact count costs so few questions that nobody notices them.
+/// Rate in tokens per second from which batches are worthwhile. Below it, a batch for a fifth of a second is
+/// hardly more than the calls that it would save, and exact counting costs few requests.
 const LEASED_FROM: u128 = 100;
 
 impl CountingMode {
-    /// The mode of a bucket whose rule names none. Batches lie with replicas while they are spent, and a
-    /// bucket has to hold at least a second's worth for that not to be missed.
+    /// Returns the mode of a bucket whose rule names none. Replicas hold batches while they spend them, so a
+    /// bucket must hold at least the tokens of a second for leases not to be noticed.
     #[must_use]
     pub fn of(limit: Limit, algorithm: BucketAlgorithm) -> Self {
         let second = Duration::from_secs(1).as_nanos();
-        let a_second = u128::from(limit.tokens) * second / limit.period.as_nanos().max(1);
-        let holds = match algorithm {
+        let per_second = u128::from(limit.tokens) * second / limit.period.as_nanos().max(1);
+        let capacity = match algorithm {
             BucketAlgorithm::TokenBucket => u128::from(limit.burst),
             BucketAlgorithm::FixedWindow => u128::from(limit.tokens),
         };
-        if a_second >= LEASED_FROM && holds >= a_second { Self::Leased } else { Self::Exact }
+        if per_second >= LEASED_FROM && capacity >= per_second { Self::Leased } else { Self::Exact }
     }
 }
 

@@ -1,51 +1,52 @@
-//! Limits as documents and requests write them: `300/min`, `10/10s`, `300/min burst 50`, and for a tenant
-//! `key 20000/min burst 500; tenant 50000/min`.
+//! Parser of limits as documents and requests write them: `300/min`, `10/10s`, `300/min burst 50`, and for a
+//! tenant `key 20000/min burst 500; tenant 50000/min`.
 
 use std::time::Duration;
 
 use super::{BucketOwner, Limit};
 
-/// A limit that can't be read, and why.
+/// Error of a limit that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitParseError {
-    /// Not of the form.
+    /// The text is not a rate.
     #[error("{0:?} is not a rate: write \"N/s\", \"N/min\", \"N/h\", \"N/d\" or \"N/10s\"")]
     Rate(String),
-    /// A burst that is no number from 1 on.
+    /// The burst is not a number from 1 on.
     #[error("{0:?} is not a burst: write \"burst N\" with N of 1 or more")]
     Burst(String),
-    /// Not one of the words for whose bucket it is.
+    /// The text does not begin with the owner of a bucket.
     #[error("{0:?} names no bucket: write \"key\", \"tenant\" or \"ip\" before the rate")]
     BucketOwner(String),
-    /// The same bucket twice.
+    /// Two limits are for the same bucket.
     #[error("the {0} bucket is given twice")]
     Duplicate(&'static str),
 }
 
-/// The most tokens or burst that a limit can have; what any product needs, and far from overflow.
-const MOST: u64 = 1_000_000_000_000;
+/// Largest number of tokens or burst of a limit. It is enough for any product, and far from overflow.
+const MAX_TOKENS: u64 = 1_000_000_000_000;
 
-/// `N/s`, `N/min`, `N/h`, `N/d`, or a count of them (`N/10s`, `N/5min`): tokens and their period.
+/// Parses a rate: `N/s`, `N/min`, `N/h`, `N/d`, or several units (`N/10s`, `N/5min`). Returns the tokens and
+/// their period.
 pub fn parse_rate(text: &str) -> Result<(u64, Duration), LimitParseError> {
-    let bad = || LimitParseError::Rate(text.to_owned());
-    let (tokens, period) = text.trim().split_once('/').ok_or_else(bad)?;
-    let tokens = number(tokens).ok_or_else(bad)?;
+    let error = || LimitParseError::Rate(text.to_owned());
+    let (tokens, period) = text.trim().split_once('/').ok_or_else(error)?;
+    let tokens = number(tokens).ok_or_else(error)?;
     let digits = period.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = period.split_at(digits);
-    let count = if count.is_empty() { 1 } else { number(count).ok_or_else(bad)? };
+    let count = if count.is_empty() { 1 } else { number(count).ok_or_else(error)? };
     let unit = match unit {
         "s" | "sec" | "second" => 1,
         "m" | "min" | "minute" => 60,
         "h" | "hour" => 3_600,
         "d" | "day" => 86_400,
-        _ => return Err(bad()),
+        _ => return Err(error()),
     };
-    // A period of 31 days is the longest that bucket arithmetic is proven for.
-    let seconds = count.checked_mul(unit).filter(|s| *s <= 31 * 86_400).ok_or_else(bad)?;
+    // Bucket arithmetic is proven for periods of up to 31 days.
+    let seconds = count.checked_mul(unit).filter(|s| *s <= 31 * 86_400).ok_or_else(error)?;
     Ok((tokens, Duration::from_secs(seconds)))
 }
 
-/// `300/min` or `300/min burst 50`; without a burst, the bucket holds the rate's count.
+/// Parses `300/min` or `300/min burst 50`. Without a burst, the bucket holds the tokens of the rate.
 pub fn parse_key_limit(text: &str) -> Result<Limit, LimitParseError> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (rate, burst) = match words.as_slice() {
@@ -61,7 +62,7 @@ pub fn parse_key_limit(text: &str) -> Result<Limit, LimitParseError> {
     Ok(Limit { tokens, period, burst })
 }
 
-/// Buckets with their owners, separated by semicolons.
+/// Parses limits with their owners, separated by semicolons.
 pub fn parse_tenant_limits(text: &str) -> Result<Vec<(BucketOwner, Limit)>, LimitParseError> {
     let mut limits: Vec<(BucketOwner, Limit)> = Vec::new();
     for part in text.split(';') {
@@ -82,7 +83,7 @@ pub fn parse_tenant_limits(text: &str) -> Result<Vec<(BucketOwner, Limit)>, Limi
 
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().filter(|n| (1..=MOST).contains(n))
+    digits.then(|| text.parse().ok()).flatten().filter(|n| (1..=MAX_TOKENS).contains(n))
 }
 
 #[cfg(test)]
@@ -94,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_read_as_written() {
+    fn rates_are_parsed() {
         assert_eq!(parse_key_limit("300/min"), Ok(limit(300, 60, 300)));
         assert_eq!(parse_key_limit("5000/min burst 500"), Ok(limit(5000, 60, 500)));
         assert_eq!(parse_key_limit("500/10s"), Ok(limit(500, 10, 500)));
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_limits_are_refused() {
         for text in ["", "300", "0/s", "-1/s", "1/0s", "+1/s", "1/fortnight", "1/min burst 0", "1/min 5"] {
             assert!(parse_key_limit(text).is_err(), "{text:?}");
         }

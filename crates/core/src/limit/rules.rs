@@ -1,5 +1,5 @@
-//! Which buckets a call draws from. A class says which; a plan, then the tenant, then the key replace
-//! them bucket by bucket: the narrowest voice wins.
+//! Rules that select the buckets of a call. The rate class declares buckets; the plan, then the tenant, then
+//! the key replace them one by one, so that the most specific limit applies.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -13,12 +13,12 @@ use crate::heap_size;
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 
-/// Limits that stand in for a class's own, by class and owner.
+/// Limits that replace those of a rate class, by class and owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitOverrides(pub BTreeMap<Box<str>, Vec<(BucketOwner, Limit)>>);
 
 impl LimitOverrides {
-    /// What stands in for the class's bucket of this owner.
+    /// Returns the limit that replaces the bucket of this owner in the class.
     #[must_use]
     pub fn of(&self, class: &str, per: BucketOwner) -> Option<Limit> {
         if self.0.is_empty() {
@@ -27,7 +27,7 @@ impl LimitOverrides {
         self.0.get(class)?.iter().find(|(p, _)| *p == per).map(|(_, l)| *l)
     }
 
-    /// Bytes on the heap.
+    /// Returns the bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         let classes = self.0.iter();
         let each =
@@ -36,14 +36,14 @@ impl LimitOverrides {
     }
 }
 
-/// What has a name, by it. The names are the operator's own, so that nobody can choose them to collide.
+/// Map by name. The names are chosen by operators, so that an attacker cannot choose them to collide.
 pub type NameMap<T> = HashMap<Box<str>, T, foldhash::fast::RandomState>;
 
-/// A tenant's plan: classes whose buckets it replaces.
+/// Plan of a tenant: rate classes with the buckets that the plan replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan(pub NameMap<Vec<BucketRule>>);
 
-/// A class with its name and buckets.
+/// A rate class with its buckets.
 #[derive(Clone, Debug)]
 struct RateClass {
     name: Box<str>,
@@ -52,7 +52,7 @@ struct RateClass {
     enforce: Enforcement,
 }
 
-/// A profile's rate classes.
+/// Rate classes of a profile.
 #[derive(Clone, Debug, Default)]
 pub struct RateClasses {
     entries: Vec<RateClass>,
@@ -60,11 +60,11 @@ pub struct RateClasses {
     fallback: Option<RateClassId>,
 }
 
-/// The class where none is named.
+/// Name of the class that applies if no other is selected.
 pub const DEFAULT_CLASS: &str = "default";
 
 impl RateClasses {
-    /// The classes of the profile of this name.
+    /// Returns the classes of the profile of this name, all of them enforced.
     #[must_use]
     pub fn new(profile: &str, rules: BTreeMap<Box<str>, Vec<BucketRule>>) -> Self {
         let class = |(name, rules): (Box<str>, _)| RateClass {
@@ -80,44 +80,44 @@ impl RateClasses {
         Self { entries, by_name, fallback }
     }
 
-    /// The same, with a class that is tried only.
+    /// Returns the classes with the named one in shadow.
     #[must_use]
     pub fn with_shadow(mut self, name: &str) -> Self {
         self.entries.iter_mut().filter(|c| *c.name == *name).for_each(|c| c.enforce = Enforcement::Shadow);
         self
     }
 
-    /// Whether the limits of a class are enforced.
+    /// Returns whether the limits of a class are enforced.
     #[must_use]
     pub fn enforce(&self, class: RateClassId) -> Enforcement {
         self.entries.get(usize::from(class.0)).map_or(Enforcement::Enforced, |c| c.enforce)
     }
 
-    /// The class of this name.
+    /// Returns the class of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<RateClassId> {
         self.by_name.get(name).copied()
     }
 
-    /// The class that applies where no other does; none: no limit.
+    /// Returns the class that applies if no other is selected; `None` if there is no limit then.
     #[must_use]
     pub fn fallback(&self) -> Option<RateClassId> {
         self.fallback
     }
 
-    /// The name of a class.
+    /// Returns the name of a class; empty if it does not exist.
     #[must_use]
     pub fn name(&self, class: RateClassId) -> &str {
         self.entries.get(usize::from(class.0)).map_or("", |c| &c.name)
     }
 
-    /// The name of the class that a bucket belongs to.
+    /// Returns the name of the class that a bucket belongs to; empty if it does not exist.
     #[must_use]
     pub fn name_of(&self, bucket: BucketId) -> &str {
         self.entries.iter().find(|c| c.class_hash == bucket.class_hash).map_or("", |c| &c.name)
     }
 
-    /// The buckets that the class itself declares.
+    /// Returns the buckets that the class itself declares.
     #[must_use]
     pub fn rules(&self, class: RateClassId) -> &[BucketRule] {
         self.entries.get(usize::from(class.0)).map_or(&[], |c| &c.rules)
@@ -128,46 +128,46 @@ impl RateClasses {
     }
 }
 
-/// Eight bytes of a hash of both names: the same in every process and version.
+/// Returns eight bytes of a hash of both names. It is equal in every process and every version.
 fn class_hash(profile: &str, class: &str) -> u64 {
     let hash = KeyHash::of(&format!("{profile}\n{class}")).0;
     u64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
 }
 
-/// Whose limits are asked for.
+/// Subjects whose limits apply to a call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LimitSubjects<'a> {
-    /// The key or user, where one is known, and limits of its own.
+    /// The key or user, if known, with its own limits.
     pub subject: Option<(u128, Option<&'a LimitOverrides>)>,
-    /// Its tenant and the tenant's plan.
+    /// The tenant, if known, with its plan.
     pub tenant: Option<(&'a TenantRecord, Option<&'a Plan>)>,
-    /// The client's address.
+    /// The client's address, if known.
     pub address: Option<IpAddr>,
 }
 
-/// The buckets that a call of a class draws from, with the limits that hold for these subjects.
+/// Returns the charges of a call of a rate class, with the limits that apply to these subjects.
 #[must_use]
 pub fn bucket_charges(
     classes: &RateClasses,
     class: RateClassId,
     when: ChargeCondition,
-    whose: &LimitSubjects<'_>,
+    subjects: &LimitSubjects<'_>,
 ) -> BucketCharges {
     let name = classes.name(class);
-    let plan = whose.tenant.and_then(|(_, plan)| plan).and_then(|p| p.0.get(name));
+    let plan = subjects.tenant.and_then(|(_, plan)| plan).and_then(|p| p.0.get(name));
     let mut charges = BucketCharges::new();
-    let mut add = |rule: &BucketRule, place: usize| {
-        let Some(subject) = subject(rule.per, whose) else { return };
-        let place = u8::try_from(place).unwrap_or(u8::MAX);
-        let bucket = BucketId { per: rule.per, subject, class_hash: classes.class_hash(class), index: place };
-        let limit = overriding(name, rule.per, whose).unwrap_or(rule.limit);
+    let mut add = |rule: &BucketRule, index: usize| {
+        let Some(subject) = subject_of(rule.per, subjects) else { return };
+        let index = u8::try_from(index).unwrap_or(u8::MAX);
+        let bucket = BucketId { per: rule.per, subject, class_hash: classes.class_hash(class), index };
+        let limit = override_of(name, rule.per, subjects).unwrap_or(rule.limit);
         let algorithm = rule.algorithm;
         let mode = rule.mode.unwrap_or_else(|| CountingMode::of(limit, algorithm));
-        let owner = match (rule.per, whose.tenant) {
+        let shard_key = match (rule.per, subjects.tenant) {
             (BucketOwner::Key | BucketOwner::Tenant, Some((tenant, _))) => tenant.id.0.as_u128(),
             (BucketOwner::Ip, _) | (_, None) => subject,
         };
-        charges.push(BucketCharge { bucket, limit, algorithm, mode, shard_key: owner });
+        charges.push(BucketCharge { bucket, limit, algorithm, mode, shard_key });
     };
     let own = classes.rules(class);
     let replaced = |per| plan.is_some_and(|p| p.iter().any(|r| r.per == per && r.when == when));
@@ -175,17 +175,17 @@ pub fn bucket_charges(
         let kept = own.iter().filter(|r| !replaced(r.per));
         kept.chain(plan.into_iter().flatten()).filter(|r| r.when == when)
     };
-    for (place, rule) in effective().enumerate() {
-        // An override replaces every bucket of its owner by one.
-        let first = !effective().take(place).any(|r| r.per == rule.per);
-        if first || overriding(name, rule.per, whose).is_none() {
-            add(rule, place);
+    for (index, rule) in effective().enumerate() {
+        // An override replaces all buckets of its owner by one bucket.
+        let first = !effective().take(index).any(|r| r.per == rule.per);
+        if first || override_of(name, rule.per, subjects).is_none() {
+            add(rule, index);
         }
     }
     if when == ChargeCondition::Allowed {
         for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
             let declared = effective().any(|r| r.per == per);
-            if let Some(limit) = overriding(name, per, whose).filter(|_| !declared) {
+            if let Some(limit) = override_of(name, per, subjects).filter(|_| !declared) {
                 let algorithm = BucketAlgorithm::TokenBucket;
                 add(&BucketRule { per, limit, algorithm, when, mode: None }, usize::from(u8::MAX));
             }
@@ -194,17 +194,17 @@ pub fn bucket_charges(
     charges
 }
 
-fn overriding(class: &str, per: BucketOwner, whose: &LimitSubjects<'_>) -> Option<Limit> {
-    let own = whose.subject.and_then(|(_, limits)| limits);
-    let of_key = own.and_then(|limits| limits.of(class, per));
-    of_key.or_else(|| whose.tenant.and_then(|(t, _)| t.limits.of(class, per)))
+fn override_of(class: &str, per: BucketOwner, subjects: &LimitSubjects<'_>) -> Option<Limit> {
+    let limits = subjects.subject.and_then(|(_, limits)| limits);
+    let of_key = limits.and_then(|limits| limits.of(class, per));
+    of_key.or_else(|| subjects.tenant.and_then(|(t, _)| t.limits.of(class, per)))
 }
 
-fn subject(per: BucketOwner, whose: &LimitSubjects<'_>) -> Option<u128> {
+fn subject_of(per: BucketOwner, subjects: &LimitSubjects<'_>) -> Option<u128> {
     match per {
-        BucketOwner::Key => whose.subject.map(|(id, _)| id),
-        BucketOwner::Tenant => whose.tenant.map(|(t, _)| t.id.0.as_u128()),
-        BucketOwner::Ip => whose.address.map(network_of),
+        BucketOwner::Key => subjects.subject.map(|(id, _)| id),
+        BucketOwner::Tenant => subjects.tenant.map(|(t, _)| t.id.0.as_u128()),
+        BucketOwner::Ip => subjects.address.map(network_of),
     }
 }
 

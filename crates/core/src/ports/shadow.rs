@@ -1,4 +1,5 @@
-//! Calls that passed and would have been denied, counted by who and why, as the gate notes them.
+//! Counts of calls that passed and would have been denied outside of shadow mode, by principal, route and
+//! reason.
 
 use uuid::Uuid;
 
@@ -11,48 +12,48 @@ use crate::reason::Reason;
 use crate::route::Route;
 use crate::time::Timestamp;
 
-/// The most bytes that a line tells of what is missing.
-const DETAIL: usize = 256;
+/// Longest detail of an entry in bytes.
+const MAX_DETAIL_BYTES: usize = 256;
 
-/// Who, where and why.
+/// Principal, route and reason of denials that were not enforced.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShadowEntry {
-    /// The profile that judged.
+    /// The profile that the calls were evaluated by.
     pub profile: Box<str>,
-    /// The tenant; nil: nobody was recognised.
+    /// The tenant; the nil UUID if the credential was not recognised.
     pub tenant: Uuid,
-    /// The key or the user; nil: nobody was recognised.
+    /// The key or user; the nil UUID if the credential was not recognised.
     pub subject: Uuid,
-    /// `key`, `user`, or nothing.
+    /// `key`, `user`, or empty.
     pub subject_type: Box<str>,
-    /// The route with its methods; nothing: none matched.
+    /// The route with its methods; empty if no route matched.
     pub route: Box<str>,
     /// The reason.
     pub reason: Reason,
-    /// The scopes that were missing, or the bucket that was empty.
+    /// The missing scopes or the empty bucket.
     pub detail: Box<str>,
 }
 
-/// How often, and when last.
+/// Number of calls and time of the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShadowCount {
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
-    /// The last of them.
+    /// Time of the last call.
     pub last: Timestamp,
 }
 
-/// A line of one hour.
+/// An entry and an hour.
 pub type ShadowEntryHour = (ShadowEntry, Hour);
 
 impl ShadowEntry {
-    /// The tenant, where somebody was recognised.
+    /// Returns the tenant's identifier, if the credential was recognised.
     #[must_use]
     pub fn tenant_id(&self) -> Option<TenantId> {
         Some(TenantId(self.tenant)).filter(|id| !id.0.is_nil())
     }
 
-    /// The key's or the user's identifier, where somebody was recognised.
+    /// Returns the identifier of the key or user, if the credential was recognised.
     #[must_use]
     pub fn subject_id(&self) -> Option<String> {
         let text =
@@ -60,11 +61,11 @@ impl ShadowEntry {
         Some(self.subject).filter(|id| !id.is_nil()).map(text)
     }
 
-    /// The line of a denial that was not enforced.
+    /// Returns the entry of a denial that was not enforced.
     #[must_use]
     pub fn of(denial: &Denial, context: &DecisionContext) -> Self {
-        let who = context.principal.as_ref();
-        let subject = who.and_then(|who| match &who.subject {
+        let principal = context.principal.as_ref();
+        let subject = principal.and_then(|principal| match &principal.subject {
             Subject::Key(key) => Some(key.record.id.0),
             Subject::User(user) => Some(user.record.id.0),
             Subject::Certificate(_) => None,
@@ -73,9 +74,9 @@ impl ShadowEntry {
         let route = policy.and_then(|policy| policy.routes.get(context.route?));
         Self {
             profile: policy.map_or("", |policy| &policy.name).into(),
-            tenant: who.map(|who| who.tenant.id.0).unwrap_or_default(),
+            tenant: principal.map(|principal| principal.tenant.id.0).unwrap_or_default(),
             subject: subject.unwrap_or_default(),
-            subject_type: who.map_or("", |who| who.subject_type()).into(),
+            subject_type: principal.map_or("", |principal| principal.subject_type()).into(),
             route: route.map(Route::label).unwrap_or_default().into(),
             reason: denial.reason,
             detail: detail(denial.reason, context).into(),
@@ -83,13 +84,14 @@ impl ShadowEntry {
     }
 }
 
-/// What a profile's author needs to know beside the reason. Only names of the profile's own are in it.
+/// Returns the detail that an author of the profile needs in addition to the reason. It has names of the
+/// profile alone, and nothing of the request.
 fn detail(reason: Reason, context: &DecisionContext) -> String {
     let Some(policy) = &context.policy else { return String::new() };
     match reason {
         Reason::InsufficientScope => {
             let names: Vec<&str> = policy.scopes.names(&context.missing_scopes).collect();
-            cut(names.join(" "))
+            truncate(names.join(" "))
         }
         Reason::RateLimited => {
             let bucket = |level: &Level| {
@@ -113,8 +115,8 @@ fn detail(reason: Reason, context: &DecisionContext) -> String {
     }
 }
 
-/// Scopes are ASCII, so that any byte is a boundary.
-fn cut(mut names: String) -> String {
-    names.truncate(DETAIL);
+/// Truncates names. Scopes are ASCII, so that every byte is a character boundary.
+fn truncate(mut names: String) -> String {
+    names.truncate(MAX_DETAIL_BYTES);
     names
 }

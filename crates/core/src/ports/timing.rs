@@ -1,74 +1,74 @@
-//! What a store is asked, by sort, and who takes the time of it. The sorts are those of the ports' calls: few, and never
-//! more for more keys or tenants, so that a metric may be divided by them.
+//! Kinds of database queries and the timer that measures them. The kinds are those of the ports' calls. Their
+//! number does not depend on the number of keys or tenants, so that a metric may have them as a label.
 
 use crate::time::MonotonicInstant;
 
 macro_rules! query_kinds {
-    ($($variant:ident = $name:literal, $what:literal;)*) => {
-        /// A sort of question.
+    ($($variant:ident = $name:literal, $description:literal;)*) => {
+        /// Kind of a database query.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum QueryKind {
-            $(#[doc = concat!($what, ".")] $variant,)*
+            $(#[doc = concat!($description, ".")] $variant,)*
         }
 
         impl QueryKind {
-            /// Every sort; a sort's place is its number.
+            /// Every kind. The index of a kind is its number.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name.
+            /// Returns the value of the metric label.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What is asked, for people.
+            /// Returns the description for people.
             #[must_use]
             pub fn description(self) -> &'static str {
-                match self { $(Self::$variant => $what,)* }
+                match self { $(Self::$variant => $description,)* }
             }
         }
     };
 }
 
 query_kinds! {
-    FindKey = "find_key", "Keys by their hashes, one or many at once: what a Check waits for";
-    FindUser = "find_user", "Users behind tokens, in the same way";
-    FindFamily = "find_family", "Families of tokens, in the same way";
-    Read = "read", "One thing, or all profiles";
-    List = "list", "A page of things";
+    FindKey = "find_key", "Keys by their hashes, one or many at once: the lookup that a Check waits for";
+    FindUser = "find_user", "Users of tokens, one or many at once";
+    FindFamily = "find_family", "Token families, one or many at once";
+    Read = "read", "One object, or all profiles";
+    List = "list", "A page of objects";
     Write = "write", "A change to keys, tenants, users or profiles";
-    SigningKeys = "signing_keys", "All signing keys, or a change to a profile's, which may come of itself";
-    Login = "login", "An attempt to sign in, counted or taken back";
-    Token = "token", "A family of tokens, begun, renewed or ended";
-    ChangeFeed = "feed", "What has changed since";
-    Heartbeat = "heartbeat", "How far this replica has come, written down";
-    Propagation = "propagation", "Whether the other replicas have come as far";
-    AddUsage = "add_usage", "Use of keys, written down";
-    ReadUsage = "read_usage", "Use of keys, and what would have been denied";
-    Audit = "audit", "The end of the audit log, or a part of it that is checked";
-    Prune = "prune", "What nobody needs any more, taken away";
-    SealedValues = "sealed_values", "What lies sealed, and under which master keys";
-    Ping = "ping", "Whether the database answers";
+    SigningKeys = "signing_keys", "All signing keys, or a change to those of a profile, on request or by schedule";
+    Login = "login", "A login attempt, counted or taken back";
+    Token = "token", "A token family: created, renewed or ended";
+    ChangeFeed = "feed", "Changes since a revision";
+    Heartbeat = "heartbeat", "The heartbeat of this replica";
+    Propagation = "propagation", "The number of replicas that have not applied a revision";
+    AddUsage = "add_usage", "Storing the use of keys";
+    ReadUsage = "read_usage", "The use of keys, and calls that shadow mode allowed";
+    Audit = "audit", "The end of the audit log, or a part of it for verification";
+    Prune = "prune", "Deleting rows that are no longer needed";
+    SealedValues = "sealed_values", "Sealed values, and the master keys that they are sealed under";
+    Ping = "ping", "A test of whether the database answers";
 }
 
-/// How a question ended.
+/// Outcome of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryOutcome {
-    /// It was answered; that a rule or a unique name said no is an answer, too.
+    /// The database answered. A violated unique constraint or a rejected update is an answer, too.
     Ok,
-    /// The database said that it can't, or something that can't be read.
+    /// The database returned an error, or a result that cannot be read.
     Failed,
-    /// There was no answer in time.
+    /// The database did not answer in time.
     TimedOut,
-    /// Whoever asked went away.
+    /// The caller stopped waiting.
     Cancelled,
 }
 
 impl QueryOutcome {
-    /// Every end; an end's place is its number.
+    /// Every outcome. The index of an outcome is its number.
     pub const ALL: [Self; 4] = [Self::Ok, Self::Failed, Self::TimedOut, Self::Cancelled];
 
-    /// Its name.
+    /// Returns the value of the metric label.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -80,15 +80,15 @@ impl QueryOutcome {
     }
 }
 
-/// Takes the time of questions. It hears of each once, at its end, and never waits.
+/// Measures queries. It is called at the begin and at the end of a query and must not block.
 pub trait QueryTimer: Send + Sync {
-    /// A question begins now.
+    /// Returns the time at which a query begins.
     fn start(&self) -> MonotonicInstant;
-    /// One that began then has ended.
-    fn stop(&self, kind: QueryKind, end: QueryOutcome, began: MonotonicInstant);
+    /// Records a query that has ended, with the time that `start` returned.
+    fn stop(&self, kind: QueryKind, outcome: QueryOutcome, started_at: MonotonicInstant);
 }
 
-/// Nobody wants to know.
+/// Timer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoopTimer;
 
@@ -105,8 +105,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sorts_and_an_ends_place_is_its_number() {
-        assert!(QueryKind::ALL.iter().enumerate().all(|(place, kind)| *kind as usize == place));
-        assert!(QueryOutcome::ALL.iter().enumerate().all(|(place, end)| *end as usize == place));
+    fn the_index_of_a_kind_or_outcome_is_its_number() {
+        assert!(QueryKind::ALL.iter().enumerate().all(|(index, kind)| *kind as usize == index));
+        assert!(QueryOutcome::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
     }
 }

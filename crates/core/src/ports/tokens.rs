@@ -1,34 +1,34 @@
-//! Records about tokens as lookups return them: families of tokens and signing keys.
+//! Records about tokens as lookups return them: token families and signing keys.
 
 use crate::secret::KeyHash;
 use crate::token::SigningKeyRecord;
 use crate::token::refresh::FamilyRecord;
 
-/// A family as Check looks at it.
+/// A token family, as Check needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFamily {
     /// The family.
     pub record: FamilyRecord,
-    /// The hash of the key behind it, where that is a key.
+    /// The hash of the key that the tokens stand for; `None` for a user's tokens.
     pub key: Option<KeyHash>,
 }
 
-/// What one look-up of a family found, all of it read at one revision.
+/// Result of the lookup of a family, read at one revision.
 #[derive(Clone, Debug)]
 pub struct FamilyLookup {
-    /// The family, where there is such a one.
+    /// The family, if it exists.
     pub entry: Option<TokenFamily>,
-    /// Whether the signing key that was named is in force.
+    /// True if the given signing key is in force.
     pub signing_key_in_force: bool,
-    /// The revision of the store that this was read at, or an earlier one.
+    /// The revision of the database at which this was read, or an earlier one.
     pub revision: u64,
 }
 
-/// Every signing key.
+/// All signing keys.
 #[derive(Clone, Debug)]
 pub struct SigningKeys {
-    /// As they are kept.
+    /// The keys, as they are stored.
     pub keys: Vec<SigningKeyRecord>,
-    /// The revision of the store that they were read at, or an earlier one.
+    /// The revision of the database at which they were read, or an earlier one.
     pub revision: u64,
 }

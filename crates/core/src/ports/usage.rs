@@ -1,4 +1,4 @@
-//! Use of keys, as the gate notes it while it decides, and the batches that it is stored in.
+//! Use of keys, as the gate records it, and the batches in which it is stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,41 +11,41 @@ use crate::reason::Reason;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
-/// What became of a call.
+/// Outcome of a call that used a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UseOutcome {
-    /// It passed.
+    /// The call was allowed.
     Allowed,
-    /// It didn't.
+    /// The call was denied.
     Denied(Reason),
-    /// It was a management call: a use that isn't counted among calls.
+    /// The call was a management call. It counts as a use of the key, and not among its calls.
     Managed,
 }
 
-/// One use of a key.
+/// A use of a key.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyUseEvent<'a> {
     /// The key.
     pub key: KeyId,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What became of it.
+    /// The outcome.
     pub outcome: UseOutcome,
-    /// Granted scopes that it needed.
+    /// Granted scopes that the call needed.
     pub needed: &'a ScopeSet,
-    /// The policy that numbers them.
+    /// The policy that numbers the scopes.
     pub policy: &'a Arc<Policy>,
 }
 
-/// Notes use. Called for every decision: it never waits, and never fails.
+/// Records the use of keys. It is called for every decision, and must not block or fail.
 pub trait UsageLog: Send + Sync {
-    /// Notes one use.
-    fn record(&self, used: &KeyUseEvent<'_>);
-    /// Notes a call that passed, since what would have denied it is in shadow.
+    /// Records a use.
+    fn record(&self, event: &KeyUseEvent<'_>);
+    /// Records a call that passed because the rule that would have denied it is in shadow.
     fn record_shadow_denial(&self, denial: &Denial, context: &DecisionContext, at: Timestamp);
 }
 
-/// Nobody wants to know.
+/// Usage log that keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoopUsageLog;
 
@@ -55,37 +55,37 @@ impl UsageLog for NoopUsageLog {
     fn record_shadow_denial(&self, _: &Denial, _: &DecisionContext, _: Timestamp) {}
 }
 
-/// An hour: how many have passed since the epoch, in UTC.
+/// An hour, as the number of hours since the Unix epoch, in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(pub i64);
 
-const MILLIS: i64 = 3_600_000;
+const MILLIS_PER_HOUR: i64 = 3_600_000;
 
 impl Hour {
-    /// The hour of a moment.
+    /// Returns the hour of a time.
     #[must_use]
     pub fn of(at: Timestamp) -> Self {
-        Self(at.0.div_euclid(MILLIS))
+        Self(at.0.div_euclid(MILLIS_PER_HOUR))
     }
 
-    /// When it begins.
+    /// Returns the begin of the hour.
     #[must_use]
     pub fn start(self) -> Timestamp {
-        Timestamp(self.0.saturating_mul(MILLIS))
+        Timestamp(self.0.saturating_mul(MILLIS_PER_HOUR))
     }
 }
 
-/// Calls of an hour.
+/// Counts of the calls of an hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallCounts {
-    /// That passed.
+    /// Allowed calls.
     pub allowed: u64,
-    /// That didn't, by reason.
+    /// Denied calls by reason.
     pub denied: BTreeMap<Reason, u64>,
 }
 
 impl CallCounts {
-    /// Adds others.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.allowed += other.allowed;
         for (reason, count) in &other.denied {
@@ -94,19 +94,19 @@ impl CallCounts {
     }
 }
 
-/// What is known of a key's use.
+/// Use of a key, summed up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyUseTotals {
-    /// When it last passed.
+    /// Time of the last allowed call.
     pub last: Option<Timestamp>,
-    /// Scopes that it ever needed.
+    /// Scopes that calls have needed.
     pub scopes: std::collections::BTreeSet<Box<str>>,
-    /// Its calls, by hour.
+    /// Calls by hour.
     pub hours: BTreeMap<Hour, CallCounts>,
 }
 
 impl KeyUseTotals {
-    /// Adds what was seen elsewhere, or later.
+    /// Adds the use in `other`, from another source or a later time.
     pub fn add(&mut self, other: &Self) {
         self.last = self.last.max(other.last);
         self.scopes.extend(other.scopes.iter().cloned());
@@ -116,37 +116,37 @@ impl KeyUseTotals {
     }
 }
 
-/// Use of some keys, to be added to the ledger at once.
+/// Use of several keys that is stored in one transaction.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct UsageBatch {
-    /// 1 for a recorder's first; each is one more than the one before.
+    /// Number of the batch: 1 for a recorder's first, then one more for each.
     pub number: u64,
-    /// By key.
+    /// Use by key.
     pub uses: BTreeMap<KeyId, KeyUseTotals>,
-    /// Calls that would have been denied.
+    /// Calls that would have been denied outside of shadow mode.
     pub shadows: BTreeMap<ShadowEntryHour, ShadowCount>,
 }
 
-/// A key's hours, and which of a recorder's batches are in them.
+/// Stored hours of a key, and the batches of a recorder that they include.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredHours {
-    /// The number of the last batch that was added.
+    /// Number of the recorder's last batch that is included.
     pub batch: u64,
     /// Calls by hour.
     pub hours: BTreeMap<Hour, CallCounts>,
 }
 
-/// Which hours are asked for.
+/// A range of hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HourRange {
-    /// From this one on.
+    /// First hour; `None` for no limit.
     pub from: Option<Hour>,
-    /// Up to this one, which is the last.
+    /// Last hour, which is included; `None` for no limit.
     pub last: Option<Hour>,
 }
 
 impl HourRange {
-    /// Whether an hour is among them.
+    /// Returns whether an hour is in the range.
     #[must_use]
     pub fn contains(&self, hour: Hour) -> bool {
         self.from.is_none_or(|from| from <= hour) && self.last.is_none_or(|last| hour <= last)

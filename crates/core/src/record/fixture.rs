@@ -10,10 +10,10 @@ use crate::limit::LimitOverrides;
 use crate::secret::KeyHash;
 use crate::time::Timestamp;
 
-/// The value of the key.
+/// Value of the key.
 pub(crate) const VALUE: &str = "sk_live_00000000000000000000000000000001";
 
-/// The key and its tenant.
+/// Returns the key and its tenant.
 pub(crate) fn records() -> (KeyRecord, TenantRecord) {
     let mut random = rand::rngs::StdRng::from_seed([5; 32]);
     let tenant = TenantRecord {

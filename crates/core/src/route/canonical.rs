@@ -1,26 +1,29 @@
-//! One form for a path (RFC 3986 section 6.2.2, and stricter): percent-encoding undone where it hides
-//! nothing, dot segments resolved, empty segments and path parameters dropped, no slash at the end.
+//! Canonical form of a path (RFC 3986 section 6.2.2, and stricter): percent-encoding of unreserved characters
+//! is undone, dot segments are resolved, empty segments and path parameters are dropped, and a slash at the
+//! end is removed.
 
 use std::borrow::Cow;
 
-/// A path that different servers would read differently.
+/// Reason why a path has no canonical form: different servers would read it differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// It doesn't begin with a slash.
+    /// The path does not begin with a slash.
     #[error("the path does not begin with a slash")]
     NotAbsolute,
-    /// A percent sign without two hexadecimal digits.
+    /// A percent sign is not followed by two hexadecimal digits.
     #[error("the path has a broken percent-encoding")]
     Encoding,
-    /// An encoded slash or semicolon, bytes that are no text, a backslash, `#`, or a control character.
+    /// The path has an encoded slash or semicolon, bytes that are not UTF-8, a backslash, `#`, or a control
+    /// character.
     #[error("the path has a character that servers read differently")]
     Character,
-    /// `..` together with empty segments or parameters, or above the root.
+    /// The path has `..` together with empty segments or parameters, or above the root.
     #[error("the path has dot segments that servers resolve differently")]
     Dots,
 }
 
-/// The canonical form of a path; a query behind a `?` is cut off. What is canonical already is borrowed.
+/// Returns the canonical form of a path. A query after a `?` is cut off. A path that is canonical already is
+/// borrowed.
 pub fn canonical(raw: &str) -> Result<Cow<'_, str>, PathError> {
     let path = raw.split_once('?').map_or(raw, |(path, _)| path);
     if !path.starts_with('/') {
@@ -32,19 +35,19 @@ pub fn canonical(raw: &str) -> Result<Cow<'_, str>, PathError> {
     resolve(&decode(path)?).map(Cow::Owned)
 }
 
-/// Whether nothing has to be done: the usual case, told in one walk.
+/// Returns whether a path is canonical already. This is the usual case, and takes one pass over the bytes.
 fn is_canonical(path: &str) -> bool {
     let bytes = path.as_bytes();
-    let mut behind_slash = false;
-    let fine = bytes.iter().all(|byte| {
-        let splits = behind_slash && matches!(byte, b'/' | b'.');
-        behind_slash = *byte == b'/';
-        PLAIN[usize::from(*byte)] && !splits
+    let mut after_slash = false;
+    let all_plain = bytes.iter().all(|byte| {
+        let starts_odd_segment = after_slash && matches!(byte, b'/' | b'.');
+        after_slash = *byte == b'/';
+        PLAIN[usize::from(*byte)] && !starts_odd_segment
     });
-    fine && (bytes.len() == 1 || !behind_slash)
+    all_plain && (bytes.len() == 1 || !after_slash)
 }
 
-/// What stands for itself in a path.
+/// Bytes that stand for themselves in a path.
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0u8;
@@ -61,10 +64,11 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// Undoes the encoding of unreserved characters, and writes every other one in one way.
+/// Decodes unreserved characters, and writes every other character in one way.
 fn decode(path: &str) -> Result<String, PathError> {
     let mut out = String::with_capacity(path.len());
-    // What a server sees that decodes everything: it must be text, or two servers may see two texts.
+    // The path as a server sees it that decodes everything. It must be UTF-8, because two servers may read
+    // other bytes as different texts.
     let mut decoded = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
@@ -97,7 +101,7 @@ fn escaped(bytes: &mut std::str::Bytes<'_>) -> Result<u8, PathError> {
     u8::try_from(high * 16 + low).map_err(|_| PathError::Encoding)
 }
 
-/// Resolves dot segments, where every server would resolve them alike.
+/// Resolves dot segments, if every server would resolve them in the same way.
 fn resolve(path: &str) -> Result<String, PathError> {
     let inner = path.strip_suffix('/').unwrap_or(path);
     let segments: Vec<&str> = inner.split('/').skip(1).collect();
@@ -131,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_path_become_one() {
+    fn different_spellings_have_one_canonical_form() {
         for path in [
             "/admin/x",
             "//admin//x",
@@ -149,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_read_differently_is_refused() {
+    fn ambiguous_paths_are_refused() {
         use PathError::{Character, Dots, Encoding, NotAbsolute};
-        for (path, why) in [
+        for (path, error) in [
             ("", NotAbsolute),
             ("*", NotAbsolute),
             ("admin", NotAbsolute),
@@ -173,7 +177,7 @@ mod tests {
             ("/a/..%3B/b", Character),
             ("/a;/../b", Dots),
         ] {
-            assert_eq!(canonical(path), Err(why), "{path}");
+            assert_eq!(canonical(path), Err(error), "{path}");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Which route a call takes. Patterns stand in a tree by segment, so that finding one costs by the
-//! length of the path and not by the number of routes; among those that match, the first declared wins.
+//! Matching of calls to routes. Patterns are kept in a tree by segment, so that the cost of a lookup depends
+//! on the length of the path and not on the number of routes. Among the routes that match, the first declared
+//! one wins.
 
 use std::collections::HashMap;
 
 use super::{Route, canonical, segments};
 
-/// A path with places for segments: `/v1/payments/{id}`, `/v1/**`.
+/// Pattern of a path with placeholders for segments: `/v1/payments/{id}`, `/v1/**`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: Box<str>,
@@ -19,42 +20,42 @@ enum Part {
     Rest,
 }
 
-/// A pattern that can't be one.
+/// Error of an invalid pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// Not in the form that calls are brought into before they are matched.
+    /// The pattern is not in canonical form, so that no call could match it.
     #[error("{0:?} is not a path in canonical form; no call could ever match it")]
     NotCanonical(String),
-    /// `**` before the end.
+    /// A `**` is not the last segment.
     #[error("{0:?} has a \"**\" that is not its last segment")]
     RestInside(String),
-    /// Braces that are no whole segment, or hold no name.
+    /// Braces do not make up a whole segment, or hold no name.
     #[error("{0:?} has braces that do not hold a name and make up a whole segment")]
     Braces(String),
-    /// One name for two segments.
+    /// Two segments have the same name.
     #[error("{0:?} names two segments {1:?}")]
     DuplicateName(String, String),
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let bad = |kind: fn(String) -> PatternError| kind(text.to_owned());
+        let error = |kind: fn(String) -> PatternError| kind(text.to_owned());
         let plain: String = text.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect();
         if canonical(&plain).as_deref() != Ok(plain.as_str()) {
-            return Err(bad(PatternError::NotCanonical));
+            return Err(error(PatternError::NotCanonical));
         }
         let mut parts: Vec<Part> = Vec::new();
         for segment in segments(text) {
             if parts.last() == Some(&Part::Rest) {
-                return Err(bad(PatternError::RestInside));
+                return Err(error(PatternError::RestInside));
             }
             let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
             let part = match inner {
                 _ if segment == "**" => Part::Rest,
                 Some(name) if is_name(name) => Part::Any(name.into()),
                 None if !segment.contains(['{', '}', '*']) => Part::Literal(segment.into()),
-                _ => return Err(bad(PatternError::Braces)),
+                _ => return Err(error(PatternError::Braces)),
             };
             if matches!(part, Part::Any(_)) && parts.contains(&part) {
                 return Err(PatternError::DuplicateName(text.to_owned(), segment.to_owned()));
@@ -64,13 +65,13 @@ impl Pattern {
         Ok(Self { text: text.into(), parts })
     }
 
-    /// As it was written.
+    /// Returns the pattern as it was written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The place of the segment of this name.
+    /// Returns the index of the segment of this name.
     #[must_use]
     pub fn segment_index(&self, name: &str) -> Option<usize> {
         self.parts.iter().position(|p| matches!(p, Part::Any(n) if **n == *name))
@@ -81,7 +82,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// A profile's routes, ready to be matched.
+/// Routes of a profile, prepared for matching.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
@@ -97,7 +98,7 @@ struct Node {
 }
 
 impl Routes {
-    /// Routes in the order that they were declared in.
+    /// Returns the routes in the order of their declaration.
     #[must_use]
     pub fn new(routes: Vec<Route>) -> Self {
         let mut nodes = vec![Node::default()];
@@ -117,7 +118,7 @@ impl Routes {
         Self { routes, nodes }
     }
 
-    /// The first route that takes this method and canonical path.
+    /// Returns the first route that matches this method and canonical path, with its index.
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> Option<(usize, &Route)> {
         let mut best = usize::MAX;
@@ -128,7 +129,7 @@ impl Routes {
         self.routes.get(best).map(|route| (best, route))
     }
 
-    /// The route of this number.
+    /// Returns the route of this index.
     #[must_use]
     pub fn get(&self, number: usize) -> Option<&Route> {
         self.routes.get(number)
@@ -150,8 +151,8 @@ impl Routes {
     }
 
     fn consider(&self, numbers: &[usize], method: &str, best: &mut usize) {
-        let takes = |r: &Route| r.methods.is_empty() || r.methods.iter().any(|m| **m == *method);
-        if let Some(first) = numbers.iter().find(|n| **n >= *best || takes(&self.routes[**n])) {
+        let matches = |r: &Route| r.methods.is_empty() || r.methods.iter().any(|m| **m == *method);
+        if let Some(first) = numbers.iter().find(|n| **n >= *best || matches(&self.routes[**n])) {
             *best = (*best).min(*first);
         }
     }
@@ -160,14 +161,14 @@ impl Routes {
 fn step(nodes: &mut Vec<Node>, at: usize, literal: Option<&str>) -> usize {
     let next = nodes.len();
     let node = &mut nodes[at];
-    let found = match literal {
+    let child = match literal {
         Some(name) => *node.literal.entry(name.into()).or_insert(next),
         None => *node.any.get_or_insert(next),
     };
-    if found == next {
+    if child == next {
         nodes.push(Node::default());
     }
-    found
+    child
 }
 
 #[cfg(test)]
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_declared_wins_whatever_is_more_particular() {
+    fn the_first_declared_route_wins_even_over_a_more_specific_one() {
         let routes = routes(&[("GET", "/v1/{any}"), ("", "/v1/x"), ("", "/v1/**"), ("", "/**")]);
         let found = |method, path| routes.find(method, path).map(|(n, _)| n);
         assert_eq!(found("GET", "/v1/x"), Some(0));
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_matches_where_nothing_fits() {
+    fn a_call_that_fits_no_route_matches_none() {
         let routes = routes(&[("GET", "/v1/x"), ("GET", "/v1/{id}/z")]);
         for (method, path) in [("POST", "/v1/x"), ("GET", "/v1/x/y"), ("GET", "/v1"), ("get", "/v1/x")] {
             assert!(routes.find(method, path).is_none(), "{method} {path}");
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_patterns_are_refused() {
+    fn invalid_patterns_are_refused() {
         for text in [
             "",
             "v1",
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_routes_are_told_apart() {
+    fn ten_thousand_routes_are_distinguished() {
         let all: Vec<String> = (0..10_000).map(|n| format!("/v1/r{n}/{{id}}")).collect();
         let pairs: Vec<(&str, &str)> = all.iter().map(|p| ("GET", p.as_str())).collect();
         let routes = routes(&pairs);

@@ -1,5 +1,5 @@
-//! How tokens are signed. The algorithm belongs to the signing key: what a token's header says is compared
-//! with it and decides nothing.
+//! Signature algorithms. The algorithm belongs to the signing key. A token's header is compared with it and
+//! decides nothing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,11 +13,11 @@ pub enum SigningAlgorithm {
     Es256,
     /// RSA (PKCS #1 v1.5) of 3072 bits.
     Rs256,
-    /// A shared secret of 256 bits; only where a product must have it.
+    /// HMAC with SHA-256 under a shared secret of 256 bits; for products that need it alone.
     Hs256,
 }
 
-/// A word that is no algorithm here; `none` is one of them.
+/// Error of a name that is no supported algorithm, such as `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be EdDSA, ES256, RS256 or HS256")]
 pub struct UnknownAlgorithm;
@@ -26,7 +26,7 @@ impl SigningAlgorithm {
     /// Every algorithm.
     pub const ALL: [Self; 4] = [Self::EdDsa, Self::Es256, Self::Rs256, Self::Hs256];
 
-    /// The name in a header and in a profile.
+    /// Returns the name in a header and in a profile.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl SigningAlgorithm {
         }
     }
 
-    /// Whether what verifies it may be shown to everyone.
+    /// Returns whether the verification key may be published.
     #[must_use]
     pub fn has_public_key(self) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! What a token says, as RFC 9068 lays it out. Reading is strict: a claim that is missing, of another type,
-//! written twice or unknown makes the token foreign, since no token of ours is like that.
+//! Claims of an access token, as RFC 9068 defines them. Parsing is strict: a token with a claim that is
+//! missing, of another type, repeated or unknown was not issued by Latchkey.
 
 use std::collections::BTreeMap;
 
@@ -8,45 +8,45 @@ use serde::{Deserialize, Serialize};
 use crate::heap_size;
 use crate::id::{FamilyId, KeyId, TenantId, UserId};
 
-/// The claims of an access token. Times are whole seconds since the Unix epoch.
+/// Claims of an access token. Times are whole seconds since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
     /// The profile's issuer.
     pub iss: String,
-    /// Whom it is for; one name.
+    /// The audience; a single name.
     pub aud: String,
-    /// The key or the user that it stands for.
+    /// The key or user that the token stands for.
     pub sub: String,
-    /// When it ends.
+    /// Time of expiry.
     pub exp: i64,
-    /// When it was issued.
+    /// Time of issue.
     pub iat: i64,
-    /// When it begins.
+    /// Time from which the token is valid.
     pub nbf: i64,
-    /// Its own identifier.
+    /// Identifier of the token.
     pub jti: String,
-    /// The key that it was issued to; for a user, the tenant.
+    /// The key that the token was issued to; for a user, the tenant.
     pub client_id: String,
-    /// The family that it belongs to.
+    /// The token family.
     pub sid: String,
     /// The tenant.
     pub tid: String,
-    /// The key's environment, or the one that a user is confined to; left out for a user of every one.
+    /// The key's environment, or the one that a user is confined to; absent for a user of all environments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
-    /// Canonical scopes, sorted, space-separated.
+    /// Canonical scopes, sorted and separated by spaces.
     pub scope: String,
     /// The user's role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What its bearer is confined to.
+    /// Bindings that the token's principal is confined to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub bindings: BTreeMap<String, String>,
 }
 
 impl Claims {
-    /// Bytes on the heap.
+    /// Returns the bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         let Self { iss, aud, sub, jti, client_id, sid, tid, scope, .. } = self;
         let texts =
@@ -58,7 +58,7 @@ impl Claims {
     }
 }
 
-/// What stands behind a token.
+/// Key or user that a token stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenSubject {
     /// A key.
@@ -76,19 +76,19 @@ impl std::fmt::Display for TokenSubject {
     }
 }
 
-/// The identifiers among a token's claims, read.
+/// Parsed identifiers among a token's claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenIds {
-    /// `sub`.
+    /// The `sub` claim.
     pub parent: TokenSubject,
-    /// `sid`.
+    /// The `sid` claim.
     pub family: FamilyId,
-    /// `tid`.
+    /// The `tid` claim.
     pub tenant: TenantId,
 }
 
 impl Claims {
-    /// The identifiers, where each is one.
+    /// Returns the identifiers; `None` if one of them is not valid.
     #[must_use]
     pub fn ids(&self) -> Option<TokenIds> {
         let key = || self.sub.parse().map(TokenSubject::Key).ok();
@@ -97,7 +97,7 @@ impl Claims {
         Some(TokenIds { parent, family: self.sid.parse().ok()?, tenant: self.tid.parse().ok()? })
     }
 
-    /// The scopes, one by one.
+    /// Returns the scopes one by one.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope.split(' ').filter(|s| !s.is_empty())
     }

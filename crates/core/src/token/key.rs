@@ -1,6 +1,6 @@
-//! Signing keys and their lives. A key is published before it signs, so that whoever verifies by a copy of the
-//! key set knows it in time; it signs until its successor does; and it stays until the last token that it
-//! signed has ended. Withdrawn, it is out at once, and every token with it.
+//! Signing keys and their stages. A key is published before it signs, so that verifiers with a copy of the
+//! key set know it in time. It signs until its successor does, and stays in the key set until the last token
+//! that it signed has expired. A withdrawn key is out of force at once, with every token that it signed.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,46 +13,46 @@ use crate::mint::random_text;
 use crate::seal::{Sealed, Sealer};
 use crate::time::Timestamp;
 
-/// A signing key as it is kept.
+/// A signing key, as it is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKeyRecord {
-    /// Its identifier, `kid`.
+    /// The identifier, `kid`.
     pub id: Box<str>,
-    /// The profile whose tokens it signs.
+    /// The profile whose tokens the key signs.
     pub profile: Box<str>,
-    /// How.
+    /// The algorithm.
     pub algorithm: SigningAlgorithm,
-    /// Its material under the master key.
+    /// The key material, sealed under the master key.
     pub sealed: Sealed,
-    /// When it was made; it is published from then on.
+    /// Time of creation. The key is published from then on.
     pub created: Timestamp,
-    /// When it begins to sign.
+    /// Time from which the key signs.
     pub signs_from: Timestamp,
-    /// When its successor began to.
+    /// Time from which the key's successor signs.
     pub signs_until: Option<Timestamp>,
-    /// The longest life of a token that it has signed.
+    /// Longest lifetime of a token that the key has signed.
     pub longest_ttl: Duration,
-    /// When it was withdrawn.
+    /// Time at which the key was withdrawn.
     pub withdrawn: Option<Timestamp>,
 }
 
-/// What a signing key is at a moment.
+/// Stage of a signing key at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyStage {
     /// In the key set, and not signing yet.
     Published,
     /// Signing.
     Signing,
-    /// Verifying what it signed.
+    /// Not signing any more, but verifying the tokens that it signed.
     Retired,
-    /// Over: nothing that it signed is alive.
+    /// Over: no token that it signed is valid.
     Spent,
-    /// Out, with everything that it signed.
+    /// Withdrawn, with every token that it signed.
     Withdrawn,
 }
 
 impl KeyStage {
-    /// The word for people.
+    /// Returns the name for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -71,25 +71,29 @@ impl fmt::Debug for SigningKeyRecord {
     }
 }
 
-/// Clocks that differ by as much as tokens are forgiven don't take a key away too early.
+/// Tolerated difference between clocks. A key is not removed earlier than the tokens that verifiers with such
+/// a clock still accept.
 const CLOCK_SKEW: Duration = Duration::from_mins(1);
-/// A key's name: enough characters that no two are alike.
+/// Characters of a key's identifier: enough that no two are equal by chance.
 const ID_LENGTH: usize = 22;
 
 impl SigningKeyRecord {
-    /// A new key of this material, that signs from a time on.
+    /// Returns a new key of a profile with this material. It is published from `created` on and signs from
+    /// `signs_from` on.
     pub fn new(
-        (profile, algorithm): (&str, SigningAlgorithm),
+        profile: &str,
         material: &KeyMaterial,
-        (created, signs_from): (Timestamp, Timestamp),
-        (sealer, random): (&Sealer, &mut dyn Rng),
+        created: Timestamp,
+        signs_from: Timestamp,
+        sealer: &Sealer,
+        random: &mut dyn Rng,
     ) -> Result<Self, InvalidKeyMaterial> {
         let id: Box<str> = random_text(ID_LENGTH, random).into();
         let sealed = sealer.seal(material.text().as_bytes(), &id, random).map_err(|_| InvalidKeyMaterial)?;
         Ok(Self {
             id,
             profile: profile.into(),
-            algorithm,
+            algorithm: material.algorithm(),
             sealed,
             created,
             signs_from,
@@ -99,7 +103,7 @@ impl SigningKeyRecord {
         })
     }
 
-    /// What it is now.
+    /// Returns the stage at `now`.
     #[must_use]
     pub fn stage(&self, now: Timestamp) -> KeyStage {
         match (self.withdrawn, self.signs_until) {
@@ -111,7 +115,7 @@ impl SigningKeyRecord {
         }
     }
 
-    /// Its material, opened.
+    /// Unseals the key material.
     pub fn material(&self, sealer: &Sealer) -> Result<KeyMaterial, InvalidKeyMaterial> {
         let text = sealer.open(&self.sealed, &self.id).map_err(|_| InvalidKeyMaterial)?;
         KeyMaterial::from_text(self.algorithm, &text)
@@ -125,14 +129,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_goes_from_published_to_spent_and_withdrawn_outweighs_all() {
+    fn a_key_goes_from_published_to_spent_and_withdrawal_takes_precedence() {
         let mut random = rand::rngs::StdRng::from_seed([1; 32]);
         let material = KeyMaterial::generate(SigningAlgorithm::EdDsa, &mut random).unwrap();
         let sealer = Sealer::new(&[2; 32]);
-        let times = (Timestamp(0), Timestamp(1_000));
-        let made =
-            SigningKeyRecord::new(("p", SigningAlgorithm::EdDsa), &material, times, (&sealer, &mut random));
-        let mut key = made.unwrap();
+        let (created, signs_from) = (Timestamp(0), Timestamp(1_000));
+        let key = SigningKeyRecord::new("p", &material, created, signs_from, &sealer, &mut random);
+        let mut key = key.unwrap();
         assert_eq!(key.stage(Timestamp(999)), KeyStage::Published);
         assert_eq!(key.stage(Timestamp(1_000)), KeyStage::Signing);
         (key.signs_until, key.longest_ttl) = (Some(Timestamp(2_000)), Duration::from_secs(1));

@@ -1,5 +1,5 @@
-//! The signing keys that are in force, opened, as one replica knows them. A ring is made anew of the store's
-//! records whenever they change, and never changed in place.
+//! Key ring: the unsealed signing keys in force, as one replica knows them. A key ring is built from the
+//! stored records whenever they change, and is never modified.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,9 +17,9 @@ use crate::ports::tokens::SigningKeys;
 use crate::seal::Sealer;
 use crate::time::Timestamp;
 
-/// A signing key, opened.
+/// A signing key with its unsealed material.
 pub struct UnsealedSigningKey {
-    /// As it is kept.
+    /// The record, as it is stored.
     pub record: SigningKeyRecord,
     signer: EncodingKey,
     pub(super) verifier: DecodingKey,
@@ -31,7 +31,7 @@ impl fmt::Debug for UnsealedSigningKey {
     }
 }
 
-/// What stands in front of a token's claims.
+/// Header of a signed token.
 #[derive(Serialize)]
 struct JwtHeader<'a> {
     alg: &'static str,
@@ -40,7 +40,7 @@ struct JwtHeader<'a> {
 }
 
 impl UnsealedSigningKey {
-    /// Signs claims: the token.
+    /// Signs claims and returns the token.
     pub fn sign(&self, claims: &Claims) -> Result<String, InvalidKeyMaterial> {
         let algorithm = self.record.algorithm;
         let header = JwtHeader { alg: algorithm.name(), typ: super::verify::TYPE, kid: &self.record.id };
@@ -60,43 +60,43 @@ fn part(json: &impl Serialize) -> Result<String, InvalidKeyMaterial> {
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text))
 }
 
-/// Every signing key in force.
+/// All signing keys in force.
 #[derive(Debug, Default)]
 pub struct KeyRing {
-    /// The revision of the store that the records were read at, or an earlier one.
+    /// The revision of the database at which the records were read, or an earlier one.
     pub revision: u64,
     keys: HashMap<Box<str>, Arc<UnsealedSigningKey>>,
     jwks: Arc<Jwks>,
 }
 
 impl KeyRing {
-    /// A ring of these records, and the identifiers of those that can't be opened.
+    /// Returns the key ring of these records, and the identifiers of the keys that cannot be unsealed.
     #[must_use]
-    pub fn open(found: SigningKeys, sealer: &Sealer, now: Timestamp) -> (Self, Vec<Box<str>>) {
-        let (mut keys, mut public, mut spoiled) = (HashMap::new(), Vec::new(), Vec::new());
-        for record in found.keys {
+    pub fn open(stored: SigningKeys, sealer: &Sealer, now: Timestamp) -> (Self, Vec<Box<str>>) {
+        let (mut keys, mut public, mut failed) = (HashMap::new(), Vec::new(), Vec::new());
+        for record in stored.keys {
             match record.stage(now) {
                 KeyStage::Withdrawn | KeyStage::Spent => continue,
                 KeyStage::Published | KeyStage::Signing | KeyStage::Retired => {}
             }
             let id = record.id.clone();
             let Ok((key, jwk)) = open(record, sealer) else {
-                spoiled.push(id);
+                failed.push(id);
                 continue;
             };
             public.extend(jwk.map(|jwk| (id.clone(), jwk)));
             keys.insert(id, Arc::new(key));
         }
-        (Self { revision: found.revision, keys, jwks: Arc::new(Jwks::new(public)) }, spoiled)
+        (Self { revision: stored.revision, keys, jwks: Arc::new(Jwks::new(public)) }, failed)
     }
 
-    /// The key of this identifier.
+    /// Returns the key with this identifier.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<UnsealedSigningKey>> {
         self.keys.get(id)
     }
 
-    /// The key that signs a profile's tokens now: of those that may, the one that began last.
+    /// Returns the key that signs a profile's tokens now. Of several, it is the one that began to sign last.
     #[must_use]
     pub fn signing(
         &self,
@@ -104,19 +104,19 @@ impl KeyRing {
         algorithm: SigningAlgorithm,
         now: Timestamp,
     ) -> Option<&Arc<UnsealedSigningKey>> {
-        let mine = |k: &&Arc<UnsealedSigningKey>| {
+        let may_sign = |k: &&Arc<UnsealedSigningKey>| {
             let r = &k.record;
             *r.profile == *profile && r.algorithm == algorithm && r.stage(now) == KeyStage::Signing
         };
-        self.keys.values().filter(mine).max_by_key(|k| (k.record.signs_from, k.record.id.clone()))
+        self.keys.values().filter(may_sign).max_by_key(|k| (k.record.signs_from, k.record.id.clone()))
     }
 
-    /// Every key.
+    /// Returns all keys.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<UnsealedSigningKey>> {
         self.keys.values()
     }
 
-    /// The key set.
+    /// Returns the key set.
     #[must_use]
     pub fn jwks(&self) -> Arc<Jwks> {
         Arc::clone(&self.jwks)

@@ -1,5 +1,6 @@
-//! The secret half of a signing key: made here, kept sealed, opened where tokens are signed. Randomness for
-//! ES256 and RS256 is the cryptographic library's own, which takes none from outside.
+//! Key material: the secret half of a signing key. It is generated here, stored sealed, and unsealed by the
+//! replicas that sign. The randomness for ES256 and RS256 comes from the cryptographic library, which accepts
+//! none from outside.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -15,31 +16,31 @@ use zeroize::Zeroizing;
 use super::SigningAlgorithm;
 use crate::secret::PlainKey;
 
-/// Key material that can't be used: too short, of another algorithm, or spoiled.
+/// Error of key material that cannot be used: it is too short, for another algorithm, or corrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the signing key's material can't be used")]
+#[error("the signing key's material cannot be used")]
 pub struct InvalidKeyMaterial;
 
-/// What signs, and what verifies.
+/// Secret of a signing key, with its algorithm.
 #[derive(Clone)]
 pub struct KeyMaterial {
     algorithm: SigningAlgorithm,
     secret: Zeroizing<Vec<u8>>,
 }
 
-/// An HMAC secret has as many bytes as its hash.
+/// Bytes of an HMAC secret: as many as the hash has.
 const HS256_BYTES: usize = 32;
-/// The modulus of the smallest RSA key, in bytes.
+/// Bytes of the modulus of the smallest accepted RSA key.
 const RSA_BYTES: usize = 3072 / 8;
 
 impl std::fmt::Debug for KeyMaterial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Material({}, redacted)", self.algorithm)
+        write!(f, "KeyMaterial({}, redacted)", self.algorithm)
     }
 }
 
 impl KeyMaterial {
-    /// A new key. For RS256 this takes about a second of one core.
+    /// Generates new key material. For RS256, this takes about a second on one core.
     pub fn generate(algorithm: SigningAlgorithm, random: &mut dyn Rng) -> Result<Self, InvalidKeyMaterial> {
         let mut seed = Zeroizing::new([0; HS256_BYTES]);
         random.fill_bytes(&mut *seed);
@@ -49,9 +50,9 @@ impl KeyMaterial {
                 pair.to_pkcs8v1().map_err(|_| InvalidKeyMaterial)?.as_ref().to_vec()
             }
             SigningAlgorithm::Es256 => {
-                let made =
+                let document =
                     EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-                made.map_err(|_| InvalidKeyMaterial)?.as_ref().to_vec()
+                document.map_err(|_| InvalidKeyMaterial)?.as_ref().to_vec()
             }
             SigningAlgorithm::Rs256 => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa3072).map_err(|_| InvalidKeyMaterial)?;
@@ -63,19 +64,25 @@ impl KeyMaterial {
         Self { algorithm, secret: Zeroizing::new(secret) }.checked()
     }
 
-    /// The text that is sealed.
+    /// Returns the algorithm that the key signs with.
+    #[must_use]
+    pub fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    /// Returns the text form, which is sealed for storage.
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(&*self.secret))
     }
 
-    /// From the text that was sealed.
+    /// Parses the text form.
     pub fn from_text(algorithm: SigningAlgorithm, text: &PlainKey) -> Result<Self, InvalidKeyMaterial> {
         let secret = STANDARD.decode(text.reveal()).map_err(|_| InvalidKeyMaterial)?;
         Self { algorithm, secret: Zeroizing::new(secret) }.checked()
     }
 
-    /// What signs.
+    /// Returns the key that signs.
     #[must_use]
     pub fn signer(&self) -> EncodingKey {
         match self.algorithm {
@@ -86,7 +93,7 @@ impl KeyMaterial {
         }
     }
 
-    /// What verifies.
+    /// Returns the key that verifies.
     pub fn verifier(&self) -> Result<DecodingKey, InvalidKeyMaterial> {
         if self.algorithm == SigningAlgorithm::Hs256 {
             return Ok(DecodingKey::from_secret(&self.secret));
@@ -96,7 +103,7 @@ impl KeyMaterial {
         DecodingKey::from_jwk(&jwk).map_err(|_| InvalidKeyMaterial)
     }
 
-    /// The public half as a JWK; none for a shared secret.
+    /// Returns the public key as a JWK; `None` for a shared secret.
     pub fn public(&self) -> Result<Option<Jwk>, InvalidKeyMaterial> {
         if !self.algorithm.has_public_key() {
             return Ok(None);
@@ -106,7 +113,7 @@ impl KeyMaterial {
     }
 
     fn checked(self) -> Result<Self, InvalidKeyMaterial> {
-        let long_enough = match self.algorithm {
+        let usable = match self.algorithm {
             SigningAlgorithm::EdDsa => Ed25519KeyPair::from_pkcs8(&self.secret).is_ok(),
             SigningAlgorithm::Es256 => {
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.secret).is_ok()
@@ -116,15 +123,16 @@ impl KeyMaterial {
             }
             SigningAlgorithm::Hs256 => self.secret.len() >= HS256_BYTES,
         };
-        if long_enough { Ok(self) } else { Err(InvalidKeyMaterial) }
+        if usable { Ok(self) } else { Err(InvalidKeyMaterial) }
     }
 }
 
-/// The PKCS #1 key inside a PKCS #8 one, which is what jsonwebtoken signs with: behind a version, the
-/// algorithm's name and the heads of both, which have one length for every key of 3072 bits.
+/// Returns the PKCS #1 key inside a PKCS #8 one, because jsonwebtoken signs with the former. It follows the
+/// version, the algorithm identifier and the headers of both, which have the same length for every key of
+/// 3072 bits.
 fn rsa_private_key(pkcs8: &[u8]) -> Result<&[u8], InvalidKeyMaterial> {
-    const HEADS: usize = 26;
-    let inner = pkcs8.get(HEADS..).ok_or(InvalidKeyMaterial)?;
+    const HEADER_BYTES: usize = 26;
+    let inner = pkcs8.get(HEADER_BYTES..).ok_or(InvalidKeyMaterial)?;
     RsaKeyPair::from_der(inner).map(|_| inner).map_err(|_| InvalidKeyMaterial)
 }
 
@@ -135,19 +143,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn material_comes_back_from_its_text_and_says_nothing_of_itself() {
+    fn material_is_restored_from_its_text_and_debug_does_not_reveal_it() {
         let mut random = rand::rngs::StdRng::from_seed([1; 32]);
         for algorithm in SigningAlgorithm::ALL {
-            let made = KeyMaterial::generate(algorithm, &mut random).unwrap();
-            let text = PlainKey::new(made.text().to_string());
-            assert_eq!(KeyMaterial::from_text(algorithm, &text).unwrap().secret, made.secret);
-            assert_eq!(made.public().unwrap().is_some(), algorithm.has_public_key());
-            assert_eq!(format!("{made:?}"), format!("Material({algorithm}, redacted)"));
+            let material = KeyMaterial::generate(algorithm, &mut random).unwrap();
+            let text = PlainKey::new(material.text().to_string());
+            assert_eq!(KeyMaterial::from_text(algorithm, &text).unwrap().secret, material.secret);
+            assert_eq!(material.public().unwrap().is_some(), algorithm.has_public_key());
+            assert_eq!(format!("{material:?}"), format!("KeyMaterial({algorithm}, redacted)"));
         }
     }
 
     #[test]
-    fn short_or_foreign_material_is_refused() {
+    fn short_material_or_material_of_another_algorithm_is_refused() {
         let text = |bytes: &[u8]| PlainKey::new(STANDARD.encode(bytes));
         assert!(KeyMaterial::from_text(SigningAlgorithm::Hs256, &text(&[7; 31])).is_err());
         assert!(KeyMaterial::from_text(SigningAlgorithm::Hs256, &text(&[7; 32])).is_ok());

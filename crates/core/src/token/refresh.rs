@@ -1,5 +1,6 @@
-//! Refresh tokens: opaque, known by their hash alone, each good for one refresh. A family is everything that
-//! came of one issue; it has an absolute end, and ends at once when an old token of it is used again.
+//! Refresh tokens: opaque values that are stored as hashes, each good for one refresh. A token family has all
+//! tokens that descend from one issue. It has a fixed end, and ends at once when a refresh token of it is
+//! used a second time.
 
 use std::time::Duration;
 
@@ -7,88 +8,88 @@ use rand::Rng;
 
 use super::claims::TokenSubject;
 use crate::id::{FamilyId, TenantId};
-use crate::key_kind::checksum;
+use crate::key_kind::{CHECKSUM_CHARACTERS, checksum};
 use crate::mint::random_text;
 use crate::seal::Sealed;
 use crate::secret::{KeyHash, PlainKey};
 use crate::time::Timestamp;
 
-/// What every refresh token starts with.
+/// Prefix of every refresh token.
 pub const PREFIX: &str = "lkr_";
-/// Base62 characters that hold 256 bits.
-const RANDOM: usize = 43;
-/// How long the token that was spent last still gets the successor that it got.
+/// Base62 characters of a refresh token; they hold 256 bits.
+const RANDOM_CHARACTERS: usize = 43;
+/// Time for which the refresh token that was used last still returns its successor again.
 pub const REUSE_GRACE: Duration = Duration::from_secs(10);
 
-/// A new refresh token.
+/// Returns a new refresh token.
 pub fn mint(random: &mut dyn Rng) -> PlainKey {
-    let mut value = format!("{PREFIX}{}", random_text(RANDOM, random));
+    let mut value = format!("{PREFIX}{}", random_text(RANDOM_CHARACTERS, random));
     value.extend(checksum(&value).map(char::from));
     PlainKey::new(value)
 }
 
-/// Whether a value has the form of a refresh token, so that anything else costs no look-up.
+/// Returns whether a value has the format of a refresh token. Other values cost no lookup.
 #[must_use]
 pub fn matches_format(value: &str) -> bool {
     let random = value.strip_prefix(PREFIX).filter(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
-    let covered = PREFIX.len() + RANDOM;
-    random.is_some_and(|rest| rest.len() == RANDOM + 6)
+    let covered = PREFIX.len() + RANDOM_CHARACTERS;
+    random.is_some_and(|rest| rest.len() == RANDOM_CHARACTERS + CHECKSUM_CHARACTERS)
         && value.as_bytes()[covered..] == checksum(&value[..covered])
 }
 
-/// Everything that came of one issue.
+/// Record of a token family: a refresh token and all tokens that descend from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FamilyRecord {
-    /// Its identifier.
+    /// The identifier.
     pub id: FamilyId,
     /// The tenant.
     pub tenant: TenantId,
-    /// What stands behind it.
+    /// The key or user that the tokens stand for.
     pub parent: TokenSubject,
-    /// For a user's: the generation of the user's password at the time.
+    /// The user's generation at the time of issue; of no meaning for a key.
     pub generation: u64,
-    /// Whom its tokens are for.
+    /// Audience of the tokens.
     pub audience: String,
-    /// How long its access tokens live.
+    /// Lifetime of the family's access tokens.
     pub ttl: Duration,
-    /// When it was issued.
+    /// Time of issue.
     pub created: Timestamp,
-    /// After this nothing is refreshed.
+    /// Time after which no token of the family is refreshed.
     pub ends: Timestamp,
-    /// When it was ended before its time.
+    /// Time at which the family was ended early.
     pub ended: Option<Timestamp>,
 }
 
-/// A refresh token as it is kept.
+/// A refresh token, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshRecord {
-    /// Its hash.
+    /// The hash of the value.
     pub hash: KeyHash,
-    /// Its family.
+    /// The token family.
     pub family: FamilyId,
-    /// What it can be refreshed to.
+    /// Scopes that a refresh can grant.
     pub scopes: Vec<Box<str>>,
-    /// What became of it.
+    /// The use of the token, if it was used.
     pub spent: Option<Redemption>,
 }
 
-/// A token's one use.
+/// The single use of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redemption {
-    /// When.
+    /// Time of the use.
     pub at: Timestamp,
-    /// The successor's value, sealed for the hash of the token that it succeeds.
+    /// Value of the successor, sealed for the hash of the token that it succeeds.
     pub successor: Sealed,
-    /// The successor's scopes.
+    /// Scopes of the successor.
     pub scopes: Vec<Box<str>>,
 }
 
-/// Whose successor a sealed value is: what it is sealed for.
+/// Returns the owner that a successor's value is sealed for, by the hash of the token that it succeeds.
 #[must_use]
 pub fn seal_owner(hash: &KeyHash) -> String {
     hash.0.iter().fold(String::from("refresh "), |mut text, byte| {
         use std::fmt::Write as _;
-        // Writing into a String can't fail.
+        // Writing into a String cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minted_token_fits_and_a_changed_one_does_not() {
+    fn a_minted_token_matches_and_a_changed_one_does_not() {
         let mut random = rand::rngs::StdRng::from_seed([4; 32]);
         let token = mint(&mut random);
         let value = token.reveal();

@@ -1,6 +1,7 @@
-//! Reading a token. What the library lets through by default (an unknown `crit`, any `typ`, `zip`, an embedded
-//! `jwk`, claims of the wrong type, a minute of leeway) never gets there: the header is read here, strictly, and
-//! the library is asked about the signature alone, under the algorithm of the key that the header names.
+//! Verification of JWTs. This module parses the header strictly, so that what the library accepts by default
+//! never reaches it: an unknown `crit`, any `typ`, `zip`, an embedded `jwk`, claims of the wrong type, a
+//! minute of leeway. The library verifies the signature alone, under the algorithm of the key that the header
+//! names.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,60 +14,60 @@ use super::key_ring::{KeyRing, UnsealedSigningKey};
 use crate::heap_size;
 use crate::time::Timestamp;
 
-/// The longest token.
+/// Longest token in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// How far clocks may differ.
+/// Tolerated difference between clocks in seconds.
 pub const LEEWAY_SECONDS: i64 = 5;
-/// `typ` of an access token.
+/// Header field `typ` of an access token.
 pub(super) const TYPE: &str = "at+jwt";
 
-/// Why a token is none of ours. Who sent it isn't told which.
+/// Reason why a token is not valid. The caller does not learn which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not three parts of base64url, or too long.
-    #[error("it does not have the form of a token")]
+    /// The token does not have three parts of base64url, or is too long.
+    #[error("it does not have the format of a JWT")]
     Malformed,
-    /// A header that no token of ours has.
-    #[error("its header is not one of ours")]
+    /// The header has fields or values that Latchkey never writes.
+    #[error("its header is not that of an access token")]
     Header,
-    /// No such signing key, or one that was withdrawn.
+    /// No signing key has the header's key identifier, or the key was withdrawn.
     #[error("no signing key in force has its key id")]
     UnknownKey,
-    /// Another algorithm than the key's.
-    #[error("its algorithm is not its key's")]
+    /// The header names another algorithm than the signing key's.
+    #[error("its algorithm is not that of its signing key")]
     Algorithm,
-    /// The signature doesn't fit.
-    #[error("its signature does not fit")]
+    /// The signature is not valid.
+    #[error("its signature is not valid")]
     Signature,
     /// A claim is missing or of the wrong type.
     #[error("its claims are not those of an access token")]
     Claims,
-    /// From another issuer, or for another audience.
+    /// The issuer or the audience is another profile's.
     #[error("it is from another issuer or for another audience")]
     Audience,
-    /// Not valid yet.
+    /// The token is not valid yet.
     #[error("it is not valid yet")]
     NotYetValid,
-    /// Over.
+    /// The token has expired.
     #[error("it has expired")]
     Expired,
 }
 
-/// A token whose signature is right, and what it says.
+/// Claims of a token with a valid signature.
 #[derive(Debug)]
 pub struct VerifiedClaims {
-    /// The signing key's identifier.
+    /// Identifier of the signing key.
     pub kid: Box<str>,
-    /// The profile that its signing key belongs to.
+    /// The profile that the signing key belongs to.
     pub profile: Box<str>,
-    /// What it says.
+    /// The claims.
     pub claims: Claims,
-    /// The identifiers that it names.
+    /// The identifiers among the claims.
     pub ids: TokenIds,
 }
 
 impl VerifiedClaims {
-    /// Bytes on the heap.
+    /// Returns the bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         heap_size::text(&self.kid) + heap_size::text(&self.profile) + self.claims.heap_size()
     }
@@ -80,14 +81,15 @@ struct JwtHeader {
     kid: String,
 }
 
-/// Whether a value is a token by its form: three parts, the first of which begins as every JSON object in
-/// base64 does. No kind of key looks like that.
+/// Returns whether a value has the format of a JWT: three parts, the first of which begins as every JSON
+/// object does in base64. No kind of key has that format.
 #[must_use]
 pub fn looks_like_jwt(value: &str) -> bool {
     value.starts_with("eyJ") && memchr_iter(b'.', value.as_bytes()).count() == 2
 }
 
-/// The issuer that a token names, whoever wrote it: good for finding out who is to judge it, and nothing else.
+/// Returns the issuer that a token names, without verifying the token. It may be used to choose a profile and
+/// for nothing else.
 #[must_use]
 pub fn unverified_issuer(token: &str) -> Option<String> {
     #[derive(Deserialize)]
@@ -101,8 +103,9 @@ pub fn unverified_issuer(token: &str) -> Option<String> {
     serde_json::from_slice::<Issuer>(&body).ok().map(|claims| claims.iss)
 }
 
-/// Reads a token and checks its signature. Whether its time has come and what it is for is another question.
-pub fn verify(token: &str, ring: &KeyRing) -> Result<VerifiedClaims, TokenError> {
+/// Verifies the signature of a token and parses its claims. It does not check the validity period and the
+/// audience.
+pub fn verify(token: &str, key_ring: &KeyRing) -> Result<VerifiedClaims, TokenError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenError::Malformed);
     }
@@ -112,11 +115,11 @@ pub fn verify(token: &str, ring: &KeyRing) -> Result<VerifiedClaims, TokenError>
     if header.typ != TYPE {
         return Err(TokenError::Header);
     }
-    let key = ring.get(&header.kid).ok_or(TokenError::UnknownKey)?;
+    let key = key_ring.get(&header.kid).ok_or(TokenError::UnknownKey)?;
     if header.alg != key.record.algorithm.name() {
         return Err(TokenError::Algorithm);
     }
-    if !signed(message, signature, key) {
+    if !has_valid_signature(message, signature, key) {
         return Err(TokenError::Signature);
     }
     let claims: Claims = serde_json::from_slice(&decode(body)?).map_err(|_| TokenError::Claims)?;
@@ -124,11 +127,11 @@ pub fn verify(token: &str, ring: &KeyRing) -> Result<VerifiedClaims, TokenError>
     Ok(VerifiedClaims { kid: header.kid.into(), profile: key.record.profile.clone(), claims, ids })
 }
 
-/// Whether a token's time is now, give or take the leeway.
+/// Checks that `now` is within the validity period of a token, with the tolerated difference between clocks.
 pub fn check_validity_period(claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
     let now = now.0.div_euclid(1000);
-    let early = now.saturating_add(LEEWAY_SECONDS);
-    if claims.iat > early || claims.nbf > early {
+    let latest = now.saturating_add(LEEWAY_SECONDS);
+    if claims.iat > latest || claims.nbf > latest {
         return Err(TokenError::NotYetValid);
     }
     if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {
@@ -137,7 +140,7 @@ pub fn check_validity_period(claims: &Claims, now: Timestamp) -> Result<(), Toke
     Ok(())
 }
 
-fn signed(message: &str, signature: &str, key: &Arc<UnsealedSigningKey>) -> bool {
+fn has_valid_signature(message: &str, signature: &str, key: &Arc<UnsealedSigningKey>) -> bool {
     let algorithm = key.record.algorithm.library();
     jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.verifier, algorithm).unwrap_or(false)
 }

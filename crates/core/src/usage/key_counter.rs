@@ -1,5 +1,5 @@
-//! What one place counts of one key. Scopes are bits as long as the profile stays the same; when it changes, they
-//! are numbered anew, by their names.
+//! Counters of one key in one shard. Needed scopes are kept as bits of the profile's present version; when
+//! the profile changes, they are converted by name.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::reason::Reason;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
-/// Hours of one key that are counted before they are collected: two days, where nothing can be written.
+/// Most hours of one key that are counted before a collection: two days without a database.
 const MAX_HOURS: usize = 48;
 
 pub(super) struct KeyCounter {
@@ -33,23 +33,23 @@ impl KeyCounter {
         Self { policy: Arc::clone(policy), needed, last: None, hours }
     }
 
-    /// Adds one use; answers whether there was room for it.
-    pub(super) fn add(&mut self, used: &KeyUseEvent<'_>) -> bool {
-        if !Arc::ptr_eq(&self.policy, used.policy) {
-            self.renumber(used.policy);
+    /// Adds one use and returns whether there was room for it.
+    pub(super) fn add(&mut self, event: &KeyUseEvent<'_>) -> bool {
+        if !Arc::ptr_eq(&self.policy, event.policy) {
+            self.renumber(event.policy);
         }
-        let reason = match used.outcome {
+        let reason = match event.outcome {
             UseOutcome::Allowed => None,
             UseOutcome::Denied(reason) => Some(reason),
             UseOutcome::Managed => {
-                self.passed(used);
+                self.add_success(event);
                 return true;
             }
         };
         if reason.is_none() {
-            self.passed(used);
+            self.add_success(event);
         }
-        let Some(counter) = self.counter(Hour::of(used.at)) else { return false };
+        let Some(counter) = self.counter(Hour::of(event.at)) else { return false };
         match reason {
             None => counter.allowed += 1,
             Some(reason) => {
@@ -60,23 +60,23 @@ impl KeyCounter {
         true
     }
 
-    fn passed(&mut self, used: &KeyUseEvent<'_>) {
-        self.last = self.last.max(Some(used.at));
-        if !self.needed.covers(used.needed) {
-            self.needed.extend(used.needed);
+    fn add_success(&mut self, event: &KeyUseEvent<'_>) {
+        self.last = self.last.max(Some(event.at));
+        if !self.needed.covers(event.needed) {
+            self.needed.extend(event.needed);
         }
     }
 
     fn counter(&mut self, hour: Hour) -> Option<&mut HourCounter> {
-        let place = match self.hours.iter().rposition(|counter| counter.hour == hour) {
-            Some(place) => place,
+        let index = match self.hours.iter().rposition(|counter| counter.hour == hour) {
+            Some(index) => index,
             None if self.hours.len() < MAX_HOURS => {
                 self.hours.push(HourCounter { hour, allowed: 0, denied: [0; Reason::ALL.len()] });
                 self.hours.len() - 1
             }
             None => return None,
         };
-        self.hours.get_mut(place)
+        self.hours.get_mut(index)
     }
 
     fn renumber(&mut self, policy: &Arc<Policy>) {
@@ -85,7 +85,7 @@ impl KeyCounter {
         self.policy = Arc::clone(policy);
     }
 
-    /// As it is handed on.
+    /// Returns the counts as they are stored.
     pub(super) fn totals(&self) -> KeyUseTotals {
         let calls = |counter: &HourCounter| {
             let counts =

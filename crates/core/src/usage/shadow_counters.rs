@@ -1,5 +1,5 @@
-//! What one place counts of calls that would have been denied: lines of who, where and why, by hour. Bounded, since
-//! nobody may be able to write them down for a while.
+//! Counts of calls that would have been denied outside of shadow mode: entries of principal, route and
+//! reason, by hour. Their number is bounded, because the database may be unavailable for a while.
 
 use std::collections::btree_map::Entry as Sorted;
 use std::collections::hash_map::Entry;
@@ -10,10 +10,10 @@ use crate::ports::shadow::{ShadowCount, ShadowEntry, ShadowEntryHour};
 use crate::ports::usage::Hour;
 use crate::time::Timestamp;
 
-/// Lines that one place counts between two collections.
+/// Most entries that one shard counts between two collections.
 const MAX_ENTRIES: usize = 8_192;
 
-/// Lines of one place.
+/// Entries of one shard.
 #[derive(Default)]
 pub(super) struct ShadowCounters(HashMap<ShadowEntryHour, ShadowCount, foldhash::fast::RandomState>);
 
@@ -25,29 +25,29 @@ impl ShadowCount {
 }
 
 impl ShadowCounters {
-    /// Adds one call; answers whether there was room for it.
+    /// Adds one call and returns whether there was room for it.
     pub(super) fn add(&mut self, denial: &Denial, context: &DecisionContext, at: Timestamp) -> bool {
         let one = ShadowCount { calls: 1, last: at };
-        let room = self.0.len() < MAX_ENTRIES;
+        let has_room = self.0.len() < MAX_ENTRIES;
         match self.0.entry((ShadowEntry::of(denial, context), Hour::of(at))) {
-            Entry::Occupied(known) => known.into_mut().add(one),
-            Entry::Vacant(new) if room => drop(new.insert(one)),
+            Entry::Occupied(count) => count.into_mut().add(one),
+            Entry::Vacant(vacant) if has_room => drop(vacant.insert(one)),
             Entry::Vacant(_) => return false,
         }
         true
     }
 
-    /// Whether it is getting full.
+    /// Returns whether the table is more than half full.
     pub(super) fn nearly_full(&self) -> bool {
         self.0.len() > MAX_ENTRIES / 2
     }
 
-    /// Moves everything over there.
+    /// Moves all entries into `into`.
     pub(super) fn take(&mut self, into: &mut BTreeMap<ShadowEntryHour, ShadowCount>) {
-        for (line, count) in self.0.drain() {
-            match into.entry(line) {
-                Sorted::Occupied(known) => known.into_mut().add(count),
-                Sorted::Vacant(new) => drop(new.insert(count)),
+        for (entry, count) in self.0.drain() {
+            match into.entry(entry) {
+                Sorted::Occupied(total) => total.into_mut().add(count),
+                Sorted::Vacant(vacant) => drop(vacant.insert(count)),
             }
         }
     }
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_counted_by_line_and_hour_with_the_last_time() {
+    fn calls_are_counted_by_entry_and_hour_with_the_last_time() {
         let mut shadows = ShadowCounters::default();
         for at in [7, 9, 8, 3_600_000] {
             assert!(add(&mut shadows, Reason::Revoked, at));
@@ -72,18 +72,19 @@ mod tests {
         let mut all = BTreeMap::new();
         shadows.take(&mut all);
         shadows.take(&mut all);
-        let told: Vec<_> = all.iter().map(|((line, hour), count)| (line.reason, hour.0, *count)).collect();
+        let entries: Vec<_> =
+            all.iter().map(|((entry, hour), count)| (entry.reason, hour.0, *count)).collect();
         let count = |calls, last| ShadowCount { calls, last: Timestamp(last) };
         let expected = [
             (Reason::Revoked, 0, count(3, 9)),
             (Reason::Revoked, 1, count(1, 3_600_000)),
             (Reason::Expired, 0, count(1, 1)),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(entries, expected);
     }
 
     #[test]
-    fn lines_beyond_the_bound_are_refused_and_known_ones_are_not() {
+    fn entries_beyond_the_bound_are_dropped_and_known_ones_are_not() {
         let mut shadows = ShadowCounters::default();
         let hours = i64::try_from(MAX_ENTRIES).unwrap();
         assert!((0..hours).all(|hour| add(&mut shadows, Reason::Revoked, hour * 3_600_000)));

@@ -1,4 +1,4 @@
-//! What is counted is told once, whoever asks in between.
+//! Tests that every use is reported once, whenever it is read between collection and storage.
 
 use super::*;
 use crate::enforcement::Enforcement;
@@ -25,11 +25,11 @@ impl Fixture {
         Self { usage: UsageTracker::new("r".into()), policy: Arc::new(policy()) }
     }
 
-    fn note(&self, number: u128, at: i64, outcome: UseOutcome) {
-        self.note_needing(number, at, outcome, &[]);
+    fn record(&self, number: u128, at: i64, outcome: UseOutcome) {
+        self.record_needing(number, at, outcome, &[]);
     }
 
-    fn note_needing(&self, number: u128, at: i64, outcome: UseOutcome, scopes: &[&str]) {
+    fn record_needing(&self, number: u128, at: i64, outcome: UseOutcome, scopes: &[&str]) {
         let (policy, needed) = (&self.policy, self.policy.scopes.resolve(scopes));
         self.usage.record(&KeyUseEvent {
             key: key(number),
@@ -40,34 +40,34 @@ impl Fixture {
         });
     }
 
-    /// What a reader hears that had this from the ledger.
-    fn complete(&self, batch: u64, allowed: u64) -> Option<u64> {
+    /// Returns the allowed calls of the first hour, for a reader that got these counts from the database.
+    fn merged(&self, batch: u64, allowed: u64) -> Option<u64> {
         let calls = CallCounts { allowed, ..CallCounts::default() };
         let stored = StoredHours { batch, hours: [(Hour(0), calls)].into() };
-        let whole = self.usage.merge_into(key(1), HourRange::default(), stored)?;
-        Some(whole.hours[&Hour(0)].allowed)
+        let merged = self.usage.merge_into(key(1), HourRange::default(), stored)?;
+        Some(merged.hours[&Hour(0)].allowed)
     }
 
     fn write(&self) -> u64 {
-        let batch = self.usage.next_batch().expect("something waits");
+        let batch = self.usage.next_batch().expect("a batch is waiting");
         self.usage.mark_written(batch.number);
-        batch.uses.get(&key(1)).map_or(0, |seen| seen.hours[&Hour(0)].allowed)
+        batch.uses.get(&key(1)).map_or(0, |totals| totals.hours[&Hour(0)].allowed)
     }
 }
 
 #[test]
 fn uses_are_counted_by_key_hour_and_reason() {
     let fixture = Fixture::new();
-    fixture.note(1, 5, UseOutcome::Allowed);
-    fixture.note(1, HOUR - 1, UseOutcome::Allowed);
-    fixture.note(1, HOUR, UseOutcome::Denied(Reason::RateLimited));
-    fixture.note(1, HOUR, UseOutcome::Denied(Reason::RateLimited));
-    fixture.note(1, HOUR + 9, UseOutcome::Denied(Reason::Expired));
-    fixture.note(2, -1, UseOutcome::Allowed);
+    fixture.record(1, 5, UseOutcome::Allowed);
+    fixture.record(1, HOUR - 1, UseOutcome::Allowed);
+    fixture.record(1, HOUR, UseOutcome::Denied(Reason::RateLimited));
+    fixture.record(1, HOUR, UseOutcome::Denied(Reason::RateLimited));
+    fixture.record(1, HOUR + 9, UseOutcome::Denied(Reason::Expired));
+    fixture.record(2, -1, UseOutcome::Allowed);
     fixture.usage.collect();
     let batch = fixture.usage.next_batch().unwrap();
     let first = &batch.uses[&key(1)];
-    assert_eq!(first.last, Some(Timestamp(HOUR - 1)), "what was denied is no use");
+    assert_eq!(first.last, Some(Timestamp(HOUR - 1)), "a denied call is no use");
     assert_eq!(first.hours[&Hour(0)], CallCounts { allowed: 2, ..CallCounts::default() });
     let denied = [(Reason::RateLimited, 2), (Reason::Expired, 1)].into();
     assert_eq!(first.hours[&Hour(1)], CallCounts { allowed: 0, denied });
@@ -75,47 +75,47 @@ fn uses_are_counted_by_key_hour_and_reason() {
 }
 
 #[test]
-fn managing_is_a_use_and_no_call() {
+fn a_management_call_is_a_use_and_not_counted_as_a_call() {
     let fixture = Fixture::new();
-    fixture.note_needing(1, 7, UseOutcome::Managed, &["admin"]);
+    fixture.record_needing(1, 7, UseOutcome::Managed, &["admin"]);
     let known = fixture.usage.local_totals(key(1));
     assert_eq!((known.last, known.hours.len()), (Some(Timestamp(7)), 0));
     assert!(known.scopes.contains("admin"));
 }
 
 #[test]
-fn whoever_asks_in_between_hears_each_use_once() {
+fn a_reader_sees_each_use_once_at_every_stage() {
     let fixture = Fixture::new();
-    (0..3).for_each(|_| fixture.note(1, 0, UseOutcome::Allowed));
-    assert_eq!(fixture.complete(0, 0), Some(3), "not collected");
+    (0..3).for_each(|_| fixture.record(1, 0, UseOutcome::Allowed));
+    assert_eq!(fixture.merged(0, 0), Some(3), "not collected");
     fixture.usage.collect();
-    fixture.note(1, 0, UseOutcome::Allowed);
-    assert_eq!(fixture.complete(0, 0), Some(4), "collected, and not written");
-    assert_eq!(fixture.complete(1, 3), Some(4), "written, and nobody here knows yet");
+    fixture.record(1, 0, UseOutcome::Allowed);
+    assert_eq!(fixture.merged(0, 0), Some(4), "collected, and not written");
+    assert_eq!(fixture.merged(1, 3), Some(4), "written, and not yet marked as written");
     assert_eq!(fixture.write(), 3);
-    assert_eq!(fixture.complete(1, 3), Some(4), "written");
-    assert_eq!(fixture.complete(0, 0), Some(4), "asked before it was written, and told after");
+    assert_eq!(fixture.merged(1, 3), Some(4), "written");
+    assert_eq!(fixture.merged(0, 0), Some(4), "read before it was written, and merged after");
 }
 
 #[test]
-fn whoever_asked_too_long_ago_is_to_ask_again() {
+fn a_read_from_too_long_ago_must_be_repeated() {
     let fixture = Fixture::new();
     for _ in 0..=WRITTEN_KEPT {
-        fixture.note(1, 0, UseOutcome::Allowed);
+        fixture.record(1, 0, UseOutcome::Allowed);
         fixture.usage.collect();
         assert_eq!(fixture.write(), 1);
     }
-    assert_eq!(fixture.complete(0, 0), None);
-    assert_eq!(fixture.complete(1, 1), Some(9));
-    assert_eq!(fixture.complete(9, 9), Some(9));
+    assert_eq!(fixture.merged(0, 0), None);
+    assert_eq!(fixture.merged(1, 1), Some(9));
+    assert_eq!(fixture.merged(9, 9), Some(9));
 }
 
 #[test]
-fn what_waits_is_not_collected_over() {
+fn nothing_is_collected_while_a_batch_waits() {
     let fixture = Fixture::new();
-    fixture.note(1, 0, UseOutcome::Allowed);
+    fixture.record(1, 0, UseOutcome::Allowed);
     fixture.usage.collect();
-    fixture.note(1, 0, UseOutcome::Allowed);
+    fixture.record(1, 0, UseOutcome::Allowed);
     fixture.usage.collect();
     assert_eq!(fixture.usage.next_batch().unwrap().number, 1);
     assert_eq!((fixture.write(), fixture.usage.next_batch()), (1, None));
@@ -128,31 +128,31 @@ fn a_batch_is_bounded_and_has_each_key_once() {
     let fixture = Fixture::new();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..1_100).for_each(|number| fixture.note(number, 0, UseOutcome::Allowed)));
+            scope.spawn(|| (0..1_100).for_each(|number| fixture.record(number, 0, UseOutcome::Allowed)));
         }
     });
     fixture.usage.collect();
-    let mut seen = BTreeMap::new();
+    let mut counted = BTreeMap::new();
     while let Some(batch) = fixture.usage.next_batch() {
         assert!(batch.uses.len() <= BATCH_KEYS);
         for (key, used) in &batch.uses {
-            assert_eq!(seen.insert(*key, used.hours[&Hour(0)].allowed), None);
+            assert_eq!(counted.insert(*key, used.hours[&Hour(0)].allowed), None);
         }
         fixture.usage.mark_written(batch.number);
     }
-    assert_eq!(seen.len(), 1_100);
-    assert!(seen.values().all(|calls| *calls == 4));
+    assert_eq!(counted.len(), 1_100);
+    assert!(counted.values().all(|calls| *calls == 4));
 }
 
 #[test]
 fn keys_beyond_the_bound_are_dropped_and_known_ones_are_not() {
     let fixture = Fixture::new();
     for number in 0..MAX_KEYS as u128 + 10 {
-        fixture.note(number, 0, UseOutcome::Allowed);
+        fixture.record(number, 0, UseOutcome::Allowed);
     }
     assert_eq!(fixture.usage.dropped(), 10);
-    fixture.note(1, 0, UseOutcome::Allowed);
-    assert_eq!((fixture.usage.dropped(), fixture.complete(0, 0)), (10, Some(2)));
+    fixture.record(1, 0, UseOutcome::Allowed);
+    assert_eq!((fixture.usage.dropped(), fixture.merged(0, 0)), (10, Some(2)));
     assert!(fixture.usage.nearly_full());
     fixture.usage.collect();
     assert!(!fixture.usage.nearly_full());
@@ -161,15 +161,15 @@ fn keys_beyond_the_bound_are_dropped_and_known_ones_are_not() {
 #[test]
 fn hours_beyond_the_bound_are_dropped() {
     let fixture = Fixture::new();
-    (0..50).for_each(|hour| fixture.note(1, hour * HOUR, UseOutcome::Allowed));
+    (0..50).for_each(|hour| fixture.record(1, hour * HOUR, UseOutcome::Allowed));
     assert_eq!((fixture.usage.dropped(), fixture.usage.local_totals(key(1)).hours.len()), (2, 48));
 }
 
 #[test]
-fn needed_scopes_are_numbered_anew_when_the_profile_changes() {
+fn needed_scopes_are_converted_by_name_when_the_profile_changes() {
     let mut fixture = Fixture::new();
-    fixture.note_needing(1, 0, UseOutcome::Allowed, &["items.read"]);
-    fixture.note_needing(1, 0, UseOutcome::Denied(Reason::RateLimited), &["admin"]);
+    fixture.record_needing(1, 0, UseOutcome::Allowed, &["items.read"]);
+    fixture.record_needing(1, 0, UseOutcome::Denied(Reason::RateLimited), &["admin"]);
     let entry = |name: &str| ScopeEntry {
         name: name.into(),
         description: "".into(),
@@ -178,9 +178,9 @@ fn needed_scopes_are_numbered_anew_when_the_profile_changes() {
     };
     let scopes = ScopeRegistry::new(["a", "admin", "items.read", "z"].map(entry).to_vec()).unwrap();
     fixture.policy = Arc::new(Policy { version: 2, scopes, ..policy() });
-    fixture.note_needing(1, 0, UseOutcome::Allowed, &["z"]);
+    fixture.record_needing(1, 0, UseOutcome::Allowed, &["z"]);
     let known: Vec<Box<str>> = fixture.usage.local_totals(key(1)).scopes.into_iter().collect();
-    assert_eq!(known, ["items.read".into(), "z".into()], "what was denied needed nothing");
+    assert_eq!(known, ["items.read".into(), "z".into()], "a denied call needs no scopes");
     let all: ScopeSet = fixture.policy.scopes.all();
     assert_eq!(all.iter().count(), 4);
 }

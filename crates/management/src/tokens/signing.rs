@@ -198,8 +198,7 @@ impl TokenIssuer {
         let (material, mut random) = made.await?;
         let (now, sealer) = (self.now(), &self.shared().sealer);
         let record = material.and_then(|material| {
-            let names = (&*policy.name, algorithm);
-            SigningKeyRecord::new(names, &material, (now, now), (sealer, &mut random))
+            SigningKeyRecord::new(&policy.name, &material, now, now, sealer, &mut random)
         });
         record.map_err(|error| SystemError::Internal(error.to_string()).into())
     }

@@ -1,5 +1,5 @@
-//! A gate with one tenant and one key, a store that counts its queries and can break down, and a clock that
-//! is moved by hand.
+//! A gate with one tenant and one key, a store that counts its queries and can be made unavailable, and a
+//! clock that is moved by hand.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -26,7 +26,7 @@ use crate::time::{Clock, Moment, MonotonicInstant, Timestamp};
 use crate::usage::UsageTracker;
 use async_trait::async_trait;
 
-/// The n-th key; the store knows the first.
+/// Returns the n-th key. The store has the first.
 pub(super) fn key(n: u32) -> String {
     format!("sk_live_{n:032x}")
 }
@@ -77,8 +77,8 @@ impl GateFixture {
 pub(super) struct FakeClock(AtomicU64);
 
 impl FakeClock {
-    pub(super) fn set_monotonic(&self, tick: MonotonicInstant) {
-        self.0.store(tick.0, Ordering::SeqCst);
+    pub(super) fn set_monotonic(&self, now: MonotonicInstant) {
+        self.0.store(now.0, Ordering::SeqCst);
     }
 }
 
@@ -101,42 +101,42 @@ impl Policies for SinglePolicy {
 }
 
 pub(super) struct FakeStore {
-    known: Mutex<(KeyRecord, TenantRecord)>,
+    records: Mutex<(KeyRecord, TenantRecord)>,
     queries: AtomicUsize,
-    broken: AtomicBool,
+    unavailable: AtomicBool,
 }
 
 impl FakeStore {
     pub(super) fn change(&self, change: impl FnOnce(&mut KeyRecord, &mut TenantRecord)) {
-        let known = &mut *self.known.lock().unwrap();
-        change(&mut known.0, &mut known.1);
+        let records = &mut *self.records.lock().unwrap();
+        change(&mut records.0, &mut records.1);
     }
 
-    pub(super) fn break_down(&self, broken: bool) {
-        self.broken.store(broken, Ordering::SeqCst);
+    pub(super) fn set_unavailable(&self, unavailable: bool) {
+        self.unavailable.store(unavailable, Ordering::SeqCst);
     }
 
     pub(super) fn tenant_id(&self) -> TenantId {
-        self.known.lock().unwrap().1.id
+        self.records.lock().unwrap().1.id
     }
 
     fn new() -> Self {
-        let known = Mutex::new(records());
-        Self { known, queries: AtomicUsize::new(0), broken: AtomicBool::new(false) }
+        let records = Mutex::new(records());
+        Self { records, queries: AtomicUsize::new(0), unavailable: AtomicBool::new(false) }
     }
 }
 
 #[async_trait]
 impl KeyStore for FakeStore {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
-        if self.broken.load(Ordering::SeqCst) {
+        if self.unavailable.load(Ordering::SeqCst) {
             return Err(SystemError::database());
         }
         self.queries.fetch_add(1, Ordering::SeqCst);
-        // Others get their turn while this one is under way.
+        // Other tasks run while this query is under way.
         tokio::task::yield_now().await;
-        let known = self.known.lock().unwrap().clone();
-        Ok(LookupResult { entry: Some(known).filter(|(key, _)| key.hash == *hash), revision: 9 })
+        let records = self.records.lock().unwrap().clone();
+        Ok(LookupResult { entry: Some(records).filter(|(key, _)| key.hash == *hash), revision: 9 })
     }
 }
 

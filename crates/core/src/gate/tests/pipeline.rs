@@ -1,4 +1,4 @@
-//! What happens around a decision: quota, memory, outages, explanations.
+//! Tests of what surrounds a decision: limits, cache, outages, explanations.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn the_limit_denies_and_a_denied_call_costs_nothing() {
 }
 
 #[tokio::test]
-async fn cost_and_dry_run_take_what_they_say() {
+async fn cost_and_dry_run_charge_what_they_say() {
     let fixture = GateFixture::new(|_, _| {});
     let call = |cost, dry_run| CheckInput { cost, dry_run, ..get_request("", "/v1/items") };
     let value = GOOD;
@@ -48,21 +48,21 @@ async fn cost_and_dry_run_take_what_they_say() {
     assert_eq!(
         denial_reason(&fixture, &with(call(0, false))).await,
         None,
-        "looking passes an empty bucket too"
+        "a cost of zero passes with an empty bucket, too"
     );
 }
 
 #[tokio::test]
-async fn a_class_that_is_chosen_must_exist() {
+async fn a_selected_class_must_exist() {
     let fixture = GateFixture::new(|_, _| {});
-    let chosen = |class| CheckInput { class, ..get_request("", "/v1/items") };
+    let selected = |class| CheckInput { class, ..get_request("", "/v1/items") };
     let value = GOOD;
     for (class, expected) in [
         (RateClassSelector::Fixed("default"), None),
         (RateClassSelector::RouteOr("default"), None),
         (RateClassSelector::Fixed("nothing"), Some(Reason::RouteNotAllowed)),
     ] {
-        let input = CheckInput { credential: PresentedCredential::of(value), ..chosen(class) };
+        let input = CheckInput { credential: PresentedCredential::of(value), ..selected(class) };
         assert_eq!(denial_reason(&fixture, &input).await, expected, "{class:?}");
     }
 }
@@ -80,11 +80,11 @@ async fn failed_attempts_count_against_their_address() {
     assert_eq!(denial_reason(&fixture, &from("nonsense")).await, Some(Reason::RateLimited));
     let value = GOOD;
     let good = CheckInput { credential: PresentedCredential::of(value), ..from("") };
-    assert_eq!(denial_reason(&fixture, &good).await, None, "a good credential from there still passes");
+    assert_eq!(denial_reason(&fixture, &good).await, None, "a valid credential from there still passes");
 }
 
 #[tokio::test]
-async fn memory_answers_until_the_feed_or_the_lease_takes_it_away() {
+async fn the_cache_answers_until_the_feed_or_the_lease_ends_it() {
     let fixture = GateFixture::new(|_, _| {});
     let value = GOOD;
     let input = get_request(value, "/v1/items");
@@ -93,33 +93,33 @@ async fn memory_answers_until_the_feed_or_the_lease_takes_it_away() {
         (None, None, 1)
     );
     fixture.store.change(|key, _| key.lifecycle = KeyLifecycle::Disabled);
-    assert_eq!(denial_reason(&fixture, &input).await, None, "nobody has told yet");
+    assert_eq!(denial_reason(&fixture, &input).await, None, "the feed has not shown the change yet");
     let subject = ChangeSubject::Key(crate::secret::KeyHash::of(value));
     fixture.cache.apply(&Change { revision: 2, subject });
     assert_eq!((denial_reason(&fixture, &input).await, fixture.queries()), (Some(Reason::Disabled), 2));
     fixture.store.change(|key, _| key.lifecycle = KeyLifecycle::Active);
     fixture.clock.set_monotonic(MonotonicInstant(u64::MAX));
-    assert_eq!(denial_reason(&fixture, &input).await, None, "without a lease, the store is asked");
+    assert_eq!(denial_reason(&fixture, &input).await, None, "without a lease, the database is read");
     assert_eq!(denial_reason(&fixture, &input).await, None);
     assert_eq!(fixture.queries(), 4);
 }
 
 #[tokio::test]
-async fn an_outage_is_an_error_and_is_not_remembered() {
+async fn an_outage_is_an_error_and_is_not_cached() {
     let fixture = GateFixture::new(|_, _| {});
     let value = GOOD;
     let input = get_request(value, "/v1/items");
-    fixture.store.break_down(true);
+    fixture.store.set_unavailable(true);
     let error = fixture.gate.check(Some(&fixture.policy), &input).await.unwrap_err();
     assert!(matches!(error, SystemError::Unavailable { .. }));
-    fixture.store.break_down(false);
+    fixture.store.set_unavailable(false);
     assert_eq!(denial_reason(&fixture, &input).await, None);
-    fixture.store.break_down(true);
-    assert_eq!(denial_reason(&fixture, &input).await, None, "what is remembered outlives an outage");
+    fixture.store.set_unavailable(true);
+    assert_eq!(denial_reason(&fixture, &input).await, None, "a cached key outlives an outage");
 }
 
 #[tokio::test]
-async fn without_a_profile_the_tenants_own_decides() {
+async fn without_a_profile_the_profile_of_the_tenant_decides() {
     let fixture = GateFixture::new(|_, _| {});
     let value = GOOD;
     let verdict = fixture.gate.check(None, &get_request(value, "/v1/admin")).await.unwrap();
@@ -129,7 +129,7 @@ async fn without_a_profile_the_tenants_own_decides() {
 }
 
 #[tokio::test]
-async fn explain_tells_the_steps_in_order() {
+async fn explain_returns_the_steps_in_their_order() {
     let fixture = GateFixture::new(|_, _| {});
     let value = GOOD;
     let input = CheckInput { explain: true, ..get_request(value, "/v1/items") };
@@ -156,9 +156,10 @@ async fn a_call_waits_for_the_query_that_is_under_way() {
 }
 
 proptest! {
-    /// Whatever is asked: nothing panics, and nobody passes a closed route without the one good key.
+    /// Checks for any input that nothing panics, and that no call passes on a closed route without the one
+    /// valid key.
     #[test]
-    fn nobody_passes_by_chance(value in "\\PC{0,80}", path in "/[ -~]{0,40}", method in "[A-Z]{0,6}", cost in 0u32..20) {
+    fn no_call_passes_by_chance(value in "\\PC{0,80}", path in "/[ -~]{0,40}", method in "[A-Z]{0,6}", cost in 0u32..20) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let fixture = GateFixture::new(|_, _| {});
         let path = crate::route::canonical(&path).map_or(Path::NonCanonical, Path::Canonical);
@@ -170,12 +171,12 @@ proptest! {
 }
 
 #[tokio::test]
-async fn an_answer_says_who_knew_it() {
+async fn a_decision_has_the_source_of_its_data() {
     let fixture = GateFixture::new(|_, _| {});
-    let (unknown, never) = (super::fixture::key(9), get_request(GOOD, "/v1/items"));
+    let (unknown, base) = (super::fixture::key(9), get_request(GOOD, "/v1/items"));
     let mut observed = Vec::new();
     for value in [GOOD, GOOD, &unknown, &unknown, "nonsense"] {
-        let input = CheckInput { credential: PresentedCredential::of(value), ..never.clone() };
+        let input = CheckInput { credential: PresentedCredential::of(value), ..base.clone() };
         let context = fixture.gate.check(Some(&fixture.policy), &input).await.unwrap().context;
         observed.push((
             context.source(),
@@ -193,10 +194,10 @@ async fn an_answer_says_who_knew_it() {
         ]
     );
     fixture.clock.set_monotonic(MonotonicInstant(5_000));
-    let late = fixture.gate.check(Some(&fixture.policy), &never).await.unwrap().context;
+    let late = fixture.gate.check(Some(&fixture.policy), &base).await.unwrap().context;
     assert_eq!(
         (late.source(), late.started_at.monotonic),
         (DecisionSource::Database, MonotonicInstant(5_000)),
-        "the lease has run out"
+        "the lease has expired"
     );
 }

@@ -1,5 +1,5 @@
-//! What is tried before it is enforced: each rule by a call that passes in shadow, beside one that differs in one
-//! thing and is denied.
+//! Tests of shadow mode: each rule by a call that passes in shadow, and by a call that differs in one thing
+//! and is denied.
 
 use smallvec::smallvec;
 
@@ -22,7 +22,7 @@ fn profile(policy: &mut Policy) {
     policy.enforce = Enforcement::Shadow;
 }
 
-/// The route of this path in shadow.
+/// Puts the route of this path in shadow.
 fn route(path: &'static str) -> impl FnOnce(&mut Policy) {
     move |policy| {
         let mut all = routes(&policy.scopes);
@@ -31,7 +31,7 @@ fn route(path: &'static str) -> impl FnOnce(&mut Policy) {
     }
 }
 
-/// This scope in shadow.
+/// Puts this scope in shadow.
 fn scope(name: &'static str) -> impl FnOnce(&mut Policy) {
     move |policy| {
         let mut entries = policy.scopes.entries().to_vec();
@@ -48,7 +48,7 @@ async fn check(fixture: &GateFixture, input: &CheckInput<'_>) -> Verdict {
     fixture.gate.check(Some(&fixture.policy), input).await.unwrap()
 }
 
-/// What a call was denied for, and what it would have been denied for.
+/// Returns the reason of the denial, and the reason that was not enforced.
 async fn reasons(fixture: &GateFixture, input: &CheckInput<'_>) -> (Option<Reason>, Option<Reason>) {
     let verdict = check(fixture, input).await;
     (reason(&verdict), verdict.context.shadow.map(|denial| denial.reason))
@@ -63,7 +63,7 @@ const fn denied(reason: Reason) -> (Option<Reason>, Option<Reason>) {
 }
 
 #[tokio::test]
-async fn a_profile_in_shadow_denies_nothing_and_tells_each_reason() {
+async fn a_profile_in_shadow_denies_nothing_and_records_each_reason() {
     let fixture = GateFixture::with(profile, |_, _| {});
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/items")).await, (None, None));
     let (base, unknown) = (|| get_request(GOOD, "/v1/items"), key(2));
@@ -92,32 +92,32 @@ async fn a_profile_in_shadow_denies_nothing_and_tells_each_reason() {
 }
 
 #[tokio::test]
-async fn nobody_vouches_for_a_credential_that_is_not_in_order() {
-    let out = GateFixture::with(profile, |key, _| key.lifecycle = KeyLifecycle::Disabled);
-    let context = check(&out, &get_request(GOOD, "/v1/items")).await.context;
+async fn an_invalid_credential_has_no_verified_principal_in_shadow() {
+    let disabled = GateFixture::with(profile, |key, _| key.lifecycle = KeyLifecycle::Disabled);
+    let context = check(&disabled, &get_request(GOOD, "/v1/items")).await.context;
     assert!(
         context.principal.is_some() && context.verified_principal().is_none(),
-        "it is told of, and is nobody"
+        "the principal is reported, but not as verified"
     );
     let fixture = GateFixture::with(profile, |_, _| {});
     let context = check(&fixture, &get_request(GOOD, "/v1/admin")).await.context;
-    assert!(context.verified_principal().is_some(), "a good key without a scope is who it is");
-    let unsafe_path = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
-    assert!(check(&fixture, &unsafe_path).await.context.verified_principal().is_some());
-    assert!(check(&out, &unsafe_path).await.context.verified_principal().is_none());
+    assert!(context.verified_principal().is_some(), "a valid key that lacks a scope is verified");
+    let non_canonical = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
+    assert!(check(&fixture, &non_canonical).await.context.verified_principal().is_some());
+    assert!(check(&disabled, &non_canonical).await.context.verified_principal().is_none());
     assert!(check(&fixture, &get_request("", "/v1/items")).await.context.principal.is_none());
 }
 
 #[tokio::test]
 async fn an_outage_stays_an_outage() {
     let fixture = GateFixture::with(profile, |_, _| {});
-    fixture.store.break_down(true);
+    fixture.store.set_unavailable(true);
     let error = fixture.gate.check(Some(&fixture.policy), &get_request(GOOD, "/v1/items")).await.unwrap_err();
     assert!(matches!(error, SystemError::Unavailable { .. }));
 }
 
 #[tokio::test]
-async fn quota_is_taken_as_if_it_were_enforced() {
+async fn quota_is_charged_as_if_it_were_enforced() {
     let fixture = GateFixture::with(profile, |_, _| {});
     for _ in 0..20 {
         assert_eq!(
@@ -138,29 +138,29 @@ async fn quota_is_taken_as_if_it_were_enforced() {
 }
 
 #[tokio::test]
-async fn a_route_in_shadow_lets_its_own_calls_pass_alone() {
+async fn a_route_in_shadow_allows_its_own_calls_alone() {
     let fixture = GateFixture::with(route("/v1/admin"), |_, _| {});
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/admin")).await, passed(Reason::InsufficientScope));
     assert_eq!(reasons(&fixture, &get_request("", "/v1/admin")).await, passed(Reason::MissingCredential));
     assert_eq!(reasons(&fixture, &get_request("", "/v1/items")).await, denied(Reason::MissingCredential));
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/neither")).await, denied(Reason::InsufficientScope));
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/admin/x")).await, denied(Reason::RouteNotAllowed));
-    let unsafe_path = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
-    assert_eq!(reasons(&fixture, &unsafe_path).await, denied(Reason::RouteNotAllowed), "it is on no route");
-    let revoked = GateFixture::with(route("/v1/admin"), |key, _| key.lifecycle = KeyLifecycle::Disabled);
-    let verdict = revoked.gate.check(None, &get_request(GOOD, "/v1/admin")).await.unwrap();
+    let non_canonical = CheckInput { path: Path::NonCanonical, ..get_request(GOOD, "") };
+    assert_eq!(reasons(&fixture, &non_canonical).await, denied(Reason::RouteNotAllowed), "no route");
+    let disabled = GateFixture::with(route("/v1/admin"), |key, _| key.lifecycle = KeyLifecycle::Disabled);
+    let verdict = disabled.gate.check(None, &get_request(GOOD, "/v1/admin")).await.unwrap();
     assert_eq!(reason(&verdict), None, "the profile was found with the key");
-    let verdict = revoked.gate.check(None, &get_request("", "/v1/admin")).await.unwrap();
+    let verdict = disabled.gate.check(None, &get_request("", "/v1/admin")).await.unwrap();
     assert_eq!(reason(&verdict), Some(Reason::MissingCredential), "no profile is known");
 }
 
 #[tokio::test]
-async fn a_scope_in_shadow_lets_pass_what_lacks_it_and_nothing_else() {
+async fn a_scope_in_shadow_allows_calls_that_lack_it_and_nothing_else() {
     let fixture = GateFixture::with(scope("admin"), |_, _| {});
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/admin")).await, passed(Reason::InsufficientScope));
     assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/neither")).await, passed(Reason::InsufficientScope));
     let unknown = CheckInput { scopes: smallvec!["nothing"], ..get_request(GOOD, "/v1/admin") };
-    assert_eq!(reasons(&fixture, &unknown).await, denied(Reason::InsufficientScope), "nobody has it");
+    assert_eq!(reasons(&fixture, &unknown).await, denied(Reason::InsufficientScope), "not declared");
     assert_eq!(reasons(&fixture, &get_request("", "/v1/admin")).await, denied(Reason::MissingCredential));
     let other = GateFixture::with(scope("items.read"), |_, _| {});
     assert_eq!(reasons(&other, &get_request(GOOD, "/v1/admin")).await, denied(Reason::InsufficientScope));
@@ -170,11 +170,11 @@ async fn a_scope_in_shadow_lets_pass_what_lacks_it_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_enforced_still_denies_after_a_scope_in_shadow() {
+async fn enforced_rules_still_deny_after_a_scope_in_shadow() {
     let network =
         GateFixture::with(scope("admin"), |key, _| key.networks = vec!["192.0.2.0/24".parse().unwrap()]);
     let both = (Some(Reason::NetworkNotAllowed), Some(Reason::InsufficientScope));
-    assert_eq!(reasons(&network, &get_request(GOOD, "/v1/admin")).await, both, "the first in shadow is kept");
+    assert_eq!(reasons(&network, &get_request(GOOD, "/v1/admin")).await, both, "the first one is kept");
     let fixture = GateFixture::with(scope("admin"), |_, _| {});
     for _ in 0..10 {
         assert_eq!(
@@ -186,12 +186,12 @@ async fn what_is_enforced_still_denies_after_a_scope_in_shadow() {
     assert_eq!(
         reasons(&fixture, &get_request(GOOD, "/v1/admin")).await,
         both,
-        "it takes from enforced buckets"
+        "enforced buckets are charged"
     );
 }
 
 #[tokio::test]
-async fn a_class_in_shadow_limits_nobody_and_all_else_holds() {
+async fn a_class_in_shadow_limits_no_call_and_other_rules_hold() {
     let fixture = GateFixture::with(class, |_, _| {});
     for _ in 0..10 {
         assert_eq!(reasons(&fixture, &get_request(GOOD, "/v1/items")).await, (None, None));
@@ -204,18 +204,18 @@ async fn a_class_in_shadow_limits_nobody_and_all_else_holds() {
         assert_eq!(reasons(&fixture, &from()).await, denied(Reason::InvalidCredential));
     }
     let both = (Some(Reason::InvalidCredential), Some(Reason::RateLimited));
-    assert_eq!(reasons(&fixture, &from()).await, both, "an attempt too many is an attempt like those before");
+    assert_eq!(reasons(&fixture, &from()).await, both, "the attempt keeps its own reason");
 }
 
 #[tokio::test]
-async fn whoever_asks_strictly_is_denied_everything() {
-    let everything = |policy: &mut Policy| {
+async fn a_strict_call_is_denied_in_spite_of_shadow() {
+    let all_in_shadow = |policy: &mut Policy| {
         scope("admin")(policy);
         route("/v1/items")(policy);
         class(policy);
         profile(policy);
     };
-    let fixture = GateFixture::with(everything, |_, _| {});
+    let fixture = GateFixture::with(all_in_shadow, |_, _| {});
     let strictly = |input: CheckInput<'static>| CheckInput { strict: true, ..input };
     for (input, expected) in [
         (get_request("", "/v1/items"), Reason::MissingCredential),
@@ -228,7 +228,7 @@ async fn whoever_asks_strictly_is_denied_everything() {
 }
 
 #[tokio::test]
-async fn whoever_manages_is_never_in_shadow() {
+async fn a_management_call_is_never_in_shadow() {
     let fixture = GateFixture::with(profile, |key, _| key.lifecycle = KeyLifecycle::Disabled);
     assert!(fixture.gate.caller(PresentedCredential::of(GOOD), None).await.is_err());
     assert!(fixture.gate.caller(PresentedCredential::Missing, None).await.is_err());
@@ -237,7 +237,7 @@ async fn whoever_manages_is_never_in_shadow() {
 }
 
 #[tokio::test]
-async fn explain_tells_that_a_denial_was_not_enforced() {
+async fn explain_says_that_a_denial_was_not_enforced() {
     let fixture = GateFixture::with(scope("admin"), |_, _| {});
     let input = CheckInput { explain: true, ..get_request(GOOD, "/v1/admin") };
     let steps = check(&fixture, &input).await.context.steps;
@@ -252,7 +252,7 @@ async fn explain_tells_that_a_denial_was_not_enforced() {
 }
 
 #[tokio::test]
-async fn what_would_have_been_denied_is_noted_by_who_and_why() {
+async fn denials_in_shadow_are_counted_by_principal_and_reason() {
     let fixture = GateFixture::with(profile, |_, _| {});
     for _ in 0..2 {
         reasons(&fixture, &get_request(GOOD, "/v1/admin")).await;
@@ -262,26 +262,26 @@ async fn what_would_have_been_denied_is_noted_by_who_and_why() {
     reasons(&fixture, &get_request(GOOD, "/v1/items")).await;
     fixture.usage.collect();
     let batch = fixture.usage.next_batch().unwrap();
-    let lines: Vec<_> = batch
+    let entries: Vec<_> = batch
         .shadows
         .iter()
-        .map(|((line, hour), context)| {
-            assert_eq!((*hour, context.last), (Hour(0), Timestamp(2_000_000)));
-            (&*line.subject_type, &*line.route, line.reason, &*line.detail, context.calls)
+        .map(|((entry, hour), count)| {
+            assert_eq!((*hour, count.last), (Hour(0), Timestamp(2_000_000)));
+            (&*entry.subject_type, &*entry.route, entry.reason, &*entry.detail, count.calls)
         })
         .collect();
     let expected = [
         ("", "/v1/items", Reason::MissingCredential, "", 1),
         ("key", "/v1/admin", Reason::InsufficientScope, "admin", 2),
     ];
-    assert_eq!(lines, expected);
+    assert_eq!(entries, expected);
     let key = batch.uses.values().next().unwrap();
     assert_eq!(key.hours[&Hour(0)].allowed, 3, "a call that passed is a use");
-    assert_eq!(key.scopes.iter().map(|s| &**s).collect::<Vec<_>>(), ["items.read"], "and needed what it has");
+    assert_eq!(key.scopes.iter().map(|s| &**s).collect::<Vec<_>>(), ["items.read"], "granted scopes alone");
 }
 
 #[tokio::test]
-async fn what_was_denied_all_the_same_is_not_noted_as_let_through() {
+async fn a_call_that_was_denied_all_the_same_is_not_counted_as_allowed_in_shadow() {
     let fixture =
         GateFixture::with(scope("admin"), |key, _| key.networks = vec!["192.0.2.0/24".parse().unwrap()]);
     reasons(&fixture, &get_request(GOOD, "/v1/admin")).await;

@@ -1,4 +1,4 @@
-//! What the gate notes of use, and what it doesn't.
+//! Tests of the uses that the gate records, and of those that it does not.
 
 use smallvec::smallvec;
 
@@ -14,33 +14,33 @@ fn known(fixture: &GateFixture) -> KeyUseTotals {
     fixture.usage.local_totals(records().0.id)
 }
 
-fn scopes(seen: &KeyUseTotals) -> Vec<&str> {
-    seen.scopes.iter().map(|scope| &**scope).collect()
+fn scopes(totals: &KeyUseTotals) -> Vec<&str> {
+    totals.scopes.iter().map(|scope| &**scope).collect()
 }
 
 #[tokio::test]
-async fn calls_are_noted_with_their_reason() {
+async fn calls_are_recorded_with_their_reason() {
     let fixture = GateFixture::new(|_, _| {});
     assert_eq!(denial_reason(&fixture, &get_request(GOOD, "/v1/items")).await, None);
     assert_eq!(
         denial_reason(&fixture, &get_request(GOOD, "/v1/admin")).await,
         Some(Reason::InsufficientScope)
     );
-    let seen = known(&fixture);
-    let calls = &seen.hours[&Hour(0)];
+    let totals = known(&fixture);
+    let calls = &totals.hours[&Hour(0)];
     assert_eq!((calls.allowed, calls.denied.clone()), (1, [(Reason::InsufficientScope, 1)].into()));
-    assert_eq!((seen.last, scopes(&seen)), (Some(Timestamp(2_000_000)), vec!["items.read"]));
+    assert_eq!((totals.last, scopes(&totals)), (Some(Timestamp(2_000_000)), vec!["items.read"]));
 }
 
 #[tokio::test]
-async fn what_has_no_key_or_takes_nothing_is_not_noted() {
+async fn dry_runs_and_calls_without_a_key_are_not_recorded() {
     let fixture = GateFixture::new(|_, _| {});
     let dry = CheckInput { dry_run: true, ..get_request(GOOD, "/v1/items") };
     assert_eq!(denial_reason(&fixture, &dry).await, None);
     assert_eq!(
         denial_reason(&fixture, &get_request(GOOD, "/open")).await,
         None,
-        "a public route looks at no key"
+        "a public route reads no key"
     );
     assert_eq!(
         denial_reason(&fixture, &get_request(&key(2), "/v1/items")).await,
@@ -50,7 +50,7 @@ async fn what_has_no_key_or_takes_nothing_is_not_noted() {
 }
 
 #[tokio::test]
-async fn scopes_that_a_call_needs_by_any_way_are_noted() {
+async fn needed_scopes_are_recorded_however_the_call_needs_them() {
     let all = |scopes: &[&str]| scopes.iter().map(|s| (*s).into()).collect::<Vec<_>>();
     let fixture = GateFixture::new(|key, _| key.scopes = all(&["admin", "items.read"]));
     assert_eq!(denial_reason(&fixture, &get_request(GOOD, "/v1/merchants/m_1")).await, None);
@@ -60,7 +60,7 @@ async fn scopes_that_a_call_needs_by_any_way_are_noted() {
     assert_eq!(scopes(&known(&fixture)), ["items.read"], "an alias is the scope itself");
     let replaced = CheckInput { route_scopes: Some(smallvec![]), ..get_request(GOOD, "/v1/admin") };
     assert_eq!(denial_reason(&fixture, &replaced).await, None);
-    assert_eq!(scopes(&known(&fixture)), ["items.read"], "the route's own were replaced");
+    assert_eq!(scopes(&known(&fixture)), ["items.read"], "the route's own scopes were replaced");
     assert_eq!(denial_reason(&fixture, &get_request(GOOD, "/v1/either")).await, None);
-    assert_eq!(scopes(&known(&fixture)), ["admin", "items.read"], "either may be the one that is needed");
+    assert_eq!(scopes(&known(&fixture)), ["admin", "items.read"], "any of the route's scopes may be needed");
 }

@@ -1,17 +1,17 @@
-//! One bucket of the process: what it holds, since when, and under which limit. The arithmetic is
-//! [`Level`]'s, in whole parts of a token.
+//! State of one bucket in this process: the tokens that it holds, the time they were counted at, and the
+//! limit. The arithmetic is that of [`Level`], in whole parts of a token.
 
 use crate::limit::{BucketAlgorithm, BucketCharge, Level, Limit, capacity, parts_per_token};
 use crate::time::{MonotonicInstant, nanos};
 
-/// The state of a bucket.
+/// A bucket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     limit: Limit,
     algorithm: BucketAlgorithm,
-    /// Parts that are there, as of `at`.
+    /// Parts that the bucket held at `at`.
     parts: u128,
-    /// When `parts` was true; for a window, when it began.
+    /// Time that `parts` refers to; for a window, its begin.
     at: MonotonicInstant,
 }
 
@@ -21,10 +21,10 @@ impl Bucket {
         Self { limit, algorithm, parts: capacity(limit, algorithm), at: now }
     }
 
-    /// Brings the bucket up to now, under the limit that holds now.
+    /// Refills the bucket up to `now` and applies the present limit.
     pub(super) fn refill(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
         if (self.limit, self.algorithm) != (charge.limit, charge.algorithm) {
-            self.change(charge, now);
+            self.change_limit(charge, now);
         }
         match self.algorithm {
             BucketAlgorithm::TokenBucket => {
@@ -40,10 +40,11 @@ impl Bucket {
         }
     }
 
-    /// What was used up under the old limit stays used up under the new one, in whole tokens.
-    fn change(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
-        let spent = capacity(self.limit, self.algorithm) - self.parts_at(now);
-        let tokens = spent.div_ceil(parts_per_token(self.limit));
+    /// Changes the limit. Tokens used under the old limit stay used under the new one, rounded up to whole
+    /// tokens.
+    fn change_limit(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
+        let used = capacity(self.limit, self.algorithm) - self.parts_at(now);
+        let tokens = used.div_ceil(parts_per_token(self.limit));
         *self = Self::full(charge, now);
         self.parts = self.parts.saturating_sub(tokens.saturating_mul(parts_per_token(self.limit)));
     }
@@ -65,19 +66,19 @@ impl Bucket {
     }
 
     pub(super) fn level(&self, charge: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
-        let left = self.at.plus(self.limit.period).since(now);
-        Level::of(charge, self.parts, left, cost)
+        let window_left = self.at.plus(self.limit.period).since(now);
+        Level::of(charge, self.parts, window_left, cost)
     }
 
     fn parts_at(&self, now: MonotonicInstant) -> u128 {
-        let most = capacity(self.limit, self.algorithm);
-        let passed = now.since(self.at);
+        let capacity = capacity(self.limit, self.algorithm);
+        let elapsed = now.since(self.at);
         match self.algorithm {
             BucketAlgorithm::TokenBucket => {
-                let grown = u128::from(nanos(passed)) * u128::from(self.limit.tokens);
-                self.parts.saturating_add(grown).min(most)
+                let refilled = u128::from(nanos(elapsed)) * u128::from(self.limit.tokens);
+                self.parts.saturating_add(refilled).min(capacity)
             }
-            BucketAlgorithm::FixedWindow if passed >= self.limit.period => most,
+            BucketAlgorithm::FixedWindow if elapsed >= self.limit.period => capacity,
             BucketAlgorithm::FixedWindow => self.parts,
         }
     }

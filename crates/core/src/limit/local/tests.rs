@@ -1,4 +1,4 @@
-//! What a bucket promises: exact counts, whole refills, all or none.
+//! Tests of the local limiter: exact counts, refills without rounding, and charges to all buckets or none.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,11 +15,11 @@ impl LocalLimiter {
         &self,
         charges: &[BucketCharge],
         cost: u32,
-        look: bool,
+        dry_run: bool,
         now: MonotonicInstant,
     ) -> ChargeResult {
         let mut levels = Levels::new();
-        let granted = self.charge_now(charges, ChargeOptions { cost, dry_run: look }, now, &mut levels);
+        let granted = self.charge_now(charges, ChargeOptions { cost, dry_run }, now, &mut levels);
         ChargeResult { granted, levels }
     }
 }
@@ -35,16 +35,16 @@ fn bucket_charge(subject: u128, per: BucketOwner, (tokens, seconds, burst): (u64
 }
 
 #[test]
-fn a_bucket_admits_its_burst_and_then_its_rate() {
+fn a_bucket_allows_its_burst_and_then_its_rate() {
     let limiter = LocalLimiter::new();
     let all = [bucket_charge(1, BucketOwner::Key, (60, 60, 3))];
     let at = |seconds: u64| limiter.charge_levels(&all, 1, false, MonotonicInstant(seconds * SECOND));
     assert!((0..3).all(|_| at(0).granted));
-    let refused = at(0);
-    assert!(!refused.granted);
-    assert_eq!(refused.levels[0].retry_after, Duration::from_secs(1));
-    assert_eq!(refused.levels[0].reset_after, Duration::from_secs(3));
-    assert_eq!((refused.levels[0].limit, refused.levels[0].remaining), (3, 0));
+    let denied = at(0);
+    assert!(!denied.granted);
+    assert_eq!(denied.levels[0].retry_after, Duration::from_secs(1));
+    assert_eq!(denied.levels[0].reset_after, Duration::from_secs(3));
+    assert_eq!((denied.levels[0].limit, denied.levels[0].remaining), (3, 0));
     assert!(at(1).granted && !at(1).granted);
     assert!((0..3).all(|_| at(100).granted) && !at(100).granted);
 }
@@ -53,7 +53,7 @@ fn a_bucket_admits_its_burst_and_then_its_rate() {
 fn a_rate_that_does_not_divide_loses_nothing() {
     let limiter = LocalLimiter::new();
     let all = [bucket_charge(1, BucketOwner::Key, (7, 1, 1))];
-    // Asked every millisecond for ten seconds: the first one, and seven a second.
+    // One call in every millisecond of ten seconds: the first one is allowed, and then seven a second.
     let granted = (0..10_000u64)
         .filter(|ms| limiter.charge_levels(&all, 1, false, MonotonicInstant(ms * 1_000_000)).granted);
     let count = granted.count();
@@ -61,7 +61,7 @@ fn a_rate_that_does_not_divide_loses_nothing() {
 }
 
 #[test]
-fn a_window_counts_from_its_first_request_and_then_anew() {
+fn a_window_starts_with_its_first_request_and_starts_over() {
     let limiter = LocalLimiter::new();
     let mut window = bucket_charge(1, BucketOwner::Key, (2, 10, 2));
     window.algorithm = BucketAlgorithm::FixedWindow;
@@ -77,14 +77,14 @@ fn every_bucket_is_charged_or_none() {
     let key = bucket_charge(1, BucketOwner::Key, (60, 60, 10));
     let tenant = bucket_charge(2, BucketOwner::Tenant, (60, 60, 1));
     assert!(limiter.charge_levels(&[key, tenant], 1, false, MonotonicInstant(0)).granted);
-    let refused = limiter.charge_levels(&[key, tenant], 1, false, MonotonicInstant(0));
-    assert!(!refused.granted);
-    assert_eq!(refused.levels[0].bucket.per, BucketOwner::Tenant, "the tightest comes first");
+    let denied = limiter.charge_levels(&[key, tenant], 1, false, MonotonicInstant(0));
+    assert!(!denied.granted);
+    assert_eq!(denied.levels[0].bucket.per, BucketOwner::Tenant, "the tightest is first");
     assert_eq!(limiter.charge_levels(&[key], 0, false, MonotonicInstant(0)).levels[0].remaining, 9);
 }
 
 #[test]
-fn looking_takes_nothing_and_tells_the_truth() {
+fn a_dry_run_takes_nothing_and_reports_room() {
     let limiter = LocalLimiter::new();
     let all = [bucket_charge(1, BucketOwner::Key, (1, 60, 1))];
     assert!(limiter.charge_levels(&all, 1, true, MonotonicInstant(0)).granted);
@@ -92,7 +92,7 @@ fn looking_takes_nothing_and_tells_the_truth() {
     assert!(!limiter.charge_levels(&all, 1, true, MonotonicInstant(0)).granted);
     assert!(
         limiter.charge_levels(&all, 0, false, MonotonicInstant(0)).granted,
-        "a cost of zero always finds room"
+        "a cost of zero always has room"
     );
     assert!(
         !limiter
@@ -125,7 +125,7 @@ fn a_new_limit_keeps_what_was_used() {
 }
 
 #[test]
-fn parallel_calls_admit_the_burst_exactly() {
+fn parallel_calls_get_the_burst_exactly() {
     let limiter = Arc::new(LocalLimiter::new());
     let both = [
         bucket_charge(1, BucketOwner::Key, (1, 3600, 1000)),
@@ -137,8 +137,8 @@ fn parallel_calls_admit_the_burst_exactly() {
         }
     };
     let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(run(Arc::clone(&limiter)))).collect();
-    let admitted: usize = threads.into_iter().map(|t| t.join().unwrap()).sum();
-    assert_eq!(admitted, 700);
+    let allowed: usize = threads.into_iter().map(|t| t.join().unwrap()).sum();
+    assert_eq!(allowed, 700);
     assert_eq!(
         limiter.charge_levels(&both, 0, false, MonotonicInstant(0)).levels.iter().map(|l| l.remaining).max(),
         Some(300)
@@ -146,7 +146,7 @@ fn parallel_calls_admit_the_burst_exactly() {
 }
 
 #[test]
-fn a_bucket_learns_what_was_used_elsewhere() {
+fn a_bucket_is_capped_to_what_is_left_elsewhere() {
     let (here, there) = (LocalLimiter::new(), LocalLimiter::new());
     let all = [bucket_charge(1, BucketOwner::Key, (60, 60, 10))];
     (0..8).for_each(|_| assert!(there.charge_levels(&all, 1, false, MonotonicInstant(0)).granted));
@@ -156,7 +156,7 @@ fn a_bucket_learns_what_was_used_elsewhere() {
         MonotonicInstant(0),
     );
     assert_eq!(here.charge_levels(&all, 0, true, MonotonicInstant(0)).levels[0].remaining, 2);
-    // What is full elsewhere fills nothing here.
+    // A bucket that is full elsewhere refills nothing here.
     here.cap_levels(
         &all,
         &LocalLimiter::new().charge_levels(&all, 0, true, MonotonicInstant(0)).levels,
@@ -166,7 +166,7 @@ fn a_bucket_learns_what_was_used_elsewhere() {
 }
 
 #[test]
-fn full_buckets_are_forgotten() {
+fn full_buckets_are_dropped() {
     let limiter = LocalLimiter::new();
     for subject in 0..200_000u128 {
         let now = MonotonicInstant(u64::try_from(subject).unwrap() * 1_000_000);
@@ -175,10 +175,10 @@ fn full_buckets_are_forgotten() {
     assert!(limiter.bucket_count() < 100_000, "{}", limiter.bucket_count());
 }
 
-/// The process's own buckets, by a clock that is moved by hand.
-struct ByHand(LocalLimiter, std::sync::atomic::AtomicU64);
+/// A local limiter with a clock that is moved by hand.
+struct ManualHarness(LocalLimiter, std::sync::atomic::AtomicU64);
 
-impl LimiterHarness for ByHand {
+impl LimiterHarness for ManualHarness {
     fn now(&self) -> Moment {
         Moment { monotonic: MonotonicInstant(self.1.load(Ordering::SeqCst)), ..Moment::default() }
     }
@@ -200,6 +200,6 @@ impl LimiterHarness for ByHand {
     }
 }
 
-mod suite {
-    crate::limiter_conformance_tests! { super::ByHand(super::LocalLimiter::new(), 5.into()) }
+mod conformance {
+    crate::limiter_conformance_tests! { super::ManualHarness(super::LocalLimiter::new(), 5.into()) }
 }

@@ -1,4 +1,5 @@
-//! Whose word counts: the key's before the tenant's, the tenant's before the plan's, the plan's before the class's.
+//! Tests of precedence: the key's limit before the tenant's, the tenant's before the plan's, the plan's
+//! before the class's.
 
 use super::*;
 use crate::limit::parse_key_limit;
@@ -24,22 +25,22 @@ fn overrides(per: BucketOwner, limit: &str) -> LimitOverrides {
     LimitOverrides(BTreeMap::from([("default".into(), vec![(per, parse_key_limit(limit).unwrap())])]))
 }
 
-/// The tokens of each bucket that applies.
+/// Returns the owner and tokens of each bucket that applies.
 fn tokens(
     plan: Option<&Plan>,
     change: impl FnOnce(&mut KeyRecord, &mut TenantRecord),
 ) -> Vec<(BucketOwner, u64)> {
     let (mut key, mut tenant) = records();
     change(&mut key, &mut tenant);
-    let whose =
+    let subjects =
         LimitSubjects { subject: Some((1, Some(&key.limits))), tenant: Some((&tenant, plan)), address: None };
     let classes = classes();
-    let all = bucket_charges(&classes, classes.fallback().unwrap(), ChargeCondition::Allowed, &whose);
-    all.iter().map(|d| (d.bucket.per, d.limit.tokens)).collect()
+    let all = bucket_charges(&classes, classes.fallback().unwrap(), ChargeCondition::Allowed, &subjects);
+    all.iter().map(|charge| (charge.bucket.per, charge.limit.tokens)).collect()
 }
 
 #[test]
-fn a_class_stands_where_nobody_says_otherwise() {
+fn a_class_applies_if_nothing_replaces_it() {
     assert_eq!(tokens(None, |_, _| {}), [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)]);
 }
 
@@ -50,7 +51,7 @@ fn a_plan_replaces_bucket_by_bucket() {
 }
 
 #[test]
-fn the_narrowest_voice_wins() {
+fn the_most_specific_limit_wins() {
     let plan = Plan([("default".into(), vec![rule(BucketOwner::Key, "1000/min")])].into_iter().collect());
     let tenant = tokens(Some(&plan), |_, t| t.limits = overrides(BucketOwner::Key, "5/min"));
     assert_eq!(tenant, [(BucketOwner::Tenant, 900), (BucketOwner::Key, 5)]);
@@ -62,9 +63,9 @@ fn the_narrowest_voice_wins() {
 }
 
 #[test]
-fn an_override_can_add_a_bucket_and_never_another_class() {
+fn an_override_can_add_a_bucket_and_never_applies_to_another_class() {
     let added = tokens(None, |_, t| t.limits = overrides(BucketOwner::Ip, "5/min"));
-    assert_eq!(added, [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)], "no address is known");
+    assert_eq!(added, [(BucketOwner::Key, 300), (BucketOwner::Tenant, 900)], "the address is unknown");
     let other = LimitOverrides(BTreeMap::from([(
         "other".into(),
         vec![(BucketOwner::Key, parse_key_limit("1/s").unwrap())],

@@ -1,4 +1,4 @@
-//! What an attacker tries, against a token that is good: each differs from it in one thing.
+//! Tests of attacks on tokens. Each attack differs in one thing from a token that is valid.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,14 +19,14 @@ fn record(algorithm: SigningAlgorithm, seed: u8) -> SigningKeyRecord {
     let mut random = rand::rngs::StdRng::from_seed([seed; 32]);
     let material = KeyMaterial::generate(algorithm, &mut random).unwrap();
     let sealer = Sealer::new(&[9; 32]);
-    SigningKeyRecord::new(("p", algorithm), &material, (NOW, NOW), (&sealer, &mut random)).unwrap()
+    SigningKeyRecord::new("p", &material, NOW, NOW, &sealer, &mut random).unwrap()
 }
 
-fn ring(records: Vec<SigningKeyRecord>) -> KeyRing {
-    let (ring, spoiled) =
-        KeyRing::open(SigningKeys { keys: records, revision: 1 }, &Sealer::new(&[9; 32]), NOW);
-    assert!(spoiled.is_empty());
-    ring
+fn key_ring(records: Vec<SigningKeyRecord>) -> KeyRing {
+    let stored = SigningKeys { keys: records, revision: 1 };
+    let (key_ring, failed) = KeyRing::open(stored, &Sealer::new(&[9; 32]), NOW);
+    assert!(failed.is_empty(), "{failed:?}");
+    key_ring
 }
 
 fn claims() -> Claims {
@@ -52,7 +52,7 @@ fn encode(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// A token of any header and claims, signed by the ring's key as it would sign.
+/// Returns a token of any header and claims with a valid signature of this key.
 fn forge(head: &Value, body: &Value, key: &UnsealedSigningKey) -> String {
     let message = format!("{}.{}", encode(head), encode(body));
     let material = key.record.material(&Sealer::new(&[9; 32])).unwrap();
@@ -62,33 +62,36 @@ fn forge(head: &Value, body: &Value, key: &UnsealedSigningKey) -> String {
 }
 
 #[test]
-fn a_token_of_every_algorithm_is_read_back() {
+fn a_token_of_every_algorithm_is_verified() {
     for algorithm in SigningAlgorithm::ALL {
-        let ring = ring(vec![record(algorithm, 1)]);
-        let key = ring.signing("p", algorithm, NOW).unwrap();
+        let key_ring = key_ring(vec![record(algorithm, 1)]);
+        let key = key_ring.signing("p", algorithm, NOW).unwrap();
         let token = key.sign(&claims()).unwrap();
         assert!(looks_like_jwt(&token));
-        let read = verify(&token, &ring).unwrap();
+        let read = verify(&token, &key_ring).unwrap();
         assert_eq!((read.claims, &*read.profile), (claims(), "p"));
         let mut broken = token.into_bytes();
         let last = broken.len() - 5;
         broken[last] = if broken[last] == b'A' { b'B' } else { b'A' };
-        assert_eq!(verify(std::str::from_utf8(&broken).unwrap(), &ring).unwrap_err(), TokenError::Signature);
+        assert_eq!(
+            verify(std::str::from_utf8(&broken).unwrap(), &key_ring).unwrap_err(),
+            TokenError::Signature
+        );
     }
 }
 
 #[test]
-fn headers_that_we_never_write_are_refused() {
-    let ring = ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
-    let key = ring.iter().next().unwrap();
+fn headers_that_latchkey_never_writes_are_refused() {
+    let key_ring = key_ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
+    let key = key_ring.iter().next().unwrap();
     let kid = &*key.record.id;
     let good = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid});
     let body = serde_json::to_value(claims()).unwrap();
-    assert!(verify(&forge(&good, &body, key), &ring).is_ok());
+    assert!(verify(&forge(&good, &body, key), &key_ring).is_ok());
     let with = |name: &str, value: Value| {
         let mut head = good.clone();
         head[name] = value;
-        verify(&forge(&head, &body, key), &ring).unwrap_err()
+        verify(&forge(&head, &body, key), &key_ring).unwrap_err()
     };
     assert_eq!(with("alg", json!("none")), TokenError::Algorithm);
     assert_eq!(with("alg", json!("HS256")), TokenError::Algorithm);
@@ -108,66 +111,70 @@ fn headers_that_we_never_write_are_refused() {
     }
     let mut head = good.clone();
     head.as_object_mut().unwrap().remove("kid");
-    assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), TokenError::Header);
+    assert_eq!(verify(&forge(&head, &body, key), &key_ring).unwrap_err(), TokenError::Header);
 }
 
 #[test]
-fn a_secret_made_of_the_public_key_signs_nothing() {
-    let ring = ring(vec![record(SigningAlgorithm::Rs256, 1)]);
-    let key = ring.iter().next().unwrap();
+fn the_public_key_used_as_a_secret_signs_nothing() {
+    let key_ring = key_ring(vec![record(SigningAlgorithm::Rs256, 1)]);
+    let key = key_ring.iter().next().unwrap();
     let kid = &*key.record.id;
-    let jwks: Value = serde_json::from_str(&ring.jwks().body).unwrap();
+    let jwks: Value = serde_json::from_str(&key_ring.jwks().body).unwrap();
     let public = URL_SAFE_NO_PAD.decode(jwks["keys"][0]["n"].as_str().unwrap()).unwrap();
     for alg in ["HS256", "RS256"] {
         let head = json!({"alg": alg, "typ": "at+jwt", "kid": kid});
         let message = format!("{}.{}", encode(&head), encode(&serde_json::to_value(claims()).unwrap()));
         let secret = jsonwebtoken::EncodingKey::from_secret(&public);
         let tag = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, jsonwebtoken::Algorithm::HS256);
-        assert!(verify(&format!("{message}.{}", tag.unwrap()), &ring).is_err());
+        assert!(verify(&format!("{message}.{}", tag.unwrap()), &key_ring).is_err());
     }
 }
 
 #[test]
-fn claims_of_another_shape_are_refused() {
-    let ring = ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
-    let key = ring.iter().next().unwrap();
+fn claims_of_another_form_are_refused() {
+    let key_ring = key_ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
+    let key = key_ring.iter().next().unwrap();
     let head = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": &*key.record.id});
     let good = serde_json::to_value(claims()).unwrap();
     for name in ["iss", "aud", "sub", "exp", "iat", "nbf", "jti", "client_id", "sid", "tid", "scope"] {
         let mut body = good.clone();
         body.as_object_mut().unwrap().remove(name);
         assert_eq!(
-            verify(&forge(&head, &body, key), &ring).unwrap_err(),
+            verify(&forge(&head, &body, key), &key_ring).unwrap_err(),
             TokenError::Claims,
             "without {name}"
         );
         body[name] = json!(["x"]);
-        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), TokenError::Claims, "odd {name}");
+        assert_eq!(
+            verify(&forge(&head, &body, key), &key_ring).unwrap_err(),
+            TokenError::Claims,
+            "odd {name}"
+        );
     }
     for (name, value) in
         [("sub", json!("x")), ("exp", json!("1300")), ("exp", json!(1300.5)), ("more", json!(1))]
     {
         let mut body = good.clone();
         body[name] = value;
-        assert_eq!(verify(&forge(&head, &body, key), &ring).unwrap_err(), TokenError::Claims, "{name}");
+        assert_eq!(verify(&forge(&head, &body, key), &key_ring).unwrap_err(), TokenError::Claims, "{name}");
     }
 }
 
 #[test]
-fn what_has_no_form_costs_no_signature() {
-    let ring = ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
-    let token = ring.iter().next().unwrap().sign(&claims()).unwrap();
+fn a_value_without_the_format_of_a_token_is_refused() {
+    let key_ring = key_ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
+    let token = key_ring.iter().next().unwrap().sign(&claims()).unwrap();
     let long = format!("{token}{}", "A".repeat(MAX_TOKEN_BYTES));
     for odd in
         ["", ".", "..", "eyJ", &token[..token.len() / 3], &format!("{token}.x"), &format!("{token}="), &long]
     {
-        assert!(verify(odd, &ring).is_err(), "{odd}");
+        assert!(verify(odd, &key_ring).is_err(), "{odd}");
     }
     assert!(!looks_like_jwt("sk_live_0123") && !looks_like_jwt("eyJ.a") && !looks_like_jwt("eyJ.a.b.c"));
 }
 
 #[test]
-fn times_are_held_with_five_seconds_of_leeway() {
+fn validity_is_checked_with_five_seconds_of_leeway() {
     let at = |seconds: i64| check_validity_period(&claims(), Timestamp(seconds * 1000));
     assert_eq!((at(994), at(995)), (Err(TokenError::NotYetValid), Ok(())));
     assert_eq!((at(1_304), at(1_305)), (Ok(()), Err(TokenError::Expired)));
@@ -178,16 +185,16 @@ fn times_are_held_with_five_seconds_of_leeway() {
 }
 
 #[test]
-fn a_withdrawn_or_spent_key_is_no_key_and_no_secret_is_published() {
+fn a_withdrawn_or_spent_key_verifies_nothing_and_no_secret_is_published() {
     let mut keys: Vec<_> = SigningAlgorithm::ALL.into_iter().zip(1..).map(|(a, n)| record(a, n)).collect();
     let token =
-        ring(keys.clone()).signing("p", SigningAlgorithm::EdDsa, NOW).unwrap().sign(&claims()).unwrap();
-    assert!(verify(&token, &ring(keys.clone())).is_ok());
+        key_ring(keys.clone()).signing("p", SigningAlgorithm::EdDsa, NOW).unwrap().sign(&claims()).unwrap();
+    assert!(verify(&token, &key_ring(keys.clone())).is_ok());
     keys[0].withdrawn = Some(NOW);
     keys[1].signs_until = Some(Timestamp(0));
-    let ring = ring(keys.clone());
-    assert_eq!(verify(&token, &ring).unwrap_err(), TokenError::UnknownKey);
-    let jwks: Value = serde_json::from_str(&ring.jwks().body).unwrap();
+    let key_ring = key_ring(keys.clone());
+    assert_eq!(verify(&token, &key_ring).unwrap_err(), TokenError::UnknownKey);
+    let jwks: Value = serde_json::from_str(&key_ring.jwks().body).unwrap();
     let published = jwks["keys"].as_array().unwrap();
     assert_eq!(published.len(), 1, "RS256 alone: {jwks}");
     assert_eq!((&published[0]["alg"], &published[0]["use"]), (&json!("RS256"), &json!("sig")));
@@ -195,17 +202,17 @@ fn a_withdrawn_or_spent_key_is_no_key_and_no_secret_is_published() {
 }
 
 #[test]
-fn the_newest_key_whose_time_has_come_signs() {
+fn the_newest_key_whose_signing_time_has_begun_signs() {
     let mut keys = vec![
         record(SigningAlgorithm::EdDsa, 1),
         record(SigningAlgorithm::EdDsa, 2),
         record(SigningAlgorithm::Es256, 3),
     ];
     keys[1].signs_from = NOW.plus(Duration::from_secs(60));
-    let ring = ring(keys.clone());
-    assert_eq!(ring.signing("p", SigningAlgorithm::EdDsa, NOW).unwrap().record.id, keys[0].id);
+    let key_ring = key_ring(keys.clone());
+    assert_eq!(key_ring.signing("p", SigningAlgorithm::EdDsa, NOW).unwrap().record.id, keys[0].id);
     let later = NOW.plus(Duration::from_secs(60));
-    assert_eq!(ring.signing("p", SigningAlgorithm::EdDsa, later).unwrap().record.id, keys[1].id);
-    assert!(ring.signing("q", SigningAlgorithm::EdDsa, NOW).is_none());
-    assert!(ring.get(&keys[1].id).is_some(), "it is published already");
+    assert_eq!(key_ring.signing("p", SigningAlgorithm::EdDsa, later).unwrap().record.id, keys[1].id);
+    assert!(key_ring.signing("q", SigningAlgorithm::EdDsa, NOW).is_none());
+    assert!(key_ring.get(&keys[1].id).is_some(), "it is published already");
 }
