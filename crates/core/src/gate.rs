@@ -59,7 +59,7 @@ type StepResult<T> = Result<T, Denial>;
 struct EvalContext<'a, 'b> {
     input: &'a CheckInput<'b>,
     now: Moment,
-    /// Borrowed from the caller, since it is large: moving it costs as much as a look-up.
+    /// Borrowed from the caller, since it is large: moving it costs as much as a lookup.
     context: &'a mut DecisionContext,
     explain: ExplainLog,
 }
