@@ -1,4 +1,4 @@
-//! An axum service behind the guard: `LATCHKEY=http://127.0.0.1:50051 cargo run -p latchkey-client --example
+//! Axum service that is protected by the guard: `LATCHKEY=http://127.0.0.1:50051 cargo run -p latchkey-client --example
 //! axum_service`, and then `curl -i -H 'x-api-key: …' http://127.0.0.1:8000/things`.
 
 use axum::routing::get;
@@ -6,12 +6,12 @@ use axum::{Extension, Router};
 use latchkey_client::{Checker, Connect, Guard, v1};
 use tokio::net::TcpListener;
 
-/// Who passes is known here; nobody else gets here.
-async fn things(Extension(who): Extension<v1::Principal>) -> String {
-    format!("hello {} of {}", who.subject_name, who.tenant_slug)
+/// Greets the caller. The guard passes on allowed requests only, each with its principal.
+async fn things(Extension(principal): Extension<v1::Principal>) -> String {
+    format!("hello {} of {}", principal.subject_name, principal.tenant_slug)
 }
 
-/// The service, protected by the Latchkey at this address.
+/// Returns the service, protected by the Latchkey server at this address.
 pub(crate) fn service(latchkey: &str) -> Result<Router, latchkey_client::ConnectError> {
     let checker = Checker::new(Connect::to(latchkey).connect_lazy()?);
     Ok(Router::new().route("/things", get(things)).layer(Guard::new(checker).profile("demo")))

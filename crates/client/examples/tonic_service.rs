@@ -1,5 +1,5 @@
-//! A tonic service behind the guard; the service is gRPC's own health check, so that there is no .proto to read:
-//! `cargo run -p latchkey-client --example tonic_service`, and then `grpcurl -plaintext -H 'x-api-key: …'
+//! Tonic service that is protected by the guard. The service is gRPC's standard health check, so that the example needs
+//! no .proto file: `cargo run -p latchkey-client --example tonic_service`, and then `grpcurl -plaintext -H 'x-api-key: …'
 //! 127.0.0.1:8001 grpc.health.v1.Health/Check`.
 
 use latchkey_client::{Checker, Connect, Guard};
@@ -7,16 +7,18 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 use tower_layer::Layer as _;
 
-/// The service, protected by the Latchkey at this address; its methods find who passes by
-/// `request.extensions().get::<latchkey_client::v1::Principal>()`. A gRPC call is a POST to `/package.Service/Method`,
-/// which a profile may have routes for; here it must bring a scope, whatever the routes say.
+/// Returns the service, protected by the Latchkey server at this address. Its methods get the caller from
+/// `request.extensions().get::<latchkey_client::v1::Principal>()`.
+///
+/// A gRPC call is a POST to `/package.Service/Method`, for which a profile can have routes. This example clears method
+/// and path, so that the required scope does not depend on the profile's routes.
 pub(crate) fn service(latchkey: &str) -> Result<Routes, latchkey_client::ConnectError> {
     let checker = Checker::new(Connect::to(latchkey).connect_lazy()?);
-    let guard = Guard::new(checker).profile("demo").customize_request(|request, question| {
-        question.method.clear();
-        question.path.clear();
+    let guard = Guard::new(checker).profile("demo").customize_request(|request, check| {
+        check.method.clear();
+        check.path.clear();
         let writes = request.uri.path().ends_with("/Watch");
-        question.scopes = vec![if writes { "things.write" } else { "things.read" }.to_owned()];
+        check.scopes = vec![if writes { "things.write" } else { "things.read" }.to_owned()];
     });
     let (_reporter, health) = tonic_health::server::health_reporter();
     Ok(Routes::new(guard.layer(health)))

@@ -1,4 +1,4 @@
-//! One request to Latchkey, and the patience to ask it again where that can help.
+//! A Check that is sent to Latchkey, with retries within one deadline.
 
 use std::time::Duration;
 
@@ -8,7 +8,22 @@ use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-/// Asks. Cheap to clone; clones share a channel.
+/// Sends Checks. A clone is cheap and shares the channel.
+///
+/// ```
+/// use latchkey_client::v1::{CheckRequest, Decision};
+/// use latchkey_client::{Checker, Connect};
+///
+/// async fn may_read(api_key: &str) -> Result<bool, Box<dyn std::error::Error>> {
+///     let checker = Checker::new(Connect::to("http://127.0.0.1:50051").connect_lazy()?);
+///     let request = CheckRequest {
+///         credential: api_key.to_owned(),
+///         scopes: vec!["things.read".to_owned()],
+///         ..CheckRequest::default()
+///     };
+///     Ok(checker.check(request).await?.decision() == Decision::Allow)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Checker {
     client: CheckServiceClient<Channel>,
@@ -16,51 +31,57 @@ pub struct Checker {
     max_attempts: u32,
 }
 
-/// As long as Envoy waits.
+/// Default deadline of a Check: Envoy's default timeout for external authorization.
 const DEADLINE: Duration = Duration::from_millis(200);
-/// Between two max_attempts: another replica has taken over by then, or won't in time.
+/// Pause before the second attempt; the pause before attempt `n` + 1 is `n` times as long. Another replica has taken
+/// over by then, or will not do so before the deadline.
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 impl Checker {
-    /// Asks over this channel, for 200 ms and three times at most.
+    /// Creates a checker that uses this channel, with a deadline of 200 ms and at most three attempts.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self { client: CheckServiceClient::new(channel), deadline: DEADLINE, max_attempts: 3 }
     }
 
-    /// How long a request may take in all, tries and pauses included.
+    /// Sets the longest duration of a Check, including all attempts and the pauses between them.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// How often it is asked at most; 1: never again.
+    /// Sets the largest number of attempts. The value 1 (or 0) turns retries off.
     ///
-    /// A try whose answer was lost on the way may have been counted: the price of a second one is a token.
+    /// An attempt whose response was lost may have been charged, so that a retry can charge the rate limits twice.
     #[must_use]
     pub fn max_attempts(self, max_attempts: u32) -> Self {
         Self { max_attempts: max_attempts.max(1), ..self }
     }
 
-    /// The answer, allowed or denied; an error where there is none.
+    /// Returns the decision, which is a permit or a denial.
+    ///
+    /// An error means that there is no decision. Only `UNAVAILABLE` is retried; `DEADLINE_EXCEEDED` is returned when the
+    /// deadline has passed.
     pub async fn check(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
-        let late = || Status::deadline_exceeded("Latchkey did not answer in time");
-        timeout(self.deadline, self.check_with_retries(request)).await.unwrap_or_else(|_| Err(late()))
+        let deadline_exceeded = || Status::deadline_exceeded("Latchkey did not respond before the deadline");
+        timeout(self.deadline, self.check_with_retries(request))
+            .await
+            .unwrap_or_else(|_| Err(deadline_exceeded()))
     }
 
     async fn check_with_retries(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
         let mut client = self.client.clone();
         for attempt in 1.. {
             let mut request = Request::new(request.clone());
-            // The server gives up when nobody waits any more.
+            // The server stops working on the Check when this time has passed.
             request.set_timeout(self.deadline);
             match client.check(request).await {
-                Ok(answer) => return Ok(answer.into_inner()),
+                Ok(response) => return Ok(response.into_inner()),
                 Err(status) if status.code() == Code::Unavailable && attempt < self.max_attempts => {}
                 Err(status) => return Err(status),
             }
             sleep(RETRY_DELAY * attempt).await;
         }
-        Err(Status::unavailable("nobody was asked"))
+        Err(Status::unavailable("no attempt was made"))
     }
 }

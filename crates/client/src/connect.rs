@@ -1,4 +1,4 @@
-//! The way to a Latchkey: where it is, how both prove who they are, and how long anybody waits.
+//! Connection to a Latchkey server: address, TLS, the caller's credential and timeouts.
 
 use std::time::Duration;
 
@@ -7,7 +7,25 @@ use tonic::service::Interceptor;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
-/// How a channel is made.
+/// Options of a channel to a Latchkey server.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use latchkey_client::v1::ListKeysRequest;
+/// use latchkey_client::v1::key_service_client::KeyServiceClient;
+/// use latchkey_client::{Connect, Credential};
+///
+/// async fn count_keys(api_key: &str) -> Result<usize, Box<dyn std::error::Error>> {
+///     let channel = Connect::to("https://latchkey.example.com:50051")
+///         .timeouts(Duration::from_secs(2), Duration::from_secs(10))
+///         .connect()
+///         .await?;
+///     let credential = Credential::bearer(api_key).ok_or("the key is not printable ASCII")?;
+///     let mut keys = KeyServiceClient::with_interceptor(channel, credential);
+///     Ok(keys.list_keys(ListKeysRequest::default()).await?.into_inner().keys.len())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Connect {
     address: String,
@@ -17,32 +35,34 @@ pub struct Connect {
     request_timeout: Duration,
 }
 
-/// Without the key of the certificate.
+/// Shows the address only, so that the private key is never printed.
 impl std::fmt::Debug for Connect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connect").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
-/// Why no channel could be made.
+/// Reasons why a channel could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address is none.
-    #[error("{0:?} is no server's address: write http://HOST:PORT, or https://HOST:PORT where it speaks TLS")]
+    /// The address is not a valid URL with the scheme `http` or `https`.
+    #[error("{0:?} is not a server address: use http://HOST:PORT, or https://HOST:PORT for TLS")]
     Address(String),
-    /// The address says plain text, and a CA or a certificate is given.
-    #[error("{0:?} is not encrypted: write https:// where a CA or a certificate is given")]
+    /// The address has the scheme `http`, but a CA or a client certificate is set.
+    #[error("{0:?} is not encrypted: use https:// with a CA or a client certificate")]
     PlainText(String),
-    /// The CA, the certificate or its key can't be used.
-    #[error("the CA, the certificate or its key can't be used: all three are PEM")]
+    /// The CA, the client certificate or its private key is not valid PEM.
+    #[error("the CA, the client certificate or its private key is invalid: each must be PEM")]
     Tls,
-    /// Nobody answers there.
-    #[error("no server answers at {0}: {1}")]
+    /// The connection failed. Contains the address and the cause.
+    #[error("failed to connect to {0}: {1}")]
     Unreachable(String, String),
 }
 
 impl Connect {
-    /// To `http://HOST:PORT` or `https://HOST:PORT`; without a scheme, in plain text.
+    /// Creates options for `http://HOST:PORT` or `https://HOST:PORT`. An address without a scheme means `http`.
+    ///
+    /// The default timeouts are 5 seconds for a connection and 1 minute for a call.
     #[must_use]
     pub fn to(address: &str) -> Self {
         let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
@@ -50,30 +70,30 @@ impl Connect {
         Self { address, ca: None, identity: None, connect_timeout, request_timeout }
     }
 
-    /// Trusts this CA (PEM) alone, instead of those of the system.
+    /// Trusts only this CA (PEM) instead of the system's certificate authorities.
     #[must_use]
     pub fn ca(self, pem: impl Into<Vec<u8>>) -> Self {
         Self { ca: Some(pem.into()), ..self }
     }
 
-    /// Shows this certificate and proves it by its key, both PEM.
+    /// Sets the client certificate and its private key, both in PEM.
     #[must_use]
     pub fn identity(self, cert: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self { identity: Some((cert.into(), key.into())), ..self }
     }
 
-    /// How long connect_timeout may take, and how long any single call.
+    /// Sets the longest duration of a connection attempt and of a single call.
     #[must_use]
     pub fn timeouts(self, connect_timeout: Duration, request_timeout: Duration) -> Self {
         Self { connect_timeout, request_timeout, ..self }
     }
 
-    /// A channel that connects when it is used first, and again whenever it must.
+    /// Returns a channel that connects on its first call, and reconnects when the connection is lost.
     pub fn connect_lazy(&self) -> Result<Channel, ConnectError> {
         Ok(self.endpoint()?.connect_lazy())
     }
 
-    /// A channel that is connected.
+    /// Connects and returns the channel.
     pub async fn connect(&self) -> Result<Channel, ConnectError> {
         let unreachable = |error: tonic::transport::Error| {
             ConnectError::Unreachable(self.address.clone(), root_cause(&error))
@@ -82,13 +102,13 @@ impl Connect {
     }
 
     fn endpoint(&self) -> Result<Endpoint, ConnectError> {
-        let no_address = || ConnectError::Address(self.address.clone());
+        let invalid_address = || ConnectError::Address(self.address.clone());
         let encrypted = match self.address.split_once("://") {
             Some(("https", _)) => true,
             Some(("http", _)) => false,
-            _ => return Err(no_address()),
+            _ => return Err(invalid_address()),
         };
-        let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|_| no_address())?;
+        let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|_| invalid_address())?;
         let endpoint = endpoint
             .connect_timeout(self.connect_timeout)
             .timeout(self.request_timeout)
@@ -96,8 +116,8 @@ impl Connect {
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(5));
         if !encrypted {
-            let given = self.ca.is_some() || self.identity.is_some();
-            return if given { Err(ConnectError::PlainText(self.address.clone())) } else { Ok(endpoint) };
+            let uses_tls = self.ca.is_some() || self.identity.is_some();
+            return if uses_tls { Err(ConnectError::PlainText(self.address.clone())) } else { Ok(endpoint) };
         }
         let tls = match &self.ca {
             Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)),
@@ -111,7 +131,7 @@ impl Connect {
     }
 }
 
-/// The innermost reason, which says more than "transport error".
+/// Returns the message of the innermost cause, which says more than "transport error".
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
@@ -120,12 +140,13 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     deepest.to_string()
 }
 
-/// Puts a caller's credential on every call; `Debug` doesn't show it.
+/// Interceptor that adds the caller's credential to every call. Its `Debug` output does not contain the credential.
 #[derive(Clone, Debug, Default)]
 pub struct Credential(Option<MetadataValue<Ascii>>);
 
 impl Credential {
-    /// An API key or a JWT. None where it has characters that can't be sent.
+    /// Creates an interceptor for an API key or a JWT. Returns `None` if the credential has characters that are not
+    /// allowed in metadata.
     #[must_use]
     pub fn bearer(credential: &str) -> Option<Self> {
         let mut value: MetadataValue<Ascii> = format!("Bearer {credential}").parse().ok()?;

@@ -1,5 +1,5 @@
-//! A tower layer that lets no call through that Latchkey hasn't let pass. It goes before any service whose requests
-//! are HTTP: axum's, tonic's, hyper's.
+//! Tower layer that passes on only those calls that Latchkey allows. It protects any service whose requests are HTTP:
+//! axum, tonic or hyper.
 
 mod request;
 mod response;
@@ -18,20 +18,21 @@ use tower_service::Service;
 
 use crate::Checker;
 
-/// Completes or changes the request that is made of a request.
+/// Callback that completes or changes the `CheckRequest` of an HTTP request.
 pub type CustomizeRequest = dyn Fn(&Parts, &mut CheckRequest) + Send + Sync;
 
-/// What becomes of a call when Latchkey gives no answer.
+/// Handling of a call for which Latchkey makes no decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnOutage {
-    /// It is refused: 503, UNAVAILABLE.
+    /// Rejects the call: 503, or the gRPC status `UNAVAILABLE`.
     #[default]
     FailClosed,
-    /// It passes, unasked and without a `Principal`. Whoever can keep Latchkey from answering is let in by this.
+    /// Passes the call on without a Check and without a `Principal`. An attacker who can make Latchkey unavailable is
+    /// then allowed everything.
     FailOpen,
 }
 
-/// The layer.
+/// Layer that protects a service.
 #[derive(Clone)]
 pub struct Guard {
     checker: Checker,
@@ -50,19 +51,30 @@ impl std::fmt::Debug for Guard {
 }
 
 impl Guard {
-    /// Asks by this checker.
+    /// Creates a guard that sends its Checks with this checker.
     #[must_use]
     pub fn new(checker: Checker) -> Self {
         Self { checker, profile: String::new(), customize: None, on_outage: OnOutage::default() }
     }
 
-    /// Judges by this profile, instead of by that of the credential's tenant.
+    /// Sets the profile to decide by, instead of the profile of the credential's tenant.
     #[must_use]
     pub fn profile(self, name: &str) -> Self {
         Self { profile: name.to_owned(), ..self }
     }
 
-    /// Adds to the request what the request alone doesn't say: a resource, the client's address, scopes.
+    /// Sets a callback that adds what cannot be derived from the HTTP request: a resource, the client's address, scopes.
+    ///
+    /// ```
+    /// use latchkey_client::{Checker, Guard};
+    ///
+    /// fn guard(checker: Checker) -> Guard {
+    ///     Guard::new(checker).customize_request(|parts, check| {
+    ///         let writes = parts.method != "GET";
+    ///         check.scopes = vec![if writes { "things.write" } else { "things.read" }.to_owned()];
+    ///     })
+    /// }
+    /// ```
     #[must_use]
     pub fn customize_request(
         self,
@@ -71,15 +83,15 @@ impl Guard {
         Self { customize: Some(Arc::new(customize)), ..self }
     }
 
-    /// What becomes of a call when Latchkey gives no answer.
+    /// Sets the handling of a call for which Latchkey makes no decision. The default is [`OnOutage::FailClosed`].
     #[must_use]
     pub fn on_outage(self, on_outage: OnOutage) -> Self {
         Self { on_outage, ..self }
     }
 
-    /// The answer to a request; none where it can't be asked about as it is.
+    /// Sends the Check of a request. Returns `None` if the request has no single readable credential.
     async fn check(&self, parts: &Parts) -> Result<Option<CheckResponse>, Status> {
-        let Some(mut request) = request::of(parts) else { return Ok(None) };
+        let Some(mut request) = request::from_parts(parts) else { return Ok(None) };
         request.profile.clone_from(&self.profile);
         if let Some(customize) = &self.customize {
             customize(parts, &mut request);
@@ -87,22 +99,22 @@ impl Guard {
         self.checker.check(request).await.map(Some)
     }
 
-    /// The request as it may go on, or the response that it gets instead.
+    /// Returns the request for the protected service, or the response that rejects it.
     async fn authorize<B, R: Default>(&self, request: Request<B>) -> Result<Request<B>, Response<R>> {
         let (mut parts, body) = request.into_parts();
-        let grpc = response::speaks_grpc(&parts.headers);
-        let judged = self.check(&parts).await;
-        request::take_out(&mut parts);
-        match judged {
+        let grpc = response::is_grpc(&parts.headers);
+        let result = self.check(&parts).await;
+        request::remove_credentials(&mut parts);
+        match result {
             Ok(Some(allowed)) if allowed.decision() == Decision::Allow => {
-                if let Some(who) = allowed.principal {
-                    parts.extensions.insert(who);
+                if let Some(principal) = allowed.principal {
+                    parts.extensions.insert(principal);
                 }
                 Ok(Request::from_parts(parts, body))
             }
             Ok(denied) => Err(response::denied(denied.as_ref(), grpc)),
             Err(_) if self.on_outage == OnOutage::FailOpen => Ok(Request::from_parts(parts, body)),
-            Err(status) => Err(response::unanswered(&status, grpc)),
+            Err(_) => Err(response::unavailable(grpc)),
         }
     }
 }
@@ -115,14 +127,14 @@ impl<S> Layer<S> for Guard {
     }
 }
 
-/// A service behind the guard.
+/// Service that is protected by a [`Guard`].
 #[derive(Clone, Debug)]
 pub struct GuardedService<S> {
     inner: S,
     guard: Guard,
 }
 
-/// A tonic service goes by the name of the one behind.
+/// Keeps the name of the protected tonic service.
 impl<S: tonic::server::NamedService> tonic::server::NamedService for GuardedService<S> {
     const NAME: &'static str = S::NAME;
 }
@@ -143,9 +155,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready goes with the call; a fresh one stays.
-        let fresh = self.inner.clone();
-        let mut ready = std::mem::replace(&mut self.inner, fresh);
+        // The service that `poll_ready` made ready serves this call; a clone, which is not ready yet, replaces it.
+        let clone = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, clone);
         let guard = self.guard.clone();
         Box::pin(async move {
             match guard.authorize::<B, R>(request).await {

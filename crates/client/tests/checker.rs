@@ -1,4 +1,4 @@
-//! Whom a question is asked again, and for how long, against a server that does as it is told.
+//! Retries and deadline of a `Checker`, against a server that plays a script.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 #![expect(clippy::disallowed_methods, reason = "what is started here ends with the test")]
@@ -15,15 +15,15 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
 
-/// What becomes of one question.
+/// Reaction of the server to one Check.
 enum Reply {
     Allow,
     Fail(Code),
-    /// Nobody ever answers.
+    /// Never responds.
     Hang,
 }
 
-/// Plays its replies one after the other; a question too many fails.
+/// Plays its replies in order. A Check after the last reply fails with `DATA_LOSS`.
 #[derive(Clone)]
 struct ScriptedServer(Arc<Mutex<VecDeque<Reply>>>);
 
@@ -36,9 +36,9 @@ impl CheckService for ScriptedServer {
                 let decision = Decision::Allow.into();
                 Ok(Response::new(CheckResponse { decision, ..CheckResponse::default() }))
             }
-            Some(Reply::Fail(code)) => Err(Status::new(code, "as it was told")),
+            Some(Reply::Fail(code)) => Err(Status::new(code, "scripted")),
             Some(Reply::Hang) => std::future::pending().await,
-            None => Err(Status::data_loss("asked once too often")),
+            None => Err(Status::data_loss("the script has no more replies")),
         }
     }
 
@@ -46,51 +46,54 @@ impl CheckService for ScriptedServer {
         &self,
         _: Request<BatchCheckRequest>,
     ) -> Result<Response<BatchCheckResponse>, Status> {
-        Err(Status::unimplemented("nobody asks"))
+        Err(Status::unimplemented("not used by this test"))
     }
 }
 
-/// Asks once by a checker; what came of it, and how many replies were left.
-async fn ask(
+/// Sends one Check with a configured checker. Returns the result and the number of replies that were not used.
+async fn check(
     replies: impl IntoIterator<Item = Reply>,
-    checker: impl FnOnce(Checker) -> Checker,
+    configure: impl FnOnce(Checker) -> Checker,
 ) -> (Result<Decision, Code>, usize) {
-    let played = ScriptedServer(Arc::new(Mutex::new(replies.into_iter().collect())));
+    let script = ScriptedServer(Arc::new(Mutex::new(replies.into_iter().collect())));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let served = Server::builder().add_service(CheckServiceServer::new(played.clone()));
-    tokio::spawn(served.serve_with_incoming(TcpIncoming::from(listener)));
-    let asked = checker(
+    let server = Server::builder().add_service(CheckServiceServer::new(script.clone()));
+    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    let checker = configure(
         Checker::new(Connect::to(&address).connect_lazy().unwrap()).deadline(Duration::from_secs(30)),
     );
-    let answer = asked.check(CheckRequest::default()).await;
-    let left = played.0.lock().unwrap().len();
-    (answer.map(|answer| answer.decision()).map_err(|status| status.code()), left)
+    let result = checker.check(CheckRequest::default()).await;
+    let unused = script.0.lock().unwrap().len();
+    (result.map(|response| response.decision()).map_err(|status| status.code()), unused)
 }
 
 #[tokio::test]
-async fn who_is_away_is_asked_again_up_to_three_times() {
-    let away = || Reply::Fail(Code::Unavailable);
-    assert_eq!(ask([away(), away(), Reply::Allow], |checker| checker).await, (Ok(Decision::Allow), 0));
-    let four = [away(), away(), away(), Reply::Allow];
-    assert_eq!(ask(four, |checker| checker).await, (Err(Code::Unavailable), 1));
-    let once = ask([away(), Reply::Allow], |checker| checker.max_attempts(1)).await;
+async fn unavailable_is_retried_up_to_three_attempts() {
+    let unavailable = || Reply::Fail(Code::Unavailable);
+    assert_eq!(
+        check([unavailable(), unavailable(), Reply::Allow], |checker| checker).await,
+        (Ok(Decision::Allow), 0)
+    );
+    let four = [unavailable(), unavailable(), unavailable(), Reply::Allow];
+    assert_eq!(check(four, |checker| checker).await, (Err(Code::Unavailable), 1));
+    let once = check([unavailable(), Reply::Allow], |checker| checker.max_attempts(1)).await;
     assert_eq!(once, (Err(Code::Unavailable), 1));
 }
 
 #[tokio::test]
-async fn what_asking_again_would_not_mend_is_not_asked_again() {
+async fn other_errors_are_not_retried() {
     for code in [Code::Internal, Code::InvalidArgument, Code::Unauthenticated, Code::ResourceExhausted] {
-        let asked = ask([Reply::Fail(code), Reply::Allow], |checker| checker).await;
-        assert_eq!(asked, (Err(code), 1), "{code:?}");
+        let result = check([Reply::Fail(code), Reply::Allow], |checker| checker).await;
+        assert_eq!(result, (Err(code), 1), "{code:?}");
     }
 }
 
 #[tokio::test]
-async fn the_deadline_holds_for_all_tries_together() {
-    let soon = |checker: Checker| checker.deadline(Duration::from_millis(100));
-    let hung = tokio::time::timeout(Duration::from_secs(20), ask([Reply::Hang, Reply::Allow], soon)).await;
-    let (answer, left) = hung.expect("it doesn't wait for ever");
-    assert_eq!(left, 1, "it is not asked again");
-    assert!(matches!(answer, Err(Code::DeadlineExceeded | Code::Cancelled)), "{answer:?}");
+async fn the_deadline_covers_all_attempts_together() {
+    let short = |checker: Checker| checker.deadline(Duration::from_millis(100));
+    let hung = tokio::time::timeout(Duration::from_secs(20), check([Reply::Hang, Reply::Allow], short)).await;
+    let (result, unused) = hung.expect("the checker returns at its deadline");
+    assert_eq!(unused, 1, "a hanging attempt is not retried");
+    assert!(matches!(result, Err(Code::DeadlineExceeded | Code::Cancelled)), "{result:?}");
 }

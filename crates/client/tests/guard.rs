@@ -1,4 +1,4 @@
-//! Both examples against the built program: who passes, who doesn't, and what happens when nobody can be asked.
+//! The two examples against the built program: allowed calls, denied calls, and calls during an outage.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 #![expect(clippy::disallowed_methods, reason = "what is started here ends with the test")]
@@ -21,8 +21,8 @@ async fn demo() -> (Latchkey, String) {
     let latchkey = Setup::default().shipped("demo").start();
     let operator = latchkey.operator();
     operator.tenant("acme", "demo", "").await;
-    let ask = v1::CreateKeyRequest { scopes: vec!["things.read".to_owned()], ..key("acme", "") };
-    let (_, value) = operator.key(ask).await;
+    let request = v1::CreateKeyRequest { scopes: vec!["things.read".to_owned()], ..key("acme", "") };
+    let (_, value) = operator.key(request).await;
     (latchkey, value)
 }
 
@@ -45,7 +45,7 @@ async fn get(port: u16, headers: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_axum_service_sees_who_passes_and_nobody_else() {
+async fn an_axum_service_gets_allowed_calls_with_their_principal() {
     let (latchkey, key) = demo().await;
     let port = serve(axum_service::service(&address(&latchkey)).unwrap()).await;
     let allowed = get(port, &[("x-api-key", &key)]).await;
@@ -55,23 +55,23 @@ async fn an_axum_service_sees_who_passes_and_nobody_else() {
     assert_eq!(
         get(port, &[("x-api-key", &key), ("x-api-key", "other")]).await.status,
         401,
-        "two that differ"
+        "two different credentials are rejected"
     );
     latchkey.kill();
-    assert_eq!(get(port, &[("x-api-key", &key)]).await.status, 503, "it fails closed");
+    assert_eq!(get(port, &[("x-api-key", &key)]).await.status, 503, "the guard fails closed");
     latchkey.restart();
-    assert_eq!(get(port, &[("x-api-key", &key)]).await.status, 200, "it connects again by itself");
+    assert_eq!(get(port, &[("x-api-key", &key)]).await.status, 200, "the channel reconnects");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tonic_service_answers_in_grpc() {
+async fn a_tonic_service_responds_in_grpc() {
     let (latchkey, key) = demo().await;
     let port = free_port();
     let routes = tonic_service::service(&address(&latchkey)).unwrap();
     let serving = tonic::transport::Server::builder().add_routes(routes);
     tokio::spawn(serving.serve(format!("127.0.0.1:{port}").parse().unwrap()));
     let channel = Connect::to(&format!("http://127.0.0.1:{port}")).connect_lazy().unwrap();
-    let ask = |credential: Option<&str>| {
+    let request = |credential: Option<&str>| {
         let mut request = tonic::Request::new(HealthCheckRequest::default());
         if let Some(credential) = credential {
             request.metadata_mut().insert("x-api-key", credential.parse().unwrap());
@@ -80,24 +80,24 @@ async fn a_tonic_service_answers_in_grpc() {
     };
     let mut health = HealthClient::new(channel);
     for _ in 0..100 {
-        match health.check(ask(Some(&key))).await {
+        match health.check(request(Some(&key))).await {
             Ok(_) => break,
             Err(status) if status.code() == Code::Unavailable => tokio::task::yield_now().await,
             Err(status) => panic!("{status:?}"),
         }
     }
-    assert!(health.check(ask(Some(&key))).await.is_ok());
-    assert_eq!(health.check(ask(None)).await.unwrap_err().code(), Code::Unauthenticated);
-    let denied = health.watch(ask(Some(&key))).await.unwrap_err();
+    assert!(health.check(request(Some(&key))).await.is_ok());
+    assert_eq!(health.check(request(None)).await.unwrap_err().code(), Code::Unauthenticated);
+    let denied = health.watch(request(Some(&key))).await.unwrap_err();
     assert_eq!(denied.code(), Code::PermissionDenied, "a scope is missing: {denied:?}");
     latchkey.kill();
-    assert_eq!(health.check(ask(Some(&key))).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(health.check(request(Some(&key))).await.unwrap_err().code(), Code::Unavailable);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_wants_to_be_open_in_an_outage_must_say_so() {
-    let nobody = Connect::to(&format!("http://127.0.0.1:{}", free_port())).connect_lazy().unwrap();
-    let guard = Guard::new(Checker::new(nobody)).on_outage(OnOutage::FailOpen);
+async fn fail_open_passes_calls_on_during_an_outage() {
+    let unreachable = Connect::to(&format!("http://127.0.0.1:{}", free_port())).connect_lazy().unwrap();
+    let guard = Guard::new(Checker::new(unreachable)).on_outage(OnOutage::FailOpen);
     let router = axum::Router::new().route("/things", axum::routing::get(|| async { "open" })).layer(guard);
     assert_eq!(get(serve(router).await, &[]).await.body, "open");
 }

@@ -1,4 +1,5 @@
-//! From a request to a request. Two credentials that differ are no request: nobody can say which one is meant.
+//! Conversion of an HTTP request into a `CheckRequest`. A request with two different credentials is rejected, because it
+//! is undefined which one the caller means.
 
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
@@ -6,8 +7,8 @@ use latchkey_proto::v1::{CheckRequest, Principal};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The request that a request is; none where its credential is ambiguous or unreadable.
-pub(super) fn of(parts: &Parts) -> Option<CheckRequest> {
+/// Returns the Check of an HTTP request, or `None` if its credential is ambiguous or not readable.
+pub(super) fn from_parts(parts: &Parts) -> Option<CheckRequest> {
     let header =
         |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Some(CheckRequest {
@@ -39,8 +40,8 @@ fn bearer(value: &str) -> &str {
     }
 }
 
-/// What the service behind has no use for: the credential, and whatever stood for an answer before this one.
-pub(super) fn take_out(parts: &mut Parts) {
+/// Removes the credentials and any earlier `Principal`, which the protected service must not see.
+pub(super) fn remove_credentials(parts: &mut Parts) {
     parts.headers.remove(AUTHORIZATION);
     parts.headers.remove(API_KEY);
     parts.extensions.remove::<Principal>();
@@ -56,11 +57,12 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        of(&parts).map(|request| format!("{} {} {}", request.method, request.path, request.credential))
+        from_parts(&parts)
+            .map(|request| format!("{} {} {}", request.method, request.path, request.credential))
     }
 
     #[test]
-    fn either_place_will_do_and_two_that_differ_are_none() {
+    fn both_headers_are_read_and_two_different_values_are_rejected() {
         assert_eq!(credential_of(&[]).as_deref(), Some("GET /things "));
         assert_eq!(credential_of(&[("authorization", "bearer  k")]).as_deref(), Some("GET /things k"));
         assert_eq!(
