@@ -51,7 +51,7 @@ fn a_database_is_looked_at() {
     assert_eq!(code, 1);
     migrate(&url, &["up"]);
     let (found, code) = look(MASTER_KEY);
-    has(&found, "database", "good", "answers in time");
+    has(&found, "database", "ok", "answers in time");
     has(&found, "settings", "warning", "there is no Redis");
     assert_eq!(code, 0);
     let latchkey = Setup::default().database(&url).shipped("luxcore").start();
@@ -59,7 +59,7 @@ fn a_database_is_looked_at() {
         latchkey.page("/.well-known/jwks.json").body.contains("kid").then_some(())
     });
     latchkey.kill();
-    has(&look(MASTER_KEY).0, "database", "good", "the master key opens it");
+    has(&look(MASTER_KEY).0, "database", "ok", "the master key opens it");
     let (found, code) = look(OTHER_KEY);
     has(&found, "database", "error", "the master key does not open 1 of 1 signing keys");
     assert_eq!(code, 1);
@@ -80,7 +80,7 @@ fn a_database_that_lags_is_found() {
     let way = Proxy::to(Postgres::shared().port());
     let far = Postgres::shared().through(way.port(), &url);
     let look = || doctor(&["--database-url", &far, "--master-key", MASTER_KEY]);
-    has(&look().0, "database", "good", "answers in time");
+    has(&look().0, "database", "ok", "answers in time");
     way.delay(Direction::Down, Duration::from_millis(100));
     let (found, code) = look();
     has(&found, "database", "error", "a Check gives up after 80ms");
@@ -106,7 +106,7 @@ fn a_redis_that_evicts_is_found() {
     let redis = Redis::start();
     let url = redis.url();
     let look = || doctor(&["--redis-url", &url]);
-    has(&look().0, "redis", "good", "evicts nothing in use");
+    has(&look().0, "redis", "ok", "evicts nothing in use");
     redis.cli(&["CONFIG", "SET", "maxmemory", "64mb"]);
     redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     let (found, code) = look();
@@ -119,13 +119,13 @@ fn a_redis_over_tls_and_a_cluster_are_looked_at() {
     let redis = Redis::tls();
     let ca = redis.ca();
     let (found, code) = doctor(&["--redis-url", &redis.url(), "--redis-ca", ca.to_str().expect("a path")]);
-    has(&found, "redis", "good", "evicts nothing in use");
+    has(&found, "redis", "ok", "evicts nothing in use");
     assert_eq!(code, 0, "{found:?}");
     has(&doctor(&["--redis-url", &redis.url()]).0, "redis", "unreachable", "127.0.0.1");
     let cluster = RedisCluster::start();
     let (found, code) = doctor(&["--redis-url", &cluster.url()]);
-    let good = found.iter().filter(|(area, weight, _)| area == "redis" && weight == "good").count();
-    assert_eq!((good, code), (2, 0), "each node that is named: {found:?}");
+    let ok = found.iter().filter(|(area, severity, _)| area == "redis" && severity == "ok").count();
+    assert_eq!((ok, code), (2, 0), "each node that is named: {found:?}");
     let (found, code) = doctor(&["--redis-url", &cluster.nodes()[0].url()]);
     has(&found, "redis", "error", "a node of a cluster");
     assert_eq!(code, 1);
@@ -201,7 +201,7 @@ fn a_file_of_envoys_that_fails_open_gives_up_too_soon_forwards_the_credential_or
         assert_eq!((found.len(), code), (1, 1), "{found:?}");
     }
     let (found, code) = doctor(&["--envoy-only", "--envoy", &spoiled(&folder, &[])]);
-    assert!(found.len() == 1 && found[0].1 == "good" && code == 0, "{found:?}");
+    assert!(found.len() == 1 && found[0].1 == "ok" && code == 0, "{found:?}");
 }
 
 #[test]

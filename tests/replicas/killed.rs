@@ -35,7 +35,7 @@ fn pace() -> Interval {
 }
 
 async fn write(caller: Caller, (over, answered): Signals) -> WriteLog {
-    let (mut told, mut pace) = (WriteLog::new(), pace());
+    let (mut written, mut pace) = (WriteLog::new(), pace());
     while !over.load(Ordering::SeqCst) {
         let Ok((made, value)) = caller.try_key(key("acme", "live")).await else {
             pace.tick().await;
