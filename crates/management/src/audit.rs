@@ -1,4 +1,4 @@
-//! What goes into the audit log of a management call.
+//! Construction of audit log entries for management calls.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::{CallContext, Caller, ManagementService};
 use crate::ports::AuditEntry;
 
 impl ManagementService {
-    /// An entry for what the caller does now.
+    /// Returns an entry for an action that the caller performs now.
     pub(super) fn audit_entry(
         &self,
         caller: &Caller,
@@ -28,25 +28,25 @@ impl ManagementService {
 }
 
 impl AuditEntry {
-    /// Of this tenant's things.
+    /// Sets the tenant that the entry belongs to.
     pub(super) fn for_tenant(mut self, tenant: TenantId) -> Self {
         self.tenant = Some(tenant);
         self
     }
 
-    /// Done to this.
+    /// Sets the object that was acted on.
     pub(super) fn on_target(mut self, target: &impl ToString) -> Self {
         self.target = target.to_string();
         self
     }
 
-    /// As part of this request.
+    /// Sets the identifier of the request.
     pub(super) fn in_request(mut self, request_id: &str) -> Self {
         request_id.clone_into(&mut self.request_id);
         self
     }
 
-    /// With one more detail, left out where it is empty.
+    /// Adds a detail. An empty value is left out.
     pub(super) fn with_detail(mut self, name: &str, value: impl Into<String>) -> Self {
         let value = value.into();
         if !value.is_empty() {

@@ -1,5 +1,5 @@
-//! The audit log as operators and key managers read it, and as operators check it: link by link, and against
-//! anchors that were kept where whoever holds the database can't follow.
+//! Listing of the audit log for operators and key managers, and its verification for operators: link by link, and
+//! against anchors that are kept out of reach of anyone who can write to the database.
 
 mod anchor_comparison;
 
@@ -16,69 +16,69 @@ use super::page::{self, Page};
 use super::{Caller, ManagementService};
 use crate::ports::audit::{Anchor, AnchorStore, AuditEvent, AuditFilter, AuditLog};
 
-/// Which events to list; the fields are those of `latchkey.v1.ListAuditEventsRequest`.
+/// Events to list; the fields are those of `latchkey.v1.ListAuditEventsRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListAuditEvents {
-    /// By id or slug; empty: the caller's own, and every tenant for operators.
+    /// Tenant by id or slug. Empty: the caller's own tenant; for operators, all tenants.
     pub tenant: String,
-    /// 0 for 100, at most 1,000.
+    /// Number of events on a page: 1 to 1,000, or 0 for 100.
     pub page_size: i32,
-    /// From the page before.
+    /// Token from the previous page; empty for the first page.
     pub page_token: String,
-    /// From this time on.
+    /// Earliest time, inclusive.
     pub from: Option<Timestamp>,
-    /// Before this time.
+    /// Latest time, exclusive.
     pub until: Option<Timestamp>,
 }
 
-/// What checking the log came to.
+/// Result of a verification of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditReport {
-    /// How many lines fit, from the first on.
+    /// Number of consecutive valid events, counted from the first.
     pub events: u64,
-    /// How many anchors they were compared with.
+    /// Number of anchors that were compared.
     pub anchors: u64,
-    /// Where the log ended when this began.
+    /// Head of the log when the verification began.
     pub head: Anchor,
-    /// What doesn't fit.
+    /// First break that was found; `None` for an intact log.
     pub first_break: Option<AuditBreak>,
 }
 
-/// The first thing that doesn't fit.
+/// First place at which the log is not intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuditBreak {
-    /// A line.
-    #[error("event {at} is missing, out of its place, or not what was written")]
+    /// An event is missing, out of sequence, or modified.
+    #[error("event {at} is missing, out of sequence, or was modified")]
     Event {
-        /// Its place.
+        /// Sequence number of the event.
         at: u64,
     },
-    /// The head: lines are missing at the end, or it was changed itself.
-    #[error("the log ends before event {at}, or its head was changed")]
+    /// The head does not match: events are missing at the end, or the head itself was modified.
+    #[error("the log ends before event {at}, or its head was modified")]
     Head {
-        /// The first place that is missing.
+        /// Sequence number of the first missing event.
         at: u64,
     },
-    /// Lines that an anchor tells of are gone.
-    #[error("the log was cut off before event {at}: an anchor tells of event {anchored}")]
+    /// Events that an anchor covers are missing at the end.
+    #[error("the log was truncated before event {at}: an anchor covers event {anchored}")]
     Truncated {
-        /// The first place that is missing.
+        /// Sequence number of the first missing event.
         at: u64,
-        /// The anchor's place.
+        /// Sequence number of the anchor.
         anchored: u64,
     },
-    /// The lines fit each other, and not an anchor: they were written anew.
-    #[error("event {at} is not the one that was anchored: events were rewritten after event {since}")]
+    /// The events are consistent with each other and do not match an anchor: the log was rewritten.
+    #[error("event {at} does not match its anchor: events were rewritten after event {since}")]
     Rewritten {
-        /// The anchor's place.
+        /// Sequence number of the anchor.
         at: u64,
-        /// The last anchor before it that fits; 0: none does.
+        /// Sequence number of the last earlier anchor that matches; 0 if none does.
         since: u64,
     },
 }
 
 impl AuditBreak {
-    /// The first place that is known not to fit.
+    /// Returns the sequence number of the first event that is known to be wrong.
     #[must_use]
     pub fn at(self) -> u64 {
         match self {
@@ -98,7 +98,7 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// An auditor of this log and these anchors, with a registrar's rules on tenants.
+    /// Makes an auditor of a log and its anchors. Access to tenants follows the rules of `management`.
     #[must_use]
     pub fn new(
         management: Arc<ManagementService>,
@@ -108,14 +108,14 @@ impl Auditor {
         Self { management, log, anchors }
     }
 
-    /// Lists events, newest first: of one tenant, or, for operators, of all.
+    /// Lists events, newest first: those of one tenant or, for operators, those of all tenants.
     pub async fn list(
         &self,
         caller: &Caller,
         request: ListAuditEvents,
     ) -> Result<Page<AuditEvent>, ManagementError> {
-        let everything = caller.principal().is_none() && request.tenant.is_empty();
-        let tenant = if everything {
+        let all_tenants = caller.principal().is_none() && request.tenant.is_empty();
+        let tenant = if all_tenants {
             None
         } else {
             Some(self.management.managed_tenant(caller, &request.tenant).await?.id)
@@ -134,15 +134,15 @@ impl Auditor {
         Ok(page::page(events, size, &list, |event| Uuid::from_u64_pair(0, event.sequence)))
     }
 
-    /// Checks the log from its first line to the one that is the last when this begins, and against the
-    /// caller's anchors besides those that are kept here. In parts: dropping this future ends it.
+    /// Verifies the log from its first event to the event that is the last when the call begins, against the stored
+    /// anchors and the caller's own. The log is read in batches, so dropping the future cancels the verification.
     pub async fn verify(&self, caller: &Caller, own: Vec<Anchor>) -> Result<AuditReport, ManagementError> {
         caller.require_operator()?;
         Ok(verify(&*self.log, &*self.anchors, own).await?)
     }
 }
 
-/// The list that a page token of audit events belongs to.
+/// Returns the encoded filter that a page token of audit events is bound to.
 fn list_of_events(filter: &AuditFilter) -> Encoder {
     let time = |encoder: Encoder, time: Timestamp| encoder.signed(time.0);
     Encoder::new("latchkey.list_audit_events.v1")
@@ -156,10 +156,10 @@ async fn verify(
     anchors: &dyn AnchorStore,
     own: Vec<Anchor>,
 ) -> Result<AuditReport, SystemError> {
-    // First: the head is then no older than any anchor that is looked at.
+    // The extent is read before the head, so that the head is not older than any anchor that is compared.
     let extent = anchors.extent().await?;
     let head = log.head().await?;
-    let mut comparison = AnchorComparison::new((anchors, extent), own);
+    let mut comparison = AnchorComparison::new(anchors, extent, own);
     let mut valid = Anchor::START;
     let mut first_break = None;
     while first_break.is_none() && valid.sequence < head.sequence {

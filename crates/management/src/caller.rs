@@ -28,8 +28,8 @@ impl From<Principal> for Caller {
     /// scope.
     fn from(principal: Principal) -> Self {
         let subject = principal.subject_id();
-        let speaks = operators::is_operator(&principal);
-        let authority = if speaks { Authority::Operator } else { Authority::Tenant(principal) };
+        let operator = operators::is_operator(&principal);
+        let authority = if operator { Authority::Operator } else { Authority::Tenant(principal) };
         Self { subject, authority }
     }
 }

@@ -1,6 +1,5 @@
-//! Operators by certificate: a connection that proved a client certificate speaks by the names in it, where the
-//! operator's settings say what a name may do, in which tenant. No database knows these callers; what they may
-//! hand on is bounded like a key's.
+//! Operators that are identified by a client certificate. The settings map each certificate name to its scopes and
+//! its tenant. These callers are not in the database; what they can grant is bounded in the same way as for a key.
 
 use std::sync::Arc;
 
@@ -10,14 +9,14 @@ use latchkey_core::record::TenantRef;
 
 use super::{Authority, Caller, ManagementService};
 
-/// What a name may do.
+/// Rights of a certificate name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateOperator {
-    /// Whose.
+    /// Name in the certificate.
     pub name: CertificateName,
-    /// Where; none: everywhere, as an operator.
+    /// Tenant that the rights are for; `None` for an operator, who has all rights in every tenant.
     pub tenant: Option<TenantRef>,
-    /// What, in that tenant, by its profile's names.
+    /// Scopes in that tenant, by the names of its profile.
     pub scopes: Vec<String>,
 }
 
@@ -28,12 +27,15 @@ const AMBIGUOUS_CERTIFICATE: RequestError =
     RequestError::Unauthenticated("the client certificate has the names of two operators");
 
 impl ManagementService {
-    /// Who calls, by the certificate alone.
+    /// Identifies the caller by the client certificate alone.
+    ///
+    /// Returns `Unauthenticated` if no name, or the names of more than one operator, are in the certificate.
     pub async fn certificate_caller(
         &self,
         certificate: &ClientCertificate,
     ) -> Result<Caller, ManagementError> {
-        let mut known = self.certificate_operators.iter().filter(|one| certificate.0.contains(&one.name));
+        let mut known =
+            self.certificate_operators.iter().filter(|operator| certificate.0.contains(&operator.name));
         let operator = known.next().ok_or(UNKNOWN_CERTIFICATE)?;
         if known.next().is_some() {
             return Err(AMBIGUOUS_CERTIFICATE.into());

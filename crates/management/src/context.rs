@@ -21,8 +21,8 @@ impl CallContext {
     /// is kept back for the response. `None` if the caller set no deadline.
     #[must_use]
     pub fn waits_until(&self, now: MonotonicInstant) -> Option<MonotonicInstant> {
-        let left = self.deadline?.since(now);
-        Some(now.plus(left.saturating_sub(MARGIN.min(left / 4))))
+        let remaining = self.deadline?.since(now);
+        Some(now.plus(remaining.saturating_sub(MARGIN.min(remaining / 4))))
     }
 }
 

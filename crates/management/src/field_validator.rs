@@ -1,4 +1,4 @@
-//! Collects what is wrong with a request, all of it, and the checks that several requests share.
+//! Collection of all field violations of a request, and checks that several requests share.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::limit::{BucketOwner, LimitOverrides, parse_key_limit, parse_tenant_limits};
 use latchkey_core::policy::Policy;
 
-/// Violations of one request, each under its field's path.
+/// Violations of one request, each with the path of its field.
 pub(super) struct FieldValidator<'a> {
     prefix: &'a str,
     violations: Vec<FieldViolation>,
 }
 
 impl<'a> FieldValidator<'a> {
-    /// Of fields within a path (`keys[2].key.`), or of none ("").
+    /// Makes a validator of fields below a path (`keys[2].key.`), or of top-level fields ("").
     pub(super) fn new(prefix: &'a str) -> Self {
         Self { prefix, violations: Vec::new() }
     }
@@ -27,7 +27,7 @@ impl<'a> FieldValidator<'a> {
         self.violations
     }
 
-    /// What a check of its own came to; what it found wrong is told with the rest.
+    /// Returns the value of a check that was made elsewhere, or records its violations and returns `None`.
     pub(super) fn collect<T>(&mut self, checked: Result<T, RequestError>) -> Option<T> {
         match checked {
             Ok(value) => return Some(value),
@@ -37,24 +37,24 @@ impl<'a> FieldValidator<'a> {
         None
     }
 
-    /// Nothing is wrong, or everything that is.
+    /// Returns an error with all violations, if there are any.
     pub(super) fn finish(self) -> Result<(), RequestError> {
         if self.violations.is_empty() { Ok(()) } else { Err(RequestError::InvalidArgument(self.violations)) }
     }
 
-    /// A text for people: of this length in characters, without control characters.
+    /// Checks a text for people: its length in characters, and that it has no control characters.
     pub(super) fn text(&mut self, field: &str, text: &str, length: std::ops::RangeInclusive<usize>) {
         let count = text.chars().count();
         if !length.contains(&count) {
-            let (least, most) = (length.start(), length.end());
-            self.reject(field, format!("must have {least} to {most} characters, and has {count}"));
+            let (min, max) = (length.start(), length.end());
+            self.reject(field, format!("must have {min} to {max} characters, and has {count}"));
         }
         if text.chars().any(char::is_control) {
             self.reject(field, "must not have control characters");
         }
     }
 
-    /// Names with texts: at most 64.
+    /// Checks a map of names to texts: at most 64 entries.
     pub(super) fn labels(&mut self, field: &str, labels: &BTreeMap<String, String>) {
         if labels.len() > 64 {
             self.reject(field, format!("must have at most 64 entries, and has {}", labels.len()));
@@ -68,25 +68,25 @@ impl<'a> FieldValidator<'a> {
         }
     }
 
-    /// CIDR blocks or single addresses.
+    /// Parses CIDR blocks and single addresses.
     pub(super) fn networks(&mut self, field: &str, networks: &[String]) -> Vec<IpNet> {
         if networks.len() > 64 {
             self.reject(field, format!("must have at most 64 networks, and has {}", networks.len()));
         }
-        let mut read = Vec::new();
+        let mut parsed = Vec::new();
         for (n, text) in networks.iter().enumerate() {
             let single = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
             match text.parse::<IpNet>().ok().or_else(single) {
-                Some(network) => read.push(network.trunc()),
+                Some(network) => parsed.push(network.trunc()),
                 None => {
                     self.reject(&format!("{field}[{n}]"), "must be a CIDR block, such as 192.0.2.0/24");
                 }
             }
         }
-        read
+        parsed
     }
 
-    /// A key's own limits, by class.
+    /// Parses the limits of a key, by rate class.
     pub(super) fn key_limits(
         &mut self,
         field: &str,
@@ -98,7 +98,7 @@ impl<'a> FieldValidator<'a> {
         })
     }
 
-    /// A tenant's limits, by class.
+    /// Parses the limits of a tenant, by rate class.
     pub(super) fn tenant_limits(
         &mut self,
         field: &str,
@@ -120,18 +120,18 @@ impl<'a> FieldValidator<'a> {
             latchkey_core::limit::LimitParseError,
         >,
     ) -> LimitOverrides {
-        let mut read = LimitOverrides::default();
+        let mut overrides = LimitOverrides::default();
         for (class, text) in limits {
             let field = format!("{field}[{class:?}]");
             if policy.classes.find(class).is_none() {
                 self.reject(&field, "the profile has no such rate class");
             }
             match parse(text) {
-                Ok(limits) => drop(read.0.insert(class.as_str().into(), limits)),
+                Ok(limits) => drop(overrides.0.insert(class.as_str().into(), limits)),
                 Err(error) => self.reject(&field, error.to_string()),
             }
         }
-        read
+        overrides
     }
 }
 

@@ -1,6 +1,6 @@
-//! Nobody can grant more than they have: a tenant's key or user that makes, changes or rotates keys hands on its own
-//! scopes, bindings, environment, lifetime, networks and limits at most. What it leaves open is filled in
-//! from what it has itself.
+//! Limits on what a caller can grant. A key or user of a tenant that creates, changes or rotates keys can grant at
+//! most its own scopes, bindings, environment, lifetime, networks and limits. Fields that a request leaves open are
+//! inherited from the caller.
 
 use latchkey_core::error::RequestError;
 use latchkey_core::limit::{
@@ -12,7 +12,7 @@ use latchkey_core::record::KeyRecord;
 use latchkey_core::scope::ScopeSet;
 use latchkey_core::time::Timestamp;
 
-/// What a tenant's key may hand on.
+/// Rights that a caller of a tenant can grant.
 pub(super) struct Grants<'a> {
     principal: &'a Principal,
     policy: &'a Policy,
@@ -31,17 +31,17 @@ impl<'a> Grants<'a> {
         self.principal.limits().into_iter().flat_map(|limits| &limits.0)
     }
 
-    /// What the caller has itself, of these scopes.
+    /// Returns those of the scopes that the caller has itself.
     pub(super) fn intersect(&self, scopes: &ScopeSet) -> ScopeSet {
         scopes.intersection(&self.principal.granted)
     }
 
-    /// When the caller itself stops; a token's end is not its holder's.
+    /// Returns the expiry of the caller's key. The expiry of a JWT does not count: it is not the expiry of its user.
     fn own_expiry(&self) -> Option<Timestamp> {
         self.principal.key().and_then(|key| key.expires)
     }
 
-    /// Fills in what a new key leaves open.
+    /// Fills fields that a new key leaves open with the caller's own.
     pub(super) fn inherit(&self, key: &mut KeyRecord) {
         if key.expires.is_none() {
             key.expires = self.own_expiry();
@@ -54,7 +54,7 @@ impl<'a> Grants<'a> {
         }
     }
 
-    /// Every grant of a key that is made or rotated.
+    /// Checks all grants of a key that is created or rotated.
     pub(super) fn check_covers(&self, key: &KeyRecord, granted: &ScopeSet) -> Result<(), RequestError> {
         let reaches = |own: &str| {
             let kind = self.policy.kind(self.principal.kind());
@@ -108,8 +108,8 @@ impl<'a> Grants<'a> {
         Err(forbidden("the caller is confined to networks, and can't grant others".into()))
     }
 
-    /// A limit of a key's own may be narrower than what its maker has, never wider; and where its maker has
-    /// one of its own, leaving it out would be wider.
+    /// Checks the limits of a key: each must be at most what the caller has, and a limit that is set on the caller
+    /// itself must not be left out, since the default could be higher.
     pub(super) fn check_limits(&self, limits: &LimitOverrides) -> Result<(), RequestError> {
         if let Some(class) =
             self.own_limits().map(|(class, _)| class).find(|class| !limits.0.contains_key(*class))
@@ -128,15 +128,15 @@ impl<'a> Grants<'a> {
         Ok(())
     }
 
-    /// What holds for the caller itself in a class; none: nothing limits it.
+    /// Returns the limit that applies to the caller itself in a rate class; `None` if there is none.
     fn limit(&self, class: &str) -> Option<Limit> {
         let tenant = &*self.principal.tenant;
         let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
         let subject = Some((self.principal.bucket_subject(), self.principal.limits()));
-        let whose = LimitSubjects { subject, tenant: Some((tenant, plan)), address: None };
+        let subjects = LimitSubjects { subject, tenant: Some((tenant, plan)), address: None };
         let class = self.policy.classes.find(class)?;
-        let all = bucket_charges(&self.policy.classes, class, ChargeCondition::Allowed, &whose);
-        all.iter().find(|d| d.bucket.per == BucketOwner::Key).map(|d| d.limit)
+        let all = bucket_charges(&self.policy.classes, class, ChargeCondition::Allowed, &subjects);
+        all.iter().find(|charge| charge.bucket.per == BucketOwner::Key).map(|charge| charge.limit)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Taking keys over from another system, by value or by hash: all of them or none.
+//! Import of keys from another system, by value or by hash: all of them or none.
 
 use latchkey_core::error::{FieldViolation, ManagementError, RequestError};
 use latchkey_core::key_kind::KeyKind;
@@ -13,39 +13,39 @@ use super::keys::apply_grants;
 use super::{CallContext, Caller, CreateKey, ManagementService};
 use crate::ports::{Created, NewKey};
 
-/// What is known of a key from elsewhere.
+/// Secret of an imported key.
 #[derive(Clone, Debug)]
 pub enum ImportSecret {
-    /// Its whole value; only the hash is kept, unless its kind can be read again.
+    /// The whole value. Only its hash is stored, unless the kind is retrievable.
     Value(PlainKey),
     /// SHA-256 of the whole value.
     Hash(Vec<u8>),
 }
 
-/// One key to take over.
+/// Key to import.
 #[derive(Clone, Debug)]
 pub struct ImportKey {
-    /// Its value or hash; none is a violation.
+    /// Value or hash; `None` is a violation.
     pub secret: Option<ImportSecret>,
-    /// Everything else, as for a new key.
+    /// All other fields, as for a new key.
     pub key: CreateKey,
-    /// When it was made elsewhere; none: now.
+    /// Time of creation in the other system; `None` for now.
     pub created: Option<Timestamp>,
 }
 
-/// Keys to take over.
+/// Keys to import.
 #[derive(Clone, Debug)]
 pub struct ImportKeys {
-    /// By id or slug; empty: the caller's own.
+    /// Tenant by id or slug; empty for the caller's own.
     pub tenant: String,
-    /// At most 1,000.
+    /// At most 1,000 keys.
     pub keys: Vec<ImportKey>,
 }
 
-const MOST: usize = 1_000;
+const MAX_KEYS: usize = 1_000;
 
 impl ManagementService {
-    /// Takes keys over. They work everywhere when this returns.
+    /// Imports keys. The new keys are valid on every replica when this returns.
     pub async fn import_keys(
         &self,
         caller: &Caller,
@@ -54,7 +54,7 @@ impl ManagementService {
     ) -> Result<Vec<KeyRecord>, ManagementError> {
         let tenant = self.managed_tenant(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
-        if !(1..=MOST).contains(&request.keys.len()) {
+        if !(1..=MAX_KEYS).contains(&request.keys.len()) {
             return Err(RequestError::field(
                 "keys",
                 format!("must be 1 to 1,000, and are {}", request.keys.len()),
@@ -64,7 +64,7 @@ impl ManagementService {
         let mut all_violations: Vec<FieldViolation> = Vec::new();
         let mut records = Vec::with_capacity(request.keys.len());
         for (n, key) in request.keys.into_iter().enumerate() {
-            match self.import(caller, (&tenant, &policy), (n, key))? {
+            match self.import(caller, &tenant, &policy, n, key)? {
                 Ok(record) => records.push(NewKey { record, idempotency: None }),
                 Err(violations) => all_violations.extend(violations),
             }
@@ -75,19 +75,21 @@ impl ManagementService {
         let entry =
             self.audit_entry(caller, "key.import", call).for_tenant(tenant.id).on_target(&tenant.slug);
         let entry = entry.with_detail("keys", records.len().to_string());
-        let made = self.parts.store.create_keys(records, entry).await?;
-        let key = |made| match made {
+        let created = self.parts.store.create_keys(records, entry).await?;
+        let key = |created| match created {
             Created::New(key) | Created::Existing(key) => key,
         };
-        Ok(self.wait_until_applied(made, call).await?.value.into_iter().map(key).collect())
+        Ok(self.wait_until_applied(created, call).await?.value.into_iter().map(key).collect())
     }
 
-    /// One key, or what is wrong with it.
+    /// Returns the record of one key, or its violations.
     fn import(
         &self,
         caller: &Caller,
-        (tenant, policy): (&TenantRecord, &Policy),
-        (n, mut key): (usize, ImportKey),
+        tenant: &TenantRecord,
+        policy: &Policy,
+        n: usize,
+        mut key: ImportKey,
     ) -> Result<Result<KeyRecord, Vec<FieldViolation>>, ManagementError> {
         let (path, inner) = (format!("keys[{n}]."), format!("keys[{n}].key."));
         let mut outer = FieldValidator::new(&path);
@@ -96,13 +98,13 @@ impl ManagementService {
         }
         let mut fields = FieldValidator::new(&inner);
         if !key.key.idempotency_key.is_empty() {
-            fields.reject("idempotency_key", "has no meaning here: a key that exists already is refused");
+            fields.reject("idempotency_key", "is not used by imports: a key that exists already is rejected");
         }
         if !key.key.tenant.is_empty()
             && *key.key.tenant != *tenant.slug
             && key.key.tenant != tenant.id.to_string()
         {
-            fields.reject("tenant", "must be empty, or the tenant that the keys are taken over for");
+            fields.reject("tenant", "must be empty, or the tenant of the import");
         }
         let mut random = (self.parts.random)();
         let builder = self.key_builder(policy, tenant, caller);
@@ -120,7 +122,7 @@ impl ManagementService {
         let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
         match key.secret {
             Some(ImportSecret::Value(value)) => {
-                self.set_value(&mut record, kind, (&value, &prefix), &mut random)?;
+                self.set_value(&mut record, kind, &value, &prefix, &mut random)?;
             }
             Some(ImportSecret::Hash(_)) | None => (record.hash, record.prefix) = (hash, prefix.into()),
         }
@@ -129,7 +131,7 @@ impl ManagementService {
     }
 }
 
-/// The hash of what is taken over.
+/// Returns the hash of the imported secret.
 fn secret(
     secret: Option<&ImportSecret>,
     draft: Option<&KeyDraft<'_>>,
@@ -139,7 +141,7 @@ fn secret(
         None => fields.reject("secret", "a value or its SHA-256 is needed"),
         Some(ImportSecret::Value(value)) => return Some(value.hash()),
         Some(ImportSecret::Hash(_)) if draft.is_some_and(|d| d.kind.retrievable) => {
-            fields.reject("sha256", "a key of this kind can be read again: its value is needed");
+            fields.reject("sha256", "keys of this kind are retrievable: the value is needed");
         }
         Some(ImportSecret::Hash(hash)) => match <[u8; 32]>::try_from(hash.as_slice()) {
             Ok(hash) => return Some(KeyHash(hash)),
@@ -149,14 +151,14 @@ fn secret(
     None
 }
 
-/// A value tells its kind and environment; it must not contradict what was said of them, and one that no
-/// kind's form fits could never pass.
+/// Infers kind and environment from the value. The value must not contradict what the request says of them, and it
+/// must match the format of a kind: otherwise no Check could ever accept it.
 fn infer_kind(policy: &Policy, value: &PlainKey, request: &mut CreateKey, fields: &mut FieldValidator<'_>) {
     let fits = |kind: &&KeyKind| {
         kind.matches_format(value.reveal()) && (request.kind.is_empty() || *kind.name == *request.kind)
     };
     let Some(kind) = policy.kinds.iter().find(fits) else {
-        let text = "has the form of no kind that the profile (and this request) names; declare one for it";
+        let text = "matches the format of no kind of the profile (or of the requested kind); add a kind with this format to the profile";
         return fields.reject("value", text);
     };
     request.kind = kind.name.to_string();

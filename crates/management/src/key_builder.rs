@@ -1,5 +1,5 @@
-//! From a wish for a key to the key: every field is checked against the tenant's profile, and everything
-//! that is wrong is told at once. What the caller may grant is a rule of its own ([`super::grants`]).
+//! Construction of a key from a request. All fields are checked against the tenant's profile, and all violations are
+//! reported together. The limits on what the caller can grant are in [`super::grants`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,45 +16,45 @@ use rand::Rng;
 use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
 
-/// When a key is to stop.
+/// Expiry of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// At this time.
+    /// At a point in time.
     At(Timestamp),
-    /// So long after it is made.
+    /// A duration after the key's creation.
     After(Duration),
 }
 
-/// A wish for a key; the fields are those of `latchkey.v1.CreateKeyRequest`.
+/// Request for a key; the fields are those of `latchkey.v1.CreateKeyRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CreateKey {
-    /// By id or slug; empty: the caller's own.
+    /// Tenant by id or slug; empty for the caller's own.
     pub tenant: String,
-    /// 1 to 128 characters.
+    /// Name, 1 to 128 characters.
     pub name: String,
-    /// Empty: the profile's default kind.
+    /// Kind; empty for the profile's default kind.
     pub kind: String,
-    /// Empty: `live`.
+    /// Environment; empty for `live`.
     pub environment: String,
-    /// Names or aliases; none: the kind's own choice.
+    /// Scopes, by name or alias; empty for the default scopes of the kind.
     pub scopes: Vec<String>,
-    /// What the key is confined to.
+    /// Resources and identifiers that the key is confined to.
     pub bindings: BTreeMap<String, String>,
-    /// None: it never stops.
+    /// Expiry; `None` for a key that does not expire.
     pub expiry: Option<Expiry>,
-    /// CIDR blocks.
+    /// CIDR blocks from which the key can be used.
     pub allowed_networks: Vec<String>,
-    /// Class and limit.
+    /// Limits, by rate class.
     pub rate_limits: BTreeMap<String, String>,
-    /// The owner's own words.
+    /// Labels of the key's owner.
     pub metadata: BTreeMap<String, String>,
-    /// Empty: each call makes a key.
+    /// Idempotency key; empty: each call creates a key.
     pub idempotency_key: String,
 }
 
 impl CreateKey {
-    /// Returns a hash of everything that is asked but the idempotency key: two calls with one idempotency key ask the
-    /// same if their fingerprints are equal. Scopes are a set. The hash is stored.
+    /// Returns a hash of all fields but the idempotency key: two calls with one idempotency key make the same request
+    /// if their fingerprints are equal. Scopes are a set. The hash is stored.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
         let expiry = |encoder: Encoder, expiry| match expiry {
             Expiry::At(at) => encoder.number(1).signed(at.0),
@@ -75,19 +75,19 @@ impl CreateKey {
     }
 }
 
-/// A key that only lacks its value.
+/// Key without a value.
 pub(super) struct KeyDraft<'p> {
-    /// Everything but the value's hash, prefix and hint.
+    /// All fields but the value's hash, prefix and hint.
     pub(super) record: KeyRecord,
-    /// Its kind.
+    /// Kind of the key.
     pub(super) kind: &'p KeyKind,
-    /// What it is to be granted.
+    /// Scopes that the key is to be granted.
     pub(super) granted: ScopeSet,
-    /// Whether the scopes were asked for, or chosen by the kind.
-    pub(super) asked_scopes: bool,
+    /// True if the request names scopes; false if they are the defaults of the kind.
+    pub(super) scopes_requested: bool,
 }
 
-/// What a draft is drawn up with.
+/// Context in which a draft is built.
 pub(super) struct KeyBuilder<'a> {
     pub(super) policy: &'a Policy,
     pub(super) tenant: TenantId,
@@ -95,12 +95,11 @@ pub(super) struct KeyBuilder<'a> {
     pub(super) created_by: &'a str,
 }
 
-/// The environment where none is named.
+/// Environment of a request that names none.
 pub(super) const DEFAULT_ENVIRONMENT: &str = "live";
 
 impl<'p> KeyBuilder<'p> {
-    /// Draws a key up. Nothing comes back where the kind isn't known, or something else is so wrong that
-    /// no key can be thought of; what is wrong stands in `fields`.
+    /// Builds a draft and records violations in `fields`. Returns `None` if the kind is unknown.
     pub(super) fn build(
         &self,
         request: &CreateKey,
@@ -146,7 +145,7 @@ impl<'p> KeyBuilder<'p> {
             last_used: None,
             revision: 0,
         };
-        Some(KeyDraft { record, kind, granted, asked_scopes: !request.scopes.is_empty() })
+        Some(KeyDraft { record, kind, granted, scopes_requested: !request.scopes.is_empty() })
     }
 
     fn kind(&self, name: &str, fields: &mut FieldValidator<'_>) -> Option<&'p KeyKind> {
@@ -185,7 +184,7 @@ impl<'p> KeyBuilder<'p> {
         Some(at)
     }
 
-    /// What is asked for, or what the kind gives.
+    /// Returns the requested scopes or, if there are none, the default scopes of the kind.
     pub(super) fn scopes(
         &self,
         requested: &[String],
@@ -197,7 +196,7 @@ impl<'p> KeyBuilder<'p> {
             match self.policy.scopes.find(name) {
                 None => fields.reject(&format!("scopes[{n}]"), "the profile has no such scope"),
                 Some(scope) if kind.is_some_and(|k| !k.max_scopes.contains(scope)) => {
-                    fields.reject(&format!("scopes[{n}]"), "a key of this kind can't be granted it");
+                    fields.reject(&format!("scopes[{n}]"), "keys of this kind can't have this scope");
                 }
                 Some(scope) => granted.insert(scope),
             }
@@ -232,7 +231,7 @@ mod tests {
         entries.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     }
 
-    fn ask() -> CreateKey {
+    fn request() -> CreateKey {
         CreateKey {
             tenant: "acme".into(),
             name: "api".into(),
@@ -255,10 +254,10 @@ mod tests {
             "671a261f5bd8107225ae25c3c107add52be4ce65b1a5b2cac87edb3cbe8fb3db"
         );
         assert_eq!(
-            hex(&ask().fingerprint()),
+            hex(&request().fingerprint()),
             "d4af472422ee906452b9063c1c61c9e1f2366f4c0dad426e20ece9b63d10e9e1"
         );
-        let at = CreateKey { expiry: Some(Expiry::At(Timestamp(1_763_000_000_000))), ..ask() };
+        let at = CreateKey { expiry: Some(Expiry::At(Timestamp(1_763_000_000_000))), ..request() };
         assert_eq!(
             hex(&at.fingerprint()),
             "567a19002302abca431f8ddb0a4157b24b9f1ec2a4c8e08608a426f472bdbb7a"
@@ -266,31 +265,31 @@ mod tests {
     }
 
     #[test]
-    fn neither_the_order_of_scopes_nor_the_idempotency_key_changes_what_is_asked() {
+    fn neither_the_order_of_scopes_nor_the_idempotency_key_changes_the_fingerprint() {
         for scopes in [&["items.write", "items.read"][..], &["items.read", "items.write", "items.read"]] {
-            let same = CreateKey { scopes: texts(scopes), idempotency_key: "twice".into(), ..ask() };
-            assert_eq!(same.fingerprint(), ask().fingerprint(), "{scopes:?}");
+            let same = CreateKey { scopes: texts(scopes), idempotency_key: "twice".into(), ..request() };
+            assert_eq!(same.fingerprint(), request().fingerprint(), "{scopes:?}");
         }
     }
 
     #[test]
-    fn every_other_field_changes_what_is_asked() {
+    fn every_other_field_changes_the_fingerprint() {
         let others = [
-            CreateKey { tenant: "other".into(), ..ask() },
-            CreateKey { name: "other".into(), ..ask() },
-            CreateKey { kind: "other".into(), ..ask() },
-            CreateKey { environment: "test".into(), ..ask() },
-            CreateKey { scopes: texts(&["items.read"]), ..ask() },
-            CreateKey { bindings: map(&[("merchant", "m_2")]), ..ask() },
-            CreateKey { expiry: None, ..ask() },
-            CreateKey { expiry: Some(Expiry::After(Duration::from_secs(61))), ..ask() },
-            CreateKey { expiry: Some(Expiry::At(Timestamp(60))), ..ask() },
-            CreateKey { allowed_networks: vec![], ..ask() },
-            CreateKey { rate_limits: map(&[("default", "11/min")]), ..ask() },
-            CreateKey { metadata: map(&[]), ..ask() },
+            CreateKey { tenant: "other".into(), ..request() },
+            CreateKey { name: "other".into(), ..request() },
+            CreateKey { kind: "other".into(), ..request() },
+            CreateKey { environment: "test".into(), ..request() },
+            CreateKey { scopes: texts(&["items.read"]), ..request() },
+            CreateKey { bindings: map(&[("merchant", "m_2")]), ..request() },
+            CreateKey { expiry: None, ..request() },
+            CreateKey { expiry: Some(Expiry::After(Duration::from_secs(61))), ..request() },
+            CreateKey { expiry: Some(Expiry::At(Timestamp(60))), ..request() },
+            CreateKey { allowed_networks: vec![], ..request() },
+            CreateKey { rate_limits: map(&[("default", "11/min")]), ..request() },
+            CreateKey { metadata: map(&[]), ..request() },
         ];
         for other in others {
-            assert_ne!(other.fingerprint(), ask().fingerprint(), "{other:?}");
+            assert_ne!(other.fingerprint(), request().fingerprint(), "{other:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Making, reading, listing and changing keys.
+//! Calls that create, read and list keys.
 
 use std::collections::BTreeMap;
 
@@ -18,54 +18,54 @@ use super::page::{self, Page};
 use super::{CallContext, Caller, CreateKey, ManagementService};
 use crate::ports::{Created, KeyFilter, NewKey};
 
-/// A key that was made.
+/// Result of the creation of a key.
 #[derive(Clone, Debug)]
 pub struct CreatedKey {
     /// The key.
     pub key: KeyRecord,
-    /// Its value; none where the same call had made it before.
+    /// Value of the key; `None` if an earlier call with the same idempotency key created it.
     pub secret: Option<PlainKey>,
 }
 
-/// Which keys to list; the fields are those of `latchkey.v1.ListKeysRequest`.
+/// Keys to list; the fields are those of `latchkey.v1.ListKeysRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListKeys {
-    /// By id or slug; empty: the caller's own.
+    /// Tenant by id or slug; empty for the caller's own.
     pub tenant: String,
-    /// 0 for 100, at most 1,000.
+    /// Number of keys on a page: 1 to 1,000, or 0 for 100.
     pub page_size: i32,
-    /// From the page before.
+    /// Token from the previous page; empty for the first page.
     pub page_token: String,
-    /// Empty: any.
+    /// Kind; empty for any.
     pub kind: String,
-    /// Empty: any.
+    /// Environment; empty for any.
     pub environment: String,
-    /// None: any.
+    /// State; `None` for any.
     pub state: Option<KeyState>,
-    /// These among others.
+    /// Bindings that a key must have; it can have others as well.
     pub bindings: BTreeMap<String, String>,
 }
 
-/// Which publishable key to read.
+/// Request for a publishable key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GetPublishableKey {
-    /// By id or slug; empty: the caller's own.
+    /// Tenant by id or slug; empty for the caller's own.
     pub tenant: String,
-    /// Empty: `live`.
+    /// Environment; empty for `live`.
     pub environment: String,
 }
 
-/// A key whose value may be read again, with it.
+/// Retrievable key with its value.
 #[derive(Clone, Debug)]
 pub struct PublishableKeyValue {
     /// The key.
     pub key: KeyRecord,
-    /// Its value.
+    /// Value of the key.
     pub value: PlainKey,
 }
 
 impl ManagementService {
-    /// Makes a key. It works everywhere when this returns.
+    /// Creates a key. The key is valid on every replica when this returns.
     pub async fn create_key(
         &self,
         caller: &Caller,
@@ -78,20 +78,22 @@ impl ManagementService {
         let mut fields = FieldValidator::new("");
         let draft = self.key_builder(&policy, &tenant, caller).build(&request, &mut fields, &mut random);
         fields.finish()?;
-        let draft = draft.ok_or_else(|| RequestError::field("kind", "no key can be made of it"))?;
+        let draft = draft.ok_or_else(|| RequestError::field("kind", "no key of this kind can be created"))?;
         let (mut record, kind) = apply_grants(draft, caller, &policy)?;
         let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
         let secret = mint(kind, &prefix, &mut random);
-        self.set_value(&mut record, kind, (&secret, &prefix), &mut random)?;
+        self.set_value(&mut record, kind, &secret, &prefix, &mut random)?;
         let idempotency = (!request.idempotency_key.is_empty())
             .then(|| (request.idempotency_key.clone(), request.fingerprint()));
         let entry = self.audit_entry(caller, "key.create", call).for_tenant(tenant.id).on_target(&record.id);
         let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
-        let made = self.parts.store.create_keys(vec![NewKey { record, idempotency }], entry).await?;
-        match self.wait_until_applied(made, call).await?.value.pop() {
+        let created = self.parts.store.create_keys(vec![NewKey { record, idempotency }], entry).await?;
+        match self.wait_until_applied(created, call).await?.value.pop() {
             Some(Created::New(key)) => Ok(CreatedKey { key, secret: Some(secret) }),
             Some(Created::Existing(key)) => Ok(CreatedKey { key, secret: None }),
-            None => Err(SystemError::Internal("the ledger made no key of one".into()).into()),
+            None => {
+                Err(SystemError::Internal("the store returned no key for one that was created".into()).into())
+            }
         }
     }
 
@@ -132,7 +134,7 @@ impl ManagementService {
         Ok(page::page(keys, size, &list, |key| key.id.0))
     }
 
-    /// The newest active key of a retrievable kind, with its value.
+    /// Returns the newest active key of a retrievable kind, with its value.
     pub async fn publishable_key(
         &self,
         caller: &Caller,
@@ -162,7 +164,7 @@ impl ManagementService {
         Ok(PublishableKeyValue { key, value })
     }
 
-    /// A key that the caller may manage, and its tenant.
+    /// Returns a key that the caller can manage, and its tenant.
     pub(super) async fn managed_key(
         &self,
         caller: &Caller,
@@ -194,12 +196,13 @@ impl ManagementService {
         }
     }
 
-    /// Gives a record its value: the hash, what people see of it, and the sealed value where it may be read again.
+    /// Sets the value of a record: hash, prefix, hint, and the sealed value if the kind is retrievable.
     pub(super) fn set_value(
         &self,
         record: &mut KeyRecord,
         kind: &KeyKind,
-        (value, prefix): (&PlainKey, &str),
+        value: &PlainKey,
+        prefix: &str,
         random: &mut dyn rand::Rng,
     ) -> Result<(), SystemError> {
         record.hash = value.hash();
@@ -223,16 +226,16 @@ impl ManagementService {
     }
 }
 
-/// The record with the scopes that it is to have, if its maker may grant all that.
+/// Returns the record with its final scopes, if the caller can grant all of them.
 pub(super) fn apply_grants<'p>(
     draft: KeyDraft<'p>,
     caller: &Caller,
     policy: &Policy,
 ) -> Result<(KeyRecord, &'p KeyKind), RequestError> {
-    let KeyDraft { mut record, kind, mut granted, asked_scopes } = draft;
+    let KeyDraft { mut record, kind, mut granted, scopes_requested } = draft;
     if let Some(own) = caller.principal() {
         let grants = Grants::of(own, policy);
-        if !asked_scopes {
+        if !scopes_requested {
             granted = grants.intersect(&granted);
             record.scopes = policy.scopes.names(&granted).map(Into::into).collect();
         }
@@ -242,7 +245,7 @@ pub(super) fn apply_grants<'p>(
     Ok((record, kind))
 }
 
-/// The list that a page token of keys belongs to: the tenant's keys that pass the filter.
+/// Returns the encoded tenant and filter that a page token of keys is bound to.
 fn list_of_keys(tenant: TenantId, request: &ListKeys) -> Encoder {
     let state = |state| match state {
         KeyState::Active => 1,

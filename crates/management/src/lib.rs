@@ -64,19 +64,19 @@ use latchkey_core::time::Clock;
 
 use crate::ports::{ManagementStore, Propagation, WriteResult};
 
-/// What a registrar is made of.
+/// Dependencies of a [`ManagementService`].
 pub struct ManagementServiceParts {
-    /// Where everything is kept.
+    /// Store of keys, tenants and profiles.
     pub store: Arc<dyn ManagementStore>,
-    /// The profiles in force.
+    /// Profiles in force.
     pub policies: Arc<dyn Policies>,
-    /// Who waits until a change is known wherever calls are decided.
+    /// Waits until every replica has applied a change.
     pub propagation: Arc<dyn Propagation>,
-    /// What time it is.
+    /// Clock for timestamps and deadlines.
     pub clock: Arc<dyn Clock>,
-    /// Seals values that can be read again.
+    /// Encrypts values that can be read again.
     pub sealer: Arc<Sealer>,
-    /// A generator for keys and identifiers, seeded by the operating system.
+    /// Source of generators for keys and identifiers, seeded by the operating system.
     pub random: Arc<dyn Fn() -> StdRng + Send + Sync>,
 }
 
@@ -87,20 +87,21 @@ pub struct ManagementService {
 }
 
 impl ManagementService {
-    /// A registrar of these parts.
+    /// Makes a service of its dependencies.
     #[must_use]
     pub fn new(parts: ManagementServiceParts) -> Self {
         Self { parts, certificate_operators: Vec::new() }
     }
 
-    /// With operators who are known by their certificates.
+    /// Sets the operators that are identified by client certificates.
     #[must_use]
     pub fn with_certificate_operators(mut self, operators: Vec<CertificateOperator>) -> Self {
         self.certificate_operators = operators;
         self
     }
 
-    /// The tenant whose keys the caller wants to manage; empty: its own. Another's is as good as none.
+    /// Returns the tenant that the caller names; an empty name is the caller's own. Another tenant than the caller's
+    /// own is reported as not found.
     async fn managed_tenant(&self, caller: &Caller, name: &str) -> Result<TenantRecord, ManagementError> {
         let tenant = match caller.principal() {
             None if name.is_empty() => TenantRef::Slug(operator::SLUG.to_owned()),
@@ -118,8 +119,8 @@ impl ManagementService {
         Ok(found.ok_or(RequestError::NotFound("tenant"))?)
     }
 
-    /// Whether the caller may manage keys at all. Asked before a call is looked at, so that one who may not
-    /// learns nothing of what is wrong with it.
+    /// Returns `PermissionDenied` if the caller cannot manage keys at all. Checked before the request is validated,
+    /// so that an unauthorized caller learns nothing of its violations.
     pub fn manages_keys(&self, caller: &Caller) -> Result<(), RequestError> {
         caller.principal().map_or(Ok(()), |own| self.key_manager(own))
     }
@@ -145,7 +146,7 @@ impl ManagementService {
         })
     }
 
-    /// Waits until what was written holds everywhere, no longer than the call may wait.
+    /// Waits until every replica has applied a write, at most as long as the call can wait.
     async fn wait_until_applied<T>(
         &self,
         written: WriteResult<T>,

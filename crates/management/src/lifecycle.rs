@@ -1,4 +1,4 @@
-//! The ends of keys: rotation, which makes a successor, and revocation, which makes none.
+//! Calls that end keys: rotation, which creates a successor, and revocation, which does not.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use super::keys::already_revoked;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::WriteResult;
 
-/// Which key to rotate.
+/// Key to rotate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RotateKey {
-    /// Which.
+    /// Identifier of the key.
     pub id: String,
-    /// How long the old one goes on; zero: it stops at once.
+    /// Time for which the old key stays valid; zero ends it at once.
     pub overlap: Duration,
 }
 
@@ -29,27 +29,27 @@ pub struct RotateKey {
 pub struct RotatedKey {
     /// The successor.
     pub key: KeyRecord,
-    /// Its value.
+    /// Value of the successor.
     pub secret: PlainKey,
     /// The key that it replaces.
     pub replaced: KeyRecord,
 }
 
-/// Which key to revoke.
+/// Key to revoke.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RevokeKey {
-    /// Which.
+    /// Identifier of the key.
     pub id: String,
-    /// For people; at most 256 characters.
+    /// Reason for people; at most 256 characters.
     pub reason: String,
 }
 
-/// The longest time that two keys of a rotation work side by side.
+/// Longest time for which both keys of a rotation are valid.
 const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
 impl ManagementService {
-    /// Makes a successor with the same grants and the same end; the old key stops after the overlap. When this
-    /// returns, both hold everywhere.
+    /// Creates a successor with the same grants and the same expiry; the old key ends after the overlap. Both changes
+    /// hold on every replica when this returns.
     pub async fn rotate_key(
         &self,
         caller: &Caller,
@@ -61,13 +61,13 @@ impl ManagementService {
             return Err(RequestError::field("overlap", "must be at most 90 days").into());
         }
         let policy = self.policy_of(&tenant)?;
-        let kind = policy.kind(&key.kind).ok_or_else(|| gone(&key))?;
-        let prefix = kind.prefixes.of(&key.environment).ok_or_else(|| gone(&key))?.to_owned();
+        let kind = policy.kind(&key.kind).ok_or_else(|| kind_removed(&key))?;
+        let prefix = kind.prefixes.of(&key.environment).ok_or_else(|| kind_removed(&key))?.to_owned();
         let mut random = (self.parts.random)();
         let now = self.parts.clock.now().wall;
         let secret = mint(kind, &prefix, &mut random);
         let mut successor = KeyRecord { id: KeyId::new(now, &mut random), sealed: None, ..key.clone() };
-        self.set_value(&mut successor, kind, (&secret, &prefix), &mut random)?;
+        self.set_value(&mut successor, kind, &secret, &prefix, &mut random)?;
         let rotation = KeyRotation { successor, overlap: request.overlap, now, caller, policy: &policy };
         let entry = self.audit_entry(caller, "key.rotate", call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_detail("successor", rotation.successor.id.to_string());
@@ -78,7 +78,7 @@ impl ManagementService {
         Ok(RotatedKey { key, secret, replaced })
     }
 
-    /// Revokes a key, for good. When this returns, no replica admits it any more.
+    /// Revokes a key permanently. No replica admits it when this returns.
     pub async fn revoke_key(
         &self,
         caller: &Caller,
@@ -95,7 +95,7 @@ impl ManagementService {
         let entry = entry.with_detail("reason", request.reason.clone());
         let rule = Box::new(move |old: &KeyRecord| {
             let lifecycle = old.lifecycle.revoke(now, request.reason).map_err(already_revoked)?;
-            // Nobody reads the value of a revoked key again.
+            // The value of a revoked key cannot be read, so it is not kept.
             Ok(KeyRecord { lifecycle, sealed: None, ..old.clone() })
         });
         let written = self.parts.store.change_key(key.id, rule, entry).await?;
@@ -103,14 +103,14 @@ impl ManagementService {
     }
 }
 
-fn gone(key: &KeyRecord) -> ManagementError {
-    let text = format!("the profile has no {} keys in {:?} any more", key.kind, key.environment);
+fn kind_removed(key: &KeyRecord) -> ManagementError {
+    let text = format!("the profile no longer has {} keys in {:?}", key.kind, key.environment);
     RequestError::FailedPrecondition(text).into()
 }
 
-/// A rotation, as the ledger's rule.
+/// Rotation rule, evaluated inside the store's transaction.
 struct KeyRotation<'a> {
-    /// The successor's identifier and value; everything else is taken from the key as the ledger has it.
+    /// Identifier and value of the successor; all other fields are taken from the key as it is stored.
     successor: KeyRecord,
     overlap: Duration,
     now: Timestamp,
@@ -127,7 +127,7 @@ impl KeyRotation<'_> {
         }
         if let Some(successor) = old.rotated_to {
             return Err(RequestError::FailedPrecondition(format!(
-                "the key was rotated already, to {successor}"
+                "the key was already rotated to {successor}"
             )));
         }
         let new = KeyRecord {
@@ -143,12 +143,13 @@ impl KeyRotation<'_> {
             ..old.clone()
         };
         if let Some(own) = self.caller.principal() {
-            // The successor's value is told to the caller: it must be able to grant all that goes with it.
+            // The caller receives the successor's value, so it must be able to grant everything that the key grants.
             Grants::of(own, self.policy).check_covers(&new, &self.policy.scopes.resolve(&new.scopes))?;
         }
         let mut old = KeyRecord { rotated_to: Some(new.id), ..old.clone() };
         if self.overlap.is_zero() {
-            // Not an expiry at this very moment: a clock that is set back must not bring it to life again.
+            // The key is revoked and not set to expire now: with an expiry, a clock that is set back would make it
+            // valid again.
             old.lifecycle =
                 old.lifecycle.revoke(self.now, format!("rotated to {}", new.id)).map_err(already_revoked)?;
             old.sealed = None;

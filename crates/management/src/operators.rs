@@ -22,7 +22,7 @@ pub(crate) fn is_operator(principal: &Principal) -> bool {
         && operator::policy().scopes.find(ADMIN).is_some_and(|s| principal.granted.contains(s))
 }
 
-/// The operators' tenant, as it is first made.
+/// Makes the record of the operators' tenant.
 pub fn tenant(now: Timestamp, random: &mut dyn Rng) -> TenantRecord {
     TenantRecord {
         id: TenantId::new(now, random),
@@ -37,12 +37,12 @@ pub fn tenant(now: Timestamp, random: &mut dyn Rng) -> TenantRecord {
     }
 }
 
-/// A fresh value for a first key.
+/// Generates a value for the first key.
 pub fn new_root_key_value(random: &mut dyn Rng) -> PlainKey {
     mint(&operator::policy().kinds[0], PREFIX, random)
 }
 
-/// The first key, of a value that was made or that the operator chose.
+/// Makes the record of the first key from a value that was generated or that the operator chose.
 pub fn root_key(value: &PlainKey, tenant: TenantId, now: Timestamp, random: &mut dyn Rng) -> KeyRecord {
     KeyRecord {
         id: KeyId::new(now, random),

@@ -14,9 +14,9 @@ use super::encoding::Encoder;
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// Newest first.
+    /// Entries, newest first.
     pub items: Vec<T>,
-    /// For the next part; empty: this was the last.
+    /// Token for the next page; empty on the last page.
     pub next: String,
 }
 
@@ -25,9 +25,9 @@ const LARGEST_SIZE: i32 = 1_000;
 
 /// Version of the page tokens that are handed out, and the only one that is read.
 const VERSION: u8 = 1;
-const MARK_LENGTH: usize = 8;
+const CHECK_LENGTH: usize = 8;
 
-/// How many a page is to have.
+/// Returns the number of entries for a requested page size: 1 to 1,000, or 100 for 0.
 pub(super) fn size(requested: i32) -> Result<u32, RequestError> {
     match requested {
         0 => Ok(DEFAULT_SIZE),
@@ -36,24 +36,24 @@ pub(super) fn size(requested: i32) -> Result<u32, RequestError> {
     }
 }
 
-/// Where a page begins: behind this, in the list that `list` describes.
+/// Returns the position after which a page begins, or `None` for the first page. The token must belong to `list`.
 pub(super) fn cursor(token: &str, list: &Encoder) -> Result<Option<Uuid>, RequestError> {
     if token.is_empty() {
         return Ok(None);
     }
     let content = open(token)?;
-    let (id, mark) = content.split_first_chunk::<16>().ok_or_else(foreign)?;
+    let (id, check) = content.split_first_chunk::<16>().ok_or_else(foreign)?;
     let id = Uuid::from_bytes(*id);
-    if mark == mark_of(id, list) { Ok(Some(id)) } else { Err(foreign()) }
+    if check == check_of(id, list) { Ok(Some(id)) } else { Err(foreign()) }
 }
 
-/// The page of these, of which one too many was asked for.
+/// Makes a page of at most `size` entries. `items` has one more entry if there is a next page.
 pub(super) fn page<T>(mut items: Vec<T>, size: u32, list: &Encoder, id: impl Fn(&T) -> Uuid) -> Page<T> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = items.len() > size;
     items.truncate(size);
     let next = match items.last().filter(|_| more) {
-        Some(last) => close(&[id(last).as_bytes().as_slice(), &mark_of(id(last), list)].concat()),
+        Some(last) => close(&[id(last).as_bytes().as_slice(), &check_of(id(last), list)].concat()),
         None => String::new(),
     };
     Page { items, next }
@@ -74,7 +74,7 @@ pub(super) fn offset_token(offset: u64) -> String {
 }
 
 fn foreign() -> RequestError {
-    RequestError::field("page_token", "is not one that this list gave")
+    RequestError::field("page_token", "is not a token of this list")
 }
 
 /// Returns what a token holds behind its version.
@@ -96,9 +96,9 @@ fn close(content: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode([&[VERSION], content].concat())
 }
 
-fn mark_of(id: Uuid, list: &Encoder) -> [u8; MARK_LENGTH] {
+fn check_of(id: Uuid, list: &Encoder) -> [u8; CHECK_LENGTH] {
     let digest = Encoder::new("latchkey.page_token.v1").bytes(id.as_bytes()).bytes(list.as_bytes()).digest();
-    *digest.first_chunk().unwrap_or(&[0; MARK_LENGTH])
+    *digest.first_chunk().unwrap_or(&[0; CHECK_LENGTH])
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
         Encoder::new("latchkey.test.v1").text(name)
     }
 
-    fn refused<T: std::fmt::Debug>(read: Result<T, RequestError>) -> String {
+    fn rejected<T: std::fmt::Debug>(read: Result<T, RequestError>) -> String {
         match read.unwrap_err() {
             RequestError::InvalidArgument(violations) => {
                 let [violation] = <[_; 1]>::try_from(violations).unwrap();
@@ -157,11 +157,11 @@ mod tests {
 
     #[test]
     fn a_token_of_an_unknown_version_is_refused_and_says_so() {
-        let said = "has version 2, and this server reads version 1 alone: list again from the first page";
+        let expected = "has version 2, and this server reads version 1 alone: list again from the first page";
         let mut bytes = vec![2];
         bytes.extend([0; 24]);
-        assert_eq!(refused(cursor(&URL_SAFE_NO_PAD.encode(bytes), &list("a"))), said);
-        assert_eq!(refused(offset(&URL_SAFE_NO_PAD.encode([2, 0, 0, 0, 1]))), said);
-        assert_eq!(refused(offset("x")), "is not one that this list gave");
+        assert_eq!(rejected(cursor(&URL_SAFE_NO_PAD.encode(bytes), &list("a"))), expected);
+        assert_eq!(rejected(offset(&URL_SAFE_NO_PAD.encode([2, 0, 0, 0, 1]))), expected);
+        assert_eq!(rejected(offset("x")), "is not a token of this list");
     }
 }

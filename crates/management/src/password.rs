@@ -1,5 +1,5 @@
-//! Passwords: how they are kept (argon2id, so that a stolen database gives none away cheaply), and which are
-//! taken at all. Hashing takes tens of milliseconds of a core: it is never done where calls are judged.
+//! Hashing of passwords with argon2id, so that a stolen database does not reveal them cheaply, and the requirements
+//! on new passwords. Hashing takes tens of milliseconds of CPU time: it must not run on threads that serve Check.
 
 pub mod requirements;
 
@@ -11,12 +11,12 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rand::Rng;
 use zeroize::Zeroizing;
 
-/// A password as its owner sends it.
+/// Password as its owner sends it.
 #[derive(Clone)]
 pub struct PlainPassword(Zeroizing<String>);
 
 impl PlainPassword {
-    /// Takes over what was just received.
+    /// Takes ownership of a received password; its memory is cleared when it is dropped.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
@@ -33,7 +33,7 @@ impl fmt::Debug for PlainPassword {
     }
 }
 
-/// A password as it is kept: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
+/// Password hash as it is stored: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(pub String);
 
@@ -43,7 +43,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// 19 MiB, two passes, one lane: OWASP's first choice for argon2id.
+/// Cost of new hashes: 19 MiB, two passes, one lane; the first choice of OWASP for argon2id.
 const COST: Cost = Cost { memory: 19 * 1024, passes: 2, lanes: 1 };
 const HASH_BYTES: usize = 32;
 
@@ -57,14 +57,14 @@ struct Cost {
 /// Sixteen random bytes.
 pub type Salt = [u8; 16];
 
-/// A fresh salt.
+/// Salt of 16 random bytes.
 pub fn salt(random: &mut dyn Rng) -> Salt {
     let mut salt = [0; 16];
     random.fill_bytes(&mut salt);
     salt
 }
 
-/// Hashes a password. Takes its time.
+/// Hashes a password; takes tens of milliseconds.
 #[must_use]
 pub fn hash(password: &PlainPassword, salt: &Salt) -> PasswordHash {
     let output = stretch(password, salt, COST).unwrap_or_default();
@@ -73,8 +73,8 @@ pub fn hash(password: &PlainPassword, salt: &Salt) -> PasswordHash {
     PasswordHash(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}"))
 }
 
-/// Whether a password is the one that was hashed; without a hash it never is, after the same time, so that
-/// nobody learns by waiting whether there is such a user.
+/// Returns true if the password is the one that was hashed. Without a hash the result is false after the same amount
+/// of work, so that the response time does not reveal if a user exists.
 #[must_use]
 pub fn verify(password: &PlainPassword, kept: Option<&PasswordHash>) -> bool {
     let read = kept.and_then(parse);
@@ -94,7 +94,7 @@ fn stretch(password: &PlainPassword, salt: &[u8], cost: Cost) -> Option<Vec<u8>>
     Some(output)
 }
 
-/// Cost, salt and hash; nothing where a row was spoiled, or asks for more work than we ever did.
+/// Returns cost, salt and hash, or `None` for a corrupt hash or one with a cost far above [`COST`].
 fn parse(kept: &PasswordHash) -> Option<(Cost, Vec<u8>, Vec<u8>)> {
     let rest = kept.0.strip_prefix("$argon2id$v=19$")?;
     let mut parts = rest.split('$');
@@ -127,33 +127,33 @@ mod tests {
     }
 
     thread_local! {
-        /// What was worked out on this thread.
+        /// Costs of the hashes that were computed on this thread.
         pub(super) static STRETCHED: RefCell<Vec<Cost>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// Time can't be asserted; what takes it can: one computation of one cost, whoever asks.
+    /// Time can't be asserted. The work can: exactly one computation of one cost in every case.
     #[test]
     fn an_unknown_user_costs_what_a_known_one_costs() {
         let kept = hash(&plain("correct horse battery"), &[7; 16]);
-        let spoiled = PasswordHash("spoiled".to_owned());
+        let corrupt = PasswordHash("corrupt".to_owned());
         let cost = |password: &str, kept: Option<&PasswordHash>| {
             STRETCHED.take();
             let _ = verify(&plain(password), kept);
             STRETCHED.take()
         };
         for password in ["correct horse battery", "wrong", ""] {
-            for kept in [Some(&kept), Some(&spoiled), None] {
+            for kept in [Some(&kept), Some(&corrupt), None] {
                 assert_eq!(cost(password, kept), [COST], "{password:?}, {kept:?}");
             }
         }
     }
 
     #[test]
-    fn a_spoiled_hash_verifies_nothing() {
-        for spoiled in ["", "$argon2id$v=19$m=4294967295,t=2,p=1$AAAA$AAAA", "$2b$12$x", "$argon2id$v=19$$$"]
+    fn a_corrupt_hash_verifies_nothing() {
+        for corrupt in ["", "$argon2id$v=19$m=4294967295,t=2,p=1$AAAA$AAAA", "$2b$12$x", "$argon2id$v=19$$$"]
         {
-            let spoiled = PasswordHash(spoiled.to_owned());
-            assert!(!verify(&plain(""), Some(&spoiled)));
+            let corrupt = PasswordHash(corrupt.to_owned());
+            assert!(!verify(&plain(""), Some(&corrupt)));
         }
     }
 }

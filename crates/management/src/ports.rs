@@ -15,90 +15,90 @@ use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
-/// One line of the audit log, written in the transaction of what it tells of.
+/// Audit log entry, written in the transaction of the change that it describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// When.
+    /// Time of the action.
     pub time: Timestamp,
-    /// Whose things, where they are a tenant's.
+    /// Tenant that the entry belongs to; `None` for actions outside of tenants.
     pub tenant: Option<TenantId>,
-    /// The subject that acted.
+    /// Subject that performed the action.
     pub actor: String,
-    /// What it did (`key.revoke`).
+    /// Action, such as `key.revoke`.
     pub action: &'static str,
-    /// What it did it to.
+    /// Object of the action.
     pub target: String,
-    /// The request's identifier.
+    /// Identifier of the request.
     pub request_id: String,
-    /// More, never secrets.
+    /// Further details; never secrets.
     pub details: BTreeMap<String, String>,
 }
 
-/// What a write left behind.
+/// Result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteResult<T> {
-    /// What was written, as it is now.
+    /// Value as it is stored after the write.
     pub value: T,
-    /// The revision that it got; 0 where nothing had to be written.
+    /// Revision of the write; 0 if nothing had to be written.
     pub revision: u64,
 }
 
-/// What came of applying a document.
+/// Result of applying a profile document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApplyResult {
-    /// It is the newest version.
+    /// The document is the newest version.
     Written(WriteResult<ProfileRecord>),
-    /// Another document was applied since the others were read: look at them again.
+    /// Another document was applied since the caller read the profiles: the caller must check against them again.
     Conflict,
 }
 
-/// What a page of keys is asked by.
+/// Filter of a list of keys. `None` and empty fields match every key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyFilter {
-    /// One kind alone.
+    /// Kind of the keys.
     pub kind: Option<String>,
-    /// One environment alone.
+    /// Environment of the keys.
     pub environment: Option<String>,
-    /// One state alone, at a moment.
+    /// State of the keys at a point in time.
     pub state: Option<(KeyState, Timestamp)>,
-    /// These bindings, among others.
+    /// Bindings that the keys must have; they can have others as well.
     pub bindings: BTreeMap<String, String>,
 }
 
-/// A key to be made, with what makes making it idempotent.
+/// Key to create, with the data for idempotency.
 #[derive(Clone, Debug)]
 pub struct NewKey {
-    /// The key.
+    /// Record of the key.
     pub record: KeyRecord,
-    /// The caller's idempotency key, and a hash of everything else that it asked.
+    /// Idempotency key of the caller, and a hash of all other fields of the request.
     pub idempotency: Option<(String, [u8; 32])>,
 }
 
-/// What came of making a key.
+/// Result of creating a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// It was made.
+    /// The key was created.
     New(KeyRecord),
-    /// The same call had made it before.
+    /// An earlier call with the same idempotency key created this key.
     Existing(KeyRecord),
 }
 
-/// Decides on a key inside the write's own transaction: what it becomes, or why not.
+/// Decision on a key inside the write's transaction: the changed record, or the reason for a rejection.
 pub type KeyUpdateFn<'a> = Box<dyn FnOnce(&KeyRecord) -> Result<KeyRecord, RequestError> + Send + 'a>;
-/// The same for a rotation: what the old key becomes, and its successor.
+/// Decision on a rotation inside the write's transaction: the changed old key and its successor.
 pub type KeyRotationFn<'a> =
     Box<dyn FnOnce(&KeyRecord) -> Result<(KeyRecord, KeyRecord), RequestError> + Send + 'a>;
-/// The same for a tenant.
+/// Decision on a tenant inside the write's transaction.
 pub type TenantUpdateFn<'a> =
     Box<dyn FnOnce(&TenantRecord) -> Result<TenantRecord, RequestError> + Send + 'a>;
 
-/// The authority: reads for management, and every write. Each write that can change a decision takes the
-/// next revision last in its own transaction, and leaves its feed row and its audit entry there.
+/// Reads for management, and all writes. The database is the authority. Each write that can change a decision takes
+/// the next revision last in its own transaction, and appends its feed row and its audit entry there.
 #[async_trait]
 pub trait ManagementStore: Send + Sync {
-    /// The key of this id.
+    /// Reads a key by id.
     async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, SystemError>;
-    /// Keys of a tenant, newest first, older than `before`, at most `limit`.
+    /// Reads keys of a tenant, newest first, older than `before`, at most `limit`.
     async fn keys(
         &self,
         tenant: TenantId,
@@ -106,16 +106,16 @@ pub trait ManagementStore: Send + Sync {
         before: Option<KeyId>,
         limit: u32,
     ) -> Result<Vec<KeyRecord>, SystemError>;
-    /// The tenant of this name.
+    /// Reads a tenant by id or slug.
     async fn tenant(&self, tenant: &TenantRef) -> Result<Option<TenantRecord>, SystemError>;
-    /// Tenants, newest first, older than `before`, at most `limit`.
+    /// Reads tenants, newest first, older than `before`, at most `limit`.
     async fn tenants(&self, before: Option<TenantId>, limit: u32) -> Result<Vec<TenantRecord>, SystemError>;
-    /// The newest version of every profile, by name.
+    /// Reads the newest version of every profile, ordered by name.
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError>;
-    /// A profile's version; none: the newest.
+    /// Reads a version of a profile; `None` for the newest.
     async fn profile(&self, name: &str, version: Option<u64>) -> Result<Option<ProfileRecord>, SystemError>;
 
-    /// Makes keys: all or none. A hash that exists already is `AlreadyExists`, naming the key by its place.
+    /// Creates keys: all or none. A hash that exists already is `AlreadyExists`, which names the key by its index.
     async fn create_keys(
         &self,
         keys: Vec<NewKey>,
@@ -128,14 +128,14 @@ pub trait ManagementStore: Send + Sync {
         rule: KeyUpdateFn<'_>,
         audit: AuditEntry,
     ) -> Result<WriteResult<KeyRecord>, ManagementError>;
-    /// Changes a key and makes its successor; answers both, the successor second.
+    /// Changes a key and creates its successor; returns both, the successor second.
     async fn rotate_key(
         &self,
         id: KeyId,
         rule: KeyRotationFn<'_>,
         audit: AuditEntry,
     ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, ManagementError>;
-    /// Makes a tenant; a slug that exists is `AlreadyExists`.
+    /// Creates a tenant; a slug that exists is `AlreadyExists`.
     async fn create_tenant(
         &self,
         tenant: TenantRecord,
@@ -148,18 +148,17 @@ pub trait ManagementStore: Send + Sync {
         rule: TenantUpdateFn<'_>,
         audit: AuditEntry,
     ) -> Result<WriteResult<TenantRecord>, ManagementError>;
-    /// Stores a document as the next version, if `among` is still the newest revision of any profile (0: there is
-    /// none): what the document was held against is then still all there is. The newest version's very text is not
-    /// stored again.
+    /// Stores a document as the next version, if `expected_revision` is still the newest revision of all profiles (0:
+    /// there are no profiles), so that the profiles that the document was checked against are still in force. A
+    /// document that is identical to the newest version is not stored again.
     async fn apply_profile(
         &self,
         (name, document): (&str, &str),
         expected_revision: u64,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError>;
-    /// Makes sure of the operators' tenant and of a first key: `first` is made where the tenant has no key
-    /// at all, or, with `insist`, where no key has its hash. Answers whether it was made. Racing callers
-    /// make one.
+    /// Ensures that the operators' tenant and a first key exist: `first` is created if the tenant has no key at all
+    /// or, with `insist`, if no key has its hash. Returns true if it was created. Concurrent callers create one key.
     async fn bootstrap_operator(
         &self,
         tenant: TenantRecord,
@@ -172,9 +171,9 @@ pub trait ManagementStore: Send + Sync {
 /// Waits until every replica that decides has applied a revision.
 #[async_trait]
 pub trait Propagation: Send + Sync {
-    /// Returns when no replica decides by a state older than `revision` any more. Waits until `deadline` at the
-    /// latest, where there is one, and returns an outage if the revision is not applied everywhere by then: the change
-    /// is committed all the same.
+    /// Returns when no replica decides by a state older than `revision`. Waits until `deadline` at the latest, if
+    /// there is one, and returns `Unavailable` if the revision is not applied everywhere by then; the change is
+    /// committed in either case.
     async fn wait_until_applied(
         &self,
         revision: u64,

@@ -1,5 +1,4 @@
-//! Profiles: operators apply and read them. Whether a document is in order is told by the profile crate,
-//! before it comes here.
+//! Calls by which operators apply and read profiles. The profile crate validates a document before it gets here.
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::record::ProfileRecord;
@@ -8,22 +7,22 @@ use latchkey_core::time::Timestamp;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::ApplyResult;
 
-/// A document that is in order.
+/// Valid document to apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplyProfile {
-    /// The name that it gives itself.
+    /// Name of the profile in the document.
     pub name: String,
-    /// Its text.
+    /// Text of the document.
     pub document: String,
-    /// The newest revision of the profiles that it was held against.
+    /// Newest revision of the profiles that the document was checked against.
     pub expected_revision: u64,
-    /// Whether that it is in order is all that was asked.
+    /// True to validate only, without storing the document.
     pub validate_only: bool,
 }
 
 impl ManagementService {
-    /// Stores a document as the next version. Every replica judges by it when this returns. None: another was applied
-    /// since it was held against the others.
+    /// Stores a document as the next version. Every replica decides by it when this returns. Returns `None` if
+    /// another document was applied since this one was checked against the others.
     pub async fn apply_profile(
         &self,
         caller: &Caller,
@@ -44,7 +43,7 @@ impl ManagementService {
         }
     }
 
-    /// Reads a version; 0: the newest.
+    /// Reads a version of a profile; 0 for the newest.
     pub async fn get_profile(
         &self,
         caller: &Caller,
@@ -60,7 +59,7 @@ impl ManagementService {
         Ok(found.ok_or(RequestError::NotFound("profile"))?)
     }
 
-    /// The newest version of each.
+    /// Lists the newest version of each profile.
     pub async fn list_profiles(
         &self,
         caller: &Caller,

@@ -1,6 +1,6 @@
-//! Changing the master key. A start is refused where a master key was in use that it wasn't given; and everything
-//! that lies under an earlier one can be sealed anew, while servers run: piece by piece, each value only if it is
-//! still the one that was read. Whoever is killed in the middle begins again.
+//! Change of the master key. A start is rejected if a master key was in use that is not configured. Values that are
+//! encrypted with a previous master key can be rewrapped while servers run, in batches; each value is replaced only
+//! if it is unchanged since it was read. A run that is interrupted can be repeated.
 
 use std::collections::BTreeMap;
 
@@ -14,43 +14,43 @@ use uuid::Uuid;
 use crate::ports::AuditEntry;
 use crate::ports::sealed_values::{KeyCheckValue, Replacement, SealedTable, SealedValue, SealedValueStore};
 
-/// Values that are read and replaced at once.
+/// Number of values that are read and replaced at once.
 const BATCH_SIZE: u32 = 100;
-/// Looks at everything: the last must find nothing to do. A server that still seals under an earlier key can keep it
-/// from that.
+/// Greatest number of passes over all values. The last pass must find nothing to do; a server that still encrypts
+/// with a previous key can prevent that.
 const MAX_PASSES: usize = 4;
-/// What a mark says; nobody reads it but by opening it.
+/// Text of a key check value; its content is irrelevant, only that it can be decrypted.
 const CHECK_TEXT: &[u8] = b"master key";
 
-/// Who opens what lies sealed.
+/// Checks and rewraps encrypted values.
 pub struct MasterKeyRotation<'a, S: ?Sized> {
-    /// Where it lies.
+    /// Store of the values.
     pub seals: &'a S,
-    /// The master keys.
+    /// Current and previous master keys.
     pub sealer: &'a Sealer,
 }
 
-/// What became of the values of one drawer.
+/// Result of rewrapping the values of one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RewrapCounts {
-    /// They lay under the master key at the last look.
+    /// Values that were encrypted with the current key in the last pass.
     pub current: u64,
-    /// They were sealed anew.
+    /// Values that were rewrapped.
     pub rewrapped: u64,
-    /// They were taken away.
+    /// Values that were removed.
     pub cleared: u64,
-    /// They lie under a previous key after all: something still seals under it.
+    /// Values that are encrypted with a previous key in spite of all passes: a server still encrypts with it.
     pub stale: u64,
-    /// No key opens them.
+    /// Values that no configured key decrypts.
     pub unreadable: u64,
 }
 
-/// What became of everything.
+/// Result of rewrapping all tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RewrapReport(pub [RewrapCounts; 3]);
 
 impl RewrapReport {
-    /// Values that don't lie under the master key.
+    /// Returns the number of values that are not encrypted with the current master key.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.0.iter().map(|count| count.unreadable + count.stale).sum()
@@ -66,7 +66,7 @@ fn owner(value: Uuid) -> String {
 }
 
 impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
-    /// Whether anything lies sealed.
+    /// Returns true if there are encrypted values.
     pub async fn has_sealed_values(&self) -> Result<bool, SystemError> {
         if !self.seals.key_check_values().await?.is_empty() {
             return Ok(true);
@@ -79,8 +79,9 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         Ok(false)
     }
 
-    /// Whether these are the master keys that values lie under. A database from before there were marks is told by
-    /// its values: they are other keys where they open none of a drawer's.
+    /// Returns true if the configured keys are the ones that values are encrypted with. In a database that is older
+    /// than key check values, the values themselves are tried: the keys are wrong if they decrypt none of a table's
+    /// values.
     pub async fn keys_match(&self) -> Result<bool, SystemError> {
         let values = self.seals.key_check_values().await?;
         if !values.is_empty() {
@@ -94,7 +95,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         Ok(true)
     }
 
-    /// Whether the first values that are needed are opened, or there is none.
+    /// Returns true if the keys decrypt any of the first needed values of a table, or if it has none.
     async fn opens_any(&self, table: SealedTable) -> Result<bool, SystemError> {
         let mut after: Option<Vec<u8>> = None;
         loop {
@@ -110,7 +111,8 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         }
     }
 
-    /// Makes sure of the master key's own mark; answers whether every mark opens.
+    /// Ensures that the current master key has a key check value; returns true if all key check values can be
+    /// decrypted.
     pub async fn ensure_key_check_value(&self, random: &mut StdRng) -> Result<bool, SystemError> {
         let values = self.seals.key_check_values().await?;
         if !values.iter().any(|value| self.is_own(value)) {
@@ -125,8 +127,9 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         self.sealer.is_current(&value.sealed, &owner(value.id))
     }
 
-    /// Seals everything under the master key, and takes away what nobody needs. With `forget`, so is what no key
-    /// opens. Other keys' marks go when nothing is left under them.
+    /// Encrypts all values with the current master key, and removes those that are not needed. With `forget`, values
+    /// that no key decrypts are removed too. Key check values of other keys are deleted when no value is encrypted
+    /// with those keys.
     pub async fn rewrap(
         &self,
         forget: bool,
@@ -138,13 +141,13 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         for _ in 0..MAX_PASSES {
             let mut idle = true;
             for (table, count) in SealedTable::ALL.into_iter().zip(&mut done.0) {
-                let look = self.rewrap_table(table, forget, random).await?;
-                idle &= look.rewrapped + look.cleared + look.stale == 0;
-                count.rewrapped += look.rewrapped;
-                count.cleared += look.cleared;
-                // At the last look everything must lie where it belongs: what had to be done then may come again.
+                let pass = self.rewrap_table(table, forget, random).await?;
+                idle &= pass.rewrapped + pass.cleared + pass.stale == 0;
+                count.rewrapped += pass.rewrapped;
+                count.cleared += pass.cleared;
+                // Values that had to be rewrapped in the last pass count as stale: more of them can follow.
                 (count.current, count.unreadable, count.stale) =
-                    (look.current, look.unreadable, look.stale + look.rewrapped);
+                    (pass.current, pass.unreadable, pass.stale + pass.rewrapped);
             }
             if idle {
                 break;
@@ -159,7 +162,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
         Ok(done)
     }
 
-    /// Goes through a drawer once.
+    /// Makes one pass over a table.
     async fn rewrap_table(
         &self,
         table: SealedTable,
@@ -205,10 +208,11 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
 }
 
 fn seal_error(_: UnsealError) -> SystemError {
-    SystemError::Internal("a value could not be sealed".into())
+    SystemError::Internal("a value could not be encrypted".into())
 }
 
-/// Nobody but who holds the database and the master keys can do this: the program itself is the actor.
+/// Makes the audit entry. Only someone with the database and the master keys can do this, so the actor is the program
+/// itself.
 fn entry(done: &RewrapReport, now: Timestamp) -> AuditEntry {
     let counts = [
         ("rewrapped", done.total(|count| count.rewrapped)),

@@ -1,5 +1,5 @@
-//! The rules by which a profile's signing keys follow each other. Pure: given the keys as they are, which change,
-//! and which are new. A key that is to sign later is published at once.
+//! Rules of the rotation of a profile's signing keys. Pure functions: from the present keys they return those that
+//! change and those that are new. A key is published before it signs.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use latchkey_core::error::RequestError;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::{KeyStage, SigningAlgorithm, SigningKeyRecord, TokenRules};
 
-/// How long a key is published before it signs: twice as long as a copy of the key set may be kept.
+/// Time for which a key is published before it signs: twice as long as a copy of the key set can be cached.
 pub const PUBLISH_LEAD: Duration = Duration::from_mins(10);
-/// How long a key signs before the schedule replaces it.
+/// Time for which a key signs before the schedule replaces it.
 pub const ROTATION_PERIOD: Duration = Duration::from_hours(30 * 24);
 
 /// A profile's signing keys at a moment.
 pub struct SigningKeyRotation<'a> {
-    /// As they are.
+    /// Present keys.
     pub keys: &'a [SigningKeyRecord],
-    /// What the profile says now.
+    /// Token rules of the profile.
     pub rules: &'a TokenRules,
-    /// When.
+    /// Present time.
     pub now: Timestamp,
 }
 
@@ -28,7 +28,8 @@ impl SigningKeyRotation<'_> {
         self.keys.iter().filter(move |k| k.algorithm == algorithm && k.stage(self.now) == stage)
     }
 
-    /// Makes sure that a key of the profile's algorithm signs, and stays long enough: `fresh` where none does.
+    /// Ensures that a key of the profile's algorithm signs, and is kept long enough for the token lifetime. `new_key`
+    /// is used if no key signs.
     #[must_use]
     pub fn ensure(&self, new_key: Option<SigningKeyRecord>) -> Vec<SigningKeyRecord> {
         let ttl = self.rules.ttl;
@@ -46,7 +47,7 @@ impl SigningKeyRotation<'_> {
         changed
     }
 
-    /// Publishes `fresh`, which signs after `lead` in place of what signs now.
+    /// Publishes `new_key`, which replaces the present signing key after `lead`.
     pub fn rotate(
         &self,
         new_key: SigningKeyRecord,
@@ -62,7 +63,7 @@ impl SigningKeyRotation<'_> {
         Ok(changed)
     }
 
-    /// Takes a key out. Where it was the one that signs, what is published signs at once, or else `fresh`.
+    /// Withdraws a key. If it is the one that signs, the published key signs at once or, if there is none, `new_key`.
     pub fn withdraw(
         &self,
         id: &str,
@@ -82,7 +83,7 @@ impl SigningKeyRotation<'_> {
         Ok(changed)
     }
 
-    /// Whether the schedule asks for a successor.
+    /// Returns true if the schedule requires a successor.
     #[must_use]
     pub fn is_due(&self) -> bool {
         let old =
@@ -90,7 +91,7 @@ impl SigningKeyRotation<'_> {
         self.at(KeyStage::Signing).any(old) && self.at(KeyStage::Published).next().is_none()
     }
 
-    /// What signs without an end, of whatever algorithm, ended at a time.
+    /// Returns the keys of any algorithm that sign without an end, with their end set to `at`.
     fn ended(&self, at: Timestamp) -> Vec<SigningKeyRecord> {
         let open = |k: &&SigningKeyRecord| k.signs_until.is_none() && k.stage(self.now) == KeyStage::Signing;
         let end = |k: &SigningKeyRecord| SigningKeyRecord { signs_until: Some(at), ..k.clone() };

@@ -1,5 +1,5 @@
-//! Who would have been denied, and why: what is told of calls that passed because something is in shadow. For
-//! operators. It is read from the ledger, which every replica adds to within seconds.
+//! Report for operators of calls that were allowed because of shadow mode, with the reason why they would have been
+//! denied. It is read from the store, to which every replica adds within seconds.
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::ports::usage::Hour;
@@ -9,23 +9,23 @@ use super::usage::UsageReader;
 use super::{Caller, page};
 use crate::ports::shadow::{ShadowFilter, ShadowTotal};
 
-/// Which lines; the fields are those of `latchkey.v1.GetShadowReportRequest`.
+/// Filter of a shadow report; the fields are those of `latchkey.v1.GetShadowReportRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GetShadowReport {
-    /// One profile's; empty: every one's.
+    /// Profile; empty for all.
     pub profile: String,
-    /// One tenant's, by id or slug; empty: every one's, and those of nobody that was recognised.
+    /// Tenant by id or slug; empty for all, including calls without a known tenant.
     pub tenant: String,
-    /// The hour of this moment and later ones.
+    /// Time in the first hour of the report.
     pub from: Option<Timestamp>,
-    /// 0 for 100, at most 1,000.
+    /// Number of lines on a page: 1 to 1,000, or 0 for 100.
     pub page_size: i32,
-    /// From the page before.
+    /// Token from the previous page; empty for the first page.
     pub page_token: String,
 }
 
 impl UsageReader {
-    /// Lines, the most frequent first.
+    /// Returns a page of lines, the most frequent first.
     pub async fn shadow_report(
         &self,
         caller: &Caller,
@@ -33,7 +33,7 @@ impl UsageReader {
     ) -> Result<page::Page<ShadowTotal>, ManagementError> {
         caller.require_operator()?;
         let size = page::size(request.page_size)?;
-        // Lines are sums that move while calls come in: a page begins behind so many, and not behind one of them.
+        // Lines are sums that change while calls arrive, so a page starts at an offset and not after a line.
         let offset = page::offset(&request.page_token)?;
         if request.profile.chars().any(char::is_control) {
             return Err(RequestError::NotFound("profile").into());

@@ -1,4 +1,4 @@
-//! Tenants: operators make, change, suspend and resume them.
+//! Calls by which operators create, change, suspend and resume tenants.
 
 use std::collections::BTreeMap;
 
@@ -13,56 +13,56 @@ use super::field_validator::FieldValidator;
 use super::page::{self, Page};
 use super::{CallContext, Caller, ManagementService};
 
-/// A wish for a tenant; the fields are those of `latchkey.v1.CreateTenantRequest`.
+/// Request for a tenant; the fields are those of `latchkey.v1.CreateTenantRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CreateTenant {
-    /// Lower-case letters, digits and hyphens, 3 to 63 of them.
+    /// Slug: 3 to 63 lower-case letters, digits and hyphens.
     pub slug: String,
-    /// For people.
+    /// Name for people.
     pub display_name: String,
-    /// The profile that it is judged by, for good.
+    /// Profile of the tenant, which cannot be changed later.
     pub profile: String,
-    /// One of its plans; empty: none.
+    /// Plan of the profile; empty for none.
     pub plan: String,
-    /// Class and limits.
+    /// Limits, by rate class.
     pub rate_limits: BTreeMap<String, String>,
 }
 
-/// What to change of a tenant.
+/// Changes to a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpdateTenant {
-    /// By id or slug.
+    /// Tenant by id or slug.
     pub tenant: String,
-    /// The fields to change, by the contract's names.
+    /// Names of the fields to change, as in the contract.
     pub fields: Vec<String>,
-    /// `display_name`.
+    /// Display name (`display_name`).
     pub display_name: String,
-    /// `plan`.
+    /// Plan (`plan`).
     pub plan: String,
-    /// `rate_limits`.
+    /// Limits by rate class (`rate_limits`).
     pub rate_limits: BTreeMap<String, String>,
 }
 
-/// Which tenant to suspend.
+/// Tenant to suspend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SuspendTenant {
-    /// By id or slug.
+    /// Tenant by id or slug.
     pub tenant: String,
-    /// For people, in the audit log.
+    /// Reason for people, in the audit log.
     pub reason: String,
 }
 
-/// Which tenants to list.
+/// Page of tenants to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListTenants {
-    /// 0 for 100, at most 1,000.
+    /// Number of tenants on a page: 1 to 1,000, or 0 for 100.
     pub page_size: i32,
-    /// From the page before.
+    /// Token from the previous page; empty for the first page.
     pub page_token: String,
 }
 
 impl ManagementService {
-    /// Makes a tenant.
+    /// Creates a tenant.
     pub async fn create_tenant(
         &self,
         caller: &Caller,
@@ -103,7 +103,7 @@ impl ManagementService {
         Ok(self.wait_until_applied(written, call).await?.value)
     }
 
-    /// Reads a tenant: an operator any, a tenant's key its own.
+    /// Reads a tenant. Operators can read all, a tenant's key only its own.
     pub async fn get_tenant(
         &self,
         caller: &Caller,
@@ -116,7 +116,7 @@ impl ManagementService {
         self.any_tenant(tenant).await
     }
 
-    /// Lists tenants, newest first. The operators' own isn't among them.
+    /// Lists tenants, newest first, without the operators' own tenant.
     pub async fn list_tenants(
         &self,
         caller: &Caller,
@@ -127,13 +127,13 @@ impl ManagementService {
         let list = Encoder::new("latchkey.list_tenants.v1");
         let size = page::size(request.page_size)?;
         let before = page::cursor(&request.page_token, &list)?.map(TenantId);
-        // One more than needed tells whether there are more; another stands in for the operators' own.
+        // One more than needed shows if there is a next page; another one stands in for the operators' own tenant.
         let mut tenants = self.parts.store.tenants(before, size + 2).await?;
         tenants.retain(|t| !operator::is_operator_tenant(t));
         Ok(page::page(tenants, size, &list, |t| t.id.0))
     }
 
-    /// Changes a tenant. It holds everywhere when this returns.
+    /// Changes a tenant. The change holds on every replica when this returns.
     pub async fn update_tenant(
         &self,
         caller: &Caller,
@@ -151,7 +151,7 @@ impl ManagementService {
         Ok(self.wait_until_applied(written, call).await?.value)
     }
 
-    /// Denies every credential of a tenant, everywhere when this returns.
+    /// Suspends a tenant: all of its credentials are denied on every replica when this returns.
     pub async fn suspend_tenant(
         &self,
         caller: &Caller,
@@ -162,10 +162,10 @@ impl ManagementService {
         let mut fields = FieldValidator::new("");
         fields.text("reason", &request.reason, 0..=256);
         fields.finish()?;
-        self.set_disabled(caller, (&request.tenant, true, request.reason), call).await
+        self.set_suspended(caller, &request.tenant, true, request.reason, call).await
     }
 
-    /// Takes a suspension back.
+    /// Ends a suspension.
     pub async fn resume_tenant(
         &self,
         caller: &Caller,
@@ -173,13 +173,15 @@ impl ManagementService {
         call: &CallContext,
     ) -> Result<TenantRecord, ManagementError> {
         caller.require_operator()?;
-        self.set_disabled(caller, (tenant, false, String::new()), call).await
+        self.set_suspended(caller, tenant, false, String::new(), call).await
     }
 
-    async fn set_disabled(
+    async fn set_suspended(
         &self,
         caller: &Caller,
-        (tenant, suspended, reason): (&str, bool, String),
+        tenant: &str,
+        suspended: bool,
+        reason: String,
         call: &CallContext,
     ) -> Result<TenantRecord, ManagementError> {
         let tenant = self.any_tenant(tenant).await?;

@@ -1,5 +1,5 @@
-//! The token desk: turns a key or a password into tokens, renews and ends them, and keeps the signing keys. Who
-//! asks for a token shows what it is for in the asking; signing keys are the operators'.
+//! Issue, refresh and revocation of tokens, and maintenance of signing keys. A caller of the token calls proves
+//! itself by the credential in the request; calls on signing keys are for operators.
 
 mod holder;
 mod issue;
@@ -25,19 +25,19 @@ use super::{ManagementService, ManagementServiceParts};
 use crate::ports::AuditEntry;
 use crate::ports::tokens::{BlockingExecutor, TokenStore};
 
-/// What a token desk is made of.
+/// Dependencies of a [`TokenIssuer`].
 pub struct TokenIssuerParts {
-    /// Whose rules on tenants and whose parts it shares.
+    /// Management service, which provides access rules for tenants and shared dependencies.
     pub management: Arc<ManagementService>,
-    /// Where users, families and signing keys are kept.
+    /// Store of users, families and signing keys.
     pub store: Arc<dyn TokenStore>,
-    /// Where keys and users are looked up.
+    /// Lookup of keys and users.
     pub keys: Arc<dyn KeyStore>,
-    /// Where this replica's signing keys are.
+    /// Cache of this replica, which holds its signing keys.
     pub cache: Arc<ReplicaCache>,
-    /// Who hashes passwords and makes keys.
+    /// Executor that hashes passwords and generates keys.
     pub blocking: Arc<dyn BlockingExecutor>,
-    /// Who hears of logins and tokens.
+    /// Receiver of login and token events.
     pub observer: Arc<dyn CheckObserver>,
 }
 
@@ -46,11 +46,11 @@ pub struct TokenIssuer {
     pub(super) parts: TokenIssuerParts,
 }
 
-/// One wording for everything that an attacker could tell apart.
+/// Error for every invalid credential. One text for all causes, so that an attacker cannot tell them apart.
 const INVALID_CREDENTIAL: RequestError = RequestError::Unauthenticated("the credential is not valid");
 
 impl TokenIssuer {
-    /// A desk of these parts.
+    /// Makes an issuer of its dependencies.
     #[must_use]
     pub fn new(parts: TokenIssuerParts) -> Self {
         Self { parts }
@@ -68,7 +68,7 @@ impl TokenIssuer {
         self.shared().clock.now().wall
     }
 
-    /// An entry for what happens to a tenant's things now, by whom.
+    /// Returns an audit entry for an action of `actor` in a tenant, with the present time.
     pub(super) fn subject_audit_entry(
         &self,
         actor: &str,
@@ -87,7 +87,7 @@ impl TokenIssuer {
     }
 }
 
-/// How a call ended.
+/// Returns the outcome of a call for observers.
 fn call_outcome<T>(result: &Result<T, ManagementError>) -> CallOutcome {
     match result {
         Ok(_) => CallOutcome::Ok,

@@ -1,5 +1,5 @@
-//! Anchors, taken up one after the other beside the lines that they tell of. They are kept in order as a rule, and
-//! read in parts, so that a long history of them needs no more memory than a short one.
+//! Comparison of anchors with the events that they cover, in step with the verification of the log. Stored anchors
+//! are ascending as a rule and are read in batches, so that memory use does not depend on their number.
 
 use std::collections::VecDeque;
 
@@ -8,32 +8,32 @@ use latchkey_core::error::SystemError;
 use super::AuditBreak;
 use crate::ports::audit::{Anchor, AnchorStore, AuditFilter, AuditLog};
 
-/// The anchors that a log is compared with.
+/// Anchors that a log is compared with.
 pub(super) struct AnchorComparison<'a> {
-    kept: &'a dyn AnchorStore,
-    /// The part of what is kept that wasn't read yet.
-    place: u64,
+    store: &'a dyn AnchorStore,
+    /// Position in the store from which the next batch is read.
+    position: u64,
     extent: u64,
     waiting: VecDeque<Anchor>,
-    /// Those that the caller brought, in order.
+    /// Anchors that the caller supplied, ascending.
     own: VecDeque<Anchor>,
     compared: u64,
-    fits: u64,
+    last_match: u64,
 }
 
 impl<'a> AnchorComparison<'a> {
-    pub(super) fn new((kept, extent): (&'a dyn AnchorStore, u64), mut own: Vec<Anchor>) -> Self {
+    pub(super) fn new(store: &'a dyn AnchorStore, extent: u64, mut own: Vec<Anchor>) -> Self {
         own.sort_unstable();
         let waiting = VecDeque::new();
-        Self { kept, place: 0, extent, waiting, own: own.into(), compared: 0, fits: 0 }
+        Self { store, position: 0, extent, waiting, own: own.into(), compared: 0, last_match: 0 }
     }
 
-    /// How many were compared.
+    /// Returns the number of anchors that were compared.
     pub(super) fn compared(&self) -> u64 {
         self.compared
     }
 
-    /// Compares every anchor up to the last of these lines, which follow each other and are good.
+    /// Compares every anchor up to the last of `lines`, which are consecutive and valid.
     pub(super) async fn compare(
         &mut self,
         log: &dyn AuditLog,
@@ -45,29 +45,29 @@ impl<'a> AnchorComparison<'a> {
             let behind = anchor.sequence.checked_sub(first.sequence).and_then(|n| usize::try_from(n).ok());
             let line = match behind {
                 Some(n) => lines.get(n).map(|line| line.hash.to_vec()),
-                // Two that write to one place can be out of step: the line was passed already.
+                // Two processes that write to one anchor file can be out of step: this event was passed already.
                 None => earlier(log, anchor.sequence).await?,
             };
             if line.as_deref() != Some(anchor.hash.as_slice()) {
-                return Ok(Some(AuditBreak::Rewritten { at: anchor.sequence, since: self.fits }));
+                return Ok(Some(AuditBreak::Rewritten { at: anchor.sequence, since: self.last_match }));
             }
-            self.fits = self.fits.max(anchor.sequence);
+            self.last_match = self.last_match.max(anchor.sequence);
         }
         Ok(None)
     }
 
-    /// Whether an anchor tells of something behind the log's end.
+    /// Returns a break if an anchor covers an event after the end of the log.
     pub(super) async fn beyond(&mut self, end: u64) -> Result<Option<AuditBreak>, SystemError> {
         let Some(anchor) = self.next(u64::MAX).await? else { return Ok(None) };
         self.compared += 1;
         Ok(Some(AuditBreak::Truncated { at: end + 1, anchored: anchor.sequence }))
     }
 
-    /// The next anchor that is no later than a place.
+    /// Returns the next anchor with a sequence number of at most `until`.
     async fn next(&mut self, until: u64) -> Result<Option<Anchor>, SystemError> {
-        while self.waiting.is_empty() && self.place < self.extent {
-            let (anchors, place) = self.kept.read(self.place, self.extent).await?;
-            self.place = place.max(self.place + 1);
+        while self.waiting.is_empty() && self.position < self.extent {
+            let (anchors, position) = self.store.read(self.position, self.extent).await?;
+            self.position = position.max(self.position + 1);
             self.waiting.extend(anchors);
         }
         for queue in [&mut self.own, &mut self.waiting] {

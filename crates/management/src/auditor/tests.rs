@@ -1,4 +1,4 @@
-//! Every kind of damage to the log is found where it is, and an untouched log is whole.
+//! Tests that each kind of damage to the log is found at its place, and that an intact log is reported as intact.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use latchkey_core::id::TenantId;
 use super::*;
 use crate::ports::audit::AuditCheck;
 
-/// A log whose every hash is made up; a chain that was written anew differs from some place on.
+/// Log with made-up hashes. A rewritten log differs from a certain event on.
 #[derive(Default)]
 struct Log {
     hashes: Vec<[u8; 32]>,
@@ -52,18 +52,18 @@ impl AuditLog for Log {
         Ok(self.head.unwrap_or_else(|| self.anchor(self.hashes.len() as u64)))
     }
 
-    /// Three at a time.
+    /// Checks three events at a time.
     async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {
         let end = until.min(after.sequence + 3).min(self.hashes.len() as u64);
         let valid = (after.sequence + 1..=end).take_while(|n| Some(*n) != self.broken);
         let valid: Vec<Anchor> = valid.map(|n| self.anchor(n)).collect();
         let next = valid.last().map_or(after.sequence, |last| last.sequence) + 1;
         let ends = (next <= until && next > self.hashes.len() as u64).then_some(next);
-        Ok(AuditCheck { broken: self.broken.filter(|n| *n == next).or(ends), valid: valid })
+        Ok(AuditCheck { broken: self.broken.filter(|n| *n == next).or(ends), valid })
     }
 }
 
-/// Anchors that are read two at a time; a place is a number of them.
+/// Anchors that are read two at a time; positions are indexes.
 struct KeptAnchors(Mutex<Vec<Anchor>>);
 
 #[async_trait]
@@ -79,7 +79,7 @@ impl AnchorStore for KeptAnchors {
     }
 }
 
-/// What a check of a log comes to, with these anchors kept and these brought along.
+/// Verifies a log with stored anchors (`kept`) and anchors of the caller (`own`).
 async fn check(log: Log, kept: &[u64], own: &[u64]) -> AuditReport {
     let written = Log::of(50);
     let anchors = |places: &[u64]| places.iter().map(|n| written.anchor(*n)).collect::<Vec<_>>();
@@ -114,7 +114,11 @@ async fn lines_that_are_missing_at_the_end_are_found_by_the_head() {
 
 #[tokio::test]
 async fn a_log_that_was_cut_off_with_its_head_is_found_by_an_anchor() {
-    assert_eq!(check(Log::of(7), &[], &[]).await.first_break, None, "without one, nobody can tell");
+    assert_eq!(
+        check(Log::of(7), &[], &[]).await.first_break,
+        None,
+        "this cannot be detected without an anchor"
+    );
     let first_break = Some(AuditBreak::Truncated { at: 8, anchored: 10 });
     assert_eq!(check(Log::of(7), &[3, 7, 10], &[]).await.first_break, first_break);
     assert_eq!(check(Log::of(7), &[], &[10]).await.first_break, first_break);
@@ -125,11 +129,11 @@ async fn a_log_that_was_cut_off_with_its_head_is_found_by_an_anchor() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_written_anew_is_found_by_an_anchor() {
+async fn a_rewritten_log_is_found_by_an_anchor() {
     assert_eq!(
         check(Log::rewritten(20, 6), &[], &[]).await.first_break,
         None,
-        "without one, nobody can tell"
+        "this cannot be detected without an anchor"
     );
     let first_break = Some(AuditBreak::Rewritten { at: 9, since: 4 });
     assert_eq!(check(Log::rewritten(20, 6), &[2, 4, 9, 15], &[]).await.first_break, first_break);

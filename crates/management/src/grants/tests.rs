@@ -1,4 +1,4 @@
-//! Each way of handing on more than one has, and the near miss that is allowed.
+//! Tests of each way to grant more than the caller has, and of the closest case that is allowed.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ fn policy() -> Arc<Policy> {
     Arc::clone(&Profile::compile(DOCUMENT, 1).unwrap().policy)
 }
 
-/// A key that may read items, and its tenant.
+/// Returns a key with the scope `items.read`, and its tenant.
 fn records() -> (KeyRecord, TenantRecord) {
     let mut random = rand::rngs::StdRng::from_seed([5; 32]);
     let (now, value) = (Timestamp(1), PlainKey::new("sk_live_00000000000000000000000000000001".into()));
@@ -50,8 +50,8 @@ fn records() -> (KeyRecord, TenantRecord) {
     (KeyRecord { kind: "secret".into(), prefix: "sk_live_".into(), scopes, ..key }, tenant)
 }
 
-/// Whether a caller that `narrow` narrows may make the key that `ask` describes.
-fn may(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyRecord)) -> bool {
+/// Returns true if a caller that `narrow` restricts can create the key that `ask` describes.
+fn can_create(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyRecord)) -> bool {
     let policy = policy();
     let (mut record, tenant) = records();
     let mut wanted = record.clone();
@@ -71,18 +71,18 @@ fn own_limit(key: &mut KeyRecord, limit: &str) {
 
 #[test]
 fn a_key_like_ones_own_may_be_made() {
-    assert!(may(|_| {}, |_| {}));
+    assert!(can_create(|_| {}, |_| {}));
 }
 
 #[test]
 fn scopes_that_one_lacks_cannot_be_granted() {
-    assert!(may(|_| {}, |key| key.scopes.clear()));
-    assert!(!may(|_| {}, |key| key.scopes.push("admin".into())));
+    assert!(can_create(|_| {}, |key| key.scopes.clear()));
+    assert!(!can_create(|_| {}, |key| key.scopes.push("admin".into())));
 }
 
 #[test]
 fn another_environment_cannot_be_granted() {
-    assert!(!may(|_| {}, |key| key.environment = "test".into()));
+    assert!(!can_create(|_| {}, |key| key.environment = "test".into()));
 }
 
 #[test]
@@ -97,36 +97,36 @@ fn another_environment_is_reached_where_the_document_says_so_and_not_back() {
 fn a_bound_key_makes_keys_of_the_same_binding_alone() {
     let bind =
         |to: &'static str| move |key: &mut KeyRecord| drop(key.bindings.insert("merchant".into(), to.into()));
-    assert!(may(|_| {}, bind("m_1")));
-    assert!(may(bind("m_1"), bind("m_1")));
-    assert!(!may(bind("m_1"), bind("m_2")));
-    assert!(!may(bind("m_1"), |_| {}));
+    assert!(can_create(|_| {}, bind("m_1")));
+    assert!(can_create(bind("m_1"), bind("m_1")));
+    assert!(!can_create(bind("m_1"), bind("m_2")));
+    assert!(!can_create(bind("m_1"), |_| {}));
 }
 
 #[test]
 fn no_key_outlives_its_maker() {
     let at = |ms: i64| move |key: &mut KeyRecord| key.expires = Some(Timestamp(ms));
-    assert!(may(at(10), |_| {}), "what is left open is filled in");
-    assert!(may(at(10), at(10)) && may(|_| {}, |key| key.expires = None));
-    assert!(!may(at(10), at(11)) && !may(at(10), |key| key.expires = None));
+    assert!(can_create(at(10), |_| {}), "an open field is inherited");
+    assert!(can_create(at(10), at(10)) && can_create(|_| {}, |key| key.expires = None));
+    assert!(!can_create(at(10), at(11)) && !can_create(at(10), |key| key.expires = None));
 }
 
 #[test]
 fn networks_only_shrink() {
     let from = |net: &'static str| move |key: &mut KeyRecord| key.networks = vec![net.parse().unwrap()];
-    assert!(may(from("192.0.2.0/24"), |_| {}));
-    assert!(may(from("192.0.2.0/24"), from("192.0.2.128/25")));
-    assert!(!may(from("192.0.2.0/24"), from("192.0.0.0/16")));
-    assert!(!may(from("192.0.2.0/24"), |key| key.networks.clear()));
+    assert!(can_create(from("192.0.2.0/24"), |_| {}));
+    assert!(can_create(from("192.0.2.0/24"), from("192.0.2.128/25")));
+    assert!(!can_create(from("192.0.2.0/24"), from("192.0.0.0/16")));
+    assert!(!can_create(from("192.0.2.0/24"), |key| key.networks.clear()));
 }
 
 #[test]
 fn limits_only_shrink() {
     let limit = |text: &'static str| move |key: &mut KeyRecord| own_limit(key, text);
-    assert!(may(|_| {}, limit("10/min")) && may(|_| {}, limit("1/10s burst 10")));
-    assert!(!may(|_| {}, limit("11/min")) && !may(|_| {}, limit("10/min burst 11")));
-    assert!(!may(|_| {}, limit("1/s burst 1")), "a lower burst at a higher rate is more");
-    assert!(may(limit("2/min"), |_| {}), "a narrowed maker's keys are as narrow");
-    assert!(!may(limit("2/min"), limit("3/min")));
-    assert!(!may(limit("2/min"), |key| key.limits.0.clear()), "a limit that is left out is lifted");
+    assert!(can_create(|_| {}, limit("10/min")) && can_create(|_| {}, limit("1/10s burst 10")));
+    assert!(!can_create(|_| {}, limit("11/min")) && !can_create(|_| {}, limit("10/min burst 11")));
+    assert!(!can_create(|_| {}, limit("1/s burst 1")), "a lower burst at a higher rate exceeds the limit");
+    assert!(can_create(limit("2/min"), |_| {}), "the keys of a restricted caller are restricted too");
+    assert!(!can_create(limit("2/min"), limit("3/min")));
+    assert!(!can_create(limit("2/min"), |key| key.limits.0.clear()), "leaving out a limit would lift it");
 }

@@ -1,32 +1,34 @@
-//! Which passwords are taken, by NIST SP 800-63B-4 (section 3.1.1.2): long enough, not among the common ones,
-//! and nothing that says whose it is. No rules about digits and signs: they make passwords worse.
+//! Requirements on passwords by NIST SP 800-63B-4 (section 3.1.1.2): a minimum length, not a common password, and not
+//! derived from the user's address. There are no rules about digits and special characters: they make passwords
+//! worse.
 
 use latchkey_core::policy::LEAST_PASSWORD_LENGTH;
 use passwords::analyzer::is_common_password;
 
 use super::PlainPassword;
 
-/// The greatest length that is taken.
+/// Greatest accepted length, in characters.
 pub const MAX_LENGTH: usize = 256;
 
-/// Why a password is not taken; words for the person who chose it.
+/// Reason why a password is rejected; the text is for the person who chose it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
-    /// Fewer characters than this.
+    /// Fewer characters than required.
     #[error("must have at least {0} characters")]
     TooShort(usize),
-    /// More characters than this.
+    /// More characters than allowed.
     #[error("must have at most {0} characters")]
     TooLong(usize),
-    /// One of those that are tried first.
-    #[error("is one of the passwords that are tried first: it is common, or repeats itself")]
+    /// A common or repetitive password.
+    #[error("is too easy to guess: it is common or repetitive")]
     Common,
-    /// It is made of the user's own address.
-    #[error("must not be made of the e-mail address")]
+    /// A password derived from the user's own address.
+    #[error("must not be derived from the e-mail address")]
     Personal,
 }
 
-/// Whether a password may be chosen by the user of an address.
+/// Checks a password that the user of an e-mail address chooses. `least` is the minimum length in characters; values
+/// below [`LEAST_PASSWORD_LENGTH`] count as that.
 pub fn check(password: &PlainPassword, least: usize, email: &str) -> Result<(), WeakPassword> {
     let text = password.text();
     let length = text.chars().count();
@@ -49,13 +51,14 @@ pub fn check(password: &PlainPassword, least: usize, email: &str) -> Result<(), 
     Ok(())
 }
 
-/// On the list, a repetition of something on the list or of a few characters, or a run of neighbours.
+/// Returns true for a listed password, a repetition of a listed password or of at most four characters, or a run of
+/// adjacent characters.
 fn is_common(text: &str) -> bool {
     let unit = unit(text);
     is_common_password(text) || is_common_password(unit) || unit.chars().count() <= 4 || is_run(text)
 }
 
-/// The shortest beginning that the whole is a repetition of; itself, where it repeats nothing.
+/// Returns the shortest prefix of which the whole text is a repetition; the whole text if there is none.
 fn unit(text: &str) -> &str {
     let ends = text.char_indices().map(|(at, _)| at).skip(1);
     let repeats = |end: &usize| {
@@ -65,7 +68,7 @@ fn unit(text: &str) -> &str {
     ends.take_while(|end| *end <= text.len() / 2).find(repeats).map_or(text, |end| &text[..end])
 }
 
-/// `abcdefghijklmnop`, `9876543210…`: each character is the neighbour of the one before.
+/// Returns true if each character is adjacent to the one before: `abcdefghijklmnop`, `9876543210`.
 fn is_run(text: &str) -> bool {
     let steps = || {
         text.chars().zip(text.chars().skip(1)).map(|(a, b)| i64::from(u32::from(b)) - i64::from(u32::from(a)))
@@ -77,27 +80,27 @@ fn is_run(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn judged(text: &str, least: usize) -> Result<(), WeakPassword> {
+    fn checked(text: &str, least: usize) -> Result<(), WeakPassword> {
         check(&PlainPassword::new(text.to_owned()), least, "ada.lovelace@example.dev")
     }
 
     #[test]
     fn length_counts_characters_and_eight_is_the_floor() {
-        assert_eq!(judged("fourteen chars", 15), Err(WeakPassword::TooShort(15)));
-        assert_eq!(judged("fifteen chars!!", 15), Ok(()));
-        assert_eq!(judged("gr\u{fc}n-\u{e4}", 1), Err(WeakPassword::TooShort(8)));
-        assert_eq!(judged("q8#kLw2z", 1), Ok(()));
-        assert_eq!(judged(&"a1b2".repeat(65), 15), Err(WeakPassword::TooLong(256)));
+        assert_eq!(checked("fourteen chars", 15), Err(WeakPassword::TooShort(15)));
+        assert_eq!(checked("fifteen chars!!", 15), Ok(()));
+        assert_eq!(checked("gr\u{fc}n-\u{e4}", 1), Err(WeakPassword::TooShort(8)));
+        assert_eq!(checked("q8#kLw2z", 1), Ok(()));
+        assert_eq!(checked(&"a1b2".repeat(65), 15), Err(WeakPassword::TooLong(256)));
     }
 
     #[test]
     fn what_is_tried_first_is_refused() {
         for common in ["password", "Password", "passwordpassword", "aaaaaaaaaaaaaaaa", "abababababababab"] {
-            assert_eq!(judged(common, 8), Err(WeakPassword::Common), "{common}");
+            assert_eq!(checked(common, 8), Err(WeakPassword::Common), "{common}");
         }
-        assert_eq!(judged("abcdefghijklmnopq", 8), Err(WeakPassword::Common));
-        assert_eq!(judged("ada.lovelace@example.dev", 8), Err(WeakPassword::Personal));
-        assert_eq!(judged("ada.lovelace1815", 8), Err(WeakPassword::Personal));
-        assert_eq!(judged("the sea at night, 1815", 8), Ok(()));
+        assert_eq!(checked("abcdefghijklmnopq", 8), Err(WeakPassword::Common));
+        assert_eq!(checked("ada.lovelace@example.dev", 8), Err(WeakPassword::Personal));
+        assert_eq!(checked("ada.lovelace1815", 8), Err(WeakPassword::Personal));
+        assert_eq!(checked("the sea at night, 1815", 8), Ok(()));
     }
 }

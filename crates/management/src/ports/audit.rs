@@ -1,5 +1,5 @@
-//! What reading and checking the audit log needs from outside: the log itself, and anchors: what the log was at
-//! earlier moments, kept where whoever holds the database can't follow.
+//! Interfaces for reading and verifying the audit log: the log itself, and anchors. An anchor records the head of the
+//! log at an earlier time and is kept out of reach of anyone who can write to the database.
 
 use std::collections::BTreeMap;
 
@@ -8,90 +8,91 @@ use latchkey_core::error::SystemError;
 use latchkey_core::id::TenantId;
 use latchkey_core::time::Timestamp;
 
-/// A line of the audit log as it was written.
+/// Event of the audit log as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
-    /// Its place, from 1 on, without a gap.
+    /// Sequence number, from 1 on, without gaps.
     pub sequence: u64,
-    /// When.
+    /// Time of the action.
     pub time: Timestamp,
-    /// Whose things, where they are a tenant's.
+    /// Tenant that the event belongs to; `None` for actions outside of tenants.
     pub tenant: Option<TenantId>,
-    /// The subject that acted.
+    /// Subject that performed the action.
     pub actor: String,
-    /// What it did.
+    /// Action, such as `key.revoke`.
     pub action: String,
-    /// What it did it to.
+    /// Object of the action.
     pub target: String,
-    /// The request's identifier.
+    /// Identifier of the request.
     pub request_id: String,
-    /// More.
+    /// Further details.
     pub details: BTreeMap<String, String>,
-    /// The hash of this line and of all before it.
+    /// Hash of this event and all events before it.
     pub hash: Vec<u8>,
 }
 
-/// Which lines of the audit log are asked for.
+/// Filter of a list of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// One tenant's alone.
+    /// Tenant of the events; `None` for all.
     pub tenant: Option<TenantId>,
-    /// From this time on.
+    /// Earliest time, inclusive.
     pub from: Option<Timestamp>,
-    /// Before this time.
+    /// Latest time, exclusive.
     pub until: Option<Timestamp>,
 }
 
-/// A place of the audit log and the hash that it had there, which stands for everything up to it.
+/// Sequence number of an event and the hash at that event, which covers all events up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Anchor {
-    /// The line's sequence; 0: before the first.
+    /// Sequence number of the event; 0 for the position before the first event.
     pub sequence: u64,
-    /// Its hash.
+    /// Hash at the event.
     pub hash: [u8; 32],
 }
 
 impl Anchor {
-    /// Before the first line.
+    /// Position before the first event.
     pub const START: Self = Self { sequence: 0, hash: [0; 32] };
 }
 
-/// A part of the log that was checked, link by link.
+/// Result of checking a part of the log, link by link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditCheck {
-    /// The lines that fit, in order.
+    /// Valid events, ascending.
     pub valid: Vec<Anchor>,
-    /// The first place whose line doesn't fit, or isn't there.
+    /// Sequence number of the first event that is invalid or missing.
     pub broken: Option<u64>,
 }
 
-/// The audit log, for those who read it.
+/// Read access to the audit log.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Lines before `before`, newest first, at most `limit`.
+    /// Reads events before `before`, newest first, at most `limit`.
     async fn events(
         &self,
         filter: &AuditFilter,
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, SystemError>;
-    /// How far the log has come, as it says itself.
+    /// Reads the head, as the log itself records it.
     async fn head(&self) -> Result<Anchor, SystemError>;
-    /// Checks lines after one that is good, up to a place, some at a time. Nothing good and nothing broken:
-    /// the place was reached before.
+    /// Checks a batch of events after a valid one, up to a sequence number. An empty result without a broken event
+    /// means that the log ends before `until`.
     async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError>;
 }
 
-/// Anchors, oldest first as a rule.
+/// Stored anchors, ascending as a rule.
 #[async_trait]
 pub trait AnchorStore: Send + Sync {
-    /// How many bytes there are now.
+    /// Returns the present length of the store, in bytes.
     async fn extent(&self) -> Result<u64, SystemError>;
-    /// Some that stand between two places, and the place to go on from; at the end, the end itself.
+    /// Reads a batch of anchors between two positions. Returns them and the position to continue from, which is
+    /// `until` at the end.
     async fn read(&self, from: u64, until: u64) -> Result<(Vec<Anchor>, u64), SystemError>;
 }
 
-/// There are none.
+/// Store without anchors.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAnchors;
 

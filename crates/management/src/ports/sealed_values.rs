@@ -1,5 +1,6 @@
-//! Everything that lies sealed, for whoever changes the master key; and the marks: a word under each master key that
-//! has been in use, by which a start is told from one with another key without trying every value.
+//! Access to all encrypted values, for a change of the master key, and to key check values. A key check value is a
+//! known text encrypted with a master key that has been in use; it shows at start-up if a different master key is
+//! configured, without decrypting every value.
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
@@ -8,22 +9,22 @@ use uuid::Uuid;
 
 use super::AuditEntry;
 
-/// Where values lie.
+/// Table that has encrypted values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealedTable {
-    /// The material of signing keys.
+    /// Key material of signing keys.
     SigningKeys,
-    /// Values of keys that may be read again.
+    /// Values of retrievable keys.
     Keys,
-    /// The successors of refresh tokens that were spent.
+    /// Successors of redeemed refresh tokens.
     RefreshTokens,
 }
 
 impl SealedTable {
-    /// Every one.
+    /// All tables.
     pub const ALL: [Self; 3] = [Self::SigningKeys, Self::Keys, Self::RefreshTokens];
 
-    /// The words for people.
+    /// Returns the name of the values for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -34,56 +35,56 @@ impl SealedTable {
     }
 }
 
-/// A value that lies sealed.
+/// Encrypted value.
 #[derive(Clone)]
 pub struct SealedValue {
-    /// Its row's key; rows come in the order of these.
+    /// Primary key of the row; rows are read in this order.
     pub row: Vec<u8>,
-    /// Whom it is sealed for.
+    /// Owner that the value is bound to as associated data.
     pub owner: String,
-    /// The value.
+    /// Encrypted value.
     pub sealed: Sealed,
-    /// Whether anybody may need it: not that of a revoked key, nor of a signing key that was withdrawn.
+    /// True unless the value belongs to a revoked key or a withdrawn signing key, which no call needs any more.
     pub needed: bool,
 }
 
-/// What becomes of a value, if it is still the one that was read.
+/// Replacement of a value, applied only if the value is unchanged since it was read.
 #[derive(Clone)]
 pub struct Replacement {
-    /// Its row's key.
+    /// Primary key of the row.
     pub row: Vec<u8>,
-    /// As it was read.
+    /// Value as it was read.
     pub before: Sealed,
-    /// The same under another key. None: it is taken away, a signing key is withdrawn with it, and a spent refresh
-    /// token is forgotten.
+    /// Value encrypted with another master key. `None` removes the value: a signing key is withdrawn, and a redeemed
+    /// refresh token is deleted.
     pub after: Option<Sealed>,
 }
 
-/// A word sealed under a master key that is in use.
+/// Known text that is encrypted with a master key in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyCheckValue {
-    /// Its identifier.
+    /// Identifier of the key check value.
     pub id: Uuid,
-    /// The word.
+    /// Encrypted text.
     pub sealed: Sealed,
 }
 
-/// What lies sealed.
+/// Store of encrypted values.
 #[async_trait]
 pub trait SealedValueStore: Send + Sync {
-    /// Values of a drawer after a row, in order, at most `limit`. It may look through a whole table.
+    /// Reads values of a table after a row, ordered by primary key, at most `limit`. Can scan the whole table.
     async fn sealed(
         &self,
         table: SealedTable,
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<SealedValue>, SystemError>;
-    /// Replaces those that are still what was read; answers how many those were.
+    /// Replaces the values that are unchanged since they were read; returns their number.
     async fn replace(&self, table: SealedTable, values: Vec<Replacement>) -> Result<u64, SystemError>;
-    /// The marks.
+    /// Reads all key check values.
     async fn key_check_values(&self) -> Result<Vec<KeyCheckValue>, SystemError>;
-    /// Makes one.
-    async fn insert_key_check_value(&self, mark: KeyCheckValue) -> Result<(), SystemError>;
-    /// Takes marks away, and notes that values were sealed anew.
+    /// Inserts a key check value.
+    async fn insert_key_check_value(&self, value: KeyCheckValue) -> Result<(), SystemError>;
+    /// Deletes key check values, and records in the audit log that values were rewrapped.
     async fn finish_rewrap(&self, gone: Vec<Uuid>, audit: AuditEntry) -> Result<(), SystemError>;
 }

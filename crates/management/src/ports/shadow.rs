@@ -1,33 +1,33 @@
-//! Stored calls that passed and would have been denied, as they are read.
+//! Stored counts of calls that were allowed because of shadow mode, as they are read.
 
 use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry};
 use latchkey_core::ports::usage::Hour;
 use uuid::Uuid;
 
-/// Which lines are asked for.
+/// Filter and page of a shadow report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShadowFilter {
-    /// One profile's; none: every one's.
+    /// Profile; `None` for all.
     pub profile: Option<Box<str>>,
-    /// One tenant's; none: every one's, and those of nobody.
+    /// Tenant; `None` for all, including calls without a known tenant.
     pub tenant: Option<Uuid>,
-    /// The hour of this and later ones.
+    /// First hour, inclusive.
     pub from: Option<Hour>,
-    /// So many at most.
+    /// Greatest number of lines.
     pub limit: u32,
-    /// Behind so many.
+    /// Number of lines to skip.
     pub offset: u64,
 }
 
-/// A line as it is told: summed over hours and replicas.
+/// Line of a shadow report, summed over hours and replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShadowTotal {
-    /// Who, where and why.
+    /// Subject, route and reason of the calls.
     pub entry: ShadowEntry,
-    /// How often, and when last.
+    /// Number of calls and time of the last one.
     pub count: ShadowCount,
-    /// The tenant's slug, where it is there.
+    /// Slug of the tenant; empty if it is unknown.
     pub tenant_slug: String,
-    /// The key's name or the user's address, where they are there.
+    /// Name of the key or e-mail address of the user; empty if it is unknown.
     pub subject_name: String,
 }

@@ -1,4 +1,4 @@
-//! What tokens and users need from outside: where they are kept, and who does work that takes long.
+//! Interfaces for tokens and users: their store, and an executor for long computations.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,76 +16,76 @@ use latchkey_core::user::UserRecord;
 use super::{AuditEntry, WriteResult};
 use crate::password::PasswordHash;
 
-/// An attempt to sign in.
+/// Login attempt.
 #[derive(Clone, Debug)]
 pub struct LoginAttempt {
-    /// Who, by e-mail.
+    /// User with the given e-mail address.
     pub user: UserRecord,
-    /// The password to compare with.
+    /// Hash to compare the password with.
     pub password: PasswordHash,
-    /// Whether there was room for one more failure; it is counted already.
+    /// True if the user is not locked. The attempt is already counted as a failure.
     pub allowed: bool,
 }
 
-/// Decides on a user inside the write's own transaction: what it becomes, or why not.
+/// Decision on a user inside the write's transaction: the changed record, or the reason for a rejection.
 pub type UserUpdateFn<'a> = Box<dyn FnOnce(&UserRecord) -> Result<UserRecord, RequestError> + Send + 'a>;
-/// The same for all of a profile's signing keys: those that change and those that are new come back.
+/// Decision on all signing keys of a profile inside the write's transaction: returns the changed and the new keys.
 pub type SigningKeysUpdateFn<'a> =
     Box<dyn FnOnce(&[SigningKeyRecord]) -> Result<Vec<SigningKeyRecord>, RequestError> + Send + 'a>;
 
-/// The authority on users, families and signing keys.
+/// Store of users, token families and signing keys. The database is the authority.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
-    /// Makes a user; an e-mail address that the tenant has already is `AlreadyExists`.
+    /// Creates a user; an e-mail address that the tenant has already is `AlreadyExists`.
     async fn create_user(
         &self,
         user: UserRecord,
         password: PasswordHash,
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError>;
-    /// The user of this identifier.
+    /// Reads a user by id.
     async fn user(&self, id: UserId) -> Result<Option<UserRecord>, SystemError>;
-    /// Users of a tenant, newest first, older than `before`, at most `limit`.
+    /// Reads users of a tenant, newest first, older than `before`, at most `limit`.
     async fn users(
         &self,
         tenant: TenantId,
         before: Option<UserId>,
         limit: u32,
     ) -> Result<Vec<UserRecord>, SystemError>;
-    /// Changes a user by a rule, and the password, where a new one is given; that also takes back failed
-    /// attempts. An unchanged user without a new password is not written.
+    /// Changes a user by a rule, and the password if a new one is given, which also resets failed logins. An
+    /// unchanged user without a new password is not written.
     async fn change_user(
         &self,
         id: UserId,
         (rule, password): (UserUpdateFn<'_>, Option<PasswordHash>),
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError>;
-    /// Counts an attempt to sign in as failed, before it is tried, so that no number of them at once gets
-    /// past the bound; [`latchkey_core::user::Attempts`] says how. `lock` is written where this is the last attempt that
-    /// there is room for; its time is now, and its target the user.
+    /// Counts a login attempt as failed before the password is compared, so that concurrent attempts cannot exceed
+    /// the limit; see [`latchkey_core::user::Attempts`]. `lock` is written if this is the last attempt before the
+    /// user is locked; its time is now, and its target is the user.
     async fn begin_login(
         &self,
         tenant: TenantId,
         email: &str,
         lock: AuditEntry,
     ) -> Result<Option<LoginAttempt>, SystemError>;
-    /// Takes failed attempts back, after one that succeeded.
+    /// Resets failed logins, after a successful one.
     async fn reset_failed_logins(&self, id: UserId) -> Result<(), SystemError>;
 
-    /// Begins a family with its first refresh token.
+    /// Creates a family with its first refresh token.
     async fn create_family(
         &self,
         family: FamilyRecord,
         first: RefreshRecord,
         audit: AuditEntry,
     ) -> Result<(), ManagementError>;
-    /// The refresh token of this hash, and its family.
+    /// Reads a refresh token by its hash, with its family.
     async fn refresh_token(
         &self,
         hash: &KeyHash,
     ) -> Result<Option<(RefreshRecord, TokenFamily)>, SystemError>;
-    /// Spends a refresh token and keeps its successor, if nobody has spent it yet and its family lives: one
-    /// conditional statement, so that of any number of callers one is told that it was the one.
+    /// Redeems a refresh token and stores its successor, if the token is not redeemed yet and its family has not
+    /// ended. One conditional statement, so that exactly one of several concurrent callers gets `true`.
     async fn redeem_refresh_token(
         &self,
         hash: &KeyHash,
@@ -93,22 +93,22 @@ pub trait TokenStore: Send + Sync {
         successor: RefreshRecord,
         audit: AuditEntry,
     ) -> Result<bool, ManagementError>;
-    /// The family of this identifier.
+    /// Reads a family by id.
     async fn family_by_id(&self, id: FamilyId) -> Result<Option<TokenFamily>, SystemError>;
-    /// Ends a family. One that has ended already is not written.
+    /// Ends a family. A family that has ended already is not written.
     async fn end_family(
         &self,
         id: FamilyId,
         at: Timestamp,
         audit: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError>;
-    /// Drops families that were over before a time, some at a time; answers how many.
+    /// Deletes a batch of families that ended before a time; returns their number.
     async fn prune_families(&self, before: Timestamp) -> Result<u64, SystemError>;
 
-    /// Every signing key. The revision is read first.
+    /// Reads all signing keys. The revision is read first.
     async fn signing_keys(&self) -> Result<SigningKeys, SystemError>;
-    /// Changes a profile's signing keys by a rule, one caller at a time. Where it gives none back, nothing is
-    /// written. Keys that are spent are dropped on the way.
+    /// Changes a profile's signing keys by a rule, one caller at a time. If the rule returns no keys, nothing is
+    /// written. Expired keys are deleted in the same transaction.
     async fn change_signing_keys(
         &self,
         profile: &str,
@@ -117,28 +117,28 @@ pub trait TokenStore: Send + Sync {
     ) -> Result<WriteResult<()>, ManagementError>;
 }
 
-/// A piece of work.
+/// Computation that is run by a [`BlockingExecutor`].
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// Does work that takes long, away from where calls are judged, a bounded number at once.
+/// Executor of long computations, away from the threads that serve Check, with bounded concurrency.
 #[async_trait]
 pub trait BlockingExecutor: Send + Sync {
-    /// Does it; refused where too much is being done already.
+    /// Runs a job; returns `ResourceExhausted` if the queue is full.
     async fn run(&self, job: Job) -> Result<(), RequestError>;
 }
 
-/// Has something worked out.
+/// Runs a function on the executor and returns its result.
 pub async fn run_blocking<T: Send + 'static>(
     blocking: &dyn BlockingExecutor,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ManagementError> {
     let result = Arc::new(Mutex::new(None));
-    let place = Arc::clone(&result);
+    let slot = Arc::clone(&result);
     let job = Box::new(move || {
         let done = job();
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
     });
     blocking.run(job).await?;
     let done = result.lock().unwrap_or_else(PoisonError::into_inner).take();
-    done.ok_or_else(|| SystemError::Internal("a piece of work was not done".into()).into())
+    done.ok_or_else(|| SystemError::Internal("a blocking job did not complete".into()).into())
 }

@@ -1,4 +1,4 @@
-//! Stored use of keys, which many replicas add to.
+//! Stored key usage, to which all replicas add.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,19 @@ use latchkey_core::time::Timestamp;
 
 use super::shadow::{ShadowFilter, ShadowTotal};
 
-/// Where use is kept. It decides nothing, so that no revision is taken for it.
+/// Store of key usage. Decisions do not depend on it, so its writes take no revision.
 #[async_trait]
 pub trait UsageStore: Send + Sync {
-    /// Adds a recorder's batch, once: one that was added already is left alone, so that a recorder may try
-    /// again where it heard no answer.
+    /// Adds a recorder's batch, once: a batch that was added already is skipped, so that a recorder can retry after a
+    /// lost response.
     async fn add(&self, recorder: &str, batch: &UsageBatch, at: Timestamp) -> Result<(), SystemError>;
-    /// A key's calls by hour, and how far a recorder's batches are in them.
+    /// Reads a key's calls by hour, and the number of the recorder's last batch that they include.
     async fn hours(&self, recorder: &str, key: KeyId, span: HourRange) -> Result<StoredHours, SystemError>;
-    /// Last use and needed scopes of these keys; keys that were never used are left out.
+    /// Reads last use and needed scopes of these keys; keys that were never used are left out.
     async fn uses(&self, keys: &[KeyId]) -> Result<BTreeMap<KeyId, KeyUseTotals>, SystemError>;
-    /// Calls that would have been denied, the most frequent first.
+    /// Reads calls that would have been denied, the most frequent first.
     async fn shadows(&self, which: &ShadowFilter) -> Result<Vec<ShadowTotal>, SystemError>;
-    /// Drops hours before one, and recorders that were silent since a time; some at a time. Answers how many.
+    /// Deletes hours before `before`, and recorders that have been silent since `silent`, a batch at a time; returns
+    /// the number of deleted rows.
     async fn prune(&self, before: Hour, silent: Timestamp) -> Result<u64, SystemError>;
 }
