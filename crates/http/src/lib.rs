@@ -1,6 +1,6 @@
-//! The counter: HTTP calls that a product's document declares, answered by the contract's RPCs. The profile says
-//! what a call means and how its answer looks; the gate says whether it may pass; the RPC does the work, behind
-//! its own authorization. Nothing of these is decided here.
+//! HTTP endpoints that a product's profile declares, served by the RPCs of `latchkey.v1`. The profile maps the
+//! request to an RPC and renders the response, the gate decides whether the request is allowed, and the RPC does
+//! the work behind its own authorization. This crate makes none of these decisions.
 
 mod request;
 mod rpc;
@@ -29,46 +29,46 @@ use tonic::service::Routes;
 use crate::request::{BodyError, IncomingRequest};
 use crate::rpc::{RpcCaller, RpcError};
 
-/// What the counter works with.
+/// Dependencies of an [`EndpointService`].
 pub struct EndpointServiceParts<L> {
-    /// Decides.
+    /// Gate that decides about each request.
     pub gate: Arc<Gate<L>>,
-    /// The profiles in force.
+    /// Profiles in force.
     pub catalog: Arc<Catalog>,
-    /// What time it is.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Whether calls can be answered yet.
+    /// True when the replica is ready. Until then, every endpoint responds with the error `Unavailable`.
     pub ready: Arc<AtomicBool>,
-    /// The services of the contract, as gRPC callers reach them.
+    /// Services of `latchkey.v1`, the same that gRPC callers reach.
     pub services: Routes,
-    /// Who hears of every answer of the gate.
+    /// Observer that gets an event for each decision of the gate.
     pub observer: Arc<dyn CheckObserver>,
 }
 
-/// Answers a product's HTTP calls. Shared by every connection.
+/// Serves the HTTP endpoints of all products. One instance is shared by all connections.
 pub struct EndpointService<L> {
     parts: EndpointServiceParts<L>,
 }
 
-/// A response as it goes out.
+/// Response with its whole body in memory.
 pub type HttpResponse = Response<Full<Bytes>>;
 
-/// A call on its way: the request, its profile, and what was seen of it.
+/// Request for an endpoint, with its profile and its parsed form.
 struct EndpointCall<'a, 'q, 'r> {
     profile: &'a Profile,
-    at: EndpointMatch<'a>,
+    endpoint: EndpointMatch<'a>,
     request: &'a Request<'q>,
     parsed: &'a ParsedRequest<'r>,
 }
 
 impl<L: Limiter> EndpointService<L> {
-    /// A counter of these parts.
+    /// Creates a service from its dependencies.
     #[must_use]
     pub fn new(parts: EndpointServiceParts<L>) -> Self {
         Self { parts }
     }
 
-    /// Answers a request; none where no profile has an endpoint for it.
+    /// Serves a request. Returns `None` if the request belongs to no profile that has endpoints.
     pub async fn serve<B>(&self, request: http::Request<B>, peer: Option<IpAddr>) -> Option<HttpResponse>
     where
         B: http_body::Body,
@@ -92,13 +92,13 @@ impl<L: Limiter> EndpointService<L> {
             Err(body_error) => (None, Some(body_error)),
         };
         let request = incoming.request(body.as_deref());
-        let at = profile.endpoint(&request)?;
+        let endpoint = profile.endpoint(&request)?;
         let parsed = profile.parse_request(&request);
-        let call = EndpointCall { profile: &profile, at, request: &request, parsed: &parsed };
+        let call = EndpointCall { profile: &profile, endpoint, request: &request, parsed: &parsed };
         Some(self.handle(&call, body_error).await)
     }
 
-    /// Where a product has endpoints, but none for this request: its own words for that.
+    /// Returns the product's own 404 or 405 for a request that matches none of its endpoints.
     fn not_found(&self, profile: &Profile, request: &Request<'_>) -> HttpResponse {
         let (parsed, unauthenticated) = (profile.parse_request(request), DecisionContext::default());
         let template_context =
@@ -107,23 +107,23 @@ impl<L: Limiter> EndpointService<L> {
         if methods.is_empty() {
             return into_http(profile.error_response(
                 ErrorCode::NotFound,
-                "There is nothing at this path.",
+                "There is no endpoint at this path.",
                 &template_context,
             ));
         }
         let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
-        let message = format!("This path takes {allow} alone.");
-        let mut answer =
+        let message = format!("Only {allow} is allowed at this path.");
+        let mut response =
             into_http(profile.error_response(ErrorCode::MethodNotAllowed, &message, &template_context));
         if let Ok(allow) = HeaderValue::try_from(allow) {
-            answer.headers_mut().insert(http::header::ALLOW, allow);
+            response.headers_mut().insert(http::header::ALLOW, allow);
         }
-        answer
+        response
     }
 
     async fn handle(&self, call: &EndpointCall<'_, '_, '_>, body_error: Option<BodyError>) -> HttpResponse {
-        let began = self.parts.clock.now();
-        let now = began.wall;
+        let started_at = self.parts.clock.now();
+        let now = started_at.wall;
         let EndpointCall { profile, request, parsed, .. } = call;
         let unauthenticated = DecisionContext::default();
         let template_context = TemplateContext::new(&unauthenticated, request, parsed, now);
@@ -141,21 +141,21 @@ impl<L: Limiter> EndpointService<L> {
                 &template_context,
             ));
         }
-        // Envoy has asked about this request and counted it; here it is looked at once more, and costs nothing.
-        // What we answer ourselves is never tried: keys and tokens are made by it.
+        // Envoy has already sent a Check for this request and the gate has charged it, so the cost is 0 here.
+        // Endpoints create keys and tokens: their rules are enforced even if the profile is in shadow mode.
         let access = CheckInput { cost: 0, strict: true, ..parsed.access.clone() };
         let verdict = match self.parts.gate.check(Some(&profile.policy), &access).await {
             Ok(verdict) => verdict,
-            Err(trouble) => {
+            Err(error) => {
                 let context = DecisionContext {
                     policy: Some(Arc::clone(&profile.policy)),
-                    started_at: began,
+                    started_at,
                     ..DecisionContext::default()
                 };
-                self.emit(call, CheckOutcome::Error(&trouble), &context);
+                self.emit(call, CheckOutcome::Error(&error), &context);
                 return into_http(profile.error_response(
-                    error_code(&trouble),
-                    "No answer just now.",
+                    error_code(&error),
+                    "The service could not decide about the request.",
                     &template_context,
                 ));
             }
@@ -164,7 +164,7 @@ impl<L: Limiter> EndpointService<L> {
         let template_context = TemplateContext::new(&verdict.context, request, parsed, now);
         match verdict.decision {
             Decision::Deny(denial) => into_http(denial_response(profile, &denial, &template_context)),
-            // A public route passes without a tenant, which the RPC needs nonetheless.
+            // A public route is allowed without a tenant, but the RPC needs one.
             Decision::Allow(_) if profile.policy.tenant_required && access.tenant.is_none() => {
                 into_http(denial_response(profile, &Denial::new(Reason::TenantRequired), &template_context))
             }
@@ -190,8 +190,8 @@ impl<L: Limiter> EndpointService<L> {
         call: &EndpointCall<'_, '_, '_>,
         template_context: &TemplateContext<'_>,
     ) -> HttpResponse {
-        let EndpointCall { profile, at, request, parsed } = call;
-        let mut rpc_request = match profile.rpc_request(*at, request, template_context) {
+        let EndpointCall { profile, endpoint, request, parsed } = call;
+        let mut rpc_request = match profile.rpc_request(*endpoint, request, template_context) {
             Ok(rpc_request) => rpc_request,
             Err(problems) => {
                 return into_http(profile.error_response(
@@ -214,47 +214,54 @@ impl<L: Limiter> EndpointService<L> {
             rpc_request.message["cost"] = 0.into();
         }
         match rpc::call(&self.parts.services, rpc_request.rpc, &rpc_request.message, &caller).await {
-            Ok((answer, _)) if rpc_request.rpc.name == "Check" && would_deny(&answer) => {
-                let reason_name =
-                    if answer["shadow"].is_null() { &answer["reason"] } else { &answer["shadow"]["reason"] };
+            Ok((response, _)) if rpc_request.rpc.name == "Check" && would_deny(&response) => {
+                let reason_name = if response["shadow"].is_null() {
+                    &response["reason"]
+                } else {
+                    &response["shadow"]["reason"]
+                };
                 let reason = reason_name.as_str().and_then(|name| name.strip_prefix("REASON_"));
                 let reason = reason.and_then(|name| name.parse().ok()).unwrap_or(Reason::InvalidCredential);
                 into_http(denial_response(profile, &Denial::new(reason), template_context))
             }
-            Ok((answer, items)) => into_http(profile.endpoint_response(
-                (*at, &rpc_request),
+            Ok((response, items)) => into_http(profile.endpoint_response(
+                (*endpoint, &rpc_request),
                 request,
                 template_context,
-                (&answer, &items),
+                (&response, &items),
             )),
             Err(error) => {
-                let message = message(profile, *at, &error);
+                let message = message(profile, *endpoint, &error);
                 into_http(profile.error_response(error.code, &message, template_context))
             }
         }
     }
 }
 
-/// Whether the answer to a Check is a denial, enforced or not.
-fn would_deny(answer: &Value) -> bool {
-    answer["decision"] != "DECISION_ALLOW" || !answer["shadow"].is_null()
+/// Returns true if a `CheckResponse` is a denial, enforced or in shadow mode.
+fn would_deny(response: &Value) -> bool {
+    response["decision"] != "DECISION_ALLOW" || !response["shadow"].is_null()
 }
 
-/// What went wrong, in the words of the request: fields by the names that its body has for them.
-fn message(profile: &Profile, at: EndpointMatch<'_>, error: &RpcError) -> String {
+/// Returns the message of an error, with each field under the name that it has in the HTTP request.
+fn message(profile: &Profile, endpoint: EndpointMatch<'_>, error: &RpcError) -> String {
     if error.fields.is_empty() {
         return error.message.clone();
     }
-    let describe =
-        |(field, what): &(String, String)| format!("{}: {what}", profile.request_field_name(at, field));
+    let describe = |(field, description): &(String, String)| {
+        format!("{}: {description}", profile.request_field_name(endpoint, field))
+    };
     error.fields.iter().map(describe).collect::<Vec<_>>().join("; ")
 }
 
-fn error_code(trouble: &SystemError) -> ErrorCode {
-    match trouble {
+fn error_code(error: &SystemError) -> ErrorCode {
+    match error {
         SystemError::Unavailable { .. } => ErrorCode::Unavailable,
         SystemError::Internal(text) => {
-            tracing::error!(target: "latchkey::internal", "{text}");
+            tracing::error!(
+                target: "latchkey::internal",
+                "failed to decide about a request: {text}; it is rejected with an internal error"
+            );
             ErrorCode::Internal
         }
     }
@@ -269,21 +276,22 @@ fn denial_response<'a>(
     EndpointResponse { status: response.status, headers: response.headers, body: response.body }
 }
 
-/// The response as HTTP. What can't be a header's value was left out by the profile.
-fn into_http(reply: EndpointResponse<'_>) -> HttpResponse {
-    let mut answer = Response::new(Full::new(Bytes::from(reply.body)));
-    *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in reply.headers {
+/// Converts a response of the profile to HTTP. The profile has already left out values that are not valid in a header.
+fn into_http(rendered: EndpointResponse<'_>) -> HttpResponse {
+    let mut response = Response::new(Full::new(Bytes::from(rendered.body)));
+    *response.status_mut() =
+        StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in rendered.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            answer.headers_mut().append(name, value);
+            response.headers_mut().append(name, value);
         }
     }
-    // Keys and tokens are told in these answers.
-    answer.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+    // These responses can contain keys and tokens, which must not be stored by a cache.
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
-/// The value of a field of a message.
+/// Returns the text of a field of a JSON message; empty if the field is absent.
 fn text(value: &Value, field: &str) -> String {
     value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

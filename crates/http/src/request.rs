@@ -1,5 +1,5 @@
-//! A request as it came in, as a profile sees it. Its body is bounded in size and in time, and only read once an
-//! endpoint is known for it.
+//! Incoming HTTP request in the form that a profile reads. The body has limits of size and time, and is read only when
+//! an endpoint matches the request.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use latchkey_profile::{Header, Request};
 
-/// The largest body.
+/// Largest size of a body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The longest that a body takes to come.
+/// Longest time until a body has been received completely.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A request without its body.
+/// Request without its body.
 pub(crate) struct IncomingRequest {
     parts: Parts,
     host: String,
@@ -23,7 +23,7 @@ pub(crate) struct IncomingRequest {
     direct: bool,
 }
 
-/// Why a body was not read.
+/// Reasons why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
     TooLarge,
@@ -34,7 +34,7 @@ impl BodyError {
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::TooLarge => "The body is too large.",
-            Self::Incomplete => "The body did not come.",
+            Self::Incomplete => "The body was not received completely.",
         }
     }
 }
@@ -42,14 +42,14 @@ impl BodyError {
 impl IncomingRequest {
     pub(crate) fn from_http<B>(request: http::Request<B>, peer: Option<IpAddr>) -> (Self, B) {
         let (parts, body) = request.into_parts();
-        let named = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let host = named.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+        let header = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         let host = host.unwrap_or_default().to_owned();
         let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
         (Self { parts, host, target, peer, direct: true }, body)
     }
 
-    /// Takes an Envoy's word for who was connected to it.
+    /// Sets the address that a trusted Envoy reports as its peer, and marks the request as not directly connected.
     pub(crate) fn set_client_peer(&mut self, peer: IpAddr) {
         (self.peer, self.direct) = (Some(peer), false);
     }
@@ -71,7 +71,7 @@ impl IncomingRequest {
     }
 }
 
-/// The whole body.
+/// Reads the whole body, at most `MAX_BODY_BYTES` in at most `BODY_TIMEOUT`.
 pub(crate) async fn read_body<B>(body: B) -> Result<Bytes, BodyError>
 where
     B: http_body::Body,

@@ -1,5 +1,5 @@
-//! A call of an RPC by its descriptor: a message as JSON goes in, and comes out. It passes the same services as
-//! every gRPC call, with the caller's credential as its metadata.
+//! Calls of RPCs by their descriptors, with JSON as request and response. A call goes through the same services as
+//! every gRPC call, with the caller's credential in its metadata.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
@@ -21,25 +21,26 @@ use tower_service::Service as _;
 static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(latchkey_proto::FILE_DESCRIPTOR_SET).ok());
 
-/// Pages of a list, and things on each: ten thousand are the most that one answer has.
+/// Largest number of pages that are read for a list, so that a response has at most 10,000 items.
 const MAX_PAGES: usize = 10;
+/// Items on each page of a list.
 const PAGE_SIZE: i32 = 1_000;
-/// What stands before each message on the wire: a flag and a length.
+/// Length of the prefix of a gRPC message: a compression flag and four bytes of length.
 const FRAME_HEADER_BYTES: usize = 5;
 
-/// Who calls.
+/// Caller of an RPC.
 pub(crate) struct RpcCaller<'a> {
     pub(crate) credential: Option<&'a str>,
     pub(crate) request_id: &'a str,
     pub(crate) address: Option<IpAddr>,
 }
 
-/// How a call failed.
+/// Error of an RPC.
 #[derive(Debug)]
 pub(crate) struct RpcError {
     pub(crate) code: ErrorCode,
     pub(crate) message: String,
-    /// Fields of the RPC that were wrong, and how.
+    /// Invalid fields of the RPC's request, each with a description of the error.
     pub(crate) fields: Vec<(String, String)>,
 }
 
@@ -49,7 +50,7 @@ impl RpcError {
     }
 }
 
-/// Calls, and answers the message, and the items of every page of its list.
+/// Calls an RPC. Returns its response, and for a list RPC the items of all pages.
 pub(crate) async fn call(
     services: &Routes,
     rpc: &Rpc,
@@ -62,17 +63,20 @@ pub(crate) async fn call(
     let (mut message, mut items) = (message.clone(), Vec::new());
     message["page_size"] = PAGE_SIZE.into();
     for _ in 0..MAX_PAGES {
-        let mut answer = call_unary(services, rpc.path, &message, caller).await?;
-        if let Some(Value::Array(page)) = answer.get_mut(list).map(Value::take) {
+        let mut response = call_unary(services, rpc.path, &message, caller).await?;
+        if let Some(Value::Array(page)) = response.get_mut(list).map(Value::take) {
             items.extend(page);
         }
-        let next = crate::text(&answer, "next_page_token");
+        let next = crate::text(&response, "next_page_token");
         if next.is_empty() {
-            return Ok((answer, items));
+            return Ok((response, items));
         }
         message["page_token"] = next.into();
     }
-    Err(RpcError::with(ErrorCode::ResourceExhausted, "There is more than one answer can hold."))
+    Err(RpcError::with(
+        ErrorCode::ResourceExhausted,
+        "The list has more than 10,000 items, which is the most that one response contains.",
+    ))
 }
 
 async fn call_unary(
@@ -81,16 +85,20 @@ async fn call_unary(
     message: &Value,
     caller: &RpcCaller<'_>,
 ) -> Result<Value, RpcError> {
-    let internal_error = |what: &str| {
-        tracing::error!(target: "latchkey::internal", path, "{what}");
+    let internal_error = |cause: &str| {
+        tracing::error!(
+            target: "latchkey::internal",
+            path,
+            "failed to call an RPC for an endpoint: {cause}; the request is rejected with an internal error"
+        );
         RpcError::with(ErrorCode::Internal, "internal error")
     };
     let method = method(path).ok_or_else(|| internal_error("the contract has no such RPC"))?;
-    // Only what a request brought can be of the wrong form: names were checked with the document.
+    // Only values of the HTTP request can fail here: the field names were checked when the document was compiled.
     let request_message = DynamicMessage::deserialize(method.input(), message)
-        .map_err(|_| RpcError::with(ErrorCode::InvalidArgument, "A value can't be read."))?;
+        .map_err(|_| RpcError::with(ErrorCode::InvalidArgument, "A value has the wrong type or format."))?;
     let call = request(path, &request_message.encode_to_vec(), caller)
-        .ok_or_else(|| internal_error("no request can be made"))?;
+        .ok_or_else(|| internal_error("the request could not be built"))?;
     let response = match services.clone().call(call).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -99,19 +107,19 @@ async fn call_unary(
         return Err(rpc_error(&status));
     }
     let collected =
-        response.into_body().collect().await.map_err(|_| internal_error("the answer broke off"))?;
+        response.into_body().collect().await.map_err(|_| internal_error("the response body ended early"))?;
     let status = collected.trailers().and_then(tonic::Status::from_header_map);
     if let Some(status) = status.filter(|status| status.code() != tonic::Code::Ok) {
         return Err(rpc_error(&status));
     }
     let bytes = collected.to_bytes();
-    let answer = bytes.get(FRAME_HEADER_BYTES..).ok_or_else(|| internal_error("there is no answer"))?;
-    let answer = DynamicMessage::decode(method.output(), answer)
-        .map_err(|_| internal_error("an answer can't be read"))?;
+    let message = bytes.get(FRAME_HEADER_BYTES..).ok_or_else(|| internal_error("the response is empty"))?;
+    let response = DynamicMessage::decode(method.output(), message)
+        .map_err(|_| internal_error("the response could not be decoded"))?;
     let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(true);
-    answer
+    response
         .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|_| internal_error("an answer can't be told"))
+        .map_err(|_| internal_error("the response could not be converted to JSON"))
 }
 
 fn method(path: &str) -> Option<MethodDescriptor> {
@@ -120,15 +128,15 @@ fn method(path: &str) -> Option<MethodDescriptor> {
 }
 
 fn request(path: &str, message: &[u8], caller: &RpcCaller<'_>) -> Option<Request<Body>> {
-    let mut framed = BytesMut::with_capacity(FRAME_HEADER_BYTES + message.len());
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(message.len()).ok()?);
-    framed.extend_from_slice(message);
+    let mut frame = BytesMut::with_capacity(FRAME_HEADER_BYTES + message.len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.len()).ok()?);
+    frame.extend_from_slice(message);
     let mut request = Request::post(path)
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .header("x-request-id", caller.request_id)
-        .body(Body::new(Full::new(Bytes::from(framed))))
+        .body(Body::new(Full::new(Bytes::from(frame))))
         .ok()?;
     if let Some(credential) = caller.credential {
         let mut value = HeaderValue::try_from(format!("Bearer {credential}")).ok()?;
@@ -185,7 +193,7 @@ mod tests {
         }
     }
 
-    fn shape(field: &FieldDescriptor) -> FieldType {
+    fn field_type(field: &FieldDescriptor) -> FieldType {
         match field.kind() {
             _ if field.is_map() => FieldType::Map,
             Kind::String if field.is_list() => FieldType::TextList,
@@ -199,15 +207,15 @@ mod tests {
     fn check_fields(rpc: &str, message: &MessageDescriptor, fields: &[Field], is_request: bool) {
         for (path, expected) in fields {
             let field = find(message, path).unwrap_or_else(|| panic!("{rpc}: {path}"));
-            // A moment is asked for as the text that it is in JSON.
-            let same = shape(&field) == *expected
-                || (is_request && shape(&field) == FieldType::Time && *expected == FieldType::Text);
-            assert!(same, "{rpc}: {path} is {:?}", shape(&field));
+            // Profiles write a timestamp of a request as text, which is its form in JSON.
+            let matches = field_type(&field) == *expected
+                || (is_request && field_type(&field) == FieldType::Time && *expected == FieldType::Text);
+            assert!(matches, "{rpc}: {path} is {:?}", field_type(&field));
         }
     }
 
     #[test]
-    fn every_rpc_that_a_document_may_name_is_the_contracts() {
+    fn every_rpc_that_a_document_can_name_is_in_the_contract() {
         for rpc in RPCS {
             let method = method(rpc.path).unwrap_or_else(|| panic!("{}", rpc.path));
             assert_eq!(method.name(), rpc.name);
@@ -215,7 +223,7 @@ mod tests {
             check_fields(rpc.name, &method.output(), rpc.response_fields, false);
             if let Some((list, fields)) = rpc.list {
                 let Some(Kind::Message(item)) = find(&method.output(), list).map(|f| f.kind()) else {
-                    panic!("{} answers no list {list}", rpc.name)
+                    panic!("the response of {} has no list {list}", rpc.name)
                 };
                 check_fields(rpc.name, &item, fields, false);
             }
