@@ -89,7 +89,7 @@ async fn lost_connections_are_replaced_without_a_restart() {
     cluster.wait_for_log(1, "the change feed can't be read", 1);
     cluster.replicas[1].to_database.refuse(false);
     cluster.replicas[1].to_redis.refuse(false);
-    cluster.wait_for_log(1, "the change feed is followed again", 1);
+    cluster.wait_for_log(1, "the change feed can be read again", 1);
     eventually("Redis is asked again", || {
         (cluster.replicas[1].latchkey.log().matches("Redis answers").count() >= 2).then_some(())
     });

@@ -172,7 +172,7 @@ impl ChangeNotifications for RedisNotifications {
             match timeout(2 * ECHO_TIMEOUT, self.subscribe()).await {
                 Ok(Ok(subscription)) => {
                     self.subscription = Some(subscription);
-                    tracing::info!("wake-ups by Redis are message");
+                    tracing::info!("wake-ups by Redis are received again");
                     // Something may have been said before.
                     return;
                 }

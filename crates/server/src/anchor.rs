@@ -1,9 +1,9 @@
-//! Anchors of the audit log: now and then, where it has come to, written where whoever holds the database alone
-//! can't follow: to a file that only grows, to this process's log, or both. What was cut off, or written anew
-//! from the first line on, is found by them.
+//! Anchors of the audit log: the head of the log, written at intervals to a file that only grows, to the process's
+//! log, or both, out of reach of anyone who can write to the database only. They show if the log was truncated or
+//! rewritten.
 //!
-//! The price: what was written since the last anchor (a second in the file, a minute in the log) can be cut off
-//! unseen.
+//! Limit: entries that were written after the last anchor (one second for the file, one minute for the log) can be
+//! removed unnoticed.
 
 mod file;
 
@@ -16,12 +16,12 @@ use tokio::time::sleep;
 
 pub(crate) use file::AnchorFile;
 
-/// How often the log's end is looked at.
+/// Interval at which the head of the log is read.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Every so many looks, the process's own log is told.
+/// Number of intervals between two anchors in the process's log.
 const LOG_EVERY: u32 = 60;
 
-/// Writes anchors.
+/// Writes anchors of the audit log.
 pub(crate) struct AuditAnchorWriter {
     log: Arc<dyn AuditLog>,
     file: Option<Arc<AnchorFile>>,
@@ -29,7 +29,7 @@ pub(crate) struct AuditAnchorWriter {
     last: Mutex<LastAnchors>,
 }
 
-/// What was written last.
+/// Last anchors that were written.
 #[derive(Clone, Copy, Default)]
 struct LastAnchors {
     in_file: Option<Anchor>,
@@ -38,7 +38,7 @@ struct LastAnchors {
 }
 
 impl AuditAnchorWriter {
-    /// Gets ready to write; a file must be there, or it must be possible to make it.
+    /// Opens the anchor file, if there is one. Returns an error if it can be neither opened nor created.
     pub(crate) fn new(log: Arc<dyn AuditLog>, setting: &AuditAnchorSettings) -> std::io::Result<Self> {
         let file = setting.file.as_deref().map(AnchorFile::open).transpose()?.map(Arc::new);
         let in_file = file.as_ref().map(|file| file.last()).transpose()?.flatten();
@@ -46,7 +46,7 @@ impl AuditAnchorWriter {
         Ok(Self { log, file, to_log: setting.log, last })
     }
 
-    /// The anchors that a check compares with.
+    /// Returns the anchors that a verification compares with.
     pub(crate) fn store(&self) -> Arc<dyn AnchorStore> {
         match &self.file {
             Some(file) => Arc::clone(file) as _,
@@ -54,7 +54,7 @@ impl AuditAnchorWriter {
         }
     }
 
-    /// Writes until it is dropped.
+    /// Writes anchors until the future is dropped.
     pub(crate) async fn run(&self) {
         if self.file.is_none() && !self.to_log {
             return std::future::pending().await;
@@ -65,9 +65,9 @@ impl AuditAnchorWriter {
         }
     }
 
-    /// Looks once where the log has come to.
+    /// Reads the head once and writes an anchor if the log has grown.
     pub(crate) async fn write_if_advanced(&self, log_it: bool) {
-        // The change feed's follower says when the database is away.
+        // The change feed's follower logs that the database is unavailable.
         let Ok(head) = self.log.head().await else { return };
         let before = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = before;
@@ -76,7 +76,7 @@ impl AuditAnchorWriter {
             let written = file.append(head).await;
             match &written {
                 Err(error) if !before.failing => {
-                    tracing::error!(%error, "the audit log's anchor can't be written; it is tried again");
+                    tracing::error!(%error, "failed to write an anchor of the audit log; the write is retried every second");
                 }
                 Err(_) | Ok(()) => {}
             }
@@ -85,14 +85,15 @@ impl AuditAnchorWriter {
         }
         if self.to_log && log_it && before.in_log != Some(head) && head.sequence > 0 {
             let hash = file::hex(&head.hash);
-            tracing::info!(target: "latchkey::audit", sequence = head.sequence, hash, "the audit log's anchor");
+            tracing::info!(target: "latchkey::audit", sequence = head.sequence, hash, "anchor of the audit log");
             last.in_log = Some(head);
         }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 }
 
-/// A log that only grows doesn't end before its anchor, nor at another hash.
+/// Logs an error if the log contradicts its last anchor: a log that only grows cannot end before the anchor, nor at
+/// the same event with another hash.
 fn report_contradiction(kept: Option<Anchor>, head: Anchor) {
     let Some(kept) = kept else { return };
     if head.sequence <= kept.sequence {
@@ -100,7 +101,7 @@ fn report_contradiction(kept: Option<Anchor>, head: Anchor) {
             target: "latchkey::audit",
             anchor_sequence = kept.sequence,
             head_sequence = head.sequence,
-            "the audit log report_contradiction its anchor: `latchkey audit verify` tells where"
+            "the audit log contradicts its last anchor: run `latchkey audit verify` to find the event"
         );
     }
 }

@@ -110,5 +110,5 @@ async fn a_key_that_cannot_sign_is_told_of(database: TestDatabase) {
     }
     let (_, value) = harness.key().await;
     let token = harness.issue(&value).await.access;
-    assert_eq!(harness.denied(token.reveal()).await, None, "a fresh key signs in their database");
+    assert_eq!(harness.denied(token.reveal()).await, None, "a fresh key signs in their place");
 }
