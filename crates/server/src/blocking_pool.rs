@@ -1,6 +1,5 @@
-//! Threads for work that takes long: hashing passwords, making keys. As many as there are cores, and below the
-//! others in the system's order, so that calls are judged as if they weren't there; a few pieces of work wait,
-//! and the rest is refused at once.
+//! Threads for long computations: hashing passwords and generating keys. There is one thread for each core, at a low
+//! scheduling priority, so that they do not slow Check down. A few jobs can wait; further jobs are rejected at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -12,9 +11,9 @@ use latchkey_core::error::RequestError;
 use latchkey_management::ports::tokens::{BlockingExecutor, Job};
 use tokio::sync::oneshot;
 
-/// How much waits, for each thread.
+/// Number of jobs that can wait, for each thread.
 const QUEUED_PER_THREAD: usize = 2;
-/// How far below others the threads stand; 19 is the most.
+/// Niceness of the threads; 19 is the lowest priority.
 const NICENESS: i32 = 10;
 
 struct QueuedJob {
@@ -22,16 +21,16 @@ struct QueuedJob {
     done: oneshot::Sender<()>,
 }
 
-/// The threads. They end when this is dropped.
+/// Pool of threads, which end when it is dropped.
 pub(crate) struct BlockingPool {
     queue: SyncSender<QueuedJob>,
-    /// Pieces that wait or are worked on.
+    /// Number of jobs that wait or run.
     pending: Arc<AtomicUsize>,
     capacity: usize,
 }
 
 impl BlockingPool {
-    /// Starts as many as there are cores.
+    /// Starts one thread for each core.
     pub(crate) fn start() -> std::io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (sender, receiver) = sync_channel(cores * QUEUED_PER_THREAD);
@@ -44,19 +43,19 @@ impl BlockingPool {
         Ok(Self { queue: sender, pending, capacity: cores * (QUEUED_PER_THREAD + 1) })
     }
 
-    /// How many pieces wait or are worked on, and how many may.
+    /// Returns the number of jobs that wait or run, and their maximum.
     pub(crate) fn load(&self) -> (usize, usize) {
         (self.pending.load(Ordering::Relaxed), self.capacity)
     }
 }
 
 fn run_jobs(jobs: &Mutex<Receiver<QueuedJob>>, pending: &AtomicUsize) {
-    // Where the system doesn't allow it, the work is done all the same.
+    // If the system does not allow a change of priority, the thread runs at the normal one.
     let _ = rustix::process::nice(NICENESS);
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(QueuedJob { job, done }) = next else { return };
-        // Whoever asked may have gone; a piece that panics takes its own thread's turn and no more.
+        // The caller can have gone. A panic ends its own job and not the thread.
         let succeeded =
             !done.is_closed() && std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_ok();
         pending.fetch_sub(1, Ordering::Relaxed);
@@ -80,7 +79,7 @@ impl BlockingExecutor for BlockingPool {
                 return Err(BUSY);
             }
         }
-        // Where it didn't come to an end, nothing was worked out, and its asker finds that.
+        // If the job did not complete, there is no result, which the caller notices.
         let _ = finished.await;
         Ok(())
     }
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_worked_out_comes_back_and_a_panic_is_a_fault() {
+    async fn a_result_is_returned_and_a_panic_is_an_internal_error() {
         let pool = BlockingPool::start().unwrap();
         assert_eq!(run_blocking(&pool, || 6 * 7).await, Ok(42));
         let failed = run_blocking(&pool, || -> u8 { panic!("no") }).await;

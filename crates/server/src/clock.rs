@@ -1,36 +1,37 @@
-//! The system's clocks, read in this one place. Leases and buckets follow a clock that nobody can set and
-//! that runs on while the process, or the machine, is stopped.
+//! Access to the system's clocks, in one place. Leases and buckets use a clock that cannot be set and that runs on
+//! while the process, or the machine, is suspended.
 
 use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// The machine's own clocks.
+/// Clocks of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SystemClock;
 
-/// On Linux, `CLOCK_MONOTONIC` stands still in suspend; elsewhere it is the one that doesn't.
+/// Monotonic clock that includes suspended time. On Linux, `CLOCK_MONOTONIC` stops during suspend; on other systems
+/// it does not.
 #[cfg(target_os = "linux")]
-const STEADY: ClockId = ClockId::Boottime;
+const MONOTONIC: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
-const STEADY: ClockId = ClockId::Monotonic;
+const MONOTONIC: ClockId = ClockId::Monotonic;
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        let (wall, steady) = (clock_gettime(ClockId::Realtime), clock_gettime(STEADY));
-        Moment { wall: Timestamp(millis(wall)), monotonic: MonotonicInstant(nanos(steady)) }
+        let (wall, monotonic) = (clock_gettime(ClockId::Realtime), clock_gettime(MONOTONIC));
+        Moment { wall: Timestamp(millis(wall)), monotonic: MonotonicInstant(nanos(monotonic)) }
     }
 
     fn monotonic(&self) -> MonotonicInstant {
-        MonotonicInstant(nanos(clock_gettime(STEADY)))
+        MonotonicInstant(nanos(clock_gettime(MONOTONIC)))
     }
 }
 
-/// Nanoseconds since the epoch, for traces.
+/// Returns nanoseconds since the epoch, for traces.
 pub(crate) fn unix_nanos() -> u64 {
     nanos(clock_gettime(ClockId::Realtime))
 }
 
-/// Seconds since the epoch, for whoever tells people how long ago something was.
+/// Returns seconds since the epoch, for output to people.
 #[must_use]
 pub fn unix_seconds() -> i64 {
     SystemClock.now().wall.0.div_euclid(1_000)

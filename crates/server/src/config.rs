@@ -1,4 +1,4 @@
-//! Settings with the checks of the parts that use them, and what each part takes of them.
+//! Settings with the checks of the crates that use them, and their conversion to the options of those crates.
 
 pub(crate) mod tls;
 
@@ -12,16 +12,16 @@ use latchkey_config::{
 use latchkey_redis::{Address, InvalidUrl};
 use latchkey_telemetry::{FlushGuard, otlp as telemetry};
 
-/// Reads and checks everything that the operator has given.
+/// Reads and checks all settings that the operator has given.
 pub fn load(sources: &ConfigSources) -> Result<Settings, ConfigErrors> {
-    Settings::load(sources, &Parts)
+    Settings::load(sources, &CrateChecks)
 }
 
-struct Parts;
+struct CrateChecks;
 
-impl SettingChecks for Parts {
+impl SettingChecks for CrateChecks {
     fn redis(&self, given: &Redis) -> Result<(), String> {
-        redis(given).map(drop).map_err(|bad| bad.to_string())
+        redis(given).map(drop).map_err(|error| error.to_string())
     }
 
     fn tls(&self, given: &TlsSettings) -> Vec<ConfigError> {
@@ -29,12 +29,12 @@ impl SettingChecks for Parts {
     }
 }
 
-/// Address of Redis as its client takes it.
+/// Returns the address of Redis as its client takes it.
 pub(crate) fn redis(given: &Redis) -> Result<Address, InvalidUrl> {
     Address::parse(&given.url, given.ca.clone())
 }
 
-/// Starts logging for the whole process; what is returned writes out the rest when it is dropped.
+/// Starts logging for the whole process. Dropping the returned guard writes out buffered lines.
 #[must_use]
 pub fn start_log(log: &LogSettings) -> FlushGuard {
     let format = log.format.map(|format| match format {
@@ -44,7 +44,7 @@ pub fn start_log(log: &LogSettings) -> FlushGuard {
     latchkey_telemetry::start(format, &log.directives)
 }
 
-/// Export of telemetry as its exporter takes it.
+/// Returns the export settings of telemetry as the exporter takes them.
 pub(crate) fn otlp(given: &OtlpSettings) -> telemetry::OtlpOptions {
     let OtlpSettings { traces, metrics, headers, ca, timeout, resource, sampler, interval, queue, delay } =
         given.clone();

@@ -1,5 +1,5 @@
-//! Looks at what a process would be started with, and at the stores that it would use, and says what is wrong.
-//! Nothing is changed, nothing is served, and no secret is shown.
+//! Diagnosis: checks the settings that a process would be started with, and the database and Redis that it would use.
+//! Changes nothing, serves nothing and shows no secrets.
 
 mod database;
 mod redis;
@@ -10,47 +10,47 @@ use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};
 use crate::clock::unix_seconds;
 use crate::config;
 
-/// What a finding is about.
+/// Subject of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
-    /// What the operator decides.
+    /// Settings of the operator.
     Settings,
-    /// Where everything is kept.
+    /// Database.
     Database,
-    /// Where replicas count together.
+    /// Redis, which holds the shared rate limits.
     Redis,
-    /// The proxy in front.
+    /// Proxy in front of the services.
     Envoy,
 }
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// It works, and may be meant; but it is likely not.
+    /// A working configuration that is probably not intended.
     Warning,
-    /// It does not do what it is for.
+    /// A problem that must be fixed.
     Error,
-    /// It could not be looked at.
+    /// A check that could not be made.
     Unreachable,
 }
 
-/// One thing that was found.
+/// Result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is about.
+    /// Subject.
     pub area: Area,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// What it is.
+    /// Description.
     pub message: String,
-    /// What to do; empty where nothing is to be done.
+    /// Recommended action; empty if there is none.
     pub remedy: String,
 }
 
 impl Finding {
-    /// A finding.
+    /// Makes a finding.
     pub fn new(
         area: Area,
         severity: Severity,
@@ -61,16 +61,16 @@ impl Finding {
     }
 }
 
-/// Looks at everything that the settings name.
+/// Checks everything that the settings name.
 pub async fn examine(sources: &ConfigSources) -> Vec<Finding> {
     let settings = match config::load(sources) {
         Ok(settings) => settings,
-        Err(bad) => {
-            let wrong = |problem: ConfigError| {
+        Err(errors) => {
+            let finding = |problem: ConfigError| {
                 let what = format!("{} ({})", problem.setting, problem.origin);
                 Finding::new(Area::Settings, Severity::Error, what, problem.remedy)
             };
-            return bad.0.into_iter().map(wrong).collect();
+            return errors.0.into_iter().map(finding).collect();
         }
     };
     let mut found = check_settings(&settings);
@@ -85,23 +85,26 @@ fn check_settings(settings: &Settings) -> Vec<Finding> {
     let shared = settings.database.url.embedded().is_none();
     if settings.tls.is_none() && !settings.listen.grpc.ip().is_loopback() {
         found.push(warning(
-            "gRPC is served in plain text to other machines: whoever sees the network sees credentials",
+            "gRPC is served in plain text to other machines: credentials can be read on the network",
             "give tls_cert and tls_key",
         ));
     }
     if shared && settings.redis.is_none() && !settings.database.single_replica {
         found.push(warning(
-            "there is no Redis: with N replicas, a client gets up to N times its limit",
-            "give redis_url, or single_replica where there is one process",
+            "Redis is not configured: with N replicas, a client gets up to N times its limit",
+            "give redis_url, or single_replica if there is only one process",
         ));
     }
     if settings.database.single_replica && settings.redis.is_some() {
-        found.push(warning("single_replica together with redis_url", "one process needs no Redis to count"));
+        found.push(warning(
+            "single_replica is set together with redis_url",
+            "remove one of them: a single process needs no Redis",
+        ));
     }
     if let Some(tls) = &settings.tls {
         let ports = [config::tls::grpc(tls), config::tls::management(tls)];
         let mut crls: Vec<_> = ports.into_iter().filter_map(|files| files.client_auth).collect();
-        crls.dedup_by(|one, other| one.crl == other.crl);
+        crls.dedup_by(|left, right| left.crl == right.crl);
         found.extend(crls.iter().filter_map(check_revocation_lists));
     }
     if let MasterKey::File(path) = &settings.master_key {
@@ -111,33 +114,37 @@ fn check_settings(settings: &Settings) -> Vec<Finding> {
                     Area::Settings,
                     Severity::Error,
                     error.to_string(),
-                    "put the right one back",
+                    "restore the correct file",
                 ));
             }
         } else {
-            let what = format!("there is no master key yet: the first start makes {}", path.display());
-            found.push(warning(&what, "keep it with the backups, and apart from the database's"));
+            let what = format!("there is no master key yet: the first start creates {}", path.display());
+            found.push(warning(&what, "back it up, separately from the database"));
         }
     }
     if found.is_empty() {
-        found.push(Finding::new(Area::Settings, Severity::Ok, "they are in order", ""));
+        found.push(Finding::new(Area::Settings, Severity::Ok, "the settings are valid", ""));
     }
     found
 }
 
-/// Revocation lists that have run out, or soon will.
+/// Reports revocation lists that have expired or will expire soon.
 fn check_revocation_lists(clients: &ClientAuthFiles) -> Option<Finding> {
     let (crl, validity, now) = (clients.crl.as_ref()?, clients.crl_validity()?, unix_seconds());
     let (severity, state) = match validity.status(now) {
         CrlStatus::Current => return None,
         CrlStatus::Due => {
             let hours = (validity.expires - now) / 3_600;
-            (Severity::Warning, format!("a list in it runs out in {hours} h, and there is no new one yet"))
+            (
+                Severity::Warning,
+                format!("a revocation list in it expires in {hours} h, and there is no newer one"),
+            )
         }
-        CrlStatus::Expired => {
-            (Severity::Error, "a list in it has run out: nobody whom its CA signed gets in".to_owned())
-        }
+        CrlStatus::Expired => (
+            Severity::Error,
+            "a revocation list in it has expired: all clients of its CA are rejected".to_owned(),
+        ),
     };
     let what = format!("{} ({}): {state}", crl.setting, crl.path.display());
-    Some(Finding::new(Area::Settings, severity, what, "put a new one in place: it is read without a restart"))
+    Some(Finding::new(Area::Settings, severity, what, "replace the file: it is reloaded without a restart"))
 }

@@ -1,4 +1,4 @@
-//! What ends the process, or keeps it from beginning.
+//! Errors that end the process or prevent its start.
 
 use std::net::SocketAddr;
 
@@ -8,67 +8,68 @@ use latchkey_transport::WorkerExited;
 use crate::profile_files::ProfileFilesError;
 use crate::startup::StartupConflict;
 
-/// Why serving could not begin, or go on.
+/// Reason why serving could not begin or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A profile beside the program is wrong.
+    /// A profile file is invalid.
     #[error(transparent)]
     ProfileFiles(#[from] ProfileFilesError),
-    /// The master key can't be had.
+    /// The master key cannot be loaded.
     #[error(transparent)]
     MasterKey(#[from] KeyFileError),
-    /// A certificate, its key or a CA can't be used.
+    /// A certificate, its key or a CA cannot be used.
     #[error("{0}")]
     Tls(ConfigErrors),
-    /// The database's address is wrong.
+    /// The database URL is invalid.
     #[error("database_url: {0}")]
     Database(#[from] latchkey_store::InvalidUrl),
-    /// The file of the audit log's anchors can't be written.
-    #[error("audit_anchor: the file can't be opened to be appended to: {0}")]
+    /// The file of audit log anchors cannot be opened.
+    #[error("audit_anchor: the file can't be opened for appending: {0}")]
     AuditAnchor(std::io::Error),
-    /// The decision log can't be written.
-    #[error("decision_log: the file can't be opened to be appended to: {0}")]
+    /// The file of the decision log cannot be opened.
+    #[error("decision_log: the file can't be opened for appending: {0}")]
     DecisionLog(std::io::Error),
-    /// Redis's address is wrong.
+    /// The Redis URL is invalid.
     #[error("redis_url: {0}")]
     Redis(#[from] latchkey_redis::InvalidUrl),
-    /// A port is taken, or not ours to take.
+    /// An address is in use, or the process is not permitted to listen on it.
     #[error(
-        "{setting}: {address} can't be listened on ({error}): end what listens there, or give a free address of this machine"
+        "{setting}: can't listen on {address} ({error}): stop the process that listens there, or set a free address of this machine"
     )]
     Bind {
-        /// The setting that names it.
+        /// Setting that gives the address.
         setting: &'static str,
-        /// The address.
+        /// Address.
         address: SocketAddr,
-        /// The system's reason.
+        /// Cause, by the operating system.
         error: std::io::Error,
     },
-    /// The collector of traces and metrics can't be reached as it should be: its certificate is no certificate.
+    /// The CA certificate of the OTLP collector is invalid.
     #[error("otel_exporter_otlp_certificate: {0}")]
     Otlp(String),
-    /// The system gave no threads.
-    #[error("the system gave no threads: {0}")]
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
     ThreadSpawn(std::io::Error),
-    /// The system gave no randomness.
-    #[error("the system gave no randomness: {0}")]
+    /// The system's random number generator failed.
+    #[error("the system's random number generator failed: {0}")]
     Randomness(#[from] rand::rngs::SysError),
-    /// The contract's own descriptors are spoiled.
+    /// The descriptors of the contract are invalid.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// What is in the database contradicts what was asked for.
+    /// The contents of the database contradict the configuration.
     #[error(transparent)]
     Startup(#[from] StartupConflict),
-    /// A thread that serves gRPC ended by itself.
+    /// A thread that serves gRPC ended unexpectedly.
     #[error(transparent)]
     Worker(#[from] WorkerExited),
-    /// A task ended that never should.
-    #[error("a part of the process ended by itself: {0}")]
+    /// A task that runs for the life of the process ended unexpectedly.
+    #[error("a task of the process ended unexpectedly: {0}")]
     TaskExited(String),
 }
 
 impl ServeError {
-    /// Whether a start with the same settings would end in the same way, so that whoever starts it again need not try.
+    /// Returns true if a restart with the same settings would fail in the same way, so that a supervisor need not
+    /// restart the process.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
@@ -79,7 +80,7 @@ impl ServeError {
             | Self::Redis(_)
             | Self::Otlp(_)
             | Self::Startup(_) => true,
-            // A port may be that of a process that is about to end, and a file's disk may be full or not there yet.
+            // An address can be in use by a process that is about to end, and a disk can be full or not mounted yet.
             Self::Bind { .. }
             | Self::AuditAnchor(_)
             | Self::DecisionLog(_)

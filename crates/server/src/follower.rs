@@ -1,5 +1,5 @@
-//! Follows the change feed: what another replica, or this one, has written is applied to memory in order, and
-//! each poll that began at a moment and read everything lets memory be trusted for one lease from then.
+//! Follower of the change feed: applies changes of all replicas to the cache in order. Each complete poll extends the
+//! cache's lease, counted from the start of the poll.
 
 mod peers;
 
@@ -23,12 +23,12 @@ use tokio::time::{sleep, timeout};
 use crate::signing::SigningKeyLoader;
 pub(crate) use peers::Peers;
 
-/// Who did not answer, when a caller gives up early.
-const PROPAGATION_PENDING: &str = "the change is committed and still spreading: a replica";
+/// Dependency in the error of a caller that gives up before the change is applied everywhere.
+const PROPAGATION_PENDING: &str = "the change is committed and not yet applied everywhere: a replica";
 
-/// Changes read at once.
+/// Number of changes that are read at once.
 const PAGE_SIZE: u32 = 1_000;
-/// What following needs.
+/// Dependencies of a [`Follower`].
 pub(crate) struct FollowerParts {
     pub(crate) feed: Arc<dyn ChangeFeed>,
     pub(crate) ledger: Arc<dyn ManagementStore>,
@@ -37,41 +37,41 @@ pub(crate) struct FollowerParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: FollowerSettings,
     pub(crate) peers: Peers,
-    /// Wakes the others by Redis.
+    /// Notifier of the other replicas, by Redis.
     pub(crate) notifier: Option<Notifier>,
-    /// Who wakes this one.
+    /// Sources of notifications for this replica.
     pub(crate) wakeups: Mutex<Vec<Box<dyn ChangeNotifications>>>,
     pub(crate) signing: SigningKeyLoader,
 }
 
-/// Keeps memory and the profiles in force up with the store.
+/// Applies the change feed to the cache and to the profiles in force.
 pub(crate) struct Follower {
     parts: FollowerParts,
     wake: Notify,
     applied: watch::Sender<u64>,
-    /// When this replica last told the others of itself.
+    /// Monotonic time of this replica's last heartbeat, in nanoseconds; 0 before the first.
     last_heartbeat: AtomicU64,
-    /// Polls that read everything, and those that failed.
+    /// Number of complete and of failed polls.
     polls: [AtomicU64; 2],
-    /// How many other replicas hold a lease; all ones, where nobody has counted.
+    /// Number of other replicas that hold a lease; [`PEERS_UNKNOWN`] before the first count.
     peer_count: AtomicU64,
 }
 
-/// How following goes.
+/// Status of a follower, for metrics and readiness.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FollowerStatus {
     pub(crate) revision: u64,
-    /// Since the last poll began that read everything; none before the first.
+    /// Time since the start of the last complete poll; `None` before the first.
     pub(crate) lag: Option<Duration>,
-    /// How long memory is still trusted.
+    /// Time for which the cache's lease is still valid.
     pub(crate) lease_remaining: Duration,
-    /// Polls that read everything, and those that failed.
+    /// Number of complete and of failed polls.
     pub(crate) polls: [u64; 2],
-    /// Replicas that hold a lease, this one among them; none where they aren't known.
+    /// Number of replicas that hold a lease, including this one; `None` if it is unknown.
     pub(crate) replicas: Option<u64>,
 }
 
-/// Nobody has counted the others.
+/// Value of `peer_count` before the first count.
 const PEERS_UNKNOWN: u64 = u64::MAX;
 
 impl Follower {
@@ -86,11 +86,11 @@ impl Follower {
         }
     }
 
-    /// How following goes now.
+    /// Returns the present status.
     pub(crate) fn status(&self) -> FollowerStatus {
         let (now, until) = (self.parts.clock.monotonic(), self.parts.cache.lease_expiry());
         let lease_remaining = until.since(now);
-        // The lease began with the poll.
+        // A lease starts when its poll starts.
         let lag = (until > MonotonicInstant(0)).then(|| now.plus(self.parts.settings.lease).since(until));
         let peers = self.peer_count.load(Ordering::Relaxed);
         FollowerStatus {
@@ -102,7 +102,7 @@ impl Follower {
         }
     }
 
-    /// Takes the store as it is now for the beginning. Memory is empty yet, so nothing before matters.
+    /// Starts from the present state of the database. The cache is empty, so earlier changes do not matter.
     pub(crate) async fn initialize(&self) -> Result<(), SystemError> {
         let revision = self.parts.feed.revision().await?;
         self.reload_profiles().await?;
@@ -111,7 +111,7 @@ impl Follower {
         self.poll().await
     }
 
-    /// Follows every wake-up that is heard, until it is dropped.
+    /// Wakes the follower on every notification, until the future is dropped.
     pub(crate) async fn receive_notifications(&self) {
         let mut wakeups = self.parts.wakeups.lock().await;
         let subscriptions = wakeups.iter_mut().map(|wakeups| async {
@@ -124,20 +124,20 @@ impl Follower {
         std::future::pending::<()>().await;
     }
 
-    /// Tells the others that something was written. The database does so too.
+    /// Notifies the other replicas by Redis of a write. The database notifies them too.
     pub(crate) fn notify_peers(&self) {
         if let Some(notifier) = &self.parts.notifier {
             notifier.notify();
         }
     }
 
-    /// Gives the lease up: memory is trusted no more, and nobody needs to wait for this replica.
+    /// Gives the lease up, so that writers do not wait for this replica. The caller must have stopped serving.
     pub(crate) async fn deregister(&self) {
-        // Whoever writes waits one lease instead.
+        // If this fails, writers wait for the end of the lease instead.
         let _ = self.parts.peers.deregister().await;
     }
 
-    /// Follows until it is dropped.
+    /// Polls the feed until the future is dropped.
     pub(crate) async fn run(&self) {
         let mut failing = false;
         loop {
@@ -146,15 +146,15 @@ impl Follower {
             let was_failing = std::mem::replace(&mut failing, polled.is_err());
             match (polled, was_failing) {
                 (Ok(()), false) => {}
-                (Ok(()), true) => tracing::info!("the change feed is followed again"),
-                (Err(trouble), false) => {
+                (Ok(()), true) => tracing::info!("the change feed can be read again"),
+                (Err(error), false) => {
                     tracing::warn!(
-                        error = ?trouble,
-                        "the change feed can't be read; memory is trusted for one lease"
+                        ?error,
+                        "failed to read the change feed; it is read again at the next poll, and the cache is used until its lease expires"
                     );
                 }
-                (Err(trouble), true) => {
-                    tracing::debug!(error = ?trouble, "the change feed still can't be read")
+                (Err(error), true) => {
+                    tracing::debug!(?error, "failed to read the change feed again")
                 }
             }
             tokio::select! {
@@ -164,8 +164,8 @@ impl Follower {
         }
     }
 
-    /// Reads everything that is new. A write that another replica is about to commit isn't part of it: the
-    /// lease begins when the poll began, and the others know of this replica before anything is read.
+    /// Reads all new changes. A write that is not yet committed is not among them, so the lease starts when the poll
+    /// starts, and the other replicas know of this one before anything is read.
     async fn poll(&self) -> Result<(), SystemError> {
         let FollowerSettings { lease, .. } = self.parts.settings;
         let started = self.parts.clock.now().monotonic;
@@ -187,7 +187,7 @@ impl Follower {
         if after != before {
             self.parts.peers.set_applied(after).await?;
         }
-        // For whoever watches; nothing hangs on it.
+        // For metrics only, so an error is ignored.
         if heartbeat_due && let Ok(Some(peers)) = self.parts.peers.count().await {
             self.peer_count.store(peers, Ordering::Relaxed);
         }
@@ -198,7 +198,8 @@ impl Follower {
         self.last_heartbeat.load(Ordering::SeqCst) > 0
     }
 
-    /// Tells the others, for half a lease longer than memory will be trusted: so once in half a lease is enough.
+    /// Writes a heartbeat that is valid for half a lease longer than the cache's lease, so that one heartbeat in half
+    /// a lease is enough.
     async fn heartbeat(&self, started: MonotonicInstant) -> Result<(), SystemError> {
         let lease = self.parts.settings.lease;
         let applied = *self.applied.borrow();
@@ -207,10 +208,11 @@ impl Follower {
         Ok(())
     }
 
-    /// The feed has a gap (this replica was away for so long that what it missed is kept no more), or the store
-    /// was set back: nothing remembered can be told right from wrong.
+    /// Starts again from the present state of the database, with an empty cache. Needed if the feed has a gap
+    /// (changes were pruned while this replica was away) or the database was restored from a backup: it is unknown
+    /// which entries are stale.
     async fn resync(&self, revision: u64) -> Result<(), SystemError> {
-        tracing::warn!(revision, "the change feed has a gap: everything remembered is forgotten");
+        tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
         self.parts.cache.reset_to(revision);
         self.parts.signing.reload().await?;
         self.reload_profiles().await?;
@@ -218,8 +220,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Applies one page; answers whether there may be more. Profiles and signing keys are in force before the
-    /// revision that brought them counts as applied.
+    /// Applies one page; returns true if there can be more. Profiles and signing keys are in force before the
+    /// revision of their change counts as applied.
     async fn apply_page(&self) -> Result<bool, SystemError> {
         let after = *self.applied.borrow();
         let changes = self.parts.feed.changes(after, PAGE_SIZE).await?;
@@ -243,14 +245,14 @@ impl Follower {
         self.applied.send_replace(revision);
     }
 
-    /// Puts the newest versions in force. One that doesn't compile here (a newer program has stored it) is
-    /// left out: its calls are denied rather than judged by what no longer holds.
+    /// Puts the newest version of each profile in force. A profile that does not compile here (a newer release has
+    /// stored it) is left out: calls to it are denied rather than decided by an outdated version.
     async fn reload_profiles(&self) -> Result<(), SystemError> {
         let records = self.parts.ledger.profiles().await?;
         let compiled = records.iter().filter_map(|record| match Profile::compile(&record.document, record.version) {
             Ok(profile) => Some(profile),
             Err(errors) => {
-                tracing::error!(profile = %record.name, version = record.version, %errors, "a stored profile is left out");
+                tracing::error!(profile = %record.name, version = record.version, %errors, "failed to compile a stored profile; calls to it are denied");
                 None
             }
         });
@@ -261,9 +263,9 @@ impl Follower {
 
 #[async_trait]
 impl Propagation for Follower {
-    /// Waits for this replica's own memory and then for the others', one lease from the commit at the latest:
-    /// then none is trusted any more that doesn't know of it, this one included. A caller who gives up before
-    /// that hears that the change is committed and not yet known everywhere.
+    /// Waits for this replica and then for the others, until the end of a lease that starts now at the latest: by
+    /// then no cache is trusted that does not have the change, this replica's included. A caller whose deadline is
+    /// earlier gets an error that says that the change is committed and not yet applied everywhere.
     async fn wait_until_applied(
         &self,
         revision: u64,

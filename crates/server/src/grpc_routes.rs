@@ -1,4 +1,4 @@
-//! What the gRPC port offers besides the services of the grpc room: health, and reflection.
+//! Services of the gRPC port that are not in the grpc crate: health and reflection.
 
 use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::{
@@ -9,10 +9,10 @@ use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
-/// Health and reflection ask little.
+/// Maximum size of a message to health and reflection, whose requests are small.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// What health answers for, besides the whole.
+/// Services whose health is reported, besides the server as a whole.
 pub(crate) const HEALTH_SERVICES: [&str; 9] = [
     authorization_server::SERVICE_NAME,
     check_service_server::SERVICE_NAME,
@@ -25,7 +25,7 @@ pub(crate) const HEALTH_SERVICES: [&str; 9] = [
     shadow_service_server::SERVICE_NAME,
 ];
 
-/// Adds health and reflection.
+/// Adds health and reflection to the routes.
 pub(crate) fn add_health_and_reflection(
     routes: Routes,
     health: HealthServer<impl Health>,
@@ -34,11 +34,11 @@ pub(crate) fn add_health_and_reflection(
         Reflection::configure()
             .register_encoded_file_descriptor_set(latchkey_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            // What errors carry, so that grpcurl can show it.
+            // Details of errors, so that grpcurl can decode them.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-            // Both of its versions are named above, whichever of the two is asked.
+            // All versions are registered above.
             .include_reflection_service(false)
     };
     Ok(routes

@@ -1,6 +1,6 @@
-//! The HTTP side port: `/livez` and `/readyz`, for whoever starts and watches processes, `/metrics`, for whoever
-//! scrapes them, the key set, for whoever verifies tokens, and the calls that a product's document declares. Everything else is a 404 in JSON.
-//! It answers from the first moment on, whatever the database does.
+//! HTTP port: `/livez` and `/readyz` for supervisors, `/metrics` for scrapers, the key set for verifiers of tokens,
+//! and the endpoints that products' profiles declare. All other paths are a 404 with a JSON body. The port responds
+//! from the start of the process, without the database.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,19 +25,20 @@ use tokio::task::JoinSet;
 
 use crate::readiness::Stage;
 
-/// Connections at once: probes are few, and Envoy keeps those of its calls open.
+/// Maximum number of connections: probes are few, and Envoy keeps its connections open.
 pub(crate) const CONNECTIONS: usize = 256;
-/// For a request's headers, and for a connection that is kept open between two.
+/// Timeout for the headers of a request and for an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Answers a product's own calls: a request, and who is connected; none where no document declares it.
+/// Handler of products' endpoints, given a request and the address of the client; `None` if no profile declares the
+/// endpoint.
 pub(crate) type EndpointHandler =
     Arc<dyn Fn(Request, Option<IpAddr>) -> BoxFuture<'static, Option<Response>> + Send + Sync>;
 
-/// Tells everything that is measured, in Prometheus's text format.
+/// Renders all metrics in Prometheus' text format.
 pub(crate) type MetricsRenderer = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// What is served.
+/// State that the handlers share.
 #[derive(Clone)]
 pub(crate) struct HttpState {
     pub(crate) stage: watch::Receiver<Stage>,
@@ -46,14 +47,14 @@ pub(crate) struct HttpState {
     pub(crate) metrics: MetricsRenderer,
 }
 
-/// Serves until it is dropped.
+/// Serves until the future is dropped.
 pub(crate) async fn serve(listener: Arc<Listener>, tls: Option<Arc<Acceptor>>, state: HttpState) {
     let mut connections = JoinSet::new();
     if let Some(acceptor) = tls.clone() {
         connections.spawn(async move { acceptor.watch_files().await });
     }
     while let Some((stream, handshake)) = listener.accept().await {
-        // What has ended is taken out, so that the set stays as small as the connections are few.
+        // Finished connections are removed, so that the set stays as small as the number of open connections.
         while connections.try_join_next().is_some() {}
         let peer = stream.peer().map(|address| address.ip());
         let service = TowerToHyperService::new(router(state.clone(), peer));
@@ -65,7 +66,7 @@ pub(crate) async fn serve(listener: Arc<Listener>, tls: Option<Arc<Acceptor>>, s
                     drop(http1_builder().serve_connection(TokioIo::new(stream), service).await);
                 }
                 Some(acceptor) => {
-                    // Who fails to shake hands is let go without a word: probes of the wrong kind are many.
+                    // Failed handshakes are not logged: probes of the wrong protocol are frequent.
                     let Ok(TlsConnection { stream, .. }) = acceptor.accept(stream).await else { return };
                     handshake.accepted();
                     drop(http1_builder().serve_connection(TokioIo::new(stream), service).await);
@@ -87,24 +88,24 @@ fn router(state: HttpState, peer: Option<IpAddr>) -> Router {
         let not_found = || (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))).into_response();
         endpoints(request, peer).await.unwrap_or_else(not_found)
     };
-    let watching = stage.clone();
+    let jwks_stage = stage.clone();
     Router::new()
         .route("/livez", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics()) }))
         .fallback(other)
         .with_state(stage)
-        .route("/.well-known/jwks.json", get(jwks).with_state((watching, cache)))
+        .route("/.well-known/jwks.json", get(jwks).with_state((jwks_stage, cache)))
 }
 
-/// How long a copy of the key set may be kept: half of the time that a key is published before it signs.
+/// Cache lifetime of the key set: half of the time for which a key is published before it signs.
 const JWKS_CACHE_CONTROL: &str = "public, max-age=300";
 
-/// Who the key set is asked of.
+/// State for requests of the key set.
 type JwksState = (watch::Receiver<Stage>, Arc<ReplicaCache>);
 
-/// The key set (RFC 7517), or, to whoever has it already, that it hasn't changed. Before the keys were read, a
-/// set without any would be kept by whoever asks too early.
+/// Responds with the key set (RFC 7517), or with 304 if the client has the present one. Before the keys are read, the
+/// response is 503, so that no client caches an empty set.
 async fn jwks(State((stage, cache)): State<JwksState>, headers_in: HeaderMap) -> Response {
     if let Stage::Starting(reason) = &*stage.borrow() {
         return not_ready("starting", reason);
@@ -127,7 +128,7 @@ async fn readyz(State(stage): State<watch::Receiver<Stage>>) -> Response {
     match stage {
         Stage::Ready => Json(json!({ "status": "ready" })).into_response(),
         Stage::Starting(reason) => not_ready("starting", &reason),
-        Stage::Draining => not_ready("draining", "it finishes what it has, and ends"),
+        Stage::Draining => not_ready("draining", "calls in flight are finished, then the process ends"),
     }
 }
 
@@ -160,19 +161,19 @@ mod tests {
         let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
+        let mut response = String::new();
         tokio::select! {
-            () = serve(listener, None, state) => unreachable!("it serves until it is dropped"),
-            read = client.read_to_string(&mut answer) => drop(read.unwrap()),
+            () = serve(listener, None, state) => unreachable!("the server runs until it is dropped"),
+            read = client.read_to_string(&mut response) => drop(read.unwrap()),
         }
-        answer
+        response
     }
 
     #[tokio::test]
     async fn readiness_says_what_it_waits_for() {
-        let waiting = get(Stage::Starting("the database does not answer".into()), "/readyz").await;
+        let waiting = get(Stage::Starting("the database does not response".into()), "/readyz").await;
         assert!(
-            waiting.starts_with("HTTP/1.1 503") && waiting.contains("the database does not answer"),
+            waiting.starts_with("HTTP/1.1 503") && waiting.contains("the database does not response"),
             "{waiting}"
         );
         assert!(get(Stage::Ready, "/readyz").await.starts_with("HTTP/1.1 200"));
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_told_before_it_is_ready() {
+    async fn metrics_are_served_before_the_process_is_ready() {
         let body = get(Stage::Starting(String::new()), "/metrics").await;
         assert!(body.starts_with("HTTP/1.1 200") && body.ends_with("up 1\n"), "{body}");
         assert!(body.contains("content-type: text/plain; version=0.0.4"), "{body}");
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_does_not_shake_hands_is_refused_and_not_open_any_more() {
+    async fn a_connection_without_a_handshake_is_rejected_and_closed() {
         let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
         let Pair { cert, key, .. } = ca.issue(&["localhost"]);
         let file = |setting, text: &str| {
@@ -225,8 +226,8 @@ mod tests {
             }
         };
         tokio::select! {
-            () = serve(listener.clone(), Some(tls), http_state(Stage::Ready).1) => unreachable!("it serves until it is dropped"),
-            over = timeout(Duration::from_secs(20), over) => over.expect("it is closed"),
+            () = serve(listener.clone(), Some(tls), http_state(Stage::Ready).1) => unreachable!("the server runs until it is dropped"),
+            over = timeout(Duration::from_secs(20), over) => over.expect("the connection is closed"),
         }
         assert_eq!(listener.stats().outcomes(), [0, 1]);
     }

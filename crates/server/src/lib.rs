@@ -1,5 +1,5 @@
-//! Composition root: connects the parts by the settings, starts them and ends them. No rule, no query and no
-//! conversion of messages is here.
+//! Composition root: connects the crates by the settings, starts them and shuts them down. It has no business rules,
+//! queries or message conversions.
 
 pub mod doctor;
 pub mod migrate;

@@ -1,6 +1,5 @@
-//! What Check looks up in the database: keys, users and families, each sort gathered by itself, so that many
-//! look-ups are one query. Where memory isn't trusted, each Check reads the database, and a busy key must not
-//! make a herd of that either.
+//! Batching of lookups of keys, users and token families, so that many lookups of one type become one query. Without
+//! a valid lease each Check reads the database; a busy key must not cause a stampede of queries then.
 
 mod batcher;
 
@@ -17,10 +16,10 @@ use tokio::runtime::Handle;
 
 use self::batcher::Batcher;
 
-/// A family, and the key that signed the token which names it.
+/// Identifier of a family, and of the key that signed the token which names it.
 type FamilyKey = (FamilyId, Box<str>);
 
-/// A key store that is asked once where many want to know. It can be asked from any runtime.
+/// Key store that batches lookups. Can be used from any runtime.
 pub(crate) struct BatchingKeyStore {
     keys: Batcher<KeyHash, LookupResult>,
     users: Batcher<UserId, LookupResult<UserRecord>>,
@@ -28,7 +27,7 @@ pub(crate) struct BatchingKeyStore {
 }
 
 impl BatchingKeyStore {
-    /// Asks the store in tasks of this runtime: the one that the store's connections live on.
+    /// Makes a batching store. Queries run as tasks of `runtime`, on which the store's connections live.
     pub(crate) fn new(store: Arc<dyn KeyStore>, runtime: &Handle) -> Self {
         let (keys, users, families) = (Arc::clone(&store), Arc::clone(&store), store);
         Self {
@@ -48,7 +47,7 @@ impl BatchingKeyStore {
     }
 }
 
-/// A query for each signing key that is named; nearly always there is one.
+/// Reads families with one query for each signing key that is named, which is nearly always one.
 async fn families_by_signing_key(
     store: &dyn KeyStore,
     lookups: Vec<FamilyKey>,
@@ -57,7 +56,8 @@ async fn families_by_signing_key(
     for (index, (_, signing_key)) in lookups.iter().enumerate() {
         by_signer.entry(signing_key).or_default().push(index);
     }
-    let missing_result = || Err(SystemError::Internal("a family was not answered about".to_owned()));
+    let missing_result =
+        || Err(SystemError::Internal("the store returned no result for a token family".to_owned()));
     let mut results: Vec<_> = lookups.iter().map(|_| missing_result()).collect();
     for (signing_key, indices) in by_signer {
         let ids: Vec<FamilyId> = indices.iter().map(|index| lookups[*index].0).collect();

@@ -1,5 +1,5 @@
-//! Sources of metrics, one for each part of the process: how it is just now. Nothing here waits: of a part that hangs,
-//! the values that were known last are written.
+//! Metric sources, one for each part of the process, which report its present state. Sources must not block: a part
+//! that hangs is reported with its last known values.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::follower::{Follower, FollowerStatus};
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::Stage;
 
-/// What is remembered, and how much it may weigh.
-pub(crate) fn cache(cache: Arc<ReplicaCache>, most: usize) -> impl Fn(&mut MetricSnapshot) {
+/// Reports the entries of the cache, their size, and its limit in bytes.
+pub(crate) fn cache(cache: Arc<ReplicaCache>, max_bytes: usize) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         for (kind, count) in cache.entries() {
             snapshot.add_usize(&definitions::CACHE_ENTRIES, &[kind], count);
         }
         snapshot.add_usize(&definitions::CACHE_BYTES, &[], cache.bytes());
-        snapshot.add_usize(&definitions::CACHE_LIMIT, &[], most);
+        snapshot.add_usize(&definitions::CACHE_LIMIT, &[], max_bytes);
     }
 }
 
-/// The change feed, the lease, and whether this process is ready.
+/// Reports the change feed, the lease, and readiness.
 pub(crate) fn feed(follower: Arc<Follower>, stage: watch::Receiver<Stage>) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         let FollowerStatus { revision, lag, lease_remaining, polls, replicas } = follower.status();
@@ -49,7 +49,7 @@ pub(crate) fn feed(follower: Arc<Follower>, stage: watch::Receiver<Stage>) -> im
     }
 }
 
-/// Rate limits, and Redis where they are shared.
+/// Reports rate limits, and Redis if limits are shared.
 pub(crate) fn limits(limits: RateLimiter) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         if let Some(redis) = limits.redis() {
@@ -61,7 +61,7 @@ pub(crate) fn limits(limits: RateLimiter) -> impl Fn(&mut MetricSnapshot) {
     }
 }
 
-/// Connections to the database; of the embedded one, the disk of this folder.
+/// Reports connections to the database and, for an embedded one, the disk that has `folder`.
 pub(crate) fn store(store: Arc<Store>, folder: Option<PathBuf>) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         let connections = store.connections();
@@ -75,20 +75,20 @@ pub(crate) fn store(store: Arc<Store>, folder: Option<PathBuf>) -> impl Fn(&mut 
     }
 }
 
-/// Long work that waits or runs, and use of keys that was lost.
+/// Reports the queue of the blocking pool, and key usage that was dropped.
 pub(crate) fn work(
     blocking_pool: Arc<BlockingPool>,
     usage: Arc<UsageTracker>,
 ) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
-        let (held, most) = blocking_pool.load();
-        snapshot.add_usize(&definitions::BLOCKING_QUEUE, &[], held);
-        snapshot.add_usize(&definitions::BLOCKING_QUEUE_LIMIT, &[], most);
+        let (pending, limit) = blocking_pool.load();
+        snapshot.add_usize(&definitions::BLOCKING_QUEUE, &[], pending);
+        snapshot.add_usize(&definitions::BLOCKING_QUEUE_LIMIT, &[], limit);
         snapshot.add_u64(&definitions::USAGE_DROPPED, &[], usage.dropped());
     }
 }
 
-/// Connections of every port.
+/// Reports connections of all ports.
 pub(crate) fn connections(all: Vec<Arc<ConnectionStats>>) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         for stats in &all {
@@ -105,15 +105,15 @@ pub(crate) fn connections(all: Vec<Arc<ConnectionStats>>) -> impl Fn(&mut Metric
     }
 }
 
-/// When certificates and revocation lists end: of all ports, whichever comes first.
+/// Reports the earliest expiry of certificates and revocation lists of all ports.
 pub(crate) fn certificates<M>(all: Vec<Arc<PortConfig<M>>>) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         let ports = || all.iter().filter_map(|port| port.tls.as_ref());
-        let terms = || ports().filter_map(Acceptor::crl_validity);
+        let validities = || ports().filter_map(Acceptor::crl_validity);
         let moments = [
             (&definitions::CERTIFICATE_EXPIRY, ports().filter_map(Acceptor::certificate_expiry).min()),
-            (&definitions::CRL_DUE, terms().map(|validity| validity.due).min()),
-            (&definitions::CRL_EXPIRY, terms().map(|validity| validity.expires).min()),
+            (&definitions::CRL_DUE, validities().map(|validity| validity.due).min()),
+            (&definitions::CRL_EXPIRY, validities().map(|validity| validity.expires).min()),
         ];
         for (metric, moment) in moments {
             if let Some(moment) = moment.and_then(|moment| u64::try_from(moment).ok()) {

@@ -1,9 +1,9 @@
-//! The schema, for `migrate` and for the start: brought up to date, taken back, or looked at.
+//! Migrations of the database schema, for `latchkey migrate` and for start-up.
 
 use latchkey_config::DatabaseSettings;
 use latchkey_store::{InvalidUrl, Store, StoreOptions};
 
-/// The store that the settings name. Nothing is opened yet.
+/// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
     Store::connect_lazy(StoreOptions {
         url: database.url.reveal().to_owned(),
@@ -13,31 +13,31 @@ pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUr
     })
 }
 
-/// A database and its schema.
+/// Database whose schema is migrated.
 pub struct Migrator(Store);
 
-/// Why the schema could not be changed or looked at.
+/// Reason why the schema could not be changed or read.
 #[derive(Debug, thiserror::Error)]
-#[error("the database's schema: {0}")]
+#[error("failed to access the database schema: {0}")]
 pub struct MigrationError(String);
 
 impl Migrator {
-    /// Of this database. Nothing is opened yet.
+    /// Makes a migrator of a database. No connection is opened yet.
     pub fn new(database: &DatabaseSettings) -> Result<Self, InvalidUrl> {
         open_store(database).map(Self)
     }
 
-    /// Takes every step that is missing.
+    /// Applies all missing migrations.
     pub async fn up(&self) -> Result<(), MigrationError> {
         latchkey_migrations::up(self.0.connection()).await.map_err(|e| MigrationError(e.to_string()))
     }
 
-    /// Takes the last steps back.
+    /// Reverts the last `steps` migrations.
     pub async fn down(&self, steps: u32) -> Result<(), MigrationError> {
         latchkey_migrations::down(self.0.connection(), steps).await.map_err(|e| MigrationError(e.to_string()))
     }
 
-    /// Every step, oldest first, and whether it was taken.
+    /// Lists all migrations, oldest first, each with its name and true if it is applied.
     pub async fn status(&self) -> Result<Vec<(String, bool)>, MigrationError> {
         let steps = latchkey_migrations::status(self.0.connection()).await;
         let steps = steps.map_err(|e| MigrationError(e.to_string()))?;

@@ -1,5 +1,5 @@
-//! The profiles that the operator has put beside the program. They are read and compiled before anything is
-//! opened: a mistake in one is told with its line, and nothing starts.
+//! Profile files of the operator. They are read and compiled before the database is opened: an error is reported with
+//! its line, and the process does not start.
 
 use std::fmt;
 use std::io;
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use latchkey_core::operator;
 use latchkey_profile::{Errors, Profile, host_conflicts};
 
-/// A document that is in order.
+/// Valid profile document.
 pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) text: String,
 }
 
-/// Everything that is wrong with the documents, one line each.
+/// All errors in the documents, one line each.
 #[derive(Debug)]
 pub struct ProfileFilesError(Vec<String>);
 
@@ -27,7 +27,7 @@ impl fmt::Display for ProfileFilesError {
 
 impl std::error::Error for ProfileFilesError {}
 
-/// Reads files, and the `.toml` files of folders in the order of their names.
+/// Reads files, and the `.toml` files of folders, ordered by name.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Document>, ProfileFilesError> {
     let (mut documents, mut errors): (Vec<Document>, Vec<String>) = Default::default();
     for path in paths.iter().flat_map(|path| expand(path)) {
@@ -64,9 +64,10 @@ fn expand(path: &Path) -> Vec<ListedPath> {
     files.into_iter().map(Ok).collect()
 }
 
-/// That no other document claims a host of this one with the same keys.
+/// Checks that no other document claims a host of this one with the same kind of keys.
 fn check_host_conflicts(path: &Path, document: &Document, others: &[Document]) -> Result<(), Vec<String>> {
-    let others: Vec<Profile> = others.iter().filter_map(|o| Profile::compile(&o.text, 0).ok()).collect();
+    let others: Vec<Profile> =
+        others.iter().filter_map(|other| Profile::compile(&other.text, 0).ok()).collect();
     let lines =
         |errors: Errors| errors.0.iter().map(|error| format!("{}: {error}", path.display())).collect();
     host_conflicts(&document.text, &others).map_err(lines)
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_of_every_document_is_told_with_its_line() {
+    fn every_error_of_every_document_is_reported_with_its_line() {
         let reserved = "name = \"latchkey\"\n";
         let files = [("a.toml", "nonsense = 1\n"), ("b.toml", DEMO), ("c.toml", DEMO), ("d.toml", reserved)];
         let folder = folder(&files);

@@ -1,5 +1,5 @@
-//! For whoever writes a profile: likely mistakes, and the document's own examples, without a server. What an
-//! endpoint promises is played by the very parts that serve, on a database that is thrown away; no port is opened.
+//! Tests for authors of profiles: lint and the examples of a document, without a server. Examples of endpoints run on
+//! the parts that serve, with a temporary database; no port is opened.
 
 mod sandbox;
 
@@ -13,18 +13,18 @@ pub use latchkey_profile::{
 
 use self::sandbox::Sandbox;
 
-/// Runs every example of a sound document. Databases for those of endpoints are made in `folder`.
+/// Runs all examples of a valid document. Databases for examples of endpoints are created in `folder`.
 pub async fn run_examples(profile: &Profile, document: &str, folder: &Path) -> Vec<ExampleOutcome> {
     let mut outcomes = Vec::new();
     for (number, result) in profile.run_examples().into_iter().enumerate() {
         outcomes.push(match result {
             CaseResult::Done(outcome) => outcome,
             CaseResult::Endpoint(case) => {
-                let answer = match Sandbox::open(document, &folder.join(number.to_string())).await {
+                let response = match Sandbox::open(document, &folder.join(number.to_string())).await {
                     Ok(sandbox) => sandbox.run(&case).await,
                     Err(setup_error) => Err(setup_error),
                 };
-                case.compare(answer)
+                case.compare(response)
             }
         });
     }

@@ -1,5 +1,4 @@
-//! Randomness for keys and identifiers: generators seeded by the operating system, handed to those who need
-//! them, so that nothing else reaches for one.
+//! Random generators for keys and identifiers, seeded by the operating system and passed to the parts that need them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,24 +7,24 @@ use latchkey_management::operators;
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysError, SysRng};
 
-/// Where generators come from. Each is seeded from one that the operating system seeded at the start: the
-/// system can then not fail in the middle of a call.
+/// Source of generators. Each is seeded from one that the operating system seeded at the start, so that the system's
+/// random number generator cannot fail in the middle of a call.
 #[derive(Clone)]
 pub(crate) struct Randomness(Arc<Mutex<StdRng>>);
 
 impl Randomness {
-    /// Seeded by the operating system.
+    /// Makes a source, seeded by the operating system.
     pub(crate) fn new() -> Result<Self, SysError> {
         Ok(Self(Arc::new(Mutex::new(StdRng::try_from_rng(&mut SysRng)?))))
     }
 
-    /// A generator of its own for one call.
+    /// Returns a new generator for one call.
     pub(crate) fn generator(&self) -> StdRng {
         StdRng::from_rng(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A fresh value for an operator's first key, for whoever starts a server of its own.
+/// Generates a value for an operator's first key, for callers that start a server of their own.
 pub fn new_root_key() -> Result<PlainKey, SysError> {
     Ok(operators::new_root_key_value(&mut Randomness::new()?.generator()))
 }

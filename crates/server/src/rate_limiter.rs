@@ -1,4 +1,4 @@
-//! Who counts: this process alone, or every replica together on Redis.
+//! Rate limiter: counts in this process alone, or together with all replicas in Redis.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use latchkey_core::ports::Limiter;
 use latchkey_core::time::Moment;
 use latchkey_redis::RedisLimiter;
 
-/// The limiter that the settings chose.
+/// Limiter that the settings select.
 #[derive(Clone)]
 pub(crate) enum RateLimiter {
-    /// This process's own buckets.
+    /// Buckets of this process.
     Local(Arc<LocalLimiter>),
-    /// Shared ones.
+    /// Buckets that replicas share.
     Redis(Arc<RedisLimiter>),
 }
 
 impl RateLimiter {
-    /// Keeps the connection to what is shared, until it is dropped.
+    /// Maintains the connection to Redis, if there is one, until the future is dropped.
     pub(crate) async fn maintain_connection(&self) {
         match self {
             Self::Local(_) => std::future::pending().await,
@@ -27,7 +27,7 @@ impl RateLimiter {
         }
     }
 
-    /// Redis, where it is asked.
+    /// Returns the Redis limiter, if limits are shared.
     pub(crate) fn redis(&self) -> Option<&RedisLimiter> {
         match self {
             Self::Local(_) => None,
@@ -35,7 +35,7 @@ impl RateLimiter {
         }
     }
 
-    /// Buckets that this process remembers.
+    /// Returns the number of buckets in this process's memory.
     pub(crate) fn bucket_count(&self) -> usize {
         match self {
             Self::Local(local) => local.bucket_count(),
@@ -43,7 +43,7 @@ impl RateLimiter {
         }
     }
 
-    /// Gives back what this process took and won't use.
+    /// Returns tokens that this process has leased and does not use.
     pub(crate) async fn return_unused(&self) {
         match self {
             Self::Local(_) => {}

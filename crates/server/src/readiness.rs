@@ -1,5 +1,5 @@
-//! Whether this process takes calls, said in four places at once: health over gRPC, `/readyz`, the flag that
-//! the services look at, and the log. It starts, is ready, drains; it never goes back.
+//! Readiness of the process, reported in four ways at once: gRPC health, `/readyz`, the flag that the services read,
+//! and the log. The stages are starting, ready and draining, in this order; there is no way back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,18 +8,18 @@ use tokio::sync::watch;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-/// Where in its life the process is.
+/// Stage in the life of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Not ready yet, and what it waits for, in plain words.
+    /// Not ready yet, with the reason in plain words.
     Starting(String),
-    /// It takes calls.
+    /// Ready for calls.
     Ready,
-    /// It finishes what it has.
+    /// Finishes calls in flight before it ends.
     Draining,
 }
 
-/// The stage, and everyone who is told of it.
+/// Present stage, and its observers.
 #[derive(Clone)]
 pub(crate) struct Readiness {
     stage: Arc<watch::Sender<Stage>>,
@@ -29,9 +29,10 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Starting; `services` are the names that health answers for, besides the whole.
+    /// Makes a readiness at the stage `Starting`; `services` are the names whose health is reported, besides the
+    /// server as a whole.
     pub(crate) async fn new(health: HealthReporter, services: Vec<String>) -> Self {
-        let (stage, _) = watch::channel(Stage::Starting("it has just started".to_owned()));
+        let (stage, _) = watch::channel(Stage::Starting("the process has just started".to_owned()));
         let this = Self {
             stage: Arc::new(stage),
             accepting: Arc::default(),
@@ -42,18 +43,18 @@ impl Readiness {
         this
     }
 
-    /// The flag that the services look at: false until ready, and true to the end, since a call that
-    /// arrives while draining is still answered.
+    /// Returns the flag that the services read: false until ready, then true to the end, since a call that arrives
+    /// while draining is still served.
     pub(crate) fn accepting(&self) -> Arc<AtomicBool> {
         self.accepting.clone()
     }
 
-    /// To look at, or to wait on.
+    /// Returns a receiver of the stage.
     pub(crate) fn watch(&self) -> watch::Receiver<Stage> {
         self.stage.subscribe()
     }
 
-    /// Still starting, for this reason.
+    /// Sets the reason for which the process is not ready yet. Has no effect after `Starting`.
     pub(crate) fn set_waiting_for(&self, reason: String) {
         self.stage.send_if_modified(|stage| match stage {
             Stage::Starting(before) if *before != reason => {
@@ -64,14 +65,14 @@ impl Readiness {
         });
     }
 
-    /// Ready.
+    /// Sets the stage to ready.
     pub(crate) async fn set_ready(&self) {
         self.accepting.store(true, Ordering::Release);
         self.report_health(ServingStatus::Serving).await;
         self.stage.send_replace(Stage::Ready);
     }
 
-    /// Draining, from now on.
+    /// Sets the stage to draining.
     pub(crate) async fn set_draining(&self) {
         self.stage.send_replace(Stage::Draining);
         self.report_health(ServingStatus::NotServing).await;

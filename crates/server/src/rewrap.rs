@@ -1,4 +1,5 @@
-//! Sealing everything anew under the master key, for `latchkey rewrap`: directly at the database, while servers run.
+//! Rewrapping of all encrypted values with the current master key, for `latchkey rewrap`: works on the database
+//! directly, while servers run.
 
 use std::time::Duration;
 
@@ -15,44 +16,44 @@ use crate::migrate;
 use crate::random::Randomness;
 use crate::startup::WRONG_MASTER_KEY;
 
-/// How long a piece may wait for its turn among the servers' own writes.
+/// Time that a batch waits for its turn among the servers' writes.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Why nothing, or not everything, was sealed anew.
+/// Reason why values were not rewrapped, or not all of them.
 #[derive(Debug, thiserror::Error)]
 pub enum RewrapError {
-    /// The master key can't be had.
+    /// The master key cannot be loaded.
     #[error(transparent)]
     MasterKey(#[from] KeyFileError),
-    /// There is none yet, and none is made here.
-    #[error("the master key's file {} is not there: write the new key to it, or give master_key", .0.display())]
+    /// The file of the master key does not exist, and is not created here.
+    #[error("the master key's file {} does not exist: write the new key to it, or set master_key", .0.display())]
     MissingKeyFile(std::path::PathBuf),
-    /// The database's address is wrong.
+    /// The database URL is invalid.
     #[error("database_url: {0}")]
     Database(#[from] InvalidUrl),
-    /// The master keys that were given are not those that values lie under.
+    /// The given master keys are not those that values are encrypted with.
     #[error(
-        "master_key: {WRONG_MASTER_KEY}. Where the other one is lost, --discard-unreadable takes away what no key opens"
+        "master_key: {WRONG_MASTER_KEY}. If that key is lost, --discard-unreadable deletes the values that no key decrypts"
     )]
     WrongKey,
-    /// The database did not do it. What was done stays done.
-    #[error("{0}; what was sealed anew stays so: run it again")]
+    /// The database is unavailable. Batches that were committed stay.
+    #[error("{0}; values that were rewrapped stay so: run the command again")]
     SystemError(#[from] SystemError),
-    /// A row is spoiled, or the schema is behind.
+    /// A row is corrupt, or the schema is outdated.
     #[error("the database's rows can't be read: {0} (is its schema up to date?)")]
     Fault(String),
-    /// The system gave no randomness.
-    #[error("the system gave no randomness: {0}")]
+    /// The system's random number generator failed.
+    #[error("the system's random number generator failed: {0}")]
     Randomness(#[from] rand::rngs::SysError),
 }
 
-/// What each count is of, in the order of [`RewrapReport`].
+/// Returns the names of the tables, in the order of [`RewrapReport`].
 #[must_use]
 pub fn table_names() -> [&'static str; 3] {
     SealedTable::ALL.map(SealedTable::name)
 }
 
-/// Seals everything in this database anew. With `forget`, what no key opens is taken away.
+/// Rewraps all encrypted values of a database. With `forget`, values that no key decrypts are deleted.
 pub async fn rewrap(
     database: &DatabaseSettings,
     (current, previous): &(MasterKey, PreviousKeys),
@@ -66,18 +67,18 @@ pub async fn rewrap(
     let mut random = Randomness::new()?.generator();
     let deadlines = DatabaseDeadlines { management: WRITE_DEADLINE, ..database.deadlines };
     let store = migrate::open_store(&DatabaseSettings { deadlines, ..database.clone() })?;
-    let opener = MasterKeyRotation { seals: &store, sealer: &sealer };
-    if !forget && !opener.keys_match().await.map_err(to_error)? {
+    let rotation = MasterKeyRotation { seals: &store, sealer: &sealer };
+    if !forget && !rotation.keys_match().await.map_err(to_error)? {
         return Err(RewrapError::WrongKey);
     }
-    let done = opener.rewrap(forget, SystemClock.now().wall, &mut random).await.map_err(to_error)?;
+    let report = rotation.rewrap(forget, SystemClock.now().wall, &mut random).await.map_err(to_error)?;
     store.close().await;
-    Ok(done)
+    Ok(report)
 }
 
-fn to_error(trouble: SystemError) -> RewrapError {
-    match trouble {
-        SystemError::Unavailable { .. } => trouble.into(),
+fn to_error(error: SystemError) -> RewrapError {
+    match error {
+        SystemError::Unavailable { .. } => error.into(),
         SystemError::Internal(text) => RewrapError::Fault(text),
     }
 }

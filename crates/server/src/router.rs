@@ -1,5 +1,4 @@
-//! What answers a call of a connection: the fast path, where it is a Check, and else the services behind it, on
-//! the main runtime.
+//! Router of gRPC calls: a Check goes to the fast path, all other calls go to the services on the main runtime.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,20 +23,20 @@ use tower_service::Service as _;
 
 use crate::served_apis::ServedApis;
 
-/// Who answers.
+/// Routes of the gRPC ports.
 pub(crate) struct Router<L> {
-    /// Checks.
+    /// Fast path for Check.
     pub(crate) fast_path: CheckFastPath<L>,
-    /// Everything.
+    /// All services.
     pub(crate) routes: Routes,
-    /// Where everything else runs.
+    /// Runtime on which the services run.
     pub(crate) main_runtime: Handle,
 }
 
-/// The front as one port offers it.
+/// Router for one port.
 pub(crate) struct PortRouter<L> {
     pub(crate) router: Arc<Router<L>>,
-    /// What the port answers.
+    /// APIs that the port serves.
     pub(crate) apis: ServedApis,
 }
 
@@ -50,16 +49,16 @@ impl<L: Limiter + 'static> MakeService for PortRouter<L> {
     }
 }
 
-/// A connection's own way to the front.
+/// Service of one connection.
 pub(crate) struct ConnectionService<L>(Arc<ConnectionContext<L>>);
 
-/// Who is connected, and to what.
+/// Peer of a connection, and the APIs that it can use.
 struct ConnectionContext<L> {
     router: Arc<Router<L>>,
     peer: SocketAddr,
-    /// The certificate that the client has proved.
+    /// Client certificate that was verified in the handshake.
     certificate: Option<ClientCertificate>,
-    /// What the port answers.
+    /// APIs that the port serves.
     apis: ServedApis,
 }
 
@@ -69,12 +68,12 @@ impl<L> From<ConnectionContext<L>> for ConnectionService<L> {
     }
 }
 
-/// The response to a call. The work on it is large and gets its box on the first poll: then a connection's calls,
-/// which are polled one after the other, take the same memory.
+/// Response to a call. The future of the work is large and is boxed at the first poll, so that the calls of a
+/// connection, which are polled one after the other, reuse the same memory.
 pub(crate) struct ResponseFuture<L> {
-    /// The call, until the first poll.
+    /// Call, until the first poll.
     queued: Option<(Arc<ConnectionContext<L>>, Request<Incoming>)>,
-    /// The work on it, from the first poll on.
+    /// Work on the call, from the first poll on.
     running: Option<BoxFuture<'static, Response<ResponseBody>>>,
 }
 
@@ -118,18 +117,19 @@ impl<L: Limiter + 'static> ConnectionContext<L> {
         }
     }
 
-    /// Answers by the services.
+    /// Calls the services.
     async fn call_services(&self, request: Request<Body>) -> Response<ResponseBody> {
-        self.router.call_services(request, (self.peer, self.certificate.clone())).await
+        self.router.call_services(request, self.peer, self.certificate.clone()).await
     }
 }
 
 impl<L: Limiter + 'static> Router<L> {
-    /// Answers by the services, on the main runtime. Whoever asked may go away: then the work ends too.
+    /// Calls the services on the main runtime. If the caller drops the future, the work is aborted.
     async fn call_services(
         &self,
         mut request: Request<Body>,
-        (peer, certificate): (SocketAddr, Option<ClientCertificate>),
+        peer: SocketAddr,
+        certificate: Option<ClientCertificate>,
     ) -> Response<ResponseBody> {
         request.extensions_mut().insert(TcpConnectInfo { local_addr: None, remote_addr: Some(peer) });
         if let Some(certificate) = certificate {
@@ -140,13 +140,13 @@ impl<L: Limiter + 'static> Router<L> {
         match AbortOnDrop(work).await {
             Ok(Ok(response)) => response.map(ResponseBody::from),
             Ok(Err(never)) => match never {},
-            // It panicked, or the process ends.
+            // The task panicked, or the runtime is shutting down.
             Err(_) => tonic::Status::internal("internal error").into_http::<Body>().map(ResponseBody::from),
         }
     }
 }
 
-/// Work that ends when nobody waits for it any more.
+/// Task that is aborted when its handle is dropped.
 struct AbortOnDrop<T>(JoinHandle<T>);
 
 impl<T> Future for AbortOnDrop<T> {

@@ -1,5 +1,5 @@
-//! The whole process: ports first, so that whoever watches it sees it alive; then the start, in the
-//! background; then calls, until it is told to end; then what is in flight is finished.
+//! Life of the process: binds the ports first, so that supervisors see that it is alive; starts in the background;
+//! serves until shutdown; then finishes the calls in flight.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -28,12 +28,12 @@ use crate::startup::{Startup, StartupConflict};
 use crate::usage::UsageFlusher;
 use crate::{http_server, metric_sources, wiring};
 
-/// Serves until `shutdown`, then finishes what is in flight.
+/// Serves until `shutdown` resolves, then finishes the calls in flight.
 pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
     Server::bind(settings).await?.run(shutdown).await
 }
 
-/// A process that listens and has not started yet.
+/// Process that has bound its ports and has not started yet.
 pub struct Server {
     bound_ports: Vec<BoundPort<PortRouter<RateLimiter>>>,
     http: (Arc<Listener>, Option<Arc<Acceptor>>),
@@ -43,7 +43,7 @@ pub struct Server {
     store: Arc<Store>,
     follower: Arc<Follower>,
     limiter: RateLimiter,
-    /// What is written down beside: anchors of the audit log, and use of keys.
+    /// Background writers of audit log anchors and key usage.
     writers: (Arc<AuditAnchorWriter>, Arc<UsageFlusher>),
     http_state: http_server::HttpState,
     telemetry: wiring::TelemetryHandles,
@@ -51,7 +51,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Checks what can be checked without the database, and listens.
+    /// Checks everything that can be checked without the database, and binds the ports.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
@@ -106,25 +106,25 @@ impl Server {
         Ok(server)
     }
 
-    /// Where gRPC is served.
+    /// Returns the address of the gRPC port.
     #[must_use]
     pub fn grpc_address(&self) -> Option<SocketAddr> {
         self.bound_ports.first()?.listener.address().ok()
     }
 
-    /// Where HTTP is served.
+    /// Returns the address of the HTTP port.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.0.address().ok()
     }
 
-    /// To wait on until it is ready.
+    /// Returns a receiver of the stage, to wait for readiness.
     #[must_use]
     pub fn stage(&self) -> watch::Receiver<Stage> {
         self.readiness.watch()
     }
 
-    /// Starts, serves until `shutdown`, drains.
+    /// Starts, serves until `shutdown` resolves, and drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Self {
             bound_ports,
@@ -144,7 +144,7 @@ impl Server {
         let wiring::TelemetryHandles { registry, exporter, decisions } = telemetry;
         let (stop, stop_signal) = oneshot::channel::<()>();
         let stop_signal = async move { drop(stop_signal.await) };
-        // Dropped at the end of this function, and their tasks with them.
+        // Dropped at the end of this function, which aborts the tasks.
         let (mut grpc_tasks, mut background_tasks) = (JoinSet::new(), JoinSet::new());
         for BoundPort { port, .. } in bound_ports.clone() {
             background_tasks.spawn(watch_certificates(port));
@@ -162,13 +162,13 @@ impl Server {
             Some(ended) = grpc_tasks.join_next() => return Err(exited_early(ended)),
             Some(ended) = background_tasks.join_next() => return Err(exited_early(ended)),
         }
-        tracing::info!("draining: calls in flight are finished, and no new ones expected");
+        tracing::info!("draining: calls in flight are finished, and clients are told to reconnect elsewhere");
         readiness.set_draining().await;
         sleep(drain.delay).await;
-        // Closing the port and telling clients to go elsewhere happen inside.
+        // The workers close their ports and send GOAWAY to clients.
         drop(stop);
         if timeout(drain.timeout, grpc_tasks.join_next()).await.is_err() {
-            tracing::warn!("some connections did not end in time; they are closed");
+            tracing::warn!("some connections did not end within the shutdown timeout; they are closed");
         }
         background_tasks.shutdown().await;
         limiter.return_unused().await;
@@ -182,7 +182,7 @@ impl Server {
             exporter.shutdown(|| registry.snapshot()).await;
         }
         store.close().await;
-        tracing::info!("ended");
+        tracing::info!("stopped");
         Ok(())
     }
 }
@@ -197,7 +197,7 @@ async fn bind(
     bound.map(Arc::new).map_err(|error| ServeError::Bind { setting, address, error })
 }
 
-/// The gRPC port, and that of management where it has one of its own.
+/// Binds the gRPC port, and the management port if there is one.
 async fn bind_grpc_ports(
     router: &Arc<Router<RateLimiter>>,
     listen: &ListenSettings,
@@ -219,8 +219,10 @@ async fn bind_grpc_ports(
 }
 
 fn tls_acceptor(given: TlsFiles, protocol: Protocol) -> Result<Acceptor, ServeError> {
-    let wrong = |problems: Vec<_>| ConfigErrors(problems.into_iter().map(files::config_error).collect());
-    Acceptor::new(given, protocol, Arc::new(SystemClock)).map_err(|problems| ServeError::Tls(wrong(problems)))
+    let config_errors =
+        |problems: Vec<_>| ConfigErrors(problems.into_iter().map(files::config_error).collect());
+    Acceptor::new(given, protocol, Arc::new(SystemClock))
+        .map_err(|problems| ServeError::Tls(config_errors(problems)))
 }
 
 async fn serve_http(
@@ -268,16 +270,16 @@ async fn export_telemetry(
     Ok(())
 }
 
-/// No part ends before it is told to; if one does, the process can't be trusted to go on.
+/// Returns the error for a task that ended before shutdown. The process cannot continue without it.
 fn exited_early<E: Into<ServeError>>(ended: Result<Result<(), E>, tokio::task::JoinError>) -> ServeError {
     match ended {
         Ok(Err(error)) => error.into(),
-        Ok(Ok(())) => ServeError::TaskExited("it returned".to_owned()),
+        Ok(Ok(())) => ServeError::TaskExited("the task returned".to_owned()),
         Err(error) => ServeError::TaskExited(error.to_string()),
     }
 }
 
-/// As many threads as there are cores.
+/// Returns the number of workers: one for each core.
 fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

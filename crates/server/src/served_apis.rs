@@ -1,22 +1,22 @@
-//! What a port answers. Checks and management may have ports of their own, so that a network can be open for the one
-//! and closed for the other.
+//! APIs of a port. Check and management can have separate ports, so that a network can be open for one and closed for
+//! the other.
 
 use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::check_service_server;
 
-/// What a port answers; health and reflection are on each.
+/// APIs that a port serves; health and reflection are on each port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServedApis {
-    /// All of it.
+    /// All APIs.
     All,
-    /// Envoy's Check and our own.
+    /// Check, by Envoy's API and by Latchkey's own.
     Check,
-    /// All the rest.
+    /// All APIs but Check.
     Management,
 }
 
 impl ServedApis {
-    /// Whether a call is answered here, by its path.
+    /// Returns true if the call with this path is served.
     pub(crate) fn includes(self, path: &str) -> bool {
         self == Self::All || self.includes_service(path)
     }

@@ -1,15 +1,15 @@
-//! What ends the process: SIGTERM from whoever runs it, SIGINT from whoever typed.
+//! Signals that end the process: SIGTERM by a supervisor, SIGINT by a terminal.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// From now on SIGHUP ends nothing: whoever rotates logs sends it, and files are opened anew without.
+/// Ignores SIGHUP from now on: log rotation sends it, and files are reopened without it.
 pub(crate) fn ignore_sighup() {
-    // The system's default is replaced for good, whoever listens.
+    // Tokio replaces the system's default permanently, with or without a receiver.
     drop(signal(SignalKind::hangup()));
 }
 
-/// Returns at the first of the two. Where they can't be listened to, it never does, and they do what the
-/// system does by default.
+/// Returns at the first of the two signals. If handlers cannot be installed, it never returns, and the signals end
+/// the process by the system's default.
 pub async fn shutdown() {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))

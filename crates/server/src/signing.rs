@@ -1,5 +1,5 @@
-//! The signing keys of this replica: read anew when the feed says that they changed, and tended by the schedule; and
-//! the master key's mark, by which later starts are told from one with another key.
+//! Signing keys of this replica: reloaded when the change feed reports a change, and maintained by the schedule. Also
+//! maintains the key check value of the master key, by which later starts detect a different key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::random::Randomness;
 
-/// Where the signing keys come from.
+/// Loads the signing keys into the cache.
 pub(crate) struct SigningKeyLoader {
     pub(crate) ledger: Arc<dyn TokenStore>,
     pub(crate) sealer: Arc<Sealer>,
@@ -26,23 +26,23 @@ pub(crate) struct SigningKeyLoader {
 }
 
 impl SigningKeyLoader {
-    /// Reads them anew. One that the master key doesn't open is left out: its tokens are refused.
+    /// Reloads all signing keys. A key that the master key does not decrypt is left out: its tokens are rejected.
     pub(crate) async fn reload(&self) -> Result<(), SystemError> {
         let now = self.clock.now().wall;
         let undecryptable = reload_signing_keys((&*self.ledger, &self.sealer), &self.cache, now).await?;
         for id in undecryptable {
-            tracing::error!(signing_key = %id, "the master key does not open a signing key; it is left out");
+            tracing::error!(signing_key = %id, "failed to decrypt a signing key with the master key; its tokens are rejected");
         }
         Ok(())
     }
 }
 
-/// How often the schedule is looked at; nearly always there is nothing to do.
+/// Interval at which the schedule is checked; nearly always there is nothing to do.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// After so many looks, old families are swept away, and the marks are looked at.
+/// Number of intervals after which ended families are deleted and key check values are checked.
 const SWEEP_EVERY: u32 = 60;
 
-/// The master keys' marks.
+/// Check of the master keys against the database.
 pub(crate) struct MasterKeyCheck {
     pub(crate) seals: Arc<dyn SealedValueStore>,
     pub(crate) sealer: Arc<Sealer>,
@@ -50,20 +50,20 @@ pub(crate) struct MasterKeyCheck {
 }
 
 impl MasterKeyCheck {
-    /// Whether the master keys that were given are those that values lie under.
+    /// Returns true if the configured master keys are those that values are encrypted with.
     pub(crate) async fn matches_database(&self) -> Result<bool, SystemError> {
         MasterKeyRotation { seals: &*self.seals, sealer: &self.sealer }.keys_match().await
     }
 
-    /// Makes sure of this master key's own mark: it may have been taken away by whoever sealed everything anew while
-    /// this process still seals under it. Answers whether all marks open.
+    /// Ensures that the key check value of the current master key exists: a rewrap can have deleted it while this
+    /// process still encrypts with that key. Returns true if all key check values can be decrypted.
     pub(crate) async fn record(&self) -> Result<bool, SystemError> {
-        let opener = MasterKeyRotation { seals: &*self.seals, sealer: &self.sealer };
-        opener.ensure_key_check_value(&mut self.random.generator()).await
+        let rotation = MasterKeyRotation { seals: &*self.seals, sealer: &self.sealer };
+        rotation.ensure_key_check_value(&mut self.random.generator()).await
     }
 }
 
-/// Makes first keys and successors, for every profile in force, and sweeps old families away.
+/// Creates and rotates signing keys for all profiles in force, and deletes ended token families.
 pub(crate) struct SigningKeyMaintainer {
     pub(crate) issuer: Arc<TokenIssuer>,
     pub(crate) catalog: Arc<Catalog>,
@@ -71,14 +71,14 @@ pub(crate) struct SigningKeyMaintainer {
 }
 
 impl SigningKeyMaintainer {
-    /// Tends until it is dropped.
+    /// Maintains signing keys until the future is dropped.
     pub(crate) async fn run(&self) {
         let mut failing = false;
         for run in 1u32.. {
             let result = self.maintain(run.is_multiple_of(SWEEP_EVERY)).await;
             match &result {
-                Err(failure) if !failing => {
-                    tracing::warn!(error = %failure, "signing keys could not be tended")
+                Err(error) if !failing => {
+                    tracing::warn!(%error, "failed to maintain signing keys; it is tried again every second")
                 }
                 Err(_) | Ok(()) => {}
             }
@@ -95,8 +95,8 @@ impl SigningKeyMaintainer {
             self.issuer.sweep().await?;
             if !self.master_key_check.record().await? {
                 tracing::error!(
-                    "values are being sealed under a master key that this process was not given: give it in \
-                     previous_master_keys, and start anew"
+                    "the database has values that are encrypted with a master key that this process does not have: \\
+                     add it to previous_master_keys, and restart"
                 );
             }
         }

@@ -1,6 +1,6 @@
-//! From a bound port to a ready one: reach the database, bring its schema up to date, make sure of a first
-//! key, put the profiles in force. Without its database the process is alive and goes on trying; it ends by
-//! itself only for what trying again can't mend.
+//! Start-up, from bound ports to readiness: connects to the database, migrates its schema, ensures a first key, and
+//! applies profiles. Without the database the process stays alive and retries; it ends only because of errors that a
+//! retry cannot fix.
 
 mod profiles;
 mod root_key;
@@ -24,15 +24,15 @@ use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::signing::SigningKeyMaintainer;
 
-/// The first pause between two tries, and the longest.
+/// Delay before the first retry, and the longest delay.
 const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// What is told of a start with another master key.
-pub(crate) const WRONG_MASTER_KEY: &str = "values lie sealed under another one: give the one that this database was \
-    last served with (LATCHKEY_MASTER_KEY, or the file beside the embedded database); to change it, give it in \
-    previous_master_keys (LATCHKEY_PREVIOUS_MASTER_KEYS) until `latchkey rewrap` has sealed everything anew";
+/// Error text for a start with a wrong master key.
+pub(crate) const WRONG_MASTER_KEY: &str = "values are encrypted with another key: set the one that this database was \
+    last used with (LATCHKEY_MASTER_KEY, or the file beside the embedded database); to change it, set it in \
+    previous_master_keys (LATCHKEY_PREVIOUS_MASTER_KEYS) until `latchkey rewrap` has rewrapped all values";
 
-/// Everything that starting needs.
+/// Dependencies of start-up.
 pub(crate) struct Startup {
     pub(crate) store: Arc<Store>,
     pub(crate) follower: Arc<Follower>,
@@ -45,17 +45,17 @@ pub(crate) struct Startup {
     pub(crate) documents: Vec<Document>,
 }
 
-/// Why a try to start came to nothing.
+/// Error of an attempt to start.
 enum StartupError {
-    /// Trying again may help; the reason is for `/readyz`, the error for the log.
+    /// A retry can help; the reason is for `/readyz`, the error for the log.
     Retryable(&'static str, String),
-    /// It won't.
+    /// A retry cannot help.
     Fatal(StartupConflict),
 }
 
-/// What is in the database contradicts what was asked for at the start.
+/// Contradiction between the database and the configuration.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} was refused by the database's state: {failure}")]
+#[error("{what} conflicts with the contents of the database: {failure}")]
 pub struct StartupConflict {
     what: String,
     failure: ManagementError,
@@ -64,39 +64,39 @@ pub struct StartupConflict {
 impl StartupError {
     fn new(what: &str, failure: ManagementError) -> Self {
         match failure {
-            ManagementError::System(trouble) => trouble.into(),
+            trouble.into() => ManagementError::System(error) => error.into() => trouble.into(),
             ManagementError::Request(_) => Self::Fatal(StartupConflict { what: what.to_owned(), failure }),
         }
     }
 }
 
 impl From<SystemError> for StartupError {
-    fn from(trouble: SystemError) -> Self {
-        match trouble {
+    fn from(error: SystemError) -> Self {
+        match error {
             SystemError::Unavailable { .. } => {
-                Self::Retryable("the database does not answer", trouble.to_string())
+                Self::Retryable("the database does not answer", error.to_string())
             }
-            SystemError::Internal(fault) => {
-                Self::Retryable("the database holds something that can't be read", fault)
+            SystemError::Internal(error) => {
+                Self::Retryable("the database has data that can't be read", error)
             }
         }
     }
 }
 
 impl Startup {
-    /// Starts, says so, and follows the store from then on. Ends only where it can't go on.
+    /// Starts, reports readiness, and then follows the change feed. Returns only a fatal error.
     pub(crate) async fn run(self) -> Result<Infallible, StartupConflict> {
         let (mut pause, max_pause) = RETRY_DELAYS;
         loop {
             match self.try_start().await {
                 Ok(()) => break,
-                Err(StartupError::Fatal(refused)) => return Err(refused),
+                return Err(refused) => Err(StartupError::Fatal(conflict)) => return Err(conflict) => return Err(refused),
                 Err(StartupError::Retryable(reason, error)) => {
-                    tracing::warn!(%error, "not ready: {reason}; trying again");
+                    tracing::warn!(%error, "not ready: {reason}; the start is retried");
                     self.readiness.set_waiting_for(reason.to_owned());
                 }
             }
-            // Replicas that lost their database together don't come back to it in step.
+            // Random, so that replicas that lost their database together do not reconnect at the same time.
             sleep(pause.mul_f64(self.random.generator().random_range(0.5..1.0))).await;
             pause = (pause * 2).min(max_pause);
         }
@@ -123,7 +123,7 @@ impl Startup {
             let up = latchkey_migrations::up(connection).await;
             return up.map_err(|e| {
                 StartupError::Retryable(
-                    "the database's schema could not be brought up to date",
+                    "the database's schema could not be migrated",
                     e.to_string(),
                 )
             });
@@ -134,14 +134,14 @@ impl Startup {
         match steps.iter().find(|step| !step.applied) {
             None => Ok(()),
             Some(step) => Err(StartupError::Retryable(
-                "the database's schema is behind: run `latchkey migrate up`, or serve with --migrate",
-                format!("step {} is missing", step.name),
+                "the database's schema is outdated: run `latchkey migrate up`, or serve with --migrate",
+                format!("migration {} is not applied", step.name),
             )),
         }
     }
 
-    /// Whether the master key, or one of the previous, is each that this database was served with; from then on it
-    /// is known to have been served with this one.
+    /// Checks that the master key, or one of the previous ones, is the one that the database was used with, and
+    /// records the use of the current one.
     async fn check_master_key(&self) -> Result<(), StartupError> {
         if !self.signing_keys.master_key_check.matches_database().await? {
             return Err(StartupError::new(

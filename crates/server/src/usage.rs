@@ -1,5 +1,5 @@
-//! Writes use of keys down: every few seconds what was counted since, in batches, one transaction each; and drops
-//! what is older than it is kept for. A ledger that is away costs nobody anything: counting goes on, bounded.
+//! Storing of key usage: every few seconds the new counts are written in batches, one transaction each, and hours
+//! beyond the retention are deleted. If the database is unavailable, counting continues, with bounded memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,25 +13,25 @@ use latchkey_core::usage::UsageTracker;
 use latchkey_management::ports::usage::UsageStore;
 use tokio::time::sleep;
 
-/// Between two looks at whether there is more than can wait.
+/// Interval at which the amount of unwritten usage is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// Between two drops of what is old.
+/// Interval at which old usage is deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_mins(10);
-/// A process that has added nothing for so long has ended.
+/// Time without writes after which a recorder's process is assumed to have ended.
 const RECORDER_EXPIRY: Duration = Duration::from_hours(24);
 
-/// Writes use down.
+/// Writes key usage to the store.
 pub(crate) struct UsageFlusher {
     pub(crate) usage: Arc<UsageTracker>,
     pub(crate) ledger: Arc<dyn UsageStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: UsageSettings,
-    /// How many dropped uses were told of.
+    /// Number of dropped uses that were already logged.
     pub(crate) reported_drops: AtomicU64,
 }
 
 impl UsageFlusher {
-    /// Writes until it is dropped.
+    /// Writes until the future is dropped.
     pub(crate) async fn run(&self) {
         let start = self.clock.now().monotonic;
         let (mut written, mut pruned) = (start, start);
@@ -42,10 +42,10 @@ impl UsageFlusher {
             if now.since(written) >= self.settings.flush_interval || self.usage.nearly_full() {
                 written = now;
                 let done = self.flush().await;
-                if let (Err(trouble), false) = (&done, failing) {
+                if let (Err(error), false) = (&done, failing) {
                     tracing::warn!(
-                        error = ?trouble,
-                        "use of keys can't be written; it is counted on, and tried again"
+                        ?error,
+                        "failed to store key usage; counts are kept and the write is retried"
                     );
                 }
                 failing = done.is_err();
@@ -53,7 +53,7 @@ impl UsageFlusher {
             }
             if now.since(pruned) >= PRUNE_INTERVAL {
                 pruned = now;
-                // What stays is dropped by the next sweep, or by another replica's.
+                // Remaining rows are deleted by the next run, or by another replica.
                 let _ = self.prune().await;
             }
         }
@@ -61,7 +61,7 @@ impl UsageFlusher {
 
     /// Writes everything that was counted until now.
     pub(crate) async fn flush(&self) -> Result<(), SystemError> {
-        // Twice: what waited from before, and what was counted since.
+        // Twice: batches that were waiting, and counts that were added since.
         for _ in 0..2 {
             self.usage.collect();
             while let Some(batch) = self.usage.next_batch() {
@@ -73,10 +73,10 @@ impl UsageFlusher {
         Ok(())
     }
 
-    /// Writes what is left, where that can be done.
+    /// Writes the remaining counts at shutdown, if that is possible.
     pub(crate) async fn flush_at_shutdown(&self) {
-        if let Err(trouble) = self.flush().await {
-            tracing::warn!(error = ?trouble, "use of keys that was counted last could not be written");
+        if let Err(error) = self.flush().await {
+            tracing::warn!(?error, "failed to store the last key usage before shutdown; it is lost");
         }
     }
 
@@ -85,7 +85,7 @@ impl UsageFlusher {
         let ago = |age: Duration| Timestamp(now.0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         let (before, silent) = (Hour::of(ago(self.settings.retention)), ago(RECORDER_EXPIRY));
         while self.ledger.prune(before, silent).await? > 0 {
-            // Others write in between.
+            // Other writers get a turn.
             sleep(CHECK_INTERVAL / 10).await;
         }
         Ok(())
@@ -97,7 +97,7 @@ impl UsageFlusher {
         if new > 0 {
             tracing::warn!(
                 dropped = new,
-                "more keys were used than can be counted at once: uses were dropped"
+                "more keys were used than can be counted at once; some uses are not counted"
             );
         }
     }

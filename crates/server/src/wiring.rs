@@ -1,4 +1,4 @@
-//! Which part gets which: the one place where the rooms' types meet.
+//! Construction of all parts, and their connections with each other.
 
 mod telemetry;
 
@@ -46,7 +46,7 @@ use crate::startup::Startup;
 use crate::usage::UsageFlusher;
 use crate::{config, grpc_routes, migrate, profile_files};
 
-/// What serving consists of.
+/// Parts of a serving process.
 pub(crate) struct Parts {
     pub(crate) router: Arc<Router<RateLimiter>>,
     pub(crate) readiness: Readiness,
@@ -60,17 +60,17 @@ pub(crate) struct Parts {
     pub(crate) telemetry: TelemetryHandles,
 }
 
-/// What is told of the process, who sends it away, and who notes decisions.
+/// Metrics registry, exporter and decision log of the process.
 pub(crate) struct TelemetryHandles {
     pub(crate) registry: Arc<Registry>,
     pub(crate) exporter: Option<Arc<OtlpExporter>>,
     pub(crate) decisions: Option<Arc<DecisionLogger>>,
 }
 
-/// How long a call waits for Redis.
+/// Time that a call waits for Redis.
 const REDIS_DEADLINE: Duration = Duration::from_millis(20);
 
-/// What every part shares.
+/// Dependencies that several parts share.
 struct Shared {
     store: Arc<Store>,
     cache: Arc<ReplicaCache>,
@@ -88,7 +88,7 @@ struct Shared {
     observer: Arc<dyn CheckObserver>,
 }
 
-/// Makes the parts and connects them. Nothing is opened but files.
+/// Makes the parts and connects them. Opens files, but no connections.
 pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let documents = profile_files::read(&settings.profiles)?;
     let random = Randomness::new()?;
@@ -100,7 +100,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let anchor_writer = AuditAnchorWriter::new(shared.store.clone(), &settings.audit_anchor)
         .map_err(ServeError::AuditAnchor)?;
     let anchor_writer = Arc::new(anchor_writer);
-    let services = services(&shared, (&follower, &anchor_writer), &readiness);
+    let services = services(&shared, &follower, &anchor_writer, &readiness);
     let signing_keys = SigningKeyMaintainer {
         issuer: Arc::clone(&services.tokens),
         catalog: shared.catalog.clone(),
@@ -109,7 +109,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let fast_path = CheckFastPath::new(&services);
     let routes = latchkey_grpc::routes(services);
-    let registry = Arc::new(registry(&settings, &shared, (&follower, &readiness)));
+    let registry = Arc::new(registry(&settings, &shared, &follower, &readiness));
     let endpoints = endpoint_handler(EndpointServiceParts {
         gate,
         catalog: shared.catalog.clone(),
@@ -196,12 +196,12 @@ fn usage_flusher(shared: &Shared, settings: UsageSettings) -> UsageFlusher {
     }
 }
 
-/// Products' own calls, as the HTTP port hands them over.
+/// Returns the handler of products' endpoints, for the HTTP port.
 fn endpoint_handler(parts: EndpointServiceParts<RateLimiter>) -> EndpointHandler {
-    let rest = Arc::new(EndpointService::new(parts));
+    let endpoints = Arc::new(EndpointService::new(parts));
     Arc::new(move |request, peer| {
-        let rest = Arc::clone(&rest);
-        Box::pin(async move { Some(rest.serve(request, peer).await?.map(axum::body::Body::new)) })
+        let endpoints = Arc::clone(&endpoints);
+        Box::pin(async move { Some(endpoints.serve(request, peer).await?.map(axum::body::Body::new)) })
     })
 }
 
@@ -211,12 +211,12 @@ fn rate_limiter(redis: Option<&Redis>) -> Result<RateLimiter, InvalidUrl> {
     Ok(RateLimiter::Redis(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
 }
 
-/// A name that no other process has.
+/// Returns a random identifier that no other process has.
 fn random_id(random: &Randomness) -> String {
     format!("{:032x}", random.generator().random::<u128>())
 }
 
-/// This process among those that decide by the same store.
+/// Returns the other replicas of the database.
 fn peers(settings: &Settings, shared: &Shared) -> Peers {
     let alone = settings.database.url.embedded().is_some() || settings.database.single_replica;
     if alone {
@@ -227,7 +227,7 @@ fn peers(settings: &Settings, shared: &Shared) -> Peers {
     Peers::Known(shared.store.clone(), Replica { id: id.into(), name: name.into() })
 }
 
-/// Who else tells of changes: Redis, where there is one and somebody to tell.
+/// Returns notifications by Redis, if Redis is configured and there can be other replicas.
 fn redis_notifications(settings: &Settings, peers: &Peers) -> Result<Option<RedisNotifications>, InvalidUrl> {
     match (&settings.redis, peers) {
         (Some(redis), Peers::Known(_, this)) => {
@@ -266,7 +266,8 @@ fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, InvalidUrl
 
 fn services(
     shared: &Shared,
-    (follower, anchor_writer): (&Arc<Follower>, &AuditAnchorWriter),
+    follower: &Arc<Follower>,
+    anchor_writer: &AuditAnchorWriter,
     readiness: &Readiness,
 ) -> Services<RateLimiter> {
     let random = shared.random.clone();

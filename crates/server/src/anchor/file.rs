@@ -1,5 +1,5 @@
-//! The file of anchors: a line each, sequence and hash. Only ever appended to, by the path, so that it may be
-//! moved away and begun anew; a line that a crash cut off is passed over.
+//! File of anchors: one line each, with sequence number and hash. The file is opened by its path for each append, so
+//! that it can be moved away and a new one is created. Lines that a crash truncated are skipped.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -10,32 +10,32 @@ use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_management::ports::audit::{Anchor, AnchorStore};
 
-/// How much is read at once; the longest line has 86 bytes.
+/// Bytes that are read at once; the longest line has 86 bytes.
 const CHUNK: u64 = 64 * 1024;
 
-/// Anchors in a file.
+/// Path of a file of anchors.
 #[derive(Clone, Debug)]
 pub(crate) struct AnchorFile(PathBuf);
 
 impl AnchorFile {
-    /// A file that is there, or can be made.
+    /// Opens a file, or creates it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         OpenOptions::new().append(true).create(true).open(path)?;
         Ok(Self(path.to_owned()))
     }
 
-    /// The last anchor in it.
+    /// Returns the last anchor in the file.
     pub(crate) fn last(&self) -> io::Result<Option<Anchor>> {
         let extent = self.length()?;
         Ok(self.read_range(extent.saturating_sub(CHUNK), extent)?.0.pop())
     }
 
-    /// Adds one, on the disk when this returns.
+    /// Appends an anchor; it is on disk when this returns.
     pub(crate) async fn append(&self, anchor: Anchor) -> io::Result<()> {
         let this = self.clone();
         run_blocking(move || {
             let mut file = OpenOptions::new().append(true).create(true).open(&this.0)?;
-            // What a crash left of a line mustn't spoil the next one.
+            // A line that a crash truncated must not run into the next one.
             let separator = if this.ends_with_newline()? { "" } else { "\n" };
             file.write_all(format!("{separator}{} {}\n", anchor.sequence, hex(&anchor.hash)).as_bytes())?;
             file.sync_data()
@@ -61,7 +61,8 @@ impl AnchorFile {
         }
     }
 
-    /// The anchors of the whole lines that stand between two places, as far as one chunk goes.
+    /// Returns the anchors of the complete lines between two positions, at most one chunk, and the position after
+    /// them.
     fn read_range(&self, from: u64, until: u64) -> io::Result<(Vec<Anchor>, u64)> {
         if from >= until {
             return Ok((Vec::new(), until));
@@ -70,13 +71,13 @@ impl AnchorFile {
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.take(CHUNK.min(until - from)).read_to_end(&mut bytes)?;
-        let whole = match bytes.iter().rposition(|byte| *byte == b'\n') {
+        let length = match bytes.iter().rposition(|byte| *byte == b'\n') {
             Some(end) if from + (bytes.len() as u64) < until => end + 1,
-            // The last part, or none of our lines.
+            // The last chunk of the range, or a chunk without a line break, which is not our data.
             Some(_) | None => bytes.len(),
         };
-        let text = String::from_utf8_lossy(&bytes[..whole]);
-        let end = if bytes.is_empty() { until } else { from + whole as u64 };
+        let text = String::from_utf8_lossy(&bytes[..length]);
+        let end = if bytes.is_empty() { until } else { from + length as u64 };
         Ok((text.lines().filter_map(parse_line).collect(), end))
     }
 }
@@ -95,7 +96,7 @@ impl AnchorStore for AnchorFile {
 }
 
 fn unavailable(error: &io::Error) -> SystemError {
-    tracing::error!(%error, "the file of the audit log's anchors can't be read");
+    tracing::error!(%error, "failed to read the file of anchors of the audit log; the verification is aborted");
     SystemError::Unavailable { dependency: "the file of anchors", retry_after: Duration::from_secs(1) }
 }
 
@@ -104,11 +105,11 @@ fn parse_line(line: &str) -> Option<Anchor> {
     let digits = hash.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let hash: Vec<u8> = digits.0.iter().map(byte).collect::<Option<_>>()?;
-    let whole = digits.1.is_empty();
-    Some(Anchor { sequence: sequence.parse().ok()?, hash: hash.try_into().ok().filter(|_| whole)? })
+    let complete = digits.1.is_empty();
+    Some(Anchor { sequence: sequence.parse().ok()?, hash: hash.try_into().ok().filter(|_| complete)? })
 }
 
-/// A hash in hexadecimal digits.
+/// Returns a hash in hexadecimal digits.
 pub(super) fn hex(hash: &[u8; 32]) -> String {
     use std::fmt::Write as _;
     hash.iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -118,8 +119,8 @@ pub(super) fn hex(hash: &[u8; 32]) -> String {
     })
 }
 
-/// Files are waited for on a thread of their own. Bounded: one append at a time, and a read a check.
-#[expect(clippy::disallowed_methods, reason = "this is server, where what blocks is bounded")]
+/// Runs file operations on a separate thread. Bounded: one append at a time, and one read for each verification.
+#[expect(clippy::disallowed_methods, reason = "composition root: the number of blocking calls is bounded")]
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

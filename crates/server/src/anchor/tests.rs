@@ -1,4 +1,4 @@
-//! What is anchored is found again, whatever happened to the file meanwhile.
+//! Tests that anchors are found again after truncation, growth and removal of the file.
 
 use std::sync::Mutex;
 
@@ -8,7 +8,7 @@ use latchkey_management::ports::audit::{AuditCheck, AuditEvent, AuditFilter};
 
 use super::*;
 
-/// A log that has come to where it is told to.
+/// Log whose head is set by the test.
 struct FakeLog(Mutex<Anchor>);
 
 #[async_trait]
@@ -57,11 +57,11 @@ impl Fixture {
 
 async fn all(anchor_writer: &AuditAnchorWriter) -> Vec<u64> {
     let anchors = anchor_writer.store();
-    let (mut place, end, mut found) = (0, anchors.extent().await.unwrap(), Vec::new());
-    while place < end {
-        let (some, next) = anchors.read(place, end).await.unwrap();
-        assert!(next > place, "it goes on");
-        place = next;
+    let (mut position, end, mut found) = (0, anchors.extent().await.unwrap(), Vec::new());
+    while position < end {
+        let (some, next) = anchors.read(position, end).await.unwrap();
+        assert!(next > position, "each read must advance");
+        position = next;
         found.extend(some.into_iter().inspect(|read| assert_eq!(*read, anchor(read.sequence))));
     }
     found.into_iter().map(|anchor| anchor.sequence).collect()
@@ -82,7 +82,7 @@ async fn each_end_of_the_log_is_written_once() {
 }
 
 #[tokio::test]
-async fn a_line_that_a_crash_cut_off_spoils_no_other() {
+async fn a_line_that_a_crash_cut_off_damages_no_other() {
     let fixture = Fixture::new();
     let anchor_writer = fixture.anchor_writer();
     fixture.advance_to(&anchor_writer, 3).await;
@@ -104,7 +104,7 @@ async fn a_long_history_is_read_in_parts() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_away_is_begun_anew() {
+async fn a_file_that_was_moved_away_is_created_again() {
     let fixture = Fixture::new();
     let anchor_writer = fixture.anchor_writer();
     fixture.advance_to(&anchor_writer, 3).await;
@@ -115,7 +115,7 @@ async fn a_file_that_was_moved_away_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn a_file_that_can_not_be_made_is_told_at_once() {
+async fn a_file_that_can_not_be_created_is_an_error_at_once() {
     let fixture = Fixture::new();
     let setting =
         AuditAnchorSettings { log: false, file: Some(fixture.folder.path().join("no/such/folder")) };

@@ -21,7 +21,7 @@ fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, 
 }
 
 #[test]
-fn halves_that_make_no_sense_alone_are_told() {
+fn settings_that_need_another_one_are_rejected_without_it() {
     for (given, other) in [
         ("LATCHKEY_TLS_CERT", "tls_key"),
         ("LATCHKEY_TLS_KEY", "tls_cert"),
@@ -74,7 +74,7 @@ fn a_certificate_makes_other_machines_welcome_and_its_clients_may_be_operators()
 
     let variables = [("LATCHKEY_TLS_CLIENT_CA", ca.as_str()), ("LATCHKEY_TLS_CLIENT_CRL", &list)];
     let tls = super::load(&sources(Some(&path), &flags, &variables)).unwrap().tls.unwrap();
-    assert_eq!(tls.management_client_crl.unwrap().display().to_string(), list, "both ports read it");
+    assert_eq!(tls.management_client_crl.unwrap().display().to_string(), list, "it applies to both ports");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn management_alone_needs_the_same_care() {
 }
 
 #[test]
-fn redis_is_one_server_or_a_cluster_and_its_password_is_not_told() {
+fn redis_is_one_server_or_a_cluster_and_its_password_is_not_shown() {
     let load = |given: &[(&str, &str)]| load(&[], given);
     let url = |url| [("LATCHKEY_REDIS_URL", url)];
     let cluster = load(&url("rediss+cluster://:canary@a:7000,b:7000")).unwrap();

@@ -1,4 +1,4 @@
-//! The files of each port, by the settings that name them.
+//! TLS files of each port, with the settings that name them.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,13 @@ use latchkey_config::{ConfigError, TlsSettings};
 
 use latchkey_transport::tls::{self as transport, ClientAuthFiles, SettingFile, TlsFileError, TlsFiles};
 
-/// Files of the gRPC port.
+/// Returns the files of the gRPC port.
 pub(crate) fn grpc(tls: &TlsSettings) -> TlsFiles {
     let crl = setting_file(tls.client_crl.as_ref(), &definitions::TLS_CLIENT_CRL);
     files(tls, setting_file(tls.client_ca.as_ref(), &definitions::TLS_CLIENT_CA), crl)
 }
 
-/// Files of the management port.
+/// Returns the files of the management port.
 pub(crate) fn management(tls: &TlsSettings) -> TlsFiles {
     let own = tls.management_client_ca != tls.client_ca;
     let ca = if own { &definitions::MANAGEMENT_TLS_CLIENT_CA } else { &definitions::TLS_CLIENT_CA };
@@ -23,21 +23,23 @@ pub(crate) fn management(tls: &TlsSettings) -> TlsFiles {
     files(tls, setting_file(tls.management_client_ca.as_ref(), ca), crl)
 }
 
-/// Files of the HTTP port, which asks for no client certificate.
+/// Returns the files of the HTTP port, which does not ask for client certificates.
 pub(crate) fn http_port(tls: &TlsSettings) -> TlsFiles {
     files(tls, None, None)
 }
 
-/// Returns everything that is wrong with the files, each error once.
+/// Checks all files; returns each error once.
 pub(super) fn check(tls: &TlsSettings) -> Vec<ConfigError> {
     let mut errors = transport::check_files(&grpc(tls));
-    let others: Vec<_> =
-        transport::check_files(&management(tls)).into_iter().filter(|one| !errors.contains(one)).collect();
+    let others: Vec<_> = transport::check_files(&management(tls))
+        .into_iter()
+        .filter(|error| !errors.contains(error))
+        .collect();
     errors.extend(others);
     errors.into_iter().map(config_error).collect()
 }
 
-/// A problem with a file as one with a setting.
+/// Converts an error of a file to an error of the setting that names it.
 pub(crate) fn config_error(TlsFileError { setting, origin, remedy }: TlsFileError) -> ConfigError {
     ConfigError::new(setting, origin, remedy)
 }

@@ -1,5 +1,4 @@
-//! The database: whether it answers, fast enough, by a clock like ours; whether its schema is there, and whether
-//! the master key opens what lies sealed in it.
+//! Checks of the database: its response time, its clock, its schema, and if the master key decrypts the values in it.
 
 use std::time::Duration;
 
@@ -16,18 +15,18 @@ use super::{Area, Finding, Severity};
 use crate::clock::SystemClock;
 use crate::migrate;
 
-/// Questions whose time is taken.
+/// Number of queries whose time is measured.
 const PINGS: usize = 20;
-/// A Check gives up after so long.
+/// Time after which a Check gives up a query.
 const DEADLINE: Duration = Duration::from_millis(80);
-/// Two clocks that differ by more let a key live too long somewhere.
+/// Greatest difference between the clocks: with a larger one, keys expire noticeably late or early.
 const MAX_CLOCK_SKEW_MS: i64 = 5_000;
 
 pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     let store = match migrate::open_store(&settings.database) {
         Ok(store) => store,
-        Err(bad) => {
-            let what = format!("database_url: {bad}");
+        Err(error) => {
+            let what = format!("database_url: {error}");
             return vec![Finding::new(
                 Area::Settings,
                 Severity::Error,
@@ -37,12 +36,12 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
         }
     };
     if settings.database.url.embedded().is_some_and(|path| !path.exists()) {
-        let what = format!("{} is not there yet: the first start makes it", settings.database.url);
+        let what = format!("{} does not exist yet: the first start creates it", settings.database.url);
         return vec![Finding::new(
             Area::Database,
             Severity::Warning,
             what,
-            "nothing, where this is a first start",
+            "no action is needed before a first start",
         )];
     }
     let found = examine_store(settings, &store).await;
@@ -53,7 +52,7 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
 async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     if store.ping().await.is_err() {
         let what = format!("{} does not answer", settings.database.url);
-        let remedy = "start it, or mend database_url: host, port, user, password, database, pg_hba.conf";
+        let remedy = "start it, or correct database_url: host, port, user, password, database, pg_hba.conf";
         return vec![Finding::new(Area::Database, Severity::Unreachable, what, remedy)];
     }
     let mut found = Vec::new();
@@ -65,7 +64,7 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     }
     if found.is_empty() {
         let what = format!(
-            "{} answers in time, its schema is there, and the master key opens it",
+            "{} responds in time, its schema is complete, and the master key is the right one",
             settings.database.url
         );
         found.push(Finding::new(Area::Database, Severity::Ok, what, ""));
@@ -84,8 +83,8 @@ async fn check_latency(store: &Store) -> Option<Finding> {
         if store.ping().await.is_err() {
             return Some(finding(
                 Severity::Unreachable,
-                "it answers now and then",
-                "look into its log and its network",
+                "it responds only some of the time",
+                "check its log and the network",
             ));
         }
         times.push(start.elapsed());
@@ -101,15 +100,15 @@ fn latency_finding(median: Duration) -> Option<Finding> {
         _ => return None,
     };
     let what =
-        format!("it answers after {median:?} (median of {PINGS}): a Check gives up after {DEADLINE:?}");
-    Some(finding(severity, what, "bring it nearer, or look what keeps it busy"))
+        format!("it responds after {median:?} (median of {PINGS}): a Check gives up after {DEADLINE:?}");
+    Some(finding(severity, what, "place it closer, or find out what keeps it busy"))
 }
 
 async fn check_clock(store: &Store) -> Vec<Finding> {
     let Ok((theirs, read_only)) = store.clock().await else {
         return vec![finding(
             Severity::Error,
-            "it does not tell its time",
+            "its clock can't be read",
             "use PostgreSQL 13 or newer, or SQLite 3.42",
         )];
     };
@@ -117,7 +116,7 @@ async fn check_clock(store: &Store) -> Vec<Finding> {
     if read_only {
         found.push(finding(
             Severity::Error,
-            "it takes no writes: a standby, or read-only",
+            "it does not accept writes: it is a standby or read-only",
             "name the primary in database_url",
         ));
     }
@@ -126,9 +125,10 @@ async fn check_clock(store: &Store) -> Vec<Finding> {
 }
 
 fn clock_skew_finding(theirs: Timestamp, ours: Timestamp) -> Option<Finding> {
-    let apart = theirs.0.abs_diff(ours.0);
-    let what = format!("its clock and this machine's are {apart} ms apart: expiry is judged differently");
-    (apart > MAX_CLOCK_SKEW_MS.unsigned_abs()).then(|| finding(Severity::Error, what, "let both follow NTP"))
+    let difference = theirs.0.abs_diff(ours.0);
+    let what = format!("its clock and this machine's differ by {difference} ms: keys expire late or early");
+    (difference > MAX_CLOCK_SKEW_MS.unsigned_abs())
+        .then(|| finding(Severity::Error, what, "synchronize both with NTP"))
 }
 
 async fn check_migrations(settings: &Settings, store: &Store) -> Option<Finding> {
@@ -144,9 +144,9 @@ async fn check_migrations(settings: &Settings, store: &Store) -> Option<Finding>
         }
     };
     let missing = steps.iter().filter(|step| !step.applied).count();
-    let what = format!("its schema is behind by {missing} of {} steps", steps.len());
+    let what = format!("{missing} of {} migrations are not applied to its schema", steps.len());
     let (severity, remedy) = if settings.database.migrate {
-        (Severity::Warning, "the next start brings it up to date")
+        (Severity::Warning, "the next start applies them")
     } else {
         (Severity::Error, "run `latchkey migrate up`, or serve with --migrate")
     };
@@ -154,13 +154,13 @@ async fn check_migrations(settings: &Settings, store: &Store) -> Option<Finding>
 }
 
 async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding> {
-    // One that isn't there yet would be made by looking.
+    // A file that does not exist would be created by loading it.
     if matches!(&settings.master_key, MasterKey::File(path) if !path.exists()) {
-        let nothing = Sealer::new(&[0; 32]);
+        let unused = Sealer::new(&[0; 32]);
         let holds =
-            MasterKeyRotation { seals: store, sealer: &nothing }.has_sealed_values().await.unwrap_or(true);
-        let what = "values lie sealed in it, and the master key's file is gone";
-        return holds.then(|| finding(Severity::Error, what, "put the file back from where it was kept"));
+            MasterKeyRotation { seals: store, sealer: &unused }.has_sealed_values().await.unwrap_or(true);
+        let what = "it has encrypted values, and the file of the master key is missing";
+        return holds.then(|| finding(Severity::Error, what, "restore the file from its backup"));
     }
     let sealer = sealer(&settings.master_key, &settings.previous_master_keys).ok()?;
     let keys = store.signing_keys().await.ok()?;
@@ -169,13 +169,13 @@ async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding>
     let opens = MasterKeyRotation { seals: store, sealer: &sealer }.keys_match().await.ok()?;
     let what = match undecryptable.len() {
         0 if opens => return None,
-        0 => "the master key is not the one that values lie sealed under".to_owned(),
-        shut => format!("the master key does not open {shut} of {all} signing keys"),
+        0 => "the master key is not the one that its values are encrypted with".to_owned(),
+        count => format!("the master key does not decrypt {count} of {all} signing keys"),
     };
     Some(finding(
         Severity::Error,
         what,
-        "give the master_key that this database was last served with, here or in previous_master_keys",
+        "set the master key that this database was last used with, as master_key or in previous_master_keys",
     ))
 }
 
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_too_long_is_told_before_calls_fail() {
+    fn a_slow_database_is_reported_before_calls_fail() {
         let severity =
             |millis| latency_finding(Duration::from_millis(millis)).map(|finding| finding.severity);
         assert_eq!(
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_differ_either_way_are_told() {
+    fn clocks_that_differ_either_way_are_reported() {
         let at = |theirs| clock_skew_finding(Timestamp(theirs), Timestamp(100_000)).is_some();
         assert!(!at(95_000) && !at(105_000) && at(94_999) && at(105_001));
     }

@@ -1,4 +1,4 @@
-//! A Redis: whether it answers within what a call can wait, and keeps what it was told.
+//! Checks of Redis: its response time, its role, and its eviction policy.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use latchkey_redis::{Node, Probe, probe};
 use super::{Area, Finding, Severity};
 use crate::config;
 
-/// A call waits so long for it, and then counts alone.
+/// Time that a call waits for Redis before it counts locally.
 const DEADLINE: Duration = Duration::from_millis(20);
 
 pub(super) async fn examine(given: Option<&Redis>) -> Vec<Finding> {
     let Some(given) = given else { return Vec::new() };
     let probed = match config::redis(given) {
         Ok(address) => probe(&address).await.map(|nodes| (nodes, address.is_cluster())),
-        Err(bad) => Err(bad),
+        Err(error) => Err(error),
     };
     match probed {
         Ok((nodes, in_cluster)) => nodes.iter().flat_map(|node| node_findings(node, in_cluster)).collect(),
-        Err(bad) => vec![Finding::new(
+        Err(error) => vec![Finding::new(
             Area::Settings,
             Severity::Error,
-            format!("redis_url: {bad}"),
+            format!("redis_url: {error}"),
             "write redis://HOST:PORT",
         )],
     }
@@ -34,11 +34,11 @@ fn node_findings(node: &Node, in_cluster: bool) -> Vec<Finding> {
             .into_iter()
             .map(|finding| Finding { message: format!("{}: {}", node.name, finding.message), ..finding })
             .collect(),
-        Err(why) => vec![Finding::new(
+        Err(error) => vec![Finding::new(
             Area::Redis,
             Severity::Unreachable,
-            format!("{} does not answer: {why}", node.name),
-            "start it, or mend its address, password or network; until then each replica counts for itself",
+            format!("{} does not respond: {error}", node.name),
+            "start it, or correct its address, password or network; until then each replica counts limits by itself",
         )],
     }
 }
@@ -50,46 +50,54 @@ fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
     match (&probe.cluster, in_cluster) {
         (Some(state), true) if state != "ok" => report(
             Severity::Error,
-            format!("the cluster is not whole (cluster_state:{state}): limits there are counted apart"),
-            "look at CLUSTER NODES and CLUSTER SLOTS, and give every slot a primary",
+            format!("the cluster is incomplete (cluster_state:{state}): replicas count limits by themselves"),
+            "check CLUSTER NODES and CLUSTER SLOTS, and assign a primary to every slot",
         ),
         (Some(_), false) => report(
             Severity::Error,
-            "it is a node of a cluster, and knows a part of the limits only".to_owned(),
+            "it is a node of a cluster, and holds only a part of the limits".to_owned(),
             "write redis+cluster:// or rediss+cluster:// in redis_url",
         ),
         (None, true) => report(
             Severity::Error,
-            "it is no node of a cluster".to_owned(),
+            "it is not a node of a cluster".to_owned(),
             "write redis:// or rediss:// in redis_url",
         ),
         _ => {}
     }
-    // In a cluster a replica hands on to its primary.
+    // A replica of a cluster redirects to its primary.
     if !in_cluster && (probe.role == "slave" || probe.role == "replica") {
         report(
             Severity::Error,
-            "it is a replica, and takes no writes".to_owned(),
+            "it is a replica, and does not accept writes".to_owned(),
             "name the primary in redis_url",
         );
     }
     if probe.latency >= DEADLINE {
-        let what =
-            format!("it answers after {:?}: calls give up after {DEADLINE:?} and count alone", probe.latency);
-        report(Severity::Error, what, "bring it nearer, or look what keeps it busy (SLOWLOG GET)");
+        let what = format!(
+            "it responds after {:?}: calls give up after {DEADLINE:?} and count locally",
+            probe.latency
+        );
+        report(Severity::Error, what, "place it closer, or find out what keeps it busy (SLOWLOG GET)");
     } else if probe.latency > DEADLINE / 4 {
-        let what = format!("it answers after {:?}, and calls wait for that", probe.latency);
-        report(Severity::Warning, what, "bring it nearer, or let classes take batches (mode = \"leased\")");
+        let what = format!("it responds after {:?}, and calls wait for it", probe.latency);
+        report(
+            Severity::Warning,
+            what,
+            "place it closer, or use batches for rate classes (mode = \"leased\")",
+        );
     }
     if found.is_empty() {
-        let what =
-            format!("Redis {} answers after {:?} and evicts nothing in use", probe.version, probe.latency);
+        let what = format!(
+            "Redis {} responds after {:?} and evicts no buckets in use",
+            probe.version, probe.latency
+        );
         found.push(Finding::new(Area::Redis, Severity::Ok, what, ""));
     }
     found
 }
 
-/// Whether it keeps what it was told.
+/// Reports an eviction policy that can lose buckets.
 fn eviction_findings(probe: &Probe) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut report =
@@ -99,22 +107,19 @@ fn eviction_findings(probe: &Probe) -> Vec<Finding> {
     if probe.evicted > 0 {
         report(
             Severity::Error,
-            format!(
-                "it has thrown away {} keys ({}): limits began anew for them",
-                probe.evicted, probe.policy
-            ),
+            format!("it has evicted {} keys ({}): their limits were reset", probe.evicted, probe.policy),
             "give it more maxmemory, or a Redis of its own",
         );
     } else if evicts && any {
         report(
             Severity::Error,
-            format!("it evicts ({}) whatever it likes when memory is short: limits begin anew", probe.policy),
+            format!("it can evict any key ({}) when memory is short, which resets limits", probe.policy),
             "set maxmemory-policy noeviction or volatile-ttl, and enough maxmemory",
         );
     } else if evicts && probe.policy != "volatile-ttl" {
         report(
             Severity::Warning,
-            format!("it may evict buckets ({}) when memory is short", probe.policy),
+            format!("it can evict buckets ({}) when memory is short, which resets limits", probe.policy),
             "set maxmemory-policy noeviction or volatile-ttl, and enough maxmemory",
         );
     }
@@ -130,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_loses_buckets_or_is_late_is_told() {
+    fn lost_buckets_and_slow_responses_are_reported() {
         let good =
             Probe { policy: "noeviction".into(), latency: Duration::from_micros(200), ..Probe::default() };
         assert_eq!(severities(&good), [Severity::Ok]);
@@ -150,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_one_and_is_whole_and_is_named_as_one() {
+    fn a_cluster_must_be_complete_and_configured_as_a_cluster() {
         let messages_of = |cluster: Option<&str>, in_cluster| {
             let probe =
                 Probe { role: "slave".into(), cluster: cluster.map(str::to_owned), ..Probe::default() };
@@ -159,9 +164,12 @@ mod tests {
                 .map(|finding| finding.message.clone())
                 .collect::<String>()
         };
-        assert!(messages_of(Some("ok"), true).contains("evicts nothing"), "a replica will do there");
-        assert!(messages_of(Some("fail"), true).contains("not whole"));
-        assert!(messages_of(None, true).contains("no node of a cluster"));
+        assert!(
+            messages_of(Some("ok"), true).contains("evicts no buckets"),
+            "a replica is acceptable in a cluster"
+        );
+        assert!(messages_of(Some("fail"), true).contains("incomplete"));
+        assert!(messages_of(None, true).contains("not a node of a cluster"));
         assert!(messages_of(Some("ok"), false).contains("a node of a cluster"));
     }
 }

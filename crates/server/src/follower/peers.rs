@@ -1,13 +1,14 @@
-//! Waiting for the other replicas, so that what was revoked here is admitted nowhere.
+//! Waiting for other replicas, so that a key that is revoked here is admitted on no replica.
 //!
-//! A replica enters itself in the database before it trusts its memory, for longer than it will; and it reports
-//! how far it has come. So a write is over when nobody who holds is behind it: milliseconds, where all are
-//! well. One that doesn't report (cut off, stopped, dead) is waited for one lease from the commit: a poll that
-//! began before the commit is trusted no longer than that, and one that began later has seen it, whatever the
-//! network did in between. No clocks need agree.
+//! A replica writes its heartbeat to the database before it trusts its cache, and for a longer time than it will; it
+//! also writes which revision it has applied. A write is complete when no replica with a valid heartbeat is behind
+//! it, which takes milliseconds if all replicas work. A replica that does not report (partitioned, stopped, crashed)
+//! is waited for until one lease after the commit: a poll that began before the commit extends the lease no further
+//! than that, and a poll that began later has read the change, whatever the network did in between. The clocks need
+//! not agree.
 //!
-//! Why entering comes first: a replica that entered after a writer had looked would read the feed after the
-//! commit as well, since it reads only once it has entered.
+//! The order matters: a replica that writes its heartbeat after a writer has counted also reads the feed after the
+//! commit, since it reads only after its heartbeat.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,20 +18,20 @@ use latchkey_core::ports::{Replica, Replicas};
 use latchkey_core::time::{Clock, MonotonicInstant};
 use tokio::time::{sleep, timeout};
 
-/// Between two looks at the others: the first, and the longest.
+/// Delays between two counts of lagging replicas: the first and the longest.
 const POLL_DELAYS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(25));
 
-/// Who else decides by the same store.
+/// Other replicas that use the same database.
 #[derive(Clone)]
 pub(crate) enum Peers {
-    /// Nobody: the database is this process's own, or the operator said so.
+    /// No other replicas: the database belongs to this process, or the operator has set `single_replica`.
     None,
-    /// Those that the store knows; this replica among them.
+    /// Replicas that the database knows, this one included.
     Known(Arc<dyn Replicas>, Replica),
 }
 
 impl Peers {
-    /// Tells the others how far this replica has come, and that it trusts its memory no longer than `holds`.
+    /// Writes the heartbeat: the applied revision, and the time for which this replica can trust its cache.
     pub(crate) async fn heartbeat(&self, revision: u64, valid_for: Duration) -> Result<(), SystemError> {
         match self {
             Self::None => Ok(()),
@@ -38,7 +39,7 @@ impl Peers {
         }
     }
 
-    /// Tells the others how far this replica has come, and nothing else.
+    /// Writes the applied revision alone.
     pub(crate) async fn set_applied(&self, revision: u64) -> Result<(), SystemError> {
         match self {
             Self::None => Ok(()),
@@ -46,8 +47,8 @@ impl Peers {
         }
     }
 
-    /// How many other replicas hold a lease; none, where nobody keeps count. No revision is so high that they could
-    /// have applied it.
+    /// Counts the other replicas that hold a lease; `None` if there is no list of replicas. Counts as lagging behind
+    /// a revision that no replica can have applied.
     pub(crate) async fn count(&self) -> Result<Option<u64>, SystemError> {
         match self {
             Self::None => Ok(None),
@@ -57,7 +58,7 @@ impl Peers {
         }
     }
 
-    /// Tells the others not to wait for this replica any more.
+    /// Deletes the heartbeat, so that writers no longer wait for this replica.
     pub(crate) async fn deregister(&self) -> Result<(), SystemError> {
         match self {
             Self::None => Ok(()),
@@ -65,8 +66,8 @@ impl Peers {
         }
     }
 
-    /// Waits until no other replica trusts what it knew before `revision`, until `end` at the latest; answers
-    /// whether they have reported it.
+    /// Waits until no other replica trusts a state before `revision`, until `end` at the latest; returns true if all
+    /// of them have reported it.
     pub(crate) async fn wait_until_applied(
         &self,
         clock: &dyn Clock,
@@ -76,11 +77,11 @@ impl Peers {
         let Self::Known(replicas, this) = self else { return true };
         let (mut pause, longest) = POLL_DELAYS;
         loop {
-            let left = end.since(clock.now().monotonic);
-            if left.is_zero() {
+            let remaining = end.since(clock.now().monotonic);
+            if remaining.is_zero() {
                 return false;
             }
-            if let Ok(Ok(0)) = timeout(left, replicas.count_lagging(this, revision)).await {
+            if let Ok(Ok(0)) = timeout(remaining, replicas.count_lagging(this, revision)).await {
                 return true;
             }
             sleep(pause.min(end.since(clock.now().monotonic))).await;

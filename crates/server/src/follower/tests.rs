@@ -1,4 +1,4 @@
-//! Following, on a real store: two replicas are two followers of one database.
+//! Tests of the follower on a real store: two replicas are two followers of one database.
 
 mod revocation;
 
@@ -13,7 +13,7 @@ use latchkey_core::ports::{Replica, Replicas as _};
 use latchkey_management::ports::ApplyResult;
 use std::time::Duration;
 
-/// A clock that tests move.
+/// Clock that is advanced by the test.
 #[derive(Default)]
 struct ManualClock(AtomicU64);
 
@@ -75,10 +75,10 @@ async fn apply(store: &Store, document: &str) -> u64 {
         request_id: "test".into(),
         details: std::collections::BTreeMap::new(),
     };
-    let among = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
-    match store.apply_profile(("demo", document), among.unwrap_or(0), audit).await.unwrap() {
+    let expected_revision = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
+    match store.apply_profile(("demo", document), expected_revision.unwrap_or(0), audit).await.unwrap() {
         ApplyResult::Written(written) => written.revision,
-        ApplyResult::Conflict => panic!("nobody else applies"),
+        ApplyResult::Conflict => panic!("there are no concurrent writers"),
     }
 }
 
@@ -96,15 +96,15 @@ async fn what_another_replica_wrote_is_in_force_when_its_revision_counts_as_appl
 }
 
 #[tokio::test]
-async fn a_write_has_spread_when_this_replica_has_applied_it() {
+async fn a_write_is_complete_when_the_only_replica_has_applied_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;
     let follower = follower(&store, &Arc::default());
     follower.initialize().await.unwrap();
     let revision = apply(&store, DOCUMENT).await;
     tokio::select! {
-        () = follower.run() => unreachable!("it follows until it is dropped"),
-        spread = follower.wait_until_applied(revision, None) => spread.unwrap(),
+        () = follower.run() => unreachable!("the follower runs until it is dropped"),
+        spread.unwrap() => applied = follower.wait_until_applied(revision, None) => applied.unwrap() => spread.unwrap(),
     }
     assert!(follower.parts.cache.applied_revision() >= revision);
     let again = apply(&store, DOCUMENT).await;
@@ -112,7 +112,7 @@ async fn a_write_has_spread_when_this_replica_has_applied_it() {
 }
 
 #[tokio::test]
-async fn memory_is_trusted_for_one_lease_from_the_beginning_of_a_poll() {
+async fn the_cache_is_trusted_for_one_lease_from_the_beginning_of_a_poll() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
     let follower = follower(&store, &clock);
@@ -163,7 +163,7 @@ async fn a_write_is_over_when_every_replica_that_holds_has_reported_it() {
     one.poll().await.unwrap();
     assert_eq!(store.count_lagging(&replica("1"), revision).await.unwrap(), 1);
     tokio::task::yield_now().await;
-    assert!(writer.try_join_next().is_none(), "the other one holds and has not reported");
+    assert!(writer.try_join_next().is_none(), "the other replica holds a lease and has not reported");
     two.poll().await.unwrap();
     writer.join_next().await.unwrap().unwrap().unwrap();
 }
@@ -193,11 +193,11 @@ async fn a_replica_is_known_to_the_others_before_it_reads() {
     assert!(one.poll().await.is_err());
     assert!(
         !one.parts.cache.lease_valid(clock.now().monotonic),
-        "what nobody knows of must not trust its memory"
+        "a replica that the others do not know must not trust its cache"
     );
 }
 
-/// A feed that lost what it should tell of.
+/// Feed that has lost its changes.
 struct GappedFeed(Arc<Store>);
 
 #[async_trait]
@@ -212,7 +212,7 @@ impl ChangeFeed for GappedFeed {
 }
 
 #[tokio::test]
-async fn a_gap_in_the_feed_begins_everything_anew() {
+async fn a_gap_in_the_feed_clears_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
     let mut follower = Arc::into_inner(follower(&store, &clock)).unwrap();
@@ -226,7 +226,7 @@ async fn a_gap_in_the_feed_begins_everything_anew() {
 }
 
 #[tokio::test]
-async fn a_replica_that_was_away_for_too_long_begins_anew() {
+async fn a_replica_that_was_away_for_too_long_starts_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
     let (away, here) = (follower_with_peers(&store, &clock, "1"), follower_with_peers(&store, &clock, "2"));
@@ -235,9 +235,9 @@ async fn a_replica_that_was_away_for_too_long_begins_anew() {
     let _ = apply(&store, DOCUMENT).await;
     let newest = apply(&store, &format!("# again\n{DOCUMENT}")).await;
     here.poll().await.unwrap();
-    assert_eq!(store.prune_feed(0).await.unwrap(), 0, "one that holds has not applied it");
+    assert_eq!(store.prune_feed(0).await.unwrap(), 0, "a replica with a lease has not applied it");
     away.deregister().await;
-    assert!(store.prune_feed(0).await.unwrap() > 0, "one that has left holds nothing");
+    assert!(store.prune_feed(0).await.unwrap() > 0, "a replica that has left holds no lease");
     away.poll().await.unwrap();
     assert_eq!(away.parts.cache.applied_revision(), newest);
     assert_eq!(away.parts.catalog.named("demo").map(|profile| profile.policy.version), Some(2));

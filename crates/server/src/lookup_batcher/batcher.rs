@@ -1,10 +1,10 @@
-//! Many look-ups, one query. A look-up is sent at once while few queries are in flight; otherwise it waits, and
-//! the next query takes along whatever waits by then. Nobody waits for the sake of gathering.
+//! Batcher of lookups. A lookup is sent at once while few queries are in flight; otherwise it waits, and the next
+//! query takes all waiting lookups. No lookup is delayed only to form a batch.
 //!
-//! Queries run on a runtime that is given, and callers only wait for their answers: they may be on any runtime,
-//! and one that goes away cancels nothing. Two rules keep answers true. A call shares only a query that began
-//! after the call arrived: one that was under way already may not know of a revocation that was over before the
-//! call came. And one thing is asked about by one query at a time.
+//! Queries run on a given runtime, and callers only wait for results: they can be on any runtime, and a caller that
+//! is cancelled does not cancel the query. Two rules keep results correct. A lookup shares only a query that started
+//! after the lookup arrived: an earlier query might not see a revocation that was complete before the lookup arrived.
+//! And a key is in at most one query at a time.
 
 mod queue;
 
@@ -20,15 +20,15 @@ use tokio::time::timeout;
 
 use self::queue::{PendingLookup, Queue};
 
-/// How long a call waits in all: for the query under way, and for the one that it takes part in.
+/// Total time that a lookup waits: for the query in flight and for the one that it is part of.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(130);
 
 type BatchResult<T> = Result<T, SystemError>;
-/// Asks about several things; answers about each, in their order.
+/// Query for several keys; returns a result for each, in the same order.
 type BatchQuery<K, T> =
     dyn Fn(Vec<K>) -> Pin<Box<dyn Future<Output = Vec<BatchResult<T>>> + Send>> + Send + Sync;
 
-/// Look-ups of one sort.
+/// Batcher of one type of lookup.
 pub(super) struct Batcher<K, T>(Arc<BatcherState<K, T>>);
 
 struct BatcherState<K, T> {
@@ -37,12 +37,12 @@ struct BatcherState<K, T> {
     queue: Mutex<Queue<K, T>>,
 }
 
-/// What can be asked about.
+/// Requirements on a key of a lookup.
 pub(super) trait LookupKey: Clone + Eq + Hash + Send + 'static {}
 impl<K: Clone + Eq + Hash + Send + 'static> LookupKey for K {}
 
 impl<K: LookupKey, T: Clone + Send + 'static> Batcher<K, T> {
-    /// Asks by `ask`, in tasks of `runtime`.
+    /// Makes a batcher that runs `query` in tasks of `runtime`.
     pub(super) fn new<F>(runtime: Handle, query: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Vec<BatchResult<T>>> + Send + 'static,
@@ -51,7 +51,7 @@ impl<K: LookupKey, T: Clone + Send + 'static> Batcher<K, T> {
         Self(Arc::new(BatcherState { runtime, query, queue: Mutex::new(Queue::new()) }))
     }
 
-    /// Looks a thing up.
+    /// Looks up a key.
     pub(super) async fn look_up(&self, key: K) -> BatchResult<T> {
         let (result, wait) = oneshot::channel();
         {
@@ -61,20 +61,21 @@ impl<K: LookupKey, T: Clone + Send + 'static> Batcher<K, T> {
         }
         match timeout(LOOKUP_TIMEOUT, wait).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(SystemError::Internal("a look-up ended without an answer".to_owned())),
+            Ok(Err(_)) => Err(SystemError::Internal("a lookup ended without a result".to_owned())),
             Err(_) => Err(SystemError::database()),
         }
     }
 }
 
 impl<K, T> BatcherState<K, T> {
-    /// Nothing that runs under this lock can leave a queue half changed.
+    /// Locks the queue. A poisoned lock is used all the same: no code that can panic leaves the queue in an
+    /// inconsistent state.
     fn queue(&self) -> MutexGuard<'_, Queue<K, T>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Sends a query on its way, where one is wanted and there is room.
+/// Starts a query, if lookups are ready and the limit of queries in flight is not reached.
 fn dispatch<K: LookupKey, T: Clone + Send + 'static>(
     state: &Arc<BatcherState<K, T>>,
     queue: &mut Queue<K, T>,
@@ -92,17 +93,17 @@ fn dispatch<K: LookupKey, T: Clone + Send + 'static>(
     }
 }
 
-/// A query after another, each with those who take part, until nothing is left to be asked. However that ends,
-/// its place is free again, and so is what it asked about.
+/// Queries that run one after the other, each with its lookups, until no lookup is ready. However it ends, its slot
+/// and its keys are released.
 struct InFlightBatch<'a, K: LookupKey, T: Clone + Send + 'static> {
     state: &'a Arc<BatcherState<K, T>>,
     lookups: Vec<PendingLookup<K, T>>,
-    over: bool,
+    released: bool,
 }
 
 impl<'a, K: LookupKey, T: Clone + Send + 'static> InFlightBatch<'a, K, T> {
     fn start(state: &'a Arc<BatcherState<K, T>>) -> Self {
-        let mut batch = Self { state, lookups: Vec::new(), over: false };
+        let mut batch = Self { state, lookups: Vec::new(), released: false };
         let mut queue = state.queue();
         queue.mark_started();
         batch.take_next(&mut queue);
@@ -114,24 +115,24 @@ impl<'a, K: LookupKey, T: Clone + Send + 'static> InFlightBatch<'a, K, T> {
     fn take_next(&mut self, queue: &mut Queue<K, T>) {
         self.lookups = queue.take_batch();
         if self.lookups.is_empty() {
-            // At the same moment, so that whoever comes next finds the place free.
+            // Under the same lock, so that the next lookup finds the slot free.
             queue.release_slot();
-            self.over = true;
+            self.released = true;
         }
     }
 
     fn complete(&mut self, results: Vec<BatchResult<T>>) {
-        let answered = {
+        let completed = {
             let mut queue = self.state.queue();
             queue.adjust_batch_size(self.lookups.len(), results.iter().any(is_unavailable));
-            let answered = std::mem::take(&mut self.lookups);
-            for lookup in &answered {
+            let completed = std::mem::take(&mut self.lookups);
+            for lookup in &completed {
                 queue.release_key(&lookup.key);
             }
             self.take_next(&mut queue);
-            answered
+            completed
         };
-        for (lookup, result) in answered.into_iter().zip(results) {
+        for (lookup, result) in completed.into_iter().zip(results) {
             lookup.respond(result);
         }
     }
@@ -139,7 +140,7 @@ impl<'a, K: LookupKey, T: Clone + Send + 'static> InFlightBatch<'a, K, T> {
 
 impl<K: LookupKey, T: Clone + Send + 'static> Drop for InFlightBatch<'_, K, T> {
     fn drop(&mut self) {
-        if self.over {
+        if self.released {
             return;
         }
         let mut queue = self.state.queue();

@@ -1,4 +1,4 @@
-//! How many queries look-ups of each sort cost.
+//! Tests of the number of queries for each type of lookup.
 
 use std::sync::Mutex;
 
@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use super::*;
 
-/// Knows nothing, and notes what it is asked: the sort of question, and about how many.
+/// Empty store that records the type and the size of each query.
 #[derive(Default)]
 struct RecordingStore(Mutex<Vec<(String, usize)>>);
 
 impl RecordingStore {
-    fn record(&self, sort: &str, size: usize) {
-        self.0.lock().unwrap().push((sort.to_owned(), size));
+    fn record(&self, kind: &str, size: usize) {
+        self.0.lock().unwrap().push((kind.to_owned(), size));
     }
 }
 
@@ -25,7 +25,7 @@ impl KeyStore for RecordingStore {
 
     async fn keys_by_hash(&self, hashes: &[KeyHash]) -> Vec<Result<LookupResult, SystemError>> {
         self.record("keys", hashes.len());
-        // The revision says which key was asked about.
+        // The revision identifies the key that was looked up.
         hashes.iter().map(|hash| Ok(LookupResult { entry: None, revision: u64::from(hash.0[0]) })).collect()
     }
 
@@ -43,17 +43,17 @@ impl KeyStore for RecordingStore {
     }
 }
 
-fn in_flight() -> (Arc<RecordingStore>, Arc<BatchingKeyStore>) {
+fn batching_store() -> (Arc<RecordingStore>, Arc<BatchingKeyStore>) {
     let store = Arc::new(RecordingStore::default());
     (Arc::clone(&store), Arc::new(BatchingKeyStore::new(store, &Handle::current())))
 }
 
 #[tokio::test]
-async fn a_hundred_keys_at_once_are_one_query_and_each_gets_its_own_answer() {
-    let (store, in_flight) = in_flight();
+async fn a_hundred_keys_at_once_are_one_query_and_each_gets_its_own_result() {
+    let (store, batching_store) = batching_store();
     let query = |number: u8| {
-        let in_flight = Arc::clone(&in_flight);
-        async move { (number, in_flight.key_by_hash(&KeyHash([number; 32])).await.unwrap().revision) }
+        let batching_store = Arc::clone(&batching_store);
+        async move { (number, batching_store.key_by_hash(&KeyHash([number; 32])).await.unwrap().revision) }
     };
     let results = (0..100).map(query).collect::<JoinSet<_>>().join_all().await;
     assert!(results.iter().all(|(number, revision)| u64::from(*number) == *revision));
@@ -61,16 +61,16 @@ async fn a_hundred_keys_at_once_are_one_query_and_each_gets_its_own_answer() {
 }
 
 #[tokio::test]
-async fn users_and_families_are_gathered_too_and_families_by_their_signing_key() {
-    let (store, in_flight) = in_flight();
+async fn users_and_families_are_batched_too_and_families_by_their_signing_key() {
+    let (store, batching_store) = batching_store();
     let mut calls = JoinSet::new();
     for number in 0..100 {
-        let in_flight = Arc::clone(&in_flight);
+        let batching_store = Arc::clone(&batching_store);
         calls.spawn(async move {
             let id = Uuid::from_u128(number);
-            in_flight.user_by_id(UserId(id)).await.unwrap();
+            batching_store.user_by_id(UserId(id)).await.unwrap();
             let signing_key = if number % 4 == 0 { "old" } else { "new" };
-            let family = in_flight.family(FamilyId(id), signing_key).await.unwrap();
+            let family = batching_store.family(FamilyId(id), signing_key).await.unwrap();
             assert_eq!(u128::from(family.revision), number);
         });
     }
@@ -79,6 +79,6 @@ async fn users_and_families_are_gathered_too_and_families_by_their_signing_key()
     lookups.sort_unstable();
     assert_eq!(
         lookups,
-        [("new", 75), ("old", 25), ("users", 100)].map(|(sort, size)| (sort.to_owned(), size))
+        [("new", 75), ("old", 25), ("users", 100)].map(|(kind, size)| (kind.to_owned(), size))
     );
 }

@@ -1,5 +1,5 @@
-//! A whole Latchkey without ports, for one example: its tenant, keys and user are made by the same calls as
-//! anyone's, and the request goes to the counter as Envoy would bring it.
+//! Latchkey without ports, for one example: its tenant, keys and user are created by management calls, and the
+//! request goes to the endpoint handler as Envoy would send it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,24 +25,25 @@ use crate::readiness::Stage;
 use crate::startup::StartupConflict;
 use crate::{random, wiring};
 
-/// The longest that a start takes on a machine with much else to do.
+/// Longest time for start-up, on a busy machine.
 const STARTUP_TIMEOUT: Duration = Duration::from_mins(1);
-/// The largest answer.
+/// Maximum size of a response.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The parts that are played with.
+/// Running parts that examples are sent to.
 pub(super) struct Sandbox {
     endpoints: EndpointHandler,
     routes: Routes,
     operator: String,
-    /// Ends with it.
+    /// Start-up and background tasks, which end with the sandbox.
     _running: JoinSet<Result<std::convert::Infallible, StartupConflict>>,
 }
 
 impl Sandbox {
-    /// Opens one for a document, in a folder that isn't there yet.
+    /// Opens a sandbox for a document, in a folder that does not exist yet.
     pub(super) async fn open(document: &str, folder: &Path) -> Result<Self, String> {
-        let setup_error = |what: &dyn std::fmt::Display| format!("the stage could not be set: {what}");
+        let setup_error =
+            |error: &dyn std::fmt::Display| format!("the sandbox could not be started: {error}");
         std::fs::create_dir_all(folder).map_err(|error| setup_error(&error))?;
         let file = folder.join("profile.toml");
         std::fs::write(&file, document).map_err(|error| setup_error(&error))?;
@@ -55,7 +56,7 @@ impl Sandbox {
         let sources = ConfigSources::from_allowed_variables(&[], flags, ("log", "off"));
         let mut settings = config::load(&sources).map_err(|error| setup_error(&error))?;
         settings.profiles = vec![file];
-        // Nobody waits here but an author, whose machine may be slow.
+        // Only the author waits here, possibly on a slow machine.
         settings.database.deadlines =
             DatabaseDeadlines { check: STARTUP_TIMEOUT, management: STARTUP_TIMEOUT };
         let parts = wiring::connect(settings).await.map_err(|error| setup_error(&error))?;
@@ -64,14 +65,14 @@ impl Sandbox {
         running.spawn(parts.startup.run());
         let ready = stage.wait_for(|stage| *stage == Stage::Ready);
         tokio::select! {
-            ready = tokio::time::timeout(STARTUP_TIMEOUT, ready) => {
-                drop(ready.map_err(|error| setup_error(&error))?.map_err(|error| setup_error(&error))?);
-            }
-            ended = running.join_next() => {
-                let refused = ended.and_then(Result::ok).and_then(Result::err);
-                return Err(refused.map_or_else(|| setup_error(&"it ended"), |refused| setup_error(&refused)));
-            }
-        }
+                    ready = tokio::time::timeout(STARTUP_TIMEOUT, ready) => {
+                        drop(ready.map_err(|error| setup_error(&error))?.map_err(|error| setup_error(&error))?);
+                    }
+                    ended = running.join_next() => {
+                        let conflict = ended.and_then(Result::ok).and_then(Result::err);
+        return Err(conflict.map_or_else(|| setup_error(&"start-up ended"), |conflict| setup_error(&conflict)));
+                    }
+                }
         Ok(Self {
             endpoints: parts.http_state.endpoints,
             routes: parts.router.routes.clone(),
@@ -80,20 +81,20 @@ impl Sandbox {
         })
     }
 
-    /// Plays a scene; answers what the client gets.
+    /// Runs an example; returns the response that the client gets.
     pub(super) async fn run(&self, case: &EndpointCase<'_>) -> Result<CaseResponse, String> {
         let values = self.create_fixtures(case).await.map_err(|status| {
-            format!("nobody could be cast for it: {} ({})", status.message(), status.code())
+            format!("the fixtures could not be created: {} ({})", status.message(), status.code())
         })?;
         let rendered = case.request(&values);
-        let mut answer = CaseResponse::default();
+        let mut response = CaseResponse::default();
         for _ in 0..case.repeat() {
-            answer = self.send(&rendered).await?;
+            response = self.send(&rendered).await?;
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// Makes everyone who takes part.
+    /// Creates the tenant, keys and user of an example.
     async fn create_fixtures(&self, case: &EndpointCase<'_>) -> Result<FixtureValues, tonic::Status> {
         let (slug, plan) = case.tenant();
         let tenant = v1::CreateTenantRequest {
@@ -105,9 +106,9 @@ impl Sandbox {
         };
         TenantServiceClient::new(self.routes.clone()).create_tenant(self.operator_request(tenant)?).await?;
         let mut values = FixtureValues::default();
-        for (place, other) in case.existing_keys().iter().enumerate() {
+        for (index, other) in case.existing_keys().iter().enumerate() {
             let (id, value) = self.key(slug, other).await?;
-            if place == 0 {
+            if index == 0 {
                 (values.other_id, values.other_key) = (id, value);
             }
         }
@@ -119,49 +120,53 @@ impl Sandbox {
         Ok(values)
     }
 
-    async fn key(&self, tenant: &str, part: &KeyFixture) -> Result<(String, String), tonic::Status> {
-        let ask = v1::CreateKeyRequest {
+    async fn key(&self, tenant: &str, fixture: &KeyFixture) -> Result<(String, String), tonic::Status> {
+        let request = v1::CreateKeyRequest {
             tenant: tenant.to_owned(),
-            name: part.name.to_string(),
-            kind: part.kind.to_string(),
-            environment: part.environment.to_string(),
-            scopes: part.scopes.iter().flatten().map(ToString::to_string).collect(),
-            bindings: part.bindings.clone().into_iter().collect(),
+            name: fixture.name.to_string(),
+            kind: fixture.kind.to_string(),
+            environment: fixture.environment.to_string(),
+            scopes: fixture.scopes.iter().flatten().map(ToString::to_string).collect(),
+            bindings: fixture.bindings.clone().into_iter().collect(),
             ..v1::CreateKeyRequest::default()
         };
-        let made = KeyServiceClient::new(self.routes.clone())
-            .create_key(self.operator_request(ask)?)
+        let created = KeyServiceClient::new(self.routes.clone())
+            .create_key(self.operator_request(request)?)
             .await?
             .into_inner();
-        Ok((made.key.map(|key| key.id).unwrap_or_default(), made.secret))
+        Ok((created.key.map(|key| key.id).unwrap_or_default(), created.secret))
     }
 
-    async fn user(&self, tenant: &str, part: &UserFixture) -> Result<(String, String), tonic::Status> {
-        let ask = v1::CreateUserRequest {
+    async fn user(&self, tenant: &str, fixture: &UserFixture) -> Result<(String, String), tonic::Status> {
+        let request = v1::CreateUserRequest {
             tenant: tenant.to_owned(),
-            email: part.email.to_string(),
-            password: part.password.to_string(),
-            role: part.role.to_string(),
-            bindings: part.bindings.clone().into_iter().collect(),
+            email: fixture.email.to_string(),
+            password: fixture.password.to_string(),
+            role: fixture.role.to_string(),
+            bindings: fixture.bindings.clone().into_iter().collect(),
             ..v1::CreateUserRequest::default()
         };
-        TenantServiceClient::new(self.routes.clone()).create_user(self.operator_request(ask)?).await?;
+        TenantServiceClient::new(self.routes.clone()).create_user(self.operator_request(request)?).await?;
         let password =
-            v1::PasswordGrant { email: part.email.to_string(), password: part.password.to_string() };
-        let ask = v1::IssueJwtRequest {
+            v1::PasswordGrant { email: fixture.email.to_string(), password: fixture.password.to_string() };
+        let request = v1::IssueJwtRequest {
             tenant: tenant.to_owned(),
             grant: Some(Grant::Password(password)),
             ..v1::IssueJwtRequest::default()
         };
-        let issued = TokenServiceClient::new(self.routes.clone()).issue_jwt(tonic::Request::new(ask)).await?;
+        let issued =
+            TokenServiceClient::new(self.routes.clone()).issue_jwt(tonic::Request::new(request)).await?;
         let issued = issued.into_inner();
         Ok((issued.access_token, issued.refresh_token))
     }
 
-    /// A call by the operator.
+    /// Makes a request by the operator.
     fn operator_request<T>(&self, message: T) -> Result<tonic::Request<T>, tonic::Status> {
         let mut request = tonic::Request::new(message);
-        let value = self.operator.parse().map_err(|_| tonic::Status::internal("no operator's key"))?;
+        let value = self
+            .operator
+            .parse()
+            .map_err(|_| tonic::Status::internal("the operator's key is not a valid header value"))?;
         request.metadata_mut().insert("x-api-key", value);
         Ok(request)
     }
@@ -173,9 +178,10 @@ impl Sandbox {
             request = request.header(name, value);
         }
         let body = rendered.body.clone().map_or_else(Body::empty, Body::from);
-        let request = request.body(body).map_err(|error| format!("that is no request: {error}"))?;
-        let answered = (self.endpoints)(request, None).await;
-        let (head, body) = answered.ok_or("no endpoint answers it")?.into_parts();
+        let request =
+            request.body(body).map_err(|error| format!("the example's request is invalid: {error}"))?;
+        let response = (self.endpoints)(request, None).await;
+        let (head, body) = response.ok_or("no endpoint matches the request")?.into_parts();
         let body = to_bytes(body, MAX_RESPONSE_BYTES).await.map_err(|error| error.to_string())?;
         let headers = head
             .headers

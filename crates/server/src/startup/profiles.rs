@@ -1,6 +1,6 @@
-//! Documents given at the start are held against the stored profiles like any that is applied later, and refused with
-//! the same words. Among each other they were held before; here one may first have to give up what another takes, so
-//! that those which can't be applied yet are tried again after the others.
+//! Profile files given at start-up are checked against the stored profiles in the same way as profiles that are
+//! applied later. They were already checked against each other; one can require that another first gives up a host,
+//! so documents that conflict are tried again after the others.
 
 use latchkey_core::error::RequestError;
 use latchkey_management::ports::{ApplyResult, ManagementStore as _};
@@ -27,23 +27,24 @@ impl Startup {
         Ok(())
     }
 
-    /// Applies a document, unless a stored profile is in its way.
+    /// Applies a document, or returns its conflicts with stored profiles.
     async fn apply(&self, document: &Document) -> Result<Option<Errors>, StartupError> {
         let (name, text) = (&*document.name, &*document.text);
         loop {
-            let among = match host_conflicts_among_stored(text, &self.store.profiles().await?) {
-                Ok(among) => among,
+            let expected_revision = match host_conflicts_among_stored(text, &self.store.profiles().await?) {
+                among => Ok(revision) => revision => among,
                 Err(errors) => return Ok(Some(errors)),
             };
             let entry = self.audit_entry("profile.apply", name);
-            let applied = self.store.apply_profile((name, text), among, entry).await;
+            let applied = self.store.apply_profile((name, text), expected_revision, entry).await;
             match applied.map_err(|failure| StartupError::new(&format!("profile {name:?}"), failure))? {
                 ApplyResult::Written(written) => {
                     let (version, new) = (written.value.version, written.revision > 0);
-                    tracing::info!(profile = %name, version, new, "profile");
+                    tracing::info!(profile = %name, version, new, "profile applied");
                     return Ok(None);
                 }
-                // Another replica that starts, most likely; each that is overtaken was so by one that is done.
+                // Another writer, probably a starting replica, applied a document in between; each conflict means
+                // that one of them has finished.
                 ApplyResult::Conflict => {}
             }
         }

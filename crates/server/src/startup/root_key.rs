@@ -1,6 +1,6 @@
-//! The operator's first key. One that was given is made sure of, whatever other keys there are; without one,
-//! a key is made on an empty database and printed once, alone on its line, on standard error. Racing starts
-//! make one: the database decides who was first, and only that one prints.
+//! First key of the operators. A configured key is ensured, whatever other keys exist. Without one, a key is
+//! generated for an empty database and printed once, alone on its line, to standard error. Concurrent starts create
+//! one key: the database decides which process was first, and only that one prints.
 
 use std::io::Write as _;
 
@@ -23,11 +23,9 @@ impl Startup {
         let created = self.store.bootstrap_operator(tenant, key, required, entry).await;
         let created = created.map_err(|failure| StartupError::new("the root key", failure))?.value;
         if created && !required {
-            tracing::info!(
-                "the operators' first key was made; it is printed this once, on a line of its own"
-            );
-            // One write, so that no other line gets into this one. If nobody reads standard error, the key
-            // is lost, and one can be given by LATCHKEY_ROOT_KEY.
+            tracing::info!("created the operators' first key; it is printed only once, on the next line");
+            // One write, so that no other output gets into the line. If standard error is not read, the key is lost;
+            // another one can be set by LATCHKEY_ROOT_KEY.
             let line = format!("{}\n", value.reveal());
             drop(std::io::stderr().lock().write_all(line.as_bytes()));
         }

@@ -1,4 +1,4 @@
-//! What is written when, on a clock that is moved.
+//! Tests of when key usage is written, with a simulated clock.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,7 +16,7 @@ use latchkey_management::ports::shadow::{ShadowFilter, ShadowTotal};
 
 use super::*;
 
-/// Time as the test's runtime has it.
+/// Clock of the test's paused runtime.
 struct RuntimeClock(tokio::time::Instant);
 
 impl Clock for RuntimeClock {
@@ -30,14 +30,14 @@ impl Clock for RuntimeClock {
 #[derive(Default)]
 struct FakeUsageStore {
     added: Mutex<Vec<(u64, usize)>>,
-    forgotten: Mutex<Vec<Hour>>,
-    away: AtomicBool,
+    pruned: Mutex<Vec<Hour>>,
+    unavailable: AtomicBool,
 }
 
 #[async_trait]
 impl UsageStore for FakeUsageStore {
     async fn add(&self, _: &str, batch: &UsageBatch, _: Timestamp) -> Result<(), SystemError> {
-        if self.away.load(Ordering::SeqCst) {
+        if self.unavailable.load(Ordering::SeqCst) {
             return Err(SystemError::database());
         }
         self.added.lock().unwrap().push((batch.number, batch.uses.len()));
@@ -57,7 +57,7 @@ impl UsageStore for FakeUsageStore {
     }
 
     async fn prune(&self, before: Hour, _: Timestamp) -> Result<u64, SystemError> {
-        self.forgotten.lock().unwrap().push(before);
+        self.pruned.lock().unwrap().push(before);
         Ok(0)
     }
 }
@@ -122,19 +122,19 @@ async fn what_was_counted_is_written_every_few_seconds_in_batches() {
     fixture.runs_for(6).await;
     assert_eq!(fixture.added(), [(1, 500), (2, 500), (3, 200)]);
     fixture.runs_for(60).await;
-    assert_eq!(fixture.added().len(), 3, "nobody used anything since");
+    assert_eq!(fixture.added().len(), 3, "no keys were used since");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_was_away_gets_everything_once() {
+async fn a_store_that_was_unavailable_gets_everything_once() {
     let fixture = Fixture::new();
-    fixture.ledger.away.store(true, Ordering::SeqCst);
+    fixture.ledger.unavailable.store(true, Ordering::SeqCst);
     fixture.use_keys(1..11);
     fixture.runs_for(20).await;
     fixture.use_keys(6..16);
     fixture.runs_for(20).await;
     assert_eq!(fixture.added(), []);
-    fixture.ledger.away.store(false, Ordering::SeqCst);
+    fixture.ledger.unavailable.store(false, Ordering::SeqCst);
     fixture.usage_flusher.flush().await.unwrap();
     assert_eq!(fixture.added(), [(1, 10), (2, 10)]);
     assert_eq!(fixture.usage.dropped(), 0);
@@ -150,8 +150,8 @@ async fn more_than_can_wait_is_written_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_old_is_dropped() {
+async fn old_usage_is_deleted() {
     let fixture = Fixture::new();
     fixture.runs_for(700).await;
-    assert_eq!(fixture.ledger.forgotten.lock().unwrap().first(), Some(&Hour(976)));
+    assert_eq!(fixture.ledger.pruned.lock().unwrap().first(), Some(&Hour(976)));
 }

@@ -1,4 +1,4 @@
-//! Who hears of answers, and who is asked how the process is.
+//! Construction of the observers, the metrics registry and the exporter.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::{config, metric_sources, signals};
 
-/// Who hears of what happens, and what becomes of it.
+/// Observers and exporters of the process.
 pub(super) struct TelemetryParts {
     pub(super) metrics: Arc<MetricsObserver>,
     pub(super) export_stats: Arc<ExportStats>,
@@ -28,7 +28,7 @@ pub(super) struct TelemetryParts {
     pub(super) observer: Arc<dyn CheckObserver>,
 }
 
-/// Makes them; nothing is connected yet.
+/// Makes the observers and exporters; no connection is opened yet.
 pub(super) fn connect_telemetry(
     settings: &Settings,
     random: &Randomness,
@@ -40,15 +40,15 @@ pub(super) fn connect_telemetry(
         let clocks = Clocks { clock: Arc::new(SystemClock), unix_nanos };
         OtlpExporter::new(&config::otlp(otlp), (&own.0, own.1), &export_stats, clocks)
     };
-    let made = settings.otlp.as_ref().map(make).transpose();
-    let (exporter, spans) = made.map_err(|e| ServeError::Otlp(e.to_string()))?.unzip();
+    let exporter_and_spans = settings.otlp.as_ref().map(make).transpose();
+    let (exporter, spans) = exporter_and_spans.map_err(|e| ServeError::Otlp(e.to_string()))?.unzip();
     let decisions = decisions(&settings.decisions)?;
     let (spans, exporter) = (spans.flatten(), exporter.map(Arc::new));
     let observer = Arc::new(ObserverSet { metrics: metrics.clone(), decisions: decisions.clone(), spans });
     Ok(TelemetryParts { metrics, export_stats, exporter, decisions, observer })
 }
 
-/// The decision log, where there is one.
+/// Makes the decision log, if there is one.
 fn decisions(log: &DecisionLogSettings) -> Result<Option<Arc<DecisionLogger>>, ServeError> {
     let rates = SampleRates { allowed: SampleRate::new(log.allowed), denied: SampleRate::new(log.denied) };
     let clock = Arc::new(SystemClock);
@@ -63,11 +63,12 @@ fn decisions(log: &DecisionLogSettings) -> Result<Option<Arc<DecisionLogger>>, S
     Ok(Some(Arc::new(decisions)))
 }
 
-/// Every part that is there before a port is bound, registered as a source of metrics.
+/// Makes the registry, with all parts that exist before ports are bound as metric sources.
 pub(super) fn registry(
     settings: &Settings,
     shared: &Shared,
-    (follower, readiness): (&Arc<Follower>, &Readiness),
+    follower: &Arc<Follower>,
+    readiness: &Readiness,
 ) -> Registry {
     let folder = settings.database.url.embedded().map(|file| match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -87,7 +88,7 @@ pub(super) fn registry(
     registry
 }
 
-/// The page that a scraper reads.
+/// Returns the renderer of the metrics page.
 pub(super) fn metrics_renderer(registry: Arc<Registry>) -> MetricsRenderer {
     Arc::new(move || prometheus::render(&registry.snapshot()))
 }

@@ -1,5 +1,5 @@
-//! The revocation meter in small, where a replica can be made to lie: one that trusts its memory beyond its lease
-//! admits a revoked key, and the meter sees it. So the meter can fail. And the race of a fill against a change.
+//! Tests of revocation with faulty replicas. A replica that trusts its cache beyond its lease admits a revoked key,
+//! and the test notices it, which shows that the test can fail. Also tests the race of a cache fill against a change.
 
 use std::sync::atomic::AtomicBool;
 
@@ -21,12 +21,12 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-/// The way of one replica to the store: it can be cut, and answers about keys can be held back.
+/// Connection of one replica to the store: it can be cut, and responses about keys can be held back.
 struct StoreLink {
     store: Arc<Store>,
     disconnected: AtomicBool,
-    answers: Semaphore,
-    asked: AtomicU64,
+    responses: Semaphore,
+    queries: AtomicU64,
 }
 
 impl StoreLink {
@@ -53,8 +53,8 @@ impl KeyStore for StoreLink {
     async fn key_by_hash(&self, hash: &KeyHash) -> Result<LookupResult, SystemError> {
         self.check_connected()?;
         let found = self.store.key_by_hash(hash).await;
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.answers.acquire().await.unwrap().forget();
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        self.responses.acquire().await.unwrap().forget();
         found
     }
 }
@@ -70,14 +70,14 @@ fn gate(link: &Arc<StoreLink>, follower: &Follower, cache: Arc<ReplicaCache>) ->
     }))
 }
 
-/// The other replicas, as one that waits for them sees them; each look is counted.
-struct Looks {
+/// Other replicas, as a replica that waits for them sees them; each count is recorded.
+struct CountingReplicas {
     store: Arc<Store>,
-    taken: Semaphore,
+    counts: Semaphore,
 }
 
 #[async_trait]
-impl Replicas for Looks {
+impl Replicas for CountingReplicas {
     async fn heartbeat(
         &self,
         replica: &Replica,
@@ -97,13 +97,13 @@ impl Replicas for Looks {
 
     async fn count_lagging(&self, replica: &Replica, revision: u64) -> Result<u64, SystemError> {
         let behind = self.store.count_lagging(replica, revision).await;
-        self.taken.add_permits(1);
+        self.counts.add_permits(1);
         behind
     }
 }
 
 struct TestReplica {
-    looks: Arc<Looks>,
+    peers: Arc<CountingReplicas>,
     link: Arc<StoreLink>,
     follower: Arc<Follower>,
     gate: Arc<Gate<LocalLimiter>>,
@@ -111,32 +111,32 @@ struct TestReplica {
 
 impl TestReplica {
     async fn new(store: &Arc<Store>, clock: &Arc<ManualClock>, id: &str) -> Self {
-        let answers = Semaphore::new(1_000);
+        let responses = Semaphore::new(1_000);
         let link = Arc::new(StoreLink {
             store: store.clone(),
             disconnected: AtomicBool::new(false),
-            answers,
-            asked: AtomicU64::new(0),
+            responses,
+            queries: AtomicU64::new(0),
         });
         let mut follower = Arc::into_inner(follower_with_peers(store, clock, id)).unwrap();
         follower.parts.feed = link.clone();
-        let looks = Arc::new(Looks { store: store.clone(), taken: Semaphore::new(0) });
+        let peers = Arc::new(CountingReplicas { store: store.clone(), counts: Semaphore::new(0) });
         let Peers::Known(_, replica) = follower.parts.peers else { panic!("replicas know each other") };
-        follower.parts.peers = Peers::Known(looks.clone(), replica);
+        follower.parts.peers = Peers::Known(peers.clone(), replica);
         follower.initialize().await.unwrap();
         let cache = follower.parts.cache.clone();
         let gate = gate(&link, &follower, cache);
-        Self { looks, link, follower: Arc::new(follower), gate }
+        Self { peers, link, follower: Arc::new(follower), gate }
     }
 
-    /// From now on it decides by a memory that hears of no change and is trusted for ever.
+    /// Makes the replica decide by a cache that gets no changes and whose lease does not end.
     fn stop_following(&mut self) {
         let cache = Arc::new(ReplicaCache::new(1 << 20));
         cache.extend_lease(MonotonicInstant(u64::MAX));
         self.gate = gate(&self.link, &self.follower, cache);
     }
 
-    /// Whether this replica takes the key's holder for an operator.
+    /// Returns true if this replica accepts the key as an operator's.
     async fn admits(&self, key: &PlainKey) -> bool {
         self.gate.caller(PresentedCredential::Value(key.reveal()), None).await.is_ok()
     }
@@ -154,7 +154,7 @@ fn audit_entry() -> AuditEntry {
     }
 }
 
-/// Two replicas of one store, and the operators' keys.
+/// Two replicas of one store, and the operators' first key.
 struct ReplicaPair {
     store: Arc<Store>,
     clock: Arc<ManualClock>,
@@ -187,7 +187,7 @@ impl ReplicaPair {
         (id, key)
     }
 
-    /// Revokes through the first replica; answers its wait for the others.
+    /// Revokes a key through the first replica; returns the wait for the others.
     async fn revoke(&self, id: KeyId) -> JoinSet<Result<(), SystemError>> {
         let rule: KeyUpdateFn<'_> = Box::new(|key| {
             key.lifecycle
@@ -205,8 +205,8 @@ impl ReplicaPair {
     }
 }
 
-/// Whether a replica that is cut off admits a key after its revocation has answered.
-async fn passes_after_the_answer(trusts_beyond_lease: bool) -> bool {
+/// Returns true if a disconnected replica admits a key after its revocation has returned.
+async fn admitted_after_revocation(trusts_beyond_lease: bool) -> bool {
     let (pair, id, key) = ReplicaPair::new().await;
     let [one, two] = &pair.replicas;
     assert!(one.admits(&key).await && two.admits(&key).await);
@@ -214,66 +214,69 @@ async fn passes_after_the_answer(trusts_beyond_lease: bool) -> bool {
         two.follower.parts.cache.extend_lease(MonotonicInstant(u64::MAX));
     }
     two.link.disconnected.store(true, Ordering::SeqCst);
-    let mut answer = pair.revoke(id).await;
+    let mut waiting_writer = pair.revoke(id).await;
     assert!(two.follower.poll().await.is_err());
-    // It has looked at the others three times, and each time one was behind.
-    let looks = tokio::time::timeout(Duration::from_secs(20), one.looks.taken.acquire_many(3)).await;
-    looks.expect("it looks at the others").unwrap().forget();
-    assert!(answer.try_join_next().is_none(), "a replica that holds is waited for");
-    assert!(two.admits(&key).await, "which is why");
+    // The writer has counted three times, and each time the other replica was behind.
+    let counts = tokio::time::timeout(Duration::from_secs(20), one.peers.counts.acquire_many(3)).await;
+    counts.expect("the writer counts lagging replicas").unwrap().forget();
+    assert!(waiting_writer.try_join_next().is_none(), "the writer waits for a replica with a lease");
+    assert!(two.admits(&key).await, "the key is still cached there");
     pair.clock.advance(LEASE);
-    answer.join_next().await.unwrap().unwrap().unwrap();
+    waiting_writer.join_next().await.unwrap().unwrap().unwrap();
     assert!(!one.admits(&key).await);
     two.admits(&key).await
 }
 
 #[tokio::test]
-async fn a_replica_that_is_cut_off_admits_nobody_after_the_answer() {
-    assert!(!passes_after_the_answer(false).await);
+async fn a_replica_that_is_cut_off_admits_no_revoked_key() {
+    assert!(!admitted_after_revocation(false).await);
 }
 
 #[tokio::test]
-async fn one_that_trusts_its_memory_beyond_its_lease_is_caught_by_the_same_test() {
-    assert!(passes_after_the_answer(true).await);
+async fn a_replica_that_trusts_its_cache_beyond_its_lease_is_caught_by_the_same_test() {
+    assert!(admitted_after_revocation(true).await);
 }
 
-/// Whether a replica admits a key whose look-up the revocation overtook.
-async fn passes_after_a_late_fill(pair: &ReplicaPair, (id, key): (KeyId, PlainKey)) -> bool {
+/// Returns true if a replica admits a key whose lookup was overtaken by the revocation.
+async fn admitted_after_a_late_fill(pair: &ReplicaPair, id: KeyId, key: PlainKey) -> bool {
     let [_, two] = &pair.replicas;
     two.follower.poll().await.unwrap();
-    two.link.answers.forget_permits(1_000);
-    let asked = two.link.asked.load(Ordering::SeqCst);
+    two.link.responses.forget_permits(1_000);
+    let queries = two.link.queries.load(Ordering::SeqCst);
     let (gate, held) = (two.gate.clone(), key.clone());
     let mut lookup = JoinSet::new();
     lookup.spawn(async move { gate.caller(PresentedCredential::Value(held.reveal()), None).await.is_ok() });
-    // The query has been answered, and its answer lies on the way.
-    while two.link.asked.load(Ordering::SeqCst) == asked {
+    // The query has been executed, and its response is held back.
+    while two.link.queries.load(Ordering::SeqCst) == queries {
         tokio::task::yield_now().await;
     }
-    let mut answer = pair.revoke(id).await;
+    let mut waiting_writer = pair.revoke(id).await;
     two.follower.poll().await.unwrap();
-    answer.join_next().await.unwrap().unwrap().unwrap();
-    two.link.answers.add_permits(1_000);
+    waiting_writer.join_next().await.unwrap().unwrap().unwrap();
+    two.link.responses.add_permits(1_000);
     lookup.join_next().await.unwrap().unwrap();
     two.admits(&key).await
 }
 
-/// `LATCHKEY_TEST_ROUNDS=1000` is the long form.
+/// Set `LATCHKEY_TEST_ROUNDS=1000` for a longer run.
 #[tokio::test]
-async fn a_fill_that_the_revocation_overtook_is_not_remembered() {
+async fn a_fill_that_the_revocation_overtook_is_not_cached() {
     let (mut pair, first, _) = ReplicaPair::new().await;
-    #[expect(clippy::disallowed_methods, reason = "how long a test runs is told to the test")]
+    #[expect(clippy::disallowed_methods, reason = "the length of the test is configurable")]
     let rounds = std::env::var("LATCHKEY_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
     for _ in 0..rounds.unwrap_or(50) {
-        let key = pair.another(first).await;
-        assert!(!passes_after_a_late_fill(&pair, key).await, "what was read before is not remembered after");
+        let (id, key) = pair.another(first).await;
+        assert!(
+            !admitted_after_a_late_fill(&pair, id, key).await,
+            "a lookup from before the revocation must not be cached"
+        );
     }
 }
 
 #[tokio::test]
-async fn one_that_hears_of_no_change_is_caught_by_the_same_test() {
+async fn a_replica_that_gets_no_changes_is_caught_by_the_same_test() {
     let (mut pair, first, _) = ReplicaPair::new().await;
-    let key = pair.another(first).await;
+    let (id, key) = pair.another(first).await;
     pair.replicas[1].stop_following();
-    assert!(passes_after_a_late_fill(&pair, key).await);
+    assert!(admitted_after_a_late_fill(&pair, id, key).await);
 }

@@ -1,4 +1,4 @@
-//! Who waits for what, and how many queries are in flight. Plain state: no task and no clock.
+//! Queue of lookups and number of queries in flight. Pure state, without tasks and clocks.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -8,33 +8,33 @@ use tokio::sync::oneshot::Sender;
 
 use super::BatchResult;
 
-/// Queries in flight at once: enough to keep a database busy, and far from every connection.
+/// Maximum number of queries in flight: enough to keep a database busy, and far fewer than its connections.
 pub(super) const MAX_IN_FLIGHT: usize = 4;
-/// What one query asks about at most.
+/// Maximum number of keys in one query.
 pub(super) const MAX_BATCH_SIZE: usize = 256;
 
-/// Look-ups of one sort that aren't answered yet.
+/// Pending lookups of one type.
 pub(super) struct Queue<K, T> {
-    /// What is asked about now or soon, and who came since the query about it began.
+    /// Keys that are pending, with the callers that arrived since the query for the key started.
     waiting: HashMap<K, Vec<Sender<BatchResult<T>>>>,
-    /// What is waited for and not asked about now, oldest first.
+    /// Keys that are waited for and not in a query, oldest first.
     ready: VecDeque<K>,
-    /// Queries in flight, and one that is about to begin.
+    /// Number of queries in flight, including one that is about to start.
     in_flight: usize,
-    /// Whether one is about to begin: it takes along whoever comes until it does.
+    /// True if a query is about to start; it takes all lookups that arrive before it does.
     dispatching: bool,
-    /// What one query asks about now.
+    /// Present maximum number of keys in one query.
     batch_size: usize,
 }
 
-/// One thing that a query asks about, and for whom.
+/// Key of a query, and the callers that wait for it.
 pub(super) struct PendingLookup<K, T> {
     pub(super) key: K,
     callers: Vec<Sender<BatchResult<T>>>,
 }
 
 impl<K, T: Clone> PendingLookup<K, T> {
-    /// Tells everybody. Whoever has gone away need not be told.
+    /// Sends the result to all callers. Callers that are gone are ignored.
     pub(super) fn respond(mut self, result: BatchResult<T>) {
         let last = self.callers.pop();
         for caller in self.callers {
@@ -50,10 +50,10 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
         Self { waiting, ready, in_flight: 0, dispatching: false, batch_size: MAX_BATCH_SIZE }
     }
 
-    /// Someone wants to know about a thing.
+    /// Adds a lookup.
     pub(super) fn enqueue(&mut self, key: K, caller: Sender<BatchResult<T>>) {
         match self.waiting.entry(key) {
-            // It is ready, or in flight and will be ready when that has arrived.
+            // The key is ready, or in flight and will be ready when its query has completed.
             Entry::Occupied(mut others) => others.get_mut().push(caller),
             Entry::Vacant(index) => {
                 self.ready.push_back(index.key().clone());
@@ -62,23 +62,23 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
         }
     }
 
-    /// Whether one more query is wanted, and there is room for it.
+    /// Returns true if lookups are ready and one more query can be started.
     pub(super) fn can_dispatch(&self) -> bool {
         !self.ready.is_empty() && !self.dispatching && self.in_flight < MAX_IN_FLIGHT
     }
 
-    /// A query is about to begin.
+    /// Reserves a slot for a query that is about to start.
     pub(super) fn reserve(&mut self) {
         self.in_flight += 1;
         self.dispatching = true;
     }
 
-    /// It begins.
+    /// Marks the reserved query as started.
     pub(super) fn mark_started(&mut self) {
         self.dispatching = false;
     }
 
-    /// What the next query asks about. What nobody waits for any more is not asked about.
+    /// Takes the keys of the next query. Keys without a waiting caller are dropped.
     pub(super) fn take_batch(&mut self) -> Vec<PendingLookup<K, T>> {
         let mut batch = Vec::new();
         while batch.len() < self.batch_size
@@ -95,7 +95,7 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
         batch
     }
 
-    /// A query about a thing is over; whoever came meanwhile needs another.
+    /// Releases a key whose query has ended; if callers arrived meanwhile, the key is ready again.
     pub(super) fn release_key(&mut self, key: &K) {
         if self.waiting.get(key).is_some_and(Vec::is_empty) {
             self.waiting.remove(key);
@@ -104,8 +104,8 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
         }
     }
 
-    /// A database that missed its deadline is asked about half as much at once, and slowly trusted again: one
-    /// big question that always fails would be worse than many small ones.
+    /// Halves the batch size after a query that missed its deadline, and doubles it after a full batch that
+    /// succeeded: one large query that always times out would be worse than several small ones.
     pub(super) fn adjust_batch_size(&mut self, lookups: usize, outage: bool) {
         if outage {
             self.batch_size = (lookups / 2).max(1);
@@ -114,12 +114,12 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
         }
     }
 
-    /// A place is free again.
+    /// Releases the slot of a query.
     pub(super) fn release_slot(&mut self) {
         self.in_flight -= 1;
     }
 
-    /// Whether nobody waits for anything.
+    /// Returns true if nothing is pending.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.ready.is_empty() && self.in_flight == 0

@@ -1,4 +1,5 @@
-//! Look-ups against a database that answers when it is let. Each answer is the number of its query.
+//! Tests of lookups against a database that responds when the test permits it. Each result is the number of its
+//! query.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +9,7 @@ use tokio::task::{JoinSet, yield_now};
 use super::queue::{MAX_BATCH_SIZE, MAX_IN_FLIGHT};
 use super::*;
 
-/// What was asked, and the right to answer.
+/// Fake database that records lookups and responds with a permit.
 struct FakeDatabase {
     lookups: Mutex<Vec<Vec<u32>>>,
     gate: Semaphore,
@@ -27,9 +28,9 @@ impl FakeDatabase {
             lookups.len()
         };
         self.gate.acquire().await.unwrap().forget();
-        let corrupt = |key: u32| (key == 13).then(|| SystemError::Internal("spoiled".to_owned()));
-        let trouble = |key| if self.down { Some(SystemError::database()) } else { corrupt(key) };
-        keys.into_iter().map(|key| trouble(key).map_or(Ok(number), Err)).collect()
+        let corrupt = |key: u32| (key == 13).then(|| SystemError::Internal("corrupt row".to_owned()));
+        let error = |key| if self.down { Some(SystemError::database()) } else { corrupt(key) };
+        keys.into_iter().map(|key| error(key).map_or(Ok(number), Err)).collect()
     }
 }
 
@@ -51,7 +52,7 @@ async fn yield_repeatedly() {
     }
 }
 
-/// Begins as many queries as may be in flight, each about one thing from 1000 on.
+/// Starts as many queries as can be in flight, each for one key from 1000 on.
 async fn fill(batcher: &Arc<Batcher<u32, usize>>, calls: &mut JoinSet<BatchResult<usize>>) {
     for key in (1_000..).take(MAX_IN_FLIGHT) {
         calls.spawn(query(Arc::clone(batcher), key));
@@ -60,7 +61,7 @@ async fn fill(batcher: &Arc<Batcher<u32, usize>>, calls: &mut JoinSet<BatchResul
 }
 
 #[tokio::test]
-async fn whoever_comes_while_a_query_about_the_same_runs_shares_the_next_one() {
+async fn lookups_during_a_query_for_the_same_key_share_the_next_query() {
     let (database, batcher) = batcher_over(0, false);
     let mut calls = JoinSet::new();
     calls.spawn(query(Arc::clone(&batcher), 1));
@@ -69,18 +70,18 @@ async fn whoever_comes_while_a_query_about_the_same_runs_shares_the_next_one() {
         calls.spawn(query(Arc::clone(&batcher), 1));
     }
     yield_repeatedly().await;
-    assert_eq!(database.lookups(), [[1]], "one at a time about one thing");
+    assert_eq!(database.lookups(), [[1]], "one query at a time for one key");
     database.gate.add_permits(2);
     let mut results: Vec<_> = calls.join_all().await.into_iter().map(Result::unwrap).collect();
     results.sort_unstable();
-    assert_eq!(results[..2], [1, 2], "the one under way is nobody else's answer");
+    assert_eq!(results[..2], [1, 2], "the query in flight has only its own caller");
     assert!(results[1..].iter().all(|number| *number == 2));
     yield_repeatedly().await;
     assert!(batcher.0.queue().is_empty());
 }
 
 #[tokio::test]
-async fn many_who_wait_are_one_query() {
+async fn many_waiting_lookups_are_one_query() {
     let (database, batcher) = batcher_over(0, false);
     let mut calls = JoinSet::new();
     fill(&batcher, &mut calls).await;
@@ -93,21 +94,21 @@ async fn many_who_wait_are_one_query() {
     assert!(calls.join_all().await.iter().all(Result::is_ok));
     let lookups = database.lookups();
     assert_eq!(lookups.len(), MAX_IN_FLIGHT + 1);
-    assert_eq!(lookups[MAX_IN_FLIGHT], (20..220).collect::<Vec<_>>(), "in the order that they came");
+    assert_eq!(lookups[MAX_IN_FLIGHT], (20..220).collect::<Vec<_>>(), "in the order of arrival");
 }
 
 #[tokio::test]
 async fn a_query_has_a_bounded_size() {
     let (database, batcher) = batcher_over(1_000, false);
-    let most = u32::try_from(MAX_BATCH_SIZE).unwrap();
-    let calls: JoinSet<_> = (0..3 * most).map(|key| query(Arc::clone(&batcher), key + 20)).collect();
+    let max = u32::try_from(MAX_BATCH_SIZE).unwrap();
+    let calls: JoinSet<_> = (0..3 * max).map(|key| query(Arc::clone(&batcher), key + 20)).collect();
     assert!(calls.join_all().await.iter().all(Result::is_ok));
     let sizes: Vec<_> = database.lookups().iter().map(Vec::len).collect();
     assert!(sizes.iter().all(|size| *size <= MAX_BATCH_SIZE) && sizes.len() <= 8, "{sizes:?}");
 }
 
 #[tokio::test]
-async fn one_who_goes_away_cancels_nothing_and_is_not_asked_for() {
+async fn a_cancelled_caller_cancels_no_query_and_is_not_queried_for() {
     let (database, batcher) = batcher_over(0, false);
     let mut calls = JoinSet::new();
     fill(&batcher, &mut calls).await;
@@ -124,7 +125,7 @@ async fn one_who_goes_away_cancels_nothing_and_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn an_outage_is_everybodys_and_a_spoiled_row_its_own() {
+async fn an_outage_fails_the_whole_batch_and_a_corrupt_row_only_its_own_lookup() {
     let (_, batcher) = batcher_over(1_000, false);
     let results = [12, 13, 14].map(|key| query(Arc::clone(&batcher), key));
     let results = JoinSet::from_iter(results).join_all().await;
@@ -135,7 +136,7 @@ async fn an_outage_is_everybodys_and_a_spoiled_row_its_own() {
 }
 
 #[tokio::test]
-async fn a_database_that_misses_its_deadline_is_asked_about_less_at_once() {
+async fn a_database_that_misses_its_deadline_gets_smaller_batches() {
     let (database, batcher) = batcher_over(1_000, true);
     for _ in 0..12 {
         let calls: JoinSet<_> = (20..120).map(|key| query(Arc::clone(&batcher), key)).collect();
@@ -146,7 +147,7 @@ async fn a_database_that_misses_its_deadline_is_asked_about_less_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_than_a_check_may_take() {
+async fn no_lookup_waits_longer_than_a_check_can_take() {
     let (database, batcher) = batcher_over(0, false);
     let calls: JoinSet<_> = (0..5).map(|_| query(Arc::clone(&batcher), 1)).collect();
     assert!(calls.join_all().await.iter().all(is_unavailable));
@@ -156,7 +157,7 @@ async fn nobody_waits_longer_than_a_check_may_take() {
 }
 
 #[tokio::test]
-async fn a_query_that_fails_in_a_bad_way_takes_no_place_with_it() {
+async fn a_query_that_panics_releases_its_slot() {
     let queries = AtomicUsize::new(0);
     let batcher = Arc::new(Batcher::new(Handle::current(), move |keys: Vec<u32>| {
         let number = queries.fetch_add(1, Ordering::SeqCst);
