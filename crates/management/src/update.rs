@@ -1,4 +1,4 @@
-//! Changing a key: field by field, each held to the profile and to what the caller may grant.
+//! Update of a key, field by field. Each field is checked against the profile and against what the caller can grant.
 
 use std::collections::BTreeMap;
 
@@ -14,31 +14,31 @@ use super::key_builder::KeyBuilder;
 use super::keys::already_revoked;
 use super::{CallContext, Caller, ManagementService};
 
-/// What to change of a key.
+/// Changes to a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpdateKey {
-    /// Which.
+    /// Identifier of the key.
     pub id: String,
-    /// The fields to change, by the contract's names.
+    /// Names of the fields to change, as in the contract.
     pub fields: Vec<String>,
-    /// `name`.
+    /// Name (`name`).
     pub name: String,
-    /// `scopes`.
+    /// Scopes (`scopes`).
     pub scopes: Vec<String>,
-    /// `allowed_networks`.
+    /// Allowed networks (`allowed_networks`).
     pub allowed_networks: Vec<String>,
-    /// `rate_limits`.
+    /// Limits by rate class (`rate_limits`).
     pub rate_limits: BTreeMap<String, String>,
-    /// `metadata`.
+    /// Labels (`metadata`).
     pub metadata: BTreeMap<String, String>,
-    /// `expire_time`; none: never.
+    /// Expiry (`expire_time`); `None` for a key that does not expire.
     pub expires: Option<Timestamp>,
-    /// `disabled`.
+    /// True to disable the key (`disabled`).
     pub disabled: bool,
 }
 
 impl ManagementService {
-    /// Changes a key. What narrows it holds everywhere when this returns.
+    /// Changes a key. The change holds on every replica when this returns.
     pub async fn update_key(
         &self,
         caller: &Caller,
@@ -56,7 +56,7 @@ impl ManagementService {
     }
 }
 
-/// A change of a key, as the ledger's rule.
+/// Update rule, evaluated inside the store's transaction.
 struct KeyChange<'a> {
     request: &'a UpdateKey,
     policy: &'a Policy,
@@ -120,7 +120,7 @@ impl KeyChange<'_> {
         Ok(new)
     }
 
-    /// Scopes as asked for; unlike at creation, none means none.
+    /// Sets the requested scopes; unlike at creation, an empty list removes all scopes.
     fn update_scopes(
         &self,
         builder: &KeyBuilder<'_>,

@@ -1,4 +1,4 @@
-//! Who used a key, when and for what: what the ledger has, and what this replica has not written down yet.
+//! Usage of keys, from the store and from what this replica has not stored yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,47 +12,47 @@ use latchkey_core::usage::UsageTracker;
 use super::{Caller, ManagementService};
 use crate::ports::usage::UsageStore;
 
-/// Which key's hours; the fields are those of `latchkey.v1.GetKeyUsageRequest`.
+/// Key and hours to read; the fields are those of `latchkey.v1.GetKeyUsageRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GetKeyUsage {
-    /// Which.
+    /// Identifier of the key.
     pub id: String,
-    /// The hour of this moment and later ones.
+    /// Time in the first hour; `None` for the oldest.
     pub from: Option<Timestamp>,
-    /// Hours that begin before this moment.
+    /// End: only hours that begin before this time; `None` for the newest.
     pub until: Option<Timestamp>,
 }
 
-/// What is seen of a key's use beside the key itself.
+/// Summary of a key's usage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyUseSummary {
-    /// When it last passed.
+    /// Time of the last allowed call.
     pub last: Option<Timestamp>,
-    /// Scopes that it has and never needed.
+    /// Scopes that the key has and has never needed.
     pub unused: Vec<Box<str>>,
 }
 
-/// A key's use.
+/// Usage of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyUsage {
-    /// Hours with use, oldest first.
+    /// Hours with calls, oldest first.
     pub hours: BTreeMap<Hour, CallCounts>,
-    /// In all.
+    /// Totals.
     pub summary: KeyUseSummary,
 }
 
-/// Tells of use.
+/// Reads the usage of keys.
 pub struct UsageReader {
     management: Arc<ManagementService>,
     usage: Arc<UsageTracker>,
     store: Arc<dyn UsageStore>,
 }
 
-/// How often the ledger is asked again, where it was written to in between.
+/// Number of attempts to read hours that are written to at the same time.
 const TRIES: u32 = 5;
 
 impl UsageReader {
-    /// A desk of these parts.
+    /// Makes a reader of its dependencies.
     #[must_use]
     pub fn new(
         management: Arc<ManagementService>,
@@ -70,7 +70,7 @@ impl UsageReader {
         &*self.store
     }
 
-    /// A key's calls by hour.
+    /// Reads a key's calls by hour.
     pub async fn key_usage(
         &self,
         caller: &Caller,
@@ -89,13 +89,14 @@ impl UsageReader {
                 return Ok(KeyUsage { hours: whole.hours, summary });
             }
         }
-        // Written to faster than it can be read: nobody is that fast for long.
+        // The hours were written to during every attempt, which does not happen for long.
         Err(SystemError::database().into())
     }
 
-    /// What is seen of the use of keys that the caller was shown already, in their order.
+    /// Returns the usage of keys, in the same order. The caller must have access to the keys.
     pub async fn summaries(&self, keys: &[KeyRecord]) -> Result<Vec<KeyUseSummary>, SystemError> {
-        // First: what is written in between is then in the ledger as well, and adding it twice changes nothing.
+        // Local totals are read first: calls that are stored in between are in the store as well, and adding them
+        // twice changes nothing.
         let known: Vec<KeyUseTotals> = keys.iter().map(|key| self.usage.local_totals(key.id)).collect();
         let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
         let mut stored = self.store.uses(&ids).await?;

@@ -1,5 +1,5 @@
-//! Users of a tenant: operators and the tenant's key managers make them, set their passwords and switch them
-//! off. Making a user, or choosing a user's password, is handing on all that the user may do.
+//! Users of a tenant: operators and the tenant's key managers create them, set their passwords and disable them. A
+//! caller that creates a user or sets its password thereby grants everything that the user can do.
 
 mod update;
 
@@ -24,45 +24,45 @@ use crate::password::requirements::{self, WeakPassword};
 use crate::password::{self, PasswordHash, PlainPassword};
 use crate::ports::tokens::run_blocking;
 
-/// A wish for a user; the fields are those of `latchkey.v1.CreateUserRequest`.
+/// Request for a user; the fields are those of `latchkey.v1.CreateUserRequest`.
 #[derive(Clone, Debug)]
 pub struct CreateUser {
-    /// By id or slug; empty: the caller's own.
+    /// Tenant by id or slug; empty for the caller's own.
     pub tenant: String,
-    /// Unique in the tenant.
+    /// E-mail address, unique in the tenant.
     pub email: String,
-    /// As the profile and NIST SP 800-63B-4 have it.
+    /// Password, checked by the profile's minimum length and NIST SP 800-63B-4.
     pub password: PlainPassword,
-    /// One of the profile's roles.
+    /// Role of the profile.
     pub role: String,
-    /// What the user is confined to.
+    /// Resources and identifiers that the user is confined to.
     pub bindings: BTreeMap<String, String>,
-    /// The one environment that the user is confined to; empty: every one.
+    /// Environment that the user is confined to; empty for none.
     pub environment: String,
 }
 
-/// Which users to list.
+/// Users to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListUsers {
-    /// By id or slug; empty: the caller's own.
+    /// Tenant by id or slug; empty for the caller's own.
     pub tenant: String,
-    /// 0 for 100, at most 1,000.
+    /// Number of users on a page: 1 to 1,000, or 0 for 100.
     pub page_size: i32,
-    /// From the page before.
+    /// Token from the previous page; empty for the first page.
     pub page_token: String,
 }
 
-/// Whose password to set.
+/// New password of a user.
 #[derive(Clone, Debug)]
 pub struct SetUserPassword {
-    /// Whose.
+    /// Identifier of the user.
     pub id: String,
-    /// To what.
+    /// New password.
     pub password: PlainPassword,
 }
 
 impl TokenIssuer {
-    /// Makes a user.
+    /// Creates a user.
     pub async fn create_user(
         &self,
         caller: &Caller,
@@ -76,11 +76,11 @@ impl TokenIssuer {
         if email.is_none() {
             fields.reject("email", "must be an e-mail address");
         }
-        role(&mut fields, ("role", &request.role), &policy);
+        role(&mut fields, "role", &request.role, &policy);
         fields.labels("bindings", &request.bindings);
-        let environment = environment(&mut fields, ("environment", &request.environment), &policy);
+        let environment = environment(&mut fields, "environment", &request.environment, &policy);
         let email = email.unwrap_or_default();
-        check_password(&mut fields, &request.password, (&policy, &email));
+        check_password(&mut fields, &request.password, &policy, &email);
         fields.finish()?;
         let now = self.now();
         let user = UserRecord {
@@ -123,8 +123,8 @@ impl TokenIssuer {
         Ok(page::page(users, size, &list, |user| user.id.0))
     }
 
-    /// Sets a user's password. Every token that the user had is over when this returns, and failed attempts are
-    /// forgiven.
+    /// Sets a user's password and resets failed logins. All of the user's tokens are invalid on every replica when
+    /// this returns.
     pub async fn set_user_password(
         &self,
         caller: &Caller,
@@ -134,7 +134,7 @@ impl TokenIssuer {
         let (user, tenant) = self.managed_user(caller, &request.id).await?;
         let policy = self.parts.management.policy_of(&tenant)?;
         let mut fields = FieldValidator::new("");
-        check_password(&mut fields, &request.password, (&policy, &user.email));
+        check_password(&mut fields, &request.password, &policy, &user.email);
         fields.finish()?;
         check_covers(caller, &policy, &user)?;
         let hash = self.hash(request.password).await?;
@@ -152,8 +152,8 @@ impl TokenIssuer {
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
     }
 
-    /// Switches a user off, with every token that the user has, everywhere when this returns; for good, since
-    /// whoever is switched on again signs in anew.
+    /// Disables a user and ends all of the user's tokens; no replica accepts them when this returns. The tokens stay
+    /// invalid: a user who is enabled again must log in again.
     pub async fn disable_user(
         &self,
         caller: &Caller,
@@ -174,7 +174,7 @@ impl TokenIssuer {
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
     }
 
-    /// A user that the caller may manage, and the tenant.
+    /// Returns a user that the caller can manage, and its tenant.
     async fn managed_user(
         &self,
         caller: &Caller,
@@ -198,23 +198,24 @@ impl TokenIssuer {
     }
 }
 
-/// A changed user, a generation on where what changed ends tokens: anything but being switched on again.
+/// Returns the changed user, with the next generation if the change ends tokens: any change but enabling.
 fn with_next_generation(old: &UserRecord, new: UserRecord) -> UserRecord {
     let same = new.role == old.role && new.bindings == old.bindings && new.environment == old.environment;
     let ends = !same || (new.disabled && !old.disabled);
     UserRecord { generation: old.generation + u64::from(ends), ..new }
 }
 
-fn role(fields: &mut FieldValidator<'_>, (field, name): (&str, &str), policy: &Policy) {
+fn role(fields: &mut FieldValidator<'_>, field: &str, name: &str, policy: &Policy) {
     if !policy.roles.contains_key(name) {
         fields.reject(field, "the profile has no such role");
     }
 }
 
-/// The environment that a user is confined to, where one is named.
+/// Returns the environment that a user is confined to; `None` if the name is empty.
 fn environment(
     fields: &mut FieldValidator<'_>,
-    (field, name): (&str, &str),
+    field: &str,
+    name: &str,
     policy: &Policy,
 ) -> Option<Box<str>> {
     if !name.is_empty() && !policy.environments.iter().any(|e| **e == *name) {
@@ -223,19 +224,16 @@ fn environment(
     (!name.is_empty()).then(|| name.into())
 }
 
-fn check_password(
-    fields: &mut FieldValidator<'_>,
-    password: &PlainPassword,
-    (policy, email): (&Policy, &str),
-) {
-    let judged: Result<(), WeakPassword> = requirements::check(password, policy.min_password_length, email);
-    if let Err(weakness) = judged {
+fn check_password(fields: &mut FieldValidator<'_>, password: &PlainPassword, policy: &Policy, email: &str) {
+    let checked: Result<(), WeakPassword> = requirements::check(password, policy.min_password_length, email);
+    if let Err(weakness) = checked {
         fields.reject("password", weakness.to_string());
     }
 }
 
-/// Whether a caller has all that a user is given. A user has no end, no networks and no limits, and is of every
-/// environment or confined to one: a caller that is confined by any of these can't hand on to be free of it.
+/// Checks that a caller can grant everything that a user gets. A user has no expiry, no networks and no limits, and
+/// is confined to one environment or to none: a caller that is confined in any of these ways cannot create a user
+/// that is not.
 fn check_covers(caller: &Caller, policy: &Policy, user: &UserRecord) -> Result<(), RequestError> {
     let Some(principal) = caller.principal() else { return Ok(()) };
     let granted = policy.roles.get(&user.role).cloned().unwrap_or_default();
@@ -259,15 +257,16 @@ fn check_covers(caller: &Caller, policy: &Policy, user: &UserRecord) -> Result<(
     })
 }
 
-/// A key of the default environment speaks for its whole tenant, as far as users are concerned: each key is of
-/// some environment, and somebody must be able to make users for all of them.
+/// Returns how the caller is more confined than the user, if it is. A key of the default environment counts as a key
+/// of the whole tenant here: every key belongs to an environment, and one of them must be able to create users for
+/// all.
 fn confinement(principal: &Principal, user: &UserRecord, policy: &Policy) -> Option<&'static str> {
-    let apart = |own: &str| {
+    let confined_elsewhere = |own: &str| {
         let whole =
             policy.environments.len() == 1 || (principal.user().is_none() && own == DEFAULT_ENVIRONMENT);
         !whole && user.environment.as_deref() != Some(own)
     };
-    let elsewhere = principal.environment().is_some_and(apart);
+    let elsewhere = principal.environment().is_some_and(confined_elsewhere);
     let ends = principal.key().is_some_and(|key| key.expires.is_some());
     let limited = principal.limits().is_some_and(|limits| !limits.0.is_empty());
     [

@@ -1,4 +1,4 @@
-//! Whom a token is to stand for: a key or a user, in order now. What is wrong with it isn't told.
+//! Lookup of the key or user that a token is issued to. The error does not say why a credential is rejected.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::CallContext;
 use crate::password::{self, PlainPassword};
 use crate::ports::tokens::run_blocking;
 
-/// Someone that tokens can be issued to.
+/// Key or user that tokens can be issued to, with its profile.
 pub(super) struct Holder {
     pub(super) principal: Principal,
     pub(super) policy: Arc<Policy>,
     pub(super) rules: TokenRules,
 }
 
-/// The longest password that is looked at.
+/// Longest password that is compared, in bytes.
 const LONGEST_PASSWORD: usize = 1024;
 
 impl TokenIssuer {
-    /// The holder of a key's value.
+    /// Returns the holder of a key's value.
     pub(super) async fn key_holder(&self, value: &PlainKey, tenant: &str) -> Result<Holder, ManagementError> {
         if !self.shared().policies.matches_key_format(value.reveal()) {
             return Err(INVALID_CREDENTIAL.into());
@@ -39,7 +39,7 @@ impl TokenIssuer {
         self.key(&value.hash(), tenant).await
     }
 
-    /// The key of this hash.
+    /// Returns the key with this hash as a holder.
     pub(super) async fn key(&self, hash: &KeyHash, tenant: &str) -> Result<Holder, ManagementError> {
         let (key, owner) = known(self.parts.keys.key_by_hash(hash).await?, tenant)?;
         if key.state(self.now()) != KeyState::Active {
@@ -51,7 +51,7 @@ impl TokenIssuer {
         if holder.policy.kind(kind).is_none() { Err(INVALID_CREDENTIAL.into()) } else { Ok(holder) }
     }
 
-    /// The user of this identifier.
+    /// Returns the user with this identifier as a holder.
     pub(super) async fn user(&self, id: UserId, tenant: &str) -> Result<Holder, ManagementError> {
         let (user, owner) = known(self.parts.keys.user_by_id(id).await?, tenant)?;
         if user.disabled {
@@ -61,10 +61,11 @@ impl TokenIssuer {
         self.holder(owner, |owner, policy| Principal::from_user(owner, user, policy))
     }
 
-    /// The user of an e-mail address and a password. Whoever fails, fails after the same work.
+    /// Returns the user with an e-mail address and a password. All failures take the same amount of work.
     pub(super) async fn password_holder(
         &self,
-        (email, password): (&str, PlainPassword),
+        email: &str,
+        password: PlainPassword,
         tenant: &str,
         call: &CallContext,
     ) -> Result<Holder, ManagementError> {
@@ -91,9 +92,9 @@ impl TokenIssuer {
         if let Err(ManagementError::Request(RequestError::ResourceExhausted(_))) = &verified {
             emit_login(LoginOutcome::Busy);
         }
-        let right = verified?;
+        let correct = verified?;
         let locked = attempt.as_ref().is_some_and(|attempt| !attempt.allowed);
-        let Some(user) = attempt.filter(|attempt| right && attempt.allowed).map(|a| a.user) else {
+        let Some(user) = attempt.filter(|attempt| correct && attempt.allowed).map(|a| a.user) else {
             emit_login(if locked { LoginOutcome::Locked } else { LoginOutcome::Failure });
             return Err(INVALID_CREDENTIAL.into());
         };
@@ -115,14 +116,14 @@ impl TokenIssuer {
     }
 }
 
-/// What was found, if it belongs to the tenant that was named, and that may do anything.
+/// Returns the record and its tenant, if the tenant is the one that was named and is not suspended.
 fn known<R>(found: LookupResult<R>, named: &str) -> Result<(R, TenantRecord), RequestError> {
     let (record, owner) = found.entry.ok_or(INVALID_CREDENTIAL)?;
     let same = named.is_empty() || *named == *owner.slug || named.parse() == Ok(owner.id);
     if same && !owner.suspended { Ok((record, owner)) } else { Err(INVALID_CREDENTIAL) }
 }
 
-/// What tokens see of a key or user; a certificate has none.
+/// Returns the subject that tokens name; `None` for a certificate, which gets no tokens.
 pub(super) fn parent(principal: &Principal) -> Option<latchkey_core::token::TokenSubject> {
     match &principal.subject {
         latchkey_core::principal::Subject::Key(key) => {
@@ -135,12 +136,12 @@ pub(super) fn parent(principal: &Principal) -> Option<latchkey_core::token::Toke
     }
 }
 
-/// The generation of a user's password; a key has one alone.
+/// Returns the generation of a user's password; 0 for a key, whose secret does not change.
 pub(super) fn generation(principal: &Principal) -> u64 {
     principal.user().map_or(0, |user: &UserRecord| user.generation)
 }
 
-/// When a key stops.
+/// Returns the expiry of a key; `None` for a user.
 pub(super) fn key_expiry(principal: &Principal) -> Option<latchkey_core::time::Timestamp> {
     principal.key().and_then(|key: &CachedKey| key.expires)
 }

@@ -1,4 +1,4 @@
-//! Issuing: a family begins, with an access token and the first refresh token.
+//! Issue of tokens: creates a family with an access token and its first refresh token.
 
 use std::time::Duration;
 
@@ -20,49 +20,49 @@ use crate::CallContext;
 use crate::field_validator::FieldValidator;
 use crate::password::PlainPassword;
 
-/// What a token is asked for with.
+/// Credential in exchange for which tokens are issued.
 #[derive(Clone, Debug)]
 pub enum TokenGrant {
-    /// A key's value.
+    /// Value of a key.
     Key(PlainKey),
-    /// A user's e-mail address and password.
+    /// E-mail address and password of a user.
     Password(String, PlainPassword),
 }
 
-/// A wish for tokens; the fields are those of `latchkey.v1.IssueJwtRequest`.
+/// Request for tokens; the fields are those of `latchkey.v1.IssueJwtRequest`.
 #[derive(Clone, Debug)]
 pub struct IssueJwt {
-    /// None: nothing can be issued.
+    /// Credential; `None` is a violation.
     pub grant: Option<TokenGrant>,
-    /// By id or slug; needed with a password.
+    /// Tenant by id or slug; required with a password.
     pub tenant: String,
-    /// None: all that the grant allows.
+    /// Scopes; empty for all that the credential allows.
     pub scopes: Vec<String>,
-    /// Empty: the profile's.
+    /// Audience; empty for the profile's.
     pub audience: String,
-    /// None: the profile's; it is never longer.
+    /// Lifetime of the access token; `None` for the profile's, which is also the maximum.
     pub ttl: Option<Duration>,
 }
 
-/// Tokens that were issued or renewed.
+/// Tokens that were issued or refreshed.
 #[derive(Clone, Debug)]
 pub struct IssuedTokens {
-    /// The access token.
+    /// Access token.
     pub access: PlainKey,
-    /// How long it lives.
+    /// Lifetime of the access token.
     pub ttl: Duration,
-    /// The refresh token.
+    /// Refresh token.
     pub refresh: PlainKey,
-    /// How long its family lives.
+    /// Remaining lifetime of the family.
     pub refresh_ttl: Duration,
-    /// The scopes, canonical and sorted.
+    /// Scopes, canonical and sorted.
     pub scopes: Vec<String>,
-    /// Who it is, where it is a user.
+    /// User that the tokens belong to; `None` for a key.
     pub user: Option<UserRecord>,
 }
 
 impl TokenIssuer {
-    /// Issues tokens to whoever shows a key or a password.
+    /// Issues tokens in exchange for a key or a password.
     pub async fn issue(
         &self,
         request: IssueJwt,
@@ -83,7 +83,7 @@ impl TokenIssuer {
         let mut fields = FieldValidator::new("");
         fields.text("audience", &audience, 0..=255);
         if ttl.is_some_and(|ttl| ttl.as_secs() == 0) {
-            fields.reject("ttl", "must be a second or more");
+            fields.reject("ttl", "must be at least one second");
         }
         match &grant {
             None => fields.reject("grant", "must be an API key or a password"),
@@ -96,7 +96,7 @@ impl TokenIssuer {
         let holder = match grant {
             Some(TokenGrant::Key(value)) => self.key_holder(&value, &tenant).await?,
             Some(TokenGrant::Password(email, password)) => {
-                self.password_holder((&email, password), &tenant, call).await?
+                self.password_holder(&email, password, &tenant, call).await?
             }
             None => return Err(RequestError::field("grant", "must be an API key or a password").into()),
         };
@@ -126,7 +126,7 @@ impl TokenIssuer {
         Ok(issued(&holder, &family, (access, ttl, first), (&granted, now)))
     }
 
-    /// An access token of a family.
+    /// Signs an access token of a family; returns it with its lifetime.
     pub(super) async fn sign(
         &self,
         holder: &Holder,
@@ -182,27 +182,27 @@ pub(super) fn issued(
     IssuedTokens { access, ttl, refresh, refresh_ttl, scopes, user: holder.principal.user().cloned() }
 }
 
-/// The scopes that are asked for, each of them granted; all that is granted, where none is asked for.
+/// Returns the requested scopes, all of which must be granted, or all granted scopes if none are requested.
 pub(super) fn requested_scopes(
     names: &[String],
     granted: &ScopeSet,
     policy: &Policy,
 ) -> Result<ScopeSet, RequestError> {
     let mut fields = FieldValidator::new("");
-    let mut wanted = ScopeSet::default();
+    let mut requested = ScopeSet::default();
     for (n, name) in names.iter().enumerate() {
         match policy.scopes.find(name) {
-            Some(scope) => wanted.insert(scope),
+            Some(scope) => requested.insert(scope),
             None => fields.reject(&format!("scopes[{n}]"), "the profile has no such scope"),
         }
     }
     fields.finish()?;
-    let beyond = wanted.difference(granted);
+    let beyond = requested.difference(granted);
     if !beyond.is_empty() {
         let names: Vec<&str> = policy.scopes.names(&beyond).collect();
         return Err(RequestError::PermissionDenied(format!("the grant does not cover {}", names.join(", "))));
     }
-    Ok(if names.is_empty() { granted.clone() } else { wanted })
+    Ok(if names.is_empty() { granted.clone() } else { requested })
 }
 
 pub(super) fn names(granted: &ScopeSet, policy: &Policy) -> Vec<Box<str>> {

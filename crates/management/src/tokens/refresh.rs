@@ -1,6 +1,6 @@
-//! Renewing: a refresh token is spent for a successor. Whoever sends the one that was spent last again within
-//! seconds (a lost answer, two tabs) gets the same successor. Sent later, or when its successor has been spent too,
-//! it has been stolen or its successor was, and the family ends.
+//! Refresh of tokens: a refresh token is redeemed for a successor. The token that was redeemed last gets the same
+//! successor again if it is sent within a few seconds (a lost response, two browser tabs). A token that is sent
+//! later, or whose successor has been redeemed too, indicates that one of the two was stolen, and the family ends.
 
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::observer::TokenEvent;
@@ -15,19 +15,19 @@ use super::issue::{IssuedTokens, issued, requested_scopes};
 use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
 
-/// A wish to renew; the fields are those of `latchkey.v1.RefreshJwtRequest`.
+/// Request to refresh tokens; the fields are those of `latchkey.v1.RefreshJwtRequest`.
 #[derive(Clone, Debug)]
 pub struct RefreshJwt {
-    /// The refresh token.
+    /// Refresh token.
     pub token: PlainKey,
-    /// By id or slug; empty: the token's own.
+    /// Tenant by id or slug; empty for the token's own.
     pub tenant: String,
-    /// None: those of the token. They shrink, never grow.
+    /// Scopes; empty for those of the token. They can only be narrowed.
     pub scopes: Vec<String>,
 }
 
 impl TokenIssuer {
-    /// Renews tokens.
+    /// Refreshes tokens.
     pub async fn refresh(
         &self,
         request: RefreshJwt,
@@ -50,7 +50,7 @@ impl TokenIssuer {
         }
         let holder = self.family_holder(&family, &request.tenant).await?;
         if let Some(spent) = &record.spent {
-            return self.resend_or_end(&record, spent, (&family, &holder), call).await;
+            return self.resend_or_end(&record, spent, &family, &holder, call).await;
         }
         let before = holder.policy.scopes.resolve(&record.scopes).intersection(&holder.principal.granted);
         let granted = requested_scopes(&request.scopes, &before, &holder.policy)?;
@@ -59,7 +59,7 @@ impl TokenIssuer {
         let sealer = &self.shared().sealer;
         let sealed = sealer.seal(next.reveal().as_bytes(), &seal_owner(&hash), &mut random);
         let successor =
-            sealed.map_err(|_| SystemError::Internal("a successor could not be sealed".into()))?;
+            sealed.map_err(|_| SystemError::Internal("a successor could not be encrypted".into()))?;
         let scopes = if request.scopes.is_empty() {
             record.scopes.clone()
         } else {
@@ -80,30 +80,31 @@ impl TokenIssuer {
         if self.parts.store.redeem_refresh_token(&hash, spent, record_next, entry).await? {
             return Ok(issued(&holder, &family.record, (access, ttl, next), (&granted, now)));
         }
-        // Somebody was faster, or ended the family.
+        // Another call redeemed the token first, or ended the family.
         let (record, family) = self.parts.store.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
         match &record.spent {
             Some(spent) if family.record.ended.is_none() => {
-                self.resend_or_end(&record, spent, (&family, &holder), call).await
+                self.resend_or_end(&record, spent, &family, &holder, call).await
             }
             Some(_) | None => Err(INVALID_CREDENTIAL.into()),
         }
     }
 
-    /// A token that was spent before.
+    /// Handles a token that was redeemed before: sends its successor again, or ends the family.
     async fn resend_or_end(
         &self,
         record: &RefreshRecord,
         spent: &Redemption,
-        (family, holder): (&TokenFamily, &Holder),
+        family: &TokenFamily,
+        holder: &Holder,
         call: &CallContext,
     ) -> Result<IssuedTokens, ManagementError> {
         let now = self.now();
         let opened = self.shared().sealer.open(&spent.successor, &seal_owner(&record.hash));
         let successor = opened.map_err(|e| SystemError::Internal(format!("{}: {e}", family.record.id)))?;
         let after = self.parts.store.refresh_token(&successor.hash()).await?;
-        let last = after.is_some_and(|(successor, _)| successor.spent.is_none());
-        if spent.at.plus(REUSE_GRACE) < now || !last {
+        let is_latest = after.is_some_and(|(successor, _)| successor.spent.is_none());
+        if spent.at.plus(REUSE_GRACE) < now || !is_latest {
             self.emit(TokenEvent::Reuse);
             self.end(family, "token.reuse", call).await?;
             return Err(INVALID_CREDENTIAL.into());
@@ -113,7 +114,7 @@ impl TokenIssuer {
         Ok(issued(holder, &family.record, (access, ttl, successor), (&granted, now)))
     }
 
-    /// The key or user behind a family, in order now.
+    /// Returns the key or user that a family belongs to, if it is valid now.
     async fn family_holder(&self, family: &TokenFamily, tenant: &str) -> Result<Holder, ManagementError> {
         let holder = match (family.record.parent, &family.key) {
             (TokenSubject::Key(_), Some(hash)) => self.key(hash, tenant).await?,
@@ -124,7 +125,7 @@ impl TokenIssuer {
         if same { Ok(holder) } else { Err(INVALID_CREDENTIAL.into()) }
     }
 
-    /// Ends a family, everywhere when this returns; answers the revision.
+    /// Ends a family; no replica accepts its tokens when this returns. Returns the revision.
     pub(super) async fn end(
         &self,
         family: &TokenFamily,

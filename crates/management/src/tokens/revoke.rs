@@ -1,5 +1,5 @@
-//! Ending tokens, as RFC 7009 has it: whoever holds a token may end its family, and a token that nobody knows
-//! is ended already.
+//! Revocation of tokens, by RFC 7009: the holder of a token can end its family, and an unknown token counts as
+//! revoked.
 
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::ports::TokenFamily;
@@ -10,8 +10,8 @@ use super::TokenIssuer;
 use crate::CallContext;
 
 impl TokenIssuer {
-    /// Ends the family of a refresh or access token, everywhere when this returns. Answers the revision; 0 where
-    /// there was nothing to end.
+    /// Ends the family of a refresh or access token; no replica accepts its tokens when this returns. Returns the
+    /// revision; 0 if there was nothing to end.
     pub async fn revoke(&self, token: &PlainKey, call: &CallContext) -> Result<u64, ManagementError> {
         match self.family_of(token).await? {
             Some(family) => self.end(&family, "token.revoke", call).await,

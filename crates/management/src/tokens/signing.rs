@@ -1,5 +1,5 @@
-//! Signing keys: made when a profile first needs one, replaced by schedule or by an operator's word, withdrawn
-//! when one has leaked. A key signs nothing before every replica knows it.
+//! Signing keys: created when a profile first needs one, rotated by schedule or by an operator, and withdrawn if they
+//! have leaked. A key does not sign before every replica knows it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,44 +20,44 @@ use crate::ports::tokens::{TokenStore, run_blocking};
 use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation};
 use crate::{CallContext, Caller};
 
-/// Which profile's signing key to replace.
+/// Profile whose signing key is to be rotated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RotateSigningKey {
-    /// The profile.
+    /// Name of the profile.
     pub profile: String,
-    /// How long the new key is published before it signs; none: ten minutes.
+    /// Time for which the new key is published before it signs; `None` for ten minutes.
     pub lead: Option<Duration>,
 }
 
-/// The longest time that a key waits to sign.
+/// Longest time before a published key signs.
 const LONGEST_LEAD: Duration = Duration::from_hours(30 * 24);
 
-/// Reads the signing keys anew; answers those that the master key doesn't open. Whoever follows the feed does
-/// this before a change of signing keys counts as applied.
+/// Reads the signing keys again; returns the identifiers of those that the master key does not decrypt. Followers
+/// call this before a change of signing keys counts as applied.
 pub async fn reload_signing_keys(
     (store, sealer): (&dyn TokenStore, &Sealer),
     cache: &ReplicaCache,
     now: Timestamp,
 ) -> Result<Vec<Box<str>>, SystemError> {
-    let (key_ring, spoiled) = KeyRing::open(store.signing_keys().await?, sealer, now);
+    let (key_ring, undecryptable) = KeyRing::open(store.signing_keys().await?, sealer, now);
     cache.set_key_ring(&Arc::new(key_ring));
-    Ok(spoiled)
+    Ok(undecryptable)
 }
 
 impl TokenIssuer {
-    /// The key set, as this replica knows it.
+    /// Returns the key set, as this replica knows it.
     #[must_use]
     pub fn jwks(&self) -> Arc<Jwks> {
         self.parts.cache.jwks()
     }
 
-    /// Drops families that have been over for an hour, some at a time; answers how many.
+    /// Deletes a batch of families that ended more than an hour ago; returns their number.
     pub async fn sweep(&self) -> Result<u64, SystemError> {
         const HOUR: i64 = 3_600_000;
         self.parts.store.prune_families(Timestamp(self.now().0 - HOUR)).await
     }
 
-    /// Does what the schedule asks for a profile: a first key, a successor. Nothing, most of the time.
+    /// Does what the schedule requires for a profile: creates a first key or a successor. Most calls change nothing.
     pub async fn maintain_signing_keys(&self, policy: &Policy) -> Result<(), ManagementError> {
         let Some(rules) = &policy.tokens else { return Ok(()) };
         let call = CallContext::default();
@@ -72,14 +72,14 @@ impl TokenIssuer {
         let new_key = self.new_signing_key(policy, rules).await?;
         let rule = |keys: &[SigningKeyRecord]| {
             let rotation = SigningKeyRotation { keys, rules, now };
-            // Another replica may have been faster.
+            // Another replica can have rotated the keys in the meantime.
             if rotation.is_due() { rotation.rotate(new_key, PUBLISH_LEAD) } else { Ok(Vec::new()) }
         };
         self.change(policy, Box::new(rule), self.system_audit_entry("signing_key.rotate", policy), &call)
             .await
     }
 
-    /// The key that signs a profile's tokens now; it is made where there is none.
+    /// Returns the key that signs a profile's tokens now, and creates one if there is none.
     pub(super) async fn signing_key(
         &self,
         policy: &Policy,
@@ -104,8 +104,8 @@ impl TokenIssuer {
         key.ok_or_else(|| SystemError::Internal(format!("{} has no signing key", policy.name)).into())
     }
 
-    /// Whether the keys that a profile has can sign as it says: asked before a document of it is applied. One
-    /// whose material is too short, or that the master key doesn't open, signs nothing, and must be withdrawn.
+    /// Returns an error if a key of the profile cannot sign by these rules; called before a document is applied. A
+    /// key whose material is too short, or that the master key does not decrypt, cannot sign and must be withdrawn.
     pub async fn can_sign(&self, profile: &str, rules: &TokenRules) -> Result<(), ManagementError> {
         let now = self.now();
         let counts = |k: &SigningKeyRecord| {
@@ -115,7 +115,7 @@ impl TokenIssuer {
         for key in self.parts.store.signing_keys().await?.keys.iter().filter(|k| counts(k)) {
             if key.material(&self.shared().sealer).is_err() {
                 let text = format!(
-                    "the profile's signing key {} can't sign with {}: it is too short, or was sealed with \
+                    "the profile's signing key {} can't sign with {}: it is too short, or was encrypted with \
                      another master key; withdraw it first",
                     key.id, key.algorithm
                 );
@@ -125,7 +125,7 @@ impl TokenIssuer {
         Ok(())
     }
 
-    /// Every signing key that is not over, newest first. For operators.
+    /// Lists all signing keys that have not expired, newest first. For operators.
     pub async fn signing_keys(&self, caller: &Caller) -> Result<Vec<SigningKeyRecord>, ManagementError> {
         caller.require_operator()?;
         let mut keys = self.parts.store.signing_keys().await?.keys;
@@ -133,7 +133,7 @@ impl TokenIssuer {
         Ok(keys)
     }
 
-    /// Publishes a new key, which signs after a while in place of the one that signs now.
+    /// Publishes a new key, which replaces the present signing key after the lead time.
     pub async fn rotate_signing_key(
         &self,
         caller: &Caller,
@@ -156,7 +156,7 @@ impl TokenIssuer {
         self.signing_keys(caller).await
     }
 
-    /// Takes a key out, with every token that it signed, everywhere when this returns.
+    /// Withdraws a key and thereby every token that it signed. No replica accepts them when this returns.
     pub async fn withdraw_signing_key(
         &self,
         caller: &Caller,
@@ -191,11 +191,11 @@ impl TokenIssuer {
     ) -> Result<SigningKeyRecord, ManagementError> {
         let algorithm = rules.algorithm;
         let mut random = (self.shared().random)();
-        let made = run_blocking(&*self.parts.blocking, move || {
+        let generated = run_blocking(&*self.parts.blocking, move || {
             let material = KeyMaterial::generate(algorithm, &mut random);
             (material, random)
         });
-        let (material, mut random) = made.await?;
+        let (material, mut random) = generated.await?;
         let (now, sealer) = (self.now(), &self.shared().sealer);
         let record = material.and_then(|material| {
             SigningKeyRecord::new(&policy.name, &material, now, now, sealer, &mut random)
@@ -203,7 +203,7 @@ impl TokenIssuer {
         record.map_err(|error| SystemError::Internal(error.to_string()).into())
     }
 
-    /// Changes a profile's signing keys. When this returns, every replica knows them, and this one uses them.
+    /// Changes a profile's signing keys. Every replica knows them, and this one uses them, when this returns.
     async fn change(
         &self,
         policy: &Policy,

@@ -1,5 +1,5 @@
-//! Changing what a user is: the role, what the user is confined to, whether the user may do anything. A token says
-//! all of it to whoever verifies it, so a change ends the tokens that say otherwise.
+//! Update of a user: role, bindings, environment, and if the user is disabled. Tokens carry these values to whoever
+//! verifies them, so a change ends the tokens that were issued before it.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use crate::field_validator::FieldValidator;
 use crate::tokens::TokenIssuer;
 use crate::{CallContext, Caller};
 
-/// What to change of a user.
+/// Changes to a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpdateUser {
-    /// Which.
+    /// Identifier of the user.
     pub id: String,
-    /// The fields to change, by the contract's names.
+    /// Names of the fields to change, as in the contract.
     pub fields: Vec<String>,
-    /// `role`.
+    /// Role (`role`).
     pub role: String,
-    /// `bindings`.
+    /// Bindings (`bindings`).
     pub bindings: BTreeMap<String, String>,
-    /// `environment`; empty: every one.
+    /// Environment (`environment`); empty for none.
     pub environment: String,
-    /// `disabled`.
+    /// True to disable the user (`disabled`).
     pub disabled: bool,
 }
 
 impl TokenIssuer {
-    /// Changes a user. Every token that says otherwise is over everywhere when this returns.
+    /// Changes a user. Tokens that the change ends are invalid on every replica when this returns.
     pub async fn update_user(
         &self,
         caller: &Caller,
@@ -46,7 +46,7 @@ impl TokenIssuer {
             .for_tenant(tenant.id)
             .on_target(&user.id);
         let entry = entry.with_detail("fields", request.fields.join(" "));
-        let rule = Box::new(|old: &UserRecord| change(old, &request, (caller, &policy)));
+        let rule = Box::new(|old: &UserRecord| change(old, &request, caller, &policy));
         let written = self.parts.store.change_user(user.id, (rule, None), entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
     }
@@ -55,7 +55,8 @@ impl TokenIssuer {
 fn change(
     old: &UserRecord,
     request: &UpdateUser,
-    (caller, policy): (&Caller, &Policy),
+    caller: &Caller,
+    policy: &Policy,
 ) -> Result<UserRecord, RequestError> {
     let mut fields = FieldValidator::new("");
     let mut new = old.clone();
@@ -65,7 +66,7 @@ fn change(
     for field in &request.fields {
         match field.as_str() {
             "role" => {
-                role(&mut fields, ("user.role", &request.role), policy);
+                role(&mut fields, "user.role", &request.role, policy);
                 new.role = request.role.as_str().into();
             }
             "bindings" => {
@@ -73,8 +74,7 @@ fn change(
                 new.bindings.clone_from(&request.bindings);
             }
             "environment" => {
-                new.environment =
-                    environment(&mut fields, ("user.environment", &request.environment), policy);
+                new.environment = environment(&mut fields, "user.environment", &request.environment, policy);
             }
             "disabled" => new.disabled = request.disabled,
             other => fields.reject("update_mask", format!("{other:?} can't be changed")),
@@ -82,7 +82,7 @@ fn change(
     }
     fields.finish()?;
     let only_off = UserRecord { disabled: new.disabled, ..old.clone() } == new && new.disabled;
-    // Switching a user off hands nothing on; anything else hands on all that the user may do from then on.
+    // Disabling a user grants nothing; any other change grants everything that the user can do from then on.
     if !only_off {
         check_covers(caller, policy, &new)?;
     }
