@@ -47,27 +47,27 @@ fn a_database_is_looked_at() {
     let url = Postgres::shared().database();
     let look = |key| doctor(&["--database-url", &url, "--master-key", key]);
     let (found, code) = look(MASTER_KEY);
-    has(&found, "database", "error", "its schema is behind");
+    has(&found, "database", "error", "migrations are not applied");
     assert_eq!(code, 1);
     migrate(&url, &["up"]);
     let (found, code) = look(MASTER_KEY);
-    has(&found, "database", "ok", "answers in time");
-    has(&found, "settings", "warning", "there is no Redis");
+    has(&found, "database", "ok", "responds in time");
+    has(&found, "settings", "warning", "Redis is not configured");
     assert_eq!(code, 0);
     let latchkey = Setup::default().database(&url).shipped("luxcore").start();
     eventually("a signing key is made", || {
         latchkey.page("/.well-known/jwks.json").body.contains("kid").then_some(())
     });
     latchkey.kill();
-    has(&look(MASTER_KEY).0, "database", "ok", "the master key opens it");
+    has(&look(MASTER_KEY).0, "database", "ok", "the master key is the right one");
     let (found, code) = look(OTHER_KEY);
-    has(&found, "database", "error", "the master key does not open 1 of 1 signing keys");
+    has(&found, "database", "error", "the master key does not decrypt 1 of 1 signing keys");
     assert_eq!(code, 1);
     let refused = Setup::default().database(&url).environment("LATCHKEY_MASTER_KEY", OTHER_KEY).launch();
     assert_eq!(refused.wait().code(), Some(2), "a start with another master key");
     let log = refused.log();
     assert!(
-        log.contains("master_key") && log.contains("last served with") && !log.contains("panicked"),
+        log.contains("master_key") && log.contains("last used with") && !log.contains("panicked"),
         "{log}"
     );
     assert!(!log.contains(OTHER_KEY) && !log.contains(MASTER_KEY), "{log}");
@@ -80,7 +80,7 @@ fn a_database_that_lags_is_found() {
     let way = Proxy::to(Postgres::shared().port());
     let far = Postgres::shared().through(way.port(), &url);
     let look = || doctor(&["--database-url", &far, "--master-key", MASTER_KEY]);
-    has(&look().0, "database", "ok", "answers in time");
+    has(&look().0, "database", "ok", "responds in time");
     way.delay(Direction::Down, Duration::from_millis(100));
     let (found, code) = look();
     has(&found, "database", "error", "a Check gives up after 80ms");

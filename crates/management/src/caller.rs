@@ -17,9 +17,9 @@ pub struct Caller {
 /// Extent of what a caller may do.
 #[derive(Clone, Debug)]
 pub enum Authority {
-    /// Everything, in every tenant.
+    /// All rights, in every tenant.
     Operator,
-    /// Everything that its scopes allow, in its own tenant.
+    /// Rights that the principal's scopes give, in its own tenant.
     Tenant(Principal),
 }
 

@@ -211,7 +211,7 @@ impl ManagementService {
         if kind.retrievable {
             let sealed = self.parts.sealer.seal(value.reveal().as_bytes(), &record.id.to_string(), random);
             record.sealed =
-                Some(sealed.map_err(|_| SystemError::Internal("a value could not be sealed".into()))?);
+                Some(sealed.map_err(|_| SystemError::Internal("a value could not be encrypted".into()))?);
         }
         Ok(())
     }

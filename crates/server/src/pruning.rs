@@ -30,7 +30,7 @@ impl FeedPruner {
             match self.store.prune_feed(KEPT_CHANGES).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "pruned old change-feed rows"),
-                tracing::debug!(error = ?trouble, "the change feed was not pruned") => Err(error) => tracing::debug!(?error, "failed to prune the change feed; it is tried again later") => tracing::debug!(error = ?trouble, "the change feed was not pruned"),
+                Err(error) => tracing::debug!(?error, "failed to prune the change feed; it is tried again later"),
             }
         }
     }

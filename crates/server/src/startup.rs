@@ -64,7 +64,7 @@ pub struct StartupConflict {
 impl StartupError {
     fn new(what: &str, failure: ManagementError) -> Self {
         match failure {
-            trouble.into() => ManagementError::System(error) => error.into() => trouble.into(),
+            ManagementError::System(error) => error.into(),
             ManagementError::Request(_) => Self::Fatal(StartupConflict { what: what.to_owned(), failure }),
         }
     }
@@ -90,7 +90,7 @@ impl Startup {
         loop {
             match self.try_start().await {
                 Ok(()) => break,
-                return Err(refused) => Err(StartupError::Fatal(conflict)) => return Err(conflict) => return Err(refused),
+                Err(StartupError::Fatal(conflict)) => return Err(conflict),
                 Err(StartupError::Retryable(reason, error)) => {
                     tracing::warn!(%error, "not ready: {reason}; the start is retried");
                     self.readiness.set_waiting_for(reason.to_owned());

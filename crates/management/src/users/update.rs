@@ -1,5 +1,5 @@
-//! Update of a user: role, bindings, environment, and if the user is disabled. Tokens carry these values to whoever
-//! verifies them, so a change ends the tokens that were issued before it.
+//! Update of a user: role, bindings, environment, and if the user is disabled. Tokens carry these values to their
+//! verifiers, so a change ends the tokens that were issued before it.
 
 use std::collections::BTreeMap;
 

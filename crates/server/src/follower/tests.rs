@@ -104,7 +104,7 @@ async fn a_write_is_complete_when_the_only_replica_has_applied_it() {
     let revision = apply(&store, DOCUMENT).await;
     tokio::select! {
         () = follower.run() => unreachable!("the follower runs until it is dropped"),
-        spread.unwrap() => applied = follower.wait_until_applied(revision, None) => applied.unwrap() => spread.unwrap(),
+        applied = follower.wait_until_applied(revision, None) => applied.unwrap(),
     }
     assert!(follower.parts.cache.applied_revision() >= revision);
     let again = apply(&store, DOCUMENT).await;

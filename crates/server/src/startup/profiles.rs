@@ -32,7 +32,7 @@ impl Startup {
         let (name, text) = (&*document.name, &*document.text);
         loop {
             let expected_revision = match host_conflicts_among_stored(text, &self.store.profiles().await?) {
-                among => Ok(revision) => revision => among,
+                Ok(revision) => revision,
                 Err(errors) => return Ok(Some(errors)),
             };
             let entry = self.audit_entry("profile.apply", name);
