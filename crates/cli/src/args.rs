@@ -51,7 +51,7 @@ impl Cli {
         examples::with_examples(Self::command())
     }
 
-    /// What the process was told; where that makes no sense, it ends here with words.
+    /// Parses the command line; a wrong one ends the process here with an error text.
     pub(crate) fn parse_args() -> Self {
         Self::from_arg_matches(&Self::command_with_examples().get_matches())
             .unwrap_or_else(|error| error.exit())
@@ -76,13 +76,13 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What there is to do.
+/// Commands of the program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve until SIGTERM, then finish what is in flight and end
     ///
     /// Every setting may be given as a flag, in the environment, or in a TOML file, in this order of
-    /// precedence; what is wrong is told all at once.
+    /// precedence; all configuration errors are reported together.
     Serve(SettingsArgs),
     /// Try everything: serve from a throw-away database, with a demo profile, tenant and key
     ///
@@ -93,8 +93,8 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Seal what must be read again under a new master key, while servers run
     ///
-    /// Everything that lies under one of the previous master keys is sealed anew under the master key, directly at the
-    /// database; values that nobody needs any more are taken away. It may be killed, and run as often as one likes.
+    /// Re-encrypts every value that is under one of the previous master keys with the master key, directly in the
+    /// database; values that are no longer needed are deleted. The command may be interrupted and repeated.
     /// Exits with 1 where something is left that does not lie under the master key.
     #[command(alias = "reseal")]
     Rewrap(RewrapArgs),
@@ -124,7 +124,7 @@ pub(crate) enum Command {
     /// The audit log: what was done, by whom
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// What is tried before it is enforced
+    /// Report of calls that rules in shadow would have denied
     #[command(subcommand)]
     Shadow(ShadowCommand),
     /// Ask once whether a call would pass, and see why
@@ -139,7 +139,7 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Print an Envoy configuration that asks Latchkey, made for a profile
     ///
-    /// Headers, body and trusted hops are those that the profile looks at; the credential reaches nobody else.
+    /// Headers, body and trusted hops are those that the profile reads; the credential is not forwarded.
     EnvoyConfig(EnvoyConfigArgs),
     /// Print a shell's completions, to be sourced
     Completions {
@@ -149,7 +149,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What can be done to the schema.
+/// Actions on the schema.
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
     #[command(subcommand)]
@@ -163,7 +163,7 @@ pub(crate) enum MigrateAction {
     Up(SettingsArgs),
     /// Take the last steps back
     Down {
-        /// How many
+        /// Number of steps
         #[arg(long, default_value_t = 1, value_name = "N")]
         steps: u32,
         #[command(flatten)]
@@ -173,7 +173,7 @@ pub(crate) enum MigrateAction {
     Status(SettingsArgs),
 }
 
-/// How to seal anew, with the settings that name the database and the master keys.
+/// Arguments of `rewrap`, with the settings that name the database and the master keys.
 #[derive(Debug, Args)]
 pub(crate) struct RewrapArgs {
     /// Take away what no key opens, where a master key is lost: such signing keys are withdrawn. Stop the servers first
@@ -194,14 +194,14 @@ pub(crate) struct ApplyArgs {
     pub(crate) dry_run: bool,
 }
 
-/// What can be done with profiles.
+/// Actions on profiles.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfileCommand {
     /// Show a profile's document
     Get {
-        /// Its name
+        /// Name of the profile
         name: String,
-        /// One version; the newest by default
+        /// Version; the newest by default
         #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
         version_number: u64,
     },

@@ -25,7 +25,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 
 impl Globals {
-    /// Who calls, by the command line and the environment.
+    /// Credentials of the caller, from the command line and the environment.
     pub(crate) fn credential(&self) -> Result<Option<Secret>, CliError> {
         match (&self.api_key, &self.key_file) {
             (Some(key), _) => Ok(Some(key.clone())),
@@ -40,7 +40,7 @@ pub(crate) struct Server {
     channel: AuthenticatedChannel,
 }
 
-/// How a server is called: with a credential on every call.
+/// Connection to a server, with a credential on every call.
 pub(crate) type AuthenticatedChannel = InterceptedService<Channel, Credential>;
 
 impl Server {
@@ -49,7 +49,7 @@ impl Server {
         Self::with_timeout(globals, REQUEST_TIMEOUT).await
     }
 
-    /// The same, for a call that may take long.
+    /// Request with a longer deadline, for a call that may take long.
     pub(crate) async fn with_long_timeout(globals: &Globals) -> Result<Self, CliError> {
         Self::with_timeout(globals, LONG_TIMEOUT).await
     }

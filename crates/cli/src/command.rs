@@ -1,4 +1,4 @@
-//! What each command does. Those that call a server build one request, show one answer, and no more.
+//! Commands. A command that calls a server builds one request and prints one response.
 
 mod apply;
 mod audit;
@@ -23,7 +23,7 @@ use crate::exit::CliError;
 /// Does what the command line says.
 pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
     let globals = match cli.command {
-        // These call no server, and whoever runs them may have no place of their own.
+        // These commands call no server, and their user may have no configuration folder.
         Command::Serve(settings) => return serve::run(&settings).await,
         Command::Dev(args) => return dev::run(args).await,
         Command::Migrate(args) => return migrate::run(args.action).await,

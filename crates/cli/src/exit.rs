@@ -1,4 +1,4 @@
-//! How the program ends: every kind of failure has a code of its own, so that scripts need not read texts.
+//! Exit codes: every kind of failure has a code of its own, so that scripts need not parse texts.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -22,22 +22,22 @@ Exit codes:
 
 Colours are for terminals; NO_COLOR=1 takes them away.";
 
-/// Why a command did not do what it was asked.
+/// Error of a command.
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The command itself makes no sense.
     Usage(String),
-    /// Something on this side.
+    /// Error on the client's side.
     Local(String),
     /// The check's answer is no; it has been shown already.
     Denied,
-    /// Something was found, and has been shown; the code says of what kind.
+    /// Findings that were already printed; the code says of what kind.
     Findings(u8),
     /// The server can't be reached.
     Unreachable(String),
-    /// What the server said.
+    /// Status from the server.
     Rpc(Box<Status>),
-    /// Whoever read our output has left.
+    /// Closed output: its reader has ended.
     BrokenPipe,
 }
 

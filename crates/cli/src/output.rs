@@ -1,4 +1,4 @@
-//! What is shown: tables for people, the canonical JSON of protobuf for programs. Nothing that came from
+//! Output: tables for people, the canonical JSON of protobuf for programs. Nothing that was received from
 //! elsewhere reaches a terminal with control characters in it.
 
 mod age;
@@ -22,7 +22,7 @@ pub(crate) use table::{fields, rows};
 pub(crate) use text::{TextOutput, key_table, pairs, pluralize, sanitize, successor, timestamp, words};
 pub(crate) use usage::{replaces, still_in_use};
 
-/// How answers are shown.
+/// Format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -53,6 +53,6 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 
 /// A note beside the output, for people.
 pub(crate) fn note(text: &str) {
-    // Nobody is there to be told that nobody is there.
+    // The reader is gone, and an error message would have no reader either.
     drop(writeln!(io::stderr(), "{text}"));
 }

@@ -1,4 +1,4 @@
-//! What a person at a terminal gets: tables that fit, colours unless they are unwanted, completions that complete. The
+//! Output at a terminal: tables that fit, colours unless they are unwanted, completions that complete. The
 //! terminal is one that util-linux's `script` makes; a pipe gets the same words, uncut and plain.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]

@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use super::tenant::PageArgs;
 use super::value::{anchor, time};
 
-/// What can be done with the audit log.
+/// Actions on the audit log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// Show what was done, by whom, newest first
@@ -22,7 +22,7 @@ pub(crate) enum AuditCommand {
     /// Every event is checked against the hash of the one before, and against what the server has anchored
     /// elsewhere (its setting `audit_anchor`). Exits with 1 where something does not fit, and says where.
     Verify {
-        /// What the log was at an earlier timestamp, as this command or the server's log once told; may be repeated
+        /// Anchor of the log at an earlier time, as this command or the server's log printed it; may be repeated
         #[arg(long = "anchor", value_parser = anchor, value_name = "SEQUENCE:HASH")]
         anchors: Vec<AuditAnchor>,
     },
@@ -30,10 +30,10 @@ pub(crate) enum AuditCommand {
     Export(EventArgs),
 }
 
-/// Which events.
+/// Selection of events.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EventArgs {
-    /// One tenant's, by id or slug; by default the caller's own, and everybody's for operators
+    /// Id or slug of a tenant; by default the caller's own tenant, and all tenants for operators
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) tenant: String,
     /// From this time on

@@ -7,7 +7,7 @@ use clap::Args;
 use super::Secret;
 use super::value::pair;
 
-/// One question.
+/// Arguments of one Check.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
     /// The API key or JWT that is asked about
@@ -33,7 +33,7 @@ pub(crate) struct CheckArgs {
     /// A scope that is needed on top of the route's; may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     pub(crate) scopes: Vec<String>,
-    /// What is touched, as in `merchant=m_1`; may be repeated
+    /// Resource that the request touches, as in `merchant=m_1`; may be repeated
     #[arg(long, value_parser = pair, value_name = "NAME=ID")]
     pub(crate) resource: Vec<(String, String)>,
     /// The rate-limit class, where no route decides it

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Where everything listens.
+/// Addresses that the parts listen on.
 #[derive(Args, Debug)]
 pub(crate) struct DevArgs {
-    /// Where gRPC is served
+    /// Address of the gRPC port
     #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
     pub(crate) grpc_addr: SocketAddr,
-    /// Where /livez and /readyz are served
+    /// Address of /livez and /readyz
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
     pub(crate) http_addr: SocketAddr,
     /// Start an Envoy in front of an echo service too
@@ -19,13 +19,13 @@ pub(crate) struct DevArgs {
     /// It is looked for in `LATCHKEY_ENVOY`, in PATH, and at ./.tools/bin/envoy.
     #[arg(long)]
     pub(crate) envoy: bool,
-    /// That Envoy's program
+    /// Path of Envoy's program
     #[arg(long, env = "LATCHKEY_ENVOY", value_name = "FILE")]
     pub(crate) envoy_binary: Option<PathBuf>,
-    /// Where that Envoy listens
+    /// Address of that Envoy
     #[arg(long, default_value = "127.0.0.1:10000", value_name = "ADDRESS")]
     pub(crate) envoy_addr: SocketAddr,
-    /// Where the echo service behind it listens; a free port by default
+    /// Address of the echo service behind it; a free port by default
     #[arg(long, default_value = "127.0.0.1:0", hide_default_value = true, value_name = "ADDRESS")]
     pub(crate) echo_addr: SocketAddr,
 }

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use super::Cli;
 
-/// What marks the beginning of the program's own words.
+/// Marker of the beginning of the program's own text.
 const ME: &str = "latchkey ";
 
 fn pages() -> Vec<PathBuf> {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::SettingsArgs;
 
-/// What to look at.
+/// Arguments of `doctor`.
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArgs {
     /// An Envoy's bootstrap file, or its admin address (http://HOST:PORT); may be repeated
@@ -22,12 +22,12 @@ pub(crate) struct DoctorArgs {
     pub(crate) settings: SettingsArgs,
 }
 
-/// What Envoy is configured for.
+/// Arguments of `envoy-config`.
 #[derive(Args, Debug)]
 pub(crate) struct EnvoyConfigArgs {
     /// The profile: a document on this machine, or the name of one that a running server has
     pub(crate) profile: String,
-    /// Where Envoy listens
+    /// Address that Envoy listens on
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "HOST:PORT")]
     pub(crate) listen: HostPort,
     /// The service behind it
@@ -42,7 +42,7 @@ pub(crate) struct EnvoyConfigArgs {
     /// Envoy's own certificate for Latchkey, as a path on Envoy's machine
     #[arg(long, value_name = "PATH", requires_all = ["latchkey_ca", "client_key"])]
     pub(crate) client_cert: Option<String>,
-    /// Its key
+    /// Private key of the certificate
     #[arg(long, value_name = "PATH", requires = "client_cert")]
     pub(crate) client_key: Option<String>,
 }

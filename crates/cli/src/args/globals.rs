@@ -29,10 +29,10 @@ pub(crate) struct GlobalArgs {
     /// The certificate to show to the server
     #[arg(long, global = true, env = "LATCHKEY_CERT_FILE", value_name = "FILE")]
     pub(crate) cert_file: Option<PathBuf>,
-    /// Its key
+    /// Private key of the certificate
     #[arg(long, global = true, env = "LATCHKEY_CERT_KEY_FILE", value_name = "FILE")]
     pub(crate) cert_key_file: Option<PathBuf>,
-    /// How answers are shown [default: text]
+    /// Format of the output [default: text]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
 }

@@ -8,21 +8,21 @@ use prost_types::{Duration, Timestamp};
 use super::tenant::PageArgs;
 use super::value::{pair, span, time};
 
-/// What can be done with keys.
+/// Actions on keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make a key; its value is shown this once
     Create(Box<CreateKeyArgs>),
     /// Show a key
     Get {
-        /// Its id
+        /// Id of the key
         id: String,
     },
     /// Show a tenant's keys, newest first, with when each was last used and the scopes that it never needed
     List(ListKeysArgs),
     /// Show a key's calls by hour, and why those that were denied were
     Usage {
-        /// Its id
+        /// Id of the key
         id: String,
         /// From the hour of this time on; all that is kept by default
         #[arg(long, value_parser = time, value_name = "TIME")]
@@ -37,15 +37,15 @@ pub(crate) enum KeyCommand {
     Rotate {
         /// The id of the key that is replaced
         id: String,
-        /// How long the old key goes on working
+        /// Time for which the old key keeps working
         #[arg(long, default_value = "0s", value_parser = span, value_name = "SPAN")]
         overlap: Duration,
     },
     /// End a key for good; returns when no replica admits it any more
     Revoke {
-        /// Its id
+        /// Id of the key
         id: String,
-        /// Why, for its owner and the audit log
+        /// Reason, for the key's owner and the audit log
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
@@ -54,7 +54,7 @@ pub(crate) enum KeyCommand {
         /// The tenant's id or slug; the caller's own by default
         #[arg(long, default_value = "", hide_default_value = true)]
         tenant: String,
-        /// One of the profile's environments
+        /// Environment of the profile
         #[arg(long, default_value = "live")]
         environment: String,
     },
@@ -74,10 +74,10 @@ pub(crate) struct CreateKeyArgs {
     /// The tenant's id or slug; the caller's own by default
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) tenant: String,
-    /// One of the profile's kinds; its default kind by default
+    /// Kind of the profile; its default kind by default
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) kind: String,
-    /// One of the profile's environments; "live" by default
+    /// Environment of the profile; "live" by default
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) environment: String,
     /// A scope to grant; may be repeated
@@ -86,10 +86,10 @@ pub(crate) struct CreateKeyArgs {
     /// Confines it to a resource, as in `merchant=m_1`; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
     pub(crate) bindings: Vec<(String, String)>,
-    /// When it stops
+    /// Time at which the key expires
     #[arg(long, value_parser = time, value_name = "TIME", conflicts_with = "ttl")]
     pub(crate) expires: Option<Timestamp>,
-    /// How long it lives
+    /// Lifetime of the key
     #[arg(long, value_parser = span, value_name = "SPAN")]
     pub(crate) ttl: Option<Duration>,
     /// A network that may use it; may be repeated
@@ -101,7 +101,7 @@ pub(crate) struct CreateKeyArgs {
     /// Words of your own; may be repeated
     #[arg(long, value_parser = pair, value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<(String, String)>,
-    /// The same call again gives the same key, without its value
+    /// Idempotency key: a repeated call returns the same key, without its value
     #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
     pub(crate) idempotency_key: String,
     /// Print the value alone, for a script to store
@@ -109,19 +109,19 @@ pub(crate) struct CreateKeyArgs {
     pub(crate) secret_only: bool,
 }
 
-/// Which keys.
+/// Selection of keys.
 #[derive(Args, Debug)]
 pub(crate) struct ListKeysArgs {
     /// The tenant's id or slug; the caller's own by default
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) tenant: String,
-    /// One kind alone
+    /// Only keys of this kind
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) kind: String,
-    /// One environment alone
+    /// Only keys of this environment
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) environment: String,
-    /// One state alone
+    /// Only keys in this state
     #[arg(long, value_enum)]
     pub(crate) state: Option<State>,
     /// Keys with this binding alone; may be repeated
@@ -131,20 +131,20 @@ pub(crate) struct ListKeysArgs {
     pub(crate) page: PageArgs,
 }
 
-/// What a key can be.
+/// State of a key.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum State {
-    /// It may pass.
+    /// Active.
     Active,
-    /// Its time is over.
+    /// Expired.
     Expired,
-    /// It was revoked.
+    /// Revoked.
     Revoked,
-    /// It is switched off.
+    /// Disabled.
     Disabled,
 }
 
-/// What of a key can be emptied.
+/// Field of a key that can be cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClearField {
     /// No scopes.
@@ -155,24 +155,24 @@ pub(crate) enum ClearField {
     RateLimits,
     /// No words of its own.
     Metadata,
-    /// It never expires.
+    /// Removes the expiry.
     Expires,
 }
 
 /// A key and what changes. Lists are replaced, not added to.
 #[derive(Args, Debug)]
 pub(crate) struct UpdateKeyArgs {
-    /// Its id
+    /// Id of the key
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) change: KeyChange,
 }
 
-/// What changes.
+/// Changed fields.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true, id = "change")]
 pub(crate) struct KeyChange {
-    /// Its new name
+    /// New name
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// All of its scopes; may be repeated
@@ -187,7 +187,7 @@ pub(crate) struct KeyChange {
     /// All of its metadata; may be repeated
     #[arg(long, value_parser = pair, value_name = "NAME=VALUE")]
     pub(crate) metadata: Vec<(String, String)>,
-    /// When it stops
+    /// Time at which the key expires
     #[arg(long, value_parser = time, value_name = "TIME")]
     pub(crate) expires: Option<Timestamp>,
     /// Switch it off for now
@@ -207,7 +207,7 @@ pub(crate) struct ImportArgs {
     /// The JSON file; "-" reads standard input
     #[arg(value_name = "FILE", required_unless_present = "named")]
     pub(crate) file: Option<PathBuf>,
-    /// The same, by a flag
+    /// Clears the field, by a flag
     #[arg(short = 'f', long = "file", value_name = "FILE", conflicts_with = "file", hide = true)]
     pub(crate) named: Option<PathBuf>,
     /// The tenant, in place of the file's

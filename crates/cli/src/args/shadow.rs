@@ -6,7 +6,7 @@ use prost_types::Timestamp;
 use super::tenant::PageArgs;
 use super::value::time;
 
-/// What can be asked about what is tried before it is enforced.
+/// Actions on the shadow report.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ShadowCommand {
     /// Show who would have been denied, where and why, the most frequent first
@@ -15,13 +15,13 @@ pub(crate) enum ShadowCommand {
     Report(ReportArgs),
 }
 
-/// Which calls.
+/// Selection of calls.
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// One profile's; by default every one's
+    /// Profile; by default all profiles
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) profile: String,
-    /// One tenant's, by id or slug; by default every one's, and calls of nobody that was recognised
+    /// Id or slug of a tenant; by default all tenants, and calls whose sender is unknown
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) tenant: String,
     /// From the hour of this time on

@@ -4,14 +4,14 @@ use clap::{Args, Subcommand};
 
 use super::value::pair;
 
-/// What can be done with tenants.
+/// Actions on tenants.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
     /// Make a tenant
     Create(CreateTenantArgs),
     /// Show a tenant
     Get {
-        /// Its id or slug
+        /// Id or slug of the tenant
         tenant: String,
     },
     /// Show every tenant, newest first
@@ -20,15 +20,15 @@ pub(crate) enum TenantCommand {
     Update(UpdateTenantArgs),
     /// Deny every credential of a tenant; returns when that holds everywhere
     Suspend {
-        /// Its id or slug
+        /// Id or slug of the tenant
         tenant: String,
-        /// Why, for the audit log
+        /// Reason, for the audit log
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
     /// End a suspension
     Resume {
-        /// Its id or slug
+        /// Id or slug of the tenant
         tenant: String,
     },
 }
@@ -44,7 +44,7 @@ pub(crate) struct CreateTenantArgs {
     /// For people
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     pub(crate) display_name: String,
-    /// One of the profile's plans
+    /// Plan of the profile
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) plan: String,
     /// Replaces the plan's buckets of a class, as in default="key 100/min; tenant 1000/min"
@@ -52,14 +52,14 @@ pub(crate) struct CreateTenantArgs {
     pub(crate) rate_limits: Vec<(String, String)>,
 }
 
-/// What changes.
+/// Changed fields.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true, id = "change")]
 pub(crate) struct TenantChange {
     /// For people
     #[arg(long, value_name = "NAME")]
     pub(crate) display_name: Option<String>,
-    /// One of the profile's plans; "" for none
+    /// Plan of the profile; "" for none
     #[arg(long)]
     pub(crate) plan: Option<String>,
     /// All limits of its own, as in default="key 100/min"
@@ -73,13 +73,13 @@ pub(crate) struct TenantChange {
 /// A tenant and what changes.
 #[derive(Args, Debug)]
 pub(crate) struct UpdateTenantArgs {
-    /// Its id or slug
+    /// Id or slug of the tenant
     pub(crate) tenant: String,
     #[command(flatten)]
     pub(crate) change: TenantChange,
 }
 
-/// Which part of a long list.
+/// Page of a long list.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PageArgs {
     /// At most so many

@@ -7,7 +7,7 @@ use prost_types::Duration;
 
 use super::value::span;
 
-/// What can be done with JWTs. Tokens are read from a file, or from standard input by "-".
+/// Actions on JWTs. Tokens are read from a file, or from standard input by "-".
 #[derive(Debug, Subcommand)]
 pub(crate) enum JwtCommand {
     /// Exchange a key, or an e-mail address and password, for a JWT and a refresh token
@@ -26,7 +26,7 @@ pub(crate) enum JwtCommand {
         #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
         scopes: Vec<String>,
     },
-    /// End the family of a refresh token or JWT; a token that nobody knows is ended already
+    /// End the family of a refresh token or JWT; an unknown token counts as ended
     Revoke {
         /// A file that holds the token
         #[arg(long, default_value = "-", value_name = "FILE")]
@@ -40,7 +40,7 @@ pub(crate) enum JwtCommand {
     },
 }
 
-/// What a JWT is asked for with.
+/// Arguments of `jwt issue`.
 #[derive(Args, Debug)]
 pub(crate) struct IssueArgs {
     /// A user's e-mail address; the password comes from --password-file
@@ -55,15 +55,15 @@ pub(crate) struct IssueArgs {
     /// A scope; all that the grant allows by default; may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     pub(crate) scopes: Vec<String>,
-    /// Whom the JWT is for; the profile's audience by default
+    /// Audience of the JWT; the profile's audience by default
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) audience: String,
-    /// How long it lives; never longer than the profile says
+    /// Lifetime; never longer than the profile allows
     #[arg(long, value_parser = span, value_name = "SPAN")]
     pub(crate) ttl: Option<Duration>,
 }
 
-/// What can be done with signing keys.
+/// Actions on signing keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SigningKeyCommand {
     /// Show every signing key, newest first
@@ -72,7 +72,7 @@ pub(crate) enum SigningKeyCommand {
     Rotate {
         /// The profile
         profile: String,
-        /// How long it is published before it signs; ten minutes by default
+        /// Time between publication and first use for signing; ten minutes by default
         #[arg(long, value_parser = span, value_name = "SPAN")]
         lead: Option<Duration>,
     },

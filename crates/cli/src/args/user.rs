@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::tenant::PageArgs;
 use super::value::pair;
 
-/// What can be done with users. A password is read from a file, or from standard input by "-": on the command
+/// Actions on users. A password is read from a file, or from standard input by "-": on the command
 /// line, others would see it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
@@ -15,7 +15,7 @@ pub(crate) enum UserCommand {
     Create {
         /// The e-mail address, unique in the tenant
         email: String,
-        /// One of the profile's roles
+        /// Role of the profile
         #[arg(long)]
         role: String,
         /// The tenant's id or slug; the caller's own by default
@@ -67,11 +67,11 @@ pub(crate) struct UpdateUserArgs {
     pub(crate) change: UserChange,
 }
 
-/// What changes.
+/// Changed fields.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true, id = "user_change")]
 pub(crate) struct UserChange {
-    /// One of the profile's roles
+    /// Role of the profile
     #[arg(long)]
     pub(crate) role: Option<String>,
     /// All resources that the user is confined to, as in `merchant=m_1`; may be repeated

@@ -1,4 +1,4 @@
-//! How single words of the command line are read.
+//! Parsers of single values of the command line.
 
 use latchkey_proto::v1::AuditAnchor;
 use prost_types::{Duration, Timestamp};

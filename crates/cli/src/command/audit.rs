@@ -8,7 +8,7 @@ use crate::call::Server;
 use crate::exit::CliError;
 use crate::output::{line, show};
 
-/// How many events one call of an export asks for.
+/// Events that one call of an export requests.
 const PAGE: i32 = 1_000;
 
 pub(super) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), CliError> {

@@ -19,7 +19,7 @@ use crate::exit::CliError;
 use crate::output::{note, print};
 use envoy::Envoy;
 
-/// What of the environment counts: a try should not serve a database that a shell's profile names.
+/// Variables of the environment that count: `dev` should not serve a database that a shell's profile names.
 const VARIABLES: [&str; 2] = ["RUST_LOG", "LATCHKEY_LOG_FORMAT"];
 
 pub(super) async fn run(args: DevArgs) -> Result<(), CliError> {

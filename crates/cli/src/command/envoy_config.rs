@@ -53,7 +53,7 @@ fn render(args: &EnvoyConfigArgs, profile: &str, requirements: &EnvoyRequirement
     words.iter().fold(TEXT.to_owned(), |text, (word, value)| text.replace(word, &value.to_string()))
 }
 
-/// How Envoy and Latchkey prove who they are to each other.
+/// TLS between Envoy and Latchkey.
 fn tls(args: &EnvoyConfigArgs) -> Value {
     let Some(ca) = &args.latchkey_ca else { return Value::Null };
     let host = &args.latchkey.host;

@@ -62,7 +62,7 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
     }
 }
 
-/// What a rotation leaves to decide: whether the old key is still in use, seen from either of the two.
+/// Describes whether the old key of a rotation is still in use, seen from either of the two keys.
 async fn relatives(keys: &mut KeyServiceClient<AuthenticatedChannel>, key: &v1::Key) -> Result<(), CliError> {
     let mut get = async |id: &str| keys.get_key(v1::GetKeyRequest { id: id.to_owned() }).await;
     if !key.rotated_to.is_empty() {

@@ -60,7 +60,7 @@ fn update(args: UpdateTenantArgs) -> v1::UpdateTenantRequest {
         rate_limits: change.rate_limits.into_iter().collect(),
         ..v1::Tenant::default()
     };
-    // An id is a UUID, and a slug that looks like one can't be told from it: both name the tenant.
+    // An id is a UUID, and a slug may look like one: both name the tenant.
     if is_id(&args.tenant) {
         tenant.id = args.tenant;
     } else {

@@ -1,4 +1,4 @@
-//! How long ago something was, as people say it.
+//! Ages of events in words.
 
 use prost_types::Timestamp;
 
@@ -6,7 +6,7 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// How long before now a time was, in seconds; never less than none.
+/// Returns the age of a time in seconds, at least 0.
 fn seconds_since(time: &Timestamp) -> i64 {
     latchkey_server::unix_seconds().saturating_sub(time.seconds).max(0)
 }
@@ -30,7 +30,7 @@ fn days(seconds: i64) -> String {
     format!("{days} day{}", if days == 1 { "" } else { "s" })
 }
 
-/// When a key was last used, or for how long it has not been.
+/// Describes when a key was last used, or for how long it has been unused.
 pub(crate) fn last_use(used: Option<&Timestamp>, made: Option<&Timestamp>) -> String {
     match (used, made) {
         (Some(used), _) if seconds_since(used) < DAY => ago(used),

@@ -1,4 +1,4 @@
-//! What the audit log looks like to people.
+//! Text output of the audit log.
 
 use std::fmt::Write as _;
 

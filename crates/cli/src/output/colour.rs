@@ -1,5 +1,5 @@
 //! Colours for people: on a terminal alone, and not where `NO_COLOR` (<https://no-color.org>) or `TERM=dumb` says that
-//! nobody wants them. They repeat what the words say: nothing is told by a colour alone. Only words of our own are
+//! colours are unwanted. They repeat what the words say: no information is in a colour alone. Only the program's own words are
 //! coloured.
 
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 use comfy_table::{Cell, Color};
 
-/// Whether there are any; none until somebody has looked.
+/// Result of the check for colour support; none before the first check.
 static ENABLED: OnceLock<bool> = OnceLock::new();
 
 /// Looks once, at the start, at where the output goes and what the environment says.
@@ -22,14 +22,14 @@ fn enabled() -> bool {
     ENABLED.get().is_some_and(|enabled| *enabled)
 }
 
-/// How good something is.
+/// Severity of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     /// As it should be.
     Good,
     /// Look at it.
     Warning,
-    /// It is not, or does not pass.
+    /// Bad: denied, revoked or wrong.
     Bad,
 }
 
@@ -49,7 +49,7 @@ impl Tone {
         }
     }
 
-    /// These words in its colour, where there are colours.
+    /// Wraps a text in the colour, if colours are on.
     pub(crate) fn paint(self, words: &str) -> String {
         if !enabled() {
             return words.to_owned();

@@ -1,4 +1,4 @@
-//! What would have been denied, as it looks to people.
+//! Text output of the shadow report.
 
 use latchkey_proto::v1;
 

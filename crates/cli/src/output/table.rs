@@ -40,7 +40,7 @@ fn layout<const N: usize>(mut table: Table, header: [&str; N], rows: &[[String; 
     trimmed(&table)
 }
 
-/// One row by itself: a line each for what has a value.
+/// Prints one record: a line for each field that has a value.
 fn vertical<const N: usize>(place: Option<u16>, header: [&str; N], row: &[String; N]) -> String {
     let mut table = empty();
     if let Some(place) = place {

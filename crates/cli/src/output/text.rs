@@ -1,4 +1,4 @@
-//! What messages look like to people.
+//! Text output of messages.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ pub(crate) fn is_unsafe(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// One line with every such character spelt out.
+/// Returns a line with every control character escaped.
 pub(crate) fn sanitize(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
         if is_unsafe(character) {
@@ -89,7 +89,7 @@ impl TextOutput for v1::Key {
     }
 }
 
-/// The successor of a key that is replaced and may still pass; of another nobody need know.
+/// Returns the successor of a rotated key that still works; none for other keys.
 pub(crate) fn successor(key: &v1::Key) -> Option<&str> {
     let passes = matches!(key.state(), v1::KeyState::Active | v1::KeyState::Disabled);
     (passes && !key.rotated_to.is_empty()).then_some(key.rotated_to.as_str())

@@ -1,4 +1,4 @@
-//! What users, tokens and signing keys look like to people.
+//! Text output of users, tokens and signing keys.
 
 use latchkey_proto::v1;
 

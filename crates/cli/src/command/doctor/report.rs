@@ -1,4 +1,4 @@
-//! What was found, for people and for programs, and the code to end with.
+//! Findings, for people and for programs, and the exit code.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::exit::CliError;
 use crate::output::{Format, Tone, pluralize, print, sanitize};
 
-/// Everything that was found.
+/// All findings.
 pub(super) struct Report(pub(super) Vec<Finding>);
 
 impl Report {

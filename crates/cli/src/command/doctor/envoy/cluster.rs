@@ -57,7 +57,7 @@ fn list_is_empty(value: &Value, path: &str) -> bool {
     at(value, path).as_array().is_none_or(Vec::is_empty)
 }
 
-/// Whether one of its addresses is not this machine's own.
+/// Returns true if one of its addresses is not on this machine.
 fn elsewhere(cluster: &Value) -> bool {
     let addresses = find(cluster, |value| value.is_object() && !at(value, "socket_address").is_null());
     let own =

@@ -9,7 +9,7 @@ use super::{doubtful, wrong};
 
 /// Latchkey has answered, or said that it can't, by then.
 const CHECK_TIMEOUT_SECONDS: f64 = 0.15;
-/// A request waits so long at most when nobody answers.
+/// Longest time in milliseconds that a request may wait for a decision.
 const LONG_TIMEOUT_SECONDS: f64 = 1.0;
 
 pub(super) fn examine(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
@@ -22,7 +22,7 @@ pub(super) fn examine(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec
     found
 }
 
-/// What would let a request pass unasked.
+/// Finds settings that let a request pass without a Check.
 fn open(filter: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     if on(filter, "failure_mode_allow") {
@@ -56,7 +56,7 @@ fn denominator(name: &str) -> f64 {
     }
 }
 
-/// How it asks, and for how long.
+/// Checks the service, the timeout and the status on error.
 fn asking(filter: &Value) -> Vec<Finding> {
     let service = at(filter, "grpc_service");
     if service.is_null() {
@@ -123,7 +123,7 @@ fn headers(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     found
 }
 
-/// Whether a header is named by one of the patterns. One that can't be judged here counts.
+/// Returns true if one of the patterns names the header. A pattern that cannot be evaluated here counts as a match.
 fn matched(patterns: &Value, name: &str) -> bool {
     list(patterns, "patterns").iter().any(|pattern| {
         let is = |how: &str, holds: &dyn Fn(&str) -> bool| {
@@ -155,7 +155,7 @@ fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     }
 }
 
-/// What becomes of the answer.
+/// Checks what happens with the response.
 fn kept(filter: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     let rules = at(filter, "decoder_header_mutation_rules");

@@ -1,4 +1,4 @@
-//! Where an Envoy's configuration comes from: a YAML or JSON file, or `/config_dump` of its admin address.
+//! Sources of an Envoy's configuration: a YAML or JSON file, or `/config_dump` of its admin address.
 
 use std::time::Duration;
 

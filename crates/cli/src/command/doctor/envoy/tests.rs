@@ -56,7 +56,7 @@ fn what_is_right_is_told_to_be() {
     assert!(found.len() == 1 && found[0].0 == Severity::Ok, "{found:?}");
 }
 
-/// Where, which member, what it becomes, and what is found then.
+/// Path, member, replaced value and expected finding.
 type Case = (&'static str, &'static str, Value, Severity, &'static str);
 
 fn of_the_filter() -> Vec<Case> {

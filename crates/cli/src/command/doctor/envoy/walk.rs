@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Everything inside for which this holds, in order; not what is inside of that.
+/// Returns all nested values that match, in order, without looking inside a match.
 pub(super) fn find(value: &Value, holds: impl Fn(&Value) -> bool + Copy) -> Vec<&Value> {
     let mut found = Vec::new();
     visit(value, &mut |one| {
@@ -26,12 +26,12 @@ fn visit<'a>(value: &'a Value, look: &mut impl FnMut(&'a Value) -> bool) {
     }
 }
 
-/// Whether it is a message of this type.
+/// Returns true for a message of this type.
 pub(super) fn typed(value: &Value, name: &str) -> bool {
     value["@type"].as_str().and_then(|url| url.rsplit('/').next()) == Some(name)
 }
 
-/// What lies at a path, under either spelling that Envoy takes (`failure_mode_allow`, `failureModeAllow`).
+/// Returns the value at a path, under either spelling that Envoy accepts (`failure_mode_allow`, `failureModeAllow`).
 pub(super) fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     path.split('/').fold(value, |here, name| match &here[name] {
         Value::Null => &here[camel(name).as_str()],
@@ -39,7 +39,7 @@ pub(super) fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     })
 }
 
-/// Whether a switch is on; a wrapped one may stand by itself.
+/// Returns true if a boolean is set; a wrapped one may be a plain value.
 pub(super) fn on(value: &Value, path: &str) -> bool {
     let found = at(value, path);
     found.as_bool().or_else(|| found["value"].as_bool()).unwrap_or_default()
