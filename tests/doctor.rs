@@ -106,7 +106,7 @@ fn a_redis_that_evicts_is_found() {
     let redis = Redis::start();
     let url = redis.url();
     let look = || doctor(&["--redis-url", &url]);
-    has(&look().0, "redis", "ok", "evicts nothing in use");
+    has(&look().0, "redis", "ok", "evicts no buckets in use");
     redis.cli(&["CONFIG", "SET", "maxmemory", "64mb"]);
     redis.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     let (found, code) = look();
@@ -119,7 +119,7 @@ fn a_redis_over_tls_and_a_cluster_are_looked_at() {
     let redis = Redis::tls();
     let ca = redis.ca();
     let (found, code) = doctor(&["--redis-url", &redis.url(), "--redis-ca", ca.to_str().expect("a path")]);
-    has(&found, "redis", "ok", "evicts nothing in use");
+    has(&found, "redis", "ok", "evicts no buckets in use");
     assert_eq!(code, 0, "{found:?}");
     has(&doctor(&["--redis-url", &redis.url()]).0, "redis", "unreachable", "127.0.0.1");
     let cluster = RedisCluster::start();
@@ -153,7 +153,7 @@ fn revocation_lists_are_looked_at() {
     };
     let (found, code) = look(&ca.expired_crl(&[]));
     has(&found, "settings", "error", "tls_client_crl (");
-    has(&found, "settings", "error", "a list in it has run out");
+    has(&found, "settings", "error", "a revocation list in it has expired");
     assert_eq!(code, 2);
     let (found, _) = look(&ca.crl(&[]));
     assert!(!found.iter().any(|(_, _, what)| what.contains("tls_client_crl")), "{found:?}");

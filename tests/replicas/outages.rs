@@ -86,7 +86,7 @@ async fn lost_connections_are_replaced_without_a_restart() {
     let key = cluster.key().await;
     cluster.replicas[1].to_database.refuse(true);
     cluster.replicas[1].to_redis.refuse(true);
-    cluster.wait_for_log(1, "the change feed can't be read", 1);
+    cluster.wait_for_log(1, "failed to read the change feed", 1);
     cluster.replicas[1].to_database.refuse(false);
     cluster.replicas[1].to_redis.refuse(false);
     cluster.wait_for_log(1, "the change feed can be read again", 1);

@@ -83,7 +83,7 @@ async fn a_database_that_is_away_costs_no_use() {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
     }
     eventually_for("it is told", Duration::from_secs(30), || {
-        shop.latchkey.log().contains("use of keys can't be written").then_some(())
+        shop.latchkey.log().contains("failed to store key usage").then_some(())
     });
     for _ in 0..20 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);

@@ -154,7 +154,7 @@ impl Follower {
                     );
                 }
                 (Err(error), true) => {
-                    tracing::debug!(?error, "failed to read the change feed again")
+                    tracing::debug!(?error, "the change feed is still unreadable")
                 }
             }
             tokio::select! {

@@ -30,7 +30,9 @@ impl FeedPruner {
             match self.store.prune_feed(KEPT_CHANGES).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "pruned old change-feed rows"),
-                Err(error) => tracing::debug!(?error, "failed to prune the change feed; it is tried again later"),
+                Err(error) => {
+                    tracing::debug!(?error, "failed to prune the change feed; it is tried again later")
+                }
             }
         }
     }

@@ -122,10 +122,7 @@ impl Startup {
         if self.migrate {
             let up = latchkey_migrations::up(connection).await;
             return up.map_err(|e| {
-                StartupError::Retryable(
-                    "the database's schema could not be migrated",
-                    e.to_string(),
-                )
+                StartupError::Retryable("the database's schema could not be migrated", e.to_string())
             });
         }
         let steps = latchkey_migrations::status(connection).await;

@@ -1,5 +1,6 @@
 //! Construction of all parts, and their connections with each other.
 
+mod services;
 mod telemetry;
 
 use std::sync::Arc;
@@ -8,27 +9,24 @@ use std::time::Duration;
 
 use latchkey_config::{Redis, Settings, UsageSettings, sealer};
 use latchkey_core::cache::ReplicaCache;
-use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::observer::CheckObserver;
 use latchkey_core::ports::Replica;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
 use latchkey_core::usage::UsageTracker;
-use latchkey_grpc::{CheckFastPath, Services};
+use latchkey_grpc::CheckFastPath;
 use latchkey_http::{EndpointService, EndpointServiceParts};
-use latchkey_management::{
-    Auditor, CertificateOperator, ManagementService, ManagementServiceParts, TokenIssuer, TokenIssuerParts,
-    UsageReader,
-};
+use latchkey_management::CertificateOperator;
 use latchkey_profile::Catalog;
 use latchkey_redis::{InvalidUrl, RedisLimiter, RedisNotifications, RedisOptions};
-use latchkey_store::{ManagementLookups, Store};
+use latchkey_store::Store;
 use latchkey_telemetry::otlp::OtlpExporter;
 use latchkey_telemetry::{DecisionLogger, ExportStats, MetricsObserver, QueryDurations, Registry};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
 
+use self::services::services;
 use self::telemetry::{TelemetryParts, connect_telemetry, metrics_renderer, registry};
 use crate::anchor::AuditAnchorWriter;
 use crate::blocking_pool::BlockingPool;
@@ -36,7 +34,6 @@ use crate::clock::SystemClock;
 use crate::error::ServeError;
 use crate::follower::{self, Follower, Peers};
 use crate::http_server::{EndpointHandler, HttpState};
-use crate::lookup_batcher::BatchingKeyStore;
 use crate::random::Randomness;
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::Readiness;
@@ -262,51 +259,4 @@ fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, InvalidUrl
             clock: shared.clock.clone(),
         },
     }))
-}
-
-fn services(
-    shared: &Shared,
-    follower: &Arc<Follower>,
-    anchor_writer: &AuditAnchorWriter,
-    readiness: &Readiness,
-) -> Services<RateLimiter> {
-    let random = shared.random.clone();
-    let gate = Gate::new(GateParts {
-        store: Arc::new(BatchingKeyStore::new(shared.store.clone(), &Handle::current())),
-        policies: shared.catalog.clone(),
-        limiter: shared.limiter.clone(),
-        cache: shared.cache.clone(),
-        clock: shared.clock.clone(),
-        usage: shared.usage.clone(),
-    });
-    let management = ManagementService::new(ManagementServiceParts {
-        store: shared.store.clone(),
-        policies: shared.catalog.clone(),
-        propagation: follower.clone(),
-        clock: shared.clock.clone(),
-        sealer: shared.sealer.clone(),
-        random: Arc::new(move || random.generator()),
-    });
-    let management = Arc::new(management.with_certificate_operators(shared.operators.clone()));
-    let tokens = TokenIssuer::new(TokenIssuerParts {
-        management: management.clone(),
-        store: shared.store.clone(),
-        keys: Arc::new(ManagementLookups(shared.store.clone())),
-        cache: shared.cache.clone(),
-        blocking: shared.blocking_pool.clone(),
-        observer: shared.observer.clone(),
-    });
-    let usage = UsageReader::new(management.clone(), shared.usage.clone(), shared.store.clone());
-    let auditor = Auditor::new(management.clone(), shared.store.clone(), anchor_writer.store());
-    Services {
-        gate: Arc::new(gate),
-        management,
-        auditor: Arc::new(auditor),
-        usage: Arc::new(usage),
-        tokens: Arc::new(tokens),
-        catalog: shared.catalog.clone(),
-        clock: shared.clock.clone(),
-        ready: readiness.accepting(),
-        observer: shared.observer.clone(),
-    }
 }

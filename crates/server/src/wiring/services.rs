@@ -1,0 +1,66 @@
+//! Construction of the services that the gRPC and HTTP ports share.
+
+use std::sync::Arc;
+
+use latchkey_core::gate::{Gate, GateParts};
+use latchkey_grpc::Services;
+use latchkey_management::{
+    Auditor, ManagementService, ManagementServiceParts, TokenIssuer, TokenIssuerParts, UsageReader,
+};
+use latchkey_store::ManagementLookups;
+use tokio::runtime::Handle;
+
+use super::Shared;
+use crate::anchor::AuditAnchorWriter;
+use crate::follower::Follower;
+use crate::lookup_batcher::BatchingKeyStore;
+use crate::rate_limiter::RateLimiter;
+use crate::readiness::Readiness;
+
+/// Makes the services of their dependencies.
+pub(super) fn services(
+    shared: &Shared,
+    follower: &Arc<Follower>,
+    anchor_writer: &AuditAnchorWriter,
+    readiness: &Readiness,
+) -> Services<RateLimiter> {
+    let random = shared.random.clone();
+    let gate = Gate::new(GateParts {
+        store: Arc::new(BatchingKeyStore::new(shared.store.clone(), &Handle::current())),
+        policies: shared.catalog.clone(),
+        limiter: shared.limiter.clone(),
+        cache: shared.cache.clone(),
+        clock: shared.clock.clone(),
+        usage: shared.usage.clone(),
+    });
+    let management = ManagementService::new(ManagementServiceParts {
+        store: shared.store.clone(),
+        policies: shared.catalog.clone(),
+        propagation: follower.clone(),
+        clock: shared.clock.clone(),
+        sealer: shared.sealer.clone(),
+        random: Arc::new(move || random.generator()),
+    });
+    let management = Arc::new(management.with_certificate_operators(shared.operators.clone()));
+    let tokens = TokenIssuer::new(TokenIssuerParts {
+        management: management.clone(),
+        store: shared.store.clone(),
+        keys: Arc::new(ManagementLookups(shared.store.clone())),
+        cache: shared.cache.clone(),
+        blocking: shared.blocking_pool.clone(),
+        observer: shared.observer.clone(),
+    });
+    let usage = UsageReader::new(management.clone(), shared.usage.clone(), shared.store.clone());
+    let auditor = Auditor::new(management.clone(), shared.store.clone(), anchor_writer.store());
+    Services {
+        gate: Arc::new(gate),
+        management,
+        auditor: Arc::new(auditor),
+        usage: Arc::new(usage),
+        tokens: Arc::new(tokens),
+        catalog: shared.catalog.clone(),
+        clock: shared.clock.clone(),
+        ready: readiness.accepting(),
+        observer: shared.observer.clone(),
+    }
+}
