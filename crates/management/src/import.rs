@@ -158,7 +158,7 @@ fn infer_kind(policy: &Policy, value: &PlainKey, request: &mut CreateKey, fields
         kind.matches_format(value.reveal()) && (request.kind.is_empty() || *kind.name == *request.kind)
     };
     let Some(kind) = policy.kinds.iter().find(fits) else {
-        let text = "matches the format of no kind of the profile (or of the requested kind); add a kind with this format to the profile";
+        let text = "matches no kind of the profile (or not the requested kind); add a kind with this format to the profile";
         return fields.reject("value", text);
     };
     request.kind = kind.name.to_string();

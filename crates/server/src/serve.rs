@@ -162,7 +162,7 @@ impl Server {
             Some(ended) = grpc_tasks.join_next() => return Err(exited_early(ended)),
             Some(ended) = background_tasks.join_next() => return Err(exited_early(ended)),
         }
-        tracing::info!("draining: calls in flight are finished, and clients are told to reconnect elsewhere");
+        tracing::info!("draining: calls in flight are finished, and clients are asked to reconnect");
         readiness.set_draining().await;
         sleep(drain.delay).await;
         // The workers close their ports and send GOAWAY to clients.
