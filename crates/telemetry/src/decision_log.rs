@@ -1,5 +1,5 @@
-//! The decision log: one JSON object a line for each answer that the operator wants to keep, or for a share of
-//! them. It never waits for whoever reads it; what isn't sampled costs a comparison.
+//! The decision log: one JSON object per line for each sampled decision. Logging never waits for the log's reader, and
+//! a decision that is not sampled costs one comparison.
 
 mod line;
 mod sample_rate;
@@ -16,24 +16,24 @@ pub use self::sample_rate::SampleRate;
 use super::non_blocking_writer::NonBlockingWriter;
 use super::reopening_file::ReopeningFile;
 
-/// Lines that were dropped since the process began: it has one such log.
+/// Number of lines dropped since the process's start; a process has one decision log.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// How many lines were dropped since the process began.
+/// Returns the number of lines dropped since the process's start.
 pub(crate) fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// Shares of the decisions that are noted.
+/// Ratios of the decisions that are logged.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleRates {
-    /// Of those that are allowed.
+    /// Ratio of allowed Checks.
     pub allowed: SampleRate,
-    /// Of those that are denied, or would be in shadow mode.
+    /// Ratio of Checks that are denied, or would be denied but for shadow mode.
     pub denied: SampleRate,
 }
 
-/// Notes answers.
+/// Observer that writes decisions to the log.
 pub struct DecisionLogger {
     lines: NonBlockingWriter,
     clock: Arc<dyn Clock>,
@@ -41,33 +41,33 @@ pub struct DecisionLogger {
 }
 
 impl DecisionLogger {
-    /// Writes to standard output.
+    /// Creates a logger that writes to standard output.
     #[must_use]
     pub fn to_stdout(rates: SampleRates, clock: Arc<dyn Clock>) -> Self {
         let lines = NonBlockingWriter::spawn("decisions", io::stdout(), line::dropped_line, &DROPPED);
         Self { lines, clock, rates }
     }
 
-    /// Appends to a file or a pipe, which is opened again where it was moved away.
+    /// Creates a logger that appends to a file or a pipe. A file that was moved away (rotated) is opened again.
     pub fn to_file(path: &Path, rates: SampleRates, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let lines =
             NonBlockingWriter::spawn("decisions", ReopeningFile::open(path)?, line::dropped_line, &DROPPED);
         Ok(Self { lines, clock, rates })
     }
 
-    /// Writes out what is queued, within a second.
+    /// Writes the queued lines, within a second.
     pub fn shutdown(&self) {
         self.lines.flush_queue();
     }
 }
 
 impl CheckObserver for DecisionLogger {
-    fn on_check(&self, answered: &CheckEvent<'_>) {
-        // What would have been denied is what the log is kept for, like what was.
-        let plain = matches!(answered.outcome, CheckOutcome::Allowed) && answered.context.shadow.is_none();
+    fn on_check(&self, event: &CheckEvent<'_>) {
+        // A Check that would have been denied is as interesting as one that was.
+        let plain = matches!(event.outcome, CheckOutcome::Allowed) && event.context.shadow.is_none();
         let rate = if plain { self.rates.allowed } else { self.rates.denied };
         if rate.sample() {
-            self.lines.write_line(line::decision_line(answered, self.clock.now()));
+            self.lines.write_line(line::decision_line(event, self.clock.now()));
         }
     }
 }

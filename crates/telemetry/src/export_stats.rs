@@ -1,11 +1,11 @@
-//! What was sent of telemetry, and what wasn't.
+//! Statistics of OTLP exports.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::definitions;
 use super::metric::MetricSnapshot;
 
-/// What is sent.
+/// Sort of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     Traces,
@@ -14,32 +14,32 @@ pub(crate) enum Signal {
 
 const SIGNALS: [(Signal, &str); 2] = [(Signal::Traces, "traces"), (Signal::Metrics, "metrics")];
 
-/// Counts it.
+/// Counters of exported and dropped telemetry.
 #[derive(Debug, Default)]
 pub struct ExportStats {
     spans_sent: AtomicU64,
     spans_dropped: AtomicU64,
-    /// By signal: those that were taken, and those that weren't.
+    /// Exports by signal: successful ones, then failed ones.
     exports: [[AtomicU64; 2]; 2],
 }
 
 impl ExportStats {
-    /// A collector took so many spans.
+    /// Counts spans that a collector accepted.
     pub(crate) fn add_sent_spans(&self, spans: usize) {
         self.spans_sent.fetch_add(spans as u64, Relaxed);
     }
 
-    /// So many spans were dropped.
+    /// Counts spans that were dropped.
     pub(crate) fn add_dropped_spans(&self, spans: usize) {
         self.spans_dropped.fetch_add(spans as u64, Relaxed);
     }
 
-    /// Something was sent, and taken or not.
-    pub(crate) fn add_export(&self, signal: Signal, taken: bool) {
-        self.exports[signal as usize][usize::from(!taken)].fetch_add(1, Relaxed);
+    /// Counts an export, which succeeded or failed.
+    pub(crate) fn add_export(&self, signal: Signal, success: bool) {
+        self.exports[signal as usize][usize::from(!success)].fetch_add(1, Relaxed);
     }
 
-    /// Writes it down.
+    /// Adds the counters to a snapshot.
     pub fn collect(&self, snapshot: &mut MetricSnapshot) {
         snapshot.add_u64(&definitions::SPANS_SENT, &[], self.spans_sent.load(Relaxed));
         snapshot.add_u64(&definitions::SPANS_DROPPED, &[], self.spans_dropped.load(Relaxed));

@@ -1,7 +1,7 @@
-//! Telemetry of the server. The program's log goes to standard error, as text for people or as JSON for programs;
-//! libraries never log more than `info`, whatever is asked for, since below that they show what is on the wire.
-//! The [`MetricsObserver`] counts Checks and calls, each part registers what it measures with the [`Registry`], and [`otlp`]
-//! sends metrics and traces to a collector. [`DecisionLogger`] writes the decision log.
+//! Telemetry of the server. The program's log goes to standard error, as text for people or as JSON for programs.
+//! Libraries never log below `info`, whatever the settings say, since they would log the content of connections.
+//! [`MetricsObserver`] counts Checks and calls, each part registers its metrics with the [`Registry`], and [`otlp`] sends
+//! metrics and traces to a collector. [`DecisionLogger`] writes the decision log.
 
 mod decision_log;
 pub mod definitions;
@@ -42,14 +42,14 @@ use non_blocking_writer::NonBlockingWriter;
 /// Format of a line of the program's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs: one object a line.
+    /// JSON for programs: one object per line.
     Json,
 }
 
-/// Starts logging for the whole process; what is returned writes out the rest when it is dropped. Without a format,
-/// it is text on a terminal, else JSON; `directives` are those of `tracing_subscriber::EnvFilter`.
+/// Starts logging for the whole process. The returned guard writes the queued lines when it is dropped. Without a
+/// format, the log is text on a terminal and JSON elsewhere; `directives` are those of `tracing_subscriber::EnvFilter`.
 #[must_use]
 pub fn start(format: Option<LogFormat>, directives: &str) -> FlushGuard {
     let (lines, flush) = NonBlockingWriter::for_process_log(std::io::stderr());
@@ -65,7 +65,7 @@ pub fn start(format: Option<LogFormat>, directives: &str) -> FlushGuard {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(lines)).try_init()
         }
     };
-    // Whoever embeds this may log already; then theirs is the log.
+    // A program that embeds the server may have installed its own subscriber, which is then kept.
     drop(started);
     flush
 }

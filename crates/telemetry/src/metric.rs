@@ -1,38 +1,38 @@
-//! What a metric is, and a sheet of them as they stand at one moment. `/metrics` and OTLP are written from the
-//! same snapshot, so that they can't come to say different things.
+//! Definition of a metric, and a snapshot of all metrics at one moment. `/metrics` and OTLP are both written from a
+//! snapshot, so they cannot differ.
 
 use std::time::Duration;
 
-/// One metric: its names, and what is counted. The table of all of them is [`super::definitions`].
+/// Metric's names, kind, unit, labels and help text. [`super::definitions`] has the table of all metrics.
 #[derive(Debug)]
 pub struct Metric {
-    /// As Prometheus has it: base units, `_total` for counters.
+    /// Name in Prometheus: base units, `_total` for counters.
     pub name: &'static str,
-    /// As OpenTelemetry has it; its own convention's name, where there is one.
+    /// Name in OpenTelemetry; that of its semantic conventions, if there is one.
     pub otel: &'static str,
-    /// What it does over time.
+    /// Kind of the metric.
     pub kind: MetricKind,
-    /// By the Unified Code for Units of Measure.
+    /// Unit, by the Unified Code for Units of Measure.
     pub unit: &'static str,
-    /// By what it is divided: Prometheus's name and OpenTelemetry's.
+    /// Labels: each with its name in Prometheus and in OpenTelemetry.
     pub labels: &'static [(&'static str, &'static str)],
-    /// For people.
+    /// Description for people.
     pub help: &'static str,
 }
 
-/// What a metric does over time.
+/// Kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MetricKind {
-    /// It grows.
+    /// Value that only grows.
     Counter,
-    /// It goes up and down.
+    /// Value that goes up and down.
     Gauge,
-    /// It counts how often a value fell between these bounds, in seconds.
+    /// Distribution of durations over buckets with these upper bounds, in seconds.
     Histogram(&'static [f64]),
 }
 
 impl MetricKind {
-    /// As Prometheus calls it.
+    /// Returns Prometheus's name of the kind.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,41 +43,41 @@ impl MetricKind {
     }
 }
 
-/// The place of a time between these bounds.
+/// Returns the index of a duration's bucket; the last bucket has no upper bound.
 pub(crate) fn bucket_index(bounds: &[f64], took: Duration) -> usize {
     let seconds = took.as_secs_f64();
     bounds.iter().position(|bound| seconds <= *bound).unwrap_or(bounds.len())
 }
 
-/// Metrics as they stand.
+/// Values of all metrics at one moment.
 #[derive(Debug, Default)]
 pub struct MetricSnapshot(pub(crate) Vec<MetricFamily>);
 
-/// A metric and its values.
+/// Metric and its values.
 #[derive(Debug)]
 pub(crate) struct MetricFamily {
     pub(crate) metric: &'static Metric,
     pub(crate) points: Vec<DataPoint>,
 }
 
-/// One value, and what its labels say, in the order of the metric's own.
+/// Value and its label values, in the order of the metric's labels.
 #[derive(Debug)]
 pub(crate) struct DataPoint {
     pub(crate) labels: Vec<String>,
     pub(crate) value: Value,
 }
 
-/// A value.
+/// Value of a metric.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Integer(u64),
     Float(f64),
-    /// How many fell between the bounds, each by itself, and what they come to together.
+    /// Count of each bucket (not cumulative), and the sum of all durations in seconds.
     Histogram(Vec<u64>, f64),
 }
 
 impl MetricSnapshot {
-    /// Writes down a value.
+    /// Adds a value.
     pub(crate) fn push(&mut self, metric: &'static Metric, labels: &[&str], value: Value) {
         debug_assert_eq!(labels.len(), metric.labels.len(), "{}", metric.name);
         let point = DataPoint { labels: labels.iter().map(|label| (*label).to_owned()).collect(), value };
@@ -87,22 +87,22 @@ impl MetricSnapshot {
         }
     }
 
-    /// A whole number.
+    /// Adds a whole number.
     pub fn add_u64(&mut self, metric: &'static Metric, labels: &[&str], value: u64) {
         self.push(metric, labels, Value::Integer(value));
     }
 
-    /// How many there are of something.
+    /// Adds a count.
     pub fn add_usize(&mut self, metric: &'static Metric, labels: &[&str], value: usize) {
         self.add_u64(metric, labels, value as u64);
     }
 
-    /// Yes or no.
+    /// Adds 1 for true and 0 for false.
     pub fn add_bool(&mut self, metric: &'static Metric, value: bool) {
         self.add_u64(metric, &[], value.into());
     }
 
-    /// A number with a fraction, seconds most often.
+    /// Adds a number with a fraction, most often seconds.
     pub fn add_f64(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
         self.push(metric, labels, Value::Float(value));
     }

@@ -1,4 +1,4 @@
-//! Counts what happens: every Check in its thread's own place, and what is rarer under a lock or in one cell.
+//! Counters of events: Checks in their thread's shard, rarer events under a lock or in one shared counter.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,19 +17,19 @@ use super::profile_slots::{self, ProfileSlots};
 use super::shadow_counters::ShadowCounters;
 use super::sharded_counters::{CheckSample, ShardedCounters};
 
-/// How long calls took that ended alike.
+/// Histogram of the durations of calls with the same method and status.
 struct CallDurations {
     buckets: [u64; CALL_BOUNDS.len() + 1],
     total: Duration,
 }
 
-/// Counts.
+/// Observer that counts Checks, token events and RPCs.
 pub struct MetricsObserver {
     clock: Arc<dyn Clock>,
     checks: ShardedCounters,
     profiles: ProfileSlots,
     shadows: ShadowCounters,
-    /// By method and code; the contract has so many of each, and no more.
+    /// Durations by method and status code; the contract limits the number of both.
     calls: Mutex<BTreeMap<(&'static str, i32), CallDurations>>,
     logins: [AtomicU64; 4],
     issued: [[AtomicU64; 3]; 2],
@@ -48,7 +48,7 @@ const CALL_OUTCOMES: [(CallOutcome, &str); 3] =
 const GRANTS: [&str; 2] = ["key", "password"];
 
 impl MetricsObserver {
-    /// By this clock.
+    /// Creates an observer that measures durations by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl MetricsObserver {
         }
     }
 
-    /// Writes down what was counted.
+    /// Adds all counters to a snapshot.
     pub fn collect(&self, snapshot: &mut MetricSnapshot) {
         for number in 0..profile_slots::SLOTS {
             let Some(profile) = self.profiles.name(number) else { continue };
@@ -121,17 +121,17 @@ fn position_of<T: PartialEq>(of: &[(T, &str)], one: &T) -> usize {
 }
 
 impl CheckObserver for MetricsObserver {
-    fn on_check(&self, answered: &CheckEvent<'_>) {
-        let context = answered.context;
+    fn on_check(&self, event: &CheckEvent<'_>) {
+        let context = event.context;
         let profile = self.profiles.slot(context.policy.as_ref().map(|policy| &*policy.name));
-        if let (CheckOutcome::Allowed, Some(denial)) = (answered.outcome, &context.shadow) {
+        if let (CheckOutcome::Allowed, Some(denial)) = (event.outcome, &context.shadow) {
             self.shadows.count(profile, denial.reason);
         }
         self.checks.count(&CheckSample {
             profile,
-            outcome: answered.outcome,
-            source: answered.source(),
-            entrypoint: answered.entrypoint,
+            outcome: event.outcome,
+            source: event.source(),
+            entrypoint: event.entrypoint,
             took: self.clock.monotonic().since(context.started_at.monotonic),
             lookups: context.lookups,
         });
@@ -157,7 +157,7 @@ impl CheckObserver for MetricsObserver {
     }
 }
 
-/// A gRPC status as its specification writes it.
+/// Returns the name of a gRPC status code as its specification writes it.
 pub(super) fn status_name(code: i32) -> &'static str {
     match Code::from_i32(code) {
         Code::Ok => "OK",

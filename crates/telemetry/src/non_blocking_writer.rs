@@ -1,6 +1,6 @@
-//! Writes lines without ever waiting for whoever reads them: a bounded queue and a thread of its own, for the
-//! program's log and for the decision log. Where the queue is full, or a line can't be written, it is dropped
-//! and counted, and the count is written once there is room. The price: the last lines before a kill -9 may be lost.
+//! Writer of lines that never waits for their reader: a bounded queue and a dedicated thread, for the program's log and
+//! for the decision log. If the queue is full or a line cannot be written, the line is dropped and counted, and the count
+//! is written when there is room again. The drawback: the last lines before a SIGKILL may be lost.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
 const QUEUE_LENGTH: usize = 8 * 1024;
-/// How long the process's end waits for a log that may hang.
+/// Maximum time that a flush waits for a log that may hang.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Between two tries to get into a queue that is full at the end.
+/// Pause between two attempts to put the flush into a full queue.
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 
-/// Lines that were dropped since the process began: it has one log.
+/// Number of lines of the program's log dropped since the process's start.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// How many lines were dropped since the process began.
+/// Returns the number of lines of the program's log dropped since the process's start.
 pub(crate) fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -30,10 +30,10 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
-/// How many lines were dropped.
+/// Counters of dropped lines.
 #[derive(Clone)]
 struct Dropped {
-    /// And not told of in the log itself yet.
+    /// Dropped lines that the log itself does not mention yet.
     unreported: Arc<AtomicU64>,
     all: &'static AtomicU64,
 }
@@ -45,28 +45,28 @@ impl Dropped {
     }
 }
 
-/// How a log says that lines are missing from it: so many, as a line.
+/// Function that returns the line for a number of dropped lines.
 type DroppedNotice = fn(u64) -> String;
 
-/// Where lines are put. Each `write` is one line: that is how `fmt` hands them over.
+/// Queue of lines. Each `write` is one line, since `tracing_subscriber::fmt` writes whole lines.
 #[derive(Clone)]
 pub(crate) struct NonBlockingWriter {
     queue: SyncSender<Message>,
     dropped: Dropped,
 }
 
-/// Writes out what is queued when it is dropped, within a second.
+/// Guard that writes the queued lines when it is dropped, within a second.
 pub struct FlushGuard(NonBlockingWriter);
 
 impl NonBlockingWriter {
-    /// The program's log: starts the thread that writes to `out`.
+    /// Starts the thread that writes the program's log to `out`.
     pub(super) fn for_process_log(out: impl Write + Send + 'static) -> (Self, FlushGuard) {
         let notice = |lost| format!("{{\"level\":\"WARN\",\"message\":\"{lost} log lines were dropped\"}}\n");
         let lines = Self::spawn("log", out, notice, &DROPPED);
         (lines.clone(), FlushGuard(lines))
     }
 
-    /// The same for another log; what it drops is counted in `all` too.
+    /// Starts a thread that writes lines to `out`; dropped lines are counted in `all` too.
     pub(super) fn spawn(
         name: &str,
         out: impl Write + Send + 'static,
@@ -76,13 +76,13 @@ impl NonBlockingWriter {
         let (queue, queued) = sync_channel(QUEUE_LENGTH);
         let dropped = Dropped { unreported: Arc::default(), all };
         let lines = Self { queue, dropped: dropped.clone() };
-        // Without a thread every line is dropped and counted; the service itself goes on.
+        // If the thread cannot be started, every line is dropped and counted, and the service continues.
         let thread = thread::Builder::new().name(name.to_owned());
-        drop(thread.spawn(move || write_all(out, &queued, (&dropped, notice))));
+        drop(thread.spawn(move || write_all(out, &queued, &dropped, notice)));
         lines
     }
 
-    /// Hands a line over, its end included.
+    /// Queues a line, including its line end.
     pub(super) fn write_line(&self, line: Vec<u8>) {
         match self.queue.try_send(Message::Line(line)) {
             Ok(()) => {}
@@ -90,28 +90,28 @@ impl NonBlockingWriter {
         }
     }
 
-    /// Waits until what is queued is written, a second at most.
+    /// Waits until the queued lines are written, for at most a second.
     pub(super) fn flush_queue(&self) {
         let (done, written) = sync_channel(1);
         let mut message = Message::Flush(done);
-        let mut left = FLUSH_TIMEOUT;
+        let mut remaining = FLUSH_TIMEOUT;
         loop {
             message = match self.queue.try_send(message) {
                 Ok(()) => {
-                    let _: Result<(), _> = written.recv_timeout(left);
+                    let _: Result<(), _> = written.recv_timeout(remaining);
                     return;
                 }
-                Err(TrySendError::Full(message)) if left > RETRY_DELAY => message,
+                Err(TrySendError::Full(message)) if remaining > RETRY_DELAY => message,
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return,
             };
             thread::sleep(RETRY_DELAY);
-            left = left.saturating_sub(RETRY_DELAY);
+            remaining = remaining.saturating_sub(RETRY_DELAY);
         }
     }
 }
 
-fn write_all(mut out: impl Write, queued: &Receiver<Message>, (dropped, notice): (&Dropped, DroppedNotice)) {
-    // Whether a line was cut off: the next one begins anew.
+fn write_all(mut out: impl Write, queued: &Receiver<Message>, dropped: &Dropped, notice: DroppedNotice) {
+    // True after a partly written line: a line end is written before the next line.
     let mut incomplete = false;
     for message in queued {
         match message {
@@ -121,7 +121,7 @@ fn write_all(mut out: impl Write, queued: &Receiver<Message>, (dropped, notice):
                 }
             }
             Message::Flush(done) => {
-                // A log that can't be written has nowhere to say so; and whoever waited may have gone.
+                // A log that cannot be written has no place to report that; the caller of the flush may have given up.
                 let _: io::Result<()> = out.flush();
                 let _: Result<(), _> = done.try_send(());
             }
@@ -133,7 +133,7 @@ fn write_all(mut out: impl Write, queued: &Receiver<Message>, (dropped, notice):
     }
 }
 
-/// Writes a line, and answers whether it is whole.
+/// Writes a line, and returns whether all of it was written.
 fn write_whole(out: &mut impl Write, line: &[u8], incomplete: &mut bool) -> bool {
     let begun = if *incomplete { out.write_all(b"\n") } else { Ok(()) };
     *incomplete = begun.and_then(|()| out.write_all(line)).is_err();
@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes one line and then hangs until it is let go.
+    /// Output whose writes hang until the gate is closed.
     struct HungOutput {
         gate: Receiver<()>,
         seen: Arc<Mutex<Vec<u8>>>,
@@ -179,7 +179,7 @@ mod tests {
 
     impl Write for HungOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // A closed gate is an open one: the test has ended.
+            // A dropped sender lets all writes pass.
             let _: Result<(), _> = self.gate.recv();
             self.seen.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -207,10 +207,10 @@ mod tests {
         }
         drop(flush);
         let text = String::from_utf8(seen.lock().unwrap().clone()).unwrap();
-        assert!(text.contains("log lines were dropped"), "the loss is told");
+        assert!(text.contains("log lines were dropped"), "the number of dropped lines is logged");
     }
 
-    /// Takes half a line, then nothing until it is mended.
+    /// Output that accepts half of each write until it is repaired.
     struct FullDisk {
         repaired: Arc<std::sync::atomic::AtomicBool>,
         seen: Arc<Mutex<Vec<u8>>>,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_written_is_told_of_once_it_can_and_spoils_no_other_line() {
+    fn dropped_lines_are_reported_later_and_corrupt_no_other_line() {
         static ALL: AtomicU64 = AtomicU64::new(0);
         let repaired = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let seen = Arc::new(Mutex::new(Vec::new()));

@@ -1,5 +1,4 @@
-//! Everybody who hears of answers: the counts always, the decision log and traces where there are
-//! any.
+//! All observers of decisions: the metrics always, the decision log and traces if they are configured.
 
 use std::sync::Arc;
 
@@ -8,24 +7,24 @@ use latchkey_core::observer::{CheckEvent, CheckObserver, RpcEvent, TokenEvent};
 use super::otlp::SpanRecorder;
 use super::{DecisionLogger, MetricsObserver};
 
-/// Hands on what is heard.
+/// Observers that each event is passed to.
 pub struct ObserverSet {
-    /// Counts.
+    /// Metrics.
     pub metrics: Arc<MetricsObserver>,
-    /// The decision log, where there is one.
+    /// Decision log, if it is on.
     pub decisions: Option<Arc<DecisionLogger>>,
-    /// Traces, where they are exported.
+    /// Traces, if they are exported.
     pub spans: Option<SpanRecorder>,
 }
 
 impl CheckObserver for ObserverSet {
-    fn on_check(&self, answered: &CheckEvent<'_>) {
-        self.metrics.on_check(answered);
+    fn on_check(&self, event: &CheckEvent<'_>) {
+        self.metrics.on_check(event);
         if let Some(decisions) = &self.decisions {
-            decisions.on_check(answered);
+            decisions.on_check(event);
         }
         if let Some(spans) = &self.spans {
-            spans.on_check(answered);
+            spans.on_check(event);
         }
     }
 

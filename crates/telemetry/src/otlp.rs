@@ -1,5 +1,5 @@
-//! Traces and metrics by OTLP, to a collector. Whatever the collector does, Checks don't notice: spans go through a
-//! bounded queue, and what doesn't fit is dropped and counted; sending is a task of its own.
+//! Export of traces and metrics to a collector by OTLP. The collector cannot slow down a Check: spans go through a
+//! bounded queue, spans that do not fit are dropped and counted, and a separate task sends them.
 
 mod attributes;
 mod exporter;
@@ -17,32 +17,32 @@ use latchkey_core::time::Clock;
 pub use exporter::OtlpExporter;
 pub use spans::SpanRecorder;
 
-/// What is sent, where to, and how.
+/// Options of the export.
 #[derive(Clone)]
 pub struct OtlpOptions {
-    /// Where traces go; none: nowhere.
+    /// Collector of traces; `None` if they are not exported.
     pub traces: Option<Uri>,
-    /// Where metrics go; none: nowhere.
+    /// Collector of metrics; `None` if they are not exported.
     pub metrics: Option<Uri>,
-    /// Metadata of each call; it may hold a password.
+    /// Metadata of each call; may hold a password.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Only certificates that a collector is trusted by, PEM; none: those of the system.
+    /// CA certificates in PEM that collectors are verified with; `None` for the system's.
     pub ca: Option<Vec<u8>>,
-    /// How long a collector may take.
+    /// Maximum duration of an export.
     pub timeout: Duration,
-    /// Attributes of this process.
+    /// Resource attributes of this process.
     pub resource: Vec<(String, String)>,
-    /// Which Checks become spans.
+    /// Sampling of Checks as spans.
     pub sampler: SamplerOptions,
-    /// Between two exports of metrics.
+    /// Interval between two exports of metrics.
     pub interval: Duration,
-    /// How many spans wait to be sent; more are dropped and counted.
+    /// Maximum number of queued spans; further ones are dropped and counted.
     pub queue: usize,
-    /// How long a span waits for others to be sent with.
+    /// Maximum time that a span waits for its batch to fill.
     pub delay: Duration,
 }
 
-/// Without the headers.
+/// Leaves out the headers, which may hold a password.
 impl fmt::Debug for OtlpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtlpOptions")
@@ -52,20 +52,20 @@ impl fmt::Debug for OtlpOptions {
     }
 }
 
-/// Which Checks become spans.
+/// Sampling of Checks as spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerOptions {
-    /// Whether the decision of a caller that has sent one is followed.
+    /// Follows the caller's sampling decision, if it sent one.
     pub parent: bool,
-    /// SampleRate of all others, from 0 to 1.
+    /// Ratio of all other Checks that are sampled, from 0 to 1.
     pub ratio: f64,
 }
 
-/// Clocks that times are taken from.
+/// Clocks for spans.
 #[derive(Clone)]
 pub struct Clocks {
-    /// For how long a Check took.
+    /// Measures durations.
     pub clock: Arc<dyn Clock>,
-    /// Nanoseconds since 1970, for when it was.
+    /// Returns the present time in nanoseconds since 1970.
     pub unix_nanos: fn() -> u64,
 }

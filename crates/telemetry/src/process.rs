@@ -1,11 +1,11 @@
-//! This process as the system sees it, read from `/proc`; where there is none, nothing is told.
+//! Metrics of this process from the operating system, read from `/proc`; without `/proc`, they are absent.
 
 use std::fs;
 
 use super::definitions;
 use super::metric::MetricSnapshot;
 
-/// Writes down what the system knows of this process.
+/// Adds the process's metrics to a snapshot.
 pub(crate) fn collect(snapshot: &mut MetricSnapshot) {
     let Some(stat) = fs::read_to_string("/proc/self/stat").ok().and_then(|text| ProcStat::read(&text)) else {
         return;
@@ -15,7 +15,7 @@ pub(crate) fn collect(snapshot: &mut MetricSnapshot) {
     let page = rustix::param::page_size() as u64;
     snapshot.add_u64(&definitions::PROCESS_MEMORY, &[], stat.pages * page);
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        // The folder itself is open while it is read.
+        // The descriptor of the directory itself is open while it is read.
         snapshot.add_usize(&definitions::PROCESS_FILES, &[], open.count().saturating_sub(1));
     }
     if let Some(most) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
@@ -28,7 +28,7 @@ pub(crate) fn collect(snapshot: &mut MetricSnapshot) {
     }
 }
 
-/// What is read of `/proc/self/stat`, in ticks and pages.
+/// Fields of `/proc/self/stat`, in clock ticks and pages.
 struct ProcStat {
     cpu: f64,
     threads: u64,
@@ -37,7 +37,7 @@ struct ProcStat {
 }
 
 impl ProcStat {
-    /// The second field is the program's name in brackets, and may hold anything.
+    /// Parses the file. The second field is the program's name in brackets, and may hold any character.
     fn read(text: &str) -> Option<Self> {
         let rest: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         // The first of these is the third field of proc(5).
@@ -51,7 +51,7 @@ impl ProcStat {
     }
 }
 
-/// When the machine began, in seconds since 1970.
+/// Returns the machine's boot time, in seconds since 1970.
 fn boot_time(text: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn when_the_machine_began_is_found_among_the_rest() {
+    fn the_boot_time_is_found_among_the_other_lines() {
         assert_eq!(boot_time("cpu 1 2\nbtime 1700000000\nprocesses 9\n"), Some(1_700_000_000.0));
         assert_eq!(boot_time("cpu 1"), None);
     }

@@ -1,20 +1,20 @@
-//! Profiles by small numbers, so that counting has a place for each. A name keeps its number as long as the
-//! process lives. There are so many numbers and no more: profiles beyond that are counted together.
+//! Small numbers (slots) for profiles, which counters are indexed by. A name keeps its slot for the life of the process.
+//! The number of slots is fixed: profiles beyond it are counted together.
 
 use std::sync::OnceLock;
 
-/// Numbers for names.
+/// Number of slots for names.
 const CAPACITY: usize = 256;
-/// How far from its own place a name may lie.
+/// Maximum distance of a name from its home slot.
 const MAX_PROBES: usize = 16;
-/// Where no profile was found.
+/// Slot of Checks for which no profile was found.
 const NONE: usize = CAPACITY;
-/// Where there are too many.
+/// Slot of profiles that have no slot of their own.
 const OVERFLOW: usize = CAPACITY + 1;
-/// All numbers.
+/// Number of all slots.
 pub(crate) const SLOTS: usize = CAPACITY + 2;
 
-/// The names.
+/// Names of profiles by slot.
 pub(crate) struct ProfileSlots([OnceLock<Box<str>>; CAPACITY]);
 
 impl ProfileSlots {
@@ -22,7 +22,7 @@ impl ProfileSlots {
         Self(std::array::from_fn(|_| OnceLock::new()))
     }
 
-    /// The number of a name; a new one gets one.
+    /// Returns a name's slot; a new name gets a free one.
     pub(crate) fn slot(&self, name: Option<&str>) -> usize {
         let Some(name) = name else { return NONE };
         let home = home_slot(name);
@@ -34,7 +34,7 @@ impl ProfileSlots {
         OVERFLOW
     }
 
-    /// What a number is told as; none: nobody has it.
+    /// Returns the label value of a slot, or `None` if the slot is free.
     pub(crate) fn name(&self, number: usize) -> Option<&str> {
         match number {
             NONE => Some(""),
@@ -44,7 +44,7 @@ impl ProfileSlots {
     }
 }
 
-/// FNV-1a: names are short and few, and nobody gains by making them collide.
+/// Returns a name's home slot, by FNV-1a: names are short and few, and collisions bring an attacker no advantage.
 fn home_slot(name: &str) -> usize {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,13 +1,13 @@
-//! A sheet of metrics in Prometheus's text format (0.0.4), which every scraper reads.
+//! Snapshot of metrics in Prometheus's text format (0.0.4), which every scraper reads.
 
 use std::fmt::Write as _;
 
 use super::metric::{DataPoint, MetricFamily, MetricKind, MetricSnapshot, Value};
 
-/// The content type.
+/// Content type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Writes a snapshot.
+/// Renders a snapshot.
 #[must_use]
 pub fn render(snapshot: &MetricSnapshot) -> String {
     let mut text = String::with_capacity(16 * 1024);
@@ -19,7 +19,7 @@ pub fn render(snapshot: &MetricSnapshot) -> String {
             let labels: Vec<(&str, &str)> = names.zip(labels.iter().map(String::as_str)).collect();
             match (value, metric.kind) {
                 (Value::Histogram(buckets, sum), MetricKind::Histogram(bounds)) => {
-                    histogram(&mut text, metric.name, &labels, (bounds, buckets, *sum));
+                    histogram(&mut text, metric.name, &labels, bounds, buckets, *sum);
                 }
                 (Value::Integer(value), _) => sample(&mut text, metric.name, &labels, &value.to_string()),
                 (Value::Float(value), _) => sample(&mut text, metric.name, &labels, &value.to_string()),
@@ -30,12 +30,14 @@ pub fn render(snapshot: &MetricSnapshot) -> String {
     text
 }
 
-/// A histogram: Prometheus counts what is below each bound, however far.
+/// Writes a histogram. Prometheus's buckets are cumulative.
 fn histogram(
     text: &mut String,
     name: &str,
     labels: &[(&str, &str)],
-    (bounds, buckets, sum): (&[f64], &[u64], f64),
+    bounds: &[f64],
+    buckets: &[u64],
+    sum: f64,
 ) {
     let mut below = 0;
     let ends = bounds.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
@@ -48,20 +50,20 @@ fn histogram(
     sample(text, &format!("{name}_count"), labels, &below.to_string());
 }
 
-fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], value: &str) {
+fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], number: &str) {
     text.push_str(name);
-    for (n, (label, said)) in labels.iter().enumerate() {
-        let _ = write!(text, "{}{label}=\"{}\"", if n == 0 { '{' } else { ',' }, escape(said, true));
+    for (n, (label, value)) in labels.iter().enumerate() {
+        let _ = write!(text, "{}{label}=\"{}\"", if n == 0 { '{' } else { ',' }, escape(value, true));
     }
     if !labels.is_empty() {
         text.push('}');
     }
-    let _ = writeln!(text, " {value}");
+    let _ = writeln!(text, " {number}");
 }
 
-fn escape(said: &str, quoted: bool) -> String {
-    let said = said.replace('\\', "\\\\").replace('\n', "\\n");
-    if quoted { said.replace('"', "\\\"") } else { said }
+fn escape(text: &str, quoted: bool) -> String {
+    let text = text.replace('\\', "\\\\").replace('\n', "\\n");
+    if quoted { text.replace('"', "\\\"") } else { text }
 }
 
 #[cfg(test)]

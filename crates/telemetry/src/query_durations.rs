@@ -1,5 +1,5 @@
-//! How long the database took, by what it was asked and how that ended. There are as many cells as there are sorts of
-//! questions, all from the start; counting is two additions, of whoever waited for a database anyway.
+//! Durations of database queries, by kind and outcome. All histograms exist from the start; recording is two additions,
+//! by a caller that has just waited for the database.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,31 +11,31 @@ use latchkey_core::time::{Clock, MonotonicInstant, nanos};
 use super::definitions::{self, QUERY_BOUNDS};
 use super::metric::{MetricSnapshot, Value, bucket_index};
 
-/// How often a time fell between the bounds, and all of it together in nanoseconds.
+/// Histogram of durations: count of each bucket, and the sum in nanoseconds.
 #[derive(Default)]
 struct DurationHistogram {
     buckets: [AtomicU64; QUERY_BOUNDS.len() + 1],
     nanos: AtomicU64,
 }
 
-/// Takes the time of what the database is asked.
+/// Timer of database queries.
 pub struct QueryDurations {
     clock: Arc<dyn Clock>,
-    /// Which database it is, as OpenTelemetry calls it.
+    /// OpenTelemetry's name of the database system.
     system: &'static str,
-    /// By question and end.
+    /// Histograms by kind and outcome.
     times: [[DurationHistogram; QueryOutcome::ALL.len()]; QueryKind::ALL.len()],
 }
 
 impl QueryDurations {
-    /// Of the embedded database or of PostgreSQL, by this clock.
+    /// Creates a timer for the embedded database (SQLite) or for PostgreSQL.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, embedded: bool) -> Self {
         let system = if embedded { "sqlite" } else { "postgresql" };
         Self { clock, system, times: Default::default() }
     }
 
-    /// Writes down what there was.
+    /// Adds the histograms that are not empty to a snapshot.
     pub fn collect(&self, snapshot: &mut MetricSnapshot) {
         for (kind, ends) in QueryKind::ALL.iter().zip(&self.times) {
             for (end, times) in QueryOutcome::ALL.iter().zip(ends) {
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Each look is a second later.
+    /// Clock that advances by a second with each reading.
     #[derive(Default)]
     struct SteppingClock(AtomicU64);
 
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn every_question_is_told_by_its_own_name_and_end_and_nothing_that_never_was() {
+    fn every_query_kind_and_outcome_is_reported_by_name_and_unused_ones_are_not() {
         let query_durations = QueryDurations::new(Arc::new(SteppingClock::default()), true);
         for kind in QueryKind::ALL {
             for end in QueryOutcome::ALL {

@@ -1,5 +1,5 @@
-//! Registry of everything that is measured. Each part of the process registers a source when it is made; a scrape or
-//! an export asks all of them, and none may wait: a part that hangs writes what was known last.
+//! Registry of the sources of metrics. Each part of the process registers a source when it is created; a scrape or an
+//! export calls all of them. A source must not wait: a part whose measurement hangs reports its last known value.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -8,7 +8,7 @@ use super::{decision_log, definitions, non_blocking_writer, process};
 
 type Source = Box<dyn Fn(&mut MetricSnapshot) + Send + Sync>;
 
-/// ConfigSources of metrics, in the order in which they were registered.
+/// Sources of metrics, in the order in which they were registered.
 #[derive(Default)]
 pub struct Registry(RwLock<Vec<Source>>);
 
@@ -18,7 +18,7 @@ impl Registry {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(source));
     }
 
-    /// Asks every source, and then adds what this crate measures itself: lost log lines, the build and the process.
+    /// Collects all sources, and then adds this crate's own metrics: dropped log lines, the build and the process.
     #[must_use]
     pub fn snapshot(&self) -> MetricSnapshot {
         let mut snapshot = MetricSnapshot::default();

@@ -1,34 +1,34 @@
-//! A file that lines are appended to, by its path: where it was moved away (a rotation), or another stands there
-//! now, it is opened anew. A pipe that nobody reads is waited for, which is why only a thread of its own writes here.
+//! A file that lines are appended to by path. If the file was moved away (rotated) or replaced, it is opened again. A
+//! write to a pipe without a reader blocks, so only a dedicated thread may write here.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Who calls what is nobody else's business.
+/// Permissions of a new file: the lines show who calls what, so others may not read them.
 const MODE: u32 = 0o640;
 
-/// A file by its path.
+/// File that is opened again when its path names another file.
 pub(crate) struct ReopeningFile {
     path: PathBuf,
-    /// What is open, and which file that is.
+    /// Open file, with its device and inode.
     open: Option<(File, (u64, u64))>,
 }
 
 impl ReopeningFile {
-    /// To this path. Whether it can be written is looked at now, unless it is a pipe, which may have no reader yet.
+    /// Opens the file at a path for appending. A pipe is opened at the first write, since it may have no reader yet.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let pipe = fs::metadata(path).is_ok_and(|data| data.file_type().is_fifo());
         let open = if pipe { None } else { Some(open_file(path)?) };
         Ok(Self { path: path.to_owned(), open })
     }
 
-    /// The file that is at the path now.
+    /// Returns the file that is at the path now.
     fn current(&mut self) -> io::Result<&mut File> {
-        let there = fs::metadata(&self.path).map(|data| (data.dev(), data.ino())).ok();
+        let present = fs::metadata(&self.path).map(|data| (data.dev(), data.ino())).ok();
         let open = match self.open.take() {
-            Some((file, which)) if there == Some(which) => (file, which),
+            Some((file, which)) if present == Some(which) => (file, which),
             Some(_) | None => open_file(&self.path)?,
         };
         Ok(&mut self.open.insert(open).0)
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_was_moved_away_is_begun_anew() {
+    fn a_file_that_was_moved_away_is_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let (path, old) = (folder.path().join("d.jsonl"), folder.path().join("d.jsonl.1"));
         fs::write(&path, "before\n").unwrap();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_can_not_be_written_is_told_at_once_and_tried_again_later() {
+    fn a_path_that_cannot_be_written_fails_at_once_and_is_tried_again_later() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("there/d.jsonl");
         assert!(ReopeningFile::open(&path).is_err() && ReopeningFile::open(folder.path()).is_err());

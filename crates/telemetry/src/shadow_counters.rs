@@ -1,4 +1,4 @@
-//! Counts Checks that passed and would have been denied, by profile and reason.
+//! Counters of shadow denials (Checks that were allowed and would have been denied), by profile and reason.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -8,7 +8,7 @@ use super::definitions;
 use super::metric::MetricSnapshot;
 use super::profile_slots::{ProfileSlots, SLOTS};
 
-/// A cell for each profile's number and each reason.
+/// Counters by profile slot and reason.
 pub(super) struct ShadowCounters(Vec<[AtomicU64; Reason::ALL.len()]>);
 
 impl ShadowCounters {
@@ -16,14 +16,14 @@ impl ShadowCounters {
         Self((0..SLOTS).map(|_| Default::default()).collect())
     }
 
-    /// Counts one.
+    /// Counts one shadow denial.
     pub(super) fn count(&self, profile: usize, reason: Reason) {
         if let Some(cell) = self.0.get(profile).and_then(|reasons| reasons.get(reason as usize)) {
             let _ = cell.fetch_add(1, Relaxed);
         }
     }
 
-    /// Writes down what was counted.
+    /// Adds all counters that are not 0 to a snapshot.
     pub(super) fn collect(&self, profiles: &ProfileSlots, snapshot: &mut MetricSnapshot) {
         for (number, reasons) in self.0.iter().enumerate() {
             let Some(profile) = profiles.name(number) else { continue };
@@ -51,11 +51,11 @@ mod tests {
         let mut snapshot = MetricSnapshot::default();
         shadows.collect(&profiles, &mut snapshot);
         let points = snapshot.0.iter().flat_map(|family| &family.points);
-        let told: Vec<_> = points.map(|point| (point.labels.clone(), point.value.clone())).collect();
+        let actual: Vec<_> = points.map(|point| (point.labels.clone(), point.value.clone())).collect();
         let point = |profile: &str, reason: &str, count| {
             (vec![profile.to_owned(), reason.to_owned()], crate::metric::Value::Integer(count))
         };
-        assert_eq!(told.len(), 2);
-        assert!(told.contains(&point("shop", "REVOKED", 2)) && told.contains(&point("", "DISABLED", 1)));
+        assert_eq!(actual.len(), 2);
+        assert!(actual.contains(&point("shop", "REVOKED", 2)) && actual.contains(&point("", "DISABLED", 1)));
     }
 }

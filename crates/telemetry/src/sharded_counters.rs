@@ -1,6 +1,5 @@
-//! Where Checks are counted: every thread has a place of its own, on cache lines of its own, so that counting is
-//! an addition that nobody else waits for. A profile's table is made in a place when it is first needed there,
-//! and never moves; nothing else is allocated.
+//! Counters of Checks. Each thread has a shard on cache lines of its own, so that counting is an uncontended addition.
+//! A profile's table is allocated in a shard when it is first needed there, and never moves; nothing else is allocated.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,18 +14,18 @@ use latchkey_core::thread;
 use super::definitions::CHECK_BOUNDS;
 use super::profile_slots;
 
-/// Threads beyond that share places.
+/// Number of shards; more threads than that share them.
 const SHARDS: usize = 16;
 const ENTRYPOINTS: usize = Entrypoint::ALL.len();
 const SOURCES: usize = DecisionSource::ALL.len();
-/// Allowed, each reason, unreadable, outage, fault.
+/// Number of outcomes: allowed, each reason, malformed, unavailable, internal error.
 const OUTCOMES: usize = Reason::ALL.len() + 4;
 const CELLS: usize = OUTCOMES * SOURCES * ENTRYPOINTS;
 const BUCKETS: usize = CHECK_BOUNDS.len() + 1;
 
 type CheckTable = [AtomicU64; CELLS];
 
-/// How often a time fell between the bounds, and all of it together in nanoseconds.
+/// Histogram of durations: count of each bucket, and the sum in nanoseconds.
 struct DurationHistogram {
     buckets: [AtomicU64; BUCKETS],
     nanos: AtomicU64,
@@ -36,7 +35,7 @@ struct DurationHistogram {
 struct Shard {
     tables: [OnceLock<Box<CheckTable>>; profile_slots::SLOTS],
     times: [DurationHistogram; ENTRYPOINTS * SOURCES],
-    /// Hits, absent ones, misses.
+    /// Cache lookups: hits, negative hits, misses.
     lookups: [AtomicU64; 3],
 }
 
@@ -54,7 +53,7 @@ impl Shard {
     }
 }
 
-/// A Check, as it is counted.
+/// Properties of a Check that are counted.
 #[derive(Clone, Copy)]
 pub(crate) struct CheckSample<'a> {
     pub(crate) profile: usize,
@@ -65,7 +64,7 @@ pub(crate) struct CheckSample<'a> {
     pub(crate) lookups: LookupCounts,
 }
 
-/// All places.
+/// Shards of all threads.
 pub(crate) struct ShardedCounters(Box<[Shard]>);
 
 impl ShardedCounters {
@@ -89,7 +88,7 @@ impl ShardedCounters {
         }
     }
 
-    /// How many Checks of a profile ended so, for each end that there was: its place in [`outcome_labels`], source, door.
+    /// Visits the number of a profile's Checks by outcome, source and entrypoint, leaving out zeros.
     pub(crate) fn checks(
         &self,
         profile: usize,
@@ -111,7 +110,7 @@ impl ShardedCounters {
         }
     }
 
-    /// How long Checks took, by source and door: how often between the bounds, and seconds in all.
+    /// Visits the durations of Checks by source and entrypoint: count of each bucket, and the sum in seconds.
     pub(crate) fn times(&self, mut visit: impl FnMut(DecisionSource, Entrypoint, Vec<u64>, f64)) {
         for (source, entrypoint) in sources_and_entrypoints() {
             let times = || self.0.iter().map(|shard| &shard.times[duration_index(source, entrypoint)]);
@@ -124,13 +123,13 @@ impl ShardedCounters {
         }
     }
 
-    /// Hits, absent ones and misses.
+    /// Returns the numbers of hits, negative hits and misses.
     pub(crate) fn lookups(&self) -> [u64; 3] {
         std::array::from_fn(|n| self.0.iter().map(|shard| shard.lookups[n].load(Relaxed)).sum())
     }
 }
 
-/// What a Check came to, in the words of the labels: outcome and reason.
+/// Label values of an outcome: `outcome` and `reason`.
 pub(crate) type OutcomeLabels = (&'static str, &'static str);
 
 fn outcome_labels() -> &'static [OutcomeLabels; OUTCOMES] {
@@ -144,7 +143,7 @@ fn outcome_labels() -> &'static [OutcomeLabels; OUTCOMES] {
     })
 }
 
-/// The place in [`outcome_labels`].
+/// Returns the index in [`outcome_labels`].
 fn outcome_index(outcome: CheckOutcome<'_>) -> usize {
     match outcome {
         CheckOutcome::Allowed => 0,
@@ -167,7 +166,7 @@ fn cell_index(end: usize, source: DecisionSource, entrypoint: Entrypoint) -> usi
     end * SOURCES * ENTRYPOINTS + duration_index(source, entrypoint)
 }
 
-/// The place between the bounds.
+/// Returns the index of a duration's bucket.
 fn bucket_index(took: Duration) -> usize {
     let seconds = took.as_secs_f64();
     CHECK_BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(CHECK_BOUNDS.len())

@@ -1,4 +1,4 @@
-//! Counting a Check allocates nothing: measured, not believed. Alone in its program, since the allocator is asked.
+//! Test that counting a Check allocates nothing. It is alone in its program, since it replaces the global allocator.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Clock for FixedClock {
 #[test]
 fn a_check_is_counted_without_an_allocation() {
     let document = include_str!("../../../profiles/paykore.toml");
-    let profile = Profile::compile(document, 1).expect("it ships");
+    let profile = Profile::compile(document, 1).expect("the example profile compiles");
     let (metrics, denial) = (MetricsObserver::new(Arc::new(FixedClock)), Denial::new(Reason::Revoked));
     let seen = DecisionContext { policy: Some(profile.policy.clone()), ..DecisionContext::default() };
     let count = |outcome: CheckOutcome<'_>| {
@@ -38,7 +38,7 @@ fn a_check_is_counted_without_an_allocation() {
             metadata: sent,
         }));
     };
-    // The first makes the profile's table in this thread's place.
+    // The first Check allocates the profile's table in this thread's shard.
     count(CheckOutcome::Allowed);
     let _profiler = dhat::Profiler::builder().testing().build();
     for _ in 0..1_000 {
@@ -46,6 +46,6 @@ fn a_check_is_counted_without_an_allocation() {
         count(CheckOutcome::Denied(&denial));
     }
     let counted = dhat::HeapStats::get().total_blocks;
-    drop(black_box(String::from("and the counter counts")));
+    drop(black_box(String::from("the profiler counts this allocation")));
     assert_eq!((counted, dhat::HeapStats::get().total_blocks), (0, 1));
 }

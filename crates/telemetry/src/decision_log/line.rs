@@ -1,40 +1,40 @@
-//! One answer as a line of JSON. Never the credential, a query string or the value of a header; a request's
-//! identifier is told where it is fit to be one.
+//! A decision as a line of JSON. A line never holds a credential, a query string or the value of a header; a request
+//! identifier is logged only if it is printable and short enough.
 
 use latchkey_core::decision::DecisionContext;
 use latchkey_core::observer::{CheckEvent, CheckOutcome};
 use latchkey_core::principal::{Principal, Subject};
 use latchkey_core::time::Moment;
 
-/// Most lines fit without growing.
+/// Initial capacity of a line in bytes; most lines fit.
 const INITIAL_CAPACITY: usize = 512;
-/// The longest method; what is longer is no method.
+/// Maximum length of an HTTP method in bytes; longer ones are left out.
 const MAX_METHOD_BYTES: usize = 32;
-/// The longest identifier of a request.
+/// Maximum length of a request identifier in bytes; longer ones are left out.
 const MAX_ID_BYTES: usize = 128;
 
-/// The line of an answer, its end included.
-pub(super) fn decision_line(answered: &CheckEvent<'_>, now: Moment) -> Vec<u8> {
-    let CheckEvent { context, outcome, .. } = answered;
+/// Returns the line of a decision, including the line end.
+pub(super) fn decision_line(event: &CheckEvent<'_>, now: Moment) -> Vec<u8> {
+    let CheckEvent { context, outcome, .. } = event;
     let mut line = JsonLine::begin();
     line.text("time", &now.wall.to_string());
-    line.text("entrypoint", answered.entrypoint.name());
-    line.identifier("request_id", answered.request_id.as_bytes());
-    line.identifier("envoy_request_id", answered.metadata.envoy_request_id().unwrap_or_default());
+    line.text("entrypoint", event.entrypoint.name());
+    line.identifier("request_id", event.request_id.as_bytes());
+    line.identifier("envoy_request_id", event.metadata.envoy_request_id().unwrap_or_default());
     decision(&mut line, *outcome, context);
     if let Some(policy) = &context.policy {
         line.text("profile", &policy.name);
     }
-    if let Some(who) = &context.principal {
-        principal(&mut line, who);
+    if let Some(caller) = &context.principal {
+        principal(&mut line, caller);
     }
-    if let Some(route) = answered.route() {
+    if let Some(route) = event.route() {
         line.text("route", route);
     }
-    if answered.method.len() <= MAX_METHOD_BYTES && !answered.method.is_empty() {
-        line.text("method", answered.method);
+    if event.method.len() <= MAX_METHOD_BYTES && !event.method.is_empty() {
+        line.text("method", event.method);
     }
-    line.text("source", answered.source().name());
+    line.text("source", event.source().name());
     if context.started_at != Moment::default() {
         line.number("latency_us", now.monotonic.since(context.started_at.monotonic).as_micros());
     }
@@ -42,12 +42,12 @@ pub(super) fn decision_line(answered: &CheckEvent<'_>, now: Moment) -> Vec<u8> {
     line.end()
 }
 
-/// What is written in place of lines that were dropped.
+/// Returns the line that stands for `lost` dropped lines.
 pub(super) fn dropped_line(lost: u64) -> String {
     format!("{{\"dropped\":{lost}}}\n")
 }
 
-/// What would have been denied counts as denied, and wasn't enforced.
+/// Writes the decision. A shadow denial is a denial that was not enforced.
 fn decision(line: &mut JsonLine, outcome: CheckOutcome<'_>, context: &DecisionContext) {
     match (outcome, &context.shadow) {
         (CheckOutcome::Allowed, Some(shadow)) => {
@@ -74,20 +74,20 @@ fn missing_scopes(line: &mut JsonLine, context: &DecisionContext) {
     line.text("missing_scopes", &names.join(" "));
 }
 
-fn principal(line: &mut JsonLine, who: &Principal) {
-    line.text("tenant", &who.tenant.slug);
-    line.text("tenant_id", &who.tenant.id.text());
-    let name = match &who.subject {
+fn principal(line: &mut JsonLine, principal: &Principal) {
+    line.text("tenant", &principal.tenant.slug);
+    line.text("tenant_id", &principal.tenant.id.text());
+    let name = match &principal.subject {
         Subject::Key(_) => "key_id",
         Subject::User(_) => "user_id",
-        // No call is judged by one.
+        // No Check is decided by a client certificate.
         Subject::Certificate(_) => return,
     };
-    line.text(name, &who.subject_text());
-    line.flag("by_token", who.token.is_some());
+    line.text(name, &principal.subject_text());
+    line.flag("by_token", principal.token.is_some());
 }
 
-/// A JSON object that grows.
+/// Builder of a JSON object.
 struct JsonLine(Vec<u8>);
 
 impl JsonLine {
@@ -113,11 +113,11 @@ impl JsonLine {
 
     fn text(&mut self, name: &str, text: &str) {
         self.name(name);
-        // Text is always JSON, and a vector takes everything.
+        // Serializing a string into a vector cannot fail.
         let _: serde_json::Result<()> = serde_json::to_writer(&mut self.0, text);
     }
 
-    /// An identifier that somebody sent: printable, and not too long, or not told.
+    /// Writes an identifier that a client sent, if it is printable ASCII and not too long.
     fn identifier(&mut self, name: &str, sent: &[u8]) {
         let fits = (1..=MAX_ID_BYTES).contains(&sent.len()) && sent.iter().all(u8::is_ascii_graphic);
         if let (true, Ok(text)) = (fits, std::str::from_utf8(sent)) {
@@ -151,13 +151,13 @@ mod tests {
 
     use super::*;
 
-    /// Judged from the second second on; told a millisecond and a half later.
+    /// Start of the Check: the wall clock is at 2 s. The line is written 1.5 ms later.
     fn began() -> Moment {
         Moment { wall: Timestamp(2_000), monotonic: MonotonicInstant(9_000_000) }
     }
 
     fn read(outcome: CheckOutcome<'_>, context: &DecisionContext, request_id: &str, method: &str) -> Value {
-        let answered = CheckEvent {
+        let event = CheckEvent {
             entrypoint: Entrypoint::Native,
             outcome,
             context,
@@ -169,7 +169,7 @@ mod tests {
             wall: Timestamp(2_001),
             monotonic: began().monotonic.plus(Duration::from_micros(1_500)),
         };
-        let line = decision_line(&answered, now);
+        let line = decision_line(&event, now);
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1), "one line");
         serde_json::from_slice(&line).unwrap()
     }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_left_out() {
+    fn unknown_fields_are_left_out() {
         let unreadable = read(CheckOutcome::Malformed, &DecisionContext::default(), "", "");
         let expected = json!({
             "time": "1970-01-01T00:00:02.001Z", "entrypoint": "native", "decision": "DENY", "reason": "MALFORMED_REQUEST",
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_could_decide_is_an_error() {
+    fn a_check_without_a_decision_is_an_error() {
         let outage = read(CheckOutcome::Error(&SystemError::database()), &context(), "r", "GET");
         assert_eq!(
             [&outage["decision"], &outage["reason"], &outage["source"]],
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_in_shadow_is_told_by_itself_or_beside_the_one_that_was_enforced() {
+    fn a_shadow_denial_is_logged_alone_or_beside_the_enforced_one() {
         let mut context = context();
         context.missing_scopes = context.policy.as_ref().unwrap().scopes.all();
         context.shadow = Some(Denial::new(Reason::InsufficientScope));
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(denied["enforced"], true);
     }
 
-    /// A client's word for itself.
+    /// Metadata with an `x-request-id` that the client chose.
     struct TestMetadata(&'static [u8]);
 
     impl RequestMetadata for TestMetadata {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sent_can_not_break_out_of_its_line_or_fill_it() {
+    fn a_clients_values_cannot_break_or_fill_the_line() {
         let long = "x".repeat(MAX_METHOD_BYTES + 1);
         assert!(read(CheckOutcome::Allowed, &context(), "r", &long).get("method").is_none());
         assert_eq!(read(CheckOutcome::Allowed, &context(), "r", "G\"\n\u{1b}")["method"], "G\"\n\u{1b}");
@@ -247,7 +247,7 @@ mod tests {
         }
         let (context, sent) = (context(), TestMetadata(b"a\"b\\c"));
         let (outcome, entrypoint) = (CheckOutcome::Allowed, Entrypoint::ExtAuthz);
-        let answered = CheckEvent {
+        let event = CheckEvent {
             entrypoint,
             outcome,
             context: &context,
@@ -255,7 +255,7 @@ mod tests {
             method: "GET",
             metadata: &sent,
         };
-        let line: Value = serde_json::from_slice(&decision_line(&answered, began())).unwrap();
+        let line: Value = serde_json::from_slice(&decision_line(&event, began())).unwrap();
         assert_eq!(line["envoy_request_id"], "a\"b\\c");
     }
 }

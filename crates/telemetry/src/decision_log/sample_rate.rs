@@ -1,33 +1,33 @@
-//! Which share of answers is noted. Chance is cheap and each thread's own; no request can choose it.
+//! Random sampling of decisions. The random numbers are cheap and each thread has its own; no request can influence them.
 
 use latchkey_core::thread;
 
 use crate::splitmix64;
 
-/// A share: nothing, everything, or some.
+/// Ratio of decisions that are logged, as a fraction of 2^64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleRate(u64);
 
 impl SampleRate {
-    /// Nothing.
+    /// No decision.
     pub const NONE: Self = Self(0);
-    /// Everything.
+    /// Every decision.
     pub const ALL: Self = Self(u64::MAX);
 
-    /// So many of one: from 0, nothing, to 1, everything. What is below or above counts as these.
+    /// Creates a rate from a ratio between 0 (none) and 1 (all). A value outside of these bounds counts as the nearest one.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
-        reason = "a share of 2^64, to the precision that a share is written with"
+        reason = "a ratio of 2^64, to the precision that a ratio is written with"
     )]
-    pub fn new(part: f64) -> Self {
-        // The cast saturates, and no number at all is nothing.
-        Self((part * u64::MAX as f64) as u64)
+    pub fn new(ratio: f64) -> Self {
+        // The cast saturates, and turns NaN into 0.
+        Self((ratio * u64::MAX as f64) as u64)
     }
 
-    /// Whether this one is among them.
+    /// Decides by chance whether a decision is logged.
     pub(super) fn sample(self) -> bool {
         match self.0 {
             0 => false,
@@ -41,7 +41,7 @@ thread_local! {
     static STATE: splitmix64::State = const { splitmix64::State::new(None) };
 }
 
-/// Each thread begins elsewhere.
+/// Returns a pseudorandom number; each thread's sequence begins at another place.
 fn random_u64() -> u64 {
     STATE.with(|state| splitmix64::next(state, || splitmix64::mix(thread::thread_index() as u64)))
 }

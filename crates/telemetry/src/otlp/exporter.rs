@@ -1,5 +1,5 @@
-//! Sends spans as they come, and metrics now and then. A collector that is away or hangs costs its own task time and
-//! nobody else: the queue fills, and what comes then is dropped and counted.
+//! Export of spans in batches and of metrics at an interval. A collector that is down or hangs delays the export task
+//! only: the queue fills up, and further spans are dropped and counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,17 +23,17 @@ use super::{Clocks, OtlpOptions, attributes, metrics};
 use crate::export_stats::{ExportStats, Signal};
 use crate::metric::MetricSnapshot;
 
-/// Spans that are sent together.
+/// Maximum number of spans in one export.
 const BATCH: usize = 512;
-/// How often the same is sent again, and the first pause; each next one is twice as long.
+/// Number of retries of an export, and the first pause; each next pause is twice as long.
 const RETRIES: (u32, Duration) = (2, Duration::from_secs(1));
-/// How long the process's end waits for a collector.
+/// Maximum time that the process's shutdown waits for a collector.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends.
+/// Exporter of traces and metrics by OTLP over gRPC.
 pub struct OtlpExporter {
     otlp: OtlpOptions,
-    /// The headers that the settings give.
+    /// Headers from the settings.
     headers: MetadataMap,
     clocks: Clocks,
     resource: Resource,
@@ -43,18 +43,19 @@ pub struct OtlpExporter {
     metrics: Option<MetricsServiceClient<Channel>>,
 }
 
-/// Spans that wait, and those that were taken to be sent together.
+/// Queued spans, and the batch that is being sent.
 struct SpanQueue {
     queue: Receiver<Span>,
     batch: Vec<Span>,
 }
 
 impl OtlpExporter {
-    /// For these settings, with where spans are put, if they are sent. Nothing is connected yet. The instance is this
-    /// process's own name, the seed for the numbers of its spans.
+    /// Creates an exporter, and the recorder of spans if traces are exported. Nothing is connected yet. `instance` is
+    /// this process's `service.instance.id`; `seed` seeds the span numbers.
     pub fn new(
         otlp: &OtlpOptions,
-        (instance, seed): (&str, u64),
+        instance: &str,
+        seed: u64,
         export_stats: &Arc<ExportStats>,
         clocks: Clocks,
     ) -> Result<(Self, Option<SpanRecorder>), tonic::transport::Error> {
@@ -63,7 +64,7 @@ impl OtlpExporter {
         let traces = otlp.traces.as_ref().map(connect).transpose()?;
         let spans = traces
             .is_some()
-            .then(|| SpanRecorder::new((otlp.sampler, seed), clocks.clone(), put, export_stats.clone()));
+            .then(|| SpanRecorder::new(otlp.sampler, seed, clocks.clone(), put, export_stats.clone()));
         let exporter = Self {
             resource: attributes::resource(&otlp.resource, instance),
             began: (clocks.unix_nanos)(),
@@ -80,12 +81,12 @@ impl OtlpExporter {
         Ok((exporter, spans))
     }
 
-    /// Sends until it is dropped.
+    /// Exports until the future is dropped.
     pub async fn run(&self, snapshot: impl Fn() -> MetricSnapshot) {
         tokio::join!(self.export_spans(), self.export_metrics(snapshot));
     }
 
-    /// Sends what is left, where that can be done soon.
+    /// Exports the remaining spans and the last metrics, within [`SHUTDOWN_TIMEOUT`].
     pub async fn shutdown(&self, snapshot: impl Fn() -> MetricSnapshot) {
         let rest = async {
             if let Some((client, span_queue)) = &self.traces {
@@ -101,7 +102,7 @@ impl OtlpExporter {
             }
             self.send_metrics(&snapshot()).await;
         };
-        // A collector that is slow now gets no more.
+        // Telemetry that a slow collector has not accepted by then is lost.
         let _ = timeout(SHUTDOWN_TIMEOUT, rest).await;
     }
 
@@ -167,7 +168,7 @@ impl OtlpExporter {
         let resource = Some(self.resource.clone());
         let resource_metrics =
             vec![ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() }];
-        // Not again: the next ones say more.
+        // No retry: the next export holds newer values.
         let call = self.call(ExportMetricsServiceRequest { resource_metrics });
         let sent = client.clone().export(call).await;
         self.record_export(Signal::Metrics, sent.err());
@@ -177,7 +178,7 @@ impl OtlpExporter {
         Request::from_parts(self.headers.clone(), Extensions::default(), message)
     }
 
-    /// Sends, and again after a pause where that may help.
+    /// Sends a request, and retries after a pause if the status is retryable.
     async fn send_with_retry<T, F: Future<Output = Result<T, Status>>>(
         &self,
         send: impl Fn() -> F,
@@ -194,16 +195,16 @@ impl OtlpExporter {
         send().await
     }
 
-    /// The log hears of it at debug alone: a collector that is away is nobody's emergency, and the count tells.
+    /// Counts an export. Failures are logged at debug only: a missing collector is no emergency, and a metric counts them.
     fn record_export(&self, signal: Signal, failed: Option<Status>) {
         self.export_stats.add_export(signal, failed.is_none());
         if let Some(status) = failed {
-            tracing::debug!(?signal, code = ?status.code(), "a collector did not take what was sent");
+            tracing::debug!(?signal, code = ?status.code(), "an OTLP export failed; the data is dropped and counted");
         }
     }
 }
 
-/// What the protocol calls worth another try.
+/// Returns whether the OTLP specification calls a status retryable.
 fn is_retryable(code: Code) -> bool {
     match code {
         Code::Cancelled

@@ -1,5 +1,5 @@
-//! A sheet of metrics as OTLP has it, with OpenTelemetry's own names. What is told since the process began is told
-//! as that, however often it is sent.
+//! Conversion of a snapshot of metrics to OTLP, with OpenTelemetry's names. Counters and histograms are cumulative since
+//! the process's start.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -11,14 +11,14 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use super::attributes::string_attribute;
 use crate::metric::{DataPoint, MetricFamily, MetricKind, MetricSnapshot, Value};
 
-/// From when to when, in nanoseconds since 1970.
+/// Start and end of a measurement, in nanoseconds since 1970.
 #[derive(Clone, Copy)]
 pub(super) struct TimeRange {
     pub(super) start: u64,
     pub(super) end: u64,
 }
 
-/// Every metric of a snapshot.
+/// Converts every metric of a snapshot.
 pub(super) fn to_otlp(snapshot: &MetricSnapshot, range: TimeRange) -> Vec<Metric> {
     snapshot.0.iter().map(|family| metric(family, range)).collect()
 }
@@ -33,8 +33,7 @@ fn metric(family: &MetricFamily, range: TimeRange) -> Metric {
         }
         MetricKind::Gauge => Data::Gauge(Gauge { data_points: numbers() }),
         MetricKind::Histogram(bounds) => {
-            let histograms =
-                points.iter().filter_map(|point| histogram(metric.labels, point, (bounds, range)));
+            let histograms = points.iter().filter_map(|point| histogram(metric.labels, point, bounds, range));
             Data::Histogram(Histogram {
                 data_points: histograms.collect(),
                 aggregation_temporality: cumulative,
@@ -50,11 +49,12 @@ fn metric(family: &MetricFamily, range: TimeRange) -> Metric {
     }
 }
 
-/// The convention has `error.type` where there was an error, and not otherwise.
+/// Returns a point's attributes. By OpenTelemetry's convention, `error.type` is left out if there was no error.
 fn labels(names: &[(&str, &str)], point: &DataPoint) -> Vec<KeyValue> {
-    let said = names.iter().zip(&point.labels).map(|((_, name), said)| (*name, said.as_str()));
-    said.filter(|said| *said != ("error.type", "ok"))
-        .map(|(name, said)| string_attribute(name, said))
+    let labels = names.iter().zip(&point.labels).map(|((_, name), value)| (*name, value.as_str()));
+    labels
+        .filter(|label| *label != ("error.type", "ok"))
+        .map(|(name, value)| string_attribute(name, value))
         .collect()
 }
 
@@ -76,7 +76,8 @@ fn number(names: &[(&str, &str)], point: &DataPoint, range: TimeRange) -> Option
 fn histogram(
     names: &[(&str, &str)],
     point: &DataPoint,
-    (bounds, range): (&[f64], TimeRange),
+    bounds: &[f64],
+    range: TimeRange,
 ) -> Option<HistogramDataPoint> {
     let Value::Histogram(buckets, sum) = &point.value else { return None };
     Some(HistogramDataPoint {
@@ -104,16 +105,16 @@ mod tests {
         let mut buckets = vec![0; definitions::CHECK_BOUNDS.len() + 1];
         (buckets[0], buckets[15]) = (1, 4);
         snapshot.push(&definitions::CHECK_DURATION, &["native", "database"], Value::Histogram(buckets, 9.5));
-        let told = to_otlp(&snapshot, TimeRange { start: 1, end: 2 });
-        let names: Vec<&str> = told.iter().map(|metric| metric.name.as_str()).collect();
+        let metrics = to_otlp(&snapshot, TimeRange { start: 1, end: 2 });
+        let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
         assert_eq!(names, ["latchkey.checks", "latchkey.feed.lag", "latchkey.check.duration"]);
-        let Some(Data::Sum(sum)) = &told[0].data else { panic!("a counter is a sum") };
+        let Some(Data::Sum(sum)) = &metrics[0].data else { panic!("a counter is a sum") };
         assert!(sum.is_monotonic && sum.aggregation_temporality == 2);
         assert_eq!(sum.data_points[0].value, Some(Number::AsInt(3)));
         assert_eq!(sum.data_points[0].attributes[3], string_attribute("latchkey.reason", "REVOKED"));
-        let Some(Data::Gauge(gauge)) = &told[1].data else { panic!("a gauge") };
+        let Some(Data::Gauge(gauge)) = &metrics[1].data else { panic!("a gauge") };
         assert_eq!(gauge.data_points[0].value, Some(Number::AsDouble(0.5)));
-        let Some(Data::Histogram(histogram)) = &told[2].data else { panic!("a histogram") };
+        let Some(Data::Histogram(histogram)) = &metrics[2].data else { panic!("a histogram") };
         let point = &histogram.data_points[0];
         assert_eq!((point.count, point.sum, point.bucket_counts.len()), (5, Some(9.5), 16));
         assert_eq!((point.explicit_bounds.len(), point.time_unix_nano), (15, 2));
@@ -126,12 +127,12 @@ mod tests {
             let value = Value::Histogram(vec![0; definitions::QUERY_BOUNDS.len() + 1], 0.0);
             snapshot.push(&definitions::QUERY_DURATION, &["sqlite", "find_key", outcome], value);
         }
-        let told = to_otlp(&snapshot, TimeRange { start: 1, end: 2 });
-        let Some(Data::Histogram(histogram)) = &told[0].data else { panic!("a histogram") };
-        let told: Vec<_> = histogram.data_points.iter().map(|point| point.attributes.clone()).collect();
+        let metrics = to_otlp(&snapshot, TimeRange { start: 1, end: 2 });
+        let Some(Data::Histogram(histogram)) = &metrics[0].data else { panic!("a histogram") };
+        let actual: Vec<_> = histogram.data_points.iter().map(|point| point.attributes.clone()).collect();
         let both =
             [string_attribute("db.system.name", "sqlite"), string_attribute("db.operation.name", "find_key")];
         let late = [&both[..], &[string_attribute("error.type", "timeout")]].concat();
-        assert_eq!((told[0].as_slice(), &told[1]), (&both[..], &late));
+        assert_eq!((actual[0].as_slice(), &actual[1]), (&both[..], &late));
     }
 }

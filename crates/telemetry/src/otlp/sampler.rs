@@ -1,12 +1,12 @@
-//! Which Checks become spans: as the caller has decided, where it has, and a share of the others by their trace's
-//! number, so that everybody who sees a trace decides alike (OpenTelemetry's `TraceIdRatioBased`).
+//! Sampling of Checks as spans: the caller's decision is followed if there is one, and a ratio of the others is chosen
+//! by trace id, so that all parties of a trace decide alike (OpenTelemetry's `TraceIdRatioBased`).
 
 use latchkey_core::thread;
 
 use super::SamplerOptions;
 use crate::splitmix64;
 
-/// The trace that a call belongs to, as its caller said (W3C Trace Context).
+/// Trace that a call belongs to, from its `traceparent` (W3C Trace Context).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TraceParent {
     pub(super) trace: u128,
@@ -15,7 +15,7 @@ pub(super) struct TraceParent {
 }
 
 impl TraceParent {
-    /// `00-TRACE-SPAN-FLAGS`; later versions may have more behind that. Anything else is none.
+    /// Parses `00-TRACE-SPAN-FLAGS`; later versions may have more after that. Returns `None` for any other text.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let (version, end) = (text.get(..2)?, text.get(55));
         let dashes = [2, 35, 52].iter().all(|place| text.get(*place) == Some(&b'-'));
@@ -33,7 +33,7 @@ impl TraceParent {
     }
 }
 
-/// Lower case alone, says the specification.
+/// Parses hexadecimal digits; the specification allows lower case only.
 fn hex(text: &[u8]) -> Option<u128> {
     text.iter().try_fold(0, |sum, byte| {
         let digit = match byte {
@@ -45,15 +45,15 @@ fn hex(text: &[u8]) -> Option<u128> {
     })
 }
 
-/// Decides.
+/// Decides which Checks become spans.
 pub(super) struct Sampler {
     parent: bool,
-    /// Traces whose number is below this; numbers have 63 bits.
+    /// Limit below which the upper 63 bits of a trace id's lower half must be.
     threshold: u64,
     seed: u64,
 }
 
-/// A span that is to be made.
+/// Identifiers of a span that is to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SpanContext {
     pub(super) trace: u128,
@@ -66,7 +66,7 @@ impl Sampler {
         Self { parent: settings.parent, threshold: threshold(settings.ratio), seed }
     }
 
-    /// The span for a call, if it becomes one.
+    /// Returns the identifiers of a call's span, if the call is sampled.
     pub(super) fn sample(&self, traceparent: Option<&[u8]>) -> Option<SpanContext> {
         if let Some(parent) = traceparent.and_then(TraceParent::read) {
             let sampled =
@@ -88,7 +88,7 @@ impl Sampler {
         (low >> 1) < self.threshold
     }
 
-    /// A number that isn't 0; each process and thread has others.
+    /// Returns a number other than 0; each process and thread has a sequence of its own.
     fn number(&self) -> u64 {
         let begin =
             || splitmix64::mix(self.seed.wrapping_add(splitmix64::mix(thread::thread_index() as u64 + 1)));
@@ -100,7 +100,7 @@ thread_local! {
     static STATE: splitmix64::State = const { splitmix64::State::new(None) };
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+#[expect(clippy::cast_possible_truncation, reason = "only the lower half is needed")]
 fn low(trace: u128) -> u64 {
     trace as u64
 }
@@ -109,7 +109,7 @@ fn low(trace: u128) -> u64 {
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a share has not so many digits, and lies between 0 and 1"
+    reason = "a ratio has fewer digits, and is between 0 and 1"
 )]
 fn threshold(share: f64) -> u64 {
     (share * (1_u64 << 63) as f64) as u64
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_has_decided_is_followed_where_it_is_to_be() {
+    fn a_callers_decision_is_followed_if_configured() {
         let unsampled = SENT.replace("-01", "-00");
         let context = |sampler: &Sampler, sent: &str| sampler.sample(Some(sent.as_bytes()));
         let child = context(&sampler(true, 0.0), SENT).unwrap();
@@ -157,17 +157,21 @@ mod tests {
         assert_eq!(context(&sampler(true, 1.0), &unsampled), None);
         assert!(context(&sampler(false, 1.0), &unsampled).is_some());
         assert_eq!(context(&sampler(false, 0.0), SENT), None);
-        assert_eq!(context(&sampler(true, 0.0), "nonsense"), None, "which is nobody's decision");
+        assert_eq!(
+            context(&sampler(true, 0.0), "nonsense"),
+            None,
+            "an invalid traceparent is not a decision"
+        );
     }
 
     #[test]
-    fn of_all_others_so_many_are_chosen_as_were_asked_for() {
+    fn the_configured_ratio_of_all_others_is_sampled() {
         for (share, least, most) in [(0.0, 0, 0), (1.0, 10_000, 10_000), (0.1, 800, 1_200)] {
             let sampler = sampler(true, share);
             let context: Vec<SpanContext> = (0..10_000).filter_map(|_| sampler.sample(None)).collect();
             assert!((least..=most).contains(&context.len()), "{share}: {}", context.len());
             let spans: std::collections::BTreeSet<_> = context.iter().map(|c| (c.trace, c.span)).collect();
-            assert_eq!(spans.len(), context.len(), "no two alike");
+            assert_eq!(spans.len(), context.len(), "all identifiers are different");
             assert!(context.iter().all(|c| c.parent.is_none() && c.trace >> 64 != 0));
         }
     }

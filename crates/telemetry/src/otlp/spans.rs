@@ -1,5 +1,5 @@
-//! A Check as a span: who asked for what and how it ended, in dotted names. Never the credential, a query or a
-//! header's value; what a client can make long is cut.
+//! Spans of Checks, with the principal, the route and the decision as attributes. A span never holds a credential, a
+//! query string or a header's value; values whose length a client chooses are cut.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use super::sampler::{Sampler, SpanContext};
 use super::{Clocks, SamplerOptions};
 use crate::ExportStats;
 
-/// The longest identifier of a request that is told.
+/// Maximum length of a request identifier in a span, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
-/// The longest `tracestate` that its specification asks to be handed on.
+/// Maximum length of a `tracestate` that is passed on, in bytes: the length that W3C Trace Context requires.
 const MAX_TRACESTATE_BYTES: usize = 512;
-/// Sampled; and whether the parent is another process's is known, and it is.
+/// Span flags: sampled, "is remote" is known, and the parent is remote.
 const FLAGS: u32 = 1 | 0x100 | 0x200;
 
-/// Makes spans of Checks.
+/// Recorder of spans of Checks.
 pub struct SpanRecorder {
     sampler: Sampler,
     clocks: Clocks,
@@ -32,28 +32,29 @@ pub struct SpanRecorder {
 }
 
 impl SpanRecorder {
-    /// Into this queue.
+    /// Creates a recorder that puts spans into `queue`; `seed` seeds the span numbers.
     pub(super) fn new(
-        (settings, seed): (SamplerOptions, u64),
+        options: SamplerOptions,
+        seed: u64,
         clocks: Clocks,
         queue: Sender<Span>,
         export_stats: Arc<ExportStats>,
     ) -> Self {
-        Self { sampler: Sampler::new(settings, seed), clocks, queue, export_stats }
+        Self { sampler: Sampler::new(options, seed), clocks, queue, export_stats }
     }
 
-    /// A question was answered.
-    pub(crate) fn on_check(&self, answered: &CheckEvent<'_>) {
-        let Some(context) = self.sampler.sample(answered.metadata.traceparent()) else { return };
-        let took = self.clocks.clock.monotonic().since(answered.context.started_at.monotonic);
-        if self.queue.try_send(span(answered, context, (took, (self.clocks.unix_nanos)()))).is_err() {
+    /// Records a decided Check, if it is sampled. A span that does not fit into the queue is dropped and counted.
+    pub(crate) fn on_check(&self, event: &CheckEvent<'_>) {
+        let Some(context) = self.sampler.sample(event.metadata.traceparent()) else { return };
+        let took = self.clocks.clock.monotonic().since(event.context.started_at.monotonic);
+        if self.queue.try_send(span(event, context, took, (self.clocks.unix_nanos)())).is_err() {
             self.export_stats.add_dropped_spans(1);
         }
     }
 }
 
-fn span(answered: &CheckEvent<'_>, context: SpanContext, (took, end): (Duration, u64)) -> Span {
-    let state = answered.metadata.tracestate().filter(|_| context.parent.is_some());
+fn span(event: &CheckEvent<'_>, context: SpanContext, took: Duration, end: u64) -> Span {
+    let state = event.metadata.tracestate().filter(|_| context.parent.is_some());
     let state =
         state.filter(|state| state.len() <= MAX_TRACESTATE_BYTES).and_then(|s| std::str::from_utf8(s).ok());
     Span {
@@ -66,8 +67,8 @@ fn span(answered: &CheckEvent<'_>, context: SpanContext, (took, end): (Duration,
         kind: SpanKind::Server.into(),
         start_time_unix_nano: end.saturating_sub(latchkey_core::time::nanos(took)),
         end_time_unix_nano: end,
-        attributes: attributes(answered),
-        status: match answered.outcome {
+        attributes: attributes(event),
+        status: match event.outcome {
             CheckOutcome::Error(_) => Some(Status { code: StatusCode::Error.into(), ..Status::default() }),
             CheckOutcome::Allowed | CheckOutcome::Denied(_) | CheckOutcome::Malformed => None,
         },
@@ -75,15 +76,15 @@ fn span(answered: &CheckEvent<'_>, context: SpanContext, (took, end): (Duration,
     }
 }
 
-fn attributes(answered: &CheckEvent<'_>) -> Vec<KeyValue> {
-    let context = answered.context;
+fn attributes(event: &CheckEvent<'_>) -> Vec<KeyValue> {
+    let context = event.context;
     let mut all = vec![
-        string_attribute("latchkey.entrypoint", answered.entrypoint.name()),
-        string_attribute("latchkey.decision", answered.outcome.decision()),
-        string_attribute("latchkey.reason", answered.outcome.reason()),
-        string_attribute("latchkey.source", answered.source().name()),
+        string_attribute("latchkey.entrypoint", event.entrypoint.name()),
+        string_attribute("latchkey.decision", event.outcome.decision()),
+        string_attribute("latchkey.reason", event.outcome.reason()),
+        string_attribute("latchkey.source", event.source().name()),
     ];
-    let rpc = match answered.entrypoint {
+    let rpc = match event.entrypoint {
         Entrypoint::ExtAuthz => Some("envoy.service.auth.v3.Authorization/Check"),
         Entrypoint::Native => Some("latchkey.v1.CheckService/Check"),
         Entrypoint::Http => None,
@@ -91,32 +92,31 @@ fn attributes(answered: &CheckEvent<'_>) -> Vec<KeyValue> {
     if let Some(rpc) = rpc {
         all.extend([string_attribute("rpc.system.name", "grpc"), string_attribute("rpc.method", rpc)]);
     }
-    if let CheckOutcome::Error(_) = answered.outcome {
-        all.push(string_attribute("error.type", answered.outcome.reason()));
+    if let CheckOutcome::Error(_) = event.outcome {
+        all.push(string_attribute("error.type", event.outcome.reason()));
     }
-    if !answered.method.is_empty() {
-        all.push(string_attribute("http.request.method", method(answered.method)));
+    if !event.method.is_empty() {
+        all.push(string_attribute("http.request.method", method(event.method)));
     }
     if let Some(denial) = &context.shadow {
         all.push(string_attribute("latchkey.shadow.reason", denial.reason.name()));
     }
-    if let Some(route) = answered.route() {
+    if let Some(route) = event.route() {
         all.extend([string_attribute("latchkey.route", route), string_attribute("http.route", route)]);
     }
     if let Some(policy) = &context.policy {
         all.push(string_attribute("latchkey.profile", &*policy.name));
     }
-    if let Some(who) = &context.principal {
-        all.push(string_attribute("latchkey.tenant", &*who.tenant.slug));
-        all.push(string_attribute("latchkey.subject.type", who.subject_type()));
-        all.push(string_attribute("latchkey.subject.id", who.subject_id()));
-        all.extend(who.environment().map(|name| string_attribute("latchkey.environment", name)));
+    if let Some(principal) = &context.principal {
+        all.push(string_attribute("latchkey.tenant", &*principal.tenant.slug));
+        all.push(string_attribute("latchkey.subject.type", principal.subject_type()));
+        all.push(string_attribute("latchkey.subject.id", principal.subject_id()));
+        all.extend(principal.environment().map(|name| string_attribute("latchkey.environment", name)));
     }
-    let envoys = answered.metadata.envoy_request_id().and_then(|id| std::str::from_utf8(id).ok());
-    for (name, id) in [
-        ("latchkey.request_id", answered.request_id),
-        ("latchkey.envoy_request_id", envoys.unwrap_or_default()),
-    ] {
+    let envoys = event.metadata.envoy_request_id().and_then(|id| std::str::from_utf8(id).ok());
+    for (name, id) in
+        [("latchkey.request_id", event.request_id), ("latchkey.envoy_request_id", envoys.unwrap_or_default())]
+    {
         if !id.is_empty() {
             all.push(string_attribute(name, cut(id)));
         }
@@ -124,7 +124,7 @@ fn attributes(answered: &CheckEvent<'_>) -> Vec<KeyValue> {
     all
 }
 
-/// A method that HTTP knows; another one is anything that a client may think of.
+/// Returns a method that HTTP defines, or `_OTHER`: a client can send any text as its method.
 fn method(method: &str) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("_OTHER")
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_thinks_of_is_not_told_at_length() {
+    fn a_clients_own_values_are_replaced_or_cut() {
         assert_eq!((method("GET"), method("get"), method("sk_live_x")), ("GET", "_OTHER", "_OTHER"));
         assert_eq!(cut(&"x".repeat(300)).len(), MAX_REQUEST_ID_BYTES);
         assert_eq!(cut("r-1"), "r-1");
