@@ -1,5 +1,5 @@
 //! The topology in containers says what it means: three replicas of one image that share their stores, Envoy's
-//! configuration as the real Envoy takes it, and an image that runs as nobody.
+//! configuration as the real Envoy takes it, and an image that runs without privileges.
 
 use std::path::Path;
 use std::process::Command;

@@ -67,7 +67,7 @@ impl Shop {
         (made.id, value)
     }
 
-    /// So many lines, once they are there.
+    /// Waits for a number of lines and returns them.
     fn lines(&self, count: usize) -> Vec<Value> {
         eventually("the lines are written", || {
             let lines = lines(&std::fs::read_to_string(self.file()).unwrap_or_default());

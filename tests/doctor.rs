@@ -1,4 +1,4 @@
-//! `latchkey doctor` before real stores and a real Envoy: what is wrong is found, named with its remedy, and told by
+//! `latchkey doctor` before real stores and a real Envoy: what is wrong is found, named with its remedy, and reported by
 //! the exit code; what is right is left in peace. And a start that the database contradicts says so.
 
 use std::process::Command;
@@ -13,7 +13,7 @@ use serde_json::Value;
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "//////////////////////////////////////////8=";
 
-/// What it finds, as (area, weight, what), and how it ends.
+/// Findings as (area, severity, message), and the exit code.
 fn doctor(words: &[&str]) -> (Vec<(String, String, String)>, i32) {
     let folder = Folder::new("doctor");
     let mut command = Command::new(program());
@@ -160,7 +160,7 @@ fn revocation_lists_are_looked_at() {
     has(&look("nonsense").0, "settings", "error", "tls_client_crl (");
 }
 
-/// What an Envoy's file is told to be by our own command, with these words in place of those; Envoy takes it, too.
+/// Writes an Envoy configuration by `latchkey envoy-config`, with some words replaced; Envoy accepts it too.
 fn spoiled(folder: &Folder, changes: &[(&str, &str)]) -> String {
     let mut command = Command::new(program());
     command.args(["envoy-config", concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/demo.toml")]);

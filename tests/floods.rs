@@ -1,5 +1,5 @@
-//! What a client can do to a port by the connection itself: many that say nothing, streams that are opened and reset
-//! at once, more streams than are offered. Each has a bound, and whoever asks as one should is answered meanwhile.
+//! Attacks on a port by the connection itself: many silent connections, streams that are opened and reset
+//! at once, more streams than are offered. Each has a bound, and well-behaved clients are served meanwhile.
 //! Frames are written by hand, since no library of ours would send these. Each attack ends by itself.
 
 use std::io::{Read as _, Write as _};
@@ -19,7 +19,7 @@ const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 /// The header block ends here; the stream does not.
 const WHOLE: u8 = 4;
-/// RFC 9113 section 7: the stream may be sent again, unharmed; whoever does this is asked to calm down.
+/// RFC 9113 section 7: the stream may be sent again, unharmed; a client that does this gets ENHANCE_YOUR_CALM.
 const REFUSED: u32 = 7;
 const CALM: u32 = 11;
 

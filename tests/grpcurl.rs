@@ -1,4 +1,4 @@
-//! What a stranger with a terminal sees: grpcurl, by server reflection alone, with no .proto file.
+//! Use of grpcurl by server reflection alone, with no .proto file.
 
 use latchkey_testing::{Grpcurl, GrpcurlOutput, Latchkey, ROOT_KEY, Setup};
 use serde_json::{Value, json};

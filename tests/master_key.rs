@@ -1,5 +1,5 @@
 //! The master key from outside: changed while calls are judged, and a start with another one refused, whatever it is
-//! that lies sealed. On both databases.
+//! that is sealed. On both databases.
 
 use std::process::{Command, Output, Stdio};
 
@@ -80,7 +80,7 @@ fn rewrap_command(database: &str, (master, previous): (&str, &str)) -> Command {
     command
 }
 
-/// How it ends, and what it says.
+/// Exit code and output.
 fn rewrap(database: &str, keys: (&str, &str), words: &[&str]) -> (Option<i32>, String) {
     let output: Output = rewrap_command(database, keys).args(words).output().expect("the program starts");
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

@@ -8,10 +8,10 @@ use latchkey_testing::{Folder, Process, Signal, eventually, free_port, program, 
 
 const PAGE: &str = include_str!("../docs/tour.md");
 const MARK: &str = "--- end of what the page does here ---";
-/// Where the page says that things are, and what the page writes.
+/// Addresses in the page.
 const ADDRESSES: [&str; 3] = ["127.0.0.1:50051", "127.0.0.1:8081", "127.0.0.1:10000"];
 
-/// What a page does, and what it shows of it.
+/// Commands of a page, and their documented output.
 struct TourStep {
     commands: String,
     shown: String,
@@ -30,7 +30,7 @@ fn steps() -> Vec<TourStep> {
     steps
 }
 
-/// Whether a line is what the page shows of it.
+/// Returns true if a line matches the page.
 fn fits(shown: &str, line: &str) -> bool {
     let Some((head, mut rest)) = shown.split_once('…') else { return shown == line };
     let Some(mut line) = line.strip_prefix(head) else { return false };
@@ -41,7 +41,7 @@ fn fits(shown: &str, line: &str) -> bool {
     line.ends_with(rest)
 }
 
-/// Whether lines are what the page shows of them.
+/// Returns true if all lines match the page.
 fn all_fit(shown: &[&str], lines: &[&str]) -> bool {
     match (shown, lines) {
         ([], lines) => lines.is_empty(),

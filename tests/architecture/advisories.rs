@@ -1,5 +1,5 @@
 //! Known holes in what is built in: `RustSec`'s advisories, from the copy beside this file, so that no network is
-//! needed. How old the copy is stands in its first line; `scripts/advisories` makes it anew.
+//! needed. Its first line says how old the copy is; `scripts/advisories` makes it anew.
 
 use cargo_metadata::semver::{Version, VersionReq};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ struct Copy {
     advisory: Vec<Advisory>,
 }
 
-/// What an advisory says of versions (`RustSec`'s `EXAMPLE_ADVISORY.md`): those that neither list has are affected.
+/// Versions of an advisory (`RustSec`'s `EXAMPLE_ADVISORY.md`): those that are in neither list are affected.
 #[derive(Deserialize)]
 struct Advisory {
     id: String,

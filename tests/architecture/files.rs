@@ -1,4 +1,4 @@
-//! How big a file may grow, what each begins with, and where modules and readmes are.
+//! Limits of file sizes, the beginning of each file, and the places of modules and readmes.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What may be built in: the licences and bans of `deny.toml`, held without cargo-deny too.
+//! Dependencies that may be built in: the licences and bans of `deny.toml`, checked without cargo-deny too.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What others ask for in return for their work: the list of what is built in, and the notices that go with the program,
+//! Notices of third-party licences: the list of what is built in, and the notices that go with the program,
 //! tell of the same crates, each with a text.
 
 use std::collections::BTreeSet;

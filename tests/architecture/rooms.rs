@@ -1,4 +1,4 @@
-//! Who may know whom.
+//! Dependencies between the crates.
 
 use cargo_metadata::{DependencyKind, Package};
 
@@ -77,7 +77,7 @@ const HOUSE: [(&str, &[&str], &[&str]); 16] = [
     ("latchkey-testing", &["latchkey-proto"], &["sea-", "sqlx"]),
 ];
 
-/// For benchmarks and tests: free to know what they measure, and known by nobody.
+/// Packages of benchmarks and tests: they may use every crate, and no crate uses them.
 const OUTSIDE: [&str; 3] = ["latchkey-testing", "latchkey-bench-gate", "latchkey-bench-wire"];
 
 fn uses(package: &Package, kind: DependencyKind) -> impl Iterator<Item = &str> {

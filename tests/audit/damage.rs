@@ -1,4 +1,4 @@
-//! Whoever edits the log in the database is found, and told where: by the chain, by the log's head, and, where
+//! Edits of the log in the database are found and located: by the chain, by the log's head, and, where
 //! all of these were made to fit, by what was anchored elsewhere.
 
 use latchkey_proto::v1::{AuditAnchor, VerifyAuditLogRequest, VerifyAuditLogResponse};
@@ -16,7 +16,7 @@ on_both!(
     a_log_that_was_written_anew_is_found_by_the_anchor,
 );
 
-/// What a check finds, by the server's own anchors alone.
+/// Result of a verification by the server's own anchors alone.
 async fn found(shop: &Shop) -> VerifyAuditLogResponse {
     shop.verify(VerifyAuditLogRequest::default()).await
 }

@@ -1,4 +1,4 @@
-//! The audit log from outside: what is in it, who may read it, and that whoever edits the database is found. On
+//! The audit log from outside: its content, its readers, and that edits of the database are found. On
 //! both databases.
 
 mod commands;
@@ -17,7 +17,7 @@ pub(crate) struct Shop {
     pub(crate) operator: Caller,
 }
 
-/// Where the anchors are, in the server's folder.
+/// Path of the anchors, in the server's folder.
 pub(crate) const ANCHORS: &str = "anchors";
 
 impl Shop {

@@ -1,4 +1,4 @@
-//! Who reads what of the log, page by page, and what is wrong with a request.
+//! Pages of the log by caller, and errors of requests.
 
 use latchkey_proto::v1::{AuditAnchor, ListAuditEventsRequest, VerifyAuditLogRequest};
 use latchkey_testing::{Caller, on_both};

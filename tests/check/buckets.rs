@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::{CheckFixture, assert_allowed, assert_denied, call, get};
 
-/// How many more calls the tightest bucket has room for, without taking any.
+/// Number of calls that the tightest bucket has room for, without taking any.
 async fn left(fixture: &CheckFixture, ask: &CheckRequest) -> u64 {
     let answer = fixture.check(CheckRequest { cost: Some(0), ..ask.clone() }).await;
     assert_allowed(&answer);

@@ -1,9 +1,9 @@
-//! What a container may take is more than what Latchkey remembers in it: a process that fills its memory as it was told
+//! A container's memory limit is above the cache's limit: a process that fills its cache as configured
 //! to must not be killed for it. What else it holds (at rest, connections, logins being hashed) needs room besides.
 
 use crate::read;
 
-/// What a process with full memory needs beside it, and a fifth of that memory for what is spent on keeping it.
+/// Memory that a process with a full cache needs beside the cache, and a fifth of the cache for its overhead.
 const BESIDE: u64 = 192 << 20;
 
 /// A size as any of the files writes it.
@@ -19,7 +19,7 @@ fn bytes(text: &str) -> u64 {
     number.parse::<u64>().expect("a number") << shift
 }
 
-/// What stands behind some words in a file, until the line or the brace ends.
+/// Text after some words in a file, up to the end of the line or the brace.
 fn after(file: &str, words: &str) -> u64 {
     let text = read(file);
     let found: Vec<&str> = text.split(words).skip(1).collect();

@@ -1,4 +1,4 @@
-//! What people copy: every Envoy configuration as the real Envoy takes it and as our own doctor judges it, Kubernetes'
+//! Files that people copy: every Envoy configuration as the real Envoy and as `latchkey doctor` check it, Kubernetes'
 //! resources by its schemas, the unit by systemd, and the secrets that none of them holds.
 
 mod alerts;

@@ -1,4 +1,4 @@
-//! What people read: every link from one page to another leads somewhere, every page of the handbook is in its list,
+//! The handbook: every link from one page to another leads somewhere, every page of the handbook is in its list,
 //! and the book that is made of it holds together.
 
 mod book;

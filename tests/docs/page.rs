@@ -22,7 +22,7 @@ fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<_>>().join("``")
 }
 
-/// Where the links of a page lead to, apart from those to other places on the net.
+/// Targets of a page's links, apart from those to other sites.
 pub(crate) fn links(page: &str) -> Vec<String> {
     let lines: Vec<String> = prose(page).collect();
     let defined: BTreeMap<String, &str> = lines.iter().filter_map(|line| definition(line)).collect();
@@ -33,7 +33,7 @@ pub(crate) fn links(page: &str) -> Vec<String> {
     }
     for rest in text.split("][").skip(1) {
         let name = rest.split_once(']').map(|(name, _)| name.to_lowercase());
-        // A name without a definition leads nowhere, and is told as it stands.
+        // A name without a definition leads nowhere, and is reported as it is.
         found.extend(name.filter(|name| !defined.contains_key(name)));
     }
     let elsewhere = |target: &String| target.contains("://") || target.contains(' ') || target.is_empty();

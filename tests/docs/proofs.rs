@@ -1,4 +1,4 @@
-//! What the page of threats names as proof is there: files, and tests by their names.
+//! Proofs that the threat model names exist: files, and tests by their names.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Where the client of a product's own calls is, as Latchkey's HTTP port sees it: by the same rule as when Envoy
-//! asks, where the document knows the Envoy that brings them, and by nobody's word where it doesn't.
+//! Client address of a call to a product's endpoint, as Latchkey's HTTP port sees it: by the same rule as when Envoy
+//! asks, where the document knows the Envoy that brings them, and by no header where it doesn't.
 
 use latchkey_testing::{Latchkey, Request, Setup, key};
 

@@ -1,4 +1,4 @@
-//! An endpoint that speaks of what isn't there is refused when its document is applied, line and reason told, so
+//! An endpoint that refers to missing things is refused when its document is applied, with line and reason, so
 //! that no call ever finds out.
 
 use latchkey_testing::{ProfileBuilder, Setup};

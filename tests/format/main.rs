@@ -1,4 +1,4 @@
-//! The format of profile documents, sentence by sentence, with documents of products that ship with nobody:
+//! The format of profile documents, sentence by sentence, with documents of products that are not shipped:
 //! through a real Envoy where a client sees it, by a native Check where only services do.
 
 mod address;

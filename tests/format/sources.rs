@@ -1,4 +1,4 @@
-//! Where credentials, tenants and resources are found, and what becomes of them on the way upstream.
+//! Sources of credentials, tenants and resources, and their treatment on the way upstream.
 
 use latchkey_testing::{Echo, EnvoySetup, Request, key};
 

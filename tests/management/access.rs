@@ -1,4 +1,4 @@
-//! Who may call: every RPC of the contract has its row here.
+//! Permissions of callers: every RPC of the contract has its row here.
 
 use std::collections::BTreeSet;
 

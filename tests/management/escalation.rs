@@ -1,4 +1,4 @@
-//! Nobody gets more by way of a key than they have, and another tenant's things are as good as none.
+//! A caller cannot get more rights by a key than it has, and another tenant's things appear not to exist.
 
 use std::collections::HashMap;
 

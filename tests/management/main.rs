@@ -1,4 +1,4 @@
-//! Who may do what to keys, tenants and profiles, on the embedded database and on PostgreSQL; and that what
+//! Management of keys, tenants and profiles, on the embedded database and on PostgreSQL; and that what
 //! was acknowledged survives whatever happens to the process.
 
 mod access;
@@ -87,7 +87,7 @@ fn with_rate(rate: &str) -> String {
     ProfileBuilder::from_document(SHOP).set("rate_limits.default[0].rate", rate).build()
 }
 
-/// What a call was refused with; a call that succeeded is a failure of the test.
+/// Status of a rejected call; a call that succeeded is a failure of the test.
 #[track_caller]
 fn refused<T>(answer: Result<T, Status>) -> Code {
     match answer {

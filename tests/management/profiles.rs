@@ -1,4 +1,4 @@
-//! Profiles are documents with versions; a bad one changes nothing and is told where it is bad.
+//! Profiles are documents with versions; an invalid one changes nothing, and the error names the place.
 
 use latchkey_proto::v1::{ApplyProfileRequest, GetProfileRequest, ListProfilesRequest};
 use tonic::Code;
@@ -25,7 +25,7 @@ fn claiming(name: &str, host: &str, prefix: &str) -> String {
     document + "[rate_limits]\ndefault = []\n"
 }
 
-/// Both look at what is stored before either writes, unless they are made to look again.
+/// Two calls read what is stored before either writes, unless they are made to look again.
 async fn of_two_that_claim_a_host_at_once_one_is_applied(database: Database) {
     let shop = Shop::open(database).await;
     for round in 0..20 {

@@ -1,4 +1,4 @@
-//! The partner's tier, the three headers, and what a client in a hurry is told.
+//! The partner's tier, the three headers, and the response to a client above its limit.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! A product that ships with nobody: its document alone makes it work.
+//! A product that is not shipped: its document alone makes it work.
 
 use latchkey_testing::{Echo, Envoy, EnvoySetup, Setup, key};
 

@@ -1,4 +1,4 @@
-//! Where a credential may stand, that it goes no further, and that a crooked one gets nobody in.
+//! Places of a credential, its removal from the request, and the denial of malformed ones.
 
 use latchkey_testing::{Echo, EnvoySetup, Request, both_ways};
 

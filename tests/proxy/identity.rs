@@ -1,4 +1,4 @@
-//! Headers that mean "authenticated" come from Latchkey or from nobody.
+//! Headers that mean "authenticated" are set by Latchkey alone.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ both_ways!(
     a_label_can_not_break_out_of_its_header,
 );
 
-/// A request that claims to be somebody, in every spelling that a framework might read.
+/// A request that claims an identity, in every spelling that a framework might read.
 fn forged(request: Request) -> Request {
     let names = [
         "x-tenant-id",

@@ -1,4 +1,4 @@
-//! What a client can try through a real Envoy, against a small product made for the purpose: forged
+//! Attacks of a client through a real Envoy, against a small product made for the purpose: forged
 //! identities, doubled credentials, crooked paths, outages, a revocation under load.
 
 mod credentials;

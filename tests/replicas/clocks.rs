@@ -1,4 +1,4 @@
-//! What clocks do to replicas, with the program that ships. The wall clock jumps: keys end by it, and nothing else
+//! Effects of clocks on replicas, with the program that ships. The wall clock jumps: keys end by it, and nothing else
 //! follows it. A steady clock that stands still is a lease that never runs out: a replica that has one admits a
 //! revoked key, and the meter sees it. So the meter can fail.
 

@@ -35,7 +35,7 @@ leased = [{ per = "key", rate = "300/s", burst = 300 }]
 
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
-/// One replica, and the ways to its stores.
+/// A replica, with the proxies to its stores.
 pub(crate) struct Replica {
     pub(crate) latchkey: Latchkey,
     pub(crate) to_database: Proxy,
@@ -111,7 +111,7 @@ impl Cluster {
         }
     }
 
-    /// How often something was logged, on all of them.
+    /// Number of log lines with a text, on all replicas.
     pub(crate) fn logged(&self, words: &str) -> u64 {
         let times = |replica: &Replica| replica.latchkey.log().matches(words).count();
         self.replicas.iter().map(times).sum::<usize>() as u64
@@ -162,13 +162,13 @@ pub(crate) fn ask(value: &str) -> CheckRequest {
     CheckRequest { credential: value.to_owned(), profile: "cluster".to_owned(), ..CheckRequest::default() }
 }
 
-/// Whether a replica admits a call; an error where it can't decide.
+/// Returns true if a replica allows a call; an error where it cannot decide.
 pub(crate) async fn allows(caller: &Caller, ask: CheckRequest) -> Result<bool, CheckError> {
     let answer = caller.checks().check(ask).await.map_err(CheckError)?;
     Ok(answer.into_inner().decision() == Decision::Allow)
 }
 
-/// Nobody could decide.
+/// No decision was possible.
 #[derive(Debug)]
 pub(crate) struct CheckError(pub(crate) Status);
 
@@ -178,7 +178,7 @@ impl PartialEq for CheckError {
     }
 }
 
-/// How often what is asserted of many rounds is tried: few for every day, many by the environment.
+/// Number of rounds: few by default, many by an environment variable.
 pub(crate) fn rounds(few: usize) -> usize {
     #[expect(clippy::disallowed_methods, reason = "how long a test runs is told to the test")]
     let told = std::env::var("LATCHKEY_TEST_ROUNDS").ok();

@@ -10,18 +10,18 @@ use tonic::{Code, Status};
 
 use crate::cluster::{PROFILE, allows, ask, assert_outage};
 
-/// A Latchkey on a small disk, and what it was told to keep there.
+/// A Latchkey on a small disk, and the keys that it acknowledged.
 struct Fixture {
     latchkey: Latchkey,
     operator: Caller,
     first: Key,
     value: String,
-    /// How many keys were acknowledged.
+    /// Number of acknowledged keys.
     made: usize,
 }
 
 impl Fixture {
-    /// One tenant and one key, which is remembered.
+    /// Creates a tenant and a cached key.
     async fn start(database: &str) -> Self {
         let setup = Setup::default().database(database).environment("LATCHKEY_CACHE_LEASE", "30s");
         let latchkey = setup.profile("cluster", PROFILE).start();
@@ -65,7 +65,7 @@ impl Fixture {
         self.made += 1;
     }
 
-    /// What was refused for want of room is an outage, and left nothing behind; what is there can be read.
+    /// A write that was refused for want of room is an outage and leaves nothing behind; existing data can be read.
     async fn refuses_whole(&mut self) {
         let status = self.make_until_refused().await;
         assert_outage(&status);

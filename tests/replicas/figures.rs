@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What a client's clock says.
+/// Time by a client's clock.
 #[expect(clippy::disallowed_methods, reason = "figures are what clients see")]
 pub(crate) fn now() -> Instant {
     Instant::now()

@@ -15,10 +15,10 @@ use tonic::{Code, Status};
 use crate::cluster::{Cluster, allows, ask, rounds};
 use crate::figures::{Figures, now};
 
-/// What a writer was written: keys that were made, by identifier and value, and whether they were revoked.
+/// Log of a writer: created keys by identifier and value, and whether they were revoked.
 type WriteLog = Vec<(String, String, bool)>;
 
-/// What makes a client end, and the count of its calls that were answered.
+/// Stop signal of a client, and the count of its calls that were answered.
 type Signals = (Arc<AtomicBool>, Arc<AtomicUsize>);
 
 /// Waits until every client has had three more answers: what was killed before serves them again, and they are in

@@ -23,7 +23,7 @@ async fn load(caller: Caller, call: CheckRequest, until: Instant) -> (u64, u64) 
     (passed, calls)
 }
 
-/// One replica gets six callers, one two and one a single one.
+/// Skewed load: one replica gets six callers, one two and one a single one.
 async fn skewed(cluster: &Cluster, class: &str, (rate, burst): (u64, u64)) {
     let (_, value) = cluster.key().await;
     cluster.admitted_everywhere(&value).await;
@@ -39,7 +39,7 @@ async fn skewed(cluster: &Cluster, class: &str, (rate, burst): (u64, u64)) {
     let took = began.elapsed();
     let most = burst + rate * u64::try_from(took.as_micros()).expect("seconds") / 1_000_000;
     // A busy machine makes Redis miss calls. For so long (20 ms) its replica counts by itself, what comes back
-    // meanwhile and each caller's call: nobody is refused because of an error.
+    // meanwhile and each caller's call: no call is refused because of an error.
     let missed = cluster.logged("Redis missed a call");
     println!("{class}: {passed} of {calls} calls passed in {took:.1?}; {most} may; Redis missed {missed}");
     let by_itself = missed * (rate / 50 + 9);

@@ -1,4 +1,4 @@
-//! A log that hangs: whoever should read the program's lines has stopped. They are dropped and counted, and nobody who
+//! A log that hangs: the reader of the program's lines has stopped. They are dropped and counted, and no caller who
 //! asks for anything waits for them.
 
 use std::fs::File;
@@ -11,10 +11,10 @@ use latchkey_testing::{Caller, Folder, Process, ROOT_KEY, Request, Signal, event
 
 use crate::cluster::{PROFILE, allows, ask};
 
-/// So many lines that neither the pipe nor the queue before it has room for them.
+/// Number of lines that fill both the pipe and the queue before it.
 const LINES: usize = 9_500;
 
-/// A Latchkey whose log is a pipe, and that pipe, which nobody reads.
+/// A Latchkey whose log is a pipe, and that pipe, which has no reader.
 struct UnreadLog {
     process: Process,
     folder: Folder,
@@ -50,14 +50,14 @@ impl UnreadLog {
         }
     }
 
-    /// How many lines were dropped.
+    /// Number of dropped lines.
     fn dropped(&self) -> u64 {
         let page = self.page("/metrics");
         let line = page.lines().find_map(|line| line.strip_prefix("latchkey_log_lines_dropped_total "));
         line.and_then(|count| count.parse().ok()).expect("it is told")
     }
 
-    /// Connections that say what nobody understands; each is a line in the log.
+    /// Opens connections that send garbage; each is a line in the log.
     fn babble(&self) {
         for _ in 0..LINES {
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.grpc)) {

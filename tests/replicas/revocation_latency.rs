@@ -40,14 +40,14 @@ async fn hammer(
     (passes, calls)
 }
 
-/// What a meter saw.
+/// Measurements of a meter.
 #[derive(Default)]
 pub(crate) struct LatencySamples {
     /// Calls that began after the answer and passed.
     late: usize,
     calls: usize,
     unanswered: usize,
-    /// How long `RevokeKey` took.
+    /// Durations of `RevokeKey`.
     revoking: Figures,
     /// From sending `RevokeKey` until the last pass of each replica was answered.
     propagation: Figures,
@@ -86,7 +86,7 @@ impl LatencySamples {
         }
     }
 
-    /// How many calls passed that began after the answer.
+    /// Number of calls that began after the answer and passed.
     pub(crate) fn late(&self) -> usize {
         self.late
     }
@@ -147,7 +147,7 @@ async fn nobody_passes_after_the_answer_on_a_replica_that_is_cut_off() {
     seen.judge("one replica cut off from PostgreSQL");
 }
 
-/// Nothing is remembered where it is asked; the answers of one replica's queries are late, so that the
+/// Checks without a cache; the answers of one replica's queries are late, so that the
 /// revocation overtakes them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_answer_of_the_database_revives_no_key() {

@@ -14,7 +14,7 @@ use crate::figures::{Figures, now};
 
 const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One client: a request after the other until it is over; answers how many there were, and what failed.
+/// Runs a client: a request after the other until it is stopped; returns how many there were, and what failed.
 fn client(
     port: u16,
     value: String,

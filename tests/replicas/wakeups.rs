@@ -29,7 +29,7 @@ async fn keys<const N: usize>(cluster: &Cluster) -> [(String, String); N] {
     keys.try_into().expect("so many")
 }
 
-/// Revokes a key; whether the answer came while somebody waited for it.
+/// Revokes a key; returns true if the answer arrived before the timeout.
 async fn reaches_every_replica(cluster: &Cluster, (id, value): (String, String), patience: Duration) -> bool {
     let mut revocation = tonic::Request::new(RevokeKeyRequest { id, reason: String::new() });
     revocation.set_timeout(patience);

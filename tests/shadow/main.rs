@@ -1,4 +1,4 @@
-//! What is tried before it is enforced, from outside: what the operator is told of it, on both databases and over two
+//! Shadow mode from outside: the operator's report, on both databases and over two
 //! replicas; and through a real Envoy, who passes and as whom.
 
 mod through;
@@ -105,7 +105,7 @@ fn call(value: &str, method: &str, path: &str) -> CheckRequest {
     }
 }
 
-/// What is told, once so many calls are in it.
+/// Waits for a report with a number of calls and returns it.
 async fn report(operator: &Caller, ask: GetShadowReportRequest, calls: u64) -> Vec<ShadowLine> {
     eventually_async("the calls are in the report", async || {
         let answer = operator.shadow().get_shadow_report(ask.clone()).await.expect("a report is told");
@@ -115,7 +115,7 @@ async fn report(operator: &Caller, ask: GetShadowReportRequest, calls: u64) -> V
     .await
 }
 
-/// Whose, who, where, why, and how often.
+/// Tenant, subject, route, reason and number of calls.
 type Short<'a> = (&'a str, &'a str, &'a str, Reason, &'a str, u64);
 
 fn short(lines: &[ShadowLine]) -> Vec<Short<'_>> {

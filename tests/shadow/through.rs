@@ -1,4 +1,4 @@
-//! Whoever passes in shadow: through Envoy as who they are or as nobody, and never to what Latchkey answers itself.
+//! Calls that pass in shadow: through Envoy with their identity or without one, and never to Latchkey's own endpoints.
 
 use latchkey_testing::{Database, Echo, Envoy, EnvoySetup, Request};
 
@@ -24,7 +24,7 @@ async fn what_latchkey_answers_itself_is_enforced_though_all_is_in_shadow() {
     }
 }
 
-/// A request that claims to be somebody.
+/// A request that claims an identity.
 fn forged(method: &str, path: &str) -> Request {
     let request = Request::new(method, HOST, path);
     ["x-tenant-id", "x_tenant_id", "x-key-id"].iter().fold(request, |r, name| r.header(name, "evil"))

@@ -1,4 +1,4 @@
-//! Tokens of a product that is tried as a whole: one whose key is revoked passes as nobody, and gets nobody another.
+//! Tokens of a product in shadow: one whose key is revoked passes without identity, and gets no new token.
 
 use latchkey_proto::v1::{Decision, Reason, RefreshJwtRequest};
 use latchkey_testing::{Database, with_key};

@@ -24,14 +24,14 @@ use tokio::task::JoinSet;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-/// What was taken.
+/// Received exports.
 #[derive(Default)]
 pub(crate) struct Received {
     /// Each with the name of the service that sent it.
     pub(crate) spans: Vec<(String, Span)>,
     /// The newest of each name.
     pub(crate) metrics: BTreeMap<String, Metric>,
-    /// How often metrics came.
+    /// Number of metric exports.
     pub(crate) rounds: usize,
     /// The services' attributes and the header `api-key`.
     pub(crate) resources: Vec<BTreeMap<String, String>>,
@@ -53,7 +53,7 @@ impl Collector {
         Self::serving(Server::builder()).await
     }
 
-    /// One that speaks TLS alone.
+    /// Starts a collector with TLS alone.
     pub(crate) async fn tls(pair: &Pair) -> Self {
         let identity = Identity::from_pem(&pair.cert, &pair.key);
         let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity));

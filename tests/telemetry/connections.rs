@@ -15,7 +15,7 @@ fn open(latchkey: &Latchkey, listener: &str) -> u64 {
     Scrape::of(latchkey).count("latchkey_connections", &[("listener", listener)])
 }
 
-/// Those that were accepted, and those that were refused.
+/// Numbers of accepted and of refused connections.
 fn connection_counts(latchkey: &Latchkey, listener: &str) -> (u64, u64) {
     let scrape = Scrape::of(latchkey);
     let count =
@@ -83,7 +83,7 @@ fn each_listener_is_told_by_its_name_and_bound() {
     drop(held);
     until_open(&latchkey, "management", 1);
     assert_eq!(connection_counts(&latchkey, "management"), (4, 0));
-    // Whoever scrapes is connected, too.
+    // The scraper's own connection is counted too.
     let scraped = || {
         let page = Request::get("127.0.0.1", "/metrics").send(latchkey.http()).body;
         let line = "latchkey_connections_total{listener=\"http\",outcome=\"accepted\"} ";

@@ -113,7 +113,7 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
     assert_eq!(told, [1, 1, 1, 1, 2, 1, 1]);
 }
 
-/// Whether a series is that of a question to the database, all of whose words are the documentation's. What happens in
+/// Returns true for a series of a database query whose label values are all documented. What happens in
 /// the background is asked for the first time whenever its time has come.
 fn is_question((name, labels): &Series) -> bool {
     let known = |label: &str, words: &[&str]| labels.get(label).is_some_and(|said| words.contains(&&**said));

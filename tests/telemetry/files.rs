@@ -22,7 +22,7 @@ pub(crate) fn text(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// One server by itself, with all that there is of TLS.
+/// Starts a single server, with every TLS option.
 pub(crate) fn alone(folder: &Folder) -> Latchkey {
     let ca = Ca::new();
     let pair = ca.issue(&["localhost", "127.0.0.1"]);
@@ -36,7 +36,7 @@ pub(crate) fn alone(folder: &Folder) -> Latchkey {
     setup.start()
 }
 
-/// What both servers export after some traffic, and the names of their metrics as a whole.
+/// Exports of both servers after some traffic, and the names of all their metrics.
 async fn exported() -> (Exported, BTreeSet<String>) {
     let (folder, redis) = (Folder::new("telemetry"), Redis::start());
     let town = Database::PostgreSql.setup();
@@ -56,7 +56,7 @@ async fn exported() -> (Exported, BTreeSet<String>) {
     (labels, names)
 }
 
-/// What the database may be asked, as the documentation lists it.
+/// Operations of database queries, as the documentation lists them.
 pub(crate) fn operations() -> BTreeSet<String> {
     let page = text("docs/telemetry.md");
     let (_, table) = page.split_once("| `operation` | what is asked |\n|---|---|\n").expect("a table");
@@ -77,7 +77,7 @@ pub(crate) fn panels() -> Vec<String> {
     queries
 }
 
-/// Those behind its variables, as sums.
+/// Replaces the variables of a panel by sums.
 fn variables() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&text("deploy/grafana/latchkey.json")).expect("JSON");
     let all = dashboard["templating"]["list"].as_array().expect("variables").iter();
@@ -108,7 +108,7 @@ fn queries() -> Vec<String> {
     panels().into_iter().chain(variables()).chain(rules).collect()
 }
 
-/// What a query asks for: metrics with the labels in their braces, and labels that it sums or matches by.
+/// Parts of a query: metrics with the labels in their braces, and labels that it sums or matches by.
 struct ParsedQuery {
     metrics: Vec<(String, Vec<String>)>,
     by: Vec<String>,

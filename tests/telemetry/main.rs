@@ -1,4 +1,4 @@
-//! What the process tells of itself, from outside: counts that are exact, labels that don't grow, a dashboard and
+//! Telemetry from outside: counts that are exact, labels that don't grow, a dashboard and
 //! alerts that ask for nothing that isn't there, and traces that join Envoy's.
 
 mod collector;
@@ -21,7 +21,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// Its memory is trusted for a minute, however slow the machine.
+    /// Its lease is a minute, however slow the machine.
     pub(crate) async fn open(setup: Setup) -> Self {
         let setup = setup.environment("LATCHKEY_CACHE_LEASE", "60s");
         let (latchkey, operator) = setup.open("shop", SHOP, &["acme"]).await;

@@ -9,7 +9,7 @@ use crate::Shop;
 use crate::collector::{Collector, sending};
 use crate::scrape::Scrape;
 
-/// Everything is answered with a collector at this port, and what didn't fit into the queue is counted.
+/// All calls are answered with a collector at this port, and spans that did not fit into the queue are counted.
 async fn checks_are_answered_and_spans_dropped(port: u16) -> Shop {
     let setup = sending(Setup::default(), port).environment("OTEL_BSP_MAX_QUEUE_SIZE", "10");
     let shop = Shop::open(setup).await;

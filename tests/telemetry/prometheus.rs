@@ -21,7 +21,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// One that scrapes these ports, five times a second.
+    /// Starts a Prometheus that scrapes these ports five times a second.
     fn start(ports: &[u16]) -> Self {
         let (folder, port) = (Folder::new("prometheus"), free_port());
         let targets: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
@@ -44,7 +44,7 @@ impl Prometheus {
         prometheus
     }
 
-    /// What its HTTP API answers, where it answers.
+    /// Response of its HTTP API, if there is one.
     fn ask(&self, path: &str) -> Result<Value, String> {
         let answer = Request::get("127.0.0.1", &format!("/api/v1/{path}")).send(self.port);
         match answer.status {
@@ -53,7 +53,7 @@ impl Prometheus {
         }
     }
 
-    /// What a query finds now.
+    /// Present result of a query.
     fn query(&self, query: &str) -> Vec<Value> {
         let found = self.ask(&format!("query?query={}", encoded(query)));
         let found = found.unwrap_or_else(|error| panic!("{query}: {error}"));
@@ -61,7 +61,7 @@ impl Prometheus {
     }
 }
 
-/// What the documentation says to write into Prometheus's own configuration.
+/// Scrape configuration from the documentation.
 fn scrape_lines() -> String {
     let page = text("docs/telemetry.md");
     let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -77,7 +77,7 @@ fn encoded(query: &str) -> String {
     query.bytes().map(byte).collect()
 }
 
-/// What happens in a shop: calls that pass and calls that don't, a revocation, and a database that hangs for a while.
+/// Traffic of a shop: allowed and denied calls, a revocation, and a database that hangs for a while.
 async fn a_day(shop: &Shop, postgres: &Postgres) {
     let (key, value) = shop.key("acme").await;
     let (_, unseen) = shop.key("acme").await;

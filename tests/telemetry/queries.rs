@@ -1,4 +1,4 @@
-//! What the database is asked: each question once, by what it is and how it ended, and none where memory knows.
+//! Queries to the database: each counted once, by operation and outcome, and none on a cache hit.
 
 use latchkey_proto::v1::{CreateTenantRequest, GetKeyRequest, GetKeyUsageRequest, ListKeysRequest};
 use latchkey_testing::{Postgres, Setup, call, eventually};

@@ -7,7 +7,7 @@ use latchkey_testing::Latchkey;
 /// A series: its name and labels, in order.
 pub(crate) type Series = (String, BTreeMap<String, String>);
 
-/// What one scrape told.
+/// Result of one scrape.
 pub(crate) struct Scrape {
     pub(crate) series: BTreeMap<Series, f64>,
     /// Names of metrics as a whole, by their types.
@@ -47,7 +47,7 @@ impl Scrape {
         mine.map(|(_, value)| value).sum()
     }
 
-    /// The same, of what is counted.
+    /// Difference of counters.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of a test are small")]
     pub(crate) fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.sum(name, labels) as u64

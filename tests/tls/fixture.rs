@@ -30,7 +30,7 @@ impl Fixture {
         })
     }
 
-    /// The same, whose clients have this CA.
+    /// Starts the server with a client CA.
     pub(crate) fn among(clients: Ca, mutual: bool, setup: impl FnOnce(Setup, &Folder) -> Setup) -> Self {
         let (folder, ca) = (Folder::new("certificates"), Ca::new());
         let pair = ca.issue(&["localhost", "127.0.0.1"]);
@@ -82,7 +82,7 @@ impl Fixture {
         Self::grpcurl_at(self.latchkey.grpc(), ca, words, call)
     }
 
-    /// The same, at another port.
+    /// Calls another port.
     pub(crate) fn grpcurl_at(port: u16, ca: &Path, words: &[String], call: &[&str]) -> (bool, String) {
         let mut command = std::process::Command::new(tool("grpcurl"));
         command.args(["-max-time", "20", "-cacert"]).arg(ca).args(words);

@@ -1,4 +1,4 @@
-//! What a certificate's name may do, by the settings' table and by nothing else.
+//! Rights of a certificate's name, by the settings' table and by nothing else.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;

@@ -1,4 +1,4 @@
-//! Who gets in at which port, and what is answered there.
+//! Access by port, and the responses there.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
@@ -40,7 +40,7 @@ fn a_client_certificate_must_be_there_and_be_good() {
     }
 }
 
-/// A handshake by one version of TLS alone, by a client that would do any: whether it came about, and what was said.
+/// Handshake with one version of TLS alone: whether it succeeded, and the output.
 fn shake(fixture: &Fixture, version: &str) -> (bool, String) {
     let mut openssl = std::process::Command::new(tool("openssl"));
     openssl.args(["s_client", version, "-cipher", "ALL:@SECLEVEL=0", "-alpn", "h2", "-verify_return_error"]);

@@ -10,7 +10,7 @@ use latchkey_testing::{Ca, Signal, eventually};
 
 use crate::fixture::Fixture;
 
-/// Whether a new connection that trusts this CA gets an answer.
+/// Returns true if a new connection that trusts this CA gets an answer.
 async fn answers(fixture: &Fixture, ca: &Ca) -> bool {
     let mut checks = CheckServiceClient::new(Fixture::channel(fixture.latchkey.grpc(), ca, None));
     checks.check(v1::CheckRequest::default()).await.is_ok()
@@ -46,7 +46,7 @@ async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
     assert!(fixture.latchkey.log().contains("tls_key ("), "with the setting's name");
     assert!(answers(&fixture, &fixture.ca).await, "the one before is kept");
     let _ = fixture.folder.write("key.pem", &pair.key);
-    // Nobody says so: it is found.
+    // There is no signal: the change is noticed.
     tokio::task::block_in_place(|| {
         eventually("the new pair is taken over", || {
             fixture.latchkey.log().contains("was read again").then_some(())

@@ -12,7 +12,7 @@ use crate::fixture::Fixture;
 
 const HEALTH: &str = "grpc.health.v1.Health/Check";
 
-/// Whether grpcurl gets in with this certificate.
+/// Returns true if grpcurl can connect with this certificate.
 fn enters(fixture: &Fixture, pair: &Pair) -> bool {
     let shown = fixture.shown(&format!("client-{}", pair.serial), pair);
     let (ok, told) = fixture.grpcurl(&fixture.path("ca.pem"), &shown, &[HEALTH]);
@@ -20,7 +20,7 @@ fn enters(fixture: &Fixture, pair: &Pair) -> bool {
     ok
 }
 
-/// The same by a client that doesn't try again for seconds.
+/// Connects by a client that does not retry for seconds.
 fn admitted(fixture: &Fixture, pair: &Pair) -> bool {
     let ask = async {
         let mut checks =

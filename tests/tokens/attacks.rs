@@ -1,4 +1,4 @@
-//! Tokens that nobody issued: changed, forged, foreign, oversized. All are one and the same denial, and to the
+//! Tokens that were not issued here: changed, forged, foreign, oversized. All get one and the same denial, and to the
 //! token service one and the same refusal.
 
 use std::collections::BTreeSet;

@@ -15,7 +15,7 @@ use crate::Shop;
 
 on_both!(crate::Shop::open; kills_spend_nothing_twice_and_lose_nothing);
 
-/// What came of each token that was sent: its successor.
+/// Successor of each token that was sent.
 type Chain = BTreeMap<String, String>;
 
 /// Renews a family's token again and again; whatever was not answered is sent again.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const PYJWT: &str = include_str!("others/pyjwt.py");
 const JOSE: &str = include_str!("others/jose.mjs");
 
-/// Those whose public keys others can have.
+/// Algorithms with public keys.
 const PUBLIC: [&str; 3] = ["EdDSA", "ES256", "RS256"];
 
 /// A product for each algorithm.

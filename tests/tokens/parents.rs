@@ -1,4 +1,4 @@
-//! Whatever stands behind a token ends it: from the moment that the call which ends it returns.
+//! The end of a token's key, user, tenant or family ends the token when the call returns.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! What whoever reads the database finds: no key, token or password that was told or chosen, the operator's and
+//! Content of the database: no key, token or password that was issued or chosen, the operator's and
 //! those that can be read again included.
 
 use latchkey_proto::v1::{CreateKeyRequest, GetPublishableKeyRequest};

@@ -152,7 +152,7 @@ async fn nobody_changes_a_user_to_more_than_they_have(shop: Shop) {
     assert_eq!(change(&rival, promoted, "role").await.expect_err("another's"), Code::NotFound);
 }
 
-/// What a token says.
+/// Claims of a token.
 fn claims(token: &str) -> serde_json::Value {
     const READ: &str = "import json, sys, base64\n\
         part = json.load(sys.stdin).split('.')[1]\n\

@@ -1,4 +1,4 @@
-//! What is counted, and that it is told at once.
+//! Counts of usage, and their immediate visibility.
 
 use latchkey_proto::v1::{CheckRequest, Decision, GetKeyUsageRequest, ListKeysRequest, RotateKeyRequest};
 use latchkey_testing::{call, key, on_both, with_key};

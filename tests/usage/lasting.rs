@@ -1,4 +1,4 @@
-//! What is written down survives, and is written down once.
+//! Stored usage survives, and is stored once.
 
 use std::time::Duration;
 

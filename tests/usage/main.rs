@@ -1,4 +1,4 @@
-//! Use of keys from outside: what is counted, when it is told, what survives, and how replicas add up. On both
+//! Use of keys from outside: what is counted, when it is visible, what survives, and how replicas add up. On both
 //! databases.
 
 mod commands;
@@ -19,7 +19,7 @@ impl Shop {
         Self::flushing(database.single_replica(), "5s").await
     }
 
-    /// One that writes use down so often.
+    /// Starts a server with this flush interval.
     pub(crate) async fn flushing(setup: Setup, flush: &str) -> Self {
         let setup = setup.environment("LATCHKEY_USAGE_FLUSH_INTERVAL", flush);
         let (latchkey, operator) = setup.open("shop", SHOP, &["acme", "bank"]).await;
@@ -36,13 +36,13 @@ impl Shop {
     }
 }
 
-/// All that is told of a key's use.
+/// Reads the complete usage of a key.
 pub(crate) async fn usage(caller: &Caller, id: &str) -> GetKeyUsageResponse {
     let ask = GetKeyUsageRequest { id: id.to_owned(), ..GetKeyUsageRequest::default() };
     caller.keys().get_key_usage(ask).await.expect("use is told").into_inner()
 }
 
-/// How many calls passed, and how many were denied for a reason, in all hours: a test may run across two.
+/// Numbers of allowed calls and of calls denied for a reason, in all hours: a test may run across two.
 pub(crate) fn calls(usage: &GetKeyUsageResponse, reason: &str) -> (u64, u64) {
     let denied = usage.hours.iter().filter_map(|hour| hour.denied.get(reason)).sum();
     (usage.hours.iter().map(|hour| hour.allowed).sum(), denied)

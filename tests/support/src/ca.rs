@@ -10,12 +10,12 @@ use rcgen::{
 /// No two certificates of a test have the same.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// A CA that nobody else has.
+/// Creates a CA of its own.
 pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
     serial: u64,
-    /// Its certificates up to the root, where it is none: whom it signs shows them along.
+    /// Certificates up to the root, if this CA is not a root; they are sent along with certificates that it signs.
     intermediates: String,
 }
 
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Ca {
 pub struct Pair {
     /// The certificate.
     pub cert: String,
-    /// Its key.
+    /// Private key.
     pub key: String,
     /// The certificate's number.
     pub serial: u64,
@@ -49,7 +49,7 @@ impl Ca {
         Self::named("a CA")
     }
 
-    /// One of this name.
+    /// Creates a CA of this name.
     #[must_use]
     pub fn named(name: &str) -> Self {
         let (key, params) = authority(name);
@@ -73,13 +73,13 @@ impl Ca {
         self.serial
     }
 
-    /// Its revocation list, PEM: these numbers, from long ago until long from now.
+    /// Returns a valid revocation list, PEM, with these serial numbers.
     #[must_use]
     pub fn crl(&self, revoked: &[u64]) -> String {
         self.crl_of(revoked, (2020, 4000))
     }
 
-    /// One that ran out long ago.
+    /// Returns an expired revocation list.
     #[must_use]
     pub fn expired_crl(&self, revoked: &[u64]) -> String {
         self.crl_of(revoked, (2000, 2001))
@@ -103,7 +103,7 @@ impl Ca {
         list.signed_by(&self.issuer).expect("a CA signs its list").pem().expect("a list is PEM")
     }
 
-    /// Its own certificate, PEM.
+    /// Certificate of the CA, PEM.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
@@ -115,7 +115,7 @@ impl Ca {
         self.sign(names, CertificateParams::default())
     }
 
-    /// One whose time was over long ago.
+    /// Issues an expired certificate.
     #[must_use]
     pub fn expired(&self, names: &[&str]) -> Pair {
         let mut params = CertificateParams::default();

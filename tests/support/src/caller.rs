@@ -38,7 +38,7 @@ type AuthenticatedChannel = InterceptedService<Channel, MetadataInterceptor>;
 pub struct Caller(AuthenticatedChannel);
 
 impl Caller {
-    /// One that sends `authorization: Bearer CREDENTIAL`, or nothing.
+    /// Creates a caller that sends `authorization: Bearer CREDENTIAL`, or nothing.
     #[must_use]
     pub fn new(port: u16, credential: Option<&str>) -> Self {
         let bearer = credential.map(|credential| format!("Bearer {credential}"));
@@ -46,7 +46,7 @@ impl Caller {
         Self::sending(port, pair.as_slice())
     }
 
-    /// One that sends this metadata.
+    /// Creates a caller that sends this metadata.
     #[must_use]
     pub fn sending(port: u16, metadata: &[(&str, &str)]) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("an address");

@@ -36,7 +36,7 @@ impl Clocks {
         clocks
     }
 
-    /// What a program is started with to see these clocks.
+    /// Environment variables that make a program see these clocks.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, String); 2] {
         let path = |path: &Path| path.display().to_string();

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 #[derive(Clone, Debug)]
 pub struct ProfileBuilder(Value);
 
-/// One step of a path.
+/// Step of a path.
 #[derive(Clone, Copy, Debug)]
 enum Step<'a> {
     Key(&'a str),

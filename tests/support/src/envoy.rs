@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::{Answer, Folder, Process, Request, Upstream, eventually, free_port, replace_once, tools};
 
-/// How Envoy asks.
+/// Configuration of Envoy's ext_authz filter.
 #[derive(Clone, Debug)]
 pub struct EnvoySetup {
     /// `header_map` instead of `headers`.
     pub raw_headers: bool,
     /// The only client headers that Latchkey gets to see; none: every one.
     pub allowed_headers: Vec<String>,
-    /// What happens when Latchkey can't be asked.
+    /// Behaviour when Latchkey cannot be asked.
     pub failure_mode_allow: bool,
     /// Bytes of the body that Latchkey gets to see; none: no body.
     pub body: Option<u32>,
@@ -27,13 +27,13 @@ pub struct EnvoySetup {
     pub jwt_authn: Option<(u16, Vec<Provider>)>,
     /// Fields of the decision's metadata that the client is told as headers, each as `x-told-NAME`.
     pub told: Vec<String>,
-    /// Where Envoy sends its own spans, all of them, by OTLP; none: it makes none.
+    /// OTLP port that Envoy sends all of its own spans to; none: Envoy makes no spans.
     pub tracing: Option<u16>,
-    /// How long Envoy waits for an answer. Long, because test machines are slow.
+    /// Time that Envoy waits for an answer. Long, because test machines are slow.
     pub timeout: String,
 }
 
-/// Whose tokens pass where Envoy itself verifies them.
+/// Issuer whose tokens Envoy itself verifies.
 #[derive(Clone, Debug)]
 pub struct Provider {
     /// `iss`.
@@ -60,7 +60,7 @@ impl Default for EnvoySetup {
 }
 
 impl EnvoySetup {
-    /// One more route, with context extensions.
+    /// Additional route, with context extensions.
     #[must_use]
     pub fn route(mut self, prefix: &str, context: &[(&str, &str)]) -> Self {
         let context = context.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -203,7 +203,7 @@ fn endpoint(port: u16) -> Value {
     json!({ "endpoint": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } } } })
 }
 
-/// One alone is asked whatever it says of itself.
+/// A single endpoint is asked whatever its health check says.
 fn health_checks(endpoints: usize) -> Value {
     let check = json!({
         "timeout": "1s", "interval": "0.1s", "no_traffic_interval": "0.1s",
@@ -255,13 +255,13 @@ impl Envoy {
         request.send(self.port)
     }
 
-    /// Where it listens.
+    /// Address that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where its administrator asks.
+    /// Port of the admin interface.
     #[must_use]
     pub fn admin(&self) -> u16 {
         self.admin
@@ -273,7 +273,7 @@ impl Envoy {
         &self.upstream
     }
 
-    /// What it has printed.
+    /// Output so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()

@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::tools;
 
-/// How a call by grpcurl ended.
+/// Result of a call by grpcurl.
 #[derive(Clone, Debug)]
 pub struct GrpcurlOutput {
-    /// Whether the call succeeded.
+    /// Returns true if the call succeeded.
     pub ok: bool,
-    /// What was printed.
+    /// Standard output.
     pub out: String,
-    /// What was complained about; the status of a failed call, as JSON.
+    /// Standard error; for a failed call, its status as JSON.
     pub err: String,
 }
 
@@ -42,7 +42,7 @@ pub struct Grpcurl {
 }
 
 impl Grpcurl {
-    /// One that talks to this port.
+    /// Creates a grpcurl for this port.
     #[must_use]
     pub fn new(port: u16) -> Self {
         Self { port, headers: Vec::new() }

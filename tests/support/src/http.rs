@@ -1,4 +1,4 @@
-//! HTTP/1.1 to the byte: what is sent is exactly what the test says, good or bad, and the answer is told
+//! HTTP/1.1 to the byte: what is sent is exactly what the test says, valid or not, and the answer is returned
 //! whole. A library would mend the very requests that an attacker sends.
 
 use std::io::{Read as _, Write as _};
@@ -26,13 +26,13 @@ impl Request {
         Self { head: head.into_bytes(), body: Vec::new() }
     }
 
-    /// One more header line.
+    /// Adds a header line.
     #[must_use]
     pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.line(&[name.as_bytes(), b": ", value.as_ref()].concat())
     }
 
-    /// One more line of the head, whatever it is.
+    /// Adds a raw line to the head.
     #[must_use]
     pub fn line(mut self, line: &[u8]) -> Self {
         self.head.extend_from_slice(line);
@@ -115,7 +115,7 @@ impl Answer {
     }
 }
 
-/// A body that came in chunks.
+/// Body in chunked encoding.
 pub(crate) fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {

@@ -11,7 +11,7 @@ use crate::{Answer, Caller, Folder, Process, Request, Signal, eventually, free_p
 pub const ROOT_KEY: &str = "root-key-of-the-tests-0123456789abcdef";
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// What a Latchkey is started with.
+/// Settings that a Latchkey is started with.
 #[derive(Clone, Debug)]
 pub struct Setup {
     database: Option<String>,
@@ -110,25 +110,25 @@ impl Latchkey {
         url.map_or("", |(_, url)| url)
     }
 
-    /// Where it answers gRPC.
+    /// Port of gRPC.
     #[must_use]
     pub fn grpc(&self) -> u16 {
         self.grpc
     }
 
-    /// Where it answers HTTP.
+    /// Port of HTTP.
     #[must_use]
     pub fn http(&self) -> u16 {
         self.http
     }
 
-    /// Its number.
+    /// Process identifier.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process().pid()
     }
 
-    /// Everything it has printed.
+    /// Output so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.process().log()
@@ -169,7 +169,7 @@ impl Latchkey {
         command.env("LATCHKEY_API_KEY", ROOT_KEY).output().expect("the program starts")
     }
 
-    /// What a command of the operator's prints; panics where it fails.
+    /// Runs a command as the operator and returns its output; panics where it fails.
     #[must_use]
     pub fn cli_text(&self, words: &[&str]) -> String {
         let output = self.cli(words);
@@ -197,7 +197,7 @@ impl Latchkey {
         self.process().wait()
     }
 
-    /// How it ended, if it has.
+    /// Exit status, if the process has ended.
     #[must_use]
     pub fn ended(&self) -> Option<ExitStatus> {
         self.process().ended()

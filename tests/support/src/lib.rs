@@ -1,4 +1,4 @@
-//! What tests need around Latchkey: PostgreSQL, Envoy, grpcurl, an upstream, and the built program itself,
+//! Support of tests: PostgreSQL, Envoy, grpcurl, an upstream, and the built program itself,
 //! each a real process on ports and in a folder of its own. Nothing outlives the test process, however it
 //! ends. What is missing on the machine is a failure that names the line to run, never a skipped test.
 #![expect(

@@ -25,7 +25,7 @@ pub fn free_port() -> u16 {
     panic!("no free port on loopback");
 }
 
-/// How many bytes have arrived over the connections to a port on loopback that its process has not read yet.
+/// Number of bytes that arrived on connections to a port on loopback and were not read by its process yet.
 #[must_use]
 pub fn unread(port: u16) -> u64 {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel lists its connections");

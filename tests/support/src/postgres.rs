@@ -21,7 +21,7 @@ struct User {
     gid: u32,
 }
 
-/// What of a PostgreSQL lies on a disk of its own.
+/// Part of a PostgreSQL that is on a disk of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Volume {
     /// The tables, and all the rest but the write-ahead log.
@@ -54,7 +54,7 @@ impl Postgres {
         Self::with(None)
     }
 
-    /// Starts one of which a part lies on a disk that can be filled.
+    /// Starts a PostgreSQL with a part on a disk that can be filled.
     #[must_use]
     pub fn on(disk: &Disk, part: Volume) -> Self {
         Self::with(Some((disk, part)))
@@ -127,7 +127,7 @@ impl Postgres {
         self.server().pid()
     }
 
-    /// What it has printed.
+    /// Output so far.
     #[must_use]
     pub fn log(&self) -> String {
         self.server().log()

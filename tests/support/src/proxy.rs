@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
-/// Which way bytes go.
+/// Direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From whoever connected to the server behind.
+    /// From the client to the server.
     Up,
     /// Back.
     Down,
 }
 
-/// What happens to bytes that go one way.
+/// Treatment of bytes in one direction.
 #[derive(Debug)]
 struct Faults {
     delay_ms: AtomicU64,
@@ -129,7 +129,7 @@ impl Proxy {
         self.state.muted.store(on, Ordering::SeqCst);
     }
 
-    /// How many connections it has taken so far.
+    /// Number of connections accepted so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.state.taken.load(Ordering::SeqCst)
@@ -186,12 +186,12 @@ fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
     }
 }
 
-/// One connection through the proxy.
+/// Connection through the proxy.
 #[derive(Debug, Default)]
 struct ProxiedConnection {
     /// The keyword was said over it.
     said: AtomicBool,
-    /// One of its sides has ended.
+    /// True once one of the two sides has ended.
     closed: AtomicBool,
 }
 

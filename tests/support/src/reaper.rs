@@ -1,7 +1,7 @@
 //! Ends what the tests started, however the test process itself ends: a panic, an abort, a kill -9.
 //!
 //! Statics are never dropped, and a killed process runs nothing more; so a small shell holds the other end
-//! of a pipe, is told of every process and folder, and tidies up when the pipe closes.
+//! of a pipe, receives every process and folder, and cleans up when the pipe closes.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;

@@ -13,7 +13,7 @@ use crate::{Folder, Process, Signal, eventually, free_port, tools};
 
 pub use cluster::RedisCluster;
 
-/// How it is reached, and what else it is told.
+/// Transport and further options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RedisMode {
     Plain,
@@ -61,7 +61,7 @@ impl Redis {
         self.folder.path().join(certificate::CA)
     }
 
-    /// Its URL.
+    /// URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.mode == RedisMode::Tls { "rediss" } else { "redis" };
@@ -85,7 +85,7 @@ impl Redis {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// How many commands of this name it has run.
+    /// Number of commands of this name that were run.
     #[must_use]
     pub fn calls(&self, command: &str) -> u64 {
         let stats = self.cli(&["INFO", "commandstats"]);

@@ -1,4 +1,4 @@
-//! What nearly every test asks first: a tenant, a key, a revocation, a check.
+//! Requests that most tests send: a tenant, a key, a revocation, a check.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::issue_jwt_request::Grant;

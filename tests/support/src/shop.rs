@@ -1,4 +1,4 @@
-//! Where nearly every suite begins: a product that is served on one of the two databases, its tenants, its operator.
+//! Common set-up of suites: a product that is served on one of the two databases, its tenants, its operator.
 //! What a suite asks of it from there on is its own.
 
 use latchkey_proto::v1::CheckRequest;
@@ -54,12 +54,12 @@ scopes = ["items.read", "api_keys.manage"]
 x-subject = "{{ subject.type }}:{{ subject.id }}"
 "#;
 
-/// Where everything is kept.
+/// Database of the shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     /// SQLite, in the server's folder.
     Embedded,
-    /// One of its own on the PostgreSQL that all tests share.
+    /// Database of its own on the PostgreSQL that all tests share.
     PostgreSql,
 }
 
@@ -73,7 +73,7 @@ impl Database {
         }
     }
 
-    /// The same, which no other replica joins: nobody else's lease has to be waited for.
+    /// PostgreSQL without other replicas: there is no other lease to wait for.
     #[must_use]
     pub fn single_replica(self) -> Setup {
         match self {
@@ -96,7 +96,7 @@ impl Setup {
     }
 }
 
-/// Whether a credential may call the items of [`SHOP`].
+/// Returns true if a credential may call the items of [`SHOP`].
 #[must_use]
 pub fn call(value: &str, method: &str) -> CheckRequest {
     CheckRequest {

@@ -1,5 +1,5 @@
 //! The service behind the proxy: it answers every request with what reached it, as JSON, and counts them.
-//! Written by hand, because a library would merge, sort or mend what came.
+//! Written by hand, because a library would merge, sort or repair what was received.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -34,13 +34,13 @@ impl Upstream {
         Self { port, seen }
     }
 
-    /// Where it listens.
+    /// Address that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// How many requests have reached it.
+    /// Number of requests that have reached it.
     #[must_use]
     pub fn seen(&self) -> usize {
         self.seen.load(Ordering::SeqCst)
@@ -88,7 +88,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Value> {
     )
 }
 
-/// What the upstream saw of a request that was let through.
+/// A request as the upstream received it.
 #[derive(Clone, Debug)]
 pub struct Echo(Value);
 

@@ -1,4 +1,4 @@
-//! A certificate for loopback, and the CA that signed it: made anew for each server, and gone with its folder.
+//! A certificate for loopback, and the CA that signed it: created for each server, and deleted with its folder.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 

@@ -27,19 +27,19 @@ impl RedisCluster {
         Self(nodes.into())
     }
 
-    /// Its URL, by two of its nodes.
+    /// URL with two of the nodes.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.0[0].port(), self.0[1].port())
     }
 
-    /// Its nodes.
+    /// Nodes of the cluster.
     #[must_use]
     pub fn nodes(&self) -> &[Redis] {
         &self.0
     }
 
-    /// The node that a key lies on.
+    /// Node that holds a key.
     #[must_use]
     pub fn holder(&self, key: &str) -> &Redis {
         let slot: u32 = self.0[0].cli(&["CLUSTER", "KEYSLOT", key]).parse().expect("a slot");
