@@ -1,5 +1,5 @@
-//! The tables as sea-orm knows them, one file each. A row is only what is stored: what it means, and whether
-//! it can mean anything, is [`crate::row`]'s to say.
+//! sea-orm entities, one file for each table. A row holds only what is stored; [`crate::row`] validates it and
+//! converts it into a record.
 
 pub(crate) mod audit_event;
 pub(crate) mod change;

@@ -1,20 +1,21 @@
-//! Why a query or a write stopped, and which of core's fates that is: an outage where asking again may
-//! help, a refusal where the caller asked the wrong thing, a fault where a row or the program is corrupt.
+//! Errors of queries and writes, and their conversion to core's errors: unavailable if a retry may help, a
+//! request error if the caller's request cannot be fulfilled, internal if a row or the program is corrupt.
 //!
-//! A database's own json_map are never passed on: PostgreSQL quotes the values of a violated constraint.
+//! A database's own messages are never passed on, because PostgreSQL quotes the values that violate a
+//! constraint.
 
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
-/// What ends a piece of work on the store early.
+/// An error that ends a query or a write.
 #[derive(Debug)]
 pub(crate) enum StoreError {
-    /// The database said no, or nothing.
+    /// The database returned an error or did not respond.
     Database(DbErr),
-    /// A row that is none of ours; which, and what is wrong with it.
+    /// A row that the store cannot have written: names the row and the wrong column.
     Corrupt(String),
-    /// The rule or a unique name said no.
+    /// The rule or a unique constraint refused the write.
     Refused(RequestError),
 }
 
@@ -49,10 +50,10 @@ impl From<StoreError> for ManagementError {
     }
 }
 
-/// Whether the connection is no longer usable after this error.
+/// Returns whether the connection is unusable after this error.
 pub(crate) fn breaks_connection(error: &SqlxError) -> bool {
     match error {
-        SqlxError::Database(told) => told.code().is_some_and(|code| code.starts_with("57P")),
+        SqlxError::Database(database) => told.code().is_some_and(|code| code.starts_with("57P")),
         SqlxError::RowNotFound
         | SqlxError::ColumnDecode { .. }
         | SqlxError::ColumnIndexOutOfBounds { .. }
@@ -75,26 +76,27 @@ fn classify_error(error: &DbErr) -> SystemError {
 }
 
 fn classify_sqlx_error(error: &SqlxError) -> SystemError {
-    let SqlxError::Database(told) = error else {
+    let SqlxError::Database(database) = error else {
         return if breaks_connection(error) {
             SystemError::database()
         } else {
             SystemError::Internal(error.to_string())
         };
     };
-    let code = told.code().unwrap_or_default();
+    let code = database.code().unwrap_or_default();
     if is_transient(&code) {
         return SystemError::database();
     }
-    let table = told.table().unwrap_or("unknown");
-    let constraint = told.constraint().unwrap_or("none");
+    let table = database.table().unwrap_or("unknown");
+    let constraint = database.constraint().unwrap_or("none");
     SystemError::Internal(format!(
         "the database refused with {code} (table {table}, constraint {constraint})"
     ))
 }
 
-/// Whether a database's code tells of its state and not of what it was asked: a SQLSTATE class of five
-/// characters, or SQLite's result code in decimals, whose lowest byte is the primary one.
+/// Returns whether a database's error code describes the state of the database and not an error in the
+/// statement. The code is a SQLSTATE of five characters, or SQLite's result code in decimals, whose lowest byte
+/// is the primary code.
 fn is_transient(code: &str) -> bool {
     const POSTGRES: [&str; 8] = ["08", "25", "28", "40", "53", "55", "57", "58"];
     /// Permission, busy, locked, out of memory, read-only, interrupted, I/O, full, can't open, protocol.

@@ -1,9 +1,10 @@
-//! What every write leaves behind, last, in its own transaction: its revisions, their rows of the feed, its
-//! audit event. Locking the head is what puts writes in order: whoever holds it has committed or gone before
-//! the next one takes a number, so that numbers become visible in order and without a gap.
+//! Records that end every write, in its own transaction: revisions, change-feed rows and an audit event. The
+//! lock on the head row orders all writes: its holder commits or rolls back before the next write takes a
+//! revision. Revisions therefore become visible in order and without a gap.
 //!
-//! The price is that writes wait for each other from here to their commit. What can wait for something else
-//! (a row's lock, a unique name) is therefore done before: nobody who holds the head waits for anybody.
+//! The price is that each write waits for the one before it from here to the commit. Everything that may wait
+//! for another lock (a row, a unique name) is therefore done earlier, so that the holder of the head lock never
+//! waits for another transaction.
 
 pub(crate) mod chain;
 
@@ -20,17 +21,18 @@ use crate::pool::PooledConnection;
 use crate::query::feed;
 use crate::row::{RowContext, json_map, number};
 
-/// How many rows go into one statement; SQLite takes 32766 values in one.
+/// Maximum number of rows in one statement; SQLite takes 32766 values in one.
 pub(crate) const ROWS: usize = 500;
 
-/// Takes the head's lock. Done by [`append_changes`]; early only by what must see the whole ledger stand still.
+/// Locks the head row. [`append_changes`] does it; a write calls it earlier only if it must see the whole
+/// database unchanged.
 pub(crate) async fn lock_head(connection: &PooledConnection) -> Result<head::Model, StoreError> {
     let head = head::Entity::find().lock_exclusive().one(connection).await?;
     head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
 }
 
-/// Leaves a row of the feed for each change, and one audit event. Answers the first change's revision; the
-/// others follow it one by one.
+/// Appends a change-feed row for each change, and one audit event. Returns the revision of the first change;
+/// the others have the numbers that follow.
 pub(crate) async fn append_changes(
     connection: &PooledConnection,
     changes: &[ChangeSubject],
@@ -50,7 +52,7 @@ pub(crate) async fn append_changes(
     Ok(first)
 }
 
-/// Leaves an audit event alone, of what changes no decision.
+/// Appends only an audit event, for actions that change no decision.
 pub(crate) async fn append_audit(
     connection: &PooledConnection,
     audit: &AuditEntry,

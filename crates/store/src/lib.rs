@@ -1,8 +1,9 @@
-//! The ledger: the one authority on keys, tenants and profiles, on SQLite or PostgreSQL.
+//! SQL persistence of keys, tenants, users, tokens and profiles on SQLite or PostgreSQL. The database is the
+//! only authority.
 //!
-//! [`Store`] implements core's ports. A question goes through [`pool`] (a connection, under a deadline), a
-//! query file, and [`row`], which turns rows into records or says what is wrong with them. Every write ends
-//! in [`journal`]: its revision, its rows of the change feed and its audit event, in its own transaction.
+//! [`Store`] implements core's ports. A query passes through [`pool`] (a connection, under a deadline), a file
+//! of `query`, and [`row`], which converts rows into records or reports them as corrupt. Every write ends in
+//! [`journal`], which appends its revision, its change-feed rows and its audit event in the same transaction.
 
 mod entity;
 mod error;

@@ -1,6 +1,6 @@
-//! PostgreSQL's word that something was committed. Each write says it in its own transaction; a connection
-//! of its own listens. One that has gone silent is found by asking over it, so that a dead network is not
-//! taken for a quiet day. Nothing depends on it: the feed is polled anyway.
+//! PostgreSQL's notifications of commits. Each write notifies in its own transaction; a dedicated connection
+//! listens. A connection that has gone silent is probed with a query, so that a dead network is not mistaken
+//! for an idle database. Correctness does not depend on notifications: the feed is polled as well.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 
 const CHANNEL: &str = "latchkey_changes";
-/// Silence after which the connection is asked whether it is there, and how long it may take to answer:
-/// together under a second.
+/// Silence after which the connection is probed, and the time that the probe may take. Together they stay under
+/// a second.
 const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(400);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
-/// Between two tries to connect.
+/// Pause between two attempts to connect.
 const RECONNECT_DELAY: Duration = Duration::from_millis(200);
 
-/// Says that something changes when this transaction commits. On SQLite nobody listens: one process serves.
+/// Notifies listeners when this transaction commits. Does nothing on SQLite, where one process serves.
 pub(crate) async fn notify(connection: &PooledConnection) -> Result<(), StoreError> {
     if connection.get_database_backend() == DbBackend::Postgres {
         connection.execute_unprepared("NOTIFY latchkey_changes").await?;
@@ -32,7 +32,7 @@ pub(crate) async fn notify(connection: &PooledConnection) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Who listens.
+/// A subscription to PostgreSQL's notifications.
 pub(crate) struct PgNotifications {
     options: PgConnectOptions,
     notifications: Option<Receiver<()>>,
@@ -53,17 +53,17 @@ impl ChangeNotifications for PgNotifications {
             if notifications.recv().await.is_some() {
                 return;
             }
-            tracing::debug!("wake-ups from the database ceased; its feed is polled meanwhile");
+            tracing::debug!("lost the database connection for change notifications; the change feed is polled until it reconnects");
             self.notifications = None;
             sleep(RECONNECT_DELAY).await;
         }
     }
 }
 
-/// Listens over one connection until it is gone, or nobody cares any more.
+/// Listens over one connection until it is lost or the receiver is dropped.
 ///
-/// On a runtime of its own: the library says goodbye over a connection that is dropped, and waits for the
-/// answer without a bound. What still waits ends with its runtime, and the connection with it.
+/// Runs on a runtime of its own: when a connection is dropped, the library sends a farewell message and waits
+/// for the reply without a bound. Dropping the runtime ends that wait and the connection.
 fn listen(options: PgConnectOptions) -> Receiver<()> {
     let (sender, notifications) = channel(1);
     std::thread::spawn(move || {
@@ -74,7 +74,8 @@ fn listen(options: PgConnectOptions) -> Receiver<()> {
     notifications
 }
 
-/// Says once that the connection is there, and then what arrives over it; one word waits, not many.
+/// Sends once when the connection is established, and then for each notification. At most one wake-up is
+/// pending.
 async fn relay(options: PgConnectOptions, sender: &Sender<()>) {
     let Ok(Ok(mut listener)) = timeout(2 * PROBE_TIMEOUT, connect(options)).await else { return };
     loop {
@@ -88,13 +89,13 @@ async fn relay(options: PgConnectOptions, sender: &Sender<()>) {
 async fn connect(options: PgConnectOptions) -> Result<PgListener, SqlxError> {
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PROBE_TIMEOUT);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options)).await?;
-    // A lost connection is for us to notice, not to be replaced without a word.
+    // A lost connection must be reported and not silently replaced by the library.
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
     Ok(listener)
 }
 
-/// Whether something was said; false: the connection is gone, or whoever wanted to know.
+/// Returns true after a notification; false if the connection is lost or the receiver has been dropped.
 async fn recv(listener: &mut PgListener, sender: &Sender<()>) -> bool {
     while !sender.is_closed() {
         if let Ok(notification) = timeout(IDLE_BEFORE_PROBE, listener.try_recv()).await {

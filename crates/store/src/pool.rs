@@ -1,10 +1,10 @@
-//! Connections, few and bounded, that never hold up a caller for longer than the caller cares to wait.
+//! A small, bounded connection pool. A caller never waits longer than its deadline.
 //!
-//! A pool of our own, and not sqlx's, for what that one does when a database hangs: it tests a connection
-//! without a deadline when it comes back, so that each caller who gave up costs a permit until TCP notices;
-//! and it drops a connection that is being opened together with the caller who ran out of time, so that a
-//! short deadline may never see one opened. Here a connection that was left in the middle of a statement is
-//! closed, and opening goes on without its caller.
+//! It replaces sqlx's pool because of what that one does while a database hangs. sqlx tests a returned
+//! connection without a deadline, so that each caller that gave up costs a permit until TCP notices. It also
+//! drops a connection that is being opened when its caller times out, so that with a short deadline no
+//! connection may ever be opened. This pool closes a connection that was left in the middle of a statement, and
+//! finishes opening a connection without its caller.
 
 mod pooled_connection;
 mod raw_connection;
@@ -24,29 +24,29 @@ use tokio::time::timeout;
 
 use raw_connection::RawConnection;
 
-/// How long opening or closing a connection may take. Long enough for TLS and a password over a slow
-/// line; short, since this is how long a permit is lost to a database that doesn't answer.
+/// Time limit for opening or closing a connection. It suffices for TLS and a password over a slow line; it is
+/// short because a permit is lost for this time to a database that does not respond.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The connections of one process to one database.
+/// Connections of one process to one database.
 pub(crate) struct Pool {
     target: DatabaseTarget,
     idle: Mutex<Vec<RawConnection>>,
     permits: Arc<Semaphore>,
-    /// Writes, which wait for each other in the database anyway, never take every permit from the reads.
-    /// On SQLite there is one at a time, so that none meets a lock that another holds.
+    /// Limits writes, which wait for each other in the database anyway, so that they never take every permit
+    /// from reads. SQLite has a single write permit, so that no write meets another's lock.
     writers: Arc<Semaphore>,
     limit: usize,
 }
 
-/// Connections to the database.
+/// Numbers of connections to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// Open, and waiting for something to do.
+    /// Open and unused.
     pub idle: usize,
-    /// In somebody's hands, or about to be opened.
+    /// In use or being opened.
     pub used: usize,
-    /// How many there may be.
+    /// Maximum number of connections.
     pub limit: usize,
 }
 
@@ -64,13 +64,13 @@ impl Pool {
         })
     }
 
-    /// How many connections there are.
+    /// Returns the numbers of idle, used and possible connections.
     pub(crate) fn connections(&self) -> Connections {
         let used = self.limit.saturating_sub(self.permits.available_permits());
         Connections { idle: self.idle().len(), used, limit: self.limit }
     }
 
-    /// A connection for one question.
+    /// Returns a connection for one query.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
         let permit = acquire_permit(&self.permits).await?;
         let idle = self.idle().pop();
@@ -82,24 +82,25 @@ impl Pool {
         Ok(PooledConnection::new(Arc::clone(self), raw, permit, reused))
     }
 
-    /// A connection with a transaction open on it, for one write.
+    /// Returns a connection with an open transaction, for one write.
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
         let write_permit = acquire_permit(&self.writers).await?;
         self.acquire().await?.begin(write_permit).await
     }
 
-    /// Closes what is idle, lets nobody in any more.
+    /// Closes idle connections and refuses new ones.
     pub(crate) async fn close(&self) {
         self.permits.close();
         self.writers.close();
         let idle = std::mem::take(&mut *self.idle());
         for raw in idle {
-            // A database that doesn't answer need not be told goodbye.
+            // A database that does not respond needs no orderly goodbye.
             let _ = timeout(CONNECT_TIMEOUT, raw.close()).await;
         }
     }
 
-    /// Opens a connection, in a task of its own: if the caller gives up, it is there for the next one.
+    /// Opens a connection in a task of its own. If the caller gives up, the connection becomes available to the
+    /// next caller.
     async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<(RawConnection, PoolPermit), DbErr> {
         let (sender, receiver) = oneshot::channel();
         let pool = Arc::clone(self);
@@ -116,7 +117,7 @@ impl Pool {
                         pool.return_idle(raw);
                     }
                 }
-                // Whoever waited hears of it; nobody else needs to.
+                // Only the waiting caller needs the error; if it has given up, the error is dropped.
                 Err(error) => drop(sender.send(Err(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))),
             }
         });
@@ -129,7 +130,8 @@ impl Pool {
         }
     }
 
-    /// A connection broke or went silent: whatever idles beside it was opened to the same database, before.
+    /// Closes all idle connections. Called after a connection broke or went silent, since idle connections were
+    /// opened to the same database earlier and may be broken as well.
     fn drain_idle(&self) {
         self.idle().clear();
     }
@@ -139,7 +141,7 @@ impl Pool {
     }
 }
 
-/// The right to hold one connection.
+/// Permission to hold one connection.
 type PoolPermit = OwnedSemaphorePermit;
 
 async fn acquire_permit(permits: &Arc<Semaphore>) -> Result<PoolPermit, DbErr> {
@@ -164,14 +166,14 @@ mod tests {
         (folder, Pool::new(target, 4))
     }
 
-    /// Begins something, and gives it up at once. It takes too long to be done by then.
+    /// Starts a future and drops it at once, before it can finish.
     async fn give_up(work: impl Future) {
         let mut work = pin!(work);
         let begun = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending()));
         assert!(begun.await);
     }
 
-    /// Waits for what a task in the background is about to do.
+    /// Waits until a background task has reached a state.
     async fn until(done: impl Fn() -> bool) {
         let wait = async {
             while !done() {
@@ -199,7 +201,7 @@ mod tests {
         let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n";
         give_up(second.execute_unprepared(long)).await;
         drop(second);
-        // Nor is its sibling trusted any more.
+        // Its sibling must have been closed as well.
         assert_eq!((pool.idle().len(), pool.permits.available_permits()), (0, 4));
     }
 

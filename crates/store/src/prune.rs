@@ -1,6 +1,6 @@
-//! The feed's end: rows that nobody needs any more. A replica that may decide by its memory finds every row after
-//! the one that it has reported; beside those the newest are kept, so that one that was away for a while still
-//! finds its place. One that was away for longer finds a gap, forgets what it remembers, and begins anew.
+//! Pruning of change-feed rows that no replica needs any more. A replica with a valid lease finds every row
+//! after its last reported revision; the newest rows are kept beyond that, so that a replica that was away for
+//! a while can continue. A replica that was away for longer finds a gap, clears its cache and resyncs.
 
 use sea_orm::{ConnectionTrait, Statement, Value};
 
@@ -9,10 +9,11 @@ use crate::pool::PooledConnection;
 use crate::replicas;
 use crate::row::number;
 
-/// Rows taken away by one statement, so that none holds others up.
+/// Rows that one statement deletes, so that it does not hold up other statements.
 const PRUNE_BATCH: i64 = 5_000;
 
-/// Takes away some of what is not among the newest `keep` rows; answers how many, fewer than [`PRUNE_BATCH`] at the end.
+/// Deletes some of the rows that are not among the newest `keep`. Returns how many: fewer than [`PRUNE_BATCH`]
+/// when no more are left.
 pub(crate) async fn prune_feed(connection: &PooledConnection, keep: u64) -> Result<u64, StoreError> {
     let sql = format!(
         "DELETE FROM changes WHERE revision <= (SELECT revision FROM head) - $1 \

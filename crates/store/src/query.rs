@@ -1,5 +1,5 @@
-//! What is asked of the ledger, one file per subject. Each answer comes from one statement, and so from one
-//! moment of the database, wherever more than one row has to agree.
+//! Queries, one file for each subject. Wherever several rows must agree, they are read by one statement and
+//! therefore at one moment of the database.
 
 pub(crate) mod audit;
 pub(crate) mod check;
@@ -17,20 +17,20 @@ pub(crate) mod user;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;
 
-/// The newest rows before one of them, and how many.
+/// Position and size of a page: the newest rows before `before`, at most `limit`.
 pub(crate) struct Page<T> {
     pub(crate) before: Option<T>,
     pub(crate) limit: u32,
 }
 
 impl<T> Page<T> {
-    /// How many rows are still wanted beside those that there are.
+    /// Returns how many rows a page still needs if it has `there`.
     fn missing(&self, there: usize) -> u64 {
         u64::from(self.limit).saturating_sub(u64::try_from(there).unwrap_or(u64::MAX))
     }
 }
 
-/// Selects a table's columns under names of their own, so that tables can be joined and told apart again.
+/// Selects a table's columns under aliases, so that the columns of joined tables can be distinguished.
 fn select<C: ColumnTrait>(
     query: &mut SelectStatement,
     table: &'static str,
@@ -41,18 +41,18 @@ fn select<C: ColumnTrait>(
     }
 }
 
-/// The name that [`select`] gives to a column.
+/// Returns the alias that [`select`] gives to a column.
 fn column_alias(table: &str, column: &str) -> String {
     format!("{}{column}", prefix(table))
 }
 
-/// What [`select`] puts before every column's name.
+/// Returns the prefix that [`select`] puts before every column's name.
 fn prefix(table: &str) -> String {
     format!("{table}_")
 }
 
-/// Values for an IN, the last one repeated until there are as many as one of a few sizes: each size is a
-/// statement of its own, which connections prepare and keep.
+/// Pads the values of an IN to one of a few sizes by repeating the last one. Each size is one statement, which
+/// connections prepare and keep.
 fn padded_in_values<T>(values: &[T]) -> impl Iterator<Item = &T> {
     let size = [1, 4, 16, 64].into_iter().find(|size| *size >= values.len());
     let missing = size.unwrap_or_else(|| values.len().next_multiple_of(256)) - values.len();

@@ -1,5 +1,5 @@
-//! Replicas as the store knows them. One row each, by the database's own clock, so that nobody's clocks need
-//! agree: a row holds as long as its replica may decide by what it remembers.
+//! Heartbeat rows of replicas. Their times follow the database's clock, so that machines' clocks need not
+//! agree. A row is valid as long as its replica may trust its cache.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
 
-/// A replica that ended without leaving is forgotten after a day.
+/// Age in milliseconds (a day) after which the row of a replica that ended without deregistering is deleted.
 const STALE_AFTER_MS: i64 = 86_400_000;
 
-/// Enters a replica, or renews its row.
+/// Inserts a replica's row, or renews it.
 pub(crate) async fn heartbeat(
     connection: &PooledConnection,
     replica: &Replica,
@@ -30,8 +30,8 @@ pub(crate) async fn heartbeat(
     run(connection, sql, [id.into(), name.into(), number::to_i64(revision).into(), lease.into()]).await
 }
 
-/// Notes how far a replica has come. PostgreSQL needn't flush it to disk before it says so: after a crash the
-/// row would be behind the truth, and a writer wait for longer than it must.
+/// Stores the revision that a replica has applied. PostgreSQL need not flush this write to disk: after a crash
+/// the row would show too low a revision, and a writer would only wait longer than necessary.
 pub(crate) async fn set_applied(
     connection: &PooledConnection,
     replica: &Replica,
@@ -45,13 +45,13 @@ pub(crate) async fn set_applied(
     run(connection, sql, [number::to_i64(revision).into(), replica.id.as_ref().into()]).await
 }
 
-/// Takes a replica's row away, and those of replicas that ended long ago without doing so.
+/// Deletes a replica's row, and rows of replicas that ended long ago without deregistering.
 pub(crate) async fn deregister(connection: &PooledConnection, replica: &Replica) -> Result<(), StoreError> {
     let sql = format!("DELETE FROM replicas WHERE id = $1 OR holds_until < {} - $2", now(connection));
     run(connection, sql, [replica.id.as_ref().into(), STALE_AFTER_MS.into()]).await
 }
 
-/// How many others hold and are behind.
+/// Counts the other replicas that hold a valid lease and have not applied the revision.
 pub(crate) async fn count_lagging(
     connection: &PooledConnection,
     replica: &Replica,
@@ -79,7 +79,8 @@ async fn run<const N: usize>(
     Ok(connection.execute_raw(statement).await.map(drop)?)
 }
 
-/// The database's clock in milliseconds, as it is when the row is written and not when its transaction began.
+/// Returns the SQL expression for the database's clock in milliseconds at the time of the write, not at the
+/// start of its transaction.
 pub(crate) fn now(connection: &PooledConnection) -> &'static str {
     match connection.get_database_backend() {
         DbBackend::Sqlite => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",

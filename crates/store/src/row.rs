@@ -1,6 +1,6 @@
-//! From rows to records and back. A row that can't be a record (an unknown word, a hash of the wrong
-//! length, text that isn't JSON) is said to be corrupt: its table, its identifier and its column are named,
-//! never what stands there.
+//! Conversion between rows and records. A row that cannot become a record (an unknown word, a hash of the wrong
+//! length, text that is not JSON) is reported as corrupt, naming its table, identifier and column, never its
+//! content.
 
 pub(crate) mod key;
 mod limits;
@@ -15,17 +15,17 @@ use std::fmt::Display;
 
 use crate::error::StoreError;
 
-/// A map of texts as it is stored.
+/// Returns a map of strings in its stored form, a JSON object.
 pub(crate) fn json_map(map: &BTreeMap<String, String>) -> String {
     json(map)
 }
 
-/// JSON of what can't fail to be JSON: maps with text for keys, lists, numbers, text.
+/// Serializes a value that always has a JSON form: maps with string keys, lists, numbers, strings.
 fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Which row is being read, so that what is wrong with it can be said.
+/// The row that is being read, for error messages.
 #[derive(Clone, Copy)]
 pub(crate) struct RowContext<'a> {
     table: &'static str,
@@ -37,7 +37,7 @@ impl<'a> RowContext<'a> {
         Self { table, id }
     }
 
-    /// The row is corrupt in this column.
+    /// Returns the error that this column of the row is corrupt.
     pub(crate) fn corrupt(&self, column: &str) -> StoreError {
         StoreError::Corrupt(format!("the row {} of {} is corrupt in {column}", self.id, self.table))
     }

@@ -1,5 +1,5 @@
-//! The store: core's ports over the pool. Each call is one question or one write, under one deadline that
-//! covers waiting for a connection as well as the answer.
+//! The store: core's ports, implemented over the pool. Each call is one query or one write, under one deadline
+//! that covers waiting for a connection as well as the response.
 
 mod audit;
 mod deadline;
@@ -26,27 +26,27 @@ use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool};
 use crate::query;
 use crate::{prune, replicas};
 
-/// How to reach the database.
+/// Options for connecting to the database.
 #[derive(Clone)]
 pub struct StoreOptions {
     /// `sqlite:PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     pub url: String,
-    /// The most connections that are open at once, at least 2: writes leave half of them to the rest.
+    /// Maximum number of open connections, at least 2: writes leave half of them to reads.
     pub connections: u32,
-    /// How long Check waits for a key (80 ms: with the rest of a call, Envoy still hears in time).
+    /// Deadline of Check's key look-ups (80 ms: with the rest of a call, Envoy still gets its answer in time).
     pub check_deadline: Duration,
-    /// How long everything else waits.
+    /// Deadline of all other calls.
     pub deadline: Duration,
 }
 
-/// Without the URL, which may hold a password.
+/// Omits the URL, which may hold a password.
 impl std::fmt::Debug for StoreOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StoreOptions").field("connections", &self.connections).finish_non_exhaustive()
     }
 }
 
-/// The ledger on SQLite or PostgreSQL. Cheap to share in an `Arc`.
+/// The persistent store on SQLite or PostgreSQL. Shared in an `Arc`.
 pub struct Store {
     pool: Arc<Pool>,
     connection: DatabaseConnection,
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Gets ready to connect. The database is asked for when something is asked of it: it needn't be up.
+    /// Creates a store without connecting. The database need not be up: the first query connects.
     pub fn connect_lazy(options: StoreOptions) -> Result<Self, InvalidUrl> {
         let StoreOptions { url, connections, check_deadline, deadline } = options;
         let target = DatabaseTarget::parse(&url, deadline)?;
@@ -73,19 +73,20 @@ impl Store {
         Ok(Self { pool, connection, notify_options, check_deadline, deadline, timer: Arc::new(NoopTimer) })
     }
 
-    /// Tells this one how long each question takes, from the wait for a connection on. Migrations aren't among them.
+    /// Reports the duration of each query to `timer`, including the wait for a connection. Migrations are not
+    /// reported.
     #[must_use]
     pub fn with_query_timer(self, timer: Arc<dyn QueryTimer>) -> Self {
         Self { timer, ..self }
     }
 
-    /// How many connections there are.
+    /// Returns the numbers of the pool's connections.
     #[must_use]
     pub fn connections(&self) -> Connections {
         self.pool.connections()
     }
 
-    /// Whether the database answers.
+    /// Returns whether the database responds.
     pub async fn ping(&self) -> Result<(), SystemError> {
         self.with_deadline(QueryKind::Ping, async {
             Ok(self.pool.acquire().await?.execute_unprepared("SELECT 1").await.map(drop)?)
@@ -93,27 +94,30 @@ impl Store {
         .await
     }
 
-    /// Who tells of commits, where the database does that: PostgreSQL, on a connection of its own.
+    /// Returns the source of commit notifications, if the database has them: on PostgreSQL, over a dedicated
+    /// connection.
     #[must_use]
     pub fn notifications(&self) -> Option<Box<dyn ChangeNotifications>> {
         self.notify_options.clone().map(|options| Box::new(PgNotifications::new(options)) as _)
     }
 
-    /// A connection for migrations: opened when it is used, closed after, without a bound on statements.
+    /// Returns a connection for migrations. It is opened when it is used, closed afterwards, and has no time
+    /// limit for statements.
     #[must_use]
     pub fn connection(&self) -> &DatabaseConnection {
         &self.connection
     }
 
-    /// Closes every connection, those in use when they come back. Whatever is asked later is an outage.
+    /// Closes every connection; those in use are closed when they are returned. Later calls fail as
+    /// unavailable.
     pub async fn close(&self) {
         self.pool.close().await;
-        // Nothing is left to be done about a connection that doesn't close.
+        // A connection that fails to close needs no further handling.
         let _ = self.connection.close_by_ref().await;
     }
 
-    /// Takes rows of the change feed away that nobody needs, beyond the newest `keep`; answers how many. In
-    /// pieces, each with the deadline for itself.
+    /// Deletes change-feed rows that no replica needs, beyond the newest `keep`. Returns how many. Works in
+    /// batches, each under a deadline of its own.
     pub async fn prune_feed(&self, keep: u64) -> Result<u64, SystemError> {
         let mut taken = 0;
         loop {

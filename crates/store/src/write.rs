@@ -1,6 +1,6 @@
-//! Every write, one file per subject. Each has the same shape: lock what is to change, let the rule decide
-//! on it, write, and last leave an entry (see [`crate::journal`]) and commit. What returns early has its
-//! transaction rolled back where the connection is dropped.
+//! Writes, one file for each subject. All have the same shape: lock the rows to change, let the rule decide on
+//! them, write, append to the journal (see [`crate::journal`]) and commit. If a write returns early, its
+//! transaction is rolled back when the connection is dropped.
 
 pub(crate) mod bootstrap;
 pub(crate) mod change;

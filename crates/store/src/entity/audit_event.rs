@@ -1,4 +1,4 @@
-//! The audit log: a chain, each row hashed together with the hash of the one before.
+//! The audit log: a hash chain, in which each row's hash covers the hash of the row before.
 
 use sea_orm::entity::prelude::*;
 
@@ -19,7 +19,7 @@ pub(crate) struct Model {
     pub hash: Vec<u8>,
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -8,13 +8,13 @@ use sea_orm::entity::prelude::*;
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub revision: i64,
-    /// What kind of thing changed: `key`, `tenant`, `profile`, `user`, `family` or `signing_keys`.
+    /// Kind of the changed object: `key`, `tenant`, `profile`, `user`, `family` or `signing_keys`.
     pub kind: String,
-    /// Which: a hash in hexadecimal, an identifier, a name.
+    /// Identity of the changed object: a hash in hexadecimal, an identifier or a name.
     pub subject: String,
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

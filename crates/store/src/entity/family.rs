@@ -1,4 +1,4 @@
-//! Families of tokens: each stands for a key or a user.
+//! Token families. Each belongs to a key or to a user.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub tenant_id: Uuid,
-    /// This or the next is set.
+    /// Set if the family belongs to a key; otherwise the next column is set.
     pub key_id: Option<Uuid>,
     pub user_id: Option<Uuid>,
     pub generation: i64,
@@ -22,14 +22,14 @@ pub(crate) struct Model {
     pub ended_at: Option<i64>,
 }
 
-/// The identifier alone: secrets have no business in a log.
+/// Shows only the identifier, since secrets must not appear in a log.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("family::Model").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! The scopes that keys were granted.
+//! Scopes that are granted to keys.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,7 +12,7 @@ pub(crate) struct Model {
     pub scope: String,
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

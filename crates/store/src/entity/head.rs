@@ -1,4 +1,5 @@
-//! One row: how far the feed and the audit log have come. Whoever locks it writes next.
+//! A single row with the last positions of the change feed and of the audit log. Its row lock orders all
+//! writes.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,7 +14,7 @@ pub(crate) struct Model {
     pub audit_hash: Vec<u8>,
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -41,14 +41,14 @@ pub(crate) struct Model {
     pub revision: i64,
 }
 
-/// The identifier alone: a hash or a sealed value has no business in a log.
+/// Shows only the identifier, since hashes and sealed values must not appear in a log.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("key::Model").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! When a key last passed.
+//! Time of each key's last allowed call.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,7 +11,7 @@ pub(crate) struct Model {
     pub used_at: i64,
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Calls of a key in an hour that ended alike.
+//! Number of a key's calls by hour and outcome.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,13 +11,13 @@ pub(crate) struct Model {
     /// Hours since the epoch.
     #[sea_orm(primary_key, auto_increment = false)]
     pub hour: i64,
-    /// `OK`, or a denial's reason.
+    /// `OK`, or the reason of the denial.
     #[sea_orm(primary_key, auto_increment = false)]
     pub reason: String,
     pub calls: i64,
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! A word sealed under each master key that has been in use.
+//! Key check values: a known text sealed under each master key that has been in use.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,14 +11,14 @@ pub(crate) struct Model {
     pub sealed: Vec<u8>,
 }
 
-/// The identifier alone: sealed values have no business in a log.
+/// Shows only the identifier, since sealed values must not appear in a log.
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("master_key_mark::Model").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Refresh tokens, by their hashes.
+//! Refresh tokens, identified by their hashes.
 
 use std::fmt;
 
@@ -13,21 +13,21 @@ pub(crate) struct Model {
     pub family_id: Uuid,
     /// A JSON array of strings.
     pub scopes: String,
-    /// This and the next two are set together.
+    /// Set together with the next two columns when the token is used.
     pub spent_at: Option<i64>,
-    /// Sealed.
+    /// The successor token, sealed.
     pub successor: Option<Vec<u8>>,
     pub successor_scopes: Option<String>,
 }
 
-/// The family alone: hashes and sealed values have no business in a log.
+/// Shows only the family, since hashes and sealed values must not appear in a log.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("refresh::Model").field("family_id", &self.family_id).finish_non_exhaustive()
     }
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! Calls of an hour that passed and would have been denied alike.
+//! Number of calls by hour that were allowed but would have been denied, grouped by subject, route and reason.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,20 +8,20 @@ use sea_orm::entity::prelude::*;
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub profile: String,
-    /// Nil: nobody was recognised.
+    /// The nil UUID if no principal was recognized.
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub subject_id: Uuid,
-    /// `key`, `user`, or nothing.
+    /// `key`, `user`, or empty.
     #[sea_orm(primary_key, auto_increment = false)]
     pub subject_type: String,
-    /// Methods and path; nothing: no route.
+    /// Methods and path; empty if no route matched.
     #[sea_orm(primary_key, auto_increment = false)]
     pub route: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub reason: String,
-    /// Missing scopes, or the empty bucket.
+    /// Missing scopes, or the exhausted bucket.
     #[sea_orm(primary_key, auto_increment = false)]
     pub detail: String,
     /// Hours since the epoch.
@@ -31,7 +31,7 @@ pub(crate) struct Model {
     pub last_at: i64,
 }
 
-/// None is followed.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! The keys that sign access tokens, sealed.
+//! Keys that sign access tokens, sealed.
 
 use std::fmt;
 
@@ -20,14 +20,14 @@ pub(crate) struct Model {
     pub withdrawn_at: Option<i64>,
 }
 
-/// The identifier alone: secrets have no business in a log.
+/// Shows only the identifier, since secrets must not appear in a log.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("signing_key::Model").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

@@ -1,4 +1,4 @@
-//! A process that adds use, and how many of its batches are in.
+//! Processes that add usage, each with the number of its last stored batch.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,7 +12,7 @@ pub(crate) struct Model {
     pub added_at: i64,
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

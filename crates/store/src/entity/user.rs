@@ -1,4 +1,4 @@
-//! Users, with the hashes of their passwords and their failed attempts to sign in.
+//! Users, with the hashes of their passwords and their failed sign-in attempts.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub(crate) struct Model {
     pub role: String,
     /// A JSON object of strings.
     pub bindings: String,
-    /// Null: every one.
+    /// Null if the user may use every environment.
     pub environment: Option<String>,
     pub disabled: bool,
     pub generation: i64,
@@ -28,14 +28,14 @@ pub(crate) struct Model {
     pub revision: i64,
 }
 
-/// The identifier alone: secrets have no business in a log.
+/// Shows only the identifier, since secrets must not appear in a log.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("user::Model").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// None is followed: queries join by themselves.
+/// No relations: queries write their joins themselves.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 

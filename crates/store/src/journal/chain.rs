@@ -1,13 +1,13 @@
-//! The audit log's chain: each event is hashed together with the hash of the one before it, so that no event
-//! can be changed, taken out or moved without every later hash being wrong.
+//! Hash chain of the audit log. Each event's hash covers the hash of the event before it, so that an event
+//! cannot be changed, removed or moved without making every later hash wrong.
 //!
-//! Every field goes in behind its length: no two different events spell the same bytes.
+//! Every field is preceded by its length, so that two different events never produce the same bytes.
 
 use sha2::{Digest, Sha256};
 
 use crate::entity::audit_event;
 
-/// The hash of an event that follows the event of hash `previous`.
+/// Returns the hash of an event whose predecessor has the hash `previous`.
 pub(crate) fn event_hash(previous: &[u8], event: &audit_event::Model) -> [u8; 32] {
     let tenant = event.tenant_id.map(uuid::Uuid::into_bytes);
     let fields: [&[u8]; 9] = [

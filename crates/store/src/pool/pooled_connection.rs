@@ -1,5 +1,5 @@
-//! A connection in somebody's hands. It goes back by being dropped, in the only state that the next one can
-//! use it in: with nothing unanswered and no transaction open. Otherwise it is rolled back first, or closed.
+//! A connection that is in use. Dropping it returns it to the pool, but only if no statement is unanswered and
+//! no transaction is open. Otherwise it is rolled back first, or closed.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::raw_connection::{RawConnection, SqlCommand, SqlOutcome};
 use super::{CONNECT_TIMEOUT, Pool, PoolPermit};
 use crate::error::breaks_connection;
 
-/// A connection of the pool; what sea-orm's queries run on.
+/// A connection of the pool, on which sea-orm runs its queries.
 pub(crate) struct PooledConnection {
     pool: Arc<Pool>,
     backend: DbBackend,
@@ -25,13 +25,13 @@ pub(crate) struct PooledConnection {
 struct ConnectionState {
     raw: Option<RawConnection>,
     permit: Option<PoolPermit>,
-    /// The permit to write.
+    /// Permission to write.
     write_permit: Option<PoolPermit>,
-    /// Whether it was idle until now: the database may have gone meanwhile.
+    /// True until the first statement if the connection was idle: the database may have restarted meanwhile.
     reused: bool,
-    /// Whether something was said and not answered.
+    /// True while a statement has been sent and not answered.
     pending: bool,
-    /// Whether a transaction is open.
+    /// True while a transaction is open.
     open: bool,
 }
 
@@ -50,7 +50,7 @@ impl PooledConnection {
         Self { pool, backend, state }
     }
 
-    /// Opens a transaction.
+    /// Begins a transaction.
     pub(super) async fn begin(mut self, write_permit: PoolPermit) -> Result<Self, DbErr> {
         let state = self.state.get_mut();
         state.write_permit = Some(write_permit);
@@ -60,7 +60,7 @@ impl PooledConnection {
         Ok(self)
     }
 
-    /// Ends the transaction for good. After an error nobody knows whether it did.
+    /// Commits the transaction. After an error, it is unknown whether the transaction was committed.
     pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
         self.run(SqlCommand::Plain("COMMIT")).await?;
         self.state.get_mut().open = false;
@@ -72,7 +72,7 @@ impl PooledConnection {
         state.pending = true;
         let mut outcome = state.run(command).await;
         if state.reused && !state.open && outcome.as_ref().is_err_and(breaks_connection) {
-            // The database was restarted while the connection idled, and nothing was done over it yet.
+            // The database restarted while the connection was idle, and no statement has been run on it yet.
             self.pool.drain_idle();
             state.replace(&self.pool).await?;
             outcome = state.run(command).await;
@@ -151,7 +151,7 @@ impl SqlOutcome {
     fn done(self) -> Result<ExecResult, DbErr> {
         match self {
             Self::Done(result) => Ok(result),
-            Self::Rows(_) => Err(DbErr::Custom("rows came back where none were asked for".to_owned())),
+            Self::Rows(_) => Err(DbErr::Custom("the database returned rows for a statement without rows".to_owned())),
         }
     }
 }

@@ -1,28 +1,28 @@
-//! One connection, to either database, and the few things that are ever said over it. The only file that
-//! tells the two apart statement by statement.
+//! A connection to either database, and the few commands that are sent over it. The only file that
+//! distinguishes the two databases statement by statement.
 
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Error as SqlxError, PgConnection, SqliteConnection};
 use sea_orm::{DbBackend, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 
-/// A connection.
+/// A connection to one of the two databases.
 pub(super) enum RawConnection {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
-/// What is asked over a connection.
+/// A command for the database.
 #[derive(Clone, Copy)]
 pub(super) enum SqlCommand<'a> {
-    /// Text without values (`BEGIN`).
+    /// SQL text without values (`BEGIN`).
     Plain(&'a str),
-    /// A statement whose rows, if any, don't matter.
+    /// A statement whose rows, if any, are ignored.
     Run(&'a Statement),
-    /// A statement and its rows.
+    /// A statement whose rows are returned.
     Rows(&'a Statement),
 }
 
-/// What comes back.
+/// The result of a command.
 pub(super) enum SqlOutcome {
     Done(ExecResult),
     Rows(Vec<QueryResult>),
@@ -36,8 +36,8 @@ impl RawConnection {
         }
     }
 
-    /// What begins a write. SQLite takes its write lock at once: a transaction that starts as a reader
-    /// can't wait for it later.
+    /// Returns the SQL that begins a write. SQLite takes its write lock at once, since a transaction that
+    /// starts as a reader cannot wait for the lock later.
     pub(super) fn begin(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "BEGIN IMMEDIATE",
@@ -73,7 +73,8 @@ where
     SqlxValues: sqlx::IntoArguments<DB>,
 {
     let values = statement.values.clone().unwrap_or(Values(Vec::new()));
-    // Safe: statements are built by sea-query from our own files, with every value apart from the text.
+    // Safe: statements are built by sea-query from this crate's own code, and every value is passed separately
+    // from the text.
     sqlx::query_with(AssertSqlSafe(statement.sql.clone()), SqlxValues(values))
 }
 

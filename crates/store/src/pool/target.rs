@@ -1,5 +1,4 @@
-//! Where the database is and how it is to be spoken to: a URL, read once, with the settings that every
-//! connection needs.
+//! The database's URL, parsed once, with the settings that every connection needs.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,32 +10,32 @@ use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 
 use super::raw_connection::RawConnection;
 
-/// A database URL that can't be used. Says nothing of its text, which may hold a password.
+/// A database URL that cannot be used. The message does not repeat the URL, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
-    /// Neither of the databases that are known.
+    /// Unknown scheme.
     #[error("the database URL must begin with sqlite: or postgres:")]
     Scheme,
-    /// The right beginning, and then something wrong.
+    /// Known scheme, but the rest is malformed.
     #[error("the database URL is not of the form sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Form,
-    /// Each connection would have a database of its own.
-    #[error("a SQLite database must be a file: keys that are gone with the process are no use")]
+    /// A database in memory, which each connection would have for itself.
+    #[error("a SQLite database must be a file: a database in memory would lose all keys when the process ends")]
     InMemory,
 }
 
-/// How long migrations wait for their connection: a SQLite file that fifty processes open at once is
-/// handed round among them.
+/// Time that migrations wait for a lock: fifty processes may open one SQLite file at once.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One of the two databases.
+/// One of the two supported databases.
 pub(crate) enum DatabaseTarget {
     Sqlite(SqliteConnectOptions),
     Postgres(PgConnectOptions),
 }
 
 impl DatabaseTarget {
-    /// Reads the URL. `deadline` is how long a caller waits at limit, so the database need not go on longer.
+    /// Parses the URL. `deadline` is the longest time that a caller waits; the database need not work longer
+    /// than that.
     pub(crate) fn parse(url: &str, deadline: Duration) -> Result<Self, InvalidUrl> {
         if url.starts_with("sqlite:") {
             return sqlite(url, deadline).map(Self::Sqlite);
@@ -47,18 +46,18 @@ impl DatabaseTarget {
         Err(InvalidUrl::Scheme)
     }
 
-    /// Whether the database takes one writer at a time and sends others away.
+    /// Returns whether the database accepts one writer at a time and refuses others.
     pub(crate) fn has_single_writer(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// The same settings with a bound on each statement, for connections that serve callers.
+    /// Adds a time limit for each statement, for connections that serve callers.
     pub(crate) fn with_statement_timeout(self, deadline: Duration) -> Self {
         match self {
             Self::Sqlite(options) => Self::Sqlite(options),
             Self::Postgres(options) => {
-                // What a caller gave up, the server gives up too: a process that is stopped in the middle of
-                // a transaction must not hold everybody's locks.
+                // The server ends a statement when its caller has given up. A process that is stopped in the
+                // middle of a transaction must not hold its locks any longer.
                 let bound = deadline.as_millis().to_string();
                 let names = ["statement_timeout", "idle_in_transaction_session_timeout"];
                 Self::Postgres(options.options(names.map(|name| (name, bound.clone()))))
@@ -66,7 +65,7 @@ impl DatabaseTarget {
         }
     }
 
-    /// The settings of a connection to PostgreSQL.
+    /// Returns the settings of a connection to PostgreSQL, if this is one.
     pub(crate) fn postgres(&self) -> Option<&PgConnectOptions> {
         match self {
             Self::Sqlite(_) => None,
@@ -81,7 +80,8 @@ impl DatabaseTarget {
         }
     }
 
-    /// sea-orm's own kind of connection, opened when it is used and closed right after: for migrations.
+    /// Returns sea-orm's own kind of connection for migrations. It is opened when it is used and closed right
+    /// after.
     pub(crate) fn connection(&self) -> DatabaseConnection {
         match self {
             Self::Sqlite(options) => {
@@ -108,15 +108,15 @@ fn sqlite(url: &str, deadline: Duration) -> Result<SqliteConnectOptions, Invalid
     Ok(options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // WAL with the default of NORMAL may lose the last commits in a power cut: a revocation among them.
+        // WAL with its default, NORMAL, may lose the last commits in a power failure, a revocation among them.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(deadline)
         .disable_statement_logging())
 }
 
-/// TLS is what the URL's `sslmode` says, once the workspace turns on one of sqlx's TLS features; until
-/// then `prefer`, the default, means none, and `require` is refused when connecting.
+/// TLS follows the URL's `sslmode` once the workspace enables one of sqlx's TLS features. Until then `prefer`,
+/// the default, means no TLS, and `require` fails when connecting.
 fn postgres(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
     let options = PgConnectOptions::from_str(url).map_err(|_| InvalidUrl::Form)?;
     Ok(options.application_name("latchkey").disable_statement_logging())

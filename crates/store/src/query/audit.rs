@@ -1,4 +1,4 @@
-//! The audit log: read back, and checked link by link.
+//! Reads and verifies the audit log.
 
 use latchkey_core::id::TenantId;
 use latchkey_core::time::Timestamp;
@@ -14,10 +14,10 @@ use crate::journal::chain;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
 
-/// How many lines are checked at once.
+/// Events that are verified in one step.
 const CHUNK: u64 = 1_000;
 
-/// Lines before `before`, newest first, at most `limit`.
+/// Returns at most `limit` events before `before`, newest first.
 pub(crate) async fn page(
     connection: &PooledConnection,
     filter: &AuditFilter,
@@ -40,7 +40,7 @@ fn record(row: Model) -> Result<AuditEvent, StoreError> {
         sequence: number::to_u64(context, "sequence", row.sequence)?,
         time: Timestamp(row.time),
         tenant: row.tenant_id.map(TenantId),
-        // Someone who spoils one line must not be able to hide the others by it; a check names the line.
+        // A corrupt event must not hide the others from a listing; verification reports it.
         details: serde_json::from_str(&row.details).unwrap_or_default(),
         actor: row.actor,
         action: row.action,
@@ -50,7 +50,7 @@ fn record(row: Model) -> Result<AuditEvent, StoreError> {
     })
 }
 
-/// How far the log has come, as the head says.
+/// Returns the last event's sequence and hash as recorded in the head.
 pub(crate) async fn head(connection: &PooledConnection) -> Result<Anchor, StoreError> {
     let head = stored_head(connection).await?;
     let context = RowContext::new("head", &head.id);
@@ -59,14 +59,14 @@ pub(crate) async fn head(connection: &PooledConnection) -> Result<Anchor, StoreE
     Ok(Anchor { sequence, hash })
 }
 
-/// The line as the next good one, if it is that.
+/// Returns the row as the next anchor if it continues the chain.
 fn follows(last: &Anchor, row: &Model) -> Option<Anchor> {
     let (sequence, hash) = (last.sequence + 1, chain::event_hash(&last.hash, row));
     let fits = u64::try_from(row.sequence) == Ok(sequence) && row.hash == hash;
     fits.then_some(Anchor { sequence, hash })
 }
 
-/// Checks some of the lines after a good one, up to `until`.
+/// Verifies some of the events after a valid one, up to `until`.
 pub(crate) async fn check(
     connection: &PooledConnection,
     after: Anchor,
@@ -79,7 +79,7 @@ pub(crate) async fn check(
     let mut last = after;
     let mut good = Vec::with_capacity(rows.len());
     for row in &rows {
-        // A row that can't even be read isn't what was written either.
+        // An unreadable row does not match what was written either.
         let Some(next) = Model::from_query_result(row, "").ok().and_then(|row| follows(&last, &row)) else {
             return Ok(AuditCheck { valid: good, broken: Some(last.sequence + 1) });
         };

@@ -1,5 +1,5 @@
-//! The question that Check waits for: keys by their hashes, with their scopes, their tenants and the revision
-//! that all of it was read at. One statement, so that the revision is never newer than what it speaks of.
+//! The query that Check waits for: keys by their hashes, with their scopes, their tenants and the revision at
+//! which all of it was read. It is one statement, so that the revision is never newer than the rows.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::row::{self, RowContext, number};
 const HEAD: &str = "h";
 const TENANT: &str = "t";
 
-/// The keys with these hashes, each found or not, or corrupt by itself.
+/// Returns the keys with these hashes. Each is found, absent or corrupt independently of the others.
 pub(crate) async fn by_hash(
     connection: &PooledConnection,
     hashes: &[KeyHash],
@@ -41,7 +41,7 @@ pub(crate) async fn by_hash(
     Ok(hashes.iter().map(|hash| keys.get(&hash.0[..]).cloned().transpose().map(found)).collect())
 }
 
-/// A tenant that isn't there is a corrupt row as well: a foreign key says that it is.
+/// Reads the key's tenant. A missing tenant means a corrupt row, since a foreign key demands one.
 fn tenant(row: &QueryResult, key: &dyn std::fmt::Display) -> Result<TenantRecord, StoreError> {
     let model = tenant::Model::from_query_result(row, &prefix(TENANT));
     row::tenant::record(model.map_err(|error| StoreError::Corrupt(format!("the tenant of {key}: {error}")))?)

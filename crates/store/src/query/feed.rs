@@ -1,4 +1,4 @@
-//! The change feed as its followers read it: what changed after a revision, in order, without a gap.
+//! The change feed as followers read it: changes after a revision, in order and without a gap.
 
 use latchkey_core::ports::{Change, ChangeSubject};
 use latchkey_core::secret::KeyHash;
@@ -18,8 +18,8 @@ const USER: &str = "user";
 const FAMILY: &str = "family";
 const SIGNING_KEYS: &str = "signing_keys";
 
-/// Changes after `after`. A row that isn't the next one ends the answer: whoever took it for the next would
-/// never see the one between.
+/// Returns changes after `after`. Stops before a row whose revision is not the next one: a follower that
+/// skipped a revision would never see its change.
 pub(crate) async fn changes(
     connection: &PooledConnection,
     after: u64,
@@ -32,19 +32,19 @@ pub(crate) async fn changes(
     following.map(|(revision, row)| Ok(Change { revision, subject: subject(&row)? })).collect()
 }
 
-/// How far the feed has come.
+/// Returns the newest revision of the feed.
 pub(crate) async fn revision(connection: &PooledConnection) -> Result<u64, StoreError> {
     let head = head(connection).await?;
     number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)
 }
 
-/// The head, as it is now.
+/// Returns the current head.
 pub(crate) async fn head(connection: &PooledConnection) -> Result<head::Model, StoreError> {
     let head = head::Entity::find().one(connection).await?;
     head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
 }
 
-/// The row of a change.
+/// Returns the change-feed row of a change.
 pub(crate) fn row(revision: u64, subject: &ChangeSubject) -> Model {
     let (kind, subject) = match subject {
         ChangeSubject::Key(hash) => (KEY, hex(&hash.0)),

@@ -1,4 +1,4 @@
-//! How the database is, for whoever looks after it; no call of a client asks this.
+//! Health of the database, for operators. No client call runs these queries.
 
 use latchkey_core::time::Timestamp;
 use sea_orm::entity::prelude::*;
@@ -7,7 +7,7 @@ use sea_orm::{DbBackend, Statement};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
 
-/// The database's clock, and whether it takes writes.
+/// Returns the database's clock, and whether it is read-only.
 pub(crate) async fn clock(connection: &PooledConnection) -> Result<(Timestamp, bool), StoreError> {
     let backend = connection.get_database_backend();
     let sql = match backend {

@@ -1,4 +1,4 @@
-//! Keys with their scopes: one by its identifier, or a tenant's, page by page.
+//! Reads keys with their scopes: one by its identifier, or a tenant's keys in pages.
 
 mod filter;
 
@@ -17,14 +17,14 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// The keys' table where it is joined, and the grants'.
+/// Alias of the keys' table in joins; the next one is that of grants.
 pub(super) const KEY: &str = "k";
 const GRANT: &str = "g";
 
-/// The first row of a key, its identifier, and the key, or what is wrong with the row.
+/// A key's first row, its identifier, and the key or the error of its row.
 type KeyRow<'a> = (&'a QueryResult, Uuid, Result<KeyRecord, StoreError>);
 
-/// The key of this identifier.
+/// Returns the key with this identifier.
 pub(crate) async fn by_id(connection: &PooledConnection, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
     let mut keys = rows();
     keys.and_where(key::Column::Id.eq(id.0));
@@ -32,8 +32,8 @@ pub(crate) async fn by_id(connection: &PooledConnection, id: KeyId) -> Result<Op
     read(&rows)?.pop().map(|(_, _, key)| key).transpose()
 }
 
-/// A page of a tenant's keys, newest first. A corrupt row is left out, and told of in the log: the others
-/// can still be seen, and revoked.
+/// Returns a page of a tenant's keys, newest first. A corrupt row is logged and left out, so that the others
+/// can still be listed and revoked.
 pub(crate) async fn page(
     connection: &PooledConnection,
     tenant: TenantId,
@@ -60,16 +60,17 @@ pub(crate) async fn page(
 }
 
 fn valid_or_logged((_, id, key): KeyRow<'_>) -> Option<KeyRecord> {
-    key.inspect_err(|error| tracing::error!(key = %KeyId(id), ?error, "a corrupt key is left out of a list"))
+    key.inspect_err(|error| tracing::error!(key = %KeyId(id), ?error, "a key's row is corrupt; the list omits the key"))
         .ok()
 }
 
-/// Rows of keys, all of them yet.
+/// Selects all rows of keys, without a filter.
 fn rows() -> SelectStatement {
     Query::select().columns(key::Column::iter()).from(key::Entity).take()
 }
 
-/// The keys that a statement selects, each with its scopes: a row a scope, and one for a key without any.
+/// Joins the scopes of the keys that a statement selects: one row for each scope, and one for a key without
+/// any.
 fn with_scopes(keys: SelectStatement) -> SelectStatement {
     let mut query = Query::select();
     query.from_subquery(keys, KEY);
@@ -77,7 +78,7 @@ fn with_scopes(keys: SelectStatement) -> SelectStatement {
     query.order_by((KEY, key::Column::Id), Order::Desc).take()
 }
 
-/// Adds a key's columns and its scopes to a statement that has the keys' table in it.
+/// Adds a key's columns and its scopes to a statement that contains the keys' table.
 pub(super) fn join_scopes(query: &mut SelectStatement) {
     select(query, KEY, key::Column::iter());
     query.expr_as(Expr::col((GRANT, grant::Column::Scope)), column_alias(GRANT, "scope"));
@@ -85,7 +86,7 @@ pub(super) fn join_scopes(query: &mut SelectStatement) {
     query.join_as(sea_orm::JoinType::LeftJoin, grant::Entity, GRANT, of_key);
 }
 
-/// Puts the rows of [`join_scopes`] together again, in the order of the keys' first rows.
+/// Groups the rows of [`join_scopes`] by key, in the order of the keys' first rows.
 pub(super) fn read(rows: &[QueryResult]) -> Result<Vec<KeyRow<'_>>, StoreError> {
     let (id, scope) = (column_alias(KEY, "id"), column_alias(GRANT, "scope"));
     let mut keys: Vec<(&QueryResult, Uuid, Vec<String>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Profiles: the newest version of each, or one version of one.
+//! Reads profiles: the newest version of each, or one version of one profile.
 
 use latchkey_core::record::ProfileRecord;
 use sea_orm::entity::prelude::*;
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{self, RowContext, number};
 
-/// The newest version of every profile, by name.
+/// Returns the newest version of every profile, ordered by name.
 pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileRecord>, StoreError> {
     let newest = Query::select()
         .column(Column::Name)
@@ -25,7 +25,7 @@ pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileR
     Ok(records)
 }
 
-/// The newest revision of any profile; 0, where there is none.
+/// Returns the newest revision of any profile, or 0 if there is none.
 pub(crate) async fn newest_revision(connection: &PooledConnection) -> Result<u64, StoreError> {
     let newest = Entity::find().select_only().column_as(Column::Revision.max(), "newest");
     let newest: Option<Option<i64>> = newest.into_tuple().one(connection).await?;
@@ -33,7 +33,7 @@ pub(crate) async fn newest_revision(connection: &PooledConnection) -> Result<u64
     newest.flatten().map_or(Ok(0), |revision| number::to_u64(context, "revision", revision))
 }
 
-/// A version of a profile; none: the newest.
+/// Returns a version of a profile; without a number, the newest.
 pub(crate) async fn version(
     connection: &PooledConnection,
     name: &str,

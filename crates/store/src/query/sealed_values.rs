@@ -1,5 +1,5 @@
-//! What lies sealed, table by table, in the order of its rows. It is asked by whoever changes the master key, and by a
-//! start that finds no mark: it may look through a table, so no call of a client waits for it.
+//! Reads sealed values, table by table, in the order of their rows. Used to rotate the master key, and by a
+//! start that finds no key check value. A query may scan a whole table, so no client call waits for it.
 
 use latchkey_core::id::KeyId;
 use latchkey_core::seal::Sealed;
@@ -15,7 +15,7 @@ use crate::pool::PooledConnection;
 use crate::row::RowContext;
 use crate::row::key::REVOKED;
 
-/// Every mark.
+/// Returns every key check value.
 pub(crate) async fn key_check_values(
     connection: &PooledConnection,
 ) -> Result<Vec<KeyCheckValue>, StoreError> {
@@ -23,7 +23,7 @@ pub(crate) async fn key_check_values(
     Ok(rows.into_iter().map(|row| KeyCheckValue { id: row.id, sealed: Sealed(row.sealed) }).collect())
 }
 
-/// Values of a drawer after a row.
+/// Returns values of a sealed table after a row.
 pub(crate) async fn values(
     database: &impl ConnectionTrait,
     drawer: SealedTable,
@@ -37,7 +37,7 @@ pub(crate) async fn values(
     }
 }
 
-/// What was taken away left nothing behind but its length.
+/// Returns signing keys' sealed values. A withdrawn key has an empty value, which is skipped.
 async fn signing_keys(
     database: &impl ConnectionTrait,
     after: Option<&[u8]>,
@@ -58,7 +58,7 @@ async fn signing_keys(
     Ok(rows.into_iter().map(value).collect())
 }
 
-/// A signing key's identifier, as its row has it.
+/// Returns a signing key's identifier from its row.
 pub(crate) fn signing_key_id(row: &[u8]) -> String {
     String::from_utf8_lossy(row).into_owned()
 }
@@ -87,7 +87,7 @@ async fn keys(
     Ok(rows.into_iter().map(value).collect())
 }
 
-/// A key's identifier, as its row has it.
+/// Returns a key's identifier from its row.
 pub(crate) fn key_id(row: &[u8]) -> Result<Uuid, StoreError> {
     Uuid::from_slice(row).map_err(|_| RowContext::new("keys", &"?").corrupt("id"))
 }
@@ -108,7 +108,7 @@ async fn refresh_tokens(
     let rows: Vec<(Vec<u8>, Vec<u8>)> =
         query.order_by_asc(Column::Hash).limit(u64::from(limit)).into_tuple().all(database).await?;
     let value = |(hash, successor): (Vec<u8>, Vec<u8>)| SealedValue {
-        // A hash that is none seals nothing: no key opens what stands beside it.
+        // An invalid hash cannot own a sealed value: no master key opens the value beside it.
         owner: hash.as_slice().try_into().map_or_else(|_| String::new(), |hash| seal_owner(&KeyHash(hash))),
         row: hash,
         sealed: Sealed(successor),

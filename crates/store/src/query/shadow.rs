@@ -1,5 +1,5 @@
-//! Who would have been denied: lines summed over hours, with the names that their identifiers have now. What is
-//! gone since has no name any more, and its line stays.
+//! Reads denials of shadow mode, summed over hours, with the current names of their tenants and subjects. A
+//! deleted subject has no name; its line is kept.
 
 use latchkey_core::ports::shadow::{ShadowCount, ShadowEntry};
 use latchkey_core::time::Timestamp;
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
 
-/// `SUM` of whole numbers is no whole number on PostgreSQL, unless it is made one.
+/// Query of the sums. `SUM` of integers is no integer on PostgreSQL unless it is cast.
 const SUMS: &str = "SELECT profile, tenant_id, subject_id, subject_type, route, reason, detail, \
     CAST(SUM(calls) AS BIGINT) AS all_calls, MAX(last_at) AS last_at FROM shadow_denials";
 const BY: &str = " GROUP BY profile, tenant_id, subject_id, subject_type, route, reason, detail \
@@ -21,7 +21,7 @@ const NAMES: &str = ") s LEFT JOIN tenants t ON t.id = s.tenant_id \
     LEFT JOIN keys k ON k.id = s.subject_id LEFT JOIN users u ON u.id = s.subject_id \
     ORDER BY all_calls DESC, profile, tenant_id, subject_id, route, reason, detail";
 
-/// Lines, the most frequent first.
+/// Returns the sums, the most frequent first.
 pub(crate) async fn sums(
     connection: &PooledConnection,
     which: &ShadowFilter,

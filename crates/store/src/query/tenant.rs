@@ -1,4 +1,4 @@
-//! Tenants: one by what a caller calls it, or all, page by page.
+//! Reads tenants: one by its reference, or all in pages.
 
 use latchkey_core::id::TenantId;
 use latchkey_core::record::{TenantRecord, TenantRef};
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// The tenant of this name.
+/// Returns the tenant that a reference names.
 pub(crate) async fn by_ref(
     connection: &PooledConnection,
     name: &TenantRef,
@@ -23,7 +23,7 @@ pub(crate) async fn by_ref(
     query.one(connection).await?.map(row::tenant::record).transpose()
 }
 
-/// A page of tenants, newest first. A corrupt row is left out, and told of in the log.
+/// Returns a page of tenants, newest first. A corrupt row is logged and left out.
 pub(crate) async fn page(
     connection: &PooledConnection,
     mut page: Page<TenantId>,
@@ -45,5 +45,5 @@ pub(crate) async fn page(
 
 fn valid_or_logged(row: crate::entity::tenant::Model) -> Option<TenantRecord> {
     let record = row::tenant::record(row);
-    record.inspect_err(|error| tracing::error!(?error, "a corrupt tenant is left out of a list")).ok()
+    record.inspect_err(|error| tracing::error!(?error, "a tenant's row is corrupt; the list omits the tenant")).ok()
 }

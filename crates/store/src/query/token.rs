@@ -1,4 +1,4 @@
-//! Families, refresh tokens and signing keys, as they are asked for.
+//! Reads token families, refresh tokens and signing keys.
 
 use std::collections::HashMap;
 
@@ -23,9 +23,9 @@ const FAMILY: &str = "f";
 const KEY: &str = "k";
 const SIGNER: &str = "s";
 
-/// What Check asks about tokens: their families, the hash of the key behind each, whether the key that signed
-/// them is in force, and the revision of all that. One statement. Each family is found or not, or corrupt by
-/// itself.
+/// Returns what Check needs to accept tokens: their families, the hash of the key behind each, whether their
+/// signing key is active, and the revision of all of it, read by one statement. Each family is found, absent or
+/// corrupt independently of the others.
 pub(crate) async fn for_check(
     connection: &PooledConnection,
     ids: &[FamilyId],
@@ -63,7 +63,7 @@ fn statement(ids: &[FamilyId], signing_key: &str) -> SelectStatement {
     query
 }
 
-/// Which family a row tells of, if any.
+/// Returns the family that a row belongs to, if any.
 fn family_id_of(row: &QueryResult) -> Result<Option<FamilyId>, StoreError> {
     Ok(row.try_get::<Option<Uuid>>("", &column_alias(FAMILY, "id"))?.map(FamilyId))
 }
@@ -82,7 +82,7 @@ fn known(model: &family::Model, hash: Option<Vec<u8>>) -> Result<TokenFamily, St
     Ok(TokenFamily { key: hash.map_err(|_| context.corrupt("key_id"))?, record })
 }
 
-/// The family of this identifier.
+/// Returns the family with this identifier.
 pub(crate) async fn family(
     connection: &PooledConnection,
     id: FamilyId,
@@ -92,7 +92,7 @@ pub(crate) async fn family(
     family_id_of(row)?.map(|id| read(row, id)).transpose()
 }
 
-/// The refresh token of this hash, and its family.
+/// Returns the refresh token with this hash, and its family.
 pub(crate) async fn refresh(
     connection: &PooledConnection,
     hash: &KeyHash,
@@ -103,14 +103,14 @@ pub(crate) async fn refresh(
     Ok(family.map(|family| (token, family)))
 }
 
-/// Every signing key. One that is corrupt is left out, and told of in the log: the others go on. The revision
-/// is read first, so that it is never newer than the keys.
+/// Returns every signing key. A corrupt one is logged and left out; the others stay usable. The revision is
+/// read first, so that it is never newer than the keys.
 pub(crate) async fn signing_keys(connection: &PooledConnection) -> Result<SigningKeys, StoreError> {
     let revision = feed::revision(connection).await?;
     let rows = signing_key::Entity::find().all(connection).await?;
     let valid_or_logged = |row| {
         let key = row::token::signing_key(row);
-        key.inspect_err(|error| tracing::error!(?error, "a corrupt signing key is left out")).ok()
+        key.inspect_err(|error| tracing::error!(?error, "a signing key's row is corrupt; it is ignored")).ok()
     };
     Ok(SigningKeys { keys: rows.into_iter().filter_map(valid_or_logged).collect(), revision })
 }

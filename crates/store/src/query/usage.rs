@@ -1,4 +1,4 @@
-//! Use of keys: one key's calls by hour, and when and for what some keys were last used.
+//! Reads usage of keys: one key's calls by hour, and keys' last use and required scopes.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ const BATCH: &str = "batch";
 const RECORDER: &str = "r";
 const CALLS: &str = "u";
 
-/// A key's hours, and the recorder's last batch that is in them: one statement, so that they agree.
+/// Returns a key's usage by hour and the recorder's last stored batch. One statement reads both, so that they
+/// agree.
 pub(crate) async fn hours(
     connection: &PooledConnection,
     recorder: &str,
@@ -62,7 +63,7 @@ fn statement(recorder: &str, key: KeyId, span: HourRange) -> SelectStatement {
     query
 }
 
-/// Last use and needed scopes of these keys.
+/// Returns last use and required scopes of these keys.
 pub(crate) async fn uses(
     connection: &PooledConnection,
     keys: &[KeyId],

@@ -1,4 +1,5 @@
-//! Users: one by identifier, for management or with everything that Check needs, or a tenant's, page by page.
+//! Reads users: one by identifier, for management or with everything that Check needs, or a tenant's users in
+//! pages.
 
 use std::collections::HashMap;
 
@@ -22,8 +23,8 @@ const HEAD: &str = "h";
 const TENANT: &str = "t";
 const USER: &str = "u";
 
-/// The users of these identifiers, each with the tenant and the revision that all of it was read at: one
-/// statement. Each is found or not, or corrupt by itself.
+/// Returns the users with these identifiers, each with its tenant and the revision at which all of it was read
+/// by one statement. Each user is found, absent or corrupt independently of the others.
 pub(crate) async fn with_tenant(
     connection: &PooledConnection,
     ids: &[UserId],
@@ -57,7 +58,7 @@ fn read(row: &QueryResult, id: UserId) -> Result<(UserRecord, TenantRecord), Sto
     Ok((row::user::record(user)?, row::tenant::record(tenant)?))
 }
 
-/// The user of this identifier.
+/// Returns the user with this identifier.
 pub(crate) async fn by_id(
     connection: &PooledConnection,
     id: UserId,
@@ -65,7 +66,7 @@ pub(crate) async fn by_id(
     Entity::find_by_id(id.0).one(connection).await?.map(row::user::record).transpose()
 }
 
-/// A page of a tenant's users, newest first.
+/// Returns a page of a tenant's users, newest first.
 pub(crate) async fn page(
     connection: &PooledConnection,
     tenant: TenantId,

@@ -1,4 +1,4 @@
-//! A key's row and its record. The scopes are rows of their own and come beside it.
+//! Conversion between a key's row and its record. The scopes are rows of their own and passed separately.
 
 use ipnet::IpNet;
 use latchkey_core::id::{KeyId, TenantId};
@@ -16,11 +16,11 @@ pub(crate) const ACTIVE: &str = "active";
 pub(crate) const DISABLED: &str = "disabled";
 pub(crate) const REVOKED: &str = "revoked";
 
-/// What the row says.
+/// Converts a row and its scopes into a record.
 pub(crate) fn record(row: key::Model, mut scopes: Vec<String>) -> Result<KeyRecord, StoreError> {
     let id = KeyId(row.id);
     let context = RowContext::new("keys", &id);
-    // Databases sort text by their own rules.
+    // Databases may sort text by other rules.
     scopes.sort_unstable();
     Ok(KeyRecord {
         tenant: TenantId(row.tenant_id),
@@ -48,7 +48,7 @@ pub(crate) fn record(row: key::Model, mut scopes: Vec<String>) -> Result<KeyReco
     })
 }
 
-/// The row that says it, without what made making it idempotent.
+/// Converts a record into its row, without the idempotency columns.
 pub(crate) fn row(record: &KeyRecord) -> key::ActiveModel {
     let (state, revoked_at, reason) = match &record.lifecycle {
         KeyLifecycle::Active => (ACTIVE, None, None),
@@ -91,7 +91,7 @@ fn lifecycle(context: RowContext<'_>, row: &key::Model) -> Result<KeyLifecycle, 
         (REVOKED, Some(at), Some(reason)) => {
             Ok(KeyLifecycle::Revoked { at: Timestamp(at), reason: reason.clone() })
         }
-        // An unknown word, or one that its columns contradict: nobody knows what the key is.
+        // An unknown word, or one that contradicts the other columns: the key's state is undefined.
         _ => Err(context.corrupt("state")),
     }
 }

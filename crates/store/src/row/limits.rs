@@ -1,5 +1,5 @@
-//! Overriding limits as they are stored: JSON by class, each bucket with its owner's word. The format is
-//! ours and not that of documents, which may change while rows stay.
+//! Stored form of overriding limits: JSON by rate class, each bucket with its owner. The format is separate
+//! from that of profile documents, which may change while rows stay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
 use serde::{Deserialize, Serialize};
 
-/// One bucket.
+/// Stored form of one bucket.
 #[derive(Serialize, Deserialize)]
 struct Bucket {
     per: String,
@@ -28,7 +28,7 @@ pub(super) fn stored(limits: &LimitOverrides) -> String {
     super::json(&classes)
 }
 
-/// None where the text says something else than limits.
+/// Parses stored limits; `None` if the text is invalid.
 pub(super) fn read(text: &str) -> Option<LimitOverrides> {
     let classes: BTreeMap<Box<str>, Vec<Bucket>> = serde_json::from_str(text).ok()?;
     let class = |buckets: Vec<Bucket>| buckets.iter().map(bucket).collect::<Option<Vec<_>>>();
@@ -36,7 +36,7 @@ pub(super) fn read(text: &str) -> Option<LimitOverrides> {
     classes.collect::<Option<_>>().map(LimitOverrides)
 }
 
-/// A limit of nothing would divide by nothing: it can't have been meant.
+/// Converts a stored bucket. A limit of zero is invalid, since rates divide by it.
 fn bucket(stored: &Bucket) -> Option<(BucketOwner, Limit)> {
     let per = [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip]
         .into_iter()

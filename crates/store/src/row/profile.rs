@@ -1,4 +1,4 @@
-//! A profile version's row and its record.
+//! Conversion between a profile version's row and its record.
 
 use latchkey_core::record::ProfileRecord;
 use latchkey_core::time::Timestamp;
@@ -8,7 +8,7 @@ use super::{RowContext, number};
 use crate::entity::profile;
 use crate::error::StoreError;
 
-/// What the row says.
+/// Converts a row into a record.
 pub(crate) fn record(row: profile::Model) -> Result<ProfileRecord, StoreError> {
     let context = RowContext::new("profiles", &row.name);
     Ok(ProfileRecord {
@@ -20,7 +20,7 @@ pub(crate) fn record(row: profile::Model) -> Result<ProfileRecord, StoreError> {
     })
 }
 
-/// The row that says it.
+/// Converts a record into its row.
 pub(crate) fn row(record: &ProfileRecord) -> profile::ActiveModel {
     profile::ActiveModel {
         name: Set(record.name.to_string()),

@@ -1,4 +1,4 @@
-//! A tenant's row and its record.
+//! Conversion between a tenant's row and its record.
 
 use latchkey_core::id::TenantId;
 use latchkey_core::record::TenantRecord;
@@ -9,7 +9,7 @@ use super::{RowContext, limits, number};
 use crate::entity::tenant;
 use crate::error::StoreError;
 
-/// What the row says.
+/// Converts a row into a record.
 pub(crate) fn record(row: tenant::Model) -> Result<TenantRecord, StoreError> {
     let context = RowContext::new("tenants", &row.id);
     Ok(TenantRecord {
@@ -25,7 +25,7 @@ pub(crate) fn record(row: tenant::Model) -> Result<TenantRecord, StoreError> {
     })
 }
 
-/// The row that says it.
+/// Converts a record into its row.
 pub(crate) fn row(record: &TenantRecord) -> tenant::ActiveModel {
     tenant::ActiveModel {
         id: Set(record.id.0),

@@ -1,4 +1,4 @@
-//! Rows and records of families, refresh tokens and signing keys.
+//! Conversion between rows and records of token families, refresh tokens and signing keys.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use super::{RowContext, json, number};
 use crate::entity::{family, refresh, signing_key};
 use crate::error::StoreError;
 
-/// What a family's row says.
+/// Converts a family's row into a record.
 pub(crate) fn family(row: &family::Model) -> Result<FamilyRecord, StoreError> {
     let id = FamilyId(row.id);
     let context = RowContext::new("token_families", &id);
     let parent = match (row.key_id, row.user_id) {
         (Some(key), None) => TokenSubject::Key(KeyId(key)),
         (None, Some(user)) => TokenSubject::User(UserId(user)),
-        // Both, or neither: nobody knows whom it stands for.
+        // Both or neither: the family's owner is undefined.
         (Some(_), Some(_)) | (None, None) => return Err(context.corrupt("key_id")),
     };
     Ok(FamilyRecord {
@@ -37,7 +37,7 @@ pub(crate) fn family(row: &family::Model) -> Result<FamilyRecord, StoreError> {
     })
 }
 
-/// The row that says it.
+/// Converts a family's record into its row.
 pub(crate) fn family_row(record: &FamilyRecord) -> family::ActiveModel {
     let (key, user) = match record.parent {
         TokenSubject::Key(id) => (Some(id.0), None),
@@ -57,7 +57,7 @@ pub(crate) fn family_row(record: &FamilyRecord) -> family::ActiveModel {
     }
 }
 
-/// What a refresh token's row says.
+/// Converts a refresh token's row into a record.
 pub(crate) fn refresh(row: refresh::Model) -> Result<RefreshRecord, StoreError> {
     let family = FamilyId(row.family_id);
     let context = RowContext::new("refresh_tokens", &family);
@@ -78,7 +78,7 @@ pub(crate) fn refresh(row: refresh::Model) -> Result<RefreshRecord, StoreError> 
     })
 }
 
-/// The row that says it.
+/// Converts a refresh token's record into its row.
 pub(crate) fn refresh_row(record: &RefreshRecord) -> refresh::ActiveModel {
     let spent = record.spent.as_ref();
     refresh::ActiveModel {
@@ -91,12 +91,12 @@ pub(crate) fn refresh_row(record: &RefreshRecord) -> refresh::ActiveModel {
     }
 }
 
-/// Scopes as they are stored.
+/// Returns scopes in their stored form, a JSON array.
 pub(crate) fn scopes(scopes: &[Box<str>]) -> String {
     json(&scopes)
 }
 
-/// What a signing key's row says.
+/// Converts a signing key's row into a record.
 pub(crate) fn signing_key(row: signing_key::Model) -> Result<SigningKeyRecord, StoreError> {
     let context = RowContext::new("signing_keys", &row.id);
     Ok(SigningKeyRecord {
@@ -112,7 +112,7 @@ pub(crate) fn signing_key(row: signing_key::Model) -> Result<SigningKeyRecord, S
     })
 }
 
-/// The row that says it.
+/// Converts a signing key's record into its row.
 pub(crate) fn signing_key_row(record: &SigningKeyRecord) -> signing_key::ActiveModel {
     signing_key::ActiveModel {
         id: Set(record.id.to_string()),

@@ -1,4 +1,4 @@
-//! A user's row and its record. The password's hash and the failed attempts stay in the row.
+//! Conversion between a user's row and its record. The password's hash and the failed attempts stay in the row.
 
 use latchkey_core::id::{TenantId, UserId};
 use latchkey_core::time::Timestamp;
@@ -10,7 +10,7 @@ use super::{RowContext, json_map, number};
 use crate::entity::user;
 use crate::error::StoreError;
 
-/// What the row says.
+/// Converts a row into a record.
 pub(crate) fn record(row: user::Model) -> Result<UserRecord, StoreError> {
     let id = UserId(row.id);
     let context = RowContext::new("users", &id);
@@ -28,7 +28,8 @@ pub(crate) fn record(row: user::Model) -> Result<UserRecord, StoreError> {
     })
 }
 
-/// The row that says it, with a new password and no failed attempts, or with those that there are.
+/// Converts a record into its row. With a new password, it also resets the failed attempts; otherwise both keep
+/// their stored values.
 pub(crate) fn row(record: &UserRecord, password: Option<&PasswordHash>) -> user::ActiveModel {
     user::ActiveModel {
         id: Set(record.id.0),

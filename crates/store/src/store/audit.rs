@@ -1,4 +1,4 @@
-//! The store as the audit log: each step under the deadline for itself, since a log may be long.
+//! The store's audit log port. Each step has a deadline of its own, since a log may be long.
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;

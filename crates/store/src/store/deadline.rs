@@ -1,5 +1,5 @@
-//! The one way to the database: a piece of work under a deadline, with its time taken. However it ends (answered,
-//! refused by the database, late, or because nobody waits for it any more), it is told once.
+//! Runs a query or a write under a deadline, and reports its duration. Each is reported exactly once, however
+//! it ends: answered, refused by the database, timed out, or dropped by its caller.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::Store;
 use crate::error::StoreError;
 
 impl Store {
-    /// Does something within the deadline. Whoever misses it drops what they hold, and so closes it.
+    /// Runs work within the store's deadline. On a timeout the future is dropped, and its connection is closed.
     pub(super) async fn with_deadline<T, E: From<StoreError> + From<SystemError>>(
         &self,
         question: QueryKind,
@@ -21,7 +21,7 @@ impl Store {
         self.with_deadline_of(self.deadline, question, work).await
     }
 
-    /// The same within another deadline.
+    /// Runs work within the given deadline.
     pub(super) async fn with_deadline_of<T, E: From<StoreError> + From<SystemError>>(
         &self,
         deadline: Duration,
@@ -42,7 +42,7 @@ impl Store {
     }
 }
 
-/// A question that is being asked; its end is told when it is dropped.
+/// A running query, which reports its end when it is dropped.
 struct TimedQuery<'a> {
     timer: &'a dyn QueryTimer,
     question: QueryKind,

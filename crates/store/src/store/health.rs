@@ -1,4 +1,4 @@
-//! How the database is, for whoever looks after it.
+//! Health of the database, for operators.
 
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::timing::QueryKind;
@@ -8,7 +8,7 @@ use super::Store;
 use crate::query::health;
 
 impl Store {
-    /// The database's clock, and whether it refuses writes.
+    /// Returns the database's clock, and whether it is read-only.
     pub async fn clock(&self) -> Result<(Timestamp, bool), SystemError> {
         self.with_deadline(QueryKind::Ping, async { health::clock(&self.pool.acquire().await?).await }).await
     }

@@ -1,5 +1,5 @@
-//! Looking up keys, users and families: for Check, which has little time, and for issuing and renewing tokens,
-//! which wait as long as any other management call.
+//! Look-ups of keys, users and families: for Check, with its short deadline, and for issuing and renewing
+//! tokens, with the deadline of management calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,14 +40,14 @@ impl Store {
     }
 }
 
-/// What befell the query befell every question in it.
+/// Returns one result for each item of a query; if the query fails, each of them is its error.
 async fn for_each_id<T>(asked: usize, query: impl Future<Output = Answer<Vec<Answer<T>>>>) -> Vec<Answer<T>> {
-    query.await.unwrap_or_else(|trouble| (0..asked).map(|_| Err(trouble.clone())).collect())
+    query.await.unwrap_or_else(|error| (0..asked).map(|_| Err(error.clone())).collect())
 }
 
-/// The answer to a single question.
+/// Returns the result of a query for one item.
 fn single<T>(mut answers: Vec<Answer<T>>) -> Answer<T> {
-    answers.pop().unwrap_or_else(|| Err(StoreError::Corrupt("a question was not answered".to_owned()).into()))
+    answers.pop().unwrap_or_else(|| Err(StoreError::Corrupt("a query returned no result for its item".to_owned()).into()))
 }
 
 #[async_trait]

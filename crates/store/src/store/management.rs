@@ -1,4 +1,4 @@
-//! The store as management's ledger: each method a query or a write of its own file, under the deadline.
+//! The store's management port: each method runs a query or a write of another file under the deadline.
 
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};

@@ -1,5 +1,5 @@
-//! The store as what lies sealed. Values are read on the connection of migrations, which has no bound on statements:
-//! where few keys have one, a table of millions is looked through.
+//! The store's port for sealed values. They are read on the migrations' connection, which has no time limit for
+//! statements: if few keys have a sealed value, a table of millions of rows is scanned.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Store;
 use crate::{query, write};
 
-/// How long one look through a table may take.
+/// Time limit of one table scan.
 const SCAN_TIMEOUT: Duration = Duration::from_mins(2);
 
 #[async_trait]

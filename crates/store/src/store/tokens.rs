@@ -1,5 +1,5 @@
-//! The store as the ledger of users, families and signing keys: each method a query or a write of its own file,
-//! under the deadline.
+//! The store's port for users, token families and signing keys: each method runs a query or a write of another
+//! file under the deadline.
 
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};

@@ -1,4 +1,4 @@
-//! The store as the ledger of use, each call under the deadline.
+//! The store's port for usage. Each call has a deadline.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The beginning: the operators' tenant and its first key, made once, by however many processes that start
-//! on an empty database at the same time.
+//! Creates the operators' tenant and its first key, exactly once, even if many processes start on an empty
+//! database at the same time.
 
 use latchkey_core::id::TenantId;
 use latchkey_core::ports::ChangeSubject;
@@ -16,8 +16,8 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::query;
 
-/// Makes what is missing; answers whether the key was. The ledger is locked from the start, so that of many
-/// one finds nothing and the others find what that one made.
+/// Creates what is missing; returns whether the key was created. The head is locked from the start, so that
+/// only one process finds nothing and the others find what it has created.
 pub(crate) async fn bootstrap_operator(
     connection: PooledConnection,
     (mut tenant, mut first): (TenantRecord, KeyRecord),
@@ -58,7 +58,8 @@ pub(crate) async fn bootstrap_operator(
     Ok(WriteResult { value: wanted, revision: last })
 }
 
-/// Whether there is no key of this hash, or, where none is insisted on, no key of the tenant at all.
+/// Returns whether the key must be created: no key has this hash or, if no hash is given, the tenant has no key
+/// at all.
 async fn is_wanted(
     connection: &PooledConnection,
     tenant: TenantId,

@@ -1,5 +1,5 @@
-//! Changing a key by a rule, which decides on the key as it is while nobody else can change it: of two
-//! who revoke it at once, the second is told that it is revoked.
+//! Changes a key by a rule, which decides while no other transaction can change the key: of two concurrent
+//! revocations, the second sees the key as already revoked.
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
@@ -17,7 +17,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// Makes the key what the rule says.
+/// Replaces the key by the rule's result.
 pub(crate) async fn key(
     connection: PooledConnection,
     id: KeyId,
@@ -35,7 +35,7 @@ pub(crate) async fn key(
     Ok(WriteResult { revision: after.revision, value: after })
 }
 
-/// Makes the key and its successor what the rule says.
+/// Replaces the key by the rule's result, and inserts its successor.
 pub(crate) async fn rotate(
     connection: PooledConnection,
     id: KeyId,
@@ -57,8 +57,8 @@ pub(crate) async fn rotate(
     Ok(WriteResult { revision: new.revision, value: (old, new) })
 }
 
-/// The key, locked until the transaction ends. Its scopes are asked for afterwards: a statement that waited
-/// for a lock sees the locked row anew, and every other row as it was before it waited.
+/// Returns the key, locked until the transaction ends. Its scopes are read afterwards: a statement that has
+/// waited for a lock sees the locked row's new version, but every other row as it was before the wait.
 async fn locked(connection: &PooledConnection, id: KeyId) -> Result<KeyRecord, StoreError> {
     let row = key::Entity::find_by_id(id.0).lock_exclusive().one(connection).await?;
     let row = row.ok_or(RequestError::NotFound("key"))?;

@@ -1,4 +1,4 @@
-//! Making keys: all or none, and each at most once by its caller's idempotency key.
+//! Creates keys: all or none, and each at most once for its caller's idempotency key.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::pool::PooledConnection;
 use crate::query;
 use crate::row::RowContext;
 
-/// Makes the keys that this very call hasn't made before.
+/// Inserts the keys that the same call has not created before.
 pub(crate) async fn keys(
     connection: PooledConnection,
     keys: Vec<NewKey>,
@@ -47,7 +47,7 @@ pub(crate) async fn keys(
     Ok(WriteResult { value: made, revision: revision.last })
 }
 
-/// The revisions that a call's keys got; both zero where none was made.
+/// Revisions of the keys that a call has created; both zero if it has created none.
 struct Revisions {
     first: u64,
     last: u64,
@@ -70,7 +70,8 @@ async fn number(
     Ok(Revisions { first, last: first + (changes.len() as u64) - 1 })
 }
 
-/// The key that the same call made, where that is why this one couldn't be.
+/// Returns the key that an earlier attempt of the same call created, if that is why this one could not be
+/// inserted.
 async fn existing_key(
     connection: &PooledConnection,
     index: usize,
@@ -91,7 +92,7 @@ async fn existing_key(
     Err(taken(index).into())
 }
 
-/// The value is somebody's already. Whose, and which value, is nobody's business.
+/// Returns the error that a key's value already exists. It reveals neither the owner nor the value.
 pub(super) fn taken(index: usize) -> RequestError {
     RequestError::AlreadyExists(format!("keys[{index}] exists already"))
 }

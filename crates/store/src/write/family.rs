@@ -1,5 +1,5 @@
-//! Families: begun, renewed, ended, swept away. Beginning and renewing are noted in the audit log alone, since
-//! nothing that anyone remembers is changed by them; ending is told to those who remember as well.
+//! Starts, renews, ends and deletes token families. Starting and renewing only append to the audit log, since
+//! they change nothing that a replica caches; ending also appends to the change feed.
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::FamilyId;
@@ -19,7 +19,7 @@ use crate::journal::{self, ROWS};
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// Begins a family with its first refresh token.
+/// Starts a family with its first refresh token.
 pub(crate) async fn begin(
     connection: PooledConnection,
     (family, first): (&FamilyRecord, &RefreshRecord),
@@ -31,8 +31,8 @@ pub(crate) async fn begin(
     Ok(connection.commit().await?)
 }
 
-/// Spends a token, if it isn't spent and its family lives, and keeps its successor. Of any number of callers the
-/// one whose statement changes the row has spent it.
+/// Marks a token as used and stores its successor, unless it is already used or its family has ended. Of any
+/// number of concurrent callers, the one whose statement changes the row succeeds.
 pub(crate) async fn spend(
     connection: PooledConnection,
     (hash, spent): (&KeyHash, &Redemption),
@@ -79,7 +79,7 @@ pub(crate) async fn end(
     Ok(WriteResult { value: (), revision })
 }
 
-/// Drops families that were over before a time, with their tokens; some at a time. Answers how many.
+/// Deletes some of the families that ended before a time, with their tokens. Returns how many.
 pub(crate) async fn sweep(connection: PooledConnection, before: Timestamp) -> Result<u64, StoreError> {
     let over = family::Entity::find().filter(family::Column::EndsAt.lt(before.0)).limit(ROWS as u64);
     let ids: Vec<Uuid> = over.all(&connection).await?.into_iter().map(|row| row.id).collect();

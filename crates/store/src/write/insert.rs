@@ -1,5 +1,6 @@
-//! New rows where a name may be taken already. "Do nothing" instead of an error: the transaction lives on,
-//! and can look at who has the name; and a racing transaction that is about to take it is waited for.
+//! Inserts rows whose name may already exist. A conflict is ignored instead of being an error, so that the
+//! transaction stays usable and can read the existing row. The statement waits for a concurrent transaction
+//! that is about to insert the same name.
 
 use std::collections::HashSet;
 
@@ -18,8 +19,8 @@ use crate::journal::ROWS;
 use crate::pool::PooledConnection;
 use crate::row::{self, number};
 
-/// Inserts what has a hash and an idempotency key of its own, with its place in `keys` for a revision;
-/// answers which those were.
+/// Inserts the keys whose hash and idempotency key are free, each with its index in `keys` for a revision.
+/// Returns which were inserted.
 pub(super) async fn keys(
     connection: &PooledConnection,
     keys: &[NewKey],
@@ -37,7 +38,7 @@ pub(super) async fn keys(
     Ok(made)
 }
 
-/// Gives keys that were just inserted the revisions from `first` on, in their order.
+/// Assigns the revisions from `first` on to keys that were just inserted, in their order.
 pub(super) async fn number_keys(
     connection: &PooledConnection,
     ids: &[KeyId],
@@ -52,7 +53,7 @@ pub(super) async fn number_keys(
     Ok(())
 }
 
-/// Grants keys their scopes.
+/// Inserts keys' scopes.
 pub(super) async fn grants(
     connection: &PooledConnection,
     keys: impl Iterator<Item = &KeyRecord>,
@@ -66,7 +67,7 @@ pub(super) async fn grants(
     Ok(())
 }
 
-/// Inserts a tenant; answers whether its name was free.
+/// Inserts a tenant; returns whether its name was free.
 pub(super) async fn tenant(connection: &PooledConnection, record: &TenantRecord) -> Result<bool, StoreError> {
     let insert = tenant::Entity::insert(row::tenant::row(record)).on_conflict(nothing());
     Ok(insert.exec_without_returning(connection).await? == 1)

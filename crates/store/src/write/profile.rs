@@ -1,5 +1,5 @@
-//! Applying a profile's document: the next version, unless the newest says the very same. It was held against the
-//! other profiles before; where one of them has changed since, nothing is written.
+//! Stores a profile's document as the next version, unless the newest version is identical. The document was
+//! checked against the other profiles before; if one of them has changed since, nothing is written.
 
 use latchkey_core::ports::ChangeSubject;
 use latchkey_core::record::ProfileRecord;
@@ -13,8 +13,8 @@ use crate::pool::PooledConnection;
 use crate::query;
 use crate::row;
 
-/// Stores the document. The ledger is locked from the start: of two who apply at once, the second counts on
-/// from the first.
+/// Stores the document. The head is locked from the start, so that of two concurrent calls the second continues
+/// from the first one's version.
 pub(crate) async fn apply(
     connection: PooledConnection,
     (name, document): (&str, &str),

@@ -1,6 +1,6 @@
-//! Replacing what lies sealed: each value by one statement, which changes nothing where another value has come in its
-//! place. Nobody remembers sealed values, so that the feed need not tell of them; a signing key that is withdrawn here
-//! could be opened by nobody.
+//! Replaces sealed values. Each is replaced by one statement, which changes nothing if the value has changed
+//! meanwhile. Replicas do not cache sealed values, so the change feed has no rows for them. A signing key that
+//! is withdrawn here can no longer be opened by any replica.
 
 use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::sealed_values::{KeyCheckValue, Replacement, SealedTable};
@@ -14,7 +14,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::query::sealed_values::{key_id, signing_key_id};
 
-/// Replaces what is still as it was read; answers how many.
+/// Replaces the values that are unchanged since they were read; returns how many.
 pub(crate) async fn replace(
     connection: PooledConnection,
     drawer: SealedTable,
@@ -32,7 +32,8 @@ pub(crate) async fn replace(
     Ok(replaced)
 }
 
-/// What can sign nothing any more is withdrawn, since it was made: nobody can tell since when.
+/// Withdraws a signing key that can no longer sign. Its time of creation is stored as the time of withdrawal,
+/// since the true time is unknown.
 async fn signing_key(connection: &PooledConnection, value: &Replacement) -> Result<u64, StoreError> {
     use signing_key::{Column, Entity};
     let after = value.after.as_ref().map_or_else(Vec::new, |sealed| sealed.0.clone());
@@ -67,7 +68,7 @@ async fn refresh_token(connection: &PooledConnection, value: &Replacement) -> Re
     Ok(update.filter(same).exec(connection).await?.rows_affected)
 }
 
-/// Makes a mark.
+/// Inserts a key check value.
 pub(crate) async fn insert_key_check_value(
     connection: PooledConnection,
     mark: KeyCheckValue,
@@ -77,7 +78,7 @@ pub(crate) async fn insert_key_check_value(
     Ok(connection.commit().await?)
 }
 
-/// Takes marks away, and notes what was done.
+/// Deletes key check values, and appends an audit event.
 pub(crate) async fn finish_rewrap(
     connection: PooledConnection,
     gone: Vec<Uuid>,

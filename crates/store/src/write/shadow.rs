@@ -1,5 +1,5 @@
-//! Adding calls that would have been denied, in the transaction of the batch that they came in, and dropping what is
-//! old. Rows go in by their key, like those of use.
+//! Adds denials of shadow mode in the transaction of their usage batch, and deletes old ones. Rows are written
+//! in the order of their primary key, like those of usage.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::number;
 
-/// Rows of ten columns each that one statement takes.
+/// Rows of ten columns that one statement takes.
 const ROWS: usize = 100;
 
-/// Adds lines of a batch that is to be added.
+/// Adds the lines of a batch.
 pub(crate) async fn add(
     connection: &PooledConnection,
     lines: &BTreeMap<ShadowEntryHour, ShadowCount>,
@@ -59,13 +59,13 @@ fn adding() -> OnConflict {
         .to_owned()
 }
 
-/// Some of the rows before an hour.
+/// Deletes some of the rows before an hour.
 const DELETE_OLD: &str = "DELETE FROM shadow_denials WHERE \
     (profile, tenant_id, subject_id, subject_type, route, reason, detail, hour) IN \
     (SELECT profile, tenant_id, subject_id, subject_type, route, reason, detail, hour \
     FROM shadow_denials WHERE hour < $1 ORDER BY hour LIMIT 500)";
 
-/// Drops some of what is older; answers how many.
+/// Deletes some of the older rows; returns how many.
 pub(crate) async fn prune(connection: &PooledConnection, before: Hour) -> Result<u64, StoreError> {
     let values: [Value; 1] = [before.0.into()];
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), DELETE_OLD, values);

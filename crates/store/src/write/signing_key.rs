@@ -1,5 +1,5 @@
-//! Changing a profile's signing keys by a rule. The ledger is locked from the start: of two who would make a key
-//! at once, the second sees the first one's.
+//! Changes a profile's signing keys by a rule. The head is locked from the start, so that of two processes that
+//! would create a key at once, the second sees the first one's.
 
 use latchkey_core::ports::ChangeSubject;
 use latchkey_core::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// Makes the keys what the rule says, and drops those that are spent.
+/// Replaces the keys by the rule's result, and deletes those that are no longer needed.
 pub(crate) async fn change(
     connection: PooledConnection,
     profile: &str,

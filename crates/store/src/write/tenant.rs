@@ -1,4 +1,4 @@
-//! Making a tenant, and changing one by a rule.
+//! Creates a tenant, and changes one by a rule.
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::TenantId;
@@ -15,7 +15,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// Makes the tenant, if its slug is free.
+/// Creates the tenant if its slug is free.
 pub(crate) async fn create(
     connection: PooledConnection,
     mut tenant: TenantRecord,
@@ -31,7 +31,7 @@ pub(crate) async fn create(
     Ok(WriteResult { revision: tenant.revision, value: tenant })
 }
 
-/// Makes the tenant what the rule says.
+/// Replaces the tenant by the rule's result.
 pub(crate) async fn change(
     connection: PooledConnection,
     id: TenantId,

@@ -1,5 +1,5 @@
-//! Adding use, and dropping what is old. Rows go in by key, so that replicas that add at the same time wait for
-//! each other in one order; no row of a key itself is touched, so that nobody who manages keys waits for them.
+//! Adds usage and deletes old rows. Rows are written in the order of their keys, so that concurrent replicas
+//! cannot deadlock. No row of the keys' table is touched, so that management calls do not wait for usage.
 
 use latchkey_core::id::KeyId;
 use latchkey_core::ports::usage::{CallCounts, Hour, KeyUseTotals, UsageBatch};
@@ -14,10 +14,10 @@ use crate::journal::ROWS;
 use crate::pool::PooledConnection;
 use crate::row::number;
 
-/// The word for calls that passed.
+/// Stored outcome of allowed calls.
 pub(crate) const ALLOWED: &str = "OK";
 
-/// Adds a batch, unless it is in already.
+/// Adds a batch, unless it is already stored.
 pub(crate) async fn add(
     connection: PooledConnection,
     recorder: &str,
@@ -53,7 +53,7 @@ pub(crate) async fn add(
     Ok(connection.commit().await?)
 }
 
-/// Whether this batch is to be added now. Its number is taken with it, in the same transaction.
+/// Returns whether this batch must be added, and stores its number in the same transaction.
 async fn is_next(
     connection: &PooledConnection,
     recorder: &str,
@@ -96,11 +96,12 @@ fn latest() -> OnConflict {
     OnConflict::column(KeyId).update_column(UsedAt).action_and_where(later).to_owned()
 }
 
-/// Some of the rows before an hour: sea-query has no DELETE with a limit, and few databases do.
+/// Deletes some of the rows before an hour. sea-query has no DELETE with a limit, and few databases support
+/// one.
 const DELETE_OLD: &str = "DELETE FROM key_usage WHERE (key_id, hour, reason) IN \
     (SELECT key_id, hour, reason FROM key_usage WHERE hour < $1 ORDER BY hour LIMIT 500)";
 
-/// Drops some of what is older, and recorders that are silent.
+/// Deletes some of the older rows, and recorders that have been silent.
 pub(crate) async fn prune(
     connection: PooledConnection,
     before: Hour,

@@ -1,4 +1,4 @@
-//! Making users, changing one by a rule, and counting attempts to sign in.
+//! Creates users, changes one by a rule, and counts sign-in attempts.
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::{TenantId, UserId};
@@ -19,7 +19,7 @@ use crate::journal;
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// Makes the user, if the tenant has none of that address.
+/// Creates the user if its e-mail address is free in the tenant.
 pub(crate) async fn create(
     connection: PooledConnection,
     (mut user, password): (UserRecord, PasswordHash),
@@ -36,7 +36,7 @@ pub(crate) async fn create(
     Ok(WriteResult { revision: user.revision, value: user })
 }
 
-/// Makes the user what the rule says, with a new password where there is one.
+/// Replaces the user by the rule's result, and the password if there is a new one.
 pub(crate) async fn change(
     connection: PooledConnection,
     id: UserId,
@@ -65,8 +65,8 @@ async fn write(
     Ok(())
 }
 
-/// Counts an attempt as failed, if there is room for one. The row is locked meanwhile, so that of any number of
-/// attempts at once no more are made than there is room for; the last of them is told of.
+/// Counts an attempt as failed, unless the limit is reached. The row is locked meanwhile, so that concurrent
+/// attempts cannot exceed the limit. The last permitted attempt appends an audit event.
 pub(crate) async fn attempt(
     connection: PooledConnection,
     (tenant, email): (TenantId, &str),
@@ -94,7 +94,7 @@ pub(crate) async fn attempt(
     Ok(Some(LoginAttempt { user: row::user::record(row)?, password, allowed: next.is_some() }))
 }
 
-/// Takes failed attempts back.
+/// Resets the failed attempts.
 pub(crate) async fn forgive(connection: &PooledConnection, id: UserId) -> Result<(), StoreError> {
     let forgiven = ActiveModel { id: Unchanged(id.0), failed: Set(0), ..Default::default() };
     Entity::update(forgiven).exec_without_returning(connection).await?;

@@ -1,5 +1,6 @@
-//! Which keys a page is made of. The database does as much of it as both dialects can say; what it leaves is
-//! looked at once more here, so that an odd row costs a little time and never a wrong answer.
+//! Filters of key lists. The database applies as much of the filter as both dialects support; the rest is
+//! applied here to the rows that it returns, so that an imprecise match costs a little time and never a wrong
+//! result.
 
 use latchkey_core::record::{KeyRecord, KeyState};
 use latchkey_core::time::Timestamp;
@@ -11,7 +12,7 @@ use crate::entity::key::Column;
 use crate::row;
 use crate::row::key::{ACTIVE, DISABLED, REVOKED};
 
-/// What the database looks at.
+/// Returns the part of the filter that the database applies.
 pub(super) fn condition(filter: &KeyFilter) -> Condition {
     let bindings = filter.bindings.iter().map(|(name, value)| bound(name, value));
     bindings
@@ -21,13 +22,13 @@ pub(super) fn condition(filter: &KeyFilter) -> Condition {
         .add_option(filter.state.map(|(state, now)| in_state(state, now)))
 }
 
-/// What is left to look at.
+/// Returns whether a key satisfies the state and the bindings of the filter.
 pub(super) fn matches(filter: &KeyFilter, key: &KeyRecord) -> bool {
     let state = filter.state.is_none_or(|(state, now)| key.state(now) == state);
     state && filter.bindings.iter().all(|(name, value)| key.bindings.get(name) == Some(value))
 }
 
-/// The same as [`KeyRecord::state`], in SQL.
+/// Expresses [`KeyRecord::state`] in SQL.
 fn in_state(state: KeyState, now: Timestamp) -> Condition {
     let lives = Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(now.0));
     match state {
@@ -44,8 +45,8 @@ fn active_and(lives: Condition, state: &str) -> Condition {
     Condition::all().add(Column::State.eq(state)).add(lives)
 }
 
-/// Whether the stored JSON holds the pair, as text: it was written by us, so a pair has one spelling. Too
-/// much is found where one database ignores case, and taken out by [`holds`].
+/// Matches rows whose stored JSON contains the pair as text; the store writes each pair in one spelling only. A
+/// database that ignores case also finds other rows, which [`matches`] removes.
 fn bound(name: &str, value: &str) -> Expr {
     let pair = row::json_map(&[(name.to_owned(), value.to_owned())].into());
     let pair = pair.trim_start_matches('{').trim_end_matches('}');
