@@ -13,7 +13,7 @@ async fn seldom_polling() -> Cluster {
         [("LATCHKEY_CACHE_LEASE", "10m".to_owned()), ("LATCHKEY_FEED_POLL_INTERVAL", "5m".to_owned())];
     let cluster = Cluster::with(|_| settings.to_vec()).await;
     for replica in 0..3 {
-        cluster.wait_for_log(replica, "wake-ups by Redis are received", 1);
+        cluster.wait_for_log(replica, "subscribed to change notifications on Redis", 1);
     }
     cluster
 }
@@ -53,18 +53,18 @@ async fn redis_spreads_a_revocation_when_the_database_s_notifications_are_cut() 
     // And again over subscriptions that were killed and have come back.
     let _ = cluster.redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     for replica in 0..3 {
-        cluster.wait_for_log(replica, "wake-ups by Redis are received", 2);
+        cluster.wait_for_log(replica, "subscribed to change notifications on Redis", 2);
     }
     assert!(reaches_every_replica(&cluster, second, TEST_TIMEOUT).await);
     // Silent subscriptions are noticed without an error.
     cluster.replicas[1].to_redis.mute(true);
-    cluster.wait_for_log(1, "wake-ups by Redis ceased", 2);
+    cluster.wait_for_log(1, "lost the subscription to change notifications on Redis", 2);
     assert!(
         !reaches_every_replica(&cluster, third, Duration::from_secs(2)).await,
         "nothing wakes that replica now, as this test assumes"
     );
     cluster.replicas[1].to_redis.mute(false);
-    cluster.wait_for_log(1, "wake-ups by Redis are received", 3);
+    cluster.wait_for_log(1, "subscribed to change notifications on Redis", 3);
     assert!(reaches_every_replica(&cluster, fourth, TEST_TIMEOUT).await);
 }
 

@@ -1,5 +1,5 @@
-//! Where Redis is: one server, or some nodes of a cluster, in plain text or over TLS. An address may hold a
-//! password, so it never shows itself, and an error never repeats it.
+//! The address of Redis: one server, or nodes of a cluster, in plain text or over TLS. An address may hold a
+//! password, so its `Debug` output and errors never contain it.
 
 use std::fmt;
 use std::sync::Once;
@@ -11,30 +11,32 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::connection::CONNECT_TIMEOUT;
 
-/// An address that names no Redis; the sentence is the remedy.
+/// An invalid address. The message says how to correct it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUrl {
-    /// No known scheme, or no host.
+    /// Unknown scheme, or no host.
     #[error(
         "not the URL of a Redis: write redis://[USER:PASSWORD@]HOST:PORT, rediss:// for TLS, \
          redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster:// for a cluster, or unix:///PATH"
     )]
     Unknown,
-    /// A cluster has one database.
+    /// A database number with a cluster, which has only one database.
     #[error("a Redis Cluster has no numbered databases: leave /NUMBER out")]
     Numbered,
-    /// TLS whose peer isn't checked is none.
-    #[error("a certificate that isn't checked protects nothing: leave #insecure out, and name its CA")]
+    /// TLS without verification of the certificate.
+    #[error(
+        "TLS without certificate verification is not supported: remove #insecure and configure the server's CA"
+    )]
     Insecure,
-    /// A CA where nothing is encrypted.
-    #[error("a CA means nothing without TLS: write rediss:// or rediss+cluster://")]
+    /// A CA without TLS.
+    #[error("a CA is configured, but the URL does not use TLS: write rediss:// or rediss+cluster://")]
     NoTls,
-    /// A file that is no CA.
-    #[error("the CA's file holds no certificate that can be read: it must be PEM")]
+    /// A CA file without a certificate.
+    #[error("the CA file contains no readable certificate: it must be in PEM format")]
     BadCa,
 }
 
-/// Where Redis is.
+/// The address of a Redis server or cluster.
 #[derive(Clone)]
 pub struct Address {
     nodes: Vec<ConnectionInfo>,
@@ -49,7 +51,7 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// Reads a URL; with TLS, `ca` are the only certificates that are trusted, else the system's are.
+    /// Parses a URL. With TLS, only the certificates in `ca` are trusted, or the system's if there are none.
     pub fn parse(url: &str, ca: Option<Vec<u8>>) -> Result<Self, InvalidUrl> {
         let (scheme, rest) = url.split_once("://").ok_or(InvalidUrl::Unknown)?;
         let (scheme, cluster) = match scheme.strip_suffix("+cluster") {
@@ -71,13 +73,13 @@ impl Address {
         Ok(Self { nodes, cluster, ca })
     }
 
-    /// Whether it is a cluster.
+    /// Returns whether the address is that of a cluster.
     #[must_use]
     pub fn is_cluster(&self) -> bool {
         self.cluster
     }
 
-    /// A client of each node that is named; of one server, that one.
+    /// Returns a client for each named node; for a single server, one client.
     pub(crate) fn clients(&self) -> Result<Vec<Client>, InvalidUrl> {
         choose_cryptography();
         let client = |node: &ConnectionInfo| match &self.ca {
@@ -87,13 +89,13 @@ impl Address {
         self.nodes.iter().map(|node| client(node).map_err(|_| InvalidUrl::BadCa)).collect()
     }
 
-    /// A client of the cluster.
+    /// Returns a client of the cluster.
     pub(crate) fn cluster(&self) -> Result<ClusterClient, InvalidUrl> {
         choose_cryptography();
         let builder = ClusterClientBuilder::new(self.nodes.clone())
             .connection_timeout(CONNECT_TIMEOUT)
             .response_timeout(CONNECT_TIMEOUT)
-            // Each call brings its own deadline; what is tried again inside is a slot that has moved.
+            // Each call has its own deadline. Retries inside of the library follow a slot that has moved.
             .retries(3);
         let builder = if self.ca.is_some() { builder.certs(self.certificates()) } else { builder };
         builder.build().map_err(|_| InvalidUrl::Unknown)
@@ -104,7 +106,7 @@ impl Address {
     }
 }
 
-/// `[USER:PASSWORD@]HOST:PORT,HOST:PORT`: nodes that know the others.
+/// Parses `[USER:PASSWORD@]HOST:PORT,HOST:PORT`, nodes that know the others.
 fn seeds(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, InvalidUrl> {
     let (user, hosts) = match rest.rsplit_once('@') {
         Some((user, hosts)) => (format!("{user}@"), hosts),
@@ -130,7 +132,7 @@ fn holds_certificates(pem: &[u8]) -> bool {
     read.peek().is_some() && read.all(|certificate| certificate.is_ok())
 }
 
-/// The one cryptography here, whatever else is linked in; an earlier choice stays.
+/// Selects the process's TLS cryptography provider, unless one is already selected.
 fn choose_cryptography() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));

@@ -1,19 +1,19 @@
--- Spends from every bucket of a call, or from none, by this server's clock.
+-- Charges all buckets of a call, or none, by this server's clock.
 --
 -- KEYS  the buckets.
--- ARGV  look (1: take nothing), cost, then for each bucket ten words:
---         kind         x: asks each time; l: takes a batch; g: gives a batch back; u: takes `cost` back
---         t, p         t tokens come back in p microseconds
---         cap, window  the most that it holds; 1: counts per window of p
---         and of the batch that the asker holds: made (of which bucket), epoch, used, held; want (its next size)
--- Answers granted, then for each bucket: tokens, fraction (in 1/p), microseconds that are left of the window,
--- and the batch: held, made, epoch, microseconds that it may be spent.
+-- ARGV  look (1: charge nothing), cost, then ten values for each bucket:
+--         kind         x: charges exactly; l: takes a lease; g: returns a lease; u: returns `cost`
+--         t, p         t tokens refill in p microseconds
+--         cap, window  the capacity; 1: counts per window of p
+--         and of the caller's lease: made (identifies the bucket), epoch, used, held; want (size of the next lease)
+-- Returns granted, then for each bucket: tokens, fraction (in 1/p), remaining microseconds of the window,
+-- and the lease: held, made, epoch, microseconds of its validity.
 --
--- Tokens in batches still belong to the bucket: it fills up to `cap` less what is out, so that what all
--- askers admit together is what one bucket would have admitted. A batch belongs to an epoch of TERM and may
--- be spent until the end of the next one; what wasn't accounted for by then counts as used.
+-- Leased tokens still belong to the bucket: it fills up to `cap` minus the leased tokens, so that all callers
+-- together admit exactly what one bucket would have admitted. A lease belongs to an epoch of TERM and may be
+-- used until the end of the next epoch; tokens that were not accounted for by then count as used.
 --
--- Numbers are whole and below 2^53, where Lua's are exact.
+-- Numbers are integers below 2^53, which Lua represents exactly.
 
 local TERM = 2000000
 local LONGEST = 315360000000 -- ten years, in milliseconds
@@ -24,7 +24,7 @@ local now = clock[1] * 1000000 + clock[2]
 local this_epoch = math.floor(now / TERM)
 local look, cost = ARGV[1] == '1', tonumber(ARGV[2])
 
--- a * b / m in whole, and the rest, for a and m below 2^42; no more than `most`.
+-- Returns a * b / m as an integer, and the remainder, for a and m below 2^42; at most `most`.
 local function share(a, b, m, most)
   local digits = {}
   while b > 0 do
@@ -48,7 +48,7 @@ end
 
 local FIELDS = { 'w', 'f', 'at', 'made', 'e', 'o1', 'o0', 't', 'p', 'cap', 'window' }
 
--- A key that holds something else counts as none.
+-- Reads a bucket; a key with other content is treated as absent.
 local function read(key, ask)
   local text = redis.pcall('GET', key)
   if type(text) ~= 'string' then return fresh(ask) end
@@ -80,7 +80,7 @@ local function fill(s, moment)
   if s.w >= most then s.f = 0 end
 end
 
--- Brings a bucket up to now. Batches that ran out meanwhile make room from that moment on.
+-- Updates a bucket to the current time. Expired leases make room from the moment of their expiry.
 local function settle(s)
   if s.window == 1 then fill(s, now) end
   while s.e < this_epoch and s.o1 + s.o0 > 0 do
@@ -92,7 +92,7 @@ local function settle(s)
   fill(s, now)
 end
 
--- What was used up under the old limit stays used up under the new one.
+-- Tokens used under the old limit stay used under the new one.
 local function adopt(s, ask)
   if s.t == ask.t and s.p == ask.p and s.cap == ask.cap and s.window == ask.window then return end
   local spent = s.cap - s.w
@@ -101,7 +101,7 @@ local function adopt(s, ask)
   s.w, s.f, s.at = math.max(s.cap - spent, 0), 0, now
 end
 
--- Takes the asker's batch out of what is out; what it holds of one that has run out is nothing.
+-- Removes the caller's lease from the leased tokens; an expired lease counts as empty.
 local function account(s, ask)
   local back = ask.used + ask.held
   if ask.made == s.made and ask.epoch == s.e then
@@ -141,7 +141,7 @@ end
 
 local function take(s, ask)
   if ask.kind == 'u' then
-    -- Of a window that has ended meanwhile nothing is to be taken back.
+    -- A window that has ended since then takes no tokens back.
     if s.window == 0 or s.made == ask.made then
       s.w = math.max(s.w, math.min(s.w + cost, s.cap - s.o1 - s.o0))
     end

@@ -1,9 +1,10 @@
-//! The connection to Redis, and what stands between a call and a Redis that doesn't answer.
+//! The connection to Redis, with deadlines and a breaker.
 //!
-//! A call never connects and never waits longer than its deadline; after three misses in a row nobody asks
-//! any more (the breaker), until [`RedisConnection::health_check`], off the path of calls, has heard Redis answer again. The
-//! library's own reconnecting connection is not used: it retries inside a call, for seconds. In a cluster a
-//! part that doesn't answer is shut off by itself ([`slot_breakers`]), and the library finds nodes again.
+//! A call never connects, and never waits longer than its deadline. After three misses in a row, calls stop
+//! using Redis (the breaker) until [`RedisConnection::health_check`], which runs outside of calls, gets a
+//! response again. The library's own reconnecting connection is not used, because it retries inside of a call
+//! for seconds. In a cluster, a part that does not respond has a breaker of its own ([`slot_breakers`]), and
+//! the library finds nodes again.
 
 mod raw;
 mod slot_breakers;
@@ -24,30 +25,30 @@ use crate::address::{Address, InvalidUrl};
 use crate::key;
 use crate::wire::{self, BucketOp, BucketState, ScriptHandle};
 
-/// How long connecting may take, off the path of calls.
+/// Time limit for connecting, outside of calls.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// Silent probes in a row after which a cluster is connected to anew.
+/// Unanswered probes in a row after which the connection to a cluster is replaced.
 const MAX_CLUSTER_MISSES: u32 = 6;
 
-/// Redis gave no answer in time, or none that can be read.
+/// Error that Redis did not respond in time, or that its response is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unavailable;
 
-/// What a call heard.
+/// The result of charging a call's buckets.
 pub(crate) type BucketReply = Result<(bool, Vec<BucketState>), Unavailable>;
 
-/// A call's request: what of which buckets, and how much.
+/// A request to charge or inspect the buckets of one call.
 #[derive(Clone, Copy)]
 pub(crate) struct BucketRequest<'a> {
     pub(crate) operations: &'a [(BucketCharge, BucketOp)],
     pub(crate) cost: u32,
     pub(crate) look: bool,
-    /// When the answer comes too late.
+    /// Deadline of the response.
     pub(crate) end: Instant,
     pub(crate) now: MonotonicInstant,
 }
 
-/// The connection to one Redis, or to one cluster.
+/// The connection to one Redis server or cluster.
 pub(crate) struct RedisConnection {
     source: RedisClient,
     script: ScriptHandle,
@@ -59,7 +60,7 @@ pub(crate) struct RedisConnection {
 }
 
 impl RedisConnection {
-    /// Not connected yet.
+    /// Creates an unconnected one.
     pub(crate) fn new(address: &Address) -> Result<Self, InvalidUrl> {
         Ok(Self {
             source: RedisClient::new(address)?,
@@ -72,27 +73,27 @@ impl RedisConnection {
         })
     }
 
-    /// Whether calls ask Redis now.
+    /// Returns whether calls currently use Redis.
     pub(crate) fn is_up(&self) -> bool {
         self.current.load().is_some()
     }
 
-    /// Whether buckets with different tags lie apart.
+    /// Returns whether buckets with different tags may be in different slots.
     pub(crate) fn is_cluster(&self) -> bool {
         self.source.is_cluster()
     }
 
-    /// How many questions calls have requests.
+    /// Returns the number of requests that calls have sent.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// How many of them had no answer that could be used.
+    /// Returns the number of requests without a usable response.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// Asks for all of these at once, and waits until the question's end. All of them lie in one slot.
+    /// Sends a request for buckets of one slot, and waits until its deadline.
     pub(crate) async fn send(&self, request: BucketRequest<'_>) -> BucketReply {
         let current = self.current.load_full().ok_or(Unavailable)?;
         let range = match (self.is_cluster(), request.operations.first()) {
@@ -117,7 +118,7 @@ impl RedisConnection {
         if let Some(range) = range {
             if self.breakers.record(range, answer.is_ok(), request.now) {
                 tracing::warn!(
-                    "a part of the Redis Cluster does not answer: its limits are counted in this process alone"
+                    "a part of the Redis Cluster does not respond; its limits are counted in this process alone until it does"
                 );
             }
         } else if let Err(reason) = &answer {
@@ -127,13 +128,13 @@ impl RedisConnection {
         }
         answer.map_err(|reason| {
             self.failures.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(error = %reason, "Redis missed a call");
+            tracing::debug!(error = %reason, "a request to Redis failed; the call is counted in this process alone");
             Unavailable
         })
     }
 
-    /// By the script's hash; a server that hasn't got the script is sent the whole of it. Not by loading it
-    /// beforehand: that would ask every node of a cluster.
+    /// Runs the script by its hash, or by its text if the server does not have it. The script is not loaded in
+    /// advance, since that would need a request to every node of a cluster.
     async fn run(
         &self,
         raw: &mut RawConnection,
@@ -147,7 +148,7 @@ impl RedisConnection {
         }
     }
 
-    /// Connects where there is no connection, else asks whether the one there is still answers.
+    /// Connects if there is no connection, otherwise checks that the connection still responds.
     pub(crate) async fn health_check(&self, deadline: Duration) {
         match self.current.load_full() {
             Some(current) => {
@@ -162,7 +163,7 @@ impl RedisConnection {
                 if let Ok(Ok(raw)) = timeout(2 * CONNECT_TIMEOUT, self.connect()).await {
                     self.misses.store(0, Ordering::Relaxed);
                     self.current.store(Some(Arc::new(raw)));
-                    tracing::info!("Redis answers: limits are counted together");
+                    tracing::info!("connected to Redis; limits are shared between replicas");
                 }
             }
         }
@@ -174,13 +175,13 @@ impl RedisConnection {
         Ok(raw)
     }
 
-    /// The script without a bucket: that it answers says more than a PING does.
+    /// Runs the script without a bucket, which tests more than a PING does.
     async fn probe(&self, raw: &mut RawConnection) -> Result<(), RedisError> {
         self.run(raw, (&[], 0, true)).await.map(drop)
     }
 
-    /// Counts a miss; a connection that broke, or the third miss in a row, ends asking. A cluster's connection
-    /// mends itself, so it is given longer.
+    /// Counts a miss. A broken connection, or the third miss in a row, opens the breaker. A cluster's
+    /// connection repairs itself, so it has more time.
     fn record_miss(&self, current: &Arc<RawConnection>, reason: &MissReason) {
         let misses = self.misses.fetch_add(1, Ordering::Relaxed) + 1;
         let over = if self.is_cluster() {
@@ -193,12 +194,12 @@ impl RedisConnection {
         }
         let before = self.current.compare_and_swap(current, None);
         if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, current)) {
-            tracing::warn!(error = %reason, "Redis does not answer: limits are counted in this process alone");
+            tracing::warn!(error = %reason, "Redis does not respond; limits are counted in this process alone until it does");
         }
     }
 }
 
-/// The reason why there was no answer, for the log.
+/// The reason of a miss, for the log.
 enum MissReason {
     TimedOut,
     Malformed,
@@ -217,9 +218,9 @@ impl MissReason {
 impl std::fmt::Display for MissReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::TimedOut => f.write_str("no answer in time"),
-            Self::Malformed => f.write_str("an answer that is none"),
-            // A code such as OOM, or the kind: never what was sent.
+            Self::TimedOut => f.write_str("no response in time"),
+            Self::Malformed => f.write_str("malformed response"),
+            // Only a code such as OOM, or the kind; never the content of the request.
             Self::Error(error) => match error.code() {
                 Some(code) => f.write_str(code),
                 None => write!(f, "{:?}", error.kind()),

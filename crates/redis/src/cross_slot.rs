@@ -1,7 +1,8 @@
-//! A call whose buckets lie apart in a cluster: its tenant's in one slot, its client address's in another. No
-//! script may touch both, so each group is asked by itself, one after the other, and where one has no room the
-//! groups before it are given back what they gave. For a moment they hold less than they should, never more: a
-//! call may be refused that would just have found room, and none passes that would not.
+//! Charges a call whose buckets are in different slots of a cluster: those of its tenant in one, that of its
+//! client address in another. A script cannot touch both, so each group is charged by a request of its own, one
+//! after the other. If one has too few tokens, the groups before it get their tokens back. For a moment they
+//! hold less than they should, never more: a call may be denied that would just have been admitted, but never
+//! the other way round.
 
 use latchkey_core::limit::BucketCharge;
 use smallvec::SmallVec;
@@ -9,7 +10,7 @@ use smallvec::SmallVec;
 use crate::connection::{BucketReply, BucketRequest, RedisConnection};
 use crate::wire::{BucketOp, BucketState};
 
-/// Asks for all of these: in one script where they lie together, else group by group.
+/// Charges all buckets: by one script if they are in one slot, otherwise group by group.
 pub(crate) async fn send(connection: &RedisConnection, request: BucketRequest<'_>) -> BucketReply {
     let owner = |ask: &(BucketCharge, BucketOp)| ask.0.shard_key;
     let together = request.operations.windows(2).all(|two| owner(&two[0]) == owner(&two[1]));
@@ -26,7 +27,7 @@ pub(crate) async fn send(connection: &RedisConnection, request: BucketRequest<'_
             .filter(|index| request.operations[*index].0.shard_key == owner)
             .collect();
         let operations: SmallVec<[_; 4]> = indexes.iter().map(|index| request.operations[*index]).collect();
-        // Where the call is refused already, the rest is only looked at.
+        // If the call is already denied, the remaining groups are only inspected.
         let look = request.look || !granted;
         let reply = connection.send(BucketRequest { operations: &operations, look, ..request }).await;
         let Ok((room, reply)) = reply else {
@@ -50,7 +51,7 @@ pub(crate) async fn send(connection: &RedisConnection, request: BucketRequest<'_
     states.map(|states| (granted, states)).ok_or(crate::connection::Unavailable)
 }
 
-/// What can't be given back counts as used.
+/// Returns tokens. If that fails, they count as used.
 async fn give_back(
     connection: &RedisConnection,
     request: BucketRequest<'_>,

@@ -1,17 +1,17 @@
-//! What a bucket is called in Redis. The tag in braces decides the slot of a Redis Cluster: every bucket of a
-//! tenant and its keys carries the tenant's, so that one script may touch them together. An address bucket
-//! counts across tenants and carries its own.
+//! Names of buckets in Redis. The tag in braces decides the slot of a Redis Cluster: all buckets of a tenant
+//! and its keys have the tenant's tag, so that one script can charge them together. An address bucket counts
+//! across tenants and has a tag of its own.
 
 use latchkey_core::limit::BucketCharge;
 
-/// The name of a demand's bucket.
+/// Returns the name of the bucket of a charge.
 pub(crate) fn of(demand: &BucketCharge) -> String {
     let bucket = &demand.bucket;
     let (tag, per, subject) = (tag(demand), bucket.per.name(), bucket.subject);
     format!("latchkey:{{{tag}}}:{per}:{subject:x}:{:x}:{}", bucket.class_hash, bucket.index)
 }
 
-/// What decides its slot.
+/// Returns the tag, which decides the slot.
 pub(crate) fn tag(demand: &BucketCharge) -> String {
     format!("{:x}", demand.shard_key)
 }

@@ -1,9 +1,10 @@
-//! The counter: buckets that several replicas share, on Redis. Redis carries counts, never verdicts: without
-//! it each process counts by its own buckets, and nobody is refused because of an error.
+//! Rate limits that several replicas share on Redis, and notifications between replicas. Redis holds counts,
+//! never decisions: without it, each process counts by its own buckets, and no call is denied because of an
+//! error.
 //!
-//! [`RedisLimiter`] implements core's [`Limiter`](latchkey_core::ports::Limiter). A call whose buckets are all
-//! leased is answered from [`token_leases`] that lie here; any other asks [`connection`] with one script for all of its
-//! buckets ([`wire`], `charge.lua`).
+//! [`RedisLimiter`] implements core's [`Limiter`](latchkey_core::ports::Limiter). A call is charged to the
+//! local [`token_leases`] if they suffice; otherwise [`connection`] sends one script for all of its buckets
+//! ([`wire`], `charge.lua`).
 
 mod address;
 mod connection;

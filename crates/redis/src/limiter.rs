@@ -1,6 +1,6 @@
-//! The limiter: from leases that lie here where it can, else by one question to Redis, else by this
-//! process's own buckets. Those are told of every level that is reply, so that they go on from there when
-//! Redis doesn't answer, and are not full.
+//! The limiter. It charges local leases if they suffice, otherwise Redis by one request, otherwise this
+//! process's own buckets. The own buckets learn every level that Redis returns, so that they continue from
+//! there when Redis does not respond, and do not start full.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,16 +20,17 @@ use crate::token_leases::TokenLeases;
 use crate::wire::{BucketOp, BucketState};
 use crate::{cross_slot, refill};
 
-/// How to reach Redis, and how long a call waits for it.
+/// Options for connecting to Redis.
 #[derive(Clone, Debug)]
 pub struct RedisOptions {
-    /// Where it is.
+    /// Address of the server or cluster.
     pub address: Address,
-    /// 20 ms: with a query of 80 ms, a call is still answered before Envoy gives up.
+    /// Deadline of a call's request: 20 ms, so that with a query of 80 ms a call is still answered before Envoy
+    /// gives up.
     pub deadline: Duration,
 }
 
-/// Counts on Redis, together with every other process that does.
+/// A limiter that counts on Redis, together with all other processes that use it.
 pub struct RedisLimiter {
     pub(crate) connection: RedisConnection,
     pub(crate) leases: TokenLeases,
@@ -39,38 +40,39 @@ pub struct RedisLimiter {
 }
 
 impl RedisLimiter {
-    /// Not connected yet: [`RedisLimiter::maintain`] does that. Until then the process counts alone.
+    /// Creates an unconnected limiter. [`RedisLimiter::maintain`] connects it; until then, the process counts
+    /// alone.
     pub fn new(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, InvalidUrl> {
         let connection = RedisConnection::new(&options.address)?;
         let local = LocalLimiter::new();
         Ok(Self { connection, leases: TokenLeases::new(), clock, deadline: options.deadline, local })
     }
 
-    /// Whether Redis is asked now; if not, this process counts alone.
+    /// Returns whether Redis is in use. If not, this process counts alone.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.connection.is_up()
     }
 
-    /// How many questions calls have asked Redis.
+    /// Returns the number of requests that calls have sent to Redis.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.connection.requests()
     }
 
-    /// How many of them Redis did not answer in time, or not so that it could be read.
+    /// Returns the number of requests that Redis did not answer in time, or whose response was malformed.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.connection.failures()
     }
 
-    /// Buckets of this process that are remembered now.
+    /// Returns the number of buckets that this process holds itself.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.local.bucket_count()
     }
 
-    /// Asks Redis; none where it doesn't answer.
+    /// Charges on Redis; `None` if it does not respond.
     async fn charge_shared(
         &self,
         charges: &[BucketCharge],
@@ -85,7 +87,7 @@ impl RedisLimiter {
         reply.ok()
     }
 
-    /// From leases that are held here, where they hold enough.
+    /// Charges local leases if they suffice.
     fn held_here(
         &self,
         charges: &[BucketCharge],
@@ -98,7 +100,7 @@ impl RedisLimiter {
         self.leases.spend(charges, options.cost.into(), options.dry_run, now.monotonic)
     }
 
-    /// One question for this one call.
+    /// Sends one request for this call alone.
     pub(crate) async fn charge_exact(
         &self,
         charges: &[BucketCharge],
@@ -136,7 +138,7 @@ impl Limiter for RedisLimiter {
         levels: &mut Levels,
     ) -> Result<bool, SystemError> {
         let spending = match self.held_here(charges, options, now) {
-            // In a box: a question to Redis is large, and most calls need none.
+            // Boxed because the future of a request to Redis is large, and most calls need none.
             None if self.connection.is_up() => Box::pin(self.charge_shared(charges, options)).await,
             held => held,
         };

@@ -1,10 +1,11 @@
-//! Wake-ups between replicas: whoever has written rings, and the others read the change feed at once. One message
-//! on one channel, which says who rang and nothing else: what changed is the database's to sender.
+//! Change notifications between replicas: a process that has written publishes, and the others read the change
+//! feed at once. There is one channel. A message contains only the sender's identifier, since the changes
+//! themselves come from the database.
 //!
-//! A subscription that hangs gives no error, and one that was closed is not made again by itself. So each process
-//! also rings on a channel of its own whenever nothing was message for a while, over the same connection: what
-//! doesn't come back in time was lost on the way, and the process subscribes again, at the next node of a cluster.
-//! (Nodes of a cluster hand messages on to each other.)
+//! A hanging subscription reports no error, and a closed one is not renewed automatically. Each process
+//! therefore also publishes on a channel of its own, over the same connection, when it has received nothing for
+//! a while (an echo). If the echo does not arrive in time, the process subscribes again, at the next node of a
+//! cluster. (Nodes of a cluster forward messages to each other.)
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,25 +22,25 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::address::{Address, InvalidUrl};
 
 const CHANNEL: &str = "latchkey:changes";
-/// Silence after which a process rings for itself, and how long that may take to be message: together under a
-/// second.
+/// Silence after which a process sends itself an echo, and the time that the echo may take. Together they stay
+/// under a second.
 const IDLE_BEFORE_ECHO: Duration = Duration::from_millis(400);
 const ECHO_TIMEOUT: Duration = Duration::from_millis(400);
-/// Between two tries to subscribe.
+/// Pause between two attempts to subscribe.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(200);
 
-/// Tells the other replicas that something was committed. Never waits, never fails; many rings are one.
+/// Notifies other replicas of a commit. Never blocks and never fails; notifications may be merged.
 #[derive(Clone, Debug)]
 pub struct Notifier(Arc<Notify>);
 
 impl Notifier {
-    /// Rings, when whoever listens here has the time.
+    /// Requests a notification, which is sent as soon as the subscription's task runs.
     pub fn notify(&self) {
         self.0.notify_one();
     }
 }
 
-/// Hears the others' rings, and sends this process's own.
+/// Receives other processes' notifications and sends this process's own.
 pub struct RedisNotifications {
     nodes: Vec<Client>,
     next: usize,
@@ -48,25 +49,25 @@ pub struct RedisNotifications {
     subscription: Option<Subscription>,
 }
 
-/// What was message.
+/// A received message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
-    /// Another process has rung.
+    /// Notification by another process.
     Change,
-    /// This one has.
+    /// Echo of this process's own message.
     Echo,
-    /// The connection is gone.
+    /// Loss of the connection.
     Disconnected,
 }
 
-/// A subscription that is there.
+/// An established subscription.
 struct Subscription {
     connection: MultiplexedConnection,
     messages: Receiver<Message>,
 }
 
 impl RedisNotifications {
-    /// Not connected yet. `id` is this process's among all of them.
+    /// Creates an unconnected one. `id` identifies this process among all that share the Redis.
     pub fn new(address: &Address, id: &str) -> Result<Self, InvalidUrl> {
         let resp3 = |client: Client| {
             let info = client.get_connection_info().clone();
@@ -77,7 +78,7 @@ impl RedisNotifications {
         Ok(Self { nodes, next: 0, id: id.to_owned(), notifier: Notifier(Arc::default()), subscription: None })
     }
 
-    /// What makes the others hear.
+    /// Returns the notifier of the other processes.
     #[must_use]
     pub fn notifier(&self) -> Notifier {
         self.notifier.clone()
@@ -92,7 +93,7 @@ impl RedisNotifications {
             .set_connection_timeout(Some(ECHO_TIMEOUT))
             .set_response_timeout(Some(ECHO_TIMEOUT))
             .set_push_sender(move |info: PushInfo| {
-                // A full queue holds enough to wake whoever reads it.
+                // A full queue already holds enough messages to wake the receiver.
                 let _ = parse_push(&info, &id).map(|message| sender.try_send(message));
                 Ok::<_, Infallible>(())
             });
@@ -103,7 +104,7 @@ impl RedisNotifications {
     }
 }
 
-/// The channel that this process alone listens to.
+/// Returns the name of the channel on which only this process listens.
 fn echo_channel(id: &str) -> String {
     format!("latchkey:echo:{id}")
 }
@@ -122,7 +123,7 @@ impl Subscription {
         cmd("PUBLISH").arg(channel).arg(id).exec_async(&mut self.connection).await
     }
 
-    /// Returns true when another process has rung; false: the subscription is lost.
+    /// Returns true when another process has published; false if the subscription is lost.
     async fn wait(&mut self, id: &str, notifier: &Notifier) -> bool {
         let mut last = Instant::now();
         loop {
@@ -130,7 +131,7 @@ impl Subscription {
                 message = timeout_at(last + IDLE_BEFORE_ECHO, self.messages.recv()) => message,
                 () = notifier.0.notified() => {
                     if !matches!(timeout(ECHO_TIMEOUT, self.publish(CHANNEL, id)).await, Ok(Ok(()))) {
-                        // Rung again when there is a subscription.
+                        // Requested again, to be sent over the next subscription.
                         notifier.notify();
                         return false;
                     }
@@ -151,7 +152,7 @@ impl Subscription {
         }
     }
 
-    /// Rings for itself, and answers what is message then.
+    /// Publishes an echo, and returns the next message within its time limit.
     async fn echo(&mut self, id: &str) -> Option<Message> {
         self.publish(&echo_channel(id), id).await.ok()?;
         self.messages.recv().await
@@ -167,13 +168,15 @@ impl ChangeNotifications for RedisNotifications {
                     return;
                 }
                 self.subscription = None;
-                tracing::info!("wake-ups by Redis ceased; the change feed is polled meanwhile");
+                tracing::info!(
+                    "lost the subscription to change notifications on Redis; the change feed is polled until it is restored"
+                );
             }
             match timeout(2 * ECHO_TIMEOUT, self.subscribe()).await {
                 Ok(Ok(subscription)) => {
                     self.subscription = Some(subscription);
-                    tracing::info!("wake-ups by Redis are received again");
-                    // Something may have been said before.
+                    tracing::info!("subscribed to change notifications on Redis");
+                    // A notification may have been missed before.
                     return;
                 }
                 _ => sleep(RESUBSCRIBE_DELAY).await,

@@ -1,4 +1,4 @@
-//! How a Redis is, for whoever looks after it; no call of a client asks this.
+//! Health of Redis, for operators. No client call uses it.
 
 use std::time::Duration;
 
@@ -8,45 +8,45 @@ use tokio::time::{Instant, timeout};
 
 use crate::address::{Address, InvalidUrl};
 
-/// Questions whose time is taken.
+/// Number of requests whose latency is measured.
 const PINGS: usize = 20;
-/// For all of one node.
+/// Time limit for all requests to one node.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A node that the address names, and what was seen of it.
+/// A named node and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Its host and port, without a password.
+    /// Host and port, without a password.
     pub name: String,
-    /// What was seen.
+    /// State of the node, or the reason why it could not be read.
     pub seen: Result<Probe, Unreachable>,
 }
 
-/// What was seen.
+/// State of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// Its version.
+    /// Version of Redis.
     pub version: String,
-    /// The memory that it may use; 0: all there is.
+    /// Memory limit in bytes; 0 if there is none.
     pub most_memory: u64,
-    /// What it does when that is full.
+    /// Eviction policy at the memory limit.
     pub policy: String,
-    /// Keys that it has thrown away to make room since it was started.
+    /// Number of keys evicted since the node's start.
     pub evicted: u64,
     /// `master` or `slave`.
     pub role: String,
-    /// The state of the cluster that it is part of: `ok` or `fail`; none: it is part of none.
+    /// State of the node's cluster: `ok` or `fail`; `None` if it belongs to none.
     pub cluster: Option<String>,
-    /// How long an answer takes, at the median.
+    /// Median latency of a request.
     pub latency: Duration,
 }
 
-/// It doesn't answer, or refuses; the text never shows what was sent.
+/// Error that a node did not respond, or refused. The text never contains the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreachable(pub String);
 
-/// Looks at each node that is named; of one server, at that one.
+/// Reads the state of each named node; of a single server, its own.
 pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
     let mut nodes = Vec::new();
     for client in address.clients()? {
@@ -54,7 +54,7 @@ pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
             Ok(seen) => seen.map_err(|error| {
                 Unreachable(error.code().map_or_else(|| format!("{:?}", error.kind()), str::to_owned))
             }),
-            Err(_) => Err(Unreachable("no answer in time".to_owned())),
+            Err(_) => Err(Unreachable("no response in time".to_owned())),
         };
         nodes.push(Node { name: client.get_connection_info().addr().to_string(), seen });
     }

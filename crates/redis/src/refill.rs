@@ -1,5 +1,5 @@
-//! Asking for leases, and giving them back. One call at a time asks for a bucket's next lease; the others
-//! wait for what it brings, half of their time at most.
+//! Takes leases, and returns them. For each bucket, one call at a time requests the next lease; other calls
+//! wait for its result, for half of their time at most.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::token_leases::RefillOutcome;
 use crate::wire::BucketOp;
 use crate::{RedisLimiter, cross_slot};
 
-/// How often leases are looked through and the connection is seen to.
+/// Interval at which leases and the connection are checked.
 const ROUND: Duration = Duration::from_millis(100);
-/// Rounds between two questions whether Redis still answers.
+/// Rounds between two health checks of Redis.
 const PROBE: u32 = 5;
 
-/// Asks for the next leases of these buckets, the call's own tokens with them.
+/// Takes the next leases of these buckets, including the call's own tokens.
 pub(crate) async fn refill(
     limiter: &RedisLimiter,
     charges: &[BucketCharge],
@@ -35,11 +35,14 @@ pub(crate) async fn refill(
         mine
     };
     let _mine = timeout(limiter.deadline / 2, mine).await.map_err(|_| {
-        tracing::debug!(error = "another call's question took too long", "Redis missed a call");
+        tracing::debug!(
+            error = "timed out while another call requested the lease",
+            "no lease from Redis; the call is counted in this process alone"
+        );
         Unavailable
     })?;
     let sent = limiter.clock.now().monotonic;
-    // The one before may have brought enough.
+    // The previous request may have brought enough tokens.
     if let Some(spending) = limiter.leases.spend(charges, cost.into(), false, sent) {
         return Ok(spending);
     }
@@ -57,7 +60,7 @@ pub(crate) async fn refill(
 }
 
 impl RedisLimiter {
-    /// Keeps the connection and gives idle leases back. Runs until it is dropped.
+    /// Maintains the connection and returns idle leases. Runs until it is dropped.
     pub async fn maintain(&self) {
         let mut round = 0u32;
         let mut failures = 0u32;
@@ -77,13 +80,13 @@ impl RedisLimiter {
         }
     }
 
-    /// Gives back what lies idle here; at the end, all of it.
+    /// Returns idle leases to Redis; with `all`, every lease.
     pub async fn give_back(&self, all: bool) {
         let now = self.clock.now().monotonic;
         for (demand, held) in self.leases.take_returnable(all, now) {
             let end = Instant::now() + self.deadline;
             let operations = [(demand, BucketOp::Return(held))];
-            // What can't be given back now counts as used when its time runs out.
+            // Tokens that cannot be returned now count as used when their lease expires.
             let request = BucketRequest { operations: &operations, cost: 0, look: false, end, now };
             if self.connection.send(request).await.is_err() && !self.connection.is_cluster() {
                 return;

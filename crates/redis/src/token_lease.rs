@@ -1,6 +1,6 @@
-//! A lease: tokens of a shared bucket that this process took and spends on its own. Sized by use: what was
-//! spent in a fifth of a second, so that a busy bucket asks about five times a second and a quiet one keeps
-//! next to nothing away from the others.
+//! A token lease: tokens of a shared bucket that this process has taken and spends on its own. Its size follows
+//! the use of the last 200 ms, so that a busy bucket causes about five requests a second, and a quiet one
+//! withholds almost nothing from other processes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,39 +11,39 @@ use tokio::sync::Mutex;
 
 use crate::wire::{BucketState, LeasedTokens, level};
 
-/// How much use a lease is meant to last for.
+/// Duration of use that a lease is sized for.
 const REFILL_HORIZON: Duration = Duration::from_millis(200);
-/// The longest that a refusal is repeated without asking again. What comes back meanwhile stays in the
-/// bucket, so a busy bucket loses nothing by it, and an overloaded one asks seldom.
+/// Longest time that a denial is repeated without a request. Tokens that refill meanwhile stay in the bucket,
+/// so that a busy bucket loses none and an overloaded one causes few requests.
 const MAX_REFUSAL: Duration = Duration::from_millis(100);
-/// A lease is at most so small a share of its bucket.
+/// Divisor of the bucket's size: a lease takes at most this fraction.
 const MAX_SHARE_DIVISOR: u64 = 8;
 
-/// What is known here of one leased bucket.
+/// Local state of one leased bucket.
 pub(crate) struct TokenLease {
     limit: Limit,
     algorithm: BucketAlgorithm,
     held: LeasedTokens,
-    /// What the bucket itself held when it was last asked.
+    /// Level of the bucket itself at the last request.
     seen: u128,
-    /// Until when the tokens may be spent.
+    /// Expiry of the leased tokens.
     until: MonotonicInstant,
-    /// When the bucket's window ends, if it is one.
+    /// End of the bucket's window, if it counts by window.
     ends: MonotonicInstant,
-    /// Until when a refusal is repeated, to whom wants as much.
+    /// Time until which a denial is repeated, for calls that cost at least the given number of tokens.
     refused: (MonotonicInstant, u64),
-    /// When it was last asked, how much was spent since, and the size it had then.
+    /// Time of the last request; the tokens spent since, and the size of the lease then, follow.
     asked: MonotonicInstant,
     spent: u64,
     size: u64,
-    /// When a token was last spent.
+    /// Time at which a token was last spent.
     last: MonotonicInstant,
-    /// LeasedTokens by the one call that asks for the next lease.
+    /// Lock held by the one call that requests the next lease.
     pub(crate) refill_lock: Arc<Mutex<()>>,
 }
 
 impl TokenLease {
-    /// Nothing yet.
+    /// Returns the state before the first request.
     pub(crate) fn none(demand: &BucketCharge, now: MonotonicInstant) -> Self {
         Self {
             limit: demand.limit,
@@ -61,23 +61,24 @@ impl TokenLease {
         }
     }
 
-    /// Tokens that may be spent now. What was taken under another limit must be accounted for first.
+    /// Returns the tokens that may be spent now; `None` if they were taken under another limit and must be
+    /// accounted for first.
     pub(crate) fn tokens(&self, demand: &BucketCharge, now: MonotonicInstant) -> Option<u64> {
         let same = (self.limit, self.algorithm) == (demand.limit, demand.algorithm);
         (same && now < self.until).then_some(self.held.left)
     }
 
-    /// What is held, whatever the limit is now: for those who only look.
+    /// Returns the leased tokens regardless of the current limit, for calls that only inspect.
     pub(crate) fn held(&self, now: MonotonicInstant) -> u64 {
         if now < self.until { self.held.left } else { 0 }
     }
 
-    /// Whether a call for which there are too few tokens here may be refused without asking.
+    /// Returns whether a call with too few local tokens may be denied without a request.
     pub(crate) fn is_refused(&self, cost: u64, now: MonotonicInstant) -> bool {
         now < self.refused.0 && cost >= self.refused.1
     }
 
-    /// Spends tokens that are there.
+    /// Spends leased tokens.
     pub(crate) fn spend(&mut self, tokens: u64, now: MonotonicInstant) {
         self.held.left = self.held.left.saturating_sub(tokens);
         self.held.used += tokens;
@@ -85,12 +86,12 @@ impl TokenLease {
         self.last = self.last.max(now);
     }
 
-    /// The bucket's level as far as it is known here: true to within what others took since.
+    /// Returns the bucket's level as known here; other processes may have taken tokens since.
     pub(crate) fn level(&self, demand: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
         level(demand, self.seen, (self.held.left, self.ends.since(now)), cost)
     }
 
-    /// Hands the lease over to a question: until its answer there is nothing to spend here.
+    /// Hands the lease over to a request. Until the response arrives, no tokens can be spent here.
     pub(crate) fn take_for_refill(
         &mut self,
         demand: &BucketCharge,
@@ -106,7 +107,7 @@ impl TokenLease {
         (self.take_all(), self.size.max(cost))
     }
 
-    /// Gives everything up, to account for it.
+    /// Hands over all leased tokens, to account for them.
     pub(crate) fn take_all(&mut self) -> LeasedTokens {
         self.until = MonotonicInstant(0);
         let held = self.held;
@@ -114,7 +115,7 @@ impl TokenLease {
         held
     }
 
-    /// Takes up what a question that was sent at `sent` brought.
+    /// Applies the response to a request that was sent at `sent`.
     pub(crate) fn apply_refill(
         &mut self,
         demand: &BucketCharge,
@@ -127,18 +128,18 @@ impl TokenLease {
         (self.asked, self.spent) = (sent, 0);
     }
 
-    /// Notes that the question's call passed.
+    /// Records that the request's call was admitted.
     pub(crate) fn passed(&mut self, cost: u64, now: MonotonicInstant) {
         (self.spent, self.last, self.refused.0) = (cost, now, MonotonicInstant(0));
     }
 
-    /// Whether less was there than was asked for: an overloaded bucket, which is not asked again for each token
-    /// that comes back to it.
+    /// Returns whether the bucket granted less than requested: it is overloaded, and no request is sent for
+    /// each token that refills.
     pub(crate) fn is_below_target(&self, cost: u64) -> bool {
         self.held.left + cost < self.size
     }
 
-    /// Notes that there was too little for the question's call, or for the next ones.
+    /// Records a shortage of tokens for the request's call or for the next ones.
     pub(crate) fn record_shortage(&mut self, demand: &BucketCharge, cost: u64, sent: MonotonicInstant) {
         let wanted = u128::from(self.size.max(cost));
         let wait = wanted * parts_per_token(demand.limit) / u128::from(demand.limit.tokens);
@@ -146,13 +147,13 @@ impl TokenLease {
         self.refused = (sent.plus(wait), cost);
     }
 
-    /// Whether what is held should go back: nobody spends it, or it soon can't be spent any more.
+    /// Returns whether the leased tokens should be returned: they are unused or about to expire.
     pub(crate) fn should_return(&self, now: MonotonicInstant) -> bool {
         let runs_out = self.until.since(now) < 2 * REFILL_HORIZON;
         now < self.until && (runs_out || now.since(self.last) > 2 * REFILL_HORIZON)
     }
 
-    /// Whether nothing is lost by forgetting it.
+    /// Returns whether this state can be dropped without losing tokens.
     pub(crate) fn is_idle(&self, now: MonotonicInstant) -> bool {
         now >= self.until && now >= self.refused.0 && now.since(self.last) > 2 * REFILL_HORIZON
     }

@@ -1,5 +1,5 @@
-//! Every lease of this process. Those of a call are looked at and spent under locks taken together, so that
-//! several buckets are charged or none; as core's own buckets do it.
+//! All token leases of this process. Those of one call are inspected and spent under locks that are taken
+//! together, so that all buckets of the call are charged or none; core's own buckets work the same way.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -14,13 +14,13 @@ use crate::token_lease::TokenLease;
 use crate::wire::{BucketOp, BucketState, LeasedTokens};
 
 const SHARDS: usize = 64;
-/// TokenLeases that a shard holds at most; buckets beyond are asked for each time.
+/// Maximum number of leases in a shard. Buckets beyond it are charged on Redis by each call.
 const MAX_PER_SHARD: usize = 4_096;
 
 type Shard = HashMap<BucketId, (BucketCharge, TokenLease), foldhash::fast::RandomState>;
 type Guard<'a> = MutexGuard<'a, Shard>;
 
-/// What lies here of leased buckets.
+/// Local state of all leased buckets.
 pub(crate) struct TokenLeases {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::fast::RandomState,
@@ -32,7 +32,7 @@ impl TokenLeases {
         Self { shards, hasher: foldhash::fast::RandomState::default() }
     }
 
-    /// Answers a call from what lies here; none: Redis must be asked.
+    /// Charges local leases; `None` if a request to Redis is needed.
     pub(crate) fn spend(
         &self,
         charges: &[BucketCharge],
@@ -62,8 +62,8 @@ impl TokenLeases {
         Some(ChargeResult { granted, levels })
     }
 
-    /// The refill_locks of these buckets, in an order that is the same for everybody; none where there are too
-    /// many leases already.
+    /// Returns the refill locks of these buckets, in an order that is the same for all calls; `None` if there
+    /// are too many leases already.
     pub(crate) fn refill_locks(
         &self,
         charges: &[BucketCharge],
@@ -83,7 +83,7 @@ impl TokenLeases {
         order.iter().map(refill_lock).collect()
     }
 
-    /// Hands these buckets' leases over to a question.
+    /// Hands the leases of these buckets over to a request.
     pub(crate) fn take_for_refill(
         &self,
         charges: &[BucketCharge],
@@ -100,7 +100,7 @@ impl TokenLeases {
         charges.iter().map(hand).collect()
     }
 
-    /// Takes up the answer to the question that was sent at `sent`.
+    /// Applies the response to a request that was sent at `sent`.
     pub(crate) fn apply_refill(&self, demand: &BucketCharge, state: &BucketState, passed: RefillOutcome) {
         let mut shard = self.shard(demand);
         let none = || (*demand, TokenLease::none(demand, passed.sent));
@@ -117,12 +117,13 @@ impl TokenLeases {
         }
     }
 
-    /// Tokens that lie here of a bucket.
+    /// Returns the leased tokens of a bucket.
     pub(crate) fn held(&self, demand: &BucketCharge, now: MonotonicInstant) -> u64 {
         self.shard(demand).get(&demand.bucket).map_or(0, |(_, lease)| lease.held(now))
     }
 
-    /// Takes out what should go back to Redis (all of it, at the end), and forgets what is over.
+    /// Takes out the leases that should be returned to Redis (with `all`, every lease), and drops state that is
+    /// no longer needed.
     pub(crate) fn take_returnable(
         &self,
         all: bool,
@@ -147,7 +148,7 @@ impl TokenLeases {
         let mut order = indexes.clone();
         order.sort_unstable();
         order.dedup();
-        // Always locked in ascending order: two calls can't wait for each other.
+        // Locks are taken in ascending order, so that two calls cannot deadlock.
         let held = order.iter().map(|index| lock(&self.shards[*index])).collect();
         let at = indexes.iter().map(|index| order.binary_search(index).unwrap_or_default()).collect();
         (held, at)
@@ -162,7 +163,7 @@ impl TokenLeases {
     }
 }
 
-/// How the call behind a question fared.
+/// Outcome of the call behind a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefillOutcome {
     pub(crate) granted: bool,
@@ -170,7 +171,7 @@ pub(crate) struct RefillOutcome {
     pub(crate) sent: MonotonicInstant,
 }
 
-/// A panic elsewhere leaves whole leases behind, since none is written in two steps.
+/// A panic elsewhere leaves leases consistent, since none is written in two steps.
 fn lock(shard: &Mutex<Shard>) -> Guard<'_> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

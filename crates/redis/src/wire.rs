@@ -1,4 +1,4 @@
-//! The script's words and its answer, as `charge.lua` says them. The arithmetic of an answer is core's.
+//! Encoding of the arguments and the response of `charge.lua`. The arithmetic of levels is core's.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use crate::key;
 
 const SCRIPT: &str = include_str!("charge.lua");
 
-/// What a bucket is asked for.
+/// An operation on a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BucketOp {
-    /// Its count, this once.
+    /// Charges the call's cost once.
     Exact,
-    /// A lease, of which this call is the first use.
+    /// Takes a lease, from which this call is charged first.
     Lease(LeasedTokens, u64),
-    /// To take a lease back.
+    /// Returns a lease.
     Return(LeasedTokens),
-    /// To take back what a call has just spent, of the bucket that was made then.
+    /// Returns a call's charge to the bucket that was created at the given time.
     Undo(u64),
 }
 
-/// A lease as its holder accounts for it.
+/// A lease as reported by its holder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeasedTokens {
-    /// Which bucket's it is, by when that was made.
+    /// Creation time of the bucket, which identifies it.
     pub(crate) made: u64,
-    /// When it was taken.
+    /// Epoch in which the lease was taken.
     pub(crate) epoch: u64,
-    /// Tokens that were spent since it was taken.
+    /// Tokens spent from the lease.
     pub(crate) used: u64,
-    /// Tokens that are left of it.
+    /// Tokens left in the lease.
     pub(crate) left: u64,
 }
 
-/// The script's words: itself, or its hash.
+/// The script, run by its text or its hash.
 pub(crate) struct ScriptHandle {
     hash: String,
 }
@@ -45,13 +45,13 @@ impl ScriptHandle {
         Self { hash: Script::new(SCRIPT).get_hash().to_owned() }
     }
 
-    /// A call's request, for a server that has the script.
+    /// Returns a call's command for a server that has the script.
     pub(crate) fn by_hash(&self, operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
         command("EVALSHA", &self.hash, (operations, cost, look))
     }
 }
 
-/// A call's request, for one that hasn't.
+/// Returns a call's command for a server that does not have the script.
 pub(crate) fn by_text(operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
     command("EVAL", SCRIPT, (operations, cost, look))
 }
@@ -82,12 +82,12 @@ fn command(
     command
 }
 
-/// A limit in the script's units: `tokens` come back in `micros`, in lowest terms.
+/// A limit in the script's units: `tokens` refill in `micros` microseconds, in lowest terms.
 struct Rate {
     tokens: u64,
     micros: u64,
     most: u64,
-    /// What a fraction of one is in core's parts.
+    /// Number of core's parts in one unit of a fraction.
     parts: u128,
 }
 
@@ -105,41 +105,41 @@ impl Rate {
     }
 }
 
-/// The greatest number that divides both.
+/// Returns the greatest common divisor.
 fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// What the script says of one bucket.
+/// State of one bucket in the script's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BucketState {
-    /// What the bucket holds, in core's parts.
+    /// Level of the bucket, in core's parts.
     pub(crate) parts: u128,
-    /// What is left of its window.
+    /// Remaining time of the bucket's window.
     pub(crate) left: Duration,
-    /// The lease that is the asker's now; nothing of it is used.
+    /// The caller's lease, of which no token is used yet.
     pub(crate) lease: LeasedTokens,
-    /// How long the lease may be spent.
+    /// Validity of the lease.
     pub(crate) life: Duration,
 }
 
 impl BucketState {
-    /// The bucket's level, with `more` tokens that the asker holds.
+    /// Returns the bucket's level, with `more` tokens that the caller holds.
     pub(crate) fn level(&self, demand: &BucketCharge, more: u64, cost: u64) -> Level {
         level(demand, self.parts, (more, self.left), cost)
     }
 }
 
-/// The level of a bucket of which some tokens lie with the asker.
+/// Returns the level of a bucket of which the caller holds some tokens.
 pub(crate) fn level(demand: &BucketCharge, parts: u128, (more, left): (u64, Duration), cost: u64) -> Level {
     let all = parts.saturating_add(u128::from(more) * parts_per_token(demand.limit));
     Level::of(demand, all.min(capacity(demand.limit, demand.algorithm)), left, cost)
 }
 
-/// How many numbers the script says of a bucket.
+/// Number of integers for each bucket in the response.
 const NUMBERS: usize = 7;
 
-/// Reads an answer; none where it isn't one.
+/// Parses a response; `None` if it is malformed.
 pub(crate) fn parse_reply(
     operations: &[(BucketCharge, BucketOp)],
     numbers: &[i64],

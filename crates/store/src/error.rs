@@ -53,7 +53,7 @@ impl From<StoreError> for ManagementError {
 /// Returns whether the connection is unusable after this error.
 pub(crate) fn breaks_connection(error: &SqlxError) -> bool {
     match error {
-        SqlxError::Database(database) => told.code().is_some_and(|code| code.starts_with("57P")),
+        SqlxError::Database(database) => database.code().is_some_and(|code| code.starts_with("57P")),
         SqlxError::RowNotFound
         | SqlxError::ColumnDecode { .. }
         | SqlxError::ColumnIndexOutOfBounds { .. }

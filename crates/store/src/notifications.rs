@@ -53,7 +53,9 @@ impl ChangeNotifications for PgNotifications {
             if notifications.recv().await.is_some() {
                 return;
             }
-            tracing::debug!("lost the database connection for change notifications; the change feed is polled until it reconnects");
+            tracing::debug!(
+                "lost the database connection for change notifications; the change feed is polled until it reconnects"
+            );
             self.notifications = None;
             sleep(RECONNECT_DELAY).await;
         }

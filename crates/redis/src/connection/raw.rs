@@ -1,4 +1,4 @@
-//! An open connection to Redis: one connection, or one that knows every node of a cluster.
+//! An open connection to Redis: to one server, or to all nodes of a cluster.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use redis::{AsyncConnectionConfig, Client, Cmd, RedisError};
 
 use crate::address::{Address, InvalidUrl};
 
-/// The client that opens connections.
+/// A client, which opens connections.
 pub(crate) enum RedisClient {
     One(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
-/// An open connection; a clone is the same connection.
+/// An open connection. Clones share it.
 #[derive(Clone)]
 pub(crate) enum RawConnection {
     One(MultiplexedConnection),
@@ -34,7 +34,7 @@ impl RedisClient {
         matches!(self, Self::Cluster(_))
     }
 
-    /// Connects. The library's own deadlines are only the outermost fence; each call brings its own.
+    /// Connects. The library's own time limits are only a last bound; each call has its own deadline.
     pub(crate) async fn open(&self, patience: Duration) -> Result<RawConnection, RedisError> {
         match self {
             Self::One(client) => {
@@ -49,7 +49,7 @@ impl RedisClient {
 }
 
 impl RawConnection {
-    /// Sends a command, and answers the numbers that come back.
+    /// Sends a command and returns the integers of its response.
     pub(crate) async fn numbers(&mut self, command: &Cmd) -> Result<Vec<i64>, RedisError> {
         match self {
             Self::One(connection) => command.query_async(connection).await,

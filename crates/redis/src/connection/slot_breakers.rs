@@ -1,6 +1,6 @@
-//! A breaker for each part of a cluster: a node that hangs costs the tenants that lie on it a few calls, and the
-//! others none. Behind a breaker are 256 neighbouring slots; three misses in a row shut it for a second, after which
-//! one call tries again.
+//! Breakers for the parts of a cluster: a node that hangs costs a few calls of its own tenants, and none of
+//! others. Each breaker covers 256 adjacent slots. Three misses in a row open it for a second, after which one
+//! call tries again.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use crc16::{State, XMODEM};
 use latchkey_core::time::MonotonicInstant;
 
-/// Misses in a row after which Redis isn't asked any more.
+/// Misses in a row after which Redis is no longer used.
 pub(crate) const MAX_MISSES: u32 = 3;
-/// How long a breaker stays shut until one call tries again.
+/// Time that a breaker stays open until one call tries again.
 const BLOCKED_FOR: Duration = Duration::from_secs(1);
 const SLOTS: u16 = 16_384;
 const RANGES: usize = 64;
@@ -21,15 +21,15 @@ struct SlotBreaker {
     blocked_until: AtomicU64,
 }
 
-/// Every breaker of a cluster.
+/// All breakers of a cluster.
 pub(crate) struct SlotBreakers([SlotBreaker; RANGES]);
 
-/// Which breaker.
+/// Index of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotRange(usize);
 
 impl SlotRange {
-    /// Of the buckets with this tag.
+    /// Returns the range that contains the slot of this tag.
     pub(crate) fn of(tag: &str) -> Self {
         let slot = State::<XMODEM>::calculate(tag.as_bytes()) % SLOTS;
         Self(usize::from(slot) * RANGES / usize::from(SLOTS))
@@ -41,7 +41,7 @@ impl SlotBreakers {
         Self(std::array::from_fn(|_| SlotBreaker::default()))
     }
 
-    /// Whether a call may go through now. Of those who come when its time is over, one may.
+    /// Returns whether a call may use Redis now. When the breaker's time has ended, only one call may.
     pub(crate) fn allows(&self, range: SlotRange, now: MonotonicInstant) -> bool {
         let breaker = &self.0[range.0];
         if breaker.misses.load(Ordering::Relaxed) < MAX_MISSES {
@@ -53,7 +53,7 @@ impl SlotBreakers {
         now.0 >= until && breaker.blocked_until.compare_exchange(until, next, order, other).is_ok()
     }
 
-    /// Notes how a call fared; answers whether it shut the breaker.
+    /// Records the outcome of a call; returns whether it opened the breaker.
     pub(crate) fn record(&self, range: SlotRange, answered: bool, now: MonotonicInstant) -> bool {
         let breaker = &self.0[range.0];
         if answered {
@@ -82,10 +82,10 @@ mod tests {
         let at = |millis| MonotonicInstant(0).plus(Duration::from_millis(millis));
         assert!(!breakers.record(here, false, at(0)) && !breakers.record(here, false, at(1)));
         assert!(breakers.allows(here, at(2)));
-        assert!(breakers.record(here, false, at(2)), "the third shuts it");
+        assert!(breakers.record(here, false, at(2)), "the third miss opens it");
         assert!(!breakers.allows(here, at(500)) && breakers.allows(there, at(500)));
-        assert!(breakers.allows(here, at(1_002)), "one may try");
-        assert!(!breakers.allows(here, at(1_003)), "and no other");
+        assert!(breakers.allows(here, at(1_002)), "one call tries again");
+        assert!(!breakers.allows(here, at(1_003)), "only one call tries again");
         assert!(!breakers.record(here, true, at(1_004)));
         assert!(breakers.allows(here, at(1_005)));
     }

@@ -41,7 +41,7 @@ pub(crate) struct RedisBench {
 }
 
 impl RedisBench {
-    /// On the Redis that everybody shares, with a deadline that a busy machine doesn't miss.
+    /// Starts a limiter on the shared Redis, with a deadline that holds on a busy machine.
     pub(crate) async fn start(mode: CountingMode) -> Self {
         Self::on(&SHARED, mode, Duration::from_secs(5)).await
     }
@@ -68,12 +68,12 @@ impl RedisBench {
         beside
     }
 
-    /// Another one on the Redis that everybody shares.
+    /// Starts another limiter on the shared Redis.
     pub(crate) async fn twin(&self) -> Self {
         self.beside(&SHARED, Duration::from_secs(5)).await
     }
 
-    /// Waits until Redis is asked, or isn't any more.
+    /// Waits until Redis is in use, or no longer in use.
     pub(crate) async fn until(&self, shared: bool) {
         let noticed = async || (self.limiter.is_shared() == shared).then_some(());
         eventually_async("Redis is noticed", noticed).await;
@@ -132,7 +132,7 @@ pub(crate) async fn admitted(
     admitted
 }
 
-/// The bucket's tokens as one who looks sees them.
+/// Returns the bucket's tokens without charging it.
 pub(crate) async fn left(bench: &RedisBench, demand: latchkey_core::limit::BucketCharge) -> u64 {
     let looked = charge_limiter(
         &*bench.limiter,

@@ -1,4 +1,4 @@
-//! Redis hangs, dies, forgets, and comes back: calls go on being counted, none is refused because of it.
+//! Redis hangs, dies, loses its data and returns: calls are still counted, and none is denied because of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn a_hung_redis_costs_a_few_calls_their_deadline_and_nobody_an_answer() {
         bench.until(false).await;
         let asked = bench.limiter.requests();
         assert_eq!(admitted(&bench, bucket, 20).await, 0);
-        assert_eq!(bench.limiter.requests(), asked, "nobody asks any more");
+        assert_eq!(bench.limiter.requests(), asked, "no call sends a request any more");
         redis.thaw();
         bench.until(true).await;
         assert!(charge(&bench, &[bucket], 0).await.granted);

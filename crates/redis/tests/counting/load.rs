@@ -14,7 +14,7 @@ use super::bench::{MonotonicClock, RedisBench, left};
 /// Tokens, seconds that they come back in, the most that the bucket holds.
 pub(crate) type Limit = (u64, u64, u64);
 
-/// What came of a load.
+/// Result of a load.
 struct LoadResult {
     granted: [u64; 3],
     calls: [u64; 3],
@@ -81,7 +81,7 @@ pub(crate) fn allowed((tokens, seconds, burst): Limit, took: Duration) -> u64 {
 }
 
 fn seconds(few: u64) -> Duration {
-    #[expect(clippy::disallowed_methods, reason = "how long a test runs is told to the test")]
+    #[expect(clippy::disallowed_methods, reason = "the length of the load is configurable")]
     let told = std::env::var("LATCHKEY_TEST_ROUNDS").ok().and_then(|told| told.parse().ok());
     Duration::from_secs(told.map_or(few, |told: u64| told.clamp(few, 60)))
 }

@@ -1,5 +1,5 @@
-//! Wake-ups over a real Redis: heard by everyone else, and found again when a subscription dies, hangs or is taken
-//! away, whether anybody says so or not.
+//! Notifications over a real Redis: every other process receives them, and a subscription that dies, hangs or
+//! is removed is renewed.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ async fn a_subscription_that_was_killed_is_made_again() {
     two.hears("a ring, which waited for a connection").await;
 }
 
-/// Nothing is closed and nothing comes: no error tells of it.
+/// A hanging connection: nothing is closed, nothing arrives, and no error is reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_that_hangs_is_noticed_and_made_again() {
     let redis = Redis::start();

@@ -44,7 +44,7 @@ async fn tokens_that_are_out_make_no_room_for_others() {
     let bucket = bucket_charge(&one, BucketOwner::Key, limit);
     assert_eq!(admitted(&one, bucket, 200).await, 200);
     // Time for the bucket to fill up, and not yet for idle tokens to be given back.
-    one.pass(Duration::from_millis(250)).await;
+    one.advance(Duration::from_millis(250)).await;
     let began = MonotonicClock.now().monotonic;
     let mut sum = 0;
     for replica in [&other, &one] {
@@ -56,7 +56,7 @@ async fn tokens_that_are_out_make_no_room_for_others() {
     assert!(sum <= most, "{sum} passed at once; {most} may");
 }
 
-/// What a replica says is left is true to within a batch of each other replica.
+/// A replica's reported level is exact to within one lease of each other replica.
 #[tokio::test]
 async fn what_is_left_is_told_to_within_a_batch() {
     let one = RedisBench::start(CountingMode::Leased).await;

@@ -151,7 +151,9 @@ impl SqlOutcome {
     fn done(self) -> Result<ExecResult, DbErr> {
         match self {
             Self::Done(result) => Ok(result),
-            Self::Rows(_) => Err(DbErr::Custom("the database returned rows for a statement without rows".to_owned())),
+            Self::Rows(_) => {
+                Err(DbErr::Custom("the database returned rows for a statement without rows".to_owned()))
+            }
         }
     }
 }

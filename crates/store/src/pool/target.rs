@@ -20,7 +20,9 @@ pub enum InvalidUrl {
     #[error("the database URL is not of the form sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Form,
     /// A database in memory, which each connection would have for itself.
-    #[error("a SQLite database must be a file: a database in memory would lose all keys when the process ends")]
+    #[error(
+        "a SQLite database must be a file: a database in memory would lose all keys when the process ends"
+    )]
     InMemory,
 }
 

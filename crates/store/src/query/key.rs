@@ -60,8 +60,10 @@ pub(crate) async fn page(
 }
 
 fn valid_or_logged((_, id, key): KeyRow<'_>) -> Option<KeyRecord> {
-    key.inspect_err(|error| tracing::error!(key = %KeyId(id), ?error, "a key's row is corrupt; the list omits the key"))
-        .ok()
+    key.inspect_err(
+        |error| tracing::error!(key = %KeyId(id), ?error, "a key's row is corrupt; the list omits the key"),
+    )
+    .ok()
 }
 
 /// Selects all rows of keys, without a filter.

@@ -45,5 +45,7 @@ pub(crate) async fn page(
 
 fn valid_or_logged(row: crate::entity::tenant::Model) -> Option<TenantRecord> {
     let record = row::tenant::record(row);
-    record.inspect_err(|error| tracing::error!(?error, "a tenant's row is corrupt; the list omits the tenant")).ok()
+    record
+        .inspect_err(|error| tracing::error!(?error, "a tenant's row is corrupt; the list omits the tenant"))
+        .ok()
 }

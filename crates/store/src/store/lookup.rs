@@ -47,7 +47,9 @@ async fn for_each_id<T>(asked: usize, query: impl Future<Output = Answer<Vec<Ans
 
 /// Returns the result of a query for one item.
 fn single<T>(mut answers: Vec<Answer<T>>) -> Answer<T> {
-    answers.pop().unwrap_or_else(|| Err(StoreError::Corrupt("a query returned no result for its item".to_owned()).into()))
+    answers.pop().unwrap_or_else(|| {
+        Err(StoreError::Corrupt("a query returned no result for its item".to_owned()).into())
+    })
 }
 
 #[async_trait]
