@@ -213,7 +213,7 @@ async fn a_file_that_is_moved_away_is_begun_anew() {
     let _ = shop.lines(1);
     let old = shop.folder.path().join("decisions.jsonl.1");
     std::fs::rename(shop.file(), &old).expect("it can be moved");
-    // Whoever rotates logs may say so; nothing ends by it.
+    // A log rotation may send SIGHUP; the process goes on.
     shop.latchkey.signal(Signal::HUP);
     let _ = ask().await;
     let _ = shop.lines(1);
@@ -278,7 +278,7 @@ async fn a_pipe_that_nobody_reads_keeps_nobody_waiting_and_says_what_is_missing(
         (noted, 0)
     });
     let (noted, dropped) = reading.join().expect("it is read");
-    // What was queued after the loss is told of comes behind it.
+    // Lines that were queued after the report of the loss follow it.
     assert!(noted >= 1 && dropped >= 10_000 - 8_192 - 2 && noted + dropped <= 10_000, "{noted} {dropped}");
 }
 

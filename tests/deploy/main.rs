@@ -129,7 +129,7 @@ fn systemd_takes_the_unit() {
     let unit = folder.write("latchkey.service", &unit);
     let output = Command::new(tool("systemd-analyze")).args(["verify", "--man=no"]).arg(unit).output();
     let told = text(&output.expect("systemd-analyze starts"));
-    // Units of the machine itself may be told of, too.
+    // Messages about units of the machine itself may be there too.
     let ours: Vec<&str> = told.lines().filter(|line| line.contains("latchkey.service")).collect();
     assert!(ours.is_empty(), "{ours:?}");
 }

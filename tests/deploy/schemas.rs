@@ -11,7 +11,7 @@ use crate::{files, read, root, text};
 
 const FOLDERS: [&str; 2] = ["deploy/envoy-gateway", "deploy/istio"];
 
-/// What the schemas say about these files.
+/// Validation of these files by their schemas.
 fn judged(files: &[PathBuf]) -> Output {
     let python = root().join(".tools/kubernetes");
     assert!(python.join("jsonschema").is_dir(), "jsonschema is missing: run scripts/setup");

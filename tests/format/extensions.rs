@@ -1,4 +1,4 @@
-//! What Envoy's routes say (`context_extensions`) wins over the document's routes, and no client can say it.
+//! Envoy's routes (`context_extensions`) win over the document's routes, and no client can set them.
 
 use latchkey_testing::{Echo, EnvoySetup, key};
 

@@ -169,7 +169,7 @@ async fn the_rpcs_own_authorization_holds() {
     let mut ask = key("acme", "live");
     ask.scopes = vec!["pricing.read".to_owned()];
     let (_, narrow) = lumen.operator.key(ask).await;
-    // Behind Envoy and, for whoever gets past it, at the port itself.
+    // Behind Envoy and, for a caller who bypasses it, at the port itself.
     for key in [Some(&narrow), None] {
         let header = key.map(|key| bearer(key));
         let headers: Vec<(&str, &str)> =

@@ -1,4 +1,4 @@
-//! What Envoy's own routes say (`context_extensions`) wins, and a client can't say it.
+//! Envoy's own routes (`context_extensions`) win, and a client cannot set them.
 
 use std::collections::HashMap;
 

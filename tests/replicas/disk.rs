@@ -120,7 +120,7 @@ async fn a_full_disk_under_the_write_ahead_log_loses_nothing_that_was_acknowledg
     let postgres = Postgres::on(&disk, Volume::Log);
     let mut fixture = Fixture::start(&postgres.database()).await;
     disk.fill();
-    // It dies of it in the middle of a write: nobody can say whether that one is kept.
+    // PostgreSQL dies of it in the middle of a write: it is unknown whether that write is kept.
     assert_outage(&fixture.make_until_refused().await);
     assert_outage(&fixture.revoke().await.expect_err("there is no database"));
     assert_eq!(

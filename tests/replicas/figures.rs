@@ -1,4 +1,4 @@
-//! What rounds took, in words.
+//! Durations of rounds, as text.
 
 use std::time::{Duration, Instant};
 

@@ -90,7 +90,7 @@ impl ShadowFixture {
     }
 }
 
-/// What is counted is soon told.
+/// Counted calls are soon reported.
 fn settings(setup: Setup) -> Setup {
     setup.environment("LATCHKEY_USAGE_FLUSH_INTERVAL", "100ms")
 }

@@ -95,7 +95,7 @@ fn each_listener_is_told_by_its_name_and_bound() {
     until_open(&latchkey, "http", 1);
 }
 
-/// Whoever has shaken hands on one side may still be shaking them on the other, and is counted when that is over.
+/// The server may still be finishing a handshake that the client has ended; it is counted after that.
 fn until_counted(latchkey: &Latchkey, listener: &str, accepted_and_refused: (u64, u64)) {
     let told = || (connection_counts(latchkey, listener) == accepted_and_refused).then_some(());
     eventually("everybody is counted", told);
@@ -124,7 +124,7 @@ async fn a_handshake_that_fails_is_refused_and_leaves_nothing_open() {
     assert!(shake(port, &Ca::new()).await.is_none(), "another CA's server");
     until_open(&latchkey, "grpc", 1);
     until_counted(&latchkey, "grpc", (1, 1));
-    // Plain text is told off, and the connection ends.
+    // Plain text is rejected, and the connection ends.
     let mut plain = connect(port, PREFACE);
     let _ = plain.read_to_end(&mut Vec::new());
     until_open(&latchkey, "grpc", 1);

@@ -94,7 +94,7 @@ async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     let hung = shop.latchkey.anonymous().checks().check(call(&values[0].1, "GET")).await;
     assert_eq!(hung.expect_err("nobody knows").code(), Code::Unavailable);
     eventually("it is late", || (query_count(&shop, "find_key", "timeout") == 1).then_some(()));
-    // Somebody who doesn't wait for the answer.
+    // A caller who does not wait for the answer.
     let mut keys = shop.operator.keys();
     let mut impatient = tonic::Request::new(GetKeyRequest { id: values[0].0.id.clone() });
     impatient.set_timeout(std::time::Duration::from_millis(200));

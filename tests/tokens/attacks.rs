@@ -101,7 +101,7 @@ async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
     assert_eq!(shop.reason(&ours).await, Reason::InvalidCredential, "its issuer is another's now");
 }
 
-/// What can be told apart by someone who has no credential, or one that is over.
+/// Responses that a caller without a valid credential could compare.
 async fn whoever_gets_no_token_hears_the_same_words(shop: Shop) {
     let user = shop.user("clerk").await;
     let (_, good) = shop.key().await;

@@ -125,7 +125,7 @@ async fn a_library_verifies(judge: impl Fn(&Value) -> Value) {
         assert!(told[0]["error"].is_string(), "{algorithm}: a withdrawn key verifies: {told}");
         assert_eq!(told[1]["subject"], other.as_str(), "{algorithm}: {told}");
     }
-    // A shared secret is nobody else's: there is no key to verify with, and none that is mistaken for one.
+    // A shared secret is not published: there is no key to verify with, and none that is mistaken for one.
     let (token, _) = fixture.token("HS256").await;
     let told = judge(&fixture.question("HS256", &[&token]));
     assert!(told[0]["error"].is_string(), "{told}");

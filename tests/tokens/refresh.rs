@@ -45,7 +45,7 @@ async fn a_spent_token_sent_again_gets_the_same_successor(shop: Shop) {
     assert!(shop.renew(&again.refresh_token).await.is_ok());
 }
 
-/// Its successor has been used: somebody has a copy of it. What is older by the clock is proved where that can be
+/// Its successor has been used: another party has a copy of it. What is older by the clock is proved where that can be
 /// moved, in the store's own tests.
 async fn an_older_token_ends_the_family_and_is_audited(shop: Shop) {
     let (_, value) = shop.key().await;

@@ -49,7 +49,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Whoever still has files open there keeps them until it ends.
+        // A process with open files there keeps them until it ends.
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }

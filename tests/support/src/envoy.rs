@@ -25,7 +25,7 @@ pub struct EnvoySetup {
     /// Tokens are verified by Envoy itself, and Latchkey isn't asked: the HTTP port with the key set, and those
     /// whose tokens pass.
     pub jwt_authn: Option<(u16, Vec<Provider>)>,
-    /// Fields of the decision's metadata that the client is told as headers, each as `x-told-NAME`.
+    /// Fields of the decision's metadata that the client receives as headers, each as `x-told-NAME`.
     pub told: Vec<String>,
     /// OTLP port that Envoy sends all of its own spans to; none: Envoy makes no spans.
     pub tracing: Option<u16>,
