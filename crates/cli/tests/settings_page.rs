@@ -9,12 +9,13 @@ use latchkey_config::definitions::{ALL, Setting, ValueKind};
 const HEAD: &str = "\
 # Settings
 
-Every one is a flag of `latchkey serve`, a variable of the environment, or a line of a TOML file (`--config FILE`,
-`LATCHKEY_CONFIG`), in this order of precedence. What is wrong is told at the start, all of it at once. A secret may also be
-given as the path of a file that holds it: the flag and the key with `-file` and `_file`, the variable with `_FILE`. A
-former name of a setting is read as well, as a flag, a variable and a key; both names at one place are an error.
+Each setting is a flag of `latchkey serve`, an environment variable, or a key in a TOML file (`--config FILE`,
+`LATCHKEY_CONFIG`). A flag wins over the variable, and the variable wins over the file. All configuration errors are
+reported together at start-up. A secret can also be given as the path of a file that holds it: append `-file` to the
+flag, `_FILE` to the variable, or `_file` to the key. Former names of a setting are still read, as a flag, a variable and
+a key; two names of one setting at the same place are an error.
 
-This page is made from the code: `crates/config/src/definitions.rs`.
+This page is generated from `crates/config/src/definitions.rs`.
 
 | key in the file | variable | default | |
 |---|---|---|---|
