@@ -1,5 +1,5 @@
-//! Axum service that is protected by the guard: `LATCHKEY=http://127.0.0.1:50051 cargo run -p latchkey-client --example
-//! axum_service`, and then `curl -i -H 'x-api-key: …' http://127.0.0.1:8000/things`.
+//! Axum service that is protected by the guard: `LATCHKEY=http://127.0.0.1:50051 cargo run -p latchkey-client
+//! --example axum_service`, and then `curl -i -H 'x-api-key: …' http://127.0.0.1:8000/things`.
 
 use axum::routing::get;
 use axum::{Extension, Router};

@@ -1,6 +1,6 @@
-//! Tonic service that is protected by the guard. The service is gRPC's standard health check, so that the example needs
-//! no .proto file: `cargo run -p latchkey-client --example tonic_service`, and then `grpcurl -plaintext -H 'x-api-key: …'
-//! 127.0.0.1:8001 grpc.health.v1.Health/Check`.
+//! Tonic service that is protected by the guard. The service is gRPC's standard health check, so that the example
+//! needs no .proto file: `cargo run -p latchkey-client --example tonic_service`, and then `grpcurl -plaintext -H
+//! 'x-api-key: …' 127.0.0.1:8001 grpc.health.v1.Health/Check`.
 
 use latchkey_client::{Checker, Connect, Guard};
 use tonic::service::Routes;
@@ -10,8 +10,8 @@ use tower_layer::Layer as _;
 /// Returns the service, protected by the Latchkey server at this address. Its methods get the caller from
 /// `request.extensions().get::<latchkey_client::v1::Principal>()`.
 ///
-/// A gRPC call is a POST to `/package.Service/Method`, for which a profile can have routes. This example clears method
-/// and path, so that the required scope does not depend on the profile's routes.
+/// A gRPC call is a POST to `/package.Service/Method`, for which a profile can have routes. This example clears
+/// method and path, so that the required scope does not depend on the profile's routes.
 pub(crate) fn service(latchkey: &str) -> Result<Routes, latchkey_client::ConnectError> {
     let checker = Checker::new(Connect::to(latchkey).connect_lazy()?);
     let guard = Guard::new(checker).profile("demo").customize_request(|request, check| {

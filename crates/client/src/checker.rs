@@ -60,8 +60,8 @@ impl Checker {
 
     /// Returns the decision, which is a permit or a denial.
     ///
-    /// An error means that there is no decision. Only `UNAVAILABLE` is retried; `DEADLINE_EXCEEDED` is returned when the
-    /// deadline has passed.
+    /// An error means that there is no decision. Only `UNAVAILABLE` is retried; `DEADLINE_EXCEEDED` is returned when
+    /// the deadline has passed.
     pub async fn check(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
         let deadline_exceeded = || Status::deadline_exceeded("Latchkey did not respond before the deadline");
         timeout(self.deadline, self.check_with_retries(request))

@@ -63,7 +63,8 @@ impl Guard {
         Self { profile: name.to_owned(), ..self }
     }
 
-    /// Sets a callback that adds what cannot be derived from the HTTP request: a resource, the client's address, scopes.
+    /// Sets a callback that adds what cannot be derived from the HTTP request: a resource, the client's address,
+    /// scopes.
     ///
     /// ```
     /// use latchkey_client::{Checker, Guard};

@@ -1,5 +1,5 @@
-//! Client of Latchkey: a channel with deadlines and retries ([`Connect`], [`Checker`]), and a tower layer that protects
-//! a tonic or axum service by sending a Check for each of its calls ([`Guard`]).
+//! Client of Latchkey: a channel with deadlines and retries ([`Connect`], [`Checker`]), and a tower layer that
+//! protects a tonic or axum service by sending a Check for each of its calls ([`Guard`]).
 //!
 //! The client caches no decision: a cached permit could outlive the revocation of its key.
 //!

@@ -1,5 +1,6 @@
-//! What stands before every service: a call must be in the table, and come when the service is
-//! ready. Its row travels on with it, so that whoever asks for the caller knows who it may be.
+//! Tower service in front of every gRPC service. It rejects a call whose RPC is not in the table, or that arrives
+//! before the replica is ready. The RPC's row is added to the call's extensions, where the authentication of the
+//! caller finds it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,14 +20,14 @@ use tower_service::Service;
 use crate::deadline::CallerDeadline;
 use crate::{rpc_table, status};
 
-/// A service behind the door.
+/// Service with admission in front of it.
 #[derive(Clone)]
 pub(crate) struct AdmissionService<S> {
     inner: S,
     state: AdmissionState,
 }
 
-/// What every door looks at: whether calls are taken, and who hears of those that end.
+/// State that all admission services share: readiness, and the observer of calls that end.
 #[derive(Clone)]
 pub(crate) struct AdmissionState {
     pub(crate) ready: Arc<AtomicBool>,
@@ -34,7 +35,7 @@ pub(crate) struct AdmissionState {
 }
 
 impl<S> AdmissionService<S> {
-    /// Puts the door before a service; it opens when the porch says so.
+    /// Puts admission in front of a service.
     pub(crate) fn new(inner: S, state: &AdmissionState) -> Self {
         Self { inner, state: state.clone() }
     }
@@ -62,18 +63,18 @@ where
         let status = match rpc_table::find(path) {
             None => status::unimplemented(),
             Some(_) if !self.state.ready.load(Ordering::Relaxed) => status::not_ready(),
-            Some(call) => {
-                request.extensions_mut().insert(call);
-                // A Check has its own bound, and every nanosecond of it counts.
-                if call.decides {
+            Some(entry) => {
+                request.extensions_mut().insert(entry);
+                // A Check has its own deadline and its own event, and must not pay for these here.
+                if entry.decides {
                     return AdmissionFuture::Admitted(self.inner.call(request), None);
                 }
                 if let Some(deadline) = CallerDeadline::of(request.headers()) {
                     request.extensions_mut().insert(deadline);
                 }
                 let rpc = InFlightRpc {
-                    method: call.path,
-                    began: Instant::now(),
+                    method: entry.path,
+                    started_at: Instant::now(),
                     observer: Arc::clone(&self.state.observer),
                 };
                 return AdmissionFuture::Admitted(self.inner.call(request), Some(rpc));
@@ -83,24 +84,25 @@ where
     }
 }
 
-/// A call that went in, or was answered at the door.
+/// Future of a call that was admitted, or of one that was rejected at once.
 pub(crate) enum AdmissionFuture<F> {
     Admitted(F, Option<InFlightRpc>),
     Rejected(Option<Response<Body>>),
 }
 
-/// A call whose end somebody hears of.
+/// Call whose end is reported to the observer.
 pub(crate) struct InFlightRpc {
     method: &'static str,
-    began: Instant,
+    started_at: Instant,
     observer: Arc<dyn CheckObserver>,
 }
 
 impl InFlightRpc {
-    /// An error without a message is told in the head of its answer, and these calls have no other errors.
+    /// Reports the end of the call with its code. The code is read from the response's headers: these RPCs are unary,
+    /// and an error without a message has its status there.
     fn record_end(&self, response: &Response<Body>) {
         let code = Status::from_header_map(response.headers()).map_or(0, |status| status.code().into());
-        self.observer.on_rpc(&RpcEvent { method: self.method, code, duration: self.began.elapsed() });
+        self.observer.on_rpc(&RpcEvent { method: self.method, code, duration: self.started_at.elapsed() });
     }
 }
 

@@ -1,5 +1,6 @@
-//! Messages to values and back. What a message can say and a value can't (a moment that doesn't exist, a
-//! number that is no enumeration's) is collected here, field by field, so that all of it is named at once.
+//! Conversion between messages and domain types. A value that a message can hold and a domain type cannot (a
+//! timestamp out of range, an unknown number of an enum) is collected as a violation, so that one error names all
+//! invalid fields.
 
 pub(crate) mod audit;
 pub(crate) mod key;
@@ -14,50 +15,50 @@ use std::collections::{BTreeMap, HashMap};
 
 use latchkey_core::error::{FieldViolation, RequestError};
 
-/// What was found wrong with a message so far.
+/// Invalid fields of a message that were found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<FieldViolation>);
 
 impl Violations {
-    /// A field, and what is wrong with it.
+    /// Adds a field and the description of its error.
     pub(crate) fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
         self.0.push(FieldViolation::new(field, description));
     }
 
-    /// Text of at most so many bytes, without control characters.
-    pub(crate) fn check_text(&mut self, field: &str, text: &str, most: usize) {
-        if text.len() > most {
-            self.add(field, format!("must have at most {most} bytes, and has {}", text.len()));
+    /// Adds a violation if a text has more than `max_bytes` bytes or a control character.
+    pub(crate) fn check_text(&mut self, field: &str, text: &str, max_bytes: usize) {
+        if text.len() > max_bytes {
+            self.add(field, format!("must have at most {max_bytes} bytes, and has {}", text.len()));
         }
         if text.chars().any(char::is_control) {
             self.add(field, "must not have control characters");
         }
     }
 
-    /// At most so many of something.
-    pub(crate) fn check_count(&mut self, field: &str, count: usize, most: usize) {
-        if count > most {
-            self.add(field, format!("must be at most {most}, and are {count}"));
+    /// Adds a violation if a list has more than `max` entries.
+    pub(crate) fn check_count(&mut self, field: &str, count: usize, max: usize) {
+        if count > max {
+            self.add(field, format!("must have at most {max} entries, and has {count}"));
         }
     }
 
-    /// Everything that was wrong.
+    /// Returns all violations.
     pub(crate) fn into_violations(self) -> Vec<FieldViolation> {
         self.0
     }
 
-    /// A refusal, if anything was wrong.
+    /// Returns an error with all violations, if there are any.
     pub(crate) fn finish(self) -> Result<(), RequestError> {
         if self.0.is_empty() { Ok(()) } else { Err(RequestError::InvalidArgument(self.0)) }
     }
 }
 
-/// A message's map, in order.
+/// Converts a message's map to an ordered map.
 pub(crate) fn to_btree_map(map: HashMap<String, String>) -> BTreeMap<String, String> {
     map.into_iter().collect()
 }
 
-/// An ordered map, as messages have it.
+/// Converts an ordered map to the map of a message.
 pub(crate) fn to_hash_map(map: &BTreeMap<String, String>) -> HashMap<String, String> {
     map.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
 }

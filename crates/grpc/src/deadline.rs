@@ -1,5 +1,5 @@
-//! How long a Check may take. Envoy gives up after 200 ms on its own, so we do before that, or sooner where
-//! the caller said so. A decision that is made without waiting costs no timer.
+//! Deadlines of calls. Envoy's default timeout for a Check is 200 ms, so a Check ends before that, or earlier if the
+//! caller's `grpc-timeout` is shorter. A decision that does not wait needs no timer.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use latchkey_core::error::SystemError;
 use latchkey_core::time::MonotonicInstant;
 use tokio::time::Instant;
 
-/// The longest that a Check takes.
+/// Longest duration of a Check.
 pub(crate) const MAX_CHECK_DURATION: Duration = Duration::from_millis(150);
 
-/// The longest that a batch takes. Each of its checks has a Check's own bound, so that a store that hangs is
-/// found out at the first.
+/// Longest duration of a batch. Each of its checks also has the limit of a single Check, so that a store that hangs
+/// ends the batch at its first check.
 pub(crate) const MAX_BATCH_DURATION: Duration = Duration::from_secs(5);
 
-/// What is left for a call: our own bound, or the caller's where that is shorter.
+/// Returns the longest duration of a call: `maximum`, or the caller's `grpc-timeout` if that is shorter.
 pub(crate) fn timeout_for(headers: &HeaderMap, maximum: Duration) -> Duration {
     let requested = headers.get("grpc-timeout").and_then(|value| parse_grpc_timeout(value.as_bytes()));
     requested.map_or(maximum, |requested| requested.min(maximum))
@@ -41,7 +41,7 @@ impl CallerDeadline {
     }
 }
 
-/// At most eight digits and a unit (gRPC over HTTP/2, "Timeout"); anything else is as good as none.
+/// Parses one to eight digits and a unit (gRPC over HTTP/2, "Timeout"). Returns `None` for anything else.
 fn parse_grpc_timeout(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
@@ -59,15 +59,15 @@ fn parse_grpc_timeout(text: &[u8]) -> Option<Duration> {
     }
 }
 
-/// Runs `work`; an outage when it hasn't ended in time. The limit is worked out where there is anything to wait
-/// for, and the time counts from then on.
+/// Runs `work`, and returns `Unavailable` if it does not end within the limit. The limit is calculated only if the
+/// first poll of `work` does not complete it, and the time counts from that poll.
 pub(crate) async fn with_timeout<T>(
     limit: impl FnOnce() -> Duration,
     mut work: Pin<&mut impl Future<Output = Result<T, SystemError>>>,
 ) -> Result<T, SystemError> {
     let first = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
-    if let Poll::Ready(done) = first {
-        return done;
+    if let Poll::Ready(result) = first {
+        return result;
     }
     let timeout_error =
         SystemError::Unavailable { dependency: "a store", retry_after: Duration::from_secs(1) };
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shorter_of_both_bounds_holds() {
+    fn the_shorter_limit_applies() {
         assert_eq!(limit("20m"), Duration::from_millis(20));
         assert_eq!(limit("1500u"), Duration::from_micros(1500));
         assert_eq!(limit("1S"), MAX_CHECK_DURATION);
@@ -109,18 +109,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timeout_is_none() {
+    fn an_invalid_timeout_is_ignored() {
         for text in ["", "m", "20", "-1m", "123456789n", "1x", "1.5S"] {
             assert_eq!(limit(text), MAX_CHECK_DURATION, "{text}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_ends_with_an_outage() {
+    async fn work_that_exceeds_its_limit_is_unavailable() {
         let waiting = pin!(std::future::pending::<Result<(), SystemError>>());
         let timeout_error = with_timeout(|| MAX_CHECK_DURATION, waiting).await;
         assert!(matches!(timeout_error, Err(SystemError::Unavailable { .. })));
-        let unused = || unreachable!("no limit is needed where nothing waits");
+        let unused = || unreachable!("the limit is not calculated for work that does not wait");
         assert_eq!(with_timeout(unused, pin!(async { Ok(7) })).await, Ok(7));
     }
 }

@@ -1,5 +1,5 @@
-//! The event of a decision: the witness gets it, and the log has it at debug. It says who asked for what, never
-//! the credential, nor a query string, which may hold one; where the log doesn't want it, it costs a comparison.
+//! Event of a decision, for the observer and for the log at level debug. It names the caller and the request, but
+//! never contains the credential or the query string, which may hold one. A disabled log costs one comparison.
 
 use http::HeaderMap;
 use latchkey_core::decision::DecisionContext;

@@ -1,7 +1,8 @@
-//! `envoy.service.auth.v3.Authorization`: Envoy's question to the gate, and the gate's decision to Envoy.
-//! tonic carries the call; what is in it is read and written by hand ([`codec`] says why). An error here
-//! would let the request pass wherever Envoy is set to `failure_mode_allow`, so whatever a client can bring
-//! about by shaping its request is answered with a denial; an error means that nobody could decide.
+//! `envoy.service.auth.v3.Authorization`: Envoy's Check. tonic transports the call; the messages are read and written
+//! by hand ([`codec`] explains why).
+//!
+//! An error allows the request if Envoy is set to `failure_mode_allow`. So everything that a client can cause with
+//! the content of its request is a denial; an error means that no decision could be made.
 
 mod codec;
 mod last_wins;
@@ -39,20 +40,20 @@ use crate::decision_event::{RequestHeaders, emit};
 use crate::wire::frame::GrpcFrame;
 use crate::{Services, deadline, rpc_table, status};
 
-/// The largest question: four times what Envoy sends for the largest headers that most servers take.
+/// Largest size of a `CheckRequest`: four times the size for the largest headers that most servers accept.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Answers Envoy.
+/// Service for Envoy's Check.
 pub(crate) struct Authorization<L> {
     handler: Arc<CheckHandler<L>>,
 }
 
-/// Answers one call, for tonic.
+/// Handler of one call, in the form that tonic needs.
 struct UnaryCheck<L>(Arc<CheckHandler<L>>);
 
-/// Responds to the Checks of Envoy.
+/// Handler of Envoy's Checks.
 pub(crate) struct CheckHandler<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
@@ -60,7 +61,7 @@ pub(crate) struct CheckHandler<L> {
     observer: Arc<dyn CheckObserver>,
 }
 
-/// A Check after parsing.
+/// Check after parsing.
 struct ParsedCheck<'a, 'q, 'r> {
     profile: &'a Profile,
     view: &'a CheckRequestView<'q>,
@@ -69,7 +70,7 @@ struct ParsedCheck<'a, 'q, 'r> {
 }
 
 impl<L: Limiter> Authorization<L> {
-    /// Judges as this judge does.
+    /// Creates a service that uses this handler.
     pub(crate) fn new(handler: CheckHandler<L>) -> Self {
         Self { handler: Arc::new(handler) }
     }
@@ -111,19 +112,19 @@ impl<L: Limiter + 'static> Service<Request<Body>> for Authorization<L> {
     }
 }
 
-/// Whether tonic refused a message for its size: nothing here says `OUT_OF_RANGE`.
+/// Returns true if tonic rejected a message for its size. No other code in this crate uses `OUT_OF_RANGE`.
 fn is_too_large(response: &Response<Body>) -> bool {
     Status::from_header_map(response.headers()).is_some_and(|status| status.code() == Code::OutOfRange)
 }
 
-/// An answer to a question that wasn't read.
-fn frame_to_http(answer: GrpcFrame) -> Response<Body> {
-    let messages = tokio_stream::once(Ok(answer));
-    let whole = SingleMessageCompressionOverride::Disable;
+/// Converts a response message to an HTTP response, for a request that tonic did not read.
+fn frame_to_http(frame: GrpcFrame) -> Response<Body> {
+    let messages = tokio_stream::once(Ok(frame));
+    let compression = SingleMessageCompressionOverride::Disable;
     let mut response =
-        Response::new(Body::new(EncodeBody::new_server(RawCodec, messages, None, whole, None)));
-    let grpc = http::HeaderValue::from_static("application/grpc");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, grpc);
+        Response::new(Body::new(EncodeBody::new_server(RawCodec, messages, None, compression, None)));
+    let content_type = http::HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     response
 }
 
@@ -135,8 +136,8 @@ impl<L: Limiter + 'static> UnaryService<Bytes> for UnaryCheck<L> {
         let handler = Arc::clone(&self.0);
         Box::pin(async move {
             let metadata = request.metadata().as_ref();
-            let answer = handler.respond(request.get_ref(), metadata).await;
-            answer.map(tonic::Response::new).map_err(status::system_error_to_status)
+            let result = handler.respond(request.get_ref(), metadata).await;
+            result.map(tonic::Response::new).map_err(status::system_error_to_status)
         })
     }
 }
@@ -149,7 +150,8 @@ impl<L: Limiter> CheckHandler<L> {
         Self { gate, catalog, clock: Arc::clone(clock), observer: Arc::clone(observer) }
     }
 
-    /// Responds to the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
+    /// Responds to an encoded `CheckRequest` within `MAX_CHECK_DURATION`, or the caller's `grpc-timeout` if that is
+    /// shorter.
     pub(crate) async fn respond(
         &self,
         message: &[u8],
@@ -179,7 +181,7 @@ impl<L: Limiter> CheckHandler<L> {
         }
     }
 
-    /// Emits the one event of a Check, when `render` has made its response of it.
+    /// Emits the event of a Check after `render` has created the response from it.
     fn emit<T>(&self, event: CheckEvent<'_>, render: impl FnOnce(CheckEvent<'_>) -> T) -> T {
         let rendered = render(event);
         emit(&*self.observer, &event);
@@ -195,9 +197,9 @@ impl<L: Limiter> CheckHandler<L> {
     ) -> GrpcFrame {
         let ParsedCheck { profile, view, parsed, metadata } = check;
         let template_context = TemplateContext::new(context, &view.request, parsed, context.started_at.wall);
-        let sent = RequestHeaders { metadata, headers: &view.request.headers };
+        let headers = RequestHeaders { metadata, headers: &view.request.headers };
         let event =
-            event(CheckOutcome::of(decision), context, (&parsed.request_id, view.request.method), &sent);
+            event(CheckOutcome::of(decision), context, &parsed.request_id, view.request.method, &headers);
         self.emit(event, |event| {
             let metadata_input = MetadataInput { event, environment: template_context.environment };
             match decision {
@@ -214,17 +216,17 @@ impl<L: Limiter> CheckHandler<L> {
     }
 
     /// Returns the error of a Check that could not be decided.
-    fn fail(&self, check: &ParsedCheck<'_, '_, '_>, trouble: SystemError, began: Moment) -> SystemError {
+    fn fail(&self, check: &ParsedCheck<'_, '_, '_>, error: SystemError, started_at: Moment) -> SystemError {
         let ParsedCheck { profile, view, parsed, metadata } = check;
         let context = DecisionContext {
             policy: Some(Arc::clone(&profile.policy)),
-            started_at: began,
+            started_at,
             ..DecisionContext::default()
         };
-        let sent = RequestHeaders { metadata, headers: &view.request.headers };
-        let request = (&*parsed.request_id, view.request.method);
-        self.emit(event(CheckOutcome::Error(&trouble), &context, request, &sent), |_| ());
-        trouble
+        let headers = RequestHeaders { metadata, headers: &view.request.headers };
+        let (outcome, method) = (CheckOutcome::Error(&error), view.request.method);
+        self.emit(event(outcome, &context, &parsed.request_id, method, &headers), |_| ());
+        error
     }
 
     /// Denies a request that no profile applies to.
@@ -233,21 +235,21 @@ impl<L: Limiter> CheckHandler<L> {
         let request_id = self.catalog.request_id(&view.request);
         let response = default_denial(&denial, &request_id);
         let context = DecisionContext { started_at: self.clock.now(), ..DecisionContext::default() };
-        let sent = RequestHeaders { metadata, headers: &view.request.headers };
-        let request = (&*request_id, view.request.method);
-        self.emit(event(CheckOutcome::Denied(&denial), &context, request, &sent), |event| {
+        let headers = RequestHeaders { metadata, headers: &view.request.headers };
+        let (outcome, method) = (CheckOutcome::Denied(&denial), view.request.method);
+        self.emit(event(outcome, &context, &request_id, method, &headers), |event| {
             response::denied(&denial, &response, &MetadataInput { event, environment: None })
         })
     }
 
-    /// Denies a message that is no `CheckRequest`, or is too large.
+    /// Denies a message that is not a `CheckRequest`, or is too large.
     fn respond_malformed(&self, metadata: &HeaderMap) -> GrpcFrame {
         let context = DecisionContext { started_at: self.clock.now(), ..DecisionContext::default() };
-        let sent = RequestHeaders { metadata, headers: &[] };
-        self.emit(event(CheckOutcome::Malformed, &context, ("", ""), &sent), |_| response::malformed())
+        let headers = RequestHeaders { metadata, headers: &[] };
+        self.emit(event(CheckOutcome::Malformed, &context, "", "", &headers), |_| response::malformed())
     }
 
-    /// Denies a `CheckRequest` without an HTTP request in it.
+    /// Denies a `CheckRequest` that contains no HTTP request.
     fn respond_empty_request(&self, check: &ParsedCheck<'_, '_, '_>) -> GrpcFrame {
         let policy = Some(Arc::clone(&check.profile.policy));
         let context = DecisionContext { policy, started_at: self.clock.now(), ..DecisionContext::default() };
@@ -255,12 +257,13 @@ impl<L: Limiter> CheckHandler<L> {
     }
 }
 
-/// The event of a response to a request with this identifier and method.
+/// Returns the event of a Check.
 fn event<'a>(
     outcome: CheckOutcome<'a>,
     context: &'a DecisionContext,
-    (request_id, method): (&'a str, &'a str),
-    sent: &'a RequestHeaders<'a>,
+    request_id: &'a str,
+    method: &'a str,
+    metadata: &'a RequestHeaders<'a>,
 ) -> CheckEvent<'a> {
-    CheckEvent { entrypoint: Entrypoint::ExtAuthz, outcome, context, request_id, method, metadata: sent }
+    CheckEvent { entrypoint: Entrypoint::ExtAuthz, outcome, context, request_id, method, metadata }
 }

@@ -1,6 +1,6 @@
-//! The fast path of the two Checks, Envoy's and our own. A call whose body is one whole uncompressed message is
-//! parsed, decided and answered here, without tonic's streams and layers, which cost more than the decision.
-//! Any other call is handed back with its body as it was received, and takes tonic's way; so gRPC's edge cases
+//! Fast path of the two Checks, Envoy's and the native one. A call whose body is one complete uncompressed message is
+//! parsed, decided and answered here, without tonic's streams and layers, which cost more than the decision. Any
+//! other call is returned with its body as it was received, and goes through tonic, so that the edge cases of gRPC
 //! are handled in one place.
 
 mod message;
@@ -21,7 +21,7 @@ use crate::ext_authz::CheckHandler;
 use crate::native::NativeCheckHandler;
 use crate::{Services, rpc_table, status};
 
-/// The RPC that a Check calls.
+/// RPC of a Check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckMethod {
     /// `envoy.service.auth.v3.Authorization/Check`.
@@ -31,7 +31,7 @@ pub enum CheckMethod {
 }
 
 impl CheckMethod {
-    /// Returns the Check of this path; none where the path is another RPC's.
+    /// Returns the Check with this path, or `None` for the path of another RPC.
     #[must_use]
     pub fn from_path(path: &str) -> Option<Self> {
         match path {
@@ -57,9 +57,11 @@ impl<L: Limiter + 'static> CheckFastPath<L> {
         Self { envoy: CheckHandler::new(services), native: NativeCheckHandler::new(services), ready }
     }
 
-    /// Responds to a Check. It is ready on its first poll where the message has arrived and memory has all that
-    /// the decision takes; otherwise it goes on from where it waited. A body that isn't one whole uncompressed
-    /// message makes it an `Err`: the request with its body rewound, for the services behind.
+    /// Responds to a Check. The future is ready on its first poll if the message has arrived and the cache has
+    /// everything that the decision needs; otherwise it waits for the rest.
+    ///
+    /// A body that is not one complete uncompressed message is an `Err`: the request with its body rewound, to be
+    /// sent through tonic.
     pub async fn respond<B>(
         &self,
         method: CheckMethod,

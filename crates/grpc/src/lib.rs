@@ -1,5 +1,5 @@
-//! The door: messages of Envoy's and of our own contract into questions for the law, and its answers into
-//! messages. No rule lives here and no store is known; what a caller may do is decided behind it.
+//! gRPC services of Envoy's external authorization and of `latchkey.v1`. They convert messages to calls of the domain
+//! logic and its results to messages. Rules and storage belong to other crates.
 
 mod admission;
 mod convert;
@@ -38,29 +38,29 @@ pub use self::fast_path::{CheckFastPath, CheckMethod, ResponseBody};
 use self::manage::ManagementApi;
 use self::native::NativeCheckHandler;
 
-/// What the services work with.
+/// Dependencies of the services.
 pub struct Services<L> {
-    /// Decides.
+    /// Gate that decides about Checks and authenticates the callers of other RPCs.
     pub gate: Arc<Gate<L>>,
-    /// Carries out management calls.
+    /// Use cases of tenants, keys and profiles.
     pub management: Arc<ManagementService>,
-    /// Issues, renews and ends tokens, and manages users.
+    /// Use cases of tokens and users.
     pub tokens: Arc<TokenIssuer>,
-    /// Reads and checks the audit log.
+    /// Use cases of the audit log.
     pub auditor: Arc<Auditor>,
-    /// Tells of the use of keys.
+    /// Reader of key usage and of shadow reports.
     pub usage: Arc<UsageReader>,
-    /// The profiles in force.
+    /// Profiles in force.
     pub catalog: Arc<Catalog>,
-    /// What time it is.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Whether calls can be answered yet; until then, all are UNAVAILABLE.
+    /// True when the replica is ready. Until then, every call is rejected with `UNAVAILABLE`.
     pub ready: Arc<AtomicBool>,
-    /// Who hears of every answer.
+    /// Observer that gets an event for each Check and for the end of each other call.
     pub observer: Arc<dyn CheckObserver>,
 }
 
-/// Every service of the contract, behind the door. Reflection and health are added by whoever serves.
+/// Returns all services of the contract with admission in front of them. The server adds reflection and health.
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
     let envoy = Authorization::new(CheckHandler::new(&services));

@@ -1,5 +1,5 @@
-//! Management over gRPC: who calls, a message into a request, a record into a message. What may be done is
-//! the registrar's business; a call ends here with its answer or with one of the fates in [`crate::status`].
+//! Management over gRPC: authentication of the caller, and conversion of messages to requests and of records to
+//! messages. `latchkey-management` decides what the caller may do; [`crate::status`] converts its errors.
 
 mod audit;
 mod caller;
@@ -18,7 +18,7 @@ use latchkey_core::time::{Clock, Timestamp};
 use latchkey_management::{Auditor, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 
-/// What every management call works with.
+/// Dependencies of the management services.
 pub(crate) struct ManagementApi<L> {
     pub(crate) gate: Arc<Gate<L>>,
     pub(crate) management: Arc<ManagementService>,

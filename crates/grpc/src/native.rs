@@ -1,5 +1,5 @@
-//! `latchkey.v1.CheckService`: the same gate for callers that speak our own API. A denial is an answer; an
-//! error means that there is none.
+//! `latchkey.v1.CheckService`: Checks of callers that use Latchkey's own API. A denial is a response with the status
+//! OK; an error means that no decision could be made.
 
 mod request;
 mod response;
@@ -29,13 +29,13 @@ use crate::status::{
 use crate::wire::frame::GrpcFrame;
 use crate::{Services, deadline};
 
-/// The most checks of one batch.
+/// Largest number of checks in a batch.
 const MAX_BATCH_CHECKS: usize = 1_000;
 
-/// After so many checks, other calls get their turn.
+/// Number of checks of a batch after which other calls on the worker get their turn.
 const YIELD_INTERVAL: usize = 50;
 
-/// Answers checks.
+/// Handler of native Checks.
 pub(crate) struct NativeCheckHandler<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
@@ -44,14 +44,15 @@ pub(crate) struct NativeCheckHandler<L> {
 }
 
 impl<L: Limiter> NativeCheckHandler<L> {
-    /// Creates a service that decides as these services do.
+    /// Creates a handler that decides as these services do.
     pub(crate) fn new(services: &Services<L>) -> Self {
         let Services { gate, catalog, clock, observer, .. } = services;
         let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
         Self { gate, catalog, clock: Arc::clone(clock), observer: Arc::clone(observer) }
     }
 
-    /// Responds to the bytes of a `CheckRequest`, in the time that the call's metadata leaves.
+    /// Responds to an encoded `CheckRequest` within `MAX_CHECK_DURATION`, or the caller's `grpc-timeout` if that is
+    /// shorter.
     pub(crate) async fn respond(&self, message: &[u8], metadata: &HeaderMap) -> Result<GrpcFrame, Status> {
         let message = v1::CheckRequest::decode(message).map_err(|_| self.malformed(metadata))?;
         Ok(GrpcFrame::encode(&self.check_one(&message, metadata).await?))
@@ -83,14 +84,14 @@ impl<L: Limiter> NativeCheckHandler<L> {
                 self.emit(Some(view), metadata, CheckOutcome::of(&decision), &context);
                 Ok(response::from_decision(decision, &mut context, &view.request_id))
             }
-            Err(trouble) => {
+            Err(error) => {
                 let context = DecisionContext {
                     policy: policy.cloned(),
                     started_at: context.started_at,
                     ..DecisionContext::default()
                 };
-                self.emit(Some(view), metadata, CheckOutcome::Error(&trouble), &context);
-                Err(trouble)
+                self.emit(Some(view), metadata, CheckOutcome::Error(&error), &context);
+                Err(error)
             }
         }
     }
@@ -107,10 +108,10 @@ impl<L: Limiter> NativeCheckHandler<L> {
         parsed
     }
 
-    /// Returns the status of bytes that are no message, as tonic words it.
+    /// Returns the status for bytes that are not a message, with the code that tonic uses for them.
     fn malformed(&self, metadata: &HeaderMap) -> Status {
         self.emit_malformed(metadata);
-        Status::internal("the message can't be read")
+        Status::internal("the message could not be decoded")
     }
 
     fn emit_malformed(&self, metadata: &HeaderMap) {
@@ -118,7 +119,7 @@ impl<L: Limiter> NativeCheckHandler<L> {
         self.emit(None, metadata, CheckOutcome::Malformed, &context);
     }
 
-    /// Emits the one event of a Check.
+    /// Emits the event of a Check.
     fn emit(
         &self,
         view: Option<&CheckRequestView<'_>>,
@@ -126,8 +127,8 @@ impl<L: Limiter> NativeCheckHandler<L> {
         outcome: CheckOutcome<'_>,
         context: &DecisionContext,
     ) {
-        let (request_id, method) = view.map_or(("", ""), |q| (&*q.request_id, q.access.method));
-        let sent = &RequestHeaders { metadata, headers: &[] };
+        let (request_id, method) = view.map_or(("", ""), |view| (&*view.request_id, view.access.method));
+        let headers = &RequestHeaders { metadata, headers: &[] };
         emit(
             &*self.observer,
             &CheckEvent {
@@ -136,7 +137,7 @@ impl<L: Limiter> NativeCheckHandler<L> {
                 context,
                 request_id,
                 method,
-                metadata: sent,
+                metadata: headers,
             },
         );
     }
@@ -163,12 +164,13 @@ impl<L: Limiter> NativeCheckHandler<L> {
 #[tonic::async_trait]
 impl<L: Limiter + 'static> CheckService for NativeCheckHandler<L> {
     async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        let answer = self.check_one(call.get_ref(), call.metadata().as_ref()).await?;
-        Ok(Response::new(answer))
+        let response = self.check_one(call.get_ref(), call.metadata().as_ref()).await?;
+        Ok(Response::new(response))
     }
 
-    /// One after the other, so that each sees what those before it took. A check that can't be read fails
-    /// alone; one that nobody can decide ends the batch, since the rest would wait for the same store.
+    /// Evaluates the checks one after the other, so that each sees what the earlier ones were charged. An invalid
+    /// check fails alone. A check that could not be decided ends the batch, because the rest would wait for the same
+    /// store.
     async fn batch_check(
         &self,
         call: Request<v1::BatchCheckRequest>,
@@ -177,7 +179,7 @@ impl<L: Limiter + 'static> CheckService for NativeCheckHandler<L> {
         let limit = || deadline::timeout_for(metadata, deadline::MAX_BATCH_DURATION);
         let checks = &call.get_ref().checks;
         if checks.len() > MAX_BATCH_CHECKS {
-            let text = format!("must be at most 1,000, and are {}", checks.len());
+            let text = format!("must have at most {MAX_BATCH_CHECKS} entries, and has {}", checks.len());
             return Err(request_error_to_status(&RequestError::field("checks", text)));
         }
         let results = deadline::with_timeout(limit, pin!(self.check_each(checks, metadata)))

@@ -1,24 +1,24 @@
-//! Who may call what: every RPC of the contract, in one table. A call that isn't in it is refused before
-//! anything else is looked at, and one that is for operators is refused to everyone else before its message
-//! is; a test holds the table against the contract's descriptors.
+//! Table of every RPC of the contract and its allowed callers. A call that is not in the table is rejected before
+//! anything else is read. A call for operators is rejected for all other callers before its message is read. A test
+//! compares the table with the contract's descriptors.
 
-/// Who may call.
+/// Class of callers that may call an RPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerClass {
-    /// Whoever reaches the port: the message carries the credential that is judged.
+    /// Every caller that reaches the port. The message contains the credential that is checked.
     Anyone,
-    /// A key or user with the scope to manage its tenant's keys, for its tenant; operators for any.
+    /// Keys and users with the scope to manage the keys of their own tenant, and operators for every tenant.
     KeyManager,
     /// Operators.
     Operator,
 }
 
-/// An RPC of the contract.
+/// RPC of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RpcEntry {
-    /// As it stands in the request's path.
+    /// Path of the HTTP request.
     pub path: &'static str,
-    /// Who may call it.
+    /// Class of callers that may call it.
     pub caller_class: CallerClass,
     /// True for an RPC that decides about other requests. It keeps its own deadline and emits an event for each
     /// decision; every other RPC is measured as a whole.
@@ -33,12 +33,12 @@ const fn check(path: &'static str) -> RpcEntry {
     RpcEntry { path, caller_class: CallerClass::Anyone, decides: true }
 }
 
-/// The question that Envoy asks.
+/// Path of Envoy's Check.
 pub(crate) const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
-/// The question that services ask.
+/// Path of the native Check.
 pub(crate) const NATIVE_CHECK: &str = "/latchkey.v1.CheckService/Check";
 
-/// Every RPC of the contract; those that are called most stand first.
+/// All RPCs of the contract, with the most frequently called ones first.
 pub const RPC_TABLE: &[RpcEntry] = &[
     check(ENVOY_CHECK),
     check(NATIVE_CHECK),
@@ -78,7 +78,7 @@ pub const RPC_TABLE: &[RpcEntry] = &[
     rpc("/latchkey.v1.SigningKeyService/WithdrawSigningKey", CallerClass::Operator),
 ];
 
-/// The RPC of this path.
+/// Returns the RPC with this path.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static RpcEntry> {
     RPC_TABLE.iter().find(|rpc| rpc.path == path)
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_found_by_its_very_spelling() {
+    fn a_path_is_found_by_its_exact_spelling() {
         assert!(find(ENVOY_CHECK).is_some());
         for path in
             ["/envoy.service.auth.v3.Authorization/check", "/envoy.service.auth.v3.Authorization/Check/", ""]

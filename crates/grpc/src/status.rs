@@ -1,5 +1,6 @@
-//! What becomes of what goes wrong, for every call alike: a refusal tells its sender what to mend, an outage
-//! when to try again, a fault nothing. Every kind has its line here, and a new kind doesn't compile without one.
+//! Conversion of errors to gRPC statuses, for all calls. A request error says what the caller must correct, an outage
+//! says when to retry, and an internal error says nothing. The matches are exhaustive, so that a new kind of error
+//! needs a status before it compiles.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,27 +9,28 @@ use latchkey_core::error::{FieldViolation, ManagementError, RequestError, System
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// Who says the reasons in `ErrorInfo`.
+/// Domain of the reasons in `ErrorInfo`.
 const ERROR_DOMAIN: &str = "latchkey";
 
-/// What the details may weigh. They travel in trailers, of which a client takes 8 KiB or so, in base64.
+/// Largest size of the violations in an error's details. They are sent in trailers, in base64, of which a client
+/// accepts about 8 KiB.
 const MAX_DETAIL_BYTES: usize = 4 * 1024;
 
-/// A management call that failed.
-pub(crate) fn error_to_status(failure: ManagementError) -> Status {
-    match failure {
-        ManagementError::Request(refusal) => request_error_to_status(&refusal),
-        ManagementError::System(trouble) => system_error_to_status(trouble),
+/// Returns the status of a management call that failed.
+pub(crate) fn error_to_status(error: ManagementError) -> Status {
+    match error {
+        ManagementError::Request(error) => request_error_to_status(&error),
+        ManagementError::System(error) => system_error_to_status(error),
     }
 }
 
-/// A call that its sender can mend.
-pub(crate) fn request_error_to_status(refusal: &RequestError) -> Status {
-    let message = refusal.to_string();
-    match refusal {
+/// Returns the status of an error that the caller can correct.
+pub(crate) fn request_error_to_status(error: &RequestError) -> Status {
+    let message = error.to_string();
+    match error {
         RequestError::InvalidArgument(violations) => violations_to_status(violations),
-        RequestError::NotFound(what) => {
-            status_with(Code::NotFound, message, error_details("NOT_FOUND", &[("resource", what)]))
+        RequestError::NotFound(resource) => {
+            status_with(Code::NotFound, message, error_details("NOT_FOUND", &[("resource", resource)]))
         }
         RequestError::AlreadyExists(_) => {
             status_with(Code::AlreadyExists, message, error_details("ALREADY_EXISTS", &[]))
@@ -50,22 +52,25 @@ pub(crate) fn request_error_to_status(refusal: &RequestError) -> Status {
     }
 }
 
-/// A call that nobody could decide. A fault's text goes to our log and nowhere else.
-pub(crate) fn system_error_to_status(trouble: SystemError) -> Status {
-    match trouble {
-        SystemError::Unavailable { dependency: what, retry_after: retry } => {
-            let mut details = error_details("UNAVAILABLE", &[("what", what)]);
-            details.set_retry_info(Some(retry));
-            status_with(Code::Unavailable, format!("{what} did not answer"), details)
+/// Returns the status of an error of the service. The text of an internal error is logged and never sent.
+pub(crate) fn system_error_to_status(error: SystemError) -> Status {
+    match error {
+        SystemError::Unavailable { dependency, retry_after } => {
+            let mut details = error_details("UNAVAILABLE", &[("what", dependency)]);
+            details.set_retry_info(Some(retry_after));
+            status_with(Code::Unavailable, format!("{dependency} did not answer"), details)
         }
         SystemError::Internal(text) => {
-            tracing::error!(target: "latchkey::internal", "{text}");
+            tracing::error!(
+                target: "latchkey::internal",
+                "a call failed: {text}; the caller gets INTERNAL without the cause"
+            );
             Status::internal("internal error")
         }
     }
 }
 
-/// Fields that are wrong: all of them, as far as trailers can carry them.
+/// Returns the status for invalid fields. It names all of them, as far as they fit into trailers.
 pub(crate) fn violations_to_status(violations: &[FieldViolation]) -> Status {
     let mut details = error_details("INVALID_ARGUMENT", &[]);
     let mut bytes = 0;
@@ -80,7 +85,7 @@ pub(crate) fn violations_to_status(violations: &[FieldViolation]) -> Status {
     status_with(Code::InvalidArgument, summarize_violations(violations), details)
 }
 
-/// The first wrong field, and how many others there are.
+/// Returns a text with the first invalid field and the number of the others.
 pub(crate) fn summarize_violations(violations: &[FieldViolation]) -> String {
     match violations {
         [] => "invalid argument".to_owned(),
@@ -91,14 +96,14 @@ pub(crate) fn summarize_violations(violations: &[FieldViolation]) -> String {
     }
 }
 
-/// A call that came before everything was there that it needs.
+/// Returns the status of a call that arrived before the replica was ready.
 pub(crate) fn not_ready() -> Status {
     let mut details = error_details("NOT_READY", &[]);
     details.set_retry_info(Some(Duration::from_secs(1)));
     status_with(Code::Unavailable, "the service is starting".to_owned(), details)
 }
 
-/// A call that the contract doesn't have.
+/// Returns the status of a call to an RPC that the contract does not have.
 pub(crate) fn unimplemented() -> Status {
     status_with(
         Code::Unimplemented,
@@ -129,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_has_its_code_and_reason() {
-        for (refusal, code, name) in [
+    fn each_request_error_has_its_code_and_reason() {
+        for (error, code, name) in [
             (RequestError::field("name", "x"), Code::InvalidArgument, "INVALID_ARGUMENT"),
             (RequestError::NotFound("key"), Code::NotFound, "NOT_FOUND"),
             (RequestError::AlreadyExists("x".into()), Code::AlreadyExists, "ALREADY_EXISTS"),
@@ -138,13 +143,13 @@ mod tests {
             (RequestError::Unauthenticated("x"), Code::Unauthenticated, "UNAUTHENTICATED"),
             (RequestError::PermissionDenied("x".into()), Code::PermissionDenied, "PERMISSION_DENIED"),
         ] {
-            let status = error_to_status(refusal.into());
+            let status = error_to_status(error.into());
             assert_eq!((status.code(), reason(&status).as_str()), (code, name));
         }
     }
 
     #[test]
-    fn an_outage_says_when_to_try_again() {
+    fn an_outage_says_when_to_retry() {
         let status = system_error_to_status(SystemError::database());
         assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "UNAVAILABLE"));
         let details = status.get_error_details();
@@ -152,8 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_says_nothing() {
-        let status = system_error_to_status(SystemError::Internal("row 7 of keys is spoiled".into()));
+    fn an_internal_error_does_not_say_its_cause() {
+        let status = system_error_to_status(SystemError::Internal("row 7 of keys is corrupt".into()));
         assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
         assert!(status.details().is_empty());
     }

@@ -1,6 +1,6 @@
-//! Protobuf's wire format, as far as Envoy's question and its answer need it. A reader that borrows instead
-//! of copying and a writer into one buffer cost a tenth of decoding into owned maps. What the reader takes
-//! and refuses is what prost takes and refuses, which tests hold against `envoy-types`.
+//! Protobuf's wire format, as far as Envoy's Check needs it. A reader that borrows instead of copying and a writer
+//! into one buffer cost a tenth of decoding into owned maps. The reader accepts and rejects the same messages as
+//! prost, which tests check with `envoy-types`.
 
 pub(crate) mod frame;
 pub(crate) mod reader;

@@ -1,5 +1,5 @@
-//! What is told of a decision, and what never is: neither a log at its most talkative nor an answer has the
-//! credential or the query in it. Alone in its program, since who listens is remembered by the process.
+//! Secrecy of credentials: even at its most detailed level, the log contains neither a credential nor a query string.
+//! The test has a program of its own, because tracing caches its subscribers for the whole process.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
@@ -11,10 +11,10 @@ mod fake_store;
 mod fake_tokens;
 #[path = "api/fake_usage_store.rs"]
 mod fake_usage_store;
-#[expect(dead_code, reason = "the other tests' world, of which this one needs a part")]
+#[expect(dead_code, reason = "shared with the other tests; this one uses a part of it")]
 #[path = "api/harness.rs"]
 mod harness;
-#[expect(dead_code, reason = "nobody asks it here what it heard")]
+#[expect(dead_code, reason = "the recorded events are not read here")]
 #[path = "api/recording_observer.rs"]
 mod recording_observer;
 
@@ -58,7 +58,7 @@ fn check_request() -> CheckRequest {
 }
 
 #[tokio::test]
-async fn a_log_tells_of_decisions_and_never_of_credentials() {
+async fn a_log_contains_decisions_and_never_credentials() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -66,20 +66,20 @@ async fn a_log_tells_of_decisions_and_never_of_credentials() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let listening = set_default(subscriber);
+    let subscriber_guard = set_default(subscriber);
     let harness = Harness::new();
     AuthorizationClient::new(harness.routes.clone()).check(check_request()).await.unwrap();
     let check = v1::CheckRequest { credential: GOOD.into(), ..v1::CheckRequest::default() };
     CheckServiceClient::new(harness.routes.clone()).check(check).await.unwrap();
     let mut keys = KeyServiceClient::new(harness.routes.clone());
     let create = v1::CreateKeyRequest { name: "till".into(), ..Default::default() };
-    let made = keys.create_key(with_api_key(create, GOOD)).await.unwrap().into_inner();
-    drop(listening);
+    let created = keys.create_key(with_api_key(create, GOOD)).await.unwrap().into_inner();
+    drop(subscriber_guard);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    for told in ["latchkey::decision", "ALLOW", "acme", "/v1/items", "r-5", &harness.good.to_string()] {
-        assert!(text.contains(told), "{told} in {text}");
+    for expected in ["latchkey::decision", "ALLOW", "acme", "/v1/items", "r-5", &harness.good.to_string()] {
+        assert!(text.contains(expected), "{expected} is missing in {text}");
     }
-    for secret in [GOOD, "hunter2", &made.secret] {
-        assert!(!text.contains(secret), "{secret} in {text}");
+    for secret in [GOOD, "hunter2", &created.secret] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
     }
 }

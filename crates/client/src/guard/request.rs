@@ -1,5 +1,5 @@
-//! Conversion of an HTTP request into a `CheckRequest`. A request with two different credentials is rejected, because it
-//! is undefined which one the caller means.
+//! Conversion of an HTTP request into a `CheckRequest`. A request with two different credentials is rejected, because
+//! it is undefined which one the caller means.
 
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_refuses() {
+    fn every_reason_is_an_error_status() {
         for number in 0..64 {
             let Ok(reason) = Reason::try_from(number) else { continue };
             let (status, code) = status_of(reason);

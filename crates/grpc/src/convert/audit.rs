@@ -1,4 +1,4 @@
-//! The audit log: what is asked about it, and what is shown of it.
+//! Conversion of requests and responses of the audit log.
 
 use latchkey_management::ports::audit::{Anchor, AuditEvent};
 use latchkey_management::{AuditBreak, AuditReport, ListAuditEvents};
@@ -7,10 +7,10 @@ use latchkey_proto::v1;
 use super::time::{timestamp_from_proto, timestamp_to_proto};
 use super::{Violations, to_hash_map};
 
-/// The most anchors of one call.
+/// Largest number of anchors in a call.
 const MAX_ANCHORS: usize = 1_000;
 
-/// Which events to list.
+/// Converts the request to list events.
 pub(crate) fn list(request: v1::ListAuditEventsRequest, violations: &mut Violations) -> ListAuditEvents {
     ListAuditEvents {
         tenant: request.tenant,
@@ -21,25 +21,25 @@ pub(crate) fn list(request: v1::ListAuditEventsRequest, violations: &mut Violati
     }
 }
 
-/// What the caller kept of earlier moments.
+/// Converts the anchors that the caller kept from earlier verifications.
 pub(crate) fn anchors(request: v1::VerifyAuditLogRequest, violations: &mut Violations) -> Vec<Anchor> {
     violations.check_count("anchors", request.anchors.len(), MAX_ANCHORS);
-    let mut read = Vec::new();
+    let mut anchors = Vec::new();
     for (n, anchor) in request.anchors.into_iter().take(MAX_ANCHORS).enumerate() {
         match <[u8; 32]>::try_from(anchor.hash.as_slice()) {
-            Ok(hash) => read.push(Anchor { sequence: anchor.sequence, hash }),
+            Ok(hash) => anchors.push(Anchor { sequence: anchor.sequence, hash }),
             Err(_) => {
                 violations.add(
                     format!("anchors[{n}].hash"),
-                    format!("must be 32 bytes, and is {}", anchor.hash.len()),
+                    format!("must have 32 bytes, and has {}", anchor.hash.len()),
                 );
             }
         }
     }
-    read
+    anchors
 }
 
-/// An event as it is shown.
+/// Converts an event to its message.
 pub(crate) fn event(event: AuditEvent) -> v1::AuditEvent {
     v1::AuditEvent {
         sequence: event.sequence,
@@ -54,15 +54,15 @@ pub(crate) fn event(event: AuditEvent) -> v1::AuditEvent {
     }
 }
 
-/// What a check came to.
-pub(crate) fn state(state: &AuditReport) -> v1::VerifyAuditLogResponse {
+/// Converts the result of a verification to its message.
+pub(crate) fn report(report: &AuditReport) -> v1::VerifyAuditLogResponse {
     v1::VerifyAuditLogResponse {
-        events: state.events,
-        intact: state.first_break.is_none(),
-        broken_at: state.first_break.map(AuditBreak::at).unwrap_or_default(),
-        problem: state.first_break.map(|first_break| first_break.to_string()).unwrap_or_default(),
-        head: Some(v1::AuditAnchor { sequence: state.head.sequence, hash: state.head.hash.to_vec() }),
-        anchors: state.anchors,
+        events: report.events,
+        intact: report.first_break.is_none(),
+        broken_at: report.first_break.map(AuditBreak::at).unwrap_or_default(),
+        problem: report.first_break.map(|first_break| first_break.to_string()).unwrap_or_default(),
+        head: Some(v1::AuditAnchor { sequence: report.head.sequence, hash: report.head.hash.to_vec() }),
+        anchors: report.anchors,
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_anchor_has_a_whole_hash() {
+    fn an_anchor_has_a_complete_hash() {
         let anchor = |bytes| v1::AuditAnchor { sequence: 7, hash: vec![1; bytes] };
         let mut violations = Violations::default();
         let request = v1::VerifyAuditLogRequest { anchors: vec![anchor(32), anchor(31), anchor(0)] };

@@ -1,5 +1,5 @@
-//! Keys: what is asked about them, and what is shown of them. A record is shown without its hash, and with
-//! its value only where the call is there to read it.
+//! Conversion of requests and responses about keys. A key's message never has the hash, and has the value only in the
+//! response of an RPC that reads it.
 
 use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides, ceil_seconds};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::time::{duration_from_proto, timestamp_from_proto, timestamp_to_proto};
 use super::{Violations, to_btree_map, to_hash_map};
 
-/// What a key is to be.
+/// Converts the request to create a key. `field_prefix` is put in front of the fields that violations name.
 pub(crate) fn create(
     request: v1::CreateKeyRequest,
     field_prefix: &str,
@@ -44,7 +44,7 @@ pub(crate) fn create(
     }
 }
 
-/// Which keys to list.
+/// Converts the request to list keys.
 pub(crate) fn list(request: v1::ListKeysRequest, violations: &mut Violations) -> ListKeys {
     let state = match v1::KeyState::try_from(request.state) {
         Ok(v1::KeyState::Unspecified) => None,
@@ -53,7 +53,7 @@ pub(crate) fn list(request: v1::ListKeysRequest, violations: &mut Violations) ->
         Ok(v1::KeyState::Revoked) => Some(KeyState::Revoked),
         Ok(v1::KeyState::Disabled) => Some(KeyState::Disabled),
         Err(_) => {
-            violations.add("state", format!("{} is no state of a key", request.state));
+            violations.add("state", format!("{} is not a state of a key", request.state));
             None
         }
     };
@@ -68,11 +68,11 @@ pub(crate) fn list(request: v1::ListKeysRequest, violations: &mut Violations) ->
     }
 }
 
-/// What to change of a key.
+/// Converts the request to update a key.
 pub(crate) fn update(request: v1::UpdateKeyRequest, violations: &mut Violations) -> UpdateKey {
     let key = request.key.unwrap_or_default();
     if key.id.is_empty() {
-        violations.add("key.id", "is needed");
+        violations.add("key.id", "is required");
     }
     UpdateKey {
         id: key.id,
@@ -87,19 +87,20 @@ pub(crate) fn update(request: v1::UpdateKeyRequest, violations: &mut Violations)
     }
 }
 
-/// A key from another system.
-pub(crate) fn import((n, request): (usize, v1::ImportedKey), violations: &mut Violations) -> ImportKey {
+/// Converts a key from another system, which is entry `index` of its request.
+pub(crate) fn import(index: usize, request: v1::ImportedKey, violations: &mut Violations) -> ImportKey {
     use v1::imported_key::Secret;
     let secret = request.secret.map(|secret| match secret {
         Secret::Value(value) => ImportSecret::Value(PlainKey::new(value)),
         Secret::Sha256(hash) => ImportSecret::Hash(hash),
     });
-    let key = create(request.key.unwrap_or_default(), &format!("keys[{n}].key."), violations);
-    let created = timestamp_from_proto(&format!("keys[{n}].create_time"), request.create_time, violations);
+    let key = create(request.key.unwrap_or_default(), &format!("keys[{index}].key."), violations);
+    let created =
+        timestamp_from_proto(&format!("keys[{index}].create_time"), request.create_time, violations);
     ImportKey { secret, key, created }
 }
 
-/// A key as it may be shown, at a moment, without its use.
+/// Converts a key to its message, with its state at the time `now` and without its usage.
 pub(crate) fn to_proto(key: &KeyRecord, now: Timestamp) -> v1::Key {
     let (revoke_time, revoke_reason) = match &key.lifecycle {
         KeyLifecycle::Revoked { at, reason } => (Some(timestamp_to_proto(*at)), reason.clone()),
@@ -142,14 +143,14 @@ fn state(state: KeyState) -> v1::KeyState {
     }
 }
 
-/// A key's own limits, as a request would write them: its bucket's owner goes without saying.
+/// Returns a key's own limits in the form of a request. The buckets' owner is the key and is not written.
 fn key_limits(limits: &LimitOverrides) -> HashMap<String, String> {
     let write =
         |all: &[(BucketOwner, Limit)]| all.iter().map(|(_, l)| limit(*l)).collect::<Vec<_>>().join("; ");
     limits.0.iter().map(|(class, all)| (class.to_string(), write(all))).collect()
 }
 
-/// A limit as `latchkey_core::limit::parse_key_limit` reads it.
+/// Returns a limit in the form that `latchkey_core::limit::parse_key_limit` parses.
 pub(super) fn limit(limit: Limit) -> String {
     let rate = format!("{}/{}", limit.tokens, period(limit.period));
     if limit.burst == limit.tokens { rate } else { format!("{rate} burst {}", limit.burst) }
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_none_is_named() {
+    fn an_unknown_state_is_named() {
         let mut violations = Violations::default();
         let request = list(v1::ListKeysRequest { state: 9, ..Default::default() }, &mut violations);
         assert_eq!(request.state, None);
@@ -193,7 +194,7 @@ mod tests {
         let expiry = Some(v1::create_key_request::Expiry::ExpireTime(never));
         let key = Some(v1::CreateKeyRequest { expiry, ..Default::default() });
         let request = v1::ImportedKey { key, create_time: Some(never), secret: None };
-        import((3, request), &mut violations);
+        import(3, request, &mut violations);
         let fields: Vec<String> = violations.into_violations().into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["keys[3].key.expire_time", "keys[3].create_time"]);
     }

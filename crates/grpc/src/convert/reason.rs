@@ -1,9 +1,9 @@
-//! Reasons by the contract's numbers.
+//! Conversion of reasons.
 
 use latchkey_core::reason::Reason;
 use latchkey_proto::v1;
 
-/// A reason by the contract's number.
+/// Converts a reason to the enum of the contract.
 pub(crate) fn reason(reason: Reason) -> v1::Reason {
     match reason {
         Reason::MissingCredential => v1::Reason::MissingCredential,

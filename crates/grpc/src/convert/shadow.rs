@@ -1,4 +1,4 @@
-//! Calls that would have been denied: what is asked about them, and how a line of them is shown.
+//! Conversion of requests and responses of the shadow report.
 
 use latchkey_management::GetShadowReport;
 use latchkey_management::ports::shadow::ShadowTotal;
@@ -8,7 +8,7 @@ use super::Violations;
 use super::reason::reason;
 use super::time::{timestamp_from_proto, timestamp_to_proto};
 
-/// Which lines.
+/// Converts the request for a report.
 pub(crate) fn from_proto(
     request: v1::GetShadowReportRequest,
     violations: &mut Violations,
@@ -22,23 +22,23 @@ pub(crate) fn from_proto(
     }
 }
 
-/// A line as it is shown.
-pub(crate) fn line_to_proto(sum: ShadowTotal) -> v1::ShadowLine {
-    let line = sum.entry;
-    let tenant_id = line.tenant_id().map(|id| id.to_string()).unwrap_or_default();
-    let subject_id = line.subject_id().unwrap_or_default();
+/// Converts a line of the report to its message.
+pub(crate) fn line_to_proto(total: ShadowTotal) -> v1::ShadowLine {
+    let entry = total.entry;
+    let tenant_id = entry.tenant_id().map(|id| id.to_string()).unwrap_or_default();
+    let subject_id = entry.subject_id().unwrap_or_default();
     v1::ShadowLine {
-        profile: line.profile.into(),
+        profile: entry.profile.into(),
         tenant_id,
-        tenant_slug: sum.tenant_slug,
+        tenant_slug: total.tenant_slug,
         subject_id,
-        subject_type: line.subject_type.into(),
-        subject_name: sum.subject_name,
-        route: line.route.into(),
-        reason: reason(line.reason).into(),
-        detail: line.detail.into(),
-        calls: sum.count.calls,
-        last_time: Some(timestamp_to_proto(sum.count.last)),
+        subject_type: entry.subject_type.into(),
+        subject_name: total.subject_name,
+        route: entry.route.into(),
+        reason: reason(entry.reason).into(),
+        detail: entry.detail.into(),
+        calls: total.count.calls,
+        last_time: Some(timestamp_to_proto(total.count.last)),
     }
 }
 
@@ -51,14 +51,14 @@ mod tests {
 
     use super::*;
 
-    fn shown(kind: &str, id: &str) -> v1::ShadowLine {
+    fn line(subject_type: &str, id: &str) -> v1::ShadowLine {
         let id = id.parse::<TenantId>().unwrap().0;
         line_to_proto(ShadowTotal {
             entry: ShadowEntry {
                 profile: "p".into(),
                 tenant: id,
                 subject: id,
-                subject_type: kind.into(),
+                subject_type: subject_type.into(),
                 route: "".into(),
                 reason: Reason::Revoked,
                 detail: "".into(),
@@ -70,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_identifier_and_each_kind_its_own() {
-        let anonymous = shown("", "00000000-0000-0000-0000-000000000000");
+    fn an_anonymous_line_has_no_identifiers_and_each_subject_type_has_its_own() {
+        let anonymous = line("", "00000000-0000-0000-0000-000000000000");
         let some = "00000000-0000-0000-0000-000000000001";
         assert_eq!((anonymous.tenant_id.as_str(), anonymous.subject_id.as_str()), ("", ""));
         assert_eq!((anonymous.calls, anonymous.reason()), (3, v1::Reason::Revoked));
-        assert!(shown("key", some).subject_id.starts_with("key_"));
-        assert!(shown("user", some).subject_id.starts_with("user_"));
-        assert_eq!(shown("key", some).tenant_id, some);
+        assert!(line("key", some).subject_id.starts_with("key_"));
+        assert!(line("user", some).subject_id.starts_with("user_"));
+        assert_eq!(line("key", some).tenant_id, some);
     }
 }

@@ -1,5 +1,5 @@
-//! Tenants and profiles: what is asked about them, and what is shown of them. Limits are shown as a request
-//! would write them, so that what was read can be sent again.
+//! Conversion of requests and responses about tenants and profiles. Limits are written in the form of a request, so
+//! that a response can be sent back.
 
 use latchkey_core::limit::{BucketOwner, Limit};
 use latchkey_core::record::{ProfileRecord, TenantRecord};
@@ -10,7 +10,7 @@ use super::key::limit;
 use super::time::timestamp_to_proto;
 use super::{Violations, to_btree_map};
 
-/// What a tenant is to be.
+/// Converts the request to create a tenant.
 pub(crate) fn create(request: v1::CreateTenantRequest) -> CreateTenant {
     CreateTenant {
         slug: request.slug,
@@ -21,13 +21,13 @@ pub(crate) fn create(request: v1::CreateTenantRequest) -> CreateTenant {
     }
 }
 
-/// What to change of a tenant. It is named by its id or, where that is empty, its slug; not by two names.
+/// Converts the request to update a tenant, which is identified by either its id or its slug.
 pub(crate) fn update(request: v1::UpdateTenantRequest, violations: &mut Violations) -> UpdateTenant {
     let tenant = request.tenant.unwrap_or_default();
     match (tenant.id.as_str(), tenant.slug.as_str()) {
-        ("", "") => violations.add("tenant", "its id or slug is needed"),
+        ("", "") => violations.add("tenant", "needs an id or a slug"),
         (id, slug) if !id.is_empty() && !slug.is_empty() => {
-            violations.add("tenant.slug", "must be empty beside an id: a slug can't be changed");
+            violations.add("tenant.slug", "must be empty if the id is set: a slug can't be changed");
         }
         (_, _) => {}
     }
@@ -40,7 +40,7 @@ pub(crate) fn update(request: v1::UpdateTenantRequest, violations: &mut Violatio
     }
 }
 
-/// A tenant as it is shown.
+/// Converts a tenant to its message.
 pub(crate) fn to_proto(tenant: &TenantRecord) -> v1::Tenant {
     let write = |(per, l): &(BucketOwner, Limit)| format!("{} {}", per.name(), limit(*l));
     let join = |all: &[(BucketOwner, Limit)]| all.iter().map(write).collect::<Vec<_>>().join("; ");
@@ -56,7 +56,7 @@ pub(crate) fn to_proto(tenant: &TenantRecord) -> v1::Tenant {
     }
 }
 
-/// A profile as it is shown; one that was only validated has no version and was applied at no time.
+/// Converts a profile to its message. A profile that was only validated has the version 0 and no apply time.
 pub(crate) fn profile(profile: ProfileRecord) -> v1::Profile {
     v1::Profile {
         name: profile.name.into(),

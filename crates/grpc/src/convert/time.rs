@@ -1,5 +1,6 @@
-//! Moments and durations. Messages have seconds and nanoseconds, we have milliseconds; what the well-known
-//! types don't allow (the year 10000, a nanosecond too many) is named, never clamped.
+//! Conversion of timestamps and durations. Messages have seconds and nanoseconds, the domain's timestamps have
+//! milliseconds. A value that the well-known types do not allow (the year 10000, too many nanoseconds) is a violation
+//! and is never clamped.
 
 use std::time::Duration;
 
@@ -7,15 +8,15 @@ use latchkey_core::time::Timestamp;
 
 use super::Violations;
 
-/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the bounds of `google.protobuf.Timestamp`.
+/// Range of `google.protobuf.Timestamp`: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
 const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
-/// Ten thousand years, the bound of `google.protobuf.Duration`.
+/// Upper limit of `google.protobuf.Duration`: 10,000 years in seconds.
 const MAX_DURATION_SECONDS: i64 = 315_576_000_000;
 
 const NANOS: i32 = 1_000_000_000;
 
-/// A moment from a message, cut to milliseconds.
+/// Converts a timestamp from a message. Fractions of a millisecond are cut off.
 pub(crate) fn timestamp_from_proto(
     field: &str,
     time: Option<prost_types::Timestamp>,
@@ -29,15 +30,15 @@ pub(crate) fn timestamp_from_proto(
     Some(Timestamp(time.seconds * 1_000 + i64::from(time.nanos / 1_000_000)))
 }
 
-/// A duration from a message, which can't be negative.
+/// Converts a duration from a message. A negative duration is a violation.
 pub(crate) fn duration_from_proto(
     field: &str,
-    length: Option<prost_types::Duration>,
+    duration: Option<prost_types::Duration>,
     violations: &mut Violations,
 ) -> Option<Duration> {
-    let length = length?;
-    let seconds = u64::try_from(length.seconds).ok().filter(|_| length.seconds <= MAX_DURATION_SECONDS);
-    let nanos = u32::try_from(length.nanos).ok().filter(|_| length.nanos < NANOS);
+    let duration = duration?;
+    let seconds = u64::try_from(duration.seconds).ok().filter(|_| duration.seconds <= MAX_DURATION_SECONDS);
+    let nanos = u32::try_from(duration.nanos).ok().filter(|_| duration.nanos < NANOS);
     if let (Some(seconds), Some(nanos)) = (seconds, nanos) {
         return Some(Duration::new(seconds, nanos));
     }
@@ -45,7 +46,7 @@ pub(crate) fn duration_from_proto(
     None
 }
 
-/// A moment for a message.
+/// Converts a timestamp to its message.
 pub(crate) fn timestamp_to_proto(time: Timestamp) -> prost_types::Timestamp {
     let nanos = i32::try_from(time.0.rem_euclid(1_000)).unwrap_or_default() * 1_000_000;
     prost_types::Timestamp { seconds: time.0.div_euclid(1_000), nanos }
@@ -71,15 +72,15 @@ mod tests {
     }
 
     #[test]
-    fn moments_come_back_as_they_went() {
+    fn timestamps_survive_a_round_trip() {
         for millis in [0, 1, -1, 1_700_000_000_123, -62_135_596_800_000] {
-            let there = timestamp_to_proto(Timestamp(millis));
-            assert_eq!(read_timestamp(there.seconds, there.nanos), Some(Timestamp(millis)));
+            let message = timestamp_to_proto(Timestamp(millis));
+            assert_eq!(read_timestamp(message.seconds, message.nanos), Some(Timestamp(millis)));
         }
     }
 
     #[test]
-    fn moments_that_do_not_exist_are_named() {
+    fn timestamps_out_of_range_are_violations() {
         assert_eq!(read_timestamp(253_402_300_799, 999_999_999), Some(Timestamp(253_402_300_799_999)));
         assert_eq!(read_timestamp(253_402_300_800, 0), None);
         assert_eq!(read_timestamp(i64::MAX, 0), None);

@@ -1,4 +1,4 @@
-//! Tokens, users and signing keys: what is asked, and what is shown.
+//! Conversion of requests and responses about tokens, users and signing keys.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use latchkey_proto::v1;
 use super::time::{duration_from_proto, timestamp_to_proto};
 use super::{Violations, to_hash_map};
 
-/// What tokens are asked for with.
+/// Converts the request for tokens.
 pub(crate) fn issue(request: v1::IssueJwtRequest, violations: &mut Violations) -> IssueJwt {
     let grant = request.grant.map(|grant| match grant {
         v1::issue_jwt_request::Grant::ApiKey(value) => TokenGrant::Key(PlainKey::new(value)),
@@ -27,7 +27,7 @@ pub(crate) fn issue(request: v1::IssueJwtRequest, violations: &mut Violations) -
 
 const TOKEN_TYPE: &str = "Bearer";
 
-/// Tokens that were issued.
+/// Converts issued tokens to their message.
 pub(crate) fn issue_response(tokens: &IssuedTokens) -> v1::IssueJwtResponse {
     v1::IssueJwtResponse {
         access_token: tokens.access.reveal().to_owned(),
@@ -40,7 +40,7 @@ pub(crate) fn issue_response(tokens: &IssuedTokens) -> v1::IssueJwtResponse {
     }
 }
 
-/// Tokens that were renewed.
+/// Converts refreshed tokens to their message.
 pub(crate) fn refresh_response(tokens: &IssuedTokens) -> v1::RefreshJwtResponse {
     v1::RefreshJwtResponse {
         access_token: tokens.access.reveal().to_owned(),
@@ -52,7 +52,7 @@ pub(crate) fn refresh_response(tokens: &IssuedTokens) -> v1::RefreshJwtResponse 
     }
 }
 
-/// A user.
+/// Converts a user to its message.
 pub(crate) fn user(user: &UserRecord) -> v1::User {
     v1::User {
         id: user.id.to_string(),
@@ -65,7 +65,7 @@ pub(crate) fn user(user: &UserRecord) -> v1::User {
     }
 }
 
-/// A signing key.
+/// Converts a signing key to its message, with its state at the time `now`.
 pub(crate) fn signing_key(key: &SigningKeyRecord, now: Timestamp) -> v1::SigningKey {
     v1::SigningKey {
         id: key.id.to_string(),
@@ -78,7 +78,7 @@ pub(crate) fn signing_key(key: &SigningKeyRecord, now: Timestamp) -> v1::Signing
     }
 }
 
-fn duration_to_proto(length: Duration) -> prost_types::Duration {
-    let seconds = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
-    prost_types::Duration { seconds, nanos: i32::try_from(length.subsec_nanos()).unwrap_or_default() }
+fn duration_to_proto(duration: Duration) -> prost_types::Duration {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    prost_types::Duration { seconds, nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default() }
 }

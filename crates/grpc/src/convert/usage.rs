@@ -1,4 +1,4 @@
-//! Use of keys: what is asked about it, and what is shown of it.
+//! Conversion of requests and responses about the usage of keys.
 
 use latchkey_core::ports::usage::{CallCounts, Hour};
 use latchkey_core::record::KeyRecord;
@@ -9,7 +9,7 @@ use latchkey_proto::v1;
 use super::time::{timestamp_from_proto, timestamp_to_proto};
 use super::{Violations, key};
 
-/// Which hours.
+/// Converts the request for the usage of a key.
 pub(crate) fn from_proto(request: v1::GetKeyUsageRequest, violations: &mut Violations) -> GetKeyUsage {
     GetKeyUsage {
         id: request.id,
@@ -18,7 +18,7 @@ pub(crate) fn from_proto(request: v1::GetKeyUsageRequest, violations: &mut Viola
     }
 }
 
-/// Use as it is shown.
+/// Converts the usage of a key to its message.
 pub(crate) fn to_proto(usage: KeyUsage) -> v1::GetKeyUsageResponse {
     let hour = |(hour, calls): (Hour, CallCounts)| v1::UsageHour {
         hour: Some(timestamp_to_proto(hour.start())),
@@ -32,7 +32,7 @@ pub(crate) fn to_proto(usage: KeyUsage) -> v1::GetKeyUsageResponse {
     }
 }
 
-/// A key, with what is seen of its use.
+/// Converts a key to its message, with its last use and its unused scopes.
 pub(crate) fn key_with_usage(record: &KeyRecord, summary: &KeyUseSummary, now: Timestamp) -> v1::Key {
     v1::Key {
         last_use_time: summary.last.map(timestamp_to_proto),

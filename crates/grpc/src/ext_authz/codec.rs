@@ -1,18 +1,18 @@
-//! How tonic carries a Check: the question is handed on as the bytes that came, and the answer as the bytes
-//! that go. Decoding into owned maps and building an answer from messages is what most of a stock server's
-//! time goes into; nobody here needs either.
+//! Codec that passes the bytes of a Check through tonic unchanged, in both directions. Decoding into owned maps and
+//! building a response from messages take most of the time of a standard server, and are not needed here.
 
 use crate::wire::frame::GrpcFrame;
 use bytes::{Buf, BufMut, Bytes};
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Bytes in, bytes out.
+/// Codec without decoding or encoding.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RawCodec;
 
-/// A question with fifteen headers, and an answer with ten, fit without growing.
+/// Bytes of the receive buffer. A request with fifteen headers fits without growing it.
 const REQUEST_BUFFER: usize = 2 * 1024;
+/// Bytes of the send buffer. A response with ten headers fits without growing it.
 const RESPONSE_BUFFER: usize = 1024;
 const YIELD_THRESHOLD: usize = 32 * 1024;
 
@@ -48,9 +48,9 @@ impl Encoder for RawCodec {
     type Item = GrpcFrame;
     type Error = Status;
 
-    fn encode(&mut self, answer: GrpcFrame, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(answer.message().len());
-        out.put_slice(answer.message());
+    fn encode(&mut self, frame: GrpcFrame, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.reserve(frame.message().len());
+        out.put_slice(frame.message());
         Ok(())
     }
 

@@ -1,23 +1,24 @@
-//! Of a map's entries with one key, the last counts. Envoy never repeats a key, and a few names are compared each
-//! with each; where there may be more, sorting finds out, in a time that no message can make quadratic.
+//! Removal of repeated map keys: protobuf keeps the last entry of each key. Envoy never repeats a key. A few names
+//! are compared pairwise; more are sorted, so that no message can make the time quadratic.
 
-/// So many are compared each with each.
+/// Largest number of entries that are compared pairwise.
 const PAIRWISE_LIMIT: usize = 8;
 
-/// The last entry of each name, in the order that they came in; none where these are all there are.
+/// Returns the last entry of each name, in the order of the message, or `None` if no name is repeated. More than
+/// `PAIRWISE_LIMIT` entries are always returned.
 pub(super) fn last_wins<'a, T: Copy>(entries: &[T], name: impl Fn(&T) -> &'a [u8]) -> Option<Vec<T>> {
     let repeats = |n: usize| entries[..n].iter().any(|earlier| name(earlier) == name(&entries[n]));
-    let some = entries.len() > PAIRWISE_LIMIT || (1..entries.len()).any(repeats);
-    some.then(|| keep_last(entries, name))
+    let may_repeat = entries.len() > PAIRWISE_LIMIT || (1..entries.len()).any(repeats);
+    may_repeat.then(|| keep_last(entries, name))
 }
 
 fn keep_last<'a, T: Copy>(entries: &[T], name: impl Fn(&T) -> &'a [u8]) -> Vec<T> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     order.sort_by_key(|index| name(&entries[*index]));
     let mut superseded = vec![false; entries.len()];
-    for (one, next) in order.iter().zip(&order[1..]) {
-        // The sort is stable: among equals, the later stands behind.
-        superseded[*one] = name(&entries[*one]) == name(&entries[*next]);
+    for (current, next) in order.iter().zip(&order[1..]) {
+        // The sort is stable: among entries of one name, a later one follows an earlier one.
+        superseded[*current] = name(&entries[*current]) == name(&entries[*next]);
     }
     entries.iter().zip(superseded).filter(|(_, superseded)| !superseded).map(|(entry, _)| *entry).collect()
 }

@@ -1,5 +1,5 @@
-//! Dynamic metadata: what Envoy's logs and later filters may know about a decision. A `Struct` of plain
-//! fields, on every answer alike; nothing secret is among them.
+//! Dynamic metadata: the facts of a decision that Envoy's access logs and later filters can use. Every response has
+//! it, as a `Struct` of plain fields without secrets.
 
 use std::sync::LazyLock;
 
@@ -11,15 +11,15 @@ use latchkey_core::principal::Principal;
 
 use crate::wire::writer::Writer;
 
-/// What the metadata speaks of.
+/// Facts that the metadata is written from.
 pub(super) struct MetadataInput<'a> {
-    /// The decision and what was seen.
+    /// Event of the decision.
     pub(super) event: CheckEvent<'a>,
-    /// The environment that the request went to, where its host or Envoy's route told.
+    /// Environment of the request, if its host or Envoy's route names one.
     pub(super) environment: Option<&'a str>,
 }
 
-/// The decision that is made most often, as it is written.
+/// Encoded fields of the most frequent decision.
 static ALLOWED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut fields = Writer::append_to(Vec::new());
     write_decision(&mut fields, &CheckOutcome::Allowed);
@@ -44,20 +44,20 @@ pub(super) fn write(fields: &mut Writer, metadata_input: &MetadataInput<'_>) {
         text_field(fields, "request_id", request_id);
     }
     let mut environment = metadata_input.environment;
-    let known = match outcome {
+    let principal = match outcome {
         CheckOutcome::Allowed => context.verified_principal(),
         CheckOutcome::Denied(_) | CheckOutcome::Malformed | CheckOutcome::Error(_) => {
             context.principal.as_ref()
         }
     };
-    if let Some(principal) = known {
+    if let Some(principal) = principal {
         text_field(fields, "tenant_id", &principal.tenant.id.text());
         text_field(fields, "tenant_slug", &principal.tenant.slug);
         text_field(fields, "subject_id", &principal.subject_text());
         text_field(fields, "subject_type", principal.subject_type());
         environment = principal.environment().or(environment);
     }
-    write_shadow(fields, context, known);
+    write_shadow(fields, context, principal);
     if let Some(environment) = environment {
         text_field(fields, "environment", environment);
     }
@@ -71,13 +71,13 @@ pub(super) fn write(fields: &mut Writer, metadata_input: &MetadataInput<'_>) {
     }
 }
 
-/// What would have been decided, were everything enforced. Whoever is known and not vouched for has names of their
-/// own here, so that no filter takes them for who is calling.
-fn write_shadow(fields: &mut Writer, context: &DecisionContext, known: Option<&Principal>) {
+/// Writes the denial that was not enforced. A principal whose credential is not valid is written under separate
+/// names, so that no filter takes it for the authenticated caller.
+fn write_shadow(fields: &mut Writer, context: &DecisionContext, principal: Option<&Principal>) {
     let Some(denial) = &context.shadow else { return };
     text_field(fields, "shadow_decision", "DENY");
     text_field(fields, "shadow_reason", denial.reason.name());
-    if let (None, Some(sender)) = (known, &context.principal) {
+    if let (None, Some(sender)) = (principal, &context.principal) {
         text_field(fields, "shadow_tenant_id", &sender.tenant.id.text());
         text_field(fields, "shadow_subject_id", &sender.subject_text());
     }
@@ -90,17 +90,17 @@ fn write_level(fields: &mut Writer, policy: &Policy, level: &Level) {
     fields.struct_number_entry(1, "remaining", number(level.remaining));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "limits end far below 2^53, where doubles are exact")]
+#[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53, so that a double is exact")]
 fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// An entry whose `Value` is text.
+/// Writes an entry whose `Value` is text.
 fn text_field(fields: &mut Writer, name: &str, text: &str) {
     fields.struct_text_entry(1, name, text);
 }
 
-/// An entry of the struct's map: a name and a `Value`.
+/// Writes an entry of the struct's map: a name and a `Value`.
 fn field(fields: &mut Writer, name: &str, value: impl FnOnce(&mut Writer)) {
     fields.message(1, |entry| {
         entry.text(1, name);

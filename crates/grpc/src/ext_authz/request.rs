@@ -1,5 +1,6 @@
-//! Envoy's question as a profile sees it, read once and borrowed from the message. Attributes, request and
-//! HTTP part may each come in pieces, which protobuf merges; a part that is missing leaves its fields empty.
+//! Envoy's `CheckRequest` in the form that a profile reads, parsed once and borrowed from the message. Attributes,
+//! request and HTTP part can each be repeated, and protobuf merges the repetitions; a missing part leaves its fields
+//! empty.
 
 use std::sync::OnceLock;
 
@@ -10,18 +11,18 @@ use super::schemas;
 use crate::wire::reader::{Malformed, NameValue, Reader};
 use crate::wire::scan::ByteClass;
 
-/// What Envoy asks.
+/// View of Envoy's `CheckRequest`.
 #[derive(Default)]
 pub(super) struct CheckRequestView<'a> {
-    /// The request, as profiles see it.
+    /// Request in the form that profiles read.
     pub(super) request: Request<'a>,
-    /// Whether there was an HTTP request at all.
+    /// True if the message contains an HTTP request.
     pub(super) http: bool,
 }
 
 impl<'a> CheckRequestView<'a> {
-    /// Reads the bytes of a `CheckRequest`. Envoy sends header names in lower case; those of another caller are
-    /// brought there, in `lowered`. `X-Key` beside `x-key` then is two values of one header.
+    /// Reads an encoded `CheckRequest`. Envoy sends header names in lower case. The names of another caller are
+    /// converted and stored in `lowercase_names`, so that `X-Key` and `x-key` are two values of one header.
     pub(super) fn read(
         &mut self,
         message: &'a [u8],
@@ -42,7 +43,8 @@ impl<'a> CheckRequestView<'a> {
     }
 }
 
-/// Room for header names that weren't in lower case; nothing where all of them were.
+/// Storage for the lower-case names of all headers. It is filled only if a name of the message has upper-case
+/// letters.
 pub(super) type LowercaseNames = OnceLock<Vec<Box<[u8]>>>;
 
 fn lowercase<'a>(headers: &mut Headers<'a>, lowercase_names: &'a LowercaseNames) {
@@ -52,15 +54,16 @@ fn lowercase<'a>(headers: &mut Headers<'a>, lowercase_names: &'a LowercaseNames)
     headers.extend(list.zip(names).map(|(Header { value, .. }, name)| Header { name, value }));
 }
 
-/// A question that is being read. Envoy sends headers in one of two ways: one entry a name, or one an occurrence.
+/// Parser of a `CheckRequest`. Envoy sends headers in one of two ways: a map with one entry for each name, or a list
+/// with one entry for each occurrence.
 struct CheckRequestParser<'q, 'a> {
     request: &'q mut Request<'a>,
     http: &'q mut bool,
-    /// Whether there are some with one entry a name.
+    /// True if the message has headers as a map.
     has_map_headers: bool,
-    /// The others, where a message has both.
+    /// Headers of the list, if the message has both forms.
     list_headers: Vec<Header<'a>>,
-    /// Whether a name was not in lower case.
+    /// True if a header name has an upper-case letter.
     has_uppercase: bool,
     text_body: &'a [u8],
     raw_body: &'a [u8],
@@ -108,7 +111,8 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         Ok(())
     }
 
-    /// One of three kinds: another kind forgets what was there, the same kind is merged into it.
+    /// Reads one of three kinds of address. As protobuf does for a `oneof`, another kind replaces what was read
+    /// before, and the same kind is merged into it.
     fn address(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
         while let Some(field) = reader.next()? {
             match field.number {
@@ -169,9 +173,9 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
     }
 
     fn push_map_header(&mut self, NameValue { name, value, has_uppercase }: NameValue<'a>) {
-        let before = !self.request.headers.is_empty();
-        if !std::mem::replace(&mut self.has_map_headers, true) && before {
-            // Those of the other kind that came before stand behind.
+        let has_headers = !self.request.headers.is_empty();
+        if !std::mem::replace(&mut self.has_map_headers, true) && has_headers {
+            // Headers of the list are placed after those of the map, even if they were read first.
             self.list_headers.extend(std::mem::take(&mut self.request.headers).into_list());
         }
         self.has_uppercase |= has_uppercase;
@@ -193,8 +197,8 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         }
     }
 
-    /// `value` or `raw_value`. A header with both has two meanings: it counts as two, which no credential
-    /// survives.
+    /// Reads a header with a `value` or a `raw_value`. A header with both is ambiguous and counts as two headers, so
+    /// that a credential in it is rejected.
     fn header(&mut self, mut reader: Reader<'a>) -> Result<(), Malformed> {
         let (mut name, mut value, mut raw): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
         while let Some(field) = reader.next()? {
@@ -219,7 +223,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
         if self.has_map_headers { self.list_headers.push(header) } else { self.request.headers.push(header) }
     }
 
-    /// Puts together what came in pieces; answers whether a header's name was not in lower case.
+    /// Merges the parts of the request. Returns true if a header name has an upper-case letter.
     fn finish(self) -> bool {
         let request = self.request;
         if self.has_map_headers
@@ -242,11 +246,12 @@ fn utf8(text: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(text).map_err(|_| Malformed)
 }
 
-/// Envoy fills one of both; a message with two bodies has none that could be trusted.
+/// Returns the body. Envoy fills only one of the two fields; a message with two bodies is treated as one without a
+/// body.
 fn body<'a>(text: &'a [u8], raw: &'a [u8]) -> Option<&'a [u8]> {
     match (text, raw) {
         ([], []) => None,
-        (one, []) | ([], one) => Some(one),
+        (body, []) | ([], body) => Some(body),
         (_, _) => None,
     }
 }

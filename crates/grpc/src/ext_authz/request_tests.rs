@@ -1,5 +1,5 @@
-//! The reader against prost with `envoy-types`: the same messages are taken, and with the same meaning,
-//! however spoiled, doubled or made up they are.
+//! Comparison of the reader with prost and `envoy-types`: both accept the same messages with the same meaning,
+//! including damaged, concatenated and arbitrary ones.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use super::*;
 #[path = "request_edge_cases.rs"]
 mod edge_cases;
 
-/// What both readers must agree on.
+/// Parts of a message on which both readers must agree.
 #[derive(Debug, Default, PartialEq)]
 struct Meaning {
     http: bool,
@@ -185,7 +185,7 @@ fn check_request() -> impl Strategy<Value = CheckRequest> {
     )
 }
 
-/// Bytes that mostly look like fields: small keys, small lengths.
+/// Generates bytes that mostly look like fields, with small keys and small lengths.
 fn field_like_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop_oneof![0u8..0x70, any::<u8>(), Just(0x0a), Just(0x02)], 0..60)
 }
@@ -229,35 +229,35 @@ proptest! {
     }
 
     #[test]
-    fn two_messages_in_a_row_are_merged_alike(one in check_request(), two in check_request()) {
+    fn two_concatenated_messages_are_merged_alike(one in check_request(), two in check_request()) {
         let bytes = [one.encode_to_vec(), two.encode_to_vec()].concat();
         prop_assert_eq!(ours(&bytes), theirs(&bytes));
     }
 
     #[test]
-    fn a_spoiled_message_is_taken_or_refused_alike(
+    fn a_damaged_message_is_accepted_or_rejected_alike(
         message in check_request(),
         mutations in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..5),
     ) {
         let mut bytes = message.encode_to_vec();
-        for (place, byte, how) in mutations {
+        for (index, byte, operation) in mutations {
             if bytes.is_empty() {
                 break;
             }
-            let place = place.index(bytes.len());
-            match how {
-                0 => bytes[place] = byte,
-                1 => bytes.insert(place, byte),
-                2 => drop(bytes.remove(place)),
-                _ => bytes.truncate(place),
+            let index = index.index(bytes.len());
+            match operation {
+                0 => bytes[index] = byte,
+                1 => bytes.insert(index, byte),
+                2 => drop(bytes.remove(index)),
+                _ => bytes.truncate(index),
             }
         }
         prop_assert_eq!(ours(&bytes), theirs(&bytes));
     }
 
     #[test]
-    fn any_bytes_anywhere_are_taken_or_refused_alike(bytes in field_like_bytes(), place in prop::sample::select(&NESTING_PATHS[..])) {
-        let bytes = wrapped(bytes, place);
+    fn any_bytes_anywhere_are_accepted_or_rejected_alike(bytes in field_like_bytes(), path in prop::sample::select(&NESTING_PATHS[..])) {
+        let bytes = wrapped(bytes, path);
         prop_assert_eq!(ours(&bytes), theirs(&bytes));
     }
 }

@@ -1,6 +1,6 @@
-//! What Envoy is told. The status code alone decides there, and an answer without one lets the request pass:
-//! so code 0 is written in one place, from a permit, and every other answer begins with its denial's code.
-//! Headers are always set with both of Envoy's ways to say "in place of", since some versions append otherwise.
+//! Writing of Envoy's `CheckResponse`. Only the status code decides in Envoy, and a response without one allows the
+//! request. So code 0 is written in one place, from a permit, and every other response begins with its denial's code.
+//! Headers are always written with both of Envoy's flags for overwriting, because some versions append otherwise.
 
 use latchkey_core::decision::{DecisionContext, Denial, Permit};
 use latchkey_core::observer::{CheckEvent, CheckOutcome, Entrypoint, NoMetadata};
@@ -14,10 +14,11 @@ use super::metadata::{self, MetadataInput};
 use crate::wire::frame::GrpcFrame;
 use crate::wire::writer::Writer;
 
-/// An answer with ten headers fits without growing, which would cost as much as writing all of them.
+/// Initial capacity of a response, in bytes. A response with ten headers fits without growing the buffer, which would
+/// cost as much as writing all of them.
 const INITIAL_CAPACITY: usize = 896 - 5;
 
-/// The answer to a request that passes. The permit is the proof that the gate said so.
+/// Returns the response for an allowed request. The permit proves that the gate allowed it.
 pub(super) fn allowed(
     _: &Permit,
     allow: &AllowResponse<'_>,
@@ -46,7 +47,7 @@ pub(super) fn allowed(
     GrpcFrame::end(writer)
 }
 
-/// The fields of an `OkHttpResponse` that name headers to be taken out.
+/// Encodes the fields of an `OkHttpResponse` that name headers to be removed.
 fn encode_removals(names: &[Box<str>]) -> Box<[u8]> {
     let mut fields = Writer::append_to(Vec::new());
     for name in names {
@@ -55,7 +56,7 @@ fn encode_removals(names: &[Box<str>]) -> Box<[u8]> {
     fields.finish().into()
 }
 
-/// The answer to a request that doesn't.
+/// Returns the response for a denied request.
 pub(super) fn denied(
     denial: &Denial,
     response: &DenyResponse<'_>,
@@ -79,9 +80,9 @@ pub(super) fn denied(
     GrpcFrame::end(writer)
 }
 
-/// The answer to bytes that are no question, or too many.
+/// Returns the response to bytes that are not a `CheckRequest`, or are too many.
 pub(super) fn malformed() -> GrpcFrame {
-    let denial = Denial { reason: Reason::RouteNotAllowed, message: "The request can't be read.".into() };
+    let denial = Denial { reason: Reason::RouteNotAllowed, message: "The request can't be decoded.".into() };
     let response = default_denial(&denial, "");
     let event = CheckEvent {
         entrypoint: Entrypoint::ExtAuthz,
@@ -94,11 +95,12 @@ pub(super) fn malformed() -> GrpcFrame {
     denied(&denial, &response, &MetadataInput { event, environment: None })
 }
 
-/// `append`, which is false (a `BoolValue` with nothing in it), and the append action.
+/// Encoded fields `append`, which is false (an empty `BoolValue`), and `append_action`.
 const OVERWRITE: [u8; 4] =
     [Writer::delimited_key(2), 0, 3 << 3, HeaderAppendAction::OverwriteIfExistsOrAdd as u8];
 
-/// `keep_empty_value`. Without it, Envoy would drop the header and leave the client's own in its place.
+/// Encoded field `keep_empty_value`. Without it, Envoy would drop an empty header and keep the client's own header of
+/// this name.
 const KEEP_EMPTY: [u8; 2] = [4 << 3, 1];
 
 fn header(message: &mut Writer, number: u8, name: &str, value: &str) {
@@ -107,7 +109,8 @@ fn header(message: &mut Writer, number: u8, name: &str, value: &str) {
     }
 }
 
-/// A header with a value whose lengths fit into a byte each; none where it isn't one.
+/// Writes a header with a value and with lengths that fit into one byte each. Returns `None`, and writes nothing, for
+/// any other header.
 fn common_case_header(message: &mut Writer, number: u8, name: &str, value: &str) -> Option<()> {
     let short = |length: usize| u8::try_from(length).ok().filter(|length| *length < 0x80);
     let size = Writer::field_size(name.len()) + Writer::field_size(value.len());
@@ -138,7 +141,7 @@ fn any_header(message: &mut Writer, number: u8, name: &str, value: &str) {
     }
 }
 
-/// A denial's code; none of them is 0.
+/// Returns a denial's code, which is never 0.
 fn code_of(reason: Reason) -> Code {
     match reason {
         Reason::RateLimited => Code::ResourceExhausted,
@@ -164,7 +167,8 @@ fn code(code: Code) -> u64 {
     u64::from(i32::from(code).unsigned_abs())
 }
 
-/// Envoy refuses an answer with a status that it doesn't know, and then obeys its failure mode.
+/// Returns `status`, or 403 if Envoy does not know it or it is not an error or a redirect. Envoy rejects a response
+/// with an unknown status and then applies its failure mode.
 fn http_status(status: u16) -> u64 {
     let known = StatusCode::try_from(i32::from(status)).is_ok_and(|code| code != StatusCode::Empty);
     u64::from(if known && status >= 300 { status } else { 403 })

@@ -1,5 +1,5 @@
-//! Answers, read back with `envoy-types`: what Envoy would understand. Whatever the profile says, no denial
-//! reads as an admission.
+//! Responses that are decoded with `envoy-types`, as Envoy reads them. No denial is read as a permit, whatever the
+//! profile says.
 
 use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
@@ -11,10 +11,10 @@ use prost::Message as _;
 
 use super::*;
 
-fn read(answer: &[u8]) -> CheckResponse {
-    let read = CheckResponse::decode(answer).unwrap();
-    assert_eq!(read.encoded_len(), answer.len(), "nothing is written that isn't read");
-    read
+fn read(message: &[u8]) -> CheckResponse {
+    let response = CheckResponse::decode(message).unwrap();
+    assert_eq!(response.encoded_len(), message.len(), "every byte belongs to a known field");
+    response
 }
 
 fn denial(reason: Reason, response: &DenyResponse<'_>) -> CheckResponse {
@@ -42,13 +42,13 @@ fn response(status: u16) -> DenyResponse<'static> {
     DenyResponse { status, headers, body: "{}".to_owned() }
 }
 
-#[expect(deprecated, reason = "Envoys that know no append_action look at it")]
+#[expect(deprecated, reason = "versions of Envoy without append_action read it")]
 fn overwrites(option: &HeaderValueOption) -> bool {
     option.append == Some(BoolValue { value: false }) && option.append_action == 2
 }
 
 #[test]
-fn no_denial_has_the_code_that_lets_pass() {
+fn no_denial_has_the_code_that_allows() {
     for reason in Reason::ALL {
         let expected = match reason {
             Reason::RateLimited => 8,
@@ -77,7 +77,7 @@ fn a_denial_carries_status_headers_and_body() {
 }
 
 #[test]
-fn a_status_that_envoy_would_refuse_becomes_403() {
+fn a_status_that_envoy_would_reject_becomes_403() {
     for (status, sent) in
         [(401, 401), (429, 429), (511, 511), (418, 403), (200, 403), (302, 302), (0, 403), (999, 403)]
     {
@@ -100,7 +100,7 @@ fn metadata_says_why() {
 }
 
 #[test]
-fn every_status_of_envoys_list_of_errors_is_passed_on() {
+fn every_error_status_that_envoy_knows_is_kept() {
     for status in 400..600u16 {
         let known = StatusCode::try_from(i32::from(status)).is_ok();
         assert_eq!(http_status(status) == u64::from(status), known || status == 403, "{status}");
@@ -109,7 +109,7 @@ fn every_status_of_envoys_list_of_errors_is_passed_on() {
 
 proptest! {
     #[test]
-    fn a_body_of_any_length_arrives_whole(body in "\\PC{0,3000}", value in "[ -~]{0,300}") {
+    fn a_body_of_any_length_is_complete(body in "\\PC{0,3000}", value in "[ -~]{0,300}") {
         let headers = vec![("x-a", value.clone())];
         let response = denial(Reason::Expired, &DenyResponse { status: 401, headers, body: body.clone() });
         let http = http(&response);

@@ -1,10 +1,10 @@
-//! The form of what Envoy sends along and no profile can look at: where the connection ended, what TLS
-//! said, what other filters noted. Numbers and kinds as in Envoy's API and the well-known types.
+//! Schemas of the parts of a `CheckRequest` that no profile reads: the destination, the TLS session, the metadata of
+//! other filters. Field numbers and types are those of Envoy's API and the well-known types.
 
 use crate::wire::schema::FieldType::{Bytes, Entry, Fixed64, Message, Text, Varint};
 use crate::wire::schema::Schema;
 
-/// `AttributeContext` apart from its source, request and context extensions.
+/// Schema of `AttributeContext` without its source, request and context extensions.
 pub(super) static ATTRIBUTES: Schema = Schema::new([
     (2, Message(&DESTINATION)),
     (11, Message(&METADATA)),
@@ -12,24 +12,24 @@ pub(super) static ATTRIBUTES: Schema = Schema::new([
     (13, Message(&METADATA)),
 ]);
 
-/// `AttributeContext.Peer` apart from its address.
+/// Schema of `AttributeContext.Peer` without its address.
 pub(super) static PEER: Schema = Schema::new([(2, Text), (3, Entry(&TEXT_ENTRY)), (4, Text), (5, Text)]);
 
-/// `AttributeContext.Request` apart from its HTTP part.
+/// Schema of `AttributeContext.Request` without its HTTP part.
 pub(super) static REQUEST: Schema = Schema::new([(1, Message(&TIMESTAMP))]);
 
-/// `AttributeContext.HttpRequest` apart from what a profile sees.
+/// Schema of `AttributeContext.HttpRequest` without the fields that a profile reads.
 pub(super) static HTTP: Schema =
     Schema::new([(1, Text), (6, Text), (7, Text), (8, Text), (9, Varint), (10, Text)]);
 
-/// `SocketAddress` apart from the address itself.
+/// Schema of `SocketAddress` without the address itself.
 pub(super) static SOCKET_ADDRESS: Schema =
     Schema::new([(1, Varint), (3, Varint), (4, Text), (5, Text), (6, Varint), (7, Text)]);
 
-/// `Pipe`.
+/// Schema of `Pipe`.
 pub(super) static PIPE: Schema = Schema::new([(1, Text), (2, Varint)]);
 
-/// `EnvoyInternalAddress`.
+/// Schema of `EnvoyInternalAddress`.
 pub(super) static INTERNAL_ADDRESS: Schema = Schema::new([(1, Text), (2, Text)]);
 
 static DESTINATION: Schema =

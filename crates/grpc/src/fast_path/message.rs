@@ -1,6 +1,6 @@
-//! One message from the body of a call (gRPC over HTTP/2, "Length-Prefixed-Message"): a byte that says whether
-//! it is compressed, four that say how long it is, and the message. Nearly always all of that is in the first
-//! frame; a body in which it isn't is handed back, rewound: with what was taken from it put in front again.
+//! Reading of the single message in the body of a unary call (gRPC over HTTP/2, "Length-Prefixed-Message"): a byte
+//! with the compression flag, four bytes with the length, and the message. Nearly always, the first frame contains
+//! all of it. Any other body is returned rewound, with the frames that were read put in front again.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,31 +9,31 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-/// What stands before a message.
+/// Length of the prefix of a message: a compression flag and four bytes of length.
 const FRAME_HEADER_BYTES: usize = 5;
 
-/// The body of a call, after it was read.
+/// Body of a call after reading.
 pub(super) enum UnaryBody<B> {
-    /// One message.
+    /// Body that is one complete uncompressed message.
     Message(Bytes),
-    /// Something else: more or less than one message, or a compressed one.
+    /// Body of any other form: more or less than one message in the first frame, or a compressed one.
     Other(RewoundBody<B>),
 }
 
-/// A body that yields all of its frames, though some were taken from it already.
+/// Body that yields all of its frames again, including those that were already read.
 pub(super) struct RewoundBody<B> {
     first: Bytes,
     second: Bytes,
     rest: B,
 }
 
-/// Reads a body to its end, if it is one message in one frame.
+/// Reads a body to its end if it is one message in one frame.
 pub(super) async fn read_unary<B: Body<Data = Bytes> + Unpin>(mut body: B) -> UnaryBody<B> {
     let Some(mut first) = data(&mut body).await else { return other(Bytes::new(), Bytes::new(), body) };
     if !is_single_message(&first) {
         return other(first, Bytes::new(), body);
     }
-    // Some clients end a stream by a frame with nothing in it.
+    // Some clients end a stream with an empty frame.
     while !body.is_end_stream() {
         match data(&mut body).await {
             None => break,
@@ -49,7 +49,7 @@ fn other<B>(first: Bytes, second: Bytes, rest: B) -> UnaryBody<B> {
     UnaryBody::Other(RewoundBody { first, second, rest })
 }
 
-/// Whether there is one message in this, not compressed, and nothing else.
+/// Returns true if a frame is exactly one uncompressed message.
 fn is_single_message(frame: &[u8]) -> bool {
     match frame.split_at_checked(FRAME_HEADER_BYTES) {
         Some(([0, length @ ..], message)) => {
@@ -60,7 +60,8 @@ fn is_single_message(frame: &[u8]) -> bool {
     }
 }
 
-/// The next frame of data; none at the end, or where the sender is gone: the long way finds out which.
+/// Returns the next frame of data, or `None` at the end of the body or after an error of the connection. tonic reads
+/// the rewound body then and distinguishes the two.
 async fn data<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Option<Bytes> {
     loop {
         let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?.ok()?;
@@ -79,9 +80,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for RewoundBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
-        for taken in [&mut this.first, &mut this.second] {
-            if !taken.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(taken)))));
+        for data in [&mut this.first, &mut this.second] {
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(data)))));
             }
         }
         Pin::new(&mut this.rest).poll_frame(cx)
@@ -111,7 +112,7 @@ mod tests {
         StreamBody::new(iter(frames))
     }
 
-    /// The message of a body of these frames, or all of the body as it is handed on.
+    /// Returns the message of a body of these frames, or all bytes of the rewound body.
     async fn read_frames(frames: &[&[u8]]) -> Result<Vec<u8>, Vec<u8>> {
         read_all(body(frames)).await
     }
@@ -125,7 +126,7 @@ mod tests {
         }
     }
 
-    /// One frame, which isn't there when it is looked for the first time.
+    /// Body of one frame that is pending on the first poll.
     struct DelayedBody(Option<Bytes>, bool);
 
     impl Body for DelayedBody {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frame_that_is_not_there_yet_is_waited_for() {
+    async fn a_frame_that_has_not_arrived_is_awaited() {
         let body = DelayedBody(Some(Bytes::from_static(b"\0\0\0\0\x01a")), false);
         assert_eq!(read_all(body).await, Ok(b"a".to_vec()));
     }
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_handed_on_as_it_read_frames() {
+    async fn any_other_body_is_returned_unchanged() {
         let odd: [&[&[u8]]; 7] = [
             &[],
             &[b"\0\0\0"],

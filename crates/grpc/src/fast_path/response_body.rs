@@ -1,4 +1,4 @@
-//! The response of a Check: one message and the status OK behind it, a status alone, or a response of tonic's.
+//! Response of a Check: a message followed by the status OK, a status alone, or a response of tonic.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,17 +10,17 @@ use tonic::Status;
 
 use crate::wire::frame::GrpcFrame;
 
-/// The body of a response.
+/// Body of a response.
 pub struct ResponseBody(BodyState);
 
 enum BodyState {
-    /// A message with its prefix.
+    /// Message with its prefix, not sent yet.
     Message(Bytes),
-    /// The message has gone; the status comes behind it.
+    /// Message sent; the trailers with the status follow.
     Trailers,
-    /// Nothing is left.
+    /// Complete.
     Done,
-    /// tonic's own.
+    /// Body of tonic.
     Other(tonic::body::Body),
 }
 
@@ -30,14 +30,14 @@ impl From<tonic::body::Body> for ResponseBody {
     }
 }
 
-/// Returns the response of one message, which has its prefix already.
+/// Returns the response with one message, which already has its prefix.
 pub(super) fn message(frame: GrpcFrame) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody(BodyState::Message(frame.into_bytes().into())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }
 
-/// Returns the response that is a status alone.
+/// Returns the response with a status alone.
 pub(super) fn status(status: &Status) -> Response<ResponseBody> {
     status.clone().into_http::<tonic::body::Body>().map(ResponseBody::from)
 }

@@ -32,7 +32,7 @@ impl<L: Limiter + 'static> AuditService for ManagementApi<L> {
         let mut violations = Violations::default();
         let anchors = audit::anchors(request, &mut violations);
         violations.finish().map_err(|r| request_error_to_status(&r))?;
-        let state = self.auditor.verify(&caller, anchors).await.map_err(error_to_status)?;
-        Ok(Response::new(audit::state(&state)))
+        let report = self.auditor.verify(&caller, anchors).await.map_err(error_to_status)?;
+        Ok(Response::new(audit::report(&report)))
     }
 }

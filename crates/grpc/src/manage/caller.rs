@@ -1,6 +1,6 @@
-//! Who calls: the credential in a call's metadata, as `authorization: Bearer …` or `x-api-key`. Two that
-//! differ are as good as none, since nobody can say which one is meant. A call that brings none may come over a
-//! connection that has proved a client certificate, and speaks by its names then.
+//! Authentication of a call by the credential in its metadata, `authorization: Bearer …` or `x-api-key`. Two
+//! different credentials are rejected, because it is undefined which one the caller means. A call without a
+//! credential is authenticated by the client certificate of its connection, if there is one.
 
 use latchkey_core::check_input::PresentedCredential;
 use latchkey_core::error::RequestError;
@@ -17,7 +17,9 @@ use crate::rpc_table::{CallerClass, RpcEntry};
 use crate::status::{error_to_status, request_error_to_status};
 
 impl<L: Limiter> ManagementApi<L> {
-    /// Takes a call apart: who calls, the message, and the call's context.
+    /// Authenticates a call. Returns its caller, its message and its context.
+    ///
+    /// Fails if the credential is missing or invalid, or if the caller's class may not call this RPC.
     pub(super) async fn authenticate<T>(&self, call: Request<T>) -> Result<(Caller, T, CallContext), Status> {
         let credential = credential(call.metadata());
         let address = call.remote_addr().map(|address| address.ip());
@@ -44,18 +46,19 @@ impl<L: Limiter> ManagementApi<L> {
     }
 }
 
-/// Whether the table lets this caller in. A call without a row never came through the door.
-fn check_caller_class(call: Option<&RpcEntry>, caller: &Caller) -> Result<(), Status> {
-    let operators_only = call.is_none_or(|call| call.caller_class == CallerClass::Operator);
+/// Fails if the RPC is for operators and the caller is not one. A call without a row of the table is treated as a
+/// call for operators: it has not passed admission.
+fn check_caller_class(entry: Option<&RpcEntry>, caller: &Caller) -> Result<(), Status> {
+    let operators_only = entry.is_none_or(|entry| entry.caller_class == CallerClass::Operator);
     match &caller.authority {
-        Authority::Tenant(_) if operators_only => {
-            Err(request_error_to_status(&RequestError::PermissionDenied("this is for operators".to_owned())))
-        }
+        Authority::Tenant(_) if operators_only => Err(request_error_to_status(
+            &RequestError::PermissionDenied("only operators may call this RPC".to_owned()),
+        )),
         Authority::Tenant(_) | Authority::Operator => Ok(()),
     }
 }
 
-/// The one credential that a call brought.
+/// Returns the credential in a call's metadata.
 fn credential(metadata: &MetadataMap) -> PresentedCredential<'_> {
     let bearer = metadata.get_all("authorization").iter().map(|v| bearer(v.as_bytes()));
     let plain = metadata.get_all("x-api-key").iter().map(MetadataValue::as_bytes);
@@ -74,15 +77,15 @@ fn credential(metadata: &MetadataMap) -> PresentedCredential<'_> {
     }
 }
 
-/// The call's own identifier where it has one that is fit, or a new one.
+/// Returns the identifier in the call's metadata, or a new one if that is missing or not valid.
 fn request_id(catalog: &Catalog, metadata: &MetadataMap) -> String {
     let sent = metadata.get("x-request-id").map(|id| Header { name: b"x-request-id", value: id.as_bytes() });
     let call = HttpRequest { headers: sent.into_iter().collect(), ..HttpRequest::default() };
     catalog.request_id(&call).into_owned()
 }
 
-/// What follows the scheme, whose name has no case (RFC 9110 section 11.1). Another scheme is left as it
-/// is, spaces and all, and so is no credential.
+/// Returns the value after the scheme `Bearer`, whose name is case-insensitive (RFC 9110 section 11.1). A value with
+/// another scheme is returned unchanged; it contains a space and is therefore not a valid credential.
 fn bearer(value: &[u8]) -> &[u8] {
     match value.split_at_checked(7) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii(),
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn either_place_will_do() {
+    fn both_entries_are_read() {
         assert_eq!(read(&[("authorization", "Bearer k_1")]), "k_1");
         assert_eq!(read(&[("authorization", "bearer  k_1 ")]), "k_1");
         assert_eq!(read(&[("x-api-key", "k_1")]), "k_1");
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_differ_are_ambiguous() {
+    fn two_different_credentials_are_ambiguous() {
         assert_eq!(read(&[("x-api-key", "k_1"), ("authorization", "Bearer k_2")]), "Ambiguous");
         assert_eq!(read(&[("x-api-key", "k_1"), ("x-api-key", "k_2")]), "Ambiguous");
         assert_eq!(read(&[("authorization", "Bearer k_1"), ("authorization", "Bearer k_2")]), "Ambiguous");

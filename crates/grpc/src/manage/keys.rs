@@ -1,5 +1,4 @@
-//! `latchkey.v1.KeyService`. A secret leaves in the answers to `CreateKey`, `RotateKey` and
-//! `GetPublishableKey`, and nowhere else.
+//! `latchkey.v1.KeyService`. Only the responses of `CreateKey`, `RotateKey` and `GetPublishableKey` contain a secret.
 
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::Limiter;
@@ -96,8 +95,12 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
     async fn import_keys(&self, call: Request<v1::ImportKeysRequest>) -> RpcResult<v1::ImportKeysResponse> {
         let (caller, request, context) = self.authenticate(call).await?;
         let mut violations = Violations::default();
-        let keys =
-            request.keys.into_iter().enumerate().map(|one| key::import(one, &mut violations)).collect();
+        let keys = request
+            .keys
+            .into_iter()
+            .enumerate()
+            .map(|(index, key)| key::import(index, key, &mut violations))
+            .collect();
         violations.finish().map_err(|r| request_error_to_status(&r))?;
         let request = ImportKeys { tenant: request.tenant, keys };
         let imported =
@@ -122,14 +125,15 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
 }
 
 impl<L: Limiter> ManagementApi<L> {
-    /// Keys with what is seen of their use.
+    /// Returns the messages of keys with their usage.
     async fn with_usage(&self, keys: &[KeyRecord]) -> Result<Vec<v1::Key>, SystemError> {
         let summary = self.usage.summaries(keys).await?;
         let now = self.now();
         Ok(keys.iter().zip(&summary).map(|(key, summary)| usage::key_with_usage(key, summary, now)).collect())
     }
 
-    /// A key that was just changed. That was done, whether its use can be told of or not.
+    /// Returns the message of a key that was just changed. If its usage cannot be read, the message has none: the
+    /// change is committed, so the call must succeed.
     async fn show_changed_key(&self, key: &KeyRecord) -> v1::Key {
         let shown = self.with_usage(std::slice::from_ref(key)).await.ok().and_then(|mut shown| shown.pop());
         shown.unwrap_or_else(|| key::to_proto(key, self.now()))

@@ -1,5 +1,5 @@
-//! `latchkey.v1.ProfileService`. A document is compiled here, before anything is kept of it: the registrar
-//! knows that it is sound, and its sender every line that isn't.
+//! `latchkey.v1.ProfileService`. A document is compiled here, before it is stored, so that `latchkey-management` gets
+//! valid documents only and the caller learns the line of every error.
 
 use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::ports::Limiter;
@@ -15,10 +15,11 @@ use crate::status::{error_to_status, request_error_to_status, violations_to_stat
 
 type RpcResult<T> = Result<Response<T>, Status>;
 
-/// A document is text that someone wrote; the largest that ships has a few kilobytes.
+/// Largest size of a document. The largest document that ships with Latchkey has a few kilobytes.
 const MAX_DOCUMENT_BYTES: usize = 512 * 1024;
 
-/// How often a document is held against the others anew because another was applied meanwhile.
+/// Largest number of attempts to apply a document. It is checked for conflicts again if another profile was applied
+/// in the meantime.
 const MAX_APPLY_ATTEMPTS: usize = 20;
 
 #[tonic::async_trait]
@@ -31,9 +32,9 @@ impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
         let mut request = ApplyProfile { name, document, expected_revision: 0, validate_only };
         for _ in 0..MAX_APPLY_ATTEMPTS {
             let stored = self.management.list_profiles(&caller, &context).await.map_err(error_to_status)?;
-            let among = host_conflicts_among_stored(&request.document, &stored);
+            let revision = host_conflicts_among_stored(&request.document, &stored);
             request.expected_revision =
-                among.map_err(|Errors(errors)| violations_to_status(&violations(&errors)))?;
+                revision.map_err(|Errors(errors)| violations_to_status(&violations(&errors)))?;
             if let Some(rules) = profile.tokens() {
                 self.tokens.can_sign(&request.name, rules).await.map_err(error_to_status)?;
             }
@@ -46,7 +47,9 @@ impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
                 return Ok(Response::new(tenant::profile(applied)));
             }
         }
-        Err(request_error_to_status(&RequestError::ResourceExhausted("others apply profiles all the time")))
+        Err(request_error_to_status(&RequestError::ResourceExhausted(
+            "other profiles were applied at the same time",
+        )))
     }
 
     async fn get_profile(&self, call: Request<v1::GetProfileRequest>) -> RpcResult<v1::Profile> {
@@ -70,7 +73,7 @@ impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
     }
 }
 
-/// A sound document.
+/// Compiles a document. Returns all of its errors if it is not valid.
 fn compile(document: &str) -> Result<Profile, Vec<FieldViolation>> {
     if document.len() > MAX_DOCUMENT_BYTES {
         let text = format!("must have at most {MAX_DOCUMENT_BYTES} bytes, and has {}", document.len());
@@ -79,7 +82,8 @@ fn compile(document: &str) -> Result<Profile, Vec<FieldViolation>> {
     Profile::compile(document, 0).map_err(|Errors(errors)| violations(&errors))
 }
 
-/// `document`, with the place that is wrong: line and column as an editor counts them, then the field.
+/// Converts errors of a document to violations. The field is `document:LINE:COLUMN`, counted from 1 as in editors,
+/// and the description names the field of the document.
 fn violations(errors: &[DocumentError]) -> Vec<FieldViolation> {
     let violation =
         |e: &DocumentError| FieldViolation::new(format!("document:{}:{}", e.line, e.column), e.to_string());

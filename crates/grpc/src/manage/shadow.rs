@@ -1,4 +1,4 @@
-//! `latchkey.v1.ShadowService`: who would have been denied, were everything enforced.
+//! `latchkey.v1.ShadowService`: the report of calls that would be denied if every rule were enforced.
 
 use latchkey_core::ports::Limiter;
 use latchkey_proto::v1;

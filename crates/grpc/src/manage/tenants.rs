@@ -1,4 +1,4 @@
-//! `latchkey.v1.TenantService`. What it does about users is in [`super::users`].
+//! `latchkey.v1.TenantService`. Its RPCs about users are in [`super::users`].
 
 use latchkey_core::ports::Limiter;
 use latchkey_management::{ListTenants, SuspendTenant};

@@ -1,5 +1,5 @@
-//! `latchkey.v1.TokenService`, whose callers show what they have in the message itself, and
-//! `latchkey.v1.SigningKeyService`, which is for operators.
+//! `latchkey.v1.TokenService`, whose messages contain the caller's credential, and `latchkey.v1.SigningKeyService`,
+//! which only operators may call.
 
 use latchkey_core::ports::Limiter;
 use latchkey_core::secret::PlainKey;

@@ -1,4 +1,4 @@
-//! The part of `latchkey.v1.TenantService` that is about users.
+//! RPCs of `latchkey.v1.TenantService` about users.
 
 use latchkey_core::ports::Limiter;
 use latchkey_management::password::PlainPassword;

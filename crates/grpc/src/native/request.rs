@@ -1,6 +1,6 @@
-//! A native check as the gate's question, borrowed from its message. Every field has a bound, and every
-//! field that is out of bounds is named at once. The credential has none of its own: one that is too long
-//! is no credential, which is a denial and not a mistake in the message.
+//! Native `CheckRequest` in the form of the gate's input, borrowed from its message. Every field has a limit, and one
+//! error names all fields that exceed theirs. The credential has no limit here: one that is too long is malformed,
+//! which is a denial and not an error of the message.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -16,25 +16,26 @@ use latchkey_proto::v1::CheckRequest;
 
 use crate::convert::Violations;
 
-/// What a name may weigh: of a profile, a tenant, an environment, a class, a scope, a request.
+/// Largest size of a short text: the name of a profile, tenant, environment, rate class or scope, or a request's
+/// identifier.
 const MAX_NAME_BYTES: usize = 128;
 const MAX_PATH_BYTES: usize = 8 * 1024;
 const MAX_VALUE_BYTES: usize = 512;
 const MAX_SCOPES: usize = 256;
 const MAX_RESOURCES: usize = 64;
 
-/// What a native caller asks.
+/// View of a native `CheckRequest`.
 pub(super) struct CheckRequestView<'a> {
-    /// The profile that was named; none: the credential's tenant's.
+    /// Profile that the caller named. `None` means the profile of the credential's tenant.
     pub(super) profile: Option<Arc<Profile>>,
-    /// The gate's question.
+    /// Input of the gate.
     pub(super) access: CheckInput<'a>,
-    /// The request's identifier, its own or a new one.
+    /// Identifier of the request, or a new one if it has none.
     pub(super) request_id: Cow<'a, str>,
 }
 
 impl<'a> CheckRequestView<'a> {
-    /// Reads a message, or says everything that is wrong with it.
+    /// Reads a message. Returns all violations if it is not valid.
     pub(super) fn read(request: &'a CheckRequest, catalog: &Catalog) -> Result<Self, Vec<FieldViolation>> {
         let mut violations = Violations::default();
         check_bounds(request, &mut violations);
@@ -68,7 +69,7 @@ fn access(request: &CheckRequest, address: Option<IpAddr>) -> CheckInput<'_> {
         address,
         dry_run: request.dry_run,
         explain: request.explain,
-        // Only Envoy's routes speak in place of a profile's.
+        // The remaining fields are for routes of Envoy that override those of the profile.
         ..CheckInput::default()
     }
 }
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_asks_for_nothing() {
+    fn absent_fields_have_neutral_defaults() {
         let request = CheckRequest::default();
         let view = CheckRequestView::read(&request, &Catalog::new()).unwrap();
         let access = &view.access;
@@ -148,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn zero_cost_is_not_the_cost_of_none_given() {
+    fn a_cost_of_zero_differs_from_an_absent_cost() {
         let request = CheckRequest { cost: Some(0), ..CheckRequest::default() };
         assert_eq!(CheckRequestView::read(&request, &Catalog::new()).unwrap().access.cost, 0);
     }
 
     #[test]
-    fn a_path_is_brought_into_its_one_form() {
+    fn a_path_is_converted_to_its_canonical_form() {
         let path = |path: &str| {
             let request = CheckRequest { path: path.into(), ..CheckRequest::default() };
             match CheckRequestView::read(&request, &Catalog::new()).unwrap().access.path {
@@ -168,9 +169,9 @@ mod tests {
     }
 
     #[test]
-    fn every_field_that_is_wrong_is_named_at_once() {
+    fn all_invalid_fields_are_named_together() {
         let request = CheckRequest {
-            profile: "nobodys".into(),
+            profile: "unknown".into(),
             tenant: "t".repeat(129),
             source_ip: "10.0.0".into(),
             request_id: "a\nb".into(),
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_of_any_length_is_a_question() {
+    fn a_credential_that_is_too_long_is_malformed_and_not_a_violation() {
         let request = CheckRequest { credential: "x".repeat(20_000), ..CheckRequest::default() };
         let view = CheckRequestView::read(&request, &Catalog::new()).unwrap();
         assert_eq!(view.access.credential, PresentedCredential::Malformed);

@@ -1,5 +1,5 @@
-//! The gate's verdict as a message. Nothing is left out because of who asks: whoever reaches this port is a
-//! service of ours, and tells its own callers what it sees fit.
+//! Conversion of a decision to a `CheckResponse`. It contains everything that is known about the decision: the
+//! callers of this port are trusted services, which decide what to disclose to their own callers.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ use latchkey_proto::v1;
 use crate::convert::reason::reason;
 use crate::convert::time::timestamp_to_proto;
 
-/// The answer to a check. The steps are taken out of what was seen.
+/// Returns the response of a Check. Takes the explain steps out of `context`.
 pub(super) fn from_decision(
     decision: Decision,
     context: &mut DecisionContext,
     request_id: &str,
 ) -> v1::CheckResponse {
     let (decision, reason, message) = match decision {
-        Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call may pass.".to_owned()),
+        Decision::Allow(_) => (v1::Decision::Allow, v1::Reason::Ok, "The call is allowed.".to_owned()),
         Decision::Deny(denial) => (v1::Decision::Deny, reason(denial.reason), denial.message.into_owned()),
     };
     let steps = std::mem::take(&mut context.steps).into_iter().map(step).collect();
@@ -40,7 +40,7 @@ pub(super) fn from_decision(
     }
 }
 
-/// The denial that was not enforced.
+/// Returns the denial that was not enforced.
 fn shadow(context: &DecisionContext) -> Option<v1::Shadow> {
     let denial = context.shadow.as_ref()?;
     let sender = context.principal.as_ref().filter(|_| context.principal_invalid);
@@ -51,9 +51,9 @@ fn shadow(context: &DecisionContext) -> Option<v1::Shadow> {
     })
 }
 
-/// The answer to a check of a batch that can't be read. It is denied, so that nobody who looks at the
-/// decision alone lets it pass; it has no reason, since the contract's reasons are about callers and this
-/// is a mistake in the question, which the message names.
+/// Returns the response of an invalid check in a batch. It is a denial, so that a caller that reads only the decision
+/// does not allow the request. It has no reason: the contract's reasons are about credentials and requests, and this
+/// is an error of the message, which `message` describes.
 pub(super) fn malformed(message: String, request_id: &str) -> v1::CheckResponse {
     v1::CheckResponse {
         decision: v1::Decision::Deny.into(),
@@ -109,8 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_that_cannot_be_read_is_denied() {
-        let answer = malformed("profile: no".into(), "r");
-        assert_eq!(answer.decision(), v1::Decision::Deny);
+    fn an_invalid_check_is_denied() {
+        let response = malformed("profile: no".into(), "r");
+        assert_eq!(response.decision(), v1::Decision::Deny);
     }
 }

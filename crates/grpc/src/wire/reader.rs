@@ -1,17 +1,17 @@
-//! Reads protobuf from a slice and hands out slices of it. It holds the same rules as prost: varints of
-//! ten bytes at most, text in UTF-8, a known field's wire type, a hundred levels of nesting. Nothing that
-//! is in a message can make it panic, allocate or read a byte twice.
+//! Reader of protobuf that borrows from a slice. It applies the same rules as prost: varints of at most ten bytes,
+//! text in UTF-8, the wire type of each known field, at most 100 levels of nesting. No message can make it panic,
+//! allocate or read a byte twice.
 
 mod common_case;
 
 pub(crate) use self::common_case::NameValue;
 use super::scan::{self, ByteClass};
 
-/// Bytes that are no message of the kind that was expected.
+/// Error for bytes that are not a message of the expected type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// How a field's value is written (protobuf encoding, "Message Structure").
+/// Wire type of a field (protobuf encoding, "Message Structure").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WireType {
     Varint,
@@ -22,15 +22,15 @@ pub(crate) enum WireType {
     Fixed32,
 }
 
-/// The key that stands before a value.
+/// Key of a field: its number and wire type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
-    /// The field's number.
+    /// Number of the field.
     pub(crate) number: u32,
     wire_type: WireType,
 }
 
-/// By the lower three bits of a key.
+/// Wire types, indexed by the lower three bits of a key.
 const WIRE_TYPES: [Option<WireType>; 8] = [
     Some(WireType::Varint),
     Some(WireType::Fixed64),
@@ -48,10 +48,10 @@ impl Field {
     }
 }
 
-/// How deep messages may nest, as in prost.
+/// Largest depth of nested messages, as in prost.
 const MAX_DEPTH: u32 = 100;
 
-/// What of one message has not been read yet.
+/// Rest of a message that has not been read yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -59,59 +59,61 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The beginning of a message.
+    /// Creates a reader at the start of a message.
     pub(crate) fn new(message: &'a [u8]) -> Self {
         Self { rest: message, depth_budget: MAX_DEPTH }
     }
 
-    /// The next field's key; none at the message's end.
+    /// Reads the next field's key, or returns `None` at the end of the message.
     pub(crate) fn next(&mut self) -> Result<Option<Field>, Malformed> {
         if self.rest.is_empty() { Ok(None) } else { self.key().map(Some) }
     }
 
-    /// A value that must be a varint.
+    /// Reads a value that must be a varint.
     pub(crate) fn varint(&mut self, field: Field) -> Result<u64, Malformed> {
         field.expect_wire_type(WireType::Varint)?;
         self.raw_varint()
     }
 
-    /// A value that must be eight bytes.
+    /// Reads a value that must have eight bytes.
     pub(crate) fn fixed64(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
         field.expect_wire_type(WireType::Fixed64)?;
         self.take(8)
     }
 
-    /// A value that must be a string of bytes.
+    /// Reads a value that must be length-delimited.
     pub(crate) fn bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
         field.expect_wire_type(WireType::Delimited)?;
         let length = self.raw_varint()?;
         self.take(length)
     }
 
-    /// A value that must be text.
+    /// Reads a value that must be UTF-8.
     pub(crate) fn text(&mut self, field: Field) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.bytes(field)?).map_err(|_| Malformed)
     }
 
-    /// The same, for whom its bytes will do: nearly every text is ASCII, which is told faster than UTF-8.
+    /// Reads a value that must be UTF-8 and returns its bytes. Nearly every text is ASCII, which is checked faster
+    /// than UTF-8.
     pub(crate) fn text_bytes(&mut self, field: Field) -> Result<&'a [u8], Malformed> {
         let bytes = self.bytes(field)?;
         if scan::is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(bytes) } else { Err(Malformed) }
     }
 
-    /// A value that must be a message, to be read to its end.
+    /// Returns a reader of a value that must be a message. The caller must read it to its end.
     pub(crate) fn message(&mut self, field: Field) -> Result<Reader<'a>, Malformed> {
         let rest = self.bytes(field)?;
         Ok(Reader { rest, depth_budget: self.descend()? })
     }
 
-    /// An entry of a map, to be read to its end. As in prost, it is one whatever wire type its key tells.
+    /// Returns a reader of an entry of a map. The caller must read it to its end. As in prost, the wire type of the
+    /// key is ignored.
     pub(crate) fn entry_message(&mut self) -> Result<Reader<'a>, Malformed> {
         let length = self.raw_varint()?;
         Ok(Reader { rest: self.take(length)?, depth_budget: self.descend()? })
     }
 
-    /// An entry of a map from text to text; what is left out is empty, and the last of several counts.
+    /// Reads an entry of a map from text to text. An absent name or value is empty, and the last of several counts.
     pub(crate) fn entry(&mut self) -> Result<NameValue<'a>, Malformed> {
         let mut entry = self.entry_message()?;
         let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
@@ -125,7 +127,7 @@ impl<'a> Reader<'a> {
         Ok(NameValue { name, value, has_uppercase: ByteClass::of(name).upper })
     }
 
-    /// A value that nobody here knows.
+    /// Skips the value of an unknown field.
     pub(crate) fn skip(&mut self, field: Field) -> Result<(), Malformed> {
         let inner_budget = self.descend()?;
         match field.wire_type {
@@ -138,7 +140,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A group ends with a key of its own number, and has no length in front.
+    /// Skips a group, which has no length and ends with a key of its own number.
     fn skip_group(&mut self, group: Field, depth_budget: u32) -> Result<(), Malformed> {
         let mut inner = Reader { rest: self.rest, depth_budget };
         loop {
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn varints_hold_sixty_four_bits_and_no_more() {
+    fn varints_have_at_most_64_bits() {
         assert_eq!(varint(&[0x96, 0x01]), Ok(150));
         let most = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
         assert_eq!(varint(&most), Ok(u64::MAX));
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_past_the_end_is_refused() {
+    fn a_length_past_the_end_is_rejected() {
         let mut reader = Reader::new(&[0x0a, 0x05, b'a']);
         let field = reader.next().unwrap().unwrap();
         assert_eq!(reader.bytes(field), Err(Malformed));
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_has_a_bottom() {
+    fn nesting_has_a_limit() {
         let nested = |depth: usize| [vec![0x0b; depth], vec![0x0c; depth]].concat();
         let skip = |bytes: Vec<u8>| {
             let mut reader = Reader::new(&bytes);

@@ -1,21 +1,21 @@
-//! Looks through short texts eight bytes at a time. Names and values of headers are a dozen bytes long, too
-//! short for the ways that pay for long texts, and there are some forty of them in every message.
+//! Scanning of short texts, eight bytes at a time. Names and values of headers have about twelve bytes, which is too
+//! short for the methods that are fast for long texts, and every message has about forty of them.
 
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 const LOW_BITS: u64 = !HIGH_BITS;
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// What a text's bytes are like.
+/// Properties of the bytes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteClass {
-    /// Whether every one is ASCII.
+    /// True if every byte is ASCII.
     pub(crate) ascii: bool,
-    /// Whether any one is an upper-case letter of ASCII.
+    /// True if any byte is an upper-case ASCII letter.
     pub(crate) upper: bool,
 }
 
 impl ByteClass {
-    /// Looks at every byte once.
+    /// Scans a text.
     pub(crate) fn of(text: &[u8]) -> Self {
         let (mut high, mut letters) = (0, 0);
         each_word(text, |word| {
@@ -26,14 +26,15 @@ impl ByteClass {
     }
 }
 
-/// Whether every byte is ASCII.
+/// Returns true if every byte is ASCII.
 pub(crate) fn is_ascii(text: &[u8]) -> bool {
     let mut high = 0;
     each_word(text, |word| high |= word);
     high & HIGH_BITS == 0
 }
 
-/// Shows all of a text's bytes, some of them twice, and zeros where there are fewer than eight.
+/// Calls `visit` with all bytes of a text, in words of eight bytes. Some bytes can be visited twice; a text of fewer
+/// than eight bytes is padded with zeros.
 #[inline]
 fn each_word(text: &[u8], mut visit: impl FnMut(u64)) {
     let Some(last) = text.last_chunk() else { return visit(load_short(text)) };
@@ -43,11 +44,11 @@ fn each_word(text: &[u8], mut visit: impl FnMut(u64)) {
     }
 }
 
-/// Fewer than eight bytes, and zeros behind them.
+/// Returns a text of fewer than eight bytes as a word, padded with zeros at the end.
 #[inline]
 fn load_short(text: &[u8]) -> u64 {
     match (text.first_chunk(), text.last_chunk()) {
-        // The bytes in the middle are in both, and fall on themselves.
+        // Bytes in the middle are in both halves and land at the same position, so that `|` keeps them.
         (Some(first), Some(last)) => {
             u64::from(u32::from_le_bytes(*first))
                 | u64::from(u32::from_le_bytes(*last)) << (8 * (text.len() - 4))
@@ -56,7 +57,8 @@ fn load_short(text: &[u8]) -> u64 {
     }
 }
 
-/// The high bit of each byte that is an upper-case letter. No byte's sum runs over into the next one's.
+/// Returns a word with the high bit of each byte that is an upper-case letter. No byte's sum overflows into the next
+/// byte.
 fn uppercase_mask(word: u64) -> u64 {
     let low = word & LOW_BITS;
     let from_a = low + ONES * u64::from(0x80 - b'A');
@@ -72,7 +74,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_are_seen_wherever_they_stand(text in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn a_byte_counts_at_every_position(text in prop::collection::vec(any::<u8>(), 0..40)) {
             prop_assert_eq!(is_ascii(&text), text.is_ascii());
             let expected = ByteClass { ascii: text.is_ascii(), upper: text.iter().any(u8::is_ascii_uppercase) };
             prop_assert_eq!(ByteClass::of(&text), expected);
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_text_is_itself() {
+    fn a_short_text_is_padded_with_zeros() {
         for length in 0..8u8 {
             let text: Vec<u8> = (1..=length).collect();
             let mut padded = text.clone();
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_nothing() {
+    fn an_empty_text_is_ascii_without_upper_case() {
         assert_eq!(ByteClass::of(b""), ByteClass { ascii: true, upper: false });
         assert!(is_ascii(b""));
     }

@@ -1,31 +1,31 @@
-//! Checks the parts of a message that nobody looks at. prost would refuse a message whose certificate is
-//! not UTF-8 even where no one reads certificates, and so do we: one message has one meaning, whoever reads it.
+//! Validation of the parts of a message that are not used. prost rejects a message whose certificate is not UTF-8
+//! even if the certificate is never read, and so does this crate: a message must mean the same to every reader.
 
 use super::reader::{Field, Malformed, Reader};
 
-/// What the value of a known field must be.
+/// Type of a known field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FieldType {
-    /// A number, a flag or an enumeration.
+    /// Integer, bool or enum.
     Varint,
-    /// A double.
+    /// Double.
     Fixed64,
-    /// UTF-8.
+    /// String, which must be UTF-8.
     Text,
-    /// Anything.
+    /// Bytes, without any restriction.
     Bytes,
-    /// A message.
+    /// Message with this schema.
     Message(&'static Schema),
-    /// An entry of a map.
+    /// Entry of a map, with this schema.
     Entry(&'static Schema),
 }
 
-/// The known fields of a message, by number; no number of theirs is over 13.
+/// Known fields of a message, indexed by number. The largest number is 13.
 #[derive(Debug)]
 pub(crate) struct Schema([Option<FieldType>; 14]);
 
 impl Schema {
-    /// A message of these fields.
+    /// Creates a schema from field numbers and types.
     pub(crate) const fn new<const N: usize>(fields: [(usize, FieldType); N]) -> Self {
         let (mut known, mut next) = ([None; 14], 0);
         while next < N {
@@ -36,7 +36,7 @@ impl Schema {
         Self(known)
     }
 
-    /// Reads a whole message for its form alone.
+    /// Validates a whole message.
     pub(crate) fn check(&self, mut message: Reader<'_>) -> Result<(), Malformed> {
         while let Some(field) = message.next()? {
             self.check_field(&mut message, field)?;
@@ -44,7 +44,7 @@ impl Schema {
         Ok(())
     }
 
-    /// Reads one field for its form alone; a number that isn't here is skipped.
+    /// Validates one field. The value of an unknown number is skipped.
     pub(crate) fn check_field(&self, message: &mut Reader<'_>, field: Field) -> Result<(), Malformed> {
         match self.0.get(field.number as usize).copied().flatten() {
             None => message.skip(field),

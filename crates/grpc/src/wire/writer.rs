@@ -1,8 +1,8 @@
-//! Writes protobuf into one growing buffer. A nested message is written in place: one byte is kept for its
-//! length, and where the length needs more, what was written moves up by a byte or two. That is cheaper
-//! than measuring first, and than a buffer for each level.
+//! Writer of protobuf into one growing buffer. A nested message is written in place: one byte is reserved for its
+//! length, and if the length needs more, the message is moved up by a byte or two. That is cheaper than measuring the
+//! message first, and cheaper than a buffer for each level.
 
-/// A message that is being written.
+/// Message that is being written.
 #[derive(Debug)]
 pub(crate) struct Writer {
     out: Vec<u8>,
@@ -13,45 +13,45 @@ const FIXED64: u8 = 1;
 const DELIMITED: u8 = 2;
 
 impl Writer {
-    /// A message behind what is there already.
+    /// Creates a writer that appends a message to `out`.
     pub(crate) fn append_to(out: Vec<u8>) -> Self {
         Self { out }
     }
 
-    /// What was written.
+    /// Returns the buffer.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.out
     }
 
-    /// A number, a flag or an enumeration.
+    /// Writes an integer, bool or enum.
     pub(crate) fn varint(&mut self, number: u8, value: u64) {
         self.key(number, VARINT);
         self.raw_varint(value);
     }
 
-    /// Text.
+    /// Writes text.
     pub(crate) fn text(&mut self, number: u8, value: &str) {
         self.bytes(number, value.as_bytes());
     }
 
-    /// Bytes.
+    /// Writes bytes.
     pub(crate) fn bytes(&mut self, number: u8, value: &[u8]) {
         self.open(number, value.len());
         self.out.extend_from_slice(value);
     }
 
-    /// Fields that are the same in every message, as they are written.
+    /// Writes encoded fields of a fixed length.
     pub(crate) fn raw_constant<const N: usize>(&mut self, fields: [u8; N]) {
         self.out.extend_from_slice(&fields);
     }
 
-    /// Fields that were written before.
+    /// Writes encoded fields.
     pub(crate) fn raw_fields(&mut self, fields: &[u8]) {
         self.out.extend_from_slice(fields);
     }
 
-    /// A message whose fields 1 and 2 are a name and, in a message of its own, a text in field 3: an entry of a
-    /// `Struct`. What stands between the texts is one short piece, where lengths fit into a byte each.
+    /// Writes an entry of a `Struct` whose value is text: the name in field 1, and in field 2 a message with the text
+    /// in field 3. If each length fits into one byte, keys and lengths are written together.
     pub(crate) fn struct_text_entry(&mut self, number: u8, name: &str, text: &str) {
         let value = Self::field_size(text.len());
         let entry = Self::field_size(name.len()) + Self::field_size(value);
@@ -76,7 +76,7 @@ impl Writer {
         self.text(3, text);
     }
 
-    /// An entry of a `Struct` whose value is a number.
+    /// Writes an entry of a `Struct` whose value is a number.
     pub(crate) fn struct_number_entry(&mut self, number: u8, name: &str, value: f64) {
         const VALUE: u8 = 9;
         self.open(number, Self::field_size(name.len()) + Self::field_size(VALUE.into()));
@@ -85,7 +85,7 @@ impl Writer {
         self.raw_constant(value.to_le_bytes());
     }
 
-    /// Text in several parts.
+    /// Writes text that is the concatenation of several parts.
     pub(crate) fn text_parts<const N: usize>(&mut self, number: u8, parts: [&str; N]) {
         self.open(number, parts.iter().map(|part| part.len()).sum());
         for part in parts {
@@ -93,7 +93,7 @@ impl Writer {
         }
     }
 
-    /// Bytes that a field takes whose value has `length` bytes.
+    /// Returns the encoded size, in bytes, of a field whose value has `length` bytes.
     pub(crate) fn field_size(length: usize) -> usize {
         let digits = match length {
             0..0x80 => 1,
@@ -103,7 +103,7 @@ impl Writer {
         1 + digits + length
     }
 
-    /// The beginning of a message whose `length` is known: what is written next is in it.
+    /// Begins a message of a known `length`. The next `length` bytes that are written belong to it.
     #[inline]
     pub(crate) fn open(&mut self, number: u8, length: usize) {
         if let Ok(short @ 0..0x80) = u8::try_from(length) {
@@ -114,12 +114,12 @@ impl Writer {
         }
     }
 
-    /// The key of a field that has a length.
+    /// Returns the key of a length-delimited field.
     pub(crate) const fn delimited_key(number: u8) -> u8 {
         number << 3 | DELIMITED
     }
 
-    /// A message, written by `fill`.
+    /// Writes a message whose fields `fill` writes.
     pub(crate) fn message(&mut self, number: u8, fill: impl FnOnce(&mut Self)) {
         self.key(number, DELIMITED);
         let start = self.out.len();
@@ -136,7 +136,7 @@ impl Writer {
         self.out[start..start + width].copy_from_slice(&digits[..width]);
     }
 
-    /// Every field here has a number below 16, so that its key is one byte.
+    /// Writes a field's key. Every number that this crate writes is below 16, so that the key has one byte.
     fn key(&mut self, number: u8, wire: u8) {
         debug_assert!((1..16).contains(&number));
         self.out.push(number << 3 | wire);
@@ -152,7 +152,7 @@ impl Writer {
     }
 }
 
-/// A varint's bytes, and how many of them count.
+/// Returns the bytes of a varint and the number of bytes that are used.
 fn varint_bytes(mut value: u64) -> ([u8; 10], usize) {
     let mut digits = [0; 10];
     let mut width = 0;
@@ -185,7 +185,7 @@ mod tests {
         }
 
         #[test]
-        fn a_message_of_any_length_has_its_length_before_it(body in prop::collection::vec(any::<u8>(), 0..20_000)) {
+        fn a_message_of_any_length_has_its_length_in_front(body in prop::collection::vec(any::<u8>(), 0..20_000)) {
             let mut outer = Writer::append_to(Vec::new());
             outer.message(2, |w| w.message(3, |w| w.bytes(1, &body)));
             let mut flat = Writer::append_to(Vec::new());
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_one_text() {
+    fn parts_are_written_as_one_text() {
         let mut writer = Writer::append_to(Vec::new());
         writer.text_parts(1, ["123", "", "45"]);
         assert_eq!(writer.finish(), b"\x0a\x0512345");

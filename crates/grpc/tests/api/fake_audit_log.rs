@@ -1,5 +1,4 @@
-//! The books' audit log, for those who read it. Its hashes are made up: what a chain is worth is proved in the
-//! store.
+//! Audit log of the fake store. Its hashes are invented; the tests of `latchkey-store` cover the hash chain.
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;

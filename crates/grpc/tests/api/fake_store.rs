@@ -1,5 +1,4 @@
-//! A ledger in memory: enough of one for every call to have something to work on. It can be shut, as a
-//! database can be.
+//! Store in memory with as much behaviour as the RPCs need. It can fail or hang, as a database can.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +15,7 @@ use latchkey_management::ports::{
     Propagation, TenantUpdateFn, WriteResult,
 };
 
-/// Keys, tenants and profiles.
+/// Store of keys, tenants, profiles and audit events.
 #[derive(Default)]
 pub(crate) struct FakeStore {
     pub(crate) keys: Mutex<Vec<KeyRecord>>,
@@ -58,8 +57,8 @@ impl KeyStore for FakeStore {
         self.check_available().await?;
         let key = self.keys.lock().unwrap().iter().find(|k| k.hash == *hash).cloned();
         let tenants = self.tenants.lock().unwrap();
-        let known = key.and_then(|k| tenants.iter().find(|t| t.id == k.tenant).cloned().map(|t| (k, t)));
-        Ok(LookupResult { entry: known, revision: self.revision.load(Ordering::SeqCst) })
+        let entry = key.and_then(|k| tenants.iter().find(|t| t.id == k.tenant).cloned().map(|t| (k, t)));
+        Ok(LookupResult { entry, revision: self.revision.load(Ordering::SeqCst) })
     }
 }
 
@@ -171,7 +170,7 @@ impl ManagementStore for FakeStore {
         self.check_available().await?;
         let mut tenants = self.tenants.lock().unwrap();
         if tenants.iter().any(|other| other.slug == t.slug) {
-            return Err(RequestError::AlreadyExists(format!("the slug {:?} is taken", t.slug)).into());
+            return Err(RequestError::AlreadyExists(format!("the slug {:?} is in use", t.slug)).into());
         }
         tenants.push(t.clone());
         Ok(self.written(t, audit))

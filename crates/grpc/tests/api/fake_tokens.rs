@@ -1,5 +1,5 @@
-//! A token desk without tokens: there are no users, no families and no signing keys. What the desk does with them
-//! is proved in core, in the store and from outside.
+//! Token issuer on a store without users, token families and signing keys. The tests of `latchkey-management`, of
+//! `latchkey-store` and of the whole program cover its behaviour.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::fake_store::FakeStore;
 
 struct NoTokens;
 
-/// A desk on these books.
+/// Returns a token issuer that uses this store for keys.
 pub(crate) fn token_issuer(management: &Arc<ManagementService>, store: &Arc<FakeStore>) -> Arc<TokenIssuer> {
     Arc::new(TokenIssuer::new(TokenIssuerParts {
         management: Arc::clone(management),

@@ -1,4 +1,4 @@
-//! The books' ledger of use, to which nobody adds: what is told comes from the gate itself.
+//! Usage store that keeps nothing. The usage that the tests see is counted by the gate.
 
 use std::collections::BTreeMap;
 

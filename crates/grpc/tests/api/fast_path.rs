@@ -1,5 +1,5 @@
-//! The fast path as a connection polls it: what waits for nothing is over on the first poll, and the work on a
-//! call, which is allocated for each, stays small.
+//! Tests of the fast path as a connection polls it: a call that does not wait is ready on the first poll, and the
+//! future, which is allocated for each call, is small.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -14,8 +14,8 @@ use prost::Message;
 use crate::envoy::check_request;
 use crate::harness::{GOOD, Harness};
 
-/// Bytes of the work on one Check, of either kind, with a small body.
-const MOST: usize = 6 * 1024;
+/// Largest size of the future of a Check with a small body, in bytes.
+const MAX_FUTURE_BYTES: usize = 6 * 1024;
 
 fn frame(message: &impl Message) -> Request<Full<Bytes>> {
     let message = message.encode_to_vec();
@@ -24,7 +24,7 @@ fn frame(message: &impl Message) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn what_waits_for_nothing_is_over_on_the_first_poll() {
+async fn a_call_that_does_not_wait_is_ready_on_the_first_poll() {
     let harness = Harness::new();
     let native =
         v1::CheckRequest { profile: "shop".into(), path: "/health".into(), ..v1::CheckRequest::default() };
@@ -33,36 +33,37 @@ async fn what_waits_for_nothing_is_over_on_the_first_poll() {
         (CheckMethod::Envoy, frame(&check_request("/v1/items", &[]))),
         (
             CheckMethod::Envoy,
-            frame(&v1::CheckRequest { credential: "no message of Envoy's".into(), ..native.clone() }),
+            frame(&v1::CheckRequest { credential: "not a message of Envoy".into(), ..native.clone() }),
         ),
         (CheckMethod::Native, frame(&native)),
     ] {
-        let work = pin!(harness.routes.fast_path().respond(method, request));
-        let polled = work.poll(&mut Context::from_waker(Waker::noop()));
+        let future = pin!(harness.routes.fast_path().respond(method, request));
+        let polled = future.poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(polled, Poll::Ready(Ok(_))), "{method:?}");
     }
 }
 
 #[tokio::test]
-async fn what_has_to_wait_goes_on_from_there() {
+async fn a_call_that_waits_continues_after_the_wait() {
     let harness = Harness::new();
     harness.hang_store();
-    let mut work = pin!(
+    let mut future = pin!(
         harness
             .routes
             .fast_path()
             .respond(CheckMethod::Envoy, frame(&check_request("/v1/items", &[("x-api-key", GOOD)])))
     );
-    let polled = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(polled.is_pending());
-    assert!(harness.recorded.take().is_empty(), "there is no answer yet");
-    assert!(work.await.is_ok());
-    assert_eq!(harness.recorded.take(), ["ext_authz UNAVAILABLE database "], "one answer has one event");
+    assert!(harness.recorded.take().is_empty(), "a pending call has no event");
+    assert!(future.await.is_ok());
+    assert_eq!(harness.recorded.take(), ["ext_authz UNAVAILABLE database "], "one response has one event");
 }
 
 #[test]
-fn the_work_on_a_call_is_small() {
+fn the_future_of_a_call_is_small() {
     let harness = Harness::new();
-    let work = harness.routes.fast_path().respond(CheckMethod::Envoy, frame(&check_request("/health", &[])));
-    assert!(size_of_val(&work) <= MOST, "{}", size_of_val(&work));
+    let future =
+        harness.routes.fast_path().respond(CheckMethod::Envoy, frame(&check_request("/health", &[])));
+    assert!(size_of_val(&future) <= MAX_FUTURE_BYTES, "{}", size_of_val(&future));
 }

@@ -1,5 +1,5 @@
-//! Everything behind the routes: one profile, a tenant with a key that may do everything, another tenant,
-//! and the operators' key. Time stands still.
+//! Harness of the tests: the services with one profile, a tenant with a key that has every scope, another tenant, and
+//! the operators' key. The clock does not advance.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -34,7 +34,7 @@ use crate::fake_store::FakeStore;
 use crate::fake_tokens;
 use crate::recording_observer::RecordingObserver;
 
-/// The profile that everything is judged by.
+/// Profile of both tenants.
 pub(crate) const DOCUMENT: &str = r#"
 name = "shop"
 unmatched_routes = "deny"
@@ -80,10 +80,13 @@ x-tenant-id = "{{ tenant.slug }}"
 X-RateLimit-Remaining = "{{ rate_limit.remaining }}"
 "#;
 
-/// A key of the tenant "acme" with every scope; of "other"; and the operators'.
+/// Key of the tenant "acme" with all scopes of its routes.
 pub(crate) const GOOD: &str = "sk_live_00000000000000000000000000000001";
+/// Key of the tenant "acme" without the scope to manage keys.
 pub(crate) const READER: &str = "sk_live_00000000000000000000000000000002";
+/// Key of the tenant "other".
 pub(crate) const OTHER: &str = "sk_live_00000000000000000000000000000003";
+/// Key of the operators.
 pub(crate) const ROOT: &str = "root-key-of-thirty-two-characters-and-more";
 
 pub(crate) struct Harness {
@@ -168,7 +171,7 @@ impl Harness {
             store: Arc::clone(&store) as _,
             policies: Arc::clone(&catalog) as _,
             limiter: LocalLimiter::new(),
-            // Never trusted: every call asks the books.
+            // The cache has no lease, so that every call reads the store.
             cache: Arc::new(ReplicaCache::new(1 << 20)),
             clock: Arc::new(FixedClock),
             usage: Arc::clone(&usage) as _,
@@ -212,7 +215,7 @@ impl Harness {
     }
 }
 
-/// The way of a call, as the program goes it: by the fast path, where it is a Check, or else by the routes.
+/// Service with the same routing as the program: the fast path for a Check, tonic's routes for everything else.
 #[derive(Clone)]
 pub(crate) struct TestService {
     fast_path: Arc<CheckFastPath<LocalLimiter>>,
@@ -220,12 +223,12 @@ pub(crate) struct TestService {
 }
 
 impl TestService {
-    /// The fast path alone.
+    /// Returns the fast path.
     pub(crate) fn fast_path(&self) -> &CheckFastPath<LocalLimiter> {
         &self.fast_path
     }
 
-    /// The way without the fast path.
+    /// Returns the routes without the fast path.
     pub(crate) fn tonic_routes(&self) -> Routes {
         self.routes.clone()
     }
@@ -259,7 +262,7 @@ where
     }
 }
 
-/// A call with a credential.
+/// Returns a request with an API key in its metadata.
 pub(crate) fn with_api_key<T>(message: T, credential: &str) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     request.metadata_mut().insert("x-api-key", credential.parse().unwrap());

@@ -1,5 +1,5 @@
-//! The services as callers meet them, over gRPC without a socket: a gate and a registrar on books that are
-//! kept in memory, behind the same routes that the program serves.
+//! Tests of the services over gRPC without a socket: the real gate and management on a store in memory, behind the
+//! same routes that the program serves.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 

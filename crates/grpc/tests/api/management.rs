@@ -1,5 +1,5 @@
-//! Management calls end to end: what is made can be read, what is wrong is named, and what is another's
-//! isn't there.
+//! Tests of management RPCs: created objects can be read, invalid fields are named, and objects of another tenant are
+//! not found.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
@@ -24,14 +24,14 @@ fn create() -> v1::CreateKeyRequest {
 }
 
 #[tokio::test]
-async fn a_key_is_made_read_listed_and_revoked() {
+async fn a_key_is_created_read_listed_and_revoked() {
     let harness = Harness::new();
     let mut client = keys(&harness);
     let mut request = with_api_key(create(), GOOD);
     request.metadata_mut().insert("x-request-id", "r-77".parse().unwrap());
-    let made = client.create_key(request).await.unwrap().into_inner();
-    let key = made.key.unwrap();
-    assert!(made.secret.starts_with("sk_live_") && made.secret.ends_with(&key.hint));
+    let created = client.create_key(request).await.unwrap().into_inner();
+    let key = created.key.unwrap();
+    assert!(created.secret.starts_with("sk_live_") && created.secret.ends_with(&key.hint));
     assert_eq!((key.state(), key.scopes.as_slice()), (v1::KeyState::Active, &["items.read".to_owned()][..]));
     assert_eq!(key.created_by, harness.good.to_string());
     assert_eq!(harness.store.audit.lock().unwrap()[0].request_id, "r-77");
@@ -56,8 +56,8 @@ async fn a_key_is_made_read_listed_and_revoked() {
 async fn a_rotated_key_has_a_successor() {
     let harness = Harness::new();
     let overlap = Some(prost_types::Duration { seconds: 60, nanos: 0 });
-    let ask = v1::RotateKeyRequest { id: harness.good.to_string(), overlap };
-    let rotated = keys(&harness).rotate_key(with_api_key(ask, GOOD)).await.unwrap().into_inner();
+    let request = v1::RotateKeyRequest { id: harness.good.to_string(), overlap };
+    let rotated = keys(&harness).rotate_key(with_api_key(request, GOOD)).await.unwrap().into_inner();
     let (key, replaced) = (rotated.key.unwrap(), rotated.replaced.unwrap());
     assert_eq!((key.rotated_from, replaced.rotated_to), (replaced.id, key.id));
     assert_eq!(replaced.expire_time.unwrap().seconds, 2_060);
@@ -85,7 +85,7 @@ impl GetOwned for KeyServiceClient<TestService> {
 }
 
 #[tokio::test]
-async fn every_field_that_cannot_be_meant_is_named() {
+async fn every_invalid_field_is_named() {
     let harness = Harness::new();
     let mut client = keys(&harness);
     let status = client
@@ -106,7 +106,7 @@ async fn every_field_that_cannot_be_meant_is_named() {
 }
 
 #[tokio::test]
-async fn a_mask_names_what_changes_and_nothing_else() {
+async fn only_the_fields_of_the_mask_change() {
     let harness = Harness::new();
     let update = |paths: &[&str]| {
         let key = v1::Key {
@@ -127,7 +127,7 @@ async fn a_mask_names_what_changes_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn two_credentials_that_differ_are_none() {
+async fn two_different_credentials_are_rejected() {
     let harness = Harness::new();
     let mut request = with_api_key(v1::ListKeysRequest::default(), GOOD);
     request.metadata_mut().insert("authorization", format!("Bearer {OTHER}").parse().unwrap());
@@ -138,28 +138,29 @@ async fn two_credentials_that_differ_are_none() {
 }
 
 #[tokio::test]
-async fn a_tenant_is_made_changed_and_suspended() {
+async fn a_tenant_is_created_changed_and_suspended() {
     let harness = Harness::new();
     let mut client = TenantServiceClient::new(harness.routes.clone());
-    let ask = v1::CreateTenantRequest { slug: "third".into(), profile: "shop".into(), ..Default::default() };
-    let made = client.create_tenant(with_api_key(ask.clone(), ROOT)).await.unwrap().into_inner();
-    assert_eq!((made.slug.as_str(), made.suspended), ("third", false));
-    let again = client.create_tenant(with_api_key(ask, ROOT)).await.unwrap_err();
+    let create =
+        v1::CreateTenantRequest { slug: "third".into(), profile: "shop".into(), ..Default::default() };
+    let created = client.create_tenant(with_api_key(create.clone(), ROOT)).await.unwrap().into_inner();
+    assert_eq!((created.slug.as_str(), created.suspended), ("third", false));
+    let again = client.create_tenant(with_api_key(create, ROOT)).await.unwrap_err();
     assert_eq!(again.code(), Code::AlreadyExists);
     let limits = [("default".to_owned(), "key 20/min burst 5; tenant 100/min".to_owned())];
     let tenant =
         v1::Tenant { slug: "third".into(), rate_limits: limits.clone().into(), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["rate_limits".into()] });
-    let ask = v1::UpdateTenantRequest { tenant: Some(tenant), update_mask };
-    let changed = client.update_tenant(with_api_key(ask, ROOT)).await.unwrap().into_inner();
+    let update = v1::UpdateTenantRequest { tenant: Some(tenant), update_mask };
+    let changed = client.update_tenant(with_api_key(update, ROOT)).await.unwrap().into_inner();
     assert_eq!(changed.rate_limits, limits.into());
-    let ask = v1::SuspendTenantRequest { tenant: made.id.clone(), reason: "unpaid".into() };
-    assert!(client.suspend_tenant(with_api_key(ask, ROOT)).await.unwrap().into_inner().suspended);
-    let ask = v1::ResumeTenantRequest { tenant: made.id };
-    assert!(!client.resume_tenant(with_api_key(ask, ROOT)).await.unwrap().into_inner().suspended);
+    let suspend = v1::SuspendTenantRequest { tenant: created.id.clone(), reason: "unpaid".into() };
+    assert!(client.suspend_tenant(with_api_key(suspend, ROOT)).await.unwrap().into_inner().suspended);
+    let resume = v1::ResumeTenantRequest { tenant: created.id };
+    assert!(!client.resume_tenant(with_api_key(resume, ROOT)).await.unwrap().into_inner().suspended);
 }
 
-/// A profile with two mistakes: in its third line, and in its last.
+/// Profile with two errors, in its third line and in its last.
 const BROKEN: &str = r#"
 name = "shop"
 unmatched_routes = "maybe"
@@ -170,7 +171,7 @@ secret = "hex:1x"
 "#;
 
 #[tokio::test]
-async fn a_profile_that_is_wrong_says_where() {
+async fn each_error_of_a_profile_has_its_position() {
     let harness = Harness::new();
     let mut client = ProfileServiceClient::new(harness.routes.clone());
     let apply = |document: &str, validate_only| {
@@ -187,8 +188,8 @@ async fn a_profile_that_is_wrong_says_where() {
     assert_eq!((checked.name.as_str(), checked.version, checked.apply_time), ("shop", 0, None));
     let applied = client.apply_profile(apply(DOCUMENT, false)).await.unwrap().into_inner();
     assert_eq!((applied.version, applied.apply_time.unwrap().seconds), (1, 7));
-    let ask = v1::GetProfileRequest { name: "shop".into(), version: 0 };
-    let read = client.get_profile(with_api_key(ask, ROOT)).await.unwrap().into_inner();
+    let get = v1::GetProfileRequest { name: "shop".into(), version: 0 };
+    let read = client.get_profile(with_api_key(get, ROOT)).await.unwrap().into_inner();
     assert_eq!(read.document, DOCUMENT);
 }
 

@@ -1,5 +1,5 @@
-//! `CheckService`, as its callers see it: one check, many checks, and checks that can't be meant.
-//! Nobody passes without a credential, whatever else a message says.
+//! Tests of `CheckService`: single checks, batches and invalid checks. No request without a valid credential is
+//! allowed, whatever else its message contains.
 
 use latchkey_proto::v1;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
@@ -19,9 +19,9 @@ fn good() -> v1::CheckRequest {
     }
 }
 
-async fn ask(harness: &Harness, ask: v1::CheckRequest) -> Result<v1::CheckResponse, tonic::Status> {
+async fn check(harness: &Harness, request: v1::CheckRequest) -> Result<v1::CheckResponse, tonic::Status> {
     let mut client = CheckServiceClient::new(harness.routes.clone());
-    client.check(ask).await.map(tonic::Response::into_inner)
+    client.check(request).await.map(tonic::Response::into_inner)
 }
 
 fn fields(status: &tonic::Status) -> Vec<String> {
@@ -30,69 +30,70 @@ fn fields(status: &tonic::Status) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_answer_says_who_asks_and_what_is_left() {
+async fn a_response_has_the_principal_and_the_rate_limits() {
     let harness = Harness::new();
-    let answer = ask(&harness, v1::CheckRequest { explain: true, ..good() }).await.unwrap();
-    assert_eq!((answer.decision(), answer.reason()), (v1::Decision::Allow, v1::Reason::Ok));
-    assert_eq!(answer.request_id, "r-1");
-    let principal = answer.principal.unwrap();
+    let response = check(&harness, v1::CheckRequest { explain: true, ..good() }).await.unwrap();
+    assert_eq!((response.decision(), response.reason()), (v1::Decision::Allow, v1::Reason::Ok));
+    assert_eq!(response.request_id, "r-1");
+    let principal = response.principal.unwrap();
     assert_eq!((principal.tenant_slug.as_str(), principal.subject_type.as_str()), ("acme", "key"));
     assert_eq!(principal.subject_id, harness.good.to_string());
     assert_eq!(principal.scopes, ["api_keys.manage", "items.read"]);
     assert_eq!(principal.expire_time.unwrap().seconds, 9_000);
-    let limit = &answer.rate_limits[0];
+    let limit = &response.rate_limits[0];
     assert_eq!((limit.bucket.as_str(), limit.limit, limit.remaining), ("key/default", 5, 4));
     assert!(limit.reset_time.unwrap().seconds >= 2_000);
-    assert!(!answer.steps.is_empty() && answer.steps.iter().all(|s| s.passed));
+    assert!(!response.steps.is_empty() && response.steps.iter().all(|s| s.passed));
 }
 
-/// gRPC over HTTP/2, "Compression": what is said of an encoding concerns messages whose flag is set.
+/// Tests that `grpc-encoding` applies only to messages whose compression flag is set (gRPC over HTTP/2,
+/// "Compression").
 #[tokio::test]
-async fn a_message_that_is_not_compressed_is_read_whatever_encoding_its_call_names() {
+async fn an_uncompressed_message_is_read_with_any_grpc_encoding() {
     let harness = Harness::new();
     let mut call = tonic::Request::new(good());
     call.metadata_mut().insert("grpc-encoding", "br".parse().unwrap());
-    let answer = CheckServiceClient::new(harness.routes.clone()).check(call).await.unwrap().into_inner();
-    assert_eq!(answer.decision(), v1::Decision::Allow);
+    let response = CheckServiceClient::new(harness.routes.clone()).check(call).await.unwrap().into_inner();
+    assert_eq!(response.decision(), v1::Decision::Allow);
 }
 
 #[tokio::test]
-async fn an_answer_in_shadow_says_both_and_vouches_for_nobody_out_of_order() {
+async fn a_response_in_shadow_mode_has_both_decisions_and_no_invalid_principal() {
     let harness = Harness::new();
     let tried = || v1::CheckRequest { path: "/v1/tried".into(), explain: true, ..good() };
-    let answer = ask(&harness, tried()).await.unwrap();
-    assert_eq!((answer.decision(), answer.reason()), (v1::Decision::Allow, v1::Reason::Ok));
-    let shadow = answer.shadow.unwrap();
+    let response = check(&harness, tried()).await.unwrap();
+    assert_eq!((response.decision(), response.reason()), (v1::Decision::Allow, v1::Reason::Ok));
+    let shadow = response.shadow.unwrap();
     assert_eq!(shadow.reason(), v1::Reason::InsufficientScope);
     assert!(shadow.message.contains("items.write") && shadow.sender.is_none());
-    assert_eq!(answer.principal.unwrap().tenant_slug, "acme");
-    assert_eq!(answer.steps.last().map(|step| (step.name.as_str(), step.passed)), Some(("shadow", true)));
-    assert!(ask(&harness, good()).await.unwrap().shadow.is_none());
+    assert_eq!(response.principal.unwrap().tenant_slug, "acme");
+    assert_eq!(response.steps.last().map(|step| (step.name.as_str(), step.passed)), Some(("shadow", true)));
+    assert!(check(&harness, good()).await.unwrap().shadow.is_none());
     let harness = Harness::new();
     harness.store.keys.lock().unwrap()[0].lifecycle = latchkey_core::record::KeyLifecycle::Disabled;
-    let answer = ask(&harness, tried()).await.unwrap();
-    assert_eq!((answer.decision(), answer.principal), (v1::Decision::Allow, None));
-    assert_eq!(answer.shadow.unwrap().sender.unwrap().subject_id, harness.good.to_string());
+    let response = check(&harness, tried()).await.unwrap();
+    assert_eq!((response.decision(), response.principal), (v1::Decision::Allow, None));
+    assert_eq!(response.shadow.unwrap().sender.unwrap().subject_id, harness.good.to_string());
 }
 
 #[tokio::test]
-async fn a_denial_is_an_answer() {
+async fn a_denial_has_the_status_ok() {
     let harness = Harness::new();
     let none = v1::CheckRequest { credential: String::new(), request_id: String::new(), ..good() };
-    let answer = ask(&harness, none).await.unwrap();
-    assert_eq!((answer.decision(), answer.reason()), (v1::Decision::Deny, v1::Reason::MissingCredential));
-    assert!(answer.principal.is_none() && !answer.request_id.is_empty() && !answer.message.is_empty());
+    let response = check(&harness, none).await.unwrap();
+    assert_eq!((response.decision(), response.reason()), (v1::Decision::Deny, v1::Reason::MissingCredential));
+    assert!(response.principal.is_none() && !response.request_id.is_empty() && !response.message.is_empty());
     let lacking = v1::CheckRequest { scopes: vec!["nowhere".into()], ..good() };
-    let answer = ask(&harness, lacking).await.unwrap();
-    assert_eq!(answer.reason(), v1::Reason::InsufficientScope);
-    assert!(answer.principal.is_some());
+    let response = check(&harness, lacking).await.unwrap();
+    assert_eq!(response.reason(), v1::Reason::InsufficientScope);
+    assert!(response.principal.is_some());
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_meant_is_refused_by_its_fields() {
+async fn an_invalid_message_is_rejected_with_its_fields() {
     let harness = Harness::new();
     let bad = v1::CheckRequest { profile: "gone".into(), source_ip: "here".into(), ..good() };
-    let status = ask(&harness, bad).await.unwrap_err();
+    let status = check(&harness, bad).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert_eq!(fields(&status), ["profile", "source_ip"]);
 }
@@ -101,13 +102,13 @@ async fn a_message_that_cannot_be_meant_is_refused_by_its_fields() {
 async fn zero_cost_takes_nothing() {
     let harness = Harness::new();
     for _ in 0..9 {
-        let answer = ask(&harness, v1::CheckRequest { cost: Some(0), ..good() }).await.unwrap();
-        assert_eq!(answer.rate_limits[0].remaining, 5);
+        let response = check(&harness, v1::CheckRequest { cost: Some(0), ..good() }).await.unwrap();
+        assert_eq!(response.rate_limits[0].remaining, 5);
     }
 }
 
 #[tokio::test]
-async fn a_batch_keeps_its_order_and_sees_its_own_spending() {
+async fn a_batch_keeps_its_order_and_its_own_charges_count() {
     use v1::Reason::{Ok, RateLimited, Unspecified};
     let harness = Harness::new();
     let bad = v1::CheckRequest { source_ip: "here".into(), request_id: "bad".into(), ..good() };
@@ -122,15 +123,15 @@ async fn a_batch_keeps_its_order_and_sees_its_own_spending() {
 }
 
 #[tokio::test]
-async fn a_batch_ends_at_a_thousand() {
+async fn a_batch_has_at_most_a_thousand_checks() {
     let harness = Harness::new();
     let mut client = CheckServiceClient::new(harness.routes.clone());
     let checks = vec![v1::CheckRequest::default(); 1_001];
     let status = client.batch_check(v1::BatchCheckRequest { checks }).await.unwrap_err();
     assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec!["checks".to_owned()]));
     let checks = vec![v1::CheckRequest::default(); 1_000];
-    let answer = client.batch_check(v1::BatchCheckRequest { checks }).await.unwrap().into_inner();
-    assert_eq!(answer.results.len(), 1_000);
+    let response = client.batch_check(v1::BatchCheckRequest { checks }).await.unwrap().into_inner();
+    assert_eq!(response.results.len(), 1_000);
 }
 
 #[tokio::test]
@@ -149,7 +150,7 @@ fn text() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn nobody_passes_without_a_credential(
+    fn no_request_is_allowed_without_a_valid_credential(
         (credential, profile, tenant, environment) in ("[ -~]{0,40}", prop_oneof![Just("shop".to_owned()), text()], text(), text()),
         (method, path, rate_class, source_ip) in (text(), text(), text(), prop_oneof![Just("10.0.0.1".to_owned()), text()]),
         (scopes, resource) in (prop::collection::vec(text(), 0..4), prop::collection::hash_map(text(), text(), 0..3)),
@@ -157,13 +158,13 @@ proptest! {
     ) {
         prop_assume!(!path.contains("health"));
         let request_id = method.clone();
-        let ask_for = v1::CheckRequest {
+        let request = v1::CheckRequest {
             credential, profile, tenant, environment, method, path, scopes, resource, rate_class, cost,
             source_ip, request_id, dry_run, explain,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        match runtime.block_on(ask(&Harness::new(), ask_for)) {
-            Ok(answer) => prop_assert_eq!(answer.decision(), v1::Decision::Deny),
+        match runtime.block_on(check(&Harness::new(), request)) {
+            Ok(response) => prop_assert_eq!(response.decision(), v1::Decision::Deny),
             Err(status) => prop_assert_eq!(status.code(), Code::InvalidArgument),
         }
     }

@@ -1,4 +1,4 @@
-//! Whoever listens hears of every answer, once, by whatever way the question came.
+//! Tests that the observer gets one event for each response, on the fast path and through tonic.
 
 use latchkey_proto::envoy::auth::attribute_context::{HttpRequest, Request as HttpPart};
 use latchkey_proto::envoy::auth::authorization_client::AuthorizationClient;
@@ -17,7 +17,7 @@ fn check_request(headers: &[(&str, &str)]) -> CheckRequest {
 }
 
 #[tokio::test]
-async fn every_answer_to_envoy_is_heard_of_once() {
+async fn every_response_to_envoy_has_one_event() {
     let harness = Harness::new();
     let mut client = AuthorizationClient::new(harness.routes.clone());
     let good = check_request(&[("x-api-key", GOOD), ("traceparent", "t-1"), ("x-request-id", "e-1")]);
@@ -38,7 +38,7 @@ async fn every_answer_to_envoy_is_heard_of_once() {
             "ext_authz MALFORMED_REQUEST cache ",
         ]
     );
-    // The long way, which tonic carries.
+    // The same through tonic.
     let mut client = AuthorizationClient::new(harness.routes.tonic_routes());
     let _ = client.check(good.clone()).await.unwrap();
     let _ = client.check(check_request(&[("x-long", &"x".repeat(70_000))])).await.unwrap();
@@ -53,21 +53,21 @@ async fn every_answer_to_envoy_is_heard_of_once() {
 }
 
 #[tokio::test]
-async fn every_native_answer_is_heard_of_once() {
+async fn every_native_response_has_one_event() {
     let harness = Harness::new();
-    let ask = |credential: &str, source_ip: &str| v1::CheckRequest {
+    let check = |credential: &str, source_ip: &str| v1::CheckRequest {
         credential: credential.into(),
         path: "/v1/items".into(),
         source_ip: source_ip.into(),
         ..v1::CheckRequest::default()
     };
     let mut client = CheckServiceClient::new(harness.routes.clone());
-    let _ = client.check(ask(GOOD, "")).await.unwrap();
-    let _ = client.check(ask(GOOD, "here")).await.unwrap_err();
-    let checks = vec![ask(GOOD, ""), ask("", ""), ask("", "here")];
+    let _ = client.check(check(GOOD, "")).await.unwrap();
+    let _ = client.check(check(GOOD, "here")).await.unwrap_err();
+    let checks = vec![check(GOOD, ""), check("", ""), check("", "here")];
     let _ = client.batch_check(v1::BatchCheckRequest { checks }).await.unwrap();
     harness.fail_store();
-    let _ = client.check(ask(GOOD, "")).await.unwrap_err();
+    let _ = client.check(check(GOOD, "")).await.unwrap_err();
     assert_eq!(
         harness.recorded.take(),
         [
@@ -82,7 +82,7 @@ async fn every_native_answer_is_heard_of_once() {
 }
 
 #[tokio::test]
-async fn the_end_of_every_other_call_is_heard_of_with_its_code() {
+async fn the_end_of_every_other_call_has_an_event_with_its_code() {
     let harness = Harness::new();
     let mut client = KeyServiceClient::new(harness.routes.clone());
     let get = |id: &str| v1::GetKeyRequest { id: id.to_owned() };

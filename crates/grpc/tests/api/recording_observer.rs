@@ -1,10 +1,10 @@
-//! Somebody who listens, and writes down what is heard.
+//! Observer that records events as text.
 
 use std::sync::{Mutex, PoisonError};
 
 use latchkey_core::observer::{CheckEvent, CheckObserver, RpcEvent};
 
-/// Writes down what it hears.
+/// Observer that records each event as one line.
 #[derive(Default)]
 pub(crate) struct RecordingObserver(Mutex<Vec<String>>);
 

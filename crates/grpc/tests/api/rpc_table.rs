@@ -1,5 +1,4 @@
-//! The table of who may call what, held against the services themselves: no row promises what the door or
-//! the registrar doesn't keep.
+//! Comparison of the table of RPCs with the services: each service enforces the class of callers of its row.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +9,7 @@ use tower_service::Service as _;
 
 use crate::harness::{GOOD, Harness, READER, ROOT};
 
-/// Calls an RPC with an empty message.
+/// Calls an RPC with an empty message and returns its status code.
 async fn call(harness: &Harness, path: &str, credential: Option<&str>) -> Code {
     use http_body_util::Full;
     let mut request =
@@ -29,7 +28,7 @@ async fn every_management_call_needs_a_credential() {
     for row in RPC_TABLE.iter().filter(|row| row.caller_class != CallerClass::Anyone) {
         assert_eq!(call(&harness, row.path, None).await, Code::Unauthenticated, "{}", row.path);
         assert_eq!(
-            call(&harness, row.path, Some("sk_live_nobodys")).await,
+            call(&harness, row.path, Some("sk_live_unknown")).await,
             Code::Unauthenticated,
             "{}",
             row.path
@@ -38,7 +37,7 @@ async fn every_management_call_needs_a_credential() {
 }
 
 #[tokio::test]
-async fn a_tenants_key_is_no_operator() {
+async fn a_tenants_key_is_not_an_operator() {
     let harness = Harness::new();
     for row in RPC_TABLE.iter().filter(|row| row.caller_class == CallerClass::Operator) {
         assert_eq!(call(&harness, row.path, Some(GOOD)).await, Code::PermissionDenied, "{}", row.path);
@@ -77,7 +76,7 @@ async fn a_method_that_is_not_in_the_table_does_not_exist() {
 }
 
 #[tokio::test]
-async fn nothing_is_answered_before_everything_is_there() {
+async fn every_call_is_unavailable_before_the_replica_is_ready() {
     let harness = Harness::new();
     harness.ready.store(false, Ordering::SeqCst);
     for row in RPC_TABLE {

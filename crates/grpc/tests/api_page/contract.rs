@@ -1,5 +1,5 @@
-//! The contract as a person reads it: services, messages and enums of `latchkey.v1` with their comments, out of the
-//! descriptors that the build makes of the `.proto` files.
+//! Services, messages and enums of `latchkey.v1` with their comments, from the descriptors that the build generates
+//! of the `.proto` files.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use prost_types::{
     ServiceDescriptorProto,
 };
 
-/// Where services, messages and enums stand in a file's descriptor, and their parts in them.
+/// Field numbers of messages, enums and services in a file's descriptor, and of members in each of these.
 const MESSAGES: i32 = 4;
 const ENUMS: i32 = 5;
 const SERVICES: i32 = 6;
 const MEMBERS: i32 = 2;
 
-/// A thing with a name, words about it, and parts.
+/// Service, message or enum with its members.
 pub(crate) struct Item<T> {
     pub(crate) name: String,
     pub(crate) docs: String,
     pub(crate) members: Vec<T>,
 }
 
-/// A call.
+/// RPC of a service.
 pub(crate) struct Rpc {
     pub(crate) name: String,
     pub(crate) path: String,
@@ -32,26 +32,26 @@ pub(crate) struct Rpc {
     pub(crate) docs: String,
 }
 
-/// A field of a message.
+/// Field of a message.
 pub(crate) struct Field {
     pub(crate) name: String,
-    /// "repeated", "optional", or nothing.
+    /// "repeated ", "optional " or empty.
     pub(crate) label: &'static str,
-    /// A scalar's name, "map<…>", or the name of a message or enum.
+    /// Name of a scalar, "map<…>", or the name of a message or enum.
     pub(crate) kind: String,
-    /// The choice that it is one of.
+    /// Name of the `oneof` that the field belongs to.
     pub(crate) one_of: Option<String>,
     pub(crate) docs: String,
 }
 
-/// A value of an enum.
+/// Value of an enum.
 pub(crate) struct Value {
     pub(crate) name: String,
     pub(crate) number: i32,
     pub(crate) docs: String,
 }
 
-/// All of it, in the order of the files.
+/// Contract, in the order of the files.
 #[derive(Default)]
 pub(crate) struct Contract {
     pub(crate) services: Vec<Item<Rpc>>,
@@ -61,7 +61,8 @@ pub(crate) struct Contract {
 
 impl Contract {
     pub(crate) fn read() -> Self {
-        let set = FileDescriptorSet::decode(latchkey_proto::FILE_DESCRIPTOR_SET).expect("the build's own");
+        let set = FileDescriptorSet::decode(latchkey_proto::FILE_DESCRIPTOR_SET)
+            .expect("the build generates a valid descriptor set");
         let mut contract = Self::default();
         for file in set.file.iter().filter(|file| file.package() == "latchkey.v1") {
             let comments = Comments::of(file);
@@ -72,14 +73,14 @@ impl Contract {
             for (n, message) in numbered(file.message_type.len()).zip(&file.message_type) {
                 contract.messages.push(message_of(message, n, &comments));
             }
-            for (n, one) in numbered(file.enum_type.len()).zip(&file.enum_type) {
-                contract.enums.push(enum_of(one, n, &comments));
+            for (n, descriptor) in numbered(file.enum_type.len()).zip(&file.enum_type) {
+                contract.enums.push(enum_of(descriptor, n, &comments));
             }
         }
         contract
     }
 
-    /// What has no comment: calls, fields, and values of enums but the unspecified ones.
+    /// Returns the RPCs, fields and enum values without a comment. Values with the number 0 need none.
     pub(crate) fn undocumented(&self) -> Vec<String> {
         let rpcs = self.services.iter().flat_map(|s| s.members.iter().map(|r| (&s.name, &r.name, &r.docs)));
         let fields = self.messages.iter().flat_map(|m| m.members.iter().map(|f| (&m.name, &f.name, &f.docs)));
@@ -92,23 +93,24 @@ impl Contract {
     }
 }
 
-/// The comments of a file, by the path of what they stand before.
+/// Comments of a file, by the path of the documented element.
 struct Comments<'a>(HashMap<&'a [i32], &'a str>, &'a FileDescriptorProto);
 
 impl<'a> Comments<'a> {
     fn of(file: &'a FileDescriptorProto) -> Self {
-        let places = file.source_code_info.iter().flat_map(|info| &info.location);
-        Self(places.map(|place| (place.path.as_slice(), place.leading_comments())).collect(), file)
+        let locations = file.source_code_info.iter().flat_map(|info| &info.location);
+        let comments = locations.map(|location| (location.path.as_slice(), location.leading_comments()));
+        Self(comments.collect(), file)
     }
 
-    /// In one line.
+    /// Returns the comment of an element in one line.
     fn at(&self, path: &[i32]) -> String {
         let lines = self.0.get(path).copied().unwrap_or_default().lines().map(str::trim);
         lines.collect::<Vec<_>>().join(" ").trim().to_owned()
     }
 }
 
-/// The last part of a name with its package.
+/// Returns a name without its package.
 fn short_name(name: &str) -> String {
     name.rsplit('.').next().unwrap_or(name).to_owned()
 }
@@ -148,13 +150,13 @@ fn message_of(message: &DescriptorProto, n: i32, comments: &Comments<'_>) -> Ite
     Item { name: message.name().to_owned(), docs: comments.at(&[MESSAGES, n]), members: fields.collect() }
 }
 
-fn enum_of(one: &EnumDescriptorProto, n: i32, comments: &Comments<'_>) -> Item<Value> {
-    let values = (0..).zip(&one.value).map(|(m, value)| Value {
+fn enum_of(descriptor: &EnumDescriptorProto, n: i32, comments: &Comments<'_>) -> Item<Value> {
+    let values = (0..).zip(&descriptor.value).map(|(m, value)| Value {
         name: value.name().to_owned(),
         number: value.number(),
         docs: comments.at(&[ENUMS, n, MEMBERS, m]),
     });
-    Item { name: one.name().to_owned(), docs: comments.at(&[ENUMS, n]), members: values.collect() }
+    Item { name: descriptor.name().to_owned(), docs: comments.at(&[ENUMS, n]), members: values.collect() }
 }
 
 fn entries(entry: &DescriptorProto) -> String {

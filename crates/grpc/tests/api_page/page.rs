@@ -1,4 +1,4 @@
-//! The contract as a page of the handbook.
+//! Rendering of the contract as `docs/api.md`.
 
 use std::fmt::Write as _;
 
@@ -9,100 +9,102 @@ use crate::contract::{Contract, Field, Item, Rpc, Value};
 const HEAD: &str = "\
 # API reference
 
-Every service, call and message of `latchkey.v1`, made from the comments of the files in `proto/latchkey/v1`; gRPC, on the port
-that is 50051 where nothing else is set. The same port serves `envoy.service.auth.v3.Authorization` (what Envoy asks),
-`grpc.health.v1.Health`, and reflection, by which grpcurl knows all of this without a file. Callers in Rust, Python,
-TypeScript and Go are in [Client libraries](clients.md), a first walk through it in [The tour](tour.md).
+Every service, RPC and message of `latchkey.v1`, generated from the comments in `proto/latchkey/v1`. The services use gRPC, by
+default on port 50051. The same port serves `envoy.service.auth.v3.Authorization` (Envoy's Check), `grpc.health.v1.Health`,
+and server reflection, with which grpcurl needs no `.proto` files. [Client libraries](clients.md) shows clients in Rust,
+Python, TypeScript and Go; [The tour](tour.md) is an introduction with examples.
 
-- **CallerClass calls** is told in the metadata: `authorization: Bearer KEY` or `x-api-key: KEY`, or by a client certificate
-  ([Deploying](deploy.md)). A check, and the calls for tokens, carry what is judged in the message instead.
-- **CallerClass may**: *anyone* who reaches the port; *a key manager*, which is a key or user with the scope `api_keys.manage`, within its
-  own tenant; *an operator*, anywhere. Another tenant's things are NOT_FOUND, as if there were none.
-- **Lists** come in pages: `next_page_token` of an answer is `page_token` of the next call, with everything else as it was.
-- **As JSON** (grpcurl), links are `lowerCamelCase`, a `Timestamp` is `\"2026-11-26T12:00:00Z\"`, a `Duration` `\"3600s\"`, `bytes`
-  are base64, a 64-bit number is a string, and what is empty is left out.
+- **Authentication**: the caller sends its credential in the metadata, as `authorization: Bearer KEY` or `x-api-key: KEY`, or
+  uses a client certificate ([Deploying](deploy.md)). In a Check and in the RPCs of `TokenService`, the message contains the
+  credential instead.
+- **Callers**: *anyone* who reaches the port; *a key manager*, which is a key or user with the scope `api_keys.manage`, within
+  its own tenant; *an operator*, for every tenant. Objects of another tenant are NOT_FOUND, as if they did not exist.
+- **Pages**: a list has several pages. Send `next_page_token` of a response as `page_token` of the next request, with all other
+  fields unchanged.
+- **JSON** (grpcurl): field names are `lowerCamelCase`, a `Timestamp` is `\"2026-11-26T12:00:00Z\"`, a `Duration` is `\"3600s\"`,
+  `bytes` are base64, a 64-bit number is a string, and empty fields are omitted.
 
 ## Errors
 
-A denial is an answer with the status OK. An error means that there is no answer; it carries `google.rpc.ErrorInfo` with a
+A denial is a response with the status OK. An error means that there is no response. It carries a `google.rpc.ErrorInfo` with a
 reason and the domain `latchkey`.
 
-| code | reason | what it says |
+| code | reason | meaning |
 |---|---|---|
-| INVALID_ARGUMENT | `INVALID_ARGUMENT` | fields are wrong: `google.rpc.BadRequest` links every one of them, as far as 4 KiB go |
-| NOT_FOUND | `NOT_FOUND` | there is none that the caller may know of; the metadata says of what (`resource`) |
-| ALREADY_EXISTS | `ALREADY_EXISTS` | something else has that name, value or idempotency key |
-| FAILED_PRECONDITION | `FAILED_PRECONDITION` | it isn't in a state that allows this: a revoked key can't be rotated |
-| UNAUTHENTICATED | `UNAUTHENTICATED` | nobody said who they are, or not truly |
-| PERMISSION_DENIED | `PERMISSION_DENIED` | known, and not allowed |
-| RESOURCE_EXHAUSTED | `BUSY` | more than can be done at once; `google.rpc.RetryInfo` says when to ask again |
-| UNAVAILABLE | `UNAVAILABLE` | a store could not be asked, and nothing was decided; with `RetryInfo` |
-| UNAVAILABLE | `NOT_READY` | it is starting; with `RetryInfo` |
-| UNIMPLEMENTED | `UNIMPLEMENTED` | there is no such call |
-| INTERNAL | | a fault of ours; what it was stands in the log alone |
+| INVALID_ARGUMENT | `INVALID_ARGUMENT` | Fields are invalid. `google.rpc.BadRequest` names all of them, up to 4 KiB. |
+| NOT_FOUND | `NOT_FOUND` | The object does not exist, or the caller may not see it. The metadata entry `resource` names its type. |
+| ALREADY_EXISTS | `ALREADY_EXISTS` | Another object has this name, value or idempotency key. |
+| FAILED_PRECONDITION | `FAILED_PRECONDITION` | The object's state does not allow the operation: a revoked key can't be rotated. |
+| UNAUTHENTICATED | `UNAUTHENTICATED` | The credential is missing or invalid. |
+| PERMISSION_DENIED | `PERMISSION_DENIED` | The caller is authenticated but not allowed to do this. |
+| RESOURCE_EXHAUSTED | `BUSY` | The service is busy. `google.rpc.RetryInfo` says when to retry. |
+| UNAVAILABLE | `UNAVAILABLE` | A store did not answer, and nothing was decided. `RetryInfo` says when to retry. |
+| UNAVAILABLE | `NOT_READY` | The replica is starting. `RetryInfo` says when to retry. |
+| UNIMPLEMENTED | `UNIMPLEMENTED` | There is no such RPC. |
+| INTERNAL | | An internal error. Only the log contains its cause. |
 ";
 
-/// The whole page.
+/// Returns the whole page.
 pub(crate) fn of(contract: &Contract) -> String {
     let mut page = HEAD.to_owned();
     let links = Links(contract);
     page.push_str("\n## Services\n");
     for service in &contract.services {
-        table(&mut page, service, "call | takes | answers | who may", |rpc| links.rpc(rpc));
+        table(&mut page, service, "RPC | request | response | callers", |rpc| links.rpc(rpc));
     }
     page.push_str("\n## Messages\n");
     for message in &contract.messages {
         table(&mut page, message, "field | type |", |field| links.field(field));
     }
     page.push_str("\n## Enums\n");
-    for one in &contract.enums {
-        table(&mut page, one, "value | number |", value);
+    for item in &contract.enums {
+        table(&mut page, item, "value | number |", value);
     }
     page
 }
 
-fn table<T>(page: &mut String, thing: &Item<T>, head: &str, row: impl Fn(&T) -> String) {
-    let Item { name, docs, members } = thing;
+fn table<T>(page: &mut String, item: &Item<T>, head: &str, row: impl Fn(&T) -> String) {
+    let Item { name, docs, members } = item;
     let _infallible = write!(page, "\n### {name}\n");
     if !docs.is_empty() {
         let _infallible = write!(page, "\n{}\n", table_cell(docs));
     }
     if members.is_empty() {
-        page.push_str("\nNothing is in it.\n");
+        page.push_str("\nNo fields.\n");
         return;
     }
     let columns = head.split('|').count();
     let _infallible = write!(page, "\n| {head} |\n{}|\n", "|---".repeat(columns));
-    for part in members {
-        let _infallible = writeln!(page, "| {} |", row(part));
+    for member in members {
+        let _infallible = writeln!(page, "| {} |", row(member));
     }
 }
 
-/// What there is to link to.
+/// Links to the messages and enums of the page.
 struct Links<'a>(&'a Contract);
 
 impl Links<'_> {
     fn rpc(&self, rpc: &Rpc) -> String {
         let Rpc { name, path, request, response, docs } = rpc;
-        let who = match find(path).expect("a test of the table holds that it has every call").caller_class {
+        let callers = match find(path).expect("the table has every RPC").caller_class {
             CallerClass::Anyone => "anyone",
             CallerClass::KeyManager => "a key manager",
             CallerClass::Operator => "an operator",
         };
         let (request, response) = (self.link(request), self.link(response));
-        format!("**`{name}`**<br>{} | {request} | {response} | {who}", table_cell(docs))
+        format!("**`{name}`**<br>{} | {request} | {response} | {callers}", table_cell(docs))
     }
 
     fn field(&self, field: &Field) -> String {
         let Field { name, label, kind, one_of, docs } = field;
-        let choice = one_of.as_ref().map(|one| format!("One of `{one}`. ")).unwrap_or_default();
+        let choice = one_of.as_ref().map(|name| format!("One of `{name}`. ")).unwrap_or_default();
         format!("`{name}` | {label}{} | {choice}{}", self.link(kind), table_cell(docs))
     }
 
-    /// The name, as a link where the page tells of it.
+    /// Returns a name, as a link if the page describes it.
     fn link(&self, name: &str) -> String {
         let messages = self.0.messages.iter().map(|message| &message.name);
-        let known = messages.chain(self.0.enums.iter().map(|one| &one.name)).any(|known| known == name);
+        let known = messages.chain(self.0.enums.iter().map(|item| &item.name)).any(|known| known == name);
         if known { format!("[{name}](#{})", name.to_lowercase()) } else { format!("`{name}`") }
     }
 }
@@ -111,7 +113,7 @@ fn value(value: &Value) -> String {
     format!("`{}` | {} | {}", value.name, value.number, table_cell(&value.docs))
 }
 
-/// As text of a table.
+/// Escapes a text for a cell of a table.
 fn table_cell(docs: &str) -> String {
     docs.replace('|', "\\|").replace('<', "&lt;")
 }

@@ -1,24 +1,23 @@
-//! Names with values as nearly all of them are written: short, in ASCII, the name first. There are some twenty
-//! headers in every question, and to see at once that one is like this costs less than to read whatever it may be.
-//! What isn't like this is left for the long way, which also knows what to refuse.
+//! Fast reading of the most common form of a name with a value: short, in ASCII, with the name first. A request has
+//! about twenty headers, and recognizing this form costs less than the general reader. Any other form is left for the
+//! general reader, which also rejects malformed messages.
 
 use super::Reader;
 use crate::wire::scan::{self, ByteClass};
 use crate::wire::writer::Writer;
 
-/// A name and a value.
+/// Name with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameValue<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) value: &'a [u8],
-    /// Whether the name has an upper-case letter of ASCII.
+    /// True if the name has an upper-case ASCII letter.
     pub(crate) has_uppercase: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// The next field, where it has this number and holds a name in its field 1 and text in its field 2, in this
-    /// order, all of it ASCII and shorter than 128 bytes: as nearly all are, and far cheaper to read than what
-    /// may be. Where it isn't, nothing is read.
+    /// Reads the next field if it has this number and contains a name in field 1 and text in field 2, in this order,
+    /// all in ASCII and shorter than 128 bytes. Otherwise returns `None` and reads nothing.
     #[inline]
     pub(crate) fn common_case_entry(&mut self, number: u8) -> Option<NameValue<'a>> {
         let (pair, rest) = self.common_case(number, 2)?;
@@ -29,7 +28,8 @@ impl<'a> Reader<'a> {
         Some(pair)
     }
 
-    /// The same for bytes in its field 3, of which there must be some.
+    /// Reads the next field if it has this number and contains a name in field 1 and non-empty bytes in field 3, as
+    /// `common_case_entry` does for text.
     #[inline]
     pub(crate) fn common_case_raw_entry(&mut self, number: u8) -> Option<NameValue<'a>> {
         let (pair, rest) = self.common_case(number, 3)?;
@@ -40,9 +40,11 @@ impl<'a> Reader<'a> {
         Some(pair)
     }
 
-    /// A message of this number, shorter than 128 bytes, that is a name in ASCII and a value in this field, and what
-    /// is behind it. A part is shorter still, so that a length of two bytes is never taken for one: its first byte is
-    /// over 127.
+    /// Returns the name and value of a message with this number that is shorter than 128 bytes, and the bytes after
+    /// it. The name must be ASCII, and the value must be in field `value_number`.
+    ///
+    /// Each part is shorter than 128 bytes too, so that a length of two bytes, whose first byte is over 127, is never
+    /// read as a length of one byte.
     #[inline]
     fn common_case(&self, number: u8, value_number: u8) -> Option<(NameValue<'a>, &'a [u8])> {
         let (&[key, length @ 0..0x80], rest) = self.rest.split_first_chunk()? else { return None };
@@ -76,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_at_once_is_what_the_long_way_reads(
+        fn the_common_case_is_read_and_any_other_form_is_left(
             name in "[a-zA-Z\\PC]{0,9}", value in "[a-z\\PC]{0,200}", raw: bool, more in prop::collection::vec(any::<u8>(), 0..4),
         ) {
             let number = if raw { 3 } else { 2 };
@@ -97,7 +99,7 @@ mod tests {
         }
 
         #[test]
-        fn a_wrong_byte_anywhere_means_what_it_means_the_long_way(
+        fn a_wrong_byte_anywhere_means_the_same_as_for_the_general_reader(
             name in "[a-zA-Z]{0,5}", value in "[a-z]{0,5}", at: prop::sample::Index,
             byte in prop_oneof![2 => 0u8..6, 1 => 0u8..32, 1 => any::<u8>()], raw in prop::bool::weighted(0.2),
         ) {
@@ -105,11 +107,11 @@ mod tests {
             let mut message = field(3, &[field(1, name.as_bytes()), field(number, value.as_bytes())].concat());
             let at = at.index(message.len());
             message[at] = byte;
-            let (mut fast, mut long) = (Reader::new(&message), Reader::new(&message));
+            let (mut fast, mut general) = (Reader::new(&message), Reader::new(&message));
             if let Some(pair) = fast.common_case_entry(3) {
-                prop_assert_eq!(long.next().map(|field| field.map(|field| field.number)), Ok(Some(3)));
-                prop_assert_eq!(long.entry(), Ok(pair));
-                prop_assert_eq!(fast.rest, long.rest);
+                prop_assert_eq!(general.next().map(|field| field.map(|field| field.number)), Ok(Some(3)));
+                prop_assert_eq!(general.entry(), Ok(pair));
+                prop_assert_eq!(fast.rest, general.rest);
             }
         }
     }
