@@ -276,7 +276,8 @@ fn denial_response<'a>(
     EndpointResponse { status: response.status, headers: response.headers, body: response.body }
 }
 
-/// Converts a response of the profile to HTTP. The profile has already left out values that are not valid in a header.
+/// Converts a response of the profile to HTTP. The profile has already left out values that are not valid in a
+/// header.
 fn into_http(rendered: EndpointResponse<'_>) -> HttpResponse {
     let mut response = Response::new(Full::new(Bytes::from(rendered.body)));
     *response.status_mut() =

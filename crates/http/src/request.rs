@@ -1,5 +1,5 @@
-//! Incoming HTTP request in the form that a profile reads. The body has limits of size and time, and is read only when
-//! an endpoint matches the request.
+//! Incoming HTTP request in the form that a profile reads. The body has limits of size and time, and is read only
+//! when an endpoint matches the request.
 
 use std::net::IpAddr;
 use std::time::Duration;
