@@ -1,8 +1,8 @@
-//! The ledger's history: every step of the schema, in order, each with its way back.
+//! The history of the database schema: every migration in order, each with its reversal.
 //!
-//! A step knows no entity, since entities follow the newest schema while a step stays as it was released.
-//! Every process of the service calls [`up`] when it starts; however many do so at once, each step is
-//! taken once.
+//! A migration uses no entity, since entities follow the newest schema while a released migration never
+//! changes. Every process of the service calls [`up`] at its start; even if many do so at once, each migration
+//! is applied once.
 
 mod lock;
 mod m0001_tenants;
@@ -20,7 +20,7 @@ mod m0011_master_keys;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
 
-/// The steps, oldest first.
+/// The migrations, oldest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Migrator;
 
@@ -42,30 +42,30 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// One step, and whether this database has taken it.
+/// A migration and its state in this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its name (`m0001_tenants`).
+    /// Name of the migration (`m0001_tenants`).
     pub name: String,
-    /// Whether it was taken.
+    /// True if the migration is applied.
     pub applied: bool,
 }
 
-/// Takes every step that is missing, all or none. Safe to call from any number of processes at once.
+/// Applies all pending migrations, or none. Safe to call from any number of processes at once.
 pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
     let alone = lock::begin_exclusive(db).await?;
     Migrator::up(&alone, None).await?;
     alone.commit().await
 }
 
-/// Takes the last `steps` steps back, all or none.
+/// Reverts the last `steps` migrations, or none.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
     let alone = lock::begin_exclusive(db).await?;
     Migrator::down(&alone, Some(steps)).await?;
     alone.commit().await
 }
 
-/// Every step, oldest first. Writes nothing, so that a user without rights to may ask.
+/// Returns every migration, oldest first. Writes nothing, so that a database user with read access suffices.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<Step>, DbErr> {
     let steps = Migrator::get_migration_with_status_read_only(db).await?;
     let applied = |status| status == MigrationStatus::Applied;

@@ -1,9 +1,9 @@
-//! One at a time: the transaction in which the schema is changed, begun so that a second one waits.
+//! Mutual exclusion of migrations: the transaction in which the schema is changed makes concurrent ones wait.
 //!
-//! PostgreSQL gives an advisory lock that ends with the transaction, so that a process which dies or is
-//! cut off leaves none behind (a session's lock would outlive a pool's connection). SQLite's write lock
-//! does the same across processes; its one gap, that switching a file to WAL doesn't wait for its turn,
-//! is closed by asking again.
+//! PostgreSQL offers an advisory lock that ends with the transaction, so that a process which dies or is cut
+//! off leaves no lock behind (a session's lock would outlive a pooled connection). SQLite's write lock does the
+//! same across processes. Its one gap is that switching a file to WAL does not wait for the lock; it is closed
+//! by retrying.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use sea_orm_migration::sea_orm::{
     Statement, TransactionOptions, TransactionTrait,
 };
 
-/// "latchkey" in ASCII: what this program's migrations are known by among a database's advisory locks.
+/// Identifier of the advisory lock of migrations in PostgreSQL: "latchkey" in ASCII.
 const ADVISORY: i64 = 0x6c61_7463_686b_6579;
 
-/// How often a file that others are opening is asked for, and how long between. SQLite waits by itself
-/// wherever it is able to.
+/// Number of attempts to open a file that other processes are opening; the pause between them follows. In all
+/// other cases, SQLite itself waits.
 const MAX_ATTEMPTS: u32 = 500;
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// Begins the transaction, alone.
+/// Begins the exclusive transaction.
 pub(crate) async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     match db.get_database_backend() {
         DbBackend::Postgres => {
@@ -48,7 +48,7 @@ async fn begin_immediate(db: &DatabaseConnection) -> Result<DatabaseTransaction,
     }
 }
 
-/// `SQLITE_BUSY`, in the words that it is given everywhere.
+/// Returns whether an error is `SQLITE_BUSY`, by its message, which is the same in all builds.
 fn is_busy(error: &DbErr) -> bool {
     error.to_string().contains("database is locked")
 }

@@ -1,9 +1,9 @@
-//! Tenants: whose the keys are. The slug is what people and requests name a tenant by.
+//! Tenants, the owners of keys. People and requests name a tenant by its slug.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, boolean, pk_uuid, text, text_null, text_uniq};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

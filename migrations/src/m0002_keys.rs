@@ -1,5 +1,5 @@
-//! Keys, by the hash of their value, and the scopes that each was granted. A tenant's keys are listed by
-//! age, which the identifier carries; a caller's idempotency key is unique in its tenant.
+//! Keys, by the hash of their value, and the scopes granted to each. A tenant's keys are listed by age, which
+//! is part of the identifier; a caller's idempotency key is unique in its tenant.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
@@ -7,7 +7,7 @@ use sea_orm_migration::schema::{
     uuid, uuid_null,
 };
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

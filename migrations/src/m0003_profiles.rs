@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, text};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

@@ -1,10 +1,10 @@
-//! What every write leaves: a row of the change feed, an audit event, and the head, the one row that says
-//! how far both have come. Taking the head's row lock is what puts writes in order.
+//! Records of writes: change-feed rows, audit events, and the head, the single row with the last positions of
+//! both. The lock on the head row orders all writes.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, binary_len, integer, text, uuid_null};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

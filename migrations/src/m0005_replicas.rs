@@ -1,10 +1,10 @@
-//! The replicas that decide by what they remember: how far each has come, and until when it trusts that. A
-//! write is over when none that still holds is behind it.
+//! Heartbeats of replicas: the last applied revision, and the end of the lease on the cache. A write has
+//! propagated when no replica with a valid lease is behind it.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, text};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

@@ -1,10 +1,10 @@
-//! Users of tenants. An e-mail address, in lower case, is one user's in its tenant; failed attempts to sign in
-//! stand in the row, so that a lock outlives the process that noticed it.
+//! Users of tenants. An e-mail address, in lower case, is unique in its tenant. Failed sign-in attempts are
+//! stored in the row, so that a lock outlives the process that set it.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, boolean, integer, pk_uuid, text, uuid};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

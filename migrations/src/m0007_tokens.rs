@@ -1,12 +1,12 @@
-//! Tokens: families, their refresh tokens by hash, and the keys that sign access tokens. A family stands for a
-//! key or a user; a refresh token that was spent keeps its successor, sealed.
+//! Tokens: families, their refresh tokens by hash, and the keys that sign access tokens. A family belongs to a
+//! key or a user; a used refresh token keeps its successor, sealed.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
     big_integer, big_integer_null, binary, binary_len, binary_null, pk_uuid, text, text_null, uuid, uuid_null,
 };
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

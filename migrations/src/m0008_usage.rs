@@ -1,11 +1,11 @@
-//! Use of keys: calls by key, hour and reason; last use and needed scopes; and how far each process's batches are
-//! in them. None of these refer to the keys' table: whoever adds to them must not wait for whoever holds a key.
-//! And an index by time for the audit log.
+//! Usage of keys: calls by key, hour and reason; last use and required scopes; and the number of each process's
+//! last stored batch. None of these tables refers to the keys' table, since adding usage must not wait for
+//! locks on keys. Also adds an index by time to the audit log.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, pk_uuid, text, uuid};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

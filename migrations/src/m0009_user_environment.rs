@@ -1,9 +1,9 @@
-//! A user may be confined to one environment; one without a word here goes to every one.
+//! Restricts a user to one environment; null allows every environment.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::text_null;
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

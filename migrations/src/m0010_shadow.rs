@@ -1,10 +1,10 @@
-//! Calls that would have been denied: by profile, who, route, reason and hour. Nobody that was recognised is the nil
-//! UUID, since what is null is no part of a key. Like use, these refer to no other table.
+//! Denials of shadow mode: by profile, subject, route, reason and hour. An unrecognized principal is stored as
+//! the nil UUID, since null cannot be part of a primary key. Like usage, these rows refer to no other table.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, text, uuid};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

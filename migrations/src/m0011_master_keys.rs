@@ -1,10 +1,10 @@
-//! The master keys that values lie sealed under: not the keys, but a word under each, by which a start with another
-//! one is refused.
+//! Key check values of master keys: not the keys themselves, but a known text sealed under each, so that a
+//! start with another key is refused.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{binary, uuid};
 
-/// The step.
+/// The migration.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 

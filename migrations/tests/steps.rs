@@ -1,5 +1,5 @@
-//! The steps on both databases: up, down, up again, and by many at once.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+//! Migrations on both databases: up, down, up again, and by many processes at once.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use latchkey_migrations::{Step, down, status, up};
 use latchkey_testing::Postgres;
@@ -8,10 +8,10 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, SqlxSqliteConnector
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-/// How many steps there are.
+/// Number of migrations.
 const STEPS: usize = 11;
 
-/// What they make, all of which goes with them.
+/// Tables that the migrations create and their reversal drops.
 const TABLES: [&str; 18] = [
     "tenants",
     "keys",
@@ -33,7 +33,7 @@ const TABLES: [&str; 18] = [
     "master_key_marks",
 ];
 
-/// A SQLite file as the service opens it, once for each process.
+/// Opens a SQLite file as each process of the service does.
 fn open(folder: &TempDir) -> DatabaseConnection {
     let url = format!("sqlite:{}?mode=rwc", folder.path().join("keys.db").display());
     let options: sea_orm::sqlx::sqlite::SqliteConnectOptions = url.parse().unwrap();
@@ -63,7 +63,10 @@ async fn goes_up_and_down_and_up(db: &DatabaseConnection) {
     down(db, 11).await.unwrap();
     assert_eq!(applied(db).await, [false; STEPS]);
     for table in TABLES {
-        assert!(db.execute_unprepared(&format!("SELECT 1 FROM {table}")).await.is_err(), "{table} is left");
+        assert!(
+            db.execute_unprepared(&format!("SELECT 1 FROM {table}")).await.is_err(),
+            "{table} still exists"
+        );
     }
     up(db).await.unwrap();
     let head = "UPDATE head SET revision = 0 WHERE id = 1 AND audit_sequence = 0";

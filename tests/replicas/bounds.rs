@@ -82,7 +82,7 @@ async fn a_database_that_is_away_in_any_way_is_an_outage_and_comes_back_by_itsel
 async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlimited() {
     let cluster = Cluster::start().await;
     for replica in 0..3 {
-        cluster.wait_for_log(replica, "Redis answers", 1);
+        cluster.wait_for_log(replica, "connected to Redis", 1);
     }
     for fault in ["flushed", "hung", "dead"] {
         let (_, value) = cluster.key().await;
@@ -107,12 +107,12 @@ async fn a_redis_that_is_away_in_any_way_refuses_nobody_and_lets_nobody_go_unlim
         assert!(passed >= 30, "{fault}: the burst passes, {passed} did");
         assert!(refused > 0, "{fault}: never unlimited, {passed} passed");
         calls.tell(&format!("Redis {fault}: a call"));
-        let heals = cluster.logged("Redis answers");
+        let heals = cluster.logged("connected to Redis");
         match fault {
             "hung" => cluster.redis.thaw(),
             "dead" => cluster.redis.restart(),
             _ => continue,
         }
-        cluster.wait_for_log(0, "Redis answers", usize::try_from(heals / 3).expect("a few") + 1);
+        cluster.wait_for_log(0, "connected to Redis", usize::try_from(heals / 3).expect("a few") + 1);
     }
 }

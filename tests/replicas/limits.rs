@@ -40,7 +40,7 @@ async fn skewed(cluster: &Cluster, class: &str, (rate, burst): (u64, u64)) {
     let most = burst + rate * u64::try_from(took.as_micros()).expect("seconds") / 1_000_000;
     // A busy machine makes Redis miss calls. For so long (20 ms) its replica counts by itself, what comes back
     // meanwhile and each caller's call: no call is refused because of an error.
-    let missed = cluster.logged("counted in this process alone");
+    let missed = cluster.logged("the call is counted in this process alone");
     println!("{class}: {passed} of {calls} calls passed in {took:.1?}; {most} may; Redis missed {missed}");
     let by_itself = missed * (rate / 50 + 9);
     assert!(
@@ -54,7 +54,7 @@ async fn skewed(cluster: &Cluster, class: &str, (rate, burst): (u64, u64)) {
 async fn three_replicas_keep_one_limit_under_skewed_load() {
     let cluster = Cluster::start().await;
     for replica in 0..3 {
-        cluster.wait_for_log(replica, "Redis answers", 1);
+        cluster.wait_for_log(replica, "connected to Redis", 1);
     }
     for (class, limit) in [("exact", (20, 30)), ("leased", (300, 300))] {
         skewed(&cluster, class, limit).await;
@@ -64,7 +64,7 @@ async fn three_replicas_keep_one_limit_under_skewed_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_each_replica_limits_by_itself_and_refuses_nobody_for_it() {
     let cluster = Cluster::start().await;
-    cluster.wait_for_log(0, "Redis answers", 1);
+    cluster.wait_for_log(0, "connected to Redis", 1);
     let (_, value) = cluster.key().await;
     cluster.redis.freeze();
     let call = || allows(&cluster.operators[0], classed(&value, "exact"));
@@ -76,7 +76,7 @@ async fn without_redis_each_replica_limits_by_itself_and_refuses_nobody_for_it()
         refused |= call().await == Ok(false);
     }
     assert!(refused, "never unlimited");
-    cluster.wait_for_log(0, "Redis does not answer", 1);
+    cluster.wait_for_log(0, "Redis does not respond", 1);
     cluster.redis.thaw();
-    cluster.wait_for_log(0, "Redis answers", 2);
+    cluster.wait_for_log(0, "connected to Redis", 2);
 }

@@ -1,4 +1,4 @@
-//! What a decision costs without a network: `cargo bench -p latchkey-bench-gate`.
+//! Benchmarks of a decision without a network: `cargo bench -p latchkey-bench-gate`.
 
 use std::hint::black_box;
 
@@ -65,7 +65,7 @@ fn decisions(criterion: &mut Criterion) {
     group.bench_function("a malformed key", |b| b.iter(|| check(black_box(malformed))));
     group.finish();
 
-    criterion.bench_function("read, decide and word the answer", |b| {
+    criterion.bench_function("read, decide and render the response", |b| {
         b.iter(|| {
             let request = request(&values[7]);
             let parsed = profile.parse_request(black_box(&request));

@@ -1,4 +1,5 @@
-//! What signing and verifying a token costs, by algorithm: `cargo bench -p latchkey-bench-gate --bench tokens`.
+//! Benchmarks of signing and verifying a token, by algorithm: `cargo bench -p latchkey-bench-gate --bench
+//! tokens`.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -45,7 +46,7 @@ fn tokens(criterion: &mut Criterion) {
     for algorithm in SigningAlgorithm::ALL {
         let ring = ring(algorithm);
         let Some(key) = ring.signing("shop", algorithm, NOW) else { panic!("no key signs") };
-        let Ok(token) = key.sign(&claims()) else { panic!("it can't sign") };
+        let Ok(token) = key.sign(&claims()) else { panic!("signing failed") };
         let mut group = criterion.benchmark_group(algorithm.name());
         group.bench_function("sign", |b| b.iter(|| key.sign(black_box(&claims()))));
         group.bench_function("verify", |b| b.iter(|| verify(black_box(&token), &ring)));

@@ -1,5 +1,5 @@
-//! A gate over keys in memory, for measuring: PayKore's own profile, as many keys, tenants, routes, scopes and
-//! profiles as are asked for, and a store that knows every key.
+//! A gate over keys in a cache, for measurements: PayKore's own profile, the requested numbers of keys,
+//! tenants, routes, scopes and profiles, and a store that knows every key.
 
 mod store;
 mod workload;
@@ -20,22 +20,23 @@ use latchkey_profile::Catalog;
 use self::store::SyntheticStore;
 pub use self::workload::Workload;
 
-/// A gate and what it is asked with.
+/// A gate and its parts.
 pub struct GateFixture {
     /// The gate.
     pub gate: Gate<LocalLimiter>,
-    /// What it remembers.
-    pub memory: Arc<ReplicaCache>,
+    /// The gate's cache.
+    pub cache: Arc<ReplicaCache>,
     /// The profiles in force.
     pub catalog: Arc<Catalog>,
     workload: Workload,
 }
 
 impl GateFixture {
-    /// One of this shape, each of whose keys has been asked for once.
+    /// Creates a gate of this size and looks each key up once.
     ///
     /// # Panics
-    /// When a document does not compile, or a key is denied.
+    ///
+    /// If a document does not compile, or a key is denied.
     #[must_use]
     pub fn new(workload: &Workload) -> Self {
         let fixture = Self::empty(workload);
@@ -43,31 +44,33 @@ impl GateFixture {
         fixture
     }
 
-    /// One that remembers nothing yet.
+    /// Creates a gate of this size with an empty cache.
     ///
     /// # Panics
-    /// When a document does not compile.
+    ///
+    /// If a document does not compile.
     #[must_use]
     pub fn empty(workload: &Workload) -> Self {
         let catalog = Arc::new(Catalog::new());
         catalog.replace_all(workload.profiles());
-        let memory = Arc::new(ReplicaCache::new(workload.memory()));
-        memory.extend_lease(MonotonicInstant(u64::MAX));
+        let cache = Arc::new(ReplicaCache::new(workload.cache_bytes()));
+        cache.extend_lease(MonotonicInstant(u64::MAX));
         let gate = Gate::new(GateParts {
             store: Arc::new(SyntheticStore::new(workload)),
             policies: Arc::clone(&catalog) as Arc<dyn Policies>,
             limiter: LocalLimiter::new(),
-            cache: Arc::clone(&memory),
+            cache: Arc::clone(&cache),
             clock: Arc::new(FixedClock),
             usage: Arc::new(UsageTracker::new("bench".into())),
         });
-        Self { gate, memory, catalog, workload: workload.clone() }
+        Self { gate, cache, catalog, workload: workload.clone() }
     }
 
-    /// Asks about keys by their numbers, each once. Looking alone: no bucket is made.
+    /// Looks up keys by their numbers, each once, without charging a bucket.
     ///
     /// # Panics
-    /// When one is denied.
+    ///
+    /// If a key is denied.
     pub fn warm_cache(&self, keys: std::ops::Range<usize>) {
         let policy = self.policy();
         for number in keys {
@@ -75,39 +78,41 @@ impl GateFixture {
             let access =
                 CheckInput { credential: PresentedCredential::of(&value), cost: 0, ..CheckInput::default() };
             let verdict = poll_ready(self.gate.check(Some(&policy), &access));
-            assert!(verdict.is_ok_and(|verdict| verdict.denial().is_none()), "a good key was denied");
+            assert!(verdict.is_ok_and(|verdict| verdict.denial().is_none()), "a valid key was denied");
         }
     }
 
-    /// The policy that keys are judged by.
+    /// Returns the policy that applies to the keys.
     ///
     /// # Panics
-    /// When it isn't there.
+    ///
+    /// If the profile does not exist.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         let policy = Policies::named(&*self.catalog, &self.workload.profile_name());
-        policy.unwrap_or_else(|| panic!("the profile is gone"))
+        policy.unwrap_or_else(|| panic!("the profile does not exist"))
     }
 
-    /// The n-th key's value.
+    /// Returns the value of the n-th key.
     #[must_use]
     pub fn key_value(&self, number: usize) -> String {
         format!("{}{number:064x}", self.workload.prefix())
     }
 }
 
-/// Runs what has nothing to wait for.
+/// Runs a future that is ready at its first poll.
 ///
 /// # Panics
-/// When it waits.
+///
+/// If the future is pending.
 pub fn poll_ready<F: Future>(future: F) -> F::Output {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("what was remembered had to wait"),
+        Poll::Pending => panic!("a cached look-up was pending"),
     }
 }
 
-/// A clock that stands still: reading the real one is measured with the server.
+/// A constant clock: reading the real one is measured with the server.
 struct FixedClock;
 
 impl Clock for FixedClock {

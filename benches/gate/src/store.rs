@@ -1,5 +1,5 @@
-//! A store that knows every key: what it doesn't keep it makes up, so that nothing but the gate's own memory
-//! grows with their number.
+//! A store that knows every key. It computes records instead of keeping them, so that only the gate's own cache
+//! grows with the number of keys.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::Workload;
 
-/// Makes keys up, in the order that they are asked for.
+/// Computes the records of keys, numbered in the order of their look-ups.
 pub(crate) struct SyntheticStore {
     made: AtomicUsize,
     tenants: usize,

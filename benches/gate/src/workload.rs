@@ -1,4 +1,4 @@
-//! How much there is of everything.
+//! Sizes of a workload.
 
 use std::fmt::Write as _;
 
@@ -6,56 +6,56 @@ use latchkey_profile::Profile;
 
 /// PayKore's profile with a limit that no benchmark reaches.
 const DOCUMENT: &str = include_str!("../../../profiles/paykore.toml");
-/// What routes are declared before.
+/// The text of PayKore's document before which further routes are inserted.
 const ROUTES: &str = "[[routes]]\npath = \"/**\"";
 
-/// How much there is of everything.
+/// Sizes of a workload.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    /// Keys.
+    /// Number of keys.
     pub keys: usize,
-    /// Tenants that the keys belong to, in turn.
+    /// Number of tenants, to which the keys are assigned in turn.
     pub tenants: usize,
-    /// Routes beside PayKore's own.
+    /// Number of routes in addition to PayKore's own.
     pub routes: usize,
-    /// Scopes, all of which every key has.
+    /// Number of scopes, all of which every key has.
     pub scopes: usize,
-    /// Profiles. Keys are judged by the last of them; where there are several, none has a host.
+    /// Number of profiles. The last one applies to the keys; if there are several, none has a host.
     pub profiles: usize,
 }
 
 impl Default for Workload {
-    /// PayKore as it is, with a thousand keys of one tenant.
+    /// Returns PayKore's own sizes, with a thousand keys of one tenant.
     fn default() -> Self {
         Self { keys: 1_000, tenants: 1, routes: 0, scopes: 0, profiles: 1 }
     }
 }
 
 impl Workload {
-    /// The profile that keys are judged by.
+    /// Returns the name of the profile that applies to the keys.
     pub(crate) fn profile_name(&self) -> String {
         name(self.profiles - 1)
     }
 
-    /// What its keys start with.
+    /// Returns the prefix of the keys.
     pub(crate) fn prefix(&self) -> String {
         prefix(self.profiles - 1)
     }
 
-    /// The n-th scope.
+    /// Returns the n-th scope.
     pub(crate) fn scope(number: usize) -> String {
         format!("things.{number:04}")
     }
 
-    /// Bytes for all of it.
-    pub(crate) fn memory(&self) -> usize {
+    /// Returns the size of a cache that holds all keys, in bytes.
+    pub(crate) fn cache_bytes(&self) -> usize {
         (self.keys + self.tenants) * 2_000 + (64 << 20)
     }
 
     pub(crate) fn profiles(&self) -> Vec<Profile> {
         let compile = |number| {
             let compiled = Profile::compile(&self.document(number), 1);
-            compiled.unwrap_or_else(|wrong| panic!("the profile does not compile: {wrong:?}"))
+            compiled.unwrap_or_else(|violations| panic!("the profile does not compile: {violations:?}"))
         };
         (0..self.profiles).map(compile).collect()
     }
@@ -76,7 +76,7 @@ impl Workload {
         text.replacen(ROUTES, &format!("{}{ROUTES}", self.extra_scopes_and_routes()), 1)
     }
 
-    /// Scopes and routes, the route of the last one needing the last scope.
+    /// Returns scopes and routes; the last route requires the last scope.
     fn extra_scopes_and_routes(&self) -> String {
         let mut text = String::new();
         for number in 0..self.scopes {
@@ -92,7 +92,7 @@ impl Workload {
         text
     }
 
-    /// A path that the last route takes.
+    /// Returns a path that matches the last route.
     #[must_use]
     pub fn path(&self) -> String {
         format!("/v1/r{}/42", self.routes.saturating_sub(1))

@@ -1,4 +1,4 @@
-//! A Check of a remembered key allocates nothing: counted, not believed.
+//! A Check of a cached key allocates no memory.
 
 use std::hint::black_box;
 
@@ -23,10 +23,10 @@ fn a_remembered_key_is_judged_without_an_allocation() {
         };
         let mut seen = DecisionContext::default();
         let decision = poll_ready(fixture.gate.check_into(Some(&policy), &access, &mut seen));
-        let decision = decision.expect("there is a decision");
-        assert!(matches!(decision, Decision::Allow(_)), "it passes");
+        let decision = decision.expect("a decision");
+        assert!(matches!(decision, Decision::Allow(_)), "the key is allowed");
     };
-    // The first calls find their buckets and their places in the count of uses.
+    // The first calls create their buckets and usage counters.
     for value in &values {
         check(value);
     }
@@ -37,7 +37,7 @@ fn a_remembered_key_is_judged_without_an_allocation() {
         }
     }
     let judged = dhat::HeapStats::get().total_blocks;
-    drop(black_box(String::from("and the counter counts")));
+    drop(black_box(String::from("an allocation that must be counted")));
     let counted = dhat::HeapStats::get().total_blocks;
     assert_eq!((judged, counted), (0, 1));
 }

@@ -1,5 +1,5 @@
-//! The figures that the model is fed with, each with where it comes from. A figure that somebody measures anew is
-//! changed here, or said on the command line.
+//! The model's input figures, each with its source. A newly measured figure is changed here, or given on the
+//! command line.
 
 /// One figure.
 pub(crate) struct Figure {
@@ -7,7 +7,7 @@ pub(crate) struct Figure {
     pub(crate) name: &'static str,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
-    /// Measured how, which setting's default, or assumed.
+    /// Source of the figure: a measurement, a setting's default, or an assumption.
     pub(crate) source: &'static str,
 }
 
@@ -21,12 +21,12 @@ const MEMORY: &str =
     "measured on 2026-11-26, `cargo run --profile quick -p latchkey-bench-gate --bin memory -- 1000000`";
 const METER: &str = "measured, README.md: RevokeKey at the median in the revocation meter, debug build";
 
-/// All of them.
+/// All figures with their defaults.
 pub(crate) const FIGURES: [Figure; 19] = [
     figure("checks", 1_000_000.0, "Checks/s", "asked"),
     figure("replicas", 100.0, "", "asked"),
     figure("keys", 10_000_000.0, "", "asked"),
-    figure("writes", 20.0, "writes/s", "asked: keys made, changed, revoked, tokens ended"),
+    figure("writes", 20.0, "writes/s", "input: keys created, changed, revoked, tokens ended"),
     figure("cores", 2.0, "", "assumed: of a replica"),
     figure("busy", 0.6, "", "assumed: the share of a core that is used at most, for tails"),
     figure("check_us", 9.9, "us", MEASURED),
@@ -42,7 +42,7 @@ pub(crate) const FIGURES: [Figure; 19] = [
         "assumed: one PostgreSQL on 8 cores, statements by a unique key",
     ),
     figure("commit_ms", 4.0, "ms", "assumed: a write's transaction with its flush"),
-    figure("wake_ms", 1.0, "ms", "assumed: a wake-up's way, mean"),
+    figure("wake_ms", 1.0, "ms", "assumed: mean latency of a wake-up"),
     figure("revoke_ms", 33.0, "ms", METER),
     figure("active_keys", 20_000.0, "", "assumed: keys in use at any second, each with leased buckets"),
     figure(
@@ -54,30 +54,31 @@ pub(crate) const FIGURES: [Figure; 19] = [
     figure("redis", 60_000.0, "scripts/s", "assumed: one node of a Redis Cluster"),
 ];
 
-/// The figures in force.
+/// The figures' values.
 pub(crate) struct Inputs(Vec<f64>);
 
 impl Inputs {
-    /// The defaults, and what is said as `name=number`.
+    /// Returns the defaults, overridden by arguments of the form `name=number`.
     pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut values: Vec<f64> = FIGURES.iter().map(|figure| figure.value).collect();
         for word in arguments {
             let (name, value) = word.split_once('=').ok_or_else(|| format!("{word:?}: write name=number"))?;
             let place = FIGURES.iter().position(|figure| figure.name == name);
-            let place = place.ok_or_else(|| format!("{name:?} is no figure: {}", names()))?;
+            let place =
+                place.ok_or_else(|| format!("{name:?} is not a figure; the figures are: {}", names()))?;
             let value = value.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0);
             values[place] = value.ok_or_else(|| format!("{word:?}: write a number above zero"))?;
         }
         Ok(Self(values))
     }
 
-    /// A figure; the name is one of the table's.
+    /// Returns a figure's value; `name` must be in the table.
     pub(crate) fn get(&self, name: &str) -> f64 {
         let place = FIGURES.iter().position(|figure| figure.name == name);
         self.0[place.expect("a figure of the table")]
     }
 
-    /// Each with its value.
+    /// Returns each figure with its value.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Figure, f64)> {
         FIGURES.iter().zip(self.0.iter().copied())
     }

@@ -1,5 +1,5 @@
-//! What a deployment needs, from figures: a model on paper that can be run. `docs/scale.md` says what it means.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
+//! Computes what a deployment needs from input figures. `docs/scale.md` explains the results.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program prints its result")]
 
 mod figures;
 mod model;
@@ -18,8 +18,8 @@ fn main() -> ExitCode {
             print_report(&inputs);
             ExitCode::SUCCESS
         }
-        Err(wrong) => {
-            eprintln!("{wrong}");
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::from(2)
         }
     }
@@ -33,8 +33,8 @@ fn print_report(inputs: &Inputs) {
     let estimate = model::estimate(inputs);
     let postgres = inputs.get("postgres");
     println!("\nA replica");
-    println!("  carries {:.0} Checks/s and is sent {:.0}", estimate.carries, estimate.load);
-    println!("  remembers keys in {:.0} MiB", estimate.memory / MIB);
+    println!("  can serve {:.0} Checks/s and receives {:.0}", estimate.carries, estimate.load);
+    println!("  caches keys in {:.0} MiB", estimate.memory / MIB);
     println!(
         "  finds its key remembered: {:.1} % where all keys are used alike, {:.1} % where the n-th is used 1/n as often;\n  \
          {:.1} % where all are used alike and each key's calls go to one replica",
@@ -42,7 +42,7 @@ fn print_report(inputs: &Inputs) {
         100.0 * estimate.hits[1],
         100.0 * estimate.hits[2]
     );
-    println!("\nPostgreSQL, which does {postgres:.0} statements/s");
+    println!("\nPostgreSQL, which executes {postgres:.0} statements/s");
     println!(
         "  cold start of one replica: {:.0} queries/s, of all at once {:.0}",
         estimate.cold[0], estimate.cold[1]
@@ -58,10 +58,10 @@ fn print_report(inputs: &Inputs) {
         estimate.feed[0], estimate.feed[1]
     );
     println!(
-        "  replicas that it can tell of these writes: {:.0}",
+        "  maximum number of replicas at this rate of writes: {:.0}",
         inputs.get("replicas") * postgres / estimate.feed[1]
     );
-    println!("\nRedis, of which one node does {:.0} scripts/s", inputs.get("redis"));
+    println!("\nRedis, of which one node executes {:.0} scripts/s", inputs.get("redis"));
     for (what, questions) in [
         ("leased, a key's calls on all replicas", estimate.redis[0]),
         ("leased, a key's calls on one replica", estimate.redis[1]),

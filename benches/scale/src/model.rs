@@ -1,23 +1,23 @@
-//! What follows from the figures by arithmetic alone.
+//! Results that follow from the figures by arithmetic alone.
 
 use crate::figures::Inputs;
 
-/// What one replica, the database and Redis have to bear.
+/// Load of one replica, of the database and of Redis.
 pub(crate) struct Estimate {
-    /// Checks a second that a replica answers at most, and has to.
+    /// Checks a second that a replica can serve; the load that it receives follows.
     pub(crate) carries: f64,
     pub(crate) load: f64,
-    /// Bytes for every key that a replica may come to remember.
+    /// Bytes of a replica's cache that holds every key.
     pub(crate) memory: f64,
-    /// The share of Checks that find their key remembered, by uniform and by skewed use; and by uniform use where
-    /// a key's calls all go to one replica.
+    /// Share of Checks whose key is cached: with uniform use, with skewed use, and with uniform use if all
+    /// calls of a key go to one replica.
     pub(crate) hits: [f64; 3],
-    /// Queries a second of one replica that has just started, and of all at once.
+    /// Queries a second of one replica that has just started, and of all replicas at once.
     pub(crate) cold: [f64; 2],
-    /// Statements a second for following the feed, when nothing is written and as it is.
+    /// Statements a second for following the feed: without writes, and with the given writes.
     pub(crate) feed: [f64; 2],
-    /// Questions a second to Redis: leased, where a key's calls are spread over all replicas and where they go to
-    /// one, and were every class exact.
+    /// Requests a second to Redis: with leases, if a key's calls are spread over all replicas and if they go to
+    /// one; and with exact counting.
     pub(crate) redis: [f64; 3],
 }
 
@@ -30,11 +30,12 @@ pub(crate) fn estimate(inputs: &Inputs) -> Estimate {
     let hits = [remembered / keys, harmonic(remembered) / harmonic(keys), own];
     let polls = 1_000.0 / get("poll_ms");
     let reports = 2_000.0 / get("lease_ms");
-    // Head and page, and a report now and then.
+    // Head and page of each poll, and regular heartbeats.
     let quiet = replicas * (2.0 * polls + reports);
-    // A replica follows one wake-up after the other; what comes meanwhile is read together.
+    // A replica handles one wake-up after the other; changes that arrive meanwhile are read together.
     let follows = get("writes").min(1_000.0 / (get("statements") * get("wake_ms")));
-    // A leased bucket is asked for at most so often; one that is called more seldom, at each call.
+    // A leased bucket causes at most a fixed rate of requests; a bucket with fewer calls causes one for each
+    // call.
     let leased = |reach: f64| {
         let apart = get("active_keys") * reach;
         apart * (get("checks") / apart).min(get("asks"))
@@ -50,13 +51,13 @@ pub(crate) fn estimate(inputs: &Inputs) -> Estimate {
     }
 }
 
-/// The sum of 1/n up to `n`: how use adds up where the n-th key is used 1/n as often as the first.
+/// Returns the sum of 1/n up to `n`: total use if the n-th key is used 1/n as often as the first.
 fn harmonic(n: f64) -> f64 {
     n.ln() + 0.577_215_664_9
 }
 
-/// After so many seconds of a replica's life, the share of Checks whose key was not seen before, where all keys
-/// are used alike.
+/// Returns the share of Checks whose key was not seen before, the given number of seconds after a replica's
+/// start, if all keys are used alike.
 pub(crate) fn unseen(inputs: &Inputs, seconds: f64) -> f64 {
     (-inputs.get("checks") / inputs.get("replicas") * seconds / inputs.get("keys")).exp()
 }
@@ -81,15 +82,18 @@ mod tests {
         let all = estimate(&inputs(&["keys=1000", "memory_keys=1000"]));
         assert!(all.hits.iter().all(|hits| (hits - 1.0).abs() < 1e-9));
         let some = estimate(&inputs(&["keys=1000", "memory_keys=100"]));
-        assert!(some.hits[0] < some.hits[1] && some.hits[1] < 1.0, "skewed use is remembered better");
-        assert!((some.hits[2] - 1.0).abs() < 1e-9, "and a hundredth of the keys all the more");
+        assert!(some.hits[0] < some.hits[1] && some.hits[1] < 1.0, "skewed use has a higher hit rate");
+        assert!((some.hits[2] - 1.0).abs() < 1e-9, "a hundredth of the keys has an even higher hit rate");
     }
 
     #[test]
     fn leases_save_questions_where_a_key_is_called_often_on_one_replica() {
         let [spread, together, exact] = estimate(&inputs(&[])).redis;
-        assert!((spread - exact).abs() < 1e-3, "half a call a second and replica is a question each");
-        assert!(together * 9.0 < exact, "fifty a second are five");
+        assert!(
+            (spread - exact).abs() < 1e-3,
+            "at half a call a second and replica, each call causes a request"
+        );
+        assert!(together * 9.0 < exact, "fifty calls a second cause five requests");
     }
 
     #[test]

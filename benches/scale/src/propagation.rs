@@ -1,19 +1,20 @@
-//! Revocations, simulated: a commit, a wake-up to each replica, each replica's statements through one database that
-//! does so many a second, and the writer who looks again and again whether all have reported.
+//! Simulation of revocations: a commit, a wake-up to each replica, each replica's statements in one database
+//! with a limited rate, and the writer, which polls until all replicas have reported.
 
 use crate::figures::Inputs;
 
-/// What is broken.
+/// Simulated fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// Nobody is woken: all poll.
+    /// No wake-up arrives: all replicas poll.
     WakeUps,
-    /// One replica reaches nobody.
+    /// One replica is disconnected from all others.
     CutOff,
 }
 
-/// Milliseconds until `RevokeKey` answers: half of the rounds, 99 in a hundred, all.
+/// Returns milliseconds until `RevokeKey` responds: the 50th and the 99th percentile and the maximum of all
+/// rounds.
 pub(crate) fn simulate(inputs: &Inputs, fault: Fault, rounds: usize) -> [f64; 3] {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     let mut took: Vec<f64> = (0..rounds).map(|_| simulate_round(inputs, fault, &mut random)).collect();
@@ -32,7 +33,7 @@ fn simulate_round(inputs: &Inputs, fault: Fault, random: &mut Random) -> f64 {
     };
     let mut arrivals: Vec<f64> = (0..replicas).map(|_| wake_delay(random)).collect();
     arrivals.sort_unstable_by(f64::total_cmp);
-    // The database works them off one after the other, at its rate.
+    // The database executes the statements one after the other, at its rate.
     let each = inputs.get("statements") * 1_000.0 / inputs.get("postgres");
     let all = arrivals.iter().fold(0.0_f64, |free, arrival| free.max(*arrival) + each);
     if fault == Fault::CutOff {
@@ -41,7 +42,8 @@ fn simulate_round(inputs: &Inputs, fault: Fault, random: &mut Random) -> f64 {
     commit + noticed_at(all)
 }
 
-/// When a writer who looks after 2, 4, 8 and 16 ms more and then every 25 ms sees what was there at `moment`.
+/// Returns when a writer that polls after another 2, 4, 8 and 16 ms, and then every 25 ms, sees the state of
+/// `moment`.
 fn noticed_at(moment: f64) -> f64 {
     let (mut at, mut pause) = (0.0, 2.0_f64);
     while at < moment {
@@ -51,11 +53,11 @@ fn noticed_at(moment: f64) -> f64 {
     at
 }
 
-/// Numbers that look random and are the same in every run (xorshift64).
+/// Pseudo-random numbers that are the same in every run (xorshift64).
 struct Random(u64);
 
 impl Random {
-    /// Above 0, at most 1.
+    /// Returns a number above 0 and at most 1.
     fn unit(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

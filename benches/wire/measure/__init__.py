@@ -1,1 +1,1 @@
-"""What the benchmarks in scripts/ are made of: the bytes, the servers, the loads, and the tables."""
+"""Parts of the benchmarks in scripts/: requests, servers, loads and tables."""

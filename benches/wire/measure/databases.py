@@ -1,13 +1,13 @@
-"""Databases with many keys in them. The first key is made by the program itself, by import; the others are
-copies of its row with identifiers and hashes of their own, since a million calls would take longer than the
-measuring. They are kept under target/ for the next time."""
+"""Databases with many keys. The program itself creates the first key by import. The others are copies of its row
+with their own identifiers and hashes, since a million calls would take longer than the measurement. Databases are
+kept under target/ for the next time."""
 import hashlib, os, shutil, sqlite3, subprocess, tempfile
 
 from .messages import key
 from .servers import ROOT, call, latchkey
 
 PAYKORE = os.path.join(ROOT, "profiles/paykore.toml")
-# No limit stops the benchmark.
+# A limit that no benchmark reaches.
 LIMITS = {"default": "key 100000000/s"}
 # Columns that differ from key to key.
 OWN = {"id", "hash", "idempotency_key", "idempotency_hash"}
@@ -20,14 +20,14 @@ def first_key(server, profile="paykore"):
 
 
 def schema():
-    """Changes when the schema may have."""
+    """Returns a fingerprint that changes whenever the schema may have changed."""
     folder = os.path.join(ROOT, "migrations/src")
     texts = [open(os.path.join(folder, name), "rb").read() for name in sorted(os.listdir(folder))]
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 
 def sqlite(place, keys):
-    """A fresh SQLite database with so many keys; answers its URL."""
+    """Creates a SQLite database with the given number of keys; returns its URL."""
     kept = os.path.join(ROOT, "target", "bench", f"keys-{keys}-{schema()}.db")
     if not os.path.exists(kept):
         os.makedirs(os.path.dirname(kept), exist_ok=True)
@@ -66,5 +66,5 @@ def digest(number):
 
 
 def identifier(number):
-    """A UUID of version 7, which no real key has: they aren't as old."""
+    """Returns a UUID of version 7 that no real key has: its time is too early."""
     return b"\0\0\0\0\0\0\x70\0\x80\0" + number.to_bytes(6, "big")

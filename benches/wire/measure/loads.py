@@ -1,4 +1,4 @@
-"""Loads by h2load, and what came of them: rate, latencies, processor time."""
+"""Runs loads with h2load and returns their results: rate, latencies, processor time."""
 import os, re, subprocess, sys, tempfile
 
 from .messages import NATIVE
@@ -12,20 +12,21 @@ def with_metadata(command):
 
 
 def look(name, server, path, body, allowed=True):
-    """Nothing is measured that doesn't answer as it should: h2load calls every HTTP 200 a success."""
+    """Exits unless the server gives the expected decision, since h2load counts every HTTP 200 as a success."""
     command = with_metadata(["nghttp", "-d", body]) + [f"http://127.0.0.1:{server.port}{path}"]
-    told = subprocess.run([*command, "-v"], capture_output=True).stdout
-    status = re.search(rb"grpc-status: (\d+)", told)
+    verbose = subprocess.run([*command, "-v"], capture_output=True).stdout
+    status = re.search(rb"grpc-status: (\d+)", verbose)
     answer = subprocess.run(command, capture_output=True).stdout[5:]
-    # Envoy's answer: field 1 is a status, whose code is 0 or left out. Ours: field 1 is the decision, 1 is ALLOW.
+    # In Envoy's response, field 1 is a status, whose code is 0 or left out. In the native one, field 1 is the
+    # decision; 1 is ALLOW.
     code = answer[2:2 + answer[1]][:2] if answer[:1] == b"\x0a" else b""
     yes = answer[:2] == b"\x08\x01" if path == NATIVE else code in (b"", b"\x08\x00")
     if not status or status.group(1) != b"0" or yes != allowed:
-        sys.exit(f"bench: {name} doesn't say {'yes' if allowed else 'no'}; not measured: {told.decode(errors='replace')[-600:]}")
+        sys.exit(f"bench: {name} did not {'allow' if allowed else 'deny'} the request; the benchmark stops: {verbose.decode(errors='replace')[-600:]}")
 
 
-class Told:
-    """What came of a load: requests a second, latencies in microseconds, processor time a request in them."""
+class LoadResult:
+    """Result of a load: requests a second, latencies and processor time of a request in microseconds."""
 
     def __init__(self, rate, latencies, cpu):
         self.rate, self.latencies, self.cpu = rate, sorted(latencies), cpu
@@ -35,7 +36,7 @@ class Told:
 
 
 def load(place, servers, url, requests, extra, body=None, headers=()):
-    """So many requests; processor time is that of all the servers together."""
+    """Sends the given number of requests; processor time is the sum of all servers."""
     with tempfile.NamedTemporaryFile(dir=place.folder) as log:
         command = ["h2load", "-t", "1", "-n", str(requests), "--log-file", log.name, *extra]
         command += [word for header in headers for word in ("-H", header)]
@@ -47,7 +48,7 @@ def load(place, servers, url, requests, extra, body=None, headers=()):
         if done.groups() != (str(requests), "0", "0"):
             sys.exit(f"bench: {out}")
         latencies = [int(line.split("\t")[2]) for line in open(log.name)]
-    return Told(float(re.search(r"([\d.]+) req/s", out).group(1)), latencies, cpu)
+    return LoadResult(float(re.search(r"([\d.]+) req/s", out).group(1)), latencies, cpu)
 
 
 def check(place, server, path, body, requests, extra):

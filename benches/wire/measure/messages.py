@@ -1,4 +1,4 @@
-"""The bytes that are sent: a CheckRequest as a real Envoy fills it, and our own, both framed for gRPC."""
+"""The requests that are sent: Envoy's CheckRequest as a real Envoy fills it, and the native one, both framed for gRPC."""
 
 ENVOY, NATIVE = "/envoy.service.auth.v3.Authorization/Check", "/latchkey.v1.CheckService/Check"
 
@@ -12,7 +12,7 @@ def varint(n):
 
 
 def field(number, value):
-    """A field of a message: text, bytes, or a number."""
+    """Returns an encoded field of a message: text, bytes, or a number."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     value = value.encode() if isinstance(value, str) else value
@@ -24,12 +24,12 @@ def framed(message):
 
 
 def key(number):
-    """The value of a key that the benchmarks' databases hold."""
+    """Returns the value of a key in the benchmarks' databases."""
     return f"sk_live_{number:064x}"
 
 
 def headers_of(credential):
-    """What a browser's request through Envoy carries: thirteen headers, and what Envoy adds."""
+    """Returns the headers of a browser's request through Envoy: thirteen, and those that Envoy adds."""
     return [
         ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         ("x-forwarded-for", "203.0.113.7"),
@@ -54,7 +54,7 @@ def headers_of(credential):
 
 
 def envoy_check(credential, raw=False, only=None):
-    """A CheckRequest as Envoy fills it: joined headers, or raw ones; all, or only some names."""
+    """Returns a CheckRequest as Envoy fills it: with joined or raw headers, and with all or only some names."""
     pairs = [(name, value) for name, value in headers_of(credential) if only is None or name in only]
     if raw:
         headers = field(13, b"".join(field(1, field(1, n) + field(3, v)) for n, v in pairs))

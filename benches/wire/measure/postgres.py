@@ -1,16 +1,16 @@
-"""A PostgreSQL of the benchmark's own, with many keys in it, kept under target/ for the next time. The keys are
-copies of one that the program made, written by the database itself, some at a time."""
+"""A PostgreSQL server with many keys, kept under target/ for the next time. The keys are copies of one that the program
+created, inserted by the database itself in batches."""
 import atexit, glob, os, pwd, shutil, signal, subprocess, sys
 
 from .databases import PAYKORE, first_key, schema
 from .servers import ROOT, free_port, latchkey, wait_for
 
-# So many rows are one transaction.
+# Rows of one transaction.
 CHUNK = 500_000
 
 
 class Postgres:
-    """Started on a folder; its programs run as `postgres` where we are root, which PostgreSQL refuses to be."""
+    """A server on a folder. Its programs run as `postgres` if this process is root, which PostgreSQL refuses."""
 
     def __init__(self, folder):
         self.folder, self.port = folder, free_port()
@@ -44,7 +44,7 @@ class Postgres:
         return done.stdout.strip()
 
     def queries(self):
-        """Transactions of every connection that is closed by now; a query outside of one is one."""
+        """Returns the transactions of all closed connections; a query outside of a transaction counts as one."""
         return int(self.sql("SELECT xact_commit FROM pg_stat_database WHERE datname = 'latchkey'", "postgres"))
 
     def stop(self):
@@ -54,7 +54,7 @@ class Postgres:
 
 
 def with_keys(place, keys):
-    """A running PostgreSQL with so many keys in the database `latchkey`."""
+    """Starts a PostgreSQL with the given number of keys in the database `latchkey`."""
     folder = os.path.join(ROOT, "target", "bench", f"postgres-{keys}-{schema()}")
     ready = os.path.exists(f"{folder}.ready")
     if not ready:
@@ -79,12 +79,12 @@ def copy_rows(postgres, keys):
         "id": "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid", "hash": f"sha256(convert_to({value}, 'UTF8'))",
         "idempotency_key": "NULL", "idempotency_hash": "NULL",
     }
-    said = ", ".join(own.get(column, f"k.{column}") for column in columns)
+    values = ", ".join(own.get(column, f"k.{column}") for column in columns)
     template = "sha256(convert_to('sk_live_' || lpad('', 64, '0'), 'UTF8'))"
     for first in range(1, keys, CHUNK):
         last = min(first + CHUNK, keys) - 1
         numbers = f"generate_series({first}::bigint, {last}) n"
-        postgres.sql(f"INSERT INTO keys ({', '.join(columns)}) SELECT {said} FROM keys k, {numbers} WHERE k.hash = {template}")
+        postgres.sql(f"INSERT INTO keys ({', '.join(columns)}) SELECT {values} FROM keys k, {numbers} WHERE k.hash = {template}")
         grants = f"FROM grants g JOIN keys k ON g.key_id = k.id, {numbers} WHERE k.hash = {template}"
         postgres.sql(f"INSERT INTO grants (key_id, scope) SELECT {own['id']}, g.scope {grants}")
         print(f"{last + 1} of {keys} keys", file=sys.stderr)

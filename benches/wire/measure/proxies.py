@@ -1,4 +1,4 @@
-"""Envoys, one worker each, that answer by themselves whatever their filter lets through."""
+"""Envoys with one worker each, which respond directly to every request that their filter allows."""
 import json, os
 
 from .servers import ROOT, Server
@@ -18,7 +18,7 @@ def by_itself(value):
 
 
 def asking(only=None):
-    """ext_authz, with the settings that the README asks for."""
+    """ext_authz, with the settings that the README recommends."""
     grpc = {"envoy_grpc": {"cluster_name": "authorization"}, "timeout": "0.2s"}
     settings = {"transport_api_version": "V3", "failure_mode_allow": False, "encode_raw_headers": True, "grpc_service": grpc}
     if only:
@@ -55,7 +55,7 @@ def config(filters, server):
 
 
 def envoy(place, filters, server=None):
-    """An Envoy with these filters before its answer; `server` is whom ext_authz asks."""
+    """Starts an Envoy with these filters; `server` is the address for ext_authz."""
     program = os.path.join(ROOT, ".tools/bin/envoy")
     flags = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-yaml", config(filters, server)]
     return Server(place, [program, *flags])

@@ -1,4 +1,4 @@
-"""The servers that are measured: started on ports of their own, told apart by their processes, and ended."""
+"""Starts and stops the measured servers, each on a port of its own and identified by its process."""
 import atexit, contextlib, glob, json, os, re, signal, socket, subprocess, sys, tempfile, time, urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -7,7 +7,7 @@ MASTER_KEY = "bWFzdGVyLWtleS1vZi10aGUtYmVuY2htYXJrLTAxMjM="
 
 
 class Place:
-    """Which build is measured, where its files go, and which cores belong to whom."""
+    """The measured build, the folder of its files, and the cores of servers and clients."""
 
     def __init__(self, profile, folder, server_cores="0", client_cores="1"):
         self.profile, self.folder = profile, folder
@@ -44,7 +44,7 @@ def pinned(cores, command):
 
 
 class Server:
-    """A server on a port of its own, perhaps under callgrind."""
+    """A server on a port of its own, optionally under callgrind."""
 
     def __init__(self, place, command, folder=None, environment=None, counted=False):
         self.port, self.http = free_port(), free_port()
@@ -63,15 +63,15 @@ class Server:
     def listens(self):
         if self.process.poll() is not None:
             self.errors.seek(0)
-            sys.exit(f"bench: it ended: {self.errors.read().decode(errors='replace')[-1_000:]}")
+            sys.exit(f"bench: the server ended: {self.errors.read().decode(errors='replace')[-1_000:]}")
         return not socket.create_connection(("127.0.0.1", self.port), 1).close()
 
     def cpu(self):
-        """Nanoseconds on a processor so far."""
+        """Returns the processor time so far, in nanoseconds."""
         return sum(int(open(f).read().split()[0]) for f in glob.glob(f"/proc/{self.process.pid}/task/*/schedstat"))
 
     def resident(self):
-        """Megabytes of memory."""
+        """Returns the size of the process in megabytes."""
         return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{self.process.pid}/status").read()).group(1)) / 1024
 
     def end(self):
@@ -79,7 +79,7 @@ class Server:
         self.process.wait(60)
 
     def instructions(self, work):
-        """What callgrind counts from the work's beginning to its end."""
+        """Returns the instructions that callgrind counts during the work."""
         self.control("--zero")
         self.control("--instr=on")
         work()
@@ -98,7 +98,7 @@ def noop(place, which, counted=False):
 
 
 def latchkey(place, database, profile, counted=False, settings=None):
-    """The program as shipped, on a database and with one profile."""
+    """Starts the program as shipped, on a database and with one profile."""
     environment = {
         "LATCHKEY_GRPC_ADDR": "127.0.0.1:{port}", "LATCHKEY_HTTP_ADDR": "127.0.0.1:{http}", "LATCHKEY_ROOT_KEY": ROOT_KEY,
         "LATCHKEY_MASTER_KEY": MASTER_KEY, "LATCHKEY_DATABASE_URL": database, "LATCHKEY_PROFILES": profile, **(settings or {}),
@@ -109,16 +109,16 @@ def latchkey(place, database, profile, counted=False, settings=None):
 
 
 def call(server, method, message):
-    """A call of management, by its JSON."""
+    """Sends a management call with a JSON message."""
     command = [os.path.join(ROOT, ".tools/bin/grpcurl"), "-plaintext", "-H", f"authorization: Bearer {ROOT_KEY}", "-d", json.dumps(message)]
     return json.loads(subprocess.check_output([*command, f"127.0.0.1:{server.port}", f"latchkey.v1.{method}"]))
 
 
 def ask(place, server, keys, batch, callers, cost, first=0):
-    """Asks about so many keys, each once; see benches/wire/src/client.rs."""
+    """Checks the given number of keys, each once; see benches/wire/src/client.rs."""
     words = [f"127.0.0.1:{server.port}", first, keys, batch, callers, cost]
     command = [place.program("latchkey-bench-wire"), "ask", *map(str, words)]
-    told = json.loads(subprocess.check_output(pinned(place.client_cores, command)))
-    if told["failed"]:
-        sys.exit(f"bench: of {keys} keys {told['failed']} were not let pass: {told}")
-    return told
+    result = json.loads(subprocess.check_output(pinned(place.client_cores, command)))
+    if result["failed"]:
+        sys.exit(f"bench: {result['failed']} of {keys} keys were denied: {result}")
+    return result

@@ -1,4 +1,4 @@
-//! A client that asks about many keys, each once: to fill a memory, or to see how fast a cold one warms. The
+//! A client that checks many keys, each once, to fill a cache or to measure how fast an empty one fills. The
 //! n-th key is `sk_live_` and n in 64 hexadecimal digits.
 
 use std::ops::Range;
@@ -14,24 +14,24 @@ use v1::check_service_client::CheckServiceClient;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is asked.
+/// Options of the client.
 pub(crate) struct ClientOptions {
-    /// Whom.
+    /// Address of the server.
     pub(crate) address: String,
-    /// The first key and the one after the last.
+    /// Numbers of the keys.
     pub(crate) keys: Range<u64>,
-    /// Keys in one call; one alone is a `Check`, more are a `BatchCheck`.
+    /// Keys in one call; one is sent as a `Check`, more as a `BatchCheck`.
     pub(crate) batch: u64,
-    /// Calls at once.
+    /// Number of concurrent calls.
     pub(crate) callers: u64,
-    /// What a check costs; nothing: it only looks.
+    /// Cost of a check; 0 charges nothing.
     pub(crate) cost: u32,
 }
 
-/// Connections that the calls are spread over.
+/// Number of connections over which the calls are spread.
 const CONNECTIONS: usize = 4;
 
-/// Asks, and prints what came of it as a line of JSON.
+/// Sends the checks, and prints the result as a line of JSON.
 pub(crate) async fn run(options: ClientOptions) -> Result<(), BoxError> {
     let mut channels = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -52,7 +52,7 @@ pub(crate) async fn run(options: ClientOptions) -> Result<(), BoxError> {
     times.sort_unstable();
     let at = |share: usize| times.get(times.len() * share / 1_000).map_or(0, Duration::as_micros);
     let (p50, p99) = (at(500), at(990));
-    #[expect(clippy::print_stdout, reason = "this is what the program is for")]
+    #[expect(clippy::print_stdout, reason = "the program prints its result")]
     {
         println!(
             r#"{{"seconds":{seconds:.4},"allowed":{allowed},"failed":{failed},"p50_us":{p50},"p99_us":{p99}}}"#

@@ -1,6 +1,6 @@
-//! Two no-op servers as everybody writes them: tonic as it comes, on the multi-thread runtime, with every
-//! answer a constant yes. `envoy` speaks Envoy's own API by the crate envoy-types, `native` ours. What a real
-//! Check costs on the wire is told against these. `ask` is a client, which fills a memory.
+//! Two no-op servers built in the usual way: tonic with its defaults on the multi-thread runtime, allowing
+//! every request. `envoy` serves Envoy's API by the crate envoy-types, `native` serves Latchkey's. Costs of a
+//! real Check are compared with theirs. `ask` is a client that fills a cache.
 
 mod client;
 
@@ -33,11 +33,12 @@ impl CheckService for AllowAll {
         &self,
         _: Request<v1::BatchCheckRequest>,
     ) -> Result<Response<v1::BatchCheckResponse>, Status> {
-        Err(Status::unimplemented("nothing is measured by it"))
+        Err(Status::unimplemented("not part of the benchmark"))
     }
 }
 
-/// A no-op server; or a client, told the first key, how many, how many a call, calls at once, and the cost.
+/// Usage of the servers, and of the client with its first key, number of keys, keys in a call, concurrent calls
+/// and cost.
 const USAGE: &str = "usage: latchkey-bench-wire envoy|native ADDRESS
        latchkey-bench-wire ask ADDRESS FIRST KEYS BATCH CALLERS COST";
 

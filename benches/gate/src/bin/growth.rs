@@ -1,6 +1,6 @@
-//! What a decision costs as there is more of everything: keys, tenants, routes, scopes, profiles. Prints a
-//! Markdown table; flat is good. `growth quick` leaves out ten million keys. `growth one DIMENSION SIZE TIMES`
-//! makes so many decisions and nothing else, for counting instructions.
+//! Measures a decision with growing numbers of keys, tenants, routes, scopes and profiles. Prints a Markdown
+//! table; constant times are good. `growth quick` leaves out ten million keys. `growth one DIMENSION SIZE
+//! TIMES` only makes the given number of decisions, for counting instructions.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use latchkey_profile::{Header, Request};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// What grows, and to which sizes.
+/// Growing dimensions and their sizes.
 const DIMENSIONS: [(&str, &[usize]); 5] = [
     ("keys", &[1_000, 10_000, 100_000, 1_000_000, 10_000_000]),
     ("tenants", &[1, 100, 10_000, 100_000]),
@@ -32,7 +32,7 @@ fn workload(dimension: &str, size: usize) -> Workload {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+#[expect(clippy::print_stdout, reason = "the program prints its result")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let most = if arguments.contains(&"quick") { 1_000_000 } else { usize::MAX };
     println!(
-        "| what | how many | one key, ns | any key, ns | choosing the profile, ns |\n|---|---|---|---|---|"
+        "| dimension | size | one key, ns | any key, ns | choosing the profile, ns |\n|---|---|---|---|---|"
     );
     for (dimension, sizes) in DIMENSIONS {
         for size in sizes.iter().copied().filter(|size| *size <= most) {
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A world, and questions for it.
+/// A gate of one size, with requests for it.
 struct Scenario {
     fixture: GateFixture,
     keys: usize,
@@ -68,13 +68,13 @@ struct Scenario {
 impl Scenario {
     fn new(workload: &Workload) -> Self {
         let (fixture, keys, path) = (GateFixture::new(workload), workload.keys, workload.path());
-        // Making a value up costs more than a decision.
+        // Computing a key's value costs more than a decision.
         let values =
             (0..keys.min(1_000_000)).map(|n| fixture.key_value(n * (keys / keys.min(1_000_000)))).collect();
         Self { fixture, keys, values, path }
     }
 
-    /// One whole decision, by no profile but the credential's own.
+    /// Makes one decision by the profile of the credential.
     fn decide(&self, turn: usize) {
         let value = &self.values[turn % self.values.len()];
         let access = CheckInput {
@@ -87,7 +87,7 @@ impl Scenario {
         assert!(black_box(verdict).is_ok_and(|verdict| verdict.denial().is_none()), "of {}", self.keys);
     }
 
-    /// Which profile a request is judged by.
+    /// Selects the profile of a request.
     fn choose(&self) {
         let mut request =
             Request { method: "GET", path: &self.path, host: "api.example.dev", ..Request::default() };
@@ -96,8 +96,8 @@ impl Scenario {
     }
 }
 
-/// Nanoseconds of a turn: the median of many rounds, each long enough to be timed.
-#[expect(clippy::disallowed_methods, reason = "this is what is measured with")]
+/// Returns nanoseconds of a call: the median of many rounds, each long enough to be measured.
+#[expect(clippy::disallowed_methods, reason = "the benchmark reads the clock")]
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 fn median(turn: impl Fn(usize)) -> f64 {
     const ROUNDS: usize = 101;
