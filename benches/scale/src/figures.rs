@@ -1,9 +1,9 @@
 //! The model's input figures, each with its source. A newly measured figure is changed here, or given on the
 //! command line.
 
-/// One figure.
+/// A figure of the model.
 pub(crate) struct Figure {
-    /// Its name on the command line.
+    /// Name of the figure on the command line.
     pub(crate) name: &'static str,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,

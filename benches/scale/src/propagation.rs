@@ -9,7 +9,7 @@ pub(crate) enum Fault {
     None,
     /// No wake-up arrives: all replicas poll.
     WakeUps,
-    /// One replica is disconnected from all others.
+    /// A replica is disconnected from all others.
     CutOff,
 }
 

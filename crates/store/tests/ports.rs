@@ -1,5 +1,5 @@
-//! One suite, run over both adapters: what core's ports promise must hold on SQLite and on PostgreSQL alike.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+//! The suite for both databases: the guarantees of core's ports must hold on SQLite and on PostgreSQL alike.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 #[path = "ports/database.rs"]
 #[macro_use]

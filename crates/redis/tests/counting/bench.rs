@@ -27,12 +27,12 @@ impl Clock for MonotonicClock {
     }
 }
 
-/// How to reach a Redis at this URL.
+/// Returns options for a Redis at this URL.
 pub(crate) fn options(url: &str, deadline: Duration) -> RedisOptions {
     RedisOptions { address: Address::parse(url, None).expect("an address"), deadline }
 }
 
-/// A limiter that is kept connected.
+/// A limiter with its maintenance task.
 pub(crate) struct RedisBench {
     pub(crate) limiter: Arc<RedisLimiter>,
     _maintenance: MaintenanceTask,
@@ -61,7 +61,7 @@ impl RedisBench {
         bench
     }
 
-    /// Another replica's limiter, on the same buckets.
+    /// Starts the limiter of another replica on the same buckets.
     pub(crate) async fn beside(&self, redis: &Redis, deadline: Duration) -> Self {
         let mut beside = Self::on(redis, self.mode, deadline).await;
         beside.subject = self.subject;
@@ -79,13 +79,13 @@ impl RedisBench {
         eventually_async("Redis is noticed", noticed).await;
     }
 
-    /// The shared Redis, to look into.
+    /// Returns the shared Redis, for inspection.
     pub(crate) fn redis() -> &'static Redis {
         &SHARED
     }
 }
 
-/// Ends with its limiter.
+/// A maintenance task that ends with its limiter.
 struct MaintenanceTask(JoinHandle<()>);
 
 impl Drop for MaintenanceTask {
@@ -100,7 +100,7 @@ impl LimiterHarness for RedisBench {
     }
 
     async fn advance(&self, time: Duration) {
-        // The sleep is what is tested: a bucket fills by the clock of Redis, which no test can move.
+        // The sleep is necessary: a bucket fills by the clock of Redis, which a test cannot move.
         tokio::time::sleep(time).await;
     }
 
@@ -117,7 +117,7 @@ impl LimiterHarness for RedisBench {
     }
 }
 
-/// How many of so many calls pass, one after the other.
+/// Returns how many of a number of sequential calls are admitted.
 pub(crate) async fn admitted(
     bench: &RedisBench,
     demand: latchkey_core::limit::BucketCharge,

@@ -1,4 +1,5 @@
-//! A real Redis Cluster: a call's buckets in one slot or in two, all of them or none; and a node that is missing.
+//! A real Redis Cluster: a call's buckets in one slot or in two are charged together or not at all; and a node
+//! fails.
 
 use std::time::Duration;
 
@@ -14,18 +15,18 @@ use super::bench::{MonotonicClock, RedisBench, admitted, left, options};
 const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 const SLOW: (u64, u64, u64) = (1, 3_600, 50);
 
-/// The same bucket of another tenant, or of an address.
+/// Returns the same bucket of another tenant or address.
 fn of(demand: BucketCharge, owner: u128) -> BucketCharge {
     let mut of = demand;
     (of.shard_key, of.bucket.subject) = (owner, owner);
     of
 }
 
-/// The first tenant at or after `from` whose buckets lie on this node.
+/// Returns the first tenant at or after `from` whose buckets are on this node.
 fn on_node(cluster: &RedisCluster, node: usize, from: u128) -> u128 {
     let port = cluster.nodes()[node].port();
     let there = |owner: &u128| cluster.holder(&format!("{{{owner:x}}}")).port() == port;
-    (from..from + 1_000).find(there).expect("every node holds some")
+    (from..from + 1_000).find(there).expect("every node has some of them")
 }
 
 async fn bench(cluster: &RedisCluster, mode: CountingMode) -> RedisBench {
@@ -57,7 +58,7 @@ async fn replicas_share_limits_on_every_node() {
     }
 }
 
-/// A call that draws on its tenant and on its client's address, which lie on different nodes.
+/// A call that is charged to its tenant and to its client's address, which are on different nodes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn buckets_that_lie_apart_are_charged_together_or_not_at_all() {
     let cluster = RedisCluster::start();
@@ -77,7 +78,7 @@ async fn buckets_that_lie_apart_are_charged_together_or_not_at_all() {
             }
             assert_eq!(passed, 10, "{mode:?}");
             bench.limiter.give_back(true).await;
-            assert_eq!(left(&bench, plenty).await, 390, "{mode:?}: what a refused call took it gave back");
+            assert_eq!(left(&bench, plenty).await, 390, "{mode:?}: a denied call returned its tokens");
             assert_eq!(left(&bench, scarce).await, 0, "{mode:?}");
         }
     }
@@ -108,13 +109,13 @@ async fn a_node_that_is_gone_costs_its_own_tenants_a_few_calls_and_nobody_an_ans
     let (here, there) = (bucket(1), bucket(2));
     assert_eq!(admitted(&bench, here, 10).await + admitted(&bench, there, 10).await, 20);
     cluster.nodes()[2].freeze();
-    assert_eq!(admitted(&bench, there, 60).await, 40, "counted in the process from the level last heard");
+    assert_eq!(admitted(&bench, there, 60).await, 40, "the process continues from the last known level");
     let asked = bench.limiter.requests();
-    assert_eq!(admitted(&bench, here, 60).await, 40, "the other nodes count on");
-    assert!(bench.limiter.requests() >= asked + 60, "by asking");
+    assert_eq!(admitted(&bench, here, 60).await, 40, "the other nodes still count");
+    assert!(bench.limiter.requests() >= asked + 60, "by requests to Redis");
     cluster.nodes()[2].thaw();
-    // Redis itself has counted ten calls and those that arrived too late; the process fifty.
-    eventually_async("the node is asked again", async || {
+    // Redis itself has counted ten calls and those whose response was late; the process has counted fifty.
+    eventually_async("the node is in use again", async || {
         let asked = bench.limiter.requests();
         let options = ChargeOptions { cost: 1, dry_run: true };
         let look = charge_limiter(&*bench.limiter, &[there], options, MonotonicClock.now()).await;

@@ -1,4 +1,4 @@
-//! Redis over TLS: trusted by its CA, and not otherwise.
+//! Redis over TLS: trusted by its CA and not otherwise.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn limits_are_counted_over_tls() {
     assert_eq!(admitted(&one, bucket, 30).await + admitted(&other, bucket, 30).await, 50);
 }
 
-/// A CA that hasn't signed its certificate, the system's, and no TLS at all.
+/// A CA that has not signed its certificate, the system's CAs, and no TLS at all.
 #[tokio::test]
 async fn a_redis_that_cannot_prove_itself_is_not_asked() {
     let (redis, stranger) = (Redis::tls(), Redis::tls());
@@ -40,8 +40,8 @@ async fn a_redis_that_cannot_prove_itself_is_not_asked() {
         let before = proxy.connections();
         let tried = async || (proxy.connections() >= before + 3).then_some(());
         tokio::select! {
-            () = limiter.maintain() => panic!("it goes on trying"),
-            () = eventually_async("it goes on trying", tried) => {}
+            () = limiter.maintain() => panic!("the limiter keeps trying"),
+            () = eventually_async("the limiter keeps trying", tried) => {}
         }
         assert!(!limiter.is_shared());
     }

@@ -56,7 +56,7 @@ async fn forgotten_scripts_and_counts_are_made_again() {
     assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]), "OK");
     assert_eq!(redis.cli(&["FLUSHALL"]), "OK");
     let more = admitted(&bench, bucket, 60).await;
-    assert!((50..=56).contains(&more), "{more}: a new bucket, and what lay here of the old one");
+    assert!((50..=56).contains(&more), "{more}: a new bucket, and leased tokens of the old one");
     assert!(bench.limiter.is_shared());
 }
 

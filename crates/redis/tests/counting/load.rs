@@ -1,5 +1,5 @@
-//! Three limiters on one bucket under a load that one of them gets most of: together they admit no more than the
-//! bucket allows, and at a steady rate hardly less. `LATCHKEY_TEST_ROUNDS=20` makes it a long load.
+//! Three limiters on one bucket under a load that mostly reaches one of them: together they admit no more than
+//! the bucket allows, and at a steady rate hardly less. `LATCHKEY_TEST_ROUNDS=20` extends the load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::interval;
 
 use super::bench::{MonotonicClock, RedisBench, left};
 
-/// Tokens, seconds that they come back in, the most that the bucket holds.
+/// Tokens, the seconds in which they refill, and the capacity of the bucket.
 pub(crate) type Limit = (u64, u64, u64);
 
 /// Result of a load.
@@ -20,11 +20,11 @@ struct LoadResult {
     calls: [u64; 3],
     took: Duration,
     asked: u64,
-    /// Tokens that the bucket holds in the end, when what lies with the replicas is back.
+    /// Tokens that the bucket holds at the end, after replicas have returned theirs.
     left: u64,
 }
 
-/// Calls of one replica, so many a second, as even as the machine lets it.
+/// Sends calls to one replica at a rate, as evenly as the machine allows.
 async fn drive_load(
     replica: &RedisBench,
     bucket: BucketCharge,
@@ -53,7 +53,7 @@ async fn drive_load(
     }
 }
 
-/// Presses at these rates until the time is up.
+/// Sends calls at these rates until the time has passed.
 async fn skewed(mode: CountingMode, limit: Limit, (rates, time): ([u64; 3], Duration)) -> LoadResult {
     let one = RedisBench::start(mode).await;
     let replicas = [one.twin().await, one.twin().await, one];
@@ -68,7 +68,7 @@ async fn skewed(mode: CountingMode, limit: Limit, (rates, time): ([u64; 3], Dura
     ));
     let (took, asked) = (MonotonicClock.now().monotonic.since(begin), asked() - before);
     for replica in &replicas {
-        assert!(replica.limiter.is_shared(), "Redis was asked throughout");
+        assert!(replica.limiter.is_shared(), "Redis was in use throughout");
         replica.limiter.give_back(true).await;
     }
     let left = left(a, bucket).await;
@@ -82,12 +82,12 @@ pub(crate) fn allowed((tokens, seconds, burst): Limit, took: Duration) -> u64 {
 
 fn seconds(few: u64) -> Duration {
     #[expect(clippy::disallowed_methods, reason = "the length of the load is configurable")]
-    let told = std::env::var("LATCHKEY_TEST_ROUNDS").ok().and_then(|told| told.parse().ok());
-    Duration::from_secs(told.map_or(few, |told: u64| told.clamp(few, 60)))
+    let rounds = std::env::var("LATCHKEY_TEST_ROUNDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(rounds.map_or(few, |rounds: u64| rounds.clamp(few, 60)))
 }
 
-/// More calls than the limit allows: all of what it allows passes, but for what came back so late that it lies
-/// there yet; less than two in a hundred of the limit are lost to everybody.
+/// More calls than the limit allows. As many are admitted as the limit allows, except for tokens that were
+/// returned too late to be used; less than two percent of the limit are lost.
 async fn overload(mode: CountingMode, limit: Limit, rates: [u64; 3]) {
     let LoadResult { granted, calls, took, asked, left } = skewed(mode, limit, (rates, seconds(6))).await;
     let (sum, most, all) = (granted.iter().sum::<u64>(), allowed(limit, took), calls.iter().sum::<u64>());
@@ -101,7 +101,8 @@ async fn overload(mode: CountingMode, limit: Limit, rates: [u64; 3]) {
     assert!(lost * 50 < most, "{granted:?} of {calls:?} passed and {left} lie there; {most} could have");
     assert!(sum * 100 >= most * 96, "{granted:?} of {calls:?} passed; {most} could have");
     if mode == CountingMode::Leased {
-        // About twenty a second and replica, and some more while a bucket is learnt, however many calls come.
+        // About twenty requests a second for each replica, and some more at the start, however many calls
+        // arrive.
         let bound = 3 * 25 * u64::try_from(took.as_millis()).expect("seconds") / 1_000;
         assert!(asked <= bound, "{asked} questions for {calls:?} calls in {took:?}");
         assert!(all < 2_000 * took.as_secs() || asked * 20 < all, "{asked} questions for {calls:?} calls");
@@ -124,7 +125,7 @@ async fn three_replicas_share_a_fast_leased_limit_and_give_up_little() {
     overload(CountingMode::Leased, (1_000, 1, 1_000), [1_400, 700, 400]).await;
 }
 
-/// A load that the limit has just room for passes, although part of it always lies with the replicas.
+/// A load just within the limit is admitted although replicas always hold part of the tokens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_steady_load_just_below_a_leased_limit_is_not_refused() {
     let limit = (500, 1, 500);

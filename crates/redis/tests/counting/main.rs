@@ -1,5 +1,5 @@
-//! The limiter on a real Redis: core's promises, several processes' worth of limiters on one bucket, and what
-//! happens when Redis hangs, dies, forgets or comes back.
+//! The limiter on a real Redis: core's guarantees, several processes' limiters on one bucket, and a Redis that
+//! hangs, dies, loses its data or returns.
 
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 

@@ -10,41 +10,42 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Longer than any wake-up takes.
+/// Time limit above that of any wake-up.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One process: its notifier, and what it hears.
+/// A process: its notifier, and the wake-ups that it receives.
 struct Process {
     notifier: Notifier,
-    heard: UnboundedReceiver<()>,
+    received: UnboundedReceiver<()>,
     _task: JoinSet<()>,
 }
 
 impl Process {
-    /// Waits until it has subscribed.
+    /// Waits until the process has subscribed.
     async fn at(url: &str, id: &str) -> Self {
         let address = Address::parse(url, None).expect("an address");
-        let mut listening = RedisNotifications::new(&address, id).expect("someone who listens");
-        let (notifier, (say, heard), mut task) = (listening.notifier(), unbounded_channel(), JoinSet::new());
+        let mut listening = RedisNotifications::new(&address, id).expect("a subscriber");
+        let (notifier, (sender, received), mut task) =
+            (listening.notifier(), unbounded_channel(), JoinSet::new());
         task.spawn(async move {
             loop {
                 listening.next().await;
-                if say.send(()).is_err() {
+                if sender.send(()).is_err() {
                     return;
                 }
             }
         });
-        let mut process = Self { notifier, heard, _task: task };
-        process.hears("that it has subscribed").await;
+        let mut process = Self { notifier, received, _task: task };
+        process.expect_wakeup("that it has subscribed").await;
         process
     }
 
-    async fn hears(&mut self, what: &str) {
-        timeout(TEST_TIMEOUT, self.heard.recv()).await.expect(what).expect("it listens on");
+    async fn expect_wakeup(&mut self, what: &str) {
+        timeout(TEST_TIMEOUT, self.received.recv()).await.expect(what).expect("the subscriber still runs");
     }
 
     fn forget(&mut self) {
-        while self.heard.try_recv().is_ok() {}
+        while self.received.try_recv().is_ok() {}
     }
 }
 
@@ -54,11 +55,11 @@ async fn a_ring_is_heard_by_everyone_but_its_own() {
     let (mut one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&redis.url(), "2").await);
     for _ in 0..3 {
         one.notifier.notify();
-        two.hears("a ring").await;
+        two.expect_wakeup("a notification").await;
     }
     two.notifier.notify();
-    one.hears("the other's ring").await;
-    assert!(one.heard.try_recv().is_err() && two.heard.try_recv().is_err(), "and nothing else");
+    one.expect_wakeup("the other's notification").await;
+    assert!(one.received.try_recv().is_err() && two.received.try_recv().is_err(), "and nothing else");
 }
 
 #[tokio::test]
@@ -66,10 +67,10 @@ async fn a_subscription_that_was_killed_is_made_again() {
     let redis = Redis::start();
     let (one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&redis.url(), "2").await);
     assert_eq!(redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]), "2");
-    two.hears("that it has subscribed again").await;
+    two.expect_wakeup("that it has subscribed again").await;
     two.forget();
     one.notifier.notify();
-    two.hears("a ring, which waited for a connection").await;
+    two.expect_wakeup("a notification that waited for a connection").await;
 }
 
 /// A hanging connection: nothing is closed, nothing arrives, and no error is reported.
@@ -82,12 +83,12 @@ async fn a_subscription_that_hangs_is_noticed_and_made_again() {
     let connected = proxy.connections();
     proxy.mute(true);
     let another = async || (proxy.connections() > connected).then_some(());
-    eventually_async("it tries another connection", another).await;
+    eventually_async("another connection is tried", another).await;
     proxy.mute(false);
-    two.hears("that it has subscribed again").await;
+    two.expect_wakeup("that it has subscribed again").await;
     two.forget();
     one.notifier.notify();
-    two.hears("a ring").await;
+    two.expect_wakeup("a notification").await;
 }
 
 #[tokio::test]
@@ -96,10 +97,10 @@ async fn a_redis_that_was_away_is_found_again() {
     let (one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&redis.url(), "2").await);
     redis.kill();
     redis.restart();
-    two.hears("that it has subscribed again").await;
+    two.expect_wakeup("that it has subscribed again").await;
     two.forget();
     one.notifier.notify();
-    two.hears("a ring").await;
+    two.expect_wakeup("a notification").await;
 }
 
 #[tokio::test]
@@ -112,11 +113,11 @@ async fn nodes_of_a_cluster_hand_rings_on_and_stand_in_for_each_other() {
     // Each begins at the second of its seeds.
     let (one, mut two) = (Process::at(&seeds(a, b), "1").await, Process::at(&seeds(b, a), "2").await);
     one.notifier.notify();
-    two.hears("a ring on another node").await;
+    two.expect_wakeup("a notification from another node").await;
     two.forget();
     a.freeze();
-    two.hears("that it has subscribed at the other node").await;
+    two.expect_wakeup("that it has subscribed at the other node").await;
     two.forget();
     one.notifier.notify();
-    two.hears("a ring").await;
+    two.expect_wakeup("a notification").await;
 }

@@ -1,4 +1,4 @@
-//! Several limiters on one bucket: together they admit what the bucket allows, no more and hardly less.
+//! Several limiters on one bucket: together they admit as much as the bucket allows, no more and hardly less.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn three_replicas_share_a_leased_window() {
     for replica in [&others[0], &one, &others[1], &one, &others[0]] {
         sum += admitted(replica, window, 70).await;
     }
-    assert!((176..=200).contains(&sum), "{sum}: all but what lies with the others");
+    assert!((176..=200).contains(&sum), "{sum}: all but the tokens leased by the others");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +35,7 @@ async fn a_busy_leased_bucket_asks_seldom() {
     assert!(asked * 20 < 6_000, "{asked} questions for {calls} calls");
 }
 
-/// Tokens that lie with one replica still belong to their bucket: it doesn't fill up beside them.
+/// Leased tokens still belong to their bucket, which does not fill up beside them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_that_are_out_make_no_room_for_others() {
     let one = RedisBench::start(CountingMode::Leased).await;
@@ -43,7 +43,7 @@ async fn tokens_that_are_out_make_no_room_for_others() {
     let limit = (1_000, 1, 1_000);
     let bucket = bucket_charge(&one, BucketOwner::Key, limit);
     assert_eq!(admitted(&one, bucket, 200).await, 200);
-    // Time for the bucket to fill up, and not yet for idle tokens to be given back.
+    // Long enough for the bucket to fill up, too short for idle tokens to be returned.
     one.advance(Duration::from_millis(250)).await;
     let began = MonotonicClock.now().monotonic;
     let mut sum = 0;
@@ -62,20 +62,20 @@ async fn what_is_left_is_told_to_within_a_batch() {
     let one = RedisBench::start(CountingMode::Leased).await;
     let replicas = [one.twin().await, one.twin().await, one];
     let bucket = bucket_charge(&replicas[2], BucketOwner::Key, (1, 3_600, 800));
-    // The largest batch is an eighth of the bucket.
+    // The largest lease is an eighth of the bucket.
     let most = 2 * 800 / 8;
     for call in 1..=600u64 {
         let replica = &replicas[usize::from(call % 3 == 0) + usize::from(call % 9 == 0)];
         let spending = charge(replica, &[bucket], 1).await;
-        let (told, level) = (spending.levels[0].remaining, spending.levels[0]);
+        let (remaining, level) = (spending.levels[0].remaining, spending.levels[0]);
         assert!(spending.granted && level.limit == 800, "{level:?}");
-        assert!(told.abs_diff(800 - call) <= most, "{told} of {} after {call} calls", 800 - call);
+        assert!(remaining.abs_diff(800 - call) <= most, "{remaining} of {} after {call} calls", 800 - call);
         let reset = level.reset_after.as_secs() / 3_600;
         assert!(reset.abs_diff(call) <= most, "{reset} hours after {call} calls");
     }
 }
 
-/// Calls at an even pace, and how many questions that took.
+/// Sends calls at an even rate, and returns the number of requests to Redis.
 async fn paced(mode: CountingMode, every: Duration, calls: u64) -> u64 {
     let bench = RedisBench::start(mode).await;
     let bucket = bucket_charge(&bench, BucketOwner::Key, (100_000, 1, 100_000));
@@ -121,7 +121,7 @@ async fn what_one_replica_leaves_another_can_spend() {
     assert_eq!(admitted(&one, bucket, 30).await, 30);
     let other = one.twin().await;
     let given_back = async || (left(&other, bucket).await >= 370).then_some(());
-    eventually_async("idle tokens are given back", given_back).await;
+    eventually_async("idle tokens are returned", given_back).await;
     assert_eq!(admitted(&other, bucket, 380).await, 370);
 }
 
@@ -171,7 +171,7 @@ async fn every_key_ends_when_its_bucket_is_full_again() {
     );
     assert_eq!(bench.limiter.requests(), looked + 1);
     let unseen = format!("latchkey:{{{:x}}}:tenant:{:x}:1:0", bucket.shard_key, bucket.shard_key);
-    assert_eq!(RedisBench::redis().cli(&["EXISTS", &unseen]), "0", "looking leaves nothing behind");
+    assert_eq!(RedisBench::redis().cli(&["EXISTS", &unseen]), "0", "an inspection stores nothing");
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn big_numbers_are_counted_to_the_token() {
     let bucket = bucket_charge(&bench, BucketOwner::Key, (999_999_999_989, 2_678_400, 999_999_999_999));
     for round in 1..=3u64 {
         let spending = charge(&bench, &[bucket], 4_000_000_000).await;
-        // 373,357 tokens come back each second.
+        // 373,357 tokens refill each second.
         let least = 999_999_999_999 - 4_000_000_000 * round;
         let remaining = spending.levels[0].remaining;
         assert!((least..least + 40_000_000).contains(&remaining), "{remaining}");

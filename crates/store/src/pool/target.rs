@@ -29,7 +29,7 @@ pub enum InvalidUrl {
 /// Time that migrations wait for a lock: fifty processes may open one SQLite file at once.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One of the two supported databases.
+/// A supported database.
 pub(crate) enum DatabaseTarget {
     Sqlite(SqliteConnectOptions),
     Postgres(PgConnectOptions),

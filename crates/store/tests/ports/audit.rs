@@ -1,4 +1,4 @@
-//! The audit log: what is read back, and what is found out.
+//! The audit log: reading it back, and detecting changes to it.
 
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
@@ -20,7 +20,7 @@ on_both![
     an_event_written_by_hand_is_found,
 ];
 
-/// A log of six events.
+/// Appends six events.
 async fn six(database: &TestDatabase) {
     for number in 1..=5 {
         database.make(key(database, number)).await;
@@ -85,7 +85,7 @@ async fn a_deleted_event_is_found(database: TestDatabase) {
     six(&database).await;
     database.sql("DELETE FROM audit_events WHERE sequence = 3").await;
     assert_eq!(database.verify().await, Err(3));
-    // Closing the gap doesn't hide it.
+    // Renumbering the events to close the gap does not hide the change.
     for sequence in 4..=6 {
         database
             .sql(&format!("UPDATE audit_events SET sequence = {} WHERE sequence = {sequence}", sequence - 1))
@@ -132,7 +132,7 @@ async fn a_span_of_time_begins_with_its_start_and_ends_before_its_end(database: 
     };
     assert_eq!(within(Some(1_000), Some(3_000)).await, [3, 2]);
     assert_eq!(within(None, Some(2_000)).await, [2]);
-    assert_eq!(within(Some(2_001), None).await, [4, 1], "the tenant's own event is of today");
+    assert_eq!(within(Some(2_001), None).await, [4, 1], "the tenant's own event is recent");
 }
 
 async fn a_long_log_is_checked_in_parts(database: TestDatabase) {

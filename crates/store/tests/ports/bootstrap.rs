@@ -1,4 +1,4 @@
-//! The first key.
+//! Creation of the first key.
 
 use std::sync::Arc;
 

@@ -71,7 +71,7 @@ async fn a_refusing_rule_leaves_everything_as_it_was(database: TestDatabase) {
     let refused = database.store.change_key(key.id, no, audit("key.update")).await.unwrap_err();
     assert_eq!(refused, ManagementError::Request(RequestError::FailedPrecondition("no".into())));
     assert_eq!(database.store.key(key.id).await.unwrap(), Some(key.clone()));
-    // Nor is its lock held any longer.
+    // The lock has been released as well.
     let written = database.store.change_key(key.id, revoke(), audit("key.revoke")).await.unwrap();
     assert_eq!(written.revision, key.revision + 1);
 }

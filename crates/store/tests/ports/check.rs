@@ -1,4 +1,4 @@
-//! What Check asks: a key by its hash.
+//! Check's look-up of a key by its hash.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(da
         let key = KeyRecord { scopes, tenant, ..key(&database, number) };
         made.push(database.make(key).await);
     }
-    // Known ones, unknown ones, one twice, and more than a statement's largest size.
+    // Known and unknown keys, a duplicate, and more than a statement's largest size.
     let unknown = (0..300).map(|n| KeyHash::of(&format!("unknown {n}")));
     let hashes: Vec<KeyHash> =
         made.iter().rev().map(|key| key.hash).chain(unknown).chain([made[0].hash]).collect();
@@ -117,8 +117,8 @@ async fn a_spoiled_key_among_many_is_a_fault_of_its_own(database: TestDatabase) 
     for number in 1..=5 {
         hashes.push(database.make(key(&database, number)).await.hash);
     }
-    let spoiled = database.sql_id(key(&database, 3).id);
-    database.sql(&format!("UPDATE keys SET state = 'canary' WHERE id = {spoiled}")).await;
+    let corrupt_id = database.sql_id(key(&database, 3).id);
+    database.sql(&format!("UPDATE keys SET state = 'canary' WHERE id = {corrupt_id}")).await;
     let found = database.store.keys_by_hash(&hashes).await;
     let fates: Vec<_> = found.iter().map(|found| found.as_ref().map(|found| found.entry.is_some())).collect();
     assert!(matches!(fates[2], Err(SystemError::Internal(_))), "{fates:?}");

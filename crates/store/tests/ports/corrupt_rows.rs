@@ -1,4 +1,4 @@
-//! Rows that someone changed by hand: each is a fault of its own key, and tells nothing that it holds.
+//! Rows that were changed by hand: each is an error of its own key, which does not reveal the row's content.
 
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::KeyStore;
@@ -13,7 +13,7 @@ on_both![
     a_missing_table_is_a_fault_and_no_outage,
 ];
 
-/// What no row may say. `canary` stands where a fault must not repeat what it found.
+/// Invalid assignments to columns. `canary` stands where an error must not repeat the content.
 const CORRUPTIONS: [&str; 9] = [
     "state = 'canary'",
     "state = 'revoked'",
@@ -28,14 +28,14 @@ const CORRUPTIONS: [&str; 9] = [
 
 async fn a_spoiled_row_is_a_fault_for_that_key_only(database: TestDatabase) {
     let good = database.make(key(&database, 1)).await;
-    for (number, spoiled) in (2..).zip(CORRUPTIONS) {
+    for (number, corruption) in (2..).zip(CORRUPTIONS) {
         let bad = database.make(key(&database, number)).await;
-        database.sql(&format!("UPDATE keys SET {spoiled} WHERE id = {}", database.sql_id(bad.id))).await;
+        database.sql(&format!("UPDATE keys SET {corruption} WHERE id = {}", database.sql_id(bad.id))).await;
         let Err(SystemError::Internal(text)) = database.store.key_by_hash(&bad.hash).await else {
-            panic!("{spoiled} was read");
+            panic!("{corruption} was read");
         };
         assert!(text.contains(&bad.id.to_string()) && !text.contains("canary"), "{text}");
-        assert!(matches!(database.store.key(bad.id).await, Err(SystemError::Internal(_))), "{spoiled}");
+        assert!(matches!(database.store.key(bad.id).await, Err(SystemError::Internal(_))), "{corruption}");
         assert!(database.store.key_by_hash(&good.hash).await.unwrap().entry.is_some());
     }
     let short = database.make(key(&database, 99)).await;

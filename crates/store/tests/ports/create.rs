@@ -1,4 +1,4 @@
-//! Making keys: all or none, each once.
+//! Creating keys: all or none, and each once.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ async fn each_key_of_a_batch_gets_a_revision_and_all_one_audit_event(database: T
     assert_eq!(database.store.revision().await.unwrap(), 4);
     assert_eq!(database.actions().await.len(), 2);
     for made in written.value {
-        let Created::New(key) = made else { panic!("was there before") };
+        let Created::New(key) = made else { panic!("the key existed before") };
         assert_eq!(database.store.key(key.id).await.unwrap(), Some(key));
     }
 }

@@ -1,5 +1,4 @@
-//! Where a test takes place: a fresh database of either kind, brought to the newest schema, and samples of
-//! what is kept in it.
+//! Test databases of either kind, migrated to the newest schema, and sample records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// Makes a test of each function for each adapter.
+/// Generates a test for each function and each database.
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
         mod sqlite { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() {
@@ -38,7 +37,7 @@ pub(crate) struct TestDatabase {
     _folder: Option<TempDir>,
 }
 
-/// Nobody waits this long; a test that does is a test that hangs.
+/// Time limit after which a test counts as hanging.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn options(url: &str, deadline: Duration) -> StoreOptions {
@@ -65,23 +64,23 @@ impl TestDatabase {
         Self { store, url, tenant: id, _folder: folder }
     }
 
-    /// Another process's store on the same database, as far as the database can tell.
+    /// Returns a store of another process on the same database, as far as the database can distinguish them.
     pub(crate) fn another(&self, deadline: Duration) -> Store {
         Store::connect_lazy(options(&self.url, deadline)).unwrap()
     }
 
-    /// Runs SQL past the store, as someone with the database's password would.
+    /// Runs SQL directly, as someone with the database's password could.
     pub(crate) async fn sql(&self, text: &str) {
         self.store.connection().execute_unprepared(text).await.unwrap();
     }
 
-    /// What the audit log tells of, oldest first.
+    /// Returns the actions of the audit log, oldest first.
     pub(crate) async fn actions(&self) -> Vec<String> {
         let events = self.store.events(&AuditFilter::default(), None, 1_000).await.unwrap();
         events.into_iter().rev().map(|event| event.action).collect()
     }
 
-    /// How many lines of the audit log fit, or the first place whose line doesn't.
+    /// Returns the number of valid events in the audit log, or the sequence of the first invalid one.
     pub(crate) async fn verify(&self) -> Result<u64, u64> {
         let head = self.store.head().await.unwrap();
         let mut good = Anchor::START;
@@ -95,14 +94,16 @@ impl TestDatabase {
         if good == head { Ok(good.sequence) } else { Err(good.sequence + 1) }
     }
 
-    /// Makes a key and answers it as it was stored.
+    /// Creates a key and returns its stored record.
     pub(crate) async fn make(&self, key: KeyRecord) -> KeyRecord {
         let written = self.store.create_keys(vec![new(key)], audit("key.create")).await.unwrap();
-        let [Created::New(key)] = written.value.as_slice() else { panic!("not made: {:?}", written.value) };
+        let [Created::New(key)] = written.value.as_slice() else {
+            panic!("not created: {:?}", written.value)
+        };
         key.clone()
     }
 
-    /// How a key's identifier is written in SQL.
+    /// Returns a key's identifier as an SQL literal.
     pub(crate) fn sql_id(&self, id: KeyId) -> String {
         if self.url.starts_with("sqlite") { format!("x'{}'", id.0.simple()) } else { format!("'{}'", id.0) }
     }
@@ -138,7 +139,7 @@ pub(crate) fn tenant(number: u128, slug: &str) -> TenantRecord {
     }
 }
 
-/// An active key of the place's tenant, with nothing that it needn't have.
+/// Returns an active key of the test's tenant, without optional attributes.
 pub(crate) fn key(database: &TestDatabase, number: u128) -> KeyRecord {
     KeyRecord {
         id: KeyId(Uuid::from_u128(number)),
@@ -170,7 +171,7 @@ pub(crate) fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Does all of it at the same time, as many processes would; answers in no order.
+/// Runs all calls concurrently, as many processes would. The results have no order.
 pub(crate) async fn at_once<F>(calls: impl Iterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The change feed: gap-free, in commit order.
+//! The change feed: without gaps and in commit order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,8 @@ on_both![
 const WRITERS: u128 = 20;
 const WRITES: u128 = 10;
 
-/// One writer, on its own store as in a process of its own: batches of different sizes, changes, and
-/// transactions that are given up, so that commits overtake each other.
+/// A writer with its own store, as in a process of its own. It creates batches of different sizes, changes keys
+/// and rolls transactions back, so that commits overtake each other.
 async fn write(database: Arc<TestDatabase>, writer: u128) {
     let store = database.another(TEST_TIMEOUT);
     for write in 0..WRITES {
@@ -87,7 +87,7 @@ async fn a_feed_loses_its_end_and_nothing_that_is_needed(database: TestDatabase)
         database.make(key(&database, number)).await;
     }
     let newest = database.store.revision().await.unwrap();
-    // The first row that is still there.
+    // Returns the first row that still exists.
     let oldest = async || {
         for at in 0..newest {
             if !database.store.changes(at, 1).await.unwrap().is_empty() {
@@ -96,7 +96,7 @@ async fn a_feed_loses_its_end_and_nothing_that_is_needed(database: TestDatabase)
         }
         newest + 1
     };
-    assert_eq!(database.store.prune_feed(newest).await.unwrap(), 0, "all of them are among the newest");
+    assert_eq!(database.store.prune_feed(newest).await.unwrap(), 0, "all rows are among the newest");
     assert_eq!(database.store.prune_feed(7).await.unwrap(), newest - 7);
     assert_eq!(oldest().await, newest - 6);
     let replica = |id: &str| Replica { id: id.into(), name: "here".into() };
@@ -106,11 +106,11 @@ async fn a_feed_loses_its_end_and_nothing_that_is_needed(database: TestDatabase)
     assert_eq!(
         database.store.prune_feed(2).await.unwrap(),
         3,
-        "what a replica that holds has not applied stays"
+        "rows that a replica with a valid lease has not applied stay"
     );
     assert_eq!(oldest().await, newest - 3);
     assert_eq!(database.store.prune_feed(2).await.unwrap(), 0);
     assert_eq!(database.store.revision().await.unwrap(), newest);
     database.make(key(&database, 10)).await;
-    assert_eq!(database.store.changes(newest, 10).await.unwrap().len(), 1, "and it goes on");
+    assert_eq!(database.store.changes(newest, 10).await.unwrap().len(), 1, "the feed continues");
 }

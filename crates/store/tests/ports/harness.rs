@@ -1,5 +1,5 @@
-//! A token harness, a registrar and a gate on a place's database, with a clock that a test moves. Changes reach
-//! memory as they do in the program: by the feed, before the call that made them returns.
+//! Token issuer, management service and gate on a test's database, with a clock that the test moves. Changes
+//! reach the cache as in the program: by the feed, before the call that made them returns.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -65,7 +65,7 @@ pub(crate) const EMAIL: &str = "ada@example.dev";
 pub(crate) const PASSWORD: &str = "the sea at night, 1815";
 pub(crate) const MASTER: [u8; 32] = [9; 32];
 
-/// A clock that stands still until it is moved.
+/// A clock that moves only when the test moves it.
 pub(crate) struct ManualClock(AtomicI64);
 
 impl ManualClock {
@@ -80,7 +80,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Does work where it is asked for, and counts it.
+/// Runs work in place and counts it.
 #[derive(Default)]
 pub(crate) struct CountingWorkers(pub(crate) AtomicUsize);
 
@@ -93,7 +93,7 @@ impl BlockingExecutor for CountingWorkers {
     }
 }
 
-/// Counts what Check asks the store.
+/// Counts Check's queries to the store.
 struct CountingStore(ManagementLookups, Arc<AtomicUsize>);
 
 impl CountingStore {
@@ -121,7 +121,7 @@ impl KeyStore for CountingStore {
 /// Follows the feed at once.
 struct InstantPropagation {
     store: Arc<Store>,
-    memory: Arc<ReplicaCache>,
+    cache: Arc<ReplicaCache>,
     sealer: Arc<Sealer>,
     clock: Arc<ManualClock>,
 }
@@ -133,34 +133,34 @@ impl Propagation for InstantPropagation {
         revision: u64,
         _: Option<MonotonicInstant>,
     ) -> Result<(), SystemError> {
-        while self.memory.applied_revision() < revision {
-            for change in self.store.changes(self.memory.applied_revision(), 100).await? {
+        while self.cache.applied_revision() < revision {
+            for change in self.store.changes(self.cache.applied_revision(), 100).await? {
                 if matches!(change.subject, ChangeSubject::SigningKeys(_)) {
-                    reload_signing_keys((&*self.store, &self.sealer), &self.memory, self.clock.now().wall)
+                    reload_signing_keys((&*self.store, &self.sealer), &self.cache, self.clock.now().wall)
                         .await?;
                 }
-                self.memory.apply(&change);
+                self.cache.apply(&change);
             }
         }
         Ok(())
     }
 }
 
-/// Everything that tokens need, on one database.
+/// All parts that tests of tokens need, on one database.
 pub(crate) struct Harness {
     pub(crate) database: TestDatabase,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) workers: Arc<CountingWorkers>,
     pub(crate) asked: Arc<AtomicUsize>,
     pub(crate) sealer: Arc<Sealer>,
-    pub(crate) memory: Arc<ReplicaCache>,
+    pub(crate) cache: Arc<ReplicaCache>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) management: Arc<ManagementService>,
     pub(crate) tokens: TokenIssuer,
     gate: Gate<LocalLimiter>,
 }
 
-/// Context of a call without a deadline.
+/// Returns the context of a call without a deadline.
 pub(crate) fn call() -> CallContext {
     CallContext { request_id: "r".to_owned(), deadline: None }
 }
@@ -173,15 +173,15 @@ impl Harness {
         let document = ProfileBuilder::from_document(DOCUMENT).set("jwt.algorithm", algorithm).build();
         let catalog = Arc::new(Catalog::new());
         catalog.replace_all(vec![Profile::compile(&document, 1).unwrap()]);
-        let memory = Arc::new(ReplicaCache::new(1 << 20));
-        memory.reset_to(database.store.revision().await.unwrap());
-        memory.extend_lease(MonotonicInstant(u64::MAX));
+        let cache = Arc::new(ReplicaCache::new(1 << 20));
+        cache.reset_to(database.store.revision().await.unwrap());
+        cache.extend_lease(MonotonicInstant(u64::MAX));
         let (clock, sealer) =
             (Arc::new(ManualClock(AtomicI64::new(START.0))), Arc::new(Sealer::new(&MASTER)));
         let (asked, workers) = (Arc::new(AtomicUsize::new(0)), Arc::new(CountingWorkers::default()));
         let following = InstantPropagation {
             store: database.store.clone(),
-            memory: memory.clone(),
+            cache: cache.clone(),
             sealer: sealer.clone(),
             clock: clock.clone(),
         };
@@ -197,7 +197,7 @@ impl Harness {
             management: management.clone(),
             store: database.store.clone(),
             keys: Arc::new(ManagementLookups(database.store.clone())),
-            cache: memory.clone(),
+            cache: cache.clone(),
             blocking: workers.clone(),
             observer: Arc::new(latchkey_core::observer::NoopObserver),
         });
@@ -205,14 +205,14 @@ impl Harness {
             store: Arc::new(CountingStore(ManagementLookups(database.store.clone()), asked.clone())),
             policies: catalog.clone(),
             limiter: LocalLimiter::new(),
-            cache: memory.clone(),
+            cache: cache.clone(),
             clock: clock.clone(),
             usage: Arc::new(latchkey_core::usage::UsageTracker::new("harness".into())),
         });
-        Self { database, clock, workers, asked, sealer, memory, catalog, management, tokens, gate }
+        Self { database, clock, workers, asked, sealer, cache, catalog, management, tokens, gate }
     }
 
-    /// A key that may read items, and its value.
+    /// Creates a key that may read items; returns its record and value.
     pub(crate) async fn key(&self) -> (KeyRecord, PlainKey) {
         let ask = CreateKey {
             tenant: "acme".into(),
@@ -256,7 +256,7 @@ impl Harness {
         self.tokens.refresh(ask, &call()).await
     }
 
-    /// Why a token is denied; none: it passes.
+    /// Returns the reason why a token is denied; `None` if it is allowed.
     pub(crate) async fn denied(&self, token: &str) -> Option<Reason> {
         let access = CheckInput {
             credential: PresentedCredential::of(token),
@@ -269,7 +269,7 @@ impl Harness {
         verdict.denial().map(|denial| denial.reason)
     }
 
-    /// The actions of the audit log, newest first, with what they were done to.
+    /// Returns the actions of the audit log with their targets, newest first.
     pub(crate) async fn audited(&self) -> Vec<(String, String)> {
         let events = self.database.store.events(&AuditFilter::default(), None, 100).await.unwrap();
         events.into_iter().map(|event| (event.action.clone(), event.target.clone())).collect()

@@ -1,5 +1,5 @@
-//! Tokens before the gate: a good one costs no query, and one that we would never have signed is no token, even
-//! where whoever wrote it has the signing key.
+//! Access tokens at the gate: a valid one costs no query, and one that Latchkey would never have signed is
+//! invalid, even if its author has the signing key.
 
 use std::sync::atomic::Ordering;
 
@@ -35,7 +35,7 @@ async fn a_remembered_token_asks_the_store_nothing(database: TestDatabase) {
     assert_eq!(harness.asked.load(Ordering::SeqCst), before, "a wrong signature costs no query either");
 }
 
-/// A good token's header and claims, and a hand that signs others as the ring does.
+/// A valid token's header and claims, and a signer of modified ones with the same key.
 struct TokenForger<'a> {
     harness: &'a Harness,
     head: Value,
@@ -54,7 +54,7 @@ impl<'a> TokenForger<'a> {
     fn sign(&self, head: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(head), part(claims));
-        let ring = self.harness.memory.key_ring();
+        let ring = self.harness.cache.key_ring();
         let signer =
             ring.get(self.head["kid"].as_str().unwrap()).unwrap().record.material(&self.harness.sealer);
         let algorithm = jsonwebtoken::Algorithm::EdDSA;
@@ -89,7 +89,7 @@ async fn what_we_would_never_have_signed_is_no_token(database: TestDatabase) {
     assert_eq!(
         harness.denied(&forger.sign(&forger.head, &forger.claims)).await,
         None,
-        "the hand signs as we do"
+        "the forger's signature is valid"
     );
     let iat = forger.claims["iat"].as_i64().unwrap();
     let mut forged = vec![
@@ -127,17 +127,21 @@ async fn what_we_would_never_have_signed_is_no_token(database: TestDatabase) {
     assert_eq!(
         harness.denied(&forger.claim("iat", json!(iat + 5))).await,
         None,
-        "clocks differ by five seconds"
+        "the tolerance of clocks is five seconds"
     );
     let over = forger.claim("exp", json!(iat - 5));
     assert_eq!(harness.denied(&over).await, Some(Reason::Expired));
     for forged in [forger.head("crit", json!(["exp"])), forger.claim("sid", json!("fam_x"))] {
-        assert_eq!(harness.tokens.revoke(&PlainKey::new(forged), &call()).await, Ok(0), "nobody's token");
+        assert_eq!(
+            harness.tokens.revoke(&PlainKey::new(forged), &call()).await,
+            Ok(0),
+            "the token belongs to no family"
+        );
     }
     assert_eq!(harness.denied(good.reveal()).await, None);
 }
 
-/// What is in the file of the embedded database, to the byte; columns are the same on the other.
+/// Reads the whole file of the embedded database; the other database has the same columns.
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_kept_as_hashes_and_sealed() {
     let harness = Harness::new(TestDatabase::sqlite().await, "EdDSA").await;
@@ -149,12 +153,12 @@ async fn tokens_are_kept_as_hashes_and_sealed() {
     let kept = String::from_utf8_lossy(&bytes.concat()).into_owned();
     assert!(
         kept.contains("token_families") && kept.contains("items.read"),
-        "this is the database's own text"
+        "the file contains the database's text"
     );
     for secret in [&first.refresh, &second.refresh, &first.access, &second.access, &value] {
         let text = secret.reveal();
         for part in [text, &text[4..text.len() - 6]] {
-            assert!(!kept.contains(part), "a secret is kept in the open");
+            assert!(!kept.contains(part), "a secret is stored in plain text");
         }
     }
 }

@@ -101,7 +101,7 @@ async fn a_binding_is_text_and_no_pattern(database: TestDatabase) {
 }
 
 async fn pages_of_filtered_keys_are_full(database: TestDatabase) {
-    // One database finds "m_1" and "M_1" alike; every second key is taken out afterwards.
+    // One database matches "m_1" and "M_1" alike; every second key is filtered out afterwards.
     for number in 1..=20 {
         let merchant = if number % 2 == 0 { "m_1" } else { "M_1" };
         database

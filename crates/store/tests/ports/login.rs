@@ -1,4 +1,4 @@
-//! Signing in with a password: whoever fails fails after the same work and hears the same words.
+//! Sign-in with a password: every failure costs the same work and returns the same error.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +19,7 @@ on_both!(
 
 const WRONG: &str = "not the password at all";
 
-/// How much was worked out for one who failed, and what was said.
+/// Returns the number of password hashes that a failed sign-in computed, and its error.
 async fn failed(harness: &Harness, (tenant, email, password): (&str, &str, &str)) -> (usize, &'static str) {
     let before = harness.workers.0.load(Ordering::SeqCst);
     let failure = harness.sign_in(tenant, email, password).await.unwrap_err();
@@ -60,7 +60,7 @@ async fn whoever_fails_fails_after_the_same_work_and_hears_the_same(database: Te
     assert_eq!(failed(&harness, ("acme", EMAIL, PASSWORD)).await, expected, "locked");
     harness.database.store.reset_failed_logins(user.id).await.unwrap();
     let _ = harness.tokens.disable_user(&OPERATOR, &user.id.to_string(), &call()).await.unwrap();
-    assert_eq!(failed(&harness, ("acme", EMAIL, PASSWORD)).await, expected, "switched off");
+    assert_eq!(failed(&harness, ("acme", EMAIL, PASSWORD)).await, expected, "the user is disabled");
 }
 
 async fn a_lock_decays_and_success_takes_failures_back(database: TestDatabase) {
@@ -69,9 +69,9 @@ async fn a_lock_decays_and_success_takes_failures_back(database: TestDatabase) {
     exhaust(&harness).await;
     assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_err());
     harness.clock.move_on(Duration::from_secs(15 * 60));
-    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "one failure has faded");
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "one failure has expired");
     for _ in 0..2 {
         assert!(harness.sign_in("acme", EMAIL, WRONG).await.is_err());
     }
-    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "all were taken back");
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "all failures were reset");
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL says when something was committed, and a connection that has gone silent is found.
+//! PostgreSQL notifies of commits, and a connection that has gone silent is detected.
 
 use std::sync::Arc;
 
@@ -10,37 +10,37 @@ use tokio::time::timeout;
 
 use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, new, options};
 
-/// Every wake-up that a store hears, as long as the tasks live.
-fn heard(store: &latchkey_store::Store, tasks: &mut JoinSet<()>) -> UnboundedReceiver<()> {
+/// Returns the wake-ups that a store receives, as long as the tasks exist.
+fn wakeups(store: &latchkey_store::Store, tasks: &mut JoinSet<()>) -> UnboundedReceiver<()> {
     let mut wakeups = store.notifications().unwrap();
-    let (say, heard) = unbounded_channel();
+    let (sender, received) = unbounded_channel();
     tasks.spawn(async move {
         loop {
             wakeups.next().await;
-            if say.send(()).is_err() {
+            if sender.send(()).is_err() {
                 return;
             }
         }
     });
-    heard
+    received
 }
 
-async fn once(heard: &mut UnboundedReceiver<()>) {
-    timeout(TEST_TIMEOUT, heard.recv()).await.expect("a wake-up is heard").unwrap();
+async fn once(received: &mut UnboundedReceiver<()>) {
+    timeout(TEST_TIMEOUT, received.recv()).await.expect("a wake-up").unwrap();
 }
 
 #[tokio::test]
 async fn a_commit_is_heard_and_a_refused_write_is_not() {
     let (database, mut tasks) = (TestDatabase::postgres().await, JoinSet::new());
-    let mut heard = heard(&database.store, &mut tasks);
-    once(&mut heard).await;
+    let mut received = wakeups(&database.store, &mut tasks);
+    once(&mut received).await;
     let record = key(&database, 1);
     database.store.create_keys(vec![new(record.clone())], audit("key.create")).await.unwrap();
-    once(&mut heard).await;
+    once(&mut received).await;
     database.store.create_keys(vec![new(record)], audit("key.create")).await.unwrap_err();
     database.make(key(&database, 2)).await;
-    once(&mut heard).await;
-    assert!(heard.try_recv().is_err(), "what was refused was not said");
+    once(&mut received).await;
+    assert!(received.try_recv().is_err(), "a rolled-back write sent a notification");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,19 +52,19 @@ async fn a_silent_or_broken_connection_is_replaced() {
     let database = TestDatabase::at(url, None).await;
     let store = latchkey_store::Store::connect_lazy(options(&through, TEST_TIMEOUT)).unwrap();
     let mut tasks = JoinSet::new();
-    let mut heard = heard(&store, &mut tasks);
-    once(&mut heard).await;
+    let mut received = wakeups(&store, &mut tasks);
+    once(&mut received).await;
     let connected = proxy.connections();
     proxy.black_hole(true);
     let another = async || (proxy.connections() > connected).then_some(());
-    eventually_async("the silence is noticed, and another connection tried", another).await;
+    eventually_async("the silence is detected and another connection is opened", another).await;
     proxy.reset();
     proxy.black_hole(false);
-    once(&mut heard).await;
+    once(&mut received).await;
     database.make(key(&database, 1)).await;
-    once(&mut heard).await;
+    once(&mut received).await;
     proxy.reset();
-    once(&mut heard).await;
+    once(&mut received).await;
     database.make(key(&database, 2)).await;
-    once(&mut heard).await;
+    once(&mut received).await;
 }

@@ -1,4 +1,4 @@
-//! Databases that are slow, away, or hung: an outage within the deadline, and nothing left behind.
+//! Slow, absent and hanging databases: an error within the deadline, and nothing left behind.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, new, options};
 
 on_both![a_closed_store_is_an_outage, a_held_lock_is_an_outage_for_writes_and_none_for_checks];
 
-/// What callers wait in these tests, where the database doesn't answer.
+/// Deadline of calls in tests whose database does not respond.
 const SHORT: Duration = Duration::from_millis(150);
 
 fn is_outage<T: std::fmt::Debug>(answer: &Result<T, SystemError>) -> bool {
@@ -46,7 +46,7 @@ async fn a_held_lock_is_an_outage_for_writes_and_none_for_checks(database: TestD
     }
     assert!(database.store.key_by_hash(&made.hash).await.unwrap().entry.is_some());
     held.give_back().await;
-    // What was given up is not done later, and took no place for good.
+    // An abandoned call has no effect later, and its permit was returned.
     assert_eq!(database.store.revision().await.unwrap(), made.revision);
     database.make(key(&database, 30)).await;
     for number in 2..20 {
@@ -54,7 +54,7 @@ async fn a_held_lock_is_an_outage_for_writes_and_none_for_checks(database: TestD
     }
 }
 
-/// Someone else's transaction that stands where every write must pass.
+/// Another client's transaction that blocks every write.
 enum BlockingTransaction {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
@@ -101,7 +101,7 @@ async fn a_check_that_postgres_keeps_waiting_is_an_outage() {
     let hasty = database.another(SHORT);
     let mut other = PgConnection::connect(&database.url).await.unwrap();
     other.execute("BEGIN; LOCK TABLE keys").await.unwrap();
-    // More often than there are connections: a wedged one is not given to the next.
+    // More attempts than there are connections: a blocked one is not given to the next caller.
     for _ in 0..20 {
         assert!(is_outage(&timeout(TEST_TIMEOUT, hasty.key_by_hash(&made.hash)).await.unwrap()));
     }
@@ -109,7 +109,8 @@ async fn a_check_that_postgres_keeps_waiting_is_an_outage() {
     assert!(database.store.key_by_hash(&made.hash).await.unwrap().entry.is_some());
 }
 
-/// A server of one's own with a key in it, a patient store, and one that is not.
+/// Returns a server of the test's own with a key in it, a store with a long deadline, and one with a short
+/// deadline.
 async fn on_a_server_of_its_own() -> (Postgres, TestDatabase, KeyRecord, Store) {
     let server = Postgres::start();
     let database = TestDatabase::at(server.database(), None).await;
@@ -136,7 +137,7 @@ async fn a_hung_postgres_is_an_outage_until_it_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_postgres_is_not_noticed_by_who_asks_afterwards() {
     let (server, database, made, _) = on_a_server_of_its_own().await;
-    // Several connections are left idle, and none of them hears of the restart.
+    // Several connections are left idle, and none of them notices the restart.
     let ask = || database.store.key_by_hash(&made.hash);
     let asked = tokio::join!(ask(), ask(), ask());
     assert!([asked.0, asked.1, asked.2].iter().all(Result::is_ok));
@@ -161,7 +162,7 @@ async fn a_store_starts_before_its_database() {
     assert_eq!(store.revision().await.unwrap(), 0);
 }
 
-/// Asks until the database has caught up with what it missed.
+/// Repeats a query until the database responds again.
 async fn recovers(store: &Store, made: &KeyRecord) {
     let ask = async {
         while !store.key_by_hash(&made.hash).await.is_ok_and(|found| found.entry.is_some()) {

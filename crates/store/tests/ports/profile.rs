@@ -21,7 +21,7 @@ async fn newest(store: &Store) -> u64 {
     store.profiles().await.unwrap().iter().map(|profile| profile.revision).max().unwrap_or(0)
 }
 
-/// Applies, as often as somebody else was faster.
+/// Applies a document, and repeats it as often as another process was faster.
 async fn apply(store: &Store, name: &str, document: &str) -> WriteResult<ProfileRecord> {
     loop {
         let among = newest(store).await;

@@ -1,4 +1,4 @@
-//! Which refresh token is worth what, by a clock that is moved.
+//! Validity of refresh tokens, by a clock that the test moves.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ async fn a_token_whose_successor_is_spent_ends_the_family(database: TestDatabase
     refused(harness.renew(&first.refresh).await);
     assert_eq!(harness.denied(third.access.reveal()).await, Some(Reason::Revoked));
     refused(harness.renew(&third.refresh).await);
-    assert_eq!(harness.denied(other.access.reveal()).await, None, "another family lives");
+    assert_eq!(harness.denied(other.access.reveal()).await, None, "another family is unaffected");
     assert!(harness.renew(&other.refresh).await.is_ok());
     assert!(harness.audited().await.iter().any(|(action, _)| action == "token.reuse"));
 }
@@ -64,7 +64,7 @@ async fn nothing_is_renewed_after_the_familys_end(database: TestDatabase) {
     let minute = Duration::from_secs(60);
     harness.clock.move_on(first.refresh_ttl.saturating_sub(minute));
     let last = harness.renew(&first.refresh).await.unwrap();
-    assert_eq!((last.ttl, last.refresh_ttl), (minute, minute), "an end of a family is the end of its tokens");
+    assert_eq!((last.ttl, last.refresh_ttl), (minute, minute), "a family's tokens end with it");
     harness.clock.move_on(minute);
     refused(harness.renew(&last.refresh).await);
     assert_eq!(harness.denied(last.access.reveal()).await, None, "five seconds of leeway");

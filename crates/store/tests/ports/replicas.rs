@@ -1,4 +1,4 @@
-//! Who decides by memory, and how far each has come.
+//! Heartbeats of replicas: leases and applied revisions.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn a_replica_that_left_or_whose_time_ran_out_is_not(database: TestDatabase
     database.store.deregister(&one).await.unwrap();
     assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 0);
     database.store.heartbeat(&two, 5, LONG).await.unwrap();
-    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1, "it is back");
+    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1, "the replica is counted again");
 }
 
 async fn a_replica_is_not_behind_itself(database: TestDatabase) {

@@ -1,4 +1,4 @@
-//! Everything that lies sealed is sealed anew, piece by piece, and only what is still as it was read.
+//! Rotation of the master key: sealed values are rewrapped one by one, and only if they are unchanged.
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
@@ -32,7 +32,7 @@ fn random() -> StdRng {
     StdRng::try_from_rng(&mut SysRng).unwrap()
 }
 
-/// A key whose value may be read again, and its value.
+/// Creates a key with a retrievable value; returns the value.
 async fn retrievable(database: &TestDatabase, number: u128, lifecycle: KeyLifecycle) -> String {
     let (mut record, value) = (key(database, number), format!("pk_live_{number}"));
     let owner = record.id.to_string();
@@ -78,11 +78,11 @@ async fn everything_is_sealed_anew_and_what_nobody_needs_is_taken_away(database:
     let (spent, _) = harness.database.store.refresh_token(&first.hash()).await.unwrap().unwrap();
     let owner = latchkey_core::token::refresh::seal_owner(&first.hash());
     assert_eq!(new.open(&spent.spent.unwrap().successor, &owner).unwrap().reveal(), second.reveal());
-    let told = |actions: &[String]| actions.iter().filter(|action| *action == "master_key.rewrap").count();
-    assert_eq!(told(&harness.database.actions().await), 1);
+    let rewraps = |actions: &[String]| actions.iter().filter(|action| *action == "master_key.rewrap").count();
+    assert_eq!(rewraps(&harness.database.actions().await), 1);
     let again = counts(&harness.database, &both, false).await;
     assert!(again.iter().all(|count| count.rewrapped + count.cleared + count.unreadable == 0), "{again:?}");
-    assert_eq!(told(&harness.database.actions().await), 1, "nothing was done");
+    assert_eq!(rewraps(&harness.database.actions().await), 1, "there was nothing to rewrap");
     assert!(harness.database.verify().await.is_ok() && harness.clock.now().wall >= NOW);
 }
 
@@ -95,7 +95,7 @@ async fn what_changed_since_it_was_read_is_left(database: TestDatabase) {
     };
     let other = Sealed(vec![1, 2, 3]);
     assert_eq!(replace(&read.sealed, Some(other.clone())).await, Ok(1));
-    assert_eq!(replace(&read.sealed, None).await, Ok(0), "it is another one by now");
+    assert_eq!(replace(&read.sealed, None).await, Ok(0), "the value has changed meanwhile");
     let kept = database.store.sealed(SealedTable::Keys, None, 10).await.unwrap().remove(0);
     assert_eq!((kept.sealed, kept.needed), (other, true));
     let after = database.store.sealed(SealedTable::Keys, Some(&read.row), 10).await.unwrap();
@@ -108,14 +108,14 @@ async fn only_the_keys_that_were_in_use_open_a_database(database: TestDatabase) 
     let opens = async |sealer: &Sealer| {
         MasterKeyRotation { seals: &*database.store, sealer }.keys_match().await.unwrap()
     };
-    assert!(opens(&old).await && opens(&new).await, "nothing lies sealed");
+    assert!(opens(&old).await && opens(&new).await, "there are no sealed values");
     let _ = retrievable(&database, 1, KeyLifecycle::Active).await;
-    assert!(opens(&old).await && !opens(&new).await && opens(&both).await, "told by the value");
+    assert!(opens(&old).await && !opens(&new).await && opens(&both).await, "the sealed value decides");
     MasterKeyRotation { seals: &*database.store, sealer: &both }
         .ensure_key_check_value(&mut random())
         .await
         .unwrap();
-    assert!(!opens(&old).await, "the new one has been in use");
+    assert!(!opens(&old).await, "the new key has been in use");
     MasterKeyRotation { seals: &*database.store, sealer: &old }
         .ensure_key_check_value(&mut random())
         .await
@@ -123,7 +123,7 @@ async fn only_the_keys_that_were_in_use_open_a_database(database: TestDatabase) 
     assert!(!opens(&new).await && opens(&both).await);
     let lost = counts(&database, &new, false).await;
     assert_eq!((lost[1].unreadable, lost[1].cleared), (1, 0));
-    assert!(!opens(&new).await, "something is left under the other");
+    assert!(!opens(&new).await, "a value is still sealed under the other key");
     let _ = counts(&database, &both, false).await;
     assert!(opens(&new).await && !opens(&old).await);
     let _ = retrievable(&database, 2, KeyLifecycle::Active).await;
@@ -131,7 +131,7 @@ async fn only_the_keys_that_were_in_use_open_a_database(database: TestDatabase) 
     assert_eq!((forgotten[1].cleared, forgotten[1].current, forgotten[1].unreadable), (1, 1, 0));
 }
 
-/// A ledger beside which somebody puts back what was under the old key.
+/// A store beside which another process restores a value sealed under the old key.
 struct RevertingStore<'a>(&'a Store);
 
 #[async_trait]
@@ -182,12 +182,13 @@ async fn what_comes_to_lie_under_the_old_key_meanwhile_is_told(database: TestDat
     assert!(done.remaining() == 1 && done.0[1].stale == 1, "{done:?}");
     assert!(
         !MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap(),
-        "the old one's mark stays"
+        "the old key's check value stays"
     );
     let calm = counts(&database, &both, false).await;
     assert_eq!((calm[1].rewrapped, calm[1].stale, calm[1].current), (1, 0, 1));
     assert!(MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap());
-    // Who still runs with the old one puts its mark back, and hears that it lacks the new one.
+    // A process that still runs with the old key restores its check value, and is informed that it lacks the
+    // new one.
     let kept = MasterKeyRotation { seals: &*database.store, sealer: &old }
         .ensure_key_check_value(&mut random())
         .await

@@ -1,4 +1,4 @@
-//! Calls that would have been denied: added once, summed over hours and replicas, named, and forgotten in time.
+//! Denials of shadow mode: added once, summed over hours and replicas, named, and pruned in time.
 
 use std::collections::BTreeMap;
 
@@ -48,13 +48,13 @@ fn all() -> ShadowFilter {
     ShadowFilter { limit: 100, ..ShadowFilter::default() }
 }
 
-async fn told(database: &TestDatabase, which: &ShadowFilter) -> Vec<(String, Reason, u64)> {
+async fn denials(database: &TestDatabase, which: &ShadowFilter) -> Vec<(String, Reason, u64)> {
     let sums = database.store.shadows(which).await.unwrap();
     sums.into_iter().map(|sum| (sum.entry.profile.into(), sum.entry.reason, sum.count.calls)).collect()
 }
 
 async fn lines_of_two_replicas_add_up_and_are_told_once(database: TestDatabase) {
-    assert_eq!(told(&database, &all()).await, []);
+    assert_eq!(denials(&database, &all()).await, []);
     let one = line("shop", 7, Reason::InsufficientScope);
     let nobody = line("shop", 0, Reason::MissingCredential);
     for _ in 0..2 {
@@ -81,7 +81,7 @@ async fn lines_are_chosen_by_profile_tenant_and_hour(database: TestDatabase) {
     ];
     database.store.add("r1", &batch(1, lines), NOW).await.unwrap();
     let reasons = async |which: ShadowFilter| {
-        told(&database, &which).await.into_iter().map(|(_, reason, _)| reason).collect::<Vec<_>>()
+        denials(&database, &which).await.into_iter().map(|(_, reason, _)| reason).collect::<Vec<_>>()
     };
     let of = |profile: &str| ShadowFilter { profile: Some(profile.into()), ..all() };
     assert_eq!(reasons(of("a")).await, [Reason::Expired, Reason::Revoked]);
@@ -98,7 +98,7 @@ async fn pages_go_on_behind_each_other(database: TestDatabase) {
     database.store.add("r1", &batch(1, many), NOW).await.unwrap();
     let page = async |offset| {
         let which = ShadowFilter { limit: 100, offset, ..all() };
-        told(&database, &which).await.into_iter().map(|(_, _, calls)| calls).collect::<Vec<_>>()
+        denials(&database, &which).await.into_iter().map(|(_, _, calls)| calls).collect::<Vec<_>>()
     };
     assert_eq!(page(0).await, (151..=250).rev().collect::<Vec<_>>());
     assert_eq!(page(200).await, (1..=50).rev().collect::<Vec<_>>());
@@ -110,7 +110,7 @@ async fn lines_have_the_names_of_now(database: TestDatabase) {
     database.store.add("r1", &batch(1, [(named, 7, 1)]), NOW).await.unwrap();
     let sums = database.store.shadows(&all()).await.unwrap();
     assert_eq!(sums[0].tenant_slug, "acme");
-    assert_eq!(sums[0].subject_name, "", "there is no such key");
+    assert_eq!(sums[0].subject_name, "", "the key does not exist");
 }
 
 async fn old_lines_are_forgotten(database: TestDatabase) {
@@ -118,5 +118,5 @@ async fn old_lines_are_forgotten(database: TestDatabase) {
     database.store.add("r1", &batch(1, lines), NOW).await.unwrap();
     assert_eq!(database.store.prune(Hour(8), Timestamp(0)).await.unwrap(), 1);
     assert_eq!(database.store.prune(Hour(8), Timestamp(0)).await.unwrap(), 0);
-    assert_eq!(told(&database, &all()).await, [("a".to_owned(), Reason::Revoked, 4)]);
+    assert_eq!(denials(&database, &all()).await, [("a".to_owned(), Reason::Revoked, 4)]);
 }

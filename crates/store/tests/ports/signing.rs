@@ -1,5 +1,5 @@
-//! Signing keys over weeks: the schedule replaces one without a token being denied, and what can't sign is told of
-//! before a profile relies on it.
+//! Signing keys over weeks: they are rotated without denying a token, and an unusable one is reported before a
+//! profile relies on it.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn the_schedule_replaces_a_key_and_denies_nobody(database: TestDatabase) {
     assert_eq!(stages(&harness).await, ["signing"]);
     harness.clock.move_on(ROTATION_PERIOD.saturating_sub(MINUTE));
     harness.tokens.maintain_signing_keys(&policy).await.unwrap();
-    assert_eq!(stages(&harness).await, ["signing"], "not yet");
+    assert_eq!(stages(&harness).await, ["signing"], "no rotation yet");
     harness.clock.move_on(MINUTE);
     harness.tokens.maintain_signing_keys(&policy).await.unwrap();
     harness.tokens.maintain_signing_keys(&policy).await.unwrap();
@@ -61,7 +61,7 @@ async fn the_schedule_replaces_a_key_and_denies_nobody(database: TestDatabase) {
     assert_eq!(stages(&harness).await, ["signing", "spent"]);
 }
 
-/// A signing key of this material, under this master key, as someone with both might plant it.
+/// Inserts a signing key of this material under this master key, as someone with both could.
 async fn plant(harness: &Harness, material: &[u8], master: &[u8; 32]) -> Box<str> {
     let mut random = rand::rngs::StdRng::from_seed([5; 32]);
     let now = harness.clock.now().wall;
@@ -95,13 +95,13 @@ async fn a_key_that_cannot_sign_is_told_of(database: TestDatabase) {
     assert_eq!(
         harness.tokens.can_sign("paykore", &rules).await,
         Ok(()),
-        "a first key is made when it is needed"
+        "the first key is created when it is needed"
     );
     for (material, master) in [([7; 31].as_slice(), MASTER), (&[7; 32], [8; 32])] {
         let id = plant(&harness, material, &master).await;
-        let told = harness.tokens.can_sign("paykore", &rules).await.unwrap_err();
-        let ManagementError::Request(RequestError::FailedPrecondition(text)) = told else {
-            panic!("{told:?}")
+        let error = harness.tokens.can_sign("paykore", &rules).await.unwrap_err();
+        let ManagementError::Request(RequestError::FailedPrecondition(text)) = error else {
+            panic!("{error:?}")
         };
         assert!(text.contains(&*id), "{text}");
         assert_eq!(harness.tokens.can_sign("other", &rules).await, Ok(()));

@@ -1,4 +1,4 @@
-//! What a store is asked is timed: each question once, under its own name, however it ends.
+//! Timing of a store's queries: each is reported once, under its own kind, however it ends.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ on_both![
     a_question_that_is_given_up_is_timed,
 ];
 
-/// Writes down what it hears. Each look at the time is one later.
+/// Records the reported queries. Each reading of the clock is one later than the last.
 #[derive(Default)]
 struct RecordingTimer {
     lines: Mutex<Vec<(QueryKind, QueryOutcome, u64)>>,
@@ -102,7 +102,7 @@ async fn a_question_that_is_given_up_is_timed(database: TestDatabase) {
     let (store, timer) = RecordingTimer::of(database.another(TEST_TIMEOUT));
     let hash = key(&database, 1).hash;
     {
-        // Nothing is asked before anybody waits.
+        // A future that is never polled runs no query.
         drop(store.key_by_hash(&hash));
         assert_eq!(timer.lines(), []);
         let mut asking = pin!(store.key_by_hash(&hash));

@@ -1,4 +1,4 @@
-//! Use of keys: added once, summed over replicas, and forgotten in time.
+//! Usage of keys: added once, summed over replicas, and pruned in time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn key(number: u128) -> KeyId {
     KeyId(Uuid::from_u128(number))
 }
 
-/// A use of one hour: so many passed, so many were limited.
+/// Returns the usage of one hour: numbers of allowed and of rate-limited calls.
 fn used(hour: i64, allowed: u64, limited: u64) -> KeyUseTotals {
     let denied = BTreeMap::from([(Reason::RateLimited, limited)]).into_iter().filter(|(_, n)| *n > 0);
     let calls = CallCounts { allowed, denied: denied.collect() };
@@ -80,7 +80,7 @@ async fn hours_are_chosen_by_their_span(database: TestDatabase) {
     let span = async |from: Option<i64>, last: Option<i64>| {
         let span = HourRange { from: from.map(Hour), last: last.map(Hour) };
         let stored = database.store.hours("r1", key(1), span).await.unwrap();
-        assert_eq!(stored.batch, 4, "told also where no hour is");
+        assert_eq!(stored.batch, 4, "the batch is returned even without hours");
         stored.hours.into_keys().map(|hour| hour.0).collect::<Vec<_>>()
     };
     assert_eq!(span(Some(2), Some(3)).await, [2, 3]);
@@ -125,7 +125,7 @@ async fn old_hours_and_silent_replicas_are_forgotten(database: TestDatabase) {
             some => dropped.push(some),
         }
     }
-    assert_eq!(dropped, [500, 100], "some at a time");
+    assert_eq!(dropped, [500, 100], "rows are deleted in batches");
     assert_eq!(hours(&database, "new", key(1)).await, (1, used(8, 1, 0).hours));
     assert_eq!(hours(&database, "old", key(2)).await, (0, BTreeMap::new()));
     assert!(database.store.uses(&[key(2)]).await.unwrap()[&key(2)].last.is_some(), "last use is kept");
