@@ -10,7 +10,7 @@ use latchkey_core::decision::{Decision, DecisionContext};
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 #[test]
-fn a_remembered_key_is_judged_without_an_allocation() {
+fn a_check_of_a_cached_key_does_not_allocate() {
     let fixture = GateFixture::new(&Workload { keys: 100, ..Workload::default() });
     let policy = fixture.policy();
     let values: Vec<String> = (0..100).map(|number| fixture.key_value(number)).collect();

@@ -22,7 +22,7 @@ mod tests {
     use latchkey_core::limit::{BucketAlgorithm, BucketId, BucketOwner, CountingMode, parse_key_limit};
 
     #[test]
-    fn a_tenant_and_its_keys_lie_in_one_slot() {
+    fn a_tenant_and_its_keys_are_in_one_slot() {
         let demand = |per, subject, owner| BucketCharge {
             bucket: BucketId { per, subject, class_hash: 10, index: 1 },
             limit: parse_key_limit("1/s").unwrap(),

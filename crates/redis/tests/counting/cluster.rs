@@ -60,7 +60,7 @@ async fn replicas_share_limits_on_every_node() {
 
 /// A call that is charged to its tenant and to its client's address, which are on different nodes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn buckets_that_lie_apart_are_charged_together_or_not_at_all() {
+async fn buckets_in_different_slots_are_charged_together_or_not_at_all() {
     let cluster = RedisCluster::start();
     for mode in [CountingMode::Exact, CountingMode::Leased] {
         let bench = bench(&cluster, mode).await;

@@ -39,7 +39,7 @@ async fn a_hung_redis_costs_a_few_calls_their_deadline_and_nobody_an_answer() {
 }
 
 #[tokio::test]
-async fn a_dead_redis_that_comes_back_empty_counts_anew() {
+async fn a_dead_redis_that_returns_empty_starts_with_full_buckets() {
     let redis = Redis::start();
     let (bench, bucket) = ten_spent(&redis, CountingMode::Exact).await;
     redis.kill();
@@ -61,7 +61,7 @@ async fn forgotten_scripts_and_counts_are_made_again() {
 }
 
 #[tokio::test]
-async fn a_spoiled_key_is_replaced() {
+async fn an_invalid_key_is_replaced() {
     let redis = Redis::start();
     let (bench, bucket) = ten_spent(&redis, CountingMode::Exact).await;
     let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0", bucket.shard_key, bucket.shard_key);

@@ -50,7 +50,7 @@ impl Process {
 }
 
 #[tokio::test]
-async fn a_ring_is_heard_by_everyone_but_its_own() {
+async fn a_notification_reaches_every_other_process() {
     let redis = Redis::start();
     let (mut one, mut two) = (Process::at(&redis.url(), "1").await, Process::at(&redis.url(), "2").await);
     for _ in 0..3 {

@@ -58,7 +58,7 @@ async fn tokens_that_are_out_make_no_room_for_others() {
 
 /// A replica's reported level is exact to within one lease of each other replica.
 #[tokio::test]
-async fn what_is_left_is_told_to_within_a_batch() {
+async fn the_reported_level_is_exact_to_within_a_lease() {
     let one = RedisBench::start(CountingMode::Leased).await;
     let replicas = [one.twin().await, one.twin().await, one];
     let bucket = bucket_charge(&replicas[2], BucketOwner::Key, (1, 3_600, 800));

@@ -22,7 +22,7 @@ on_both![
     a_key_without_scopes_has_none,
     an_unknown_hash_finds_nothing_at_a_revision,
     many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all,
-    a_spoiled_key_among_many_is_a_fault_of_its_own,
+    a_corrupt_key_among_many_fails_alone,
 ];
 
 fn full(database: &TestDatabase) -> KeyRecord {
@@ -112,7 +112,7 @@ async fn many_keys_at_once_are_each_found_with_their_own_scopes_or_not_at_all(da
     assert!(database.store.keys_by_hash(&[]).await.is_empty());
 }
 
-async fn a_spoiled_key_among_many_is_a_fault_of_its_own(database: TestDatabase) {
+async fn a_corrupt_key_among_many_fails_alone(database: TestDatabase) {
     let mut hashes = Vec::new();
     for number in 1..=5 {
         hashes.push(database.make(key(&database, number)).await.hash);

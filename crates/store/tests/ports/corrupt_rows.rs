@@ -7,9 +7,9 @@ use latchkey_management::ports::{KeyFilter, ManagementStore};
 use crate::database::{TestDatabase, audit, key};
 
 on_both![
-    a_spoiled_row_is_a_fault_for_that_key_only,
-    a_spoiled_tenant_is_a_fault_for_its_keys,
-    a_spoiled_key_is_left_out_of_a_full_page,
+    a_corrupt_row_fails_only_its_key,
+    a_corrupt_tenant_fails_its_keys,
+    a_corrupt_key_is_left_out_of_a_full_page,
     a_missing_table_is_a_fault_and_no_outage,
 ];
 
@@ -26,7 +26,7 @@ const CORRUPTIONS: [&str; 9] = [
     "revision = -1",
 ];
 
-async fn a_spoiled_row_is_a_fault_for_that_key_only(database: TestDatabase) {
+async fn a_corrupt_row_fails_only_its_key(database: TestDatabase) {
     let good = database.make(key(&database, 1)).await;
     for (number, corruption) in (2..).zip(CORRUPTIONS) {
         let bad = database.make(key(&database, number)).await;
@@ -44,7 +44,7 @@ async fn a_spoiled_row_is_a_fault_for_that_key_only(database: TestDatabase) {
     assert!(matches!(database.store.key(short.id).await, Err(SystemError::Internal(_))));
 }
 
-async fn a_spoiled_tenant_is_a_fault_for_its_keys(database: TestDatabase) {
+async fn a_corrupt_tenant_fails_its_keys(database: TestDatabase) {
     let other = crate::database::tenant(2, "globex");
     database.store.create_tenant(other.clone(), audit("tenant.create")).await.unwrap();
     let good =
@@ -55,7 +55,7 @@ async fn a_spoiled_tenant_is_a_fault_for_its_keys(database: TestDatabase) {
     assert!(database.store.key_by_hash(&good.hash).await.unwrap().entry.is_some());
 }
 
-async fn a_spoiled_key_is_left_out_of_a_full_page(database: TestDatabase) {
+async fn a_corrupt_key_is_left_out_of_a_full_page(database: TestDatabase) {
     for number in 1..=4 {
         database.make(key(&database, number)).await;
     }

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use crate::database::TestDatabase;
 use crate::harness::{EMAIL, Harness, PASSWORD, call};
 
-on_both!(a_remembered_token_asks_the_store_nothing, what_we_would_never_have_signed_is_no_token);
+on_both!(a_cached_token_needs_no_query, what_we_would_never_have_signed_is_no_token);
 
-async fn a_remembered_token_asks_the_store_nothing(database: TestDatabase) {
+async fn a_cached_token_needs_no_query(database: TestDatabase) {
     let harness = Harness::new(database, "EdDSA").await;
     let (_, value) = harness.key().await;
     let _ = harness.user().await;

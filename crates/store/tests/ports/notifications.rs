@@ -30,7 +30,7 @@ async fn once(received: &mut UnboundedReceiver<()>) {
 }
 
 #[tokio::test]
-async fn a_commit_is_heard_and_a_refused_write_is_not() {
+async fn a_commit_notifies_and_a_refused_write_does_not() {
     let (database, mut tasks) = (TestDatabase::postgres().await, JoinSet::new());
     let mut received = wakeups(&database.store, &mut tasks);
     once(&mut received).await;

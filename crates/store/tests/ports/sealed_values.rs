@@ -19,10 +19,10 @@ use crate::database::{TestDatabase, key};
 use crate::harness::{Harness, MASTER};
 
 on_both!(
-    everything_is_sealed_anew_and_what_nobody_needs_is_taken_away,
+    all_values_are_rewrapped_and_unneeded_ones_are_removed,
     what_changed_since_it_was_read_is_left,
     only_the_keys_that_were_in_use_open_a_database,
-    what_comes_to_lie_under_the_old_key_meanwhile_is_told,
+    values_sealed_under_the_old_key_meanwhile_are_reported,
 );
 
 const NEW: [u8; 32] = [7; 32];
@@ -47,7 +47,7 @@ async fn counts(database: &TestDatabase, sealer: &Sealer, forget: bool) -> [Rewr
     opener.rewrap(forget, NOW, &mut random()).await.unwrap().0
 }
 
-async fn everything_is_sealed_anew_and_what_nobody_needs_is_taken_away(database: TestDatabase) {
+async fn all_values_are_rewrapped_and_unneeded_ones_are_removed(database: TestDatabase) {
     let harness = Harness::new(database, "EdDSA").await;
     let (_, value) = harness.key().await;
     let first = harness.issue(&value).await.refresh;
@@ -169,7 +169,7 @@ impl SealedValueStore for RevertingStore<'_> {
     }
 }
 
-async fn what_comes_to_lie_under_the_old_key_meanwhile_is_told(database: TestDatabase) {
+async fn values_sealed_under_the_old_key_meanwhile_are_reported(database: TestDatabase) {
     let (old, new) = (Sealer::new(&MASTER), Sealer::new(&NEW));
     let both = Sealer::new(&NEW).with_previous([&MASTER]);
     MasterKeyRotation { seals: &*database.store, sealer: &old }

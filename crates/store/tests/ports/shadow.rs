@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::database::TestDatabase;
 
 on_both![
-    lines_of_two_replicas_add_up_and_are_told_once,
+    lines_of_two_replicas_add_up,
     lines_are_chosen_by_profile_tenant_and_hour,
     pages_go_on_behind_each_other,
     lines_have_the_names_of_now,
@@ -53,7 +53,7 @@ async fn denials(database: &TestDatabase, which: &ShadowFilter) -> Vec<(String, 
     sums.into_iter().map(|sum| (sum.entry.profile.into(), sum.entry.reason, sum.count.calls)).collect()
 }
 
-async fn lines_of_two_replicas_add_up_and_are_told_once(database: TestDatabase) {
+async fn lines_of_two_replicas_add_up(database: TestDatabase) {
     assert_eq!(denials(&database, &all()).await, []);
     let one = line("shop", 7, Reason::InsufficientScope);
     let nobody = line("shop", 0, Reason::MissingCredential);

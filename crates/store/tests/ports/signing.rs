@@ -18,7 +18,7 @@ use rand::SeedableRng;
 use crate::database::{TestDatabase, audit};
 use crate::harness::{Harness, MASTER, OPERATOR, call};
 
-on_both!(the_schedule_replaces_a_key_and_denies_nobody, a_key_that_cannot_sign_is_told_of);
+on_both!(the_schedule_replaces_a_key_and_denies_nobody, a_key_that_cannot_sign_is_reported);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -88,7 +88,7 @@ async fn plant(harness: &Harness, material: &[u8], master: &[u8; 32]) -> Box<str
     key.id
 }
 
-async fn a_key_that_cannot_sign_is_told_of(database: TestDatabase) {
+async fn a_key_that_cannot_sign_is_reported(database: TestDatabase) {
     let harness = Harness::new(database, "HS256").await;
     let policy = Policies::named(&*harness.catalog, "paykore").unwrap();
     let rules = policy.tokens.clone().unwrap();
@@ -110,5 +110,5 @@ async fn a_key_that_cannot_sign_is_told_of(database: TestDatabase) {
     }
     let (_, value) = harness.key().await;
     let token = harness.issue(&value).await.access;
-    assert_eq!(harness.denied(token.reveal()).await, None, "a fresh key signs in their place");
+    assert_eq!(harness.denied(token.reveal()).await, None, "a newly created key signs");
 }
