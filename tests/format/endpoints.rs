@@ -3,6 +3,7 @@
 
 use latchkey_testing::{ProfileBuilder, Setup};
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 const DOCUMENT: &str = r#"
 name = "kiosk"
@@ -29,13 +30,13 @@ async fn an_endpoint_that_names_what_is_not_there_is_refused_when_it_is_applied(
     let base = || ProfileBuilder::from_document(DOCUMENT);
     let set = |path: &str, value: &str| base().set(path, value);
     let (name, shop) = ("endpoints[0].fields.name", "endpoints[0].fields.metadata.shop");
-    for (document, told) in [
+    for (document, expected) in [
         (set("endpoints[0].rpc", "MakeKey"), "there is no RPC \"MakeKey\""),
         (set("endpoints[0].rpc", "SuspendTenant"), "there is no RPC \"SuspendTenant\""),
         (base().rename(name, "label"), "CreateKey has no field \"label\""),
-        (set(name, "{{ body.nam }}"), "templates know no \"body.nam\""),
-        (set(shop, "{{ path.till }}"), "templates know no \"path.till\""),
-        (set("endpoints[0].answer", "{{ answer.hash }}"), "templates know no \"answer.hash\""),
+        (set(name, "{{ body.nam }}"), "unknown name \"body.nam\""),
+        (set(shop, "{{ path.till }}"), "unknown name \"path.till\""),
+        (set("endpoints[0].answer", "{{ answer.hash }}"), "unknown name \"answer.hash\""),
         (set("endpoints[0].body.tags", "list"), "\"list\" is none of"),
         (set("endpoints[0].path", "v1/keys"), "path"),
         (set("errors[0].codes[1]", "TEAPOT"), "\"TEAPOT\" is not a code"),
@@ -45,6 +46,8 @@ async fn an_endpoint_that_names_what_is_not_there_is_refused_when_it_is_applied(
         let document = document.build();
         let refused = operator.apply(&document).await.expect_err("it is refused");
         assert_eq!(refused.code(), Code::InvalidArgument);
-        assert!(refused.message().contains(told) && refused.message().contains("line "), "{refused:?}");
+        let violations = refused.get_details_bad_request().expect("field violations").field_violations;
+        let matches = |text: &str| text.contains(expected) && text.contains("line ");
+        assert!(violations.iter().any(|one| matches(&one.description)), "{expected}: {violations:?}");
     }
 }

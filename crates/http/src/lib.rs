@@ -225,10 +225,12 @@ impl<L: Limiter> EndpointService<L> {
                 into_http(denial_response(profile, &Denial::new(reason), template_context))
             }
             Ok((response, items)) => into_http(profile.endpoint_response(
-                (*endpoint, &rpc_request),
+                *endpoint,
+                &rpc_request,
                 request,
                 template_context,
-                (&response, &items),
+                &response,
+                &items,
             )),
             Err(error) => {
                 let message = message(profile, *endpoint, &error);

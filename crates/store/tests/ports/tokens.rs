@@ -143,8 +143,8 @@ async fn no_more_than_a_hundred_attempts_are_let_in(database: TestDatabase) {
     assert_eq!(calls.join_all().await.into_iter().filter(|allowed| *allowed).count(), 100);
     let locks = database.store.events(&AuditFilter::default(), None, 10).await.unwrap();
     let locks: Vec<_> = locks.into_iter().filter(|event| event.action == "user.lock").collect();
-    let [lock] = &locks[..] else { panic!("expected one lock event: {locks:?}") };
-    assert_eq!(lock.target, made.value.id.to_string());
+    let [lock_event] = &locks[..] else { panic!("expected one lock event: {locks:?}") };
+    assert_eq!(lock_event.target, made.value.id.to_string());
     database.store.reset_failed_logins(made.value.id).await.unwrap();
     assert!(
         database
