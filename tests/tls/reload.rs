@@ -40,7 +40,7 @@ async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
     fixture.latchkey.signal(Signal::HUP);
     tokio::task::block_in_place(|| {
         eventually("the broken pair is told", || {
-            fixture.latchkey.log().contains("the one before is kept").then_some(())
+            fixture.latchkey.log().contains("the previous ones stay in force").then_some(())
         });
     });
     assert!(fixture.latchkey.log().contains("tls_key ("), "with the setting's name");

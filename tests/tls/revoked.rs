@@ -50,7 +50,7 @@ fn a_revoked_certificate_is_refused_and_others_pass() {
     let fixture = Fixture::listed(clients, &[list]);
     assert!(enters(&fixture, &good));
     assert!(!enters(&fixture, &leaked));
-    logged(&fixture, "a client certificate was refused by the revocation lists");
+    logged(&fixture, "rejected a connection: the revocation lists do not permit its client certificate");
     assert!(fixture.latchkey.log().contains("Revoked"), "{}", fixture.latchkey.log());
 }
 
@@ -74,9 +74,14 @@ async fn a_new_list_cuts_off_whom_it_names_and_nobody_else() {
     assert!([Code::Cancelled, Code::Unavailable, Code::Unknown].contains(&refused), "no answer: {refused:?}");
     list(kept).await.expect("others go on");
     tokio::task::block_in_place(|| assert!(!enters(&fixture, &leaked) && enters(&fixture, &good)));
-    tokio::task::block_in_place(|| logged(&fixture, "a connection was cut off"));
+    tokio::task::block_in_place(|| {
+        logged(&fixture, "closed a connection: its client certificate is no longer accepted")
+    });
     let log = fixture.latchkey.log();
-    let told: Vec<_> = log.lines().filter(|line| line.contains("a connection was cut off")).collect();
+    let told: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("closed a connection: its client certificate is no longer accepted"))
+        .collect();
     assert!(matches!(told[..], [one] if one.contains("leaked.example")), "{told:?}");
 }
 
@@ -89,15 +94,18 @@ fn a_list_that_does_not_work_changes_nothing() {
     let cases = [
         (list[..list.len() / 2].to_owned(), "is not the PEM of a revocation list"),
         (Ca::new().crl(&[]), "is not signed by it"),
-        (Ca::named("another CA").crl(&[]), "there is no list of "),
-        ([list.clone(), fixture.clients.crl(&[])].concat(), "there are two lists of"),
+        (Ca::named("another CA").crl(&[]), "there is no revocation list of "),
+        ([list.clone(), fixture.clients.crl(&[])].concat(), "it has two revocation lists of"),
     ];
     for (broken, told) in cases {
         let _ = fixture.folder.write("lists.pem", &broken);
         logged(&fixture, told);
         let log = fixture.latchkey.log();
         let line = log.lines().find(|line| line.contains(told)).expect("it was told");
-        assert!(line.contains("tls_client_crl (") && line.contains("the one before is kept"), "{line}");
+        assert!(
+            line.contains("tls_client_crl (") && line.contains("the previous ones stay in force"),
+            "{line}"
+        );
         assert!(admitted(&fixture, &good) && !admitted(&fixture, &leaked), "after {told}");
     }
 }
@@ -110,7 +118,7 @@ fn a_ca_in_between_needs_a_list_of_its_own_and_may_be_revoked_itself() {
     let lists = [root.crl(&[]), middle.crl(&[leaked.serial])];
     let fixture = Fixture::listed(root, &lists);
     assert!(enters(&fixture, &good) && !enters(&fixture, &leaked));
-    logged(&fixture, "some lists are of CAs that are not in tls_client_ca");
+    logged(&fixture, "some revocation lists belong to CAs that are not in tls_client_ca");
     put(&fixture, &[fixture.clients.crl(&[middle.serial()]), middle.crl(&[])]);
     assert!(!admitted(&fixture, &good), "whoever vouched for it is revoked");
     put(&fixture, &lists);
@@ -126,9 +134,9 @@ fn a_list_that_has_run_out_admits_nobody_until_there_is_a_new_one() {
     let good = clients.issue(&["good.example"]);
     let list = clients.expired_crl(&[]);
     let fixture = Fixture::listed(clients, &[list]);
-    logged(&fixture, "a revocation list has run out");
+    logged(&fixture, "a revocation list has expired");
     assert!(!admitted(&fixture, &good));
-    logged(&fixture, "a client certificate was refused by the revocation lists");
+    logged(&fixture, "rejected a connection: the revocation lists do not permit its client certificate");
     let metric = |name: &str| {
         let page = fixture.latchkey.page("/metrics").body;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<i64>().ok());

@@ -1,6 +1,6 @@
-//! Transport of the server: [`Listener`]s that bound and count connections, TLS whose files are read again when they
-//! change, and [`WorkerSet`], one worker thread for each processor core that serves gRPC. What answers the calls is
-//! supplied by the composition root ([`MakeService`]).
+//! Transport of the server: [`Listener`]s that limit and count connections, TLS whose files are read again when they
+//! change, and [`WorkerSet`], one worker thread for each CPU core that serves gRPC. The composition root supplies the
+//! service of the calls ([`MakeService`]).
 
 mod listen;
 pub mod tls;

@@ -1,6 +1,5 @@
-//! Accepting connections so that good clients are served whatever bad ones do: at most so many at once, one
-//! that says nothing is let go, and an accept that fails (no more file descriptors) is tried again after a
-//! pause instead of at once.
+//! Listeners that keep serving good clients whatever bad clients do: the number of connections is limited, a silent
+//! connection is closed, and a failed accept (no more file descriptors) is retried after a pause.
 
 mod accepted;
 mod connection_stats;
@@ -19,10 +18,10 @@ use connection_stats::ConnectionSlot;
 pub use connection_stats::{ConnectionStats, HandshakeOutcome};
 pub use first_bytes_timeout::FirstBytesTimeout;
 
-/// After a failed accept. Long enough to burn no processor, short enough that nobody notices.
+/// Pause after a failed accept: long enough not to waste CPU time, short enough not to be noticed.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// A bound port.
+/// Bound TCP port.
 pub struct Listener {
     socket: TcpListener,
     permits: Arc<Semaphore>,
@@ -30,36 +29,37 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `address` for what has this name; at most `connections` are open at once, the rest wait in the kernel's queue.
+    /// Binds `address`. At most `connections` are open at the same time; further ones wait in the kernel's queue. `name` is
+    /// the listener's name in metrics.
     pub async fn bind(name: &'static str, address: SocketAddr, connections: usize) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let stats = Arc::new(ConnectionStats::new(name, connections));
         Ok(Self { socket, permits: Arc::new(Semaphore::new(connections)), stats })
     }
 
-    /// Where it listens; the port is known where 0 was asked for.
+    /// Returns the bound address, with the actual port if port 0 was requested.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Who came.
+    /// Returns the statistics of the listener's connections.
     #[must_use]
     pub fn stats(&self) -> &Arc<ConnectionStats> {
         &self.stats
     }
 
-    /// The next connection, to be served on this thread. `None` never comes while the process lives.
+    /// Accepts the next connection, which is served on this thread. `None` is never returned while the process runs.
     pub async fn accept(&self) -> Option<(FirstBytesTimeout, HandshakeOutcome)> {
         let (stream, _, slot) = self.accept_tcp().await?;
         let handshake = slot.handshake_outcome();
         Some((FirstBytesTimeout::new(stream, slot), handshake))
     }
 
-    /// The next connection, to be served on another thread.
+    /// Accepts the next connection, which is served on another thread.
     pub(crate) async fn accept_detached(&self) -> Option<AcceptedConnection> {
         loop {
             let (stream, peer, slot) = self.accept_tcp().await?;
-            // One that can't leave this thread's runtime is closed already.
+            // A connection that cannot leave this thread's runtime is already closed.
             if let Ok(stream) = stream.into_std() {
                 return Some(AcceptedConnection { stream, peer, slot, open_count: None });
             }
@@ -76,7 +76,7 @@ impl Listener {
                 }
                 Err(error) => {
                     if !logged && !is_client_error(&error) {
-                        tracing::warn!(%error, "connections can't be accepted; trying again");
+                        tracing::warn!(%error, "failed to accept a connection; trying again every 50 ms");
                         logged = true;
                     }
                     tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
@@ -86,7 +86,7 @@ impl Listener {
     }
 }
 
-/// Errors that tell of one client that went away, and not of us.
+/// Returns whether an error means that one client closed its connection, and not that this process has a problem.
 fn is_client_error(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }

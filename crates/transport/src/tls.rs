@@ -1,6 +1,6 @@
-//! TLS on a port: from the settings' files a configuration that connections are accepted with, changed while
-//! the process runs when the files change. What doesn't work is told, and what held before is kept. Open connections
-//! keep what they began with, but for those whose client certificate would be refused now: they are cut off.
+//! TLS on a port. The configuration is built from the files that the settings name, and rebuilt when they change. If the
+//! changed files cannot be used, that is logged and the previous configuration stays in force. Open connections keep the
+//! configuration that they began with, except that a connection whose client certificate would now be rejected is closed.
 
 mod acceptor;
 mod clients;

@@ -1,10 +1,11 @@
-//! The threads that serve gRPC: one a core, each with a runtime of its own, so that a Check is begun, judged and
-//! answered without a lock, a wake-up or a look at what other cores do, and the answers to what came together
-//! leave together. A connection stays on the thread that it was given to, and it is given to the one that has
-//! the fewest: an Envoy has a connection for each of its workers, and few connections must still be spread.
+//! Workers: the threads that serve gRPC, one for each core, each with its own runtime. A Check is read, decided and
+//! answered on one thread without a lock, a wake-up or communication with other cores, and the responses to requests
+//! that arrived together leave together. A connection stays on the worker that it was assigned to, which is the one with
+//! the fewest connections: an Envoy opens one connection for each of its own workers, so even few connections must be
+//! distributed evenly.
 //!
-//! What takes longer than a Check (management, stores) runs on the process's main runtime, and the calls of
-//! these threads wait for it without holding up their neighbours.
+//! Work that takes longer than a Check (management, the database) runs on the process's main runtime. Calls wait for it
+//! without delaying other calls of their worker.
 
 mod connection;
 mod inline_executor;
@@ -29,23 +30,23 @@ pub use self::service::{MakeService, Peer};
 use self::connection::DrainSignal;
 use crate::listen::AcceptedConnection;
 
-/// A thread that serves connections.
+/// Handle of a worker thread.
 struct Worker<M> {
     assigned: UnboundedSender<AssignedConnection<M>>,
-    /// How many connections it has.
+    /// Number of the worker's open connections.
     open: Arc<AtomicUsize>,
 }
 
-/// All of them. Dropped, they close what they have and end.
+/// All workers. When the set is dropped, they close their connections and end.
 pub struct WorkerSet<M> {
     workers: Vec<Worker<M>>,
     drain: watch::Sender<bool>,
-    /// Hears when each has ended.
+    /// Tasks that complete when a worker ends.
     exits: JoinSet<()>,
 }
 
 impl<M: MakeService> WorkerSet<M> {
-    /// Starts so many threads. Call it on the main runtime.
+    /// Starts `count` workers. It must be called on the main runtime.
     pub fn start(count: usize) -> io::Result<Self> {
         let (drain, draining) = watch::channel(false);
         let (mut workers, mut exits) = (Vec::with_capacity(count), JoinSet::new());
@@ -66,7 +67,7 @@ impl<M: MakeService> WorkerSet<M> {
         Ok(Self { workers, drain, exits })
     }
 
-    /// Takes connections until `stop`, and then waits until those that there are have ended.
+    /// Accepts connections until `stop` completes, and then waits until all open connections have ended.
     pub async fn serve(
         mut self,
         ports: Vec<BoundPort<M>>,
@@ -83,7 +84,7 @@ impl<M: MakeService> WorkerSet<M> {
                 Some(_) = self.exits.join_next() => return Err(WorkerExited),
             }
         }
-        // The ports are closed before anything waits, so that nobody connects to who doesn't answer.
+        // The ports are closed first, so that no client connects to a server that no longer answers.
         drop(ports);
         self.drain.send_replace(true);
         self.workers.clear();
@@ -91,20 +92,20 @@ impl<M: MakeService> WorkerSet<M> {
         Ok(())
     }
 
-    /// To the thread that has the fewest.
+    /// Assigns a connection to the worker with the fewest connections.
     fn assign(&self, accepted: AcceptedConnection, port: Arc<PortConfig<M>>) {
         let worker = self.workers.iter().min_by_key(|worker| worker.open.load(Ordering::Relaxed));
         if let Some(worker) = worker {
-            // A thread that is gone is heard of elsewhere; this connection is closed.
+            // If the worker has ended, the connection is closed here; `serve` reports the ended worker.
             drop(worker.assigned.send((accepted.count_open(&worker.open), port)));
         }
     }
 }
 
-/// A connection, and the port that it came to.
+/// Connection and the port that accepted it.
 type AssignedConnection<M> = (AcceptedConnection, Arc<PortConfig<M>>);
 
-/// The next one at any of the ports.
+/// Accepts the next connection of any port.
 async fn accept_any<M: MakeService>(ports: &[BoundPort<M>]) -> Option<AssignedConnection<M>> {
     let accept_on = |bound: &BoundPort<M>| {
         let BoundPort { listener, port } = bound.clone();
@@ -113,13 +114,12 @@ async fn accept_any<M: MakeService>(ports: &[BoundPort<M>]) -> Option<AssignedCo
     select_all(ports.iter().map(accept_on)).await.0
 }
 
-/// A thread that serves connections has ended, which none ever should.
+/// Error: a worker ended, although workers run until shutdown.
 #[derive(Debug, thiserror::Error)]
-#[error("a thread that serves connections has ended")]
+#[error("a worker thread ended unexpectedly")]
 pub struct WorkerExited;
 
-/// A thread's whole life: until nothing arrives any more and every connection has ended, or until whoever
-/// started it is gone.
+/// Runs a worker until no more connections can arrive and all have ended, or until the [`WorkerSet`] is dropped.
 fn run_worker<M: MakeService>(
     runtime: &Runtime,
     assigned: UnboundedReceiver<AssignedConnection<M>>,

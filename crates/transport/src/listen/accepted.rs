@@ -1,4 +1,4 @@
-//! A connection on its way to the thread that serves it.
+//! An accepted connection that is passed to the worker that serves it.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{ConnectionSlot, FirstBytesTimeout, HandshakeOutcome};
 
-/// An accepted connection that no runtime has yet.
+/// Accepted connection that is not registered with a runtime yet.
 pub(crate) struct AcceptedConnection {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
@@ -15,7 +15,7 @@ pub(crate) struct AcceptedConnection {
     pub(super) open_count: Option<OpenCountGuard>,
 }
 
-/// One connection of a thread, for as long as it is open.
+/// Guard that counts a worker's connection until it is dropped.
 pub(crate) struct OpenCountGuard(Arc<AtomicUsize>);
 
 impl Drop for OpenCountGuard {
@@ -25,18 +25,18 @@ impl Drop for OpenCountGuard {
 }
 
 impl AcceptedConnection {
-    /// Counts among a thread's connections, until it is closed.
+    /// Counts the connection as one of a worker's, until it is closed.
     pub(crate) fn count_open(self, open: &Arc<AtomicUsize>) -> Self {
         open.fetch_add(1, Ordering::Relaxed);
         Self { open_count: Some(OpenCountGuard(Arc::clone(open))), ..self }
     }
 
-    /// Who is connected.
+    /// Returns the client's address.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Begins to serve it, on the runtime of this thread.
+    /// Registers the connection with the runtime of this thread.
     pub(crate) fn into_stream(
         self,
     ) -> io::Result<(FirstBytesTimeout, HandshakeOutcome, Option<OpenCountGuard>)> {

@@ -1,17 +1,17 @@
-//! Who comes to a port: how many are connected, and how many were let in. What is counted when a connection begins is
-//! taken back when what it holds is dropped, so that no way of ending is forgotten.
+//! Statistics of a listener's connections. A connection is counted by guards, which undo the count when they are dropped,
+//! so that the count is right however the connection ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A port's visitors.
+/// Statistics of a listener's connections.
 #[derive(Debug)]
 pub struct ConnectionStats {
-    /// The port's name.
+    /// Name of the listener.
     pub name: &'static str,
-    /// How many may be connected.
+    /// Maximum number of open connections.
     pub limit: usize,
     open: AtomicUsize,
     accepted: AtomicU64,
@@ -29,20 +29,20 @@ impl ConnectionStats {
         }
     }
 
-    /// How many are connected.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Relaxed)
     }
 
-    /// How many were let in, and how many weren't.
+    /// Returns the numbers of connections whose handshake succeeded and failed.
     #[must_use]
     pub fn outcomes(&self) -> [u64; 2] {
         [&self.accepted, &self.refused].map(|count| count.load(Relaxed))
     }
 }
 
-/// A connection's right to be there, until it is closed.
+/// Slot that an open connection occupies until it is dropped.
 pub(crate) struct ConnectionSlot {
     stats: Arc<ConnectionStats>,
     _permit: OwnedSemaphorePermit,
@@ -65,7 +65,8 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Whether a connection is let in: at once, or when it has shaken hands. One that never is counts as refused.
+/// Outcome of a connection's handshake. If it is dropped without [`HandshakeOutcome::accepted`], the handshake counts as
+/// failed.
 #[must_use]
 pub struct HandshakeOutcome {
     stats: Arc<ConnectionStats>,
@@ -73,7 +74,7 @@ pub struct HandshakeOutcome {
 }
 
 impl HandshakeOutcome {
-    /// It is.
+    /// Counts the handshake as successful. Without TLS, it succeeds at once.
     pub fn accepted(mut self) {
         self.success = true;
     }

@@ -1,5 +1,5 @@
-//! A connection that must begin to speak: until its first bytes are there (the preface of HTTP/2 has 24) a
-//! deadline runs, and when that is over the connection is closed. It holds its slot until it is dropped.
+//! A connection with a deadline for its first bytes (the preface of HTTP/2 has 24): if they do not arrive in time, the
+//! connection is closed. It holds its slot until it is dropped.
 
 use std::future::Future as _;
 use std::io;
@@ -14,12 +14,12 @@ use tokio::time::{Sleep, sleep};
 
 use super::ConnectionSlot;
 
-/// How long a client may take to say its first words.
+/// Maximum time until the first bytes of a client arrive.
 const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
-/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`; any request of HTTP/1 that means something is as long.
+/// Number of first bytes: `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`; a valid request of HTTP/1 is at least as long.
 const FIRST_BYTES: usize = 24;
 
-/// A connection under guard.
+/// Stream whose reads fail with `TimedOut` if the first bytes do not arrive in time.
 pub struct FirstBytesTimeout<S = TcpStream> {
     stream: S,
     pending: Option<(Pin<Box<Sleep>>, usize)>,
@@ -28,12 +28,12 @@ pub struct FirstBytesTimeout<S = TcpStream> {
 
 impl FirstBytesTimeout {
     pub(super) fn new(stream: TcpStream, slot: ConnectionSlot) -> Self {
-        // Answers are small and wanted now. A socket that refuses is on its way out anyway.
+        // Responses are small and must not be delayed. A socket that rejects the option is closing anyway.
         drop(stream.set_nodelay(true));
         Self::with_slot(stream, slot)
     }
 
-    /// Address of the client; none once it has gone.
+    /// Returns the client's address, or `None` after it has disconnected.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
         self.stream.peer_addr().ok()
@@ -45,7 +45,7 @@ impl<S> FirstBytesTimeout<S> {
         Self { _slot: Some(slot), ..Self::without_slot(stream) }
     }
 
-    /// What is spoken inside of a connection that holds its slot itself: the words after a handshake.
+    /// Wraps the decrypted stream of a connection that already holds a slot.
     pub(crate) fn without_slot(stream: S) -> Self {
         Self { stream, pending: Some((Box::pin(sleep(FIRST_BYTES_TIMEOUT)), FIRST_BYTES)), _slot: None }
     }
@@ -84,8 +84,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FirstBytesTimeout<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// No, although it could: to whoever can't, h2 copies frames of up to 1 KiB into one buffer, so that many
-    /// answers leave by one call of the system; to others, it writes each frame of over 256 bytes by itself.
+    /// Returns false, although vectored writes would work. Without them, h2 copies frames of up to 1 KiB into one buffer, so
+    /// that many responses leave with one system call; with them, it writes each frame of over 256 bytes separately.
     fn is_write_vectored(&self) -> bool {
         false
     }
@@ -110,14 +110,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_connection_is_let_go() {
+    async fn a_silent_connection_is_closed() {
         let (_client, server) = duplex(64);
         let error = with_timeout(server).await.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dripping_connection_is_let_go_too() {
+    async fn a_connection_that_sends_too_few_bytes_is_closed() {
         let (mut client, server) = duplex(64);
         let mut server = with_timeout(server).await;
         client.write_all(b"PRI").await.unwrap();
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_has_spoken_may_be_silent() {
+    async fn a_connection_may_be_silent_after_its_first_bytes() {
         let (mut client, server) = duplex(64);
         let mut server = with_timeout(server).await;
         client.write_all(&[7; 24]).await.unwrap();
         let mut bytes = [0; 24];
         server.read_exact(&mut bytes).await.unwrap();
         let later = async {
-            // An hour on the test's paused clock: the silence is what is tested.
+            // An hour on the test's paused clock.
             sleep(Duration::from_hours(1)).await;
             client.write_u8(1).await
         };

@@ -1,4 +1,4 @@
-//! From a connection to an encrypted one, by the configuration that holds at that moment.
+//! Acceptor of TLS connections, with the configuration that is in force at that moment.
 
 use std::io;
 use std::sync::Arc;
@@ -23,19 +23,19 @@ use super::reload::{FileStamps, file_stamps};
 use super::sessions::{ConnectionGuard, OpenConnections, PresentedChain};
 use super::{der, san};
 
-/// How long a client may take to shake hands.
+/// Maximum duration of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is spoken inside.
+/// Protocol inside TLS, which is negotiated by ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// gRPC.
+    /// HTTP/2, for gRPC.
     Http2,
-    /// The HTTP port.
+    /// HTTP/1.1, for the HTTP port.
     Http1,
 }
 
-/// Accepts the connections of one port.
+/// Acceptor of the TLS connections of a port.
 pub struct Acceptor {
     pub(super) files: TlsFiles,
     protocol: Protocol,
@@ -43,26 +43,26 @@ pub struct Acceptor {
     current: ArcSwap<ActiveConfig>,
     open: Arc<OpenConnections>,
     clock: Arc<dyn Clock>,
-    /// What the files were when they were first read.
+    /// Stamps of the files when they were first read.
     pub(super) initial_stamps: FileStamps,
 }
 
-/// What holds now.
+/// Configuration that is in force.
 pub(super) struct ActiveConfig {
     config: Arc<ServerConfig>,
-    /// When the certificate ends, in seconds since 1970; none where that can't be read from it.
+    /// Expiry of the server's certificate, in seconds since 1970; `None` if it cannot be read.
     certificate_expiry: Option<i64>,
-    /// Where clients are asked for certificates.
+    /// Verifier of client certificates; `None` if clients are not asked for one.
     pub(super) client_verifier: Option<ClientVerifier>,
 }
 
-/// A connection whose handshake is done, and who it is with.
+/// Connection whose handshake has succeeded.
 pub struct TlsConnection<S> {
-    /// What is spoken inside.
+    /// Decrypted stream.
     pub stream: TlsStream<S>,
-    /// The client's certificate; none where the port asks for none.
+    /// Names of the client's certificate; `None` if the port asks for none.
     pub certificate: Option<ClientCertificate>,
-    /// The right to go on, of who has shown one.
+    /// Guard that signals when the client's certificate is no longer accepted.
     pub(crate) guard: Option<ConnectionGuard>,
 }
 
@@ -71,8 +71,8 @@ pub(super) fn crypto_provider() -> Arc<CryptoProvider> {
 }
 
 impl Acceptor {
-    /// Reads the files, or returns everything that is wrong with them. The clock says how old lists are, and when a
-    /// client has shown its certificate.
+    /// Reads the files, or returns all errors in them. The clock is used for the age of revocation lists and for the time
+    /// at which a client presented its certificate.
     pub fn new(
         files: TlsFiles,
         protocol: Protocol,
@@ -87,7 +87,7 @@ impl Acceptor {
         Ok(acceptor)
     }
 
-    /// Shakes hands, with whatever configuration holds now.
+    /// Performs the handshake with the configuration that is in force.
     pub async fn accept<S>(&self, stream: S) -> io::Result<TlsConnection<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -104,19 +104,19 @@ impl Acceptor {
             Arc::new(PresentedChain::at(chain, self.unix_seconds())),
         );
         let guard = Some(self.open.register(presented.clone()));
-        // Whoever shook hands while the files changed may have been missed by the look at those that are open.
+        // If the files changed during the handshake, `reload` may have missed this connection.
         let now = self.current();
         if !Arc::ptr_eq(&current, &now) && !now.accepts(&presented) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "refused by the files as they are now",
+                "the changed TLS files do not accept the client's certificate",
             ));
         }
         Ok(TlsConnection { stream, certificate, guard })
     }
 
-    /// Takes over what the files hold now, and cuts off whom it doesn't admit; tells how many they were. Where it is
-    /// wrong, nothing changes.
+    /// Reads the files again, closes the connections whose client certificate is no longer accepted, and returns their
+    /// number. On errors, the previous configuration stays in force.
     pub(super) async fn reload(&self) -> Result<usize, Vec<TlsFileError>> {
         let current = Arc::new(build_config(&self.files, self.protocol, &self.provider)?);
         self.current.store(Arc::clone(&current));
@@ -127,7 +127,7 @@ impl Acceptor {
         }
     }
 
-    /// Seconds since 1970.
+    /// Returns the present time in seconds since 1970.
     pub(super) fn unix_seconds(&self) -> i64 {
         self.clock.now().wall.0.div_euclid(1_000)
     }
@@ -136,13 +136,13 @@ impl Acceptor {
         self.current.load_full()
     }
 
-    /// When the certificate that is shown now ends, in seconds since 1970.
+    /// Returns the expiry of the server's certificate, in seconds since 1970.
     #[must_use]
     pub fn certificate_expiry(&self) -> Option<i64> {
         self.current().certificate_expiry
     }
 
-    /// Until when the revocation lists hold.
+    /// Returns the validity of the revocation lists.
     #[must_use]
     pub fn crl_validity(&self) -> Option<CrlValidity> {
         self.current().client_verifier.as_ref()?.crl_validity
@@ -158,7 +158,7 @@ impl Acceptor {
             tracing::info!(
                 crl = %crl.path.display(),
                 others = foreign_issuers.join("; "),
-                "some lists are of CAs that are not in {}: they count where such a CA stands between those and a client",
+                "some revocation lists belong to CAs that are not in {}: they apply only if such a CA is an intermediate of a client's certificate",
                 ca.setting
             );
         }
@@ -193,7 +193,7 @@ fn build_config(
         Protocol::Http2 => b"h2".to_vec(),
         Protocol::Http1 => b"http/1.1".to_vec(),
     }];
-    // A resumed session isn't verified again: a certificate that has ended or was revoked meanwhile would live on in it.
+    // No resumption: a resumed session is not verified again, even if its certificate has expired or was revoked since.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(ActiveConfig { config: Arc::new(config), certificate_expiry, client_verifier })

@@ -1,4 +1,4 @@
-//! Who may be a client of a port: whom its CAs signed, and have not revoked.
+//! Verification of client certificates: signed by a CA of the port, and not revoked.
 
 use std::sync::Arc;
 
@@ -11,26 +11,26 @@ use super::crl::{CrlSet, CrlValidity};
 use super::error::TlsFileError;
 use super::files::{SettingFile, certificates};
 
-/// The files that say so.
+/// Files that client certificates are verified with.
 #[derive(Clone, Debug)]
 pub struct ClientAuthFiles {
-    /// The CAs.
+    /// CA certificates.
     pub ca: SettingFile,
-    /// The CAs' revocation lists.
+    /// Revocation lists of the CAs.
     pub crl: Option<SettingFile>,
 }
 
-/// What clients' certificates are held against.
+/// Verifier of client certificates.
 pub(crate) struct ClientVerifier {
     pub(crate) verifier: Arc<dyn ClientCertVerifier>,
-    /// Until when the revocation lists hold, where there are any.
+    /// Validity of the revocation lists, if there are any.
     pub(crate) crl_validity: Option<CrlValidity>,
-    /// The CAs that have a list and are not in the settings' file.
+    /// Names of CAs that have a list and are not in the file of CAs.
     pub(crate) foreign_issuers: Vec<String>,
 }
 
 impl ClientAuthFiles {
-    /// Reads them, and tells what is wrong with either.
+    /// Reads the files, or returns the errors in both.
     pub(super) fn verifier(
         &self,
         provider: &Arc<CryptoProvider>,
@@ -43,17 +43,17 @@ impl ClientAuthFiles {
         let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider.clone());
         let (mut crl_validity, mut foreign_issuers) = (None, Vec::new());
         if let Some((crl, lists)) = lists {
-            lists.check((crl, &self.ca), &roots, provider).map_err(|wrong| vec![wrong])?;
+            lists.check(crl, &self.ca, &roots, provider).map_err(|error| vec![error])?;
             (crl_validity, foreign_issuers) = (lists.crl_validity(), lists.foreign_issuers(&roots));
-            // Beyond the defaults, which are to ask for every certificate up to the CA, and to refuse where no list
-            // answers.
+            // The defaults stay: the lists are consulted for every certificate up to the CA, and a certificate without a
+            // list is rejected.
             builder = builder.with_crls(lists.into_der()).enforce_revocation_expiration();
         }
-        let wrong = |error| vec![self.ca.error(format!("it can't be used: {error}"))];
-        Ok(ClientVerifier { verifier: builder.build().map_err(wrong)?, crl_validity, foreign_issuers })
+        let ca_error = |error| vec![self.ca.error(format!("it cannot be used: {error}"))];
+        Ok(ClientVerifier { verifier: builder.build().map_err(ca_error)?, crl_validity, foreign_issuers })
     }
 
-    /// Until when the lists hold, where there are any and they can be read.
+    /// Returns the validity of the revocation lists, if there are any and they can be read.
     #[must_use]
     pub fn crl_validity(&self) -> Option<CrlValidity> {
         CrlSet::read(self.crl.as_ref()?).ok()?.crl_validity()
@@ -63,7 +63,7 @@ impl ClientAuthFiles {
 fn roots(ca: &SettingFile) -> Result<Arc<RootCertStore>, TlsFileError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(ca)? {
-        roots.add(certificate).map_err(|_| ca.error("a certificate in it can't be parsed"))?;
+        roots.add(certificate).map_err(|_| ca.error("a certificate in it cannot be parsed"))?;
     }
     Ok(Arc::new(roots))
 }

@@ -1,6 +1,6 @@
-//! Revocation lists (RFC 5280, section 5): whom the clients' CAs no longer vouch for. rustls asks them at each
-//! handshake, for every certificate up to the CA, and refuses where no list answers or the one that does has run
-//! out, as Envoy and nginx do. So what would refuse everybody is looked for here, before the lists are taken over.
+//! Certificate revocation lists (RFC 5280, section 5) of the clients' CAs. rustls consults them at each handshake for
+//! every certificate up to the CA, and rejects the client if there is no list or the list has expired, as Envoy and nginx
+//! do. Mistakes that would reject all clients are therefore found here, before the lists are put in force.
 
 use std::fs;
 
@@ -16,41 +16,41 @@ use super::files::SettingFile;
 
 const PEM_HEADER: &[u8] = b"-----BEGIN";
 
-/// One list.
+/// Revocation list.
 struct Crl {
     der: CertificateRevocationListDer<'static>,
     issuer: Box<[u8]>,
-    /// The part of its CA's certificates that it speaks of; none: all.
+    /// Distribution point whose certificates the list covers; `None` for all certificates of its CA.
     scope: Option<Box<[u8]>>,
-    /// From when until when it holds, in seconds since 1970.
+    /// Times of this update and the next one, in seconds since 1970.
     validity: (i64, i64),
 }
 
-/// All lists of one file.
+/// All lists of a file.
 pub(super) struct CrlSet(Vec<Crl>);
 
-/// Until when lists hold, in seconds since 1970: the first of them counts.
+/// Validity of revocation lists, in seconds since 1970: the list that ends first counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrlValidity {
-    /// When there should have been a new one: when seven eighths of its time are over.
+    /// Time at which a new list is due: when seven eighths of the validity are over.
     pub due: i64,
-    /// When it runs out: from then on nobody whom it would speak of is admitted.
+    /// Expiry: from then on, all clients that the list covers are rejected.
     pub expires: i64,
 }
 
-/// How far it is with a term.
+/// State of revocation lists at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrlStatus {
-    /// Nothing is to be done.
+    /// Valid, and no new list is due.
     Current,
-    /// There should be new ones.
+    /// Valid, and a new list is due.
     Due,
-    /// They have run out.
+    /// Expired.
     Expired,
 }
 
 impl CrlValidity {
-    /// How far it is at a moment, in seconds since 1970.
+    /// Returns the state at a time in seconds since 1970.
     #[must_use]
     pub fn status(self, now: i64) -> CrlStatus {
         match now {
@@ -62,7 +62,7 @@ impl CrlValidity {
 }
 
 impl CrlSet {
-    /// Reads a file, PEM or DER.
+    /// Reads a file in PEM or DER.
     pub(super) fn read(from: &SettingFile) -> Result<Self, TlsFileError> {
         let bad = |error: &PemError| from.pem_error("revocation list (-----BEGIN X509 CRL-----)", error);
         let bytes = fs::read(&from.path).map_err(|error| bad(&PemError::Io(error)))?;
@@ -75,19 +75,20 @@ impl CrlSet {
         if found.is_empty() {
             return Err(bad(&PemError::NoItemsFound));
         }
-        let found: Vec<_> = found.into_iter().map(Crl::parse).collect::<Result<_, _>>().map_err(|what| {
+        let found: Vec<_> = found.into_iter().map(Crl::parse).collect::<Result<_, _>>().map_err(|error| {
             from.error(format!(
-                "a list in it can't be used ({what}): give whole lists (not delta, not indirect) of version 2 with \
+                "a revocation list in it cannot be used ({error}): give complete lists (not delta, not indirect) of version 2 with \
                  a next update, in PEM, or one in DER"
             ))
         })?;
         Ok(Self(found))
     }
 
-    /// Looks whether every CA has its list, by its own signature, and no list is hidden behind another.
+    /// Checks that every CA has a list with its own signature, and that no list hides another.
     pub(super) fn check(
         &self,
-        (from, cas): (&SettingFile, &SettingFile),
+        from: &SettingFile,
+        cas: &SettingFile,
         roots: &RootCertStore,
         provider: &CryptoProvider,
     ) -> Result<(), TlsFileError> {
@@ -98,7 +99,9 @@ impl CrlSet {
             };
             if self.0.iter().skip(number + 1).any(overlaps) {
                 let name = issuer_name(&list.issuer);
-                return Err(from.error(format!("there are two lists of {name} in it: give the newest alone")));
+                return Err(
+                    from.error(format!("it has two revocation lists of {name}: give only the newest"))
+                );
             }
         }
         for ca in &roots.roots {
@@ -107,14 +110,13 @@ impl CrlSet {
             for list in self.issued_by(ca) {
                 any = true;
                 if !list.signed_by(ca, provider) {
-                    let remedy =
-                        "is not signed by it: give the CA's own, and of CAs that share a name only one";
-                    return Err(from.error(format!("the list of {name} {remedy}")));
+                    let remedy = "is not signed by it: give the CA's own list, and only one of several CAs that share a name";
+                    return Err(from.error(format!("the revocation list of {name} {remedy}")));
                 }
             }
             if !any {
-                let remedy = "everybody whom it signed would be refused. Add its list, which may be empty";
-                return Err(from.error(format!("there is no list of {name}: {remedy}")));
+                let remedy = "all of its clients would be rejected. Add its list, which may be empty";
+                return Err(from.error(format!("there is no revocation list of {name}: {remedy}")));
             }
         }
         Ok(())
@@ -124,7 +126,7 @@ impl CrlSet {
         self.0.iter().filter(|list| *list.issuer == *ca.subject)
     }
 
-    /// The names of CAs that have a list and are none of these: CAs between them and a client, or strangers.
+    /// Returns the names of the lists' CAs that are not among `roots`: intermediate CAs, or foreign ones.
     pub(super) fn foreign_issuers(&self, roots: &RootCertStore) -> Vec<String> {
         let known = |list: &&Crl| !roots.roots.iter().any(|ca| *list.issuer == *ca.subject);
         self.0.iter().filter(known).map(|list| issuer_name(&list.issuer)).collect()
@@ -159,7 +161,7 @@ impl Crl {
     }
 }
 
-/// A CA as people know it.
+/// Returns the name of a CA for messages.
 fn issuer_name(subject: &[u8]) -> String {
     der::distinguished_name(subject)
         .map_or_else(|| "a CA without a readable name".to_owned(), |name| format!("{name:?}"))

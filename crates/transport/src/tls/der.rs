@@ -1,15 +1,15 @@
-//! The little of DER that is read here: when a certificate ends, when a revocation list holds, and what its CA signed
-//! of it. rustls and webpki have checked the rest; where something else stands than is looked for, nothing is told.
+//! Minimal reader of DER: the expiry of a certificate, and the validity and signature of a revocation list. rustls and
+//! webpki have checked everything else. On unexpected content, functions return `None`.
 
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-/// `[0]`, which only certificates of version 1 don't have.
+/// Tag `[0]` of the version, which only certificates of version 1 lack.
 const VERSION: u8 = 0xa0;
 
-/// When a certificate ends, in seconds since 1970: two levels down and four fields along (RFC 5280, 4.1).
+/// Returns the expiry of a certificate in seconds since 1970 (RFC 5280, section 4.1).
 pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
     let (certificate, _) = sequence(certificate)?;
     let (mut fields, _) = sequence(certificate)?;
@@ -25,7 +25,7 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
     parse_time(tag, ends)
 }
 
-/// From when until when a revocation list holds, in seconds since 1970 (RFC 5280, 5.1).
+/// Returns the times of this and the next update of a revocation list, in seconds since 1970 (RFC 5280, section 5.1).
 pub(super) fn crl_update_times(list: &[u8]) -> Option<(i64, i64)> {
     let (list, _) = sequence(list)?;
     let (mut fields, _) = sequence(list)?;
@@ -38,14 +38,14 @@ pub(super) fn crl_update_times(list: &[u8]) -> Option<(i64, i64)> {
     Some((parse_time(tag, from)?, parse_time(next, until)?))
 }
 
-/// What is signed, by which algorithm, and the signature.
+/// Signed message, signature algorithm and signature.
 pub(super) struct SignedData<'a> {
     pub(super) message: &'a [u8],
     pub(super) algorithm: &'a [u8],
     pub(super) signature: &'a [u8],
 }
 
-/// Takes apart what a CA signs, certificates and lists alike.
+/// Splits a signed object, which is a certificate or a revocation list.
 pub(super) fn split_signed(whole: &[u8]) -> Option<SignedData<'_>> {
     let (whole, _) = sequence(whole)?;
     let (_, rest) = sequence(whole)?;
@@ -54,13 +54,13 @@ pub(super) fn split_signed(whole: &[u8]) -> Option<SignedData<'_>> {
     Some(SignedData { message, algorithm, signature: bit_string(signature)? })
 }
 
-/// The algorithm and the key in a `SubjectPublicKeyInfo` without its own tag.
+/// Returns the algorithm and the key in a `SubjectPublicKeyInfo` without its own tag.
 pub(super) fn public_key(info: &[u8]) -> Option<(&[u8], &[u8])> {
     let (algorithm, rest) = sequence(info)?;
     Some((algorithm, bit_string(rest)?))
 }
 
-/// The values in a distinguished name without its own tag, as people know them: `Example, Example's CA`.
+/// Returns the values in a distinguished name without its own tag, for messages: `Example, Example's CA`.
 pub(super) fn distinguished_name(mut parts: &[u8]) -> Option<String> {
     let mut values = Vec::new();
     while !parts.is_empty() {
@@ -73,18 +73,18 @@ pub(super) fn distinguished_name(mut parts: &[u8]) -> Option<String> {
     Some(values.join(", "))
 }
 
-/// The content of a sequence, and what comes behind it.
+/// Returns the content of a sequence and the bytes after it.
 fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     tlv(bytes).filter(|(tag, ..)| *tag == SEQUENCE).map(|(_, content, rest)| (content, rest))
 }
 
-/// A string of whole bytes, behind the count of bits that are not used.
+/// Returns the bytes of a bit string without unused bits.
 fn bit_string(bytes: &[u8]) -> Option<&[u8]> {
     let (_, content, _) = tlv(bytes).filter(|(tag, ..)| *tag == BIT_STRING)?;
     content.strip_prefix(&[0])
 }
 
-/// Tag, content, and what comes behind it.
+/// Returns the tag and content of an element, and the bytes after it.
 fn tlv(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
@@ -99,7 +99,7 @@ fn tlv(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, content, rest))
 }
 
-/// `YYMMDDHHMMSSZ` of this century or the last, or `YYYYMMDDHHMMSSZ`.
+/// Parses `YYMMDDHHMMSSZ` (1950 to 2049) or `YYYYMMDDHHMMSSZ` into seconds since 1970.
 fn parse_time(tag: u8, text: &[u8]) -> Option<i64> {
     let digits = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     let (year, rest) = match tag {
@@ -118,7 +118,8 @@ fn parse_time(tag: u8, text: &[u8]) -> Option<i64> {
     Some(day * 86_400 + two(2)? * 3_600 + two(3)? * 60 + two(4)?)
 }
 
-/// Days since 1970, of the Gregorian calendar (the year begins in March, so that a leap day comes last).
+/// Returns the days since 1970 in the Gregorian calendar. Years are counted from March, so that a leap day is the last
+/// day of a year.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_says_nothing() {
+    fn a_truncated_certificate_has_no_expiry() {
         let ca = Ca::new();
         let whole = CertificateDer::from_pem_slice(ca.issue(&["a.test"], true).0.as_bytes()).unwrap();
         for end in 0..whole.len() {

@@ -1,15 +1,15 @@
-//! A file that TLS can't be served with.
+//! Error of a TLS file that cannot be used.
 
 use std::fmt;
 
-/// What is wrong with a file, and the setting that names it. Nothing of a key is ever shown.
+/// Error in a TLS file. It never shows any part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFileError {
-    /// Name of the setting.
+    /// Name of the setting that names the file.
     pub setting: &'static str,
     /// Path of the file.
     pub origin: String,
-    /// What is wrong with it, and what to do.
+    /// Description of the error and its remedy.
     pub remedy: String,
 }
 

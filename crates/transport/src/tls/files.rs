@@ -1,5 +1,5 @@
-//! The files that the settings name, read and checked. What is wrong names its setting, its file and what to do;
-//! nothing of a key is ever shown.
+//! Reads and checks the TLS files that the settings name. An error names the setting, the file and the remedy, and never
+//! shows any part of a key.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,39 +13,39 @@ use rustls::sign::CertifiedKey;
 use super::clients::{ClientAuthFiles, ClientVerifier};
 use super::error::TlsFileError;
 
-/// The files of one port.
+/// TLS files of a port.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The server's certificate, and after it those between it and its CA.
+    /// Certificate of the server, followed by its intermediate certificates.
     pub cert: SettingFile,
-    /// Its private key.
+    /// Private key of the certificate.
     pub key: SettingFile,
-    /// Where clients are asked for certificates.
+    /// Files for client certificates; `None` if clients are not asked for one.
     pub client_auth: Option<ClientAuthFiles>,
 }
 
-/// A file, and the setting that names it.
+/// File and the setting that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
     /// Name of the setting.
     pub setting: &'static str,
 }
 
-/// What the files hold.
+/// Parsed content of the files.
 pub(crate) struct KeyMaterial {
     pub(crate) pair: Arc<CertifiedKey>,
     pub(crate) client_verifier: Option<ClientVerifier>,
 }
 
-/// Everything that is wrong with the files.
+/// Returns all errors in the files.
 #[must_use]
 pub fn check_files(files: &TlsFiles) -> Vec<TlsFileError> {
     read_files(files, &super::acceptor::crypto_provider()).err().unwrap_or_default()
 }
 
-/// Reads them all.
+/// Reads all files, or returns all errors in them.
 pub(crate) fn read_files(
     files: &TlsFiles,
     provider: &Arc<CryptoProvider>,
@@ -58,7 +58,7 @@ pub(crate) fn read_files(
         None => Some(None),
         Some(clients) => {
             let verifier = clients.verifier(provider).map(Some);
-            verifier.map_err(|wrong| wrong.into_iter().for_each(&mut keep)).ok()
+            verifier.map_err(|errors| errors.into_iter().for_each(&mut keep)).ok()
         }
     };
     let pair = chain
@@ -104,12 +104,12 @@ fn certified_key(
 ) -> Result<CertifiedKey, TlsFileError> {
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => file.error(format!(
-            "it is not the key of the certificate in {} ({}): give the two that were made together",
+            "it is not the key of the certificate in {} ({}): give a certificate and the key that it was issued for",
             cert.path.display(),
             cert.setting
         )),
-        rustls::Error::InvalidCertificate(_) => cert.error("the certificate in it can't be parsed"),
-        // Its text may tell of the key.
-        _ => file.error("it can't be used: give ECDSA P-256 or P-384, Ed25519 or RSA"),
+        rustls::Error::InvalidCertificate(_) => cert.error("the certificate in it cannot be parsed"),
+        // The error's text could reveal parts of the key.
+        _ => file.error("it cannot be used: give an ECDSA P-256 or P-384, Ed25519 or RSA key"),
     })
 }

@@ -1,4 +1,4 @@
-//! Certificates of tests: a CA, and what it signs; and a clock.
+//! Fixtures of tests: a CA with its certificates and revocation lists, and a clock.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use rcgen::{
     KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
-/// A clock that stands still, in November 2023.
+/// Clock that stands still, in November 2023.
 pub(crate) struct Still;
 
 impl Clock for Still {
@@ -18,10 +18,10 @@ impl Clock for Still {
     }
 }
 
-/// The serial number of every certificate that a CA of these tests signs.
+/// Serial number of every certificate that a CA of these tests signs.
 pub(crate) const SERIAL: u64 = 7;
 
-/// A CA of one's own.
+/// CA of a test.
 pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pub(crate) pem: String,
@@ -36,14 +36,14 @@ impl Ca {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Of another name than what it signs, lest that be taken for self-signed.
+        // The name differs from those of the certificates that it signs, which would otherwise count as self-signed.
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// A certificate of these names, and its key.
+    /// Issues a certificate with these names; returns it and its key in PEM.
     pub(crate) fn issue(&self, names: &[&str], ended: bool) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
@@ -60,12 +60,12 @@ impl Ca {
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    /// Its list, which holds for the years from one to the other.
+    /// Issues a revocation list that is valid from the first year until the second.
     pub(crate) fn crl(&self, revoked: &[u64], (from, until): (i32, i32)) -> CertificateRevocationList {
         self.partitioned_crl(revoked, (from, until), None)
     }
 
-    /// The same of the certificates of one distribution point.
+    /// Issues a revocation list for the certificates of a distribution point.
     pub(crate) fn partitioned_crl(
         &self,
         serials: &[u64],
@@ -94,7 +94,7 @@ impl Ca {
     }
 }
 
-/// Writes a file into a folder.
+/// Writes a file into a folder and returns its path.
 pub(crate) fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();

@@ -1,10 +1,11 @@
-//! Why a handshake failed. Most that fail are noise; a certificate that its CA has revoked is not.
+//! Classification of failed handshakes. Most are noise; a revoked client certificate is not.
 
 use std::io;
 
 use rustls::{CertificateError, Error};
 
-/// Whether it failed for what the revocation lists say of the client's certificate, or can't say.
+/// Returns whether a handshake failed because of the revocation lists: the client's certificate is revoked, or its list is
+/// missing, expired or invalid.
 pub(crate) fn is_revocation_error(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     matches!(

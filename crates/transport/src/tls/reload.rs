@@ -1,4 +1,4 @@
-//! Looks whether the files have changed, now and then and whenever SIGHUP says so.
+//! Reads the TLS files again when they have changed, which is checked at an interval, or on SIGHUP.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,10 +12,10 @@ use super::acceptor::Acceptor;
 use super::crl::CrlStatus;
 use super::files::TlsFiles;
 
-/// Between two looks. A pair is most likely renewed weeks before the old one ends.
+/// Interval between two checks. A certificate is usually renewed weeks before it expires.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What tells one state of a file from another; a link is followed to what it means now.
+/// Inode, modification time (seconds and nanoseconds) and size of a file; `None` if it cannot be read. Links are followed.
 type FileStamp = Option<(u64, i64, i64, u64)>;
 
 fn file_stamp(path: &Path) -> FileStamp {
@@ -23,7 +23,7 @@ fn file_stamp(path: &Path) -> FileStamp {
     Some((data.ino(), data.mtime(), data.mtime_nsec(), data.len()))
 }
 
-/// Of the certificate, its key, the clients' CA and its revocation lists.
+/// Stamps of the certificate, its key, the clients' CA and the revocation lists.
 pub(super) type FileStamps = [FileStamp; 4];
 
 pub(super) fn file_stamps(TlsFiles { cert, key, client_auth }: &TlsFiles) -> FileStamps {
@@ -33,7 +33,7 @@ pub(super) fn file_stamps(TlsFiles { cert, key, client_auth }: &TlsFiles) -> Fil
 }
 
 impl Acceptor {
-    /// Keeps up with the files until it is dropped.
+    /// Reads the files again whenever they change, until the future is dropped.
     pub async fn watch_files(&self) {
         let (mut seen, mut status) = (self.initial_stamps, CrlStatus::Current);
         let mut hup = signal(SignalKind::hangup()).ok();
@@ -43,7 +43,7 @@ impl Acceptor {
                 () = sleep(CHECK_INTERVAL) => false,
                 () = async { match &mut hup { Some(hup) => { hup.recv().await; } None => std::future::pending().await } } => true,
             };
-            // Before they are read: what changes while they are read is seen at the next look.
+            // The stamps are taken before the files are read, so that a change in between is found by the next check.
             let now = file_stamps(&self.files);
             if signalled || now != seen {
                 seen = now;
@@ -56,33 +56,33 @@ impl Acceptor {
         let cert = self.files.cert.path.display().to_string();
         match self.reload().await {
             Ok(closed) => {
-                tracing::info!(%cert, closed, "the certificate was read again: new connections get it");
+                tracing::info!(%cert, closed, "TLS files were read again; new connections use them");
             }
             Err(problems) => {
                 for problem in problems {
-                    tracing::error!(%problem, "the changed certificate can't be used: the one before is kept");
+                    tracing::error!(%problem, "the changed TLS files cannot be used; the previous ones stay in force");
                 }
             }
         }
     }
 
-    /// Tells once when the revocation lists grow old, and once when they have run out.
+    /// Logs once when new revocation lists are due, and once when the lists have expired.
     fn log_crl_status(&self, before: CrlStatus) -> CrlStatus {
         let (Some(validity), Some(clients)) = (self.crl_validity(), &self.files.client_auth) else {
             return CrlStatus::Current;
         };
         let crl = clients.crl.as_ref().map(|crl| crl.path.display().to_string()).unwrap_or_default();
         let now = self.unix_seconds();
-        let (status, left) = (validity.status(now), validity.expires - now);
+        let (status, remaining) = (validity.status(now), validity.expires - now);
         match status {
             CrlStatus::Due if status != before => tracing::warn!(
                 crl,
-                seconds_left = left,
-                "a revocation list runs out soon: put a new one in place, or nobody whom its CA signed gets in"
+                seconds_left = remaining,
+                "a revocation list expires soon: replace it, or all clients of its CA will be rejected"
             ),
             CrlStatus::Expired if status != before => tracing::error!(
                 crl,
-                "a revocation list has run out: nobody whom its CA signed gets in until a new one is in place"
+                "a revocation list has expired: all clients of its CA are rejected until it is replaced"
             ),
             CrlStatus::Current | CrlStatus::Due | CrlStatus::Expired => {}
         }

@@ -1,13 +1,13 @@
-//! The names in a client's certificate, which has been verified before anybody looks at them.
+//! Names in a client's certificate, which has been verified before.
 
 use latchkey_core::principal::{CertificateName, ClientCertificate};
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-/// More names than that are nobody's: they are looked through for every call.
+/// Maximum number of names; further ones are ignored, since every call searches through them.
 const MAX_NAMES: usize = 64;
 
-/// The host names and URIs that it was issued for.
+/// Returns the host names and URIs that a certificate was issued for.
 pub(super) fn certificate_names(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok(parsed) = EndEntityCert::try_from(certificate) else { return ClientCertificate::default() };
     let named = |text: &str| CertificateName::parse(text);

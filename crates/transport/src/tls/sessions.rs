@@ -1,7 +1,6 @@
-//! Open connections and the certificates that let them in. When the files change, each is asked again whether it
-//! would get in now: who is revoked meanwhile, or whose CA is gone, is cut off at once, with the calls that are in
-//! flight. A certificate that has merely ended meanwhile is none of their business: it was good at its handshake,
-//! and that is the time it is asked for.
+//! Open connections and the client certificates that they presented. When the files change, each certificate is verified
+//! again: if it was revoked or its CA was removed, the connection is closed at once, with its calls in flight. It is
+//! verified for the time of its handshake, so a certificate that has merely expired since does not close the connection.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +11,13 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use tokio::sync::oneshot;
 
-/// What a client showed, and when.
+/// Certificate chain that a client presented, and the time of it.
 pub(super) struct PresentedChain {
     chain: Box<[CertificateDer<'static>]>,
     at: UnixTime,
 }
 
-/// Those of one port, by number.
+/// Open connections of a port, by number.
 #[derive(Default)]
 pub(super) struct OpenConnections {
     next: AtomicU64,
@@ -30,7 +29,7 @@ struct Entry {
     close: oneshot::Sender<()>,
 }
 
-/// A connection's right to go on.
+/// Registration of an open connection, which signals when its certificate is no longer accepted.
 pub(crate) struct ConnectionGuard {
     open: Arc<OpenConnections>,
     number: u64,
@@ -38,7 +37,7 @@ pub(crate) struct ConnectionGuard {
 }
 
 impl PresentedChain {
-    /// PresentedChain at this moment, in seconds since 1970.
+    /// Creates a chain that was presented at a time in seconds since 1970.
     pub(super) fn at(chain: &[CertificateDer<'_>], seconds: i64) -> Self {
         let at = Duration::from_secs(seconds.try_into().unwrap_or_default());
         let chain = chain.iter().map(|one| one.clone().into_owned()).collect();
@@ -46,8 +45,8 @@ impl PresentedChain {
     }
 
     pub(super) fn is_accepted_by(&self, verifier: &dyn ClientCertVerifier) -> bool {
-        let Some((own, between)) = self.chain.split_first() else { return false };
-        verifier.verify_client_cert(own, between, self.at).is_ok()
+        let Some((own, intermediates)) = self.chain.split_first() else { return false };
+        verifier.verify_client_cert(own, intermediates, self.at).is_ok()
     }
 }
 
@@ -62,7 +61,8 @@ impl OpenConnections {
         ConnectionGuard { open: Arc::clone(self), number, revoked }
     }
 
-    /// Cuts off whom this doesn't admit, and tells how many they were. Other work goes on in between.
+    /// Closes the connections whose certificate the verifier rejects, and returns their number. It yields to other tasks
+    /// after each connection.
     pub(super) async fn revalidate(&self, verifier: &dyn ClientCertVerifier) -> usize {
         let entries = || self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<_> =
@@ -71,7 +71,7 @@ impl OpenConnections {
         for (number, presented) in all {
             if !presented.is_accepted_by(verifier) {
                 let gone = entries().remove(&number);
-                // One that has ended by itself meanwhile isn't counted.
+                // A connection that has ended by itself in the meantime is not counted.
                 closed += usize::from(gone.is_some_and(|entry| entry.close.send(()).is_ok()));
             }
             tokio::task::yield_now().await;
@@ -81,7 +81,7 @@ impl OpenConnections {
 }
 
 impl ConnectionGuard {
-    /// Comes when it is over.
+    /// Completes when the certificate is no longer accepted.
     pub(crate) async fn revoked(&mut self) {
         if (&mut self.revoked).await.is_err() {
             std::future::pending::<()>().await;
@@ -109,7 +109,7 @@ mod tests {
     use crate::tls::tests::{TlsFixture, VERSIONS, client, setting_file};
     use crate::tls::{ClientAuthFiles, fixture};
 
-    /// What a CA's clients are held against, by a list of it.
+    /// Returns a verifier of a CA's client certificates with a revocation list.
     fn verifier(ca: &Ca, revoked: &[u64]) -> Arc<dyn ClientCertVerifier> {
         let fixture = TlsFixture::new(Some(ca));
         let list = ca.crl(revoked, (1990, 4000)).pem().unwrap();
@@ -117,7 +117,7 @@ mod tests {
         let ClientAuthFiles { ca, .. } = fixture.files.client_auth.clone().unwrap();
         ClientAuthFiles { ca, crl }
             .verifier(&crypto_provider())
-            .unwrap_or_else(|wrong| panic!("{wrong:?}"))
+            .unwrap_or_else(|errors| panic!("{errors:?}"))
             .verifier
     }
 
@@ -128,24 +128,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_is_revoked_is_cut_off_and_others_stay() {
+    async fn connections_with_revoked_certificates_are_closed_and_others_stay() {
         let (ca, other) = (Ca::new(), Ca::named("another CA"));
         let open = Arc::<OpenConnections>::default();
-        // One that had not ended yet when it was shown, in the year 2000.
+        // An expired certificate that was still valid when it was presented, in the year 2000.
         let mut ended = open.register(presented(&ca, true, 950_000_000));
         assert_eq!(open.revalidate(verifier(&ca, &[SERIAL + 1]).as_ref()).await, 0);
         let mut strange = open.register(presented(&other, false, 1_700_000_000));
-        assert_eq!(open.revalidate(verifier(&ca, &[]).as_ref()).await, 1, "its CA is gone");
+        assert_eq!(open.revalidate(verifier(&ca, &[]).as_ref()).await, 1, "its CA was removed");
         strange.revoked().await;
         let gone = open.register(presented(&ca, false, 1_700_000_000));
         drop(gone);
-        assert_eq!(open.revalidate(verifier(&ca, &[SERIAL]).as_ref()).await, 1, "one has gone by itself");
+        assert_eq!(
+            open.revalidate(verifier(&ca, &[SERIAL]).as_ref()).await,
+            1,
+            "one connection has ended by itself"
+        );
         ended.revoked().await;
         assert!(open.entries.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
-    async fn who_is_revoked_while_hands_are_shaken_is_refused() {
+    async fn a_certificate_that_is_revoked_during_the_handshake_is_rejected() {
         let clients = Ca::new();
         let mut fixture = TlsFixture::new(Some(&clients));
         let put = |fixture: &TlsFixture, revoked: &[u64]| {
@@ -159,14 +163,14 @@ mod tests {
             let acceptor = fixture.acceptor();
             let (near, far) = tokio::io::duplex(64 * 1024);
             let mut accepted = std::pin::pin!(acceptor.accept(near));
-            // It begins with the lists of now, and waits for the client's first word.
+            // The handshake begins with the present lists, and waits for the client's first bytes.
             tokio::select! {
                 biased;
-                _ = &mut accepted => unreachable!("nothing was said yet"),
+                _ = &mut accepted => unreachable!("the client has sent nothing yet"),
                 () = std::future::ready(()) => {}
             }
             let _ = put(&fixture, revoked);
-            assert_eq!(acceptor.reload().await, Ok(0), "nobody is in yet");
+            assert_eq!(acceptor.reload().await, Ok(0), "no connection is open yet");
             let connector =
                 TlsConnector::from(Arc::new(client(&fixture.ca.pem, Some(&presented), VERSIONS[1])));
             let connected = connector.connect(ServerName::try_from("localhost").unwrap(), far);

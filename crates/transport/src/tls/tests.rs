@@ -1,4 +1,4 @@
-//! Who gets in and who doesn't, and what a change of the files does.
+//! Tests of accepted and rejected clients, and of changed files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ impl TlsFixture {
 
     pub(super) fn acceptor(&self) -> Acceptor {
         Acceptor::new(self.files.clone(), Protocol::Http2, Arc::new(Still))
-            .unwrap_or_else(|wrong| panic!("{wrong:?}"))
+            .unwrap_or_else(|errors| panic!("{errors:?}"))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -68,7 +68,7 @@ pub(super) fn client(
     }
 }
 
-/// A connection up to the first byte that goes each way; what the server saw of its client.
+/// Opens a connection and sends a byte. Returns the client's certificate and the ALPN protocol as the server sees them.
 pub(super) async fn connect_once(
     acceptor: &Acceptor,
     client: ClientConfig,
@@ -79,14 +79,14 @@ pub(super) async fn connect_once(
         let TlsConnection { mut stream, certificate: shown, .. } = acceptor.accept(near).await?;
         stream.write_all(b"!").await?;
         stream.shutdown().await?;
-        let spoken = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-        Ok::<_, io::Error>((shown, spoken))
+        let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+        Ok::<_, io::Error>((shown, protocol))
     };
     let call = async {
         let mut stream = TlsConnector::from(Arc::new(client)).connect(name, far).await?;
-        let mut said = [0];
-        // By TLS 1.3 a client learns only here that its certificate was refused.
-        stream.read_exact(&mut said).await
+        let mut first = [0];
+        // With TLS 1.3, a client learns only here that its certificate was rejected.
+        stream.read_exact(&mut first).await
     };
     let (served, called) = tokio::join!(serve, call);
     let served = served?;
@@ -98,7 +98,7 @@ pub(super) const VERSIONS: [&rustls::SupportedProtocolVersion; 2] =
     [&rustls::version::TLS12, &rustls::version::TLS13];
 
 #[tokio::test]
-async fn who_knows_the_ca_gets_in_by_both_versions() {
+async fn a_client_that_knows_the_ca_connects_with_both_versions() {
     let fixture = TlsFixture::new(None);
     let acceptor = fixture.acceptor();
     for version in VERSIONS {
@@ -138,7 +138,7 @@ async fn a_client_is_known_by_the_names_of_its_certificate() {
 }
 
 #[tokio::test]
-async fn none_a_strangers_and_an_ended_certificate_are_refused() {
+async fn a_missing_a_foreign_and_an_expired_certificate_are_rejected() {
     let clients = Ca::new();
     let fixture = TlsFixture::new(Some(&clients));
     let acceptor = fixture.acceptor();
@@ -154,33 +154,33 @@ async fn none_a_strangers_and_an_ended_certificate_are_refused() {
 }
 
 #[tokio::test]
-async fn a_new_pair_is_taken_over_and_a_broken_one_is_not() {
+async fn a_new_pair_is_used_and_a_broken_one_is_not() {
     let fixture = TlsFixture::new(None);
     let acceptor = fixture.acceptor();
     let other = Ca::new();
     let (cert, key) = other.issue(&["localhost"], false);
     write(fixture.path(), "cert.pem", &cert);
-    let wrong = acceptor.reload().await.unwrap_err();
-    assert!(wrong[0].to_string().contains("tls_key"), "half of a pair: {wrong:?}");
+    let errors = acceptor.reload().await.unwrap_err();
+    assert!(errors[0].to_string().contains("tls_key"), "half of a pair: {errors:?}");
     assert!(
         connect_once(&acceptor, client(&fixture.ca.pem, None, VERSIONS[1])).await.is_ok(),
-        "the one before is kept"
+        "the previous certificate stays in force"
     );
     write(fixture.path(), "key.pem", &key);
-    acceptor.reload().await.unwrap_or_else(|wrong| panic!("{wrong:?}"));
+    acceptor.reload().await.unwrap_or_else(|errors| panic!("{errors:?}"));
     assert!(connect_once(&acceptor, client(&other.pem, None, VERSIONS[1])).await.is_ok());
     assert!(connect_once(&acceptor, client(&fixture.ca.pem, None, VERSIONS[1])).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_shakes_hands_is_let_go() {
+async fn a_client_that_does_not_finish_its_handshake_is_closed() {
     let (_client, server) = duplex(64);
     let error = TlsFixture::new(None).acceptor().accept(server).await.map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
 #[test]
-fn what_is_wrong_with_a_file_names_its_setting_and_the_remedy() {
+fn an_error_names_the_setting_and_the_remedy() {
     let fixture = TlsFixture::new(None);
     let (_, foreign) = Ca::new().issue(&["localhost"], false);
     let foreign = write(fixture.path(), "foreign.pem", &foreign);
@@ -201,10 +201,18 @@ fn what_is_wrong_with_a_file_names_its_setting_and_the_remedy() {
         (&cert, &key, Some(key.as_path()), "tls_client_ca (", "no certificate"),
     ];
     for (cert, key, ca, setting, remedy) in cases {
-        let told: Vec<String> = check_files(&files(cert, key, ca)).iter().map(ToString::to_string).collect();
-        assert!(told.len() == 1 && told[0].starts_with(setting) && told[0].contains(remedy), "{told:?}");
-        assert!(!told[0].contains("canary"), "{told:?}");
+        let messages: Vec<String> =
+            check_files(&files(cert, key, ca)).iter().map(ToString::to_string).collect();
+        assert!(
+            messages.len() == 1 && messages[0].starts_with(setting) && messages[0].contains(remedy),
+            "{messages:?}"
+        );
+        assert!(!messages[0].contains("canary"), "{messages:?}");
     }
-    assert_eq!(check_files(&files(&missing, &empty, Some(&missing))).len(), 3, "everything is told at once");
+    assert_eq!(
+        check_files(&files(&missing, &empty, Some(&missing))).len(),
+        3,
+        "all errors are reported together"
+    );
     assert_eq!(check_files(&fixture.files), []);
 }

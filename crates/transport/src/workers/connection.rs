@@ -1,5 +1,4 @@
-//! One connection from its first words to its end, behind bounds that keep good clients served whatever bad
-//! ones do.
+//! Serves one connection from its handshake to its end, with limits that protect other clients from it.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
@@ -19,16 +18,16 @@ use super::service::{MakeService, Peer};
 use crate::listen::FirstBytesTimeout;
 use crate::tls::{ConnectionGuard, TlsConnection, is_revocation_error};
 
-/// Calls in flight on one connection; Envoy opens another when it needs more.
+/// Maximum number of calls in flight on a connection; Envoy opens another connection when it needs more.
 const MAX_CONCURRENT_STREAMS: u32 = 1_024;
-/// Metadata of one call, as HPACK counts it.
+/// Maximum size of a call's metadata in bytes, as HPACK counts it.
 const MAX_HEADER_LIST_SIZE: u32 = 64 * 1024;
-/// Streams that were opened and reset at once: an attacker's pattern.
+/// Maximum number of streams that a client may open and reset at once, which is a pattern of attacks.
 const MAX_PENDING_RESETS: usize = 64;
-/// A connection that is silent for so long is asked whether anybody is there, and has so long to answer.
+/// Interval of keep-alive pings on a silent connection, and the maximum time until the response to one.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 
-/// Says when connections are to end: what is in flight is finished, and clients are told to go elsewhere.
+/// Signal that connections must end: calls in flight are finished, and a GOAWAY frame sends clients elsewhere.
 pub(super) struct DrainSignal(Option<BoxFuture<'static, ()>>);
 
 impl From<watch::Receiver<bool>> for DrainSignal {
@@ -38,7 +37,7 @@ impl From<watch::Receiver<bool>> for DrainSignal {
 }
 
 impl DrainSignal {
-    /// Whether it has just begun.
+    /// Returns true once, when draining has begun.
     fn poll_started(&mut self, cx: &mut Context<'_>) -> bool {
         let started = self.0.as_mut().is_some_and(|signal| signal.as_mut().poll(cx).is_ready());
         if started {
@@ -61,28 +60,28 @@ pub(super) async fn serve<M: MakeService>((accepted, port): AssignedConnection<M
         Ok(TlsConnection { stream, certificate, guard }) => {
             handshake.accepted();
             let presented = certificate.clone();
-            // Who has shaken hands must begin to speak, too.
+            // After the handshake, the client must send its first bytes in time, too.
             let serving =
                 serve_http2::<_, M>(FirstBytesTimeout::without_slot(stream), service(certificate), drain);
             tokio::select! {
-                // Before what has come in is answered.
+                // The revocation is checked before calls are answered.
                 biased;
                 () = until_revoked(guard) => {
                     let names: Vec<_> = presented.iter().flat_map(|one| one.0.iter().map(ToString::to_string)).collect();
                     let names = names.join(", ");
-                    tracing::warn!(%peer, names, "a connection was cut off: its client certificate is refused by now");
+                    tracing::warn!(%peer, names, "closed a connection: its client certificate is no longer accepted");
                 }
                 () = serving => {}
             }
         }
         Err(error) if is_revocation_error(&error) => {
-            tracing::warn!(%peer, %error, "a client certificate was refused by the revocation lists");
+            tracing::warn!(%peer, %error, "rejected a connection: the revocation lists do not permit its client certificate");
         }
-        Err(error) => tracing::debug!(%peer, %error, "a handshake failed"),
+        Err(error) => tracing::debug!(%peer, %error, "closed a connection: the TLS handshake failed"),
     }
 }
 
-/// Comes when the client's certificate is no longer admitted.
+/// Completes when the client's certificate is no longer accepted.
 async fn until_revoked(guard: Option<ConnectionGuard>) {
     match guard {
         Some(mut guard) => guard.revoked().await,
@@ -90,7 +89,7 @@ async fn until_revoked(guard: Option<ConnectionGuard>) {
     }
 }
 
-/// Serves what is spoken on a connection.
+/// Serves HTTP/2 on a stream.
 async fn serve_http2<S, M>(stream: S, service: M::Service, mut drain: DrainSignal)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -109,12 +108,12 @@ where
         polled
     });
     if let Err(error) = ended.await {
-        tracing::debug!(%error, "a connection ended");
+        tracing::debug!(%error, "a connection ended with an error");
     }
 }
 
 fn http2_builder(executor: InlineExecutor) -> http2::Builder<InlineExecutor> {
-    let (interval, remaining_budget) = KEEPALIVE;
+    let (interval, timeout) = KEEPALIVE;
     let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
@@ -122,8 +121,8 @@ fn http2_builder(executor: InlineExecutor) -> http2::Builder<InlineExecutor> {
         .max_header_list_size(MAX_HEADER_LIST_SIZE)
         .max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
         .keep_alive_interval(Some(interval))
-        .keep_alive_timeout(remaining_budget)
-        // Nobody who speaks gRPC looks at it.
+        .keep_alive_timeout(timeout)
+        // gRPC clients do not use the date header.
         .auto_date_header(false);
     builder
 }

@@ -1,7 +1,7 @@
-//! The calls of one connection. Those that came together are run one after the other right where they were
-//! read, and their answers leave together; one that has to wait becomes a task of its own, so that it holds up
-//! nobody. A task for each call from the beginning costs an allocation, two wake-ups and a place in the
-//! runtime's queue, for what is nearly always over at once.
+//! Executor of the calls of one connection. Calls that arrived together are polled one after the other on the
+//! connection's own task, and their responses leave together. A call that has to wait becomes a task of its own, so that
+//! it does not delay others. A task for every call would cost an allocation, two wake-ups and a place in the runtime's
+//! queue, although nearly all calls complete at the first poll.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,12 +12,12 @@ use std::task::Context;
 use hyper::rt::Executor;
 use tokio::task::JoinSet;
 
-/// After so many calls, their answers are sent and other connections get their turn.
+/// Maximum number of calls that are polled before their responses are sent and other connections get their turn.
 const MAX_CALLS_PER_RUN: usize = 64;
 
 type CallFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where hyper puts calls, and the connection finds them.
+/// Queue of calls that hyper has spawned and the connection has not polled yet.
 #[derive(Clone, Default)]
 pub(super) struct InlineExecutor(Arc<Mutex<VecDeque<CallFuture>>>);
 
@@ -28,11 +28,11 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for InlineExecutor {
 }
 
 impl InlineExecutor {
-    /// Runs what has come; what doesn't end at once goes on among `waiting`.
+    /// Polls the queued calls once; calls that are not ready continue in `tasks`.
     pub(super) fn run(&self, tasks: &mut JoinSet<()>, cx: &mut Context<'_>) {
         for _ in 0..MAX_CALLS_PER_RUN {
             let Some(mut call) = self.next() else { return };
-            // A call that panics ends alone: its stream is reset when it is dropped.
+            // A call that panics affects no other: its stream is reset when it is dropped.
             let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
             if polled.is_ok_and(|polled| polled.is_pending()) {
                 tasks.spawn(call);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_over_at_once_becomes_no_task() {
+    async fn a_ready_call_becomes_no_task() {
         let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
         let ran = Arc::<AtomicUsize>::default();
         for _ in 0..=MAX_CALLS_PER_RUN {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_goes_on_beside_the_others() {
+    async fn a_waiting_call_continues_as_a_task() {
         let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
         let (open, gate) = oneshot::channel::<()>();
         executor.execute(async move { drop(gate.await) });
@@ -90,7 +90,7 @@ mod tests {
     async fn a_call_that_panics_ends_alone() {
         let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
         let ran = Arc::<AtomicUsize>::default();
-        executor.execute(async { panic!("no") });
+        executor.execute(async { panic!("a call of this test") });
         let after = Arc::clone(&ran);
         executor.execute(async move {
             after.fetch_add(1, Ordering::Relaxed);

@@ -1,23 +1,23 @@
-//! One port: the listener, the service of its calls, and whether it speaks TLS.
+//! A port: its listener, its service and its TLS configuration.
 
 use std::sync::Arc;
 
 use crate::listen::Listener;
 use crate::tls::Acceptor;
 
-/// What is particular to one port.
+/// Configuration of a port.
 pub struct PortConfig<M> {
-    /// Makes the service of each of its connections.
+    /// Factory of the services of the port's connections.
     pub service: M,
-    /// Where it speaks TLS.
+    /// TLS acceptor; `None` for plain text.
     pub tls: Option<Acceptor>,
 }
 
-/// A port that is bound.
+/// Bound port.
 pub struct BoundPort<M> {
-    /// Accepts its connections.
+    /// Listener that accepts the port's connections.
     pub listener: Arc<Listener>,
-    /// Serves them.
+    /// Configuration that the connections are served with.
     pub port: Arc<PortConfig<M>>,
 }
 
@@ -28,7 +28,7 @@ impl<M> Clone for BoundPort<M> {
 }
 
 impl<M> PortConfig<M> {
-    /// Keeps up with its certificate until it is dropped.
+    /// Reads the TLS files again whenever they change, until the future is dropped.
     pub async fn watch_files(&self) {
         match &self.tls {
             Some(acceptor) => acceptor.watch_files().await,

@@ -1,5 +1,5 @@
-//! What answers the calls of a connection. The composition root supplies it as a type, so that a call costs no
-//! dispatch at run time.
+//! Service of a connection's calls. The composition root supplies it as a type, so that a call costs no dispatch at run
+//! time.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,12 +12,12 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use latchkey_core::principal::ClientCertificate;
 
-/// Makes a service for each connection of a port.
+/// Factory of a service for each connection of a port.
 pub trait MakeService: Send + Sync + 'static {
     /// Body of its responses.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
-    /// Service of one connection. Its calls are polled first where they were read, and most are ready then.
+    /// Service of one connection. Its calls are first polled on the connection's task, and most are ready then.
     type Service: Service<
             Request<Incoming>,
             Response = Response<Self::Body>,
@@ -30,11 +30,11 @@ pub trait MakeService: Send + Sync + 'static {
     fn make_service(&self, peer: Peer) -> Self::Service;
 }
 
-/// A client that is connected.
+/// Connected client.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address.
+    /// Address of the client.
     pub address: SocketAddr,
-    /// The certificate that it has proved, where the port asks for one.
+    /// Verified certificate of the client, if the port asks for one.
     pub certificate: Option<ClientCertificate>,
 }
