@@ -105,16 +105,16 @@ impl RedisConnection {
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut raw = RawConnection::clone(&current);
-        let answer = match timeout_at(
-            request.end,
-            self.run(&mut raw, (request.operations, request.cost, request.look)),
-        )
-        .await
-        {
-            Ok(Ok(numbers)) => wire::parse_reply(request.operations, &numbers).ok_or(MissReason::Malformed),
-            Ok(Err(error)) => Err(MissReason::Error(error)),
-            Err(_) => Err(MissReason::TimedOut),
-        };
+        let answer =
+            match timeout_at(request.end, self.run(&mut raw, request.operations, request.cost, request.look))
+                .await
+            {
+                Ok(Ok(numbers)) => {
+                    wire::parse_reply(request.operations, &numbers).ok_or(MissReason::Malformed)
+                }
+                Ok(Err(error)) => Err(MissReason::Error(error)),
+                Err(_) => Err(MissReason::TimedOut),
+            };
         if let Some(range) = range {
             if self.breakers.record(range, answer.is_ok(), request.now) {
                 tracing::warn!(
@@ -138,7 +138,9 @@ impl RedisConnection {
     async fn run(
         &self,
         raw: &mut RawConnection,
-        (operations, cost, look): (&[(BucketCharge, BucketOp)], u32, bool),
+        operations: &[(BucketCharge, BucketOp)],
+        cost: u32,
+        look: bool,
     ) -> Result<Vec<i64>, RedisError> {
         match raw.numbers(&self.script.by_hash(operations, cost, look)).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -177,7 +179,7 @@ impl RedisConnection {
 
     /// Runs the script without a bucket, which tests more than a PING does.
     async fn probe(&self, raw: &mut RawConnection) -> Result<(), RedisError> {
-        self.run(raw, (&[], 0, true)).await.map(drop)
+        self.run(raw, &[], 0, true).await.map(drop)
     }
 
     /// Counts a miss. A broken connection, or the third miss in a row, opens the breaker. A cluster's

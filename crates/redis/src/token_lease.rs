@@ -88,7 +88,7 @@ impl TokenLease {
 
     /// Returns the bucket's level as known here; other processes may have taken tokens since.
     pub(crate) fn level(&self, demand: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
-        level(demand, self.seen, (self.held.left, self.ends.since(now)), cost)
+        level(demand, self.seen, self.held.left, self.ends.since(now), cost)
     }
 
     /// Hands the lease over to a request. Until the response arrives, no tokens can be spent here.

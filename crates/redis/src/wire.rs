@@ -47,20 +47,16 @@ impl ScriptHandle {
 
     /// Returns a call's command for a server that has the script.
     pub(crate) fn by_hash(&self, operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
-        command("EVALSHA", &self.hash, (operations, cost, look))
+        command("EVALSHA", &self.hash, operations, cost, look)
     }
 }
 
 /// Returns a call's command for a server that does not have the script.
 pub(crate) fn by_text(operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
-    command("EVAL", SCRIPT, (operations, cost, look))
+    command("EVAL", SCRIPT, operations, cost, look)
 }
 
-fn command(
-    by: &str,
-    script: &str,
-    (operations, cost, look): (&[(BucketCharge, BucketOp)], u32, bool),
-) -> Cmd {
+fn command(by: &str, script: &str, operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
     let mut command = cmd(by);
     command.arg(script).arg(operations.len());
     for (demand, _) in operations {
@@ -126,12 +122,12 @@ pub(crate) struct BucketState {
 impl BucketState {
     /// Returns the bucket's level, with `more` tokens that the caller holds.
     pub(crate) fn level(&self, demand: &BucketCharge, more: u64, cost: u64) -> Level {
-        level(demand, self.parts, (more, self.left), cost)
+        level(demand, self.parts, more, self.left, cost)
     }
 }
 
 /// Returns the level of a bucket of which the caller holds some tokens.
-pub(crate) fn level(demand: &BucketCharge, parts: u128, (more, left): (u64, Duration), cost: u64) -> Level {
+pub(crate) fn level(demand: &BucketCharge, parts: u128, more: u64, left: Duration, cost: u64) -> Level {
     let all = parts.saturating_add(u128::from(more) * parts_per_token(demand.limit));
     Level::of(demand, all.min(capacity(demand.limit, demand.algorithm)), left, cost)
 }

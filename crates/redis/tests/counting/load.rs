@@ -28,7 +28,9 @@ struct LoadResult {
 async fn drive_load(
     replica: &RedisBench,
     bucket: BucketCharge,
-    (rate, begin, time): (u64, MonotonicInstant, Duration),
+    rate: u64,
+    begin: MonotonicInstant,
+    time: Duration,
 ) -> (u64, u64) {
     let (limiter, mut granted, mut calls) = (Arc::clone(&replica.limiter), 0, 0);
     let mut pace = interval(Duration::from_millis(1));
@@ -54,7 +56,7 @@ async fn drive_load(
 }
 
 /// Sends calls at these rates until the time has passed.
-async fn skewed(mode: CountingMode, limit: Limit, (rates, time): ([u64; 3], Duration)) -> LoadResult {
+async fn skewed(mode: CountingMode, limit: Limit, rates: [u64; 3], time: Duration) -> LoadResult {
     let one = RedisBench::start(mode).await;
     let replicas = [one.twin().await, one.twin().await, one];
     let bucket = bucket_charge(&replicas[2], BucketOwner::Key, limit);
@@ -62,9 +64,9 @@ async fn skewed(mode: CountingMode, limit: Limit, (rates, time): ([u64; 3], Dura
     let (before, begin) = (asked(), MonotonicClock.now().monotonic);
     let [a, b, c] = &replicas;
     let [(ga, ca), (gb, cb), (gc, cc)] = <[_; 3]>::from(tokio::join!(
-        drive_load(a, bucket, (rates[0], begin, time)),
-        drive_load(b, bucket, (rates[1], begin, time)),
-        drive_load(c, bucket, (rates[2], begin, time)),
+        drive_load(a, bucket, rates[0], begin, time),
+        drive_load(b, bucket, rates[1], begin, time),
+        drive_load(c, bucket, rates[2], begin, time),
     ));
     let (took, asked) = (MonotonicClock.now().monotonic.since(begin), asked() - before);
     for replica in &replicas {
@@ -89,7 +91,7 @@ fn seconds(few: u64) -> Duration {
 /// More calls than the limit allows. As many are admitted as the limit allows, except for tokens that were
 /// returned too late to be used; less than two percent of the limit are lost.
 async fn overload(mode: CountingMode, limit: Limit, rates: [u64; 3]) {
-    let LoadResult { granted, calls, took, asked, left } = skewed(mode, limit, (rates, seconds(6))).await;
+    let LoadResult { granted, calls, took, asked, left } = skewed(mode, limit, rates, seconds(6)).await;
     let (sum, most, all) = (granted.iter().sum::<u64>(), allowed(limit, took), calls.iter().sum::<u64>());
     let lost = most.saturating_sub(sum + left);
     println!(
@@ -130,7 +132,7 @@ async fn three_replicas_share_a_fast_leased_limit_and_give_up_little() {
 async fn a_steady_load_just_below_a_leased_limit_is_not_refused() {
     let limit = (500, 1, 500);
     let LoadResult { granted, calls, asked, .. } =
-        skewed(CountingMode::Leased, limit, ([340, 110, 40], seconds(6))).await;
+        skewed(CountingMode::Leased, limit, [340, 110, 40], seconds(6)).await;
     let (sum, all) = (granted.iter().sum::<u64>(), calls.iter().sum::<u64>());
     println!("98 % of {limit:?}: {granted:?} of {calls:?} passed, {asked} questions");
     assert!((all - sum) * 50 <= all, "{granted:?} of {calls:?} passed");

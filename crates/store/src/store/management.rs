@@ -135,8 +135,9 @@ impl ManagementStore for Store {
         expected_revision: u64,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
+        let (name, text) = document;
         let work = Box::pin(async {
-            write::profile::apply(self.pool.begin().await?, document, expected_revision, &audit).await
+            write::profile::apply(self.pool.begin().await?, name, text, expected_revision, &audit).await
         });
         self.with_deadline(QueryKind::Write, work).await
     }
@@ -148,9 +149,9 @@ impl ManagementStore for Store {
         insist: bool,
         audit: AuditEntry,
     ) -> Result<WriteResult<bool>, ManagementError> {
-        let beginning = (tenant, first);
         let work = Box::pin(async {
-            write::bootstrap::bootstrap_operator(self.pool.begin().await?, beginning, insist, &audit).await
+            write::bootstrap::bootstrap_operator(self.pool.begin().await?, tenant, first, insist, &audit)
+                .await
         });
         self.with_deadline(QueryKind::Write, work).await
     }

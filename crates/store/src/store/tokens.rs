@@ -27,10 +27,9 @@ impl TokenStore for Store {
         password: PasswordHash,
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError> {
-        let user = (user, password);
         self.with_deadline(
             QueryKind::Write,
-            Box::pin(async { write::user::create(self.pool.begin().await?, user, &audit).await }),
+            Box::pin(async { write::user::create(self.pool.begin().await?, user, password, &audit).await }),
         )
         .await
     }
@@ -61,9 +60,12 @@ impl TokenStore for Store {
         change: (UserUpdateFn<'_>, Option<PasswordHash>),
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError> {
+        let (rule, password) = change;
         self.with_deadline(
             QueryKind::Write,
-            Box::pin(async { write::user::change(self.pool.begin().await?, id, change, &audit).await }),
+            Box::pin(async {
+                write::user::change(self.pool.begin().await?, id, rule, password, &audit).await
+            }),
         )
         .await
     }
@@ -74,10 +76,9 @@ impl TokenStore for Store {
         email: &str,
         lock: AuditEntry,
     ) -> Result<Option<LoginAttempt>, SystemError> {
-        let who = (tenant, email);
         self.with_deadline(
             QueryKind::Login,
-            Box::pin(async { write::user::attempt(self.pool.begin().await?, who, lock).await }),
+            Box::pin(async { write::user::attempt(self.pool.begin().await?, tenant, email, lock).await }),
         )
         .await
     }
@@ -97,9 +98,8 @@ impl TokenStore for Store {
         first: RefreshRecord,
         audit: AuditEntry,
     ) -> Result<(), ManagementError> {
-        let family = (&family, &first);
         self.with_deadline(QueryKind::Token, async {
-            write::family::begin(self.pool.begin().await?, family, &audit).await
+            write::family::begin(self.pool.begin().await?, &family, &first, &audit).await
         })
         .await
     }
@@ -121,8 +121,8 @@ impl TokenStore for Store {
         successor: RefreshRecord,
         audit: AuditEntry,
     ) -> Result<bool, ManagementError> {
-        let use_of = (hash, &spent);
-        let work = async { write::family::spend(self.pool.begin().await?, use_of, &successor, &audit).await };
+        let work =
+            async { write::family::spend(self.pool.begin().await?, hash, &spent, &successor, &audit).await };
         self.with_deadline(QueryKind::Token, work).await
     }
 
@@ -165,8 +165,9 @@ impl TokenStore for Store {
         change: (SigningKeysUpdateFn<'_>, Timestamp),
         audit: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError> {
+        let (rule, now) = change;
         let work =
-            async { write::signing_key::change(self.pool.begin().await?, profile, change, &audit).await };
+            async { write::signing_key::change(self.pool.begin().await?, profile, rule, now, &audit).await };
         self.with_deadline(QueryKind::SigningKeys, work).await
     }
 }

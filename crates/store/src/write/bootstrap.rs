@@ -20,7 +20,8 @@ use crate::query;
 /// only one process finds nothing and the others find what it has created.
 pub(crate) async fn bootstrap_operator(
     connection: PooledConnection,
-    (mut tenant, mut first): (TenantRecord, KeyRecord),
+    mut tenant: TenantRecord,
+    mut first: KeyRecord,
     insist: bool,
     audit: &AuditEntry,
 ) -> Result<WriteResult<bool>, StoreError> {

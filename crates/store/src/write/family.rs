@@ -22,7 +22,8 @@ use crate::row;
 /// Starts a family with its first refresh token.
 pub(crate) async fn begin(
     connection: PooledConnection,
-    (family, first): (&FamilyRecord, &RefreshRecord),
+    family: &FamilyRecord,
+    first: &RefreshRecord,
     audit: &AuditEntry,
 ) -> Result<(), StoreError> {
     family::Entity::insert(row::token::family_row(family)).exec_without_returning(&connection).await?;
@@ -35,7 +36,8 @@ pub(crate) async fn begin(
 /// number of concurrent callers, the one whose statement changes the row succeeds.
 pub(crate) async fn spend(
     connection: PooledConnection,
-    (hash, spent): (&KeyHash, &Redemption),
+    hash: &KeyHash,
+    spent: &Redemption,
     successor: &RefreshRecord,
     audit: &AuditEntry,
 ) -> Result<bool, StoreError> {

@@ -17,7 +17,8 @@ use crate::row;
 /// from the first one's version.
 pub(crate) async fn apply(
     connection: PooledConnection,
-    (name, document): (&str, &str),
+    name: &str,
+    document: &str,
     expected_revision: u64,
     audit: &AuditEntry,
 ) -> Result<ApplyResult, StoreError> {

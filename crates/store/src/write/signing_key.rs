@@ -19,7 +19,8 @@ use crate::row;
 pub(crate) async fn change(
     connection: PooledConnection,
     profile: &str,
-    (rule, now): (SigningKeysUpdateFn<'_>, Timestamp),
+    rule: SigningKeysUpdateFn<'_>,
+    now: Timestamp,
     audit: &AuditEntry,
 ) -> Result<WriteResult<()>, StoreError> {
     journal::lock_head(&connection).await?;

@@ -22,7 +22,8 @@ use crate::row;
 /// Creates the user if its e-mail address is free in the tenant.
 pub(crate) async fn create(
     connection: PooledConnection,
-    (mut user, password): (UserRecord, PasswordHash),
+    mut user: UserRecord,
+    password: PasswordHash,
     audit: &AuditEntry,
 ) -> Result<WriteResult<UserRecord>, StoreError> {
     let insert = Entity::insert(row::user::row(&user, Some(&password)));
@@ -40,7 +41,8 @@ pub(crate) async fn create(
 pub(crate) async fn change(
     connection: PooledConnection,
     id: UserId,
-    (rule, password): (UserUpdateFn<'_>, Option<PasswordHash>),
+    rule: UserUpdateFn<'_>,
+    password: Option<PasswordHash>,
     audit: &AuditEntry,
 ) -> Result<WriteResult<UserRecord>, StoreError> {
     let row = Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
@@ -69,7 +71,8 @@ async fn write(
 /// attempts cannot exceed the limit. The last permitted attempt appends an audit event.
 pub(crate) async fn attempt(
     connection: PooledConnection,
-    (tenant, email): (TenantId, &str),
+    tenant: TenantId,
+    email: &str,
     mut lock: AuditEntry,
 ) -> Result<Option<LoginAttempt>, StoreError> {
     let of_tenant = Entity::find().filter(Column::TenantId.eq(tenant.0)).filter(Column::Email.eq(email));

@@ -13,14 +13,14 @@ use crate::database::{TestDatabase, audit};
 use crate::harness::{EMAIL, Harness, OPERATOR, PASSWORD, call};
 
 on_both!(
-    whoever_fails_fails_after_the_same_work_and_hears_the_same,
+    every_failed_login_costs_the_same_and_returns_the_same_error,
     a_lock_decays_and_success_takes_failures_back,
 );
 
 const WRONG: &str = "not the password at all";
 
 /// Returns the number of password hashes that a failed sign-in computed, and its error.
-async fn failed(harness: &Harness, (tenant, email, password): (&str, &str, &str)) -> (usize, &'static str) {
+async fn failed(harness: &Harness, tenant: &str, email: &str, password: &str) -> (usize, &'static str) {
     let before = harness.workers.0.load(Ordering::SeqCst);
     let failure = harness.sign_in(tenant, email, password).await.unwrap_err();
     let ManagementError::Request(RequestError::Unauthenticated(words)) = failure else {
@@ -42,25 +42,25 @@ async fn exhaust(harness: &Harness) {
     }
 }
 
-async fn whoever_fails_fails_after_the_same_work_and_hears_the_same(database: TestDatabase) {
+async fn every_failed_login_costs_the_same_and_returns_the_same_error(database: TestDatabase) {
     let harness = Harness::new(database, "EdDSA").await;
     let user = harness.user().await;
-    let expected = failed(&harness, ("acme", EMAIL, WRONG)).await;
+    let expected = failed(&harness, "acme", EMAIL, WRONG).await;
     assert_eq!(expected.0, 1, "one password is hashed");
-    for who in [
+    for (tenant, email, password) in [
         ("acme", "eve@example.dev", PASSWORD),
         ("acme", "no address", PASSWORD),
         ("nobody", EMAIL, PASSWORD),
         ("No Tenant", EMAIL, PASSWORD),
         ("acme", EMAIL, ""),
     ] {
-        assert_eq!(failed(&harness, who).await, expected, "{who:?}");
+        assert_eq!(failed(&harness, tenant, email, password).await, expected, "{tenant} {email}");
     }
     exhaust(&harness).await;
-    assert_eq!(failed(&harness, ("acme", EMAIL, PASSWORD)).await, expected, "locked");
+    assert_eq!(failed(&harness, "acme", EMAIL, PASSWORD).await, expected, "locked");
     harness.database.store.reset_failed_logins(user.id).await.unwrap();
     let _ = harness.tokens.disable_user(&OPERATOR, &user.id.to_string(), &call()).await.unwrap();
-    assert_eq!(failed(&harness, ("acme", EMAIL, PASSWORD)).await, expected, "the user is disabled");
+    assert_eq!(failed(&harness, "acme", EMAIL, PASSWORD).await, expected, "the user is disabled");
 }
 
 async fn a_lock_decays_and_success_takes_failures_back(database: TestDatabase) {
