@@ -53,7 +53,7 @@ async fn a_document_of_the_start_is_held_against_those_that_are_stored(database:
     let status = latchkey.relaunch();
     assert_eq!(status.code(), Some(2), "{}", latchkey.log());
     let log = latchkey.log();
-    for words in ["given", "stored", "shop.example.dev", "no request could tell the two apart"] {
+    for words in ["given", "stored", "shop.example.dev", "requests could not be assigned to either profile"] {
         assert!(log.contains(words), "{words}: {log}");
     }
     let _ = given(&claiming("given", "shop.example.dev", "two"));

@@ -57,7 +57,7 @@ fn said(output: &Output) -> (Option<i32>, String) {
 fn a_warning_has_its_place_and_is_no_failure() {
     let (code, text) = said(&run("lint", &[DOCUMENT]));
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("0.toml:8:8: warning: scopes[0].name: no route asks for"), "{text}");
+    assert!(text.contains("0.toml:8:8: warning: scopes[0].name: no route requires"), "{text}");
     assert!(text.ends_with("1 document in order\n"), "{text}");
 }
 
@@ -75,5 +75,5 @@ fn examples_that_hold_are_ok_and_one_that_does_not_is_a_failure() {
     assert!(code == Some(0) && text.contains("0.toml: passes\n1 examples, 0 failed\n"), "{text}");
     let (code, text) = said(&run("test", &[DOCUMENT, BROKEN]));
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("    status 401 was promised, and it is 200\n2 examples, 1 failed"), "{text}");
+    assert!(text.contains("    expected the status 401, got 200\n2 examples, 1 failed"), "{text}");
 }

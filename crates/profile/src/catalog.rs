@@ -1,5 +1,5 @@
-//! The profiles in force. They are replaced as a whole, and readers never wait: a call that began under one
-//! version ends under it.
+//! The profiles in force. They are replaced as a whole, and readers never wait. A call uses the version that it
+//! started with until its end.
 
 mod candidates;
 
@@ -18,7 +18,7 @@ use crate::parsed_request::RequestIds;
 use crate::profile::Profile;
 use crate::request::Request;
 
-/// Every profile of this replica.
+/// All profiles of this replica.
 #[derive(Default)]
 pub struct Catalog {
     snapshot: ArcSwap<Snapshot>,
@@ -28,40 +28,41 @@ pub struct Catalog {
 #[derive(Default)]
 struct Snapshot {
     by_name: BTreeMap<Box<str>, Arc<Profile>>,
-    /// Those that claim a host: nearly always one.
+    /// Profiles by host; most hosts have exactly one.
     by_host: HostMap<Candidates>,
-    /// Those that declare no host.
+    /// Profiles that declare no hosts.
     without_host: Candidates,
-    /// The keys of all of them.
-    forms: KeyFormatIndex,
+    /// Key formats of all profiles.
+    key_formats: KeyFormatIndex,
 }
 
 impl Catalog {
-    /// An empty one.
+    /// Creates an empty catalog.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts these profiles in the place of all others.
+    /// Replaces all profiles.
     pub fn replace_all(&self, profiles: Vec<Profile>) {
         self.snapshot.store(Arc::new(Snapshot::new(profiles)));
     }
 
-    /// The profile of this name.
+    /// Returns the profile of this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Arc<Profile>> {
         self.snapshot.load().by_name.get(name).cloned()
     }
 
-    /// Every profile, by name.
+    /// Returns all profiles in the order of their names.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Profile>> {
         self.snapshot.load().by_name.values().cloned().collect()
     }
 
-    /// The profile that a request is judged by: Envoy's route names it, or the host does, or there is only
-    /// one, or the credential has the form of one of its keys. None: nobody knows, and the call is denied.
+    /// Returns the profile that applies to a request. Envoy's route names the profile, or the host selects it, or
+    /// there is only one profile, or the credential has the format of one of its keys. A call without a profile
+    /// (`None`) is denied.
     #[must_use]
     pub fn choose(&self, request: &Request<'_>) -> Option<Arc<Profile>> {
         let snapshot = self.snapshot.load();
@@ -69,7 +70,7 @@ impl Catalog {
             return snapshot.by_name.get(*name).cloned();
         }
         if let Some(claim) = snapshot.by_host.matching(&canonical_host(request.host)).next() {
-            // Where several share a host, keys tell them apart; who brings none is the first's.
+            // Profiles that share a host are distinguished by the credential's format; without one, the first applies.
             let profile = claim.only().or_else(|| claim.choose(request)).or(claim.first());
             return profile.cloned();
         }
@@ -79,7 +80,7 @@ impl Catalog {
         snapshot.without_host.choose(request).cloned()
     }
 
-    /// The identifier of a request that no profile is known for.
+    /// Returns the identifier of a request without a profile.
     #[must_use]
     pub fn request_id<'a>(&self, request: &'a Request<'_>) -> Cow<'a, str> {
         self.request_ids.of(request)
@@ -97,7 +98,7 @@ impl Snapshot {
         }
         let mut claims = BTreeMap::new();
         for profile in snapshot.by_name.values() {
-            profile.policy.kinds.iter().for_each(|kind| snapshot.forms.add(kind, 0));
+            profile.policy.kinds.iter().for_each(|kind| snapshot.key_formats.add(kind, 0));
             for pattern in profile.rules.hosts.patterns() {
                 claims.entry(pattern.to_string()).or_insert((pattern, Candidates::default())).1.add(profile);
             }
@@ -118,6 +119,6 @@ impl Policies for Catalog {
     }
 
     fn matches_key_format(&self, value: &str) -> bool {
-        self.snapshot.load().forms.owner(value).is_some()
+        self.snapshot.load().key_formats.owner(value).is_some()
     }
 }

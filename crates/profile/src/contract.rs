@@ -1,38 +1,38 @@
-//! The RPCs that an endpoint may call, as plain data: this room knows no messages. Who makes the calls holds
-//! this table against the contract's own descriptors, by a test.
+//! The RPCs that an endpoint may call, as plain data, because this crate does not use the generated messages. A
+//! test of the crate that makes the calls compares this table with the contract's descriptors.
 
-/// What a field of a message holds.
+/// Type of a field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {
-    /// A text, an enumeration's name among them.
+    /// A text or the name of an enumeration's value.
     Text,
-    /// TextList.
+    /// A list of texts.
     TextList,
-    /// Names with texts.
+    /// Texts by name.
     Map,
     /// A duration: `30s`, `15m`, `24h`, `365d`.
     Duration,
-    /// A moment.
+    /// A time in RFC 3339.
     Time,
     /// A whole number.
     Number,
 }
 
-/// A field by its path, and what it holds.
+/// Path and type of a field.
 pub type Field = (&'static str, FieldType);
 
-/// An RPC.
+/// An RPC that an endpoint may call.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rpc {
-    /// Its name, as a document writes it.
+    /// The name of the RPC in documents.
     pub name: &'static str,
-    /// Its path on the wire.
+    /// The gRPC path.
     pub path: &'static str,
-    /// What can be asked.
+    /// Fields of the request that a document may fill.
     pub request_fields: &'static [Field],
-    /// What is answered, besides its list.
+    /// Fields of the response, apart from its list.
     pub response_fields: &'static [Field],
-    /// The list that it answers page by page, and the fields of each item.
+    /// The list that the RPC returns in pages, and the fields of each item.
     pub list: Option<(&'static str, &'static [Field])>,
 }
 
@@ -85,7 +85,7 @@ const TOKENS: &[Field] = token!();
 const TOKENS_AND_USER: &[Field] =
     token!(("user.id", Text), ("user.email", Text), ("user.role", Text), ("user.bindings", Map));
 
-/// Every RPC that an endpoint may call.
+/// All RPCs that an endpoint may call.
 pub const RPCS: &[Rpc] = &[
     Rpc {
         name: "CreateKey",

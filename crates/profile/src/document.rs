@@ -1,5 +1,6 @@
-//! From a document to a profile. Every section is read to its end whatever is wrong with it, so that one
-//! answer names every mistake; what is wrong stands in for nothing, since no profile comes of it.
+//! Compiles a document to a profile. Every section is read to its end despite mistakes, so that all of them are
+//! reported together. A value with a mistake is replaced by any default, because a document with mistakes gives no
+//! profile.
 
 mod credential;
 mod denials;
@@ -27,17 +28,17 @@ use crate::profile::{ProductRules, Profile};
 use crate::reader::{Reader, Section};
 use crate::response::{CustomDenials, RemovalPlan};
 
-/// The longest document.
+/// Maximum size of a document in bytes.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
-/// Parses, validates and compiles.
+/// Parses, validates and compiles a document.
 pub(crate) fn compile(text: &str, version: u64) -> Result<Profile, Errors> {
     let reader = Reader::new(text);
     if text.len() > MAX_DOCUMENT_BYTES {
         reader.report_at(
             0,
             "",
-            format!("the document has {} bytes; {MAX_DOCUMENT_BYTES} are the most", text.len()),
+            format!("the document has {} bytes; the maximum is {MAX_DOCUMENT_BYTES}", text.len()),
         );
         reader.finish()?;
     }
@@ -46,7 +47,7 @@ pub(crate) fn compile(text: &str, version: u64) -> Result<Profile, Errors> {
         reader.report_at(error.span().map_or(0, |s| s.start), "", format!("not TOML: {}", error.message()));
     }
     if !syntax.is_empty() {
-        // What could be made of the rest would only be guesses about the same mistakes.
+        // Mistakes in the recovered rest would only be consequences of the syntax errors.
         reader.finish()?;
     }
     let table = table.into_inner();

@@ -1,6 +1,6 @@
-//! Endpoints: HTTP calls that a product documents and that an RPC answers, by templates in its document. What a
-//! request brings fills the RPC's fields; what the RPC answers fills the response. Nothing is computed, and
-//! nothing that a request or an answer holds is ever read as template text.
+//! Endpoints: HTTP calls that a product documents and that an RPC answers, by templates in its document. Values of
+//! the HTTP request fill the RPC's request, and values of the RPC's response fill the HTTP response. Templates compute
+//! nothing, and a value is never parsed as a template.
 
 mod call;
 mod response;
@@ -28,7 +28,7 @@ pub(crate) struct Endpoints {
     pub(crate) errors: CustomErrors,
 }
 
-/// One of them.
+/// An endpoint of a product.
 #[derive(Debug)]
 pub struct Endpoint {
     pub(crate) rpc: &'static Rpc,
@@ -38,38 +38,38 @@ pub struct Endpoint {
     pub(crate) headers: Vec<HeaderTemplate>,
     pub(crate) escape: Escape,
     pub(crate) answer: Template,
-    /// How each item of the RPC's list is written.
+    /// Template of an item of the RPC's list.
     pub(crate) item: Option<Template>,
 }
 
-/// What a field of an RPC is filled with. Where a value in it is empty, the field is left out.
+/// Template of a field of the RPC's request. The field is omitted if a value in the template is empty.
 #[derive(Debug)]
 pub(crate) enum FieldTemplate {
     Single(Template, FieldType),
-    /// A list of the body, as it is.
+    /// A list of the body, unchanged.
     BodyList(Template),
     List(Vec<Template>),
     Map(Vec<(Box<str>, Template)>),
 }
 
-/// An endpoint that a request is for.
+/// The endpoint that a request matches.
 #[derive(Clone, Copy, Debug)]
 pub struct EndpointMatch<'a> {
     pub(crate) endpoint: &'a Endpoint,
 }
 
-/// What to ask an RPC.
+/// Request to an RPC.
 #[derive(Clone, Debug)]
 pub struct RpcRequest {
-    /// Which.
+    /// The RPC.
     pub rpc: &'static Rpc,
-    /// Its message, with the fields' own names.
+    /// The request message as JSON, with the names of the contract's fields.
     pub message: Value,
     body: Value,
 }
 
 impl EndpointMatch<'_> {
-    /// The RPC that answers it.
+    /// Returns the RPC that answers the endpoint.
     #[must_use]
     pub fn rpc(&self) -> &'static Rpc {
         self.endpoint.rpc
@@ -77,24 +77,24 @@ impl EndpointMatch<'_> {
 }
 
 impl Profile {
-    /// Whether the document has any endpoints.
+    /// Returns true if the document has any endpoints.
     #[must_use]
     pub fn has_endpoints(&self) -> bool {
         !self.rules.endpoints.all.is_empty()
     }
 
-    /// The endpoint that a request is for. Where none is for HEAD, it is the GET's, whose body isn't sent.
+    /// Returns the endpoint that a request matches. HEAD also matches the endpoint of GET; the caller omits the body.
     #[must_use]
     pub fn endpoint(&self, request: &Request<'_>) -> Option<EndpointMatch<'_>> {
         let (endpoint, _) = self.find_endpoint(request.method, request.path)?;
         Some(EndpointMatch { endpoint })
     }
 
-    /// The methods that endpoints take at a request's path; none where no endpoint is there.
+    /// Returns the methods of all endpoints at a request's path; empty if there is no endpoint.
     #[must_use]
     pub fn allowed_methods(&self, request: &Request<'_>) -> BTreeSet<&str> {
         let routes = &self.rules.endpoints.routes;
-        let all = (0..self.rules.endpoints.all.len()).filter_map(|number| routes.get(number));
+        let all = (0..self.rules.endpoints.all.len()).filter_map(|index| routes.get(index));
         let declared = all.flat_map(|route| &route.methods).map(|method| &**method).chain(["HEAD"]);
         declared.filter(|method| self.find_endpoint(method, request.path).is_some()).collect()
     }
@@ -103,23 +103,27 @@ impl Profile {
         let endpoints = &self.rules.endpoints;
         let path = canonical(path).ok()?;
         let find = |method: &str| endpoints.routes.find(method, &path);
-        let (number, route) = find(method).or_else(|| find((method == "HEAD").then_some("GET")?))?;
-        Some((endpoints.all.get(number)?, route))
+        let (index, route) = find(method).or_else(|| find((method == "HEAD").then_some("GET")?))?;
+        Some((endpoints.all.get(index)?, route))
     }
 
-    /// Whether a request is for an endpoint.
+    /// Returns true if an endpoint matches a method and a path.
     pub(crate) fn has_endpoint_at(&self, method: &str, path: &str) -> bool {
         self.has_endpoints() && self.find_endpoint(method, path).is_some()
     }
 
-    /// What to ask the RPC; or everything that is wrong with the body, in sentences.
+    /// Creates the request to the RPC.
+    ///
+    /// # Errors
+    ///
+    /// Returns a sentence for each mistake in the body.
     pub fn rpc_request(
         &self,
-        at: EndpointMatch<'_>,
+        matched: EndpointMatch<'_>,
         request: &Request<'_>,
         template_context: &TemplateContext<'_>,
     ) -> Result<RpcRequest, Vec<String>> {
-        let body = call::body(&at.endpoint.body, request.body.unwrap_or_default())?;
+        let body = call::body(&matched.endpoint.body, request.body.unwrap_or_default())?;
         let path = canonical(request.path).unwrap_or_default();
         let route = self.find_endpoint(request.method, request.path).map(|(_, route)| route);
         let call = EndpointValues {
@@ -129,59 +133,61 @@ impl Profile {
         };
         let input = RenderInput { policy: &self.policy, template_context, denial: None, call: Some(call) };
         let mut message = Value::Object(serde_json::Map::new());
-        for (field, template) in &at.endpoint.fields {
+        for (field, template) in &matched.endpoint.fields {
             if let Some(value) = template.value(&input) {
                 set(&mut message, field, value);
             }
         }
-        Ok(RpcRequest { rpc: at.endpoint.rpc, message, body })
+        Ok(RpcRequest { rpc: matched.endpoint.rpc, message, body })
     }
 
-    /// The response to what the RPC answered; items of a list are those of every page.
+    /// Renders the HTTP response from the RPC's response. `items` are the items of all pages of the RPC's list.
     #[must_use]
     pub fn endpoint_response(
         &self,
-        (at, ask): (EndpointMatch<'_>, &RpcRequest),
+        matched: EndpointMatch<'_>,
+        rpc_request: &RpcRequest,
         request: &Request<'_>,
         template_context: &TemplateContext<'_>,
-        (answer, items): (&Value, &[Value]),
+        answer: &Value,
+        items: &[Value],
     ) -> EndpointResponse<'_> {
         let path = canonical(request.path).unwrap_or_default();
         let route = self.find_endpoint(request.method, request.path).map(|(_, route)| route);
         let resources = &self.rules.resources;
-        let call =
-            EndpointValues { route, resources, answer, ..EndpointValues::new(request, &path, &ask.body) };
+        let values = EndpointValues::new(request, &path, &rpc_request.body);
+        let call = EndpointValues { route, resources, answer, ..values };
         let input =
             |call| RenderInput { policy: &self.policy, template_context, denial: None, call: Some(call) };
         let mut rendered_items = String::new();
-        if let Some(template) = &at.endpoint.item {
+        if let Some(template) = &matched.endpoint.item {
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
                     rendered_items.push(',');
                 }
                 template.render(
                     &input(EndpointValues { item: Some(item), ..call }),
-                    at.endpoint.escape,
+                    matched.endpoint.escape,
                     &mut rendered_items,
                 );
             }
         }
         let call = EndpointValues { items: &rendered_items, ..call };
-        self.render(at, &input(call))
+        self.render(matched, &input(call))
     }
 
-    fn render(&self, at: EndpointMatch<'_>, input: &RenderInput<'_>) -> EndpointResponse<'_> {
-        let endpoint = self.rules.endpoints.all.iter().find(|e| std::ptr::eq(*e, at.endpoint));
+    fn render(&self, matched: EndpointMatch<'_>, input: &RenderInput<'_>) -> EndpointResponse<'_> {
+        let endpoint = self.rules.endpoints.all.iter().find(|e| std::ptr::eq(*e, matched.endpoint));
         let headers = endpoint.map(|e| response::headers(&e.headers, input)).unwrap_or_default();
         let mut body = String::new();
-        at.endpoint.answer.render(input, at.endpoint.escape, &mut body);
-        EndpointResponse { status: at.endpoint.status, headers, body }
+        matched.endpoint.answer.render(input, matched.endpoint.escape, &mut body);
+        EndpointResponse { status: matched.endpoint.status, headers, body }
     }
 
-    /// What the request calls a field of the RPC: the name in its body that the field is filled with.
+    /// Returns the name of the body's field that fills a field of the RPC, or the RPC's own name if none does.
     #[must_use]
-    pub fn request_field_name<'a>(&self, at: EndpointMatch<'a>, field: &'a str) -> &'a str {
-        let word = |template: &'a FieldTemplate| match template {
+    pub fn request_field_name<'a>(&self, matched: EndpointMatch<'a>, field: &'a str) -> &'a str {
+        let body_name = |template: &'a FieldTemplate| match template {
             FieldTemplate::Single(template, _) | FieldTemplate::BodyList(template) => {
                 match template.single_name() {
                     Some(Name::Endpoint(EndpointName::Body(name, _))) => Some(&**name),
@@ -191,8 +197,8 @@ impl Profile {
             FieldTemplate::List(_) | FieldTemplate::Map(_) => None,
         };
         let plain = field.split('[').next().unwrap_or(field);
-        let filled = at.endpoint.fields.iter().find(|(name, _)| *name == plain);
-        filled.and_then(|(_, template)| word(template)).unwrap_or(field)
+        let filled = matched.endpoint.fields.iter().find(|(name, _)| *name == plain);
+        filled.and_then(|(_, template)| body_name(template)).unwrap_or(field)
     }
 }
 
@@ -202,7 +208,8 @@ impl FieldTemplate {
             Self::Single(template, field_type) => {
                 let text = template.render_if_complete(input)?;
                 match field_type {
-                    // What is no duration goes as it is, to be refused; left out, it would mean "for ever".
+                    // An invalid duration is sent unchanged, so that the RPC rejects it. Without a duration, the
+                    // result would never expire.
                     FieldType::Duration => Some(
                         call::seconds(&text).map_or_else(|| text.into(), |s| Value::from(format!("{s}s"))),
                     ),
@@ -235,7 +242,7 @@ impl FieldTemplate {
     }
 }
 
-/// Sets a field by its path.
+/// Sets a field of a message by its path.
 fn set(message: &mut Value, path: &str, value: Value) {
     let mut at = message;
     for part in path.split('.') {

@@ -1,25 +1,25 @@
-//! What a profile must be shown of a request: whoever sets up the proxy in front sends that, and no more.
+//! Parts of a request that Envoy must send for a profile, for the generation of Envoy's configuration.
 
 use std::collections::BTreeSet;
 
 use crate::profile::Profile;
 use crate::source::Source;
 
-/// What a profile looks at.
+/// Parts of a request that a profile reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnvoyRequirements {
-    /// Headers, in lower case.
+    /// Names of headers in lower case.
     pub headers: BTreeSet<String>,
-    /// Whether it looks into bodies.
+    /// True if the profile reads request bodies.
     pub body: bool,
-    /// Proxies in front of the one that asks, whose word about the client counts.
+    /// Number of trusted proxies in front of Envoy.
     pub trusted_hops: usize,
-    /// Whether the upstream is meant to see the credential.
+    /// True if the credential is forwarded to the upstream.
     pub forwards_credential: bool,
 }
 
 impl Profile {
-    /// What it looks at.
+    /// Returns the parts of a request that the profile reads.
     #[must_use]
     pub fn envoy_requirements(&self) -> EnvoyRequirements {
         let rules = &self.rules;
@@ -28,15 +28,15 @@ impl Profile {
             forwards_credential: rules.credential.forward,
             ..EnvoyRequirements::default()
         };
-        let mut want = |name: &str| requirements.headers.insert(name.to_owned());
-        // Carried from call to call, whatever the product.
-        want("x-request-id");
-        want("traceparent");
+        let mut require = |name: &str| requirements.headers.insert(name.to_owned());
+        // Every product needs these.
+        require("x-request-id");
+        require("traceparent");
         if rules.address.trusted_hops > 0 {
-            want("x-forwarded-for");
+            require("x-forwarded-for");
         }
         if let Some(header) = &rules.address.header {
-            want(header);
+            require(header);
         }
         let resources = rules.resources.iter().map(|(_, source)| source);
         let sources = rules.credential.sources.iter().chain(&rules.tenant).chain(resources);
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_that_is_looked_at_is_named_and_nothing_else() {
+    fn every_part_that_is_read_is_listed_and_nothing_else() {
         let document = "name = 'p'\n\
             [credential]\nsources = ['header:X-Api-Key', 'header:authorization Bearer', 'query:key', 'cookie:k']\n\
             [tenant]\nsource = 'header:X-Org'\n\

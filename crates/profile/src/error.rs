@@ -1,18 +1,18 @@
-//! What is wrong with a document: every mistake at once, each with its index, so that whoever wrote the
-//! document mends it in one go.
+//! Mistakes of a document. All of them are reported together, each with its location, so that the author can
+//! correct them in one step.
 
 use std::fmt;
 
-/// One mistake.
+/// A mistake in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentError {
     /// The line, from 1.
     pub line: usize,
     /// The character in the line, from 1.
     pub column: usize,
-    /// The field's path (`routes[0].scopes[1]`); empty where the document itself is meant.
+    /// The field's path (`routes[0].scopes[1]`); empty if the mistake concerns the whole document.
     pub field: String,
-    /// What is wrong, in a sentence.
+    /// The description of the mistake.
     pub message: String,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for DocumentError {
     }
 }
 
-/// Every mistake of a document, in the order that they stand in.
+/// All mistakes of a document, in the order of their locations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errors(pub Vec<DocumentError>);
 

@@ -1,6 +1,6 @@
-//! A document's own examples, run against the very gate that judges calls, with a key made for each in memory:
-//! how a document is tested where nothing runs, such as its author's CI. What an endpoint answers is played on a
-//! stage that whoever runs the examples sets up, since the RPCs behind it are none of this room's.
+//! A document's own examples. They run against the real gate, with one key in memory for each example, so that a
+//! document can be tested without a server, for example in CI. Examples of endpoints need RPCs, which this crate does
+//! not have; the caller runs them and passes the response to [`EndpointCase::compare`].
 
 mod endpoint_case;
 mod fixtures;
@@ -14,26 +14,26 @@ use std::collections::BTreeMap;
 
 use crate::template::Template;
 
-/// A request, who sends it, and what the document promises for it.
+/// A request, its sender, and the response that the document expects.
 #[derive(Clone, Debug)]
 pub(crate) struct Example {
     pub(crate) name: Box<str>,
     pub(crate) method: Box<str>,
     pub(crate) target: Template,
     pub(crate) host: Box<str>,
-    /// `{{ key }}` in a value is the sender's key.
+    /// Names in lower case, and values; `{{ key }}` in a value is the sender's key.
     pub(crate) headers: Vec<(Box<str>, Template)>,
     pub(crate) body: Option<Template>,
-    /// None: nobody that is known.
+    /// The sender; `None` for an unknown one.
     pub(crate) sender: Option<Sender>,
-    /// Keys of the same tenant that are there besides.
+    /// Further keys of the same tenant.
     pub(crate) existing_keys: Vec<KeyFixture>,
-    /// How often it is sent; the last answer counts.
+    /// Number of times that the request is sent; the last response is compared.
     pub(crate) repeat: u32,
     pub(crate) expected: Expected,
 }
 
-/// Who sends a request.
+/// Sender of an example's request.
 #[derive(Clone, Debug)]
 pub enum Sender {
     /// A key.
@@ -51,18 +51,18 @@ impl Sender {
     }
 }
 
-/// A key, and whose it is.
+/// A key and its tenant.
 #[derive(Clone, Debug)]
 pub struct KeyFixture {
-    /// Its name.
+    /// The key's name.
     pub name: Box<str>,
-    /// Its kind.
+    /// The key's kind.
     pub kind: Box<str>,
-    /// Its environment.
+    /// The key's environment.
     pub environment: Box<str>,
-    /// None: what its kind gets by default.
+    /// The key's scopes; `None` for the default scopes of its kind.
     pub scopes: Option<Vec<Box<str>>>,
-    /// What it is bound to.
+    /// The key's bindings.
     pub bindings: BTreeMap<String, String>,
     /// The tenant's plan.
     pub plan: Option<Box<str>>,
@@ -71,53 +71,53 @@ pub struct KeyFixture {
     pub(crate) state: FixtureState,
 }
 
-/// A user, and whose it is.
+/// A user and their tenant.
 #[derive(Clone, Debug)]
 pub struct UserFixture {
-    /// The address.
+    /// The e-mail address.
     pub email: Box<str>,
     /// The password.
     pub password: Box<str>,
     /// The role.
     pub role: Box<str>,
-    /// What the user is bound to.
+    /// The user's bindings.
     pub bindings: BTreeMap<String, String>,
     /// The tenant's slug.
     pub tenant: Box<str>,
 }
 
-/// What has become of a key.
+/// State of an example's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FixtureState {
     Active,
     Revoked,
-    /// On 2025-01-01.
+    /// Expired on 2025-01-01.
     Expired,
     Disabled,
 }
 
-/// What the client gets; 200 from anything but an endpoint: the request passes.
+/// Response that the document expects. The status 200 means that the request passes, unless an endpoint answers it.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     pub(crate) status: u16,
-    /// To the byte, where `{{ any }}` stands for anything.
+    /// Exact body, in which `{{ any }}` matches any text.
     pub(crate) body: Option<Box<str>>,
     /// Headers that the client gets.
     pub(crate) headers: Vec<(Box<str>, Box<str>)>,
-    /// Headers that the upstream gets; empty: it doesn't get this one.
+    /// Headers that the upstream gets; an empty value means that it does not get the header.
     pub(crate) upstream: Vec<(Box<str>, Box<str>)>,
 }
 
-/// How an example went.
+/// Outcome of an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExampleOutcome {
     /// The example's name.
     pub name: String,
-    /// What was not as promised, in sentences; none: everything was.
+    /// Differences between the expected and the actual response; empty if there are none.
     pub failures: Vec<String>,
 }
 
-/// Whether a text is as expected, where `{{ any }}` stands for anything.
+/// Returns true if a text matches the expected one, in which `{{ any }}` matches any text.
 fn matches_pattern(expected: &str, found: &str) -> bool {
     let mut parts = expected.split("{{ any }}");
     let Some(mut rest) = found.strip_prefix(parts.next().unwrap_or_default()) else { return false };
@@ -140,7 +140,7 @@ mod tests {
     use super::matches_pattern;
 
     #[test]
-    fn any_stands_for_anything_and_nothing_else_does() {
+    fn any_matches_all_text_and_nothing_else_does() {
         for (expected, found) in
             [("ab", "ab"), ("a{{ any }}b", "a-1-b"), ("{{ any }}", ""), ("a{{ any }}", "a")]
         {

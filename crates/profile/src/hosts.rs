@@ -1,4 +1,4 @@
-//! Which host belongs to what: exact names, `*.example.dev` for everything below a name, `*` for all.
+//! Host patterns and a map from them: exact names, `*.example.dev` for all subdomains of a name, `*` for all hosts.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,16 +7,20 @@ use std::fmt;
 /// A host as a document writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum HostPattern {
-    /// This one.
+    /// A single host.
     Exact(Box<str>),
-    /// Everything below this one (`.example.dev`).
+    /// All subdomains of a name (`.example.dev`).
     Subdomains(Box<str>),
-    /// Every one.
+    /// Every host.
     Any,
 }
 
 impl HostPattern {
-    /// Reads a pattern; says what is wrong with it.
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    ///
+    /// Returns the description of the mistake if the text is not a pattern.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let name = canonical_host(text);
         if name.len() != text.trim_end_matches('.').len() {
@@ -38,12 +42,12 @@ impl HostPattern {
 }
 
 impl HostPattern {
-    /// Whether every host of the other's is one of these.
+    /// Returns true if this pattern matches every host that `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
             (_, Self::Any) | (Self::Exact(_), Self::Subdomains(_)) => false,
-            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Exact(own), Self::Exact(other)) => own == other,
             (Self::Subdomains(subdomains), Self::Exact(name) | Self::Subdomains(name)) => {
                 name.ends_with(&**subdomains)
             }
@@ -51,7 +55,7 @@ impl HostPattern {
     }
 }
 
-/// As a document writes it.
+/// Writes the pattern as a document does.
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -71,19 +75,19 @@ fn is_host(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label)
 }
 
-/// Bytes that are left as they are in every host.
+/// Bytes that occur in canonical hosts, by their value.
 static CANONICAL_BYTES: [bool; 256] = {
-    let (mut plain, mut byte) = ([false; 256], 0u8);
+    let (mut canonical, mut byte) = ([false; 256], 0u8);
     while byte < 0x80 {
-        plain[byte as usize] = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+        canonical[byte as usize] = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
         byte += 1;
     }
-    plain
+    canonical
 };
 
-/// A host in one form: lower case, without its port and without the dot at its end.
+/// Returns a host in canonical form: lower case, without its port and without the dot at its end.
 pub(crate) fn canonical_host(raw: &str) -> Cow<'_, str> {
-    // Nearly every host is in it already.
+    // Most hosts are canonical already.
     if raw.bytes().all(|byte| CANONICAL_BYTES[usize::from(byte)]) && !raw.ends_with('.') {
         return Cow::Borrowed(raw);
     }
@@ -99,7 +103,7 @@ pub(crate) fn canonical_host(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// Patterns and what belongs to them; looking a host up costs by its labels, not by the patterns.
+/// Values by host pattern. The cost of a lookup grows with the labels of the host, not with the number of patterns.
 #[derive(Clone, Debug)]
 pub(crate) struct HostMap<T> {
     exact: HashMap<Box<str>, T, foldhash::fast::RandomState>,
@@ -114,7 +118,7 @@ impl<T> Default for HostMap<T> {
 }
 
 impl<T> HostMap<T> {
-    /// Adds what belongs to a pattern; answers whether the pattern was free, and leaves it if not.
+    /// Adds the value of a pattern. Returns false and changes nothing if the pattern has a value already.
     pub(crate) fn add(&mut self, pattern: HostPattern, value: T) -> bool {
         use std::collections::hash_map::Entry::{Occupied, Vacant};
         let entry = match pattern {
@@ -135,21 +139,21 @@ impl<T> HostMap<T> {
         }
     }
 
-    /// Whether nothing was added.
+    /// Returns true if the map has no patterns.
     pub(crate) fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.subdomains.is_empty() && self.any.is_none()
     }
 
-    /// Every pattern.
+    /// Returns all patterns.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = HostPattern> {
         let exact = self.exact.keys().cloned().map(HostPattern::Exact);
         let subdomains = self.subdomains.keys().cloned().map(HostPattern::Subdomains);
         exact.chain(subdomains).chain(self.any.as_ref().map(|_| HostPattern::Any))
     }
 
-    /// What belongs to a canonical host, the most particular pattern first.
+    /// Returns the values of all patterns that match a canonical host, the most specific pattern first.
     pub(crate) fn matching<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a T> {
-        // Most documents name their hosts: then nothing is below anything, and dots needn't be looked for.
+        // Most documents list exact hosts; the host is searched for dots only if there are subdomain patterns.
         let labels = if self.subdomains.is_empty() { "" } else { host };
         let dots = labels.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
         let subdomains = dots.filter_map(|at| self.subdomains.get(&host[at..]));
@@ -162,8 +166,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_has_one_form() {
-        for (raw, form) in [
+    fn a_host_has_one_canonical_form() {
+        for (raw, canonical) in [
             ("API.paykore.dev", "api.paykore.dev"),
             ("api.paykore.dev:443", "api.paykore.dev"),
             ("api.paykore.dev.:8443", "api.paykore.dev"),
@@ -171,27 +175,27 @@ mod tests {
             ("[::1]", "[::1]"),
             ("", ""),
         ] {
-            assert_eq!(canonical_host(raw), form, "{raw}");
+            assert_eq!(canonical_host(raw), canonical, "{raw}");
         }
     }
 
     #[test]
-    fn the_most_particular_pattern_comes_first() {
+    fn the_most_specific_pattern_is_first() {
         let mut map = HostMap::default();
         for (n, text) in ["*", "*.dev", "*.a.dev", "b.a.dev"].iter().enumerate() {
             assert!(map.add(HostPattern::parse(text).unwrap(), n));
         }
         assert!(!map.add(HostPattern::parse("*.A.dev").unwrap(), 9));
-        let found = |host| map.matching(host).copied().collect::<Vec<_>>();
-        assert_eq!(found("b.a.dev"), [3, 2, 1, 0]);
-        assert_eq!(found("a.dev"), [1, 0]);
-        assert_eq!(found("xa.dev"), [1, 0]);
-        assert_eq!(found("com"), [0]);
-        assert_eq!(found(".dev"), [0]);
+        let matching = |host| map.matching(host).copied().collect::<Vec<_>>();
+        assert_eq!(matching("b.a.dev"), [3, 2, 1, 0]);
+        assert_eq!(matching("a.dev"), [1, 0]);
+        assert_eq!(matching("xa.dev"), [1, 0]);
+        assert_eq!(matching("com"), [0]);
+        assert_eq!(matching(".dev"), [0]);
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn a_text_that_is_not_a_host_is_rejected() {
         for text in
             ["", "a b", "a.*.dev", "*a.dev", "https://a.dev", "a.dev:443", "a..dev", "*..", "[zz]", "*.[::1]"]
         {

@@ -1,7 +1,7 @@
-//! The customs: what differs between products. A document is parsed, validated as a whole and compiled into
-//! a [`Profile`]; from then on the profile reads requests for the gate and words its answers.
+//! Profile compiler and HTTP mapping. A product's TOML document is parsed, validated as a whole and compiled into
+//! a [`Profile`]. The profile then reads HTTP requests as input of the gate and renders responses to its decisions.
 //!
-//! Nothing here decides, and nothing here asks a store.
+//! This crate makes no decisions and does no I/O.
 
 mod catalog;
 pub mod contract;

@@ -1,5 +1,5 @@
-//! What is allowed in a document and still most likely a mistake: routes that no call reaches, scopes that
-//! guard nothing, names that stand for other names. Each is told with its index, like a mistake.
+//! Warnings about parts of a document that are valid but probably a mistake: routes that no call reaches, scopes that
+//! no route requires, aliases in place of names. Each warning has a location, like a mistake.
 
 mod conflict;
 mod unreachable_route;
@@ -17,7 +17,11 @@ use crate::hosts::HostPattern;
 use crate::profile::Profile;
 use crate::reader::{Reader, Section, Text};
 
-/// Compiles a document, and tells what is likely a mistake in it.
+/// Compiles a document and returns warnings about it.
+///
+/// # Errors
+///
+/// Returns all mistakes of the document if it does not compile.
 pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     let profile = Profile::compile(text, 1)?;
     let reader = Reader::new(text);
@@ -33,7 +37,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     Ok((profile, warnings))
 }
 
-/// Hosts that several profiles claim, in sentences: only one of them gets the requests without a key.
+/// Returns warnings about hosts that several profiles claim. Only one profile gets their requests without a key.
 #[must_use]
 pub fn lint_shared_hosts(profiles: &[Profile]) -> Vec<String> {
     let mut claims: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -48,40 +52,41 @@ pub fn lint_shared_hosts(profiles: &[Profile]) -> Vec<String> {
         if let [first, _, ..] = names.as_slice() {
             let all = names.join(" and ");
             warnings.push(format!(
-                "the host \"{host}\" is claimed by {all}; a request whose key is of neither's form is {first}'s"
+                "the host \"{host}\" is claimed by {all}; a request whose key matches none of their formats belongs to \
+                 {first}"
             ));
         }
     }
     warnings
 }
 
-/// A profile that is tried as a whole.
+/// Warns if the whole profile is in shadow.
 fn unenforced_profile(root: &mut Section<'_>) {
     let name = root.text("name").map(|name| name.value).unwrap_or_default();
     if let Some(text) = root.text("enforce").filter(|text| text.value == "shadow") {
         text.report(format!(
-            "the profile \"{name}\" enforces nothing: whoever would be denied passes, by a revoked key too"
+            "the profile \"{name}\" enforces nothing: every request passes, even with a revoked key"
         ));
     }
 }
 
-/// Routes behind others that take every call of theirs.
+/// Warns of routes after others that match all of their calls.
 fn routes(root: &mut Section<'_>) {
-    let mut before: Vec<unreachable_route::RouteMatches<'_>> = Vec::new();
+    let mut earlier: Vec<unreachable_route::RouteMatches<'_>> = Vec::new();
     for mut section in root.sections("routes") {
         let Some(path) = section.text("path") else { continue };
         let calls = unreachable_route::RouteMatches::new(&path, &section.texts("methods"));
-        if let Some(index) = before.iter().position(|earlier| earlier.covers(&calls)) {
+        if let Some(index) = earlier.iter().position(|route| route.covers(&calls)) {
             path.report(format!(
-                "no call ever takes this route: routes[{index}], \"{}\", takes them all before",
-                before[index].path()
+                "no call reaches this route: routes[{index}], \"{}\", matches all of its calls first",
+                earlier[index].path()
             ));
         }
-        before.push(calls);
+        earlier.push(calls);
     }
 }
 
-/// Scopes that no route asks for, and aliases where the name itself could stand.
+/// Warns of scopes that no route requires, and of aliases in place of names.
 fn scopes(root: &mut Section<'_>, policy: &Policy) {
     let mut required = HashSet::new();
     for field in ["routes", "kinds", "roles"] {
@@ -101,7 +106,7 @@ fn scopes(root: &mut Section<'_>, policy: &Policy) {
         let used = policy.scopes.find(&name).is_some_and(|scope| required.contains(&scope));
         if !used && name.value != MANAGE_KEYS {
             name.report(format!(
-                "no route asks for the scope \"{}\"; it guards nothing, unless Envoy's routes or Check name it",
+                "no route requires the scope \"{}\"; it has no effect unless Envoy's routes or Check require it",
                 name.value
             ));
         }
@@ -115,25 +120,25 @@ fn alias(text: &Text<'_>, policy: &Policy) {
     }
 }
 
-/// Hosts behind others that match them too: the first that is declared counts.
+/// Warns of hosts after patterns that match them too, because the first declared pattern applies.
 fn hosts(root: &mut Section<'_>) {
-    let mut before: Vec<(HostPattern, String)> = Vec::new();
+    let mut earlier: Vec<(HostPattern, String)> = Vec::new();
     for mut section in root.sections("hosts") {
         let Some(text) = section.text("host") else { continue };
         let Ok(pattern) = HostPattern::parse(&text) else { continue };
-        if let Some((_, earlier)) = before.iter().find(|(earlier, _)| earlier.covers(&pattern)) {
-            text.report(format!("\"{earlier}\" stands before and matches \"{}\" too", text.value));
+        if let Some((_, first)) = earlier.iter().find(|(first, _)| first.covers(&pattern)) {
+            text.report(format!("\"{first}\" is declared earlier and matches \"{}\" too", text.value));
         }
-        before.push((pattern, text.value.to_owned()));
+        earlier.push((pattern, text.value.to_owned()));
     }
 }
 
-/// Denials behind one that fits everything.
+/// Warns of denials after one that matches every denied request.
 fn denials(root: &mut Section<'_>) {
     let mut all = None;
     for (index, mut section) in root.sections("denials").into_iter().enumerate() {
         if let Some(all) = all {
-            section.report(format!("denials[{all}] fits every reason, so this one is never used"));
+            section.report(format!("denials[{all}] matches every reason, so this one is never used"));
         }
         if section.texts("reasons").is_empty() && section.text("credential").is_none() {
             all = all.or(Some(index));

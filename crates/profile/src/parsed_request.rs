@@ -1,5 +1,5 @@
-//! From a request to the gate's question, in one pass. What Envoy's own route says wins over everything that
-//! a client can send.
+//! Reads a request as input of the gate, in one pass. Values from Envoy's route take precedence over all values that a
+//! client can send.
 
 mod address;
 mod credential;
@@ -21,19 +21,19 @@ use crate::profile::Profile;
 use crate::request::Request;
 use crate::source::{SourceReader, SourceValue};
 
-/// A request as it was read.
+/// Values that were read from a request.
 pub struct ParsedRequest<'a> {
-    /// The gate's question.
+    /// Input of the gate.
     pub access: CheckInput<'a>,
-    /// The request's identifier, fit for headers and logs.
+    /// The request's identifier, safe for headers and logs.
     pub request_id: Cow<'a, str>,
 }
 
-/// Stands for a value that was sent twice or is no text: it names no tenant and no resource.
+/// Replacement for a name that was sent twice or is not a text. No tenant and no resource can have this name.
 const UNMATCHABLE_NAME: &str = ",";
 
 impl Profile {
-    /// Reads a request.
+    /// Reads a request as input of the gate.
     #[must_use]
     pub fn parse_request<'a>(&'a self, request: &'a Request<'_>) -> ParsedRequest<'a> {
         let reader = SourceReader::new(request);
@@ -56,14 +56,14 @@ impl Profile {
         ParsedRequest { access, request_id: rules.request_ids.of(request) }
     }
 
-    /// Who was connected to the Envoy that brought a request to our own port: by its word, where the document
-    /// knows it; none where the request is whoever's that is connected to us.
+    /// Returns the address of the peer of the Envoy that forwarded a request to Latchkey's own HTTP port, if the
+    /// document lists that Envoy. Returns `None` if the request did not come through such an Envoy.
     #[must_use]
     pub fn peer_of_envoy(&self, request: &Request<'_>) -> Option<std::net::IpAddr> {
         self.rules.address.peer_of_envoy(request)
     }
 
-    /// The environment that a request goes to: Envoy's route says so, or the host does.
+    /// Returns the environment that a request is for, by Envoy's route or by the host.
     fn requested_environment<'a>(&'a self, request: &'a Request<'_>) -> RequestedEnvironment<'a> {
         if let Some(name) = request.route_value("environment") {
             return RequestedEnvironment::Named(name);
@@ -73,7 +73,7 @@ impl Profile {
             return RequestedEnvironment::Any;
         }
         let host = canonical_host(request.host);
-        // The first that was declared wins, however particular the others are.
+        // The first declared host that matches is used, even if another one is more specific.
         match hosts.matching(&host).min_by_key(|h| h.index) {
             None => RequestedEnvironment::Unknown,
             Some(host) => {
@@ -88,22 +88,22 @@ impl Profile {
     }
 }
 
-/// What Envoy's route says is touched.
+/// Returns the resources that Envoy's route names.
 fn route_resources<'a>(request: &'a Request<'_>) -> Resources<'a> {
     let entries = request.context.iter();
     entries.filter_map(|(name, value)| Some((name.strip_prefix("resource.")?, *value))).collect()
 }
 
-/// A name that a request gives: one that nothing bears where it gives several.
-fn single_name(found: SourceValue<'_>) -> Option<&str> {
-    match found {
+/// Returns the name in a request; a value that is not exactly one text becomes a name that nothing has.
+fn single_name(value: SourceValue<'_>) -> Option<&str> {
+    match value {
         SourceValue::Absent => None,
         SourceValue::Text(text) if !text.chars().any(char::is_control) => Some(text),
         SourceValue::Text(_) | SourceValue::Multiple | SourceValue::NotText => Some(UNMATCHABLE_NAME),
     }
 }
 
-/// The scopes that Envoy's route asks for, where it says any, in place of the document's.
+/// Returns the scopes that Envoy's route requires in place of the document's, if it names any.
 fn scopes<'a>(request: &'a Request<'_>) -> Option<ScopeNames<'a>> {
     let (_, listed) = request.context.iter().find(|(name, _)| *name == "scopes")?;
     Some(listed.split(',').map(str::trim).filter(|s| !s.is_empty()).collect())

@@ -1,4 +1,4 @@
-//! A product's document, compiled: the rules for the gate, and the customs that only its callers see.
+//! A product's document, compiled: the policy for the gate, and the rules that map HTTP to it and back.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use crate::response::{CustomDenials, RemovalPlan};
 use crate::source::Source;
 use crate::template::Template;
 
-/// One product.
+/// A product, as its document describes it.
 #[derive(Debug)]
 pub struct Profile {
-    /// The rules.
+    /// Rules that the gate decides by.
     pub policy: Arc<Policy>,
     pub(crate) rules: ProductRules,
 }
 
-/// What differs between products besides the rules.
+/// Rules of a product besides the policy: how to read requests and render responses.
 #[derive(Debug)]
 pub(crate) struct ProductRules {
     pub(crate) hosts: HostMap<Host>,
@@ -41,42 +41,70 @@ pub(crate) struct ProductRules {
     pub(crate) endpoints: Endpoints,
 }
 
-/// What a host means.
+/// A host of a product.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
-    /// The environment that it serves; none: any.
+    /// The environment that the host serves; `None` stands for any.
     pub(crate) environment: Option<Box<str>>,
-    /// The how-manieth host it is.
+    /// The index of the host in the document.
     pub(crate) index: usize,
 }
 
 /// A header with a value that depends on the call.
 #[derive(Debug)]
 pub(crate) struct HeaderTemplate {
-    /// In lower case.
+    /// The header's name in lower case.
     pub(crate) name: Box<str>,
     pub(crate) value: Template,
 }
 
 impl Profile {
     /// Parses a document, validates it as a whole and compiles it.
+    ///
+    /// # Errors
+    ///
+    /// Returns all mistakes of the document, each with its line and column.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use latchkey_profile::Profile;
+    ///
+    /// let document = r#"
+    ///     name = "paykore"
+    ///
+    ///     [[kinds]]
+    ///     name = "secret"
+    ///     prefixes = { live = "sk_live_", test = "sk_test_" }
+    ///
+    ///     [[routes]]
+    ///     path = "/v1/**"
+    /// "#;
+    /// let profile = Profile::compile(document, 1)?;
+    /// assert_eq!(profile.name(), "paykore");
+    ///
+    /// let errors = Profile::compile("name = 'paykore'\nunmatched_routes = 'allow'", 1).unwrap_err();
+    /// assert_eq!(errors.0.len(), 1);
+    /// assert_eq!((errors.0[0].line, errors.0[0].field.as_str()), (2, "unmatched_routes"));
+    /// # Ok::<(), latchkey_profile::Errors>(())
+    /// ```
     pub fn compile(text: &str, version: u64) -> Result<Self, Errors> {
         document::compile(text, version)
     }
 
-    /// The product's name.
+    /// Returns the product's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.policy.name
     }
 
-    /// What JWTs of this product look like, where it has any.
+    /// Returns the rules for JWTs of this product, if it has any.
     #[must_use]
     pub fn tokens(&self) -> Option<&TokenRules> {
         self.policy.tokens.as_ref()
     }
 
-    /// What a user with this role may do.
+    /// Returns the scopes of users with this role.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<&ScopeSet> {
         self.policy.roles.get(name)

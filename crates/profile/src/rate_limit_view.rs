@@ -1,6 +1,6 @@
-//! What templates say about limits: the tightest bucket of a call. A product may promise its limits on every
-//! answer, so where the gate consulted no bucket (nobody was recognised, so nothing is counted), the bucket
-//! that such a call would draw from is shown untouched.
+//! Rate limits as templates show them: the most restrictive bucket of a call. A product may promise its limits in every
+//! response. If the gate charged no bucket, for example because the caller is unknown, the bucket that such a call
+//! would be charged to is shown as full.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use latchkey_core::limit::{
 
 use crate::template::RenderInput;
 
-/// A bucket as it is shown.
+/// A bucket as templates show it.
 pub(crate) struct RateLimitView<'a> {
     pub(crate) per: BucketOwner,
     pub(crate) class: &'a str,
@@ -22,7 +22,7 @@ pub(crate) struct RateLimitView<'a> {
 }
 
 impl<'a> RateLimitView<'a> {
-    /// The tightest bucket, where the call has any.
+    /// Returns the most restrictive bucket of a call, if it has any.
     pub(crate) fn of(input: &RenderInput<'a>) -> Option<Self> {
         let Some(level) = input.template_context.context.levels.first() else { return full_bucket(input) };
         Some(Self {
@@ -42,21 +42,21 @@ fn full_bucket<'a>(input: &RenderInput<'a>) -> Option<RateLimitView<'a>> {
     let tenant = input.template_context.context.principal.as_ref().map(|p| &*p.tenant);
     let plan = tenant.and_then(|t| policy.plans.get(t.plan.as_deref()?));
     let subject = input.template_context.context.principal.as_ref().map(|p| (p.bucket_subject(), p.limits()));
-    let whose = LimitSubjects { subject, tenant: tenant.map(|t| (t, plan)), address: None };
-    let own = bucket_charges(&policy.classes, class, ChargeCondition::Allowed, &whose);
-    let (per, limit, algorithm) = if let Some(demand) = own.first() {
-        (demand.bucket.per, demand.limit, demand.algorithm)
+    let subjects = LimitSubjects { subject, tenant: tenant.map(|t| (t, plan)), address: None };
+    let charges = bucket_charges(&policy.classes, class, ChargeCondition::Allowed, &subjects);
+    let (per, limit, algorithm) = if let Some(charge) = charges.first() {
+        (charge.bucket.per, charge.limit, charge.algorithm)
     } else {
         let rule = policy.classes.rules(class).iter().find(|r| r.when == ChargeCondition::Allowed)?;
         (rule.per, rule.limit, rule.algorithm)
     };
-    let most = capacity(limit, algorithm);
+    let capacity = capacity(limit, algorithm);
     let class = policy.classes.name(class);
-    let none = Duration::ZERO;
-    Some(RateLimitView { per, class, limit: most, remaining: most, reset: none, retry: none })
+    let zero = Duration::ZERO;
+    Some(RateLimitView { per, class, limit: capacity, remaining: capacity, reset: zero, retry: zero })
 }
 
-/// The class that the call falls under.
+/// Returns the rate class of the call.
 fn class(input: &RenderInput<'_>) -> Option<RateClassId> {
     let classes = &input.effective_policy().classes;
     let of_route = || input.route().and_then(|r| r.class);

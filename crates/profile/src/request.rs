@@ -1,4 +1,4 @@
-//! An HTTP request as a profile sees it: borrowed from the message that brought it, and never trusted.
+//! An HTTP request as input of a profile, borrowed from the message that contains it. No part of it is trusted.
 
 mod headers;
 
@@ -9,68 +9,68 @@ use smallvec::SmallVec;
 
 pub use self::headers::Headers;
 
-/// One occurrence of a header.
+/// A single occurrence of a header.
 #[derive(Clone, Copy)]
 pub struct Header<'a> {
-    /// Its name in lower case, as bytes: most are only ever compared.
+    /// The name in lower case, as bytes, because most names are only compared.
     pub name: &'a [u8],
-    /// Its value as sent; no text, perhaps.
+    /// The value as sent, which may not be a text.
     pub value: &'a [u8],
 }
 
-/// A request. Fill in what is known; the rest is `..Request::default()`.
+/// An HTTP request. Set the known fields and take the rest from `..Request::default()`.
 #[derive(Default)]
 pub struct Request<'a> {
     /// The method as sent.
     pub method: &'a str,
     /// The path as sent, with its query.
     pub path: &'a str,
-    /// The host as sent, perhaps with a port.
+    /// The host as sent, with or without a port.
     pub host: &'a str,
-    /// Headers.
+    /// The headers.
     pub headers: Headers<'a>,
-    /// The body, as far as it was sent along.
+    /// The body, or the part of it that Envoy sent.
     pub body: Option<&'a [u8]>,
-    /// Who is connected to Envoy.
+    /// The address of Envoy's peer.
     pub peer: Option<IpAddr>,
-    /// Whether it came from `peer` itself, past every proxy: then no header tells who the client is.
+    /// True if the request came from `peer` without any proxy, so that no header gives the client's address.
     pub direct: bool,
-    /// What Envoy's route says (`context_extensions`); no client can set it.
+    /// Values from Envoy's route (`context_extensions`), which no client can set.
     pub context: SmallVec<[(&'a str, &'a str); 4]>,
-    /// Room for what reading has to decode.
+    /// Storage for decoded values.
     pub arena: TextArena,
 }
 
 impl Request<'_> {
-    /// Every occurrence of a header.
+    /// Returns the values of all occurrences of a header.
     pub(crate) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.headers.named(name).map(|header| header.value)
     }
 
-    /// The first occurrence of a header that is text.
+    /// Returns the first value of a header, if it is a text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.headers.named(name).next()?.value).ok()
     }
 
-    /// What Envoy's route says under this name, if it says anything.
+    /// Returns a value from Envoy's route, if it is not empty.
     pub(crate) fn route_value(&self, name: &str) -> Option<&str> {
         let (_, value) = self.context.iter().find(|(n, _)| *n == name)?;
         Some(*value).filter(|v| !v.is_empty())
     }
 
-    /// What follows the first `?` of the path.
+    /// Returns the part of the path after the first `?`.
     pub(crate) fn query(&self) -> &str {
         self.path.split_once('?').map_or("", |(_, query)| query)
     }
 }
 
-/// Texts that live as long as the request: decoded parts, so that everything read from it can be borrowed.
-/// It grows by appending alone, and costs nothing while it is empty.
+/// Storage for decoded texts that live as long as the request, so that all values can be borrowed from it. It only
+/// grows, and allocates nothing while it is empty.
 #[derive(Default)]
 pub struct TextArena(OnceLock<Box<(String, TextArena)>>);
 
 impl TextArena {
-    /// Keeps a text.
+    /// Stores a text and returns a reference to it.
     pub(crate) fn keep(&self, text: String) -> &str {
         let mut at = self;
         let mut text = Some(text);
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_stays_where_it_is() {
+    fn stored_texts_keep_their_address() {
         let arena = TextArena::default();
         let first = arena.keep("first".into());
         let others: Vec<&str> = (0..9).map(|n| arena.keep(n.to_string())).collect();

@@ -1,5 +1,5 @@
-//! From a decision to what Envoy is told: headers to set and to remove, the body of a denial. Everything is
-//! rendered and escaped here; whoever turns it into a message only copies.
+//! Responses to a decision: headers to set and to remove, the body of a denial. All values are rendered and escaped
+//! here, so that the caller only copies them into a message.
 
 mod allow;
 mod deny;
@@ -14,20 +14,20 @@ pub(crate) use headers::render_headers;
 pub use problem::default_denial;
 pub use removals::{HeaderRemovals, StaticRemovals};
 
-/// What becomes of a request that passes. No name is both set and removed.
+/// Changes to an allowed request. No header is both set and removed.
 #[derive(Clone, Debug, Default)]
 pub struct AllowResponse<'a> {
-    /// Headers that the upstream gets, in place of any that the client sent.
+    /// Headers that the upstream gets; they replace the client's own.
     pub set: RenderedHeaders<'a>,
     /// Headers that the upstream must not get.
     pub remove: HeaderRemovals<'a>,
-    /// Query parameters that the upstream must not get, as they are spelled in the request.
+    /// Names of query parameters that the upstream must not get, as they are spelled in the request.
     pub remove_query: Vec<&'a str>,
-    /// Headers that the client gets with the upstream's answer.
+    /// Headers that the client gets with the upstream's response.
     pub response: RenderedHeaders<'a>,
 }
 
-/// What the client gets in place of the upstream's answer.
+/// Response that the client of a denied request gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DenyResponse<'a> {
     /// The HTTP status.

@@ -1,5 +1,5 @@
-//! Where a request carries something: a header, a header behind a scheme, the query, a cookie, the body.
-//! What is there twice is never resolved by taking the first or the last.
+//! Sources of values in a request: a header, a header with a scheme, a query parameter, a cookie, the body. A value
+//! that occurs twice is reported as such; neither the first nor the last is chosen.
 
 mod body;
 mod cookie;
@@ -14,31 +14,31 @@ use std::cell::OnceCell;
 
 use crate::request::Request;
 
-/// One place, as a document writes it.
+/// Source of a value, as a document writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// `header:NAME`: the whole value; the name is in lower case.
+    /// `header:NAME`: the whole value of a header, with its name in lower case.
     Header(Box<str>),
-    /// `header:NAME SCHEME`: what is behind the scheme.
+    /// `header:NAME SCHEME`: the part of a header's value after the scheme.
     Scheme(Box<str>, Box<str>),
-    /// `query:NAME`, in lower case.
+    /// `query:NAME`: a query parameter, with its name in lower case.
     Query(Box<str>),
-    /// `cookie:NAME`, in lower case.
+    /// `cookie:NAME`: a cookie, with its name in lower case.
     Cookie(Box<str>),
-    /// `body:/pointer`.
+    /// `body:/pointer`: a string in a JSON body.
     Body(Pointer),
 }
 
-/// What is in a place.
+/// Value of a source in a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourceValue<'a> {
-    /// Nothing, or nothing but an empty value.
+    /// No value, or only an empty one.
     Absent,
     /// More than one value.
     Multiple,
-    /// Something that is no text.
+    /// A value that is not a text.
     NotText,
-    /// A text that is not empty.
+    /// A text, which is not empty.
     Text(&'a str),
 }
 
@@ -48,7 +48,7 @@ impl<'a> SourceValue<'a> {
     }
 }
 
-/// A request that is being looked through; its body is parsed once, if at all.
+/// Reader of a request's values. It parses the body at most once.
 pub(crate) struct SourceReader<'a, 'r> {
     pub(crate) request: &'a Request<'r>,
     json: OnceCell<Option<Json>>,
@@ -59,7 +59,7 @@ impl<'a, 'r> SourceReader<'a, 'r> {
         Self { request, json: OnceCell::new() }
     }
 
-    /// What the request has in a place.
+    /// Returns the value of a source.
     pub(crate) fn value(&self, source: &Source) -> SourceValue<'a> {
         match source {
             Source::Header(name) => header::whole(self.request, name),
@@ -75,7 +75,11 @@ impl<'a, 'r> SourceReader<'a, 'r> {
 }
 
 impl Source {
-    /// Reads a place; says what is wrong with it.
+    /// Reads a source.
+    ///
+    /// # Errors
+    ///
+    /// Returns the description of the mistake if the text is not a source.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let bad = || {
             format!(
@@ -101,12 +105,12 @@ impl Source {
     }
 }
 
-/// A token (RFC 9110 section 5.6.2): what names a header, a scheme, a cookie, a method.
+/// Returns true for a token (RFC 9110 section 5.6.2), such as the name of a header, a scheme, a cookie or a method.
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// A header that can be taken out of a request; the host can't.
+/// Returns true for the name of a header that can be removed from a request; the host cannot.
 fn is_header(name: &str) -> bool {
     is_token(name) && !name.eq_ignore_ascii_case("host")
 }

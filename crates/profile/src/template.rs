@@ -1,5 +1,5 @@
-//! Texts with places for values, compiled when a document is applied. What a request brings is only ever a
-//! value: it is never read as template text, and is escaped for where it lands.
+//! Templates: texts with placeholders for values, compiled when a document is applied. Values of a request are never
+//! parsed as templates, and are escaped for the format that they are written to.
 
 mod escape;
 mod filter;
@@ -20,25 +20,33 @@ pub(crate) struct Template {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Literal(Box<str>),
-    /// The first of these that has a value.
+    /// The first name that has a value, and the filters.
     Value(Vec<Name>, Vec<Filter>),
 }
 
-/// A mistake in a template: the byte that it is at, and a sentence.
+/// Mistake in a template: the offset in bytes, and a description.
 pub(crate) type TemplateError = (usize, String);
 
 impl Template {
-    /// Compiles a text; tells every mistake.
+    /// Compiles a text.
+    ///
+    /// # Errors
+    ///
+    /// Returns all mistakes of the text.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<TemplateError>> {
         Self::parse_with_names(text, &NameResolver { resolve: &|_| None, help: "" })
     }
 
-    /// The same, with names of the place's own besides.
+    /// Compiles a text that may use further names.
+    ///
+    /// # Errors
+    ///
+    /// Returns all mistakes of the text.
     pub(crate) fn parse_with_names(text: &str, names: &NameResolver<'_>) -> Result<Self, Vec<TemplateError>> {
         parse::template(text, names).map(|segments| Self { segments })
     }
 
-    /// Writes it out as it is; none where one of its values is empty.
+    /// Renders the template without escaping; returns `None` if one of its values is empty.
     pub(crate) fn render_if_complete(&self, input: &RenderInput<'_>) -> Option<String> {
         let mut out = String::new();
         for segment in &self.segments {
@@ -49,7 +57,7 @@ impl Template {
         Some(out)
     }
 
-    /// The only name that it speaks of, where that is all of it.
+    /// Returns the name if the template consists of a single name without filters.
     pub(crate) fn single_name(&self) -> Option<&Name> {
         match self.segments.as_slice() {
             [Segment::Value(names, filters)] if filters.is_empty() => names.first(),
@@ -57,14 +65,14 @@ impl Template {
         }
     }
 
-    /// The only name that it speaks of, where it is a number's: those are fit for every place.
+    /// Returns the name if the template consists of a single number, which never needs escaping.
     fn single_number(&self) -> Option<&Name> {
         let [Segment::Value(names, filters)] = self.segments.as_slice() else { return None };
         let ([name], []) = (&names[..], &filters[..]) else { return None };
         name.is_number().then_some(name)
     }
 
-    /// The same without its first bytes, which are literal text.
+    /// Removes bytes from the literal text at the start of the template.
     pub(crate) fn without_literal_prefix(mut self, bytes: usize) -> Self {
         if let Some(Segment::Literal(text)) = self.segments.first_mut() {
             *text = text.get(bytes..).unwrap_or_default().into();
@@ -72,23 +80,25 @@ impl Template {
         self
     }
 
-    /// Whether every name that it speaks of is one of these.
-    pub(crate) fn uses_only(&self, right: impl Fn(&Name) -> bool) -> bool {
+    /// Returns true if `allowed` accepts every name in the template.
+    pub(crate) fn uses_only(&self, allowed: impl Fn(&Name) -> bool) -> bool {
         self.segments.iter().all(|segment| match segment {
             Segment::Literal(_) => true,
-            Segment::Value(names, _) => names.iter().all(|name| matches!(name, Name::Text(_)) || right(name)),
+            Segment::Value(names, _) => {
+                names.iter().all(|name| matches!(name, Name::Text(_)) || allowed(name))
+            }
         })
     }
 
-    /// Writes it out with what is seen.
+    /// Renders the template.
     pub(crate) fn render(&self, input: &RenderInput<'_>, escape: Escape, out: &mut String) {
         for segment in &self.segments {
             segment.write(input, escape, out);
         }
     }
 
-    /// Adds it as the value of a header; answers whether it did, which it doesn't where nothing comes out, or
-    /// something that must not be in one.
+    /// Appends the rendered template as the value of a header. Returns false and appends nothing if the value is empty
+    /// or contains control characters.
     pub(crate) fn render_header(&self, input: &RenderInput<'_>, out: &mut String) -> bool {
         let begin = out.len();
         if let Some(number) = self.single_number() {
@@ -96,21 +106,21 @@ impl Template {
             return out.len() > begin;
         }
         self.render(input, Escape::None, out);
-        // Nearly always there is nothing to do, and looking at all bytes, many at a time, shows it.
+        // Nearly all values need no change; a scan of all bytes without early exit is vectorized.
         let value = out.as_bytes().get(begin..).unwrap_or_default();
         if value.iter().fold(!value.is_empty(), |all, byte| all & byte.is_ascii_graphic()) {
             return true;
         }
         let trimmed = out[begin..].trim().to_owned();
         out.truncate(begin);
-        let fit = !trimmed.is_empty() && !has_controls(&trimmed);
-        if fit {
+        let valid = !trimmed.is_empty() && !has_controls(&trimmed);
+        if valid {
             out.push_str(&trimmed);
         }
-        fit
+        valid
     }
 
-    /// The text, where it is the same for everyone.
+    /// Returns the text if the template has no values.
     pub(crate) fn constant(&self) -> Option<&str> {
         match self.segments.as_slice() {
             [] => Some(""),
@@ -119,7 +129,7 @@ impl Template {
         }
     }
 
-    /// Whether any literal part has a control character (or a line's end).
+    /// Returns true if the literal text has a control character or a line break.
     pub(crate) fn has_controls(&self) -> bool {
         self.segments.iter().any(|segment| match segment {
             Segment::Literal(text) => has_controls(text),
@@ -128,19 +138,19 @@ impl Template {
     }
 }
 
-/// NameResolver that only some templates know, and how they are told to people.
+/// Further names of some templates, with their list for messages.
 pub(crate) struct NameResolver<'n> {
     pub(crate) resolve: &'n dyn Fn(&str) -> Option<Name>,
     pub(crate) help: &'n str,
 }
 
 impl Segment {
-    /// Writes it; answers how many bytes that were.
+    /// Appends the segment; returns the number of bytes.
     fn write(&self, input: &RenderInput<'_>, escape: Escape, out: &mut String) -> usize {
         let begin = out.len();
         match self {
             Self::Literal(text) => out.push_str(text),
-            // As nearly all are in headers.
+            // The most frequent case in headers.
             Self::Value(names, filters)
                 if let ([name], [], Escape::None) = (&names[..], &filters[..], escape) =>
             {

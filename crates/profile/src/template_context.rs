@@ -1,4 +1,4 @@
-//! What an answer may speak of: what the gate saw, and what was read from the request.
+//! Values that templates of responses may use: the context of the decision, and values of the request.
 
 use latchkey_core::check_input::{PresentedCredential, RateClassSelector, RequestedEnvironment};
 use latchkey_core::decision::DecisionContext;
@@ -7,31 +7,31 @@ use latchkey_core::time::Timestamp;
 use crate::parsed_request::ParsedRequest;
 use crate::request::{Header, Request};
 
-/// Everything that templates, and the removal of credentials, look at.
+/// Input of templates and of the removal of credentials.
 #[derive(Clone, Copy)]
 pub struct TemplateContext<'a> {
-    /// What the gate saw.
+    /// The context of the gate's decision.
     pub context: &'a DecisionContext,
     /// The request's method.
     pub method: &'a str,
     /// The request's headers.
     pub headers: &'a [Header<'a>],
-    /// Its path as sent, with its query.
+    /// The request's path as sent, with its query.
     pub path: &'a str,
-    /// Its identifier.
+    /// The request's identifier.
     pub request_id: &'a str,
-    /// The environment that it went to, where it is known.
+    /// The environment that the request is for, if it is known.
     pub environment: Option<&'a str>,
-    /// What decided its rate class.
+    /// The selector of the rate class.
     pub class: RateClassSelector<'a>,
-    /// Its credential.
+    /// The request's credential.
     pub credential: PresentedCredential<'a>,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl<'a> TemplateContext<'a> {
-    /// The facts of a call that was read and decided.
+    /// Creates the context of a request that was read and decided.
     #[must_use]
     pub fn new(
         context: &'a DecisionContext,
@@ -57,17 +57,17 @@ impl<'a> TemplateContext<'a> {
     }
 }
 
-/// What a credential looks like, good or bad: a product may word its errors by it.
+/// Format of a credential, valid or not. A product's denials may depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialFormat {
     /// A key.
     Key,
-    /// A JWT: three parts, of which the first begins as every JSON object in base64url does.
+    /// A JWT: three parts, of which the first starts like every JSON object in base64url.
     Jwt,
 }
 
 impl CredentialFormat {
-    /// What a credential looks like, where there is one. A denial alone wants to know.
+    /// Returns the format of a credential, if there is one. Only denials need it.
     #[must_use]
     pub fn of(presented: PresentedCredential<'_>) -> Option<Self> {
         match presented {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_jwt_is_told_by_its_form() {
+    fn a_jwt_is_recognized_by_its_format() {
         let of = |value| CredentialFormat::of(PresentedCredential::of(value));
         assert_eq!(of("eyJhbGciOiJIUzI1NiJ9.e30.c2ln"), Some(CredentialFormat::Jwt));
         for value in ["eyJhbGciOiJIUzI1NiJ9.e30", "sk_live_a.b.c", "eyJ.a.b!", "a"] {

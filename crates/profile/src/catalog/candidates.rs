@@ -1,5 +1,5 @@
-//! Profiles that share a host, or declare none: the credential's form decides among them. Those that look for it
-//! in the same places are looked at together, so that many of them cost no more than one.
+//! Profiles that share a host or declare none. The format of the credential selects one of them. Profiles with the
+//! same credential sources are searched together, so that many of them cost no more than one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,32 +13,32 @@ use crate::profile::Profile;
 use crate::request::Request;
 use crate::source::{Source, SourceReader};
 
-/// Several profiles, in order of their names.
+/// Profiles that a request may belong to, in the order of their names.
 #[derive(Default)]
 pub(super) struct Candidates {
     profiles: Vec<Arc<Profile>>,
     groups: Vec<SourceGroup>,
 }
 
-/// Profiles that read a credential from the same places, by their numbers.
+/// Indexes of profiles that read the credential from the same sources.
 struct SourceGroup {
     credential: Credential,
-    forms: KeyFormatIndex,
+    key_formats: KeyFormatIndex,
     issuers: HashMap<Box<str>, usize>,
 }
 
 impl Candidates {
-    /// The first by name.
+    /// Returns the first profile by name.
     pub(super) fn first(&self) -> Option<&Arc<Profile>> {
         self.profiles.first()
     }
 
-    /// The only one, where there is no other.
+    /// Returns the profile if there is exactly one.
     pub(super) fn only(&self) -> Option<&Arc<Profile>> {
         self.first().filter(|_| self.profiles.len() == 1)
     }
 
-    /// Adds one, whose name comes after all that are here.
+    /// Adds a profile; its name must sort after the names of all profiles that were added before.
     pub(super) fn add(&mut self, profile: &Arc<Profile>) {
         let (number, credential) = (self.profiles.len(), &profile.rules.credential);
         self.profiles.push(Arc::clone(profile));
@@ -48,20 +48,20 @@ impl Candidates {
             let credential = credential.clone();
             self.groups.push(SourceGroup {
                 credential,
-                forms: KeyFormatIndex::default(),
+                key_formats: KeyFormatIndex::default(),
                 issuers: HashMap::new(),
             });
             self.groups.len() - 1
         });
         let group = &mut self.groups[index];
-        profile.policy.kinds.iter().for_each(|kind| group.forms.add(kind, number));
+        profile.policy.kinds.iter().for_each(|kind| group.key_formats.add(kind, number));
         if let Some(rules) = profile.policy.tokens.as_ref().filter(|_| profile.policy.accepts.jwt) {
             group.issuers.entry(rules.issuer.as_ref().into()).or_insert(number);
         }
     }
 
-    /// The first whose keys have the form of the request's credential, or whose issuer the token says it is
-    /// from. Whether that is true is found out by judging it.
+    /// Returns the first profile whose keys have the format of the request's credential, or whose issuer the token
+    /// names. The gate verifies the credential afterwards.
     pub(super) fn choose(&self, request: &Request<'_>) -> Option<&Arc<Profile>> {
         let reader = SourceReader::new(request);
         let numbers = self.groups.iter().filter_map(|group| group.owner(&reader));
@@ -75,7 +75,7 @@ impl SourceGroup {
             PresentedCredential::Value(value) if looks_like_jwt(value) => {
                 self.issuers.get(unverified_issuer(value)?.as_str()).copied()
             }
-            PresentedCredential::Value(value) => self.forms.owner(value),
+            PresentedCredential::Value(value) => self.key_formats.owner(value),
             PresentedCredential::Missing
             | PresentedCredential::Ambiguous
             | PresentedCredential::Malformed => None,

@@ -1,4 +1,4 @@
-//! `[credential]`, `[tenant]`, `[resource]` and `[client_address]`: where a request carries what is asked of it.
+//! `[credential]`, `[tenant]`, `[resource]` and `[client_address]`: the sources of these values in a request.
 
 use std::net::IpAddr;
 
@@ -10,13 +10,13 @@ use crate::parsed_request::{ClientAddress, Conflict, Credential};
 use crate::reader::{Section, Text};
 use crate::source::{Source, is_token};
 
-/// Where credentials are where a document doesn't say (RFC 6750 section 2.1).
+/// Default source of credentials (RFC 6750 section 2.1).
 const DEFAULT_SOURCE: &str = "header:authorization Bearer";
 
-/// Proxies in front of Envoy; more than this many are a mistake.
+/// Maximum number of trusted proxies in front of Envoy.
 const MAX_TRUSTED_HOPS: u64 = 16;
 
-/// Which credentials are taken, and from where.
+/// Reads the accepted credentials and their sources.
 pub(super) fn read(root: &mut Section<'_>) -> (AcceptedCredentials, Credential) {
     let default = || Source::parse(DEFAULT_SOURCE).into_iter().collect();
     let Some(mut section) = root.section("credential") else {
@@ -36,13 +36,13 @@ pub(super) fn read(root: &mut Section<'_>) -> (AcceptedCredentials, Credential) 
 fn sources(section: &mut Section<'_>) -> Option<Vec<Source>> {
     let listed = section.optional_texts("sources")?;
     if listed.is_empty() {
-        section.report("\"sources\" names no source, so that no credential could ever be found");
+        section.report("\"sources\" lists no source, so no credential could be found");
     }
     let mut sources = Vec::new();
     for text in &listed {
         let Some(source) = source(text) else { continue };
         if sources.contains(&source) {
-            text.report(format!("the source \"{}\" is there twice", text.value));
+            text.report(format!("the source \"{}\" is listed twice", text.value));
         }
         sources.push(source);
     }
@@ -65,7 +65,7 @@ fn accepts(section: &mut Section<'_>) -> AcceptedCredentials {
         }
     }
     if listed.is_empty() {
-        section.report("\"accepts\" names no credential; write \"key\", \"jwt\" or both");
+        section.report("\"accepts\" lists no credential; write \"key\", \"jwt\" or both");
     }
     accepts
 }
@@ -82,7 +82,7 @@ fn conflict(section: &mut Section<'_>) -> Conflict {
     }
 }
 
-/// Where a request names its tenant, and whether it must.
+/// Reads the source of the tenant, and true if a request must name it.
 pub(super) fn tenant(root: &mut Section<'_>) -> (Option<Source>, bool) {
     let Some(mut section) = root.section("tenant") else { return (None, false) };
     let source = section.required_text("source").and_then(|text| source(&text));
@@ -91,7 +91,7 @@ pub(super) fn tenant(root: &mut Section<'_>) -> (Option<Source>, bool) {
     (source, required)
 }
 
-/// Where a request names what it touches.
+/// Reads the sources of resources by name.
 pub(super) fn resources(root: &mut Section<'_>) -> Vec<(Box<str>, Source)> {
     let Some(section) = root.section("resource") else { return Vec::new() };
     let mut resources = Vec::new();
@@ -103,7 +103,7 @@ pub(super) fn resources(root: &mut Section<'_>) -> Vec<(Box<str>, Source)> {
     resources
 }
 
-/// How the client's address is found behind proxies.
+/// Reads how the client's address is found behind proxies.
 pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
     let Some(mut section) = root.section("client_address") else { return ClientAddress::default() };
     let hops = section.count("trusted_hops").unwrap_or_default();
@@ -114,7 +114,7 @@ pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
     let envoys = section.texts("envoys").iter().filter_map(network).collect();
     section.close();
     if let Some(name) = header.as_ref().filter(|name| !is_token(name)) {
-        name.report(format!("\"{}\" is not a header's name", name.value));
+        name.report(format!("\"{}\" is not a header name", name.value));
     }
     let header = header.map(|name| name.to_ascii_lowercase().into());
     ClientAddress { trusted_hops: usize::try_from(hops).unwrap_or_default(), header, envoys }
@@ -123,7 +123,7 @@ pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
 fn network(text: &Text<'_>) -> Option<IpNet> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     if network.is_none() {
-        text.report(format!("\"{}\" is no network; write \"10.0.0.0/8\" or an address", text.value));
+        text.report(format!("\"{}\" is not a network; write \"10.0.0.0/8\" or an address", text.value));
     }
     network
 }

@@ -1,4 +1,4 @@
-//! `[[denials]]`: what a product says to those whom it doesn't let in.
+//! `[[denials]]`: a product's own responses to denied requests.
 
 use latchkey_core::reason::Reason;
 
@@ -9,14 +9,14 @@ use crate::response::CustomDenial;
 use crate::template::{Escape, Template};
 use crate::template_context::CredentialFormat;
 
-/// The longest body. Envoy sends any; clients and logs thank for less.
+/// Maximum length of a body in bytes. Envoy has no limit; this one protects clients and logs.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// The statuses from 300 on that Envoy takes (`envoy.type.v3.StatusCode`).
+/// HTTP statuses from 300 on that Envoy accepts (`envoy.type.v3.StatusCode`).
 const STATUSES: &[std::ops::RangeInclusive<u64>] =
     &[300..=305, 307..=308, 400..=417, 421..=424, 426..=426, 428..=429, 431..=431, 500..=508, 510..=511];
 
-/// The denials in the order that they are declared in.
+/// Reads the denials in the order of their declaration.
 pub(super) fn read(root: &mut Section<'_>) -> Vec<CustomDenial> {
     let mut denials = Vec::new();
     for mut section in root.sections("denials") {
@@ -37,7 +37,7 @@ fn reasons(section: &mut Section<'_>) -> Vec<Reason> {
     for name in section.texts("reasons") {
         match name.parse::<Reason>() {
             Ok(reason) if reasons.contains(&reason) => {
-                name.report(format!("the reason \"{reason}\" is there twice"));
+                name.report(format!("the reason \"{reason}\" is listed twice"));
             }
             Ok(reason) => reasons.push(reason),
             Err(_) => {
@@ -53,7 +53,7 @@ fn reasons(section: &mut Section<'_>) -> Vec<Reason> {
     reasons
 }
 
-/// What the credential has to look like.
+/// Reads the format of the credential that the denial applies to.
 fn credential(section: &mut Section<'_>) -> Option<CredentialFormat> {
     let text = section.text("credential")?;
     match text.value {
@@ -70,7 +70,9 @@ fn status(section: &mut Section<'_>) -> Option<u16> {
     let value = section.value("status")?;
     let status = value.count()?;
     if !STATUSES.iter().any(|range| range.contains(&status)) {
-        value.report(format!("{status} is no status that Envoy denies with: 300 to 511, as registered"));
+        value.report(format!(
+            "{status} is not a status that Envoy can deny with; write a registered status from 300 to 511"
+        ));
     }
     u16::try_from(status).ok()
 }
@@ -78,17 +80,17 @@ fn status(section: &mut Section<'_>) -> Option<u16> {
 fn body(section: &mut Section<'_>) -> Template {
     let text = section.text("body");
     if let Some(text) = text.as_ref().filter(|text| text.len() > MAX_BODY_BYTES) {
-        text.report(format!("the body has {} bytes; {MAX_BODY_BYTES} are the most", text.len()));
+        text.report(format!("the body has {} bytes; the maximum is {MAX_BODY_BYTES}", text.len()));
     }
     text.and_then(|text| headers::template(&text)).unwrap_or_default()
 }
 
-/// The content type, which decides how values are escaped and so is the same for everyone.
+/// Returns the content type. It decides how values are escaped, so it must be constant.
 fn content_type<'h>(section: &Section<'_>, headers: &'h [HeaderTemplate]) -> &'h str {
     let Some(header) = headers.iter().find(|h| *h.name == *"content-type") else { return "" };
     let constant = header.value.constant();
     if constant.is_none() {
-        section.report("the content-type decides how values are escaped, so it can't have a value itself");
+        section.report("the content-type decides how values are escaped, so it must be constant");
     }
     constant.unwrap_or_default()
 }

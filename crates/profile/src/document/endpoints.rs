@@ -1,5 +1,5 @@
-//! `[[endpoints]]` and `[[errors]]`: HTTP calls that RPCs answer. Every RPC, field and name in a template must
-//! be there, so that no call ever finds out that one isn't.
+//! `[[endpoints]]` and `[[errors]]`: HTTP calls that RPCs answer. Every RPC, field and name in a template is checked
+//! when a document is compiled, so that no call fails because one does not exist.
 
 mod names;
 
@@ -16,18 +16,18 @@ use crate::reader::{Section, Text, Value};
 use crate::source::{Source, is_token};
 use crate::template::{Escape, Template};
 
-/// The statuses of an answer.
+/// HTTP statuses that a successful response may have.
 const RESPONSE_STATUSES: std::ops::RangeInclusive<u64> = 200..=299;
-/// The statuses of an error.
+/// HTTP statuses that an error may have.
 const ERROR_STATUSES: std::ops::RangeInclusive<u64> = 400..=599;
 
-/// Everything about endpoints.
+/// Reads the endpoints and the errors.
 pub(super) fn read(root: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Endpoints {
     let (mut routes, mut all) = (Vec::new(), Vec::new());
     for mut section in root.sections("endpoints") {
-        let found = endpoint(&mut section, resources);
+        let compiled = endpoint(&mut section, resources);
         section.close();
-        if let Some((route, endpoint)) = found {
+        if let Some((route, endpoint)) = compiled {
             routes.push(route);
             all.push(endpoint);
         }
@@ -53,7 +53,7 @@ fn endpoint(section: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Opti
     let item = section.text("item");
     let has_list = rpc.is_some_and(|rpc| rpc.list.is_some());
     if let Some(text) = item.as_ref().filter(|_| rpc.is_some() && !has_list) {
-        text.report("this RPC answers no list");
+        text.report("this RPC returns no list");
     }
     let item = item.and_then(|text| sources.item_template(&text));
     let route = Route {
@@ -80,7 +80,7 @@ fn rpc(text: &Text<'_>) -> Option<&'static Rpc> {
     found
 }
 
-/// The fields of the JSON body: `name = "text"`, `"number"` or `"texts"`, with a `?` where it may be absent.
+/// Reads the fields of the JSON body: `name = "text"`, `"number"` or `"texts"`, followed by `?` if it may be absent.
 fn body(section: &mut Section<'_>) -> Vec<BodyField> {
     let entries = section.section("body").map(|table| table.entries()).unwrap_or_default();
     let mut fields = Vec::new();
@@ -135,18 +135,16 @@ fn field_template(
             let text = value.text()?;
             let template = sources.request_template(&text)?;
             if !names::is_body_list(&template) {
-                text.report(
-                    "a list is filled with a list of the body, \"{{ body.NAME }}\", or with a list of texts",
-                );
+                text.report("a list field takes a list of the body, \"{{ body.NAME }}\", or a list of texts");
             }
             Some(FieldTemplate::BodyList(template))
         }
         FieldType::Map => {
             let entries = value.section()?.entries();
-            let one = |(name, value): &(Text<'_>, Value<'_>)| {
+            let entry = |(name, value): &(Text<'_>, Value<'_>)| {
                 Some((name.value.into(), sources.request_template(&value.text()?)?))
             };
-            Some(FieldTemplate::Map(entries.iter().filter_map(one).collect()))
+            Some(FieldTemplate::Map(entries.iter().filter_map(entry).collect()))
         }
         FieldType::Text | FieldType::Duration | FieldType::Time | FieldType::Number => {
             Some(FieldTemplate::Single(sources.request_template(&value.text()?)?, field_type))
@@ -163,14 +161,13 @@ fn status(section: &mut Section<'_>, valid: std::ops::RangeInclusive<u64>, defau
     u16::try_from(status).ok()
 }
 
-/// What values in a body need; JSON where no content type is given.
+/// Returns the escaping of values in the body by its content type; the default is JSON.
 fn escape(section: &Section<'_>, headers: &[HeaderTemplate]) -> Escape {
     match headers.iter().find(|h| *h.name == *"content-type").map(|h| h.value.constant()) {
         None => Escape::Json,
         Some(Some(constant)) => Escape::of(constant),
         Some(None) => {
-            section
-                .report("the content-type decides how values are escaped, so it can't have a value itself");
+            section.report("the content-type decides how values are escaped, so it must be constant");
             Escape::Json
         }
     }

@@ -1,5 +1,5 @@
-//! `[[examples]]`: requests with the answers that the document promises for them. They are checked for form
-//! when a document is applied, and run by whoever tests it; no call is judged by them.
+//! `[[examples]]`: requests with the responses that the document expects for them. Their form is checked when a
+//! document is applied. They are run only by tests of the document and have no effect on calls.
 
 mod parts;
 
@@ -11,12 +11,12 @@ use crate::examples::{Example, Expected, FIXTURE_NAMES};
 use crate::reader::{Section, Text, Value};
 use crate::template::{EndpointName, Name, NameResolver, Template};
 
-/// More help nobody, and each costs memory wherever the document is in force.
+/// Maximum number of examples. Each uses memory on every replica where the document is in force.
 const MAX_EXAMPLES: usize = 200;
-/// How often one may be sent.
+/// Maximum number of times that an example's request is sent.
 const MAX_REPEATS: u64 = 10_000;
 
-/// The examples in the order that they are declared in.
+/// Reads the examples in the order of their declaration.
 pub(super) fn read(root: &mut Section<'_>, policy: &Policy) -> Vec<Example> {
     let mut examples = Vec::new();
     for mut section in root.sections("examples") {
@@ -72,31 +72,31 @@ fn example(section: &mut Section<'_>, policy: &Policy) -> Option<Example> {
     })
 }
 
-/// `METHOD /path?query`.
+/// Reads `METHOD /path?query`.
 fn request(text: &Text<'_>) -> Option<(Box<str>, Template)> {
     let parts = text.split_once(' ').filter(|(method, target)| !method.is_empty() && target.starts_with('/'));
     if parts.is_none() {
         text.report(format!("\"{}\" is not a request; write \"GET /v1/things\"", text.value));
     }
     let (method, _) = parts?;
-    // Compiled as a whole, so that a mistake in it points to where it stands.
+    // The text is compiled as a whole, so that mistakes are reported at the right location.
     let target = template(text)?.without_literal_prefix(method.len() + 1);
     Some((method.into(), target))
 }
 
-/// A part of a request, which may speak of what the sender has.
+/// Compiles a part of a request, which may use the values of the sender.
 fn template(text: &Text<'_>) -> Option<Template> {
     let is_fixture = |word: &str| FIXTURE_NAMES.contains(&word);
     let resolve = |word: &str| {
         is_fixture(word).then(|| Name::Endpoint(EndpointName::Body(word.into(), FieldType::Text)))
     };
-    let help = format!("{}; and of what answers may speak of, nothing here: ", FIXTURE_NAMES.join(", "));
+    let help = format!("{}; only in responses: ", FIXTURE_NAMES.join(", "));
     let compiled = Template::parse_with_names(text, &NameResolver { resolve: &resolve, help: &help });
     let compiled =
         compiled.map_err(|errors| errors.into_iter().for_each(|(at, what)| text.report_inside(at, what)));
     let template = compiled.ok()?;
     if !template.uses_only(|name| matches!(name, Name::Endpoint(_))) {
-        text.report(format!("a request speaks of {} alone", FIXTURE_NAMES.join(", ")));
+        text.report(format!("the template of a request can only use {}", FIXTURE_NAMES.join(", ")));
     }
     Some(template)
 }
@@ -110,7 +110,7 @@ fn repeat(section: &mut Section<'_>) -> u32 {
     u32::try_from(count).unwrap_or(1)
 }
 
-/// NameResolver with texts, the names in lower case.
+/// Reads a table of texts; the names are converted to lower case.
 fn texts(section: &mut Section<'_>, field: &'static str) -> Vec<(Box<str>, Box<str>)> {
     let entries = section.section(field).map(|table| table.entries()).unwrap_or_default();
     let pair = |(name, value): (Text<'_>, Value<'_>)| {

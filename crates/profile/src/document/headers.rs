@@ -20,48 +20,48 @@ const RESERVED_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
-/// Every joint of an identity header doubles the spellings that have to be removed.
+/// Maximum number of hyphens in an identity header. Each hyphen doubles the spellings that have to be removed.
 const MAX_SEPARATORS: usize = 5;
 
-/// Headers that tell the upstream who calls.
+/// Reads the headers that identify the principal to the upstream.
 pub(super) fn upstream(root: &mut Section<'_>) -> Vec<HeaderTemplate> {
     let Some(section) = root.section("upstream_headers") else { return Vec::new() };
     for (name, _) in section.entries() {
         if name.bytes().filter(|b| is_separator(*b)).count() > MAX_SEPARATORS {
             name.report(format!(
-                "a header that says who calls has at most {MAX_SEPARATORS} hyphens, since every spelling of it \
+                "an identity header has at most {MAX_SEPARATORS} hyphens, since every spelling of it \
                  with underscores is removed from the request"
             ));
         }
     }
-    // Two spellings of one header would be set and removed at once.
+    // Two spellings of a header would be set and removed at the same time.
     read(&section, |name| name.to_ascii_lowercase().replace('_', "-"))
 }
 
-/// Headers of every response.
+/// Reads the headers of every response.
 pub(super) fn response(root: &mut Section<'_>) -> Vec<HeaderTemplate> {
     root.section("response_headers").map(|section| plain(&section)).unwrap_or_default()
 }
 
-/// Headers whose names are told apart by case alone.
+/// Reads headers whose names are compared without case.
 pub(super) fn plain(section: &Section<'_>) -> Vec<HeaderTemplate> {
     read(section, str::to_ascii_lowercase)
 }
 
 fn read(section: &Section<'_>, normalize: fn(&str) -> String) -> Vec<HeaderTemplate> {
-    let mut seen: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     let mut headers = Vec::new();
     for (name, value) in section.entries() {
         let lower = name.to_ascii_lowercase();
         let normalized = normalize(&name);
         if !is_token(&name) {
-            name.report(format!("\"{}\" is not a header's name", name.value));
+            name.report(format!("\"{}\" is not a header name", name.value));
         } else if RESERVED_HEADERS.contains(&&*lower) {
-            name.report(format!("the header \"{lower}\" is not a profile's to set"));
-        } else if seen.contains(&normalized) {
-            name.report(format!("the header \"{lower}\" is there twice"));
+            name.report(format!("the header \"{lower}\" cannot be set by a profile"));
+        } else if names.contains(&normalized) {
+            name.report(format!("the header \"{lower}\" is listed twice"));
         }
-        seen.push(normalized);
+        names.push(normalized);
         let template = self::value(&value);
         headers.extend(template.map(|value| HeaderTemplate { name: lower.into(), value }));
     }
@@ -72,12 +72,12 @@ fn value(value: &Value<'_>) -> Option<Template> {
     let text = value.text()?;
     let template = template(&text)?;
     if template.has_controls() {
-        text.report("a header's value has no control characters and no line breaks");
+        text.report("a header value must not contain control characters or line breaks");
     }
     Some(template)
 }
 
-/// A template; notes each of its mistakes where it stands.
+/// Compiles a template; reports each of its mistakes at its location.
 pub(super) fn template(text: &Text<'_>) -> Option<Template> {
     match Template::parse(text) {
         Ok(template) => Some(template),

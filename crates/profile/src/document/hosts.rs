@@ -1,4 +1,4 @@
-//! `[[hosts]]`: which hosts are the product's, and which environment each serves.
+//! `[[hosts]]`: the hosts of the product, each with the environment that it serves.
 
 use crate::hosts::{HostMap, HostPattern};
 use crate::profile::Host;
@@ -6,10 +6,10 @@ use crate::reader::{Section, Text};
 
 use super::names;
 
-/// Environments by name, and where a host named them first.
+/// Names of environments, each with its first location among the hosts.
 pub(super) type Environments<'d> = Vec<(Box<str>, Option<Text<'d>>)>;
 
-/// The hosts, and the environments that they name.
+/// Reads the hosts, and the environments that they serve.
 pub(super) fn read<'d>(root: &mut Section<'d>) -> (HostMap<Host>, Environments<'d>) {
     let mut hosts = HostMap::default();
     let mut environments: Environments<'d> = Vec::new();
@@ -29,7 +29,7 @@ pub(super) fn read<'d>(root: &mut Section<'d>) -> (HostMap<Host>, Environments<'
             Ok(pattern) => {
                 let environment = environment.map(|e| e.value.into());
                 if !hosts.add(pattern, Host { environment, index }) {
-                    host.report(format!("the host \"{}\" is there twice", host.value));
+                    host.report(format!("the host \"{}\" is listed twice", host.value));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! `[[kinds]]`: kinds of keys, the form of their values and what they can be granted.
+//! `[[kinds]]`: kinds of keys, the format of their values and the scopes that they can be granted.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use super::names::{self, UniqueNames};
 use super::scopes;
 use crate::reader::{Section, Text, Value};
 
-/// What a kind's random part is where a document doesn't say.
+/// Default encoding and bytes of a key's random part.
 const DEFAULT_SECRET: (Encoding, usize) = (Encoding::Base62, 32);
 
-/// The kinds, and the environments that one may reach from another; what is wrong with any of them is noted.
+/// Reads the kinds, and the names of environments that `makes_keys_in` refers to.
 pub(super) fn read<'d>(root: &mut Section<'d>, scopes: &ScopeRegistry) -> (Vec<KeyKind>, Vec<Text<'d>>) {
     let mut unique = UniqueIdentifiers::default();
     let mut kinds: Vec<KeyKind> = Vec::new();
@@ -31,12 +31,12 @@ pub(super) fn read<'d>(root: &mut Section<'d>, scopes: &ScopeRegistry) -> (Vec<K
     (kinds, unique.referenced)
 }
 
-/// What can be claimed once: names and prefixes.
+/// Names and prefixes, of which each may be used once.
 #[derive(Default)]
 struct UniqueIdentifiers<'d> {
     names: UniqueNames<'d>,
     prefixes: HashMap<&'d str, String>,
-    /// Environments that a kind names without a prefix.
+    /// Environments that a kind refers to without a prefix for them.
     referenced: Vec<Text<'d>>,
 }
 
@@ -51,8 +51,8 @@ fn kind<'d>(
         unique.names.check(name, "kind");
     }
     let (encoding, bytes) = secret(section).unwrap_or(DEFAULT_SECRET);
-    let most = scopes::set(section, "scopes", scopes);
-    let most = if most.is_empty() { scopes.all() } else { most };
+    let max_scopes = scopes::set(section, "scopes", scopes);
+    let max_scopes = if max_scopes.is_empty() { scopes.all() } else { max_scopes };
     KeyKind {
         name: name.map_or_else(Box::default, |n| n.value.into()),
         default: section.flag("default", false),
@@ -62,25 +62,25 @@ fn kind<'d>(
         checksum: section.flag("checksum", false),
         retrievable: section.flag("retrievable", false),
         bindings: names::list(section, "bindings", "binding"),
-        default_scopes: default_scopes(section, scopes, &most),
+        default_scopes: default_scopes(section, scopes, &max_scopes),
         creates_keys_in: creates_keys_in(section, unique),
-        max_scopes: most,
+        max_scopes,
     }
 }
 
-fn default_scopes(section: &mut Section<'_>, scopes: &ScopeRegistry, most: &ScopeSet) -> ScopeSet {
+fn default_scopes(section: &mut Section<'_>, scopes: &ScopeRegistry, max_scopes: &ScopeSet) -> ScopeSet {
     let mut granted = ScopeSet::default();
     for name in section.texts("default_scopes") {
         let Some(scope) = scopes::resolve(&name, scopes) else { continue };
-        if !most.contains(scope) {
+        if !max_scopes.contains(scope) {
             name.report(format!("\"{}\" is not among the kind's own scopes", name.value));
         }
         granted.insert(scope);
     }
-    if granted.is_empty() { most.clone() } else { granted }
+    if granted.is_empty() { max_scopes.clone() } else { granted }
 }
 
-/// `{ live = ["test"] }`: in which environments a key of one may make keys, besides its own.
+/// Reads `{ live = ["test"] }`: the environments, besides its own, in which a key may create keys.
 fn creates_keys_in<'d>(
     section: &mut Section<'d>,
     unique: &mut UniqueIdentifiers<'d>,
@@ -90,7 +90,7 @@ fn creates_keys_in<'d>(
     for (own, value) in entries {
         let others: Vec<Text<'d>> = value.list().iter().flatten().filter_map(Value::text).collect();
         for other in others.iter().filter(|other| other.value == own.value) {
-            other.report("a key makes keys in its own environment anyway");
+            other.report("a key can always create keys in its own environment");
         }
         reach.push((own.value.into(), others.iter().map(|other| other.value.into()).collect()));
         unique.referenced.push(own);
@@ -121,7 +121,7 @@ fn prefixes<'d>(section: &mut Section<'d>, unique: &mut UniqueIdentifiers<'d>) -
     same.map_or(Prefixes::PerEnvironment(all), |prefix| Prefixes::Shared(prefix.value.into()))
 }
 
-/// Notes a prefix that can't be one, or that is another's.
+/// Reports a prefix that is not valid or is used already.
 fn check_prefix<'d>(prefix: &Text<'d>, unique: &mut UniqueIdentifiers<'d>) {
     let valid = |b: u8| b.is_ascii_graphic() && !matches!(b, b',' | b';' | b'"');
     if prefix.len() > 64 || !prefix.bytes().all(valid) {
@@ -137,7 +137,7 @@ fn check_prefix<'d>(prefix: &Text<'d>, unique: &mut UniqueIdentifiers<'d>) {
     }
 }
 
-/// `encoding:bytes`.
+/// Reads `encoding:bytes`.
 fn secret(section: &mut Section<'_>) -> Option<(Encoding, usize)> {
     let text = section.text("secret")?;
     let read = || {
@@ -162,7 +162,7 @@ fn secret(section: &mut Section<'_>) -> Option<(Encoding, usize)> {
     secret
 }
 
-/// Adds the environments that kinds name; notes a host's that no key could ever be of.
+/// Adds the environments of the kinds; reports an environment of a host for which no key can exist.
 pub(super) fn environments(kinds: &[KeyKind], referenced: &[Text<'_>], environments: &mut Environments<'_>) {
     let mut any = kinds.is_empty();
     let mut named: Vec<&str> = Vec::new();
@@ -179,7 +179,7 @@ pub(super) fn environments(kinds: &[KeyKind], referenced: &[Text<'_>], environme
             host.report(format!("no kind of key has a prefix for the environment \"{}\"", host.value));
         }
     }
-    // Where nothing names an environment, there are those that requests usually name.
+    // Without any named environment, there are the usual two.
     if any && !kinds.is_empty() && named.is_empty() && environments.is_empty() {
         named.extend(["live", "test"]);
     }

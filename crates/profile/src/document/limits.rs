@@ -1,4 +1,4 @@
-//! `[rate_limits]` and `[[plans]]`: classes and their buckets, and the plans that replace them.
+//! `[rate_limits]` and `[[plans]]`: rate classes with their buckets, and plans that override them.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use super::enforce;
 use super::names::{self, UniqueNames};
 use crate::reader::{Section, Text, Value};
 
-/// The most classes of a product.
+/// Maximum number of rate classes of a product.
 const MAX_CLASSES: usize = 1_000;
-/// The most buckets of a class.
+/// Maximum number of buckets of a class.
 const MAX_BUCKETS: usize = 16;
-/// The most that a bucket holds; bucket arithmetic is proven for it.
+/// Maximum number of tokens in a bucket; the arithmetic of buckets is proven up to this number.
 const MAX_BURST: u64 = 1_000_000_000_000;
 
-/// Classes, and plans by name.
+/// Reads the rate classes, and the plans by name.
 pub(super) fn read(root: &mut Section<'_>, profile: &str) -> (RateClasses, NameMap<Plan>) {
     let own = root.section("rate_limits").map(|section| classes(&section)).unwrap_or_default();
     if own.len() > MAX_CLASSES {
@@ -47,7 +47,9 @@ fn plans(root: &mut Section<'_>, known: &RateClasses) -> NameMap<Plan> {
                 name.report(format!("there is no rate class \"{}\" to override", name.value));
             }
             if enforce.is_shadow() {
-                name.report("a plan changes how much, not what is enforced; say \"shadow\" in [rate_limits]");
+                name.report(
+                    "a plan changes limits and not their enforcement; write \"shadow\" in [rate_limits]",
+                );
             }
             plan.0.insert(name.value.into(), rules);
         }
@@ -59,14 +61,14 @@ fn plans(root: &mut Section<'_>, known: &RateClasses) -> NameMap<Plan> {
     plans
 }
 
-/// A class as it is declared.
+/// A rate class as the document declares it.
 struct Class<'d> {
     name: Text<'d>,
     rules: Vec<BucketRule>,
     enforce: Enforcement,
 }
 
-/// A class is a list of buckets, or a table that has them as `buckets` and says more.
+/// Reads rate classes. Each is a list of buckets, or a table with the list as `buckets` and further fields.
 fn classes<'d>(section: &Section<'d>) -> Vec<Class<'d>> {
     let class = |(name, value): (Text<'d>, Value<'d>)| {
         names::check(&name);
@@ -142,7 +144,7 @@ fn parse_algorithm(text: &Text<'_>) -> BucketAlgorithm {
     }
 }
 
-/// How replicas share the bucket; where the document doesn't say, its rate decides.
+/// Reads how replicas share the bucket; by default, the rate decides.
 fn parse_mode(text: &Text<'_>) -> Option<CountingMode> {
     match text.value {
         "exact" => Some(CountingMode::Exact),
@@ -158,13 +160,11 @@ fn parse_when(text: &Text<'_>, per: Option<BucketOwner>) -> ChargeCondition {
     match (text.value, per) {
         ("unauthenticated", None | Some(BucketOwner::Ip)) => ChargeCondition::Unauthenticated,
         ("unauthenticated", Some(BucketOwner::Key | BucketOwner::Tenant)) => {
-            text.report("failed attempts have no key and no tenant; they count with per = \"ip\"");
+            text.report("failed attempts have no key and no tenant; write per = \"ip\"");
             ChargeCondition::Unauthenticated
         }
         (other, _) => {
-            text.report(format!(
-                "\"{other}\" is not \"unauthenticated\"; leave \"when\" out for calls that pass"
-            ));
+            text.report(format!("\"{other}\" is not \"unauthenticated\"; omit \"when\" for calls that pass"));
             ChargeCondition::default()
         }
     }

@@ -1,4 +1,4 @@
-//! `[[routes]]`: which path needs what. Everything that a route refers to must be there.
+//! `[[routes]]`: paths and their requirements. A route may refer only to things that the document declares.
 
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::limit::{DEFAULT_CLASS, RateClassId, RateClasses};
@@ -10,17 +10,17 @@ use super::{enforce, scopes};
 use crate::reader::Section;
 use crate::source::is_token;
 
-/// The longest path; matching one costs by its segments.
+/// Maximum length of a path in bytes. The cost of matching grows with the segments.
 const MAX_PATH_BYTES: usize = 1024;
 
-/// What routes may refer to.
+/// Declarations of the document that routes may refer to.
 pub(super) struct Declarations<'k> {
     pub(super) scopes: &'k ScopeRegistry,
     pub(super) kinds: &'k [KeyKind],
     pub(super) classes: &'k RateClasses,
 }
 
-/// The routes in the order that they are declared in.
+/// Reads the routes in the order of their declaration.
 pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Vec<Route> {
     let mut routes = Vec::new();
     for mut section in root.sections("routes") {
@@ -41,7 +41,7 @@ fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route
     let class = class(section, declared.classes);
     let public = section.flag("public", false);
     if public && !(all.is_empty() && any_scopes.is_empty() && kinds.is_empty()) {
-        section.report("a public route passes without a credential, so it can't ask for scopes or kinds");
+        section.report("a public route passes without a credential, so it cannot require scopes or kinds");
     }
     let enforce = enforce::read(section);
     let pattern = pattern?;
@@ -51,7 +51,7 @@ fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route
 fn pattern(section: &mut Section<'_>) -> Option<Pattern> {
     let path = section.required_text("path")?;
     if path.len() > MAX_PATH_BYTES {
-        path.report(format!("the path has {} bytes; {MAX_PATH_BYTES} are the most", path.len()));
+        path.report(format!("the path has {} bytes; the maximum is {MAX_PATH_BYTES}", path.len()));
         return None;
     }
     Pattern::parse(&path).map_err(|bad| path.report(bad.to_string())).ok()
@@ -62,9 +62,9 @@ fn methods(section: &mut Section<'_>) -> Vec<Box<str>> {
     for text in section.texts("methods") {
         let method = text.to_ascii_uppercase();
         if !is_token(&method) || method == "*" {
-            text.report(format!("\"{}\" is not a method; for any, leave \"methods\" out", text.value));
+            text.report(format!("\"{}\" is not a method; omit \"methods\" to allow any", text.value));
         } else if methods.iter().any(|m| **m == *method) {
-            text.report(format!("the method \"{method}\" is there twice"));
+            text.report(format!("the method \"{method}\" is listed twice"));
         }
         methods.push(method.into());
     }
@@ -93,7 +93,7 @@ fn resource(section: &mut Section<'_>, pattern: Option<&Pattern>) -> Vec<(Box<st
         match segment.and_then(|segment| pattern.segment_index(segment)) {
             Some(index) => resource.push((name.value.into(), index)),
             None => text.report(format!(
-                "\"{}\" is no segment of \"{}\"; write \"{{id}}\" where the path has {{id}}",
+                "\"{}\" is not a segment of \"{}\"; write \"{{id}}\" where the path has {{id}}",
                 text.value,
                 pattern.text()
             )),

@@ -1,4 +1,4 @@
-//! `[[scopes]]`: the catalogue, and lists of scopes elsewhere in a document that refer to it.
+//! `[[scopes]]`: the catalog of scopes, and lists of scopes elsewhere in a document that refer to it.
 
 use latchkey_core::scope::{ScopeEntry, ScopeId, ScopeRegistry, ScopeSet};
 
@@ -6,10 +6,10 @@ use super::enforce;
 use super::names::UniqueNames;
 use crate::reader::{Section, Text};
 
-/// The most scopes of a product.
+/// Maximum number of scopes of a product.
 const MAX_SCOPES: usize = 10_000;
 
-/// The catalogue.
+/// Reads the catalog of scopes.
 pub(super) fn read<'d>(root: &mut Section<'d>) -> ScopeRegistry {
     let mut unique = UniqueNames::default();
     let mut entries = Vec::new();
@@ -35,7 +35,8 @@ pub(super) fn read<'d>(root: &mut Section<'d>) -> ScopeRegistry {
     ScopeRegistry::new(entries).unwrap_or_default()
 }
 
-/// A scope-token (RFC 6749 section 3.3), without commas, since Envoy's routes list scopes with them.
+/// Reports a name that is not a scope-token (RFC 6749 section 3.3) or contains a comma, which separates scopes in
+/// Envoy's routes.
 fn check(name: &Text<'_>) {
     let valid = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b',');
     if !(1..=128).contains(&name.len()) || !name.bytes().all(valid) {
@@ -46,16 +47,16 @@ fn check(name: &Text<'_>) {
     }
 }
 
-/// The scopes of a list, which must all be in the catalogue.
+/// Reads a list of scopes, which must all be in the catalog.
 pub(super) fn set(section: &mut Section<'_>, field: &'static str, scopes: &ScopeRegistry) -> ScopeSet {
     section.texts(field).iter().filter_map(|name| resolve(name, scopes)).collect()
 }
 
-/// The scope of a name, or a mistake.
+/// Returns the scope of a name; reports a name that is not in the catalog.
 pub(super) fn resolve(name: &Text<'_>, scopes: &ScopeRegistry) -> Option<ScopeId> {
     let found = scopes.find(name);
     if found.is_none() {
-        name.report(format!("the catalogue has no scope \"{}\"", name.value));
+        name.report(format!("the catalog has no scope \"{}\"", name.value));
     }
     found
 }

@@ -1,4 +1,4 @@
-//! `[jwt]` and `[[roles]]`: what tokens look like and what their bearers may do.
+//! `[jwt]`, `[passwords]` and `[[roles]]`: tokens, passwords and roles of users.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const MONTH: Duration = Duration::from_hours(30 * 24);
 const YEAR: Duration = Duration::from_hours(366 * 24);
 
-/// What tokens look like, where there are any.
+/// Reads the rules for tokens, if the document has any.
 pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
     let mut section = root.section("jwt")?;
     let algorithm = section.text("algorithm").map_or(SigningAlgorithm::EdDsa, |text| algorithm(&text));
@@ -24,7 +24,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
     let ttl = section.text("ttl").and_then(|text| duration(&text)).unwrap_or(HOUR);
     let refresh_ttl = section.text("refresh_ttl").and_then(|text| duration(&text)).unwrap_or(MONTH.max(ttl));
     if refresh_ttl < ttl {
-        section.report("a refresh token that ends before the token it renews is of no use");
+        section.report("\"refresh_ttl\" is shorter than \"ttl\"");
     }
     section.close();
     Some(TokenRules { algorithm, issuer, audience, ttl, refresh_ttl })
@@ -33,7 +33,7 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
 fn algorithm(text: &Text<'_>) -> SigningAlgorithm {
     text.parse().unwrap_or_else(|_| {
         let all = SigningAlgorithm::ALL.map(SigningAlgorithm::name).join(", ");
-        text.report(format!("\"{}\" is no algorithm; the algorithms are: {all}", text.value));
+        text.report(format!("\"{}\" is not an algorithm; the algorithms are: {all}", text.value));
         SigningAlgorithm::EdDsa
     })
 }
@@ -41,12 +41,12 @@ fn algorithm(text: &Text<'_>) -> SigningAlgorithm {
 fn claim(section: &mut Section<'_>, field: &'static str) -> Box<str> {
     let Some(text) = section.required_text(field) else { return Box::default() };
     if !(1..=255).contains(&text.len()) || text.chars().any(char::is_control) {
-        text.report("1 to 255 characters belong here, none of them a control character");
+        text.report("the value must have 1 to 255 characters and no control characters");
     }
     text.value.into()
 }
 
-/// `30s`, `15m`, `1h`, `30d`.
+/// Reads a duration: `30s`, `15m`, `1h`, `30d`.
 fn duration(text: &Text<'_>) -> Option<Duration> {
     let read = || {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -71,7 +71,7 @@ fn duration(text: &Text<'_>) -> Option<Duration> {
     duration
 }
 
-/// `[passwords]`: the least length of users' passwords.
+/// Reads `[passwords]`: the minimum length of users' passwords, in characters.
 pub(super) fn min_password_length(root: &mut Section<'_>) -> usize {
     let Some(mut section) = root.section("passwords") else { return DEFAULT_PASSWORD_LENGTH };
     let value = section.value("min_length");
@@ -79,19 +79,21 @@ pub(super) fn min_password_length(root: &mut Section<'_>) -> usize {
     let length = given.and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_PASSWORD_LENGTH);
     if let Some(value) = value.filter(|_| given.is_some() && !(LEAST_PASSWORD_LENGTH..=64).contains(&length))
     {
-        value.report(format!("a password's least length is a number from {LEAST_PASSWORD_LENGTH} to 64"));
+        value.report(format!(
+            "the minimum length of passwords is a number from {LEAST_PASSWORD_LENGTH} to 64"
+        ));
     }
     section.close();
     length
 }
 
-/// What users with each role may do.
-pub(super) fn roles(root: &mut Section<'_>, catalogue: &ScopeRegistry) -> HashMap<Box<str>, ScopeSet> {
+/// Reads the scopes of each role.
+pub(super) fn roles(root: &mut Section<'_>, catalog: &ScopeRegistry) -> HashMap<Box<str>, ScopeSet> {
     let mut unique = UniqueNames::default();
     let mut roles = HashMap::new();
     for mut section in root.sections("roles") {
         let name = section.required_text("name");
-        let granted = scopes::set(&mut section, "scopes", catalogue);
+        let granted = scopes::set(&mut section, "scopes", catalog);
         section.close();
         let Some(name) = name else { continue };
         names::check(&name);

@@ -1,4 +1,4 @@
-//! What an endpoint was asked and is answered, as its templates see it.
+//! Values of an endpoint's call for its templates, and validation of the JSON body.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use crate::request::Request;
 use crate::source::{Source, SourceReader, SourceValue};
 use crate::template::{EndpointName, RenderInput};
 
-/// A field of a JSON body.
+/// A declared field of a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BodyField {
     pub(crate) name: Box<str>,
-    /// Text, Texts or Number.
+    /// `Text`, `TextList` or `Number`.
     pub(crate) field_type: FieldType,
     pub(crate) required: bool,
 }
 
-/// One call of an endpoint.
+/// Values of an endpoint's call.
 #[derive(Clone, Copy)]
 pub(crate) struct EndpointValues<'a> {
     pub(crate) request: &'a dyn RequestSource,
@@ -35,9 +35,9 @@ pub(crate) struct EndpointValues<'a> {
     pub(crate) message: &'a str,
 }
 
-/// What was sent, without the lifetimes that a request has.
+/// An HTTP request as a source of values, without the request's lifetimes.
 pub(crate) trait RequestSource {
-    /// Writes what is in a index; nothing where that is not one text.
+    /// Writes the value of a source; writes nothing unless it is exactly one text.
     fn write(&self, source: &Source, out: &mut String);
 }
 
@@ -49,7 +49,7 @@ impl RequestSource for Request<'_> {
     }
 }
 
-/// Nothing was.
+/// An absent request.
 impl RequestSource for () {
     fn write(&self, _: &Source, _: &mut String) {}
 }
@@ -62,7 +62,7 @@ impl<'a> EndpointValues<'a> {
         Self { request, path, route: None, resources: &[], body, answer, item, items, code, message }
     }
 
-    /// Writes a value; nothing where there is none.
+    /// Writes the value of a name; writes nothing if there is none.
     pub(crate) fn write(&self, name: &EndpointName, input: &RenderInput<'_>, out: &mut String) {
         match name {
             EndpointName::Path(name) => {
@@ -98,7 +98,7 @@ fn at_path<'v>(value: &'v Value, path: &[Box<str>]) -> Option<&'v Value> {
 fn push_value(value: Option<&Value>, field_type: FieldType, out: &mut String) {
     match (value, field_type) {
         (Some(Value::String(text)), FieldType::Time) => out.push_str(&rfc3339_millis(text)),
-        // A duration in JSON is a number of seconds and an "s"; what is shown is the number.
+        // A duration in JSON is a number of seconds and an "s"; only the number is written.
         (Some(Value::String(text)), FieldType::Duration) => out.push_str(text.trim_end_matches('s')),
         (Some(Value::String(text)), _) => out.push_str(text),
         (Some(Value::Number(number)), _) => out.push_str(&number.to_string()),
@@ -114,14 +114,14 @@ fn push_value(value: Option<&Value>, field_type: FieldType, out: &mut String) {
     }
 }
 
-/// A moment of RFC 3339 in UTC, always with three digits behind the second.
-fn rfc3339_millis(moment: &str) -> String {
-    let plain = moment.trim_end_matches('Z');
+/// Returns a time of RFC 3339 in UTC with exactly three digits after the second.
+fn rfc3339_millis(time: &str) -> String {
+    let plain = time.trim_end_matches('Z');
     let (seconds, fraction) = plain.split_once('.').unwrap_or((plain, ""));
     format!("{seconds}.{:0<3}Z", fraction.get(..fraction.len().min(3)).unwrap_or_default())
 }
 
-/// `30s`, `15m`, `24h`, `365d` in seconds.
+/// Returns a duration (`30s`, `15m`, `24h`, `365d`) in seconds.
 pub(super) fn seconds(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
@@ -135,7 +135,11 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
     count.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// The fields of a body; or everything that is wrong with it.
+/// Returns the declared fields of a body.
+///
+/// # Errors
+///
+/// Returns a sentence for each mistake.
 pub(super) fn body(fields: &[BodyField], bytes: &[u8]) -> Result<Value, Vec<String>> {
     if fields.is_empty() {
         return Ok(Value::Null);
@@ -160,19 +164,19 @@ pub(super) fn body(fields: &[BodyField], bytes: &[u8]) -> Result<Value, Vec<Stri
                 drop(accepted.insert(field.name.to_string(), value))
             }
             (Some(_), field_type) => {
-                let what = match field_type {
+                let expected = match field_type {
                     FieldType::TextList => "a list of strings",
                     FieldType::Number => "a whole number",
                     FieldType::Text | FieldType::Map | FieldType::Duration | FieldType::Time => "a string",
                 };
-                problems.push(format!("{} must be {what}.", field.name));
+                problems.push(format!("{} must be {expected}.", field.name));
             }
         }
     }
     if problems.is_empty() { Ok(Value::Object(accepted)) } else { Err(problems) }
 }
 
-/// The names of an object, each as often as it is there: which of two values another reader takes, nobody knows.
+/// All names of an object, including duplicates. Readers differ in the value that they use for a duplicate name.
 #[derive(Default)]
 struct ObjectKeys(Vec<String>);
 
@@ -213,19 +217,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_told_to_the_millisecond() {
-        for (given, told) in [
+    fn a_time_is_written_to_the_millisecond() {
+        for (given, expected) in [
             ("2026-02-23T14:00:00Z", "2026-02-23T14:00:00.000Z"),
             ("2026-02-23T14:00:00.5Z", "2026-02-23T14:00:00.500Z"),
             ("2026-02-23T14:00:00.123456Z", "2026-02-23T14:00:00.123Z"),
         ] {
-            assert_eq!(rfc3339_millis(given), told);
+            assert_eq!(rfc3339_millis(given), expected);
         }
         assert_eq!(rfc3339_millis(&Timestamp(0).to_string()), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]
-    fn everything_that_is_wrong_with_a_body_is_told() {
+    fn every_mistake_in_a_body_is_reported() {
         let field = |name: &str, field_type, required| BodyField { name: name.into(), field_type, required };
         let fields = [
             field("name", FieldType::Text, true),

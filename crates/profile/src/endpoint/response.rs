@@ -1,4 +1,4 @@
-//! What an endpoint's caller gets: the answer, or an error in the product's own words.
+//! HTTP responses of endpoints, and errors in the format of the product.
 
 use latchkey_core::decision::Denial;
 use latchkey_core::reason::Reason;
@@ -9,7 +9,7 @@ use crate::response::render_headers;
 use crate::template::{Escape, RenderInput, Template};
 use crate::template_context::TemplateContext;
 
-/// A response.
+/// HTTP response of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointResponse<'a> {
     /// The HTTP status.
@@ -22,23 +22,24 @@ pub struct EndpointResponse<'a> {
 
 macro_rules! codes {
     ($($code:ident = $name:literal, $status:literal;)*) => {
-        /// How a call failed; the names are gRPC's, besides the one for a method that an endpoint's path doesn't take.
+        /// Error code of a failed call. Names are those of gRPC, except `METHOD_NOT_ALLOWED`, which means that the
+        /// endpoint's path does not have the method.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ErrorCode {
             $(#[doc = concat!("`", $name, "`")] $code,)*
         }
 
         impl ErrorCode {
-            /// Every one.
+            /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$code,)*];
 
-            /// gRPC's name.
+            /// Returns the name of the code.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$code => $name,)* }
             }
 
-            /// The HTTP status where a document doesn't say.
+            /// Returns the default HTTP status of the code.
             #[must_use]
             pub fn status(self) -> u16 {
                 match self { $(Self::$code => $status,)* }
@@ -65,10 +66,10 @@ codes! {
 #[derive(Debug, Default)]
 pub(crate) struct CustomErrors(pub(crate) Vec<CustomError>);
 
-/// One of them.
+/// A product's own error.
 #[derive(Debug)]
 pub(crate) struct CustomError {
-    /// None: every code.
+    /// Codes that the error applies to; empty for every code.
     pub(crate) codes: Vec<ErrorCode>,
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<HeaderTemplate>,
@@ -77,8 +78,9 @@ pub(crate) struct CustomError {
 }
 
 impl Profile {
-    /// The response where an RPC failed. Without a word of the document's own, a caller that isn't known or
-    /// allowed gets its denials, and any other problem details (RFC 9457).
+    /// Renders the response to a failed RPC by the first error of the document that matches the code. Without one, an
+    /// unauthenticated or unauthorized caller gets the document's denial, and any other caller problem details
+    /// (RFC 9457).
     #[must_use]
     pub fn error_response(
         &self,
@@ -86,8 +88,8 @@ impl Profile {
         message: &str,
         template_context: &TemplateContext<'_>,
     ) -> EndpointResponse<'_> {
-        let fits = |e: &&CustomError| e.codes.is_empty() || e.codes.contains(&code);
-        if let Some(own) = self.rules.endpoints.errors.0.iter().find(fits) {
+        let matches = |e: &&CustomError| e.codes.is_empty() || e.codes.contains(&code);
+        if let Some(own) = self.rules.endpoints.errors.0.iter().find(matches) {
             let nothing = serde_json::Value::Null;
             let call =
                 EndpointValues { code: code.name(), message, ..EndpointValues::new(&(), "", &nothing) };
@@ -111,8 +113,8 @@ impl Profile {
             | ErrorCode::Unimplemented
             | ErrorCode::Unavailable => return problem(code, message, template_context.request_id),
         };
-        let refused = self.deny_response(&Denial::with_message(reason, message.to_owned()), template_context);
-        EndpointResponse { status: refused.status, headers: refused.headers, body: refused.body }
+        let deny = self.deny_response(&Denial::with_message(reason, message.to_owned()), template_context);
+        EndpointResponse { status: deny.status, headers: deny.headers, body: deny.body }
     }
 }
 
@@ -128,7 +130,7 @@ fn problem(code: ErrorCode, message: &str, request_id: &str) -> EndpointResponse
     EndpointResponse { status: code.status(), headers, body: body.to_string() }
 }
 
-/// Headers with their values, and a content type.
+/// Renders headers; adds the content type of JSON if there is none.
 pub(super) fn headers<'a>(own: &'a [HeaderTemplate], input: &RenderInput<'_>) -> Vec<(&'a str, String)> {
     let mut headers = render_headers(own, input).owned();
     if !headers.iter().any(|(name, _)| *name == "content-type") {

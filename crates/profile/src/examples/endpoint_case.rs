@@ -1,4 +1,4 @@
-//! An example as it is played: the request with everything in its place, and what is compared afterwards.
+//! Rendering of an example's request, and comparison of the response with the expected one.
 
 use latchkey_core::decision::DecisionContext;
 use serde_json::json;
@@ -10,28 +10,28 @@ use crate::request::{Header, Request};
 use crate::template::{Escape, RenderInput, Template};
 use crate::template_context::TemplateContext;
 
-/// What an example's request may speak of.
+/// Names that the templates of an example's request may use.
 pub(crate) const FIXTURE_NAMES: [&str; 6] =
     ["key", "key.id", "token", "refresh_token", "other.key", "other.id"];
 
-/// What stands in an example's places.
+/// Values of these names.
 #[derive(Clone, Debug, Default)]
 pub struct FixtureValues {
     /// The sender's key.
     pub key: String,
-    /// Its identifier.
+    /// The identifier of the sender's key.
     pub key_id: String,
     /// The sending user's token.
     pub token: String,
-    /// What renews it.
+    /// The user's refresh token.
     pub refresh_token: String,
-    /// The first of the other keys.
+    /// The first of the existing keys.
     pub other_key: String,
-    /// Its identifier.
+    /// The identifier of the first existing key.
     pub other_id: String,
 }
 
-/// A request with everything in its place.
+/// A request with all templates rendered.
 #[derive(Clone, Debug)]
 pub struct RenderedRequest {
     /// The method.
@@ -62,25 +62,25 @@ impl RenderedRequest {
     }
 }
 
-/// What became of an example's request.
+/// Response to an example's request.
 #[derive(Clone, Debug, Default)]
 pub struct CaseResponse {
     /// The status.
     pub status: u16,
-    /// What the client gets.
+    /// Headers that the client gets.
     pub headers: Vec<(String, String)>,
-    /// What the upstream gets.
+    /// Headers that the upstream gets.
     pub upstream: Vec<(String, String)>,
     /// The body.
     pub body: String,
 }
 
-/// An example, as far as the gate could play it.
+/// Result of an example after the gate.
 #[derive(Debug)]
 pub enum CaseResult<'p> {
-    /// To its end.
+    /// The outcome of an example that needs no endpoint.
     Done(ExampleOutcome),
-    /// Up to an endpoint, which has to answer.
+    /// An example that needs the response of an endpoint.
     Endpoint(EndpointCase<'p>),
 }
 
@@ -89,36 +89,36 @@ pub enum CaseResult<'p> {
 pub struct EndpointCase<'p> {
     pub(super) profile: &'p Profile,
     pub(super) example: &'p Example,
-    /// What the gate made of it, where it was asked.
+    /// Response to the gate's decision; `None` if the gate was not called.
     pub(super) gate_response: Option<CaseResponse>,
 }
 
 impl EndpointCase<'_> {
-    /// Who sends the request.
+    /// Returns the sender of the request.
     #[must_use]
     pub fn sender(&self) -> Option<&Sender> {
         self.example.sender.as_ref()
     }
 
-    /// The profile's name.
+    /// Returns the profile's name.
     #[must_use]
     pub fn profile(&self) -> &str {
         self.profile.name()
     }
 
-    /// Other keys that must be there.
+    /// Returns further keys that must exist.
     #[must_use]
     pub fn existing_keys(&self) -> &[KeyFixture] {
         &self.example.existing_keys
     }
 
-    /// How often the request is sent.
+    /// Returns the number of times that the request is sent.
     #[must_use]
     pub fn repeat(&self) -> u32 {
         self.example.repeat
     }
 
-    /// The tenant's slug, and its plan.
+    /// Returns the tenant's slug and its plan, which is empty for none.
     #[must_use]
     pub fn tenant(&self) -> (&str, &str) {
         match self.example.sender.as_ref() {
@@ -128,18 +128,18 @@ impl EndpointCase<'_> {
         }
     }
 
-    /// The request.
+    /// Renders the request.
     #[must_use]
     pub fn request(&self, values: &FixtureValues) -> RenderedRequest {
         self.profile.render_example(self.example, values)
     }
 
-    /// Compares what the endpoint answered with what was promised.
+    /// Compares the endpoint's response with the expected one. An error becomes the only failure.
     #[must_use]
-    pub fn compare(self, answer: Result<CaseResponse, String>) -> ExampleOutcome {
+    pub fn compare(self, response: Result<CaseResponse, String>) -> ExampleOutcome {
         let upstream = self.gate_response.map(|gate_response| gate_response.upstream).unwrap_or_default();
-        let answer = answer.map(|answer| CaseResponse { upstream, ..answer });
-        outcome(self.example, answer)
+        let response = response.map(|response| CaseResponse { upstream, ..response });
+        outcome(self.example, response)
     }
 }
 
@@ -170,29 +170,29 @@ impl Profile {
     }
 }
 
-/// What was not as promised.
-pub(super) fn outcome(example: &Example, answer: Result<CaseResponse, String>) -> ExampleOutcome {
-    let failures = answer.map_or_else(|error| vec![error], |answer| compare(example, &answer));
+/// Compares a response with the expected one.
+pub(super) fn outcome(example: &Example, response: Result<CaseResponse, String>) -> ExampleOutcome {
+    let failures = response.map_or_else(|error| vec![error], |response| compare(example, &response));
     ExampleOutcome { name: example.name.to_string(), failures }
 }
 
-fn compare(example: &Example, answer: &CaseResponse) -> Vec<String> {
+fn compare(example: &Example, response: &CaseResponse) -> Vec<String> {
     let expected = &example.expected;
     let mut failures = Vec::new();
-    if answer.status != expected.status {
-        failures.push(format!("status {} was promised, and it is {}", expected.status, answer.status));
+    if response.status != expected.status {
+        failures.push(format!("expected the status {}, got {}", expected.status, response.status));
     }
-    if let Some(body) = expected.body.as_deref().filter(|body| !matches_pattern(body, &answer.body)) {
-        failures.push(format!("the body was promised as\n{body}\nand is\n{}", answer.body));
+    if let Some(body) = expected.body.as_deref().filter(|body| !matches_pattern(body, &response.body)) {
+        failures.push(format!("expected the body\n{body}\ngot\n{}", response.body));
     }
-    for (whose, promised, found) in [
-        ("the client", &expected.headers, &answer.headers),
-        ("the upstream", &expected.upstream, &answer.upstream),
+    for (recipient, expected_headers, actual_headers) in [
+        ("the client", &expected.headers, &response.headers),
+        ("the upstream", &expected.upstream, &response.upstream),
     ] {
-        for (name, value) in promised {
-            let got = found.iter().find(|(n, _)| **n == **name).map_or("", |(_, v)| v);
+        for (name, value) in expected_headers {
+            let got = actual_headers.iter().find(|(n, _)| **n == **name).map_or("", |(_, v)| v);
             if !matches_pattern(value, got) {
-                failures.push(format!("{whose} was promised {name}: {value:?}, and gets {got:?}"));
+                failures.push(format!("expected {name}: {value:?} for {recipient}, got {got:?}"));
             }
         }
     }

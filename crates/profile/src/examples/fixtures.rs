@@ -1,4 +1,4 @@
-//! What an example is played on: a gate with one key, in memory, at a time that stands still.
+//! Fixtures of examples: a gate with one key in memory, at a fixed time.
 
 use std::sync::Arc;
 
@@ -27,10 +27,10 @@ const EXPIRED_AT: Timestamp = Timestamp(1_735_689_600_000);
 
 /// The identifier of an example's key.
 pub(super) const KEY_ID: KeyId = KeyId(Uuid::from_u128(2));
-/// The tenant where an example names none.
+/// The default tenant of an example.
 pub(crate) const TENANT: &str = "acme";
 
-/// The value of an example's key.
+/// Returns the value of an example's key.
 pub(super) fn key_value(sender: &KeyFixture, kind: &KeyKind) -> String {
     let mut value = kind.prefixes.of(&sender.environment).unwrap_or_default().to_owned();
     value.extend(std::iter::repeat_n('a', kind.encoding.characters(kind.bytes)));
@@ -41,7 +41,7 @@ pub(super) fn key_value(sender: &KeyFixture, kind: &KeyKind) -> String {
     value
 }
 
-/// A gate that knows this one's key, or none.
+/// Creates a gate with at most one key.
 pub(super) fn gate(policy: &Arc<Policy>, known: Option<(KeyRecord, TenantRecord)>) -> Gate<LocalLimiter> {
     Gate::new(GateParts {
         store: Arc::new(OneKey(known)),
@@ -53,7 +53,7 @@ pub(super) fn gate(policy: &Arc<Policy>, known: Option<(KeyRecord, TenantRecord)
     })
 }
 
-/// The key of an example, and its tenant.
+/// Returns the key of an example and its tenant.
 pub(super) fn key_and_tenant(
     sender: &KeyFixture,
     policy: &Policy,
@@ -79,7 +79,7 @@ pub(super) fn key_and_tenant(
         networks: Vec::new(),
         limits: LimitOverrides::default(),
         metadata: std::collections::BTreeMap::new(),
-        lifecycle: life(sender.state),
+        lifecycle: lifecycle(sender.state),
         created: Timestamp(0),
         created_by: "example".to_owned(),
         expires: (sender.state == FixtureState::Expired).then_some(EXPIRED_AT),
@@ -103,8 +103,8 @@ pub(super) fn key_and_tenant(
     (key, tenant)
 }
 
-fn life(life: FixtureState) -> KeyLifecycle {
-    match life {
+fn lifecycle(state: FixtureState) -> KeyLifecycle {
+    match state {
         FixtureState::Active | FixtureState::Expired => KeyLifecycle::Active,
         FixtureState::Disabled => KeyLifecycle::Disabled,
         FixtureState::Revoked => KeyLifecycle::Revoked { at: EXPIRED_AT, reason: String::new() },

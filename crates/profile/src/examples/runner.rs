@@ -1,4 +1,4 @@
-//! Plays a document's examples at the gate.
+//! Runs a document's examples against the gate.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -16,7 +16,7 @@ use crate::request::Request;
 use crate::template_context::TemplateContext;
 
 impl Profile {
-    /// Runs every example of the document, offline, as far as the gate goes.
+    /// Runs every example of the document up to the gate's decision, without a server.
     #[must_use]
     pub fn run_examples(&self) -> Vec<CaseResult<'_>> {
         self.rules.examples.iter().map(|example| self.run_example(example)).collect()
@@ -35,45 +35,45 @@ impl Profile {
         let request = rendered.request();
         let endpoint = self.endpoint(&request).is_some();
         if user {
-            let failures = "only a request that an endpoint answers can be a user's".to_owned();
+            let failure = "a user can only send requests that an endpoint answers".to_owned();
             let name = example.name.to_string();
-            let refused = CaseResult::Done(ExampleOutcome { name, failures: vec![failures] });
+            let failed = CaseResult::Done(ExampleOutcome { name, failures: vec![failure] });
             let case = EndpointCase { profile: self, example, gate_response: None };
-            return if endpoint { CaseResult::Endpoint(case) } else { refused };
+            return if endpoint { CaseResult::Endpoint(case) } else { failed };
         }
-        let mut answer = Ok((false, CaseResponse::default()));
+        let mut result = Ok((false, CaseResponse::default()));
         for _ in 0..example.repeat {
-            answer = self.decide(&gate, &request);
+            result = self.decide(&gate, &request);
         }
-        match answer {
+        match result {
             Ok((true, gate_response)) if endpoint => CaseResult::Endpoint(EndpointCase {
                 profile: self,
                 example,
                 gate_response: Some(gate_response),
             }),
-            other_key => CaseResult::Done(outcome(example, other_key.map(|(_, answer)| answer))),
+            other => CaseResult::Done(outcome(example, other.map(|(_, response)| response))),
         }
     }
 
-    /// Whether the gate lets a request pass, and what becomes of it.
+    /// Decides a request. Returns true if the gate allows it, and the response.
     fn decide(
         &self,
         gate: &Gate<LocalLimiter>,
         request: &Request<'_>,
     ) -> Result<(bool, CaseResponse), String> {
         let mut parsed = self.parse_request(request);
-        // What is tried in production holds here: examples say what is to be.
+        // Examples describe the enforced behaviour, so rules in shadow are enforced here.
         parsed.access.strict = true;
         let verdict = poll_once(gate.check(Some(&self.policy), &parsed.access))
-            .and_then(|checked| checked.map_err(|trouble| trouble.to_string()))?;
+            .and_then(|checked| checked.map_err(|error| error.to_string()))?;
         let Verdict { decision, context } = verdict;
         let template_context = TemplateContext::new(&context, request, &parsed, fixtures::NOW);
         let owned = |all: Vec<(&str, String)>| all.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
         Ok(match decision {
             Decision::Deny(denial) => {
-                let refused = self.deny_response(&denial, &template_context);
-                let (status, body) = (refused.status, refused.body);
-                (false, CaseResponse { status, headers: owned(refused.headers), upstream: Vec::new(), body })
+                let deny = self.deny_response(&denial, &template_context);
+                let (status, body) = (deny.status, deny.body);
+                (false, CaseResponse { status, headers: owned(deny.headers), upstream: Vec::new(), body })
             }
             Decision::Allow(_) => {
                 let allow = self.allow_response(&template_context);
@@ -92,10 +92,10 @@ impl Profile {
     }
 }
 
-/// What a gate in memory answers at once.
+/// Returns the output of a future that never waits, such as a check by a gate in memory.
 fn poll_once<T>(work: impl Future<Output = T>) -> Result<T, String> {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => Ok(done),
-        Poll::Pending => Err("the gate waits for something".to_owned()),
+        Poll::Pending => Err("the gate did not decide immediately".to_owned()),
     }
 }

@@ -1,5 +1,6 @@
-//! Profiles that claim the same: a host of another's is shared where keys tell the two apart, and contested where
-//! not even those do. Envoy's route may still name one of them, so a host that both share is no mistake by itself.
+//! Conflicts between profiles. Two profiles may share a host if the prefixes of their keys differ; without a
+//! difference, the host is a conflict. Envoy's route may still name a profile, so a shared host is not a mistake by
+//! itself.
 
 use latchkey_core::record::ProfileRecord;
 use toml::de::DeTable;
@@ -9,17 +10,25 @@ use crate::hosts::HostPattern;
 use crate::profile::Profile;
 use crate::reader::Reader;
 
-/// Holds a sound document against those that are stored: [`host_conflicts`]. Answers the newest revision among them, so that
-/// whoever writes can make sure that they are still all. What is stored and can't be compiled any more is in force
-/// nowhere, and claims nothing.
+/// Compares a valid document with the stored ones by [`host_conflicts`]. Returns the newest revision among them, so
+/// that the caller can verify that no other profile was stored in between. A stored document that no longer compiles
+/// is not in force and claims no hosts.
+///
+/// # Errors
+///
+/// Returns the mistakes of the document or its conflicts.
 pub fn host_conflicts_among_stored(text: &str, stored: &[ProfileRecord]) -> Result<u64, Errors> {
     let others: Vec<Profile> = stored.iter().filter_map(|o| Profile::compile(&o.document, 0).ok()).collect();
     host_conflicts(text, &others)?;
     Ok(stored.iter().map(|other| other.revision).max().unwrap_or_default())
 }
 
-/// Notes each host of a sound document that another profile has already, together with a prefix of its keys: no
-/// request to it could tell which of the two it is for. `*` claims no host in particular.
+/// Finds hosts of a valid document that another profile has too, if keys of both share a prefix. A request to such a
+/// host could not be assigned to either profile. The pattern `*` never conflicts.
+///
+/// # Errors
+///
+/// Returns the mistakes of the document or its conflicts.
 pub fn host_conflicts<'p>(text: &str, others: impl IntoIterator<Item = &'p Profile>) -> Result<(), Errors> {
     let own = Profile::compile(text, 1)?;
     let reader = Reader::new(text);
@@ -34,12 +43,12 @@ pub fn host_conflicts<'p>(text: &str, others: impl IntoIterator<Item = &'p Profi
     for mut section in root.sections("hosts") {
         let Some(host) = section.text("host") else { continue };
         let Ok(pattern) = HostPattern::parse(&host) else { continue };
-        let has = |other: &Profile| other.rules.hosts.patterns().any(|theirs| theirs == pattern);
-        let taken = others.iter().find(|(other, _)| pattern != HostPattern::Any && has(other));
-        if let Some((other, prefix)) = taken {
+        let claims = |other: &Profile| other.rules.hosts.patterns().any(|claimed| claimed == pattern);
+        let conflict = others.iter().find(|(other, _)| pattern != HostPattern::Any && claims(other));
+        if let Some((other, prefix)) = conflict {
             host.report(format!(
-                "the profile \"{}\" has the host \"{pattern}\" and keys that start with \"{prefix}\" already: no \
-                 request could tell the two apart",
+                "the profile \"{}\" has the host \"{pattern}\" and keys that start with \"{prefix}\" already, so \
+                 requests could not be assigned to either profile",
                 other.name()
             ));
         }
@@ -47,9 +56,9 @@ pub fn host_conflicts<'p>(text: &str, others: impl IntoIterator<Item = &'p Profi
     reader.finish()
 }
 
-/// A prefix that keys of both have.
+/// Returns a prefix that keys of both profiles have.
 fn common_prefix<'o>(own: &Profile, other: &'o Profile) -> Option<&'o str> {
     let prefixes = |profile: &'o Profile| profile.policy.kinds.iter().flat_map(|kind| kind.prefixes.all());
-    let mine: Vec<&str> = own.policy.kinds.iter().flat_map(|kind| kind.prefixes.all()).collect();
-    prefixes(other).find(|prefix| mine.contains(prefix))
+    let own_prefixes: Vec<&str> = own.policy.kinds.iter().flat_map(|kind| kind.prefixes.all()).collect();
+    prefixes(other).find(|prefix| own_prefixes.contains(prefix))
 }

@@ -1,8 +1,8 @@
-//! Whether one route takes every call that another would.
+//! Comparison of routes by the calls that they match.
 
 use crate::reader::Text;
 
-/// The calls that a route takes.
+/// Calls that a route matches.
 pub(super) struct RouteMatches<'d> {
     path: &'d str,
     methods: Vec<String>,
@@ -17,7 +17,7 @@ impl<'d> RouteMatches<'d> {
         self.path
     }
 
-    /// Whether every call of the other's is one of these.
+    /// Returns true if this route matches every call that `other` matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let methods = self.methods.is_empty()
             || (!other.methods.is_empty() && other.methods.iter().all(|m| self.methods.contains(m)));
@@ -44,7 +44,7 @@ mod tests {
     use super::path_covers;
 
     #[test]
-    fn a_path_covers_what_it_takes_and_no_more() {
+    fn a_path_covers_what_it_matches_and_no_more() {
         for (wide, narrow) in [
             ("/**", "/v1"),
             ("/v1/**", "/v1"),

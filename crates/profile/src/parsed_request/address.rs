@@ -1,5 +1,5 @@
-//! The client's address. Whoever is connected to Envoy may be a proxy; how many of those are trusted is set
-//! in the document, and entries are counted from the right, since everything to the left is the client's say.
+//! The client's address. Envoy's peer may be a proxy. The document sets the number of trusted proxies. Entries of
+//! `x-forwarded-for` are counted from the right, because a client can forge all entries to the left of them.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,19 +7,19 @@ use ipnet::IpNet;
 
 use crate::request::Request;
 
-/// Where the client's address is found.
+/// Sources of the client's address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientAddress {
-    /// Proxies in front of Envoy.
+    /// Number of trusted proxies in front of Envoy.
     pub(crate) trusted_hops: usize,
-    /// A header that the proxy in front writes itself, in lower case.
+    /// Name, in lower case, of a header that the proxy in front sets itself.
     pub(crate) header: Option<Box<str>>,
-    /// Envoys whose word about the client is taken at our own HTTP port.
+    /// Networks of Envoys that are trusted at Latchkey's own HTTP port.
     pub(crate) envoys: Vec<IpNet>,
 }
 
 impl ClientAddress {
-    /// The address of the client; the peer's where nothing better is known.
+    /// Returns the address of the client, or the peer's address if no better one is known.
     pub(crate) fn of(&self, request: &Request<'_>) -> Option<IpAddr> {
         if request.direct {
             return request.peer;
@@ -28,8 +28,8 @@ impl ClientAddress {
         from_header.or_else(|| self.behind_proxies(request)).or(request.peer)
     }
 
-    /// Who was connected to the Envoy that brought a request to us, by the entry that it appended; none where no
-    /// Envoy of ours did.
+    /// Returns the address of the peer of the Envoy that forwarded a request, by the entry that Envoy appended. Returns
+    /// `None` if the request did not come through a listed Envoy.
     pub(crate) fn peer_of_envoy(&self, request: &Request<'_>) -> Option<IpAddr> {
         let peer = request.peer?.to_canonical();
         if !self.envoys.iter().any(|network| network.contains(&peer)) {
@@ -45,21 +45,21 @@ impl ClientAddress {
         }
         let values: Vec<&[u8]> = request.values("x-forwarded-for").collect();
         let mut entries = values.iter().rev().flat_map(|v| v.rsplit(|b| *b == b',')).peekable();
-        // Envoy appends its peer, unless it was told not to; that entry is no proxy's word.
+        // Envoy appends its peer unless it is configured not to; that entry does not come from a proxy.
         let appended = entries.peek().and_then(|last| address(last));
-        let others = if appended == request.peer { self.trusted_hops } else { self.trusted_hops - 1 };
-        entries.nth(others).and_then(address)
+        let skipped = if appended == request.peer { self.trusted_hops } else { self.trusted_hops - 1 };
+        entries.nth(skipped).and_then(address)
     }
 }
 
-/// The only value of a header, where it is an address.
+/// Returns the value of a header if it occurs once and is an address.
 fn single(request: &Request<'_>, name: &str) -> Option<IpAddr> {
     let mut values = request.values(name);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     address(value)
 }
 
-/// An address, perhaps with a port.
+/// Reads an address, with or without a port.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -99,19 +99,19 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_was_not_appended_is_not_missed() {
+    fn a_peer_that_was_not_appended_is_not_counted() {
         assert_eq!(client(1, "10.0.0.1", &["6.6.6.6, 1.2.3.4"]), "1.2.3.4");
     }
 
     #[test]
-    fn what_is_too_short_or_no_address_falls_back_to_the_peer() {
+    fn too_few_entries_or_an_invalid_address_fall_back_to_the_peer() {
         assert_eq!(client(3, "10.0.0.1", &["6.6.6.6, 10.0.0.1"]), "10.0.0.1");
         assert_eq!(client(1, "10.0.0.1", &["unknown, 10.0.0.1"]), "10.0.0.1");
         assert_eq!(client(1, "10.0.0.1", &[]), "10.0.0.1");
     }
 
     #[test]
-    fn a_header_of_the_proxy_wins_where_it_is_one_address() {
+    fn a_header_of_the_proxy_takes_precedence_if_it_is_one_address() {
         let header = Some("x-envoy-external-address".into());
         let address = ClientAddress { header, ..ClientAddress::default() };
         for (value, client) in [("1.2.3.4", "1.2.3.4"), ("1.2.3.4, 5.6.7.8", "10.0.0.1"), ("", "10.0.0.1")] {
@@ -123,10 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn an_envoy_that_is_known_tells_who_was_connected_to_it() {
+    fn a_listed_envoy_gives_the_address_of_its_peer() {
         let envoys = vec!["10.0.0.0/8".parse().unwrap()];
         let address = ClientAddress { envoys, ..ClientAddress::default() };
-        for (peer, forwarded, told) in [
+        for (peer, forwarded, expected) in [
             ("10.0.0.1", "6.6.6.6, 1.2.3.4", Some("1.2.3.4")),
             ("::ffff:10.0.0.1", "1.2.3.4", Some("1.2.3.4")),
             ("10.0.0.1", "", None),
@@ -137,11 +137,11 @@ mod tests {
             let request = Request { headers: [header].into_iter().collect(), peer, ..Request::default() };
             assert_eq!(
                 address.peer_of_envoy(&request),
-                told.and_then(|a| a.parse().ok()),
+                expected.and_then(|a| a.parse().ok()),
                 "{peer:?} {forwarded}"
             );
             let direct = Request { direct: true, ..request };
-            assert_eq!(address.of(&direct), peer, "nobody's word is taken");
+            assert_eq!(address.of(&direct), peer, "no header is used for a direct request");
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Which credential came: one, none, or more than one, which is never settled by guessing.
+//! Reads the credential of a request. Several different credentials are reported as ambiguous and never guessed from.
 
 use latchkey_core::check_input::PresentedCredential;
 
 use crate::source::{Source, SourceReader, SourceValue};
 
-/// What becomes of two sources with different values.
+/// Handling of two sources with different values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Conflict {
     /// The call is denied as ambiguous.
     #[default]
     Deny,
-    /// The source that is declared first counts.
+    /// The source that is declared first is used.
     First,
 }
 
-/// Where credentials come from, and whether the upstream sees them.
+/// Sources of credentials, and forwarding to the upstream.
 #[derive(Clone, Debug)]
 pub(crate) struct Credential {
     pub(crate) sources: Vec<Source>,
@@ -23,7 +23,7 @@ pub(crate) struct Credential {
 }
 
 impl Credential {
-    /// The credential of a request.
+    /// Reads the credential of a request.
     pub(crate) fn read<'a>(&self, reader: &SourceReader<'a, '_>) -> PresentedCredential<'a> {
         let mut found = SourceValue::Absent;
         for source in &self.sources {

@@ -1,5 +1,5 @@
-//! Identifiers of requests. They are no secrets, but must not repeat: a counter goes through a hash that the
-//! operating system seeded, which costs nanoseconds and takes no lock.
+//! Identifiers of requests. They are not secret but must not repeat. Each is a hash of a counter with a seed from the
+//! operating system, which costs nanoseconds and needs no lock.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
@@ -9,16 +9,16 @@ use latchkey_core::key_kind::BASE62;
 
 use crate::request::Request;
 
-/// The longest identifier that is taken over from a request.
+/// Maximum length, in bytes, of an identifier that is taken from a request.
 const MAX_ID_BYTES: usize = 128;
 
-/// Random characters behind a prefix.
+/// Number of random characters after the prefix.
 const RANDOM_CHARACTERS: usize = 10;
 
-/// Where identifiers come from.
+/// Source of request identifiers.
 #[derive(Debug, Default)]
 pub(crate) struct RequestIds {
-    /// What every identifier starts with; none: the caller's own identifier counts.
+    /// Prefix of every identifier; `None` if the caller's own identifier is used.
     prefix: Option<Box<str>>,
     seed: RandomState,
     next: AtomicU64,
@@ -29,7 +29,7 @@ impl RequestIds {
         Self { prefix, ..Self::default() }
     }
 
-    /// The identifier of a request.
+    /// Returns the identifier of a request.
     pub(crate) fn of<'a>(&self, request: &'a Request<'_>) -> Cow<'a, str> {
         match &self.prefix {
             Some(prefix) => Cow::Owned(self.make(prefix)),
@@ -49,11 +49,11 @@ impl RequestIds {
     }
 }
 
-/// The identifier that came with a request, where it is fit to be shown.
+/// Returns the identifier that a request was sent with, if it is safe to show.
 fn sent<'a>(request: &'a Request<'_>) -> Option<&'a str> {
     let id = request.text("x-request-id")?;
-    let fit = !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic());
-    fit.then_some(id)
+    let safe = !id.is_empty() && id.len() <= MAX_ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic());
+    safe.then_some(id)
 }
 
 #[cfg(test)]
@@ -70,20 +70,20 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_makes_every_identifier_ours() {
+    fn with_a_prefix_every_identifier_is_generated() {
         let ids = RequestIds::new(Some("req_".into()));
-        let made: HashSet<String> = (0..10_000).map(|_| id(&ids, b"theirs")).collect();
-        assert_eq!(made.len(), 10_000);
+        let generated: HashSet<String> = (0..10_000).map(|_| id(&ids, b"theirs")).collect();
+        assert_eq!(generated.len(), 10_000);
         let fits = |id: &String| id.len() == 14 && id[4..].bytes().all(|b| b.is_ascii_alphanumeric());
-        assert!(made.iter().all(|id| id.starts_with("req_") && fits(id)));
+        assert!(generated.iter().all(|id| id.starts_with("req_") && fits(id)));
     }
 
     #[test]
-    fn without_a_prefix_a_fit_identifier_is_taken_over() {
+    fn without_a_prefix_a_safe_identifier_is_taken_over() {
         let ids = RequestIds::default();
         assert_eq!(id(&ids, b"f-1/2"), "f-1/2");
-        for unfit in [&b""[..], b"a b", b"a\r\nb", b"\xff", &[b'x'; 129]] {
-            assert_eq!(id(&ids, unfit).len(), RANDOM_CHARACTERS);
+        for unsafe_id in [&b""[..], b"a b", b"a\r\nb", b"\xff", &[b'x'; 129]] {
+            assert_eq!(id(&ids, unsafe_id).len(), RANDOM_CHARACTERS);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A table of a document. Each field is asked for by name; what nobody asked for is a mistake, told with
-//! the names that would have been right.
+//! A table of a document. Each field is requested by name. A field that was never requested is reported as a mistake,
+//! together with the names of the known fields.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::{Location, Reader, Text, Value};
 
-/// A table, and which of its fields were asked for.
+/// A table, and the names of its known fields.
 pub(crate) struct Section<'d> {
     reader: &'d Reader<'d>,
     table: &'d DeTable<'d>,
@@ -22,7 +22,7 @@ impl<'d> Section<'d> {
         Self { reader, table, at, known: Vec::new(), aliases: Vec::new() }
     }
 
-    /// The field of this name, whatever it is.
+    /// Returns the value of a field, of any type.
     pub(crate) fn value(&mut self, field: &'static str) -> Option<Value<'d>> {
         self.known.push(field);
         let value = self.table.get(field)?;
@@ -41,17 +41,18 @@ impl<'d> Section<'d> {
         value.or(Some(former))
     }
 
+    /// Returns the text of a field.
     pub(crate) fn text(&mut self, field: &'static str) -> Option<Text<'d>> {
         self.value(field)?.text()
     }
 
-    /// A text without which the section makes no sense.
+    /// Returns the text of a required field; reports the field if it is missing.
     pub(crate) fn required_text(&mut self, field: &'static str) -> Option<Text<'d>> {
         let value = self.required(field)?;
         value.text()
     }
 
-    /// A field without which the section makes no sense.
+    /// Returns the value of a required field; reports the field if it is missing.
     pub(crate) fn required(&mut self, field: &'static str) -> Option<Value<'d>> {
         let value = self.value(field);
         if value.is_none() {
@@ -60,36 +61,39 @@ impl<'d> Section<'d> {
         value
     }
 
-    pub(crate) fn flag(&mut self, field: &'static str, otherwise: bool) -> bool {
-        self.value(field).and_then(|v| v.flag()).unwrap_or(otherwise)
+    /// Returns the boolean of a field, or a default if the field is absent.
+    pub(crate) fn flag(&mut self, field: &'static str, default: bool) -> bool {
+        self.value(field).and_then(|v| v.flag()).unwrap_or(default)
     }
 
+    /// Returns the whole number of a field.
     pub(crate) fn count(&mut self, field: &'static str) -> Option<u64> {
         self.value(field)?.count()
     }
 
-    /// A list of texts; empty where it is absent.
+    /// Returns a list of texts, which is empty if the field is absent.
     pub(crate) fn texts(&mut self, field: &'static str) -> Vec<Text<'d>> {
         self.optional_texts(field).unwrap_or_default()
     }
 
-    /// A list of texts, where it is there.
+    /// Returns a list of texts if the field is present.
     pub(crate) fn optional_texts(&mut self, field: &'static str) -> Option<Vec<Text<'d>>> {
         let items = self.value(field)?.list()?;
         Some(items.iter().filter_map(Value::text).collect())
     }
 
+    /// Returns the table of a field.
     pub(crate) fn section(&mut self, field: &'static str) -> Option<Self> {
         self.value(field)?.section()
     }
 
-    /// A list of tables (`[[field]]`); empty where it is absent.
+    /// Returns a list of tables (`[[field]]`), which is empty if the field is absent.
     pub(crate) fn sections(&mut self, field: &'static str) -> Vec<Self> {
         let items = self.value(field).and_then(|v| v.list()).unwrap_or_default();
         items.iter().filter_map(Value::section).collect()
     }
 
-    /// Every field with its name, in the order that they stand in: for tables whose names are free.
+    /// Returns all fields with their names in the order of the document, for tables with arbitrary names.
     pub(crate) fn entries(&self) -> Vec<(Text<'d>, Value<'d>)> {
         let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
@@ -102,12 +106,12 @@ impl<'d> Section<'d> {
         entries.into_iter().map(entry).collect()
     }
 
-    /// Notes a mistake of the section as a whole.
+    /// Reports a mistake of the section as a whole.
     pub(crate) fn report(&self, message: impl Into<String>) {
         self.reader.report(&self.at, message);
     }
 
-    /// Notes every field that nobody asked for.
+    /// Reports every field that was never requested.
     pub(crate) fn close(self) {
         for (name, _) in self.entries() {
             if !self.known.contains(&name.value) && !self.aliases.contains(&name.value) {

@@ -1,4 +1,4 @@
-//! One value of a document, asked for as what it should be. What it is instead is told in TOML's words.
+//! A value of a document, read as an expected type. A value of another type is reported as a mistake.
 
 use std::ops::Deref;
 
@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::{Location, Reader, Section};
 
-/// A value and where it stands.
+/// A value and its location.
 #[derive(Clone)]
 pub(crate) struct Value<'d> {
     pub(super) reader: &'d Reader<'d>,
@@ -15,7 +15,7 @@ pub(crate) struct Value<'d> {
     pub(crate) at: Location,
 }
 
-/// A text of a document and where it stands.
+/// A text of a document and its location.
 #[derive(Clone)]
 pub(crate) struct Text<'d> {
     pub(super) reader: &'d Reader<'d>,
@@ -32,13 +32,13 @@ impl Deref for Text<'_> {
 }
 
 impl Text<'_> {
-    /// Notes a mistake in this text.
+    /// Reports a mistake in this text.
     pub(crate) fn report(&self, message: impl Into<String>) {
         self.reader.report(&self.at, message);
     }
 
-    /// Notes a mistake at a byte of this text, pointing into the document where the text stands there
-    /// literally.
+    /// Reports a mistake at a byte of this text. The location is exact if the document contains the text literally,
+    /// and otherwise the start of the value.
     pub(crate) fn report_inside(&self, byte: usize, message: impl Into<String>) {
         let raw = self.reader.raw(self.at.span.clone());
         let inside = raw.find(self.value).map_or(0, |begin| begin + byte);
@@ -65,7 +65,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// A whole number from 0 on.
+    /// Returns the value as a whole number from 0 on.
     pub(crate) fn count(&self) -> Option<u64> {
         match self.value {
             DeValue::Integer(number) => {
@@ -106,7 +106,7 @@ impl<'d> Value<'d> {
         self.reader.report(&self.at, message);
     }
 
-    fn type_error<T>(&self, wanted: &str, found: &DeValue<'_>) -> Option<T> {
+    fn type_error<T>(&self, expected: &str, found: &DeValue<'_>) -> Option<T> {
         let found = match found {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
@@ -116,7 +116,7 @@ impl<'d> Value<'d> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.report(format!("this is {found}, but {wanted} belongs here"));
+        self.report(format!("expected {expected}, found {found}"));
         None
     }
 }

@@ -1,22 +1,24 @@
-//! The headers of a request, and where each name stands. A profile asks for a few names of some twenty, most of
-//! which aren't there: a table of marks answers nearly all of that without a look at the list.
+//! The headers of a request, with an index by name. A profile looks up a few of some twenty names, most of which are
+//! absent. A table of name hashes answers nearly all lookups without a search of the list.
 
 use std::ops::Deref;
 
 use super::Header;
 
-/// Headers in the order that they came in. Several entries of one name are several occurrences.
+/// Headers in the order of the request. Several entries of the same name are several occurrences.
 #[derive(Clone)]
 pub struct Headers<'a> {
     list: Vec<Header<'a>>,
-    /// By a name's mark: [`NONE`], the place of the only header with this mark and one more, or [`MANY`].
+    /// Entries by name hash: [`NONE`], the position of the only header with this hash plus one, or [`MANY`].
     index: [u8; 256],
     may_repeat: bool,
 }
 
-/// Room for what a browser and Envoy send.
+/// Initial capacity, enough for the headers of a browser and Envoy.
 const INITIAL_CAPACITY: usize = 32;
+/// Entry for a hash without headers.
 const NONE: u8 = 0;
+/// Entry for a hash with several headers, or with one at a position that does not fit.
 const MANY: u8 = u8::MAX;
 
 impl Default for Headers<'_> {
@@ -39,38 +41,38 @@ impl<'a> Headers<'a> {
                 self.may_repeat = true;
                 MANY
             }
-            one => {
-                self.may_repeat |= self.list[usize::from(one) - 1].name == header.name;
+            position => {
+                self.may_repeat |= self.list[usize::from(position) - 1].name == header.name;
                 MANY
             }
         };
         self.list.push(header);
     }
 
-    /// Every occurrence of a name, which is in lower case.
+    /// Returns all occurrences of a name in lower case.
     pub(crate) fn named<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h Header<'a>> {
-        let among = match self.index[usize::from(name_hash(name.as_bytes()))] {
+        let candidates = match self.index[usize::from(name_hash(name.as_bytes()))] {
             NONE => &[],
             MANY => &self.list[..],
-            one => std::slice::from_ref(&self.list[usize::from(one) - 1]),
+            position => std::slice::from_ref(&self.list[usize::from(position) - 1]),
         };
-        among.iter().filter(move |header| header.name == name.as_bytes())
+        candidates.iter().filter(move |header| header.name == name.as_bytes())
     }
 
-    /// False where no name is there twice; true where one is, or where that would take longer to tell.
+    /// Returns false if no name occurs twice. Returns true if one does, or if deciding that would need a search.
     #[must_use]
     pub fn may_repeat(&self) -> bool {
         self.may_repeat
     }
 
-    /// The headers alone.
+    /// Returns the headers without the index.
     #[must_use]
     pub fn into_list(self) -> Vec<Header<'a>> {
         self.list
     }
 }
 
-/// Eight bits of a name, by its length and the bytes at both of its ends.
+/// Returns an eight-bit hash of a name from its length and its first and last four bytes.
 #[inline]
 fn name_hash(name: &[u8]) -> u8 {
     let (first, last) = match (name.first_chunk(), name.last_chunk()) {
@@ -116,21 +118,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_found_is_what_a_walk_finds(
+        fn a_lookup_finds_the_same_as_a_search(
             names in prop::collection::vec("[a-c-]{0,3}|[a-b]{7,9}", 0..600), wanted in "[a-c-]{0,3}|[a-b]{7,9}",
         ) {
             let headers = headers(names.iter().map(String::as_str));
             let found: Vec<_> = headers.named(&wanted).map(std::ptr::from_ref).collect();
-            let walked: Vec<_> =
+            let searched: Vec<_> =
                 headers.iter().filter(|h| h.name == wanted.as_bytes()).map(std::ptr::from_ref).collect();
-            prop_assert_eq!(found, walked);
+            prop_assert_eq!(found, searched);
             let different: std::collections::HashSet<_> = names.iter().collect();
             prop_assert!(headers.may_repeat() || different.len() == names.len());
         }
     }
 
     #[test]
-    fn usual_headers_are_told_apart() {
+    fn usual_headers_are_distinguished() {
         let usual = headers([
             ":authority",
             ":path",

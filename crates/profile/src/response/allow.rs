@@ -1,5 +1,5 @@
-//! An admission. A header that tells the upstream who calls is set by us or is not there at all: whatever
-//! the client sent under that name, in any spelling that a server may take for it, is removed.
+//! Response to an allowed request. A header that identifies the principal is either set by Latchkey or absent: the
+//! client's own header of that name is removed, in every spelling that a server may treat as the same name.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use crate::source::{Source, spellings, without_cookies};
 use crate::template::{RenderInput, has_controls};
 use crate::template_context::TemplateContext;
 
-/// What is taken out of every request that passes, worked out beforehand.
+/// Parts that are removed from every allowed request, prepared when a document is applied.
 #[derive(Debug, Default)]
 pub(crate) struct RemovalPlan {
     headers: StaticRemovals,
-    /// Those of them that don't carry the credential and nothing else.
+    /// Headers without those that are removed only because they carry the credential.
     non_credential_headers: StaticRemovals,
     queries: Vec<Box<str>>,
     cookies: Vec<Box<str>>,
 }
 
 impl RemovalPlan {
-    /// What these headers and this credential ask to be taken out.
+    /// Creates the plan for a profile's upstream headers and credential sources.
     pub(crate) fn new(upstream: &[HeaderTemplate], credential: &Credential) -> Self {
         let mut headers: BTreeSet<Box<str>> = BTreeSet::new();
         for header in upstream {
@@ -39,7 +39,7 @@ impl RemovalPlan {
                 }
                 Source::Query(name) => removals.queries.push(name.clone()),
                 Source::Cookie(name) => removals.cookies.push(name.clone()),
-                // A body goes on as it came: nothing between here and the upstream can rewrite it.
+                // The body is forwarded unchanged, because Envoy cannot rewrite it.
                 Source::Body(_) => {}
             }
         }
@@ -51,13 +51,14 @@ impl RemovalPlan {
     }
 }
 
-/// Every way to write a header's name with hyphens and underscores: CGI, WSGI and their like don't tell
-/// them apart.
+/// Returns all spellings of a header's name with hyphens and underscores. CGI, WSGI and similar interfaces treat them
+/// as the same name.
 fn separator_variants(name: &str) -> impl Iterator<Item = Box<str>> {
-    let places: Vec<usize> =
+    let separators: Vec<usize> =
         name.bytes().enumerate().filter(|(_, b)| is_separator(*b)).map(|(at, _)| at).collect();
-    (0u32..1 << places.len()).map(move |choice| {
-        let bit = |at: usize| places.iter().position(|p| *p == at).is_some_and(|n| choice & (1 << n) != 0);
+    (0u32..1 << separators.len()).map(move |choice| {
+        let bit =
+            |at: usize| separators.iter().position(|p| *p == at).is_some_and(|n| choice & (1 << n) != 0);
         let written = name.char_indices().map(|(at, c)| match c {
             '-' | '_' if bit(at) => '_',
             '-' | '_' => '-',
@@ -67,18 +68,18 @@ fn separator_variants(name: &str) -> impl Iterator<Item = Box<str>> {
     })
 }
 
-/// What joins the words of a header's name.
+/// Returns true for a byte that separates the words of a header's name.
 pub(crate) fn is_separator(byte: u8) -> bool {
     matches!(byte, b'-' | b'_')
 }
 
 impl Profile {
-    /// What becomes of a request that passes.
+    /// Renders the changes to an allowed request.
     #[must_use]
     pub fn allow_response<'a>(&'a self, template_context: &TemplateContext<'a>) -> AllowResponse<'a> {
         let input = RenderInput { policy: &self.policy, template_context, denial: None, call: None };
         let removals = &self.rules.removals;
-        // An endpoint is answered by us, and asks who calls once more.
+        // Latchkey itself is the upstream of an endpoint, and reads the credential again.
         let is_endpoint = self.has_endpoint_at(template_context.method, template_context.path);
         let mut allow = AllowResponse::default();
         if is_endpoint {
@@ -122,17 +123,17 @@ impl Profile {
 }
 
 fn removed_parameters<'a>(path: &'a str, names: &[Box<str>]) -> Vec<&'a str> {
-    let mut found: Vec<&str> = Vec::new();
+    let mut removed: Vec<&str> = Vec::new();
     if names.is_empty() {
-        return found;
+        return removed;
     }
     let query = path.split_once('?').map_or("", |(_, query)| query);
     for spelled in names.iter().flat_map(|name| spellings(query, name)) {
-        if !found.contains(&spelled) {
-            found.push(spelled);
+        if !removed.contains(&spelled) {
+            removed.push(spelled);
         }
     }
-    found
+    removed
 }
 
 #[cfg(test)]
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_as_many_spellings_as_its_joints_allow() {
+    fn a_name_has_all_spellings_of_its_separators() {
         let all: BTreeSet<Box<str>> = separator_variants("x-tenant_id").collect();
         let expected = ["x-tenant-id", "x-tenant_id", "x_tenant-id", "x_tenant_id"];
         assert_eq!(all.iter().map(|v| &**v).collect::<Vec<_>>(), expected);

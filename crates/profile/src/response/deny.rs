@@ -1,4 +1,4 @@
-//! A denial in the product's own words: the first entry of its document that fits the reason.
+//! Response to a denied request: the first of the document's denials that matches, or problem details.
 
 use latchkey_core::decision::Denial;
 use latchkey_core::reason::Reason;
@@ -13,14 +13,14 @@ use crate::template_context::{CredentialFormat, TemplateContext};
 #[derive(Debug, Default)]
 pub(crate) struct CustomDenials(pub(crate) Vec<CustomDenial>);
 
-/// One of them.
+/// A product's own denial.
 #[derive(Debug)]
 pub(crate) struct CustomDenial {
-    /// None: every reason.
+    /// Reasons that the denial applies to; empty for every reason.
     pub(crate) reasons: Vec<Reason>,
-    /// None: whatever the credential looks like.
+    /// Format of the credential that the denial applies to; `None` for any.
     pub(crate) credential: Option<CredentialFormat>,
-    /// None: what the reason calls for.
+    /// HTTP status; `None` for the usual status of the reason.
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<HeaderTemplate>,
     pub(crate) escape: Escape,
@@ -28,17 +28,17 @@ pub(crate) struct CustomDenial {
 }
 
 impl CustomDenials {
-    fn of(&self, reason: Reason, looks: Option<CredentialFormat>) -> Option<&CustomDenial> {
-        let fits = |d: &&CustomDenial| {
+    fn of(&self, reason: Reason, format: Option<CredentialFormat>) -> Option<&CustomDenial> {
+        let matches = |d: &&CustomDenial| {
             (d.reasons.is_empty() || d.reasons.contains(&reason))
-                && (d.credential.is_none() || d.credential == looks)
+                && (d.credential.is_none() || d.credential == format)
         };
-        self.0.iter().find(fits)
+        self.0.iter().find(matches)
     }
 }
 
 impl Profile {
-    /// What the client gets in place of the upstream's answer.
+    /// Renders the response to a denied request.
     #[must_use]
     pub fn deny_response<'a>(
         &'a self,
@@ -46,7 +46,7 @@ impl Profile {
         template_context: &TemplateContext<'_>,
     ) -> DenyResponse<'a> {
         let input = RenderInput { policy: &self.policy, template_context, denial: Some(denial), call: None };
-        let mut refused =
+        let mut response =
             match self.rules.denials.of(denial.reason, CredentialFormat::of(template_context.credential)) {
                 Some(own) => own.render(&input, denial.reason),
                 None => problem::problem_details(
@@ -57,11 +57,11 @@ impl Profile {
                 ),
             };
         for (name, value) in render_headers(&self.rules.response, &input).iter() {
-            if !refused.headers.iter().any(|(n, _)| *n == name) {
-                refused.headers.push((name, value.to_owned()));
+            if !response.headers.iter().any(|(n, _)| *n == name) {
+                response.headers.push((name, value.to_owned()));
             }
         }
-        refused
+        response
     }
 }
 

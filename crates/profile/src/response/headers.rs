@@ -1,24 +1,24 @@
-//! Headers with their values. Every admission has a few, so their values stand in one text, one behind the other,
-//! and a header costs no allocation of its own.
+//! Headers with their values. Every allowed request has a few, so all values are stored in a single text and a header
+//! needs no allocation of its own.
 
 use smallvec::SmallVec;
 
 use crate::profile::HeaderTemplate;
 use crate::template::RenderInput;
 
-/// Room for what a few headers say.
+/// Initial capacity for the values in bytes, enough for a few headers.
 const INITIAL_CAPACITY: usize = 160;
 
-/// Headers with their values, in order.
+/// Headers with their values, in the order of the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RenderedHeaders<'a> {
     values: String,
-    /// Names, and where their values end.
+    /// Names, and the ends of their values in the text.
     headers: SmallVec<[(&'a str, usize); 8]>,
 }
 
 impl<'a> RenderedHeaders<'a> {
-    /// Every header: its name and its value.
+    /// Returns the name and the value of each header.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &str)> + Clone {
         let mut begin = 0;
         self.headers.iter().map(move |(name, end)| {
@@ -28,7 +28,7 @@ impl<'a> RenderedHeaders<'a> {
         })
     }
 
-    /// The same, each with a text of its own.
+    /// Returns the headers with owned values.
     pub(crate) fn owned(&self) -> Vec<(&'a str, String)> {
         self.iter().map(|(name, value)| (name, value.to_owned())).collect()
     }
@@ -39,7 +39,7 @@ impl<'a> RenderedHeaders<'a> {
         self.headers.push((name, self.values.len()));
     }
 
-    /// Adds a header where its template has a value; answers whether it has.
+    /// Adds a header if its template has a value. Returns false if it has none.
     pub(super) fn render(&mut self, header: &'a HeaderTemplate, input: &RenderInput<'_>) -> bool {
         if self.values.capacity() == 0 {
             self.values = String::with_capacity(INITIAL_CAPACITY);
@@ -52,7 +52,7 @@ impl<'a> RenderedHeaders<'a> {
     }
 }
 
-/// Those of these headers that have a value.
+/// Renders the headers that have a value.
 pub(crate) fn render_headers<'a>(
     headers: &'a [HeaderTemplate],
     input: &RenderInput<'_>,

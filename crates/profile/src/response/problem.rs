@@ -1,5 +1,5 @@
-//! The denial of a product that has none of its own for a reason: problem details (RFC 9457), with a challenge
-//! (RFC 9110 section 11.6.1, RFC 6750 section 3) or the time to wait.
+//! Default response to a denied request: problem details (RFC 9457), with a challenge (RFC 9110 section 11.6.1,
+//! RFC 6750 section 3) or the time to wait.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::DenyResponse;
 use crate::rate_limit_view::RateLimitView;
 use crate::template::RenderInput;
 
-/// The denial where no profile is known.
+/// Returns the response to a denied request for which no profile is known.
 #[must_use]
 pub fn default_denial(denial: &Denial, request_id: &str) -> DenyResponse<'static> {
     problem_details(denial, request_id, "latchkey", Duration::ZERO)
 }
 
-/// Problem details for a denial.
+/// Renders problem details for a denial.
 pub(super) fn problem_details(
     denial: &Denial,
     request_id: &str,
@@ -40,8 +40,8 @@ pub(super) fn problem_details(
     DenyResponse { status, headers, body }
 }
 
-/// A revoked or disabled key looks like one that never was, unless a product says otherwise: only who may
-/// read logs learns the difference.
+/// Returns the denial as the client sees it. A revoked or disabled key looks like an unknown one, unless the document
+/// says otherwise; only the logs show the difference.
 fn disclosed(denial: &Denial) -> Denial {
     match denial.reason {
         Reason::Revoked | Reason::Disabled => Denial::new(Reason::InvalidCredential),
@@ -61,7 +61,7 @@ fn disclosed(denial: &Denial) -> Denial {
     }
 }
 
-/// The HTTP status that a reason calls for.
+/// Returns the usual HTTP status of a reason.
 pub(super) fn status(reason: Reason) -> u16 {
     if reason == Reason::RateLimited {
         429
@@ -72,7 +72,7 @@ pub(super) fn status(reason: Reason) -> u16 {
     }
 }
 
-/// RFC 9457 section 4.2.1: the title of "about:blank" is the status's own phrase.
+/// Returns the title. For "about:blank", it is the phrase of the HTTP status (RFC 9457 section 4.2.1).
 fn title(status: u16) -> &'static str {
     match status {
         401 => "Unauthorized",
@@ -81,7 +81,7 @@ fn title(status: u16) -> &'static str {
     }
 }
 
-/// RFC 6750 section 3.1: who sent nothing is told no error.
+/// Returns the challenge. It has no error code if the request had no credential (RFC 6750 section 3.1).
 fn challenge(reason: Reason, realm: &str) -> String {
     let error = match reason {
         Reason::MissingCredential | Reason::TenantRequired => "",
@@ -102,7 +102,7 @@ fn challenge(reason: Reason, realm: &str) -> String {
     format!("Bearer realm=\"{realm}\"{error}")
 }
 
-/// How long to wait, as the tightest bucket has it.
+/// Returns the time to wait until the most restrictive bucket has room.
 pub(super) fn retry_after(input: &RenderInput<'_>) -> Duration {
     RateLimitView::of(input).map_or(Duration::ZERO, |rate_limit_view| rate_limit_view.retry)
 }

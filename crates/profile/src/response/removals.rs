@@ -1,21 +1,21 @@
-//! What an upstream must not get. Nearly all of it is the same for every request of a profile, so whoever tells
-//! it on writes that once, and copies it from then on.
+//! Headers that an upstream must not get. Nearly all of them are the same for every request of a profile, so their
+//! encoded form is created once and then copied.
 
 use std::sync::OnceLock;
 
-/// Headers that are taken out of every request, worked out when a document is applied.
+/// Headers that are removed from every request, prepared when a document is applied.
 #[derive(Debug, Default)]
 pub struct StaticRemovals {
     names: Vec<Box<str>>,
     encoded: OnceLock<Box<[u8]>>,
 }
 
-/// Headers that are taken out of a request.
+/// Headers that are removed from a request.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderRemovals<'a> {
-    /// Those that are taken out of every one.
+    /// Headers that are removed from every request.
     pub static_names: Option<&'a StaticRemovals>,
-    /// Those of this one besides.
+    /// Further headers that are removed from this request.
     pub extra_names: Vec<&'a str>,
 }
 
@@ -26,31 +26,32 @@ impl From<Vec<Box<str>>> for StaticRemovals {
 }
 
 impl StaticRemovals {
-    /// All of them, as the first call wrote them; later ones are given the same.
+    /// Returns the encoded form of all names. The first call encodes them with `write`; later calls return the same
+    /// bytes.
     pub fn encoded_with(&self, write: impl FnOnce(&[Box<str>]) -> Box<[u8]>) -> &[u8] {
         self.encoded.get_or_init(|| write(&self.names))
     }
 }
 
 impl<'a> HeaderRemovals<'a> {
-    /// Every name.
+    /// Returns all names.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
-        let always = self.static_names.map_or(&[][..], |always| &always.names);
-        always.iter().map(|name| &**name).chain(self.extra_names.iter().copied())
+        let static_names = self.static_names.map_or(&[][..], |removals| &removals.names);
+        static_names.iter().map(|name| &**name).chain(self.extra_names.iter().copied())
     }
 
-    /// Whether this one is among them.
+    /// Returns true if this header is removed.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.names().any(|removed| removed == name)
     }
 
-    /// Takes this one out, too.
+    /// Adds a header to the removals of this request.
     pub(super) fn add(&mut self, name: &'a str) {
         self.extra_names.push(name);
     }
 
-    /// Leaves this one in.
+    /// Excludes a header from the removals.
     pub(super) fn keep(&mut self, name: &str) {
         if self.contains(name) {
             self.extra_names = self.names().filter(|removed| *removed != name).collect();
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_no_longer_removed() {
+    fn a_header_that_is_kept_is_no_longer_removed() {
         let always = StaticRemovals::from(vec!["a".into(), "b".into()]);
         let mut removed = HeaderRemovals { static_names: Some(&always), extra_names: Vec::new() };
         removed.add("c");
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_written_once() {
+    fn the_names_are_encoded_once() {
         let always = StaticRemovals::from(vec!["a".into(), "b".into()]);
         assert_eq!(always.encoded_with(|names| names.concat().into_bytes().into()), b"ab");
         assert_eq!(always.encoded_with(|_| Box::default()), b"ab");

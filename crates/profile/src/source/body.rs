@@ -1,5 +1,5 @@
-//! A string in a JSON body (RFC 6901). The value type of `serde_json` keeps the last of two equal names; another
-//! reader may keep the first, so this one keeps both and calls that ambiguous.
+//! Strings in a JSON body by JSON pointer (RFC 6901). `serde_json::Value` keeps the last of two equal names, and other
+//! readers may keep the first. This module keeps both and reports the value as ambiguous.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::SourceValue;
 use crate::request::Request;
 
-/// A JSON value, as far as pointers look into it.
+/// A JSON value, reduced to the types that pointers can follow.
 #[derive(Debug)]
 pub(crate) enum Json {
     Text(String),
@@ -17,7 +17,7 @@ pub(crate) enum Json {
     Other,
 }
 
-/// The body of a request as JSON, where it is all there and is JSON.
+/// Returns the body of a request as JSON, if it is complete and valid.
 pub(super) fn read(request: &Request<'_>) -> Option<Json> {
     let partial = request.values("x-envoy-auth-partial-body").any(|v| v.eq_ignore_ascii_case(b"true"));
     let body = request.body.filter(|body| !partial && !body.is_empty())?;
@@ -29,13 +29,13 @@ pub(super) fn read(request: &Request<'_>) -> Option<Json> {
 pub(crate) struct Pointer(Vec<Box<str>>);
 
 impl Pointer {
-    /// Reads a pointer to something inside a document.
+    /// Reads a pointer, which must not be empty.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let tokens = text.strip_prefix('/')?.split('/');
         tokens.map(unescape).collect::<Option<_>>().map(Self)
     }
 
-    /// The string that it points to.
+    /// Returns the string that the pointer refers to.
     pub(super) fn find<'a>(&self, json: &Json, request: &'a Request<'_>) -> SourceValue<'a> {
         let mut at = json;
         for token in &self.0 {

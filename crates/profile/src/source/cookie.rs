@@ -1,9 +1,9 @@
-//! Cookies (RFC 6265 section 4.2.1). A request may carry them in several headers, which count as one.
+//! Cookies (RFC 6265 section 4.2.1). Several `cookie` headers are read as one.
 
 use super::SourceValue;
 use crate::request::Request;
 
-/// The only cookie of this name (in lower case).
+/// Returns the value of a cookie, whose name is in lower case, if it occurs once.
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
     let mut found = SourceValue::Absent;
     for cookies in request.values("cookie") {
@@ -33,19 +33,19 @@ fn value(pair: &[u8]) -> SourceValue<'_> {
     }
 }
 
-/// The cookies of a request without these: none where there is nothing to take out, an empty text where
-/// nothing is left.
+/// Returns the cookies of a request without these names. Returns `None` if there is nothing to remove, and an empty
+/// text if no cookie remains.
 pub(crate) fn without_cookies(values: &[&[u8]], names: &[Box<str>]) -> Option<String> {
     let mut kept: Vec<&str> = Vec::new();
-    let mut taken = false;
+    let mut removed = false;
     for pair in values.iter().flat_map(|v| v.split(|b| *b == b';')) {
         let text = std::str::from_utf8(pair).ok();
-        // What is no text can't be sent on as we send it, and goes as well.
+        // A cookie that is not a text cannot be set as a header value, so it is removed too.
         match text.filter(|_| !names.iter().any(|name| has_name(pair, name))) {
             Some(text) if text.trim().is_empty() => {}
             Some(text) => kept.push(text.trim()),
-            None => taken = true,
+            None => removed = true,
         }
     }
-    taken.then(|| kept.join("; "))
+    removed.then(|| kept.join("; "))
 }

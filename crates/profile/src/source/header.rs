@@ -1,10 +1,10 @@
-//! Headers. Envoy joins the occurrences of one header with commas unless it is told to send them one by
-//! one, so a comma means two values as much as two entries do.
+//! Headers. Envoy joins the occurrences of a header with commas unless it is configured to send them separately, so a
+//! comma means several values, like several entries.
 
 use super::SourceValue;
 use crate::request::Request;
 
-/// The only value of a header.
+/// Returns the value of a header if it occurs once.
 fn single_value<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
     let mut values = request.values(name);
     let Some(value) = values.next() else { return SourceValue::Absent };
@@ -24,12 +24,12 @@ fn reject_list(found: SourceValue<'_>) -> SourceValue<'_> {
     }
 }
 
-/// The whole value.
+/// Returns the whole value of a header.
 pub(super) fn whole<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
     reject_list(single_value(request, name))
 }
 
-/// The value behind a scheme and its spaces (RFC 9110 section 11.4); absent under another scheme.
+/// Returns the value after a scheme and its spaces (RFC 9110 section 11.4); absent if the scheme is another one.
 pub(super) fn after_scheme<'a>(request: &'a Request<'_>, name: &str, scheme: &str) -> SourceValue<'a> {
     let found = single_value(request, name);
     let SourceValue::Text(value) = found else { return found };
@@ -37,7 +37,7 @@ pub(super) fn after_scheme<'a>(request: &'a Request<'_>, name: &str, scheme: &st
     if word.eq_ignore_ascii_case(scheme) {
         return reject_list(SourceValue::text(rest.trim_start_matches(' ')));
     }
-    // Behind another scheme, a comma may stand for that scheme's parameters or for a second value of ours.
+    // After another scheme, a comma may separate parameters of that scheme or a second value with this scheme.
     let hidden = value.split(',').any(|part| {
         let part = part.trim_start();
         part.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(scheme))

@@ -1,11 +1,11 @@
-//! The query, percent-decoded. A parameter that is there twice is ambiguous, however its name is spelled.
+//! Query parameters, percent-decoded. A parameter that occurs twice is ambiguous in every spelling of its name.
 
 use std::borrow::Cow;
 
 use super::SourceValue;
 use crate::request::Request;
 
-/// The only parameter of this name (in lower case).
+/// Returns the value of a parameter, whose name is in lower case, if it occurs once.
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
     let mut values =
         pairs(request.query()).filter(|(spelled, _)| has_name(spelled, name)).map(|(_, value)| value);
@@ -18,8 +18,8 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
     }
 }
 
-/// The names in a query that mean this parameter, as they are spelled there: what a proxy that compares
-/// letter by letter has to be told to remove it.
+/// Returns all spellings of a parameter's name in a query. A proxy that compares names byte by byte needs them to
+/// remove the parameter.
 pub(crate) fn spellings<'a>(query: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     pairs(query).map(|(spelled, _)| spelled).filter(move |spelled| has_name(spelled, name))
 }
@@ -33,7 +33,7 @@ fn has_name(spelled: &str, name: &str) -> bool {
     spelled.eq_ignore_ascii_case(name) || decode(spelled).is_some_and(|n| n.eq_ignore_ascii_case(name))
 }
 
-/// A part of a query in plain; none where it is no text.
+/// Decodes a part of a query; returns `None` if it is not a text.
 fn decode(part: &str) -> Option<Cow<'_, str>> {
     if !part.bytes().any(|b| matches!(b, b'%' | b'+')) {
         return Some(Cow::Borrowed(part));

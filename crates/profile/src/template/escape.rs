@@ -1,16 +1,16 @@
-//! What a value needs before it may stand where it lands. Most values need nothing, so the text is looked
-//! through first and only rewritten where something was found.
+//! Escaping of values for the format that they are written to. Most values need none, so a value is rewritten only if
+//! it contains a character to escape.
 
 use std::fmt::Write as _;
 
 use super::filter::FilterOutput;
 
-/// What surrounds a value.
+/// Format that a value is escaped for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Escape {
-    /// Nothing: a header, which is checked as a whole.
+    /// A header, which is checked as a whole and not escaped.
     None,
-    /// Plain text: control characters (and with them a terminal's sequences) are left out.
+    /// Plain text, from which control characters (and so the sequences of terminals) are removed.
     Plain,
     /// A JSON string.
     Json,
@@ -19,7 +19,7 @@ pub(crate) enum Escape {
 }
 
 impl Escape {
-    /// What a body of this media type needs.
+    /// Returns the format of a body by its media type.
     pub(crate) fn of(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json") {
@@ -29,7 +29,7 @@ impl Escape {
         if markup || essence.ends_with("+xml") { Self::Markup } else { Self::Plain }
     }
 
-    /// Escapes what was written from `begin` on.
+    /// Escapes the text from `begin` on.
     pub(super) fn apply(self, out: &mut String, begin: usize, written: FilterOutput) {
         let json_already = written == FilterOutput::Json && self == Self::Json;
         if self == Self::None || json_already || !out[begin..].chars().any(|c| self.must_escape(c)) {
@@ -54,7 +54,7 @@ impl Escape {
         }
     }
 
-    /// Writes a character that is of concern.
+    /// Appends a character that must be escaped.
     fn push(self, character: char, out: &mut String) {
         match (self, character) {
             (Self::Json, '"' | '\\') => out.extend(['\\', character]),
@@ -74,9 +74,9 @@ impl Escape {
     }
 }
 
-/// Whether a text has anything that must not be in a header or on a terminal.
+/// Returns true if a text has a control character, which must not occur in a header or on a terminal.
 pub(crate) fn has_controls(text: &str) -> bool {
-    // Nearly every text is plain ASCII, and is looked through faster as such: all of it, many bytes at a time.
+    // Nearly all texts are printable ASCII; a scan of all bytes without early exit is vectorized.
     let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
     !plain && text.chars().any(char::is_control)
 }

@@ -1,4 +1,4 @@
-//! What a template may do with a value, by the names that Jinja gave it.
+//! Filters of templates, with the names that Jinja uses.
 
 use std::fmt::Write as _;
 
@@ -16,17 +16,17 @@ pub(super) enum Filter {
     UrlEncode,
     Json,
     JsonOrNull,
-    /// The text behind this prefix, and nothing where the text has another beginning.
+    /// The text after a prefix; empty if the text does not start with it.
     RemovePrefix(Box<str>),
 }
 
-/// An argument as it is written.
+/// Argument of a filter.
 pub(super) enum Argument {
     Text(String),
     Number(usize),
 }
 
-/// What the last filter left: text to be escaped, or JSON as it is.
+/// Output of the last filter: text that is still to be escaped, or finished JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FilterOutput {
     Text,
@@ -38,7 +38,11 @@ const FILTERS: &str = "upper, lower, trim, capitalize, default(\"text\"), join(\
                        removeprefix(\"text\")";
 
 impl Filter {
-    /// The filter of this name; says what is wrong with it.
+    /// Returns the filter of a name.
+    ///
+    /// # Errors
+    ///
+    /// Returns the description of the mistake if the name or the arguments are wrong.
     pub(super) fn of(name: &str, arguments: &[Argument]) -> Result<Self, String> {
         match (name, arguments) {
             ("upper", []) => Ok(Self::Upper),
@@ -48,7 +52,7 @@ impl Filter {
             ("default", [Argument::Text(text)]) => Ok(Self::Default(text.as_str().into())),
             ("join", [Argument::Text(text)]) => Ok(Self::Join(text.as_str().into())),
             ("replace", [Argument::Text(old), Argument::Text(_)]) if old.is_empty() => {
-                Err("nothing can't be replaced by something".to_owned())
+                Err("the text to replace must not be empty".to_owned())
             }
             ("replace", [Argument::Text(old), Argument::Text(new)]) => {
                 Ok(Self::Replace(old.as_str().into(), new.as_str().into()))
@@ -57,7 +61,7 @@ impl Filter {
             ("urlencode", []) => Ok(Self::UrlEncode),
             ("json", []) => Ok(Self::Json),
             ("json_or_null", []) => Ok(Self::JsonOrNull),
-            // `after` is the name that the filter had first.
+            // `after` is the former name of the filter.
             ("removeprefix" | "after", [Argument::Text(text)]) => {
                 Ok(Self::RemovePrefix(text.as_str().into()))
             }
@@ -77,9 +81,9 @@ impl Filter {
             Self::Trim => text.trim().to_owned(),
             Self::Capitalize => capitalize(text),
             Self::Default(other) => if text.is_empty() { other } else { text }.to_owned(),
-            Self::Join(between) => {
+            Self::Join(separator) => {
                 if list {
-                    text.replace(' ', between)
+                    text.replace(' ', separator)
                 } else {
                     text.to_owned()
                 }
@@ -95,10 +99,10 @@ impl Filter {
     }
 }
 
-/// Puts what was written from `begin` on through the filters.
+/// Applies the filters to the text from `begin` on.
 pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usize) -> FilterOutput {
     let Some((first, others)) = filters.split_first() else { return FilterOutput::Text };
-    // After the first filter a list is a text, except that a default may stand before.
+    // Only a leading `default` keeps a list; after any other filter, the value is a text.
     let mut list = list;
     let mut text = first.apply(&out[begin..], list);
     let mut last = first;
@@ -118,7 +122,7 @@ fn capitalize(text: &str) -> String {
     first.chain(characters.as_str().to_lowercase().chars()).collect()
 }
 
-/// Everything but unreserved characters (RFC 3986 section 2.3) and slashes.
+/// Percent-encodes all bytes except unreserved characters (RFC 3986 section 2.3) and slashes.
 fn url_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -135,7 +139,7 @@ fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// NameResolver that are separated by spaces, as a JSON array.
+/// Returns names that are separated by spaces as a JSON array.
 fn json_list(text: &str) -> String {
     text.split_ascii_whitespace().collect::<serde_json::Value>().to_string()
 }

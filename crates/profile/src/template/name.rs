@@ -1,5 +1,5 @@
-//! What templates may speak of. Nothing of the credential's value is among it, and nothing that a client
-//! sent besides its request id.
+//! Names that templates may use. None of them gives access to the credential's value. Apart from the names of
+//! endpoints and the request identifier, none gives access to a value that a client sent.
 
 use latchkey_core::decision::Denial;
 use latchkey_core::limit::ceil_seconds;
@@ -12,13 +12,13 @@ use crate::endpoint::EndpointValues;
 use crate::rate_limit_view::RateLimitView;
 use crate::template_context::TemplateContext;
 
-/// What a template is rendered with.
+/// Input for rendering a template.
 #[derive(Clone, Copy)]
 pub(crate) struct RenderInput<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) template_context: &'a TemplateContext<'a>,
     pub(crate) denial: Option<&'a Denial>,
-    /// What an endpoint was asked, and what it is answered.
+    /// Values of an endpoint's call.
     pub(crate) call: Option<EndpointValues<'a>>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Name {
     Endpoint(EndpointName),
 }
 
-/// What only the templates of endpoints speak of.
+/// Names that only templates of endpoints and examples may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EndpointName {
     Path(Box<str>),
@@ -40,9 +40,9 @@ pub(crate) enum EndpointName {
     Header(Box<str>),
     Resource(Box<str>),
     Body(Box<str>, FieldType),
-    /// A path into the answer.
+    /// A path into the RPC's response.
     Answer(Vec<Box<str>>, FieldType),
-    /// A path into an item of the answer's list.
+    /// A path into an item of the RPC's list.
     Item(Vec<Box<str>>, FieldType),
     Items,
     Code,
@@ -50,7 +50,7 @@ pub(crate) enum EndpointName {
     Now,
 }
 
-/// The names that are always there.
+/// Names that all templates may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StandardName {
     RequestId,
@@ -70,7 +70,7 @@ pub(crate) enum StandardName {
     RateLimit(RateLimitName),
 }
 
-/// What is shown of a bucket.
+/// Values of the most restrictive bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RateLimitName {
     Bucket,
@@ -114,24 +114,26 @@ impl Name {
         STANDARD_NAMES.iter().find(|(name, _)| *name == text).map(|(_, known)| Self::Standard(*known))
     }
 
-    /// Every name, for people.
+    /// Returns all names as a list for messages.
     pub(super) fn all() -> String {
         let names: Vec<&str> = STANDARD_NAMES.iter().map(|(name, _)| *name).collect();
         format!("{}, bindings.NAME, metadata.NAME", names.join(", "))
     }
 
-    /// Whether its value is a list of names.
+    /// Returns true if the value is a list of texts.
     pub(super) fn is_list(&self) -> bool {
         match self {
             Self::Standard(known) => matches!(known, StandardName::Scopes | StandardName::MissingScopes),
             Self::Endpoint(
-                EndpointName::Body(_, shape) | EndpointName::Answer(_, shape) | EndpointName::Item(_, shape),
-            ) => *shape == FieldType::TextList,
+                EndpointName::Body(_, field_type)
+                | EndpointName::Answer(_, field_type)
+                | EndpointName::Item(_, field_type),
+            ) => *field_type == FieldType::TextList,
             Self::Endpoint(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => false,
         }
     }
 
-    /// Whether its value is a number's digits, or nothing.
+    /// Returns true if the value consists of digits or is empty.
     pub(super) fn is_number(&self) -> bool {
         match self {
             Self::Standard(StandardName::RateLimit(rate)) => *rate != RateLimitName::Bucket,
@@ -141,12 +143,12 @@ impl Name {
         }
     }
 
-    /// Whether its value was rendered and escaped already.
+    /// Returns true if the value is already rendered and escaped.
     pub(super) fn is_rendered(&self) -> bool {
         matches!(self, Self::Endpoint(EndpointName::Items))
     }
 
-    /// Writes its value; nothing where there is none.
+    /// Writes the value; writes nothing if there is none.
     pub(super) fn write(&self, input: &RenderInput<'_>, out: &mut String) {
         match self {
             Self::Text(text) => out.push_str(text),
@@ -205,17 +207,17 @@ impl RateLimitName {
 }
 
 impl<'a> RenderInput<'a> {
-    /// The profile that was judged by.
+    /// Returns the policy that the gate decided by.
     pub(crate) fn effective_policy(&self) -> &'a Policy {
         self.template_context.context.policy.as_deref().unwrap_or(self.policy)
     }
 
-    /// The route that took the call.
+    /// Returns the route that matched the call.
     pub(crate) fn route(&self) -> Option<&'a latchkey_core::route::Route> {
         self.effective_policy().routes.get(self.template_context.context.route?)
     }
 
-    /// Who is asking. A call that passes though its credential is not in order is nobody's.
+    /// Returns the principal. A call that passes in shadow with an invalid credential has none.
     fn principal(&self) -> Option<&'a Principal> {
         let context = self.template_context.context;
         if self.denial.is_some() { context.principal.as_ref() } else { context.verified_principal() }

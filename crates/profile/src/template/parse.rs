@@ -1,10 +1,14 @@
-//! From text to segments: literal text, and `{{ name | filter("argument") | … }}`.
+//! Parser of templates: literal text, and expressions `{{ name | filter("argument") | … }}`.
 
 use super::filter::{Argument, Filter};
 use super::name::Name;
 use super::{NameResolver, Segment, TemplateError};
 
-/// The segments of a text, or everything that is wrong with it.
+/// Returns the segments of a text.
+///
+/// # Errors
+///
+/// Returns all mistakes of the text.
 pub(super) fn template(text: &str, names: &NameResolver<'_>) -> Result<Vec<Segment>, Vec<TemplateError>> {
     let mut segments: Vec<Segment> = Vec::new();
     let mut errors = Vec::new();
@@ -32,7 +36,7 @@ fn literal(segments: &mut Vec<Segment>, text: &str) {
     }
 }
 
-/// Walks through one `{{ … }}`.
+/// Position in a text, inside of an expression `{{ … }}`.
 struct Cursor<'t> {
     text: &'t str,
     at: usize,
@@ -52,13 +56,13 @@ impl<'t> Cursor<'t> {
                 return Ok(Segment::Value(names, filters));
             }
             if !self.take("|") {
-                return Err(self.error("\"}}\" or \"|\" and a filter belong here"));
+                return Err(self.error("expected \"}}\", or \"|\" and a filter"));
             }
             filters.push(self.filter()?);
         }
     }
 
-    /// Whether another name follows, for where the one before has no value.
+    /// Consumes `or`; returns true if another name follows, which is used if the names before have no value.
     fn take_or(&mut self) -> bool {
         self.skip_space();
         self.take("or ")
@@ -72,10 +76,10 @@ impl<'t> Cursor<'t> {
         let begin = self.at;
         let word = self.word();
         (self.names.resolve)(word).or_else(|| Name::parse(word)).ok_or_else(|| match word {
-            "" => (begin, "a name belongs behind \"{{\"".to_owned()),
+            "" => (begin, "expected a name".to_owned()),
             word => {
                 let all = format!("{}{}", self.names.help, Name::all());
-                (begin, format!("templates know no \"{word}\"; the names are: {all}"))
+                (begin, format!("unknown name \"{word}\"; the names are: {all}"))
             }
         })
     }
@@ -99,7 +103,7 @@ impl<'t> Cursor<'t> {
                 return Ok(arguments);
             }
             if !arguments.is_empty() && !self.take(",") {
-                return Err(self.error("\",\" or \")\" belongs here"));
+                return Err(self.error("expected \",\" or \")\""));
             }
             self.skip_space();
             arguments.push(self.argument()?);
@@ -111,13 +115,12 @@ impl<'t> Cursor<'t> {
             return self.quoted().map(Argument::Text);
         }
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
-        let number =
-            self.rest()[..digits].parse().map_err(|_| self.error("a text or a number belongs here"))?;
+        let number = self.rest()[..digits].parse().map_err(|_| self.error("expected a text or a number"))?;
         self.at += digits;
         Ok(Argument::Number(number))
     }
 
-    /// A text in quotes; a backslash stands before a quote or a backslash.
+    /// Reads a text in quotes, in which a backslash escapes a quote or a backslash.
     fn quoted(&mut self) -> Result<String, TemplateError> {
         let begin = self.at;
         let mut text = String::new();
@@ -131,10 +134,10 @@ impl<'t> Cursor<'t> {
             let plain = if character == '\\' { characters.next().map(|(_, c)| c) } else { Some(character) };
             text.extend(plain);
         }
-        Err((begin, "the text in quotes has no end".to_owned()))
+        Err((begin, "the text in quotes is not terminated".to_owned()))
     }
 
-    /// Letters, digits and what joins them: names and filters.
+    /// Reads the name of a value or of a filter.
     fn word(&mut self) -> &'t str {
         let part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
         let length = self.rest().bytes().take_while(part).count();
@@ -144,11 +147,11 @@ impl<'t> Cursor<'t> {
     }
 
     fn take(&mut self, token: &str) -> bool {
-        let there = self.rest().starts_with(token);
-        if there {
+        let present = self.rest().starts_with(token);
+        if present {
             self.at += token.len();
         }
-        there
+        present
     }
 
     fn skip_space(&mut self) {

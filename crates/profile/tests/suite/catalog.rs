@@ -1,4 +1,4 @@
-//! Choosing among many products.
+//! Choice of a profile among several.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn key(name: &str) -> String {
 }
 
 #[test]
-fn the_only_profile_judges_everything() {
+fn the_only_profile_applies_to_every_request() {
     let catalog = Catalog::new();
     assert_eq!(chosen(&catalog, &request("/", &[])), None);
     catalog.replace_all(vec![product("a", &["a.dev"])]);
@@ -33,7 +33,7 @@ fn the_only_profile_judges_everything() {
 }
 
 #[test]
-fn an_exact_host_outweighs_a_wildcard_and_that_everything_else() {
+fn an_exact_host_is_preferred_to_a_subdomain_pattern_and_that_to_any() {
     let catalog = Catalog::new();
     let names = ["a", "b", "c"];
     catalog.replace_all(vec![
@@ -42,15 +42,15 @@ fn an_exact_host_outweighs_a_wildcard_and_that_everything_else() {
         product("c", &["api.x.dev", "*.deep.x.dev"]),
         product("d", &[]),
     ]);
-    for (host, place) in [("API.x.dev:80", 2), ("www.x.dev", 1), ("q.deep.x.dev", 2), ("x.dev", 0), ("", 0)] {
+    for (host, index) in [("API.x.dev:80", 2), ("www.x.dev", 1), ("q.deep.x.dev", 2), ("x.dev", 0), ("", 0)] {
         let mut request = request("/", &[]);
         request.host = host;
-        assert_eq!(chosen(&catalog, &request).as_deref(), Some(names[place]), "{host}");
+        assert_eq!(chosen(&catalog, &request).as_deref(), Some(names[index]), "{host}");
     }
 }
 
 #[test]
-fn keys_tell_products_apart_that_share_a_host() {
+fn keys_distinguish_products_that_share_a_host() {
     let catalog = Catalog::new();
     catalog.replace_all(vec![product("b", &["x.dev"]), product("a", &["x.dev"])]);
     for (value, expected) in [(key("a"), "a"), (key("b"), "b"), (key("c"), "a"), (String::new(), "a")] {
@@ -62,7 +62,7 @@ fn keys_tell_products_apart_that_share_a_host() {
 }
 
 #[test]
-fn envoys_route_names_the_profile_or_nobody_judges() {
+fn a_profile_that_envoys_route_names_must_exist() {
     let catalog = Catalog::new();
     catalog.replace_all(vec![product("a", &["*"]), product("b", &[])]);
     for (name, expected) in [("b", Some("b")), ("z", None), ("", None)] {
@@ -73,20 +73,20 @@ fn envoys_route_names_the_profile_or_nobody_judges() {
 }
 
 #[test]
-fn among_profiles_without_hosts_the_keys_form_decides() {
+fn among_profiles_without_hosts_the_format_of_the_key_decides() {
     let catalog = Catalog::new();
     catalog.replace_all(vec![product("a", &[]), product("b", &[]), product("c", &["c.dev"])]);
     let with = |key: &str| chosen(&catalog, &request("/", &[("x-api-key", key)]));
     assert_eq!(with(&key("b")).as_deref(), Some("b"));
-    // A profile with hosts does not judge what goes elsewhere.
+    // A profile with hosts does not apply to requests for other hosts.
     assert_eq!(with(&key("c")), None);
     assert_eq!(with("b_short"), None);
     assert_eq!(chosen(&catalog, &request("/", &[])), None);
 }
 
 #[test]
-fn of_profiles_without_hosts_the_first_by_name_judges_wherever_each_looks() {
-    let looking = |name: &str, header: &str| {
+fn of_profiles_without_hosts_the_first_by_name_applies_whatever_their_sources_are() {
+    let product_with_source = |name: &str, header: &str| {
         profile(&format!(
             "name = \"{name}\"\n[credential]\nsources = [\"header:{header}\"]\n\
              [[kinds]]\nname = \"secret\"\nprefix = \"sk_\"\nsecret = \"hex:16\""
@@ -94,10 +94,10 @@ fn of_profiles_without_hosts_the_first_by_name_judges_wherever_each_looks() {
     };
     let catalog = Catalog::new();
     catalog.replace_all(vec![
-        looking("d", "x-api-key"),
-        looking("b", "x-other-key"),
-        looking("c", "x-api-key"),
-        looking("e", "x-last-key"),
+        product_with_source("d", "x-api-key"),
+        product_with_source("b", "x-other-key"),
+        product_with_source("c", "x-api-key"),
+        product_with_source("e", "x-last-key"),
     ]);
     let with = |headers: &[(&str, &str)]| chosen(&catalog, &request("/", headers));
     let value = key("sk");
@@ -108,7 +108,7 @@ fn of_profiles_without_hosts_the_first_by_name_judges_wherever_each_looks() {
 }
 
 #[test]
-fn a_new_catalogue_takes_the_place_of_the_old_one() {
+fn new_profiles_replace_the_old_ones() {
     let catalog = Catalog::new();
     catalog.replace_all(vec![product("a", &[])]);
     assert!(catalog.matches_key_format(&key("a")) && Policies::named(&catalog, "a").is_some());
@@ -121,7 +121,7 @@ fn a_new_catalogue_takes_the_place_of_the_old_one() {
 }
 
 #[test]
-fn a_request_nobody_judges_has_an_identifier_too() {
+fn a_request_without_a_profile_has_an_identifier_too() {
     let catalog = Catalog::new();
     assert_eq!(catalog.request_id(&request("/", &[("x-request-id", "id-1")])), "id-1");
     assert_eq!(catalog.request_id(&request("/", &[])).len(), 10);

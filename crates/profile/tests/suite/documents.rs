@@ -1,4 +1,4 @@
-//! What a document says, and what holds where it says nothing.
+//! Compiled documents, and the defaults of absent fields.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use latchkey_profile::Profile;
 
 use crate::support::profile;
 
-/// Every section of the format at once.
+/// A document with every section of the format.
 const EXAMPLE: &str = include_str!("../fixtures/example.toml");
 
 #[test]

@@ -1,4 +1,4 @@
-//! Endpoints: what is refused when a document is applied, and what is asked and replied.
+//! Endpoints: mistakes in their declarations, requests to RPCs, and responses.
 
 use latchkey_core::decision::DecisionContext;
 use latchkey_profile::{ErrorCode, Profile, TemplateContext};
@@ -39,8 +39,8 @@ body = '{"c":"{{ code }}","m":"{{ message }}"}'
 "#;
 
 #[test]
-fn what_an_endpoint_refers_to_must_be_there() {
-    let wrong = r#"name = "p"
+fn an_endpoint_may_refer_only_to_declared_things() {
+    let document = r#"name = "p"
 [[endpoints]]
 method = "GET"
 path = "/x/{id}"
@@ -65,7 +65,7 @@ codes = ["GONE"]
 status = 200
 body = "{{ answer.id }}"
 "#;
-    let errors = Profile::compile(wrong, 1).map(|_| ()).unwrap_err().0;
+    let errors = Profile::compile(document, 1).map(|_| ()).unwrap_err().0;
     let places: Vec<(usize, &str)> = errors.iter().map(|e| (e.line, e.field.as_str())).collect();
     assert_eq!(
         places,
@@ -93,43 +93,44 @@ body = "{{ answer.id }}"
 }
 
 #[test]
-fn a_request_fills_the_fields_and_the_answer_the_response() {
+fn the_http_request_fills_the_fields_and_the_rpcs_response_the_http_response() {
     let profile = profile(DOCUMENT);
     let mut request = request("/keys/7?m=m-1", &[("x-from", "192.0.2.1")]);
     request.method = "POST";
     request.body = Some(br#"{"name":"a\"{{ items }}","days":30,"list":["a b","c"]}"#);
     let parsed = profile.parse_request(&request);
-    let seen = DecisionContext::default();
-    let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
-    let at = profile.endpoint(&request).unwrap();
-    let ask = profile.rpc_request(at, &request, &template_context).unwrap();
+    let context = DecisionContext::default();
+    let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
+    let matched = profile.endpoint(&request).unwrap();
+    let rpc_request = profile.rpc_request(matched, &request, &template_context).unwrap();
     let message = json!({
         "name": "a\"{{ items }}-7", "scopes": ["a b", "c"], "ttl": "2592000s",
         "bindings": { "merchant": "m-1" }, "allowed_networks": ["192.0.2.1", "10.0.0.0/8"],
     });
-    assert_eq!((ask.rpc.name, &ask.message), ("CreateKey", &message));
+    assert_eq!((rpc_request.rpc.name, &rpc_request.message), ("CreateKey", &message));
     let answer = json!({ "key": { "id": "key_0", "create_time": "2026-01-01T00:00:00Z" } });
-    let reply = profile.endpoint_response((at, &ask), &request, &template_context, (&answer, &[]));
+    let response =
+        profile.endpoint_response(matched, &rpc_request, &request, &template_context, &answer, &[]);
     let body = r#"{"id":"0","name":"a\"{{ items }}","m":null,"at":"2026-01-01T00:00:00.000Z"}"#;
-    assert_eq!((reply.status, reply.body.as_str()), (201, body));
+    assert_eq!((response.status, response.body.as_str()), (201, body));
 }
 
 #[test]
-fn what_is_absent_is_left_out_and_what_is_wrong_is_told() {
+fn absent_values_are_omitted_and_errors_are_rendered() {
     let profile = profile(DOCUMENT);
     let mut request = request("/keys/7", &[("x-merchant", "m-2")]);
     request.method = "POST";
     request.body = Some(br#"{"name":"a"}"#);
     let parsed = profile.parse_request(&request);
-    let seen = DecisionContext::default();
-    let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
-    let at = profile.endpoint(&request).unwrap();
-    let ask = profile.rpc_request(at, &request, &template_context).unwrap();
+    let context = DecisionContext::default();
+    let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
+    let matched = profile.endpoint(&request).unwrap();
+    let rpc_request = profile.rpc_request(matched, &request, &template_context).unwrap();
     let message =
         json!({ "name": "a-7", "bindings": { "merchant": "m-2" }, "allowed_networks": ["10.0.0.0/8"] });
-    assert_eq!(ask.message, message);
+    assert_eq!(rpc_request.message, message);
     assert_eq!(
-        (profile.request_field_name(at, "scopes[1]"), profile.request_field_name(at, "name")),
+        (profile.request_field_name(matched, "scopes[1]"), profile.request_field_name(matched, "name")),
         ("list", "name")
     );
     let gone = profile.error_response(ErrorCode::NotFound, "no \"such\" key", &template_context);
@@ -145,14 +146,15 @@ fn the_items_of_a_list_are_each_rendered_and_escaped() {
     let profile = profile(DOCUMENT);
     let request = request("/keys", &[]);
     let parsed = profile.parse_request(&request);
-    let seen = DecisionContext::default();
-    let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
-    let at = profile.endpoint(&request).unwrap();
-    let ask = profile.rpc_request(at, &request, &template_context).unwrap();
+    let context = DecisionContext::default();
+    let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
+    let matched = profile.endpoint(&request).unwrap();
+    let rpc_request = profile.rpc_request(matched, &request, &template_context).unwrap();
     let items = [json!({ "name": "a\"" }), json!({ "name": "{{ items }}" })];
-    let reply = profile.endpoint_response((at, &ask), &request, &template_context, (&json!({}), &items));
-    assert_eq!(reply.body, r#"[{"n":"a\""},{"n":"{{ items }}"}]"#);
-    let none = profile.endpoint_response((at, &ask), &request, &template_context, (&json!({}), &[]));
+    let response =
+        profile.endpoint_response(matched, &rpc_request, &request, &template_context, &json!({}), &items);
+    assert_eq!(response.body, r#"[{"n":"a\""},{"n":"{{ items }}"}]"#);
+    let none = profile.endpoint_response(matched, &rpc_request, &request, &template_context, &json!({}), &[]);
     assert_eq!(none.body, "[]");
 }
 
@@ -162,8 +164,8 @@ fn a_request_for_an_endpoint_keeps_its_credential() {
     for (path, kept) in [("/keys", true), ("/keys/1", false), ("/other", false)] {
         let request = request(path, &[("authorization", "Bearer k_1")]);
         let parsed = profile.parse_request(&request);
-        let seen = DecisionContext::default();
-        let allow = profile.allow_response(&TemplateContext::new(&seen, &request, &parsed, NOW));
+        let context = DecisionContext::default();
+        let allow = profile.allow_response(&TemplateContext::new(&context, &request, &parsed, NOW));
         assert_eq!(!allow.remove.contains("authorization"), kept, "GET {path}");
     }
 }

@@ -1,10 +1,10 @@
-//! Documents tested by their own examples, and what is likely a mistake in them.
+//! Tests of documents by their own examples, and warnings about documents.
 
 use latchkey_profile::{CaseResult, ExampleOutcome, Profile, host_conflicts, lint, lint_shared_hosts};
 
 use crate::support::profile;
 
-/// What ships, and a sixth that shows the way.
+/// The shipped documents, and a sixth one from the tests.
 const SHIPPED: [(&str, &str); 6] = [
     ("luxcore", include_str!("../../../../profiles/luxcore.toml")),
     ("lumen", include_str!("../../../../profiles/lumen.toml")),
@@ -40,7 +40,7 @@ fn outcomes(examples: &str) -> Vec<(String, Vec<String>)> {
     result.filter_map(decided_by_gate).map(|outcome| (outcome.name, outcome.failures)).collect()
 }
 
-/// What the gate alone could play.
+/// Returns the outcome of an example that needs no endpoint.
 fn decided_by_gate(result: CaseResult<'_>) -> Option<ExampleOutcome> {
     match result {
         CaseResult::Done(outcome) => Some(outcome),
@@ -49,7 +49,7 @@ fn decided_by_gate(result: CaseResult<'_>) -> Option<ExampleOutcome> {
 }
 
 #[test]
-fn every_shipped_document_keeps_the_promises_of_its_examples() {
+fn every_shipped_document_passes_its_examples() {
     for (name, document) in SHIPPED {
         let profile = profile(document);
         let result = profile.run_examples();
@@ -71,7 +71,7 @@ fn no_shipped_document_has_a_warning() {
 }
 
 #[test]
-fn an_example_that_is_right_is_told_to_be() {
+fn an_example_that_matches_has_no_failures() {
     let examples = r#"
         [[examples]]
         name = "passes"
@@ -93,12 +93,12 @@ fn an_example_that_is_right_is_told_to_be() {
         as = { state = "expired" }
         expect = { status = 401, body = '{"type":"about:blank",{{ any }}"The credential expired on 2025-01-01."{{ any }}' }
     "#;
-    let right = |name: &str| (name.to_owned(), vec![]);
-    assert_eq!(outcomes(examples), [right("passes"), right("limited"), right("expired")]);
+    let passed = |name: &str| (name.to_owned(), vec![]);
+    assert_eq!(outcomes(examples), [passed("passes"), passed("limited"), passed("expired")]);
 }
 
 #[test]
-fn an_example_that_is_wrong_says_what_was_not_as_promised() {
+fn an_example_that_differs_lists_the_differences() {
     let examples = r#"
         [[examples]]
         name = "wrong"
@@ -107,10 +107,10 @@ fn an_example_that_is_wrong_says_what_was_not_as_promised() {
         as = { state = "revoked" }
         expect = { status = 200, body = "no", upstream = { x-tenant = "acme" } }
     "#;
-    let (_, wrong) = outcomes(examples).remove(0);
-    assert_eq!(wrong.len(), 3, "{wrong:#?}");
-    assert_eq!(wrong[0], "status 200 was promised, and it is 401");
-    assert_eq!(wrong[2], "the upstream was promised x-tenant: \"acme\", and gets \"\"");
+    let (_, failures) = outcomes(examples).remove(0);
+    assert_eq!(failures.len(), 3, "{failures:#?}");
+    assert_eq!(failures[0], "expected the status 200, got 401");
+    assert_eq!(failures[2], "expected x-tenant: \"acme\" for the upstream, got \"\"");
 }
 
 #[test]
@@ -151,8 +151,8 @@ fn former_names_of_an_examples_fields_are_accepted_but_not_beside_the_present_on
 }
 
 #[test]
-fn an_example_of_nothing_that_can_be_is_refused_with_its_place() {
-    let wrong = r#"
+fn an_example_that_cannot_exist_is_a_mistake_with_its_location() {
+    let example = r#"
 [[examples]]
 name = "x"
 request = "/v1/x"
@@ -160,7 +160,7 @@ as = { kind = "z", plan = "gold", scopes = ["c"], state = "gone" }
 repeat = 0
 expect = { state = 200 }
 "#;
-    let errors = Profile::compile(&format!("{DOCUMENT}{wrong}"), 1).map(|_| ()).unwrap_err().0;
+    let errors = Profile::compile(&format!("{DOCUMENT}{example}"), 1).map(|_| ()).unwrap_err().0;
     let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
     assert_eq!(
         fields,
@@ -179,7 +179,7 @@ expect = { state = 200 }
 }
 
 #[test]
-fn what_is_likely_a_mistake_is_told_with_its_place() {
+fn warnings_have_a_location() {
     let document = r#"name = "p"
 [[hosts]]
 host = "*.a.dev"
@@ -206,10 +206,10 @@ path = "/v1/x"
 reasons = ["EXPIRED"]
 "#;
     let (_, warnings) = lint(document).unwrap();
-    let told: Vec<(usize, &str, bool)> =
+    let locations: Vec<(usize, &str, bool)> =
         warnings.iter().map(|w| (w.line, w.field.as_str(), w.message.is_empty())).collect();
     assert_eq!(
-        told,
+        locations,
         [
             (5, "hosts[1].host", false),
             (10, "scopes[1].name", false),
@@ -222,26 +222,33 @@ reasons = ["EXPIRED"]
 }
 
 #[test]
-fn a_host_of_another_profile_is_contested_where_its_keys_look_the_same() {
+fn a_host_of_another_profile_is_a_conflict_if_its_keys_have_the_same_prefix() {
     let of = |name: &str, host: &str, prefix: &str| {
         format!(
             "name = \"{name}\"\n[[hosts]]\nhost = \"{host}\"\n[[kinds]]\nname = \"k\"\nprefix = \"{prefix}\""
         )
     };
-    let theirs = [profile(&of("x", "*.a.dev", "sk_")), profile(&of("z", "*", "sk_"))];
-    let told = host_conflicts(&of("y", "*.A.dev", "sk_"), &theirs).unwrap_err().0;
-    assert_eq!((told[0].line, told[0].column, told[0].field.as_str()), (3, 8, "hosts[0].host"));
-    assert!(told[0].message.contains("\"x\"") && told[0].message.contains("\"sk_\""), "{told:?}");
+    let others = [profile(&of("x", "*.a.dev", "sk_")), profile(&of("z", "*", "sk_"))];
+    let conflicts = host_conflicts(&of("y", "*.A.dev", "sk_"), &others).unwrap_err().0;
+    assert_eq!(
+        (conflicts[0].line, conflicts[0].column, conflicts[0].field.as_str()),
+        (3, 8, "hosts[0].host")
+    );
+    assert!(
+        conflicts[0].message.contains("\"x\"") && conflicts[0].message.contains("\"sk_\""),
+        "{conflicts:?}"
+    );
     for (name, host, prefix) in
         [("x", "*.a.dev", "sk_"), ("y", "*.a.dev", "pk_"), ("y", "b.a.dev", "sk_"), ("y", "*", "sk_")]
     {
-        assert_eq!(host_conflicts(&of(name, host, prefix), &theirs), Ok(()), "{name} {host} {prefix}");
+        assert_eq!(host_conflicts(&of(name, host, prefix), &others), Ok(()), "{name} {host} {prefix}");
     }
 }
 
 #[test]
-fn a_host_that_two_products_claim_is_told() {
+fn a_host_that_two_products_claim_is_a_warning() {
     let of = |name: &str| profile(&format!("name = \"{name}\"\n[[hosts]]\nhost = \"*.A.dev\""));
-    let told = "the host \"*.a.dev\" is claimed by x and y; a request whose key is of neither's form is x's";
-    assert_eq!(lint_shared_hosts(&[of("y"), of("x")]), [told]);
+    let warning = "the host \"*.a.dev\" is claimed by x and y; a request whose key matches none of their formats \
+                   belongs to x";
+    assert_eq!(lint_shared_hosts(&[of("y"), of("x")]), [warning]);
 }

@@ -1,6 +1,6 @@
-//! The room from outside: documents in, readings and answers out.
+//! Tests of the crate by its public interface: documents, parsed requests and rendered responses.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod catalog;
 mod documents;

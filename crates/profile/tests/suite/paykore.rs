@@ -1,4 +1,4 @@
-//! PayKore's shipped document against PayKore's own words, byte by byte.
+//! Comparison of PayKore's shipped document with PayKore's documentation, byte by byte.
 
 use latchkey_core::check_input::{PresentedCredential, RequestedEnvironment};
 use latchkey_core::decision::DecisionContext;
@@ -6,13 +6,13 @@ use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;
 use latchkey_profile::{Profile, TemplateContext};
 
-use crate::support::{NOW, denied, header, key, level, profile, request, seen};
+use crate::support::{NOW, context, denied, header, key, level, profile, request};
 
 fn paykore() -> Profile {
     profile(include_str!("../../../../profiles/paykore.toml"))
 }
 
-/// The request identifier in a body, and the body with it replaced by PayKore's own example.
+/// Returns the request identifier in a body, and the body with PayKore's example in its place.
 fn with_example_id(body: &str, example: &str) -> (String, String) {
     let at = body.find("req_").unwrap();
     let id = body[at..at + 14].to_owned();
@@ -34,19 +34,20 @@ fn a_missing_key_is_answered_to_the_byte() {
 }
 
 #[test]
-fn an_expired_key_is_told_its_date() {
+fn the_denial_of_an_expired_key_has_its_date() {
     let profile = paykore();
-    let (status, _, body) = denied(&profile, Reason::Expired, &seen(&profile.policy, key("secret", "live")));
+    let (status, _, body) =
+        denied(&profile, Reason::Expired, &context(&profile.policy, key("secret", "live")));
     let expected = r#"{"error":{"code":"EXPIRED_API_KEY","message":"This API key expired on 2025-01-01. Create a new key in the dashboard.","http_status":401},"meta":{"request_id":"req_2bCdE3fGhI"}}"#;
     assert_eq!((status, with_example_id(&body, "req_2bCdE3fGhI").1.as_str()), (401, expected));
 }
 
 #[test]
-fn a_limited_key_is_told_when_to_come_back() {
+fn the_denial_of_a_limited_key_has_the_time_to_wait() {
     let profile = paykore();
-    let mut seen = seen(&profile.policy, key("secret", "live"));
-    seen.levels.push(level());
-    let (status, headers, body) = denied(&profile, Reason::RateLimited, &seen);
+    let mut context = context(&profile.policy, key("secret", "live"));
+    context.levels.push(level());
+    let (status, headers, body) = denied(&profile, Reason::RateLimited, &context);
     let expected = r#"{"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Too many requests. Slow down and retry after the indicated time.","http_status":429},"meta":{"request_id":"req_9kLmN2oPqR","retry_after":12}}"#;
     assert_eq!((status, with_example_id(&body, "req_9kLmN2oPqR").1.as_str()), (429, expected));
     assert_eq!(header(&headers, "retry-after"), Some("12"));
@@ -56,7 +57,7 @@ fn a_limited_key_is_told_when_to_come_back() {
 }
 
 #[test]
-fn every_bad_key_looks_like_one_that_never_was() {
+fn every_bad_key_looks_like_an_unknown_one() {
     use Reason::{
         AmbiguousCredential, Disabled, EnvironmentMismatch, InvalidCredential, Revoked, TenantMismatch,
         TenantRequired, TenantSuspended,
@@ -72,8 +73,8 @@ fn every_bad_key_looks_like_one_that_never_was() {
         TenantRequired,
         TenantSuspended,
     ] {
-        let seen = seen(&profile.policy, key("secret", "live"));
-        let (status, _, body) = denied(&profile, reason, &seen);
+        let context = context(&profile.policy, key("secret", "live"));
+        let (status, _, body) = denied(&profile, reason, &context);
         assert_eq!(
             (status, with_example_id(&body, "req_7hJkL9mNpQ").1.as_str()),
             (401, invalid()),
@@ -83,7 +84,7 @@ fn every_bad_key_looks_like_one_that_never_was() {
 }
 
 #[test]
-fn what_a_known_key_may_not_do_is_a_403_of_the_same_shape() {
+fn a_known_key_without_permission_gets_a_403_of_the_same_shape() {
     let profile = paykore();
     for reason in [Reason::InsufficientScope, Reason::RouteNotAllowed, Reason::NetworkNotAllowed] {
         let (status, _, body) = denied(&profile, reason, &DecisionContext::default());
@@ -105,15 +106,15 @@ fn every_response_has_the_three_rate_headers() {
     }
     let request = request("/v1/wallets", &[]);
     let parsed = profile.parse_request(&request);
-    let mut seen = seen(&profile.policy, key("secret", "live"));
-    seen.levels.push(level());
-    let allow = profile.allow_response(&TemplateContext::new(&seen, &request, &parsed, Timestamp(NOW.0)));
+    let mut context = context(&profile.policy, key("secret", "live"));
+    context.levels.push(level());
+    let allow = profile.allow_response(&TemplateContext::new(&context, &request, &parsed, Timestamp(NOW.0)));
     let names: Vec<&str> = allow.response.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]);
 }
 
 #[test]
-fn the_key_may_stand_in_either_header_and_the_host_decides_the_environment() {
+fn the_key_may_be_in_either_header_and_the_host_decides_the_environment() {
     let profile = paykore();
     let key = format!("sk_live_{}", "a1b2".repeat(16));
     let bearer = format!("bearer  {key}");

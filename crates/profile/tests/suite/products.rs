@@ -1,4 +1,4 @@
-//! Four more products, each with its own ways, by documents alone.
+//! Four more products with different rules, described by documents alone.
 
 use latchkey_core::check_input::{PresentedCredential, RequestedEnvironment};
 use latchkey_core::decision::{DecisionContext, Denial};
@@ -38,7 +38,7 @@ fn lumen_shows_publishable_keys_again_and_secret_ones_never() {
 }
 
 #[test]
-fn auxvault_wants_a_tenant_and_finds_keys_in_bodies() {
+fn auxvault_requires_a_tenant_and_finds_keys_in_bodies() {
     let profile = profile(include_str!("../../../../profiles/auxvault.toml"));
     let mut request = request("/api/v1/public/transaction", &[("x-merchant-id", "m-1")]);
     request.body = Some(br#"{"Amount":125.00,"apiKey":"lv_erp_x"}"#);
@@ -79,18 +79,18 @@ fn auxvault_has_two_shapes_of_error() {
 fn auxvault_words_a_bad_token_in_its_other_shape() {
     let profile = profile(include_str!("../../../../profiles/auxvault.toml"));
     let token = "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln";
-    let worded = [
+    let cases = [
         ("authorization", token, r#""code":"UNAUTHORIZED","message":"Invalid or expired token""#),
         ("x-api-key", "lv_erp_x", r#""error":"Invalid API key""#),
     ];
-    for (header, value, words) in worded {
+    for (header, value, words) in cases {
         let request = request("/api/v1/merchants/m-1", &[(header, value)]);
         let parsed = profile.parse_request(&request);
-        let seen = DecisionContext::default();
-        let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
-        let refused = profile.deny_response(&Denial::new(Reason::InvalidCredential), &template_context);
-        assert_eq!(refused.status, 401);
-        assert!(refused.body.contains(words), "{}", refused.body);
+        let context = DecisionContext::default();
+        let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
+        let response = profile.deny_response(&Denial::new(Reason::InvalidCredential), &template_context);
+        assert_eq!(response.status, 401);
+        assert!(response.body.contains(words), "{}", response.body);
     }
 }
 
@@ -106,7 +106,7 @@ fn luxor_takes_the_bare_key_and_counts_in_two_buckets() {
 }
 
 #[test]
-fn luxor_says_what_is_wrong_in_its_own_shape() {
+fn luxor_has_its_own_shape_of_error() {
     let profile = profile(include_str!("../../../../profiles/luxor.toml"));
     let mut limited = DecisionContext::default();
     limited.levels.push(level());

@@ -1,4 +1,4 @@
-//! Whatever is thrown at the room: no panic, and nothing forged gets through.
+//! Properties for arbitrary input: no panic, and no forged header or credential passes.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use latchkey_core::reason::Reason;
 use latchkey_profile::{Header, Profile, Request, TemplateContext};
 use proptest::prelude::*;
 
-use crate::support::{NOW, key, profile, seen};
+use crate::support::{NOW, context, key, profile};
 
 static PROFILE: LazyLock<Profile> = LazyLock::new(|| {
     profile(
@@ -38,11 +38,11 @@ static PROFILE: LazyLock<Profile> = LazyLock::new(|| {
     )
 });
 
-/// Names that mean something.
+/// Names of headers that the profile reads.
 const KNOWN: &[&str] =
     &["x-api-key", "authorization", "cookie", "x-forwarded-for", "x-request-id", "x-client", "host"];
 
-/// Names that mean something, mostly.
+/// Names of headers, of which many are read by the profile.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![prop::sample::select(KNOWN).prop_map(str::to_owned), "[a-z-]{0,8}"]
 }
@@ -57,7 +57,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn reading_and_answering_never_panics(
+    fn parsing_and_rendering_never_panic(
         path in "(/[a-z%.;/]{0,12})?(\\?(key|tenant)?[ -~]{0,24})?|\\PC{0,24}",
         host in "[a-zA-Z.:\\[\\]0-9]{0,16}",
         headers in prop::collection::vec((name(), value()), 0..8),
@@ -73,14 +73,14 @@ proptest! {
         }
         let mut record = key("secret", "live");
         record.name = label;
-        for seen in [DecisionContext::default(), seen(&PROFILE.policy, record)] {
-            let template_context = TemplateContext::new(&seen, &request, &parsed, NOW);
+        for context in [DecisionContext::default(), context(&PROFILE.policy, record)] {
+            let template_context = TemplateContext::new(&context, &request, &parsed, NOW);
             let allow = PROFILE.allow_response(&template_context);
             let sent = allow.set.iter().chain(allow.response.iter());
             prop_assert!(sent.clone().all(|(_, v)| !v.is_empty() && !v.chars().any(char::is_control)));
             prop_assert!(allow.set.iter().all(|(name, _)| !allow.remove.contains(name)));
-            let refused = PROFILE.deny_response(&Denial::new(Reason::Expired), &template_context);
-            prop_assert!(serde_json::from_str::<serde_json::Value>(&refused.body).is_ok(), "{}", refused.body);
+            let response = PROFILE.deny_response(&Denial::new(Reason::Expired), &template_context);
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&response.body).is_ok(), "{}", response.body);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Reading requests: where credentials are, what makes them ambiguous, and what Envoy's route may say.
+//! Parsing of requests: sources of credentials, ambiguous credentials, and values from Envoy's route.
 
 use latchkey_core::check_input::{Path, PresentedCredential, RateClassSelector, RequestedEnvironment};
 use latchkey_profile::{Header, Profile, Request};
@@ -9,7 +9,7 @@ fn reader(sources: &str, more: &str) -> Profile {
     profile(&format!("name = \"p\"\n[credential]\nsources = {sources}\n{more}"))
 }
 
-/// What became of a request's credential, as a word or the value itself.
+/// Returns the value of a request's credential, or the variant without a value.
 fn credential(profile: &Profile, request: &Request<'_>) -> String {
     match profile.parse_request(request).access.credential {
         PresentedCredential::Value(value) => value.to_owned(),
@@ -49,7 +49,7 @@ fn a_scheme_is_matched_whatever_its_case() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_unreadable() {
+fn bytes_that_are_not_text_are_malformed() {
     let profile = reader(r#"["header:x-api-key"]"#, "");
     for value in [&b"\xff\xfe"[..], b"k\0", b"k\x7f", "kéy".as_bytes(), &vec![b'k'; 20_000]] {
         let header = Header { name: b"x-api-key", value };
@@ -95,7 +95,7 @@ fn a_cookie_may_not_be_repeated() {
 }
 
 #[test]
-fn a_body_is_looked_into_by_pointer() {
+fn a_pointer_selects_a_string_in_a_body() {
     let profile = reader(r#"["body:/auth/0/api~1key"]"#, "");
     for (body, expected) in [
         (r#"{"auth":[{"api/key":"k1"}]}"#, "k1"),
@@ -116,7 +116,7 @@ fn a_body_is_looked_into_by_pointer() {
 }
 
 #[test]
-fn two_sources_that_differ_are_ambiguous_unless_the_first_counts() {
+fn two_sources_that_differ_are_ambiguous_unless_the_first_is_used() {
     let sources = r#"["header:x-api-key", "header:authorization Bearer", "body:/key"]"#;
     let strict = reader(sources, "");
     let first = reader(sources, "conflict = \"first\"");
@@ -140,7 +140,7 @@ fn two_sources_that_differ_are_ambiguous_unless_the_first_counts() {
 }
 
 #[test]
-fn paths_are_canonical_or_unsafe_and_never_unnamed() {
+fn paths_are_canonical_or_rejected() {
     let profile = reader(r#"["header:x-api-key"]"#, "");
     for (path, expected) in [
         ("/v1/payments?x=/../y", "/v1/payments"),
@@ -160,7 +160,7 @@ fn paths_are_canonical_or_unsafe_and_never_unnamed() {
 }
 
 #[test]
-fn the_first_host_that_fits_decides_the_environment() {
+fn the_first_host_that_matches_decides_the_environment() {
     let hosts = r#"
         [[hosts]]
         host = "*.example.dev"
@@ -186,7 +186,7 @@ fn the_first_host_that_fits_decides_the_environment() {
 }
 
 #[test]
-fn what_envoys_route_says_wins() {
+fn values_from_envoys_route_take_precedence() {
     let more = "[resource]\nmerchant = \"header:x-merchant-id\"\nshop = \"query:shop\"\n[[hosts]]\nhost = \"*\"\nenvironment = \"live\"";
     let profile = reader(r#"["header:x-api-key"]"#, more);
     let mut request = request("/x?shop=s%31", &[("x-merchant-id", "m1")]);
@@ -211,11 +211,11 @@ fn what_envoys_route_says_wins() {
         (RequestedEnvironment::Named("test"), RateClassSelector::Fixed("slow"))
     );
     assert_eq!(access.resource.as_slice(), [("merchant", "m1"), ("shop", "s1")]);
-    assert_eq!(access.route_resource.as_slice(), [("merchant", "m2")], "the gate takes this one instead");
+    assert_eq!(access.route_resource.as_slice(), [("merchant", "m2")], "the gate uses this one instead");
 }
 
 #[test]
-fn a_tenant_that_is_named_twice_is_nobody() {
+fn a_tenant_that_is_named_twice_matches_no_tenant() {
     let profile =
         reader(r#"["header:x-api-key"]"#, "[tenant]\nsource = \"header:X-Tenant-ID\"\nrequired = true");
     assert!(profile.policy.tenant_required);

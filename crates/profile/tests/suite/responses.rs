@@ -1,10 +1,10 @@
-//! Answers: what is set, what is removed however it is spelled, and what a denial says.
+//! Responses: headers that are set, headers that are removed in every spelling, and denials.
 
 use latchkey_core::decision::{DecisionContext, Denial};
 use latchkey_core::reason::Reason;
 use latchkey_profile::{Profile, RenderedHeaders, Request, TemplateContext, default_denial};
 
-use crate::support::{NOW, denied, header, key, level, profile, request, seen};
+use crate::support::{NOW, context, denied, header, key, level, profile, request};
 
 const DOCUMENT: &str = r#"
     name = "p"
@@ -25,7 +25,7 @@ const DOCUMENT: &str = r#"
     X-Team = "{{ metadata.team }}"
 "#;
 
-/// Names and values set, names removed, parameters removed, names of response headers.
+/// Headers that are set, headers and parameters that are removed, and response headers.
 struct Outcome {
     set: Vec<(String, String)>,
     remove: Vec<String>,
@@ -33,9 +33,9 @@ struct Outcome {
     response: Vec<(String, String)>,
 }
 
-fn allow(profile: &Profile, request: &Request<'_>, seen: &DecisionContext) -> Outcome {
+fn allow(profile: &Profile, request: &Request<'_>, context: &DecisionContext) -> Outcome {
     let parsed = profile.parse_request(request);
-    let allow = profile.allow_response(&TemplateContext::new(seen, request, &parsed, NOW));
+    let allow = profile.allow_response(&TemplateContext::new(context, request, &parsed, NOW));
     let owned =
         |pairs: &RenderedHeaders<'_>| pairs.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     let names = |names: Vec<&str>| names.into_iter().map(ToOwned::to_owned).collect::<Vec<_>>();
@@ -52,7 +52,7 @@ fn allow(profile: &Profile, request: &Request<'_>, seen: &DecisionContext) -> Ou
 #[test]
 fn identity_headers_are_set_and_every_other_spelling_is_removed() {
     let profile = profile(DOCUMENT);
-    let outcome = allow(&profile, &request("/", &[]), &seen(&profile.policy, key("secret", "live")));
+    let outcome = allow(&profile, &request("/", &[]), &context(&profile.policy, key("secret", "live")));
     assert_eq!(header(&outcome.set, "x-tenant-id"), Some("acme"));
     assert_eq!(header(&outcome.set, "x-scopes"), Some("payments.create payments.read"));
     assert_eq!(header(&outcome.set, "x-merchant"), Some("m-1"));
@@ -64,7 +64,7 @@ fn identity_headers_are_set_and_every_other_spelling_is_removed() {
 #[test]
 fn a_header_without_a_value_or_with_a_line_break_is_removed() {
     let profile = profile(DOCUMENT);
-    let outcome = allow(&profile, &request("/", &[]), &seen(&profile.policy, key("secret", "live")));
+    let outcome = allow(&profile, &request("/", &[]), &context(&profile.policy, key("secret", "live")));
     for name in ["x-gateway", "x-team"] {
         assert_eq!(header(&outcome.set, name), None);
         assert!(outcome.remove.iter().any(|n| n == name), "{name}");
@@ -73,7 +73,7 @@ fn a_header_without_a_value_or_with_a_line_break_is_removed() {
 }
 
 #[test]
-fn a_public_route_hears_nothing_of_what_the_client_claims() {
+fn a_public_route_gets_no_identity_headers_from_the_client() {
     let profile = profile(DOCUMENT);
     let outcome = allow(&profile, &request("/", &[("x-tenant-id", "victim")]), &DecisionContext::default());
     assert!(outcome.set.is_empty());
@@ -85,7 +85,7 @@ fn a_public_route_hears_nothing_of_what_the_client_claims() {
 }
 
 #[test]
-fn the_credential_goes_no_further_wherever_it_was() {
+fn the_credential_is_removed_from_every_source() {
     let profile = profile(DOCUMENT);
     let path = "/x?a=1&api_key=k&API%5FKEY=k&api_keys=2";
     let request = request(path, &[("cookie", "a=1; session=k; b=2"), ("cookie", "Session=k")]);
@@ -117,12 +117,12 @@ fn a_forwarded_credential_stays() {
 }
 
 #[test]
-fn what_is_set_is_never_removed_as_a_credential() {
+fn a_header_that_is_set_is_never_removed_as_a_credential() {
     let profile = profile(
         "name = \"p\"\n[credential]\nsources = [\"header:authorization Bearer\"]\n\
          [upstream_headers]\nauthorization = \"Tenant {{ tenant.slug }}\"",
     );
-    let known = seen(&profile.policy, key("secret", "live"));
+    let known = context(&profile.policy, key("secret", "live"));
     let outcome = allow(&profile, &request("/", &[]), &known);
     assert_eq!(header(&outcome.set, "authorization"), Some("Tenant acme"));
     assert!(outcome.remove.is_empty());
@@ -143,7 +143,7 @@ fn without_denials_the_answer_is_problem_details() {
 }
 
 #[test]
-fn the_usual_statuses_come_with_their_headers() {
+fn the_usual_statuses_have_their_headers() {
     let profile = profile("name = \"p\"");
     let mut limited = DecisionContext::default();
     limited.levels.push(level());
@@ -168,12 +168,12 @@ fn a_revoked_key_looks_like_an_unknown_one_unless_the_product_says_otherwise() {
     let of = |reason| denied(&plain, reason, &DecisionContext::default());
     assert_eq!(of(Reason::Revoked), of(Reason::InvalidCredential));
     assert_ne!(of(Reason::Expired), of(Reason::InvalidCredential));
-    let telling = profile("name = \"p\"\n[[denials]]\nbody = \"{{ reason }}\"");
-    assert_eq!(denied(&telling, Reason::Revoked, &DecisionContext::default()).2, "REVOKED");
+    let own = profile("name = \"p\"\n[[denials]]\nbody = \"{{ reason }}\"");
+    assert_eq!(denied(&own, Reason::Revoked, &DecisionContext::default()).2, "REVOKED");
 }
 
 #[test]
-fn the_first_denial_that_fits_is_taken() {
+fn the_first_denial_that_matches_is_used() {
     let profile = profile(
         r#"
         name = "p"
@@ -189,7 +189,7 @@ fn the_first_denial_that_fits_is_taken() {
 }
 
 #[test]
-fn a_denials_own_header_outweighs_the_responses() {
+fn a_denials_own_header_replaces_the_response_header() {
     let profile = profile(
         "name = \"p\"\n[response_headers]\nX-A = \"all\"\nX-B = \"all\"\n[[denials]]\nheaders = { x-a = \"own\" }",
     );
@@ -200,8 +200,8 @@ fn a_denials_own_header_outweighs_the_responses() {
 }
 
 #[test]
-fn where_no_profile_is_known_a_denial_is_worded_all_the_same() {
-    let refused = default_denial(&Denial::new(Reason::InvalidCredential), "a\"b");
-    assert_eq!(refused.status, 401);
-    assert!(refused.body.ends_with(r#""request_id":"a\"b"}"#), "{}", refused.body);
+fn a_request_without_a_profile_gets_the_default_denial() {
+    let response = default_denial(&Denial::new(Reason::InvalidCredential), "a\"b");
+    assert_eq!(response.status, 401);
+    assert!(response.body.ends_with(r#""request_id":"a\"b"}"#), "{}", response.body);
 }

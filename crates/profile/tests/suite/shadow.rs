@@ -1,12 +1,12 @@
-//! `enforce` in documents: what it is said of, what is refused, and what an upstream learns of whoever passes in
-//! shadow.
+//! `enforce` in documents: sections that have it, mistakes, and headers that an upstream gets for a request that passes
+//! in shadow.
 
 use latchkey_core::decision::{DecisionContext, Denial};
 use latchkey_core::enforcement::Enforcement;
 use latchkey_core::reason::Reason;
 use latchkey_profile::{Profile, TemplateContext, lint};
 
-use crate::support::{NOW, denied, header, key, profile, request, seen};
+use crate::support::{NOW, context, denied, header, key, profile, request};
 
 const DOCUMENT: &str = r#"
 name = "p"
@@ -47,7 +47,7 @@ fn mistake(document: &str) -> String {
 }
 
 #[test]
-fn each_thing_says_for_itself_whether_it_is_enforced() {
+fn every_section_has_its_own_enforcement() {
     let policy = profile(DOCUMENT).policy;
     assert_eq!(policy.enforce, Enforcement::Enforced);
     let routes: Vec<Enforcement> = (0..2).map(|n| policy.routes.get(n).unwrap().enforce).collect();
@@ -67,7 +67,7 @@ fn each_thing_says_for_itself_whether_it_is_enforced() {
 }
 
 #[test]
-fn anything_but_on_and_shadow_is_refused_in_its_place() {
+fn any_value_but_on_and_shadow_is_a_mistake() {
     let neither = "is neither \"on\"";
     for (document, place) in [
         ("enforce = \"off\"", "2:11 enforce"),
@@ -82,63 +82,64 @@ fn anything_but_on_and_shadow_is_refused_in_its_place() {
         assert!(errors[0].message.contains(neither), "{errors:?}");
     }
     let flag = mistake("name = \"p\"\nenforce = false");
-    assert!(flag.contains("a text in quotes belongs here"), "{flag}");
+    assert!(flag.contains("expected a text in quotes"), "{flag}");
     let bare = mistake("name = \"p\"\n[rate_limits]\nx = { enforce = \"shadow\" }");
     assert!(bare.contains("\"buckets\" is missing"), "{bare}");
     let text = mistake("name = \"p\"\n[rate_limits]\nx = \"1/s\"");
-    assert!(text.contains("a list in brackets belongs here"), "{text}");
+    assert!(text.contains("expected a list in brackets"), "{text}");
     let field = mistake("name = \"p\"\n[rate_limits.x]\nbuckets = []\nper = \"key\"");
     assert!(field.contains("the fields here are: buckets, enforce"), "{field}");
     let plan = mistake(
         "name = \"p\"\n[rate_limits]\ntried = [{ per = \"key\", rate = \"20/min\" }]\n\
          [[plans]]\nname = \"growth\"\nrate_limits = { tried = { enforce = \"shadow\", buckets = [] } }",
     );
-    assert!(plan.contains("a plan changes how much"));
+    assert!(plan.contains("a plan changes limits"));
 }
 
 #[test]
-fn a_profile_that_enforces_nothing_is_warned_of() {
-    let warned = |document: &str| {
+fn a_profile_that_enforces_nothing_gets_a_warning() {
+    let warned_lines = |document: &str| {
         let warnings = lint(document).unwrap().1;
-        let told = |w: &latchkey_profile::DocumentError| w.message.contains("\"p\" enforces nothing");
-        warnings.iter().filter(|w| told(w)).map(|w| (w.line, w.field.clone())).collect::<Vec<_>>()
+        let concerns_profile =
+            |w: &latchkey_profile::DocumentError| w.message.contains("\"p\" enforces nothing");
+        warnings.iter().filter(|w| concerns_profile(w)).map(|w| (w.line, w.field.clone())).collect::<Vec<_>>()
     };
-    assert_eq!(warned("name = \"p\"\nenforce = \"shadow\""), [(2, "enforce".to_owned())]);
-    assert_eq!(warned("name = \"p\"\nenforce = \"on\""), []);
-    assert_eq!(warned(DOCUMENT), [], "some of it is tried, and not all");
+    assert_eq!(warned_lines("name = \"p\"\nenforce = \"shadow\""), [(2, "enforce".to_owned())]);
+    assert_eq!(warned_lines("name = \"p\"\nenforce = \"on\""), []);
+    assert_eq!(warned_lines(DOCUMENT), [], "only a part of the profile is in shadow");
 }
 
-/// What the upstream is told: names set, names removed.
-fn upstream(profile: &Profile, seen: &DecisionContext) -> (Vec<(String, String)>, Vec<String>) {
+/// Returns the headers that are set for the upstream, and the names that are removed.
+fn upstream(profile: &Profile, context: &DecisionContext) -> (Vec<(String, String)>, Vec<String>) {
     let forged = [("x-tenant-id", "victim"), ("x-key-id", "victim"), ("x-request-id", "r-1")];
     let request = request("/v1/new", &forged);
     let parsed = profile.parse_request(&request);
-    let allow = profile.allow_response(&TemplateContext::new(seen, &request, &parsed, NOW));
+    let allow = profile.allow_response(&TemplateContext::new(context, &request, &parsed, NOW));
     let set = allow.set.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     (set, allow.remove.names().map(ToOwned::to_owned).collect())
 }
 
 #[test]
-fn whoever_is_not_vouched_for_has_no_identity_upstream() {
+fn an_unverified_principal_has_no_identity_headers_upstream() {
     let profile = profile(DOCUMENT);
-    let known = seen(&profile.policy, key("secret", "live"));
+    let known = context(&profile.policy, key("secret", "live"));
     let shadow = Some(Denial::new(Reason::Revoked));
     let revoked = DecisionContext { shadow: shadow.clone(), principal_invalid: true, ..known.clone() };
-    let nobody = DecisionContext { shadow, ..DecisionContext::default() };
-    for seen in [&revoked, &nobody] {
-        let (set, remove) = upstream(&profile, seen);
+    let unknown = DecisionContext { shadow, ..DecisionContext::default() };
+    for context in [&revoked, &unknown] {
+        let (set, remove) = upstream(&profile, context);
         assert_eq!(set, [("x-request-id".to_owned(), "r-1".to_owned())]);
         for name in ["x-tenant-id", "x_tenant_id", "x-key-id", "x-scopes", "x-merchant"] {
             assert!(remove.iter().any(|n| n == name), "{name}");
         }
     }
     let lacking = DecisionContext { shadow: Some(Denial::new(Reason::InsufficientScope)), ..known.clone() };
-    for seen in [&known, &lacking] {
-        assert_eq!(header(&upstream(&profile, seen).0, "x-tenant-id"), Some("acme"));
+    for context in [&known, &lacking] {
+        assert_eq!(header(&upstream(&profile, context).0, "x-tenant-id"), Some("acme"));
     }
-    let refused = profile_with_a_body();
-    let own = DecisionContext { principal_invalid: true, ..seen(&refused.policy, key("secret", "live")) };
-    assert_eq!(denied(&refused, Reason::Revoked, &own).2, "acme", "a denial still says whose it was");
+    let profile = profile_with_a_body();
+    let own = DecisionContext { principal_invalid: true, ..context(&profile.policy, key("secret", "live")) };
+    assert_eq!(denied(&profile, Reason::Revoked, &own).2, "acme", "a denial still names the tenant");
 }
 
 fn profile_with_a_body() -> Profile {
@@ -147,17 +148,19 @@ fn profile_with_a_body() -> Profile {
 }
 
 #[test]
-fn examples_are_played_as_if_everything_were_enforced() {
+fn examples_run_as_if_everything_were_enforced() {
     let example = |enforce: &str| {
         format!(
             "name = \"p\"\nenforce = \"{enforce}\"\n[[routes]]\npath = \"/x\"\n\
-             [[examples]]\nname = \"nobody\"\nrequest = \"GET /x\"\nexpect = {{ status = 401 }}"
+             [[examples]]\nname = \"no credential\"\nrequest = \"GET /x\"\nexpect = {{ status = 401 }}"
         )
     };
     for enforce in ["on", "shadow"] {
         let profile = profile(&example(enforce));
         for result in profile.run_examples() {
-            let latchkey_profile::CaseResult::Done(outcome) = result else { panic!("the gate answers it") };
+            let latchkey_profile::CaseResult::Done(outcome) = result else {
+                panic!("the gate decides it without an endpoint")
+            };
             assert_eq!(outcome.failures, Vec::<String>::new(), "{enforce}");
         }
     }

@@ -1,4 +1,4 @@
-//! What the tests build on: requests, keys and what a gate would have seen of them.
+//! Shared fixtures: requests, keys and contexts of decisions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use uuid::Uuid;
 /// 2024-06-01T00:00:00Z.
 pub(crate) const NOW: Timestamp = Timestamp(1_717_200_000_000);
 
-/// A profile, which must compile.
+/// Compiles a profile; panics if it has mistakes.
 pub(crate) fn profile(document: &str) -> Profile {
     Profile::compile(document, 1).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// A request with these headers.
+/// Returns a request with these headers.
 pub(crate) fn request<'a>(path: &'a str, headers: &[(&'a str, &'a str)]) -> Request<'a> {
     let header =
         |(name, value): &(&'a str, &'a str)| Header { name: name.as_bytes(), value: value.as_bytes() };
@@ -38,7 +38,7 @@ pub(crate) fn request<'a>(path: &'a str, headers: &[(&'a str, &'a str)]) -> Requ
     }
 }
 
-/// A key of a kind in an environment, granted everything.
+/// Returns a key of a kind in an environment, with all scopes.
 pub(crate) fn key(kind: &str, environment: &str) -> KeyRecord {
     KeyRecord {
         id: KeyId(Uuid::from_u128(7)),
@@ -67,7 +67,7 @@ pub(crate) fn key(kind: &str, environment: &str) -> KeyRecord {
     }
 }
 
-/// A tenant on a plan.
+/// Returns a tenant on a plan.
 pub(crate) fn tenant(plan: Option<&str>) -> TenantRecord {
     TenantRecord {
         id: TenantId(Uuid::from_u128(9)),
@@ -82,15 +82,15 @@ pub(crate) fn tenant(plan: Option<&str>) -> TenantRecord {
     }
 }
 
-/// What a gate saw of a key that it recognised.
-pub(crate) fn seen(policy: &Arc<Policy>, key: KeyRecord) -> DecisionContext {
+/// Returns the context of a decision for a known key.
+pub(crate) fn context(policy: &Arc<Policy>, key: KeyRecord) -> DecisionContext {
     let tenant = TenantRecord { profile: (*policy.name).into(), ..tenant(None) };
     let key = Cached::key(key, &tenant);
     let principal = Principal::from_key(Arc::new(tenant), key, Some(policy));
     DecisionContext { principal: Some(principal), policy: Some(policy.clone()), ..DecisionContext::default() }
 }
 
-/// A bucket of 300 with 247 left, full again in a minute, with room in 11.2 seconds.
+/// Returns the level of a bucket of 300 with 247 remaining, full again in 59.001 seconds, with room in 11.2 seconds.
 pub(crate) fn level() -> Level {
     let bucket = BucketId { per: BucketOwner::Key, subject: 7, class_hash: 0, index: 0 };
     Level {
@@ -102,21 +102,21 @@ pub(crate) fn level() -> Level {
     }
 }
 
-/// What the client of a denied request gets: status, headers and body.
+/// Returns status, headers and body that the client of a denied request gets.
 pub(crate) fn denied(
     profile: &Profile,
     reason: Reason,
-    seen: &DecisionContext,
+    context: &DecisionContext,
 ) -> (u16, Vec<(String, String)>, String) {
     let request = request("/v1/wallets", &[("x-request-id", "id-1")]);
     let parsed = profile.parse_request(&request);
-    let template_context = TemplateContext::new(seen, &request, &parsed, NOW);
-    let refused = profile.deny_response(&Denial::new(reason), &template_context);
-    let headers = refused.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-    (refused.status, headers, refused.body)
+    let template_context = TemplateContext::new(context, &request, &parsed, NOW);
+    let response = profile.deny_response(&Denial::new(reason), &template_context);
+    let headers = response.headers.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    (response.status, headers, response.body)
 }
 
-/// The value of a header among others.
+/// Returns the value of a header.
 pub(crate) fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
     headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
 }

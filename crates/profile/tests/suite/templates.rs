@@ -1,10 +1,10 @@
-//! Templates: filters, escaping, and values that would rather be something else.
+//! Templates: filters, escaping, and values that look like templates or headers.
 
 use latchkey_core::decision::{DecisionContext, Denial};
 use latchkey_core::reason::Reason;
 use latchkey_profile::{Profile, TemplateContext};
 
-use crate::support::{NOW, denied, header, key, level, profile, request, seen};
+use crate::support::{NOW, context, denied, header, key, level, profile, request};
 
 fn with_body(content_type: &str, body: &str) -> Profile {
     profile(&format!(
@@ -13,14 +13,14 @@ fn with_body(content_type: &str, body: &str) -> Profile {
     ))
 }
 
-/// What a body comes out as for a known key.
+/// Returns a rendered body for a known key.
 fn body(content_type: &str, body: &str) -> String {
     let profile = with_body(content_type, body);
-    let mut seen = seen(&profile.policy, key("secret", "live"));
-    seen.levels.push(level());
-    seen.missing_scopes = profile.policy.scopes.resolve(&["payments.read"]);
-    seen.unknown_scopes = vec!["payments.fly".into()];
-    denied(&profile, Reason::InsufficientScope, &seen).2
+    let mut context = context(&profile.policy, key("secret", "live"));
+    context.levels.push(level());
+    context.missing_scopes = profile.policy.scopes.resolve(&["payments.read"]);
+    context.unknown_scopes = vec!["payments.fly".into()];
+    denied(&profile, Reason::InsufficientScope, &context).2
 }
 
 fn plain(text: &str) -> String {
@@ -82,7 +82,7 @@ fn filters_are_jinjas() {
 }
 
 #[test]
-fn values_are_escaped_for_where_they_land() {
+fn values_are_escaped_for_the_content_type() {
     let template = "{{ subject.name }}|{{ subject.name | json }}|{{ metadata.team }}";
     for (content_type, value) in [
         ("application/json; charset=utf-8", r#"worker \"7\"|"worker \"7\""|blue\r\nx-admin: 1"#),
@@ -99,8 +99,8 @@ fn a_value_is_never_read_as_a_template() {
     let profile = with_body("text/plain", "{{ subject.name }}");
     let mut record = key("secret", "live");
     record.name = "{{ tenant.slug }}\u{1b}[2J\u{9b}1m".into();
-    let seen = seen(&profile.policy, record);
-    assert_eq!(denied(&profile, Reason::Expired, &seen).2, "{{ tenant.slug }}[2J1m");
+    let context = context(&profile.policy, record);
+    assert_eq!(denied(&profile, Reason::Expired, &context).2, "{{ tenant.slug }}[2J1m");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn control_characters_never_reach_a_header() {
     ] {
         let mut record = key("secret", "live");
         record.name = name.into();
-        let (_, headers, _) = denied(&profile, Reason::Expired, &seen(&profile.policy, record));
+        let (_, headers, _) = denied(&profile, Reason::Expired, &context(&profile.policy, record));
         assert_eq!(header(&headers, "x-name"), value, "{name:?}");
     }
 }
@@ -130,10 +130,10 @@ fn the_bucket_is_named_by_owner_and_class() {
     let mut request = request("/", &[]);
     let bucket = |request: &latchkey_profile::Request<'_>| {
         let parsed = profile.parse_request(request);
-        let seen = DecisionContext::default();
-        let template_context = TemplateContext::new(&seen, request, &parsed, NOW);
-        let refused = profile.deny_response(&Denial::new(Reason::Revoked), &template_context);
-        refused.headers.iter().find(|(name, _)| *name == "x-bucket").map(|(_, value)| value.clone())
+        let context = DecisionContext::default();
+        let template_context = TemplateContext::new(&context, request, &parsed, NOW);
+        let response = profile.deny_response(&Denial::new(Reason::Revoked), &template_context);
+        response.headers.iter().find(|(name, _)| *name == "x-bucket").map(|(_, value)| value.clone())
     };
     assert_eq!(bucket(&request), None);
     request.context.push(("rate_class", "slow"));

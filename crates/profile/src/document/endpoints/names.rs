@@ -1,5 +1,5 @@
-//! What the templates of an endpoint may speak of: the request's parts in what is asked, these and the answer's
-//! in what is replied, and each as the RPC and the body declare them.
+//! Names in the templates of an endpoint. Templates of the RPC's request may use parts of the HTTP request.
+//! Templates of the HTTP response may also use the RPC's response. Types are those of the RPC and the body.
 
 use latchkey_core::route::Pattern;
 
@@ -9,7 +9,7 @@ use crate::reader::Text;
 use crate::source::{Source, is_token};
 use crate::template::{EndpointName, Name, NameResolver, Template};
 
-/// Where an endpoint's values come from.
+/// Declarations that the names in an endpoint's templates refer to.
 pub(super) struct NameSources<'p> {
     pub(super) pattern: Option<&'p Pattern>,
     pub(super) body: &'p [BodyField],
@@ -18,7 +18,7 @@ pub(super) struct NameSources<'p> {
 }
 
 impl NameSources<'_> {
-    /// What fills a field of the RPC.
+    /// Compiles the template of a field of the RPC's request.
     pub(super) fn request_template(&self, text: &Text<'_>) -> Option<Template> {
         template(
             text,
@@ -27,18 +27,18 @@ impl NameSources<'_> {
         )
     }
 
-    /// The response's body.
+    /// Compiles the template of the response body.
     pub(super) fn response_template(&self, text: &Text<'_>) -> Option<Template> {
         let help = "answer.FIELD, items, now, path.NAME, query.NAME, header.NAME, body.NAME, resource.NAME, ";
         template(text, &|word| self.response_name(word).or_else(|| self.request_name(word)), help)
     }
 
-    /// An item of the answer's list.
+    /// Compiles the template of an item of the response's list.
     pub(super) fn item_template(&self, text: &Text<'_>) -> Option<Template> {
         let item = |word: &str| {
             let (_, fields) = self.rpc?.list?;
-            let (path, shape) = field(word.strip_prefix("item.")?, fields)?;
-            Some(Name::Endpoint(EndpointName::Item(path, shape)))
+            let (path, field_type) = field(word.strip_prefix("item.")?, fields)?;
+            Some(Name::Endpoint(EndpointName::Item(path, field_type)))
         };
         template(text, &|word| item(word).or_else(|| self.request_name(word)), "item.FIELD, ")
     }
@@ -66,20 +66,20 @@ impl NameSources<'_> {
             "now" => EndpointName::Now,
             "items" if self.rpc.is_some_and(|rpc| rpc.list.is_some()) => EndpointName::Items,
             _ => {
-                let (path, shape) = field(word.strip_prefix("answer.")?, self.rpc?.response_fields)?;
-                EndpointName::Answer(path, shape)
+                let (path, field_type) = field(word.strip_prefix("answer.")?, self.rpc?.response_fields)?;
+                EndpointName::Answer(path, field_type)
             }
         };
         Some(Name::Endpoint(endpoint_name))
     }
 }
 
-/// Whether a template is a list of the body and nothing else.
+/// Returns true if the template consists of a list of the body and nothing else.
 pub(super) fn is_body_list(template: &Template) -> bool {
     matches!(template.single_name(), Some(Name::Endpoint(EndpointName::Body(_, FieldType::TextList))))
 }
 
-/// What an error says.
+/// Compiles the template of an error's body.
 pub(super) fn error_template(text: &Text<'_>) -> Option<Template> {
     let resolve = |word: &str| match word {
         "code" => Some(Name::Endpoint(EndpointName::Code)),
@@ -89,18 +89,18 @@ pub(super) fn error_template(text: &Text<'_>) -> Option<Template> {
     template(text, &resolve, "code, message, ")
 }
 
-/// A field by its path, or what a map holds under a name.
+/// Returns path and type of a field, or of an entry of a map.
 fn field(word: &str, fields: &[Field]) -> Option<(Vec<Box<str>>, FieldType)> {
     let path = |name: &str| -> Vec<Box<str>> { name.split('.').map(Into::into).collect() };
-    for (name, shape) in fields {
-        if *shape == FieldType::Map {
+    for (name, field_type) in fields {
+        if *field_type == FieldType::Map {
             let Some(key) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) else { continue };
             let mut path = path(name);
             path.push(key.into());
             return Some((path, FieldType::Text));
         }
         if *name == word {
-            return Some((path(name), *shape));
+            return Some((path(name), *field_type));
         }
     }
     None

@@ -1,4 +1,4 @@
-//! Who takes part in an example: a key, or a user with a role.
+//! Senders of an example's request: a key, or a user with a role.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::texts;
 use crate::examples::{FixtureState, KeyFixture, Sender, TENANT, UserFixture};
 use crate::reader::{Section, Text};
 
-/// The sender.
+/// Reads the sender of a request.
 pub(super) fn sender(mut section: Section<'_>, policy: &Policy) -> Sender {
     match section.text("user") {
         Some(email) => Sender::User(user(section, &email, policy)),
@@ -22,7 +22,7 @@ fn user(mut section: Section<'_>, email: &Text<'_>, policy: &Policy) -> UserFixt
     if let Some(role) = role.as_ref().filter(|role| !policy.roles.contains_key(role.value)) {
         role.report(format!("there is no role \"{}\"", role.value));
     }
-    let part = UserFixture {
+    let user = UserFixture {
         email: email.value.into(),
         password: password.map_or_else(Box::default, |text| text.value.into()),
         role: role.map_or_else(Box::default, |text| text.value.into()),
@@ -30,14 +30,14 @@ fn user(mut section: Section<'_>, email: &Text<'_>, policy: &Policy) -> UserFixt
         tenant: section.text("tenant").map_or(TENANT, |text| text.value).into(),
     };
     section.close();
-    part
+    user
 }
 
 fn bindings(section: &mut Section<'_>) -> BTreeMap<String, String> {
     texts(section, "bindings").into_iter().map(|(n, v)| (n.into(), v.into())).collect()
 }
 
-/// A key.
+/// Reads a key.
 pub(super) fn key(mut section: Section<'_>, policy: &Policy) -> KeyFixture {
     let label = section.text("name").map_or("example", |text| text.value);
     let kind = section.text("kind");
@@ -62,7 +62,7 @@ pub(super) fn key(mut section: Section<'_>, policy: &Policy) -> KeyFixture {
         plan.report(format!("there is no plan \"{}\"", plan.value));
     }
     for scope in scopes.iter().flatten().filter(|scope| policy.scopes.find(scope).is_none()) {
-        scope.report(format!("the catalogue has no scope \"{}\"", scope.value));
+        scope.report(format!("the catalog has no scope \"{}\"", scope.value));
     }
     section.close();
     KeyFixture {
