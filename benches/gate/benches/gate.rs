@@ -52,7 +52,7 @@ fn decisions(criterion: &mut Criterion) {
         let access = CheckInput { credential: PresentedCredential::of(value), ..CheckInput::default() };
         poll_ready(fixture.gate.check(Some(&profile.policy), &access))
     };
-    let mut group = criterion.benchmark_group("gate, a million keys in memory");
+    let mut group = criterion.benchmark_group("gate, a million cached keys");
     group.bench_function("one key", |b| b.iter(|| check(black_box(&values[7]))));
     let mut at = 0;
     group.bench_function("any key", |b| {

@@ -86,7 +86,7 @@ impl Store {
         self.pool.connections()
     }
 
-    /// Returns whether the database responds.
+    /// Checks that the database responds.
     pub async fn ping(&self) -> Result<(), SystemError> {
         self.with_deadline(QueryKind::Ping, async {
             Ok(self.pool.acquire().await?.execute_unprepared("SELECT 1").await.map(drop)?)

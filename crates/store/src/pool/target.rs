@@ -26,7 +26,7 @@ pub enum InvalidUrl {
     InMemory,
 }
 
-/// Time that migrations wait for a lock: fifty processes may open one SQLite file at once.
+/// Time that migrations wait for their connection: fifty processes may open one SQLite file at once.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A supported database.

@@ -37,7 +37,7 @@ pub(crate) async fn values(
     }
 }
 
-/// Returns signing keys' sealed values. A withdrawn key has an empty value, which is skipped.
+/// Returns signing keys' sealed values. A removed value is empty and skipped.
 async fn signing_keys(
     database: &impl ConnectionTrait,
     after: Option<&[u8]>,

@@ -32,8 +32,8 @@ pub(crate) async fn replace(
     Ok(replaced)
 }
 
-/// Withdraws a signing key that can no longer sign. Its time of creation is stored as the time of withdrawal,
-/// since the true time is unknown.
+/// Replaces or removes the sealed value of a signing key. A key without a value can no longer sign and is withdrawn;
+/// its time of creation is stored as the time of withdrawal, since the true time is unknown.
 async fn signing_key(connection: &PooledConnection, value: &Replacement) -> Result<u64, StoreError> {
     use signing_key::{Column, Entity};
     let after = value.after.as_ref().map_or_else(Vec::new, |sealed| sealed.0.clone());
