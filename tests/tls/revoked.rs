@@ -75,7 +75,7 @@ async fn a_new_list_cuts_off_whom_it_names_and_nobody_else() {
     list(kept).await.expect("others go on");
     tokio::task::block_in_place(|| assert!(!enters(&fixture, &leaked) && enters(&fixture, &good)));
     tokio::task::block_in_place(|| {
-        logged(&fixture, "closed a connection: its client certificate is no longer accepted")
+        logged(&fixture, "closed a connection: its client certificate is no longer accepted");
     });
     let log = fixture.latchkey.log();
     let told: Vec<_> = log

@@ -1,15 +1,15 @@
-//! Checks of settings that only the parts which use them can make.
+//! Checks of settings that need the parts which use them.
 
 use super::error::ConfigError;
 use super::redis::Redis;
 use super::tls::TlsSettings;
 
-/// Checks that the composition root supplies, so that this crate depends on no part, and yet all errors are reported
-/// together.
+/// Checks that the composition root supplies, so that all errors are reported together although this crate does not depend
+/// on those parts.
 pub trait SettingChecks {
-    /// Checks Redis's URL and, where it is given, its CA. The error says what to write instead, and repeats no secret.
+    /// Checks Redis's URL and its CA, if one is given. The error holds the remedy, and no secret.
     fn redis(&self, redis: &Redis) -> Result<(), String>;
 
-    /// Reads the certificates, keys and revocation lists, and returns everything that is wrong with them.
+    /// Reads the certificates, keys and revocation lists, and returns all errors in them.
     fn tls(&self, tls: &TlsSettings) -> Vec<ConfigError>;
 }

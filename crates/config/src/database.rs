@@ -1,12 +1,12 @@
-//! The database's address, which may hold a password: it shows itself masked, and only the store is handed
-//! the whole of it.
+//! URL of the database, which may hold a password. `Display` and `Debug` mask the password; only the store gets the whole
+//! URL.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::values::ParseResult;
 
-/// Where the database is.
+/// URL of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     url: String,
@@ -14,7 +14,7 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads one. The error never quotes it.
+    /// Parses a URL. The error never quotes it.
     pub fn parse(url: &str) -> Result<Self, String> {
         if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
             return Ok(Self { url: url.to_owned(), embedded: None });
@@ -26,13 +26,13 @@ impl DatabaseUrl {
         Ok(Self { url: url.to_owned(), embedded: Some(embedded(path)?) })
     }
 
-    /// The whole of it, password and all: for the store alone.
+    /// Returns the whole URL with its password, for the store only.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.url
     }
 
-    /// The file of the embedded database.
+    /// Returns the file of the embedded database, or `None` for PostgreSQL.
     #[must_use]
     pub fn embedded(&self) -> Option<&Path> {
         self.embedded.as_deref()
@@ -43,24 +43,24 @@ fn embedded(path: &str) -> ParseResult<PathBuf> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if path.is_empty() || path == ":memory:" || query.contains("mode=memory") {
         return Err(
-            "a database in memory would forget every key: name a file, or run `latchkey dev`".to_owned()
+            "a database in memory loses every key at the end of the process: name a file, or run `latchkey dev`".to_owned()
         );
     }
     let path = PathBuf::from(path);
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(format!("there is no folder {:?}: make it first", folder.display().to_string()))
+            Err(format!("there is no folder {:?}: create it first", folder.display().to_string()))
         }
         Some(_) | None => Ok(path),
     }
 }
 
-/// The password, wherever it stands, replaced by stars.
+/// Replaces the password by stars, in the authority and in the query.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.url.split_once("://") else { return f.write_str(&self.url) };
         write!(f, "{scheme}://")?;
-        // A password that isn't escaped may hold any of ":@/?"; better to hide too much than too little.
+        // An unescaped password may hold any of ":@/?"; masking too much is better than too little.
         let place = match rest.rsplit_once('@') {
             Some((user, place)) => {
                 let (user, password) = user.split_once(':').map_or((user, ""), |(user, _)| (user, ":***"));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_database_of_ours_is_refused_without_being_quoted() {
+    fn an_unsupported_url_is_rejected_without_being_quoted() {
         for url in
             ["mysql://ada:canary@h/d", "canary", "sqlite::memory:", "sqlite:///no/such/canary-folder/x.db"]
         {

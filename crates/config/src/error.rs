@@ -1,21 +1,21 @@
-//! What is wrong with the settings, told all at once: which setting, where its value came from, and what to
-//! do about it. Never shows a secret's value.
+//! Configuration errors, which are reported together. Each names the setting, the origin of its value and the remedy, and
+//! none shows a secret's value.
 
 use std::fmt;
 
-/// One setting that is wrong.
+/// Invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The setting's key.
+    /// Key of the setting.
     pub setting: String,
-    /// Where its value came from.
+    /// Origin of the value: a flag, a variable or a place in the file.
     pub origin: String,
-    /// What is wrong with it, and the remedy.
+    /// Description of the error and its remedy.
     pub remedy: String,
 }
 
 impl ConfigError {
-    /// Makes one.
+    /// Creates an error.
     pub fn new(setting: &str, origin: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { setting: setting.to_owned(), origin: origin.into(), remedy: remedy.into() }
     }
@@ -27,16 +27,16 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Every setting that is wrong.
+/// All invalid settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [one] => write!(f, "a setting is wrong:\n  {one}"),
+            [one] => write!(f, "a setting is invalid:\n  {one}"),
             all => {
-                write!(f, "{} settings are wrong:", all.len())?;
+                write!(f, "{} settings are invalid:", all.len())?;
                 all.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
             }
         }

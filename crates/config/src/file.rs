@@ -1,5 +1,5 @@
-//! The settings' file: TOML, one key a setting. A key that isn't known is an error, since it is most likely
-//! a known one misspelt; and no error quotes the file's text, which may hold secrets.
+//! Reads the settings file: TOML, with one key for each setting. An unknown key is an error, since it is most likely a
+//! misspelt one. No error quotes the file's text, which may hold secrets.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,18 +10,18 @@ use super::sources::known_keys;
 
 type Values = BTreeMap<String, String>;
 
-/// What a file says.
+/// Content of a settings file.
 #[derive(Default)]
 pub(super) struct FileContents {
-    /// Single settings, as text.
+    /// Values of settings by key, as text.
     pub(super) values: Values,
-    /// The one table there is.
+    /// Table `[operators]`.
     pub(super) operators: Option<toml::Table>,
-    /// What is wrong with single keys.
+    /// Errors in single keys.
     pub(super) errors: Vec<ConfigError>,
 }
 
-/// Everything that the file says.
+/// Reads a file.
 pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
     let place = path.display().to_string();
     let bad = |remedy: String| ConfigError::new("config", place.clone(), remedy);
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
         if let (operators::KEY, toml::Value::Table(table)) = (key.as_str(), &value) {
             *operators = Some(table.clone());
         } else if !known_keys().any(|known| known == key) {
-            let remedy = "there is no such setting; `latchkey serve --help` names them all";
+            let remedy = "there is no such setting; `latchkey serve --help` lists all settings";
             errors.push(ConfigError::new(&key, place.clone(), remedy));
         } else if let Some(value) = plain(&value) {
             values.insert(key, value);

@@ -1,6 +1,6 @@
-//! Settings of the server. Flags win over the environment, the environment wins over a TOML file, and the file wins
-//! over the built-in defaults. Everything is read and checked before anything is opened, and all errors are reported
-//! together. No other crate reads the environment.
+//! Settings of the server. Flags win over the environment, the environment wins over a TOML file, and the file wins over
+//! the defaults. All settings are read and checked before anything is opened, and all errors are reported together. No
+//! other crate reads the environment.
 
 mod checks;
 mod database;
@@ -39,79 +39,79 @@ pub use user_config::user_config_path;
 
 use reader::SettingsReader;
 
-/// Everything that `serve` needs to know.
+/// Settings of `latchkey serve`.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to listen.
+    /// Addresses to listen on.
     pub listen: ListenSettings,
-    /// What the ports are served with; none: plain text.
+    /// TLS of the ports; `None` for plain text.
     pub tls: Option<TlsSettings>,
-    /// Who may manage by a certificate's name.
+    /// Operators and key managers by client certificate.
     pub operators: Vec<CertificateOperator>,
-    /// Where everything is kept.
+    /// Database.
     pub database: DatabaseSettings,
-    /// Where replicas count together.
+    /// Redis, if it is used.
     pub redis: Option<Redis>,
-    /// Profiles applied at the start.
+    /// Files and folders of profiles that are applied at start-up.
     pub profiles: Vec<PathBuf>,
-    /// The operator's first key.
+    /// First key of the operator.
     pub root_key: Option<PlainKey>,
-    /// What encrypts values that must be read again.
+    /// Key that encrypts values which must be read again.
     pub master_key: MasterKey,
-    /// What still opens values that lie under it.
+    /// Earlier master keys during a rotation.
     pub previous_master_keys: PreviousKeys,
-    /// How changes are followed.
+    /// Follower of the change feed.
     pub follower: FollowerSettings,
-    /// What is remembered at most, in bytes.
+    /// Maximum size of the cache, in bytes.
     pub cache_max_bytes: usize,
-    /// Where the audit log's end is noted.
+    /// Places where the end of the audit log is recorded.
     pub audit_anchor: AuditAnchorSettings,
-    /// How use of keys is written down.
+    /// Storage of the use of keys.
     pub usage: UsageSettings,
-    /// Which decisions are noted, and where.
+    /// Decision log.
     pub decisions: DecisionLogSettings,
-    /// How it ends.
+    /// Times of the shutdown.
     pub drain: DrainSettings,
-    /// What is logged, and how.
+    /// The program's log.
     pub log: LogSettings,
-    /// Where traces and metrics are sent.
+    /// Export of traces and metrics; `None` if there is none.
     pub otlp: Option<OtlpSettings>,
 }
 
-/// Where to listen.
+/// Addresses of the ports.
 #[derive(Clone, Debug)]
 pub struct ListenSettings {
-    /// gRPC.
+    /// Address of the gRPC port.
     pub grpc: SocketAddr,
-    /// Management by itself; none: on the gRPC port, with everything else.
+    /// Address of the management port; `None` if management is served on the gRPC port.
     pub management: Option<SocketAddr>,
-    /// HTTP: liveness and readiness.
+    /// Address of the HTTP port.
     pub http: SocketAddr,
-    /// gRPC connections at once.
+    /// Maximum number of gRPC connections.
     pub connections: usize,
 }
 
-/// Where everything is kept.
+/// Settings of the database.
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
-    /// Its address.
+    /// URL of the database.
     pub url: DatabaseUrl,
-    /// Connections at once.
+    /// Maximum number of connections.
     pub connections: u32,
-    /// Whether the schema is brought up to date at the start.
+    /// True if the schema is migrated at start-up.
     pub migrate: bool,
-    /// Whether no other process serves from it.
+    /// True if this is the only replica that uses the database.
     pub single_replica: bool,
-    /// How long it may take to answer.
+    /// Maximum duration of queries.
     pub deadlines: DatabaseDeadlines,
 }
 
-/// How long the database may take.
+/// Maximum duration of queries to the database.
 #[derive(Clone, Copy, Debug)]
 pub struct DatabaseDeadlines {
-    /// For one Check: Envoy gives 200 ms for everything.
+    /// Deadline for a Check. Envoy's timeout for the whole call is 200 ms.
     pub check: Duration,
-    /// For a management call.
+    /// Deadline for a management call.
     pub management: Duration,
 }
 
@@ -121,84 +121,84 @@ impl Default for DatabaseDeadlines {
     }
 }
 
-/// How changes are followed.
+/// Settings of the change feed's follower.
 #[derive(Clone, Copy, Debug)]
 pub struct FollowerSettings {
-    /// How long memory is trusted after a poll that read everything began.
+    /// Time that the cache may be trusted after the start of the last complete poll.
     pub lease: Duration,
-    /// Between two polls.
+    /// Interval between two polls.
     pub feed_poll_interval: Duration,
 }
 
-/// Where the audit log's end is noted.
+/// Places where the end of the audit log is recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditAnchorSettings {
-    /// In this process's log.
+    /// Records it in this process's log.
     pub log: bool,
-    /// In a file that only grows.
+    /// File that it is appended to.
     pub file: Option<PathBuf>,
 }
 
-/// How use of keys is written down.
+/// Storage of the use of keys.
 #[derive(Clone, Copy, Debug)]
 pub struct UsageSettings {
-    /// How often.
+    /// Interval between two writes.
     pub flush_interval: Duration,
-    /// How long it is kept.
+    /// Retention of the stored rows.
     pub retention: Duration,
 }
 
-/// Which decisions are noted, and where.
+/// Settings of the decision log.
 #[derive(Clone, Debug)]
 pub struct DecisionLogSettings {
-    /// Where.
+    /// Target of the log.
     pub target: DecisionLogTarget,
-    /// SampleRate of the Checks that are allowed, from 0 to 1.
+    /// Ratio of allowed Checks that are logged, from 0 to 1.
     pub allowed: f64,
-    /// SampleRate of the Checks that are denied, or would be in shadow mode, from 0 to 1.
+    /// Ratio of Checks that are logged of those that are denied or would be denied but for shadow mode, from 0 to 1.
     pub denied: f64,
 }
 
-/// Where decisions are noted.
+/// Target of the decision log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DecisionLogTarget {
-    /// Nowhere.
+    /// No decision log.
     Off,
-    /// On standard output.
+    /// Standard output.
     Stdout,
-    /// In a file, by its path, or a pipe.
+    /// File or pipe at a path.
     File(PathBuf),
 }
 
-/// How it ends.
+/// Times of the shutdown.
 #[derive(Clone, Copy, Debug)]
 pub struct DrainSettings {
-    /// Between `NOT_SERVING` and the end of accepting.
+    /// Time during which calls are still accepted after health reports `NOT_SERVING`.
     pub delay: Duration,
-    /// For calls in flight, after that.
+    /// Maximum time after that for calls in flight to finish.
     pub timeout: Duration,
 }
 
-/// What is logged, and how.
+/// Settings of the program's log.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
-    /// None: text on a terminal, else JSON.
+    /// Format of a line; `None` for text on a terminal and JSON elsewhere.
     pub format: Option<LogFormat>,
-    /// tracing's directives.
+    /// Filter directives of `tracing_subscriber::EnvFilter`.
     pub directives: String,
 }
 
-/// The form of a log line.
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs: one object a line.
+    /// JSON for programs: one object per line.
     Json,
 }
 
 impl Settings {
-    /// Reads and checks everything; `checks` are those that the parts which use a setting make themselves.
+    /// Reads and checks all settings; `checks` are those that need the parts which use a setting.
     pub fn load(sources: &ConfigSources, checks: &dyn SettingChecks) -> Result<Self, ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
         let listen = reader.listen();
@@ -248,7 +248,7 @@ impl Settings {
         }
     }
 
-    /// What `reseal` needs: the database, the master keys and the log.
+    /// Reads the settings for re-encryption with a new master key: the database, the master keys and the log.
     pub fn load_for_rewrap(
         sources: &ConfigSources,
     ) -> Result<(DatabaseSettings, (MasterKey, PreviousKeys), LogSettings), ConfigErrors> {
@@ -263,7 +263,7 @@ impl Settings {
         }
     }
 
-    /// What `migrate` needs: the database and the log.
+    /// Reads the settings of `latchkey migrate`: the database and the log.
     pub fn load_database(sources: &ConfigSources) -> Result<(DatabaseSettings, LogSettings), ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
         let (database, log) = (reader.database(), reader.log());

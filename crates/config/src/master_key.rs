@@ -1,6 +1,6 @@
-//! The master key, under which values that must be read again are sealed. It is given, or, for the embedded
-//! database, a file beside it: readable by its owner alone, and made once, however many starts race for it. While it
-//! is being changed, earlier ones are given beside it.
+//! The master key, which encrypts values that must be read again. It is given as a setting or, for the embedded database,
+//! read from a file next to the database. That file is readable by its owner only, and is created once even if several
+//! processes start at the same time. During a rotation, earlier master keys are given as well.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -15,27 +15,27 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
-/// Where the master key is.
+/// Master key, or the file that holds it.
 #[derive(Clone)]
 pub enum MasterKey {
-    /// Here.
+    /// Key itself.
     Inline(Zeroizing<[u8; 32]>),
-    /// In this file, which is made where it isn't there.
+    /// File with the key, which is created if it does not exist.
     File(PathBuf),
 }
 
-/// Master keys that values may still lie under: what they open is read, and nothing is sealed under them.
+/// Earlier master keys during a rotation: they decrypt values that are still encrypted with them, and encrypt nothing.
 #[derive(Clone, Default)]
 pub struct PreviousKeys(Vec<Zeroizing<[u8; 32]>>);
 
 impl PreviousKeys {
-    /// Several, each 32 bytes in base64, with commas or line ends between them. The error doesn't quote them.
+    /// Parses keys of 32 bytes in base64, separated by commas or line ends. The error does not quote them.
     pub fn from_base64(text: &str) -> Result<Self, String> {
         let keys = text.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty());
         let read = |(number, key): (usize, &str)| {
             let message = || {
                 format!(
-                    "number {number} of them is not 32 bytes in base64: write it as it was given as master_key"
+                    "number {number} of them is not 32 bytes in base64: write it exactly as it was given as master_key"
                 )
             };
             decode(key).ok_or_else(message)
@@ -50,37 +50,37 @@ impl fmt::Debug for PreviousKeys {
     }
 }
 
-/// Returns a sealer that seals under `current` and opens what either has sealed.
+/// Returns a sealer that encrypts with `current` and decrypts with `current` and `previous`.
 pub fn sealer(current: &MasterKey, previous: &PreviousKeys) -> Result<Sealer, KeyFileError> {
     let sealer = Sealer::new(&*current.reveal()?);
     Ok(sealer.with_previous(previous.0.iter().map(|key| &**key)))
 }
 
-/// A file that can't serve as the master key's.
+/// Error of the master key's file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// It couldn't be read or made.
-    #[error("the master key's file {path} can't be read or made: {1}", path = .0.display())]
+    /// File that cannot be read or created.
+    #[error("the master key's file {path} can't be read or created: {1}", path = .0.display())]
     Io(PathBuf, io::Error),
-    /// Others may read it.
-    #[error("the master key's file {path} can be read by others: `chmod 600 {path}`", path = .0.display())]
+    /// File that others may read.
+    #[error("the master key's file {path} can be read by others: run `chmod 600 {path}`", path = .0.display())]
     Permissions(PathBuf),
-    /// It holds something else.
-    #[error("the master key's file {} does not hold 32 bytes in base64; put the right one back", .0.display())]
+    /// File that does not hold a master key.
+    #[error("the master key's file {} does not hold 32 bytes in base64: restore the original file", .0.display())]
     Malformed(PathBuf),
-    /// The system gave no randomness.
-    #[error("the system gave no randomness for a master key: {0}")]
+    /// Failure of the system's random number generator.
+    #[error("the system returned no random bytes for a master key: {0}")]
     Randomness(rand::rngs::SysError),
 }
 
 impl MasterKey {
-    /// 32 bytes in base64. The error doesn't quote them.
+    /// Parses 32 bytes in base64. The error does not quote them.
     pub fn from_base64(text: &str) -> Result<Self, String> {
-        let remedy = "it is not 32 bytes in base64: make one with `openssl rand -base64 32`";
+        let remedy = "it is not 32 bytes in base64: create one with `openssl rand -base64 32`";
         decode(text).map(Self::Inline).ok_or_else(|| remedy.to_owned())
     }
 
-    /// The file beside this database.
+    /// Returns the file next to an embedded database.
     #[must_use]
     pub fn next_to(database: &Path) -> Self {
         let mut name = database.file_name().unwrap_or_default().to_owned();
@@ -88,7 +88,7 @@ impl MasterKey {
         Self::File(database.with_file_name(name))
     }
 
-    /// The key itself.
+    /// Returns the key itself, from its file if it is in one.
     pub fn reveal(&self) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
         match self {
             Self::Inline(key) => Ok(key.clone()),
@@ -126,8 +126,8 @@ fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     decode(&text).ok_or_else(|| KeyFileError::Malformed(path.to_owned()))
 }
 
-/// Writes a new key under a name of its own, and links it to where it belongs. The link is made whole or
-/// not at all, and the first one stays: a start that comes second reads what the first one made.
+/// Creates the key's file. The key is written to a temporary file, which is then linked to `path`. Linking is atomic and
+/// fails if `path` exists, so that of several processes the first one wins and the others read its key.
 fn create(path: &Path) -> Result<(), KeyFileError> {
     let io_error = |error| KeyFileError::Io(path.to_owned(), error);
     let mut key = Zeroizing::new([0; 32]);
@@ -172,8 +172,9 @@ mod tests {
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(made.iter().all(|key| *key == made[0] && *key != [0; 32]));
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, ["latchkey.db.master-key"], "no draft is left");
+        let remaining: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(remaining, ["latchkey.db.master-key"], "no temporary file is left");
     }
 
     #[test]
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spoiled_file_is_left_as_it_is() {
+    fn a_malformed_file_is_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("k");
         write(&path, b"c2hvcnQ=\n").unwrap();

@@ -1,5 +1,5 @@
-//! `[operators]` in the settings' file: which name of a client certificate has which scopes, in which tenant.
-//! A table alone can say this, so it has neither a flag nor a variable.
+//! Table `[operators]` in the settings file: names of client certificates with their scopes and tenant. It has neither a
+//! flag nor a variable, since only a table can express it.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,22 @@ use latchkey_management::CertificateOperator;
 
 use super::error::ConfigError;
 
-/// The table's name.
+/// Name of the table.
 pub(super) const KEY: &str = "operators";
 
-/// What the table says, and everything that is wrong with it.
+/// Reads the table. Returns the operators and all errors.
 pub(super) fn read(table: &toml::Table, place: &str) -> (Vec<CertificateOperator>, Vec<ConfigError>) {
     let (mut operators, mut errors, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (name, value) in table {
-        let wrong = |remedy: String| ConfigError::new(&format!("{KEY}.{name:?}"), place, remedy);
+        let error = |remedy: String| ConfigError::new(&format!("{KEY}.{name:?}"), place, remedy);
         match operator(name, value) {
             Ok(operator) if !names.insert(operator.name.clone()) => {
-                errors.push(wrong("the same name stands there twice: host names have no case".to_owned()));
+                errors.push(error(
+                    "this name is there twice (case does not matter in host names): remove one".to_owned(),
+                ));
             }
             Ok(operator) => operators.push(operator),
-            Err(remedy) => errors.push(wrong(remedy)),
+            Err(remedy) => errors.push(error(remedy)),
         }
     }
     (operators, errors)
@@ -33,12 +35,12 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertificateOperator, Stri
     let form = || {
         format!(
             "write \"NAME\" = {{ tenant = \"SLUG\", scopes = [\"api_keys.manage\"] }}, or scopes = [{:?}] without \
-             a tenant for whoever may do everything",
+             a tenant for an operator of everything",
             operator::ADMIN
         )
     };
     let name = CertificateName::parse(name).ok_or(
-        "a certificate has host names (ops.example.com) and URIs (spiffe://example.com/ops) for names here",
+        "this is not a name of a client certificate: write a host name (ops.example.com) or a URI (spiffe://example.com/ops)",
     )?;
     let table = value.as_table().ok_or_else(form)?;
     if let Some(other) = table.keys().find(|key| !["tenant", "scopes"].contains(&key.as_str())) {
@@ -57,11 +59,12 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertificateOperator, Stri
     let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or_else(form)?;
     let everything = scopes.iter().any(|scope| scope == operator::ADMIN);
     match &tenant {
-        None if !everything || scopes.len() > 1 => {
-            Err(format!("without a tenant there is one scope, {:?}: name the tenant", operator::ADMIN))
-        }
+        None if !everything || scopes.len() > 1 => Err(format!(
+            "without a tenant, only the scope {:?} is possible: name the tenant",
+            operator::ADMIN
+        )),
         Some(TenantRef::Slug(slug)) if everything && slug != operator::SLUG => {
-            Err(format!("{:?} holds in every tenant: leave the tenant out", operator::ADMIN))
+            Err(format!("the scope {:?} holds in every tenant: leave the tenant out", operator::ADMIN))
         }
         _ => Ok(CertificateOperator { name, tenant, scopes }),
     }
@@ -89,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_name() {
+    fn every_mistake_is_reported_with_its_name() {
         let (operators, errors) = load(
             "\"a b\" = { scopes = [\"latchkey.admin\"] }\n\
              one = \"latchkey.admin\"\n\

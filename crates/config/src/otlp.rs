@@ -1,5 +1,5 @@
-//! Where traces and metrics are sent, by the variables of OpenTelemetry's specification. Headers may hold a
-//! password, so nothing here repeats them.
+//! Export of traces and metrics, by the variables of OpenTelemetry's specification. Headers may hold a password, so no
+//! text shows them.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,32 +10,32 @@ use super::definitions::{self, Setting};
 use super::reader::SettingsReader;
 use super::values::{self, ParseResult};
 
-/// What is sent, where to, and how.
+/// Settings of the OTLP export.
 #[derive(Clone)]
 pub struct OtlpSettings {
-    /// Where traces go; none: nowhere.
+    /// Collector of traces; `None` if they are not exported.
     pub traces: Option<Uri>,
-    /// Where metrics go; none: nowhere.
+    /// Collector of metrics; `None` if they are not exported.
     pub metrics: Option<Uri>,
-    /// Sent with each call.
+    /// Headers of each export; may hold a password.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The only certificates that a collector is trusted by, PEM; none: the system's.
+    /// CA certificates in PEM that collectors are verified with; `None` for the system's.
     pub ca: Option<Vec<u8>>,
-    /// How long a collector may take.
+    /// Maximum duration of an export.
     pub timeout: Duration,
-    /// What this process is, as its traces and metrics say.
+    /// Resource attributes of this process.
     pub resource: Vec<(String, String)>,
-    /// Which Checks become spans.
+    /// Sampling of Checks as spans.
     pub sampler: SamplerSettings,
-    /// Between two sendings of metrics.
+    /// Interval between two exports of metrics.
     pub interval: Duration,
-    /// Spans that wait to be sent.
+    /// Maximum number of queued spans.
     pub queue: usize,
-    /// How long they wait for others to be sent with.
+    /// Maximum time that a span waits for its batch to fill.
     pub delay: Duration,
 }
 
-/// Without the headers.
+/// Leaves out the headers, which may hold a password.
 impl fmt::Debug for OtlpSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OtlpSettings")
@@ -45,24 +45,22 @@ impl fmt::Debug for OtlpSettings {
     }
 }
 
-/// Which Checks become spans.
+/// Sampling of Checks as spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerSettings {
-    /// Whether a caller that has decided is followed.
+    /// Follows the caller's sampling decision, if it sent one.
     pub parent: bool,
-    /// The share of all others, from 0 to 1.
+    /// Ratio of all other Checks that are sampled, from 0 to 1.
     pub ratio: f64,
 }
 
 impl SettingsReader<'_> {
-    /// Where telemetry goes; none: nowhere. Everything that is given is checked, needed or not.
+    /// Reads the settings of the export; `None` if nothing is exported. All given settings are checked, even if unused.
     pub(super) fn otlp(&mut self) -> Option<OtlpSettings> {
         let disabled = self.read(&definitions::OTEL_DISABLED, values::switch)?;
         let protocol = self.read(&definitions::OTLP_PROTOCOL, |text| match text {
             "grpc" => Ok(()),
-            _ => {
-                Err(format!("{text:?} is not spoken here: give grpc, and the collector's port for it (4317)"))
-            }
+            _ => Err(format!("{text:?} is not supported: give grpc, and the collector's gRPC port (4317)")),
         });
         let both = self.read(&definitions::OTLP_ENDPOINT, endpoint);
         let traces =
@@ -101,7 +99,7 @@ impl SettingsReader<'_> {
         })
     }
 
-    /// Where one sort of telemetry goes: its own endpoint, or that of both.
+    /// Returns the endpoint of one signal: its own, or the common one.
     fn signal(&mut self, exporter: &Setting, own: &Setting, both: Option<&Uri>) -> Option<Uri> {
         let on = self.read(exporter, |text| match text {
             "otlp" => Ok(true),
@@ -115,9 +113,9 @@ impl SettingsReader<'_> {
     fn sampler(&mut self) -> Option<SamplerSettings> {
         let share = self.read(&definitions::OTEL_SAMPLER_ARG, |text| {
             let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-            share.ok_or_else(|| format!("{text:?} is not a share: write a number from 0 to 1"))
+            share.ok_or_else(|| format!("{text:?} is not a ratio: write a number from 0 to 1"))
         });
-        // Where the share is wrong, the sampler may be as well, and is told of too.
+        // The sampler is read even if the ratio is invalid, so that both errors are reported.
         let read = self.read(&definitions::OTEL_SAMPLER, |text| {
             let (parent, root) = match text.strip_prefix("parentbased_") {
                 Some(root) => (true, root),
@@ -129,7 +127,7 @@ impl SettingsReader<'_> {
                 "traceidratio" => share.unwrap_or_default(),
                 _ => {
                     return Err(format!(
-                        "{text:?} is none of always_on, always_off and traceidratio, nor one of these after parentbased_"
+                        "{text:?} is unknown: write always_on, always_off or traceidratio, or one of these after parentbased_"
                     ));
                 }
             };
@@ -152,7 +150,7 @@ fn endpoint(text: &str) -> ParseResult<Uri> {
     }
 }
 
-/// Milliseconds, as the specification has them, or with a unit.
+/// Parses milliseconds, as the specification writes them, or a duration with a unit.
 fn millis(text: &str) -> ParseResult<Duration> {
     let (least, most) = (Duration::from_millis(1), Duration::from_hours(24));
     if text.chars().all(|c| c.is_ascii_digit()) {
@@ -161,7 +159,7 @@ fn millis(text: &str) -> ParseResult<Duration> {
     values::duration(text, least, most)
 }
 
-/// `name=value,name=value`, with values percent-encoded.
+/// Parses `name=value,name=value`, with percent-encoded values.
 fn pairs(text: &str) -> ParseResult<Vec<(String, String)>> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
@@ -187,7 +185,7 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Metadata of gRPC with text for its values: a name that ends in `-bin` is for bytes.
+/// Parses gRPC metadata with text values. A name that ends in `-bin` is for binary values, and is an error.
 fn headers(text: &str) -> ParseResult<Vec<(HeaderName, HeaderValue)>> {
     let header = |(name, value): (String, String)| {
         let name: HeaderName =
@@ -197,14 +195,14 @@ fn headers(text: &str) -> ParseResult<Vec<(HeaderName, HeaderValue)>> {
         Some((name, value))
     };
     let read: Option<Vec<_>> = pairs(text)?.into_iter().map(header).collect();
-    read.ok_or_else(|| "a name or a value can't be sent as a header".to_owned())
+    read.ok_or_else(|| "a name or a value is not valid in a header: write name=value,name=value".to_owned())
 }
 
-/// The service's name stands first, and is that of its own setting where both say one.
+/// Returns the resource attributes. The service's name comes first; its own setting wins over the attributes.
 fn resource(name: Option<String>, given: Vec<(String, String)>) -> Vec<(String, String)> {
     const NAME: &str = "service.name";
-    let said = given.iter().find(|(key, _)| key == NAME).map(|(_, value)| value.clone());
-    let name = name.or(said).unwrap_or_else(|| "latchkey".to_owned());
+    let attribute = given.iter().find(|(key, _)| key == NAME).map(|(_, value)| value.clone());
+    let name = name.or(attribute).unwrap_or_else(|| "latchkey".to_owned());
     let rest = given.into_iter().filter(|(key, _)| key != NAME);
     [(NAME.to_owned(), name)].into_iter().chain(rest).collect()
 }

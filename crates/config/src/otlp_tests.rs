@@ -1,4 +1,4 @@
-//! What is sent where, by the specification's variables.
+//! Tests of the OTLP settings.
 
 use super::*;
 use crate::tests::load;
@@ -10,7 +10,7 @@ fn read(given: &[(&str, &str)]) -> Option<OtlpSettings> {
 }
 
 fn there(given: &[(&str, &str)]) -> OtlpSettings {
-    read(&[&[THERE], given].concat()).expect("it is sent somewhere")
+    read(&[&[THERE], given].concat()).expect("an endpoint is given")
 }
 
 fn uri(uri: Option<Uri>) -> String {
@@ -18,7 +18,7 @@ fn uri(uri: Option<Uri>) -> String {
 }
 
 #[test]
-fn nothing_is_sent_where_no_place_is_given() {
+fn nothing_is_exported_without_an_endpoint() {
     assert!(read(&[]).is_none());
     assert!(read(&[("OTEL_TRACES_SAMPLER", "always_on")]).is_none());
     assert!(read(&[THERE, ("OTEL_SDK_DISABLED", "true")]).is_none());
@@ -26,7 +26,7 @@ fn nothing_is_sent_where_no_place_is_given() {
 }
 
 #[test]
-fn both_go_to_one_place_and_each_to_its_own() {
+fn both_signals_share_an_endpoint_or_have_their_own() {
     let both = there(&[]);
     assert_eq!(
         (uri(both.traces), uri(both.metrics)),
@@ -39,7 +39,7 @@ fn both_go_to_one_place_and_each_to_its_own() {
 }
 
 #[test]
-fn what_is_not_said_is_as_the_specification_has_it_but_for_the_share() {
+fn the_defaults_are_the_specifications_except_for_the_ratio() {
     let otlp = there(&[]);
     assert_eq!((otlp.timeout, otlp.interval), (Duration::from_secs(10), Duration::from_secs(60)));
     assert_eq!((otlp.queue, otlp.delay), (2_048, Duration::from_secs(5)));
@@ -77,7 +77,7 @@ fn headers_are_decoded_and_never_shown() {
 }
 
 #[test]
-fn what_is_wrong_names_its_setting_and_no_secret() {
+fn an_error_names_its_setting_and_no_secret() {
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp:4317"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:canary@otlp"),

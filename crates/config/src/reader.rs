@@ -1,5 +1,5 @@
-//! Reads the settings group by group, and keeps what is wrong until everything was read. A group is `None`
-//! where one of its settings is wrong, and then there is a problem that says so.
+//! Reads the settings group by group and collects all errors. A group is `None` if one of its settings is invalid, and
+//! then there is an error for that setting.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,12 +20,13 @@ use super::{
     UsageSettings,
 };
 
-/// Settings not yet checked as a whole.
+/// Reader of settings, with the errors found so far.
 pub(super) struct SettingsReader<'a> {
     sources: &'a ConfigSources,
     errors: Vec<ConfigError>,
 }
 
+/// Minimum length of a root key, in characters.
 const SHORTEST_ROOT_KEY: usize = 32;
 
 impl<'a> SettingsReader<'a> {
@@ -33,7 +34,7 @@ impl<'a> SettingsReader<'a> {
         Self { sources, errors: sources.errors() }
     }
 
-    /// Everything that is wrong.
+    /// Returns all errors.
     pub(super) fn finish(self) -> Vec<ConfigError> {
         self.errors
     }
@@ -43,7 +44,7 @@ impl<'a> SettingsReader<'a> {
             self.errors.push(problem);
             None
         });
-        let default = || Some(RawValue { value: setting.default?.to_owned(), origin: "built in".to_owned() });
+        let default = || Some(RawValue { value: setting.default?.to_owned(), origin: "default".to_owned() });
         found.or_else(default)
     }
 
@@ -55,7 +56,7 @@ impl<'a> SettingsReader<'a> {
         self.errors.iter().any(|problem| problem.setting == key)
     }
 
-    /// Whether somebody gave it. What is wrong with how it was given is told by whoever reads it.
+    /// Returns whether a setting is given. A mistake in how it is given is reported when it is read.
     pub(super) fn is_given(&self, setting: &Setting) -> bool {
         !matches!(self.sources.find(setting), Ok(None))
     }
@@ -64,13 +65,14 @@ impl<'a> SettingsReader<'a> {
         self.errors.extend(errors);
     }
 
-    /// Operators by certificate: from the file alone.
+    /// Reads the operators by client certificate, which only the file can define.
     pub(super) fn operators(&mut self) -> Vec<CertificateOperator> {
         let Some((place, table)) = self.sources.operators() else { return Vec::new() };
         let (operators, mut errors) = operators::read(table, &place);
         let asked = [&definitions::TLS_CLIENT_CA, &definitions::MANAGEMENT_TLS_CLIENT_CA];
         if !asked.iter().any(|setting| self.is_given(setting)) {
-            let remedy = "it names clients' certificates, and none is asked for: give tls_client_ca as well";
+            let remedy =
+                "it names client certificates, but clients are not asked for one: give tls_client_ca as well";
             errors.push(ConfigError::new(operators::KEY, place, remedy));
         }
         self.errors.extend(errors);
@@ -101,14 +103,14 @@ impl<'a> SettingsReader<'a> {
         let has_certificate = self.has_certificate();
         let open = |text: &str| {
             let grpc = values::address(text)?;
-            // A switch that can't be read is told of by itself.
+            // An invalid value of `insecure` has an error of its own.
             if has_certificate || grpc.ip().is_loopback() || insecure != Some(false) {
                 return Ok(grpc);
             }
             Err(format!(
-                "{grpc} can be reached by other machines, and credentials would travel to it in plain text: \
-                 give tls_cert and tls_key, or serve on 127.0.0.1 behind something that speaks TLS, or pass --insecure \
-                 (LATCHKEY_INSECURE=true) where the network between is trusted"
+                "other machines can reach {grpc}, and credentials would be sent in plain text: \
+                 give tls_cert and tls_key, or serve on 127.0.0.1 behind a proxy with TLS, or pass --insecure \
+                 (LATCHKEY_INSECURE=true) if the network is trusted"
             ))
         };
         let grpc = self.read(&definitions::GRPC_ADDR, open);
@@ -127,14 +129,14 @@ impl<'a> SettingsReader<'a> {
         Some(ListenSettings { grpc: grpc?, management, http: http?, connections: connections? })
     }
 
-    /// No two ports at one address: the second would find it taken, by ourselves.
+    /// Checks that no two ports have the same address, since the second one could not be bound.
     fn check_distinct_addresses(&mut self, ports: &[(&Setting, Option<SocketAddr>)]) {
         for (number, (setting, address)) in ports.iter().enumerate() {
             let same =
                 |other: &Option<SocketAddr>| address.zip(*other).is_some_and(|(a, b)| values::collide(a, b));
             if let Some((first, _)) = ports[..number].iter().find(|(_, other)| same(other)) {
                 let place = self.given(setting).map(|given| given.origin).unwrap_or_default();
-                let remedy = format!("{} listens there as well: give each a port of its own", first.key);
+                let remedy = format!("{} has the same address: give each a port of its own", first.key);
                 self.add_error(ConfigError::new(setting.key, place, remedy));
             }
         }
@@ -152,8 +154,8 @@ impl<'a> SettingsReader<'a> {
         Some(DatabaseSettings { url, connections, migrate, single_replica: single_replica?, deadlines })
     }
 
-    /// Given, or a file beside the embedded database. Where the database itself is wrong, one problem is
-    /// enough.
+    /// Reads the master key: given, or a file next to the embedded database. If the database's settings are invalid, no
+    /// further error is added.
     pub(super) fn master_key(&mut self, database: Option<&DatabaseSettings>) -> Option<MasterKey> {
         let before = self.errors.len();
         if let Some(given) = self.given(&definitions::MASTER_KEY) {
@@ -162,13 +164,13 @@ impl<'a> SettingsReader<'a> {
         if self.errors.len() > before {
             return None;
         }
-        let beside = database?.url.embedded().map(MasterKey::next_to);
-        if beside.is_none() {
-            let remedy = "PostgreSQL needs one, the same for every replica, and kept apart from the database: \
-                          make it with `openssl rand -base64 32`";
+        let default = database?.url.embedded().map(MasterKey::next_to);
+        if default.is_none() {
+            let remedy = "PostgreSQL needs a master key, the same for every replica, stored apart from the database: \
+                          create it with `openssl rand -base64 32`";
             self.errors.push(ConfigError::new(definitions::MASTER_KEY.key, "not given", remedy));
         }
-        beside
+        default
     }
 
     pub(super) fn previous_master_keys(&mut self) -> PreviousKeys {
@@ -180,14 +182,16 @@ impl<'a> SettingsReader<'a> {
             let characters = text.chars().count();
             if characters < SHORTEST_ROOT_KEY {
                 return Err(format!(
-                    "{characters} characters are too few to be safe from guessing: give {SHORTEST_ROOT_KEY} or more, \
-                     such as `openssl rand -hex 32` makes"
+                    "a key of {characters} characters could be guessed: give at least {SHORTEST_ROOT_KEY}, \
+                     for example the output of `openssl rand -hex 32`"
                 ));
             }
             if text.len() > 1024 || !text.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err("it could not be sent as metadata: use letters, digits and signs of ASCII, without \
-                            spaces, 1024 at most"
-                    .to_owned());
+                return Err(
+                    "it could not be sent as metadata: use at most 1024 printable ASCII characters, without \
+                     spaces"
+                        .to_owned(),
+                );
             }
             Ok(PlainKey::new(text.to_owned()))
         })
@@ -203,10 +207,10 @@ impl<'a> SettingsReader<'a> {
         let half = |text: &str| {
             let poll = values::duration(text, least, most)?;
             match lease {
-                // A lease that one poll can't renew in time would leave memory untrusted now and then.
-                Some(lease) if poll > lease / 2 => {
-                    Err(format!("{poll:?} is more than half of the lease ({lease:?}): poll more often"))
-                }
+                // With a longer interval, one slow poll could let the lease expire.
+                Some(lease) if poll > lease / 2 => Err(format!(
+                    "{poll:?} is more than half of cache_lease ({lease:?}): set a shorter interval"
+                )),
                 Some(_) | None => Ok(poll),
             }
         };

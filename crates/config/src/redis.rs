@@ -1,4 +1,4 @@
-//! Redis's URL and the certificates that it is trusted by. The URL may hold a password, so nothing here repeats it.
+//! Redis's URL and its CA certificates. The URL may hold a password, so no text shows it.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use super::definitions;
 use super::error::ConfigError;
 use super::reader::SettingsReader;
 
-/// Address of Redis, which has been checked.
+/// Checked settings of Redis.
 #[derive(Clone)]
 pub struct Redis {
-    /// URL of the server or of the cluster's nodes; it may hold a password.
+    /// URL of the server or of the cluster's nodes; may hold a password.
     pub url: String,
-    /// Only certificates that it is trusted by, PEM; none: those of the system.
+    /// CA certificates in PEM that Redis is verified with; `None` for the system's.
     pub ca: Option<Vec<u8>>,
 }
 
-/// Without the URL.
+/// Leaves out the URL, which may hold a password.
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").finish_non_exhaustive()
@@ -24,7 +24,7 @@ impl fmt::Debug for Redis {
 }
 
 impl SettingsReader<'_> {
-    /// Where Redis is; the CA's file is read now, so that a wrong path is reported with all other errors.
+    /// Reads the settings of Redis. The CA's file is read now, so that a wrong path is reported with all other errors.
     pub(super) fn redis(&mut self, checks: &dyn SettingChecks) -> Option<Redis> {
         let ca = self.read(&definitions::REDIS_CA, |path| {
             std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))

@@ -1,5 +1,5 @@
-//! Where settings come from: flags win over the environment, which wins over the file, which wins over what
-//! is built in. A value keeps where it came from, so that an error can name the place to mend.
+//! Sources of settings: flags win over the environment, the environment wins over the file, and the file wins over the
+//! defaults. A value keeps its origin, so that an error can name the place to correct.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use super::definitions::{ALL, Name, Setting};
 use super::error::ConfigError;
 
-/// A value, and where it was given.
+/// Value and its origin.
 #[derive(Clone)]
 pub(crate) struct RawValue {
-    /// As it was written, or as the file named by `…_FILE` holds it.
+    /// Value as it was written, or as the file named by `…_FILE` holds it.
     pub(crate) value: String,
-    /// `--cache-lease`, `LATCHKEY_CACHE_LEASE`, `cache_lease in latchkey.toml`.
+    /// Place of the value: `--cache-lease`, `LATCHKEY_CACHE_LEASE` or `cache_lease in latchkey.toml`.
     pub(crate) origin: String,
 }
 
-/// Everything that was given, not yet read.
+/// All values that were given, not parsed yet.
 #[derive(Default)]
 pub struct ConfigSources {
     flags: BTreeMap<String, String>,
@@ -27,17 +27,17 @@ pub struct ConfigSources {
     errors: Vec<ConfigError>,
 }
 
-/// The variable that names the settings' file, beside the flag `--config`.
+/// Environment variable with the path of the settings file; the flag is `--config`.
 pub const CONFIG_VARIABLE: &str = "LATCHKEY_CONFIG";
 
 impl ConfigSources {
-    /// Flags by the settings' keys, the process's own environment, and the file that either names.
+    /// Collects flags (by the settings' keys), the process's environment, and the file that either of them names.
     #[must_use]
     pub fn from_process(config: Option<&Path>, flags: BTreeMap<String, String>) -> Self {
         Self::new(config, flags, std::env::vars_os())
     }
 
-    /// Flags, a few variables of the environment alone, no file, and one default of the caller's own.
+    /// Collects flags, the given environment variables only, no file, and one default of the caller.
     #[must_use]
     pub fn from_allowed_variables(
         variables: &[&str],
@@ -51,8 +51,8 @@ impl ConfigSources {
         sources
     }
 
-    /// The same with an environment that is given. A variable that is empty counts as not set, as
-    /// composed containers leave them.
+    /// Collects flags, a given environment, and the file that either of them names. An empty variable counts as not set,
+    /// since Docker Compose passes unset variables as empty ones.
     pub fn new(
         config: Option<&Path>,
         flags: BTreeMap<String, String>,
@@ -79,19 +79,19 @@ impl ConfigSources {
         sources
     }
 
-    /// What was already wrong with the file itself.
+    /// Returns the errors of the file itself.
     pub(crate) fn errors(&self) -> Vec<ConfigError> {
         self.errors.clone()
     }
 
-    /// The table of operators by certificate, and where it stands.
+    /// Returns the path of the file and its table of operators.
     pub(crate) fn operators(&self) -> Option<(String, &toml::Table)> {
         let (path, _) = self.file.as_ref()?;
         Some((path.display().to_string(), self.operators.as_ref()?))
     }
 
-    /// The value of a setting from the highest place that gives it; not the default. Two names of it at one place are an
-    /// error, since they may contradict each other.
+    /// Returns the value of a setting from the place with the highest precedence, without the default. Two names of the
+    /// setting at the same place are an error, since they may contradict each other.
     pub(crate) fn find(&self, setting: &Setting) -> Result<Option<RawValue>, ConfigError> {
         let flag = |name: &Name| Some((self.flags.get(&name.key)?.clone(), format!("--{}", name.flag())));
         let variable =
@@ -109,7 +109,7 @@ impl ConfigSources {
                 (Some((false, (value, place))), None) => return Ok(Some(RawValue { value, origin: place })),
                 (Some((true, (path, place))), None) => return from_file(setting, &path, place).map(Some),
                 (Some((_, (_, one))), Some((_, (_, other)))) => {
-                    let remedy = format!("{other} is given as well; give one of the two");
+                    let remedy = format!("{other} is given as well: give only one of the two");
                     return Err(ConfigError::new(setting.key, one, remedy));
                 }
             }
@@ -118,7 +118,7 @@ impl ConfigSources {
     }
 }
 
-/// What a file holds, without the line's end that editors leave.
+/// Reads a value from a file, without trailing line ends.
 fn from_file(setting: &Setting, path: &str, place: String) -> Result<RawValue, ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(RawValue { value: text.trim_end_matches(['\r', '\n']).to_owned(), origin: place }),
@@ -126,7 +126,7 @@ fn from_file(setting: &Setting, path: &str, place: String) -> Result<RawValue, C
     }
 }
 
-/// Every key that the file and the flags may use.
+/// Returns every key that the file and the flags may use.
 pub(crate) fn known_keys() -> impl Iterator<Item = String> {
     ALL.iter().flat_map(Setting::names).map(|name| name.key)
 }
@@ -135,7 +135,7 @@ pub(crate) fn known_keys() -> impl Iterator<Item = String> {
 mod tests {
     use super::*;
 
-    /// A default of each renamed setting, given by these names at each of the three places.
+    /// Returns a setting's value when its default is given by these names at each of the three places.
     fn given(setting: &Setting, names: &[Name]) -> Vec<Result<Option<RawValue>, ConfigError>> {
         let value = setting.default.unwrap();
         let flags = names.iter().map(|name| (name.key.clone(), value.to_owned())).collect();
@@ -167,12 +167,12 @@ mod tests {
                 }
             }
             for found in given(setting, &names) {
-                let problem = found.err().expect("both are given").to_string();
-                let said = |name: &Name| {
+                let problem = found.err().expect("two names at one place are an error").to_string();
+                let is_named = |name: &Name| {
                     let flag = format!("--{}", name.flag());
                     [&name.key, &name.variable, &flag].into_iter().any(|word| problem.contains(word.as_str()))
                 };
-                assert!(names.iter().all(said), "{problem}");
+                assert!(names.iter().all(is_named), "{problem}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the operator may rely on: precedence, every problem at once, and silence about secrets.
+//! Tests of precedence, of errors that are reported together, and of secrets that are never shown.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ pub(super) fn load(flags: &[(&str, &str)], variables: &[(&str, &str)]) -> Result
     Settings::load(&sources(None, flags, variables), &Unchecked)
 }
 
-/// Finds nothing wrong; what the parts check is tested where they are put together.
+/// Checks that find no error. The real checks are tested in the composition root.
 struct Unchecked;
 
 impl SettingChecks for Unchecked {
@@ -66,7 +66,7 @@ fn the_environment_can_name_the_file() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_with_its_place_and_remedy() {
+fn all_errors_are_reported_together_with_place_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latchkey.toml");
     fs::write(&path, "grcp_addr = '127.0.0.1:1'\nlog_format = 'xml'\nmigrate = 1.5\n").unwrap();
@@ -105,7 +105,7 @@ fn secrets_can_be_files_and_never_show() {
     ];
     let settings = load(&[], &variables).unwrap();
     assert_eq!(settings.root_key.as_ref().unwrap().reveal(), "canary-canary-canary-canary-canary");
-    assert!(!settings.database.migrate, "PostgreSQL is migrated when asked");
+    assert!(!settings.database.migrate, "PostgreSQL is migrated only on request");
     let shown = format!("{settings:?}");
     assert!(!shown.contains("canary") && !shown.contains("Y2Fu"), "{shown}");
 }
@@ -141,18 +141,21 @@ fn other_machines_are_served_in_plain_text_on_purpose_alone() {
 }
 
 #[test]
-fn two_ports_at_one_address_are_told_before_either_is_bound() {
+fn two_ports_at_one_address_are_reported_before_either_is_bound() {
     let http = [("LATCHKEY_HTTP_ADDR", "127.0.0.1:7000")];
     let error = load(&[("grpc_addr", "127.0.0.1:7000")], &http).unwrap_err();
     assert_eq!(error.0.len(), 1, "{error}");
-    assert!(error.to_string().contains("http_addr (LATCHKEY_HTTP_ADDR): grpc_addr listens there"), "{error}");
+    assert!(
+        error.to_string().contains("http_addr (LATCHKEY_HTTP_ADDR): grpc_addr has the same address"),
+        "{error}"
+    );
     let flags = [("grpc_addr", "0.0.0.0:7000"), ("insecure", "true"), ("management_addr", "127.0.0.1:7000")];
-    assert!(load(&flags, &http).unwrap_err().0.len() == 2, "everywhere is there too");
+    assert!(load(&flags, &http).unwrap_err().0.len() == 2, "0.0.0.0 includes 127.0.0.1");
     for other in ["127.0.0.1:7001", "127.0.0.2:7000", "[::1]:7000"] {
         assert!(load(&[("grpc_addr", other)], &http).is_ok(), "{other}");
     }
     let free = [("LATCHKEY_HTTP_ADDR", "127.0.0.1:0")];
-    assert!(load(&[("grpc_addr", "127.0.0.1:0")], &free).is_ok(), "whichever is free");
+    assert!(load(&[("grpc_addr", "127.0.0.1:0")], &free).is_ok(), "port 0 is any free port");
 }
 
 #[test]
@@ -171,6 +174,8 @@ fn a_broken_file_is_not_quoted() {
 
 #[test]
 fn a_poll_fits_twice_into_a_lease() {
-    assert!(load(&[("cache_lease", "400ms")], &[]).unwrap_err().to_string().contains("poll more often"));
+    assert!(
+        load(&[("cache_lease", "400ms")], &[]).unwrap_err().to_string().contains("set a shorter interval")
+    );
     assert!(load(&[("cache_lease", "500ms")], &[]).is_ok());
 }

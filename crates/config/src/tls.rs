@@ -1,4 +1,4 @@
-//! TLS as the settings name it: one certificate for every port, and who may be a client of which.
+//! TLS settings: one certificate for all ports, and the CAs and revocation lists of each port's clients.
 
 use std::path::PathBuf;
 
@@ -8,27 +8,27 @@ use super::error::ConfigError;
 use super::reader::SettingsReader;
 use super::values;
 
-/// What the ports are served with.
+/// TLS settings of all ports.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
-    /// The server's certificate, and after it those between it and its CA.
+    /// File of the server's certificate, followed by its intermediate certificates.
     pub cert: PathBuf,
-    /// Its key.
+    /// File of the certificate's private key.
     pub key: PathBuf,
-    /// Who signs the clients' certificates of the gRPC port.
+    /// File of the CA of the gRPC port's clients.
     pub client_ca: Option<PathBuf>,
-    /// Whom those no longer vouch for.
+    /// File of the revocation lists of the gRPC port's clients.
     pub client_crl: Option<PathBuf>,
-    /// The same of the management port.
+    /// File of the CA of the management port's clients.
     pub management_client_ca: Option<PathBuf>,
-    /// The same of the management port.
+    /// File of the revocation lists of the management port's clients.
     pub management_client_crl: Option<PathBuf>,
-    /// Whether the HTTP port speaks TLS too.
+    /// True if the HTTP port is served by TLS, too.
     pub http: bool,
 }
 
 impl SettingsReader<'_> {
-    /// Whether a port may be reached from elsewhere: with TLS, it may.
+    /// Returns whether a certificate is given, which permits a port that other machines can reach.
     pub(super) fn has_certificate(&mut self) -> bool {
         self.is_given(&definitions::TLS_CERT)
     }
@@ -57,14 +57,14 @@ impl SettingsReader<'_> {
                     self.require(
                         one,
                         &definitions::TLS_CERT,
-                        "clients show certificates to a server that has one",
+                        "clients present certificates only to a server that has a certificate",
                     );
                 }
                 if http {
                     self.require(
                         &definitions::HTTP_TLS,
                         &definitions::TLS_CERT,
-                        "the HTTP port has no other certificate",
+                        "the HTTP port uses the same certificate",
                     );
                 }
             }
@@ -86,9 +86,10 @@ impl SettingsReader<'_> {
         Some(tls)
     }
 
-    /// Lists without a CA whose they are would be read by nobody, and so would a CA of a port that isn't there.
+    /// Checks that revocation lists have a CA, and that settings of the management port's clients have that port; they would
+    /// have no effect otherwise.
     fn check_crl_settings(&mut self) {
-        let why = "revocation lists speak of certificates that clients are asked for";
+        let why = "revocation lists apply only to certificates that clients are asked for";
         self.require(&definitions::TLS_CLIENT_CRL, &definitions::TLS_CLIENT_CA, why);
         if !self.is_given(&definitions::TLS_CLIENT_CA) {
             self.require(
@@ -97,14 +98,14 @@ impl SettingsReader<'_> {
                 why,
             );
         }
-        // Without that port, management is served where nobody would be asked for a certificate of this CA.
-        let why = "it is asked for on the management port alone (tls_client_ca is of both)";
+        // Without that port, management is served on the gRPC port, where clients are not asked for a certificate of this CA.
+        let why = "it applies only to the management port (tls_client_ca applies to both)";
         self.require(&definitions::MANAGEMENT_TLS_CLIENT_CA, &definitions::MANAGEMENT_ADDR, why);
-        let why = "these lists are of the management port alone (tls_client_crl is of both)";
+        let why = "it applies only to the management port (tls_client_crl applies to both)";
         self.require(&definitions::MANAGEMENT_TLS_CLIENT_CRL, &definitions::MANAGEMENT_ADDR, why);
     }
 
-    /// A setting that is given makes no sense without another.
+    /// Adds an error if one setting is given without another that it needs.
     fn require(&mut self, given: &Setting, missing: &Setting, why: &str) {
         if self.is_given(given) && !self.is_given(missing) {
             let remedy =

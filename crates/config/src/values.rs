@@ -1,5 +1,5 @@
-//! How single values are read. An error here is the remedy, as a sentence; it quotes what was written, so
-//! nothing in this file reads a secret.
+//! Parsers of single values. An error is a sentence with the remedy. It quotes the value, so no secret is parsed in this
+//! file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,21 +9,21 @@ use super::{AuditAnchorSettings, DecisionLogTarget};
 
 pub(super) type ParseResult<T> = Result<T, String>;
 
-/// `127.0.0.1:50051`, `[::1]:50051`, or `localhost:50051`.
+/// Parses `127.0.0.1:50051`, `[::1]:50051` or `localhost:50051`.
 pub(super) fn address(text: &str) -> ParseResult<SocketAddr> {
     let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let remedy = || format!("{text:?} is not an address: write IP:PORT, such as 127.0.0.1:50051");
     local.as_deref().unwrap_or(text).parse().map_err(|_| remedy())
 }
 
-/// Whether who listens at one of them takes the other. Port 0 is whichever is free.
+/// Returns whether two listeners at these addresses conflict. Port 0 is any free port, which never conflicts.
 pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
     let same = one.ip() == other.ip() || (everywhere && one.is_ipv4() == other.is_ipv4());
     same && one.port() == other.port() && one.port() != 0
 }
 
-/// `true` or `false`, and what people write for them.
+/// Parses `true` or `false`, or a common synonym.
 pub(super) fn switch(text: &str) -> ParseResult<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
@@ -32,13 +32,13 @@ pub(super) fn switch(text: &str) -> ParseResult<bool> {
     }
 }
 
-/// A whole number within bounds.
+/// Parses a whole number within bounds.
 pub(super) fn number(text: &str, least: usize, most: usize) -> ParseResult<usize> {
     let read = text.parse().ok().filter(|n| (least..=most).contains(n));
     read.ok_or_else(|| format!("{text:?} is not a whole number from {least} to {most}"))
 }
 
-/// `512MiB`, `2GiB`, or bytes without a unit, within bounds.
+/// Parses `512MiB`, `2GiB`, or bytes without a unit, within bounds.
 pub(super) fn bytes(text: &str, least: usize, most: usize) -> ParseResult<usize> {
     let remedy = || format!("{text:?} is not a size from 1MiB to {}GiB: write 512MiB or 2GiB", most >> 30);
     let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -55,7 +55,7 @@ pub(super) fn bytes(text: &str, least: usize, most: usize) -> ParseResult<usize>
     read.ok_or_else(remedy)
 }
 
-/// `5s`, `250ms`, `0.5s`, `1m`, `90d`, within bounds.
+/// Parses `5s`, `250ms`, `0.5s`, `1m` or `90d`, within bounds.
 pub(super) fn duration(text: &str, least: Duration, most: Duration) -> ParseResult<Duration> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (count, unit) = text.split_at(unit);
@@ -72,24 +72,27 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> ParseResu
     read.ok_or_else(|| format!("{text:?} is out of bounds: write {least:?} to {most:?}"))
 }
 
-/// `off`, `stdout`, or a path.
+/// Parses `off`, `stdout` or a path.
 pub(super) fn decision_target(text: &str) -> ParseResult<DecisionLogTarget> {
     match text {
         "off" => Ok(DecisionLogTarget::Off),
         "stdout" => Ok(DecisionLogTarget::Stdout),
         path if path.contains('/') => Ok(DecisionLogTarget::File(path.into())),
-        _ => Err(format!("{text:?} is neither off nor stdout, nor a path: write ./{text} for a file here")),
+        _ => Err(format!(
+            "{text:?} is neither off nor stdout, nor a path: write ./{text} for a file in the working directory"
+        )),
     }
 }
 
-/// A number from 0 to 1.
+/// Parses a ratio from 0 to 1.
 pub(super) fn share(text: &str) -> ParseResult<f64> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share
-        .ok_or_else(|| format!("{text:?} is no share: write a number from 0 (none) to 1 (all), such as 0.01"))
+    share.ok_or_else(|| {
+        format!("{text:?} is not a ratio: write a number from 0 (none) to 1 (all), such as 0.01")
+    })
 }
 
-/// Paths separated by commas; each must exist.
+/// Parses paths separated by commas; each must exist.
 pub(super) fn paths(text: &str) -> ParseResult<Vec<PathBuf>> {
     let paths: Vec<PathBuf> =
         text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(PathBuf::from).collect();
@@ -103,7 +106,7 @@ pub(super) fn paths(text: &str) -> ParseResult<Vec<PathBuf>> {
     }
 }
 
-/// `log`, a path, both with a comma between, or `none`.
+/// Parses `log`, a path, both separated by a comma, or `none`.
 pub(super) fn audit_anchor(text: &str) -> ParseResult<AuditAnchorSettings> {
     let mut anchor = AuditAnchorSettings::default();
     if text == "none" {
@@ -113,10 +116,12 @@ pub(super) fn audit_anchor(text: &str) -> ParseResult<AuditAnchorSettings> {
         match word {
             "log" => anchor.log = true,
             "" | "none" => {
-                return Err(format!("{text:?} is not clear: write log, a file's path, both, or none alone"));
+                return Err(format!(
+                    "{text:?} is ambiguous: write log, the path of a file, both separated by a comma, or none alone"
+                ));
             }
             path if anchor.file.is_none() => anchor.file = Some(PathBuf::from(path)),
-            _ => return Err(format!("{text:?} names two files: write one")),
+            _ => return Err(format!("{text:?} names two files: give only one")),
         }
     }
     Ok(anchor)
