@@ -19,7 +19,7 @@ const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 /// The header block ends here; the stream does not.
 const WHOLE: u8 = 4;
-/// RFC 9113 section 7: the stream may be sent again, unharmed; a client that does this gets ENHANCE_YOUR_CALM.
+/// RFC 9113 section 7: the stream may be sent again, unharmed; a client that does this gets `ENHANCE_YOUR_CALM`.
 const REFUSED: u32 = 7;
 const CALM: u32 = 11;
 

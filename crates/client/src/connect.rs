@@ -31,7 +31,7 @@ pub struct Connect {
     address: String,
     ca: Option<Vec<u8>>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
-    connect_timeout: Duration,
+    dial_timeout: Duration,
     request_timeout: Duration,
 }
 
@@ -67,7 +67,7 @@ impl Connect {
     pub fn to(address: &str) -> Self {
         let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let (connect_timeout, request_timeout) = (Duration::from_secs(5), Duration::from_mins(1));
-        Self { address, ca: None, identity: None, connect_timeout, request_timeout }
+        Self { address, ca: None, identity: None, dial_timeout: connect_timeout, request_timeout }
     }
 
     /// Trusts only this CA (PEM) instead of the system's certificate authorities.
@@ -85,7 +85,7 @@ impl Connect {
     /// Sets the longest duration of a connection attempt and of a single call.
     #[must_use]
     pub fn timeouts(self, connect_timeout: Duration, request_timeout: Duration) -> Self {
-        Self { connect_timeout, request_timeout, ..self }
+        Self { dial_timeout: connect_timeout, request_timeout, ..self }
     }
 
     /// Returns a channel that connects on its first call, and reconnects when the connection is lost.
@@ -110,7 +110,7 @@ impl Connect {
         };
         let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|_| invalid_address())?;
         let endpoint = endpoint
-            .connect_timeout(self.connect_timeout)
+            .connect_timeout(self.dial_timeout)
             .timeout(self.request_timeout)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(30))

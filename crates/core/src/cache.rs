@@ -3,7 +3,7 @@
 //! lease has expired.
 //!
 //! A fill that lost a race against a change must not bring the old state back. Two rules prevent that. An
-//! entry that the feed removes while it is being loaded cannot be inserted afterwards (quick_cache's
+//! entry that the feed removes while it is being loaded cannot be inserted afterwards (`quick_cache`'s
 //! placeholder). And an entry that was read at a revision older than the newest one of the feed is removed
 //! again.
 
