@@ -1,5 +1,5 @@
-//! `docs/settings.md` is made from the table of settings, and this holds that it is the one that is committed.
-//! `LATCHKEY_WRITE=1 cargo test -p latchkey-cli --test settings_page` writes it anew.
+//! Test that `docs/settings.md` is the page that is generated from the table of settings.
+//! `LATCHKEY_WRITE=1 cargo test -p latchkey-cli --test settings_page` writes the page.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn row(setting: &Setting) -> String {
 }
 
 #[test]
-fn the_page_of_settings_tells_of_every_one() {
+fn the_page_of_settings_is_the_generated_one() {
     let mut page = HEAD.to_owned();
     for setting in ALL {
         let _infallible = write!(page, "{}", row(setting));
@@ -48,6 +48,6 @@ fn the_page_of_settings_tells_of_every_one() {
     let committed = std::fs::read_to_string(&file).expect("docs/settings.md");
     assert!(
         committed == page,
-        "docs/settings.md is not what the code says; write it anew with LATCHKEY_WRITE=1"
+        "docs/settings.md is outdated; write it again with LATCHKEY_WRITE=1"
     );
 }

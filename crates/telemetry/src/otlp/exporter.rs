@@ -86,7 +86,7 @@ impl OtlpExporter {
         tokio::join!(self.export_spans(), self.export_metrics(snapshot));
     }
 
-    /// Exports the remaining spans and the last metrics, within [`SHUTDOWN_TIMEOUT`].
+    /// Exports the remaining spans and the last metrics, within two seconds.
     pub async fn shutdown(&self, snapshot: impl Fn() -> MetricSnapshot) {
         let rest = async {
             if let Some((client, span_queue)) = &self.traces {
