@@ -46,8 +46,5 @@ fn the_page_of_settings_is_the_generated_one() {
         std::fs::write(&file, &page).expect("the page is written");
     }
     let committed = std::fs::read_to_string(&file).expect("docs/settings.md");
-    assert!(
-        committed == page,
-        "docs/settings.md is outdated; write it again with LATCHKEY_WRITE=1"
-    );
+    assert!(committed == page, "docs/settings.md is outdated; write it again with LATCHKEY_WRITE=1");
 }
