@@ -1,6 +1,6 @@
-# Latchkey as a container: built with the whole toolchain, shipped without any. The final image holds the one
-# program, the notices of all that is built into it, and the C library it is linked to; it has no shell, and runs as a
-# user without rights.
+# The container image of Latchkey. The build stage has the whole toolchain; the final image has none. It contains the
+# program, the notices of its dependencies, and the C library that it is linked to. It has no shell, and runs as an
+# unprivileged user.
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
 COPY . .
