@@ -1,4 +1,4 @@
-"""What is linked into `latchkey`, by cargo's own word: for the scripts beside this file. Nothing is built."""
+"""Finds the crates that are linked into `latchkey`, from cargo's metadata, for the other scripts. Builds nothing."""
 import json, os, re, subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -12,14 +12,14 @@ def metadata():
 
 
 def built_in():
-    """Names and versions of what is linked: what builds or tests it isn't, nor what is merely named."""
+    """Returns names and versions of the linked crates, without build, test and unused dependencies."""
     command = ["cargo", "tree", "--locked", "-p", PROGRAM, "-e", "normal", "--prefix", "none", "--format", "{p}"]
     lines = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
     return {(name, version) for name, version in re.findall(r"^(\S+) v(\S+)", "\n".join(lines), re.M)}
 
 
 def linked(nodes, packages, root):
-    """What each needs of what is linked."""
+    """Returns the linked dependencies of each linked crate."""
     built = built_in()
     is_in = lambda id: (packages[id]["name"], packages[id]["version"]) in built
     normal = lambda need: any(kind["kind"] is None for kind in need["dep_kinds"]) and is_in(need["pkg"])
@@ -33,7 +33,7 @@ def linked(nodes, packages, root):
 
 
 def read():
-    """Every package by its id, the id of the program's, and what each that is linked needs."""
+    """Returns every package by its ID, the ID of the program, and the dependencies of each linked package."""
     known = metadata()
     packages = {package["id"]: package for package in known["packages"]}
     root = next(id for id, package in packages.items() if package["name"] == PROGRAM)
