@@ -17,6 +17,9 @@ pub(crate) struct RawValue {
     pub(crate) origin: String,
 }
 
+/// Lookup of a setting's value by one of its names in one source; returns the value and its origin.
+type Lookup<'a> = &'a dyn Fn(&Name) -> Option<(String, String)>;
+
 /// All values that were given, not parsed yet.
 #[derive(Default)]
 pub struct ConfigSources {
@@ -101,7 +104,7 @@ impl ConfigSources {
             Some((values.get(key)?.clone(), format!("{key} in {}", path.display())))
         };
         let names = setting.names();
-        let places: [&dyn Fn(&Name) -> Option<(String, String)>; 3] = [&flag, &variable, &line];
+        let places: [Lookup<'_>; 3] = [&flag, &variable, &line];
         for at in places {
             let mut given = names.iter().filter_map(|name| Some((name.file, at(name)?)));
             match (given.next(), given.next()) {
@@ -141,10 +144,10 @@ mod tests {
         let flags = names.iter().map(|name| (name.key.clone(), value.to_owned())).collect();
         let variables: Vec<_> =
             names.iter().map(|name| (name.variable.clone().into(), OsString::from(value))).collect();
-        let lines: String = names.iter().map(|name| format!("{} = '{value}'\n", name.key)).collect();
+        let lines: Vec<_> = names.iter().map(|name| format!("{} = '{value}'", name.key)).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latchkey.toml");
-        std::fs::write(&path, lines).unwrap();
+        std::fs::write(&path, lines.join("\n")).unwrap();
         let nothing = BTreeMap::new;
         let sources = [
             ConfigSources::new(None, flags, []),

@@ -154,7 +154,7 @@ impl Follower {
                     );
                 }
                 (Err(error), true) => {
-                    tracing::debug!(?error, "the change feed is still unreadable")
+                    tracing::debug!(?error, "the change feed is still unreadable");
                 }
             }
             tokio::select! {

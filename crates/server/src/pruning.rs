@@ -31,7 +31,7 @@ impl FeedPruner {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "pruned old change-feed rows"),
                 Err(error) => {
-                    tracing::debug!(?error, "failed to prune the change feed; it is tried again later")
+                    tracing::debug!(?error, "failed to prune the change feed; it is tried again later");
                 }
             }
         }

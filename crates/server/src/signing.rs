@@ -78,7 +78,7 @@ impl SigningKeyMaintainer {
             let result = self.maintain(run.is_multiple_of(SWEEP_EVERY)).await;
             match &result {
                 Err(error) if !failing => {
-                    tracing::warn!(%error, "failed to maintain signing keys; it is tried again every second")
+                    tracing::warn!(%error, "failed to maintain signing keys; it is tried again every second");
                 }
                 Err(_) | Ok(()) => {}
             }

@@ -17,7 +17,7 @@ use latchkey_core::time::Clock;
 use latchkey_core::usage::UsageTracker;
 use latchkey_grpc::CheckFastPath;
 use latchkey_http::{EndpointService, EndpointServiceParts};
-use latchkey_management::CertificateOperator;
+use latchkey_management::{CertificateOperator, TokenIssuer};
 use latchkey_profile::Catalog;
 use latchkey_redis::{InvalidUrl, RedisLimiter, RedisNotifications, RedisOptions};
 use latchkey_store::Store;
@@ -98,29 +98,20 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         .map_err(ServeError::AuditAnchor)?;
     let anchor_writer = Arc::new(anchor_writer);
     let services = services(&shared, &follower, &anchor_writer, &readiness);
-    let signing_keys = SigningKeyMaintainer {
-        issuer: Arc::clone(&services.tokens),
-        catalog: shared.catalog.clone(),
-        master_key_check: master_key_check(&shared),
-    };
+    let signing_keys = signing_key_maintainer(&services.tokens, &shared);
     let (gate, ready) = (Arc::clone(&services.gate), Arc::clone(&services.ready));
     let fast_path = CheckFastPath::new(&services);
     let routes = latchkey_grpc::routes(services);
     let registry = Arc::new(registry(&settings, &shared, &follower, &readiness));
-    let endpoints = endpoint_handler(EndpointServiceParts {
+    let endpoints = EndpointServiceParts {
         gate,
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready,
         services: routes.clone(),
         observer: shared.observer.clone(),
-    });
-    let http_state = HttpState {
-        stage: readiness.watch(),
-        cache: Arc::clone(&shared.cache),
-        endpoints,
-        metrics: metrics_renderer(registry.clone()),
     };
+    let http_state = http_state(endpoints, &shared, &registry, &readiness);
     let router = Arc::new(Router {
         fast_path,
         routes: grpc_routes::add_health_and_reflection(routes, health)?,
@@ -152,6 +143,30 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         http_state,
         telemetry,
     })
+}
+
+/// Creates the task that keeps the profiles' signing keys ready.
+fn signing_key_maintainer(issuer: &Arc<TokenIssuer>, shared: &Shared) -> SigningKeyMaintainer {
+    SigningKeyMaintainer {
+        issuer: Arc::clone(issuer),
+        catalog: shared.catalog.clone(),
+        master_key_check: master_key_check(shared),
+    }
+}
+
+/// Creates what the HTTP port serves from.
+fn http_state(
+    endpoints: EndpointServiceParts<RateLimiter>,
+    shared: &Shared,
+    registry: &Arc<Registry>,
+    readiness: &Readiness,
+) -> HttpState {
+    HttpState {
+        stage: readiness.watch(),
+        cache: Arc::clone(&shared.cache),
+        endpoints: endpoint_handler(endpoints),
+        metrics: metrics_renderer(registry.clone()),
+    }
 }
 
 fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Result<Shared, ServeError> {

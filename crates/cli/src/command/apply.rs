@@ -27,7 +27,7 @@ pub(super) async fn run(globals: &Globals, args: ApplyArgs) -> Result<(), CliErr
             (Format::Json, _) => show(Format::Json, &profile)?,
             (Format::Text, true) => print(&format!("{} is valid", sanitize(&profile.name)))?,
             (Format::Text, false) => {
-                print(&format!("{} version {}", sanitize(&profile.name), profile.version))?
+                print(&format!("{} version {}", sanitize(&profile.name), profile.version))?;
             }
         }
     }

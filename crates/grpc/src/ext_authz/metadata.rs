@@ -37,7 +37,7 @@ pub(super) fn write(fields: &mut Writer, metadata_input: &MetadataInput<'_>) {
     match outcome {
         CheckOutcome::Allowed => fields.raw_fields(&ALLOWED),
         CheckOutcome::Denied(_) | CheckOutcome::Malformed | CheckOutcome::Error(_) => {
-            write_decision(fields, outcome)
+            write_decision(fields, outcome);
         }
     }
     if !request_id.is_empty() {
@@ -65,7 +65,7 @@ pub(super) fn write(fields: &mut Writer, metadata_input: &MetadataInput<'_>) {
         text_field(fields, "profile", &policy.name);
         if let Some(tightest) = context.levels.first() {
             field(fields, "rate_limit", |value| {
-                value.message(5, |limit| write_level(limit, policy, tightest))
+                value.message(5, |limit| write_level(limit, policy, tightest));
             });
         }
     }

@@ -170,7 +170,7 @@ pub(super) fn environments(kinds: &[KeyKind], referenced: &[Text<'_>], environme
         match &kind.prefixes {
             Prefixes::Shared(_) => any = true,
             Prefixes::PerEnvironment(each) => {
-                named.extend(each.iter().map(|(environment, _)| &**environment))
+                named.extend(each.iter().map(|(environment, _)| &**environment));
             }
         }
     }

@@ -78,10 +78,10 @@ impl<'a> EndpointValues<'a> {
             }
             EndpointName::Body(name, field_type) => push_value(self.body.get(&**name), *field_type, out),
             EndpointName::Answer(path, field_type) => {
-                push_value(at_path(self.answer, path), *field_type, out)
+                push_value(at_path(self.answer, path), *field_type, out);
             }
             EndpointName::Item(path, field_type) => {
-                push_value(self.item.and_then(|i| at_path(i, path)), *field_type, out)
+                push_value(self.item.and_then(|i| at_path(i, path)), *field_type, out);
             }
             EndpointName::Items => out.push_str(self.items),
             EndpointName::Code => out.push_str(self.code),
@@ -161,7 +161,7 @@ pub(super) fn body(fields: &[BodyField], bytes: &[u8]) -> Result<Value, Vec<Stri
                 problems.push(format!("{} must not be empty.", field.name));
             }
             (Some(value), field_type) if has_type(&value, field_type) => {
-                drop(accepted.insert(field.name.to_string(), value))
+                drop(accepted.insert(field.name.to_string(), value));
             }
             (Some(_), field_type) => {
                 let expected = match field_type {

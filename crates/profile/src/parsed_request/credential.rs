@@ -31,7 +31,7 @@ impl Credential {
             match (self.conflict, found) {
                 (_, SourceValue::Absent) => found = here,
                 (Conflict::Deny, _) if here != SourceValue::Absent && here != found => {
-                    found = SourceValue::Multiple
+                    found = SourceValue::Multiple;
                 }
                 (Conflict::Deny | Conflict::First, _) => {}
             }

@@ -11,7 +11,7 @@ use super::{Location, Reader, Section};
 #[derive(Clone)]
 pub(crate) struct Value<'d> {
     pub(super) reader: &'d Reader<'d>,
-    pub(super) value: &'d DeValue<'d>,
+    pub(super) node: &'d DeValue<'d>,
     pub(crate) at: Location,
 }
 
@@ -48,18 +48,18 @@ impl Text<'_> {
 
 impl<'d> Value<'d> {
     pub(super) fn new(reader: &'d Reader<'d>, value: &'d Spanned<DeValue<'d>>, at: Location) -> Self {
-        Self { reader, value: value.get_ref(), at }
+        Self { reader, node: value.get_ref(), at }
     }
 
     pub(crate) fn text(&self) -> Option<Text<'d>> {
-        match self.value {
+        match self.node {
             DeValue::String(text) => Some(Text { reader: self.reader, value: text, at: self.at.clone() }),
             other => self.type_error("a text in quotes", other),
         }
     }
 
     pub(crate) fn flag(&self) -> Option<bool> {
-        match self.value {
+        match self.node {
             DeValue::Boolean(flag) => Some(*flag),
             other => self.type_error("true or false", other),
         }
@@ -67,7 +67,7 @@ impl<'d> Value<'d> {
 
     /// Returns the value as a whole number from 0 on.
     pub(crate) fn count(&self) -> Option<u64> {
-        match self.value {
+        match self.node {
             DeValue::Integer(number) => {
                 let count = u64::from_str_radix(number.as_str(), number.radix()).ok();
                 if count.is_none() {
@@ -80,23 +80,23 @@ impl<'d> Value<'d> {
     }
 
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.value, DeValue::Array(_))
+        matches!(self.node, DeValue::Array(_))
     }
 
     pub(crate) fn is_table(&self) -> bool {
-        matches!(self.value, DeValue::Table(_))
+        matches!(self.node, DeValue::Table(_))
     }
 
     pub(crate) fn list(&self) -> Option<Vec<Self>> {
-        let DeValue::Array(items) = self.value else {
-            return self.type_error("a list in brackets", self.value);
+        let DeValue::Array(items) = self.node else {
+            return self.type_error("a list in brackets", self.node);
         };
         let item = |(n, v): (usize, &'d Spanned<_>)| Self::new(self.reader, v, self.at.element(n, v.span()));
         Some(items.iter().enumerate().map(item).collect())
     }
 
     pub(crate) fn section(&self) -> Option<Section<'d>> {
-        match self.value {
+        match self.node {
             DeValue::Table(table) => Some(Section::new(self.reader, table, self.at.clone())),
             other => self.type_error("a table", other),
         }

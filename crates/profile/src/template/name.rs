@@ -153,10 +153,10 @@ impl Name {
         match self {
             Self::Text(text) => out.push_str(text),
             Self::Binding(name) => {
-                push(out, input.principal().and_then(|principal| principal.bindings().get(name)))
+                push(out, input.principal().and_then(|principal| principal.bindings().get(name)));
             }
             Self::Metadata(name) => {
-                push(out, input.principal().and_then(|principal| principal.metadata().get(name)))
+                push(out, input.principal().and_then(|principal| principal.metadata().get(name)));
             }
             Self::Standard(known) => known.write(input, out),
             Self::Endpoint(name) => {
@@ -183,7 +183,7 @@ impl StandardName {
             Self::SubjectName => push(out, input.principal().map(Principal::subject_name)),
             Self::KeyKind => push(out, input.principal().map(Principal::kind)),
             Self::KeyExpireDate => {
-                push(out, input.principal().and_then(Principal::expires).map(Timestamp::date))
+                push(out, input.principal().and_then(Principal::expires).map(Timestamp::date));
             }
             Self::Scopes => input.scopes(out),
             Self::MissingScopes => input.missing_scopes(out),

@@ -64,7 +64,7 @@ fn gate(link: &Arc<StoreLink>, follower: &Follower, cache: Arc<ReplicaCache>) ->
         store: link.clone(),
         policies: follower.parts.catalog.clone(),
         limiter: LocalLimiter::new(),
-        cache: cache,
+        cache,
         clock: follower.parts.clock.clone(),
         usage: Arc::new(NoopUsageLog),
     }))
