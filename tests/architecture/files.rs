@@ -42,16 +42,17 @@ fn modules_lie_beside_their_folders() {
 }
 
 #[test]
-fn every_room_has_a_short_readme() {
+fn every_crate_has_a_short_readme() {
     let packages = METADATA.workspace_packages();
-    let mut rooms: Vec<_> =
+    let mut folders: Vec<_> =
         packages.iter().filter_map(|package| Some(package.manifest_path.parent()?.to_path_buf())).collect();
-    rooms.retain(|room| room.as_std_path() != root());
-    rooms.extend(["proto", "profiles", "scripts", "tests"].map(|room| METADATA.workspace_root.join(room)));
-    let wrong = rooms.iter().filter_map(|room| match std::fs::read_to_string(room.join("README.md")) {
+    folders.retain(|folder| folder.as_std_path() != root());
+    folders
+        .extend(["proto", "profiles", "scripts", "tests"].map(|folder| METADATA.workspace_root.join(folder)));
+    let wrong = folders.iter().filter_map(|folder| match std::fs::read_to_string(folder.join("README.md")) {
         Ok(text) if text.lines().count() <= LONGEST_README => None,
-        Ok(_) => Some(format!("{room}/README.md is too long")),
-        Err(_) => Some(format!("{room} has no README.md")),
+        Ok(_) => Some(format!("{folder}/README.md is too long")),
+        Err(_) => Some(format!("{folder} has no README.md")),
     });
     none(&wrong.collect::<Vec<_>>());
 }

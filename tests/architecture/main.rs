@@ -1,11 +1,11 @@
-//! Holds the house together: who may know whom, what may be built in, how big a thing may grow, and what
-//! must not be written down. Read from cargo's own metadata and from the tracked files.
+//! Rules of the repository: dependencies between crates, licences and advisories of libraries, and limits of files.
+//! They are read from cargo's metadata and from the tracked files.
 
 mod advisories;
+mod dependencies;
 mod files;
 mod licences;
 mod notices;
-mod rooms;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

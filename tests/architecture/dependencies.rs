@@ -4,8 +4,9 @@ use cargo_metadata::{DependencyKind, Package};
 
 use super::METADATA;
 
-/// A room, the rooms that it may know, and words that must not be in the name of any crate that it uses.
-const HOUSE: [(&str, &[&str], &[&str]); 16] = [
+/// Rules of the workspace: a crate, the workspace crates that it may use, and words that must not be in the name of any
+/// library that it uses.
+const RULES: [(&str, &[&str], &[&str]); 16] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
@@ -78,24 +79,24 @@ const HOUSE: [(&str, &[&str], &[&str]); 16] = [
 ];
 
 /// Packages of benchmarks and tests: they may use every crate, and no crate uses them.
-const OUTSIDE: [&str; 3] = ["latchkey-testing", "latchkey-bench-gate", "latchkey-bench-wire"];
+const TEST_PACKAGES: [&str; 3] = ["latchkey-testing", "latchkey-bench-gate", "latchkey-bench-wire"];
 
 fn uses(package: &Package, kind: DependencyKind) -> impl Iterator<Item = &str> {
     package.dependencies.iter().filter(move |one| one.kind == kind).map(|one| one.name.as_str())
 }
 
 #[test]
-fn every_room_knows_only_those_below_it() {
+fn every_crate_uses_only_those_below_it() {
     for package in METADATA.workspace_packages() {
         let name = package.name.as_str();
         if name.starts_with("latchkey-bench") {
             continue;
         }
-        let row = HOUSE.iter().find(|(room, _, _)| *room == name);
-        let (_, may_know, never) = row.unwrap_or_else(|| panic!("{name} is not in the table of rooms"));
+        let row = RULES.iter().find(|(krate, _, _)| *krate == name);
+        let (_, may_use, never) = row.unwrap_or_else(|| panic!("{name} is not in the table of rules"));
         for used in uses(package, DependencyKind::Normal) {
-            let stranger = used.starts_with("latchkey-") && !may_know.contains(&used);
-            assert!(!stranger, "{name} must not know {used}");
+            let forbidden = used.starts_with("latchkey-") && !may_use.contains(&used);
+            assert!(!forbidden, "{name} must not use {used}");
             assert!(!never.iter().any(|word| used.contains(word)), "{name} must not use {used}");
         }
     }
@@ -106,7 +107,7 @@ fn what_is_for_tests_is_used_by_tests_alone() {
     for package in METADATA.workspace_packages() {
         for kind in [DependencyKind::Normal, DependencyKind::Build] {
             for used in uses(package, kind) {
-                assert!(!OUTSIDE.contains(&used), "{} is built with {used}", package.name);
+                assert!(!TEST_PACKAGES.contains(&used), "{} is built with {used}", package.name);
             }
         }
     }
@@ -128,7 +129,7 @@ fn every_version_is_declared_once() {
 }
 
 #[test]
-fn every_package_takes_the_lints_of_the_house() {
+fn every_package_inherits_the_lints_of_the_workspace() {
     for package in METADATA.workspace_packages() {
         let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest can be read");
         assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", package.name);
