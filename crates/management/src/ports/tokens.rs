@@ -61,7 +61,7 @@ pub trait TokenStore: Send + Sync {
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError>;
     /// Counts a login attempt as failed before the password is compared, so that concurrent attempts cannot exceed
-    /// the limit; see [`latchkey_core::user::Attempts`]. `lock` is written if this is the last attempt before the
+    /// the limit; see [`latchkey_core::user::FailedLogins`]. `lock` is written if this is the last attempt before the
     /// user is locked; its time is now, and its target is the user.
     async fn begin_login(
         &self,
