@@ -104,7 +104,7 @@ async fn what_refers_to_nothing_is_refused_as_a_whole_with_line_and_reason() {
     for (document, line, word) in [
         (base().set("routes[0].path", "/v1/payments"), "merchant = \"{id}\"", "{id}"),
         (base().set("routes[0].scopes[0]", "payments.make"), "payments.make", "payments.make"),
-        (base().set("kinds[secret].prefixes.test", "sk_live_"), "sk_live_", "claimed"),
+        (base().set("kinds[secret].prefixes.test", "sk_live_"), "test = \"sk_live_\"", "claimed"),
         (base().set("routes[0].rate_class", "none"), "rate_class", "none"),
         (base().set("upstream_headers.x-key-id", "{{ subject.ids }}"), "subject.ids", "subject.ids"),
         (base().rename("credential.forward", "forwards"), "forwards", "forwards"),

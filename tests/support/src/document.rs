@@ -81,15 +81,22 @@ impl ProfileBuilder {
     }
 }
 
+/// Splits a path into its steps. A name in brackets may contain dots.
 fn steps(path: &str) -> Vec<Step<'_>> {
     let mut steps = Vec::new();
-    for part in path.split('.') {
-        let mut pieces = part.split('[');
-        steps.extend(pieces.next().map(Step::Key));
-        steps.extend(pieces.map(|piece| {
-            let inner = piece.strip_suffix(']').unwrap_or_else(|| panic!("{path}: a bracket is open"));
-            inner.parse().map_or(Step::Name(inner), Step::Index)
-        }));
+    let mut rest = path;
+    while !rest.is_empty() {
+        if let Some(bracketed) = rest.strip_prefix('[') {
+            let (inner, after) =
+                bracketed.split_once(']').unwrap_or_else(|| panic!("{path}: a bracket is open"));
+            steps.push(inner.parse().map_or(Step::Name(inner), Step::Index));
+            rest = after;
+        } else {
+            let key = rest.strip_prefix('.').unwrap_or(rest);
+            let end = key.find(['.', '[']).unwrap_or(key.len());
+            steps.push(Step::Key(&key[..end]));
+            rest = &key[end..];
+        }
     }
     steps
 }
@@ -131,7 +138,7 @@ mod tests {
         name = "secret"
         prefixes = { live = "s_" }
         [[kinds]]
-        name = "publishable"
+        name = "publishable.v1"
         [rate_limits]
         default = [{ per = "key", rate = "1/min" }]
     "#;
@@ -145,12 +152,12 @@ mod tests {
         let changed = document()
             .set("rate_limits.default[0].rate", "2/min")
             .set("kinds[secret].prefixes.live", "t_")
-            .add("kinds[1].checksum", true)
+            .add("kinds[publishable.v1].checksum", true)
             .rename("name", "title")
             .build();
         let expected = DOCUMENT.replace("name = \"p\"", "title = \"p\"").replace("1/min", "2/min");
         let expected = expected.replace("s_", "t_");
-        let expected = expected.replace("name = \"publishable\"", "name = \"publishable\"\nchecksum = true");
+        let expected = expected.replace("\"publishable.v1\"", "\"publishable.v1\"\nchecksum = true");
         assert_eq!(toml::from_str::<Table>(&changed), toml::from_str::<Table>(&expected));
         let same = document().add("enforce", "shadow").remove("enforce").build();
         assert_eq!(toml::from_str::<Table>(&same), toml::from_str::<Table>(DOCUMENT));
