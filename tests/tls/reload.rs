@@ -49,7 +49,7 @@ async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
     // There is no signal: the change is noticed.
     tokio::task::block_in_place(|| {
         eventually("the new pair is taken over", || {
-            fixture.latchkey.log().contains("was read again").then_some(())
+            fixture.latchkey.log().contains("were read again").then_some(())
         });
     });
     assert!(answers(&fixture, &other).await && !answers(&fixture, &fixture.ca).await);

@@ -36,7 +36,7 @@ fn logged(fixture: &Fixture, words: &str) {
 
 /// Puts other lists in place, and waits until they hold.
 fn put(fixture: &Fixture, lists: &[String]) {
-    let taken = || fixture.latchkey.log().matches("was read again").count();
+    let taken = || fixture.latchkey.log().matches("were read again").count();
     let before = taken();
     let _ = fixture.folder.write("lists.pem", &lists.concat());
     eventually("the lists are read again", || (taken() > before).then_some(()));
@@ -193,7 +193,7 @@ fn what_is_wrong_with_lists_is_told_at_the_start() {
     let cases = [
         ("/nowhere/list.pem", Some(&ca), "the file can't be read"),
         (&cert, Some(&ca), "there is no revocation list (-----BEGIN X509 CRL-----) in the file"),
-        (&foreign, Some(&ca), "everybody whom it signed would be refused"),
+        (&foreign, Some(&ca), "all of its clients would be rejected"),
         (&foreign, None, "give tls_client_ca as well"),
     ];
     for (list, ca, told) in cases {
