@@ -95,8 +95,8 @@ fn redis_is_one_server_or_a_cluster_and_its_password_is_not_shown() {
     let ca = |url, ca| load(&[("LATCHKEY_REDIS_URL", url), ("LATCHKEY_REDIS_CA", ca)]);
     for (url, file, words) in [
         ("rediss://r", "/nowhere", "can't be read"),
-        ("rediss://r", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "no certificate"),
-        ("redis://r", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "without TLS"),
+        ("rediss://r", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "no readable certificate"),
+        ("redis://r", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "does not use TLS"),
         ("", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "needs a redis_url"),
     ] {
         let error = ca(url, file).unwrap_err();
