@@ -92,7 +92,10 @@ impl<L: Limiter + 'static> Future for ResponseFuture<L> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some((context, request)) = self.queued.take() {
-            self.running = Some(Box::pin(ConnectionContext::respond(context, request)));
+            // Allocates the box first, so that the future is created in it instead of being moved there.
+            let future = Box::write(Box::new_uninit(), ConnectionContext::respond(context, request));
+            let future = Box::into_pin(future);
+            self.running = Some(future);
         }
         match &mut self.running {
             Some(response) => response.as_mut().poll(cx).map(Ok),
