@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use latchkey_core::decision::DecisionContext;
+use latchkey_core::decision::{Decision, DecisionContext};
 use latchkey_core::error::{FieldViolation, RequestError, SystemError};
 use latchkey_core::gate::Gate;
 use latchkey_core::observer::{CheckEvent, CheckObserver, CheckOutcome, Entrypoint};
@@ -54,18 +54,27 @@ impl<L: Limiter> NativeCheckHandler<L> {
     /// Responds to an encoded `CheckRequest` within `MAX_CHECK_DURATION`, or the caller's `grpc-timeout` if that is
     /// shorter.
     pub(crate) async fn respond(&self, message: &[u8], metadata: &HeaderMap) -> Result<GrpcFrame, Status> {
-        let message = v1::CheckRequest::decode(message).map_err(|_| self.malformed(metadata))?;
-        Ok(GrpcFrame::encode(&self.check_one(&message, metadata).await?))
+        let Ok(message) = v1::CheckRequest::decode(message) else { return Err(self.malformed(metadata)) };
+        self.check_one(&message, metadata, |response| GrpcFrame::encode(&response)).await
     }
 
-    async fn check_one(
+    /// Decides one Check, and returns what `finish` makes of the response, which is too large to be moved about.
+    async fn check_one<T>(
         &self,
         message: &v1::CheckRequest,
         metadata: &HeaderMap,
-    ) -> Result<v1::CheckResponse, Status> {
-        let view = self.parse(message, metadata).map_err(|violations| violations_to_status(&violations))?;
+        finish: impl FnOnce(v1::CheckResponse) -> T,
+    ) -> Result<T, Status> {
+        let view = match self.parse(message, metadata) {
+            Ok(view) => view,
+            Err(violations) => return Err(violations_to_status(&violations)),
+        };
+        let mut context = DecisionContext::default();
         let limit = || deadline::timeout_for(metadata, deadline::MAX_CHECK_DURATION);
-        self.decide(&view, metadata, limit).await.map_err(system_error_to_status)
+        match self.decide(&view, metadata, limit, &mut context).await {
+            Ok(decision) => Ok(finish(response::from_decision(decision, &mut context, &view.request_id))),
+            Err(error) => Err(system_error_to_status(error)),
+        }
     }
 
     async fn decide(
@@ -73,27 +82,23 @@ impl<L: Limiter> NativeCheckHandler<L> {
         view: &CheckRequestView<'_>,
         metadata: &HeaderMap,
         limit: impl FnOnce() -> Duration,
-    ) -> Result<v1::CheckResponse, SystemError> {
+        context: &mut DecisionContext,
+    ) -> Result<Decision, SystemError> {
         let policy = view.profile.as_ref().map(|profile| &profile.policy);
-        let mut context = DecisionContext::default();
         let decided =
-            deadline::with_timeout(limit, pin!(self.gate.check_into(policy, &view.access, &mut context)))
-                .await;
-        match decided {
-            Ok(decision) => {
-                self.emit(Some(view), metadata, CheckOutcome::of(&decision), &context);
-                Ok(response::from_decision(decision, &mut context, &view.request_id))
-            }
+            deadline::with_timeout(limit, pin!(self.gate.check_into(policy, &view.access, context))).await;
+        match &decided {
+            Ok(decision) => self.emit(Some(view), metadata, CheckOutcome::of(decision), context),
             Err(error) => {
                 let context = DecisionContext {
                     policy: policy.cloned(),
                     started_at: context.started_at,
                     ..DecisionContext::default()
                 };
-                self.emit(Some(view), metadata, CheckOutcome::Error(&error), &context);
-                Err(error)
+                self.emit(Some(view), metadata, CheckOutcome::Error(error), &context);
             }
         }
+        decided
     }
 
     fn parse<'a>(
@@ -153,7 +158,12 @@ impl<L: Limiter> NativeCheckHandler<L> {
                 tokio::task::yield_now().await;
             }
             results.push(match self.parse(check, metadata) {
-                Ok(view) => self.decide(&view, metadata, || deadline::MAX_CHECK_DURATION).await?,
+                Ok(view) => {
+                    let mut context = DecisionContext::default();
+                    let limit = || deadline::MAX_CHECK_DURATION;
+                    let decision = self.decide(&view, metadata, limit, &mut context).await?;
+                    response::from_decision(decision, &mut context, &view.request_id)
+                }
                 Err(violations) => response::malformed(summarize_violations(&violations), &check.request_id),
             });
         }
@@ -164,8 +174,7 @@ impl<L: Limiter> NativeCheckHandler<L> {
 #[tonic::async_trait]
 impl<L: Limiter + 'static> CheckService for NativeCheckHandler<L> {
     async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        let response = self.check_one(call.get_ref(), call.metadata().as_ref()).await?;
-        Ok(Response::new(response))
+        self.check_one(call.get_ref(), call.metadata().as_ref(), Response::new).await
     }
 
     /// Evaluates the checks one after the other, so that each sees what the earlier ones were charged. An invalid
