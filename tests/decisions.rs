@@ -168,11 +168,11 @@ async fn what_passes_in_shadow_is_a_denial_that_was_not_enforced() {
     let _ = shop.latchkey.anonymous().check(native(&value, "/v1/items/1")).await;
     let _ = shop.latchkey.anonymous().check(native("", "/v1/items/1")).await;
     let lines = shop.lines(2);
-    let told =
+    let output =
         |line: &Value| [&line["decision"], &line["reason"], &line["enforced"]].map(ToString::to_string);
-    assert_eq!(told(&lines[0]), [r#""DENY""#, r#""INSUFFICIENT_SCOPE""#, "false"]);
+    assert_eq!(output(&lines[0]), [r#""DENY""#, r#""INSUFFICIENT_SCOPE""#, "false"]);
     assert_eq!((&lines[0]["key_id"], &lines[0]["missing_scopes"]), (&id.into(), &"export".into()));
-    assert_eq!(told(&lines[1]), [r#""DENY""#, r#""MISSING_CREDENTIAL""#, "true"]);
+    assert_eq!(output(&lines[1]), [r#""DENY""#, r#""MISSING_CREDENTIAL""#, "true"]);
     assert!(lines[1].get("tenant").is_none() && lines[1].get("key_id").is_none());
     assert_eq!(lines[1]["entrypoint"], "native");
 }
@@ -228,8 +228,8 @@ async fn standard_output_holds_lines_of_json_and_what_is_off_holds_none() {
         shop.latchkey.signal(Signal::TERM);
         assert!(shop.latchkey.wait().success());
         let log = shop.latchkey.log();
-        let told = log.lines().filter(|line| line.contains("MISSING_CREDENTIAL")).count();
-        assert_eq!(told, count, "{log}");
+        let output = log.lines().filter(|line| line.contains("MISSING_CREDENTIAL")).count();
+        assert_eq!(output, count, "{log}");
     }
 }
 

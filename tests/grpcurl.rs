@@ -46,8 +46,8 @@ fn reflection_lists_every_service() {
     ];
     for service in services {
         assert!(list.out.lines().any(|line| line == service), "{service} is not in\n{}", list.out);
-        let told = stranger.reflect(&["describe", service]);
-        assert!(told.ok && told.out.contains("rpc "), "{service}: {told:?}");
+        let output = stranger.reflect(&["describe", service]);
+        assert!(output.ok && output.out.contains("rpc "), "{service}: {output:?}");
     }
 }
 

@@ -152,10 +152,10 @@ async fn the_master_key_is_changed_while_one_of_two_replicas_serves() {
     restart(&mut two, NEW, OLD);
     refused(&database, NEW, "");
 
-    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
-    assert!(code == Some(0) && told.contains("everything lies under the master key"), "{told}");
-    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, message) = rewrap(&database, (NEW, OLD), &[]);
+    assert!(code == Some(0) && message.contains("everything lies under the master key"), "{message}");
+    let (code, message) = rewrap(&database, (NEW, OLD), &[]);
+    assert_eq!(code, Some(0), "{message}");
     let events = one.sql("SELECT details FROM audit_events WHERE action = 'master_key.rewrap'");
     assert!(events.lines().count() == 1 && events.contains("\"left\":\"0\""), "{events}");
     for replica in [&mut one, &mut two] {
@@ -199,22 +199,22 @@ async fn a_key_that_is_lost_is_told_and_what_lay_under_it_can_be_taken_away(data
     let _ = renew(&latchkey, &issued.refresh_token).await.expect("renewed");
     let one = format!("UPDATE keys SET sealed = hash WHERE hint = '{}'", spoiled.hint);
     let _ = latchkey.sql(&one);
-    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
-    assert!(code == Some(1) && told.contains("no key that was given opens 1 value"), "{told}");
-    let (code, told) = rewrap(&database, (NEW, OLD), &["--discard-unreadable"]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, message) = rewrap(&database, (NEW, OLD), &[]);
+    assert!(code == Some(1) && message.contains("no key that was given opens 1 value"), "{message}");
+    let (code, message) = rewrap(&database, (NEW, OLD), &["--discard-unreadable"]);
+    assert_eq!(code, Some(0), "{message}");
     assert_eq!(published(&operator).await.map_err(|s| s.code()), Err(tonic::Code::Internal), "not its key");
     latchkey.kill();
     let lost = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    let (code, told) = rewrap(&database, (lost, ""), &[]);
-    assert!(code == Some(1) && told.contains("--discard-unreadable"), "{told}");
+    let (code, message) = rewrap(&database, (lost, ""), &[]);
+    assert!(code == Some(1) && message.contains("--discard-unreadable"), "{message}");
     refused(&database, lost, "");
     latchkey.set(MASTER, NEW);
     latchkey.restart();
     assert_eq!(published(&latchkey.operator()).await.expect("published"), value);
     latchkey.kill();
-    let (code, told) = rewrap(&database, (lost, ""), &["--discard-unreadable"]);
-    assert_eq!(code, Some(0), "{told}");
+    let (code, message) = rewrap(&database, (lost, ""), &["--discard-unreadable"]);
+    assert_eq!(code, Some(0), "{message}");
     latchkey.set(MASTER, lost);
     latchkey.restart();
     assert!(passes(&latchkey, &plain).await && !passes(&latchkey, &issued.access_token).await);
@@ -244,12 +244,12 @@ async fn what_is_killed_in_the_middle_is_finished_by_the_next(database: Database
         let _ = child.wait().expect("it has ended");
         assert_eq!(published(&operator).await.ok().as_ref(), values.last());
     }
-    let (code, told) = rewrap(&database, (NEW, OLD), &[]);
-    assert_eq!(code, Some(0), "{told}");
-    let (code, told) = rewrap(&database, (NEW, ""), &[]);
-    let row = told.lines().find(|line| line.starts_with("retrievable keys")).expect("a row");
+    let (code, message) = rewrap(&database, (NEW, OLD), &[]);
+    assert_eq!(code, Some(0), "{message}");
+    let (code, message) = rewrap(&database, (NEW, ""), &[]);
+    let row = message.lines().find(|line| line.starts_with("retrievable keys")).expect("a row");
     let numbers: Vec<&str> = row.split_whitespace().skip(2).collect();
-    assert_eq!((code, numbers), (Some(0), vec!["0", "0", "309", "0", "0"]), "{told}");
+    assert_eq!((code, numbers), (Some(0), vec!["0", "0", "309", "0", "0"]), "{message}");
     restart(&mut latchkey, NEW, "");
     assert_eq!(published(&latchkey.operator()).await.ok().as_ref(), values.last());
 }

@@ -66,8 +66,9 @@ fn key(dev: &mut Process) -> String {
     eventually("latchkey dev is there", || {
         let log = dev.log();
         assert!(dev.ended().is_none(), "{log}");
-        let told = log.contains("Press Ctrl-C");
-        told.then(|| log.split("operator's key").nth(1)?.split_whitespace().next().map(str::to_owned))
+        let message = log.contains("Press Ctrl-C");
+        message
+            .then(|| log.split("operator's key").nth(1)?.split_whitespace().next().map(str::to_owned))
             .flatten()
     })
 }
@@ -90,8 +91,10 @@ fn the_tour_goes_as_its_page_says() {
     for step in &steps {
         script.extend([step.commands.as_str(), "\necho '", MARK, "'\n"]);
     }
-    let script =
-        ADDRESSES.iter().zip(&addresses).fold(script, |script, (told, here)| script.replace(told, here));
+    let script = ADDRESSES
+        .iter()
+        .zip(&addresses)
+        .fold(script, |script, (message, here)| script.replace(message, here));
     let script = script.replace("/tmp/my.", &format!("{}/my.", folder.path().display()));
     let output = Command::new("bash")
         .args(["-c", &script])
@@ -100,12 +103,12 @@ fn the_tour_goes_as_its_page_says() {
         .output()
         .expect("bash starts");
     let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    let told: Vec<&str> = printed.split(MARK).collect();
-    assert_eq!(told.len(), steps.len() + 1, "{printed}");
-    for (step, told) in steps.iter().zip(told) {
-        let lines: Vec<&str> = told.trim().lines().map(str::trim_end).collect();
+    let message: Vec<&str> = printed.split(MARK).collect();
+    assert_eq!(message.len(), steps.len() + 1, "{printed}");
+    for (step, message) in steps.iter().zip(message) {
+        let lines: Vec<&str> = message.trim().lines().map(str::trim_end).collect();
         let shown: Vec<&str> = step.shown.trim().lines().collect();
-        assert!(all_fit(&shown, &lines), "{}\nprinted\n{}\nand not\n{}", step.commands, told, step.shown);
+        assert!(all_fit(&shown, &lines), "{}\nprinted\n{}\nand not\n{}", step.commands, message, step.shown);
     }
     assert!(dev.end(Signal::TERM).success(), "{}", dev.log());
 }

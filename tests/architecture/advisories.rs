@@ -1,5 +1,5 @@
 //! Known holes in what is built in: `RustSec`'s advisories, from the copy beside this file, so that no network is
-//! needed. Its first line says how old the copy is; `scripts/advisories` makes it anew.
+//! needed. Its first line says how old the copy is; `scripts/advisories` regenerates it.
 
 use cargo_metadata::semver::{Version, VersionReq};
 use serde::Deserialize;

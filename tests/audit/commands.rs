@@ -40,8 +40,8 @@ async fn the_log_is_listed_exported_and_checked(shop: Shop) {
     assert_eq!(audit(&shop, &["verify", "--anchor", anchor]).status.code(), Some(0));
     let _ = shop.latchkey.sql("UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2");
     let checked = audit(&shop, &["verify", "--anchor", anchor]);
-    let told = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert!(checked.status.code() == Some(1) && told.contains("event 2"), "{told}");
+    let message = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.code() == Some(1) && message.contains("event 2"), "{message}");
     assert!(out(&checked).contains("broken at"), "{}", out(&checked));
     assert_eq!(audit(&shop, &["verify", "--anchor", "7"]).status.code(), Some(2));
 }

@@ -31,7 +31,7 @@ async fn broken_at(shop: &Shop) -> u64 {
 async fn anchored(shop: &Shop) -> AuditAnchor {
     let state = found(shop).await;
     assert!(state.intact, "{state:?}");
-    let head = state.head.expect("the head is told");
+    let head = state.head.expect("the head is returned");
     let file = shop.latchkey.folder().path().join(ANCHORS);
     let line = format!("{} ", head.sequence);
     eventually("the end is anchored", || {
@@ -71,7 +71,7 @@ async fn events_that_changed_places_are_found(shop: Shop) {
 }
 
 async fn a_log_that_was_cut_off_is_found(shop: Shop) {
-    let head = found(&shop).await.head.expect("the head is told").sequence;
+    let head = found(&shop).await.head.expect("the head is returned").sequence;
     let _ = shop.latchkey.sql(&format!("DELETE FROM audit_events WHERE sequence >= {head}"));
     assert_eq!(broken_at(&shop).await, head);
     let _ = shop.latchkey.sql("DELETE FROM audit_events");

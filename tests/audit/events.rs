@@ -90,10 +90,10 @@ async fn every_call_that_changes_something_leaves_an_event_with_its_actor(shop: 
     ];
     assert_eq!(by_operator, BTreeSet::from(expected));
     assert!(events.iter().all(|event| !event.request_id.is_empty() || event.actor == "latchkey"));
-    let suspended = events.iter().find(|event| event.action == "tenant.suspend").expect("it is told");
+    let suspended = events.iter().find(|event| event.action == "tenant.suspend").expect("it is reported");
     assert_eq!((suspended.target.as_str(), suspended.details["reason"].as_str()), ("bank", "unpaid"));
     let text = format!("{events:?}");
-    assert!(!text.contains(PASSWORD) && !text.contains("sk_live_"), "no secret is told");
+    assert!(!text.contains(PASSWORD) && !text.contains("sk_live_"), "no secret is printed");
     let state = shop.verify(v1::VerifyAuditLogRequest::default()).await;
     assert!(state.intact && state.events == u64::try_from(events.len()).expect("few"), "{state:?}");
 }
@@ -112,15 +112,15 @@ async fn every_token_event_is_told_with_whom_the_token_stands_for(shop: Shop) {
     let second = tokens.issue_jwt(ask()).await.expect("issued").into_inner();
     let _ = tokens.revoke_jwt(RevokeJwtRequest { token: second.refresh_token }).await.expect("revoked");
     let events = shop.events().await;
-    let told: Vec<_> = events.iter().rev().filter(|event| event.action.starts_with("token.")).collect();
-    let actions: Vec<&str> = told.iter().map(|event| event.action.as_str()).collect();
+    let output: Vec<_> = events.iter().rev().filter(|event| event.action.starts_with("token.")).collect();
+    let actions: Vec<&str> = output.iter().map(|event| event.action.as_str()).collect();
     assert_eq!(actions, ["token.issue", "token.refresh", "token.reuse", "token.issue", "token.revoke"]);
-    for event in &told {
+    for event in &output {
         assert_eq!((&event.actor, &event.tenant_id), (&key.id, &key.tenant_id), "{}", event.action);
         assert!(!event.request_id.is_empty() && event.target.starts_with("fam_"), "{event:?}");
     }
-    assert_eq!(told[0].target, told[2].target);
-    assert_eq!(told[0].details["scopes"], "items.read");
+    assert_eq!(output[0].target, output[2].target);
+    assert_eq!(output[0].details["scopes"], "items.read");
     assert!(!format!("{events:?}").contains(&first.refresh_token));
 }
 

@@ -71,8 +71,8 @@ async fn steps_do_not_tell_the_credential() {
     let value = fixture.value().await;
     for credential in [value.as_str(), "lab_live_canary_that_nobody_may_see"] {
         let answer = fixture.check(explained(get(credential))).await;
-        let told = format!("{} {:?}", answer.message, answer.steps);
-        assert!(!told.contains(&credential[9..]), "{told}");
+        let output = format!("{} {:?}", answer.message, answer.steps);
+        assert!(!output.contains(&credential[9..]), "{output}");
     }
 }
 

@@ -29,7 +29,7 @@ fn after(file: &str, words: &str) -> u64 {
 
 #[test]
 fn what_may_be_taken_is_more_than_what_is_remembered() {
-    for (limited, limit, told, remembered) in [
+    for (limited, limit, output, remembered) in [
         (
             "deploy/kubernetes/deployment.yaml",
             "limits: { memory:",
@@ -44,7 +44,7 @@ fn what_may_be_taken_is_more_than_what_is_remembered() {
         ),
         ("docker-compose.yml", "mem_limit:", "docker-compose.yml", "LATCHKEY_CACHE_MAX_BYTES: "),
     ] {
-        let (limit, remembered) = (after(limited, limit), after(told, remembered));
+        let (limit, remembered) = (after(limited, limit), after(output, remembered));
         let needed = remembered + remembered / 5 + BESIDE;
         assert!(limit >= needed, "{limited}: {limit} bytes are too few for {remembered} of memory: {needed}");
     }

@@ -54,8 +54,8 @@ fn the_configuration_for_every_product_is_taken_by_envoy_and_found_right() {
         let config = config.display().to_string();
         let judged =
             latchkey(&folder, &["doctor", "--envoy-only", "--envoy", &config, "--profile", &document]);
-        let told = text(&judged);
-        assert!(judged.status.success() && told.contains("0 errors, 0 warnings"), "{product}: {told}");
+        let message = text(&judged);
+        assert!(judged.status.success() && message.contains("0 errors, 0 warnings"), "{product}: {message}");
     }
 }
 
@@ -116,8 +116,11 @@ fn every_resource_of_kubernetes_is_one() {
 fn settings_that_ship_name_settings_that_there_are() {
     let folder = Folder::new("deploy-settings");
     for file in ["deploy/kubernetes/latchkey.toml", "deploy/systemd/latchkey.toml"] {
-        let told = text(&latchkey(&folder, &["doctor", "--config", file, "--output", "json"]));
-        assert!(told.contains("findings") && !told.contains("there is no such setting"), "{file}: {told}");
+        let message = text(&latchkey(&folder, &["doctor", "--config", file, "--output", "json"]));
+        assert!(
+            message.contains("findings") && !message.contains("there is no such setting"),
+            "{file}: {message}"
+        );
     }
 }
 
@@ -128,9 +131,9 @@ fn systemd_takes_the_unit() {
     let unit = replace_once(&unit, "/usr/local/bin/latchkey", &program().display().to_string());
     let unit = folder.write("latchkey.service", &unit);
     let output = Command::new(tool("systemd-analyze")).args(["verify", "--man=no"]).arg(unit).output();
-    let told = text(&output.expect("systemd-analyze starts"));
+    let message = text(&output.expect("systemd-analyze starts"));
     // Messages about units of the machine itself may be there too.
-    let ours: Vec<&str> = told.lines().filter(|line| line.contains("latchkey.service")).collect();
+    let ours: Vec<&str> = message.lines().filter(|line| line.contains("latchkey.service")).collect();
     assert!(ours.is_empty(), "{ours:?}");
 }
 

@@ -27,8 +27,8 @@ fn the_book_is_built_and_every_link_in_it_leads_somewhere() {
     let folder = Folder::new("book");
     let output = Command::new(tool("mdbook")).arg("build").arg("-d").arg(folder.path()).arg(root()).output();
     let output = output.expect("mdbook starts");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && !told.contains("WARN") && !told.contains("ERROR"), "{told}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !text.contains("WARN") && !text.contains("ERROR"), "{text}");
     let pages = pages(folder.path());
     assert!(pages.len() > 15, "{:?}", pages.keys());
     let places: BTreeMap<&PathBuf, BTreeSet<&str>> =

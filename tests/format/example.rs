@@ -113,8 +113,11 @@ async fn what_refers_to_nothing_is_refused_as_a_whole_with_line_and_reason() {
         let place = document.lines().position(|text| text.contains(line)).expect("the line") + 1;
         let refused = paykore.operator.apply(&document).await.expect_err("it is refused");
         assert_eq!(refused.code(), Code::InvalidArgument);
-        let told = refused.message();
-        assert!(told.contains(&format!("line {place}")) && told.contains(word), "{place} {word}: {told}");
+        let output = refused.message();
+        assert!(
+            output.contains(&format!("line {place}")) && output.contains(word),
+            "{place} {word}: {output}"
+        );
     }
     let kept = paykore.at(LIVE, PAY, &[]);
     assert_eq!(kept.status, 401, "the version before goes on");

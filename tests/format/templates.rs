@@ -96,7 +96,7 @@ async fn every_name_and_filter_reaches_the_upstream() {
     let echo = Echo::of(&answer);
     let trace = answer.header("x-trace").expect("an identifier");
     assert!(trace.len() == 13 && trace.starts_with("rq-"));
-    for (name, told) in [
+    for (name, output) in [
         ("x-request", trace.to_owned()),
         ("x-environment", "LIVE".to_owned()),
         ("x-tenant", format!("acme/{}", made.tenant_id)),
@@ -111,7 +111,7 @@ async fn every_name_and_filter_reaches_the_upstream() {
         ("x-rate", "key/default 60 59 0".to_owned()),
         ("x-short", r#"q ""#.to_owned()),
     ] {
-        assert_eq!(echo.all(name), [told], "{name}");
+        assert_eq!(echo.all(name), [output], "{name}");
     }
     for name in ["x-none", "x-reason"] {
         assert!(echo.all(name).is_empty(), "{name} is empty, and left out");
@@ -123,8 +123,8 @@ async fn every_name_and_filter_reaches_the_upstream() {
 async fn bodies_are_escaped_for_their_type() {
     let (kiosk, _, value) = kiosk().await;
     let forbidden = kiosk.send("GET /v1/rare", &[("x-key", &value)]);
-    let told = r#"{"who":"Q-\"<\\>","missing":["c.rare","d.rare"],"list":"c.rare, d.rare","route":"/v1/rare","shop":"s 1"}"#;
-    assert_eq!((forbidden.status, forbidden.body.as_str()), (403, told));
+    let output = r#"{"who":"Q-\"<\\>","missing":["c.rare","d.rare"],"list":"c.rare, d.rare","route":"/v1/rare","shop":"s 1"}"#;
+    assert_eq!((forbidden.status, forbidden.body.as_str()), (403, output));
     assert_eq!(forbidden.header("content-type"), Some("application/vnd.kiosk+json; charset=utf-8"));
     let other = kiosk.send("GET /v1/things/1", &[("x-key", &value), ("x-shop", "s2")]);
     assert_eq!((other.status, other.body.as_str()), (403, "<p>Q-&quot;&lt;\\&gt;</p>"));

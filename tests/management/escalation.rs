@@ -35,8 +35,8 @@ async fn a_key_can_not_grant_what_it_lacks(database: Database) {
         CreateKeyRequest { rate_limits: limits("100/min burst 5000"), ..own() },
     ];
     for ask in tries {
-        let told = format!("{:?} {:?} {:?}", ask.scopes, ask.environment, ask.rate_limits);
-        assert_eq!(refused(manager.try_key(ask).await), Code::PermissionDenied, "{told}");
+        let output = format!("{:?} {:?} {:?}", ask.scopes, ask.environment, ask.rate_limits);
+        assert_eq!(refused(manager.try_key(ask).await), Code::PermissionDenied, "{output}");
     }
     let all = refused(manager.try_key(scoped("", &["latchkey.admin"])).await);
     assert!(matches!(all, Code::PermissionDenied | Code::InvalidArgument), "{all:?}");

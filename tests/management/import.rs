@@ -136,6 +136,6 @@ async fn many_are_imported_in_pieces_and_a_terminal_shows_how_far_it_is(database
     let quiet = run(&format!("{me} key import {} 2>&1 | cat", file(2_001)));
     assert!(
         !quiet.contains("/1001 keys") && quiet.contains("k3001"),
-        "a program is told what was made alone"
+        "a program gets what was created alone"
     );
 }

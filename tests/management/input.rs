@@ -40,7 +40,7 @@ async fn every_wrong_field_of_a_key_is_named(database: Database) {
         metadata: one("team", "a\nb"),
         idempotency_key: "x".repeat(1_000),
     };
-    let told = wrong_fields(shop.operator.try_key(ask).await);
+    let output = wrong_fields(shop.operator.try_key(ask).await);
     let expected = [
         "name",
         "environment",
@@ -53,9 +53,9 @@ async fn every_wrong_field_of_a_key_is_named(database: Database) {
         "idempotency_key",
     ];
     for field in expected {
-        assert!(told.iter().any(|told| told.starts_with(field)), "{field} is not in {told:?}");
+        assert!(output.iter().any(|output| output.starts_with(field)), "{field} is not in {output:?}");
     }
-    assert!(!told.iter().any(|field| field == "scopes[0]" || field == "allowed_networks[0]"), "{told:?}");
+    assert!(!output.iter().any(|field| field == "scopes[0]" || field == "allowed_networks[0]"), "{output:?}");
     let unknown = CreateKeyRequest { kind: "spare".to_owned(), ..key("acme", "live") };
     assert_eq!(wrong_fields(shop.operator.try_key(unknown).await), ["kind"]);
     let classless = CreateKeyRequest { rate_limits: one("nonsense", "1/min"), ..key("acme", "live") };
@@ -71,9 +71,9 @@ async fn every_wrong_field_of_a_tenant_is_named(database: Database) {
         plan: String::new(),
         rate_limits: HashMap::new(),
     };
-    let told = wrong_fields(shop.operator.tenants().create_tenant(ask).await);
+    let output = wrong_fields(shop.operator.tenants().create_tenant(ask).await);
     for field in ["slug", "display_name", "profile"] {
-        assert!(told.iter().any(|told| told.starts_with(field)), "{field} is not in {told:?}");
+        assert!(output.iter().any(|output| output.starts_with(field)), "{field} is not in {output:?}");
     }
     for slug in ["", "ab", "UPPER", "under_score", "é-slug", "a..b", &"x".repeat(64)] {
         let ask = CreateTenantRequest {

@@ -37,17 +37,17 @@ async fn a_key_is_told_as_it_was_made(database: Database) {
         ..scoped("acme", &["orders.view"])
     };
     let (made, value) = shop.operator.key(ask.clone()).await;
-    let told = get(&shop.operator, &made.id).await;
-    assert_eq!(told.scopes, ["orders.read"]);
-    assert_eq!((told.name, told.metadata, told.bindings), (ask.name, ask.metadata, ask.bindings));
-    assert_eq!((told.allowed_networks, told.state), (ask.allowed_networks, KeyState::Active.into()));
-    assert!(told.rate_limits["default"].starts_with("7/min"), "{:?}", told.rate_limits);
+    let output = get(&shop.operator, &made.id).await;
+    assert_eq!(output.scopes, ["orders.read"]);
+    assert_eq!((output.name, output.metadata, output.bindings), (ask.name, ask.metadata, ask.bindings));
+    assert_eq!((output.allowed_networks, output.state), (ask.allowed_networks, KeyState::Active.into()));
+    assert!(output.rate_limits["default"].starts_with("7/min"), "{:?}", output.rate_limits);
     assert_eq!(
-        (told.kind.as_str(), told.environment.as_str(), told.prefix.as_str()),
+        (output.kind.as_str(), output.environment.as_str(), output.prefix.as_str()),
         ("secret", "live", "shop_live_")
     );
-    assert!(value.ends_with(&told.hint) && told.value.is_empty() && told.create_time.is_some());
-    assert!(!told.created_by.is_empty());
+    assert!(value.ends_with(&output.hint) && output.value.is_empty() && output.create_time.is_some());
+    assert!(!output.created_by.is_empty());
 }
 
 async fn the_same_wish_makes_one_key(database: Database) {
@@ -129,9 +129,9 @@ async fn a_revocation_is_for_good(database: Database) {
     let (made, value) = shop.operator.plain_key("acme", "live").await;
     let done = shop.operator.revoke(&made.id).await;
     assert!(done.revision > 0 && !shop.admits(&value).await);
-    let told = get(&shop.operator, &made.id).await;
-    assert_eq!((told.state(), told.revoke_reason.as_str()), (KeyState::Revoked, "the test says so"));
-    assert!(told.revoke_time.is_some());
+    let output = get(&shop.operator, &made.id).await;
+    assert_eq!((output.state(), output.revoke_reason.as_str()), (KeyState::Revoked, "the test says so"));
+    assert!(output.revoke_time.is_some());
     let again = RevokeKeyRequest { id: made.id.clone(), reason: "again".to_owned() };
     assert_eq!(refused(shop.operator.keys().revoke_key(again).await), Code::FailedPrecondition);
     let revive = update(Key { id: made.id.clone(), ..Key::default() }, &["disabled"]);
@@ -149,11 +149,11 @@ async fn a_publishable_value_can_be_read_again_and_a_secret_never(database: Data
     let (_, older) = shop.operator.key(publishable()).await;
     let (newest, value) = shop.operator.key(publishable()).await;
     assert_ne!(older, value);
-    let told = shop.operator.keys().get_publishable_key(ask.clone()).await.expect("published").into_inner();
-    assert_eq!((&told.id, &told.value), (&newest.id, &value));
+    let output = shop.operator.keys().get_publishable_key(ask.clone()).await.expect("published").into_inner();
+    assert_eq!((&output.id, &output.value), (&newest.id, &value));
     let _ = shop.operator.revoke(&newest.id).await;
-    let told = shop.operator.keys().get_publishable_key(ask).await.expect("published").into_inner();
-    assert_eq!(told.value, older, "the newest that is active");
+    let output = shop.operator.keys().get_publishable_key(ask).await.expect("published").into_inner();
+    assert_eq!(output.value, older, "the newest that is active");
     let (secret, _) = shop.operator.plain_key("acme", "live").await;
     assert_eq!(get(&shop.operator, &secret.id).await.value, "");
     let too_much = CreateKeyRequest { scopes: vec!["orders.write".to_owned()], ..publishable() };

@@ -114,8 +114,8 @@ async fn a_bad_document_changes_nothing(database: Database) {
         .set("scopes[orders.read].aliases[0]", "bad alias")
         .add("extra", 1);
     let status = shop.operator.apply(&several.build()).await.expect_err("refused");
-    let told = status.get_details_bad_request().expect("what is wrong").field_violations;
-    assert!(told.iter().any(|v| v.description.contains("line")), "{told:?}");
+    let output = status.get_details_bad_request().expect("what is wrong").field_violations;
+    assert!(output.iter().any(|v| v.description.contains("line")), "{output:?}");
     assert!(version(&shop).await == 1 && shop.admits(&value).await);
 }
 

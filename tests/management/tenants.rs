@@ -51,13 +51,13 @@ async fn a_suspended_tenant_is_denied_until_it_is_resumed(database: Database) {
     let manager = shop.manager("acme", |_| ()).await;
     assert!(shop.admits(&value).await);
     let suspend = SuspendTenantRequest { tenant: "acme".to_owned(), reason: "unpaid".to_owned() };
-    let told = shop.operator.tenants().suspend_tenant(suspend).await.expect("suspended").into_inner();
-    assert!(told.suspended && !shop.admits(&value).await && shop.admits(&bystander).await);
+    let output = shop.operator.tenants().suspend_tenant(suspend).await.expect("suspended").into_inner();
+    assert!(output.suspended && !shop.admits(&value).await && shop.admits(&bystander).await);
     let code = refused(manager.try_key(latchkey_testing::key("", "live")).await);
     assert!(matches!(code, Code::PermissionDenied | Code::Unauthenticated), "{code:?}");
     let resume = ResumeTenantRequest { tenant: "acme".to_owned() };
-    let told = shop.operator.tenants().resume_tenant(resume).await.expect("resumed").into_inner();
-    assert!(!told.suspended && shop.admits(&value).await);
+    let output = shop.operator.tenants().resume_tenant(resume).await.expect("resumed").into_inner();
+    assert!(!output.suspended && shop.admits(&value).await);
 }
 
 async fn a_plan_changes_the_limits_at_once(database: Database) {
@@ -74,9 +74,9 @@ async fn a_plan_changes_the_limits_at_once(database: Database) {
     };
     let acme = || Tenant { slug: "acme".to_owned(), ..Tenant::default() };
     let big = Tenant { plan: "big".to_owned(), ..acme() };
-    let told =
+    let output =
         shop.operator.tenants().update_tenant(change(big, "plan")).await.expect("changed").into_inner();
-    assert_eq!((told.plan.as_str(), told.display_name.as_str()), ("big", "Tenant acme"));
+    assert_eq!((output.plan.as_str(), output.display_name.as_str()), ("big", "Tenant acme"));
     assert_eq!(limit().await, 1_000);
     let rate_limits = HashMap::from([("default".to_owned(), "key 5000/min".to_owned())]);
     let custom = Tenant { rate_limits, ..acme() };

@@ -152,7 +152,7 @@ async fn saving_a_var_sheet_many_times_makes_one_processing_key() {
     }
     let made = saves.join_all().await;
     assert!(made.iter().all(|(key, _)| key.id == made[0].0.id));
-    assert_eq!(made.iter().filter(|(_, value)| !value.is_empty()).count(), 1, "the value is told once");
+    assert_eq!(made.iter().filter(|(_, value)| !value.is_empty()).count(), 1, "the value is returned once");
     let ask = v1::ListKeysRequest { tenant: "acme".to_owned(), ..v1::ListKeysRequest::default() };
     let listed = auxvault.operator.keys().list_keys(ask).await.expect("a list").into_inner();
     assert_eq!(listed.keys.len(), 1);

@@ -15,21 +15,21 @@ fn shipped(name: &str) -> PathBuf {
 
 fn latchkey(words: &[&str], files: &[PathBuf]) -> (Output, String) {
     let output = Command::new(program()).args(words).args(files).output().expect("the program runs");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    (output, told)
+    let reported = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output, reported)
 }
 
 #[test]
 fn every_example_of_the_documents_goes_as_promised_endpoints_and_all() {
     let mut files: Vec<PathBuf> = SHIPPED.iter().map(|name| shipped(name)).collect();
     files.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/octo.toml"));
-    let (output, told) = latchkey(&["profile", "test"], &files);
-    assert!(output.status.success() && told.contains(", 0 failed"), "{told}");
+    let (output, reported) = latchkey(&["profile", "test"], &files);
+    assert!(output.status.success() && reported.contains(", 0 failed"), "{reported}");
     for name in ["create an API key", "revoke an API key", "a token is refreshed", "a user makes a key"] {
-        assert!(told.contains(&format!(": {name}\n")), "{name} is not among them: {told}");
+        assert!(reported.contains(&format!(": {name}\n")), "{name} is not among them: {reported}");
     }
-    let (output, told) = latchkey(&["profile", "lint"], &files);
-    assert!(output.status.success() && told.trim() == "6 documents in order", "{told}");
+    let (output, reported) = latchkey(&["profile", "lint"], &files);
+    assert!(output.status.success() && reported.trim() == "6 documents in order", "{reported}");
 }
 
 #[test]
@@ -39,17 +39,20 @@ fn an_endpoint_that_breaks_its_promise_is_told() {
     // The order of the document's fields is part of other examples' responses, so the text is changed in place.
     let wrong = replace_once(&document, expected, "no");
     let folder = Folder::new("promise");
-    let (output, told) = latchkey(&["profile", "test"], &[folder.write("lumen.toml", &wrong)]);
-    assert!(!output.status.success(), "{told}");
-    assert!(told.contains("FAILED") && told.contains(": create an API key\n    expected the body"), "{told}");
-    assert!(told.contains("1 failed"), "{told}");
+    let (output, reported) = latchkey(&["profile", "test"], &[folder.write("lumen.toml", &wrong)]);
+    assert!(!output.status.success(), "{reported}");
+    assert!(
+        reported.contains("FAILED") && reported.contains(": create an API key\n    expected the body"),
+        "{reported}"
+    );
+    assert!(reported.contains("1 failed"), "{reported}");
 }
 
 #[test]
 fn what_an_example_cannot_be_is_told_with_its_line() {
     let document = std::fs::read_to_string(shipped("auxvault")).expect("the document");
     let (role, body) = ("examples[a user makes a key].as.role", "examples[a token is refreshed].body");
-    for (path, value, told) in [
+    for (path, value, reported) in [
         (role, "king", "there is no role \"king\""),
         (body, r#"{ "refreshToken": "{{ refresh_tokens }}" }"#, "unknown name \"refresh_tokens\""),
         (body, r#"{ "refreshToken": "{{ tenant.slug }}" }"#, "can only use key, key.id, token,"),
@@ -59,7 +62,7 @@ fn what_an_example_cannot_be_is_told_with_its_line() {
         let file = folder.write("auxvault.toml", &changed);
         let (output, lines) = latchkey(&["profile", "lint"], &[file]);
         assert!(
-            !output.status.success() && lines.contains(told) && lines.contains(": error: examples["),
+            !output.status.success() && lines.contains(reported) && lines.contains(": error: examples["),
             "{lines}"
         );
     }
@@ -77,8 +80,8 @@ fn what_the_pages_about_documents_show_is_one_document_that_keeps_its_promise() 
     let whole = page("format.md") + &page("endpoints.md") + &page("examples.md");
     let folder = Folder::new("pages");
     let file = folder.write("acme.toml", &whole);
-    let (output, told) = latchkey(&["profile", "test"], std::slice::from_ref(&file));
-    assert!(output.status.success() && told.contains("1 examples, 0 failed"), "{told} {output:?}");
+    let (output, reported) = latchkey(&["profile", "test"], std::slice::from_ref(&file));
+    assert!(output.status.success() && reported.contains("1 examples, 0 failed"), "{reported} {output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,8 +101,8 @@ async fn five_documents_are_in_force_at_once_and_a_double_of_one_is_refused() {
     let line = double.lines().position(|line| line.contains("api.paykore.dev")).expect("its host") + 1;
     let refused = operator.apply(&double).await.expect_err("it is refused");
     assert_eq!(refused.code(), Code::InvalidArgument);
-    let told = refused.message();
-    assert!(told.contains(&format!("line {line}")) && told.contains("\"paykore\""), "{told}");
+    let reported = refused.message();
+    assert!(reported.contains(&format!("line {line}")) && reported.contains("\"paykore\""), "{reported}");
     let moved = copy.set("hosts[0].host", "api.paycopy.dev").set("hosts[1].host", "sandbox.paycopy.dev");
     let _ = operator.apply(&moved.build()).await.expect("the same prefixes on other hosts are no double");
     let other = ProfileBuilder::from_document(&double)

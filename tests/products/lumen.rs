@@ -87,7 +87,7 @@ async fn a_revocation_holds_at_once_and_for_good() {
     let lumen = lumen().await;
     let (made, value) = lumen.lumen_key("secret", "live").await;
     let _ = Echo::of(&lumen.lumen(ANYTHING[0], &value));
-    let revoked = lumen.operator.revoke(&made.id).await.key.expect("the revoked key is told");
+    let revoked = lumen.operator.revoke(&made.id).await.key.expect("the revoked key is returned");
     assert!(revoked.revoke_time.is_some() && revoked.id == made.id);
     assert_refused(&lumen.lumen(ANYTHING[0], &value), 401, INVALID);
     let ask = v1::RevokeKeyRequest { id: made.id.clone(), ..v1::RevokeKeyRequest::default() };

@@ -52,7 +52,7 @@ async fn a_connection_is_tested_as_documented() {
     let mut ask = key("acme", "live");
     ask.kind = "erp".to_owned();
     let (_, value) = auxvault.operator.key(ask).await;
-    for (merchant, told) in [(Some("merchant-456"), json!("merchant-456")), (None, Value::Null)] {
+    for (merchant, output) in [(Some("merchant-456"), json!("merchant-456")), (None, Value::Null)] {
         let mut headers = vec![("x-api-key", value.as_str()), ("X-Tenant-ID", "acme")];
         headers.extend(merchant.map(|merchant| ("X-Merchant-ID", merchant)));
         let answer = auxvault.send(call, &headers);
@@ -61,7 +61,7 @@ async fn a_connection_is_tested_as_documented() {
         let time = body["data"]["timestamp"].take();
         assert!(time.as_str().is_some_and(|time| time.len() == 24 && time.ends_with('Z')), "{time}");
         let data = json!({
-            "platform": "AuxVault", "version": "2.0.0", "tenantId": "acme", "merchantId": told, "timestamp": null,
+            "platform": "AuxVault", "version": "2.0.0", "tenantId": "acme", "merchantId": output, "timestamp": null,
         });
         let documented = json!({ "success": true, "message": "Connection successful", "data": data });
         assert_eq!(body, documented);

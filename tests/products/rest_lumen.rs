@@ -68,14 +68,14 @@ async fn a_key_is_created_as_documented_and_its_value_told_once() {
     let (lumen, value) = lumen().await;
     let (auth, body) = (bearer(&value), r#"{"name":"My New Key","keyType":"secret","environment":"live"}"#);
     let made = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], body);
-    let told = made.json()["data"]["keyValue"].as_str().expect("a value").to_owned();
-    assert!(told.starts_with("lum_sk_live_"));
+    let output = made.json()["data"]["keyValue"].as_str().expect("a value").to_owned();
+    assert!(output.starts_with("lum_sk_live_"));
     let documented = json!({
         "id": null, "name": "My New Key", "keyType": "secret", "environment": "live",
-        "keyValue": told, "prefix": "lum_sk_live_", "createdAt": null,
+        "keyValue": output, "prefix": "lum_sk_live_", "createdAt": null,
     });
     assert_eq!(data(&made), documented);
-    let _ = Echo::of(&lumen.send("GET /v1/customers", &[("authorization", &bearer(&told))]));
+    let _ = Echo::of(&lumen.send("GET /v1/customers", &[("authorization", &bearer(&output))]));
     let listed = lumen.send("GET /v1/api-keys", &[("authorization", &auth)]);
     let item = json!({
         "id": null, "name": "My New Key", "keyType": "secret", "environment": "live",
@@ -83,7 +83,7 @@ async fn a_key_is_created_as_documented_and_its_value_told_once() {
     });
     assert_eq!(data(&listed)[0], item);
     assert!(
-        !listed.body.contains(&told) && listed.json()["data"].as_array().is_some_and(|all| all.len() == 2)
+        !listed.body.contains(&output) && listed.json()["data"].as_array().is_some_and(|all| all.len() == 2)
     );
 }
 
@@ -93,12 +93,12 @@ async fn the_publishable_key_is_read_again_as_documented() {
     let auth = bearer(&value);
     let ask = r#"{"name":"My Publishable Key","keyType":"publishable"}"#;
     let made = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], ask);
-    let told = made.json()["data"]["keyValue"].clone();
+    let output = made.json()["data"]["keyValue"].clone();
     for path in ["/v1/api-keys/publishable", "/v1/api-keys/publishable?environment=live"] {
         let read = lumen.send(&format!("GET {path}"), &[("authorization", &auth)]);
         let documented = json!({
             "id": null, "name": "My Publishable Key", "keyType": "publishable", "environment": "live",
-            "keyValue": told, "prefix": "lum_pk_live_", "createdAt": null,
+            "keyValue": output, "prefix": "lum_pk_live_", "createdAt": null,
         });
         assert_eq!((data(&read), id(&read)), (documented, id(&made)));
     }

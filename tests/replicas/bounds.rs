@@ -21,7 +21,7 @@ async fn outages(caller: &Caller, unknown: &str) -> (Duration, Duration) {
     let began = now();
     let mut check = tonic::Request::new(ask(unknown));
     check.set_timeout(PATIENCE);
-    assert_outage(&caller.checks().check(check).await.expect_err("nobody can know this key"));
+    assert_outage(&caller.checks().check(check).await.expect_err("no replica can know this key"));
     let checked = began.elapsed();
     let began = now();
     let mut write = tonic::Request::new(key("acme", "live"));

@@ -180,7 +180,7 @@ impl PartialEq for CheckError {
 
 /// Number of rounds: few by default, many by an environment variable.
 pub(crate) fn rounds(few: usize) -> usize {
-    #[expect(clippy::disallowed_methods, reason = "how long a test runs is told to the test")]
-    let told = std::env::var("LATCHKEY_TEST_ROUNDS").ok();
-    told.and_then(|told| told.parse().ok()).unwrap_or(few)
+    #[expect(clippy::disallowed_methods, reason = "the duration of a test is an environment variable")]
+    let output = std::env::var("LATCHKEY_TEST_ROUNDS").ok();
+    output.and_then(|output| output.parse().ok()).unwrap_or(few)
 }

@@ -134,7 +134,7 @@ async fn a_full_disk_under_the_write_ahead_log_loses_nothing_that_was_acknowledg
     postgres.restart();
     fixture.make_again().await;
     let unsure = fixture.count().await - fixture.made;
-    assert!(unsure <= 1, "{unsure} keys more than were told");
+    assert!(unsure <= 1, "{unsure} keys more than were acknowledged");
     fixture.made += unsure;
     fixture.goes_on().await;
 }

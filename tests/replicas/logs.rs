@@ -54,7 +54,7 @@ impl UnreadLog {
     fn dropped(&self) -> u64 {
         let page = self.page("/metrics");
         let line = page.lines().find_map(|line| line.strip_prefix("latchkey_log_lines_dropped_total "));
-        line.and_then(|count| count.parse().ok()).expect("it is told")
+        line.and_then(|count| count.parse().ok()).expect("it is reported")
     }
 
     /// Opens connections that send garbage; each is a line in the log.

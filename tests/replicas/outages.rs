@@ -16,7 +16,7 @@ async fn a_hung_database_is_an_outage_when_the_lease_is_over_and_no_denial() {
     cluster.admitted_everywhere(&known.1).await;
     cluster.postgres.freeze();
     let caller = &cluster.operators[1];
-    let status = allows(caller, ask(&unknown.1)).await.expect_err("nobody can know this key").0;
+    let status = allows(caller, ask(&unknown.1)).await.expect_err("no replica can know this key").0;
     assert_outage(&status);
     let status = outage_after_the_lease(caller, &known.1, Duration::from_secs(20)).await;
     assert_eq!(status.code(), Code::Unavailable);

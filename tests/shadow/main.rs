@@ -108,7 +108,7 @@ fn call(value: &str, method: &str, path: &str) -> CheckRequest {
 /// Waits for a report with a number of calls and returns it.
 async fn report(operator: &Caller, ask: GetShadowReportRequest, calls: u64) -> Vec<ShadowLine> {
     eventually_async("the calls are in the report", async || {
-        let answer = operator.shadow().get_shadow_report(ask.clone()).await.expect("a report is told");
+        let answer = operator.shadow().get_shadow_report(ask.clone()).await.expect("a report is returned");
         let lines = answer.into_inner().lines;
         (lines.iter().map(|line| line.calls).sum::<u64>() >= calls).then_some(lines)
     })

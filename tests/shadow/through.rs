@@ -33,27 +33,27 @@ fn forged(method: &str, path: &str) -> Request {
 #[tokio::test(flavor = "multi_thread")]
 async fn through_envoy_whoever_would_be_denied_passes_as_who_they_are_or_as_nobody() {
     let fixture = ShadowFixture::open(Database::Embedded, false).await;
-    let told = ["decision", "shadow_decision", "shadow_reason"].map(str::to_owned).to_vec();
-    let envoy = Envoy::start(fixture.latchkey.grpc(), &EnvoySetup { told, ..EnvoySetup::default() });
+    let output = ["decision", "shadow_decision", "shadow_reason"].map(str::to_owned).to_vec();
+    let envoy = Envoy::start(fixture.latchkey.grpc(), &EnvoySetup { output, ..EnvoySetup::default() });
     let (id, value) = fixture.key(&["read"]).await;
     let answer = envoy.send(&forged("POST", "/v1/exports").header("x-api-key", &value));
     let echo = Echo::of(&answer);
     assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec!["acme"], vec![id.as_str()]));
     assert!(!echo.text().contains("evil") && !echo.text().contains(&value), "{}", echo.text());
-    assert_eq!(answer.header("x-told-decision"), Some("ALLOW"));
-    assert_eq!(answer.header("x-told-shadow_decision"), Some("DENY"));
-    assert_eq!(answer.header("x-told-shadow_reason"), Some("INSUFFICIENT_SCOPE"));
+    assert_eq!(answer.header("x-metadata-decision"), Some("ALLOW"));
+    assert_eq!(answer.header("x-metadata-shadow_decision"), Some("DENY"));
+    assert_eq!(answer.header("x-metadata-shadow_reason"), Some("INSUFFICIENT_SCOPE"));
     let nobody = envoy.send(&forged("GET", "/v1/tried"));
     let echo = Echo::of(&nobody);
     assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]));
     assert!(!echo.text().contains("evil"), "{}", echo.text());
-    assert_eq!(nobody.header("x-told-shadow_reason"), Some("MISSING_CREDENTIAL"));
+    assert_eq!(nobody.header("x-metadata-shadow_reason"), Some("MISSING_CREDENTIAL"));
     let _ = fixture.operator.revoke(&id).await;
     let revoked = envoy.send(&forged("GET", "/v1/tried").header("x-api-key", &value));
     let echo = Echo::of(&revoked);
     assert_eq!((echo.all("x-tenant-id"), echo.all("x-key-id")), (vec![], vec![]), "nobody vouches for it");
     assert!(!echo.text().contains("evil") && !echo.text().contains(&value), "{}", echo.text());
-    assert_eq!(revoked.header("x-told-shadow_reason"), Some("REVOKED"));
+    assert_eq!(revoked.header("x-metadata-shadow_reason"), Some("REVOKED"));
     assert_eq!(envoy.send(&forged("GET", "/v1/items").header("x-api-key", &value)).status, 401);
     assert_eq!(
         envoy.send(&forged("GET", "/v1/tried%2f")).status,

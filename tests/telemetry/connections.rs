@@ -70,10 +70,10 @@ fn each_listener_is_told_by_its_name_and_bound() {
         let mine = scrape.series.iter().filter(|((name, _), _)| name == "latchkey_connections_limit");
         mine.map(|((_, labels), most)| (labels["listener"].clone(), *most)).collect::<Vec<_>>()
     };
-    let told =
+    let output =
         |names: &[(&str, f64)]| names.iter().map(|(n, most)| ((*n).to_owned(), *most)).collect::<Vec<_>>();
-    assert_eq!(limits(&alone), told(&[("grpc", 3.0), ("http", 256.0)]));
-    assert_eq!(limits(&latchkey), told(&[("grpc", 3.0), ("http", 256.0), ("management", 3.0)]));
+    assert_eq!(limits(&alone), output(&[("grpc", 3.0), ("http", 256.0)]));
+    assert_eq!(limits(&latchkey), output(&[("grpc", 3.0), ("http", 256.0), ("management", 3.0)]));
     let held: Vec<TcpStream> = (0..3).map(|_| connect(management, PREFACE)).collect();
     until_open(&latchkey, "management", 3);
     // One too many waits outside.
@@ -87,8 +87,8 @@ fn each_listener_is_told_by_its_name_and_bound() {
     let scraped = || {
         let page = Request::get("127.0.0.1", "/metrics").send(latchkey.http()).body;
         let line = "latchkey_connections_total{listener=\"http\",outcome=\"accepted\"} ";
-        let told = page.lines().find_map(|have| have.strip_prefix(line)).expect("a count");
-        told.parse::<u64>().expect("a number")
+        let output = page.lines().find_map(|have| have.strip_prefix(line)).expect("a count");
+        output.parse::<u64>().expect("a number")
     };
     eventually("each scrape is counted once", || (scraped() + 1 == scraped()).then_some(()));
     assert_eq!(connection_counts(&latchkey, "http").1, 0);
@@ -97,8 +97,8 @@ fn each_listener_is_told_by_its_name_and_bound() {
 
 /// The server may still be finishing a handshake that the client has ended; it is counted after that.
 fn until_counted(latchkey: &Latchkey, listener: &str, accepted_and_refused: (u64, u64)) {
-    let told = || (connection_counts(latchkey, listener) == accepted_and_refused).then_some(());
-    eventually("everybody is counted", told);
+    let output = || (connection_counts(latchkey, listener) == accepted_and_refused).then_some(());
+    eventually("everybody is counted", output);
 }
 
 /// Connects as a client that trusts this CA.

@@ -57,7 +57,7 @@ async fn every_answer_is_counted_once_by_reason_and_source() {
             [("entrypoint", "native"), ("profile", profile), ("outcome", outcome), ("reason", reason)];
         scrape.count(CHECKS, &[&labels[..], &[("source", source)]].concat())
     };
-    let told = [
+    let output = [
         count("shop", "allowed", "OK", "database"),
         count("shop", "allowed", "OK", "cache"),
         count("shop", "denied", "INSUFFICIENT_SCOPE", "cache"),
@@ -70,7 +70,7 @@ async fn every_answer_is_counted_once_by_reason_and_source() {
         scrape.count("latchkey_check_duration_seconds_count", &[]),
         scrape.count("latchkey_check_duration_seconds_bucket", &[("le", "+Inf")]),
     ];
-    assert_eq!(told, [1, 6, 3, 2, 1, 1, 1, 1, 16, 16, 16]);
+    assert_eq!(output, [1, 6, 3, 2, 1, 1, 1, 1, 16, 16, 16]);
     let lookups = ["hit", "miss", "negative_hit"]
         .map(|result| scrape.count("latchkey_cache_lookups_total", &[("result", result)]));
     assert_eq!(lookups, [10, 2, 0]);
@@ -101,7 +101,7 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
     let _ = tokens.refresh_jwt(refresh).await.expect_err("it was spent");
     let scrape = Scrape::of(&shop.latchkey);
     let sum = |name: &str, labels: &[(&str, &str)]| scrape.count(name, labels);
-    let told = [
+    let output = [
         sum("latchkey_logins_total", &[("outcome", "failure")]),
         sum("latchkey_logins_total", &[("outcome", "success")]),
         sum("latchkey_tokens_issued_total", &[("grant", "password"), ("outcome", "ok")]),
@@ -110,7 +110,7 @@ async fn logins_and_tokens_are_counted_by_what_came_of_them() {
         sum("latchkey_tokens_refreshed_total", &[("outcome", "rejected")]),
         sum("latchkey_tokens_reused_total", &[]),
     ];
-    assert_eq!(told, [1, 1, 1, 1, 2, 1, 1]);
+    assert_eq!(output, [1, 1, 1, 1, 2, 1, 1]);
 }
 
 /// Returns true for a series of a database query whose label values are all documented. What happens in
@@ -164,7 +164,7 @@ async fn what_is_remembered_and_trusted_is_told() {
     for name in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"] {
         assert!(scrape.sum(name, &[]) > 0.0, "{name}");
     }
-    eventually("processor time is told", || {
+    eventually("processor time is exported", || {
         (Scrape::of(&shop.latchkey).sum("process_cpu_seconds_total", &[]) > 0.0).then_some(())
     });
 }
@@ -174,29 +174,29 @@ async fn buckets_connections_and_the_breaker_are_told_as_they_are() {
     let redis = Redis::start();
     let shop = Shop::open(Setup::default().environment("LATCHKEY_REDIS_URL", &redis.url())).await;
     let (_, value) = shop.key("acme").await;
-    let told = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
-    assert!(told("latchkey_redis_breaker_open") < 0.5, "it is asked");
+    let output = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
+    assert!(output("latchkey_redis_breaker_open") < 0.5, "it is asked");
     let _ = shop.check(&value, "GET").await;
-    let open = told("latchkey_database_connections");
-    assert!(open >= 1.0 && open <= told("latchkey_database_connections_limit"), "{open}");
+    let open = output("latchkey_database_connections");
+    assert!(open >= 1.0 && open <= output("latchkey_database_connections_limit"), "{open}");
     redis.kill();
     for _ in 0..1_000 {
-        if told("latchkey_redis_breaker_open") > 0.5 {
+        if output("latchkey_redis_breaker_open") > 0.5 {
             break;
         }
         let _ = shop.check(&value, "GET").await;
     }
-    assert!(told("latchkey_redis_breaker_open") > 0.5, "this process counts alone");
+    assert!(output("latchkey_redis_breaker_open") > 0.5, "this process counts alone");
     let _ = shop.check(&value, "GET").await;
-    assert!(told("latchkey_rate_limit_buckets") >= 1.0, "and remembers what it counts");
-    assert!(told("latchkey_redis_failures_total") >= 1.0);
+    assert!(output("latchkey_rate_limit_buckets") >= 1.0, "and remembers what it counts");
+    assert!(output("latchkey_redis_failures_total") >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_that_wait_are_told() {
     let shop = Shop::open(Setup::default()).await;
-    let told = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
-    assert!(told("latchkey_blocking_queue_depth") < 0.5 && told("latchkey_blocking_queue_limit") > 0.5);
+    let output = |name: &str| Scrape::of(&shop.latchkey).sum(name, &[]);
+    assert!(output("latchkey_blocking_queue_depth") < 0.5 && output("latchkey_blocking_queue_limit") > 0.5);
     let mut logins = JoinSet::new();
     for n in 0..16 {
         let grant = PasswordGrant { email: format!("{n}@acme.test"), password: "wrong".to_owned() };
@@ -205,10 +205,10 @@ async fn passwords_that_wait_are_told() {
         let mut tokens = shop.latchkey.anonymous().tokens();
         logins.spawn(async move { tokens.issue_jwt(ask).await.map(drop) });
     }
-    let some_wait = async || (told("latchkey_blocking_queue_depth") > 0.5).then_some(());
+    let some_wait = async || (output("latchkey_blocking_queue_depth") > 0.5).then_some(());
     eventually_async("some wait", some_wait).await;
     for login in logins.join_all().await {
         let _ = login.expect_err("there is no such user");
     }
-    assert!(told("latchkey_blocking_queue_depth") < 0.5, "nobody waits any more");
+    assert!(output("latchkey_blocking_queue_depth") < 0.5, "no login waits any more");
 }

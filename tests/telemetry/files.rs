@@ -172,13 +172,13 @@ async fn the_documentation_has_every_metric_that_is_exported_and_no_other() {
     let (_, names) = exported().await;
     let page = text("docs/telemetry.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let told: BTreeSet<String> = rows
+    let output: BTreeSet<String> = rows
         .map(|(name, _)| name.to_owned())
         .filter(|name| ["latchkey_", "process_", "rpc_"].iter().any(|begin| name.starts_with(begin)))
         .collect();
     let (missing, gone): (Vec<_>, Vec<_>) =
-        (names.difference(&told).collect(), told.difference(&names).collect());
-    assert!(missing.is_empty() && gone.is_empty(), "not told: {missing:?}; not exported: {gone:?}");
+        (names.difference(&output).collect(), output.difference(&names).collect());
+    assert!(missing.is_empty() && gone.is_empty(), "not documented: {missing:?}; not exported: {gone:?}");
 }
 
 #[test]

@@ -91,7 +91,13 @@ async fn a_day(shop: &Shop, postgres: &Postgres) {
     let _ = shop.operator.keys().get_key(absent).await.expect_err("there is none");
     let _ = shop.operator.revoke(&key.id).await;
     postgres.freeze();
-    let _ = shop.latchkey.anonymous().checks().check(call(&unseen, "GET")).await.expect_err("nobody knows");
+    let _ = shop
+        .latchkey
+        .anonymous()
+        .checks()
+        .check(call(&unseen, "GET"))
+        .await
+        .expect_err("the key is not cached");
     postgres.thaw();
 }
 
@@ -126,8 +132,8 @@ async fn a_real_prometheus_has_what_the_dashboard_and_the_alerts_ask_for() {
 
 fn every_rule_is_evaluated(prometheus: &Prometheus) {
     let evaluated = eventually("every rule is evaluated", || {
-        let told = prometheus.ask("rules").expect("rules");
-        let groups = told["groups"].as_array().expect("groups").iter();
+        let output = prometheus.ask("rules").expect("rules");
+        let groups = output["groups"].as_array().expect("groups").iter();
         let all: Vec<Value> =
             groups.flat_map(|group| group["rules"].as_array().expect("rules").clone()).collect();
         all.iter().all(|rule| rule["health"] != "unknown").then_some(all)

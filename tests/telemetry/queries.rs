@@ -92,7 +92,7 @@ async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     assert_eq!((late, failed), (0, 0));
     postgres.freeze();
     let hung = shop.latchkey.anonymous().checks().check(call(&values[0].1, "GET")).await;
-    assert_eq!(hung.expect_err("nobody knows").code(), Code::Unavailable);
+    assert_eq!(hung.expect_err("the key is not cached").code(), Code::Unavailable);
     eventually("it is late", || (query_count(&shop, "find_key", "timeout") == 1).then_some(()));
     // A caller who does not wait for the answer.
     let mut keys = shop.operator.keys();
@@ -102,7 +102,7 @@ async fn a_database_that_hangs_or_is_gone_is_seen_by_how_questions_end() {
     eventually("it is abandoned", || (query_count(&shop, "read", "cancelled") == 1).then_some(()));
     postgres.kill();
     let gone = shop.latchkey.anonymous().checks().check(call(&values[1].1, "GET")).await;
-    assert_eq!(gone.expect_err("nobody knows").code(), Code::Unavailable);
+    assert_eq!(gone.expect_err("the key is not cached").code(), Code::Unavailable);
     assert!(query_count(&shop, "find_key", "error") >= 1);
     assert_eq!(
         (query_count(&shop, "find_key", "ok"), query_count(&shop, "find_key", "timeout")),

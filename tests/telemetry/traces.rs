@@ -69,7 +69,7 @@ async fn a_check_is_a_span_of_its_callers_trace() {
         assert!(span.end_time_unix_nano >= span.start_time_unix_nano && span.span_id.len() == 8);
         assert!(span.start_time_unix_nano > 1_700_000_000_000_000_000 && span.status.is_none());
     }
-    let told = attributes_of(&by_parent["b7ad6b7169203331"].attributes);
+    let output = attributes_of(&by_parent["b7ad6b7169203331"].attributes);
     for (name, value) in [
         ("latchkey.entrypoint", "ext_authz"),
         ("latchkey.decision", "ALLOW"),
@@ -86,9 +86,9 @@ async fn a_check_is_a_span_of_its_callers_trace() {
         ("http.route", "/v1/items"),
         ("rpc.method", "envoy.service.auth.v3.Authorization/Check"),
     ] {
-        assert_eq!(told.get(name).map(String::as_str), Some(value), "{name} of {told:?}");
+        assert_eq!(output.get(name).map(String::as_str), Some(value), "{name} of {output:?}");
     }
-    assert!(told.contains_key("latchkey.request_id"));
+    assert!(output.contains_key("latchkey.request_id"));
     let own = by_parent["00f067aa0ba902b7"];
     assert_eq!(
         (attributes_of(&own.attributes)["latchkey.source"].as_str(), &*own.trace_state),
@@ -98,7 +98,7 @@ async fn a_check_is_a_span_of_its_callers_trace() {
     assert_eq!((&*denied["latchkey.decision"], &*denied["latchkey.reason"]), ("DENY", "MISSING_CREDENTIAL"));
     collector.look(|taken| {
         let all = format!("{:?} {:?}", taken.spans, taken.metrics);
-        assert!(!all.contains(&value) && !all.contains("canary"), "what was shown isn't told");
+        assert!(!all.contains(&value) && !all.contains("canary"), "credentials are not exported");
     });
 }
 

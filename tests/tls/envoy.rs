@@ -51,10 +51,10 @@ fn front(fixture: &Fixture, upstream: &Upstream, ca: &Ca, pair: &Pair) -> Front 
 fn key(fixture: &Fixture, words: &[String]) -> String {
     let bearer = format!("authorization: Bearer {ROOT_KEY}");
     let call = |message: &str, method: &str| {
-        let (ok, told) =
+        let (ok, reported) =
             fixture.grpcurl(&fixture.path("ca.pem"), words, &["-H", &bearer, "-d", message, method]);
-        assert!(ok, "{told}");
-        serde_json::from_str::<Value>(&told).expect("grpcurl answers JSON")
+        assert!(ok, "{reported}");
+        serde_json::from_str::<Value>(&reported).expect("grpcurl answers JSON")
     };
     call(
         r#"{"slug": "acme", "displayName": "Acme", "profile": "demo"}"#,
@@ -64,7 +64,7 @@ fn key(fixture: &Fixture, words: &[String]) -> String {
         r#"{"tenant": "acme", "name": "k", "scopes": ["things.read"]}"#,
         "latchkey.v1.KeyService/CreateKey",
     );
-    made["secret"].as_str().expect("a secret is told").to_owned()
+    made["secret"].as_str().expect("a secret is returned").to_owned()
 }
 
 #[test]

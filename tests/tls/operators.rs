@@ -30,7 +30,7 @@ async fn make(fixture: &Fixture, pair: &Pair, tenant: &str, scopes: &[&str]) -> 
         ..latchkey_testing::key(tenant, "")
     };
     let made = KeyServiceClient::new(channel).create_key(ask).await;
-    made.map(|made| made.into_inner().key.expect("a made key is told")).map_err(|status| status.code())
+    made.map(|made| made.into_inner().key.expect("a created key is returned")).map_err(|status| status.code())
 }
 
 #[tokio::test]

@@ -12,17 +12,17 @@ const HEALTH: &str = "grpc.health.v1.Health/Check";
 #[test]
 fn grpcurl_gets_in_by_the_right_ca_alone() {
     let fixture = Fixture::start(false, |setup, _| setup);
-    let (ok, told) = fixture.grpcurl(&fixture.path("ca.pem"), &[], &[HEALTH]);
-    assert!(ok && told.contains("SERVING"), "{told}");
+    let (ok, message) = fixture.grpcurl(&fixture.path("ca.pem"), &[], &[HEALTH]);
+    assert!(ok && message.contains("SERVING"), "{message}");
     let other = fixture.folder.write("other.pem", Ca::new().pem());
     assert!(!fixture.grpcurl(&other, &[], &[HEALTH]).0, "another CA's server");
     let bearer = format!("authorization: Bearer {ROOT_KEY}");
-    let (ok, told) = fixture.grpcurl(
+    let (ok, message) = fixture.grpcurl(
         &fixture.path("ca.pem"),
         &[],
         &["-H", &bearer, "latchkey.v1.TenantService/ListTenants"],
     );
-    assert!(ok, "a key is a credential as ever: {told}");
+    assert!(ok, "a key is a credential as ever: {message}");
 }
 
 #[test]
@@ -30,13 +30,13 @@ fn a_client_certificate_must_be_there_and_be_good() {
     let fixture = Fixture::mutual();
     let ca = fixture.path("ca.pem");
     let good = fixture.shown("good", &fixture.clients.issue(&["envoy.example"]));
-    let (ok, told) = fixture.grpcurl(&ca, &good, &[HEALTH]);
-    assert!(ok && told.contains("SERVING"), "{told}");
+    let (ok, message) = fixture.grpcurl(&ca, &good, &[HEALTH]);
+    assert!(ok && message.contains("SERVING"), "{message}");
     let stranger = fixture.shown("stranger", &Ca::new().issue(&["envoy.example"]));
     let ended = fixture.shown("ended", &fixture.clients.expired(&["envoy.example"]));
     for (who, words) in [("nobody", &Vec::new()), ("a stranger", &stranger), ("one that has ended", &ended)] {
-        let (ok, told) = fixture.grpcurl(&ca, words, &[HEALTH]);
-        assert!(!ok, "{who} got in: {told}");
+        let (ok, message) = fixture.grpcurl(&ca, words, &[HEALTH]);
+        assert!(!ok, "{who} got in: {message}");
     }
 }
 
@@ -55,13 +55,13 @@ fn shake(fixture: &Fixture, version: &str) -> (bool, String) {
 fn tls_1_2_is_the_oldest_that_is_spoken() {
     let fixture = Fixture::start(false, |setup, _| setup);
     for version in ["-tls1_2", "-tls1_3"] {
-        let (ok, told) = shake(&fixture, version);
-        assert!(ok && told.contains("Verify return code: 0 (ok)"), "{version}: {told}");
+        let (ok, message) = shake(&fixture, version);
+        assert!(ok && message.contains("Verify return code: 0 (ok)"), "{version}: {message}");
     }
     for version in ["-tls1", "-tls1_1"] {
-        let (ok, told) = shake(&fixture, version);
+        let (ok, message) = shake(&fixture, version);
         // The server says so: the client had spoken it.
-        assert!(!ok && told.contains("SSL alert number"), "{version}: {told}");
+        assert!(!ok && message.contains("SSL alert number"), "{version}: {message}");
     }
 }
 
@@ -144,8 +144,8 @@ fn a_pair_that_does_not_match_is_told_at_the_start() {
         .launch();
     assert_eq!(latchkey.wait().code(), Some(2));
     let log = latchkey.log();
-    for told in ["tls_key (", "not the key of the certificate", "tls_client_ca (/nowhere/ca.pem)"] {
-        assert!(log.contains(told), "{told}: {log}");
+    for message in ["tls_key (", "not the key of the certificate", "tls_client_ca (/nowhere/ca.pem)"] {
+        assert!(log.contains(message), "{message}: {log}");
     }
     assert!(!log.contains("PRIVATE KEY-----\n") && !log.contains("panicked"), "{log}");
 }

@@ -39,7 +39,7 @@ async fn a_new_pair_is_taken_over_under_load_and_a_broken_one_is_told() {
     let _ = fixture.folder.write("cert.pem", &pair.cert);
     fixture.latchkey.signal(Signal::HUP);
     tokio::task::block_in_place(|| {
-        eventually("the broken pair is told", || {
+        eventually("the broken pair is reported", || {
             fixture.latchkey.log().contains("the previous ones stay in force").then_some(())
         });
     });

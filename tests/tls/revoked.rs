@@ -15,8 +15,8 @@ const HEALTH: &str = "grpc.health.v1.Health/Check";
 /// Returns true if grpcurl can connect with this certificate.
 fn enters(fixture: &Fixture, pair: &Pair) -> bool {
     let shown = fixture.shown(&format!("client-{}", pair.serial), pair);
-    let (ok, told) = fixture.grpcurl(&fixture.path("ca.pem"), &shown, &[HEALTH]);
-    assert!(!ok || told.contains("SERVING"), "{told}");
+    let (ok, output) = fixture.grpcurl(&fixture.path("ca.pem"), &shown, &[HEALTH]);
+    assert!(!ok || output.contains("SERVING"), "{output}");
     ok
 }
 
@@ -78,11 +78,11 @@ async fn a_new_list_cuts_off_whom_it_names_and_nobody_else() {
         logged(&fixture, "closed a connection: its client certificate is no longer accepted");
     });
     let log = fixture.latchkey.log();
-    let told: Vec<_> = log
+    let output: Vec<_> = log
         .lines()
         .filter(|line| line.contains("closed a connection: its client certificate is no longer accepted"))
         .collect();
-    assert!(matches!(told[..], [one] if one.contains("leaked.example")), "{told:?}");
+    assert!(matches!(output[..], [one] if one.contains("leaked.example")), "{output:?}");
 }
 
 #[test]
@@ -97,16 +97,16 @@ fn a_list_that_does_not_work_changes_nothing() {
         (Ca::named("another CA").crl(&[]), "there is no revocation list of "),
         ([list.clone(), fixture.clients.crl(&[])].concat(), "it has two revocation lists of"),
     ];
-    for (broken, told) in cases {
+    for (broken, output) in cases {
         let _ = fixture.folder.write("lists.pem", &broken);
-        logged(&fixture, told);
+        logged(&fixture, output);
         let log = fixture.latchkey.log();
-        let line = log.lines().find(|line| line.contains(told)).expect("it was told");
+        let line = log.lines().find(|line| line.contains(output)).expect("it was logged");
         assert!(
             line.contains("tls_client_crl (") && line.contains("the previous ones stay in force"),
             "{line}"
         );
-        assert!(admitted(&fixture, &good) && !admitted(&fixture, &leaked), "after {told}");
+        assert!(admitted(&fixture, &good) && !admitted(&fixture, &leaked), "after {output}");
     }
 }
 
@@ -120,11 +120,11 @@ fn a_ca_in_between_needs_a_list_of_its_own_and_may_be_revoked_itself() {
     assert!(enters(&fixture, &good) && !enters(&fixture, &leaked));
     logged(&fixture, "some revocation lists belong to CAs that are not in tls_client_ca");
     put(&fixture, &[fixture.clients.crl(&[middle.serial()]), middle.crl(&[])]);
-    assert!(!admitted(&fixture, &good), "whoever vouched for it is revoked");
+    assert!(!admitted(&fixture, &good), "its issuer is revoked");
     put(&fixture, &lists);
     assert!(admitted(&fixture, &good));
     put(&fixture, &lists[..1]);
-    assert!(!admitted(&fixture, &good), "nobody says whether it is revoked");
+    assert!(!admitted(&fixture, &good), "its revocation status is unknown");
     logged(&fixture, "UnknownRevocationStatus");
 }
 
@@ -167,7 +167,10 @@ fn management_may_have_lists_of_its_own() {
         Fixture::grpcurl_at(management, &fixture.path("ca.pem"), &shown, &[HEALTH]).0
     };
     assert!(enters(&good) && !enters(&leaked));
-    assert!(fixture.grpcurl(&fixture.path("ca.pem"), &[], &[HEALTH]).0, "nobody is asked at the other port");
+    assert!(
+        fixture.grpcurl(&fixture.path("ca.pem"), &[], &[HEALTH]).0,
+        "the other port asks for no certificate"
+    );
 }
 
 #[test]
@@ -196,9 +199,9 @@ fn what_is_wrong_with_lists_is_told_at_the_start() {
         (&foreign, Some(&ca), "all of its clients would be rejected"),
         (&foreign, None, "give tls_client_ca as well"),
     ];
-    for (list, ca, told) in cases {
+    for (list, ca, output) in cases {
         let log = start(Some(list), ca.map(String::as_str));
-        assert!(log.contains("tls_client_crl (") && log.contains(told), "{told}: {log}");
+        assert!(log.contains("tls_client_crl (") && log.contains(output), "{output}: {log}");
         assert!(!log.contains("panicked"), "{log}");
     }
 }

@@ -46,7 +46,7 @@ async fn a_changed_token_is_no_token(shop: Shop) {
 
 async fn a_forged_token_is_no_token(shop: Shop) {
     let (_, value) = shop.key().await;
-    let mut told = BTreeSet::new();
+    let mut output = BTreeSet::new();
     for algorithm in ["EdDSA", "ES256", "RS256"] {
         let document = ProfileBuilder::from_document(SHOP).add("jwt.algorithm", algorithm);
         let _ = shop.operator.apply(&document.build()).await.expect("applied");
@@ -59,7 +59,7 @@ async fn a_forged_token_is_no_token(shop: Shop) {
             let token = token.as_str().expect("a token");
             let answer = shop.check(token, "GET").await;
             assert_eq!(answer.reason(), Reason::InvalidCredential, "{algorithm}, {name}: {token}");
-            told.insert(answer.message);
+            output.insert(answer.message);
             let ask = v1::RevokeJwtRequest { token: token.to_owned() };
             let revoked =
                 shop.latchkey.anonymous().tokens().revoke_jwt(ask).await.expect("RFC 7009: success");
@@ -67,7 +67,7 @@ async fn a_forged_token_is_no_token(shop: Shop) {
         }
         assert!(shop.passes(&good).await, "{algorithm}");
     }
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(output.len(), 1, "{output:?}");
 }
 
 async fn a_token_for_others_is_not_for_us(shop: Shop) {
@@ -122,7 +122,7 @@ async fn whoever_gets_no_token_hears_the_same_words(shop: Shop) {
     }
     let _ = shop.operator.tenants().disable_user(v1::DisableUserRequest { id: user.id }).await.expect("off");
     asks.push(with_password(PASSWORD));
-    let mut told = BTreeSet::new();
+    let mut output = BTreeSet::new();
     for ask in asks {
         let refused = loop {
             match shop.issue(ask.clone()).await.expect_err("nothing is issued") {
@@ -130,17 +130,17 @@ async fn whoever_gets_no_token_hears_the_same_words(shop: Shop) {
                 refused => break refused,
             }
         };
-        told.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
+        output.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
     }
     let renewed = ["", "lkr_", &token.access_token, &good, &long];
     for odd in renewed {
         let refused = shop.renew(odd).await.expect_err("nothing is renewed");
-        told.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
+        output.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
     }
     let bad = format!("{}x", token.access_token);
     let managed = shop.latchkey.caller(&bad).keys().list_keys(v1::ListKeysRequest::default()).await;
     let refused = managed.expect_err("no caller");
-    told.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told.first().map(|one| one.0), Some(Code::Unauthenticated as i32));
+    output.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
+    assert_eq!(output.len(), 1, "{output:?}");
+    assert_eq!(output.first().map(|one| one.0), Some(Code::Unauthenticated as i32));
 }

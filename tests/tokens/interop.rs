@@ -114,21 +114,21 @@ async fn a_library_verifies(judge: impl Fn(&Value) -> Value) {
         let [claims, signature] = tampered(&old);
         let foreign = PUBLIC.iter().find(|one| **one != algorithm).expect("another");
         let foreign = fixture.token(foreign).await.0;
-        let told = judge(&fixture.question(algorithm, &[&old, &new, &claims, &signature, &foreign]));
-        assert_eq!(told[0]["subject"], subject.as_str(), "{algorithm}: {told}");
-        assert_eq!(told[1]["subject"], other.as_str(), "{algorithm}: {told}");
+        let output = judge(&fixture.question(algorithm, &[&old, &new, &claims, &signature, &foreign]));
+        assert_eq!(output[0]["subject"], subject.as_str(), "{algorithm}: {output}");
+        assert_eq!(output[1]["subject"], other.as_str(), "{algorithm}: {output}");
         for wrong in 2..5 {
-            assert!(told[wrong]["error"].is_string(), "{algorithm}: {told}");
+            assert!(output[wrong]["error"].is_string(), "{algorithm}: {output}");
         }
         fixture.withdraw(fixture.signing_key(algorithm, "retired").await).await;
-        let told = judge(&fixture.question(algorithm, &[&old, &new]));
-        assert!(told[0]["error"].is_string(), "{algorithm}: a withdrawn key verifies: {told}");
-        assert_eq!(told[1]["subject"], other.as_str(), "{algorithm}: {told}");
+        let output = judge(&fixture.question(algorithm, &[&old, &new]));
+        assert!(output[0]["error"].is_string(), "{algorithm}: a withdrawn key verifies: {output}");
+        assert_eq!(output[1]["subject"], other.as_str(), "{algorithm}: {output}");
     }
     // A shared secret is not published: there is no key to verify with, and none that is mistaken for one.
     let (token, _) = fixture.token("HS256").await;
-    let told = judge(&fixture.question("HS256", &[&token]));
-    assert!(told[0]["error"].is_string(), "{told}");
+    let output = judge(&fixture.question("HS256", &[&token]));
+    assert!(output[0]["error"].is_string(), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,10 +17,10 @@ async fn a_database_that_is_read_tells_no_secret() {
     let (_, publishable) = operator.key(publishable).await;
     let _ = operator.user(user("acme", ("ada@example.dev", PASSWORD), "clerk")).await;
     let mut tokens = latchkey.anonymous().tokens();
-    let mut told = vec![ROOT_KEY.to_owned(), secret.clone(), publishable.clone(), PASSWORD.to_owned()];
+    let mut output = vec![ROOT_KEY.to_owned(), secret.clone(), publishable.clone(), PASSWORD.to_owned()];
     for ask in [with_key(&secret), with_password(PASSWORD)] {
         let issued = tokens.issue_jwt(ask).await.expect("tokens").into_inner();
-        told.extend([issued.access_token, issued.refresh_token]);
+        output.extend([issued.access_token, issued.refresh_token]);
     }
     let ask = GetPublishableKeyRequest { tenant: "lumen-co".to_owned(), environment: String::new() };
     let again = operator.keys().get_publishable_key(ask).await.expect("it can be read again").into_inner();
@@ -29,7 +29,7 @@ async fn a_database_that_is_read_tells_no_secret() {
         .map(|file| std::fs::read(latchkey.folder().path().join(file)).unwrap_or_default());
     let kept = String::from_utf8_lossy(&bytes.concat()).into_owned();
     assert!(kept.contains("ada@example.dev") && kept.contains("$argon2id$"), "this is the database");
-    for secret in &told {
+    for secret in &output {
         // Neither whole nor in its greater part.
         for part in [secret.as_str(), &secret[6..secret.len() - 6]] {
             assert!(!kept.contains(part), "the database tells a secret: {part}");

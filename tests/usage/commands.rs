@@ -18,9 +18,9 @@ async fn people_see_what_is_used_and_what_can_be_taken_away(shop: Shop) {
     let listed = run(&shop, &["list", "--tenant", "acme"]);
     assert!(listed.contains("LAST USED") && listed.contains("just now"), "{listed}");
     assert!(listed.contains("items.write") && !listed.contains("items.read"), "{listed}");
-    let told = run(&shop, &["usage", &made.id]);
-    assert!(told.contains("ALLOWED") && told.contains("total"), "{told}");
-    assert!(told.contains("items.write") && told.contains("just now"), "{told}");
+    let text = run(&shop, &["usage", &made.id]);
+    assert!(text.contains("ALLOWED") && text.contains("total"), "{text}");
+    assert!(text.contains("items.write") && text.contains("just now"), "{text}");
     let json: serde_json::Value =
         serde_json::from_str(&run(&shop, &["usage", &made.id, "--output", "json"])).expect("an object");
     assert_eq!(json["hours"][0]["allowed"], "1");

@@ -23,10 +23,10 @@ async fn every_check_is_told_at_once_by_its_reason(shop: Shop) {
     let (made, value) = shop.key(&["items.read"]).await;
     assert_eq!(usage(&shop.operator, &made.id).await.hours, []);
     assert_eq!(get(&shop.operator, &made.id).await.last_use_time, None);
-    for told in 1..=5 {
+    for output in 1..=5 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
         let seen = usage(&shop.operator, &made.id).await;
-        assert_eq!(calls(&seen, "INSUFFICIENT_SCOPE"), (told, 0), "{seen:?}");
+        assert_eq!(calls(&seen, "INSUFFICIENT_SCOPE"), (output, 0), "{seen:?}");
     }
     assert_eq!(shop.check(&value, "POST").await.decision(), Decision::Deny);
     let few = || CheckRequest { rate_class: "few".to_owned(), ..call(&value, "GET") };
@@ -39,7 +39,7 @@ async fn every_check_is_told_at_once_by_its_reason(shop: Shop) {
     assert_eq!(calls(&seen, "INSUFFICIENT_SCOPE"), (6, 1), "{seen:?}");
     assert_eq!((calls(&seen, "RATE_LIMITED").1, calls(&seen, "REVOKED").1), (2, 1), "{seen:?}");
     for hour in &seen.hours {
-        let at = hour.hour.expect("the hour is told");
+        let at = hour.hour.expect("the hour is returned");
         assert_eq!((at.seconds % 3_600, at.nanos), (0, 0));
     }
     let last = get(&shop.operator, &made.id).await.last_use_time.expect("it was used");
@@ -146,7 +146,7 @@ async fn what_is_wrong_with_the_span_is_named(shop: Shop) {
         (None, Some(hour), 0),
         (None, Some(hour + 1), 1),
     ] {
-        let told = keys.get_key_usage(ask(start, end)).await.expect("told").into_inner();
-        assert_eq!(told.hours.len(), hours, "{start:?} {end:?}");
+        let output = keys.get_key_usage(ask(start, end)).await.expect("a response").into_inner();
+        assert_eq!(output.hours.len(), hours, "{start:?} {end:?}");
     }
 }

@@ -14,7 +14,7 @@ async fn written(shop: &Shop, id: &str, expected: u64) {
     let sql = "SELECT COALESCE(SUM(calls), 0) FROM key_usage WHERE reason = 'OK'";
     let there = || (shop.latchkey.sql(sql) == expected.to_string()).then_some(());
     eventually_for("use is written", Duration::from_secs(30), there);
-    assert_eq!(calls(&usage(&shop.operator, id).await, "").0, expected, "told once");
+    assert_eq!(calls(&usage(&shop.operator, id).await, "").0, expected, "counted once");
 }
 
 async fn a_kill_loses_what_was_not_written_and_no_more(database: Database) {
@@ -82,7 +82,7 @@ async fn a_database_that_is_away_costs_no_use() {
     for _ in 0..20 {
         assert_eq!(shop.check(&value, "GET").await.decision(), Decision::Allow);
     }
-    eventually_for("it is told", Duration::from_secs(30), || {
+    eventually_for("it is reported", Duration::from_secs(30), || {
         shop.latchkey.log().contains("failed to store key usage").then_some(())
     });
     for _ in 0..20 {

@@ -39,7 +39,7 @@ impl Shop {
 /// Reads the complete usage of a key.
 pub(crate) async fn usage(caller: &Caller, id: &str) -> GetKeyUsageResponse {
     let ask = GetKeyUsageRequest { id: id.to_owned(), ..GetKeyUsageRequest::default() };
-    caller.keys().get_key_usage(ask).await.expect("use is told").into_inner()
+    caller.keys().get_key_usage(ask).await.expect("use is returned").into_inner()
 }
 
 /// Numbers of allowed calls and of calls denied for a reason, in all hours: a test may run across two.

@@ -25,8 +25,8 @@ pub struct EnvoySetup {
     /// Tokens are verified by Envoy itself, and Latchkey isn't asked: the HTTP port with the key set, and those
     /// whose tokens pass.
     pub jwt_authn: Option<(u16, Vec<Provider>)>,
-    /// Fields of the decision's metadata that the client receives as headers, each as `x-told-NAME`.
-    pub told: Vec<String>,
+    /// Fields of the decision's metadata that the client receives as headers, each as `x-metadata-NAME`.
+    pub output: Vec<String>,
     /// OTLP port that Envoy sends all of its own spans to; none: Envoy makes no spans.
     pub tracing: Option<u16>,
     /// Time that Envoy waits for an answer. Long, because test machines are slow.
@@ -52,7 +52,7 @@ impl Default for EnvoySetup {
             routes: Vec::new(),
             counter: None,
             jwt_authn: None,
-            told: Vec::new(),
+            output: Vec::new(),
             tracing: None,
             timeout: "5s".to_owned(),
         }
@@ -89,14 +89,14 @@ impl EnvoySetup {
         let counter = self.counter.iter().flat_map(|(_, prefixes)| prefixes);
         let counter =
             counter.map(|prefix| json!({ "match": { "prefix": prefix }, "route": { "cluster": "counter" } }));
-        let told = self.told.iter().map(|name| {
+        let output = self.output.iter().map(|name| {
             let value = format!("%DYNAMIC_METADATA(envoy.filters.http.ext_authz:{name})%");
-            json!({ "header": { "key": format!("x-told-{name}"), "value": value } })
+            json!({ "header": { "key": format!("x-metadata-{name}"), "value": value } })
         });
         let rest = json!({
             "match": { "prefix": "/" },
             "route": { "cluster": "upstream" },
-            "response_headers_to_add": told.collect::<Value>(),
+            "response_headers_to_add": output.collect::<Value>(),
         });
         special.chain(counter).chain([rest]).collect()
     }

@@ -35,7 +35,7 @@ impl Caller {
     /// Tries to make a key.
     pub async fn try_key(&self, ask: v1::CreateKeyRequest) -> Result<(v1::Key, String), Status> {
         let made = self.keys().create_key(ask).await?.into_inner();
-        Ok((made.key.expect("a made key is told"), made.secret))
+        Ok((made.key.expect("a created key is returned"), made.secret))
     }
 
     /// Makes a key with nothing particular about it.

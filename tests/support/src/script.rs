@@ -33,7 +33,7 @@ fn run(mut command: Command, input: &Value) -> Value {
     stdin.write_all(input.to_string().as_bytes()).expect("the program reads");
     drop(stdin);
     let output = child.wait_with_output().expect("the program ends");
-    let told = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&told)
-        .unwrap_or_else(|error| panic!("{error}: {told}\n{}", String::from_utf8_lossy(&output.stderr)))
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}\n{}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -14,7 +14,7 @@ use crate::output::{Tone, print, sanitize};
 
 /// Says what is wrong with each document, and what is likely a mistake.
 pub(super) fn lint(given: &[PathBuf]) -> Result<(), CliError> {
-    let (mut profiles, mut wrong, mut told) = (Vec::new(), 0_usize, String::new());
+    let (mut profiles, mut wrong, mut reported) = (Vec::new(), 0_usize, String::new());
     for file in files(given)? {
         let text = read_text(&file)?;
         let sound = examine(&text).and_then(|sound| host_conflicts(&text, &profiles).map(|()| sound));
@@ -31,14 +31,14 @@ pub(super) fn lint(given: &[PathBuf]) -> Result<(), CliError> {
         for one in found {
             let place = format!("{}:{}:{}", file.display(), one.line, one.column);
             let line = format!("{place}: {word}: {}: {}", one.field, one.message);
-            let _ = writeln!(told, "{}", sanitize(&line));
+            let _ = writeln!(reported, "{}", sanitize(&line));
         }
     }
     for twice in lint_shared_hosts(&profiles) {
-        let _ = writeln!(told, "warning: {}", sanitize(&twice));
+        let _ = writeln!(reported, "warning: {}", sanitize(&twice));
     }
-    if !told.is_empty() {
-        print(&told)?;
+    if !reported.is_empty() {
+        print(&reported)?;
     }
     match wrong {
         0 => print(&format!("{} in order", documents(profiles.len()))),
@@ -48,7 +48,7 @@ pub(super) fn lint(given: &[PathBuf]) -> Result<(), CliError> {
 
 /// Runs every example of each document.
 pub(super) async fn test(given: &[PathBuf]) -> Result<(), CliError> {
-    let (mut run, mut failed, mut told) = (0_usize, 0_usize, String::new());
+    let (mut run, mut failed, mut reported) = (0_usize, 0_usize, String::new());
     let folder = tempfile::Builder::new().prefix("latchkey-test-").tempdir()?;
     for (place, file) in files(given)?.into_iter().enumerate() {
         let text = read_text(&file)?;
@@ -59,17 +59,17 @@ pub(super) async fn test(given: &[PathBuf]) -> Result<(), CliError> {
             let fine = outcome.failures.is_empty();
             let word = Tone::of(fine).paint(if fine { "ok" } else { "FAILED" });
             let _ = writeln!(
-                told,
+                reported,
                 "{word}  {}: {}",
                 sanitize(&file.display().to_string()),
                 sanitize(&outcome.name)
             );
             for line in outcome.failures.iter().flat_map(|wrong| wrong.lines()) {
-                let _ = writeln!(told, "    {}", sanitize(line));
+                let _ = writeln!(reported, "    {}", sanitize(line));
             }
         }
     }
-    print(&format!("{told}{run} examples, {failed} failed"))?;
+    print(&format!("{reported}{run} examples, {failed} failed"))?;
     if failed == 0 { Ok(()) } else { Err(CliError::Local(format!("{failed} examples failed"))) }
 }
 

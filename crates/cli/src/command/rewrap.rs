@@ -34,7 +34,7 @@ pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
     if shut > 0 {
         return Err(CliError::Local(format!(
             "no key that was given opens {}: give the one that is missing in previous_master_keys, or, where it is \
-             lost or rows are spoiled, stop the servers and take such values away with --discard-unreadable",
+             lost or rows are corrupt, stop the servers and delete such values with --discard-unreadable",
             pluralize(shut, "value")
         )));
     }

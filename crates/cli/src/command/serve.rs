@@ -11,7 +11,7 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), CliError> {
     let ended = serve(settings, signals::shutdown()).await;
     drop(flush);
     ended.map_err(|error| {
-        let told = error.to_string();
-        if error.is_permanent() { CliError::Usage(told) } else { CliError::Local(told) }
+        let output = error.to_string();
+        if error.is_permanent() { CliError::Usage(output) } else { CliError::Local(output) }
     })
 }

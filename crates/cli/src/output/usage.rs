@@ -103,7 +103,7 @@ mod tests {
         assert!(said(old(v1::KeyState::Active, 99), &others).contains("active, replaced: not used since"));
         assert!(
             said(old(v1::KeyState::Revoked, 101), &others).contains(" revoked "),
-            "it can't be told again"
+            "it cannot be shown again"
         );
         assert!(replaces(&next, &old(v1::KeyState::Active, 101)).starts_with("replaces key_1: still in use"));
         assert!(

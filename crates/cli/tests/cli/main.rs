@@ -193,8 +193,11 @@ fn the_callers_own_file_says_where_the_server_is_and_who_calls() {
     let wrong = own("wrong", "another key");
     assert_eq!(list(&["--key-file", &wrong]).status.code(), Some(4), "here too");
     own("config.toml", "sever = 'http://127.0.0.1:1'");
-    let told = list(&[]);
-    assert!(told.status.code() == Some(2) && text(&told.stderr).contains("sever is none of"), "{told:?}");
+    let message = list(&[]);
+    assert!(
+        message.status.code() == Some(2) && text(&message.stderr).contains("sever is none of"),
+        "{message:?}"
+    );
     served.end();
 }
 

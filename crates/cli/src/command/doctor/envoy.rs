@@ -44,10 +44,10 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
     }
     findings.extend(route::examine(configuration));
     // One filter on many listeners is one matter.
-    let mut told = Vec::new();
+    let mut output = Vec::new();
     findings.retain(|finding| {
-        let new = !told.contains(&finding.message);
-        told.push(finding.message.clone());
+        let new = !output.contains(&finding.message);
+        output.push(finding.message.clone());
         new
     });
     if findings.is_empty() {

@@ -16,7 +16,7 @@ pub(super) fn examine(configuration: &Value, filter: &Value) -> Vec<Finding> {
             && ["type", "load_assignment", "cluster_type"].iter().any(|key| !at(value, key).is_null())
     };
     let Some(cluster) = find(configuration, is_it).into_iter().next() else {
-        // One that is discovered is told by the admin address, and not by the file.
+        // The admin address shows a discovered cluster; the file does not.
         return vec![doubtful(
             format!("the cluster {name} is not in this configuration"),
             "give Envoy's admin address, which knows discovered clusters too",

@@ -78,12 +78,12 @@ fn log(manager: &Value, name: &str) -> Vec<Finding> {
     let texts = find(logs, Value::is_string);
     let named: Vec<String> = texts.iter().filter_map(|text| text.as_str()).flat_map(headers).collect();
     let names = |header: &&str| named.iter().any(|name| name == header);
-    let told: Vec<&str> = SECRET.into_iter().filter(names).collect();
-    if told.is_empty() {
+    let output: Vec<&str> = SECRET.into_iter().filter(names).collect();
+    if output.is_empty() {
         return Vec::new();
     }
     vec![wrong(
-        format!("listener {name}: the access log writes credentials down ({})", told.join(", ")),
+        format!("listener {name}: the access log writes credentials down ({})", output.join(", ")),
         "take these out of its format",
     )]
 }

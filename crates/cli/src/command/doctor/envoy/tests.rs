@@ -43,7 +43,7 @@ fn with(place: &str, member: &str, value: Value) -> Value {
     all
 }
 
-fn told(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<(Severity, String)> {
+fn output(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<(Severity, String)> {
     examine(configuration, requirements)
         .into_iter()
         .map(|finding| (finding.severity, finding.message))
@@ -52,7 +52,7 @@ fn told(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<(Sever
 
 #[test]
 fn what_is_right_is_told_to_be() {
-    let found = told(&right(), &requirements());
+    let found = output(&right(), &requirements());
     assert!(found.len() == 1 && found[0].0 == Severity::Ok, "{found:?}");
 }
 
@@ -155,7 +155,7 @@ fn of_what_is_around_it() -> Vec<Case> {
 #[test]
 fn each_mistake_is_found_alone() {
     for (place, member, value, severity, words) in of_the_filter().into_iter().chain(of_what_is_around_it()) {
-        let found = told(&with(place, member, value.clone()), &requirements());
+        let found = output(&with(place, member, value.clone()), &requirements());
         assert!(
             found.len() == 1 && found[0].0 == severity && found[0].1.contains(words),
             "{place} {member} {value}: {found:?}"
@@ -166,7 +166,7 @@ fn each_mistake_is_found_alone() {
 #[test]
 fn a_timeout_is_neither_shorter_than_our_answer_nor_without_end() {
     let asks = |timeout: &str| {
-        told(
+        output(
             &with("/listener/http_filters/0/typed_config/grpc_service", "timeout", json!(timeout)),
             &requirements(),
         )[0]
@@ -178,14 +178,14 @@ fn a_timeout_is_neither_shorter_than_our_answer_nor_without_end() {
     assert_eq!(asks("5s"), Severity::Warning);
     assert_eq!(asks("0.25s"), Severity::Ok);
     let silent = with("/listener/http_filters/0/typed_config/grpc_service", "timeout", Value::Null);
-    assert_eq!(told(&silent, &requirements())[0].0, Severity::Ok, "Envoy's own default is 200 ms");
+    assert_eq!(output(&silent, &requirements())[0].0, Severity::Ok, "Envoy's own default is 200 ms");
 }
 
 #[test]
 fn a_route_that_is_not_asked_about_is_named() {
     let per_route =
         json!({ "envoy.filters.http.ext_authz": { "@type": format!("x/{PER_ROUTE}"), "disabled": true } });
-    let found = told(
+    let found = output(
         &with(
             "/listener/route_config/virtual_hosts/0/routes/0",
             "typed_per_filter_config",
@@ -198,7 +198,10 @@ fn a_route_that_is_not_asked_about_is_named() {
         with("/listener/route_config/virtual_hosts/0", "typed_per_filter_config", json!({ "other": {} }));
     both.pointer_mut("/listener/route_config/virtual_hosts/0/routes/0").unwrap()["typed_per_filter_config"] =
         per_route;
-    assert!(told(&both, &[])[0].1.starts_with("route prefix /:"), "inside a host that has words of its own");
+    assert!(
+        output(&both, &[])[0].1.starts_with("route prefix /:"),
+        "inside a host that has words of its own"
+    );
 }
 
 #[test]
@@ -206,14 +209,14 @@ fn a_cache_before_the_filter_hands_answers_out() {
     let mut all = right();
     let cache = json!({ "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig" } });
     all.pointer_mut("/listener/http_filters").unwrap().as_array_mut().unwrap().insert(0, cache);
-    assert!(told(&all, &requirements())[0].1.contains("a cache answers before"));
+    assert!(output(&all, &requirements())[0].1.contains("a cache answers before"));
 }
 
 #[test]
 fn a_body_that_the_profile_looks_into_must_be_sent() {
     let requirements = [EnvoyRequirements { body: true, ..EnvoyRequirements::default() }];
     assert!(
-        told(&right(), &requirements)
+        output(&right(), &requirements)
             .iter()
             .any(|(severity, what)| *severity == Severity::Error && what.contains("bodies"))
     );
@@ -221,6 +224,6 @@ fn a_body_that_the_profile_looks_into_must_be_sent() {
 
 #[test]
 fn nothing_that_asks_is_the_worst() {
-    let found = told(&json!({ "listener": {} }), &[]);
+    let found = output(&json!({ "listener": {} }), &[]);
     assert!(found.len() == 1 && found[0].1.contains("everybody passes"), "{found:?}");
 }
