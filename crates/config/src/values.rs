@@ -143,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_out_of_bounds_is_refused_with_the_bounds() {
+        let read = |text| duration(text, Duration::from_millis(1), Duration::from_mins(1));
+        for bad in ["61s", "315576000001s", "99999999999999999999999999d", "0ms"] {
+            assert_eq!(read(bad), Err(format!("{bad:?} is out of bounds: write 1ms to 60s")));
+        }
+    }
+
+    #[test]
     fn a_size_is_read_with_its_unit_and_within_its_bounds() {
         let read = |text| bytes(text, 1 << 20, 1 << 40);
         assert_eq!(read("512MiB"), Ok(512 << 20));

@@ -1,6 +1,8 @@
 //! Calls of RPCs by their descriptors, with JSON as request and response. A call goes through the same services as
 //! every gRPC call, with the caller's credential in its metadata.
 
+mod invalid_fields;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
@@ -17,6 +19,8 @@ use tonic::service::Routes;
 use tonic::transport::server::TcpConnectInfo;
 use tonic_types::StatusExt as _;
 use tower_service::Service as _;
+
+use self::invalid_fields::invalid_fields;
 
 static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(latchkey_proto::FILE_DESCRIPTOR_SET).ok());
@@ -95,8 +99,8 @@ async fn call_unary(
     };
     let method = method(path).ok_or_else(|| internal_error("the contract has no such RPC"))?;
     // Only values of the HTTP request can fail here: the field names were checked when the document was compiled.
-    let request_message = DynamicMessage::deserialize(method.input(), message)
-        .map_err(|_| RpcError::with(ErrorCode::InvalidArgument, "A value has the wrong type or format."))?;
+    let request_message =
+        DynamicMessage::deserialize(method.input(), message).map_err(|_| unreadable(&method, message))?;
     let call = request(path, &request_message.encode_to_vec(), caller)
         .ok_or_else(|| internal_error("the request could not be built"))?;
     let response = match services.clone().call(call).await {
@@ -120,6 +124,14 @@ async fn call_unary(
     response
         .serialize_with_options(serde_json::value::Serializer, &options)
         .map_err(|_| internal_error("the response could not be converted to JSON"))
+}
+
+/// Returns the error for values that do not have the type of their fields.
+fn unreadable(method: &MethodDescriptor, message: &Value) -> RpcError {
+    RpcError {
+        fields: invalid_fields(&method.input(), message),
+        ..RpcError::with(ErrorCode::InvalidArgument, "A value has the wrong type or format.")
+    }
 }
 
 fn method(path: &str) -> Option<MethodDescriptor> {

@@ -1,11 +1,13 @@
 //! Collection of all field violations of a request, and checks that several requests share.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::limit::{BucketOwner, LimitOverrides, parse_key_limit, parse_tenant_limits};
 use latchkey_core::policy::Policy;
+use latchkey_core::time::Timestamp;
 
 /// Violations of one request, each with the path of its field.
 pub(super) struct FieldValidator<'a> {
@@ -52,6 +54,32 @@ impl<'a> FieldValidator<'a> {
         if text.chars().any(char::is_control) {
             self.reject(field, "must not have control characters");
         }
+    }
+
+    /// Checks the time at which a key is to expire: it is in the future, and a message can hold it.
+    pub(super) fn expiry(&mut self, field: &str, at: Timestamp, now: Timestamp) {
+        if at <= now {
+            self.reject(field, "must be in the future");
+        }
+        if at > Timestamp::LATEST {
+            self.reject(field, format!("must be at most {}", Timestamp::LATEST));
+        }
+    }
+
+    /// Returns the end of a lifetime that begins now, and checks it as an expiry. Returns `None` if it is too late.
+    pub(super) fn lifetime(&mut self, field: &str, ttl: Duration, now: Timestamp) -> Option<Timestamp> {
+        let end = now.checked_plus(ttl);
+        if let Some(end) = end {
+            self.expiry(field, end, now);
+        } else {
+            let longest = Timestamp::LATEST.0.saturating_sub(now.0) / 1_000;
+            let latest = Timestamp::LATEST;
+            self.reject(
+                field,
+                format!("must be at most {longest} seconds, so that the expiry is at most {latest}"),
+            );
+        }
+        end
     }
 
     /// Checks a map of names to texts: at most 64 entries.
@@ -138,4 +166,51 @@ impl<'a> FieldValidator<'a> {
 fn is_label(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_core::time::LONGEST_DURATION;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_500);
+
+    fn violations(fields: FieldValidator<'_>) -> Vec<(String, String)> {
+        fields.into_violations().into_iter().map(|v| (v.field, v.description)).collect()
+    }
+
+    #[test]
+    fn an_expiry_is_in_the_future_and_at_most_in_the_year_9999() {
+        let check = |at| {
+            let mut fields = FieldValidator::new("keys[2].");
+            fields.expiry("expire_time", at, NOW);
+            violations(fields)
+        };
+        assert_eq!(check(Timestamp(NOW.0 + 1)), []);
+        assert_eq!(check(Timestamp::LATEST), []);
+        let past = ("keys[2].expire_time".to_owned(), "must be in the future".to_owned());
+        assert_eq!(check(NOW), [past]);
+        let late = ("keys[2].expire_time".to_owned(), "must be at most 9999-12-31T23:59:59.999Z".to_owned());
+        assert_eq!(check(Timestamp(Timestamp::LATEST.0 + 1)), [late.clone()]);
+        assert_eq!(check(Timestamp(i64::MAX)), [late]);
+    }
+
+    #[test]
+    fn a_lifetime_ends_at_most_in_the_year_9999() {
+        let check = |ttl| {
+            let mut fields = FieldValidator::new("");
+            let end = fields.lifetime("ttl", ttl, NOW);
+            (end, violations(fields))
+        };
+        assert_eq!(check(Duration::from_secs(1)), (Some(Timestamp(1_001_500)), Vec::new()));
+        let longest = Duration::from_secs(253_402_299_799);
+        assert_eq!(check(longest), (Some(Timestamp(253_402_300_799_500)), Vec::new()));
+        for ttl in [longest + Duration::from_secs(1), LONGEST_DURATION, Duration::MAX] {
+            let (end, violations) = check(ttl);
+            assert_eq!((end, violations[0].0.as_str()), (None, "ttl"));
+            assert!(violations[0].1.contains("at most 253402299799 seconds"), "{violations:?}");
+        }
+        assert_eq!(check(Duration::ZERO).1, [("ttl".to_owned(), "must be in the future".to_owned())]);
+    }
 }

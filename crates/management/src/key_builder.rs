@@ -174,14 +174,13 @@ impl<'p> KeyBuilder<'p> {
     }
 
     fn expiry(&self, expiry: Option<Expiry>, fields: &mut FieldValidator<'_>) -> Option<Timestamp> {
-        let (field, at) = match expiry? {
-            Expiry::At(at) => ("expire_time", at),
-            Expiry::After(ttl) => ("ttl", self.now.plus(ttl)),
-        };
-        if at <= self.now {
-            fields.reject(field, "must be in the future");
+        match expiry? {
+            Expiry::At(at) => {
+                fields.expiry("expire_time", at, self.now);
+                Some(at)
+            }
+            Expiry::After(ttl) => fields.lifetime("ttl", ttl, self.now),
         }
-        Some(at)
     }
 
     /// Returns the requested scopes or, if there are none, the default scopes of the kind.

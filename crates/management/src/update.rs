@@ -97,8 +97,8 @@ impl KeyChange<'_> {
                     grants.as_ref().map_or(Ok(()), |g| g.check_limits(&new.limits))
                 }
                 "expire_time" => {
-                    if request.expires.is_some_and(|at| at <= self.now) {
-                        fields.reject("key.expire_time", "must be in the future");
+                    if let Some(at) = request.expires {
+                        fields.expiry("key.expire_time", at, self.now);
                     }
                     new.expires = request.expires;
                     grants.as_ref().map_or(Ok(()), |g| g.check_expiry(&new))

@@ -5,7 +5,7 @@
 mod call;
 mod response;
 
-pub(crate) use call::{BodyField, EndpointValues};
+pub(crate) use call::{BodyField, EndpointValues, is_too_long};
 pub(crate) use response::{CustomError, CustomErrors};
 pub use response::{EndpointResponse, ErrorCode};
 
@@ -189,7 +189,7 @@ impl Profile {
     pub fn request_field_name<'a>(&self, matched: EndpointMatch<'a>, field: &'a str) -> &'a str {
         let body_name = |template: &'a FieldTemplate| match template {
             FieldTemplate::Single(template, _) | FieldTemplate::BodyList(template) => {
-                match template.single_name() {
+                match template.only_name() {
                     Some(Name::Endpoint(EndpointName::Body(name, _))) => Some(&**name),
                     Some(_) | None => None,
                 }

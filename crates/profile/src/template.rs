@@ -65,6 +65,16 @@ impl Template {
         }
     }
 
+    /// Returns the name if the template has a single value, with or without filters and literal text.
+    pub(crate) fn only_name(&self) -> Option<&Name> {
+        let mut values = self.segments.iter().filter_map(|segment| match segment {
+            Segment::Value(names, _) => Some(names),
+            Segment::Literal(_) => None,
+        });
+        let names = values.next()?;
+        if values.next().is_none() { names.first() } else { None }
+    }
+
     /// Returns the name if the template consists of a single number, which never needs escaping.
     fn single_number(&self) -> Option<&Name> {
         let [Segment::Value(names, filters)] = self.segments.as_slice() else { return None };

@@ -11,10 +11,21 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Range of `google.protobuf.Timestamp` in seconds: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
+const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+/// Largest number of seconds of a `google.protobuf.Duration`.
+const LONGEST_SPAN: i64 = 315_576_000_000;
+
 /// RFC 3339, or a day.
 pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    whole.parse().map_err(|_| "write a time such as 2027-01-31T12:00:00Z, or a day".to_owned())
+    let remedy = |_| "write a time such as 2027-01-31T12:00:00Z, or a day".to_owned();
+    let time: Timestamp = whole.parse().map_err(remedy)?;
+    if TIMESTAMP_SECONDS.contains(&time.seconds) {
+        Ok(time)
+    } else {
+        Err("write a time from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z".to_owned())
+    }
 }
 
 /// `90s`, `15m`, `24h`, `30d`.
@@ -28,8 +39,14 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err(remedy()),
     };
-    let seconds = count.parse::<u32>().ok().and_then(|count| i64::from(count).checked_mul(unit));
-    Ok(Duration { seconds: seconds.ok_or_else(remedy)?, nanos: 0 })
+    if count.is_empty() || !count.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(remedy());
+    }
+    let seconds = count.parse::<i64>().ok().and_then(|count| count.checked_mul(unit));
+    match seconds.filter(|seconds| *seconds <= LONGEST_SPAN) {
+        Some(seconds) => Ok(Duration { seconds, nanos: 0 }),
+        None => Err(format!("write a span of at most {LONGEST_SPAN}s, or {}d", LONGEST_SPAN / 86_400)),
+    }
 }
 
 /// `SEQUENCE:HASH`, the hash in 64 hexadecimal digits.
@@ -55,6 +72,33 @@ mod tests {
         assert_eq!(span("0s").map(|d| d.seconds), Ok(0));
         for bad in ["", "24", "h", "-1h", "1.5h", "1w", "1é"] {
             assert!(span(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_has_at_most_10_000_years() {
+        assert_eq!(span("315576000000s").map(|d| d.seconds), Ok(LONGEST_SPAN));
+        assert_eq!(span("3652500d").map(|d| d.seconds), Ok(LONGEST_SPAN));
+        for long in ["315576000001s", "3652501d", "9223372036854775807d", "99999999999999999999s"] {
+            let error = span(long).unwrap_err();
+            assert_eq!(error, "write a span of at most 315576000000s, or 3652500d", "{long}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_from_the_year_1_to_the_year_9999() {
+        for valid in ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59.999999999Z"] {
+            assert!(time(valid).is_ok(), "{valid}");
+        }
+        for bad in [
+            "+10000-01-01T00:00:00Z",
+            "+292277026596-12-04T15:30:07Z",
+            "9999-12-31T23:59:59-01:00",
+            "0001-01-01T00:00:00+01:00",
+            "0000-12-31",
+            "-0001-01-01T00:00:00Z",
+        ] {
+            assert!(time(bad).unwrap_err().contains("9999-12-31T23:59:59.999999999Z"), "{bad}");
         }
     }
 

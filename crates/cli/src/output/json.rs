@@ -60,11 +60,25 @@ fn written<M: NamedMessage>(
 
 /// A message from JSON.
 pub(crate) fn from_json<M: NamedMessage>(text: &str) -> Result<M, CliError> {
-    let bad = |error: &dyn std::fmt::Display| CliError::Usage(format!("this is no {}: {error}", M::NAME));
+    let bad = |error: &dyn std::fmt::Display| {
+        let error = error.to_string();
+        CliError::Usage(format!("this is no {}: {error}{}", M::NAME, valid_range(&error)))
+    };
     let mut reader = serde_json::Deserializer::from_str(text);
     let dynamic = DynamicMessage::deserialize(descriptor::<M>()?, &mut reader).map_err(|e| bad(&e))?;
     reader.end().map_err(|e| bad(&e))?;
     dynamic.transcode_to().map_err(|e| bad(&e))
+}
+
+/// The range of valid times or durations, for an error that is about one; empty for every other error.
+fn valid_range(error: &str) -> &'static str {
+    if error.contains("timestamp") {
+        "; a time is from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z"
+    } else if error.contains("duration") {
+        "; a duration is at most 315576000000s"
+    } else {
+        ""
+    }
 }
 
 /// JSON may hold any character above U+001F as it is; a terminal had better not see all of them. They can
@@ -111,6 +125,25 @@ mod tests {
         let text = of(&v1::Tenant { display_name: name.into(), ..v1::Tenant::default() }).unwrap();
         assert!(!text.chars().any(|c| c != '\n' && is_unsafe(c)), "{text}");
         assert_eq!(from_json::<v1::Tenant>(&text).unwrap().display_name, name);
+    }
+
+    #[test]
+    fn a_time_or_duration_out_of_range_is_refused_with_its_place_and_the_largest_value() {
+        let error = |key: &str| {
+            let text = format!("{{\"keys\": [\n{{\"key\": {{{key}}}}}]}}");
+            match from_json::<v1::ImportKeysRequest>(&text) {
+                Err(CliError::Usage(error)) => error,
+                Ok(_) | Err(_) => panic!("{text} is not refused as a usage error"),
+            }
+        };
+        for time in ["10000-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00", "never"] {
+            let error = error(&format!("\"expireTime\": \"{time}\""));
+            assert!(error.contains("line 2") && error.contains("to 9999-12-31T23:59:59.99"), "{error}");
+        }
+        for ttl in ["315576000001s", "99999999999999999999s", "1y"] {
+            let error = error(&format!("\"ttl\": \"{ttl}\""));
+            assert!(error.contains("line 2") && error.contains("at most 315576000000s"), "{error}");
+        }
     }
 
     #[test]

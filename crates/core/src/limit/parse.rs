@@ -9,7 +9,9 @@ use super::{BucketOwner, Limit};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitParseError {
     /// The text is not a rate.
-    #[error("{0:?} is not a rate: write \"N/s\", \"N/min\", \"N/h\", \"N/d\" or \"N/10s\"")]
+    #[error(
+        "{0:?} is not a rate: write \"N/s\", \"N/min\", \"N/h\", \"N/d\" or \"N/10s\", with a period of at most 31 days"
+    )]
     Rate(String),
     /// The burst is not a number from 1 on.
     #[error("{0:?} is not a burst: write \"burst N\" with N of 1 or more")]
@@ -105,6 +107,15 @@ mod tests {
     fn invalid_limits_are_refused() {
         for text in ["", "300", "0/s", "-1/s", "1/0s", "+1/s", "1/fortnight", "1/min burst 0", "1/min 5"] {
             assert!(parse_key_limit(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_period_has_at_most_31_days() {
+        assert_eq!(parse_key_limit("1/31d"), Ok(limit(1, 31 * 86_400, 1)));
+        for text in ["1/32d", "1/2678401s", "1/99999999999d", "1/18446744073709551615d"] {
+            let error = parse_key_limit(text).unwrap_err().to_string();
+            assert!(error.contains("at most 31 days"), "{error}");
         }
     }
 

@@ -1,7 +1,5 @@
 //! Conversion of requests and responses about tokens, users and signing keys.
 
-use std::time::Duration;
-
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::SigningKeyRecord;
@@ -10,7 +8,7 @@ use latchkey_management::password::PlainPassword;
 use latchkey_management::{IssueJwt, IssuedTokens, TokenGrant};
 use latchkey_proto::v1;
 
-use super::time::{duration_from_proto, timestamp_to_proto};
+use super::time::{duration_from_proto, duration_to_proto, timestamp_to_proto};
 use super::{Violations, to_hash_map};
 
 /// Converts the request for tokens.
@@ -76,9 +74,4 @@ pub(crate) fn signing_key(key: &SigningKeyRecord, now: Timestamp) -> v1::Signing
         sign_time: Some(timestamp_to_proto(key.signs_from)),
         retire_time: key.signs_until.map(timestamp_to_proto),
     }
-}
-
-fn duration_to_proto(duration: Duration) -> prost_types::Duration {
-    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    prost_types::Duration { seconds, nanos: i32::try_from(duration.subsec_nanos()).unwrap_or_default() }
 }

@@ -15,3 +15,5 @@ mod native;
 mod observer;
 mod recording_observer;
 mod rpc_table;
+mod time_fields;
+mod times;

@@ -10,7 +10,9 @@ use latchkey_core::scope::ScopeSet;
 use self::names::NameSources;
 use super::headers;
 use crate::contract::{FieldType, RPCS, Rpc};
-use crate::endpoint::{BodyField, CustomError, CustomErrors, Endpoint, Endpoints, ErrorCode, FieldTemplate};
+use crate::endpoint::{
+    BodyField, CustomError, CustomErrors, Endpoint, Endpoints, ErrorCode, FieldTemplate, is_too_long,
+};
 use crate::profile::HeaderTemplate;
 use crate::reader::{Section, Text, Value};
 use crate::source::{Source, is_token};
@@ -147,7 +149,16 @@ fn field_template(
             Some(FieldTemplate::Map(entries.iter().filter_map(entry).collect()))
         }
         FieldType::Text | FieldType::Duration | FieldType::Time | FieldType::Number => {
-            Some(FieldTemplate::Single(sources.request_template(&value.text()?)?, field_type))
+            let text = value.text()?;
+            let template = sources.request_template(&text)?;
+            let constant = template.constant().filter(|_| field_type == FieldType::Duration);
+            if constant.is_some_and(is_too_long) {
+                text.report(format!(
+                    "\"{}\" is too long: the longest duration has 315576000000 seconds, or 3652500 days",
+                    text.value
+                ));
+            }
+            Some(FieldTemplate::Single(template, field_type))
         }
     }
 }

@@ -64,7 +64,7 @@ fn duration(text: &Text<'_>) -> Option<Duration> {
     let duration = read();
     if duration.is_none() {
         text.report(format!(
-            "\"{}\" is not a duration of up to a year: write \"30s\", \"15m\", \"1h\" or \"30d\"",
+            "\"{}\" is not a duration of 1 second to 366 days: write \"30s\", \"15m\", \"1h\" or \"30d\"",
             text.value
         ));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use latchkey_core::route::{Route, segment};
+use latchkey_core::time::LONGEST_DURATION;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -123,6 +124,17 @@ fn rfc3339_millis(time: &str) -> String {
 
 /// Returns a duration (`30s`, `15m`, `24h`, `365d`) in seconds.
 pub(super) fn seconds(text: &str) -> Option<u64> {
+    let (count, unit) = count_and_unit(text)?;
+    count.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// Returns true if a text has the form of a duration, and is longer than any RPC accepts.
+pub(crate) fn is_too_long(text: &str) -> bool {
+    count_and_unit(text).is_some() && seconds(text).is_none_or(|s| s > LONGEST_DURATION.as_secs())
+}
+
+/// Returns the digits of a duration's count, and the seconds of its unit.
+fn count_and_unit(text: &str) -> Option<(&str, u64)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
     let unit = match unit {
@@ -132,7 +144,7 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
         "d" => 86_400,
         _ => return None,
     };
-    count.parse::<u64>().ok()?.checked_mul(unit)
+    (!count.is_empty()).then_some((count, unit))
 }
 
 /// Returns the declared fields of a body.
@@ -226,6 +238,16 @@ mod tests {
             assert_eq!(rfc3339_millis(given), expected);
         }
         assert_eq!(rfc3339_millis(&Timestamp(0).to_string()), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_duration_is_too_long_from_10_000_years_on() {
+        for short in ["0s", "315576000000", "315576000000s", "3652500d", "1.5s", "soon", "-1s", ""] {
+            assert!(!is_too_long(short), "{short}");
+        }
+        for long in ["315576000001s", "3652501d", "18446744073709551615d", "99999999999999999999"] {
+            assert!(is_too_long(long), "{long}");
+        }
     }
 
     #[test]

@@ -93,6 +93,20 @@ body = "{{ answer.id }}"
 }
 
 #[test]
+fn a_constant_duration_has_at_most_10_000_years() {
+    let compile = |ttl: &str| {
+        let document = DOCUMENT.replace(r#"ttl = "{{ body.days }}d""#, &format!("ttl = {ttl:?}"));
+        Profile::compile(&document, 1).map(|_| ()).map_err(|errors| errors.0)
+    };
+    assert!(compile("3652500d").is_ok());
+    for long in ["3652501d", "315576000001s", "99999999999999999999"] {
+        let errors = compile(long).unwrap_err();
+        assert_eq!((errors.len(), errors[0].field.as_str()), (1, "endpoints[0].fields.ttl"));
+        assert!(errors[0].message.contains("3652500 days"), "{}", errors[0].message);
+    }
+}
+
+#[test]
 fn the_http_request_fills_the_fields_and_the_rpcs_response_the_http_response() {
     let profile = profile(DOCUMENT);
     let mut request = request("/keys/7?m=m-1", &[("x-from", "192.0.2.1")]);
@@ -129,10 +143,8 @@ fn absent_values_are_omitted_and_errors_are_rendered() {
     let message =
         json!({ "name": "a-7", "bindings": { "merchant": "m-2" }, "allowed_networks": ["10.0.0.0/8"] });
     assert_eq!(rpc_request.message, message);
-    assert_eq!(
-        (profile.request_field_name(matched, "scopes[1]"), profile.request_field_name(matched, "name")),
-        ("list", "name")
-    );
+    let name = |field| profile.request_field_name(matched, field);
+    assert_eq!((name("scopes[1]"), name("name"), name("ttl")), ("list", "name", "days"));
     let gone = profile.error_response(ErrorCode::NotFound, "no \"such\" key", &template_context);
     assert_eq!((gone.status, gone.body.as_str()), (410, r#"{"c":"NOT_FOUND","m":"no \"such\" key"}"#));
     let denied = profile.error_response(ErrorCode::Unauthenticated, "", &template_context);
