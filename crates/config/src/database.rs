@@ -1,10 +1,11 @@
 //! URL of the database, which may hold a password. `Display` and `Debug` mask the password; only the store gets the whole
-//! URL.
+//! URL. Also the check that an embedded database is still there.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use super::values::ParseResult;
+use super::{DatabaseSettings, MasterKey};
 
 /// URL of the database.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,6 +56,43 @@ fn embedded(path: &str) -> ParseResult<PathBuf> {
     }
 }
 
+/// Embedded database that is gone, while the file of its master key is still there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{path} is empty or missing, but {file} exists: a database was here. Restore it (is the volume mounted?), or move \
+     the master key's file away to start a new database",
+    path = .database.display(),
+    file = .key.display()
+)]
+pub struct MissingDatabase {
+    database: PathBuf,
+    key: PathBuf,
+}
+
+impl DatabaseSettings {
+    /// Checks that an embedded database is not missing or empty beside the file of its master key. That file exists only
+    /// if there was a database, since a key is confirmed by the database.
+    pub fn check_present(&self) -> Result<(), MissingDatabase> {
+        let Some(database) = self.url.embedded() else { return Ok(()) };
+        match MasterKey::next_to(database) {
+            MasterKey::File(key) if self.is_absent_or_empty() && key.exists() => {
+                Err(MissingDatabase { database: database.to_owned(), key })
+            }
+            MasterKey::File(_) | MasterKey::Inline(_) => Ok(()),
+        }
+    }
+
+    /// Returns whether an embedded database's file does not exist, or has no content. False if that can't be found out:
+    /// whoever opens the file reports the cause.
+    #[must_use]
+    pub fn is_absent_or_empty(&self) -> bool {
+        self.url.embedded().is_some_and(|path| match fs::metadata(path) {
+            Ok(metadata) => metadata.len() == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        })
+    }
+}
+
 /// Replaces the password by stars, in the authority and in the query.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,6 +127,34 @@ impl fmt::Debug for DatabaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DatabaseDeadlines;
+
+    #[test]
+    fn a_database_that_is_gone_beside_its_master_key_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latchkey.db");
+        let url = DatabaseUrl::parse(&format!("sqlite:{}", path.display())).unwrap();
+        let deadlines = DatabaseDeadlines::default();
+        let settings =
+            DatabaseSettings { url, connections: 2, migrate: true, single_replica: true, deadlines };
+        let key = MasterKey::next_to(&path);
+        assert!(settings.is_absent_or_empty() && settings.check_present().is_ok(), "a first start");
+        key.reveal().unwrap();
+        fs::write(&path, b"").unwrap();
+        assert!(settings.check_present().is_ok(), "a first start that was interrupted");
+        fs::write(&path, b"content").unwrap();
+        key.confirm().unwrap();
+        assert!(!settings.is_absent_or_empty() && settings.check_present().is_ok());
+        fs::write(&path, b"").unwrap();
+        let empty = settings.check_present().unwrap_err();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(settings.check_present().unwrap_err(), empty);
+        let text = empty.to_string();
+        for words in ["latchkey.db is empty or missing", "latchkey.db.master-key exists", "volume"] {
+            assert!(text.contains(words), "{text}");
+        }
+        assert!(!text.contains('\n') && !text.contains("  "), "{text}");
+    }
 
     #[test]
     fn a_password_never_shows() {

@@ -1,9 +1,12 @@
 //! The master key, which encrypts values that must be read again. It is given as a setting or, for the embedded database,
 //! read from a file next to the database. That file is readable by its owner only, and is created once even if several
 //! processes start at the same time. During a rotation, earlier master keys are given as well.
+//!
+//! A new key is unconfirmed until the database holds its check value: its file has a name of its own until then. A
+//! confirmed key is therefore the proof that a database existed, whatever is found in the database's place.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +23,7 @@ use zeroize::Zeroizing;
 pub enum MasterKey {
     /// Key itself.
     Inline(Zeroizing<[u8; 32]>),
-    /// File with the key, which is created if it does not exist.
+    /// File with the confirmed key. If neither it nor the file of an unconfirmed key exists, a key is created.
     File(PathBuf),
 }
 
@@ -83,21 +86,61 @@ impl MasterKey {
     /// Returns the file next to an embedded database.
     #[must_use]
     pub fn next_to(database: &Path) -> Self {
-        let mut name = database.file_name().unwrap_or_default().to_owned();
-        name.push(".master-key");
-        Self::File(database.with_file_name(name))
+        Self::File(with_suffix(database, ".master-key"))
     }
 
-    /// Returns the key itself, from its file if it is in one.
+    /// Returns the key itself: if it is in a file, the confirmed one, else the unconfirmed one, which is created if it
+    /// does not exist.
     pub fn reveal(&self) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
-        match self {
-            Self::Inline(key) => Ok(key.clone()),
-            Self::File(path) if path.exists() => read(path),
-            Self::File(path) => {
-                create(path)?;
-                read(path)
-            }
+        let path = match self {
+            Self::Inline(key) => return Ok(key.clone()),
+            Self::File(path) => path,
+        };
+        if path.exists() {
+            return read(path);
         }
+        let unconfirmed = unconfirmed(path);
+        let created = !unconfirmed.exists() && create(&unconfirmed)?;
+        let key = read(&unconfirmed);
+        if !path.exists() {
+            return key;
+        }
+        // Another process has confirmed its key meanwhile.
+        if created {
+            remove(&unconfirmed)?;
+        }
+        read(path)
+    }
+
+    /// Returns whether the key can be revealed without being created.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        match self {
+            Self::Inline(_) => true,
+            Self::File(path) => path.exists() || unconfirmed(path).exists(),
+        }
+    }
+
+    /// Confirms the key. Must be called once the database holds its check value, and has no effect later. Blocks for the
+    /// time of a few system calls.
+    pub fn confirm(&self) -> Result<(), KeyFileError> {
+        let Self::File(path) = self else { return Ok(()) };
+        let unconfirmed = unconfirmed(path);
+        // A link never replaces a file, as a renaming would.
+        match fs::hard_link(&unconfirmed, path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // The confirmed key wins. One that differs is kept, in case it was put there by hand.
+                if read(&unconfirmed).is_ok_and(|key| read(path).is_ok_and(|confirmed| key == confirmed)) {
+                    return remove(&unconfirmed);
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(KeyFileError::Io(path.clone(), error)),
+        }
+        sync_folder(path);
+        remove(&unconfirmed)
     }
 }
 
@@ -126,9 +169,39 @@ fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     decode(&text).ok_or_else(|| KeyFileError::Malformed(path.to_owned()))
 }
 
-/// Creates the key's file. The key is written to a temporary file, which is then linked to `path`. Linking is atomic and
-/// fails if `path` exists, so that of several processes the first one wins and the others read its key.
-fn create(path: &Path) -> Result<(), KeyFileError> {
+/// Returns the path of an unconfirmed key's file.
+fn unconfirmed(path: &Path) -> PathBuf {
+    with_suffix(path, ".new")
+}
+
+/// Returns a path whose file name is longer by a suffix.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// Removes a file, which another process may have removed already.
+fn remove(path: &Path) -> Result<(), KeyFileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(KeyFileError::Io(path.to_owned(), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the names in a file's folder to the disk. Some file systems cannot do that for a folder alone; the names are
+/// written a little later there.
+fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+}
+
+/// Creates a key's file. The key is written to a temporary file, which is then linked to `path`. Linking is atomic and
+/// fails if `path` exists, so that of several processes the first one wins and the others read its key. Returns true if
+/// this process was the first.
+fn create(path: &Path) -> Result<bool, KeyFileError> {
     let io_error = |error| KeyFileError::Io(path.to_owned(), error);
     let mut key = Zeroizing::new([0; 32]);
     SysRng.try_fill_bytes(key.as_mut_slice()).map_err(KeyFileError::Randomness)?;
@@ -138,11 +211,14 @@ fn create(path: &Path) -> Result<(), KeyFileError> {
     let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key.as_slice())));
     let linked = write(&temporary, text.as_bytes()).and_then(|()| fs::hard_link(&temporary, path));
     let removed = fs::remove_file(&temporary);
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        linked => linked.map_err(io_error)?,
-    }
-    removed.map_err(io_error)
+    let first = match linked {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(io_error(error)),
+    };
+    removed.map_err(io_error)?;
+    sync_folder(path);
+    Ok(first)
 }
 
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -152,62 +228,4 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::sync::Barrier;
-
-    use super::*;
-
-    #[test]
-    fn racing_starts_make_one_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let key = MasterKey::next_to(&folder.path().join("latchkey.db"));
-        let together = Barrier::new(50);
-        let made: Vec<[u8; 32]> = std::thread::scope(|scope| {
-            let start = || {
-                together.wait();
-                *key.reveal().unwrap()
-            };
-            let starts: Vec<_> = (0..50).map(|_| scope.spawn(start)).collect();
-            starts.into_iter().map(|start| start.join().unwrap()).collect()
-        });
-        assert!(made.iter().all(|key| *key == made[0] && *key != [0; 32]));
-        let remaining: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(remaining, ["latchkey.db.master-key"], "no temporary file is left");
-    }
-
-    #[test]
-    fn the_file_is_its_owners_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("k");
-        let key = MasterKey::File(path.clone());
-        key.reveal().unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(key.reveal().unwrap_err().to_string().contains("chmod 600"));
-    }
-
-    #[test]
-    fn a_malformed_file_is_not_changed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("k");
-        write(&path, b"c2hvcnQ=\n").unwrap();
-        assert!(matches!(MasterKey::File(path.clone()).reveal(), Err(KeyFileError::Malformed(_))));
-        assert_eq!(fs::read(&path).unwrap(), b"c2hvcnQ=\n");
-    }
-
-    #[test]
-    fn a_given_key_has_32_bytes_and_never_shows() {
-        let text = STANDARD.encode([7; 32]);
-        assert_eq!(*MasterKey::from_base64(&text).unwrap().reveal().unwrap(), [7; 32]);
-        assert!(!format!("{:?}", MasterKey::from_base64(&text).unwrap()).contains('7'));
-        let several = PreviousKeys::from_base64(&format!("{text}, {text}\n{text}\n")).unwrap();
-        assert_eq!(several.0.len(), 3);
-        assert_eq!(format!("{several:?}"), "PreviousKeys(3, redacted)");
-        let error = PreviousKeys::from_base64(&format!("{text},canary")).unwrap_err();
-        assert!(error.contains("number 2") && !error.contains("canary"), "{error}");
-        let error = MasterKey::from_base64("canary").unwrap_err();
-        assert!(!error.contains("canary") && error.contains("openssl rand -base64 32"));
-    }
-}
+mod tests;

@@ -108,7 +108,7 @@ fn check_settings(settings: &Settings) -> Vec<Finding> {
         found.extend(crls.iter().filter_map(check_revocation_lists));
     }
     if let MasterKey::File(path) = &settings.master_key {
-        if path.exists() {
+        if settings.master_key.exists() {
             if let Err(error) = settings.master_key.reveal() {
                 found.push(Finding::new(
                     Area::Settings,

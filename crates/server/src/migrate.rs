@@ -1,7 +1,7 @@
 //! Migrations of the database schema, for `latchkey migrate` and for start-up.
 
-use latchkey_config::DatabaseSettings;
-use latchkey_store::{InvalidUrl, Store, StoreOptions};
+use latchkey_config::{DatabaseSettings, MissingDatabase};
+use latchkey_store::{DatabaseFileError, InvalidUrl, Store, StoreOptions};
 
 /// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
@@ -13,8 +13,30 @@ pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUr
     })
 }
 
+/// Reason why an embedded database must not be written to by this process.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedDatabaseError {
+    /// The database is gone, and its master key is still there.
+    #[error(transparent)]
+    Missing(#[from] MissingDatabase),
+    /// Another process uses the file, or it cannot be opened.
+    #[error(transparent)]
+    File(#[from] DatabaseFileError),
+}
+
+/// Takes an embedded database for this process as long as the store exists, before anything is written to it. Does
+/// nothing on PostgreSQL. Blocks for the time of a few system calls.
+pub(crate) fn take_embedded(database: &DatabaseSettings, store: &Store) -> Result<(), EmbeddedDatabaseError> {
+    // Locking creates the file.
+    database.check_present()?;
+    Ok(store.lock_database_file()?)
+}
+
 /// Database whose schema is migrated.
-pub struct Migrator(Store);
+pub struct Migrator {
+    store: Store,
+    database: DatabaseSettings,
+}
 
 /// Reason why the schema could not be changed or read.
 #[derive(Debug, thiserror::Error)]
@@ -24,23 +46,75 @@ pub struct MigrationError(String);
 impl Migrator {
     /// Makes a migrator of a database. No connection is opened yet.
     pub fn new(database: &DatabaseSettings) -> Result<Self, InvalidUrl> {
-        open_store(database).map(Self)
+        Ok(Self { store: open_store(database)?, database: database.clone() })
     }
 
-    /// Applies all missing migrations.
+    /// Applies all missing migrations. An embedded database must not be in use by another process.
     pub async fn up(&self) -> Result<(), MigrationError> {
-        latchkey_migrations::up(self.0.connection()).await.map_err(|e| MigrationError(e.to_string()))
+        self.take_embedded()?;
+        let done = latchkey_migrations::up(self.store.connection()).await;
+        done.map_err(|e| MigrationError(e.to_string()))
     }
 
-    /// Reverts the last `steps` migrations.
+    /// Reverts the last `steps` migrations. An embedded database must not be in use by another process.
     pub async fn down(&self, steps: u32) -> Result<(), MigrationError> {
-        latchkey_migrations::down(self.0.connection(), steps).await.map_err(|e| MigrationError(e.to_string()))
+        self.take_embedded()?;
+        let done = latchkey_migrations::down(self.store.connection(), steps).await;
+        done.map_err(|e| MigrationError(e.to_string()))
+    }
+
+    fn take_embedded(&self) -> Result<(), MigrationError> {
+        take_embedded(&self.database, &self.store).map_err(|e| MigrationError(e.to_string()))
     }
 
     /// Lists all migrations, oldest first, each with its name and true if it is applied.
     pub async fn status(&self) -> Result<Vec<(String, bool)>, MigrationError> {
-        let steps = latchkey_migrations::status(self.0.connection()).await;
+        let steps = latchkey_migrations::status(self.store.connection()).await;
         let steps = steps.map_err(|e| MigrationError(e.to_string()))?;
         Ok(steps.into_iter().map(|step| (step.name, step.applied)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_config::{DatabaseDeadlines, DatabaseUrl, MasterKey};
+
+    use super::*;
+
+    fn settings(folder: &tempfile::TempDir) -> DatabaseSettings {
+        let path = folder.path().join("latchkey.db");
+        let url = DatabaseUrl::parse(&format!("sqlite:{}", path.display())).unwrap();
+        let deadlines = DatabaseDeadlines::default();
+        DatabaseSettings { url, connections: 2, migrate: true, single_replica: true, deadlines }
+    }
+
+    #[tokio::test]
+    async fn an_embedded_database_in_use_is_not_migrated() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder);
+        let (first, second) = (Migrator::new(&settings).unwrap(), Migrator::new(&settings).unwrap());
+        first.up().await.unwrap();
+        let error = second.down(1).await.unwrap_err().to_string();
+        assert!(error.contains("another process uses"), "{error}");
+        assert!(second.status().await.unwrap().iter().all(|(_, applied)| *applied), "reading needs no lock");
+        drop(first);
+        second.up().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_not_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder);
+        let path = settings.url.embedded().unwrap();
+        let key = MasterKey::next_to(path);
+        key.reveal().unwrap();
+        Migrator::new(&settings).unwrap().up().await.unwrap();
+        key.confirm().unwrap();
+        for name in ["latchkey.db", "latchkey.db-wal", "latchkey.db-shm"] {
+            // The last connection may have removed the files beside the database already.
+            let _ = std::fs::remove_file(folder.path().join(name));
+        }
+        let error = Migrator::new(&settings).unwrap().up().await.unwrap_err().to_string();
+        assert!(error.contains("a database was here") && !path.exists(), "{error}");
     }
 }

@@ -1,5 +1,5 @@
 //! Rewrapping of all encrypted values with the current master key, for `latchkey rewrap`: works on the database
-//! directly, while servers run.
+//! directly, while servers run on PostgreSQL. An embedded database must not be in use by a server.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub use latchkey_management::rewrap::{RewrapCounts, RewrapReport};
 use latchkey_store::InvalidUrl;
 
 use crate::clock::SystemClock;
-use crate::migrate;
+use crate::migrate::{self, EmbeddedDatabaseError};
 use crate::random::Randomness;
 use crate::startup::WRONG_MASTER_KEY;
 
@@ -31,6 +31,9 @@ pub enum RewrapError {
     /// The database URL is invalid.
     #[error("database_url: {0}")]
     Database(#[from] InvalidUrl),
+    /// The embedded database is gone, or another process uses it.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedDatabaseError),
     /// The given master keys are not those that values are encrypted with.
     #[error(
         "master_key: {WRONG_MASTER_KEY}. If that key is lost, --discard-unreadable deletes the values that no key decrypts"
@@ -60,13 +63,14 @@ pub async fn rewrap(
     forget: bool,
 ) -> Result<RewrapReport, RewrapError> {
     match current {
-        MasterKey::File(path) if !path.exists() => return Err(RewrapError::MissingKeyFile(path.clone())),
+        MasterKey::File(path) if !current.exists() => return Err(RewrapError::MissingKeyFile(path.clone())),
         MasterKey::File(_) | MasterKey::Inline(_) => {}
     }
     let sealer = sealer(current, previous)?;
     let mut random = Randomness::new()?.generator();
     let deadlines = DatabaseDeadlines { management: WRITE_DEADLINE, ..database.deadlines };
     let store = migrate::open_store(&DatabaseSettings { deadlines, ..database.clone() })?;
+    migrate::take_embedded(database, &store)?;
     let rotation = MasterKeyRotation { seals: &store, sealer: &sealer };
     if !forget && !rotation.keys_match().await.map_err(to_error)? {
         return Err(RewrapError::WrongKey);

@@ -17,6 +17,8 @@ pub(crate) enum StoreError {
     Corrupt(String),
     /// The rule or a unique constraint refused the write.
     Refused(RequestError),
+    /// An answer from a server that is behind: it does not know of commits that are known to exist.
+    Stale,
 }
 
 impl From<DbErr> for StoreError {
@@ -37,6 +39,7 @@ impl From<StoreError> for SystemError {
             StoreError::Database(error) => classify_error(&error),
             StoreError::Corrupt(what) => Self::Internal(what),
             StoreError::Refused(refusal) => Self::Internal(format!("a read was refused: {refusal}")),
+            StoreError::Stale => Self::database(),
         }
     }
 }
@@ -45,7 +48,9 @@ impl From<StoreError> for ManagementError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(refusal) => refusal.into(),
-            StoreError::Database(_) | StoreError::Corrupt(_) => SystemError::from(error).into(),
+            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Stale => {
+                SystemError::from(error).into()
+            }
         }
     }
 }
@@ -53,7 +58,7 @@ impl From<StoreError> for ManagementError {
 /// Returns whether the connection is unusable after this error.
 pub(crate) fn breaks_connection(error: &SqlxError) -> bool {
     match error {
-        SqlxError::Database(database) => database.code().is_some_and(|code| code.starts_with("57P")),
+        SqlxError::Database(database) => database.code().is_some_and(|code| ends_session(&code)),
         SqlxError::RowNotFound
         | SqlxError::ColumnDecode { .. }
         | SqlxError::ColumnIndexOutOfBounds { .. }
@@ -65,9 +70,31 @@ pub(crate) fn breaks_connection(error: &SqlxError) -> bool {
     }
 }
 
+/// Returns whether the error says that the server does not accept writes: it is a standby, or became one while
+/// a connection to it was open.
+pub(crate) fn shows_standby(error: &SqlxError) -> bool {
+    let SqlxError::Database(database) = error else { return false };
+    database.code().is_some_and(|code| is_standby(&code))
+}
+
+/// Returns whether a session is of no use after an error with this SQLSTATE: the server ended it (connection
+/// exceptions, a shutdown, a time limit of an idle session or of a transaction), or does not accept writes.
+fn ends_session(code: &str) -> bool {
+    let ended = code.len() == 5 && (code.starts_with("08") || code.starts_with("57P"));
+    ended || ["25P03", "25P04"].contains(&code) || is_standby(code)
+}
+
+/// Returns whether this SQLSTATE is that of a write on a standby. `BEGIN READ WRITE` is refused there as a
+/// feature that is not supported. This crate's statements have that code for no other reason except a change of
+/// the schema, after which the prepared statements of a session are outdated and a new session is needed as well.
+fn is_standby(code: &str) -> bool {
+    matches!(code, "25006" | "0A000")
+}
+
 fn classify_error(error: &DbErr) -> SystemError {
     match error {
-        DbErr::ConnectionAcquire(_) => SystemError::database(),
+        // An internal error of connecting is the pool's own: a server or a file that must not be used.
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(RuntimeErr::Internal(_)) => SystemError::database(),
         DbErr::Conn(RuntimeErr::SqlxError(e))
         | DbErr::Exec(RuntimeErr::SqlxError(e))
         | DbErr::Query(RuntimeErr::SqlxError(e)) => classify_sqlx_error(e),
@@ -102,7 +129,7 @@ fn is_transient(code: &str) -> bool {
     /// Permission, busy, locked, out of memory, read-only, interrupted, I/O, full, can't open, protocol.
     const SQLITE: [u32; 10] = [3, 5, 6, 7, 8, 9, 10, 13, 14, 15];
     if code.len() == 5 {
-        return POSTGRES.iter().any(|class| code.starts_with(class)) || code == "3D000";
+        return POSTGRES.iter().any(|class| code.starts_with(class)) || code == "3D000" || is_standby(code);
     }
     code.parse::<u32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
 }
@@ -113,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_database_that_is_busy_or_going_away_is_an_outage() {
-        for code in ["57014", "57P01", "40P01", "53300", "25006", "5", "13", "1032", "266"] {
+        for code in ["57014", "57P01", "40P01", "53300", "25006", "0A000", "5", "13", "1032", "266"] {
             assert!(is_transient(code), "{code}");
         }
     }
@@ -122,6 +149,16 @@ mod tests {
     fn a_wrong_question_is_no_outage() {
         for code in ["42P01", "23505", "22P02", "1", "19", "2067", "11", ""] {
             assert!(!is_transient(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_was_ended_or_cannot_write_is_closed() {
+        for code in ["08006", "57P01", "57P05", "25006", "25P03", "25P04", "0A000"] {
+            assert!(ends_session(code), "{code}");
+        }
+        for code in ["57014", "55P03", "40001", "23505", "25P02", "5", "1032", "08", ""] {
+            assert!(!ends_session(code), "{code}");
         }
     }
 }

@@ -6,23 +6,35 @@
 //! connection may ever be opened. This pool closes a connection that was left in the middle of a statement, and
 //! finishes opening a connection without its caller.
 
+mod database_file;
+pub(crate) mod durability;
+mod open_error;
+mod open_failures;
+mod pool_entry;
 mod pooled_connection;
 mod raw_connection;
+mod session;
 mod target;
 
+pub use database_file::DatabaseFileError;
+pub use durability::Durability;
+pub use open_failures::OpenFailure;
 pub(crate) use pooled_connection::PooledConnection;
 pub(crate) use target::DatabaseTarget;
 pub use target::InvalidUrl;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::sqlx::Error as SqlxError;
-use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use raw_connection::RawConnection;
+use database_file::DatabaseFile;
+use open_error::OpenError;
+use open_failures::OpenFailures;
+use pool_entry::PoolEntry;
 
 /// Time limit for opening or closing a connection. It suffices for TLS and a password over a slow line; it is
 /// short because a permit is lost for this time to a database that does not respond.
@@ -31,12 +43,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections of one process to one database.
 pub(crate) struct Pool {
     target: DatabaseTarget,
-    idle: Mutex<Vec<RawConnection>>,
+    idle: Mutex<Vec<PoolEntry>>,
+    /// Raised to replace all connections: those of an earlier generation are closed.
+    generation: AtomicU64,
     permits: Arc<Semaphore>,
     /// Limits writes, which wait for each other in the database anyway, so that they never take every permit
     /// from reads. SQLite has a single write permit, so that no write meets another's lock.
     writers: Arc<Semaphore>,
     limit: usize,
+    failures: OpenFailures,
+    /// The file of a SQLite database, once it is locked. After the idle connections, so that it is closed last.
+    file: Mutex<Option<DatabaseFile>>,
 }
 
 /// Numbers of connections to the database.
@@ -58,9 +75,12 @@ impl Pool {
         Arc::new(Self {
             target,
             idle: Mutex::default(),
+            generation: AtomicU64::new(0),
             permits,
             writers: Arc::new(Semaphore::new(writers)),
             limit,
+            failures: OpenFailures::default(),
+            file: Mutex::default(),
         })
     }
 
@@ -73,19 +93,51 @@ impl Pool {
     /// Returns a connection for one query.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
         let permit = acquire_permit(&self.permits).await?;
-        let idle = self.idle().pop();
+        let idle = self.take_idle(Instant::now());
         let reused = idle.is_some();
-        let (raw, permit) = match idle {
-            Some(raw) => (raw, permit),
+        let (entry, permit) = match idle {
+            Some(entry) => (entry, permit),
             None => self.open(permit).await?,
         };
-        Ok(PooledConnection::new(Arc::clone(self), raw, permit, reused))
+        Ok(PooledConnection::new(Arc::clone(self), entry, permit, reused))
     }
 
     /// Returns a connection with an open transaction, for one write.
     pub(crate) async fn begin(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
         let write_permit = acquire_permit(&self.writers).await?;
+        self.check_file()?;
         self.acquire().await?.begin(write_permit).await
+    }
+
+    /// Locks the file of a SQLite database for this process, and creates it if it does not exist. Does nothing
+    /// on PostgreSQL, or if the file is locked already. Blocks for the time of a few system calls.
+    ///
+    /// Must be called before the first connection is opened, by a process that writes: a failure closes a
+    /// descriptor of the file, which would release SQLite's own locks.
+    pub(crate) fn lock_file(&self) -> Result<(), DatabaseFileError> {
+        let Some(path) = self.target.file() else { return Ok(()) };
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.is_none() {
+            *file = Some(DatabaseFile::open(path)?);
+        }
+        Ok(())
+    }
+
+    /// Checks that the file that was locked is still the one that the path names. Succeeds if none was locked.
+    pub(crate) fn check_file(&self) -> Result<(), DatabaseFileError> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.as_ref().map_or(Ok(()), DatabaseFile::check)
+    }
+
+    /// Returns why the last attempt to open a connection failed; `None` after a success.
+    pub(crate) fn open_failure(&self) -> Option<OpenFailure> {
+        self.failures.last()
+    }
+
+    /// Replaces all connections: idle ones are closed at once, those in use when they are returned.
+    pub(crate) fn replace_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.drain_idle();
     }
 
     /// Closes idle connections and refuses new ones.
@@ -93,15 +145,15 @@ impl Pool {
         self.permits.close();
         self.writers.close();
         let idle = std::mem::take(&mut *self.idle());
-        for raw in idle {
+        for entry in idle {
             // A database that does not respond needs no orderly goodbye.
-            let _ = timeout(CONNECT_TIMEOUT, raw.close()).await;
+            let _ = timeout(CONNECT_TIMEOUT, entry.raw.close()).await;
         }
     }
 
     /// Opens a connection in a task of its own. If the caller gives up, the connection becomes available to the
     /// next caller.
-    async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<(RawConnection, PoolPermit), DbErr> {
+    async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<(PoolEntry, PoolPermit), DbErr> {
         let (sender, receiver) = oneshot::channel();
         let pool = Arc::clone(self);
         #[expect(
@@ -109,25 +161,57 @@ impl Pool {
             reason = "opening outlives its caller; at most one task a permit"
         )]
         tokio::spawn(async move {
-            let opened =
-                timeout(CONNECT_TIMEOUT, pool.target.open()).await.unwrap_or(Err(SqlxError::PoolTimedOut));
-            match opened {
-                Ok(raw) => {
-                    if let Err(Ok((raw, _permit))) = sender.send(Ok((raw, permit))) {
-                        pool.return_idle(raw);
+            let opened = timeout(CONNECT_TIMEOUT, pool.open_entry()).await;
+            match opened.unwrap_or(Err(OpenError::TimedOut(CONNECT_TIMEOUT))) {
+                Ok(entry) => {
+                    pool.failures.end();
+                    if let Err(Ok((entry, _permit))) = sender.send(Ok((entry, permit))) {
+                        pool.return_idle(entry, Instant::now());
                     }
                 }
-                // Only the waiting caller needs the error; if it has given up, the error is dropped.
-                Err(error) => drop(sender.send(Err(DbErr::Conn(RuntimeErr::SqlxError(error.into()))))),
+                Err(error) => {
+                    pool.failures.record(OpenFailure::from(&error), Instant::now());
+                    // Only the waiting caller needs the error; if it has given up, the error is dropped.
+                    drop(sender.send(Err(DbErr::from(error))));
+                }
             }
         });
         receiver.await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)))
     }
 
-    fn return_idle(&self, raw: RawConnection) {
-        if !self.permits.is_closed() {
-            self.idle().push(raw);
+    /// Opens a connection of the current generation. The file is checked afterwards as well, since it could have
+    /// been replaced meanwhile.
+    async fn open_entry(&self) -> Result<PoolEntry, OpenError> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        self.check_file()?;
+        let raw = self.target.open().await?;
+        self.check_file()?;
+        Ok(PoolEntry::new(raw, generation, Instant::now()))
+    }
+
+    /// Takes the connection that was used last, and closes those that may not be used any more.
+    fn take_idle(&self, now: Instant) -> Option<PoolEntry> {
+        let mut idle = self.idle();
+        self.close_unusable(&mut idle, now);
+        idle.pop()
+    }
+
+    /// Keeps a connection for the next caller, if it may still be used and the pool is open.
+    fn return_idle(&self, mut entry: PoolEntry, now: Instant) {
+        if self.permits.is_closed() {
+            return;
         }
+        entry.mark_idle(now);
+        let mut idle = self.idle();
+        idle.push(entry);
+        self.close_unusable(&mut idle, now);
+    }
+
+    /// Closes idle connections that are too old, were idle for too long, or are of an earlier generation. There is
+    /// no task for that: whoever takes or returns a connection does it.
+    fn close_unusable(&self, idle: &mut Vec<PoolEntry>, now: Instant) {
+        let generation = self.generation.load(Ordering::SeqCst);
+        idle.retain(|entry| entry.is_usable(generation, now));
     }
 
     /// Closes all idle connections. Called after a connection broke or went silent, since idle connections were
@@ -136,7 +220,7 @@ impl Pool {
         self.idle().clear();
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<RawConnection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PoolEntry>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -150,81 +234,4 @@ async fn acquire_permit(permits: &Arc<Semaphore>) -> Result<PoolPermit, DbErr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::pin::pin;
-    use std::task::Poll;
-
-    use sea_orm::ConnectionTrait;
-    use tokio::task::yield_now;
-
-    use super::*;
-
-    fn pool() -> (tempfile::TempDir, Arc<Pool>) {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
-        let target = DatabaseTarget::parse(&url, Duration::from_secs(30)).unwrap();
-        (folder, Pool::new(target, 4))
-    }
-
-    /// Starts a future and drops it at once, before it can finish.
-    async fn give_up(work: impl Future) {
-        let mut work = pin!(work);
-        let begun = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending()));
-        assert!(begun.await);
-    }
-
-    /// Waits until a background task has reached a state.
-    async fn until(done: impl Fn() -> bool) {
-        let wait = async {
-            while !done() {
-                yield_now().await;
-            }
-        };
-        timeout(Duration::from_secs(30), wait).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn opening_goes_on_when_its_caller_gives_up() {
-        let (_folder, pool) = pool();
-        give_up(pool.acquire()).await;
-        until(|| pool.idle().len() == 1 && pool.permits.available_permits() == 4).await;
-        assert!(pool.acquire().await.unwrap().execute_unprepared("SELECT 1").await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_connection_left_in_the_middle_of_a_statement_is_closed() {
-        let (_folder, pool) = pool();
-        let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
-        first.execute_unprepared("SELECT 1").await.unwrap();
-        drop(first);
-        assert_eq!(pool.idle().len(), 1);
-        let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n";
-        give_up(second.execute_unprepared(long)).await;
-        drop(second);
-        // Its sibling must have been closed as well.
-        assert_eq!((pool.idle().len(), pool.permits.available_permits()), (0, 4));
-    }
-
-    #[tokio::test]
-    async fn a_transaction_that_is_dropped_is_rolled_back_before_the_connection_comes_back() {
-        let (_folder, pool) = pool();
-        pool.acquire().await.unwrap().execute_unprepared("CREATE TABLE t (n)").await.unwrap();
-        let write = pool.begin().await.unwrap();
-        write.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
-        assert_eq!(pool.writers.available_permits(), 0);
-        drop(write);
-        until(|| pool.writers.available_permits() == 1).await;
-        let left = pool.acquire().await.unwrap().execute_unprepared("DELETE FROM t").await.unwrap();
-        assert_eq!(left.rows_affected(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_closed_pool_lends_nothing() {
-        let (_folder, pool) = pool();
-        let out = pool.acquire().await.unwrap();
-        pool.close().await;
-        assert!(pool.acquire().await.is_err() && pool.begin().await.is_err());
-        drop(out);
-        assert_eq!(pool.idle().len(), 0);
-    }
-}
+mod tests;

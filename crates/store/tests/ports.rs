@@ -39,6 +39,8 @@ mod refresh;
 mod replicas;
 #[path = "ports/sealed_values.rs"]
 mod sealed_values;
+#[path = "ports/sessions.rs"]
+mod sessions;
 #[path = "ports/shadow.rs"]
 mod shadow;
 #[path = "ports/signing.rs"]

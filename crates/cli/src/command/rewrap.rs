@@ -48,6 +48,9 @@ fn failed(error: &RewrapError) -> CliError {
         RewrapError::MasterKey(_) | RewrapError::MissingKeyFile(_) | RewrapError::Database(_) => {
             CliError::Usage(text)
         }
-        RewrapError::WrongKey | RewrapError::Fault(_) | RewrapError::Randomness(_) => CliError::Local(text),
+        RewrapError::WrongKey
+        | RewrapError::Embedded(_)
+        | RewrapError::Fault(_)
+        | RewrapError::Randomness(_) => CliError::Local(text),
     }
 }

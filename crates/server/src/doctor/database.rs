@@ -1,14 +1,17 @@
-//! Checks of the database: its response time, its clock, its schema, and if the master key decrypts the values in it.
+//! Checks of the database: its response time, its clock, its schema, the durability of its commits, and if the master key
+//! decrypts the values in it.
+
+mod durability;
 
 use std::time::Duration;
 
-use latchkey_config::{MasterKey, Settings, sealer};
+use latchkey_config::{Settings, sealer};
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::KeyRing;
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::rewrap::MasterKeyRotation;
-use latchkey_store::Store;
+use latchkey_store::{OpenFailure, Store};
 use tokio::time::Instant;
 
 use super::{Area, Finding, Severity};
@@ -35,14 +38,14 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
             )];
         }
     };
-    if settings.database.url.embedded().is_some_and(|path| !path.exists()) {
-        let what = format!("{} does not exist yet: the first start creates it", settings.database.url);
-        return vec![Finding::new(
-            Area::Database,
-            Severity::Warning,
-            what,
-            "no action is needed before a first start",
-        )];
+    if let Err(missing) = settings.database.check_present() {
+        return vec![finding(Severity::Error, missing.to_string(), "restore it before the next start")];
+    }
+    // Opening the file would change it.
+    if settings.database.is_absent_or_empty() {
+        let what =
+            format!("{} does not exist yet, or is empty: the first start creates it", settings.database.url);
+        return vec![finding(Severity::Warning, what, "no action is needed before a first start")];
     }
     let found = examine_store(settings, &store).await;
     store.close().await;
@@ -51,13 +54,12 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
 
 async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     if store.ping().await.is_err() {
-        let what = format!("{} does not answer", settings.database.url);
-        let remedy = "start it, or correct database_url: host, port, user, password, database, pg_hba.conf";
-        return vec![Finding::new(Area::Database, Severity::Unreachable, what, remedy)];
+        return vec![unusable_finding(&settings.database.url.to_string(), store.open_failure().as_ref())];
     }
     let mut found = Vec::new();
     found.extend(check_latency(store).await);
     found.extend(check_clock(store).await);
+    found.extend(durability::examine(store).await);
     match check_migrations(settings, store).await {
         Some(behind) => found.push(behind),
         None => found.extend(check_master_key(settings, store).await),
@@ -74,6 +76,21 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
 
 fn finding(severity: Severity, what: impl Into<String>, remedy: &str) -> Finding {
     Finding::new(Area::Database, severity, what, remedy)
+}
+
+fn unusable_finding(url: &str, failure: Option<&OpenFailure>) -> Finding {
+    let unreachable = "start it, or correct database_url: host, port, user, password, database, pg_hba.conf";
+    match failure {
+        Some(OpenFailure { cause, refused: true }) => finding(
+            Severity::Error,
+            format!("{url} can't be used: {cause}"),
+            "name the primary in database_url, or correct what is named",
+        ),
+        Some(OpenFailure { cause, refused: false }) => {
+            finding(Severity::Unreachable, format!("{url} does not answer: {cause}"), unreachable)
+        }
+        None => finding(Severity::Unreachable, format!("{url} does not answer"), unreachable),
+    }
 }
 
 async fn check_latency(store: &Store) -> Option<Finding> {
@@ -155,7 +172,7 @@ async fn check_migrations(settings: &Settings, store: &Store) -> Option<Finding>
 
 async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding> {
     // A file that does not exist would be created by loading it.
-    if matches!(&settings.master_key, MasterKey::File(path) if !path.exists()) {
+    if !settings.master_key.exists() {
         let unused = Sealer::new(&[0; 32]);
         let holds =
             MasterKeyRotation { seals: store, sealer: &unused }.has_sealed_values().await.unwrap_or(true);
@@ -191,6 +208,18 @@ mod tests {
             (severity(19), severity(20), severity(80)),
             (None, Some(Severity::Warning), Some(Severity::Error))
         );
+    }
+
+    #[test]
+    fn a_server_that_is_refused_is_told_from_one_that_is_unreachable() {
+        let severity = |refused| {
+            let failure = OpenFailure { cause: "the server is a standby".to_owned(), refused };
+            let finding = unusable_finding("postgres://db/latchkey", Some(&failure));
+            assert!(finding.message.contains("the server is a standby"), "{finding:?}");
+            finding.severity
+        };
+        assert_eq!((severity(true), severity(false)), (Severity::Error, Severity::Unreachable));
+        assert_eq!(unusable_finding("postgres://db/latchkey", None).severity, Severity::Unreachable);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! no transaction is open. Otherwise it is rolled back first, or closed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{
@@ -9,21 +10,24 @@ use sea_orm::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::raw_connection::{RawConnection, SqlCommand, SqlOutcome};
+use super::pool_entry::PoolEntry;
+use super::raw_connection::{SqlCommand, SqlOutcome};
 use super::{CONNECT_TIMEOUT, Pool, PoolPermit};
-use crate::error::breaks_connection;
+use crate::error::{breaks_connection, shows_standby};
 
 /// A connection of the pool, on which sea-orm runs its queries.
 pub(crate) struct PooledConnection {
     pool: Arc<Pool>,
     backend: DbBackend,
+    /// True if the connection must not be used again.
+    stale: AtomicBool,
     state: Mutex<ConnectionState>,
 }
 
 struct ConnectionState {
-    raw: Option<RawConnection>,
+    entry: Option<PoolEntry>,
     permit: Option<PoolPermit>,
     /// Permission to write.
     write_permit: Option<PoolPermit>,
@@ -36,45 +40,61 @@ struct ConnectionState {
 }
 
 impl PooledConnection {
-    pub(super) fn new(pool: Arc<Pool>, raw: RawConnection, permit: PoolPermit, reused: bool) -> Self {
-        let backend = raw.backend();
-        let (raw, permit) = (Some(raw), Some(permit));
+    pub(super) fn new(pool: Arc<Pool>, entry: PoolEntry, permit: PoolPermit, reused: bool) -> Self {
+        let backend = entry.raw.backend();
+        let (entry, permit) = (Some(entry), Some(permit));
         let state = Mutex::new(ConnectionState {
-            raw,
+            entry,
             permit,
             write_permit: None,
             reused,
             pending: false,
             open: false,
         });
-        Self { pool, backend, state }
+        Self { pool, backend, stale: AtomicBool::new(false), state }
+    }
+
+    /// Closes this connection when it is dropped, and every other connection of the pool: idle ones at once,
+    /// those in use when they are returned. Called when an answer shows that the server is not, or is no longer,
+    /// the one to ask.
+    pub(crate) fn mark_stale(&self) {
+        if !self.stale.swap(true, Ordering::Relaxed) {
+            self.pool.replace_all();
+        }
     }
 
     /// Begins a transaction.
     pub(super) async fn begin(mut self, write_permit: PoolPermit) -> Result<Self, DbErr> {
         let state = self.state.get_mut();
         state.write_permit = Some(write_permit);
-        let begin = state.raw.as_ref().map_or("BEGIN", RawConnection::begin);
+        let begin = state.entry.as_ref().map_or("BEGIN", |entry| entry.raw.begin());
         self.run(SqlCommand::Plain(begin)).await?;
         self.state.get_mut().open = true;
         Ok(self)
     }
 
-    /// Commits the transaction. After an error, it is unknown whether the transaction was committed.
+    /// Commits the transaction. After an error, it is unknown whether the transaction was committed. A commit
+    /// into a SQLite file that has been replaced is an error, since nobody will read that file again.
     pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
+        self.pool.check_file()?;
         self.run(SqlCommand::Plain("COMMIT")).await?;
         self.state.get_mut().open = false;
-        Ok(())
+        Ok(self.pool.check_file()?)
     }
 
     async fn run(&self, command: SqlCommand<'_>) -> Result<SqlOutcome, DbErr> {
         let mut state = self.state.lock().await;
         state.pending = true;
         let mut outcome = state.run(command).await;
+        if outcome.as_ref().is_err_and(shows_standby) {
+            self.mark_stale();
+        }
         if state.reused && !state.open && outcome.as_ref().is_err_and(breaks_connection) {
-            // The database restarted while the connection was idle, and no statement has been run on it yet.
+            // The database restarted, or became a standby, while the connection was idle, and no statement has
+            // been run on it yet.
             self.pool.drain_idle();
             state.replace(&self.pool).await?;
+            self.stale.store(false, Ordering::Relaxed);
             outcome = state.run(command).await;
         }
         state.reused = false;
@@ -85,17 +105,17 @@ impl PooledConnection {
 
 impl ConnectionState {
     async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
-        match &mut self.raw {
-            Some(raw) => raw.run(command).await,
+        match &mut self.entry {
+            Some(entry) => entry.raw.run(command).await,
             None => Err(SqlxError::PoolClosed),
         }
     }
 
     async fn replace(&mut self, pool: &Arc<Pool>) -> Result<(), DbErr> {
-        self.raw = None;
+        self.entry = None;
         let permit = self.permit.take().ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
-        let (raw, permit) = pool.open(permit).await?;
-        (self.raw, self.permit) = (Some(raw), Some(permit));
+        let (entry, permit) = pool.open(permit).await?;
+        (self.entry, self.permit) = (Some(entry), Some(permit));
         Ok(())
     }
 }
@@ -103,17 +123,22 @@ impl ConnectionState {
 impl Drop for PooledConnection {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        let Some(mut raw) = state.raw.take() else { return };
+        let Some(mut entry) = state.entry.take() else { return };
         if state.pending {
             self.pool.drain_idle();
+        } else if self.stale.load(Ordering::Relaxed) {
+            // The server rolls back what is open.
+            drop(entry);
         } else if !state.open {
-            self.pool.return_idle(raw);
+            self.pool.return_idle(entry, Instant::now());
         } else if let Ok(runtime) = Handle::try_current() {
             let (pool, permit, write_permit) =
                 (Arc::clone(&self.pool), state.permit.take(), state.write_permit.take());
             runtime.spawn(async move {
-                if let Ok(Ok(_)) = timeout(CONNECT_TIMEOUT, raw.run(SqlCommand::Plain("ROLLBACK"))).await {
-                    pool.return_idle(raw);
+                if let Ok(Ok(_)) =
+                    timeout(CONNECT_TIMEOUT, entry.raw.run(SqlCommand::Plain("ROLLBACK"))).await
+                {
+                    pool.return_idle(entry, Instant::now());
                 }
                 drop((permit, write_permit));
             });

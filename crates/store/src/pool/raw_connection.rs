@@ -37,11 +37,12 @@ impl RawConnection {
     }
 
     /// Returns the SQL that begins a write. SQLite takes its write lock at once, since a transaction that
-    /// starts as a reader cannot wait for the lock later.
+    /// starts as a reader cannot wait for the lock later. PostgreSQL is told everything that a role could set
+    /// otherwise.
     pub(super) fn begin(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "BEGIN IMMEDIATE",
-            Self::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
         }
     }
 

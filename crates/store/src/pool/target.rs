@@ -1,14 +1,16 @@
 //! The database's URL, parsed once, with the settings that every connection needs.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::sqlx::{ConnectOptions, Error as SqlxError};
+use sea_orm::sqlx::{ConnectOptions, Connection as _};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 
 use super::raw_connection::RawConnection;
+use super::{OpenError, session};
 
 /// A database URL that cannot be used. The message does not repeat the URL, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +34,8 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// A supported database.
 pub(crate) enum DatabaseTarget {
     Sqlite(SqliteConnectOptions),
-    Postgres(PgConnectOptions),
+    /// The settings, and the time limit of sessions that serve callers.
+    Postgres(PgConnectOptions, Duration),
 }
 
 impl DatabaseTarget {
@@ -43,7 +46,7 @@ impl DatabaseTarget {
             return sqlite(url, deadline).map(Self::Sqlite);
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return postgres(url).map(Self::Postgres);
+            return postgres(url).map(|options| Self::Postgres(options, deadline));
         }
         Err(InvalidUrl::Scheme)
     }
@@ -53,17 +56,20 @@ impl DatabaseTarget {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// Adds a time limit for each statement, for connections that serve callers.
+    /// Sets the time limit of statements, waits for locks and idle transactions, for connections that serve
+    /// callers. SQLite needs none: it works in this process.
     pub(crate) fn with_statement_timeout(self, deadline: Duration) -> Self {
         match self {
             Self::Sqlite(options) => Self::Sqlite(options),
-            Self::Postgres(options) => {
-                // The server ends a statement when its caller has given up. A process that is stopped in the
-                // middle of a transaction must not hold its locks any longer.
-                let bound = deadline.as_millis().to_string();
-                let names = ["statement_timeout", "idle_in_transaction_session_timeout"];
-                Self::Postgres(options.options(names.map(|name| (name, bound.clone()))))
-            }
+            Self::Postgres(options, _) => Self::Postgres(options, deadline),
+        }
+    }
+
+    /// Returns the file of a SQLite database.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(options) => Some(options.get_filename()),
+            Self::Postgres(..) => None,
         }
     }
 
@@ -71,14 +77,23 @@ impl DatabaseTarget {
     pub(crate) fn postgres(&self) -> Option<&PgConnectOptions> {
         match self {
             Self::Sqlite(_) => None,
-            Self::Postgres(options) => Some(options),
+            Self::Postgres(options, _) => Some(options),
         }
     }
 
-    pub(super) async fn open(&self) -> Result<RawConnection, SqlxError> {
+    /// Opens a connection that serves callers.
+    pub(super) async fn open(&self) -> Result<RawConnection, OpenError> {
         match self {
-            Self::Sqlite(options) => options.connect().await.map(RawConnection::Sqlite),
-            Self::Postgres(options) => options.connect().await.map(RawConnection::Postgres),
+            Self::Sqlite(options) => Ok(RawConnection::Sqlite(options.connect().await?)),
+            Self::Postgres(options, deadline) => {
+                let mut raw = options.connect().await?;
+                if let Err(error) = session::prepare(&mut raw, *deadline).await {
+                    // The reason for closing it is reported, and not how that went.
+                    let _ = raw.close().await;
+                    return Err(error);
+                }
+                Ok(RawConnection::Postgres(raw))
+            }
         }
     }
 
@@ -92,8 +107,9 @@ impl DatabaseTarget {
                 let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
                 SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.connect_lazy_with(options.clone()))
             }
-            Self::Postgres(options) => {
+            Self::Postgres(options, _) => {
                 let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(MIGRATION_TIMEOUT);
+                let pool = pool.after_connect(|raw, _| Box::pin(session::prepare_for_migrations(raw)));
                 let pool = pool.idle_timeout(None).max_lifetime(None);
                 let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
                 SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(options.clone()))

@@ -32,7 +32,9 @@ impl Store {
         let done = timeout(deadline, work).await;
         timed.end = match &done {
             Ok(Ok(_) | Err(StoreError::Refused(_))) => QueryOutcome::Ok,
-            Ok(Err(StoreError::Database(_) | StoreError::Corrupt(_))) => QueryOutcome::Failed,
+            Ok(Err(StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Stale)) => {
+                QueryOutcome::Failed
+            }
             Err(_) => QueryOutcome::TimedOut,
         };
         match done {

@@ -1,15 +1,52 @@
-//! Health of the database, for operators.
+//! Health of the database and of the connections to it, for the process itself and for operators.
 
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::time::Timestamp;
 
 use super::Store;
+use crate::pool::{DatabaseFileError, Durability, OpenFailure, durability};
 use crate::query::health;
 
 impl Store {
     /// Returns the database's clock, and whether it is read-only.
     pub async fn clock(&self) -> Result<(Timestamp, bool), SystemError> {
         self.with_deadline(QueryKind::Ping, async { health::clock(&self.pool.acquire().await?).await }).await
+    }
+
+    /// Returns the settings of the server that decide whether committed writes survive a crash; `None` on
+    /// SQLite, whose settings are the store's own.
+    pub async fn durability(&self) -> Result<Option<Durability>, SystemError> {
+        if self.notify_options.is_none() {
+            return Ok(None);
+        }
+        let settings = self.with_deadline::<_, SystemError>(QueryKind::Ping, async {
+            durability::settings(&self.pool.acquire().await?).await
+        });
+        let mut found = settings.await?;
+        // A role may be barred from the list of standbys; nothing is known about them then.
+        let standbys = self.with_deadline::<_, SystemError>(QueryKind::Ping, async {
+            durability::asynchronous_standbys(&self.pool.acquire().await?).await
+        });
+        found.asynchronous_standbys = standbys.await.unwrap_or_default();
+        Ok(Some(found))
+    }
+
+    /// Locks the file of a SQLite database for this process, and creates it if it does not exist; the lock is
+    /// held as long as the store exists. Does nothing on PostgreSQL, or if it is locked already. Blocks for the
+    /// time of a few system calls. Must be called before any query.
+    pub fn lock_database_file(&self) -> Result<(), DatabaseFileError> {
+        self.pool.lock_file()
+    }
+
+    /// Checks that the SQLite file that was locked is still the one that its path names. Succeeds on PostgreSQL.
+    pub fn check_database_file(&self) -> Result<(), DatabaseFileError> {
+        self.pool.check_file()
+    }
+
+    /// Returns why the last attempt to open a connection failed; `None` after a success.
+    #[must_use]
+    pub fn open_failure(&self) -> Option<OpenFailure> {
+        self.pool.open_failure()
     }
 }

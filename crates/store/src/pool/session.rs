@@ -1,0 +1,157 @@
+//! Settings of PostgreSQL sessions. A role, a database or a connection pooler can set any of them; the store's
+//! guarantees must not depend on that, so that every session sets them itself, right after it was opened.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Error as SqlxError, PgConnection, Row as _};
+
+use super::OpenError;
+
+/// Number of settings that a session has values for.
+const SETTINGS: usize = 9;
+/// The setting that two values are right for: `on`, and `remote_apply`, which promises more.
+const COMMIT: &str = "synchronous_commit";
+/// Settings that not every version of the server has: since PostgreSQL 14 and 17.
+const NEWER: [&str; 2] = ["idle_session_timeout", "transaction_timeout"];
+/// The longest time that the server accepts, in milliseconds.
+const LONGEST_MS: u128 = 0x7fff_ffff;
+
+/// Prepares a session that serves callers. `deadline` is the longest time that a caller waits: the server ends a
+/// statement or a wait for a lock when its caller has given up, and a process that is stopped in the middle of
+/// a transaction does not hold its locks any longer than that.
+///
+/// Fails if the session does not have a setting afterwards, or if the server is a standby.
+pub(super) async fn prepare(connection: &mut PgConnection, deadline: Duration) -> Result<(), OpenError> {
+    let wanted = wanted(deadline.as_millis().clamp(1, LONGEST_MS));
+    let state = apply(connection, &wanted).await?;
+    if state.standby {
+        return Err(OpenError::Standby);
+    }
+    check(&wanted, &state.settings)
+}
+
+/// Prepares a session for migrations, whose statements and waits for locks have no time limit.
+pub(super) async fn prepare_for_migrations(connection: &mut PgConnection) -> Result<(), SqlxError> {
+    apply(connection, &wanted(0)).await.map(drop)
+}
+
+/// What a session reports of itself.
+struct SessionState {
+    /// Lines of the form `name=value`; times are in milliseconds.
+    settings: String,
+    standby: bool,
+}
+
+/// Returns the settings and their values. `limit` is the time limit in milliseconds; 0 means none.
+fn wanted(limit: u128) -> [(&'static str, String); SETTINGS] {
+    let text = str::to_owned;
+    [
+        // A commit that is acknowledged must survive a crash of the server.
+        (COMMIT, text("on")),
+        ("statement_timeout", limit.to_string()),
+        ("lock_timeout", limit.to_string()),
+        ("idle_in_transaction_session_timeout", limit.to_string()),
+        ("default_transaction_read_only", text("off")),
+        ("default_transaction_isolation", text("read committed")),
+        // Every statement is short. Compiling one takes longer than running it, and the planner decides by estimates.
+        ("jit", text("off")),
+        // The pool itself closes connections that are idle.
+        (NEWER[0], text("0")),
+        (NEWER[1], text("0")),
+    ]
+}
+
+/// Sets the settings and reads them back, in one round trip.
+async fn apply(
+    connection: &mut PgConnection,
+    wanted: &[(&str, String); SETTINGS],
+) -> Result<SessionState, SqlxError> {
+    // Safe: the names and values are this file's own.
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql(wanted))).fetch_all(&mut *connection).await?;
+    let row = rows.last().ok_or(SqlxError::RowNotFound)?;
+    Ok(SessionState { settings: row.try_get("settings")?, standby: row.try_get("standby")? })
+}
+
+/// Returns the SQL text. The statement timeout is set first, since the role's own one applies until then.
+fn sql(wanted: &[(&str, String); SETTINGS]) -> String {
+    let limit =
+        wanted.iter().find(|(name, _)| *name == "statement_timeout").map_or("0", |(_, ms)| ms.as_str());
+    let rows = wanted.iter().map(|(name, value)| match *name {
+        COMMIT => format!(
+            "('{COMMIT}', CASE current_setting('{COMMIT}') WHEN 'remote_apply' THEN 'remote_apply' \
+             ELSE '{value}' END)"
+        ),
+        name => format!("('{name}', '{value}')"),
+    });
+    let rows = rows.collect::<Vec<_>>().join(", ");
+    let names = wanted.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    format!(
+        "SET statement_timeout = {limit}; \
+         SELECT count(set_config(name, value, false)) FROM (VALUES {rows}) AS wanted (name, value) \
+         WHERE current_setting(name, true) IS NOT NULL; \
+         SELECT string_agg(name || '=' || setting, chr(10)) AS settings, pg_is_in_recovery() AS standby \
+         FROM pg_settings WHERE name IN ({names})"
+    )
+}
+
+/// Checks that a session has the settings. `settings` are its lines of the form `name=value`.
+fn check(wanted: &[(&'static str, String); SETTINGS], settings: &str) -> Result<(), OpenError> {
+    for (name, value) in wanted {
+        let name = *name;
+        let line = settings.lines().filter_map(|line| line.split_once('=')).find(|(n, _)| *n == name);
+        let actual = match line {
+            Some((_, actual)) => actual,
+            None if NEWER.contains(&name) => continue,
+            None => "unknown to the server",
+        };
+        if actual != value.as_str() && (name, actual) != (COMMIT, "remote_apply") {
+            return Err(OpenError::Setting { name, wanted: value.clone(), actual: actual.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(changed: &[(&str, &str)]) -> String {
+        let value = |name: &str, value: String| {
+            changed.iter().find(|(n, _)| *n == name).map_or(value, |(_, v)| (*v).to_owned())
+        };
+        let lines = wanted(900).map(|(name, text)| format!("{name}={}", value(name, text)));
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_session_without_a_setting_is_refused_by_its_name() {
+        assert!(check(&wanted(900), &lines(&[])).is_ok());
+        assert!(check(&wanted(900), &lines(&[(COMMIT, "remote_apply")])).is_ok());
+        for (name, actual) in [
+            (COMMIT, "off"),
+            (COMMIT, "local"),
+            ("lock_timeout", "10"),
+            ("statement_timeout", "remote_apply"),
+        ] {
+            let error = check(&wanted(900), &lines(&[(name, actual)])).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(actual), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_older_server_needs_only_the_settings_it_has() {
+        let all = lines(&[]);
+        let without =
+            |gone: &str| all.lines().filter(|line| !line.starts_with(gone)).collect::<Vec<_>>().join("\n");
+        assert!(check(&wanted(900), &without("transaction_timeout")).is_ok());
+        assert!(check(&wanted(900), &without("idle_session_timeout")).is_ok());
+        let error = check(&wanted(900), &without("lock_timeout")).unwrap_err();
+        assert!(error.to_string().contains("unknown to the server"), "{error}");
+    }
+
+    #[test]
+    fn the_statement_timeout_is_set_before_all_else() {
+        assert!(sql(&wanted(900)).starts_with("SET statement_timeout = 900; "));
+        assert!(sql(&wanted(0)).starts_with("SET statement_timeout = 0; "));
+    }
+}

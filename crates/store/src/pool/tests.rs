@@ -1,0 +1,166 @@
+//! Tests of the pool with SQLite.
+
+use std::pin::pin;
+use std::task::Poll;
+
+use sea_orm::ConnectionTrait;
+use tokio::task::yield_now;
+
+use super::*;
+
+/// Longer than any connection may be idle, and shorter than its lifetime.
+const IDLE_FOR: Duration = Duration::from_secs(121);
+
+fn pool() -> (tempfile::TempDir, Arc<Pool>) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+    let target = DatabaseTarget::parse(&url, Duration::from_secs(30)).unwrap();
+    (folder, Pool::new(target, 4))
+}
+
+/// Starts a future and drops it at once, before it can finish.
+async fn give_up(work: impl Future) {
+    let mut work = pin!(work);
+    let begun = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_pending()));
+    assert!(begun.await);
+}
+
+/// Waits until a background task has reached a state.
+async fn until(done: impl Fn() -> bool) {
+    let wait = async {
+        while !done() {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn opening_goes_on_when_its_caller_gives_up() {
+    let (_folder, pool) = pool();
+    give_up(pool.acquire()).await;
+    until(|| pool.idle().len() == 1 && pool.permits.available_permits() == 4).await;
+    assert!(pool.acquire().await.unwrap().execute_unprepared("SELECT 1").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_left_in_the_middle_of_a_statement_is_closed() {
+    let (_folder, pool) = pool();
+    let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    first.execute_unprepared("SELECT 1").await.unwrap();
+    drop(first);
+    assert_eq!(pool.idle().len(), 1);
+    let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n";
+    give_up(second.execute_unprepared(long)).await;
+    drop(second);
+    // Its sibling must have been closed as well.
+    assert_eq!((pool.idle().len(), pool.permits.available_permits()), (0, 4));
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_is_rolled_back_before_the_connection_comes_back() {
+    let (_folder, pool) = pool();
+    pool.acquire().await.unwrap().execute_unprepared("CREATE TABLE t (n)").await.unwrap();
+    let write = pool.begin().await.unwrap();
+    write.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+    assert_eq!(pool.writers.available_permits(), 0);
+    drop(write);
+    until(|| pool.writers.available_permits() == 1).await;
+    let left = pool.acquire().await.unwrap().execute_unprepared("DELETE FROM t").await.unwrap();
+    assert_eq!(left.rows_affected(), 0);
+}
+
+#[tokio::test]
+async fn a_closed_pool_lends_nothing() {
+    let (_folder, pool) = pool();
+    let out = pool.acquire().await.unwrap();
+    pool.close().await;
+    assert!(pool.acquire().await.is_err() && pool.begin().await.is_err());
+    drop(out);
+    assert_eq!(pool.idle().len(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_is_closed_after_being_idle() {
+    let (_folder, pool) = pool();
+    let connections = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    drop(connections);
+    let now = Instant::now();
+    assert!(pool.idle().len() == 2);
+    let used = pool.take_idle(now).unwrap();
+    pool.return_idle(used, now + IDLE_FOR);
+    assert_eq!(pool.idle().len(), 1, "the one that was not used is closed");
+    assert!(pool.take_idle(now + 3 * IDLE_FOR).is_none());
+}
+
+#[tokio::test]
+async fn a_connection_in_steady_use_is_closed_after_its_lifetime() {
+    let (_folder, pool) = pool();
+    drop(pool.acquire().await.unwrap());
+    let start = Instant::now();
+    let minute = |number: u64| start + Duration::from_secs(60 * number);
+    for number in 0..8 {
+        let entry = pool.take_idle(minute(number)).unwrap();
+        pool.return_idle(entry, minute(number));
+    }
+    let entry = pool.take_idle(minute(8)).unwrap();
+    pool.return_idle(entry, minute(12));
+    assert_eq!(pool.idle().len(), 0);
+}
+
+#[tokio::test]
+async fn connections_of_an_earlier_generation_are_closed() {
+    let (_folder, pool) = pool();
+    let (used, idle) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    drop(idle);
+    pool.replace_all();
+    assert_eq!(pool.idle().len(), 0);
+    drop(used);
+    assert_eq!(pool.idle().len(), 0, "the one in use is closed when it is returned");
+    drop(pool.acquire().await.unwrap());
+    assert_eq!(pool.idle().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stale_connection_is_closed_with_all_others() {
+    let (_folder, pool) = pool();
+    let (stale, used) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    drop(pool.acquire().await.unwrap());
+    stale.mark_stale();
+    assert_eq!(pool.idle().len(), 0);
+    drop((stale, used));
+    assert_eq!((pool.idle().len(), pool.permits.available_permits()), (0, 4));
+}
+
+#[tokio::test]
+async fn a_write_into_a_file_that_was_replaced_is_refused() {
+    let (folder, pool) = pool();
+    pool.lock_file().unwrap();
+    pool.lock_file().unwrap();
+    pool.acquire().await.unwrap().execute_unprepared("CREATE TABLE t (n)").await.unwrap();
+    let open = pool.begin().await.unwrap();
+    open.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+    let path = folder.path().join("keys.db");
+    std::fs::rename(&path, folder.path().join("aside.db")).unwrap();
+    std::fs::write(&path, b"").unwrap();
+    let error = open.commit().await.unwrap_err().to_string();
+    assert!(error.contains("was replaced") && error.contains("keys.db"), "{error}");
+    until(|| pool.writers.available_permits() == 1).await;
+    assert!(pool.begin().await.is_err() && pool.check_file().is_err());
+    pool.replace_all();
+    assert!(pool.acquire().await.is_err(), "the other file is not opened");
+    let failure = pool.open_failure().unwrap();
+    assert!(failure.refused && failure.cause.contains("was replaced"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_another_pool_has_locked_is_refused() {
+    let (folder, first) = pool();
+    let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+    let second = Pool::new(DatabaseTarget::parse(&url, Duration::from_secs(30)).unwrap(), 4);
+    first.lock_file().unwrap();
+    assert!(matches!(second.lock_file(), Err(DatabaseFileError::InUse(_))));
+    first.close().await;
+    drop(first);
+    second.lock_file().unwrap();
+}

@@ -1,0 +1,136 @@
+//! Sessions of PostgreSQL have what the store's guarantees need, whatever the role, the database or the server sets.
+
+use std::sync::Arc;
+
+use latchkey_core::ports::KeyStore;
+use latchkey_management::ports::ManagementStore;
+use latchkey_store::{Durability, Store};
+use latchkey_testing::Postgres;
+
+use crate::database::{TEST_TIMEOUT, TestDatabase, at_once, audit, key, new, options};
+
+/// Settings that would break a guarantee each.
+const HOSTILE: [&str; 7] = [
+    "synchronous_commit = off",
+    "lock_timeout = '10ms'",
+    "statement_timeout = '1s'",
+    "idle_in_transaction_session_timeout = '10ms'",
+    "default_transaction_read_only = on",
+    "default_transaction_isolation = 'serializable'",
+    "idle_session_timeout = '5s'",
+];
+
+/// Stores the settings of each session that inserts a key.
+const RECORD: &str = "
+    CREATE TABLE seen AS SELECT name, setting FROM pg_settings WHERE false;
+    CREATE FUNCTION note_settings() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO seen SELECT name, setting FROM pg_settings WHERE name IN ('synchronous_commit', 'lock_timeout',
+            'statement_timeout', 'idle_in_transaction_session_timeout', 'default_transaction_read_only',
+            'transaction_isolation', 'idle_session_timeout');
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER note_settings AFTER INSERT ON keys EXECUTE FUNCTION note_settings()";
+
+/// Makes later sessions of a database begin with these settings.
+fn set(server: &Postgres, url: &str, settings: &[&str]) {
+    let name = url.rsplit('/').next().unwrap();
+    for setting in settings {
+        server.sql(&server.url("postgres"), &format!("ALTER DATABASE {name} SET {setting}"));
+    }
+}
+
+/// Creates a key in a database whose sessions begin with these settings. Returns the settings of the session that
+/// created it, one a line.
+async fn settings_of_a_write(settings: &[&str]) -> String {
+    let server = Postgres::shared();
+    let database = TestDatabase::postgres().await;
+    server.sql(&database.url, RECORD);
+    set(server, &database.url, settings);
+    let store = database.another(TEST_TIMEOUT);
+    store.create_keys(vec![new(key(&database, 1))], audit("key.create")).await.unwrap();
+    server.sql(&database.url, "SELECT name || '=' || setting FROM seen ORDER BY name")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_set_what_their_role_sets_otherwise() {
+    let limit = TEST_TIMEOUT.as_millis();
+    let wanted = [
+        "default_transaction_read_only=off".to_owned(),
+        format!("idle_in_transaction_session_timeout={limit}"),
+        "idle_session_timeout=0".to_owned(),
+        format!("lock_timeout={limit}"),
+        format!("statement_timeout={limit}"),
+        "synchronous_commit=on".to_owned(),
+        "transaction_isolation=read committed".to_owned(),
+    ];
+    assert_eq!(settings_of_a_write(&HOSTILE).await.lines().collect::<Vec<_>>(), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_promises_more_is_kept() {
+    let seen = settings_of_a_write(&["synchronous_commit = remote_apply"]).await;
+    assert!(seen.contains("synchronous_commit=remote_apply"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_wait_for_each_other_although_the_role_forbids_it() {
+    let url = Postgres::shared().database();
+    set(Postgres::shared(), &url, &HOSTILE);
+    let database = TestDatabase::at(url, None).await;
+    let stores: Vec<_> = (0..6).map(|_| Arc::new(database.another(TEST_TIMEOUT))).collect();
+    let writes = (0..60).map(|number| {
+        let store = Arc::clone(&stores[number % 6]);
+        let record = key(&database, u128::try_from(number).unwrap() + 1);
+        async move { store.create_keys(vec![new(record)], audit("key.create")).await }
+    });
+    for written in at_once(writes).await {
+        assert!(written.is_ok(), "{written:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_of_the_server_loses_no_acknowledged_write() {
+    let server = Postgres::start();
+    let url = server.database();
+    set(&server, &url, &["synchronous_commit = off"]);
+    for setting in ["ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"] {
+        server.sql(&url, setting);
+    }
+    let database = TestDatabase::at(url, None).await;
+    let mut made = Vec::new();
+    for number in 1..=12 {
+        made.push(database.make(key(&database, number)).await);
+    }
+    server.kill();
+    server.restart();
+    for key in made {
+        assert!(database.store.key_by_hash(&key.hash).await.unwrap().entry.is_some(), "{}", key.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_refused_until_it_is_promoted() {
+    let server = Postgres::start();
+    let database = TestDatabase::at(server.database(), None).await;
+    let data = server.sql(&database.url, "SHOW data_directory");
+    server.stop();
+    std::fs::write(std::path::Path::new(&data).join("standby.signal"), b"").unwrap();
+    server.restart();
+    let store = Store::connect_lazy(options(&database.url, TEST_TIMEOUT)).unwrap();
+    for store in [&store, &*database.store] {
+        assert!(store.ping().await.is_err());
+        let failure = store.open_failure().unwrap();
+        assert!(failure.refused && failure.cause.contains("standby (in recovery)"), "{failure:?}");
+    }
+    server.sql(&database.url, "SELECT pg_promote()");
+    store.ping().await.unwrap();
+    assert_eq!(store.open_failure(), None);
+    database.make(key(&database, 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_durability_of_the_server_is_read() {
+    let good = Durability { fsync: true, full_page_writes: true, asynchronous_standbys: 0 };
+    assert_eq!(TestDatabase::postgres().await.store.durability().await, Ok(Some(good)));
+    assert_eq!(TestDatabase::sqlite().await.store.durability().await, Ok(None));
+}
