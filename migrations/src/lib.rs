@@ -16,6 +16,7 @@ mod m0008_usage;
 mod m0009_user_environment;
 mod m0010_shadow;
 mod m0011_master_keys;
+mod m0012_revocation;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_user_environment::Migration),
             Box::new(m0010_shadow::Migration),
             Box::new(m0011_master_keys::Migration),
+            Box::new(m0012_revocation::Migration),
         ]
     }
 }

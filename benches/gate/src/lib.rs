@@ -12,7 +12,7 @@ use latchkey_core::check_input::{CheckInput, PresentedCredential};
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::policy::Policy;
-use latchkey_core::ports::Policies;
+use latchkey_core::ports::{NoRenewal, Policies};
 use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
 use latchkey_core::usage::UsageTracker;
 use latchkey_profile::Catalog;
@@ -62,6 +62,7 @@ impl GateFixture {
             cache: Arc::clone(&cache),
             clock: Arc::new(FixedClock),
             usage: Arc::new(UsageTracker::new("bench".into())),
+            lease: Arc::new(NoRenewal),
         });
         Self { gate, cache, catalog, workload: workload.clone() }
     }

@@ -28,7 +28,7 @@ use latchkey_core::secret::PlainKey;
 use latchkey_management::CertificateOperator;
 
 pub use checks::SettingChecks;
-pub use database::DatabaseUrl;
+pub use database::{DatabaseUrl, MissingDatabase};
 pub use error::{ConfigError, ConfigErrors};
 pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
 pub use otlp::{OtlpSettings, SamplerSettings};
@@ -62,6 +62,8 @@ pub struct Settings {
     pub previous_master_keys: PreviousKeys,
     /// Follower of the change feed.
     pub follower: FollowerSettings,
+    /// Name that this replica keeps across restarts; `None` if it has none.
+    pub replica_name: Option<Box<str>>,
     /// Maximum size of the cache, in bytes.
     pub cache_max_bytes: usize,
     /// Places where the end of the audit log is recorded.
@@ -206,7 +208,7 @@ impl Settings {
         let redis = reader.redis(checks);
         let master_key = reader.master_key(database.as_ref());
         let (previous_master_keys, root_key) = (reader.previous_master_keys(), reader.root_key());
-        let profiles = reader.profiles();
+        let (profiles, replica_name) = (reader.profiles(), reader.replica_name());
         let (follower, cache_max_bytes, drain) =
             (reader.follower(), reader.cache_max_bytes(), reader.drain());
         let logs = reader.audit_anchor().zip(reader.usage()).zip(reader.decisions());
@@ -236,6 +238,7 @@ impl Settings {
                 master_key,
                 previous_master_keys,
                 follower,
+                replica_name,
                 cache_max_bytes,
                 audit_anchor,
                 usage,

@@ -154,6 +154,16 @@ impl<'a> SettingsReader<'a> {
         Some(DatabaseSettings { url, connections, migrate, single_replica: single_replica?, deadlines })
     }
 
+    /// Reads the stable name: 1 to 253 visible ASCII characters, as the names of pods and hosts are.
+    pub(super) fn replica_name(&mut self) -> Option<Box<str>> {
+        self.read(&definitions::REPLICA_NAME, |text| {
+            let valid = (1..=253).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+            let rule =
+                "it must have 1 to 253 visible ASCII characters without spaces, such as the name of a pod";
+            valid.then(|| text.into()).ok_or_else(|| rule.to_owned())
+        })
+    }
+
     /// Reads the master key: given, or a file next to the embedded database. If the database's settings are invalid, no
     /// further error is added.
     pub(super) fn master_key(&mut self, database: Option<&DatabaseSettings>) -> Option<MasterKey> {

@@ -7,6 +7,7 @@
 //! placeholder). And an entry that was read at a revision older than the newest one of the feed is removed
 //! again.
 
+pub(crate) mod applied_changes;
 pub(crate) mod bounded_cache;
 mod capacity;
 pub(crate) mod fingerprint;
@@ -26,11 +27,12 @@ fn sweep_threshold(bytes: usize, max_bytes: usize) -> usize {
 }
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
+pub use self::applied_changes::{AppliedChanges, TakenAway};
 use self::bounded_cache::{BoundedCache, HashState, HeapSize, LoadGuard, new_cache, slot_size};
 use self::capacity::CapacityBudget;
 use self::interner::AttributeInterner;
@@ -108,7 +110,9 @@ pub struct ReplicaCache {
     tokens: TokenCache,
     budget: CapacityBudget,
     applied: AtomicU64,
+    changes: AppliedChanges,
     lease_expiry: AtomicU64,
+    closed: AtomicBool,
 }
 
 impl ReplicaCache {
@@ -125,13 +129,35 @@ impl ReplicaCache {
             tokens: TokenCache::new(others),
             budget: CapacityBudget::new(for_keys),
             applied: AtomicU64::new(0),
+            changes: AppliedChanges::default(),
             lease_expiry: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
-    /// Extends the lease to `expiry`. A lease is never shortened.
+    /// Extends the lease to `expiry`, unless it ends later already or the cache is closed.
     pub fn extend_lease(&self, expiry: MonotonicInstant) {
-        self.lease_expiry.fetch_max(expiry.0, Ordering::SeqCst);
+        if !self.closed.load(Ordering::SeqCst) {
+            self.lease_expiry.fetch_max(expiry.0, Ordering::SeqCst);
+        }
+    }
+
+    /// Ends the lease now. It can be extended again.
+    pub fn end_lease(&self) {
+        self.lease_expiry.store(0, Ordering::SeqCst);
+    }
+
+    /// Ends the lease for good: no call that begins later is decided by this cache. A call of
+    /// [`extend_lease`](Self::extend_lease) must not run at the same time.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.end_lease();
+    }
+
+    /// Returns the changes that the feed has shown, by subject.
+    #[must_use]
+    pub fn applied_changes(&self) -> &AppliedChanges {
+        &self.changes
     }
 
     /// Returns the end of the lease; the origin of the clock if there was none yet.
@@ -148,6 +174,7 @@ impl ReplicaCache {
 
     /// Removes the entries that a change of the feed has made invalid.
     pub fn apply(&self, change: &Change) {
+        self.changes.record(change);
         // Set before the removal, so that a fill that misses the removal sees the new revision.
         self.set_applied(change.revision);
         match &change.subject {
@@ -205,12 +232,12 @@ impl ReplicaCache {
         &self.tokens
     }
 
-    /// Removes everything and continues at `revision`, as after a gap in the feed or a database that was
-    /// restored to an earlier state.
-    pub fn reset_to(&self, revision: u64) {
+    /// Removes all entries and continues at `revision` with these signing keys, as after a gap in the feed or a
+    /// database that was restored to an earlier state. The signing keys are replaced and at no time missing.
+    pub fn reset_to(&self, revision: u64, key_ring: Arc<KeyRing>) {
         // Set before the entries are removed, as in `apply`.
         self.applied.store(revision, Ordering::SeqCst);
-        self.tokens.clear_key_ring();
+        self.tokens.replace_key_ring(key_ring);
         self.clear();
     }
 

@@ -26,7 +26,7 @@ use crate::decision::{Decision, DecisionContext, Denial, Verdict};
 use crate::error::SystemError;
 use crate::policy::Policy;
 use crate::ports::usage::UsageLog;
-use crate::ports::{KeyStore, Limiter, Policies};
+use crate::ports::{KeyStore, LeaseRenewal, Limiter, Policies};
 use crate::reason::Reason;
 use crate::route::Route;
 use crate::time::{Clock, Moment};
@@ -45,6 +45,8 @@ pub struct GateParts<L> {
     pub clock: Arc<dyn Clock>,
     /// Records the use of keys.
     pub usage: Arc<dyn UsageLog>,
+    /// Renews the cache's lease for calls that find it expired.
+    pub lease: Arc<dyn LeaseRenewal>,
 }
 
 /// Decides about calls. One gate is shared by all calls.
@@ -93,9 +95,9 @@ impl<L: Limiter> Gate<L> {
     /// # use latchkey_core::operator;
     /// # use latchkey_core::policy::Policy;
     /// # use latchkey_core::ports::usage::NoopUsageLog;
-    /// # use latchkey_core::ports::{KeyStore, LookupResult, Policies};
+    /// # use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies};
     /// # use latchkey_core::secret::KeyHash;
-    /// # use latchkey_core::time::{Clock, Moment};
+    /// # use latchkey_core::time::{Clock, Moment, MonotonicInstant};
     /// use latchkey_core::check_input::{CheckInput, PresentedCredential};
     /// use latchkey_core::gate::{Gate, GateParts};
     /// use latchkey_core::reason::Reason;
@@ -118,13 +120,16 @@ impl<L: Limiter> Gate<L> {
     /// # }
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     /// # runtime.block_on(async {
+    /// let cache = ReplicaCache::new(1 << 20);
+    /// cache.extend_lease(MonotonicInstant(u64::MAX));
     /// let gate = Gate::new(GateParts {
     ///     store: Arc::new(EmptyStore),
     ///     policies: Arc::new(NoPolicies),
     ///     limiter: LocalLimiter::new(),
-    ///     cache: Arc::new(ReplicaCache::new(1 << 20)),
+    ///     cache: Arc::new(cache),
     ///     clock: Arc::new(FixedClock),
     ///     usage: Arc::new(NoopUsageLog),
+    ///     lease: Arc::new(NoRenewal),
     /// });
     /// let input = CheckInput { credential: PresentedCredential::of("unknown"), ..CheckInput::default() };
     /// let verdict = gate.check(Some(&operator::policy()), &input).await?;
@@ -152,7 +157,10 @@ impl<L: Limiter> Gate<L> {
         context: &mut DecisionContext,
     ) -> Result<Decision, SystemError> {
         debug_assert!(context.principal.is_none(), "the context of another call must not be reused");
-        let now = self.parts.clock.now();
+        let mut now = self.parts.clock.now();
+        if !self.parts.cache.lease_valid(now.monotonic) {
+            now = self.renew_lease().await?;
+        }
         context.policy = policy.cloned();
         context.revision = self.parts.cache.applied_revision();
         context.started_at = now;
@@ -167,6 +175,15 @@ impl<L: Limiter> Gate<L> {
         self.record_usage(&eval, &decision);
         eval.context.steps = eval.explain.into_steps();
         Ok(decision)
+    }
+
+    /// Waits until the cache's lease is valid again, and returns the moment from which the call counts as begun.
+    /// Without a lease nothing is decided: nobody knows what was revoked since.
+    async fn renew_lease(&self) -> Result<Moment, SystemError> {
+        self.parts.lease.renew().await?;
+        let now = self.parts.clock.now();
+        let valid = self.parts.cache.lease_valid(now.monotonic);
+        valid.then_some(now).ok_or_else(SystemError::database)
     }
 
     async fn evaluate(

@@ -1,7 +1,9 @@
 //! Interfaces that decisions need from outside: key lookups, the rate limiter, the profiles in force, and the
 //! change feed with its replicas. The clock is in [`crate::time`]; randomness is a parameter.
 
+mod feed;
 mod lookup;
+mod replicas;
 pub mod shadow;
 pub mod timing;
 pub mod tokens;
@@ -9,18 +11,17 @@ pub mod usage;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::feed::{Change, ChangeEffect, ChangeFeed, ChangeSubject, FeedPoll, HistoryHash, PendingChange};
 pub use self::lookup::{KeyStore, LookupResult};
+pub use self::replicas::{Announcement, Fleet, Replica, ReplicaRow, Replicas};
 pub use self::tokens::{FamilyLookup, TokenFamily};
 
 use crate::error::SystemError;
-use crate::id::{FamilyId, TenantId, UserId};
 use crate::limit::{BucketCharge, ChargeOptions, Levels};
 use crate::policy::Policy;
-use crate::secret::KeyHash;
 use crate::time::Moment;
 
 /// Charges buckets. It charges all buckets of a call or none, and is exact under concurrency.
@@ -46,64 +47,22 @@ pub trait Policies: Send + Sync {
     fn matches_key_format(&self, value: &str) -> bool;
 }
 
-/// A row of the change feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The revision: gap-free, in commit order.
-    pub revision: u64,
-    /// The changed object.
-    pub subject: ChangeSubject,
-}
-
-/// Object that a change is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeSubject {
-    /// A key, by the hash that the cache finds it by.
-    Key(KeyHash),
-    /// A tenant.
-    Tenant(TenantId),
-    /// A profile, by name.
-    Profile(Box<str>),
-    /// A user.
-    User(UserId),
-    /// A token family.
-    Family(FamilyId),
-    /// The signing keys of a profile, by its name.
-    SigningKeys(Box<str>),
-}
-
-/// The change feed, as followers read it.
+/// Renewal of the cache's lease, for a call that finds it expired.
 #[async_trait]
-pub trait ChangeFeed: Send + Sync {
-    /// Returns the changes after the revision `after`, oldest first and without a gap: `limit` of them at
-    /// most.
-    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError>;
-    /// Returns the newest revision of the database.
-    async fn revision(&self) -> Result<u64, SystemError>;
+pub trait LeaseRenewal: Send + Sync {
+    /// Returns when the lease is valid again. Returns `Unavailable` if it is not in time for a Check.
+    async fn renew(&self) -> Result<(), SystemError>;
 }
 
-/// A process that decides from a cache of the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replica {
-    /// Identifier, new at each start of the process.
-    pub id: Box<str>,
-    /// Name for people: the address that the replica serves on.
-    pub name: Box<str>,
-}
+/// A renewal that fails at once, for gates whose cache has a lease without end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRenewal;
 
-/// Replicas that may use their caches, as the database knows them. Times are by the database's clock.
 #[async_trait]
-pub trait Replicas: Send + Sync {
-    /// Registers a replica or renews its row. The replica has applied all changes up to `revision`, and its
-    /// cache is trusted no longer than `lease` from now.
-    async fn heartbeat(&self, replica: &Replica, revision: u64, lease: Duration) -> Result<(), SystemError>;
-    /// Records that a registered replica has applied all changes up to `revision`. It costs less than a
-    /// heartbeat. If a call is lost, a writer waits longer, and nothing else happens.
-    async fn set_applied(&self, replica: &Replica, revision: u64) -> Result<(), SystemError>;
-    /// Removes the row of a replica that no longer uses its cache.
-    async fn deregister(&self, replica: &Replica) -> Result<(), SystemError>;
-    /// Returns the number of other replicas whose lease is valid and that have not applied this revision.
-    async fn count_lagging(&self, replica: &Replica, revision: u64) -> Result<u64, SystemError>;
+impl LeaseRenewal for NoRenewal {
+    async fn renew(&self) -> Result<(), SystemError> {
+        Err(SystemError::database())
+    }
 }
 
 /// Notifications that the change feed may have grown. A lost notification costs time until the next poll,

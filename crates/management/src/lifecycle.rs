@@ -6,7 +6,7 @@ use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::KeyId;
 use latchkey_core::mint::mint;
 use latchkey_core::policy::Policy;
-use latchkey_core::record::{KeyRecord, KeyState};
+use latchkey_core::record::{AlreadyRevoked, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 
@@ -73,12 +73,19 @@ impl ManagementService {
         let entry = entry.with_detail("successor", rotation.successor.id.to_string());
         let entry = entry.with_detail("overlap_seconds", request.overlap.as_secs().to_string());
         let rule = Box::new(|old: &KeyRecord| rotation.apply(old));
-        let written = self.parts.store.rotate_key(key.id, rule, entry).await?;
+        let written = match self.parts.store.rotate_key(key.id, rule, entry).await {
+            Err(ManagementError::Request(refusal)) if key.rotated_to.is_some() => {
+                // An earlier call may have returned before its rotation was applied everywhere.
+                self.wait_until_applied(WriteResult::unchanged(key.revision, ()), call).await?;
+                return Err(refusal.into());
+            }
+            written => written?,
+        };
         let (replaced, key) = self.wait_until_applied(written, call).await?.value;
         Ok(RotatedKey { key, secret, replaced })
     }
 
-    /// Revokes a key permanently. No replica admits it when this returns.
+    /// Revokes a key permanently. No replica admits it when this returns, also if an earlier call has revoked it.
     pub async fn revoke_key(
         &self,
         caller: &Caller,
@@ -94,9 +101,11 @@ impl ManagementService {
         let entry = self.audit_entry(caller, "key.revoke", call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_detail("reason", request.reason.clone());
         let rule = Box::new(move |old: &KeyRecord| {
-            let lifecycle = old.lifecycle.revoke(now, request.reason).map_err(already_revoked)?;
-            // The value of a revoked key cannot be read, so it is not kept.
-            Ok(KeyRecord { lifecycle, sealed: None, ..old.clone() })
+            // The value of a revoked key cannot be read, so it is not kept. A key that is revoked already stays as it is.
+            Ok(old.lifecycle.revoke(now, request.reason).map_or_else(
+                |AlreadyRevoked| old.clone(),
+                |lifecycle| KeyRecord { lifecycle, sealed: None, ..old.clone() },
+            ))
         });
         let written = self.parts.store.change_key(key.id, rule, entry).await?;
         self.wait_until_applied(written, call).await

@@ -2,6 +2,7 @@
 //! is applied everywhere.
 
 pub mod audit;
+pub mod recovery;
 pub mod sealed_values;
 pub mod shadow;
 pub mod tokens;
@@ -39,8 +40,23 @@ pub struct AuditEntry {
 pub struct WriteResult<T> {
     /// Value as it is stored after the write.
     pub value: T,
-    /// Revision of the write; 0 if nothing had to be written.
+    /// Revision of the write. If nothing had to be written, the revision that last changed the value, or a newer one:
+    /// the caller waits for it all the same, since an earlier call may have returned before it was applied everywhere.
     pub revision: u64,
+    /// True if something was written.
+    pub changed: bool,
+}
+
+impl<T> WriteResult<T> {
+    /// Returns the result of a write with this revision.
+    pub fn written(revision: u64, value: T) -> Self {
+        Self { value, revision, changed: true }
+    }
+
+    /// Returns the result of a call that found its value in place, which this revision or an earlier one wrote.
+    pub fn unchanged(revision: u64, value: T) -> Self {
+        Self { value, revision, changed: false }
+    }
 }
 
 /// Result of applying a profile document.

@@ -63,7 +63,7 @@ impl SigningKeyRotation<'_> {
         Ok(changed)
     }
 
-    /// Withdraws a key. If it is the one that signs, the published key signs at once or, if there is none, `new_key`.
+    /// Withdraws a key; changes nothing if it is withdrawn already. If it is the one that signs, the published key signs at once or, if there is none, `new_key`.
     pub fn withdraw(
         &self,
         id: &str,
@@ -71,9 +71,7 @@ impl SigningKeyRotation<'_> {
     ) -> Result<Vec<SigningKeyRecord>, RequestError> {
         let key = self.keys.iter().find(|k| *k.id == *id).ok_or(RequestError::NotFound("signing key"))?;
         if key.withdrawn.is_some() {
-            return Err(RequestError::FailedPrecondition(
-                "the signing key is withdrawn, which is irreversible".into(),
-            ));
+            return Ok(Vec::new());
         }
         let mut changed = vec![SigningKeyRecord { withdrawn: Some(self.now), ..key.clone() }];
         if self.at(KeyStage::Signing).all(|k| k.id == key.id) {
@@ -169,9 +167,8 @@ mod tests {
         assert_eq!(rotation.withdraw("b", key("c", 0)).unwrap().len(), 1);
         assert!(rotation.withdraw("x", key("c", 0)).is_err());
         let out = [SigningKeyRecord { withdrawn: Some(NOW), ..key("a", 0) }];
-        assert!(
-            SigningKeyRotation { keys: &out, rules: &rules, now: NOW }.withdraw("a", key("c", 0)).is_err()
-        );
+        let again = SigningKeyRotation { keys: &out, rules: &rules, now: NOW };
+        assert_eq!(again.withdraw("a", key("c", 0)).unwrap(), []);
     }
 
     #[test]

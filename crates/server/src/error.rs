@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use latchkey_config::{ConfigErrors, KeyFileError};
 use latchkey_transport::WorkerExited;
 
+use crate::migrate::EmbeddedDatabaseError;
 use crate::profile_files::ProfileFilesError;
 use crate::startup::StartupConflict;
 
@@ -23,6 +24,9 @@ pub enum ServeError {
     /// The database URL is invalid.
     #[error("database_url: {0}")]
     Database(#[from] latchkey_store::InvalidUrl),
+    /// The file of the embedded database is in use, replaced or gone.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedDatabaseError),
     /// The file of audit log anchors cannot be opened.
     #[error("audit_anchor: the file can't be opened for appending: {0}")]
     AuditAnchor(std::io::Error),
@@ -80,8 +84,10 @@ impl ServeError {
             | Self::Redis(_)
             | Self::Otlp(_)
             | Self::Startup(_) => true,
-            // An address can be in use by a process that is about to end, and a disk can be full or not mounted yet.
+            // An address or a file can be in use by a process that is about to end, and a disk can be full or not mounted
+            // yet.
             Self::Bind { .. }
+            | Self::Embedded(_)
             | Self::AuditAnchor(_)
             | Self::DecisionLog(_)
             | Self::ThreadSpawn(_)

@@ -1,46 +1,62 @@
-//! Follower of the change feed: applies changes of all replicas to the cache in order. Each complete poll extends the
-//! cache's lease, counted from the start of the poll.
+//! Follower of the change feed: applies the changes of all replicas to the cache in order, and keeps the cache's lease.
+//!
+//! A *round* extends the lease: the heartbeat is committed, and then everything up to the newest revision is applied;
+//! both by one session, so that the server that is read is one that accepts writes. The lease counts from the start of
+//! the round. *Polls* between rounds apply changes earlier and extend nothing. `docs/revocation.md` has the protocol.
 
-mod peers;
+mod apply;
+mod holders;
+mod host;
+mod lease;
+mod membership;
+mod propagation;
+mod recovery;
+mod status;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use latchkey_config::FollowerSettings;
 use latchkey_core::cache::ReplicaCache;
-use latchkey_core::error::SystemError;
-use latchkey_core::ports::{ChangeFeed, ChangeNotifications, ChangeSubject};
+use latchkey_core::ports::{ChangeFeed, ChangeNotifications, FeedPoll};
+use latchkey_core::record::ProfileRecord;
 use latchkey_core::time::{Clock, MonotonicInstant};
-use latchkey_management::ports::{ManagementStore, Propagation};
-use latchkey_profile::{Catalog, Profile};
+use latchkey_management::ports::ManagementStore;
+use latchkey_management::ports::recovery::RecoveryStore;
+use latchkey_profile::Catalog;
 use latchkey_redis::Notifier;
 use tokio::sync::{Mutex, Notify, watch};
-use tokio::time::{sleep, timeout};
 
+use self::membership::OwnRow;
 use crate::signing::SigningKeyLoader;
-pub(crate) use peers::Peers;
+pub(crate) use host::identity as host_identity;
+pub(crate) use membership::{EntryError, Membership, MembershipSettings};
+pub(crate) use status::FollowerStatus;
 
-/// Dependency in the error of a caller that gives up before the change is applied everywhere.
-const PROPAGATION_PENDING: &str = "the change is committed and not yet applied everywhere: a replica";
-
-/// Number of changes that are read at once.
+/// Number of changes that are read at once, besides the one that was applied last.
 const PAGE_SIZE: u32 = 1_000;
+/// Time between two rounds, unless polls are less frequent. Each round is one small durable write.
+const ROUND_INTERVAL: Duration = Duration::from_secs(1);
+/// Number of rounds that are begun in one lease, at least.
+const ROUNDS_PER_LEASE: u32 = 4;
+
 /// Dependencies of a [`Follower`].
 pub(crate) struct FollowerParts {
     pub(crate) feed: Arc<dyn ChangeFeed>,
-    pub(crate) ledger: Arc<dyn ManagementStore>,
+    pub(crate) store: Arc<dyn ManagementStore>,
+    pub(crate) recovery: Arc<dyn RecoveryStore>,
     pub(crate) cache: Arc<ReplicaCache>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: FollowerSettings,
-    pub(crate) peers: Peers,
+    /// Place among the replicas; `None` if the database belongs to this process alone.
+    pub(crate) membership: Option<Membership>,
     /// Notifier of the other replicas, by Redis.
     pub(crate) notifier: Option<Notifier>,
     /// Sources of notifications for this replica.
-    pub(crate) wakeups: Mutex<Vec<Box<dyn ChangeNotifications>>>,
+    pub(crate) notifications: Mutex<Vec<Box<dyn ChangeNotifications>>>,
     pub(crate) signing: SigningKeyLoader,
 }
 
@@ -48,31 +64,20 @@ pub(crate) struct FollowerParts {
 pub(crate) struct Follower {
     parts: FollowerParts,
     wake: Notify,
+    /// Newest revision that is in force here.
     applied: watch::Sender<u64>,
-    /// Monotonic time of this replica's last heartbeat, in nanoseconds; 0 before the first.
-    last_heartbeat: AtomicU64,
-    /// Number of complete and of failed polls.
-    polls: [AtomicU64; 2],
-    /// Number of other replicas that hold a lease; [`PEERS_UNKNOWN`] before the first count.
-    peer_count: AtomicU64,
+    /// End of the cache's lease, for calls that wait for a new one.
+    lease_end: watch::Sender<MonotonicInstant>,
+    /// Start of the last complete round, in nanoseconds; 0 before the first.
+    last_complete_round: AtomicU64,
+    /// True if the next poll must be a round, whenever the last one was.
+    round_requested: AtomicBool,
+    /// True after a poll that failed.
+    failing: AtomicBool,
+    /// Documents of the profiles in force.
+    documents: std::sync::Mutex<Vec<ProfileRecord>>,
+    counts: status::FollowerCounts,
 }
-
-/// Status of a follower, for metrics and readiness.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FollowerStatus {
-    pub(crate) revision: u64,
-    /// Time since the start of the last complete poll; `None` before the first.
-    pub(crate) lag: Option<Duration>,
-    /// Time for which the cache's lease is still valid.
-    pub(crate) lease_remaining: Duration,
-    /// Number of complete and of failed polls.
-    pub(crate) polls: [u64; 2],
-    /// Number of replicas that hold a lease, including this one; `None` if it is unknown.
-    pub(crate) replicas: Option<u64>,
-}
-
-/// Value of `peer_count` before the first count.
-const PEERS_UNKNOWN: u64 = u64::MAX;
 
 impl Follower {
     pub(crate) fn new(parts: FollowerParts) -> Self {
@@ -80,43 +85,35 @@ impl Follower {
             parts,
             wake: Notify::new(),
             applied: watch::channel(0).0,
-            last_heartbeat: AtomicU64::new(0),
-            polls: Default::default(),
-            peer_count: AtomicU64::new(PEERS_UNKNOWN),
-        }
-    }
-
-    /// Returns the present status.
-    pub(crate) fn status(&self) -> FollowerStatus {
-        let (now, until) = (self.parts.clock.monotonic(), self.parts.cache.lease_expiry());
-        let lease_remaining = until.since(now);
-        // A lease starts when its poll starts.
-        let lag = (until > MonotonicInstant(0)).then(|| now.plus(self.parts.settings.lease).since(until));
-        let peers = self.peer_count.load(Ordering::Relaxed);
-        FollowerStatus {
-            revision: self.parts.cache.applied_revision(),
-            lag,
-            lease_remaining,
-            polls: [0, 1].map(|n| self.polls[n].load(Ordering::Relaxed)),
-            replicas: (peers != PEERS_UNKNOWN).then(|| peers + 1),
+            lease_end: watch::channel(MonotonicInstant(0)).0,
+            last_complete_round: AtomicU64::new(0),
+            round_requested: AtomicBool::new(true),
+            failing: AtomicBool::new(false),
+            documents: std::sync::Mutex::default(),
+            counts: status::FollowerCounts::default(),
         }
     }
 
     /// Starts from the present state of the database. The cache is empty, so earlier changes do not matter.
-    pub(crate) async fn initialize(&self) -> Result<(), SystemError> {
-        let revision = self.parts.feed.revision().await?;
+    pub(crate) async fn initialize(&self) -> Result<(), EntryError> {
+        let head = self.parts.feed.poll(None, 0, 0).await?.fleet.revision;
+        let histories = self.parts.feed.history(head, 1).await?;
+        if let Some((_, history)) = histories.first().filter(|(revision, _)| *revision == head) {
+            self.parts.cache.applied_changes().record_history(head, *history);
+        }
+        self.parts.feed.require_revision(head);
         self.reload_profiles().await?;
-        self.parts.signing.reload().await?;
-        self.mark_applied(revision);
-        self.poll().await
+        self.parts.signing.reload(head).await?;
+        self.mark_applied(head);
+        self.poll(true).await
     }
 
     /// Wakes the follower on every notification, until the future is dropped.
     pub(crate) async fn receive_notifications(&self) {
-        let mut wakeups = self.parts.wakeups.lock().await;
-        let subscriptions = wakeups.iter_mut().map(|wakeups| async {
+        let mut sources = self.parts.notifications.lock().await;
+        let subscriptions = sources.iter_mut().map(|source| async {
             loop {
-                wakeups.next().await;
+                source.next().await;
                 self.wake.notify_one();
             }
         });
@@ -131,165 +128,103 @@ impl Follower {
         }
     }
 
-    /// Gives the lease up, so that writers do not wait for this replica. The caller must have stopped serving.
-    pub(crate) async fn deregister(&self) {
-        // If this fails, writers wait for the end of the lease instead.
-        let _ = self.parts.peers.deregister().await;
-    }
-
-    /// Polls the feed until the future is dropped.
-    pub(crate) async fn run(&self) {
-        let mut failing = false;
-        loop {
-            let polled = self.poll().await;
-            self.polls[usize::from(polled.is_err())].fetch_add(1, Ordering::Relaxed);
-            let was_failing = std::mem::replace(&mut failing, polled.is_err());
-            match (polled, was_failing) {
-                (Ok(()), false) => {}
-                (Ok(()), true) => tracing::info!("the change feed can be read again"),
-                (Err(error), false) => {
-                    tracing::warn!(
-                        ?error,
-                        "failed to read the change feed; it is read again at the next poll, and the cache is used until its lease expires"
-                    );
-                }
-                (Err(error), true) => {
-                    tracing::debug!(?error, "the change feed is still unreadable");
-                }
-            }
-            tokio::select! {
-                () = sleep(self.parts.settings.feed_poll_interval) => {}
-                () = self.wake.notified() => {}
-            }
+    /// Leaves the fleet: stops to decide, and then tells the others that nothing is trusted here any more. The order
+    /// matters: workers may still have calls in flight.
+    pub(crate) async fn leave(&self) {
+        self.parts.cache.close();
+        if let Some(membership) = &self.parts.membership {
+            // If this fails, writers wait for the end of the lease instead.
+            let _ = membership.depart().await;
         }
     }
 
-    /// Reads all new changes. A write that is not yet committed is not among them, so the lease starts when the poll
-    /// starts, and the other replicas know of this one before anything is read.
-    async fn poll(&self) -> Result<(), SystemError> {
-        let FollowerSettings { lease, .. } = self.parts.settings;
-        let started = self.parts.clock.now().monotonic;
-        let heartbeat_due = started.since(MonotonicInstant(self.last_heartbeat.load(Ordering::SeqCst)))
-            > lease / 2
-            || !self.has_heartbeat();
-        if heartbeat_due {
-            self.heartbeat(started).await?;
-        }
-        let before = *self.applied.borrow();
-        let head = self.parts.feed.revision().await?;
-        while self.apply_page().await? {}
-        let after = *self.applied.borrow();
-        if after < head || head < before {
-            self.resync(head).await?;
-        }
-        self.parts.cache.extend_lease(started.plus(lease));
-        let after = *self.applied.borrow();
-        if after != before {
-            self.parts.peers.set_applied(after).await?;
-        }
-        // For metrics only, so an error is ignored.
-        if heartbeat_due && let Ok(Some(peers)) = self.parts.peers.count().await {
-            self.peer_count.store(peers, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    fn has_heartbeat(&self) -> bool {
-        self.last_heartbeat.load(Ordering::SeqCst) > 0
-    }
-
-    /// Writes a heartbeat that is valid for half a lease longer than the cache's lease, so that one heartbeat in half
-    /// a lease is enough.
-    async fn heartbeat(&self, started: MonotonicInstant) -> Result<(), SystemError> {
-        let lease = self.parts.settings.lease;
-        let applied = *self.applied.borrow();
-        self.parts.peers.heartbeat(applied, lease + lease / 2).await?;
-        self.last_heartbeat.store(started.0.max(1), Ordering::SeqCst);
-        Ok(())
-    }
-
-    /// Starts again from the present state of the database, with an empty cache. Needed if the feed has a gap
-    /// (changes were pruned while this replica was away) or the database was restored from a backup: it is unknown
-    /// which entries are stale.
-    async fn resync(&self, revision: u64) -> Result<(), SystemError> {
-        tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
-        self.parts.cache.reset_to(revision);
-        self.parts.signing.reload().await?;
-        self.reload_profiles().await?;
-        self.applied.send_replace(revision);
-        Ok(())
-    }
-
-    /// Applies one page; returns true if there can be more. Profiles and signing keys are in force before the
-    /// revision of their change counts as applied.
-    async fn apply_page(&self) -> Result<bool, SystemError> {
-        let after = *self.applied.borrow();
-        let changes = self.parts.feed.changes(after, PAGE_SIZE).await?;
-        if changes.iter().any(|change| matches!(change.subject, ChangeSubject::Profile(_))) {
-            self.reload_profiles().await?;
-        }
-        if changes.iter().any(|change| matches!(change.subject, ChangeSubject::SigningKeys(_))) {
-            self.parts.signing.reload().await?;
-        }
-        for change in &changes {
-            self.parts.cache.apply(change);
-        }
-        if let Some(last) = changes.last() {
-            self.mark_applied(last.revision);
-        }
-        Ok(changes.len() >= PAGE_SIZE as usize)
-    }
-
-    fn mark_applied(&self, revision: u64) {
-        self.parts.cache.set_applied(revision);
-        self.applied.send_replace(revision);
-    }
-
-    /// Puts the newest version of each profile in force. A profile that does not compile here (a newer release has
-    /// stored it) is left out: calls to it are denied rather than decided by an outdated version.
-    async fn reload_profiles(&self) -> Result<(), SystemError> {
-        let records = self.parts.ledger.profiles().await?;
-        let compiled = records.iter().filter_map(|record| match Profile::compile(&record.document, record.version) {
-            Ok(profile) => Some(profile),
-            Err(errors) => {
-                tracing::error!(profile = %record.name, version = record.version, %errors, "failed to compile a stored profile; calls to it are denied");
-                None
-            }
-        });
-        self.parts.catalog.replace_all(compiled.collect());
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Propagation for Follower {
-    /// Waits for this replica and then for the others, until the end of a lease that starts now at the latest: by
-    /// then no cache is trusted that does not have the change, this replica's included. A caller whose deadline is
-    /// earlier gets an error that says that the change is committed and not yet applied everywhere.
-    async fn wait_until_applied(
-        &self,
-        revision: u64,
-        deadline: Option<MonotonicInstant>,
-    ) -> Result<(), SystemError> {
-        let clock = &*self.parts.clock;
-        let now = clock.now().monotonic;
-        let lease_end = now.plus(self.parts.settings.lease);
-        let end = deadline.map_or(lease_end, |deadline| lease_end.min(deadline));
-        let mut applied = self.applied.subscribe();
-        self.wake.notify_one();
-        self.notify_peers();
-        let here = applied.wait_for(|at| *at >= revision);
-        let here = timeout(end.since(now), here).await.is_ok();
-        let there = self.parts.peers.wait_until_applied(clock, revision, end).await;
-        if (here && there) || clock.now().monotonic >= lease_end {
+    /// Polls once; a round if `round` is true.
+    async fn poll(&self, round: bool) -> Result<(), EntryError> {
+        self.parts.feed.check_identity().inspect_err(|_| self.parts.cache.end_lease())?;
+        let started = self.parts.clock.monotonic();
+        let before = self.applied_revision();
+        let polled = self.read(round, before).await?;
+        if !self.check_own_row(&polled).await? {
             return Ok(());
         }
-        Err(SystemError::Unavailable {
-            dependency: PROPAGATION_PENDING,
-            retry_after: lease_end.since(clock.now().monotonic),
-        })
+        let head = polled.fleet.revision;
+        if head < before || self.has_diverged(before, &polled.changes) {
+            // Only a server that accepts writes is believed about this.
+            return if round { Ok(self.recover(head).await?) } else { Ok(self.request_round()) };
+        }
+        self.apply_all(polled.changes).await?;
+        if self.applied_revision() < head {
+            if !round {
+                return Ok(self.request_round());
+            }
+            self.resync(head).await?;
+        }
+        if round {
+            self.extend_lease(started);
+        }
+        let after = self.applied_revision();
+        match &self.parts.membership {
+            Some(membership) if after != before => {
+                Ok(membership.set_applied(after, self.history(after)).await?)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Reads the feed and the replicas, in a round after the heartbeat.
+    async fn read(&self, round: bool, from: u64) -> Result<FeedPoll, EntryError> {
+        let (feed, limit) = (&self.parts.feed, PAGE_SIZE + 1);
+        let Some(membership) = self.parts.membership.as_ref().filter(|_| round) else {
+            return Ok(feed.poll(None, from, limit).await?);
+        };
+        if !membership.is_registered() {
+            let announced = membership.next_announcement(from, self.history(from));
+            membership.register(announced, &*self.parts.clock).await?;
+        }
+        let announced = membership.next_announcement(from, self.history(from));
+        let polled = feed.poll(Some((&membership.replica, &announced)), from, limit).await?;
+        membership.heartbeat_written(announced, polled.heartbeat);
+        Ok(polled)
+    }
+
+    /// Returns whether this replica's row is as it was written. If it is not, the replica trusts nothing until it has
+    /// registered again.
+    async fn check_own_row(&self, polled: &FeedPoll) -> Result<bool, EntryError> {
+        let Some(membership) = &self.parts.membership else { return Ok(true) };
+        match membership.observe(&polled.fleet, self.parts.clock.monotonic()).await? {
+            OwnRow::AsWritten => return Ok(true),
+            OwnRow::Challenged => {
+                self.request_round();
+                return Ok(true);
+            }
+            OwnRow::Missing => tracing::warn!("this replica's row is gone; it registers again"),
+            OwnRow::Altered => {
+                tracing::warn!("somebody else has changed this replica's row; it registers again");
+            }
+            OwnRow::Taken(text) => {
+                self.parts.cache.close();
+                return Err(EntryError::Conflict(text));
+            }
+        }
+        self.parts.cache.end_lease();
+        membership.forget_row(&polled.fleet).await?;
+        self.request_round();
+        Ok(false)
+    }
+
+    fn applied_revision(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
+    /// Makes the next poll a round, and starts it now.
+    fn request_round(&self) {
+        self.round_requested.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod simulation;

@@ -128,6 +128,7 @@ async fn readyz(State(stage): State<watch::Receiver<Stage>>) -> Response {
     match stage {
         Stage::Ready => Json(json!({ "status": "ready" })).into_response(),
         Stage::Starting(reason) => not_ready("starting", &reason),
+        Stage::Unable(reason) => not_ready("unable", &reason),
         Stage::Draining => not_ready("draining", "calls in flight are finished, then the process ends"),
     }
 }

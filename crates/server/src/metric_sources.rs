@@ -32,7 +32,10 @@ pub(crate) fn cache(cache: Arc<ReplicaCache>, max_bytes: usize) -> impl Fn(&mut 
 /// Reports the change feed, the lease, and readiness.
 pub(crate) fn feed(follower: Arc<Follower>, stage: watch::Receiver<Stage>) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
-        let FollowerStatus { revision, lag, lease_remaining, polls, replicas } = follower.status();
+        let FollowerStatus { revision, lag, lease_remaining, polls, replicas, lost_revisions, reapplied } =
+            follower.status();
+        snapshot.add_u64(&definitions::LOST_REVISIONS, &[], lost_revisions);
+        snapshot.add_u64(&definitions::REAPPLIED_REVOCATIONS, &[], reapplied);
         snapshot.add_f64(&definitions::CACHE_LEASE_REMAINING, &[], lease_remaining.as_secs_f64());
         snapshot.add_bool(&definitions::CACHE_LEASE_VALID, lease_remaining > Duration::ZERO);
         snapshot.add_u64(&definitions::FEED_REVISION, &[], revision);

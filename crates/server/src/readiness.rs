@@ -1,5 +1,6 @@
 //! Readiness of the process, reported in four ways at once: gRPC health, `/readyz`, the flag that the services read,
-//! and the log. The stages are starting, ready and draining, in this order; there is no way back.
+//! and the log. The stages are starting, ready and draining, in this order; there is no way back. A process that is
+//! ready can become unable to decide, and ready again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,9 @@ pub enum Stage {
     Starting(String),
     /// Ready for calls.
     Ready,
+    /// Unable to decide about calls at present, with the reason in plain words. Calls that arrive are answered, with an
+    /// error.
+    Unable(String),
     /// Finishes calls in flight before it ends.
     Draining,
 }
@@ -61,7 +65,7 @@ impl Readiness {
                 *before = reason;
                 true
             }
-            Stage::Starting(_) | Stage::Ready | Stage::Draining => false,
+            Stage::Starting(_) | Stage::Ready | Stage::Unable(_) | Stage::Draining => false,
         });
     }
 
@@ -70,6 +74,34 @@ impl Readiness {
         self.accepting.store(true, Ordering::Release);
         self.report_health(ServingStatus::Serving).await;
         self.stage.send_replace(Stage::Ready);
+    }
+
+    /// Sets the stage to unable, if the process is ready.
+    pub(crate) async fn set_unable(&self, reason: String) {
+        let changed = self.stage.send_if_modified(|stage| {
+            let ready = *stage == Stage::Ready;
+            if ready {
+                *stage = Stage::Unable(reason);
+            }
+            ready
+        });
+        if changed {
+            self.report_health(ServingStatus::NotServing).await;
+        }
+    }
+
+    /// Sets the stage back to ready, if the process was unable.
+    pub(crate) async fn set_able(&self) {
+        let changed = self.stage.send_if_modified(|stage| {
+            let unable = matches!(stage, Stage::Unable(_));
+            if unable {
+                *stage = Stage::Ready;
+            }
+            unable
+        });
+        if changed {
+            self.report_health(ServingStatus::Serving).await;
+        }
     }
 
     /// Sets the stage to draining.

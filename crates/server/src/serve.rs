@@ -172,7 +172,7 @@ impl Server {
         }
         background_tasks.shutdown().await;
         limiter.return_unused().await;
-        follower.deregister().await;
+        follower.leave().await;
         anchor_writer.write_if_advanced(true).await;
         usage_flusher.flush_at_shutdown().await;
         if let Some(decisions) = decisions {

@@ -8,10 +8,11 @@ use latchkey_core::cache::ReplicaCache;
 use latchkey_core::error::SystemError;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Clock;
+use latchkey_core::token::KeyRing;
+use latchkey_management::TokenIssuer;
 use latchkey_management::ports::sealed_values::SealedValueStore;
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::rewrap::MasterKeyRotation;
-use latchkey_management::{TokenIssuer, reload_signing_keys};
 use latchkey_profile::Catalog;
 use tokio::time::sleep;
 
@@ -19,21 +20,31 @@ use crate::random::Randomness;
 
 /// Loads the signing keys into the cache.
 pub(crate) struct SigningKeyLoader {
-    pub(crate) ledger: Arc<dyn TokenStore>,
+    pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) cache: Arc<ReplicaCache>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl SigningKeyLoader {
-    /// Reloads all signing keys. A key that the master key does not decrypt is left out: its tokens are rejected.
-    pub(crate) async fn reload(&self) -> Result<(), SystemError> {
-        let now = self.clock.now().wall;
-        let undecryptable = reload_signing_keys((&*self.ledger, &self.sealer), &self.cache, now).await?;
+    /// Puts all signing keys in force, as of `revision` or later.
+    pub(crate) async fn reload(&self, revision: u64) -> Result<(), SystemError> {
+        self.cache.set_key_ring(&self.load(revision).await?);
+        Ok(())
+    }
+
+    /// Reads all signing keys, as of `revision` or later. A key that the master key does not decrypt is left out: its
+    /// tokens are rejected.
+    pub(crate) async fn load(&self, revision: u64) -> Result<Arc<KeyRing>, SystemError> {
+        let stored = self.store.signing_keys().await?;
+        if stored.revision < revision {
+            return Err(SystemError::database());
+        }
+        let (key_ring, undecryptable) = KeyRing::open(stored, &self.sealer, self.clock.now().wall);
         for id in undecryptable {
             tracing::error!(signing_key = %id, "failed to decrypt a signing key with the master key; its tokens are rejected");
         }
-        Ok(())
+        Ok(Arc::new(key_ring))
     }
 }
 

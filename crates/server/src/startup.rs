@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_config::MasterKey;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Clock;
@@ -17,7 +18,7 @@ use latchkey_store::Store;
 use rand::RngExt as _;
 use tokio::time::sleep;
 
-use crate::follower::Follower;
+use crate::follower::{EntryError, Follower};
 use crate::profile_files::Document;
 use crate::pruning::FeedPruner;
 use crate::random::Randomness;
@@ -41,6 +42,7 @@ pub(crate) struct Startup {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Randomness,
     pub(crate) migrate: bool,
+    pub(crate) master_key: MasterKey,
     pub(crate) root_key: Option<PlainKey>,
     pub(crate) documents: Vec<Document>,
 }
@@ -53,19 +55,29 @@ enum StartupError {
     Fatal(StartupConflict),
 }
 
-/// Contradiction between the database and the configuration.
+/// Reason why this process must not serve, which a retry does not change.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} conflicts with the contents of the database: {failure}")]
-pub struct StartupConflict {
-    what: String,
-    failure: ManagementError,
+pub enum StartupConflict {
+    /// Contradiction between the database and the configuration.
+    #[error("{what} conflicts with the contents of the database: {failure}")]
+    Contents {
+        /// What conflicts: a setting or a file.
+        what: String,
+        /// The database's objection.
+        failure: ManagementError,
+    },
+    /// Another process is what this one would be.
+    #[error("{0}")]
+    Replicas(String),
 }
 
 impl StartupError {
     fn new(what: &str, failure: ManagementError) -> Self {
         match failure {
             ManagementError::System(error) => error.into(),
-            ManagementError::Request(_) => Self::Fatal(StartupConflict { what: what.to_owned(), failure }),
+            ManagementError::Request(_) => {
+                Self::Fatal(StartupConflict::Contents { what: what.to_owned(), failure })
+            }
         }
     }
 }
@@ -83,6 +95,15 @@ impl From<SystemError> for StartupError {
     }
 }
 
+impl From<EntryError> for StartupError {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::System(error) => error.into(),
+            EntryError::Conflict(text) => Self::Fatal(StartupConflict::Replicas(text)),
+        }
+    }
+}
+
 impl Startup {
     /// Starts, reports readiness, and then follows the change feed. Returns only a fatal error.
     pub(crate) async fn run(self) -> Result<Infallible, StartupConflict> {
@@ -92,8 +113,9 @@ impl Startup {
                 Ok(()) => break,
                 Err(StartupError::Fatal(conflict)) => return Err(conflict),
                 Err(StartupError::Retryable(reason, error)) => {
+                    let error = self.cause().unwrap_or(error);
                     tracing::warn!(%error, "not ready: {reason}; the start is retried");
-                    self.readiness.set_waiting_for(reason.to_owned());
+                    self.readiness.set_waiting_for(format!("{reason}: {error}"));
                 }
             }
             // Random, so that replicas that lost their database together do not reconnect at the same time.
@@ -103,8 +125,20 @@ impl Startup {
         self.readiness.set_ready().await;
         tracing::info!("ready");
         let pruner = FeedPruner { store: self.store.clone(), random: self.random.clone() };
-        tokio::join!(self.follower.run(), self.signing_keys.run(), pruner.run());
-        std::future::pending().await
+        tokio::select! {
+            followed = self.follower.run() => {
+                let conflict = followed.map(|never| match never {}).unwrap_or_else(|text| text);
+                Err(StartupConflict::Replicas(conflict))
+            }
+            () = self.follower.report_lease(&self.readiness, || self.cause()) => std::future::pending().await,
+            () = self.signing_keys.run() => std::future::pending().await,
+            () = pruner.run() => std::future::pending().await,
+        }
+    }
+
+    /// Returns why no connection to the database can be opened, in the words of the database.
+    fn cause(&self) -> Option<String> {
+        self.store.open_failure().map(|failure| failure.cause)
     }
 
     async fn try_start(&self) -> Result<(), StartupError> {
@@ -147,7 +181,9 @@ impl Startup {
             ));
         }
         self.signing_keys.master_key_check.record().await?;
-        Ok(())
+        self.master_key.confirm().map_err(|error| {
+            StartupError::Retryable("the file of the master key can't be confirmed", error.to_string())
+        })
     }
 
     fn audit_entry(&self, action: &'static str, target: &str) -> AuditEntry {

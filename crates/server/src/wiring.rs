@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use latchkey_config::{Redis, Settings, UsageSettings, sealer};
+use latchkey_config::{FollowerSettings, Redis, Settings, UsageSettings, sealer};
 use latchkey_core::cache::ReplicaCache;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::observer::CheckObserver;
@@ -32,7 +32,7 @@ use crate::anchor::AuditAnchorWriter;
 use crate::blocking_pool::BlockingPool;
 use crate::clock::SystemClock;
 use crate::error::ServeError;
-use crate::follower::{self, Follower, Peers};
+use crate::follower::{self, Follower, Membership, MembershipSettings};
 use crate::http_server::{EndpointHandler, HttpState};
 use crate::random::Randomness;
 use crate::rate_limiter::RateLimiter;
@@ -127,6 +127,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         clock: shared.clock,
         random: shared.random,
         migrate: settings.database.migrate,
+        master_key: settings.master_key,
         root_key: settings.root_key,
         documents,
     };
@@ -172,8 +173,10 @@ fn http_state(
 fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Result<Shared, ServeError> {
     let embedded = settings.database.url.embedded().is_some();
     let query_durations = Arc::new(QueryDurations::new(Arc::new(SystemClock), embedded));
+    let store = migrate::open_store(&settings.database)?.with_query_timer(query_durations.clone());
+    migrate::take_embedded(&settings.database, &store)?;
     Ok(Shared {
-        store: Arc::new(migrate::open_store(&settings.database)?.with_query_timer(query_durations.clone())),
+        store: Arc::new(store),
         query_durations,
         cache: Arc::new(ReplicaCache::new(settings.cache_max_bytes)),
         catalog: Arc::new(Catalog::new()),
@@ -228,47 +231,57 @@ fn random_id(random: &Randomness) -> String {
     format!("{:032x}", random.generator().random::<u128>())
 }
 
-/// Returns the other replicas of the database.
-fn peers(settings: &Settings, shared: &Shared) -> Peers {
-    let alone = settings.database.url.embedded().is_some() || settings.database.single_replica;
-    if alone {
-        return Peers::None;
+/// Returns this replica's place among those of the database; `None` for the embedded one, which belongs to one process.
+fn membership(settings: &Settings, shared: &Shared) -> Option<Membership> {
+    if settings.database.url.embedded().is_some() {
+        return None;
     }
-    let id = random_id(&shared.random);
-    let name = settings.listen.grpc.to_string();
-    Peers::Known(shared.store.clone(), Replica { id: id.into(), name: name.into() })
+    let replica = Replica {
+        id: random_id(&shared.random).into(),
+        name: settings.listen.grpc.to_string().into(),
+        stable_name: settings.replica_name.clone(),
+        host: follower::host_identity(),
+    };
+    let FollowerSettings { lease, feed_poll_interval } = settings.follower;
+    let alone = settings.database.single_replica;
+    let membership = MembershipSettings { lease, poll_interval: feed_poll_interval, alone };
+    Some(Membership::new(shared.store.clone(), replica, membership))
 }
 
 /// Returns notifications by Redis, if Redis is configured and there can be other replicas.
-fn redis_notifications(settings: &Settings, peers: &Peers) -> Result<Option<RedisNotifications>, InvalidUrl> {
-    match (&settings.redis, peers) {
-        (Some(redis), Peers::Known(_, this)) => {
-            RedisNotifications::new(&config::redis(redis)?, &this.id).map(Some)
+fn redis_notifications(
+    settings: &Settings,
+    membership: Option<&Membership>,
+) -> Result<Option<RedisNotifications>, InvalidUrl> {
+    match (&settings.redis, membership) {
+        (Some(redis), Some(membership)) => {
+            RedisNotifications::new(&config::redis(redis)?, membership.id()).map(Some)
         }
         _ => Ok(None),
     }
 }
 
 fn follower(settings: &Settings, shared: &Shared) -> Result<Follower, InvalidUrl> {
-    let peers = peers(settings, shared);
-    let redis_notifications = redis_notifications(settings, &peers)?;
+    let membership = membership(settings, shared);
+    let redis_notifications = redis_notifications(settings, membership.as_ref())?;
     let notifier = redis_notifications.as_ref().map(RedisNotifications::notifier);
-    let wakeups = redis_notifications
+    let notifications = redis_notifications
         .map(|redis_notifications| Box::new(redis_notifications) as _)
         .into_iter()
         .chain(shared.store.notifications());
     Ok(Follower::new(follower::FollowerParts {
         feed: shared.store.clone(),
-        ledger: shared.store.clone(),
+        store: shared.store.clone(),
+        recovery: shared.store.clone(),
         cache: shared.cache.clone(),
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         settings: settings.follower,
-        peers,
+        membership,
         notifier,
-        wakeups: tokio::sync::Mutex::new(wakeups.collect()),
+        notifications: tokio::sync::Mutex::new(notifications.collect()),
         signing: SigningKeyLoader {
-            ledger: shared.store.clone(),
+            store: shared.store.clone(),
             sealer: shared.sealer.clone(),
             cache: shared.cache.clone(),
             clock: shared.clock.clone(),

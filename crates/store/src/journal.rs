@@ -8,7 +8,7 @@
 
 pub(crate) mod chain;
 
-use latchkey_core::ports::ChangeSubject;
+use latchkey_core::ports::PendingChange;
 use latchkey_management::ports::AuditEntry;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
@@ -31,25 +31,32 @@ pub(crate) async fn lock_head(connection: &PooledConnection) -> Result<head::Mod
     head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
 }
 
-/// Appends a change-feed row for each change, and one audit event. Returns the revision of the first change;
-/// the others have the numbers that follow.
+/// Appends a change-feed row for each change, and one audit event, whose hash each row carries. Returns the revision of
+/// the first change; the others have the numbers that follow.
 pub(crate) async fn append_changes(
     connection: &PooledConnection,
-    changes: &[ChangeSubject],
+    changes: &[PendingChange],
     audit: &AuditEntry,
 ) -> Result<u64, StoreError> {
     let head = lock_head(connection).await?;
     let first = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
+    let event = event(&head, audit);
     let rows: Vec<_> =
-        (first..).zip(changes).map(|(revision, subject)| feed::row(revision, subject)).collect();
+        (first..).zip(changes).map(|(revision, change)| feed::row(revision, change, &event.hash)).collect();
     for rows in rows.chunks(ROWS) {
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
         change::Entity::insert_many(rows).exec_without_returning(connection).await?;
     }
     let revision = rows.last().map_or(head.revision, |row| row.revision);
-    append_event(connection, head::Model { revision, ..head }, audit).await?;
+    append_event(connection, head::Model { revision, ..head }, event).await?;
     notifications::notify(connection).await?;
     Ok(first)
+}
+
+/// Returns the newest revision. A write that finds nothing to change returns it if the row does not say which revision
+/// changed it last: that revision is not newer.
+pub(crate) async fn revision(connection: &PooledConnection) -> Result<u64, StoreError> {
+    feed::revision(connection).await
 }
 
 /// Appends only an audit event, for actions that change no decision.
@@ -58,15 +65,15 @@ pub(crate) async fn append_audit(
     audit: &AuditEntry,
 ) -> Result<(), StoreError> {
     let head = lock_head(connection).await?;
-    append_event(connection, head, audit).await
+    let event = event(&head, audit);
+    append_event(connection, head, event).await
 }
 
 async fn append_event(
     connection: &PooledConnection,
     head: head::Model,
-    audit: &AuditEntry,
+    event: audit_event::Model,
 ) -> Result<(), StoreError> {
-    let event = event(&head, audit);
     let next = head::ActiveModel {
         id: Set(head.id),
         revision: Set(head.revision),

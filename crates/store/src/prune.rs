@@ -1,12 +1,11 @@
-//! Pruning of change-feed rows that no replica needs any more. A replica with a valid lease finds every row
-//! after its last reported revision; the newest rows are kept beyond that, so that a replica that was away for
-//! a while can continue. A replica that was away for longer finds a gap, clears its cache and resyncs.
+//! Pruning of change-feed rows that no replica needs any more. A replica whose row is present finds every row after
+//! its last reported revision; the newest rows are kept beyond that, so that a replica that was away for a while can
+//! continue. A replica that was away for longer finds a gap, clears its cache and resyncs.
 
 use sea_orm::{ConnectionTrait, Statement, Value};
 
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
-use crate::replicas;
 use crate::row::number;
 
 /// Rows that one statement deletes, so that it does not hold up other statements.
@@ -17,9 +16,8 @@ const PRUNE_BATCH: i64 = 5_000;
 pub(crate) async fn prune_feed(connection: &PooledConnection, keep: u64) -> Result<u64, StoreError> {
     let sql = format!(
         "DELETE FROM changes WHERE revision <= (SELECT revision FROM head) - $1 \
-         AND revision <= COALESCE((SELECT MIN(revision) FROM replicas WHERE holds_until > {now}), {all}) \
+         AND revision <= COALESCE((SELECT MIN(revision) FROM replicas WHERE NOT departed), {all}) \
          AND revision < (SELECT MIN(revision) FROM changes) + $2",
-        now = replicas::now(connection),
         all = i64::MAX,
     );
     let values: [Value; 2] = [number::to_i64(keep).into(), PRUNE_BATCH.into()];

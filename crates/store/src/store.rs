@@ -3,9 +3,11 @@
 
 mod audit;
 mod deadline;
+mod fleet;
 mod health;
 mod lookup;
 mod management;
+mod recovery;
 mod sealed_values;
 mod tokens;
 mod usage;
@@ -13,18 +15,18 @@ mod usage;
 pub use self::lookup::ManagementLookups;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use latchkey_core::error::SystemError;
+use latchkey_core::ports::ChangeNotifications;
 use latchkey_core::ports::timing::{NoopTimer, QueryKind, QueryTimer};
-use latchkey_core::ports::{Change, ChangeFeed, ChangeNotifications, Replica, Replicas};
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use crate::notifications::PgNotifications;
 use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool};
-use crate::query;
-use crate::{prune, replicas};
+use crate::prune;
 
 /// Options for connecting to the database.
 #[derive(Clone)]
@@ -54,6 +56,8 @@ pub struct Store {
     check_deadline: Duration,
     deadline: Duration,
     timer: Arc<dyn QueryTimer>,
+    /// Revision that look-ups must have reached; an answer from before it comes from a server that is behind.
+    required_revision: AtomicU64,
 }
 
 impl std::fmt::Debug for Store {
@@ -70,7 +74,15 @@ impl Store {
         let connection = target.connection();
         let notify_options = target.postgres().cloned();
         let pool = Pool::new(target.with_statement_timeout(deadline), connections);
-        Ok(Self { pool, connection, notify_options, check_deadline, deadline, timer: Arc::new(NoopTimer) })
+        Ok(Self {
+            pool,
+            connection,
+            notify_options,
+            check_deadline,
+            deadline,
+            timer: Arc::new(NoopTimer),
+            required_revision: AtomicU64::new(0),
+        })
     }
 
     /// Reports the duration of each query to `timer`, including the wait for a connection. Migrations are not
@@ -127,53 +139,5 @@ impl Store {
                 some => taken += some,
             }
         }
-    }
-}
-
-#[async_trait::async_trait]
-impl ChangeFeed for Store {
-    async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, SystemError> {
-        self.with_deadline(QueryKind::ChangeFeed, async {
-            query::feed::changes(&self.pool.acquire().await?, after, limit).await
-        })
-        .await
-    }
-
-    async fn revision(&self) -> Result<u64, SystemError> {
-        self.with_deadline(QueryKind::ChangeFeed, async {
-            query::feed::revision(&self.pool.acquire().await?).await
-        })
-        .await
-    }
-}
-
-#[async_trait::async_trait]
-impl Replicas for Store {
-    async fn heartbeat(&self, replica: &Replica, revision: u64, holds: Duration) -> Result<(), SystemError> {
-        self.with_deadline(QueryKind::Heartbeat, async {
-            replicas::heartbeat(&self.pool.acquire().await?, replica, revision, holds).await
-        })
-        .await
-    }
-
-    async fn set_applied(&self, replica: &Replica, revision: u64) -> Result<(), SystemError> {
-        self.with_deadline(QueryKind::Heartbeat, async {
-            replicas::set_applied(&self.pool.acquire().await?, replica, revision).await
-        })
-        .await
-    }
-
-    async fn deregister(&self, replica: &Replica) -> Result<(), SystemError> {
-        self.with_deadline(QueryKind::Heartbeat, async {
-            replicas::deregister(&self.pool.acquire().await?, replica).await
-        })
-        .await
-    }
-
-    async fn count_lagging(&self, replica: &Replica, revision: u64) -> Result<u64, SystemError> {
-        self.with_deadline(QueryKind::Propagation, async {
-            replicas::count_lagging(&self.pool.acquire().await?, replica, revision).await
-        })
-        .await
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod create;
 pub(crate) mod family;
 mod insert;
 pub(crate) mod profile;
+pub(crate) mod reapply;
 pub(crate) mod sealed_values;
 pub(crate) mod shadow;
 pub(crate) mod signing_key;

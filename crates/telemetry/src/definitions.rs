@@ -51,13 +51,17 @@ metrics! {
     CACHE_LIMIT ="latchkey_cache_limit_bytes", "latchkey.cache.limit", MetricKind::Gauge, "By", [],
         "Maximum size of the cache (cache_max_bytes)";
     CACHE_LEASE_REMAINING = "latchkey_cache_lease_remaining_seconds", "latchkey.cache.lease.remaining", MetricKind::Gauge, "s", [],
-        "Remaining time of the cache lease; at 0, each Check queries the database";
+        "Remaining time of the cache lease; at 0, Checks are refused";
     CACHE_LEASE_VALID ="latchkey_cache_lease_valid", "latchkey.cache.lease.valid", MetricKind::Gauge, "1", [],
         "1 while the cache lease is valid";
     FEED_REVISION = "latchkey_feed_revision", "latchkey.feed.revision", MetricKind::Gauge, "{revision}", [],
         "Newest revision applied to the cache; equal on all replicas that are up to date";
+    LOST_REVISIONS = "latchkey_lost_revisions_total", "latchkey.lost_revisions", MetricKind::Counter, "{revision}", [],
+        "Revisions that this replica had applied and that the database lost: a restore, or a failover to a standby without them";
+    REAPPLIED_REVOCATIONS = "latchkey_reapplied_revocations_total", "latchkey.reapplied_revocations", MetricKind::Counter, "{revocation}", [],
+        "Revocations, suspensions and the like that this replica wrote again after the database had lost them";
     FEED_LAG = "latchkey_feed_lag_seconds", "latchkey.feed.lag", MetricKind::Gauge, "s", [],
-        "Time since the start of the last complete poll of the change feed; absent before the first one";
+        "Time since the start of the last complete round: a committed heartbeat, and every change applied; absent before the first one";
     FEED_POLLS = "latchkey_feed_polls_total", "latchkey.feed.polls", MetricKind::Counter, "{poll}", [OUTCOME],
         "Polls of the change feed: ok or error";
     REPLICAS = "latchkey_replicas", "latchkey.replicas", MetricKind::Gauge, "{replica}", [],

@@ -14,7 +14,7 @@ fn read_at(revision: u64) -> LookupResult {
 const HASH: KeyHash = KeyHash([1; 32]);
 
 fn key_changed(revision: u64) -> Change {
-    Change { revision, subject: ChangeSubject::Key(HASH) }
+    Change { revision, subject: ChangeSubject::Key(HASH), effect: None, history: None }
 }
 
 async fn load(cache: &ReplicaCache, result: LookupResult, meanwhile: impl FnOnce(&ReplicaCache)) {
@@ -58,7 +58,7 @@ async fn a_changed_tenant_is_read_again() {
     load(&cache, read_at(3), |_| {}).await;
     let entry = cache.get(&HASH).unwrap();
     let tenant = entry.tenant().unwrap().id;
-    cache.apply(&Change { revision: 4, subject: ChangeSubject::Tenant(tenant) });
+    cache.apply(&Change { revision: 4, subject: ChangeSubject::Tenant(tenant), effect: None, history: None });
     assert!(entry.tenant().is_none());
     // A read from before the change does not bring the old tenant back. A later read stores the new one.
     assert!(cache.key_entry(read_at(3)).unwrap().tenant().is_none());

@@ -112,9 +112,9 @@ impl TokenCache {
         });
     }
 
-    /// Empties the key ring, so that the next one counts as newer.
-    pub(super) fn clear_key_ring(&self) {
-        self.key_ring.store(Arc::default());
+    /// Replaces the key ring, whatever its revision is.
+    pub(super) fn replace_key_ring(&self, key_ring: Arc<KeyRing>) {
+        self.key_ring.store(key_ring);
     }
 
     /// Removes users and families. The key ring stays, because it is only ever replaced.

@@ -38,7 +38,10 @@ impl<L: Limiter> Gate<L> {
             }
         };
         let input = CheckInput { address, ..CheckInput::default() };
-        let now = self.parts.clock.now();
+        let mut now = self.parts.clock.now();
+        if !self.parts.cache.lease_valid(now.monotonic) {
+            now = self.renew_lease().await?;
+        }
         let context = &mut DecisionContext::default();
         let mut eval = EvalContext::new(&input, now, context);
         let principal = if token::looks_like_jwt(value) {

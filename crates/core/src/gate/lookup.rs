@@ -1,6 +1,6 @@
-//! Lookups of the gate: from the cache while its lease is valid, otherwise by one query, whose result is
-//! cached. A call uses the result of its query as it was read, even if the cache has meanwhile applied a
-//! later change: the call began before that change.
+//! Lookups of the gate: from the cache, otherwise by one query, whose result is cached. They run under the lease that
+//! was valid when the call began. A call uses the result of its query as it was read, even if the cache has
+//! meanwhile applied a later change: the call began before that change.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::cache::{CacheLookup, Cached};
 use crate::cached_key::CachedKey;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
-use crate::ports::{Limiter, TokenFamily};
+use crate::ports::{ChangeSubject, Limiter, TokenFamily};
 use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::user::UserRecord;
@@ -29,9 +29,6 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
         let cache = &self.parts.cache;
-        if !cache.lease_valid(eval.now.monotonic) {
-            return self.read_key(hash, eval, None).await;
-        }
         let lookup = match cache.get(hash) {
             Some(cached) => CacheLookup::Hit(cached),
             None => cache.lookup(hash).await,
@@ -61,6 +58,11 @@ impl<L: Limiter> Gate<L> {
     ) -> Result<Option<CachedWithTenant<CachedKey>>, SystemError> {
         eval.context.lookups.misses += 1;
         let result = self.parts.store.key_by_hash(hash).await?;
+        if let Some((key, tenant)) = &result.entry {
+            let log = self.parts.cache.applied_changes();
+            log.check(&ChangeSubject::Key(*hash), key.revision, result.revision)?;
+            log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, result.revision)?;
+        }
         let revision = result.revision;
         eval.context.revision = revision;
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
@@ -78,9 +80,6 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<CachedWithTenant<UserRecord>>, SystemError> {
         let cache = &self.parts.cache;
-        if !cache.lease_valid(eval.now.monotonic) {
-            return self.read_user(id, eval, None).await;
-        }
         match cache.tokens().users.wait(&id).await {
             Err(guard) => self.read_user(id, eval, Some(guard)).await,
             Ok(cached) => match cached.tenant() {
@@ -102,6 +101,11 @@ impl<L: Limiter> Gate<L> {
         let cache = &self.parts.cache;
         eval.context.lookups.misses += 1;
         let result = self.parts.store.user_by_id(id).await?;
+        if let Some((user, tenant)) = &result.entry {
+            let log = cache.applied_changes();
+            log.check(&ChangeSubject::User(id), user.revision, result.revision)?;
+            log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, result.revision)?;
+        }
         let revision = result.revision;
         eval.context.revision = revision;
         let tenant = result.entry.as_ref().map(|(_, tenant)| Arc::new(tenant.clone()));
@@ -121,16 +125,12 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<Option<Arc<TokenFamily>>, SystemError> {
         let cache = &self.parts.cache;
-        let guard = if cache.lease_valid(eval.now.monotonic) {
-            match cache.tokens().families.wait(&id).await {
-                Ok(cached) => {
-                    eval.context.lookups.hits += 1;
-                    return Ok(Some(cached));
-                }
-                Err(guard) => Some(guard),
+        let guard = match cache.tokens().families.wait(&id).await {
+            Ok(cached) => {
+                eval.context.lookups.hits += 1;
+                return Ok(Some(cached));
             }
-        } else {
-            None
+            Err(guard) => guard,
         };
         eval.context.lookups.misses += 1;
         let result = self.parts.store.family(id, signing_key).await?;
@@ -138,9 +138,10 @@ impl<L: Limiter> Gate<L> {
         let Some(cached) = result.entry.filter(|_| result.signing_key_in_force).map(Arc::new) else {
             return Ok(None);
         };
-        if let Some(guard) = guard {
-            cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > result.revision);
+        if cached.record.ended.is_none() {
+            cache.applied_changes().check_not_ended(id, result.revision)?;
         }
+        cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > result.revision);
         Ok(Some(cached))
     }
 }

@@ -37,7 +37,7 @@ impl FakeStore {
 
     fn written<T>(&self, value: T, audit: AuditEntry) -> WriteResult<T> {
         self.audit.lock().unwrap().push(audit);
-        WriteResult { value, revision: self.revision.fetch_add(1, Ordering::SeqCst) + 1 }
+        WriteResult::written(self.revision.fetch_add(1, Ordering::SeqCst) + 1, value)
     }
 
     fn find_key(&self, id: KeyId) -> Option<KeyRecord> {

@@ -119,7 +119,7 @@ impl TokenStore for NoTokens {
         _: Timestamp,
         _: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError> {
-        Ok(WriteResult { value: (), revision: 0 })
+        Ok(WriteResult::unchanged(0, ()))
     }
 
     async fn prune_families(&self, _: Timestamp) -> Result<u64, SystemError> {
@@ -136,6 +136,6 @@ impl TokenStore for NoTokens {
         _: (SigningKeysUpdateFn<'_>, Timestamp),
         _: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError> {
-        Ok(WriteResult { value: (), revision: 0 })
+        Ok(WriteResult::unchanged(0, ()))
     }
 }

@@ -16,6 +16,7 @@ use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::LimitOverrides;
 use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::ports::NoRenewal;
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::seal::Sealer;
 use latchkey_core::secret::{KeyHash, PlainKey};
@@ -167,14 +168,17 @@ impl Harness {
         let catalog = Arc::new(Catalog::new());
         catalog.replace_all(vec![Profile::compile(DOCUMENT, 1).unwrap_or_else(|e| panic!("{e}"))]);
         let usage = Arc::new(UsageTracker::new("here".into()));
+        // The cache has no room, so that every call reads the store.
+        let cache = ReplicaCache::new(0);
+        cache.extend_lease(MonotonicInstant(u64::MAX));
         let gate = Gate::new(GateParts {
             store: Arc::clone(&store) as _,
             policies: Arc::clone(&catalog) as _,
             limiter: LocalLimiter::new(),
-            // The cache has no lease, so that every call reads the store.
-            cache: Arc::new(ReplicaCache::new(1 << 20)),
+            cache: Arc::new(cache),
             clock: Arc::new(FixedClock),
             usage: Arc::clone(&usage) as _,
+            lease: Arc::new(NoRenewal),
         });
         let management = ManagementService::new(ManagementServiceParts {
             store: Arc::clone(&store) as _,

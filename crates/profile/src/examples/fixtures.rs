@@ -12,7 +12,7 @@ use latchkey_core::limit::LimitOverrides;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::usage::NoopUsageLog;
-use latchkey_core::ports::{KeyStore, LookupResult, Policies};
+use latchkey_core::ports::{KeyStore, LookupResult, NoRenewal, Policies};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::{Clock, Moment, MonotonicInstant, Timestamp};
@@ -43,13 +43,16 @@ pub(super) fn key_value(sender: &KeyFixture, kind: &KeyKind) -> String {
 
 /// Creates a gate with at most one key.
 pub(super) fn gate(policy: &Arc<Policy>, known: Option<(KeyRecord, TenantRecord)>) -> Gate<LocalLimiter> {
+    let cache = ReplicaCache::new(1 << 20);
+    cache.extend_lease(MonotonicInstant(u64::MAX));
     Gate::new(GateParts {
         store: Arc::new(OneKey(known)),
         policies: Arc::new(OnePolicy(policy.clone())),
         limiter: LocalLimiter::new(),
-        cache: Arc::new(ReplicaCache::new(1 << 20)),
+        cache: Arc::new(cache),
         clock: Arc::new(FixedClock),
         usage: Arc::new(NoopUsageLog),
+        lease: Arc::new(NoRenewal),
     })
 }
 

@@ -39,7 +39,7 @@ impl Startup {
             let applied = self.store.apply_profile((name, text), expected_revision, entry).await;
             match applied.map_err(|failure| StartupError::new(&format!("profile {name:?}"), failure))? {
                 ApplyResult::Written(written) => {
-                    let (version, new) = (written.value.version, written.revision > 0);
+                    let (version, new) = (written.value.version, written.changed);
                     tracing::info!(profile = %name, version, new, "profile applied");
                     return Ok(None);
                 }

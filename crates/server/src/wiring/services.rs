@@ -32,6 +32,7 @@ pub(super) fn services(
         cache: shared.cache.clone(),
         clock: shared.clock.clone(),
         usage: shared.usage.clone(),
+        lease: follower.clone(),
     });
     let management = ManagementService::new(ManagementServiceParts {
         store: shared.store.clone(),

@@ -1,6 +1,6 @@
 //! The change feed as followers read it: changes after a revision, in order and without a gap.
 
-use latchkey_core::ports::{Change, ChangeSubject};
+use latchkey_core::ports::{Change, ChangeEffect, ChangeSubject, HistoryHash, PendingChange};
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
@@ -17,22 +17,56 @@ const PROFILE: &str = "profile";
 const USER: &str = "user";
 const FAMILY: &str = "family";
 const SIGNING_KEYS: &str = "signing_keys";
+/// Prefix of the effect of a withdrawal, before the identifier of the signing key.
+const WITHDRAWN: &str = "withdrawn:";
 
-/// Returns changes after `after`. Stops before a row whose revision is not the next one: a follower that
-/// skipped a revision would never see its change.
+/// Returns changes from the revision `from` on; the first of them may have been pruned. Stops before a row whose
+/// revision is not the next one: a follower that skipped a revision would never see its change.
 pub(crate) async fn changes(
     connection: &PooledConnection,
-    after: u64,
+    from: u64,
     limit: u32,
 ) -> Result<Vec<Change>, StoreError> {
-    let query = Entity::find().filter(Column::Revision.gt(number::to_i64(after)));
+    let query = Entity::find().filter(Column::Revision.gte(number::to_i64(from)));
     let rows = query.order_by_asc(Column::Revision).limit(u64::from(limit)).all(connection).await?;
+    let first = rows.first().map_or(from, |row| u64::try_from(row.revision).unwrap_or_default());
+    if first > from.saturating_add(1) {
+        return Ok(Vec::new());
+    }
     let next = |(expected, row): &(u64, Model)| u64::try_from(row.revision) == Ok(*expected);
-    let following = (after.saturating_add(1)..).zip(rows).take_while(next);
-    following.map(|(revision, row)| Ok(Change { revision, subject: subject(&row)? })).collect()
+    let following = (first..).zip(rows).take_while(next);
+    following.map(|(revision, row)| change(revision, &row)).collect()
 }
 
-/// Returns the newest revision of the feed.
+fn change(revision: u64, row: &Model) -> Result<Change, StoreError> {
+    let effect = row.effect.as_deref().map(|text| effect(row, text)).transpose()?;
+    let history = row.history.as_deref().map(|hash| history(row.revision, hash)).transpose()?;
+    Ok(Change { revision, subject: subject(row)?, effect, history })
+}
+
+fn history(revision: i64, hash: &[u8]) -> Result<HistoryHash, StoreError> {
+    hash.try_into().map_err(|_| RowContext::new("changes", &revision).corrupt("history"))
+}
+
+/// Returns revisions up to `newest` with their histories, newest first. Rows without a history are left out.
+pub(crate) async fn histories(
+    connection: &PooledConnection,
+    newest: u64,
+    limit: u32,
+) -> Result<Vec<(u64, HistoryHash)>, StoreError> {
+    let query = Entity::find().select_only().columns([Column::Revision, Column::History]);
+    let query =
+        query.filter(Column::Revision.lte(number::to_i64(newest))).filter(Column::History.is_not_null());
+    let query = query.order_by_desc(Column::Revision).limit(u64::from(limit));
+    let rows: Vec<(i64, Vec<u8>)> = query.into_tuple().all(connection).await?;
+    let read = |(revision, hash): &(i64, Vec<u8>)| {
+        let context = RowContext::new("changes", revision);
+        Ok((number::to_u64(context, "revision", *revision)?, history(*revision, hash)?))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Returns the newest revision of the database.
 pub(crate) async fn revision(connection: &PooledConnection) -> Result<u64, StoreError> {
     let head = head(connection).await?;
     number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)
@@ -44,9 +78,9 @@ pub(crate) async fn head(connection: &PooledConnection) -> Result<head::Model, S
     head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
 }
 
-/// Returns the change-feed row of a change.
-pub(crate) fn row(revision: u64, subject: &ChangeSubject) -> Model {
-    let (kind, subject) = match subject {
+/// Returns the change-feed row of a change, which was written with the audit event of this hash.
+pub(crate) fn row(revision: u64, change: &PendingChange, history: &[u8]) -> Model {
+    let (kind, subject) = match &change.subject {
         ChangeSubject::Key(hash) => (KEY, hex(&hash.0)),
         ChangeSubject::Tenant(id) => (TENANT, id.to_string()),
         ChangeSubject::Profile(name) => (PROFILE, name.to_string()),
@@ -54,7 +88,34 @@ pub(crate) fn row(revision: u64, subject: &ChangeSubject) -> Model {
         ChangeSubject::Family(id) => (FAMILY, id.to_string()),
         ChangeSubject::SigningKeys(profile) => (SIGNING_KEYS, profile.to_string()),
     };
-    Model { revision: number::to_i64(revision), kind: kind.to_owned(), subject }
+    let effect = change.effect.as_ref().map(effect_text);
+    let (revision, history) = (number::to_i64(revision), Some(history.to_vec()));
+    Model { revision, kind: kind.to_owned(), subject, effect, history }
+}
+
+fn effect_text(effect: &ChangeEffect) -> String {
+    match effect {
+        ChangeEffect::Revoked => "revoked".to_owned(),
+        ChangeEffect::Suspended => "suspended".to_owned(),
+        ChangeEffect::Disabled => "disabled".to_owned(),
+        ChangeEffect::Restricted => "restricted".to_owned(),
+        ChangeEffect::Ended => "ended".to_owned(),
+        ChangeEffect::Withdrawn(id) => format!("{WITHDRAWN}{id}"),
+    }
+}
+
+fn effect(row: &Model, text: &str) -> Result<ChangeEffect, StoreError> {
+    Ok(match text {
+        "revoked" => ChangeEffect::Revoked,
+        "suspended" => ChangeEffect::Suspended,
+        "disabled" => ChangeEffect::Disabled,
+        "restricted" => ChangeEffect::Restricted,
+        "ended" => ChangeEffect::Ended,
+        _ => match text.strip_prefix(WITHDRAWN) {
+            Some(id) => ChangeEffect::Withdrawn(id.into()),
+            None => return Err(RowContext::new("changes", &row.revision).corrupt("effect")),
+        },
+    })
 }
 
 fn subject(row: &Model) -> Result<ChangeSubject, StoreError> {
@@ -107,14 +168,36 @@ mod tests {
             ChangeSubject::Family(FamilyId(tenant.0)),
             ChangeSubject::SigningKeys("luxcore".into()),
         ] {
-            assert_eq!(subject(&row(7, &changed)).unwrap(), changed);
+            let row = row(7, &changed.clone().into(), &[1; 32]);
+            let change = change(7, &row).unwrap();
+            assert_eq!((change.subject, change.effect, change.history), (changed, None, Some([1; 32])));
+        }
+    }
+
+    #[test]
+    fn every_effect_comes_back_as_it_went() {
+        for effect in [
+            ChangeEffect::Revoked,
+            ChangeEffect::Suspended,
+            ChangeEffect::Disabled,
+            ChangeEffect::Restricted,
+            ChangeEffect::Ended,
+            ChangeEffect::Withdrawn("k1".into()),
+        ] {
+            let pending = ChangeSubject::Key(KeyHash([0; 32])).with_effect(Some(effect.clone()));
+            assert_eq!(change(1, &row(1, &pending, &[0; 32])).unwrap().effect, Some(effect));
         }
     }
 
     #[test]
     fn an_unknown_word_is_not_taken_for_a_known_one() {
-        let corrupt =
-            |kind: &str, subject: &str| Model { revision: 1, kind: kind.into(), subject: subject.into() };
+        let corrupt = |kind: &str, subject: &str| Model {
+            revision: 1,
+            kind: kind.into(),
+            subject: subject.into(),
+            effect: None,
+            history: None,
+        };
         for row in [
             corrupt("keys", ""),
             corrupt("key", "00"),

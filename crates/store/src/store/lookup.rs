@@ -2,6 +2,7 @@
 //! tokens, with the deadline of management calls.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,18 +15,27 @@ use latchkey_core::user::UserRecord;
 
 use super::Store;
 use crate::error::StoreError;
+use crate::pool::PooledConnection;
 use crate::query;
 
 type Answer<T> = Result<T, SystemError>;
 
 impl Store {
     async fn keys(&self, hashes: &[KeyHash], deadline: Duration) -> Vec<Answer<LookupResult>> {
-        let query = async { query::check::by_hash(&self.pool.acquire().await?, hashes).await };
+        let query = async {
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let found = query::check::by_hash(&connection, hashes).await?;
+            up_to_date(&connection, required, found, |found| found.revision)
+        };
         for_each_id(hashes.len(), self.with_deadline_of(deadline, QueryKind::FindKey, query)).await
     }
 
     async fn users(&self, ids: &[UserId], deadline: Duration) -> Vec<Answer<LookupResult<UserRecord>>> {
-        let query = async { query::user::with_tenant(&self.pool.acquire().await?, ids).await };
+        let query = async {
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let found = query::user::with_tenant(&connection, ids).await?;
+            up_to_date(&connection, required, found, |found| found.revision)
+        };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindUser, query)).await
     }
 
@@ -35,9 +45,35 @@ impl Store {
         signing_key: &str,
         deadline: Duration,
     ) -> Vec<Answer<FamilyLookup>> {
-        let query = async { query::token::for_check(&self.pool.acquire().await?, ids, signing_key).await };
+        let query = async {
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let found = query::token::for_check(&connection, ids, signing_key).await?;
+            up_to_date(&connection, required, found, |found| found.revision)
+        };
         for_each_id(ids.len(), self.with_deadline_of(deadline, QueryKind::FindFamily, query)).await
     }
+}
+
+impl Store {
+    /// Returns the revision that an answer must have reached. It is read before the query.
+    pub(super) fn required_revision(&self) -> u64 {
+        self.required_revision.load(Ordering::SeqCst)
+    }
+}
+
+/// Returns what a query found, unless the server that answered is behind what this process has applied: a standby, or a
+/// primary from before a failover. Its connection is closed then.
+fn up_to_date<T>(
+    connection: &PooledConnection,
+    required: u64,
+    found: Vec<Answer<T>>,
+    revision: impl Fn(&T) -> u64,
+) -> Result<Vec<Answer<T>>, StoreError> {
+    if found.iter().flatten().any(|found| revision(found) < required) {
+        connection.mark_stale();
+        return Err(StoreError::Stale);
+    }
+    Ok(found)
 }
 
 /// Returns one result for each item of a query; if the query fails, each of them is its error.

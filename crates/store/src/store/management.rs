@@ -11,6 +11,7 @@ use latchkey_management::ports::{
 };
 
 use super::Store;
+use crate::error::StoreError;
 use crate::query::{self, Page};
 use crate::write;
 
@@ -54,7 +55,13 @@ impl ManagementStore for Store {
 
     async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError> {
         self.with_deadline(QueryKind::Read, async {
-            query::profile::newest(&self.pool.acquire().await?).await
+            let (connection, required) = (self.pool.acquire().await?, self.required_revision());
+            let found = query::profile::newest(&connection).await?;
+            if query::feed::revision(&connection).await? < required {
+                connection.mark_stale();
+                return Err(StoreError::Stale);
+            }
+            Ok(found)
         })
         .await
     }

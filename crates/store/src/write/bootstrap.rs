@@ -33,18 +33,18 @@ pub(crate) async fn bootstrap_operator(
     } else {
         insert::tenant(&connection, &tenant).await?;
         first.tenant = tenant.id;
-        changes.push(ChangeSubject::Tenant(tenant.id));
+        changes.push(ChangeSubject::Tenant(tenant.id).into());
     }
     let wanted = is_wanted(&connection, first.tenant, insist.then_some(&first)).await?;
     let id = first.id;
     if wanted {
-        changes.push(ChangeSubject::Key(first.hash));
+        changes.push(ChangeSubject::Key(first.hash).into());
         if insert::keys(&connection, &[NewKey { record: first, idempotency: None }]).await?.is_empty() {
             return Err(taken(0).into());
         }
     }
     if changes.is_empty() {
-        return Ok(WriteResult { value: false, revision: 0 });
+        return Ok(WriteResult::unchanged(journal::revision(&connection).await?, false));
     }
     let revision = journal::append_changes(&connection, &changes, audit).await?;
     let last = revision + (changes.len() as u64) - 1;
@@ -56,7 +56,7 @@ pub(crate) async fn bootstrap_operator(
         insert::number_keys(&connection, &[id], last).await?;
     }
     connection.commit().await?;
-    Ok(WriteResult { value: wanted, revision: last })
+    Ok(WriteResult::written(last, wanted))
 }
 
 /// Returns whether the key must be created: no key has this hash or, if no hash is given, the tenant has no key

@@ -3,8 +3,8 @@
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::ChangeSubject;
-use latchkey_core::record::KeyRecord;
+use latchkey_core::ports::{ChangeEffect, ChangeSubject};
+use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_management::ports::{AuditEntry, KeyRotationFn, KeyUpdateFn, NewKey, WriteResult};
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, QuerySelect};
@@ -27,12 +27,13 @@ pub(crate) async fn key(
     let before = locked(&connection, id).await?;
     let mut after = rule(&before)?;
     if after == before {
-        return Ok(WriteResult { value: before, revision: 0 });
+        return Ok(WriteResult::unchanged(before.revision, before));
     }
-    after.revision = journal::append_changes(&connection, &[ChangeSubject::Key(before.hash)], audit).await?;
+    let change = ChangeSubject::Key(before.hash).with_effect(effect(&before, &after));
+    after.revision = journal::append_changes(&connection, &[change], audit).await?;
     write(&connection, &before, &after).await?;
     connection.commit().await?;
-    Ok(WriteResult { revision: after.revision, value: after })
+    Ok(WriteResult::written(after.revision, after))
 }
 
 /// Replaces the key by the rule's result, and inserts its successor.
@@ -48,13 +49,33 @@ pub(crate) async fn rotate(
     if insert::keys(&connection, &[successor]).await?.is_empty() {
         return Err(taken(0).into());
     }
-    let changes = [ChangeSubject::Key(before.hash), ChangeSubject::Key(new.hash)];
+    let ended = ChangeSubject::Key(before.hash).with_effect(effect(&before, &old));
+    let changes = [ended, ChangeSubject::Key(new.hash).into()];
     old.revision = journal::append_changes(&connection, &changes, audit).await?;
     new.revision = old.revision + 1;
     write(&connection, &before, &old).await?;
     insert::number_keys(&connection, &[new.id], new.revision).await?;
     connection.commit().await?;
-    Ok(WriteResult { revision: new.revision, value: (old, new) })
+    Ok(WriteResult::written(new.revision, (old, new)))
+}
+
+/// Returns what a change of a key takes away.
+fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffect> {
+    let ends = |key: &KeyRecord| key.expires.map_or(i64::MAX, |at| at.0);
+    match (&before.lifecycle, &after.lifecycle) {
+        (KeyLifecycle::Active | KeyLifecycle::Disabled, KeyLifecycle::Revoked { .. }) => {
+            Some(ChangeEffect::Revoked)
+        }
+        (KeyLifecycle::Active, KeyLifecycle::Disabled) => Some(ChangeEffect::Disabled),
+        _ if before.scopes.iter().any(|scope| !after.scopes.contains(scope))
+            || before.bindings != after.bindings
+            || before.networks != after.networks
+            || ends(after) < ends(before) =>
+        {
+            Some(ChangeEffect::Restricted)
+        }
+        _ => None,
+    }
 }
 
 /// Returns the key, locked until the transaction ends. Its scopes are read afterwards: a statement that has

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::ChangeSubject;
+use latchkey_core::ports::{ChangeSubject, PendingChange};
 use latchkey_management::ports::{AuditEntry, Created, NewKey, WriteResult};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
@@ -44,10 +44,11 @@ pub(crate) async fn keys(
         }
     }
     connection.commit().await?;
-    Ok(WriteResult { value: made, revision: revision.last })
+    Ok(WriteResult { value: made, revision: revision.last, changed: !inserted.is_empty() })
 }
 
-/// Revisions of the keys that a call has created; both zero if it has created none.
+/// First and last revision of the keys that a call has created; if it has created none, the last is that of the
+/// newest write.
 struct Revisions {
     first: u64,
     last: u64,
@@ -61,9 +62,10 @@ async fn number(
 ) -> Result<Revisions, StoreError> {
     let new: Vec<_> = keys.iter().map(|key| &key.record).filter(|key| inserted.contains(&key.id)).collect();
     if new.is_empty() {
-        return Ok(Revisions { first: 0, last: 0 });
+        // The keys exist already. Their creation is not newer than the newest write.
+        return Ok(Revisions { first: 0, last: journal::revision(connection).await? });
     }
-    let changes: Vec<ChangeSubject> = new.iter().map(|key| ChangeSubject::Key(key.hash)).collect();
+    let changes: Vec<PendingChange> = new.iter().map(|key| ChangeSubject::Key(key.hash).into()).collect();
     let first = journal::append_changes(connection, &changes, audit).await?;
     let ids: Vec<KeyId> = new.iter().map(|key| key.id).collect();
     insert::number_keys(connection, &ids, first).await?;

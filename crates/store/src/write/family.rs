@@ -3,7 +3,7 @@
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::FamilyId;
-use latchkey_core::ports::ChangeSubject;
+use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
@@ -72,13 +72,14 @@ pub(crate) async fn end(
 ) -> Result<WriteResult<()>, StoreError> {
     let row = family::Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
     if row.ok_or(RequestError::NotFound("family"))?.ended_at.is_some() {
-        return Ok(WriteResult { value: (), revision: 0 });
+        return Ok(WriteResult::unchanged(journal::revision(&connection).await?, ()));
     }
     let ended = family::ActiveModel { id: Unchanged(id.0), ended_at: Set(Some(at.0)), ..Default::default() };
     family::Entity::update(ended).exec_without_returning(&connection).await?;
-    let revision = journal::append_changes(&connection, &[ChangeSubject::Family(id)], audit).await?;
+    let change = ChangeSubject::Family(id).with_effect(Some(ChangeEffect::Ended));
+    let revision = journal::append_changes(&connection, &[change], audit).await?;
     connection.commit().await?;
-    Ok(WriteResult { value: (), revision })
+    Ok(WriteResult::written(revision, ()))
 }
 
 /// Deletes some of the families that ended before a time, with their tokens. Returns how many.

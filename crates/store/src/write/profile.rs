@@ -29,15 +29,15 @@ pub(crate) async fn apply(
     let newest = query::profile::version(&connection, name, None).await?;
     let version = match newest {
         Some(newest) if newest.document == document => {
-            return Ok(ApplyResult::Written(WriteResult { value: newest, revision: 0 }));
+            return Ok(ApplyResult::Written(WriteResult::unchanged(newest.revision, newest)));
         }
         newest => newest.map_or(0, |newest| newest.version) + 1,
     };
     let revision =
-        journal::append_changes(&connection, &[ChangeSubject::Profile(name.into())], audit).await?;
+        journal::append_changes(&connection, &[ChangeSubject::Profile(name.into()).into()], audit).await?;
     let (name, document) = (name.into(), document.to_owned());
     let value = ProfileRecord { name, version, document, applied: audit.time, revision };
     Entity::insert(row::profile::row(&value)).exec_without_returning(&connection).await?;
     connection.commit().await?;
-    Ok(ApplyResult::Written(WriteResult { value, revision }))
+    Ok(ApplyResult::Written(WriteResult::written(revision, value)))
 }

@@ -1,7 +1,7 @@
 //! Changes a profile's signing keys by a rule. The head is locked from the start, so that of two processes that
 //! would create a key at once, the second sees the first one's.
 
-use latchkey_core::ports::ChangeSubject;
+use latchkey_core::ports::{ChangeEffect, ChangeSubject, PendingChange};
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::{KeyStage, SigningKeyRecord};
 use latchkey_management::ports::tokens::SigningKeysUpdateFn;
@@ -29,10 +29,9 @@ pub(crate) async fn change(
         rows.into_iter().map(row::token::signing_key).collect::<Result<_, _>>()?;
     let changed = rule(&keys)?;
     if changed.is_empty() {
-        return Ok(WriteResult { value: (), revision: 0 });
+        return Ok(WriteResult::unchanged(journal::revision(&connection).await?, ()));
     }
-    let revision =
-        journal::append_changes(&connection, &[ChangeSubject::SigningKeys(profile.into())], audit).await?;
+    let revision = journal::append_changes(&connection, &pending(profile, &keys, &changed), audit).await?;
     for key in &changed {
         let columns = [Column::SignsFrom, Column::SignsUntil, Column::LongestSeconds, Column::WithdrawnAt];
         let again = OnConflict::column(Column::Id).update_columns(columns).to_owned();
@@ -43,5 +42,15 @@ pub(crate) async fn change(
         Entity::delete_by_id(key.id.to_string()).exec(&connection).await?;
     }
     connection.commit().await?;
-    Ok(WriteResult { value: (), revision })
+    Ok(WriteResult::written(revision, ()))
+}
+
+/// Returns one change for each key that is withdrawn; otherwise one that takes nothing away.
+fn pending(profile: &str, before: &[SigningKeyRecord], after: &[SigningKeyRecord]) -> Vec<PendingChange> {
+    let subject = || ChangeSubject::SigningKeys(profile.into());
+    let in_force = |id: &str| before.iter().any(|key| *key.id == *id && key.withdrawn.is_none());
+    let withdrawn = after.iter().filter(|key| key.withdrawn.is_some() && in_force(&key.id));
+    let effects = withdrawn.map(|key| ChangeEffect::Withdrawn(key.id.to_string().into()));
+    let changes: Vec<_> = effects.map(|effect| subject().with_effect(Some(effect))).collect();
+    if changes.is_empty() { vec![subject().into()] } else { changes }
 }

@@ -2,7 +2,7 @@
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::TenantId;
-use latchkey_core::ports::ChangeSubject;
+use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::record::TenantRecord;
 use latchkey_management::ports::{AuditEntry, TenantUpdateFn, WriteResult};
 use sea_orm::entity::prelude::*;
@@ -25,10 +25,10 @@ pub(crate) async fn create(
         return Err(RequestError::AlreadyExists(format!("the slug {} is taken", tenant.slug)).into());
     }
     tenant.revision =
-        journal::append_changes(&connection, &[ChangeSubject::Tenant(tenant.id)], audit).await?;
+        journal::append_changes(&connection, &[ChangeSubject::Tenant(tenant.id).into()], audit).await?;
     write(&connection, tenant.id, &tenant).await?;
     connection.commit().await?;
-    Ok(WriteResult { revision: tenant.revision, value: tenant })
+    Ok(WriteResult::written(tenant.revision, tenant))
 }
 
 /// Replaces the tenant by the rule's result.
@@ -42,12 +42,14 @@ pub(crate) async fn change(
     let before = row::tenant::record(row.ok_or(RequestError::NotFound("tenant"))?)?;
     let mut after = rule(&before)?;
     if after == before {
-        return Ok(WriteResult { value: before, revision: 0 });
+        return Ok(WriteResult::unchanged(before.revision, before));
     }
-    after.revision = journal::append_changes(&connection, &[ChangeSubject::Tenant(id)], audit).await?;
+    let effect = (after.suspended && !before.suspended).then_some(ChangeEffect::Suspended);
+    let change = ChangeSubject::Tenant(id).with_effect(effect);
+    after.revision = journal::append_changes(&connection, &[change], audit).await?;
     write(&connection, id, &after).await?;
     connection.commit().await?;
-    Ok(WriteResult { revision: after.revision, value: after })
+    Ok(WriteResult::written(after.revision, after))
 }
 
 pub(super) async fn write(

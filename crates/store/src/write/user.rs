@@ -2,7 +2,7 @@
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::{TenantId, UserId};
-use latchkey_core::ports::ChangeSubject;
+use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::time::Timestamp;
 use latchkey_core::user::{FailedLogins, MAX_FAILED_LOGINS, UserRecord};
 use latchkey_management::password::PasswordHash;
@@ -31,10 +31,11 @@ pub(crate) async fn create(
     if insert.exec_without_returning(&connection).await? == 0 {
         return Err(RequestError::AlreadyExists("a user has this e-mail address already".to_owned()).into());
     }
-    user.revision = journal::append_changes(&connection, &[ChangeSubject::User(user.id)], audit).await?;
+    user.revision =
+        journal::append_changes(&connection, &[ChangeSubject::User(user.id).into()], audit).await?;
     write(&connection, &user, None).await?;
     connection.commit().await?;
-    Ok(WriteResult { revision: user.revision, value: user })
+    Ok(WriteResult::written(user.revision, user))
 }
 
 /// Replaces the user by the rule's result, and the password if there is a new one.
@@ -49,12 +50,18 @@ pub(crate) async fn change(
     let before = row::user::record(row.ok_or(RequestError::NotFound("user"))?)?;
     let mut after = rule(&before)?;
     if after == before && password.is_none() {
-        return Ok(WriteResult { value: before, revision: 0 });
+        return Ok(WriteResult::unchanged(before.revision, before));
     }
-    after.revision = journal::append_changes(&connection, &[ChangeSubject::User(id)], audit).await?;
+    let effect = match (after.disabled && !before.disabled, after.generation > before.generation) {
+        (true, _) => Some(ChangeEffect::Disabled),
+        (false, true) => Some(ChangeEffect::Restricted),
+        (false, false) => None,
+    };
+    let change = ChangeSubject::User(id).with_effect(effect);
+    after.revision = journal::append_changes(&connection, &[change], audit).await?;
     write(&connection, &after, password.as_ref()).await?;
     connection.commit().await?;
-    Ok(WriteResult { revision: after.revision, value: after })
+    Ok(WriteResult::written(after.revision, after))
 }
 
 async fn write(

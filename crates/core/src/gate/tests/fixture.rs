@@ -16,7 +16,7 @@ use crate::limit::{
     BucketAlgorithm, BucketOwner, BucketRule, ChargeCondition, NameMap, RateClasses, parse_key_limit,
 };
 use crate::policy::{AcceptedCredentials, Policy, UnmatchedRoute};
-use crate::ports::{KeyStore, LookupResult, Policies};
+use crate::ports::{KeyStore, LookupResult, NoRenewal, Policies};
 use crate::record::fixture::records;
 use crate::record::{KeyRecord, TenantRecord};
 use crate::route::{Pattern, Route, Routes};
@@ -65,6 +65,7 @@ impl GateFixture {
             cache: Arc::clone(&cache),
             clock: Arc::clone(&clock) as _,
             usage: Arc::clone(&usage) as _,
+            lease: Arc::new(NoRenewal),
         });
         Self { gate, policy, store, cache, clock, usage }
     }

@@ -1,0 +1,159 @@
+//! Memory of the changes that the feed has shown: for each subject the newest one, and what it took away. A
+//! database that lost commits, or a server that is behind, may return a record from before such a change. The memory
+//! refuses that record, and says what must be taken away again.
+//!
+//! It is bounded: the oldest changes are forgotten first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::SystemError;
+use crate::id::FamilyId;
+use crate::ports::{Change, ChangeEffect, ChangeSubject, HistoryHash};
+
+/// Largest number of subjects, and of histories. A subject takes about 150 bytes.
+const CAPACITY: usize = 65_536;
+
+/// Newest changes by subject, with the history of the database at each revision.
+#[derive(Debug, Default)]
+pub struct AppliedChanges(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_subject: HashMap<ChangeSubject, Applied>,
+    by_revision: BTreeMap<u64, ChangeSubject>,
+    histories: BTreeMap<u64, HistoryHash>,
+}
+
+/// The newest change of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Applied {
+    revision: u64,
+    /// What this change took away, and what earlier ones took away for good.
+    effects: Vec<ChangeEffect>,
+}
+
+/// Access that was taken away, and at which revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenAway {
+    /// Revision of the newest change of the subject.
+    pub revision: u64,
+    /// The subject.
+    pub subject: ChangeSubject,
+    /// What was taken away.
+    pub effect: ChangeEffect,
+}
+
+impl AppliedChanges {
+    /// Records a change. A change that took something away for good is not replaced by a later one.
+    pub(super) fn record(&self, change: &Change) {
+        let mut entries = self.entries();
+        let mut effects = Vec::new();
+        if let Some(before) = entries.by_subject.remove(&change.subject) {
+            entries.by_revision.remove(&before.revision);
+            effects = before.effects;
+            effects.retain(is_irreversible);
+        }
+        effects.extend(change.effect.clone());
+        let applied = Applied { revision: change.revision, effects };
+        entries.by_subject.insert(change.subject.clone(), applied);
+        entries.by_revision.insert(change.revision, change.subject.clone());
+        if let Some(history) = change.history {
+            entries.histories.insert(change.revision, history);
+        }
+        entries.trim();
+    }
+
+    /// Returns an error if a database that claims to have all changes up to `read_at` returned a record that was last
+    /// changed at `revision`, and a later change of it was applied here: the database has lost that change. A record
+    /// that was read before the change is no error.
+    pub(crate) fn check(
+        &self,
+        subject: &ChangeSubject,
+        revision: u64,
+        read_at: u64,
+    ) -> Result<(), SystemError> {
+        let entries = self.entries();
+        let lost = |applied: &Applied| applied.revision > revision && applied.revision <= read_at;
+        if entries.by_subject.get(subject).is_some_and(lost) { Err(SystemError::database()) } else { Ok(()) }
+    }
+
+    /// Returns an error if this family, which was read as living at `read_at`, had ended here by then.
+    pub(crate) fn check_not_ended(&self, family: FamilyId, read_at: u64) -> Result<(), SystemError> {
+        let entries = self.entries();
+        let lost =
+            |applied: &Applied| applied.effects.contains(&ChangeEffect::Ended) && applied.revision <= read_at;
+        let subject = ChangeSubject::Family(family);
+        if entries.by_subject.get(&subject).is_some_and(lost) { Err(SystemError::database()) } else { Ok(()) }
+    }
+
+    /// Records the history of the database at a revision that was not applied change by change.
+    pub fn record_history(&self, revision: u64, history: HistoryHash) {
+        self.entries().histories.insert(revision, history);
+    }
+
+    /// Returns the history of the database at a revision, if the feed has shown it.
+    #[must_use]
+    pub fn history(&self, revision: u64) -> Option<HistoryHash> {
+        self.entries().histories.get(&revision).copied()
+    }
+
+    /// Returns the changes after a revision that took something away, oldest first.
+    #[must_use]
+    pub fn taken_away_after(&self, revision: u64) -> Vec<TakenAway> {
+        let entries = self.entries();
+        let mut taken = Vec::new();
+        for (revision, subject) in entries.by_revision.range(revision.saturating_add(1)..) {
+            let effects = entries.by_subject.get(subject).map(|applied| &applied.effects[..]);
+            taken.extend(effects.unwrap_or_default().iter().map(|effect| TakenAway {
+                revision: *revision,
+                subject: subject.clone(),
+                effect: effect.clone(),
+            }));
+        }
+        taken
+    }
+
+    /// Returns whether a change of this subject after a revision was applied here.
+    #[must_use]
+    pub fn changed_after(&self, subject: &ChangeSubject, revision: u64) -> bool {
+        self.entries().by_subject.get(subject).is_some_and(|applied| applied.revision > revision)
+    }
+
+    /// Forgets the changes after a revision: the database lost them, and what they took away was taken away again.
+    pub fn forget_after(&self, revision: u64) {
+        let mut entries = self.entries();
+        let gone = entries.by_revision.split_off(&revision.saturating_add(1));
+        for subject in gone.values() {
+            entries.by_subject.remove(subject);
+        }
+        let _ = entries.histories.split_off(&revision.saturating_add(1));
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    fn trim(&mut self) {
+        while self.by_revision.len() > CAPACITY {
+            if let Some((_, subject)) = self.by_revision.pop_first() {
+                self.by_subject.remove(&subject);
+            }
+        }
+        while self.histories.len() > CAPACITY {
+            self.histories.pop_first();
+        }
+    }
+}
+
+fn is_irreversible(effect: &ChangeEffect) -> bool {
+    match effect {
+        ChangeEffect::Revoked | ChangeEffect::Ended | ChangeEffect::Withdrawn(_) => true,
+        ChangeEffect::Suspended | ChangeEffect::Disabled | ChangeEffect::Restricted => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Tests of the memory of changes.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::id::TenantId;
+use crate::secret::KeyHash;
+
+const KEY: ChangeSubject = ChangeSubject::Key(KeyHash([1; 32]));
+
+fn change(revision: u64, subject: ChangeSubject, effect: Option<ChangeEffect>) -> Change {
+    let byte = u8::try_from(revision % 251).unwrap();
+    Change { revision, subject, effect, history: Some([byte; 32]) }
+}
+
+fn taken(changes: &AppliedChanges, revision: u64) -> Vec<(u64, ChangeEffect)> {
+    changes.taken_away_after(revision).into_iter().map(|taken| (taken.revision, taken.effect)).collect()
+}
+
+#[test]
+fn a_revocation_stays_whatever_comes_after_it() {
+    let changes = AppliedChanges::default();
+    changes.record(&change(1, KEY, Some(ChangeEffect::Revoked)));
+    changes.record(&change(2, KEY, None));
+    assert_eq!(taken(&changes, 0), [(2, ChangeEffect::Revoked)]);
+    assert_eq!(taken(&changes, 2), []);
+}
+
+#[test]
+fn a_suspension_ends_when_the_tenant_is_resumed() {
+    let (changes, tenant) = (AppliedChanges::default(), ChangeSubject::Tenant(TenantId(Uuid::nil())));
+    changes.record(&change(1, tenant.clone(), Some(ChangeEffect::Suspended)));
+    assert_eq!(taken(&changes, 0), [(1, ChangeEffect::Suspended)]);
+    changes.record(&change(2, tenant, None));
+    assert_eq!(taken(&changes, 0), []);
+}
+
+#[test]
+fn every_withdrawn_signing_key_of_a_profile_is_remembered() {
+    let changes = AppliedChanges::default();
+    for (revision, id) in [(1, "a"), (2, "b")] {
+        let subject = ChangeSubject::SigningKeys("p".into());
+        changes.record(&change(revision, subject, Some(ChangeEffect::Withdrawn(id.into()))));
+    }
+    let both = ["a", "b"].map(|id| (2, ChangeEffect::Withdrawn(id.into())));
+    assert_eq!(taken(&changes, 0), both);
+}
+
+#[test]
+fn a_record_from_before_a_change_is_refused_if_the_database_claims_to_have_the_change() {
+    let changes = AppliedChanges::default();
+    changes.record(&change(5, KEY, None));
+    assert!(changes.check(&KEY, 4, 5).is_err() && changes.check(&KEY, 4, 9).is_err());
+    assert!(changes.check(&KEY, 4, 4).is_ok(), "it was read before the change");
+    assert!(changes.check(&KEY, 5, 5).is_ok() && changes.check(&KEY, 8, 9).is_ok());
+}
+
+#[test]
+fn what_the_database_lost_is_forgotten_from_there_on() {
+    let changes = AppliedChanges::default();
+    changes.record_history(3, [3; 32]);
+    changes.record(&change(4, KEY, Some(ChangeEffect::Revoked)));
+    assert!(changes.changed_after(&KEY, 3));
+    changes.forget_after(3);
+    assert_eq!((changes.history(3), changes.history(4)), (Some([3; 32]), None));
+    assert!(taken(&changes, 0).is_empty() && !changes.changed_after(&KEY, 3));
+}
+
+#[test]
+fn the_oldest_changes_are_forgotten_first() {
+    let changes = AppliedChanges::default();
+    let subject = |number: u64| {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&number.to_be_bytes());
+        ChangeSubject::Key(KeyHash(hash))
+    };
+    let over = CAPACITY as u64 + 10;
+    for revision in 1..=over {
+        changes.record(&change(revision, subject(revision), Some(ChangeEffect::Revoked)));
+    }
+    assert_eq!(taken(&changes, 0).len(), CAPACITY);
+    assert!(!changes.changed_after(&subject(10), 0) && changes.changed_after(&subject(11), 0));
+    assert_eq!((changes.history(10), changes.history(11)), (None, Some([11; 32])));
+}

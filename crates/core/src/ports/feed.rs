@@ -1,0 +1,119 @@
+//! The change feed: what changed, in commit order, and what each change took away.
+
+use async_trait::async_trait;
+
+use super::{Announcement, Fleet, Replica};
+use crate::error::SystemError;
+use crate::id::{FamilyId, TenantId, UserId};
+use crate::secret::KeyHash;
+
+/// A row of the change feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The revision: gap-free, in commit order.
+    pub revision: u64,
+    /// The changed object.
+    pub subject: ChangeSubject,
+    /// What the change took away; `None` if it took nothing away, or if the release that wrote it did not say.
+    pub effect: Option<ChangeEffect>,
+    /// Identity of the database's history up to this change; `None` if the release that wrote it did not say.
+    pub history: Option<HistoryHash>,
+}
+
+/// Object that a change is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ChangeSubject {
+    /// A key, by the hash that the cache finds it by.
+    Key(KeyHash),
+    /// A tenant.
+    Tenant(TenantId),
+    /// A profile, by name.
+    Profile(Box<str>),
+    /// A user.
+    User(UserId),
+    /// A token family.
+    Family(FamilyId),
+    /// The signing keys of a profile, by its name.
+    SigningKeys(Box<str>),
+}
+
+/// Access that a change took away. If a database loses the change, a follower that had applied it takes the access
+/// away again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeEffect {
+    /// A key was revoked, which is irreversible.
+    Revoked,
+    /// A tenant was suspended.
+    Suspended,
+    /// A key or a user was disabled.
+    Disabled,
+    /// A key or a user may do less than before. The rest is unknown to a follower, so it disables the subject.
+    Restricted,
+    /// A token family has ended, which is irreversible.
+    Ended,
+    /// The signing key with this identifier was withdrawn, which is irreversible.
+    Withdrawn(Box<str>),
+}
+
+/// SHA-256 hash of the audit chain after a write. Two databases that share it share all writes up to it.
+pub type HistoryHash = [u8; 32];
+
+/// A change of one object, as a write appends it to the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingChange {
+    /// The changed object.
+    pub subject: ChangeSubject,
+    /// What the change takes away.
+    pub effect: Option<ChangeEffect>,
+}
+
+impl From<ChangeSubject> for PendingChange {
+    fn from(subject: ChangeSubject) -> Self {
+        Self { subject, effect: None }
+    }
+}
+
+impl ChangeSubject {
+    /// Returns a change of this object with an effect.
+    #[must_use]
+    pub fn with_effect(self, effect: Option<ChangeEffect>) -> PendingChange {
+        PendingChange { subject: self, effect }
+    }
+}
+
+/// A poll of the feed: what one server of the database answered, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedPoll {
+    /// True if a heartbeat was asked for and the replica is registered. Then the server accepts writes, and all that
+    /// follows was read after the heartbeat was committed.
+    pub heartbeat: bool,
+    /// The replicas, and the newest revision.
+    pub fleet: Fleet,
+    /// The first changes, as [`ChangeFeed::changes`] returns them.
+    pub changes: Vec<Change>,
+}
+
+/// The change feed, as followers read it.
+#[async_trait]
+pub trait ChangeFeed: Send + Sync {
+    /// Writes the heartbeat, if there is one, and reads the replicas and at most `limit` changes from the revision
+    /// `from` on; all of it by one session.
+    async fn poll(
+        &self,
+        heartbeat: Option<(&Replica, &Announcement)>,
+        from: u64,
+        limit: u32,
+    ) -> Result<FeedPoll, SystemError>;
+    /// Returns the changes from the revision `from` on, oldest first and without a gap: `limit` of them at most. The
+    /// first one may be missing, if it was pruned.
+    async fn changes(&self, from: u64, limit: u32) -> Result<Vec<Change>, SystemError>;
+    /// Returns revisions up to `newest` with the history at each of them, newest first: `limit` of them at most.
+    async fn history(&self, newest: u64, limit: u32) -> Result<Vec<(u64, HistoryHash)>, SystemError>;
+    /// Refuses answers to look-ups that are older than `revision` from now on: they come from a server that is behind.
+    /// A lower revision replaces a higher one, as after a database was restored.
+    fn require_revision(&self, revision: u64);
+    /// Returns an error if the database is no longer the one that was opened, as a file that was replaced.
+    fn check_identity(&self) -> Result<(), SystemError> {
+        Ok(())
+    }
+}

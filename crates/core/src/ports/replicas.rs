@@ -1,0 +1,85 @@
+//! The fleet: processes that decide from a copy of one database, as the database knows them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::HistoryHash;
+use crate::error::SystemError;
+
+/// A process that decides from a cache of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Identifier, new at each start of the process.
+    pub id: Box<str>,
+    /// Name for people: the address that the replica serves on, or the stable name.
+    pub name: Box<str>,
+    /// Name that the operator gives to one replica for all its lives, of which never two run at once.
+    pub stable_name: Option<Box<str>>,
+    /// Identity of the running machine and its network namespace, within which a process can prove that another one has
+    /// ended.
+    pub host: Option<Box<str>>,
+}
+
+/// What a replica announces about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Newest revision that the replica has applied.
+    pub revision: u64,
+    /// History of the database at that revision, as the replica has seen it; `None` if it saw none.
+    pub history: Option<HistoryHash>,
+    /// Time for which the replica trusts its cache after the start of a heartbeat, at most.
+    pub lease: Duration,
+    /// Number of heartbeats.
+    pub beat: u64,
+}
+
+/// A row of the table of replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaRow {
+    /// The replica.
+    pub replica: Replica,
+    /// What it announced; `None` if the row is not as its replica wrote it, or is of a release without checksums.
+    pub announced: Option<Announcement>,
+    /// Number of heartbeats, as the row has it.
+    pub beat: u64,
+    /// True if the replica has left in order: it trusts nothing any more.
+    pub departed: bool,
+    /// True if another process asks if this replica is alive.
+    pub challenged: bool,
+}
+
+/// All rows of the table of replicas, read at one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fleet {
+    /// Newest revision of the database when the rows were read.
+    pub revision: u64,
+    /// The rows.
+    pub rows: Vec<ReplicaRow>,
+    /// True if the number of rows is not the number of registrations less the number of removals: somebody else than a
+    /// replica has added or deleted rows, so that there may be replicas without one.
+    pub incomplete: bool,
+    /// The longest lease that was ever registered.
+    pub longest_lease: Duration,
+}
+
+/// Table of the replicas that may use their caches.
+#[async_trait]
+pub trait Replicas: Send + Sync {
+    /// Inserts the row of a replica, and counts the registration. The write is durable when this returns, and was made
+    /// by a server that accepts writes.
+    async fn register(&self, replica: &Replica, announced: &Announcement) -> Result<(), SystemError>;
+    /// Writes the applied revision of a registered replica. It costs less than a heartbeat, and need not be durable: if
+    /// it is lost, a writer waits longer, and nothing else happens.
+    async fn set_applied(&self, replica: &Replica, announced: &Announcement) -> Result<(), SystemError>;
+    /// Marks the row of a replica that no longer uses its cache.
+    async fn depart(&self, replica: &Replica, beat: u64) -> Result<(), SystemError>;
+    /// Reads all rows. An answer that is older than `revision` is an error: it comes from a server that is behind.
+    async fn list(&self, revision: u64) -> Result<Fleet, SystemError>;
+    /// Asks the replica with this identifier for a sign of life.
+    async fn challenge(&self, id: &str) -> Result<(), SystemError>;
+    /// Deletes a row if its counter of heartbeats is still `beat`, and counts the removal; returns whether it was deleted.
+    async fn remove(&self, id: &str, beat: u64) -> Result<bool, SystemError>;
+    /// Makes the present number of rows the expected one: no replica without a row can trust its cache any more.
+    async fn accept_count(&self) -> Result<(), SystemError>;
+}

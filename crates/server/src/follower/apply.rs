@@ -1,0 +1,96 @@
+//! Application of changes to the cache, and reloads of what the cache does not load by itself: profiles and signing keys.
+
+use std::sync::PoisonError;
+
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::{Change, ChangeSubject, HistoryHash};
+use latchkey_profile::Profile;
+
+use super::{Follower, PAGE_SIZE};
+
+impl Follower {
+    /// Applies a first page of changes, and reads the pages that follow.
+    pub(super) async fn apply_all(&self, mut page: Vec<Change>) -> Result<(), SystemError> {
+        loop {
+            self.apply(&page).await?;
+            if page.len() <= PAGE_SIZE as usize {
+                return Ok(());
+            }
+            let applied = self.applied_revision();
+            page = self.parts.feed.changes(applied, PAGE_SIZE + 1).await?;
+            if self.has_diverged(applied, &page) {
+                return Err(SystemError::database());
+            }
+        }
+    }
+
+    /// Applies changes that are new. Profiles and signing keys are in force before the revision of their change counts
+    /// as applied.
+    async fn apply(&self, page: &[Change]) -> Result<(), SystemError> {
+        let applied = self.applied_revision();
+        let new = &page[page.partition_point(|change| change.revision <= applied)..];
+        let Some(last) = new.last() else { return Ok(()) };
+        self.parts.feed.require_revision(last.revision);
+        if new.iter().any(|change| matches!(change.subject, ChangeSubject::Profile(_))) {
+            self.reload_profiles().await?;
+        }
+        if new.iter().any(|change| matches!(change.subject, ChangeSubject::SigningKeys(_))) {
+            self.parts.signing.reload(last.revision).await?;
+        }
+        for change in new {
+            self.parts.cache.apply(change);
+        }
+        self.mark_applied(last.revision);
+        Ok(())
+    }
+
+    pub(super) fn mark_applied(&self, revision: u64) {
+        self.parts.cache.set_applied(revision);
+        self.parts.feed.require_revision(revision);
+        self.applied.send_replace(revision);
+    }
+
+    /// Returns whether the first change is not the one that was applied here under this revision.
+    pub(super) fn has_diverged(&self, applied: u64, page: &[Change]) -> bool {
+        let theirs =
+            page.first().filter(|change| change.revision == applied).and_then(|change| change.history);
+        theirs.zip(self.history(applied)).is_some_and(|(theirs, ours)| theirs != ours)
+    }
+
+    pub(super) fn history(&self, revision: u64) -> Option<HistoryHash> {
+        self.parts.cache.applied_changes().history(revision)
+    }
+
+    /// Continues at the present state of the database, with an empty cache. Needed if the feed has a gap: changes were
+    /// pruned while this replica was away, and it is unknown which entries are stale.
+    pub(super) async fn resync(&self, revision: u64) -> Result<(), SystemError> {
+        tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
+        self.restart_from(revision).await
+    }
+
+    /// Loads the present state, and then puts it in force with an empty cache: nothing valid is denied meanwhile.
+    pub(super) async fn restart_from(&self, revision: u64) -> Result<(), SystemError> {
+        self.parts.feed.require_revision(revision);
+        self.reload_profiles().await?;
+        let key_ring = self.parts.signing.load(revision).await?;
+        self.parts.cache.reset_to(revision, key_ring);
+        self.applied.send_replace(revision);
+        Ok(())
+    }
+
+    /// Puts the newest version of each profile in force. A profile that does not compile here (a newer release has
+    /// stored it) is left out: calls to it are denied rather than decided by an outdated version.
+    pub(super) async fn reload_profiles(&self) -> Result<(), SystemError> {
+        let records = self.parts.store.profiles().await?;
+        let compiled = records.iter().filter_map(|record| match Profile::compile(&record.document, record.version) {
+            Ok(profile) => Some(profile),
+            Err(errors) => {
+                tracing::error!(profile = %record.name, version = record.version, %errors, "failed to compile a stored profile; calls to it are denied");
+                None
+            }
+        });
+        self.parts.catalog.replace_all(compiled.collect());
+        *self.documents.lock().unwrap_or_else(PoisonError::into_inner) = records;
+        Ok(())
+    }
+}

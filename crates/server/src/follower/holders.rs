@@ -1,0 +1,181 @@
+//! The other replicas, as this one has seen them: which of them may still trust a state from before a revision, and
+//! until when. Only this process's own monotonic clock is used, and no row is believed alone:
+//!
+//! - A replica trusts its cache for one lease after the start of a heartbeat that was committed. A row that stands
+//!   still for a lease therefore belongs to a replica that trusts nothing any more.
+//! - A row that changes in any other way than its replica changes it (it vanishes, its checksum is wrong) says nothing.
+//!   The replica is waited for as if it had sent a heartbeat at that time.
+//! - If rows were added or deleted by somebody else, there may be replicas that nobody has seen. They are waited for
+//!   for the longest lease that was ever registered.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use latchkey_core::ports::{Announcement, Fleet, ReplicaRow};
+use latchkey_core::time::MonotonicInstant;
+
+/// Longest lease that the settings permit, for rows that announce none.
+pub(crate) const LONGEST_LEASE: Duration = Duration::from_mins(10);
+/// Part of a lease by which it is waited for longer, since clocks run at different rates. Crystals differ by less than
+/// 0.1 %, clocks that NTP slews by 0.05 %; this is 1.6 %.
+const RATE_MARGIN: u32 = 64;
+/// Time for which the row of a replica that trusts nothing any more is kept, for people to see.
+const REMOVAL_DELAY: Duration = Duration::from_mins(1);
+
+/// Replicas that have been seen.
+#[derive(Debug, Default)]
+pub(crate) struct HolderTable {
+    holders: HashMap<Box<str>, Holder>,
+    /// When it was first seen that rows are missing, and the longest lease.
+    unknown: Option<(MonotonicInstant, Duration)>,
+}
+
+/// Another replica.
+#[derive(Debug)]
+struct Holder {
+    /// The row, as it was last listed.
+    row: ReplicaRow,
+    /// False if the row was not in the newest list.
+    listed: bool,
+    /// When the row was first seen in its present state.
+    since: MonotonicInstant,
+    /// Time for which the replica may trust its cache after a heartbeat, with the margin.
+    lease: Duration,
+}
+
+/// Result of looking at the replicas.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Observation {
+    /// Rows that can be deleted, by identifier and counter of heartbeats.
+    pub(crate) removable: Vec<(Box<str>, u64)>,
+    /// True if the number of rows can be taken as right: replicas without a row trust nothing any more.
+    pub(crate) count_settled: bool,
+    /// Identifiers of rows that are not as their replicas wrote them, where this was not known before.
+    pub(crate) altered: Vec<Box<str>>,
+    /// True if rows were found to be missing, or to be too many, for the first time.
+    pub(crate) newly_incomplete: bool,
+}
+
+/// Returns a lease with the margin for clock rates.
+pub(crate) fn with_margin(lease: Duration) -> Duration {
+    lease.saturating_add(lease / RATE_MARGIN)
+}
+
+impl HolderTable {
+    /// Takes note of a list of rows; `own` is this replica's identifier.
+    pub(crate) fn observe(&mut self, fleet: &Fleet, own: &str, now: MonotonicInstant) -> Observation {
+        let mut seen = Observation::default();
+        let others = || fleet.rows.iter().filter(|row| *row.replica.id != *own);
+        for (id, holder) in &mut self.holders {
+            if holder.listed && !others().any(|row| row.replica.id == *id) {
+                (holder.listed, holder.since) = (false, now);
+            }
+        }
+        for row in others() {
+            self.observe_row(row, now, &mut seen);
+        }
+        self.holders.retain(|_, holder| {
+            let succeeded = !holder.listed && fleet.rows.iter().any(|row| succeeds(row, &holder.row));
+            !succeeded && (holder.listed || !holder.is_over(now))
+        });
+        self.observe_count(fleet, now, &mut seen);
+        seen
+    }
+
+    fn observe_row(&mut self, row: &ReplicaRow, now: MonotonicInstant, seen: &mut Observation) {
+        let id = &row.replica.id;
+        if row.departed {
+            self.holders.remove(id);
+            seen.removable.push((id.clone(), row.beat));
+            return;
+        }
+        let lease = with_margin(row.announced.map_or(LONGEST_LEASE, |announced| announced.lease));
+        let known = self.holders.get(id);
+        let same = known.is_some_and(|holder| holder.listed && is_same(&holder.row, row));
+        if row.announced.is_none() && known.is_none_or(|holder| holder.row.announced.is_some()) {
+            seen.altered.push(id.clone());
+        }
+        if !same {
+            // A row that is not its replica's says nothing about the lease; the one that was announced before holds.
+            let before = known.filter(|holder| holder.row.announced.is_some()).map(|holder| holder.lease);
+            let lease = match (before, row.announced) {
+                (Some(before), None) => before,
+                (Some(before), Some(_)) => before.max(lease),
+                (None, _) => lease,
+            };
+            let holder = Holder { row: row.clone(), listed: true, since: now, lease };
+            self.holders.insert(id.clone(), holder);
+        } else if known.is_some_and(|holder| now > holder.end().plus(REMOVAL_DELAY)) {
+            seen.removable.push((id.clone(), row.beat));
+        }
+    }
+
+    fn observe_count(&mut self, fleet: &Fleet, now: MonotonicInstant, seen: &mut Observation) {
+        let lease = if fleet.longest_lease.is_zero() { LONGEST_LEASE } else { fleet.longest_lease };
+        match self.unknown {
+            None if fleet.incomplete => {
+                self.unknown = Some((now, with_margin(lease)));
+                seen.newly_incomplete = true;
+            }
+            Some((since, lease)) if now >= since.plus(lease) => {
+                seen.count_settled = fleet.incomplete;
+                if !fleet.incomplete {
+                    self.unknown = None;
+                }
+            }
+            None | Some(_) => {}
+        }
+    }
+
+    /// Returns when the last replica ends its trust in a state that is not `applied` yet, for a writer that has waited
+    /// since `began`, which is after its commit; `None` if no replica trusts such a state now.
+    pub(crate) fn pending(
+        &self,
+        began: MonotonicInstant,
+        now: MonotonicInstant,
+        applied: impl Fn(&Announcement) -> bool,
+    ) -> Option<MonotonicInstant> {
+        // Whatever a replica does, a round that began before the commit extends its lease no further than this, and a
+        // round that began later has read the change.
+        let end = |since: MonotonicInstant, lease: Duration| since.min(began).plus(lease);
+        let behind = |holder: &&Holder| !holder.row.announced.as_ref().is_some_and(&applied);
+        let known = self.holders.values().filter(behind).map(|holder| end(holder.since, holder.lease));
+        let unknown = self.unknown.map(|(since, lease)| end(since, lease));
+        known.chain(unknown).filter(|end| *end > now).max()
+    }
+
+    /// Returns the number of other replicas that may trust their caches.
+    pub(crate) fn count(&self, now: MonotonicInstant) -> u64 {
+        self.holders.values().filter(|holder| !holder.is_over(now)).count() as u64
+    }
+}
+
+impl Holder {
+    fn end(&self) -> MonotonicInstant {
+        self.since.plus(self.lease)
+    }
+
+    fn is_over(&self, now: MonotonicInstant) -> bool {
+        now >= self.end()
+    }
+}
+
+/// Returns whether a row stands still; a question for a sign of life does not count.
+fn is_same(before: &ReplicaRow, row: &ReplicaRow) -> bool {
+    ReplicaRow { challenged: row.challenged, ..before.clone() } == *row
+}
+
+/// Returns whether a row belongs to the successor of a replica: a process with the same stable name on the same machine,
+/// which has proved that its predecessor ended before it took the row away.
+fn succeeds(row: &ReplicaRow, before: &ReplicaRow) -> bool {
+    let (new, old) = (&row.replica, &before.replica);
+    row.announced.is_some()
+        && old.id != new.id
+        && old.stable_name.is_some()
+        && old.stable_name == new.stable_name
+        && old.host.is_some()
+        && old.host == new.host
+}
+
+#[cfg(test)]
+mod tests;

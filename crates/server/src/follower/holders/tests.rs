@@ -1,0 +1,135 @@
+//! Tests of what a writer knows of the other replicas.
+
+use latchkey_core::ports::Replica;
+
+use super::*;
+
+const LEASE: Duration = Duration::from_secs(64);
+const WAIT: Duration = Duration::from_secs(65);
+
+fn at(seconds: u64) -> MonotonicInstant {
+    MonotonicInstant(0).plus(Duration::from_secs(seconds))
+}
+
+fn row(id: &str, beat: u64, revision: u64) -> ReplicaRow {
+    let announced = Announcement { revision, history: None, lease: LEASE, beat };
+    ReplicaRow {
+        replica: Replica { id: id.into(), name: id.into(), stable_name: None, host: None },
+        announced: Some(announced),
+        beat,
+        departed: false,
+        challenged: false,
+    }
+}
+
+fn fleet(rows: Vec<ReplicaRow>) -> Fleet {
+    Fleet { revision: 9, rows, incomplete: false, longest_lease: LEASE }
+}
+
+/// Returns when nobody trusts a state before revision 5 any more, for a writer that waits since `began`.
+fn pending(table: &HolderTable, began: u64, now: u64) -> Option<MonotonicInstant> {
+    table.pending(at(began), at(now), |announced| announced.revision >= 5)
+}
+
+#[test]
+fn a_replica_that_has_applied_the_revision_is_not_waited_for() {
+    let mut table = HolderTable::default();
+    table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
+    assert_eq!(pending(&table, 100, 100), Some(at(100).plus(WAIT)));
+    table.observe(&fleet(vec![row("a", 1, 5)]), "own", at(101));
+    assert_eq!(pending(&table, 100, 101), None);
+}
+
+#[test]
+fn the_bound_is_the_lease_that_the_replica_announced() {
+    let mut table = HolderTable::default();
+    table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
+    assert_eq!(pending(&table, 130, 164), Some(at(165)), "its row stands still since 100");
+    assert_eq!(pending(&table, 130, 165), None);
+    table.observe(&fleet(vec![row("a", 2, 4)]), "own", at(160));
+    assert_eq!(pending(&table, 130, 165), Some(at(195)), "a heartbeat after the commit extends nothing");
+    assert_eq!(pending(&table, 170, 170), Some(at(225)));
+}
+
+#[test]
+fn a_row_that_vanishes_is_waited_for_as_if_it_had_sent_a_heartbeat() {
+    let mut table = HolderTable::default();
+    table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
+    table.observe(&fleet(vec![]), "own", at(150));
+    assert_eq!(pending(&table, 200, 200), Some(at(215)));
+    table.observe(&fleet(vec![]), "own", at(214));
+    assert_eq!(pending(&table, 200, 214), Some(at(215)));
+    table.observe(&fleet(vec![]), "own", at(215));
+    assert_eq!((pending(&table, 200, 215), table.count(at(215))), (None, 0));
+}
+
+#[test]
+fn a_row_that_was_altered_is_not_believed() {
+    let mut table = HolderTable::default();
+    table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
+    let altered = ReplicaRow { announced: None, ..row("a", 1, 9) };
+    assert_eq!(table.observe(&fleet(vec![altered.clone()]), "own", at(101)).altered, [Box::from("a")]);
+    assert_eq!(pending(&table, 101, 101), Some(at(101).plus(WAIT)), "by the lease that it announced before");
+    assert!(table.observe(&fleet(vec![altered.clone()]), "own", at(102)).altered.is_empty(), "said once");
+    let mut stranger = HolderTable::default();
+    stranger.observe(&fleet(vec![altered]), "own", at(100));
+    assert_eq!(pending(&stranger, 100, 100), Some(at(100).plus(with_margin(LONGEST_LEASE))));
+}
+
+#[test]
+fn missing_rows_are_waited_for_for_the_longest_lease_that_was_registered() {
+    let mut table = HolderTable::default();
+    let incomplete = Fleet { incomplete: true, ..fleet(vec![]) };
+    assert!(table.observe(&incomplete, "own", at(100)).newly_incomplete);
+    assert_eq!(pending(&table, 120, 120), Some(at(165)));
+    assert!(!table.observe(&incomplete, "own", at(164)).count_settled);
+    assert!(table.observe(&incomplete, "own", at(165)).count_settled);
+    assert_eq!(pending(&table, 166, 166), None);
+    table.observe(&fleet(vec![]), "own", at(167));
+    assert!(table.observe(&incomplete, "own", at(168)).newly_incomplete, "a second time counts again");
+}
+
+#[test]
+fn a_replica_that_departed_is_forgotten_and_its_row_can_be_removed() {
+    let mut table = HolderTable::default();
+    table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
+    let departed = ReplicaRow { departed: true, ..row("a", 2, 0) };
+    let seen = table.observe(&fleet(vec![departed]), "own", at(101));
+    assert_eq!(seen.removable, [(Box::from("a"), 2)]);
+    assert_eq!(pending(&table, 101, 101), None);
+}
+
+#[test]
+fn a_dead_replica_is_waited_for_once_and_its_row_is_removed_later() {
+    let mut table = HolderTable::default();
+    let dead = || fleet(vec![row("a", 1, 4)]);
+    table.observe(&dead(), "own", at(100));
+    for now in [165, 170, 225] {
+        assert!(table.observe(&dead(), "own", at(now)).removable.is_empty());
+        assert_eq!(pending(&table, now, now), None, "at {now}");
+    }
+    assert_eq!(table.observe(&dead(), "own", at(226)).removable, [(Box::from("a"), 1)]);
+}
+
+#[test]
+fn a_successor_on_the_same_machine_frees_writers_of_its_predecessor() {
+    let named = |id: &str, host: &str| {
+        let mut row = row(id, 1, 9);
+        row.replica.stable_name = Some("pod-0".into());
+        row.replica.host = Some(host.into());
+        row
+    };
+    let behind = |host: &str| {
+        let mut row = named("old", host);
+        row.announced = Some(Announcement { revision: 4, history: None, lease: LEASE, beat: 1 });
+        row
+    };
+    let mut table = HolderTable::default();
+    table.observe(&fleet(vec![behind("m1")]), "own", at(100));
+    table.observe(&fleet(vec![named("new", "m1")]), "own", at(101));
+    assert_eq!(pending(&table, 101, 101), None);
+    let mut table = HolderTable::default();
+    table.observe(&fleet(vec![behind("m1")]), "own", at(100));
+    table.observe(&fleet(vec![named("new", "m2")]), "own", at(101));
+    assert_eq!(pending(&table, 101, 101), Some(at(166)), "another machine proves nothing");
+}

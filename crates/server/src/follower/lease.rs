@@ -1,0 +1,115 @@
+//! The loop that keeps the cache's lease, calls that wait for a new lease, and reports of its end and its return.
+
+use std::convert::Infallible;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::LeaseRenewal;
+use latchkey_core::time::MonotonicInstant;
+use tokio::time::{sleep, timeout};
+
+use super::{EntryError, Follower, ROUND_INTERVAL, ROUNDS_PER_LEASE};
+use crate::readiness::Readiness;
+
+/// Time that a Check waits for a new lease. Envoy's timeout for the whole call is 200 ms.
+const RENEWAL_TIMEOUT: Duration = Duration::from_millis(80);
+/// Interval at which the end and the return of the lease are noticed.
+const REPORT_INTERVAL: Duration = Duration::from_millis(50);
+
+impl Follower {
+    /// Polls the feed until the future is dropped. Returns only if another process has taken this replica's place.
+    pub(crate) async fn run(&self) -> Result<Infallible, String> {
+        loop {
+            let polled = self.poll(self.is_round_due()).await;
+            self.counts.polls[usize::from(polled.is_err())].fetch_add(1, Ordering::Relaxed);
+            let was_failing = self.failing.swap(polled.is_err(), Ordering::SeqCst);
+            match polled {
+                Ok(()) if was_failing => tracing::info!("the change feed can be read again"),
+                Ok(()) => {}
+                Err(EntryError::Conflict(text)) => return Err(text),
+                Err(EntryError::System(error)) if was_failing => {
+                    tracing::debug!(?error, "the change feed is still unreadable");
+                }
+                Err(EntryError::System(error)) => {
+                    tracing::warn!(
+                        ?error,
+                        "failed to read the change feed; it is read again at the next poll, and the cache is used until its lease expires"
+                    );
+                }
+            }
+            tokio::select! {
+                () = sleep(self.parts.settings.feed_poll_interval.min(self.round_interval())) => {}
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Returns the time between two rounds. An operator who polls seldom has seldom rounds.
+    fn round_interval(&self) -> Duration {
+        let settings = self.parts.settings;
+        ROUND_INTERVAL.max(settings.feed_poll_interval).min(settings.lease / ROUNDS_PER_LEASE)
+    }
+
+    /// Returns whether the next poll must be a round.
+    fn is_round_due(&self) -> bool {
+        let requested = self.round_requested.swap(false, Ordering::SeqCst);
+        let now = self.parts.clock.monotonic();
+        let last = MonotonicInstant(self.last_complete_round.load(Ordering::SeqCst));
+        requested || now.since(last) >= self.round_interval() || !self.parts.cache.lease_valid(now)
+    }
+
+    /// Extends the lease after a complete round.
+    pub(super) fn extend_lease(&self, started: MonotonicInstant) {
+        let end = started.plus(self.parts.settings.lease);
+        self.parts.cache.extend_lease(end);
+        self.last_complete_round.store(started.0.max(1), Ordering::SeqCst);
+        self.lease_end.send_replace(end);
+    }
+
+    /// Reports to the log and to health checks when the lease ends, with its cause, and when there is one again; until the
+    /// future is dropped.
+    pub(crate) async fn report_lease(&self, readiness: &Readiness, cause: impl Fn() -> Option<String>) {
+        let mut ended: Option<MonotonicInstant> = None;
+        loop {
+            let now = self.parts.clock.monotonic();
+            match (self.parts.cache.lease_valid(now), ended) {
+                (false, None) => {
+                    let cause = cause().unwrap_or_else(|| "it does not answer".to_owned());
+                    tracing::error!(
+                        %cause,
+                        "Checks are refused until the database can be read and written again: the cache's lease has ended"
+                    );
+                    readiness.set_unable(format!("the database cannot be read and written: {cause}")).await;
+                    ended = Some(now);
+                }
+                (true, Some(since)) => {
+                    let seconds = now.since(since).as_secs_f64();
+                    tracing::info!(seconds, "Checks are answered again: the cache has a lease");
+                    readiness.set_able().await;
+                    ended = None;
+                }
+                (true, None) | (false, Some(_)) => {}
+            }
+            sleep(REPORT_INTERVAL).await;
+        }
+    }
+}
+
+#[async_trait]
+impl LeaseRenewal for Follower {
+    /// Starts a round, and waits for it. While polls fail there is nothing to wait for.
+    async fn renew(&self) -> Result<(), SystemError> {
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(SystemError::database());
+        }
+        let mut lease_end = self.lease_end.subscribe();
+        self.wake.notify_one();
+        let valid = |end: &MonotonicInstant| self.parts.clock.monotonic() < *end;
+        match timeout(RENEWAL_TIMEOUT, lease_end.wait_for(valid)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(SystemError::database()),
+        }
+    }
+}

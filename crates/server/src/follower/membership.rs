@@ -1,0 +1,290 @@
+//! This replica's place among the replicas of its database: its row, its heartbeats, and what it knows of the others.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::{Announcement, Fleet, HistoryHash, Replica, ReplicaRow, Replicas};
+use latchkey_core::time::{Clock, MonotonicInstant};
+use tokio::time::sleep;
+
+use super::holders::HolderTable;
+use super::host::{self, LifeSocket};
+
+/// Shortest time in which a living replica must answer a question for a sign of life.
+const SHORTEST_CHALLENGE: Duration = Duration::from_secs(1);
+/// Pause between two looks at the row of a replica that was asked.
+const CHALLENGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Membership of this replica.
+pub(crate) struct Membership {
+    replicas: Arc<dyn Replicas>,
+    pub(super) replica: Replica,
+    lease: Duration,
+    poll_interval: Duration,
+    /// True if the operator declares that there is one replica at most.
+    alone: bool,
+    state: Mutex<State>,
+}
+
+/// What changes during the life of a replica.
+#[derive(Default)]
+struct State {
+    /// The announcement that the row carries, if the replica is registered.
+    announced: Option<Announcement>,
+    /// Counter of the newest heartbeat that was sent. The row may carry it although the answer was lost.
+    sent: u64,
+    holders: HolderTable,
+    /// Proof of life for successors on this machine, if the replica has a stable name.
+    socket: Option<LifeSocket>,
+}
+
+/// Reason why a replica may not be a member.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EntryError {
+    /// The database gave no answer.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// Another process is, or may be, what this one would become.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// Settings of a membership.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MembershipSettings {
+    pub(crate) lease: Duration,
+    pub(crate) poll_interval: Duration,
+    /// True if another living replica is an error.
+    pub(crate) alone: bool,
+}
+
+impl Membership {
+    pub(crate) fn new(replicas: Arc<dyn Replicas>, replica: Replica, settings: MembershipSettings) -> Self {
+        let MembershipSettings { lease, poll_interval, alone } = settings;
+        Self { replicas, replica, lease, poll_interval, alone, state: Mutex::default() }
+    }
+
+    /// Returns the identifier of this replica.
+    pub(crate) fn id(&self) -> &str {
+        &self.replica.id
+    }
+
+    /// Returns what the next heartbeat announces: the counter is one higher than before.
+    pub(super) fn next_announcement(&self, revision: u64, history: Option<HistoryHash>) -> Announcement {
+        let mut state = self.state();
+        state.sent += 1;
+        Announcement { revision, history, lease: self.lease, beat: state.sent }
+    }
+
+    /// Returns whether the replica has a row.
+    pub(super) fn is_registered(&self) -> bool {
+        self.state().announced.is_some()
+    }
+
+    /// Inserts the row, after having made sure that no other process is this replica.
+    pub(super) async fn register(
+        &self,
+        announced: Announcement,
+        clock: &dyn Clock,
+    ) -> Result<(), EntryError> {
+        if self.replica.stable_name.is_some() {
+            let mut state = self.state();
+            if state.socket.is_none() {
+                // Without the socket a successor waits for the lease; nothing else is lost.
+                state.socket = LifeSocket::bind(&self.replica.id).ok();
+            }
+        }
+        let fleet = self.replicas.list(0).await?;
+        for row in fleet.rows.iter().filter(|row| self.conflicts(row)) {
+            self.resolve(row, clock).await?;
+        }
+        self.replicas.register(&self.replica, &announced).await?;
+        self.state().announced = Some(announced);
+        Ok(())
+    }
+
+    /// Returns whether the row of another replica keeps this one from becoming a member as long as it lives.
+    fn conflicts(&self, row: &ReplicaRow) -> bool {
+        let same_name =
+            self.replica.stable_name.is_some() && row.replica.stable_name == self.replica.stable_name;
+        row.replica.id != self.replica.id && !row.departed && (same_name || self.alone)
+    }
+
+    /// Finds out if a replica lives. If it does, this one must not start. If it is proved to have ended, its row is
+    /// removed; if it only gives no answer, its row stays, and writers wait for the end of its lease.
+    async fn resolve(&self, row: &ReplicaRow, clock: &dyn Clock) -> Result<(), EntryError> {
+        let provable = row.replica.host.is_some()
+            && row.replica.host == self.replica.host
+            && row.replica.stable_name.is_some();
+        let id = &row.replica.id;
+        if provable && host::has_ended(id) {
+            self.replicas.remove(id, row.beat).await?;
+            return Ok(());
+        }
+        if provable || self.answers(row, clock).await? {
+            return Err(EntryError::Conflict(self.conflict_text(&row.replica)));
+        }
+        Ok(())
+    }
+
+    fn conflict_text(&self, other: &Replica) -> String {
+        match &self.replica.stable_name {
+            Some(name) if self.replica.stable_name == other.stable_name => format!(
+                "replica_name: another process runs as {name:?} (at {}): give every replica a name of its own, or none",
+                other.name
+            ),
+            _ => format!(
+                "single_replica: another replica uses the database (at {}): stop it, or leave single_replica out",
+                other.name
+            ),
+        }
+    }
+
+    /// Returns whether a replica answers a question for a sign of life.
+    async fn answers(&self, row: &ReplicaRow, clock: &dyn Clock) -> Result<bool, SystemError> {
+        let id = &row.replica.id;
+        self.replicas.challenge(id).await?;
+        let end = clock.monotonic().plus(SHORTEST_CHALLENGE.max(4 * self.poll_interval));
+        while clock.monotonic() < end {
+            sleep(CHALLENGE_PAUSE).await;
+            let fleet = self.replicas.list(0).await?;
+            match fleet.rows.iter().find(|now| now.replica.id == *id) {
+                Some(now) if now.beat == row.beat && !now.departed => {}
+                Some(now) => return Ok(!now.departed),
+                None => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Records that a heartbeat was written, or that there was no row for it.
+    pub(super) fn heartbeat_written(&self, announced: Announcement, found: bool) {
+        self.state().announced = found.then_some(announced);
+    }
+
+    /// Writes the applied revision alone.
+    pub(super) async fn set_applied(
+        &self,
+        revision: u64,
+        history: Option<HistoryHash>,
+    ) -> Result<(), SystemError> {
+        let Some(before) = self.state().announced else { return Ok(()) };
+        let announced = Announcement { revision, history, ..before };
+        self.replicas.set_applied(&self.replica, &announced).await?;
+        self.state().announced = Some(announced);
+        Ok(())
+    }
+
+    /// Takes note of the rows. Returns what this replica's own row says.
+    pub(super) async fn observe(&self, fleet: &Fleet, now: MonotonicInstant) -> Result<OwnRow, SystemError> {
+        let (seen, own) = {
+            let mut state = self.state();
+            let seen = state.holders.observe(fleet, &self.replica.id, now);
+            (seen, self.own_row(fleet, &state))
+        };
+        for id in seen.altered {
+            tracing::warn!(replica = %id, "the row of a replica is not as the replica wrote it; writes wait for the end of its lease");
+        }
+        if seen.newly_incomplete {
+            tracing::warn!(
+                "rows of the table of replicas were added or deleted by somebody else; writes wait for the end of the longest lease"
+            );
+        }
+        if seen.count_settled {
+            self.replicas.accept_count().await?;
+        }
+        for (id, beat) in seen.removable {
+            self.replicas.remove(&id, beat).await?;
+        }
+        Ok(own)
+    }
+
+    fn own_row(&self, fleet: &Fleet, state: &State) -> OwnRow {
+        let Some(wrote) = state.announced else { return OwnRow::Missing };
+        let written = wrote.beat..=state.sent;
+        let others = || fleet.rows.iter().filter(|row| row.replica.id != self.replica.id);
+        let named = |row: &ReplicaRow| {
+            self.replica.stable_name.is_some()
+                && !row.departed
+                && row.replica.stable_name == self.replica.stable_name
+        };
+        if let Some(other) = others().find(|row| named(row)) {
+            return OwnRow::Taken(self.conflict_text(&other.replica));
+        }
+        match fleet.rows.iter().find(|row| row.replica.id == self.replica.id) {
+            // A revision that was not flushed to disk is lost in a crash of the database, which costs time alone.
+            Some(row) if row.announced.is_some_and(|read| written.contains(&read.beat)) && !row.departed => {
+                if row.challenged {
+                    OwnRow::Challenged
+                } else {
+                    OwnRow::AsWritten
+                }
+            }
+            Some(_) => OwnRow::Altered,
+            None => OwnRow::Missing,
+        }
+    }
+
+    /// Begins again without a row: the next round registers. A row that was altered is removed first.
+    pub(super) async fn forget_row(&self, fleet: &Fleet) -> Result<(), SystemError> {
+        self.state().announced = None;
+        if let Some(row) = fleet.rows.iter().find(|row| row.replica.id == self.replica.id) {
+            self.replicas.remove(&row.replica.id, row.beat).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the rows of a server that has reached `revision`, and takes note of them.
+    pub(super) async fn look(&self, revision: u64, clock: &dyn Clock) -> Result<(), SystemError> {
+        let fleet = self.replicas.list(revision).await?;
+        self.state().holders.observe(&fleet, &self.replica.id, clock.monotonic());
+        Ok(())
+    }
+
+    /// Returns when the last other replica ends its trust in a state that is not `applied`; `None` if no one has any.
+    pub(super) fn pending(
+        &self,
+        began: MonotonicInstant,
+        now: MonotonicInstant,
+        applied: impl Fn(&Announcement) -> bool,
+    ) -> Option<MonotonicInstant> {
+        self.state().holders.pending(began, now, applied)
+    }
+
+    /// Returns the number of other replicas that may trust their caches.
+    pub(super) fn others(&self, now: MonotonicInstant) -> u64 {
+        self.state().holders.count(now)
+    }
+
+    /// Marks the row as departed. The caller must have stopped to decide.
+    pub(super) async fn depart(&self) -> Result<(), SystemError> {
+        let beat = {
+            let mut state = self.state();
+            if state.announced.take().is_none() {
+                return Ok(());
+            }
+            state.sent + 1
+        };
+        self.replicas.depart(&self.replica, beat).await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// State of this replica's own row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum OwnRow {
+    /// The row is as it was written.
+    AsWritten,
+    /// Another process asks if this replica lives.
+    Challenged,
+    /// There is no row.
+    Missing,
+    /// Somebody else has changed the row.
+    Altered,
+    /// Another process has registered under this replica's stable name.
+    Taken(String),
+}

@@ -1,0 +1,174 @@
+//! Recovery from a database that lost commits: it was restored from a backup under a running fleet, or a standby that
+//! lacked the newest commits became the primary. What this replica had applied since is compared with what the database
+//! has, and everything that was taken away is taken away again before anything is trusted.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use latchkey_core::cache::TakenAway;
+use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::ports::{ChangeEffect, ChangeSubject};
+use latchkey_core::record::ProfileRecord;
+use latchkey_management::ports::{ApplyResult, AuditEntry};
+
+use super::{Follower, PAGE_SIZE};
+
+/// Action of the audit event that says that commits are missing.
+pub(crate) const HISTORY_LOST: &str = "database.history_lost";
+
+impl Follower {
+    /// Compares, takes away again, and starts again from the revision that this replica and the database share.
+    pub(super) async fn recover(&self, head: u64) -> Result<(), SystemError> {
+        self.parts.cache.end_lease();
+        let applied = self.applied_revision();
+        let common = self.common_revision(head.min(applied)).await?;
+        tracing::error!(
+            common,
+            applied,
+            head,
+            "the database lost commits: revisions after {common} that this replica has applied up to {applied} are not in it; what they took away is taken away again"
+        );
+        self.parts.feed.require_revision(0);
+        let taken = self.parts.cache.applied_changes().taken_away_after(common);
+        let mut again = 0;
+        for taken in &taken {
+            again += u64::from(self.reapply(taken).await?);
+        }
+        self.reapply_profiles(common).await?;
+        self.parts.recovery.record(self.loss_entry(common, applied, again)).await?;
+        self.counts.lost_revisions.fetch_add(applied - common, Ordering::Relaxed);
+        self.counts.reapplied.fetch_add(again, Ordering::Relaxed);
+        self.counts.recoveries.fetch_add(1, Ordering::SeqCst);
+        self.restart_from(common).await?;
+        self.parts.cache.applied_changes().forget_after(common);
+        self.request_round();
+        Ok(())
+    }
+
+    /// Returns the newest revision whose history this replica and the database share; 0 if none is known.
+    async fn common_revision(&self, newest: u64) -> Result<u64, SystemError> {
+        let mut newest = newest;
+        loop {
+            let page = self.parts.feed.history(newest, PAGE_SIZE).await?;
+            let shared = |(revision, theirs): &&(u64, [u8; 32])| {
+                self.history(*revision).is_some_and(|ours| ours == *theirs)
+            };
+            if let Some((revision, _)) = page.iter().find(shared) {
+                return Ok(*revision);
+            }
+            match page.last() {
+                Some((oldest, _)) if *oldest > 1 && page.len() >= PAGE_SIZE as usize => newest = oldest - 1,
+                Some(_) | None => return Ok(0),
+            }
+        }
+    }
+
+    /// Takes one access away again. Returns whether it was not gone.
+    async fn reapply(&self, taken: &TakenAway) -> Result<bool, SystemError> {
+        let (action, target) = describe(taken);
+        let entry = self.entry(action, target).with("lost_revision", taken.revision);
+        let written = self.parts.recovery.reapply(taken, entry.0).await?;
+        if written {
+            tracing::warn!(action, lost_revision = taken.revision, "took access away again");
+        }
+        Ok(written)
+    }
+
+    /// Applies the documents again that were in force here and are not in the database. A document that somebody has
+    /// applied since the loss stays.
+    async fn reapply_profiles(&self, common: u64) -> Result<(), SystemError> {
+        let known = self.documents.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let changes = self.parts.cache.applied_changes();
+        let lost = |record: &&ProfileRecord| {
+            changes.changed_after(&ChangeSubject::Profile(record.name.clone()), common)
+        };
+        for ours in known.iter().filter(lost) {
+            self.reapply_profile(ours, common).await?;
+        }
+        Ok(())
+    }
+
+    async fn reapply_profile(&self, ours: &ProfileRecord, common: u64) -> Result<(), SystemError> {
+        let stored = self.parts.store.profiles().await?;
+        let theirs = stored.iter().find(|record| record.name == ours.name);
+        if theirs.is_some_and(|theirs| theirs.document == ours.document) {
+            return Ok(());
+        }
+        if theirs.is_some_and(|theirs| theirs.revision > common) {
+            tracing::error!(
+                profile = %ours.name,
+                version = ours.version,
+                "the database lost this version of a profile, and another document was applied since, which stays: compare them"
+            );
+            return Ok(());
+        }
+        let newest = stored.iter().map(|record| record.revision).max().unwrap_or_default();
+        let entry = self.entry("profile.reapply", ours.name.to_string()).with("lost_revision", ours.revision);
+        let document = (&*ours.name, &*ours.document);
+        match self.parts.store.apply_profile(document, newest, entry.0).await {
+            Ok(ApplyResult::Written(_)) => {
+                tracing::warn!(profile = %ours.name, "applied the document of a profile again");
+                Ok(())
+            }
+            // Another replica was faster; the next attempt compares with what it wrote.
+            Ok(ApplyResult::Conflict) => Err(SystemError::database()),
+            Err(ManagementError::System(error)) => Err(error),
+            Err(ManagementError::Request(error)) => Err(SystemError::Internal(error.to_string())),
+        }
+    }
+
+    fn loss_entry(&self, common: u64, applied: u64, again: u64) -> AuditEntry {
+        let entry = self.entry(HISTORY_LOST, format!("revisions {} to {applied}", common + 1));
+        entry.with("taken_away_again", again).0
+    }
+
+    fn entry(&self, action: &'static str, target: String) -> Entry {
+        Entry(AuditEntry {
+            time: self.parts.clock.now().wall,
+            tenant: None,
+            actor: "latchkey".to_owned(),
+            action,
+            target,
+            request_id: String::new(),
+            details: BTreeMap::new(),
+        })
+    }
+}
+
+/// An audit entry that is being made.
+struct Entry(AuditEntry);
+
+impl Entry {
+    fn with(mut self, name: &str, value: u64) -> Self {
+        self.0.details.insert(name.to_owned(), value.to_string());
+        self
+    }
+}
+
+/// Returns the action and the target of the audit event for an access that is taken away again.
+fn describe(taken: &TakenAway) -> (&'static str, String) {
+    match (&taken.subject, &taken.effect) {
+        (ChangeSubject::Key(hash), ChangeEffect::Revoked) => ("key.revoke_again", short(&hash.0)),
+        (ChangeSubject::Key(hash), _) => ("key.disable_again", short(&hash.0)),
+        (ChangeSubject::Tenant(id), _) => ("tenant.suspend_again", id.to_string()),
+        (ChangeSubject::User(id), _) => ("user.disable_again", id.to_string()),
+        (ChangeSubject::Family(id), _) => ("token.revoke_again", id.to_string()),
+        (ChangeSubject::SigningKeys(_), ChangeEffect::Withdrawn(id)) => {
+            ("signing_key.withdraw_again", id.to_string())
+        }
+        (ChangeSubject::SigningKeys(profile) | ChangeSubject::Profile(profile), _) => {
+            ("profile.reapply", profile.to_string())
+        }
+    }
+}
+
+/// Returns the first bytes of a key's hash in hexadecimal, which name the key and reveal nothing.
+fn short(hash: &[u8; 32]) -> String {
+    use std::fmt::Write as _;
+
+    hash[..8].iter().fold("sha256:".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,135 @@
+//! Simulation of fleets: real followers, caches and gates on a database in memory, under faults that are drawn from a
+//! seed. Time is virtual, and every schedule runs on one thread, so that a seed gives the same schedule again.
+//!
+//! `LATCHKEY_SIMULATION_SEED` runs one seed and prints its events, and `LATCHKEY_SIMULATION_SCHEDULES` sets the number
+//! of seeds.
+
+mod database;
+mod fixture;
+mod judge;
+mod link;
+mod ports;
+mod process;
+mod schedule;
+mod unused;
+mod world;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use self::judge::Counts;
+
+/// Number of schedules by default.
+const SCHEDULES: u64 = 20_000;
+/// Number of schedules within which a broken variant must be found out.
+const SCHEDULES_OF_A_VARIANT: u64 = 4_000;
+
+/// Variant of the program, or of its surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variant {
+    /// The program as it is.
+    Real,
+    /// The cache is trusted for ever.
+    EndlessLease,
+    /// Look-ups on servers that are behind are believed.
+    StaleLookUps,
+    /// A person who deletes the row of a replica also makes the counters agree.
+    HiddenRow,
+}
+
+/// Report of a schedule.
+#[derive(Debug)]
+struct Report {
+    seed: u64,
+    violation: Option<String>,
+    trace: String,
+    counts: Counts,
+}
+
+fn run(seed: u64, variant: Variant) -> Report {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(schedule::run(seed, variant))
+}
+
+/// Runs schedules until one breaks a rule. Returns the first report of that kind, and the sum of all counts.
+fn run_all(schedules: u64, variant: Variant) -> (Option<Report>, Counts) {
+    let next = AtomicU64::new(0);
+    let found = Mutex::new((None, Counts::default()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    if seed >= schedules {
+                        return;
+                    }
+                    let report = run(seed, variant);
+                    let (first, counts) = &mut *found.lock().unwrap();
+                    counts.add(report.counts);
+                    if report.violation.is_some() {
+                        next.store(schedules, Ordering::SeqCst);
+                        first.get_or_insert(report);
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+/// Returns the number that a variable of the environment has.
+fn setting(name: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "the length of the test is configurable")]
+    let value = std::env::var(name).ok()?;
+    value.parse().ok()
+}
+
+#[test]
+fn no_schedule_of_faults_breaks_the_promise() {
+    if let Some(seed) = setting("LATCHKEY_SIMULATION_SEED") {
+        let report = run(seed, Variant::Real);
+        println!("{}", report.trace);
+        assert_eq!(report.violation, None);
+        return;
+    }
+    let schedules = setting("LATCHKEY_SIMULATION_SCHEDULES").unwrap_or(SCHEDULES);
+    let (found, counts) = run_all(schedules, Variant::Real);
+    if let Some(report) = found {
+        panic!("seed {} breaks a rule: {:?}\n{}", report.seed, report.violation, report.trace);
+    }
+    println!("{schedules} schedules: {counts:?}");
+    assert!(counts.allowed > schedules && counts.denied > schedules, "{counts:?}");
+    assert!(counts.revoked > schedules, "{counts:?}");
+}
+
+/// Asserts that a broken variant is found out.
+fn assert_found_out(variant: Variant) {
+    let (found, _) = run_all(SCHEDULES_OF_A_VARIANT, variant);
+    let found = found.expect("the simulation finds out the broken variant");
+    println!("seed {}: {:?}", found.seed, found.violation);
+    assert!(found.violation.is_some_and(|text| text.contains("allowed")));
+}
+
+#[test]
+fn a_lease_without_end_is_found_out() {
+    assert_found_out(Variant::EndlessLease);
+}
+
+#[test]
+fn look_ups_on_a_server_that_is_behind_are_found_out() {
+    assert_found_out(Variant::StaleLookUps);
+}
+
+#[test]
+fn a_holder_whose_row_was_taken_away_is_found_out() {
+    assert_found_out(Variant::HiddenRow);
+}
+
+#[test]
+fn a_seed_gives_the_same_schedule_again() {
+    for seed in 0..20 {
+        assert_eq!(run(seed, Variant::Real).trace, run(seed, Variant::Real).trace, "seed {seed}");
+    }
+}

@@ -1,0 +1,126 @@
+//! The store's ports for followers: the change feed and the rows of replicas.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::timing::QueryKind;
+use latchkey_core::ports::{
+    Announcement, Change, ChangeFeed, FeedPoll, Fleet, HistoryHash, Replica, Replicas,
+};
+
+use super::Store;
+use crate::error::StoreError;
+use crate::{query, replicas};
+
+#[async_trait]
+impl ChangeFeed for Store {
+    async fn poll(
+        &self,
+        heartbeat: Option<(&Replica, &Announcement)>,
+        from: u64,
+        limit: u32,
+    ) -> Result<FeedPoll, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            let connection = self.pool.acquire().await?;
+            let heartbeat = match heartbeat {
+                Some((replica, announced)) => replicas::heartbeat(&connection, replica, announced).await?,
+                None => false,
+            };
+            let fleet = replicas::list(&connection).await?;
+            let changes = query::feed::changes(&connection, from, limit).await?;
+            Ok(FeedPoll { heartbeat, fleet, changes })
+        })
+        .await
+    }
+
+    async fn changes(&self, from: u64, limit: u32) -> Result<Vec<Change>, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::feed::changes(&self.pool.acquire().await?, from, limit).await
+        })
+        .await
+    }
+
+    async fn history(&self, newest: u64, limit: u32) -> Result<Vec<(u64, HistoryHash)>, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::feed::histories(&self.pool.acquire().await?, newest, limit).await
+        })
+        .await
+    }
+
+    fn check_identity(&self) -> Result<(), SystemError> {
+        self.pool.check_file().map_err(|error| SystemError::Internal(error.to_string()))
+    }
+
+    fn require_revision(&self, revision: u64) {
+        self.required_revision.store(revision, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Replicas for Store {
+    async fn register(&self, replica: &Replica, announced: &Announcement) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::register(self.pool.begin().await?, replica, announced).await
+        })
+        .await
+    }
+
+    async fn set_applied(&self, replica: &Replica, announced: &Announcement) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::set_applied(&self.pool.acquire().await?, replica, announced).await
+        })
+        .await
+    }
+
+    async fn depart(&self, replica: &Replica, beat: u64) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::depart(&self.pool.acquire().await?, replica, beat).await
+        })
+        .await
+    }
+
+    async fn list(&self, revision: u64) -> Result<Fleet, SystemError> {
+        self.with_deadline(QueryKind::Propagation, async {
+            let connection = self.pool.acquire().await?;
+            let fleet = replicas::list(&connection).await?;
+            if fleet.revision < revision {
+                connection.mark_stale();
+                return Err(StoreError::Stale);
+            }
+            Ok(fleet)
+        })
+        .await
+    }
+
+    async fn challenge(&self, id: &str) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::challenge(&self.pool.acquire().await?, id).await
+        })
+        .await
+    }
+
+    async fn remove(&self, id: &str, beat: u64) -> Result<bool, SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::remove(self.pool.begin().await?, id, beat).await
+        })
+        .await
+    }
+
+    async fn accept_count(&self) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Heartbeat, async {
+            replicas::accept_count(&self.pool.acquire().await?).await
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Returns the newest revision of the database.
+    pub async fn revision(&self) -> Result<u64, SystemError> {
+        self.with_deadline(QueryKind::ChangeFeed, async {
+            query::feed::revision(&self.pool.acquire().await?).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,28 @@
+//! The store's port for the recovery of a database that lost commits.
+
+use async_trait::async_trait;
+use latchkey_core::cache::TakenAway;
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::timing::QueryKind;
+use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::recovery::RecoveryStore;
+
+use super::Store;
+use crate::{journal, write};
+
+#[async_trait]
+impl RecoveryStore for Store {
+    async fn reapply(&self, taken: &TakenAway, audit: AuditEntry) -> Result<bool, SystemError> {
+        let work = Box::pin(async { write::reapply::reapply(self.pool.begin().await?, taken, &audit).await });
+        self.with_deadline(QueryKind::Write, work).await
+    }
+
+    async fn record(&self, audit: AuditEntry) -> Result<(), SystemError> {
+        let work = Box::pin(async {
+            let connection = self.pool.begin().await?;
+            journal::append_audit(&connection, &audit).await?;
+            Ok(connection.commit().await?)
+        });
+        self.with_deadline(QueryKind::Write, work).await
+    }
+}

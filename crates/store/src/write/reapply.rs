@@ -1,0 +1,111 @@
+//! Takes access away again that a database has lost: it was restored from a backup, or a standby without the newest
+//! commits became the primary. Each is a write with an audit event of its own, and does nothing if the access is
+//! already gone.
+
+use latchkey_core::cache::TakenAway;
+use latchkey_core::error::RequestError;
+use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
+use latchkey_core::ports::{ChangeEffect, ChangeSubject};
+use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
+use latchkey_core::secret::KeyHash;
+use latchkey_core::token::SigningKeyRecord;
+use latchkey_core::user::UserRecord;
+use latchkey_management::ports::AuditEntry;
+use sea_orm::QuerySelect;
+use sea_orm::entity::prelude::*;
+
+use super::{change, family, signing_key, tenant, user};
+use crate::entity::key;
+use crate::error::StoreError;
+use crate::pool::PooledConnection;
+
+/// Reason that a key revoked again carries.
+const REASON: &str = "revoked again: the database had lost the revocation";
+
+/// Takes the access away again. Returns whether something had to be written.
+pub(crate) async fn reapply(
+    connection: PooledConnection,
+    taken: &TakenAway,
+    audit: &AuditEntry,
+) -> Result<bool, StoreError> {
+    let done = match (&taken.subject, &taken.effect) {
+        (ChangeSubject::Key(hash), effect) => end_key(connection, hash, effect, audit).await,
+        (ChangeSubject::Tenant(id), _) => suspend(connection, *id, audit).await,
+        (ChangeSubject::User(id), _) => disable_user(connection, *id, audit).await,
+        (ChangeSubject::Family(id), _) => end_family(connection, *id, audit).await,
+        (ChangeSubject::SigningKeys(profile), ChangeEffect::Withdrawn(id)) => {
+            withdraw(connection, profile, id, audit).await
+        }
+        (ChangeSubject::SigningKeys(_) | ChangeSubject::Profile(_), _) => Ok(false),
+    };
+    match done {
+        // What the database does not have any more admits nobody.
+        Err(StoreError::Refused(RequestError::NotFound(_))) => Ok(false),
+        done => done,
+    }
+}
+
+async fn end_key(
+    connection: PooledConnection,
+    hash: &KeyHash,
+    effect: &ChangeEffect,
+    audit: &AuditEntry,
+) -> Result<bool, StoreError> {
+    let query = key::Entity::find().select_only().column(key::Column::Id);
+    let query = query.filter(key::Column::Hash.eq(hash.0.to_vec()));
+    let id: Option<Uuid> = query.into_tuple().one(&connection).await?;
+    let Some(id) = id else { return Ok(false) };
+    let revoked = *effect == ChangeEffect::Revoked;
+    let rule = |key: &KeyRecord| {
+        let lifecycle = match &key.lifecycle {
+            KeyLifecycle::Revoked { .. } => key.lifecycle.clone(),
+            _ if revoked => KeyLifecycle::Revoked { at: audit.time, reason: REASON.to_owned() },
+            _ => KeyLifecycle::Disabled,
+        };
+        let sealed = if revoked { None } else { key.sealed.clone() };
+        Ok(KeyRecord { lifecycle, sealed, ..key.clone() })
+    };
+    Ok(change::key(connection, KeyId(id), Box::new(rule), audit).await?.changed)
+}
+
+async fn suspend(connection: PooledConnection, id: TenantId, audit: &AuditEntry) -> Result<bool, StoreError> {
+    let rule = |tenant: &TenantRecord| Ok(TenantRecord { suspended: true, ..tenant.clone() });
+    Ok(tenant::change(connection, id, Box::new(rule), audit).await?.changed)
+}
+
+/// Disables a user, and ends all tokens: it is unknown which of the lost changes took which access away.
+async fn disable_user(
+    connection: PooledConnection,
+    id: UserId,
+    audit: &AuditEntry,
+) -> Result<bool, StoreError> {
+    let rule = |user: &UserRecord| {
+        let generation = user.generation + u64::from(!user.disabled);
+        Ok(UserRecord { disabled: true, generation, ..user.clone() })
+    };
+    Ok(user::change(connection, id, Box::new(rule), None, audit).await?.changed)
+}
+
+async fn end_family(
+    connection: PooledConnection,
+    id: FamilyId,
+    audit: &AuditEntry,
+) -> Result<bool, StoreError> {
+    Ok(family::end(connection, id, audit.time, audit).await?.changed)
+}
+
+/// Withdraws a signing key. If it was the one that signs, the schedule creates another.
+async fn withdraw(
+    connection: PooledConnection,
+    profile: &str,
+    id: &str,
+    audit: &AuditEntry,
+) -> Result<bool, StoreError> {
+    let rule = |keys: &[SigningKeyRecord]| {
+        let lost = keys.iter().filter(|key| *key.id == *id && key.withdrawn.is_none());
+        let withdrawn =
+            |key: &SigningKeyRecord| SigningKeyRecord { withdrawn: Some(audit.time), ..key.clone() };
+        Ok(lost.map(withdrawn).collect())
+    };
+    Ok(signing_key::change(connection, profile, Box::new(rule), audit.time, audit).await?.changed)
+}
