@@ -5,13 +5,13 @@
 mod acceptor;
 mod clients;
 mod crl;
-mod der;
 mod error;
 mod files;
 mod handshake_error;
 mod reload;
 mod san;
 mod sessions;
+mod x509;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -21,7 +21,7 @@ use super::error::TlsFileError;
 use super::files::{KeyMaterial, TlsFiles, read_files};
 use super::reload::{FileStamps, file_stamps};
 use super::sessions::{ConnectionGuard, OpenConnections, PresentedChain};
-use super::{der, san};
+use super::{san, x509};
 
 /// Maximum duration of a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -179,7 +179,7 @@ fn build_config(
     provider: &Arc<CryptoProvider>,
 ) -> Result<ActiveConfig, Vec<TlsFileError>> {
     let KeyMaterial { pair, client_verifier } = read_files(files, provider)?;
-    let certificate_expiry = pair.cert.first().and_then(|certificate| der::not_after(certificate));
+    let certificate_expiry = pair.cert.first().and_then(|certificate| certificate_expiry(files, certificate));
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -197,4 +197,18 @@ fn build_config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(ActiveConfig { config: Arc::new(config), certificate_expiry, client_verifier })
+}
+
+/// Returns the expiry of the server's certificate, in seconds since 1970. Without it, the port works and only the metric is
+/// absent, so the error is logged.
+fn certificate_expiry(files: &TlsFiles, certificate: &[u8]) -> Option<i64> {
+    let unreadable = |error| {
+        tracing::warn!(
+            cert = %files.cert.path.display(),
+            %error,
+            "the expiry of the certificate in {} cannot be read, so no metric shows it",
+            files.cert.setting
+        );
+    };
+    x509::not_after(certificate).map_err(unreadable).ok()
 }

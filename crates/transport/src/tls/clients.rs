@@ -10,6 +10,7 @@ use rustls::server::danger::ClientCertVerifier;
 use super::crl::{CrlSet, CrlValidity};
 use super::error::TlsFileError;
 use super::files::{SettingFile, certificates};
+use super::x509;
 
 /// Files that client certificates are verified with.
 #[derive(Clone, Debug)]
@@ -62,8 +63,15 @@ impl ClientAuthFiles {
 
 fn roots(ca: &SettingFile) -> Result<Arc<RootCertStore>, TlsFileError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        roots.add(certificate).map_err(|_| ca.error("a certificate in it cannot be parsed"))?;
+    let certificates = certificates(ca)?;
+    for (position, certificate) in certificates.iter().enumerate() {
+        roots.add(certificate.clone()).map_err(|error| {
+            let cause = x509::rejection_cause(certificate, &error);
+            let (position, count) = (position + 1, certificates.len());
+            ca.error(format!(
+                "a certificate in it cannot be parsed (certificate {position} of {count}: {cause})"
+            ))
+        })?;
     }
     Ok(Arc::new(roots))
 }

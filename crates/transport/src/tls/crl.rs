@@ -9,10 +9,11 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
 use rustls::pki_types::{CertificateRevocationListDer, TrustAnchor};
 use webpki::{CertRevocationList, OwnedCertRevocationList};
+use x509_parser::error::X509Error;
 
-use super::der;
 use super::error::TlsFileError;
 use super::files::SettingFile;
+use super::x509;
 
 const PEM_HEADER: &[u8] = b"-----BEGIN";
 
@@ -24,6 +25,22 @@ struct Crl {
     scope: Option<Box<[u8]>>,
     /// Times of this update and the next one, in seconds since 1970.
     validity: (i64, i64),
+    /// Number of the list; `None` if the list does not give it.
+    number: Option<String>,
+}
+
+/// Error of a revocation list that cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum CrlError {
+    /// The list is not encoded as RFC 5280 (section 5.1) requires.
+    #[error("it is truncated or malformed: {0}")]
+    Malformed(#[from] X509Error),
+    /// webpki, which rustls consults, does not support the list.
+    #[error("{0}")]
+    Unsupported(#[from] webpki::Error),
+    /// The list has no next update.
+    #[error("it has no next update")]
+    NoNextUpdate,
 }
 
 /// All lists of a file.
@@ -75,13 +92,16 @@ impl CrlSet {
         if found.is_empty() {
             return Err(bad(&PemError::NoItemsFound));
         }
-        let found: Vec<_> = found.into_iter().map(Crl::parse).collect::<Result<_, _>>().map_err(|error| {
+        let count = found.len();
+        let unusable = |(position, error): (usize, CrlError)| {
             from.error(format!(
-                "a revocation list in it cannot be used ({error}): give complete lists (not delta, not indirect) of version 2 with \
-                 a next update, in PEM, or one in DER"
+                "a revocation list in it cannot be used (list {} of {count}: {error}): give complete lists (not delta, not indirect) \
+                 of version 2 with a next update, in PEM, or one in DER",
+                position + 1
             ))
-        })?;
-        Ok(Self(found))
+        };
+        let parse = |(position, der)| Crl::parse(der).map_err(|error| unusable((position, error)));
+        Ok(Self(found.into_iter().enumerate().map(parse).collect::<Result<_, _>>()?))
     }
 
     /// Checks that every CA has a list with its own signature, and that no list hides another.
@@ -92,16 +112,17 @@ impl CrlSet {
         roots: &RootCertStore,
         provider: &CryptoProvider,
     ) -> Result<(), TlsFileError> {
-        for (number, list) in self.0.iter().enumerate() {
+        for (position, list) in self.0.iter().enumerate() {
             let overlaps = |other: &Crl| {
                 let whole = list.scope.is_none() || other.scope.is_none();
                 list.issuer == other.issuer && (whole || list.scope == other.scope)
             };
-            if self.0.iter().skip(number + 1).any(overlaps) {
+            if let Some(other) = self.0.iter().skip(position + 1).find(|other| overlaps(other)) {
                 let name = issuer_name(&list.issuer);
-                return Err(
-                    from.error(format!("it has two revocation lists of {name}: give only the newest"))
-                );
+                let numbers = format!("numbers {} and {}", list.number(), other.number());
+                return Err(from.error(format!(
+                    "it has two revocation lists of {name} ({numbers}): give only the newest"
+                )));
             }
         }
         for ca in &roots.roots {
@@ -144,27 +165,29 @@ impl CrlSet {
 }
 
 impl Crl {
-    fn parse(der: CertificateRevocationListDer<'static>) -> Result<Self, webpki::Error> {
+    /// Parses a list. `x509-parser` reads it first, because its errors name the wrong field.
+    fn parse(der: CertificateRevocationListDer<'static>) -> Result<Self, CrlError> {
+        let fields = x509::crl_fields(&der)?;
         let parsed = CertRevocationList::from(OwnedCertRevocationList::from_der(&der)?);
         let (issuer, scope) = (parsed.issuer().into(), parsed.issuing_distribution_point().map(Box::from));
-        let validity = der::crl_update_times(&der).ok_or(webpki::Error::BadDerTime)?;
-        Ok(Self { der, issuer, scope, validity })
+        let validity = (fields.this_update, fields.next_update.ok_or(CrlError::NoNextUpdate)?);
+        Ok(Self { der, issuer, scope, validity, number: fields.number })
     }
 
     fn signed_by(&self, ca: &TrustAnchor<'_>, provider: &CryptoProvider) -> bool {
-        let Some(signed) = der::split_signed(&self.der) else { return false };
-        let Some((algorithm, key)) = der::public_key(&ca.subject_public_key_info) else { return false };
-        let fits = provider.signature_verification_algorithms.all.iter().filter(|one| {
-            *one.public_key_alg_id() == *algorithm && *one.signature_alg_id() == *signed.algorithm
-        });
-        fits.into_iter().any(|one| one.verify_signature(key, signed.message, signed.signature).is_ok())
+        let algorithms = provider.signature_verification_algorithms.all;
+        x509::is_crl_signed_by(&self.der, &ca.subject_public_key_info, algorithms).unwrap_or(false)
+    }
+
+    fn number(&self) -> &str {
+        self.number.as_deref().unwrap_or("unknown")
     }
 }
 
 /// Returns the name of a CA for messages.
 fn issuer_name(subject: &[u8]) -> String {
-    der::distinguished_name(subject)
-        .map_or_else(|| "a CA without a readable name".to_owned(), |name| format!("{name:?}"))
+    x509::distinguished_name(subject)
+        .map_or_else(|error| format!("a CA without a readable name ({error})"), |name| format!("{name:?}"))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use super::clients::{ClientAuthFiles, ClientVerifier};
 use super::error::TlsFileError;
+use super::x509;
 
 /// TLS files of a port.
 #[derive(Clone, Debug)]
@@ -102,13 +103,17 @@ fn certified_key(
     key: PrivateKeyDer<'static>,
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, TlsFileError> {
+    let first = chain.first().cloned();
     CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => file.error(format!(
             "it is not the key of the certificate in {} ({}): give a certificate and the key that it was issued for",
             cert.path.display(),
             cert.setting
         )),
-        rustls::Error::InvalidCertificate(_) => cert.error("the certificate in it cannot be parsed"),
+        rustls::Error::InvalidCertificate(_) => {
+            let cause = first.map(|first| x509::rejection_cause(&first, &error)).unwrap_or_default();
+            cert.error(format!("the certificate in it cannot be parsed ({cause})"))
+        }
         // The error's text could reveal parts of the key.
         _ => file.error("it cannot be used: give an ECDSA P-256 or P-384, Ed25519 or RSA key"),
     })

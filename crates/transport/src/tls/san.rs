@@ -1,4 +1,5 @@
-//! Names in a client's certificate, which has been verified before.
+//! Names in a client's certificate, which has been verified before. They are read by webpki, which verified it: a second
+//! parser could take other names from the same bytes.
 
 use latchkey_core::principal::{CertificateName, ClientCertificate};
 use rustls::pki_types::CertificateDer;

@@ -185,6 +185,9 @@ fn an_error_names_the_setting_and_the_remedy() {
     let (_, foreign) = Ca::new().issue(&["localhost"], false);
     let foreign = write(fixture.path(), "foreign.pem", &foreign);
     let empty = write(fixture.path(), "empty.pem", "canary\n");
+    let block = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+    let broken = write(fixture.path(), "broken.pem", block);
+    let second = write(fixture.path(), "second.pem", &format!("{}{block}", fixture.ca.pem));
     let missing = fixture.path().join("missing.pem");
     let (cert, key) = (fixture.files.cert.path.clone(), fixture.files.key.path.clone());
     let files = |cert: &Path, key: &Path, ca: Option<&Path>| TlsFiles {
@@ -199,6 +202,14 @@ fn an_error_names_the_setting_and_the_remedy() {
         (&empty, &key, None, "tls_cert (", "no certificate"),
         (&cert, &cert, None, "tls_key (", "no private key"),
         (&cert, &key, Some(key.as_path()), "tls_client_ca (", "no certificate"),
+        (&broken, &key, None, "tls_cert (", "cannot be parsed (it is truncated or malformed: "),
+        (
+            &cert,
+            &key,
+            Some(second.as_path()),
+            "tls_client_ca (",
+            "(certificate 2 of 2: it is truncated or malformed: ",
+        ),
     ];
     for (cert, key, ca, setting, remedy) in cases {
         let messages: Vec<String> =

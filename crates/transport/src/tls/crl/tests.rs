@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::tls::fixture::{Ca, SERIAL, write};
 use crate::tls::tests::{TlsFixture, VERSIONS, client, connect_once, setting_file as file};
@@ -70,6 +73,47 @@ fn lists_that_would_reject_all_clients_or_hide_a_list_are_reported() {
         assert_eq!(message.is_empty(), expected.is_empty(), "{expected}: {message}");
         assert!(message.contains(expected) && !message.contains("canary"), "{expected}: {message}");
         assert!(message.is_empty() || message.starts_with("tls_client_crl ("), "{message}");
+    }
+}
+
+#[test]
+fn the_list_of_several_that_cannot_be_used_is_named_with_the_cause() {
+    let clients = Ca::named("the CA");
+    let own = clients.crl(&[], NOW).pem().unwrap();
+    let changed = |from: &[u8], to: &[u8]| {
+        let mut der = clients.crl(&[], NOW).der().to_vec();
+        let at = der.windows(from.len()).position(|window| window == from).unwrap();
+        der[at..at + to.len()].copy_from_slice(to);
+        let text = STANDARD.encode(&der);
+        format!("-----BEGIN X509 CRL-----\n{text}\n-----END X509 CRL-----\n")
+    };
+    let cases = [
+        // The month 13, and version 1, whose number is 0.
+        (changed(b"200101000000Z", b"201301000000Z"), "it is truncated or malformed: invalid date"),
+        (changed(&[2, 1, 1, 0x30], &[2, 1, 0, 0x30]), "UnsupportedCrlVersion"),
+    ];
+    for (broken, cause) in cases {
+        let message =
+            check_message(&fixture_with_crls(&clients, &format!("{own}{}{broken}", clients.pem)).files);
+        let expected = format!("a revocation list in it cannot be used (list 2 of 2: {cause})");
+        assert!(message.contains(&expected) && message.contains("lists.pem"), "{message}");
+    }
+    let message = check_message(&fixture_with_crls(&clients, &format!("{own}{own}")).files);
+    assert!(message.contains("of \"the CA\" (numbers 1 and 1)"), "{message}");
+    // Blocks of another kind are skipped.
+    assert_eq!(check_message(&fixture_with_crls(&clients, &format!("{}{own}", clients.pem)).files), "");
+}
+
+#[test]
+fn a_truncated_list_in_der_is_reported() {
+    let clients = Ca::new();
+    let fixture = fixture_with_crls(&clients, "");
+    let list = clients.crl(&[SERIAL], NOW);
+    let whole = list.der();
+    for end in [1, 2, whole.len() / 2, whole.len() - 1] {
+        fs::write(fixture.path().join("lists.pem"), &whole[..end]).unwrap();
+        let message = check_message(&fixture.files);
+        assert!(message.contains("cannot be used (list 1 of 1: it is truncated or malformed: "), "{message}");
     }
 }
 
