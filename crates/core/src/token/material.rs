@@ -2,6 +2,7 @@
 //! replicas that sign. The randomness for ES256 and RS256 comes from the cryptographic library, which accepts
 //! none from outside.
 
+use asn1_rs::{FromDer as _, Sequence};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -128,11 +129,14 @@ impl KeyMaterial {
 }
 
 /// Returns the PKCS #1 key inside a PKCS #8 one, because jsonwebtoken signs with the former. It follows the
-/// version, the algorithm identifier and the headers of both, which have the same length for every key of
-/// 3072 bits.
+/// version and the algorithm identifier (RFC 5208, section 5).
 fn rsa_private_key(pkcs8: &[u8]) -> Result<&[u8], InvalidKeyMaterial> {
-    const HEADER_BYTES: usize = 26;
-    let inner = pkcs8.get(HEADER_BYTES..).ok_or(InvalidKeyMaterial)?;
+    let fields = Sequence::from_der_and_then(pkcs8, |fields| {
+        let (fields, _version) = u8::from_der(fields)?;
+        let (fields, _algorithm) = Sequence::from_der(fields)?;
+        <&[u8]>::from_der(fields)
+    });
+    let (_, inner) = fields.map_err(|_: asn1_rs::Err<asn1_rs::Error>| InvalidKeyMaterial)?;
     RsaKeyPair::from_der(inner).map(|_| inner).map_err(|_| InvalidKeyMaterial)
 }
 
@@ -164,5 +168,20 @@ mod tests {
         let small = rsa_private_key(small.as_ref()).unwrap();
         assert!(KeyMaterial::from_text(SigningAlgorithm::Rs256, &text(small)).is_err());
         assert!(KeyMaterial::from_text(SigningAlgorithm::EdDsa, &text(small)).is_err());
+    }
+
+    #[test]
+    fn an_rsa_key_of_any_length_is_taken_out_of_pkcs_8_and_a_truncated_one_is_refused() {
+        for size in [KeySize::Rsa2048, KeySize::Rsa4096] {
+            let pair = RsaKeyPair::generate(size).unwrap();
+            let whole = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+            let whole = whole.as_ref();
+            assert!(RsaKeyPair::from_der(rsa_private_key(whole).unwrap()).is_ok());
+            for end in [0, 1, 4, 26, whole.len() / 2, whole.len() - 1] {
+                assert_eq!(rsa_private_key(&whole[..end]), Err(InvalidKeyMaterial), "{end}");
+            }
+        }
+        let other = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap().to_pkcs8v1().unwrap();
+        assert_eq!(rsa_private_key(other.as_ref()), Err(InvalidKeyMaterial));
     }
 }
