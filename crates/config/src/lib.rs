@@ -80,6 +80,19 @@ pub struct Settings {
     pub otlp: Option<OtlpSettings>,
 }
 
+/// Settings of `latchkey rewrap`.
+#[derive(Clone, Debug)]
+pub struct RewrapSettings {
+    /// Database.
+    pub database: DatabaseSettings,
+    /// Key that values are encrypted with afterwards.
+    pub master_key: MasterKey,
+    /// Keys that values are encrypted with before.
+    pub previous_master_keys: PreviousKeys,
+    /// The program's log.
+    pub log: LogSettings,
+}
+
 /// Addresses of the ports.
 #[derive(Clone, Debug)]
 pub struct ListenSettings {
@@ -251,16 +264,15 @@ impl Settings {
         }
     }
 
-    /// Reads the settings for re-encryption with a new master key: the database, the master keys and the log.
-    pub fn load_for_rewrap(
-        sources: &ConfigSources,
-    ) -> Result<(DatabaseSettings, (MasterKey, PreviousKeys), LogSettings), ConfigErrors> {
+    /// Reads the settings of `latchkey rewrap`.
+    pub fn load_for_rewrap(sources: &ConfigSources) -> Result<RewrapSettings, ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
         let (database, log) = (reader.database(), reader.log());
-        let keys = (reader.master_key(database.as_ref()), reader.previous_master_keys());
-        match (database, keys, log, reader.finish()) {
-            (Some(database), (Some(current), previous), Some(log), errors) if errors.is_empty() => {
-                Ok((database, (current, previous), log))
+        let master_key = reader.master_key(database.as_ref());
+        let previous_master_keys = reader.previous_master_keys();
+        match (database, master_key, log, reader.finish()) {
+            (Some(database), Some(master_key), Some(log), errors) if errors.is_empty() => {
+                Ok(RewrapSettings { database, master_key, previous_master_keys, log })
             }
             (_, _, _, errors) => Err(ConfigErrors(errors)),
         }

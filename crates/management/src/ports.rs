@@ -169,7 +169,8 @@ pub trait ManagementStore: Send + Sync {
     /// document that is identical to the newest version is not stored again.
     async fn apply_profile(
         &self,
-        (name, document): (&str, &str),
+        name: &str,
+        document: &str,
         expected_revision: u64,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError>;

@@ -36,8 +36,8 @@ impl ManagementService {
             return Ok(Some(ProfileRecord { name, version: 0, document, applied, revision: 0 }));
         }
         let entry = self.audit_entry(caller, "profile.apply", call).on_target(&request.name);
-        let document = (&*request.name, &*request.document);
-        match self.parts.store.apply_profile(document, request.expected_revision, entry).await? {
+        let ApplyProfile { name, document, expected_revision, .. } = &request;
+        match self.parts.store.apply_profile(name, document, *expected_revision, entry).await? {
             ApplyResult::Written(written) => Ok(Some(self.wait_until_applied(written, call).await?.value)),
             ApplyResult::Conflict => Ok(None),
         }
@@ -47,7 +47,8 @@ impl ManagementService {
     pub async fn get_profile(
         &self,
         caller: &Caller,
-        (name, version): (&str, u64),
+        name: &str,
+        version: u64,
         _call: &CallContext,
     ) -> Result<ProfileRecord, ManagementError> {
         caller.require_operator()?;

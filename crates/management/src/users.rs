@@ -148,7 +148,7 @@ impl TokenIssuer {
             check_covers(caller, &policy, old)?;
             Ok(UserRecord { generation: old.generation + 1, ..old.clone() })
         });
-        let written = self.parts.store.change_user(user.id, (rule, Some(hash)), entry).await?;
+        let written = self.parts.store.change_user(user.id, rule, Some(hash), entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
     }
 
@@ -170,7 +170,7 @@ impl TokenIssuer {
         let rule = Box::new(|old: &UserRecord| {
             Ok(with_next_generation(old, UserRecord { disabled: true, ..old.clone() }))
         });
-        let written = self.parts.store.change_user(user.id, (rule, None), entry).await?;
+        let written = self.parts.store.change_user(user.id, rule, None, entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
     }
 

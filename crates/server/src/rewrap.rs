@@ -59,7 +59,8 @@ pub fn table_names() -> [&'static str; 3] {
 /// Rewraps all encrypted values of a database. With `forget`, values that no key decrypts are deleted.
 pub async fn rewrap(
     database: &DatabaseSettings,
-    (current, previous): &(MasterKey, PreviousKeys),
+    current: &MasterKey,
+    previous: &PreviousKeys,
     forget: bool,
 ) -> Result<RewrapReport, RewrapError> {
     match current {

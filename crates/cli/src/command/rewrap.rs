@@ -1,6 +1,6 @@
 //! `latchkey rewrap`.
 
-use latchkey_config::Settings;
+use latchkey_config::{RewrapSettings, Settings};
 use latchkey_server::rewrap::{RewrapCounts, RewrapError, rewrap, table_names};
 use latchkey_server::start_log;
 
@@ -10,9 +10,11 @@ use crate::output::{pluralize, print, rows};
 
 pub(super) async fn run(args: RewrapArgs) -> Result<(), CliError> {
     let loaded = Settings::load_for_rewrap(&args.settings.sources());
-    let (database, keys, log) = loaded.map_err(|error| CliError::Usage(error.to_string()))?;
+    let RewrapSettings { database, master_key, previous_master_keys, log } =
+        loaded.map_err(|error| CliError::Usage(error.to_string()))?;
     let _flush = start_log(&log);
-    let done = rewrap(&database, &keys, args.forget).await.map_err(|error| failed(&error))?;
+    let done = rewrap(&database, &master_key, &previous_master_keys, args.forget).await;
+    let done = done.map_err(|error| failed(&error))?;
     let row = |(name, count): (&str, &RewrapCounts)| {
         let numbers = [count.rewrapped, count.cleared, count.current, count.stale, count.unreadable];
         let [resealed, cleared, current, again, shut] = numbers.map(|number| number.to_string());

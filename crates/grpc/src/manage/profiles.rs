@@ -56,7 +56,7 @@ impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
         let (caller, request, context) = self.authenticate(call).await?;
         let found = self
             .management
-            .get_profile(&caller, (&request.name, request.version), &context)
+            .get_profile(&caller, &request.name, request.version, &context)
             .await
             .map_err(error_to_status)?;
         Ok(Response::new(tenant::profile(found)))

@@ -191,7 +191,8 @@ impl ManagementStore for FakeStore {
 
     async fn apply_profile(
         &self,
-        (name, document): (&str, &str),
+        name: &str,
+        document: &str,
         _: u64,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {

@@ -67,7 +67,8 @@ impl TokenStore for NoTokens {
     async fn change_user(
         &self,
         _: UserId,
-        _: (UserUpdateFn<'_>, Option<PasswordHash>),
+        _: UserUpdateFn<'_>,
+        _: Option<PasswordHash>,
         _: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError> {
         Err(SystemError::database().into())
@@ -133,7 +134,8 @@ impl TokenStore for NoTokens {
     async fn change_signing_keys(
         &self,
         _: &str,
-        _: (SigningKeysUpdateFn<'_>, Timestamp),
+        _: SigningKeysUpdateFn<'_>,
+        _: Timestamp,
         _: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError> {
         Ok(WriteResult::unchanged(0, ()))

@@ -57,7 +57,8 @@ pub trait TokenStore: Send + Sync {
     async fn change_user(
         &self,
         id: UserId,
-        (rule, password): (UserUpdateFn<'_>, Option<PasswordHash>),
+        rule: UserUpdateFn<'_>,
+        password: Option<PasswordHash>,
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError>;
     /// Counts a login attempt as failed before the password is compared, so that concurrent attempts cannot exceed
@@ -112,7 +113,8 @@ pub trait TokenStore: Send + Sync {
     async fn change_signing_keys(
         &self,
         profile: &str,
-        (rule, now): (SigningKeysUpdateFn<'_>, Timestamp),
+        rule: SigningKeysUpdateFn<'_>,
+        now: Timestamp,
         audit: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError>;
 }

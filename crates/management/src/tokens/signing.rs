@@ -35,7 +35,8 @@ const LONGEST_LEAD: Duration = Duration::from_hours(30 * 24);
 /// Reads the signing keys again; returns the identifiers of those that the master key does not decrypt. Followers
 /// call this before a change of signing keys counts as applied.
 pub async fn reload_signing_keys(
-    (store, sealer): (&dyn TokenStore, &Sealer),
+    store: &dyn TokenStore,
+    sealer: &Sealer,
     cache: &ReplicaCache,
     now: Timestamp,
 ) -> Result<Vec<Box<str>>, SystemError> {
@@ -211,10 +212,10 @@ impl TokenIssuer {
         entry: AuditEntry,
         call: &CallContext,
     ) -> Result<(), ManagementError> {
-        let written = self.parts.store.change_signing_keys(&policy.name, (rule, self.now()), entry).await?;
+        let written = self.parts.store.change_signing_keys(&policy.name, rule, self.now(), entry).await?;
         self.parts.management.wait_until_applied(written, call).await?;
-        let shared = (&*self.parts.store, &*self.shared().sealer);
-        reload_signing_keys(shared, &self.parts.cache, self.now()).await?;
+        let (store, sealer) = (&*self.parts.store, &*self.shared().sealer);
+        reload_signing_keys(store, sealer, &self.parts.cache, self.now()).await?;
         Ok(())
     }
 

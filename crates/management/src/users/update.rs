@@ -47,7 +47,7 @@ impl TokenIssuer {
             .on_target(&user.id);
         let entry = entry.with_detail("fields", request.fields.join(" "));
         let rule = Box::new(|old: &UserRecord| change(old, &request, caller, &policy));
-        let written = self.parts.store.change_user(user.id, (rule, None), entry).await?;
+        let written = self.parts.store.change_user(user.id, rule, None, entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
     }
 }

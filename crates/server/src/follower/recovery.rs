@@ -105,8 +105,7 @@ impl Follower {
         }
         let newest = stored.iter().map(|record| record.revision).max().unwrap_or_default();
         let entry = self.entry("profile.reapply", ours.name.to_string()).with("lost_revision", ours.revision);
-        let document = (&*ours.name, &*ours.document);
-        match self.parts.store.apply_profile(document, newest, entry.0).await {
+        match self.parts.store.apply_profile(&ours.name, &ours.document, newest, entry.0).await {
             Ok(ApplyResult::Written(_)) => {
                 tracing::warn!(profile = %ours.name, "applied the document of a profile again");
                 Ok(())

@@ -76,7 +76,7 @@ async fn apply(store: &Store, document: &str) -> u64 {
         details: std::collections::BTreeMap::new(),
     };
     let expected_revision = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
-    match store.apply_profile(("demo", document), expected_revision.unwrap_or(0), audit).await.unwrap() {
+    match store.apply_profile("demo", document, expected_revision.unwrap_or(0), audit).await.unwrap() {
         ApplyResult::Written(written) => written.revision,
         ApplyResult::Conflict => panic!("there are no concurrent writers"),
     }

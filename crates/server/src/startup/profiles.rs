@@ -36,7 +36,7 @@ impl Startup {
                 Err(errors) => return Ok(Some(errors)),
             };
             let entry = self.audit_entry("profile.apply", name);
-            let applied = self.store.apply_profile((name, text), expected_revision, entry).await;
+            let applied = self.store.apply_profile(name, text, expected_revision, entry).await;
             match applied.map_err(|failure| StartupError::new(&format!("profile {name:?}"), failure))? {
                 ApplyResult::Written(written) => {
                     let (version, new) = (written.value.version, written.changed);

@@ -138,13 +138,13 @@ impl ManagementStore for Store {
 
     async fn apply_profile(
         &self,
-        document: (&str, &str),
+        name: &str,
+        document: &str,
         expected_revision: u64,
         audit: AuditEntry,
     ) -> Result<ApplyResult, ManagementError> {
-        let (name, text) = document;
         let work = Box::pin(async {
-            write::profile::apply(self.pool.begin().await?, name, text, expected_revision, &audit).await
+            write::profile::apply(self.pool.begin().await?, name, document, expected_revision, &audit).await
         });
         self.with_deadline(QueryKind::Write, work).await
     }

@@ -57,10 +57,10 @@ impl TokenStore for Store {
     async fn change_user(
         &self,
         id: UserId,
-        change: (UserUpdateFn<'_>, Option<PasswordHash>),
+        rule: UserUpdateFn<'_>,
+        password: Option<PasswordHash>,
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError> {
-        let (rule, password) = change;
         self.with_deadline(
             QueryKind::Write,
             Box::pin(async {
@@ -162,10 +162,10 @@ impl TokenStore for Store {
     async fn change_signing_keys(
         &self,
         profile: &str,
-        change: (SigningKeysUpdateFn<'_>, Timestamp),
+        rule: SigningKeysUpdateFn<'_>,
+        now: Timestamp,
         audit: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError> {
-        let (rule, now) = change;
         let work =
             async { write::signing_key::change(self.pool.begin().await?, profile, rule, now, &audit).await };
         self.with_deadline(QueryKind::SigningKeys, work).await

@@ -136,7 +136,7 @@ impl Propagation for InstantPropagation {
         while self.cache.applied_revision() < revision {
             for change in self.store.changes(self.cache.applied_revision(), 100).await? {
                 if matches!(change.subject, ChangeSubject::SigningKeys(_)) {
-                    reload_signing_keys((&*self.store, &self.sealer), &self.cache, self.clock.now().wall)
+                    reload_signing_keys(&*self.store, &self.sealer, &self.cache, self.clock.now().wall)
                         .await?;
                 }
                 self.cache.apply(&change);

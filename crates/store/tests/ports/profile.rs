@@ -25,7 +25,7 @@ async fn newest(store: &Store) -> u64 {
 async fn apply(store: &Store, name: &str, document: &str) -> WriteResult<ProfileRecord> {
     loop {
         let among = newest(store).await;
-        match store.apply_profile((name, document), among, audit("profile.apply")).await.unwrap() {
+        match store.apply_profile(name, document, among, audit("profile.apply")).await.unwrap() {
             ApplyResult::Written(written) => return written,
             ApplyResult::Conflict => {}
         }
@@ -80,7 +80,7 @@ async fn of_twenty_who_apply_at_once_each_gets_a_version(database: TestDatabase)
 async fn whoever_was_overtaken_writes_nothing(database: TestDatabase) {
     let among = newest(&database.store).await;
     let other = apply(&database.store, "auxvault", "one").await;
-    let late = database.store.apply_profile(("luxcore", "one"), among, audit("profile.apply")).await.unwrap();
+    let late = database.store.apply_profile("luxcore", "one", among, audit("profile.apply")).await.unwrap();
     assert_eq!(late, ApplyResult::Conflict);
     assert_eq!(database.store.profile("luxcore", None).await.unwrap(), None);
     assert_eq!(database.store.revision().await.unwrap(), other.revision);

@@ -82,7 +82,7 @@ async fn plant(harness: &Harness, material: &[u8], master: &[u8; 32]) -> Box<str
     harness
         .database
         .store
-        .change_signing_keys("paykore", (rule, now), audit("signing_key.create"))
+        .change_signing_keys("paykore", rule, now, audit("signing_key.create"))
         .await
         .unwrap();
     key.id
