@@ -25,7 +25,7 @@ const CHECK_TEXT: &[u8] = b"master key";
 /// Checks and rewraps encrypted values.
 pub struct MasterKeyRotation<'a, S: ?Sized> {
     /// Store of the values.
-    pub seals: &'a S,
+    pub store: &'a S,
     /// Current and previous master keys.
     pub sealer: &'a Sealer,
 }
@@ -68,11 +68,11 @@ fn owner(value: Uuid) -> String {
 impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
     /// Returns true if there are encrypted values.
     pub async fn has_sealed_values(&self) -> Result<bool, SystemError> {
-        if !self.seals.key_check_values().await?.is_empty() {
+        if !self.store.key_check_values().await?.is_empty() {
             return Ok(true);
         }
         for table in SealedTable::ALL {
-            if !self.seals.sealed(table, None, 1).await?.is_empty() {
+            if !self.store.sealed(table, None, 1).await?.is_empty() {
                 return Ok(true);
             }
         }
@@ -83,7 +83,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
     /// than key check values, the values themselves are tried: the keys are wrong if they decrypt none of a table's
     /// values.
     pub async fn keys_match(&self) -> Result<bool, SystemError> {
-        let values = self.seals.key_check_values().await?;
+        let values = self.store.key_check_values().await?;
         if !values.is_empty() {
             return Ok(values.iter().all(|value| self.sealer.open(&value.sealed, &owner(value.id)).is_ok()));
         }
@@ -99,7 +99,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
     async fn opens_any(&self, table: SealedTable) -> Result<bool, SystemError> {
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let values = self.seals.sealed(table, after.as_deref(), BATCH_SIZE).await?;
+            let values = self.store.sealed(table, after.as_deref(), BATCH_SIZE).await?;
             let mut needed = values.iter().filter(|value| value.needed).peekable();
             if needed.peek().is_some() {
                 return Ok(needed.any(|value| self.sealer.open(&value.sealed, &value.owner).is_ok()));
@@ -114,11 +114,11 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
     /// Ensures that the current master key has a key check value; returns true if all key check values can be
     /// decrypted.
     pub async fn ensure_key_check_value(&self, random: &mut StdRng) -> Result<bool, SystemError> {
-        let values = self.seals.key_check_values().await?;
+        let values = self.store.key_check_values().await?;
         if !values.iter().any(|value| self.is_own(value)) {
             let id = Uuid::from_u128(random.random());
             let sealed = self.sealer.seal(CHECK_TEXT, &owner(id), random).map_err(seal_error)?;
-            self.seals.insert_key_check_value(KeyCheckValue { id, sealed }).await?;
+            self.store.insert_key_check_value(KeyCheckValue { id, sealed }).await?;
         }
         Ok(values.iter().all(|value| self.sealer.open(&value.sealed, &owner(value.id)).is_ok()))
     }
@@ -153,11 +153,11 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
                 break;
             }
         }
-        let others = if done.remaining() > 0 { Vec::new() } else { self.seals.key_check_values().await? };
+        let others = if done.remaining() > 0 { Vec::new() } else { self.store.key_check_values().await? };
         let gone: Vec<Uuid> =
             others.iter().filter(|value| !self.is_own(value)).map(|value| value.id).collect();
         if !gone.is_empty() || done.total(|count| count.rewrapped + count.cleared) > 0 {
-            self.seals.finish_rewrap(gone, entry(&done, now)).await?;
+            self.store.finish_rewrap(gone, entry(&done, now)).await?;
         }
         Ok(done)
     }
@@ -171,7 +171,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
     ) -> Result<RewrapCounts, SystemError> {
         let (mut count, mut after) = (RewrapCounts::default(), None::<Vec<u8>>);
         loop {
-            let values = self.seals.sealed(table, after.as_deref(), BATCH_SIZE).await?;
+            let values = self.store.sealed(table, after.as_deref(), BATCH_SIZE).await?;
             let Some(last) = values.last().map(|value| value.row.clone()) else { return Ok(count) };
             after = Some(last);
             let (mut rewrapped, mut cleared) = (Vec::new(), Vec::new());
@@ -203,7 +203,7 @@ impl<S: SealedValueStore + ?Sized> MasterKeyRotation<'_, S> {
     }
 
     async fn replace(&self, table: SealedTable, list: Vec<Replacement>) -> Result<u64, SystemError> {
-        if list.is_empty() { Ok(0) } else { self.seals.replace(table, list).await }
+        if list.is_empty() { Ok(0) } else { self.store.replace(table, list).await }
     }
 }
 

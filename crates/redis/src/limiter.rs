@@ -68,7 +68,7 @@ impl RedisLimiter {
 
     /// Returns the number of buckets that this process holds itself.
     #[must_use]
-    pub fn remembered(&self) -> usize {
+    pub fn bucket_count(&self) -> usize {
         self.local.bucket_count()
     }
 

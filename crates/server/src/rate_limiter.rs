@@ -39,7 +39,7 @@ impl RateLimiter {
     pub(crate) fn bucket_count(&self) -> usize {
         match self {
             Self::Local(local) => local.bucket_count(),
-            Self::Redis(redis) => redis.remembered(),
+            Self::Redis(redis) => redis.bucket_count(),
         }
     }
 

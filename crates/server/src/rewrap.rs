@@ -44,7 +44,7 @@ pub enum RewrapError {
     SystemError(#[from] SystemError),
     /// A row is corrupt, or the schema is outdated.
     #[error("the database's rows can't be read: {0} (is its schema up to date?)")]
-    Fault(String),
+    Internal(String),
     /// The system's random number generator failed.
     #[error("the system's random number generator failed: {0}")]
     Randomness(#[from] rand::rngs::SysError),
@@ -72,7 +72,7 @@ pub async fn rewrap(
     let deadlines = DatabaseDeadlines { management: WRITE_DEADLINE, ..database.deadlines };
     let store = migrate::open_store(&DatabaseSettings { deadlines, ..database.clone() })?;
     migrate::take_embedded(database, &store)?;
-    let rotation = MasterKeyRotation { seals: &store, sealer: &sealer };
+    let rotation = MasterKeyRotation { store: &store, sealer: &sealer };
     if !forget && !rotation.keys_match().await.map_err(to_error)? {
         return Err(RewrapError::WrongKey);
     }
@@ -84,6 +84,6 @@ pub async fn rewrap(
 fn to_error(error: SystemError) -> RewrapError {
     match error {
         SystemError::Unavailable { .. } => error.into(),
-        SystemError::Internal(text) => RewrapError::Fault(text),
+        SystemError::Internal(text) => RewrapError::Internal(text),
     }
 }

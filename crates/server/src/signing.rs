@@ -55,7 +55,7 @@ const SWEEP_EVERY: u32 = 60;
 
 /// Check of the master keys against the database.
 pub(crate) struct MasterKeyCheck {
-    pub(crate) seals: Arc<dyn SealedValueStore>,
+    pub(crate) store: Arc<dyn SealedValueStore>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) random: Randomness,
 }
@@ -63,13 +63,13 @@ pub(crate) struct MasterKeyCheck {
 impl MasterKeyCheck {
     /// Returns true if the configured master keys are those that values are encrypted with.
     pub(crate) async fn matches_database(&self) -> Result<bool, SystemError> {
-        MasterKeyRotation { seals: &*self.seals, sealer: &self.sealer }.keys_match().await
+        MasterKeyRotation { store: &*self.store, sealer: &self.sealer }.keys_match().await
     }
 
     /// Ensures that the key check value of the current master key exists: a rewrap can have deleted it while this
     /// process still encrypts with that key. Returns true if all key check values can be decrypted.
     pub(crate) async fn record(&self) -> Result<bool, SystemError> {
-        let rotation = MasterKeyRotation { seals: &*self.seals, sealer: &self.sealer };
+        let rotation = MasterKeyRotation { store: &*self.store, sealer: &self.sealer };
         rotation.ensure_key_check_value(&mut self.random.generator()).await
     }
 }
@@ -103,7 +103,7 @@ impl SigningKeyMaintainer {
             self.issuer.maintain_signing_keys(&profile.policy).await?;
         }
         if sweep {
-            self.issuer.sweep().await?;
+            self.issuer.prune_families().await?;
             if !self.master_key_check.record().await? {
                 tracing::error!(
                     "the database has values that are encrypted with a master key that this process does not have: \\

@@ -23,7 +23,7 @@ const RECORDER_EXPIRY: Duration = Duration::from_hours(24);
 /// Writes key usage to the store.
 pub(crate) struct UsageFlusher {
     pub(crate) usage: Arc<UsageTracker>,
-    pub(crate) ledger: Arc<dyn UsageStore>,
+    pub(crate) store: Arc<dyn UsageStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: UsageSettings,
     /// Number of dropped uses that were already logged.
@@ -66,7 +66,7 @@ impl UsageFlusher {
             self.usage.collect();
             while let Some(batch) = self.usage.next_batch() {
                 let now = self.clock.now().wall;
-                self.ledger.add(self.usage.recorder(), &batch, now).await?;
+                self.store.add(self.usage.recorder(), &batch, now).await?;
                 self.usage.mark_written(batch.number);
             }
         }
@@ -84,7 +84,7 @@ impl UsageFlusher {
         let now = self.clock.now().wall;
         let ago = |age: Duration| Timestamp(now.0 - i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         let (before, silent) = (Hour::of(ago(self.settings.retention)), ago(RECORDER_EXPIRY));
-        while self.ledger.prune(before, silent).await? > 0 {
+        while self.store.prune(before, silent).await? > 0 {
             // Other writers get a turn.
             sleep(CHECK_INTERVAL / 10).await;
         }

@@ -195,7 +195,7 @@ fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Re
 
 fn master_key_check(shared: &Shared) -> MasterKeyCheck {
     MasterKeyCheck {
-        seals: shared.store.clone(),
+        store: shared.store.clone(),
         sealer: shared.sealer.clone(),
         random: shared.random.clone(),
     }
@@ -204,7 +204,7 @@ fn master_key_check(shared: &Shared) -> MasterKeyCheck {
 fn usage_flusher(shared: &Shared, settings: UsageSettings) -> UsageFlusher {
     UsageFlusher {
         usage: shared.usage.clone(),
-        ledger: shared.store.clone(),
+        store: shared.store.clone(),
         clock: shared.clock.clone(),
         settings,
         reported_drops: AtomicU64::new(0),

@@ -52,7 +52,7 @@ fn failed(error: &RewrapError) -> CliError {
         }
         RewrapError::WrongKey
         | RewrapError::Embedded(_)
-        | RewrapError::Fault(_)
+        | RewrapError::Internal(_)
         | RewrapError::Randomness(_) => CliError::Local(text),
     }
 }

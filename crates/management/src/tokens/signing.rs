@@ -53,7 +53,7 @@ impl TokenIssuer {
     }
 
     /// Deletes a batch of families that ended more than an hour ago; returns their number.
-    pub async fn sweep(&self) -> Result<u64, SystemError> {
+    pub async fn prune_families(&self) -> Result<u64, SystemError> {
         const HOUR: i64 = 3_600_000;
         self.parts.store.prune_families(Timestamp(self.now().0 - HOUR)).await
     }

@@ -174,8 +174,7 @@ async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding>
     // A file that does not exist would be created by loading it.
     if !settings.master_key.exists() {
         let unused = Sealer::new(&[0; 32]);
-        let holds =
-            MasterKeyRotation { seals: store, sealer: &unused }.has_sealed_values().await.unwrap_or(true);
+        let holds = MasterKeyRotation { store, sealer: &unused }.has_sealed_values().await.unwrap_or(true);
         let what = "it has encrypted values, and the file of the master key is missing";
         return holds.then(|| finding(Severity::Error, what, "restore the file from its backup"));
     }
@@ -183,7 +182,7 @@ async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding>
     let keys = store.signing_keys().await.ok()?;
     let all = keys.keys.len();
     let (_, undecryptable) = KeyRing::open(keys, &sealer, SystemClock.now().wall);
-    let opens = MasterKeyRotation { seals: store, sealer: &sealer }.keys_match().await.ok()?;
+    let opens = MasterKeyRotation { store, sealer: &sealer }.keys_match().await.ok()?;
     let what = match undecryptable.len() {
         0 if opens => return None,
         0 => "the master key is not the one that its values are encrypted with".to_owned(),

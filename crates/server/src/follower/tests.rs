@@ -46,9 +46,9 @@ fn follower(store: &Arc<Store>, clock: &Arc<ManualClock>) -> Arc<Follower> {
     let sealer = Arc::new(latchkey_core::seal::Sealer::new(&[7; 32]));
     Arc::new(Follower::new(FollowerParts {
         feed: store.clone(),
-        ledger: store.clone(),
+        store: store.clone(),
         signing: SigningKeyLoader {
-            ledger: store.clone(),
+            store: store.clone(),
             sealer,
             cache: cache.clone(),
             clock: clock.clone(),
@@ -59,7 +59,7 @@ fn follower(store: &Arc<Store>, clock: &Arc<ManualClock>) -> Arc<Follower> {
         settings: FollowerSettings { lease: LEASE, feed_poll_interval: Duration::from_millis(10) },
         peers: Peers::None,
         notifier: None,
-        wakeups: Mutex::default(),
+        notifications: Mutex::default(),
     }))
 }
 

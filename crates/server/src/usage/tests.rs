@@ -68,16 +68,16 @@ fn key(number: u128) -> KeyId {
 
 struct Fixture {
     usage: Arc<UsageTracker>,
-    ledger: Arc<FakeUsageStore>,
+    store: Arc<FakeUsageStore>,
     usage_flusher: UsageFlusher,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let (usage, ledger) = (Arc::new(UsageTracker::new("r".into())), Arc::new(FakeUsageStore::default()));
+        let (usage, store) = (Arc::new(UsageTracker::new("r".into())), Arc::new(FakeUsageStore::default()));
         let usage_flusher = UsageFlusher {
             usage: usage.clone(),
-            ledger: ledger.clone(),
+            store: store.clone(),
             clock: Arc::new(RuntimeClock(tokio::time::Instant::now())),
             settings: UsageSettings {
                 flush_interval: Duration::from_secs(5),
@@ -85,7 +85,7 @@ impl Fixture {
             },
             reported_drops: AtomicU64::new(0),
         };
-        Self { usage, ledger, usage_flusher }
+        Self { usage, store, usage_flusher }
     }
 
     fn use_keys(&self, keys: std::ops::Range<u128>) {
@@ -108,7 +108,7 @@ impl Fixture {
     }
 
     fn added(&self) -> Vec<(u64, usize)> {
-        self.ledger.added.lock().unwrap().clone()
+        self.store.added.lock().unwrap().clone()
     }
 }
 
@@ -128,13 +128,13 @@ async fn what_was_counted_is_written_every_few_seconds_in_batches() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_was_unavailable_gets_everything_once() {
     let fixture = Fixture::new();
-    fixture.ledger.unavailable.store(true, Ordering::SeqCst);
+    fixture.store.unavailable.store(true, Ordering::SeqCst);
     fixture.use_keys(1..11);
     fixture.runs_for(20).await;
     fixture.use_keys(6..16);
     fixture.runs_for(20).await;
     assert_eq!(fixture.added(), []);
-    fixture.ledger.unavailable.store(false, Ordering::SeqCst);
+    fixture.store.unavailable.store(false, Ordering::SeqCst);
     fixture.usage_flusher.flush().await.unwrap();
     assert_eq!(fixture.added(), [(1, 10), (2, 10)]);
     assert_eq!(fixture.usage.dropped(), 0);
@@ -153,5 +153,5 @@ async fn more_than_can_wait_is_written_at_once() {
 async fn old_usage_is_deleted() {
     let fixture = Fixture::new();
     fixture.runs_for(700).await;
-    assert_eq!(fixture.ledger.pruned.lock().unwrap().first(), Some(&Hour(976)));
+    assert_eq!(fixture.store.pruned.lock().unwrap().first(), Some(&Hour(976)));
 }

@@ -86,7 +86,7 @@ impl TokenStore for Store {
     async fn reset_failed_logins(&self, id: UserId) -> Result<(), SystemError> {
         let work = async {
             let connection = self.pool.begin().await?;
-            write::user::forgive(&connection, id).await?;
+            write::user::reset_failed_logins(&connection, id).await?;
             Ok(connection.commit().await?)
         };
         self.with_deadline(QueryKind::Login, work).await
@@ -147,7 +147,7 @@ impl TokenStore for Store {
 
     async fn prune_families(&self, before: Timestamp) -> Result<u64, SystemError> {
         self.with_deadline(QueryKind::Prune, async {
-            write::family::sweep(self.pool.begin().await?, before).await
+            write::family::prune(self.pool.begin().await?, before).await
         })
         .await
     }

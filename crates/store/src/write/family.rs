@@ -83,7 +83,7 @@ pub(crate) async fn end(
 }
 
 /// Deletes some of the families that ended before a time, with their tokens. Returns how many.
-pub(crate) async fn sweep(connection: PooledConnection, before: Timestamp) -> Result<u64, StoreError> {
+pub(crate) async fn prune(connection: PooledConnection, before: Timestamp) -> Result<u64, StoreError> {
     let over = family::Entity::find().filter(family::Column::EndsAt.lt(before.0)).limit(ROWS as u64);
     let ids: Vec<Uuid> = over.all(&connection).await?.into_iter().map(|row| row.id).collect();
     if ids.is_empty() {

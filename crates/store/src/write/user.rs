@@ -104,9 +104,9 @@ pub(crate) async fn attempt(
     Ok(Some(LoginAttempt { user: row::user::record(row)?, password, allowed: next.is_some() }))
 }
 
-/// Resets the failed attempts.
-pub(crate) async fn forgive(connection: &PooledConnection, id: UserId) -> Result<(), StoreError> {
-    let forgiven = ActiveModel { id: Unchanged(id.0), failed: Set(0), ..Default::default() };
-    Entity::update(forgiven).exec_without_returning(connection).await?;
+/// Resets the number of failed logins.
+pub(crate) async fn reset_failed_logins(connection: &PooledConnection, id: UserId) -> Result<(), StoreError> {
+    let reset = ActiveModel { id: Unchanged(id.0), failed: Set(0), ..Default::default() };
+    Entity::update(reset).exec_without_returning(connection).await?;
     Ok(())
 }

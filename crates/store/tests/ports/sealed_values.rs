@@ -43,7 +43,7 @@ async fn retrievable(database: &TestDatabase, number: u128, lifecycle: KeyLifecy
 }
 
 async fn counts(database: &TestDatabase, sealer: &Sealer, forget: bool) -> [RewrapCounts; 3] {
-    let opener = MasterKeyRotation { seals: &*database.store, sealer };
+    let opener = MasterKeyRotation { store: &*database.store, sealer };
     opener.rewrap(forget, NOW, &mut random()).await.unwrap().0
 }
 
@@ -106,17 +106,17 @@ async fn only_the_keys_that_were_in_use_open_a_database(database: TestDatabase) 
     let (old, new) = (Sealer::new(&MASTER), Sealer::new(&NEW));
     let both = Sealer::new(&NEW).with_previous([&MASTER]);
     let opens = async |sealer: &Sealer| {
-        MasterKeyRotation { seals: &*database.store, sealer }.keys_match().await.unwrap()
+        MasterKeyRotation { store: &*database.store, sealer }.keys_match().await.unwrap()
     };
     assert!(opens(&old).await && opens(&new).await, "there are no sealed values");
     let _ = retrievable(&database, 1, KeyLifecycle::Active).await;
     assert!(opens(&old).await && !opens(&new).await && opens(&both).await, "the sealed value decides");
-    MasterKeyRotation { seals: &*database.store, sealer: &both }
+    MasterKeyRotation { store: &*database.store, sealer: &both }
         .ensure_key_check_value(&mut random())
         .await
         .unwrap();
     assert!(!opens(&old).await, "the new key has been in use");
-    MasterKeyRotation { seals: &*database.store, sealer: &old }
+    MasterKeyRotation { store: &*database.store, sealer: &old }
         .ensure_key_check_value(&mut random())
         .await
         .unwrap();
@@ -172,28 +172,28 @@ impl SealedValueStore for RevertingStore<'_> {
 async fn values_sealed_under_the_old_key_meanwhile_are_reported(database: TestDatabase) {
     let (old, new) = (Sealer::new(&MASTER), Sealer::new(&NEW));
     let both = Sealer::new(&NEW).with_previous([&MASTER]);
-    MasterKeyRotation { seals: &*database.store, sealer: &old }
+    MasterKeyRotation { store: &*database.store, sealer: &old }
         .ensure_key_check_value(&mut random())
         .await
         .unwrap();
     let _ = retrievable(&database, 1, KeyLifecycle::Active).await;
-    let opener = MasterKeyRotation { seals: &RevertingStore(&database.store), sealer: &both };
+    let opener = MasterKeyRotation { store: &RevertingStore(&database.store), sealer: &both };
     let done = opener.rewrap(false, NOW, &mut random()).await.unwrap();
     assert!(done.remaining() == 1 && done.0[1].stale == 1, "{done:?}");
     assert!(
-        !MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap(),
+        !MasterKeyRotation { store: &*database.store, sealer: &new }.keys_match().await.unwrap(),
         "the old key's check value stays"
     );
     let calm = counts(&database, &both, false).await;
     assert_eq!((calm[1].rewrapped, calm[1].stale, calm[1].current), (1, 0, 1));
-    assert!(MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap());
+    assert!(MasterKeyRotation { store: &*database.store, sealer: &new }.keys_match().await.unwrap());
     // A process that still runs with the old key restores its check value, and is informed that it lacks the
     // new one.
-    let kept = MasterKeyRotation { seals: &*database.store, sealer: &old }
+    let kept = MasterKeyRotation { store: &*database.store, sealer: &old }
         .ensure_key_check_value(&mut random())
         .await
         .unwrap();
     assert!(
-        !kept && !MasterKeyRotation { seals: &*database.store, sealer: &new }.keys_match().await.unwrap()
+        !kept && !MasterKeyRotation { store: &*database.store, sealer: &new }.keys_match().await.unwrap()
     );
 }
