@@ -38,7 +38,7 @@ const RULES: [(&str, &[&str], &[&str]); 16] = [
     ),
     (
         "latchkey-config",
-        &["latchkey-core", "latchkey-management"],
+        &["latchkey-core"],
         &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "rustls"],
     ),
     ("latchkey-telemetry", &["latchkey-core"], &["axum", "sea-", "sqlx", "redis", "toml", "tokio-rustls"]),

@@ -24,8 +24,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use latchkey_core::principal::CertificateOperator;
 use latchkey_core::secret::PlainKey;
-use latchkey_management::CertificateOperator;
 
 pub use checks::SettingChecks;
 pub use database::{DatabaseUrl, MissingDatabase};

@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 
 use latchkey_core::operator;
-use latchkey_core::principal::CertificateName;
+use latchkey_core::principal::{CertificateName, CertificateOperator};
 use latchkey_core::record::TenantRef;
-use latchkey_management::CertificateOperator;
 
 use super::error::ConfigError;
 

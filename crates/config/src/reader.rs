@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use latchkey_core::principal::CertificateOperator;
 use latchkey_core::secret::PlainKey;
-use latchkey_management::CertificateOperator;
 use tracing_subscriber::EnvFilter;
 
 use super::definitions::{self, Setting};

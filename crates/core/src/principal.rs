@@ -14,7 +14,7 @@ use crate::cached_key::{CachedKey, StringMapRef};
 use crate::id::IdText;
 use crate::limit::LimitOverrides;
 use crate::policy::Policy;
-use crate::record::TenantRecord;
+use crate::record::{TenantRecord, TenantRef};
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 use crate::token::VerifiedClaims;
@@ -79,6 +79,17 @@ impl fmt::Display for CertificateName {
 /// connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientCertificate(pub Arc<[CertificateName]>);
+
+/// Caller of management that is identified by a client certificate, with its rights. The settings list them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateOperator {
+    /// Name in the certificate.
+    pub name: CertificateName,
+    /// Tenant that the rights are for; `None` for an operator, who has all rights in every tenant.
+    pub tenant: Option<TenantRef>,
+    /// Scopes in that tenant, by the names of its profile.
+    pub scopes: Vec<String>,
+}
 
 /// Text form of a subject.
 pub enum SubjectText {

@@ -4,21 +4,9 @@
 use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, RequestError};
-use latchkey_core::principal::{CertificateName, ClientCertificate, Principal, Subject};
-use latchkey_core::record::TenantRef;
+use latchkey_core::principal::{ClientCertificate, Principal, Subject};
 
 use super::{Authority, Caller, ManagementService};
-
-/// Rights of a certificate name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateOperator {
-    /// Name in the certificate.
-    pub name: CertificateName,
-    /// Tenant that the rights are for; `None` for an operator, who has all rights in every tenant.
-    pub tenant: Option<TenantRef>,
-    /// Scopes in that tenant, by the names of its profile.
-    pub scopes: Vec<String>,
-}
 
 const UNKNOWN_CERTIFICATE: RequestError = RequestError::Unauthenticated(
     "a credential is needed: authorization: Bearer …, or x-api-key; the client certificate's names are no operator's",

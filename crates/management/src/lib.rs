@@ -34,7 +34,6 @@ use rand::rngs::StdRng;
 
 pub use self::auditor::{AuditBreak, AuditReport, Auditor, ListAuditEvents};
 pub use self::caller::{Authority, Caller};
-pub use self::certificates::CertificateOperator;
 pub use self::context::CallContext;
 pub use self::import::{ImportKey, ImportKeys, ImportSecret};
 pub use self::key_builder::{CreateKey, Expiry};
@@ -56,7 +55,7 @@ use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::operator;
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::Policies;
-use latchkey_core::principal::Principal;
+use latchkey_core::principal::{CertificateOperator, Principal};
 use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::scope::MANAGE_KEYS;
 use latchkey_core::seal::Sealer;
