@@ -35,10 +35,11 @@ impl From<Principal> for Caller {
 }
 
 impl Caller {
-    pub(super) fn require_operator(&self) -> Result<(), RequestError> {
+    /// Returns `PermissionDenied` if the caller is not an operator.
+    pub fn require_operator(&self) -> Result<(), RequestError> {
         match self.authority {
             Authority::Operator => Ok(()),
-            Authority::Tenant(_) => Err(RequestError::PermissionDenied("this is for operators".into())),
+            Authority::Tenant(_) => Err(RequestError::PermissionDenied("only operators may do this".into())),
         }
     }
 

@@ -3,10 +3,9 @@
 //! credential is authenticated by the client certificate of its connection, if there is one.
 
 use latchkey_core::check_input::PresentedCredential;
-use latchkey_core::error::RequestError;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
-use latchkey_management::{Authority, CallContext, Caller};
+use latchkey_management::{CallContext, Caller};
 use latchkey_profile::{Catalog, Header, Request as HttpRequest};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
@@ -50,11 +49,10 @@ impl<L: Limiter> ManagementApi<L> {
 /// call for operators: it has not passed admission.
 fn check_caller_class(entry: Option<&RpcEntry>, caller: &Caller) -> Result<(), Status> {
     let operators_only = entry.is_none_or(|entry| entry.caller_class == CallerClass::Operator);
-    match &caller.authority {
-        Authority::Tenant(_) if operators_only => Err(request_error_to_status(
-            &RequestError::PermissionDenied("only operators may call this RPC".to_owned()),
-        )),
-        Authority::Tenant(_) | Authority::Operator => Ok(()),
+    if operators_only {
+        caller.require_operator().map_err(|error| request_error_to_status(&error))
+    } else {
+        Ok(())
     }
 }
 
