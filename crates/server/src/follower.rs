@@ -14,7 +14,7 @@ mod recovery;
 mod status;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -68,8 +68,8 @@ pub(crate) struct Follower {
     applied: watch::Sender<u64>,
     /// End of the cache's lease, for calls that wait for a new one.
     lease_end: watch::Sender<MonotonicInstant>,
-    /// Start of the last complete round, in nanoseconds; 0 before the first.
-    last_complete_round: AtomicU64,
+    /// Start of the last complete round; the origin of the clock before the first.
+    rounds: watch::Sender<MonotonicInstant>,
     /// True if the next poll must be a round, whenever the last one was.
     round_requested: AtomicBool,
     /// True after a poll that failed.
@@ -86,7 +86,7 @@ impl Follower {
             wake: Notify::new(),
             applied: watch::channel(0).0,
             lease_end: watch::channel(MonotonicInstant(0)).0,
-            last_complete_round: AtomicU64::new(0),
+            rounds: watch::channel(MonotonicInstant(0)).0,
             round_requested: AtomicBool::new(true),
             failing: AtomicBool::new(false),
             documents: std::sync::Mutex::default(),

@@ -26,6 +26,8 @@ pub(crate) async fn register(
          beat, checksum) VALUES ($6, $7, $8, $9, $10, $1, $2, {now} + $3 + $3 / 2, $3, $4, $5)",
         now = now(&connection)
     );
+    // An earlier attempt may have been committed although its answer was lost.
+    let stale = run(&connection, "DELETE FROM replicas WHERE id = $1", [replica.id.as_ref().into()]).await?;
     let [revision, history, lease, beat, checksum] = columns(replica, announced);
     let values = [
         revision,
@@ -40,9 +42,9 @@ pub(crate) async fn register(
         false.into(),
     ];
     run(&connection, &sql, values).await?;
-    let longest = "UPDATE fleet SET registrations = registrations + 1, \
-                   longest_lease_ms = CASE WHEN longest_lease_ms < $1 THEN $1 ELSE longest_lease_ms END";
-    run(&connection, longest, [lease]).await?;
+    let count = "UPDATE fleet SET registrations = registrations + 1, removals = removals + $2, \
+                 longest_lease_ms = CASE WHEN longest_lease_ms < $1 THEN $1 ELSE longest_lease_ms END";
+    run(&connection, count, [lease, number::to_i64(stale).into()]).await?;
     Ok(connection.commit().await?)
 }
 

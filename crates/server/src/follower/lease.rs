@@ -22,7 +22,12 @@ impl Follower {
     /// Polls the feed until the future is dropped. Returns only if another process has taken this replica's place.
     pub(crate) async fn run(&self) -> Result<Infallible, String> {
         loop {
-            let polled = self.poll(self.is_round_due()).await;
+            let round = self.is_round_due();
+            let polled = self.poll(round).await;
+            if round && polled.is_err() {
+                // Whoever has asked for the round still waits for one.
+                self.round_requested.store(true, Ordering::SeqCst);
+            }
             self.counts.polls[usize::from(polled.is_err())].fetch_add(1, Ordering::Relaxed);
             let was_failing = self.failing.swap(polled.is_err(), Ordering::SeqCst);
             match polled {
@@ -56,15 +61,16 @@ impl Follower {
     fn is_round_due(&self) -> bool {
         let requested = self.round_requested.swap(false, Ordering::SeqCst);
         let now = self.parts.clock.monotonic();
-        let last = MonotonicInstant(self.last_complete_round.load(Ordering::SeqCst));
-        requested || now.since(last) >= self.round_interval() || !self.parts.cache.lease_valid(now)
+        requested
+            || now.since(*self.rounds.borrow()) >= self.round_interval()
+            || !self.parts.cache.lease_valid(now)
     }
 
     /// Extends the lease after a complete round.
     pub(super) fn extend_lease(&self, started: MonotonicInstant) {
         let end = started.plus(self.parts.settings.lease);
         self.parts.cache.extend_lease(end);
-        self.last_complete_round.store(started.0.max(1), Ordering::SeqCst);
+        self.rounds.send_replace(MonotonicInstant(started.0.max(1)));
         self.lease_end.send_replace(end);
     }
 

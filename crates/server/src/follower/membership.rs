@@ -37,6 +37,9 @@ struct State {
     holders: HolderTable,
     /// Proof of life for successors on this machine, if the replica has a stable name.
     socket: Option<LifeSocket>,
+    /// Predecessors that gave no sign of life. Their rows stay, since writers wait for the end of their leases. One that
+    /// lives after all finds this replica's row, and ends.
+    silent: Vec<Box<str>>,
 }
 
 /// Reason why a replica may not be a member.
@@ -125,6 +128,7 @@ impl Membership {
         if provable || self.answers(row, clock).await? {
             return Err(EntryError::Conflict(self.conflict_text(&row.replica)));
         }
+        self.state().silent.push(id.clone());
         Ok(())
     }
 
@@ -208,6 +212,7 @@ impl Membership {
             self.replica.stable_name.is_some()
                 && !row.departed
                 && row.replica.stable_name == self.replica.stable_name
+                && !state.silent.contains(&row.replica.id)
         };
         if let Some(other) = others().find(|row| named(row)) {
             return OwnRow::Taken(self.conflict_text(&other.replica));

@@ -4,8 +4,9 @@
 //! which takes milliseconds if all replicas work. A replica that does not report (partitioned, stopped, crashed) is
 //! waited for until its own lease has ended, by the clock of this process.
 //!
-//! The rows are read after the commit: a replica whose row is not among them registers later, and reads the change
-//! before it trusts anything.
+//! The wait needs one complete round of this replica that began after the commit. It proves that the database that has
+//! the change accepts writes and shares this replica's history, and it has read the rows of all replicas: a replica whose
+//! row is not among them registers later, and reads the change before it trusts anything.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,16 +30,14 @@ const PROPAGATION_PENDING: &str = "the change is committed and not yet applied e
 /// Dependency in the error of a caller whose change may be among the commits that the database lost meanwhile.
 const COMMITS_LOST: &str = "the database lost commits, and the change may be among them; repeat the call: it";
 
-/// Time after which a caller may retry whose wait could not even read the replicas.
-const RETRY_UNLISTED: Duration = Duration::from_secs(1);
+/// Time after which a caller may retry for whom the replicas could not be read.
+const RETRY_UNKNOWN: Duration = Duration::from_secs(1);
 
 /// A write that waits until it is applied everywhere.
 struct Wait {
     revision: u64,
     /// When the wait began, which is after the commit.
     began: MonotonicInstant,
-    /// True once the rows were read.
-    listed: bool,
     /// Number of recoveries before the wait.
     recoveries: u64,
 }
@@ -54,35 +53,33 @@ impl Propagation for Follower {
     ) -> Result<(), SystemError> {
         let clock = &*self.parts.clock;
         let recoveries = self.counts.recoveries.load(Ordering::SeqCst);
-        let mut wait = Wait { revision, began: clock.monotonic(), listed: false, recoveries };
+        let wait = Wait { revision, began: clock.monotonic(), recoveries };
         let last = wait.began.plus(with_margin(LONGEST_LEASE));
         let end = deadline.map_or(last, |deadline| last.min(deadline));
-        let mut applied = self.applied.subscribe();
-        self.wake.notify_one();
+        let mut rounds = self.rounds.subscribe();
+        self.request_round();
         self.notify_peers();
         let (mut pause, longest) = POLL_DELAYS;
         loop {
             let now = clock.monotonic();
-            let remaining = end.since(now);
-            self.look(&mut wait, remaining).await;
-            let now = clock.monotonic();
             if self.counts.recoveries.load(Ordering::SeqCst) != wait.recoveries {
                 return Err(SystemError::Unavailable {
                     dependency: COMMITS_LOST,
-                    retry_after: RETRY_UNLISTED,
+                    retry_after: RETRY_UNKNOWN,
                 });
             }
             let Some(until) = self.pending(&wait, now) else { return Ok(()) };
+            let round_done = self.has_round_since(wait.began);
             if now >= end {
-                let retry_after = if wait.listed { until.since(now) } else { RETRY_UNLISTED };
+                let retry_after = if round_done { until.since(now) } else { RETRY_UNKNOWN };
                 return Err(SystemError::Unavailable { dependency: PROPAGATION_PENDING, retry_after });
             }
             let next = pause.min(until.since(now)).min(end.since(now)).max(Duration::from_millis(1));
-            // This replica's own progress is noticed at once; the others' is read again.
-            if *applied.borrow_and_update() < revision {
-                drop(timeout(next, applied.changed()).await);
-            } else {
+            if round_done {
                 sleep(next).await;
+                self.look(&wait, end.since(now)).await;
+            } else {
+                drop(timeout(next, rounds.changed()).await);
             }
             pause = (pause * 2).min(longest);
         }
@@ -90,22 +87,23 @@ impl Propagation for Follower {
 }
 
 impl Follower {
-    /// Reads the rows of replicas, if there are any.
-    async fn look(&self, wait: &mut Wait, remaining: Duration) {
-        let Some(membership) = &self.parts.membership else {
-            wait.listed = true;
-            return;
-        };
-        let look = membership.look(wait.revision, &*self.parts.clock);
-        if let Ok(Ok(())) = timeout(remaining, look).await {
-            wait.listed = true;
+    /// Reads the rows of replicas again, if there are any.
+    async fn look(&self, wait: &Wait, remaining: Duration) {
+        if let Some(membership) = &self.parts.membership {
+            // Without an answer, the rows are those of the look before, which shows less progress.
+            drop(timeout(remaining, membership.look(wait.revision, &*self.parts.clock)).await);
         }
+    }
+
+    fn has_round_since(&self, began: MonotonicInstant) -> bool {
+        *self.rounds.borrow() >= began
     }
 
     /// Returns until when the wait goes on at most, as far as this replica knows; `None` if it is over.
     fn pending(&self, wait: &Wait, now: MonotonicInstant) -> Option<MonotonicInstant> {
         let own_end = wait.began.plus(self.parts.settings.lease);
-        let applied_here = *self.applied.borrow() >= wait.revision;
+        let round_done = self.has_round_since(wait.began);
+        let applied_here = round_done && self.applied_revision() >= wait.revision;
         let here = (!applied_here && now < own_end).then_some(own_end);
         let changes = self.parts.cache.applied_changes();
         let applied = |announced: &Announcement| {
@@ -118,8 +116,8 @@ impl Follower {
             .membership
             .as_ref()
             .and_then(|membership| membership.pending(wait.began, now, applied));
-        // Without a list that was read after the commit, nobody knows whom to wait for.
-        let unknown = (!wait.listed).then(|| wait.began.plus(with_margin(LONGEST_LEASE)));
+        // Without rows that were read after the commit, it is unknown whom to wait for.
+        let unknown = (!round_done).then(|| wait.began.plus(with_margin(LONGEST_LEASE)));
         here.into_iter().chain(there).chain(unknown).max()
     }
 }

@@ -42,11 +42,11 @@ impl Follower {
     /// Returns the present status.
     pub(crate) fn status(&self) -> FollowerStatus {
         let (now, until) = (self.parts.clock.monotonic(), self.parts.cache.lease_expiry());
-        let round = self.last_complete_round.load(Ordering::SeqCst);
+        let round = *self.rounds.borrow();
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
         FollowerStatus {
             revision: self.parts.cache.applied_revision(),
-            lag: (round > 0).then(|| now.since(MonotonicInstant(round))),
+            lag: (round > MonotonicInstant(0)).then(|| now.since(round)),
             lease_remaining: until.since(now),
             polls: [0, 1].map(|index| count(&self.counts.polls[index])),
             replicas: self.parts.membership.as_ref().map(|membership| membership.others(now) + 1),
