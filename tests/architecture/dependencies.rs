@@ -41,7 +41,11 @@ const RULES: [(&str, &[&str], &[&str]); 16] = [
         &["latchkey-core"],
         &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "rustls"],
     ),
-    ("latchkey-telemetry", &["latchkey-core"], &["axum", "sea-", "sqlx", "redis", "toml", "tokio-rustls"]),
+    (
+        "latchkey-telemetry",
+        &["latchkey-config", "latchkey-core"],
+        &["axum", "sea-", "sqlx", "redis", "toml", "tokio-rustls"],
+    ),
     (
         "latchkey-transport",
         &["latchkey-core"],

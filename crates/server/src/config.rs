@@ -6,11 +6,11 @@ pub(crate) mod tls;
 mod tests;
 
 use latchkey_config::{
-    ConfigError, ConfigErrors, ConfigSources, LogFormat, LogSettings, OtlpSettings, Redis, SettingChecks,
-    Settings, TlsSettings,
+    ConfigError, ConfigErrors, ConfigSources, LogFormat, LogSettings, Redis, SettingChecks, Settings,
+    TlsSettings,
 };
 use latchkey_redis::{Address, InvalidUrl};
-use latchkey_telemetry::{FlushGuard, otlp as telemetry};
+use latchkey_telemetry::FlushGuard;
 
 /// Reads and checks all settings that the operator has given.
 pub fn load(sources: &ConfigSources) -> Result<Settings, ConfigErrors> {
@@ -42,23 +42,4 @@ pub fn start_log(log: &LogSettings) -> FlushGuard {
         LogFormat::Json => latchkey_telemetry::LogFormat::Json,
     });
     latchkey_telemetry::start(format, &log.directives)
-}
-
-/// Returns the export settings of telemetry as the exporter takes them.
-pub(crate) fn otlp(given: &OtlpSettings) -> telemetry::OtlpOptions {
-    let OtlpSettings { traces, metrics, headers, ca, timeout, resource, sampler, interval, queue, delay } =
-        given.clone();
-    let sampler = telemetry::SamplerOptions { parent: sampler.parent, ratio: sampler.ratio };
-    telemetry::OtlpOptions {
-        traces,
-        metrics,
-        headers,
-        ca,
-        timeout,
-        resource,
-        sampler,
-        interval,
-        queue,
-        delay,
-    }
 }

@@ -17,7 +17,7 @@ use crate::follower::Follower;
 use crate::http_server::MetricsRenderer;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
-use crate::{config, metric_sources, signals};
+use crate::{metric_sources, signals};
 
 /// Observers and exporters of the process.
 pub(super) struct TelemetryParts {
@@ -38,7 +38,7 @@ pub(super) fn connect_telemetry(
     let own = (random_id(random), random.generator().random());
     let make = |otlp| {
         let clocks = Clocks { clock: Arc::new(SystemClock), unix_nanos };
-        OtlpExporter::new(&config::otlp(otlp), &own.0, own.1, &export_stats, clocks)
+        OtlpExporter::new(otlp, &own.0, own.1, &export_stats, clocks)
     };
     let exporter_and_spans = settings.otlp.as_ref().map(make).transpose();
     let (exporter, spans) = exporter_and_spans.map_err(|e| ServeError::Otlp(e.to_string()))?.unzip();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_config::OtlpSettings;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -19,7 +20,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Extensions, Request, Status};
 
 use super::spans::SpanRecorder;
-use super::{Clocks, OtlpOptions, attributes, metrics};
+use super::{Clocks, attributes, metrics};
 use crate::export_stats::{ExportStats, Signal};
 use crate::metric::MetricSnapshot;
 
@@ -32,7 +33,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Exporter of traces and metrics by OTLP over gRPC.
 pub struct OtlpExporter {
-    otlp: OtlpOptions,
+    otlp: OtlpSettings,
     /// Headers from the settings.
     headers: MetadataMap,
     clocks: Clocks,
@@ -53,7 +54,7 @@ impl OtlpExporter {
     /// Creates an exporter, and the recorder of spans if traces are exported. Nothing is connected yet. `instance` is
     /// this process's `service.instance.id`; `seed` seeds the span numbers.
     pub fn new(
-        otlp: &OtlpOptions,
+        otlp: &OtlpSettings,
         instance: &str,
         seed: u64,
         export_stats: &Arc<ExportStats>,
@@ -227,7 +228,7 @@ fn is_retryable(code: Code) -> bool {
     }
 }
 
-fn endpoint(otlp: &OtlpOptions, uri: &http::Uri) -> Result<Endpoint, tonic::transport::Error> {
+fn endpoint(otlp: &OtlpSettings, uri: &http::Uri) -> Result<Endpoint, tonic::transport::Error> {
     let endpoint = Endpoint::from(uri.clone()).connect_timeout(otlp.timeout).timeout(otlp.timeout);
     if uri.scheme_str() != Some("https") {
         return Ok(endpoint);

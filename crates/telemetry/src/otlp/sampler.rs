@@ -1,9 +1,9 @@
 //! Sampling of Checks as spans: the caller's decision is followed if there is one, and a ratio of the others is chosen
 //! by trace id, so that all parties of a trace decide alike (OpenTelemetry's `TraceIdRatioBased`).
 
+use latchkey_config::SamplerSettings;
 use latchkey_core::thread;
 
-use super::SamplerOptions;
 use crate::splitmix64;
 
 /// Trace that a call belongs to, from its `traceparent` (W3C Trace Context).
@@ -62,7 +62,7 @@ pub(super) struct SpanContext {
 }
 
 impl Sampler {
-    pub(super) fn new(settings: SamplerOptions, seed: u64) -> Self {
+    pub(super) fn new(settings: SamplerSettings, seed: u64) -> Self {
         Self { parent: settings.parent, threshold: threshold(settings.ratio), seed }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn sampler(parent: bool, share: f64) -> Sampler {
-        Sampler::new(SamplerOptions { parent, ratio: share }, 7)
+        Sampler::new(SamplerSettings { parent, ratio: share }, 7)
     }
 
     #[test]

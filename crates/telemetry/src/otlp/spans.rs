@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_config::SamplerSettings;
 use latchkey_core::observer::{CheckEvent, CheckOutcome, Entrypoint};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -11,9 +12,9 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use tokio::sync::mpsc::Sender;
 
+use super::Clocks;
 use super::attributes::string_attribute;
 use super::sampler::{Sampler, SpanContext};
-use super::{Clocks, SamplerOptions};
 use crate::ExportStats;
 
 /// Maximum length of a request identifier in a span, in bytes.
@@ -34,13 +35,13 @@ pub struct SpanRecorder {
 impl SpanRecorder {
     /// Creates a recorder that puts spans into `queue`; `seed` seeds the span numbers.
     pub(super) fn new(
-        options: SamplerOptions,
+        settings: SamplerSettings,
         seed: u64,
         clocks: Clocks,
         queue: Sender<Span>,
         export_stats: Arc<ExportStats>,
     ) -> Self {
-        Self { sampler: Sampler::new(options, seed), clocks, queue, export_stats }
+        Self { sampler: Sampler::new(settings, seed), clocks, queue, export_stats }
     }
 
     /// Records a decided Check, if it is sampled. A span that does not fit into the queue is dropped and counted.
