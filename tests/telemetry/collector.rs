@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -23,6 +23,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::task::JoinSet;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
+
+use crate::http_collector::{self, HttpOptions};
 
 /// Received exports.
 #[derive(Default)]
@@ -36,10 +38,17 @@ pub(crate) struct Received {
     /// The services' attributes and the header `api-key`.
     pub(crate) resources: Vec<BTreeMap<String, String>>,
     pub(crate) keys: Vec<String>,
+    /// Paths and content types of requests by HTTP.
+    pub(crate) requests: Vec<(String, String)>,
 }
 
+/// Service that takes exports, and keeps them.
 #[derive(Clone, Default)]
-struct CollectorService(Arc<Mutex<Received>>);
+pub(crate) struct CollectorService {
+    received: Arc<Mutex<Received>>,
+    /// Number of rejected spans that it reports for each export.
+    rejected: i64,
+}
 
 /// A running collector.
 pub(crate) struct Collector {
@@ -60,8 +69,14 @@ impl Collector {
         Self::serving(server.expect("a usable certificate")).await
     }
 
-    async fn serving(mut builder: Server) -> Self {
-        let (port, kept, mut server) = (free_port(), CollectorService::default(), JoinSet::new());
+    async fn serving(builder: Server) -> Self {
+        Self::rejecting(builder, 0).await
+    }
+
+    /// Starts a collector that reports a number of rejected spans for each export.
+    pub(crate) async fn rejecting(mut builder: Server, rejected: i64) -> Self {
+        let kept = CollectorService { rejected, ..CollectorService::default() };
+        let (port, mut server) = (free_port(), JoinSet::new());
         let (traces, metrics) =
             (TraceServiceServer::new(kept.clone()), MetricsServiceServer::new(kept.clone()));
         let services = builder.add_service(traces).add_service(metrics);
@@ -71,13 +86,19 @@ impl Collector {
         Self { port, kept, _server: server }
     }
 
+    /// Starts a collector that takes exports over HTTP.
+    pub(crate) fn http(options: &HttpOptions) -> Self {
+        let kept = CollectorService { rejected: options.rejected, ..CollectorService::default() };
+        Self { port: http_collector::start(options, &kept), kept, _server: JoinSet::new() }
+    }
+
     /// Sends what it makes here, soon, and every Check as a span.
     pub(crate) fn of(&self, setup: Setup) -> Setup {
         sending(setup, self.port)
     }
 
     pub(crate) fn look<T>(&self, at: impl FnOnce(&Received) -> T) -> T {
-        at(&self.kept.0.lock().unwrap_or_else(PoisonError::into_inner))
+        at(&self.kept.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for so many spans of Latchkey's.
@@ -112,12 +133,54 @@ pub(crate) fn attributes_of(attributes: &[KeyValue]) -> BTreeMap<String, String>
 }
 
 impl CollectorService {
-    fn keep<T>(&self, call: &Request<T>, keep: impl FnOnce(&mut Received)) {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = call.metadata().get("api-key").and_then(|key| key.to_str().ok());
+    pub(crate) fn keep(&self, key: Option<&str>, keep: impl FnOnce(&mut Received)) {
+        let mut taken = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         taken.keys.extend(key.map(str::to_owned));
         keep(&mut taken);
     }
+
+    /// Keeps spans, and returns the answer.
+    pub(crate) fn spans(
+        &self,
+        key: Option<&str>,
+        message: &ExportTraceServiceRequest,
+    ) -> ExportTraceServiceResponse {
+        self.keep(key, |taken| {
+            for sent in &message.resource_spans {
+                let resource = attributes_of(&sent.resource.as_ref().expect("a resource").attributes);
+                let service = resource["service.name"].clone();
+                taken.resources.push(resource);
+                let spans = sent.scope_spans.iter().flat_map(|scope| &scope.spans);
+                taken.spans.extend(spans.map(|span| (service.clone(), span.clone())));
+            }
+        });
+        let rejected_spans = self.rejected;
+        let partial_success = (rejected_spans > 0)
+            .then(|| ExportTracePartialSuccess { rejected_spans, ..ExportTracePartialSuccess::default() });
+        ExportTraceServiceResponse { partial_success }
+    }
+
+    /// Keeps metrics, and returns the answer.
+    pub(crate) fn metrics(
+        &self,
+        key: Option<&str>,
+        message: &ExportMetricsServiceRequest,
+    ) -> ExportMetricsServiceResponse {
+        self.keep(key, |taken| {
+            taken.rounds += 1;
+            for sent in &message.resource_metrics {
+                taken.resources.push(attributes_of(&sent.resource.as_ref().expect("a resource").attributes));
+                let metrics = sent.scope_metrics.iter().flat_map(|scope| &scope.metrics);
+                taken.metrics.extend(metrics.map(|metric| (metric.name.clone(), metric.clone())));
+            }
+        });
+        ExportMetricsServiceResponse::default()
+    }
+}
+
+/// The header `api-key` of a call.
+fn key<T>(call: &Request<T>) -> Option<&str> {
+    call.metadata().get("api-key").and_then(|key| key.to_str().ok())
 }
 
 #[tonic::async_trait]
@@ -126,16 +189,7 @@ impl TraceService for CollectorService {
         &self,
         call: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.keep(&call, |taken| {
-            for sent in &call.get_ref().resource_spans {
-                let resource = attributes_of(&sent.resource.as_ref().expect("a resource").attributes);
-                let service = resource["service.name"].clone();
-                taken.resources.push(resource);
-                let spans = sent.scope_spans.iter().flat_map(|scope| &scope.spans);
-                taken.spans.extend(spans.map(|span| (service.clone(), span.clone())));
-            }
-        });
-        Ok(Response::new(ExportTraceServiceResponse::default()))
+        Ok(Response::new(self.spans(key(&call), call.get_ref())))
     }
 }
 
@@ -145,14 +199,6 @@ impl MetricsService for CollectorService {
         &self,
         call: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        self.keep(&call, |taken| {
-            taken.rounds += 1;
-            for sent in &call.get_ref().resource_metrics {
-                taken.resources.push(attributes_of(&sent.resource.as_ref().expect("a resource").attributes));
-                let metrics = sent.scope_metrics.iter().flat_map(|scope| &scope.metrics);
-                taken.metrics.extend(metrics.map(|metric| (metric.name.clone(), metric.clone())));
-            }
-        });
-        Ok(Response::new(ExportMetricsServiceResponse::default()))
+        Ok(Response::new(self.metrics(key(&call), call.get_ref())))
     }
 }

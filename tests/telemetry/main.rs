@@ -5,6 +5,8 @@ mod collector;
 mod connections;
 mod counts;
 mod files;
+mod http_collector;
+mod otlp_http;
 mod outages;
 mod prometheus;
 mod queries;

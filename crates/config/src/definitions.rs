@@ -171,13 +171,13 @@ settings! {
     LOG = "log", "RUST_LOG", Text, Some("info,sqlx=warn"),
         "Log filter, in the directives of tracing; libraries never log below info, since they would log the content of connections";
     OTLP_ENDPOINT = "otel_exporter_otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", Text, None,
-        "Collector of traces and metrics by OTLP over gRPC: http://HOST:4317 or https://HOST:4317; without it, nothing is exported";
+        "Collector of traces and metrics by OTLP: http://HOST:4317 or https://HOST:4317, with http/protobuf at port 4318; without it, nothing is exported";
     OTLP_TRACES_ENDPOINT = "otel_exporter_otlp_traces_endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Text, None,
-        "Collector of traces; by default otel_exporter_otlp_endpoint";
+        "Collector of traces; by default otel_exporter_otlp_endpoint, to which http/protobuf appends v1/traces";
     OTLP_METRICS_ENDPOINT = "otel_exporter_otlp_metrics_endpoint", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", Text, None,
-        "Collector of metrics; by default otel_exporter_otlp_endpoint";
+        "Collector of metrics; by default otel_exporter_otlp_endpoint, to which http/protobuf appends v1/metrics";
     OTLP_PROTOCOL = "otel_exporter_otlp_protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", Text, Some("grpc"),
-        "Protocol of the export; only grpc is supported";
+        "Protocol of the export: grpc or http/protobuf";
     OTLP_HEADERS = "otel_exporter_otlp_headers", "OTEL_EXPORTER_OTLP_HEADERS", Secret, None,
         "Headers of each export: name=value,name=value";
     OTLP_TIMEOUT = "otel_exporter_otlp_timeout", "OTEL_EXPORTER_OTLP_TIMEOUT", Text, Some("10000"),

@@ -31,7 +31,7 @@ pub use checks::SettingChecks;
 pub use database::{DatabaseUrl, MissingDatabase};
 pub use error::{ConfigError, ConfigErrors};
 pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
-pub use otlp::{OtlpSettings, SamplerSettings};
+pub use otlp::{OtlpProtocol, OtlpSettings, SamplerSettings};
 pub use redis::Redis;
 pub use sources::{CONFIG_VARIABLE, ConfigSources};
 pub use tls::TlsSettings;

@@ -13,9 +13,11 @@ use super::values::{self, ParseResult};
 /// Settings of the OTLP export.
 #[derive(Clone)]
 pub struct OtlpSettings {
-    /// Collector of traces; `None` if they are not exported.
+    /// Protocol of both exports.
+    pub protocol: OtlpProtocol,
+    /// Collector of traces; `None` if they are not exported. With HTTP, it is the whole URL that they are posted to.
     pub traces: Option<Uri>,
-    /// Collector of metrics; `None` if they are not exported.
+    /// Collector of metrics; `None` if they are not exported. With HTTP, it is the whole URL that they are posted to.
     pub metrics: Option<Uri>,
     /// Headers of each export; may hold a password.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -45,6 +47,15 @@ impl fmt::Debug for OtlpSettings {
     }
 }
 
+/// Protocol of the export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtlpProtocol {
+    /// OTLP over gRPC.
+    Grpc,
+    /// OTLP over HTTP, with messages in protobuf's binary format.
+    HttpProtobuf,
+}
+
 /// Sampling of Checks as spans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerSettings {
@@ -59,14 +70,15 @@ impl SettingsReader<'_> {
     pub(super) fn otlp(&mut self) -> Option<OtlpSettings> {
         let disabled = self.read(&definitions::OTEL_DISABLED, values::switch)?;
         let protocol = self.read(&definitions::OTLP_PROTOCOL, |text| match text {
-            "grpc" => Ok(()),
-            _ => Err(format!("{text:?} is not supported: give grpc, and the collector's gRPC port (4317)")),
+            "grpc" => Ok(OtlpProtocol::Grpc),
+            "http/protobuf" => Ok(OtlpProtocol::HttpProtobuf),
+            _ => Err(format!("{text:?} is not supported: write grpc or http/protobuf")),
         });
-        let both = self.read(&definitions::OTLP_ENDPOINT, endpoint);
-        let traces =
-            self.signal(&definitions::TRACES_EXPORTER, &definitions::OTLP_TRACES_ENDPOINT, both.as_ref());
-        let metrics =
-            self.signal(&definitions::METRICS_EXPORTER, &definitions::OTLP_METRICS_ENDPOINT, both.as_ref());
+        // An invalid protocol is one error: addresses are then read by the rule that permits more of them.
+        let rule = protocol.unwrap_or(OtlpProtocol::HttpProtobuf);
+        let both = self.read(&definitions::OTLP_ENDPOINT, |text| endpoint(text, rule));
+        let traces = self.signal(&TRACES, rule, both.as_ref());
+        let metrics = self.signal(&METRICS, rule, both.as_ref());
         let headers = self.read(&definitions::OTLP_HEADERS, headers);
         let ca = self.read(&definitions::OTLP_CERTIFICATE, |path| {
             std::fs::read(path).map_err(|error| format!("{path:?} can't be read: {error}"))
@@ -78,7 +90,7 @@ impl SettingsReader<'_> {
         let interval = self.read(&definitions::OTEL_METRIC_INTERVAL, millis);
         let queue = self.read(&definitions::OTEL_BSP_QUEUE, |text| values::number(text, 1, 1_000_000));
         let delay = self.read(&definitions::OTEL_BSP_DELAY, millis);
-        protocol?;
+        let protocol = protocol?;
         if disabled || (traces.is_none() && metrics.is_none()) {
             return None;
         }
@@ -86,6 +98,7 @@ impl SettingsReader<'_> {
         let (timeout, interval, delay) = (timeout?, interval?, delay?);
         let (headers, sampler, queue) = (headers.unwrap_or_default(), sampler?, queue?);
         Some(OtlpSettings {
+            protocol,
             traces,
             metrics,
             headers,
@@ -99,15 +112,20 @@ impl SettingsReader<'_> {
         })
     }
 
-    /// Returns the endpoint of one signal: its own, or the common one.
-    fn signal(&mut self, exporter: &Setting, own: &Setting, both: Option<&Uri>) -> Option<Uri> {
-        let on = self.read(exporter, |text| match text {
+    /// Returns the endpoint of one signal: its own, or the common one. With HTTP, the signal's path is appended to the
+    /// common one, and its own is used as it is.
+    fn signal(&mut self, signal: &Signal, protocol: OtlpProtocol, both: Option<&Uri>) -> Option<Uri> {
+        let on = self.read(signal.exporter, |text| match text {
             "otlp" => Ok(true),
             "none" => Ok(false),
             _ => Err(format!("{text:?} is neither otlp nor none")),
         });
-        let own = self.read(own, endpoint);
-        own.or_else(|| both.cloned()).filter(|_| on == Some(true))
+        let own = self.read(signal.endpoint, |text| endpoint(text, protocol));
+        let common = || match protocol {
+            OtlpProtocol::Grpc => both.cloned(),
+            OtlpProtocol::HttpProtobuf => both.and_then(|base| append_path(base, signal.path)),
+        };
+        own.or_else(common).filter(|_| on == Some(true))
     }
 
     fn sampler(&mut self) -> Option<SamplerSettings> {
@@ -137,17 +155,44 @@ impl SettingsReader<'_> {
     }
 }
 
-fn endpoint(text: &str) -> ParseResult<Uri> {
-    let remedy =
-        || format!("{text:?} is not a collector's address: write http://HOST:4317 or https://HOST:4317");
+/// Settings of one sort of telemetry, and its path with HTTP.
+struct Signal {
+    exporter: &'static Setting,
+    endpoint: &'static Setting,
+    path: &'static str,
+}
+
+const TRACES: Signal = Signal {
+    exporter: &definitions::TRACES_EXPORTER,
+    endpoint: &definitions::OTLP_TRACES_ENDPOINT,
+    path: "v1/traces",
+};
+const METRICS: Signal = Signal {
+    exporter: &definitions::METRICS_EXPORTER,
+    endpoint: &definitions::OTLP_METRICS_ENDPOINT,
+    path: "v1/metrics",
+};
+
+/// Appends a path to a URL without a query.
+fn append_path(base: &Uri, path: &str) -> Option<Uri> {
+    let base = base.to_string();
+    format!("{}/{path}", base.strip_suffix('/').unwrap_or(&base)).parse().ok()
+}
+
+/// Parses a collector's address. With gRPC it has no path.
+fn endpoint(text: &str, protocol: OtlpProtocol) -> ParseResult<Uri> {
+    let remedy = || {
+        let address = match protocol {
+            OtlpProtocol::Grpc => "HOST:4317",
+            OtlpProtocol::HttpProtobuf => "HOST:4318",
+        };
+        format!("{text:?} is not a collector's address: write http://{address} or https://{address}")
+    };
     let uri: Uri = text.parse().map_err(|_| remedy())?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    if known && plain && matches!(uri.path(), "" | "/") && uri.query().is_none() {
-        Ok(uri)
-    } else {
-        Err(remedy())
-    }
+    let path = protocol == OtlpProtocol::HttpProtobuf || matches!(uri.path(), "" | "/");
+    if known && plain && path && uri.query().is_none() { Ok(uri) } else { Err(remedy()) }
 }
 
 /// Parses milliseconds, as the specification writes them, or a duration with a unit.

@@ -39,9 +39,33 @@ fn both_signals_share_an_endpoint_or_have_their_own() {
 }
 
 #[test]
+fn http_has_a_path_for_each_signal_and_keeps_that_of_the_address() {
+    let http = |given: &[(&str, &str)]| {
+        let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+        let otlp = read(&[&[protocol], given].concat()).expect("an endpoint is given");
+        assert_eq!(otlp.protocol, OtlpProtocol::HttpProtobuf);
+        (uri(otlp.traces), uri(otlp.metrics))
+    };
+    for (base, traces, metrics) in [
+        ("http://otlp:4318", "http://otlp:4318/v1/traces", "http://otlp:4318/v1/metrics"),
+        ("https://otlp/a/", "https://otlp/a/v1/traces", "https://otlp/a/v1/metrics"),
+    ] {
+        let both = http(&[("OTEL_EXPORTER_OTLP_ENDPOINT", base)]);
+        assert_eq!(both, (traces.to_owned(), metrics.to_owned()));
+    }
+    let own = http(&[THERE, ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces/here")]);
+    assert_eq!(own, ("http://traces/here".to_owned(), "http://otlp:4317/v1/metrics".to_owned()));
+    for bad in ["otlp:4318", "http://otlp?a=b", "http://user:word@otlp"] {
+        let given = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), ("OTEL_EXPORTER_OTLP_ENDPOINT", bad)];
+        assert!(load(&[], &given).unwrap_err().to_string().contains("4318"), "{bad}");
+    }
+}
+
+#[test]
 fn the_defaults_are_the_specifications_except_for_the_ratio() {
     let otlp = there(&[]);
     assert_eq!((otlp.timeout, otlp.interval), (Duration::from_secs(10), Duration::from_secs(60)));
+    assert_eq!(otlp.protocol, OtlpProtocol::Grpc);
     assert_eq!((otlp.queue, otlp.delay), (2_048, Duration::from_secs(5)));
     assert_eq!(otlp.sampler, SamplerSettings { parent: true, ratio: 0.01 });
     assert_eq!(otlp.resource, [("service.name".to_owned(), "latchkey".to_owned())]);
@@ -83,7 +107,7 @@ fn an_error_names_its_setting_and_no_secret() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:canary@otlp"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://otlp/v1/traces"),
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "ftp://otlp"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "canary"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a b=canary"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=canary%0A"),

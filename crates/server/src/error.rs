@@ -48,9 +48,9 @@ pub enum ServeError {
         /// Cause, by the operating system.
         error: std::io::Error,
     },
-    /// The CA certificate of the OTLP collector is invalid.
-    #[error("otel_exporter_otlp_certificate: {0}")]
-    Otlp(String),
+    /// The OTLP exporter cannot be created: the CA certificate of the collector is invalid.
+    #[error(transparent)]
+    Otlp(#[from] latchkey_telemetry::otlp::OtlpError),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     ThreadSpawn(std::io::Error),

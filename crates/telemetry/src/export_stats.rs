@@ -1,5 +1,6 @@
 //! Statistics of OTLP exports.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::definitions;
@@ -34,9 +35,13 @@ impl ExportStats {
         self.spans_dropped.fetch_add(spans as u64, Relaxed);
     }
 
-    /// Counts an export, which succeeded or failed.
-    pub(crate) fn add_export(&self, signal: Signal, success: bool) {
-        self.exports[signal as usize][usize::from(!success)].fetch_add(1, Relaxed);
+    /// Counts an export. Failures are logged at debug only: a missing collector is no emergency, and a metric counts
+    /// them.
+    pub(crate) fn record_export(&self, signal: Signal, failed: Option<&impl Display>) {
+        self.exports[signal as usize][usize::from(failed.is_some())].fetch_add(1, Relaxed);
+        if let Some(error) = failed {
+            tracing::debug!(?signal, %error, "an OTLP export failed; the data is dropped and counted");
+        }
     }
 
     /// Adds the counters to a snapshot.

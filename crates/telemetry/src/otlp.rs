@@ -1,11 +1,14 @@
-//! Export of traces and metrics to a collector by OTLP. The collector cannot slow down a Check: spans go through a
-//! bounded queue, spans that do not fit are dropped and counted, and a separate task sends them.
+//! Export of traces and metrics to a collector by OTLP, with OpenTelemetry's own exporter and SDK. The collector cannot
+//! slow down a Check: spans go through a bounded queue, spans that do not fit are dropped and counted, and a separate
+//! thread sends them.
 
 mod attributes;
 mod exporter;
 mod metrics;
 mod sampler;
+mod span_queue;
 mod spans;
+mod transport;
 
 use std::sync::Arc;
 
@@ -13,6 +16,7 @@ use latchkey_core::time::Clock;
 
 pub use exporter::OtlpExporter;
 pub use spans::SpanRecorder;
+pub use transport::OtlpError;
 
 /// Clocks for spans.
 #[derive(Clone)]

@@ -40,8 +40,7 @@ pub(super) fn connect_telemetry(
         let clocks = Clocks { clock: Arc::new(SystemClock), unix_nanos };
         OtlpExporter::new(otlp, &own.0, own.1, &export_stats, clocks)
     };
-    let exporter_and_spans = settings.otlp.as_ref().map(make).transpose();
-    let (exporter, spans) = exporter_and_spans.map_err(|e| ServeError::Otlp(e.to_string()))?.unzip();
+    let (exporter, spans) = settings.otlp.as_ref().map(make).transpose()?.unzip();
     let decisions = decisions(&settings.decisions)?;
     let (spans, exporter) = (spans.flatten(), exporter.map(Arc::new));
     let observer = Arc::new(ObserverSet { metrics: metrics.clone(), decisions: decisions.clone(), spans });

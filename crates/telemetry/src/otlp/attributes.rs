@@ -1,31 +1,27 @@
-//! OTLP attributes, and the resource and scope that describe this process.
+//! The resource and the scope that describe this process, and attributes of metrics.
 
+use opentelemetry::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_sdk::Resource;
 
-/// Returns an attribute with a string value.
+/// Returns a metric's attribute with a string value.
 pub(super) fn string_attribute(name: &str, text: impl Into<String>) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(text.into())) });
     KeyValue { key: name.to_owned(), value, ..KeyValue::default() }
 }
 
-/// Returns the resource that describes this process. The operator's attributes win over the built-in ones.
+/// Returns the resource that describes this process. The operator's attributes win over the built-in ones; the
+/// environment is not read.
 pub(super) fn resource(configured: &[(String, String)], instance: &str) -> Resource {
     let own = [("service.version", env!("CARGO_PKG_VERSION")), ("service.instance.id", instance)];
-    let own = own.into_iter().filter(|(name, _)| configured.iter().all(|(key, _)| key != name));
-    let attributes = configured
-        .iter()
-        .map(|(name, value)| string_attribute(name, value))
-        .chain(own.map(|(n, v)| string_attribute(n, v)));
-    Resource { attributes: attributes.collect(), ..Resource::default() }
+    let own = own.map(|(name, value)| opentelemetry::KeyValue::new(name, value.to_owned()));
+    let configured =
+        configured.iter().map(|(name, value)| opentelemetry::KeyValue::new(name.clone(), value.clone()));
+    Resource::builder_empty().with_attributes(own).with_attributes(configured).build()
 }
 
 /// Returns the instrumentation scope: this program and its version.
 pub(super) fn scope() -> InstrumentationScope {
-    InstrumentationScope {
-        name: "latchkey".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..InstrumentationScope::default()
-    }
+    InstrumentationScope::builder("latchkey").with_version(env!("CARGO_PKG_VERSION")).build()
 }

@@ -55,7 +55,7 @@ pub(super) struct Sampler {
 
 /// Identifiers of a span that is to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SpanContext {
+pub(super) struct SpanIds {
     pub(super) trace: u128,
     pub(super) span: u64,
     pub(super) parent: Option<u64>,
@@ -67,11 +67,11 @@ impl Sampler {
     }
 
     /// Returns the identifiers of a call's span, if the call is sampled.
-    pub(super) fn sample(&self, traceparent: Option<&[u8]>) -> Option<SpanContext> {
+    pub(super) fn sample(&self, traceparent: Option<&[u8]>) -> Option<SpanIds> {
         if let Some(parent) = traceparent.and_then(TraceParent::read) {
             let sampled =
                 if self.parent { parent.sampled } else { self.is_below_threshold(low(parent.trace)) };
-            return sampled.then(|| SpanContext {
+            return sampled.then(|| SpanIds {
                 trace: parent.trace,
                 span: self.number(),
                 parent: Some(parent.span),
@@ -80,7 +80,7 @@ impl Sampler {
         let low = self.number();
         self.is_below_threshold(low).then(|| {
             let trace = (u128::from(self.number()) << 64) | u128::from(low);
-            SpanContext { trace, span: self.number(), parent: None }
+            SpanIds { trace, span: self.number(), parent: None }
         })
     }
 
@@ -168,7 +168,7 @@ mod tests {
     fn the_configured_ratio_of_all_others_is_sampled() {
         for (share, least, most) in [(0.0, 0, 0), (1.0, 10_000, 10_000), (0.1, 800, 1_200)] {
             let sampler = sampler(true, share);
-            let context: Vec<SpanContext> = (0..10_000).filter_map(|_| sampler.sample(None)).collect();
+            let context: Vec<SpanIds> = (0..10_000).filter_map(|_| sampler.sample(None)).collect();
             assert!((least..=most).contains(&context.len()), "{share}: {}", context.len());
             let spans: std::collections::BTreeSet<_> = context.iter().map(|c| (c.trace, c.span)).collect();
             assert_eq!(spans.len(), context.len(), "all identifiers are different");

@@ -2,88 +2,81 @@
 //! query string or a header's value; values whose length a client chooses are cut.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use latchkey_config::SamplerSettings;
 use latchkey_core::observer::{CheckEvent, CheckOutcome, Entrypoint};
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{Span, Status};
-use tokio::sync::mpsc::Sender;
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use super::Clocks;
-use super::attributes::string_attribute;
-use super::sampler::{Sampler, SpanContext};
-use crate::ExportStats;
+use super::sampler::{Sampler, SpanIds};
+use super::span_queue::SpanQueue;
+use super::{Clocks, attributes};
 
 /// Maximum length of a request identifier in a span, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Maximum length of a `tracestate` that is passed on, in bytes: the length that W3C Trace Context requires.
 const MAX_TRACESTATE_BYTES: usize = 512;
-/// Span flags: sampled, "is remote" is known, and the parent is remote.
-const FLAGS: u32 = 1 | 0x100 | 0x200;
 
-/// Recorder of spans of Checks.
+/// Recorder of spans of Checks. It creates a span when its Check is decided, without the SDK's tracer: a Check that is
+/// not sampled costs the sampler's decision only.
 pub struct SpanRecorder {
     sampler: Sampler,
     clocks: Clocks,
-    queue: Sender<Span>,
-    export_stats: Arc<ExportStats>,
+    queue: Arc<SpanQueue>,
+    scope: InstrumentationScope,
 }
 
 impl SpanRecorder {
     /// Creates a recorder that puts spans into `queue`; `seed` seeds the span numbers.
-    pub(super) fn new(
-        settings: SamplerSettings,
-        seed: u64,
-        clocks: Clocks,
-        queue: Sender<Span>,
-        export_stats: Arc<ExportStats>,
-    ) -> Self {
-        Self { sampler: Sampler::new(settings, seed), clocks, queue, export_stats }
+    pub(super) fn new(settings: SamplerSettings, seed: u64, clocks: Clocks, queue: Arc<SpanQueue>) -> Self {
+        Self { sampler: Sampler::new(settings, seed), clocks, queue, scope: attributes::scope() }
     }
 
-    /// Records a decided Check, if it is sampled. A span that does not fit into the queue is dropped and counted.
+    /// Records a decided Check, if it is sampled.
     pub(crate) fn on_check(&self, event: &CheckEvent<'_>) {
-        let Some(context) = self.sampler.sample(event.metadata.traceparent()) else { return };
+        let Some(ids) = self.sampler.sample(event.metadata.traceparent()) else { return };
         let took = self.clocks.clock.monotonic().since(event.context.started_at.monotonic);
-        if self.queue.try_send(span(event, context, took, (self.clocks.unix_nanos)())).is_err() {
-            self.export_stats.add_dropped_spans(1);
-        }
+        let end = SystemTime::UNIX_EPOCH + Duration::from_nanos((self.clocks.unix_nanos)());
+        self.queue.put(SpanData {
+            span_context: span_context(event, ids),
+            parent_span_id: ids.parent.map_or(SpanId::INVALID, SpanId::from),
+            parent_span_is_remote: ids.parent.is_some(),
+            span_kind: SpanKind::Server,
+            name: "latchkey.check".into(),
+            start_time: end.checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH),
+            end_time: end,
+            attributes: span_attributes(event),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: match event.outcome {
+                CheckOutcome::Error(_) => Status::error(""),
+                CheckOutcome::Allowed | CheckOutcome::Denied(_) | CheckOutcome::Malformed => Status::Unset,
+            },
+            instrumentation_scope: self.scope.clone(),
+        });
     }
 }
 
-fn span(event: &CheckEvent<'_>, context: SpanContext, took: Duration, end: u64) -> Span {
-    let state = event.metadata.tracestate().filter(|_| context.parent.is_some());
+/// Returns a span's identifiers, with the caller's `tracestate` if it is valid.
+fn span_context(event: &CheckEvent<'_>, ids: SpanIds) -> SpanContext {
+    let state = event.metadata.tracestate().filter(|_| ids.parent.is_some());
     let state =
         state.filter(|state| state.len() <= MAX_TRACESTATE_BYTES).and_then(|s| std::str::from_utf8(s).ok());
-    Span {
-        trace_id: context.trace.to_be_bytes().to_vec(),
-        span_id: context.span.to_be_bytes().to_vec(),
-        parent_span_id: context.parent.map(|span| span.to_be_bytes().to_vec()).unwrap_or_default(),
-        trace_state: state.unwrap_or_default().to_owned(),
-        flags: if context.parent.is_some() { FLAGS } else { 1 },
-        name: "latchkey.check".to_owned(),
-        kind: SpanKind::Server.into(),
-        start_time_unix_nano: end.saturating_sub(latchkey_core::time::nanos(took)),
-        end_time_unix_nano: end,
-        attributes: attributes(event),
-        status: match event.outcome {
-            CheckOutcome::Error(_) => Some(Status { code: StatusCode::Error.into(), ..Status::default() }),
-            CheckOutcome::Allowed | CheckOutcome::Denied(_) | CheckOutcome::Malformed => None,
-        },
-        ..Span::default()
-    }
+    let state = state.and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default();
+    let (trace, span) = (TraceId::from(ids.trace), SpanId::from(ids.span));
+    SpanContext::new(trace, span, TraceFlags::SAMPLED, false, state)
 }
 
-fn attributes(event: &CheckEvent<'_>) -> Vec<KeyValue> {
+fn span_attributes(event: &CheckEvent<'_>) -> Vec<KeyValue> {
     let context = event.context;
     let mut all = vec![
-        string_attribute("latchkey.entrypoint", event.entrypoint.name()),
-        string_attribute("latchkey.decision", event.outcome.decision()),
-        string_attribute("latchkey.reason", event.outcome.reason()),
-        string_attribute("latchkey.source", event.source().name()),
+        KeyValue::new("latchkey.entrypoint", event.entrypoint.name()),
+        KeyValue::new("latchkey.decision", event.outcome.decision()),
+        KeyValue::new("latchkey.reason", event.outcome.reason()),
+        KeyValue::new("latchkey.source", event.source().name()),
     ];
     let rpc = match event.entrypoint {
         Entrypoint::ExtAuthz => Some("envoy.service.auth.v3.Authorization/Check"),
@@ -91,38 +84,43 @@ fn attributes(event: &CheckEvent<'_>) -> Vec<KeyValue> {
         Entrypoint::Http => None,
     };
     if let Some(rpc) = rpc {
-        all.extend([string_attribute("rpc.system.name", "grpc"), string_attribute("rpc.method", rpc)]);
+        all.extend([KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.method", rpc)]);
     }
     if let CheckOutcome::Error(_) = event.outcome {
-        all.push(string_attribute("error.type", event.outcome.reason()));
+        all.push(KeyValue::new("error.type", event.outcome.reason()));
     }
     if !event.method.is_empty() {
-        all.push(string_attribute("http.request.method", method(event.method)));
+        all.push(KeyValue::new("http.request.method", method(event.method)));
     }
     if let Some(denial) = &context.shadow {
-        all.push(string_attribute("latchkey.shadow.reason", denial.reason.name()));
+        all.push(KeyValue::new("latchkey.shadow.reason", denial.reason.name()));
     }
     if let Some(route) = event.route() {
-        all.extend([string_attribute("latchkey.route", route), string_attribute("http.route", route)]);
+        all.extend([text("latchkey.route", route), text("http.route", route)]);
     }
     if let Some(policy) = &context.policy {
-        all.push(string_attribute("latchkey.profile", &*policy.name));
+        all.push(text("latchkey.profile", &policy.name));
     }
     if let Some(principal) = &context.principal {
-        all.push(string_attribute("latchkey.tenant", &*principal.tenant.slug));
-        all.push(string_attribute("latchkey.subject.type", principal.subject_type()));
-        all.push(string_attribute("latchkey.subject.id", principal.subject_id()));
-        all.extend(principal.environment().map(|name| string_attribute("latchkey.environment", name)));
+        all.push(text("latchkey.tenant", &principal.tenant.slug));
+        all.push(KeyValue::new("latchkey.subject.type", principal.subject_type()));
+        all.push(KeyValue::new("latchkey.subject.id", principal.subject_id()));
+        all.extend(principal.environment().map(|name| text("latchkey.environment", name)));
     }
     let envoys = event.metadata.envoy_request_id().and_then(|id| std::str::from_utf8(id).ok());
     for (name, id) in
         [("latchkey.request_id", event.request_id), ("latchkey.envoy_request_id", envoys.unwrap_or_default())]
     {
         if !id.is_empty() {
-            all.push(string_attribute(name, cut(id)));
+            all.push(text(name, cut(id)));
         }
     }
     all
+}
+
+/// Returns an attribute with a copy of a text.
+fn text(name: &'static str, text: &str) -> KeyValue {
+    KeyValue::new(name, text.to_owned())
 }
 
 /// Returns a method that HTTP defines, or `_OTHER`: a client can send any text as its method.
