@@ -7,21 +7,20 @@ mod sample_rate;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_core::observer::{CheckEvent, CheckObserver, CheckOutcome};
 use latchkey_core::time::Clock;
 
 pub use self::sample_rate::SampleRate;
-use super::non_blocking_writer::NonBlockingWriter;
+use super::non_blocking_writer::{DroppedLines, NonBlockingWriter};
 use super::reopening_file::ReopeningFile;
 
-/// Number of lines dropped since the process's start; a process has one decision log.
-static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Dropped lines of the decision log.
+static DROPPED: DroppedLines = DroppedLines::new();
 
 /// Returns the number of lines dropped since the process's start.
 pub(crate) fn dropped() -> u64 {
-    DROPPED.load(Ordering::Relaxed)
+    DROPPED.total()
 }
 
 /// Ratios of the decisions that are logged.
@@ -67,7 +66,7 @@ impl CheckObserver for DecisionLogger {
         let plain = matches!(event.outcome, CheckOutcome::Allowed) && event.context.shadow.is_none();
         let rate = if plain { self.rates.allowed } else { self.rates.denied };
         if rate.sample() {
-            self.lines.write_line(line::decision_line(event, self.clock.now()));
+            self.lines.write_line(&line::decision_line(event, self.clock.now()));
         }
     }
 }

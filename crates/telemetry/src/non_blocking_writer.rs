@@ -1,47 +1,69 @@
-//! Writer of lines that never waits for their reader: a bounded queue and a dedicated thread, for the program's log and
-//! for the decision log. If the queue is full or a line cannot be written, the line is dropped and counted, and the count
-//! is written when there is room again. The drawback: the last lines before a SIGKILL may be lost.
+//! Writer of lines that never waits for their reader, for the program's log and for the decision log: the bounded queue
+//! and the thread of `tracing-appender`. If the queue is full or a line cannot be written, the line is dropped and
+//! counted, and the count is written when there is room again. The drawback: the last lines before a SIGKILL may be lost.
+//!
+//! A layer of this module keeps what the library does not do: it counts lines that could not be written, ends a partly
+//! written line before the next one, writes the number of dropped lines into the log, and flushes at any time. The
+//! library flushes once, when its guard is dropped, and then may print to standard output, where a decision log can be.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder};
 use tracing_subscriber::fmt::MakeWriter;
 
 const QUEUE_LENGTH: usize = 8 * 1024;
 /// Maximum time that a flush waits for a log that may hang.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause between two attempts to put the flush into a full queue.
-const RETRY_DELAY: Duration = Duration::from_millis(10);
+/// Pause between two looks at the lines that a flush waits for.
+const FLUSH_DELAY: Duration = Duration::from_millis(10);
 
-/// Number of lines of the program's log dropped since the process's start.
-static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Dropped lines of the program's log.
+static DROPPED: DroppedLines = DroppedLines::new();
 
 /// Returns the number of lines of the program's log dropped since the process's start.
 pub(crate) fn dropped() -> u64 {
-    DROPPED.load(Ordering::Relaxed)
+    DROPPED.total()
 }
 
-enum Message {
-    Line(Vec<u8>),
-    Flush(SyncSender<()>),
+/// Counts of all writers of one log since the process's start.
+pub(crate) struct DroppedLines(Mutex<Vec<Arc<LineCounts>>>);
+
+impl DroppedLines {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Returns the number of dropped lines.
+    pub(crate) fn total(&self) -> u64 {
+        let writers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writers.iter().map(|counts| counts.dropped()).sum()
+    }
 }
 
-/// Counters of dropped lines.
-#[derive(Clone)]
-struct Dropped {
-    /// Dropped lines that the log itself does not mention yet.
-    unreported: Arc<AtomicU64>,
-    all: &'static AtomicU64,
+/// Counts of one writer's lines.
+#[derive(Default)]
+struct LineCounts {
+    /// Lines that the writer was given.
+    given: AtomicU64,
+    /// Lines that left the queue, written or not.
+    taken: AtomicU64,
+    /// Lines that left the queue and could not be written.
+    unwritten: AtomicU64,
+    /// The library's count of lines that did not fit into the queue.
+    not_queued: OnceLock<ErrorCounter>,
 }
 
-impl Dropped {
-    fn add(&self) {
-        self.unreported.fetch_add(1, Ordering::Relaxed);
-        self.all.fetch_add(1, Ordering::Relaxed);
+impl LineCounts {
+    fn not_queued(&self) -> u64 {
+        self.not_queued.get().map_or(0, |counter| counter.dropped_lines() as u64)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.not_queued() + self.unwritten.load(Ordering::Relaxed)
     }
 }
 
@@ -51,8 +73,8 @@ type DroppedNotice = fn(u64) -> String;
 /// Queue of lines. Each `write` is one line, since `tracing_subscriber::fmt` writes whole lines.
 #[derive(Clone)]
 pub(crate) struct NonBlockingWriter {
-    queue: SyncSender<Message>,
-    dropped: Dropped,
+    queue: NonBlocking,
+    counts: Arc<LineCounts>,
 }
 
 /// Guard that writes the queued lines when it is dropped, within a second.
@@ -66,83 +88,90 @@ impl NonBlockingWriter {
         (lines.clone(), FlushGuard(lines))
     }
 
-    /// Starts a thread that writes lines to `out`; dropped lines are counted in `all` too.
+    /// Starts a thread that writes lines to `out` until the process ends; its counts are added to `all`.
     pub(super) fn spawn(
         name: &str,
         out: impl Write + Send + 'static,
         notice: DroppedNotice,
-        all: &'static AtomicU64,
+        all: &'static DroppedLines,
     ) -> Self {
-        let (queue, queued) = sync_channel(QUEUE_LENGTH);
-        let dropped = Dropped { unreported: Arc::default(), all };
-        let lines = Self { queue, dropped: dropped.clone() };
-        // If the thread cannot be started, every line is dropped and counted, and the service continues.
-        let thread = thread::Builder::new().name(name.to_owned());
-        drop(thread.spawn(move || write_all(out, &queued, &dropped, notice)));
-        lines
+        let counts = Arc::<LineCounts>::default();
+        let out = WholeLines { out, incomplete: false, reported: 0, notice, counts: counts.clone() };
+        let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE_LENGTH);
+        let (queue, guard) = builder.thread_name(name).finish(out);
+        // `flush_queue` takes the guard's place; see the documentation of this module.
+        std::mem::forget(guard);
+        let _: Result<(), _> = counts.not_queued.set(queue.error_counter());
+        all.0.lock().unwrap_or_else(PoisonError::into_inner).push(counts.clone());
+        Self { queue, counts }
     }
 
     /// Queues a line, including its line end.
-    pub(super) fn write_line(&self, line: Vec<u8>) {
-        match self.queue.try_send(Message::Line(line)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.dropped.add(),
-        }
+    pub(super) fn write_line(&self, line: &[u8]) {
+        self.counts.given.fetch_add(1, Ordering::Relaxed);
+        // The queue returns no error: it counts the line as dropped.
+        let _: io::Result<()> = self.queue.clone().write_all(line);
     }
 
     /// Waits until the queued lines are written, for at most a second.
     pub(super) fn flush_queue(&self) {
-        let (done, written) = sync_channel(1);
-        let mut message = Message::Flush(done);
+        let given = self.counts.given.load(Ordering::Relaxed);
+        let done = || self.counts.taken.load(Ordering::Acquire) + self.counts.not_queued() >= given;
         let mut remaining = FLUSH_TIMEOUT;
-        loop {
-            message = match self.queue.try_send(message) {
-                Ok(()) => {
-                    let _: Result<(), _> = written.recv_timeout(remaining);
-                    return;
-                }
-                Err(TrySendError::Full(message)) if remaining > RETRY_DELAY => message,
-                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return,
-            };
-            thread::sleep(RETRY_DELAY);
-            remaining = remaining.saturating_sub(RETRY_DELAY);
+        while !done() && !remaining.is_zero() {
+            thread::sleep(FLUSH_DELAY);
+            remaining = remaining.saturating_sub(FLUSH_DELAY);
         }
     }
 }
 
-fn write_all(mut out: impl Write, queued: &Receiver<Message>, dropped: &Dropped, notice: DroppedNotice) {
-    // True after a partly written line: a line end is written before the next line.
-    let mut incomplete = false;
-    for message in queued {
-        match message {
-            Message::Line(line) => {
-                if !write_whole(&mut out, &line, &mut incomplete) {
-                    dropped.add();
-                }
-            }
-            Message::Flush(done) => {
-                // A log that cannot be written has no place to report that; the caller of the flush may have given up.
-                let _: io::Result<()> = out.flush();
-                let _: Result<(), _> = done.try_send(());
-            }
-        }
-        let lost = dropped.unreported.swap(0, Ordering::Relaxed);
-        if lost > 0 && !write_whole(&mut out, notice(lost).as_bytes(), &mut incomplete) {
-            dropped.unreported.fetch_add(lost, Ordering::Relaxed);
-        }
+/// Output of the thread: writes each line whole or counts it as dropped.
+struct WholeLines<W> {
+    out: W,
+    /// True after a partly written line: a line end is written before the next line.
+    incomplete: bool,
+    /// Number of dropped lines that the log mentions.
+    reported: u64,
+    notice: DroppedNotice,
+    counts: Arc<LineCounts>,
+}
+
+impl<W: Write> WholeLines<W> {
+    /// Writes a line, and returns whether all of it was written.
+    fn write_whole(&mut self, line: &[u8]) -> bool {
+        let begun = if self.incomplete { self.out.write_all(b"\n") } else { Ok(()) };
+        self.incomplete = begun.and_then(|()| self.out.write_all(line)).is_err();
+        !self.incomplete
     }
 }
 
-/// Writes a line, and returns whether all of it was written.
-fn write_whole(out: &mut impl Write, line: &[u8], incomplete: &mut bool) -> bool {
-    let begun = if *incomplete { out.write_all(b"\n") } else { Ok(()) };
-    *incomplete = begun.and_then(|()| out.write_all(line)).is_err();
-    !*incomplete
+impl<W: Write> Write for WholeLines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line).map(|()| line.len())
+    }
+
+    /// Takes a line from the queue. A log that cannot be written has no place to report that, so this returns no error.
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        if !self.write_whole(line) {
+            self.counts.unwritten.fetch_add(1, Ordering::Relaxed);
+        }
+        let dropped = self.counts.dropped();
+        if dropped > self.reported && self.write_whole((self.notice)(dropped - self.reported).as_bytes()) {
+            self.reported = dropped;
+        }
+        let _: io::Result<()> = self.out.flush();
+        self.counts.taken.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 impl Write for NonBlockingWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.write_line(line.to_vec());
+        self.write_line(line);
         Ok(line.len())
     }
 
@@ -167,7 +196,7 @@ impl Drop for FlushGuard {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, sync_channel};
 
     use super::*;
 
@@ -198,7 +227,7 @@ mod tests {
         for _ in 0..QUEUE_LENGTH + 100 {
             lines.write_all(b"x\n").unwrap();
         }
-        let dropped = lines.dropped.unreported.load(Ordering::Relaxed);
+        let dropped = lines.counts.dropped();
         assert!((99..=100).contains(&dropped), "{dropped}");
         drop(open);
         // The queue is full until the thread has caught up; then the flush goes through.
@@ -231,18 +260,18 @@ mod tests {
 
     #[test]
     fn dropped_lines_are_reported_later_and_corrupt_no_other_line() {
-        static ALL: AtomicU64 = AtomicU64::new(0);
+        static ALL: DroppedLines = DroppedLines::new();
         let repaired = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let full = FullDisk { repaired: repaired.clone(), seen: seen.clone() };
         let lines = NonBlockingWriter::spawn("test", full, |lost| format!("lost {lost}\n"), &ALL);
-        lines.write_line(b"ab\n".to_vec());
+        lines.write_line(b"ab\n");
         lines.flush_queue();
         repaired.store(true, Ordering::SeqCst);
-        lines.write_line(b"cd\n".to_vec());
+        lines.write_line(b"cd\n");
         lines.flush_queue();
         let text = String::from_utf8(seen.lock().unwrap().clone()).unwrap();
-        assert_eq!(ALL.load(Ordering::Relaxed), 1);
+        assert_eq!(ALL.total(), 1);
         assert!(text.starts_with("ab\n") || text.contains("\ncd\n"), "{text:?}");
         assert!(text.ends_with("cd\nlost 1\n") || text.ends_with("lost 1\ncd\n"), "{text:?}");
     }
