@@ -1,5 +1,20 @@
 //! Registry of the sources of metrics. Each part of the process registers a source when it is created; a scrape or an
 //! export calls all of them. A source must not wait: a part whose measurement hangs reports its last known value.
+//!
+//! The library `prometheus-client` (0.26.0) is not used, by a measurement of 2026-11-29. A Check counted with this crate's
+//! sharded counters, with the library's metrics behind handles that are kept in a table, and with a look-up by labels in
+//! its `Family` at each Check took
+//!
+//! | | sharded counters | kept handles | look-up by labels |
+//! |---|---|---|---|
+//! | instructions by callgrind | 226 | 332 | 1,824 |
+//! | one thread | 36 ns | 45 ns | 177 ns |
+//! | two threads at once, each | 40 to 63 ns | 91 ns | 360 ns |
+//!
+//! The look-up costs 2.8 % of a Check's 65,000 instructions. The kept handles are cheap, but all threads share each
+//! counter, and a histogram has a lock, so that a second thread doubles the time; and they need the same tables as the
+//! sharded counters. The library's text format alone would not be less code, since a collector would convert each snapshot
+//! to its types, and it writes a bound of 10 us as `1e-05`, which would give the present buckets other labels.
 
 use std::sync::{PoisonError, RwLock};
 
