@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 pub use self::feed::{Change, ChangeEffect, ChangeFeed, ChangeSubject, FeedPoll, HistoryHash, PendingChange};
 pub use self::lookup::{KeyStore, LookupResult};
-pub use self::replicas::{Announcement, Fleet, Replica, ReplicaRow, Replicas};
+pub use self::replicas::{Announcement, Fleet, FleetCounts, Replica, ReplicaRow, Replicas};
 pub use self::tokens::{FamilyLookup, TokenFamily};
 
 use crate::error::SystemError;

@@ -14,7 +14,7 @@ mod recovery;
 mod status;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -72,6 +72,8 @@ pub(crate) struct Follower {
     rounds: watch::Sender<MonotonicInstant>,
     /// True if the next poll must be a round, whenever the last one was.
     round_requested: AtomicBool,
+    /// Revision that the database must have since the last recovery.
+    required_head: AtomicU64,
     /// True after a poll that failed.
     failing: AtomicBool,
     /// Documents of the profiles in force.
@@ -88,6 +90,7 @@ impl Follower {
             lease_end: watch::channel(MonotonicInstant(0)).0,
             rounds: watch::channel(MonotonicInstant(0)).0,
             round_requested: AtomicBool::new(true),
+            required_head: AtomicU64::new(0),
             failing: AtomicBool::new(false),
             documents: std::sync::Mutex::default(),
             counts: status::FollowerCounts::default(),
@@ -148,7 +151,8 @@ impl Follower {
             return Ok(());
         }
         let head = polled.fleet.revision;
-        if head < before || self.has_diverged(before, &polled.changes) {
+        let required = before.max(self.required_head.load(Ordering::SeqCst));
+        if head < required || self.has_diverged(before, &polled.changes) {
             // Only a server that accepts writes is believed about this.
             return if round { Ok(self.recover(head).await?) } else { Ok(self.request_round()) };
         }

@@ -6,7 +6,7 @@ mod checksum;
 
 use std::time::Duration;
 
-use latchkey_core::ports::{Announcement, Fleet, Replica, ReplicaRow};
+use latchkey_core::ports::{Announcement, Fleet, FleetCounts, Replica, ReplicaRow};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 use self::checksum::{checksum, millis};
@@ -103,7 +103,8 @@ pub(crate) async fn depart(
 pub(crate) async fn list(connection: &PooledConnection) -> Result<Fleet, StoreError> {
     // One row for each replica, or one without a replica. Scalar subqueries keep the planner's estimate small.
     let sql = "SELECT (SELECT revision FROM head WHERE id = 1) AS head, \
-               (SELECT registrations - removals FROM fleet WHERE id = 1) AS expected, \
+               (SELECT registrations FROM fleet WHERE id = 1) AS registrations, \
+               (SELECT removals FROM fleet WHERE id = 1) AS removals, \
                (SELECT longest_lease_ms FROM fleet WHERE id = 1) AS longest, r.id, r.name, r.stable_name, r.host, r.departed, r.revision, \
                r.history, r.lease_ms, r.beat, r.challenge, r.checksum \
                FROM (SELECT 1 AS one) AS single LEFT JOIN replicas r ON 1 = 1";
@@ -113,16 +114,16 @@ pub(crate) async fn list(connection: &PooledConnection) -> Result<Fleet, StoreEr
     let first = found.first().ok_or_else(|| head.corrupt("being missing"))?;
     let revision: Option<i64> = first.try_get("", "head")?;
     let revision = revision.ok_or_else(|| head.corrupt("being missing"))?;
-    let (expected, longest): (Option<i64>, Option<i64>) =
-        (first.try_get("", "expected")?, first.try_get("", "longest")?);
+    let number = |column: &str| Ok::<_, StoreError>(first.try_get::<Option<i64>>("", column)?);
+    let (registrations, removals) = (number("registrations")?, number("removals")?);
+    let counts = registrations.zip(removals);
+    let longest = number("longest")?.and_then(|longest| u64::try_from(longest).ok());
     let rows: Vec<ReplicaRow> =
         found.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
     Ok(Fleet {
         revision: number::to_u64(head, "revision", revision)?,
-        incomplete: expected.and_then(|expected| usize::try_from(expected).ok()) != Some(rows.len()),
-        longest_lease: Duration::from_millis(
-            longest.and_then(|longest| u64::try_from(longest).ok()).unwrap_or_default(),
-        ),
+        counts: counts.map(|(registrations, removals)| FleetCounts { registrations, removals }),
+        longest_lease: Duration::from_millis(longest.unwrap_or_default()),
         rows,
     })
 }

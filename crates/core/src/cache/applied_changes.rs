@@ -4,7 +4,7 @@
 //!
 //! It is bounded: the oldest changes are forgotten first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::SystemError;
@@ -21,7 +21,7 @@ pub struct AppliedChanges(Mutex<Entries>);
 #[derive(Debug, Default)]
 struct Entries {
     by_subject: HashMap<ChangeSubject, Applied>,
-    by_revision: BTreeMap<u64, ChangeSubject>,
+    by_revision: BTreeSet<(u64, ChangeSubject)>,
     histories: BTreeMap<u64, HistoryHash>,
 }
 
@@ -48,16 +48,10 @@ impl AppliedChanges {
     /// Records a change. A change that took something away for good is not replaced by a later one.
     pub(super) fn record(&self, change: &Change) {
         let mut entries = self.entries();
-        let mut effects = Vec::new();
-        if let Some(before) = entries.by_subject.remove(&change.subject) {
-            entries.by_revision.remove(&before.revision);
-            effects = before.effects;
-            effects.retain(is_irreversible);
-        }
-        effects.extend(change.effect.clone());
-        let applied = Applied { revision: change.revision, effects };
-        entries.by_subject.insert(change.subject.clone(), applied);
-        entries.by_revision.insert(change.revision, change.subject.clone());
+        let mut effects = entries.remove(&change.subject).map(|before| before.effects).unwrap_or_default();
+        effects.retain(is_irreversible);
+        effects.extend(change.effect.clone().filter(|effect| !effects.contains(effect)));
+        entries.insert(change.subject.clone(), Applied { revision: change.revision, effects });
         if let Some(history) = change.history {
             entries.histories.insert(change.revision, history);
         }
@@ -100,16 +94,18 @@ impl AppliedChanges {
 
     /// Returns the changes after a revision that took something away, oldest first.
     #[must_use]
-    pub fn taken_away_after(&self, revision: u64) -> Vec<TakenAway> {
+    pub fn taken_away_after(&self, after: u64) -> Vec<TakenAway> {
         let entries = self.entries();
         let mut taken = Vec::new();
-        for (revision, subject) in entries.by_revision.range(revision.saturating_add(1)..) {
+        for (revision, subject) in &entries.by_revision {
             let effects = entries.by_subject.get(subject).map(|applied| &applied.effects[..]);
-            taken.extend(effects.unwrap_or_default().iter().map(|effect| TakenAway {
-                revision: *revision,
-                subject: subject.clone(),
-                effect: effect.clone(),
-            }));
+            for effect in effects.unwrap_or_default().iter().filter(|_| *revision > after) {
+                taken.push(TakenAway {
+                    revision: *revision,
+                    subject: subject.clone(),
+                    effect: effect.clone(),
+                });
+            }
         }
         taken
     }
@@ -120,14 +116,24 @@ impl AppliedChanges {
         self.entries().by_subject.get(subject).is_some_and(|applied| applied.revision > revision)
     }
 
-    /// Forgets the changes after a revision: the database lost them, and what they took away was taken away again.
-    pub fn forget_after(&self, revision: u64) {
+    /// Forgets the changes after a revision, which the database lost, and what they did not take away. What they took
+    /// away was taken away again, at the revisions `again` by subject, and stays remembered: the database may lose it
+    /// once more.
+    pub fn rebase(&self, common: u64, again: &HashMap<ChangeSubject, u64>) {
         let mut entries = self.entries();
-        let gone = entries.by_revision.split_off(&revision.saturating_add(1));
-        for subject in gone.values() {
-            entries.by_subject.remove(subject);
+        let lost: Vec<ChangeSubject> = entries
+            .by_revision
+            .iter()
+            .filter(|(at, _)| *at > common)
+            .map(|(_, subject)| subject.clone())
+            .collect();
+        for subject in lost {
+            let before = entries.remove(&subject);
+            if let Some((before, revision)) = before.zip(again.get(&subject)) {
+                entries.insert(subject, Applied { revision: *revision, effects: before.effects });
+            }
         }
-        let _ = entries.histories.split_off(&revision.saturating_add(1));
+        let _ = entries.histories.split_off(&common.saturating_add(1));
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -136,6 +142,17 @@ impl AppliedChanges {
 }
 
 impl Entries {
+    fn insert(&mut self, subject: ChangeSubject, applied: Applied) {
+        self.by_revision.insert((applied.revision, subject.clone()));
+        self.by_subject.insert(subject, applied);
+    }
+
+    fn remove(&mut self, subject: &ChangeSubject) -> Option<Applied> {
+        let applied = self.by_subject.remove(subject)?;
+        self.by_revision.remove(&(applied.revision, subject.clone()));
+        Some(applied)
+    }
+
     fn trim(&mut self) {
         while self.by_revision.len() > CAPACITY {
             if let Some((_, subject)) = self.by_revision.pop_first() {

@@ -21,7 +21,7 @@ pub struct Change {
 }
 
 /// Object that a change is about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChangeSubject {
     /// A key, by the hash that the cache finds it by.
     Key(KeyHash),
@@ -112,6 +112,8 @@ pub trait ChangeFeed: Send + Sync {
     /// Refuses answers to look-ups that are older than `revision` from now on: they come from a server that is behind.
     /// A lower revision replaces a higher one, as after a database was restored.
     fn require_revision(&self, revision: u64);
+    /// Closes all sessions, since some may be with a server from before a failover. New ones are opened as needed.
+    fn replace_sessions(&self) {}
     /// Returns an error if the database is no longer the one that was opened, as a file that was replaced.
     fn check_identity(&self) -> Result<(), SystemError> {
         Ok(())

@@ -56,11 +56,29 @@ pub struct Fleet {
     pub revision: u64,
     /// The rows.
     pub rows: Vec<ReplicaRow>,
-    /// True if the number of rows is not the number of registrations less the number of removals: somebody else than a
-    /// replica has added or deleted rows, so that there may be replicas without one.
-    pub incomplete: bool,
+    /// How many rows replicas have added and removed; `None` if the counts are gone.
+    pub counts: Option<FleetCounts>,
     /// The longest lease that was ever registered.
     pub longest_lease: Duration,
+}
+
+/// Counts of rows, which are kept apart from the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FleetCounts {
+    /// Number of rows that replicas have added.
+    pub registrations: i64,
+    /// Number of rows that replicas have removed.
+    pub removals: i64,
+}
+
+impl Fleet {
+    /// Returns whether somebody else than a replica has added or deleted rows, so that there may be replicas without
+    /// one.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        let expected = |counts: FleetCounts| counts.registrations.checked_sub(counts.removals);
+        self.counts.and_then(expected) != i64::try_from(self.rows.len()).ok()
+    }
 }
 
 /// Table of the replicas that may use their caches.

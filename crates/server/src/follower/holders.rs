@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use latchkey_core::ports::{Announcement, Fleet, ReplicaRow};
+use latchkey_core::ports::{Announcement, Fleet, FleetCounts, ReplicaRow};
 use latchkey_core::time::MonotonicInstant;
 
 /// Longest lease that the settings permit, for rows that announce none.
@@ -26,8 +26,18 @@ const REMOVAL_DELAY: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct HolderTable {
     holders: HashMap<Box<str>, Holder>,
-    /// When it was first seen that rows are missing, and the longest lease.
-    unknown: Option<(MonotonicInstant, Duration)>,
+    /// Replicas that may exist without a row.
+    unknown: Option<Unknown>,
+}
+
+/// Replicas that may exist without a row, since the counts do not fit the rows.
+#[derive(Debug)]
+struct Unknown {
+    /// When the counts and the number of rows were first seen as they are.
+    since: MonotonicInstant,
+    counts: (Option<FleetCounts>, usize),
+    /// The longest lease that was ever registered, with the margin.
+    lease: Duration,
 }
 
 /// Another replica.
@@ -72,7 +82,7 @@ impl HolderTable {
             }
         }
         for row in others() {
-            self.observe_row(row, now, &mut seen);
+            self.observe_row(row, fleet, now, &mut seen);
         }
         self.holders.retain(|_, holder| {
             let succeeded = !holder.listed && fleet.rows.iter().any(|row| succeeds(row, &holder.row));
@@ -82,14 +92,21 @@ impl HolderTable {
         seen
     }
 
-    fn observe_row(&mut self, row: &ReplicaRow, now: MonotonicInstant, seen: &mut Observation) {
+    fn observe_row(
+        &mut self,
+        row: &ReplicaRow,
+        fleet: &Fleet,
+        now: MonotonicInstant,
+        seen: &mut Observation,
+    ) {
         let id = &row.replica.id;
         if row.departed {
             self.holders.remove(id);
             seen.removable.push((id.clone(), row.beat));
             return;
         }
-        let lease = with_margin(row.announced.map_or(LONGEST_LEASE, |announced| announced.lease));
+        let lease = row.announced.map_or_else(|| longest(fleet), |announced| announced.lease);
+        let lease = with_margin(lease);
         let known = self.holders.get(id);
         let same = known.is_some_and(|holder| holder.listed && is_same(&holder.row, row));
         if row.announced.is_none() && known.is_none_or(|holder| holder.row.announced.is_some()) {
@@ -111,19 +128,21 @@ impl HolderTable {
     }
 
     fn observe_count(&mut self, fleet: &Fleet, now: MonotonicInstant, seen: &mut Observation) {
-        let lease = if fleet.longest_lease.is_zero() { LONGEST_LEASE } else { fleet.longest_lease };
-        match self.unknown {
-            None if fleet.incomplete => {
-                self.unknown = Some((now, with_margin(lease)));
-                seen.newly_incomplete = true;
+        let incomplete = fleet.is_incomplete();
+        let counts = (fleet.counts, fleet.rows.len());
+        if let Some(unknown) = &self.unknown
+            && (!incomplete || unknown.counts == counts)
+        {
+            let over = now >= unknown.since.plus(unknown.lease);
+            seen.count_settled = over && incomplete;
+            if over && !incomplete {
+                self.unknown = None;
             }
-            Some((since, lease)) if now >= since.plus(lease) => {
-                seen.count_settled = fleet.incomplete;
-                if !fleet.incomplete {
-                    self.unknown = None;
-                }
-            }
-            None | Some(_) => {}
+        } else if incomplete {
+            // Counts that change while they do not fit may hide a replica that registered again.
+            let lease = longest(fleet);
+            seen.newly_incomplete = self.unknown.is_none();
+            self.unknown = Some(Unknown { since: now, counts, lease: with_margin(lease) });
         }
     }
 
@@ -140,7 +159,7 @@ impl HolderTable {
         let end = |since: MonotonicInstant, lease: Duration| since.min(began).plus(lease);
         let behind = |holder: &&Holder| !holder.row.announced.as_ref().is_some_and(&applied);
         let known = self.holders.values().filter(behind).map(|holder| end(holder.since, holder.lease));
-        let unknown = self.unknown.map(|(since, lease)| end(since, lease));
+        let unknown = self.unknown.as_ref().map(|unknown| end(unknown.since, unknown.lease));
         known.chain(unknown).filter(|end| *end > now).max()
     }
 
@@ -158,6 +177,11 @@ impl Holder {
     fn is_over(&self, now: MonotonicInstant) -> bool {
         now >= self.end()
     }
+}
+
+/// Returns the longest lease that a replica can have.
+fn longest(fleet: &Fleet) -> Duration {
+    if fleet.longest_lease.is_zero() { LONGEST_LEASE } else { fleet.longest_lease }
 }
 
 /// Returns whether a row stands still; a question for a sign of life does not count.

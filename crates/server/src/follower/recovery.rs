@@ -2,7 +2,7 @@
 //! lacked the newest commits became the primary. What this replica had applied since is compared with what the database
 //! has, and everything that was taken away is taken away again before anything is trusted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use latchkey_core::cache::TakenAway;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::record::ProfileRecord;
-use latchkey_management::ports::{ApplyResult, AuditEntry};
+use latchkey_management::ports::{ApplyResult, AuditEntry, WriteResult};
 
 use super::{Follower, PAGE_SIZE};
 
@@ -30,18 +30,25 @@ impl Follower {
             "the database lost commits: revisions after {common} that this replica has applied up to {applied} are not in it; what they took away is taken away again"
         );
         self.parts.feed.require_revision(0);
+        self.parts.feed.replace_sessions();
         let taken = self.parts.cache.applied_changes().taken_away_after(common);
-        let mut again = 0;
-        for taken in &taken {
-            again += u64::from(self.reapply(taken).await?);
+        let (mut again, mut revisions) = (0, HashMap::new());
+        for taken in taken {
+            let written = self.reapply(&taken).await?;
+            again += u64::from(written.changed);
+            let revision = revisions.entry(taken.subject).or_default();
+            *revision = written.revision.max(*revision);
         }
         self.reapply_profiles(common).await?;
         self.parts.recovery.record(self.loss_entry(common, applied, again)).await?;
-        self.counts.lost_revisions.fetch_add(applied - common, Ordering::Relaxed);
+        // What was written again may be lost once more before the feed shows it.
+        let newest = revisions.values().copied().max().unwrap_or_default();
+        self.required_head.store(newest, Ordering::SeqCst);
+        self.parts.cache.applied_changes().rebase(common, &revisions);
+        self.counts.lost_revisions.fetch_add(applied.saturating_sub(common), Ordering::Relaxed);
         self.counts.reapplied.fetch_add(again, Ordering::Relaxed);
         self.counts.recoveries.fetch_add(1, Ordering::SeqCst);
         self.restart_from(common).await?;
-        self.parts.cache.applied_changes().forget_after(common);
         self.request_round();
         Ok(())
     }
@@ -64,12 +71,12 @@ impl Follower {
         }
     }
 
-    /// Takes one access away again. Returns whether it was not gone.
-    async fn reapply(&self, taken: &TakenAway) -> Result<bool, SystemError> {
+    /// Takes one access away again, if it is not gone.
+    async fn reapply(&self, taken: &TakenAway) -> Result<WriteResult<()>, SystemError> {
         let (action, target) = describe(taken);
         let entry = self.entry(action, target).with("lost_revision", taken.revision);
         let written = self.parts.recovery.reapply(taken, entry.0).await?;
-        if written {
+        if written.changed {
             tracing::warn!(action, lost_revision = taken.revision, "took access away again");
         }
         Ok(written)

@@ -48,6 +48,10 @@ impl ChangeFeed for Store {
         .await
     }
 
+    fn replace_sessions(&self) {
+        self.pool.replace_all();
+    }
+
     fn check_identity(&self) -> Result<(), SystemError> {
         self.pool.check_file().map_err(|error| SystemError::Internal(error.to_string()))
     }

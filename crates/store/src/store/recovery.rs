@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use latchkey_core::cache::TakenAway;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::timing::QueryKind;
-use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::recovery::RecoveryStore;
+use latchkey_management::ports::{AuditEntry, WriteResult};
 
 use super::Store;
 use crate::{journal, write};
 
 #[async_trait]
 impl RecoveryStore for Store {
-    async fn reapply(&self, taken: &TakenAway, audit: AuditEntry) -> Result<bool, SystemError> {
-        let work = Box::pin(async { write::reapply::reapply(self.pool.begin().await?, taken, &audit).await });
+    async fn reapply(&self, taken: &TakenAway, audit: AuditEntry) -> Result<WriteResult<()>, SystemError> {
+        let work = Box::pin(async { write::reapply::reapply(&self.pool, taken, &audit).await });
         self.with_deadline(QueryKind::Write, work).await
     }
 

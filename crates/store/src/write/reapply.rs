@@ -2,6 +2,8 @@
 //! commits became the primary. Each is a write with an audit event of its own, and does nothing if the access is
 //! already gone.
 
+use std::sync::Arc;
+
 use latchkey_core::cache::TakenAway;
 use latchkey_core::error::RequestError;
 use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
@@ -10,24 +12,26 @@ use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::token::SigningKeyRecord;
 use latchkey_core::user::UserRecord;
-use latchkey_management::ports::AuditEntry;
+use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 
 use super::{change, family, signing_key, tenant, user};
 use crate::entity::key;
 use crate::error::StoreError;
-use crate::pool::PooledConnection;
+use crate::journal;
+use crate::pool::{Pool, PooledConnection};
 
 /// Reason that a key revoked again carries.
 const REASON: &str = "revoked again: the database had lost the revocation";
 
-/// Takes the access away again. Returns whether something had to be written.
+/// Takes the access away again. Returns a revision at which it is gone.
 pub(crate) async fn reapply(
-    connection: PooledConnection,
+    pool: &Arc<Pool>,
     taken: &TakenAway,
     audit: &AuditEntry,
-) -> Result<bool, StoreError> {
+) -> Result<WriteResult<()>, StoreError> {
+    let connection = pool.begin().await?;
     let done = match (&taken.subject, &taken.effect) {
         (ChangeSubject::Key(hash), effect) => end_key(connection, hash, effect, audit).await,
         (ChangeSubject::Tenant(id), _) => suspend(connection, *id, audit).await,
@@ -36,13 +40,22 @@ pub(crate) async fn reapply(
         (ChangeSubject::SigningKeys(profile), ChangeEffect::Withdrawn(id)) => {
             withdraw(connection, profile, id, audit).await
         }
-        (ChangeSubject::SigningKeys(_) | ChangeSubject::Profile(_), _) => Ok(false),
+        (ChangeSubject::SigningKeys(_) | ChangeSubject::Profile(_), _) => nothing(pool).await,
     };
     match done {
         // What the database does not have any more admits nobody.
-        Err(StoreError::Refused(RequestError::NotFound(_))) => Ok(false),
+        Err(StoreError::Refused(RequestError::NotFound(_))) => nothing(pool).await,
         done => done,
     }
+}
+
+/// Returns the result where nothing is to be written: the present revision.
+async fn nothing(pool: &Arc<Pool>) -> Result<WriteResult<()>, StoreError> {
+    Ok(WriteResult::unchanged(journal::revision(&pool.acquire().await?).await?, ()))
+}
+
+fn without_value<T>(written: &WriteResult<T>) -> WriteResult<()> {
+    WriteResult { value: (), revision: written.revision, changed: written.changed }
 }
 
 async fn end_key(
@@ -50,11 +63,11 @@ async fn end_key(
     hash: &KeyHash,
     effect: &ChangeEffect,
     audit: &AuditEntry,
-) -> Result<bool, StoreError> {
+) -> Result<WriteResult<()>, StoreError> {
     let query = key::Entity::find().select_only().column(key::Column::Id);
     let query = query.filter(key::Column::Hash.eq(hash.0.to_vec()));
     let id: Option<Uuid> = query.into_tuple().one(&connection).await?;
-    let Some(id) = id else { return Ok(false) };
+    let id = id.ok_or(RequestError::NotFound("key"))?;
     let revoked = *effect == ChangeEffect::Revoked;
     let rule = |key: &KeyRecord| {
         let lifecycle = match &key.lifecycle {
@@ -65,12 +78,16 @@ async fn end_key(
         let sealed = if revoked { None } else { key.sealed.clone() };
         Ok(KeyRecord { lifecycle, sealed, ..key.clone() })
     };
-    Ok(change::key(connection, KeyId(id), Box::new(rule), audit).await?.changed)
+    Ok(without_value(&change::key(connection, KeyId(id), Box::new(rule), audit).await?))
 }
 
-async fn suspend(connection: PooledConnection, id: TenantId, audit: &AuditEntry) -> Result<bool, StoreError> {
+async fn suspend(
+    connection: PooledConnection,
+    id: TenantId,
+    audit: &AuditEntry,
+) -> Result<WriteResult<()>, StoreError> {
     let rule = |tenant: &TenantRecord| Ok(TenantRecord { suspended: true, ..tenant.clone() });
-    Ok(tenant::change(connection, id, Box::new(rule), audit).await?.changed)
+    Ok(without_value(&tenant::change(connection, id, Box::new(rule), audit).await?))
 }
 
 /// Disables a user, and ends all tokens: it is unknown which of the lost changes took which access away.
@@ -78,20 +95,20 @@ async fn disable_user(
     connection: PooledConnection,
     id: UserId,
     audit: &AuditEntry,
-) -> Result<bool, StoreError> {
+) -> Result<WriteResult<()>, StoreError> {
     let rule = |user: &UserRecord| {
         let generation = user.generation + u64::from(!user.disabled);
         Ok(UserRecord { disabled: true, generation, ..user.clone() })
     };
-    Ok(user::change(connection, id, Box::new(rule), None, audit).await?.changed)
+    Ok(without_value(&user::change(connection, id, Box::new(rule), None, audit).await?))
 }
 
 async fn end_family(
     connection: PooledConnection,
     id: FamilyId,
     audit: &AuditEntry,
-) -> Result<bool, StoreError> {
-    Ok(family::end(connection, id, audit.time, audit).await?.changed)
+) -> Result<WriteResult<()>, StoreError> {
+    Ok(without_value(&family::end(connection, id, audit.time, audit).await?))
 }
 
 /// Withdraws a signing key. If it was the one that signs, the schedule creates another.
@@ -100,12 +117,12 @@ async fn withdraw(
     profile: &str,
     id: &str,
     audit: &AuditEntry,
-) -> Result<bool, StoreError> {
+) -> Result<WriteResult<()>, StoreError> {
     let rule = |keys: &[SigningKeyRecord]| {
         let lost = keys.iter().filter(|key| *key.id == *id && key.withdrawn.is_none());
         let withdrawn =
             |key: &SigningKeyRecord| SigningKeyRecord { withdrawn: Some(audit.time), ..key.clone() };
         Ok(lost.map(withdrawn).collect())
     };
-    Ok(signing_key::change(connection, profile, Box::new(rule), audit.time, audit).await?.changed)
+    Ok(without_value(&signing_key::change(connection, profile, Box::new(rule), audit.time, audit).await?))
 }

@@ -56,14 +56,15 @@ fn a_record_from_before_a_change_is_refused_if_the_database_claims_to_have_the_c
 }
 
 #[test]
-fn what_the_database_lost_is_forgotten_from_there_on() {
-    let changes = AppliedChanges::default();
+fn what_was_taken_away_again_is_remembered_and_other_lost_changes_are_not() {
+    let (changes, tenant) = (AppliedChanges::default(), ChangeSubject::Tenant(TenantId(Uuid::nil())));
     changes.record_history(3, [3; 32]);
     changes.record(&change(4, KEY, Some(ChangeEffect::Revoked)));
-    assert!(changes.changed_after(&KEY, 3));
-    changes.forget_after(3);
+    changes.record(&change(5, tenant.clone(), None));
+    changes.rebase(3, &HashMap::from([(KEY, 6)]));
     assert_eq!((changes.history(3), changes.history(4)), (Some([3; 32]), None));
-    assert!(taken(&changes, 0).is_empty() && !changes.changed_after(&KEY, 3));
+    assert_eq!(taken(&changes, 3), [(6, ChangeEffect::Revoked)]);
+    assert!(!changes.changed_after(&tenant, 3));
 }
 
 #[test]

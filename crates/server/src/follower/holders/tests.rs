@@ -23,7 +23,8 @@ fn row(id: &str, beat: u64, revision: u64) -> ReplicaRow {
 }
 
 fn fleet(rows: Vec<ReplicaRow>) -> Fleet {
-    Fleet { revision: 9, rows, incomplete: false, longest_lease: LEASE }
+    let counts = FleetCounts { registrations: 10, removals: 10 - i64::try_from(rows.len()).unwrap() };
+    Fleet { revision: 9, rows, counts: Some(counts), longest_lease: LEASE }
 }
 
 /// Returns when nobody trusts a state before revision 5 any more, for a writer that waits since `began`.
@@ -73,13 +74,17 @@ fn a_row_that_was_altered_is_not_believed() {
     assert!(table.observe(&fleet(vec![altered.clone()]), "own", at(102)).altered.is_empty(), "said once");
     let mut stranger = HolderTable::default();
     stranger.observe(&fleet(vec![altered]), "own", at(100));
-    assert_eq!(pending(&stranger, 100, 100), Some(at(100).plus(with_margin(LONGEST_LEASE))));
+    assert_eq!(pending(&stranger, 100, 100), Some(at(100).plus(WAIT)));
 }
 
 #[test]
 fn missing_rows_are_waited_for_for_the_longest_lease_that_was_registered() {
     let mut table = HolderTable::default();
-    let incomplete = Fleet { incomplete: true, ..fleet(vec![]) };
+    let missing = |registrations| {
+        let counts = FleetCounts { registrations, removals: 0 };
+        Fleet { counts: Some(counts), ..fleet(vec![]) }
+    };
+    let incomplete = missing(1);
     assert!(table.observe(&incomplete, "own", at(100)).newly_incomplete);
     assert_eq!(pending(&table, 120, 120), Some(at(165)));
     assert!(!table.observe(&incomplete, "own", at(164)).count_settled);
@@ -87,6 +92,8 @@ fn missing_rows_are_waited_for_for_the_longest_lease_that_was_registered() {
     assert_eq!(pending(&table, 166, 166), None);
     table.observe(&fleet(vec![]), "own", at(167));
     assert!(table.observe(&incomplete, "own", at(168)).newly_incomplete, "a second time counts again");
+    table.observe(&missing(2), "own", at(200));
+    assert_eq!(pending(&table, 240, 240), Some(at(265)), "a replica registered again meanwhile");
 }
 
 #[test]
