@@ -6,7 +6,7 @@ use super::METADATA;
 
 /// Rules of the workspace: a crate, the workspace crates that it may use, and words that must not be in the name of any
 /// library that it uses.
-const RULES: [(&str, &[&str], &[&str]); 16] = [
+const RULES: [(&str, &[&str], &[&str]); 17] = [
     ("latchkey-proto", &[], &["sea-orm", "sqlx", "redis", "axum"]),
     ("latchkey-core", &[], &["tonic", "prost", "tokio", "hyper", "axum", "sea-", "sqlx", "redis", "toml"]),
     ("latchkey-migrations", &[], &["tonic", "prost", "redis", "axum"]),
@@ -80,10 +80,12 @@ const RULES: [(&str, &[&str], &[&str]); 16] = [
         &["sea-", "sqlx", "redis"],
     ),
     ("latchkey-testing", &["latchkey-proto"], &["sea-", "sqlx"]),
+    ("latchkey-revocation-model", &[], &["tonic", "prost", "tokio", "sea-", "sqlx", "redis"]),
 ];
 
 /// Packages of benchmarks and tests: they may use every crate, and no crate uses them.
-const TEST_PACKAGES: [&str; 3] = ["latchkey-testing", "latchkey-bench-gate", "latchkey-bench-wire"];
+const TEST_PACKAGES: [&str; 4] =
+    ["latchkey-testing", "latchkey-revocation-model", "latchkey-bench-gate", "latchkey-bench-wire"];
 
 fn uses(package: &Package, kind: DependencyKind) -> impl Iterator<Item = &str> {
     package.dependencies.iter().filter(move |one| one.kind == kind).map(|one| one.name.as_str())
