@@ -128,8 +128,8 @@ settings! {
         "Key that encrypts values which must be read again: 32 bytes in base64; for the embedded database, by default a file next to it";
     PREVIOUS_MASTER_KEYS = "previous_master_keys", "LATCHKEY_PREVIOUS_MASTER_KEYS", Secret, None,
         "Earlier master keys during a rotation: they decrypt values that are still encrypted with them, and encrypt nothing; separated by commas or line ends";
-    CACHE_LEASE ="cache_lease" was "lease", "LATCHKEY_CACHE_LEASE", Text, Some("5s"),
-        "Time that a replica may trust its cache without the database, and maximum time that a write waits for an unreachable replica";
+    CACHE_LEASE ="cache_lease" was "lease", "LATCHKEY_CACHE_LEASE", Text, Some("60s"),
+        "Time for which a replica decides without the database, from the start of its last heartbeat; the longest time that a write waits for this replica if it crashed or is cut off";
     FEED_POLL_INTERVAL ="feed_poll_interval" was "poll_interval", "LATCHKEY_FEED_POLL_INTERVAL", Text, Some("250ms"),
         "Interval between two polls of the change feed; a wake-up by PostgreSQL or Redis starts a poll earlier";
     CACHE_MAX_BYTES ="cache_max_bytes" was "memory_bytes", "LATCHKEY_CACHE_MAX_BYTES", Text, Some("512MiB"),

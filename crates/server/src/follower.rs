@@ -33,6 +33,7 @@ use self::membership::OwnRow;
 use crate::signing::SigningKeyLoader;
 pub(crate) use host::identity as host_identity;
 pub(crate) use membership::{EntryError, Membership, MembershipSettings};
+pub(crate) use recovery::HISTORY_LOST;
 pub(crate) use status::FollowerStatus;
 
 /// Number of changes that are read at once, besides the one that was applied last.

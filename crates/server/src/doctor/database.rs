@@ -1,7 +1,8 @@
-//! Checks of the database: its response time, its clock, its schema, the durability of its commits, and if the master key
-//! decrypts the values in it.
+//! Checks of the database: its response time, its clock, its schema, the durability of its commits, commits that it has
+//! lost, and if the master key decrypts the values in it.
 
 mod durability;
+mod history;
 
 use std::time::Duration;
 
@@ -62,7 +63,10 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     found.extend(durability::examine(store).await);
     match check_migrations(settings, store).await {
         Some(behind) => found.push(behind),
-        None => found.extend(check_master_key(settings, store).await),
+        None => {
+            found.extend(check_master_key(settings, store).await);
+            found.extend(history::examine(store).await);
+        }
     }
     if found.is_empty() {
         let what = format!(

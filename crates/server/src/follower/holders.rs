@@ -84,10 +84,7 @@ impl HolderTable {
         for row in others() {
             self.observe_row(row, fleet, now, &mut seen);
         }
-        self.holders.retain(|_, holder| {
-            let succeeded = !holder.listed && fleet.rows.iter().any(|row| succeeds(row, &holder.row));
-            !succeeded && (holder.listed || !holder.is_over(now))
-        });
+        self.holders.retain(|_, holder| holder.listed || !holder.is_over(now));
         self.observe_count(fleet, now, &mut seen);
         seen
     }
@@ -187,18 +184,6 @@ fn longest(fleet: &Fleet) -> Duration {
 /// Returns whether a row stands still; a question for a sign of life does not count.
 fn is_same(before: &ReplicaRow, row: &ReplicaRow) -> bool {
     ReplicaRow { challenged: row.challenged, ..before.clone() } == *row
-}
-
-/// Returns whether a row belongs to the successor of a replica: a process with the same stable name on the same machine,
-/// which has proved that its predecessor ended before it took the row away.
-fn succeeds(row: &ReplicaRow, before: &ReplicaRow) -> bool {
-    let (new, old) = (&row.replica, &before.replica);
-    row.announced.is_some()
-        && old.id != new.id
-        && old.stable_name.is_some()
-        && old.stable_name == new.stable_name
-        && old.host.is_some()
-        && old.host == new.host
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! Identity of the running machine, and proof that a process of it has ended. A replica with a stable name binds an
-//! abstract Unix socket that carries its identifier. The kernel frees the socket when the process ends, whatever ends
-//! it, and never earlier. Sockets are visible within one network namespace, so the identity names that as well.
+//! Identity of the running machine, and proof that a process of it has ended. A replica binds an abstract Unix socket
+//! that carries its identifier. The kernel frees the socket when the process ends, whatever ends it, and never earlier. Sockets are visible within one network namespace, so the identity names that as well.
 
 use std::io;
 

@@ -24,6 +24,8 @@ pub(crate) struct Membership {
     poll_interval: Duration,
     /// True if the operator declares that there is one replica at most.
     alone: bool,
+    /// Proof of life for other processes of this machine; `None` if the row announces no machine.
+    _socket: Option<LifeSocket>,
     state: Mutex<State>,
 }
 
@@ -35,8 +37,6 @@ struct State {
     /// Counter of the newest heartbeat that was sent. The row may carry it although the answer was lost.
     sent: u64,
     holders: HolderTable,
-    /// Proof of life for successors on this machine, if the replica has a stable name.
-    socket: Option<LifeSocket>,
     /// Predecessors that gave no sign of life. Their rows stay, since writers wait for the end of their leases. One that
     /// lives after all finds this replica's row, and ends.
     silent: Vec<Box<str>>,
@@ -63,9 +63,19 @@ pub(crate) struct MembershipSettings {
 }
 
 impl Membership {
-    pub(crate) fn new(replicas: Arc<dyn Replicas>, replica: Replica, settings: MembershipSettings) -> Self {
+    /// Makes a membership. Without the socket that proves the end of this process to others, the replica announces no
+    /// machine, and they wait for its lease.
+    pub(crate) fn new(
+        replicas: Arc<dyn Replicas>,
+        mut replica: Replica,
+        settings: MembershipSettings,
+    ) -> Self {
         let MembershipSettings { lease, poll_interval, alone } = settings;
-        Self { replicas, replica, lease, poll_interval, alone, state: Mutex::default() }
+        let socket = replica.host.as_ref().and_then(|_| LifeSocket::bind(&replica.id).ok());
+        if socket.is_none() {
+            replica.host = None;
+        }
+        Self { replicas, replica, lease, poll_interval, alone, _socket: socket, state: Mutex::default() }
     }
 
     /// Returns the identifier of this replica.
@@ -85,50 +95,40 @@ impl Membership {
         self.state().announced.is_some()
     }
 
-    /// Inserts the row, after having made sure that no other process is this replica.
+    /// Inserts the row, after having made sure that no other process is this replica. Rows of processes of this machine
+    /// that have ended are marked as departed, so that nobody waits for them.
     pub(super) async fn register(
         &self,
         announced: Announcement,
         clock: &dyn Clock,
     ) -> Result<(), EntryError> {
-        if self.replica.stable_name.is_some() {
-            let mut state = self.state();
-            if state.socket.is_none() {
-                // Without the socket a successor waits for the lease; nothing else is lost.
-                state.socket = LifeSocket::bind(&self.replica.id).ok();
-            }
-        }
         let fleet = self.replicas.list(0).await?;
-        for row in fleet.rows.iter().filter(|row| self.conflicts(row)) {
-            self.resolve(row, clock).await?;
+        for row in fleet.rows.iter().filter(|row| row.replica.id != self.replica.id && !row.departed) {
+            let here = row.replica.host.is_some() && row.replica.host == self.replica.host;
+            if here && host::has_ended(&row.replica.id) {
+                self.replicas.depart(&row.replica, row.beat + 1).await?;
+            } else if self.conflicts(row) {
+                self.resolve(row, here, clock).await?;
+            }
         }
         self.replicas.register(&self.replica, &announced).await?;
         self.state().announced = Some(announced);
         Ok(())
     }
 
-    /// Returns whether the row of another replica keeps this one from becoming a member as long as it lives.
+    /// Returns whether another replica keeps this one from becoming a member as long as it lives.
     fn conflicts(&self, row: &ReplicaRow) -> bool {
-        let same_name =
-            self.replica.stable_name.is_some() && row.replica.stable_name == self.replica.stable_name;
-        row.replica.id != self.replica.id && !row.departed && (same_name || self.alone)
+        let name = &self.replica.stable_name;
+        self.alone || (name.is_some() && row.replica.stable_name == *name)
     }
 
-    /// Finds out if a replica lives. If it does, this one must not start. If it is proved to have ended, its row is
-    /// removed; if it only gives no answer, its row stays, and writers wait for the end of its lease.
-    async fn resolve(&self, row: &ReplicaRow, clock: &dyn Clock) -> Result<(), EntryError> {
-        let provable = row.replica.host.is_some()
-            && row.replica.host == self.replica.host
-            && row.replica.stable_name.is_some();
-        let id = &row.replica.id;
-        if provable && host::has_ended(id) {
-            self.replicas.remove(id, row.beat).await?;
-            return Ok(());
-        }
-        if provable || self.answers(row, clock).await? {
+    /// Finds out if a replica lives that keeps this one from becoming a member: it holds its socket on this machine, or
+    /// it answers. If it only gives no answer, its row stays, and writers wait for the end of its lease.
+    async fn resolve(&self, row: &ReplicaRow, here: bool, clock: &dyn Clock) -> Result<(), EntryError> {
+        if here || self.answers(row, clock).await? {
             return Err(EntryError::Conflict(self.conflict_text(&row.replica)));
         }
-        self.state().silent.push(id.clone());
+        self.state().silent.push(row.replica.id.clone());
         Ok(())
     }
 

@@ -34,6 +34,16 @@ pub(crate) async fn page(
     query.all(connection).await?.into_iter().map(record).collect()
 }
 
+/// Returns the newest event of an action since a time.
+pub(crate) async fn newest(
+    connection: &PooledConnection,
+    action: &str,
+    since: Timestamp,
+) -> Result<Option<AuditEvent>, StoreError> {
+    let query = Entity::find().filter(Column::Time.gte(since.0)).filter(Column::Action.eq(action));
+    query.order_by_desc(Column::Sequence).one(connection).await?.map(record).transpose()
+}
+
 fn record(row: Model) -> Result<AuditEvent, StoreError> {
     let context = RowContext::new("audit_events", &row.sequence);
     Ok(AuditEvent {

@@ -3,10 +3,25 @@
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::timing::QueryKind;
+use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog};
 
 use super::Store;
 use crate::query::{self, Page};
+
+impl Store {
+    /// Returns the newest audit event of an action since a time. Reads the whole log of that time: for diagnosis alone.
+    pub async fn newest_event(
+        &self,
+        action: &str,
+        since: Timestamp,
+    ) -> Result<Option<AuditEvent>, SystemError> {
+        self.with_deadline(QueryKind::Audit, async {
+            query::audit::newest(&self.pool.acquire().await?, action, since).await
+        })
+        .await
+    }
+}
 
 #[async_trait]
 impl AuditLog for Store {

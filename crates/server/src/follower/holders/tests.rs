@@ -117,26 +117,3 @@ fn a_dead_replica_is_waited_for_once_and_its_row_is_removed_later() {
     }
     assert_eq!(table.observe(&dead(), "own", at(226)).removable, [(Box::from("a"), 1)]);
 }
-
-#[test]
-fn a_successor_on_the_same_machine_frees_writers_of_its_predecessor() {
-    let named = |id: &str, host: &str| {
-        let mut row = row(id, 1, 9);
-        row.replica.stable_name = Some("pod-0".into());
-        row.replica.host = Some(host.into());
-        row
-    };
-    let behind = |host: &str| {
-        let mut row = named("old", host);
-        row.announced = Some(Announcement { revision: 4, history: None, lease: LEASE, beat: 1 });
-        row
-    };
-    let mut table = HolderTable::default();
-    table.observe(&fleet(vec![behind("m1")]), "own", at(100));
-    table.observe(&fleet(vec![named("new", "m1")]), "own", at(101));
-    assert_eq!(pending(&table, 101, 101), None);
-    let mut table = HolderTable::default();
-    table.observe(&fleet(vec![behind("m1")]), "own", at(100));
-    table.observe(&fleet(vec![named("new", "m2")]), "own", at(101));
-    assert_eq!(pending(&table, 101, 101), Some(at(166)), "another machine proves nothing");
-}
