@@ -1,7 +1,7 @@
 //! Columns that make revocation independent of clocks and of a database's past. A replica's row announces its lease, a
 //! counter of heartbeats, the history that it has applied, the name that the replica keeps across restarts, and a
 //! checksum. A change names what it took away, and carries the hash of the audit chain, by which a follower notices that a
-//! database lost commits. The table `fleet` counts registrations and removals of replicas, so that rows that somebody
+//! database lost commits. The table `fleet` counts registrations and removals of replicas, so that rows that another program
 //! deletes are missed.
 
 use sea_orm_migration::prelude::*;

@@ -80,8 +80,8 @@ async fn without_its_database_it_is_alive_and_becomes_ready_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_database_is_no_denial_and_passes() {
     let postgres = Postgres::start();
-    let latchkey =
-        latchkey_testing::Setup::default().database(&postgres.database()).profile("shop", SHOP).start();
+    let latchkey = latchkey_testing::Setup::default().database(&postgres.database()).profile("shop", SHOP);
+    let latchkey = latchkey.environment("LATCHKEY_CACHE_LEASE", "5s").start();
     let operator = latchkey.operator();
     let _ = operator.tenant("acme", "shop", "").await;
     let (_, known) = operator.plain_key("acme", "live").await;

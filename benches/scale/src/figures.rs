@@ -33,8 +33,13 @@ pub(crate) const FIGURES: [Figure; 19] = [
     figure("key_bytes", 283.0, "bytes", MEMORY),
     figure("memory_keys", 1_000_000.0, "", "assumed: `cache_max_bytes` of 270 MiB"),
     figure("poll_ms", 250.0, "ms", "the setting's default"),
-    figure("lease_ms", 5_000.0, "ms", "the setting's default"),
-    figure("statements", 3.0, "", "counted in the code: of a poll that finds something (head, page, report)"),
+    figure("lease_ms", 60_000.0, "ms", "the setting's default"),
+    figure(
+        "statements",
+        3.0,
+        "",
+        "counted in the code: of a poll that finds something (replicas and head, page, report)",
+    ),
     figure(
         "postgres",
         20_000.0,

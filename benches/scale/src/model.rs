@@ -29,9 +29,10 @@ pub(crate) fn estimate(inputs: &Inputs) -> Estimate {
     let own = (get("memory_keys") / (keys / replicas)).min(1.0);
     let hits = [remembered / keys, harmonic(remembered) / harmonic(keys), own];
     let polls = 1_000.0 / get("poll_ms");
-    let reports = 2_000.0 / get("lease_ms");
-    // Head and page of each poll, and regular heartbeats.
-    let quiet = replicas * (2.0 * polls + reports);
+    // A heartbeat a second, or four a lease if that is shorter.
+    let heartbeats = 1_000.0 / (get("lease_ms") / 4.0).min(1_000.0);
+    // Replicas with the head and the page of each poll, and heartbeats.
+    let quiet = replicas * (2.0 * polls + heartbeats);
     // A replica handles one wake-up after the other; changes that arrive meanwhile are read together.
     let follows = get("writes").min(1_000.0 / (get("statements") * get("wake_ms")));
     // A leased bucket causes at most a fixed rate of requests; a bucket with fewer calls causes one for each

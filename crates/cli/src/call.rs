@@ -19,8 +19,9 @@ use crate::args::{Globals, Secret};
 use crate::exit::CliError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Revoking may wait one lease for replicas that are cut off; more than that is no answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+/// Longest time for a call. A revocation waits for the lease of a replica that crashed or is cut off, which the settings
+/// bound by ten minutes.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(11);
 /// For what reads everything there is.
 const LONG_TIMEOUT: Duration = Duration::from_hours(1);
 

@@ -115,7 +115,7 @@ settings! {
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),
         "Declare this the only replica that uses the PostgreSQL database: it refuses to start beside another one";
     REPLICA_NAME = "replica_name", "LATCHKEY_REPLICA_NAME", Text, None,
-        "Name that this replica keeps across restarts, such as its pod's, of which never two run at once: writes then do not wait for the lease of a predecessor that crashed on the same machine";
+        "Name that this replica keeps across restarts, such as its pod's: a second process of that name is refused while the first one lives";
     REDIS_URL = "redis_url", "LATCHKEY_REDIS_URL", Secret, None,
         "Redis for shared rate limits and wake-ups: redis://HOST:PORT (rediss:// for TLS, redis+cluster://HOST:PORT,HOST:PORT for a cluster); without it, each replica enforces limits alone";
     REDIS_CA = "redis_ca", "LATCHKEY_REDIS_CA", Text, None,

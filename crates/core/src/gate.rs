@@ -178,7 +178,7 @@ impl<L: Limiter> Gate<L> {
     }
 
     /// Waits until the cache's lease is valid again, and returns the moment from which the call counts as begun.
-    /// Without a lease nothing is decided: nobody knows what was revoked since.
+    /// Without a lease nothing is decided: what was revoked since is unknown.
     async fn renew_lease(&self) -> Result<Moment, SystemError> {
         self.parts.lease.renew().await?;
         let now = self.parts.clock.now();

@@ -101,10 +101,7 @@ impl Follower {
     /// Starts from the present state of the database. The cache is empty, so earlier changes do not matter.
     pub(crate) async fn initialize(&self) -> Result<(), EntryError> {
         let head = self.parts.feed.poll(None, 0, 0).await?.fleet.revision;
-        let histories = self.parts.feed.history(head, 1).await?;
-        if let Some((_, history)) = histories.first().filter(|(revision, _)| *revision == head) {
-            self.parts.cache.applied_changes().record_history(head, *history);
-        }
+        self.record_history(head).await?;
         self.parts.feed.require_revision(head);
         self.reload_profiles().await?;
         self.parts.signing.reload(head).await?;
@@ -204,7 +201,7 @@ impl Follower {
             }
             OwnRow::Missing => tracing::warn!("this replica's row is gone; it registers again"),
             OwnRow::Altered => {
-                tracing::warn!("somebody else has changed this replica's row; it registers again");
+                tracing::warn!("another program has changed this replica's row; it registers again");
             }
             OwnRow::Taken(text) => {
                 self.parts.cache.close();

@@ -136,9 +136,10 @@ impl Startup {
         }
     }
 
-    /// Returns why no connection to the database can be opened, in the words of the database.
+    /// Returns why the database cannot be used, in its own words or those of the operating system.
     fn cause(&self) -> Option<String> {
-        self.store.open_failure().map(|failure| failure.cause)
+        let replaced = self.store.check_database_file().err().map(|error| error.to_string());
+        replaced.or_else(|| self.store.open_failure().map(|failure| failure.cause))
     }
 
     async fn try_start(&self) -> Result<(), StartupError> {

@@ -102,12 +102,18 @@ pub(crate) async fn depart(
 /// Reads all rows and the head, as of one moment.
 pub(crate) async fn list(connection: &PooledConnection) -> Result<Fleet, StoreError> {
     // One row for each replica, or one without a replica. Scalar subqueries keep the planner's estimate small.
-    let sql = "SELECT (SELECT revision FROM head WHERE id = 1) AS head, \
+    let timeline = match connection.get_database_backend() {
+        DbBackend::Postgres => "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
+        _ => "NULL",
+    };
+    let sql = format!(
+        "SELECT (SELECT revision FROM head WHERE id = 1) AS head, {timeline} AS timeline, \
                (SELECT registrations FROM fleet WHERE id = 1) AS registrations, \
                (SELECT removals FROM fleet WHERE id = 1) AS removals, \
                (SELECT longest_lease_ms FROM fleet WHERE id = 1) AS longest, r.id, r.name, r.stable_name, r.host, r.departed, r.revision, \
                r.history, r.lease_ms, r.beat, r.challenge, r.checksum \
-               FROM (SELECT 1 AS one) AS single LEFT JOIN replicas r ON 1 = 1";
+               FROM (SELECT 1 AS one) AS single LEFT JOIN replicas r ON 1 = 1"
+    );
     let statement = Statement::from_string(connection.get_database_backend(), sql);
     let found = connection.query_all_raw(statement).await?;
     let head = RowContext::new("head", &1);
@@ -124,6 +130,7 @@ pub(crate) async fn list(connection: &PooledConnection) -> Result<Fleet, StoreEr
         revision: number::to_u64(head, "revision", revision)?,
         counts: counts.map(|(registrations, removals)| FleetCounts { registrations, removals }),
         longest_lease: Duration::from_millis(longest.unwrap_or_default()),
+        timeline: first.try_get::<Option<String>>("", "timeline")?.map(Box::from),
         rows,
     })
 }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::SystemError;
-use crate::id::FamilyId;
 use crate::ports::{Change, ChangeEffect, ChangeSubject, HistoryHash};
 
 /// Largest number of subjects, and of histories. A subject takes about 150 bytes.
@@ -72,13 +71,12 @@ impl AppliedChanges {
         if entries.by_subject.get(subject).is_some_and(lost) { Err(SystemError::database()) } else { Ok(()) }
     }
 
-    /// Returns an error if this family, which was read as living at `read_at`, had ended here by then.
-    pub(crate) fn check_not_ended(&self, family: FamilyId, read_at: u64) -> Result<(), SystemError> {
+    /// Returns an error if the subject, which was read as being in force, was revoked or ended here. That is for good, so
+    /// revisions need not be compared: those of a database that lost changes say nothing.
+    pub(crate) fn check_not_ended(&self, subject: &ChangeSubject) -> Result<(), SystemError> {
         let entries = self.entries();
-        let lost =
-            |applied: &Applied| applied.effects.contains(&ChangeEffect::Ended) && applied.revision <= read_at;
-        let subject = ChangeSubject::Family(family);
-        if entries.by_subject.get(&subject).is_some_and(lost) { Err(SystemError::database()) } else { Ok(()) }
+        let ended = |applied: &Applied| applied.effects.iter().any(is_irreversible);
+        if entries.by_subject.get(subject).is_some_and(ended) { Err(SystemError::database()) } else { Ok(()) }
     }
 
     /// Records the history of the database at a revision that was not applied change by change.

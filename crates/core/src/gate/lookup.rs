@@ -11,7 +11,7 @@ use crate::cached_key::CachedKey;
 use crate::error::SystemError;
 use crate::id::{FamilyId, UserId};
 use crate::ports::{ChangeSubject, Limiter, TokenFamily};
-use crate::record::TenantRecord;
+use crate::record::{KeyLifecycle, TenantRecord};
 use crate::secret::KeyHash;
 use crate::user::UserRecord;
 
@@ -60,7 +60,11 @@ impl<L: Limiter> Gate<L> {
         let result = self.parts.store.key_by_hash(hash).await?;
         if let Some((key, tenant)) = &result.entry {
             let log = self.parts.cache.applied_changes();
-            log.check(&ChangeSubject::Key(*hash), key.revision, result.revision)?;
+            let subject = ChangeSubject::Key(*hash);
+            log.check(&subject, key.revision, result.revision)?;
+            if !matches!(key.lifecycle, KeyLifecycle::Revoked { .. }) {
+                log.check_not_ended(&subject)?;
+            }
             log.check(&ChangeSubject::Tenant(tenant.id), tenant.revision, result.revision)?;
         }
         let revision = result.revision;
@@ -139,7 +143,7 @@ impl<L: Limiter> Gate<L> {
             return Ok(None);
         };
         if cached.record.ended.is_none() {
-            cache.applied_changes().check_not_ended(id, result.revision)?;
+            cache.applied_changes().check_not_ended(&ChangeSubject::Family(id))?;
         }
         cache.tokens().families.fill(guard, &id, &cached, || cache.applied_revision() > result.revision);
         Ok(Some(cached))

@@ -60,6 +60,8 @@ pub struct Fleet {
     pub counts: Option<FleetCounts>,
     /// The longest lease that was ever registered.
     pub longest_lease: Duration,
+    /// Timeline of the database: another one after each failover. `None` if the database has none.
+    pub timeline: Option<Box<str>>,
 }
 
 /// Counts of rows, which are kept apart from the rows.
@@ -72,7 +74,7 @@ pub struct FleetCounts {
 }
 
 impl Fleet {
-    /// Returns whether somebody else than a replica has added or deleted rows, so that there may be replicas without
+    /// Returns whether another program than a replica has added or deleted rows, so that there may be replicas without
     /// one.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {

@@ -42,7 +42,7 @@ query_kinds! {
     Token = "token", "A token family: created, renewed or ended";
     ChangeFeed = "feed", "Changes since a revision";
     Heartbeat = "heartbeat", "The heartbeat of this replica";
-    Propagation = "propagation", "The number of replicas that have not applied a revision";
+    Propagation = "propagation", "The replicas, and the revisions that they have applied";
     AddUsage = "add_usage", "Storing the use of keys";
     ReadUsage = "read_usage", "The use of keys, and calls that shadow mode allowed";
     Audit = "audit", "The end of the audit log, or a part of it for verification";

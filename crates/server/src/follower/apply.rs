@@ -65,7 +65,18 @@ impl Follower {
     /// pruned while this replica was away, and it is unknown which entries are stale.
     pub(super) async fn resync(&self, revision: u64) -> Result<(), SystemError> {
         tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
+        self.record_history(revision).await?;
         self.restart_from(revision).await
+    }
+
+    /// Records the history of the database at a revision that is not applied change by change, so that a later loss is
+    /// noticed.
+    pub(super) async fn record_history(&self, revision: u64) -> Result<(), SystemError> {
+        let histories = self.parts.feed.history(revision, 1).await?;
+        if let Some((_, history)) = histories.first().filter(|(newest, _)| *newest == revision) {
+            self.parts.cache.applied_changes().record_history(revision, *history);
+        }
+        Ok(())
     }
 
     /// Loads the present state, and then puts it in force with an empty cache: nothing valid is denied meanwhile.

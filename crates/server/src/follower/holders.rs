@@ -5,7 +5,7 @@
 //!   still for a lease therefore belongs to a replica that trusts nothing any more.
 //! - A row that changes in any other way than its replica changes it (it vanishes, its checksum is wrong) says nothing.
 //!   The replica is waited for as if it had sent a heartbeat at that time.
-//! - If rows were added or deleted by somebody else, there may be replicas that nobody has seen. They are waited for
+//! - If rows were added or deleted by another program, there may be replicas without a row. They are waited for
 //!   for the longest lease that was ever registered.
 
 use std::collections::HashMap;
@@ -28,6 +28,8 @@ pub(crate) struct HolderTable {
     holders: HashMap<Box<str>, Holder>,
     /// Replicas that may exist without a row.
     unknown: Option<Unknown>,
+    /// Timeline of the database that the rows were read from.
+    timeline: Option<Box<str>>,
 }
 
 /// Replicas that may exist without a row, since the counts do not fit the rows.
@@ -75,6 +77,10 @@ impl HolderTable {
     /// Takes note of a list of rows; `own` is this replica's identifier.
     pub(crate) fn observe(&mut self, fleet: &Fleet, own: &str, now: MonotonicInstant) -> Observation {
         let mut seen = Observation::default();
+        if self.timeline != fleet.timeline {
+            self.restart(now);
+            self.timeline.clone_from(&fleet.timeline);
+        }
         let others = || fleet.rows.iter().filter(|row| *row.replica.id != *own);
         for (id, holder) in &mut self.holders {
             if holder.listed && !others().any(|row| row.replica.id == *id) {
@@ -89,6 +95,16 @@ impl HolderTable {
         seen
     }
 
+    /// Counts every time from now on: after a failover, a row may be in a state from before its newest heartbeat.
+    fn restart(&mut self, now: MonotonicInstant) {
+        for holder in self.holders.values_mut().filter(|holder| !holder.row.departed) {
+            holder.since = now;
+        }
+        if let Some(unknown) = &mut self.unknown {
+            unknown.since = now;
+        }
+    }
+
     fn observe_row(
         &mut self,
         row: &ReplicaRow,
@@ -97,11 +113,6 @@ impl HolderTable {
         seen: &mut Observation,
     ) {
         let id = &row.replica.id;
-        if row.departed {
-            self.holders.remove(id);
-            seen.removable.push((id.clone(), row.beat));
-            return;
-        }
         let lease = row.announced.map_or_else(|| longest(fleet), |announced| announced.lease);
         let lease = with_margin(lease);
         let known = self.holders.get(id);
@@ -113,6 +124,8 @@ impl HolderTable {
             // A row that is not its replica's says nothing about the lease; the one that was announced before holds.
             let before = known.filter(|holder| holder.row.announced.is_some()).map(|holder| holder.lease);
             let lease = match (before, row.announced) {
+                // A replica that has left trusts nothing. Its row stays for a while, so that every other one sees this.
+                _ if row.departed => Duration::ZERO,
                 (Some(before), None) => before,
                 (Some(before), Some(_)) => before.max(lease),
                 (None, _) => lease,

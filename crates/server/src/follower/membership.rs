@@ -96,21 +96,29 @@ impl Membership {
     }
 
     /// Inserts the row, after having made sure that no other process is this replica. Rows of processes of this machine
-    /// that have ended are marked as departed, so that nobody waits for them.
+    /// that have ended are marked as departed, so that no write waits for them.
     pub(super) async fn register(
         &self,
         announced: Announcement,
         clock: &dyn Clock,
     ) -> Result<(), EntryError> {
         let fleet = self.replicas.list(0).await?;
+        let mut conflicting = Vec::new();
         for row in fleet.rows.iter().filter(|row| row.replica.id != self.replica.id && !row.departed) {
             let here = row.replica.host.is_some() && row.replica.host == self.replica.host;
             if here && host::has_ended(&row.replica.id) {
                 self.replicas.depart(&row.replica, row.beat + 1).await?;
+            } else if self.conflicts(row) && here {
+                return Err(EntryError::Conflict(self.conflict_text(&row.replica)));
             } else if self.conflicts(row) {
-                self.resolve(row, here, clock).await?;
+                conflicting.push(row);
             }
         }
+        if let Some(alive) = self.first_answer(&conflicting, clock).await? {
+            return Err(EntryError::Conflict(self.conflict_text(&alive.replica)));
+        }
+        // Those that only give no answer keep their rows, and writers wait for the end of their leases.
+        self.state().silent.extend(conflicting.iter().map(|row| row.replica.id.clone()));
         self.replicas.register(&self.replica, &announced).await?;
         self.state().announced = Some(announced);
         Ok(())
@@ -120,16 +128,6 @@ impl Membership {
     fn conflicts(&self, row: &ReplicaRow) -> bool {
         let name = &self.replica.stable_name;
         self.alone || (name.is_some() && row.replica.stable_name == *name)
-    }
-
-    /// Finds out if a replica lives that keeps this one from becoming a member: it holds its socket on this machine, or
-    /// it answers. If it only gives no answer, its row stays, and writers wait for the end of its lease.
-    async fn resolve(&self, row: &ReplicaRow, here: bool, clock: &dyn Clock) -> Result<(), EntryError> {
-        if here || self.answers(row, clock).await? {
-            return Err(EntryError::Conflict(self.conflict_text(&row.replica)));
-        }
-        self.state().silent.push(row.replica.id.clone());
-        Ok(())
     }
 
     fn conflict_text(&self, other: &Replica) -> String {
@@ -145,21 +143,28 @@ impl Membership {
         }
     }
 
-    /// Returns whether a replica answers a question for a sign of life.
-    async fn answers(&self, row: &ReplicaRow, clock: &dyn Clock) -> Result<bool, SystemError> {
-        let id = &row.replica.id;
-        self.replicas.challenge(id).await?;
+    /// Asks replicas for a sign of life; returns the first that gives one in time.
+    async fn first_answer<'a>(
+        &self,
+        asked: &[&'a ReplicaRow],
+        clock: &dyn Clock,
+    ) -> Result<Option<&'a ReplicaRow>, SystemError> {
+        for row in asked {
+            self.replicas.challenge(&row.replica.id).await?;
+        }
         let end = clock.monotonic().plus(SHORTEST_CHALLENGE.max(4 * self.poll_interval));
-        while clock.monotonic() < end {
+        while !asked.is_empty() && clock.monotonic() < end {
             sleep(CHALLENGE_PAUSE).await;
             let fleet = self.replicas.list(0).await?;
-            match fleet.rows.iter().find(|now| now.replica.id == *id) {
-                Some(now) if now.beat == row.beat && !now.departed => {}
-                Some(now) => return Ok(!now.departed),
-                None => return Ok(false),
+            let answered = |row: &&&ReplicaRow| {
+                let now = fleet.rows.iter().find(|now| now.replica.id == row.replica.id);
+                now.is_some_and(|now| now.beat != row.beat && !now.departed)
+            };
+            if let Some(row) = asked.iter().find(answered) {
+                return Ok(Some(row));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Records that a heartbeat was written, or that there was no row for it.
@@ -192,7 +197,7 @@ impl Membership {
         }
         if seen.newly_incomplete {
             tracing::warn!(
-                "rows of the table of replicas were added or deleted by somebody else; writes wait for the end of the longest lease"
+                "rows of the table of replicas were added or deleted by another program; writes wait for the end of the longest lease"
             );
         }
         if seen.count_settled {
@@ -288,7 +293,7 @@ pub(super) enum OwnRow {
     Challenged,
     /// There is no row.
     Missing,
-    /// Somebody else has changed the row.
+    /// Another program has changed the row.
     Altered,
     /// Another process has registered under this replica's stable name.
     Taken(String),

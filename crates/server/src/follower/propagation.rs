@@ -108,8 +108,8 @@ impl Follower {
         let changes = self.parts.cache.applied_changes();
         let applied = |announced: &Announcement| {
             // A revision is a number of the history that it belongs to: a database that lost commits gives it again.
-            let same = |theirs| changes.history(announced.revision).is_some_and(|ours| ours == theirs);
-            announced.revision >= wait.revision && announced.history.is_none_or(same)
+            let same = announced.history == changes.history(announced.revision);
+            announced.revision >= wait.revision && same
         };
         let there = self
             .parts

@@ -82,7 +82,7 @@ impl Follower {
         Ok(written)
     }
 
-    /// Applies the documents again that were in force here and are not in the database. A document that somebody has
+    /// Applies the documents again that were in force here and are not in the database. A document that an operator has
     /// applied since the loss stays.
     async fn reapply_profiles(&self, common: u64) -> Result<(), SystemError> {
         let known = self.documents.lock().unwrap_or_else(PoisonError::into_inner).clone();

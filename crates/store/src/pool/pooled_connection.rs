@@ -74,7 +74,7 @@ impl PooledConnection {
     }
 
     /// Commits the transaction. After an error, it is unknown whether the transaction was committed. A commit
-    /// into a SQLite file that has been replaced is an error, since nobody will read that file again.
+    /// into a SQLite file that has been replaced is an error, since that file will not be read again.
     pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
         self.pool.check_file()?;
         self.run(SqlCommand::Plain("COMMIT")).await?;

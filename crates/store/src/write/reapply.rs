@@ -43,7 +43,7 @@ pub(crate) async fn reapply(
         (ChangeSubject::SigningKeys(_) | ChangeSubject::Profile(_), _) => nothing(pool).await,
     };
     match done {
-        // What the database does not have any more admits nobody.
+        // What the database does not have any more cannot be admitted.
         Err(StoreError::Refused(RequestError::NotFound(_))) => nothing(pool).await,
         done => done,
     }

@@ -24,10 +24,10 @@ fn row(id: &str, beat: u64, revision: u64) -> ReplicaRow {
 
 fn fleet(rows: Vec<ReplicaRow>) -> Fleet {
     let counts = FleetCounts { registrations: 10, removals: 10 - i64::try_from(rows.len()).unwrap() };
-    Fleet { revision: 9, rows, counts: Some(counts), longest_lease: LEASE }
+    Fleet { revision: 9, rows, counts: Some(counts), longest_lease: LEASE, timeline: None }
 }
 
-/// Returns when nobody trusts a state before revision 5 any more, for a writer that waits since `began`.
+/// Returns when the last replica ends its trust in a state before revision 5, for a writer that waits since `began`.
 fn pending(table: &HolderTable, began: u64, now: u64) -> Option<MonotonicInstant> {
     table.pending(at(began), at(now), |announced| announced.revision >= 5)
 }
@@ -97,13 +97,25 @@ fn missing_rows_are_waited_for_for_the_longest_lease_that_was_registered() {
 }
 
 #[test]
-fn a_replica_that_departed_is_forgotten_and_its_row_can_be_removed() {
+fn a_replica_that_departed_is_not_waited_for_and_its_row_stays_until_all_have_seen_it() {
     let mut table = HolderTable::default();
     table.observe(&fleet(vec![row("a", 1, 4)]), "own", at(100));
-    let departed = ReplicaRow { departed: true, ..row("a", 2, 0) };
-    let seen = table.observe(&fleet(vec![departed]), "own", at(101));
-    assert_eq!(seen.removable, [(Box::from("a"), 2)]);
-    assert_eq!(pending(&table, 101, 101), None);
+    let departed = || fleet(vec![ReplicaRow { departed: true, ..row("a", 2, 0) }]);
+    assert!(table.observe(&departed(), "own", at(101)).removable.is_empty());
+    assert_eq!((pending(&table, 101, 101), table.count(at(101))), (None, 0));
+    assert!(table.observe(&departed(), "own", at(161)).removable.is_empty());
+    assert_eq!(table.observe(&departed(), "own", at(162)).removable, [(Box::from("a"), 2)]);
+    table.observe(&fleet(vec![]), "own", at(163));
+    assert_eq!(pending(&table, 163, 163), None);
+}
+
+#[test]
+fn a_failover_restarts_the_wait_since_it_may_bring_older_rows() {
+    let mut table = HolderTable::default();
+    let on = |timeline: &str| Fleet { timeline: Some(timeline.into()), ..fleet(vec![row("a", 1, 4)]) };
+    table.observe(&on("00000001"), "own", at(100));
+    table.observe(&on("00000002"), "own", at(160));
+    assert_eq!(pending(&table, 200, 200), Some(at(225)));
 }
 
 #[test]
