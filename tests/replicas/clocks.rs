@@ -8,7 +8,7 @@ use latchkey_proto::v1::CheckRequest;
 use latchkey_testing::{Clocks, eventually_async, key};
 
 use crate::cluster::{Cluster, allows, ask, rounds};
-use crate::revocation_latency::LatencySamples;
+use crate::meter::LatencySamples;
 
 /// A cluster where one replica's clocks are in the test's hands.
 async fn cluster(clocks: &Clocks) -> Cluster {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_proto::v1::{CheckRequest, Decision};
+use latchkey_proto::v1::{CheckRequest, Decision, RevokeKeyRequest};
 use latchkey_testing::{
     Caller, Latchkey, Postgres, Proxy, Redis, Setup, eventually, eventually_async, key, patiently_async,
 };
@@ -72,8 +72,12 @@ impl Cluster {
 
     /// With more settings, for each replica by its number.
     pub(crate) async fn with(more: impl Fn(usize) -> Vec<(&'static str, String)>) -> Self {
-        let (postgres, redis) = (Postgres::start(), Redis::start());
-        let database = postgres.database();
+        Self::on(Postgres::start(), more).await
+    }
+
+    /// On a PostgreSQL of the test's own.
+    pub(crate) async fn on(postgres: Postgres, more: impl Fn(usize) -> Vec<(&'static str, String)>) -> Self {
+        let (redis, database) = (Redis::start(), postgres.database());
         let replica = |number| {
             let more = more(number);
             let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -86,6 +90,11 @@ impl Cluster {
         let operators: Vec<Caller> = replicas.iter().map(|replica| replica.latchkey.operator()).collect();
         create_acme(&operators[0]).await;
         Self { postgres, redis, replicas, operators }
+    }
+
+    /// Runs SQL past the program, as someone with the database's password would.
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        self.postgres.sql(&self.postgres.url("test_0"), statements)
     }
 
     /// A new key's identifier and value.
@@ -101,6 +110,16 @@ impl Cluster {
             }
         })
         .await
+    }
+
+    /// Revokes a key through a replica, as often as it takes: a busy machine may miss the deadline of a write, and after
+    /// a failover the first calls may meet sessions of the old primary.
+    pub(crate) async fn revoke(&self, through: usize, id: &str) {
+        patiently_async("the key is revoked", Duration::from_secs(60), async || {
+            let ask = RevokeKeyRequest { id: id.to_owned(), reason: String::new() };
+            self.operators[through].keys().revoke_key(ask).await.ok()
+        })
+        .await;
     }
 
     /// Waits until every replica admits a key.

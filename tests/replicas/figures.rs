@@ -17,10 +17,15 @@ impl Figures {
         self.0.push(took);
     }
 
+    /// The longest; nothing where there is none.
+    pub(crate) fn longest(&self) -> Duration {
+        self.0.iter().copied().max().unwrap_or_default()
+    }
+
     /// Half, 99 in a hundred, and all were done in.
     pub(crate) fn tell(&mut self, what: &str) {
         self.0.sort_unstable();
-        let at = |share: usize| self.0.get((self.0.len() * share / 100).min(self.0.len() - 1));
+        let at = |share: usize| self.0.get((self.0.len() * share / 100).min(self.0.len().saturating_sub(1)));
         let [half, most, all] = [50, 99, 100].map(|share| at(share).copied().unwrap_or_default());
         println!("{what}: p50 {half:.1?}, p99 {most:.1?}, max {all:.1?} of {}", self.0.len());
     }

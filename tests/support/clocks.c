@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,5 +38,15 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
         if (hands->stopped) *time = stood;
         else stood = *time;
     }
+    return 0;
+}
+
+/* PostgreSQL's wall clock. */
+int gettimeofday(struct timeval *restrict time, void *restrict zone) {
+    struct timespec now;
+    (void)zone;
+    if (clock_gettime(CLOCK_REALTIME, &now)) return -1;
+    time->tv_sec = now.tv_sec;
+    time->tv_usec = now.tv_nsec / 1000;
     return 0;
 }

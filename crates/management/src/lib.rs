@@ -153,7 +153,8 @@ impl ManagementService {
     ) -> Result<WriteResult<T>, ManagementError> {
         if written.revision > 0 {
             let deadline = call.waits_until(self.parts.clock.monotonic());
-            self.parts.propagation.wait_until_applied(written.revision, deadline).await?;
+            let WriteResult { revision, history, .. } = written;
+            self.parts.propagation.wait_until_applied(revision, history, deadline).await?;
         }
         Ok(written)
     }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::ports::HistoryHash;
 use latchkey_core::record::{KeyRecord, KeyState, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::time::{MonotonicInstant, Timestamp};
 
@@ -43,6 +44,9 @@ pub struct WriteResult<T> {
     /// Revision of the write. If nothing had to be written, the revision that last changed the value, or a newer one:
     /// the caller waits for it all the same, since an earlier call may have returned before it was applied everywhere.
     pub revision: u64,
+    /// History of the database at that revision; `None` if it is unknown. A database that loses commits gives the number
+    /// of a lost revision to another write.
+    pub history: Option<HistoryHash>,
     /// True if something was written.
     pub changed: bool,
 }
@@ -50,12 +54,18 @@ pub struct WriteResult<T> {
 impl<T> WriteResult<T> {
     /// Returns the result of a write with this revision.
     pub fn written(revision: u64, value: T) -> Self {
-        Self { value, revision, changed: true }
+        Self { value, revision, history: None, changed: true }
     }
 
     /// Returns the result of a call that found its value in place, which this revision or an earlier one wrote.
     pub fn unchanged(revision: u64, value: T) -> Self {
-        Self { value, revision, changed: false }
+        Self { value, revision, history: None, changed: false }
+    }
+
+    /// Sets the history at the revision.
+    #[must_use]
+    pub fn with_history(self, history: Option<HistoryHash>) -> Self {
+        Self { history, ..self }
     }
 }
 
@@ -188,12 +198,13 @@ pub trait ManagementStore: Send + Sync {
 /// Waits until every replica that decides has applied a revision.
 #[async_trait]
 pub trait Propagation: Send + Sync {
-    /// Returns when no replica decides by a state older than `revision`. Waits until `deadline` at the latest, if
+    /// Returns when no replica decides by a state older than `revision`, which has this history. Waits until `deadline` at the latest, if
     /// there is one, and returns `Unavailable` if the revision is not applied everywhere by then; the change is
     /// committed in either case.
     async fn wait_until_applied(
         &self,
         revision: u64,
+        history: Option<HistoryHash>,
         deadline: Option<MonotonicInstant>,
     ) -> Result<(), SystemError>;
 }

@@ -69,8 +69,10 @@ pub(crate) struct Follower {
     applied: watch::Sender<u64>,
     /// End of the cache's lease, for calls that wait for a new one.
     lease_end: watch::Sender<MonotonicInstant>,
-    /// Start of the last complete round; the origin of the clock before the first.
-    rounds: watch::Sender<MonotonicInstant>,
+    /// Number of rounds that have begun.
+    rounds_begun: AtomicU64,
+    /// Number of the last complete round, and its start; 0 before the first.
+    last_round: watch::Sender<(u64, MonotonicInstant)>,
     /// True if the next poll must be a round, whenever the last one was.
     round_requested: AtomicBool,
     /// Revision that the database must have since the last recovery.
@@ -89,7 +91,8 @@ impl Follower {
             wake: Notify::new(),
             applied: watch::channel(0).0,
             lease_end: watch::channel(MonotonicInstant(0)).0,
-            rounds: watch::channel(MonotonicInstant(0)).0,
+            rounds_begun: AtomicU64::new(0),
+            last_round: watch::channel((0, MonotonicInstant(0))).0,
             round_requested: AtomicBool::new(true),
             required_head: AtomicU64::new(0),
             failing: AtomicBool::new(false),
@@ -101,7 +104,9 @@ impl Follower {
     /// Starts from the present state of the database. The cache is empty, so earlier changes do not matter.
     pub(crate) async fn initialize(&self) -> Result<(), EntryError> {
         let head = self.parts.feed.poll(None, 0, 0).await?.fleet.revision;
-        self.record_history(head).await?;
+        if let Some(history) = self.history_of(head).await? {
+            self.parts.cache.applied_changes().record_history(head, history);
+        }
         self.parts.feed.require_revision(head);
         self.reload_profiles().await?;
         self.parts.signing.reload(head).await?;
@@ -143,26 +148,37 @@ impl Follower {
     async fn poll(&self, round: bool) -> Result<(), EntryError> {
         self.parts.feed.check_identity().inspect_err(|_| self.parts.cache.end_lease())?;
         let started = self.parts.clock.monotonic();
+        let number = self.rounds_begun.fetch_add(u64::from(round), Ordering::SeqCst) + 1;
         let before = self.applied_revision();
         let polled = self.read(round, before).await?;
-        if !self.check_own_row(&polled).await? {
+        if !self.check_own_row(round, &polled).await? {
             return Ok(());
         }
         let head = polled.fleet.revision;
         let required = before.max(self.required_head.load(Ordering::SeqCst));
-        if head < required || self.has_diverged(before, &polled.changes) {
+        let lost = head < required || self.has_diverged(before, &polled.changes);
+        let unknown = !lost && self.cannot_compare(before, &polled.changes);
+        if (lost || unknown) && !round {
             // Only a server that accepts writes is believed about this.
-            return if round { Ok(self.recover(head).await?) } else { Ok(self.request_round()) };
+            self.request_round();
+            return Ok(());
+        }
+        if lost {
+            return Ok(self.recover(head).await?);
+        }
+        if unknown {
+            self.resync(head).await?;
         }
         self.apply_all(polled.changes).await?;
         if self.applied_revision() < head {
             if !round {
-                return Ok(self.request_round());
+                self.request_round();
+                return Ok(());
             }
             self.resync(head).await?;
         }
         if round {
-            self.extend_lease(started);
+            self.complete_round(number, started);
         }
         let after = self.applied_revision();
         match &self.parts.membership {
@@ -191,10 +207,15 @@ impl Follower {
 
     /// Returns whether this replica's row is as it was written. If it is not, the replica trusts nothing until it has
     /// registered again.
-    async fn check_own_row(&self, polled: &FeedPoll) -> Result<bool, EntryError> {
+    async fn check_own_row(&self, round: bool, polled: &FeedPoll) -> Result<bool, EntryError> {
         let Some(membership) = &self.parts.membership else { return Ok(true) };
         match membership.observe(&polled.fleet, self.parts.clock.monotonic()).await? {
             OwnRow::AsWritten => return Ok(true),
+            OwnRow::Missing | OwnRow::Altered | OwnRow::Taken(_) if !round => {
+                // Only a server that accepts writes is believed about this.
+                self.request_round();
+                return Ok(false);
+            }
             OwnRow::Challenged => {
                 self.request_round();
                 return Ok(true);

@@ -76,14 +76,15 @@ impl Readiness {
         self.stage.send_replace(Stage::Ready);
     }
 
-    /// Sets the stage to unable, if the process is ready.
+    /// Sets the stage to unable, if the process is ready, or gives another reason for it.
     pub(crate) async fn set_unable(&self, reason: String) {
-        let changed = self.stage.send_if_modified(|stage| {
-            let ready = *stage == Stage::Ready;
-            if ready {
+        let changed = self.stage.send_if_modified(|stage| match stage {
+            Stage::Unable(before) if *before == reason => false,
+            Stage::Ready | Stage::Unable(_) => {
                 *stage = Stage::Unable(reason);
+                true
             }
-            ready
+            Stage::Starting(_) | Stage::Draining => false,
         });
         if changed {
             self.report_health(ServingStatus::NotServing).await;

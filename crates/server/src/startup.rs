@@ -127,7 +127,7 @@ impl Startup {
         let pruner = FeedPruner { store: self.store.clone(), random: self.random.clone() };
         tokio::select! {
             followed = self.follower.run() => {
-                let conflict = followed.map(|never| match never {}).unwrap_or_else(|text| text);
+                let conflict = followed.map_or_else(|text| text, |never| match never {});
                 Err(StartupConflict::Replicas(conflict))
             }
             () = self.follower.report_lease(&self.readiness, || self.cause()) => std::future::pending().await,

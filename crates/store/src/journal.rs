@@ -8,8 +8,8 @@
 
 pub(crate) mod chain;
 
-use latchkey_core::ports::PendingChange;
-use latchkey_management::ports::AuditEntry;
+use latchkey_core::ports::{HistoryHash, PendingChange};
+use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::{IntoActiveModel, QuerySelect};
@@ -31,13 +31,21 @@ pub(crate) async fn lock_head(connection: &PooledConnection) -> Result<head::Mod
     head.ok_or_else(|| RowContext::new("head", &1).corrupt("being missing"))
 }
 
-/// Appends a change-feed row for each change, and one audit event, whose hash each row carries. Returns the revision of
-/// the first change; the others have the numbers that follow.
+/// Place of a write in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Appended {
+    /// Revision of the first change; the others have the numbers that follow.
+    pub(crate) first: u64,
+    /// Hash of the audit chain after the write.
+    pub(crate) history: Option<HistoryHash>,
+}
+
+/// Appends a change-feed row for each change, and one audit event, whose hash each row carries.
 pub(crate) async fn append_changes(
     connection: &PooledConnection,
     changes: &[PendingChange],
     audit: &AuditEntry,
-) -> Result<u64, StoreError> {
+) -> Result<Appended, StoreError> {
     let head = lock_head(connection).await?;
     let first = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
     let event = event(&head, audit);
@@ -48,15 +56,38 @@ pub(crate) async fn append_changes(
         change::Entity::insert_many(rows).exec_without_returning(connection).await?;
     }
     let revision = rows.last().map_or(head.revision, |row| row.revision);
+    let history = event.hash.as_slice().try_into().ok();
     append_event(connection, head::Model { revision, ..head }, event).await?;
     notifications::notify(connection).await?;
-    Ok(first)
+    Ok(Appended { first, history })
 }
 
-/// Returns the newest revision. A write that finds nothing to change returns it if the row does not say which revision
-/// changed it last: that revision is not newer.
-pub(crate) async fn revision(connection: &PooledConnection) -> Result<u64, StoreError> {
-    feed::revision(connection).await
+/// Returns the result of a write that finds nothing to change, where the row says which revision changed it last.
+pub(crate) async fn unchanged<T>(
+    connection: &PooledConnection,
+    revision: u64,
+    value: T,
+) -> Result<WriteResult<T>, StoreError> {
+    let histories = feed::histories(connection, revision, 1).await?;
+    match histories.first() {
+        Some((found, history)) if *found == revision => {
+            Ok(WriteResult::unchanged(revision, value).with_history(Some(*history)))
+        }
+        // The change was pruned long ago. The newest one has a history to compare with.
+        Some(_) | None => unchanged_at_head(connection, value).await,
+    }
+}
+
+/// Returns the result of a write that finds nothing to change, where the row does not say which revision changed it
+/// last: the newest revision, which is not older.
+pub(crate) async fn unchanged_at_head<T>(
+    connection: &PooledConnection,
+    value: T,
+) -> Result<WriteResult<T>, StoreError> {
+    let revision = feed::revision(connection).await?;
+    let histories = feed::histories(connection, revision, 1).await?;
+    let history = histories.first().filter(|(found, _)| *found == revision).map(|(_, history)| *history);
+    Ok(WriteResult::unchanged(revision, value).with_history(history))
 }
 
 /// Appends only an audit event, for actions that change no decision.

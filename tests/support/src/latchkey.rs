@@ -17,13 +17,22 @@ pub struct Setup {
     database: Option<String>,
     profiles: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    place: Place,
+}
+
+/// The machine that a process runs on, as far as it can tell by its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Here,
+    /// In a network namespace of its own: only Unix sockets lead out of it.
+    Elsewhere,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let environment = [("LATCHKEY_ROOT_KEY", ROOT_KEY), ("RUST_LOG", "latchkey=debug")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { database: None, profiles: Vec::new(), environment }
+        Self { database: None, profiles: Vec::new(), environment, place: Place::Here }
     }
 }
 
@@ -61,6 +70,13 @@ impl Setup {
         self
     }
 
+    /// As on another machine, with a network of its own: no other process can call it, and only Unix sockets lead out of it.
+    #[must_use]
+    pub fn elsewhere(mut self) -> Self {
+        self.place = Place::Elsewhere;
+        self
+    }
+
     /// Starts it, and waits until it is ready.
     #[must_use]
     pub fn start(self) -> Latchkey {
@@ -87,8 +103,8 @@ impl Setup {
             }
             environment.push(("LATCHKEY_PROFILES".to_owned(), profiles.display().to_string()));
         }
-        let process = Mutex::new(run(&folder, &environment));
-        Latchkey { process, folder, environment, grpc, http }
+        let process = Mutex::new(run(&folder, &environment, self.place));
+        Latchkey { process, folder, environment, place: self.place, grpc, http }
     }
 }
 
@@ -98,6 +114,7 @@ pub struct Latchkey {
     process: Mutex<Process>,
     folder: Folder,
     environment: Vec<(String, String)>,
+    place: Place,
     grpc: u16,
     http: u16,
 }
@@ -210,14 +227,14 @@ impl Latchkey {
 
     /// Starts it again with the same settings, ports and data, and waits until it is ready.
     pub fn restart(&self) {
-        *self.process() = run(&self.folder, &self.environment);
+        *self.process() = run(&self.folder, &self.environment, self.place);
         self.ready();
     }
 
     /// Starts it again where it must end by itself; answers how it did.
     #[must_use]
     pub fn relaunch(&self) -> ExitStatus {
-        *self.process() = run(&self.folder, &self.environment);
+        *self.process() = run(&self.folder, &self.environment, self.place);
         self.wait()
     }
 
@@ -262,8 +279,15 @@ pub fn program() -> PathBuf {
     program
 }
 
-fn run(folder: &Folder, environment: &[(String, String)]) -> Process {
-    let mut command = Command::new(program());
+fn run(folder: &Folder, environment: &[(String, String)], place: Place) -> Process {
+    let mut command = match place {
+        Place::Here => Command::new(program()),
+        Place::Elsewhere => {
+            let mut command = Command::new("unshare");
+            command.args(["-rn", "sh", "-c", r#"ip link set lo up && exec "$0" "$@""#]).arg(program());
+            command
+        }
+    };
     command.args(["serve", "--migrate"]).current_dir(folder.path());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LATCHKEY_") || name == "RUST_LOG" {

@@ -43,7 +43,7 @@ pub use grpcurl::{Grpcurl, GrpcurlOutput};
 pub use http::{Answer, Request};
 pub use latchkey::{Latchkey, ROOT_KEY, Setup, program};
 pub use ports::{free_port, unread};
-pub use postgres::{Postgres, Volume};
+pub use postgres::{Postgres, TableLock, Volume};
 pub use process::Process;
 pub use proxy::{Direction, Proxy};
 pub use redis::{Redis, RedisCluster};

@@ -1,25 +1,22 @@
 //! A real PostgreSQL: one server per test process for everyone who wants a database, and private servers
 //! for those who stop, kill or starve theirs.
 
-use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+mod locks;
+mod programs;
+mod standby;
+
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, kill_process, test_kill_process};
+use rustix::process::{kill_process, test_kill_process};
 
-use crate::{Disk, Folder, Process, Signal, eventually, free_port, replace_once, tools};
+pub use self::locks::TableLock;
+use self::programs::{User, children, give, initialise, launch, user};
+use crate::{Clocks, Disk, Folder, Process, Signal, eventually, free_port, replace_once, tools};
 
 static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::start);
-
-/// The user that the server runs as, where tests run as root; PostgreSQL refuses to be root.
-#[derive(Clone, Copy, Debug)]
-struct User {
-    uid: u32,
-    gid: u32,
-}
 
 /// Part of a PostgreSQL that is on a disk of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +34,7 @@ pub struct Postgres {
     folder: Folder,
     data: PathBuf,
     user: Option<User>,
+    environment: Vec<(&'static str, String)>,
     port: u16,
     databases: AtomicU32,
 }
@@ -51,24 +49,26 @@ impl Postgres {
     /// Starts a server of one's own.
     #[must_use]
     pub fn start() -> Self {
-        Self::with(None)
+        Self::with(None, Vec::new())
     }
 
     /// Starts a PostgreSQL with a part on a disk that can be filled.
     #[must_use]
     pub fn on(disk: &Disk, part: Volume) -> Self {
-        Self::with(Some((disk, part)))
+        Self::with(Some((disk, part)), Vec::new())
     }
 
-    fn with(disk: Option<(&Disk, Volume)>) -> Self {
+    /// Starts a PostgreSQL that sees these clocks.
+    #[must_use]
+    pub fn by_clocks(clocks: &Clocks) -> Self {
+        Self::with(None, clocks.environment().to_vec())
+    }
+
+    fn with(disk: Option<(&Disk, Volume)>, environment: Vec<(&'static str, String)>) -> Self {
         let folder = Folder::new("postgres");
         let user = user();
         for place in [Some(folder.path()), disk.map(|(disk, _)| disk.path())].into_iter().flatten() {
-            if let Some(user) = user {
-                chown(place, Some(user.uid), Some(user.gid)).expect("root can give a folder away");
-            }
-            let all = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(place, all).expect("a folder's mode can be set");
+            give(place, user);
         }
         let (mut data, mut log) = (folder.path().join("data"), None);
         match disk {
@@ -80,9 +80,14 @@ impl Postgres {
             None => {}
         }
         initialise(folder.path(), (&data, log.as_deref()), user);
-        let port = free_port();
-        let server = Mutex::new(launch((&folder, &data), user, port));
-        let postgres = Self { server, folder, data, user, port, databases: AtomicU32::new(0) };
+        Self::run(folder, data, environment)
+    }
+
+    /// Starts a server on data that is there.
+    fn run(folder: Folder, data: PathBuf, environment: Vec<(&'static str, String)>) -> Self {
+        let (port, user) = (free_port(), user());
+        let server = Mutex::new(launch((&folder, &data), &environment, (user, port)));
+        let postgres = Self { server, folder, data, user, environment, port, databases: AtomicU32::new(0) };
         postgres.wait();
         postgres
     }
@@ -99,6 +104,16 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The URL of a database of this server by way of its Unix socket.
+    #[must_use]
+    pub fn by_socket(&self, database: &str) -> String {
+        format!(
+            "postgres://postgres@localhost:{}/{database}?host={}",
+            self.port,
+            self.folder.path().display()
+        )
     }
 
     /// The URL of the same database by way of another port, such as a proxy's.
@@ -138,6 +153,19 @@ impl Postgres {
         self.server().end(Signal::INT);
     }
 
+    /// Stops it at once (`pg_ctl stop -m immediate`), so that it must recover from its log.
+    pub fn stop_immediately(&self) {
+        self.server().end(Signal::QUIT);
+    }
+
+    /// Changes a setting for all new sessions, which reloads the configuration.
+    pub fn set(&self, name: &str, value: &str) {
+        let url = self.url("postgres");
+        self.sql(&url, &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        self.sql(&url, "SELECT pg_reload_conf()");
+        eventually(name, || (self.sql(&url, &format!("SHOW {name}")) == value).then_some(()));
+    }
+
     /// Kills it and its backends, with no chance to tidy up.
     pub fn kill(&self) {
         let mut server = self.server();
@@ -154,7 +182,8 @@ impl Postgres {
 
     /// Starts it again after `stop` or `kill`, on the same port and data.
     pub fn restart(&self) {
-        *self.server() = launch((&self.folder, &self.data), self.user, self.port);
+        let server = launch((&self.folder, &self.data), &self.environment, (self.user, self.port));
+        *self.server() = server;
         self.wait();
     }
 
@@ -201,52 +230,7 @@ impl Drop for Postgres {
 pub(crate) fn psql(url: &str, statements: &str) -> Command {
     let mut command = Command::new(tools::postgres().join("psql"));
     command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statements, url]);
+    // A statement that waits for a lock is a failure that says so.
+    command.env("PGOPTIONS", "-c lock_timeout=20s");
     command
-}
-
-fn user() -> Option<User> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let accounts = std::fs::read_to_string("/etc/passwd").expect("/etc/passwd can be read");
-    let found = ["postgres", "nobody"].iter().find_map(|wanted| {
-        let line = accounts.lines().find(|line| line.split(':').next() == Some(wanted))?;
-        let mut fields = line.split(':').skip(2);
-        Some(User { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
-    });
-    Some(found.expect("there is a user postgres or nobody"))
-}
-
-fn program(name: &str, folder: &Path, user: Option<User>) -> Command {
-    let mut command = Command::new(tools::postgres().join(name));
-    command.current_dir(folder).env("LC_ALL", "C.UTF-8");
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
-    }
-    command
-}
-
-fn initialise(folder: &Path, (data, log): (&Path, Option<&Path>), user: Option<User>) {
-    let mut command = program("initdb", folder, user);
-    command.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D"]).arg(data);
-    if let Some(log) = log {
-        command.args(["--wal-segsize=1", "-X"]).arg(log);
-    }
-    let output = command.output().expect("initdb starts");
-    assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn launch((folder, data): (&Folder, &Path), user: Option<User>, port: u16) -> Process {
-    let mut command = program("postgres", folder.path(), user);
-    command.arg("-D").arg(data).arg("-k").arg(folder.path()).args(["-p", &port.to_string()]);
-    for setting in ["listen_addresses=127.0.0.1", "max_connections=300", "shared_buffers=32MB"] {
-        command.args(["-c", setting]);
-    }
-    Process::start(&mut command, folder, "postgres")
-}
-
-fn children(parent: u32) -> Vec<Pid> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    let list = std::fs::read_to_string(path).unwrap_or_default();
-    list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
@@ -38,6 +38,8 @@ impl Default for Faults {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Port that new connections go to.
+    target: AtomicU16,
     up: Faults,
     down: Faults,
     refusing: AtomicBool,
@@ -84,9 +86,10 @@ impl Proxy {
     pub fn with_keyword(target: u16, keyword: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a listener has an address").port();
-        let state = Arc::new(State { keyword: Mutex::new(keyword.as_bytes().to_vec()), ..State::default() });
+        let (target, keyword) = (AtomicU16::new(target), Mutex::new(keyword.as_bytes().to_vec()));
+        let state = Arc::new(State { target, keyword, ..State::default() });
         let shared = Arc::clone(&state);
-        spawn(move || accept(&listener, target, &shared));
+        spawn(move || accept(&listener, &shared));
         Self { state, port }
     }
 
@@ -94,6 +97,11 @@ impl Proxy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Sends new connections to another port; those that are open stay where they are.
+    pub fn retarget(&self, port: u16) {
+        self.state.target.store(port, Ordering::SeqCst);
     }
 
     /// Delays what goes this way.
@@ -158,7 +166,7 @@ impl Drop for Proxy {
     }
 }
 
-fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
+fn accept(listener: &TcpListener, state: &Arc<State>) {
     for client in listener.incoming().flatten() {
         if state.over.load(Ordering::SeqCst) {
             return;
@@ -166,6 +174,7 @@ fn accept(listener: &TcpListener, target: u16, state: &Arc<State>) {
         if state.refusing.load(Ordering::SeqCst) {
             continue;
         }
+        let target = state.target.load(Ordering::SeqCst);
         let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
         for stream in [&client, &server] {
             let _ = stream.set_nodelay(true);

@@ -1,6 +1,7 @@
 //! SQL past the program, as someone with the database's password would: psql for PostgreSQL, and Python's own
 //! module for SQLite.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::{Latchkey, postgres};
@@ -13,7 +14,23 @@ for statement in filter(None, map(str.strip, sys.argv[2].split(';'))):
         print('|'.join('' if value is None else str(value) for value in row))
 ";
 
+const BACKUP: &str = "\
+import sqlite3, sys
+with sqlite3.connect(sys.argv[2]) as to:
+    sqlite3.connect(sys.argv[1], timeout=20).backup(to)
+";
+
 impl Latchkey {
+    /// Copies its SQLite database while it runs, as `sqlite3 FILE ".backup COPY"` does.
+    pub fn backup(&self, copy: &Path) {
+        let url = self.setting("LATCHKEY_DATABASE_URL");
+        let path = url.strip_prefix("sqlite://").expect("SQLite has files to copy");
+        let mut python = Command::new("python3");
+        python.args(["-c", BACKUP, path.split('?').next().unwrap_or(path)]).arg(copy);
+        let output = python.output().expect("python3 is installed: run scripts/setup");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Runs statements, separated by semicolons, in its database; answers the rows, with `|` between columns.
     pub fn sql(&self, statements: &str) -> String {
         let url = self.setting("LATCHKEY_DATABASE_URL");

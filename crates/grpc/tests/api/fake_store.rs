@@ -64,7 +64,12 @@ impl KeyStore for FakeStore {
 
 #[async_trait]
 impl Propagation for FakeStore {
-    async fn wait_until_applied(&self, _: u64, _: Option<MonotonicInstant>) -> Result<(), SystemError> {
+    async fn wait_until_applied(
+        &self,
+        _: u64,
+        _: Option<[u8; 32]>,
+        _: Option<MonotonicInstant>,
+    ) -> Result<(), SystemError> {
         Ok(())
     }
 }

@@ -61,12 +61,11 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     found.extend(check_latency(store).await);
     found.extend(check_clock(store).await);
     found.extend(durability::examine(store).await);
-    match check_migrations(settings, store).await {
-        Some(behind) => found.push(behind),
-        None => {
-            found.extend(check_master_key(settings, store).await);
-            found.extend(history::examine(store).await);
-        }
+    if let Some(behind) = check_migrations(settings, store).await {
+        found.push(behind);
+    } else {
+        found.extend(check_master_key(settings, store).await);
+        found.extend(history::examine(store).await);
     }
     if found.is_empty() {
         let what = format!(

@@ -1,6 +1,7 @@
 //! Application of changes to the cache, and reloads of what the cache does not load by itself: profiles and signing keys.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::{Change, ChangeSubject, HistoryHash};
@@ -57,26 +58,44 @@ impl Follower {
         theirs.zip(self.history(applied)).is_some_and(|(theirs, ours)| theirs != ours)
     }
 
+    /// Returns whether the change that was applied last is not in the feed any more, so that it is unknown whether the
+    /// database still has it.
+    pub(super) fn cannot_compare(&self, applied: u64, page: &[Change]) -> bool {
+        self.history(applied).is_some() && page.first().is_none_or(|change| change.revision != applied)
+    }
+
     pub(super) fn history(&self, revision: u64) -> Option<HistoryHash> {
         self.parts.cache.applied_changes().history(revision)
     }
 
     /// Continues at the present state of the database, with an empty cache. Needed if the feed has a gap: changes were
-    /// pruned while this replica was away, and it is unknown which entries are stale.
+    /// pruned while this replica was away, and it is unknown which entries are stale, and whether the database still
+    /// has what was applied here. What was taken away here is therefore taken away again where it is not gone.
     pub(super) async fn resync(&self, revision: u64) -> Result<(), SystemError> {
         tracing::warn!(revision, "the change feed has a gap; the cache is cleared");
-        self.record_history(revision).await?;
-        self.restart_from(revision).await
-    }
-
-    /// Records the history of the database at a revision that is not applied change by change, so that a later loss is
-    /// noticed.
-    pub(super) async fn record_history(&self, revision: u64) -> Result<(), SystemError> {
-        let histories = self.parts.feed.history(revision, 1).await?;
-        if let Some((_, history)) = histories.first().filter(|(newest, _)| *newest == revision) {
-            self.parts.cache.applied_changes().record_history(revision, *history);
+        self.parts.cache.end_lease();
+        let again = self.take_away_again(0).await?;
+        let history = self.history_of(revision).await?;
+        self.restart_from(revision).await?;
+        // Last, so that an attempt that failed is repeated: until then the histories show what is missing.
+        let changes = self.parts.cache.applied_changes();
+        changes.rebase(0, &again.revisions);
+        if let Some(history) = history {
+            changes.record_history(revision, history);
         }
         Ok(())
+    }
+
+    /// Reads the history of the database at its newest revision, which is not applied change by change, so that a later
+    /// loss is noticed.
+    pub(super) async fn history_of(&self, revision: u64) -> Result<Option<HistoryHash>, SystemError> {
+        match self.parts.feed.history(revision, 1).await?.first() {
+            Some((newest, history)) if *newest == revision => Ok(Some(*history)),
+            // The head is never pruned, so the database has lost it since it was read.
+            Some(_) => Err(SystemError::database()),
+            // Earlier releases recorded no histories.
+            None => Ok(None),
+        }
     }
 
     /// Loads the present state, and then puts it in force with an empty cache: nothing valid is denied meanwhile.
@@ -84,6 +103,7 @@ impl Follower {
         self.parts.feed.require_revision(revision);
         self.reload_profiles().await?;
         let key_ring = self.parts.signing.load(revision).await?;
+        self.counts.restarts.fetch_add(1, Ordering::SeqCst);
         self.parts.cache.reset_to(revision, key_ring);
         self.applied.send_replace(revision);
         Ok(())

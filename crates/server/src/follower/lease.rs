@@ -44,9 +44,11 @@ impl Follower {
                     );
                 }
             }
+            // In this order, so that a simulation repeats itself.
             tokio::select! {
-                () = sleep(self.parts.settings.feed_poll_interval.min(self.round_interval())) => {}
+                biased;
                 () = self.wake.notified() => {}
+                () = sleep(self.parts.settings.feed_poll_interval.min(self.round_interval())) => {}
             }
         }
     }
@@ -62,15 +64,15 @@ impl Follower {
         let requested = self.round_requested.swap(false, Ordering::SeqCst);
         let now = self.parts.clock.monotonic();
         requested
-            || now.since(*self.rounds.borrow()) >= self.round_interval()
+            || now.since(self.last_round.borrow().1) >= self.round_interval()
             || !self.parts.cache.lease_valid(now)
     }
 
-    /// Extends the lease after a complete round.
-    pub(super) fn extend_lease(&self, started: MonotonicInstant) {
+    /// Extends the lease after a complete round, and tells the writers that wait for one.
+    pub(super) fn complete_round(&self, number: u64, started: MonotonicInstant) {
         let end = started.plus(self.parts.settings.lease);
         self.parts.cache.extend_lease(end);
-        self.rounds.send_replace(MonotonicInstant(started.0.max(1)));
+        self.last_round.send_replace((number, started));
         self.lease_end.send_replace(end);
     }
 
@@ -78,16 +80,17 @@ impl Follower {
     /// future is dropped.
     pub(crate) async fn report_lease(&self, readiness: &Readiness, cause: impl Fn() -> Option<String>) {
         let mut ended: Option<MonotonicInstant> = None;
+        let cause = || cause().unwrap_or_else(|| "it does not answer".to_owned());
+        let reason = || format!("the database cannot be read and written: {}", cause());
         loop {
             let now = self.parts.clock.monotonic();
             match (self.parts.cache.lease_valid(now), ended) {
                 (false, None) => {
-                    let cause = cause().unwrap_or_else(|| "it does not answer".to_owned());
                     tracing::error!(
-                        %cause,
+                        cause = cause(),
                         "Checks are refused until the database can be read and written again: the cache's lease has ended"
                     );
-                    readiness.set_unable(format!("the database cannot be read and written: {cause}")).await;
+                    readiness.set_unable(reason()).await;
                     ended = Some(now);
                 }
                 (true, Some(since)) => {
@@ -96,7 +99,9 @@ impl Follower {
                     readiness.set_able().await;
                     ended = None;
                 }
-                (true, None) | (false, Some(_)) => {}
+                // The cause may become known, or change, while the outage lasts.
+                (false, Some(_)) => readiness.set_unable(reason()).await,
+                (true, None) => {}
             }
             sleep(REPORT_INTERVAL).await;
         }

@@ -110,7 +110,7 @@ impl Membership {
                 self.replicas.depart(&row.replica, row.beat + 1).await?;
             } else if self.conflicts(row) && here {
                 return Err(EntryError::Conflict(self.conflict_text(&row.replica)));
-            } else if self.conflicts(row) {
+            } else if self.conflicts(row) && !self.state().silent.contains(&row.replica.id) {
                 conflicting.push(row);
             }
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
-use latchkey_core::ports::Announcement;
+use latchkey_core::ports::{Announcement, HistoryHash};
 use latchkey_core::time::MonotonicInstant;
 use latchkey_management::ports::Propagation;
 use tokio::time::{sleep, timeout};
@@ -36,10 +36,14 @@ const RETRY_UNKNOWN: Duration = Duration::from_secs(1);
 /// A write that waits until it is applied everywhere.
 struct Wait {
     revision: u64,
+    /// History of the database at that revision.
+    history: Option<HistoryHash>,
     /// When the wait began, which is after the commit.
     began: MonotonicInstant,
-    /// Number of recoveries before the wait.
-    recoveries: u64,
+    /// Number of rounds that had begun by then.
+    rounds: u64,
+    /// Number of restarts by then.
+    restarts: u64,
 }
 
 #[async_trait]
@@ -49,27 +53,29 @@ impl Propagation for Follower {
     async fn wait_until_applied(
         &self,
         revision: u64,
+        history: Option<HistoryHash>,
         deadline: Option<MonotonicInstant>,
     ) -> Result<(), SystemError> {
         let clock = &*self.parts.clock;
-        let recoveries = self.counts.recoveries.load(Ordering::SeqCst);
-        let wait = Wait { revision, began: clock.monotonic(), recoveries };
+        let rounds = self.rounds_begun.load(Ordering::SeqCst);
+        let restarts = self.counts.restarts.load(Ordering::SeqCst);
+        let wait = Wait { revision, history, began: clock.monotonic(), rounds, restarts };
         let last = wait.began.plus(with_margin(LONGEST_LEASE));
         let end = deadline.map_or(last, |deadline| last.min(deadline));
-        let mut rounds = self.rounds.subscribe();
+        let mut last_round = self.last_round.subscribe();
         self.request_round();
         self.notify_peers();
         let (mut pause, longest) = POLL_DELAYS;
         loop {
             let now = clock.monotonic();
-            if self.counts.recoveries.load(Ordering::SeqCst) != wait.recoveries {
+            if self.has_lost(&wait) {
                 return Err(SystemError::Unavailable {
                     dependency: COMMITS_LOST,
                     retry_after: RETRY_UNKNOWN,
                 });
             }
             let Some(until) = self.pending(&wait, now) else { return Ok(()) };
-            let round_done = self.has_round_since(wait.began);
+            let round_done = self.has_round_since(&wait);
             if now >= end {
                 let retry_after = if round_done { until.since(now) } else { RETRY_UNKNOWN };
                 return Err(SystemError::Unavailable { dependency: PROPAGATION_PENDING, retry_after });
@@ -79,7 +85,7 @@ impl Propagation for Follower {
                 sleep(next).await;
                 self.look(&wait, end.since(now)).await;
             } else {
-                drop(timeout(next, rounds.changed()).await);
+                drop(timeout(next, last_round.changed()).await);
             }
             pause = (pause * 2).min(longest);
         }
@@ -95,29 +101,34 @@ impl Follower {
         }
     }
 
-    fn has_round_since(&self, began: MonotonicInstant) -> bool {
-        *self.rounds.borrow() >= began
+    /// Returns whether a round is complete that began after the commit.
+    fn has_round_since(&self, wait: &Wait) -> bool {
+        self.last_round.borrow().0 > wait.rounds
+    }
+
+    /// Returns whether the database has lost the change meanwhile, or may have: a round that began after the commit did
+    /// not find it, or found another one in its place, or this replica has passed over it.
+    fn has_lost(&self, wait: &Wait) -> bool {
+        if self.counts.restarts.load(Ordering::SeqCst) != wait.restarts {
+            return true;
+        }
+        let ours = self.parts.cache.applied_changes().history(wait.revision);
+        let other = ours.zip(wait.history).is_some_and(|(ours, written)| ours != written);
+        self.has_round_since(wait) && (other || self.applied_revision() < wait.revision)
     }
 
     /// Returns until when the wait goes on at most, as far as this replica knows; `None` if it is over.
     fn pending(&self, wait: &Wait, now: MonotonicInstant) -> Option<MonotonicInstant> {
-        let own_end = wait.began.plus(self.parts.settings.lease);
-        let round_done = self.has_round_since(wait.began);
-        let applied_here = round_done && self.applied_revision() >= wait.revision;
-        let here = (!applied_here && now < own_end).then_some(own_end);
+        if !self.has_round_since(wait) {
+            // It is unknown whom to wait for.
+            return Some(wait.began.plus(with_margin(LONGEST_LEASE)));
+        }
         let changes = self.parts.cache.applied_changes();
         let applied = |announced: &Announcement| {
-            // A revision is a number of the history that it belongs to: a database that lost commits gives it again.
+            // A revision is a number of the history that it belongs to.
             let same = announced.history == changes.history(announced.revision);
             announced.revision >= wait.revision && same
         };
-        let there = self
-            .parts
-            .membership
-            .as_ref()
-            .and_then(|membership| membership.pending(wait.began, now, applied));
-        // Without rows that were read after the commit, it is unknown whom to wait for.
-        let unknown = (!round_done).then(|| wait.began.plus(with_margin(LONGEST_LEASE)));
-        here.into_iter().chain(there).chain(unknown).max()
+        self.parts.membership.as_ref()?.pending(wait.began, now, applied)
     }
 }

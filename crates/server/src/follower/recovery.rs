@@ -31,26 +31,31 @@ impl Follower {
         );
         self.parts.feed.require_revision(0);
         self.parts.feed.replace_sessions();
-        let taken = self.parts.cache.applied_changes().taken_away_after(common);
-        let (mut again, mut revisions) = (0, HashMap::new());
-        for taken in taken {
+        self.reapply_profiles(common).await?;
+        let again = self.take_away_again(common).await?;
+        self.parts.recovery.record(self.loss_entry(common, applied, again.written)).await?;
+        self.counts.lost_revisions.fetch_add(applied.saturating_sub(common), Ordering::Relaxed);
+        self.restart_from(common).await?;
+        // Last, so that an attempt that failed is repeated: until then the histories show what is missing.
+        self.parts.cache.applied_changes().rebase(common, &again.revisions);
+        self.request_round();
+        Ok(())
+    }
+
+    /// Takes everything away again that was taken away here after a revision.
+    pub(super) async fn take_away_again(&self, common: u64) -> Result<Reapplied, SystemError> {
+        let (mut written_again, mut revisions) = (0, HashMap::new());
+        for taken in self.parts.cache.applied_changes().taken_away_after(common) {
             let written = self.reapply(&taken).await?;
-            again += u64::from(written.changed);
+            written_again += u64::from(written.changed);
+            self.counts.reapplied.fetch_add(u64::from(written.changed), Ordering::Relaxed);
             let revision = revisions.entry(taken.subject).or_default();
             *revision = written.revision.max(*revision);
         }
-        self.reapply_profiles(common).await?;
-        self.parts.recovery.record(self.loss_entry(common, applied, again)).await?;
         // What was written again may be lost once more before the feed shows it.
         let newest = revisions.values().copied().max().unwrap_or_default();
         self.required_head.store(newest, Ordering::SeqCst);
-        self.parts.cache.applied_changes().rebase(common, &revisions);
-        self.counts.lost_revisions.fetch_add(applied.saturating_sub(common), Ordering::Relaxed);
-        self.counts.reapplied.fetch_add(again, Ordering::Relaxed);
-        self.counts.recoveries.fetch_add(1, Ordering::SeqCst);
-        self.restart_from(common).await?;
-        self.request_round();
-        Ok(())
+        Ok(Reapplied { written: written_again, revisions })
     }
 
     /// Returns the newest revision whose history this replica and the database share; 0 if none is known.
@@ -140,6 +145,14 @@ impl Follower {
             details: BTreeMap::new(),
         })
     }
+}
+
+/// What was taken away again.
+pub(super) struct Reapplied {
+    /// Number of subjects whose access was not gone.
+    written: u64,
+    /// Revision at which the access of each subject is gone.
+    pub(super) revisions: HashMap<ChangeSubject, u64>,
 }
 
 /// An audit entry that is being made.

@@ -1,16 +1,18 @@
 //! Simulation of fleets: real followers, caches and gates on a database in memory, under faults that are drawn from a
-//! seed. Time is virtual, and every schedule runs on one thread, so that a seed gives the same schedule again.
+//! seed. Time is virtual, and every schedule runs on one thread, so that a seed gives the same faults again.
 //!
-//! `LATCHKEY_SIMULATION_SEED` runs one seed and prints its events, and `LATCHKEY_SIMULATION_SCHEDULES` sets the number
-//! of seeds.
+//! `LATCHKEY_SIMULATION_SEED` runs one seed, a number of times: Tokio wakes tasks that wait for the same thing in a
+//! random order. `LATCHKEY_SIMULATION_SCHEDULES` sets the number of seeds.
 
 mod database;
 mod fixture;
 mod judge;
 mod link;
+mod pause;
 mod ports;
 mod process;
 mod schedule;
+mod surroundings;
 mod unused;
 mod world;
 
@@ -21,6 +23,8 @@ use self::judge::Counts;
 
 /// Number of schedules by default.
 const SCHEDULES: u64 = 20_000;
+/// Number of times that one seed is run.
+const REPETITIONS: u32 = 50;
 /// Number of schedules within which a broken variant must be found out.
 const SCHEDULES_OF_A_VARIANT: u64 = 4_000;
 
@@ -31,8 +35,6 @@ enum Variant {
     Real,
     /// The cache is trusted for ever.
     EndlessLease,
-    /// Look-ups on servers that are behind are believed.
-    StaleLookUps,
     /// A person who deletes the row of a replica also makes the counters agree.
     HiddenRow,
 }
@@ -52,8 +54,9 @@ fn run(seed: u64, variant: Variant) -> Report {
     runtime.block_on(schedule::run(seed, variant))
 }
 
-/// Runs schedules until one breaks a rule. Returns the first report of that kind, and the sum of all counts.
-fn run_all(schedules: u64, variant: Variant) -> (Option<Report>, Counts) {
+/// Runs schedules until one breaks a rule with such a text. Returns the first report of that kind, and the sum of all
+/// counts.
+fn run_all(schedules: u64, variant: Variant, rule: &str) -> (Option<Report>, Counts) {
     let next = AtomicU64::new(0);
     let found = Mutex::new((None, Counts::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -68,7 +71,7 @@ fn run_all(schedules: u64, variant: Variant) -> (Option<Report>, Counts) {
                     let report = run(seed, variant);
                     let (first, counts) = &mut *found.lock().unwrap();
                     counts.add(report.counts);
-                    if report.violation.is_some() {
+                    if report.violation.as_ref().is_some_and(|text| text.contains(rule)) {
                         next.store(schedules, Ordering::SeqCst);
                         first.get_or_insert(report);
                     }
@@ -89,13 +92,14 @@ fn setting(name: &str) -> Option<u64> {
 #[test]
 fn no_schedule_of_faults_breaks_the_promise() {
     if let Some(seed) = setting("LATCHKEY_SIMULATION_SEED") {
-        let report = run(seed, Variant::Real);
-        println!("{}", report.trace);
-        assert_eq!(report.violation, None);
+        for _ in 0..REPETITIONS {
+            let report = run(seed, Variant::Real);
+            assert_eq!(report.violation, None, "seed {seed}:\n{}", report.trace);
+        }
         return;
     }
     let schedules = setting("LATCHKEY_SIMULATION_SCHEDULES").unwrap_or(SCHEDULES);
-    let (found, counts) = run_all(schedules, Variant::Real);
+    let (found, counts) = run_all(schedules, Variant::Real, "");
     if let Some(report) = found {
         panic!("seed {} breaks a rule: {:?}\n{}", report.seed, report.violation, report.trace);
     }
@@ -106,10 +110,9 @@ fn no_schedule_of_faults_breaks_the_promise() {
 
 /// Asserts that a broken variant is found out.
 fn assert_found_out(variant: Variant) {
-    let (found, _) = run_all(SCHEDULES_OF_A_VARIANT, variant);
+    let (found, _) = run_all(SCHEDULES_OF_A_VARIANT, variant, "which was revoked");
     let found = found.expect("the simulation finds out the broken variant");
     println!("seed {}: {:?}", found.seed, found.violation);
-    assert!(found.violation.is_some_and(|text| text.contains("allowed")));
 }
 
 #[test]
@@ -118,18 +121,6 @@ fn a_lease_without_end_is_found_out() {
 }
 
 #[test]
-fn look_ups_on_a_server_that_is_behind_are_found_out() {
-    assert_found_out(Variant::StaleLookUps);
-}
-
-#[test]
 fn a_holder_whose_row_was_taken_away_is_found_out() {
     assert_found_out(Variant::HiddenRow);
-}
-
-#[test]
-fn a_seed_gives_the_same_schedule_again() {
-    for seed in 0..20 {
-        assert_eq!(run(seed, Variant::Real).trace, run(seed, Variant::Real).trace, "seed {seed}");
-    }
 }

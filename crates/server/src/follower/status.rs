@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use latchkey_core::time::MonotonicInstant;
-
 use super::Follower;
 
 /// Numbers that a follower counts.
@@ -16,8 +14,8 @@ pub(super) struct FollowerCounts {
     pub(super) lost_revisions: AtomicU64,
     /// Number of revocations and the like that were written again.
     pub(super) reapplied: AtomicU64,
-    /// Number of recoveries from a database that lost commits.
-    pub(super) recoveries: AtomicU64,
+    /// Number of times that the cache was cleared, since it was unknown which changes it lacks.
+    pub(super) restarts: AtomicU64,
 }
 
 /// Status of a follower.
@@ -42,11 +40,11 @@ impl Follower {
     /// Returns the present status.
     pub(crate) fn status(&self) -> FollowerStatus {
         let (now, until) = (self.parts.clock.monotonic(), self.parts.cache.lease_expiry());
-        let round = *self.rounds.borrow();
+        let (round, started) = *self.last_round.borrow();
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
         FollowerStatus {
             revision: self.parts.cache.applied_revision(),
-            lag: (round > MonotonicInstant(0)).then(|| now.since(round)),
+            lag: (round > 0).then(|| now.since(started)),
             lease_remaining: until.since(now),
             polls: [0, 1].map(|index| count(&self.counts.polls[index])),
             replicas: self.parts.membership.as_ref().map(|membership| membership.others(now) + 1),

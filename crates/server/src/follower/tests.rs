@@ -1,5 +1,9 @@
 //! Tests of the follower on a real store: two replicas are two followers of one database.
 
+mod history;
+mod leases;
+mod link;
+mod names;
 mod revocation;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +13,11 @@ use latchkey_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
 use super::*;
+use latchkey_core::error::SystemError;
+use latchkey_core::ports::Change;
 use latchkey_core::ports::{Replica, Replicas as _};
-use latchkey_management::ports::ApplyResult;
+use latchkey_management::ports::{ApplyResult, AuditEntry, Propagation as _};
+use link::StoreLink;
 use std::time::Duration;
 
 /// Clock that is advanced by the test.
@@ -31,6 +38,7 @@ impl Clock for ManualClock {
 }
 
 const LEASE: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 async fn store(folder: &TempDir) -> Arc<Store> {
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
@@ -41,14 +49,22 @@ async fn store(folder: &TempDir) -> Arc<Store> {
     store
 }
 
-fn follower(store: &Arc<Store>, clock: &Arc<ManualClock>) -> Arc<Follower> {
+/// A follower that reads by a link, with a lease, as a member under a replica's name or alone.
+fn follower_by(
+    link: &Arc<StoreLink>,
+    clock: &Arc<ManualClock>,
+    lease: Duration,
+    replica: Option<Replica>,
+) -> Follower {
     let cache = Arc::new(ReplicaCache::new(1 << 20));
     let sealer = Arc::new(latchkey_core::seal::Sealer::new(&[7; 32]));
-    Arc::new(Follower::new(FollowerParts {
-        feed: store.clone(),
-        store: store.clone(),
+    let settings = MembershipSettings { lease, poll_interval: POLL_INTERVAL, alone: false };
+    Follower::new(FollowerParts {
+        feed: link.clone(),
+        store: link.store.clone(),
+        recovery: link.store.clone(),
         signing: SigningKeyLoader {
-            store: store.clone(),
+            store: link.store.clone(),
             sealer,
             cache: cache.clone(),
             clock: clock.clone(),
@@ -56,30 +72,96 @@ fn follower(store: &Arc<Store>, clock: &Arc<ManualClock>) -> Arc<Follower> {
         cache,
         catalog: Arc::new(Catalog::new()),
         clock: clock.clone(),
-        settings: FollowerSettings { lease: LEASE, feed_poll_interval: Duration::from_millis(10) },
-        peers: Peers::None,
+        settings: FollowerSettings { lease, feed_poll_interval: POLL_INTERVAL },
+        membership: replica.map(|replica| Membership::new(link.clone(), replica, settings)),
         notifier: None,
         notifications: Mutex::default(),
-    }))
+    })
+}
+
+fn follower(store: &Arc<Store>, clock: &Arc<ManualClock>) -> Arc<Follower> {
+    Arc::new(follower_by(&StoreLink::new(store), clock, LEASE, None))
+}
+
+fn replica(id: &str) -> Replica {
+    Replica { id: id.into(), name: "here".into(), stable_name: None, host: None }
+}
+
+fn member(store: &Arc<Store>, clock: &Arc<ManualClock>, id: &str) -> Arc<Follower> {
+    Arc::new(follower_by(&StoreLink::new(store), clock, LEASE, Some(replica(id))))
+}
+
+impl Follower {
+    /// Returns whether the cache may be used now.
+    fn trusts(&self) -> bool {
+        self.parts.cache.lease_valid(self.parts.clock.monotonic())
+    }
+}
+
+/// Lets a follower follow the feed, and wait for a revision.
+fn wait(follower: &Arc<Follower>, revision: u64, deadline: Option<MonotonicInstant>) -> Waiting {
+    let follower = follower.clone();
+    let mut waiting = Waiting::new();
+    waiting.spawn(async move {
+        tokio::select! {
+            ended = follower.run() => panic!("the follower runs until it is dropped: {ended:?}"),
+            waited = follower.wait_until_applied(revision, None, deadline) => waited,
+        }
+    });
+    waiting
+}
+
+/// A wait in a task of its own.
+type Waiting = tokio::task::JoinSet<Result<(), SystemError>>;
+
+/// Waits for a revision until a deadline of one second, by the clock of the test, which comes after some rounds.
+async fn wait_one_second(
+    follower: &Arc<Follower>,
+    clock: &ManualClock,
+    revision: u64,
+) -> Result<(), SystemError> {
+    let second = Duration::from_secs(1);
+    // Rounds from before the wait do not count.
+    clock.advance(Duration::from_micros(1));
+    let mut waiter = wait(follower, revision, Some(clock.monotonic().plus(second)));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    clock.advance(second);
+    waiter.join_next().await.unwrap().unwrap()
 }
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml"));
 
-async fn apply(store: &Store, document: &str) -> u64 {
-    let audit = latchkey_management::ports::AuditEntry {
+fn audit_entry(action: &'static str) -> AuditEntry {
+    AuditEntry {
         time: Timestamp(0),
         tenant: None,
         actor: "test".into(),
-        action: "profile.apply",
+        action,
         target: "demo".into(),
         request_id: "test".into(),
         details: std::collections::BTreeMap::new(),
-    };
+    }
+}
+
+async fn apply(store: &Store, document: &str) -> u64 {
+    let audit = audit_entry("profile.apply");
     let expected_revision = store.profiles().await.unwrap().iter().map(|profile| profile.revision).max();
     match store.apply_profile("demo", document, expected_revision.unwrap_or(0), audit).await.unwrap() {
         ApplyResult::Written(written) => written.revision,
         ApplyResult::Conflict => panic!("there are no concurrent writers"),
     }
+}
+
+/// Program that runs the statements of its second argument on the database of its first one.
+const RUN_SQL: &str = "import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+connection.executescript(sys.argv[2])";
+
+/// Runs SQL on the database, as a person could.
+fn sql(folder: &TempDir, text: &str) {
+    let mut command = std::process::Command::new("python3");
+    let ran = command.args(["-c", RUN_SQL]).arg(folder.path().join("latchkey.db")).arg(text).status();
+    assert!(ran.unwrap().success(), "{text}");
 }
 
 #[tokio::test]
@@ -90,7 +172,7 @@ async fn what_another_replica_wrote_is_in_force_when_its_revision_counts_as_appl
     follower.initialize().await.unwrap();
     assert!(follower.parts.catalog.named("demo").is_none());
     let revision = apply(&there, DOCUMENT).await;
-    follower.poll().await.unwrap();
+    follower.poll(false).await.unwrap();
     assert_eq!(follower.parts.cache.applied_revision(), revision);
     assert!(follower.parts.catalog.named("demo").is_some());
 }
@@ -103,28 +185,28 @@ async fn a_write_is_complete_when_the_only_replica_has_applied_it() {
     follower.initialize().await.unwrap();
     let revision = apply(&store, DOCUMENT).await;
     tokio::select! {
-        () = follower.run() => unreachable!("the follower runs until it is dropped"),
-        applied = follower.wait_until_applied(revision, None) => applied.unwrap(),
+        ended = follower.run() => panic!("the follower runs until it is dropped: {ended:?}"),
+        applied = follower.wait_until_applied(revision, None, None) => applied.unwrap(),
     }
     assert!(follower.parts.cache.applied_revision() >= revision);
     let again = apply(&store, DOCUMENT).await;
-    assert_eq!(again, 0, "an unchanged document is no new version");
+    assert_eq!(again, revision, "an unchanged document is no new version");
 }
 
 #[tokio::test]
-async fn the_cache_is_trusted_for_one_lease_from_the_beginning_of_a_poll() {
+async fn the_cache_is_trusted_for_one_lease_from_the_beginning_of_a_round() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
-    let follower = follower(&store, &clock);
-    let trusted = || follower.parts.cache.lease_valid(clock.now().monotonic);
-    assert!(!trusted(), "nothing was read yet");
+    let follower = member(&store, &clock, "1");
+    assert!(!follower.trusts(), "nothing was read yet");
     follower.initialize().await.unwrap();
     clock.advance(LEASE.saturating_sub(Duration::from_nanos(1)));
-    assert!(trusted());
+    follower.poll(false).await.unwrap();
+    assert!(follower.trusts());
     clock.advance(Duration::from_nanos(1));
-    assert!(!trusted());
-    follower.poll().await.unwrap();
-    assert!(trusted());
+    assert!(!follower.trusts(), "a poll extends nothing");
+    follower.poll(true).await.unwrap();
+    assert!(follower.trusts());
 }
 
 #[tokio::test]
@@ -134,93 +216,34 @@ async fn without_its_store_the_lease_runs_out() {
     let follower = follower(&store, &clock);
     follower.initialize().await.unwrap();
     store.close().await;
-    assert!(follower.poll().await.is_err());
+    assert!(follower.poll(true).await.is_err());
     clock.advance(LEASE);
-    assert!(!follower.parts.cache.lease_valid(clock.now().monotonic));
-}
-
-fn replica(id: &str) -> Replica {
-    Replica { id: id.into(), name: "here".into() }
-}
-
-fn follower_with_peers(store: &Arc<Store>, clock: &Arc<ManualClock>, id: &str) -> Arc<Follower> {
-    let mut follower = Arc::into_inner(follower(store, clock)).unwrap();
-    follower.parts.peers = Peers::Known(store.clone(), replica(id));
-    Arc::new(follower)
-}
-
-#[tokio::test]
-async fn a_write_is_over_when_every_replica_that_holds_has_reported_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
-    let (one, two) = (follower_with_peers(&store, &clock, "1"), follower_with_peers(&store, &clock, "2"));
-    one.initialize().await.unwrap();
-    two.initialize().await.unwrap();
-    let revision = apply(&store, DOCUMENT).await;
-    let mut writer = tokio::task::JoinSet::new();
-    let waiting = Arc::clone(&one);
-    writer.spawn(async move { waiting.wait_until_applied(revision, None).await });
-    one.poll().await.unwrap();
-    assert_eq!(store.count_lagging(&replica("1"), revision).await.unwrap(), 1);
-    tokio::task::yield_now().await;
-    assert!(writer.try_join_next().is_none(), "the other replica holds a lease and has not reported");
-    two.poll().await.unwrap();
-    writer.join_next().await.unwrap().unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_replica_that_left_or_that_the_lease_outlasted_is_not_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
-    let (one, two) = (follower_with_peers(&store, &clock, "1"), follower_with_peers(&store, &clock, "2"));
-    one.initialize().await.unwrap();
-    two.initialize().await.unwrap();
-    let revision = apply(&store, DOCUMENT).await;
-    one.poll().await.unwrap();
-    let end = clock.now().monotonic.plus(LEASE);
-    clock.advance(LEASE);
-    assert!(!one.parts.peers.wait_until_applied(&*clock, revision, end).await);
-    two.deregister().await;
-    one.wait_until_applied(revision, None).await.unwrap();
+    assert!(!follower.trusts());
 }
 
 #[tokio::test]
 async fn a_replica_is_known_to_the_others_before_it_reads() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
-    let one = follower_with_peers(&store, &clock, "1");
-    store.close().await;
-    assert!(one.poll().await.is_err());
-    assert!(
-        !one.parts.cache.lease_valid(clock.now().monotonic),
-        "a replica that the others do not know must not trust its cache"
-    );
-}
-
-/// Feed that has lost its changes.
-struct GappedFeed(Arc<Store>);
-
-#[async_trait]
-impl ChangeFeed for GappedFeed {
-    async fn changes(&self, _: u64, _: u32) -> Result<Vec<latchkey_core::ports::Change>, SystemError> {
-        Ok(Vec::new())
-    }
-
-    async fn revision(&self) -> Result<u64, SystemError> {
-        self.0.revision().await
-    }
+    let link = StoreLink::new(&store);
+    let one = follower_by(&link, &clock, LEASE, Some(replica("1")));
+    link.refuse_registrations.store(true, Ordering::SeqCst);
+    assert!(one.poll(true).await.is_err());
+    assert!(!one.trusts(), "a replica that the others do not know must not trust its cache");
+    assert_eq!(link.polls.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
 async fn a_gap_in_the_feed_clears_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
-    let mut follower = Arc::into_inner(follower(&store, &clock)).unwrap();
-    follower.parts.feed = Arc::new(GappedFeed(store.clone()));
+    let link = StoreLink::new(&store);
+    let follower = follower_by(&link, &clock, LEASE, None);
+    link.loses_changes.store(true, Ordering::SeqCst);
     follower.initialize().await.unwrap();
     let newest = apply(&store, DOCUMENT).await;
     assert!(newest > follower.parts.cache.applied_revision());
-    follower.poll().await.unwrap();
+    follower.poll(true).await.unwrap();
     assert_eq!(follower.parts.cache.applied_revision(), newest);
     assert!(follower.parts.catalog.named("demo").is_some());
 }
@@ -229,16 +252,20 @@ async fn a_gap_in_the_feed_clears_the_cache() {
 async fn a_replica_that_was_away_for_too_long_starts_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, clock) = (store(&folder).await, Arc::<ManualClock>::default());
-    let (away, here) = (follower_with_peers(&store, &clock, "1"), follower_with_peers(&store, &clock, "2"));
+    let (away, here) = (member(&store, &clock, "1"), member(&store, &clock, "2"));
     away.initialize().await.unwrap();
     here.initialize().await.unwrap();
     let _ = apply(&store, DOCUMENT).await;
     let newest = apply(&store, &format!("# again\n{DOCUMENT}")).await;
-    here.poll().await.unwrap();
-    assert_eq!(store.prune_feed(0).await.unwrap(), 0, "a replica with a lease has not applied it");
-    away.deregister().await;
-    assert!(store.prune_feed(0).await.unwrap() > 0, "a replica that has left holds no lease");
-    away.poll().await.unwrap();
+    here.poll(true).await.unwrap();
+    assert_eq!(store.prune_feed(0).await.unwrap(), 0, "a replica with a row has not applied it");
+    sql(&folder, "DELETE FROM replicas WHERE id = '1'");
+    assert!(store.prune_feed(0).await.unwrap() > 0, "a replica without a row may find a gap");
+    // Its row is missing, so that it begins again.
+    away.poll(true).await.unwrap();
+    assert!(!away.trusts());
+    away.poll(true).await.unwrap();
+    assert!(away.trusts());
     assert_eq!(away.parts.cache.applied_revision(), newest);
     assert_eq!(away.parts.catalog.named("demo").map(|profile| profile.policy.version), Some(2));
 }

@@ -97,7 +97,7 @@ impl DatabaseFile {
 fn narrow_mode(path: &Path) {
     let Ok(metadata) = fs::metadata(path) else { return };
     let mode = metadata.mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode.trailing_zeros() >= 6 {
         return;
     }
     match fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)) {

@@ -166,8 +166,9 @@ impl TokenStore for Store {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<WriteResult<()>, ManagementError> {
-        let work =
-            async { write::signing_key::change(self.pool.begin().await?, profile, rule, now, &audit).await };
+        let work = Box::pin(async {
+            write::signing_key::change(self.pool.begin().await?, profile, rule, now, &audit).await
+        });
         self.with_deadline(QueryKind::SigningKeys, work).await
     }
 }

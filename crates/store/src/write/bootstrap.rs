@@ -44,9 +44,10 @@ pub(crate) async fn bootstrap_operator(
         }
     }
     if changes.is_empty() {
-        return Ok(WriteResult::unchanged(journal::revision(&connection).await?, false));
+        return journal::unchanged_at_head(&connection, false).await;
     }
-    let revision = journal::append_changes(&connection, &changes, audit).await?;
+    let appended = journal::append_changes(&connection, &changes, audit).await?;
+    let revision = appended.first;
     let last = revision + (changes.len() as u64) - 1;
     if known.is_none() {
         tenant.revision = revision;
@@ -56,7 +57,7 @@ pub(crate) async fn bootstrap_operator(
         insert::number_keys(&connection, &[id], last).await?;
     }
     connection.commit().await?;
-    Ok(WriteResult::written(last, wanted))
+    Ok(WriteResult::written(last, wanted).with_history(appended.history))
 }
 
 /// Returns whether the key must be created: no key has this hash or, if no hash is given, the tenant has no key

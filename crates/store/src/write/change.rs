@@ -27,13 +27,14 @@ pub(crate) async fn key(
     let before = locked(&connection, id).await?;
     let mut after = rule(&before)?;
     if after == before {
-        return Ok(WriteResult::unchanged(before.revision, before));
+        return journal::unchanged(&connection, before.revision, before).await;
     }
     let change = ChangeSubject::Key(before.hash).with_effect(effect(&before, &after));
-    after.revision = journal::append_changes(&connection, &[change], audit).await?;
+    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    after.revision = appended.first;
     write(&connection, &before, &after).await?;
     connection.commit().await?;
-    Ok(WriteResult::written(after.revision, after))
+    Ok(WriteResult::written(after.revision, after).with_history(appended.history))
 }
 
 /// Replaces the key by the rule's result, and inserts its successor.
@@ -51,12 +52,13 @@ pub(crate) async fn rotate(
     }
     let ended = ChangeSubject::Key(before.hash).with_effect(effect(&before, &old));
     let changes = [ended, ChangeSubject::Key(new.hash).into()];
-    old.revision = journal::append_changes(&connection, &changes, audit).await?;
+    let appended = journal::append_changes(&connection, &changes, audit).await?;
+    old.revision = appended.first;
     new.revision = old.revision + 1;
     write(&connection, &before, &old).await?;
     insert::number_keys(&connection, &[new.id], new.revision).await?;
     connection.commit().await?;
-    Ok(WriteResult::written(new.revision, (old, new)))
+    Ok(WriteResult::written(new.revision, (old, new)).with_history(appended.history))
 }
 
 /// Returns what a change of a key takes away.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::{ChangeSubject, PendingChange};
+use latchkey_core::ports::{ChangeSubject, HistoryHash, PendingChange};
 use latchkey_management::ports::{AuditEntry, Created, NewKey, WriteResult};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
@@ -43,15 +43,21 @@ pub(crate) async fn keys(
             ));
         }
     }
+    if inserted.is_empty() {
+        // The keys exist already. Their creation is not newer than the newest write.
+        return journal::unchanged_at_head(&connection, made).await;
+    }
     connection.commit().await?;
-    Ok(WriteResult { value: made, revision: revision.last, changed: !inserted.is_empty() })
+    Ok(WriteResult::written(revision.last, made).with_history(revision.history))
 }
 
-/// First and last revision of the keys that a call has created; if it has created none, the last is that of the
-/// newest write.
+/// First and last revision of the keys that a call has created, both zero if it has created none, and the history after
+/// them.
+#[derive(Default)]
 struct Revisions {
     first: u64,
     last: u64,
+    history: Option<HistoryHash>,
 }
 
 async fn number(
@@ -62,14 +68,13 @@ async fn number(
 ) -> Result<Revisions, StoreError> {
     let new: Vec<_> = keys.iter().map(|key| &key.record).filter(|key| inserted.contains(&key.id)).collect();
     if new.is_empty() {
-        // The keys exist already. Their creation is not newer than the newest write.
-        return Ok(Revisions { first: 0, last: journal::revision(connection).await? });
+        return Ok(Revisions::default());
     }
     let changes: Vec<PendingChange> = new.iter().map(|key| ChangeSubject::Key(key.hash).into()).collect();
-    let first = journal::append_changes(connection, &changes, audit).await?;
+    let journal::Appended { first, history } = journal::append_changes(connection, &changes, audit).await?;
     let ids: Vec<KeyId> = new.iter().map(|key| key.id).collect();
     insert::number_keys(connection, &ids, first).await?;
-    Ok(Revisions { first, last: first + (changes.len() as u64) - 1 })
+    Ok(Revisions { first, last: first + (changes.len() as u64) - 1, history })
 }
 
 /// Returns the key that an earlier attempt of the same call created, if that is why this one could not be

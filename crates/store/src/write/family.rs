@@ -72,14 +72,14 @@ pub(crate) async fn end(
 ) -> Result<WriteResult<()>, StoreError> {
     let row = family::Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
     if row.ok_or(RequestError::NotFound("family"))?.ended_at.is_some() {
-        return Ok(WriteResult::unchanged(journal::revision(&connection).await?, ()));
+        return journal::unchanged_at_head(&connection, ()).await;
     }
     let ended = family::ActiveModel { id: Unchanged(id.0), ended_at: Set(Some(at.0)), ..Default::default() };
     family::Entity::update(ended).exec_without_returning(&connection).await?;
     let change = ChangeSubject::Family(id).with_effect(Some(ChangeEffect::Ended));
-    let revision = journal::append_changes(&connection, &[change], audit).await?;
+    let appended = journal::append_changes(&connection, &[change], audit).await?;
     connection.commit().await?;
-    Ok(WriteResult::written(revision, ()))
+    Ok(WriteResult::written(appended.first, ()).with_history(appended.history))
 }
 
 /// Deletes some of the families that ended before a time, with their tokens. Returns how many.

@@ -29,15 +29,17 @@ pub(crate) async fn apply(
     let newest = query::profile::version(&connection, name, None).await?;
     let version = match newest {
         Some(newest) if newest.document == document => {
-            return Ok(ApplyResult::Written(WriteResult::unchanged(newest.revision, newest)));
+            let unchanged = journal::unchanged(&connection, newest.revision, newest).await?;
+            return Ok(ApplyResult::Written(unchanged));
         }
         newest => newest.map_or(0, |newest| newest.version) + 1,
     };
-    let revision =
-        journal::append_changes(&connection, &[ChangeSubject::Profile(name.into()).into()], audit).await?;
+    let change = ChangeSubject::Profile(name.into()).into();
+    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    let revision = appended.first;
     let (name, document) = (name.into(), document.to_owned());
     let value = ProfileRecord { name, version, document, applied: audit.time, revision };
     Entity::insert(row::profile::row(&value)).exec_without_returning(&connection).await?;
     connection.commit().await?;
-    Ok(ApplyResult::Written(WriteResult::written(revision, value)))
+    Ok(ApplyResult::Written(WriteResult::written(revision, value).with_history(appended.history)))
 }

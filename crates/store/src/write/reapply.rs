@@ -51,11 +51,11 @@ pub(crate) async fn reapply(
 
 /// Returns the result where nothing is to be written: the present revision.
 async fn nothing(pool: &Arc<Pool>) -> Result<WriteResult<()>, StoreError> {
-    Ok(WriteResult::unchanged(journal::revision(&pool.acquire().await?).await?, ()))
+    journal::unchanged_at_head(&pool.acquire().await?, ()).await
 }
 
 fn without_value<T>(written: &WriteResult<T>) -> WriteResult<()> {
-    WriteResult { value: (), revision: written.revision, changed: written.changed }
+    WriteResult { value: (), revision: written.revision, history: written.history, changed: written.changed }
 }
 
 async fn end_key(

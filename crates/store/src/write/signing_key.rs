@@ -29,9 +29,11 @@ pub(crate) async fn change(
         rows.into_iter().map(row::token::signing_key).collect::<Result<_, _>>()?;
     let changed = rule(&keys)?;
     if changed.is_empty() {
-        return Ok(WriteResult::unchanged(journal::revision(&connection).await?, ()));
+        return journal::unchanged_at_head(&connection, ()).await;
     }
-    let revision = journal::append_changes(&connection, &pending(profile, &keys, &changed), audit).await?;
+    let pending = pending(profile, &keys, &changed);
+    let appended = journal::append_changes(&connection, &pending, audit).await?;
+    let last = appended.first + (pending.len() as u64) - 1;
     for key in &changed {
         let columns = [Column::SignsFrom, Column::SignsUntil, Column::LongestSeconds, Column::WithdrawnAt];
         let again = OnConflict::column(Column::Id).update_columns(columns).to_owned();
@@ -42,7 +44,7 @@ pub(crate) async fn change(
         Entity::delete_by_id(key.id.to_string()).exec(&connection).await?;
     }
     connection.commit().await?;
-    Ok(WriteResult::written(revision, ()))
+    Ok(WriteResult::written(last, ()).with_history(appended.history))
 }
 
 /// Returns one change for each key that is withdrawn; otherwise one that takes nothing away.

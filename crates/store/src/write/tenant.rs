@@ -24,11 +24,12 @@ pub(crate) async fn create(
     if !insert::tenant(&connection, &tenant).await? {
         return Err(RequestError::AlreadyExists(format!("the slug {} is taken", tenant.slug)).into());
     }
-    tenant.revision =
-        journal::append_changes(&connection, &[ChangeSubject::Tenant(tenant.id).into()], audit).await?;
+    let change = ChangeSubject::Tenant(tenant.id).into();
+    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    tenant.revision = appended.first;
     write(&connection, tenant.id, &tenant).await?;
     connection.commit().await?;
-    Ok(WriteResult::written(tenant.revision, tenant))
+    Ok(WriteResult::written(tenant.revision, tenant).with_history(appended.history))
 }
 
 /// Replaces the tenant by the rule's result.
@@ -42,14 +43,15 @@ pub(crate) async fn change(
     let before = row::tenant::record(row.ok_or(RequestError::NotFound("tenant"))?)?;
     let mut after = rule(&before)?;
     if after == before {
-        return Ok(WriteResult::unchanged(before.revision, before));
+        return journal::unchanged(&connection, before.revision, before).await;
     }
     let effect = (after.suspended && !before.suspended).then_some(ChangeEffect::Suspended);
     let change = ChangeSubject::Tenant(id).with_effect(effect);
-    after.revision = journal::append_changes(&connection, &[change], audit).await?;
+    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    after.revision = appended.first;
     write(&connection, id, &after).await?;
     connection.commit().await?;
-    Ok(WriteResult::written(after.revision, after))
+    Ok(WriteResult::written(after.revision, after).with_history(appended.history))
 }
 
 pub(super) async fn write(

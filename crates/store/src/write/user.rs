@@ -31,11 +31,12 @@ pub(crate) async fn create(
     if insert.exec_without_returning(&connection).await? == 0 {
         return Err(RequestError::AlreadyExists("a user has this e-mail address already".to_owned()).into());
     }
-    user.revision =
-        journal::append_changes(&connection, &[ChangeSubject::User(user.id).into()], audit).await?;
+    let change = ChangeSubject::User(user.id).into();
+    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    user.revision = appended.first;
     write(&connection, &user, None).await?;
     connection.commit().await?;
-    Ok(WriteResult::written(user.revision, user))
+    Ok(WriteResult::written(user.revision, user).with_history(appended.history))
 }
 
 /// Replaces the user by the rule's result, and the password if there is a new one.
@@ -50,7 +51,7 @@ pub(crate) async fn change(
     let before = row::user::record(row.ok_or(RequestError::NotFound("user"))?)?;
     let mut after = rule(&before)?;
     if after == before && password.is_none() {
-        return Ok(WriteResult::unchanged(before.revision, before));
+        return journal::unchanged(&connection, before.revision, before).await;
     }
     let effect = match (after.disabled && !before.disabled, after.generation > before.generation) {
         (true, _) => Some(ChangeEffect::Disabled),
@@ -58,10 +59,11 @@ pub(crate) async fn change(
         (false, false) => None,
     };
     let change = ChangeSubject::User(id).with_effect(effect);
-    after.revision = journal::append_changes(&connection, &[change], audit).await?;
+    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    after.revision = appended.first;
     write(&connection, &after, password.as_ref()).await?;
     connection.commit().await?;
-    Ok(WriteResult::written(after.revision, after))
+    Ok(WriteResult::written(after.revision, after).with_history(appended.history))
 }
 
 async fn write(

@@ -41,7 +41,7 @@ async fn a_change_gets_the_next_revision_and_a_row_of_the_feed(database: TestDat
     assert_eq!(written.revision, key.revision + 1);
     assert_eq!(written.value.revision, written.revision);
     assert_eq!(database.store.key(key.id).await.unwrap(), Some(written.value));
-    let changes = database.store.changes(key.revision, 10).await.unwrap();
+    let changes = database.store.changes(key.revision + 1, 10).await.unwrap();
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].revision, &changes[0].subject), (written.revision, &ChangeSubject::Key(key.hash)));
 }
@@ -60,7 +60,7 @@ async fn an_unchanged_key_is_not_written(database: TestDatabase) {
     let key = database.make(key(&database, 7)).await;
     let same: KeyUpdateFn<'_> = Box::new(|key| Ok(key.clone()));
     let written = database.store.change_key(key.id, same, audit("key.update")).await.unwrap();
-    assert_eq!((written.revision, written.value), (0, key.clone()));
+    assert_eq!((written.revision, written.changed, written.value), (key.revision, false, key.clone()));
     assert_eq!(database.store.revision().await.unwrap(), key.revision);
     assert_eq!(database.actions().await.len(), 2);
 }
@@ -131,7 +131,7 @@ async fn rotation_changes_the_old_key_and_makes_the_new_one(database: TestDataba
     assert_eq!((replaced.rotated_to, new.rotated_from), (Some(new.id), Some(replaced.id)));
     assert_eq!(database.store.key(old.id).await.unwrap(), Some(replaced));
     let subjects: Vec<_> =
-        database.store.changes(2, 10).await.unwrap().into_iter().map(|c| c.subject).collect();
+        database.store.changes(3, 10).await.unwrap().into_iter().map(|c| c.subject).collect();
     assert_eq!(subjects, [ChangeSubject::Key(old.hash), ChangeSubject::Key(new.hash)]);
     assert_eq!(database.store.key(successor.id).await.unwrap(), Some(new));
 }

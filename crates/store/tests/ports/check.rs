@@ -5,7 +5,7 @@ use std::time::Duration;
 use latchkey_core::error::SystemError;
 use latchkey_core::id::KeyId;
 use latchkey_core::limit::{BucketOwner, Limit, LimitOverrides};
-use latchkey_core::ports::{ChangeFeed, KeyStore};
+use latchkey_core::ports::KeyStore;
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRef};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;

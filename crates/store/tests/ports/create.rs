@@ -92,7 +92,7 @@ async fn the_same_call_again_answers_the_key_it_made(database: TestDatabase) {
         database.store.create_keys(vec![once(key(&database, 8), "a", 1)], audit("key.create")).await.unwrap();
     let [Created::New(made)] = first.value.as_slice() else { panic!("not new") };
     assert_eq!(again.value, [Created::Existing(made.clone())]);
-    assert_eq!(again.revision, 0);
+    assert_eq!((again.revision, again.changed), (first.revision, false));
     assert_eq!(database.store.revision().await.unwrap(), first.revision);
 }
 

@@ -131,10 +131,11 @@ impl Propagation for InstantPropagation {
     async fn wait_until_applied(
         &self,
         revision: u64,
+        _: Option<[u8; 32]>,
         _: Option<MonotonicInstant>,
     ) -> Result<(), SystemError> {
         while self.cache.applied_revision() < revision {
-            for change in self.store.changes(self.cache.applied_revision(), 100).await? {
+            for change in self.store.changes(self.cache.applied_revision() + 1, 100).await? {
                 if matches!(change.subject, ChangeSubject::SigningKeys(_)) {
                     reload_signing_keys(&*self.store, &self.sealer, &self.cache, self.clock.now().wall)
                         .await?;
@@ -174,7 +175,7 @@ impl Harness {
         let catalog = Arc::new(Catalog::new());
         catalog.replace_all(vec![Profile::compile(&document, 1).unwrap()]);
         let cache = Arc::new(ReplicaCache::new(1 << 20));
-        cache.reset_to(database.store.revision().await.unwrap());
+        cache.reset_to(database.store.revision().await.unwrap(), Arc::default());
         cache.extend_lease(MonotonicInstant(u64::MAX));
         let (clock, sealer) =
             (Arc::new(ManualClock(AtomicI64::new(START.0))), Arc::new(Sealer::new(&MASTER)));
@@ -208,6 +209,7 @@ impl Harness {
             cache: cache.clone(),
             clock: clock.clone(),
             usage: Arc::new(latchkey_core::usage::UsageTracker::new("harness".into())),
+            lease: Arc::new(latchkey_core::ports::NoRenewal),
         });
         Self { database, clock, workers, asked, sealer, cache, catalog, management, tokens, gate }
     }

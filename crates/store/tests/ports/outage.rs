@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey_core::error::{ManagementError, SystemError};
-use latchkey_core::ports::{ChangeFeed, KeyStore};
+use latchkey_core::ports::KeyStore;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::secret::KeyHash;
 use latchkey_management::ports::ManagementStore;

@@ -40,7 +40,7 @@ async fn each_new_document_is_the_next_version(database: TestDatabase) {
     assert_eq!(third.value.applied, audit("").time);
     assert_eq!((third.revision, third.value.revision), (4, 4));
     assert_eq!(
-        database.store.changes(3, 10).await.unwrap()[0].subject,
+        database.store.changes(4, 10).await.unwrap()[0].subject,
         ChangeSubject::Profile("luxcore".into())
     );
     assert_eq!(database.store.profile("luxcore", Some(2)).await.unwrap(), Some(second.value));
@@ -52,7 +52,7 @@ async fn each_new_document_is_the_next_version(database: TestDatabase) {
 async fn the_newest_document_is_not_stored_again(database: TestDatabase) {
     let first = apply(&database.store, "luxcore", "one").await;
     let again = apply(&database.store, "luxcore", "one").await;
-    assert_eq!((again.revision, again.value), (0, first.value));
+    assert_eq!((again.revision, again.changed, again.value), (first.revision, false, first.value));
     assert_eq!(database.store.revision().await.unwrap(), first.revision);
 }
 

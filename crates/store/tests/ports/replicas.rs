@@ -1,46 +1,143 @@
-//! Heartbeats of replicas: leases and applied revisions.
+//! Rows of replicas: what they announce, and what is noticed when somebody else changes them.
 
 use std::time::Duration;
 
-use latchkey_core::ports::{Replica, Replicas};
+use latchkey_core::ports::{Announcement, ChangeFeed, Replica, ReplicaRow, Replicas};
 
-use crate::database::TestDatabase;
+use crate::database::{TestDatabase, at_once};
 
 on_both![
-    a_replica_that_holds_and_is_behind_is_counted,
-    a_replica_that_left_or_whose_time_ran_out_is_not,
-    a_replica_is_not_behind_itself,
+    a_row_is_read_as_it_was_written,
+    a_heartbeat_without_a_row_says_so,
+    the_applied_revision_is_written_for_the_present_heartbeat_alone,
+    a_row_that_was_altered_announces_nothing,
+    a_row_that_somebody_else_deleted_is_missed,
+    a_removal_waits_for_a_row_that_stands_still,
+    a_challenge_is_answered_by_a_heartbeat,
+    a_replica_that_departed_says_so,
+    registrations_at_once_are_all_counted,
 ];
 
-const LONG: Duration = Duration::from_mins(10);
+const LEASE: Duration = Duration::from_mins(5);
 
-fn replica(id: &str) -> Replica {
-    Replica { id: id.into(), name: "127.0.0.1:50051".into() }
+pub(crate) fn replica(id: &str) -> Replica {
+    Replica { id: id.into(), name: "127.0.0.1:50051".into(), stable_name: None, host: None }
 }
 
-async fn a_replica_that_holds_and_is_behind_is_counted(database: TestDatabase) {
-    let (one, two, three) = (replica("1"), replica("2"), replica("3"));
-    database.store.heartbeat(&one, 5, LONG).await.unwrap();
-    database.store.heartbeat(&two, 7, LONG).await.unwrap();
-    assert_eq!(database.store.count_lagging(&three, 5).await.unwrap(), 0);
-    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1);
-    assert_eq!(database.store.count_lagging(&three, 8).await.unwrap(), 2);
-    database.store.set_applied(&one, 8).await.unwrap();
-    assert_eq!(database.store.count_lagging(&three, 8).await.unwrap(), 1);
+pub(crate) fn announced(revision: u64, beat: u64) -> Announcement {
+    Announcement { revision, history: Some([7; 32]), lease: LEASE, beat }
 }
 
-async fn a_replica_that_left_or_whose_time_ran_out_is_not(database: TestDatabase) {
-    let (one, two, three) = (replica("1"), replica("2"), replica("3"));
-    database.store.heartbeat(&one, 5, LONG).await.unwrap();
-    database.store.heartbeat(&two, 5, Duration::ZERO).await.unwrap();
-    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1);
-    database.store.deregister(&one).await.unwrap();
-    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 0);
-    database.store.heartbeat(&two, 5, LONG).await.unwrap();
-    assert_eq!(database.store.count_lagging(&three, 6).await.unwrap(), 1, "the replica is counted again");
+async fn only_row(database: &TestDatabase) -> ReplicaRow {
+    let mut fleet = database.store.list(0).await.unwrap();
+    assert_eq!(fleet.rows.len(), 1, "{fleet:?}");
+    fleet.rows.remove(0)
 }
 
-async fn a_replica_is_not_behind_itself(database: TestDatabase) {
-    database.store.heartbeat(&replica("1"), 5, LONG).await.unwrap();
-    assert_eq!(database.store.count_lagging(&replica("1"), 6).await.unwrap(), 0);
+async fn a_row_is_read_as_it_was_written(database: TestDatabase) {
+    let named = Replica { stable_name: Some("pod-0".into()), host: Some("m1".into()), ..replica("1") };
+    database.store.register(&named, &announced(5, 1)).await.unwrap();
+    let written = ReplicaRow {
+        replica: named.clone(),
+        announced: Some(announced(5, 1)),
+        beat: 1,
+        departed: false,
+        challenged: false,
+    };
+    assert_eq!(only_row(&database).await, written);
+    let polled = database.store.poll(Some((&named, &announced(6, 2))), 1, 10).await.unwrap();
+    assert!(polled.heartbeat && !polled.fleet.is_incomplete());
+    assert_eq!(polled.fleet.revision, database.store.revision().await.unwrap());
+    assert_eq!(polled.fleet.longest_lease, LEASE);
+    let written = ReplicaRow { announced: Some(announced(6, 2)), beat: 2, ..written };
+    assert_eq!(polled.fleet.rows, [written]);
+    assert_eq!(polled.changes, database.store.changes(1, 10).await.unwrap());
+}
+
+async fn a_heartbeat_without_a_row_says_so(database: TestDatabase) {
+    let polled = database.store.poll(Some((&replica("1"), &announced(1, 1))), 1, 10).await.unwrap();
+    assert!(!polled.heartbeat && polled.fleet.rows.is_empty());
+}
+
+async fn the_applied_revision_is_written_for_the_present_heartbeat_alone(database: TestDatabase) {
+    database.store.register(&replica("1"), &announced(5, 2)).await.unwrap();
+    database.store.set_applied(&replica("1"), &announced(9, 1)).await.unwrap();
+    assert_eq!(only_row(&database).await.announced, Some(announced(5, 2)), "it was overtaken");
+    database.store.set_applied(&replica("1"), &announced(9, 2)).await.unwrap();
+    assert_eq!(only_row(&database).await.announced, Some(announced(9, 2)));
+}
+
+async fn a_row_that_was_altered_announces_nothing(database: TestDatabase) {
+    for (id, column) in [
+        ("1", "revision = 1000"),
+        ("2", "lease_ms = 1"),
+        ("3", "lease_ms = NULL"),
+        ("4", "beat = 7"),
+        ("5", "history = NULL"),
+        ("6", "name = 'there'"),
+        ("7", "stable_name = 'pod-0'"),
+        ("8", "host = 'm1'"),
+        ("9", "checksum = NULL"),
+        ("10", "departed = (1 = 1)"),
+    ] {
+        database.store.register(&replica(id), &announced(5, 1)).await.unwrap();
+        database.sql(&format!("UPDATE replicas SET {column} WHERE id = '{id}'")).await;
+        let rows = database.store.list(0).await.unwrap().rows;
+        let row = rows.iter().find(|row| *row.replica.id == *id).unwrap();
+        assert!(row.announced.is_none() && !row.departed, "{column}: {row:?}");
+    }
+}
+
+async fn a_row_that_somebody_else_deleted_is_missed(database: TestDatabase) {
+    for id in ["1", "2"] {
+        database.store.register(&replica(id), &announced(5, 1)).await.unwrap();
+    }
+    assert!(!database.store.list(0).await.unwrap().is_incomplete());
+    database.sql("DELETE FROM replicas WHERE id = '1'").await;
+    assert!(database.store.list(0).await.unwrap().is_incomplete());
+    database.store.accept_count().await.unwrap();
+    assert!(!database.store.list(0).await.unwrap().is_incomplete());
+    database.store.register(&replica("3"), &announced(5, 1)).await.unwrap();
+    assert!(!database.store.list(0).await.unwrap().is_incomplete(), "the count goes on");
+}
+
+async fn a_removal_waits_for_a_row_that_stands_still(database: TestDatabase) {
+    database.store.register(&replica("1"), &announced(5, 2)).await.unwrap();
+    assert!(!database.store.remove("1", 1).await.unwrap(), "the replica has sent a heartbeat since");
+    assert!(database.store.remove("1", 2).await.unwrap());
+    assert!(!database.store.remove("1", 2).await.unwrap());
+    let fleet = database.store.list(0).await.unwrap();
+    assert!(fleet.rows.is_empty() && !fleet.is_incomplete());
+}
+
+async fn a_challenge_is_answered_by_a_heartbeat(database: TestDatabase) {
+    database.store.register(&replica("1"), &announced(5, 1)).await.unwrap();
+    database.store.challenge("1").await.unwrap();
+    let asked = only_row(&database).await;
+    assert!(asked.challenged && asked.announced == Some(announced(5, 1)), "a question alters nothing");
+    database.store.set_applied(&replica("1"), &announced(6, 1)).await.unwrap();
+    assert!(only_row(&database).await.challenged);
+    let polled = database.store.poll(Some((&replica("1"), &announced(6, 2))), 1, 10).await.unwrap();
+    assert!(!polled.fleet.rows[0].challenged);
+}
+
+async fn a_replica_that_departed_says_so(database: TestDatabase) {
+    database.store.register(&replica("1"), &announced(5, 1)).await.unwrap();
+    database.store.depart(&replica("1"), 2).await.unwrap();
+    let row = only_row(&database).await;
+    assert!(row.departed && row.beat == 2, "{row:?}");
+    let newest = row.announced.unwrap();
+    assert_eq!((newest.revision, newest.lease), (i64::MAX.unsigned_abs(), Duration::ZERO));
+    assert!(!database.store.list(0).await.unwrap().is_incomplete());
+}
+
+async fn registrations_at_once_are_all_counted(database: TestDatabase) {
+    let register = |number: u64| {
+        let store = database.store.clone();
+        async move { store.register(&replica(&number.to_string()), &announced(1, 1)).await }
+    };
+    let done = at_once((0..20).map(register)).await;
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
+    let fleet = database.store.list(0).await.unwrap();
+    assert_eq!((fleet.rows.len(), fleet.is_incomplete()), (20, false));
 }

@@ -64,12 +64,12 @@ async fn a_tenant_is_suspended_by_a_rule(database: TestDatabase) {
         database.store.change_tenant(database.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
     assert_eq!((written.value.suspended, written.revision, written.value.revision), (true, 2, 2));
     assert_eq!(
-        database.store.changes(1, 10).await.unwrap()[0].subject,
+        database.store.changes(2, 10).await.unwrap()[0].subject,
         ChangeSubject::Tenant(database.tenant)
     );
     let again =
         database.store.change_tenant(database.tenant, suspend(), audit("tenant.suspend")).await.unwrap();
-    assert_eq!((again.revision, again.value), (0, written.value));
+    assert_eq!((again.revision, again.changed, again.value), (2, false, written.value));
 }
 
 async fn an_unknown_tenant_is_not_found(database: TestDatabase) {

@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::ports::KeyStore;
 use latchkey_core::ports::timing::{QueryKind, QueryOutcome, QueryTimer};
-use latchkey_core::ports::{ChangeFeed, KeyStore};
 use latchkey_core::time::MonotonicInstant;
 use latchkey_management::ports::ManagementStore;
 use latchkey_management::ports::usage::UsageStore;

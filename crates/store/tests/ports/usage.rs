@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::ChangeFeed;
 use latchkey_core::ports::usage::{CallCounts, Hour, HourRange, KeyUseTotals, UsageBatch};
 use latchkey_core::reason::Reason;
 use latchkey_core::time::Timestamp;

@@ -1,0 +1,210 @@
+//! The revocation meter: every replica is asked without a pause while a key is revoked through one of them; no call
+//! that began after the answer may pass.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use latchkey_proto::v1::{CheckRequest, RevokeKeyRequest};
+use latchkey_testing::{Caller, Progress};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tonic::Status;
+
+use crate::cluster::{Cluster, allows, ask};
+use crate::figures::{Figures, now};
+
+/// A call that passed: when it began and when it was answered.
+type Pass = (Instant, Instant);
+
+/// Calls that each replica answers after a revocation has returned, before a round ends.
+const CALLS_AFTER: usize = 10;
+
+/// Pause between two calls of one client.
+pub(crate) const PACE: Duration = Duration::from_millis(4);
+
+/// Questions that are asked again and again, until they are stopped.
+pub(crate) struct Questions {
+    pace: Duration,
+    over: Arc<AtomicBool>,
+    begun: Progress,
+    asked: Vec<JoinSet<(Vec<Pass>, usize)>>,
+}
+
+/// Answers to a question: for each caller the calls that passed, and how many calls there were.
+pub(crate) struct Asked(Vec<(Vec<Pass>, usize)>);
+
+impl Questions {
+    pub(crate) fn with_pace(pace: Duration) -> Self {
+        Self { pace, over: Arc::default(), begun: Progress::default(), asked: Vec::new() }
+    }
+
+    /// Begins to ask one question, through each of these callers.
+    pub(crate) fn ask(&mut self, callers: &[Caller], question: &CheckRequest) {
+        let mut asked = JoinSet::new();
+        for caller in callers {
+            let signals = (Arc::clone(&self.over), self.begun.counter());
+            asked.spawn(hammer((caller.clone(), question.clone()), signals, self.pace));
+        }
+        self.asked.push(asked);
+    }
+
+    /// Waits until every caller has begun so many calls.
+    pub(crate) async fn all_reach(&self, calls: usize) {
+        self.begun.all_reach("every replica is asked", calls).await;
+    }
+
+    /// Stops when every caller has had some answers more; returns those to each question.
+    pub(crate) async fn stop(self) -> Vec<Asked> {
+        // One more than are to be answered, for the one that has begun before.
+        self.begun.all_advance("every replica is asked", CALLS_AFTER + 1).await;
+        self.over.store(true, Ordering::SeqCst);
+        let mut answers = Vec::new();
+        for asked in self.asked {
+            answers.push(Asked(asked.join_all().await));
+        }
+        answers
+    }
+}
+
+impl Asked {
+    /// Number of calls.
+    pub(crate) fn calls(&self) -> usize {
+        self.0.iter().map(|(_, calls)| calls).sum()
+    }
+
+    /// Number of calls that passed.
+    pub(crate) fn passed(&self) -> usize {
+        self.0.iter().map(|(passes, _)| passes.len()).sum()
+    }
+
+    /// Number of calls that began after a moment and passed.
+    pub(crate) fn passed_after(&self, moment: Instant) -> usize {
+        self.0.iter().flat_map(|(passes, _)| passes).filter(|(began, _)| *began > moment).count()
+    }
+}
+
+/// Asks one replica again and again, and counts the calls as they begin; answers every pass, and how many calls
+/// there were.
+async fn hammer(
+    (caller, question): (Caller, CheckRequest),
+    (over, begun): (Arc<AtomicBool>, Arc<AtomicUsize>),
+    pace: Duration,
+) -> (Vec<Pass>, usize) {
+    let (mut passes, mut calls) = (Vec::new(), 0);
+    let mut pace = interval(pace);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !over.load(Ordering::SeqCst) {
+        pace.tick().await;
+        begun.fetch_add(1, Ordering::SeqCst);
+        let began = now();
+        if allows(&caller, question.clone()).await == Ok(true) {
+            passes.push((began, now()));
+        }
+        calls += 1;
+    }
+    (passes, calls)
+}
+
+/// Answer to `RevokeKey`.
+struct Answer {
+    number: usize,
+    sent: Instant,
+    answered: Instant,
+    result: Result<(), Status>,
+}
+
+/// How often a revocation is sent at most. A machine that is too busy for a commit gives no answer.
+const ATTEMPTS: usize = 3;
+
+async fn revoke(number: usize, caller: Caller, id: String) -> Answer {
+    let sent = now();
+    let mut attempts = 0;
+    loop {
+        let revocation = RevokeKeyRequest { id: id.clone(), reason: String::new() };
+        let result = caller.keys().revoke_key(revocation).await.map(drop);
+        attempts += 1;
+        if result.is_ok() || attempts == ATTEMPTS {
+            return Answer { number, sent, answered: now(), result };
+        }
+    }
+}
+
+/// Measurements of a meter.
+#[derive(Default)]
+pub(crate) struct LatencySamples {
+    /// Calls that began after the answer and passed.
+    late: usize,
+    calls: usize,
+    unanswered: usize,
+    /// Durations of `RevokeKey`.
+    revoking: Figures,
+    /// From sending `RevokeKey` until the last pass of each replica was answered.
+    propagation: Figures,
+}
+
+impl LatencySamples {
+    /// Revokes a key through one replica while all of them are asked.
+    pub(crate) async fn round(&mut self, cluster: &Cluster, key: (String, String), through: usize) {
+        self.burst(cluster, vec![key], through).await;
+    }
+
+    /// Revokes keys through one replica, all at once, while all of them are asked for each.
+    pub(crate) async fn burst(&mut self, cluster: &Cluster, keys: Vec<(String, String)>, through: usize) {
+        let mut questions = Questions::with_pace(PACE * u32::try_from(keys.len()).expect("a few"));
+        for (_, value) in &keys {
+            questions.ask(&cluster.operators, &ask(value));
+        }
+        // Not after an answer: a look-up of the first call is to be overtaken, where nothing is remembered.
+        questions.all_reach(1).await;
+        let caller = &cluster.operators[through];
+        let revocations: JoinSet<Answer> = keys
+            .into_iter()
+            .enumerate()
+            .map(|(number, (id, _))| revoke(number, caller.clone(), id))
+            .collect();
+        let answers = revocations.join_all().await;
+        let asked = questions.stop().await;
+        for answer in answers {
+            let asked = &asked[answer.number];
+            self.count(answer, asked);
+        }
+    }
+
+    fn count(&mut self, answer: Answer, asked: &Asked) {
+        if let Err(status) = answer.result {
+            // What has no answer can't be held to its word.
+            assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+            println!("no answer: {}", status.message());
+            self.unanswered += 1;
+            return;
+        }
+        self.revoking.add(answer.answered - answer.sent);
+        self.late += asked.passed_after(answer.answered);
+        self.calls += asked.calls();
+        for (passes, _) in &asked.0 {
+            let last = passes.iter().map(|(_, ended)| *ended).max();
+            let last = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(answer.sent));
+            self.propagation.add(last);
+        }
+    }
+
+    /// Number of calls that began after the answer and passed.
+    pub(crate) fn late(&self) -> usize {
+        self.late
+    }
+
+    /// The longest time for which a replica allowed a key after `RevokeKey` was sent.
+    pub(crate) fn longest_propagation(&self) -> Duration {
+        self.propagation.longest()
+    }
+
+    /// Prints the figures; no late call is permitted.
+    pub(crate) fn judge(mut self, condition: &str) {
+        self.revoking.tell(&format!("{condition}: RevokeKey"));
+        self.propagation.tell(&format!("{condition}: until the last pass, by replica"));
+        println!("{condition}: {} calls, {} passed that began after the answer", self.calls, self.late);
+        assert_eq!(self.late, 0, "{condition}");
+        assert!(self.unanswered <= 2, "{condition}: {} revocations had no answer", self.unanswered);
+    }
+}

@@ -1,0 +1,138 @@
+//! Names that replicas keep across restarts: who starts again under the name of a process that was killed is not waited
+//! for, two living processes never share one, and who has none is waited for until its own lease has ended.
+
+use std::time::Duration;
+
+use latchkey_testing::{Latchkey, Postgres, Proxy, Setup, eventually};
+
+use crate::cluster::{Cluster, PROFILE, allows, ask, rounds};
+use crate::figures::now;
+use crate::meter::{LatencySamples, PACE, Questions};
+
+/// Number of the replica that is killed.
+const KILLED: usize = 2;
+
+/// Far less than the lease of the replica that is killed, and more than a busy machine needs.
+const BOUND: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_starts_again_under_its_name_is_not_waited_for() {
+    let cluster = Cluster::with(|replica| {
+        let lease = if replica == KILLED { "30s" } else { "1s" };
+        let name = ("LATCHKEY_REPLICA_NAME", format!("replica-{replica}"));
+        vec![("LATCHKEY_CACHE_LEASE", lease.to_owned()), name]
+    })
+    .await;
+    let mut seen = LatencySamples::default();
+    for round in 0..rounds(2).min(50) {
+        let key = cluster.key().await;
+        cluster.admitted_everywhere(&key.1).await;
+        cluster.replicas[KILLED].latchkey.kill();
+        cluster.replicas[KILLED].latchkey.restart();
+        let began = now();
+        seen.round(&cluster, key, round % 2).await;
+        assert!(began.elapsed() < BOUND, "its predecessor is known to be dead: {:?}", began.elapsed());
+    }
+    seen.judge("killed and started again under its name, lease 30 s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_without_a_name_that_was_killed_is_waited_for_until_its_own_lease_ends() {
+    let cluster = Cluster::with(|replica| {
+        let lease = if replica == KILLED { "6s" } else { "1s" };
+        vec![("LATCHKEY_CACHE_LEASE", lease.to_owned())]
+    })
+    .await;
+    let (first, second) = (cluster.key().await, cluster.key().await);
+    cluster.admitted_everywhere(&second.1).await;
+    cluster.replicas[KILLED].latchkey.kill();
+    let began = now();
+    cluster.revoke(0, &first.0).await;
+    let waited = began.elapsed();
+    // One heartbeat is at most a second and a half old; the margin for clocks is a tenth of a second.
+    assert!(waited > Duration::from_secs(3), "nobody can know that it is dead: {waited:?}");
+    assert!(waited < Duration::from_secs(12), "its lease, and no more: {waited:?}");
+    let began = now();
+    cluster.revoke(1, &second.0).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "once: {:?}", began.elapsed());
+    println!(
+        "a killed replica without a name, lease 6 s: RevokeKey {waited:.1?}, then {:.1?}",
+        began.elapsed()
+    );
+}
+
+fn named(database: &str, name: &str) -> Setup {
+    Setup::default()
+        .database(database)
+        .environment("LATCHKEY_REPLICA_NAME", name)
+        .environment("LATCHKEY_SHUTDOWN_DELAY", "0s")
+        .profile("cluster", PROFILE)
+}
+
+/// The process ended by itself, and said why in one line.
+#[track_caller]
+fn assert_refused(latchkey: &Latchkey, words: &str) {
+    assert!(!latchkey.wait().success());
+    let log = latchkey.log();
+    assert_eq!(log.lines().filter(|line| line.contains(words)).count(), 1, "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_living_processes_never_share_a_name() {
+    let database = Postgres::shared().database();
+    let first = named(&database, "one").start();
+    let operator = first.operator();
+    let _ = operator.tenant("acme", "cluster", "").await;
+    let (key, value) = operator.plain_key("acme", "live").await;
+    let second = named(&database, "one").launch();
+    tokio::task::block_in_place(|| assert_refused(&second, "another process runs as"));
+    let other = named(&database, "two").start();
+    for replica in [&first, &other] {
+        assert_eq!(allows(&replica.operator(), ask(&value)).await, Ok(true), "nothing has changed for those");
+    }
+    first.kill();
+    tokio::task::block_in_place(|| {
+        second.restart();
+        eventually("it serves", || (second.page("/readyz").status == 200).then_some(()));
+    });
+    let _ = second.operator().revoke(&key.id).await;
+    for replica in [&second, &other] {
+        assert_eq!(allows(&replica.operator(), ask(&value)).await, Ok(false));
+    }
+}
+
+/// A question without an answer proves nothing: a process that is cut off trusts its cache still, and another machine can't see it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_taken_over_on_another_machine_leaves_its_former_holder_waited_for() {
+    let postgres = Postgres::start();
+    let (url, to_database) = (postgres.database(), Proxy::to(postgres.port()));
+    let writer = named(&url, "writer").environment("LATCHKEY_CACHE_LEASE", "1s").start();
+    let operator = writer.operator();
+    let _ = operator.tenant("acme", "cluster", "").await;
+    let (key, value) = operator.plain_key("acme", "live").await;
+    let holder = named(&postgres.through(to_database.port(), &url), "one");
+    let holder = holder.environment("LATCHKEY_CACHE_LEASE", "10s").start();
+    let there = holder.operator();
+    assert_eq!(allows(&there, ask(&value)).await, Ok(true));
+    let elsewhere = || named(&postgres.by_socket("test_0"), "one").elsewhere().launch();
+    let refused = elsewhere();
+    tokio::task::block_in_place(|| assert_refused(&refused, "another process runs as"));
+    to_database.black_hole(true);
+    let successor = elsewhere();
+    tokio::task::block_in_place(|| {
+        eventually("it starts, because nobody answers", || {
+            assert!(successor.ended().is_none(), "{}", successor.log());
+            successor.log().contains("\"ready\"").then_some(())
+        });
+    });
+    let mut questions = Questions::with_pace(PACE);
+    questions.ask(std::slice::from_ref(&there), &ask(&value));
+    let _ = operator.revoke(&key.id).await;
+    let answered = now();
+    let asked = questions.stop().await.pop().expect("one question");
+    assert!(asked.passed() > 0, "it trusted its copy");
+    assert_eq!(asked.passed_after(answered), 0, "late calls");
+    to_database.black_hole(false);
+    tokio::task::block_in_place(|| assert_refused(&holder, "another process runs as"));
+}

@@ -1,0 +1,174 @@
+//! The rows of replicas in the hands of others: deleted, altered, restored, and judged by a database whose wall clock
+//! jumps. Nothing that is done to them lets a replica that is cut off be forgotten while it trusts its copy.
+
+use std::time::Duration;
+
+use latchkey_proto::v1::RevokeKeyRequest;
+use latchkey_testing::{Clocks, Postgres, eventually};
+
+use crate::cluster::{Cluster, allows, ask, rounds};
+use crate::meter::LatencySamples;
+
+/// Number of the replica that is cut off.
+const CUT_OFF: usize = 2;
+
+/// Lease of the replica that is cut off, in seconds: longer than another one needs to start again.
+const LEASE: u64 = 5;
+
+/// The most keys that are revoked in one cut.
+const BURST: usize = 10;
+
+/// What somebody does to the rows.
+struct Deed {
+    name: &'static str,
+    /// Statements before the replica is cut off.
+    before: &'static str,
+    /// Statements while it is cut off.
+    during: &'static str,
+    /// Whether the writer starts again, and so remembers nothing.
+    forgetful: bool,
+}
+
+const fn deed(name: &'static str, during: &'static str) -> Deed {
+    Deed { name, before: "", during, forgetful: false }
+}
+
+const DELETED: [Deed; 4] = [
+    deed("rows deleted", "DELETE FROM replicas"),
+    // The row that is missing the second time was there in between, with a lease of its own.
+    Deed { before: "DELETE FROM replicas", ..deed("rows deleted twice", "DELETE FROM replicas") },
+    Deed { forgetful: true, ..deed("rows truncated, writer restarted", "TRUNCATE replicas") },
+    Deed {
+        before: "CREATE TABLE older AS SELECT * FROM replicas",
+        ..deed("older rows restored", RESTORE_OLDER)
+    },
+];
+
+const RESTORE_OLDER: &str =
+    "BEGIN; DELETE FROM replicas; INSERT INTO replicas SELECT * FROM older; COMMIT; DROP TABLE older";
+
+const ALTERED: [Deed; 6] = [
+    deed("revision altered", "UPDATE replicas SET revision = 99999"),
+    deed("lease altered", "UPDATE replicas SET lease_ms = 1"),
+    deed("beat raised", "UPDATE replicas SET beat = beat + 1000"),
+    deed("beat lowered", "UPDATE replicas SET beat = 0"),
+    deed("departed altered", "UPDATE replicas SET departed = true"),
+    deed("checksum removed", "UPDATE replicas SET checksum = NULL"),
+];
+
+const TIMES: [Deed; 2] = [
+    deed("holds_until long ago", "UPDATE replicas SET holds_until = 0"),
+    deed("holds_until removed far away", "UPDATE replicas SET holds_until = 9000000000000"),
+];
+
+fn leases(replica: usize) -> Vec<(&'static str, String)> {
+    let seconds = if replica == CUT_OFF { LEASE } else { 1 };
+    vec![("LATCHKEY_CACHE_LEASE", format!("{seconds}s"))]
+}
+
+/// Keys that every replica remembers.
+async fn keys(cluster: &Cluster, count: usize) -> Vec<(String, String)> {
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let key = cluster.key().await;
+        cluster.admitted_everywhere(&key.1).await;
+        keys.push(key);
+    }
+    keys
+}
+
+fn registered(cluster: &Cluster) {
+    let rows = "SELECT count(*) FROM replicas WHERE NOT departed";
+    tokio::task::block_in_place(|| {
+        eventually("every replica has a row", || (cluster.sql(rows) == "3").then_some(()));
+    });
+}
+
+async fn measure(cluster: &Cluster, deed: &Deed) {
+    let (mut seen, rounds) = (LatencySamples::default(), rounds(1));
+    let burst = rounds.min(BURST);
+    for _ in 0..rounds.div_ceil(burst) {
+        let keys = keys(cluster, burst).await;
+        if !deed.before.is_empty() {
+            let _ = cluster.sql(deed.before);
+            registered(cluster);
+            cluster.admitted_everywhere(&keys[0].1).await;
+        }
+        cluster.replicas[CUT_OFF].to_database.black_hole(true);
+        let _ = cluster.sql(deed.during);
+        if deed.forgetful {
+            cluster.replicas[0].latchkey.kill();
+            cluster.replicas[0].latchkey.restart();
+        }
+        seen.burst(cluster, keys, 0).await;
+        cluster.replicas[CUT_OFF].to_database.black_hole(false);
+        registered(cluster);
+    }
+    assert!(seen.longest_propagation() > Duration::from_secs(1), "{}: it has trusted its copy", deed.name);
+    seen.judge(deed.name);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_deleted_or_restored_let_nobody_be_forgotten() {
+    let cluster = Cluster::with(leases).await;
+    for deed in &DELETED {
+        measure(&cluster, deed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_altered_let_nobody_be_forgotten() {
+    let cluster = Cluster::with(leases).await;
+    for deed in &ALTERED {
+        measure(&cluster, deed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_databases_wall_clock_has_no_part_in_it() {
+    let clocks = Clocks::new();
+    let cluster = Cluster::on(Postgres::by_clocks(&clocks), leases).await;
+    let before: f64 = cluster.sql("SELECT extract(epoch FROM clock_timestamp())").parse().expect("a number");
+    clocks.set_ahead(3_600);
+    let after: f64 = cluster.sql("SELECT extract(epoch FROM clock_timestamp())").parse().expect("a number");
+    assert!(after - before > 3_000.0, "the database's clock jumps");
+    clocks.set_ahead(0);
+    let (mut seen, rounds) = (LatencySamples::default(), rounds(2));
+    let burst = rounds.min(BURST);
+    for round in 0..rounds.div_ceil(burst).max(2) {
+        let keys = keys(&cluster, burst.div_ceil(2)).await;
+        cluster.replicas[CUT_OFF].to_database.black_hole(true);
+        // Ahead, and back again.
+        clocks.set_ahead(if round % 2 == 0 { 60 } else { -60 });
+        seen.burst(&cluster, keys, 0).await;
+        cluster.replicas[CUT_OFF].to_database.black_hole(false);
+        registered(&cluster);
+    }
+    seen.judge("the database's wall clock jumps by a minute");
+    clocks.set_ahead(0);
+    for deed in &TIMES {
+        measure(&cluster, deed).await;
+    }
+}
+
+/// Nothing is known about a replica whose row is not its own, by one who never saw it: not even its lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_remembers_nothing_waits_until_an_altered_row_is_right_again() {
+    let cluster = Cluster::with(leases).await;
+    let (id, value) = keys(&cluster, 1).await.pop().expect("one");
+    cluster.replicas[CUT_OFF].to_database.black_hole(true);
+    let _ = cluster.sql(&format!("UPDATE replicas SET lease_ms = 1 WHERE lease_ms = {}", LEASE * 1_000));
+    cluster.replicas[0].latchkey.kill();
+    cluster.replicas[0].latchkey.restart();
+    let revoke = || RevokeKeyRequest { id: id.clone(), reason: String::new() };
+    let mut early = tonic::Request::new(revoke());
+    early.set_timeout(Duration::from_secs(LEASE / 2));
+    let status = cluster.operators[0].keys().revoke_key(early).await.expect_err("it may trust its copy");
+    assert!(status.message().contains("the change is committed"), "{status:?}");
+    assert_eq!(allows(&cluster.operators[CUT_OFF], ask(&value)).await, Ok(true), "it does");
+    cluster.replicas[CUT_OFF].to_database.black_hole(false);
+    let _ = cluster.operators[0].keys().revoke_key(revoke()).await.expect("its row is its own again");
+    for operator in &cluster.operators {
+        assert_ne!(allows(operator, ask(&value)).await, Ok(true));
+    }
+}

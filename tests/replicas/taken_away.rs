@@ -1,0 +1,154 @@
+//! Everything that takes access away keeps one promise, on a first call and on a repeated one: a replica that is cut
+//! off and trusts its cache for longer than the others is waited for by its own lease. A caller whose deadline comes
+//! first hears that the change is committed, and whoever calls again, or at the same time, waits for the same thing.
+
+mod cases;
+
+use std::time::{Duration, Instant};
+
+use latchkey_proto::v1::CheckRequest;
+use latchkey_testing::{Caller, Request, answered, eventually_async};
+use tokio::task::JoinSet;
+use tonic::Code;
+
+use self::cases::{Call, Case, cases_of_keys, cases_of_tokens, question};
+use crate::cluster::{Cluster, allows, rounds};
+use crate::figures::now;
+use crate::meter::{LatencySamples, PACE, Questions};
+
+/// Number of the replica that is cut off, and that trusts its cache for longest.
+const CUT_OFF: usize = 2;
+
+/// Shorter than the lease of the replica that is cut off, and longer than a busy machine needs for a commit.
+const DEADLINE: Duration = Duration::from_millis(1_500);
+
+/// Keys that are revoked in one cut.
+const BURST: usize = 4;
+
+/// A cluster where one replica's lease is six times as long as that of the others.
+async fn cluster() -> Cluster {
+    let lease = |replica| if replica == CUT_OFF { "6s" } else { "1s" };
+    Cluster::with(|replica| vec![("LATCHKEY_CACHE_LEASE", lease(replica).to_owned())]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_passes_after_the_answer_on_a_replica_whose_lease_is_longer_than_the_writers() {
+    let cluster = cluster().await;
+    let mut seen = LatencySamples::default();
+    for round in 0..rounds(4).div_ceil(BURST) {
+        let mut keys = Vec::new();
+        for _ in 0..BURST {
+            let key = cluster.key().await;
+            cluster.admitted_everywhere(&key.1).await;
+            keys.push(key);
+        }
+        cluster.replicas[CUT_OFF].to_database.black_hole(true);
+        seen.burst(&cluster, keys, round % 2).await;
+        cluster.replicas[CUT_OFF].to_database.black_hole(false);
+    }
+    assert!(
+        seen.longest_propagation() > Duration::from_secs(3),
+        "that replica has trusted its copy for long"
+    );
+    seen.judge("cut off, with a lease of 6 s while others have 1 s");
+}
+
+/// Moments of the calls of one case.
+struct Answers {
+    /// The caller's deadline.
+    gave_up: Instant,
+    /// The first answer to two calls that came after it, at once.
+    first: Instant,
+}
+
+/// Calls with a short deadline, and then twice at once through two replicas.
+async fn call_three_times(name: &str, call: Call, callers: [Caller; 2]) -> Answers {
+    let status = call.clone().send(&callers[0], Some(DEADLINE)).await.expect_err(name);
+    assert_eq!(status.code(), Code::Unavailable, "{name}: {status:?}");
+    assert!(status.message().contains("the change is committed"), "{name}: {status:?}");
+    let gave_up = now();
+    let send = async |caller: &Caller| {
+        match call.clone().send(caller, None).await {
+            Ok(()) => {}
+            // A second rotation is refused; by then the first one is in force everywhere.
+            Err(status) => {
+                assert_eq!((name, status.code()), ("RotateKey", Code::FailedPrecondition), "{status:?}");
+            }
+        }
+        now()
+    };
+    let (one, other) = tokio::join!(send(&callers[0]), send(&callers[1]));
+    Answers { gave_up, first: one.min(other) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_takes_access_away_is_repeated_and_doubled_without_a_late_pass() {
+    let cluster = cluster().await;
+    let mut cases = cases_of_keys(&cluster.operators[0]).await;
+    cases.extend(cases_of_tokens(&cluster.operators[0]).await);
+    for Case { name, question, .. } in &cases {
+        let passes =
+            async || (allows(&cluster.operators[CUT_OFF], question.clone()).await == Ok(true)).then_some(());
+        eventually_async(name, passes).await;
+    }
+    let mut questions = Questions::with_pace(5 * PACE);
+    for Case { question, .. } in &cases {
+        questions.ask(&cluster.operators[CUT_OFF..], question);
+    }
+    cluster.replicas[CUT_OFF].to_database.black_hole(true);
+    let mut running = JoinSet::new();
+    for (number, Case { name, call, .. }) in cases.into_iter().enumerate() {
+        let callers = [cluster.operators[0].clone(), cluster.operators[1].clone()];
+        running.spawn(async move { (number, name, call_three_times(name, call, callers).await) });
+    }
+    let answered = running.join_all().await;
+    let asked = questions.stop().await;
+    for (number, name, answers) in answered {
+        let (asked, waited) = (&asked[number], answers.first - answers.gave_up);
+        let late = asked.passed_after(answers.first);
+        println!("{name}: repeated for {waited:.1?}; {} calls, {late} late", asked.calls());
+        assert!(asked.passed_after(answers.gave_up) > 0, "{name}: who is cut off trusts its copy still");
+        assert_eq!(late, 0, "{name}: calls that began after an answer passed");
+    }
+    cluster.replicas[CUT_OFF].to_database.black_hole(false);
+}
+
+/// Calls a product's own endpoint by which a customer revokes a key.
+fn delete(port: u16, id: &str, authorization: &str) -> (u16, Instant) {
+    let path = format!("/v1/api-keys/{id}");
+    let request = Request::new("DELETE", "api.getlumen.dev", &path).header("authorization", authorization);
+    (request.send(port).status, now())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_products_own_endpoint_revokes_a_key_again_and_waits_as_it_did_at_first() {
+    let cluster = cluster().await;
+    let (operator, there) = (&cluster.operators[0], &cluster.operators[CUT_OFF]);
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/lumen.toml"));
+    answered(|| operator.apply(document.as_deref().expect("a profile that ships"))).await.expect("applied");
+    let _ = operator.tenant("shop", "lumen", "").await;
+    let (_, own) = operator.plain_key("shop", "live").await;
+    let (revoked, value) = operator.plain_key("shop", "live").await;
+    let question = CheckRequest { path: "/v1/customers".to_owned(), ..question("lumen", &value) };
+    let passes = async || (allows(there, question.clone()).await == Ok(true)).then_some(());
+    eventually_async("the key is admitted", passes).await;
+    cluster.replicas[CUT_OFF].to_database.black_hole(true);
+    let mut questions = Questions::with_pace(PACE);
+    questions.ask(std::slice::from_ref(there), &question);
+    let (id, bearer) = (revoked.id.replace("key_", "apk_"), format!("Bearer {own}"));
+    let mut calls = JoinSet::new();
+    for replica in [0, 1] {
+        let (port, id, bearer) = (cluster.replicas[replica].latchkey.http(), id.clone(), bearer.clone());
+        calls.spawn_blocking(move || delete(port, &id, &bearer));
+    }
+    let answers = calls.join_all().await;
+    let asked = questions.stop().await.pop().expect("one question");
+    assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
+    let first = answers.iter().map(|(_, moment)| *moment).min().expect("two");
+    assert!(asked.passed() > 0, "the replica that is cut off trusted its copy");
+    assert_eq!(asked.passed_after(first), 0, "late calls");
+    cluster.replicas[CUT_OFF].to_database.black_hole(false);
+    let port = cluster.replicas[0].latchkey.http();
+    let again = tokio::task::block_in_place(|| delete(port, &id, &bearer).0);
+    assert_eq!(again, 200, "a key that is revoked");
+}

@@ -1,0 +1,192 @@
+//! The calls that take access away, each with a question that is answered with yes until then.
+
+use std::time::Duration;
+
+use latchkey_proto::v1::{self, CheckRequest};
+use latchkey_testing::{Caller, answered, field_mask, key, user, with_key};
+use tonic::Status;
+
+/// A call that takes access away.
+#[derive(Clone)]
+pub(super) enum Call {
+    RevokeKey(String),
+    RotateKey(String),
+    UpdateKey(Box<v1::Key>),
+    SuspendTenant(String),
+    DisableUser(String),
+    UpdateUser(Box<v1::User>),
+    RevokeJwt(String),
+    ApplyProfile(String),
+    WithdrawSigningKey(String),
+}
+
+impl Call {
+    pub(super) async fn send(self, caller: &Caller, deadline: Option<Duration>) -> Result<(), Status> {
+        fn timed<T>(ask: T, deadline: Option<Duration>) -> tonic::Request<T> {
+            let mut request = tonic::Request::new(ask);
+            if let Some(deadline) = deadline {
+                request.set_timeout(deadline);
+            }
+            request
+        }
+        let (mut keys, mut tenants) = (caller.keys(), caller.tenants());
+        match self {
+            Self::RevokeKey(id) => {
+                let ask = v1::RevokeKeyRequest { id, reason: String::new() };
+                keys.revoke_key(timed(ask, deadline)).await.map(drop)
+            }
+            Self::RotateKey(id) => {
+                let ask = v1::RotateKeyRequest { id, overlap: None };
+                keys.rotate_key(timed(ask, deadline)).await.map(drop)
+            }
+            Self::UpdateKey(key) => {
+                let ask =
+                    v1::UpdateKeyRequest { key: Some(*key), update_mask: Some(field_mask(&["disabled"])) };
+                keys.update_key(timed(ask, deadline)).await.map(drop)
+            }
+            Self::SuspendTenant(tenant) => {
+                let ask = v1::SuspendTenantRequest { tenant, reason: String::new() };
+                tenants.suspend_tenant(timed(ask, deadline)).await.map(drop)
+            }
+            Self::DisableUser(id) => {
+                let ask = v1::DisableUserRequest { id };
+                tenants.disable_user(timed(ask, deadline)).await.map(drop)
+            }
+            Self::UpdateUser(user) => {
+                let ask =
+                    v1::UpdateUserRequest { user: Some(*user), update_mask: Some(field_mask(&["role"])) };
+                tenants.update_user(timed(ask, deadline)).await.map(drop)
+            }
+            Self::RevokeJwt(token) => {
+                let ask = v1::RevokeJwtRequest { token };
+                caller.tokens().revoke_jwt(timed(ask, deadline)).await.map(drop)
+            }
+            Self::ApplyProfile(document) => {
+                let ask = v1::ApplyProfileRequest { document, validate_only: false };
+                caller.profiles().apply_profile(timed(ask, deadline)).await.map(drop)
+            }
+            Self::WithdrawSigningKey(id) => {
+                let ask = v1::WithdrawSigningKeyRequest { id };
+                caller.signing_keys().withdraw_signing_key(timed(ask, deadline)).await.map(drop)
+            }
+        }
+    }
+}
+
+/// A call, and a question that is answered with yes until then.
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) call: Call,
+    pub(super) question: CheckRequest,
+}
+
+/// A product of its own, so that a case doesn't take away what another one asks for.
+fn profile(name: &str, unmatched: &str) -> String {
+    format!(
+        r#"
+name = "{name}"
+unmatched_routes = "{unmatched}"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+default = true
+prefixes = {{ live = "{name}_live_" }}
+[[scopes]]
+name = "read"
+[rate_limits]
+default = []
+[jwt]
+issuer = "https://{name}.example.dev"
+audience = "{name}"
+[[roles]]
+name = "clerk"
+scopes = ["read"]
+[[roles]]
+name = "guest"
+scopes = []
+"#
+    )
+}
+
+pub(super) fn question(profile: &str, credential: &str) -> CheckRequest {
+    CheckRequest {
+        credential: credential.to_owned(),
+        profile: profile.to_owned(),
+        method: "GET".to_owned(),
+        path: "/things".to_owned(),
+        ..CheckRequest::default()
+    }
+}
+
+/// Makes a product and a tenant of this name, and a key.
+async fn product(operator: &Caller, name: &str) -> (v1::Key, String) {
+    let document = profile(name, "authenticate");
+    answered(|| operator.apply(&document)).await.expect("applied");
+    let _ = answered(|| operator.try_tenant(name, name, "")).await;
+    answered(|| operator.try_key(key(name, "live"))).await.expect("a key")
+}
+
+/// Makes a user, and a token of that user.
+async fn signed_in(operator: &Caller, tenant: &str, email: &str) -> (v1::User, v1::IssueJwtResponse) {
+    const PASSWORD: &str = "the sea at night, 1815";
+    let user = operator.user(user(tenant, (email, PASSWORD), "clerk")).await;
+    let grant = v1::PasswordGrant { email: email.to_owned(), password: PASSWORD.to_owned() };
+    let ask = v1::IssueJwtRequest {
+        grant: Some(v1::issue_jwt_request::Grant::Password(grant)),
+        tenant: tenant.to_owned(),
+        ..v1::IssueJwtRequest::default()
+    };
+    let issued = answered(|| async { operator.tokens().issue_jwt(ask.clone()).await }).await;
+    (user, issued.expect("issued").into_inner())
+}
+
+async fn token(operator: &Caller, key: &str) -> v1::IssueJwtResponse {
+    let issued = answered(|| async { operator.tokens().issue_jwt(with_key(key)).await }).await;
+    issued.expect("issued").into_inner()
+}
+
+pub(super) async fn cases_of_keys(operator: &Caller) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let (revoked, value) = product(operator, "mill").await;
+    let mut case =
+        |name, call, value: &str| cases.push(Case { name, call, question: question("mill", value) });
+    case("RevokeKey", Call::RevokeKey(revoked.id), &value);
+    let (rotated, value) = operator.plain_key("mill", "live").await;
+    case("RotateKey", Call::RotateKey(rotated.id), &value);
+    let (disabled, value) = operator.plain_key("mill", "live").await;
+    case("UpdateKey", Call::UpdateKey(Box::new(v1::Key { disabled: true, ..disabled })), &value);
+    let _ = operator.tenant("brewery", "mill", "").await;
+    let (_, value) = operator.plain_key("brewery", "live").await;
+    case("SuspendTenant", Call::SuspendTenant("brewery".to_owned()), &value);
+    let (_, value) = product(operator, "forge").await;
+    let call = Call::ApplyProfile(profile("forge", "deny"));
+    cases.push(Case { name: "ApplyProfile", call, question: question("forge", &value) });
+    cases
+}
+
+pub(super) async fn cases_of_tokens(operator: &Caller) -> Vec<Case> {
+    let (_, parent) = product(operator, "mint").await;
+    let (disabled, of_disabled) = signed_in(operator, "mint", "ada@example.dev").await;
+    let (changed, of_changed) = signed_in(operator, "mint", "bob@example.dev").await;
+    let changed = v1::User { role: "guest".to_owned(), ..changed };
+    let revoked = token(operator, &parent).await;
+    let case = |name, call, token: &str| Case { name, call, question: question("mint", token) };
+    let mut cases = vec![
+        case("DisableUser", Call::DisableUser(disabled.id), &of_disabled.access_token),
+        case("UpdateUser", Call::UpdateUser(Box::new(changed)), &of_changed.access_token),
+        case("RevokeJwt", Call::RevokeJwt(revoked.refresh_token), &revoked.access_token),
+    ];
+    let (_, parent) = product(operator, "seal").await;
+    let withdrawn = token(operator, &parent).await;
+    let listed = operator.signing_keys().list_signing_keys(v1::ListSigningKeysRequest {}).await;
+    let keys = listed.expect("listed").into_inner().keys;
+    let signing = keys.into_iter().find(|key| key.profile == "seal" && key.state == "signing").expect("one");
+    let call = Call::WithdrawSigningKey(signing.id);
+    cases.push(Case {
+        name: "WithdrawSigningKey",
+        call,
+        question: question("seal", &withdrawn.access_token),
+    });
+    cases
+}
