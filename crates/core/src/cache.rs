@@ -10,6 +10,7 @@
 pub(crate) mod applied_changes;
 pub(crate) mod bounded_cache;
 mod capacity;
+mod entry;
 pub(crate) mod fingerprint;
 mod interner;
 mod stats;
@@ -33,63 +34,20 @@ use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
 pub use self::applied_changes::{AppliedChanges, TakenAway};
-use self::bounded_cache::{BoundedCache, HashState, HeapSize, LoadGuard, new_cache, slot_size};
+use self::bounded_cache::{BoundedCache, HashState, LoadGuard, new_cache, slot_size};
 use self::capacity::CapacityBudget;
+pub use self::entry::Cached;
 use self::interner::AttributeInterner;
 use self::tenants::{TenantSlot, TenantSlots};
 use self::tokens::TokenCache;
 use crate::cached_key::{CachedKey, SharedKeyAttributes};
 use crate::ports::{Change, ChangeSubject, LookupResult};
-use crate::record::{KeyRecord, TenantRecord};
+use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::time::MonotonicInstant;
 use crate::token::KeyRing;
 use crate::token::jwks::Jwks;
 use crate::user::UserRecord;
-
-/// A cached key or user. Its tenant is shared with the tenant's other entries.
-#[derive(Debug)]
-pub struct Cached<R> {
-    tenant: Arc<TenantSlot>,
-    /// The key or user.
-    pub record: R,
-}
-
-impl<R> Cached<R> {
-    /// Returns the tenant; `None` if it has changed and must be read again.
-    pub(crate) fn tenant(&self) -> Option<Arc<TenantRecord>> {
-        self.tenant.load()
-    }
-}
-
-impl Cached<CachedKey> {
-    /// Returns a key that is in no cache.
-    #[must_use]
-    pub fn key(record: KeyRecord, tenant: &TenantRecord) -> Arc<Self> {
-        let shared = Arc::new(SharedKeyAttributes::of(&tenant.profile, &record));
-        Arc::new(Self { tenant: Arc::default(), record: CachedKey::new(record, shared) })
-    }
-}
-
-impl Cached<UserRecord> {
-    /// Returns a user that is in no cache.
-    #[must_use]
-    pub fn user(record: UserRecord) -> Arc<Self> {
-        Arc::new(Self { tenant: Arc::default(), record })
-    }
-}
-
-impl HeapSize for Cached<CachedKey> {
-    fn heap_size(&self) -> usize {
-        self.record.heap_size()
-    }
-}
-
-impl HeapSize for Cached<UserRecord> {
-    fn heap_size(&self) -> usize {
-        self.record.heap_size()
-    }
-}
 
 /// Result of a lookup.
 pub(crate) enum CacheLookup<'a> {
