@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::id::TenantId;
+use crate::record::KeyRecord;
 use crate::record::fixture::records;
 
 fn read_at(revision: u64) -> LookupResult {
