@@ -9,7 +9,7 @@ use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
 /// An error that ends a query or a write.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum StoreError {
     /// The database returned an error or did not respond.
     Database(DbErr),
@@ -19,6 +19,20 @@ pub(crate) enum StoreError {
     Refused(RequestError),
     /// An answer from a server that is behind: it does not know of commits that are known to exist.
     Stale,
+}
+
+impl StoreError {
+    /// Returns whether no connection could be used, or the one that was used is unusable after this error.
+    pub(crate) fn breaks_connection(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+                breaks_connection(error)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl From<DbErr> for StoreError {

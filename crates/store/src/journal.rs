@@ -10,7 +10,7 @@ pub(crate) mod chain;
 
 use latchkey_core::ports::{HistoryHash, PendingChange};
 use latchkey_management::ports::{AuditEntry, WriteResult};
-use sea_orm::ActiveValue::Set;
+use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
 use sea_orm::{IntoActiveModel, QuerySelect};
 
@@ -40,26 +40,83 @@ pub(crate) struct Appended {
     pub(crate) history: Option<HistoryHash>,
 }
 
-/// Appends a change-feed row for each change, and one audit event, whose hash each row carries.
+/// What one write appends.
+#[derive(Clone, Copy)]
+pub(crate) struct JournalEntry<'a> {
+    /// Changes, each with a revision and a change-feed row of its own.
+    pub(crate) changes: &'a [PendingChange],
+    /// The audit event.
+    pub(crate) audit: &'a AuditEntry,
+}
+
+impl<'a> JournalEntry<'a> {
+    /// Returns the entry of a write that changes nothing that replicas cache.
+    pub(crate) fn unseen(audit: &'a AuditEntry) -> Self {
+        Self { changes: &[], audit }
+    }
+}
+
+/// Appends the change-feed rows and the audit event of each write, in this order. Each row carries the hash of its
+/// write's event. Returns the place of each write; `first` has no meaning for one without changes.
+pub(crate) async fn append(
+    connection: &PooledConnection,
+    entries: &[JournalEntry<'_>],
+) -> Result<Vec<Appended>, StoreError> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut head = lock_head(connection).await?;
+    let mut next = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
+    let (mut rows, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for JournalEntry { changes, audit } in entries {
+        let event = event(&head, audit);
+        places.push(Appended { first: next, history: event.hash.as_slice().try_into().ok() });
+        for change in *changes {
+            rows.push(feed::row(next, change, &event.hash));
+            next += 1;
+        }
+        (head.audit_sequence, head.audit_hash) = (event.sequence, event.hash.clone());
+        events.push(event);
+    }
+    head.revision = rows.last().map_or(head.revision, |row| row.revision);
+    for rows in rows.chunks(ROWS) {
+        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+        change::Entity::insert_many(rows).exec_without_returning(connection).await?;
+    }
+    for events in events.chunks(ROWS) {
+        let events = events.iter().cloned().map(IntoActiveModel::into_active_model);
+        audit_event::Entity::insert_many(events).exec_without_returning(connection).await?;
+    }
+    let head = head::ActiveModel {
+        id: Unchanged(head.id),
+        revision: Set(head.revision),
+        audit_sequence: Set(head.audit_sequence),
+        audit_hash: Set(head.audit_hash),
+    };
+    head::Entity::update(head).exec_without_returning(connection).await?;
+    if !rows.is_empty() {
+        notifications::notify(connection).await?;
+    }
+    Ok(places)
+}
+
+/// Appends the changes and the audit event of one write.
 pub(crate) async fn append_changes(
     connection: &PooledConnection,
     changes: &[PendingChange],
     audit: &AuditEntry,
 ) -> Result<Appended, StoreError> {
-    let head = lock_head(connection).await?;
-    let first = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
-    let event = event(&head, audit);
-    let rows: Vec<_> =
-        (first..).zip(changes).map(|(revision, change)| feed::row(revision, change, &event.hash)).collect();
-    for rows in rows.chunks(ROWS) {
-        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-        change::Entity::insert_many(rows).exec_without_returning(connection).await?;
-    }
-    let revision = rows.last().map_or(head.revision, |row| row.revision);
-    let history = event.hash.as_slice().try_into().ok();
-    append_event(connection, head::Model { revision, ..head }, event).await?;
-    notifications::notify(connection).await?;
-    Ok(Appended { first, history })
+    let places = append(connection, &[JournalEntry { changes, audit }]).await?;
+    let missing = || StoreError::Corrupt("a write without a place in the journal".to_owned());
+    places.into_iter().next().ok_or_else(missing)
+}
+
+/// Appends only an audit event, for actions that change no decision.
+pub(crate) async fn append_audit(
+    connection: &PooledConnection,
+    audit: &AuditEntry,
+) -> Result<(), StoreError> {
+    append(connection, &[JournalEntry::unseen(audit)]).await.map(drop)
 }
 
 /// Returns the result of a write that finds nothing to change, where the row says which revision changed it last.
@@ -88,32 +145,6 @@ pub(crate) async fn unchanged_at_head<T>(
     let histories = feed::histories(connection, revision, 1).await?;
     let history = histories.first().filter(|(found, _)| *found == revision).map(|(_, history)| *history);
     Ok(WriteResult::unchanged(revision, value).with_history(history))
-}
-
-/// Appends only an audit event, for actions that change no decision.
-pub(crate) async fn append_audit(
-    connection: &PooledConnection,
-    audit: &AuditEntry,
-) -> Result<(), StoreError> {
-    let head = lock_head(connection).await?;
-    let event = event(&head, audit);
-    append_event(connection, head, event).await
-}
-
-async fn append_event(
-    connection: &PooledConnection,
-    head: head::Model,
-    event: audit_event::Model,
-) -> Result<(), StoreError> {
-    let next = head::ActiveModel {
-        id: Set(head.id),
-        revision: Set(head.revision),
-        audit_sequence: Set(event.sequence),
-        audit_hash: Set(event.hash.clone()),
-    };
-    audit_event::Entity::insert(event.into_active_model()).exec_without_returning(connection).await?;
-    head::Entity::update(next).exec_without_returning(connection).await?;
-    Ok(())
 }
 
 fn event(head: &head::Model, audit: &AuditEntry) -> audit_event::Model {

@@ -3,8 +3,10 @@
 //!
 //! [`Store`] implements core's ports. A query passes through [`pool`] (a connection, under a deadline), a file
 //! of `query`, and [`row`], which converts rows into records or reports them as corrupt. Every write ends in
-//! [`journal`], which appends its revision, its change-feed rows and its audit event in the same transaction.
+//! [`journal`], which appends its revision, its change-feed rows and its audit event in the same transaction. The
+//! frequent writes share transactions: see [`batch`].
 
+mod batch;
 mod entity;
 mod error;
 mod journal;

@@ -24,6 +24,7 @@ use latchkey_core::ports::timing::{NoopTimer, QueryKind, QueryTimer};
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
+use crate::batch::WriteQueue;
 use crate::notifications::PgNotifications;
 use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool};
 use crate::prune;
@@ -51,6 +52,7 @@ impl std::fmt::Debug for StoreOptions {
 /// The persistent store on SQLite or PostgreSQL. Shared in an `Arc`.
 pub struct Store {
     pool: Arc<Pool>,
+    writes: Arc<WriteQueue>,
     connection: DatabaseConnection,
     notify_options: Option<PgConnectOptions>,
     check_deadline: Duration,
@@ -75,6 +77,7 @@ impl Store {
         let notify_options = target.postgres().cloned();
         let pool = Pool::new(target.with_statement_timeout(deadline), connections);
         Ok(Self {
+            writes: WriteQueue::new(Arc::clone(&pool), deadline),
             pool,
             connection,
             notify_options,

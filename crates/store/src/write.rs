@@ -6,7 +6,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod family;
-mod insert;
+pub(crate) mod insert;
 pub(crate) mod profile;
 pub(crate) mod reapply;
 pub(crate) mod sealed_values;

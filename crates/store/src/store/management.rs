@@ -11,6 +11,7 @@ use latchkey_management::ports::{
 };
 
 use super::Store;
+use crate::batch::{KeyCreation, SharedWrite};
 use crate::error::StoreError;
 use crate::query::{self, Page};
 use crate::write;
@@ -78,11 +79,14 @@ impl ManagementStore for Store {
         keys: Vec<NewKey>,
         audit: AuditEntry,
     ) -> Result<WriteResult<Vec<Created>>, ManagementError> {
-        self.with_deadline(
-            QueryKind::Write,
-            Box::pin(async { write::create::keys(self.pool.begin().await?, keys, &audit).await }),
-        )
-        .await
+        let work = async {
+            // Only a call for one key shares its transaction: several keys are enough rows for one.
+            match <[NewKey; 1]>::try_from(keys) {
+                Ok([key]) => self.writes.write(KeyCreation { key, audit }, SharedWrite::CreateKey).await,
+                Err(keys) => write::create::keys(self.pool.begin().await?, keys, &audit).await,
+            }
+        };
+        self.with_deadline(QueryKind::Write, Box::pin(work)).await
     }
 
     async fn change_key(

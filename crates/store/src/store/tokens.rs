@@ -16,6 +16,7 @@ use latchkey_management::ports::tokens::{LoginAttempt, SigningKeysUpdateFn, Toke
 use latchkey_management::ports::{AuditEntry, WriteResult};
 
 use super::Store;
+use crate::batch::{FamilyStart, SharedWrite, TokenRedemption};
 use crate::query::Page;
 use crate::{query, write};
 
@@ -98,10 +99,8 @@ impl TokenStore for Store {
         first: RefreshRecord,
         audit: AuditEntry,
     ) -> Result<(), ManagementError> {
-        self.with_deadline(QueryKind::Token, async {
-            write::family::begin(self.pool.begin().await?, &family, &first, &audit).await
-        })
-        .await
+        let start = FamilyStart { family, first, audit };
+        self.with_deadline(QueryKind::Token, self.writes.write(start, SharedWrite::StartFamily)).await
     }
 
     async fn refresh_token(
@@ -121,9 +120,8 @@ impl TokenStore for Store {
         successor: RefreshRecord,
         audit: AuditEntry,
     ) -> Result<bool, ManagementError> {
-        let work =
-            async { write::family::spend(self.pool.begin().await?, hash, &spent, &successor, &audit).await };
-        self.with_deadline(QueryKind::Token, work).await
+        let redemption = TokenRedemption { hash: *hash, redemption: spent, successor, audit };
+        self.with_deadline(QueryKind::Token, self.writes.write(redemption, SharedWrite::RedeemToken)).await
     }
 
     async fn family_by_id(&self, id: FamilyId) -> Result<Option<TokenFamily>, SystemError> {

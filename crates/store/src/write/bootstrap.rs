@@ -39,7 +39,7 @@ pub(crate) async fn bootstrap_operator(
     let id = first.id;
     if wanted {
         changes.push(ChangeSubject::Key(first.hash).into());
-        if insert::keys(&connection, &[NewKey { record: first, idempotency: None }]).await?.is_empty() {
+        if insert::keys(&connection, &[&NewKey { record: first, idempotency: None }]).await?.is_empty() {
             return Err(taken(0).into());
         }
     }

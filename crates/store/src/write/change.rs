@@ -47,7 +47,7 @@ pub(crate) async fn rotate(
     let before = locked(&connection, id).await?;
     let (mut old, mut new) = rule(&before)?;
     let successor = NewKey { record: new.clone(), idempotency: None };
-    if insert::keys(&connection, &[successor]).await?.is_empty() {
+    if insert::keys(&connection, &[&successor]).await?.is_empty() {
         return Err(taken(0).into());
     }
     let ended = ChangeSubject::Key(before.hash).with_effect(effect(&before, &old));

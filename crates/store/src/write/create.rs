@@ -23,7 +23,7 @@ pub(crate) async fn keys(
     keys: Vec<NewKey>,
     audit: &AuditEntry,
 ) -> Result<WriteResult<Vec<Created>>, StoreError> {
-    let inserted = insert::keys(&connection, &keys).await?;
+    let inserted = insert::keys(&connection, &keys.iter().collect::<Vec<_>>()).await?;
     let mut before = Vec::new();
     for (index, key) in keys.iter().enumerate().filter(|(_, key)| !inserted.contains(&key.record.id)) {
         before.push(existing_key(&connection, index, key).await?);

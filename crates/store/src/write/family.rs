@@ -1,66 +1,94 @@
 //! Starts, renews, ends and deletes token families. Starting and renewing only append to the audit log, since
-//! they change nothing that a replica caches; ending also appends to the change feed.
+//! they change nothing that a replica caches, and many share a transaction. Ending also appends to the change feed.
+
+use std::collections::HashSet;
 
 use latchkey_core::error::RequestError;
 use latchkey_core::id::FamilyId;
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
-use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
-use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, Query};
+use sea_orm::sea_query::{CaseStatement, ExprTrait, Query, UpdateStatement};
 
+use crate::batch::{FamilyStart, TokenRedemption};
 use crate::entity::{family, refresh};
 use crate::error::StoreError;
 use crate::journal::{self, ROWS};
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// Starts a family with its first refresh token.
-pub(crate) async fn begin(
-    connection: PooledConnection,
-    family: &FamilyRecord,
-    first: &RefreshRecord,
-    audit: &AuditEntry,
-) -> Result<(), StoreError> {
-    family::Entity::insert(row::token::family_row(family)).exec_without_returning(&connection).await?;
-    refresh::Entity::insert(row::token::refresh_row(first)).exec_without_returning(&connection).await?;
-    journal::append_audit(&connection, audit).await?;
-    Ok(connection.commit().await?)
+/// Inserts families, each with its first refresh token. The caller appends them to the audit log and commits.
+pub(crate) async fn begin(connection: &PooledConnection, starts: &[&FamilyStart]) -> Result<(), StoreError> {
+    if starts.is_empty() {
+        return Ok(());
+    }
+    let families = starts.iter().map(|start| row::token::family_row(&start.family));
+    family::Entity::insert_many(families).exec_without_returning(connection).await?;
+    let tokens = starts.iter().map(|start| row::token::refresh_row(&start.first));
+    refresh::Entity::insert_many(tokens).exec_without_returning(connection).await?;
+    Ok(())
 }
 
-/// Marks a token as used and stores its successor, unless it is already used or its family has ended. Of any
-/// number of concurrent callers, the one whose statement changes the row succeeds.
-pub(crate) async fn spend(
-    connection: PooledConnection,
-    hash: &KeyHash,
-    spent: &Redemption,
-    successor: &RefreshRecord,
-    audit: &AuditEntry,
-) -> Result<bool, StoreError> {
+/// Marks tokens as used and inserts their successors, except for those that are already used or whose family has
+/// ended. Returns for each whether this call used it: of any number of concurrent calls for one token, the one whose
+/// statement changes the row. The caller appends those to the audit log and commits.
+pub(crate) async fn redeem(
+    connection: &PooledConnection,
+    redemptions: &[&TokenRedemption],
+) -> Result<Vec<bool>, StoreError> {
+    if redemptions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut used: HashSet<Vec<u8>> = HashSet::new();
+    for row in connection.query_all(&mark_used(redemptions)).await? {
+        used.insert(row.try_get_by_index(0)?);
+    }
+    // The first of several redemptions of one token takes it.
+    let redeemed: Vec<bool> =
+        redemptions.iter().map(|redemption| used.remove(redemption.hash.0.as_slice())).collect();
+    let taken = redemptions.iter().zip(&redeemed).filter(|(_, redeemed)| **redeemed);
+    let successors: Vec<_> =
+        taken.map(|(redemption, _)| row::token::refresh_row(&redemption.successor)).collect();
+    if !successors.is_empty() {
+        refresh::Entity::insert_many(successors).exec_without_returning(connection).await?;
+    }
+    Ok(redeemed)
+}
+
+/// Returns the statement that marks tokens as used, and returns the hashes of those that it has marked. Of several
+/// redemptions of one token, it stores the first.
+fn mark_used(redemptions: &[&TokenRedemption]) -> UpdateStatement {
     let living = Query::select()
         .column(family::Column::Id)
         .from(family::Entity)
-        .and_where(family::Column::Id.eq(successor.family.0))
+        .and_where(
+            family::Column::Id.is_in(redemptions.iter().map(|redemption| redemption.successor.family.0)),
+        )
         .and_where(family::Column::EndedAt.is_null())
         .take();
-    let spend = refresh::Entity::update_many()
-        .col_expr(refresh::Column::SpentAt, Expr::value(spent.at.0))
-        .col_expr(refresh::Column::Successor, Expr::value(spent.successor.0.clone()))
-        .col_expr(refresh::Column::SuccessorScopes, Expr::value(row::token::scopes(&spent.scopes)))
-        .filter(refresh::Column::Hash.eq(hash.0.to_vec()))
-        .filter(refresh::Column::SpentAt.is_null())
-        .filter(Expr::col(refresh::Column::FamilyId).in_subquery(living));
-    if spend.exec(&connection).await?.rows_affected == 0 {
-        return Ok(false);
+    let (mut at, mut successor, mut scopes) =
+        (CaseStatement::new(), CaseStatement::new(), CaseStatement::new());
+    for TokenRedemption { hash, redemption, .. } in redemptions {
+        let is_this = || Expr::col(refresh::Column::Hash).eq(hash.0.to_vec());
+        at = at.case(is_this(), Expr::value(redemption.at.0));
+        successor = successor.case(is_this(), Expr::value(redemption.successor.0.clone()));
+        scopes = scopes.case(is_this(), Expr::value(row::token::scopes(&redemption.scopes)));
     }
-    refresh::Entity::insert(row::token::refresh_row(successor)).exec_without_returning(&connection).await?;
-    journal::append_audit(&connection, audit).await?;
-    connection.commit().await?;
-    Ok(true)
+    Query::update()
+        .table(refresh::Entity)
+        .value(refresh::Column::SpentAt, at)
+        .value(refresh::Column::Successor, successor)
+        .value(refresh::Column::SuccessorScopes, scopes)
+        .and_where(
+            refresh::Column::Hash.is_in(redemptions.iter().map(|redemption| redemption.hash.0.to_vec())),
+        )
+        .and_where(refresh::Column::SpentAt.is_null())
+        .and_where(refresh::Column::FamilyId.in_subquery(living))
+        .returning_col(refresh::Column::Hash)
+        .take()
 }
 
 /// Ends a family.

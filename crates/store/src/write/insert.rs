@@ -21,12 +21,15 @@ use crate::row::{self, number};
 
 /// Inserts the keys whose hash and idempotency key are free, each with its index in `keys` for a revision.
 /// Returns which were inserted.
-pub(super) async fn keys(
+pub(crate) async fn keys(
     connection: &PooledConnection,
-    keys: &[NewKey],
+    keys: &[&NewKey],
 ) -> Result<HashSet<KeyId>, StoreError> {
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
     let mut made = HashSet::new();
-    let numbered: Vec<(u64, &NewKey)> = (0..).zip(keys).collect();
+    let numbered: Vec<(u64, &NewKey)> = (0..).zip(keys.iter().copied()).collect();
     for chunk in numbered.chunks(ROWS) {
         let rows = chunk.iter().map(|(index, key)| new_row(*index, key));
         let insert = key::Entity::insert_many(rows).on_conflict(nothing());
@@ -39,7 +42,7 @@ pub(super) async fn keys(
 }
 
 /// Assigns the revisions from `first` on to keys that were just inserted, in their order.
-pub(super) async fn number_keys(
+pub(crate) async fn number_keys(
     connection: &PooledConnection,
     ids: &[KeyId],
     first: u64,

@@ -1,0 +1,113 @@
+//! The queue of writes, and the tasks that empty it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::shared_write::{Answer, SharedWrite, Waiting};
+use super::transaction;
+use crate::pool::Pool;
+
+/// Maximum number of writes in one transaction. It bounds how long a write of another kind waits for the head row.
+const WRITES: usize = 64;
+/// Transactions at a time: one writes its rows while the other one commits.
+const TRANSACTIONS: usize = 2;
+
+/// Writes that wait for a transaction. Shared in an `Arc`.
+pub(crate) struct WriteQueue {
+    pool: Arc<Pool>,
+    /// Time limit of a transaction.
+    deadline: Duration,
+    state: Mutex<QueueState>,
+}
+
+#[derive(Default)]
+struct QueueState {
+    waiting: VecDeque<SharedWrite>,
+    running: usize,
+}
+
+impl WriteQueue {
+    /// Creates a queue without a task: one starts with the first write.
+    pub(crate) fn new(pool: Arc<Pool>, deadline: Duration) -> Arc<Self> {
+        Arc::new(Self { pool, deadline, state: Mutex::default() })
+    }
+
+    /// Does a write, in a transaction that others may share. `wrap` names its kind.
+    pub(crate) async fn write<W, T>(
+        self: &Arc<Self>,
+        write: W,
+        wrap: impl FnOnce(Waiting<W, T>) -> SharedWrite,
+    ) -> Answer<T> {
+        let (answer, receiver) = oneshot::channel();
+        self.add(wrap(Waiting { write: Box::new(write), answer }));
+        // Without an answer, the transaction was given up: the process ends, or its task has panicked.
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed).into()))
+    }
+
+    fn add(self: &Arc<Self>, write: SharedWrite) {
+        let mut state = self.state();
+        state.waiting.push_back(write);
+        self.start(&mut state);
+    }
+
+    /// Starts a task, if writes wait and not all slots are taken.
+    fn start(self: &Arc<Self>, state: &mut QueueState) {
+        if state.running == TRANSACTIONS || state.waiting.is_empty() {
+            return;
+        }
+        state.running += 1;
+        let slot = Slot(Arc::clone(self));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a shared transaction outlives each caller; at most two"
+        )]
+        tokio::spawn(async move { slot.run().await });
+    }
+
+    /// Takes the writes of the next transaction. Their number is a power of two, so that the statements for
+    /// several rows have few different texts, and the server has most of them prepared.
+    fn next(&self) -> Vec<SharedWrite> {
+        let mut state = self.state();
+        state.waiting.retain(|write| !write.is_abandoned());
+        let count = state.waiting.len().min(WRITES);
+        let count = count.checked_ilog2().map_or(0, |bits| 1 << bits);
+        state.waiting.drain(..count).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Right to run one transaction at a time.
+struct Slot(Arc<WriteQueue>);
+
+impl Slot {
+    /// Runs transactions until no write waits. One that does not end in time is dropped, which closes its
+    /// connection: its callers have given up by then.
+    async fn run(self) {
+        loop {
+            let writes = self.0.next();
+            if writes.is_empty() {
+                return;
+            }
+            let _ = timeout(self.0.deadline, transaction::run(&self.0.pool, writes)).await;
+        }
+    }
+}
+
+/// Gives the slot back, also after a panic. A write that arrived after the task had found none starts another one.
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.running -= 1;
+        self.0.start(&mut state);
+    }
+}
