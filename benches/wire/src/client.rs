@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 use v1::check_service_client::CheckServiceClient;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Options of the client.
 pub(crate) struct ClientOptions {

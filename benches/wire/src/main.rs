@@ -1,8 +1,11 @@
 //! Two no-op servers built in the usual way: tonic with its defaults on the multi-thread runtime, allowing
 //! every request. `envoy` serves Envoy's API by the crate envoy-types, `native` serves Latchkey's. Costs of a
-//! real Check are compared with theirs. `ask` is a client that fills a cache.
+//! real Check are compared with theirs. `ask` is a client that fills a cache, `write` one that writes.
 
 mod client;
+mod writes;
+
+use std::time::Duration;
 
 use envoy_types::ext_authz::v3::CheckResponseExt as _;
 use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
@@ -37,10 +40,10 @@ impl CheckService for AllowAll {
     }
 }
 
-/// Usage of the servers, and of the client with its first key, number of keys, keys in a call, concurrent calls
-/// and cost.
+/// Usage of the servers and of the two clients.
 const USAGE: &str = "usage: latchkey-bench-wire envoy|native ADDRESS
-       latchkey-bench-wire ask ADDRESS FIRST KEYS BATCH CALLERS COST";
+       latchkey-bench-wire ask ADDRESS FIRST KEYS BATCH CALLERS COST
+       latchkey-bench-wire write CreateKey|RevokeKey|IssueJwt|RefreshJwt CALLERS SECONDS OPERATOR_KEY ADDRESS...";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -59,6 +62,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             let (batch, callers, cost) = (batch.parse()?, callers.parse()?, cost.parse()?);
             let (address, keys) = ((*address).to_owned(), first..first + keys);
             client::run(client::ClientOptions { address, keys, batch, callers, cost }).await?;
+        }
+        ["write", call, callers, seconds, operator, addresses @ ..] if !addresses.is_empty() => {
+            let call = writes::WriteCall::named(call).ok_or(USAGE)?;
+            let (callers, duration) = (callers.parse()?, Duration::from_secs_f64(seconds.parse()?));
+            let (operator, addresses) = ((*operator).to_owned(), addresses.iter().map(ToString::to_string));
+            let addresses = addresses.collect();
+            writes::run(writes::WriteOptions { addresses, call, callers, duration, operator }).await?;
         }
         _ => return Err(USAGE.into()),
     }

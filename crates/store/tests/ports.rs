@@ -43,6 +43,8 @@ mod sealed_values;
 mod sessions;
 #[path = "ports/shadow.rs"]
 mod shadow;
+#[path = "ports/shared_writes.rs"]
+mod shared_writes;
 #[path = "ports/signing.rs"]
 mod signing;
 #[path = "ports/tenant.rs"]
