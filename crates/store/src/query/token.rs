@@ -22,6 +22,7 @@ const HEAD: &str = "h";
 const FAMILY: &str = "f";
 const KEY: &str = "k";
 const SIGNER: &str = "s";
+const TOKEN: &str = "r";
 
 /// Returns what Check needs to accept tokens: their families, the hash of the key behind each, whether their
 /// signing key is active, and the revision of all of it, read by one statement. Each family is found, absent or
@@ -51,16 +52,21 @@ fn statement(ids: &[FamilyId], signing_key: &str) -> SelectStatement {
     query.expr_as(Expr::col((HEAD, head::Column::Revision)), column_alias(HEAD, "revision"));
     let of_id = Expr::col((FAMILY, family::Column::Id)).is_in(padded_in_values(ids).map(|id| id.0));
     query.join_as(JoinType::LeftJoin, family::Entity, FAMILY, of_id);
-    let of_family = Expr::col((KEY, key::Column::Id)).equals((FAMILY, family::Column::KeyId));
-    query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_family);
+    join_key(&mut query);
     let in_force = Expr::col((SIGNER, signing_key::Column::Id))
         .eq(signing_key)
         .and(Expr::col((SIGNER, signing_key::Column::WithdrawnAt)).is_null());
     query.join_as(JoinType::LeftJoin, signing_key::Entity, SIGNER, in_force);
-    select(&mut query, FAMILY, family::Column::iter());
-    query.expr_as(Expr::col((KEY, key::Column::Hash)), column_alias(KEY, "hash"));
     query.expr_as(Expr::col((SIGNER, signing_key::Column::Id)), column_alias(SIGNER, "id"));
     query
+}
+
+/// Selects the columns of the family, and the hash of its key, if it has one.
+fn join_key(query: &mut SelectStatement) {
+    let of_family = Expr::col((KEY, key::Column::Id)).equals((FAMILY, family::Column::KeyId));
+    query.join_as(JoinType::LeftJoin, key::Entity, KEY, of_family);
+    select(query, FAMILY, family::Column::iter());
+    query.expr_as(Expr::col((KEY, key::Column::Hash)), column_alias(KEY, "hash"));
 }
 
 /// Returns the family that a row belongs to, if any.
@@ -97,10 +103,17 @@ pub(crate) async fn refresh(
     connection: &PooledConnection,
     hash: &KeyHash,
 ) -> Result<Option<(RefreshRecord, TokenFamily)>, StoreError> {
-    let found = refresh::Entity::find_by_id(hash.0.to_vec()).one(connection).await?;
-    let Some(token) = found.map(row::token::refresh).transpose()? else { return Ok(None) };
-    let family = family(connection, token.family).await?;
-    Ok(family.map(|family| (token, family)))
+    let mut query = Query::select();
+    query.from_as(refresh::Entity, TOKEN);
+    let of_token = Expr::col((FAMILY, family::Column::Id)).equals((TOKEN, refresh::Column::FamilyId));
+    query.join_as(JoinType::InnerJoin, family::Entity, FAMILY, of_token);
+    join_key(&mut query);
+    select(&mut query, TOKEN, refresh::Column::iter());
+    query.and_where(Expr::col((TOKEN, refresh::Column::Hash)).eq(hash.0.to_vec()));
+    let Some(row) = connection.query_one(&query).await? else { return Ok(None) };
+    let token = row::token::refresh(refresh::Model::from_query_result(&row, &prefix(TOKEN))?)?;
+    let family = read(&row, token.family)?;
+    Ok(Some((token, family)))
 }
 
 /// Returns every signing key. A corrupt one is logged and left out; the others stay usable. The revision is
