@@ -1,5 +1,7 @@
 //! This replica's place among the replicas of its database: its row, its heartbeats, and what it knows of the others.
 
+mod own_row;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use tokio::time::sleep;
 
 use super::holders::HolderTable;
 use super::host::{self, LifeSocket};
+pub(super) use own_row::OwnRow;
 
 /// Shortest time in which a living replica must answer a question for a sign of life.
 const SHORTEST_CHALLENGE: Duration = Duration::from_secs(1);
@@ -27,6 +30,8 @@ pub(crate) struct Membership {
     /// Proof of life for other processes of this machine; `None` if the row announces no machine.
     _socket: Option<LifeSocket>,
     state: Mutex<State>,
+    /// Locked while a waiting write reads the rows.
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// What changes during the life of a replica.
@@ -75,7 +80,16 @@ impl Membership {
         if socket.is_none() {
             replica.host = None;
         }
-        Self { replicas, replica, lease, poll_interval, alone, _socket: socket, state: Mutex::default() }
+        Self {
+            replicas,
+            replica,
+            lease,
+            poll_interval,
+            alone,
+            _socket: socket,
+            state: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Returns the identifier of this replica.
@@ -209,33 +223,6 @@ impl Membership {
         Ok(own)
     }
 
-    fn own_row(&self, fleet: &Fleet, state: &State) -> OwnRow {
-        let Some(wrote) = state.announced else { return OwnRow::Missing };
-        let written = wrote.beat..=state.sent;
-        let others = || fleet.rows.iter().filter(|row| row.replica.id != self.replica.id);
-        let named = |row: &ReplicaRow| {
-            self.replica.stable_name.is_some()
-                && !row.departed
-                && row.replica.stable_name == self.replica.stable_name
-                && !state.silent.contains(&row.replica.id)
-        };
-        if let Some(other) = others().find(|row| named(row)) {
-            return OwnRow::Taken(self.conflict_text(&other.replica));
-        }
-        match fleet.rows.iter().find(|row| row.replica.id == self.replica.id) {
-            // A revision that was not flushed to disk is lost in a crash of the database, which costs time alone.
-            Some(row) if row.announced.is_some_and(|read| written.contains(&read.beat)) && !row.departed => {
-                if row.challenged {
-                    OwnRow::Challenged
-                } else {
-                    OwnRow::AsWritten
-                }
-            }
-            Some(_) => OwnRow::Altered,
-            None => OwnRow::Missing,
-        }
-    }
-
     /// Begins again without a row: the next round registers. A row that was altered is removed first.
     pub(super) async fn forget_row(&self, fleet: &Fleet) -> Result<(), SystemError> {
         self.state().announced = None;
@@ -245,8 +232,13 @@ impl Membership {
         Ok(())
     }
 
-    /// Reads the rows of a server that has reached `revision`, and takes note of them.
+    /// Reads the rows of a server that has reached `revision`, and takes note of them. While another caller reads,
+    /// waits for its result instead: it shows the same or slightly older progress.
     pub(super) async fn look(&self, revision: u64, clock: &dyn Clock) -> Result<(), SystemError> {
+        let Ok(_reading) = self.reading.try_lock() else {
+            drop(self.reading.lock().await);
+            return Ok(());
+        };
         let fleet = self.replicas.list(revision).await?;
         self.state().holders.observe(&fleet, &self.replica.id, clock.monotonic());
         Ok(())
@@ -282,19 +274,4 @@ impl Membership {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// State of this replica's own row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum OwnRow {
-    /// The row is as it was written.
-    AsWritten,
-    /// Another process asks if this replica lives.
-    Challenged,
-    /// There is no row.
-    Missing,
-    /// Another program has changed the row.
-    Altered,
-    /// Another process has registered under this replica's stable name.
-    Taken(String),
 }
