@@ -61,6 +61,13 @@ pub struct IssuedTokens {
     pub user: Option<UserRecord>,
 }
 
+/// A signed access token.
+pub(super) struct AccessToken {
+    value: PlainKey,
+    /// Time until it expires.
+    ttl: Duration,
+}
+
 impl TokenIssuer {
     /// Issues tokens in exchange for a key or a password.
     pub async fn issue(
@@ -117,23 +124,23 @@ impl TokenIssuer {
         let first = refresh::mint(&mut random);
         let scopes = names(&granted, &holder.policy);
         let record = RefreshRecord { hash: first.hash(), family: family.id, scopes, spent: None };
-        let (access, ttl) = self.sign(&holder, &family, &granted, call).await?;
+        let access = self.sign(&holder, &family, &granted, call).await?;
         let entry = self
             .subject_audit_entry(&family.parent.to_string(), "token.issue", family.tenant)
             .on_target(&family.id);
         let entry = entry.in_request(&call.request_id).with_detail("scopes", record.scopes.join(" "));
         self.parts.store.create_family(family.clone(), record, entry).await?;
-        Ok(issued(&holder, &family, (access, ttl, first), (&granted, now)))
+        Ok(IssuedTokens::new(&holder, &family, access, first, &granted, now))
     }
 
-    /// Signs an access token of a family; returns it with its lifetime.
+    /// Signs an access token of a family.
     pub(super) async fn sign(
         &self,
         holder: &Holder,
         family: &FamilyRecord,
         granted: &ScopeSet,
         call: &CallContext,
-    ) -> Result<(PlainKey, Duration), ManagementError> {
+    ) -> Result<AccessToken, ManagementError> {
         let key = self.signing_key(&holder.policy, &holder.rules, call).await?;
         let now = self.now();
         let principal = &holder.principal;
@@ -167,19 +174,25 @@ impl TokenIssuer {
             let text = "the token would be longer than 8 KiB: ask for fewer scopes".to_owned();
             return Err(RequestError::FailedPrecondition(text).into());
         }
-        Ok((PlainKey::new(token), seconds(iat, exp)))
+        Ok(AccessToken { value: PlainKey::new(token), ttl: seconds(iat, exp) })
     }
 }
 
-pub(super) fn issued(
-    holder: &Holder,
-    family: &FamilyRecord,
-    (access, ttl, refresh): (PlainKey, Duration, PlainKey),
-    (granted, now): (&ScopeSet, Timestamp),
-) -> IssuedTokens {
-    let scopes = names(granted, &holder.policy).iter().map(ToString::to_string).collect();
-    let refresh_ttl = seconds(now.0.div_euclid(1000), family.ends.0.div_euclid(1000));
-    IssuedTokens { access, ttl, refresh, refresh_ttl, scopes, user: holder.principal.user().cloned() }
+impl IssuedTokens {
+    /// Makes the answer to the holder of a family.
+    pub(super) fn new(
+        holder: &Holder,
+        family: &FamilyRecord,
+        access: AccessToken,
+        refresh: PlainKey,
+        granted: &ScopeSet,
+        now: Timestamp,
+    ) -> Self {
+        let AccessToken { value: access, ttl } = access;
+        let scopes = names(granted, &holder.policy).iter().map(ToString::to_string).collect();
+        let refresh_ttl = seconds(now.0.div_euclid(1000), family.ends.0.div_euclid(1000));
+        Self { access, ttl, refresh, refresh_ttl, scopes, user: holder.principal.user().cloned() }
+    }
 }
 
 /// Returns the requested scopes, all of which must be granted, or all granted scopes if none are requested.

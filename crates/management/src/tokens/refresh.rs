@@ -11,7 +11,7 @@ use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{self, REUSE_GRACE, Redemption, RefreshRecord, seal_owner};
 
 use super::holder::{Holder, generation};
-use super::issue::{IssuedTokens, issued, requested_scopes};
+use super::issue::{IssuedTokens, requested_scopes};
 use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
 
@@ -67,7 +67,7 @@ impl TokenIssuer {
         };
         let spent = Redemption { at: now, successor, scopes: scopes.clone() };
         let record_next = RefreshRecord { hash: next.hash(), family: family.record.id, scopes, spent: None };
-        let (access, ttl) = self.sign(&holder, &family.record, &granted, call).await?;
+        let access = self.sign(&holder, &family.record, &granted, call).await?;
         let entry = self.subject_audit_entry(
             &family.record.parent.to_string(),
             "token.refresh",
@@ -78,7 +78,7 @@ impl TokenIssuer {
             .in_request(&call.request_id)
             .with_detail("scopes", record_next.scopes.join(" "));
         if self.parts.store.redeem_refresh_token(&hash, spent, record_next, entry).await? {
-            return Ok(issued(&holder, &family.record, (access, ttl, next), (&granted, now)));
+            return Ok(IssuedTokens::new(&holder, &family.record, access, next, &granted, now));
         }
         // Another call redeemed the token first, or ended the family.
         let (record, family) = self.parts.store.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
@@ -110,8 +110,8 @@ impl TokenIssuer {
             return Err(INVALID_CREDENTIAL.into());
         }
         let granted = holder.policy.scopes.resolve(&spent.scopes).intersection(&holder.principal.granted);
-        let (access, ttl) = self.sign(holder, &family.record, &granted, call).await?;
-        Ok(issued(holder, &family.record, (access, ttl, successor), (&granted, now)))
+        let access = self.sign(holder, &family.record, &granted, call).await?;
+        Ok(IssuedTokens::new(holder, &family.record, access, successor, &granted, now))
     }
 
     /// Returns the key or user that a family belongs to, if it is valid now.
