@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use super::Follower;
 use super::holders::{LONGEST_LEASE, with_margin};
 
-/// Delays between two looks at the replicas: the first and the longest.
+/// Delays between two looks at the replicas, after this replica's round: the first and the longest.
 const POLL_DELAYS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(25));
 
 /// Dependency in the error of a caller that gives up before the change is applied everywhere.
@@ -80,14 +80,16 @@ impl Propagation for Follower {
                 let retry_after = if round_done { until.since(now) } else { RETRY_UNKNOWN };
                 return Err(SystemError::Unavailable { dependency: PROPAGATION_PENDING, retry_after });
             }
-            let next = pause.min(until.since(now)).min(end.since(now)).max(Duration::from_millis(1));
+            let bounded = |pause: Duration| {
+                pause.min(until.since(now)).min(end.since(now)).max(Duration::from_millis(1))
+            };
             if round_done {
-                sleep(next).await;
+                sleep(bounded(pause)).await;
                 self.look(&wait, end.since(now)).await;
+                pause = (pause * 2).min(longest);
             } else {
-                drop(timeout(next, last_round.changed()).await);
+                drop(timeout(bounded(longest), last_round.changed()).await);
             }
-            pause = (pause * 2).min(longest);
         }
     }
 }

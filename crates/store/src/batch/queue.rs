@@ -1,4 +1,4 @@
-//! The queue of writes, and the tasks that empty it.
+//! The queue of writes, and the task that empties it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,6 @@ use crate::pool::Pool;
 
 /// Maximum number of writes in one transaction. It bounds how long a write of another kind waits for the head row.
 const WRITES: usize = 64;
-/// Transactions at a time: one writes its rows while the other one commits.
-const TRANSACTIONS: usize = 2;
 
 /// Writes that wait for a transaction. Shared in an `Arc`.
 pub(crate) struct WriteQueue {
@@ -28,7 +26,9 @@ pub(crate) struct WriteQueue {
 #[derive(Default)]
 struct QueueState {
     waiting: VecDeque<SharedWrite>,
-    running: usize,
+    /// True while a task runs. One transaction at a time takes more writes along than several would, which wait for
+    /// each other in the database.
+    running: bool,
 }
 
 impl WriteQueue {
@@ -57,27 +57,25 @@ impl WriteQueue {
         self.start(&mut state);
     }
 
-    /// Starts a task, if writes wait and not all slots are taken.
+    /// Starts the task, if writes wait and it does not run.
     fn start(self: &Arc<Self>, state: &mut QueueState) {
-        if state.running == TRANSACTIONS || state.waiting.is_empty() {
+        if state.running || state.waiting.is_empty() {
             return;
         }
-        state.running += 1;
-        let slot = Slot(Arc::clone(self));
+        state.running = true;
+        let writer = Writer(Arc::clone(self));
         #[expect(
             clippy::disallowed_methods,
-            reason = "a shared transaction outlives each caller; at most two"
+            reason = "a shared transaction outlives each caller; one at most"
         )]
-        tokio::spawn(async move { slot.run().await });
+        tokio::spawn(async move { writer.run().await });
     }
 
-    /// Takes the writes of the next transaction. Their number is a power of two, so that the statements for
-    /// several rows have few different texts, and the server has most of them prepared.
+    /// Takes the writes of the next transaction.
     fn next(&self) -> Vec<SharedWrite> {
         let mut state = self.state();
         state.waiting.retain(|write| !write.is_abandoned());
         let count = state.waiting.len().min(WRITES);
-        let count = count.checked_ilog2().map_or(0, |bits| 1 << bits);
         state.waiting.drain(..count).collect()
     }
 
@@ -86,10 +84,10 @@ impl WriteQueue {
     }
 }
 
-/// Right to run one transaction at a time.
-struct Slot(Arc<WriteQueue>);
+/// The task, which runs one transaction after the other.
+struct Writer(Arc<WriteQueue>);
 
-impl Slot {
+impl Writer {
     /// Runs transactions until no write waits. One that does not end in time is dropped, which closes its
     /// connection: its callers have given up by then.
     async fn run(self) {
@@ -103,11 +101,11 @@ impl Slot {
     }
 }
 
-/// Gives the slot back, also after a panic. A write that arrived after the task had found none starts another one.
-impl Drop for Slot {
+/// Marks the end of the task, also after a panic. A write that arrived after the task had found none starts another one.
+impl Drop for Writer {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        state.running -= 1;
+        state.running = false;
         self.0.start(&mut state);
     }
 }

@@ -192,7 +192,7 @@ async fn a_write_whose_caller_gave_up_before_its_turn_is_not_done(database: Test
         let (store, new) = (Arc::clone(&database.store), new(key(&database, number)));
         calls.spawn(async move { store.create_keys(vec![new], audit("key.create")).await.map(drop) })
     };
-    // Each of the first two has a transaction of its own, which waits.
+    // The first one has a transaction of its own, which waits.
     for number in [10, 11] {
         start(number);
         tokio::time::sleep(Duration::from_millis(200)).await;
