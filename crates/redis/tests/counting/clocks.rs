@@ -34,6 +34,8 @@ async fn open_within_their_period(bench: &RedisBench, set: impl Fn(i64), from: i
         while admitted(bench, bucket, 1).await == 1 {}
     }
     set(to);
+    // A denial by a lease is repeated for up to 100 ms without a request to Redis.
+    tokio::time::sleep(Duration::from_millis(150)).await;
     for bucket in buckets(bench) {
         let denied = charge(bench, &[bucket], 20).await;
         let wait = denied.levels[0].retry_after;

@@ -10,6 +10,7 @@ mod encrypted;
 mod failing;
 mod load;
 mod notifications;
+mod refusing;
 mod sharing;
 
 mod exact {
