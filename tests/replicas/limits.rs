@@ -80,3 +80,24 @@ async fn without_redis_each_replica_limits_by_itself_and_refuses_nobody_for_it()
     cluster.redis.thaw();
     cluster.wait_for_log(0, "connected to Redis", 2);
 }
+
+/// A server that accepts connections and PINGs, and refuses every write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_without_memory_is_reported_once_in_its_own_words_and_refuses_no_call() {
+    let cluster = Cluster::start().await;
+    cluster.wait_for_log(0, "connected to Redis", 1);
+    let (_, value) = cluster.key().await;
+    assert_eq!(cluster.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
+    cluster.wait_for_log(0, "Redis refuses to count limits", 1);
+    cluster.wait_for_log(0, "OOM command not allowed", 1);
+    let call = || allows(&cluster.operators[0], classed(&value, "exact"));
+    assert_eq!(call().await, Ok(true));
+    // Longer than several attempts to connect.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(call().await, Ok(true));
+    let replicas = cluster.operators.len() as u64;
+    assert_eq!(cluster.logged("Redis refuses to count limits"), replicas);
+    assert_eq!(cluster.logged("connected to Redis"), replicas);
+    assert_eq!(cluster.redis.cli(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
+    cluster.wait_for_log(0, "connected to Redis", 2);
+}

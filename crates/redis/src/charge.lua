@@ -7,7 +7,8 @@
 --         cap, window  the capacity; 1: counts per window of p
 --         and of the caller's lease: made (identifies the bucket), epoch, used, held; want (size of the next lease)
 -- Returns granted, then for each bucket: tokens, fraction (in 1/p), remaining microseconds of the window,
--- and the lease: held, made, epoch, microseconds of its validity.
+-- and the lease: held, made, epoch, microseconds of its validity. The last integer is this server's time in
+-- microseconds.
 --
 -- Leased tokens still belong to the bucket: it fills up to `cap` minus the leased tokens, so that all callers
 -- together admit exactly what one bucket would have admitted. A lease belongs to an epoch of TERM and may be
@@ -80,8 +81,19 @@ local function fill(s, moment)
   if s.w >= most then s.f = 0 end
 end
 
+-- Moves the times of a bucket that are in the future to the present. They are in the future if the clock was put
+-- back, or after a fail-over to a server whose clock is behind. The bucket keeps its tokens and fills from now on,
+-- so it opens within its own period. Leases keep their whole validity, which is up to two epochs.
+local function rebase(s)
+  if s.at > now then s.at, s.moved = now, true end
+  if s.e > this_epoch + 1 then
+    s.e, s.o1, s.o0, s.moved = this_epoch + 1, s.o1 + s.o0, 0, true
+  end
+end
+
 -- Updates a bucket to the current time. Expired leases make room from the moment of their expiry.
 local function settle(s)
+  rebase(s)
   if s.window == 1 then fill(s, now) end
   while s.e < this_epoch and s.o1 + s.o0 > 0 do
     s.e = s.e + 1
@@ -160,10 +172,8 @@ end
 local answer = { granted and 1 or 0 }
 for n, key in ipairs(KEYS) do
   local ask, s = asks[n], states[n]
-  if not look then
-    take(s, ask)
-    write(key, s)
-  end
+  if not look then take(s, ask) end
+  if not look or s.moved then write(key, s) end
   local left = s.window == 1 and s.at + s.p - now or 0
   local life = (s.e + 2) * TERM - now
   if s.window == 1 then life = math.min(life, left) end
@@ -171,4 +181,5 @@ for n, key in ipairs(KEYS) do
     answer[#answer + 1] = value
   end
 end
+answer[#answer + 1] = now
 return answer

@@ -6,29 +6,35 @@
 //! for seconds. In a cluster, a part that does not respond has a breaker of its own ([`slot_breakers`]), and
 //! the library finds nodes again.
 
-mod raw;
+mod clock_watch;
+pub(crate) mod raw;
 mod slot_breakers;
+mod trial;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use latchkey_core::limit::BucketCharge;
-use latchkey_core::time::MonotonicInstant;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use latchkey_core::limit::{BucketAlgorithm, BucketCharge};
+use latchkey_core::time::{Clock, MonotonicInstant};
+use redis::RedisError;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::clock_watch::ClockWatch;
 use self::raw::{RawConnection, RedisClient};
-use self::slot_breakers::{MAX_MISSES, SlotBreakers, SlotRange};
+use self::slot_breakers::{BreakerChange, MAX_MISSES, SlotBreakers, SlotRange};
+pub(crate) use self::trial::Trial;
 use crate::address::{Address, InvalidUrl};
-use crate::key;
-use crate::wire::{self, BucketOp, BucketState, ScriptHandle};
+use crate::wire::{self, BucketOp, BucketState, Reply, ScriptHandle};
+use crate::{key, words};
 
 /// Time limit for connecting, outside of calls.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Unanswered probes in a row after which the connection to a cluster is replaced.
 const MAX_CLUSTER_MISSES: u32 = 6;
+/// Difference between the clocks of Redis and of this process from which on it is reported, in microseconds.
+const FAR: u64 = 5_000_000;
 
 /// Error that Redis did not respond in time, or that its response is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,19 +61,30 @@ pub(crate) struct RedisConnection {
     current: ArcSwapOption<RawConnection>,
     misses: AtomicU32,
     breakers: SlotBreakers,
+    trial: Trial,
+    clock: Arc<dyn Clock>,
+    clocks: ClockWatch,
+    /// True while an outage, or a clock that is far off, has been logged.
+    outage_logged: AtomicBool,
+    clock_logged: AtomicBool,
     requests: AtomicU64,
     failures: AtomicU64,
 }
 
 impl RedisConnection {
     /// Creates an unconnected one.
-    pub(crate) fn new(address: &Address) -> Result<Self, InvalidUrl> {
+    pub(crate) fn new(address: &Address, clock: Arc<dyn Clock>) -> Result<Self, InvalidUrl> {
         Ok(Self {
             source: RedisClient::new(address)?,
             script: ScriptHandle::new(),
             current: ArcSwapOption::empty(),
             misses: AtomicU32::new(0),
             breakers: SlotBreakers::new(),
+            trial: Trial::new(),
+            clock,
+            clocks: ClockWatch::new(),
+            outage_logged: AtomicBool::new(false),
+            clock_logged: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         })
@@ -93,93 +110,130 @@ impl RedisConnection {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// Returns the clock of Redis minus the wall clock in microseconds; `None` before the first response.
+    pub(crate) fn clock_offset(&self) -> Option<i64> {
+        self.clocks.offset()
+    }
+
+    /// Returns whether the clock of Redis was put ahead so shortly before `now` that this bucket may have been
+    /// filled too early.
+    pub(crate) fn filled_early(&self, demand: &BucketCharge, now: MonotonicInstant) -> bool {
+        self.clocks.stepped_within(self.range(demand), full_after(demand), now)
+    }
+
+    fn range(&self, demand: &BucketCharge) -> Option<SlotRange> {
+        self.is_cluster().then(|| SlotRange::of(&key::tag(demand)))
+    }
+
     /// Sends a request for buckets of one slot, and waits until its deadline.
     pub(crate) async fn send(&self, request: BucketRequest<'_>) -> BucketReply {
         let current = self.current.load_full().ok_or(Unavailable)?;
-        let range = match (self.is_cluster(), request.operations.first()) {
-            (true, Some((demand, _))) => Some(SlotRange::of(&key::tag(demand))),
-            _ => None,
-        };
+        let range = request.operations.first().and_then(|(demand, _)| self.range(demand));
         if range.is_some_and(|range| !self.breakers.allows(range, request.now)) {
             return Err(Unavailable);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut raw = RawConnection::clone(&current);
-        let answer =
-            match timeout_at(request.end, self.run(&mut raw, request.operations, request.cost, request.look))
-                .await
-            {
-                Ok(Ok(numbers)) => {
-                    wire::parse_reply(request.operations, &numbers).ok_or(MissReason::Malformed)
-                }
-                Ok(Err(error)) => Err(MissReason::Error(error)),
-                Err(_) => Err(MissReason::TimedOut),
-            };
-        if let Some(range) = range {
-            if self.breakers.record(range, answer.is_ok(), request.now) {
-                tracing::warn!(
-                    "a part of the Redis Cluster does not respond; its limits are counted in this process alone until it does"
-                );
-            }
-        } else if let Err(reason) = &answer {
-            self.record_miss(&current, reason);
-        } else {
-            self.misses.store(0, Ordering::Relaxed);
-        }
-        answer.map_err(|reason| {
+        let run = raw.run(&self.script, request.operations, request.cost, request.look);
+        let answer = match timeout_at(request.end, run).await {
+            Ok(Ok(numbers)) => wire::parse_reply(request.operations, &numbers).ok_or(MissReason::Malformed),
+            Ok(Err(error)) => Err(MissReason::Error(error)),
+            Err(_) => Err(MissReason::TimedOut),
+        };
+        self.record(&current, range, &answer, request.now);
+        answer.map(|reply| (reply.granted, reply.states)).map_err(|reason| {
             self.failures.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(error = %reason, "a request to Redis failed; the call is counted in this process alone");
             Unavailable
         })
     }
 
-    /// Runs the script by its hash, or by its text if the server does not have it. The script is not loaded in
-    /// advance, since that would need a request to every node of a cluster.
-    async fn run(
+    /// Records the outcome of a request for the breakers and for the comparison of the clocks.
+    fn record(
         &self,
-        raw: &mut RawConnection,
-        operations: &[(BucketCharge, BucketOp)],
-        cost: u32,
-        look: bool,
-    ) -> Result<Vec<i64>, RedisError> {
-        match raw.numbers(&self.script.by_hash(operations, cost, look)).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                raw.numbers(&wire::by_text(operations, cost, look)).await
-            }
-            reply => reply,
+        current: &Arc<RawConnection>,
+        range: Option<SlotRange>,
+        answer: &Result<Reply, MissReason>,
+        now: MonotonicInstant,
+    ) {
+        if let Ok(reply) = answer {
+            self.clocks.observe(range, reply.time, self.clock.now());
+        }
+        match (range, answer) {
+            (Some(range), _) => match (self.breakers.record(range, answer.is_ok(), now), answer) {
+                (BreakerChange::FirstOpened, Err(reason)) => tracing::warn!(
+                    error = %reason,
+                    "a part of the Redis Cluster cannot be used; its limits are counted in this process alone until it can"
+                ),
+                (BreakerChange::LastClosed, _) => {
+                    tracing::info!("all parts of the Redis Cluster that were asked can be used again");
+                }
+                _ => {}
+            },
+            (None, Err(reason)) => self.record_miss(current, reason),
+            (None, Ok(_)) => self.misses.store(0, Ordering::Relaxed),
         }
     }
 
-    /// Connects if there is no connection, otherwise checks that the connection still responds.
+    /// Connects if there is no connection, otherwise checks that the connection can still be used.
     pub(crate) async fn health_check(&self, deadline: Duration) {
         match self.current.load_full() {
             Some(current) => {
                 let mut raw = RawConnection::clone(&current);
-                match timeout(deadline, self.probe(&mut raw)).await {
-                    Ok(Ok(())) => self.misses.store(0, Ordering::Relaxed),
-                    Ok(Err(error)) => self.record_miss(&current, &MissReason::Error(error)),
-                    Err(_) => self.record_miss(&current, &MissReason::TimedOut),
+                match self.try_bucket(&mut raw, deadline).await {
+                    Ok(()) => self.misses.store(0, Ordering::Relaxed),
+                    Err(reason) => self.record_miss(&current, &reason),
                 }
             }
-            None => {
-                if let Ok(Ok(raw)) = timeout(2 * CONNECT_TIMEOUT, self.connect()).await {
+            None => match self.connect(deadline).await {
+                Ok(raw) => {
                     self.misses.store(0, Ordering::Relaxed);
                     self.current.store(Some(Arc::new(raw)));
+                    self.outage_logged.store(false, Ordering::Relaxed);
                     tracing::info!("connected to Redis; limits are shared between replicas");
                 }
-            }
+                Err(reason) => self.log_outage(&reason),
+            },
         }
+        self.log_clock();
     }
 
-    async fn connect(&self) -> Result<RawConnection, RedisError> {
-        let mut raw = self.source.open(CONNECT_TIMEOUT).await?;
-        self.probe(&mut raw).await?;
+    /// Connects, and charges a bucket twice: first without a deadline, since the script may have to be loaded.
+    async fn connect(&self, deadline: Duration) -> Result<RawConnection, MissReason> {
+        let open = timeout(2 * CONNECT_TIMEOUT, self.source.open(CONNECT_TIMEOUT));
+        let mut raw = open.await.map_err(|_| MissReason::TimedOut)??;
+        self.try_bucket(&mut raw, CONNECT_TIMEOUT).await?;
+        self.try_bucket(&mut raw, deadline).await?;
         Ok(raw)
     }
 
-    /// Runs the script without a bucket, which tests more than a PING does.
-    async fn probe(&self, raw: &mut RawConnection) -> Result<(), RedisError> {
-        self.run(raw, &[], 0, true).await.map(drop)
+    /// Does what a call does, with a bucket of this process alone.
+    async fn try_bucket(&self, raw: &mut RawConnection, deadline: Duration) -> Result<(), MissReason> {
+        let charge = timeout(deadline, self.trial.charge(raw, &self.script));
+        let time = charge.await.map_err(|_| MissReason::TimedOut)??.ok_or(MissReason::Malformed)?;
+        let range = self.is_cluster().then(|| SlotRange::of(&self.trial.tag()));
+        self.clocks.observe(range, time, self.clock.now());
+        // A bucket that is not taken away expires within a second.
+        let _ = timeout(deadline, self.trial.undo(raw, &self.script)).await;
+        Ok(())
+    }
+
+    /// Logs once that the clock of Redis is far from that of this process, and once that it no longer is.
+    fn log_clock(&self) {
+        let Some(offset) = self.clock_offset() else { return };
+        let far = offset.unsigned_abs() > FAR;
+        if self.clock_logged.swap(far, Ordering::Relaxed) == far {
+            return;
+        }
+        let seconds = offset / 1_000_000;
+        if far {
+            tracing::warn!(
+                seconds,
+                "the clock of Redis is far from the clock of this replica (above 0: ahead of it); when it is corrected, limits can open too early or up to one period late: synchronise both clocks (NTP)"
+            );
+        } else {
+            tracing::info!(seconds, "the clock of Redis is near the clock of this replica again");
+        }
     }
 
     /// Counts a miss. A broken connection, or the third miss in a row, opens the breaker. A cluster's
@@ -196,7 +250,30 @@ impl RedisConnection {
         }
         let before = self.current.compare_and_swap(current, None);
         if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, current)) {
+            self.log_outage(reason);
+        }
+    }
+
+    /// Logs an outage once. Its end is logged when Redis is used again.
+    fn log_outage(&self, reason: &MissReason) {
+        if self.outage_logged.swap(true, Ordering::Relaxed) {
+            tracing::debug!(error = %reason, "Redis still cannot be used");
+        } else if reason.is_refusal() {
+            tracing::warn!(error = %reason, "Redis refuses to count limits; they are counted in this process alone until it does");
+        } else {
             tracing::warn!(error = %reason, "Redis does not respond; limits are counted in this process alone until it does");
+        }
+    }
+}
+
+/// Returns the time in which an empty bucket becomes full; for a window, its length.
+fn full_after(demand: &BucketCharge) -> Duration {
+    let limit = demand.limit;
+    match demand.algorithm {
+        BucketAlgorithm::FixedWindow => limit.period,
+        BucketAlgorithm::TokenBucket => {
+            let nanos = limit.period.as_nanos() * u128::from(limit.burst) / u128::from(limit.tokens.max(1));
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
         }
     }
 }
@@ -208,12 +285,23 @@ enum MissReason {
     Error(RedisError),
 }
 
+impl From<RedisError> for MissReason {
+    fn from(error: RedisError) -> Self {
+        Self::Error(error)
+    }
+}
+
 impl MissReason {
     fn is_broken(&self) -> bool {
         match self {
             Self::TimedOut | Self::Malformed => false,
             Self::Error(error) => error.is_io_error() || error.is_unrecoverable_error(),
         }
+    }
+
+    /// Returns whether the server responded with an error.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Error(error) if !error.is_io_error())
     }
 }
 
@@ -222,11 +310,7 @@ impl std::fmt::Display for MissReason {
         match self {
             Self::TimedOut => f.write_str("no response in time"),
             Self::Malformed => f.write_str("malformed response"),
-            // Only a code such as OOM, or the kind; never the content of the request.
-            Self::Error(error) => match error.code() {
-                Some(code) => f.write_str(code),
-                None => write!(f, "{:?}", error.kind()),
-            },
+            Self::Error(error) => f.write_str(&words::of(error)),
         }
     }
 }

@@ -17,6 +17,7 @@ mod refill;
 mod token_lease;
 mod token_leases;
 mod wire;
+mod words;
 
 pub use address::{Address, InvalidUrl};
 pub use limiter::{RedisLimiter, RedisOptions};

@@ -43,7 +43,7 @@ impl RedisLimiter {
     /// Creates an unconnected limiter. [`RedisLimiter::maintain`] connects it; until then, the process counts
     /// alone.
     pub fn new(options: &RedisOptions, clock: Arc<dyn Clock>) -> Result<Self, InvalidUrl> {
-        let connection = RedisConnection::new(&options.address)?;
+        let connection = RedisConnection::new(&options.address, Arc::clone(&clock))?;
         let local = LocalLimiter::new();
         Ok(Self { connection, leases: TokenLeases::new(), clock, deadline: options.deadline, local })
     }
@@ -64,6 +64,15 @@ impl RedisLimiter {
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.connection.failures()
+    }
+
+    /// Returns the clock of Redis minus the clock of this process in seconds; `None` before the first response.
+    /// In a cluster, the largest difference of all nodes that responded.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<f64> {
+        let micros = self.connection.clock_offset()?;
+        let sign = if micros < 0 { -1.0 } else { 1.0 };
+        Some(sign * Duration::from_micros(micros.unsigned_abs()).as_secs_f64())
     }
 
     /// Returns the number of buckets that this process holds itself.
@@ -145,6 +154,11 @@ impl Limiter for RedisLimiter {
         let Some(ChargeResult { granted, levels: reply }) = spending else {
             return Ok(self.local.charge_now(charges, options, now.monotonic, levels));
         };
+        // After a step ahead of Redis's clock, a bucket there may be full too early. This process's own one is not.
+        let early = |demand: &BucketCharge| self.connection.filled_early(demand, now.monotonic);
+        if granted && charges.iter().any(early) {
+            return Ok(self.local.charge_now(charges, options, now.monotonic, levels));
+        }
         self.local.cap_levels(charges, &reply, now.monotonic);
         *levels = reply;
         Ok(granted)

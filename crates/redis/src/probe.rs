@@ -1,15 +1,21 @@
 //! Health of Redis, for operators. No client call uses it.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, InfoDict, RedisError, cmd};
 use tokio::time::{Instant, timeout};
 
 use crate::address::{Address, InvalidUrl};
+use crate::connection::Trial;
+use crate::connection::raw::{RawConnection, RedisClient};
+use crate::wire::ScriptHandle;
+use crate::words;
 
 /// Number of requests whose latency is measured.
-const PINGS: usize = 20;
+const TRIALS: usize = 20;
+/// Number of buckets that are charged in a cluster.
+const CLUSTER_TRIALS: usize = 32;
 /// Time limit for all requests to one node.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -37,8 +43,14 @@ pub struct Probe {
     pub role: String,
     /// State of the node's cluster: `ok` or `fail`; `None` if it belongs to none.
     pub cluster: Option<String>,
-    /// Median latency of a request.
+    /// Median latency of a limit request.
     pub latency: Duration,
+    /// Clock of the server minus that of this process, in seconds.
+    pub clock_offset: i64,
+    /// Error of a trial that charges a bucket as a call does, in the server's words; `None` if it succeeded.
+    pub refused: Option<String>,
+    /// Error of INFO, in the server's words. The fields that it would fill are then empty.
+    pub unreadable: Option<String>,
 }
 
 /// Error that a node did not respond, or refused. The text never contains the request.
@@ -46,56 +58,107 @@ pub struct Probe {
 #[error("{0}")]
 pub struct Unreachable(pub String);
 
-/// Reads the state of each named node; of a single server, its own.
+/// Reads the state of each named node; of a single server, its own. Buckets are charged for a trial and taken away.
 pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
     let mut nodes = Vec::new();
     for client in address.clients()? {
-        let seen = match timeout(PROBE_TIMEOUT, inspect(&client)).await {
-            Ok(seen) => seen.map_err(|error| {
-                Unreachable(error.code().map_or_else(|| format!("{:?}", error.kind()), str::to_owned))
-            }),
+        let seen = match timeout(PROBE_TIMEOUT, inspect(&client, address.is_cluster())).await {
+            Ok(seen) => seen.map_err(|error| Unreachable(words::of(&error))),
             Err(_) => Err(Unreachable("no response in time".to_owned())),
         };
         nodes.push(Node { name: client.get_connection_info().addr().to_string(), seen });
     }
+    if address.is_cluster() {
+        let refused = match timeout(PROBE_TIMEOUT, try_cluster(address)).await {
+            Ok(tried) => tried?.err().map(|error| words::of(&error)),
+            Err(_) => Some("no response in time".to_owned()),
+        };
+        if let Some(Ok(first)) = nodes.iter_mut().map(|node| node.seen.as_mut()).find(Result::is_ok) {
+            first.refused = refused;
+        }
+    }
     Ok(nodes)
 }
 
-async fn inspect(client: &Client) -> Result<Probe, RedisError> {
+/// Charges buckets in many slots, so that it reaches all nodes.
+async fn try_cluster(address: &Address) -> Result<Result<(), RedisError>, InvalidUrl> {
+    let (source, script) = (RedisClient::new(address)?, ScriptHandle::new());
+    let tried = async {
+        let mut raw = source.open(PROBE_TIMEOUT).await?;
+        for _ in 0..CLUSTER_TRIALS {
+            let trial = Trial::new();
+            trial.charge(&mut raw, &script).await?;
+            trial.undo(&mut raw, &script).await?;
+        }
+        Ok(())
+    };
+    Ok(tried.await)
+}
+
+async fn inspect(client: &Client, in_cluster: bool) -> Result<Probe, RedisError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PROBE_TIMEOUT))
         .set_response_timeout(Some(PROBE_TIMEOUT));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    let info: InfoDict = cmd("INFO").query_async(&mut connection).await?;
+    let mut probe = match cmd("INFO").query_async::<InfoDict>(&mut connection).await {
+        Ok(info) => read_info(&info),
+        Err(error) => Probe { unreadable: Some(words::of(&error)), ..Probe::default() },
+    };
+    if probe.cluster.is_some() {
+        probe.cluster = Some(state(&mut connection).await?);
+    }
+    if !in_cluster && probe.cluster.is_none() {
+        let mut raw = RawConnection::One(connection);
+        if let Err(error) = measure(&mut raw, &mut probe).await {
+            probe.refused = Some(words::of(&error));
+        }
+    }
+    Ok(probe)
+}
+
+fn read_info(info: &InfoDict) -> Probe {
     let text = |name: &str| info.get::<String>(name).unwrap_or_default();
     let number = |name: &str| info.get::<u64>(name).unwrap_or_default();
-    let cluster = match number("cluster_enabled") {
-        0 => None,
-        _ => Some(state(&mut connection).await?),
-    };
-    Ok(Probe {
+    Probe {
         version: text("redis_version"),
         most_memory: number("maxmemory"),
         policy: text("maxmemory_policy"),
         evicted: number("evicted_keys"),
         role: text("role"),
-        cluster,
-        latency: latency(&mut connection).await?,
-    })
+        cluster: (number("cluster_enabled") != 0).then(String::new),
+        clock_offset: match number("server_time_usec") {
+            0 => 0,
+            micros => offset(i64::try_from(micros).unwrap_or(i64::MAX)),
+        },
+        ..Probe::default()
+    }
+}
+
+/// Charges a bucket as a call does, which is measured, and takes it away.
+async fn measure(raw: &mut RawConnection, probe: &mut Probe) -> Result<(), RedisError> {
+    let (trial, script) = (Trial::new(), ScriptHandle::new());
+    let mut times = Vec::with_capacity(TRIALS);
+    for _ in 0..TRIALS {
+        let start = Instant::now();
+        let time = trial.charge(raw, &script).await?;
+        times.push(start.elapsed());
+        probe.clock_offset = time.map_or(0, offset);
+    }
+    for _ in 0..TRIALS {
+        trial.undo(raw, &script).await?;
+    }
+    times.sort_unstable();
+    probe.latency = times[TRIALS / 2];
+    Ok(())
+}
+
+/// Returns a server's time in microseconds minus the wall clock, in seconds.
+fn offset(time: i64) -> i64 {
+    let wall = UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_micros());
+    time.saturating_sub(i64::try_from(wall).unwrap_or(i64::MAX)) / 1_000_000
 }
 
 async fn state(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
     let info: InfoDict = cmd("CLUSTER").arg("INFO").query_async(connection).await?;
     Ok(info.get("cluster_state").unwrap_or_default())
-}
-
-async fn latency(connection: &mut MultiplexedConnection) -> Result<Duration, RedisError> {
-    let mut times = Vec::with_capacity(PINGS);
-    for _ in 0..PINGS {
-        let start = Instant::now();
-        cmd("PING").query_async::<()>(connection).await?;
-        times.push(start.elapsed());
-    }
-    times.sort_unstable();
-    Ok(times[PINGS / 2])
 }

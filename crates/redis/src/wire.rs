@@ -135,18 +135,27 @@ pub(crate) fn level(demand: &BucketCharge, parts: u128, more: u64, left: Duratio
 /// Number of integers for each bucket in the response.
 const NUMBERS: usize = 7;
 
+/// A parsed response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// True if every bucket had room.
+    pub(crate) granted: bool,
+    /// States of the buckets.
+    pub(crate) states: Vec<BucketState>,
+    /// Time of the server, in microseconds since the Unix epoch.
+    pub(crate) time: i64,
+}
+
 /// Parses a response; `None` if it is malformed.
-pub(crate) fn parse_reply(
-    operations: &[(BucketCharge, BucketOp)],
-    numbers: &[i64],
-) -> Option<(bool, Vec<BucketState>)> {
+pub(crate) fn parse_reply(operations: &[(BucketCharge, BucketOp)], numbers: &[i64]) -> Option<Reply> {
     let (granted, rest) = numbers.split_first()?;
+    let (time, rest) = rest.split_last()?;
     if rest.len() != operations.len() * NUMBERS {
         return None;
     }
     let states =
         rest.chunks_exact(NUMBERS).zip(operations).map(|(numbers, (demand, _))| state(demand, numbers));
-    Some((*granted == 1, states.collect()))
+    Some(Reply { granted: *granted == 1, states: states.collect(), time: *time })
 }
 
 fn state(demand: &BucketCharge, numbers: &[i64]) -> BucketState {

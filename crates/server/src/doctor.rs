@@ -2,7 +2,7 @@
 //! Changes nothing, serves nothing and shows no secrets.
 
 mod database;
-mod redis;
+pub(crate) mod redis;
 
 use latchkey_config::{ConfigError, ConfigSources, MasterKey, Settings};
 use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};

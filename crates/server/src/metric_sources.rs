@@ -59,6 +59,9 @@ pub(crate) fn limits(limits: RateLimiter) -> impl Fn(&mut MetricSnapshot) {
             snapshot.add_bool(&definitions::REDIS_BREAKER, !redis.is_shared());
             snapshot.add_u64(&definitions::REDIS_REQUESTS, &[], redis.requests());
             snapshot.add_u64(&definitions::REDIS_FAILURES, &[], redis.failures());
+            if let Some(offset) = redis.clock_offset() {
+                snapshot.add_f64(&definitions::REDIS_CLOCK, &[], offset);
+            }
         }
         snapshot.add_usize(&definitions::RATE_LIMIT_BUCKETS, &[], limits.bucket_count());
     }

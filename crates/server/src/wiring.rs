@@ -224,7 +224,8 @@ fn endpoint_handler(parts: EndpointServiceParts<RateLimiter>) -> EndpointHandler
 fn rate_limiter(redis: Option<&Redis>) -> Result<RateLimiter, InvalidUrl> {
     let Some(redis) = redis else { return Ok(RateLimiter::Local(Arc::new(LocalLimiter::new()))) };
     let options = RedisOptions { address: config::redis(redis)?, deadline: REDIS_DEADLINE };
-    Ok(RateLimiter::Redis(Arc::new(RedisLimiter::new(&options, Arc::new(SystemClock))?)))
+    let limiter = RedisLimiter::new(&options, Arc::new(SystemClock))?;
+    Ok(RateLimiter::Redis(Arc::new(limiter), Box::new(redis.clone())))
 }
 
 /// Returns a random identifier that no other process has.

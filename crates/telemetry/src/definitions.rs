@@ -73,6 +73,8 @@ metrics! {
         "Requests to Redis on behalf of calls";
     REDIS_FAILURES = "latchkey_redis_failures_total", "latchkey.redis.failures", MetricKind::Counter, "{request}", [],
         "Requests to Redis that timed out or got an unreadable response";
+    REDIS_CLOCK = "latchkey_redis_clock_offset_seconds", "latchkey.redis.clock_offset", MetricKind::Gauge, "s", [],
+        "Clock of Redis minus the clock of this replica, the largest of all nodes; only with redis_url, absent before the first response";
     RATE_LIMIT_BUCKETS = "latchkey_rate_limit_buckets", "latchkey.rate_limit.buckets", MetricKind::Gauge, "{bucket}", [],
         "Rate limit buckets in this process";
     DATABASE_CONNECTION_COUNT = "latchkey_database_connections", "db.client.connection.count", MetricKind::Gauge, "{connection}",

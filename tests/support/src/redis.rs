@@ -2,6 +2,7 @@
 //! TLS with a certificate made for it; `cluster.rs` makes a cluster of three.
 
 mod certificate;
+mod clock;
 mod cluster;
 
 use std::net::TcpStream;
@@ -29,6 +30,7 @@ pub struct Redis {
     folder: Folder,
     port: u16,
     mode: RedisMode,
+    options: Vec<String>,
 }
 
 impl Redis {
@@ -38,6 +40,12 @@ impl Redis {
         Self::with_mode(RedisMode::Plain)
     }
 
+    /// Starts one with further options of redis-server's command line.
+    #[must_use]
+    pub fn with(options: &[&str]) -> Self {
+        Self::launched(RedisMode::Plain, options)
+    }
+
     /// Starts one that speaks TLS alone, with a certificate for 127.0.0.1 by a CA of its own.
     #[must_use]
     pub fn tls() -> Self {
@@ -45,12 +53,18 @@ impl Redis {
     }
 
     fn with_mode(mode: RedisMode) -> Self {
+        Self::launched(mode, &[])
+    }
+
+    fn launched(mode: RedisMode, options: &[&str]) -> Self {
         let (folder, port) = (Folder::new("redis"), free_port());
         if mode == RedisMode::Tls {
             certificate::make(&folder);
         }
-        let server = Mutex::new(launch(&folder, port, mode));
-        let redis = Self { server, folder, port, mode };
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        clock::set(&folder, 0);
+        let server = Mutex::new(launch(&folder, port, mode, &options));
+        let redis = Self { server, folder, port, mode, options };
         redis.wait();
         redis
     }
@@ -72,6 +86,11 @@ impl Redis {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Puts its wall clock ahead of the machine's by these seconds, or back.
+    pub fn set_clock(&self, ahead: i64) {
+        clock::set(&self.folder, ahead);
     }
 
     /// Runs a command, and answers what redis-cli prints.
@@ -110,7 +129,7 @@ impl Redis {
 
     /// Starts it again after `kill`, empty, on the same port.
     pub fn restart(&self) {
-        *self.server() = launch(&self.folder, self.port, self.mode);
+        *self.server() = launch(&self.folder, self.port, self.mode, &self.options);
         self.wait();
     }
 
@@ -127,8 +146,9 @@ impl Redis {
     }
 }
 
-fn launch(folder: &Folder, port: u16, mode: RedisMode) -> Process {
+fn launch(folder: &Folder, port: u16, mode: RedisMode, options: &[String]) -> Process {
     let mut command = Command::new(tools::tool("redis-server"));
+    clock::follow(&mut command, folder);
     let port = port.to_string();
     command.current_dir(folder.path()).args(["--bind", "127.0.0.1"]);
     match mode {
@@ -144,6 +164,6 @@ fn launch(folder: &Folder, port: u16, mode: RedisMode) -> Process {
             command.args(["--cluster-require-full-coverage", "no"])
         }
     };
-    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
+    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]).args(options);
     Process::start(&mut command, folder, "redis")
 }

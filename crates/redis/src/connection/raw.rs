@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use latchkey_core::limit::BucketCharge;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError};
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind};
 
 use crate::address::{Address, InvalidUrl};
+use crate::wire::{self, BucketOp, ScriptHandle};
 
 /// A client, which opens connections.
 pub(crate) enum RedisClient {
@@ -54,6 +56,23 @@ impl RawConnection {
         match self {
             Self::One(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+
+    /// Runs the script by its hash, or by its text if the server does not have it. The script is not loaded in
+    /// advance, since that would need a request to every node of a cluster.
+    pub(crate) async fn run(
+        &mut self,
+        script: &ScriptHandle,
+        operations: &[(BucketCharge, BucketOp)],
+        cost: u32,
+        look: bool,
+    ) -> Result<Vec<i64>, RedisError> {
+        match self.numbers(&script.by_hash(operations, cost, look)).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.numbers(&wire::by_text(operations, cost, look)).await
+            }
+            reply => reply,
         }
     }
 }

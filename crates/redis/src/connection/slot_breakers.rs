@@ -13,7 +13,7 @@ pub(crate) const MAX_MISSES: u32 = 3;
 /// Time that a breaker stays open until one call tries again.
 const BLOCKED_FOR: Duration = Duration::from_secs(1);
 const SLOTS: u16 = 16_384;
-const RANGES: usize = 64;
+pub(crate) const RANGES: usize = 64;
 
 #[derive(Default)]
 struct SlotBreaker {
@@ -21,11 +21,22 @@ struct SlotBreaker {
     blocked_until: AtomicU64,
 }
 
-/// All breakers of a cluster.
-pub(crate) struct SlotBreakers([SlotBreaker; RANGES]);
+/// All breakers of a cluster, and the number of those that are open.
+pub(crate) struct SlotBreakers([SlotBreaker; RANGES], AtomicU32);
+
+/// Change that a call's outcome makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BreakerChange {
+    /// No change that concerns the cluster.
+    None,
+    /// The first breaker of the cluster has opened.
+    FirstOpened,
+    /// The last open breaker of the cluster has closed.
+    LastClosed,
+}
 
 /// Index of a breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SlotRange(usize);
 
 impl SlotRange {
@@ -34,11 +45,16 @@ impl SlotRange {
         let slot = State::<XMODEM>::calculate(tag.as_bytes()) % SLOTS;
         Self(usize::from(slot) * RANGES / usize::from(SLOTS))
     }
+
+    /// Returns the position among all ranges.
+    pub(crate) fn index(self) -> usize {
+        self.0
+    }
 }
 
 impl SlotBreakers {
     pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| SlotBreaker::default()))
+        Self(std::array::from_fn(|_| SlotBreaker::default()), AtomicU32::new(0))
     }
 
     /// Returns whether a call may use Redis now. When the breaker's time has ended, only one call may.
@@ -53,15 +69,22 @@ impl SlotBreakers {
         now.0 >= until && breaker.blocked_until.compare_exchange(until, next, order, other).is_ok()
     }
 
-    /// Records the outcome of a call; returns whether it opened the breaker.
-    pub(crate) fn record(&self, range: SlotRange, answered: bool, now: MonotonicInstant) -> bool {
+    /// Records the outcome of a call.
+    pub(crate) fn record(&self, range: SlotRange, answered: bool, now: MonotonicInstant) -> BreakerChange {
         let breaker = &self.0[range.0];
         if answered {
-            breaker.misses.store(0, Ordering::Relaxed);
-            return false;
+            let open = breaker.misses.swap(0, Ordering::Relaxed) >= MAX_MISSES;
+            return match open && self.1.fetch_sub(1, Ordering::Relaxed) == 1 {
+                true => BreakerChange::LastClosed,
+                false => BreakerChange::None,
+            };
         }
         breaker.blocked_until.store(now.plus(BLOCKED_FOR).0, Ordering::Relaxed);
-        breaker.misses.fetch_add(1, Ordering::Relaxed) + 1 == MAX_MISSES
+        let opened = breaker.misses.fetch_add(1, Ordering::Relaxed) + 1 == MAX_MISSES;
+        match opened && self.1.fetch_add(1, Ordering::Relaxed) == 0 {
+            true => BreakerChange::FirstOpened,
+            false => BreakerChange::None,
+        }
     }
 }
 
@@ -80,13 +103,16 @@ mod tests {
     fn three_misses_shut_a_door_until_one_try_succeeds() {
         let (breakers, here, there) = (SlotBreakers::new(), SlotRange(1), SlotRange(2));
         let at = |millis| MonotonicInstant(0).plus(Duration::from_millis(millis));
-        assert!(!breakers.record(here, false, at(0)) && !breakers.record(here, false, at(1)));
+        let record = |range, answered, millis| breakers.record(range, answered, at(millis));
+        assert_eq!([record(here, false, 0), record(here, false, 1)], [BreakerChange::None; 2]);
         assert!(breakers.allows(here, at(2)));
-        assert!(breakers.record(here, false, at(2)), "the third miss opens it");
+        assert_eq!(record(here, false, 2), BreakerChange::FirstOpened, "the third miss opens it");
+        assert_eq!([0, 1, 2].map(|_| record(there, false, 2)), [BreakerChange::None; 3], "said once");
+        assert_eq!(record(there, true, 3), BreakerChange::None, "the other one is still open");
         assert!(!breakers.allows(here, at(500)) && breakers.allows(there, at(500)));
         assert!(breakers.allows(here, at(1_002)), "one call tries again");
         assert!(!breakers.allows(here, at(1_003)), "only one call tries again");
-        assert!(!breakers.record(here, true, at(1_004)));
+        assert_eq!(record(here, true, 1_004), BreakerChange::LastClosed);
         assert!(breakers.allows(here, at(1_005)));
     }
 }

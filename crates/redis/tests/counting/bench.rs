@@ -16,14 +16,16 @@ use tokio::task::JoinHandle;
 static SHARED: LazyLock<Redis> = LazyLock::new(Redis::start);
 static SUBJECTS: AtomicU64 = AtomicU64::new(1);
 
-/// The machine's monotonic clock.
+/// The machine's clocks.
 pub(crate) struct MonotonicClock;
 
 impl Clock for MonotonicClock {
     fn now(&self) -> Moment {
         let time = clock_gettime(ClockId::Monotonic);
         let nanos = time.tv_sec * 1_000_000_000 + time.tv_nsec;
-        Moment { wall: Timestamp(0), monotonic: MonotonicInstant(u64::try_from(nanos).expect("it fits")) }
+        let wall = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis();
+        let wall = Timestamp(i64::try_from(wall).expect("it fits"));
+        Moment { wall, monotonic: MonotonicInstant(u64::try_from(nanos).expect("it fits")) }
     }
 }
 

@@ -4,11 +4,13 @@
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 
 mod bench;
+mod clocks;
 mod cluster;
 mod encrypted;
 mod failing;
 mod load;
 mod notifications;
+mod refusing;
 mod sharing;
 
 mod exact {

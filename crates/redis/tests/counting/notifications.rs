@@ -14,15 +14,15 @@ use tokio::time::timeout;
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A process: its notifier, and the wake-ups that it receives.
-struct Process {
-    notifier: Notifier,
+pub(crate) struct Process {
+    pub(crate) notifier: Notifier,
     received: UnboundedReceiver<()>,
     _task: JoinSet<()>,
 }
 
 impl Process {
     /// Waits until the process has subscribed.
-    async fn at(url: &str, id: &str) -> Self {
+    pub(crate) async fn at(url: &str, id: &str) -> Self {
         let address = Address::parse(url, None).expect("an address");
         let mut listening = RedisNotifications::new(&address, id).expect("a subscriber");
         let (notifier, (sender, received), mut task) =
@@ -40,7 +40,7 @@ impl Process {
         process
     }
 
-    async fn expect_wakeup(&mut self, what: &str) {
+    pub(crate) async fn expect_wakeup(&mut self, what: &str) {
         timeout(TEST_TIMEOUT, self.received.recv()).await.expect(what).expect("the subscriber still runs");
     }
 

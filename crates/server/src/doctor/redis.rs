@@ -11,7 +11,10 @@ use crate::config;
 /// Time that a call waits for Redis before it counts locally.
 const DEADLINE: Duration = Duration::from_millis(20);
 
-pub(super) async fn examine(given: Option<&Redis>) -> Vec<Finding> {
+/// Difference of clocks in seconds from which on it is reported.
+const FAR: u64 = 5;
+
+pub(crate) async fn examine(given: Option<&Redis>) -> Vec<Finding> {
     let Some(given) = given else { return Vec::new() };
     let probed = match config::redis(given) {
         Ok(address) => probe(&address).await.map(|nodes| (nodes, address.is_cluster())),
@@ -71,6 +74,29 @@ fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
             Severity::Error,
             "it is a replica, and does not accept writes".to_owned(),
             "name the primary in redis_url",
+        );
+    }
+    if let Some(error) = &probe.refused {
+        report(
+            Severity::Error,
+            format!("it does not count limits: {error}"),
+            "correct this cause on the server (docs/redis.md lists causes); until then each replica counts limits by itself",
+        );
+    }
+    if let Some(error) = &probe.unreadable {
+        report(
+            Severity::Warning,
+            format!("its eviction policy and role cannot be read: {error}"),
+            "permit INFO to the user (ACL: +info), or check maxmemory-policy by hand",
+        );
+    }
+    if probe.clock_offset.unsigned_abs() > FAR {
+        let (by, way) =
+            (probe.clock_offset.unsigned_abs(), if probe.clock_offset > 0 { "ahead of" } else { "behind" });
+        report(
+            Severity::Warning,
+            format!("its clock is {by} s {way} the clock of this machine"),
+            "synchronise both clocks (NTP): a correction can open limits too early, or up to one period late",
         );
     }
     if probe.latency >= DEADLINE {

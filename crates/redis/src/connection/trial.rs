@@ -1,0 +1,57 @@
+//! Bucket of this process alone, which is charged to find out whether Redis can be used. The request is that of a
+//! call, so everything that makes calls fail makes this one fail too: missing rights, no memory, a replica.
+
+use std::hash::BuildHasher as _;
+use std::time::Duration;
+
+use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketId, BucketOwner, CountingMode, Limit};
+use redis::RedisError;
+
+use super::raw::RawConnection;
+use crate::key;
+use crate::wire::{self, BucketOp, ScriptHandle};
+
+/// A bucket for trials.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial(BucketCharge);
+
+impl Trial {
+    /// Creates one with a name that no other process has.
+    pub(crate) fn new() -> Self {
+        let random = || u128::from(foldhash::fast::RandomState::default().hash_one(std::process::id()));
+        let subject = (random() << 64) | random();
+        Self(BucketCharge {
+            bucket: BucketId { per: BucketOwner::Key, subject, class_hash: 0, index: 0 },
+            // The bucket is full, and its key expires, a second after a charge.
+            limit: Limit { tokens: 1, period: Duration::from_secs(1), burst: 60 },
+            algorithm: BucketAlgorithm::TokenBucket,
+            mode: CountingMode::Exact,
+            shard_key: subject,
+        })
+    }
+
+    /// Returns the tag, which decides the slot.
+    pub(crate) fn tag(&self) -> String {
+        key::tag(&self.0)
+    }
+
+    /// Charges the bucket, and returns the server's time in microseconds; `None` if the response is malformed.
+    pub(crate) async fn charge(
+        &self,
+        raw: &mut RawConnection,
+        script: &ScriptHandle,
+    ) -> Result<Option<i64>, RedisError> {
+        let operations = [(self.0, BucketOp::Exact)];
+        let numbers = raw.run(script, &operations, 1, false).await?;
+        Ok(wire::parse_reply(&operations, &numbers).map(|reply| reply.time))
+    }
+
+    /// Takes the bucket away.
+    pub(crate) async fn undo(
+        &self,
+        raw: &mut RawConnection,
+        script: &ScriptHandle,
+    ) -> Result<(), RedisError> {
+        raw.run(script, &[(self.0, BucketOp::Undo(0))], 1, false).await.map(drop)
+    }
+}

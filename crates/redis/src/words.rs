@@ -1,0 +1,19 @@
+//! Errors of Redis for logs and findings: the server's own words, without any part of the request.
+
+use redis::RedisError;
+
+/// Longest text.
+const MAX_CHARS: usize = 200;
+/// Text after which Redis repeats the arguments of an unknown command, which can hold a password.
+const ARGUMENTS: &str = ", with args beginning with";
+
+/// Returns an error in the server's own words, or those of the network or of TLS.
+pub(crate) fn of(error: &RedisError) -> String {
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => error.to_string(),
+    };
+    let text = text.split(ARGUMENTS).next().unwrap_or_default();
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
+}
