@@ -17,5 +17,5 @@ mod row;
 mod store;
 mod write;
 
-pub use pool::{Connections, DatabaseFileError, Durability, InvalidUrl, OpenFailure};
+pub use pool::{Connections, DatabaseFailure, DatabaseFileError, Durability, InvalidUrl, cause_of};
 pub use store::{ManagementLookups, Store, StoreOptions};
