@@ -17,5 +17,7 @@ mod row;
 mod store;
 mod write;
 
-pub use pool::{Connections, DatabaseFailure, DatabaseFileError, Durability, InvalidUrl, cause_of};
+pub use pool::{
+    Connections, DatabaseFailure, DatabaseFileError, Durability, InvalidUrl, Transport, cause_of,
+};
 pub use store::{ManagementLookups, Store, StoreOptions};

@@ -33,6 +33,8 @@ mod failures;
 mod open_error;
 mod pool_entry;
 mod pooled_connection;
+mod postgres;
+mod postgres_url;
 mod raw_connection;
 mod session;
 mod target;
@@ -42,6 +44,8 @@ pub use database_file::DatabaseFileError;
 pub use durability::Durability;
 pub use failures::DatabaseFailure;
 pub(crate) use pooled_connection::PooledConnection;
+pub(crate) use postgres::PostgresTarget;
+pub use postgres_url::Transport;
 pub(crate) use target::DatabaseTarget;
 pub use target::InvalidUrl;
 
@@ -172,6 +176,11 @@ impl Pool {
 
     /// Records a failed statement, if its error says something about the state of the database.
     fn record_statement(&self, error: &SqlxError) {
+        // A schema that is not there yet is reported by the start, which looks at it as a whole.
+        let code = error.as_database_error().and_then(|error| error.code());
+        if code.is_some_and(|code| code == "42P01") {
+            return;
+        }
         if let Some(cause) = cause::describe(error) {
             let failure = DatabaseFailure { cause, refused: false };
             self.failures.record(FailedStep::Statement, failure, Instant::now());
@@ -205,8 +214,7 @@ impl Pool {
             reason = "opening outlives its caller; at most one task a permit"
         )]
         tokio::spawn(async move {
-            let opened = timeout(CONNECT_TIMEOUT, pool.open_entry()).await;
-            match opened.unwrap_or(Err(OpenError::TimedOut(CONNECT_TIMEOUT))) {
+            match pool.open_entry().await {
                 Ok(entry) => {
                     pool.failures.opened();
                     if let Err(Ok((entry, _permit))) = sender.send(Ok((entry, permit))) {

@@ -12,7 +12,7 @@ use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::KeyRing;
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::rewrap::MasterKeyRotation;
-use latchkey_store::{DatabaseFailure, Store, cause_of};
+use latchkey_store::{DatabaseFailure, Store, Transport, cause_of};
 use tokio::time::Instant;
 
 use super::{Area, Finding, Severity};
@@ -48,7 +48,8 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
             format!("{} does not exist yet, or is empty: the first start creates it", settings.database.url);
         return vec![finding(Severity::Warning, what, "no action is needed before a first start")];
     }
-    let found = examine_store(settings, &store).await;
+    let mut found: Vec<_> = transport_finding(store.transport()).into_iter().collect();
+    found.extend(examine_store(settings, &store).await);
     store.close().await;
     found
 }
@@ -79,6 +80,25 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
 
 fn finding(severity: Severity, what: impl Into<String>, remedy: &str) -> Finding {
     Finding::new(Area::Database, severity, what, remedy)
+}
+
+/// Reports a connection to another machine that others on the network could read or answer.
+fn transport_finding(transport: Option<Transport>) -> Option<Finding> {
+    let what = match transport? {
+        Transport::Local | Transport::Verified => return None,
+        Transport::Plain => {
+            "it is on another machine, and sslmode allows plain text: the password's proof and the rows can be read on \
+             the network"
+        }
+        Transport::Unverified => {
+            "it is on another machine, and its certificate is not verified: another server could take its place"
+        }
+    };
+    Some(finding(
+        Severity::Warning,
+        what,
+        "set sslmode=verify-full, and sslrootcert to the CA of its certificate",
+    ))
 }
 
 fn unusable_finding(url: &str, failure: Option<&DatabaseFailure>) -> Finding {

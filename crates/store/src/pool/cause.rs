@@ -3,6 +3,8 @@
 //! A message is repeated only if its code says that it describes the connection, the server's resources, its state or
 //! the role's permissions. Messages about rows and values are never repeated, and neither is a DETAIL line.
 
+use std::io::ErrorKind;
+
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
@@ -40,6 +42,10 @@ pub(super) fn describe(error: &SqlxError) -> Option<String> {
                 Some(remedy) => format!("{named}: {remedy}"),
                 None => named,
             })
+        }
+        // rustls reports what it can't verify as invalid data.
+        SqlxError::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            Some(format!("TLS failed: {error}"))
         }
         SqlxError::Io(error) => Some(error.to_string()),
         SqlxError::Tls(error) => Some(format!("TLS failed: {error}")),

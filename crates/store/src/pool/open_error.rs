@@ -1,5 +1,6 @@
 //! Reasons why a connection could not be opened for use, in the words of the database or the operating system.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sea_orm::sqlx::Error as SqlxError;
@@ -18,6 +19,19 @@ pub(crate) enum OpenError {
     /// No connection in time.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
+    /// None of several hosts: each with its error.
+    #[error("{}", each(.0))]
+    Hosts(Vec<(String, OpenError)>),
+    /// A file that the URL names for TLS.
+    #[error("{parameter} can't be read: {path}: {error}", path = .path.display())]
+    TlsFile {
+        /// Parameter of the URL.
+        parameter: &'static str,
+        /// Path of the file.
+        path: PathBuf,
+        /// Cause, by the operating system.
+        error: std::io::Error,
+    },
     /// A server that replays another one's log.
     #[error("the server is a standby (in recovery): it does not accept writes")]
     Standby,
@@ -46,9 +60,25 @@ pub(crate) enum OpenError {
 
 impl From<&OpenError> for DatabaseFailure {
     fn from(error: &OpenError) -> Self {
-        let refused = !matches!(error, OpenError::Database(_) | OpenError::TimedOut(_));
-        Self { cause: error.to_string(), refused }
+        Self { cause: error.to_string(), refused: error.is_refusal() }
     }
+}
+
+impl OpenError {
+    /// Returns whether the database answers and must not be used.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Database(_) | Self::TimedOut(_) | Self::TlsFile { .. } => false,
+            Self::Hosts(hosts) => hosts.iter().all(|(_, error)| error.is_refusal()),
+            Self::Standby | Self::Setting { .. } | Self::Encoding(_) | Self::File(_) => true,
+        }
+    }
+}
+
+/// Returns the errors of all hosts in one line.
+fn each(hosts: &[(String, OpenError)]) -> String {
+    let lines: Vec<_> = hosts.iter().map(|(host, error)| format!("{host}: {error}")).collect();
+    lines.join("; ")
 }
 
 /// Returns the cause in the database's words. Errors of connecting are the database's or the network's own.

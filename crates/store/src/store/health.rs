@@ -17,7 +17,7 @@ impl Store {
     /// Returns the settings of the server that decide whether committed writes survive a crash; `None` on
     /// SQLite, whose settings are the store's own.
     pub async fn durability(&self) -> Result<Option<Durability>, SystemError> {
-        if self.notify_options.is_none() {
+        if self.postgres.is_none() {
             return Ok(None);
         }
         let settings = self.with_deadline::<_, SystemError>(QueryKind::Ping, async {
@@ -35,7 +35,7 @@ impl Store {
     /// Connects to the server of a PostgreSQL database, or returns why that is not possible, in its own words. Does
     /// nothing on SQLite.
     pub async fn reach(&self) -> Result<(), DatabaseFailure> {
-        if self.notify_options.is_none() {
+        if self.postgres.is_none() {
             return Ok(());
         }
         let Err(error) = self.pool.acquire().await else { return Ok(()) };
