@@ -4,6 +4,7 @@
 //! changes. Every process of the service calls [`up`] at its start; even if many do so at once, each migration
 //! is applied once.
 
+mod grants;
 mod lock;
 mod m0001_tenants;
 mod m0002_keys;
@@ -67,8 +68,10 @@ pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
     alone.commit().await
 }
 
-/// Returns every migration, oldest first. Writes nothing, so that a database user with read access suffices.
+/// Returns every migration, oldest first. Writes nothing. Fails if the role lacks a permission on a table that is
+/// there, since the schema would seem to be missing otherwise.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<Step>, DbErr> {
+    grants::check(db).await?;
     let steps = Migrator::get_migration_with_status_read_only(db).await?;
     let applied = |status| status == MigrationStatus::Applied;
     Ok(steps.iter().map(|s| Step { name: s.name().to_owned(), applied: applied(s.status()) }).collect())

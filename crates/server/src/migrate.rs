@@ -1,7 +1,7 @@
 //! Migrations of the database schema, for `latchkey migrate` and for start-up.
 
 use latchkey_config::{DatabaseSettings, MissingDatabase};
-use latchkey_store::{DatabaseFileError, InvalidUrl, Store, StoreOptions};
+use latchkey_store::{DatabaseFileError, InvalidUrl, Store, StoreOptions, cause_of};
 
 /// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
@@ -52,25 +52,32 @@ impl Migrator {
     /// Applies all missing migrations. An embedded database must not be in use by another process.
     pub async fn up(&self) -> Result<(), MigrationError> {
         self.take_embedded()?;
+        self.reach().await?;
         let done = latchkey_migrations::up(self.store.connection()).await;
-        done.map_err(|e| MigrationError(e.to_string()))
+        done.map_err(|e| MigrationError(cause_of(&e)))
     }
 
     /// Reverts the last `steps` migrations. An embedded database must not be in use by another process.
     pub async fn down(&self, steps: u32) -> Result<(), MigrationError> {
         self.take_embedded()?;
+        self.reach().await?;
         let done = latchkey_migrations::down(self.store.connection(), steps).await;
-        done.map_err(|e| MigrationError(e.to_string()))
+        done.map_err(|e| MigrationError(cause_of(&e)))
     }
 
     fn take_embedded(&self) -> Result<(), MigrationError> {
         take_embedded(&self.database, &self.store).map_err(|e| MigrationError(e.to_string()))
     }
 
+    async fn reach(&self) -> Result<(), MigrationError> {
+        self.store.reach().await.map_err(|failure| MigrationError(failure.cause))
+    }
+
     /// Lists all migrations, oldest first, each with its name and true if it is applied.
     pub async fn status(&self) -> Result<Vec<(String, bool)>, MigrationError> {
+        self.reach().await?;
         let steps = latchkey_migrations::status(self.store.connection()).await;
-        let steps = steps.map_err(|e| MigrationError(e.to_string()))?;
+        let steps = steps.map_err(|e| MigrationError(cause_of(&e)))?;
         Ok(steps.into_iter().map(|step| (step.name, step.applied)).collect())
     }
 }

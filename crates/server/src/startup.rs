@@ -14,7 +14,7 @@ use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Clock;
 use latchkey_management::ports::AuditEntry;
-use latchkey_store::Store;
+use latchkey_store::{Store, cause_of};
 use rand::RngExt as _;
 use tokio::time::sleep;
 
@@ -49,7 +49,9 @@ pub(crate) struct Startup {
 
 /// Error of an attempt to start.
 enum StartupError {
-    /// A retry can help; the reason is for `/readyz`, the error for the log.
+    /// A retry can help: the reason, and the error if the store does not know a cause.
+    Database(&'static str, String),
+    /// A retry can help: the reason and its cause.
     Retryable(&'static str, String),
     /// A retry cannot help.
     Fatal(StartupConflict),
@@ -86,7 +88,7 @@ impl From<SystemError> for StartupError {
     fn from(error: SystemError) -> Self {
         match error {
             SystemError::Unavailable { .. } => {
-                Self::Retryable("the database does not answer", error.to_string())
+                Self::Database("the database does not answer", error.to_string())
             }
             SystemError::Internal(error) => {
                 Self::Retryable("the database has data that can't be read", error)
@@ -112,11 +114,10 @@ impl Startup {
             match self.try_start().await {
                 Ok(()) => break,
                 Err(StartupError::Fatal(conflict)) => return Err(conflict),
-                Err(StartupError::Retryable(reason, error)) => {
-                    let error = self.cause().unwrap_or(error);
-                    tracing::warn!(%error, "not ready: {reason}; the start is retried");
-                    self.readiness.set_waiting_for(format!("{reason}: {error}"));
+                Err(StartupError::Database(reason, error)) => {
+                    self.wait_for(reason, &self.cause().unwrap_or(error));
                 }
+                Err(StartupError::Retryable(reason, error)) => self.wait_for(reason, &error),
             }
             // Random, so that replicas that lost their database together do not reconnect at the same time.
             sleep(pause.mul_f64(self.random.generator().random_range(0.5..1.0))).await;
@@ -136,10 +137,15 @@ impl Startup {
         }
     }
 
+    fn wait_for(&self, reason: &str, error: &str) {
+        tracing::warn!(%error, "not ready: {reason}; the start is retried");
+        self.readiness.set_waiting_for(format!("{reason}: {error}"));
+    }
+
     /// Returns why the database cannot be used, in its own words or those of the operating system.
     fn cause(&self) -> Option<String> {
         let replaced = self.store.check_database_file().err().map(|error| error.to_string());
-        replaced.or_else(|| self.store.open_failure().map(|failure| failure.cause))
+        replaced.or_else(|| self.store.failure().map(|failure| failure.cause))
     }
 
     async fn try_start(&self) -> Result<(), StartupError> {
@@ -157,12 +163,12 @@ impl Startup {
         if self.migrate {
             let up = latchkey_migrations::up(connection).await;
             return up.map_err(|e| {
-                StartupError::Retryable("the database's schema could not be migrated", e.to_string())
+                StartupError::Retryable("the database's schema could not be migrated", cause_of(&e))
             });
         }
         let steps = latchkey_migrations::status(connection).await;
         let steps = steps
-            .map_err(|e| StartupError::Retryable("the database's schema could not be read", e.to_string()))?;
+            .map_err(|e| StartupError::Retryable("the database's schema could not be read", cause_of(&e)))?;
         match steps.iter().find(|step| !step.applied) {
             None => Ok(()),
             Some(step) => Err(StartupError::Retryable(

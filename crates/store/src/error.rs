@@ -1,12 +1,14 @@
 //! Errors of queries and writes, and their conversion to core's errors: unavailable if a retry may help, a
 //! request error if the caller's request cannot be fulfilled, internal if a row or the program is corrupt.
 //!
-//! A database's own messages are never passed on, because PostgreSQL quotes the values that violate a
-//! constraint.
+//! A database's own messages are never passed on to callers, because PostgreSQL quotes the values that violate a
+//! constraint. The log has those that describe the database itself (see [`cause_of`]).
 
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
+
+use crate::pool::cause_of;
 
 /// An error that ends a query or a write.
 #[derive(Clone, Debug)]
@@ -111,39 +113,34 @@ fn classify_error(error: &DbErr) -> SystemError {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(RuntimeErr::Internal(_)) => SystemError::database(),
         DbErr::Conn(RuntimeErr::SqlxError(e))
         | DbErr::Exec(RuntimeErr::SqlxError(e))
-        | DbErr::Query(RuntimeErr::SqlxError(e)) => classify_sqlx_error(e),
+        | DbErr::Query(RuntimeErr::SqlxError(e))
+            if is_outage(e) =>
+        {
+            SystemError::database()
+        }
+        DbErr::Conn(RuntimeErr::SqlxError(_))
+        | DbErr::Exec(RuntimeErr::SqlxError(_))
+        | DbErr::Query(RuntimeErr::SqlxError(_)) => SystemError::Internal(cause_of(error)),
         other => SystemError::Internal(other.to_string()),
     }
 }
 
-fn classify_sqlx_error(error: &SqlxError) -> SystemError {
-    let SqlxError::Database(database) = error else {
-        return if breaks_connection(error) {
-            SystemError::database()
-        } else {
-            SystemError::Internal(error.to_string())
-        };
-    };
-    let code = database.code().unwrap_or_default();
-    if is_transient(&code) {
-        return SystemError::database();
+fn is_outage(error: &SqlxError) -> bool {
+    match error {
+        SqlxError::Database(database) => is_transient(&database.code().unwrap_or_default()),
+        other => breaks_connection(other),
     }
-    let table = database.table().unwrap_or("unknown");
-    let constraint = database.constraint().unwrap_or("none");
-    SystemError::Internal(format!(
-        "the database refused with {code} (table {table}, constraint {constraint})"
-    ))
 }
 
 /// Returns whether a database's error code describes the state of the database and not an error in the
 /// statement. The code is a SQLSTATE of five characters, or SQLite's result code in decimals, whose lowest byte
 /// is the primary code.
 fn is_transient(code: &str) -> bool {
-    const POSTGRES: [&str; 8] = ["08", "25", "28", "40", "53", "55", "57", "58"];
+    const POSTGRES: [&str; 12] = ["08", "25", "26", "28", "3D", "3F", "40", "42501", "53", "55", "57", "58"];
     /// Permission, busy, locked, out of memory, read-only, interrupted, I/O, full, can't open, protocol.
     const SQLITE: [u32; 10] = [3, 5, 6, 7, 8, 9, 10, 13, 14, 15];
     if code.len() == 5 {
-        return POSTGRES.iter().any(|class| code.starts_with(class)) || code == "3D000" || is_standby(code);
+        return POSTGRES.iter().any(|class| code.starts_with(class)) || is_standby(code);
     }
     code.parse::<u32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
 }
@@ -154,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_database_that_is_busy_or_going_away_is_an_outage() {
-        for code in ["57014", "57P01", "40P01", "53300", "25006", "0A000", "5", "13", "1032", "266"] {
+        for code in ["57014", "57P01", "40P01", "42501", "53300", "25006", "0A000", "5", "13", "1032", "266"]
+        {
             assert!(is_transient(code), "{code}");
         }
     }

@@ -19,5 +19,7 @@ mod row;
 mod store;
 mod write;
 
-pub use pool::{Connections, DatabaseFileError, Durability, InvalidUrl, OpenFailure};
+pub use pool::{
+    Connections, DatabaseFailure, DatabaseFileError, Durability, InvalidUrl, Transport, cause_of,
+};
 pub use store::{ManagementLookups, Store, StoreOptions};

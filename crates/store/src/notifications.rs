@@ -2,6 +2,7 @@
 //! listens. A connection that has gone silent is probed with a query, so that a dead network is not mistaken
 //! for an idle database. Correctness does not depend on notifications: the feed is polled as well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,13 +15,15 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 
 use crate::error::StoreError;
-use crate::pool::PooledConnection;
+use crate::pool::{PooledConnection, PostgresTarget};
 
 const CHANNEL: &str = "latchkey_changes";
 /// Silence after which the connection is probed, and the time that the probe may take. Together they stay under
 /// a second.
 const IDLE_BEFORE_PROBE: Duration = Duration::from_millis(400);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
+/// Time limit for connecting, which suffices for TLS and a password over a slow line.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause between two attempts to connect.
 const RECONNECT_DELAY: Duration = Duration::from_millis(200);
 
@@ -34,13 +37,13 @@ pub(crate) async fn notify(connection: &PooledConnection) -> Result<(), StoreErr
 
 /// A subscription to PostgreSQL's notifications.
 pub(crate) struct PgNotifications {
-    options: PgConnectOptions,
+    target: Arc<PostgresTarget>,
     notifications: Option<Receiver<()>>,
 }
 
 impl PgNotifications {
-    pub(crate) fn new(options: PgConnectOptions) -> Self {
-        Self { options, notifications: None }
+    pub(crate) fn new(target: Arc<PostgresTarget>) -> Self {
+        Self { target, notifications: None }
     }
 }
 
@@ -48,8 +51,8 @@ impl PgNotifications {
 impl ChangeNotifications for PgNotifications {
     async fn next(&mut self) {
         loop {
-            let options = &self.options;
-            let notifications = self.notifications.get_or_insert_with(|| listen(options.clone()));
+            let target = &self.target;
+            let notifications = self.notifications.get_or_insert_with(|| listen(Arc::clone(target)));
             if notifications.recv().await.is_some() {
                 return;
             }
@@ -66,11 +69,11 @@ impl ChangeNotifications for PgNotifications {
 ///
 /// Runs on a runtime of its own: when a connection is dropped, the library sends a farewell message and waits
 /// for the reply without a bound. Dropping the runtime ends that wait and the connection.
-fn listen(options: PgConnectOptions) -> Receiver<()> {
+fn listen(target: Arc<PostgresTarget>) -> Receiver<()> {
     let (sender, notifications) = channel(1);
     std::thread::spawn(move || {
         let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
-        runtime.block_on(relay(options, &sender));
+        runtime.block_on(relay(&target, &sender));
         runtime.shutdown_background();
     });
     notifications
@@ -78,8 +81,8 @@ fn listen(options: PgConnectOptions) -> Receiver<()> {
 
 /// Sends once when the connection is established, and then for each notification. At most one wake-up is
 /// pending.
-async fn relay(options: PgConnectOptions, sender: &Sender<()>) {
-    let Ok(Ok(mut listener)) = timeout(2 * PROBE_TIMEOUT, connect(options)).await else { return };
+async fn relay(target: &PostgresTarget, sender: &Sender<()>) {
+    let Some(mut listener) = connect_to_any(target).await else { return };
     loop {
         let _ = sender.try_send(());
         if !recv(&mut listener, sender).await {
@@ -88,9 +91,22 @@ async fn relay(options: PgConnectOptions, sender: &Sender<()>) {
     }
 }
 
-async fn connect(options: PgConnectOptions) -> Result<PgListener, SqlxError> {
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PROBE_TIMEOUT);
-    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options)).await?;
+/// Listens at the first host that lets it; a standby does not.
+async fn connect_to_any(target: &PostgresTarget) -> Option<PgListener> {
+    for options in target.options() {
+        match timeout(CONNECT_TIMEOUT, connect(options)).await {
+            Ok(Ok(listener)) => return Some(listener),
+            // The pool reports why it can't connect; wake-ups are a convenience.
+            Ok(Err(error)) => tracing::debug!(%error, "can't listen for notifications of PostgreSQL"),
+            Err(_) => tracing::debug!("can't listen for notifications of PostgreSQL in time"),
+        }
+    }
+    None
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgListener, SqlxError> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT);
+    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
     // A lost connection must be reported and not silently replaced by the library.
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;

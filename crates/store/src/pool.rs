@@ -26,20 +26,26 @@
 //! [fixed]: https://github.com/transact-rs/sqlx/pull/4394
 //! [new pool]: https://github.com/transact-rs/sqlx/pull/3582
 
+mod cause;
 mod database_file;
 pub(crate) mod durability;
+mod failures;
 mod open_error;
-mod open_failures;
 mod pool_entry;
 mod pooled_connection;
+mod postgres;
+mod postgres_url;
 mod raw_connection;
 mod session;
 mod target;
 
+pub use cause::cause_of;
 pub use database_file::DatabaseFileError;
 pub use durability::Durability;
-pub use open_failures::OpenFailure;
+pub use failures::DatabaseFailure;
 pub(crate) use pooled_connection::PooledConnection;
+pub(crate) use postgres::PostgresTarget;
+pub use postgres_url::Transport;
 pub(crate) use target::DatabaseTarget;
 pub use target::InvalidUrl;
 
@@ -47,13 +53,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
 use database_file::DatabaseFile;
+use failures::{FailedStep, Failures};
 use open_error::OpenError;
-use open_failures::OpenFailures;
 use pool_entry::PoolEntry;
 
 /// Time limit for opening or closing a connection. It suffices for TLS and a password over a slow line; it is
@@ -71,7 +78,7 @@ pub(crate) struct Pool {
     /// from reads. SQLite has a single write permit, so that no write meets another's lock.
     writers: Arc<Semaphore>,
     limit: usize,
-    failures: OpenFailures,
+    failures: Failures,
     /// The file of a SQLite database, once it is locked. After the idle connections, so that it is closed last.
     file: Mutex<Option<DatabaseFile>>,
 }
@@ -99,7 +106,7 @@ impl Pool {
             permits,
             writers: Arc::new(Semaphore::new(writers)),
             limit,
-            failures: OpenFailures::default(),
+            failures: Failures::default(),
             file: Mutex::default(),
         })
     }
@@ -149,9 +156,35 @@ impl Pool {
         file.as_ref().map_or(Ok(()), DatabaseFile::check)
     }
 
-    /// Returns why the last attempt to open a connection failed; `None` after a success.
-    pub(crate) fn open_failure(&self) -> Option<OpenFailure> {
-        self.failures.last()
+    /// Returns why the database can't be used, as far as it is known from the last connections and statements.
+    pub(crate) fn failure(&self) -> Option<DatabaseFailure> {
+        self.failures.present(Instant::now())
+    }
+
+    /// Records that a call had no answer within its deadline.
+    pub(crate) fn missed_deadline(&self, deadline: Duration) {
+        let cause = match self.connections() {
+            Connections { used, limit, .. } if used >= limit => {
+                format!(
+                    "no connection became free within {deadline:?}: all {limit} are in use or being opened"
+                )
+            }
+            Connections { .. } => format!("no answer within {deadline:?}"),
+        };
+        self.failures.record(FailedStep::Deadline, DatabaseFailure { cause, refused: false }, Instant::now());
+    }
+
+    /// Records a failed statement, if its error says something about the state of the database.
+    fn record_statement(&self, error: &SqlxError) {
+        // A schema that is not there yet is reported by the start, which looks at it as a whole.
+        let code = error.as_database_error().and_then(|error| error.code());
+        if code.is_some_and(|code| code == "42P01") {
+            return;
+        }
+        if let Some(cause) = cause::describe(error) {
+            let failure = DatabaseFailure { cause, refused: false };
+            self.failures.record(FailedStep::Statement, failure, Instant::now());
+        }
     }
 
     /// Replaces all connections: idle ones are closed at once, those in use when they are returned.
@@ -181,16 +214,16 @@ impl Pool {
             reason = "opening outlives its caller; at most one task a permit"
         )]
         tokio::spawn(async move {
-            let opened = timeout(CONNECT_TIMEOUT, pool.open_entry()).await;
-            match opened.unwrap_or(Err(OpenError::TimedOut(CONNECT_TIMEOUT))) {
+            match pool.open_entry().await {
                 Ok(entry) => {
-                    pool.failures.end();
+                    pool.failures.opened();
                     if let Err(Ok((entry, _permit))) = sender.send(Ok((entry, permit))) {
                         pool.return_idle(entry, Instant::now());
                     }
                 }
                 Err(error) => {
-                    pool.failures.record(OpenFailure::from(&error), Instant::now());
+                    let failure = DatabaseFailure::from(&error);
+                    pool.failures.record(FailedStep::Open, failure, Instant::now());
                     // Only the waiting caller needs the error; if it has given up, the error is dropped.
                     drop(sender.send(Err(DbErr::from(error))));
                 }

@@ -21,12 +21,11 @@ use std::time::Duration;
 use latchkey_core::error::SystemError;
 use latchkey_core::ports::ChangeNotifications;
 use latchkey_core::ports::timing::{NoopTimer, QueryKind, QueryTimer};
-use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use crate::batch::WriteQueue;
 use crate::notifications::PgNotifications;
-use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool};
+use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool, PostgresTarget, Transport};
 use crate::prune;
 
 /// Options for connecting to the database.
@@ -53,8 +52,9 @@ impl std::fmt::Debug for StoreOptions {
 pub struct Store {
     pool: Arc<Pool>,
     writes: Arc<WriteQueue>,
-    connection: DatabaseConnection,
-    notify_options: Option<PgConnectOptions>,
+    /// Connections for migrations, one for each host.
+    connections: Vec<DatabaseConnection>,
+    postgres: Option<Arc<PostgresTarget>>,
     check_deadline: Duration,
     deadline: Duration,
     timer: Arc<dyn QueryTimer>,
@@ -73,14 +73,13 @@ impl Store {
     pub fn connect_lazy(options: StoreOptions) -> Result<Self, InvalidUrl> {
         let StoreOptions { url, connections, check_deadline, deadline } = options;
         let target = DatabaseTarget::parse(&url, deadline)?;
-        let connection = target.connection();
-        let notify_options = target.postgres().cloned();
-        let pool = Pool::new(target.with_statement_timeout(deadline), connections);
+        let (migrations, postgres) = (target.connections(), target.postgres().cloned());
+        let pool = Pool::new(target, connections);
         Ok(Self {
             writes: WriteQueue::new(Arc::clone(&pool), deadline),
             pool,
-            connection,
-            notify_options,
+            connections: migrations,
+            postgres,
             check_deadline,
             deadline,
             timer: Arc::new(NoopTimer),
@@ -113,14 +112,20 @@ impl Store {
     /// connection.
     #[must_use]
     pub fn notifications(&self) -> Option<Box<dyn ChangeNotifications>> {
-        self.notify_options.clone().map(|options| Box::new(PgNotifications::new(options)) as _)
+        self.postgres.clone().map(|target| Box::new(PgNotifications::new(target)) as _)
     }
 
     /// Returns a connection for migrations. It is opened when it is used, closed afterwards, and has no time
-    /// limit for statements.
+    /// limit for statements. Of several hosts, it is to the one that was connected to last: see [`Store::reach`].
     #[must_use]
     pub fn connection(&self) -> &DatabaseConnection {
-        &self.connection
+        &self.connections[self.postgres.as_ref().map_or(0, |target| target.current())]
+    }
+
+    /// Returns the protection of the connection to PostgreSQL, the weakest among its hosts; `None` on SQLite.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        self.postgres.as_ref().map(|target| target.transport())
     }
 
     /// Closes every connection; those in use are closed when they are returned. Later calls fail as
@@ -128,7 +133,9 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
         // A connection that fails to close needs no further handling.
-        let _ = self.connection.close_by_ref().await;
+        for connection in &self.connections {
+            let _ = connection.close_by_ref().await;
+        }
     }
 
     /// Deletes change-feed rows that no replica needs, beyond the newest `keep`. Returns how many. Works in

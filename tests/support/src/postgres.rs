@@ -1,6 +1,7 @@
 //! A real PostgreSQL: one server per test process for everyone who wants a database, and private servers
 //! for those who stop, kill or starve theirs.
 
+mod access;
 mod locks;
 mod programs;
 mod standby;

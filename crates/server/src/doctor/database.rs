@@ -12,7 +12,7 @@ use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::KeyRing;
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::rewrap::MasterKeyRotation;
-use latchkey_store::{OpenFailure, Store};
+use latchkey_store::{DatabaseFailure, Store, Transport, cause_of};
 use tokio::time::Instant;
 
 use super::{Area, Finding, Severity};
@@ -48,14 +48,15 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
             format!("{} does not exist yet, or is empty: the first start creates it", settings.database.url);
         return vec![finding(Severity::Warning, what, "no action is needed before a first start")];
     }
-    let found = examine_store(settings, &store).await;
+    let mut found: Vec<_> = transport_finding(store.transport()).into_iter().collect();
+    found.extend(examine_store(settings, &store).await);
     store.close().await;
     found
 }
 
 async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     if store.ping().await.is_err() {
-        return vec![unusable_finding(&settings.database.url.to_string(), store.open_failure().as_ref())];
+        return vec![unusable_finding(&settings.database.url.to_string(), store.failure().as_ref())];
     }
     let mut found = Vec::new();
     found.extend(check_latency(store).await);
@@ -81,15 +82,34 @@ fn finding(severity: Severity, what: impl Into<String>, remedy: &str) -> Finding
     Finding::new(Area::Database, severity, what, remedy)
 }
 
-fn unusable_finding(url: &str, failure: Option<&OpenFailure>) -> Finding {
+/// Reports a connection to another machine that others on the network could read or answer.
+fn transport_finding(transport: Option<Transport>) -> Option<Finding> {
+    let what = match transport? {
+        Transport::Local | Transport::Verified => return None,
+        Transport::Plain => {
+            "it is on another machine, and sslmode allows plain text: the password's proof and the rows can be read on \
+             the network"
+        }
+        Transport::Unverified => {
+            "it is on another machine, and its certificate is not verified: another server could take its place"
+        }
+    };
+    Some(finding(
+        Severity::Warning,
+        what,
+        "set sslmode=verify-full, and sslrootcert to the CA of its certificate",
+    ))
+}
+
+fn unusable_finding(url: &str, failure: Option<&DatabaseFailure>) -> Finding {
     let unreachable = "start it, or correct database_url: host, port, user, password, database, pg_hba.conf";
     match failure {
-        Some(OpenFailure { cause, refused: true }) => finding(
+        Some(DatabaseFailure { cause, refused: true }) => finding(
             Severity::Error,
             format!("{url} can't be used: {cause}"),
             "name the primary in database_url, or correct what is named",
         ),
-        Some(OpenFailure { cause, refused: false }) => {
+        Some(DatabaseFailure { cause, refused: false }) => {
             finding(Severity::Unreachable, format!("{url} does not answer: {cause}"), unreachable)
         }
         None => finding(Severity::Unreachable, format!("{url} does not answer"), unreachable),
@@ -155,11 +175,11 @@ async fn check_migrations(settings: &Settings, store: &Store) -> Option<Finding>
     let steps = match latchkey_migrations::status(store.connection()).await {
         Ok(steps) => steps,
         Err(error) => {
-            let what = format!("its schema can't be read: {error}");
+            let what = format!("its schema can't be read: {}", cause_of(&error));
             return Some(finding(
                 Severity::Error,
                 what,
-                "use the version of latchkey that it was migrated with, or a newer one",
+                "correct what is named; if a migration is unknown, use the version of latchkey that it was migrated with, or a newer one",
             ));
         }
     };
@@ -215,7 +235,7 @@ mod tests {
     #[test]
     fn a_server_that_is_refused_is_told_from_one_that_is_unreachable() {
         let severity = |refused| {
-            let failure = OpenFailure { cause: "the server is a standby".to_owned(), refused };
+            let failure = DatabaseFailure { cause: "the server is a standby".to_owned(), refused };
             let finding = unusable_finding("postgres://db/latchkey", Some(&failure));
             assert!(finding.message.contains("the server is a standby"), "{finding:?}");
             finding.severity

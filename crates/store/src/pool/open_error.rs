@@ -1,22 +1,37 @@
 //! Reasons why a connection could not be opened for use, in the words of the database or the operating system.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
-use super::{DatabaseFileError, OpenFailure};
+use super::cause::describe;
+use super::{DatabaseFailure, DatabaseFileError};
 
 /// Error of opening a connection. The text holds no password: the database's own messages about connecting name
 /// the user and the database at most.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     /// The database, or the network on the way to it, refused.
-    #[error("{}", describe(.0))]
+    #[error("{}", words(.0))]
     Database(#[from] SqlxError),
     /// No connection in time.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
+    /// None of several hosts: each with its error.
+    #[error("{}", each(.0))]
+    Hosts(Vec<(String, OpenError)>),
+    /// A file that the URL names for TLS.
+    #[error("{parameter} can't be read: {path}: {error}", path = .path.display())]
+    TlsFile {
+        /// Parameter of the URL.
+        parameter: &'static str,
+        /// Path of the file.
+        path: PathBuf,
+        /// Cause, by the operating system.
+        error: std::io::Error,
+    },
     /// A server that replays another one's log.
     #[error("the server is a standby (in recovery): it does not accept writes")]
     Standby,
@@ -33,29 +48,42 @@ pub(crate) enum OpenError {
         /// Value that the session reports.
         actual: String,
     },
+    /// A database that can't hold every character.
+    #[error(
+        "the database's encoding is {0}, and Latchkey needs UTF8: create the database with ENCODING 'UTF8'"
+    )]
+    Encoding(String),
     /// The SQLite file is not the one that this process uses.
     #[error(transparent)]
     File(#[from] DatabaseFileError),
 }
 
-impl From<&OpenError> for OpenFailure {
+impl From<&OpenError> for DatabaseFailure {
     fn from(error: &OpenError) -> Self {
-        let refused = !matches!(error, OpenError::Database(_) | OpenError::TimedOut(_));
-        Self { cause: error.to_string(), refused }
+        Self { cause: error.to_string(), refused: error.is_refusal() }
     }
 }
 
-/// Returns an error's own words, with the database's code for it.
-fn describe(error: &SqlxError) -> String {
-    if let SqlxError::Io(cause) = error {
-        return cause.to_string();
+impl OpenError {
+    /// Returns whether the database answers and must not be used.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Database(_) | Self::TimedOut(_) | Self::TlsFile { .. } => false,
+            Self::Hosts(hosts) => hosts.iter().all(|(_, error)| error.is_refusal()),
+            Self::Standby | Self::Setting { .. } | Self::Encoding(_) | Self::File(_) => true,
+        }
     }
-    let SqlxError::Database(cause) = error else { return error.to_string() };
-    match cause.code() {
-        Some(code) if code.len() == 5 => format!("{} (SQLSTATE {code})", cause.message()),
-        Some(code) => format!("{} (SQLite code {code})", cause.message()),
-        None => cause.message().to_owned(),
-    }
+}
+
+/// Returns the errors of all hosts in one line.
+fn each(hosts: &[(String, OpenError)]) -> String {
+    let lines: Vec<_> = hosts.iter().map(|(host, error)| format!("{host}: {error}")).collect();
+    lines.join("; ")
+}
+
+/// Returns the cause in the database's words. Errors of connecting are the database's or the network's own.
+fn words(error: &SqlxError) -> String {
+    describe(error).unwrap_or_else(|| error.to_string())
 }
 
 impl From<OpenError> for DbErr {

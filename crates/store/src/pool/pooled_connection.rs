@@ -89,6 +89,9 @@ impl PooledConnection {
         if outcome.as_ref().is_err_and(shows_standby) {
             self.mark_stale();
         }
+        if let Err(error) = &outcome {
+            self.pool.record_statement(error);
+        }
         if state.reused && !state.open && outcome.as_ref().is_err_and(breaks_connection) {
             // The database restarted, or became a standby, while the connection was idle, and no statement has
             // been run on it yet.
@@ -96,6 +99,9 @@ impl PooledConnection {
             state.replace(&self.pool).await?;
             self.stale.store(false, Ordering::Relaxed);
             outcome = state.run(command).await;
+            if let Err(error) = &outcome {
+                self.pool.record_statement(error);
+            }
         }
         state.reused = false;
         state.pending = outcome.as_ref().is_err_and(breaks_connection);

@@ -27,6 +27,9 @@ pub(super) async fn prepare(connection: &mut PgConnection, deadline: Duration) -
     if state.standby {
         return Err(OpenError::Standby);
     }
+    if state.encoding != "UTF8" {
+        return Err(OpenError::Encoding(state.encoding));
+    }
     check(&wanted, &state.settings)
 }
 
@@ -40,6 +43,8 @@ struct SessionState {
     /// Lines of the form `name=value`; times are in milliseconds.
     settings: String,
     standby: bool,
+    /// Encoding of the database, which is fixed when it is created.
+    encoding: String,
 }
 
 /// Returns the settings and their values. `limit` is the time limit in milliseconds; 0 means none.
@@ -48,8 +53,10 @@ fn wanted(limit: u128) -> [(&'static str, String); SETTINGS] {
     [
         // A commit that is acknowledged must survive a crash of the server.
         (COMMIT, text("on")),
-        ("statement_timeout", limit.to_string()),
-        ("lock_timeout", limit.to_string()),
+        // Both end before the caller gives up, and a wait for a lock before the statement, so that the server says
+        // which of them it was.
+        ("statement_timeout", part(limit, 15).to_string()),
+        ("lock_timeout", part(limit, 14).to_string()),
         ("idle_in_transaction_session_timeout", limit.to_string()),
         ("default_transaction_read_only", text("off")),
         ("default_transaction_isolation", text("read committed")),
@@ -61,6 +68,11 @@ fn wanted(limit: u128) -> [(&'static str, String); SETTINGS] {
     ]
 }
 
+/// Returns so many sixteenths of a time limit.
+fn part(limit: u128, sixteenths: u128) -> u128 {
+    if limit == 0 { 0 } else { (limit * sixteenths / 16).max(1) }
+}
+
 /// Sets the settings and reads them back, in one round trip.
 async fn apply(
     connection: &mut PgConnection,
@@ -69,7 +81,11 @@ async fn apply(
     // Safe: the names and values are this file's own.
     let rows = sqlx::raw_sql(AssertSqlSafe(sql(wanted))).fetch_all(&mut *connection).await?;
     let row = rows.last().ok_or(SqlxError::RowNotFound)?;
-    Ok(SessionState { settings: row.try_get("settings")?, standby: row.try_get("standby")? })
+    Ok(SessionState {
+        settings: row.try_get("settings")?,
+        standby: row.try_get("standby")?,
+        encoding: row.try_get("encoding")?,
+    })
 }
 
 /// Returns the SQL text. The statement timeout is set first, since the role's own one applies until then.
@@ -89,8 +105,8 @@ fn sql(wanted: &[(&str, String); SETTINGS]) -> String {
         "SET statement_timeout = {limit}; \
          SELECT count(set_config(name, value, false)) FROM (VALUES {rows}) AS wanted (name, value) \
          WHERE current_setting(name, true) IS NOT NULL; \
-         SELECT string_agg(name || '=' || setting, chr(10)) AS settings, pg_is_in_recovery() AS standby \
-         FROM pg_settings WHERE name IN ({names})"
+         SELECT string_agg(name || '=' || setting, chr(10)) AS settings, pg_is_in_recovery() AS standby, \
+         current_setting('server_encoding') AS encoding FROM pg_settings WHERE name IN ({names})"
     )
 }
 
@@ -151,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_statement_timeout_is_set_before_all_else() {
-        assert!(sql(&wanted(900)).starts_with("SET statement_timeout = 900; "));
+        assert!(sql(&wanted(900)).starts_with("SET statement_timeout = 843; "));
         assert!(sql(&wanted(0)).starts_with("SET statement_timeout = 0; "));
     }
 }

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::sqlx::{ConnectOptions, Connection as _};
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
+use tokio::time::timeout;
 
+use super::postgres::PostgresTarget;
 use super::raw_connection::RawConnection;
-use super::{OpenError, session};
+use super::{CONNECT_TIMEOUT, OpenError};
 
 /// A database URL that cannot be used. The message does not repeat the URL, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +23,17 @@ pub enum InvalidUrl {
     /// Known scheme, but the rest is malformed.
     #[error("the database URL is not of the form sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Form,
+    /// A wish for a server that accepts no writes, or one that is unknown.
+    #[error("target_session_attrs must be read-write: Latchkey writes to its database")]
+    SessionAttributes,
+    /// A value of `sslmode` that does not exist.
+    #[error("sslmode must be disable, prefer, require, verify-ca or verify-full")]
+    SslMode,
+    /// Certificates of public CAs that are accepted for any name.
+    #[error(
+        "the system's CAs certify every name: use sslmode=verify-full, or give the database's own CA as sslrootcert"
+    )]
+    WeakVerification,
     /// A database in memory, which each connection would have for itself.
     #[error(
         "a SQLite database must be a file: a database in memory would lose all keys when the process ends"
@@ -29,13 +42,13 @@ pub enum InvalidUrl {
 }
 
 /// Time that migrations wait for their connection: fifty processes may open one SQLite file at once.
-const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A supported database.
+#[derive(Clone)]
 pub(crate) enum DatabaseTarget {
-    Sqlite(SqliteConnectOptions),
-    /// The settings, and the time limit of sessions that serve callers.
-    Postgres(PgConnectOptions, Duration),
+    Sqlite(Box<SqliteConnectOptions>),
+    Postgres(Arc<PostgresTarget>),
 }
 
 impl DatabaseTarget {
@@ -43,10 +56,10 @@ impl DatabaseTarget {
     /// than that.
     pub(crate) fn parse(url: &str, deadline: Duration) -> Result<Self, InvalidUrl> {
         if url.starts_with("sqlite:") {
-            return sqlite(url, deadline).map(Self::Sqlite);
+            return Ok(Self::Sqlite(Box::new(sqlite(url, deadline)?)));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return postgres(url).map(|options| Self::Postgres(options, deadline));
+            return Ok(Self::Postgres(Arc::new(PostgresTarget::parse(url, deadline)?)));
         }
         Err(InvalidUrl::Scheme)
     }
@@ -56,64 +69,45 @@ impl DatabaseTarget {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// Sets the time limit of statements, waits for locks and idle transactions, for connections that serve
-    /// callers. SQLite needs none: it works in this process.
-    pub(crate) fn with_statement_timeout(self, deadline: Duration) -> Self {
-        match self {
-            Self::Sqlite(options) => Self::Sqlite(options),
-            Self::Postgres(options, _) => Self::Postgres(options, deadline),
-        }
-    }
-
     /// Returns the file of a SQLite database.
     pub(super) fn file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(options) => Some(options.get_filename()),
-            Self::Postgres(..) => None,
+            Self::Postgres(_) => None,
         }
     }
 
-    /// Returns the settings of a connection to PostgreSQL, if this is one.
-    pub(crate) fn postgres(&self) -> Option<&PgConnectOptions> {
+    /// Returns the PostgreSQL database, if this is one.
+    pub(crate) fn postgres(&self) -> Option<&Arc<PostgresTarget>> {
         match self {
             Self::Sqlite(_) => None,
-            Self::Postgres(options, _) => Some(options),
+            Self::Postgres(target) => Some(target),
         }
     }
 
-    /// Opens a connection that serves callers.
+    /// Opens a connection that serves callers, within [`CONNECT_TIMEOUT`] for each host.
     pub(super) async fn open(&self) -> Result<RawConnection, OpenError> {
         match self {
-            Self::Sqlite(options) => Ok(RawConnection::Sqlite(options.connect().await?)),
-            Self::Postgres(options, deadline) => {
-                let mut raw = options.connect().await?;
-                if let Err(error) = session::prepare(&mut raw, *deadline).await {
-                    // The reason for closing it is reported, and not how that went.
-                    let _ = raw.close().await;
-                    return Err(error);
-                }
-                Ok(RawConnection::Postgres(raw))
-            }
+            Self::Sqlite(options) => match timeout(CONNECT_TIMEOUT, options.connect()).await {
+                Ok(opened) => Ok(RawConnection::Sqlite(opened?)),
+                Err(_) => Err(OpenError::TimedOut(CONNECT_TIMEOUT)),
+            },
+            Self::Postgres(target) => Ok(RawConnection::Postgres(target.open().await?)),
         }
     }
 
-    /// Returns sea-orm's own kind of connection for migrations. It is opened when it is used and closed right
-    /// after.
-    pub(crate) fn connection(&self) -> DatabaseConnection {
+    /// Returns sea-orm's own kind of connection for migrations, one for each host. It is opened when it is used and
+    /// closed right after.
+    pub(crate) fn connections(&self) -> Vec<DatabaseConnection> {
         match self {
             Self::Sqlite(options) => {
                 let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(MIGRATION_TIMEOUT);
                 let pool = pool.idle_timeout(None).max_lifetime(None);
                 let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
-                SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.connect_lazy_with(options.clone()))
+                let pool = pool.connect_lazy_with((**options).clone());
+                vec![SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)]
             }
-            Self::Postgres(options, _) => {
-                let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(MIGRATION_TIMEOUT);
-                let pool = pool.after_connect(|raw, _| Box::pin(session::prepare_for_migrations(raw)));
-                let pool = pool.idle_timeout(None).max_lifetime(None);
-                let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
-                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(options.clone()))
-            }
+            Self::Postgres(target) => target.connections(),
         }
     }
 }
@@ -131,13 +125,6 @@ fn sqlite(url: &str, deadline: Duration) -> Result<SqliteConnectOptions, Invalid
         .foreign_keys(true)
         .busy_timeout(deadline)
         .disable_statement_logging())
-}
-
-/// TLS follows the URL's `sslmode` once the workspace enables one of sqlx's TLS features. Until then `prefer`,
-/// the default, means no TLS, and `require` fails when connecting.
-fn postgres(url: &str) -> Result<PgConnectOptions, InvalidUrl> {
-    let options = PgConnectOptions::from_str(url).map_err(|_| InvalidUrl::Form)?;
-    Ok(options.application_name("latchkey").disable_statement_logging())
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ async fn a_write_into_a_file_that_was_replaced_is_refused() {
     assert!(pool.begin().await.is_err() && pool.check_file().is_err());
     pool.replace_all();
     assert!(pool.acquire().await.is_err(), "the other file is not opened");
-    let failure = pool.open_failure().unwrap();
+    let failure = pool.failure().unwrap();
     assert!(failure.refused && failure.cause.contains("was replaced"), "{failure:?}");
 }
 

@@ -39,7 +39,10 @@ impl Store {
         };
         match done {
             Ok(done) => Ok(done?),
-            Err(_) => Err(SystemError::database().into()),
+            Err(_) => {
+                self.pool.missed_deadline(deadline);
+                Err(SystemError::database().into())
+            }
         }
     }
 }

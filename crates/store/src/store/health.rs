@@ -5,7 +5,7 @@ use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::time::Timestamp;
 
 use super::Store;
-use crate::pool::{DatabaseFileError, Durability, OpenFailure, durability};
+use crate::pool::{DatabaseFailure, DatabaseFileError, Durability, cause_of, durability};
 use crate::query::health;
 
 impl Store {
@@ -17,7 +17,7 @@ impl Store {
     /// Returns the settings of the server that decide whether committed writes survive a crash; `None` on
     /// SQLite, whose settings are the store's own.
     pub async fn durability(&self) -> Result<Option<Durability>, SystemError> {
-        if self.notify_options.is_none() {
+        if self.postgres.is_none() {
             return Ok(None);
         }
         let settings = self.with_deadline::<_, SystemError>(QueryKind::Ping, async {
@@ -32,6 +32,16 @@ impl Store {
         Ok(Some(found))
     }
 
+    /// Connects to the server of a PostgreSQL database, or returns why that is not possible, in its own words. Does
+    /// nothing on SQLite.
+    pub async fn reach(&self) -> Result<(), DatabaseFailure> {
+        if self.postgres.is_none() {
+            return Ok(());
+        }
+        let Err(error) = self.pool.acquire().await else { return Ok(()) };
+        Err(self.failure().unwrap_or_else(|| DatabaseFailure { cause: cause_of(&error), refused: false }))
+    }
+
     /// Locks the file of a SQLite database for this process, and creates it if it does not exist; the lock is
     /// held as long as the store exists. Does nothing on PostgreSQL, or if it is locked already. Blocks for the
     /// time of a few system calls. Must be called before any query.
@@ -44,9 +54,10 @@ impl Store {
         self.pool.check_file()
     }
 
-    /// Returns why the last attempt to open a connection failed; `None` after a success.
+    /// Returns why the database can't be used: the last failure to open a connection, if none was opened since, or
+    /// of a statement within the last seconds.
     #[must_use]
-    pub fn open_failure(&self) -> Option<OpenFailure> {
-        self.pool.open_failure()
+    pub fn failure(&self) -> Option<DatabaseFailure> {
+        self.pool.failure()
     }
 }

@@ -26,7 +26,7 @@ impl SealedValueStore for Store {
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<SealedValue>, SystemError> {
-        let values = query::sealed_values::values(&self.connection, drawer, after, limit);
+        let values = query::sealed_values::values(self.connection(), drawer, after, limit);
         self.with_deadline_of(SCAN_TIMEOUT, QueryKind::SealedValues, values).await
     }
 

@@ -58,8 +58,8 @@ async fn sessions_set_what_their_role_sets_otherwise() {
         "default_transaction_read_only=off".to_owned(),
         format!("idle_in_transaction_session_timeout={limit}"),
         "idle_session_timeout=0".to_owned(),
-        format!("lock_timeout={limit}"),
-        format!("statement_timeout={limit}"),
+        format!("lock_timeout={}", limit * 14 / 16),
+        format!("statement_timeout={}", limit * 15 / 16),
         "synchronous_commit=on".to_owned(),
         "transaction_isolation=read committed".to_owned(),
     ];
@@ -119,12 +119,12 @@ async fn a_standby_is_refused_until_it_is_promoted() {
     let store = Store::connect_lazy(options(&database.url, TEST_TIMEOUT)).unwrap();
     for store in [&store, &*database.store] {
         assert!(store.ping().await.is_err());
-        let failure = store.open_failure().unwrap();
+        let failure = store.failure().unwrap();
         assert!(failure.refused && failure.cause.contains("standby (in recovery)"), "{failure:?}");
     }
     server.sql(&database.url, "SELECT pg_promote()");
     store.ping().await.unwrap();
-    assert_eq!(store.open_failure(), None);
+    assert_eq!(store.failure(), None);
     database.make(key(&database, 1)).await;
 }
 

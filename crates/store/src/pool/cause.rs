@@ -1,0 +1,132 @@
+//! Causes of failures in the words of the database, with its code and what mends it.
+//!
+//! A message is repeated only if its code says that it describes the connection, the server's resources, its state or
+//! the role's permissions. Messages about rows and values are never repeated, and neither is a DETAIL line.
+
+use std::io::ErrorKind;
+
+use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::{DbErr, RuntimeErr};
+
+/// Returns why an operation on the database failed, in the words of the database, the network or the library, and
+/// what mends it.
+#[must_use]
+pub fn cause_of(error: &DbErr) -> String {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            describe(error).unwrap_or_else(|| without_values(error))
+        }
+        DbErr::Conn(RuntimeErr::Internal(text)) | DbErr::Custom(text) | DbErr::Migration(text) => {
+            text.clone()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Returns an error's own words; `None` if they could repeat the content of a row, or say nothing about the
+/// database's state.
+pub(super) fn describe(error: &SqlxError) -> Option<String> {
+    match error {
+        SqlxError::Database(error) => {
+            let code = error.code()?;
+            if !is_about_the_database(&code) {
+                return None;
+            }
+            let named = match code.len() {
+                5 => format!("{} (SQLSTATE {code})", error.message()),
+                _ => format!("{} (SQLite code {code})", error.message()),
+            };
+            Some(match remedy(&code) {
+                Some(remedy) => format!("{named}: {remedy}"),
+                None => named,
+            })
+        }
+        // rustls reports what it can't verify as invalid data.
+        SqlxError::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            Some(format!("TLS failed: {error}"))
+        }
+        SqlxError::Io(error) => Some(error.to_string()),
+        SqlxError::Tls(error) => Some(format!("TLS failed: {error}")),
+        SqlxError::Protocol(text) => Some(format!("the server's answer is not understood: {text}")),
+        SqlxError::Configuration(error) => Some(error.to_string()),
+        SqlxError::PoolTimedOut => Some("no connection in time".to_owned()),
+        SqlxError::WorkerCrashed => Some("the thread of the SQLite connection ended".to_owned()),
+        _ => None,
+    }
+}
+
+/// Returns the code of an error whose words could repeat values.
+fn without_values(error: &SqlxError) -> String {
+    let SqlxError::Database(error) = error else { return error.to_string() };
+    let code = error.code().unwrap_or_default();
+    let table = error.table().unwrap_or("unknown");
+    let constraint = error.constraint().unwrap_or("none");
+    format!("the database refused with {code} (table {table}, constraint {constraint})")
+}
+
+/// Classes and codes of PostgreSQL that describe the connection, resources, permissions or the server's state:
+/// SQLSTATE, appendix A of its manual.
+const POSTGRES: [&str; 18] = [
+    "08", "0A", "25", "26", "28", "3D", "3F", "40", "42501", "42P01", "42P05", "42703", "53", "55", "57",
+    "58", "F0", "XX00",
+];
+/// Primary result codes of SQLite that describe the file, the disk or the lock: permission, busy, locked, out of
+/// memory, read-only, interrupted, I/O, corrupt, full, can't open, protocol, authorization, not a database.
+const SQLITE: [u32; 13] = [3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 23, 26];
+
+fn is_about_the_database(code: &str) -> bool {
+    if code.len() == 5 {
+        return code != "XX000" && POSTGRES.iter().any(|class| code.starts_with(class));
+    }
+    code.parse::<u32>().is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
+}
+
+/// Returns what an operator can do about a code. `docs/databases.md` has the same table.
+fn remedy(code: &str) -> Option<&'static str> {
+    if code.len() == 5 {
+        return postgres_remedy(code);
+    }
+    Some(match code.parse::<u32>().ok()? & 0xff {
+        5 | 6 => "another process uses the file; stop it",
+        8 => "make the file and its folder writable for this process",
+        10 => "check the disk and its mount",
+        11 | 26 => "restore the file from a backup, or correct the path",
+        13 => "free space on the disk",
+        3 | 14 | 23 => "check the path and the permissions of the file and its folder",
+        _ => return None,
+    })
+}
+
+fn postgres_remedy(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "28P01" | "28000" => "correct the user and password in database_url, or pg_hba.conf",
+        "3D000" => "create the database, or correct its name in database_url",
+        "3F000" | "42P01" | "42703" => "run `latchkey migrate up`, or correct the role's search_path",
+        "42501" => "grant SELECT, INSERT, UPDATE and DELETE on Latchkey's tables to the role",
+        "26000" | "42P05" => {
+            "a connection pooler in transaction mode answers: set database_pooler = \"transaction\""
+        }
+        "53100" => "free space on the server's disk",
+        "53300" => "raise the server's or the role's connection limit, or lower database_connections",
+        "55P03" => "find the session that holds the lock in pg_locks and pg_stat_activity",
+        "XX001" | "XX002" => "the server's data is corrupt: restore a backup",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_messages_about_the_database_itself_are_repeated() {
+        for code in ["28P01", "3D000", "53300", "55P03", "57P01", "42501", "XX001", "5", "13", "26", "1032"] {
+            assert!(is_about_the_database(code), "{code}");
+        }
+        for code in ["23505", "22P02", "22021", "P0001", "XX000", "42601", "1", "19", "2067", ""] {
+            assert!(!is_about_the_database(code), "{code}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A PostgreSQL database with one host or several. Hosts are tried one after the other, beginning with the one that
+//! was connected to last; a standby is passed over.
+
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::{ConnectOptions, Connection as _, Error as SqlxError, PgConnection};
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use tokio::time::timeout;
+
+use super::postgres_url::{self, Host, Transport};
+use super::target::MIGRATION_TIMEOUT;
+use super::{CONNECT_TIMEOUT, InvalidUrl, OpenError, session};
+
+/// A PostgreSQL database.
+pub(crate) struct PostgresTarget {
+    hosts: Vec<Host>,
+    /// Number of the host that was connected to last.
+    current: AtomicUsize,
+    /// Longest time that a caller waits.
+    deadline: Duration,
+}
+
+impl PostgresTarget {
+    pub(super) fn parse(url: &str, deadline: Duration) -> Result<Self, InvalidUrl> {
+        Ok(Self { hosts: postgres_url::parse(url)?, current: AtomicUsize::new(0), deadline })
+    }
+
+    /// Returns the weakest protection among the hosts.
+    pub(crate) fn transport(&self) -> Transport {
+        let order = [Transport::Plain, Transport::Unverified, Transport::Local];
+        let has = |wanted: &Transport| self.hosts.iter().any(|host| host.transport == *wanted);
+        order.into_iter().find(has).unwrap_or(Transport::Verified)
+    }
+
+    /// Returns the number of the host that was connected to last.
+    pub(crate) fn current(&self) -> usize {
+        self.current.load(Ordering::SeqCst)
+    }
+
+    /// Returns the options of all hosts, beginning with the one that was connected to last.
+    pub(crate) fn options(&self) -> impl Iterator<Item = &PgConnectOptions> {
+        self.order().map(|index| &self.hosts[index].options)
+    }
+
+    fn order(&self) -> impl Iterator<Item = usize> {
+        let (first, count) = (self.current(), self.hosts.len());
+        (0..count).map(move |step| (first + step) % count)
+    }
+
+    /// Opens a connection that serves callers, to the first host that accepts writes.
+    pub(super) async fn open(&self) -> Result<PgConnection, OpenError> {
+        let mut failures = Vec::new();
+        for index in self.order() {
+            let host = &self.hosts[index];
+            match timeout(CONNECT_TIMEOUT, self.open_at(host)).await {
+                Ok(Ok(connection)) => {
+                    self.current.store(index, Ordering::SeqCst);
+                    return Ok(connection);
+                }
+                Ok(Err(error)) => failures.push((host.name.clone(), error)),
+                Err(_) => failures.push((host.name.clone(), OpenError::TimedOut(CONNECT_TIMEOUT))),
+            }
+        }
+        match failures.len() {
+            1 => Err(failures.remove(0).1),
+            _ => Err(OpenError::Hosts(failures)),
+        }
+    }
+
+    async fn open_at(&self, host: &Host) -> Result<PgConnection, OpenError> {
+        let mut raw = host.options.connect().await.map_err(|error| explain(host, error))?;
+        if let Err(error) = session::prepare(&mut raw, self.deadline).await {
+            // The reason for closing it is reported, and not how that went.
+            let _ = raw.close().await;
+            return Err(error);
+        }
+        Ok(raw)
+    }
+
+    /// Returns sea-orm's own kind of connection to each host, for migrations.
+    pub(super) fn connections(&self) -> Vec<DatabaseConnection> {
+        let connection = |host: &Host| {
+            let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(MIGRATION_TIMEOUT);
+            let pool = pool.after_connect(|raw, _| Box::pin(session::prepare_for_migrations(raw)));
+            let pool = pool.idle_timeout(None).max_lifetime(None);
+            let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
+            SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(host.options.clone()))
+        };
+        self.hosts.iter().map(connection).collect()
+    }
+}
+
+/// Names the file that could not be read, if that is the cause.
+fn explain(host: &Host, error: SqlxError) -> OpenError {
+    let about_files = match &error {
+        SqlxError::Io(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied),
+        SqlxError::Tls(_) | SqlxError::Configuration(_) => true,
+        _ => false,
+    };
+    let unreadable = |(parameter, path): &(&'static str, std::path::PathBuf)| {
+        let failed = std::fs::File::open(path).err()?;
+        Some(OpenError::TlsFile { parameter, path: path.clone(), error: failed })
+    };
+    let found = about_files.then(|| host.files.iter().find_map(unreadable)).flatten();
+    found.unwrap_or(OpenError::Database(error))
+}

@@ -1,0 +1,209 @@
+//! URLs of PostgreSQL in libpq's form, with one host or several.
+//!
+//! The values that sqlx does not know, or takes for something weaker than libpq does, are handled here:
+//! `target_session_attrs`, `sslrootcert=system`, and `sslmode=require` with a root certificate.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx_core::Url;
+
+use super::InvalidUrl;
+
+/// CA certificates of the system, as one PEM text. Certificates that can't serve as a CA are left out.
+static SYSTEM_ROOTS: LazyLock<String> = LazyLock::new(|| {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a CA certificate of the system can't be read");
+    }
+    let usable = found.certs.iter().filter(|der| webpki::anchor_from_trusted_cert(der).is_ok());
+    let pem = |der: &[u8]| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der))
+    };
+    usable.map(|der| pem(der)).collect()
+});
+
+/// Protection of the connection to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Within this machine.
+    Local,
+    /// Plain text, or plain text if the server offers no TLS.
+    Plain,
+    /// TLS, without verifying the server's certificate.
+    Unverified,
+    /// TLS with a certificate that is verified.
+    Verified,
+}
+
+/// A host of the database.
+pub(super) struct Host {
+    /// Host and port, or the folder of a socket.
+    pub(super) name: String,
+    pub(super) options: PgConnectOptions,
+    /// Files that the URL names, each with its parameter.
+    pub(super) files: Vec<(&'static str, PathBuf)>,
+    pub(super) transport: Transport,
+}
+
+/// Parses a URL with one host or several, separated by commas.
+pub(super) fn parse(url: &str) -> Result<Vec<Host>, InvalidUrl> {
+    let (scheme, rest) = url.split_once("://").ok_or(InvalidUrl::Form)?;
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, hosts) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
+    hosts.split(',').map(|host| parse_one(&format!("{scheme}://{user}{host}{after}"))).collect()
+}
+
+/// Values of the URL's query that are not passed on as they are.
+#[derive(Default)]
+struct Query {
+    mode: Option<String>,
+    root: Option<String>,
+    files: Vec<(&'static str, PathBuf)>,
+}
+
+fn parse_one(text: &str) -> Result<Host, InvalidUrl> {
+    let mut url = Url::parse(text).map_err(|_| InvalidUrl::Form)?;
+    let (mut query, mut passed) = (Query::default(), Vec::new());
+    for (name, value) in url.query_pairs() {
+        match &*name {
+            "target_session_attrs" => {
+                if !matches!(&*value, "any" | "read-write" | "primary") {
+                    return Err(InvalidUrl::SessionAttributes);
+                }
+                continue;
+            }
+            "sslmode" | "ssl-mode" => query.mode = Some(value.clone().into_owned()),
+            "sslrootcert" | "ssl-root-cert" | "ssl-ca" => {
+                query.root = Some(value.clone().into_owned());
+                if value == "system" {
+                    continue;
+                }
+                query.files.push(("sslrootcert", value.as_ref().into()));
+            }
+            "sslcert" | "ssl-cert" => query.files.push(("sslcert", value.as_ref().into())),
+            "sslkey" | "ssl-key" => query.files.push(("sslkey", value.as_ref().into())),
+            _ => {}
+        }
+        passed.push((name.into_owned(), value.into_owned()));
+    }
+    if passed.is_empty() {
+        url.set_query(None);
+    } else {
+        url.query_pairs_mut().clear().extend_pairs(passed);
+    }
+    let options = PgConnectOptions::from_url(&url).map_err(|_| match query.mode.as_deref().map(known) {
+        Some(false) => InvalidUrl::SslMode,
+        Some(true) | None => InvalidUrl::Form,
+    })?;
+    host(options, query)
+}
+
+fn known(mode: &str) -> bool {
+    ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"].contains(&mode)
+}
+
+fn host(options: PgConnectOptions, query: Query) -> Result<Host, InvalidUrl> {
+    // A pooler refuses parameters that it does not know, and no number here is a float.
+    let options = options.application_name("latchkey").extra_float_digits(None).disable_statement_logging();
+    let socket = options.get_socket().map(|socket| socket.display().to_string());
+    let on_socket =
+        socket.or_else(|| options.get_host().starts_with('/').then(|| options.get_host().to_owned()));
+    if let Some(name) = on_socket {
+        // As in libpq, there is no TLS on a socket.
+        let options = options.ssl_mode(PgSslMode::Disable);
+        return Ok(Host { name, options, files: query.files, transport: Transport::Local });
+    }
+    let name = format!("{}:{}", options.get_host(), options.get_port());
+    let options = verification(options, &query)?;
+    let local = ["localhost", "127.0.0.1", "::1", "[::1]"].contains(&options.get_host());
+    let transport = match options.get_ssl_mode() {
+        PgSslMode::VerifyCa | PgSslMode::VerifyFull => Transport::Verified,
+        _ if local => Transport::Local,
+        PgSslMode::Require => Transport::Unverified,
+        PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer => Transport::Plain,
+    };
+    Ok(Host { name, options, files: query.files, transport })
+}
+
+/// Sets what the server's certificate is verified with, as libpq does: `require` with a root certificate verifies the
+/// CA, and the system's CAs need `verify-full`, since they certify every name.
+fn verification(options: PgConnectOptions, query: &Query) -> Result<PgConnectOptions, InvalidUrl> {
+    let system = query.root.as_deref() == Some("system");
+    let mode = options.get_ssl_mode();
+    match (mode, query.root.as_deref()) {
+        (_, Some("system")) if query.mode.is_some() && !matches!(mode, PgSslMode::VerifyFull) => {
+            return Err(InvalidUrl::WeakVerification);
+        }
+        (PgSslMode::VerifyCa, None) => return Err(InvalidUrl::WeakVerification),
+        _ => {}
+    }
+    Ok(match mode {
+        _ if system => with_system_roots(options.ssl_mode(PgSslMode::VerifyFull)),
+        PgSslMode::VerifyFull if query.root.is_none() => with_system_roots(options),
+        PgSslMode::Require if query.root.is_some() => options.ssl_mode(PgSslMode::VerifyCa),
+        _ => options,
+    })
+}
+
+fn with_system_roots(options: PgConnectOptions) -> PgConnectOptions {
+    options.ssl_root_cert_from_pem(SYSTEM_ROOTS.clone().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> Option<InvalidUrl> {
+        parse(url).err()
+    }
+
+    fn mode(query: &str) -> String {
+        format!("{:?}", parse(&format!("postgres://u@db/d?{query}")).unwrap()[0].options.get_ssl_mode())
+    }
+
+    #[test]
+    fn several_hosts_have_their_own_ports_and_share_the_rest() {
+        let hosts =
+            parse("postgres://u:p%40q@h1:5432,h2:5433,h3/db?target_session_attrs=read-write").unwrap();
+        let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!(names, ["h1:5432", "h2:5433", "h3:5432"]);
+        let all = |check: fn(&PgConnectOptions) -> bool| hosts.iter().all(|host| check(&host.options));
+        assert!(all(|options| options.get_username() == "u" && options.get_database() == Some("db")));
+    }
+
+    #[test]
+    fn attributes_of_sessions_that_cannot_write_are_refused() {
+        for attributes in ["read-only", "standby", "prefer-standby", ""] {
+            let url = format!("postgres://u@h/db?target_session_attrs={attributes}");
+            assert_eq!(refused(&url), Some(InvalidUrl::SessionAttributes), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_is_verified_as_in_libpq() {
+        assert_eq!(mode("sslmode=require"), "Require");
+        assert_eq!(mode("sslmode=require&sslrootcert=/ca.pem"), "VerifyCa");
+        assert_eq!(mode("sslrootcert=system"), "VerifyFull");
+        assert_eq!(refused("postgres://u@h/d?sslmode=verify-ca"), Some(InvalidUrl::WeakVerification));
+        assert_eq!(
+            refused("postgres://u@h/d?sslmode=require&sslrootcert=system"),
+            Some(InvalidUrl::WeakVerification)
+        );
+        assert_eq!(refused("postgres://u@h/d?sslmode=verify_full"), Some(InvalidUrl::SslMode));
+    }
+
+    #[test]
+    fn the_protection_of_a_connection_is_known() {
+        let transport = |url: &str| parse(url).unwrap()[0].transport;
+        assert_eq!(transport("postgres://u@127.0.0.1/d"), Transport::Local);
+        assert_eq!(transport("postgres://u@localhost/d?host=/run/postgresql"), Transport::Local);
+        assert_eq!(transport("postgres://u@db/d"), Transport::Plain);
+        assert_eq!(transport("postgres://u@db/d?sslmode=require"), Transport::Unverified);
+        assert_eq!(transport("postgres://u@db/d?sslmode=verify-full"), Transport::Verified);
+    }
+}

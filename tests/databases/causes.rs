@@ -1,0 +1,160 @@
+//! A database that can't be used says why in its own words: to doctor, to the command line, on /readyz and in the log.
+
+use std::process::Command;
+
+use latchkey_testing::{Folder, Latchkey, Postgres, Setup, eventually};
+
+use crate::program::{printed, run, said};
+
+/// Asserts that doctor and the command line say these words, and never the password.
+#[track_caller]
+fn both_say(url: &str, words: &[&str]) {
+    for text in said(url) {
+        for word in words {
+            assert!(text.contains(word), "no {word:?} in {text}");
+        }
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+/// Waits until /readyz is not 200 and says these words.
+fn readyz_says(latchkey: &Latchkey, words: &str) {
+    eventually(words, || {
+        let page = latchkey.page("/readyz");
+        (page.status == 503 && page.body.contains(words)).then_some(())
+    });
+}
+
+#[test]
+fn what_keeps_a_connection_from_being_opened_is_said_in_the_servers_words() {
+    let postgres = Postgres::start();
+    let url = postgres.database();
+    postgres.set_access("hostssl all tls_only all trust\nhost all barred all reject");
+    for role in ["ada", "barred", "full"] {
+        postgres.create_role(role, "");
+    }
+    postgres.sql(&url, "ALTER ROLE full CONNECTION LIMIT 0");
+    let as_user = |user: &str| url.replace("postgres@", &format!("{user}@"));
+    let wrong = "password authentication failed for user \"ada\" (SQLSTATE 28P01)";
+    both_say(&as_user("ada:canary"), &[wrong, "correct the user and password"]);
+    both_say(&as_user("barred:canary"), &["pg_hba.conf rejects connection", "(SQLSTATE 28000)"]);
+    both_say(&as_user("full:secret"), &["too many connections for role \"full\" (SQLSTATE 53300)"]);
+    both_say(
+        &postgres.url("absent"),
+        &["database \"absent\" does not exist (SQLSTATE 3D000)", "create the database"],
+    );
+    let waiting = Setup::default().database(&as_user("ada:canary")).launch();
+    readyz_says(&waiting, wrong.split('"').next().expect("words"));
+    assert!(
+        waiting.log().contains("SQLSTATE 28P01") && !waiting.log().contains("canary"),
+        "{}",
+        waiting.log()
+    );
+}
+
+#[test]
+fn a_role_without_grants_is_told_which_ones_are_missing() {
+    let postgres = Postgres::start();
+    let url = postgres.database();
+    assert!(run(&["migrate", "up"], &url, &[]).status.success());
+    postgres.create_role("lk", "");
+    let as_role = url.replace("postgres@", "lk:secret@");
+    both_say(
+        &as_role,
+        &[
+            "permission denied",
+            "SELECT, INSERT, UPDATE, DELETE on keys",
+            "GRANT SELECT, INSERT, UPDATE, DELETE",
+        ],
+    );
+    let waiting = Setup::default().database(&as_role).environment("LATCHKEY_MIGRATE", "false").launch();
+    readyz_says(&waiting, "permission denied");
+    postgres.sql(&url, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lk");
+    postgres.sql(&url, "REVOKE DELETE ON grants FROM lk");
+    both_say(&as_role, &["lacks DELETE on grants"]);
+    postgres.sql(&url, "GRANT DELETE ON grants TO lk");
+    let status = run(&["migrate", "status"], &as_role, &[]);
+    assert!(status.status.success(), "{}", printed(&status));
+    postgres.sql(&url, "REVOKE USAGE ON SCHEMA public FROM PUBLIC");
+    both_say(&as_role, &["permission denied", "GRANT USAGE ON SCHEMA"]);
+}
+
+#[test]
+fn a_database_of_another_encoding_is_refused_at_the_start() {
+    let postgres = Postgres::shared();
+    let create = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    postgres.sql(&postgres.url("postgres"), create);
+    let url = postgres.url("latin");
+    both_say(&url, &["encoding is LATIN1", "UTF8"]);
+    readyz_says(&Setup::default().database(&url).launch(), "encoding is LATIN1");
+}
+
+#[test]
+fn a_character_that_ends_the_password_is_named() {
+    for (url, character) in [
+        ("postgres://ada:can/ary@127.0.0.1:1/db", "`/`"),
+        ("postgres://ada:can?ary@127.0.0.1:1/db", "`?`"),
+        ("postgres://ada:can#ary@127.0.0.1:1/db", "`#`"),
+        ("postgres://ada:can@ary@127.0.0.1:1/db", "`@`"),
+    ] {
+        for text in said(url) {
+            assert!(text.contains(character) && text.contains("percent-encoded"), "{text}");
+            assert!(!text.contains("ary"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn sessions_that_end_and_locks_that_last_are_in_the_log_once_with_their_cause() {
+    let postgres = Postgres::start();
+    let latchkey = Setup::default().database(&postgres.database()).start();
+    let url = postgres.url("test_0");
+    let logged = |words: &str| eventually(words, || latchkey.log().contains(words).then_some(()));
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'latchkey'";
+    for _ in 0..3 {
+        postgres.sql(&url, end);
+        latchkey.ready();
+    }
+    logged("terminating connection due to administrator command (SQLSTATE 57P01)");
+    let lines = |words: &str| latchkey.log().lines().filter(|line| line.contains(words)).count();
+    assert_eq!(lines("SQLSTATE 57P01"), 1, "{}", latchkey.log());
+    let lock = postgres.lock(&url, "replicas");
+    logged("canceling statement due to lock timeout (SQLSTATE 55P03)");
+    drop(lock);
+}
+
+#[test]
+fn a_database_that_is_dropped_is_named_while_nothing_can_be_decided() {
+    let postgres = Postgres::start();
+    let setup = Setup::default().database(&postgres.database()).environment("LATCHKEY_CACHE_LEASE", "1s");
+    let latchkey = setup.start();
+    postgres.sql(&postgres.url("postgres"), "DROP DATABASE test_0 WITH (FORCE)");
+    readyz_says(&latchkey, "database \\\"test_0\\\" does not exist (SQLSTATE 3D000)");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_said_to_be_none() {
+    let folder = Folder::new("no-database");
+    let path = folder.write("latchkey.db", &"random bytes, ".repeat(400));
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    both_say(&url, &["file is not a database (SQLite code 26)"]);
+}
+
+#[test]
+fn a_mount_that_is_read_only_is_said_to_be_one() {
+    let folder = Folder::new("read-only");
+    let path = folder.path().join("latchkey.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    assert!(run(&["migrate", "up"], &url, &[]).status.success());
+    let mount =
+        |words: &[&str]| Command::new("mount").args(words).status().is_ok_and(|status| status.success());
+    let place = folder.path().display().to_string();
+    if !mount(&["--bind", &place, &place]) || !mount(&["-o", "remount,ro,bind", &place]) {
+        // Only root can mount.
+        return;
+    }
+    let output = run(&["migrate", "up"], &url, &[]);
+    let _ = Command::new("umount").arg(&place).status();
+    let text = printed(&output);
+    assert!(!output.status.success() && text.to_lowercase().contains("read-only"), "{text}");
+}

@@ -1,0 +1,6 @@
+//! Databases as they are run: what fails is said in the database's own words wherever somebody looks.
+
+mod causes;
+mod hosts;
+mod program;
+mod tls;
