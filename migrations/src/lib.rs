@@ -58,21 +58,23 @@ pub struct Step {
 pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
     let alone = lock::begin_exclusive(db).await?;
     Migrator::up(&alone, None).await?;
-    alone.commit().await
+    lock::end(alone).await
 }
 
 /// Reverts the last `steps` migrations, or none.
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
     let alone = lock::begin_exclusive(db).await?;
     Migrator::down(&alone, Some(steps)).await?;
-    alone.commit().await
+    lock::end(alone).await
 }
 
 /// Returns every migration, oldest first. Writes nothing. Fails if the role lacks a permission on a table that is
 /// there, since the schema would seem to be missing otherwise.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<Step>, DbErr> {
-    grants::check(db).await?;
-    let steps = Migrator::get_migration_with_status_read_only(db).await?;
+    let alone = lock::begin_reading(db).await?;
+    grants::check(&alone).await?;
+    let steps = Migrator::get_migration_with_status_read_only(&alone).await?;
+    lock::end(alone).await?;
     let applied = |status| status == MigrationStatus::Applied;
     Ok(steps.iter().map(|s| Step { name: s.name().to_owned(), applied: applied(s.status()) }).collect())
 }

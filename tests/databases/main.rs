@@ -2,5 +2,6 @@
 
 mod causes;
 mod hosts;
+mod pooler;
 mod program;
 mod tls;

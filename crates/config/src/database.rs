@@ -168,7 +168,7 @@ impl fmt::Debug for DatabaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DatabaseDeadlines;
+    use crate::{DatabaseDeadlines, DatabasePooler};
 
     #[test]
     fn a_database_that_is_gone_beside_its_master_key_is_noticed() {
@@ -176,8 +176,14 @@ mod tests {
         let path = folder.path().join("latchkey.db");
         let url = DatabaseUrl::parse(&format!("sqlite:{}", path.display())).unwrap();
         let deadlines = DatabaseDeadlines::default();
-        let settings =
-            DatabaseSettings { url, connections: 2, migrate: true, single_replica: true, deadlines };
+        let settings = DatabaseSettings {
+            url,
+            connections: 2,
+            pooler: DatabasePooler::None,
+            migrate: true,
+            single_replica: true,
+            deadlines,
+        };
         let key = MasterKey::next_to(&path);
         assert!(settings.is_absent_or_empty() && settings.check_present().is_ok(), "a first start");
         key.reveal().unwrap();

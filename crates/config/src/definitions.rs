@@ -110,6 +110,8 @@ settings! {
         "The database: sqlite://PATH?mode=rwc, or postgres://USER:PASSWORD@HOST/NAME for more than one replica";
     DATABASE_CONNECTIONS = "database_connections", "LATCHKEY_DATABASE_CONNECTIONS", Text, Some("16"),
         "Maximum number of connections to the database";
+    DATABASE_POOLER = "database_pooler", "LATCHKEY_DATABASE_POOLER", Text, Some("none"),
+        "Connection pooler in front of PostgreSQL: none, session, or transaction, which gives a server session to each transaction (PgBouncer's pool_mode)";
     MIGRATE = "migrate", "LATCHKEY_MIGRATE", Switch, None,
         "Migrate the schema at start-up; by default only for the embedded database";
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),

@@ -113,12 +113,26 @@ pub struct DatabaseSettings {
     pub url: DatabaseUrl,
     /// Maximum number of connections.
     pub connections: u32,
+    /// Connection pooler in front of PostgreSQL.
+    pub pooler: DatabasePooler,
     /// True if the schema is migrated at start-up.
     pub migrate: bool,
     /// True if this is the only replica that uses the database.
     pub single_replica: bool,
     /// Maximum duration of queries.
     pub deadlines: DatabaseDeadlines,
+}
+
+/// Connection pooler in front of PostgreSQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatabasePooler {
+    /// No pooler.
+    #[default]
+    None,
+    /// A pooler that gives each connection a session of the server.
+    Session,
+    /// A pooler that gives each transaction a session of the server.
+    Transaction,
 }
 
 /// Maximum duration of queries to the database.

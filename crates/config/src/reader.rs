@@ -15,9 +15,9 @@ use super::operators;
 use super::sources::{ConfigSources, RawValue};
 use super::values::{self, ParseResult};
 use super::{
-    AuditAnchorSettings, DatabaseDeadlines, DatabaseSettings, DatabaseUrl, DecisionLogSettings,
-    DrainSettings, FollowerSettings, ListenSettings, LogFormat, LogSettings, MasterKey, PreviousKeys,
-    UsageSettings,
+    AuditAnchorSettings, DatabaseDeadlines, DatabasePooler, DatabaseSettings, DatabaseUrl,
+    DecisionLogSettings, DrainSettings, FollowerSettings, ListenSettings, LogFormat, LogSettings, MasterKey,
+    PreviousKeys, UsageSettings,
 };
 
 /// Reader of settings, with the errors found so far.
@@ -145,13 +145,20 @@ impl<'a> SettingsReader<'a> {
     pub(super) fn database(&mut self) -> Option<DatabaseSettings> {
         let url = self.read(&definitions::DATABASE_URL, DatabaseUrl::parse);
         let connections = self.read(&definitions::DATABASE_CONNECTIONS, |t| values::number(t, 1, 1_000));
+        let pooler = self.read(&definitions::DATABASE_POOLER, |text| match text {
+            "none" => Ok(DatabasePooler::None),
+            "session" => Ok(DatabasePooler::Session),
+            "transaction" => Ok(DatabasePooler::Transaction),
+            _ => Err(format!("{text:?} is none of \"none\", \"session\" and \"transaction\"")),
+        });
         let migrate = self.read(&definitions::MIGRATE, values::switch);
         let single_replica = self.read(&definitions::SINGLE_REPLICA, values::switch);
         let url = url?;
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;
         let deadlines = DatabaseDeadlines::default();
-        Some(DatabaseSettings { url, connections, migrate, single_replica: single_replica?, deadlines })
+        let (pooler, single_replica) = (pooler?, single_replica?);
+        Some(DatabaseSettings { url, connections, pooler, migrate, single_replica, deadlines })
     }
 
     /// Reads the stable name: 1 to 253 visible ASCII characters, as the names of pods and hosts are.

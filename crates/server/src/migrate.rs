@@ -1,7 +1,7 @@
 //! Migrations of the database schema, for `latchkey migrate` and for start-up.
 
-use latchkey_config::{DatabaseSettings, MissingDatabase};
-use latchkey_store::{DatabaseFileError, InvalidUrl, Store, StoreOptions, cause_of};
+use latchkey_config::{DatabasePooler, DatabaseSettings, MissingDatabase};
+use latchkey_store::{DatabaseFileError, InvalidUrl, Pooler, Store, StoreOptions, cause_of};
 
 /// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
@@ -10,6 +10,10 @@ pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUr
         connections: database.connections,
         check_deadline: database.deadlines.check,
         deadline: database.deadlines.management,
+        pooler: match database.pooler {
+            DatabasePooler::None | DatabasePooler::Session => Pooler::Session,
+            DatabasePooler::Transaction => Pooler::Transaction,
+        },
     })
 }
 
@@ -92,7 +96,14 @@ mod tests {
         let path = folder.path().join("latchkey.db");
         let url = DatabaseUrl::parse(&format!("sqlite:{}", path.display())).unwrap();
         let deadlines = DatabaseDeadlines::default();
-        DatabaseSettings { url, connections: 2, migrate: true, single_replica: true, deadlines }
+        DatabaseSettings {
+            url,
+            connections: 2,
+            pooler: DatabasePooler::None,
+            migrate: true,
+            single_replica: true,
+            deadlines,
+        }
     }
 
     #[tokio::test]

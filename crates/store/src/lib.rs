@@ -20,6 +20,6 @@ mod store;
 mod write;
 
 pub use pool::{
-    Connections, DatabaseFailure, DatabaseFileError, Durability, InvalidUrl, Transport, cause_of,
+    Connections, DatabaseFailure, DatabaseFileError, Durability, InvalidUrl, Pooler, Transport, cause_of,
 };
 pub use store::{ManagementLookups, Store, StoreOptions};

@@ -25,7 +25,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use crate::batch::WriteQueue;
 use crate::notifications::PgNotifications;
-use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool, PostgresTarget, Transport};
+use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool, Pooler, PostgresTarget, Transport};
 use crate::prune;
 
 /// Options for connecting to the database.
@@ -39,6 +39,8 @@ pub struct StoreOptions {
     pub check_deadline: Duration,
     /// Deadline of all other calls.
     pub deadline: Duration,
+    /// Connection pooler in front of PostgreSQL.
+    pub pooler: Pooler,
 }
 
 /// Omits the URL, which may hold a password.
@@ -71,8 +73,8 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Creates a store without connecting. The database need not be up: the first query connects.
     pub fn connect_lazy(options: StoreOptions) -> Result<Self, InvalidUrl> {
-        let StoreOptions { url, connections, check_deadline, deadline } = options;
-        let target = DatabaseTarget::parse(&url, deadline)?;
+        let StoreOptions { url, connections, check_deadline, deadline, pooler } = options;
+        let target = DatabaseTarget::parse(&url, deadline, pooler)?;
         let (migrations, postgres) = (target.connections(), target.postgres().cloned());
         let pool = Pool::new(target, connections);
         Ok(Self {
@@ -109,10 +111,13 @@ impl Store {
     }
 
     /// Returns the source of commit notifications, if the database has them: on PostgreSQL, over a dedicated
-    /// connection.
+    /// connection; not through a pooler in transaction mode.
     #[must_use]
     pub fn notifications(&self) -> Option<Box<dyn ChangeNotifications>> {
-        self.postgres.clone().map(|target| Box::new(PgNotifications::new(target)) as _)
+        self.postgres
+            .clone()
+            .filter(|target| target.can_listen())
+            .map(|target| Box::new(PgNotifications::new(target)) as _)
     }
 
     /// Returns a connection for migrations. It is opened when it is used, closed afterwards, and has no time

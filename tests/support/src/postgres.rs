@@ -14,6 +14,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use rustix::process::{kill_process, test_kill_process};
 
 pub use self::locks::TableLock;
+pub(crate) use self::programs::as_server_user;
 use self::programs::{User, children, give, initialise, launch, user};
 use crate::{Clocks, Disk, Folder, Process, Signal, eventually, free_port, replace_once, tools};
 

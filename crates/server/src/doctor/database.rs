@@ -6,7 +6,7 @@ mod history;
 
 use std::time::Duration;
 
-use latchkey_config::{Settings, sealer};
+use latchkey_config::{DatabasePooler, Settings, sealer};
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::KeyRing;
@@ -49,6 +49,7 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
         return vec![finding(Severity::Warning, what, "no action is needed before a first start")];
     }
     let mut found: Vec<_> = transport_finding(store.transport()).into_iter().collect();
+    found.extend(pooler_finding(settings.database.pooler));
     found.extend(examine_store(settings, &store).await);
     store.close().await;
     found
@@ -80,6 +81,14 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
 
 fn finding(severity: Severity, what: impl Into<String>, remedy: &str) -> Finding {
     Finding::new(Area::Database, severity, what, remedy)
+}
+
+/// Reports what a pooler in transaction mode costs.
+fn pooler_finding(pooler: DatabasePooler) -> Option<Finding> {
+    let what = "through a pooler in transaction mode a statement takes four round trips instead of one, and PostgreSQL \
+                wakes no replica: only Redis does, or the next poll";
+    (pooler == DatabasePooler::Transaction)
+        .then(|| finding(Severity::Warning, what, "connect directly, or through a pooler in session mode"))
 }
 
 /// Reports a connection to another machine that others on the network could read or answer.

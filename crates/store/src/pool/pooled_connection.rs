@@ -67,8 +67,7 @@ impl PooledConnection {
     pub(super) async fn begin(mut self, write_permit: PoolPermit) -> Result<Self, DbErr> {
         let state = self.state.get_mut();
         state.write_permit = Some(write_permit);
-        let begin = state.entry.as_ref().map_or("BEGIN", |entry| entry.raw.begin());
-        self.run(SqlCommand::Plain(begin)).await?;
+        self.run(SqlCommand::Begin).await?;
         self.state.get_mut().open = true;
         Ok(self)
     }
@@ -77,7 +76,7 @@ impl PooledConnection {
     /// into a SQLite file that has been replaced is an error, since that file will not be read again.
     pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
         self.pool.check_file()?;
-        self.run(SqlCommand::Plain("COMMIT")).await?;
+        self.run(SqlCommand::Commit).await?;
         self.state.get_mut().open = false;
         Ok(self.pool.check_file()?)
     }
@@ -141,9 +140,7 @@ impl Drop for PooledConnection {
             let (pool, permit, write_permit) =
                 (Arc::clone(&self.pool), state.permit.take(), state.write_permit.take());
             runtime.spawn(async move {
-                if let Ok(Ok(_)) =
-                    timeout(CONNECT_TIMEOUT, entry.raw.run(SqlCommand::Plain("ROLLBACK"))).await
-                {
+                if let Ok(Ok(_)) = timeout(CONNECT_TIMEOUT, entry.raw.run(SqlCommand::Rollback)).await {
                     pool.return_idle(entry, Instant::now());
                 }
                 drop((permit, write_permit));

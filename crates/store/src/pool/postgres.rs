@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::{ConnectOptions, Connection as _, Error as SqlxError, PgConnection};
+use sea_orm::sqlx::{ConnectOptions, Error as SqlxError};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use tokio::time::timeout;
 
+use super::pg_session::{PgSession, Pooler};
 use super::postgres_url::{self, Host, Transport};
 use super::target::MIGRATION_TIMEOUT;
 use super::{CONNECT_TIMEOUT, InvalidUrl, OpenError, session};
@@ -21,11 +22,17 @@ pub(crate) struct PostgresTarget {
     current: AtomicUsize,
     /// Longest time that a caller waits.
     deadline: Duration,
+    pooler: Pooler,
 }
 
 impl PostgresTarget {
-    pub(super) fn parse(url: &str, deadline: Duration) -> Result<Self, InvalidUrl> {
-        Ok(Self { hosts: postgres_url::parse(url)?, current: AtomicUsize::new(0), deadline })
+    pub(super) fn parse(url: &str, deadline: Duration, pooler: Pooler) -> Result<Self, InvalidUrl> {
+        Ok(Self { hosts: postgres_url::parse(url)?, current: AtomicUsize::new(0), deadline, pooler })
+    }
+
+    /// Returns whether a connection can listen for notifications, which needs a session of its own.
+    pub(crate) fn can_listen(&self) -> bool {
+        self.pooler == Pooler::Session
     }
 
     /// Returns the weakest protection among the hosts.
@@ -51,7 +58,7 @@ impl PostgresTarget {
     }
 
     /// Opens a connection that serves callers, to the first host that accepts writes.
-    pub(super) async fn open(&self) -> Result<PgConnection, OpenError> {
+    pub(super) async fn open(&self) -> Result<PgSession, OpenError> {
         let mut failures = Vec::new();
         for index in self.order() {
             let host = &self.hosts[index];
@@ -70,21 +77,22 @@ impl PostgresTarget {
         }
     }
 
-    async fn open_at(&self, host: &Host) -> Result<PgConnection, OpenError> {
-        let mut raw = host.options.connect().await.map_err(|error| explain(host, error))?;
-        if let Err(error) = session::prepare(&mut raw, self.deadline).await {
-            // The reason for closing it is reported, and not how that went.
-            let _ = raw.close().await;
-            return Err(error);
-        }
-        Ok(raw)
+    async fn open_at(&self, host: &Host) -> Result<PgSession, OpenError> {
+        let raw = host.options.connect().await.map_err(|error| explain(host, error))?;
+        PgSession::prepare(raw, self.pooler, self.deadline).await
     }
 
     /// Returns sea-orm's own kind of connection to each host, for migrations.
     pub(super) fn connections(&self) -> Vec<DatabaseConnection> {
         let connection = |host: &Host| {
             let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(MIGRATION_TIMEOUT);
-            let pool = pool.after_connect(|raw, _| Box::pin(session::prepare_for_migrations(raw)));
+            // A pooler would keep the settings for others; the migrations' own transaction sets what it needs.
+            let pool = match self.pooler {
+                Pooler::Session => {
+                    pool.after_connect(|raw, _| Box::pin(session::prepare_for_migrations(raw)))
+                }
+                Pooler::Transaction => pool,
+            };
             let pool = pool.idle_timeout(None).max_lifetime(None);
             let pool = pool.after_release(|_, _| Box::pin(async { Ok(false) }));
             SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(host.options.clone()))

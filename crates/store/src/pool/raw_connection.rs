@@ -1,25 +1,44 @@
-//! A connection to either database, and the few commands that are sent over it. The only file that
-//! distinguishes the two databases statement by statement.
+//! A connection to either database, and the few commands that are sent over it.
 
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Error as SqlxError, PgConnection, SqliteConnection};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, Error as SqlxError, SqliteConnection};
 use sea_orm::{DbBackend, ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
+
+use super::pg_session::PgSession;
 
 /// A connection to one of the two databases.
 pub(super) enum RawConnection {
     Sqlite(SqliteConnection),
-    Postgres(PgConnection),
+    Postgres(PgSession),
 }
 
 /// A command for the database.
 #[derive(Clone, Copy)]
 pub(super) enum SqlCommand<'a> {
-    /// SQL text without values (`BEGIN`).
+    /// The beginning of a write.
+    Begin,
+    /// The end of a write.
+    Commit,
+    /// The end of a write that has no effect.
+    Rollback,
+    /// SQL text without values.
     Plain(&'a str),
     /// A statement whose rows, if any, are ignored.
     Run(&'a Statement),
     /// A statement whose rows are returned.
     Rows(&'a Statement),
+}
+
+impl SqlCommand<'_> {
+    /// Returns the text of a command that begins or ends a transaction. SQLite takes its write lock at once, since a
+    /// transaction that starts as a reader cannot wait for the lock later.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Commit => "COMMIT",
+            Self::Rollback => "ROLLBACK",
+            Self::Begin | Self::Plain(_) | Self::Run(_) | Self::Rows(_) => "BEGIN IMMEDIATE",
+        }
+    }
 }
 
 /// The result of a command.
@@ -36,40 +55,29 @@ impl RawConnection {
         }
     }
 
-    /// Returns the SQL that begins a write. SQLite takes its write lock at once, since a transaction that
-    /// starts as a reader cannot wait for the lock later. PostgreSQL is told everything that a role could set
-    /// otherwise.
-    pub(super) fn begin(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "BEGIN IMMEDIATE",
-            Self::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        }
-    }
-
     pub(super) async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
         match self {
             Self::Sqlite(raw) => match command {
+                SqlCommand::Begin | SqlCommand::Commit | SqlCommand::Rollback => {
+                    sqlx::raw_sql(command.text()).execute(raw).await.map(done)
+                }
                 SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
                 SqlCommand::Run(statement) => query(statement).execute(raw).await.map(done),
                 SqlCommand::Rows(statement) => query(statement).fetch_all(raw).await.map(rows),
             },
-            Self::Postgres(raw) => match command {
-                SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
-                SqlCommand::Run(statement) => query(statement).execute(raw).await.map(done),
-                SqlCommand::Rows(statement) => query(statement).fetch_all(raw).await.map(rows),
-            },
+            Self::Postgres(session) => session.run(command).await,
         }
     }
 
     pub(super) async fn close(self) -> Result<(), SqlxError> {
         match self {
             Self::Sqlite(raw) => raw.close().await,
-            Self::Postgres(raw) => raw.close().await,
+            Self::Postgres(session) => session.close().await,
         }
     }
 }
 
-fn query<DB: sqlx::Database>(statement: &Statement) -> sqlx::query::Query<'static, DB, SqlxValues>
+pub(super) fn query<DB: sqlx::Database>(statement: &Statement) -> sqlx::query::Query<'static, DB, SqlxValues>
 where
     SqlxValues: sqlx::IntoArguments<DB>,
 {
@@ -79,10 +87,10 @@ where
     sqlx::query_with(AssertSqlSafe(statement.sql.clone()), SqlxValues(values))
 }
 
-fn done(result: impl Into<ExecResult>) -> SqlOutcome {
+pub(super) fn done(result: impl Into<ExecResult>) -> SqlOutcome {
     SqlOutcome::Done(result.into())
 }
 
-fn rows(rows: Vec<impl Into<QueryResult>>) -> SqlOutcome {
+pub(super) fn rows(rows: Vec<impl Into<QueryResult>>) -> SqlOutcome {
     SqlOutcome::Rows(rows.into_iter().map(Into::into).collect())
 }

@@ -20,17 +20,30 @@ const LONGEST_MS: u128 = 0x7fff_ffff;
 /// statement or a wait for a lock when its caller has given up, and a process that is stopped in the middle of
 /// a transaction does not hold its locks any longer than that.
 ///
-/// Fails if the session does not have a setting afterwards, or if the server is a standby.
-pub(super) async fn prepare(connection: &mut PgConnection, deadline: Duration) -> Result<(), OpenError> {
+/// Returns the process identifier of the session. Fails if the session does not have a setting afterwards, or if the
+/// server is a standby.
+pub(super) async fn prepare(connection: &mut PgConnection, deadline: Duration) -> Result<String, OpenError> {
     let wanted = wanted(deadline.as_millis().clamp(1, LONGEST_MS));
     let state = apply(connection, &wanted).await?;
-    if state.standby {
+    check_server(state.standby, state.encoding)?;
+    check(&wanted, &state.settings)?;
+    Ok(state.pid)
+}
+
+/// Returns the SQL that sets the settings for one transaction.
+pub(super) fn for_transaction(deadline: Duration) -> String {
+    set(&wanted(deadline.as_millis().clamp(1, LONGEST_MS)), true)
+}
+
+/// Checks what a session can't set.
+pub(super) fn check_server(standby: bool, encoding: String) -> Result<(), OpenError> {
+    if standby {
         return Err(OpenError::Standby);
     }
-    if state.encoding != "UTF8" {
-        return Err(OpenError::Encoding(state.encoding));
+    if encoding != "UTF8" {
+        return Err(OpenError::Encoding(encoding));
     }
-    check(&wanted, &state.settings)
+    Ok(())
 }
 
 /// Prepares a session for migrations, whose statements and waits for locks have no time limit.
@@ -45,6 +58,7 @@ struct SessionState {
     standby: bool,
     /// Encoding of the database, which is fixed when it is created.
     encoding: String,
+    pid: String,
 }
 
 /// Returns the settings and their values. `limit` is the time limit in milliseconds; 0 means none.
@@ -85,11 +99,13 @@ async fn apply(
         settings: row.try_get("settings")?,
         standby: row.try_get("standby")?,
         encoding: row.try_get("encoding")?,
+        pid: row.try_get("pid")?,
     })
 }
 
-/// Returns the SQL text. The statement timeout is set first, since the role's own one applies until then.
-fn sql(wanted: &[(&str, String); SETTINGS]) -> String {
+/// Returns the SQL text that sets the settings, for the session or for one transaction. The statement timeout is set
+/// first, since the role's own one applies until then.
+fn set(wanted: &[(&str, String); SETTINGS], local: bool) -> String {
     let limit =
         wanted.iter().find(|(name, _)| *name == "statement_timeout").map_or("0", |(_, ms)| ms.as_str());
     let rows = wanted.iter().map(|(name, value)| match *name {
@@ -100,13 +116,21 @@ fn sql(wanted: &[(&str, String); SETTINGS]) -> String {
         name => format!("('{name}', '{value}')"),
     });
     let rows = rows.collect::<Vec<_>>().join(", ");
+    let scope = if local { "LOCAL" } else { "SESSION" };
+    format!(
+        "SET {scope} statement_timeout = {limit}; \
+         SELECT count(set_config(name, value, {local})) FROM (VALUES {rows}) AS wanted (name, value) \
+         WHERE current_setting(name, true) IS NOT NULL"
+    )
+}
+
+/// Returns the SQL text that sets the settings of a session and reads them back.
+fn sql(wanted: &[(&str, String); SETTINGS]) -> String {
     let names = wanted.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     format!(
-        "SET statement_timeout = {limit}; \
-         SELECT count(set_config(name, value, false)) FROM (VALUES {rows}) AS wanted (name, value) \
-         WHERE current_setting(name, true) IS NOT NULL; \
-         SELECT string_agg(name || '=' || setting, chr(10)) AS settings, pg_is_in_recovery() AS standby, \
-         current_setting('server_encoding') AS encoding FROM pg_settings WHERE name IN ({names})"
+        "{set}; SELECT string_agg(name || '=' || setting, chr(10)) AS settings, pg_is_in_recovery() AS standby, \
+         current_setting('server_encoding') AS encoding, pg_backend_pid()::text AS pid FROM pg_settings WHERE name IN ({names})",
+        set = set(wanted, false)
     )
 }
 
@@ -167,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_statement_timeout_is_set_before_all_else() {
-        assert!(sql(&wanted(900)).starts_with("SET statement_timeout = 843; "));
-        assert!(sql(&wanted(0)).starts_with("SET statement_timeout = 0; "));
+        assert!(sql(&wanted(900)).starts_with("SET SESSION statement_timeout = 843; "));
+        assert!(sql(&wanted(0)).starts_with("SET SESSION statement_timeout = 0; "));
     }
 }

@@ -10,6 +10,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolO
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 use tokio::time::timeout;
 
+use super::pg_session::Pooler;
 use super::postgres::PostgresTarget;
 use super::raw_connection::RawConnection;
 use super::{CONNECT_TIMEOUT, OpenError};
@@ -54,12 +55,12 @@ pub(crate) enum DatabaseTarget {
 impl DatabaseTarget {
     /// Parses the URL. `deadline` is the longest time that a caller waits; the database need not work longer
     /// than that.
-    pub(crate) fn parse(url: &str, deadline: Duration) -> Result<Self, InvalidUrl> {
+    pub(crate) fn parse(url: &str, deadline: Duration, pooler: Pooler) -> Result<Self, InvalidUrl> {
         if url.starts_with("sqlite:") {
             return Ok(Self::Sqlite(Box::new(sqlite(url, deadline)?)));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Ok(Self::Postgres(Arc::new(PostgresTarget::parse(url, deadline)?)));
+            return Ok(Self::Postgres(Arc::new(PostgresTarget::parse(url, deadline, pooler)?)));
         }
         Err(InvalidUrl::Scheme)
     }
@@ -92,7 +93,7 @@ impl DatabaseTarget {
                 Ok(opened) => Ok(RawConnection::Sqlite(opened?)),
                 Err(_) => Err(OpenError::TimedOut(CONNECT_TIMEOUT)),
             },
-            Self::Postgres(target) => Ok(RawConnection::Postgres(target.open().await?)),
+            Self::Postgres(target) => target.open().await.map(RawConnection::Postgres),
         }
     }
 
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     fn refused(url: &str) -> Option<InvalidUrl> {
-        DatabaseTarget::parse(url, Duration::ZERO).err()
+        DatabaseTarget::parse(url, Duration::ZERO, Pooler::Session).err()
     }
 
     #[test]

@@ -14,7 +14,7 @@ const IDLE_FOR: Duration = Duration::from_secs(121);
 fn pool() -> (tempfile::TempDir, Arc<Pool>) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("keys.db").display());
-    let target = DatabaseTarget::parse(&url, Duration::from_secs(30)).unwrap();
+    let target = DatabaseTarget::parse(&url, Duration::from_secs(30), Pooler::Session).unwrap();
     (folder, Pool::new(target, 4))
 }
 
@@ -157,7 +157,7 @@ async fn a_write_into_a_file_that_was_replaced_is_refused() {
 async fn a_file_that_another_pool_has_locked_is_refused() {
     let (folder, first) = pool();
     let url = format!("sqlite:{}", folder.path().join("keys.db").display());
-    let second = Pool::new(DatabaseTarget::parse(&url, Duration::from_secs(30)).unwrap(), 4);
+    let second = Pool::new(DatabaseTarget::parse(&url, Duration::from_secs(30), Pooler::Session).unwrap(), 4);
     first.lock_file().unwrap();
     assert!(matches!(second.lock_file(), Err(DatabaseFileError::InUse(_))));
     first.close().await;

@@ -10,13 +10,36 @@ use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::sealed_values::{
     KeyCheckValue, Replacement, SealedTable, SealedValue, SealedValueStore,
 };
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use uuid::Uuid;
 
 use super::Store;
+use crate::error::StoreError;
 use crate::{query, write};
 
 /// Time limit of one table scan.
 const SCAN_TIMEOUT: Duration = Duration::from_mins(2);
+
+impl Store {
+    /// Reads a page of sealed values, on PostgreSQL in a transaction without a time limit: a pooler may give each
+    /// transaction another session, which also keeps the prepared statements of others.
+    async fn scan(
+        &self,
+        drawer: SealedTable,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Vec<SealedValue>, StoreError> {
+        if self.postgres.is_none() {
+            return query::sealed_values::values(self.connection(), drawer, after, limit).await;
+        }
+        let transaction = self.connection().begin().await?;
+        transaction.execute_unprepared("DEALLOCATE ALL; SET LOCAL statement_timeout = 0").await?;
+        let values = query::sealed_values::values(&transaction, drawer, after, limit).await?;
+        transaction.execute_unprepared("DEALLOCATE ALL").await?;
+        transaction.commit().await?;
+        Ok(values)
+    }
+}
 
 #[async_trait]
 impl SealedValueStore for Store {
@@ -26,8 +49,7 @@ impl SealedValueStore for Store {
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<SealedValue>, SystemError> {
-        let values = query::sealed_values::values(self.connection(), drawer, after, limit);
-        self.with_deadline_of(SCAN_TIMEOUT, QueryKind::SealedValues, values).await
+        self.with_deadline_of(SCAN_TIMEOUT, QueryKind::SealedValues, self.scan(drawer, after, limit)).await
     }
 
     async fn replace(&self, drawer: SealedTable, values: Vec<Replacement>) -> Result<u64, SystemError> {

@@ -10,7 +10,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
 use latchkey_management::ports::{AuditEntry, Created, ManagementStore, NewKey};
-use latchkey_store::{Store, StoreOptions};
+use latchkey_store::{Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
@@ -41,7 +41,13 @@ pub(crate) struct TestDatabase {
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn options(url: &str, deadline: Duration) -> StoreOptions {
-    StoreOptions { url: url.to_owned(), connections: 8, check_deadline: deadline, deadline }
+    StoreOptions {
+        url: url.to_owned(),
+        connections: 8,
+        check_deadline: deadline,
+        deadline,
+        pooler: Pooler::Session,
+    }
 }
 
 impl TestDatabase {

@@ -38,6 +38,15 @@ pub(super) fn give(folder: &Path, user: Option<User>) {
     std::fs::set_permissions(folder, all).expect("a folder's mode can be set");
 }
 
+/// Makes a command run as the server's user, and lets that user read a folder.
+pub(crate) fn as_server_user(command: &mut Command, folder: &Path) {
+    let user = user();
+    give(folder, user);
+    if let Some(user) = user {
+        command.uid(user.uid).gid(user.gid);
+    }
+}
+
 pub(super) fn program(name: &str, folder: &Path, user: Option<User>) -> Command {
     let mut command = Command::new(tools::postgres().join(name));
     command.current_dir(folder).env("LC_ALL", "C.UTF-8");

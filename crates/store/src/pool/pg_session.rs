@@ -1,0 +1,171 @@
+//! A connection to PostgreSQL, and what each of its transactions must prove.
+//!
+//! A connection is one session of the server, directly or through a pooler in session mode; its settings were set when
+//! it was opened. Every write checks that it still runs in that session, with durable commits, so that a pooler which
+//! works otherwise is noticed before a write is acknowledged.
+//!
+//! Through a pooler in transaction mode, each transaction may run in another session of the server. Then every
+//! statement runs in a transaction, which sets the settings for itself, and there are no prepared statements.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Error as SqlxError, PgConnection, Row as _};
+
+use super::raw_connection::{SqlCommand, SqlOutcome, done, query, rows};
+use super::{OpenError, session};
+
+/// Connection pooler between the store and PostgreSQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooler {
+    /// None, or one that gives each connection a session of its own.
+    #[default]
+    Session,
+    /// One that gives a session to each transaction.
+    Transaction,
+}
+
+/// A connection to PostgreSQL.
+pub(crate) struct PgSession {
+    raw: PgConnection,
+    proof: Proof,
+    /// True while a transaction is open.
+    open: bool,
+}
+
+/// What the beginning of a transaction is compared with.
+enum Proof {
+    /// Process identifier of the server's session.
+    Session(String),
+    /// SQL that sets the settings, and the time at which the server started, which tells servers apart.
+    Transaction(String, String),
+}
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+impl PgSession {
+    /// Prepares a connection that was opened right now.
+    pub(super) async fn prepare(
+        mut raw: PgConnection,
+        pooler: Pooler,
+        deadline: Duration,
+    ) -> Result<Self, OpenError> {
+        let prepared = match pooler {
+            Pooler::Session => session::prepare(&mut raw, deadline).await.map(Proof::Session),
+            Pooler::Transaction => {
+                let settings = session::for_transaction(deadline);
+                match begin(&mut raw, &format!("{BEGIN}; {settings}")).await {
+                    Ok(state) => checked(&mut raw, settings, state).await,
+                    Err(error) => Err(error.into()),
+                }
+            }
+        };
+        match prepared {
+            Ok(proof) => Ok(Self { raw, proof, open: false }),
+            Err(error) => {
+                // The reason for closing it is reported, and not how that went.
+                let _ = raw.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
+        match command {
+            SqlCommand::Begin => self.begin().await.map(|()| SqlOutcome::Rows(Vec::new())),
+            SqlCommand::Plain(_) | SqlCommand::Run(_) | SqlCommand::Rows(_)
+                if !self.open && matches!(self.proof, Proof::Transaction(..)) =>
+            {
+                self.begin().await?;
+                let outcome = self.execute(command).await;
+                let end = if outcome.is_ok() { SqlCommand::Commit } else { SqlCommand::Rollback };
+                // The statement's own error says more than that of a connection that it broke.
+                let ended = self.execute(end).await;
+                outcome.and_then(|outcome| ended.map(|_| outcome))
+            }
+            command => self.execute(command).await,
+        }
+    }
+
+    async fn execute(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
+        let named = matches!(self.proof, Proof::Session(_));
+        let raw = &mut self.raw;
+        match command {
+            SqlCommand::Begin => Err(SqlxError::BeginFailed),
+            SqlCommand::Commit | SqlCommand::Rollback => {
+                let ended = sqlx::raw_sql(command.text()).execute(raw).await.map(done);
+                self.open = ended.is_err();
+                ended
+            }
+            SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
+            SqlCommand::Run(statement) => query(statement).persistent(named).execute(raw).await.map(done),
+            SqlCommand::Rows(statement) => query(statement).persistent(named).fetch_all(raw).await.map(rows),
+        }
+    }
+
+    /// Begins a transaction, and checks that it is one in which a write may be acknowledged.
+    async fn begin(&mut self) -> Result<(), SqlxError> {
+        let sql = match &self.proof {
+            Proof::Session(_) => BEGIN.to_owned(),
+            Proof::Transaction(settings, _) => format!("{BEGIN}; {settings}"),
+        };
+        let state = begin(&mut self.raw, &sql).await?;
+        self.open = true;
+        let failure = match &self.proof {
+            _ if !["on", "remote_apply"].contains(&state.commit.as_str()) => NOT_DURABLE,
+            Proof::Session(pid) if *pid != state.pid => ANOTHER_SESSION,
+            Proof::Transaction(_, server) if *server != state.server => ANOTHER_SERVER,
+            Proof::Session(_) | Proof::Transaction(..) => return Ok(()),
+        };
+        Err(SqlxError::Configuration(failure.into()))
+    }
+
+    pub(super) async fn close(self) -> Result<(), SqlxError> {
+        self.raw.close().await
+    }
+}
+
+const NOT_DURABLE: &str = "the transaction does not wait for its commit to be durable (synchronous_commit), although it \
+    was set: remove what overrides it in the connection pooler or the server";
+const ANOTHER_SESSION: &str = "a connection pooler in transaction mode answers, which gives each transaction another \
+    session: set database_pooler = \"transaction\", or use the pooler's session mode";
+const ANOTHER_SERVER: &str =
+    "the connection pooler has changed to another server; the connection is opened again";
+
+/// What a transaction reports when it begins.
+struct TransactionState {
+    pid: String,
+    commit: String,
+    standby: bool,
+    server: String,
+    encoding: String,
+}
+
+/// Begins a transaction and reads its state, in one round trip.
+async fn begin(raw: &mut PgConnection, sql: &str) -> Result<TransactionState, SqlxError> {
+    let sql = format!(
+        "{sql}; SELECT pg_backend_pid()::text AS pid, current_setting('synchronous_commit') AS commit, \
+         pg_is_in_recovery() AS standby, pg_postmaster_start_time()::text AS server, \
+         current_setting('server_encoding') AS encoding"
+    );
+    // Safe: the text is this crate's own.
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(raw).await?;
+    let row = rows.last().ok_or(SqlxError::RowNotFound)?;
+    Ok(TransactionState {
+        pid: row.try_get("pid")?,
+        commit: row.try_get("commit")?,
+        standby: row.try_get("standby")?,
+        server: row.try_get("server")?,
+        encoding: row.try_get("encoding")?,
+    })
+}
+
+/// Checks the first transaction of a connection, and ends it.
+async fn checked(
+    raw: &mut PgConnection,
+    settings: String,
+    state: TransactionState,
+) -> Result<Proof, OpenError> {
+    sqlx::raw_sql("ROLLBACK").execute(raw).await?;
+    session::check_server(state.standby, state.encoding)?;
+    Ok(Proof::Transaction(settings, state.server))
+}

@@ -1,0 +1,122 @@
+//! PgBouncer between the replicas and PostgreSQL, in either mode: what a revocation promises holds, and the wrong
+//! setting is said.
+
+use latchkey_proto::v1::{CheckRequest, Decision, RevokeKeyRequest};
+use latchkey_testing::{
+    Caller, Latchkey, PgBouncer, Postgres, SHOP, Setup, eventually, eventually_async, key,
+};
+
+use crate::program::{printed, run};
+
+/// Stores the settings of each transaction that writes a key.
+const RECORD: &str = "
+    CREATE TABLE seen (setting text);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO seen SELECT DISTINCT name || '=' || setting FROM pg_settings WHERE name IN
+            ('synchronous_commit', 'lock_timeout', 'transaction_isolation');
+        RETURN NULL; END $$;
+    CREATE TRIGGER note AFTER INSERT OR UPDATE ON keys EXECUTE FUNCTION note()";
+
+/// Settings of the database that would break a promise, if a transaction inherited them.
+const HOSTILE: [&str; 3] =
+    ["synchronous_commit = off", "lock_timeout = '10ms'", "default_transaction_isolation = 'serializable'"];
+
+fn replica(url: &str, pooler: &str) -> Latchkey {
+    let setup = Setup::default().database(url).profile("shop", SHOP);
+    setup.environment("LATCHKEY_DATABASE_POOLER", pooler).launch()
+}
+
+async fn decision(caller: &Caller, value: &str) -> Option<bool> {
+    let ask =
+        CheckRequest { credential: value.to_owned(), profile: "shop".to_owned(), ..CheckRequest::default() };
+    let answer = caller.checks().check(ask).await.ok()?;
+    Some(answer.into_inner().decision() == Decision::Allow)
+}
+
+/// Makes and revokes keys on two replicas behind a pooler. Returns the settings that writes had.
+async fn revocations_hold(mode: &str) -> String {
+    let postgres = Postgres::start();
+    let direct = postgres.database();
+    let pooler = PgBouncer::start(&postgres, mode);
+    let url = pooler.through(&direct);
+    for setting in HOSTILE {
+        postgres.sql(&postgres.url("postgres"), &format!("ALTER DATABASE test_0 SET {setting}"));
+    }
+    let up = run(&["migrate", "up"], &url, &[("LATCHKEY_DATABASE_POOLER", mode)]);
+    assert!(up.status.success(), "{}", printed(&up));
+    postgres.sql(&direct, RECORD);
+    let replicas = [replica(&url, mode), replica(&url, mode)];
+    replicas.iter().for_each(Latchkey::ready);
+    let operators = replicas.each_ref().map(Latchkey::operator);
+    eventually_async("a tenant is made", async || operators[0].try_tenant("acme", "shop", "").await.ok())
+        .await;
+    for round in 0..20 {
+        let (made, value) = eventually_async("a key is made", async || {
+            operators[round % 2].try_key(key("acme", "live")).await.ok()
+        })
+        .await;
+        for operator in &operators {
+            let allowed = async || (decision(operator, &value).await == Some(true)).then_some(());
+            eventually_async("the key is allowed", allowed).await;
+        }
+        let ask = || RevokeKeyRequest { id: made.id.clone(), reason: String::new() };
+        let revoked = async || operators[(round + 1) % 2].keys().revoke_key(ask()).await.ok();
+        eventually_async("the key is revoked", revoked).await;
+        for operator in &operators {
+            assert_ne!(decision(operator, &value).await, Some(true), "a revoked key was allowed");
+        }
+    }
+    let status = run(&["migrate", "status"], &url, &[("LATCHKEY_DATABASE_POOLER", mode)]);
+    assert!(status.status.success() && !printed(&status).contains("missing"), "{}", printed(&status));
+    postgres.sql(&direct, "SELECT DISTINCT setting FROM seen ORDER BY 1")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revocations_hold_through_a_pooler_in_session_mode() {
+    let seen = revocations_hold("session").await;
+    assert_eq!(seen, "lock_timeout=787\nsynchronous_commit=on\ntransaction_isolation=read committed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revocations_hold_through_a_pooler_in_transaction_mode() {
+    let seen = revocations_hold("transaction").await;
+    assert_eq!(seen, "lock_timeout=787\nsynchronous_commit=on\ntransaction_isolation=read committed");
+}
+
+#[test]
+fn the_wrong_setting_is_said_and_nothing_is_acknowledged() {
+    let postgres = Postgres::start();
+    let direct = postgres.database();
+    let pooler = PgBouncer::start(&postgres, "transaction");
+    let replicas = [(); 2].map(|()| replica(&pooler.through(&direct), "none"));
+    eventually("the setting is named", || {
+        let named = |replica: &Latchkey| replica.log().contains("database_pooler");
+        replicas.iter().any(named).then_some(())
+    });
+}
+
+#[test]
+fn migrations_at_once_through_the_transaction_mode_are_applied_once() {
+    let postgres = Postgres::start();
+    let pooler = PgBouncer::start(&postgres, "transaction");
+    let url = pooler.through(&postgres.database());
+    let all = std::thread::scope(|scope| {
+        let migrate = || run(&["migrate", "up"], &url, &[("LATCHKEY_DATABASE_POOLER", "transaction")]);
+        let threads = [(); 4].map(|()| scope.spawn(migrate));
+        threads.map(|thread| thread.join().expect("a thread ends"))
+    });
+    for output in all {
+        assert!(output.status.success(), "{}", printed(&output));
+    }
+}
+
+#[test]
+fn doctor_says_what_the_transaction_mode_costs() {
+    let postgres = Postgres::start();
+    let pooler = PgBouncer::start(&postgres, "transaction");
+    let url = pooler.through(&postgres.database());
+    let mode = [("LATCHKEY_DATABASE_POOLER", "transaction")];
+    assert!(run(&["migrate", "up"], &url, &mode).status.success());
+    let text = printed(&run(&["doctor"], &url, &mode));
+    assert!(text.contains("four round trips"), "{text}");
+}
