@@ -74,17 +74,13 @@ impl SlotBreakers {
         let breaker = &self.0[range.0];
         if answered {
             let open = breaker.misses.swap(0, Ordering::Relaxed) >= MAX_MISSES;
-            return match open && self.1.fetch_sub(1, Ordering::Relaxed) == 1 {
-                true => BreakerChange::LastClosed,
-                false => BreakerChange::None,
-            };
+            let last = open && self.1.fetch_sub(1, Ordering::Relaxed) == 1;
+            return if last { BreakerChange::LastClosed } else { BreakerChange::None };
         }
         breaker.blocked_until.store(now.plus(BLOCKED_FOR).0, Ordering::Relaxed);
         let opened = breaker.misses.fetch_add(1, Ordering::Relaxed) + 1 == MAX_MISSES;
-        match opened && self.1.fetch_add(1, Ordering::Relaxed) == 0 {
-            true => BreakerChange::FirstOpened,
-            false => BreakerChange::None,
-        }
+        let first = opened && self.1.fetch_add(1, Ordering::Relaxed) == 0;
+        if first { BreakerChange::FirstOpened } else { BreakerChange::None }
     }
 }
 
