@@ -7,6 +7,7 @@
 //! the library finds nodes again.
 
 mod clock_watch;
+mod miss;
 pub(crate) mod raw;
 mod slot_breakers;
 mod trial;
@@ -18,16 +19,16 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use latchkey_core::limit::{BucketAlgorithm, BucketCharge};
 use latchkey_core::time::{Clock, MonotonicInstant};
-use redis::RedisError;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::clock_watch::ClockWatch;
+use self::miss::MissReason;
 use self::raw::{RawConnection, RedisClient};
 use self::slot_breakers::{BreakerChange, MAX_MISSES, SlotBreakers, SlotRange};
 pub(crate) use self::trial::Trial;
 use crate::address::{Address, InvalidUrl};
+use crate::key;
 use crate::wire::{self, BucketOp, BucketState, Reply, ScriptHandle};
-use crate::{key, words};
 
 /// Time limit for connecting, outside of calls.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -274,43 +275,6 @@ fn full_after(demand: &BucketCharge) -> Duration {
         BucketAlgorithm::TokenBucket => {
             let nanos = limit.period.as_nanos() * u128::from(limit.burst) / u128::from(limit.tokens.max(1));
             Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-        }
-    }
-}
-
-/// The reason of a miss, for the log.
-enum MissReason {
-    TimedOut,
-    Malformed,
-    Error(RedisError),
-}
-
-impl From<RedisError> for MissReason {
-    fn from(error: RedisError) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl MissReason {
-    fn is_broken(&self) -> bool {
-        match self {
-            Self::TimedOut | Self::Malformed => false,
-            Self::Error(error) => error.is_io_error() || error.is_unrecoverable_error(),
-        }
-    }
-
-    /// Returns whether the server responded with an error.
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::Error(error) if !error.is_io_error())
-    }
-}
-
-impl std::fmt::Display for MissReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TimedOut => f.write_str("no response in time"),
-            Self::Malformed => f.write_str("malformed response"),
-            Self::Error(error) => f.write_str(&words::of(error)),
         }
     }
 }

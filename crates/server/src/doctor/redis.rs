@@ -48,6 +48,7 @@ fn node_findings(node: &Node, in_cluster: bool) -> Vec<Finding> {
 
 fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
     let mut found = eviction_findings(probe);
+    found.extend(trial_findings(probe));
     let mut report =
         |severity, what: String, remedy: &str| found.push(Finding::new(Area::Redis, severity, what, remedy));
     match (&probe.cluster, in_cluster) {
@@ -76,6 +77,35 @@ fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
             "name the primary in redis_url",
         );
     }
+    if probe.latency >= DEADLINE {
+        let what = format!(
+            "it responds after {:?}: calls give up after {DEADLINE:?} and count locally",
+            probe.latency
+        );
+        report(Severity::Error, what, "place it closer, or find out what keeps it busy (SLOWLOG GET)");
+    } else if probe.latency > DEADLINE / 4 {
+        let what = format!("it responds after {:?}, and calls wait for it", probe.latency);
+        report(
+            Severity::Warning,
+            what,
+            "place it closer, or use batches for rate classes (mode = \"leased\")",
+        );
+    }
+    if found.is_empty() {
+        let what = format!(
+            "Redis {} responds after {:?} and evicts no buckets in use",
+            probe.version, probe.latency
+        );
+        found.push(Finding::new(Area::Redis, Severity::Ok, what, ""));
+    }
+    found
+}
+
+/// Reports a server that refuses a bucket, does not describe itself, or has another time.
+fn trial_findings(probe: &Probe) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut report =
+        |severity, what: String, remedy: &str| found.push(Finding::new(Area::Redis, severity, what, remedy));
     if let Some(error) = &probe.refused {
         report(
             Severity::Error,
@@ -98,27 +128,6 @@ fn probe_findings(probe: &Probe, in_cluster: bool) -> Vec<Finding> {
             format!("its clock is {by} s {way} the clock of this machine"),
             "synchronise both clocks (NTP): a correction can open limits too early, or up to one period late",
         );
-    }
-    if probe.latency >= DEADLINE {
-        let what = format!(
-            "it responds after {:?}: calls give up after {DEADLINE:?} and count locally",
-            probe.latency
-        );
-        report(Severity::Error, what, "place it closer, or find out what keeps it busy (SLOWLOG GET)");
-    } else if probe.latency > DEADLINE / 4 {
-        let what = format!("it responds after {:?}, and calls wait for it", probe.latency);
-        report(
-            Severity::Warning,
-            what,
-            "place it closer, or use batches for rate classes (mode = \"leased\")",
-        );
-    }
-    if found.is_empty() {
-        let what = format!(
-            "Redis {} responds after {:?} and evicts no buckets in use",
-            probe.version, probe.latency
-        );
-        found.push(Finding::new(Area::Redis, Severity::Ok, what, ""));
     }
     found
 }
