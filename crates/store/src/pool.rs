@@ -56,6 +56,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
@@ -179,7 +180,7 @@ impl Pool {
     /// Records a failed statement, if its error says something about the state of the database.
     fn record_statement(&self, error: &SqlxError) {
         // A schema that is not there yet is reported by the start, which looks at it as a whole.
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         if code.is_some_and(|code| code == "42P01") {
             return;
         }
