@@ -146,7 +146,7 @@ pub struct DatabaseDeadlines {
 
 impl Default for DatabaseDeadlines {
     fn default() -> Self {
-        Self { check: Duration::from_millis(80), management: Duration::from_millis(900) }
+        Self { check: Duration::from_millis(120), management: Duration::from_secs(2) }
     }
 }
 
