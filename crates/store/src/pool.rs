@@ -137,7 +137,7 @@ impl Pool {
             if let Some(entry) = self.take_idle(Instant::now()) {
                 return Ok(PooledConnection::new(Arc::clone(self), entry, permit, true));
             }
-            if let Opened::Connection(entry, permit) = self.open(permit).await? {
+            if let Opened::Connection(entry, permit) = Box::pin(self.open(permit)).await? {
                 return Ok(PooledConnection::new(Arc::clone(self), entry, permit, false));
             }
         }
@@ -191,8 +191,7 @@ impl Pool {
     /// Records a failed statement, if its error says something about the state of the database.
     fn record_statement(&self, error: &SqlxError) {
         // A schema that is not there yet is reported by the start, which looks at it as a whole.
-        let code = error.as_database_error().and_then(|error| error.code());
-        if code.is_some_and(|code| code == "42P01") {
+        if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42P01")) {
             return;
         }
         if let Some(cause) = cause::describe(error) {

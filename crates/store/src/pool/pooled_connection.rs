@@ -29,7 +29,7 @@ pub(crate) struct PooledConnection {
 
 struct ConnectionState {
     /// The connection; `None` while a statement runs, or after it was lost.
-    held: Option<HeldConnection>,
+    held: Option<Box<HeldConnection>>,
     /// True until the first statement if the connection was idle: the database may have restarted meanwhile.
     reused: bool,
     /// True after an error that makes the connection unusable.
@@ -39,7 +39,7 @@ struct ConnectionState {
 impl PooledConnection {
     pub(super) fn new(pool: Arc<Pool>, entry: PoolEntry, permit: PoolPermit, reused: bool) -> Self {
         let backend = entry.raw.backend();
-        let held = Some(HeldConnection { entry, permit, write_permit: None, open: false });
+        let held = Some(Box::new(HeldConnection { entry, permit, write_permit: None, open: false }));
         let state = Mutex::new(ConnectionState { held, reused, broken: false });
         Self { pool, backend, stale: AtomicBool::new(false), state }
     }
@@ -82,7 +82,7 @@ impl PooledConnection {
             // The database restarted, or became a standby, while the connection was idle, and no statement has
             // been run on it yet.
             self.pool.drain_idle();
-            state.replace(&self.pool).await?;
+            Box::pin(state.replace(&self.pool)).await?;
             self.stale.store(false, Ordering::Relaxed);
             outcome = state.run(&self.pool, command).await;
         }
@@ -95,7 +95,7 @@ impl PooledConnection {
 impl ConnectionState {
     async fn run(&mut self, pool: &Arc<Pool>, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         let Some(held) = self.held.take() else { return Err(SqlxError::PoolClosed) };
-        let (held, outcome) = statement::run(Arc::clone(pool), held, command).await;
+        let (held, outcome) = Box::pin(statement::run(Arc::clone(pool), held, command)).await;
         self.held = held;
         if let Err(error) = &outcome {
             pool.record_statement(error);
@@ -106,11 +106,11 @@ impl ConnectionState {
     /// Replaces a broken connection by a new one with the same permits.
     async fn replace(&mut self, pool: &Arc<Pool>) -> Result<(), DbErr> {
         let closed = || DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
-        let HeldConnection { entry, permit, write_permit, .. } = self.held.take().ok_or_else(closed)?;
+        let HeldConnection { entry, permit, write_permit, .. } = *self.held.take().ok_or_else(closed)?;
         drop(entry);
         // If the server has no more connections to give, the call fails and may be repeated.
         let Opened::Connection(entry, permit) = pool.open(permit).await? else { return Err(closed()) };
-        self.held = Some(HeldConnection { entry, permit, write_permit, open: false });
+        self.held = Some(Box::new(HeldConnection { entry, permit, write_permit, open: false }));
         Ok(())
     }
 }
@@ -118,7 +118,7 @@ impl ConnectionState {
 impl Drop for PooledConnection {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        let Some(held) = state.held.take() else { return };
+        let Some(held) = state.held.take().map(|held| *held) else { return };
         if state.broken {
             self.pool.drain_idle();
         } else if self.stale.load(Ordering::Relaxed) {

@@ -31,9 +31,9 @@ type Answer = Result<SqlOutcome, SqlxError>;
 /// Runs a statement. Returns the connection as well, unless it was lost.
 pub(super) async fn run(
     pool: Arc<Pool>,
-    held: HeldConnection,
+    held: Box<HeldConnection>,
     command: SqlCommand,
-) -> (Option<HeldConnection>, Answer) {
+) -> (Option<Box<HeldConnection>>, Answer) {
     let (sender, receiver) = oneshot::channel();
     #[expect(
         clippy::disallowed_methods,
@@ -48,9 +48,9 @@ pub(super) async fn run(
 
 async fn answer(
     pool: Arc<Pool>,
-    mut held: HeldConnection,
+    mut held: Box<HeldConnection>,
     command: SqlCommand,
-    mut sender: oneshot::Sender<(HeldConnection, Answer)>,
+    mut sender: oneshot::Sender<(Box<HeldConnection>, Answer)>,
 ) {
     let begins = matches!(command, SqlCommand::Begin);
     let ends = matches!(command, SqlCommand::Commit | SqlCommand::Rollback);
@@ -68,7 +68,7 @@ async fn answer(
     };
     held.open = (held.open || begins) && !(ends && answer.is_ok());
     if let Err((held, answer)) = sender.send((held, answer)) {
-        release(&pool, held, answer.as_ref().is_err_and(breaks_connection)).await;
+        release(&pool, *held, answer.as_ref().is_err_and(breaks_connection)).await;
     }
 }
 

@@ -37,13 +37,11 @@ impl Store {
             }
             Err(_) => QueryOutcome::TimedOut,
         };
-        match done {
-            Ok(done) => Ok(done?),
-            Err(_) => {
-                self.pool.missed_deadline(deadline);
-                Err(SystemError::database().into())
-            }
-        }
+        let Ok(done) = done else {
+            self.pool.missed_deadline(deadline);
+            return Err(SystemError::database().into());
+        };
+        Ok(done?)
     }
 }
 
