@@ -81,9 +81,9 @@ fn a_database_that_lags_is_found() {
     let far = Postgres::shared().through(way.port(), &url);
     let look = || doctor(&["--database-url", &far, "--master-key", MASTER_KEY]);
     has(&look().0, "database", "ok", "responds in time");
-    way.delay(Direction::Down, Duration::from_millis(100));
+    way.delay(Direction::Down, Duration::from_millis(150));
     let (found, code) = look();
-    has(&found, "database", "error", "a Check gives up after 80ms");
+    has(&found, "database", "error", "a Check gives up after 120ms");
     assert_eq!(code, 1);
 }
 

@@ -16,7 +16,8 @@ fn written(script: &str) -> String {
 /// Names and versions of what is built in and isn't of this repository.
 fn built_in() -> BTreeSet<String> {
     let listed: serde_json::Value = serde_json::from_str(&written("sbom")).expect("CycloneDX's JSON");
-    let own: BTreeSet<&str> = METADATA.workspace_packages().iter().map(|p| p.name.as_str()).collect();
+    let here = METADATA.packages.iter().filter(|package| package.source.is_none());
+    let own: BTreeSet<&str> = here.map(|package| package.name.as_str()).collect();
     let parts = listed["components"].as_array().expect("a list of parts").iter();
     let named = parts.map(|part| (part["name"].as_str(), part["version"].as_str()));
     let named = named.map(|(name, version)| (name.expect("a name"), version.expect("a version")));

@@ -2,6 +2,7 @@
 
 mod causes;
 mod hosts;
+mod patience;
 mod pooler;
 mod program;
 mod tls;

@@ -74,13 +74,13 @@ async fn revocations_hold(mode: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revocations_hold_through_a_pooler_in_session_mode() {
     let seen = revocations_hold("session").await;
-    assert_eq!(seen, "lock_timeout=787\nsynchronous_commit=on\ntransaction_isolation=read committed");
+    assert_eq!(seen, "lock_timeout=1750\nsynchronous_commit=on\ntransaction_isolation=read committed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revocations_hold_through_a_pooler_in_transaction_mode() {
     let seen = revocations_hold("transaction").await;
-    assert_eq!(seen, "lock_timeout=787\nsynchronous_commit=on\ntransaction_isolation=read committed");
+    assert_eq!(seen, "lock_timeout=1750\nsynchronous_commit=on\ntransaction_isolation=read committed");
 }
 
 #[test]

@@ -7,6 +7,18 @@ use std::{fmt, fs, io};
 use super::values::ParseResult;
 use super::{DatabaseSettings, MasterKey};
 
+/// Connection pooler in front of PostgreSQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatabasePooler {
+    /// No pooler.
+    #[default]
+    None,
+    /// A pooler that gives each connection a session of the server.
+    Session,
+    /// A pooler that gives each transaction a session of the server.
+    Transaction,
+}
+
 /// URL of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {

@@ -28,7 +28,7 @@ use latchkey_core::principal::CertificateOperator;
 use latchkey_core::secret::PlainKey;
 
 pub use checks::SettingChecks;
-pub use database::{DatabaseUrl, MissingDatabase};
+pub use database::{DatabasePooler, DatabaseUrl, MissingDatabase};
 pub use error::{ConfigError, ConfigErrors};
 pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
 pub use otlp::{OtlpProtocol, OtlpSettings, SamplerSettings};
@@ -123,18 +123,6 @@ pub struct DatabaseSettings {
     pub deadlines: DatabaseDeadlines,
 }
 
-/// Connection pooler in front of PostgreSQL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DatabasePooler {
-    /// No pooler.
-    #[default]
-    None,
-    /// A pooler that gives each connection a session of the server.
-    Session,
-    /// A pooler that gives each transaction a session of the server.
-    Transaction,
-}
-
 /// Maximum duration of queries to the database.
 #[derive(Clone, Copy, Debug)]
 pub struct DatabaseDeadlines {
@@ -146,7 +134,7 @@ pub struct DatabaseDeadlines {
 
 impl Default for DatabaseDeadlines {
     fn default() -> Self {
-        Self { check: Duration::from_millis(80), management: Duration::from_millis(900) }
+        Self { check: Duration::from_millis(120), management: Duration::from_secs(2) }
     }
 }
 

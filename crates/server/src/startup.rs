@@ -123,6 +123,8 @@ impl Startup {
             sleep(pause.mul_f64(self.random.generator().random_range(0.5..1.0))).await;
             pause = (pause * 2).min(max_pause);
         }
+        // After the migrations, which need a connection of their own.
+        self.store.warm_up();
         self.readiness.set_ready().await;
         tracing::info!("ready");
         let pruner = FeedPruner { store: self.store.clone(), random: self.random.clone() };

@@ -3,14 +3,14 @@
 //! It replaces the pool of sqlx 0.9.0 for these reasons:
 //!
 //! - sqlx tests a returned connection without a deadline. While the database hangs, each caller that gave up costs
-//!   a permit, which sqlx may never get back ([issue 4349]). This pool closes a connection that was left in the
-//!   middle of a statement at once, and ends a rollback after [`CONNECT_TIMEOUT`].
+//!   a permit, which sqlx may never get back ([issue 4349]). This pool lets a statement run on for a second after its
+//!   caller gave up, then closes the connection, and ends a rollback after [`END_TIMEOUT`].
 //! - sqlx opens a connection inside of its caller's `acquire` and drops it when the caller gives up, so that with a
 //!   short deadline no connection may ever be opened ([issue 3513]). Its caller also no longer takes a connection
 //!   that becomes idle meanwhile ([issue 2848]). This pool opens a connection in a task of its own, which goes on
 //!   without the caller.
 //! - A caller that gives up while sqlx sends `BEGIN` leaves the connection to PostgreSQL in a transaction, in which
-//!   the next caller's statements run ([issue 4393]; [fixed] after 0.9.0). This pool closes such a connection.
+//!   the next caller's statements run ([issue 4393]; [fixed] after 0.9.0). This pool rolls it back first.
 //! - sqlx sends a ping before every use, which costs a round trip ([issue 1743]), or with `test_before_acquire`
 //!   switched off hands out connections that a restart of the database has broken. This pool sends no ping, and
 //!   repeats the first statement on a new connection if an idle one proves to be broken.
@@ -31,6 +31,7 @@ mod database_file;
 pub(crate) mod durability;
 mod failures;
 mod open_error;
+mod opening;
 mod pg_session;
 mod pool_entry;
 mod pooled_connection;
@@ -38,6 +39,7 @@ mod postgres;
 mod postgres_url;
 mod raw_connection;
 mod session;
+mod statement;
 mod target;
 
 pub use cause::cause_of;
@@ -51,24 +53,26 @@ pub use postgres_url::Transport;
 pub(crate) use target::DatabaseTarget;
 pub use target::InvalidUrl;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::Error as SqlxError;
-use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{ConnAcquireErr, DbErr};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use database_file::DatabaseFile;
 use failures::{FailedStep, Failures};
 use open_error::OpenError;
+use opening::{Opened, Openings};
 use pool_entry::PoolEntry;
 
-/// Time limit for opening or closing a connection. It suffices for TLS and a password over a slow line; it is
-/// short because a permit is lost for this time to a database that does not respond.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time limit for opening a connection to one host. It suffices for TLS and a password at a distance of 100 ms each
+/// way, which takes up to ten round trips. A permit is lost for this time to a database that does not respond.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time limit for closing a connection and for rolling back.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Connections of one process to one database.
 pub(crate) struct Pool {
@@ -82,6 +86,9 @@ pub(crate) struct Pool {
     writers: Arc<Semaphore>,
     limit: usize,
     failures: Failures,
+    openings: Mutex<Openings>,
+    /// Number of open connections.
+    open: Arc<AtomicUsize>,
     /// The file of a SQLite database, once it is locked. After the idle connections, so that it is closed last.
     file: Mutex<Option<DatabaseFile>>,
 }
@@ -110,6 +117,8 @@ impl Pool {
             writers: Arc::new(Semaphore::new(writers)),
             limit,
             failures: Failures::default(),
+            openings: Mutex::default(),
+            open: Arc::default(),
             file: Mutex::default(),
         })
     }
@@ -122,14 +131,16 @@ impl Pool {
 
     /// Returns a connection for one query.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<PooledConnection, DbErr> {
-        let permit = acquire_permit(&self.permits).await?;
-        let idle = self.take_idle(Instant::now());
-        let reused = idle.is_some();
-        let (entry, permit) = match idle {
-            Some(entry) => (entry, permit),
-            None => self.open(permit).await?,
-        };
-        Ok(PooledConnection::new(Arc::clone(self), entry, permit, reused))
+        loop {
+            self.restore_withheld(Instant::now());
+            let permit = acquire_permit(&self.permits).await?;
+            if let Some(entry) = self.take_idle(Instant::now()) {
+                return Ok(PooledConnection::new(Arc::clone(self), entry, permit, true));
+            }
+            if let Opened::Connection(entry, permit) = Box::pin(self.open(permit)).await? {
+                return Ok(PooledConnection::new(Arc::clone(self), entry, permit, false));
+            }
+        }
     }
 
     /// Returns a connection with an open transaction, for one write.
@@ -180,8 +191,7 @@ impl Pool {
     /// Records a failed statement, if its error says something about the state of the database.
     fn record_statement(&self, error: &SqlxError) {
         // A schema that is not there yet is reported by the start, which looks at it as a whole.
-        let code = error.as_database_error().and_then(DatabaseError::code);
-        if code.is_some_and(|code| code == "42P01") {
+        if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42P01")) {
             return;
         }
         if let Some(cause) = cause::describe(error) {
@@ -203,46 +213,8 @@ impl Pool {
         let idle = std::mem::take(&mut *self.idle());
         for entry in idle {
             // A database that does not respond needs no orderly goodbye.
-            let _ = timeout(CONNECT_TIMEOUT, entry.raw.close()).await;
+            let _ = timeout(END_TIMEOUT, entry.close()).await;
         }
-    }
-
-    /// Opens a connection in a task of its own. If the caller gives up, the connection becomes available to the
-    /// next caller.
-    async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<(PoolEntry, PoolPermit), DbErr> {
-        let (sender, receiver) = oneshot::channel();
-        let pool = Arc::clone(self);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "opening outlives its caller; at most one task a permit"
-        )]
-        tokio::spawn(async move {
-            match pool.open_entry().await {
-                Ok(entry) => {
-                    pool.failures.opened();
-                    if let Err(Ok((entry, _permit))) = sender.send(Ok((entry, permit))) {
-                        pool.return_idle(entry, Instant::now());
-                    }
-                }
-                Err(error) => {
-                    let failure = DatabaseFailure::from(&error);
-                    pool.failures.record(FailedStep::Open, failure, Instant::now());
-                    // Only the waiting caller needs the error; if it has given up, the error is dropped.
-                    drop(sender.send(Err(DbErr::from(error))));
-                }
-            }
-        });
-        receiver.await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)))
-    }
-
-    /// Opens a connection of the current generation. The file is checked afterwards as well, since it could have
-    /// been replaced meanwhile.
-    async fn open_entry(&self) -> Result<PoolEntry, OpenError> {
-        let generation = self.generation.load(Ordering::SeqCst);
-        self.check_file()?;
-        let raw = self.target.open().await?;
-        self.check_file()?;
-        Ok(PoolEntry::new(raw, generation, Instant::now()))
     }
 
     /// Takes the connection that was used last, and closes those that may not be used any more.

@@ -22,7 +22,7 @@ use crate::migrate;
 /// Number of queries whose time is measured.
 const PINGS: usize = 20;
 /// Time after which a Check gives up a query.
-const DEADLINE: Duration = Duration::from_millis(80);
+const DEADLINE: Duration = Duration::from_millis(120);
 /// Greatest difference between the clocks: with a larger one, keys expire noticeably late or early.
 const MAX_CLOCK_SKEW_MS: i64 = 5_000;
 
@@ -236,7 +236,7 @@ mod tests {
         let severity =
             |millis| latency_finding(Duration::from_millis(millis)).map(|finding| finding.severity);
         assert_eq!(
-            (severity(19), severity(20), severity(80)),
+            (severity(29), severity(30), severity(120)),
             (None, Some(Severity::Warning), Some(Severity::Error))
         );
     }

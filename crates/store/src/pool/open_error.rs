@@ -65,6 +65,15 @@ impl From<&OpenError> for DatabaseFailure {
 }
 
 impl OpenError {
+    /// Returns whether the server, or the role, has as many connections as it may have.
+    pub(super) fn is_full(&self) -> bool {
+        match self {
+            Self::Database(SqlxError::Database(error)) => error.code().is_some_and(|code| code == "53300"),
+            Self::Hosts(hosts) => hosts.iter().any(|(_, error)| error.is_full()),
+            _ => false,
+        }
+    }
+
     /// Returns whether the database answers and must not be used.
     fn is_refusal(&self) -> bool {
         match self {

@@ -69,7 +69,7 @@ impl PgSession {
         }
     }
 
-    pub(super) async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
+    pub(super) async fn run(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         match command {
             SqlCommand::Begin => self.begin().await.map(|()| SqlOutcome::Rows(Vec::new())),
             SqlCommand::Plain(_) | SqlCommand::Run(_) | SqlCommand::Rows(_)
@@ -86,7 +86,7 @@ impl PgSession {
         }
     }
 
-    async fn execute(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
+    async fn execute(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         let named = matches!(self.proof, Proof::Session(_));
         let raw = &mut self.raw;
         match command {
@@ -97,8 +97,8 @@ impl PgSession {
                 ended
             }
             SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
-            SqlCommand::Run(statement) => query(statement).persistent(named).execute(raw).await.map(done),
-            SqlCommand::Rows(statement) => query(statement).persistent(named).fetch_all(raw).await.map(rows),
+            SqlCommand::Run(statement) => query(*statement).persistent(named).execute(raw).await.map(done),
+            SqlCommand::Rows(statement) => query(*statement).persistent(named).fetch_all(raw).await.map(rows),
         }
     }
 

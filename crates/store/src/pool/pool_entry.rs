@@ -3,6 +3,8 @@
 //! server keeps for it.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,12 +23,30 @@ pub(super) struct PoolEntry {
     generation: u64,
     expires: Instant,
     idle_since: Instant,
+    _counted: Counted,
+}
+
+/// Number of open connections, which includes this one as long as it exists.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl PoolEntry {
-    pub(super) fn new(raw: RawConnection, generation: u64, now: Instant) -> Self {
+    /// Makes an entry, which is counted in `open` as long as it exists.
+    pub(super) fn new(raw: RawConnection, generation: u64, open: Arc<AtomicUsize>, now: Instant) -> Self {
         let random = RandomState::new().hash_one(generation);
-        Self { raw, generation, expires: now + lifetime(random), idle_since: now }
+        open.fetch_add(1, Ordering::SeqCst);
+        Self { raw, generation, expires: now + lifetime(random), idle_since: now, _counted: Counted(open) }
+    }
+
+    /// Closes the connection in good order.
+    pub(super) async fn close(self) {
+        // The reason for closing it is known; how that goes is not of interest.
+        let _ = self.raw.close().await;
     }
 
     /// Records that the connection is unused from now on.

@@ -1,5 +1,5 @@
-//! A connection that is in use. Dropping it returns it to the pool, but only if no statement is unanswered and
-//! no transaction is open. Otherwise it is rolled back first, or closed.
+//! A connection that is in use. Dropping it returns it to the pool, after a rollback if a transaction is open. A
+//! statement that is not answered yet runs on for a while first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,12 @@ use sea_orm::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::pool_entry::PoolEntry;
 use super::raw_connection::{SqlCommand, SqlOutcome};
-use super::{CONNECT_TIMEOUT, Pool, PoolPermit};
+use super::statement::HeldConnection;
+use super::{Opened, Pool, PoolPermit, statement};
 use crate::error::{breaks_connection, shows_standby};
 
 /// A connection of the pool, on which sea-orm runs its queries.
@@ -27,30 +28,19 @@ pub(crate) struct PooledConnection {
 }
 
 struct ConnectionState {
-    entry: Option<PoolEntry>,
-    permit: Option<PoolPermit>,
-    /// Permission to write.
-    write_permit: Option<PoolPermit>,
+    /// The connection; `None` while a statement runs, or after it was lost.
+    held: Option<Box<HeldConnection>>,
     /// True until the first statement if the connection was idle: the database may have restarted meanwhile.
     reused: bool,
-    /// True while a statement has been sent and not answered.
-    pending: bool,
-    /// True while a transaction is open.
-    open: bool,
+    /// True after an error that makes the connection unusable.
+    broken: bool,
 }
 
 impl PooledConnection {
     pub(super) fn new(pool: Arc<Pool>, entry: PoolEntry, permit: PoolPermit, reused: bool) -> Self {
         let backend = entry.raw.backend();
-        let (entry, permit) = (Some(entry), Some(permit));
-        let state = Mutex::new(ConnectionState {
-            entry,
-            permit,
-            write_permit: None,
-            reused,
-            pending: false,
-            open: false,
-        });
+        let held = Some(Box::new(HeldConnection { entry, permit, write_permit: None, open: false }));
+        let state = Mutex::new(ConnectionState { held, reused, broken: false });
         Self { pool, backend, stale: AtomicBool::new(false), state }
     }
 
@@ -65,62 +55,62 @@ impl PooledConnection {
 
     /// Begins a transaction.
     pub(super) async fn begin(mut self, write_permit: PoolPermit) -> Result<Self, DbErr> {
-        let state = self.state.get_mut();
-        state.write_permit = Some(write_permit);
+        if let Some(held) = &mut self.state.get_mut().held {
+            held.write_permit = Some(write_permit);
+        }
         self.run(SqlCommand::Begin).await?;
-        self.state.get_mut().open = true;
         Ok(self)
     }
 
     /// Commits the transaction. After an error, it is unknown whether the transaction was committed. A commit
     /// into a SQLite file that has been replaced is an error, since that file will not be read again.
-    pub(crate) async fn commit(mut self) -> Result<(), DbErr> {
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
         self.pool.check_file()?;
         self.run(SqlCommand::Commit).await?;
-        self.state.get_mut().open = false;
         Ok(self.pool.check_file()?)
     }
 
-    async fn run(&self, command: SqlCommand<'_>) -> Result<SqlOutcome, DbErr> {
+    async fn run(&self, command: SqlCommand) -> Result<SqlOutcome, DbErr> {
         let mut state = self.state.lock().await;
-        state.pending = true;
-        let mut outcome = state.run(command).await;
+        let repeated = state.reused.then(|| command.clone());
+        let mut outcome = state.run(&self.pool, command).await;
         if outcome.as_ref().is_err_and(shows_standby) {
             self.mark_stale();
         }
-        if let Err(error) = &outcome {
-            self.pool.record_statement(error);
-        }
-        if state.reused && !state.open && outcome.as_ref().is_err_and(breaks_connection) {
+        let broken = outcome.as_ref().is_err_and(breaks_connection);
+        if let Some(command) = repeated.filter(|_| broken) {
             // The database restarted, or became a standby, while the connection was idle, and no statement has
             // been run on it yet.
             self.pool.drain_idle();
-            state.replace(&self.pool).await?;
+            Box::pin(state.replace(&self.pool)).await?;
             self.stale.store(false, Ordering::Relaxed);
-            outcome = state.run(command).await;
-            if let Err(error) = &outcome {
-                self.pool.record_statement(error);
-            }
+            outcome = state.run(&self.pool, command).await;
         }
         state.reused = false;
-        state.pending = outcome.as_ref().is_err_and(breaks_connection);
+        state.broken = outcome.as_ref().is_err_and(breaks_connection);
         outcome.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
     }
 }
 
 impl ConnectionState {
-    async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
-        match &mut self.entry {
-            Some(entry) => entry.raw.run(command).await,
-            None => Err(SqlxError::PoolClosed),
+    async fn run(&mut self, pool: &Arc<Pool>, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
+        let Some(held) = self.held.take() else { return Err(SqlxError::PoolClosed) };
+        let (held, outcome) = Box::pin(statement::run(Arc::clone(pool), held, command)).await;
+        self.held = held;
+        if let Err(error) = &outcome {
+            pool.record_statement(error);
         }
+        outcome
     }
 
+    /// Replaces a broken connection by a new one with the same permits.
     async fn replace(&mut self, pool: &Arc<Pool>) -> Result<(), DbErr> {
-        self.entry = None;
-        let permit = self.permit.take().ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
-        let (entry, permit) = pool.open(permit).await?;
-        (self.entry, self.permit) = (Some(entry), Some(permit));
+        let closed = || DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
+        let HeldConnection { entry, permit, write_permit, .. } = *self.held.take().ok_or_else(closed)?;
+        drop(entry);
+        // If the server has no more connections to give, the call fails and may be repeated.
+        let Opened::Connection(entry, permit) = pool.open(permit).await? else { return Err(closed()) };
+        self.held = Some(Box::new(HeldConnection { entry, permit, write_permit, open: false }));
         Ok(())
     }
 }
@@ -128,23 +118,17 @@ impl ConnectionState {
 impl Drop for PooledConnection {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        let Some(mut entry) = state.entry.take() else { return };
-        if state.pending {
+        let Some(held) = state.held.take().map(|held| *held) else { return };
+        if state.broken {
             self.pool.drain_idle();
         } else if self.stale.load(Ordering::Relaxed) {
             // The server rolls back what is open.
-            drop(entry);
-        } else if !state.open {
-            self.pool.return_idle(entry, Instant::now());
+            drop(held);
+        } else if !held.open {
+            self.pool.return_idle(held.entry, Instant::now());
         } else if let Ok(runtime) = Handle::try_current() {
-            let (pool, permit, write_permit) =
-                (Arc::clone(&self.pool), state.permit.take(), state.write_permit.take());
-            runtime.spawn(async move {
-                if let Ok(Ok(_)) = timeout(CONNECT_TIMEOUT, entry.raw.run(SqlCommand::Rollback)).await {
-                    pool.return_idle(entry, Instant::now());
-                }
-                drop((permit, write_permit));
-            });
+            let pool = Arc::clone(&self.pool);
+            runtime.spawn(async move { statement::release(&pool, held, false).await });
         }
     }
 }
@@ -156,11 +140,11 @@ impl ConnectionTrait for PooledConnection {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(SqlCommand::Run(&statement)).await?.done()
+        self.run(SqlCommand::Run(Box::new(statement))).await?.done()
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.run(SqlCommand::Plain(sql)).await?.done()
+        self.run(SqlCommand::Plain(sql.to_owned())).await?.done()
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
@@ -168,7 +152,7 @@ impl ConnectionTrait for PooledConnection {
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self.run(SqlCommand::Rows(&statement)).await? {
+        match self.run(SqlCommand::Rows(Box::new(statement))).await? {
             SqlOutcome::Rows(rows) => Ok(rows),
             SqlOutcome::Done(_) => Ok(Vec::new()),
         }

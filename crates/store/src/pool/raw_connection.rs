@@ -13,8 +13,8 @@ pub(super) enum RawConnection {
 }
 
 /// A command for the database.
-#[derive(Clone, Copy)]
-pub(super) enum SqlCommand<'a> {
+#[derive(Clone)]
+pub(super) enum SqlCommand {
     /// The beginning of a write.
     Begin,
     /// The end of a write.
@@ -22,17 +22,17 @@ pub(super) enum SqlCommand<'a> {
     /// The end of a write that has no effect.
     Rollback,
     /// SQL text without values.
-    Plain(&'a str),
+    Plain(String),
     /// A statement whose rows, if any, are ignored.
-    Run(&'a Statement),
+    Run(Box<Statement>),
     /// A statement whose rows are returned.
-    Rows(&'a Statement),
+    Rows(Box<Statement>),
 }
 
-impl SqlCommand<'_> {
+impl SqlCommand {
     /// Returns the text of a command that begins or ends a transaction. SQLite takes its write lock at once, since a
     /// transaction that starts as a reader cannot wait for the lock later.
-    pub(super) fn text(self) -> &'static str {
+    pub(super) fn text(&self) -> &'static str {
         match self {
             Self::Commit => "COMMIT",
             Self::Rollback => "ROLLBACK",
@@ -55,15 +55,15 @@ impl RawConnection {
         }
     }
 
-    pub(super) async fn run(&mut self, command: SqlCommand<'_>) -> Result<SqlOutcome, SqlxError> {
+    pub(super) async fn run(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         match self {
             Self::Sqlite(raw) => match command {
                 SqlCommand::Begin | SqlCommand::Commit | SqlCommand::Rollback => {
                     sqlx::raw_sql(command.text()).execute(raw).await.map(done)
                 }
                 SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
-                SqlCommand::Run(statement) => query(statement).execute(raw).await.map(done),
-                SqlCommand::Rows(statement) => query(statement).fetch_all(raw).await.map(rows),
+                SqlCommand::Run(statement) => query(*statement).execute(raw).await.map(done),
+                SqlCommand::Rows(statement) => query(*statement).fetch_all(raw).await.map(rows),
             },
             Self::Postgres(session) => session.run(command).await,
         }
@@ -77,14 +77,14 @@ impl RawConnection {
     }
 }
 
-pub(super) fn query<DB: sqlx::Database>(statement: &Statement) -> sqlx::query::Query<'static, DB, SqlxValues>
+pub(super) fn query<DB: sqlx::Database>(statement: Statement) -> sqlx::query::Query<'static, DB, SqlxValues>
 where
     SqlxValues: sqlx::IntoArguments<DB>,
 {
-    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
+    let values = statement.values.unwrap_or(Values(Vec::new()));
     // Safe: statements are built by sea-query from this crate's own code, and every value is passed separately
     // from the text.
-    sqlx::query_with(AssertSqlSafe(statement.sql.clone()), SqlxValues(values))
+    sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
 }
 
 pub(super) fn done(result: impl Into<ExecResult>) -> SqlOutcome {

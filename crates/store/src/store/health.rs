@@ -42,6 +42,13 @@ impl Store {
         Err(self.failure().unwrap_or_else(|| DatabaseFailure { cause: cause_of(&error), refused: false }))
     }
 
+    /// Opens some connections for later callers, in the background. Does nothing on SQLite, where it takes no time.
+    pub fn warm_up(&self) {
+        if self.postgres.is_some() {
+            self.pool.warm_up();
+        }
+    }
+
     /// Locks the file of a SQLite database for this process, and creates it if it does not exist; the lock is
     /// held as long as the store exists. Does nothing on PostgreSQL, or if it is locked already. Blocks for the
     /// time of a few system calls. Must be called before any query.

@@ -1,0 +1,135 @@
+//! Opening of connections: in tasks of their own, which go on without their callers. If the server has no more
+//! connections to give, callers wait for one of those that are open.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::failures::FailedStep;
+use super::pool_entry::PoolEntry;
+use super::{DatabaseFailure, OpenError, Pool, PoolPermit};
+
+/// Time for which the pool gets along with fewer connections after the server refused one.
+const WITHHELD_FOR: Duration = Duration::from_secs(5);
+/// Number of connections that are opened besides the first one, before a caller needs them.
+const WARM: usize = 3;
+
+/// Connections that the pool counts, and those that it must do without.
+#[derive(Default)]
+pub(super) struct Openings {
+    /// Number of connections that are being opened.
+    opening: usize,
+    withheld: Vec<Withheld>,
+}
+
+/// Permits that are kept back, since the server refused the connection that they stand for: that of the connection,
+/// and for every second one that of a write.
+struct Withheld {
+    _permit: PoolPermit,
+    writer: Option<PoolPermit>,
+    until: Instant,
+}
+
+/// Result of opening a connection.
+pub(super) enum Opened {
+    Connection(PoolEntry, PoolPermit),
+    /// The server has no more to give, and one that is open will become free.
+    WaitForAnother,
+}
+
+impl Pool {
+    /// Opens a connection in a task of its own. If the caller gives up, the connection becomes available to the
+    /// next caller.
+    pub(super) async fn open(self: &Arc<Self>, permit: PoolPermit) -> Result<Opened, DbErr> {
+        let (sender, receiver) = oneshot::channel();
+        let pool = Arc::clone(self);
+        self.openings().opening += 1;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "opening outlives its caller; at most one task a permit"
+        )]
+        tokio::spawn(async move {
+            let opened = pool.open_entry().await;
+            let result = match opened {
+                Ok(entry) => {
+                    pool.failures.opened();
+                    pool.openings().opening -= 1;
+                    Ok(Opened::Connection(entry, permit))
+                }
+                Err(error) => {
+                    let failure = DatabaseFailure::from(&error);
+                    pool.failures.record(FailedStep::Open, failure, Instant::now());
+                    pool.refused(permit, error)
+                }
+            };
+            // A caller that has given up needs no error.
+            if let Err(Ok(Opened::Connection(entry, _permit))) = sender.send(result) {
+                pool.return_idle(entry, Instant::now());
+            }
+        });
+        receiver.await.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)))
+    }
+
+    /// Opens some connections for later callers, as far as permits are free.
+    pub(crate) fn warm_up(self: &Arc<Self>) {
+        for _ in 0..WARM {
+            let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
+            let pool = Arc::clone(self);
+            #[expect(clippy::disallowed_methods, reason = "at most one task a permit")]
+            tokio::spawn(async move {
+                if let Ok(Opened::Connection(entry, _permit)) = pool.open(permit).await {
+                    pool.return_idle(entry, Instant::now());
+                }
+            });
+        }
+    }
+
+    /// Gives back the permits that were kept back long enough, one after the other, so that few connections at once
+    /// are tried again.
+    pub(super) fn restore_withheld(&self, now: Instant) {
+        let mut openings = self.openings();
+        if openings.withheld.first().is_some_and(|first| first.until <= now) {
+            drop(openings.withheld.remove(0));
+        }
+    }
+
+    /// Opens a connection of the current generation. The file is checked afterwards as well, since it could have
+    /// been replaced meanwhile.
+    async fn open_entry(&self) -> Result<PoolEntry, OpenError> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        self.check_file()?;
+        let raw = self.target.open().await?;
+        self.check_file()?;
+        Ok(PoolEntry::new(raw, generation, Arc::clone(&self.open), Instant::now()))
+    }
+
+    /// Decides about a connection that could not be opened: if the server is full and others are open, their number is
+    /// the pool's limit for a while.
+    fn refused(&self, permit: PoolPermit, error: OpenError) -> Result<Opened, DbErr> {
+        let mut openings = self.openings();
+        openings.opening -= 1;
+        if !error.is_full() || openings.opening + self.open.load(Ordering::SeqCst) == 0 {
+            openings.withheld.clear();
+            drop(openings);
+            drop(permit);
+            return Err(error.into());
+        }
+        let writers = openings.withheld.iter().filter(|withheld| withheld.writer.is_some()).count();
+        let total = if self.target.has_single_writer() { 1 } else { self.limit / 2 };
+        let wanted = (self.limit.saturating_sub(openings.withheld.len() + 1) / 2).max(1);
+        let writer = (total.saturating_sub(writers) > wanted)
+            .then(|| Arc::clone(&self.writers).try_acquire_owned().ok())
+            .flatten();
+        let until = Instant::now() + WITHHELD_FOR;
+        openings.withheld.push(Withheld { _permit: permit, writer, until });
+        Ok(Opened::WaitForAnother)
+    }
+
+    fn openings(&self) -> MutexGuard<'_, Openings> {
+        self.openings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
