@@ -1,4 +1,4 @@
-//! Databases as they are run: what fails is said in the database's own words wherever somebody looks.
+//! Causes of failing databases, in the database's own words, at every place where an operator looks.
 
 mod causes;
 mod hosts;

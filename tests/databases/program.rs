@@ -20,7 +20,7 @@ pub(crate) fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
 
-/// What `doctor` and `migrate status` say about a database that can't be used: both must fail.
+/// Output of `doctor` and `migrate status` about a database that can't be used: both must fail.
 pub(crate) fn said(url: &str) -> [String; 2] {
     [&["doctor"][..], &["migrate", "status"]].map(|words| {
         let output = run(words, url, &[]);

@@ -94,7 +94,7 @@ struct Writer {
     bearer: MetadataValue<Ascii>,
 }
 
-/// What a caller needs before each call.
+/// Credential that a caller needs before each call.
 enum Prepared {
     Nothing,
     /// Value of an API key.

@@ -25,7 +25,7 @@ use crate::{cross_slot, refill};
 pub struct RedisOptions {
     /// Address of the server or cluster.
     pub address: Address,
-    /// Deadline of a call's request: 20 ms, so that with a query of 80 ms a call is still answered before Envoy
+    /// Deadline of a call's request: 20 ms, so that with a query of 120 ms a call is still answered before Envoy
     /// gives up.
     pub deadline: Duration,
 }

@@ -40,7 +40,7 @@ pub(crate) struct Appended {
     pub(crate) history: Option<HistoryHash>,
 }
 
-/// What one write appends.
+/// Rows that one write appends.
 #[derive(Clone, Copy)]
 pub(crate) struct JournalEntry<'a> {
     /// Changes, each with a revision and a change-feed row of its own.

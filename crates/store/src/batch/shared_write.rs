@@ -22,7 +22,7 @@ pub(crate) struct KeyCreation {
 pub(crate) struct FamilyStart {
     /// The family.
     pub(crate) family: FamilyRecord,
-    /// Its first token.
+    /// First token of the family.
     pub(crate) first: RefreshRecord,
     /// Entry of the audit log.
     pub(crate) audit: AuditEntry,

@@ -19,7 +19,7 @@ pub(crate) enum OpenError {
     /// No connection in time.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
-    /// None of several hosts: each with its error.
+    /// Errors of several hosts, of which none works.
     #[error("{}", each(.0))]
     Hosts(Vec<(String, OpenError)>),
     /// A file that the URL names for TLS.

@@ -17,7 +17,7 @@ use super::{OpenError, session};
 /// Connection pooler between the store and PostgreSQL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pooler {
-    /// None, or one that gives each connection a session of its own.
+    /// No pooler, or one that gives each connection a session of its own.
     #[default]
     Session,
     /// One that gives a session to each transaction.
@@ -32,7 +32,7 @@ pub(crate) struct PgSession {
     open: bool,
 }
 
-/// What the beginning of a transaction is compared with.
+/// Values that the beginning of a transaction is compared with.
 enum Proof {
     /// Process identifier of the server's session.
     Session(String),
@@ -131,7 +131,7 @@ const ANOTHER_SESSION: &str = "a connection pooler in transaction mode answers, 
 const ANOTHER_SERVER: &str =
     "the connection pooler has changed to another server; the connection is opened again";
 
-/// What a transaction reports when it begins.
+/// Report of a transaction when it begins.
 struct TransactionState {
     pid: String,
     commit: String,

@@ -1,4 +1,4 @@
-//! Who may connect to a server, and how: authentication, and TLS.
+//! Authentication and TLS of a test server.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

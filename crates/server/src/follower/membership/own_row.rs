@@ -1,4 +1,4 @@
-//! This replica's own row, as the database shows it.
+//! The replica's own row, as the database shows it.
 
 use latchkey_core::ports::{Fleet, ReplicaRow};
 
