@@ -3,8 +3,9 @@
 
 use latchkey_migrations::{Step, down, status, up};
 use latchkey_testing::Postgres;
+use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::sqlx::sqlite::SqlitePoolOptions;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, SqlxSqliteConnector};
+use sea_orm::{ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -42,8 +43,11 @@ fn open(folder: &TempDir) -> DatabaseConnection {
     SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
 }
 
-async fn connect(url: &str) -> DatabaseConnection {
-    Database::connect(url).await.unwrap()
+/// Connects to PostgreSQL as each process of the service does: a connection is closed after its use, since its
+/// prepared statements are deallocated.
+fn connect(url: &str) -> DatabaseConnection {
+    let pool = PgPoolOptions::new().max_connections(1).after_release(|_, _| Box::pin(async { Ok(false) }));
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy(url).unwrap())
 }
 
 async fn applied(db: &DatabaseConnection) -> Vec<bool> {
@@ -96,7 +100,7 @@ async fn sqlite_goes_up_and_down_and_up() {
 
 #[tokio::test]
 async fn postgres_goes_up_and_down_and_up() {
-    goes_up_and_down_and_up(&connect(&Postgres::shared().database()).await).await;
+    goes_up_and_down_and_up(&connect(&Postgres::shared().database())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,7 +114,7 @@ async fn fifty_who_start_at_once_on_an_empty_database_take_each_step_once() {
     let url = Postgres::shared().database();
     let mut connections = Vec::new();
     for _ in 0..50 {
-        connections.push(connect(&url).await);
+        connections.push(connect(&url));
     }
     fifty_at_once(connections).await;
 }
