@@ -236,6 +236,11 @@ impl Schedule {
             (state.cut, state.slowness, state.losses) = (false, SWIFT, 0);
         }
         sleep(Duration::from_millis(1_500)).await;
+        let waits = |slot: &Slot| slot.settings.name.is_some() && !slot.process.can_decide();
+        if self.slots.iter().any(waits) {
+            // A database that has lost its rows needs a new registration, which waits for a second for a predecessor.
+            sleep(Duration::from_millis(1_200)).await;
+        }
         for slot in &self.slots {
             let process = &slot.process;
             // A start under a name may wait for a second for each predecessor.
