@@ -75,8 +75,10 @@ impl PgSession {
             SqlCommand::Plain(_) | SqlCommand::Run(_) | SqlCommand::Rows(_)
                 if !self.open && matches!(self.proof, Proof::Transaction(..)) =>
             {
-                self.begin().await?;
-                let outcome = self.execute(command).await;
+                let outcome = match self.begin().await {
+                    Ok(()) => self.execute(command).await,
+                    Err(error) => Err(error),
+                };
                 let end = if outcome.is_ok() { SqlCommand::Commit } else { SqlCommand::Rollback };
                 // The statement's own error says more than that of a connection that it broke.
                 let ended = self.execute(end).await;
@@ -88,17 +90,19 @@ impl PgSession {
 
     async fn execute(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         let named = matches!(self.proof, Proof::Session(_));
-        let raw = &mut self.raw;
         match command {
             SqlCommand::Begin => Err(SqlxError::BeginFailed),
-            SqlCommand::Commit | SqlCommand::Rollback => {
-                let ended = sqlx::raw_sql(command.text()).execute(raw).await.map(done);
-                self.open = ended.is_err();
-                ended
+            SqlCommand::Commit => self.end("COMMIT").await,
+            SqlCommand::Rollback => self.end("ROLLBACK").await,
+            SqlCommand::Plain(text) => {
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.raw).await.map(done)
             }
-            SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
-            SqlCommand::Run(statement) => query(*statement).persistent(named).execute(raw).await.map(done),
-            SqlCommand::Rows(statement) => query(*statement).persistent(named).fetch_all(raw).await.map(rows),
+            SqlCommand::Run(statement) => {
+                query(*statement).persistent(named).execute(&mut self.raw).await.map(done)
+            }
+            SqlCommand::Rows(statement) => {
+                query(*statement).persistent(named).fetch_all(&mut self.raw).await.map(rows)
+            }
         }
     }
 
@@ -108,8 +112,9 @@ impl PgSession {
             Proof::Session(_) => BEGIN.to_owned(),
             Proof::Transaction(settings, _) => format!("{BEGIN}; {settings}"),
         };
-        let state = begin(&mut self.raw, &sql).await?;
+        // Also if a later part of the statement fails: the server has then begun a transaction, and aborted it.
         self.open = true;
+        let state = begin(&mut self.raw, &sql).await?;
         let failure = match &self.proof {
             _ if !["on", "remote_apply"].contains(&state.commit.as_str()) => NOT_DURABLE,
             Proof::Session(pid) if *pid != state.pid => ANOTHER_SESSION,
@@ -117,6 +122,12 @@ impl PgSession {
             Proof::Session(_) | Proof::Transaction(..) => return Ok(()),
         };
         Err(SqlxError::Configuration(failure.into()))
+    }
+
+    /// Ends the transaction. The server ends it whatever it answers.
+    async fn end(&mut self, sql: &'static str) -> Result<SqlOutcome, SqlxError> {
+        self.open = false;
+        sqlx::raw_sql(sql).execute(&mut self.raw).await.map(done)
     }
 
     pub(super) async fn close(self) -> Result<(), SqlxError> {

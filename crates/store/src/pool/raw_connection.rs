@@ -29,18 +29,6 @@ pub(super) enum SqlCommand {
     Rows(Box<Statement>),
 }
 
-impl SqlCommand {
-    /// Returns the text of a command that begins or ends a transaction. SQLite takes its write lock at once, since a
-    /// transaction that starts as a reader cannot wait for the lock later.
-    pub(super) fn text(&self) -> &'static str {
-        match self {
-            Self::Commit => "COMMIT",
-            Self::Rollback => "ROLLBACK",
-            Self::Begin | Self::Plain(_) | Self::Run(_) | Self::Rows(_) => "BEGIN IMMEDIATE",
-        }
-    }
-}
-
 /// The result of a command.
 pub(super) enum SqlOutcome {
     Done(ExecResult),
@@ -58,9 +46,10 @@ impl RawConnection {
     pub(super) async fn run(&mut self, command: SqlCommand) -> Result<SqlOutcome, SqlxError> {
         match self {
             Self::Sqlite(raw) => match command {
-                SqlCommand::Begin | SqlCommand::Commit | SqlCommand::Rollback => {
-                    sqlx::raw_sql(command.text()).execute(raw).await.map(done)
-                }
+                // The write lock is taken at once, since a transaction that starts as a reader cannot wait for it later.
+                SqlCommand::Begin => sqlx::raw_sql("BEGIN IMMEDIATE").execute(raw).await.map(done),
+                SqlCommand::Commit => sqlx::raw_sql("COMMIT").execute(raw).await.map(done),
+                SqlCommand::Rollback => sqlx::raw_sql("ROLLBACK").execute(raw).await.map(done),
                 SqlCommand::Plain(text) => sqlx::raw_sql(AssertSqlSafe(text)).execute(raw).await.map(done),
                 SqlCommand::Run(statement) => query(*statement).execute(raw).await.map(done),
                 SqlCommand::Rows(statement) => query(*statement).fetch_all(raw).await.map(rows),

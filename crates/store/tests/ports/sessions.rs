@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use latchkey_core::ports::KeyStore;
 use latchkey_management::ports::ManagementStore;
-use latchkey_store::{Durability, Store};
+use latchkey_store::{Durability, Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
 
 use crate::database::{TEST_TIMEOUT, TestDatabase, at_once, audit, key, new, options};
@@ -64,6 +64,22 @@ async fn sessions_set_what_their_role_sets_otherwise() {
         "transaction_isolation=read committed".to_owned(),
     ];
     assert_eq!(settings_of_a_write(&HOSTILE).await.lines().collect::<Vec<_>>(), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_can_be_used_again_after_a_transaction_that_could_not_begin() {
+    let server = Postgres::shared();
+    let database = TestDatabase::postgres().await;
+    let id = database.make(key(&database, 1)).await.id;
+    let options = StoreOptions { pooler: Pooler::Transaction, ..options(&database.url, TEST_TIMEOUT) };
+    let store = Store::connect_lazy(options).unwrap();
+    assert!(store.key(id).await.unwrap().is_some());
+    // Each transaction calls this function when it begins.
+    server.sql(&database.url, "ALTER FUNCTION pg_postmaster_start_time() RENAME TO renamed");
+    store.key(id).await.unwrap_err();
+    server.sql(&database.url, "ALTER FUNCTION renamed() RENAME TO pg_postmaster_start_time");
+    assert!(store.key(id).await.unwrap().is_some());
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
