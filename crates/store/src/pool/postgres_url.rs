@@ -27,6 +27,19 @@ static SYSTEM_ROOTS: LazyLock<String> = LazyLock::new(|| {
     usable.map(|der| pem(der)).collect()
 });
 
+/// Parameters that the library knows, besides those that are handled here.
+const PASSED_ON: [&str; 9] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "statement-cache-capacity",
+    "user",
+];
+
 /// Protection of the connection to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -87,7 +100,9 @@ fn parse_one(text: &str) -> Result<Host, InvalidUrl> {
             }
             "sslcert" | "ssl-cert" => query.files.push(("sslcert", value.as_ref().into())),
             "sslkey" | "ssl-key" => query.files.push(("sslkey", value.as_ref().into())),
-            _ => {}
+            name if PASSED_ON.contains(&name) || name.starts_with("options[") => {}
+            // The library would ignore it, and write its value to the log.
+            _ => return Err(InvalidUrl::Parameter),
         }
         passed.push((name.into_owned(), value.into_owned()));
     }
@@ -182,6 +197,14 @@ mod tests {
             let url = format!("postgres://u@h/db?target_session_attrs={attributes}");
             assert_eq!(refused(&url), Some(InvalidUrl::SessionAttributes), "{url}");
         }
+    }
+
+    #[test]
+    fn a_parameter_that_would_be_ignored_is_refused() {
+        for query in ["pasword=x", "ssl=true", "sslmode=require&connect_timeout=1"] {
+            assert_eq!(refused(&format!("postgres://u@h/d?{query}")), Some(InvalidUrl::Parameter), "{query}");
+        }
+        assert_eq!(refused("postgres://u@h/d?application_name=a&options[geqo]=off&user=v"), None);
     }
 
     #[test]

@@ -24,7 +24,14 @@ pub enum InvalidUrl {
     /// Known scheme, but the rest is malformed.
     #[error("the database URL is not of the form sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Form,
-    /// A wish for a server that accepts no writes, or one that is unknown.
+    /// A parameter that has no meaning.
+    #[error(
+        "the database URL has an unknown parameter; known are sslmode, sslrootcert, sslcert, sslkey, \
+         target_session_attrs, host, hostaddr, port, dbname, user, password, application_name, options and \
+         statement-cache-capacity"
+    )]
+    Parameter,
+    /// A server that accepts no writes, or attributes that are unknown.
     #[error("target_session_attrs must be read-write: Latchkey writes to its database")]
     SessionAttributes,
     /// A value of `sslmode` that does not exist.
