@@ -226,6 +226,18 @@ impl Schedule {
         state.judge.note(&format!("a person spoils the row of {id} ({choice})"));
     }
 
+    /// Checks that those of the processes that have not ended have a lease.
+    fn check_leases(&self, of: impl Fn(&Slot) -> bool) {
+        for slot in self.slots.iter().filter(|slot| of(slot)) {
+            let process = &slot.process;
+            // A start under a name may wait for a second for each predecessor.
+            let late = slot.settings.name.is_some() && !process.has_served();
+            if !process.has_ended() && !late && !process.can_decide() {
+                self.world.state().judge.fail(&format!("VIOLATION: {} has no lease again", process.id));
+            }
+        }
+    }
+
     /// Ends all faults. Every replica must get a lease again, and decide rightly.
     async fn heal(&mut self) {
         self.world.note("all faults end");
@@ -236,18 +248,16 @@ impl Schedule {
             (state.cut, state.slowness, state.losses) = (false, SWIFT, 0);
         }
         sleep(Duration::from_millis(1_500)).await;
-        let waits = |slot: &Slot| slot.settings.name.is_some() && !slot.process.can_decide();
-        if self.slots.iter().any(waits) {
-            // A database that has lost its rows needs a new registration, which waits for a second for a predecessor.
-            sleep(Duration::from_millis(1_200)).await;
+        let named = |slot: &Slot| slot.settings.name.is_some();
+        self.check_leases(|slot| !named(slot));
+        if self.slots.iter().any(|slot| named(slot) && !slot.process.can_decide()) {
+            // A failover may have taken the row away. A new registration under a name waits for a second for a
+            // predecessor, after the call that was cut off has ended.
+            sleep(Duration::from_secs(1)).await;
         }
+        self.check_leases(named);
         for slot in &self.slots {
             let process = &slot.process;
-            // A start under a name may wait for a second for each predecessor.
-            let late = slot.settings.name.is_some() && !process.has_served();
-            if !process.has_ended() && !late && !process.can_decide() {
-                self.world.state().judge.fail(&format!("VIOLATION: {} has no lease again", process.id));
-            }
             process.spawn_check(self.last_revoked);
             process.spawn_check(KEYS - 1);
         }
