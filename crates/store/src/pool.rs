@@ -3,26 +3,26 @@
 //! It replaces the pool of sqlx 0.9.0 for these reasons:
 //!
 //! - sqlx tests a returned connection without a deadline. While the database hangs, each caller that gave up costs
-//!   a permit, which sqlx may never get back ([issue 4349]). This pool lets a statement run on for a second after its
+//!   a permit, which sqlx may never get back ([sqlx#4349]). This pool lets a statement run on for a second after its
 //!   caller gave up, then closes the connection, and ends a rollback after [`END_TIMEOUT`].
 //! - sqlx opens a connection inside of its caller's `acquire` and drops it when the caller gives up, so that with a
-//!   short deadline no connection may ever be opened ([issue 3513]). Its caller also no longer takes a connection
-//!   that becomes idle meanwhile ([issue 2848]). This pool opens a connection in a task of its own, which goes on
+//!   short deadline no connection may ever be opened ([sqlx#3513]). Its caller also no longer takes a connection
+//!   that becomes idle meanwhile ([sqlx#2848]). This pool opens a connection in a task of its own, which goes on
 //!   without the caller.
 //! - A caller that gives up while sqlx sends `BEGIN` leaves the connection to PostgreSQL in a transaction, in which
-//!   the next caller's statements run ([issue 4393]; [fixed] after 0.9.0). This pool rolls it back first.
-//! - sqlx sends a ping before every use, which costs a round trip ([issue 1743]), or with `test_before_acquire`
+//!   the next caller's statements run ([sqlx#4393]; [fixed] after 0.9.0). This pool rolls it back first.
+//! - sqlx sends a ping before every use, which costs a round trip ([sqlx#1743]), or with `test_before_acquire`
 //!   switched off hands out connections that a restart of the database has broken. This pool sends no ping, and
 //!   repeats the first statement on a new connection if an idle one proves to be broken.
 //! - sqlx does not reserve connections for reads. In this pool, writes take half of the connections at most.
 //!
 //! The second reason ends when sqlx releases its [new pool].
 //!
-//! [issue 1743]: https://github.com/transact-rs/sqlx/issues/1743
-//! [issue 2848]: https://github.com/transact-rs/sqlx/issues/2848
-//! [issue 3513]: https://github.com/transact-rs/sqlx/issues/3513
-//! [issue 4349]: https://github.com/transact-rs/sqlx/issues/4349
-//! [issue 4393]: https://github.com/transact-rs/sqlx/issues/4393
+//! [sqlx#1743]: https://github.com/transact-rs/sqlx/issues/1743
+//! [sqlx#2848]: https://github.com/transact-rs/sqlx/issues/2848
+//! [sqlx#3513]: https://github.com/transact-rs/sqlx/issues/3513
+//! [sqlx#4349]: https://github.com/transact-rs/sqlx/issues/4349
+//! [sqlx#4393]: https://github.com/transact-rs/sqlx/issues/4393
 //! [fixed]: https://github.com/transact-rs/sqlx/pull/4394
 //! [new pool]: https://github.com/transact-rs/sqlx/pull/3582
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// Interval at which a cause is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
-/// Number of causes that are told apart; further ones are logged each time, and forget the others.
+/// Number of causes that are distinguished; further ones are logged each time, and forget the others.
 const CAUSES: usize = 16;
 
 /// Time for which a failed statement explains why the database can't be used.

@@ -13,7 +13,7 @@ use super::failures::FailedStep;
 use super::pool_entry::PoolEntry;
 use super::{DatabaseFailure, OpenError, Pool, PoolPermit};
 
-/// Time for which the pool gets along with fewer connections after the server refused one.
+/// Time for which the pool has fewer connections after the server refused one.
 const WITHHELD_FOR: Duration = Duration::from_secs(5);
 /// Number of connections that are opened besides the first one, before a caller needs them.
 const WARM: usize = 3;

@@ -26,11 +26,11 @@ pub(crate) async fn key_check_values(
 /// Returns values of a sealed table after a row.
 pub(crate) async fn values(
     database: &impl ConnectionTrait,
-    drawer: SealedTable,
+    table: SealedTable,
     after: Option<&[u8]>,
     limit: u32,
 ) -> Result<Vec<SealedValue>, StoreError> {
-    match drawer {
+    match table {
         SealedTable::SigningKeys => signing_keys(database, after, limit).await,
         SealedTable::Keys => keys(database, after, limit).await,
         SealedTable::RefreshTokens => refresh_tokens(database, after, limit).await,

@@ -25,16 +25,16 @@ impl Store {
     /// transaction another session, which also keeps the prepared statements of others.
     async fn scan(
         &self,
-        drawer: SealedTable,
+        table: SealedTable,
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<SealedValue>, StoreError> {
         if self.postgres.is_none() {
-            return query::sealed_values::values(self.connection(), drawer, after, limit).await;
+            return query::sealed_values::values(self.connection(), table, after, limit).await;
         }
         let transaction = self.connection().begin().await?;
         transaction.execute_unprepared("DEALLOCATE ALL; SET LOCAL statement_timeout = 0").await?;
-        let values = query::sealed_values::values(&transaction, drawer, after, limit).await?;
+        let values = query::sealed_values::values(&transaction, table, after, limit).await?;
         transaction.execute_unprepared("DEALLOCATE ALL").await?;
         transaction.commit().await?;
         Ok(values)
@@ -45,16 +45,16 @@ impl Store {
 impl SealedValueStore for Store {
     async fn sealed(
         &self,
-        drawer: SealedTable,
+        table: SealedTable,
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<SealedValue>, SystemError> {
-        self.with_deadline_of(SCAN_TIMEOUT, QueryKind::SealedValues, self.scan(drawer, after, limit)).await
+        self.with_deadline_of(SCAN_TIMEOUT, QueryKind::SealedValues, self.scan(table, after, limit)).await
     }
 
-    async fn replace(&self, drawer: SealedTable, values: Vec<Replacement>) -> Result<u64, SystemError> {
+    async fn replace(&self, table: SealedTable, values: Vec<Replacement>) -> Result<u64, SystemError> {
         self.with_deadline(QueryKind::SealedValues, async {
-            write::sealed_values::replace(self.pool.begin().await?, drawer, &values).await
+            write::sealed_values::replace(self.pool.begin().await?, table, &values).await
         })
         .await
     }

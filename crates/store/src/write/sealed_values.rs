@@ -17,12 +17,12 @@ use crate::query::sealed_values::{key_id, signing_key_id};
 /// Replaces the values that are unchanged since they were read; returns how many.
 pub(crate) async fn replace(
     connection: PooledConnection,
-    drawer: SealedTable,
+    table: SealedTable,
     values: &[Replacement],
 ) -> Result<u64, StoreError> {
     let mut replaced = 0;
     for value in values {
-        replaced += match drawer {
+        replaced += match table {
             SealedTable::SigningKeys => signing_key(&connection, value).await?,
             SealedTable::Keys => key(&connection, value).await?,
             SealedTable::RefreshTokens => refresh_token(&connection, value).await?,

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::id::{FamilyId, KeyId, TenantId};
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
+use latchkey_core::token::TokenSubject;
+use latchkey_core::token::refresh::FamilyRecord;
 use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
 use latchkey_management::ports::{AuditEntry, Created, ManagementStore, NewKey};
 use latchkey_store::{Pooler, Store, StoreOptions};
@@ -37,6 +39,8 @@ pub(crate) struct TestDatabase {
     _folder: Option<TempDir>,
 }
 
+/// Time of the sample records.
+pub(crate) const NOW: Timestamp = Timestamp(1_763_000_000_000);
 /// Time limit after which a test counts as hanging.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -121,7 +125,7 @@ pub(crate) fn new(record: KeyRecord) -> NewKey {
 
 pub(crate) fn audit(action: &'static str) -> AuditEntry {
     AuditEntry {
-        time: Timestamp(1_763_000_000_000),
+        time: NOW,
         tenant: None,
         actor: "operator".into(),
         action,
@@ -139,7 +143,7 @@ pub(crate) fn tenant(number: u128, slug: &str) -> TenantRecord {
         profile: "paykore".into(),
         plan: None,
         suspended: false,
-        created: Timestamp(1_763_000_000_000),
+        created: NOW,
         limits: latchkey_core::limit::LimitOverrides::default(),
         revision: 0,
     }
@@ -162,7 +166,7 @@ pub(crate) fn key(database: &TestDatabase, number: u128) -> KeyRecord {
         limits: latchkey_core::limit::LimitOverrides::default(),
         metadata: BTreeMap::new(),
         lifecycle: KeyLifecycle::Active,
-        created: Timestamp(1_763_000_000_000),
+        created: NOW,
         created_by: "operator".into(),
         expires: None,
         rotated_from: None,
@@ -170,6 +174,21 @@ pub(crate) fn key(database: &TestDatabase, number: u128) -> KeyRecord {
         sealed: None,
         last_used: None,
         revision: 0,
+    }
+}
+
+/// Returns a living token family of the test's tenant, which ends ten minutes after [`NOW`].
+pub(crate) fn family(database: &TestDatabase, parent: TokenSubject, number: u128) -> FamilyRecord {
+    FamilyRecord {
+        id: FamilyId(Uuid::from_u128(number)),
+        tenant: database.tenant,
+        parent,
+        generation: 0,
+        audience: "shop".into(),
+        ttl: Duration::from_secs(60),
+        created: NOW,
+        ends: NOW.plus(Duration::from_secs(600)),
+        ended: None,
     }
 }
 

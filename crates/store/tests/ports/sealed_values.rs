@@ -138,21 +138,21 @@ struct RevertingStore<'a>(&'a Store);
 impl SealedValueStore for RevertingStore<'_> {
     async fn sealed(
         &self,
-        drawer: SealedTable,
+        table: SealedTable,
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<SealedValue>, SystemError> {
-        self.0.sealed(drawer, after, limit).await
+        self.0.sealed(table, after, limit).await
     }
 
-    async fn replace(&self, drawer: SealedTable, values: Vec<Replacement>) -> Result<u64, SystemError> {
+    async fn replace(&self, table: SealedTable, values: Vec<Replacement>) -> Result<u64, SystemError> {
         let back = |value: &Replacement| {
             let before = value.after.clone().unwrap();
             Replacement { row: value.row.clone(), before, after: Some(value.before.clone()) }
         };
         let back = values.iter().map(back).collect();
-        let replaced = self.0.replace(drawer, values).await?;
-        self.0.replace(drawer, back).await?;
+        let replaced = self.0.replace(table, values).await?;
+        self.0.replace(table, back).await?;
         Ok(replaced)
     }
 

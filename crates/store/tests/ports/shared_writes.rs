@@ -12,14 +12,14 @@ use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
-use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
+use latchkey_core::token::refresh::{Redemption, RefreshRecord};
 use latchkey_management::ports::tokens::TokenStore;
 use latchkey_management::ports::{Created, ManagementStore, NewKey};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::database::{TestDatabase, at_once, audit, key, new};
+use crate::database::{NOW, TestDatabase, at_once, audit, family, key, new};
 
 on_both![
     writes_that_arrive_together_share_transactions_in_order,
@@ -28,8 +28,6 @@ on_both![
     each_token_is_used_once_by_many_callers_of_two_processes,
     a_write_whose_caller_gave_up_before_its_turn_is_not_done,
 ];
-
-const NOW: Timestamp = Timestamp(1_763_000_000_000);
 
 /// Creates the keys concurrently, each with a call of its own. Returns the results by the number of the call.
 async fn create(
@@ -101,20 +99,6 @@ async fn a_write_that_cannot_be_done_fails_alone(database: TestDatabase) {
     assert_eq!(database.verify().await, Ok(1 + 2 + 37));
 }
 
-fn family(database: &TestDatabase, key: KeyId, number: u128) -> FamilyRecord {
-    FamilyRecord {
-        id: FamilyId(Uuid::from_u128(number)),
-        tenant: database.tenant,
-        parent: TokenSubject::Key(key),
-        generation: 0,
-        audience: "shop".into(),
-        ttl: Duration::from_secs(60),
-        created: NOW,
-        ends: NOW.plus(Duration::from_secs(600)),
-        ended: None,
-    }
-}
-
 /// Returns the hash of a token: the n-th of a family.
 fn hash(family: FamilyId, n: u8) -> KeyHash {
     KeyHash::of(&format!("{} {n}", family.0))
@@ -130,7 +114,8 @@ fn redemption(n: u8) -> Redemption {
 
 async fn different_writes_share_a_transaction(database: TestDatabase) {
     let owner = database.make(key(&database, 5)).await.id;
-    let families: Vec<_> = (1_000..1_020).map(|number| family(&database, owner, number)).collect();
+    let families: Vec<_> =
+        (1_000..1_020).map(|number| family(&database, TokenSubject::Key(owner), number)).collect();
     let mut calls: JoinSet<()> = JoinSet::new();
     for (number, family) in (0_u32..).zip(families.clone()) {
         let (store, another) = (Arc::clone(&database.store), Arc::clone(&database.store));
@@ -158,7 +143,7 @@ async fn different_writes_share_a_transaction(database: TestDatabase) {
 async fn each_token_is_used_once_by_many_callers_of_two_processes(database: TestDatabase) {
     let owner = database.make(key(&database, 5)).await.id;
     let other = Arc::new(database.another(crate::database::TEST_TIMEOUT));
-    let families = [1_001, 1_002, 1_003].map(|number| family(&database, owner, number));
+    let families = [1_001, 1_002, 1_003].map(|number| family(&database, TokenSubject::Key(owner), number));
     for family in &families {
         let start = database.store.create_family(family.clone(), token(family.id, 0), audit("token.issue"));
         start.await.unwrap();
@@ -197,10 +182,11 @@ async fn a_write_whose_caller_gave_up_before_its_turn_is_not_done(database: Test
         start(number);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    start(12).abort();
-    start(13);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    start(14).abort();
+    // The next ones wait in the queue when they are given up.
+    let (twelfth, _, fourteenth) = (start(12), start(13), start(14));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    twelfth.abort();
+    fourteenth.abort();
     tokio::time::sleep(Duration::from_millis(100)).await;
     blocker.commit().await.unwrap();
     while let Some(done) = calls.join_next().await {

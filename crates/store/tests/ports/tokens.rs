@@ -1,7 +1,5 @@
 //! Families, refresh tokens and attempts under contention: one statement decides, on either database.
 
-use std::time::Duration;
-
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::ports::{ChangeFeed, ChangeSubject, KeyStore};
 use latchkey_core::seal::Sealed;
@@ -17,7 +15,7 @@ use latchkey_management::ports::tokens::TokenStore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::database::{TestDatabase, audit, key};
+use crate::database::{NOW, TestDatabase, audit, family, key};
 
 on_both!(
     one_of_fifty_spends_a_token,
@@ -25,22 +23,6 @@ on_both!(
     no_more_than_a_hundred_attempts_are_let_in,
     users_and_families_asked_for_together_are_each_found_or_not
 );
-
-const NOW: Timestamp = Timestamp(1_763_000_000_000);
-
-fn family(database: &TestDatabase, parent: TokenSubject) -> FamilyRecord {
-    FamilyRecord {
-        id: FamilyId(Uuid::from_u128(77)),
-        tenant: database.tenant,
-        parent,
-        generation: 0,
-        audience: "shop".into(),
-        ttl: Duration::from_secs(60),
-        created: NOW,
-        ends: NOW.plus(Duration::from_secs(600)),
-        ended: None,
-    }
-}
 
 fn token(number: u8, family: FamilyId) -> RefreshRecord {
     RefreshRecord { hash: KeyHash([number; 32]), family, scopes: vec!["a".into()], spent: None }
@@ -52,7 +34,7 @@ fn spent(number: u8) -> Redemption {
 
 async fn begun(database: &TestDatabase) -> FamilyRecord {
     let made = database.make(key(database, 5)).await;
-    let family = family(database, TokenSubject::Key(made.id));
+    let family = family(database, TokenSubject::Key(made.id), 77);
     database.store.create_family(family.clone(), token(0, family.id), audit("token.issue")).await.unwrap();
     let found = database.store.family(family.id, "none").await.unwrap();
     let known = found.entry.unwrap();
