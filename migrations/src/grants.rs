@@ -4,10 +4,11 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// Tables of the newest schema.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "seaql_migrations",
     "audit_events",
     "changes",
+    "fleet",
     "grants",
     "head",
     "key_last_uses",
