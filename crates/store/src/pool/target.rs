@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::{ConnectOptions, Error as SqlxError, SqliteConnection};
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::pg_session::Pooler;
 use super::postgres::PostgresTarget;
@@ -51,6 +52,11 @@ pub enum InvalidUrl {
 
 /// Time that migrations wait for their connection: fifty processes may open one SQLite file at once.
 pub(super) const MIGRATION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for which attempts to open a SQLite file that another connection is creating are repeated, and the pause
+/// between them.
+const RETRY_FOR: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// A supported database.
 #[derive(Clone)]
@@ -96,7 +102,7 @@ impl DatabaseTarget {
     /// Opens a connection that serves callers, within [`CONNECT_TIMEOUT`] for each host.
     pub(super) async fn open(&self) -> Result<RawConnection, OpenError> {
         match self {
-            Self::Sqlite(options) => match timeout(CONNECT_TIMEOUT, options.connect()).await {
+            Self::Sqlite(options) => match timeout(CONNECT_TIMEOUT, open_sqlite(options)).await {
                 Ok(opened) => Ok(RawConnection::Sqlite(opened?)),
                 Err(_) => Err(OpenError::TimedOut(CONNECT_TIMEOUT)),
             },
@@ -118,6 +124,25 @@ impl DatabaseTarget {
             Self::Postgres(target) => target.connections(),
         }
     }
+}
+
+/// Opens a SQLite file. SQLite does not wait for another connection that switches the file to WAL, which each does
+/// with a new file; the attempt is repeated then.
+async fn open_sqlite(options: &SqliteConnectOptions) -> Result<SqliteConnection, SqlxError> {
+    let start = Instant::now();
+    loop {
+        match options.connect().await {
+            Err(SqlxError::Database(error)) if is_busy(&*error) && start.elapsed() < RETRY_FOR => {
+                sleep(RETRY_DELAY).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Returns whether an error is `SQLITE_BUSY`, in one of its variants.
+fn is_busy(error: &dyn DatabaseError) -> bool {
+    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 fn sqlite(url: &str, deadline: Duration) -> Result<SqliteConnectOptions, InvalidUrl> {

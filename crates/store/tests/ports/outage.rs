@@ -1,5 +1,6 @@
 //! Slow, absent and hanging databases: an error within the deadline, and nothing left behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_core::error::{ManagementError, SystemError};
@@ -12,7 +13,7 @@ use latchkey_testing::Postgres;
 use sea_orm::sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
-use crate::database::{TEST_TIMEOUT, TestDatabase, audit, key, new, options};
+use crate::database::{TEST_TIMEOUT, TestDatabase, at_once, audit, key, new, options};
 
 on_both![a_closed_store_is_an_outage, a_held_lock_is_an_outage_for_writes_and_none_for_checks];
 
@@ -51,6 +52,24 @@ async fn a_held_lock_is_an_outage_for_writes_and_none_for_checks(database: TestD
     database.make(key(&database, 30)).await;
     for number in 2..20 {
         assert_eq!(database.store.key(key(&database, number).id).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_to_a_file_that_is_being_created_do_not_fail() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        let store = Arc::new(Store::connect_lazy(options(&url, TEST_TIMEOUT)).unwrap());
+        let pings = (0..8).map(|_| {
+            let store = Arc::clone(&store);
+            async move { store.ping().await }
+        });
+        let (pings, migrated) = tokio::join!(at_once(pings), latchkey_migrations::up(store.connection()));
+        migrated.unwrap();
+        assert!(pings.iter().all(Result::is_ok), "{pings:?}");
+        assert_eq!(store.failure(), None);
+        store.close().await;
     }
 }
 
