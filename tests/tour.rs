@@ -1,12 +1,13 @@
-//! `docs/tour.md`, as a newcomer plays it: its commands run one after the other in one shell, against a program
-//! that was started as the page says, and each prints what the page shows. `…` on the page stands for anything; on
-//! a line of its own, for any lines.
+//! `docs/tour.md` and `README.md`, as a newcomer plays them: the commands of a page run one after the other in one shell,
+//! against a program that was started as the page says, and each prints what the page shows. `…` on the page stands for
+//! anything; on a line of its own, for any lines.
 
 use std::process::Command;
 
 use latchkey_testing::{Folder, Process, Signal, eventually, free_port, program, tool};
 
-const PAGE: &str = include_str!("../docs/tour.md");
+const TOUR: &str = include_str!("../docs/tour.md");
+const README: &str = include_str!("../README.md");
 const MARK: &str = "--- end of what the page does here ---";
 /// Addresses in the page.
 const ADDRESSES: [&str; 3] = ["127.0.0.1:50051", "127.0.0.1:8081", "127.0.0.1:10000"];
@@ -17,10 +18,10 @@ struct TourStep {
     shown: String,
 }
 
-/// Blocks of `sh`, each with the block of `text` that follows.
-fn steps() -> Vec<TourStep> {
+/// Blocks of `sh` of a page, each with the block of `text` that follows.
+fn steps(page: &str) -> Vec<TourStep> {
     let mut steps: Vec<TourStep> = Vec::new();
-    for block in PAGE.split("\n```").skip(1) {
+    for block in page.split("\n```").skip(1) {
         if let Some(commands) = block.strip_prefix("sh\n") {
             steps.push(TourStep { commands: commands.to_owned(), shown: String::new() });
         } else if let Some(shown) = block.strip_prefix("text\n") {
@@ -61,48 +62,35 @@ fn start(folder: &Folder, addresses: &[String]) -> Process {
     Process::start(&mut command, folder, "dev")
 }
 
-/// The operator's key, once everything is there.
-fn key(dev: &mut Process) -> String {
+/// Returns the operator's key and the demo tenant's key, once everything is there.
+fn keys(dev: &mut Process) -> [String; 2] {
     eventually("latchkey dev is there", || {
         let log = dev.log();
         assert!(dev.ended().is_none(), "{log}");
-        let message = log.contains("Press Ctrl-C");
-        message
-            .then(|| log.split("operator's key").nth(1)?.split_whitespace().next().map(str::to_owned))
-            .flatten()
+        let printed = |label: &str| log.split(label).nth(1)?.split_whitespace().next().map(str::to_owned);
+        if log.contains("Press Ctrl-C") { Some([printed("operator's key")?, printed("tenant \"demo\"")?]) } else { None }
     })
 }
 
-#[test]
-fn the_tour_goes_as_its_page_says() {
-    let folder = Folder::new("tour");
+/// Runs the commands of a page in one shell, and compares what each prints with the page.
+fn play(page: &str, name: &str, at_least: usize) {
+    let folder = Folder::new(name);
     let addresses = ADDRESSES.map(|_| format!("127.0.0.1:{}", free_port()));
     let mut dev = start(&folder, &addresses);
-    let key = key(&mut dev);
-    let steps = steps();
-    assert!(steps.len() > 8, "{} steps", steps.len());
+    let [operator, demo] = keys(&mut dev);
+    let steps = steps(page);
+    assert!(steps.len() >= at_least, "{} steps", steps.len());
     let tools = [program(), tool("grpcurl")].map(|t| t.parent().expect("a folder").display().to_string());
     // Nothing of the tester's own settings, and the page's addresses moved.
     let mut script = format!(
-        "exec 2>&1; unset ${{!LATCHKEY_@}}; export PATH={}:$PATH LATCHKEY_SERVER=http://{} LATCHKEY_API_KEY={key}\n",
+        "exec 2>&1; unset ${{!LATCHKEY_@}}; export PATH={}:$PATH LATCHKEY_SERVER=http://{} LATCHKEY_API_KEY={operator}\nKEY={demo}\n",
         tools.join(":"),
         addresses[0],
     );
     for step in &steps {
         script.extend([step.commands.as_str(), "\necho '", MARK, "'\n"]);
     }
-    let script = ADDRESSES
-        .iter()
-        .zip(&addresses)
-        .fold(script, |script, (message, here)| script.replace(message, here));
-    let script = script.replace("/tmp/my.", &format!("{}/my.", folder.path().display()));
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("HOME", folder.path())
-        .output()
-        .expect("bash starts");
-    let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    let printed = run(&script, &addresses, &folder);
     let message: Vec<&str> = printed.split(MARK).collect();
     assert_eq!(message.len(), steps.len() + 1, "{printed}");
     for (step, message) in steps.iter().zip(message) {
@@ -111,4 +99,30 @@ fn the_tour_goes_as_its_page_says() {
         assert!(all_fit(&shown, &lines), "{}\nprinted\n{}\nand not\n{}", step.commands, message, step.shown);
     }
     assert!(dev.end(Signal::TERM).success(), "{}", dev.log());
+}
+
+/// Runs a script with the page's addresses and folder replaced, and returns what it prints.
+fn run(script: &str, addresses: &[String], folder: &Folder) -> String {
+    let script = ADDRESSES
+        .iter()
+        .zip(addresses)
+        .fold(script.to_owned(), |script, (message, here)| script.replace(message, here));
+    let script = script.replace("/tmp/my.", &format!("{}/my.", folder.path().display()));
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("HOME", folder.path())
+        .output()
+        .expect("bash starts");
+    String::from_utf8_lossy(&output.stdout).replace('\r', "")
+}
+
+#[test]
+fn the_tour_goes_as_its_page_says() {
+    play(TOUR, "tour", 9);
+}
+
+#[test]
+fn the_requests_of_the_readme_get_the_responses_that_it_shows() {
+    play(README, "readme", 4);
 }
