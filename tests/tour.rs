@@ -1,4 +1,4 @@
-//! `docs/tour.md` and `README.md`, as a newcomer plays them: the commands of a page run one after the other in one shell,
+//! Pages of the handbook and `README.md`, as a newcomer plays them: the commands of a page run one after the other in one shell,
 //! against a program that was started as the page says, and each prints what the page shows. `…` on the page stands for
 //! anything; on a line of its own, for any lines.
 
@@ -7,6 +7,8 @@ use std::process::Command;
 use latchkey_testing::{Folder, Process, Signal, eventually, free_port, program, tool};
 
 const TOUR: &str = include_str!("../docs/tour.md");
+const DENIALS: &str = include_str!("../docs/denials.md");
+const ROTATION: &str = include_str!("../docs/rotation.md");
 const README: &str = include_str!("../README.md");
 const MARK: &str = "--- end of what the page does here ---";
 /// Addresses in the page.
@@ -68,7 +70,11 @@ fn keys(dev: &mut Process) -> [String; 2] {
         let log = dev.log();
         assert!(dev.ended().is_none(), "{log}");
         let printed = |label: &str| log.split(label).nth(1)?.split_whitespace().next().map(str::to_owned);
-        if log.contains("Press Ctrl-C") { Some([printed("operator's key")?, printed("tenant \"demo\"")?]) } else { None }
+        if log.contains("Press Ctrl-C") {
+            Some([printed("operator's key")?, printed("tenant \"demo\"")?])
+        } else {
+            None
+        }
     })
 }
 
@@ -125,4 +131,14 @@ fn the_tour_goes_as_its_page_says() {
 #[test]
 fn the_requests_of_the_readme_get_the_responses_that_it_shows() {
     play(README, "readme", 4);
+}
+
+#[test]
+fn a_denial_is_debugged_as_its_page_says() {
+    play(DENIALS, "denials", 7);
+}
+
+#[test]
+fn a_key_is_rotated_as_its_page_says() {
+    play(ROTATION, "rotation", 3);
 }

@@ -40,6 +40,9 @@ pub(crate) enum KeyCommand {
         /// Time for which the old key keeps working
         #[arg(long, default_value = "0s", value_parser = span, value_name = "SPAN")]
         overlap: Duration,
+        /// Print the value alone, for a script to store
+        #[arg(long)]
+        secret_only: bool,
     },
     /// End a key for good; returns when no replica admits it any more
     Revoke {

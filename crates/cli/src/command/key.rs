@@ -47,9 +47,10 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
             Ok(())
         }
         KeyCommand::Update(args) => show(format, keys.update_key(update(*args)).await?.get_ref()),
-        KeyCommand::Rotate { id, overlap } => {
+        KeyCommand::Rotate { id, overlap, secret_only } => {
             let ask = v1::RotateKeyRequest { id, overlap: Some(overlap) };
-            show(format, keys.rotate_key(ask).await?.get_ref())
+            let made = keys.rotate_key(ask).await?.into_inner();
+            if secret_only { print(&made.secret) } else { show(format, &made) }
         }
         KeyCommand::Revoke { id, reason } => {
             show(format, keys.revoke_key(v1::RevokeKeyRequest { id, reason }).await?.get_ref())
