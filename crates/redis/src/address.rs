@@ -1,5 +1,8 @@
-//! The address of Redis: one server, or nodes of a cluster, in plain text or over TLS. An address may hold a
-//! password, so its `Debug` output and errors never contain it.
+//! The address of Redis: one server, nodes of a cluster, or Sentinels that name the primary, in plain text or over
+//! TLS. An address may hold a password, so its `Debug` output and errors never contain it.
+
+mod invalid_url;
+mod sentinel_url;
 
 use std::fmt;
 use std::sync::Once;
@@ -9,84 +12,95 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCerti
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+pub use self::invalid_url::InvalidUrl;
+pub(crate) use self::sentinel_url::PrimaryOfSentinels;
 use crate::connection::CONNECT_TIMEOUT;
+use crate::sentinels::Sentinels;
 
-/// An invalid address. The message says how to correct it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidUrl {
-    /// Unknown scheme, or no host.
-    #[error(
-        "not the URL of a Redis: write redis://[USER:PASSWORD@]HOST:PORT, rediss:// for TLS, \
-         redis+cluster://HOST:PORT,HOST:PORT or rediss+cluster:// for a cluster, or unix:///PATH"
-    )]
-    Unknown,
-    /// A database number with a cluster, which has only one database.
-    #[error("a Redis Cluster has no numbered databases: leave /NUMBER out")]
-    Numbered,
-    /// TLS without verification of the certificate.
-    #[error(
-        "TLS without certificate verification is not supported: remove #insecure and configure the server's CA"
-    )]
-    Insecure,
-    /// A CA without TLS.
-    #[error("a CA is configured, but the URL does not use TLS: write rediss:// or rediss+cluster://")]
-    NoTls,
-    /// A CA file without a certificate.
-    #[error("the CA file contains no readable certificate: it must be in PEM format")]
-    BadCa,
-}
-
-/// The address of a Redis server or cluster.
+/// The address of a Redis server or cluster, or of the Sentinels of a primary.
 #[derive(Clone)]
 pub struct Address {
     nodes: Vec<ConnectionInfo>,
-    cluster: bool,
+    kind: AddressKind,
     ca: Option<Vec<u8>>,
+}
+
+/// Meaning of the named nodes.
+#[derive(Clone)]
+enum AddressKind {
+    /// The server itself.
+    Server,
+    /// Nodes of a cluster.
+    Cluster,
+    /// Sentinels, which know the address of this primary.
+    Sentinels(Box<PrimaryOfSentinels>),
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Address").field("cluster", &self.cluster).finish_non_exhaustive()
+        f.debug_struct("Address").field("cluster", &self.is_cluster()).finish_non_exhaustive()
     }
 }
 
 impl Address {
     /// Parses a URL. With TLS, only the certificates in `ca` are trusted, or the system's if there are none.
     pub fn parse(url: &str, ca: Option<Vec<u8>>) -> Result<Self, InvalidUrl> {
-        let (scheme, rest) = url.split_once("://").ok_or(InvalidUrl::Unknown)?;
-        let (scheme, cluster) = match scheme.strip_suffix("+cluster") {
-            Some(scheme) => (scheme, true),
-            None => (scheme, false),
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| InvalidUrl::unknown(url))?;
+        let (transport, topology) = scheme.split_once('+').unwrap_or((scheme, ""));
+        let (transport, topology) = if scheme == "redis+unix" { ("unix", "") } else { (transport, topology) };
+        let tls = match (transport, topology) {
+            ("redis", "" | "cluster" | "sentinel") | ("unix", "") => false,
+            ("rediss", "" | "cluster" | "sentinel") => true,
+            _ => return Err(InvalidUrl::unknown(url)),
         };
-        let tls = match scheme {
-            "redis" => false,
-            "rediss" => true,
-            "unix" | "redis+unix" if !cluster => false,
-            _ => return Err(InvalidUrl::Unknown),
+        if transport != "unix"
+            && let Some(error) = invalid_url::unescaped(rest)
+        {
+            return Err(error);
+        }
+        let (nodes, kind) = match topology {
+            "cluster" => (seeds(transport, rest)?, AddressKind::Cluster),
+            "sentinel" => {
+                let (nodes, primary) = sentinel_url::parse(transport, rest)?;
+                (nodes, AddressKind::Sentinels(Box::new(primary)))
+            }
+            _ => (vec![node(url)?], AddressKind::Server),
         };
-        let nodes = if cluster { seeds(scheme, rest)? } else { vec![node(url)?] };
         match &ca {
             Some(_) if !tls => return Err(InvalidUrl::NoTls),
             Some(pem) if !holds_certificates(pem) => return Err(InvalidUrl::BadCa),
             _ => {}
         }
-        Ok(Self { nodes, cluster, ca })
+        Ok(Self { nodes, kind, ca })
     }
 
     /// Returns whether the address is that of a cluster.
     #[must_use]
     pub fn is_cluster(&self) -> bool {
-        self.cluster
+        matches!(self.kind, AddressKind::Cluster)
     }
 
     /// Returns a client for each named node; for a single server, one client.
     pub(crate) fn clients(&self) -> Result<Vec<Client>, InvalidUrl> {
+        self.nodes.iter().map(|node| self.client(node.clone())).collect()
+    }
+
+    /// Returns a client for a node that is reached as the named ones are.
+    pub(crate) fn client(&self, node: ConnectionInfo) -> Result<Client, InvalidUrl> {
         choose_cryptography();
-        let client = |node: &ConnectionInfo| match &self.ca {
-            Some(_) => Client::build_with_tls(node.clone(), self.certificates()),
-            None => Client::open(node.clone()),
+        let client = match &self.ca {
+            Some(_) => Client::build_with_tls(node, self.certificates()),
+            None => Client::open(node),
         };
-        self.nodes.iter().map(|node| client(node).map_err(|_| InvalidUrl::BadCa)).collect()
+        client.map_err(|_| InvalidUrl::BadCa)
+    }
+
+    /// Returns the Sentinels; `None` if the address names servers.
+    pub(crate) fn sentinels(&self) -> Result<Option<Sentinels>, InvalidUrl> {
+        match &self.kind {
+            AddressKind::Sentinels(primary) => Sentinels::new(self, primary).map(Some),
+            AddressKind::Server | AddressKind::Cluster => Ok(None),
+        }
     }
 
     /// Returns a client of the cluster.
@@ -154,6 +168,7 @@ mod tests {
         ] {
             let address = Address::parse(url, None).unwrap();
             assert_eq!((address.nodes.len(), address.is_cluster()), (nodes, cluster), "{url}");
+            assert!(address.sentinels().unwrap().is_none());
             assert!(!format!("{address:?}").contains("hunter2"));
         }
         let address = Address::parse("rediss+cluster://latchkey:hunter2@a:7000,b:7000", None).unwrap();
@@ -173,6 +188,9 @@ mod tests {
             ("redis+cluster://", None, InvalidUrl::Unknown),
             ("redis+cluster://a:7000,", None, InvalidUrl::Unknown),
             ("unix+cluster:///run/x", None, InvalidUrl::Unknown),
+            ("redis://ada:can/ary@cache:6379", None, InvalidUrl::Unescaped('/', "%2F")),
+            ("rediss://ada:can#ary@cache", None, InvalidUrl::Unescaped('#', "%23")),
+            ("redis+cluster://ada:can?ary@cache,b", None, InvalidUrl::Unescaped('?', "%3F")),
             ("redis+cluster://a:7000/2", None, InvalidUrl::Numbered),
             ("rediss://cache:6379/#insecure", None, InvalidUrl::Insecure),
             ("redis://cache", not_pem(), InvalidUrl::NoTls),

@@ -28,6 +28,7 @@ use self::slot_breakers::{BreakerChange, MAX_MISSES, SlotBreakers, SlotRange};
 pub(crate) use self::trial::Trial;
 use crate::address::{Address, InvalidUrl};
 use crate::key;
+use crate::sentinels::PrimaryAddress;
 use crate::wire::{self, BucketOp, BucketState, Reply, ScriptHandle};
 
 /// Time limit for connecting, outside of calls.
@@ -60,6 +61,8 @@ pub(crate) struct RedisConnection {
     source: RedisClient,
     script: ScriptHandle,
     current: ArcSwapOption<RawConnection>,
+    /// Address of the current connection, if Sentinels named it.
+    primary: ArcSwapOption<PrimaryAddress>,
     misses: AtomicU32,
     breakers: SlotBreakers,
     trial: Trial,
@@ -79,6 +82,7 @@ impl RedisConnection {
             source: RedisClient::new(address)?,
             script: ScriptHandle::new(),
             current: ArcSwapOption::empty(),
+            primary: ArcSwapOption::empty(),
             misses: AtomicU32::new(0),
             breakers: SlotBreakers::new(),
             trial: Trial::new(),
@@ -185,27 +189,36 @@ impl RedisConnection {
                     Ok(()) => self.misses.store(0, Ordering::Relaxed),
                     Err(reason) => self.record_miss(&current, &reason),
                 }
-            }
-            None => match self.connect(deadline).await {
-                Ok(raw) => {
-                    self.misses.store(0, Ordering::Relaxed);
-                    self.current.store(Some(Arc::new(raw)));
-                    self.outage_logged.store(false, Ordering::Relaxed);
-                    tracing::info!("connected to Redis; limits are shared between replicas");
+                if self.source.has_moved_from(self.primary.load().as_deref()).await {
+                    // The old primary stays in use until the new one counts.
+                    if let Err(reason) = self.connect(deadline).await {
+                        tracing::debug!(error = %reason, "the primary that the Sentinels name cannot be used yet");
+                    }
                 }
-                Err(reason) => self.log_outage(&reason),
-            },
+            }
+            None => {
+                if let Err(reason) = self.connect(deadline).await {
+                    self.log_outage(&reason);
+                }
+            }
         }
         self.log_clock();
     }
 
-    /// Connects, and charges a bucket twice: first without a deadline, since the script may have to be loaded.
-    async fn connect(&self, deadline: Duration) -> Result<RawConnection, MissReason> {
+    /// Connects, charges a bucket twice, and uses the connection from then on. The first charge has no deadline, since
+    /// the script may have to be loaded.
+    async fn connect(&self, deadline: Duration) -> Result<(), MissReason> {
         let open = timeout(2 * CONNECT_TIMEOUT, self.source.open(CONNECT_TIMEOUT));
-        let mut raw = open.await.map_err(|_| MissReason::TimedOut)??;
+        let (mut raw, primary) = open.await.map_err(|_| MissReason::TimedOut)??;
         self.try_bucket(&mut raw, CONNECT_TIMEOUT).await?;
         self.try_bucket(&mut raw, deadline).await?;
-        Ok(raw)
+        self.misses.store(0, Ordering::Relaxed);
+        let server = primary.as_ref().map(tracing::field::display);
+        tracing::info!(server, "connected to Redis; limits are shared between replicas");
+        self.primary.store(primary.clone().map(Arc::new));
+        self.current.store(Some(Arc::new(raw)));
+        self.outage_logged.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Does what a call does, with a bucket of this process alone.

@@ -14,6 +14,7 @@ mod limiter;
 mod notifications;
 mod probe;
 mod refill;
+mod sentinels;
 mod token_lease;
 mod token_leases;
 mod wire;

@@ -5,9 +5,13 @@
 //! A hanging subscription reports no error, and a closed one is not renewed automatically. Each process
 //! therefore also publishes on a channel of its own, over the same connection, when it has received nothing for
 //! a while (an echo). If the echo does not arrive in time, the process subscribes again, at the next node of a
-//! cluster. (Nodes of a cluster forward messages to each other.)
+//! cluster. (Nodes of a cluster forward messages to each other.) With Sentinel, it also subscribes again when the
+//! Sentinels name another primary: an old primary that became a replica still returns echoes, and receives no
+//! messages of others.
 
 use std::convert::Infallible;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +24,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::address::{Address, InvalidUrl};
+use crate::sentinels::{PrimaryAddress, Sentinels};
 
 const CHANNEL: &str = "latchkey:changes";
 /// Silence after which a process sends itself an echo, and the time that the echo may take. Together they stay
@@ -28,6 +33,8 @@ const IDLE_BEFORE_ECHO: Duration = Duration::from_millis(400);
 const ECHO_TIMEOUT: Duration = Duration::from_millis(400);
 /// Pause between two attempts to subscribe.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(200);
+/// Pause between two questions to the Sentinels.
+const FOLLOW_DELAY: Duration = Duration::from_secs(1);
 
 /// Notifies other replicas of a commit. Never blocks and never fails; notifications may be merged.
 #[derive(Clone, Debug)]
@@ -44,6 +51,7 @@ impl Notifier {
 pub struct RedisNotifications {
     nodes: Vec<Client>,
     next: usize,
+    sentinels: Option<Sentinels>,
     id: String,
     notifier: Notifier,
     subscription: Option<Subscription>,
@@ -64,18 +72,17 @@ enum Message {
 struct Subscription {
     connection: MultiplexedConnection,
     messages: Receiver<Message>,
+    /// Address of the server, if Sentinels named it.
+    primary: Option<PrimaryAddress>,
 }
 
 impl RedisNotifications {
     /// Creates an unconnected one. `id` identifies this process among all that share the Redis.
     pub fn new(address: &Address, id: &str) -> Result<Self, InvalidUrl> {
-        let resp3 = |client: Client| {
-            let info = client.get_connection_info().clone();
-            let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-            Client::open(info.set_redis_settings(redis)).map_err(|_| InvalidUrl::Unknown)
-        };
-        let nodes = address.clients()?.into_iter().map(resp3).collect::<Result<_, _>>()?;
-        Ok(Self { nodes, next: 0, id: id.to_owned(), notifier: Notifier(Arc::default()), subscription: None })
+        let nodes = address.clients()?;
+        let notifier = Notifier(Arc::default());
+        let sentinels = address.sentinels()?;
+        Ok(Self { nodes, next: 0, sentinels, id: id.to_owned(), notifier, subscription: None })
     }
 
     /// Returns the notifier of the other processes.
@@ -84,9 +91,19 @@ impl RedisNotifications {
         self.notifier.clone()
     }
 
+    /// Returns a client of the next node, or of the primary that Sentinels name.
+    async fn node(&mut self) -> Result<(Client, Option<PrimaryAddress>), RedisError> {
+        if let Some(sentinels) = &self.sentinels {
+            let primary = sentinels.primary().await?;
+            return Ok((sentinels.client(&primary)?, Some(primary)));
+        }
+        self.next = (self.next + 1) % self.nodes.len();
+        Ok((self.nodes[self.next].clone(), None))
+    }
+
     /// Subscribes at the next node.
     async fn subscribe(&mut self) -> Result<Subscription, RedisError> {
-        self.next = (self.next + 1) % self.nodes.len();
+        let (node, primary) = self.node().await?;
         let (sender, messages) = channel(8);
         let id = self.id.clone();
         let config = AsyncConnectionConfig::new()
@@ -97,10 +114,27 @@ impl RedisNotifications {
                 let _ = parse_push(&info, &id).map(|message| sender.try_send(message));
                 Ok::<_, Infallible>(())
             });
-        let node = &self.nodes[self.next];
-        let mut connection = node.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut connection = resp3(&node)?.get_multiplexed_async_connection_with_config(&config).await?;
         connection.subscribe(&[CHANNEL, &echo_channel(&self.id)]).await?;
-        Ok(Subscription { connection, messages })
+        Ok(Subscription { connection, messages, primary })
+    }
+}
+
+/// Returns the same client with the protocol that carries messages and responses on one connection.
+fn resp3(client: &Client) -> Result<Client, RedisError> {
+    let info = client.get_connection_info().clone();
+    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Client::open(info.set_redis_settings(redis))
+}
+
+/// Returns when the Sentinels name another primary than that of the subscription.
+async fn moved(sentinels: Option<&Sentinels>, primary: Option<&PrimaryAddress>) {
+    let (Some(sentinels), Some(primary)) = (sentinels, primary) else { return pending().await };
+    loop {
+        sleep(FOLLOW_DELAY).await;
+        if sentinels.name_another_than(primary).await {
+            return;
+        }
     }
 }
 
@@ -123,8 +157,11 @@ impl Subscription {
         cmd("PUBLISH").arg(channel).arg(id).exec_async(&mut self.connection).await
     }
 
-    /// Returns true when another process has published; false if the subscription is lost.
-    async fn wait(&mut self, id: &str, notifier: &Notifier) -> bool {
+    /// Returns true when another process has published; false if the subscription is lost, or is no longer at the
+    /// primary.
+    async fn wait(&mut self, id: &str, notifier: &Notifier, sentinels: Option<&Sentinels>) -> bool {
+        let primary = self.primary.clone();
+        let mut moved = pin!(moved(sentinels, primary.as_ref()));
         let mut last = Instant::now();
         loop {
             let message = tokio::select! {
@@ -137,6 +174,7 @@ impl Subscription {
                     }
                     continue;
                 }
+                () = &mut moved => return false,
             };
             match message {
                 Ok(Some(Message::Change)) => return true,
@@ -164,7 +202,7 @@ impl ChangeNotifications for RedisNotifications {
     async fn next(&mut self) {
         loop {
             if let Some(subscription) = &mut self.subscription {
-                if subscription.wait(&self.id, &self.notifier).await {
+                if subscription.wait(&self.id, &self.notifier, self.sentinels.as_ref()).await {
                     return;
                 }
                 self.subscription = None;
@@ -172,7 +210,7 @@ impl ChangeNotifications for RedisNotifications {
                     "lost the subscription to change notifications on Redis; the change feed is polled until it is restored"
                 );
             }
-            match timeout(2 * ECHO_TIMEOUT, self.subscribe()).await {
+            match timeout(3 * ECHO_TIMEOUT, self.subscribe()).await {
                 Ok(Ok(subscription)) => {
                     self.subscription = Some(subscription);
                     tracing::info!("subscribed to change notifications on Redis");

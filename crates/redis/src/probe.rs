@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use crate::address::{Address, InvalidUrl};
 use crate::connection::Trial;
 use crate::connection::raw::{RawConnection, RedisClient};
+use crate::sentinels::Sentinels;
 use crate::wire::ScriptHandle;
 use crate::words;
 
@@ -26,6 +27,8 @@ pub struct Node {
     pub name: String,
     /// State of the node, or the reason why it could not be read.
     pub seen: Result<Probe, Unreachable>,
+    /// Whether it is a Sentinel that did not name the primary.
+    pub sentinel: bool,
 }
 
 /// State of a node.
@@ -58,15 +61,14 @@ pub struct Probe {
 #[error("{0}")]
 pub struct Unreachable(pub String);
 
-/// Reads the state of each named node; of a single server, its own. Buckets are charged for a trial and taken away.
+/// Reads the state of each named node; of a single server, its own; with Sentinel, that of the primary. Buckets are charged for a trial and taken away.
 pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
+    if let Some(sentinels) = address.sentinels()? {
+        return Ok(probe_sentinels(&sentinels).await);
+    }
     let mut nodes = Vec::new();
     for client in address.clients()? {
-        let seen = match timeout(PROBE_TIMEOUT, inspect(&client, address.is_cluster())).await {
-            Ok(seen) => seen.map_err(|error| Unreachable(words::of(&error))),
-            Err(_) => Err(Unreachable("no response in time".to_owned())),
-        };
-        nodes.push(Node { name: client.get_connection_info().addr().to_string(), seen });
+        nodes.push(probe_node(&client, address.is_cluster()).await);
     }
     if address.is_cluster() {
         let refused = match timeout(PROBE_TIMEOUT, try_cluster(address)).await {
@@ -80,11 +82,34 @@ pub async fn probe(address: &Address) -> Result<Vec<Node>, InvalidUrl> {
     Ok(nodes)
 }
 
+async fn probe_node(client: &Client, in_cluster: bool) -> Node {
+    let seen = match timeout(PROBE_TIMEOUT, inspect(client, in_cluster)).await {
+        Ok(seen) => seen.map_err(|error| Unreachable(words::of(&error))),
+        Err(_) => Err(Unreachable("no response in time".to_owned())),
+    };
+    Node { name: client.get_connection_info().addr().to_string(), seen, sentinel: false }
+}
+
+/// Reads the state of the primary. The Sentinels that did not name it follow.
+async fn probe_sentinels(sentinels: &Sentinels) -> Vec<Node> {
+    let primary = match sentinels.primary().await.and_then(|primary| sentinels.client(&primary)) {
+        Ok(client) => probe_node(&client, false).await,
+        Err(error) => {
+            let seen = Err(Unreachable(words::of(&error)));
+            Node { name: format!("the primary {}", sentinels.name()), seen, sentinel: false }
+        }
+    };
+    let silent = sentinels.examine().await.into_iter().filter_map(|(name, error)| {
+        error.map(|error| Node { name, seen: Err(Unreachable(error)), sentinel: true })
+    });
+    [primary].into_iter().chain(silent).collect()
+}
+
 /// Charges buckets in many slots, so that it reaches all nodes.
 async fn try_cluster(address: &Address) -> Result<Result<(), RedisError>, InvalidUrl> {
     let (source, script) = (RedisClient::new(address)?, ScriptHandle::new());
     let tried = async {
-        let mut raw = source.open(PROBE_TIMEOUT).await?;
+        let (mut raw, _) = source.open(PROBE_TIMEOUT).await?;
         for _ in 0..CLUSTER_TRIALS {
             let trial = Trial::new();
             trial.charge(&mut raw, &script).await?;

@@ -3,7 +3,7 @@
 use redis::RedisError;
 
 /// Longest text.
-const MAX_CHARS: usize = 200;
+const MAX_CHARS: usize = 300;
 /// Text after which Redis repeats the arguments of an unknown command, which can hold a password.
 const ARGUMENTS: &str = ", with args beginning with";
 

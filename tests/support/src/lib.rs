@@ -48,7 +48,7 @@ pub use ports::{free_port, unread};
 pub use postgres::{Postgres, TableLock, Volume};
 pub use process::Process;
 pub use proxy::{Direction, Proxy};
-pub use redis::{Redis, RedisCluster};
+pub use redis::{Redis, RedisCluster, RedisSentinel, RedisSentinels};
 pub use requests::{field_mask, key, scoped, user, with_key};
 pub use rustix::process::Signal;
 pub use script::{node, python};

@@ -4,6 +4,7 @@
 mod certificate;
 mod clock;
 mod cluster;
+mod sentinels;
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::{Folder, Process, Signal, eventually, free_port, tools};
 
 pub use cluster::RedisCluster;
+pub use sentinels::{RedisSentinel, RedisSentinels};
 
 /// Transport and further options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,13 +97,9 @@ impl Redis {
 
     /// Runs a command, and answers what redis-cli prints.
     pub fn cli(&self, words: &[&str]) -> String {
-        let mut command = Command::new(tools::tool("redis-cli"));
-        if self.mode == RedisMode::Tls {
-            command.arg("--tls").arg("--cacert").arg(self.ca());
-        }
-        let output = command.args(["-p", &self.port.to_string()]).args(words).output();
-        let output = output.expect("redis-cli starts");
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        let (port, ca) = (self.port.to_string(), self.ca().display().to_string());
+        let tls: &[&str] = if self.mode == RedisMode::Tls { &["--tls", "--cacert", &ca] } else { &[] };
+        cli(&[tls, &["-p", &port]].concat(), words)
     }
 
     /// Number of commands of this name that were run.
@@ -144,6 +142,13 @@ impl Redis {
     fn server(&self) -> MutexGuard<'_, Process> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Runs redis-cli with these options, and answers what it prints.
+fn cli(options: &[&str], words: &[&str]) -> String {
+    let output = Command::new(tools::tool("redis-cli")).args(options).args(words).output();
+    let output = output.expect("redis-cli starts");
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
 fn launch(folder: &Folder, port: u16, mode: RedisMode, options: &[String]) -> Process {

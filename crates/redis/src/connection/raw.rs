@@ -1,4 +1,4 @@
-//! An open connection to Redis: to one server, or to all nodes of a cluster.
+//! An open connection to Redis: to one server, which Sentinels may have named, or to all nodes of a cluster.
 
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind};
 
 use crate::address::{Address, InvalidUrl};
+use crate::sentinels::{PrimaryAddress, Sentinels};
 use crate::wire::{self, BucketOp, ScriptHandle};
 
 /// A client, which opens connections.
 pub(crate) enum RedisClient {
     One(Box<Client>),
     Cluster(Box<ClusterClient>),
+    Sentinels(Box<Sentinels>),
 }
 
 /// An open connection. Clones share it.
@@ -29,6 +31,9 @@ impl RedisClient {
         if address.is_cluster() {
             return Ok(Self::Cluster(Box::new(address.cluster()?)));
         }
+        if let Some(sentinels) = address.sentinels()? {
+            return Ok(Self::Sentinels(Box::new(sentinels)));
+        }
         address.clients()?.pop().map(|client| Self::One(Box::new(client))).ok_or(InvalidUrl::Unknown)
     }
 
@@ -36,18 +41,37 @@ impl RedisClient {
         matches!(self, Self::Cluster(_))
     }
 
-    /// Connects. The library's own time limits are only a last bound; each call has its own deadline.
-    pub(crate) async fn open(&self, patience: Duration) -> Result<RawConnection, RedisError> {
+    /// Connects, and returns the primary if Sentinels named one. The library's own time limits are only a last bound;
+    /// each call has its own deadline.
+    pub(crate) async fn open(
+        &self,
+        patience: Duration,
+    ) -> Result<(RawConnection, Option<PrimaryAddress>), RedisError> {
         match self {
-            Self::One(client) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(patience))
-                    .set_response_timeout(Some(patience));
-                client.get_multiplexed_async_connection_with_config(&config).await.map(RawConnection::One)
+            Self::One(client) => Ok((open_one(client, patience).await?, None)),
+            Self::Cluster(client) => Ok((RawConnection::Cluster(client.get_async_connection().await?), None)),
+            Self::Sentinels(sentinels) => {
+                let primary = sentinels.primary().await?;
+                let client = sentinels.client(&primary)?;
+                Ok((open_one(&client, patience).await?, Some(primary)))
             }
-            Self::Cluster(client) => client.get_async_connection().await.map(RawConnection::Cluster),
         }
     }
+
+    /// Returns whether Sentinels now name another primary.
+    pub(crate) async fn has_moved_from(&self, primary: Option<&PrimaryAddress>) -> bool {
+        match (self, primary) {
+            (Self::Sentinels(sentinels), Some(primary)) => sentinels.name_another_than(primary).await,
+            _ => false,
+        }
+    }
+}
+
+async fn open_one(client: &Client, patience: Duration) -> Result<RawConnection, RedisError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(patience))
+        .set_response_timeout(Some(patience));
+    client.get_multiplexed_async_connection_with_config(&config).await.map(RawConnection::One)
 }
 
 impl RawConnection {

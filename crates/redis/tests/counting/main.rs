@@ -11,6 +11,7 @@ mod failing;
 mod load;
 mod notifications;
 mod refusing;
+mod sentinel;
 mod sharing;
 
 mod exact {

@@ -44,7 +44,7 @@ impl Process {
         timeout(TEST_TIMEOUT, self.received.recv()).await.expect(what).expect("the subscriber still runs");
     }
 
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         while self.received.try_recv().is_ok() {}
     }
 }

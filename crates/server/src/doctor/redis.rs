@@ -26,7 +26,7 @@ pub(crate) async fn examine(given: Option<&Redis>) -> Vec<Finding> {
             Area::Settings,
             Severity::Error,
             format!("redis_url: {error}"),
-            "write redis://HOST:PORT",
+            "docs/redis.md shows the forms",
         )],
     }
 }
@@ -37,6 +37,12 @@ fn node_findings(node: &Node, in_cluster: bool) -> Vec<Finding> {
             .into_iter()
             .map(|finding| Finding { message: format!("{}: {}", node.name, finding.message), ..finding })
             .collect(),
+        Err(error) if node.sentinel => vec![Finding::new(
+            Area::Redis,
+            Severity::Warning,
+            format!("the Sentinel {} does not name the primary: {error}", node.name),
+            "start it, or correct its address, the primary's name, or its credentials (sentinel_password in redis_url)",
+        )],
         Err(error) => vec![Finding::new(
             Area::Redis,
             Severity::Unreachable,
