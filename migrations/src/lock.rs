@@ -1,15 +1,16 @@
 //! Mutual exclusion of migrations: the transaction in which the schema is changed makes concurrent ones wait.
 //!
 //! PostgreSQL offers an advisory lock that ends with the transaction, so that a process which dies or is cut
-//! off leaves no lock behind (a session's lock would outlive a pooled connection). SQLite's write lock does the
-//! same across processes. Its one gap is that switching a file to WAL does not wait for the lock; it is closed
+//! off leaves no lock behind (a session's lock would outlive a pooled connection). Other servers that speak its protocol
+//! do not have it, or have it in name only. The row of a table of its own is therefore locked as well. SQLite's write
+//! lock does the same across processes. Its one gap is that switching a file to WAL does not wait for the lock; it is closed
 //! by retrying.
 
 use std::time::Duration;
 
 use sea_orm_migration::sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 /// Identifier of the advisory lock of migrations in PostgreSQL: "latchkey" in ASCII.
@@ -22,6 +23,11 @@ const SETTINGS: &str = "DEALLOCATE ALL; SET LOCAL statement_timeout = 0; SET LOC
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 
+/// Table whose row is locked. Its name is not that of a table of the schema, which the migrations make and take away.
+const LOCK_TABLE: &str = "migration_lock";
+/// Number of attempts to create the table: processes that create it at once can be in each other's way.
+const CREATIONS: u32 = 10;
+
 /// Number of attempts to open a file that other processes are opening; the pause between them follows. In all
 /// other cases, SQLite itself waits.
 const MAX_ATTEMPTS: u32 = 500;
@@ -31,13 +37,77 @@ const RETRY_DELAY: Duration = Duration::from_millis(20);
 pub(crate) async fn begin_exclusive(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     match db.get_database_backend() {
         DbBackend::Postgres => {
+            create_lock_table(db).await?;
             let transaction = begin_on_postgres(db).await?;
-            let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY})");
-            transaction.execute_raw(Statement::from_string(DbBackend::Postgres, lock)).await?;
+            lock_advisory(&transaction).await?;
+            lock_row(&transaction).await?;
             Ok(transaction)
         }
         _ => begin_immediate(db).await,
     }
+}
+
+/// Creates the table whose row is locked, if it is missing. Another process can create it at the same moment, which is
+/// an error of a unique index or of the name here; the next attempt finds it.
+async fn create_lock_table(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let mut attempts = 1;
+    loop {
+        let created = async {
+            let transaction = begin_on_postgres(db).await?;
+            let exists = format!("SELECT to_regclass('{LOCK_TABLE}') IS NOT NULL AS present");
+            let row = transaction.query_one_raw(Statement::from_string(DbBackend::Postgres, exists)).await?;
+            if !row.is_some_and(|row| row.try_get("", "present").unwrap_or(false)) {
+                let create = format!("CREATE TABLE IF NOT EXISTS {LOCK_TABLE} (id integer PRIMARY KEY)");
+                transaction.execute_unprepared(&create).await?;
+            }
+            end(transaction).await
+        };
+        match created.await {
+            Err(error) if exists_already(&error) && attempts < CREATIONS => attempts += 1,
+            created => return created,
+        }
+        tokio::time::sleep(RETRY_DELAY).await;
+    }
+}
+
+/// Takes the advisory lock, which releases before the row's lock know, if the server has it and permits it.
+async fn lock_advisory(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    transaction.execute_unprepared("SAVEPOINT advisory").await?;
+    let lock = format!("SELECT pg_advisory_xact_lock({ADVISORY})");
+    match transaction.execute_raw(Statement::from_string(DbBackend::Postgres, lock)).await {
+        Ok(_) => Ok(()),
+        Err(error) if lacks_function(&error) => {
+            transaction.execute_unprepared("ROLLBACK TO SAVEPOINT advisory").await.map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Locks the row until the end of the transaction.
+async fn lock_row(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    let insert = format!("INSERT INTO {LOCK_TABLE} (id) VALUES (1) ON CONFLICT (id) DO NOTHING");
+    transaction.execute_unprepared(&insert).await?;
+    let lock = format!("SELECT id FROM {LOCK_TABLE} WHERE id = 1 FOR UPDATE");
+    transaction.execute_unprepared(&lock).await.map(drop)
+}
+
+/// Returns whether the server does not have a function, does not support it, or does not permit it.
+fn lacks_function(error: &DbErr) -> bool {
+    has_code(error, &["42883", "42501", "0A000"])
+}
+
+/// Returns whether a table exists already: by its name, or by that of its type in an index of the catalog.
+fn exists_already(error: &DbErr) -> bool {
+    has_code(error, &["42P07", "23505", "42710"])
+}
+
+fn has_code(error: &DbErr, codes: &[&str]) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| codes.contains(&code.as_ref()))
 }
 
 /// Begins a transaction for reading the state of the schema.

@@ -75,8 +75,9 @@ async fn goes_up_and_down_and_up(db: &DatabaseConnection) {
     up(db).await.unwrap();
     up(db).await.unwrap();
     assert_eq!(applied(db).await, [true; STEPS]);
+    let of_lock = (db.get_database_backend() == DbBackend::Postgres).then_some("migration_lock");
     let expected: BTreeSet<String> =
-        TABLES.into_iter().chain(["seaql_migrations"]).map(str::to_owned).collect();
+        TABLES.into_iter().chain(["seaql_migrations"]).chain(of_lock).map(str::to_owned).collect();
     assert_eq!(tables(db).await, expected);
     down(db, 1).await.unwrap();
     assert_eq!(applied(db).await, [[true; STEPS - 1].as_slice(), &[false]].concat());
@@ -133,6 +134,24 @@ async fn fifty_who_start_at_once_on_an_empty_database_take_each_step_once() {
         connections.push(connect(&url));
     }
     fifty_at_once(connections).await;
+}
+
+/// As on a server that does not have advisory locks, or does not permit them: the row's lock alone suffices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_who_start_at_once_without_advisory_locks_take_each_step_once() {
+    let postgres = Postgres::start();
+    let absent = "ALTER FUNCTION pg_catalog.pg_advisory_xact_lock(bigint) RENAME TO no_lock";
+    for sql in ["REVOKE EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) FROM PUBLIC", absent] {
+        let url = postgres.database();
+        let database = url.rsplit('/').next().unwrap();
+        if sql != absent {
+            postgres.sql(&url, "DROP ROLE IF EXISTS migrator; CREATE ROLE migrator LOGIN");
+        }
+        postgres.sql(&url, sql);
+        postgres.sql(&url, &format!("ALTER DATABASE {database} OWNER TO migrator"));
+        let url = url.replace("//postgres@", "//migrator@");
+        fifty_at_once((0..50).map(|_| connect(&url)).collect()).await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Causes of failing databases, in the database's own words, at every place where an operator looks.
 
 mod causes;
+mod dialect;
 mod hosts;
 mod patience;
 mod pooler;

@@ -19,6 +19,17 @@ pub enum DatabasePooler {
     Transaction,
 }
 
+/// Kind of a server that speaks PostgreSQL's protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatabaseDialect {
+    /// PostgreSQL.
+    #[default]
+    Postgres,
+    /// Another one, such as CockroachDB or YugabyteDB: without LISTEN and NOTIFY and without a write-ahead log that
+    /// can be asked.
+    Compatible,
+}
+
 /// URL of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
@@ -180,7 +191,7 @@ impl fmt::Debug for DatabaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DatabaseDeadlines, DatabasePooler};
+    use crate::DatabaseDeadlines;
 
     #[test]
     fn a_database_that_is_gone_beside_its_master_key_is_noticed() {
@@ -192,6 +203,7 @@ mod tests {
             url,
             connections: 2,
             pooler: DatabasePooler::None,
+            dialect: DatabaseDialect::Postgres,
             migrate: true,
             single_replica: true,
             deadlines,

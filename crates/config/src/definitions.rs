@@ -112,6 +112,8 @@ settings! {
         "Maximum number of connections to the database";
     DATABASE_POOLER = "database_pooler", "LATCHKEY_DATABASE_POOLER", Text, Some("none"),
         "Connection pooler in front of PostgreSQL: none, session, or transaction, which gives a server session to each transaction (PgBouncer's pool_mode)";
+    DATABASE_DIALECT = "database_dialect", "LATCHKEY_DATABASE_DIALECT", Text, Some("postgres"),
+        "Server that speaks PostgreSQL's protocol: postgres, or compatible for one without LISTEN/NOTIFY and write-ahead log functions (CockroachDB, YugabyteDB)";
     MIGRATE = "migrate", "LATCHKEY_MIGRATE", Switch, None,
         "Migrate the schema at start-up; by default only for the embedded database";
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),
@@ -119,7 +121,7 @@ settings! {
     REPLICA_NAME = "replica_name", "LATCHKEY_REPLICA_NAME", Text, None,
         "Name that this replica keeps across restarts, such as its pod's: a second process of that name is refused while the first one lives";
     REDIS_URL = "redis_url", "LATCHKEY_REDIS_URL", Secret, None,
-        "Redis for shared rate limits and wake-ups: redis://HOST:PORT (rediss:// for TLS, redis+cluster://HOST:PORT,HOST:PORT for a cluster); without it, each replica enforces limits alone";
+        "Redis for shared rate limits and wake-ups: redis://HOST:PORT (rediss:// for TLS, redis+cluster://HOST:PORT,HOST:PORT for a cluster, redis+sentinel://HOST:PORT,HOST:PORT/NAME for Sentinel); without it, each replica enforces limits alone";
     REDIS_CA = "redis_ca", "LATCHKEY_REDIS_CA", Text, None,
         "PEM file of the CA certificates that Redis is verified with; by default the system's";
     PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,

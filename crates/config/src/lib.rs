@@ -28,7 +28,7 @@ use latchkey_core::principal::CertificateOperator;
 use latchkey_core::secret::PlainKey;
 
 pub use checks::SettingChecks;
-pub use database::{DatabasePooler, DatabaseUrl, MissingDatabase};
+pub use database::{DatabaseDialect, DatabasePooler, DatabaseUrl, MissingDatabase};
 pub use error::{ConfigError, ConfigErrors};
 pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
 pub use otlp::{OtlpProtocol, OtlpSettings, SamplerSettings};
@@ -115,6 +115,8 @@ pub struct DatabaseSettings {
     pub connections: u32,
     /// Connection pooler in front of PostgreSQL.
     pub pooler: DatabasePooler,
+    /// Kind of a server that speaks PostgreSQL's protocol.
+    pub dialect: DatabaseDialect,
     /// True if the schema is migrated at start-up.
     pub migrate: bool,
     /// True if this is the only replica that uses the database.

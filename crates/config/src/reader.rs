@@ -15,7 +15,7 @@ use super::operators;
 use super::sources::{ConfigSources, RawValue};
 use super::values::{self, ParseResult};
 use super::{
-    AuditAnchorSettings, DatabaseDeadlines, DatabasePooler, DatabaseSettings, DatabaseUrl,
+    AuditAnchorSettings, DatabaseDeadlines, DatabaseDialect, DatabasePooler, DatabaseSettings, DatabaseUrl,
     DecisionLogSettings, DrainSettings, FollowerSettings, ListenSettings, LogFormat, LogSettings, MasterKey,
     PreviousKeys, UsageSettings,
 };
@@ -151,14 +151,21 @@ impl<'a> SettingsReader<'a> {
             "transaction" => Ok(DatabasePooler::Transaction),
             _ => Err(format!("{text:?} is none of \"none\", \"session\" and \"transaction\"")),
         });
+        let dialect = self.read(&definitions::DATABASE_DIALECT, |text| match text {
+            "postgres" => Ok(DatabaseDialect::Postgres),
+            "compatible" => Ok(DatabaseDialect::Compatible),
+            _ => {
+                Err(format!("{text:?} is none of \"postgres\" and \"compatible\" (CockroachDB, YugabyteDB)"))
+            }
+        });
         let migrate = self.read(&definitions::MIGRATE, values::switch);
         let single_replica = self.read(&definitions::SINGLE_REPLICA, values::switch);
         let url = url?;
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;
         let deadlines = DatabaseDeadlines::default();
-        let (pooler, single_replica) = (pooler?, single_replica?);
-        Some(DatabaseSettings { url, connections, pooler, migrate, single_replica, deadlines })
+        let (pooler, dialect, single_replica) = (pooler?, dialect?, single_replica?);
+        Some(DatabaseSettings { url, connections, pooler, dialect, migrate, single_replica, deadlines })
     }
 
     /// Reads the stable name: 1 to 253 visible ASCII characters, as the names of pods and hosts are.

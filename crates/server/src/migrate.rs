@@ -1,7 +1,7 @@
 //! Migrations of the database schema, for `latchkey migrate` and for start-up.
 
-use latchkey_config::{DatabasePooler, DatabaseSettings, MissingDatabase};
-use latchkey_store::{DatabaseFileError, InvalidUrl, Pooler, Store, StoreOptions, cause_of};
+use latchkey_config::{DatabaseDialect, DatabasePooler, DatabaseSettings, MissingDatabase};
+use latchkey_store::{DatabaseFileError, Dialect, InvalidUrl, Pooler, Store, StoreOptions, cause_of};
 
 /// Makes the store that the settings name. No connection is opened yet.
 pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUrl> {
@@ -13,6 +13,10 @@ pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUr
         pooler: match database.pooler {
             DatabasePooler::None | DatabasePooler::Session => Pooler::Session,
             DatabasePooler::Transaction => Pooler::Transaction,
+        },
+        dialect: match database.dialect {
+            DatabaseDialect::Postgres => Dialect::Postgres,
+            DatabaseDialect::Compatible => Dialect::Compatible,
         },
     })
 }
@@ -100,6 +104,7 @@ mod tests {
             url,
             connections: 2,
             pooler: DatabasePooler::None,
+            dialect: DatabaseDialect::Postgres,
             migrate: true,
             single_replica: true,
             deadlines,

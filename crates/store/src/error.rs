@@ -101,10 +101,22 @@ fn ends_session(code: &str) -> bool {
 }
 
 /// Returns whether this SQLSTATE is that of a write on a standby. `BEGIN READ WRITE` is refused there as a
-/// feature that is not supported. This crate's statements have that code for no other reason except a change of
-/// the schema, after which the prepared statements of a session are outdated and a new session is needed as well.
+/// feature that is not supported. This crate's statements have that code for two other reasons: a change of the
+/// schema, after which the prepared statements of a session are outdated and a new session is needed as well; and
+/// once, on a server that does not name its timeline.
 fn is_standby(code: &str) -> bool {
     matches!(code, "25006" | "0A000")
+}
+
+/// Returns whether the server does not have a function that a statement calls, does not support it, or does not permit
+/// it.
+pub(crate) fn lacks_function(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(code.as_ref(), "42883" | "42501" | "0A000"))
 }
 
 fn classify_error(error: &DbErr) -> SystemError {

@@ -20,6 +20,7 @@ mod store;
 mod write;
 
 pub use pool::{
-    Connections, DatabaseFailure, DatabaseFileError, Durability, InvalidUrl, Pooler, Transport, cause_of,
+    Connections, DatabaseFailure, DatabaseFileError, Dialect, Durability, InvalidUrl, Pooler, Transport,
+    cause_of,
 };
 pub use store::{ManagementLookups, Store, StoreOptions};

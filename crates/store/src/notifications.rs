@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_core::ports::ChangeNotifications;
+use sea_orm::ConnectionTrait;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sea_orm::sqlx::{self, Error as SqlxError};
-use sea_orm::{ConnectionTrait, DbBackend};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{sleep, timeout};
 
 use crate::error::StoreError;
-use crate::pool::{PooledConnection, PostgresTarget};
+use crate::pool::{Dialect, PooledConnection, PostgresTarget};
 
 const CHANNEL: &str = "latchkey_changes";
 /// Silence after which the connection is probed, and the time that the probe may take. Together they stay under
@@ -27,9 +27,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause between two attempts to connect.
 const RECONNECT_DELAY: Duration = Duration::from_millis(200);
 
-/// Notifies listeners when this transaction commits. Does nothing on SQLite, where one process serves.
+/// Notifies listeners when this transaction commits. Does nothing on SQLite, where one process serves, and on servers
+/// that lack notifications.
 pub(crate) async fn notify(connection: &PooledConnection) -> Result<(), StoreError> {
-    if connection.get_database_backend() == DbBackend::Postgres {
+    if connection.dialect().is_some_and(Dialect::notifies) {
         connection.execute_unprepared("NOTIFY latchkey_changes").await?;
     }
     Ok(())

@@ -28,6 +28,7 @@
 
 mod cause;
 mod database_file;
+mod dialect;
 pub(crate) mod durability;
 mod failures;
 mod open_error;
@@ -44,6 +45,7 @@ mod target;
 
 pub use cause::cause_of;
 pub use database_file::DatabaseFileError;
+pub use dialect::Dialect;
 pub use durability::Durability;
 pub use failures::DatabaseFailure;
 pub use pg_session::Pooler;
@@ -53,7 +55,7 @@ pub use postgres_url::Transport;
 pub(crate) use target::DatabaseTarget;
 pub use target::InvalidUrl;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -89,6 +91,8 @@ pub(crate) struct Pool {
     openings: Mutex<Openings>,
     /// Number of open connections.
     open: Arc<AtomicUsize>,
+    /// True if the server does not have, or does not permit, the functions that name its timeline.
+    without_timeline: AtomicBool,
     /// The file of a SQLite database, once it is locked. After the idle connections, so that it is closed last.
     file: Mutex<Option<DatabaseFile>>,
 }
@@ -119,6 +123,7 @@ impl Pool {
             failures: Failures::default(),
             openings: Mutex::default(),
             open: Arc::default(),
+            without_timeline: AtomicBool::new(false),
             file: Mutex::default(),
         })
     }

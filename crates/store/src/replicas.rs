@@ -10,7 +10,7 @@ use latchkey_core::ports::{Announcement, Fleet, FleetCounts, Replica, ReplicaRow
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 use self::checksum::{checksum, millis};
-use crate::error::StoreError;
+use crate::error::{StoreError, lacks_function};
 use crate::pool::PooledConnection;
 use crate::row::{RowContext, number};
 
@@ -71,8 +71,10 @@ pub(crate) async fn set_applied(
     replica: &Replica,
     announced: &Announcement,
 ) -> Result<(), StoreError> {
-    let lazily = match connection.get_database_backend() {
-        DbBackend::Postgres => " FROM (SELECT set_config('synchronous_commit', 'off', true)) AS lazily",
+    let lazily = match connection.dialect() {
+        Some(dialect) if dialect.commits_lazily() => {
+            " FROM (SELECT set_config('synchronous_commit', 'off', true)) AS lazily"
+        }
         _ => "",
     };
     let sql = format!(
@@ -99,13 +101,25 @@ pub(crate) async fn depart(
         .map(drop)
 }
 
-/// Reads all rows and the head, as of one moment.
+/// Reads all rows and the head, as of one moment. Leaves out the timeline if the server does not have, or does not
+/// permit, the functions that name it.
 pub(crate) async fn list(connection: &PooledConnection) -> Result<Fleet, StoreError> {
+    if !connection.has_timeline() {
+        return list_with(connection, "NULL").await;
+    }
+    match list_with(connection, "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)").await {
+        Err(StoreError::Database(error)) if lacks_function(&error) => {
+            let fleet = list_with(connection, "NULL").await?;
+            connection.leave_timeline_out();
+            Ok(fleet)
+        }
+        listed => listed,
+    }
+}
+
+/// Reads all rows and the head, with an SQL expression for the server's timeline.
+async fn list_with(connection: &PooledConnection, timeline: &str) -> Result<Fleet, StoreError> {
     // One row for each replica, or one without a replica. Scalar subqueries keep the planner's estimate small.
-    let timeline = match connection.get_database_backend() {
-        DbBackend::Postgres => "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
-        _ => "NULL",
-    };
     let sql = format!(
         "SELECT (SELECT revision FROM head WHERE id = 1) AS head, {timeline} AS timeline, \
                (SELECT registrations FROM fleet WHERE id = 1) AS registrations, \

@@ -25,7 +25,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use crate::batch::WriteQueue;
 use crate::notifications::PgNotifications;
-use crate::pool::{Connections, DatabaseTarget, InvalidUrl, Pool, Pooler, PostgresTarget, Transport};
+use crate::pool::{
+    Connections, DatabaseTarget, Dialect, InvalidUrl, Pool, Pooler, PostgresTarget, Transport,
+};
 use crate::prune;
 
 /// Options for connecting to the database.
@@ -41,6 +43,8 @@ pub struct StoreOptions {
     pub deadline: Duration,
     /// Connection pooler in front of PostgreSQL.
     pub pooler: Pooler,
+    /// Kind of a server that speaks PostgreSQL's protocol.
+    pub dialect: Dialect,
 }
 
 /// Omits the URL, which may hold a password.
@@ -73,8 +77,8 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Creates a store without connecting. The database need not be up: the first query connects.
     pub fn connect_lazy(options: StoreOptions) -> Result<Self, InvalidUrl> {
-        let StoreOptions { url, connections, check_deadline, deadline, pooler } = options;
-        let target = DatabaseTarget::parse(&url, deadline, pooler)?;
+        let StoreOptions { url, connections, check_deadline, deadline, pooler, dialect } = options;
+        let target = DatabaseTarget::parse(&url, deadline, (pooler, dialect))?;
         let (migrations, postgres) = (target.connections(), target.postgres().cloned());
         let pool = Pool::new(target, connections);
         Ok(Self {
@@ -111,7 +115,7 @@ impl Store {
     }
 
     /// Returns the source of commit notifications, if the database has them: on PostgreSQL, over a dedicated
-    /// connection; not through a pooler in transaction mode.
+    /// connection; not through a pooler in transaction mode, and not from servers that lack them.
     #[must_use]
     pub fn notifications(&self) -> Option<Box<dyn ChangeNotifications>> {
         self.postgres

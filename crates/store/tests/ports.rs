@@ -17,6 +17,8 @@ mod check;
 mod corrupt_rows;
 #[path = "ports/create.rs"]
 mod create;
+#[path = "ports/dialect.rs"]
+mod dialect;
 #[path = "ports/feed.rs"]
 mod feed;
 #[path = "ports/harness.rs"]

@@ -6,7 +6,7 @@ mod history;
 
 use std::time::Duration;
 
-use latchkey_config::{DatabasePooler, Settings, sealer};
+use latchkey_config::{DatabaseDialect, DatabasePooler, Settings, sealer};
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::KeyRing;
@@ -50,6 +50,7 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     }
     let mut found: Vec<_> = transport_finding(store.transport()).into_iter().collect();
     found.extend(pooler_finding(settings.database.pooler));
+    found.extend(dialect_finding(settings.database.dialect, settings.redis.is_some()));
     found.extend(examine_store(settings, &store).await);
     store.close().await;
     found
@@ -89,6 +90,13 @@ fn pooler_finding(pooler: DatabasePooler) -> Option<Finding> {
                 wakes no replica: only Redis does, or the next poll";
     (pooler == DatabasePooler::Transaction)
         .then(|| finding(Severity::Warning, what, "connect directly, or through a pooler in session mode"))
+}
+
+/// Reports a server that wakes no replica, unless Redis does.
+fn dialect_finding(dialect: DatabaseDialect, redis: bool) -> Option<Finding> {
+    let what = "with database_dialect = \"compatible\" the database wakes no replica: each sees a change at its next poll";
+    (dialect == DatabaseDialect::Compatible && !redis)
+        .then(|| finding(Severity::Warning, what, "set redis_url, or accept the delay of feed_poll_interval"))
 }
 
 /// Reports a connection to another machine that others on the network could read or answer.

@@ -9,7 +9,7 @@ mod revocation;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_core::time::{Moment, MonotonicInstant, Timestamp};
-use latchkey_store::{Pooler, Store, StoreOptions};
+use latchkey_store::{Dialect, Pooler, Store, StoreOptions};
 use tempfile::TempDir;
 
 use super::*;
@@ -43,8 +43,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 async fn store(folder: &TempDir) -> Arc<Store> {
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
     let deadline = Duration::from_secs(10);
-    let options =
-        StoreOptions { url, connections: 4, check_deadline: deadline, deadline, pooler: Pooler::Session };
+    let options = StoreOptions {
+        url,
+        connections: 4,
+        check_deadline: deadline,
+        deadline,
+        pooler: Pooler::Session,
+        dialect: Dialect::Postgres,
+    };
     let store = Arc::new(Store::connect_lazy(options).unwrap());
     latchkey_migrations::up(store.connection()).await.unwrap();
     store

@@ -19,8 +19,8 @@ pub struct Durability {
 
 /// Reads the settings. The number of standbys is left at 0.
 pub(crate) async fn settings(connection: &PooledConnection) -> Result<Durability, StoreError> {
-    let sql = "SELECT current_setting('fsync') = 'on' AS fsync, \
-               current_setting('full_page_writes') = 'on' AS full_page_writes";
+    let sql = "SELECT COALESCE(current_setting('fsync', true), 'on') = 'on' AS fsync, \
+               COALESCE(current_setting('full_page_writes', true), 'on') = 'on' AS full_page_writes";
     let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("the server's settings".to_owned()))?;
     let (fsync, full_page_writes) = (row.try_get("", "fsync")?, row.try_get("", "full_page_writes")?);

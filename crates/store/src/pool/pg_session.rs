@@ -12,7 +12,7 @@ use std::time::Duration;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Error as SqlxError, PgConnection, Row as _};
 
 use super::raw_connection::{SqlCommand, SqlOutcome, done, query, rows};
-use super::{OpenError, session};
+use super::{Dialect, OpenError, session};
 
 /// Connection pooler between the store and PostgreSQL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +24,29 @@ pub enum Pooler {
     Transaction,
 }
 
+/// Kinds of the server and of the pooler in front of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ServerOptions {
+    pub(super) pooler: Pooler,
+    pub(super) dialect: Dialect,
+}
+
+impl From<Pooler> for ServerOptions {
+    fn from(pooler: Pooler) -> Self {
+        Self { pooler, ..Self::default() }
+    }
+}
+
+impl From<(Pooler, Dialect)> for ServerOptions {
+    fn from((pooler, dialect): (Pooler, Dialect)) -> Self {
+        Self { pooler, dialect }
+    }
+}
+
 /// A connection to PostgreSQL.
 pub(crate) struct PgSession {
     raw: PgConnection,
+    dialect: Dialect,
     proof: Proof,
     /// True while a transaction is open.
     open: bool,
@@ -46,21 +66,21 @@ impl PgSession {
     /// Prepares a connection that was opened right now.
     pub(super) async fn prepare(
         mut raw: PgConnection,
-        pooler: Pooler,
+        ServerOptions { pooler, dialect }: ServerOptions,
         deadline: Duration,
     ) -> Result<Self, OpenError> {
         let prepared = match pooler {
-            Pooler::Session => session::prepare(&mut raw, deadline).await.map(Proof::Session),
+            Pooler::Session => session::prepare(&mut raw, deadline, dialect).await.map(Proof::Session),
             Pooler::Transaction => {
                 let settings = session::for_transaction(deadline);
-                match begin(&mut raw, &format!("{BEGIN}; {settings}")).await {
+                match begin(&mut raw, &format!("{BEGIN}; {settings}"), dialect).await {
                     Ok(state) => checked(&mut raw, settings, state).await,
                     Err(error) => Err(error.into()),
                 }
             }
         };
         match prepared {
-            Ok(proof) => Ok(Self { raw, proof, open: false }),
+            Ok(proof) => Ok(Self { raw, dialect, proof, open: false }),
             Err(error) => {
                 // The reason for closing it is reported, and not how that went.
                 let _ = raw.close().await;
@@ -114,7 +134,7 @@ impl PgSession {
         };
         // Also if a later part of the statement fails: the server has then begun a transaction, and aborted it.
         self.open = true;
-        let state = begin(&mut self.raw, &sql).await?;
+        let state = begin(&mut self.raw, &sql, self.dialect).await?;
         let failure = match &self.proof {
             _ if !["on", "remote_apply"].contains(&state.commit.as_str()) => NOT_DURABLE,
             Proof::Session(pid) if *pid != state.pid => ANOTHER_SESSION,
@@ -152,11 +172,14 @@ struct TransactionState {
 }
 
 /// Begins a transaction and reads its state, in one round trip.
-async fn begin(raw: &mut PgConnection, sql: &str) -> Result<TransactionState, SqlxError> {
+async fn begin(raw: &mut PgConnection, sql: &str, dialect: Dialect) -> Result<TransactionState, SqlxError> {
     let sql = format!(
-        "{sql}; SELECT pg_backend_pid()::text AS pid, current_setting('synchronous_commit') AS commit, \
-         pg_is_in_recovery() AS standby, pg_postmaster_start_time()::text AS server, \
-         current_setting('server_encoding') AS encoding"
+        "{sql}; SELECT pg_backend_pid()::text AS pid, {commit} AS commit, {standby} AS standby, {server} AS server, \
+         {encoding} AS encoding",
+        commit = dialect.commit(),
+        standby = dialect.standby(),
+        server = dialect.server(),
+        encoding = dialect.encoding(),
     );
     // Safe: the text is this crate's own.
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(raw).await?;

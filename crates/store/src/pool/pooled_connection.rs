@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::pool_entry::PoolEntry;
 use super::raw_connection::{SqlCommand, SqlOutcome};
 use super::statement::HeldConnection;
-use super::{Opened, Pool, PoolPermit, statement};
+use super::{Dialect, Opened, Pool, PoolPermit, statement};
 use crate::error::{breaks_connection, shows_standby};
 
 /// A connection of the pool, on which sea-orm runs its queries.
@@ -51,6 +51,21 @@ impl PooledConnection {
         if !self.stale.swap(true, Ordering::Relaxed) {
             self.pool.replace_all();
         }
+    }
+
+    /// Returns the kind of a server that speaks PostgreSQL's protocol; `None` for SQLite.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.pool.target.dialect()
+    }
+
+    /// Returns whether the server names its timeline, as far as that is known.
+    pub(crate) fn has_timeline(&self) -> bool {
+        self.dialect() == Some(Dialect::Postgres) && !self.pool.without_timeline.load(Ordering::Relaxed)
+    }
+
+    /// Records that the server does not name its timeline.
+    pub(crate) fn leave_timeline_out(&self) {
+        self.pool.without_timeline.store(true, Ordering::Relaxed);
     }
 
     /// Begins a transaction.

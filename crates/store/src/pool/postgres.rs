@@ -10,10 +10,10 @@ use sea_orm::sqlx::{ConnectOptions, Error as SqlxError};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use tokio::time::timeout;
 
-use super::pg_session::{PgSession, Pooler};
+use super::pg_session::{PgSession, Pooler, ServerOptions};
 use super::postgres_url::{self, Host, Transport};
 use super::target::MIGRATION_TIMEOUT;
-use super::{CONNECT_TIMEOUT, InvalidUrl, OpenError, session};
+use super::{CONNECT_TIMEOUT, Dialect, InvalidUrl, OpenError, session};
 
 /// A PostgreSQL database.
 pub(crate) struct PostgresTarget {
@@ -22,17 +22,22 @@ pub(crate) struct PostgresTarget {
     current: AtomicUsize,
     /// Longest time that a caller waits.
     deadline: Duration,
-    pooler: Pooler,
+    server: ServerOptions,
 }
 
 impl PostgresTarget {
-    pub(super) fn parse(url: &str, deadline: Duration, pooler: Pooler) -> Result<Self, InvalidUrl> {
-        Ok(Self { hosts: postgres_url::parse(url)?, current: AtomicUsize::new(0), deadline, pooler })
+    pub(super) fn parse(url: &str, deadline: Duration, server: ServerOptions) -> Result<Self, InvalidUrl> {
+        Ok(Self { hosts: postgres_url::parse(url)?, current: AtomicUsize::new(0), deadline, server })
     }
 
     /// Returns whether a connection can listen for notifications, which needs a session of its own.
     pub(crate) fn can_listen(&self) -> bool {
-        self.pooler == Pooler::Session
+        self.server.pooler == Pooler::Session && self.server.dialect.notifies()
+    }
+
+    /// Returns the kind of server.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.server.dialect
     }
 
     /// Returns the weakest protection among the hosts.
@@ -79,7 +84,7 @@ impl PostgresTarget {
 
     async fn open_at(&self, host: &Host) -> Result<PgSession, OpenError> {
         let raw = host.options.connect().await.map_err(|error| explain(host, error))?;
-        PgSession::prepare(raw, self.pooler, self.deadline).await
+        PgSession::prepare(raw, self.server, self.deadline).await
     }
 
     /// Returns sea-orm's own kind of connection to each host, for migrations.
@@ -87,9 +92,10 @@ impl PostgresTarget {
         let connection = |host: &Host| {
             let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(MIGRATION_TIMEOUT);
             // A pooler would keep the settings for others; the migrations' own transaction sets what it needs.
-            let pool = match self.pooler {
+            let dialect = self.server.dialect;
+            let pool = match self.server.pooler {
                 Pooler::Session => {
-                    pool.after_connect(|raw, _| Box::pin(session::prepare_for_migrations(raw)))
+                    pool.after_connect(move |raw, _| Box::pin(session::prepare_for_migrations(raw, dialect)))
                 }
                 Pooler::Transaction => pool,
             };

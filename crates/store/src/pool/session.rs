@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use sea_orm::sqlx::{self, AssertSqlSafe, Error as SqlxError, PgConnection, Row as _};
 
-use super::OpenError;
+use super::{Dialect, OpenError};
 
 /// Number of settings that a session has values for.
 const SETTINGS: usize = 9;
 /// The setting that two values are right for: `on`, and `remote_apply`, which promises more.
 const COMMIT: &str = "synchronous_commit";
+const READ_ONLY: &str = "default_transaction_read_only";
 /// Settings that not every version of the server has: since PostgreSQL 14 and 17.
 const NEWER: [&str; 2] = ["idle_session_timeout", "transaction_timeout"];
 /// The longest time that the server accepts, in milliseconds.
@@ -22,11 +23,15 @@ const LONGEST_MS: u128 = 0x7fff_ffff;
 ///
 /// Returns the process identifier of the session. Fails if the session does not have a setting afterwards, or if the
 /// server is a standby.
-pub(super) async fn prepare(connection: &mut PgConnection, deadline: Duration) -> Result<String, OpenError> {
+pub(super) async fn prepare(
+    connection: &mut PgConnection,
+    deadline: Duration,
+    dialect: Dialect,
+) -> Result<String, OpenError> {
     let wanted = wanted(deadline.as_millis().clamp(1, LONGEST_MS));
-    let state = apply(connection, &wanted).await?;
+    let state = apply(connection, &wanted, dialect).await?;
     check_server(state.standby, state.encoding)?;
-    check(&wanted, &state.settings)?;
+    check(&wanted, &state.settings, dialect)?;
     Ok(state.pid)
 }
 
@@ -47,8 +52,11 @@ pub(super) fn check_server(standby: bool, encoding: String) -> Result<(), OpenEr
 }
 
 /// Prepares a session for migrations, whose statements and waits for locks have no time limit.
-pub(super) async fn prepare_for_migrations(connection: &mut PgConnection) -> Result<(), SqlxError> {
-    apply(connection, &wanted(0)).await.map(drop)
+pub(super) async fn prepare_for_migrations(
+    connection: &mut PgConnection,
+    dialect: Dialect,
+) -> Result<(), SqlxError> {
+    apply(connection, &wanted(0), dialect).await.map(drop)
 }
 
 /// What a session reports of itself.
@@ -72,7 +80,7 @@ fn wanted(limit: u128) -> [(&'static str, String); SETTINGS] {
         ("statement_timeout", part(limit, 15).to_string()),
         ("lock_timeout", part(limit, 14).to_string()),
         ("idle_in_transaction_session_timeout", limit.to_string()),
-        ("default_transaction_read_only", text("off")),
+        (READ_ONLY, text("off")),
         ("default_transaction_isolation", text("read committed")),
         // Every statement is short. Compiling one takes longer than running it, and the planner decides by estimates.
         ("jit", text("off")),
@@ -91,9 +99,10 @@ fn part(limit: u128, sixteenths: u128) -> u128 {
 async fn apply(
     connection: &mut PgConnection,
     wanted: &[(&str, String); SETTINGS],
+    dialect: Dialect,
 ) -> Result<SessionState, SqlxError> {
     // Safe: the names and values are this file's own.
-    let rows = sqlx::raw_sql(AssertSqlSafe(sql(wanted))).fetch_all(&mut *connection).await?;
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql(wanted, dialect))).fetch_all(&mut *connection).await?;
     let row = rows.last().ok_or(SqlxError::RowNotFound)?;
     Ok(SessionState {
         settings: row.try_get("settings")?,
@@ -110,7 +119,7 @@ fn set(wanted: &[(&str, String); SETTINGS], local: bool) -> String {
         wanted.iter().find(|(name, _)| *name == "statement_timeout").map_or("0", |(_, ms)| ms.as_str());
     let rows = wanted.iter().map(|(name, value)| match *name {
         COMMIT => format!(
-            "('{COMMIT}', CASE current_setting('{COMMIT}') WHEN 'remote_apply' THEN 'remote_apply' \
+            "('{COMMIT}', CASE current_setting('{COMMIT}', true) WHEN 'remote_apply' THEN 'remote_apply' \
              ELSE '{value}' END)"
         ),
         name => format!("('{name}', '{value}')"),
@@ -125,23 +134,33 @@ fn set(wanted: &[(&str, String); SETTINGS], local: bool) -> String {
 }
 
 /// Returns the SQL text that sets the settings of a session and reads them back.
-fn sql(wanted: &[(&str, String); SETTINGS]) -> String {
+fn sql(wanted: &[(&str, String); SETTINGS], dialect: Dialect) -> String {
     let names = wanted.iter().map(|(name, _)| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     format!(
-        "{set}; SELECT string_agg(name || '=' || setting, chr(10)) AS settings, pg_is_in_recovery() AS standby, \
-         current_setting('server_encoding') AS encoding, pg_backend_pid()::text AS pid FROM pg_settings WHERE name IN ({names})",
-        set = set(wanted, false)
+        "{set}; SELECT COALESCE(string_agg(name || '=' || setting, chr(10)), '') AS settings, {standby} AS standby, \
+         {encoding} AS encoding, pg_backend_pid()::text AS pid FROM pg_settings WHERE name IN ({names})",
+        set = set(wanted, false),
+        standby = dialect.standby(),
+        encoding = dialect.encoding(),
     )
 }
 
-/// Checks that a session has the settings. `settings` are its lines of the form `name=value`.
-fn check(wanted: &[(&'static str, String); SETTINGS], settings: &str) -> Result<(), OpenError> {
+/// Checks that a session has the settings. `settings` are its lines of the form `name=value`. Of a server other than
+/// PostgreSQL, only the settings that promises rest on are checked, and only if it has them.
+fn check(
+    wanted: &[(&'static str, String); SETTINGS],
+    settings: &str,
+    dialect: Dialect,
+) -> Result<(), OpenError> {
     for (name, value) in wanted {
         let name = *name;
+        if dialect == Dialect::Compatible && ![COMMIT, READ_ONLY].contains(&name) {
+            continue;
+        }
         let line = settings.lines().filter_map(|line| line.split_once('=')).find(|(n, _)| *n == name);
         let actual = match line {
             Some((_, actual)) => actual,
-            None if NEWER.contains(&name) => continue,
+            None if NEWER.contains(&name) || dialect == Dialect::Compatible => continue,
             None => "unknown to the server",
         };
         if actual != value.as_str() && (name, actual) != (COMMIT, "remote_apply") {
@@ -155,6 +174,8 @@ fn check(wanted: &[(&'static str, String); SETTINGS], settings: &str) -> Result<
 mod tests {
     use super::*;
 
+    const PG: Dialect = Dialect::Postgres;
+
     fn lines(changed: &[(&str, &str)]) -> String {
         let value = |name: &str, value: String| {
             changed.iter().find(|(n, _)| *n == name).map_or(value, |(_, v)| (*v).to_owned())
@@ -165,15 +186,15 @@ mod tests {
 
     #[test]
     fn a_session_without_a_setting_is_refused_by_its_name() {
-        assert!(check(&wanted(900), &lines(&[])).is_ok());
-        assert!(check(&wanted(900), &lines(&[(COMMIT, "remote_apply")])).is_ok());
+        assert!(check(&wanted(900), &lines(&[]), PG).is_ok());
+        assert!(check(&wanted(900), &lines(&[(COMMIT, "remote_apply")]), PG).is_ok());
         for (name, actual) in [
             (COMMIT, "off"),
             (COMMIT, "local"),
             ("lock_timeout", "10"),
             ("statement_timeout", "remote_apply"),
         ] {
-            let error = check(&wanted(900), &lines(&[(name, actual)])).unwrap_err().to_string();
+            let error = check(&wanted(900), &lines(&[(name, actual)]), PG).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(actual), "{error}");
         }
     }
@@ -183,15 +204,27 @@ mod tests {
         let all = lines(&[]);
         let without =
             |gone: &str| all.lines().filter(|line| !line.starts_with(gone)).collect::<Vec<_>>().join("\n");
-        assert!(check(&wanted(900), &without("transaction_timeout")).is_ok());
-        assert!(check(&wanted(900), &without("idle_session_timeout")).is_ok());
-        let error = check(&wanted(900), &without("lock_timeout")).unwrap_err();
+        assert!(check(&wanted(900), &without("transaction_timeout"), PG).is_ok());
+        assert!(check(&wanted(900), &without("idle_session_timeout"), PG).is_ok());
+        let error = check(&wanted(900), &without("lock_timeout"), PG).unwrap_err();
         assert!(error.to_string().contains("unknown to the server"), "{error}");
     }
 
     #[test]
     fn the_statement_timeout_is_set_before_all_else() {
-        assert!(sql(&wanted(900)).starts_with("SET SESSION statement_timeout = 843; "));
-        assert!(sql(&wanted(0)).starts_with("SET SESSION statement_timeout = 0; "));
+        assert!(sql(&wanted(900), PG).starts_with("SET SESSION statement_timeout = 843; "));
+        assert!(sql(&wanted(0), PG).starts_with("SET SESSION statement_timeout = 0; "));
+    }
+
+    #[test]
+    fn another_server_needs_only_the_settings_that_promises_rest_on() {
+        let other = |settings: &str| check(&wanted(900), settings, Dialect::Compatible);
+        assert!(other("").is_ok());
+        assert!(other("statement_timeout=843ms\nsynchronous_commit=on").is_ok());
+        assert!(other("synchronous_commit=off").is_err());
+        assert!(other("default_transaction_read_only=on").is_err());
+        for function in ["pg_is_in_recovery", "pg_postmaster_start_time"] {
+            assert!(!sql(&wanted(900), Dialect::Compatible).contains(function));
+        }
     }
 }

@@ -11,10 +11,10 @@ use sea_orm::sqlx::{ConnectOptions, Error as SqlxError, SqliteConnection};
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::pg_session::Pooler;
+use super::pg_session::ServerOptions;
 use super::postgres::PostgresTarget;
 use super::raw_connection::RawConnection;
-use super::{CONNECT_TIMEOUT, OpenError};
+use super::{CONNECT_TIMEOUT, Dialect, OpenError};
 
 /// A database URL that cannot be used. The message does not repeat the URL, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,12 +68,16 @@ pub(crate) enum DatabaseTarget {
 impl DatabaseTarget {
     /// Parses the URL. `deadline` is the longest time that a caller waits; the database need not work longer
     /// than that.
-    pub(crate) fn parse(url: &str, deadline: Duration, pooler: Pooler) -> Result<Self, InvalidUrl> {
+    pub(crate) fn parse(
+        url: &str,
+        deadline: Duration,
+        server: impl Into<ServerOptions>,
+    ) -> Result<Self, InvalidUrl> {
         if url.starts_with("sqlite:") {
             return Ok(Self::Sqlite(Box::new(sqlite(url, deadline)?)));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Ok(Self::Postgres(Arc::new(PostgresTarget::parse(url, deadline, pooler)?)));
+            return Ok(Self::Postgres(Arc::new(PostgresTarget::parse(url, deadline, server.into())?)));
         }
         Err(InvalidUrl::Scheme)
     }
@@ -89,6 +93,11 @@ impl DatabaseTarget {
             Self::Sqlite(options) => Some(options.get_filename()),
             Self::Postgres(_) => None,
         }
+    }
+
+    /// Returns the kind of a server that speaks PostgreSQL's protocol.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.postgres().map(|target| target.dialect())
     }
 
     /// Returns the PostgreSQL database, if this is one.
@@ -163,6 +172,7 @@ fn sqlite(url: &str, deadline: Duration) -> Result<SqliteConnectOptions, Invalid
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::Pooler;
 
     fn refused(url: &str) -> Option<InvalidUrl> {
         DatabaseTarget::parse(url, Duration::ZERO, Pooler::Session).err()

@@ -12,7 +12,7 @@ use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::FamilyRecord;
 use latchkey_management::ports::audit::{Anchor, AuditFilter, AuditLog};
 use latchkey_management::ports::{AuditEntry, Created, ManagementStore, NewKey};
-use latchkey_store::{Pooler, Store, StoreOptions};
+use latchkey_store::{Dialect, Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
@@ -51,6 +51,7 @@ pub(crate) fn options(url: &str, deadline: Duration) -> StoreOptions {
         check_deadline: deadline,
         deadline,
         pooler: Pooler::Session,
+        dialect: Dialect::Postgres,
     }
 }
 
@@ -67,11 +68,16 @@ impl TestDatabase {
 
     pub(crate) async fn at(url: String, folder: Option<TempDir>) -> Self {
         let store = Arc::new(Store::connect_lazy(options(&url, TEST_TIMEOUT)).unwrap());
+        Self { _folder: folder, ..Self::of(store, url).await }
+    }
+
+    /// Creates the schema by a store, and a tenant.
+    pub(crate) async fn of(store: Arc<Store>, url: String) -> Self {
         latchkey_migrations::up(store.connection()).await.unwrap();
         let tenant = tenant(1, "acme");
         let id = tenant.id;
         store.create_tenant(tenant, audit("tenant.create")).await.unwrap();
-        Self { store, url, tenant: id, _folder: folder }
+        Self { store, url, tenant: id, _folder: None }
     }
 
     /// Returns a store of another process on the same database, as far as the database can distinguish them.
