@@ -121,7 +121,11 @@ async fn renew(latchkey: &Latchkey, token: &str) -> Result<String, Status> {
 }
 
 async fn passes(latchkey: &Latchkey, credential: &str) -> bool {
-    let ask = v1::CheckRequest { credential: credential.to_owned(), ..v1::CheckRequest::default() };
+    let ask = v1::CheckRequest {
+        credential: credential.to_owned(),
+        scopes_only: true,
+        ..v1::CheckRequest::default()
+    };
     let answer = answered(|| async { latchkey.anonymous().checks().check(ask.clone()).await }).await;
     answer.expect("a check is answered").into_inner().decision() == v1::Decision::Allow
 }

@@ -22,7 +22,7 @@ fn file(latchkey: &Latchkey) -> PathBuf {
 }
 
 fn ask(value: &str) -> CheckRequest {
-    CheckRequest { credential: value.to_owned(), dry_run: true, ..CheckRequest::default() }
+    CheckRequest { credential: value.to_owned(), dry_run: true, scopes_only: true, ..CheckRequest::default() }
 }
 
 async fn admits(operator: &Caller, value: &str) -> Result<bool, Code> {

@@ -94,7 +94,7 @@ impl CheckFixture {
 }
 
 fn ask(credential: &str) -> CheckRequest {
-    CheckRequest { credential: credential.to_owned(), ..CheckRequest::default() }
+    CheckRequest { credential: credential.to_owned(), scopes_only: true, ..CheckRequest::default() }
 }
 
 /// GET of an item.
@@ -107,6 +107,7 @@ fn call(credential: &str, method: &str, path: &str) -> CheckRequest {
         method: method.to_owned(),
         path: path.to_owned(),
         profile: "fixture".to_owned(),
+        scopes_only: false,
         ..ask(credential)
     }
 }

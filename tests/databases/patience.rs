@@ -10,8 +10,12 @@ use tokio::task::JoinSet;
 use crate::program::{printed, run};
 
 async fn allowed(caller: &Caller, value: &str) -> Result<bool, tonic::Status> {
-    let ask =
-        CheckRequest { credential: value.to_owned(), profile: "shop".to_owned(), ..CheckRequest::default() };
+    let ask = CheckRequest {
+        credential: value.to_owned(),
+        profile: "shop".to_owned(),
+        scopes_only: true,
+        ..CheckRequest::default()
+    };
     Ok(caller.checks().check(ask).await?.into_inner().decision() == Decision::Allow)
 }
 

@@ -27,8 +27,12 @@ fn replica(url: &str, pooler: &str) -> Latchkey {
 }
 
 async fn decision(caller: &Caller, value: &str) -> Option<bool> {
-    let ask =
-        CheckRequest { credential: value.to_owned(), profile: "shop".to_owned(), ..CheckRequest::default() };
+    let ask = CheckRequest {
+        credential: value.to_owned(),
+        profile: "shop".to_owned(),
+        scopes_only: true,
+        ..CheckRequest::default()
+    };
     let answer = caller.checks().check(ask).await.ok()?;
     Some(answer.into_inner().decision() == Decision::Allow)
 }

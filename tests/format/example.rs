@@ -76,6 +76,7 @@ async fn the_examples_aliases_plans_roles_and_tokens_work() {
     let check = v1::CheckRequest {
         credential: value.clone(),
         scopes: vec!["payments.view".to_owned()],
+        scopes_only: true,
         ..v1::CheckRequest::default()
     };
     let answer = paykore.operator.check(check).await;

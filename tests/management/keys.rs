@@ -88,6 +88,7 @@ async fn a_narrowed_key_is_narrow_at_once(database: Database) {
     let ask = CheckRequest {
         credential: value,
         scopes: vec!["orders.write".to_owned()],
+        scopes_only: true,
         ..CheckRequest::default()
     };
     assert_eq!(shop.operator.check(ask.clone()).await.reason().as_str_name(), "REASON_OK");

@@ -25,7 +25,7 @@ async fn acknowledged_writes_survive_a_kill(database: Database) {
     shop.latchkey.kill();
     shop.latchkey.restart();
     assert!(shop.admits(&kept).await && shop.admits(&last).await && !shop.admits(&gone).await);
-    let ask = CheckRequest { credential: kept, cost: Some(0), ..CheckRequest::default() };
+    let ask = CheckRequest { credential: kept, cost: Some(0), scopes_only: true, ..CheckRequest::default() };
     let answer = shop.operator.check(ask).await;
     // The file of the start is applied again, or the newest stored version holds: either is one of the two.
     assert!([100, 200].contains(&answer.rate_limits[0].limit), "{answer:?}");
@@ -86,8 +86,12 @@ async fn an_outage_of_the_database_is_no_denial_and_passes() {
     let _ = operator.tenant("acme", "shop", "").await;
     let (_, known) = operator.plain_key("acme", "live").await;
     let (_, fresh) = operator.plain_key("acme", "live").await;
-    let ask =
-        |value: &str| CheckRequest { credential: value.to_owned(), dry_run: true, ..CheckRequest::default() };
+    let ask = |value: &str| CheckRequest {
+        credential: value.to_owned(),
+        dry_run: true,
+        scopes_only: true,
+        ..CheckRequest::default()
+    };
     assert_eq!(operator.check(ask(&known)).await.decision(), Decision::Allow);
     postgres.freeze();
     // A key that isn't in memory can't be decided on: an outage, never a denial.

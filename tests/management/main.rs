@@ -77,7 +77,12 @@ impl Shop {
     }
 
     async fn admits(&self, value: &str) -> bool {
-        let ask = CheckRequest { credential: value.to_owned(), dry_run: true, ..CheckRequest::default() };
+        let ask = CheckRequest {
+            credential: value.to_owned(),
+            dry_run: true,
+            scopes_only: true,
+            ..CheckRequest::default()
+        };
         self.latchkey.anonymous().check(ask).await.decision() == Decision::Allow
     }
 }

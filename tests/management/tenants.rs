@@ -64,7 +64,12 @@ async fn a_plan_changes_the_limits_at_once(database: Database) {
     let shop = Shop::open(database).await;
     let (_, value) = shop.operator.plain_key("acme", "live").await;
     let limit = async || {
-        let ask = CheckRequest { credential: value.clone(), cost: Some(0), ..CheckRequest::default() };
+        let ask = CheckRequest {
+            credential: value.clone(),
+            cost: Some(0),
+            scopes_only: true,
+            ..CheckRequest::default()
+        };
         shop.operator.check(ask).await.rate_limits[0].limit
     };
     assert_eq!(limit().await, 100);

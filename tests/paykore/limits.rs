@@ -88,7 +88,12 @@ async fn a_client_in_a_hurry_is_told_how_long_to_wait(raw: bool) {
 async fn a_starter_gets_three_hundred_a_minute(raw: bool) {
     let paykore = PayKore::open(raw, "starter").await;
     let value = paykore.value("live").await;
-    let ask = v1::CheckRequest { credential: value.clone(), cost: Some(299), ..v1::CheckRequest::default() };
+    let ask = v1::CheckRequest {
+        credential: value.clone(),
+        cost: Some(299),
+        scopes_only: true,
+        ..v1::CheckRequest::default()
+    };
     assert_eq!(paykore.operator.check(ask).await.decision(), v1::Decision::Allow);
     let statuses: Vec<u16> = (0..12).map(|_| paykore.wallets(LIVE, &value).status).collect();
     assert_eq!(statuses[0], 200);

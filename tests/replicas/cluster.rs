@@ -178,7 +178,12 @@ pub(crate) async fn outage_after_the_lease(caller: &Caller, known: &str, time: D
 
 /// A call that costs nothing.
 pub(crate) fn ask(value: &str) -> CheckRequest {
-    CheckRequest { credential: value.to_owned(), profile: "cluster".to_owned(), ..CheckRequest::default() }
+    CheckRequest {
+        credential: value.to_owned(),
+        profile: "cluster".to_owned(),
+        scopes_only: true,
+        ..CheckRequest::default()
+    }
 }
 
 /// Returns true if a replica allows a call; an error where it cannot decide.

@@ -62,7 +62,8 @@ async fn tenants_and_profiles_change_everywhere_before_the_call_returns() {
     cluster.admitted_everywhere(&value).await;
     let everywhere = async |path: &str, expected: bool| {
         for operator in &cluster.operators {
-            let call = CheckRequest { method: "GET".to_owned(), path: path.to_owned(), ..ask(&value) };
+            let route = ("GET".to_owned(), path.to_owned());
+            let call = CheckRequest { method: route.0, path: route.1, scopes_only: false, ..ask(&value) };
             assert_eq!(allows(operator, call).await, Ok(expected), "{path}");
         }
     };

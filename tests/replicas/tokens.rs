@@ -51,6 +51,7 @@ fn question(token: &str) -> v1::CheckRequest {
     v1::CheckRequest {
         credential: token.to_owned(),
         profile: "mint".to_owned(),
+        scopes_only: true,
         ..v1::CheckRequest::default()
     }
 }

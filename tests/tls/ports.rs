@@ -83,7 +83,7 @@ async fn checks_and_management_may_have_ports_of_their_own() {
     let operator = Caller::new(management, Some(ROOT_KEY));
     operator.tenant("acme", "demo", "").await;
     let (_, key) = operator.plain_key("acme", "").await;
-    let question = v1::CheckRequest { credential: key, ..v1::CheckRequest::default() };
+    let question = v1::CheckRequest { credential: key, scopes_only: true, ..v1::CheckRequest::default() };
     assert_eq!(latchkey.anonymous().check(question.clone()).await.decision(), v1::Decision::Allow);
     let there = operator.checks().check(question).await.unwrap_err();
     assert_eq!(there.code(), Code::Unimplemented, "{there:?}");

@@ -90,6 +90,7 @@ async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
             let ask = v1::CheckRequest {
                 credential: token.clone(),
                 profile: profile.to_owned(),
+                scopes_only: true,
                 ..v1::CheckRequest::default()
             };
             let answer = shop.latchkey.anonymous().check(ask).await;

@@ -108,6 +108,7 @@ async fn a_keys_token_passes_where_the_key_passes(shop: Shop) {
     let test = CheckRequest {
         credential: issued.access_token,
         environment: "test".into(),
+        scopes_only: true,
         ..CheckRequest::default()
     };
     assert_eq!(shop.latchkey.anonymous().check(test).await.reason(), Reason::EnvironmentMismatch);

@@ -69,6 +69,7 @@ async fn a_user_may_be_confined_to_one_environment(shop: Shop) {
         let ask = v1::CheckRequest {
             credential: token.clone(),
             environment: environment.to_owned(),
+            scopes_only: true,
             ..v1::CheckRequest::default()
         };
         let caller = shop.latchkey.anonymous();
@@ -91,8 +92,12 @@ async fn a_user_may_be_confined_to_one_environment(shop: Shop) {
     assert_eq!(everywhere.await.expect("set free").environment, "");
     let token = shop.issue(with_password(PASSWORD)).await.expect("issued").access_token;
     assert_eq!(claims(&token).get("env"), None);
-    let ask =
-        v1::CheckRequest { credential: token, environment: "live".into(), ..v1::CheckRequest::default() };
+    let ask = v1::CheckRequest {
+        credential: token,
+        environment: "live".into(),
+        scopes_only: true,
+        ..v1::CheckRequest::default()
+    };
     assert_eq!(shop.latchkey.anonymous().check(ask).await.reason(), v1::Reason::Ok);
 }
 

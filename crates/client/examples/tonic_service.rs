@@ -10,13 +10,12 @@ use tower_layer::Layer as _;
 /// Returns the service, protected by the Latchkey server at this address. Its methods get the caller from
 /// `request.extensions().get::<latchkey_client::v1::Principal>()`.
 ///
-/// A gRPC call is a POST to `/package.Service/Method`, for which a profile can have routes. This example clears
-/// method and path, so that the required scope does not depend on the profile's routes.
+/// A gRPC call is a POST to `/package.Service/Method`, for which a profile can have routes. This example asks for scopes
+/// alone, so that they do not depend on the profile's routes.
 pub(crate) fn service(latchkey: &str) -> Result<Routes, latchkey_client::ConnectError> {
     let checker = Checker::new(Connect::to(latchkey).connect_lazy()?);
     let guard = Guard::new(checker).profile("demo").customize_request(|request, check| {
-        check.method.clear();
-        check.path.clear();
+        check.scopes_only = true;
         let writes = request.uri.path().ends_with("/Watch");
         check.scopes = vec![if writes { "things.write" } else { "things.read" }.to_owned()];
     });

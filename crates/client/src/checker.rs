@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::Credential;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_proto::v1::{CheckRequest, CheckResponse};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
@@ -19,6 +20,7 @@ use tonic::{Code, Request, Status};
 ///     let request = CheckRequest {
 ///         credential: api_key.to_owned(),
 ///         scopes: vec!["things.read".to_owned()],
+///         scopes_only: true,
 ///         ..CheckRequest::default()
 ///     };
 ///     Ok(checker.check(request).await?.decision() == Decision::Allow)
@@ -29,6 +31,7 @@ pub struct Checker {
     client: CheckServiceClient<Channel>,
     deadline: Duration,
     max_attempts: u32,
+    caller: Credential,
 }
 
 /// Default deadline of a Check: Envoy's default timeout for external authorization.
@@ -41,7 +44,18 @@ impl Checker {
     /// Creates a checker that uses this channel, with a deadline of 200 ms and at most three attempts.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
-        Self { client: CheckServiceClient::new(channel), deadline: DEADLINE, max_attempts: 3 }
+        Self {
+            client: CheckServiceClient::new(channel),
+            deadline: DEADLINE,
+            max_attempts: 3,
+            caller: Credential::default(),
+        }
+    }
+
+    /// Sets the credential of the caller of Check, for a server whose `check_auth` is `key`: one of its `check_keys`.
+    #[must_use]
+    pub fn caller(self, caller: Credential) -> Self {
+        Self { caller, ..self }
     }
 
     /// Sets the longest duration of a Check, including all attempts and the pauses between them.
@@ -64,9 +78,15 @@ impl Checker {
     /// the deadline has passed.
     pub async fn check(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
         let deadline_exceeded = || Status::deadline_exceeded("Latchkey did not respond before the deadline");
-        timeout(self.deadline, self.check_with_retries(request))
-            .await
-            .unwrap_or_else(|_| Err(deadline_exceeded()))
+        let started = Instant::now();
+        match timeout(self.deadline, self.check_with_retries(request)).await {
+            // The channel ends a call at its deadline with this code.
+            Ok(Err(error)) if error.code() == Code::Cancelled && started.elapsed() >= self.deadline => {
+                Err(deadline_exceeded())
+            }
+            Ok(result) => result,
+            Err(_) => Err(deadline_exceeded()),
+        }
     }
 
     async fn check_with_retries(&self, request: CheckRequest) -> Result<CheckResponse, Status> {
@@ -75,6 +95,7 @@ impl Checker {
             let mut request = Request::new(request.clone());
             // The server stops working on the Check when this time has passed.
             request.set_timeout(self.deadline);
+            self.caller.add_to(request.metadata_mut());
             match client.check(request).await {
                 Ok(response) => return Ok(response.into_inner()),
                 Err(status) if status.code() == Code::Unavailable && attempt < self.max_attempts => {}

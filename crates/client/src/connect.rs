@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
@@ -155,11 +155,17 @@ impl Credential {
     }
 }
 
+impl Credential {
+    pub(crate) fn add_to(&self, metadata: &mut MetadataMap) {
+        if let Some(value) = &self.0 {
+            metadata.insert("authorization", value.clone());
+        }
+    }
+}
+
 impl Interceptor for Credential {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
-        }
+        self.add_to(request.metadata_mut());
         Ok(request)
     }
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use http::request::Parts;
 use http::{Request, Response};
 use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision};
-use tonic::Status;
+use tonic::{Code, Status};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -21,7 +21,8 @@ use crate::Checker;
 /// Callback that completes or changes the `CheckRequest` of an HTTP request.
 pub type CustomizeRequest = dyn Fn(&Parts, &mut CheckRequest) + Send + Sync;
 
-/// Handling of a call for which Latchkey makes no decision.
+/// Handling of a call during an outage: Latchkey cannot be reached, or does not decide in time (`UNAVAILABLE` and
+/// `DEADLINE_EXCEEDED`). After any other error, the call is rejected in both cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnOutage {
     /// Rejects the call: 503, or the gRPC status `UNAVAILABLE`.
@@ -64,7 +65,8 @@ impl Guard {
     }
 
     /// Sets a callback that adds what cannot be derived from the HTTP request: a resource, the client's address,
-    /// scopes.
+    /// scopes. A service whose scopes do not depend on the profile's routes sets `scopes_only`: its Checks then have no
+    /// path.
     ///
     /// ```
     /// use latchkey_client::{Checker, Guard};
@@ -90,14 +92,27 @@ impl Guard {
         Self { on_outage, ..self }
     }
 
-    /// Sends the Check of a request. Returns `None` if the request has no single readable credential.
-    async fn check(&self, parts: &Parts) -> Result<Option<CheckResponse>, Status> {
-        let Some(mut request) = request::from_parts(parts) else { return Ok(None) };
-        request.profile.clone_from(&self.profile);
+    /// Returns the Check of a request, or the denial of a request that cannot be described.
+    fn check_request(&self, parts: &Parts) -> Result<CheckRequest, Box<CheckResponse>> {
+        let mut check = request::from_parts(parts)?;
+        check.profile.clone_from(&self.profile);
         if let Some(customize) = &self.customize {
-            customize(parts, &mut request);
+            customize(parts, &mut check);
         }
-        self.checker.check(request).await.map(Some)
+        request::finish(check)
+    }
+
+    async fn check(&self, parts: &Parts) -> Result<CheckResponse, Status> {
+        match self.check_request(parts) {
+            Ok(check) => self.checker.check(check).await,
+            Err(denied) => Ok(*denied),
+        }
+    }
+
+    /// Returns whether a call without a decision is passed on.
+    fn admits(&self, error: &Status) -> bool {
+        self.on_outage == OnOutage::FailOpen
+            && matches!(error.code(), Code::Unavailable | Code::DeadlineExceeded)
     }
 
     /// Returns the request for the protected service, or the response that rejects it.
@@ -107,14 +122,14 @@ impl Guard {
         let result = self.check(&parts).await;
         request::remove_credentials(&mut parts);
         match result {
-            Ok(Some(allowed)) if allowed.decision() == Decision::Allow => {
+            Ok(allowed) if allowed.decision() == Decision::Allow => {
                 if let Some(principal) = allowed.principal {
                     parts.extensions.insert(principal);
                 }
                 Ok(Request::from_parts(parts, body))
             }
-            Ok(denied) => Err(response::denied(denied.as_ref(), grpc)),
-            Err(_) if self.on_outage == OnOutage::FailOpen => Ok(Request::from_parts(parts, body)),
+            Ok(denied) => Err(response::denied(&denied, grpc)),
+            Err(error) if self.admits(&error) => Ok(Request::from_parts(parts, body)),
             Err(_) => Err(response::unavailable(grpc)),
         }
     }

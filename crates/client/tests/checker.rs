@@ -1,19 +1,25 @@
-//! Retries and deadline of a `Checker`, against a server that plays a script.
+//! Retries and deadline of a `Checker`, and the errors that an open guard takes for an outage, against a server that plays
+//! a script.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by ending")]
 #![expect(clippy::disallowed_methods, reason = "what is started here ends with the test")]
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use latchkey_client::{Checker, Connect};
+use latchkey_client::{Checker, Connect, Guard, OnOutage};
 use latchkey_proto::v1::check_service_server::{CheckService, CheckServiceServer};
 use latchkey_proto::v1::{BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Decision};
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
+use tower_layer::Layer as _;
+use tower_service::Service;
 
 /// Reaction of the server to one Check.
 enum Reply {
@@ -50,20 +56,24 @@ impl CheckService for ScriptedServer {
     }
 }
 
-/// Sends one Check with a configured checker. Returns the result and the number of replies that were not used.
-async fn check(
-    replies: impl IntoIterator<Item = Reply>,
-    configure: impl FnOnce(Checker) -> Checker,
-) -> (Result<Decision, Code>, usize) {
+/// Starts a server that plays these replies. Returns it and a checker with a long deadline.
+async fn serve(replies: impl IntoIterator<Item = Reply>) -> (ScriptedServer, Checker) {
     let script = ScriptedServer(Arc::new(Mutex::new(replies.into_iter().collect())));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let server = Server::builder().add_service(CheckServiceServer::new(script.clone()));
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-    let checker = configure(
-        Checker::new(Connect::to(&address).connect_lazy().unwrap()).deadline(Duration::from_secs(30)),
-    );
-    let result = checker.check(CheckRequest::default()).await;
+    let channel = Connect::to(&address).connect_lazy().unwrap();
+    (script, Checker::new(channel).deadline(Duration::from_secs(30)))
+}
+
+/// Sends one Check with a configured checker. Returns the result and the number of replies that were not used.
+async fn check(
+    replies: impl IntoIterator<Item = Reply>,
+    configure: impl FnOnce(Checker) -> Checker,
+) -> (Result<Decision, Code>, usize) {
+    let (script, checker) = serve(replies).await;
+    let result = configure(checker).check(CheckRequest::default()).await;
     let unused = script.0.lock().unwrap().len();
     (result.map(|response| response.decision()).map_err(|status| status.code()), unused)
 }
@@ -95,5 +105,43 @@ async fn the_deadline_covers_all_attempts_together() {
     let hung = tokio::time::timeout(Duration::from_secs(20), check([Reply::Hang, Reply::Allow], short)).await;
     let (result, unused) = hung.expect("the checker returns at its deadline");
     assert_eq!(unused, 1, "a hanging attempt is not retried");
-    assert!(matches!(result, Err(Code::DeadlineExceeded | Code::Cancelled)), "{result:?}");
+    assert_eq!(result, Err(Code::DeadlineExceeded));
+}
+
+/// Service behind a guard, which responds to every call that reaches it.
+#[derive(Clone)]
+struct Protected;
+
+impl Service<http::Request<()>> for Protected {
+    type Response = http::Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<http::Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<()>) -> Self::Future {
+        ready(Ok(http::Response::new("passed".to_owned())))
+    }
+}
+
+/// Returns the status of a call through an open guard whose Check gets this reply.
+async fn through_open_guard(reply: Reply, configure: impl FnOnce(Checker) -> Checker) -> u16 {
+    let (_script, checker) = serve([reply]).await;
+    let guard = Guard::new(configure(checker).max_attempts(1)).on_outage(OnOutage::FailOpen);
+    let request = http::Request::get("/things").body(()).unwrap();
+    guard.layer(Protected).call(request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn an_open_guard_takes_only_two_errors_for_an_outage() {
+    for number in 1..=16 {
+        let code = Code::from_i32(number);
+        let outage = matches!(code, Code::Unavailable | Code::DeadlineExceeded);
+        let expected = if outage { 200 } else { 503 };
+        assert_eq!(through_open_guard(Reply::Fail(code), |checker| checker).await, expected, "{code:?}");
+    }
+    let short = |checker: Checker| checker.deadline(Duration::from_millis(100));
+    assert_eq!(through_open_guard(Reply::Hang, short).await, 200, "no response before the deadline");
 }

@@ -94,6 +94,46 @@ async fn a_tonic_service_responds_in_grpc() {
     assert_eq!(health.check(request(Some(&key))).await.unwrap_err().code(), Code::Unavailable);
 }
 
+/// Status of a request that is written by hand.
+async fn raw(port: u16, request: String) -> u16 {
+    use std::io::{Read as _, Write as _};
+    let exchange = move || {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        String::from_utf8_lossy(&head[9..]).parse().unwrap()
+    };
+    tokio::task::spawn_blocking(exchange).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_of_a_client_looks_like_an_outage_to_an_open_guard() {
+    let (latchkey, key) = demo().await;
+    let checker = Checker::new(Connect::to(&address(&latchkey)).connect_lazy().unwrap());
+    let guard = Guard::new(checker.deadline(std::time::Duration::from_secs(20)))
+        .profile("demo")
+        .on_outage(OnOutage::FailOpen);
+    let router = axum::Router::new().fallback(|| async { "open" }).layer(guard);
+    let port = serve(router).await;
+    let long = "x".repeat(129);
+    let head = |line: &str, headers: &str| {
+        format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n")
+    };
+    for (request, status) in [
+        (head("GET /things", &format!("x-request-id: {long}\r\n")), 401),
+        (head("GET /things", &format!("x-request-id: {long}\r\nx-api-key: {key}\r\n")), 200),
+        (head(&format!("{long} /things"), &format!("x-api-key: {key}\r\n")), 400),
+        (head(&format!("GET /{}", "x".repeat(9_000)), &format!("x-api-key: {key}\r\n")), 400),
+        (head("CONNECT upstream:443", &format!("x-api-key: {key}\r\n")), 403),
+        (head("OPTIONS *", &format!("x-api-key: {key}\r\n")), 403),
+        (head("GET /things", &format!("x-api-key: {}\r\n", "k".repeat(9_000))), 401),
+    ] {
+        let shown = request.lines().next().unwrap_or_default().to_owned();
+        assert_eq!(raw(port, request).await, status, "{shown}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fail_open_passes_calls_on_during_an_outage() {
     let unreachable = Connect::to(&format!("http://127.0.0.1:{}", free_port())).connect_lazy().unwrap();

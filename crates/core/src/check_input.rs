@@ -68,8 +68,10 @@ pub enum RequestedEnvironment<'a> {
 /// Path of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Path<'a> {
-    /// No path was given, so that no route is looked up.
+    /// No path was given, so that no route is found.
     Absent,
+    /// The check is about scopes alone: no route is looked up, and none is missing.
+    ScopesOnly,
     /// A path in canonical form ([`crate::route::canonical`]).
     Canonical(Cow<'a, str>),
     /// A path that has no canonical form.

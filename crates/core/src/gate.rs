@@ -201,7 +201,7 @@ impl<L: Limiter> Gate<L> {
             return Ok(Err(denial));
         }
         if let Some(policy) = &given
-            && let Some(route) = route(eval, policy).filter(|r| r.public && eval.input.route_scopes.is_none())
+            && let Some(route) = route(eval, policy).filter(|r| r.public && !asks_for_scopes(eval.input))
         {
             eval.explain.pass("route", || format!("{} is public", route.pattern.text()));
             return self.charge(eval, policy, Some(route)).await;
@@ -234,6 +234,12 @@ impl<L: Limiter> Gate<L> {
         }
         Ok(denial)
     }
+}
+
+/// Returns whether the caller of Check asks for scopes, which only a credential can have. A public route is public where
+/// nothing else is asked.
+fn asks_for_scopes(input: &CheckInput<'_>) -> bool {
+    input.route_scopes.is_some() || !input.scopes.is_empty()
 }
 
 /// Returns the route of a call. Each step that needs it looks it up again: that costs little, and no step has

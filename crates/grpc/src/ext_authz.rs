@@ -1,10 +1,9 @@
 //! `envoy.service.auth.v3.Authorization`: Envoy's Check. tonic transports the call; the messages are read and written
-//! by hand ([`codec`] explains why).
+//! by hand ([`raw_codec`](crate::raw_codec) explains why).
 //!
 //! An error allows the request if Envoy is set to `failure_mode_allow`. So everything that a client can cause with
 //! the content of its request is a denial; an error means that no decision could be made.
 
-mod codec;
 mod last_wins;
 mod metadata;
 mod request;
@@ -12,8 +11,7 @@ mod response;
 mod schemas;
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -27,23 +25,20 @@ use latchkey_core::ports::Limiter;
 use latchkey_core::reason::Reason;
 use latchkey_core::time::{Clock, Moment};
 use latchkey_profile::{Catalog, ParsedRequest, Profile, TemplateContext, default_denial};
+use tonic::Status;
 use tonic::body::Body;
-use tonic::codec::{EncodeBody, SingleMessageCompressionOverride};
 use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Code, Status};
 use tower_service::Service;
 
-use self::codec::RawCodec;
 use self::metadata::MetadataInput;
 use self::request::{CheckRequestView, LowercaseNames};
 use crate::decision_event::{RequestHeaders, emit};
+use crate::raw_codec::{BoxFuture, RawCodec, frame_to_http, is_too_large};
 use crate::wire::frame::GrpcFrame;
 use crate::{Services, deadline, rpc_table, status};
 
 /// Largest size of a `CheckRequest`: four times the size for the largest headers that most servers accept.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Service for Envoy's Check.
 pub(crate) struct Authorization<L> {
@@ -110,22 +105,6 @@ impl<L: Limiter + 'static> Service<Request<Body>> for Authorization<L> {
             })
         })
     }
-}
-
-/// Returns true if tonic rejected a message for its size. No other code in this crate uses `OUT_OF_RANGE`.
-fn is_too_large(response: &Response<Body>) -> bool {
-    Status::from_header_map(response.headers()).is_some_and(|status| status.code() == Code::OutOfRange)
-}
-
-/// Converts a response message to an HTTP response, for a request that tonic did not read.
-fn frame_to_http(frame: GrpcFrame) -> Response<Body> {
-    let messages = tokio_stream::once(Ok(frame));
-    let compression = SingleMessageCompressionOverride::Disable;
-    let mut response =
-        Response::new(Body::new(EncodeBody::new_server(RawCodec, messages, None, compression, None)));
-    let content_type = http::HeaderValue::from_static("application/grpc");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
-    response
 }
 
 impl<L: Limiter + 'static> UnaryService<Bytes> for UnaryCheck<L> {

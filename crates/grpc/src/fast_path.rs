@@ -80,11 +80,10 @@ impl<L: Limiter + 'static> CheckFastPath<L> {
             UnaryBody::Other(body) => return Err(Request::from_parts(head, tonic::body::Body::new(body))),
         };
         let response = match method {
-            CheckMethod::Envoy => {
-                self.envoy.respond(&message, &head.headers).await.map_err(status::system_error_to_status)
-            }
+            CheckMethod::Envoy => self.envoy.respond(&message, &head.headers).await,
             CheckMethod::Native => self.native.respond(&message, &head.headers).await,
         };
-        Ok(response.map_or_else(|status| response_body::status(&status), response_body::message))
+        let failed = |error| response_body::status(&status::system_error_to_status(error));
+        Ok(response.map_or_else(failed, response_body::message))
     }
 }

@@ -9,6 +9,7 @@ mod ext_authz;
 mod fast_path;
 mod manage;
 mod native;
+mod raw_codec;
 pub mod rpc_table;
 mod status;
 mod wire;
@@ -23,7 +24,6 @@ use latchkey_core::time::Clock;
 use latchkey_management::{Auditor, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1::audit_service_server::AuditServiceServer;
-use latchkey_proto::v1::check_service_server::CheckServiceServer;
 use latchkey_proto::v1::key_service_server::KeyServiceServer;
 use latchkey_proto::v1::profile_service_server::ProfileServiceServer;
 use latchkey_proto::v1::shadow_service_server::ShadowServiceServer;
@@ -36,7 +36,7 @@ use self::admission::{AdmissionService, AdmissionState};
 use self::ext_authz::{Authorization, CheckHandler};
 pub use self::fast_path::{CheckFastPath, CheckMethod, ResponseBody};
 use self::manage::ManagementApi;
-use self::native::NativeCheckHandler;
+use self::native::{NativeCheckHandler, NativeChecks};
 
 /// Dependencies of the services.
 pub struct Services<L> {
@@ -64,7 +64,7 @@ pub struct Services<L> {
 #[must_use]
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
     let envoy = Authorization::new(CheckHandler::new(&services));
-    let checks = CheckServiceServer::new(NativeCheckHandler::new(&services));
+    let checks = NativeChecks::new(NativeCheckHandler::new(&services));
     let Services { gate, management, tokens, auditor, usage, catalog, clock, ready, observer } = services;
     let management = ManagementApi { gate, management, tokens, auditor, usage, clock, catalog };
     let admission = AdmissionState { ready, observer };

@@ -1,8 +1,16 @@
 //! `latchkey.v1.CheckService`: Checks of callers that use Latchkey's own API. A denial is a response with the status
 //! OK; an error means that no decision could be made.
+//!
+//! A caller may admit requests while no decision can be made. So everything that a client can cause with the content of
+//! its request is a denial, as in Envoy's Check: fields that are too long, bytes that are no text, a message that is too
+//! large.
 
+mod batch;
 mod request;
 mod response;
+mod service;
+
+pub(crate) use self::service::NativeChecks;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,30 +18,30 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use latchkey_core::decision::{Decision, DecisionContext};
-use latchkey_core::error::{FieldViolation, RequestError, SystemError};
+use latchkey_core::error::SystemError;
 use latchkey_core::gate::Gate;
 use latchkey_core::observer::{CheckEvent, CheckObserver, CheckOutcome, Entrypoint};
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
-use latchkey_profile::Catalog;
+use latchkey_profile::{Catalog, Request};
 use latchkey_proto::v1;
-use latchkey_proto::v1::check_service_server::CheckService;
 use prost::Message as _;
-use tonic::{Request, Response, Status};
+use zeroize::Zeroize as _;
 
 use self::request::CheckRequestView;
 use crate::decision_event::{RequestHeaders, emit};
-use crate::status::{
-    request_error_to_status, summarize_violations, system_error_to_status, violations_to_status,
-};
+use crate::status::summarize_violations;
 use crate::wire::frame::GrpcFrame;
 use crate::{Services, deadline};
 
-/// Largest number of checks in a batch.
-const MAX_BATCH_CHECKS: usize = 1_000;
+/// Decoded request, whose copy of the credential is wiped afterwards.
+struct WipedRequest(v1::CheckRequest);
 
-/// Number of checks of a batch after which other calls on the worker get their turn.
-const YIELD_INTERVAL: usize = 50;
+impl Drop for WipedRequest {
+    fn drop(&mut self) {
+        self.0.credential.zeroize();
+    }
+}
 
 /// Handler of native Checks.
 pub(crate) struct NativeCheckHandler<L> {
@@ -53,28 +61,44 @@ impl<L: Limiter> NativeCheckHandler<L> {
 
     /// Responds to an encoded `CheckRequest` within `MAX_CHECK_DURATION`, or the caller's `grpc-timeout` if that is
     /// shorter.
-    pub(crate) async fn respond(&self, message: &[u8], metadata: &HeaderMap) -> Result<GrpcFrame, Status> {
-        let Ok(message) = v1::CheckRequest::decode(message) else { return Err(self.malformed(metadata)) };
-        self.check_one(&message, metadata, |response| GrpcFrame::encode(&response)).await
+    pub(crate) async fn respond(
+        &self,
+        message: &[u8],
+        metadata: &HeaderMap,
+    ) -> Result<GrpcFrame, SystemError> {
+        let limit = || deadline::timeout_for(metadata, deadline::MAX_CHECK_DURATION);
+        self.check(message, metadata, limit, |response| GrpcFrame::encode(&response)).await
     }
 
-    /// Decides one Check, and returns what `finish` makes of the response, which is too large to be moved about.
-    async fn check_one<T>(
+    /// Responds to a message that is too large to be read.
+    fn respond_too_large(&self, metadata: &HeaderMap) -> GrpcFrame {
+        GrpcFrame::encode(&self.malformed("the message is too large".to_owned(), None, metadata))
+    }
+
+    /// Decides one encoded Check, and returns what `finish` makes of the response, which is too large to be moved
+    /// about.
+    async fn check<T>(
         &self,
-        message: &v1::CheckRequest,
+        message: &[u8],
         metadata: &HeaderMap,
+        limit: impl FnOnce() -> Duration,
         finish: impl FnOnce(v1::CheckResponse) -> T,
-    ) -> Result<T, Status> {
-        let view = match self.parse(message, metadata) {
+    ) -> Result<T, SystemError> {
+        let Ok(message) = v1::CheckRequest::decode(message).map(WipedRequest) else {
+            let text = "the message could not be decoded".to_owned();
+            return Ok(finish(self.malformed(text, None, metadata)));
+        };
+        let message = &message.0;
+        let view = match CheckRequestView::read(message, &self.catalog) {
             Ok(view) => view,
-            Err(violations) => return Err(violations_to_status(&violations)),
+            Err(violations) => {
+                let text = summarize_violations(&violations);
+                return Ok(finish(self.malformed(text, Some(message), metadata)));
+            }
         };
         let mut context = DecisionContext::default();
-        let limit = || deadline::timeout_for(metadata, deadline::MAX_CHECK_DURATION);
-        match self.decide(&view, metadata, limit, &mut context).await {
-            Ok(decision) => Ok(finish(response::from_decision(decision, &mut context, &view.request_id))),
-            Err(error) => Err(system_error_to_status(error)),
-        }
+        let decision = self.decide(&view, metadata, limit, &mut context).await?;
+        Ok(finish(response::from_decision(decision, &mut context, &view.request_id)))
     }
 
     async fn decide(
@@ -101,27 +125,19 @@ impl<L: Limiter> NativeCheckHandler<L> {
         decided
     }
 
-    fn parse<'a>(
+    /// Denies a check that cannot be read, and emits its event.
+    fn malformed(
         &self,
-        message: &'a v1::CheckRequest,
+        text: String,
+        request: Option<&v1::CheckRequest>,
         metadata: &HeaderMap,
-    ) -> Result<CheckRequestView<'a>, Vec<FieldViolation>> {
-        let parsed = CheckRequestView::read(message, &self.catalog);
-        if parsed.is_err() {
-            self.emit_malformed(metadata);
-        }
-        parsed
-    }
-
-    /// Returns the status for bytes that are not a message, with the code that tonic uses for them.
-    fn malformed(&self, metadata: &HeaderMap) -> Status {
-        self.emit_malformed(metadata);
-        Status::internal("the message could not be decoded")
-    }
-
-    fn emit_malformed(&self, metadata: &HeaderMap) {
+    ) -> v1::CheckResponse {
         let context = DecisionContext { started_at: self.clock.now(), ..DecisionContext::default() };
         self.emit(None, metadata, CheckOutcome::Malformed, &context);
+        match request.and_then(request::valid_request_id) {
+            Some(sent) => response::malformed(text, sent),
+            None => response::malformed(text, &self.catalog.request_id(&Request::default())),
+        }
     }
 
     /// Emits the event of a Check.
@@ -145,55 +161,5 @@ impl<L: Limiter> NativeCheckHandler<L> {
                 metadata: headers,
             },
         );
-    }
-
-    async fn check_each(
-        &self,
-        checks: &[v1::CheckRequest],
-        metadata: &HeaderMap,
-    ) -> Result<Vec<v1::CheckResponse>, SystemError> {
-        let mut results = Vec::with_capacity(checks.len());
-        for (n, check) in checks.iter().enumerate() {
-            if n % YIELD_INTERVAL == YIELD_INTERVAL - 1 {
-                tokio::task::yield_now().await;
-            }
-            results.push(match self.parse(check, metadata) {
-                Ok(view) => {
-                    let mut context = DecisionContext::default();
-                    let limit = || deadline::MAX_CHECK_DURATION;
-                    let decision = self.decide(&view, metadata, limit, &mut context).await?;
-                    response::from_decision(decision, &mut context, &view.request_id)
-                }
-                Err(violations) => response::malformed(summarize_violations(&violations), &check.request_id),
-            });
-        }
-        Ok(results)
-    }
-}
-
-#[tonic::async_trait]
-impl<L: Limiter + 'static> CheckService for NativeCheckHandler<L> {
-    async fn check(&self, call: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
-        self.check_one(call.get_ref(), call.metadata().as_ref(), Response::new).await
-    }
-
-    /// Evaluates the checks one after the other, so that each sees what the earlier ones were charged. An invalid
-    /// check fails alone. A check that could not be decided ends the batch, because the rest would wait for the same
-    /// store.
-    async fn batch_check(
-        &self,
-        call: Request<v1::BatchCheckRequest>,
-    ) -> Result<Response<v1::BatchCheckResponse>, Status> {
-        let metadata = call.metadata().as_ref();
-        let limit = || deadline::timeout_for(metadata, deadline::MAX_BATCH_DURATION);
-        let checks = &call.get_ref().checks;
-        if checks.len() > MAX_BATCH_CHECKS {
-            let text = format!("must have at most {MAX_BATCH_CHECKS} entries, and has {}", checks.len());
-            return Err(request_error_to_status(&RequestError::field("checks", text)));
-        }
-        let results = deadline::with_timeout(limit, pin!(self.check_each(checks, metadata)))
-            .await
-            .map_err(system_error_to_status)?;
-        Ok(Response::new(v1::BatchCheckResponse { results }))
     }
 }

@@ -38,11 +38,14 @@ pub(crate) const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check
 /// Path of the native Check.
 pub(crate) const NATIVE_CHECK: &str = "/latchkey.v1.CheckService/Check";
 
+/// Path of a batch of native Checks.
+pub(crate) const NATIVE_BATCH_CHECK: &str = "/latchkey.v1.CheckService/BatchCheck";
+
 /// All RPCs of the contract, with the most frequently called ones first.
 pub const RPC_TABLE: &[RpcEntry] = &[
     check(ENVOY_CHECK),
     check(NATIVE_CHECK),
-    check("/latchkey.v1.CheckService/BatchCheck"),
+    check(NATIVE_BATCH_CHECK),
     rpc("/latchkey.v1.KeyService/CreateKey", CallerClass::KeyManager),
     rpc("/latchkey.v1.KeyService/GetKey", CallerClass::KeyManager),
     rpc("/latchkey.v1.KeyService/ListKeys", CallerClass::KeyManager),

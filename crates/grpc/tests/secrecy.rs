@@ -69,7 +69,8 @@ async fn a_log_contains_decisions_and_never_credentials() {
     let subscriber_guard = set_default(subscriber);
     let harness = Harness::new();
     AuthorizationClient::new(harness.routes.clone()).check(check_request()).await.unwrap();
-    let check = v1::CheckRequest { credential: GOOD.into(), ..v1::CheckRequest::default() };
+    let check =
+        v1::CheckRequest { credential: GOOD.into(), scopes_only: true, ..v1::CheckRequest::default() };
     CheckServiceClient::new(harness.routes.clone()).check(check).await.unwrap();
     let mut keys = KeyServiceClient::new(harness.routes.clone());
     let create = v1::CreateKeyRequest { name: "till".into(), ..Default::default() };

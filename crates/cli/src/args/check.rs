@@ -27,9 +27,12 @@ pub(crate) struct CheckArgs {
     /// The HTTP method
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) method: String,
-    /// The HTTP path
+    /// The HTTP path; without one the call matches no route
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) path: String,
+    /// Ask about the credential, its scopes and limits, and not about a route
+    #[arg(long, conflicts_with = "path")]
+    pub(crate) scopes_only: bool,
     /// A scope that is needed on top of the route's; may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     pub(crate) scopes: Vec<String>,

@@ -40,6 +40,7 @@ fn question(args: CheckArgs) -> Result<v1::CheckRequest, CliError> {
         request_id: args.request_id,
         dry_run: !args.spend,
         explain: true,
+        scopes_only: args.scopes_only,
     })
 }
 

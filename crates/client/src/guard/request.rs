@@ -1,23 +1,50 @@
-//! Conversion of an HTTP request into a `CheckRequest`. A request with two different credentials is rejected, because
-//! it is undefined which one the caller means.
+//! Conversion of an HTTP request into a `CheckRequest`. A request that cannot be described without doubt is denied here:
+//! one with two different credentials, because it is undefined which one the caller means, and one without a path, because
+//! a Check without a path is a question about no route.
 
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
-use latchkey_proto::v1::{CheckRequest, Principal};
+use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, Principal, Reason};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Longest identifier of a request that a Check takes, in bytes.
+const MAX_REQUEST_ID: usize = 128;
 
-/// Returns the Check of an HTTP request, or `None` if its credential is ambiguous or not readable.
-pub(super) fn from_parts(parts: &Parts) -> Option<CheckRequest> {
-    let header =
-        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Some(CheckRequest {
-        credential: credential(parts)?,
+/// Returns the Check of an HTTP request, or the denial of one whose credential is ambiguous or not readable.
+pub(super) fn from_parts(parts: &Parts) -> Result<CheckRequest, Box<CheckResponse>> {
+    let Some(credential) = credential(parts) else {
+        let text = "The request has more than one credential or an unreadable one.";
+        return Err(denial(Reason::AmbiguousCredential, text));
+    };
+    Ok(CheckRequest {
+        credential,
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
-        request_id: header("x-request-id").to_owned(),
+        request_id: request_id(parts).unwrap_or_default().to_owned(),
         ..CheckRequest::default()
     })
+}
+
+/// Completes a Check that the service may have changed: one about scopes alone has no path. Any other one without a path,
+/// such as that of a CONNECT request, is denied.
+pub(super) fn finish(mut check: CheckRequest) -> Result<CheckRequest, Box<CheckResponse>> {
+    if check.scopes_only {
+        check.path.clear();
+    } else if check.path.is_empty() {
+        return Err(denial(Reason::RouteNotAllowed, "The request has no path."));
+    }
+    Ok(check)
+}
+
+fn denial(reason: Reason, message: &str) -> Box<CheckResponse> {
+    let (decision, reason) = (Decision::Deny.into(), reason.into());
+    Box::new(CheckResponse { decision, reason, message: message.to_owned(), ..CheckResponse::default() })
+}
+
+/// Returns the identifier that the client sent, if a Check can carry it; the server makes one otherwise.
+fn request_id(parts: &Parts) -> Option<&str> {
+    let sent = parts.headers.get("x-request-id")?.to_str().ok()?;
+    Some(sent).filter(|id| id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 fn credential(parts: &Parts) -> Option<String> {
@@ -57,8 +84,34 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        from_parts(&parts)
-            .map(|request| format!("{} {} {}", request.method, request.path, request.credential))
+        let request = from_parts(&parts).ok()?;
+        Some(format!("{} {} {}", request.method, request.path, request.credential))
+    }
+
+    fn check_of(request: http::request::Builder) -> Result<CheckRequest, Reason> {
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        from_parts(&parts).and_then(finish).map_err(|denied| denied.reason())
+    }
+
+    #[test]
+    fn a_request_without_a_path_is_denied_without_a_check() {
+        let connect = http::Request::builder().method("CONNECT").uri("upstream:443");
+        assert_eq!(check_of(connect), Err(Reason::RouteNotAllowed));
+        assert_eq!(check_of(http::Request::get("http://host")).unwrap().path, "/");
+        assert_eq!(check_of(http::Request::options("*")).unwrap().path, "*");
+        let only = CheckRequest { scopes_only: true, path: "/x".into(), ..CheckRequest::default() };
+        assert_eq!(finish(only).unwrap().path, "");
+    }
+
+    #[test]
+    fn an_identifier_that_a_check_cannot_carry_is_left_out() {
+        let with =
+            |id: &str| check_of(http::Request::get("/").header("x-request-id", id)).unwrap().request_id;
+        assert_eq!(with("r-1"), "r-1");
+        assert_eq!(with(&"x".repeat(128)).len(), 128);
+        for sent in ["x".repeat(129).as_str(), "a b", "a\tb", "\u{e9}"] {
+            assert_eq!(with(sent), "", "{sent:?}");
+        }
     }
 
     #[test]

@@ -9,20 +9,15 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// Returns the response for a denial. `None` means that no Check was sent, because the request has no single readable
-/// credential.
-pub(super) fn denied<R: Default>(check: Option<&CheckResponse>, grpc: bool) -> Response<R> {
-    let reason = check.map_or(Reason::AmbiguousCredential, CheckResponse::reason);
-    let (status, code) = status_of(reason);
-    let message = check
-        .map_or("The request has more than one credential or an unreadable one.", |check| &check.message);
-    let mut response = respond(status, &Status::new(code, message), grpc);
+/// Returns the response for a denial.
+pub(super) fn denied<R: Default>(check: &CheckResponse, grpc: bool) -> Response<R> {
+    let (status, code) = status_of(check.reason());
+    let mut response = respond(status, &Status::new(code, &*check.message), grpc);
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    let retry_after =
-        check.and_then(|check| check.rate_limits.iter().map(|limit| limit.retry_after_seconds).max());
+    let retry_after = check.rate_limits.iter().map(|limit| limit.retry_after_seconds).max();
     if let Some(seconds) = retry_after.filter(|seconds| *seconds > 0) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -34,7 +29,8 @@ pub(super) fn unavailable<R: Default>(grpc: bool) -> Response<R> {
     respond(StatusCode::SERVICE_UNAVAILABLE, &Status::unavailable("authorization is not available"), grpc)
 }
 
-/// Returns 401 for an unauthenticated caller, 429 for an exceeded rate limit and 403 for every other denial. A reason
+/// Returns 401 for an unauthenticated caller, 429 for an exceeded rate limit, 400 for a request that cannot be read, and
+/// 403 for every other denial. A reason
 /// that this version does not know is a denial too.
 fn status_of(reason: Reason) -> (StatusCode, Code) {
     match reason {
@@ -47,6 +43,7 @@ fn status_of(reason: Reason) -> (StatusCode, Code) {
         | Reason::TenantRequired
         | Reason::EnvironmentMismatch => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
         Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
+        Reason::MalformedRequest => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
         _ => (StatusCode::FORBIDDEN, Code::PermissionDenied),
     }
 }
@@ -85,7 +82,9 @@ mod tests {
             (response.status(), &response.headers()["grpc-status"]),
             (StatusCode::OK, &HeaderValue::from_static("14"))
         );
-        let response: Response<String> = denied(None, false);
+        let ambiguous =
+            CheckResponse { reason: Reason::AmbiguousCredential.into(), ..CheckResponse::default() };
+        let response: Response<String> = denied(&ambiguous, false);
         assert_eq!(
             (response.status(), &response.headers()[WWW_AUTHENTICATE]),
             (StatusCode::UNAUTHORIZED, &HeaderValue::from_static("Bearer"))

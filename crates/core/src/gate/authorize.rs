@@ -17,24 +17,35 @@ pub(super) fn authorize(
     principal: &Principal,
     route: Option<&Route>,
 ) -> StepResult<()> {
-    check_environment(eval, principal)?;
+    check_environment(eval, policy, principal)?;
     check_route(eval, policy, principal, route)?;
     check_scopes(eval, policy, principal, route)?;
     check_resource(eval, principal, route)?;
     check_network(eval, principal)
 }
 
-fn check_environment(eval: &mut EvalContext<'_, '_>, principal: &Principal) -> StepResult<()> {
+/// Denies a credential of another environment. An environment that the profile does not have is denied to every
+/// credential, also to those that are not limited to one.
+fn check_environment(
+    eval: &mut EvalContext<'_, '_>,
+    policy: &Policy,
+    principal: &Principal,
+) -> StepResult<()> {
     let own = principal.environment();
+    let names = &policy.environments;
+    let known = |name: &str| names.is_empty() || names.iter().any(|known| **known == *name);
     let matches = match eval.input.environment {
         RequestedEnvironment::Any => true,
-        RequestedEnvironment::Named(name) => own.is_none_or(|own| *own == *name),
+        RequestedEnvironment::Named(name) => known(name) && own.is_none_or(|own| *own == *name),
         RequestedEnvironment::Unknown => false,
     };
     let own = own.unwrap_or("any");
     if !matches {
         let requested = eval.input.environment;
         let detail = || match requested {
+            RequestedEnvironment::Named(name) if !known(name) => {
+                format!("the profile has no environment {name:?}")
+            }
             RequestedEnvironment::Named(name) => format!("a {own} credential was used on {name}"),
             RequestedEnvironment::Any | RequestedEnvironment::Unknown => {
                 "the host belongs to no environment".to_owned()
@@ -55,9 +66,13 @@ fn check_route(
 ) -> StepResult<()> {
     let denial = Denial::new(Reason::RouteNotAllowed);
     let Some(route) = route else {
-        let needs_route = eval.input.path != Path::Absent && eval.input.route_scopes.is_none();
+        let needs_route = eval.input.path != Path::ScopesOnly && eval.input.route_scopes.is_none();
         if needs_route && policy.unmatched == UnmatchedRoute::Deny {
-            let detail = || "no route matches, and the profile denies unmatched calls".to_owned();
+            let no_path = eval.input.path == Path::Absent;
+            let detail = || match no_path {
+                true => "no path was given, and the profile denies unmatched calls".to_owned(),
+                false => "no route matches, and the profile denies unmatched calls".to_owned(),
+            };
             return Err(eval.explain.fail_with_detail("route", denial, detail));
         }
         eval.explain.pass("route", || "no route applies".to_owned());
@@ -127,7 +142,7 @@ fn check_resource(
     }
     let path = match &eval.input.path {
         Path::Canonical(path) => path.as_ref(),
-        Path::Absent | Path::NonCanonical => "",
+        Path::Absent | Path::ScopesOnly | Path::NonCanonical => "",
     };
     let in_path = route.into_iter().flat_map(|r| &r.resource);
     let in_path = in_path.map(|(name, index)| (&**name, segment(path, *index).unwrap_or_default()));

@@ -1,6 +1,6 @@
 //! Native `CheckRequest` in the form of the gate's input, borrowed from its message. Every field has a limit, and one
-//! error names all fields that exceed theirs. The credential has no limit here: one that is too long is malformed,
-//! which is a denial and not an error of the message.
+//! denial names all fields that exceed theirs. The credential has no limit here: one that is too long is malformed,
+//! which has a reason of its own.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -39,6 +39,9 @@ impl<'a> CheckRequestView<'a> {
     pub(super) fn read(request: &'a CheckRequest, catalog: &Catalog) -> Result<Self, Vec<FieldViolation>> {
         let mut violations = Violations::default();
         check_bounds(request, &mut violations);
+        if request.scopes_only && !request.path.is_empty() {
+            violations.add("scopes_only", "must be false if a path is given");
+        }
         let profile = profile(request, catalog, &mut violations);
         let address = address(request, &mut violations);
         let violations = violations.into_violations();
@@ -60,8 +63,7 @@ fn access(request: &CheckRequest, address: Option<IpAddr>) -> CheckInput<'_> {
         environment: non_empty(&request.environment)
             .map_or(RequestedEnvironment::Any, RequestedEnvironment::Named),
         method: &request.method,
-        path: non_empty(&request.path)
-            .map_or(Path::Absent, |path| canonical(path).map_or(Path::NonCanonical, Path::Canonical)),
+        path: path(request),
         scopes: request.scopes.iter().map(String::as_str).collect(),
         class: non_empty(&request.rate_class).map_or(RateClassSelector::Route, RateClassSelector::RouteOr),
         resource: request.resource.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
@@ -72,6 +74,21 @@ fn access(request: &CheckRequest, address: Option<IpAddr>) -> CheckInput<'_> {
         // The remaining fields are for routes of Envoy that override those of the profile.
         ..CheckInput::default()
     }
+}
+
+fn path(request: &CheckRequest) -> Path<'_> {
+    match request.path.as_str() {
+        "" if request.scopes_only => Path::ScopesOnly,
+        "" => Path::Absent,
+        path => canonical(path).map_or(Path::NonCanonical, Path::Canonical),
+    }
+}
+
+/// Returns the request's own identifier if it can be used.
+pub(super) fn valid_request_id(request: &CheckRequest) -> Option<&str> {
+    let mut violations = Violations::default();
+    violations.check_text("request_id", &request.request_id, MAX_NAME_BYTES);
+    violations.finish().is_ok().then_some(&*request.request_id).filter(|id| !id.is_empty())
 }
 
 fn non_empty(text: &str) -> Option<&str> {
@@ -160,12 +177,20 @@ mod tests {
             let request = CheckRequest { path: path.into(), ..CheckRequest::default() };
             match CheckRequestView::read(&request, &Catalog::new()).unwrap().access.path {
                 Path::Canonical(path) => path.into_owned(),
-                Path::Absent | Path::NonCanonical => "none".to_owned(),
+                Path::Absent | Path::ScopesOnly | Path::NonCanonical => "none".to_owned(),
             }
         };
         assert_eq!(path("/v1//x/?a=b"), "/v1/x");
         assert_eq!(path("/v1/%2fx"), "none");
         assert_eq!(path("v1"), "none");
+    }
+
+    #[test]
+    fn a_check_of_scopes_alone_has_no_path() {
+        let only = CheckRequest { scopes_only: true, ..CheckRequest::default() };
+        assert_eq!(CheckRequestView::read(&only, &Catalog::new()).unwrap().access.path, Path::ScopesOnly);
+        let both = CheckRequest { path: "/v1".into(), ..only };
+        assert_eq!(fields(&both), ["scopes_only"]);
     }
 
     #[test]

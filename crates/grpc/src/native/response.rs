@@ -51,13 +51,12 @@ fn shadow(context: &DecisionContext) -> Option<v1::Shadow> {
     })
 }
 
-/// Returns the response of an invalid check in a batch. It is a denial, so that a caller that reads only the decision
-/// does not allow the request. It has no reason: the contract's reasons are about credentials and requests, and this
-/// is an error of the message, which `message` describes.
+/// Returns the response of a check that cannot be read. It is a denial and no error: a caller that admits requests
+/// during an outage must not admit those that it cannot describe.
 pub(super) fn malformed(message: String, request_id: &str) -> v1::CheckResponse {
     v1::CheckResponse {
         decision: v1::Decision::Deny.into(),
-        reason: v1::Reason::Unspecified.into(),
+        reason: v1::Reason::MalformedRequest.into(),
         message,
         request_id: request_id.to_owned(),
         ..v1::CheckResponse::default()
@@ -111,6 +110,9 @@ mod tests {
     #[test]
     fn an_invalid_check_is_denied() {
         let response = malformed("profile: no".into(), "r");
-        assert_eq!(response.decision(), v1::Decision::Deny);
+        assert_eq!(
+            (response.decision(), response.reason()),
+            (v1::Decision::Deny, v1::Reason::MalformedRequest)
+        );
     }
 }

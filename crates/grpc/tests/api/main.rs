@@ -13,6 +13,7 @@ mod harness;
 mod management;
 mod native;
 mod observer;
+mod raw_bytes;
 mod recording_observer;
 mod rpc_table;
 mod time_fields;
