@@ -86,7 +86,7 @@ metrics! {
         [("system", "db.system.name"), ("operation", "db.operation.name"), ("outcome", "error.type")],
         "Duration of database queries, including the wait for a connection, by operation and outcome (ok, error, timeout, or cancelled if the caller stopped waiting)";
     CONNECTIONS = "latchkey_connections", "latchkey.connection.count", MetricKind::Gauge, "{connection}", [LISTENER],
-        "Open connections by listener: grpc, management, http";
+        "Open connections by listener: grpc, management, http, admin";
     CONNECTIONS_LIMIT = "latchkey_connections_limit", "latchkey.connection.max", MetricKind::Gauge, "{connection}",
         [LISTENER], "Maximum number of open connections by listener (max_connections for gRPC); further ones wait";
     CONNECTIONS_TOTAL ="latchkey_connections_total", "latchkey.connections", MetricKind::Counter, "{connection}",

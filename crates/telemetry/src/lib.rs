@@ -1,11 +1,13 @@
 //! Telemetry of the server. The program's log goes to standard error, as text for people or as JSON for programs.
-//! Libraries never log below `info`, whatever the settings say, since they would log the content of connections.
+//! Libraries never log below `info`, whatever the settings say, since they would log the content of connections. The
+//! lines that a stranger can cause are bounded.
 //! [`MetricsObserver`] counts Checks and calls, each part registers its metrics with the [`Registry`], and [`otlp`] sends
 //! metrics and traces to a collector. [`DecisionLogger`] writes the decision log.
 
 mod decision_log;
 pub mod definitions;
 mod export_stats;
+mod log_bound;
 pub mod metric;
 mod metrics_observer;
 mod non_blocking_writer;
@@ -37,6 +39,7 @@ pub use observer_set::ObserverSet;
 pub use query_durations::QueryDurations;
 pub use registry::Registry;
 
+use log_bound::LogBound;
 use non_blocking_writer::NonBlockingWriter;
 
 /// Format of a line of the program's log.
@@ -58,7 +61,9 @@ pub fn start(format: Option<LogFormat>, directives: &str) -> FlushGuard {
         filter_fn(|meta| meta.target().starts_with("latchkey") || *meta.level() <= Level::INFO);
     let terminal = std::io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let registry = tracing_subscriber::registry().with(filter).with(ours_or_coarse);
+    // Without its thread there is no bound, and the log is still better than none.
+    let registry =
+        tracing_subscriber::registry().with(filter).with(ours_or_coarse).with(LogBound::start().ok());
     let started = match format {
         LogFormat::Text => registry.with(fmt::layer().with_ansi(terminal).with_writer(lines)).try_init(),
         LogFormat::Json => {
