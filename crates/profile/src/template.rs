@@ -11,6 +11,10 @@ pub(crate) use name::{EndpointName, Name, RenderInput};
 
 use filter::Filter;
 
+/// Most bytes of a header's value. A longer one is left out: servers refuse it, and a part of it could mean something
+/// else.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
 /// A compiled template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Template {
@@ -107,8 +111,8 @@ impl Template {
         }
     }
 
-    /// Appends the rendered template as the value of a header. Returns false and appends nothing if the value is empty
-    /// or contains control characters.
+    /// Appends the rendered template as the value of a header. Returns false and appends nothing if the value is empty,
+    /// contains control characters or is too long.
     pub(crate) fn render_header(&self, input: &RenderInput<'_>, out: &mut String) -> bool {
         let begin = out.len();
         if let Some(number) = self.single_number() {
@@ -118,12 +122,13 @@ impl Template {
         self.render(input, Escape::None, out);
         // Nearly all values need no change; a scan of all bytes without early exit is vectorized.
         let value = out.as_bytes().get(begin..).unwrap_or_default();
-        if value.iter().fold(!value.is_empty(), |all, byte| all & byte.is_ascii_graphic()) {
+        let short = !value.is_empty() && value.len() <= MAX_HEADER_BYTES;
+        if value.iter().fold(short, |all, byte| all & byte.is_ascii_graphic()) {
             return true;
         }
         let trimmed = out[begin..].trim().to_owned();
         out.truncate(begin);
-        let valid = !trimmed.is_empty() && !has_controls(&trimmed);
+        let valid = !trimmed.is_empty() && !has_controls(&trimmed) && trimmed.len() <= MAX_HEADER_BYTES;
         if valid {
             out.push_str(&trimmed);
         }

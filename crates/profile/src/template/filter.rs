@@ -33,6 +33,11 @@ pub(super) enum FilterOutput {
     Json,
 }
 
+/// Most bytes of a value after a filter. A longer value is left empty: a part of it could mean something else.
+const MAX_VALUE_BYTES: usize = 16 * 1024;
+/// Largest factor by which the filters of a value may lengthen it.
+const MAX_GROWTH: usize = 100;
+
 const FILTERS: &str = "upper, lower, trim, capitalize, default(\"text\"), join(\"text\"), \
                        replace(\"text\", \"text\"), truncate(number), urlencode, json, json_or_null, \
                        removeprefix(\"text\")";
@@ -74,6 +79,18 @@ impl Filter {
         }
     }
 
+    /// Returns the largest factor by which the filter lengthens a text.
+    fn growth(&self) -> usize {
+        match self {
+            Self::Replace(old, new) => new.len().div_ceil(old.len()).max(1),
+            Self::Join(separator) => separator.len().max(1),
+            Self::UrlEncode | Self::Upper | Self::Lower | Self::Capitalize => 3,
+            // A control character is written as six.
+            Self::Json | Self::JsonOrNull => 6,
+            Self::Default(_) | Self::Trim | Self::Truncate(_) | Self::RemovePrefix(_) => 1,
+        }
+    }
+
     fn apply(&self, text: &str, list: bool) -> String {
         match self {
             Self::Upper => text.to_uppercase(),
@@ -99,6 +116,18 @@ impl Filter {
     }
 }
 
+/// Returns a description of the mistake if the filters together can lengthen a value too much.
+pub(super) fn check_growth(filters: &[Filter]) -> Result<(), String> {
+    let growth = filters.iter().fold(1_usize, |all, filter| all.saturating_mul(filter.growth()));
+    if growth <= MAX_GROWTH {
+        return Ok(());
+    }
+    Err(format!(
+        "the filters together can make a value {growth} times as long, and {MAX_GROWTH} times is the most: use shorter \
+         texts in replace and join, or fewer filters"
+    ))
+}
+
 /// Applies the filters to the text from `begin` on.
 pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usize) -> FilterOutput {
     let Some((first, others)) = filters.split_first() else { return FilterOutput::Text };
@@ -107,9 +136,20 @@ pub(super) fn apply(filters: &[Filter], list: bool, out: &mut String, begin: usi
     let mut text = first.apply(&out[begin..], list);
     let mut last = first;
     for filter in others {
+        if text.len() > MAX_VALUE_BYTES {
+            break;
+        }
         list &= matches!(last, Filter::Default(_));
         text = filter.apply(&text, list);
         last = filter;
+    }
+    if text.len() > MAX_VALUE_BYTES {
+        out.truncate(begin);
+        if matches!(filters.last(), Some(Filter::Json | Filter::JsonOrNull)) {
+            out.push_str("null");
+            return FilterOutput::Json;
+        }
+        return FilterOutput::Text;
     }
     out.truncate(begin);
     out.push_str(&text);

@@ -1,6 +1,6 @@
 //! Parser of templates: literal text, and expressions `{{ name | filter("argument") | … }}`.
 
-use super::filter::{Argument, Filter};
+use super::filter::{self, Argument, Filter};
 use super::name::Name;
 use super::{NameResolver, Segment, TemplateError};
 
@@ -52,7 +52,9 @@ impl<'t> Cursor<'t> {
         let mut filters = Vec::new();
         loop {
             self.skip_space();
+            let end = self.at;
             if self.take("}}") {
+                filter::check_growth(&filters).map_err(|message| (end, message))?;
                 return Ok(Segment::Value(names, filters));
             }
             if !self.take("|") {

@@ -139,3 +139,31 @@ fn the_bucket_is_named_by_owner_and_class() {
     request.context.push(("rate_class", "slow"));
     assert_eq!(bucket(&request).as_deref(), Some("tenant/slow"));
 }
+
+#[test]
+fn filters_that_make_a_value_many_times_as_long_are_refused() {
+    let five = "| replace(\"a\", \"aaaaaaaaaa\") ".repeat(5);
+    let document = |filters: &str| {
+        format!("name = \"p\"\n[response_headers]\nx-name = '{{{{ subject.name {filters}}}}}'")
+    };
+    let errors = Profile::compile(&document(&five), 1).unwrap_err().to_string();
+    assert!(errors.contains("100000 times as long") && errors.contains("response_headers"), "{errors}");
+    assert!(Profile::compile(&document("| replace(\" \", \", \") | urlencode "), 1).is_ok());
+}
+
+#[test]
+fn a_value_that_became_too_long_is_left_out() {
+    let profile = profile(
+        "name = \"p\"\n[response_headers]\nx-name = '{{ subject.name | replace(\"a\", \"aaaaaaaaaa\") }}'\n\
+         x-whole = '{{ subject.name }}'",
+    );
+    for (length, shown) in [(1_000, true), (2_000, false)] {
+        let mut record = key("secret", "live");
+        record.name = "a".repeat(length);
+        let context = context(&profile.policy, record);
+        let headers = denied(&profile, Reason::Expired, &context).1;
+        let value = headers.iter().find(|(name, _)| *name == "x-name").map(|(_, value)| value.len());
+        assert_eq!(value, shown.then_some(length * 10), "{length}");
+        assert!(headers.iter().any(|(name, value)| *name == "x-whole" && value.len() == length));
+    }
+}
