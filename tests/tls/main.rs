@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the load ends with its test")]
 
+mod callers;
 mod envoy;
 mod fixture;
 mod operators;

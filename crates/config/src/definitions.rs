@@ -102,10 +102,18 @@ settings! {
         "Address of the gRPC port: Envoy's ext_authz, latchkey.v1, health and reflection";
     HTTP_ADDR = "http_addr", "LATCHKEY_HTTP_ADDR", Text, Some("127.0.0.1:8081"),
         "Address of the HTTP port: /livez, /readyz and /metrics";
+    ADMIN_ADDR = "admin_addr", "LATCHKEY_ADMIN_ADDR", Text, None,
+        "Separate address for /livez, /readyz and /metrics: the HTTP port then serves only the key set and products' endpoints, whose clients cannot take the connections of probes";
     INSECURE = "insecure", "LATCHKEY_INSECURE", Switch, Some("false"),
         "Serve gRPC in plain text on an address that other machines can reach";
+    CHECK_AUTH = "check_auth", "LATCHKEY_CHECK_AUTH", Text, Some("none"),
+        "Callers of Check: none (everyone who reaches the port), certificate (clients with a certificate of tls_client_ca), or key (clients that send one of check_keys)";
+    CHECK_KEYS = "check_keys", "LATCHKEY_CHECK_KEYS", Secret, None,
+        "Keys of the callers of Check, which they send as the metadata authorization: Bearer KEY; at least 32 characters each, separated by commas or line ends, so that one can replace another";
     MAX_CONNECTIONS = "max_connections", "LATCHKEY_MAX_CONNECTIONS", Text, Some("8192"),
-        "Maximum number of gRPC connections; further ones wait in the kernel's queue";
+        "Maximum number of gRPC connections; when further ones wait, idle connections are closed, those of clients with many of them first";
+    MAX_CONNECTION_IDLE = "max_connection_idle", "LATCHKEY_MAX_CONNECTION_IDLE", Text, Some("1h"),
+        "Time without a call after which a gRPC connection is closed; 0s keeps it until others wait";
     DATABASE_URL = "database_url", "LATCHKEY_DATABASE_URL", Secret, Some("sqlite://latchkey.db?mode=rwc"),
         "The database: sqlite://PATH?mode=rwc, or postgres://USER:PASSWORD@HOST/NAME for more than one replica";
     DATABASE_CONNECTIONS = "database_connections", "LATCHKEY_DATABASE_CONNECTIONS", Text, Some("16"),
@@ -158,6 +166,8 @@ settings! {
         "File of revocation lists for client certificates on the management port; by default tls_client_crl";
     HTTP_TLS = "http_tls", "LATCHKEY_HTTP_TLS", Switch, Some("false"),
         "Serve the HTTP port by TLS with the same certificate; it does not ask for client certificates";
+    CORE_DUMPS = "core_dumps", "LATCHKEY_CORE_DUMPS", Switch, Some("false"),
+        "Permit core dumps, and debuggers of the same user: both can read the keys in the process's memory";
     USAGE_FLUSH_INTERVAL ="usage_flush_interval" was "usage_flush", "LATCHKEY_USAGE_FLUSH_INTERVAL", Text, Some("5s"),
         "Interval at which the use of keys is stored; a killed process loses the counts since then";
     USAGE_RETENTION = "usage_retention", "LATCHKEY_USAGE_RETENTION", Text, Some("90d"),

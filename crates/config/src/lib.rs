@@ -2,11 +2,13 @@
 //! the defaults. All settings are read and checked before anything is opened, and all errors are reported together. No
 //! other crate reads the environment.
 
+mod check_auth;
 mod checks;
 mod database;
 pub mod definitions;
 mod error;
 mod file;
+mod listen;
 mod master_key;
 mod operators;
 mod otlp;
@@ -20,16 +22,17 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use latchkey_core::principal::CertificateOperator;
 use latchkey_core::secret::PlainKey;
 
+pub use check_auth::{CheckAuth, CheckKeys};
 pub use checks::SettingChecks;
 pub use database::{DatabaseDialect, DatabasePooler, DatabaseUrl, MissingDatabase};
 pub use error::{ConfigError, ConfigErrors};
+pub use listen::ListenSettings;
 pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
 pub use otlp::{OtlpProtocol, OtlpSettings, SamplerSettings};
 pub use redis::Redis;
@@ -46,6 +49,8 @@ pub struct Settings {
     pub listen: ListenSettings,
     /// TLS of the ports; `None` for plain text.
     pub tls: Option<TlsSettings>,
+    /// Callers of Check.
+    pub check_auth: CheckAuth,
     /// Operators and key managers by client certificate.
     pub operators: Vec<CertificateOperator>,
     /// Database.
@@ -74,6 +79,8 @@ pub struct Settings {
     pub decisions: DecisionLogSettings,
     /// Times of the shutdown.
     pub drain: DrainSettings,
+    /// True if core dumps and debuggers are permitted.
+    pub core_dumps: bool,
     /// The program's log.
     pub log: LogSettings,
     /// Export of traces and metrics; `None` if there is none.
@@ -91,19 +98,6 @@ pub struct RewrapSettings {
     pub previous_master_keys: PreviousKeys,
     /// The program's log.
     pub log: LogSettings,
-}
-
-/// Addresses of the ports.
-#[derive(Clone, Debug)]
-pub struct ListenSettings {
-    /// Address of the gRPC port.
-    pub grpc: SocketAddr,
-    /// Address of the management port; `None` if management is served on the gRPC port.
-    pub management: Option<SocketAddr>,
-    /// Address of the HTTP port.
-    pub http: SocketAddr,
-    /// Maximum number of gRPC connections.
-    pub connections: usize,
 }
 
 /// Settings of the database.
@@ -230,13 +224,14 @@ impl Settings {
             (reader.follower(), reader.cache_max_bytes(), reader.drain());
         let logs = reader.audit_anchor().zip(reader.usage()).zip(reader.decisions());
         let log = reader.log();
-        let otlp = reader.otlp();
-        let (tls, operators) = (reader.tls(checks), reader.operators());
+        let (otlp, core_dumps) = (reader.otlp(), reader.core_dumps());
+        let (tls, operators, check_auth) = (reader.tls(checks), reader.operators(), reader.check_auth());
         let errors = reader.finish();
-        let whole = (listen, database, master_key, follower, cache_max_bytes, logs, drain, log);
+        let whole =
+            (listen.zip(check_auth), database, master_key, follower, cache_max_bytes, logs, drain, log);
         match whole {
             (
-                Some(listen),
+                Some((listen, check_auth)),
                 Some(database),
                 Some(master_key),
                 Some(follower),
@@ -247,6 +242,7 @@ impl Settings {
             ) if errors.is_empty() => Ok(Self {
                 listen,
                 tls,
+                check_auth,
                 operators,
                 database,
                 redis,
@@ -261,6 +257,7 @@ impl Settings {
                 usage,
                 decisions,
                 drain,
+                core_dumps,
                 log,
                 otlp,
             }),

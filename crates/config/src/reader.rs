@@ -1,7 +1,6 @@
 //! Reads the settings group by group and collects all errors. A group is `None` if one of its settings is invalid, and
 //! then there is an error for that setting.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,14 +15,14 @@ use super::sources::{ConfigSources, RawValue};
 use super::values::{self, ParseResult};
 use super::{
     AuditAnchorSettings, DatabaseDeadlines, DatabaseDialect, DatabasePooler, DatabaseSettings, DatabaseUrl,
-    DecisionLogSettings, DrainSettings, FollowerSettings, ListenSettings, LogFormat, LogSettings, MasterKey,
-    PreviousKeys, UsageSettings,
+    DecisionLogSettings, DrainSettings, FollowerSettings, LogFormat, LogSettings, MasterKey, PreviousKeys,
+    UsageSettings,
 };
 
 /// Reader of settings, with the errors found so far.
 pub(super) struct SettingsReader<'a> {
     sources: &'a ConfigSources,
-    errors: Vec<ConfigError>,
+    pub(super) errors: Vec<ConfigError>,
 }
 
 /// Minimum length of a root key, in characters.
@@ -39,7 +38,7 @@ impl<'a> SettingsReader<'a> {
         self.errors
     }
 
-    fn given(&mut self, setting: &Setting) -> Option<RawValue> {
+    pub(super) fn given(&mut self, setting: &Setting) -> Option<RawValue> {
         let found = self.sources.find(setting).unwrap_or_else(|problem| {
             self.errors.push(problem);
             None
@@ -96,50 +95,6 @@ impl<'a> SettingsReader<'a> {
     ) -> Option<T> {
         let problem = |remedy| ConfigError::new(setting.key, &given.origin, remedy);
         read(&given.value).map_err(|remedy| self.errors.push(problem(remedy))).ok()
-    }
-
-    pub(super) fn listen(&mut self) -> Option<ListenSettings> {
-        let insecure = self.read(&definitions::INSECURE, values::switch);
-        let has_certificate = self.has_certificate();
-        let open = |text: &str| {
-            let grpc = values::address(text)?;
-            // An invalid value of `insecure` has an error of its own.
-            if has_certificate || grpc.ip().is_loopback() || insecure != Some(false) {
-                return Ok(grpc);
-            }
-            Err(format!(
-                "other machines can reach {grpc}, and credentials would be sent in plain text: \
-                 give tls_cert and tls_key, or serve on 127.0.0.1 behind a proxy with TLS, or pass --insecure \
-                 (LATCHKEY_INSECURE=true) if the network is trusted"
-            ))
-        };
-        let grpc = self.read(&definitions::GRPC_ADDR, open);
-        let before = self.errors.len();
-        let management = self.read(&definitions::MANAGEMENT_ADDR, open);
-        if self.errors.len() > before {
-            return None;
-        }
-        let http = self.read(&definitions::HTTP_ADDR, values::address);
-        self.check_distinct_addresses(&[
-            (&definitions::GRPC_ADDR, grpc),
-            (&definitions::MANAGEMENT_ADDR, management),
-            (&definitions::HTTP_ADDR, http),
-        ]);
-        let connections = self.read(&definitions::MAX_CONNECTIONS, |t| values::number(t, 1, 1_000_000));
-        Some(ListenSettings { grpc: grpc?, management, http: http?, connections: connections? })
-    }
-
-    /// Checks that no two ports have the same address, since the second one could not be bound.
-    fn check_distinct_addresses(&mut self, ports: &[(&Setting, Option<SocketAddr>)]) {
-        for (number, (setting, address)) in ports.iter().enumerate() {
-            let same =
-                |other: &Option<SocketAddr>| address.zip(*other).is_some_and(|(a, b)| values::collide(a, b));
-            if let Some((first, _)) = ports[..number].iter().find(|(_, other)| same(other)) {
-                let place = self.given(setting).map(|given| given.origin).unwrap_or_default();
-                let remedy = format!("{} has the same address: give each a port of its own", first.key);
-                self.add_error(ConfigError::new(setting.key, place, remedy));
-            }
-        }
     }
 
     pub(super) fn database(&mut self) -> Option<DatabaseSettings> {
@@ -252,6 +207,10 @@ impl<'a> SettingsReader<'a> {
         let timeout =
             self.read(&definitions::SHUTDOWN_TIMEOUT, |t| values::duration(t, Duration::ZERO, most));
         Some(DrainSettings { delay: delay?, timeout: timeout? })
+    }
+
+    pub(super) fn core_dumps(&mut self) -> bool {
+        self.read(&definitions::CORE_DUMPS, values::switch).unwrap_or_default()
     }
 
     pub(super) fn audit_anchor(&mut self) -> Option<AuditAnchorSettings> {

@@ -106,7 +106,7 @@ impl SettingsReader<'_> {
     }
 
     /// Adds an error if one setting is given without another that it needs.
-    fn require(&mut self, given: &Setting, missing: &Setting, why: &str) {
+    pub(super) fn require(&mut self, given: &Setting, missing: &Setting, why: &str) {
         if self.is_given(given) && !self.is_given(missing) {
             let remedy =
                 format!("{why}: give {} as well ({}, --{})", missing.key, missing.variable, missing.flag());

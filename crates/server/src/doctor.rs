@@ -4,7 +4,7 @@
 mod database;
 pub(crate) mod redis;
 
-use latchkey_config::{ConfigError, ConfigSources, MasterKey, Settings};
+use latchkey_config::{CheckAuth, ConfigError, ConfigSources, MasterKey, Settings};
 use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};
 
 use crate::clock::unix_seconds;
@@ -87,6 +87,16 @@ fn check_settings(settings: &Settings) -> Vec<Finding> {
         found.push(warning(
             "gRPC is served in plain text to other machines: credentials can be read on the network",
             "give tls_cert and tls_key",
+        ));
+    }
+    let anonymous = settings.check_auth == CheckAuth::None
+        && settings.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none());
+    if anonymous && !settings.listen.grpc.ip().is_loopback() {
+        found.push(warning(
+            "everyone who reaches the gRPC port may call Check, and names the client's address in it: a \
+             stranger can try out keys and use up the limits of any address",
+            "set check_auth to \"key\" with check_keys (or to \"certificate\" with tls_client_ca), or let a network \
+             policy admit the proxies alone",
         ));
     }
     if shared && settings.redis.is_none() && !settings.database.single_replica {

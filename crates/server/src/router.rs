@@ -10,10 +10,11 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
+use latchkey_config::CheckAuth;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
 use latchkey_grpc::{CheckFastPath, CheckMethod, ResponseBody};
-use latchkey_transport::{MakeService, Peer};
+use latchkey_transport::{MakeService, Peer, response_is_ready};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tonic::body::Body;
@@ -21,6 +22,9 @@ use tonic::service::Routes;
 use tonic::transport::server::TcpConnectInfo;
 use tower_service::Service as _;
 
+use crate::check_callers::check_caller;
+use crate::message_body::MessageBody;
+use crate::pending_calls::{PendingCall, PendingCalls};
 use crate::served_apis::ServedApis;
 
 /// Routes of the gRPC ports.
@@ -31,6 +35,10 @@ pub(crate) struct Router<L> {
     pub(crate) routes: Routes,
     /// Runtime on which the services run.
     pub(crate) main_runtime: Handle,
+    /// Calls that wait.
+    pub(crate) pending: &'static PendingCalls,
+    /// Callers of Check.
+    pub(crate) check_auth: CheckAuth,
 }
 
 /// Router for one port.
@@ -71,10 +79,24 @@ impl<L> From<ConnectionContext<L>> for ConnectionService<L> {
 /// Response to a call. The future of the work is large and is boxed at the first poll, so that the calls of a
 /// connection, which are polled one after the other, reuse the same memory.
 pub(crate) struct ResponseFuture<L> {
+    pending: &'static PendingCalls,
     /// Call, until the first poll.
     queued: Option<(Arc<ConnectionContext<L>>, Request<Incoming>)>,
     /// Work on the call, from the first poll on.
     running: Option<BoxFuture<'static, Response<ResponseBody>>>,
+    /// Place among the calls that wait, if it was not ready at the first poll.
+    place: Option<PendingCall>,
+    /// True for a call whose response is a stream without an end.
+    endless: bool,
+}
+
+/// Path of the call whose response is a stream without an end.
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+/// Returns the response to a call for which there is no room.
+fn too_many_calls() -> Response<ResponseBody> {
+    let status = tonic::Status::unavailable("too many calls wait for a store; try another replica, or later");
+    status.into_http::<Body>().map(ResponseBody::from)
 }
 
 impl<L: Limiter + 'static> Service<Request<Incoming>> for ConnectionService<L> {
@@ -83,7 +105,13 @@ impl<L: Limiter + 'static> Service<Request<Incoming>> for ConnectionService<L> {
     type Future = ResponseFuture<L>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        ResponseFuture { queued: Some((Arc::clone(&self.0), request)), running: None }
+        ResponseFuture {
+            pending: self.0.router.pending,
+            queued: Some((Arc::clone(&self.0), request)),
+            running: None,
+            place: None,
+            endless: false,
+        }
     }
 }
 
@@ -91,16 +119,29 @@ impl<L: Limiter + 'static> Future for ResponseFuture<L> {
     type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let first = self.queued.is_some();
         if let Some((context, request)) = self.queued.take() {
+            self.endless = request.uri().path() == HEALTH_WATCH;
             // Allocates the box first, so that the future is created in it instead of being moved there.
             let future = Box::write(Box::new_uninit(), ConnectionContext::respond(context, request));
             let future = Box::into_pin(future);
             self.running = Some(future);
         }
-        match &mut self.running {
-            Some(response) => response.as_mut().poll(cx).map(Ok),
-            None => Poll::Pending,
+        let Some(response) = &mut self.running else { return Poll::Pending };
+        let polled = response.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.place = None;
+            if !self.endless {
+                response_is_ready();
+            }
+        } else if first {
+            self.place = self.pending.enter();
+            if self.place.is_none() {
+                self.running = None;
+                return Poll::Ready(Ok(too_many_calls()));
+            }
         }
+        polled.map(Ok)
     }
 }
 
@@ -111,7 +152,15 @@ impl<L: Limiter + 'static> ConnectionContext<L> {
             let unimplemented = tonic::Status::unimplemented("this is served on another port");
             return unimplemented.into_http::<Body>().map(ResponseBody::from);
         }
-        let Some(method) = CheckMethod::from_path(path) else {
+        let certificate = context.certificate.as_ref();
+        if let Err(status) = check_caller(&context.router.check_auth, path, request.headers(), certificate) {
+            return status.into_http::<Body>().map(ResponseBody::from);
+        }
+        let method = CheckMethod::from_path(path);
+        let (head, body) = request.into_parts();
+        let body = MessageBody::new(body, head.uri.path(), context.router.pending);
+        let request = Request::from_parts(head, body);
+        let Some(method) = method else {
             return context.call_services(request.map(Body::new)).await;
         };
         match context.router.fast_path.respond(method, request).await {

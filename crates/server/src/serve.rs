@@ -5,25 +5,22 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use latchkey_config::{ConfigErrors, DrainSettings, ListenSettings, Settings, TlsSettings};
+use latchkey_config::{DrainSettings, Settings};
 use latchkey_store::Store;
 use latchkey_telemetry::Registry;
 use latchkey_telemetry::otlp::OtlpExporter;
-use latchkey_transport::tls::{Acceptor, Protocol, TlsFiles};
-use latchkey_transport::{BoundPort, Listener, PortConfig, WorkerSet};
+use latchkey_transport::{BoundPort, PortConfig, WorkerSet};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::anchor::AuditAnchorWriter;
-use crate::clock::SystemClock;
-use crate::config::tls as files;
 use crate::error::ServeError;
 use crate::follower::Follower;
+use crate::ports::{HttpPort, bind_grpc_ports, bind_http_ports};
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::{Readiness, Stage};
-use crate::router::{PortRouter, Router};
-use crate::served_apis::ServedApis;
+use crate::router::PortRouter;
 use crate::startup::{Startup, StartupConflict};
 use crate::usage::UsageFlusher;
 use crate::{http_server, metric_sources, wiring};
@@ -36,7 +33,8 @@ pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Re
 /// Process that has bound its ports and has not started yet.
 pub struct Server {
     bound_ports: Vec<BoundPort<PortRouter<RateLimiter>>>,
-    http: (Arc<Listener>, Option<Arc<Acceptor>>),
+    /// HTTP ports: the one of products, and the admin port if there is one.
+    http: Vec<HttpPort>,
     workers: WorkerSet<PortRouter<RateLimiter>>,
     readiness: Readiness,
     startup: Startup,
@@ -56,12 +54,7 @@ impl Server {
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
         let bound_ports = bind_grpc_ports(&parts.router, &listen, tls.as_ref()).await?;
-        let http = bind("http_addr", listen.http, http_server::CONNECTIONS).await?;
-        let http_tls = tls
-            .filter(|tls| tls.http)
-            .map(|tls| tls_acceptor(files::http_port(&tls), Protocol::Http1))
-            .transpose()?;
-        let http = (http, http_tls.map(Arc::new));
+        let http = bind_http_ports(&listen, tls.as_ref()).await?;
         let wiring::Parts {
             router: _,
             readiness,
@@ -74,7 +67,8 @@ impl Server {
             http_state,
             telemetry,
         } = parts;
-        let listeners = bound_ports.iter().map(|bound| &bound.listener).chain([&http.0]);
+        let listeners =
+            bound_ports.iter().map(|bound| &bound.listener).chain(http.iter().map(|port| &port.listener));
         let stats = listeners.map(|listener| listener.stats().clone()).collect();
         telemetry.registry.register(metric_sources::connections(stats));
         let ports = bound_ports.iter().map(|bound| bound.port.clone()).collect();
@@ -115,7 +109,7 @@ impl Server {
     /// Returns the address of the HTTP port.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http.0.address().ok()
+        self.http.first()?.listener.address().ok()
     }
 
     /// Returns a receiver of the stage, to wait for readiness.
@@ -150,7 +144,9 @@ impl Server {
             background_tasks.spawn(watch_certificates(port));
         }
         grpc_tasks.spawn(workers.serve(bound_ports, stop_signal));
-        background_tasks.spawn(serve_http(http.0, http.1, http_state));
+        for port in http {
+            background_tasks.spawn(serve_http(port, http_state.clone()));
+        }
         background_tasks.spawn(receive_notifications(follower.clone()));
         background_tasks.spawn(maintain_limiter(limiter.clone()));
         background_tasks.spawn(write_anchors(anchor_writer.clone()));
@@ -187,50 +183,8 @@ impl Server {
     }
 }
 
-async fn bind(
-    setting: &'static str,
-    address: SocketAddr,
-    connections: usize,
-) -> Result<Arc<Listener>, ServeError> {
-    let name = setting.trim_end_matches("_addr");
-    let bound = Listener::bind(name, address, connections).await;
-    bound.map(Arc::new).map_err(|error| ServeError::Bind { setting, address, error })
-}
-
-/// Binds the gRPC port, and the management port if there is one.
-async fn bind_grpc_ports(
-    router: &Arc<Router<RateLimiter>>,
-    listen: &ListenSettings,
-    tls: Option<&TlsSettings>,
-) -> Result<Vec<BoundPort<PortRouter<RateLimiter>>>, ServeError> {
-    let apis = if listen.management.is_some() { ServedApis::Check } else { ServedApis::All };
-    let bound = |listener, apis, files: Option<TlsFiles>| {
-        let tls = files.map(|files| tls_acceptor(files, Protocol::Http2)).transpose()?;
-        let service = PortRouter { router: Arc::clone(router), apis };
-        Ok::<_, ServeError>(BoundPort { listener, port: Arc::new(PortConfig { service, tls }) })
-    };
-    let grpc = bind("grpc_addr", listen.grpc, listen.connections).await?;
-    let mut bound_ports = vec![bound(grpc, apis, tls.map(files::grpc))?];
-    if let Some(address) = listen.management {
-        let management = bind("management_addr", address, listen.connections).await?;
-        bound_ports.push(bound(management, ServedApis::Management, tls.map(files::management))?);
-    }
-    Ok(bound_ports)
-}
-
-fn tls_acceptor(given: TlsFiles, protocol: Protocol) -> Result<Acceptor, ServeError> {
-    let config_errors =
-        |problems: Vec<_>| ConfigErrors(problems.into_iter().map(files::config_error).collect());
-    Acceptor::new(given, protocol, Arc::new(SystemClock))
-        .map_err(|problems| ServeError::Tls(config_errors(problems)))
-}
-
-async fn serve_http(
-    listener: Arc<Listener>,
-    tls: Option<Arc<Acceptor>>,
-    http_state: http_server::HttpState,
-) -> Result<(), StartupConflict> {
-    http_server::serve(listener, tls, http_state).await;
+async fn serve_http(port: HttpPort, http_state: http_server::HttpState) -> Result<(), StartupConflict> {
+    http_server::serve(port.listener, port.tls, http_state, port.paths).await;
     Ok(())
 }
 

@@ -35,6 +35,7 @@ use crate::clock::SystemClock;
 use crate::error::ServeError;
 use crate::follower::{self, Follower, Membership, MembershipSettings};
 use crate::http_server::{EndpointHandler, HttpState};
+use crate::pending_calls::PendingCalls;
 use crate::random::Randomness;
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::Readiness;
@@ -117,6 +118,8 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         fast_path,
         routes: grpc_routes::add_health_and_reflection(routes, health)?,
         main_runtime: Handle::current(),
+        pending: PendingCalls::leak(),
+        check_auth: settings.check_auth.clone(),
     });
     let (store, limiter) = (Arc::clone(&shared.store), shared.limiter.clone());
     let usage_flusher = Arc::new(usage_flusher(&shared, settings.usage));

@@ -6,5 +6,8 @@ mod listen;
 pub mod tls;
 mod workers;
 
-pub use listen::{ConnectionStats, FirstBytesTimeout, HandshakeOutcome, Listener};
-pub use workers::{BoundPort, MakeService, Peer, PortConfig, WorkerExited, WorkerSet};
+pub use listen::{
+    ConnectionLimits, ConnectionStats, FirstBytesTimeout, HandshakeOutcome, Listener, OpenCall,
+    OpenConnection,
+};
+pub use workers::{BoundPort, MakeService, Peer, PortConfig, WorkerExited, WorkerSet, response_is_ready};

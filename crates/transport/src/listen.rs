@@ -1,40 +1,64 @@
-//! Listeners that keep serving good clients whatever bad clients do: the number of connections is limited, a silent
-//! connection is closed, and a failed accept (no more file descriptors) is retried after a pause.
+//! Listeners that keep serving good clients whatever bad clients do: the number of connections is limited, idle
+//! connections make room when others wait, a client that is silent or does not read is cut off, and a failed accept (no
+//! more file descriptors) is retried after a pause.
 
 mod accepted;
 mod connection_stats;
+mod connection_table;
 mod first_bytes_timeout;
+mod write_timeout;
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use accepted::AcceptedConnection;
 use connection_stats::ConnectionSlot;
 pub use connection_stats::{ConnectionStats, HandshakeOutcome};
+pub(crate) use connection_table::Connection;
+use connection_table::{ConnectionTable, TablePlace};
 pub use first_bytes_timeout::FirstBytesTimeout;
+use write_timeout::WriteTimeout;
 
 /// Pause after a failed accept: long enough not to waste CPU time, short enough not to be noticed.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Maximum number of connections that wait for room at a time; of further ones, those of the client with most are closed.
+const MAX_WAITING: usize = 256;
+/// Time that a connection which must make room has to finish its calls.
+pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(500);
+
+/// Limits of a listener's connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Maximum number of open connections.
+    pub open: usize,
+    /// Time without a call after which a connection is closed; `None` if it may stay until others wait.
+    pub max_idle: Option<Duration>,
+}
 
 /// Bound TCP port.
 pub struct Listener {
     socket: TcpListener,
     permits: Arc<Semaphore>,
+    table: Arc<ConnectionTable>,
+    /// Connections that wait until another one makes room.
+    waiting: Mutex<Vec<(TcpStream, SocketAddr)>>,
     stats: Arc<ConnectionStats>,
 }
 
 impl Listener {
-    /// Binds `address`. At most `connections` are open at the same time; further ones wait in the kernel's queue. `name` is
-    /// the listener's name in metrics.
-    pub async fn bind(name: &'static str, address: SocketAddr, connections: usize) -> io::Result<Self> {
+    /// Binds `address`. Connections above the limit wait until an idle one is closed; if all are used, until one ends.
+    /// `name` is the listener's name in metrics.
+    pub async fn bind(name: &'static str, address: SocketAddr, limits: ConnectionLimits) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        let stats = Arc::new(ConnectionStats::new(name, connections));
-        Ok(Self { socket, permits: Arc::new(Semaphore::new(connections)), stats })
+        let stats = Arc::new(ConnectionStats::new(name, limits.open));
+        let permits = Arc::new(Semaphore::new(limits.open));
+        let table = Arc::new(ConnectionTable::new(limits.max_idle));
+        Ok(Self { socket, permits, table, waiting: Mutex::default(), stats })
     }
 
     /// Returns the bound address, with the actual port if port 0 was requested.
@@ -49,10 +73,10 @@ impl Listener {
     }
 
     /// Accepts the next connection, which is served on this thread. `None` is never returned while the process runs.
-    pub async fn accept(&self) -> Option<(FirstBytesTimeout, HandshakeOutcome)> {
+    pub async fn accept(&self) -> Option<(FirstBytesTimeout, HandshakeOutcome, OpenConnection)> {
         let (stream, _, slot) = self.accept_tcp().await?;
-        let handshake = slot.handshake_outcome();
-        Some((FirstBytesTimeout::new(stream, slot), handshake))
+        let (handshake, open) = (slot.handshake_outcome(), OpenConnection(Arc::clone(slot.connection())));
+        Some((FirstBytesTimeout::new(stream, slot), handshake, open))
     }
 
     /// Accepts the next connection, which is served on another thread.
@@ -66,23 +90,105 @@ impl Listener {
         }
     }
 
+    /// Returns the next connection for which there is room. It may be dropped at any time.
     async fn accept_tcp(&self) -> Option<(TcpStream, SocketAddr, ConnectionSlot)> {
-        let permit = self.permits.clone().acquire_owned().await.ok()?;
         let mut logged = false;
         loop {
-            match self.socket.accept().await {
-                Ok((stream, peer)) => {
-                    return Some((stream, peer, ConnectionSlot::occupy(&self.stats, permit)));
+            let waiting = self.waiting().len();
+            tokio::select! {
+                // A flood of connections must not keep the table from learning which ones are idle.
+                biased;
+                () = tokio::time::sleep_until(self.table.next_sweep()) => {
+                    self.table.sweep();
+                    self.make_room();
                 }
-                Err(error) => {
-                    if !logged && !is_client_error(&error) {
-                        tracing::warn!(%error, "failed to accept a connection; trying again every 50 ms");
-                        logged = true;
+                permit = Arc::clone(&self.permits).acquire_owned(), if waiting > 0 => {
+                    if let Some((stream, peer)) = self.next_waiting() {
+                        return Some((stream, peer, self.slot(peer, permit.ok()?)));
                     }
-                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, peer)) if waiting == 0 => match Arc::clone(&self.permits).try_acquire_owned() {
+                        Ok(permit) => return Some((stream, peer, self.slot(peer, permit))),
+                        Err(_) => self.wait_for_room(stream, peer),
+                    },
+                    Ok((stream, peer)) => self.wait_for_room(stream, peer),
+                    Err(error) => {
+                        if !logged && !is_client_error(&error) {
+                            tracing::warn!(%error, "failed to accept a connection; trying again every 50 ms");
+                            logged = true;
+                        }
+                        tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+                    }
+                },
             }
         }
+    }
+
+    fn slot(&self, peer: SocketAddr, permit: OwnedSemaphorePermit) -> ConnectionSlot {
+        ConnectionSlot::occupy(&self.stats, self.table.enter(peer.ip()), permit)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<(TcpStream, SocketAddr)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_room(&self, stream: TcpStream, peer: SocketAddr) {
+        let mut waiting = self.waiting();
+        waiting.push((stream, peer));
+        if waiting.len() > MAX_WAITING {
+            let held = self.table.held(waiting.iter().map(|(_, peer)| peer.ip()));
+            let total = |(client, held): &(IpAddr, usize), all: &[(IpAddr, usize)]| {
+                held + all.iter().filter(|(other, _)| other == client).count()
+            };
+            let most = (0..held.len()).max_by_key(|number| total(&held[*number], &held));
+            most.map(|number| drop(waiting.remove(number)));
+        }
+        drop(waiting);
+        self.make_room();
+    }
+
+    /// Returns the waiting connection of the client that has the fewest, the longest waiting first.
+    fn next_waiting(&self) -> Option<(TcpStream, SocketAddr)> {
+        let mut waiting = self.waiting();
+        let held = self.table.held(waiting.iter().map(|(_, peer)| peer.ip()));
+        let (number, _) = held.iter().enumerate().min_by_key(|(_, (_, held))| *held)?;
+        Some(waiting.remove(number))
+    }
+
+    fn make_room(&self) {
+        let waiting: Vec<_> = self.waiting().iter().map(|(_, peer)| peer.ip()).collect();
+        if !waiting.is_empty() {
+            self.table.make_room(waiting);
+        }
+    }
+}
+
+/// Open connection of a listener, for the server that reads its calls.
+#[derive(Clone, Debug)]
+pub struct OpenConnection(Arc<Connection>);
+
+impl OpenConnection {
+    /// Counts a call, which is open until the returned guard is dropped. A connection has one call at a time.
+    #[must_use]
+    pub fn call(&self) -> OpenCall {
+        self.0.call_begins();
+        self.0.set_open_calls(1);
+        OpenCall(Arc::clone(&self.0))
+    }
+
+    /// Completes when the connection must make room for another one.
+    pub async fn closing(&self) {
+        self.0.closing().await;
+    }
+}
+
+/// Guard of an open call.
+pub struct OpenCall(Arc<Connection>);
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.0.set_open_calls(0);
     }
 }
 

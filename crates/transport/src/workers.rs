@@ -10,6 +10,7 @@
 mod connection;
 mod inline_executor;
 mod port;
+mod response_deadline;
 mod service;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use self::port::{BoundPort, PortConfig};
+pub use self::response_deadline::response_is_ready;
 pub use self::service::{MakeService, Peer};
 
 use self::connection::DrainSignal;
@@ -74,7 +76,10 @@ impl<M: MakeService> WorkerSet<M> {
         stop: impl Future<Output = ()>,
     ) -> Result<(), WorkerExited> {
         let mut stop = std::pin::pin!(stop);
+        let mut ports = ports;
         loop {
+            // Each port is the first in turn, so that a flood of one does not keep the others from being accepted.
+            ports.rotate_left(1);
             tokio::select! {
                 () = &mut stop => break,
                 accepted = accept_any(&ports) => {

@@ -1,8 +1,9 @@
 //! File of anchors: one line each, with sequence number and hash. The file is opened by its path for each append, so
 //! that it can be moved away and a new one is created. Lines that a crash truncated are skipped.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,19 @@ use latchkey_management::ports::audit::{Anchor, AnchorStore};
 /// Bytes that are read at once; the longest line has 86 bytes.
 const CHUNK: u64 = 64 * 1024;
 
+/// Mode of a file of anchors: whoever can write it can hide a truncation of the audit log.
+const MODE: u32 = 0o600;
+
+/// Opens a file to append to it, or creates it. Takes the permissions of others from one that has them.
+fn append_to(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).create(true).mode(MODE).open(path)?;
+    if file.metadata()?.is_file() && file.metadata()?.mode() & 0o077 != 0 {
+        // A file of another owner stays as it is: the append matters more.
+        drop(file.set_permissions(Permissions::from_mode(MODE)));
+    }
+    Ok(file)
+}
+
 /// Path of a file of anchors.
 #[derive(Clone, Debug)]
 pub(crate) struct AnchorFile(PathBuf);
@@ -20,7 +34,7 @@ pub(crate) struct AnchorFile(PathBuf);
 impl AnchorFile {
     /// Opens a file, or creates it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        OpenOptions::new().append(true).create(true).open(path)?;
+        append_to(path)?;
         Ok(Self(path.to_owned()))
     }
 
@@ -34,7 +48,7 @@ impl AnchorFile {
     pub(crate) async fn append(&self, anchor: Anchor) -> io::Result<()> {
         let this = self.clone();
         run_blocking(move || {
-            let mut file = OpenOptions::new().append(true).create(true).open(&this.0)?;
+            let mut file = append_to(&this.0)?;
             // A line that a crash truncated must not run into the next one.
             let separator = if this.ends_with_newline()? { "" } else { "\n" };
             file.write_all(format!("{separator}{} {}\n", anchor.sequence, hex(&anchor.hash)).as_bytes())?;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{ConnectionSlot, FirstBytesTimeout, HandshakeOutcome};
+use super::{Connection, ConnectionSlot, FirstBytesTimeout, HandshakeOutcome};
 
 /// Accepted connection that is not registered with a runtime yet.
 pub(crate) struct AcceptedConnection {
@@ -34,6 +34,11 @@ impl AcceptedConnection {
     /// Returns the client's address.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Returns the connection as the listener knows it.
+    pub(crate) fn connection(&self) -> Arc<Connection> {
+        Arc::clone(self.slot.connection())
     }
 
     /// Registers the connection with the runtime of this thread.

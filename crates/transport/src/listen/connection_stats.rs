@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::{Connection, TablePlace};
+
 /// Statistics of a listener's connections.
 #[derive(Debug)]
 pub struct ConnectionStats {
@@ -45,13 +47,24 @@ impl ConnectionStats {
 /// Slot that an open connection occupies until it is dropped.
 pub(crate) struct ConnectionSlot {
     stats: Arc<ConnectionStats>,
+    /// Dropped before the permit, so that the table never has more connections than there are permits.
+    place: TablePlace,
     _permit: OwnedSemaphorePermit,
 }
 
 impl ConnectionSlot {
-    pub(super) fn occupy(stats: &Arc<ConnectionStats>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn occupy(
+        stats: &Arc<ConnectionStats>,
+        place: TablePlace,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         stats.open.fetch_add(1, Relaxed);
-        Self { stats: Arc::clone(stats), _permit: permit }
+        Self { stats: Arc::clone(stats), place, _permit: permit }
+    }
+
+    /// Returns the connection's row in the table.
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        self.place.connection()
     }
 
     pub(super) fn handshake_outcome(&self) -> HandshakeOutcome {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::ConnectionSlot;
+use super::{ConnectionSlot, WriteTimeout};
 
 /// Maximum time until the first bytes of a client arrive.
 const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_BYTES: usize = 24;
 
 /// Stream whose reads fail with `TimedOut` if the first bytes do not arrive in time.
-pub struct FirstBytesTimeout<S = TcpStream> {
+pub struct FirstBytesTimeout<S = WriteTimeout> {
     stream: S,
     pending: Option<(Pin<Box<Sleep>>, usize)>,
     _slot: Option<ConnectionSlot>,
@@ -30,13 +30,13 @@ impl FirstBytesTimeout {
     pub(super) fn new(stream: TcpStream, slot: ConnectionSlot) -> Self {
         // Responses are small and must not be delayed. A socket that rejects the option is closing anyway.
         drop(stream.set_nodelay(true));
-        Self::with_slot(stream, slot)
+        Self::with_slot(WriteTimeout::new(stream), slot)
     }
 
     /// Returns the client's address, or `None` after it has disconnected.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
+        self.stream.peer()
     }
 }
 
@@ -99,14 +99,14 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::super::ConnectionStats;
+    use super::super::connection_table::ConnectionTable;
     use super::*;
 
     async fn with_timeout<S>(stream: S) -> FirstBytesTimeout<S> {
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        FirstBytesTimeout::with_slot(
-            stream,
-            ConnectionSlot::occupy(&Arc::new(ConnectionStats::new("test", 1)), permit),
-        )
+        let place = Arc::new(ConnectionTable::new(None)).enter([127, 0, 0, 1].into());
+        let stats = Arc::new(ConnectionStats::new("test", 1));
+        FirstBytesTimeout::with_slot(stream, ConnectionSlot::occupy(&stats, place, permit))
     }
 
     #[tokio::test(start_paused = true)]

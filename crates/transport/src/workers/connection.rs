@@ -2,6 +2,7 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
@@ -15,13 +16,13 @@ use tokio::task::JoinSet;
 use super::AssignedConnection;
 use super::inline_executor::InlineExecutor;
 use super::service::{MakeService, Peer};
-use crate::listen::FirstBytesTimeout;
+use crate::listen::{CLOSING_TIME, Connection, FirstBytesTimeout};
 use crate::tls::{ConnectionGuard, TlsConnection, is_revocation_error};
 
 /// Maximum number of calls in flight on a connection; Envoy opens another connection when it needs more.
 const MAX_CONCURRENT_STREAMS: u32 = 1_024;
-/// Maximum size of a call's metadata in bytes, as HPACK counts it.
-const MAX_HEADER_LIST_SIZE: u32 = 64 * 1024;
+/// Maximum size of a call's metadata in bytes, as HPACK counts it. A JWT of the longest size fits.
+const MAX_HEADER_LIST_SIZE: u32 = 16 * 1024;
 /// Maximum number of streams that a client may open and reset at once, which is a pattern of attacks.
 const MAX_PENDING_RESETS: usize = 64;
 /// Interval of keep-alive pings on a silent connection, and the maximum time until the response to one.
@@ -37,6 +38,23 @@ impl From<watch::Receiver<bool>> for DrainSignal {
 }
 
 impl DrainSignal {
+    /// Returns a signal that is also given when the connection must make room for another one.
+    fn or_closing(mut self, connection: &Arc<Connection>) -> Self {
+        let connection = Arc::clone(connection);
+        let draining = self.0.take();
+        Self(draining.map(|draining| {
+            let either = async move {
+                tokio::select! {
+                    () = draining => {}
+                    () = connection.closing() => {}
+                }
+            };
+            Box::pin(either) as BoxFuture<'static, ()>
+        }))
+    }
+}
+
+impl DrainSignal {
     /// Returns true once, when draining has begun.
     fn poll_started(&mut self, cx: &mut Context<'_>) -> bool {
         let started = self.0.as_mut().is_some_and(|signal| signal.as_mut().poll(cx).is_ready());
@@ -47,22 +65,34 @@ impl DrainSignal {
     }
 }
 
-/// Serves a connection until it ends.
+/// Serves a connection until it ends, or until a short time after it had to make room for another one.
 pub(super) async fn serve<M: MakeService>((accepted, port): AssignedConnection<M>, drain: DrainSignal) {
-    let peer = accepted.peer();
+    let connection = accepted.connection();
+    let late = async {
+        connection.closing().await;
+        tokio::time::sleep(CLOSING_TIME).await;
+    };
+    tokio::select! {
+        () = serve_to_end((accepted, port), drain.or_closing(&connection)) => {}
+        () = late => {}
+    }
+}
+
+async fn serve_to_end<M: MakeService>((accepted, port): AssignedConnection<M>, drain: DrainSignal) {
+    let (peer, connection) = (accepted.peer(), accepted.connection());
     let Ok((stream, handshake, _counted)) = accepted.into_stream() else { return };
     let service = |certificate| port.service.make_service(Peer { address: peer, certificate });
     let Some(acceptor) = &port.tls else {
         handshake.accepted();
-        return serve_http2::<_, M>(stream, service(None), drain).await;
+        return serve_http2::<_, M>(stream, service(None), drain, connection).await;
     };
     match acceptor.accept(stream).await {
         Ok(TlsConnection { stream, certificate, guard }) => {
             handshake.accepted();
             let presented = certificate.clone();
             // After the handshake, the client must send its first bytes in time, too.
-            let serving =
-                serve_http2::<_, M>(FirstBytesTimeout::without_slot(stream), service(certificate), drain);
+            let stream = FirstBytesTimeout::without_slot(stream);
+            let serving = serve_http2::<_, M>(stream, service(certificate), drain, connection);
             tokio::select! {
                 // The revocation is checked before calls are answered.
                 biased;
@@ -75,9 +105,16 @@ pub(super) async fn serve<M: MakeService>((accepted, port): AssignedConnection<M
             }
         }
         Err(error) if is_revocation_error(&error) => {
-            tracing::warn!(%peer, %error, "rejected a connection: the revocation lists do not permit its client certificate");
+            tracing::warn!(
+                target: "latchkey::peers",
+                %peer,
+                %error,
+                "rejected a connection: the revocation lists do not permit its client certificate"
+            );
         }
-        Err(error) => tracing::debug!(%peer, %error, "closed a connection: the TLS handshake failed"),
+        Err(error) => {
+            tracing::debug!(target: "latchkey::peers", %peer, %error, "closed a connection: the TLS handshake failed");
+        }
     }
 }
 
@@ -90,12 +127,16 @@ async fn until_revoked(guard: Option<ConnectionGuard>) {
 }
 
 /// Serves HTTP/2 on a stream.
-async fn serve_http2<S, M>(stream: S, service: M::Service, mut drain: DrainSignal)
-where
+async fn serve_http2<S, M>(
+    stream: S,
+    service: M::Service,
+    mut drain: DrainSignal,
+    connection: Arc<Connection>,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     M: MakeService,
 {
-    let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
+    let (executor, mut tasks) = (InlineExecutor::new(connection), JoinSet::new());
     let mut connection =
         pin!(http2_builder(executor.clone()).serve_connection(TokioIo::new(stream), service));
     let ended = poll_fn(|cx| {
@@ -104,11 +145,11 @@ where
         }
         let polled = Pin::new(&mut connection).poll(cx);
         executor.run(&mut tasks, cx);
-        while tasks.try_join_next().is_some() {}
+        executor.reap(&mut tasks);
         polled
     });
     if let Err(error) = ended.await {
-        tracing::debug!(%error, "a connection ended with an error");
+        tracing::debug!(target: "latchkey::peers", %error, "a connection ended with an error");
     }
 }
 

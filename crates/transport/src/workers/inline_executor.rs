@@ -7,42 +7,64 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use hyper::rt::Executor;
 use tokio::task::JoinSet;
 
+use super::response_deadline::{WaitingCall, poll_call};
+use crate::listen::Connection;
+
 /// Maximum number of calls that are polled before their responses are sent and other connections get their turn.
 const MAX_CALLS_PER_RUN: usize = 64;
 
-type CallFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type CallFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Queue of calls that hyper has spawned and the connection has not polled yet.
-#[derive(Clone, Default)]
-pub(super) struct InlineExecutor(Arc<Mutex<VecDeque<CallFuture>>>);
+#[derive(Clone)]
+pub(super) struct InlineExecutor(Arc<Queue>);
+
+struct Queue {
+    calls: Mutex<VecDeque<CallFuture>>,
+    connection: Arc<Connection>,
+}
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for InlineExecutor {
     fn execute(&self, call: F) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(Box::pin(call));
+        self.0.connection.call_begins();
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push_back(Box::pin(call));
     }
 }
 
 impl InlineExecutor {
+    /// Creates the executor of a connection, which learns of its calls.
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        Self(Arc::new(Queue { calls: Mutex::default(), connection }))
+    }
+
+    /// Removes the calls that have completed, and says how many are still open.
+    pub(super) fn reap(&self, tasks: &mut JoinSet<()>) {
+        while tasks.try_join_next().is_some() {}
+        self.0.connection.set_open_calls(tasks.len());
+    }
+
     /// Polls the queued calls once; calls that are not ready continue in `tasks`.
     pub(super) fn run(&self, tasks: &mut JoinSet<()>, cx: &mut Context<'_>) {
         for _ in 0..MAX_CALLS_PER_RUN {
             let Some(mut call) = self.next() else { return };
             // A call that panics affects no other: its stream is reset when it is dropped.
-            let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)));
-            if polled.is_ok_and(|polled| polled.is_pending()) {
-                tasks.spawn(call);
+            let polled = catch_unwind(AssertUnwindSafe(|| poll_call(&mut call, cx)));
+            if let Ok((Poll::Pending, responded)) = polled
+                && let Some(waiting) = WaitingCall::new(call, responded)
+            {
+                tasks.spawn(waiting);
             }
         }
         cx.waker().wake_by_ref();
     }
 
     fn next(&self) -> Option<CallFuture> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
@@ -55,13 +77,17 @@ mod tests {
 
     use super::*;
 
+    fn executor() -> InlineExecutor {
+        InlineExecutor::new(Arc::new(Connection::new([127, 0, 0, 1].into())))
+    }
+
     fn context() -> Context<'static> {
         Context::from_waker(Waker::noop())
     }
 
     #[tokio::test]
     async fn a_ready_call_becomes_no_task() {
-        let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
+        let (executor, mut tasks) = (executor(), JoinSet::new());
         let ran = Arc::<AtomicUsize>::default();
         for _ in 0..=MAX_CALLS_PER_RUN {
             let ran = Arc::clone(&ran);
@@ -77,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiting_call_continues_as_a_task() {
-        let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
+        let (executor, mut tasks) = (executor(), JoinSet::new());
         let (open, gate) = oneshot::channel::<()>();
         executor.execute(async move { drop(gate.await) });
         executor.run(&mut tasks, &mut context());
@@ -88,7 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_panics_ends_alone() {
-        let (executor, mut tasks) = (InlineExecutor::default(), JoinSet::new());
+        let (executor, mut tasks) = (executor(), JoinSet::new());
         let ran = Arc::<AtomicUsize>::default();
         executor.execute(async { panic!("a call of this test") });
         let after = Arc::clone(&ran);

@@ -1,0 +1,82 @@
+//! Settings of the ports.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::definitions::{self, Setting};
+use super::error::ConfigError;
+use super::reader::SettingsReader;
+use super::values;
+
+/// Addresses of the ports.
+#[derive(Clone, Debug)]
+pub struct ListenSettings {
+    /// Address of the gRPC port.
+    pub grpc: SocketAddr,
+    /// Address of the management port; `None` if management is served on the gRPC port.
+    pub management: Option<SocketAddr>,
+    /// Address of the HTTP port.
+    pub http: SocketAddr,
+    /// Address of the port of probes and metrics; `None` if the HTTP port serves them.
+    pub admin: Option<SocketAddr>,
+    /// Maximum number of gRPC connections.
+    pub connections: usize,
+    /// Time without a call after which a gRPC connection is closed; `None` if it may stay until others wait.
+    pub max_connection_idle: Option<Duration>,
+}
+
+impl SettingsReader<'_> {
+    pub(super) fn listen(&mut self) -> Option<ListenSettings> {
+        let insecure = self.read(&definitions::INSECURE, values::switch);
+        let has_certificate = self.has_certificate();
+        let open = |text: &str| {
+            let grpc = values::address(text)?;
+            // An invalid value of `insecure` has an error of its own.
+            if has_certificate || grpc.ip().is_loopback() || insecure != Some(false) {
+                return Ok(grpc);
+            }
+            Err(format!(
+                "other machines can reach {grpc}, and credentials would be sent in plain text: \
+                 give tls_cert and tls_key, or serve on 127.0.0.1 behind a proxy with TLS, or pass --insecure \
+                 (LATCHKEY_INSECURE=true) if the network is trusted"
+            ))
+        };
+        let grpc = self.read(&definitions::GRPC_ADDR, open);
+        let before = self.errors.len();
+        let management = self.read(&definitions::MANAGEMENT_ADDR, open);
+        if self.errors.len() > before {
+            return None;
+        }
+        let http = self.read(&definitions::HTTP_ADDR, values::address);
+        let admin = self.read(&definitions::ADMIN_ADDR, values::address);
+        if admin.is_none() && self.is_given(&definitions::ADMIN_ADDR) {
+            return None;
+        }
+        self.check_distinct_addresses(&[
+            (&definitions::GRPC_ADDR, grpc),
+            (&definitions::MANAGEMENT_ADDR, management),
+            (&definitions::HTTP_ADDR, http),
+            (&definitions::ADMIN_ADDR, admin),
+        ]);
+        let connections = self.read(&definitions::MAX_CONNECTIONS, |t| values::number(t, 1, 1_000_000));
+        let idle = self.read(&definitions::MAX_CONNECTION_IDLE, |text| {
+            values::duration(text, Duration::ZERO, Duration::from_hours(24 * 365))
+        });
+        let max_connection_idle = Some(idle?).filter(|idle| !idle.is_zero());
+        let (grpc, http, connections) = (grpc?, http?, connections?);
+        Some(ListenSettings { grpc, management, http, admin, connections, max_connection_idle })
+    }
+
+    /// Checks that no two ports have the same address, since the second one could not be bound.
+    fn check_distinct_addresses(&mut self, ports: &[(&Setting, Option<SocketAddr>)]) {
+        for (number, (setting, address)) in ports.iter().enumerate() {
+            let same =
+                |other: &Option<SocketAddr>| address.zip(*other).is_some_and(|(a, b)| values::collide(a, b));
+            if let Some((first, _)) = ports[..number].iter().find(|(_, other)| same(other)) {
+                let place = self.given(setting).map(|given| given.origin).unwrap_or_default();
+                let remedy = format!("{} has the same address: give each a port of its own", first.key);
+                self.add_error(ConfigError::new(setting.key, place, remedy));
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Pages of the HTTP ports.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::*;
+use crate::clock::SystemClock;
+use latchkey_testing::{Ca, Pair};
+use latchkey_transport::tls::{Protocol, SettingFile, TlsFiles};
+
+fn http_state(stage: Stage) -> (watch::Sender<Stage>, HttpState) {
+    let (sender, stage) = watch::channel(stage);
+    let endpoints: EndpointHandler = Arc::new(|_, _| Box::pin(async { None }));
+    let metrics: MetricsRenderer = Arc::new(|| "up 1\n".to_owned());
+    (sender, HttpState { stage, cache: Arc::new(ReplicaCache::new(1 << 20)), endpoints, metrics })
+}
+
+async fn get(stage: Stage, path: &str) -> String {
+    get_from(ServedPaths::All, stage, path).await
+}
+
+const ONE: ConnectionLimits = ConnectionLimits { open: 1, max_idle: None };
+
+async fn get_from(paths: ServedPaths, stage: Stage, path: &str) -> String {
+    let address = "127.0.0.1:0".parse().unwrap();
+    let listener = Arc::new(Listener::bind("http", address, ONE).await.unwrap());
+    let (_stage, state) = http_state(stage);
+    let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    tokio::select! {
+        () = serve(listener, None, state, paths) => unreachable!("the server runs until it is dropped"),
+        read = client.read_to_string(&mut response) => drop(read.unwrap()),
+    }
+    response
+}
+
+#[tokio::test]
+async fn readiness_says_what_it_waits_for() {
+    let waiting = get(Stage::Starting("the database does not response".into()), "/readyz").await;
+    assert!(
+        waiting.starts_with("HTTP/1.1 503") && waiting.contains("the database does not response"),
+        "{waiting}"
+    );
+    assert!(get(Stage::Ready, "/readyz").await.starts_with("HTTP/1.1 200"));
+    assert!(get(Stage::Draining, "/readyz").await.starts_with("HTTP/1.1 503"));
+}
+
+#[tokio::test]
+async fn a_process_that_is_not_ready_is_alive() {
+    assert!(get(Stage::Starting(String::new()), "/livez").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn the_key_set_is_served_with_its_tag() {
+    let set = get(Stage::Ready, "/.well-known/jwks.json").await;
+    assert!(set.starts_with("HTTP/1.1 200") && set.ends_with(r#"{"keys":[]}"#), "{set}");
+    assert!(set.contains("etag: \"") && set.contains("cache-control: public, max-age=300"), "{set}");
+}
+
+#[tokio::test]
+async fn metrics_are_served_before_the_process_is_ready() {
+    let body = get(Stage::Starting(String::new()), "/metrics").await;
+    assert!(body.starts_with("HTTP/1.1 200") && body.ends_with("up 1\n"), "{body}");
+    assert!(body.contains("content-type: text/plain; version=0.0.4"), "{body}");
+}
+
+#[tokio::test]
+async fn probes_are_served_by_the_admin_port_alone_if_there_is_one() {
+    for (path, admin, products) in [
+        ("/livez", "200", "404"),
+        ("/readyz", "200", "404"),
+        ("/metrics", "200", "404"),
+        ("/.well-known/jwks.json", "404", "200"),
+        ("/v1/keys", "404", "404"),
+    ] {
+        for (paths, status) in [(ServedPaths::Admin, admin), (ServedPaths::Products, products)] {
+            let response = get_from(paths, Stage::Ready, path).await;
+            assert_eq!(response.get(9..12), Some(status), "{paths:?} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn anything_else_is_not_found_in_json() {
+    let other = get(Stage::Ready, "/").await;
+    assert!(other.starts_with("HTTP/1.1 404") && other.contains("application/json"), "{other}");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_handshake_is_rejected_and_closed() {
+    let (folder, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+    let Pair { cert, key, .. } = ca.issue(&["localhost"]);
+    let file = |setting, text: &str| {
+        let path = folder.path().join(setting);
+        std::fs::write(&path, text).unwrap();
+        SettingFile { path, setting }
+    };
+    let files = TlsFiles { cert: file("tls_cert", &cert), key: file("tls_key", &key), client_auth: None };
+    let tls = Arc::new(Acceptor::new(files, Protocol::Http1, Arc::new(SystemClock)).unwrap());
+    let listener = Arc::new(Listener::bind("http", "127.0.0.1:0".parse().unwrap(), ONE).await.unwrap());
+    let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let over = async {
+        drop(client.read_to_end(&mut Vec::new()).await);
+        while listener.stats().open() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = serve(listener.clone(), Some(tls), http_state(Stage::Ready).1, ServedPaths::All) => unreachable!("the server runs until it is dropped"),
+        over = timeout(Duration::from_secs(20), over) => over.expect("the connection is closed"),
+    }
+    assert_eq!(listener.stats().outcomes(), [0, 1]);
+}

@@ -1,0 +1,82 @@
+//! Ports of the process: bound before anything else, so that supervisors see that it is alive.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use latchkey_config::{ConfigErrors, ListenSettings, TlsSettings};
+use latchkey_transport::tls::{Acceptor, Protocol, TlsFiles};
+use latchkey_transport::{BoundPort, ConnectionLimits, Listener, PortConfig};
+
+use crate::clock::SystemClock;
+use crate::config::tls as files;
+use crate::error::ServeError;
+use crate::http_server::{self, ServedPaths};
+use crate::rate_limiter::RateLimiter;
+use crate::router::{PortRouter, Router};
+use crate::served_apis::ServedApis;
+
+/// Bound HTTP port.
+pub(crate) struct HttpPort {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) tls: Option<Arc<Acceptor>>,
+    pub(crate) paths: ServedPaths,
+}
+
+async fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+    limits: ConnectionLimits,
+) -> Result<Arc<Listener>, ServeError> {
+    let name = setting.trim_end_matches("_addr");
+    let bound = Listener::bind(name, address, limits).await;
+    bound.map(Arc::new).map_err(|error| ServeError::Bind { setting, address, error })
+}
+
+/// Binds the gRPC port, and the management port if there is one.
+pub(crate) async fn bind_grpc_ports(
+    router: &Arc<Router<RateLimiter>>,
+    listen: &ListenSettings,
+    tls: Option<&TlsSettings>,
+) -> Result<Vec<BoundPort<PortRouter<RateLimiter>>>, ServeError> {
+    let apis = if listen.management.is_some() { ServedApis::Check } else { ServedApis::All };
+    let limits = ConnectionLimits { open: listen.connections, max_idle: listen.max_connection_idle };
+    let bound = |listener, apis, files: Option<TlsFiles>| {
+        let tls = files.map(|files| tls_acceptor(files, Protocol::Http2)).transpose()?;
+        let service = PortRouter { router: Arc::clone(router), apis };
+        Ok::<_, ServeError>(BoundPort { listener, port: Arc::new(PortConfig { service, tls }) })
+    };
+    let grpc = bind("grpc_addr", listen.grpc, limits).await?;
+    let mut bound_ports = vec![bound(grpc, apis, tls.map(files::grpc))?];
+    if let Some(address) = listen.management {
+        let management = bind("management_addr", address, limits).await?;
+        bound_ports.push(bound(management, ServedApis::Management, tls.map(files::management))?);
+    }
+    Ok(bound_ports)
+}
+
+/// Binds the HTTP port, and the admin port if there is one.
+pub(crate) async fn bind_http_ports(
+    listen: &ListenSettings,
+    tls: Option<&TlsSettings>,
+) -> Result<Vec<HttpPort>, ServeError> {
+    let tls = tls.filter(|tls| tls.http);
+    let acceptor = || {
+        let acceptor = tls.map(|tls| tls_acceptor(files::http_port(tls), Protocol::Http1)).transpose()?;
+        Ok::<_, ServeError>(acceptor.map(Arc::new))
+    };
+    let paths = if listen.admin.is_some() { ServedPaths::Products } else { ServedPaths::All };
+    let listener = bind("http_addr", listen.http, http_server::LIMITS).await?;
+    let mut ports = vec![HttpPort { listener, tls: acceptor()?, paths }];
+    if let Some(address) = listen.admin {
+        let listener = bind("admin_addr", address, http_server::LIMITS).await?;
+        ports.push(HttpPort { listener, tls: acceptor()?, paths: ServedPaths::Admin });
+    }
+    Ok(ports)
+}
+
+fn tls_acceptor(given: TlsFiles, protocol: Protocol) -> Result<Acceptor, ServeError> {
+    let config_errors =
+        |problems: Vec<_>| ConfigErrors(problems.into_iter().map(files::config_error).collect());
+    Acceptor::new(given, protocol, Arc::new(SystemClock))
+        .map_err(|problems| ServeError::Tls(config_errors(problems)))
+}

@@ -1,0 +1,76 @@
+//! Which connection makes room.
+
+use super::*;
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, last])
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+fn closing(place: &TablePlace) -> bool {
+    place.connection.closing.load(Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_idle_connection_makes_room() {
+    let table = Arc::new(ConnectionTable::new(None));
+    let first = table.enter(address(1));
+    pass(1).await;
+    let second = table.enter(address(2));
+    assert_eq!(table.make_room([]), 0);
+    pass(5).await;
+    first.connection().call_begins();
+    table.sweep();
+    assert_eq!(table.make_room([address(3)]), 1);
+    assert!(closing(&second) && !closing(&first), "the first had a call");
+    assert_eq!(table.make_room([address(3)]), 1, "one that waits closes one");
+    drop(second);
+    second_call_keeps(&table, &first).await;
+}
+
+async fn second_call_keeps(table: &ConnectionTable, first: &TablePlace) {
+    first.connection().set_open_calls(1);
+    pass(60).await;
+    table.sweep();
+    assert_eq!(table.make_room([address(3)]), 0, "a call is open");
+    pass(60).await;
+    assert_eq!(table.make_room([address(3)]), 1, "no call takes that long");
+    first.connection().closing().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_with_most_connections_makes_room_even_if_none_is_idle() {
+    let table = Arc::new(ConnectionTable::new(None));
+    let many: Vec<_> = (0..3).map(|_| table.enter(address(1))).collect();
+    let other = table.enter(address(2));
+    let busy = || many.iter().chain([&other]).for_each(|place| place.connection().call_begins());
+    busy();
+    assert_eq!(table.make_room([address(1)]), 0, "it has the most itself");
+    assert_eq!(table.make_room([address(2)]), 1);
+    assert!(!closing(&other) && many.iter().any(closing));
+    drop(many);
+    assert_eq!(table.make_room([address(3)]), 0, "each has one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed_after_its_time() {
+    let table = Arc::new(ConnectionTable::new(Some(Duration::from_secs(60))));
+    let (idle, used) = (table.enter(address(1)), table.enter(address(1)));
+    for _ in 0..3 {
+        pass(30).await;
+        used.connection().call_begins();
+        table.sweep();
+    }
+    assert!(closing(&idle) && !closing(&used));
+}
+
+#[test]
+fn an_ipv6_client_is_a_network() {
+    let client = |text: &str| client(text.parse().unwrap());
+    assert_eq!(client("2001:db8::1"), client("2001:db8::ffff"));
+    assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+    assert_eq!(client("::ffff:10.0.0.1"), client("10.0.0.1"));
+}
