@@ -221,3 +221,22 @@ fn a_running_envoy_is_asked_by_its_admin_address() {
     has(&found, "envoy", "unreachable", "127.0.0.1:1");
     assert_eq!(code, 6);
 }
+
+#[test]
+fn a_port_that_others_reach_and_that_asks_its_callers_for_nothing_is_reported() {
+    let open = ["--grpc-addr", "0.0.0.0:50051", "--insecure"];
+    let (found, _) = doctor(&open);
+    has(&found, "settings", "warning", "may call Check");
+    let key = "k".repeat(32);
+    let (found, _) = doctor(&[&open[..], &["--check-auth", "key", "--check-keys", &key]].concat());
+    assert!(!found.iter().any(|(.., what)| what.contains("may call Check")), "{found:?}");
+    let (found, _) = doctor(&["--max-connections", "1000000"]);
+    has(&found, "settings", "warning", "max_connections needs");
+}
+
+#[test]
+fn a_misspelt_variable_is_refused_with_the_nearest_name() {
+    let latchkey = Setup::default().environment("LATCHKEY_DATABSE_URL", "postgres://db/latchkey").launch();
+    assert_eq!(latchkey.wait().code(), Some(2));
+    assert!(latchkey.log().contains("the nearest is LATCHKEY_DATABASE_URL"), "{}", latchkey.log());
+}

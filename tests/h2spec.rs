@@ -58,7 +58,8 @@ fn failing(program: &Path, port: u16, tls: bool) -> (BTreeSet<String>, usize) {
     let output = command.output().expect("h2spec starts");
     let text = std::fs::read_to_string(&report)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)));
-    let cases = || text.split("<testcase ").skip(1).map(|case| case.split("</testcase>").next().unwrap_or(case));
+    let cases =
+        || text.split("<testcase ").skip(1).map(|case| case.split("</testcase>").next().unwrap_or(case));
     let name = |case: &str| case.split(" time=").next().unwrap_or(case).to_owned();
     let failed = cases().filter(|case| case.contains("<error>") || case.contains("<failure")).map(name);
     (failed.collect(), cases().count())

@@ -90,7 +90,7 @@ async fn a_client_of_another_address_gets_room_beside_one_that_uses_all_connecti
 
 /// Opens as many connections as the HTTP port takes, asks each for more than fits into its buffers, and reads nothing.
 fn that_do_not_read(port: u16) -> Vec<TcpStream> {
-    let many = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(400);
+    let many = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
     let ask = |_| {
         let mut stream = tcp(port);
         let _sent = stream.write_all(many.as_bytes());

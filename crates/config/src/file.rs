@@ -7,6 +7,7 @@ use std::path::Path;
 use super::error::ConfigError;
 use super::operators;
 use super::sources::known_keys;
+use super::unknown;
 
 type Values = BTreeMap<String, String>;
 
@@ -33,7 +34,9 @@ pub(super) fn read(path: &Path) -> Result<FileContents, ConfigError> {
         if let (operators::KEY, toml::Value::Table(table)) = (key.as_str(), &value) {
             *operators = Some(table.clone());
         } else if !known_keys().any(|known| known == key) {
-            let remedy = "there is no such setting; `latchkey serve --help` lists all settings";
+            let near = unknown::nearest(&key, known_keys());
+            let remedy =
+                format!("there is no such setting{near}; `latchkey serve --help` lists all settings");
             errors.push(ConfigError::new(&key, place.clone(), remedy));
         } else if let Some(value) = plain(&value) {
             values.insert(key, value);

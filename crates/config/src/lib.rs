@@ -16,6 +16,7 @@ mod reader;
 mod redis;
 mod sources;
 mod tls;
+mod unknown;
 mod user_config;
 mod values;
 

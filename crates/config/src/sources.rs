@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::definitions::{ALL, Name, Setting};
 use super::error::ConfigError;
+use super::unknown;
 
 /// Value and its origin.
 #[derive(Clone)]
@@ -68,13 +69,14 @@ impl ConfigSources {
             .collect();
         let config =
             config.map(Path::to_owned).or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
-        let mut sources = Self { flags, environment, ..Self::default() };
+        let errors = environment.keys().filter_map(|name| unknown::variable(name)).collect();
+        let mut sources = Self { flags, environment, errors, ..Self::default() };
         if let Some(path) = config {
             match super::file::read(&path) {
                 Ok(contents) => {
                     sources.file = Some((path, contents.values));
                     sources.operators = contents.operators;
-                    sources.errors = contents.errors;
+                    sources.errors.extend(contents.errors);
                 }
                 Err(problem) => sources.errors.push(problem),
             }

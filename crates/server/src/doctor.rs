@@ -8,7 +8,8 @@ use latchkey_config::{CheckAuth, ConfigError, ConfigSources, MasterKey, Settings
 use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};
 
 use crate::clock::unix_seconds;
-use crate::config;
+use crate::open_files::TooFewFiles;
+use crate::{config, open_files};
 
 /// Subject of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +80,13 @@ pub async fn examine(sources: &ConfigSources) -> Vec<Finding> {
     found
 }
 
-fn check_settings(settings: &Settings) -> Vec<Finding> {
-    let warning = |what: &str, remedy: &str| Finding::new(Area::Settings, Severity::Warning, what, remedy);
+fn warning(what: &str, remedy: &str) -> Finding {
+    Finding::new(Area::Settings, Severity::Warning, what, remedy)
+}
+
+/// Checks what clients of the ports could do, and whether there is room for them.
+fn check_ports(settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
-    let shared = settings.database.url.embedded().is_none();
     if settings.tls.is_none() && !settings.listen.grpc.ip().is_loopback() {
         found.push(warning(
             "gRPC is served in plain text to other machines: credentials can be read on the network",
@@ -99,6 +103,18 @@ fn check_settings(settings: &Settings) -> Vec<Finding> {
              policy admit the proxies alone",
         ));
     }
+    if let Some(TooFewFiles { limit, needed }) = open_files::shortage(settings) {
+        found.push(warning(
+            &format!("at most {limit} files may be open, and max_connections needs {needed}"),
+            "raise the limit (ulimit -n, LimitNOFILE), or lower max_connections",
+        ));
+    }
+    found
+}
+
+fn check_settings(settings: &Settings) -> Vec<Finding> {
+    let mut found = check_ports(settings);
+    let shared = settings.database.url.embedded().is_none();
     if shared && settings.redis.is_none() && !settings.database.single_replica {
         found.push(warning(
             "Redis is not configured: with N replicas, a client gets up to N times its limit",

@@ -66,6 +66,9 @@ pub enum ServeError {
     /// A thread that serves gRPC ended unexpectedly.
     #[error(transparent)]
     Worker(#[from] WorkerExited),
+    /// A second signal asked for an end at once.
+    #[error("a second signal ended the process at once; calls in flight were cut off")]
+    SecondSignal,
     /// A task that runs for the life of the process ended unexpectedly.
     #[error("a task of the process ended unexpectedly: {0}")]
     TaskExited(String),
@@ -94,6 +97,7 @@ impl ServeError {
             | Self::Randomness(_)
             | Self::Reflection(_)
             | Self::Worker(_)
+            | Self::SecondSignal
             | Self::TaskExited(_) => false,
         }
     }

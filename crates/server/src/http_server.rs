@@ -29,7 +29,7 @@ use crate::readiness::Stage;
 
 /// Limits of each port's connections: probes are few, and Envoy keeps its connections open.
 pub(crate) const LIMITS: ConnectionLimits =
-    ConnectionLimits { open: 256, max_idle: Some(Duration::from_secs(60)) };
+    ConnectionLimits { open: 256, max_idle: Some(Duration::from_secs(60)), send_buffer: 32 * 1024 };
 /// Timeout for the headers of a request and for an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -22,6 +22,7 @@ mod http_server;
 mod lookup_batcher;
 mod message_body;
 mod metric_sources;
+mod open_files;
 mod pending_calls;
 mod ports;
 mod profile_files;

@@ -17,7 +17,7 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for a stream of messages (reflection), which its client may keep open for several questions.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(60);
 /// Path of the services whose calls are streams of messages.
-const STREAMS: &str = "/grpc.reflection.";
+pub(crate) const STREAMS: &str = "/grpc.reflection.";
 
 /// Body whose frames must arrive in time.
 pub(crate) struct MessageBody<B> {

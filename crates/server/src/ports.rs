@@ -15,6 +15,9 @@ use crate::rate_limiter::RateLimiter;
 use crate::router::{PortRouter, Router};
 use crate::served_apis::ServedApis;
 
+/// Size of the kernel's buffer of a gRPC connection, in bytes: lists of keys are long.
+const SEND_BUFFER: u32 = 256 * 1024;
+
 /// Bound HTTP port.
 pub(crate) struct HttpPort {
     pub(crate) listener: Arc<Listener>,
@@ -22,40 +25,41 @@ pub(crate) struct HttpPort {
     pub(crate) paths: ServedPaths,
 }
 
-async fn bind(
+fn bind(
     setting: &'static str,
     address: SocketAddr,
     limits: ConnectionLimits,
 ) -> Result<Arc<Listener>, ServeError> {
     let name = setting.trim_end_matches("_addr");
-    let bound = Listener::bind(name, address, limits).await;
+    let bound = Listener::bind(name, address, limits);
     bound.map(Arc::new).map_err(|error| ServeError::Bind { setting, address, error })
 }
 
 /// Binds the gRPC port, and the management port if there is one.
-pub(crate) async fn bind_grpc_ports(
+pub(crate) fn bind_grpc_ports(
     router: &Arc<Router<RateLimiter>>,
     listen: &ListenSettings,
     tls: Option<&TlsSettings>,
 ) -> Result<Vec<BoundPort<PortRouter<RateLimiter>>>, ServeError> {
     let apis = if listen.management.is_some() { ServedApis::Check } else { ServedApis::All };
-    let limits = ConnectionLimits { open: listen.connections, max_idle: listen.max_connection_idle };
+    let (open, max_idle) = (listen.connections, listen.max_connection_idle);
+    let limits = ConnectionLimits { open, max_idle, send_buffer: SEND_BUFFER };
     let bound = |listener, apis, files: Option<TlsFiles>| {
         let tls = files.map(|files| tls_acceptor(files, Protocol::Http2)).transpose()?;
         let service = PortRouter { router: Arc::clone(router), apis };
         Ok::<_, ServeError>(BoundPort { listener, port: Arc::new(PortConfig { service, tls }) })
     };
-    let grpc = bind("grpc_addr", listen.grpc, limits).await?;
+    let grpc = bind("grpc_addr", listen.grpc, limits)?;
     let mut bound_ports = vec![bound(grpc, apis, tls.map(files::grpc))?];
     if let Some(address) = listen.management {
-        let management = bind("management_addr", address, limits).await?;
+        let management = bind("management_addr", address, limits)?;
         bound_ports.push(bound(management, ServedApis::Management, tls.map(files::management))?);
     }
     Ok(bound_ports)
 }
 
 /// Binds the HTTP port, and the admin port if there is one.
-pub(crate) async fn bind_http_ports(
+pub(crate) fn bind_http_ports(
     listen: &ListenSettings,
     tls: Option<&TlsSettings>,
 ) -> Result<Vec<HttpPort>, ServeError> {
@@ -65,10 +69,10 @@ pub(crate) async fn bind_http_ports(
         Ok::<_, ServeError>(acceptor.map(Arc::new))
     };
     let paths = if listen.admin.is_some() { ServedPaths::Products } else { ServedPaths::All };
-    let listener = bind("http_addr", listen.http, http_server::LIMITS).await?;
+    let listener = bind("http_addr", listen.http, http_server::LIMITS)?;
     let mut ports = vec![HttpPort { listener, tls: acceptor()?, paths }];
     if let Some(address) = listen.admin {
-        let listener = bind("admin_addr", address, http_server::LIMITS).await?;
+        let listener = bind("admin_addr", address, http_server::LIMITS)?;
         ports.push(HttpPort { listener, tls: acceptor()?, paths: ServedPaths::Admin });
     }
     Ok(ports)

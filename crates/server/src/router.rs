@@ -23,7 +23,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower_service::Service as _;
 
 use crate::check_callers::check_caller;
-use crate::message_body::MessageBody;
+use crate::message_body::{MessageBody, STREAMS};
 use crate::pending_calls::{PendingCall, PendingCalls};
 use crate::served_apis::ServedApis;
 
@@ -86,7 +86,7 @@ pub(crate) struct ResponseFuture<L> {
     running: Option<BoxFuture<'static, Response<ResponseBody>>>,
     /// Place among the calls that wait, if it was not ready at the first poll.
     place: Option<PendingCall>,
-    /// True for a call whose response is a stream without an end.
+    /// True for a call whose response is a stream, which has no end of its own.
     endless: bool,
 }
 
@@ -121,7 +121,8 @@ impl<L: Limiter + 'static> Future for ResponseFuture<L> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let first = self.queued.is_some();
         if let Some((context, request)) = self.queued.take() {
-            self.endless = request.uri().path() == HEALTH_WATCH;
+            let path = request.uri().path();
+            self.endless = path == HEALTH_WATCH || path.starts_with(STREAMS);
             // Allocates the box first, so that the future is created in it instead of being moved there.
             let future = Box::write(Box::new_uninit(), ConnectionContext::respond(context, request));
             let future = Box::into_pin(future);

@@ -23,7 +23,7 @@ use crate::readiness::{Readiness, Stage};
 use crate::router::PortRouter;
 use crate::startup::{Startup, StartupConflict};
 use crate::usage::UsageFlusher;
-use crate::{http_server, metric_sources, wiring};
+use crate::{http_server, metric_sources, open_files, wiring};
 
 /// Serves until `shutdown` resolves, then finishes the calls in flight.
 pub async fn serve(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
@@ -51,10 +51,11 @@ pub struct Server {
 impl Server {
     /// Checks everything that can be checked without the database, and binds the ports.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
+        open_files::raise_limit(&settings);
         let (listen, drain, tls) = (settings.listen.clone(), settings.drain, settings.tls.clone());
         let parts = wiring::connect(settings).await?;
-        let bound_ports = bind_grpc_ports(&parts.router, &listen, tls.as_ref()).await?;
-        let http = bind_http_ports(&listen, tls.as_ref()).await?;
+        let bound_ports = bind_grpc_ports(&parts.router, &listen, tls.as_ref())?;
+        let http = bind_http_ports(&listen, tls.as_ref())?;
         let wiring::Parts {
             router: _,
             readiness,

@@ -8,6 +8,13 @@ pub(crate) fn ignore_sighup() {
     drop(signal(SignalKind::hangup()));
 }
 
+/// Returns at the second of the two signals, which asks for an end at once. If handlers cannot be installed, it never
+/// returns.
+pub async fn second_signal() {
+    shutdown().await;
+    shutdown().await;
+}
+
 /// Returns at the first of the two signals. If handlers cannot be installed, it never returns, and the signals end
 /// the process by the system's default.
 pub async fn shutdown() {

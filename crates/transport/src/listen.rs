@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use accepted::AcceptedConnection;
@@ -31,6 +31,9 @@ const MAX_WAITING: usize = 256;
 /// Time that a connection which must make room has to finish its calls.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_millis(500);
 
+/// Number of connections that wait in the kernel's queue.
+const BACKLOG: u32 = 1024;
+
 /// Limits of a listener's connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
@@ -38,6 +41,8 @@ pub struct ConnectionLimits {
     pub open: usize,
     /// Time without a call after which a connection is closed; `None` if it may stay until others wait.
     pub max_idle: Option<Duration>,
+    /// Size in bytes of the kernel's buffer for what a client has not read; the kernel could let it grow to megabytes.
+    pub send_buffer: u32,
 }
 
 /// Bound TCP port.
@@ -53,8 +58,13 @@ pub struct Listener {
 impl Listener {
     /// Binds `address`. Connections above the limit wait until an idle one is closed; if all are used, until one ends.
     /// `name` is the listener's name in metrics.
-    pub async fn bind(name: &'static str, address: SocketAddr, limits: ConnectionLimits) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+    pub fn bind(name: &'static str, address: SocketAddr, limits: ConnectionLimits) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        // The accepted connections inherit it.
+        socket.set_send_buffer_size(limits.send_buffer)?;
+        socket.bind(address)?;
+        let socket = socket.listen(BACKLOG)?;
         let stats = Arc::new(ConnectionStats::new(name, limits.open));
         let permits = Arc::new(Semaphore::new(limits.open));
         let table = Arc::new(ConnectionTable::new(limits.max_idle));

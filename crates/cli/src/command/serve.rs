@@ -1,6 +1,6 @@
 //! `latchkey serve`.
 
-use latchkey_server::{load_settings, protect_memory, serve, signals, start_log};
+use latchkey_server::{ServeError, load_settings, protect_memory, serve, signals, start_log};
 
 use crate::args::SettingsArgs;
 use crate::exit::CliError;
@@ -11,7 +11,10 @@ pub(super) async fn run(args: &SettingsArgs) -> Result<(), CliError> {
     if !settings.core_dumps {
         protect_memory();
     }
-    let ended = serve(settings, signals::shutdown()).await;
+    let ended = tokio::select! {
+        ended = serve(settings, signals::shutdown()) => ended,
+        () = signals::second_signal() => Err(ServeError::SecondSignal),
+    };
     drop(flush);
     ended.map_err(|error| {
         let output = error.to_string();

@@ -20,11 +20,11 @@ async fn get(stage: Stage, path: &str) -> String {
     get_from(ServedPaths::All, stage, path).await
 }
 
-const ONE: ConnectionLimits = ConnectionLimits { open: 1, max_idle: None };
+const ONE: ConnectionLimits = ConnectionLimits { open: 1, max_idle: None, send_buffer: 64 * 1024 };
 
 async fn get_from(paths: ServedPaths, stage: Stage, path: &str) -> String {
     let address = "127.0.0.1:0".parse().unwrap();
-    let listener = Arc::new(Listener::bind("http", address, ONE).await.unwrap());
+    let listener = Arc::new(Listener::bind("http", address, ONE).unwrap());
     let (_stage, state) = http_state(stage);
     let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
@@ -100,7 +100,7 @@ async fn a_connection_without_a_handshake_is_rejected_and_closed() {
     };
     let files = TlsFiles { cert: file("tls_cert", &cert), key: file("tls_key", &key), client_auth: None };
     let tls = Arc::new(Acceptor::new(files, Protocol::Http1, Arc::new(SystemClock)).unwrap());
-    let listener = Arc::new(Listener::bind("http", "127.0.0.1:0".parse().unwrap(), ONE).await.unwrap());
+    let listener = Arc::new(Listener::bind("http", "127.0.0.1:0".parse().unwrap(), ONE).unwrap());
     let mut client = TcpStream::connect(listener.address().unwrap()).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let over = async {

@@ -155,8 +155,7 @@ impl ConnectionTable {
     /// Returns the numbers of open connections of the clients that these addresses belong to.
     pub(crate) fn held(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Vec<(IpAddr, usize)> {
         let state = self.state();
-        let held = |client| state.per_client.get(&client).copied().unwrap_or_default();
-        addresses.into_iter().map(client).map(|client| (client, held(client))).collect()
+        addresses.into_iter().map(client).map(|client| (client, state.held(client))).collect()
     }
 
     /// Returns the moment of the next sweep.
@@ -187,13 +186,15 @@ impl ConnectionTable {
         let now = Instant::now();
         let state = self.state();
         let mut closing = state.open.values().filter(|entry| entry.is_closing()).count();
-        for (number, address) in waiting.into_iter().enumerate() {
-            if number < closing {
-                continue;
+        let mut waiting: Vec<_> =
+            waiting.into_iter().map(client).map(|client| (state.held(client), client)).collect();
+        // Room goes to the client with the fewest connections first.
+        waiting.sort_unstable();
+        for (_, newcomer) in waiting.into_iter().skip(closing) {
+            if let Some(entry) = state.victim(newcomer, now) {
+                entry.connection.close();
+                closing += 1;
             }
-            let Some(entry) = state.victim(client(address), now) else { break };
-            entry.connection.close();
-            closing += 1;
         }
         closing
     }
@@ -212,17 +213,21 @@ impl Entry {
 }
 
 impl State {
+    fn held(&self, client: IpAddr) -> usize {
+        self.per_client.get(&client).copied().unwrap_or_default()
+    }
+
     /// Returns the connection that makes room for one of `newcomer`: an idle one, of a client with more than its share
     /// before others, the longest idle first. If none is idle, one of the client that has most, if that one has more than
     /// the newcomer would have.
     fn victim(&self, newcomer: IpAddr, now: Instant) -> Option<&Entry> {
-        let held = |entry: &Entry| self.per_client.get(&entry.connection.client).copied().unwrap_or_default();
+        let held = |entry: &Entry| self.held(entry.connection.client);
         let share = self.open.len() / self.per_client.len().max(1);
         let candidates = || self.open.values().filter(|entry| !entry.is_closing());
         let idle = candidates().filter(|entry| entry.is_idle(now - entry.idle_since));
         let rank = |entry: &&Entry| (held(entry) > share, now - entry.idle_since);
         idle.max_by_key(rank).or_else(|| {
-            let own = self.per_client.get(&newcomer).copied().unwrap_or_default();
+            let own = self.held(newcomer);
             let most = candidates().max_by_key(|entry| (held(entry), now - entry.idle_since))?;
             (held(most) > own + 1).then_some(most)
         })

@@ -1,0 +1,103 @@
+//! Names that are no settings: misspelt ones are refused with the nearest name.
+
+use super::definitions::{ALL, Setting};
+use super::error::ConfigError;
+use super::sources::CONFIG_VARIABLE;
+
+const PREFIX: &str = "LATCHKEY_";
+
+/// Variables of the program besides those of settings: the command line reads them.
+const OTHER_VARIABLES: [&str; 8] = [
+    CONFIG_VARIABLE,
+    "LATCHKEY_SERVER",
+    "LATCHKEY_API_KEY",
+    "LATCHKEY_API_KEY_FILE",
+    "LATCHKEY_CA_FILE",
+    "LATCHKEY_CERT_FILE",
+    "LATCHKEY_CERT_KEY_FILE",
+    "LATCHKEY_ENVOY",
+];
+
+/// Returns an error for a variable that has the prefix of this program and is none of its variables.
+pub(super) fn variable(name: &str) -> Option<ConfigError> {
+    let rest = name.strip_prefix(PREFIX)?;
+    let known = || {
+        let settings = ALL.iter().flat_map(Setting::names).map(|name| name.variable);
+        settings.chain(OTHER_VARIABLES.map(str::to_owned))
+    };
+    if known().any(|known| known == name) || is_service_link(rest) {
+        return None;
+    }
+    let remedy = format!("there is no such variable{}", nearest(name, known()));
+    Some(ConfigError::new(name, "environment", remedy))
+}
+
+/// Returns the words that name the nearest of the known names.
+pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {
+    let near = known.min_by_key(|known| distance(name, known));
+    near.map(|near| format!("; the nearest is {near}")).unwrap_or_default()
+}
+
+/// Returns whether Kubernetes sets a variable for a service whose name begins with `latchkey` (service links).
+fn is_service_link(rest: &str) -> bool {
+    if rest.ends_with("SERVICE_HOST") || rest.contains("SERVICE_PORT") {
+        return true;
+    }
+    // `PORT`, `X_PORT`, `PORT_50051_TCP` and `PORT_50051_TCP_ADDR`.
+    let after = |link: &str| link.split('_').nth(1).is_some_and(|port| port.parse::<u16>().is_ok());
+    rest == "PORT" || rest.ends_with("_PORT") || rest.find("PORT_").is_some_and(|at| after(&rest[at..]))
+}
+
+/// Returns the number of characters to insert, delete or replace (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (number, left) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = number + 1;
+        for (column, right) in other.bytes().enumerate() {
+            let replaced = diagonal + usize::from(left != right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_variable_is_refused_with_the_nearest_name() {
+        for (name, near) in [
+            ("LATCHKEY_DATABSE_URL", "LATCHKEY_DATABASE_URL"),
+            ("LATCHKEY_DATABASE_URL_FIEL", "LATCHKEY_DATABASE_URL_FILE"),
+            ("LATCHKEY_ROOTKEY", "LATCHKEY_ROOT_KEY"),
+            ("LATCHKEY_GRPC_ADR", "LATCHKEY_GRPC_ADDR"),
+        ] {
+            let error = variable(name).unwrap().to_string();
+            assert!(error.contains(name) && error.ends_with(&format!("the nearest is {near}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn variables_of_the_program_and_of_kubernetes_are_known() {
+        for name in [
+            "LATCHKEY_DATABASE_URL",
+            "LATCHKEY_LEASE",
+            "LATCHKEY_API_KEY",
+            "LATCHKEY_SERVICE_HOST",
+            "LATCHKEY_SERVICE_PORT_GRPC",
+            "LATCHKEY_PORT",
+            "LATCHKEY_PORT_50051_TCP",
+            "LATCHKEY_PORT_50051_TCP_ADDR",
+            "LATCHKEY_MANAGEMENT_SERVICE_HOST",
+            "LATCHKEY_MANAGEMENT_PORT_50052_TCP_PROTO",
+            "LATCHKEY",
+            "HOME",
+        ] {
+            assert!(variable(name).is_none(), "{name}");
+        }
+        assert!(variable("LATCHKEY_EXPORT_X").is_some());
+    }
+}

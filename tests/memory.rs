@@ -1,0 +1,87 @@
+//! What other processes can read of a replica: no core dump, no debugger, no file of others, and few copies of a key.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::Path;
+
+use latchkey_proto::v1::CheckRequest;
+use latchkey_testing::{Folder, Latchkey, Setup};
+
+/// A line of `/proc/PID/limits` or `/proc/PID/status`.
+fn line(latchkey: &Latchkey, file: &str, begin: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{}/{file}", latchkey.pid())).expect("it lives");
+    text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned()
+}
+
+/// Owner of the process's own files in `/proc`: root where the process is not dumpable (proc(5)).
+fn core_limit(latchkey: &Latchkey) -> String {
+    line(latchkey, "limits", "Max core file size").split_whitespace().nth(4).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_replica_dumps_no_core_unless_the_settings_permit_it() {
+    let latchkey = Setup::default().shipped("demo").start();
+    assert_eq!(core_limit(&latchkey), "0");
+    let latchkey = Setup::default().shipped("demo").environment("LATCHKEY_CORE_DUMPS", "true").start();
+    let own = line(&latchkey, "limits", "Max core file size");
+    assert!(!own.is_empty());
+}
+
+#[test]
+fn files_with_secrets_are_for_their_owner_alone() {
+    let folder = Folder::new("anchors");
+    let anchors = folder.path().join("anchors");
+    fs::write(&anchors, "").expect("an older file");
+    let latchkey =
+        Setup::default().shipped("demo").environment("LATCHKEY_AUDIT_ANCHOR", &anchors.display().to_string());
+    let latchkey = latchkey.start();
+    let mode = |path: &Path| fs::metadata(path).map(|data| data.mode() & 0o777).unwrap_or_default();
+    for name in ["latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "latchkey.db.master-key"] {
+        let path = latchkey.folder().path().join(name);
+        if path.exists() || name == "latchkey.db" {
+            assert_eq!(mode(&path), 0o600, "{name}");
+        }
+    }
+    assert_eq!(mode(&anchors), 0o600, "the file of anchors");
+}
+
+/// Counts the places in the process's memory that hold a text.
+fn copies(latchkey: &Latchkey, text: &str) -> Option<usize> {
+    let maps = fs::read_to_string(format!("/proc/{}/maps", latchkey.pid())).ok()?;
+    let memory = File::open(format!("/proc/{}/mem", latchkey.pid())).ok()?;
+    let mut found = 0;
+    for map in maps.lines().filter(|map| map.contains(" rw-p ")) {
+        let (begin, end) = map.split(' ').next()?.split_once('-')?;
+        let (begin, end) = (u64::from_str_radix(begin, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+        for at in (begin..end).step_by(1 << 20) {
+            // The next piece begins within this one, so that no text lies between two.
+            let mut piece = vec![0; usize::try_from((end - at).min((1 << 20) + 200)).ok()?];
+            if memory.read_exact_at(&mut piece, at).is_ok() {
+                let whole =
+                    piece.windows(text.len()).take(1 << 20).filter(|window| *window == text.as_bytes());
+                found += whole.count();
+            }
+        }
+    }
+    Some(found)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn few_copies_of_a_used_key_stay_in_memory() {
+    let latchkey = Setup::default().shipped("demo").start();
+    let operator = latchkey.operator();
+    let _ = operator.tenant("acme", "demo", "").await;
+    let (_, value) = operator.plain_key("acme", "live").await;
+    let check = |credential: &str| CheckRequest {
+        credential: credential.to_owned(),
+        method: "GET".to_owned(),
+        path: "/things".to_owned(),
+        ..CheckRequest::default()
+    };
+    // Many connections, so that each has a buffer of its own.
+    for _ in 0..50 {
+        let _ = latchkey.anonymous().check(check(&value)).await;
+    }
+    let Some(found) = copies(&latchkey, &value) else { return };
+    assert!(found < 40, "{found} copies of the key after 50 calls");
+}
