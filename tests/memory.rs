@@ -1,4 +1,4 @@
-//! What other processes can read of a replica: no core dump, no debugger, no file of others, and few copies of a key.
+//! Protection of a replica's memory and files from other processes: no core dump, no debugger, no file of others, and few copies of a key.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -13,7 +13,7 @@ fn line(latchkey: &Latchkey, file: &str, begin: &str) -> String {
     text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned()
 }
 
-/// Owner of the process's own files in `/proc`: root where the process is not dumpable (proc(5)).
+/// Soft limit of core dumps.
 fn core_limit(latchkey: &Latchkey) -> String {
     line(latchkey, "limits", "Max core file size").split_whitespace().nth(4).unwrap_or_default().to_owned()
 }

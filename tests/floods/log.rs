@@ -1,10 +1,10 @@
-//! What strangers send writes no lines of their own into the log.
+//! Lines of the log while strangers send floods of garbage.
 
 use latchkey_testing::{Ca, Folder, Latchkey, Setup, free_port};
 
 use crate::frames::{ACK, HEADERS, PING, PREFACE, RESET, SETTINGS, WHOLE, Wire, call, frame, tcp, tls};
 
-/// Frames that are never asked for, each as often as told.
+/// Frames that are never asked for, each sent so many times.
 fn floods(times: u32) -> Vec<(&'static str, Vec<u8>)> {
     let begin = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
     let ids = || (0..times).map(|number| 2 * number + 1);

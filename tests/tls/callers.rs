@@ -1,4 +1,4 @@
-//! Who may call Check: a client with a key, or with a certificate.
+//! Callers of Check: a client with a key, or with a certificate.
 
 use latchkey_proto::envoy::auth::CheckRequest as EnvoysRequest;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;

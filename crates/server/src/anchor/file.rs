@@ -14,7 +14,7 @@ use latchkey_management::ports::audit::{Anchor, AnchorStore};
 /// Bytes that are read at once; the longest line has 86 bytes.
 const CHUNK: u64 = 64 * 1024;
 
-/// Mode of a file of anchors: whoever can write it can hide a truncation of the audit log.
+/// Mode of a file of anchors: a process that can write it can hide a truncation of the audit log.
 const MODE: u32 = 0o600;
 
 /// Opens a file to append to it, or creates it. Takes the permissions of others from one that has them.

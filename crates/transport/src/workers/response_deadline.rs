@@ -14,7 +14,7 @@ use super::inline_executor::CallFuture;
 
 /// Time in which a client must take a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The same where many responses of the process are not taken.
+/// Shorter time, where many responses of the process are not taken.
 const SHORT_RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Number of responses that are not taken, from which on the short time applies.
 const MANY: usize = 4_096;

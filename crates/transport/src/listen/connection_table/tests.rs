@@ -1,4 +1,4 @@
-//! Which connection makes room.
+//! Choice of the connection that makes room.
 
 use super::*;
 
