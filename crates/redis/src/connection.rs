@@ -212,6 +212,13 @@ impl RedisConnection {
         let (mut raw, primary) = open.await.map_err(|_| MissReason::TimedOut)??;
         self.try_bucket(&mut raw, CONNECT_TIMEOUT).await?;
         self.try_bucket(&mut raw, deadline).await?;
+        if !self.is_cluster() {
+            // A node of a cluster may have the slot of the trial, and not those of calls. Both buckets expire.
+            let other = Trial::new();
+            timeout(CONNECT_TIMEOUT, self.trial.charge_both(&other, &mut raw, &self.script))
+                .await
+                .map_err(|_| MissReason::TimedOut)??;
+        }
         self.misses.store(0, Ordering::Relaxed);
         let server = primary.as_ref().map(tracing::field::display);
         tracing::info!(server, "connected to Redis; limits are shared between replicas");

@@ -27,7 +27,7 @@ pub struct Node {
     pub name: String,
     /// State of the node, or the reason why it could not be read.
     pub seen: Result<Probe, Unreachable>,
-    /// Whether it is a Sentinel that did not name the primary.
+    /// True for a Sentinel that did not name the primary.
     pub sentinel: bool,
 }
 

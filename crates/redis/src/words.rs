@@ -6,6 +6,8 @@ use redis::RedisError;
 const MAX_CHARS: usize = 300;
 /// Text after which Redis repeats the arguments of an unknown command, which can hold a password.
 const ARGUMENTS: &str = ", with args beginning with";
+/// Text by which Redis refuses a longer request without a password. It does not name the cause.
+const UNAUTHENTICATED: &str = "unauthenticated multibulk length";
 
 /// Returns an error in the server's own words, or those of the network or of TLS.
 pub(crate) fn of(error: &RedisError) -> String {
@@ -15,5 +17,10 @@ pub(crate) fn of(error: &RedisError) -> String {
         (None, _) => error.to_string(),
     };
     let text = text.split(ARGUMENTS).next().unwrap_or_default();
+    let text = if text.contains(UNAUTHENTICATED) {
+        format!("NOAUTH Authentication required ({text})")
+    } else {
+        text.to_owned()
+    };
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
 }

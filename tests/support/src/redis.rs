@@ -54,6 +54,12 @@ impl Redis {
         Self::with_mode(RedisMode::Tls)
     }
 
+    /// Starts one that speaks TLS alone, with further options.
+    #[must_use]
+    pub fn tls_with(options: &[&str]) -> Self {
+        Self::launched(RedisMode::Tls, options)
+    }
+
     fn with_mode(mode: RedisMode) -> Self {
         Self::launched(mode, &[])
     }

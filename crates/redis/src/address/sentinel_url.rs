@@ -12,11 +12,11 @@ const PORT: u16 = 26_379;
 #[derive(Clone)]
 pub(crate) struct PrimaryOfSentinels {
     pub(crate) name: String,
-    /// Whether connections use TLS.
+    /// True if connections use TLS.
     pub(crate) tls: bool,
     /// Credentials and number of the database.
     pub(crate) settings: RedisConnectionInfo,
-    /// Whether the Sentinels have credentials of their own.
+    /// True if the Sentinels have credentials of their own.
     pub(crate) own_credentials: bool,
 }
 

@@ -46,6 +46,17 @@ impl Trial {
         Ok(wire::parse_reply(&operations, &numbers).map(|reply| reply.time))
     }
 
+    /// Charges this bucket and another one, which is in another slot. A node of a cluster refuses that.
+    pub(crate) async fn charge_both(
+        &self,
+        other: &Self,
+        raw: &mut RawConnection,
+        script: &ScriptHandle,
+    ) -> Result<(), RedisError> {
+        let operations = [(self.0, BucketOp::Exact), (other.0, BucketOp::Exact)];
+        raw.run(script, &operations, 1, false).await.map(drop)
+    }
+
     /// Takes the bucket away.
     pub(crate) async fn undo(
         &self,

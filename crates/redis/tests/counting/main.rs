@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 
 mod bench;
+mod causes;
 mod clocks;
 mod cluster;
 mod encrypted;

@@ -82,7 +82,7 @@ async fn limits_and_notifications_leave_a_primary_that_became_a_replica() {
     eventually_async("the subscription is at the new primary", subscribed).await;
 }
 
-/// Both servers go on as primaries, and no connection is lost.
+/// Change of the name alone: the old server stays a primary, and no connection is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_the_sentinels_no_longer_name_is_left() {
     let (old, new) = (Redis::start(), Redis::start());
@@ -155,7 +155,7 @@ async fn the_documented_rights_suffice_at_sentinels_too() {
     assert!(error.0.contains("it knows no primary named other"), "{error}");
 }
 
-/// One password for all: a Sentinel that wants it gets it.
+/// Single password: a Sentinel that wants it gets it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_without_credentials_of_their_own_get_those_of_redis_if_they_want_some() {
     let redis = Redis::start();
