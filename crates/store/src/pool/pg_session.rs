@@ -9,10 +9,14 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Error as SqlxError, PgConnection, Row as _};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, Connection as _, Error as SqlxError, Executor as _, PgConnection, Row as _,
+    SqlSafeStr as _,
+};
 
 use super::raw_connection::{SqlCommand, SqlOutcome, done, query, rows};
 use super::{Dialect, OpenError, session};
+use crate::query::check;
 
 /// Connection pooler between the store and PostgreSQL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +74,16 @@ impl PgSession {
         deadline: Duration,
     ) -> Result<Self, OpenError> {
         let prepared = match pooler {
-            Pooler::Session => session::prepare(&mut raw, deadline, dialect).await.map(Proof::Session),
+            Pooler::Session => {
+                let prepared = session::prepare(&mut raw, deadline, dialect).await.map(Proof::Session);
+                if prepared.is_ok() {
+                    // A first Check then takes one round trip instead of two. Before the first migration, the tables
+                    // are not there, which is reported elsewhere.
+                    let sql = AssertSqlSafe(check::text_for_one()).into_sql_str();
+                    let _ = raw.prepare(sql).await;
+                }
+                prepared
+            }
             Pooler::Transaction => {
                 let settings = session::for_transaction(deadline);
                 match begin(&mut raw, &format!("{BEGIN}; {settings}"), dialect).await {

@@ -9,7 +9,7 @@ use latchkey_core::record::TenantRecord;
 use latchkey_core::secret::KeyHash;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query, SelectStatement};
-use sea_orm::{FromQueryResult, Iterable, JoinType};
+use sea_orm::{DbBackend, FromQueryResult, Iterable, JoinType};
 
 use super::key::{KEY, join_scopes, read};
 use super::{column_alias, padded_in_values, prefix, select};
@@ -45,6 +45,11 @@ pub(crate) async fn by_hash(
 fn tenant(row: &QueryResult, key: &dyn std::fmt::Display) -> Result<TenantRecord, StoreError> {
     let model = tenant::Model::from_query_result(row, &prefix(TENANT));
     row::tenant::record(model.map_err(|error| StoreError::Corrupt(format!("the tenant of {key}: {error}")))?)
+}
+
+/// Returns the SQL text of the query for one key on PostgreSQL, so that a connection can prepare it in advance.
+pub(crate) fn text_for_one() -> String {
+    DbBackend::Postgres.build(&statement(&[KeyHash([0; 32])])).sql
 }
 
 fn statement(hashes: &[KeyHash]) -> SelectStatement {

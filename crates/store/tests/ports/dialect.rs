@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use latchkey_core::ports::{ChangeFeed as _, KeyStore as _, Replicas as _};
+use latchkey_core::ports::{ChangeFeed as _, Replicas as _};
 use latchkey_management::ports::ManagementStore as _;
 use latchkey_store::{Dialect, Pooler, Store, StoreOptions};
 use latchkey_testing::Postgres;
