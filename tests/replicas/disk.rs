@@ -2,10 +2,13 @@
 //! answered; and when there is room again, so do writes. On small disks of their own, which only root can mount: under
 //! SQLite, under PostgreSQL's tables (it refuses) and under its write-ahead log (it panics, and must be started again).
 
+use std::process::Command;
 use std::time::Duration;
 
 use latchkey_proto::v1::{Key, ListKeysRequest, RevokeKeyRequest, VerifyAuditLogRequest};
-use latchkey_testing::{Caller, Disk, Latchkey, Postgres, Setup, Volume, key, patiently_async};
+use latchkey_testing::{
+    Caller, Disk, Folder, Latchkey, Postgres, Setup, Volume, eventually, key, patiently_async,
+};
 use tonic::{Code, Status};
 
 use crate::cluster::{PROFILE, allows, ask, assert_outage};
@@ -97,7 +100,35 @@ async fn a_full_disk_refuses_writes_whole_and_lets_checks_go_on() {
         Fixture::start(&format!("sqlite://{}/latchkey.db?mode=rwc", disk.path().display())).await;
     disk.fill();
     fixture.refuses_whole().await;
+    let words = "database or disk is full (SQLite code 13)";
+    let said = || fixture.latchkey.log().contains(words).then_some(());
+    eventually("the cause is in the log, in SQLite's words", said);
+    assert!(fixture.latchkey.log().contains("free space on the disk"), "{}", fixture.latchkey.log());
     disk.empty();
+    fixture.goes_on().await;
+}
+
+/// The limit of a file's size (`ulimit -f`), which ends a process that does not expect it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_may_not_grow_refuses_a_write_and_does_not_end_the_process() {
+    let folder = Folder::new("file-size");
+    let path = folder.path().join("latchkey.db");
+    let mut fixture = Fixture::start(&format!("sqlite://{}?mode=rwc", path.display())).await;
+    let wal = std::fs::metadata(folder.path().join("latchkey.db-wal")).expect("a write-ahead log").len();
+    let page = fixture.latchkey.page("/metrics").body;
+    assert!(page.contains("latchkey_sqlite_wal_bytes "), "{page}");
+    let pid = fixture.latchkey.pid().to_string();
+    let limit = |bytes: &str| {
+        let set = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}")]).status();
+        assert!(set.expect("prlimit starts").success());
+    };
+    limit(&format!("{}:unlimited", wal + 100_000));
+    assert_outage(&fixture.make_until_refused().await);
+    assert_eq!(allows(&fixture.operator, ask(&fixture.value)).await, Ok(true));
+    let said = || fixture.latchkey.log().contains("disk I/O error (SQLite code").then_some(());
+    eventually("the cause is in the log, in SQLite's words", said);
+    assert!(fixture.latchkey.ended().is_none());
+    limit("unlimited:unlimited");
     fixture.goes_on().await;
 }
 

@@ -1,7 +1,7 @@
 //! Metric sources, one for each part of the process, which report its present state. Sources must not block: a part
 //! that hangs is reported with its last known values.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,14 +67,21 @@ pub(crate) fn limits(limits: RateLimiter) -> impl Fn(&mut MetricSnapshot) {
     }
 }
 
-/// Reports connections to the database and, for an embedded one, the disk that has `folder`.
-pub(crate) fn store(store: Arc<Store>, folder: Option<PathBuf>) -> impl Fn(&mut MetricSnapshot) {
+/// Reports connections to the database and, for an embedded one, its write-ahead log and the disk that has its file.
+pub(crate) fn store(store: Arc<Store>, file: Option<PathBuf>) -> impl Fn(&mut MetricSnapshot) {
     move |snapshot| {
         let connections = store.connections();
         snapshot.add_usize(&definitions::DATABASE_CONNECTION_COUNT, &["idle"], connections.idle);
         snapshot.add_usize(&definitions::DATABASE_CONNECTION_COUNT, &["used"], connections.used);
         snapshot.add_usize(&definitions::DATABASE_CONNECTION_LIMIT, &[], connections.limit);
-        if let Some(disk) = folder.as_ref().and_then(|folder| rustix::fs::statvfs(folder).ok()) {
+        let Some(file) = &file else { return };
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        // There is no file while no connection is open.
+        let bytes = std::fs::metadata(log).map_or(0, |metadata| metadata.len());
+        snapshot.add_u64(&definitions::SQLITE_WAL, &[], bytes);
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Ok(disk) = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))) {
             snapshot.add_u64(&definitions::DISK_FREE, &[], disk.f_bavail * disk.f_frsize);
             snapshot.add_u64(&definitions::DISK_SIZE, &[], disk.f_blocks * disk.f_frsize);
         }

@@ -15,6 +15,12 @@ pub async fn second_signal() {
     shutdown().await;
 }
 
+/// Ignores SIGXFSZ from now on, which would end the process at a write beyond the size limit of a file. The write fails
+/// with an error then.
+pub(crate) fn ignore_file_size_limit() {
+    drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())));
+}
+
 /// Returns at the first of the two signals. If handlers cannot be installed, it never returns, and the signals end
 /// the process by the system's default.
 pub async fn shutdown() {

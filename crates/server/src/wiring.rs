@@ -43,7 +43,7 @@ use crate::router::Router;
 use crate::signing::{MasterKeyCheck, SigningKeyLoader, SigningKeyMaintainer};
 use crate::startup::Startup;
 use crate::usage::UsageFlusher;
-use crate::{config, grpc_routes, migrate, profile_files};
+use crate::{config, grpc_routes, migrate, profile_files, signals};
 
 /// Parts of a serving process.
 pub(crate) struct Parts {
@@ -89,6 +89,7 @@ struct Shared {
 
 /// Makes the parts and connects them. Opens files, but no connections.
 pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
+    signals::ignore_file_size_limit();
     let documents = profile_files::read(&settings.profiles)?;
     let random = Randomness::new()?;
     let parts = connect_telemetry(&settings, &random)?;

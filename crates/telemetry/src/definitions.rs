@@ -131,6 +131,8 @@ metrics! {
         "Free space of the file system that holds the embedded database; only with SQLite";
     DISK_SIZE = "latchkey_disk_size_bytes", "latchkey.disk.size", MetricKind::Gauge, "By", [],
         "Size of the file system that holds the embedded database; only with SQLite";
+    SQLITE_WAL = "latchkey_sqlite_wal_bytes", "latchkey.sqlite.wal", MetricKind::Gauge, "By", [],
+        "Size of the write-ahead log file of the embedded database, which grows while a reader of another program keeps SQLite from reusing it; only with SQLite";
     BUILD_INFO = "latchkey_build_info", "latchkey.build.info", MetricKind::Gauge, "1",
         [("version", "service.version")], "Always 1; the label is the version of the program";
     PROCESS_CPU = "process_cpu_seconds_total", "process.cpu.time", MetricKind::Counter, "s", [],

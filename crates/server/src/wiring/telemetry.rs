@@ -69,10 +69,7 @@ pub(super) fn registry(
     follower: &Arc<Follower>,
     readiness: &Readiness,
 ) -> Registry {
-    let folder = settings.database.url.embedded().map(|file| match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        Some(_) | None => ".".into(),
-    });
+    let file = settings.database.url.embedded().map(std::path::Path::to_owned);
     let registry = Registry::default();
     let (meter, query_durations, export_stats) =
         (shared.metrics.clone(), shared.query_durations.clone(), shared.export_stats.clone());
@@ -81,7 +78,7 @@ pub(super) fn registry(
     registry.register(metric_sources::feed(follower.clone(), readiness.watch()));
     registry.register(metric_sources::limits(shared.limiter.clone()));
     registry.register(move |snapshot| query_durations.collect(snapshot));
-    registry.register(metric_sources::store(shared.store.clone(), folder));
+    registry.register(metric_sources::store(shared.store.clone(), file));
     registry.register(metric_sources::work(shared.blocking_pool.clone(), shared.usage.clone()));
     registry.register(move |snapshot| export_stats.collect(snapshot));
     registry
