@@ -2,6 +2,7 @@
 
 mod causes;
 mod dialect;
+mod distance;
 mod hosts;
 mod patience;
 mod pooler;

@@ -122,6 +122,8 @@ settings! {
         "Connection pooler in front of PostgreSQL: none, session, or transaction, which gives a server session to each transaction (PgBouncer's pool_mode)";
     DATABASE_DIALECT = "database_dialect", "LATCHKEY_DATABASE_DIALECT", Text, Some("postgres"),
         "Server that speaks PostgreSQL's protocol: postgres, or compatible for one without LISTEN/NOTIFY and write-ahead log functions (CockroachDB, YugabyteDB)";
+    DATABASE_DEADLINE = "database_deadline", "LATCHKEY_DATABASE_DEADLINE", Text, Some("2s"),
+        "Maximum duration of a query or a write of a management call; a write to a database far away takes about twelve round trips";
     MIGRATE = "migrate", "LATCHKEY_MIGRATE", Switch, None,
         "Migrate the schema at start-up; by default only for the embedded database";
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),

@@ -113,12 +113,14 @@ impl<'a> SettingsReader<'a> {
                 Err(format!("{text:?} is none of \"postgres\" and \"compatible\" (CockroachDB, YugabyteDB)"))
             }
         });
+        let (least, most) = (Duration::from_millis(500), Duration::from_mins(1));
+        let deadline = self.read(&definitions::DATABASE_DEADLINE, |t| values::duration(t, least, most));
         let migrate = self.read(&definitions::MIGRATE, values::switch);
         let single_replica = self.read(&definitions::SINGLE_REPLICA, values::switch);
         let url = url?;
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;
-        let deadlines = DatabaseDeadlines::default();
+        let deadlines = DatabaseDeadlines { management: deadline?, ..DatabaseDeadlines::default() };
         let (pooler, dialect, single_replica) = (pooler?, dialect?, single_replica?);
         Some(DatabaseSettings { url, connections, pooler, dialect, migrate, single_replica, deadlines })
     }
