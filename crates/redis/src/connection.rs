@@ -213,9 +213,9 @@ impl RedisConnection {
         self.try_bucket(&mut raw, CONNECT_TIMEOUT).await?;
         self.try_bucket(&mut raw, deadline).await?;
         if !self.is_cluster() {
-            // A node of a cluster may have the slot of the trial, and not those of calls. Both buckets expire.
+            // A node of a cluster may have the slot of the trial, and not those of calls.
             let other = Trial::new();
-            timeout(CONNECT_TIMEOUT, self.trial.charge_both(&other, &mut raw, &self.script))
+            timeout(CONNECT_TIMEOUT, self.trial.inspect_both(&other, &mut raw, &self.script))
                 .await
                 .map_err(|_| MissReason::TimedOut)??;
         }

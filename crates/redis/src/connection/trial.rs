@@ -46,15 +46,15 @@ impl Trial {
         Ok(wire::parse_reply(&operations, &numbers).map(|reply| reply.time))
     }
 
-    /// Charges this bucket and another one, which is in another slot. A node of a cluster refuses that.
-    pub(crate) async fn charge_both(
+    /// Inspects this bucket and another one, which is in another slot, in one request. A node of a cluster refuses that.
+    pub(crate) async fn inspect_both(
         &self,
         other: &Self,
         raw: &mut RawConnection,
         script: &ScriptHandle,
     ) -> Result<(), RedisError> {
         let operations = [(self.0, BucketOp::Exact), (other.0, BucketOp::Exact)];
-        raw.run(script, &operations, 1, false).await.map(drop)
+        raw.run(script, &operations, 1, true).await.map(drop)
     }
 
     /// Takes the bucket away.
