@@ -22,6 +22,7 @@ conflict = "deny"
 name = "secret"
 default = true
 prefixes = { live = "sk_live_" }
+default_scopes = ["read", "write"]
 [[scopes]]
 name = "read"
 [[scopes]]

@@ -107,7 +107,11 @@ async fn publishable(operator: &Caller) -> (v1::Key, String) {
 }
 
 async fn published(operator: &Caller) -> Result<String, Status> {
-    let ask = GetPublishableKeyRequest { tenant: "acme".to_owned(), environment: "live".to_owned() };
+    let ask = GetPublishableKeyRequest {
+        tenant: "acme".to_owned(),
+        environment: "live".to_owned(),
+        ..GetPublishableKeyRequest::default()
+    };
     Ok(operator.keys().get_publishable_key(ask).await?.into_inner().value)
 }
 

@@ -22,6 +22,9 @@ async fn the_log_is_listed_exported_and_checked(shop: Shop) {
     let text = out(&listed);
     assert!(listed.status.success() && text.contains("key.create") && text.contains(&key.id), "{text}");
     assert!(!text.contains("profile.apply"), "another's events: {text}");
+    assert!(text.contains(&format!("{} ({})", key.id, key.name)) && text.contains("(root)"), "{text}");
+    let all = out(&audit(&shop, &["list"]));
+    assert!(all.contains("profile.apply") && all.contains("version=1"), "{all}");
     let exported = out(&audit(&shop, &["export"]));
     let lines: Vec<serde_json::Value> =
         exported.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();

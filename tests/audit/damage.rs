@@ -14,7 +14,18 @@ on_both!(
     a_log_that_was_cut_off_is_found,
     a_log_that_was_cut_off_with_its_head_is_found_by_the_anchor,
     a_log_that_was_written_anew_is_found_by_the_anchor,
+    rows_outside_of_the_log_are_found_and_never_listed,
+    a_row_directly_behind_the_head_stops_writes_and_is_named,
 );
+
+/// Copies an event to a place of its own.
+fn forge(shop: &Shop, sequence: &str) {
+    let rest = "tenant_id, actor, action, target, request_id, details, hash";
+    let _ = shop.latchkey.sql(&format!(
+        "INSERT INTO audit_events (sequence, time, {rest}) \
+         SELECT {sequence}, time, {rest} FROM audit_events WHERE sequence = 2"
+    ));
+}
 
 /// Result of a verification by the server's own anchors alone.
 async fn found(shop: &Shop) -> VerifyAuditLogResponse {
@@ -39,6 +50,36 @@ async fn anchored(shop: &Shop) -> AuditAnchor {
         text.lines().any(|anchor| anchor.starts_with(&line)).then_some(())
     });
     head
+}
+
+async fn rows_outside_of_the_log_are_found_and_never_listed(shop: Shop) {
+    let head = anchored(&shop).await.sequence;
+    let whole: Vec<u64> = shop.events().await.iter().map(|event| event.sequence).collect();
+    for (sequence, at) in [("0".to_owned(), 0), ("-3".to_owned(), 0), ((head + 7).to_string(), head + 7)] {
+        forge(&shop, &sequence);
+        let state = found(&shop).await;
+        assert!(!state.intact && state.broken_at == at && state.events == head, "{sequence}: {state:?}");
+        assert!(state.problem.contains("outside") && state.problem.contains(&sequence), "{}", state.problem);
+        let listed: Vec<u64> = shop.events().await.iter().map(|event| event.sequence).collect();
+        assert_eq!(listed, whole, "{sequence}");
+        let _ = shop.latchkey.sql(&format!("DELETE FROM audit_events WHERE sequence = {sequence}"));
+        assert!(found(&shop).await.intact, "{sequence}");
+    }
+    forge(&shop, "0");
+    forge(&shop, &(head + 7).to_string());
+    assert!(found(&shop).await.problem.starts_with("2 rows are outside"));
+}
+
+async fn a_row_directly_behind_the_head_stops_writes_and_is_named(shop: Shop) {
+    let head = anchored(&shop).await.sequence;
+    forge(&shop, &(head + 1).to_string());
+    let refused = shop.operator.try_key(latchkey_testing::key("acme", "live")).await.expect_err("refused");
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused:?}");
+    assert!(refused.message().contains(&(head + 1).to_string()), "{}", refused.message());
+    assert_eq!(broken_at(&shop).await, head + 1);
+    let _ = shop.latchkey.sql(&format!("DELETE FROM audit_events WHERE sequence = {}", head + 1));
+    let _ = shop.operator.plain_key("acme", "live").await;
+    assert!(found(&shop).await.intact);
 }
 
 async fn an_event_that_was_changed_is_found(shop: Shop) {

@@ -89,6 +89,12 @@ async fn every_call_that_changes_something_leaves_an_event_with_its_actor(shop: 
         "user.set_password",
     ];
     assert_eq!(by_operator, BTreeSet::from(expected));
+    let revoked = events.iter().find(|event| event.action == "key.revoke").expect("a revocation");
+    assert_eq!((revoked.actor_name.as_str(), revoked.target_name.as_str()), ("root", "till"));
+    let user = events.iter().find(|event| event.action == "user.disable").expect("it is reported");
+    assert_eq!(user.target_name, "ada@example.dev");
+    let applied = events.iter().find(|event| event.action == "profile.apply").expect("the newest");
+    assert_eq!(applied.details["version"], "2");
     assert!(events.iter().all(|event| !event.request_id.is_empty() || event.actor == "latchkey"));
     let suspended = events.iter().find(|event| event.action == "tenant.suspend").expect("it is reported");
     assert_eq!((suspended.target.as_str(), suspended.details["reason"].as_str()), ("bank", "unpaid"));

@@ -12,6 +12,7 @@ sources = ["header:x-key"]
 [[kinds]]
 name = "secret"
 prefixes = { live = "ko_live_", test = "ko_test_" }
+default_scopes = ["read", "write"]
 [[scopes]]
 name = "read"
 aliases = ["view"]

@@ -39,6 +39,7 @@ async fn every_wrong_field_of_a_key_is_named(database: Database) {
         rate_limits: one("default", "many"),
         metadata: one("team", "a\nb"),
         idempotency_key: "x".repeat(1_000),
+        all_scopes: false,
     };
     let output = wrong_fields(shop.operator.try_key(ask).await);
     let expected = [

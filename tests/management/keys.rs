@@ -147,7 +147,11 @@ async fn a_revocation_is_for_good(database: Database) {
 async fn a_publishable_value_can_be_read_again_and_a_secret_never(database: Database) {
     let shop = Shop::open(database).await;
     let publishable = || CreateKeyRequest { kind: "publishable".to_owned(), ..key("acme", "live") };
-    let ask = GetPublishableKeyRequest { tenant: "acme".to_owned(), environment: "live".to_owned() };
+    let ask = GetPublishableKeyRequest {
+        tenant: "acme".to_owned(),
+        environment: "live".to_owned(),
+        ..GetPublishableKeyRequest::default()
+    };
     assert_eq!(refused(shop.operator.keys().get_publishable_key(ask.clone()).await), Code::NotFound);
     let (_, older) = shop.operator.key(publishable()).await;
     let (newest, value) = shop.operator.key(publishable()).await;

@@ -2,7 +2,9 @@
 //! was acknowledged survives whatever happens to the process.
 
 mod access;
+mod defaults;
 mod escalation;
+mod grants;
 mod import;
 mod input;
 mod keys;

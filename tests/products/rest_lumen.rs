@@ -136,7 +136,11 @@ async fn a_bad_body_is_the_products_own_400() {
         (&large, "The body is too large."),
         (r#"{"keyType":"secret"}"#, "name is required."),
         (r#"{"name":7}"#, "name must be a string. keyType is required."),
-        (r#"{"name":"x","keyType":"other"}"#, "keyType: the profile has no such kind"),
+        (r#"{"name":"x","keyType":"other"}"#, r#"keyType: "other" is not one of secret, publishable"#),
+        (
+            r#"{"name":"x","keyType":"secret","enviroment":"test"}"#,
+            r#""enviroment" is not a field of this call; did you mean "environment"?"#,
+        ),
     ] {
         let answer = lumen.json("POST /v1/api-keys", &[("authorization", &auth)], body);
         let error = json!({ "code": "invalid_argument", "message": message });
@@ -149,7 +153,7 @@ async fn a_bad_body_is_the_products_own_400() {
 async fn values_are_data_and_never_template_text() {
     let (lumen, value) = lumen().await;
     let name = r#"{{ answer.secret }} "},{"x":"\ <b> {{ items }}"#;
-    let body = json!({ "name": name, "keyType": "secret", "tenant": "other" }).to_string();
+    let body = json!({ "name": name, "keyType": "secret" }).to_string();
     let made = lumen.json("POST /v1/api-keys", &[("authorization", &bearer(&value))], &body);
     assert_eq!(data(&made)["name"], name);
     let listed = lumen.send("GET /v1/api-keys", &[("authorization", &bearer(&value))]);
@@ -205,6 +209,26 @@ async fn a_live_key_makes_test_keys_and_a_test_key_no_live_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_test_key_manages_test_keys_alone() {
+    let (lumen, live) = lumen().await;
+    let (test_key, test) = lumen.operator.plain_key("acme", "test").await;
+    let (live_key, _) = lumen.operator.plain_key("acme", "live").await;
+    let call = |method: &str, id: &str| format!("{method} /v1/api-keys/{}", id.replace("key_", "apk_"));
+    let send = |key: &str, call: &str| lumen.send(call, &[("authorization", &bearer(key))]);
+    assert_eq!(send(&test, &call("DELETE", &live_key.id)).status, 404);
+    let listed = send(&test, "GET /v1/api-keys");
+    assert!(!listed.body.contains(r#""environment":"live""#), "{}", listed.body);
+    for environment in ["live", "test"] {
+        let body = format!(r#"{{"name":"p","keyType":"publishable","environment":"{environment}"}}"#);
+        assert_eq!(lumen.json("POST /v1/api-keys", &[("authorization", &bearer(&live))], &body).status, 200);
+    }
+    let own = |key: &str| send(key, "GET /v1/api-keys/publishable").json()["data"]["environment"].clone();
+    assert_eq!((own(&live), own(&test)), (json!("live"), json!("test")), "each environment's own");
+    assert_eq!(send(&test, "GET /v1/api-keys/publishable?environment=live").status, 404);
+    assert_eq!(send(&live, &call("DELETE", &test_key.id)).status, 200, "a live key manages test keys too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn methods_and_paths_that_are_not_there_are_told_in_the_products_own_words() {
     let (lumen, value) = lumen().await;
     let auth = bearer(&value);
@@ -232,18 +256,18 @@ async fn methods_and_paths_that_are_not_there_are_told_in_the_products_own_words
 async fn a_body_is_read_however_it_is_sent() {
     let (lumen, value) = lumen().await;
     let post = || Request::new("POST", HOST, "/v1/api-keys").header("authorization", bearer(&value));
-    let plain = r#"{"name":"K\u00e9y","keyType":"secret","color":"red"}"#;
+    let plain = r#"{"name":"K\u00e9y","keyType":"secret","environment":"live"}"#;
     let chunked = format!("{:x}\r\n{plain}\r\n0\r\n\r\n", plain.len());
     let sent = post().header("transfer-encoding", "chunked").body(&chunked);
     assert_eq!(data(&lumen.envoy.send(&sent))["name"], "Kéy");
     let typed = post().header("content-type", "application/json; charset=utf-8");
     let sent = typed.header("content-length", plain.len().to_string()).body(plain);
-    assert_eq!(data(&lumen.envoy.send(&sent))["keyType"], "secret", "what isn't declared is not looked at");
+    assert_eq!(data(&lumen.envoy.send(&sent))["keyType"], "secret");
     let large = |padding: usize| {
-        let filler = "y".repeat(padding);
-        lumen.envoy.send(&post().json(&format!(r#"{{"name":"a","keyType":"secret","x":"{filler}"}}"#)))
+        let filler = " ".repeat(padding);
+        lumen.envoy.send(&post().json(&format!(r#"{{"name":"a","keyType":"secret"{filler}}}"#)))
     };
-    let most = 64 * 1024 - r#"{"name":"a","keyType":"secret","x":""}"#.len();
+    let most = 64 * 1024 - r#"{"name":"a","keyType":"secret"}"#.len();
     assert_eq!([large(most).status, large(most + 1).status], [200, 400]);
     let deep = format!(r#"{{"name":"a","keyType":"secret","x":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
     for (body, message) in [

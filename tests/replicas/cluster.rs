@@ -19,6 +19,7 @@ sources = ["header:x-api-key"]
 name = "secret"
 default = true
 prefixes = { live = "town_live_" }
+default_scopes = ["read"]
 secret = "hex:32"
 [[scopes]]
 name = "read"

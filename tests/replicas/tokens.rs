@@ -16,6 +16,7 @@ sources = ["header:x-api-key"]
 name = "secret"
 default = true
 prefixes = { live = "mint_live_" }
+default_scopes = ["read"]
 [[scopes]]
 name = "read"
 [rate_limits]

@@ -22,7 +22,8 @@ async fn a_database_that_is_read_tells_no_secret() {
         let issued = tokens.issue_jwt(ask).await.expect("tokens").into_inner();
         output.extend([issued.access_token, issued.refresh_token]);
     }
-    let ask = GetPublishableKeyRequest { tenant: "lumen-co".to_owned(), environment: String::new() };
+    let ask =
+        GetPublishableKeyRequest { tenant: "lumen-co".to_owned(), ..GetPublishableKeyRequest::default() };
     let again = operator.keys().get_publishable_key(ask).await.expect("it can be read again").into_inner();
     assert_eq!(again.value, publishable);
     let bytes = ["latchkey.db", "latchkey.db-wal"]

@@ -121,7 +121,8 @@ impl FromStr for TenantId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        canonical(text, 36).map(Self)
+        // Hexadecimal digits of a UUID have no case (RFC 9562 section 4), and some products show tenants as UUIDs.
+        canonical(&text.to_ascii_lowercase(), 36).map(Self)
     }
 }
 
@@ -146,6 +147,15 @@ mod tests {
         let early = KeyId::new(Timestamp(1_000), &mut random);
         let late = KeyId::new(Timestamp(1_001), &mut random);
         assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn a_tenants_uuid_is_read_in_either_case() {
+        let id = TenantId::new(Timestamp(1_700_000_000_000), &mut rand::rngs::StdRng::from_seed([7; 32]));
+        assert_eq!((id.to_string().parse(), id.to_string().to_uppercase().parse()), (Ok(id), Ok(id)));
+        for bad in [id.0.simple().to_string(), format!("{{{id}}}"), format!("urn:uuid:{id}")] {
+            assert_eq!(bad.parse::<TenantId>(), Err(InvalidId));
+        }
     }
 
     #[test]

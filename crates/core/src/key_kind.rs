@@ -98,7 +98,7 @@ pub struct KeyKind {
     pub bindings: Vec<Box<str>>,
     /// Scopes that a key of this kind can be granted at most.
     pub max_scopes: ScopeSet,
-    /// Scopes that a key gets when the request names none.
+    /// Scopes that a key gets when the request names none; empty unless the profile says otherwise.
     pub default_scopes: ScopeSet,
     /// Environments, each with the other environments that its keys may create keys in.
     pub creates_keys_in: Vec<(Box<str>, Vec<Box<str>>)>,

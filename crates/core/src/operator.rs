@@ -10,7 +10,7 @@ use crate::limit::{NameMap, RateClasses};
 use crate::policy::{AcceptedCredentials, DEFAULT_PASSWORD_LENGTH, Policy, UnmatchedRoute};
 use crate::record::TenantRecord;
 use crate::route::Routes;
-use crate::scope::{ScopeEntry, ScopeRegistry};
+use crate::scope::{ScopeEntry, ScopeRegistry, ScopeSet};
 
 /// Slug of the operators' tenant and name of its policy. No other tenant or profile may have it.
 pub const SLUG: &str = "latchkey";
@@ -36,7 +36,8 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         retrievable: false,
         bindings: vec![],
         max_scopes: scopes.all(),
-        default_scopes: scopes.all(),
+        // An operators' key is made only by naming its scope.
+        default_scopes: ScopeSet::default(),
         creates_keys_in: Vec::new(),
     };
     Arc::new(Policy {

@@ -11,6 +11,15 @@ use crate::heap_size;
 
 /// Scope that lets a tenant's key or user manage keys.
 pub const MANAGE_KEYS: &str = "api_keys.manage";
+/// Scope that lets a tenant's key or user make expired keys valid again, in addition to [`MANAGE_KEYS`].
+pub const REVIVE_KEYS: &str = "api_keys.revive";
+
+/// Returns whether a request for all scopes leaves this one out. Scopes that manage keys, and those of operators, are
+/// granted only if they are named.
+#[must_use]
+pub fn must_be_named(scope: &str) -> bool {
+    scope.starts_with("api_keys.") || scope.starts_with("latchkey.")
+}
 
 /// Number of a scope in its profile's registry. Numbers follow the order of the canonical names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -184,6 +193,12 @@ impl ScopeRegistry {
     #[must_use]
     pub fn resolve<S: AsRef<str>>(&self, names: &[S]) -> ScopeSet {
         names.iter().filter_map(|n| self.find(n.as_ref())).collect()
+    }
+
+    /// Returns a set without the scopes that must be named to be granted.
+    #[must_use]
+    pub fn without_management(&self, set: &ScopeSet) -> ScopeSet {
+        set.iter().filter(|scope| !must_be_named(self.name(*scope))).collect()
     }
 
     /// Returns the declared scopes, sorted by name.

@@ -9,6 +9,7 @@ use crate::id::{TenantId, UserId};
 use crate::policy::Policy;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
+use crate::visible::is_visible;
 
 /// A user, without the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl FailedLogins {
 pub fn canonical_email(text: &str) -> Option<String> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@')?;
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| !c.is_control() && !c.is_whitespace());
+    let plain = |part: &str| !part.is_empty() && part.chars().all(is_visible);
     let whole = plain(local) && plain(domain) && !local.contains('@') && text.len() <= 254;
     whole.then(|| text.to_lowercase())
 }
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn an_address_has_one_spelling() {
         assert_eq!(canonical_email(" Ada@Example.DEV ").as_deref(), Some("ada@example.dev"));
-        for bad in ["", "ada", "@x", "ada@", "a b@x", "a@b@c", "a\n@x"] {
+        for bad in ["", "ada", "@x", "ada@", "a b@x", "a@b@c", "a\n@x", "\u{200b}@x", "a\u{200b}da@x"] {
             assert_eq!(canonical_email(bad), None, "{bad:?}");
         }
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use latchkey_core::error::{FieldViolation, ManagementError, RequestError, SystemError};
+use latchkey_core::excerpt::shortened;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -15,6 +16,10 @@ const ERROR_DOMAIN: &str = "latchkey";
 /// Largest size of the violations in an error's details. They are sent in trailers, in base64, of which a client
 /// accepts about 8 KiB.
 const MAX_DETAIL_BYTES: usize = 4 * 1024;
+/// Longest path of a field in an error. Paths contain names that the caller chose.
+const MAX_FIELD_BYTES: usize = 200;
+/// Longest text of an error. Texts repeat values that the caller sent.
+const MAX_TEXT_BYTES: usize = 1_000;
 
 /// Returns the status of a management call that failed.
 pub(crate) fn error_to_status(error: ManagementError) -> Status {
@@ -26,7 +31,7 @@ pub(crate) fn error_to_status(error: ManagementError) -> Status {
 
 /// Returns the status of an error that the caller can correct.
 pub(crate) fn request_error_to_status(error: &RequestError) -> Status {
-    let message = error.to_string();
+    let message = shortened(&error.to_string(), MAX_TEXT_BYTES);
     match error {
         RequestError::InvalidArgument(violations) => violations_to_status(violations),
         RequestError::NotFound(resource) => {
@@ -75,6 +80,8 @@ pub(crate) fn violations_to_status(violations: &[FieldViolation]) -> Status {
     let mut details = error_details("INVALID_ARGUMENT", &[]);
     let mut bytes = 0;
     for (listed, FieldViolation { field, description }) in violations.iter().enumerate() {
+        let (field, description) =
+            (shortened(field, MAX_FIELD_BYTES), shortened(description, MAX_TEXT_BYTES));
         bytes += field.len() + description.len() + 8;
         if bytes > MAX_DETAIL_BYTES {
             details.add_bad_request_violation("", format!("and {} more", violations.len() - listed));
@@ -87,12 +94,14 @@ pub(crate) fn violations_to_status(violations: &[FieldViolation]) -> Status {
 
 /// Returns a text with the first invalid field and the number of the others.
 pub(crate) fn summarize_violations(violations: &[FieldViolation]) -> String {
+    let text = |violation: &FieldViolation| {
+        let field = shortened(&violation.field, MAX_FIELD_BYTES);
+        format!("{field}: {}", shortened(&violation.description, MAX_TEXT_BYTES))
+    };
     match violations {
         [] => "invalid argument".to_owned(),
-        [one] => format!("{}: {}", one.field, one.description),
-        [first, others @ ..] => {
-            format!("{}: {} (and {} more)", first.field, first.description, others.len())
-        }
+        [one] => text(one),
+        [first, others @ ..] => format!("{} (and {} more)", text(first), others.len()),
     }
 }
 
@@ -174,6 +183,19 @@ mod tests {
             details.bad_request().unwrap().field_violations.iter().map(|v| v.field.as_str()).collect();
         assert_eq!(fields, ["name", "kind"]);
         assert_eq!(status.message(), "name: too long (and 1 more)");
+    }
+
+    #[test]
+    fn an_error_of_any_length_fits_into_trailers() {
+        let long = "x".repeat(100_000);
+        let status = violations_to_status(&[FieldViolation::new(format!("labels[{long}]"), long.clone())]);
+        assert!(status.message().len() < 1_500 && status.details().len() < 6 * 1024);
+        assert!(status.message().contains("(100000 bytes)"), "{}", status.message());
+        let details = status.get_error_details();
+        assert_eq!(details.bad_request().unwrap().field_violations.len(), 1);
+        for error in [RequestError::PermissionDenied(long.clone()), RequestError::AlreadyExists(long)] {
+            assert!(request_error_to_status(&error).message().len() < 1_500);
+        }
     }
 
     #[test]

@@ -2,19 +2,17 @@
 //! against anchors that are kept out of reach of anyone who can write to the database.
 
 mod anchor_comparison;
+mod listing;
 
 use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::time::Timestamp;
-use uuid::Uuid;
 
 use self::anchor_comparison::AnchorComparison;
-use super::encoding::Encoder;
-use super::field_validator::FieldValidator;
-use super::page::{self, Page};
+pub use self::listing::ListedEvent;
 use super::{Caller, ManagementService};
-use crate::ports::audit::{Anchor, AnchorStore, AuditEvent, AuditFilter, AuditLog};
+use crate::ports::audit::{Anchor, AnchorStore, AuditLog};
 
 /// Events to list; the fields are those of `latchkey.v1.ListAuditEventsRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +65,20 @@ pub enum AuditBreak {
         /// Sequence number of the anchor.
         anchored: u64,
     },
+    /// Rows are in the table that are not part of the log: it begins with event 1 and ends with the head.
+    #[error(
+        "{number} {} outside of the log, which has events 1 to {end}: the first is at {at}, and was not written by \
+         this service",
+        if *.number == 1 { "row is" } else { "rows are" }
+    )]
+    Outside {
+        /// Sequence number of the first such row; it can be negative.
+        at: i64,
+        /// Number of such rows.
+        number: u64,
+        /// Sequence number of the head.
+        end: u64,
+    },
     /// The events are consistent with each other and do not match an anchor: the log was rewritten.
     #[error("event {at} does not match its anchor: events were rewritten after event {since}")]
     Rewritten {
@@ -78,7 +90,7 @@ pub enum AuditBreak {
 }
 
 impl AuditBreak {
-    /// Returns the sequence number of the first event that is known to be wrong.
+    /// Returns the sequence number of the first event that is known to be wrong; 0 for a negative one.
     #[must_use]
     pub fn at(self) -> u64 {
         match self {
@@ -86,6 +98,7 @@ impl AuditBreak {
             | Self::Head { at }
             | Self::Truncated { at, .. }
             | Self::Rewritten { at, .. } => at,
+            Self::Outside { at, .. } => u64::try_from(at).unwrap_or_default(),
         }
     }
 }
@@ -108,47 +121,12 @@ impl Auditor {
         Self { management, log, anchors }
     }
 
-    /// Lists events, newest first: those of one tenant or, for operators, those of all tenants.
-    pub async fn list(
-        &self,
-        caller: &Caller,
-        request: ListAuditEvents,
-    ) -> Result<Page<AuditEvent>, ManagementError> {
-        let all_tenants = caller.principal().is_none() && request.tenant.is_empty();
-        let tenant = if all_tenants {
-            None
-        } else {
-            Some(self.management.managed_tenant(caller, &request.tenant).await?.id)
-        };
-        let filter = AuditFilter { tenant, from: request.from, until: request.until };
-        let list = list_of_events(&filter);
-        let mut fields = FieldValidator::new("");
-        let size = fields.collect(page::size(request.page_size));
-        let before = fields.collect(page::cursor(&request.page_token, &list));
-        if request.from.zip(request.until).is_some_and(|(from, until)| until <= from) {
-            fields.reject("end_time", "must be later than start_time");
-        }
-        fields.finish()?;
-        let (size, before) = (size.unwrap_or_default(), before.flatten().map(|id| id.as_u64_pair().1));
-        let events = self.log.events(&filter, before, size + 1).await?;
-        Ok(page::page(events, size, &list, |event| Uuid::from_u64_pair(0, event.sequence)))
-    }
-
     /// Verifies the log from its first event to the event that is the last when the call begins, against the stored
     /// anchors and the caller's own. The log is read in batches, so dropping the future cancels the verification.
     pub async fn verify(&self, caller: &Caller, own: Vec<Anchor>) -> Result<AuditReport, ManagementError> {
         caller.require_operator()?;
         Ok(verify(&*self.log, &*self.anchors, own).await?)
     }
-}
-
-/// Returns the encoded filter that a page token of audit events is bound to.
-fn list_of_events(filter: &AuditFilter) -> Encoder {
-    let time = |encoder: Encoder, time: Timestamp| encoder.signed(time.0);
-    Encoder::new("latchkey.list_audit_events.v1")
-        .optional(filter.tenant, |encoder, tenant| encoder.bytes(tenant.0.as_bytes()))
-        .optional(filter.from, time)
-        .optional(filter.until, time)
 }
 
 async fn verify(
@@ -172,6 +150,11 @@ async fn verify(
     }
     if first_break.is_none() && valid != head {
         first_break = Some(AuditBreak::Head { at: valid.sequence + 1 });
+    }
+    if first_break.is_none()
+        && let Some((at, number)) = log.outside().await?
+    {
+        first_break = Some(AuditBreak::Outside { at, number, end: head.sequence });
     }
     if first_break.is_none() {
         first_break = comparison.beyond(head.sequence).await?;

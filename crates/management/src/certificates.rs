@@ -30,7 +30,7 @@ impl ManagementService {
         }
         let subject = format!("certificate {}", operator.name);
         let Some(tenant) = &operator.tenant else {
-            return Ok(Caller { subject, authority: Authority::Operator });
+            return Ok(Caller { subject, authority: Authority::Operator(None) });
         };
         let found = self.parts.store.tenant(tenant).await?;
         let tenant = found.filter(|tenant| !tenant.suspended).ok_or(UNKNOWN_CERTIFICATE)?;

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use latchkey_core::error::{FieldViolation, RequestError};
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::limit::{BucketOwner, LimitOverrides, parse_key_limit, parse_tenant_limits};
+use latchkey_core::network;
 use latchkey_core::policy::Policy;
 use latchkey_core::time::Timestamp;
+use latchkey_core::visible::is_visible;
 
 /// Violations of one request, each with the path of its field.
 pub(super) struct FieldValidator<'a> {
@@ -42,6 +45,15 @@ impl<'a> FieldValidator<'a> {
     /// Returns an error with all violations, if there are any.
     pub(super) fn finish(self) -> Result<(), RequestError> {
         if self.violations.is_empty() { Ok(()) } else { Err(RequestError::InvalidArgument(self.violations)) }
+    }
+
+    /// Checks a name: a text for people that shows something. Spaces and invisible characters alone are no name.
+    pub(super) fn name(&mut self, field: &str, text: &str, length: std::ops::RangeInclusive<usize>) {
+        self.text(field, text, length);
+        // Control characters are reported as such.
+        if !text.is_empty() && !text.chars().any(|c| is_visible(c) || c.is_control()) {
+            self.reject(field, "must have a visible character: it has spaces or invisible characters alone");
+        }
     }
 
     /// Checks a text for people: its length in characters, and that it has no control characters.
@@ -82,17 +94,17 @@ impl<'a> FieldValidator<'a> {
         end
     }
 
-    /// Checks a map of names to texts: at most 64 entries.
+    /// Checks a map of names to texts that show something: at most 64 entries.
     pub(super) fn labels(&mut self, field: &str, labels: &BTreeMap<String, String>) {
         if labels.len() > 64 {
             self.reject(field, format!("must have at most 64 entries, and has {}", labels.len()));
         }
         for (name, value) in labels {
+            let entry = format!("{field}[{}]", Quoted(name));
             if !is_label(name) {
-                let rule = "a name has 1 to 64 letters, digits, hyphens, dots and underscores";
-                self.reject(&format!("{field}[{name:?}]"), rule);
+                self.reject(&entry, "a name has 1 to 64 letters, digits, hyphens, dots and underscores");
             }
-            self.text(&format!("{field}[{name:?}]"), value, 1..=512);
+            self.name(&entry, value, 1..=512);
         }
     }
 
@@ -103,12 +115,9 @@ impl<'a> FieldValidator<'a> {
         }
         let mut parsed = Vec::new();
         for (n, text) in networks.iter().enumerate() {
-            let single = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
-            match text.parse::<IpNet>().ok().or_else(single) {
-                Some(network) => parsed.push(network.trunc()),
-                None => {
-                    self.reject(&format!("{field}[{n}]"), "must be a CIDR block, such as 192.0.2.0/24");
-                }
+            match network::parse(text) {
+                Some(network) => parsed.push(network),
+                None => self.reject(&format!("{field}[{n}]"), network::EXPECTED),
             }
         }
         parsed
@@ -150,7 +159,7 @@ impl<'a> FieldValidator<'a> {
     ) -> LimitOverrides {
         let mut overrides = LimitOverrides::default();
         for (class, text) in limits {
-            let field = format!("{field}[{class:?}]");
+            let field = format!("{field}[{}]", Quoted(class));
             if policy.classes.find(class).is_none() {
                 self.reject(&field, "the profile has no such rate class");
             }
@@ -194,6 +203,39 @@ mod tests {
         let late = ("keys[2].expire_time".to_owned(), "must be at most 9999-12-31T23:59:59.999Z".to_owned());
         assert_eq!(check(Timestamp(Timestamp::LATEST.0 + 1)), std::slice::from_ref(&late));
         assert_eq!(check(Timestamp(i64::MAX)), [late]);
+    }
+
+    #[test]
+    fn a_name_has_a_visible_character() {
+        let problems = |text: &str| {
+            let mut fields = FieldValidator::new("");
+            fields.name("name", text, 1..=128);
+            violations(fields).len()
+        };
+        for blank in
+            ["   ", "\u{200b}", "\u{a0}\u{2003}", "\u{feff} \u{2060}", "\u{3164}", "\u{2800}", "\u{e0041}"]
+        {
+            assert_eq!(problems(blank), 1, "{blank:?}");
+        }
+        for name in ["a", " a ", "Grüße 😀", "\u{200f}שלום", "ゼロ", "é", "-"] {
+            assert_eq!(problems(name), 0, "{name:?}");
+        }
+        assert_eq!((problems(""), problems("\t")), (1, 1));
+    }
+
+    #[test]
+    fn networks_are_stored_in_one_form() {
+        let parse = |texts: &[&str]| {
+            let mut fields = FieldValidator::new("");
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            let networks: Vec<String> =
+                fields.networks("networks", &texts).iter().map(ToString::to_string).collect();
+            (networks, violations(fields).len())
+        };
+        let mapped = ["::ffff:10.1.0.0/112", "::ffff:192.0.2.7", "2001:db8::1/32", "10.9.9.9/8"];
+        let stored = ["10.1.0.0/16", "192.0.2.7/32", "2001:db8::/32", "10.0.0.0/8"];
+        assert_eq!(parse(&mapped), (stored.map(str::to_owned).to_vec(), 0));
+        assert_eq!(parse(&["::ffff:0:0/90", "x"]).1, 2);
     }
 
     #[test]

@@ -1,18 +1,37 @@
-//! Limits on what a caller can grant. A key or user of a tenant that creates, changes or rotates keys can grant at
-//! most its own scopes, bindings, environment, lifetime, networks and limits. Fields that a request leaves open are
-//! inherited from the caller.
+//! The rule that decides every change of a key and every disclosure of its value. A caller of a tenant manages the keys
+//! within its own bindings and environments alone. A change is allowed if the key is nowhere wider than before, or if
+//! the caller covers the whole key as it is afterwards: a caller can grant at most its own scopes, bindings,
+//! environment, routes by kind, lifetime, networks and limits. A new key, and a key whose value is disclosed, have no
+//! state before, so the caller must cover them.
+
+mod widening;
+
+use std::collections::BTreeSet;
 
 use latchkey_core::error::RequestError;
 use latchkey_core::limit::{
     BucketOwner, ChargeCondition, Limit, LimitOverrides, LimitSubjects, bucket_charges,
 };
 use latchkey_core::policy::Policy;
-use latchkey_core::principal::Principal;
-use latchkey_core::record::KeyRecord;
-use latchkey_core::scope::ScopeSet;
+use latchkey_core::principal::{Principal, Subject};
+use latchkey_core::record::{KeyLifecycle, KeyRecord};
+use latchkey_core::route::Route;
+use latchkey_core::scope::{REVIVE_KEYS, ScopeSet};
 use latchkey_core::time::Timestamp;
 
-/// Rights that a caller of a tenant can grant.
+use self::widening::{exceeds, is_wider};
+use crate::ports::KeyFilter;
+
+/// State of a key before a call.
+#[derive(Clone, Copy)]
+pub(super) enum Before<'a> {
+    /// The caller did not know a value of the key: it is created, imported or rotated, or its value is disclosed.
+    Nothing,
+    /// The key as it is stored.
+    Key(&'a KeyRecord),
+}
+
+/// Rights of a caller over keys of its tenant.
 pub(super) struct Grants<'a> {
     principal: &'a Principal,
     policy: &'a Policy,
@@ -27,18 +46,79 @@ impl<'a> Grants<'a> {
         Self { principal, policy }
     }
 
-    fn own_limits(&self) -> impl Iterator<Item = (&Box<str>, &Vec<(BucketOwner, Limit)>)> {
-        self.principal.limits().into_iter().flat_map(|limits| &limits.0)
+    /// Checks a change of a key, or the disclosure of its value, at `now`.
+    pub(super) fn check(
+        &self,
+        before: Before<'_>,
+        after: &KeyRecord,
+        now: Timestamp,
+    ) -> Result<(), RequestError> {
+        if let Before::Key(before) = before {
+            if !self.reaches(before) {
+                return Err(RequestError::NotFound("key"));
+            }
+            if !is_wider(before, after, |class, key| self.limit_of(class, Some(&key.limits))) {
+                return Ok(());
+            }
+            if revives(before, after, now) {
+                self.check_revival()?;
+            }
+        }
+        self.check_covers(after)
+    }
+
+    /// Returns whether the caller manages a key: the key has the caller's bindings and is of one of its environments.
+    pub(super) fn reaches(&self, key: &KeyRecord) -> bool {
+        self.reaches_environment(&key.environment) && self.foreign_binding(key).is_none()
+    }
+
+    /// Returns whether the caller manages only a part of its tenant's keys.
+    pub(super) fn is_confined(&self) -> bool {
+        !self.principal.bindings().is_empty()
+            || self.policy.environments.iter().any(|name| !self.reaches_environment(name))
+    }
+
+    fn reaches_environment(&self, environment: &str) -> bool {
+        let kind = self.policy.kind(self.principal.kind());
+        self.principal.environment().is_none_or(|own| {
+            kind.map_or(own == environment, |kind| kind.can_create_keys_in(own, environment))
+        })
+    }
+
+    fn foreign_binding(&self, key: &KeyRecord) -> Option<&str> {
+        let bindings = self.principal.bindings();
+        let foreign =
+            |(name, value): &(&str, &str)| key.bindings.get(*name).map(String::as_str) != Some(*value);
+        bindings.iter().find(foreign).map(|(name, _)| name)
+    }
+
+    /// Restricts a filter to the keys that the caller manages. Returns `None` if it then matches no key.
+    pub(super) fn confine(&self, mut filter: KeyFilter) -> Option<KeyFilter> {
+        if let Some(own) = self.principal.environment() {
+            let known = self.policy.environments.iter().map(|name| &**name);
+            let reached: BTreeSet<&str> =
+                known.chain([own]).filter(|name| self.reaches_environment(name)).collect();
+            if filter.environments.is_empty() {
+                filter.environments = reached.into_iter().map(str::to_owned).collect();
+            } else {
+                filter.environments.retain(|name| reached.contains(name.as_str()));
+            }
+            if filter.environments.is_empty() {
+                return None;
+            }
+        }
+        for (name, value) in self.principal.bindings().iter() {
+            if filter.bindings.get(name).is_some_and(|requested| requested != value) {
+                return None;
+            }
+            filter.bindings.insert(name.to_owned(), value.to_owned());
+        }
+        Some(filter)
     }
 
     /// Returns those of the scopes that the caller has itself.
     pub(super) fn intersect(&self, scopes: &ScopeSet) -> ScopeSet {
         scopes.intersection(&self.principal.granted)
-    }
-
-    /// Returns the expiry of the caller's key. The expiry of a JWT does not count: it is not the expiry of its user.
-    fn own_expiry(&self) -> Option<Timestamp> {
-        self.principal.key().and_then(|key| key.expires)
     }
 
     /// Fills fields that a new key leaves open with the caller's own.
@@ -54,63 +134,116 @@ impl<'a> Grants<'a> {
         }
     }
 
-    /// Checks all grants of a key that is created or rotated.
-    pub(super) fn check_covers(&self, key: &KeyRecord, granted: &ScopeSet) -> Result<(), RequestError> {
-        let reaches = |own: &str| {
-            let kind = self.policy.kind(self.principal.kind());
-            kind.map_or(own == &*key.environment, |kind| kind.can_create_keys_in(own, &key.environment))
-        };
-        if let Some(own) = self.principal.environment().filter(|own| !reaches(own)) {
+    /// Checks that the caller can grant everything that a key has. Every field is named here, so that a new one cannot
+    /// be forgotten.
+    fn check_covers(&self, key: &KeyRecord) -> Result<(), RequestError> {
+        let KeyRecord {
+            tenant,
+            kind,
+            environment,
+            scopes,
+            bindings: _,
+            networks: _,
+            limits,
+            expires,
+            lifecycle: KeyLifecycle::Active | KeyLifecycle::Disabled | KeyLifecycle::Revoked { .. },
+            id: _,
+            hash: _,
+            name: _,
+            prefix: _,
+            hint: _,
+            metadata: _,
+            created: _,
+            created_by: _,
+            rotated_from: _,
+            rotated_to: _,
+            sealed: _,
+            last_used: _,
+            revision: _,
+        } = key;
+        if *tenant != self.principal.tenant.id {
+            return Err(RequestError::NotFound("key"));
+        }
+        if let Some(own) = self.principal.environment().filter(|_| !self.reaches_environment(environment)) {
             return Err(forbidden(format!("the caller is a {own} key")));
         }
-        self.check_bindings(key)?;
-        self.check_scopes(granted)?;
-        self.check_expiry(key)?;
+        if let Some(name) = self.foreign_binding(key) {
+            return Err(forbidden(format!("the caller is bound to one {name}")));
+        }
+        self.check_kind(kind)?;
+        self.check_scopes(scopes)?;
+        self.check_expiry(*expires)?;
         self.check_networks(key)?;
-        self.check_limits(&key.limits)
+        self.check_limits(limits)
     }
 
-    pub(super) fn check_scopes(&self, granted: &ScopeSet) -> Result<(), RequestError> {
-        let beyond = granted.difference(&self.principal.granted);
+    /// Checks that keys of a kind may use no route that the caller may not use because of its own kind.
+    fn check_kind(&self, kind: &str) -> Result<(), RequestError> {
+        let own = match &self.principal.subject {
+            // The settings grant scopes to a certificate, which has no kind and calls no route.
+            Subject::Certificate(_) => return Ok(()),
+            Subject::Key(_) | Subject::User(_) => self.principal.kind(),
+        };
+        let admits = |route: &Route, name: &str| route.kinds.iter().any(|k| **k == *name);
+        let mut routes = (0..).map_while(|number| self.policy.routes.get(number));
+        let wider = routes.find(|route| own != kind && admits(route, kind) && !admits(route, own));
+        match wider {
+            None => Ok(()),
+            Some(route) => Err(forbidden(format!(
+                "{kind} keys can call {}, which the caller can't; an operator can create the key",
+                route.label()
+            ))),
+        }
+    }
+
+    fn check_scopes(&self, names: &[Box<str>]) -> Result<(), RequestError> {
+        let has =
+            |name: &str| self.policy.scopes.find(name).is_some_and(|s| self.principal.granted.contains(s));
+        let beyond: Vec<&str> = names.iter().map(|name| &**name).filter(|name| !has(name)).collect();
         if beyond.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> = self.policy.scopes.names(&beyond).collect();
-        Err(forbidden(format!("the caller lacks {}, and can't grant it", names.join(", "))))
+        Err(forbidden(format!("the caller lacks {}, and can't grant it", beyond.join(", "))))
     }
 
-    pub(super) fn check_bindings(&self, key: &KeyRecord) -> Result<(), RequestError> {
-        let loose = self
-            .principal
-            .bindings()
-            .iter()
-            .find(|(name, value)| key.bindings.get(*name).map(String::as_str) != Some(*value));
-        match loose {
-            None => Ok(()),
-            Some((name, _)) => Err(forbidden(format!("the caller is bound to one {name}"))),
-        }
+    /// Returns the expiry of the caller's key. The expiry of a JWT does not count: it is not the expiry of its user.
+    fn own_expiry(&self) -> Option<Timestamp> {
+        self.principal.key().and_then(|key| key.expires)
     }
 
-    pub(super) fn check_expiry(&self, key: &KeyRecord) -> Result<(), RequestError> {
-        match (self.own_expiry(), key.expires) {
+    fn check_expiry(&self, expires: Option<Timestamp>) -> Result<(), RequestError> {
+        match (self.own_expiry(), expires) {
             (Some(own), Some(requested)) if requested <= own => Ok(()),
             (None, _) => Ok(()),
             (Some(own), _) => Err(forbidden(format!("the caller itself expires at {own}"))),
         }
     }
 
-    pub(super) fn check_networks(&self, key: &KeyRecord) -> Result<(), RequestError> {
-        let own = self.principal.networks();
-        let inside = |n: &ipnet::IpNet| own.iter().any(|o| o.contains(n));
-        if own.is_empty() || (!key.networks.is_empty() && key.networks.iter().all(inside)) {
+    /// Checks that an expired key can be made valid again, which takes a scope of its own.
+    fn check_revival(&self) -> Result<(), RequestError> {
+        let scope = self.policy.scopes.find(REVIVE_KEYS);
+        if scope.is_some_and(|scope| self.principal.granted.contains(scope)) {
+            return Ok(());
+        }
+        Err(forbidden(format!(
+            "the key has expired, and the caller lacks the scope {REVIVE_KEYS} to make it valid again; create a new key"
+        )))
+    }
+
+    fn check_networks(&self, key: &KeyRecord) -> Result<(), RequestError> {
+        if widening::networks_within(&key.networks, self.principal.networks()) {
             return Ok(());
         }
         Err(forbidden("the caller is confined to networks, and can't grant others".into()))
     }
 
+    fn own_limits(&self) -> impl Iterator<Item = (&Box<str>, &Vec<(BucketOwner, Limit)>)> {
+        self.principal.limits().into_iter().flat_map(|limits| &limits.0)
+    }
+
     /// Checks the limits of a key: each must be at most what the caller has, and a limit that is set on the caller
     /// itself must not be left out, since the default could be higher.
-    pub(super) fn check_limits(&self, limits: &LimitOverrides) -> Result<(), RequestError> {
+    fn check_limits(&self, limits: &LimitOverrides) -> Result<(), RequestError> {
         if let Some(class) =
             self.own_limits().map(|(class, _)| class).find(|class| !limits.0.contains_key(*class))
         {
@@ -119,20 +252,24 @@ impl<'a> Grants<'a> {
             )));
         }
         for (class, requested) in &limits.0 {
-            let wider =
-                requested.iter().any(|(_, limit)| self.limit(class).is_some_and(|own| exceeds(*limit, own)));
-            if wider {
+            let own = self.limit_of(class, self.principal.limits());
+            if requested.iter().any(|(_, limit)| own.is_some_and(|own| exceeds(*limit, own))) {
                 return Err(forbidden(format!("the caller's own limit for {class} is lower")));
             }
         }
         Ok(())
     }
 
-    /// Returns the limit that applies to the caller itself in a rate class; `None` if there is none.
-    fn limit(&self, class: &str) -> Option<Limit> {
+    /// Returns the limit of a key of the caller's tenant in a rate class, with these limits of its own; `None` if there
+    /// is none. A limit of its own counts also where the class has no bucket for keys now: a later version of the
+    /// profile may have one.
+    fn limit_of(&self, class: &str, own: Option<&LimitOverrides>) -> Option<Limit> {
+        if let Some(limit) = own.and_then(|own| own.of(class, BucketOwner::Key)) {
+            return Some(limit);
+        }
         let tenant = &*self.principal.tenant;
         let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
-        let subject = Some((self.principal.bucket_subject(), self.principal.limits()));
+        let subject = Some((self.principal.bucket_subject(), own));
         let subjects = LimitSubjects { subject, tenant: Some((tenant, plan)), address: None };
         let class = self.policy.classes.find(class)?;
         let all = bucket_charges(&self.policy.classes, class, ChargeCondition::Allowed, &subjects);
@@ -140,9 +277,10 @@ impl<'a> Grants<'a> {
     }
 }
 
-fn exceeds(requested: Limit, own: Limit) -> bool {
-    let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
-    requested.burst > own.burst || rate(requested, own) > rate(own, requested)
+/// Returns whether a change makes an expired key valid again.
+fn revives(before: &KeyRecord, after: &KeyRecord, now: Timestamp) -> bool {
+    let expired = |key: &KeyRecord| key.expires.is_some_and(|at| at <= now);
+    expired(before) && !expired(after)
 }
 
 #[cfg(test)]

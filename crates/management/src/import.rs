@@ -9,7 +9,6 @@ use latchkey_core::time::Timestamp;
 
 use super::field_validator::FieldValidator;
 use super::key_builder::KeyDraft;
-use super::keys::apply_grants;
 use super::{CallContext, Caller, CreateKey, ManagementService};
 use crate::ports::{Created, NewKey};
 
@@ -52,7 +51,7 @@ impl ManagementService {
         request: ImportKeys,
         call: &CallContext,
     ) -> Result<Vec<KeyRecord>, ManagementError> {
-        let tenant = self.managed_tenant(caller, &request.tenant).await?;
+        let tenant = self.tenant_to_add_to(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
         if !(1..=MAX_KEYS).contains(&request.keys.len()) {
             return Err(RequestError::field(
@@ -102,7 +101,7 @@ impl ManagementService {
         }
         if !key.key.tenant.is_empty()
             && *key.key.tenant != *tenant.slug
-            && key.key.tenant != tenant.id.to_string()
+            && key.key.tenant.parse() != Ok(tenant.id)
         {
             fields.reject("tenant", "must be empty, or the tenant of the import");
         }
@@ -118,7 +117,7 @@ impl ManagementService {
         let (Some(draft), Some(hash), true) = (draft, hash, all_violations.is_empty()) else {
             return Ok(Err(all_violations));
         };
-        let (mut record, kind) = apply_grants(draft, caller, policy)?;
+        let (mut record, kind) = self.granted_record(draft, caller, tenant, policy)?;
         let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
         match key.secret {
             Some(ImportSecret::Value(value)) => {

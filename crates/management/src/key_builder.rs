@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::policy::Policy;
@@ -36,8 +37,10 @@ pub struct CreateKey {
     pub kind: String,
     /// Environment; empty for `live`.
     pub environment: String,
-    /// Scopes, by name or alias; empty for the default scopes of the kind.
+    /// Scopes, by name or alias; empty for the default scopes of the kind, which has none unless the profile names them.
     pub scopes: Vec<String>,
+    /// True for every scope that the caller can grant and the kind can have, without those that manage keys.
+    pub all_scopes: bool,
     /// Resources and identifiers that the key is confined to.
     pub bindings: BTreeMap<String, String>,
     /// Expiry; `None` for a key that does not expire.
@@ -60,7 +63,13 @@ impl CreateKey {
             Expiry::At(at) => encoder.number(1).signed(at.0),
             Expiry::After(ttl) => encoder.number(2).number(ttl.as_secs()).number(ttl.subsec_nanos().into()),
         };
-        Encoder::new("latchkey.create_key.v1")
+        // The bytes of requests without `all_scopes` are those of the first version, so that stored hashes stay valid.
+        let start = if self.all_scopes {
+            Encoder::new("latchkey.create_key.v2").number(1)
+        } else {
+            Encoder::new("latchkey.create_key.v1")
+        };
+        start
             .text(&self.tenant)
             .text(&self.name)
             .text(&self.kind)
@@ -77,14 +86,14 @@ impl CreateKey {
 
 /// Key without a value.
 pub(super) struct KeyDraft<'p> {
-    /// All fields but the value's hash, prefix and hint.
+    /// All fields but the scopes and the value's hash, prefix and hint.
     pub(super) record: KeyRecord,
     /// Kind of the key.
     pub(super) kind: &'p KeyKind,
-    /// Scopes that the key is to be granted.
-    pub(super) granted: ScopeSet,
-    /// True if the request names scopes; false if they are the defaults of the kind.
-    pub(super) scopes_requested: bool,
+    /// Scopes that the request names: the caller must have them.
+    pub(super) named_scopes: ScopeSet,
+    /// Scopes that the request does not name: the key is granted those of them that the caller has.
+    pub(super) implied_scopes: ScopeSet,
 }
 
 /// Context in which a draft is built.
@@ -106,7 +115,7 @@ impl<'p> KeyBuilder<'p> {
         fields: &mut FieldValidator<'_>,
         random: &mut dyn Rng,
     ) -> Option<KeyDraft<'p>> {
-        fields.text("name", &request.name, 1..=128);
+        fields.name("name", &request.name, 1..=128);
         fields.labels("metadata", &request.metadata);
         if !request.idempotency_key.is_empty() {
             fields.text("idempotency_key", &request.idempotency_key, 1..=128);
@@ -118,9 +127,14 @@ impl<'p> KeyBuilder<'p> {
         let environment =
             if request.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &request.environment };
         self.environment(environment, kind, fields);
-        let granted = self.scopes(&request.scopes, kind, fields);
+        let named_scopes = self.scopes(&request.scopes, kind, fields);
         bindings(&request.bindings, kind, fields);
         let kind = kind?;
+        let implied_scopes = match (request.all_scopes, request.scopes.is_empty()) {
+            (true, _) => self.policy.scopes.without_management(&kind.max_scopes),
+            (false, true) => kind.default_scopes.clone(),
+            (false, false) => ScopeSet::default(),
+        };
         let record = KeyRecord {
             id: KeyId::new(self.now, random),
             tenant: self.tenant,
@@ -130,7 +144,7 @@ impl<'p> KeyBuilder<'p> {
             environment: environment.into(),
             prefix: "".into(),
             hint: "".into(),
-            scopes: self.policy.scopes.names(&granted).map(Into::into).collect(),
+            scopes: Vec::new(),
             bindings: request.bindings.clone(),
             networks,
             limits,
@@ -145,7 +159,7 @@ impl<'p> KeyBuilder<'p> {
             last_used: None,
             revision: 0,
         };
-        Some(KeyDraft { record, kind, granted, scopes_requested: !request.scopes.is_empty() })
+        Some(KeyDraft { record, kind, named_scopes, implied_scopes })
     }
 
     fn kind(&self, name: &str, fields: &mut FieldValidator<'_>) -> Option<&'p KeyKind> {
@@ -154,10 +168,12 @@ impl<'p> KeyBuilder<'p> {
             name => self.policy.kind(name),
         };
         if kind.is_none() {
+            let known: Vec<&str> = self.policy.kinds.iter().map(|kind| &*kind.name).collect();
+            let known = known.join(", ");
             let text = if name.is_empty() {
-                "the profile has no default kind"
+                format!("is required: one of {known}")
             } else {
-                "the profile has no such kind"
+                format!("{} is not one of {known}", Quoted(name))
             };
             fields.reject("kind", text);
         }
@@ -167,9 +183,10 @@ impl<'p> KeyBuilder<'p> {
     fn environment(&self, name: &str, kind: Option<&KeyKind>, fields: &mut FieldValidator<'_>) {
         if !self.policy.environments.iter().any(|e| **e == *name) {
             let known = self.policy.environments.join(", ");
-            fields.reject("environment", format!("the profile has no environment {name:?}; it has {known}"));
+            let name = Quoted(name);
+            fields.reject("environment", format!("{name} is not one of {known}"));
         } else if let Some(kind) = kind.filter(|k| k.prefixes.of(name).is_none()) {
-            fields.reject("environment", format!("there are no {} keys in {name:?}", kind.name));
+            fields.reject("environment", format!("there are no {} keys in {}", kind.name, Quoted(name)));
         }
     }
 
@@ -183,7 +200,7 @@ impl<'p> KeyBuilder<'p> {
         }
     }
 
-    /// Returns the requested scopes or, if there are none, the default scopes of the kind.
+    /// Returns the requested scopes.
     pub(super) fn scopes(
         &self,
         requested: &[String],
@@ -193,20 +210,38 @@ impl<'p> KeyBuilder<'p> {
         let mut granted = ScopeSet::default();
         for (n, name) in requested.iter().enumerate() {
             match self.policy.scopes.find(name) {
-                None => fields.reject(&format!("scopes[{n}]"), "the profile has no such scope"),
+                None => {
+                    let text = format!("{} is not one of {}", Quoted(name), self.choices(kind));
+                    fields.reject(&format!("scopes[{n}]"), text);
+                }
                 Some(scope) if kind.is_some_and(|k| !k.max_scopes.contains(scope)) => {
-                    fields.reject(&format!("scopes[{n}]"), "keys of this kind can't have this scope");
+                    let (name, known) = (Quoted(name), self.choices(kind));
+                    let text = format!("keys of this kind can't have {name}; they can have {known}");
+                    fields.reject(&format!("scopes[{n}]"), text);
                 }
                 Some(scope) => granted.insert(scope),
             }
         }
-        if requested.is_empty() {
-            kind.map(|k| k.default_scopes.clone()).unwrap_or_default()
-        } else {
-            granted
+        granted
+    }
+
+    /// Returns the scopes that a key of a kind can have, for an error.
+    fn choices(&self, kind: Option<&KeyKind>) -> String {
+        let all = kind.map_or_else(|| self.policy.scopes.all(), |kind| kind.max_scopes.clone());
+        let names: Vec<&str> = self.policy.scopes.names(&all).collect();
+        match names.len() {
+            0 => "none".to_owned(),
+            count if count > MOST_CHOICES => {
+                let first = names[..MOST_CHOICES].join(", ");
+                format!("{first} and {} others", count - MOST_CHOICES)
+            }
+            _ => names.join(", "),
         }
     }
 }
+
+/// Most scopes that an error lists.
+const MOST_CHOICES: usize = 20;
 
 fn bindings(bindings: &BTreeMap<String, String>, kind: Option<&KeyKind>, fields: &mut FieldValidator<'_>) {
     fields.labels("bindings", bindings);
@@ -218,77 +253,4 @@ fn bindings(bindings: &BTreeMap<String, String>, kind: Option<&KeyKind>, fields:
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::encoding::hex;
-
-    fn texts(texts: &[&str]) -> Vec<String> {
-        texts.iter().map(|text| (*text).to_owned()).collect()
-    }
-
-    fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-        entries.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
-    }
-
-    fn request() -> CreateKey {
-        CreateKey {
-            tenant: "acme".into(),
-            name: "api".into(),
-            kind: "secret".into(),
-            environment: "live".into(),
-            scopes: texts(&["items.read", "items.write"]),
-            bindings: map(&[("merchant", "m_1")]),
-            expiry: Some(Expiry::After(Duration::from_secs(60))),
-            allowed_networks: texts(&["192.0.2.0/24"]),
-            rate_limits: map(&[("default", "10/min")]),
-            metadata: map(&[("team", "pay")]),
-            idempotency_key: "once".into(),
-        }
-    }
-
-    #[test]
-    fn stored_fingerprints_stay() {
-        assert_eq!(
-            hex(&CreateKey::default().fingerprint()),
-            "671a261f5bd8107225ae25c3c107add52be4ce65b1a5b2cac87edb3cbe8fb3db"
-        );
-        assert_eq!(
-            hex(&request().fingerprint()),
-            "d4af472422ee906452b9063c1c61c9e1f2366f4c0dad426e20ece9b63d10e9e1"
-        );
-        let at = CreateKey { expiry: Some(Expiry::At(Timestamp(1_763_000_000_000))), ..request() };
-        assert_eq!(
-            hex(&at.fingerprint()),
-            "567a19002302abca431f8ddb0a4157b24b9f1ec2a4c8e08608a426f472bdbb7a"
-        );
-    }
-
-    #[test]
-    fn neither_the_order_of_scopes_nor_the_idempotency_key_changes_the_fingerprint() {
-        for scopes in [&["items.write", "items.read"][..], &["items.read", "items.write", "items.read"]] {
-            let same = CreateKey { scopes: texts(scopes), idempotency_key: "twice".into(), ..request() };
-            assert_eq!(same.fingerprint(), request().fingerprint(), "{scopes:?}");
-        }
-    }
-
-    #[test]
-    fn every_other_field_changes_the_fingerprint() {
-        let others = [
-            CreateKey { tenant: "other".into(), ..request() },
-            CreateKey { name: "other".into(), ..request() },
-            CreateKey { kind: "other".into(), ..request() },
-            CreateKey { environment: "test".into(), ..request() },
-            CreateKey { scopes: texts(&["items.read"]), ..request() },
-            CreateKey { bindings: map(&[("merchant", "m_2")]), ..request() },
-            CreateKey { expiry: None, ..request() },
-            CreateKey { expiry: Some(Expiry::After(Duration::from_secs(61))), ..request() },
-            CreateKey { expiry: Some(Expiry::At(Timestamp(60))), ..request() },
-            CreateKey { allowed_networks: vec![], ..request() },
-            CreateKey { rate_limits: map(&[("default", "11/min")]), ..request() },
-            CreateKey { metadata: map(&[]), ..request() },
-        ];
-        for other in others {
-            assert_ne!(other.fingerprint(), request().fingerprint(), "{other:?}");
-        }
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use latchkey_core::secret::PlainKey;
 use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
 use super::grants::Grants;
-use super::key_builder::{DEFAULT_ENVIRONMENT, KeyBuilder, KeyDraft};
+use super::key_builder::KeyBuilder;
 use super::page::{self, Page};
 use super::{CallContext, Caller, CreateKey, ManagementService};
 use crate::ports::{Created, KeyFilter, NewKey};
@@ -46,24 +46,6 @@ pub struct ListKeys {
     pub bindings: BTreeMap<String, String>,
 }
 
-/// Request for a publishable key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GetPublishableKey {
-    /// Tenant by id or slug; empty for the caller's own.
-    pub tenant: String,
-    /// Environment; empty for `live`.
-    pub environment: String,
-}
-
-/// Retrievable key with its value.
-#[derive(Clone, Debug)]
-pub struct PublishableKeyValue {
-    /// The key.
-    pub key: KeyRecord,
-    /// Value of the key.
-    pub value: PlainKey,
-}
-
 impl ManagementService {
     /// Creates a key. The key is valid on every replica when this returns.
     pub async fn create_key(
@@ -72,14 +54,14 @@ impl ManagementService {
         request: CreateKey,
         call: &CallContext,
     ) -> Result<CreatedKey, ManagementError> {
-        let tenant = self.managed_tenant(caller, &request.tenant).await?;
+        let tenant = self.tenant_to_add_to(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
         let mut random = (self.parts.random)();
         let mut fields = FieldValidator::new("");
         let draft = self.key_builder(&policy, &tenant, caller).build(&request, &mut fields, &mut random);
         fields.finish()?;
         let draft = draft.ok_or_else(|| RequestError::field("kind", "no key of this kind can be created"))?;
-        let (mut record, kind) = apply_grants(draft, caller, &policy)?;
+        let (mut record, kind) = self.granted_record(draft, caller, &tenant, &policy)?;
         let prefix = kind.prefixes.of(&record.environment).unwrap_or_default().to_owned();
         let secret = mint(kind, &prefix, &mut random);
         self.set_value(&mut record, kind, &secret, &prefix, &mut random)?;
@@ -89,8 +71,14 @@ impl ManagementService {
         let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
         let created = self.parts.store.create_keys(vec![NewKey { record, idempotency }], entry).await?;
         match self.wait_until_applied(created, call).await?.value.pop() {
-            Some(Created::New(key)) => Ok(CreatedKey { key, secret: Some(secret) }),
-            Some(Created::Existing(key)) => Ok(CreatedKey { key, secret: None }),
+            Some(Created::New(key)) => {
+                let key = with_scopes_as_requested(key, &request.scopes, &policy);
+                Ok(CreatedKey { key, secret: Some(secret) })
+            }
+            Some(Created::Existing(key)) => {
+                let key = with_scopes_as_requested(key, &request.scopes, &policy);
+                Ok(CreatedKey { key, secret: None })
+            }
             None => {
                 Err(SystemError::Internal("the store returned no key for one that was created".into()).into())
             }
@@ -126,42 +114,19 @@ impl ManagementService {
         let before = page::cursor(&request.page_token, &list)?.map(KeyId);
         let filter = KeyFilter {
             kind: some(&request.kind),
-            environment: some(&request.environment),
+            environments: some(&request.environment).into_iter().collect(),
             state: request.state.map(|state| (state, self.parts.clock.now().wall)),
             bindings: request.bindings,
         };
-        let keys = self.parts.store.keys(tenant.id, &filter, before, size + 1).await?;
+        let filter = match caller.bounded_in(&tenant) {
+            None => Some(filter),
+            Some(own) => Grants::of(own, &*self.policy_of(&tenant)?).confine(filter),
+        };
+        let keys = match filter {
+            None => Vec::new(),
+            Some(filter) => self.parts.store.keys(tenant.id, &filter, before, size + 1).await?,
+        };
         Ok(page::page(keys, size, &list, |key| key.id.0))
-    }
-
-    /// Returns the newest active key of a retrievable kind, with its value.
-    pub async fn publishable_key(
-        &self,
-        caller: &Caller,
-        request: GetPublishableKey,
-        _call: &CallContext,
-    ) -> Result<PublishableKeyValue, ManagementError> {
-        let tenant = self.managed_tenant(caller, &request.tenant).await?;
-        let policy = self.policy_of(&tenant)?;
-        let environment =
-            if request.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &request.environment };
-        if !policy.environments.iter().any(|e| **e == *environment) {
-            return Err(RequestError::field("environment", "the profile has no such environment").into());
-        }
-        let mut newest: Option<KeyRecord> = None;
-        for kind in policy.kinds.iter().filter(|k| k.retrievable) {
-            let filter = KeyFilter {
-                kind: Some(kind.name.to_string()),
-                environment: Some(environment.to_owned()),
-                state: Some((KeyState::Active, self.parts.clock.now().wall)),
-                bindings: BTreeMap::new(),
-            };
-            let found = self.parts.store.keys(tenant.id, &filter, None, 1).await?;
-            newest = newest.into_iter().chain(found).max_by_key(|key| key.id);
-        }
-        let key = newest.ok_or(RequestError::NotFound("key"))?;
-        let value = self.unseal_value(&key)?;
-        Ok(PublishableKeyValue { key, value })
     }
 
     /// Returns a key that the caller can manage, and its tenant.
@@ -179,6 +144,11 @@ impl ManagementService {
         let key = found.filter(own).ok_or(RequestError::NotFound("key"))?;
         let tenant = self.parts.store.tenant(&latchkey_core::record::TenantRef::Id(key.tenant)).await?;
         let tenant = tenant.ok_or_else(|| SystemError::Internal(format!("{} has no tenant", key.id)))?;
+        if let Some(own) = caller.bounded_in(&tenant)
+            && !Grants::of(own, &*self.policy_of(&tenant)?).reaches(&key)
+        {
+            return Err(RequestError::NotFound("key").into());
+        }
         Ok((key, tenant))
     }
 
@@ -215,34 +185,16 @@ impl ManagementService {
         }
         Ok(())
     }
-
-    fn unseal_value(&self, key: &KeyRecord) -> Result<PlainKey, SystemError> {
-        let sealed = key
-            .sealed
-            .as_ref()
-            .ok_or_else(|| SystemError::Internal(format!("{} has no sealed value", key.id)))?;
-        let opened = self.parts.sealer.open(sealed, &key.id.to_string());
-        opened.map_err(|error| SystemError::Internal(format!("{}: {error}", key.id)))
-    }
 }
 
-/// Returns the record with its final scopes, if the caller can grant all of them.
-pub(super) fn apply_grants<'p>(
-    draft: KeyDraft<'p>,
-    caller: &Caller,
-    policy: &Policy,
-) -> Result<(KeyRecord, &'p KeyKind), RequestError> {
-    let KeyDraft { mut record, kind, mut granted, scopes_requested } = draft;
-    if let Some(own) = caller.principal() {
-        let grants = Grants::of(own, policy);
-        if !scopes_requested {
-            granted = grants.intersect(&granted);
-            record.scopes = policy.scopes.names(&granted).map(Into::into).collect();
-        }
-        grants.inherit(&mut record);
-        grants.check_covers(&record, &granted)?;
-    }
-    Ok((record, kind))
+/// Returns the key with its scopes in the order of the request that created it; scopes that it does not name follow.
+fn with_scopes_as_requested(mut key: KeyRecord, requested: &[String], policy: &Policy) -> KeyRecord {
+    let position = |scope: &str| {
+        let found = policy.scopes.find(scope);
+        requested.iter().position(|name| found.is_some() && policy.scopes.find(name) == found)
+    };
+    key.scopes.sort_by_key(|scope| position(scope).unwrap_or(usize::MAX));
+    key
 }
 
 /// Returns the encoded tenant and filter that a page token of keys is bound to.

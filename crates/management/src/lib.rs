@@ -9,6 +9,7 @@ mod certificates;
 mod context;
 mod encoding;
 mod field_validator;
+mod granted_changes;
 mod grants;
 mod import;
 mod key_builder;
@@ -19,6 +20,7 @@ mod page;
 pub mod password;
 pub mod ports;
 mod profiles;
+mod publishable;
 pub mod rewrap;
 pub mod rotation;
 mod shadow;
@@ -32,15 +34,16 @@ use std::sync::Arc;
 
 use rand::rngs::StdRng;
 
-pub use self::auditor::{AuditBreak, AuditReport, Auditor, ListAuditEvents};
+pub use self::auditor::{AuditBreak, AuditReport, Auditor, ListAuditEvents, ListedEvent};
 pub use self::caller::{Authority, Caller};
 pub use self::context::CallContext;
 pub use self::import::{ImportKey, ImportKeys, ImportSecret};
 pub use self::key_builder::{CreateKey, Expiry};
-pub use self::keys::{CreatedKey, GetPublishableKey, ListKeys, PublishableKeyValue};
+pub use self::keys::{CreatedKey, ListKeys};
 pub use self::lifecycle::{RevokeKey, RotateKey, RotatedKey};
 pub use self::page::Page;
 pub use self::profiles::ApplyProfile;
+pub use self::publishable::{GetPublishableKey, PublishableKeyValue};
 pub use self::shadow::GetShadowReport;
 pub use self::tenants::{CreateTenant, ListTenants, SuspendTenant, UpdateTenant};
 pub use self::tokens::{
@@ -116,6 +119,17 @@ impl ManagementService {
         };
         let found = self.parts.store.tenant(&tenant).await?;
         Ok(found.ok_or(RequestError::NotFound("tenant"))?)
+    }
+
+    /// Returns the tenant that a key or user is added to. An operator must name it, so that no key becomes an operators'
+    /// key by omission.
+    async fn tenant_to_add_to(&self, caller: &Caller, name: &str) -> Result<TenantRecord, ManagementError> {
+        if caller.principal().is_none() && name.is_empty() {
+            let text =
+                "is required of an operator: the id or slug of a tenant (\"latchkey\" is the operators' own)";
+            return Err(RequestError::field("tenant", text).into());
+        }
+        self.managed_tenant(caller, name).await
     }
 
     /// Returns `PermissionDenied` if the caller cannot manage keys at all. Checked before the request is validated,

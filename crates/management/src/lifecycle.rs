@@ -5,12 +5,11 @@ use std::time::Duration;
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::KeyId;
 use latchkey_core::mint::mint;
-use latchkey_core::policy::Policy;
 use latchkey_core::record::{AlreadyRevoked, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 
-use super::grants::Grants;
+use super::grants::{Before, Grants};
 use super::keys::already_revoked;
 use super::{CallContext, Caller, ManagementService};
 use crate::ports::WriteResult;
@@ -68,7 +67,10 @@ impl ManagementService {
         let secret = mint(kind, &prefix, &mut random);
         let mut successor = KeyRecord { id: KeyId::new(now, &mut random), sealed: None, ..key.clone() };
         self.set_value(&mut successor, kind, &secret, &prefix, &mut random)?;
-        let rotation = KeyRotation { successor, overlap: request.overlap, now, caller, policy: &policy };
+        let own = caller.bounded_in(&tenant);
+        let grants = own.map(|own| Grants::of(own, &policy));
+        let rotation =
+            KeyRotation { successor, overlap: request.overlap, now, created_by: &caller.subject, grants };
         let entry = self.audit_entry(caller, "key.rotate", call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_detail("successor", rotation.successor.id.to_string());
         let entry = entry.with_detail("overlap_seconds", request.overlap.as_secs().to_string());
@@ -107,8 +109,7 @@ impl ManagementService {
                 |lifecycle| KeyRecord { lifecycle, sealed: None, ..old.clone() },
             ))
         });
-        let written = self.parts.store.change_key(key.id, rule, entry).await?;
-        self.wait_until_applied(written, call).await
+        self.change_key(caller, (&key, &tenant), rule, entry, call).await
     }
 }
 
@@ -123,8 +124,9 @@ struct KeyRotation<'a> {
     successor: KeyRecord,
     overlap: Duration,
     now: Timestamp,
-    caller: &'a Caller,
-    policy: &'a Policy,
+    created_by: &'a str,
+    /// Rights of the caller; `None` for all.
+    grants: Option<Grants<'a>>,
 }
 
 impl KeyRotation<'_> {
@@ -146,26 +148,27 @@ impl KeyRotation<'_> {
             hint: self.successor.hint.clone(),
             sealed: self.successor.sealed.clone(),
             created: self.now,
-            created_by: self.caller.subject.clone(),
+            created_by: self.created_by.to_owned(),
             rotated_from: Some(old.id),
             last_used: None,
             ..old.clone()
         };
-        if let Some(own) = self.caller.principal() {
-            // The caller receives the successor's value, so it must be able to grant everything that the key grants.
-            Grants::of(own, self.policy).check_covers(&new, &self.policy.scopes.resolve(&new.scopes))?;
-        }
-        let mut old = KeyRecord { rotated_to: Some(new.id), ..old.clone() };
+        let mut replaced = KeyRecord { rotated_to: Some(new.id), ..old.clone() };
         if self.overlap.is_zero() {
             // The key is revoked and not set to expire now: with an expiry, a clock that is set back would make it
             // valid again.
-            old.lifecycle =
+            replaced.lifecycle =
                 old.lifecycle.revoke(self.now, format!("rotated to {}", new.id)).map_err(already_revoked)?;
-            old.sealed = None;
+            replaced.sealed = None;
         } else {
             let end = self.now.plus(self.overlap);
-            old.expires = Some(old.expires.map_or(end, |at| at.min(end)));
+            replaced.expires = Some(old.expires.map_or(end, |at| at.min(end)));
         }
-        Ok((old, new))
+        if let Some(grants) = &self.grants {
+            grants.check(Before::Key(old), &replaced, self.now)?;
+            // The caller receives the successor's value.
+            grants.check(Before::Nothing, &new, self.now)?;
+        }
+        Ok((replaced, new))
     }
 }

@@ -52,11 +52,13 @@ pub(super) fn page<T>(mut items: Vec<T>, size: u32, list: &Encoder, id: impl Fn(
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = items.len() > size;
     items.truncate(size);
-    let next = match items.last().filter(|_| more) {
-        Some(last) => close(&[id(last).as_bytes().as_slice(), &check_of(id(last), list)].concat()),
-        None => String::new(),
-    };
+    let next = items.last().filter(|_| more).map(|last| token(id(last), list)).unwrap_or_default();
     Page { items, next }
+}
+
+/// Returns the token of the page that follows a position.
+pub(super) fn token(position: Uuid, list: &Encoder) -> String {
+    close(&[position.as_bytes().as_slice(), &check_of(position, list)].concat())
 }
 
 /// Returns the offset that a token of a list with moving entries holds; 0 for no token.

@@ -83,8 +83,8 @@ pub enum ApplyResult {
 pub struct KeyFilter {
     /// Kind of the keys.
     pub kind: Option<String>,
-    /// Environment of the keys.
-    pub environment: Option<String>,
+    /// Environments of the keys; empty for any.
+    pub environments: Vec<String>,
     /// State of the keys at a point in time.
     pub state: Option<(KeyState, Timestamp)>,
     /// Bindings that the keys must have; they can have others as well.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::TenantId;
 use latchkey_core::operator;
 use latchkey_core::policy::Policy;
@@ -72,11 +73,11 @@ impl ManagementService {
         caller.require_operator()?;
         let mut fields = FieldValidator::new("");
         slug(&request.slug, &mut fields);
-        fields.text("display_name", &request.display_name, 0..=128);
+        fields.name("display_name", &request.display_name, 0..=128);
         let policy = self.parts.policies.named(&request.profile);
         let limits = match &policy {
             None => {
-                fields.reject("profile", format!("no profile {:?} is in force", request.profile));
+                fields.reject("profile", format!("no profile {} is in force", Quoted(&request.profile)));
                 None
             }
             Some(policy) => {
@@ -218,7 +219,7 @@ fn change(old: &TenantRecord, request: &UpdateTenant, policy: &Policy) -> Result
     for field in &request.fields {
         match field.as_str() {
             "display_name" => {
-                fields.text("tenant.display_name", &request.display_name, 0..=128);
+                fields.name("tenant.display_name", &request.display_name, 0..=128);
                 new.display_name.clone_from(&request.display_name);
             }
             "plan" => {
@@ -228,7 +229,7 @@ fn change(old: &TenantRecord, request: &UpdateTenant, policy: &Policy) -> Result
             "rate_limits" => {
                 new.limits = fields.tenant_limits("tenant.rate_limits", &request.rate_limits, policy);
             }
-            other => fields.reject("update_mask", format!("{other:?} can't be changed")),
+            other => fields.reject("update_mask", format!("{} can't be changed", Quoted(other))),
         }
     }
     fields.finish()?;

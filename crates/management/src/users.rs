@@ -1,6 +1,7 @@
 //! Users of a tenant: operators and the tenant's key managers create them, set their passwords and disable them. A
 //! caller that creates a user or sets its password thereby grants everything that the user can do.
 
+pub(crate) mod reach;
 mod update;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,6 @@ use latchkey_core::user::{UserRecord, canonical_email};
 
 use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
-use super::key_builder::DEFAULT_ENVIRONMENT;
 use super::page::{self, Page};
 use super::tokens::TokenIssuer;
 use super::{CallContext, Caller};
@@ -69,7 +69,7 @@ impl TokenIssuer {
         request: CreateUser,
         call: &CallContext,
     ) -> Result<UserRecord, ManagementError> {
-        let tenant = self.parts.management.managed_tenant(caller, &request.tenant).await?;
+        let tenant = self.parts.management.tenant_to_add_to(caller, &request.tenant).await?;
         let policy = self.parts.management.policy_of(&tenant)?;
         let mut fields = FieldValidator::new("");
         let email = canonical_email(&request.email);
@@ -119,7 +119,7 @@ impl TokenIssuer {
         let list = Encoder::new("latchkey.list_users.v1").bytes(tenant.id.0.as_bytes());
         let size = page::size(request.page_size)?;
         let before = page::cursor(&request.page_token, &list)?.map(UserId);
-        let users = self.parts.store.users(tenant.id, before, size + 1).await?;
+        let users = self.users_in_reach(caller, &tenant, before, size + 1).await?;
         Ok(page::page(users, size, &list, |user| user.id.0))
     }
 
@@ -189,6 +189,11 @@ impl TokenIssuer {
         let user = found.filter(own).ok_or(RequestError::NotFound("user"))?;
         let tenant = self.shared().store.tenant(&TenantRef::Id(user.tenant)).await?;
         let tenant = tenant.ok_or_else(|| SystemError::Internal(format!("{} has no tenant", user.id)))?;
+        if let Some(own) = caller.principal()
+            && !reach::reaches(own, &user, &*self.parts.management.policy_of(&tenant)?)
+        {
+            return Err(RequestError::NotFound("user").into());
+        }
         Ok((user, tenant))
     }
 
@@ -261,12 +266,7 @@ fn check_covers(caller: &Caller, policy: &Policy, user: &UserRecord) -> Result<(
 /// of the whole tenant here: every key belongs to an environment, and one of them must be able to create users for
 /// all.
 fn confinement(principal: &Principal, user: &UserRecord, policy: &Policy) -> Option<&'static str> {
-    let confined_elsewhere = |own: &str| {
-        let whole =
-            policy.environments.len() == 1 || (principal.user().is_none() && own == DEFAULT_ENVIRONMENT);
-        !whole && user.environment.as_deref() != Some(own)
-    };
-    let elsewhere = principal.environment().is_some_and(confined_elsewhere);
+    let elsewhere = !reach::reaches_environment(principal, user, policy);
     let ends = principal.key().is_some_and(|key| key.expires.is_some());
     let limited = principal.limits().is_some_and(|limits| !limits.0.is_empty());
     [

@@ -144,7 +144,7 @@ pub const RPCS: &[Rpc] = &[
     Rpc {
         name: "GetPublishableKey",
         path: "/latchkey.v1.KeyService/GetPublishableKey",
-        request_fields: &[("tenant", Text), ("environment", Text)],
+        request_fields: &[("tenant", Text), ("environment", Text), ("kind", Text), ("bindings", Map)],
         response_fields: KEY,
         list: None,
     },

@@ -27,6 +27,7 @@ use crate::parsed_request::RequestIds;
 use crate::profile::{ProductRules, Profile};
 use crate::reader::{Reader, Section};
 use crate::response::{CustomDenials, RemovalPlan};
+use crate::source::Source;
 
 /// Maximum size of a document in bytes.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
@@ -94,6 +95,8 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         roles,
         min_password_length,
     };
+    let other_sources: Vec<&Source> = credential.sources.iter().chain(&tenant).collect();
+    let endpoints = endpoints::read(&mut root, &resources, &other_sources);
     let rules = ProductRules {
         removals: RemovalPlan::new(&upstream, &credential),
         upstream,
@@ -101,7 +104,7 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         request_ids: RequestIds::new(names::request_id(&mut root)),
         denials: CustomDenials(denials::read(&mut root)),
         examples: examples::read(&mut root, &policy),
-        endpoints: endpoints::read(&mut root, &resources),
+        endpoints,
         hosts,
         credential,
         tenant,

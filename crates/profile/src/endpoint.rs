@@ -2,13 +2,16 @@
 //! the HTTP request fill the RPC's request, and values of the RPC's response fill the HTTP response. Templates compute
 //! nothing, and a value is never parsed as a template.
 
+mod body;
 mod call;
 mod response;
 
-pub(crate) use call::{BodyField, EndpointValues, is_too_long};
+pub(crate) use body::{BodyField, OtherFields};
+pub(crate) use call::{EndpointValues, is_too_long};
 pub(crate) use response::{CustomError, CustomErrors};
 pub use response::{EndpointResponse, ErrorCode};
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use latchkey_core::route::{Route, Routes, canonical};
@@ -33,6 +36,7 @@ pub(crate) struct Endpoints {
 pub struct Endpoint {
     pub(crate) rpc: &'static Rpc,
     pub(crate) body: Vec<BodyField>,
+    pub(crate) other_fields: OtherFields,
     pub(crate) fields: Vec<(&'static str, FieldTemplate)>,
     pub(crate) status: u16,
     pub(crate) headers: Vec<HeaderTemplate>,
@@ -123,7 +127,8 @@ impl Profile {
         request: &Request<'_>,
         template_context: &TemplateContext<'_>,
     ) -> Result<RpcRequest, Vec<String>> {
-        let body = call::body(&matched.endpoint.body, request.body.unwrap_or_default())?;
+        let Endpoint { body, other_fields, .. } = matched.endpoint;
+        let body = body::body(body, other_fields, request.body.unwrap_or_default())?;
         let path = canonical(request.path).unwrap_or_default();
         let route = self.find_endpoint(request.method, request.path).map(|(_, route)| route);
         let call = EndpointValues {
@@ -184,21 +189,38 @@ impl Profile {
         EndpointResponse { status: matched.endpoint.status, headers, body }
     }
 
-    /// Returns the name of the body's field that fills a field of the RPC, or the RPC's own name if none does.
+    /// Returns the name of the body's field that fills a field of the RPC, or the RPC's own name if none does. The index
+    /// of a list's entry is kept.
     #[must_use]
-    pub fn request_field_name<'a>(&self, matched: EndpointMatch<'a>, field: &'a str) -> &'a str {
-        let body_name = |template: &'a FieldTemplate| match template {
-            FieldTemplate::Single(template, _) | FieldTemplate::BodyList(template) => {
-                match template.only_name() {
-                    Some(Name::Endpoint(EndpointName::Body(name, _))) => Some(&**name),
-                    Some(_) | None => None,
-                }
-            }
-            FieldTemplate::List(_) | FieldTemplate::Map(_) => None,
-        };
-        let plain = field.split('[').next().unwrap_or(field);
+    pub fn request_field_name<'a>(&self, matched: EndpointMatch<'a>, field: &'a str) -> Cow<'a, str> {
+        let (plain, entry) = field.split_at(field.find('[').unwrap_or(field.len()));
         let filled = matched.endpoint.fields.iter().find(|(name, _)| *name == plain);
-        filled.and_then(|(_, template)| body_name(template)).unwrap_or(field)
+        let name = match filled.map(|(_, template)| template) {
+            None => None,
+            Some(FieldTemplate::Single(template, _)) => body_name(template).map(Cow::Borrowed),
+            Some(FieldTemplate::BodyList(template)) => {
+                body_name(template).map(|name| Cow::Owned(format!("{name}{entry}")))
+            }
+            Some(FieldTemplate::List(templates)) => {
+                let index = entry.trim_matches(['[', ']']).parse::<usize>();
+                index.ok().and_then(|index| body_name(templates.get(index)?)).map(Cow::Borrowed)
+            }
+            Some(FieldTemplate::Map(templates)) => {
+                let key = entry.trim_matches(['[', ']', '"']);
+                let named = templates.iter().filter(|(name, _)| key.is_empty() || **name == *key);
+                let mut names = named.filter_map(|(_, template)| body_name(template));
+                names.next().filter(|_| names.next().is_none()).map(Cow::Borrowed)
+            }
+        };
+        name.unwrap_or(Cow::Borrowed(field))
+    }
+}
+
+/// Returns the name of the body's field that a template is filled with, if there is one.
+fn body_name(template: &Template) -> Option<&str> {
+    match template.only_name() {
+        Some(Name::Endpoint(EndpointName::Body(name, _))) => Some(name),
+        Some(_) | None => None,
     }
 }
 

@@ -31,7 +31,7 @@ pub use examples::{
     Sender, UserFixture,
 };
 pub use lint::{host_conflicts, host_conflicts_among_stored, lint, lint_shared_hosts};
-pub use parsed_request::ParsedRequest;
+pub use parsed_request::{ParsedRequest, management_credential};
 pub use profile::Profile;
 pub use request::{Header, Headers, Request, TextArena};
 pub use response::{

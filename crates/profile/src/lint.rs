@@ -31,6 +31,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     unenforced_profile(&mut root);
     routes(&mut root);
     scopes(&mut root, &profile.policy);
+    kinds(&mut root, &profile.policy);
     hosts(&mut root);
     denials(&mut root);
     let warnings = reader.finish().err().map(|Errors(all)| all).unwrap_or_default();
@@ -108,6 +109,21 @@ fn scopes(root: &mut Section<'_>, policy: &Policy) {
             name.report(format!(
                 "no route requires the scope \"{}\"; it has no effect unless Envoy's routes or Check require it",
                 name.value
+            ));
+        }
+    }
+}
+
+/// Warns of kinds whose values can be read again and whose keys can be granted every scope: a caller that can create
+/// such a key can read the values of all.
+fn kinds(root: &mut Section<'_>, policy: &Policy) {
+    for mut section in root.sections("kinds") {
+        let name = section.text("name").map(|name| name.value).unwrap_or_default();
+        let retrievable = section.flag("retrievable", false);
+        if retrievable && section.texts("scopes").is_empty() && !policy.scopes.entries().is_empty() {
+            section.report(format!(
+                "values of {name} keys can be read again, and such a key can be granted every scope: list the most that \
+                 it can have in \"scopes\""
             ));
         }
     }

@@ -6,6 +6,7 @@ mod credential;
 mod request_id;
 
 pub(crate) use address::ClientAddress;
+pub use credential::management_credential;
 pub(crate) use credential::{Conflict, Credential};
 pub(crate) use request_id::RequestIds;
 

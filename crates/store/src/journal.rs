@@ -8,11 +8,12 @@
 
 pub(crate) mod chain;
 
+use latchkey_core::error::RequestError;
 use latchkey_core::ports::{HistoryHash, PendingChange};
 use latchkey_management::ports::{AuditEntry, WriteResult};
 use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QuerySelect};
+use sea_orm::{IntoActiveModel, QuerySelect, SqlErr};
 
 use crate::entity::{audit_event, change, head};
 use crate::error::StoreError;
@@ -67,6 +68,7 @@ pub(crate) async fn append(
     }
     let mut head = lock_head(connection).await?;
     let mut next = number::to_u64(RowContext::new("head", &head.id), "revision", head.revision)? + 1;
+    let first_event = head.audit_sequence + 1;
     let (mut rows, mut events, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for JournalEntry { changes, audit } in entries {
         let event = event(&head, audit);
@@ -85,7 +87,8 @@ pub(crate) async fn append(
     }
     for events in events.chunks(ROWS) {
         let events = events.iter().cloned().map(IntoActiveModel::into_active_model);
-        audit_event::Entity::insert_many(events).exec_without_returning(connection).await?;
+        let inserted = audit_event::Entity::insert_many(events).exec_without_returning(connection).await;
+        inserted.map_err(|error| foreign_event(error, first_event))?;
     }
     let head = head::ActiveModel {
         id: Unchanged(head.id),
@@ -98,6 +101,20 @@ pub(crate) async fn append(
         notifications::notify(connection).await?;
     }
     Ok(places)
+}
+
+/// Returns the error of a write whose audit event cannot be inserted. The head is locked, so an event that is there
+/// already was not written by this program.
+fn foreign_event(error: DbErr, first: i64) -> StoreError {
+    if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+        return error.into();
+    }
+    let text = format!(
+        "the audit log has an event behind its end, at sequence {first} or later, that this service did not write: \
+         nothing can be changed until it is removed from the table audit_events (`latchkey audit verify` names it)"
+    );
+    tracing::error!("failed to append to the audit log: {text}; the write is refused");
+    RequestError::FailedPrecondition(text).into()
 }
 
 /// Appends the changes and the audit event of one write.

@@ -92,6 +92,7 @@ sources = ["header:x-api-key"]
 name = "secret"
 default = true
 prefixes = {{ live = "{name}_live_" }}
+default_scopes = ["read"]
 [[scopes]]
 name = "read"
 [rate_limits]

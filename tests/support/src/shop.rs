@@ -15,6 +15,7 @@ sources = ["header:x-api-key", "header:authorization Bearer"]
 name = "secret"
 default = true
 prefixes = { live = "sk_live_", test = "sk_test_" }
+default_scopes = ["items.read", "items.write"]
 [[scopes]]
 name = "api_keys.manage"
 [[scopes]]

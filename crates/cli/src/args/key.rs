@@ -57,9 +57,15 @@ pub(crate) enum KeyCommand {
         /// The tenant's id or slug; the caller's own by default
         #[arg(long, default_value = "", hide_default_value = true)]
         tenant: String,
-        /// Environment of the profile
-        #[arg(long, default_value = "live")]
+        /// Environment of the profile; the caller's own by default, "live" for operators
+        #[arg(long, default_value = "", hide_default_value = true)]
         environment: String,
+        /// Kind of the profile; any kind whose values can be read again by default
+        #[arg(long, default_value = "", hide_default_value = true)]
+        kind: String,
+        /// A key with this binding, as in `merchant=m_1`; may be repeated
+        #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
+        bindings: Vec<(String, String)>,
     },
     /// Take over keys from another system, by value or by SHA-256; a thousand at a time, all or none of these
     ///
@@ -74,7 +80,7 @@ pub(crate) struct CreateKeyArgs {
     /// 1 to 128 characters, for people
     #[arg(long)]
     pub(crate) name: String,
-    /// The tenant's id or slug; the caller's own by default
+    /// The tenant's id or slug; the caller's own by default, and required of operators
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) tenant: String,
     /// Kind of the profile; its default kind by default
@@ -83,9 +89,13 @@ pub(crate) struct CreateKeyArgs {
     /// Environment of the profile; "live" by default
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) environment: String,
-    /// A scope to grant; may be repeated
+    /// A scope to grant; may be repeated; the kind's default scopes by default, which are none unless the profile
+    /// declares some
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     pub(crate) scopes: Vec<String>,
+    /// Grant every scope that the caller can grant and the kind can have, except those that manage keys
+    #[arg(long)]
+    pub(crate) all_scopes: bool,
     /// Confines it to a resource, as in `merchant=m_1`; may be repeated
     #[arg(long = "binding", value_parser = pair, value_name = "NAME=ID")]
     pub(crate) bindings: Vec<(String, String)>,

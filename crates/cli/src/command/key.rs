@@ -55,8 +55,9 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         KeyCommand::Revoke { id, reason } => {
             show(format, keys.revoke_key(v1::RevokeKeyRequest { id, reason }).await?.get_ref())
         }
-        KeyCommand::Publishable { tenant, environment } => {
-            let ask = v1::GetPublishableKeyRequest { tenant, environment };
+        KeyCommand::Publishable { tenant, environment, kind, bindings } => {
+            let bindings = bindings.into_iter().collect();
+            let ask = v1::GetPublishableKeyRequest { tenant, environment, kind, bindings };
             show(format, keys.get_publishable_key(ask).await?.get_ref())
         }
         KeyCommand::Import(args) => import(globals, args).await,
@@ -136,6 +137,7 @@ fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
         kind: args.kind,
         environment: args.environment,
         scopes: args.scopes,
+        all_scopes: args.all_scopes,
         bindings: args.bindings.into_iter().collect(),
         expiry: args.expires.map(Expiry::ExpireTime).or(args.ttl.map(Expiry::Ttl)),
         allowed_networks: args.networks,

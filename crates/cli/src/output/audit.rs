@@ -13,9 +13,9 @@ impl TextOutput for v1::ListAuditEventsResponse {
             [
                 event.sequence.to_string(),
                 timestamp(event.time.as_ref()),
-                event.actor.clone(),
+                named(&event.actor, &event.actor_name),
                 event.action.clone(),
-                event.target.clone(),
+                named(&event.target, &event.target_name),
                 event.tenant_id.clone(),
                 pairs(&event.details),
             ]
@@ -23,6 +23,11 @@ impl TextOutput for v1::ListAuditEventsResponse {
         let header = ["SEQUENCE", "TIME", "ACTOR", "ACTION", "TARGET", "TENANT", "DETAILS"];
         rows(header, self.events.iter().map(row))
     }
+}
+
+/// Returns an identifier with the name beside it, if there is one.
+fn named(id: &str, name: &str) -> String {
+    if name.is_empty() { id.to_owned() } else { format!("{id} ({name})") }
 }
 
 impl TextOutput for v1::VerifyAuditLogResponse {

@@ -52,9 +52,7 @@ impl<L: Limiter> Gate<L> {
         };
         eval.context.principal = Some(principal.clone());
         eval.context.policy = Some(Arc::clone(&policy));
-        let status = status::check_subject(eval, &policy, &principal)
-            .and_then(|()| status::check_family(eval, &principal, family.as_deref()))
-            .and_then(|()| status::check_tenant(eval, &policy, &principal));
+        let status = status::check(eval, &policy, &principal, family.as_deref());
         eval.context.principal_invalid = status.is_err();
         Ok(status.map(|()| AuthenticatedCaller { principal, policy }))
     }

@@ -161,10 +161,8 @@ fn check_resource(
 }
 
 fn check_network(eval: &mut EvalContext<'_, '_>, principal: &Principal) -> StepResult<()> {
-    let networks = principal.networks();
     let address = eval.input.address.map(|a| a.to_canonical());
-    let inside = address.is_some_and(|a| networks.iter().any(|n| n.contains(&a)));
-    if !networks.is_empty() && !inside {
+    if !principal.is_allowed_from(address) {
         let detail = || match address {
             Some(address) => format!("{address} is in none of the credential's networks"),
             None => "the credential is limited to networks, and the client's address is unknown".to_owned(),

@@ -1,12 +1,11 @@
 //! Authenticates callers of management RPCs: operators, and keys or users of tenants. They are looked up as
-//! for Check, and are held to the same lifecycle, tenant and network rules. A user sends a JWT; a key sends
-//! its value or a JWT.
+//! for Check, and the same rule says whether they are in force. A user sends a JWT; a key sends its value or a JWT.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::authenticate::IdentifiedCaller;
-use super::{EvalContext, Gate, status};
+use super::{EvalContext, Gate};
 use crate::check_input::{CheckInput, PresentedCredential};
 use crate::decision::DecisionContext;
 use crate::error::{ManagementError, RequestError, SystemError};
@@ -14,7 +13,7 @@ use crate::operator;
 use crate::policy::Policy;
 use crate::ports::Limiter;
 use crate::principal::Principal;
-use crate::record::{KeyState, TenantRecord};
+use crate::record::TenantRecord;
 use crate::secret::KeyHash;
 use crate::token;
 
@@ -44,47 +43,35 @@ impl<L: Limiter> Gate<L> {
         }
         let context = &mut DecisionContext::default();
         let mut eval = EvalContext::new(&input, now, context);
-        let principal = if token::looks_like_jwt(value) {
-            self.token_caller(value, &mut eval).await?.ok_or(INVALID_CREDENTIAL)?
+        let identified = if token::looks_like_jwt(value) {
+            self.authenticate_jwt(value, &mut eval, None).await?.ok()
         } else {
-            self.key_caller(value, &mut eval).await?.ok_or(INVALID_CREDENTIAL)?
+            self.key_caller(value, &mut eval).await?
         };
-        let in_network = |a: IpAddr| principal.networks().iter().any(|n| n.contains(&a.to_canonical()));
-        let network_allowed = principal.networks().is_empty() || address.is_some_and(in_network);
-        let active = principal.key().is_none_or(|key| key.state(now.wall) == KeyState::Active);
-        if !active || principal.tenant.suspended || !network_allowed {
+        let IdentifiedCaller { principal, policy, family } = identified.ok_or(INVALID_CREDENTIAL)?;
+        let family = family.as_deref().map(|family| &family.record);
+        if principal.in_force(&policy, family, now.wall).is_err() || !principal.is_allowed_from(address) {
             return Err(INVALID_CREDENTIAL.into());
         }
         self.record_management_use(&principal, now.wall);
         Ok(principal)
     }
 
+    /// Returns the key with this value. The key of a tenant must have the format of a kind that its profile has now, as
+    /// it must for a Check; an operator chooses the value of the first operators' key.
     async fn key_caller(
         &self,
         value: &str,
         eval: &mut EvalContext<'_, '_>,
-    ) -> Result<Option<Principal>, SystemError> {
-        let entry = self.lookup_key(&KeyHash::of(value), eval).await?;
-        Ok(entry.map(|(key, tenant)| {
-            let policy = self.management_policy(&tenant);
-            Principal::from_key(tenant, key, policy.as_deref())
-        }))
-    }
-
-    /// Returns the principal of a token that is valid and in force.
-    async fn token_caller(
-        &self,
-        token: &str,
-        eval: &mut EvalContext<'_, '_>,
-    ) -> Result<Option<Principal>, SystemError> {
-        let Ok(IdentifiedCaller { principal, policy, family }) =
-            self.authenticate_jwt(token, eval, None).await?
-        else {
+    ) -> Result<Option<IdentifiedCaller>, SystemError> {
+        let Some((key, tenant)) = self.lookup_key(&KeyHash::of(value), eval).await? else { return Ok(None) };
+        let Some(policy) = self.management_policy(&tenant) else { return Ok(None) };
+        let accepted = policy.accepts.key && policy.matches_key_format(value);
+        if !accepted && !operator::is_operator_tenant(&tenant) {
             return Ok(None);
-        };
-        let status = status::check_subject(eval, &policy, &principal)
-            .and_then(|()| status::check_family(eval, &principal, family.as_deref()));
-        Ok(status.ok().map(|()| principal))
+        }
+        let principal = Principal::from_key(tenant, key, Some(&policy));
+        Ok(Some(IdentifiedCaller { principal, policy, family: None }))
     }
 
     pub(super) fn management_policy(&self, tenant: &TenantRecord) -> Option<Arc<Policy>> {

@@ -1,7 +1,7 @@
 //! Conversion of requests and responses of the audit log.
 
-use latchkey_management::ports::audit::{Anchor, AuditEvent};
-use latchkey_management::{AuditBreak, AuditReport, ListAuditEvents};
+use latchkey_management::ports::audit::Anchor;
+use latchkey_management::{AuditBreak, AuditReport, ListAuditEvents, ListedEvent};
 use latchkey_proto::v1;
 
 use super::time::{timestamp_from_proto, timestamp_to_proto};
@@ -40,7 +40,8 @@ pub(crate) fn anchors(request: v1::VerifyAuditLogRequest, violations: &mut Viola
 }
 
 /// Converts an event to its message.
-pub(crate) fn event(event: AuditEvent) -> v1::AuditEvent {
+pub(crate) fn event(listed: ListedEvent) -> v1::AuditEvent {
+    let ListedEvent { event, actor_name, target_name } = listed;
     v1::AuditEvent {
         sequence: event.sequence,
         time: Some(timestamp_to_proto(event.time)),
@@ -51,6 +52,8 @@ pub(crate) fn event(event: AuditEvent) -> v1::AuditEvent {
         request_id: event.request_id,
         details: to_hash_map(&event.details),
         hash: event.hash,
+        actor_name,
+        target_name,
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn create(
         kind: request.kind,
         environment: request.environment,
         scopes: request.scopes,
+        all_scopes: request.all_scopes,
         bindings: to_btree_map(request.bindings),
         expiry,
         allowed_networks: request.allowed_networks,

@@ -1,13 +1,15 @@
-//! Authentication of a call by the credential in its metadata, `authorization: Bearer …` or `x-api-key`. Two
-//! different credentials are rejected, because it is undefined which one the caller means. A call without a
-//! credential is authenticated by the client certificate of its connection, if there is one.
+//! Authentication of a call by the credential in its metadata, `authorization: Bearer …` or `x-api-key`. It is read by
+//! the rules of a product's request: two different credentials are rejected, because it is undefined which one the caller
+//! means, and `authorization` with another scheme is not one. A call without a credential is authenticated by the client
+//! certificate of its connection, if there is one.
 
 use latchkey_core::check_input::PresentedCredential;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
+use latchkey_core::secret::PlainKey;
 use latchkey_management::{CallContext, Caller};
-use latchkey_profile::{Catalog, Header, Request as HttpRequest};
-use tonic::metadata::{MetadataMap, MetadataValue};
+use latchkey_profile::{Catalog, Header, Request as HttpRequest, management_credential};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
 use super::ManagementApi;
@@ -22,7 +24,7 @@ impl<L: Limiter> ManagementApi<L> {
     pub(super) async fn authenticate<T>(&self, call: Request<T>) -> Result<(Caller, T, CallContext), Status> {
         let credential = credential(call.metadata());
         let address = call.remote_addr().map(|address| address.ip());
-        let caller = match (credential, call.extensions().get::<ClientCertificate>()) {
+        let caller = match (credential.presented(), call.extensions().get::<ClientCertificate>()) {
             (PresentedCredential::Missing, Some(certificate)) => {
                 self.management.certificate_caller(certificate).await
             }
@@ -56,22 +58,38 @@ fn check_caller_class(entry: Option<&RpcEntry>, caller: &Caller) -> Result<(), S
     }
 }
 
-/// Returns the credential in a call's metadata.
-fn credential(metadata: &MetadataMap) -> PresentedCredential<'_> {
-    let bearer = metadata.get_all("authorization").iter().map(|v| bearer(v.as_bytes()));
-    let plain = metadata.get_all("x-api-key").iter().map(MetadataValue::as_bytes);
-    let mut found: Option<&[u8]> = None;
-    for value in bearer.chain(plain) {
-        match found {
-            Some(other) if other != value => return PresentedCredential::Ambiguous,
-            Some(_) | None => found = Some(value),
+/// Credential of a call, without the call's lifetime.
+enum SentCredential {
+    Value(PlainKey),
+    Missing,
+    Ambiguous,
+    Malformed,
+}
+
+impl SentCredential {
+    fn presented(&self) -> PresentedCredential<'_> {
+        match self {
+            Self::Value(value) => PresentedCredential::of(value.reveal()),
+            Self::Missing => PresentedCredential::Missing,
+            Self::Ambiguous => PresentedCredential::Ambiguous,
+            Self::Malformed => PresentedCredential::Malformed,
         }
     }
-    match found {
-        None => PresentedCredential::Missing,
-        Some(value) => {
-            std::str::from_utf8(value).map_or(PresentedCredential::Malformed, PresentedCredential::of)
-        }
+}
+
+/// Returns the credential in a call's metadata.
+fn credential(metadata: &MetadataMap) -> SentCredential {
+    let named = |name: &'static str| {
+        let values = metadata.get_all(name).into_iter();
+        values.map(move |value| Header { name: name.as_bytes(), value: value.as_bytes() })
+    };
+    let headers = named("authorization").chain(named("x-api-key")).collect();
+    let call = HttpRequest { headers, ..HttpRequest::default() };
+    match management_credential(&call) {
+        PresentedCredential::Value(value) => SentCredential::Value(PlainKey::new(value.to_owned())),
+        PresentedCredential::Missing => SentCredential::Missing,
+        PresentedCredential::Ambiguous => SentCredential::Ambiguous,
+        PresentedCredential::Malformed => SentCredential::Malformed,
     }
 }
 
@@ -80,15 +98,6 @@ fn request_id(catalog: &Catalog, metadata: &MetadataMap) -> String {
     let sent = metadata.get("x-request-id").map(|id| Header { name: b"x-request-id", value: id.as_bytes() });
     let call = HttpRequest { headers: sent.into_iter().collect(), ..HttpRequest::default() };
     catalog.request_id(&call).into_owned()
-}
-
-/// Returns the value after the scheme `Bearer`, whose name is case-insensitive (RFC 9110 section 11.1). A value with
-/// another scheme is returned unchanged; it contains a space and is therefore not a valid credential.
-fn bearer(value: &[u8]) -> &[u8] {
-    match value.split_at_checked(7) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest.trim_ascii(),
-        Some(_) | None => value,
-    }
 }
 
 #[cfg(test)]
@@ -100,7 +109,7 @@ mod tests {
         for (name, value) in entries {
             metadata.append(*name, value.parse().unwrap());
         }
-        match credential(&metadata) {
+        match credential(&metadata).presented() {
             PresentedCredential::Value(value) => value.to_owned(),
             other => format!("{other:?}"),
         }
@@ -112,6 +121,7 @@ mod tests {
         assert_eq!(read(&[("authorization", "bearer  k_1 ")]), "k_1");
         assert_eq!(read(&[("x-api-key", "k_1")]), "k_1");
         assert_eq!(read(&[("x-api-key", "k_1"), ("authorization", "Bearer k_1")]), "k_1");
+        assert_eq!(read(&[("x-api-key", "k_1"), ("authorization", "Basic azox")]), "k_1");
     }
 
     #[test]
@@ -125,7 +135,8 @@ mod tests {
     fn nothing_else_is_a_credential() {
         assert_eq!(read(&[]), "Missing");
         assert_eq!(read(&[("authorization", "Bearer ")]), "Missing");
-        assert_eq!(read(&[("authorization", "Basic azox")]), "Malformed");
+        assert_eq!(read(&[("authorization", "Basic azox")]), "Missing");
+        assert_eq!(read(&[("authorization", "k_1")]), "Missing");
         assert_eq!(read(&[("x-api-key", "k 1")]), "Malformed");
     }
 }

@@ -9,7 +9,7 @@ use latchkey_proto::v1::key_service_server::KeyService;
 use tonic::{Request, Response, Status};
 
 use super::ManagementApi;
-use crate::convert::{Violations, key, time, usage};
+use crate::convert::{Violations, key, time, to_btree_map, usage};
 use crate::status::{error_to_status, request_error_to_status, system_error_to_status};
 
 type RpcResult<T> = Result<Response<T>, Status>;
@@ -85,7 +85,12 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
 
     async fn get_publishable_key(&self, call: Request<v1::GetPublishableKeyRequest>) -> RpcResult<v1::Key> {
         let (caller, request, context) = self.authenticate(call).await?;
-        let request = GetPublishableKey { tenant: request.tenant, environment: request.environment };
+        let request = GetPublishableKey {
+            tenant: request.tenant,
+            environment: request.environment,
+            kind: request.kind,
+            bindings: to_btree_map(request.bindings),
+        };
         let found =
             self.management.publishable_key(&caller, request, &context).await.map_err(error_to_status)?;
         let value = found.value.reveal().to_owned();

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
-use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog};
+use latchkey_core::id::{KeyId, UserId};
+use latchkey_management::ports::audit::{
+    Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog, EventSubjects,
+};
 
 use crate::fake_store::FakeStore;
 
@@ -38,6 +41,14 @@ impl AuditLog for FakeStore {
         events.reverse();
         events.truncate(limit as usize);
         Ok(events)
+    }
+
+    async fn subjects(&self, _: &[KeyId], _: &[UserId]) -> Result<EventSubjects, SystemError> {
+        Ok(EventSubjects::default())
+    }
+
+    async fn outside(&self) -> Result<Option<(i64, u64)>, SystemError> {
+        Ok(None)
     }
 
     async fn head(&self) -> Result<Anchor, SystemError> {

@@ -50,6 +50,7 @@ forward = false
 name = "secret"
 default = true
 prefixes = { live = "sk_live_", test = "sk_test_" }
+default_scopes = ["items.read", "items.write"]
 secret = "hex:16"
 
 [[scopes]]

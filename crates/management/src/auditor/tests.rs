@@ -4,16 +4,20 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
-use latchkey_core::id::TenantId;
+use latchkey_core::id::{KeyId, TenantId, UserId};
 
+use uuid::Uuid;
+
+use super::listing::list_of_events;
 use super::*;
-use crate::ports::audit::AuditCheck;
+use crate::ports::audit::{AuditCheck, AuditEvent, AuditFilter, EventSubjects};
 
 /// Log with made-up hashes. A rewritten log differs from a certain event on.
 #[derive(Default)]
 struct Log {
     hashes: Vec<[u8; 32]>,
     broken: Option<u64>,
+    outside: Option<(i64, u64)>,
     head: Option<Anchor>,
 }
 
@@ -46,6 +50,14 @@ impl AuditLog for Log {
         let (time, tenant, details) = (Timestamp(0), None, std::collections::BTreeMap::new());
         let [actor, action, target, request_id] = [const { String::new() }; 4];
         Ok(vec![AuditEvent { sequence, time, tenant, actor, action, target, request_id, details, hash }])
+    }
+
+    async fn subjects(&self, _: &[KeyId], _: &[UserId]) -> Result<EventSubjects, SystemError> {
+        Ok(EventSubjects::default())
+    }
+
+    async fn outside(&self) -> Result<Option<(i64, u64)>, SystemError> {
+        Ok(self.outside)
     }
 
     async fn head(&self) -> Result<Anchor, SystemError> {
@@ -110,6 +122,21 @@ async fn lines_that_are_missing_at_the_end_are_found_by_the_head() {
     assert_eq!(check(log, &[], &[]).await.first_break, Some(AuditBreak::Event { at: 8 }));
     let log = Log { head: Some(Anchor { sequence: 7, hash: [9; 32] }), ..Log::of(7) };
     assert_eq!(check(log, &[], &[]).await.first_break, Some(AuditBreak::Head { at: 8 }));
+}
+
+#[tokio::test]
+async fn rows_outside_of_the_log_are_found_and_counted() {
+    let log = Log { outside: Some((-3, 2)), ..Log::of(7) };
+    let state = check(log, &[2], &[]).await;
+    let first_break = AuditBreak::Outside { at: -3, number: 2, end: 7 };
+    assert_eq!((state.events, state.first_break), (7, Some(first_break)));
+    assert_eq!(first_break.at(), 0);
+    let text = first_break.to_string();
+    assert!(
+        text.starts_with("2 rows are outside of the log, which has events 1 to 7: the first is at -3"),
+        "{text}"
+    );
+    assert_eq!(AuditBreak::Outside { at: 9, number: 1, end: 7 }.at(), 9);
 }
 
 #[tokio::test]

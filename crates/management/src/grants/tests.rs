@@ -23,8 +23,19 @@ default = true
 prefixes = { live = "sk_live_", test = "sk_test_" }
 [[scopes]]
 name = "items.read"
+[[kinds]]
+name = "other"
+prefix = "other_"
+[[kinds]]
+name = "admin"
+prefix = "admin_"
 [[scopes]]
 name = "admin"
+[[scopes]]
+name = "api_keys.revive"
+[[routes]]
+path = "/v1/kinds"
+kinds = ["admin"]
 [[routes]]
 path = "/v1/items"
 scopes = ["items.read"]
@@ -61,8 +72,126 @@ fn can_create(narrow: impl FnOnce(&mut KeyRecord), ask: impl FnOnce(&mut KeyReco
     let grants = Grants::of(&caller, &policy);
     grants.inherit(&mut wanted);
     ask(&mut wanted);
-    let granted = policy.scopes.resolve(&wanted.scopes);
-    grants.check_covers(&wanted, &granted).is_ok()
+    grants.check(Before::Nothing, &wanted, NOW).is_ok()
+}
+
+const NOW: Timestamp = Timestamp(5);
+
+/// Returns the result of a change from a key that `before` describes to one that `after` does, by a caller that `narrow`
+/// restricts.
+fn change(
+    narrow: impl FnOnce(&mut KeyRecord),
+    before: impl FnOnce(&mut KeyRecord),
+    after: impl FnOnce(&mut KeyRecord),
+) -> Result<(), RequestError> {
+    let policy = policy();
+    let (mut record, tenant) = records();
+    let mut old = record.clone();
+    narrow(&mut record);
+    before(&mut old);
+    let mut new = old.clone();
+    after(&mut new);
+    let key = Cached::key(record, &tenant);
+    let caller = Principal::from_key(Arc::new(tenant), key, Some(&policy));
+    Grants::of(&caller, &policy).check(Before::Key(&old), &new, NOW)
+}
+
+fn is_denied(result: &Result<(), RequestError>) -> bool {
+    matches!(result, Err(RequestError::PermissionDenied(_)))
+}
+
+fn with_admin(key: &mut KeyRecord) {
+    key.scopes.push("admin".into());
+}
+
+#[test]
+fn a_key_that_one_could_not_make_can_be_narrowed_and_renamed_but_not_widened() {
+    let narrowings: [fn(&mut KeyRecord); 6] = [
+        |key| key.name = "other".into(),
+        |key| key.lifecycle = KeyLifecycle::Disabled,
+        |key| key.lifecycle = KeyLifecycle::Revoked { at: NOW, reason: String::new() },
+        |key| key.expires = Some(Timestamp(9)),
+        |key| key.networks = vec!["192.0.2.0/24".parse().unwrap()],
+        |key| key.scopes = vec!["admin".into()],
+    ];
+    for narrowing in narrowings {
+        assert_eq!(change(|_| {}, with_admin, narrowing), Ok(()));
+    }
+    let disabled = |key: &mut KeyRecord| {
+        with_admin(key);
+        key.lifecycle = KeyLifecycle::Disabled;
+    };
+    assert!(is_denied(&change(|_| {}, disabled, |key| key.lifecycle = KeyLifecycle::Active)));
+    let confined = |key: &mut KeyRecord| {
+        with_admin(key);
+        key.networks = vec!["192.0.2.0/24".parse().unwrap()];
+        key.expires = Some(Timestamp(9));
+        own_limit(key, "1/min");
+    };
+    let widenings: [fn(&mut KeyRecord); 4] = [
+        |key| key.networks.clear(),
+        |key| key.expires = Some(Timestamp(10)),
+        |key| key.limits.0.clear(),
+        |key| own_limit(key, "1/min burst 2"),
+    ];
+    for widening in widenings {
+        assert!(is_denied(&change(|_| {}, confined, widening)));
+    }
+}
+
+#[test]
+fn a_key_that_one_could_make_can_be_widened() {
+    let off = |key: &mut KeyRecord| key.lifecycle = KeyLifecycle::Disabled;
+    assert_eq!(change(|_| {}, off, |key| key.lifecycle = KeyLifecycle::Active), Ok(()));
+    assert_eq!(
+        change(|_| {}, |key| key.scopes.clear(), |key| key.scopes = vec!["items.read".into()]),
+        Ok(())
+    );
+}
+
+#[test]
+fn a_key_of_another_binding_or_environment_is_not_found_whatever_the_change() {
+    let bound = |key: &mut KeyRecord| drop(key.bindings.insert("merchant".into(), "m_1".into()));
+    let other = |key: &mut KeyRecord| drop(key.bindings.insert("merchant".into(), "m_2".into()));
+    let live = |key: &mut KeyRecord| key.environment = "live".into();
+    let test = |key: &mut KeyRecord| key.environment = "test".into();
+    let changes: [fn(&mut KeyRecord); 3] = [
+        |key| key.name = "other".into(),
+        |key| key.lifecycle = KeyLifecycle::Revoked { at: NOW, reason: String::new() },
+        |_| {},
+    ];
+    for what in changes {
+        assert_eq!(change(bound, bound, what), Ok(()));
+        assert_eq!(change(bound, other, what), Err(RequestError::NotFound("key")));
+        assert_eq!(change(bound, |_| {}, what), Err(RequestError::NotFound("key")));
+        assert_eq!(change(test, live, what), Err(RequestError::NotFound("key")));
+        assert_eq!(change(live, test, what), Err(RequestError::NotFound("key")));
+    }
+}
+
+#[test]
+fn an_expired_key_is_made_valid_again_with_a_scope_of_its_own_alone() {
+    let expired = |key: &mut KeyRecord| key.expires = Some(Timestamp(4));
+    let extended = |key: &mut KeyRecord| key.expires = Some(Timestamp(9));
+    let without = change(|_| {}, expired, extended);
+    assert!(is_denied(&without), "{without:?}");
+    let reviver = |key: &mut KeyRecord| key.scopes.push("api_keys.revive".into());
+    assert_eq!(change(reviver, expired, extended), Ok(()));
+    assert_eq!(change(|_| {}, expired, |key| key.name = "other".into()), Ok(()));
+    assert_eq!(change(|_| {}, |key| key.expires = Some(Timestamp(6)), extended), Ok(()), "it is valid");
+}
+
+#[test]
+fn keys_of_a_kind_that_reaches_more_routes_cannot_be_made() {
+    let admin = |key: &mut KeyRecord| key.kind = "admin".into();
+    assert!(can_create(|_| {}, |key| key.kind = "other".into()));
+    assert!(!can_create(|_| {}, admin));
+    assert!(can_create(admin, admin) && can_create(admin, |_| {}));
+}
+
+#[test]
+fn a_scope_that_the_profile_dropped_cannot_be_granted() {
+    assert!(!can_create(|key| key.scopes.push("gone".into()), |key| key.scopes.push("gone".into())));
 }
 
 fn own_limit(key: &mut KeyRecord, limit: &str) {

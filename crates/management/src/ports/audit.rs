@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
-use latchkey_core::id::TenantId;
+use latchkey_core::id::{KeyId, TenantId, UserId};
+use latchkey_core::record::KeyRecord;
 use latchkey_core::time::Timestamp;
+use latchkey_core::user::UserRecord;
 
 /// Event of the audit log as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,15 @@ pub struct AuditEvent {
     pub details: BTreeMap<String, String>,
     /// Hash of this event and all events before it.
     pub hash: Vec<u8>,
+}
+
+/// Keys and users that events name.
+#[derive(Clone, Debug, Default)]
+pub struct EventSubjects {
+    /// Keys.
+    pub keys: Vec<KeyRecord>,
+    /// Users.
+    pub users: Vec<UserRecord>,
 }
 
 /// Filter of a list of events.
@@ -68,13 +79,19 @@ pub struct AuditCheck {
 /// Read access to the audit log.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Reads events before `before`, newest first, at most `limit`.
+    /// Reads events before `before`, newest first, at most `limit`. Rows outside of the log (before event 1 or after
+    /// the head) are left out.
     async fn events(
         &self,
         filter: &AuditFilter,
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, SystemError>;
+    /// Reads the keys and users with these identifiers that there are.
+    async fn subjects(&self, keys: &[KeyId], users: &[UserId]) -> Result<EventSubjects, SystemError>;
+    /// Returns the sequence number of the first row outside of the log (before event 1 or after the head) and the
+    /// number of such rows; `None` if there are none.
+    async fn outside(&self) -> Result<Option<(i64, u64)>, SystemError>;
     /// Reads the head, as the log itself records it.
     async fn head(&self) -> Result<Anchor, SystemError>;
     /// Checks a batch of events after a valid one, up to a sequence number. An empty result without a broken event

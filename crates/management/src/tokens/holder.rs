@@ -47,8 +47,7 @@ impl TokenIssuer {
         }
         let key = Cached::key(key, &owner);
         let holder = self.holder(owner, |owner, policy| Principal::from_key(owner, key, Some(policy)))?;
-        let kind = holder.principal.kind();
-        if holder.policy.kind(kind).is_none() { Err(INVALID_CREDENTIAL.into()) } else { Ok(holder) }
+        self.in_force(holder)
     }
 
     /// Returns the user with this identifier as a holder.
@@ -58,7 +57,16 @@ impl TokenIssuer {
             return Err(INVALID_CREDENTIAL.into());
         }
         let user = Cached::user(user);
-        self.holder(owner, |owner, policy| Principal::from_user(owner, user, policy))
+        let holder = self.holder(owner, |owner, policy| Principal::from_user(owner, user, policy))?;
+        self.in_force(holder)
+    }
+
+    /// Returns the holder if its credential is in force, by the rule that holds for traffic too.
+    fn in_force(&self, holder: Holder) -> Result<Holder, ManagementError> {
+        match holder.principal.in_force(&holder.policy, None, self.now()) {
+            Ok(()) => Ok(holder),
+            Err(_) => Err(INVALID_CREDENTIAL.into()),
+        }
     }
 
     /// Returns the user with an e-mail address and a password. All failures take the same amount of work.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::policy::Policy;
 use latchkey_core::user::UserRecord;
 
@@ -77,7 +78,7 @@ fn change(
                 new.environment = environment(&mut fields, "user.environment", &request.environment, policy);
             }
             "disabled" => new.disabled = request.disabled,
-            other => fields.reject("update_mask", format!("{other:?} can't be changed")),
+            other => fields.reject("update_mask", format!("{} can't be changed", Quoted(other))),
         }
     }
     fields.finish()?;

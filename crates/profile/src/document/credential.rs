@@ -1,7 +1,5 @@
 //! `[credential]`, `[tenant]`, `[resource]` and `[client_address]`: the sources of these values in a request.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use latchkey_core::policy::AcceptedCredentials;
 
@@ -121,7 +119,7 @@ pub(super) fn client_address(root: &mut Section<'_>) -> ClientAddress {
 }
 
 fn network(text: &Text<'_>) -> Option<IpNet> {
-    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let network = latchkey_core::network::parse(text);
     if network.is_none() {
         text.report(format!("\"{}\" is not a network; write \"10.0.0.0/8\" or an address", text.value));
     }

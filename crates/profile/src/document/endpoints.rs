@@ -11,7 +11,8 @@ use self::names::NameSources;
 use super::headers;
 use crate::contract::{FieldType, RPCS, Rpc};
 use crate::endpoint::{
-    BodyField, CustomError, CustomErrors, Endpoint, Endpoints, ErrorCode, FieldTemplate, is_too_long,
+    BodyField, CustomError, CustomErrors, Endpoint, Endpoints, ErrorCode, FieldTemplate, OtherFields,
+    is_too_long,
 };
 use crate::profile::HeaderTemplate;
 use crate::reader::{Section, Text, Value};
@@ -24,10 +25,14 @@ const RESPONSE_STATUSES: std::ops::RangeInclusive<u64> = 200..=299;
 const ERROR_STATUSES: std::ops::RangeInclusive<u64> = 400..=599;
 
 /// Reads the endpoints and the errors.
-pub(super) fn read(root: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Endpoints {
+pub(super) fn read(
+    root: &mut Section<'_>,
+    resources: &[(Box<str>, Source)],
+    other_sources: &[&Source],
+) -> Endpoints {
     let (mut routes, mut all) = (Vec::new(), Vec::new());
     for mut section in root.sections("endpoints") {
-        let compiled = endpoint(&mut section, resources);
+        let compiled = endpoint(&mut section, resources, other_sources);
         section.close();
         if let Some((route, endpoint)) = compiled {
             routes.push(route);
@@ -37,7 +42,11 @@ pub(super) fn read(root: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> 
     Endpoints { routes: Routes::new(routes), all, errors: CustomErrors(errors(root)) }
 }
 
-fn endpoint(section: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Option<(Route, Endpoint)> {
+fn endpoint(
+    section: &mut Section<'_>,
+    resources: &[(Box<str>, Source)],
+    other_sources: &[&Source],
+) -> Option<(Route, Endpoint)> {
     let method = section.required_text("method");
     if let Some(text) = method.as_ref().filter(|text| !is_token(text)) {
         text.report(format!("\"{}\" is not a method", text.value));
@@ -46,6 +55,7 @@ fn endpoint(section: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Opti
     let pattern = path.and_then(|p| Pattern::parse(&p).map_err(|bad| p.report(bad.to_string())).ok());
     let rpc = section.required_text("rpc").and_then(|text| rpc(&text));
     let body = body(section);
+    let other_fields = other_fields(section, resources, other_sources);
     let sources = NameSources { pattern: pattern.as_ref(), body: &body, resources, rpc };
     let fields = section.section("fields").map(|f| fields(&f, rpc, &sources)).unwrap_or_default();
     let status = status(section, RESPONSE_STATUSES, 200);
@@ -70,7 +80,10 @@ fn endpoint(section: &mut Section<'_>, resources: &[(Box<str>, Source)]) -> Opti
         enforce: Enforcement::Enforced,
     };
     let (rpc, answer) = (rpc?, answer?);
-    Some((route, Endpoint { rpc, body, fields, status: status?, headers, escape, answer, item }))
+    Some((
+        route,
+        Endpoint { rpc, body, other_fields, fields, status: status?, headers, escape, answer, item },
+    ))
 }
 
 fn rpc(text: &Text<'_>) -> Option<&'static Rpc> {
@@ -101,6 +114,28 @@ fn body(section: &mut Section<'_>) -> Vec<BodyField> {
         fields.push(BodyField { name: name.value.into(), field_type, required });
     }
     fields
+}
+
+/// Reads what happens to fields of a body that the endpoint does not declare. Those from which the profile reads the
+/// credential, the tenant or a resource are never refused.
+fn other_fields(
+    section: &mut Section<'_>,
+    resources: &[(Box<str>, Source)],
+    other_sources: &[&Source],
+) -> OtherFields {
+    if let Some(text) = section.text("other_fields") {
+        match text.value {
+            "ignore" => return OtherFields::Ignore,
+            "refuse" => {}
+            other => text.report(format!("\"{other}\" is neither \"refuse\" nor \"ignore\"")),
+        }
+    }
+    let sources = resources.iter().map(|(_, source)| source).chain(other_sources.iter().copied());
+    let member = |source: &Source| match source {
+        Source::Body(pointer) => pointer.member().map(Into::into),
+        _ => None,
+    };
+    OtherFields::Refuse { except: sources.filter_map(member).collect() }
 }
 
 fn fields(

@@ -77,7 +77,7 @@ fn default_scopes(section: &mut Section<'_>, scopes: &ScopeRegistry, max_scopes:
         }
         granted.insert(scope);
     }
-    if granted.is_empty() { max_scopes.clone() } else { granted }
+    granted
 }
 
 /// Reads `{ live = ["test"] }`: the environments, besides its own, in which a key may create keys.

@@ -1,25 +1,13 @@
-//! Values of an endpoint's call for its templates, and validation of the JSON body.
-
-use std::fmt;
+//! Values of an endpoint's call for its templates.
 
 use latchkey_core::route::{Route, segment};
 use latchkey_core::time::LONGEST_DURATION;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::contract::FieldType;
 use crate::request::Request;
 use crate::source::{Source, SourceReader, SourceValue};
 use crate::template::{EndpointName, RenderInput};
-
-/// A declared field of a JSON body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BodyField {
-    pub(crate) name: Box<str>,
-    /// `Text`, `TextList` or `Number`.
-    pub(crate) field_type: FieldType,
-    pub(crate) required: bool,
-}
 
 /// Values of an endpoint's call.
 #[derive(Clone, Copy)]
@@ -147,81 +135,6 @@ fn count_and_unit(text: &str) -> Option<(&str, u64)> {
     (!count.is_empty()).then_some((count, unit))
 }
 
-/// Returns the declared fields of a body.
-///
-/// # Errors
-///
-/// Returns a sentence for each mistake.
-pub(super) fn body(fields: &[BodyField], bytes: &[u8]) -> Result<Value, Vec<String>> {
-    if fields.is_empty() {
-        return Ok(Value::Null);
-    }
-    let read: Value = serde_json::from_slice(bytes).map_err(|_| vec!["The body is not JSON.".to_owned()])?;
-    let Value::Object(mut read) = read else {
-        return Err(vec!["The body is not a JSON object.".to_owned()]);
-    };
-    let (mut accepted, mut problems) = (serde_json::Map::new(), Vec::new());
-    let ObjectKeys(names) = serde_json::from_slice(bytes).unwrap_or_default();
-    for field in fields {
-        if names.iter().filter(|name| **name == *field.name).count() > 1 {
-            problems.push(format!("{} is there twice.", field.name));
-        }
-        match (read.remove(&*field.name), field.field_type) {
-            (None | Some(Value::Null), _) if !field.required => {}
-            (None | Some(Value::Null), _) => problems.push(format!("{} is required.", field.name)),
-            (Some(Value::String(text)), FieldType::Text) if text.is_empty() && field.required => {
-                problems.push(format!("{} must not be empty.", field.name));
-            }
-            (Some(value), field_type) if has_type(&value, field_type) => {
-                drop(accepted.insert(field.name.to_string(), value));
-            }
-            (Some(_), field_type) => {
-                let expected = match field_type {
-                    FieldType::TextList => "a list of strings",
-                    FieldType::Number => "a whole number",
-                    FieldType::Text | FieldType::Map | FieldType::Duration | FieldType::Time => "a string",
-                };
-                problems.push(format!("{} must be {expected}.", field.name));
-            }
-        }
-    }
-    if problems.is_empty() { Ok(Value::Object(accepted)) } else { Err(problems) }
-}
-
-/// All names of an object, including duplicates. Readers differ in the value that they use for a duplicate name.
-#[derive(Default)]
-struct ObjectKeys(Vec<String>);
-
-impl<'de> Deserialize<'de> for ObjectKeys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Self::default())
-    }
-}
-
-impl<'de> Visitor<'de> for ObjectKeys {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Self, A::Error> {
-        while let Some((name, IgnoredAny)) = access.next_entry()? {
-            self.0.push(name);
-        }
-        Ok(self)
-    }
-}
-
-fn has_type(value: &Value, field_type: FieldType) -> bool {
-    match (value, field_type) {
-        (Value::Array(items), FieldType::TextList) => items.iter().all(Value::is_string),
-        (Value::Number(number), FieldType::Number) => number.is_u64(),
-        (Value::String(_), FieldType::Text) => true,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use latchkey_core::time::Timestamp;
@@ -248,27 +161,5 @@ mod tests {
         for long in ["315576000001s", "3652501d", "18446744073709551615d", "99999999999999999999"] {
             assert!(is_too_long(long), "{long}");
         }
-    }
-
-    #[test]
-    fn every_mistake_in_a_body_is_reported() {
-        let field = |name: &str, field_type, required| BodyField { name: name.into(), field_type, required };
-        let fields = [
-            field("name", FieldType::Text, true),
-            field("days", FieldType::Number, false),
-            field("list", FieldType::TextList, false),
-        ];
-        let problems = |text: &str| body(&fields, text.as_bytes()).unwrap_err().join(" ");
-        assert_eq!(problems("{"), "The body is not JSON.");
-        assert_eq!(problems("[]"), "The body is not a JSON object.");
-        let all = "name is required. days must be a whole number. list must be a list of strings.";
-        assert_eq!(problems(r#"{"days": 1.5, "list": [1]}"#), all);
-        assert_eq!(problems(r#"{"name": ""}"#), "name must not be empty.");
-        assert_eq!(
-            problems(r#"{"name": "a", "n\u0061me": "b", "more": 1, "more": 2}"#),
-            "name is there twice."
-        );
-        let read = body(&fields, br#"{"name": "{{ key }}", "more": 1, "days": null}"#).unwrap();
-        assert_eq!(read.to_string(), r#"{"name":"{{ key }}"}"#);
     }
 }

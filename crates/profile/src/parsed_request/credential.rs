@@ -1,7 +1,10 @@
 //! Reads the credential of a request. Several different credentials are reported as ambiguous and never guessed from.
 
+use std::sync::LazyLock;
+
 use latchkey_core::check_input::PresentedCredential;
 
+use crate::request::Request;
 use crate::source::{Source, SourceReader, SourceValue};
 
 /// Handling of two sources with different values.
@@ -12,6 +15,23 @@ pub(crate) enum Conflict {
     Deny,
     /// The source that is declared first is used.
     First,
+}
+
+/// Sources of the credential of a management call.
+static MANAGEMENT: LazyLock<Credential> = LazyLock::new(|| Credential {
+    sources: vec![
+        Source::Scheme("authorization".into(), "Bearer".into()),
+        Source::Header("x-api-key".into()),
+    ],
+    conflict: Conflict::Deny,
+    forward: false,
+});
+
+/// Reads the credential of a management call, `authorization: Bearer …` or `x-api-key`, as that of a product's request is
+/// read: another scheme of `authorization` is no credential, and several different values are ambiguous.
+#[must_use]
+pub fn management_credential<'a>(request: &'a Request<'_>) -> PresentedCredential<'a> {
+    MANAGEMENT.read(&SourceReader::new(request))
 }
 
 /// Sources of credentials, and forwarding to the upstream.

@@ -35,6 +35,11 @@ impl Pointer {
         tokens.map(unescape).collect::<Option<_>>().map(Self)
     }
 
+    /// Returns the name of the body's member that the pointer leads into.
+    pub(crate) fn member(&self) -> Option<&str> {
+        self.0.first().map(|token| &**token)
+    }
+
     /// Returns the string that the pointer refers to.
     pub(super) fn find<'a>(&self, json: &Json, request: &'a Request<'_>) -> SourceValue<'a> {
         let mut at = json;

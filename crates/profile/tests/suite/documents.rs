@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use latchkey_core::limit::{BucketAlgorithm, BucketOwner, ChargeCondition, CountingMode};
 use latchkey_core::policy::UnmatchedRoute;
+use latchkey_core::scope::ScopeSet;
 use latchkey_profile::Profile;
 
 use crate::support::profile;
@@ -39,27 +40,39 @@ fn the_example_of_the_format_is_a_document() {
 }
 
 #[test]
-fn the_only_kind_is_the_default_and_can_be_granted_everything() {
+fn the_only_kind_is_the_default_and_can_be_granted_everything_but_gets_nothing_by_default() {
     let policy = profile(
         "name = \"p\"\n[[scopes]]\nname = \"a\"\n[[scopes]]\nname = \"b\"\n[[kinds]]\nname = \"k\"\nprefix = \"\"",
     )
     .policy;
     let kind = policy.default_kind().unwrap();
-    assert_eq!((&kind.max_scopes, &kind.default_scopes), (&policy.scopes.all(), &policy.scopes.all()));
+    assert_eq!((&kind.max_scopes, &kind.default_scopes), (&policy.scopes.all(), &ScopeSet::default()));
     assert!(kind.matches_format(&"a".repeat(43)));
 }
 
 #[test]
-fn default_scopes_are_what_a_kind_can_have_where_none_are_named() {
+fn default_scopes_are_none_where_none_are_named_and_within_what_a_kind_can_have() {
     let document = "name = \"p\"\n[[scopes]]\nname = \"a\"\naliases = [\"x\"]\n[[scopes]]\nname = \"b\"\n\
                     [[kinds]]\nname = \"k\"\nprefix = \"k_\"\nscopes = [\"x\"]\n";
     let policy = profile(document).policy;
     let a = policy.scopes.resolve(&["a"]);
-    assert_eq!((&policy.kinds[0].max_scopes, &policy.kinds[0].default_scopes), (&a, &a));
+    assert_eq!((&policy.kinds[0].max_scopes, &policy.kinds[0].default_scopes), (&a, &ScopeSet::default()));
     let outside = format!("{document}default_scopes = [\"b\"]");
     assert!(
         Profile::compile(&outside, 1).unwrap_err().to_string().contains("not among the kind's own scopes")
     );
+}
+
+#[test]
+fn a_kind_whose_values_can_be_read_again_names_its_scopes() {
+    let document = "name = \"p\"\n[[scopes]]\nname = \"a\"\n[[routes]]\npath = \"/\"\nscopes = [\"a\"]\n\
+                    [[kinds]]\nname = \"k\"\nprefix = \"k_\"\nretrievable = true\n";
+    let warnings = |document: &str| latchkey_profile::lint(document).unwrap().1;
+    let unbounded = warnings(document);
+    assert_eq!(unbounded.len(), 1, "{unbounded:?}");
+    assert!(unbounded[0].to_string().contains("can be granted every scope"), "{}", unbounded[0]);
+    assert_eq!(warnings(&format!("{document}scopes = [\"a\"]\n")), []);
+    assert_eq!(warnings("name = \"p\"\n[[kinds]]\nname = \"k\"\nprefix = \"k_\"\nretrievable = true\n"), []);
 }
 
 #[test]

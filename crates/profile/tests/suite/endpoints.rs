@@ -144,7 +144,7 @@ fn absent_values_are_omitted_and_errors_are_rendered() {
         json!({ "name": "a-7", "bindings": { "merchant": "m-2" }, "allowed_networks": ["10.0.0.0/8"] });
     assert_eq!(rpc_request.message, message);
     let name = |field| profile.request_field_name(matched, field);
-    assert_eq!((name("scopes[1]"), name("name"), name("ttl")), ("list", "name", "days"));
+    assert_eq!([name("scopes[1]"), name("name"), name("ttl")], ["list[1]", "name", "days"]);
     let gone = profile.error_response(ErrorCode::NotFound, "no \"such\" key", &template_context);
     assert_eq!((gone.status, gone.body.as_str()), (410, r#"{"c":"NOT_FOUND","m":"no \"such\" key"}"#));
     let denied = profile.error_response(ErrorCode::Unauthenticated, "", &template_context);

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
-use latchkey_management::ports::audit::{AuditCheck, AuditEvent, AuditFilter};
+use latchkey_core::id::{KeyId, UserId};
+use latchkey_management::ports::audit::{AuditCheck, AuditEvent, AuditFilter, EventSubjects};
 
 use super::*;
 
@@ -15,6 +16,14 @@ struct FakeLog(Mutex<Anchor>);
 impl AuditLog for FakeLog {
     async fn events(&self, _: &AuditFilter, _: Option<u64>, _: u32) -> Result<Vec<AuditEvent>, SystemError> {
         Ok(Vec::new())
+    }
+
+    async fn subjects(&self, _: &[KeyId], _: &[UserId]) -> Result<EventSubjects, SystemError> {
+        Ok(EventSubjects::default())
+    }
+
+    async fn outside(&self) -> Result<Option<(i64, u64)>, SystemError> {
+        Ok(None)
     }
 
     async fn head(&self) -> Result<Anchor, SystemError> {

@@ -1,14 +1,15 @@
 //! Reads and verifies the audit log.
 
-use latchkey_core::id::TenantId;
+use latchkey_core::id::{KeyId, TenantId, UserId};
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter};
+use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter, EventSubjects};
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait, Func, Query};
 use sea_orm::{FromQueryResult, QueryOrder, QuerySelect, QueryTrait};
 
 use super::Page;
-use super::feed::head as stored_head;
 use crate::entity::audit_event::{Column, Entity, Model};
+use crate::entity::head;
 use crate::error::StoreError;
 use crate::journal::chain;
 use crate::pool::PooledConnection;
@@ -17,7 +18,8 @@ use crate::row::{RowContext, number};
 /// Events that are verified in one step.
 const CHUNK: u64 = 1_000;
 
-/// Returns at most `limit` events before `before`, newest first.
+/// Returns at most `limit` events before `before`, newest first. Rows outside of the log, which begins with event 1 and
+/// ends with the head, are left out: verification reports them.
 pub(crate) async fn page(
     connection: &PooledConnection,
     filter: &AuditFilter,
@@ -28,6 +30,8 @@ pub(crate) async fn page(
         filter.from.map(|at| Column::Time.gte(at.0)),
         filter.until.map(|at| Column::Time.lt(at.0)),
         page.before.map(|sequence| Column::Sequence.lt(number::to_i64(sequence))),
+        Some(Column::Sequence.gte(1)),
+        Some(Expr::col(Column::Sequence).lte(end())),
     ];
     let query = Entity::find().order_by_desc(Column::Sequence).limit(u64::from(page.limit));
     let query = conditions.into_iter().flatten().fold(query, QueryFilter::filter);
@@ -40,8 +44,43 @@ pub(crate) async fn newest(
     action: &str,
     since: Timestamp,
 ) -> Result<Option<AuditEvent>, StoreError> {
-    let query = Entity::find().filter(Column::Time.gte(since.0)).filter(Column::Action.eq(action));
+    let inside = Column::Sequence.gte(1).and(Expr::col(Column::Sequence).lte(end()));
+    let query =
+        Entity::find().filter(Column::Time.gte(since.0)).filter(Column::Action.eq(action)).filter(inside);
     query.order_by_desc(Column::Sequence).one(connection).await?.map(record).transpose()
+}
+
+/// Returns the sequence number of the last event, as an expression.
+fn end() -> Expr {
+    let mut head = Query::select();
+    head.column(head::Column::AuditSequence).from(head::Entity);
+    Expr::SubQuery(None, Box::new(head.into()))
+}
+
+/// Returns the sequence number of a row outside of the log and the number of such rows, if there are any. Rows and head
+/// are read by one statement, so that an event that is being written is no such row.
+pub(crate) async fn outside(connection: &PooledConnection) -> Result<Option<(i64, u64)>, StoreError> {
+    let mut query = Query::select();
+    query.expr_as(Func::min(Expr::col(Column::Sequence)), "first");
+    query.expr_as(Func::count(Expr::col(Column::Sequence)), "number");
+    let beyond = Expr::col(Column::Sequence).lt(1).or(Expr::col(Column::Sequence).gt(end()));
+    query.from(Entity).and_where(beyond);
+    let rows = connection.query_all(&query).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let number: i64 = row.try_get("", "number")?;
+    let first: Option<i64> = row.try_get("", "first")?;
+    Ok(first.zip(u64::try_from(number).ok()))
+}
+
+/// Returns the keys and users with these identifiers that there are. A corrupt row is left out.
+pub(crate) async fn subjects(
+    connection: &PooledConnection,
+    keys: &[KeyId],
+    users: &[UserId],
+) -> Result<EventSubjects, StoreError> {
+    let keys = super::key::by_ids(connection, keys).await?;
+    let users = super::user::by_ids(connection, users).await?;
+    Ok(EventSubjects { keys, users })
 }
 
 fn record(row: Model) -> Result<AuditEvent, StoreError> {
@@ -61,8 +100,8 @@ fn record(row: Model) -> Result<AuditEvent, StoreError> {
 }
 
 /// Returns the last event's sequence and hash as recorded in the head.
-pub(crate) async fn head(connection: &PooledConnection) -> Result<Anchor, StoreError> {
-    let head = stored_head(connection).await?;
+pub(crate) async fn last(connection: &PooledConnection) -> Result<Anchor, StoreError> {
+    let head = super::feed::head(connection).await?;
     let context = RowContext::new("head", &head.id);
     let sequence = number::to_u64(context, "audit_sequence", head.audit_sequence)?;
     let hash = head.audit_hash.try_into().map_err(|_| context.corrupt("audit_hash"))?;

@@ -11,7 +11,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{FromQueryResult, Iterable};
 
-use super::{Page, column_alias, prefix, select};
+use super::{Page, column_alias, padded_in_values, prefix, select};
 use crate::entity::{grant, key};
 use crate::error::StoreError;
 use crate::pool::PooledConnection;
@@ -30,6 +30,20 @@ pub(crate) async fn by_id(connection: &PooledConnection, id: KeyId) -> Result<Op
     keys.and_where(key::Column::Id.eq(id.0));
     let rows = connection.query_all(&with_scopes(keys)).await?;
     read(&rows)?.pop().map(|(_, _, key)| key).transpose()
+}
+
+/// Returns the keys with these identifiers that there are. A corrupt row is logged and left out.
+pub(crate) async fn by_ids(
+    connection: &PooledConnection,
+    ids: &[KeyId],
+) -> Result<Vec<KeyRecord>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut keys = rows();
+    keys.and_where(key::Column::Id.is_in(padded_in_values(ids).map(|id| id.0)));
+    let rows = connection.query_all(&with_scopes(keys)).await?;
+    Ok(read(&rows)?.into_iter().filter_map(valid_or_logged).collect())
 }
 
 /// Returns a page of a tenant's keys, newest first. A corrupt row is logged and left out, so that the others

@@ -66,6 +66,18 @@ pub(crate) async fn by_id(
     Entity::find_by_id(id.0).one(connection).await?.map(row::user::record).transpose()
 }
 
+/// Returns the users with these identifiers that there are. A corrupt row is left out.
+pub(crate) async fn by_ids(
+    connection: &PooledConnection,
+    ids: &[UserId],
+) -> Result<Vec<UserRecord>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = Entity::find().filter(Column::Id.is_in(padded_in_values(ids).map(|id| id.0)));
+    Ok(query.all(connection).await?.into_iter().filter_map(|row| row::user::record(row).ok()).collect())
+}
+
 /// Returns a page of a tenant's users, newest first.
 pub(crate) async fn page(
     connection: &PooledConnection,

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::network;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::seal::Sealed;
 use latchkey_core::secret::KeyHash;
@@ -98,6 +99,7 @@ fn lifecycle(context: RowContext<'_>, row: &key::Model) -> Result<KeyLifecycle, 
 
 fn networks(context: RowContext<'_>, text: &str) -> Result<Vec<IpNet>, StoreError> {
     let texts: Vec<String> = context.json("networks", text)?;
-    let networks = texts.iter().map(|text| text.parse());
-    networks.collect::<Result<_, _>>().map_err(|_| context.corrupt("networks"))
+    // Networks of IPv4-mapped addresses were stored as such by earlier versions.
+    let networks = texts.iter().map(|text| network::parse(text).or_else(|| text.parse().ok()));
+    networks.collect::<Option<_>>().ok_or_else(|| context.corrupt("networks"))
 }

@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
+use latchkey_core::id::{KeyId, UserId};
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::time::Timestamp;
-use latchkey_management::ports::audit::{Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog};
+use latchkey_management::ports::audit::{
+    Anchor, AuditCheck, AuditEvent, AuditFilter, AuditLog, EventSubjects,
+};
 
 use super::Store;
 use crate::query::{self, Page};
@@ -39,8 +42,22 @@ impl AuditLog for Store {
     }
 
     async fn head(&self) -> Result<Anchor, SystemError> {
-        self.with_deadline(QueryKind::Audit, async { query::audit::head(&self.pool.acquire().await?).await })
+        self.with_deadline(QueryKind::Audit, async { query::audit::last(&self.pool.acquire().await?).await })
             .await
+    }
+
+    async fn outside(&self) -> Result<Option<(i64, u64)>, SystemError> {
+        self.with_deadline(QueryKind::Audit, async {
+            query::audit::outside(&self.pool.acquire().await?).await
+        })
+        .await
+    }
+
+    async fn subjects(&self, keys: &[KeyId], users: &[UserId]) -> Result<EventSubjects, SystemError> {
+        self.with_deadline(QueryKind::List, async {
+            query::audit::subjects(&self.pool.acquire().await?, keys, users).await
+        })
+        .await
     }
 
     async fn check(&self, after: Anchor, until: u64) -> Result<AuditCheck, SystemError> {

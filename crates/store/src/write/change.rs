@@ -30,7 +30,8 @@ pub(crate) async fn key(
         return journal::unchanged(&connection, before.revision, before).await;
     }
     let change = ChangeSubject::Key(before.hash).with_effect(effect(&before, &after));
-    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    let audit = audit.clone().with_change_of_key(&before, &after);
+    let appended = journal::append_changes(&connection, &[change], &audit).await?;
     after.revision = appended.first;
     write(&connection, &before, &after).await?;
     connection.commit().await?;

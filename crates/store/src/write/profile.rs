@@ -35,7 +35,8 @@ pub(crate) async fn apply(
         newest => newest.map_or(0, |newest| newest.version) + 1,
     };
     let change = ChangeSubject::Profile(name.into()).into();
-    let appended = journal::append_changes(&connection, &[change], audit).await?;
+    let audit = audit.clone().with_detail("version", version.to_string());
+    let appended = journal::append_changes(&connection, &[change], &audit).await?;
     let revision = appended.first;
     let (name, document) = (name.into(), document.to_owned());
     let value = ProfileRecord { name, version, document, applied: audit.time, revision };

@@ -42,6 +42,7 @@ sources = ["header:x-api-key"]
 name = "secret"
 default = true
 prefixes = { live = "sk_live_", test = "sk_test_" }
+default_scopes = ["items.read"]
 [[scopes]]
 name = "items.read"
 [[routes]]
@@ -167,7 +168,7 @@ pub(crate) fn call() -> CallContext {
 }
 
 pub(crate) static OPERATOR: LazyLock<Caller> =
-    LazyLock::new(|| Caller { subject: "operator".to_owned(), authority: Authority::Operator });
+    LazyLock::new(|| Caller { subject: "operator".to_owned(), authority: Authority::Operator(None) });
 
 impl Harness {
     pub(crate) async fn new(database: TestDatabase, algorithm: &str) -> Self {

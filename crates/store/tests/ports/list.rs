@@ -50,7 +50,7 @@ async fn kind_and_environment_are_exact(database: TestDatabase) {
     database.make(KeyRecord { kind: "restricted".into(), ..key(&database, 2) }).await;
     database.make(KeyRecord { environment: "test".into(), ..key(&database, 3) }).await;
     let kind = |kind: &str| KeyFilter { kind: Some(kind.into()), ..KeyFilter::default() };
-    let environment = |word: &str| KeyFilter { environment: Some(word.into()), ..KeyFilter::default() };
+    let environment = |word: &str| KeyFilter { environments: vec![word.into()], ..KeyFilter::default() };
     assert_eq!(listed(&database, kind("restricted")).await, [2]);
     assert_eq!(listed(&database, kind("Restricted")).await, Vec::<u128>::new());
     assert_eq!(listed(&database, environment("live")).await, [2, 1]);

@@ -28,6 +28,7 @@ sources = ["header:x-api-key"]
 name = "secret"
 default = true
 prefixes = { live = "sk_live_", test = "sk_test_" }
+default_scopes = ["items.read"]
 [[scopes]]
 name = "items.read"
 [[routes]]

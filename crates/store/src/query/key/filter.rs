@@ -18,8 +18,16 @@ pub(super) fn condition(filter: &KeyFilter) -> Condition {
     bindings
         .fold(Condition::all(), Condition::add)
         .add_option(filter.kind.as_deref().map(|kind| Column::Kind.eq(kind)))
-        .add_option(filter.environment.as_deref().map(|environment| Column::Environment.eq(environment)))
+        .add_option(in_environments(&filter.environments))
         .add_option(filter.state.map(|(state, now)| in_state(state, now)))
+}
+
+fn in_environments(names: &[String]) -> Option<Expr> {
+    match names {
+        [] => None,
+        [only] => Some(Column::Environment.eq(only.as_str())),
+        several => Some(Column::Environment.is_in(several)),
+    }
 }
 
 /// Returns whether a key satisfies the state and the bindings of the filter.

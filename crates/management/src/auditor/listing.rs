@@ -1,0 +1,169 @@
+//! Pages of audit events. An operator or a caller of a whole tenant sees every event of the tenant; a caller that is
+//! confined to bindings or an environment sees its own actions, and what happened to the keys and users that it can
+//! manage.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::id::{KeyId, UserId};
+use latchkey_core::policy::Policy;
+use latchkey_core::principal::Principal;
+use latchkey_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::{Auditor, ListAuditEvents};
+use crate::Caller;
+use crate::encoding::Encoder;
+use crate::field_validator::FieldValidator;
+use crate::grants::Grants;
+use crate::page::{self, Page};
+use crate::ports::audit::{AuditEvent, AuditFilter, AuditLog};
+use crate::users;
+
+/// Event with the names of the keys and users that it is about, as they are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedEvent {
+    /// The event.
+    pub event: AuditEvent,
+    /// Name of the key or e-mail address of the user that acted; empty for others.
+    pub actor_name: String,
+    /// Name of the key or e-mail address of the user that was acted on; empty for others.
+    pub target_name: String,
+}
+
+/// Events that are read at a time for a caller that sees only some of them.
+const BATCH: u32 = 1_000;
+/// Most batches that are read for one page. A page can therefore be short, and still have a next one.
+const MAX_BATCHES: u32 = 20;
+
+impl Auditor {
+    /// Lists events, newest first: those of one tenant or, for operators, those of all tenants.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        request: ListAuditEvents,
+    ) -> Result<Page<ListedEvent>, ManagementError> {
+        let all_tenants = caller.principal().is_none() && request.tenant.is_empty();
+        let tenant = if all_tenants {
+            None
+        } else {
+            Some(self.management.managed_tenant(caller, &request.tenant).await?)
+        };
+        let filter = AuditFilter {
+            tenant: tenant.as_ref().map(|tenant| tenant.id),
+            from: request.from,
+            until: request.until,
+        };
+        let list = list_of_events(&filter);
+        let mut fields = FieldValidator::new("");
+        let size = fields.collect(page::size(request.page_size));
+        let before = fields.collect(page::cursor(&request.page_token, &list));
+        if request.from.zip(request.until).is_some_and(|(from, until)| until <= from) {
+            fields.reject("end_time", "must be later than start_time");
+        }
+        fields.finish()?;
+        let (size, before) = (size.unwrap_or_default(), before.flatten().map(|id| id.as_u64_pair().1));
+        let view = match (caller.principal(), &tenant) {
+            (Some(own), Some(tenant)) => View::of(caller, own, self.management.policy_of(tenant)?),
+            (_, _) => View::Everything,
+        };
+        let (events, position) = self.visible_events(&view, &filter, before, size + 1).await?;
+        let id = |sequence: u64| Uuid::from_u64_pair(0, sequence);
+        let shown = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        Ok(match position.filter(|_| shown <= size) {
+            Some(position) => Page { items: events, next: page::token(id(position), &list) },
+            None => page::page(events, size, &list, |listed| id(listed.event.sequence)),
+        })
+    }
+
+    /// Returns at most `limit` events that a caller sees, and the position after which more can follow, if the reading
+    /// ended before the end of the list.
+    async fn visible_events(
+        &self,
+        view: &View<'_>,
+        filter: &AuditFilter,
+        mut before: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<ListedEvent>, Option<u64>), SystemError> {
+        let size = if matches!(view, View::Everything) { limit } else { limit.max(BATCH) };
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut found = Vec::new();
+        for _ in 0..MAX_BATCHES {
+            let events = self.log.events(filter, before, size).await?;
+            let last = u32::try_from(events.len()).unwrap_or(u32::MAX) < size;
+            before = events.last().map(|event| event.sequence).or(before);
+            let subjects = NamedSubjects::of(&events, &*self.log, view).await?;
+            found.extend(events.into_iter().filter_map(|event| subjects.listed(event, view)));
+            if found.len() >= wanted || last {
+                found.truncate(wanted);
+                return Ok((found, None));
+            }
+        }
+        Ok((found, before))
+    }
+}
+
+/// Extent of the events that a caller sees.
+enum View<'a> {
+    /// Every event of the list.
+    Everything,
+    /// Events about the keys and users that a confined caller can manage.
+    Confined { subject: &'a str, principal: &'a Principal, policy: Arc<Policy> },
+}
+
+impl<'a> View<'a> {
+    fn of(caller: &'a Caller, principal: &'a Principal, policy: Arc<Policy>) -> Self {
+        if Grants::of(principal, &policy).is_confined() {
+            Self::Confined { subject: &caller.subject, principal, policy }
+        } else {
+            Self::Everything
+        }
+    }
+}
+
+/// Names of the keys and users of some events that a caller can see, by identifier.
+struct NamedSubjects(HashMap<String, String>);
+
+impl NamedSubjects {
+    async fn of(events: &[AuditEvent], log: &dyn AuditLog, view: &View<'_>) -> Result<Self, SystemError> {
+        let texts: HashSet<&str> = events.iter().flat_map(|event| [&*event.actor, &*event.target]).collect();
+        let keys: Vec<KeyId> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+        let users: Vec<UserId> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+        let mut found = log.subjects(&keys, &users).await?;
+        if let View::Confined { principal, policy, .. } = view {
+            let grants = Grants::of(principal, policy);
+            found.keys.retain(|key| key.tenant == principal.tenant.id && grants.reaches(key));
+            found.users.retain(|user| {
+                user.tenant == principal.tenant.id && users::reach::reaches(principal, user, policy)
+            });
+        }
+        let keys = found.keys.into_iter().map(|key| (key.id.to_string(), key.name));
+        let users = found.users.into_iter().map(|user| (user.id.to_string(), user.email));
+        Ok(Self(keys.chain(users).collect()))
+    }
+
+    /// Returns the event with its names; `None` if the caller does not see it.
+    fn listed(&self, event: AuditEvent, view: &View<'_>) -> Option<ListedEvent> {
+        if let View::Confined { subject, .. } = view {
+            let is_subject = event.target.parse::<KeyId>().is_ok() || event.target.parse::<UserId>().is_ok();
+            let about = if is_subject { &event.target } else { &event.actor };
+            let visible =
+                event.actor == *subject || self.0.contains_key(about) || event.action.starts_with("tenant.");
+            if !visible {
+                return None;
+            }
+        }
+        let name = |id: &str| self.0.get(id).cloned().unwrap_or_default();
+        Some(ListedEvent { actor_name: name(&event.actor), target_name: name(&event.target), event })
+    }
+}
+
+/// Returns the encoded filter that a page token of audit events is bound to.
+pub(super) fn list_of_events(filter: &AuditFilter) -> Encoder {
+    let time = |encoder: Encoder, time: Timestamp| encoder.signed(time.0);
+    Encoder::new("latchkey.list_audit_events.v1")
+        .optional(filter.tenant, |encoder, tenant| encoder.bytes(tenant.0.as_bytes()))
+        .optional(filter.from, time)
+        .optional(filter.until, time)
+}

@@ -1,0 +1,85 @@
+//! Comparison of a key before and after a change: whether it can do more afterwards in any respect.
+
+use ipnet::IpNet;
+use latchkey_core::limit::Limit;
+use latchkey_core::record::{KeyLifecycle, KeyRecord};
+use latchkey_core::time::Timestamp;
+
+/// Returns whether a key can do anything after a change that it could not do before. `limit` returns the limit that
+/// applies to a key in a rate class; `None` if there is none. Every field is named here, so that a new one cannot be
+/// forgotten.
+pub(super) fn is_wider(
+    before: &KeyRecord,
+    after: &KeyRecord,
+    limit: impl Fn(&str, &KeyRecord) -> Option<Limit>,
+) -> bool {
+    let KeyRecord {
+        id,
+        tenant,
+        hash,
+        kind,
+        environment,
+        prefix,
+        scopes,
+        bindings,
+        networks,
+        limits,
+        lifecycle,
+        expires,
+        sealed,
+        // Names and labels grant nothing, and the others record what happened to the key.
+        name: _,
+        hint: _,
+        metadata: _,
+        created: _,
+        created_by: _,
+        rotated_from: _,
+        rotated_to: _,
+        last_used: _,
+        revision: _,
+    } = after;
+    let identity = (id, tenant, hash, kind, environment, prefix);
+    let same = (&before.id, &before.tenant, &before.hash, &before.kind, &before.environment, &before.prefix);
+    let mut classes = before.limits.0.keys().chain(limits.0.keys());
+    identity != same
+        || (sealed.is_some() && before.sealed != *sealed)
+        || scopes.iter().any(|scope| !before.scopes.contains(scope))
+        || before.bindings.iter().any(|(name, value)| bindings.get(name) != Some(value))
+        || !networks_within(networks, &before.networks)
+        || activity(lifecycle) > activity(&before.lifecycle)
+        || end(*expires) > end(before.expires)
+        || classes.any(|class| is_higher(limit(class, before), limit(class, after)))
+}
+
+/// Returns whether all of these networks are within others. No networks at all stand for every address.
+pub(super) fn networks_within(networks: &[IpNet], others: &[IpNet]) -> bool {
+    let inside = |network: &IpNet| others.iter().any(|other| other.contains(network));
+    others.is_empty() || (!networks.is_empty() && networks.iter().all(inside))
+}
+
+/// Returns whether a limit admits more than another, for any length of time.
+pub(super) fn exceeds(requested: Limit, own: Limit) -> bool {
+    let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
+    requested.burst > own.burst || rate(requested, own) > rate(own, requested)
+}
+
+fn is_higher(before: Option<Limit>, after: Option<Limit>) -> bool {
+    match (before, after) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(before), Some(after)) => exceeds(after, before),
+    }
+}
+
+/// Returns the rank of a lifecycle: the higher, the more the key can be used.
+fn activity(lifecycle: &KeyLifecycle) -> u8 {
+    match lifecycle {
+        KeyLifecycle::Revoked { .. } => 0,
+        KeyLifecycle::Disabled => 1,
+        KeyLifecycle::Active => 2,
+    }
+}
+
+fn end(expires: Option<Timestamp>) -> Timestamp {
+    expires.unwrap_or(Timestamp(i64::MAX))
+}

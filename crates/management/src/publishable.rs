@@ -1,0 +1,127 @@
+//! Disclosure of the values of keys whose kind is retrievable.
+
+use std::collections::BTreeMap;
+
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::key_kind::KeyKind;
+use latchkey_core::policy::Policy;
+use latchkey_core::record::{KeyRecord, KeyState, TenantRecord};
+use latchkey_core::secret::PlainKey;
+
+use super::field_validator::FieldValidator;
+use super::grants::Grants;
+use super::key_builder::DEFAULT_ENVIRONMENT;
+use super::{CallContext, Caller, ManagementService};
+use crate::ports::KeyFilter;
+
+/// Request for a publishable key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GetPublishableKey {
+    /// Tenant by id or slug; empty for the caller's own.
+    pub tenant: String,
+    /// Environment; empty for the caller's own, or `live` for a caller of every environment.
+    pub environment: String,
+    /// Kind; empty for any retrievable kind.
+    pub kind: String,
+    /// Bindings that the key must have; it can have others as well.
+    pub bindings: BTreeMap<String, String>,
+}
+
+/// Retrievable key with its value.
+#[derive(Clone, Debug)]
+pub struct PublishableKeyValue {
+    /// The key.
+    pub key: KeyRecord,
+    /// Value of the key.
+    pub value: PlainKey,
+}
+
+/// Keys that are read at a time in search of one that the caller can grant.
+const BATCH: u32 = 200;
+/// Most batches that are read for one kind.
+const MAX_BATCHES: u32 = 50;
+
+impl ManagementService {
+    /// Returns the newest active key of a retrievable kind that the caller could grant, with its value.
+    pub async fn publishable_key(
+        &self,
+        caller: &Caller,
+        request: GetPublishableKey,
+        _call: &CallContext,
+    ) -> Result<PublishableKeyValue, ManagementError> {
+        let tenant = self.managed_tenant(caller, &request.tenant).await?;
+        let policy = self.policy_of(&tenant)?;
+        let own = caller.bounded_in(&tenant).and_then(|own| own.environment());
+        let environment = match &*request.environment {
+            "" => own.unwrap_or(DEFAULT_ENVIRONMENT),
+            named => named,
+        };
+        let mut fields = FieldValidator::new("");
+        if !policy.environments.iter().any(|e| **e == *environment) {
+            fields.reject("environment", "the profile has no such environment");
+        }
+        let retrievable =
+            |kind: &&KeyKind| kind.retrievable && (request.kind.is_empty() || *kind.name == *request.kind);
+        if !request.kind.is_empty() && !policy.kinds.iter().any(|kind| retrievable(&kind)) {
+            fields.reject("kind", "the profile has no such kind whose values can be read again");
+        }
+        fields.labels("bindings", &request.bindings);
+        fields.finish()?;
+        let mut newest: Option<KeyRecord> = None;
+        for kind in policy.kinds.iter().filter(retrievable) {
+            let filter = KeyFilter {
+                kind: Some(kind.name.to_string()),
+                environments: vec![environment.to_owned()],
+                state: Some((KeyState::Active, self.parts.clock.now().wall)),
+                bindings: request.bindings.clone(),
+            };
+            let found = self.newest_that_can_be_granted(caller, &tenant, &policy, filter).await?;
+            newest = newest.into_iter().chain(found).max_by_key(|key| key.id);
+        }
+        let key = newest.ok_or(RequestError::NotFound("key"))?;
+        let value = self.unseal_value(&key)?;
+        Ok(PublishableKeyValue { key, value })
+    }
+
+    /// Returns the newest key of a filter that the caller could grant as a whole.
+    async fn newest_that_can_be_granted(
+        &self,
+        caller: &Caller,
+        tenant: &TenantRecord,
+        policy: &Policy,
+        filter: KeyFilter,
+    ) -> Result<Option<KeyRecord>, ManagementError> {
+        let filter = match caller.bounded_in(tenant) {
+            None => filter,
+            Some(own) => match Grants::of(own, policy).confine(filter) {
+                Some(filter) => filter,
+                None => return Ok(None),
+            },
+        };
+        let mut before = None;
+        for _ in 0..MAX_BATCHES {
+            let keys = self.parts.store.keys(tenant.id, &filter, before, BATCH).await?;
+            let last = keys.last().map(|key| key.id);
+            let grantable = |key: &KeyRecord| self.check_grants(caller, tenant, policy, key).is_ok();
+            if let Some(key) = keys.into_iter().find(grantable) {
+                return Ok(Some(key));
+            }
+            if last.is_none() {
+                return Ok(None);
+            }
+            before = last;
+        }
+        let text =
+            "there are too many keys that the caller can't grant: name bindings to find one that it can";
+        Err(RequestError::FailedPrecondition(text.into()).into())
+    }
+
+    fn unseal_value(&self, key: &KeyRecord) -> Result<PlainKey, SystemError> {
+        let sealed = key
+            .sealed
+            .as_ref()
+            .ok_or_else(|| SystemError::Internal(format!("{} has no sealed value", key.id)))?;
+        let opened = self.parts.sealer.open(sealed, &key.id.to_string());
+        opened.map_err(|error| SystemError::Internal(format!("{}: {error}", key.id)))
+    }
+}

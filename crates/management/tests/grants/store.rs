@@ -1,0 +1,158 @@
+//! Store of keys in memory. Other writes are not made.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::id::{KeyId, TenantId};
+use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
+use latchkey_core::time::MonotonicInstant;
+use latchkey_management::ports::{
+    ApplyResult, AuditEntry, Created, KeyFilter, KeyRotationFn, KeyUpdateFn, ManagementStore, NewKey,
+    Propagation, TenantUpdateFn, WriteResult,
+};
+
+/// Keys of one tenant.
+pub(crate) struct MemoryStore {
+    pub(crate) tenant: TenantRecord,
+    pub(crate) keys: Mutex<Vec<KeyRecord>>,
+}
+
+impl MemoryStore {
+    fn put(&self, key: &KeyRecord) {
+        let mut keys = self.keys.lock().unwrap();
+        match keys.iter_mut().find(|other| other.id == key.id) {
+            Some(place) => place.clone_from(key),
+            None => keys.push(key.clone()),
+        }
+    }
+
+    fn find(&self, id: KeyId) -> Option<KeyRecord> {
+        self.keys.lock().unwrap().iter().find(|key| key.id == id).cloned()
+    }
+}
+
+#[async_trait]
+impl Propagation for MemoryStore {
+    async fn wait_until_applied(
+        &self,
+        _: u64,
+        _: Option<[u8; 32]>,
+        _: Option<MonotonicInstant>,
+    ) -> Result<(), SystemError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ManagementStore for MemoryStore {
+    async fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, SystemError> {
+        Ok(self.find(id))
+    }
+
+    async fn keys(
+        &self,
+        _: TenantId,
+        filter: &KeyFilter,
+        before: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, SystemError> {
+        let mut keys = self.keys.lock().unwrap().clone();
+        keys.retain(|key| {
+            before.is_none_or(|before| key.id < before)
+                && filter.kind.as_deref().is_none_or(|kind| kind == &*key.kind)
+                && (filter.environments.is_empty()
+                    || filter.environments.iter().any(|e| **e == *key.environment))
+                && filter.state.is_none_or(|(state, now)| key.state(now) == state)
+                && filter.bindings.iter().all(|(name, value)| key.bindings.get(name) == Some(value))
+        });
+        keys.sort_by_key(|key| std::cmp::Reverse(key.id));
+        keys.truncate(limit as usize);
+        Ok(keys)
+    }
+
+    async fn tenant(&self, _: &TenantRef) -> Result<Option<TenantRecord>, SystemError> {
+        Ok(Some(self.tenant.clone()))
+    }
+
+    async fn tenants(&self, _: Option<TenantId>, _: u32) -> Result<Vec<TenantRecord>, SystemError> {
+        Ok(vec![self.tenant.clone()])
+    }
+
+    async fn profiles(&self) -> Result<Vec<ProfileRecord>, SystemError> {
+        Ok(Vec::new())
+    }
+
+    async fn profile(&self, _: &str, _: Option<u64>) -> Result<Option<ProfileRecord>, SystemError> {
+        Ok(None)
+    }
+
+    /// Returns the keys without storing them, so that a comparison leaves nothing behind.
+    async fn create_keys(
+        &self,
+        keys: Vec<NewKey>,
+        _: AuditEntry,
+    ) -> Result<WriteResult<Vec<Created>>, ManagementError> {
+        Ok(WriteResult::written(1, keys.into_iter().map(|key| Created::New(key.record)).collect()))
+    }
+
+    async fn change_key(
+        &self,
+        id: KeyId,
+        rule: KeyUpdateFn<'_>,
+        _: AuditEntry,
+    ) -> Result<WriteResult<KeyRecord>, ManagementError> {
+        let new = rule(&self.find(id).ok_or(RequestError::NotFound("key"))?)?;
+        self.put(&new);
+        Ok(WriteResult::written(1, new))
+    }
+
+    async fn rotate_key(
+        &self,
+        id: KeyId,
+        rule: KeyRotationFn<'_>,
+        _: AuditEntry,
+    ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, ManagementError> {
+        let both = rule(&self.find(id).ok_or(RequestError::NotFound("key"))?)?;
+        self.put(&both.0);
+        self.put(&both.1);
+        Ok(WriteResult::written(1, both))
+    }
+
+    async fn create_tenant(
+        &self,
+        tenant: TenantRecord,
+        _: AuditEntry,
+    ) -> Result<WriteResult<TenantRecord>, ManagementError> {
+        Ok(WriteResult::written(1, tenant))
+    }
+
+    async fn change_tenant(
+        &self,
+        _: TenantId,
+        _: TenantUpdateFn<'_>,
+        _: AuditEntry,
+    ) -> Result<WriteResult<TenantRecord>, ManagementError> {
+        Ok(WriteResult::unchanged(1, self.tenant.clone()))
+    }
+
+    async fn apply_profile(
+        &self,
+        _: &str,
+        _: &str,
+        _: u64,
+        _: AuditEntry,
+    ) -> Result<ApplyResult, ManagementError> {
+        Ok(ApplyResult::Conflict)
+    }
+
+    async fn bootstrap_operator(
+        &self,
+        _: TenantRecord,
+        _: KeyRecord,
+        _: bool,
+        _: AuditEntry,
+    ) -> Result<WriteResult<bool>, ManagementError> {
+        Ok(WriteResult::unchanged(1, false))
+    }
+}

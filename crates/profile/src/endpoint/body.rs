@@ -1,0 +1,205 @@
+//! Validation of the JSON body of an endpoint's call.
+
+use std::fmt;
+
+use latchkey_core::excerpt::Quoted;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::contract::FieldType;
+
+/// A declared field of a JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BodyField {
+    pub(crate) name: Box<str>,
+    /// `Text`, `TextList` or `Number`.
+    pub(crate) field_type: FieldType,
+    pub(crate) required: bool,
+}
+
+/// Fields of a body that an endpoint does not declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OtherFields {
+    /// Refuses them, except those from which the profile reads something else, such as the credential.
+    Refuse {
+        /// Names of the fields that are not refused.
+        except: Vec<Box<str>>,
+    },
+    /// Ignores them.
+    Ignore,
+}
+
+/// Most unknown fields that an error names.
+const MOST_UNKNOWN: usize = 5;
+
+/// Returns the declared fields of a body.
+///
+/// # Errors
+///
+/// Returns a sentence for each mistake.
+pub(super) fn body(fields: &[BodyField], others: &OtherFields, bytes: &[u8]) -> Result<Value, Vec<String>> {
+    if fields.is_empty() {
+        return Ok(Value::Null);
+    }
+    let read: Value = serde_json::from_slice(bytes).map_err(|_| vec!["The body is not JSON.".to_owned()])?;
+    let Value::Object(mut read) = read else {
+        return Err(vec!["The body is not a JSON object.".to_owned()]);
+    };
+    let (mut accepted, mut problems) = (serde_json::Map::new(), Vec::new());
+    let ObjectKeys(names) = serde_json::from_slice(bytes).unwrap_or_default();
+    for field in fields {
+        if names.iter().filter(|name| **name == *field.name).count() > 1 {
+            problems.push(format!("{} is there twice.", field.name));
+        }
+        match (read.remove(&*field.name), field.field_type) {
+            (None | Some(Value::Null), _) if !field.required => {}
+            (None | Some(Value::Null), _) => problems.push(format!("{} is required.", field.name)),
+            (Some(Value::String(text)), FieldType::Text) if text.is_empty() && field.required => {
+                problems.push(format!("{} must not be empty.", field.name));
+            }
+            (Some(value), field_type) if has_type(&value, field_type) => {
+                drop(accepted.insert(field.name.to_string(), value));
+            }
+            (Some(_), field_type) => {
+                let expected = match field_type {
+                    FieldType::TextList => "a list of strings",
+                    FieldType::Number => "a whole number",
+                    FieldType::Text | FieldType::Map | FieldType::Duration | FieldType::Time => "a string",
+                };
+                problems.push(format!("{} must be {expected}.", field.name));
+            }
+        }
+    }
+    if let OtherFields::Refuse { except } = others {
+        problems.extend(unknown_fields(fields, except, &read));
+    }
+    if problems.is_empty() { Ok(Value::Object(accepted)) } else { Err(problems) }
+}
+
+/// Returns a sentence for each field that the endpoint does not declare. `rest` has the fields that are not declared.
+fn unknown_fields(
+    fields: &[BodyField],
+    except: &[Box<str>],
+    rest: &serde_json::Map<String, Value>,
+) -> Vec<String> {
+    let unknown: Vec<&String> = rest.keys().filter(|name| !except.iter().any(|e| **e == ***name)).collect();
+    let known = fields.iter().map(|field| &*field.name).collect::<Vec<_>>().join(", ");
+    let mut problems: Vec<String> = Vec::new();
+    for name in unknown.iter().take(MOST_UNKNOWN) {
+        let nearest = fields.iter().find(|field| is_near(&field.name, name));
+        let hint = nearest.map_or_else(
+            || format!("the fields are {known}"),
+            |field| format!("did you mean {:?}?", field.name),
+        );
+        let end = if hint.ends_with('?') { "" } else { "." };
+        problems.push(format!("{} is not a field of this call; {hint}{end}", Quoted(name)));
+    }
+    if unknown.len() > MOST_UNKNOWN {
+        problems.push(format!("{} more fields are unknown.", unknown.len() - MOST_UNKNOWN));
+    }
+    problems
+}
+
+/// Returns whether two names differ by a mistake in typing: in case or punctuation alone, or in one or two characters.
+fn is_near(name: &str, other: &str) -> bool {
+    let plain = |text: &str| -> Vec<char> {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).take(64).collect()
+    };
+    let (one, two) = (plain(name), plain(other));
+    if one.len().abs_diff(two.len()) > 2 {
+        return false;
+    }
+    // The distance of Levenshtein, row by row.
+    let mut row: Vec<usize> = (0..=two.len()).collect();
+    for (n, a) in one.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = n + 1;
+        for (m, b) in two.iter().enumerate() {
+            let cost = diagonal + usize::from(a != b);
+            diagonal = row[m + 1];
+            row[m + 1] = cost.min(row[m] + 1).min(diagonal + 1);
+        }
+    }
+    row[two.len()] <= 2.min(one.len().saturating_sub(1))
+}
+
+/// All names of an object, including duplicates. Readers differ in the value that they use for a duplicate name.
+#[derive(Default)]
+struct ObjectKeys(Vec<String>);
+
+impl<'de> Deserialize<'de> for ObjectKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for ObjectKeys {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut access: A) -> Result<Self, A::Error> {
+        while let Some((name, IgnoredAny)) = access.next_entry()? {
+            self.0.push(name);
+        }
+        Ok(self)
+    }
+}
+
+fn has_type(value: &Value, field_type: FieldType) -> bool {
+    match (value, field_type) {
+        (Value::Array(items), FieldType::TextList) => items.iter().all(Value::is_string),
+        (Value::Number(number), FieldType::Number) => number.is_u64(),
+        (Value::String(_), FieldType::Text) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_in_a_body_is_reported() {
+        let field = |name: &str, field_type, required| BodyField { name: name.into(), field_type, required };
+        let fields = [
+            field("name", FieldType::Text, true),
+            field("days", FieldType::Number, false),
+            field("list", FieldType::TextList, false),
+        ];
+        let others = OtherFields::Refuse { except: vec!["apiKey".into()] };
+        let problems = |text: &str| body(&fields, &others, text.as_bytes()).unwrap_err().join(" ");
+        assert_eq!(problems("{"), "The body is not JSON.");
+        assert_eq!(problems("[]"), "The body is not a JSON object.");
+        let all = "name is required. days must be a whole number. list must be a list of strings.";
+        assert_eq!(problems(r#"{"days": 1.5, "list": [1]}"#), all);
+        assert_eq!(problems(r#"{"name": ""}"#), "name must not be empty.");
+        assert_eq!(problems(r#"{"name": "a", "n\u0061me": "b"}"#), "name is there twice.");
+        let text = br#"{"name": "{{ key }}", "apiKey": 1, "days": null}"#;
+        assert_eq!(body(&fields, &others, text).unwrap().to_string(), r#"{"name":"{{ key }}"}"#);
+        let more = br#"{"name": "a", "more": 1}"#;
+        assert_eq!(body(&fields, &OtherFields::Ignore, more).unwrap().to_string(), r#"{"name":"a"}"#);
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_the_nearest_one() {
+        let field =
+            |name: &str| BodyField { name: name.into(), field_type: FieldType::Text, required: false };
+        let fields = [field("name"), field("environment")];
+        let others = OtherFields::Refuse { except: Vec::new() };
+        let problems = |text: &str| body(&fields, &others, text.as_bytes()).unwrap_err().join(" ");
+        for typo in ["enviroment", "Environment", "environmnet", "ENVIRONMENT"] {
+            let expected = format!(r#""{typo}" is not a field of this call; did you mean "environment"?"#);
+            assert_eq!(problems(&format!(r#"{{"{typo}": "test"}}"#)), expected);
+        }
+        let none = r#""tenant" is not a field of this call; the fields are name, environment."#;
+        assert_eq!(problems(r#"{"tenant": "x"}"#), none);
+        let long = "x".repeat(10_000);
+        assert!(problems(&format!(r#"{{"{long}": 1}}"#)).len() < 300);
+        let many: Vec<String> = (0..100).map(|n| format!(r#""other{n}": 1"#)).collect();
+        assert!(problems(&format!("{{{}}}", many.join(","))).ends_with("95 more fields are unknown."));
+    }
+}
