@@ -29,6 +29,7 @@ async fn kiosk(address: &str) -> (Latchkey, String) {
     let operator = latchkey.operator();
     let _ = operator.tenant("acme", "kiosk", "").await;
     let mut ask = key("acme", "");
+    ask.scopes = vec!["api_keys.manage".to_owned()];
     ask.allowed_networks = vec!["203.0.113.0/24".to_owned()];
     let (_, value) = operator.key(ask).await;
     (latchkey, value)
