@@ -67,8 +67,12 @@ fn failing(program: &Path, port: u16, tls: bool) -> (BTreeSet<String>, usize) {
 
 /// Compares Latchkey with the stock server.
 fn compare(program: &Path, latchkey: u16, stock: u16, tls: bool) {
-    let ((ours, cases), (theirs, _)) = (failing(program, latchkey, tls), failing(program, stock, tls));
+    let ((mut ours, cases), (theirs, _)) = (failing(program, latchkey, tls), failing(program, stock, tls));
     assert!(cases > 140, "only {cases} cases were run");
+    if !ours.is_subset(&theirs) {
+        // A case waits for two seconds, which a busy machine may exceed: a fault fails again.
+        ours = failing(program, latchkey, tls).0;
+    }
     let worse: Vec<_> = ours.difference(&theirs).collect();
     assert!(worse.is_empty(), "Latchkey fails, and a stock tonic server does not: {worse:#?}");
 }

@@ -105,7 +105,7 @@ settings! {
     ADMIN_ADDR = "admin_addr", "LATCHKEY_ADMIN_ADDR", Text, None,
         "Separate address for /livez, /readyz and /metrics: the HTTP port then serves only the key set and products' endpoints, whose clients cannot take the connections of probes";
     INSECURE = "insecure", "LATCHKEY_INSECURE", Switch, Some("false"),
-        "Serve gRPC in plain text on an address that other machines can reach";
+        "Serve gRPC and products' endpoints in plain text on addresses that other machines can reach";
     CHECK_AUTH = "check_auth", "LATCHKEY_CHECK_AUTH", Text, Some("none"),
         "Callers of Check: none (everyone who reaches the port), certificate (clients with a certificate of tls_client_ca), or key (clients that send one of check_keys)";
     CHECK_KEYS = "check_keys", "LATCHKEY_CHECK_KEYS", Secret, None,

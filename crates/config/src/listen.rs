@@ -47,7 +47,19 @@ impl SettingsReader<'_> {
         if self.errors.len() > before {
             return None;
         }
-        let http = self.read(&definitions::HTTP_ADDR, values::address);
+        let http_tls = has_certificate && self.wants_http_tls();
+        let http = self.read(&definitions::HTTP_ADDR, |text| {
+            let http = values::address(text)?;
+            if http_tls || http.ip().is_loopback() || insecure != Some(false) {
+                return Ok(http);
+            }
+            Err(format!(
+                "other machines can reach {http}, and keys and tokens of products' endpoints would be sent in plain \
+                 text: give http_tls with tls_cert and tls_key, or serve on 127.0.0.1 behind a proxy with TLS, or \
+                 pass --insecure (LATCHKEY_INSECURE=true) if the network is trusted; probes and metrics can have an \
+                 address of their own (admin_addr)"
+            ))
+        });
         let admin = self.read(&definitions::ADMIN_ADDR, values::address);
         if admin.is_none() && self.is_given(&definitions::ADMIN_ADDR) {
             return None;
@@ -65,6 +77,12 @@ impl SettingsReader<'_> {
         let max_connection_idle = Some(idle?).filter(|idle| !idle.is_zero());
         let (grpc, http, connections) = (grpc?, http?, connections?);
         Some(ListenSettings { grpc, management, http, admin, connections, max_connection_idle })
+    }
+
+    /// Returns whether the HTTP port is to use TLS. An invalid value is reported with the settings of TLS.
+    fn wants_http_tls(&self) -> bool {
+        let given = self.sources.find(&definitions::HTTP_TLS).ok().flatten();
+        given.is_some_and(|given| values::switch(&given.value) == Ok(true))
     }
 
     /// Checks that no two ports have the same address, since the second one could not be bound.

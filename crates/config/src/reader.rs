@@ -21,7 +21,7 @@ use super::{
 
 /// Reader of settings, with the errors found so far.
 pub(super) struct SettingsReader<'a> {
-    sources: &'a ConfigSources,
+    pub(super) sources: &'a ConfigSources,
     pub(super) errors: Vec<ConfigError>,
 }
 

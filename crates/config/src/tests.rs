@@ -138,6 +138,13 @@ fn a_standard_variable_is_read_as_well() {
 fn other_machines_are_served_in_plain_text_on_purpose_alone() {
     assert!(load(&[("grpc_addr", "0.0.0.0:1")], &[]).is_err());
     assert!(load(&[("grpc_addr", "0.0.0.0:1"), ("insecure", "true")], &[]).is_ok());
+    let http = load(&[("http_addr", "0.0.0.0:2")], &[]).unwrap_err().to_string();
+    assert!(http.contains("http_addr (--http-addr)") && http.contains("http_tls"), "{http}");
+    assert!(load(&[("http_addr", "0.0.0.0:2"), ("insecure", "true")], &[]).is_ok());
+    let files = [("tls_cert", "cert.pem"), ("tls_key", "key.pem"), ("http_addr", "0.0.0.0:2")];
+    assert!(load(&files, &[]).is_err(), "the certificate is for gRPC alone");
+    assert!(load(&files, &[("LATCHKEY_HTTP_TLS", "true")]).is_ok());
+    assert!(load(&[("admin_addr", "0.0.0.0:3")], &[]).is_ok(), "probes and metrics hold no secrets");
 }
 
 #[test]

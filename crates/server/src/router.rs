@@ -1,6 +1,7 @@
 //! Router of gRPC calls: a Check goes to the fast path, all other calls go to the services on the main runtime.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use hyper::service::Service;
 use latchkey_config::CheckAuth;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
-use latchkey_grpc::{CheckFastPath, CheckMethod, ResponseBody};
+use latchkey_grpc::{CheckFastPath, CheckMethod, ResponseBody, rpc_table};
 use latchkey_transport::{MakeService, Peer, response_is_ready};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -93,6 +94,19 @@ pub(crate) struct ResponseFuture<L> {
 /// Path of the call whose response is a stream without an end.
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
+/// Returns whether a path belongs to an RPC of the contract, to health or to reflection.
+fn is_served(path: &str) -> bool {
+    rpc_table::find(path).is_some() || path.starts_with("/grpc.")
+}
+
+/// Reads the body of a request for a path that is not served, as far as it arrives in time. The response follows the
+/// request then, so that errors of the request's frames are found, and its stream counts while it is open.
+async fn drain<B: http_body::Body + Unpin>(request: Request<B>) -> Request<Body> {
+    let (head, mut body) = request.into_parts();
+    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
+    Request::from_parts(head, Body::empty())
+}
+
 /// Returns the response to a call for which there is no room.
 fn too_many_calls() -> Response<ResponseBody> {
     let status = tonic::Status::unavailable("too many calls wait for a store; try another replica, or later");
@@ -162,7 +176,9 @@ impl<L: Limiter + 'static> ConnectionContext<L> {
         let body = MessageBody::new(body, head.uri.path(), context.router.pending);
         let request = Request::from_parts(head, body);
         let Some(method) = method else {
-            return context.call_services(request.map(Body::new)).await;
+            let request =
+                if is_served(request.uri().path()) { request.map(Body::new) } else { drain(request).await };
+            return context.call_services(request).await;
         };
         match context.router.fast_path.respond(method, request).await {
             Ok(response) => response,
