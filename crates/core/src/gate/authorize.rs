@@ -69,10 +69,8 @@ fn check_route(
         let needs_route = eval.input.path != Path::ScopesOnly && eval.input.route_scopes.is_none();
         if needs_route && policy.unmatched == UnmatchedRoute::Deny {
             let no_path = eval.input.path == Path::Absent;
-            let detail = || match no_path {
-                true => "no path was given, and the profile denies unmatched calls".to_owned(),
-                false => "no route matches, and the profile denies unmatched calls".to_owned(),
-            };
+            let found = if no_path { "no path was given" } else { "no route matches" };
+            let detail = || format!("{found}, and the profile denies unmatched calls");
             return Err(eval.explain.fail_with_detail("route", denial, detail));
         }
         eval.explain.pass("route", || "no route applies".to_owned());
