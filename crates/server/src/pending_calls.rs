@@ -173,6 +173,7 @@ mod tests {
         second.add(MAX_BYTES / 2);
         assert!(evicted(&first) && !evicted(&second));
         drop((first, second));
-        assert_eq!((calls.state().bytes, calls.state().incomplete.len()), (0, 0));
+        let state = calls.state();
+        assert_eq!((state.bytes, state.incomplete.len()), (0, 0));
     }
 }
