@@ -5,13 +5,14 @@
 
 #![expect(clippy::print_stdout, reason = "the tables are the result")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use latchkey_proto::v1::{CheckRequest, RefreshJwtRequest, RevokeKeyRequest};
 use latchkey_testing::{
     Caller, Direction, Latchkey, Postgres, Proxy, Redis, SHOP, Setup, eventually_async, key, replace_once,
     with_key,
 };
+use tokio::time::Instant;
 
 use crate::program::{printed, run};
 

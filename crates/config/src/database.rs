@@ -25,8 +25,7 @@ pub enum DatabaseDialect {
     /// PostgreSQL.
     #[default]
     Postgres,
-    /// Another one, such as CockroachDB or YugabyteDB: without LISTEN and NOTIFY and without a write-ahead log that
-    /// can be asked.
+    /// Another one, without LISTEN and NOTIFY and without a write-ahead log that can be asked.
     Compatible,
 }
 
