@@ -22,6 +22,7 @@ sources = ["header:x-api-key"]
 name = "k"
 prefix = "k_"
 checksum = true
+default_scopes = ["a"]
 [[scopes]]
 name = "a"
 aliases = ["b"]
