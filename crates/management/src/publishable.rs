@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::policy::Policy;
+use latchkey_core::principal::Principal;
 use latchkey_core::record::{KeyRecord, KeyState, TenantRecord};
 use latchkey_core::secret::PlainKey;
 
@@ -51,7 +52,7 @@ impl ManagementService {
     ) -> Result<PublishableKeyValue, ManagementError> {
         let tenant = self.managed_tenant(caller, &request.tenant).await?;
         let policy = self.policy_of(&tenant)?;
-        let own = caller.bounded_in(&tenant).and_then(|own| own.environment());
+        let own = caller.bounded_in(&tenant).and_then(Principal::environment);
         let environment = match &*request.environment {
             "" => own.unwrap_or(DEFAULT_ENVIRONMENT),
             named => named,

@@ -2,6 +2,7 @@
 //! call names. These checks are pure.
 
 use super::{EvalContext, StepResult, invalid_credential};
+use crate::cached_key::CachedKey;
 use crate::decision::Denial;
 use crate::id::TenantId;
 use crate::in_force::NotInForce;
@@ -55,7 +56,7 @@ fn denial(eval: &mut EvalContext<'_, '_>, principal: &Principal, cause: NotInFor
             (invalid_credential(), format!("the profile no longer has the environment {name:?}"))
         }
         NotInForce::Revoked => {
-            let at = principal.key().and_then(|key| key.revoked()).unwrap_or_default();
+            let at = principal.key().and_then(CachedKey::revoked).unwrap_or_default();
             (Denial::new(Reason::Revoked), format!("{id} was revoked at {at}"))
         }
         NotInForce::Disabled => (Denial::new(Reason::Disabled), format!("{id} is disabled")),
