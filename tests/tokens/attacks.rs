@@ -7,6 +7,7 @@ use latchkey_proto::v1::{self, CreateKeyRequest, IssueJwtRequest, Reason};
 use latchkey_testing::{ProfileBuilder, SHOP, key, node, on_both, with_key};
 use serde_json::json;
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::{PASSWORD, Shop, with_password};
 
@@ -17,6 +18,7 @@ on_both!(
     a_changed_token_is_no_token,
     a_forged_token_is_no_token,
     a_token_for_others_is_not_for_us,
+    two_profiles_never_share_an_issuer,
     a_token_of_another_product_or_issuer_is_not_for_us,
     whoever_gets_no_token_hears_the_same_words,
 );
@@ -71,14 +73,57 @@ async fn a_forged_token_is_no_token(shop: Shop) {
 }
 
 async fn a_token_for_others_is_not_for_us(shop: Shop) {
+    let reports = ProfileBuilder::from_document(SHOP).add("jwt.audiences", vec!["reports"]);
+    let _ = shop.operator.apply(&reports.build()).await.expect("applied");
     let (_, value) = shop.key().await;
-    let ask = IssueJwtRequest { audience: "somebody else".to_owned(), ..with_key(&value) };
-    let token = shop.issue(ask).await.expect("issued").access_token;
-    assert_eq!(shop.reason(&token).await, Reason::InvalidCredential);
+    let for_audience = |audience: &str| IssueJwtRequest { audience: audience.to_owned(), ..with_key(&value) };
+    let issued = shop.issue(for_audience("reports")).await.expect("a listed audience");
+    assert_eq!(shop.reason(&issued.access_token).await, Reason::InvalidCredential);
+    for ours in ["", "shop"] {
+        let token = shop.issue(for_audience(ours)).await.expect("issued").access_token;
+        assert!(shop.passes(&token).await, "{ours:?}");
+    }
+    for other in ["other", "Shop", "shop ", "reports,shop", "https://shop.example.dev"] {
+        let refused = shop.issue(for_audience(other)).await.expect_err("not listed");
+        assert_eq!(refused.code(), Code::InvalidArgument, "{other:?}");
+        let violations = refused.get_error_details().bad_request().expect("fields").field_violations.clone();
+        assert_eq!(violations[0].field, "audience", "{other:?}");
+        assert!(violations[0].description.contains("\"shop\", \"reports\""), "{violations:?}");
+    }
+    let wrong_key = IssueJwtRequest { audience: "other".to_owned(), ..with_key("sk_live_x") };
+    assert_eq!(shop.issue(wrong_key).await.expect_err("no key").code(), Code::Unauthenticated);
+    // A refresh token does not outlive the audience that it was issued for.
+    let _ = shop.operator.apply(SHOP).await.expect("applied");
+    assert_eq!(shop.renew(&issued.refresh_token).await.expect_err("over").code(), Code::Unauthenticated);
+}
+
+/// Services that verify tokens by the key set could not tell the tokens of such profiles apart.
+async fn two_profiles_never_share_an_issuer(shop: Shop) {
+    let other = |issuer: &str| {
+        ProfileBuilder::from_document(SHOP).set("name", "other").set("jwt.issuer", issuer).build()
+    };
+    for issuer in ["https://shop.example.dev", "https://shop.example.dev/", "https://SHOP.example.dev"] {
+        for validate_only in [true, false] {
+            let ask = v1::ApplyProfileRequest { document: other(issuer), validate_only };
+            let refused = shop.operator.profiles().apply_profile(ask).await.expect_err("shared");
+            assert_eq!(refused.code(), Code::InvalidArgument, "{issuer}");
+            let details = refused.get_error_details();
+            let violations = &details.bad_request().expect("fields").field_violations;
+            let text = &violations[0].description;
+            assert!(text.contains("jwt.issuer") && text.contains("\"shop\""), "{text}");
+        }
+    }
+    let _ = shop.operator.apply(&other("https://other.example.dev")).await.expect("its own");
+    let taken = ProfileBuilder::from_document(SHOP).set("jwt.issuer", "https://other.example.dev");
+    let refused = shop.operator.apply(&taken.build()).await.expect_err("the other's");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let _ = shop.operator.apply(SHOP).await.expect("a profile keeps its own issuer");
 }
 
 async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
-    let other = ProfileBuilder::from_document(SHOP).set("name", "other");
+    let other = ProfileBuilder::from_document(SHOP)
+        .set("name", "other")
+        .set("jwt.issuer", "https://other.example.dev");
     let _ = shop.operator.apply(&other.build()).await.expect("applied");
     let _ = shop.operator.tenant("others", "other", "").await;
     let (_, value) = shop.key().await;

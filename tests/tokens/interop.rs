@@ -1,5 +1,6 @@
 //! Our tokens as others verify them, by the key set that we serve: Envoy's own `jwt_authn`, `PyJWT`, jose.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use latchkey_proto::v1;
@@ -60,7 +61,11 @@ impl InteropFixture {
 
     fn question(&self, algorithm: &str, tokens: &[&str]) -> Value {
         json!({
-            "jwks": format!("http://127.0.0.1:{}/.well-known/jwks.json", self.latchkey.http()),
+            "jwks": format!(
+                "http://127.0.0.1:{}/.well-known/jwks.json?profile={}",
+                self.latchkey.http(),
+                named(algorithm)
+            ),
             "issuer": issuer(algorithm),
             "audience": "shop",
             "algorithms": [algorithm],
@@ -141,10 +146,77 @@ async fn jose_verifies_our_tokens_and_no_others() {
     a_library_verifies(|ask| node(JOSE, ask)).await;
 }
 
+/// Identifiers of the keys in a key set.
+fn key_ids(set: &Value) -> BTreeSet<String> {
+    let keys = set["keys"].as_array().expect("a key set");
+    keys.iter().map(|key| key["kid"].as_str().expect("a key has an id").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_set_of_a_profile_has_its_keys_and_no_others() {
+    let fixture = InteropFixture::open().await;
+    let mut all = BTreeSet::new();
+    for algorithm in PUBLIC {
+        let (token, _) = fixture.token(algorithm).await;
+        fixture.rotate(algorithm).await;
+        let path = format!("/.well-known/jwks.json?profile={}", named(algorithm));
+        let page = fixture.latchkey.page(&path);
+        assert_eq!((page.status, page.header("cache-control")), (200, Some("public, max-age=300")));
+        let own = key_ids(&page.json());
+        assert_eq!(own.len(), 2, "{algorithm}: the old key and the new one");
+        assert!(own.is_disjoint(&all), "{algorithm}: {own:?}");
+        all.extend(own);
+        let ask = v1::GetJwksRequest { profile: named(algorithm) };
+        let called = fixture.latchkey.anonymous().tokens().get_jwks(ask).await.expect("served");
+        assert_eq!(called.into_inner().jwks, page.body);
+        for other in PUBLIC.iter().filter(|other| **other != algorithm) {
+            let check = v1::CheckRequest {
+                credential: token.clone(),
+                profile: named(other),
+                ..v1::CheckRequest::default()
+            };
+            let answer = fixture.latchkey.anonymous().check(check).await;
+            assert_eq!(answer.reason(), v1::Reason::InvalidCredential, "{algorithm} at {other}");
+        }
+    }
+    assert_eq!(key_ids(&fixture.latchkey.page("/.well-known/jwks.json").json()), all);
+    let _ = fixture.token("HS256").await;
+    let page = fixture.latchkey.page(&format!("/.well-known/jwks.json?profile={}", named("HS256")));
+    assert_eq!((page.status, key_ids(&page.json()).len()), (200, 0), "a secret is not published");
+    assert_eq!(fixture.latchkey.page("/.well-known/jwks.json?profile=nobodys").status, 404);
+    let unknown = v1::GetJwksRequest { profile: "nobodys".to_owned() };
+    let refused = fixture.latchkey.anonymous().tokens().get_jwks(unknown).await.expect_err("unknown");
+    assert_eq!(refused.code(), tonic::Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn envoys_own_filter_tells_the_tokens_of_two_profiles_apart_by_their_key_sets() {
+    let fixture = InteropFixture::open().await;
+    let (red, _) = fixture.token("EdDSA").await;
+    let (blue, _) = fixture.token("ES256").await;
+    // The key set of one profile does not verify the tokens of another one, even where its issuer is expected.
+    let provider =
+        |of: &str| Provider { profile: named("EdDSA"), issuer: issuer(of), audience: "shop".to_owned() };
+    let jwt_authn = Some((fixture.latchkey.http(), vec![provider("EdDSA"), provider("ES256")]));
+    let envoy = Envoy::start(fixture.latchkey.grpc(), &EnvoySetup { jwt_authn, ..EnvoySetup::default() });
+    let status = |token: &str| {
+        let header = format!("Bearer {token}");
+        envoy.send(&Request::get("api.shop.dev", "/v1/items").header("authorization", header)).status
+    };
+    eventually_for("Envoy has the key set", Duration::from_secs(20), || (status(&red) == 200).then_some(()));
+    for _ in 0..10 {
+        assert_eq!(status(&blue), 401);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn envoys_own_filter_verifies_our_tokens_and_no_others() {
     let fixture = InteropFixture::open().await;
-    let provider = |algorithm| Provider { issuer: issuer(algorithm), audience: "shop".to_owned() };
+    let provider = |algorithm| Provider {
+        profile: named(algorithm),
+        issuer: issuer(algorithm),
+        audience: "shop".to_owned(),
+    };
     let providers = PUBLIC.map(provider).to_vec();
     let jwt_authn = Some((fixture.latchkey.http(), providers));
     let envoy = Envoy::start(fixture.latchkey.grpc(), &EnvoySetup { jwt_authn, ..EnvoySetup::default() });

@@ -93,6 +93,7 @@ on_both!(crate::Shop::open;
     a_token_passes_through_envoy_and_names_its_key,
     the_key_set_is_served_and_kept,
     scopes_are_a_subset_and_the_life_is_never_longer,
+    a_narrower_access_token_does_not_narrow_the_grant,
 );
 
 async fn a_keys_token_passes_where_the_key_passes(shop: Shop) {
@@ -141,7 +142,8 @@ async fn the_key_set_is_served_and_kept(shop: Shop) {
     let tag = page.header("etag").expect("a tag").to_owned();
     let again = Request::get("x", "/.well-known/jwks.json").header("if-none-match", tag);
     assert_eq!(again.send(shop.latchkey.http()).status, 304);
-    let call = shop.latchkey.anonymous().tokens().get_jwks(v1::GetJwksRequest {}).await.expect("served");
+    let call =
+        shop.latchkey.anonymous().tokens().get_jwks(v1::GetJwksRequest::default()).await.expect("served");
     assert_eq!(call.into_inner().jwks, page.body);
 }
 
@@ -167,4 +169,32 @@ async fn scopes_are_a_subset_and_the_life_is_never_longer(shop: Shop) {
     };
     let grown = shop.latchkey.anonymous().tokens().refresh_jwt(narrowed).await;
     assert_eq!(grown.expect_err("scopes never grow").code(), tonic::Code::PermissionDenied);
+}
+
+async fn a_narrower_access_token_does_not_narrow_the_grant(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    let refresh = |token: &str, scopes: &[&str]| v1::RefreshJwtRequest {
+        refresh_token: token.to_owned(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        ..v1::RefreshJwtRequest::default()
+    };
+    let mut tokens = shop.latchkey.anonymous().tokens();
+    let narrow = tokens.refresh_jwt(refresh(&issued.refresh_token, &["items.read"])).await;
+    let narrow = narrow.expect("narrower").into_inner();
+    assert_eq!(narrow.scopes, ["items.read"]);
+    let write = shop.check(&narrow.access_token, "POST").await;
+    assert_eq!(write.reason(), Reason::InsufficientScope, "the access token is narrow");
+    // The same refresh token again, as after a lost response: the scopes are those of this request.
+    let again = tokens.refresh_jwt(refresh(&issued.refresh_token, &["items.write"])).await;
+    let again = again.expect("again").into_inner();
+    assert_eq!((&again.refresh_token, again.scopes), (&narrow.refresh_token, vec!["items.write".to_owned()]));
+    let whole =
+        tokens.refresh_jwt(refresh(&narrow.refresh_token, &[])).await.expect("the grant").into_inner();
+    assert_eq!(whole.scopes, ["items.read", "items.write"]);
+    assert_eq!(shop.check(&whole.access_token, "POST").await.reason(), Reason::Ok);
+    let wider = tokens.refresh_jwt(refresh(&whole.refresh_token, &["items.read", "api_keys.manage"])).await;
+    assert_eq!(wider.expect_err("wider than the grant").code(), tonic::Code::PermissionDenied);
+    let after = tokens.refresh_jwt(refresh(&whole.refresh_token, &["items.write"])).await;
+    assert_eq!(after.expect("a refused refresh uses nothing up").into_inner().scopes, ["items.write"]);
 }

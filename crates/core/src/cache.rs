@@ -179,10 +179,12 @@ impl ReplicaCache {
         Arc::clone(&self.tokens.key_ring())
     }
 
-    /// Returns the key set, as this replica knows it.
+    /// Returns the key set of a profile, or that of all profiles if none is named, as this replica knows it. Returns
+    /// `None` if the profile has no signing keys.
     #[must_use]
-    pub fn jwks(&self) -> Arc<Jwks> {
-        self.tokens.key_ring().jwks()
+    pub fn jwks(&self, profile: Option<&str>) -> Option<Arc<Jwks>> {
+        let key_ring = self.tokens.key_ring();
+        profile.map_or_else(|| Some(key_ring.jwks()), |profile| key_ring.jwks_of(profile))
     }
 
     /// Returns the part of the cache that tokens need.

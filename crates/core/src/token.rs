@@ -34,8 +34,23 @@ pub struct TokenRules {
     pub issuer: Box<str>,
     /// The `aud` claim of tokens whose request names no audience, and the one that Check accepts.
     pub audience: Box<str>,
+    /// Further audiences that a request may name. Check does not accept their tokens.
+    pub audiences: Vec<Box<str>>,
     /// Longest lifetime of an access token.
     pub ttl: Duration,
     /// Lifetime of a token family. After it, no token of the family is refreshed.
     pub refresh_ttl: Duration,
+}
+
+impl TokenRules {
+    /// Returns whether tokens may be issued for an audience.
+    #[must_use]
+    pub fn allows_audience(&self, audience: &str) -> bool {
+        self.all_audiences().any(|allowed| allowed == audience)
+    }
+
+    /// Returns every audience that tokens may be issued for, the default first.
+    pub fn all_audiences(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.audience).chain(self.audiences.iter().map(AsRef::as_ref))
+    }
 }

@@ -118,7 +118,14 @@ mod tests {
 
     fn rules(algorithm: SigningAlgorithm, seconds: u64) -> TokenRules {
         let ttl = Duration::from_secs(seconds);
-        TokenRules { algorithm, issuer: "i".into(), audience: "a".into(), ttl, refresh_ttl: ttl }
+        TokenRules {
+            algorithm,
+            issuer: "i".into(),
+            audience: "a".into(),
+            audiences: Vec::new(),
+            ttl,
+            refresh_ttl: ttl,
+        }
     }
 
     const NOW: Timestamp = Timestamp(1_000);

@@ -30,7 +30,7 @@ pub use examples::{
     CaseResponse, CaseResult, EndpointCase, ExampleOutcome, FixtureValues, KeyFixture, RenderedRequest,
     Sender, UserFixture,
 };
-pub use lint::{host_conflicts, host_conflicts_among_stored, lint, lint_shared_hosts};
+pub use lint::{lint, lint_shared_hosts, profile_conflicts, profile_conflicts_among_stored, shared_issuers};
 pub use parsed_request::{ParsedRequest, management_credential};
 pub use profile::Profile;
 pub use request::{Header, Headers, Request, TextArena};

@@ -4,7 +4,7 @@
 mod conflict;
 mod unreachable_route;
 
-pub use conflict::{host_conflicts, host_conflicts_among_stored};
+pub use conflict::{profile_conflicts, profile_conflicts_among_stored, shared_issuers};
 
 use std::collections::{BTreeMap, HashSet};
 

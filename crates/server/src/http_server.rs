@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
@@ -148,13 +148,30 @@ const JWKS_CACHE_CONTROL: &str = "public, max-age=300";
 /// State for requests of the key set.
 type JwksState = (watch::Receiver<Stage>, Arc<ReplicaCache>);
 
-/// Responds with the key set (RFC 7517), or with 304 if the client has the present one. Before the keys are read, the
-/// response is 503, so that no client caches an empty set.
-async fn jwks(State((stage, cache)): State<JwksState>, headers_in: HeaderMap) -> Response {
+/// Responds with the key set (RFC 7517) of the profile that the query names, or with that of all profiles without a
+/// query; with 304 if the client has the present one. Before the keys are read, the response is 503, so that no client
+/// caches an empty set.
+async fn jwks(
+    State((stage, cache)): State<JwksState>,
+    RawQuery(query): RawQuery,
+    headers_in: HeaderMap,
+) -> Response {
     if let Stage::Starting(reason) = &*stage.borrow() {
         return not_ready("starting", reason);
     }
-    let set = cache.jwks();
+    let failed = |status: StatusCode, error: &str| (status, Json(json!({ "error": error }))).into_response();
+    let profile = match query.as_deref().map(jwks_profile) {
+        None => None,
+        Some(Some(profile)) => Some(profile),
+        // The keys of all profiles are more than a client asked for that misspelt the name of one.
+        Some(None) => {
+            let error = "the query must be profile=NAME, such as /.well-known/jwks.json?profile=shop";
+            return failed(StatusCode::BAD_REQUEST, error);
+        }
+    };
+    let Some(set) = cache.jwks(profile) else {
+        return failed(StatusCode::NOT_FOUND, "no profile of this name has signing keys");
+    };
     let has = |tags: &HeaderValue| {
         tags.to_str()
             .is_ok_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == set.etag))
@@ -165,6 +182,11 @@ async fn jwks(State((stage, cache)): State<JwksState>, headers_in: HeaderMap) ->
     }
     let json = [(header::CONTENT_TYPE, "application/jwk-set+json")];
     (headers, json, set.body.clone()).into_response()
+}
+
+/// Returns the profile that a query names, if that is all that it says.
+fn jwks_profile(query: &str) -> Option<&str> {
+    query.strip_prefix("profile=").filter(|name| !name.is_empty() && !name.contains(['&', '=']))
 }
 
 async fn readyz(State(stage): State<watch::Receiver<Stage>>) -> Response {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use latchkey_core::operator;
-use latchkey_profile::{Errors, Profile, host_conflicts};
+use latchkey_profile::{Errors, Profile, profile_conflicts};
 
 /// Valid profile document.
 pub(crate) struct Document {
@@ -38,7 +38,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Document>, ProfileFilesError
             Ok((path, document)) if documents.iter().any(|d| d.name == document.name) => {
                 errors.push(format!("{}: another document is named {:?} too", path.display(), document.name));
             }
-            Ok((path, document)) => match check_host_conflicts(&path, &document, &documents) {
+            Ok((path, document)) => match check_conflicts(&path, &document, &documents) {
                 Ok(()) => documents.push(document),
                 Err(lines) => errors.extend(lines),
             },
@@ -64,13 +64,13 @@ fn expand(path: &Path) -> Vec<ListedPath> {
     files.into_iter().map(Ok).collect()
 }
 
-/// Checks that no other document claims a host of this one with the same kind of keys.
-fn check_host_conflicts(path: &Path, document: &Document, others: &[Document]) -> Result<(), Vec<String>> {
+/// Checks that no other document claims what this one claims: a host with the same kind of keys, or an issuer.
+fn check_conflicts(path: &Path, document: &Document, others: &[Document]) -> Result<(), Vec<String>> {
     let others: Vec<Profile> =
         others.iter().filter_map(|other| Profile::compile(&other.text, 0).ok()).collect();
     let lines =
         |errors: Errors| errors.0.iter().map(|error| format!("{}: {error}", path.display())).collect();
-    host_conflicts(&document.text, &others).map_err(lines)
+    profile_conflicts(&document.text, &others).map_err(lines)
 }
 
 fn read_document(path: &Path) -> Result<(PathBuf, Document), Vec<String>> {

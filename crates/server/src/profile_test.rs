@@ -7,8 +7,8 @@ use std::path::Path;
 
 use latchkey_profile::CaseResult;
 pub use latchkey_profile::{
-    DocumentError, EnvoyRequirements, Errors, ExampleOutcome, Profile, host_conflicts, lint,
-    lint_shared_hosts,
+    DocumentError, EnvoyRequirements, Errors, ExampleOutcome, Profile, lint, lint_shared_hosts,
+    profile_conflicts,
 };
 
 use self::sandbox::Sandbox;

@@ -36,6 +36,8 @@ pub struct EnvoySetup {
 /// Issuer whose tokens Envoy itself verifies.
 #[derive(Clone, Debug)]
 pub struct Provider {
+    /// Profile whose key set Envoy reads.
+    pub profile: String,
     /// `iss`.
     pub issuer: String,
     /// `aud`.
@@ -143,7 +145,7 @@ impl EnvoySetup {
                 "forward_payload_header": "x-claims",
                 "remote_jwks": {
                     "http_uri": {
-                        "uri": "http://127.0.0.1/.well-known/jwks.json",
+                        "uri": format!("http://127.0.0.1/.well-known/jwks.json?profile={}", provider.profile),
                         "cluster": "counter",
                         "timeout": "5s",
                     },

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use latchkey_server::profile_test::{
-    Errors, Profile, host_conflicts, lint as examine, lint_shared_hosts, run_examples,
+    Errors, Profile, lint as examine, lint_shared_hosts, profile_conflicts, run_examples,
 };
 
 use super::apply::files;
@@ -17,7 +17,7 @@ pub(super) fn lint(given: &[PathBuf]) -> Result<(), CliError> {
     let (mut profiles, mut wrong, mut reported) = (Vec::new(), 0_usize, String::new());
     for file in files(given)? {
         let text = read_text(&file)?;
-        let sound = examine(&text).and_then(|sound| host_conflicts(&text, &profiles).map(|()| sound));
+        let sound = examine(&text).and_then(|sound| profile_conflicts(&text, &profiles).map(|()| sound));
         let (word, found) = match sound {
             Ok((profile, warnings)) => {
                 profiles.push(profile);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::Serialize;
 
@@ -67,6 +68,8 @@ pub struct KeyRing {
     pub revision: u64,
     keys: HashMap<Box<str>, Arc<UnsealedSigningKey>>,
     jwks: Arc<Jwks>,
+    /// The key sets by profile; a profile whose keys are shared secrets has an empty one.
+    jwks_by_profile: HashMap<Box<str>, Arc<Jwks>>,
 }
 
 impl KeyRing {
@@ -74,6 +77,7 @@ impl KeyRing {
     #[must_use]
     pub fn open(stored: SigningKeys, sealer: &Sealer, now: Timestamp) -> (Self, Vec<Box<str>>) {
         let (mut keys, mut public, mut failed) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut by_profile: HashMap<Box<str>, Vec<(Box<str>, Jwk)>> = HashMap::new();
         for record in stored.keys {
             match record.stage(now) {
                 KeyStage::Withdrawn | KeyStage::Spent => continue,
@@ -84,10 +88,14 @@ impl KeyRing {
                 failed.push(id);
                 continue;
             };
+            let of_profile = by_profile.entry(key.record.profile.clone()).or_default();
+            of_profile.extend(jwk.clone().map(|jwk| (id.clone(), jwk)));
             public.extend(jwk.map(|jwk| (id.clone(), jwk)));
             keys.insert(id, Arc::new(key));
         }
-        (Self { revision: stored.revision, keys, jwks: Arc::new(Jwks::new(public)) }, failed)
+        let jwks_by_profile =
+            by_profile.into_iter().map(|(profile, keys)| (profile, Arc::new(Jwks::new(keys)))).collect();
+        (Self { revision: stored.revision, keys, jwks: Arc::new(Jwks::new(public)), jwks_by_profile }, failed)
     }
 
     /// Returns the key with this identifier.
@@ -116,17 +124,23 @@ impl KeyRing {
         self.keys.values()
     }
 
-    /// Returns the key set.
+    /// Returns the key set of all profiles.
     #[must_use]
     pub fn jwks(&self) -> Arc<Jwks> {
         Arc::clone(&self.jwks)
+    }
+
+    /// Returns the key set of a profile; `None` if no signing key is the profile's.
+    #[must_use]
+    pub fn jwks_of(&self, profile: &str) -> Option<Arc<Jwks>> {
+        self.jwks_by_profile.get(profile).cloned()
     }
 }
 
 fn open(
     record: SigningKeyRecord,
     sealer: &Sealer,
-) -> Result<(UnsealedSigningKey, Option<jsonwebtoken::jwk::Jwk>), InvalidKeyMaterial> {
+) -> Result<(UnsealedSigningKey, Option<Jwk>), InvalidKeyMaterial> {
     let material = record.material(sealer)?;
     let jwk = material.public()?;
     Ok((UnsealedSigningKey { signer: material.signer(), verifier: material.verifier()?, record }, jwk))

@@ -4,7 +4,7 @@
 use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::ports::Limiter;
 use latchkey_management::ApplyProfile;
-use latchkey_profile::{DocumentError, Errors, Profile, host_conflicts_among_stored};
+use latchkey_profile::{DocumentError, Errors, Profile, profile_conflicts_among_stored};
 use latchkey_proto::v1;
 use latchkey_proto::v1::profile_service_server::ProfileService;
 use tonic::{Request, Response, Status};
@@ -32,7 +32,7 @@ impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
         let mut request = ApplyProfile { name, document, expected_revision: 0, validate_only };
         for _ in 0..MAX_APPLY_ATTEMPTS {
             let stored = self.management.list_profiles(&caller, &context).await.map_err(error_to_status)?;
-            let revision = host_conflicts_among_stored(&request.document, &stored);
+            let revision = profile_conflicts_among_stored(&request.document, &stored);
             request.expected_revision =
                 revision.map_err(|Errors(errors)| violations_to_status(&violations(&errors)))?;
             if let Some(rules) = profile.tokens() {

@@ -42,8 +42,9 @@ impl<L: Limiter + 'static> TokenService for ManagementApi<L> {
         Ok(Response::new(v1::RevokeJwtResponse { revision }))
     }
 
-    async fn get_jwks(&self, _call: Request<v1::GetJwksRequest>) -> RpcResult<v1::GetJwksResponse> {
-        Ok(Response::new(v1::GetJwksResponse { jwks: self.tokens.jwks().body.clone() }))
+    async fn get_jwks(&self, call: Request<v1::GetJwksRequest>) -> RpcResult<v1::GetJwksResponse> {
+        let set = self.tokens.jwks(&call.into_inner().profile).map_err(|r| request_error_to_status(&r))?;
+        Ok(Response::new(v1::GetJwksResponse { jwks: set.body.clone() }))
     }
 }
 

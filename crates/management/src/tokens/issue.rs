@@ -11,7 +11,7 @@ use latchkey_core::scope::ScopeSet;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::refresh::{self, FamilyRecord, RefreshRecord};
-use latchkey_core::token::{Claims, TokenSubject};
+use latchkey_core::token::{Claims, TokenRules, TokenSubject};
 use latchkey_core::user::UserRecord;
 
 use super::holder::{Holder, generation, key_expiry, parent};
@@ -38,7 +38,7 @@ pub struct IssueJwt {
     pub tenant: String,
     /// Scopes; empty for all that the credential allows.
     pub scopes: Vec<String>,
-    /// Audience; empty for the profile's.
+    /// Audience; empty for the profile's. Another one must be among the profile's audiences.
     pub audience: String,
     /// Lifetime of the access token; `None` for the profile's, which is also the maximum.
     pub ttl: Option<Duration>,
@@ -107,6 +107,7 @@ impl TokenIssuer {
             }
             None => return Err(RequestError::field("grant", "must be an API key or a password").into()),
         };
+        check_audience(&audience, &holder.rules)?;
         let granted = requested_scopes(&scopes, &holder.principal.granted, &holder.policy)?;
         let now = self.now();
         let mut random = (self.shared().random)();
@@ -216,6 +217,18 @@ pub(super) fn requested_scopes(
         return Err(RequestError::PermissionDenied(format!("the grant does not cover {}", names.join(", "))));
     }
     Ok(if names.is_empty() { granted.clone() } else { requested })
+}
+
+/// Returns an error for an audience that the profile does not list.
+fn check_audience(audience: &str, rules: &TokenRules) -> Result<(), RequestError> {
+    if audience.is_empty() || rules.allows_audience(audience) {
+        return Ok(());
+    }
+    let all: Vec<String> = rules.all_audiences().map(|name| format!("{name:?}")).collect();
+    Err(RequestError::field(
+        "audience",
+        format!("must be empty or one of the profile's audiences, which are: {}", all.join(", ")),
+    ))
 }
 
 pub(super) fn names(granted: &ScopeSet, policy: &Policy) -> Vec<Box<str>> {

@@ -2,9 +2,10 @@
 //! successor again if it is sent within a few seconds (a lost response, two browser tabs). A token that is sent
 //! later, or whose successor has been redeemed too, indicates that one of the two was stolen, and the family ends.
 
-use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::observer::TokenEvent;
 use latchkey_core::ports::TokenFamily;
+use latchkey_core::scope::ScopeSet;
 use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
@@ -22,8 +23,19 @@ pub struct RefreshJwt {
     pub token: PlainKey,
     /// Tenant by id or slug; empty for the token's own.
     pub tenant: String,
-    /// Scopes; empty for those of the token. They can only be narrowed.
+    /// Scopes of the access token, among those that were granted at the issue; empty for all of these.
     pub scopes: Vec<String>,
+}
+
+/// Returns the scopes of an access token: those that the request names, or all that were granted at the issue and
+/// still are (RFC 6749 section 6). A narrower access token does not narrow the grant.
+fn access_scopes(
+    requested: &[String],
+    record: &RefreshRecord,
+    holder: &Holder,
+) -> Result<ScopeSet, RequestError> {
+    let granted = holder.policy.scopes.resolve(&record.scopes).intersection(&holder.principal.granted);
+    requested_scopes(requested, &granted, &holder.policy)
 }
 
 impl TokenIssuer {
@@ -49,22 +61,21 @@ impl TokenIssuer {
             return Err(INVALID_CREDENTIAL.into());
         }
         let holder = self.family_holder(&family, &request.tenant).await?;
-        if let Some(spent) = &record.spent {
-            return self.resend_or_end(&record, spent, &family, &holder, call).await;
+        if !holder.rules.allows_audience(&family.record.audience) {
+            // The profile does not issue tokens for this audience any more.
+            return Err(INVALID_CREDENTIAL.into());
         }
-        let before = holder.policy.scopes.resolve(&record.scopes).intersection(&holder.principal.granted);
-        let granted = requested_scopes(&request.scopes, &before, &holder.policy)?;
+        if let Some(spent) = &record.spent {
+            return self.resend_or_end(&record, spent, &request.scopes, &family, &holder, call).await;
+        }
+        let granted = access_scopes(&request.scopes, &record, &holder)?;
         let mut random = (self.shared().random)();
         let next = refresh::mint(&mut random);
         let sealer = &self.shared().sealer;
         let sealed = sealer.seal(next.reveal().as_bytes(), &seal_owner(&hash), &mut random);
         let successor =
             sealed.map_err(|_| SystemError::Internal("a successor could not be encrypted".into()))?;
-        let scopes = if request.scopes.is_empty() {
-            record.scopes.clone()
-        } else {
-            super::issue::names(&granted, &holder.policy)
-        };
+        let scopes = record.scopes.clone();
         let spent = Redemption { at: now, successor, scopes: scopes.clone() };
         let record_next = RefreshRecord { hash: next.hash(), family: family.record.id, scopes, spent: None };
         let access = self.sign(&holder, &family.record, &granted, call).await?;
@@ -76,7 +87,7 @@ impl TokenIssuer {
         let entry = entry
             .on_target(&family.record.id)
             .in_request(&call.request_id)
-            .with_detail("scopes", record_next.scopes.join(" "));
+            .with_detail("scopes", super::issue::names(&granted, &holder.policy).join(" "));
         if self.parts.store.redeem_refresh_token(&hash, spent, record_next, entry).await? {
             return Ok(IssuedTokens::new(&holder, &family.record, access, next, &granted, now));
         }
@@ -84,7 +95,7 @@ impl TokenIssuer {
         let (record, family) = self.parts.store.refresh_token(&hash).await?.ok_or(INVALID_CREDENTIAL)?;
         match &record.spent {
             Some(spent) if family.record.ended.is_none() => {
-                self.resend_or_end(&record, spent, &family, &holder, call).await
+                self.resend_or_end(&record, spent, &request.scopes, &family, &holder, call).await
             }
             Some(_) | None => Err(INVALID_CREDENTIAL.into()),
         }
@@ -95,6 +106,7 @@ impl TokenIssuer {
         &self,
         record: &RefreshRecord,
         spent: &Redemption,
+        scopes: &[String],
         family: &TokenFamily,
         holder: &Holder,
         call: &CallContext,
@@ -109,7 +121,7 @@ impl TokenIssuer {
             self.end(family, "token.reuse", call).await?;
             return Err(INVALID_CREDENTIAL.into());
         }
-        let granted = holder.policy.scopes.resolve(&spent.scopes).intersection(&holder.principal.granted);
+        let granted = access_scopes(scopes, record, holder)?;
         let access = self.sign(holder, &family.record, &granted, call).await?;
         Ok(IssuedTokens::new(holder, &family.record, access, successor, &granted, now))
     }

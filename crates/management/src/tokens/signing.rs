@@ -46,10 +46,10 @@ pub async fn reload_signing_keys(
 }
 
 impl TokenIssuer {
-    /// Returns the key set, as this replica knows it.
-    #[must_use]
-    pub fn jwks(&self) -> Arc<Jwks> {
-        self.parts.cache.jwks()
+    /// Returns the key set of a profile, or that of all profiles if the name is empty, as this replica knows it.
+    pub fn jwks(&self, profile: &str) -> Result<Arc<Jwks>, RequestError> {
+        let profile = Some(profile).filter(|profile| !profile.is_empty());
+        self.parts.cache.jwks(profile).ok_or(RequestError::NotFound("profile with signing keys"))
     }
 
     /// Deletes a batch of families that ended more than an hour ago; returns their number.

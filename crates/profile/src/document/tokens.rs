@@ -21,13 +21,14 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
     let algorithm = section.text("algorithm").map_or(SigningAlgorithm::EdDsa, |text| algorithm(&text));
     let issuer = claim(&mut section, "issuer");
     let audience = claim(&mut section, "audience");
+    let audiences = audiences(&mut section, &audience);
     let ttl = section.text("ttl").and_then(|text| duration(&text)).unwrap_or(HOUR);
     let refresh_ttl = section.text("refresh_ttl").and_then(|text| duration(&text)).unwrap_or(MONTH.max(ttl));
     if refresh_ttl < ttl {
         section.report("\"refresh_ttl\" is shorter than \"ttl\"");
     }
     section.close();
-    Some(TokenRules { algorithm, issuer, audience, ttl, refresh_ttl })
+    Some(TokenRules { algorithm, issuer, audience, audiences, ttl, refresh_ttl })
 }
 
 fn algorithm(text: &Text<'_>) -> SigningAlgorithm {
@@ -40,10 +41,27 @@ fn algorithm(text: &Text<'_>) -> SigningAlgorithm {
 
 fn claim(section: &mut Section<'_>, field: &'static str) -> Box<str> {
     let Some(text) = section.required_text(field) else { return Box::default() };
+    check_claim(&text);
+    text.value.into()
+}
+
+fn check_claim(text: &Text<'_>) {
     if !(1..=255).contains(&text.len()) || text.chars().any(char::is_control) {
         text.report("the value must have 1 to 255 characters and no control characters");
     }
-    text.value.into()
+}
+
+/// Reads the audiences that a request may name besides the default. Without the list, there are none.
+fn audiences(section: &mut Section<'_>, default: &str) -> Vec<Box<str>> {
+    let mut audiences: Vec<Box<str>> = Vec::new();
+    for text in section.texts("audiences") {
+        check_claim(&text);
+        if text.value == default || audiences.iter().any(|earlier| **earlier == *text.value) {
+            text.report(format!("the audience \"{}\" is given twice", text.value));
+        }
+        audiences.push(text.value.into());
+    }
+    audiences
 }
 
 /// Reads a duration: `30s`, `15m`, `1h`, `30d`.

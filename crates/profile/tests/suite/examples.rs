@@ -1,6 +1,10 @@
 //! Tests of documents by their own examples, and warnings about documents.
 
-use latchkey_profile::{CaseResult, ExampleOutcome, Profile, host_conflicts, lint, lint_shared_hosts};
+use latchkey_core::record::ProfileRecord;
+use latchkey_core::time::Timestamp;
+use latchkey_profile::{
+    CaseResult, ExampleOutcome, Profile, lint, lint_shared_hosts, profile_conflicts, shared_issuers,
+};
 
 use crate::support::profile;
 
@@ -230,7 +234,7 @@ fn a_host_of_another_profile_is_a_conflict_if_its_keys_have_the_same_prefix() {
         )
     };
     let others = [profile(&of("x", "*.a.dev", "sk_")), profile(&of("z", "*", "sk_"))];
-    let conflicts = host_conflicts(&of("y", "*.A.dev", "sk_"), &others).unwrap_err().0;
+    let conflicts = profile_conflicts(&of("y", "*.A.dev", "sk_"), &others).unwrap_err().0;
     assert_eq!(
         (conflicts[0].line, conflicts[0].column, conflicts[0].field.as_str()),
         (3, 8, "hosts[0].host")
@@ -242,8 +246,40 @@ fn a_host_of_another_profile_is_a_conflict_if_its_keys_have_the_same_prefix() {
     for (name, host, prefix) in
         [("x", "*.a.dev", "sk_"), ("y", "*.a.dev", "pk_"), ("y", "b.a.dev", "sk_"), ("y", "*", "sk_")]
     {
-        assert_eq!(host_conflicts(&of(name, host, prefix), &others), Ok(()), "{name} {host} {prefix}");
+        assert_eq!(profile_conflicts(&of(name, host, prefix), &others), Ok(()), "{name} {host} {prefix}");
     }
+}
+
+#[test]
+fn the_issuer_of_another_profile_is_a_conflict_however_it_is_spelled() {
+    let of = |name: &str, issuer: &str| {
+        format!("name = \"{name}\"\n[jwt]\nissuer = \"{issuer}\"\naudience = \"{name}\"")
+    };
+    let others = [profile("name = \"w\""), profile(&of("x", "https://a.dev"))];
+    for issuer in ["https://a.dev", "https://a.dev/", "https://A.dev//", " https://a.dev"] {
+        let conflicts = profile_conflicts(&of("y", issuer), &others).unwrap_err().0;
+        let [conflict] = conflicts.as_slice() else { panic!("{conflicts:?}") };
+        assert_eq!((conflict.line, conflict.field.as_str()), (3, "jwt.issuer"));
+        assert!(conflict.message.contains("\"x\"") && conflict.message.contains("\"https://a.dev\""));
+        assert_eq!(profile_conflicts(&of("x", issuer), &others), Ok(()), "a new version of the same profile");
+    }
+    for issuer in ["https://b.dev", "https://a.dev/b", "http://a.dev"] {
+        assert_eq!(profile_conflicts(&of("y", issuer), &others), Ok(()), "{issuer}");
+    }
+    let stored = |name: &str, issuer: &str| ProfileRecord {
+        name: name.into(),
+        version: 1,
+        document: of(name, issuer),
+        applied: Timestamp(0),
+        revision: 1,
+    };
+    let shared = shared_issuers(&[
+        stored("x", "https://a.dev"),
+        stored("y", "https://b.dev"),
+        stored("z", "https://A.dev/"),
+    ]);
+    assert_eq!(shared.len(), 1, "{shared:?}");
+    assert!(shared[0].contains("\"x\" and \"z\""), "{shared:?}");
 }
 
 #[test]

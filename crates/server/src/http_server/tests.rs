@@ -61,6 +61,23 @@ async fn the_key_set_is_served_with_its_tag() {
 }
 
 #[tokio::test]
+async fn a_key_set_of_no_profile_is_not_the_key_set_of_all() {
+    for (query, status) in [
+        ("profile=shop", "404"),
+        ("profile=", "400"),
+        ("profile=shop&profile=other", "400"),
+        ("Profile=shop", "400"),
+        ("%70rofile=shop", "400"),
+        ("", "400"),
+        ("v=1", "400"),
+    ] {
+        let set = get(Stage::Ready, &format!("/.well-known/jwks.json?{query}")).await;
+        assert!(set.starts_with(&format!("HTTP/1.1 {status}")), "{query}: {set}");
+        assert!(!set.contains("cache-control"), "{query}: {set}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_are_served_before_the_process_is_ready() {
     let body = get(Stage::Starting(String::new()), "/metrics").await;
     assert!(body.starts_with("HTTP/1.1 200") && body.ends_with("up 1\n"), "{body}");

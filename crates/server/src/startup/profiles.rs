@@ -1,10 +1,10 @@
 //! Profile files given at start-up are checked against the stored profiles in the same way as profiles that are
-//! applied later. They were already checked against each other; one can require that another first gives up a host,
-//! so documents that conflict are tried again after the others.
+//! applied later. They were already checked against each other; one can require that another first gives up a host or
+//! an issuer, so documents that conflict are tried again after the others.
 
 use latchkey_core::error::RequestError;
 use latchkey_management::ports::{ApplyResult, ManagementStore as _};
-use latchkey_profile::{Errors, host_conflicts_among_stored};
+use latchkey_profile::{Errors, profile_conflicts_among_stored, shared_issuers};
 
 use super::{Startup, StartupError};
 use crate::profile_files::Document;
@@ -24,6 +24,10 @@ impl Startup {
             }
             waiting = conflicting.into_iter().map(|(document, _)| document).collect();
         }
+        // Versions before this rule stored such profiles; refusing to start would end both products.
+        for shared in shared_issuers(&self.store.profiles().await?) {
+            tracing::error!("{shared}; the profiles stay in force: apply one of them with another issuer");
+        }
         Ok(())
     }
 
@@ -31,7 +35,8 @@ impl Startup {
     async fn apply(&self, document: &Document) -> Result<Option<Errors>, StartupError> {
         let (name, text) = (&*document.name, &*document.text);
         loop {
-            let expected_revision = match host_conflicts_among_stored(text, &self.store.profiles().await?) {
+            let expected_revision = match profile_conflicts_among_stored(text, &self.store.profiles().await?)
+            {
                 Ok(revision) => revision,
                 Err(errors) => return Ok(Some(errors)),
             };

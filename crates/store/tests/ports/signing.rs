@@ -40,7 +40,7 @@ async fn the_schedule_replaces_a_key_and_denies_nobody(database: TestDatabase) {
     harness.tokens.maintain_signing_keys(&policy).await.unwrap();
     harness.tokens.maintain_signing_keys(&policy).await.unwrap();
     assert_eq!(stages(&harness).await, ["published", "signing"]);
-    let published = harness.tokens.jwks().body.matches("\"kid\"").count();
+    let published = harness.tokens.jwks("").unwrap().body.matches("\"kid\"").count();
     harness.clock.move_on(PUBLISH_LEAD.saturating_sub(Duration::from_millis(1)));
     let last = harness.issue(&value).await.access;
     harness.clock.move_on(Duration::from_millis(1));
