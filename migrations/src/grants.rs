@@ -4,7 +4,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// Tables of the newest schema.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 21] = [
     "seaql_migrations",
     "audit_events",
     "changes",
@@ -15,6 +15,7 @@ const TABLES: [&str; 20] = [
     "key_scope_uses",
     "key_usage",
     "keys",
+    "login_histories",
     "master_key_marks",
     "profiles",
     "refresh_tokens",

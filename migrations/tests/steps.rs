@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 /// Number of migrations.
-const STEPS: usize = 12;
+const STEPS: usize = 13;
 
 /// Tables that the migrations create and their reversal drops.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "tenants",
     "keys",
     "grants",
@@ -28,6 +28,7 @@ const TABLES: [&str; 19] = [
     "fleet",
     "replicas",
     "users",
+    "login_histories",
     "token_families",
     "refresh_tokens",
     "signing_keys",

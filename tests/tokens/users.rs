@@ -1,7 +1,10 @@
 //! Users: who may make them, which passwords are taken, and the lock after too many failures.
 
+use std::sync::Arc;
+
 use latchkey_proto::v1::{self, CreateKeyRequest};
 use latchkey_testing::{field_mask, key, on_both, python, user};
+use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -15,6 +18,8 @@ on_both!(
     a_user_may_be_confined_to_one_environment,
     what_is_wrong_with_a_change_is_told_whole,
     nobody_changes_a_user_to_more_than_they_have,
+    logins_that_are_refused_as_busy_lock_nobody_out,
+    a_password_is_the_same_in_every_unicode_form,
     a_hundred_failures_lock_and_the_lock_survives_a_restart,
 );
 
@@ -175,6 +180,58 @@ async fn a_users_token_manages_keys_as_far_as_the_role_goes(shop: Shop) {
     assert_eq!(caller.try_key(wider).await.expect_err("wider").code(), Code::PermissionDenied);
 }
 
+/// A flood of wrong passwords, most of which are never compared, is not a hundred failures.
+async fn logins_that_are_refused_as_busy_lock_nobody_out(shop: Shop) {
+    let _ = shop.user("clerk").await;
+    let shop = Arc::new(shop);
+    let mut flood = JoinSet::new();
+    let (mut busy, mut failed) = (0, 0);
+    for n in 0..300 {
+        let shop = Arc::clone(&shop);
+        flood.spawn(async move {
+            let ask = with_password(&format!("not the password {n}"));
+            shop.latchkey.anonymous().tokens().issue_jwt(ask).await.expect_err("wrong").code()
+        });
+        if flood.len() == 30 || n == 299 {
+            while let Some(code) = flood.join_next().await {
+                match code.expect("it ends") {
+                    Code::ResourceExhausted => busy += 1,
+                    Code::Unauthenticated => failed += 1,
+                    Code::Unavailable => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+    let issued = loop {
+        match shop.issue(with_password(PASSWORD)).await {
+            Err(busy) if busy.code() == Code::ResourceExhausted => {}
+            other => break other,
+        }
+    };
+    assert_eq!(failed < 100, issued.is_ok(), "{failed} of 300 were compared, {busy} refused as busy");
+}
+
+/// However a keyboard or a system writes a letter, it is the same password.
+async fn a_password_is_the_same_in_every_unicode_form(shop: Shop) {
+    let composed = "gr\u{fc}ne \u{e9}toile 1815";
+    let _ = shop.operator.user(user("acme", ("ada@example.dev", composed), "clerk")).await;
+    for form in [
+        "gru\u{308}ne e\u{301}toile 1815",
+        "gr\u{fc}ne e\u{301}toile\u{3000}\u{ff11}\u{ff18}\u{ff11}\u{ff15}",
+    ] {
+        assert!(shop.issue(with_password(form)).await.is_ok(), "{form}");
+    }
+    assert!(shop.issue(with_password("grune etoile 1815")).await.is_err());
+    let mut tenants = shop.operator.tenants();
+    // Fourteen letters with an accent each, which are 28 code points as they are sent.
+    let short = "e\u{301}".repeat(14);
+    for weak in [short.as_str(), "\u{ff50}asswordpassword"] {
+        let refused = tenants.create_user(wish("eve@example.dev", weak, "clerk")).await.expect_err("weak");
+        assert_eq!(refused.code(), Code::InvalidArgument, "{weak}");
+    }
+}
+
 async fn a_hundred_failures_lock_and_the_lock_survives_a_restart(shop: Shop) {
     let _ = shop.user("clerk").await;
     let mut words = std::collections::BTreeSet::new();
@@ -193,4 +250,6 @@ async fn a_hundred_failures_lock_and_the_lock_survives_a_restart(shop: Shop) {
     let locked = shop.issue(with_password(PASSWORD)).await.expect_err("locked");
     words.insert((locked.code() as i32, locked.message().to_owned()));
     assert_eq!(words.len(), 1, "a lock looks like a wrong password: {words:?}");
+    let sql = "SELECT details FROM audit_events WHERE action = 'user.lock'";
+    assert_eq!(shop.latchkey.sql(sql).trim(), r#"{"address":"127.0.0.1"}"#);
 }

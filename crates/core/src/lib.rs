@@ -18,6 +18,7 @@ pub mod id;
 pub mod in_force;
 pub mod key_kind;
 pub mod limit;
+pub mod login;
 pub mod mint;
 pub mod network;
 pub mod observer;

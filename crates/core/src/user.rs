@@ -2,7 +2,6 @@
 //! by role what a user may do. A user's tokens end when the user is disabled or the generation changes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::heap_size;
 use crate::id::{TenantId, UserId};
@@ -52,32 +51,6 @@ impl UserRecord {
     }
 }
 
-/// Failed logins in a row. They decay with time, so that an attacker cannot lock a user out for ever.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FailedLogins {
-    /// Number of failures at the time `last`.
-    pub failed: u32,
-    /// Time of the last failure.
-    pub last: Timestamp,
-}
-
-/// Most failed logins in a row.
-pub const MAX_FAILED_LOGINS: u32 = 100;
-/// Time after which one failure is forgiven.
-const DECAY_INTERVAL: Duration = Duration::from_mins(15);
-
-impl FailedLogins {
-    /// Counts one more attempt as failed; a success takes it back. Returns `None` if there were too many
-    /// failures.
-    #[must_use]
-    pub fn record_attempt(self, now: Timestamp) -> Option<Self> {
-        let passed = u128::try_from(now.0.saturating_sub(self.last.0)).unwrap_or_default();
-        let forgiven = u32::try_from(passed / DECAY_INTERVAL.as_millis()).unwrap_or(u32::MAX);
-        let failed = self.failed.saturating_sub(forgiven);
-        (failed < MAX_FAILED_LOGINS).then_some(Self { failed: failed + 1, last: now })
-    }
-}
-
 /// Returns the one spelling of an e-mail address: addresses that differ in case belong to one user. Returns
 /// `None` if the text is not an address.
 #[must_use]
@@ -92,20 +65,6 @@ pub fn canonical_email(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_hundred_failures_lock_and_a_quarter_of_an_hour_forgives_one() {
-        let mut attempts = FailedLogins::default();
-        for n in 1..=100 {
-            attempts = attempts.record_attempt(Timestamp(n)).unwrap();
-        }
-        assert_eq!(attempts.record_attempt(Timestamp(101)), None);
-        assert_eq!(attempts.record_attempt(Timestamp(100 + 899_999)), None);
-        let next = attempts.record_attempt(Timestamp(100 + 900_000)).unwrap();
-        assert_eq!((next.failed, next.record_attempt(Timestamp(100 + 900_001))), (100, None));
-        // A clock that was set back forgives nothing.
-        assert_eq!(attempts.record_attempt(Timestamp(0)), None);
-    }
 
     #[test]
     fn an_address_has_one_spelling() {

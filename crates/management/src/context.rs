@@ -1,5 +1,6 @@
 //! Facts about a management call that stand beside its request message.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use latchkey_core::time::MonotonicInstant;
@@ -7,13 +8,16 @@ use latchkey_core::time::MonotonicInstant;
 /// Longest time that is kept back of a deadline, so that the response still reaches the caller.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// Facts about one call: its identifier and its deadline. The default is work that no caller waits for.
+/// Facts about one call: its identifier, its deadline and its sender's address. The default is work that no caller
+/// waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallContext {
     /// Identifier of the request, for the audit log; empty where there is none.
     pub request_id: String,
     /// Moment at which the caller stops waiting; `None` if the caller set no deadline.
     pub deadline: Option<MonotonicInstant>,
+    /// Address of the sender, by which failed logins are counted; `None` if it is unknown.
+    pub address: Option<IpAddr>,
 }
 
 impl CallContext {

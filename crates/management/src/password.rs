@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rand::Rng;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 /// Password as its owner sends it.
@@ -24,6 +25,15 @@ impl PlainPassword {
 
     pub(crate) fn text(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the password in the form that is hashed, NFKC: keyboards and systems write one character in different
+    /// ways, and full-width letters for letters (NIST SP 800-63B-4, section 3.1.1.2).
+    pub(crate) fn normalized(&self) -> Self {
+        // One allocation as a rule, so that no part of the password stays in memory that was given back.
+        let mut text = Zeroizing::new(String::with_capacity(self.0.len() * 4));
+        text.extend(self.0.nfkc());
+        Self(text)
     }
 }
 
@@ -64,24 +74,41 @@ pub fn salt(random: &mut dyn Rng) -> Salt {
     salt
 }
 
-/// Hashes a password; takes tens of milliseconds.
+/// Hashes the normalized form of a password; takes tens of milliseconds.
 #[must_use]
 pub fn hash(password: &PlainPassword, salt: &Salt) -> PasswordHash {
-    let output = stretch(password, salt, COST).unwrap_or_default();
+    let output = stretch(&password.normalized(), salt, COST).unwrap_or_default();
     let Cost { memory, passes, lanes } = COST;
     let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
     PasswordHash(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}"))
 }
 
-/// Returns true if the password is the one that was hashed. Without a hash the result is false after the same amount
-/// of work, so that the response time does not reveal if a user exists.
+/// Result of the comparison of a password with a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// True if the password is the one that was hashed.
+    pub correct: bool,
+    /// True if the hash is not that of the normalized form at the present cost, and should be replaced.
+    pub outdated: bool,
+}
+
+/// Compares a password with a hash: its normalized form, and as it was sent if that differs, since earlier hashes are
+/// of that. Without a hash the result is false after the same amount of work, so that the response time does not reveal
+/// if a user exists.
 #[must_use]
-pub fn verify(password: &PlainPassword, kept: Option<&PasswordHash>) -> bool {
+pub fn verify(password: &PlainPassword, kept: Option<&PasswordHash>) -> Comparison {
     let read = kept.and_then(parse);
+    let usable = read.is_some();
     let (cost, salt, expected) = read.unwrap_or((COST, vec![0; 16], vec![0; HASH_BYTES]));
-    let output = stretch(password, &salt, cost).unwrap_or_default();
-    let same = aws_lc_rs::constant_time::verify_slices_are_equal(&output, &expected).is_ok();
-    same && kept.is_some_and(|hash| parse(hash).is_some()) && !output.is_empty()
+    let matches = |form: &PlainPassword| {
+        let output = stretch(form, &salt, cost).unwrap_or_default();
+        aws_lc_rs::constant_time::verify_slices_are_equal(&output, &expected).is_ok() && !output.is_empty()
+    };
+    let normalized = password.normalized();
+    let of_normalized = matches(&normalized);
+    let of_sent = normalized.text() != password.text() && matches(password);
+    let correct = usable && (of_normalized || of_sent);
+    Comparison { correct, outdated: correct && (!of_normalized || cost != COST) }
 }
 
 fn stretch(password: &PlainPassword, salt: &[u8], cost: Cost) -> Option<Vec<u8>> {
@@ -117,13 +144,66 @@ mod tests {
         PlainPassword::new(text.to_owned())
     }
 
+    fn correct(password: &str, kept: Option<&PasswordHash>) -> bool {
+        verify(&plain(password), kept).correct
+    }
+
     #[test]
     fn the_right_password_verifies_and_no_other() {
         let kept = hash(&plain("correct horse battery"), &[7; 16]);
         assert!(kept.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(verify(&plain("correct horse battery"), Some(&kept)));
-        assert!(!verify(&plain("correct horse batterY"), Some(&kept)));
-        assert!(!verify(&plain("correct horse battery"), None));
+        let right = verify(&plain("correct horse battery"), Some(&kept));
+        assert_eq!(right, Comparison { correct: true, outdated: false });
+        assert!(!correct("correct horse batterY", Some(&kept)));
+        assert!(!correct("correct horse battery", None));
+    }
+
+    /// Ways to write one password: composed and decomposed, with full-width letters, ligatures and other spaces.
+    const SPELLINGS: [[&str; 3]; 3] = [
+        [
+            "gr\u{fc}ne \u{e9}toile 1815",
+            "gru\u{308}ne e\u{301}toile 1815",
+            "gr\u{fc}ne e\u{301}toile\u{a0}1815",
+        ],
+        ["the sea at night", "\u{ff54}\u{ff48}\u{ff45} sea at night", "the sea\u{3000}at night"],
+        [
+            "\u{ac00}\u{b098}\u{b2e4} office",
+            "\u{1100}\u{1161}\u{b098}\u{b2e4} office",
+            "\u{ac00}\u{b098}\u{b2e4} o\u{fb03}ce",
+        ],
+    ];
+
+    #[test]
+    fn a_password_is_the_same_however_a_keyboard_writes_it() {
+        for spellings in SPELLINGS {
+            for set in spellings {
+                let kept = hash(&plain(set), &[7; 16]);
+                for sent in spellings {
+                    let compared = verify(&plain(sent), Some(&kept));
+                    assert_eq!(compared, Comparison { correct: true, outdated: false }, "{set} {sent}");
+                }
+            }
+        }
+        let kept = hash(&plain(SPELLINGS[0][0]), &[7; 16]);
+        assert!(!correct("grune etoile 1815", Some(&kept)), "accents count");
+    }
+
+    /// Hash of a password as it was sent, as versions before the normalization stored it.
+    fn hash_as_sent(password: &str) -> PasswordHash {
+        let output = stretch(&plain(password), &[7; 16], COST).unwrap();
+        let (salt, output) = (STANDARD_NO_PAD.encode([7; 16]), STANDARD_NO_PAD.encode(output));
+        PasswordHash(format!("$argon2id$v=19$m={},t={},p=1${salt}${output}", COST.memory, COST.passes))
+    }
+
+    #[test]
+    fn an_earlier_hash_verifies_the_password_as_it_was_set_and_is_outdated() {
+        let [composed, decomposed, _] = SPELLINGS[0];
+        let kept = hash_as_sent(decomposed);
+        assert_eq!(verify(&plain(decomposed), Some(&kept)), Comparison { correct: true, outdated: true });
+        assert!(!correct(composed, Some(&kept)));
+        let kept = hash_as_sent(composed);
+        assert_eq!(verify(&plain(composed), Some(&kept)), Comparison { correct: true, outdated: false });
+        assert!(correct(decomposed, Some(&kept)), "its normalized form was set");
     }
 
     thread_local! {
@@ -131,7 +211,7 @@ mod tests {
         pub(super) static STRETCHED: RefCell<Vec<Cost>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// Time can't be asserted. The work can: exactly one computation of one cost in every case.
+    /// Time can't be asserted. The work can: the same number of computations of one cost in every case.
     #[test]
     fn an_unknown_user_costs_what_a_known_one_costs() {
         let kept = hash(&plain("correct horse battery"), &[7; 16]);
@@ -141,9 +221,9 @@ mod tests {
             let _ = verify(&plain(password), kept);
             STRETCHED.take()
         };
-        for password in ["correct horse battery", "wrong", ""] {
+        for (password, forms) in [("correct horse battery", 1), ("wrong", 1), ("", 1), ("e\u{301}", 2)] {
             for kept in [Some(&kept), Some(&corrupt), None] {
-                assert_eq!(cost(password, kept), [COST], "{password:?}, {kept:?}");
+                assert_eq!(cost(password, kept), vec![COST; forms], "{password:?}, {kept:?}");
             }
         }
     }
@@ -153,7 +233,7 @@ mod tests {
         for corrupt in ["", "$argon2id$v=19$m=4294967295,t=2,p=1$AAAA$AAAA", "$2b$12$x", "$argon2id$v=19$$$"]
         {
             let corrupt = PasswordHash(corrupt.to_owned());
-            assert!(!verify(&plain(""), Some(&corrupt)));
+            assert!(!correct("", Some(&corrupt)));
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod holder;
 mod issue;
+mod login;
 mod refresh;
 mod revoke;
 mod signing;

@@ -50,7 +50,7 @@ impl SigningKeyLoader {
 
 /// Interval at which the schedule is checked; nearly always there is nothing to do.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Number of intervals after which ended families are deleted and key check values are checked.
+/// Number of intervals after which ended families and old login histories are deleted and key check values are checked.
 const SWEEP_EVERY: u32 = 60;
 
 /// Check of the master keys against the database.
@@ -74,7 +74,7 @@ impl MasterKeyCheck {
     }
 }
 
-/// Creates and rotates signing keys for all profiles in force, and deletes ended token families.
+/// Creates and rotates signing keys for all profiles in force, and deletes ended token families and old login histories.
 pub(crate) struct SigningKeyMaintainer {
     pub(crate) issuer: Arc<TokenIssuer>,
     pub(crate) catalog: Arc<Catalog>,
@@ -104,6 +104,7 @@ impl SigningKeyMaintainer {
         }
         if sweep {
             self.issuer.prune_families().await?;
+            self.issuer.prune_logins().await?;
             if !self.master_key_check.record().await? {
                 tracing::error!(
                     "the database has values that are encrypted with a master key that this process does not have: \\

@@ -10,6 +10,7 @@ pub(crate) mod key;
 pub(crate) mod key_last_use;
 pub(crate) mod key_scope_use;
 pub(crate) mod key_usage;
+pub(crate) mod login_history;
 pub(crate) mod master_key_mark;
 pub(crate) mod profile;
 pub(crate) mod refresh;

@@ -7,6 +7,7 @@ pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod family;
 pub(crate) mod insert;
+pub(crate) mod login;
 pub(crate) mod profile;
 pub(crate) mod reapply;
 pub(crate) mod sealed_values;

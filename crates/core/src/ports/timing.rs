@@ -38,7 +38,7 @@ query_kinds! {
     List = "list", "A page of objects";
     Write = "write", "A change to keys, tenants, users or profiles";
     SigningKeys = "signing_keys", "All signing keys, or a change to those of a profile, on request or by schedule";
-    Login = "login", "A login attempt, counted or taken back";
+    Login = "login", "A login: its user, or the decision by the failures before";
     Token = "token", "A token family: created, renewed or ended";
     ChangeFeed = "feed", "Changes since a revision";
     Heartbeat = "heartbeat", "The heartbeat of this replica";

@@ -43,6 +43,7 @@ impl<L: Limiter> ManagementApi<L> {
         CallContext {
             request_id: request_id(&self.catalog, call.metadata()),
             deadline: deadline.map(|deadline| deadline.tick(self.clock.monotonic())),
+            address: call.remote_addr().map(|address| address.ip()),
         }
     }
 }

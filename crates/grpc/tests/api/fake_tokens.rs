@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use latchkey_core::cache::ReplicaCache;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{FamilyId, TenantId, UserId};
+use latchkey_core::login::LoginVerdict;
 use latchkey_core::observer::NoopObserver;
 use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
@@ -74,17 +75,33 @@ impl TokenStore for NoTokens {
         Err(SystemError::database().into())
     }
 
-    async fn begin_login(
+    async fn login_user(
         &self,
         _: TenantId,
         _: &str,
-        _: AuditEntry,
-    ) -> Result<Option<LoginAttempt>, SystemError> {
+    ) -> Result<Option<(UserRecord, PasswordHash)>, SystemError> {
         Ok(None)
     }
 
-    async fn reset_failed_logins(&self, _: UserId) -> Result<(), SystemError> {
+    async fn decide_login(
+        &self,
+        _: &LoginAttempt,
+        _: Option<AuditEntry>,
+    ) -> Result<LoginVerdict, SystemError> {
+        Ok(LoginVerdict::Failure)
+    }
+
+    async fn replace_password(
+        &self,
+        _: UserId,
+        _: &PasswordHash,
+        _: PasswordHash,
+    ) -> Result<(), SystemError> {
         Ok(())
+    }
+
+    async fn prune_logins(&self, _: Timestamp) -> Result<u64, SystemError> {
+        Ok(0)
     }
 
     async fn create_family(

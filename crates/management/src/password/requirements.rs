@@ -7,8 +7,11 @@ use passwords::analyzer::is_common_password;
 
 use super::PlainPassword;
 
-/// Greatest accepted length, in characters.
+/// Greatest accepted length, in code points of the normalized password.
 pub const MAX_LENGTH: usize = 256;
+
+/// Greatest length of a password as it was sent, in bytes. The same bound is that of a login.
+pub const MAX_BYTES: usize = 4096;
 
 /// Reason why a password is rejected; the text is for the person who chose it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,10 +30,14 @@ pub enum WeakPassword {
     Personal,
 }
 
-/// Checks a password that the user of an e-mail address chooses. `least` is the minimum length in characters; values
-/// below [`LEAST_PASSWORD_LENGTH`] count as that.
+/// Checks a password that the user of an e-mail address chooses, in its normalized form. `least` is the minimum length in
+/// code points; values below [`LEAST_PASSWORD_LENGTH`] count as that.
 pub fn check(password: &PlainPassword, least: usize, email: &str) -> Result<(), WeakPassword> {
-    let text = password.text();
+    if password.text().len() > MAX_BYTES {
+        return Err(WeakPassword::TooLong(MAX_LENGTH));
+    }
+    let normalized = password.normalized();
+    let text = normalized.text();
     let length = text.chars().count();
     let least = least.max(LEAST_PASSWORD_LENGTH);
     if length < least {
@@ -91,6 +98,24 @@ mod tests {
         assert_eq!(checked("gr\u{fc}n-\u{e4}", 1), Err(WeakPassword::TooShort(8)));
         assert_eq!(checked("q8#kLw2z", 1), Ok(()));
         assert_eq!(checked(&"a1b2".repeat(65), 15), Err(WeakPassword::TooLong(256)));
+    }
+
+    #[test]
+    fn length_counts_what_is_left_after_normalization() {
+        // Each letter and its accent are one code point.
+        assert_eq!(checked(&"e\u{301}".repeat(14), 15), Err(WeakPassword::TooShort(15)));
+        assert_eq!(checked(&"qu\u{308}x\u{301}".repeat(60), 15), Err(WeakPassword::Common), "a repetition");
+        // A letter of a compatibility form can be many.
+        assert_eq!(checked("\u{fdfa}1815", 15), Ok(()));
+        assert_eq!(checked(&"\u{fdfa}1".repeat(20), 15), Err(WeakPassword::TooLong(256)));
+        assert_eq!(checked("\u{1f512}\u{1f511}sea night", 8), Ok(()), "one code point each");
+    }
+
+    #[test]
+    fn a_common_password_is_common_in_full_width_letters_too() {
+        let wide: String =
+            "passwordpassword".chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap()).collect();
+        assert_eq!(checked(&wide, 8), Err(WeakPassword::Common));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::{FamilyId, TenantId, UserId};
+use latchkey_core::login::LoginVerdict;
 use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::secret::KeyHash;
@@ -16,15 +17,17 @@ use latchkey_core::user::UserRecord;
 use super::{AuditEntry, WriteResult};
 use crate::password::PasswordHash;
 
-/// Login attempt.
-#[derive(Clone, Debug)]
+/// Login attempt whose password was compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginAttempt {
-    /// User with the given e-mail address.
-    pub user: UserRecord,
-    /// Hash to compare the password with.
-    pub password: PasswordHash,
-    /// True if the user is not locked. The attempt is already counted as a failure.
-    pub allowed: bool,
+    /// Account by [`latchkey_core::login::account_id`]; it need not exist.
+    pub account: KeyHash,
+    /// Address by [`latchkey_core::login::address_id`].
+    pub address: KeyHash,
+    /// True if the account exists, may log in, and the password is right.
+    pub correct: bool,
+    /// Time of the attempt.
+    pub time: Timestamp,
 }
 
 /// Decision on a user inside the write's transaction: the changed record, or the reason for a rejection.
@@ -61,17 +64,29 @@ pub trait TokenStore: Send + Sync {
         password: Option<PasswordHash>,
         audit: AuditEntry,
     ) -> Result<WriteResult<UserRecord>, ManagementError>;
-    /// Counts a login attempt as failed before the password is compared, so that concurrent attempts cannot exceed
-    /// the limit; see [`latchkey_core::user::FailedLogins`]. `lock` is written if this is the last attempt before the
-    /// user is locked; its time is now, and its target is the user.
-    async fn begin_login(
+    /// Reads the user with an e-mail address, and the hash to compare the password with.
+    async fn login_user(
         &self,
         tenant: TenantId,
         email: &str,
-        lock: AuditEntry,
-    ) -> Result<Option<LoginAttempt>, SystemError>;
-    /// Resets failed logins, after a successful one.
-    async fn reset_failed_logins(&self, id: UserId) -> Result<(), SystemError>;
+    ) -> Result<Option<(UserRecord, PasswordHash)>, SystemError>;
+    /// Decides on an attempt by [`latchkey_core::login::LoginHistory::decide`], one attempt of an account at a time,
+    /// so that concurrent attempts cannot exceed the limit, and stores the history. `lock` is written if the attempt
+    /// locks the account for the address.
+    async fn decide_login(
+        &self,
+        attempt: &LoginAttempt,
+        lock: Option<AuditEntry>,
+    ) -> Result<LoginVerdict, SystemError>;
+    /// Replaces a user's password hash by another one of the same password, unless it is not `old` any more.
+    async fn replace_password(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        new: PasswordHash,
+    ) -> Result<(), SystemError>;
+    /// Deletes a batch of login histories that said nothing any more before a time; returns their number.
+    async fn prune_logins(&self, before: Timestamp) -> Result<u64, SystemError>;
 
     /// Creates a family with its first refresh token.
     async fn create_family(

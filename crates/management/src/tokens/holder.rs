@@ -6,19 +6,15 @@ use latchkey_core::cache::Cached;
 use latchkey_core::cached_key::CachedKey;
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::UserId;
-use latchkey_core::observer::{LoginOutcome, TokenEvent};
 use latchkey_core::policy::Policy;
 use latchkey_core::ports::LookupResult;
 use latchkey_core::principal::Principal;
-use latchkey_core::record::{KeyState, TenantRecord, TenantRef};
+use latchkey_core::record::{KeyState, TenantRecord};
 use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::token::TokenRules;
-use latchkey_core::user::{UserRecord, canonical_email};
+use latchkey_core::user::UserRecord;
 
 use super::{INVALID_CREDENTIAL, TokenIssuer};
-use crate::CallContext;
-use crate::password::{self, PlainPassword};
-use crate::ports::tokens::run_blocking;
 
 /// Key or user that tokens can be issued to, with its profile.
 pub(super) struct Holder {
@@ -26,9 +22,6 @@ pub(super) struct Holder {
     pub(super) policy: Arc<Policy>,
     pub(super) rules: TokenRules,
 }
-
-/// Longest password that is compared, in bytes.
-const LONGEST_PASSWORD: usize = 1024;
 
 impl TokenIssuer {
     /// Returns the holder of a key's value.
@@ -67,48 +60,6 @@ impl TokenIssuer {
             Ok(()) => Ok(holder),
             Err(_) => Err(INVALID_CREDENTIAL.into()),
         }
-    }
-
-    /// Returns the user with an e-mail address and a password. All failures take the same amount of work.
-    pub(super) async fn password_holder(
-        &self,
-        email: &str,
-        password: PlainPassword,
-        tenant: &str,
-        call: &CallContext,
-    ) -> Result<Holder, ManagementError> {
-        let emit_login = |login| self.emit(TokenEvent::Login(login));
-        if password.text().len() > LONGEST_PASSWORD {
-            emit_login(LoginOutcome::Failure);
-            return Err(INVALID_CREDENTIAL.into());
-        }
-        let owner = match TenantRef::parse(tenant) {
-            Some(named) => self.shared().store.tenant(&named).await?,
-            None => None,
-        };
-        let attempt = match (&owner, canonical_email(email)) {
-            (Some(owner), Some(email)) => {
-                let lock =
-                    self.subject_audit_entry("latchkey", "user.lock", owner.id).in_request(&call.request_id);
-                self.parts.store.begin_login(owner.id, &email, lock).await?
-            }
-            (Some(_) | None, _) => None,
-        };
-        let kept = attempt.as_ref().filter(|a| a.allowed).map(|a| a.password.clone());
-        let verified =
-            run_blocking(&*self.parts.blocking, move || password::verify(&password, kept.as_ref())).await;
-        if let Err(ManagementError::Request(RequestError::ResourceExhausted(_))) = &verified {
-            emit_login(LoginOutcome::Busy);
-        }
-        let correct = verified?;
-        let locked = attempt.as_ref().is_some_and(|attempt| !attempt.allowed);
-        let Some(user) = attempt.filter(|attempt| correct && attempt.allowed).map(|a| a.user) else {
-            emit_login(if locked { LoginOutcome::Locked } else { LoginOutcome::Failure });
-            return Err(INVALID_CREDENTIAL.into());
-        };
-        self.parts.store.reset_failed_logins(user.id).await?;
-        emit_login(LoginOutcome::Success);
-        self.user(user.id, tenant).await
     }
 
     fn holder(

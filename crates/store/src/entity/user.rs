@@ -1,4 +1,4 @@
-//! Users, with the hashes of their passwords and their failed sign-in attempts.
+//! Users, with the hashes of their passwords.
 
 use std::fmt;
 
@@ -22,6 +22,7 @@ pub(crate) struct Model {
     pub environment: Option<String>,
     pub disabled: bool,
     pub generation: i64,
+    /// Not used any more, like the time after it: see `login_histories`.
     pub failed: i32,
     pub failed_at: i64,
     pub created_at: i64,

@@ -8,6 +8,7 @@ use latchkey_core::id::{TenantId, UserId};
 use latchkey_core::ports::LookupResult;
 use latchkey_core::record::TenantRecord;
 use latchkey_core::user::UserRecord;
+use latchkey_management::password::PasswordHash;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{FromQueryResult, Iterable, JoinType, QueryOrder, QuerySelect};
@@ -76,6 +77,18 @@ pub(crate) async fn by_ids(
     }
     let query = Entity::find().filter(Column::Id.is_in(padded_in_values(ids).map(|id| id.0)));
     Ok(query.all(connection).await?.into_iter().filter_map(|row| row::user::record(row).ok()).collect())
+}
+
+/// Returns the user with an e-mail address, and the hash of the password.
+pub(crate) async fn for_login(
+    connection: &PooledConnection,
+    tenant: TenantId,
+    email: &str,
+) -> Result<Option<(UserRecord, PasswordHash)>, StoreError> {
+    let query = Entity::find().filter(Column::TenantId.eq(tenant.0)).filter(Column::Email.eq(email));
+    let Some(row) = query.one(connection).await? else { return Ok(None) };
+    let password = PasswordHash(row.password.clone());
+    Ok(Some((row::user::record(row)?, password)))
 }
 
 /// Returns a page of a tenant's users, newest first.

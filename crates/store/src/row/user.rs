@@ -1,4 +1,4 @@
-//! Conversion between a user's row and its record. The password's hash and the failed attempts stay in the row.
+//! Conversion between a user's row and its record. The password's hash stays in the row.
 
 use latchkey_core::id::{TenantId, UserId};
 use latchkey_core::time::Timestamp;
@@ -28,8 +28,7 @@ pub(crate) fn record(row: user::Model) -> Result<UserRecord, StoreError> {
     })
 }
 
-/// Converts a record into its row. With a new password, it also resets the failed attempts; otherwise both keep
-/// their stored values.
+/// Converts a record into its row. Without a new password, the stored one stays.
 pub(crate) fn row(record: &UserRecord, password: Option<&PasswordHash>) -> user::ActiveModel {
     user::ActiveModel {
         id: Set(record.id.0),

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{FamilyId, TenantId, UserId};
+use latchkey_core::login::LoginVerdict;
 use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::timing::QueryKind;
 use latchkey_core::ports::tokens::SigningKeys;
@@ -71,26 +72,46 @@ impl TokenStore for Store {
         .await
     }
 
-    async fn begin_login(
+    async fn login_user(
         &self,
         tenant: TenantId,
         email: &str,
-        lock: AuditEntry,
-    ) -> Result<Option<LoginAttempt>, SystemError> {
+    ) -> Result<Option<(UserRecord, PasswordHash)>, SystemError> {
+        self.with_deadline(QueryKind::Login, async {
+            query::user::for_login(&self.pool.acquire().await?, tenant, email).await
+        })
+        .await
+    }
+
+    async fn decide_login(
+        &self,
+        attempt: &LoginAttempt,
+        lock: Option<AuditEntry>,
+    ) -> Result<LoginVerdict, SystemError> {
         self.with_deadline(
             QueryKind::Login,
-            Box::pin(async { write::user::attempt(self.pool.begin().await?, tenant, email, lock).await }),
+            Box::pin(async { write::login::decide(self.pool.begin().await?, attempt, lock).await }),
         )
         .await
     }
 
-    async fn reset_failed_logins(&self, id: UserId) -> Result<(), SystemError> {
-        let work = async {
-            let connection = self.pool.begin().await?;
-            write::user::reset_failed_logins(&connection, id).await?;
-            Ok(connection.commit().await?)
-        };
-        self.with_deadline(QueryKind::Login, work).await
+    async fn replace_password(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        new: PasswordHash,
+    ) -> Result<(), SystemError> {
+        self.with_deadline(QueryKind::Login, async {
+            write::user::replace_password(self.pool.begin().await?, id, old, new).await
+        })
+        .await
+    }
+
+    async fn prune_logins(&self, before: Timestamp) -> Result<u64, SystemError> {
+        self.with_deadline(QueryKind::Prune, async {
+            write::login::prune(self.pool.begin().await?, before).await
+        })
+        .await
     }
 
     async fn create_family(

@@ -1,14 +1,13 @@
-//! Creates users, changes one by a rule, and counts sign-in attempts.
+//! Creates users, and changes one by a rule.
 
 use latchkey_core::error::RequestError;
-use latchkey_core::id::{TenantId, UserId};
+use latchkey_core::id::UserId;
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
-use latchkey_core::time::Timestamp;
-use latchkey_core::user::{FailedLogins, MAX_FAILED_LOGINS, UserRecord};
+use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
-use latchkey_management::ports::tokens::{LoginAttempt, UserUpdateFn};
+use latchkey_management::ports::tokens::UserUpdateFn;
 use latchkey_management::ports::{AuditEntry, WriteResult};
-use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::ActiveValue::Unchanged;
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
@@ -18,6 +17,7 @@ use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
 use crate::row;
+use crate::write::login;
 
 /// Creates the user if its e-mail address is free in the tenant.
 pub(crate) async fn create(
@@ -39,7 +39,7 @@ pub(crate) async fn create(
     Ok(WriteResult::written(user.revision, user).with_history(appended.history))
 }
 
-/// Replaces the user by the rule's result, and the password if there is a new one.
+/// Replaces the user by the rule's result, and the password if there is a new one, which also forgets failed logins.
 pub(crate) async fn change(
     connection: PooledConnection,
     id: UserId,
@@ -58,6 +58,10 @@ pub(crate) async fn change(
         (false, true) => Some(ChangeEffect::Restricted),
         (false, false) => None,
     };
+    if password.is_some() {
+        // Before the journal: a login can hold these rows and wait for it.
+        login::forget(&connection, after.tenant, &after.email).await?;
+    }
     let change = ChangeSubject::User(id).with_effect(effect);
     let appended = journal::append_changes(&connection, &[change], audit).await?;
     after.revision = appended.first;
@@ -76,39 +80,17 @@ async fn write(
     Ok(())
 }
 
-/// Counts an attempt as failed, unless the limit is reached. The row is locked meanwhile, so that concurrent
-/// attempts cannot exceed the limit. The last permitted attempt appends an audit event.
-pub(crate) async fn attempt(
+/// Replaces a user's password hash by another one of the same password, unless it was changed in the meantime.
+pub(crate) async fn replace_password(
     connection: PooledConnection,
-    tenant: TenantId,
-    email: &str,
-    mut lock: AuditEntry,
-) -> Result<Option<LoginAttempt>, StoreError> {
-    let of_tenant = Entity::find().filter(Column::TenantId.eq(tenant.0)).filter(Column::Email.eq(email));
-    let Some(row) = of_tenant.lock_exclusive().one(&connection).await? else { return Ok(None) };
-    let failed = u32::try_from(row.failed).unwrap_or(u32::MAX);
-    let next = FailedLogins { failed, last: Timestamp(row.failed_at) }.record_attempt(lock.time);
-    if let Some(next) = next {
-        let counted = ActiveModel {
-            id: Unchanged(row.id),
-            failed: Set(i32::try_from(next.failed).unwrap_or(i32::MAX)),
-            failed_at: Set(next.last.0),
-            ..Default::default()
-        };
-        Entity::update(counted).exec_without_returning(&connection).await?;
-        if next.failed == MAX_FAILED_LOGINS {
-            lock.target = UserId(row.id).to_string();
-            journal::append_audit(&connection, &lock).await?;
-        }
-        connection.commit().await?;
-    }
-    let password = PasswordHash(row.password.clone());
-    Ok(Some(LoginAttempt { user: row::user::record(row)?, password, allowed: next.is_some() }))
-}
-
-/// Resets the number of failed logins.
-pub(crate) async fn reset_failed_logins(connection: &PooledConnection, id: UserId) -> Result<(), StoreError> {
-    let reset = ActiveModel { id: Unchanged(id.0), failed: Set(0), ..Default::default() };
-    Entity::update(reset).exec_without_returning(connection).await?;
-    Ok(())
+    id: UserId,
+    old: &PasswordHash,
+    new: PasswordHash,
+) -> Result<(), StoreError> {
+    let update = Entity::update_many()
+        .col_expr(Column::Password, Expr::value(new.0))
+        .filter(Column::Id.eq(id.0))
+        .filter(Column::Password.eq(old.0.clone()));
+    update.exec(&connection).await?;
+    Ok(connection.commit().await?)
 }

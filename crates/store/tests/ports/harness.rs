@@ -1,7 +1,7 @@
 //! Token issuer, management service and gate on a test's database, with a clock that the test moves. Changes
 //! reach the cache as in the program: by the feed, before the call that made them returns.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -81,13 +81,16 @@ impl Clock for ManualClock {
     }
 }
 
-/// Runs work in place and counts it.
+/// Runs work in place and counts it; refuses it while busy.
 #[derive(Default)]
-pub(crate) struct CountingWorkers(pub(crate) AtomicUsize);
+pub(crate) struct CountingWorkers(pub(crate) AtomicUsize, pub(crate) AtomicBool);
 
 #[async_trait]
 impl BlockingExecutor for CountingWorkers {
     async fn run(&self, job: Job) -> Result<(), RequestError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(RequestError::ResourceExhausted("busy"));
+        }
         self.0.fetch_add(1, Ordering::SeqCst);
         job();
         Ok(())
@@ -164,7 +167,7 @@ pub(crate) struct Harness {
 
 /// Returns the context of a call without a deadline.
 pub(crate) fn call() -> CallContext {
-    CallContext { request_id: "r".to_owned(), deadline: None }
+    CallContext { request_id: "r".to_owned(), ..CallContext::default() }
 }
 
 pub(crate) static OPERATOR: LazyLock<Caller> =
@@ -279,7 +282,7 @@ impl Harness {
     }
 }
 
-fn asking(grant: TokenGrant) -> IssueJwt {
+pub(crate) fn asking(grant: TokenGrant) -> IssueJwt {
     IssueJwt {
         grant: Some(grant),
         tenant: String::new(),

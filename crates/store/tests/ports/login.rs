@@ -1,20 +1,31 @@
-//! Sign-in with a password: every failure costs the same work and returns the same error.
+//! Login with a password: every failure costs the same work and returns the same error, and failures of one address
+//! lock no other one out.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::login::{LoginVerdict, MAX_FAILURES_OF_ADDRESS, account_id, address_id};
 use latchkey_core::time::Clock;
-use latchkey_core::user::MAX_FAILED_LOGINS;
-use latchkey_management::ports::AuditEntry;
-use latchkey_management::ports::tokens::TokenStore;
+use latchkey_management::password::PlainPassword;
+use latchkey_management::ports::tokens::{LoginAttempt, TokenStore};
+use latchkey_management::{CallContext, IssueJwt, SetUserPassword, TokenGrant};
+use sea_orm::{ConnectionTrait as _, Statement};
+use tokio::task::JoinSet;
 
 use crate::database::{TestDatabase, audit};
-use crate::harness::{EMAIL, Harness, OPERATOR, PASSWORD, call};
+use crate::harness::{EMAIL, Harness, OPERATOR, PASSWORD, asking, call};
 
 on_both!(
     every_failed_login_costs_the_same_and_returns_the_same_error,
     a_lock_decays_and_success_takes_failures_back,
+    failures_of_a_stranger_lock_the_strangers_address_alone,
+    a_login_that_is_refused_as_busy_is_no_failure,
+    failures_at_once_are_all_counted,
+    a_new_password_ends_a_lock,
+    a_password_of_an_earlier_version_is_hashed_again,
+    histories_that_say_nothing_are_deleted,
 );
 
 const WRONG: &str = "not the password at all";
@@ -29,17 +40,31 @@ async fn failed(harness: &Harness, tenant: &str, email: &str, password: &str) ->
     (harness.workers.0.load(Ordering::SeqCst) - before, words)
 }
 
-async fn exhaust(harness: &Harness) {
-    let time = harness.clock.now().wall;
-    for _ in 0..MAX_FAILED_LOGINS {
-        harness
-            .database
-            .store
-            .begin_login(harness.database.tenant, EMAIL, AuditEntry { time, ..audit("user.lock") })
-            .await
-            .unwrap()
-            .unwrap();
+/// Returns an attempt with a wrong password; no password is hashed.
+fn wrong(harness: &Harness, email: &str, from: Option<IpAddr>) -> LoginAttempt {
+    let account = account_id(&harness.database.tenant.to_string(), email);
+    let address = address_id(&account, from);
+    LoginAttempt { account, address, correct: false, time: harness.clock.now().wall }
+}
+
+/// Returns the number of rows that logins have left.
+async fn histories(harness: &Harness) -> i64 {
+    let connection = harness.database.store.connection();
+    let sql = "SELECT COUNT(*) AS n FROM login_histories";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    connection.query_one_raw(statement).await.unwrap().unwrap().try_get("", "n").unwrap()
+}
+
+async fn exhaust_from(harness: &Harness, from: Option<IpAddr>) {
+    for _ in 0..MAX_FAILURES_OF_ADDRESS {
+        let attempt = wrong(harness, EMAIL, from);
+        let verdict = harness.database.store.decide_login(&attempt, None).await.unwrap();
+        assert_eq!(verdict, LoginVerdict::Failure);
     }
+}
+
+async fn exhaust(harness: &Harness) {
+    exhaust_from(harness, None).await;
 }
 
 async fn every_failed_login_costs_the_same_and_returns_the_same_error(database: TestDatabase) {
@@ -58,7 +83,7 @@ async fn every_failed_login_costs_the_same_and_returns_the_same_error(database: 
     }
     exhaust(&harness).await;
     assert_eq!(failed(&harness, "acme", EMAIL, PASSWORD).await, expected, "locked");
-    harness.database.store.reset_failed_logins(user.id).await.unwrap();
+    harness.clock.move_on(Duration::from_secs(15 * 60));
     let _ = harness.tokens.disable_user(&OPERATOR, &user.id.to_string(), &call()).await.unwrap();
     assert_eq!(failed(&harness, "acme", EMAIL, PASSWORD).await, expected, "the user is disabled");
 }
@@ -74,4 +99,132 @@ async fn a_lock_decays_and_success_takes_failures_back(database: TestDatabase) {
         assert!(harness.sign_in("acme", EMAIL, WRONG).await.is_err());
     }
     assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "all failures were reset");
+}
+
+fn address(number: u16) -> Option<IpAddr> {
+    let [high, low] = number.to_be_bytes();
+    Some(IpAddr::from([198, 18, high, low]))
+}
+
+/// Logs in from an address. Returns false if that is refused.
+async fn login_from(harness: &Harness, address: Option<IpAddr>, password: &str) -> bool {
+    let grant = TokenGrant::Password(EMAIL.to_owned(), PlainPassword::new(password.to_owned()));
+    let ask = IssueJwt { tenant: "acme".to_owned(), ..asking(grant) };
+    harness.tokens.issue(ask, &CallContext { address, ..call() }).await.is_ok()
+}
+
+async fn failures_of_a_stranger_lock_the_strangers_address_alone(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let _ = harness.user().await;
+    let login = |from, password| login_from(&harness, from, password);
+    exhaust_from(&harness, address(1)).await;
+    assert!(!login(address(1), PASSWORD).await, "the stranger's address is locked");
+    assert!(login(address(2), PASSWORD).await, "the user's is not");
+    // From now on, the second address is known: strangers at any number of others do not lock it.
+    for number in 10..450 {
+        let attempt = wrong(&harness, EMAIL, address(number));
+        let _ = harness.database.store.decide_login(&attempt, None).await.unwrap();
+    }
+    assert!(!login(address(999), PASSWORD).await, "guesses from many addresses are bounded");
+    assert!(login(address(2), PASSWORD).await);
+    for _ in 0..2 * MAX_FAILURES_OF_ADDRESS {
+        let attempt = wrong(&harness, EMAIL, address(2));
+        let _ = harness.database.store.decide_login(&attempt, Some(audit("user.lock"))).await.unwrap();
+    }
+    let locks = harness.audited().await.into_iter().filter(|(action, _)| action == "user.lock");
+    assert_eq!(locks.count(), 1, "one event for one lock");
+}
+
+async fn a_login_that_is_refused_as_busy_is_no_failure(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let _ = harness.user().await;
+    harness.workers.1.store(true, Ordering::SeqCst);
+    for email in [EMAIL, "eve@example.dev"] {
+        for _ in 0..2 * MAX_FAILURES_OF_ADDRESS {
+            let refused = harness.sign_in("acme", email, WRONG).await.unwrap_err();
+            assert!(matches!(refused, ManagementError::Request(RequestError::ResourceExhausted(_))));
+        }
+    }
+    harness.workers.1.store(false, Ordering::SeqCst);
+    assert_eq!(histories(&harness).await, 0, "nothing was counted");
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok());
+}
+
+async fn failures_at_once_are_all_counted(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let _ = harness.user().await;
+    let mut attempts = JoinSet::new();
+    for n in 0..MAX_FAILURES_OF_ADDRESS + 20 {
+        let (store, email) =
+            (harness.database.store.clone(), if n % 2 == 0 { EMAIL } else { "eve@example.dev" });
+        let attempt = wrong(&harness, email, address(1));
+        attempts.spawn(async move {
+            loop {
+                // A database that is busy for longer than a deadline has not decided.
+                if let Ok(verdict) = store.decide_login(&attempt, None).await {
+                    break verdict;
+                }
+            }
+        });
+    }
+    let verdicts = attempts.join_all().await;
+    let failures = verdicts.iter().filter(|verdict| **verdict == LoginVerdict::Failure).count();
+    assert_eq!(failures, verdicts.len());
+    for email in [EMAIL, "eve@example.dev"] {
+        for _ in 0..MAX_FAILURES_OF_ADDRESS - 60 {
+            let attempt = wrong(&harness, email, address(1));
+            let verdict = harness.database.store.decide_login(&attempt, None).await.unwrap();
+            assert_eq!(verdict, LoginVerdict::Failure, "{email}");
+        }
+        let attempt = wrong(&harness, email, address(1));
+        let verdict = harness.database.store.decide_login(&attempt, None).await.unwrap();
+        assert_eq!(verdict, LoginVerdict::Locked, "{email}: an unknown user is counted alike");
+    }
+}
+
+async fn a_new_password_ends_a_lock(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let user = harness.user().await;
+    exhaust(&harness).await;
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_err());
+    let ask = SetUserPassword {
+        id: user.id.to_string(),
+        password: PlainPassword::new("the sky by day, 1816".into()),
+    };
+    let _ = harness.tokens.set_user_password(&OPERATOR, ask, &call()).await.unwrap();
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_err(), "the old password");
+    assert!(harness.sign_in("acme", EMAIL, "the sky by day, 1816").await.is_ok());
+}
+
+/// A password with a letter and its accent as two code points.
+const DECOMPOSED: &str = "the gru\u{308}ne sea, 1815";
+/// Hash of [`DECOMPOSED`] as it was sent, which earlier versions stored; made by the library of argon2's authors.
+const EARLIER: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$KBxs9Zfr8Jbj6wsia464xMH98cnlKTWSc0r4+8x1uNI";
+
+async fn a_password_of_an_earlier_version_is_hashed_again(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let _ = harness.user().await;
+    harness.database.sql(&format!("UPDATE users SET password = '{EARLIER}'")).await;
+    assert!(harness.sign_in("acme", EMAIL, "the gr\u{fc}ne sea, 1815").await.is_err(), "not as it was set");
+    assert!(harness.sign_in("acme", EMAIL, DECOMPOSED).await.is_ok(), "as it was set");
+    assert!(harness.sign_in("acme", EMAIL, "the gr\u{fc}ne sea, 1815").await.is_ok(), "hashed again");
+    assert!(harness.sign_in("acme", EMAIL, DECOMPOSED).await.is_ok());
+    assert!(harness.sign_in("acme", EMAIL, "the grune sea, 1815").await.is_err());
+}
+
+async fn histories_that_say_nothing_are_deleted(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    let _ = harness.user().await;
+    assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok());
+    for number in 1..=3 {
+        let attempt = wrong(&harness, "eve@example.dev", address(number));
+        let _ = harness.database.store.decide_login(&attempt, None).await.unwrap();
+    }
+    assert_eq!(histories(&harness).await, 5, "three addresses, their account, a login");
+    assert_eq!(harness.tokens.prune_logins().await.unwrap(), 0);
+    harness.clock.move_on(Duration::from_secs(15 * 60 + 1));
+    assert_eq!(harness.tokens.prune_logins().await.unwrap(), 4, "all but the known address");
+    harness.clock.move_on(Duration::from_secs(90 * 86_400));
+    assert_eq!(harness.tokens.prune_logins().await.unwrap(), 1);
 }

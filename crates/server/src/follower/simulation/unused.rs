@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{FamilyId, KeyId, TenantId, UserId};
+use latchkey_core::login::LoginVerdict;
 use latchkey_core::ports::TokenFamily;
 use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
@@ -144,16 +145,32 @@ impl TokenStore for Link {
         unreachable!("a follower does not call this")
     }
 
-    async fn begin_login(
+    async fn login_user(
         &self,
         _: TenantId,
         _: &str,
-        _: AuditEntry,
-    ) -> Result<Option<LoginAttempt>, SystemError> {
+    ) -> Result<Option<(UserRecord, PasswordHash)>, SystemError> {
         unreachable!("a follower does not call this")
     }
 
-    async fn reset_failed_logins(&self, _: UserId) -> Result<(), SystemError> {
+    async fn decide_login(
+        &self,
+        _: &LoginAttempt,
+        _: Option<AuditEntry>,
+    ) -> Result<LoginVerdict, SystemError> {
+        unreachable!("a follower does not call this")
+    }
+
+    async fn replace_password(
+        &self,
+        _: UserId,
+        _: &PasswordHash,
+        _: PasswordHash,
+    ) -> Result<(), SystemError> {
+        unreachable!("a follower does not call this")
+    }
+
+    async fn prune_logins(&self, _: Timestamp) -> Result<u64, SystemError> {
         unreachable!("a follower does not call this")
     }
 

@@ -1,0 +1,132 @@
+//! Login with an e-mail address and a password. Every failure does the same work, whether the user exists or not: it
+//! reads a user, hashes the password, and counts the failure for the account and the address of the caller.
+//!
+//! The failure is counted after the password was hashed. A login that is refused because too many passwords are being
+//! hashed says nothing about the password, and does not count.
+
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::id::TenantId;
+use latchkey_core::login::{LoginVerdict, account_id, address_id};
+use latchkey_core::observer::{LoginOutcome, TokenEvent};
+use latchkey_core::record::TenantRef;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::user::{UserRecord, canonical_email};
+
+use super::holder::{Holder, generation};
+use super::{INVALID_CREDENTIAL, TokenIssuer};
+use crate::CallContext;
+use crate::password::requirements::MAX_BYTES;
+use crate::password::{self, Comparison, PasswordHash, PlainPassword};
+use crate::ports::tokens::{LoginAttempt, run_blocking};
+
+/// User that may log in, with the hash of the password.
+struct LoginUser {
+    record: UserRecord,
+    password: PasswordHash,
+}
+
+/// Account that a login names, and its user, if there is one that may log in.
+struct LoginAccount {
+    id: KeyHash,
+    user: Option<LoginUser>,
+}
+
+impl TokenIssuer {
+    /// Returns the user with an e-mail address and a password.
+    pub(super) async fn password_holder(
+        &self,
+        email: &str,
+        password: PlainPassword,
+        tenant: &str,
+        call: &CallContext,
+    ) -> Result<Holder, ManagementError> {
+        let failed = |outcome| {
+            self.emit(TokenEvent::Login(outcome));
+            Err(INVALID_CREDENTIAL.into())
+        };
+        if password.text().len() > MAX_BYTES {
+            return failed(LoginOutcome::Failure);
+        }
+        let account = self.login_account(email, tenant).await?;
+        let (correct, renewed) = match self.compare(password, account.user.as_ref()).await {
+            Err(ManagementError::Request(busy @ RequestError::ResourceExhausted(_))) => {
+                self.emit(TokenEvent::Login(LoginOutcome::Busy));
+                return Err(busy.into());
+            }
+            compared => compared?,
+        };
+        let verdict = self.decide(&account, correct, call).await?;
+        let user = match (verdict, account.user) {
+            (LoginVerdict::Success, Some(user)) => user,
+            (LoginVerdict::Locked, _) => return failed(LoginOutcome::Locked),
+            (LoginVerdict::Success | LoginVerdict::Failure, _) => return failed(LoginOutcome::Failure),
+        };
+        if let Some(renewed) = renewed {
+            self.parts.store.replace_password(user.record.id, &user.password, renewed).await?;
+        }
+        let holder = self.user(user.record.id, tenant).await?;
+        // The password that was compared must still be the user's.
+        if generation(&holder.principal) != user.record.generation {
+            return failed(LoginOutcome::Failure);
+        }
+        self.emit(TokenEvent::Login(LoginOutcome::Success));
+        Ok(holder)
+    }
+
+    /// Reads the account that a login names, by the same queries whether it exists or not.
+    async fn login_account(&self, email: &str, tenant: &str) -> Result<LoginAccount, ManagementError> {
+        let owner = match TenantRef::parse(tenant) {
+            Some(named) => self.shared().store.tenant(&named).await?,
+            None => None,
+        };
+        let canonical = canonical_email(email);
+        let of_tenant = owner.as_ref().map_or(TenantId(uuid::Uuid::nil()), |owner| owner.id);
+        let found = self.parts.store.login_user(of_tenant, canonical.as_deref().unwrap_or_default()).await?;
+        let may_log_in = owner.as_ref().is_some_and(|owner| !owner.suspended);
+        let user = found.filter(|(record, _)| may_log_in && !record.disabled);
+        let tenant = owner.map_or_else(|| tenant.to_owned(), |owner| owner.id.to_string());
+        Ok(LoginAccount {
+            id: account_id(&tenant, canonical.as_deref().unwrap_or(email)),
+            user: user.map(|(record, password)| LoginUser { record, password }),
+        })
+    }
+
+    /// Decides on an attempt by the failures of the account and of the caller's address, and counts a failure.
+    async fn decide(
+        &self,
+        account: &LoginAccount,
+        correct: bool,
+        call: &CallContext,
+    ) -> Result<LoginVerdict, ManagementError> {
+        let address = address_id(&account.id, call.address);
+        let attempt = LoginAttempt { account: account.id, address, correct, time: self.now() };
+        let lock = account.user.as_ref().map(|user| {
+            let entry = self.subject_audit_entry("latchkey", "user.lock", user.record.tenant);
+            let from = call.address.map(|address| address.to_canonical().to_string()).unwrap_or_default();
+            entry.on_target(&user.record.id).in_request(&call.request_id).with_detail("address", from)
+        });
+        Ok(self.parts.store.decide_login(&attempt, lock).await?)
+    }
+
+    /// Compares a password with a user's, in the same time without a user. Returns if it is right, and a new hash if
+    /// the stored one is outdated.
+    async fn compare(
+        &self,
+        password: PlainPassword,
+        user: Option<&LoginUser>,
+    ) -> Result<(bool, Option<PasswordHash>), ManagementError> {
+        let kept = user.map(|user| user.password.clone());
+        let salt = password::salt(&mut (self.shared().random)());
+        run_blocking(&*self.parts.blocking, move || {
+            let Comparison { correct, outdated } = password::verify(&password, kept.as_ref());
+            let renewed = (correct && outdated).then(|| password::hash(&password, &salt));
+            (correct, renewed)
+        })
+        .await
+    }
+
+    /// Deletes a batch of login histories that say nothing any more; returns their number.
+    pub async fn prune_logins(&self) -> Result<u64, SystemError> {
+        self.parts.store.prune_logins(self.now()).await
+    }
+}
