@@ -24,6 +24,7 @@ default = []
 [jwt]
 issuer = "https://mint.example.dev"
 audience = "mint"
+issue_rate = "1000000/min"
 [[roles]]
 name = "clerk"
 scopes = ["read"]

@@ -4,6 +4,7 @@
 mod attacks;
 mod crashes;
 mod interop;
+mod limits;
 mod parents;
 mod refresh;
 mod signing;

@@ -25,6 +25,8 @@ pub use verify::{
 
 use std::time::Duration;
 
+use crate::limit::Limit;
+
 /// Rules of a profile for its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRules {
@@ -40,6 +42,26 @@ pub struct TokenRules {
     pub ttl: Duration,
     /// Lifetime of a token family. After it, no token of the family is refreshed.
     pub refresh_ttl: Duration,
+    /// Limits of what tokens take in the database.
+    pub limits: TokenLimits,
+}
+
+/// Limits of the tokens of one key or user, each of which takes room in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenLimits {
+    /// Tokens that are issued for a key or a user, and refreshes of all of its families, on each replica.
+    pub issue: Limit,
+    /// Refreshes of one family, on each replica.
+    pub refresh: Limit,
+    /// Most living families of a key or a user; a further one ends the oldest.
+    pub families: u32,
+}
+
+impl Default for TokenLimits {
+    fn default() -> Self {
+        let per_minute = |tokens| Limit { tokens, period: Duration::from_mins(1), burst: tokens };
+        Self { issue: per_minute(120), refresh: per_minute(60), families: 1_000 }
+    }
 }
 
 impl TokenRules {

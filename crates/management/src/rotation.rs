@@ -101,6 +101,7 @@ impl SigningKeyRotation<'_> {
 mod tests {
     use super::*;
     use latchkey_core::seal::Sealed;
+    use latchkey_core::token::TokenLimits;
 
     fn key(id: &str, from: i64) -> SigningKeyRecord {
         SigningKeyRecord {
@@ -125,6 +126,7 @@ mod tests {
             audiences: Vec::new(),
             ttl,
             refresh_ttl: ttl,
+            limits: TokenLimits::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Issue, refresh and revocation of tokens, and maintenance of signing keys. A caller of the token calls proves
 //! itself by the credential in the request; calls on signing keys are for operators.
 
+mod buckets;
 mod holder;
 mod issue;
 mod login;
@@ -11,6 +12,7 @@ mod signing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::buckets::TokenBuckets;
 pub use self::issue::{IssueJwt, IssuedTokens, TokenGrant};
 pub use self::refresh::RefreshJwt;
 pub use self::signing::{RotateSigningKey, reload_signing_keys};
@@ -45,6 +47,7 @@ pub struct TokenIssuerParts {
 /// Issues, renews and ends tokens, and manages users.
 pub struct TokenIssuer {
     pub(super) parts: TokenIssuerParts,
+    buckets: TokenBuckets,
 }
 
 /// Error for every invalid credential. One text for all causes, so that an attacker cannot tell them apart.
@@ -54,7 +57,7 @@ impl TokenIssuer {
     /// Makes an issuer of its dependencies.
     #[must_use]
     pub fn new(parts: TokenIssuerParts) -> Self {
-        Self { parts }
+        Self { parts, buckets: TokenBuckets::default() }
     }
 
     pub(super) fn shared(&self) -> &ManagementServiceParts {

@@ -45,6 +45,7 @@ issuer = "https://shop.example.dev"
 audience = "shop"
 ttl = "1h"
 refresh_ttl = "30d"
+issue_rate = "1000000/min"
 [[roles]]
 name = "clerk"
 scopes = ["items.read"]

@@ -109,12 +109,14 @@ impl TokenIssuer {
         };
         check_audience(&audience, &holder.rules)?;
         let granted = requested_scopes(&scopes, &holder.principal.granted, &holder.policy)?;
+        let owner = parent(&holder.principal).ok_or(INVALID_CREDENTIAL)?;
+        self.charge_owner(owner, &holder.rules)?;
         let now = self.now();
         let mut random = (self.shared().random)();
         let family = FamilyRecord {
             id: FamilyId::new(now, &mut random),
             tenant: holder.principal.tenant.id,
-            parent: parent(&holder.principal).ok_or(INVALID_CREDENTIAL)?,
+            parent: owner,
             generation: generation(&holder.principal),
             audience: if audience.is_empty() { holder.rules.audience.to_string() } else { audience },
             ttl: ttl.map_or(holder.rules.ttl, |ttl| ttl.min(holder.rules.ttl)),
@@ -130,8 +132,22 @@ impl TokenIssuer {
             .subject_audit_entry(&family.parent.to_string(), "token.issue", family.tenant)
             .on_target(&family.id);
         let entry = entry.in_request(&call.request_id).with_detail("scopes", record.scopes.join(" "));
-        self.parts.store.create_family(family.clone(), record, entry).await?;
+        let oldest = self.parts.store.oldest_families(owner, now, holder.rules.limits.families - 1).await?;
+        let ended: Vec<String> = oldest.iter().map(ToString::to_string).collect();
+        let entry = entry.with_detail("ended", ended.join(" "));
+        self.parts.store.create_family(family.clone(), record, oldest, entry).await?;
         Ok(IssuedTokens::new(&holder, &family, access, first, &granted, now))
+    }
+
+    /// Takes a token of the bucket of a key or user.
+    pub(super) fn charge_owner(&self, owner: TokenSubject, rules: &TokenRules) -> Result<(), RequestError> {
+        const OFTEN: &str = "tokens of this key or user are issued and refreshed too often; try again later, or keep \
+            using a token until it expires";
+        let id = match owner {
+            TokenSubject::Key(id) => id.0,
+            TokenSubject::User(id) => id.0,
+        };
+        self.buckets.charge(id, &rules.limits.issue, self.shared().clock.now().monotonic, OFTEN)
     }
 
     /// Signs an access token of a family.

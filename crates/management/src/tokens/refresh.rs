@@ -69,6 +69,7 @@ impl TokenIssuer {
             return self.resend_or_end(&record, spent, &request.scopes, &family, &holder, call).await;
         }
         let granted = access_scopes(&request.scopes, &record, &holder)?;
+        self.charge_refresh(&family, &holder)?;
         let mut random = (self.shared().random)();
         let next = refresh::mint(&mut random);
         let sealer = &self.shared().sealer;
@@ -99,6 +100,15 @@ impl TokenIssuer {
             }
             Some(_) | None => Err(INVALID_CREDENTIAL.into()),
         }
+    }
+
+    /// Takes a token of the family's bucket, and one of its key's or user's.
+    fn charge_refresh(&self, family: &TokenFamily, holder: &Holder) -> Result<(), RequestError> {
+        const OFTEN: &str =
+            "the tokens of this family are refreshed too often; use the present one until it expires";
+        let now = self.shared().clock.now().monotonic;
+        self.buckets.charge(family.record.id.0, &holder.rules.limits.refresh, now, OFTEN)?;
+        self.charge_owner(family.record.parent, &holder.rules)
     }
 
     /// Handles a token that was redeemed before: sends its successor again, or ends the family.

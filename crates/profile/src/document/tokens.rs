@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use latchkey_core::limit::{Limit, parse_key_limit};
 use latchkey_core::policy::{DEFAULT_PASSWORD_LENGTH, LEAST_PASSWORD_LENGTH};
 use latchkey_core::scope::{ScopeRegistry, ScopeSet};
-use latchkey_core::token::{SigningAlgorithm, TokenRules};
+use latchkey_core::token::{SigningAlgorithm, TokenLimits, TokenRules};
 
 use super::names::{self, UniqueNames};
 use super::scopes;
@@ -14,6 +15,8 @@ use crate::reader::{Section, Text, Value};
 const HOUR: Duration = Duration::from_hours(1);
 const MONTH: Duration = Duration::from_hours(30 * 24);
 const YEAR: Duration = Duration::from_hours(366 * 24);
+/// Largest number of living families that a profile can allow.
+const MAX_FAMILIES: u32 = 1_000_000;
 
 /// Reads the rules for tokens, if the document has any.
 pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
@@ -27,8 +30,32 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
     if refresh_ttl < ttl {
         section.report("\"refresh_ttl\" is shorter than \"ttl\"");
     }
+    let limits = limits(&mut section);
     section.close();
-    Some(TokenRules { algorithm, issuer, audience, audiences, ttl, refresh_ttl })
+    Some(TokenRules { algorithm, issuer, audience, audiences, ttl, refresh_ttl, limits })
+}
+
+/// Reads the limits of tokens: two rates (`120/min`, `120/min burst 500`) and the number of living families.
+fn limits(section: &mut Section<'_>) -> TokenLimits {
+    let default = TokenLimits::default();
+    let mut rate = |field, default: Limit| {
+        let Some(text) = section.text(field) else { return default };
+        parse_key_limit(&text).unwrap_or_else(|error| {
+            text.report(error.to_string());
+            default
+        })
+    };
+    let (issue, refresh) = (rate("issue_rate", default.issue), rate("refresh_rate", default.refresh));
+    TokenLimits { issue, refresh, families: families(section).unwrap_or(default.families) }
+}
+
+fn families(section: &mut Section<'_>) -> Option<u32> {
+    let value = section.value("max_families")?;
+    let families = u32::try_from(value.count()?).ok().filter(|n| (1..=MAX_FAMILIES).contains(n));
+    if families.is_none() {
+        value.report(format!("the number of living families is a number from 1 to {MAX_FAMILIES}"));
+    }
+    families
 }
 
 fn algorithm(text: &Text<'_>) -> SigningAlgorithm {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_core::id::KeyId;
-use latchkey_core::ports::{ChangeSubject, PendingChange};
+use latchkey_core::ports::{ChangeEffect, ChangeSubject, PendingChange};
 use latchkey_management::ports::{Created, NewKey, WriteResult};
 use tokio::task::JoinSet;
 
@@ -174,7 +174,11 @@ impl Batch {
             keys.iter().map(|creation| [ChangeSubject::Key(creation.key.record.hash).into()]).collect();
         let of_keys = changes.iter().zip(&keys);
         let of_keys = of_keys.map(|(changes, creation)| JournalEntry { changes, audit: &creation.audit });
-        let of_families = self.families.iter().map(|waiting| JournalEntry::unseen(&waiting.write.audit));
+        let ended: Vec<Vec<PendingChange>> =
+            self.families.iter().map(|family| ended(&family.write)).collect();
+        let of_families = self.families.iter().zip(&ended);
+        let of_families =
+            of_families.map(|(waiting, ended)| JournalEntry { changes: ended, audit: &waiting.write.audit });
         let redemptions = self.redemptions.iter().zip(redeemed).filter(|(_, redeemed)| **redeemed);
         let of_tokens = redemptions.map(|(waiting, _)| JournalEntry::unseen(&waiting.write.audit));
         let entries: Vec<_> = of_keys.chain(of_families).chain(of_tokens).collect();
@@ -190,6 +194,12 @@ impl Batch {
         });
         Ok(created.collect())
     }
+}
+
+/// Returns the changes by which replicas learn that families have ended.
+fn ended(start: &FamilyStart) -> Vec<PendingChange> {
+    let ended = start.ended.iter();
+    ended.map(|id| ChangeSubject::Family(*id).with_effect(Some(ChangeEffect::Ended))).collect()
 }
 
 impl From<StoreError> for BatchFailure {

@@ -8,7 +8,6 @@ use latchkey_core::id::FamilyId;
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::{AuditEntry, WriteResult};
-use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{CaseStatement, ExprTrait, Query, UpdateStatement};
@@ -20,7 +19,8 @@ use crate::journal::{self, ROWS};
 use crate::pool::PooledConnection;
 use crate::row;
 
-/// Inserts families, each with its first refresh token. The caller appends them to the audit log and commits.
+/// Inserts families, each with its first refresh token, and ends the ones that they replace. The caller appends them to
+/// the journal and commits.
 pub(crate) async fn begin(connection: &PooledConnection, starts: &[&FamilyStart]) -> Result<(), StoreError> {
     if starts.is_empty() {
         return Ok(());
@@ -29,7 +29,26 @@ pub(crate) async fn begin(connection: &PooledConnection, starts: &[&FamilyStart]
     family::Entity::insert_many(families).exec_without_returning(connection).await?;
     let tokens = starts.iter().map(|start| row::token::refresh_row(&start.first));
     refresh::Entity::insert_many(tokens).exec_without_returning(connection).await?;
+    let ended: Vec<Uuid> = starts.iter().flat_map(|start| start.ended.iter().map(|id| id.0)).collect();
+    if let Some(start) = starts.first().filter(|_| !ended.is_empty()) {
+        let at = start.family.created.0;
+        let update = family::Entity::update_many()
+            .col_expr(family::Column::EndedAt, Expr::value(at))
+            .col_expr(family::Column::EndsAt, end_of_tokens(at))
+            .filter(family::Column::Id.is_in(ended))
+            .filter(family::Column::EndedAt.is_null());
+        update.exec(connection).await?;
+    }
     Ok(())
+}
+
+/// Returns the time from which the row of a family that ends at `at` says nothing: when its last access token expires.
+/// A family without a row is as good as one that has ended.
+fn end_of_tokens(at: i64) -> Expr {
+    let column = |column: family::Column| Expr::col(column);
+    let last = || column(family::Column::TtlSeconds).mul(1_000_i64).add(at);
+    let earlier = column(family::Column::EndsAt).lt(last());
+    CaseStatement::new().case(earlier, column(family::Column::EndsAt)).finally(last()).into()
 }
 
 /// Marks tokens as used and inserts their successors, except for those that are already used or whose family has
@@ -102,8 +121,11 @@ pub(crate) async fn end(
     if row.ok_or(RequestError::NotFound("family"))?.ended_at.is_some() {
         return journal::unchanged_at_head(&connection, ()).await;
     }
-    let ended = family::ActiveModel { id: Unchanged(id.0), ended_at: Set(Some(at.0)), ..Default::default() };
-    family::Entity::update(ended).exec_without_returning(&connection).await?;
+    let update = family::Entity::update_many()
+        .col_expr(family::Column::EndedAt, Expr::value(at.0))
+        .col_expr(family::Column::EndsAt, end_of_tokens(at.0))
+        .filter(family::Column::Id.eq(id.0));
+    update.exec(&connection).await?;
     let change = ChangeSubject::Family(id).with_effect(Some(ChangeEffect::Ended));
     let appended = journal::append_changes(&connection, &[change], audit).await?;
     connection.commit().await?;

@@ -122,7 +122,7 @@ async fn different_writes_share_a_transaction(database: TestDatabase) {
         let new = new(key(&database, 5_000 + u128::from(number)));
         calls.spawn(async move {
             let id = family.id;
-            store.create_family(family, token(id, 0), audit("token.issue")).await.unwrap();
+            store.create_family(family, token(id, 0), Vec::new(), audit("token.issue")).await.unwrap();
             let (first, entry) = (hash(id, 0), audit("token.refresh"));
             let used = store.redeem_refresh_token(&first, redemption(1), token(id, 1), entry).await;
             assert!(used.unwrap());
@@ -145,7 +145,12 @@ async fn each_token_is_used_once_by_many_callers_of_two_processes(database: Test
     let other = Arc::new(database.another(crate::database::TEST_TIMEOUT));
     let families = [1_001, 1_002, 1_003].map(|number| family(&database, TokenSubject::Key(owner), number));
     for family in &families {
-        let start = database.store.create_family(family.clone(), token(family.id, 0), audit("token.issue"));
+        let start = database.store.create_family(
+            family.clone(),
+            token(family.id, 0),
+            Vec::new(),
+            audit("token.issue"),
+        );
         start.await.unwrap();
     }
     let calls = (0..60_u8).map(|number| {

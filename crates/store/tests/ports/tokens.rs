@@ -21,6 +21,7 @@ use crate::database::{NOW, TestDatabase, audit, family, key};
 on_both!(
     one_of_fifty_spends_a_token,
     an_ended_family_spends_nothing,
+    the_oldest_families_beyond_a_number_are_ended,
     no_more_than_a_hundred_attempts_are_let_in,
     users_and_families_asked_for_together_are_each_found_or_not
 );
@@ -36,7 +37,11 @@ fn spent(number: u8) -> Redemption {
 async fn begun(database: &TestDatabase) -> FamilyRecord {
     let made = database.make(key(database, 5)).await;
     let family = family(database, TokenSubject::Key(made.id), 77);
-    database.store.create_family(family.clone(), token(0, family.id), audit("token.issue")).await.unwrap();
+    database
+        .store
+        .create_family(family.clone(), token(0, family.id), Vec::new(), audit("token.issue"))
+        .await
+        .unwrap();
     let found = database.store.family(family.id, "none").await.unwrap();
     let known = found.entry.unwrap();
     assert_eq!(
@@ -88,8 +93,10 @@ async fn an_ended_family_spends_nothing(database: TestDatabase) {
     assert!(!database.actions().await.contains(&"token.refresh".to_owned()));
     let change = database.store.changes(ended.revision, 1).await.unwrap();
     assert_eq!(change[0].subject, ChangeSubject::Family(family.id));
-    assert_eq!(database.store.prune_families(family.ends).await.unwrap(), 0);
-    assert_eq!(database.store.prune_families(Timestamp(family.ends.0 + 1)).await.unwrap(), 1);
+    // Its access tokens live for a minute.
+    let last = NOW.plus(family.ttl);
+    assert_eq!(database.store.prune_families(last).await.unwrap(), 0);
+    assert_eq!(database.store.prune_families(Timestamp(last.0 + 1)).await.unwrap(), 1);
     assert!(database.store.family_by_id(family.id).await.unwrap().is_none());
 }
 
@@ -110,6 +117,35 @@ fn user(database: &TestDatabase, number: u128, email: &str) -> UserRecord {
         created: NOW,
         revision: 0,
     }
+}
+
+async fn the_oldest_families_beyond_a_number_are_ended(database: TestDatabase) {
+    let made = database.make(key(&database, 5)).await;
+    let parent = TokenSubject::Key(made.id);
+    let start = |number: u8, ended: Vec<FamilyId>| {
+        let family = family(&database, parent, u128::from(number));
+        database.store.create_family(family.clone(), token(number, family.id), ended, audit("token.issue"))
+    };
+    for number in 1..=5 {
+        start(number, Vec::new()).await.unwrap();
+    }
+    let oldest = |kept| database.store.oldest_families(parent, NOW, kept);
+    let ids = |numbers: &[u128]| numbers.iter().map(|n| FamilyId(Uuid::from_u128(*n))).collect::<Vec<_>>();
+    assert_eq!(oldest(5).await.unwrap(), []);
+    assert_eq!(oldest(3).await.unwrap(), ids(&[2, 1]));
+    let before = database.store.revision().await.unwrap();
+    start(6, ids(&[2, 1])).await.unwrap();
+    assert_eq!(oldest(3).await.unwrap(), ids(&[3]), "ended ones do not count");
+    let changes = database.store.changes(before + 1, 10).await.unwrap();
+    let subjects: Vec<_> = changes.into_iter().map(|change| change.subject).collect();
+    assert_eq!(subjects, ids(&[2, 1]).into_iter().map(ChangeSubject::Family).collect::<Vec<_>>());
+    let ended = database.store.family_by_id(ids(&[1])[0]).await.unwrap().unwrap().record;
+    assert_eq!((ended.ended, ended.ends), (Some(NOW), NOW.plus(ended.ttl)));
+    assert_eq!(oldest(0).await.unwrap().len(), 4);
+    let later = Timestamp(NOW.0 + 600_000);
+    assert_eq!(database.store.oldest_families(parent, later, 0).await.unwrap(), [], "all are over");
+    let user = TokenSubject::User(UserId(Uuid::from_u128(1)));
+    assert_eq!(database.store.oldest_families(user, NOW, 0).await.unwrap(), []);
 }
 
 async fn no_more_than_a_hundred_attempts_are_let_in(database: TestDatabase) {

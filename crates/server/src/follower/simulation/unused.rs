@@ -9,6 +9,7 @@ use latchkey_core::ports::tokens::SigningKeys;
 use latchkey_core::record::{KeyRecord, ProfileRecord, TenantRecord, TenantRef};
 use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
+use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{FamilyRecord, Redemption, RefreshRecord};
 use latchkey_core::user::UserRecord;
 use latchkey_management::password::PasswordHash;
@@ -174,10 +175,20 @@ impl TokenStore for Link {
         unreachable!("a follower does not call this")
     }
 
+    async fn oldest_families(
+        &self,
+        _: TokenSubject,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<Vec<FamilyId>, SystemError> {
+        unreachable!("a follower does not call this")
+    }
+
     async fn create_family(
         &self,
         _: FamilyRecord,
         _: RefreshRecord,
+        _: Vec<FamilyId>,
         _: AuditEntry,
     ) -> Result<(), ManagementError> {
         unreachable!("a follower does not call this")

@@ -100,7 +100,7 @@ async fn create_all(store: &Store, parent: KeyId) {
         ended: None,
     };
     let token = RefreshRecord { hash: KeyHash([1; 32]), family: FAMILY, scopes: vec![], spent: None };
-    store.create_family(family, token, audit_entry("token.issue")).await.unwrap();
+    store.create_family(family, token, Vec::new(), audit_entry("token.issue")).await.unwrap();
     let rule = Box::new(|_: &[SigningKeyRecord]| Ok(vec![signing_key()]));
     store.change_signing_keys("demo", rule, NOW, audit_entry("signing_key.create")).await.unwrap();
     apply(store, DOCUMENT).await;
