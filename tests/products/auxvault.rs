@@ -48,6 +48,19 @@ async fn both_headers_are_needed_and_each_has_its_own_401() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_in_place_of_a_token_is_an_invalid_token() {
+    let auxvault = auxvault().await;
+    let send = |bearer: &str| auxvault.send(TEST, &[("Authorization", bearer), ("X-Tenant-ID", "acme")]);
+    for bearer in ["Bearer a.b.c", "Bearer null", "bearer undefined", "Bearer eyJ", "Bearer a b"] {
+        assert_refused(&send(bearer), 401, EXPIRED_JWT);
+    }
+    let (made, value) = auxvault.operator.key(bound("erp", &[])).await;
+    let _ = auxvault.operator.revoke(&made.id).await;
+    assert_refused(&send(&format!("Bearer {value}")), 401, INVALID_KEY);
+    assert_refused(&auxvault.auxvault(TEST, "null", &[]), 401, INVALID_KEY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_is_named_by_slug_or_uuid() {
     let auxvault = auxvault().await;
     let other = auxvault.operator.tenant("other", "auxvault", "").await;

@@ -96,8 +96,8 @@ async fn a_user_gets_a_token_of_a_day_as_documented() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_and_a_missing_tenant_are_the_products_own_401() {
     let auxvault = auxvault().await;
-    let expired = r#"{"success":false,"error":{"code":"UNAUTHORIZED","message":"Invalid or expired token"}}"#;
-    assert_refused(&sign_in(&auxvault, "wrong-password-of-the-day"), 401, expired);
+    let wrong = r#"{"success":false,"error":{"code":"UNAUTHORIZED","message":"Invalid email or password"}}"#;
+    assert_refused(&sign_in(&auxvault, "wrong-password-of-the-day"), 401, wrong);
     let tenant =
         r#"{"success":false,"error":{"code":"TENANT_REQUIRED","message":"X-Tenant-ID header is required"}}"#;
     let answer = auxvault.json("POST /api/v1/public/accesstoken", &[], r#"{"email":"a","password":"b"}"#);

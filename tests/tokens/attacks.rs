@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use latchkey_proto::v1::issue_jwt_request::Grant;
 use latchkey_proto::v1::{self, CreateKeyRequest, IssueJwtRequest, Reason};
 use latchkey_testing::{ProfileBuilder, SHOP, key, node, on_both, with_key};
 use serde_json::json;
@@ -168,7 +169,7 @@ async fn whoever_gets_no_token_hears_the_same_words(shop: Shop) {
     }
     let _ = shop.operator.tenants().disable_user(v1::DisableUserRequest { id: user.id }).await.expect("off");
     asks.push(with_password(PASSWORD));
-    let mut output = BTreeSet::new();
+    let (mut output, mut logins) = (BTreeSet::new(), BTreeSet::new());
     for ask in asks {
         let refused = loop {
             match shop.issue(ask.clone()).await.expect_err("nothing is issued") {
@@ -176,8 +177,14 @@ async fn whoever_gets_no_token_hears_the_same_words(shop: Shop) {
                 refused => break refused,
             }
         };
-        output.insert((refused.code() as i32, refused.message().to_owned(), refused.details().to_vec()));
+        let words = (refused.code() as i32, refused.message().to_owned(), refused.details().to_vec());
+        match ask.grant {
+            Some(Grant::Password(_)) => logins.insert(words),
+            Some(Grant::ApiKey(_)) | None => output.insert(words),
+        };
     }
+    assert_eq!(logins.len(), 1, "{logins:?}");
+    assert_eq!(logins.first().map(|one| one.0), Some(Code::Unauthenticated as i32));
     let renewed = ["", "lkr_", &token.access_token, &good, &long];
     for odd in renewed {
         let refused = shop.renew(odd).await.expect_err("nothing is renewed");

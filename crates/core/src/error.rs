@@ -62,6 +62,9 @@ pub enum RequestError {
     /// No credential, or an invalid one.
     #[error("{0}")]
     Unauthenticated(&'static str),
+    /// A login with a tenant, an e-mail address and a password that do not belong together. One error for all causes.
+    #[error("the tenant, the e-mail address or the password is wrong")]
+    InvalidLogin,
     /// The caller is known and may not do this.
     #[error("{0}")]
     PermissionDenied(String),

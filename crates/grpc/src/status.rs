@@ -46,6 +46,9 @@ pub(crate) fn request_error_to_status(error: &RequestError) -> Status {
         RequestError::Unauthenticated(_) => {
             status_with(Code::Unauthenticated, message, error_details("UNAUTHENTICATED", &[]))
         }
+        RequestError::InvalidLogin => {
+            status_with(Code::Unauthenticated, message, error_details("INVALID_LOGIN", &[]))
+        }
         RequestError::PermissionDenied(_) => {
             status_with(Code::PermissionDenied, message, error_details("PERMISSION_DENIED", &[]))
         }
@@ -150,6 +153,7 @@ mod tests {
             (RequestError::AlreadyExists("x".into()), Code::AlreadyExists, "ALREADY_EXISTS"),
             (RequestError::FailedPrecondition("x".into()), Code::FailedPrecondition, "FAILED_PRECONDITION"),
             (RequestError::Unauthenticated("x"), Code::Unauthenticated, "UNAUTHENTICATED"),
+            (RequestError::InvalidLogin, Code::Unauthenticated, "INVALID_LOGIN"),
             (RequestError::PermissionDenied("x".into()), Code::PermissionDenied, "PERMISSION_DENIED"),
         ] {
             let status = error_to_status(error.into());

@@ -162,8 +162,9 @@ fn request(path: &str, message: &[u8], caller: &RpcCaller<'_>) -> Option<Request
 
 fn rpc_error(status: &tonic::Status) -> RpcError {
     let violations = status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations);
+    let login = status.get_details_error_info().is_some_and(|info| info.reason == "INVALID_LOGIN");
     RpcError {
-        code: code(status.code()),
+        code: if login { ErrorCode::InvalidLogin } else { code(status.code()) },
         message: status.message().to_owned(),
         fields: violations.map(|violation| (violation.field, violation.description)).collect(),
     }

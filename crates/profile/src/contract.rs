@@ -177,6 +177,7 @@ pub const RPCS: &[Rpc] = &[
             ("password.password", Text),
             ("tenant", Text),
             ("scopes", TextList),
+            ("audience", Text),
             ("ttl", Duration),
         ],
         response_fields: TOKENS_AND_USER,

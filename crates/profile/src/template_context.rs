@@ -2,6 +2,7 @@
 
 use latchkey_core::check_input::{PresentedCredential, RateClassSelector, RequestedEnvironment};
 use latchkey_core::decision::DecisionContext;
+use latchkey_core::policy::Policy;
 use latchkey_core::time::Timestamp;
 
 use crate::parsed_request::ParsedRequest;
@@ -77,6 +78,48 @@ impl CredentialFormat {
             | PresentedCredential::Ambiguous
             | PresentedCredential::Malformed => Some(Self::Key),
         }
+    }
+}
+
+/// Credential that a denial applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeniedCredential {
+    /// A credential with the format of a key, or without any format.
+    Key,
+    /// A credential with the format of a JWT.
+    Jwt,
+    /// A credential with the format of a JWT, or one that was sent as `Authorization: Bearer` and that no key of the
+    /// profile looks like, such as `null`.
+    Token,
+}
+
+impl DeniedCredential {
+    /// Returns true if a request's credential is one of these.
+    pub(crate) fn matches(self, policy: &Policy, template_context: &TemplateContext<'_>) -> bool {
+        let format = CredentialFormat::of(template_context.credential);
+        match self {
+            Self::Key => format == Some(CredentialFormat::Key),
+            Self::Jwt => format == Some(CredentialFormat::Jwt),
+            Self::Token => {
+                format == Some(CredentialFormat::Jwt) || is_bearer_without_key(policy, template_context)
+            }
+        }
+    }
+}
+
+fn is_bearer_without_key(policy: &Policy, template_context: &TemplateContext<'_>) -> bool {
+    let bearer = |header: &Header<'_>| {
+        let (scheme, rest) = header.value.split_at_checked(7)?;
+        let named = header.name == b"authorization";
+        (named && scheme.eq_ignore_ascii_case(b"bearer ")).then(|| rest.trim_ascii().to_owned())
+    };
+    let mut sent = template_context.headers.iter().filter_map(bearer);
+    match template_context.credential {
+        PresentedCredential::Value(value) => {
+            !policy.matches_key_format(value) && sent.any(|sent| sent == value.as_bytes())
+        }
+        PresentedCredential::Malformed => sent.next().is_some(),
+        PresentedCredential::Missing | PresentedCredential::Ambiguous => false,
     }
 }
 

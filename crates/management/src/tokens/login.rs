@@ -12,8 +12,8 @@ use latchkey_core::record::TenantRef;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::{UserRecord, canonical_email};
 
+use super::TokenIssuer;
 use super::holder::{Holder, generation};
-use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
 use crate::password::requirements::MAX_BYTES;
 use crate::password::{self, Comparison, PasswordHash, PlainPassword};
@@ -42,7 +42,7 @@ impl TokenIssuer {
     ) -> Result<Holder, ManagementError> {
         let failed = |outcome| {
             self.emit(TokenEvent::Login(outcome));
-            Err(INVALID_CREDENTIAL.into())
+            Err(RequestError::InvalidLogin.into())
         };
         if password.text().len() > MAX_BYTES {
             return failed(LoginOutcome::Failure);

@@ -7,7 +7,7 @@ use crate::profile::HeaderTemplate;
 use crate::reader::Section;
 use crate::response::CustomDenial;
 use crate::template::{Escape, Template};
-use crate::template_context::CredentialFormat;
+use crate::template_context::DeniedCredential;
 
 /// Maximum length of a body in bytes. Envoy has no limit; this one protects clients and logs.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -53,14 +53,15 @@ fn reasons(section: &mut Section<'_>) -> Vec<Reason> {
     reasons
 }
 
-/// Reads the format of the credential that the denial applies to.
-fn credential(section: &mut Section<'_>) -> Option<CredentialFormat> {
+/// Reads the credential that the denial applies to.
+fn credential(section: &mut Section<'_>) -> Option<DeniedCredential> {
     let text = section.text("credential")?;
     match text.value {
-        "key" => Some(CredentialFormat::Key),
-        "jwt" => Some(CredentialFormat::Jwt),
+        "key" => Some(DeniedCredential::Key),
+        "jwt" => Some(DeniedCredential::Jwt),
+        "token" => Some(DeniedCredential::Token),
         other => {
-            text.report(format!("\"{other}\" is neither \"key\" nor \"jwt\""));
+            text.report(format!("\"{other}\" is none of \"key\", \"jwt\" and \"token\""));
             None
         }
     }

@@ -22,8 +22,8 @@ pub struct EndpointResponse<'a> {
 
 macro_rules! codes {
     ($($code:ident = $name:literal, $status:literal;)*) => {
-        /// Error code of a failed call. Names are those of gRPC, except `METHOD_NOT_ALLOWED`, which means that the
-        /// endpoint's path does not have the method.
+        /// Error code of a failed call. Names are those of gRPC, except two: `METHOD_NOT_ALLOWED` means that the
+        /// endpoint's path does not have the method, and `INVALID_LOGIN` that a user's password is wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ErrorCode {
             $(#[doc = concat!("`", $name, "`")] $code,)*
@@ -51,6 +51,7 @@ macro_rules! codes {
 codes! {
     InvalidArgument = "INVALID_ARGUMENT", 400;
     Unauthenticated = "UNAUTHENTICATED", 401;
+    InvalidLogin = "INVALID_LOGIN", 401;
     PermissionDenied = "PERMISSION_DENIED", 403;
     NotFound = "NOT_FOUND", 404;
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
@@ -77,6 +78,17 @@ pub(crate) struct CustomError {
     pub(crate) body: Template,
 }
 
+impl CustomErrors {
+    /// Returns the first error of a code. A wrong password is also an `UNAUTHENTICATED` call, if no error is declared
+    /// for it.
+    fn of(&self, code: ErrorCode) -> Option<&CustomError> {
+        let exact = || self.0.iter().find(|e| e.codes.contains(&code));
+        let login = (code == ErrorCode::InvalidLogin).then(exact).flatten();
+        let code = if code == ErrorCode::InvalidLogin { ErrorCode::Unauthenticated } else { code };
+        login.or_else(|| self.0.iter().find(|e| e.codes.is_empty() || e.codes.contains(&code)))
+    }
+}
+
 impl Profile {
     /// Renders the response to a failed RPC by the first error of the document that matches the code. Without one, an
     /// unauthenticated or unauthorized caller gets the document's denial, and any other caller problem details
@@ -88,8 +100,7 @@ impl Profile {
         message: &str,
         template_context: &TemplateContext<'_>,
     ) -> EndpointResponse<'_> {
-        let matches = |e: &&CustomError| e.codes.is_empty() || e.codes.contains(&code);
-        if let Some(own) = self.rules.endpoints.errors.0.iter().find(matches) {
+        if let Some(own) = self.rules.endpoints.errors.of(code) {
             let nothing = serde_json::Value::Null;
             let call =
                 EndpointValues { code: code.name(), message, ..EndpointValues::new(&(), "", &nothing) };
@@ -101,7 +112,7 @@ impl Profile {
             return EndpointResponse { status, headers: headers(&own.headers, &input), body };
         }
         let reason = match code {
-            ErrorCode::Unauthenticated => Reason::InvalidCredential,
+            ErrorCode::Unauthenticated | ErrorCode::InvalidLogin => Reason::InvalidCredential,
             ErrorCode::PermissionDenied => Reason::RouteNotAllowed,
             ErrorCode::InvalidArgument
             | ErrorCode::NotFound

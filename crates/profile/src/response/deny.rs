@@ -1,13 +1,14 @@
 //! Response to a denied request: the first of the document's denials that matches, or problem details.
 
 use latchkey_core::decision::Denial;
+use latchkey_core::policy::Policy;
 use latchkey_core::reason::Reason;
 
 use super::headers::render_headers;
 use super::{DenyResponse, problem};
 use crate::profile::{HeaderTemplate, Profile};
 use crate::template::{Escape, RenderInput, Template};
-use crate::template_context::{CredentialFormat, TemplateContext};
+use crate::template_context::{DeniedCredential, TemplateContext};
 
 /// A product's own denials, in the order that they are declared in.
 #[derive(Debug, Default)]
@@ -18,8 +19,8 @@ pub(crate) struct CustomDenials(pub(crate) Vec<CustomDenial>);
 pub(crate) struct CustomDenial {
     /// Reasons that the denial applies to; empty for every reason.
     pub(crate) reasons: Vec<Reason>,
-    /// Format of the credential that the denial applies to; `None` for any.
-    pub(crate) credential: Option<CredentialFormat>,
+    /// Credential that the denial applies to; `None` for any.
+    pub(crate) credential: Option<DeniedCredential>,
     /// HTTP status; `None` for the usual status of the reason.
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<HeaderTemplate>,
@@ -28,10 +29,15 @@ pub(crate) struct CustomDenial {
 }
 
 impl CustomDenials {
-    fn of(&self, reason: Reason, format: Option<CredentialFormat>) -> Option<&CustomDenial> {
+    fn of(
+        &self,
+        reason: Reason,
+        policy: &Policy,
+        template_context: &TemplateContext<'_>,
+    ) -> Option<&CustomDenial> {
         let matches = |d: &&CustomDenial| {
             (d.reasons.is_empty() || d.reasons.contains(&reason))
-                && (d.credential.is_none() || d.credential == format)
+                && d.credential.is_none_or(|credential| credential.matches(policy, template_context))
         };
         self.0.iter().find(matches)
     }
@@ -46,16 +52,15 @@ impl Profile {
         template_context: &TemplateContext<'_>,
     ) -> DenyResponse<'a> {
         let input = RenderInput { policy: &self.policy, template_context, denial: Some(denial), call: None };
-        let mut response =
-            match self.rules.denials.of(denial.reason, CredentialFormat::of(template_context.credential)) {
-                Some(own) => own.render(&input, denial.reason),
-                None => problem::problem_details(
-                    denial,
-                    template_context.request_id,
-                    self.name(),
-                    problem::retry_after(&input),
-                ),
-            };
+        let mut response = match self.rules.denials.of(denial.reason, &self.policy, template_context) {
+            Some(own) => own.render(&input, denial.reason),
+            None => problem::problem_details(
+                denial,
+                template_context.request_id,
+                self.name(),
+                problem::retry_after(&input),
+            ),
+        };
         for (name, value) in render_headers(&self.rules.response, &input).iter() {
             if !response.headers.iter().any(|(n, _)| *n == name) {
                 response.headers.push((name, value.to_owned()));

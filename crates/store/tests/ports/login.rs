@@ -31,13 +31,12 @@ on_both!(
 const WRONG: &str = "not the password at all";
 
 /// Returns the number of password hashes that a failed sign-in computed, and its error.
-async fn failed(harness: &Harness, tenant: &str, email: &str, password: &str) -> (usize, &'static str) {
+async fn failed(harness: &Harness, tenant: &str, email: &str, password: &str) -> (usize, RequestError) {
     let before = harness.workers.0.load(Ordering::SeqCst);
     let failure = harness.sign_in(tenant, email, password).await.unwrap_err();
-    let ManagementError::Request(RequestError::Unauthenticated(words)) = failure else {
-        panic!("{failure:?}")
-    };
-    (harness.workers.0.load(Ordering::SeqCst) - before, words)
+    let ManagementError::Request(error) = failure else { panic!("{failure:?}") };
+    assert_eq!(error, RequestError::InvalidLogin);
+    (harness.workers.0.load(Ordering::SeqCst) - before, error)
 }
 
 /// Returns an attempt with a wrong password; no password is hashed.
