@@ -36,6 +36,7 @@ reason and the domain `latchkey`.
 | ALREADY_EXISTS | `ALREADY_EXISTS` | Another object has this name, value or idempotency key. |
 | FAILED_PRECONDITION | `FAILED_PRECONDITION` | The object's state does not allow the operation: a revoked key can't be rotated. |
 | UNAUTHENTICATED | `UNAUTHENTICATED` | The credential is missing or invalid. |
+| UNAUTHENTICATED | `INVALID_LOGIN` | The tenant, the e-mail address or the password of a login is wrong. |
 | PERMISSION_DENIED | `PERMISSION_DENIED` | The caller is authenticated but not allowed to do this. |
 | RESOURCE_EXHAUSTED | `BUSY` | The service is busy. `google.rpc.RetryInfo` says when to retry. |
 | UNAVAILABLE | `UNAVAILABLE` | A store did not answer, and nothing was decided. `RetryInfo` says when to retry. |

@@ -1,5 +1,7 @@
 //! Tests of attacks on tokens. Each attack differs in one thing from a token that is valid.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
