@@ -72,6 +72,8 @@ pub struct Settings {
     pub replica_name: Option<Box<str>>,
     /// Maximum size of the cache, in bytes.
     pub cache_max_bytes: usize,
+    /// Retention of the audit events of tokens.
+    pub audit_token_retention: Duration,
     /// Places where the end of the audit log is recorded.
     pub audit_anchor: AuditAnchorSettings,
     /// Storage of the use of keys.
@@ -223,7 +225,8 @@ impl Settings {
         let (profiles, replica_name) = (reader.profiles(), reader.replica_name());
         let (follower, cache_max_bytes, drain) =
             (reader.follower(), reader.cache_max_bytes(), reader.drain());
-        let logs = reader.audit_anchor().zip(reader.usage()).zip(reader.decisions());
+        let audit = reader.audit_token_retention().zip(reader.audit_anchor());
+        let logs = audit.zip(reader.usage()).zip(reader.decisions());
         let log = reader.log();
         let (otlp, core_dumps) = (reader.otlp(), reader.core_dumps());
         let (tls, operators, check_auth) = (reader.tls(checks), reader.operators(), reader.check_auth());
@@ -237,7 +240,7 @@ impl Settings {
                 Some(master_key),
                 Some(follower),
                 Some(cache_max_bytes),
-                Some(((audit_anchor, usage), decisions)),
+                Some((((audit_token_retention, audit_anchor), usage), decisions)),
                 Some(drain),
                 Some(log),
             ) if errors.is_empty() => Ok(Self {
@@ -254,6 +257,7 @@ impl Settings {
                 follower,
                 replica_name,
                 cache_max_bytes,
+                audit_token_retention,
                 audit_anchor,
                 usage,
                 decisions,

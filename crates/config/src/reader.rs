@@ -215,6 +215,11 @@ impl<'a> SettingsReader<'a> {
         self.read(&definitions::CORE_DUMPS, values::switch).unwrap_or_default()
     }
 
+    pub(super) fn audit_token_retention(&mut self) -> Option<Duration> {
+        let (least, most) = (Duration::from_mins(1), Duration::from_hours(10 * 365 * 24));
+        self.read(&definitions::AUDIT_TOKEN_RETENTION, |t| values::duration(t, least, most))
+    }
+
     pub(super) fn audit_anchor(&mut self) -> Option<AuditAnchorSettings> {
         self.read(&definitions::AUDIT_ANCHOR, values::audit_anchor)
     }

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::follower::{EntryError, Follower};
 use crate::profile_files::Document;
-use crate::pruning::FeedPruner;
+use crate::pruning::Pruner;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
 use crate::signing::SigningKeyMaintainer;
@@ -45,6 +45,7 @@ pub(crate) struct Startup {
     pub(crate) master_key: MasterKey,
     pub(crate) root_key: Option<PlainKey>,
     pub(crate) documents: Vec<Document>,
+    pub(crate) audit_token_retention: Duration,
 }
 
 /// Error of an attempt to start.
@@ -127,7 +128,12 @@ impl Startup {
         self.store.warm_up();
         self.readiness.set_ready().await;
         tracing::info!("ready");
-        let pruner = FeedPruner { store: self.store.clone(), random: self.random.clone() };
+        let pruner = Pruner {
+            store: self.store.clone(),
+            random: self.random.clone(),
+            clock: Arc::clone(&self.clock),
+            token_retention: self.audit_token_retention,
+        };
         tokio::select! {
             followed = self.follower.run() => {
                 let conflict = followed.map_or_else(|text| text, |never| match never {});

@@ -135,6 +135,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         master_key: settings.master_key,
         root_key: settings.root_key,
         documents,
+        audit_token_retention: settings.audit_token_retention,
     };
     let telemetry = TelemetryHandles { registry, exporter: parts.exporter, decisions: parts.decisions };
     Ok(Parts {

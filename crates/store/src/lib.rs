@@ -24,3 +24,4 @@ pub use pool::{
     cause_of,
 };
 pub use store::{ManagementLookups, Store, StoreOptions};
+pub use write::token_event::PrunedEvents;

@@ -14,5 +14,6 @@ pub(crate) mod sealed_values;
 pub(crate) mod shadow;
 pub(crate) mod signing_key;
 pub(crate) mod tenant;
+pub(crate) mod token_event;
 pub(crate) mod usage;
 pub(crate) mod user;

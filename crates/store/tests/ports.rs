@@ -35,6 +35,8 @@ mod notifications;
 mod outage;
 #[path = "ports/profile.rs"]
 mod profile;
+#[path = "ports/pruned_events.rs"]
+mod pruned_events;
 #[path = "ports/refresh.rs"]
 mod refresh;
 #[path = "ports/replicas.rs"]

@@ -83,6 +83,7 @@ async fn earlier(log: &dyn AuditLog, sequence: u64) -> Result<Option<Vec<u8>>, S
     if sequence == 0 {
         return Ok(Some(Anchor::START.hash.to_vec()));
     }
-    let found = log.events(&AuditFilter::default(), Some(sequence + 1), 1).await?;
+    let found =
+        log.events(&AuditFilter { pruned: true, ..AuditFilter::default() }, Some(sequence + 1), 1).await?;
     Ok(found.into_iter().find(|event| event.sequence == sequence).map(|event| event.hash))
 }

@@ -54,6 +54,7 @@ impl Auditor {
             tenant: tenant.as_ref().map(|tenant| tenant.id),
             from: request.from,
             until: request.until,
+            pruned: false,
         };
         let list = list_of_events(&filter);
         let mut fields = FieldValidator::new("");

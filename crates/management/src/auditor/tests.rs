@@ -183,6 +183,7 @@ fn the_bytes_that_name_a_list_of_events_stay() {
         tenant: Some(TenantId(Uuid::from_u128(7))),
         from: Some(Timestamp(-5)),
         until: Some(Timestamp(9)),
+        pruned: false,
     };
     let some = list_of_events(&filter).hex();
     assert_eq!(some, "a3af551f6c669cfdc87a089443e507869062cf4a649bb1c1d75f139a1a52ebf4");

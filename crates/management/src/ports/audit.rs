@@ -51,6 +51,8 @@ pub struct AuditFilter {
     pub from: Option<Timestamp>,
     /// Latest time, exclusive.
     pub until: Option<Timestamp>,
+    /// True for all events; false for those that still have their content.
+    pub pruned: bool,
 }
 
 /// Sequence number of an event and the hash at that event, which covers all events up to it.

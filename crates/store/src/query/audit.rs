@@ -32,6 +32,7 @@ pub(crate) async fn page(
         page.before.map(|sequence| Column::Sequence.lt(number::to_i64(sequence))),
         Some(Column::Sequence.gte(1)),
         Some(Expr::col(Column::Sequence).lte(end())),
+        (!filter.pruned).then(|| Column::Actor.ne("")),
     ];
     let query = Entity::find().order_by_desc(Column::Sequence).limit(u64::from(page.limit));
     let query = conditions.into_iter().flatten().fold(query, QueryFilter::filter);
@@ -110,9 +111,9 @@ pub(crate) async fn last(connection: &PooledConnection) -> Result<Anchor, StoreE
 
 /// Returns the row as the next anchor if it continues the chain.
 fn follows(last: &Anchor, row: &Model) -> Option<Anchor> {
-    let (sequence, hash) = (last.sequence + 1, chain::event_hash(&last.hash, row));
-    let fits = u64::try_from(row.sequence) == Ok(sequence) && row.hash == hash;
-    fits.then_some(Anchor { sequence, hash })
+    let sequence = last.sequence + 1;
+    let hash = chain::verified_hash(&last.hash, row)?;
+    (u64::try_from(row.sequence) == Ok(sequence)).then_some(Anchor { sequence, hash })
 }
 
 /// Verifies some of the events after a valid one, up to `until`.

@@ -11,6 +11,8 @@ use latchkey_management::ports::audit::{
 
 use super::Store;
 use crate::query::{self, Page};
+use crate::write;
+use crate::write::token_event::PrunedEvents;
 
 impl Store {
     /// Returns the newest audit event of an action since a time. Reads the whole log of that time: for diagnosis alone.
@@ -21,6 +23,20 @@ impl Store {
     ) -> Result<Option<AuditEvent>, SystemError> {
         self.with_deadline(QueryKind::Audit, async {
             query::audit::newest(&self.pool.acquire().await?, action, since).await
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// Deletes the content of a batch of audit events of tokens that are older than a time, after a sequence number.
+    pub async fn prune_token_events(
+        &self,
+        after: u64,
+        before: Timestamp,
+    ) -> Result<PrunedEvents, SystemError> {
+        self.with_deadline(QueryKind::Prune, async {
+            write::token_event::prune(self.pool.begin().await?, after, before).await
         })
         .await
     }

@@ -1,0 +1,101 @@
+//! Audit events of tokens lose their content after a time, and the log is still verified.
+
+use latchkey_core::seal::Sealed;
+use latchkey_core::secret::KeyHash;
+use latchkey_core::time::Timestamp;
+use latchkey_core::token::TokenSubject;
+use latchkey_core::token::refresh::{Redemption, RefreshRecord};
+use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
+use latchkey_management::ports::tokens::TokenStore as _;
+
+use crate::database::{NOW, TestDatabase, audit, family, key};
+
+on_both!(
+    old_events_of_tokens_lose_their_content_and_the_log_stays_intact,
+    what_is_left_of_an_event_cannot_be_changed,
+    no_event_can_be_passed_off_as_one_without_content,
+);
+
+/// Time at which every event of the tests is old.
+const LATER: Timestamp = Timestamp(NOW.0 + 1);
+
+fn token(number: u8) -> RefreshRecord {
+    let family = latchkey_core::id::FamilyId(uuid::Uuid::from_u128(77));
+    RefreshRecord { hash: KeyHash([number; 32]), family, scopes: vec!["a".into()], spent: None }
+}
+
+/// Issues a token and refreshes it; the events are the third and the fourth.
+async fn issue_and_refresh(database: &TestDatabase) {
+    let made = database.make(key(database, 5)).await;
+    let family = family(database, TokenSubject::Key(made.id), 77);
+    database.store.create_family(family, token(0), Vec::new(), audit("token.issue")).await.unwrap();
+    let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
+    let entry = audit("token.refresh");
+    assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());
+}
+
+async fn prune(database: &TestDatabase, before: Timestamp) -> (u64, u64) {
+    let step = database.store.prune_token_events(0, before).await.unwrap();
+    assert!(step.is_last);
+    (step.pruned, step.until)
+}
+
+async fn old_events_of_tokens_lose_their_content_and_the_log_stays_intact(database: TestDatabase) {
+    issue_and_refresh(&database).await;
+    let _ = database.make(key(&database, 6)).await;
+    assert_eq!(database.verify().await, Ok(5));
+    assert_eq!(prune(&database, NOW).await, (0, 0), "nothing is old enough");
+    assert_eq!(prune(&database, LATER).await, (2, 5));
+    assert_eq!(database.verify().await, Ok(5));
+    assert_eq!(database.actions().await, ["tenant.create", "key.create", "key.create"]);
+    let all = AuditFilter { pruned: true, ..AuditFilter::default() };
+    let left = database.store.events(&all, None, 10).await.unwrap();
+    assert_eq!(left.len(), 5);
+    for event in left.iter().filter(|event| event.action.starts_with("token.")) {
+        assert!(event.actor.is_empty() && event.target.is_empty() && event.request_id.is_empty());
+        assert!(event.tenant.is_none() && event.details.is_empty() && event.time == NOW);
+    }
+    assert_eq!(prune(&database, LATER).await, (0, 5), "once");
+    let further = database.store.prune_token_events(4, LATER).await.unwrap();
+    assert_eq!((further.pruned, further.until, further.is_last), (0, 5, true));
+    let _ = database.make(key(&database, 7)).await;
+    assert_eq!(database.verify().await, Ok(6), "the chain goes on");
+}
+
+async fn what_is_left_of_an_event_cannot_be_changed(database: TestDatabase) {
+    issue_and_refresh(&database).await;
+    assert_eq!(prune(&database, LATER).await.0, 2);
+    for change in [
+        "action = 'token.refresh'",
+        "action = 'key.revoke'",
+        "time = time + 1",
+        "details = '{}'",
+        "target = 'key_1'",
+        "actor = 'operator'",
+    ] {
+        database.sql("CREATE TABLE kept AS SELECT * FROM audit_events").await;
+        database.sql(&format!("UPDATE audit_events SET {change} WHERE sequence = 3")).await;
+        assert_eq!(database.verify().await, Err(3), "{change}");
+        database.sql("DELETE FROM audit_events").await;
+        database.sql("INSERT INTO audit_events SELECT * FROM kept").await;
+        database.sql("DROP TABLE kept").await;
+        assert_eq!(database.verify().await, Ok(4));
+    }
+    database.sql("DELETE FROM audit_events WHERE sequence = 3").await;
+    assert_eq!(database.verify().await, Err(3), "a missing event is missing");
+}
+
+async fn no_event_can_be_passed_off_as_one_without_content(database: TestDatabase) {
+    issue_and_refresh(&database).await;
+    let hidden = "actor = '', target = '', request_id = '', tenant_id = NULL";
+    for details in ["{}", &"0".repeat(64)] {
+        for action in ["key.create", "token.issue"] {
+            let set = format!("{hidden}, details = '{details}', action = '{action}'");
+            database.sql(&format!("UPDATE audit_events SET {set} WHERE sequence = 2")).await;
+            assert_eq!(database.verify().await, Err(2), "{set}");
+        }
+    }
+    // An event that was changed keeps what it has.
+    database.sql("UPDATE audit_events SET target = 'other' WHERE sequence = 3").await;
+    assert_eq!(prune(&database, LATER).await.0, 1, "the fourth alone");
+}
