@@ -137,7 +137,7 @@ settings! {
     PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,
         "Profiles applied at start-up: .toml files or folders of them, separated by commas";
     ROOT_KEY = "root_key", "LATCHKEY_ROOT_KEY", Secret, None,
-        "The operator's first key, at least 32 characters; without it, a key is created on an empty database and printed once";
+        "The operators' first key, at least 32 characters; without it, one is created for an empty database: in the file that root_key_file names, if that does not exist yet, else printed once, or, if the log is JSON, in a file beside the embedded database";
     MASTER_KEY = "master_key", "LATCHKEY_MASTER_KEY", Secret, None,
         "Key that encrypts values which must be read again: 32 bytes in base64; for the embedded database, by default a file next to it";
     PREVIOUS_MASTER_KEYS = "previous_master_keys", "LATCHKEY_PREVIOUS_MASTER_KEYS", Secret, None,

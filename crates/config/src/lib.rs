@@ -14,6 +14,7 @@ mod operators;
 mod otlp;
 mod reader;
 mod redis;
+mod root_key;
 mod sources;
 mod tls;
 mod unknown;
@@ -27,7 +28,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use latchkey_core::principal::CertificateOperator;
-use latchkey_core::secret::PlainKey;
 
 pub use check_auth::{CheckAuth, CheckKeys};
 pub use checks::SettingChecks;
@@ -37,6 +37,7 @@ pub use listen::ListenSettings;
 pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
 pub use otlp::{OtlpProtocol, OtlpSettings, SamplerSettings};
 pub use redis::Redis;
+pub use root_key::RootKey;
 pub use sources::{CONFIG_VARIABLE, ConfigSources};
 pub use tls::TlsSettings;
 pub use user_config::user_config_path;
@@ -61,7 +62,7 @@ pub struct Settings {
     /// Files and folders of profiles that are applied at start-up.
     pub profiles: Vec<PathBuf>,
     /// First key of the operator.
-    pub root_key: Option<PlainKey>,
+    pub root_key: RootKey,
     /// Key that encrypts values which must be read again.
     pub master_key: MasterKey,
     /// Earlier master keys during a rotation.
@@ -221,13 +222,14 @@ impl Settings {
         let database = reader.database();
         let redis = reader.redis(checks);
         let master_key = reader.master_key(database.as_ref());
-        let (previous_master_keys, root_key) = (reader.previous_master_keys(), reader.root_key());
+        let previous_master_keys = reader.previous_master_keys();
         let (profiles, replica_name) = (reader.profiles(), reader.replica_name());
         let (follower, cache_max_bytes, drain) =
             (reader.follower(), reader.cache_max_bytes(), reader.drain());
         let audit = reader.audit_token_retention().zip(reader.audit_anchor());
         let logs = audit.zip(reader.usage()).zip(reader.decisions());
         let log = reader.log();
+        let root_key = reader.root_key(database.as_ref(), log.as_ref());
         let (otlp, core_dumps) = (reader.otlp(), reader.core_dumps());
         let (tls, operators, check_auth) = (reader.tls(checks), reader.operators(), reader.check_auth());
         let errors = reader.finish();

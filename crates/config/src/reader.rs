@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use latchkey_core::principal::CertificateOperator;
-use latchkey_core::secret::PlainKey;
 use tracing_subscriber::EnvFilter;
 
 use super::definitions::{self, Setting};
@@ -25,9 +24,6 @@ pub(super) struct SettingsReader<'a> {
     pub(super) errors: Vec<ConfigError>,
 }
 
-/// Minimum length of a root key, in characters.
-const SHORTEST_ROOT_KEY: usize = 32;
-
 impl<'a> SettingsReader<'a> {
     pub(super) fn new(sources: &'a ConfigSources) -> Self {
         Self { sources, errors: sources.errors() }
@@ -45,6 +41,11 @@ impl<'a> SettingsReader<'a> {
         });
         let default = || Some(RawValue { value: setting.default?.to_owned(), origin: "default".to_owned() });
         found.or_else(default)
+    }
+
+    /// Returns the file that a setting names and that does not exist.
+    pub(super) fn absent_file(&self, setting: &Setting) -> Option<PathBuf> {
+        self.sources.absent_file(setting)
     }
 
     pub(super) fn add_error(&mut self, problem: ConfigError) {
@@ -156,26 +157,6 @@ impl<'a> SettingsReader<'a> {
 
     pub(super) fn previous_master_keys(&mut self) -> PreviousKeys {
         self.read(&definitions::PREVIOUS_MASTER_KEYS, PreviousKeys::from_base64).unwrap_or_default()
-    }
-
-    pub(super) fn root_key(&mut self) -> Option<PlainKey> {
-        self.read(&definitions::ROOT_KEY, |text| {
-            let characters = text.chars().count();
-            if characters < SHORTEST_ROOT_KEY {
-                return Err(format!(
-                    "a key of {characters} characters could be guessed: give at least {SHORTEST_ROOT_KEY}, \
-                     for example the output of `openssl rand -hex 32`"
-                ));
-            }
-            if text.len() > 1024 || !text.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err(
-                    "it could not be sent as metadata: use at most 1024 printable ASCII characters, without \
-                     spaces"
-                        .to_owned(),
-                );
-            }
-            Ok(PlainKey::new(text.to_owned()))
-        })
     }
 
     pub(super) fn profiles(&mut self) -> Vec<PathBuf> {

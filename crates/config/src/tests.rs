@@ -39,7 +39,7 @@ fn nothing_given_serves_the_embedded_database_on_loopback() {
     let settings = load(&[], &[]).unwrap();
     assert_eq!(settings.listen.grpc.to_string(), "127.0.0.1:50051");
     assert_eq!(settings.listen.http.to_string(), "127.0.0.1:8081");
-    assert!(settings.database.migrate && settings.root_key.is_none());
+    assert!(settings.database.migrate && matches!(settings.root_key, RootKey::Print | RootKey::WriteTo(_)));
     assert!(matches!(settings.master_key, MasterKey::File(path) if path.ends_with("latchkey.db.master-key")));
 }
 
@@ -104,7 +104,8 @@ fn secrets_can_be_files_and_never_show() {
         ("LATCHKEY_MASTER_KEY_FILE", &master),
     ];
     let settings = load(&[], &variables).unwrap();
-    assert_eq!(settings.root_key.as_ref().unwrap().reveal(), "canary-canary-canary-canary-canary");
+    let RootKey::Given(root_key) = &settings.root_key else { panic!("{:?}", settings.root_key) };
+    assert_eq!(root_key.reveal(), "canary-canary-canary-canary-canary");
     assert!(!settings.database.migrate, "PostgreSQL is migrated only on request");
     let shown = format!("{settings:?}");
     assert!(!shown.contains("canary") && !shown.contains("Y2Fu"), "{shown}");

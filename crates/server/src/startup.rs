@@ -9,9 +9,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_config::MasterKey;
+use latchkey_config::{MasterKey, RootKey};
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
-use latchkey_core::secret::PlainKey;
 use latchkey_core::time::Clock;
 use latchkey_management::ports::AuditEntry;
 use latchkey_store::{Store, cause_of};
@@ -43,7 +42,7 @@ pub(crate) struct Startup {
     pub(crate) random: Randomness,
     pub(crate) migrate: bool,
     pub(crate) master_key: MasterKey,
-    pub(crate) root_key: Option<PlainKey>,
+    pub(crate) root_key: RootKey,
     pub(crate) documents: Vec<Document>,
     pub(crate) audit_token_retention: Duration,
 }
