@@ -83,6 +83,10 @@ impl BlockingExecutor for BlockingPool {
         let _ = finished.await;
         Ok(())
     }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
 }
 
 #[cfg(test)]

@@ -151,6 +151,11 @@ pub type Job = Box<dyn FnOnce() + Send>;
 pub trait BlockingExecutor: Send + Sync {
     /// Runs a job; returns `ResourceExhausted` if the queue is full.
     async fn run(&self, job: Job) -> Result<(), RequestError>;
+
+    /// Returns the number of jobs that can run and wait at a time.
+    fn capacity(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// Runs a function on the executor and returns its result.

@@ -48,7 +48,11 @@ impl TokenIssuer {
             return failed(LoginOutcome::Failure);
         }
         let account = self.login_account(email, tenant).await?;
-        let (correct, renewed) = match self.compare(password, account.user.as_ref()).await {
+        let compared = match self.logins.begin(call.address, self.parts.blocking.capacity().div_ceil(2)) {
+            Ok(_slot) => self.compare(password, account.user.as_ref()).await,
+            Err(busy) => Err(busy.into()),
+        };
+        let (correct, renewed) = match compared {
             Err(ManagementError::Request(busy @ RequestError::ResourceExhausted(_))) => {
                 self.emit(TokenEvent::Login(LoginOutcome::Busy));
                 return Err(busy.into());
