@@ -212,7 +212,7 @@ async fn logins_that_are_refused_as_busy_lock_nobody_out(shop: Shop) {
     assert_eq!(failed < 100, issued.is_ok(), "{failed} of 300 were compared, {busy} refused as busy");
 }
 
-/// However a keyboard or a system writes a letter, it is the same password.
+/// A letter may be written in several ways by a keyboard or a system.
 async fn a_password_is_the_same_in_every_unicode_form(shop: Shop) {
     let composed = "gr\u{fc}ne \u{e9}toile 1815";
     let _ = shop.operator.user(user("acme", ("ada@example.dev", composed), "clerk")).await;
