@@ -6,7 +6,7 @@ use super::*;
 
 const NOW: Timestamp = Timestamp(1_763_000_000_000);
 
-/// One account, tried from several addresses.
+/// Account that is tried from several addresses.
 struct Account {
     account: Failures,
     addresses: HashMap<u32, (Failures, Timestamp)>,
