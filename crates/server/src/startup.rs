@@ -63,7 +63,7 @@ pub enum StartupConflict {
     /// Contradiction between the database and the configuration.
     #[error("{what} conflicts with the contents of the database: {failure}")]
     Contents {
-        /// What conflicts: a setting or a file.
+        /// Setting or file that conflicts.
         what: String,
         /// The database's objection.
         failure: ManagementError,

@@ -1,4 +1,4 @@
-//! One transaction for several writes.
+//! Transaction for several writes.
 
 use std::sync::Arc;
 
