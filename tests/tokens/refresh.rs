@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use latchkey_proto::v1::Reason;
-use latchkey_testing::{on_both, with_key};
+use latchkey_proto::v1::{self, Reason};
+use latchkey_testing::{answered, on_both, with_key};
 use tonic::Code;
 
 use crate::Shop;
@@ -16,6 +16,7 @@ on_both!(
     an_older_token_ends_the_family_and_is_audited,
     a_spent_token_is_worth_its_successor_across_a_crash,
     what_is_no_refresh_token_is_refused_alike,
+    a_revocation_can_be_repeated,
 );
 
 async fn fifty_refreshes_at_once_give_one_successor(shop: Shop) {
@@ -78,6 +79,19 @@ async fn a_spent_token_is_worth_its_successor_across_a_crash(shop: Shop) {
     let second = shop.renew(&first.refresh_token).await.expect("renewed after a crash");
     assert_ne!(first.refresh_token, second.refresh_token);
     assert!(shop.passes(&second.access_token).await);
+}
+
+/// A response was lost, or a deadline was too short: the client revokes again, by either token of the family.
+async fn a_revocation_can_be_repeated(shop: Shop) {
+    let (_, value) = shop.key().await;
+    let issued = shop.issue(with_key(&value)).await.expect("issued");
+    for token in [&issued.refresh_token, &issued.refresh_token, &issued.access_token, &issued.access_token] {
+        let ask = v1::RevokeJwtRequest { token: token.clone() };
+        let done =
+            answered(|| async { shop.latchkey.anonymous().tokens().revoke_jwt(ask.clone()).await }).await;
+        assert!(done.expect("ended").into_inner().revision > 0);
+        assert_eq!(shop.reason(&issued.access_token).await, Reason::Revoked);
+    }
 }
 
 async fn what_is_no_refresh_token_is_refused_alike(shop: Shop) {
