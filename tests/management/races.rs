@@ -51,7 +51,8 @@ fn replicas(count: usize, change: impl Fn(Setup) -> Setup) -> (String, Vec<Latch
 
 #[tokio::test(flavor = "multi_thread")]
 async fn racing_starts_make_one_first_key() {
-    let (_, replicas) = replicas(10, |setup| setup.environment("LATCHKEY_ROOT_KEY", ""));
+    let text = |setup: Setup| setup.environment("LATCHKEY_LOG_FORMAT", "text");
+    let (_, replicas) = replicas(10, |setup| text(setup).environment("LATCHKEY_ROOT_KEY", ""));
     let printed: Vec<String> = replicas
         .iter()
         .flat_map(|replica| replica.log().lines().map(str::to_owned).collect::<Vec<_>>())
