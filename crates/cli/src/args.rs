@@ -8,6 +8,7 @@ mod documented_commands;
 mod envoy;
 mod examples;
 mod globals;
+mod health;
 mod key;
 mod serve;
 mod shadow;
@@ -26,6 +27,7 @@ pub(crate) use check::CheckArgs;
 pub(crate) use dev::DevArgs;
 pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort};
 pub(crate) use globals::{GlobalArgs, Globals};
+pub(crate) use health::HealthArgs;
 pub(crate) use key::{ClearField, CreateKeyArgs, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use shadow::{ReportArgs, ShadowCommand};
@@ -137,6 +139,11 @@ pub(crate) enum Command {
     /// or there are warnings alone, with 2 where a setting is wrong, with 6 where something can't be reached, and with 1
     /// where something else is wrong.
     Doctor(DoctorArgs),
+    /// Check whether the server on this machine is ready; made for health checks of containers
+    ///
+    /// Reads the settings that `serve` is started with, and calls /readyz of its HTTP port. Prints the reason where it is not
+    /// ready. Exits with 0 where it is ready and with 1 otherwise.
+    Health(HealthArgs),
     /// Print an Envoy configuration that asks Latchkey, made for a profile
     ///
     /// Headers, body and trusted hops are those that the profile reads; the credential is not forwarded.
@@ -146,6 +153,11 @@ pub(crate) enum Command {
         /// The shell
         #[arg(value_enum)]
         shell: Shell,
+    },
+    /// Write the manual pages into a folder, one for each command
+    Man {
+        /// Folder that exists
+        folder: PathBuf,
     },
 }
 

@@ -6,7 +6,9 @@ mod check;
 mod dev;
 mod doctor;
 mod envoy_config;
+mod health;
 mod key;
+mod manual;
 mod migrate;
 mod profile;
 mod profile_document;
@@ -28,15 +30,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Dev(args) => return dev::run(args).await,
         Command::Migrate(args) => return migrate::run(args.action).await,
         Command::Rewrap(args) => return rewrap::run(args).await,
-        Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command_with_examples(),
-                "latchkey",
-                &mut std::io::stdout(),
-            );
-            return Ok(());
-        }
+        Command::Health(args) => return health::run(args).await,
+        Command::Completions { shell } => return manual::completions(shell),
+        Command::Man { folder } => return manual::pages(&folder),
         command => (cli.globals.resolve()?, command),
     };
     calling(&globals.0, globals.1).await
@@ -60,6 +56,8 @@ async fn calling(globals: &Globals, command: Command) -> Result<(), CliError> {
         | Command::Dev(_)
         | Command::Migrate(_)
         | Command::Rewrap(_)
-        | Command::Completions { .. } => Ok(()),
+        | Command::Health(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(()),
     }
 }

@@ -79,6 +79,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "latchkey doctor --envoy http://127.0.0.1:9901 --output json",
         ],
     ),
+    ("health", &["latchkey health", "latchkey health --config /etc/latchkey/latchkey.toml --live"]),
+    ("man", &["latchkey man /usr/local/share/man/man1"]),
     (
         "envoy-config",
         &[

@@ -1,0 +1,168 @@
+//! `latchkey health`: calls a probe of the server that these settings start, on this machine.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use latchkey_config::{HttpPortSettings, Settings};
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::args::HealthArgs;
+use crate::exit::CliError;
+use crate::output::print;
+
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+
+pub(super) async fn run(args: HealthArgs) -> Result<(), CliError> {
+    // Docker reserves exit code 2 of a health check, so that every failure has code 1.
+    let port = Settings::load_http_port(&args.settings.sources())
+        .map_err(|errors| CliError::Local(errors.to_string()))?;
+    let port = HttpPortSettings { address: local(port.address), ..port };
+    let path = if args.live { "/livez" } else { "/readyz" };
+    let limit = Duration::from_secs(args.timeout);
+    let probed = timeout(limit, probe(port, path)).await;
+    let fail = |why: String| CliError::Local(format!("{}{path}: {why}", port.address));
+    let response = probed.map_err(|_| fail(format!("no response within {} s", args.timeout)))?;
+    let (status, body) = response.map_err(fail)?;
+    if status == StatusCode::OK {
+        return print(if args.live { "alive" } else { "ready" });
+    }
+    Err(fail(reason(status, &body)))
+}
+
+/// Returns the address by which this machine reaches a port: loopback for one that listens on all addresses.
+fn local(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Returns the reason in the server's own words, or the response as it is.
+fn reason(status: StatusCode, body: &[u8]) -> String {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    match (json["status"].as_str(), json["reason"].as_str()) {
+        (Some(stage), Some(reason)) => format!("not ready ({stage}): {reason}"),
+        _ => format!("the response is {status}: is this port Latchkey's (http_addr)?"),
+    }
+}
+
+async fn probe(port: HttpPortSettings, path: &str) -> Result<(StatusCode, Vec<u8>), String> {
+    let connected = TcpStream::connect(port.address).await;
+    let stream = connected.map_err(|error| format!("the server is not running there: {error}"))?;
+    if port.tls {
+        let connector = TlsConnector::from(Arc::new(tls_config()?));
+        let stream = connector.connect(port.address.ip().into(), stream).await;
+        get(stream.map_err(|error| format!("the TLS handshake failed: {error}"))?, port.address, path).await
+    } else {
+        get(stream, port.address, path).await
+    }
+}
+
+async fn get<S>(stream: S, address: SocketAddr, path: &str) -> Result<(StatusCode, Vec<u8>), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let failed =
+        |error: hyper::Error| format!("no HTTP response (does http_tls match the server's?): {error}");
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(failed)?;
+    let call = async move {
+        let request =
+            Request::get(path).header("host", address.to_string()).body(Empty::<bytes::Bytes>::new());
+        let response =
+            sender.send_request(request.map_err(|error| error.to_string())?).await.map_err(failed)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
+        Ok((status, body.map_err(|error| error.to_string())?.to_bytes().to_vec()))
+    };
+    let (response, _) = tokio::join!(call, connection);
+    response
+}
+
+fn tls_config() -> Result<ClientConfig, String> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(OwnServer(provider.signature_verification_algorithms));
+    let config = ClientConfig::builder_with_provider(provider as Arc<CryptoProvider>)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Accepts every certificate, as the probes of Kubernetes do: the call stays on this machine and carries no secret, and
+/// the certificate names other hosts than this machine's addresses.
+#[derive(Debug)]
+struct OwnServer(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for OwnServer {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_on_all_addresses_is_called_by_loopback() {
+        for (address, called) in
+            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.7:1", "10.0.0.7:1")]
+        {
+            assert_eq!(local(address.parse().unwrap()).to_string(), called);
+        }
+    }
+
+    #[test]
+    fn a_reason_is_the_servers_own() {
+        let body = br#"{"status":"starting","reason":"the database does not answer"}"#;
+        let text = reason(StatusCode::SERVICE_UNAVAILABLE, body);
+        assert_eq!(text, "not ready (starting): the database does not answer");
+        assert!(reason(StatusCode::NOT_FOUND, b"<html>").contains("404"));
+    }
+}

@@ -1,0 +1,29 @@
+//! Settings that a health check of the own server needs.
+
+use std::net::SocketAddr;
+
+use super::reader::SettingsReader;
+use super::{ConfigErrors, ConfigSources, Settings, definitions, values};
+
+/// HTTP port of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpPortSettings {
+    /// Address of the port.
+    pub address: SocketAddr,
+    /// True if the port uses TLS.
+    pub tls: bool,
+}
+
+impl Settings {
+    /// Reads the settings of `latchkey health`. Errors in other settings are not reported, because their files may be
+    /// unreadable for the process that checks.
+    pub fn load_http_port(sources: &ConfigSources) -> Result<HttpPortSettings, ConfigErrors> {
+        let mut reader = SettingsReader::new(sources);
+        let address = reader.read(&definitions::HTTP_ADDR, values::address);
+        let tls = reader.read(&definitions::HTTP_TLS, values::switch);
+        match (address, tls, reader.finish()) {
+            (Some(address), Some(tls), errors) if errors.is_empty() => Ok(HttpPortSettings { address, tls }),
+            (_, _, errors) => Err(ConfigErrors(errors)),
+        }
+    }
+}
