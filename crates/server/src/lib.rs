@@ -34,6 +34,7 @@ mod router;
 mod serve;
 mod served_apis;
 mod startup;
+mod supervisor;
 mod usage;
 mod wiring;
 

@@ -22,6 +22,7 @@ use crate::rate_limiter::RateLimiter;
 use crate::readiness::{Readiness, Stage};
 use crate::router::PortRouter;
 use crate::startup::{Startup, StartupConflict};
+use crate::supervisor::Supervisor;
 use crate::usage::UsageFlusher;
 use crate::{http_server, metric_sources, open_files, wiring};
 
@@ -148,6 +149,7 @@ impl Server {
         for port in http {
             background_tasks.spawn(serve_http(port, http_state.clone()));
         }
+        background_tasks.spawn(Supervisor::from_environment().follow(readiness.watch()));
         background_tasks.spawn(receive_notifications(follower.clone()));
         background_tasks.spawn(maintain_limiter(limiter.clone()));
         background_tasks.spawn(write_anchors(anchor_writer.clone()));
