@@ -2,6 +2,8 @@
 //! resources by its schemas, the unit by systemd, and the secrets that none of them holds.
 
 mod alerts;
+mod helm;
+mod install;
 mod limits;
 mod schemas;
 

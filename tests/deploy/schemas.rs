@@ -12,7 +12,7 @@ use crate::{files, read, root, text};
 const FOLDERS: [&str; 2] = ["deploy/envoy-gateway", "deploy/istio"];
 
 /// Validation of these files by their schemas.
-fn judged(files: &[PathBuf]) -> Output {
+pub(crate) fn judged(files: &[PathBuf]) -> Output {
     let python = root().join(".tools/kubernetes");
     assert!(python.join("jsonschema").is_dir(), "jsonschema is missing: run scripts/setup");
     let here = root().join("tests/deploy");

@@ -29,7 +29,8 @@ pub(crate) fn library(name: &str, file: &str) -> PathBuf {
 }
 
 /// The folder with the newest PostgreSQL server's programs.
-pub(crate) fn postgres() -> PathBuf {
+#[must_use]
+pub fn postgres() -> PathBuf {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = debian
         .map(|version| version.path().join("bin"))

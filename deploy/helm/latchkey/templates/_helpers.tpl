@@ -1,0 +1,128 @@
+{{- define "latchkey.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "latchkey.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains (include "latchkey.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "latchkey.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "latchkey.selector" -}}
+app.kubernetes.io/name: {{ include "latchkey.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- /* Pods that serve, without those of the migration. */ -}}
+{{- define "latchkey.serverSelector" -}}
+{{ include "latchkey.selector" . }}
+app.kubernetes.io/component: server
+{{- end -}}
+
+{{- define "latchkey.labels" -}}
+{{ include "latchkey.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "latchkey.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- define "latchkey.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "latchkey.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "latchkey.secret" -}}
+{{- if .Values.secrets.create -}}{{ include "latchkey.fullname" . }}{{- else -}}{{ .Values.secrets.existingSecret }}{{- end -}}
+{{- end -}}
+
+{{- /* Secret that the migration reads: a copy with the database's URL alone, because a hook runs before the release's own
+resources exist. */ -}}
+{{- define "latchkey.migrationSecret" -}}
+{{- if .Values.secrets.create -}}{{ include "latchkey.fullname" . }}-migrate{{- else -}}{{ .Values.secrets.existingSecret }}{{- end -}}
+{{- end -}}
+
+{{- define "latchkey.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "latchkey.fullname" .)) .Values.tls.existingSecret -}}
+{{- end -}}
+
+{{- define "latchkey.host" -}}
+{{ include "latchkey.fullname" . }}.{{ .Release.Namespace }}.svc
+{{- end -}}
+
+{{- /* The container's memory limit: the cache and a fifth more, and 205 MiB for connections, responses and logins. */ -}}
+{{- define "latchkey.memoryLimit" -}}
+{{- add (div (mul 6 (int .Values.cacheMaxMiB)) 5) 205 -}}Mi
+{{- end -}}
+
+{{- define "latchkey.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+
+{{- define "latchkey.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{- /* The settings file. A JSON text is a TOML value for strings, numbers, booleans and lists of strings. */ -}}
+{{- define "latchkey.settings" -}}
+grpc_addr = "0.0.0.0:{{ .Values.ports.grpc }}"
+http_addr = "0.0.0.0:{{ .Values.ports.http }}"
+{{- if .Values.management.enabled }}
+management_addr = "0.0.0.0:{{ .Values.ports.management }}"
+{{- end }}
+{{- if .Values.tls.enabled }}
+tls_cert = "/tls/tls.crt"
+tls_key = "/tls/tls.key"
+http_tls = true
+{{- if .Values.tls.clientCertificates }}
+tls_client_ca = {{ if or .Values.tls.clientCASecret .Values.tls.clientCAConfigMap }}"/client-ca/ca.crt"{{ else }}"/tls/ca.crt"{{ end }}
+{{- end }}
+{{- else }}
+insecure = true
+{{- end }}
+database_url_file = "/secrets/database_url"
+master_key_file = "/secrets/master_key"
+root_key_file = "/secrets/root_key"
+{{- if .Values.redis.enabled }}
+redis_url_file = "/secrets/redis_url"
+{{- end }}
+{{- if or .Values.profiles .Values.profilesConfigMap }}
+profiles = "/profiles"
+{{- end }}
+cache_max_bytes = "{{ int .Values.cacheMaxMiB }}MiB"
+shutdown_delay = "{{ int .Values.shutdown.delaySeconds }}s"
+shutdown_timeout = "{{ int .Values.shutdown.timeoutSeconds }}s"
+{{- range $name, $value := .Values.settings }}
+{{ $name }} = {{ if kindIs "float64" $value }}{{ int64 $value }}{{ else }}{{ toJson $value }}{{ end }}
+{{- end }}
+{{- if .Values.operators }}
+
+[operators]
+{{- range $name, $operator := .Values.operators }}
+{{ toJson $name }} = { {{ with $operator.tenant }}tenant = {{ toJson . }}, {{ end }}scopes = {{ toJson $operator.scopes }} }
+{{- end }}
+{{- end }}
+{{- end -}}

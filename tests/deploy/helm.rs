@@ -1,0 +1,253 @@
+//! The Helm chart, rendered by the real Helm: every manifest is valid, bad values are refused in clear words, and the
+//! containers of its manifests run as they are written, with the real program and a real PostgreSQL.
+
+mod run;
+
+use std::collections::BTreeSet;
+use std::process::{Command, Output};
+
+use latchkey_testing::{Folder, tool};
+use serde_json::{Value, json};
+
+use crate::schemas::judged;
+use crate::{read, root, text};
+
+const CHART: &str = "deploy/helm/latchkey";
+/// Settings that the chart derives from its values, or that have no place in a container.
+const DERIVED: [&str; 17] = [
+    "cache_max_bytes",
+    "database_url",
+    "grpc_addr",
+    "http_addr",
+    "http_tls",
+    "insecure",
+    "management_addr",
+    "master_key",
+    "profiles",
+    "redis_url",
+    "replica_name",
+    "root_key",
+    "shutdown_delay",
+    "shutdown_timeout",
+    "tls_cert",
+    "tls_client_ca",
+    "tls_key",
+];
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+fn helm(folder: &Folder, words: &[&str]) -> Output {
+    let mut command = Command::new(tool("helm"));
+    // Helm keeps its caches in the home folder.
+    command.env("HOME", folder.path()).current_dir(root()).args(words);
+    command.output().expect("helm starts")
+}
+
+/// Renders the chart with values, as YAML.
+fn template(folder: &Folder, values: &Value) -> Output {
+    let file = folder.write("values.json", &values.to_string());
+    let file = file.display().to_string();
+    helm(folder, &["template", "latchkey", CHART, "--namespace", "latchkey", "--values", &file])
+}
+
+fn documents(yaml: &str) -> Vec<Value> {
+    let parts = yaml.split("\n---\n").filter(|part| part.lines().any(|line| line.starts_with("kind:")));
+    parts.map(|part| serde_saphyr::from_str(part).unwrap_or_else(|e| panic!("{e}: {part}"))).collect()
+}
+
+fn rendered(values: &Value) -> Vec<Value> {
+    let output = template(&Folder::new("helm"), values);
+    assert!(output.status.success(), "{values}: {}", text(&output));
+    documents(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn find<'d>(all: &'d [Value], kind: &str, name: &str) -> &'d Value {
+    let found = all.iter().find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}
+
+fn full() -> Value {
+    serde_saphyr::from_str(&read("tests/deploy/helm/full.yaml")).expect("YAML")
+}
+
+/// Validates manifests: Kubernetes' own kinds by kubernetes-validate, and others by the definitions beside this file.
+fn validate(all: &[Value]) {
+    let folder = Folder::new("helm-validate");
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for (number, one) in all.iter().enumerate() {
+        let api = one["apiVersion"].as_str().expect("a version");
+        let custom = api.starts_with("cert-manager.io/") || api.starts_with("monitoring.coreos.com/");
+        let file = folder.write(&format!("{number}.yaml"), &one.to_string());
+        if custom { &mut others } else { &mut own }.push(file);
+    }
+    let python = root().join(".tools/kubernetes");
+    let mut command = Command::new("python3");
+    command.arg(python.join("bin/kubernetes-validate")).arg("--strict").args(&own).env("PYTHONPATH", &python);
+    let output = command.output().expect("python3 starts");
+    assert!(output.status.success(), "{}", text(&output));
+    let output = judged(&others);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn the_chart_passes_helms_own_lint() {
+    let folder = Folder::new("helm-lint");
+    for values in ["tests/deploy/helm/full.yaml", "deploy/helm/latchkey/values.yaml"] {
+        let output = helm(&folder, &["lint", "--strict", CHART, "--values", values]);
+        assert!(output.status.success(), "{values}: {}", text(&output));
+    }
+}
+
+#[test]
+fn every_manifest_is_valid_with_defaults_and_with_every_option() {
+    let (defaults, all) = (rendered(&json!({})), rendered(&full()));
+    validate(&defaults);
+    validate(&all);
+    let kinds = |documents: &[Value]| -> BTreeSet<String> {
+        documents.iter().map(|one| one["kind"].as_str().expect("a kind").to_owned()).collect()
+    };
+    let missing = ["Certificate", "HorizontalPodAutoscaler", "Secret", "ServiceMonitor"];
+    let missing: BTreeSet<String> = missing.map(str::to_owned).into();
+    assert_eq!(&kinds(&all) - &kinds(&defaults), missing);
+    // Each option alone, so that none depends on another by accident.
+    for values in [
+        json!({ "tls": { "enabled": false } }),
+        json!({ "tls": { "clientCertificates": false } }),
+        json!({ "tls": { "clientCAConfigMap": "ca" }, "profilesConfigMap": "products" }),
+        json!({ "networkPolicy": { "grpcFrom": [], "httpFrom": [] } }),
+        json!({ "migrations": { "enabled": false }, "serviceAccount": { "create": false } }),
+        json!({ "networkPolicy": { "enabled": false }, "podDisruptionBudget": { "enabled": false } }),
+        json!({ "service": { "headless": false }, "serviceMonitor": { "enabled": true }, "tls": { "enabled": false } }),
+        json!({ "management": { "enabled": true }, "topologySpread": { "topologyKeys": [] } }),
+    ] {
+        validate(&rendered(&values));
+    }
+}
+
+/// Paths of all leaves of a schema's objects that have fields of their own.
+fn leaves(schema: &Value, path: &str, found: &mut Vec<String>) {
+    match schema["properties"].as_object().filter(|_| schema["additionalProperties"] == false) {
+        Some(fields) => {
+            for (name, inner) in fields {
+                leaves(inner, &format!("{path}/{name}"), found);
+            }
+        }
+        None => found.push(path.to_owned()),
+    }
+}
+
+#[test]
+fn the_test_with_every_option_has_every_option() {
+    let schema: Value = serde_json::from_str(&read("deploy/helm/latchkey/values.schema.json")).expect("JSON");
+    let values: Value = serde_saphyr::from_str(&read("deploy/helm/latchkey/values.yaml")).expect("YAML");
+    let (mut paths, full) = (Vec::new(), full());
+    leaves(&schema, "", &mut paths);
+    paths.retain(|path| !path.starts_with("/settings/") && path != "/global");
+    assert!(paths.len() > 80, "{paths:?}");
+    for path in paths {
+        assert!(full.pointer(&path).is_some(), "{path} is missing in tests/deploy/helm/full.yaml");
+        let probe = path.starts_with("/probes/");
+        assert!(probe || values.pointer(&path).is_some(), "{path} is missing in values.yaml");
+    }
+}
+
+#[test]
+fn the_schema_knows_every_setting_and_no_other() {
+    let schema: Value = serde_json::from_str(&read("deploy/helm/latchkey/values.schema.json")).expect("JSON");
+    let known = schema["properties"]["settings"]["properties"].as_object().expect("settings");
+    let known: BTreeSet<String> = known.keys().cloned().collect();
+    let page = read("docs/settings.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let settings = rows.map(|row| {
+        let name = row.split('`').nth(1).expect("a name");
+        if row.contains("A secret.") { format!("{name}_file") } else { name.to_owned() }
+    });
+    let derived = |name: &String| DERIVED.contains(&name.trim_end_matches("_file"));
+    let settings: BTreeSet<String> = settings.filter(|name| !derived(name)).collect();
+    assert_eq!(known, settings, "change properties.settings in values.schema.json, or DERIVED in this test");
+}
+
+#[test]
+fn bad_values_are_refused_by_name() {
+    let folder = Folder::new("helm-refused");
+    let create = |more: Value| {
+        let mut secrets = json!({ "create": true, "databaseUrl": "postgres://l@h/d", "masterKey": KEY, "rootKey": "r".repeat(32) });
+        secrets.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!({ "secrets": secrets })
+    };
+    for (values, words) in [
+        (json!({ "replicas": 3 }), vec!["replicas"]),
+        (json!({ "replicaCount": 0 }), vec!["replicaCount", "1"]),
+        (json!({ "replicaCount": "three" }), vec!["replicaCount", "integer"]),
+        (json!({ "settings": { "cache_leese": "60s" } }), vec!["settings", "cache_leese"]),
+        (json!({ "settings": { "grpc_addr": "0.0.0.0:1" } }), vec!["settings", "grpc_addr"]),
+        (json!({ "settings": { "database_url": "postgres://x" } }), vec!["settings", "database_url"]),
+        (json!({ "settings": { "single_replica": "yes" } }), vec!["single_replica", "boolean"]),
+        (json!({ "image": { "digest": "sha256:12" } }), vec!["digest"]),
+        (json!({ "image": { "pullPolicy": "Sometimes" } }), vec!["pullPolicy", "IfNotPresent"]),
+        (json!({ "secrets": { "existingSecret": "" } }), vec!["existingSecret"]),
+        (json!({ "secrets": { "create": true } }), vec!["databaseUrl", "masterKey", "rootKey"]),
+        (create(json!({ "databaseUrl": "sqlite://x" })), vec!["databaseUrl"]),
+        (create(json!({ "masterKey": "short" })), vec!["masterKey"]),
+        (create(json!({ "rootKey": "short" })), vec!["rootKey"]),
+        (json!({ "tls": { "certManager": { "enabled": true } } }), vec!["issuerRef", "name"]),
+        (json!({ "ports": { "grpc": 443 } }), vec!["grpc", "1,024"]),
+        (json!({ "operators": { "a.example": { "scope": ["x"] } } }), vec!["operators", "scope"]),
+        (json!({ "operators": { "a.example": { "scopes": [] } } }), vec!["scopes"]),
+        (json!({ "profiles": { "demo": "name = 'demo'" } }), vec!["profiles", "demo"]),
+        (json!({ "networkPolicy": { "grpcFrom": [{}] } }), vec!["grpcFrom"]),
+        (json!({ "networkPolicy": { "grpcFrom": [{ "namespace": "a" }] } }), vec!["grpcFrom", "namespace"]),
+        (
+            json!({ "autoscaling": { "enabled": true, "minReplicas": 9, "maxReplicas": 3 } }),
+            vec!["minReplicas"],
+        ),
+        (json!({ "cacheMaxMiB": "256MiB" }), vec!["cacheMaxMiB", "integer"]),
+        (json!({ "serviceMonitor": { "interval": "soon" } }), vec!["interval"]),
+    ] {
+        let output = template(&folder, &values);
+        let message = text(&output);
+        assert!(!output.status.success(), "{values} is taken");
+        assert!(words.iter().all(|word| message.contains(word)), "{values}, {words:?}: {message}");
+    }
+    let mut redis = create(json!({}));
+    redis["redis"] = json!({ "enabled": true });
+    let message = text(&template(&folder, &redis));
+    assert!(message.contains("secrets.redisUrl is empty"), "{message}");
+}
+
+#[test]
+fn the_network_policy_says_who_may_reach_which_port() {
+    let ports = |values: &Value| -> Vec<(String, Value)> {
+        let all = rendered(values);
+        let policy = all.iter().find(|one| one["kind"] == "NetworkPolicy").expect("a policy").clone();
+        let rules = policy["spec"]["ingress"].as_array().cloned().unwrap_or_default();
+        // A rule without peers lets everybody in.
+        assert!(
+            rules.iter().all(|rule| rule["from"].as_array().is_some_and(|from| !from.is_empty())),
+            "{policy}"
+        );
+        let port = |rule: &Value| rule["ports"][0]["port"].as_str().expect("a port").to_owned();
+        rules.iter().map(|rule| (port(rule), rule["from"].clone())).collect()
+    };
+    let names = |values: &Value| ports(values).into_iter().map(|(port, _)| port).collect::<Vec<_>>();
+    assert_eq!(names(&json!({})), ["grpc", "http"]);
+    assert_eq!(names(&json!({ "networkPolicy": { "grpcFrom": [], "httpFrom": [] } })), [""; 0]);
+    assert_eq!(
+        names(&json!({ "networkPolicy": { "managementFrom": [{ "podSelector": {} }] } })),
+        ["grpc", "http"]
+    );
+    let full = ports(&full());
+    assert_eq!(full[1].0, "management");
+    assert_eq!(full[1].1[0]["ipBlock"]["except"][0], "10.9.0.0/16");
+}
+
+#[test]
+fn the_memory_limit_has_room_for_the_cache() {
+    for cache in [16_u64, 256, 1024, 8192] {
+        let all = rendered(&json!({ "cacheMaxMiB": cache }));
+        let deployment = find(&all, "Deployment", "latchkey");
+        let limit = &deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"];
+        let limit: u64 =
+            limit.as_str().and_then(|text| text.strip_suffix("Mi")).expect("Mi").parse().expect("a number");
+        assert!(limit >= cache + cache / 5 + 192, "{limit} MiB for a cache of {cache} MiB");
+    }
+}
