@@ -1,0 +1,174 @@
+//! Images and Docker Compose, without an engine: the checkers' findings, every service's command run as it is written with
+//! the real programs, and the README's lines behind them.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use latchkey_testing::{
+    Container, Folder, Process, eventually, free_port, postgres_programs, program, tool, unshare,
+};
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+/// The file as docker-compose resolves it.
+fn resolved(folder: &Folder) -> PathBuf {
+    let mut command = Command::new(tool("docker-compose"));
+    let output = command.arg("-f").arg(root().join("docker-compose.yml")).arg("config").output();
+    let output = output.expect("docker-compose starts");
+    assert!(output.status.success(), "{}", text(&output));
+    folder.write("compose.yaml", &String::from_utf8_lossy(&output.stdout))
+}
+
+#[test]
+fn three_replicas_share_one_postgresql_and_one_redis() {
+    let folder = Folder::new("compose-config");
+    let config = std::fs::read_to_string(resolved(&folder)).expect("the resolved file");
+    let config: Value = serde_saphyr::from_str(&config).expect("YAML");
+    let services = config["services"].as_object().expect("services");
+    let replicas: Vec<&Value> = ["latchkey-1", "latchkey-2", "latchkey-3"].map(|name| &services[name]).into();
+    for replica in &replicas {
+        assert_eq!(replica["environment"], replicas[0]["environment"]);
+        assert_eq!(replica["image"], "latchkey");
+        assert_eq!(replica["read_only"], true);
+    }
+    assert_eq!(replicas[0]["environment"]["LATCHKEY_REDIS_URL"], "redis://redis:6379");
+    for (name, service) in services {
+        // Only the gRPC port of one replica and Envoy's port are published, on this machine alone.
+        let ports = service["ports"].as_array().cloned().unwrap_or_default();
+        assert!(
+            ports.iter().all(|port| port.as_str().is_some_and(|p| p.starts_with("127.0.0.1:"))),
+            "{name}"
+        );
+        let published = ["envoy", "latchkey-1"].contains(&name.as_str());
+        assert_eq!(!ports.is_empty(), published, "{name}");
+        let checked = !["secrets", "upstream"].contains(&name.as_str());
+        assert_eq!(service.get("healthcheck").is_some(), checked, "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_mounted_that_a_fresh_checkout_lacks() {
+    let text = read("docker-compose.yml");
+    let mounted: Vec<&str> = text.split("\"./").skip(1).filter_map(|rest| rest.split(':').next()).collect();
+    assert_eq!(mounted, ["profiles", "docker/envoy.yaml"]);
+    assert!(mounted.iter().all(|path| root().join(path).exists()), "{mounted:?}");
+}
+
+/// Lines of the README after the first one that starts the containers.
+fn readme_lines() -> String {
+    let readme = read("README.md");
+    let block = readme.split("```").find(|block| block.contains("docker compose up")).expect("a block");
+    let lines: Vec<&str> = block.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let first = lines.iter().position(|line| line.starts_with("docker compose up")).expect("a line");
+    assert_eq!(lines.len(), first + 4, "the README has three lines after it: {lines:?}");
+    lines[first..].join("\n")
+}
+
+#[test]
+fn the_containers_start_and_the_readmes_lines_give_a_200_through_envoy() {
+    let folder = Folder::new("compose-up");
+    let config = resolved(&folder);
+    let mut command = unshare(&["--net"]);
+    command.arg("python3").arg(root().join("tests/compose/up.py")).arg(config).arg(root());
+    command.arg(folder.path()).arg(program().parent().expect("a folder")).arg(postgres_programs());
+    command.env("PYTHONPATH", root().join(".tools/kubernetes"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("unshare starts");
+    let mut stdin = child.stdin.take().expect("a pipe was asked for");
+    stdin.write_all(readme_lines().as_bytes()).expect("the script reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the script ends");
+    let message = text(&output);
+    assert!(output.status.success(), "{message}");
+    let shell: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {message}"));
+    let printed = shell["out"].as_str().expect("output");
+    assert!(shell["code"] == 0 && printed.contains("HTTP/1.1 200"), "{shell}");
+    assert!(printed.contains("x-tenant") || printed.contains("X-Tenant"), "{shell}");
+}
+
+#[test]
+fn envoy_takes_its_configuration() {
+    let config = root().join("docker/envoy.yaml");
+    let output = Command::new(tool("envoy")).args(["--mode", "validate", "-c"]).arg(config).output();
+    let output = output.expect("envoy starts");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn hadolint_has_no_finding_in_the_dockerfile() {
+    let output =
+        Command::new(tool("hadolint")).arg(root().join("Dockerfile")).output().expect("hadolint starts");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+/// Last image of the Dockerfile.
+fn image() -> String {
+    let text = read("Dockerfile");
+    let bases: Vec<&str> = text.lines().filter(|line| line.starts_with("FROM ")).collect();
+    assert!(bases.iter().all(|base| base.contains("@sha256:")), "each base has a digest: {bases:?}");
+    text.rsplit("\nFROM ").next().expect("a final image").to_owned()
+}
+
+fn instruction(image: &str, word: &str) -> String {
+    let mut found = image.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+    let line = found.next().unwrap_or_else(|| panic!("there is no {word}"));
+    line.to_owned()
+}
+
+fn words(image: &str, word: &str) -> Vec<String> {
+    let line = instruction(image, word);
+    let json = &line[line.find('[').expect("a list of words")..];
+    serde_json::from_str(json).expect("JSON")
+}
+
+#[test]
+fn the_image_has_one_program_its_notices_and_an_unprivileged_user() {
+    let image = image();
+    assert!(image.starts_with("gcr.io/distroless/"), "{image}");
+    assert_eq!(instruction(&image, "USER"), "65532:65532");
+    assert_eq!(image.lines().filter(|line| line.starts_with("COPY ")).count(), 3, "{image}");
+    assert!(image.contains("/build/out/notices/ /usr/share/doc/latchkey/"), "{image}");
+}
+
+#[test]
+fn the_default_command_can_be_reached_and_its_health_command_says_when_it_is_ready() {
+    let image = image();
+    let (grpc, http) = (free_port(), free_port());
+    let mut container = Container::new().writable(&instruction(&image, "VOLUME"));
+    for pair in instruction(&image, "ENV").split(' ') {
+        let (name, value) = pair.split_once('=').expect("NAME=VALUE");
+        // Other tests may have the image's own ports.
+        let value = value.replace("50051", &grpc.to_string()).replace("8081", &http.to_string());
+        assert!(value.starts_with("0.0.0.0:"), "{value}");
+        container = container.environment(name, &value);
+    }
+    container = container.workdir(&instruction(&image, "WORKDIR"));
+    let health = words(&image, "HEALTHCHECK");
+    let serve = [words(&image, "ENTRYPOINT"), words(&image, "CMD")].concat();
+    // Without a certificate, plain text must be allowed in so many words.
+    let refused = container.command(&serve).output().expect("unshare starts");
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("LATCHKEY_INSECURE=true"), "{}", text(&refused));
+    let checked = container.command(&health).output().expect("unshare starts");
+    assert_eq!(checked.status.code(), Some(1), "{}", text(&checked));
+    assert!(text(&checked).contains("the server is not running there"), "{}", text(&checked));
+    let container = container.environment("LATCHKEY_INSECURE", "true");
+    let mut process = Process::start(&mut container.command(&serve), container.folder(), "serve");
+    eventually("the container is healthy", || {
+        assert!(process.ended().is_none(), "it ended:\n{}", process.log());
+        let checked = container.command(&health).output().expect("unshare starts");
+        (checked.status.success() && text(&checked) == "ready\n").then_some(())
+    });
+}
