@@ -2,9 +2,11 @@
 //! resources by its schemas, the unit by systemd, and the secrets that none of them holds.
 
 mod alerts;
+mod gateway;
 mod helm;
 mod install;
 mod limits;
+mod repository;
 mod schemas;
 
 use std::path::{Path, PathBuf};
