@@ -88,6 +88,8 @@ mod tests {
             tokio::task::yield_now().await;
         };
         tokio::select! {
+            // The follower first, so that it sees each stage before the next one.
+            biased;
             _ = following => unreachable!("it follows for ever"),
             () = changes => {}
         }
