@@ -1,0 +1,69 @@
+/** Calls a server by TLS with the package, and puts its guard in front of a server of Express's and of Node's own. */
+import * as grpc from "@grpc/grpc-js";
+import express from "express";
+import { readFileSync } from "node:fs";
+import * as http from "node:http";
+import * as net from "node:net";
+import { type CheckRequest, Checker, guard, type GuardOptions, loadContract, principal } from "latchkey-client";
+
+const given = JSON.parse(readFileSync(0, "utf8")) as Record<string, string>;
+const [target, key] = [given.target!, given.api_key!];
+const credentials = grpc.credentials.createSsl(readFileSync(given.ca!), readFileSync(given.key!), readFileSync(given.cert!));
+
+function same(actual: unknown, expected: unknown): void {
+  if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`);
+}
+
+/** Status and body of a raw request to a server with the guard. */
+async function ask(checker: Checker, options: GuardOptions, lines: string[]): Promise<[number, string]> {
+  const app = express();
+  app.use(guard(checker, options));
+  app.use((request, response) => {
+    same(request.rawHeaders.filter((text) => /x-api-key|authorization/i.test(text)), []);
+    response.send(principal(request)?.tenantSlug ?? "");
+  });
+  const server = http.createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const socket = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+  socket.write([...lines, "host: things.example", "connection: close", "", ""].join("\r\n"));
+  let text = "";
+  for await (const chunk of socket) text += chunk;
+  server.close();
+  return [Number(text.split(" ")[1]), text.split("\r\n\r\n")[1] ?? ""];
+}
+
+async function main(): Promise<void> {
+  const checker = new Checker(target, { credentials, deadline: 10_000 });
+  const check = (method: string) => checker.check({ credential: key, method, path: "/things" } satisfies CheckRequest);
+  same((await check("GET")).decision, "DECISION_ALLOW");
+  same((await check("POST")).reason, "REASON_INSUFFICIENT_SCOPE");
+  const keys = loadContract("keys") as any;
+  const listed = new keys.latchkey.v1.KeyService(target, credentials);
+  const error = await new Promise<grpc.ServiceError>((resolve) => listed.ListKeys({}, (failed: grpc.ServiceError) => resolve(failed)));
+  same(error.code, grpc.status.UNAUTHENTICATED);
+
+  const demo: GuardOptions = { profile: "demo" };
+  same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`]), [200, "acme"]);
+  same(await ask(checker, demo, ["GET http://things.example/things?a=1 HTTP/1.1", `authorization: Bearer ${key}`]), [200, "acme"]);
+  same((await ask(checker, demo, ["GET /things HTTP/1.1"]))[0], 401);
+  same((await ask(checker, demo, ["GET /things HTTP/1.1", `authorization: Bearer ${key}`, "authorization: Bearer other"]))[0], 401);
+  same((await ask(checker, demo, ["POST /things HTTP/1.1", `x-api-key: ${key}`]))[0], 403);
+  same((await ask(checker, demo, ["OPTIONS * HTTP/1.1", `x-api-key: ${key}`]))[0], 403);
+  const broken: GuardOptions = { ...demo, onOutage: "open", customize: (_, sent) => (sent.scopes = Array(10_000).fill("s".repeat(1000))) };
+  const [status] = await ask(checker, broken, ["GET /things HTTP/1.1", `x-api-key: ${key}`]);
+  if (![401, 403, 503].includes(status)) throw new Error(`an unreadable Check: ${status}`);
+
+  for (const options of [{ deadline: 500, maxAttempts: 2 }, { deadline: 300 }]) {
+    const away = new Checker(options.maxAttempts ? given.closed! : given.silent!, options);
+    same((await ask(away, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`]))[0], 503);
+    same(await ask(away, { ...demo, onOutage: "open" }, ["GET /things HTTP/1.1", `x-api-key: ${key}`]), [200, ""]);
+    away.close();
+  }
+  checker.close();
+  listed.close();
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

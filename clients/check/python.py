@@ -1,0 +1,82 @@
+"""Calls a server by TLS with the Python package, and puts its guard in front of an application. Prints nothing if all is right."""
+import asyncio
+import json
+import sys
+
+import grpc
+from latchkey import AsyncChecker, Checker, channel_credentials
+from latchkey.asgi import Guard, OnOutage, principal
+from latchkey.v1 import check_pb2, keys_pb2, keys_pb2_grpc
+
+given = json.load(sys.stdin)
+read = lambda name: open(given[name], "rb").read()
+tls = channel_credentials(ca=read("ca"), cert=read("cert"), key=read("key"))
+target, key = given["target"], given["api_key"]
+
+with Checker(target, tls, deadline=10) as checker:
+    check = lambda method: checker.check(check_pb2.CheckRequest(credential=key, method=method, path="/things"))
+    assert check("GET").decision == check_pb2.DECISION_ALLOW
+    denied = check("POST")
+    assert (denied.decision, denied.reason) == (check_pb2.DECISION_DENY, check_pb2.REASON_INSUFFICIENT_SCOPE)
+with Checker(given["closed"], deadline=0.5, max_attempts=2) as checker:
+    try:
+        checker.check(check_pb2.CheckRequest(credential=key))
+        raise SystemExit("a closed port must be an error")
+    except grpc.RpcError as error:
+        assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+with grpc.secure_channel(target, tls) as channel:
+    try:
+        keys_pb2_grpc.KeyServiceStub(channel).ListKeys(keys_pb2.ListKeysRequest(), timeout=10)
+        raise SystemExit("ListKeys must fail without a credential")
+    except grpc.RpcError as error:
+        assert error.code() is grpc.StatusCode.UNAUTHENTICATED, error
+
+
+async def application(scope, receive, send):
+    names = [name for name, _ in scope["headers"]]
+    assert b"x-api-key" not in names and b"authorization" not in names, names
+    caller = principal(scope)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": (caller.tenant_slug if caller else "").encode()})
+
+
+async def status(guard, path="/things", headers=(), method="GET", kind="http"):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": kind, "method": method, "path": path, "raw_path": path.encode(), "headers": list(headers), "latchkey.principal": "forged"}
+    await guard(scope, None, send)
+    if kind == "websocket":
+        return sent[0]["type"]
+    return sent[0]["status"], sent[1]["body"].decode()
+
+
+async def guards():
+    checker = AsyncChecker(target, tls, deadline=10)
+    guard, header = Guard(application, checker, profile="demo"), (b"x-api-key", key.encode())
+    assert await status(guard, headers=[header]) == (200, "acme")
+    assert await status(guard, headers=[(b"authorization", b"Bearer " + key.encode())]) == (200, "acme")
+    assert (await status(guard))[0] == 401
+    assert (await status(guard, headers=[header, (b"x-api-key", b"other")]))[0] == 401
+    assert (await status(guard, headers=[header], method="POST"))[0] == 403
+    for path in ("", "*", "host:443"):
+        assert await status(guard, path=path, headers=[header], method="CONNECT") == (403, '{"error": "ROUTE_NOT_ALLOWED"}')
+    assert await status(guard, kind="websocket") == "websocket.close"
+    # A request that the server can't read is no outage: it must not pass even where outages do.
+    def too_long(scope, check):
+        check.scopes.extend(["s" * 1000] * 10_000)
+    broken = Guard(application, checker, profile="demo", on_outage=OnOutage.FAIL_OPEN, customize=too_long)
+    assert (await status(broken, headers=[header]))[0] in (401, 403, 503)
+    closed = AsyncChecker(given["closed"], deadline=0.5, max_attempts=2)
+    assert (await status(Guard(application, closed), headers=[header]))[0] == 503
+    assert (await status(Guard(application, closed, on_outage=OnOutage.FAIL_OPEN), headers=[header])) == (200, "")
+    silent = AsyncChecker(given["silent"], deadline=0.3)
+    assert (await status(Guard(application, silent), headers=[header]))[0] == 503
+    assert (await status(Guard(application, silent, on_outage=OnOutage.FAIL_OPEN), headers=[header])) == (200, "")
+    for one in (checker, closed, silent):
+        await one.close()
+
+
+asyncio.run(guards())

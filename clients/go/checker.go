@@ -1,0 +1,79 @@
+// Package latchkey is a client of Latchkey: Checks within one deadline for all attempts, and guards for net/http and for gRPC
+// servers. The messages and services of the contract are in the package latchkeyv1.
+package latchkey
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	latchkeyv1 "github.com/latchkey/latchkey/clients/go/latchkey/v1"
+)
+
+// Pause before the second attempt; the pause before attempt n + 1 is n times as long.
+const pause = 10 * time.Millisecond
+
+// Checker sends Checks. It may be used by many goroutines.
+type Checker struct {
+	client latchkeyv1.CheckServiceClient
+	// Deadline is the longest duration of a Check, including all attempts. NewChecker sets 200 ms.
+	Deadline time.Duration
+	// MaxAttempts is the largest number of attempts. NewChecker sets 3. An attempt whose response was lost may have been
+	// charged, so that a retry can charge the rate limits twice; 1 turns retries off.
+	MaxAttempts int
+}
+
+// NewChecker returns a checker that uses a connection: grpc.NewClient("latchkey.example.com:50051",
+// grpc.WithTransportCredentials(credentials.NewTLS(config))).
+func NewChecker(connection grpc.ClientConnInterface) *Checker {
+	return &Checker{client: latchkeyv1.NewCheckServiceClient(connection), Deadline: 200 * time.Millisecond, MaxAttempts: 3}
+}
+
+// Check returns the decision, which is a permit or a denial. An error means that there is no decision; treat it as an outage, not
+// as a denial. Only Unavailable is retried.
+func (c *Checker) Check(ctx context.Context, request *latchkeyv1.CheckRequest) (*latchkeyv1.CheckResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		response, err := c.client.Check(ctx, request)
+		if err == nil || status.Code(err) != codes.Unavailable || attempt >= c.MaxAttempts {
+			return response, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(time.Duration(attempt) * pause):
+		}
+	}
+}
+
+// OnOutage is the handling of a call for which Latchkey can't be reached in time.
+type OnOutage int
+
+const (
+	// FailClosed rejects the call: 503, or the gRPC code Unavailable.
+	FailClosed OnOutage = iota
+	// FailOpen passes the call on without a principal. An attacker who can make Latchkey unavailable is then allowed everything.
+	FailOpen
+)
+
+// admits tells whether a call passes without a decision. Every error but an outage is one of this client, and admits nothing.
+func (o OnOutage) admits(err error) bool {
+	code := status.Code(err)
+	return o == FailOpen && (code == codes.Unavailable || code == codes.DeadlineExceeded)
+}
+
+type principalKey struct{}
+
+// Principal returns the caller of an allowed call; nil on a public route.
+func Principal(ctx context.Context) *latchkeyv1.Principal {
+	principal, _ := ctx.Value(principalKey{}).(*latchkeyv1.Principal)
+	return principal
+}
+
+func withPrincipal(ctx context.Context, principal *latchkeyv1.Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, principal)
+}

@@ -1,0 +1,198 @@
+package latchkey
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	latchkeyv1 "github.com/latchkey/latchkey/clients/go/latchkey/v1"
+)
+
+// given describes the server, in the file that LATCHKEY_CLIENT_TEST names (scripts/clients writes it).
+type given struct {
+	Target, Closed, Silent, CA, Cert, Key string
+	APIKey                                string `json:"api_key"`
+}
+
+func server(t *testing.T) given {
+	file := os.Getenv("LATCHKEY_CLIENT_TEST")
+	if file == "" {
+		t.Skip("scripts/clients runs this test with a server")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var server given
+	if err := json.Unmarshal(text, &server); err != nil {
+		t.Fatal(err)
+	}
+	return server
+}
+
+func checker(t *testing.T, target string, security credentials.TransportCredentials, deadline time.Duration) *Checker {
+	connection, err := grpc.NewClient(target, grpc.WithTransportCredentials(security))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = connection.Close() })
+	made := NewChecker(connection)
+	made.Deadline = deadline
+	return made
+}
+
+func secure(t *testing.T, server given) credentials.TransportCredentials {
+	pair, err := tls.LoadX509KeyPair(server.Cert, server.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(server.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return credentials.NewTLS(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}})
+}
+
+func TestCheck(t *testing.T) {
+	server := server(t)
+	checker := checker(t, server.Target, secure(t, server), 10*time.Second)
+	for method, reason := range map[string]latchkeyv1.Reason{
+		"GET": latchkeyv1.Reason_REASON_OK, "POST": latchkeyv1.Reason_REASON_INSUFFICIENT_SCOPE,
+	} {
+		request := &latchkeyv1.CheckRequest{Credential: server.APIKey, Method: method, Path: "/things"}
+		response, err := checker.Check(context.Background(), request)
+		if err != nil || response.GetReason() != reason {
+			t.Errorf("%s: %v, %v", method, response, err)
+		}
+	}
+}
+
+// ask sends a raw request to a server with the guard.
+func ask(t *testing.T, guard *Guard, lines ...string) (int, string) {
+	handler := guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Api-Key") != "" || r.Header.Get("Authorization") != "" {
+			t.Error("the handler sees a credential")
+		}
+		fmt.Fprint(w, Principal(r.Context()).GetTenantSlug())
+	}))
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	fmt.Fprint(connection, strings.Join(append(lines, "Host: things.example", "Connection: close", "", ""), "\r\n"))
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(body)
+}
+
+func TestGuard(t *testing.T) {
+	server := server(t)
+	guard := &Guard{Checker: checker(t, server.Target, secure(t, server), 10*time.Second), Profile: "demo"}
+	key := "X-Api-Key: " + server.APIKey
+	for _, c := range []struct {
+		status int
+		lines  []string
+	}{
+		{200, []string{"GET /things?a=1 HTTP/1.1", key}},
+		{200, []string{"GET http://things.example/things HTTP/1.1", "Authorization: Bearer " + server.APIKey}},
+		{401, []string{"GET /things HTTP/1.1"}},
+		{401, []string{"GET /things HTTP/1.1", key, "X-Api-Key: other"}},
+		{403, []string{"POST /things HTTP/1.1", key}},
+		{403, []string{"CONNECT things.example:443 HTTP/1.1", key}},
+	} {
+		status, body := ask(t, guard, c.lines...)
+		if status != c.status || status == 200 && body != "acme" {
+			t.Errorf("%q: %d %s", c.lines[0], status, body)
+		}
+	}
+	broken := *guard
+	broken.OnOutage = FailOpen
+	broken.Customize = func(_ *http.Request, check *latchkeyv1.CheckRequest) {
+		check.Scopes = make([]string, 10_000)
+		for i := range check.Scopes {
+			check.Scopes[i] = strings.Repeat("s", 1000)
+		}
+	}
+	if status, _ := ask(t, &broken, "GET /things HTTP/1.1", key); status == 200 {
+		t.Error("an unreadable Check passes")
+	}
+}
+
+func TestOutage(t *testing.T) {
+	server := server(t)
+	for _, target := range []string{server.Closed, server.Silent} {
+		guard := &Guard{Checker: checker(t, target, insecure.NewCredentials(), 400*time.Millisecond)}
+		if status, _ := ask(t, guard, "GET /things HTTP/1.1"); status != 503 {
+			t.Errorf("%s: %d", target, status)
+		}
+		guard.OnOutage = FailOpen
+		if status, body := ask(t, guard, "GET /things HTTP/1.1"); status != 200 || body != "" {
+			t.Errorf("%s: %d %s", target, status, body)
+		}
+	}
+}
+
+func TestGRPCGuard(t *testing.T) {
+	server := server(t)
+	guard := &GRPCGuard{
+		Checker: checker(t, server.Target, secure(t, server), 10*time.Second), Profile: "demo",
+		Customize: func(_ context.Context, _ string, check *latchkeyv1.CheckRequest) {
+			check.Method, check.Path = "GET", "/things"
+		},
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guarded := grpc.NewServer(grpc.UnaryInterceptor(guard.Unary()), grpc.StreamInterceptor(guard.Stream()))
+	healthv1.RegisterHealthServer(guarded, health.NewServer())
+	go func() { _ = guarded.Serve(listener) }()
+	defer guarded.Stop()
+	connection, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	client := healthv1.NewHealthClient(connection)
+	for key, code := range map[string]codes.Code{server.APIKey: codes.OK, "other": codes.Unauthenticated, "": codes.Unauthenticated} {
+		ctx := metadata.AppendToOutgoingContext(context.Background(), "x-api-key", key)
+		if _, err := client.Check(ctx, &healthv1.HealthCheckRequest{}); status.Code(err) != code {
+			t.Errorf("unary, %q: %v", key, err)
+		}
+		stream, err := client.Watch(ctx, &healthv1.HealthCheckRequest{})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		if status.Code(err) != code {
+			t.Errorf("stream, %q: %v", key, err)
+		}
+	}
+}

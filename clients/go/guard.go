@@ -1,0 +1,136 @@
+package latchkey
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	latchkeyv1 "github.com/latchkey/latchkey/clients/go/latchkey/v1"
+)
+
+// Guard passes only those requests to a handler that Latchkey allows.
+type Guard struct {
+	Checker *Checker
+	// Profile to decide by, instead of the profile of the credential's tenant.
+	Profile string
+	// OnOutage is FailClosed by default.
+	OnOutage OnOutage
+	// Customize adds to a CheckRequest what the request does not say: a resource, an address, scopes. It may be nil.
+	Customize func(*http.Request, *latchkeyv1.CheckRequest)
+}
+
+var credentialHeaders = []string{"Authorization", "X-Api-Key"}
+
+// Wrap returns a handler that is protected by the guard.
+func (g *Guard) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := pathOf(r)
+		credential, single := takeCredential(r.Header)
+		if path == "" {
+			refuse(w, http.StatusForbidden, "ROUTE_NOT_ALLOWED", 0)
+			return
+		}
+		if !single {
+			refuse(w, http.StatusUnauthorized, "AMBIGUOUS_CREDENTIAL", 0)
+			return
+		}
+		check := &latchkeyv1.CheckRequest{
+			Credential: credential, Profile: g.Profile, Method: r.Method, Path: path, RequestId: r.Header.Get("X-Request-Id"),
+		}
+		if g.Customize != nil {
+			g.Customize(r, check)
+		}
+		response, err := g.Checker.Check(r.Context(), check)
+		switch {
+		case err != nil && g.OnOutage.admits(err):
+			next.ServeHTTP(w, r.WithContext(withPrincipal(r.Context(), nil)))
+		case err != nil:
+			refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE", 0)
+		case response.GetDecision() != latchkeyv1.Decision_DECISION_ALLOW:
+			status := statusOf(response.GetReason())
+			refuse(w, status, strings.TrimPrefix(response.GetReason().String(), "REASON_"), retryAfter(response))
+		default:
+			next.ServeHTTP(w, r.WithContext(withPrincipal(r.Context(), response.GetPrincipal())))
+		}
+	})
+}
+
+// pathOf returns the path as the client sent it, or an empty text for one that no route can have, such as that of CONNECT.
+func pathOf(r *http.Request) string {
+	// Handlers in front, such as http.StripPrefix, change the URL, and not the target.
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	if !strings.HasPrefix(target, "/") {
+		target = r.URL.EscapedPath()
+	}
+	if r.Method == http.MethodConnect || !strings.HasPrefix(target, "/") {
+		return ""
+	}
+	return target
+}
+
+// takeCredential removes all credentials from headers, and returns false for two different ones or an unreadable one.
+func takeCredential(header http.Header) (string, bool) {
+	found, single := "", true
+	first := true
+	for _, name := range credentialHeaders {
+		for _, value := range header.Values(name) {
+			value = bearer(value)
+			single = single && printable(value) && (first || value == found)
+			found, first = value, false
+		}
+		header.Del(name)
+	}
+	return found, single
+}
+
+func bearer(value string) string {
+	if len(value) >= 7 && strings.EqualFold(value[:7], "bearer ") {
+		return strings.TrimSpace(value[7:])
+	}
+	return value
+}
+
+func printable(value string) bool {
+	for i := 0; i < len(value); i++ {
+		if value[i] < 0x20 || value[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+func statusOf(reason latchkeyv1.Reason) int {
+	switch reason {
+	case latchkeyv1.Reason_REASON_MISSING_CREDENTIAL, latchkeyv1.Reason_REASON_AMBIGUOUS_CREDENTIAL,
+		latchkeyv1.Reason_REASON_INVALID_CREDENTIAL, latchkeyv1.Reason_REASON_REVOKED, latchkeyv1.Reason_REASON_EXPIRED,
+		latchkeyv1.Reason_REASON_DISABLED, latchkeyv1.Reason_REASON_TENANT_REQUIRED,
+		latchkeyv1.Reason_REASON_ENVIRONMENT_MISMATCH:
+		return http.StatusUnauthorized
+	case latchkeyv1.Reason_REASON_RATE_LIMITED:
+		return http.StatusTooManyRequests
+	default:
+		return http.StatusForbidden
+	}
+}
+
+func retryAfter(response *latchkeyv1.CheckResponse) uint32 {
+	var seconds uint32
+	for _, limit := range response.GetRateLimits() {
+		seconds = max(seconds, limit.GetRetryAfterSeconds())
+	}
+	return seconds
+}
+
+func refuse(w http.ResponseWriter, status int, reason string, retryAfter uint32) {
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatUint(uint64(retryAfter), 10))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The client may be gone; the status is written already.
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": reason})
+}

@@ -1,0 +1,83 @@
+/** Checks within one deadline for all attempts. */
+import * as grpc from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { join } from "node:path";
+import type { ProtoGrpcType } from "./gen/check";
+import type { CheckRequest } from "./gen/latchkey/v1/CheckRequest";
+import type { CheckResponse__Output } from "./gen/latchkey/v1/CheckResponse";
+import type { CheckServiceClient } from "./gen/latchkey/v1/CheckService";
+
+/** Folder with the contract, for loadSync and other generators. */
+export const protoFolder = join(__dirname, "../proto");
+
+/** Services of the contract, loaded from the package's copy of the file `latchkey/v1/NAME.proto`. */
+export function loadContract(name: "check" | "keys" | "shadow" | "tenants" | "tokens"): grpc.GrpcObject {
+  const file = `latchkey/v1/${name}.proto`;
+  const options = { includeDirs: [protoFolder], enums: String, longs: String, defaults: true };
+  return grpc.loadPackageDefinition(loadSync(file, options));
+}
+
+/** Pause before the second attempt, in milliseconds; the pause before attempt n + 1 is n times as long. */
+const PAUSE = 10;
+
+/** Options of a {@link Checker}. */
+export interface CheckerOptions {
+  /** Credentials for TLS: `grpc.credentials.createSsl(ca, key, cert)`. The default is plain text. */
+  credentials?: grpc.ChannelCredentials;
+  /** Longest duration of a Check in milliseconds, including all attempts. The default is 200. */
+  deadline?: number;
+  /**
+   * Largest number of attempts. The default is 3. An attempt whose response was lost may have been charged, so that a retry can
+   * charge the rate limits twice; 1 turns retries off.
+   */
+  maxAttempts?: number;
+}
+
+/** Sends Checks over one connection. */
+export class Checker {
+  private readonly client: CheckServiceClient;
+  private readonly deadline: number;
+  private readonly maxAttempts: number;
+
+  constructor(target: string, options: CheckerOptions = {}) {
+    const { latchkey } = loadContract("check") as unknown as ProtoGrpcType;
+    const credentials = options.credentials ?? grpc.credentials.createInsecure();
+    // The library's own retries would not respect the number of attempts.
+    this.client = new latchkey.v1.CheckService(target, credentials, { "grpc.enable_retries": 0 });
+    this.deadline = options.deadline ?? 200;
+    this.maxAttempts = Math.max(1, options.maxAttempts ?? 3);
+  }
+
+  /**
+   * Returns the decision, which is a permit or a denial. Rejects with a `grpc.ServiceError` if there is no decision; treat that
+   * as an outage, not as a denial. Only UNAVAILABLE is retried.
+   */
+  async check(request: CheckRequest): Promise<CheckResponse__Output> {
+    const end = Date.now() + this.deadline;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.once(request, end);
+      } catch (error) {
+        const pause = PAUSE * attempt;
+        const again = isStatus(error, grpc.status.UNAVAILABLE) && attempt < this.maxAttempts && Date.now() + pause < end;
+        if (!again) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
+  private once(request: CheckRequest, deadline: number): Promise<CheckResponse__Output> {
+    return new Promise((resolve, reject) =>
+      this.client.Check(request, { deadline }, (error, response) => (error || !response ? reject(error) : resolve(response))),
+    );
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+/** Returns true for an error of gRPC with one of these codes. */
+export function isStatus(error: unknown, ...codes: grpc.status[]): boolean {
+  return codes.includes((error as grpc.ServiceError | undefined)?.code as grpc.status);
+}

@@ -1,0 +1,109 @@
+/** Guard for Express, Connect and other frameworks with middleware of the form `(request, response, next)`. */
+import * as grpc from "@grpc/grpc-js";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { CheckRequest } from "./gen/latchkey/v1/CheckRequest";
+import type { CheckResponse__Output } from "./gen/latchkey/v1/CheckResponse";
+import type { Principal__Output } from "./gen/latchkey/v1/Principal";
+import { type Checker, isStatus } from "./checker";
+
+/** Request of Express or Connect. */
+export type IncomingRequest = IncomingMessage & { originalUrl?: string };
+export type OutgoingResponse = ServerResponse;
+
+/** Options of {@link guard}. */
+export interface GuardOptions {
+  /** Profile to decide by, instead of the profile of the credential's tenant. */
+  profile?: string;
+  /**
+   * Handling of a request for which Latchkey can't be reached in time: "closed" (the default) responds with 503. "open" passes it
+   * on without a principal; an attacker who can make Latchkey unavailable is then allowed everything.
+   */
+  onOutage?: "closed" | "open";
+  /** Adds to a CheckRequest what the request does not say: a resource, an address, scopes. */
+  customize?: (request: IncomingRequest, check: CheckRequest) => void;
+}
+
+const CREDENTIALS = ["authorization", "x-api-key"];
+const UNAUTHENTICATED = new Set<string>(
+  "MISSING_CREDENTIAL AMBIGUOUS_CREDENTIAL INVALID_CREDENTIAL REVOKED EXPIRED DISABLED TENANT_REQUIRED ENVIRONMENT_MISMATCH".split(" "),
+);
+const principals = new WeakMap<IncomingMessage, Principal__Output>();
+
+/** Returns the caller of an allowed request; undefined on a public route. */
+export function principal(request: IncomingMessage): Principal__Output | undefined {
+  return principals.get(request);
+}
+
+/** Returns middleware that passes on only the requests that Latchkey allows. */
+export function guard(checker: Checker, options: GuardOptions = {}) {
+  return (request: IncomingRequest, response: OutgoingResponse, next: (error?: unknown) => void): void => {
+    decide(checker, options, request).then(
+      (refusal) => (refusal ? respond(response, refusal) : next()),
+      // A defect in `customize` must not open the door.
+      () => respond(response, { status: 500, reason: "INTERNAL" }),
+    );
+  };
+}
+
+interface Refusal {
+  status: number;
+  reason: string;
+  retryAfter?: number;
+}
+
+async function decide(checker: Checker, options: GuardOptions, request: IncomingRequest): Promise<Refusal | undefined> {
+  const path = pathOf(request.originalUrl ?? request.url ?? "");
+  const credential = takeCredential(request);
+  if (path === undefined) return { status: 403, reason: "ROUTE_NOT_ALLOWED" };
+  if (credential === undefined) return { status: 401, reason: "AMBIGUOUS_CREDENTIAL" };
+  const id = request.headers["x-request-id"];
+  const check: CheckRequest = { credential, method: request.method, path, profile: options.profile, requestId: typeof id === "string" ? id : "" };
+  options.customize?.(request, check);
+  let decided: CheckResponse__Output;
+  try {
+    decided = await checker.check(check);
+  } catch (error) {
+    // Every other error is one of this client: it must not open the door.
+    const outage = isStatus(error, grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED);
+    return outage && options.onOutage === "open" ? undefined : { status: 503, reason: "UNAVAILABLE" };
+  }
+  if (decided.decision !== "DECISION_ALLOW") return denied(decided);
+  if (decided.principal) principals.set(request, decided.principal);
+  return undefined;
+}
+
+/** Path of a request target in origin form or absolute form; undefined for others, such as that of CONNECT. */
+function pathOf(target: string): string | undefined {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, "").split("?")[0] ?? "";
+  return path.startsWith("/") ? path : undefined;
+}
+
+/** Removes all credentials from a request. Returns undefined for two different ones or an unreadable one. */
+function takeCredential(request: IncomingMessage): string | undefined {
+  const values = new Set<string>();
+  const kept: string[] = [];
+  // Node joins or drops duplicates in `headers`, and `rawHeaders` has each one.
+  for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) {
+    const [name, value] = [request.rawHeaders[at] as string, request.rawHeaders[at + 1] as string];
+    if (CREDENTIALS.includes(name.toLowerCase())) values.add(/^bearer /i.test(value) ? value.slice(7).trim() : value);
+    else kept.push(name, value);
+  }
+  request.rawHeaders.splice(0, request.rawHeaders.length, ...kept);
+  for (const name of CREDENTIALS) delete request.headers[name];
+  const [first = ""] = values;
+  return values.size > 1 || /[^\x20-\x7e]/.test(first) ? undefined : first;
+}
+
+function denied(decided: CheckResponse__Output): Refusal {
+  const reason = decided.reason.replace(/^REASON_/, "");
+  const status = UNAUTHENTICATED.has(reason) ? 401 : reason === "RATE_LIMITED" ? 429 : 403;
+  return { status, reason, retryAfter: Math.max(0, ...decided.rateLimits.map((limit) => limit.retryAfterSeconds)) };
+}
+
+function respond(response: OutgoingResponse, { status, reason, retryAfter }: Refusal): void {
+  response.statusCode = status;
+  if (status === 401) response.setHeader("www-authenticate", "Bearer");
+  if (retryAfter) response.setHeader("retry-after", String(retryAfter));
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ error: reason }));
+}

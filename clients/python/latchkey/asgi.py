@@ -1,0 +1,151 @@
+"""Guard for ASGI applications, such as FastAPI's and Starlette's: only requests that Latchkey allows reach the application.
+
+    app = FastAPI()
+    app.add_middleware(Guard, checker=AsyncChecker("127.0.0.1:50051"), profile="demo")
+
+    @app.get("/things")
+    async def things(request: Request):
+        return {"tenant": principal(request.scope).tenant_slug}
+"""
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+import grpc
+
+from latchkey.v1 import check_pb2
+
+from ._checker import AsyncChecker
+
+Scope = MutableMapping[str, Any]
+Customize = Callable[[Scope, check_pb2.CheckRequest], None]
+
+_PRINCIPAL = "latchkey.principal"
+_CREDENTIALS = (b"authorization", b"x-api-key")
+_OUTAGES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_UNAUTHENTICATED = frozenset(
+    check_pb2.Reason.Value(f"REASON_{name}")
+    for name in (
+        "MISSING_CREDENTIAL", "AMBIGUOUS_CREDENTIAL", "INVALID_CREDENTIAL", "REVOKED", "EXPIRED", "DISABLED", "TENANT_REQUIRED",
+        "ENVIRONMENT_MISMATCH",
+    )
+)
+
+
+class OnOutage(enum.Enum):
+    """Handling of a request for which Latchkey makes no decision because it can't be reached in time."""
+
+    # Responds with 503.
+    FAIL_CLOSED = "fail_closed"
+    # Passes the request on without a principal. An attacker who can make Latchkey unavailable is then allowed everything.
+    FAIL_OPEN = "fail_open"
+
+
+def principal(scope: Scope) -> check_pb2.Principal | None:
+    """Returns the caller of an allowed request; None on a public route."""
+    found: check_pb2.Principal | None = scope.get(_PRINCIPAL)
+    return found
+
+
+class Guard:
+    """ASGI middleware. `customize` may add to a CheckRequest what the request does not say: a resource, an address, scopes."""
+
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        checker: AsyncChecker,
+        profile: str = "",
+        on_outage: OnOutage = OnOutage.FAIL_CLOSED,
+        customize: Customize | None = None,
+    ) -> None:
+        self.app, self.checker, self.profile, self.on_outage, self.customize = app, checker, profile, on_outage, customize
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        refusal = await self._decide(scope)
+        if refusal is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await _respond(send, *refusal)
+
+    async def _decide(self, scope: Scope) -> tuple[int, str, list[tuple[bytes, bytes]]] | None:
+        """Returns None if the request is allowed, or else the status, the reason and the headers of the response."""
+        headers = list(scope.get("headers", ()))
+        # The application gets neither credentials nor an earlier principal.
+        scope["headers"] = [(name, value) for name, value in headers if name.lower() not in _CREDENTIALS]
+        scope.pop(_PRINCIPAL, None)
+        path, credential = _path(scope), _credential(headers)
+        if path is None:
+            return 403, "ROUTE_NOT_ALLOWED", []
+        if credential is None:
+            return 401, "AMBIGUOUS_CREDENTIAL", [(b"www-authenticate", b"Bearer")]
+        request = check_pb2.CheckRequest(
+            credential=credential, profile=self.profile, method=scope.get("method", "GET"), path=path, request_id=_one(headers, b"x-request-id")
+        )
+        if self.customize is not None:
+            self.customize(scope, request)
+        try:
+            response = await self.checker.check(request)
+        except grpc.RpcError as error:
+            # Every other error is one of this client: it must not open the door.
+            if self.on_outage is OnOutage.FAIL_OPEN and error.code() in _OUTAGES:
+                return None
+            return 503, "UNAVAILABLE", []
+        if response.decision != check_pb2.DECISION_ALLOW:
+            return _denied(response)
+        if response.HasField("principal"):
+            scope[_PRINCIPAL] = response.principal
+        return None
+
+
+def _path(scope: Scope) -> str | None:
+    """Returns the path as the client sent it; None for one that no route can have, such as that of CONNECT."""
+    raw = scope.get("raw_path")
+    path = bytes(raw).split(b"?")[0].decode("latin-1") if raw else quote(scope.get("path", ""), safe="/%:@!$&'()*+,;=~-._")
+    return path if path.startswith("/") else None
+
+
+def _one(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
+    values = [value for have, value in headers if have.lower() == name]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:
+    """Returns the credential, an empty text if there is none, and None for two different ones or an unreadable one."""
+    found = set()
+    for name, value in headers:
+        if name.lower() in _CREDENTIALS:
+            if not value.isascii():
+                return None
+            text = value.decode("ascii")
+            found.add(text[7:].strip() if text[:7].lower() == "bearer " else text)
+    return None if len(found) > 1 else next(iter(found), "")
+
+
+def _denied(response: check_pb2.CheckResponse) -> tuple[int, str, list[tuple[bytes, bytes]]]:
+    name = check_pb2.Reason.Name(response.reason) if response.reason in check_pb2.Reason.values() else "REASON_UNSPECIFIED"
+    headers = []
+    if response.reason in _UNAUTHENTICATED:
+        status = 401
+        headers.append((b"www-authenticate", b"Bearer"))
+    else:
+        status = 429 if response.reason == check_pb2.REASON_RATE_LIMITED else 403
+    seconds = max((limit.retry_after_seconds for limit in response.rate_limits), default=0)
+    if seconds:
+        headers.append((b"retry-after", str(seconds).encode()))
+    return status, name.removeprefix("REASON_"), headers
+
+
+async def _respond(send: Any, status: int, reason: str, headers: list[tuple[bytes, bytes]]) -> None:
+    body = json.dumps({"error": reason}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
