@@ -14,7 +14,8 @@ use crate::{read, root, text};
 
 const CHART: &str = "deploy/helm/latchkey";
 /// Settings that the chart derives from its values, or that have no place in a container.
-const DERIVED: [&str; 17] = [
+const DERIVED: [&str; 18] = [
+    "admin_addr",
     "cache_max_bytes",
     "database_url",
     "grpc_addr",
@@ -113,7 +114,7 @@ fn every_manifest_is_valid_with_defaults_and_with_every_option() {
         json!({ "tls": { "enabled": false } }),
         json!({ "tls": { "clientCertificates": false } }),
         json!({ "tls": { "clientCAConfigMap": "ca" }, "profilesConfigMap": "products" }),
-        json!({ "networkPolicy": { "grpcFrom": [], "httpFrom": [] } }),
+        json!({ "networkPolicy": { "grpcFrom": [], "metricsFrom": [] } }),
         json!({ "migrations": { "enabled": false }, "serviceAccount": { "create": false } }),
         json!({ "networkPolicy": { "enabled": false }, "podDisruptionBudget": { "enabled": false } }),
         json!({ "service": { "headless": false }, "serviceMonitor": { "enabled": true }, "tls": { "enabled": false } }),
@@ -229,11 +230,11 @@ fn the_network_policy_says_who_may_reach_which_port() {
         rules.iter().map(|rule| (port(rule), rule["from"].clone())).collect()
     };
     let names = |values: &Value| ports(values).into_iter().map(|(port, _)| port).collect::<Vec<_>>();
-    assert_eq!(names(&json!({})), ["grpc", "http"]);
-    assert_eq!(names(&json!({ "networkPolicy": { "grpcFrom": [], "httpFrom": [] } })), [""; 0]);
+    assert_eq!(names(&json!({})), ["grpc", "admin"]);
+    assert_eq!(names(&json!({ "networkPolicy": { "grpcFrom": [], "metricsFrom": [] } })), [""; 0]);
     assert_eq!(
         names(&json!({ "networkPolicy": { "managementFrom": [{ "podSelector": {} }] } })),
-        ["grpc", "http"]
+        ["grpc", "admin"]
     );
     let full = ports(&full());
     assert_eq!(full[1].0, "management");

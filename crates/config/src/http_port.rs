@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::reader::SettingsReader;
 use super::{ConfigErrors, ConfigSources, Settings, definitions, values};
 
-/// HTTP port of the server.
+/// Port of the server that serves the probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpPortSettings {
     /// Address of the port.
@@ -19,7 +19,10 @@ impl Settings {
     /// unreadable for the process that checks.
     pub fn load_http_port(sources: &ConfigSources) -> Result<HttpPortSettings, ConfigErrors> {
         let mut reader = SettingsReader::new(sources);
-        let address = reader.read(&definitions::HTTP_ADDR, values::address);
+        // The admin port serves the probes if there is one.
+        let admin = reader.is_given(&definitions::ADMIN_ADDR);
+        let setting = if admin { &definitions::ADMIN_ADDR } else { &definitions::HTTP_ADDR };
+        let address = reader.read(setting, values::address);
         let tls = reader.read(&definitions::HTTP_TLS, values::switch);
         match (address, tls, reader.finish()) {
             (Some(address), Some(tls), errors) if errors.is_empty() => Ok(HttpPortSettings { address, tls }),

@@ -71,9 +71,9 @@ fn the_containers_run_as_their_manifests_say() {
             vec![file("tls.crt", &pair.cert), file("tls.key", &pair.key), file("ca.crt", ca.pem())],
         ),
     ];
-    let http = free_port();
+    let admin = free_port();
     let all = rendered(&json!({
-        "ports": { "grpc": free_port(), "http": http },
+        "ports": { "grpc": free_port(), "http": free_port(), "admin": admin },
         "profiles": { "demo.toml": read("profiles/demo.toml") },
         "operators": { "spiffe://example.com/ops": { "scopes": ["latchkey.admin"] } },
         "settings": { "cache_lease": "30s", "database_connections": 4, "audit_anchor": ["log"] },
@@ -86,7 +86,7 @@ fn the_containers_run_as_their_manifests_say() {
     let (server, words) = container(&all, pod, &secrets);
     let mut process = Process::start(&mut server.command(&words), server.folder(), "serve");
     let probe = &pod["containers"][0]["readinessProbe"]["httpGet"];
-    let url = format!("https://127.0.0.1:{http}{}", probe["path"].as_str().expect("a path"));
+    let url = format!("https://127.0.0.1:{admin}{}", probe["path"].as_str().expect("a path"));
     assert_eq!(probe["scheme"], "HTTPS");
     eventually("the pod is ready", || {
         assert!(process.ended().is_none(), "it ended:\n{}", process.log());

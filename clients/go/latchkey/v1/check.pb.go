@@ -109,6 +109,8 @@ const (
 	Reason_REASON_RATE_LIMITED Reason = 15
 	// The key or user is switched off for now.
 	Reason_REASON_DISABLED Reason = 16
+	// A field is too long or can't be read, or fields contradict each other; `message` names them.
+	Reason_REASON_MALFORMED_REQUEST Reason = 17
 )
 
 // Enum value maps for Reason.
@@ -131,6 +133,7 @@ var (
 		14: "REASON_ROUTE_NOT_ALLOWED",
 		15: "REASON_RATE_LIMITED",
 		16: "REASON_DISABLED",
+		17: "REASON_MALFORMED_REQUEST",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
@@ -150,6 +153,7 @@ var (
 		"REASON_ROUTE_NOT_ALLOWED":    14,
 		"REASON_RATE_LIMITED":         15,
 		"REASON_DISABLED":             16,
+		"REASON_MALFORMED_REQUEST":    17,
 	}
 )
 
@@ -193,8 +197,10 @@ type CheckRequest struct {
 	// The HTTP method ("GET"), matched with the path against the profile's routes.
 	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
 	// The path as the client sent it, at most 8 KiB; a query is cut off. One that servers read in two ways is denied.
+	// Without a path no route is found: the call is denied where the profile denies unmatched calls, unless
+	// `scopes_only` is set.
 	Path string `protobuf:"bytes,6,opt,name=path,proto3" json:"path,omitempty"`
-	// Scopes required on top of what the route requires.
+	// Scopes required on top of what the route requires. A public route that is asked for scopes needs a credential.
 	Scopes []string `protobuf:"bytes,7,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// The resource being touched ("merchant" -> "m_1"), matched against the key's bindings.
 	Resource map[string]string `protobuf:"bytes,8,rep,name=resource,proto3" json:"resource,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -209,7 +215,10 @@ type CheckRequest struct {
 	// Decide in full, but take no tokens and count no use.
 	DryRun bool `protobuf:"varint,13,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Fill `steps`.
-	Explain       bool `protobuf:"varint,14,opt,name=explain,proto3" json:"explain,omitempty"`
+	Explain bool `protobuf:"varint,14,opt,name=explain,proto3" json:"explain,omitempty"`
+	// The check is about the credential, its scopes and limits, and not about a route: `path` is empty on purpose.
+	// Set it as a constant of your program, never from what a client sends. Together with a path, the check is denied.
+	ScopesOnly    bool `protobuf:"varint,15,opt,name=scopes_only,json=scopesOnly,proto3" json:"scopes_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -342,12 +351,18 @@ func (x *CheckRequest) GetExplain() bool {
 	return false
 }
 
+func (x *CheckRequest) GetScopesOnly() bool {
+	if x != nil {
+		return x.ScopesOnly
+	}
+	return false
+}
+
 type CheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Allow a call on ALLOW alone.
 	Decision Decision `protobuf:"varint,1,opt,name=decision,proto3,enum=latchkey.v1.Decision" json:"decision,omitempty"`
-	// OK, or why not. More may be added: one that you don't know is a denial. Unset where a check of a batch can't be
-	// read, which `message` explains.
+	// OK, or why not. More may be added: one that you don't know is a denial.
 	Reason Reason `protobuf:"varint,2,opt,name=reason,proto3,enum=latchkey.v1.Reason" json:"reason,omitempty"`
 	// For people; never contains the credential.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
@@ -910,7 +925,7 @@ var File_latchkey_v1_check_proto protoreflect.FileDescriptor
 
 const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\n" +
-	"\x17latchkey/v1/check.proto\x12\vlatchkey.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x03\n" +
+	"\x17latchkey/v1/check.proto\x12\vlatchkey.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x04\n" +
 	"\fCheckRequest\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x01 \x01(\tR\n" +
@@ -930,7 +945,9 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12\x17\n" +
 	"\adry_run\x18\r \x01(\bR\x06dryRun\x12\x18\n" +
-	"\aexplain\x18\x0e \x01(\bR\aexplain\x1a;\n" +
+	"\aexplain\x18\x0e \x01(\bR\aexplain\x12\x1f\n" +
+	"\vscopes_only\x18\x0f \x01(\bR\n" +
+	"scopesOnly\x1a;\n" +
 	"\rResourceEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -992,7 +1009,7 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\bDecision\x12\x18\n" +
 	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eDECISION_ALLOW\x10\x01\x12\x11\n" +
-	"\rDECISION_DENY\x10\x02*\xd5\x03\n" +
+	"\rDECISION_DENY\x10\x02*\xf3\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tREASON_OK\x10\x01\x12\x1d\n" +
@@ -1011,7 +1028,8 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\x1aREASON_NETWORK_NOT_ALLOWED\x10\r\x12\x1c\n" +
 	"\x18REASON_ROUTE_NOT_ALLOWED\x10\x0e\x12\x17\n" +
 	"\x13REASON_RATE_LIMITED\x10\x0f\x12\x13\n" +
-	"\x0fREASON_DISABLED\x10\x102\x9d\x01\n" +
+	"\x0fREASON_DISABLED\x10\x10\x12\x1c\n" +
+	"\x18REASON_MALFORMED_REQUEST\x10\x112\x9d\x01\n" +
 	"\fCheckService\x12>\n" +
 	"\x05Check\x12\x19.latchkey.v1.CheckRequest\x1a\x1a.latchkey.v1.CheckResponse\x12M\n" +
 	"\n" +

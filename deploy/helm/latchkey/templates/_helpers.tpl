@@ -90,6 +90,7 @@ capabilities: { drop: [ALL] }
 {{- define "latchkey.settings" -}}
 grpc_addr = "0.0.0.0:{{ .Values.ports.grpc }}"
 http_addr = "0.0.0.0:{{ .Values.ports.http }}"
+admin_addr = "0.0.0.0:{{ .Values.ports.admin }}"
 {{- if .Values.management.enabled }}
 management_addr = "0.0.0.0:{{ .Values.ports.management }}"
 {{- end }}
