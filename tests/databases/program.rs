@@ -15,7 +15,7 @@ pub(crate) fn run(words: &[&str], url: &str, more: &[(&str, &str)]) -> Output {
     command.envs(more.iter().copied()).output().expect("the program starts")
 }
 
-/// Everything that a command printed.
+/// Output of a command.
 pub(crate) fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }

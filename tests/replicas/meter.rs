@@ -114,7 +114,7 @@ struct Answer {
     result: Result<(), Status>,
 }
 
-/// How often a revocation is sent at most. A machine that is too busy for a commit gives no answer.
+/// Largest number of attempts of a revocation. A machine that is too busy for a commit gives no answer.
 const ATTEMPTS: usize = 3;
 
 async fn revoke(number: usize, caller: Caller, id: String) -> Answer {

@@ -339,7 +339,8 @@ func (x *Key) GetUnusedScopes() []string {
 
 type CreateKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By id or slug. Empty: the caller's own tenant.
+	// By id or slug. Empty: the caller's own tenant; an operator must name one ("latchkey" for an operators' key, whose
+	// scope must be named too).
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// 1 to 128 characters.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -347,7 +348,8 @@ type CreateKeyRequest struct {
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Empty: "live".
 	Environment string `protobuf:"bytes,4,opt,name=environment,proto3" json:"environment,omitempty"`
-	// Names or aliases from the profile's catalogue. The caller can grant no more than it has.
+	// Names or aliases from the profile's catalogue. The caller can grant no more than it has. None: the kind's
+	// `default_scopes`, and none where the profile declares none.
 	Scopes []string `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// What the key is confined to; a kind may require some.
 	Bindings map[string]string `protobuf:"bytes,6,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -364,8 +366,11 @@ type CreateKeyRequest struct {
 	Metadata map[string]string `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// At most 128 characters, of the caller's choice; empty: each call makes a key.
 	IdempotencyKey string `protobuf:"bytes,12,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Grants every scope that the caller can grant and the kind can have, besides those in `scopes`; without those that
+	// manage keys (`api_keys.…`) or are an operator's (`latchkey.…`), which must be named.
+	AllScopes     bool `protobuf:"varint,13,opt,name=all_scopes,json=allScopes,proto3" json:"all_scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateKeyRequest) Reset() {
@@ -493,6 +498,13 @@ func (x *CreateKeyRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *CreateKeyRequest) GetAllScopes() bool {
+	if x != nil {
+		return x.AllScopes
+	}
+	return false
+}
+
 type isCreateKeyRequest_Expiry interface {
 	isCreateKeyRequest_Expiry()
 }
@@ -513,7 +525,7 @@ func (*CreateKeyRequest_Ttl) isCreateKeyRequest_Expiry() {}
 
 type CreateKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was made.
+	// What was made, with its scopes in the order asked.
 	Key *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// The whole key. It is returned here and never again, unless its kind is retrievable.
 	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
@@ -1047,8 +1059,12 @@ type GetPublishableKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By id or slug. Empty: the caller's own tenant.
 	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	// Empty: "live".
-	Environment   string `protobuf:"bytes,2,opt,name=environment,proto3" json:"environment,omitempty"`
+	// Empty: the caller's own, or "live" for a caller that is not confined to one.
+	Environment string `protobuf:"bytes,2,opt,name=environment,proto3" json:"environment,omitempty"`
+	// Empty: every retrievable kind.
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// A key that is bound to these, among others.
+	Bindings      map[string]string `protobuf:"bytes,4,rep,name=bindings,proto3" json:"bindings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1095,6 +1111,20 @@ func (x *GetPublishableKeyRequest) GetEnvironment() string {
 		return x.Environment
 	}
 	return ""
+}
+
+func (x *GetPublishableKeyRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *GetPublishableKeyRequest) GetBindings() map[string]string {
+	if x != nil {
+		return x.Bindings
+	}
+	return nil
 }
 
 type ImportKeysRequest struct {
@@ -1532,7 +1562,7 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf3\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x92\x06\n" +
 	"\x10CreateKeyRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1548,7 +1578,9 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	" \x03(\v2-.latchkey.v1.CreateKeyRequest.RateLimitsEntryR\n" +
 	"rateLimits\x12G\n" +
 	"\bmetadata\x18\v \x03(\v2+.latchkey.v1.CreateKeyRequest.MetadataEntryR\bmetadata\x12'\n" +
-	"\x0fidempotency_key\x18\f \x01(\tR\x0eidempotencyKey\x1a;\n" +
+	"\x0fidempotency_key\x18\f \x01(\tR\x0eidempotencyKey\x12\x1d\n" +
+	"\n" +
+	"all_scopes\x18\r \x01(\bR\tallScopes\x1a;\n" +
 	"\rBindingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
@@ -1595,10 +1627,15 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"S\n" +
 	"\x11RevokeKeyResponse\x12\"\n" +
 	"\x03key\x18\x01 \x01(\v2\x10.latchkey.v1.KeyR\x03key\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"T\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\xf6\x01\n" +
 	"\x18GetPublishableKeyRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12 \n" +
-	"\venvironment\x18\x02 \x01(\tR\venvironment\"Y\n" +
+	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12O\n" +
+	"\bbindings\x18\x04 \x03(\v23.latchkey.v1.GetPublishableKeyRequest.BindingsEntryR\bbindings\x1a;\n" +
+	"\rBindingsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
 	"\x11ImportKeysRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12,\n" +
 	"\x04keys\x18\x02 \x03(\v2\x18.latchkey.v1.ImportedKeyR\x04keys\"\xb7\x01\n" +
@@ -1660,7 +1697,7 @@ func file_latchkey_v1_keys_proto_rawDescGZIP() []byte {
 }
 
 var file_latchkey_v1_keys_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_latchkey_v1_keys_proto_goTypes = []any{
 	(KeyState)(0),                    // 0: latchkey.v1.KeyState
 	(*Key)(nil),                      // 1: latchkey.v1.Key
@@ -1688,23 +1725,24 @@ var file_latchkey_v1_keys_proto_goTypes = []any{
 	nil,                              // 23: latchkey.v1.CreateKeyRequest.RateLimitsEntry
 	nil,                              // 24: latchkey.v1.CreateKeyRequest.MetadataEntry
 	nil,                              // 25: latchkey.v1.ListKeysRequest.BindingsEntry
-	nil,                              // 26: latchkey.v1.UsageHour.DeniedEntry
-	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 28: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),    // 29: google.protobuf.FieldMask
+	nil,                              // 26: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	nil,                              // 27: latchkey.v1.UsageHour.DeniedEntry
+	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),    // 30: google.protobuf.FieldMask
 }
 var file_latchkey_v1_keys_proto_depIdxs = []int32{
 	19, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
 	20, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
 	21, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
 	0,  // 3: latchkey.v1.Key.state:type_name -> latchkey.v1.KeyState
-	27, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
-	27, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
-	27, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
-	27, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
+	28, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
+	28, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
+	28, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
+	28, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
 	22, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
-	27, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	28, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
+	28, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	29, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
 	23, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
 	24, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
 	1,  // 13: latchkey.v1.CreateKeyResponse.key:type_name -> latchkey.v1.Key
@@ -1712,44 +1750,45 @@ var file_latchkey_v1_keys_proto_depIdxs = []int32{
 	25, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
 	1,  // 16: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
 	1,  // 17: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
-	29, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	28, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
+	30, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	29, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
 	1,  // 20: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
 	1,  // 21: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
 	1,  // 22: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
-	14, // 23: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
-	2,  // 24: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	27, // 25: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 26: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
-	27, // 27: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	27, // 28: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	18, // 29: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	27, // 30: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	27, // 31: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	26, // 32: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
-	2,  // 33: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
-	4,  // 34: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
-	5,  // 35: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
-	7,  // 36: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
-	8,  // 37: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
-	10, // 38: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	12, // 39: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	13, // 40: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	16, // 41: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
-	3,  // 42: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
-	1,  // 43: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
-	6,  // 44: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
-	1,  // 45: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
-	9,  // 46: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
-	11, // 47: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	1,  // 48: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	15, // 49: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	17, // 50: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	42, // [42:51] is the sub-list for method output_type
-	33, // [33:42] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	26, // 23: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	14, // 24: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
+	2,  // 25: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
+	28, // 26: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 27: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
+	28, // 28: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	28, // 29: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	18, // 30: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	28, // 31: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	28, // 32: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	27, // 33: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	2,  // 34: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
+	4,  // 35: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
+	5,  // 36: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
+	7,  // 37: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
+	8,  // 38: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
+	10, // 39: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
+	12, // 40: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	13, // 41: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	16, // 42: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	3,  // 43: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
+	1,  // 44: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
+	6,  // 45: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
+	1,  // 46: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
+	9,  // 47: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
+	11, // 48: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
+	1,  // 49: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	15, // 50: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	17, // 51: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	43, // [43:52] is the sub-list for method output_type
+	34, // [34:43] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_latchkey_v1_keys_proto_init() }
@@ -1771,7 +1810,7 @@ func file_latchkey_v1_keys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_keys_proto_rawDesc), len(file_latchkey_v1_keys_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

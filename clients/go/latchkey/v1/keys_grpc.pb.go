@@ -42,15 +42,18 @@ type KeyServiceClient interface {
 	CreateKey(ctx context.Context, in *CreateKeyRequest, opts ...grpc.CallOption) (*CreateKeyResponse, error)
 	// Reads a key, without its value.
 	GetKey(ctx context.Context, in *GetKeyRequest, opts ...grpc.CallOption) (*Key, error)
-	// Lists a tenant's keys, newest first.
+	// Lists a tenant's keys, newest first. A caller that is confined to an environment or to bindings sees the keys
+	// within them alone, as in every other call; all other keys are NOT_FOUND.
 	ListKeys(ctx context.Context, in *ListKeysRequest, opts ...grpc.CallOption) (*ListKeysResponse, error)
-	// Changes the fields that `update_mask` names; a revoked key can't be changed.
+	// Changes the fields that `update_mask` names; a revoked key can't be changed. The key must be nowhere wider than
+	// before, or the caller must be able to create the whole key as it is afterwards. To make an expired key valid
+	// again, a tenant's caller also needs the scope `api_keys.revive`.
 	UpdateKey(ctx context.Context, in *UpdateKeyRequest, opts ...grpc.CallOption) (*Key, error)
 	// A successor with the same grants; the old key stops after `overlap`.
 	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
 	// Irreversible. Returns when no replica admits the key any more, also if the key had been revoked before.
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
-	// The newest active key of a retrievable kind, with its value.
+	// The newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(ctx context.Context, in *GetPublishableKeyRequest, opts ...grpc.CallOption) (*Key, error)
 	// Takes over keys from another system, by hash or by value.
 	ImportKeys(ctx context.Context, in *ImportKeysRequest, opts ...grpc.CallOption) (*ImportKeysResponse, error)
@@ -168,15 +171,18 @@ type KeyServiceServer interface {
 	CreateKey(context.Context, *CreateKeyRequest) (*CreateKeyResponse, error)
 	// Reads a key, without its value.
 	GetKey(context.Context, *GetKeyRequest) (*Key, error)
-	// Lists a tenant's keys, newest first.
+	// Lists a tenant's keys, newest first. A caller that is confined to an environment or to bindings sees the keys
+	// within them alone, as in every other call; all other keys are NOT_FOUND.
 	ListKeys(context.Context, *ListKeysRequest) (*ListKeysResponse, error)
-	// Changes the fields that `update_mask` names; a revoked key can't be changed.
+	// Changes the fields that `update_mask` names; a revoked key can't be changed. The key must be nowhere wider than
+	// before, or the caller must be able to create the whole key as it is afterwards. To make an expired key valid
+	// again, a tenant's caller also needs the scope `api_keys.revive`.
 	UpdateKey(context.Context, *UpdateKeyRequest) (*Key, error)
 	// A successor with the same grants; the old key stops after `overlap`.
 	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
 	// Irreversible. Returns when no replica admits the key any more, also if the key had been revoked before.
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)
-	// The newest active key of a retrievable kind, with its value.
+	// The newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(context.Context, *GetPublishableKeyRequest) (*Key, error)
 	// Takes over keys from another system, by hash or by value.
 	ImportKeys(context.Context, *ImportKeysRequest) (*ImportKeysResponse, error)

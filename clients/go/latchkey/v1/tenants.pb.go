@@ -1293,7 +1293,12 @@ type AuditEvent struct {
 	// What else is worth knowing ("reason", "scopes"); never a secret.
 	Details map[string]string `protobuf:"bytes,8,rep,name=details,proto3" json:"details,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// SHA-256 over this event and the hash before it.
-	Hash          []byte `protobuf:"bytes,9,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash []byte `protobuf:"bytes,9,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Name of the key, or e-mail address of the user, that acted, as it is now; empty for others. Not part of the hash.
+	ActorName string `protobuf:"bytes,10,opt,name=actor_name,json=actorName,proto3" json:"actor_name,omitempty"`
+	// Name of the key, or e-mail address of the user, that it was done to, as it is now; empty for others. Not part of
+	// the hash.
+	TargetName    string `protobuf:"bytes,11,opt,name=target_name,json=targetName,proto3" json:"target_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1389,6 +1394,20 @@ func (x *AuditEvent) GetHash() []byte {
 		return x.Hash
 	}
 	return nil
+}
+
+func (x *AuditEvent) GetActorName() string {
+	if x != nil {
+		return x.ActorName
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetTargetName() string {
+	if x != nil {
+		return x.TargetName
+	}
+	return ""
 }
 
 type VerifyAuditLogRequest struct {
@@ -1681,7 +1700,7 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"r\n" +
 	"\x17ListAuditEventsResponse\x12/\n" +
 	"\x06events\x18\x01 \x03(\v2\x17.latchkey.v1.AuditEventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xea\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xaa\x03\n" +
 	"\n" +
 	"AuditEvent\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12.\n" +
@@ -1693,7 +1712,12 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\a \x01(\tR\trequestId\x12>\n" +
 	"\adetails\x18\b \x03(\v2$.latchkey.v1.AuditEvent.DetailsEntryR\adetails\x12\x12\n" +
-	"\x04hash\x18\t \x01(\fR\x04hash\x1a:\n" +
+	"\x04hash\x18\t \x01(\fR\x04hash\x12\x1d\n" +
+	"\n" +
+	"actor_name\x18\n" +
+	" \x01(\tR\tactorName\x12\x1f\n" +
+	"\vtarget_name\x18\v \x01(\tR\n" +
+	"targetName\x1a:\n" +
 	"\fDetailsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"K\n" +

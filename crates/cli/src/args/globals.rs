@@ -1,4 +1,4 @@
-//! What every command that calls a server needs: from the command line, from the environment, or from the caller's
+//! Options of every command that calls a server: from the command line, from the environment, or from the caller's
 //! own file, in this order of precedence.
 
 use std::path::{Path, PathBuf};

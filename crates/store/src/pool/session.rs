@@ -59,7 +59,7 @@ pub(super) async fn prepare_for_migrations(
     apply(connection, &wanted(0), dialect).await.map(drop)
 }
 
-/// What a session reports of itself.
+/// Report of a session about itself.
 struct SessionState {
     /// Lines of the form `name=value`; times are in milliseconds.
     settings: String,
