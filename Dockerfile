@@ -9,6 +9,9 @@ FROM rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92e
 WORKDIR /build
 # The image's own toolchain, without the components for development that rust-toolchain.toml names.
 ENV RUSTUP_TOOLCHAIN=1.95.0
+# scripts/notices is in Python.
+# hadolint ignore=DL3008
+RUN command -v python3 || (apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*)
 COPY . .
 # The caches outlive this build, so that an edit compiles the changed crates alone.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
