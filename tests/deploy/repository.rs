@@ -91,7 +91,7 @@ fn a_dropped_field_breaks_clients_and_is_found() {
     copy.arg("-r").args(["proto", "buf.yaml"].map(|name| root().join(name))).arg(folder.path());
     assert!(copy.status().expect("cp starts").success());
     let changed = replace_once(&read("proto/latchkey/v1/check.proto"), "  string credential = 1;\n", "");
-    folder.write("proto/latchkey/v1/check.proto", &changed);
+    let _ = folder.write("proto/latchkey/v1/check.proto", &changed);
     let mut buf = Command::new(tool("buf"));
     let output =
         buf.args(["breaking", "--against", "proto/contract.binpb"]).current_dir(folder.path()).output();
