@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{read, text};
 
 /// Port of Latchkey and port of the service in the files.
-const PORTS: [u16; 2] = [50051, 8000];
+const PORTS: [u16; 2] = [50_051, 8_000];
 
 /// The files that ship, as one, with these ports.
 fn shipped([latchkey, things]: [u16; 2]) -> String {
@@ -44,7 +44,7 @@ fn cluster([latchkey, things]: [u16; 2], ca: &Ca, client: &Pair) -> String {
             "metadata": { "name": "latchkey-client", "namespace": "apps" },
             "data": { "tls.crt": base64(&client.cert), "tls.key": base64(&client.key) } }),
     ];
-    resources.iter().map(|resource| format!("---\n{resource}\n")).collect()
+    resources.map(|resource| format!("---\n{resource}\n")).concat()
 }
 
 fn translate(folder: &Folder, resources: &str) -> Output {

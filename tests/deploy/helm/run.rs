@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{KEY, find, rendered};
 use crate::{read, text};
 
-/// Content of a volume: of the ConfigMap in the release, or of the test's secrets.
+/// Content of a volume: of the `ConfigMap` in the release, or of the test's secrets.
 fn volume(all: &[Value], volume: &Value, secrets: &[(&str, Vec<(String, String)>)]) -> Vec<(String, String)> {
     if let Some(name) = volume["configMap"]["name"].as_str() {
         let data = find(all, "ConfigMap", name)["data"].as_object().expect("data").clone();
@@ -32,7 +32,7 @@ fn container(
     secrets: &[(&str, Vec<(String, String)>)],
 ) -> (Container, Vec<String>) {
     let security = &pod["securityContext"];
-    assert_eq!((&security["runAsNonRoot"], &security["runAsUser"]), (&json!(true), &json!(65532)));
+    assert_eq!((&security["runAsNonRoot"], &security["runAsUser"]), (&json!(true), &json!(65_532)));
     let spec = &pod["containers"][0];
     assert_eq!(spec["securityContext"]["readOnlyRootFilesystem"], true);
     let mut container = Container::new();
@@ -93,8 +93,9 @@ fn the_containers_run_as_their_manifests_say() {
         let probed = Command::new("curl").args(["--silent", "--fail", "--insecure", &url]).output();
         probed.expect("curl starts").status.success().then_some(())
     });
-    let health = server.command(&["/usr/local/bin/latchkey", "health", "--config", "/config/latchkey.toml"]);
-    let output = { health }.output().expect("unshare starts");
+    let mut health =
+        server.command(&["/usr/local/bin/latchkey", "health", "--config", "/config/latchkey.toml"]);
+    let output = health.output().expect("unshare starts");
     assert_eq!(text(&output), "ready\n");
     assert!(!process.log().contains("WARN"), "{}", process.log());
 }

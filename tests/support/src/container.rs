@@ -69,7 +69,7 @@ impl Container {
         Self { folder, workdir, mounts, environment, runs: std::cell::Cell::new(0) }
     }
 
-    /// Adds a volume of files at a path, readable by the image's group alone, as a Secret or a ConfigMap is mounted.
+    /// Adds a volume of files at a path, readable by the image's group alone, as a `Secret` or a `ConfigMap` is mounted.
     #[must_use]
     pub fn volume(self, path: &str, files: &[(String, String)]) -> Self {
         let source = self.folder.path().join(format!("volume-{}", self.mounts.len()));

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use latchkey_config::{HttpPortSettings, Settings};
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use serde_json::Value;
@@ -97,7 +97,7 @@ where
 fn tls_config() -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(OwnServer(provider.signature_verification_algorithms));
-    let config = ClientConfig::builder_with_provider(provider as Arc<CryptoProvider>)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
