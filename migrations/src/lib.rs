@@ -18,6 +18,7 @@ mod m0009_user_environment;
 mod m0010_shadow;
 mod m0011_master_keys;
 mod m0012_revocation;
+mod m0015_bucket_key;
 mod m0016_logins;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_shadow::Migration),
             Box::new(m0011_master_keys::Migration),
             Box::new(m0012_revocation::Migration),
+            Box::new(m0015_bucket_key::Migration),
             Box::new(m0016_logins::Migration),
         ]
     }

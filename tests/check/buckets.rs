@@ -55,6 +55,27 @@ async fn a_call_costs_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cost_that_no_bucket_can_hold_is_said_to_be_impossible() {
+    let fixture = CheckFixture::open().await;
+    for limits in ["60/h burst 3", "3/h"] {
+        let value = limited(&fixture, limits).await;
+        let costing = |cost: u32| CheckRequest { cost: Some(cost), ..get(&value) };
+        for cost in [4, 10, u32::MAX] {
+            let denied = fixture.check(costing(cost)).await;
+            assert_denied(&denied, Reason::RateLimited);
+            let level = &denied.rate_limits[0];
+            assert_eq!((&*level.bucket, level.never, level.retry_after_seconds), ("key/default", true, 0));
+            assert!(denied.message.contains("impossible") && !denied.message.contains("etry"), "{denied:?}");
+        }
+        assert_allowed(&fixture.check(costing(0)).await);
+        assert_allowed(&fixture.check(costing(3)).await);
+        let denied = fixture.check(costing(3)).await;
+        assert_denied(&denied, Reason::RateLimited);
+        assert!(!denied.rate_limits[0].never && denied.rate_limits[0].retry_after_seconds > 0, "{denied:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_decides_and_takes_nothing() {
     let fixture = CheckFixture::open().await;
     let value = limited(&fixture, "1/h").await;

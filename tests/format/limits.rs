@@ -104,9 +104,10 @@ async fn plans_tenants_and_keys_replace_buckets() {
     let mut ask = key("acme", "");
     ask.rate_limits = limits("300/min burst 5");
     let (_, keyed) = kiosk.operator.key(ask).await;
-    for (value, limit) in [(planned, "7"), (own, "6"), (keyed, "5")] {
+    for (value, limit, left) in [(planned, "9", "6"), (own, "20000", "5"), (keyed, "300", "4")] {
         let answer = kiosk.send("GET /a", &[("x-key", &value)]);
-        assert_eq!(answer.header("x-limit"), Some(limit), "{answer:?}");
+        let shown = (answer.header("x-limit"), answer.header("x-left"));
+        assert_eq!(shown, (Some(limit), Some(left)), "the limit is the rate's: {answer:?}");
         assert_eq!(answer.header("x-bucket"), Some("key/default"));
     }
 }

@@ -7,6 +7,7 @@ mod example;
 mod extensions;
 mod hosts;
 mod limits;
+mod refills;
 mod sources;
 mod templates;
 

@@ -94,10 +94,11 @@ async fn standard_endpoints_take_a_hundred_a_minute_for_each_key() {
     assert_eq!(take(&luxcore, &busy, PAYMENT, 99).await.decision(), v1::Decision::Allow);
     let answers: Vec<Answer> = (0..8).map(|_| luxcore.luxcore(PAYMENT, &busy)).collect();
     assert_eq!(answers[0].status, 200);
-    let limited = answers.iter().find(|answer| answer.status == 429).expect("100 a minute are 1.7 a second");
+    let limited = answers.iter().find(|answer| answer.status == 429).expect("100 pass in a minute");
     let body = r#"{"statusCode":429,"error":"Too Many Requests","message":"Rate limit exceeded"}"#;
     assert_refused(limited, 429, body);
-    assert!(limited.header("retry-after").is_some_and(|wait| wait == "1"));
+    let wait: u64 = limited.header("retry-after").expect("a time to wait").parse().expect("seconds");
+    assert!((1..=60).contains(&wait), "a call returns a minute after it passed: {wait}");
     let _ = Echo::of(&luxcore.luxcore("POST /v1/payments", &busy));
     let _ = Echo::of(&luxcore.luxcore(PAYMENT, &calm));
 }

@@ -8,6 +8,7 @@ mod luxcore;
 mod luxor;
 mod octo;
 mod permissions;
+mod promises;
 mod rest_auxvault;
 mod rest_keys;
 mod rest_lumen;

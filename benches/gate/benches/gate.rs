@@ -7,7 +7,8 @@ use latchkey_bench_gate::{GateFixture, Workload, poll_ready};
 use latchkey_core::check_input::{CheckInput, PresentedCredential};
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::limit::{
-    BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeOptions, CountingMode, Levels, Limit,
+    BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeCondition, ChargeOptions, CountingMode,
+    Levels, Limit, RuleId,
 };
 use latchkey_core::route::canonical;
 use latchkey_core::secret::KeyHash;
@@ -88,11 +89,11 @@ fn parts(criterion: &mut Criterion) {
     let demand = |per, subject| BucketCharge {
         mode: CountingMode::Exact,
         shard_key: 1,
-        bucket: BucketId { per, subject, class_hash: 1, index: 0 },
+        bucket: BucketId { per, when: ChargeCondition::Allowed, subject, class_hash: 1, rule: RuleId::ADDED },
         limit: Limit {
             tokens: 1_000_000_000,
             period: std::time::Duration::from_secs(1),
-            burst: 1_000_000_000,
+            burst: Some(1_000_000_000),
         },
         algorithm: BucketAlgorithm::TokenBucket,
     };

@@ -71,6 +71,7 @@ impl KeyStore for SyntheticStore {
             expires: None,
             rotated_from: None,
             rotated_to: None,
+            bucket_key: None,
             sealed: None,
             last_used: None,
             revision: 1,

@@ -51,6 +51,7 @@ struct UncommonFields {
     metadata: Box<[(Box<str>, Box<str>)]>,
     networks: Box<[IpNet]>,
     limits: LimitOverrides,
+    bucket_key: Option<KeyId>,
 }
 
 impl CachedKey {
@@ -62,8 +63,8 @@ impl CachedKey {
             KeyLifecycle::Revoked { at, reason: _ } => Lifecycle::Revoked(at),
         };
         let (bindings, metadata) = (string_pairs(record.bindings), string_pairs(record.metadata));
-        let uncommon =
-            UncommonFields { bindings, metadata, networks: record.networks.into(), limits: record.limits };
+        let (networks, limits) = (record.networks.into(), record.limits);
+        let uncommon = UncommonFields { bindings, metadata, networks, limits, bucket_key: record.bucket_key };
         let uncommon = (!uncommon.is_empty()).then(|| Box::new(uncommon));
         Self { id: record.id, name: record.name.into(), shared, expires: record.expires, lifecycle, uncommon }
     }
@@ -120,6 +121,12 @@ impl CachedKey {
         self.uncommon.as_ref().map(|uncommon| &uncommon.limits)
     }
 
+    /// Returns the key whose buckets this key is charged to: itself, or the first key of its chain of rotations.
+    #[must_use]
+    pub fn bucket_key(&self) -> KeyId {
+        self.uncommon.as_ref().and_then(|uncommon| uncommon.bucket_key).unwrap_or(self.id)
+    }
+
     /// Returns the key's own bytes on the heap, without its shared attributes.
     pub(crate) fn heap_size(&self) -> usize {
         let uncommon = self
@@ -132,8 +139,9 @@ impl CachedKey {
 
 impl UncommonFields {
     fn is_empty(&self) -> bool {
-        let Self { bindings, metadata, networks, limits } = self;
-        bindings.is_empty() && metadata.is_empty() && networks.is_empty() && limits.0.is_empty()
+        let Self { bindings, metadata, networks, limits, bucket_key } = self;
+        let empty = bindings.is_empty() && metadata.is_empty() && networks.is_empty() && limits.0.is_empty();
+        empty && bucket_key.is_none()
     }
 
     fn heap_size(&self) -> usize {

@@ -7,11 +7,15 @@ mod level;
 pub mod local;
 mod mode;
 mod parse;
+#[cfg(test)]
+mod properties;
+mod rule_id;
 mod rules;
 
-pub use level::{Level, Levels, capacity, parts_per_token, sort_tightest_first};
+pub use level::{Level, Levels, Waits, capacity, fraction_unit, parts_per_token, size, sort_tightest_first};
 pub use mode::CountingMode;
 pub use parse::{LimitParseError, parse_key_limit, parse_rate, parse_tenant_limits};
+pub use rule_id::RuleId;
 pub use rules::{DEFAULT_CLASS, LimitOverrides, LimitSubjects, NameMap, Plan, RateClasses, bucket_charges};
 
 use std::net::IpAddr;
@@ -45,15 +49,32 @@ impl BucketOwner {
 /// Algorithm of a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BucketAlgorithm {
-    /// Holds `burst` tokens and refills evenly.
-    #[default]
+    /// Holds `burst` tokens and refills evenly. In one period, it admits up to `burst` plus `tokens`.
     TokenBucket,
-    /// Counts for each window. A window begins with its first request.
+    /// Counts for each window. A window begins with its first request. A period that covers the end of one
+    /// window and the begin of the next can admit twice the tokens.
     FixedWindow,
+    /// Admits at most `tokens` in any period, wherever the period begins.
+    #[default]
+    SlidingWindow,
+}
+
+impl BucketAlgorithm {
+    /// Returns the algorithm of a bucket whose rule has this algorithm. A limit with a burst is a token bucket,
+    /// and one without is a sliding window, so that a rate alone is never exceeded. A rule that counts by fixed
+    /// windows keeps them, and ignores a burst.
+    #[must_use]
+    pub fn with_limit(self, limit: Limit) -> Self {
+        match (self, limit.burst) {
+            (Self::FixedWindow, _) => Self::FixedWindow,
+            (Self::TokenBucket | Self::SlidingWindow, Some(_)) => Self::TokenBucket,
+            (Self::TokenBucket | Self::SlidingWindow, None) => Self::SlidingWindow,
+        }
+    }
 }
 
 /// Condition under which a call is charged to a bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChargeCondition {
     /// Calls that are otherwise allowed.
     #[default]
@@ -62,15 +83,16 @@ pub enum ChargeCondition {
     Unauthenticated,
 }
 
-/// A limit: `tokens` for each `period`, in a bucket of `burst` tokens.
+/// A limit: `tokens` for each `period`, with or without a bucket of `burst` tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Tokens that are refilled in a period; at least 1.
     pub tokens: u64,
     /// Period of the refill; at least a second.
     pub period: Duration,
-    /// Most tokens that the bucket holds; at least 1.
-    pub burst: u64,
+    /// Most tokens that the bucket holds; at least 1. Without a burst, at most `tokens` are admitted in any
+    /// period.
+    pub burst: Option<u64>,
 }
 
 /// Rule of one bucket of a rate class.
@@ -80,7 +102,7 @@ pub struct BucketRule {
     pub per: BucketOwner,
     /// The limit.
     pub limit: Limit,
-    /// The algorithm.
+    /// The algorithm as declared; see [`BucketAlgorithm::with_limit`].
     pub algorithm: BucketAlgorithm,
     /// Calls that are counted.
     pub when: ChargeCondition,
@@ -92,17 +114,22 @@ pub struct BucketRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RateClassId(pub u16);
 
-/// Identifier of a bucket, by owner, rate class and index in the class.
+/// Identifier of a bucket, by owner, rate class and declared rule.
+///
+/// The origin of the limit (the class, a plan, a tenant or a key) is no part of it: spent tokens stay spent when the
+/// limit changes, and calls under different limits share one count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BucketId {
     /// The type of owner.
     pub per: BucketOwner,
+    /// Calls that are counted. Failed attempts and calls that pass never share a bucket.
+    pub when: ChargeCondition,
     /// The key's, user's or tenant's UUID, or the client's network.
     pub subject: u128,
     /// Hash of the names of profile and class, so that counts continue with a new version of the profile.
     pub class_hash: u64,
-    /// Index among the buckets of the class.
-    pub index: u8,
+    /// Declared rule.
+    pub rule: RuleId,
 }
 
 /// A charge to one bucket.

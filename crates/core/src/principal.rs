@@ -243,11 +243,11 @@ impl Principal {
     }
 
     /// Returns the subject of the principal's buckets. Calls by token are charged to the buckets of the key
-    /// or user that the token stands for.
+    /// or user that the token stands for, and calls by the successor of a key to those of the first key.
     #[must_use]
     pub fn bucket_subject(&self) -> u128 {
         match &self.subject {
-            Subject::Key(key) => key.record.id.0.as_u128(),
+            Subject::Key(key) => key.record.bucket_key().0.as_u128(),
             Subject::User(user) => user.record.id.0.as_u128(),
             // Calls by certificate are not charged.
             Subject::Certificate(_) => 0,

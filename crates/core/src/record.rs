@@ -110,6 +110,8 @@ pub struct KeyRecord {
     pub rotated_from: Option<KeyId>,
     /// The key that replaces this key.
     pub rotated_to: Option<KeyId>,
+    /// First key of a chain of rotations, whose rate-limit buckets the key continues; `None` for a key with its own.
+    pub bucket_key: Option<KeyId>,
     /// The value, sealed under the master key; for retrievable kinds alone.
     pub sealed: Option<Sealed>,
     /// Time of the last allowed call.

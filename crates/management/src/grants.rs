@@ -157,6 +157,7 @@ impl<'a> Grants<'a> {
             created_by: _,
             rotated_from: _,
             rotated_to: _,
+            bucket_key: _,
             sealed: _,
             last_used: _,
             revision: _,

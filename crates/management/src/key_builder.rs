@@ -155,6 +155,7 @@ impl<'p> KeyBuilder<'p> {
             expires,
             rotated_from: None,
             rotated_to: None,
+            bucket_key: None,
             sealed: None,
             last_used: None,
             revision: 0,

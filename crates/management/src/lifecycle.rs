@@ -150,6 +150,8 @@ impl KeyRotation<'_> {
             created: self.now,
             created_by: self.created_by.to_owned(),
             rotated_from: Some(old.id),
+            // Otherwise a rotation would refill the buckets.
+            bucket_key: Some(old.bucket_key.unwrap_or(old.id)),
             last_used: None,
             ..old.clone()
         };

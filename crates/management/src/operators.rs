@@ -64,6 +64,7 @@ pub fn root_key(value: &PlainKey, tenant: TenantId, now: Timestamp, random: &mut
         expires: None,
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 0,

@@ -25,6 +25,7 @@ use toml::de::DeTable;
 use crate::error::Errors;
 use crate::parsed_request::RequestIds;
 use crate::profile::{ProductRules, Profile};
+use crate::rate_limit_view::UnknownLimits;
 use crate::reader::{Reader, Section};
 use crate::response::{CustomDenials, RemovalPlan};
 use crate::source::Source;
@@ -101,6 +102,7 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
         removals: RemovalPlan::new(&upstream, &credential),
         upstream,
         response: headers::response(&mut root),
+        unknown_limits: unknown_limits(&mut root),
         request_ids: RequestIds::new(names::request_id(&mut root)),
         denials: CustomDenials(denials::read(&mut root)),
         examples: examples::read(&mut root, &policy),
@@ -113,6 +115,18 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     };
     root.close();
     Profile { policy: Arc::new(policy), rules }
+}
+
+fn unknown_limits(root: &mut Section<'_>) -> UnknownLimits {
+    let Some(text) = root.text("unknown_rate_limits") else { return UnknownLimits::default() };
+    match text.value {
+        "omit" => UnknownLimits::Omit,
+        "full" => UnknownLimits::Full,
+        other => {
+            text.report(format!("\"{other}\" is neither \"omit\" nor \"full\""));
+            UnknownLimits::default()
+        }
+    }
 }
 
 fn unmatched(root: &mut Section<'_>) -> UnmatchedRoute {

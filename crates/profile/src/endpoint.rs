@@ -136,7 +136,13 @@ impl Profile {
             resources: &self.rules.resources,
             ..EndpointValues::new(request, &path, &body)
         };
-        let input = RenderInput { policy: &self.policy, template_context, denial: None, call: Some(call) };
+        let input = RenderInput {
+            policy: &self.policy,
+            template_context,
+            denial: None,
+            unknown_limits: self.rules.unknown_limits,
+            call: Some(call),
+        };
         let mut message = Value::Object(serde_json::Map::new());
         for (field, template) in &matched.endpoint.fields {
             if let Some(value) = template.value(&input) {
@@ -162,8 +168,13 @@ impl Profile {
         let resources = &self.rules.resources;
         let values = EndpointValues::new(request, &path, &rpc_request.body);
         let call = EndpointValues { route, resources, answer, ..values };
-        let input =
-            |call| RenderInput { policy: &self.policy, template_context, denial: None, call: Some(call) };
+        let input = |call| RenderInput {
+            policy: &self.policy,
+            template_context,
+            denial: None,
+            unknown_limits: self.rules.unknown_limits,
+            call: Some(call),
+        };
         let mut rendered_items = String::new();
         if let Some(template) = &matched.endpoint.item {
             for (index, item) in items.iter().enumerate() {

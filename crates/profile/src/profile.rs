@@ -12,6 +12,7 @@ use crate::error::Errors;
 use crate::examples::Example;
 use crate::hosts::HostMap;
 use crate::parsed_request::{ClientAddress, Credential, RequestIds};
+use crate::rate_limit_view::UnknownLimits;
 use crate::response::{CustomDenials, RemovalPlan};
 use crate::source::Source;
 use crate::template::Template;
@@ -36,6 +37,7 @@ pub(crate) struct ProductRules {
     pub(crate) upstream: Vec<HeaderTemplate>,
     pub(crate) removals: RemovalPlan,
     pub(crate) response: Vec<HeaderTemplate>,
+    pub(crate) unknown_limits: UnknownLimits,
     pub(crate) denials: CustomDenials,
     pub(crate) examples: Vec<Example>,
     pub(crate) endpoints: Endpoints,

@@ -1,15 +1,23 @@
-//! Rate limits as templates show them: the most restrictive bucket of a call. A product may promise its limits in every
-//! response. If the gate charged no bucket, for example because the caller is unknown, the bucket that such a call
-//! would be charged to is shown as full.
+//! Rate limits as templates show them: the most restrictive bucket of a call. If the gate charged no bucket, for example
+//! because the caller is unknown, there are none. A product that promises its limits in every response sets
+//! `unknown_rate_limits = "full"`; then the bucket that such a call would be charged to is shown as full.
 
 use std::time::Duration;
 
 use latchkey_core::check_input::RateClassSelector;
-use latchkey_core::limit::{
-    BucketAlgorithm, BucketOwner, ChargeCondition, Limit, LimitSubjects, RateClassId, bucket_charges,
-};
+use latchkey_core::limit::{BucketOwner, ChargeCondition, LimitSubjects, RateClassId, bucket_charges, size};
 
 use crate::template::RenderInput;
+
+/// Values that templates show for a call that was charged to no bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum UnknownLimits {
+    /// No values. A header that would show them is left out.
+    #[default]
+    Omit,
+    /// The bucket that the call would be charged to, as a full one.
+    Full,
+}
 
 /// A bucket as templates show it.
 pub(crate) struct RateLimitView<'a> {
@@ -18,13 +26,16 @@ pub(crate) struct RateLimitView<'a> {
     pub(crate) limit: u64,
     pub(crate) remaining: u64,
     pub(crate) reset: Duration,
-    pub(crate) retry: Duration,
+    /// Time to wait; `None` if no wait helps.
+    pub(crate) retry: Option<Duration>,
 }
 
 impl<'a> RateLimitView<'a> {
     /// Returns the most restrictive bucket of a call, if it has any.
     pub(crate) fn of(input: &RenderInput<'a>) -> Option<Self> {
-        let Some(level) = input.template_context.context.levels.first() else { return full_bucket(input) };
+        let Some(level) = input.template_context.context.levels.first() else {
+            return if input.unknown_limits == UnknownLimits::Full { full_bucket(input) } else { None };
+        };
         Some(Self {
             per: level.bucket.per,
             class: input.effective_policy().classes.name_of(level.bucket),
@@ -48,12 +59,11 @@ fn full_bucket<'a>(input: &RenderInput<'a>) -> Option<RateLimitView<'a>> {
         (charge.bucket.per, charge.limit, charge.algorithm)
     } else {
         let rule = policy.classes.rules(class).iter().find(|r| r.when == ChargeCondition::Allowed)?;
-        (rule.per, rule.limit, rule.algorithm)
+        (rule.per, rule.limit, rule.algorithm.with_limit(rule.limit))
     };
-    let capacity = capacity(limit, algorithm);
-    let class = policy.classes.name(class);
-    let zero = Duration::ZERO;
-    Some(RateLimitView { per, class, limit: capacity, remaining: capacity, reset: zero, retry: zero })
+    let remaining = size(limit, algorithm);
+    let (class, reset) = (policy.classes.name(class), Duration::ZERO);
+    Some(RateLimitView { per, class, limit: limit.tokens, remaining, reset, retry: Some(Duration::ZERO) })
 }
 
 /// Returns the rate class of the call.
@@ -66,11 +76,4 @@ fn class(input: &RenderInput<'_>) -> Option<RateClassId> {
         RateClassSelector::Route => of_route(),
     };
     named.or_else(|| classes.fallback())
-}
-
-fn capacity(limit: Limit, algorithm: BucketAlgorithm) -> u64 {
-    match algorithm {
-        BucketAlgorithm::TokenBucket => limit.burst,
-        BucketAlgorithm::FixedWindow => limit.tokens,
-    }
 }

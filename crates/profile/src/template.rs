@@ -119,6 +119,9 @@ impl Template {
             number.write(input, out);
             return out.len() > begin;
         }
+        if self.has_unknown_limit(input) {
+            return false;
+        }
         self.render(input, Escape::None, out);
         // Nearly all values need no change; a scan of all bytes without early exit is vectorized.
         let value = out.as_bytes().get(begin..).unwrap_or_default();
@@ -133,6 +136,18 @@ impl Template {
             out.push_str(&trimmed);
         }
         valid
+    }
+
+    /// Returns true if the template shows a value of a rate limit that the call does not have, and says nothing about
+    /// what to show in its place.
+    fn has_unknown_limit(&self, input: &RenderInput<'_>) -> bool {
+        self.segments.iter().any(|segment| match segment {
+            Segment::Value(names, filters) => match &names[..] {
+                [name] => !filter::has_default(filters) && name.is_unknown_limit(input),
+                _ => false,
+            },
+            Segment::Literal(_) => false,
+        })
     }
 
     /// Returns the text if the template has no values.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use latchkey_core::limit::{BucketAlgorithm, BucketCharge};
+use latchkey_core::limit::{BucketAlgorithm, BucketCharge, size};
 use latchkey_core::time::{Clock, MonotonicInstant};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -291,9 +291,10 @@ impl RedisConnection {
 fn full_after(demand: &BucketCharge) -> Duration {
     let limit = demand.limit;
     match demand.algorithm {
-        BucketAlgorithm::FixedWindow => limit.period,
+        BucketAlgorithm::FixedWindow | BucketAlgorithm::SlidingWindow => limit.period,
         BucketAlgorithm::TokenBucket => {
-            let nanos = limit.period.as_nanos() * u128::from(limit.burst) / u128::from(limit.tokens.max(1));
+            let burst = u128::from(size(limit, demand.algorithm));
+            let nanos = limit.period.as_nanos() * burst / u128::from(limit.tokens.max(1));
             Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
         }
     }

@@ -9,6 +9,8 @@
 mod address;
 mod connection;
 mod cross_slot;
+#[cfg(test)]
+mod differential;
 mod key;
 mod limiter;
 mod notifications;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_core::limit::{BucketAlgorithm, BucketCharge, Level, Limit, capacity, parts_per_token};
+use latchkey_core::limit::{BucketAlgorithm, BucketCharge, Level, Limit, Waits, parts_per_token, size};
 use latchkey_core::time::MonotonicInstant;
 use tokio::sync::Mutex;
 
@@ -25,11 +25,12 @@ pub(crate) struct TokenLease {
     algorithm: BucketAlgorithm,
     held: LeasedTokens,
     /// Level of the bucket itself at the last request.
-    seen: u128,
+    seen: i128,
     /// Expiry of the leased tokens.
     until: MonotonicInstant,
-    /// End of the bucket's window, if it counts by window.
-    ends: MonotonicInstant,
+    /// Times at which the bucket is full, and has room for the last request's call; see [`Waits`].
+    full_at: MonotonicInstant,
+    room_at: MonotonicInstant,
     /// Time until which a denial is repeated, for calls that cost at least the given number of tokens.
     refused: (MonotonicInstant, u64),
     /// Time of the last request; the tokens spent since, and the size of the lease then, follow.
@@ -51,7 +52,8 @@ impl TokenLease {
             held: LeasedTokens::default(),
             seen: 0,
             until: MonotonicInstant(0),
-            ends: MonotonicInstant(0),
+            full_at: MonotonicInstant(0),
+            room_at: MonotonicInstant(0),
             refused: (MonotonicInstant(0), 0),
             asked: now,
             spent: 0,
@@ -88,7 +90,8 @@ impl TokenLease {
 
     /// Returns the bucket's level as known here; other processes may have taken tokens since.
     pub(crate) fn level(&self, demand: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
-        level(demand, self.seen, self.held.left, self.ends.since(now), cost)
+        let waits = Waits { reset: self.full_at.since(now), retry: self.room_at.since(now) };
+        level(demand, self.seen, self.held.left, waits, cost)
     }
 
     /// Hands the lease over to a request. Until the response arrives, no tokens can be spent here.
@@ -101,8 +104,7 @@ impl TokenLease {
         let passed = u64::try_from(now.since(self.asked).as_micros()).unwrap_or(u64::MAX).max(1);
         let horizon = u64::try_from(REFILL_HORIZON.as_micros()).unwrap_or(u64::MAX);
         let by_use = self.spent.saturating_mul(horizon) / passed;
-        let most = capacity(demand.limit, demand.algorithm) / parts_per_token(demand.limit);
-        let most = u64::try_from(most).unwrap_or(u64::MAX) / MAX_SHARE_DIVISOR;
+        let most = size(demand.limit, demand.algorithm) / MAX_SHARE_DIVISOR;
         self.size = by_use.min(self.size * 2 + 2).min(most);
         (self.take_all(), self.size.max(cost))
     }
@@ -124,7 +126,8 @@ impl TokenLease {
     ) {
         (self.limit, self.algorithm) = (demand.limit, demand.algorithm);
         (self.held, self.seen) = (state.lease, state.parts);
-        (self.until, self.ends) = (sent.plus(state.life), sent.plus(state.left));
+        self.until = sent.plus(state.life);
+        (self.full_at, self.room_at) = (sent.plus(state.waits.reset), sent.plus(state.waits.retry));
         (self.asked, self.spent) = (sent, 0);
     }
 

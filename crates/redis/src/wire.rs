@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use latchkey_core::limit::{BucketAlgorithm, BucketCharge, Level, capacity, parts_per_token};
+use latchkey_core::limit::{
+    BucketAlgorithm, BucketCharge, Level, Waits, capacity, fraction_unit, parts_per_token, size,
+};
 use redis::{Cmd, Script, cmd};
 
 use crate::key;
 
-const SCRIPT: &str = include_str!("charge.lua");
+pub(crate) const SCRIPT: &str = include_str!("charge.lua");
 
 /// An operation on a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,13 @@ pub(crate) fn by_text(operations: &[(BucketCharge, BucketOp)], cost: u32, look: 
     command("EVAL", SCRIPT, operations, cost, look)
 }
 
-fn command(by: &str, script: &str, operations: &[(BucketCharge, BucketOp)], cost: u32, look: bool) -> Cmd {
+pub(crate) fn command(
+    by: &str,
+    script: &str,
+    operations: &[(BucketCharge, BucketOp)],
+    cost: u32,
+    look: bool,
+) -> Cmd {
     let mut command = cmd(by);
     command.arg(script).arg(operations.len());
     for (demand, _) in operations {
@@ -71,14 +79,18 @@ fn command(by: &str, script: &str, operations: &[(BucketCharge, BucketOp)], cost
             BucketOp::Return(held) => ("g", *held, 0),
             BucketOp::Undo(made) => ("u", LeasedTokens { made: *made, ..LeasedTokens::default() }, 0),
         };
-        let window = u8::from(demand.algorithm == BucketAlgorithm::FixedWindow);
-        command.arg(word).arg(rate.tokens).arg(rate.micros).arg(rate.most).arg(window);
+        let algorithm = match demand.algorithm {
+            BucketAlgorithm::TokenBucket => 0u8,
+            BucketAlgorithm::FixedWindow => 1,
+            BucketAlgorithm::SlidingWindow => 2,
+        };
+        command.arg(word).arg(algorithm).arg(rate.tokens).arg(rate.micros).arg(rate.most);
         command.arg(held.made).arg(held.epoch).arg(held.used).arg(held.left).arg(want);
     }
     command
 }
 
-/// A limit in the script's units: `tokens` refill in `micros` microseconds, in lowest terms.
+/// A limit in the script's units: `tokens` refill in `micros` microseconds, for a token bucket in lowest terms.
 struct Rate {
     tokens: u64,
     micros: u64,
@@ -90,29 +102,24 @@ struct Rate {
 impl Rate {
     fn of(demand: &BucketCharge) -> Self {
         let limit = demand.limit;
-        let micros = u64::try_from(limit.period.as_micros()).unwrap_or(u64::MAX);
-        let by = match demand.algorithm {
-            BucketAlgorithm::TokenBucket => gcd(limit.tokens, micros),
-            BucketAlgorithm::FixedWindow => 1,
+        let parts = match demand.algorithm {
+            BucketAlgorithm::TokenBucket => fraction_unit(limit),
+            BucketAlgorithm::FixedWindow | BucketAlgorithm::SlidingWindow => 1_000,
         };
-        let most = capacity(limit, demand.algorithm) / parts_per_token(limit);
-        let most = u64::try_from(most).unwrap_or(u64::MAX);
-        Self { tokens: limit.tokens / by, micros: micros / by, most, parts: u128::from(by) * 1_000 }
+        let by = u64::try_from(parts / 1_000).unwrap_or(u64::MAX);
+        let micros = u64::try_from(limit.period.as_micros()).unwrap_or(u64::MAX);
+        let most = size(limit, demand.algorithm);
+        Self { tokens: limit.tokens / by, micros: micros / by, most, parts }
     }
-}
-
-/// Returns the greatest common divisor.
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// State of one bucket in the script's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BucketState {
-    /// Level of the bucket, in core's parts.
-    pub(crate) parts: u128,
-    /// Remaining time of the bucket's window.
-    pub(crate) left: Duration,
+    /// Parts that are left, without those of the caller's lease; below zero if more is spent than the limit allows.
+    pub(crate) parts: i128,
+    /// Times that the bucket's state knows.
+    pub(crate) waits: Waits,
     /// The caller's lease, of which no token is used yet.
     pub(crate) lease: LeasedTokens,
     /// Validity of the lease.
@@ -122,18 +129,22 @@ pub(crate) struct BucketState {
 impl BucketState {
     /// Returns the bucket's level, with `more` tokens that the caller holds.
     pub(crate) fn level(&self, demand: &BucketCharge, more: u64, cost: u64) -> Level {
-        level(demand, self.parts, more, self.left, cost)
+        level(demand, self.parts, more, self.waits, cost)
     }
 }
 
 /// Returns the level of a bucket of which the caller holds some tokens.
-pub(crate) fn level(demand: &BucketCharge, parts: u128, more: u64, left: Duration, cost: u64) -> Level {
-    let all = parts.saturating_add(u128::from(more) * parts_per_token(demand.limit));
-    Level::of(demand, all.min(capacity(demand.limit, demand.algorithm)), left, cost)
+pub(crate) fn level(demand: &BucketCharge, parts: i128, more: u64, waits: Waits, cost: u64) -> Level {
+    let all = parts.saturating_add(signed(u128::from(more) * parts_per_token(demand.limit)));
+    Level::of(demand, all.min(signed(capacity(demand.limit, demand.algorithm))), waits, cost)
+}
+
+fn signed(parts: u128) -> i128 {
+    i128::try_from(parts).unwrap_or(i128::MAX)
 }
 
 /// Number of integers for each bucket in the response.
-const NUMBERS: usize = 7;
+const NUMBERS: usize = 8;
 
 /// A parsed response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,12 +171,13 @@ pub(crate) fn parse_reply(operations: &[(BucketCharge, BucketOp)], numbers: &[i6
 
 fn state(demand: &BucketCharge, numbers: &[i64]) -> BucketState {
     let number = |place: usize| numbers.get(place).map_or(0, |n| u64::try_from(*n).unwrap_or(0));
-    let parts = u128::from(number(0)) * parts_per_token(demand.limit)
-        + u128::from(number(1)) * Rate::of(demand).parts;
+    let tokens = i128::from(numbers.first().copied().unwrap_or(0));
+    let fraction = signed(u128::from(number(1)) * Rate::of(demand).parts);
+    let micros = |place: usize| Duration::from_micros(number(place));
     BucketState {
-        parts,
-        left: Duration::from_micros(number(2)),
-        lease: LeasedTokens { left: number(3), made: number(4), epoch: number(5), used: 0 },
-        life: Duration::from_micros(number(6)),
+        parts: tokens.saturating_mul(signed(parts_per_token(demand.limit))).saturating_add(fraction),
+        waits: Waits { reset: micros(2), retry: micros(3) },
+        lease: LeasedTokens { left: number(4), made: number(5), epoch: number(6), used: 0 },
+        life: micros(7),
     }
 }

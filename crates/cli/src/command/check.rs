@@ -101,7 +101,7 @@ fn limits(levels: &[v1::RateLimitStatus]) -> Option<String> {
             level.limit.to_string(),
             level.remaining.to_string(),
             timestamp(level.reset_time.as_ref()),
-            format!("{} s", level.retry_after_seconds),
+            if level.never { "never".to_owned() } else { format!("{} s", level.retry_after_seconds) },
         ]
     };
     (!levels.is_empty())

@@ -17,7 +17,10 @@ pub(super) fn denied<R: Default>(check: &CheckResponse, grpc: bool) -> Response<
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    // No wait helps a call that a bucket can never hold.
+    let never = check.rate_limits.iter().any(|limit| limit.never);
     let retry_after = check.rate_limits.iter().map(|limit| limit.retry_after_seconds).max();
+    let retry_after = retry_after.filter(|_| !never);
     if let Some(seconds) = retry_after.filter(|seconds| *seconds > 0) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

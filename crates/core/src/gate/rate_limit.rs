@@ -119,10 +119,18 @@ fn record_shadow_limit(
 }
 
 fn rate_limited(eval: &mut EvalContext<'_, '_>) -> Denial {
-    let wait = eval.context.levels.first().map_or(0, |l| ceil_seconds(l.retry_after));
-    let denial =
-        Denial::with_message(Reason::RateLimited, format!("Too many requests. Retry after {wait} s."));
-    eval.explain.fail("rate_limit", denial)
+    let message = match eval.context.levels.first() {
+        Some(level) if level.never_fits() => {
+            let cost = eval.input.cost;
+            let (per, most) = (level.bucket.per.name(), level.capacity);
+            format!("The cost of {cost} is impossible: the {per} bucket never holds more than {most}.")
+        }
+        level => {
+            let wait = level.and_then(|level| level.retry_after).map_or(0, ceil_seconds);
+            format!("Too many requests. Retry after {wait} s.")
+        }
+    };
+    eval.explain.fail("rate_limit", Denial::with_message(Reason::RateLimited, message))
 }
 
 /// Returns the rate class of a call; `None` if no class limits it. A call with a class that the profile does

@@ -4,12 +4,20 @@
 //! refills nothing meanwhile.
 #![expect(clippy::missing_panics_doc, reason = "these functions are tests: a broken promise is a panic")]
 
+mod changes;
+
 use std::future::Future;
 use std::time::Duration;
 
+pub use changes::{
+    a_cost_that_no_bucket_holds_is_impossible, a_limit_that_is_narrowed_and_widened_refills_nothing,
+    a_sliding_window_admits_its_tokens_in_any_period, failed_attempts_and_calls_share_no_bucket,
+    no_change_of_a_limit_forgets_what_was_spent,
+};
+
 use super::{
-    BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeOptions, ChargeResult, CountingMode, Levels,
-    Limit,
+    BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeCondition, ChargeOptions, ChargeResult,
+    CountingMode, Level, Levels, Limit, RuleId,
 };
 use crate::ports::Limiter;
 use crate::time::Moment;
@@ -36,8 +44,14 @@ pub fn bucket_charge(
     per: BucketOwner,
     (tokens, seconds, burst): (u64, u64, u64),
 ) -> BucketCharge {
-    let limit = Limit { tokens, period: Duration::from_secs(seconds), burst };
-    let bucket = BucketId { per, subject: harness.subject(), class_hash: 1, index: 0 };
+    let limit = Limit { tokens, period: Duration::from_secs(seconds), burst: Some(burst) };
+    let bucket = BucketId {
+        per,
+        when: ChargeCondition::Allowed,
+        subject: harness.subject(),
+        class_hash: 1,
+        rule: RuleId(0),
+    };
     BucketCharge {
         bucket,
         limit,
@@ -73,6 +87,11 @@ async fn remaining(harness: &impl LimiterHarness, charge: BucketCharge) -> u64 {
     dry_run(harness, &[charge], 0).await.levels[0].remaining
 }
 
+/// Returns the time to wait. Panics if no wait helps.
+fn wait(level: &Level) -> Duration {
+    level.retry_after.expect("the cost fits into the bucket")
+}
+
 const HOUR: u64 = 3_600;
 
 /// Checks that a bucket allows its burst and denies the next call with the time to wait.
@@ -87,7 +106,7 @@ pub async fn a_bucket_admits_its_burst(harness: impl LimiterHarness) {
     let level = denied.levels[0];
     assert!(!denied.granted && level.remaining == 0, "{denied:?}");
     assert!(
-        level.retry_after > Duration::from_secs(1_100) && level.retry_after <= Duration::from_mins(20),
+        wait(&level) > Duration::from_secs(1_100) && wait(&level) <= Duration::from_mins(20),
         "{level:?}"
     );
     assert!(
@@ -115,9 +134,7 @@ pub async fn a_window_starts_with_its_first_request_and_starts_over(harness: imp
     assert!(second.granted && second.levels[0].limit == 2);
     let denied = charge(&harness, &[window], 1).await;
     assert!(!denied.granted);
-    assert!(
-        denied.levels[0].retry_after <= Duration::from_secs(1) && !denied.levels[0].retry_after.is_zero()
-    );
+    assert!(wait(&denied.levels[0]) <= Duration::from_secs(1) && !wait(&denied.levels[0]).is_zero());
     harness.advance(Duration::from_millis(1_050)).await;
     assert!(charge(&harness, &[window], 2).await.granted);
     assert!(!charge(&harness, &[window], 1).await.granted);
@@ -198,6 +215,9 @@ macro_rules! limiter_conformance_tests {
             a_window_starts_with_its_first_request_and_starts_over every_bucket_is_charged_or_none
             a_dry_run_takes_nothing_and_reports_room a_new_limit_keeps_what_was_used
             parallel_calls_admit_the_burst_exactly
+            a_sliding_window_admits_its_tokens_in_any_period no_change_of_a_limit_forgets_what_was_spent
+            a_limit_that_is_narrowed_and_widened_refills_nothing failed_attempts_and_calls_share_no_bucket
+            a_cost_that_no_bucket_holds_is_impossible
         }
     };
     ($harness:expr => $($promise:ident)+) => {

@@ -15,47 +15,72 @@ use crate::time::nanos;
 pub struct Level {
     /// The bucket.
     pub bucket: BucketId,
-    /// Most tokens that the bucket holds.
+    /// Tokens of the rate, which is what a product promises.
     pub limit: u64,
+    /// Most tokens that the bucket holds: the burst of a token bucket, otherwise the tokens of the rate.
+    pub capacity: u64,
     /// Tokens that are left.
     pub remaining: u64,
     /// Time until the bucket is full.
     pub reset_after: Duration,
-    /// Time until the same call would find room; zero if it does now.
-    pub retry_after: Duration,
+    /// Time until the same call would find room; zero if it does now; `None` if it never will, because its cost
+    /// is more than the bucket holds.
+    pub retry_after: Option<Duration>,
 }
 
 /// Levels of every bucket that was consulted, the tightest first.
 pub type Levels = SmallVec<[Level; 4]>;
 
+/// Times that the state of a bucket knows. A token bucket computes its times from its tokens, and they are at
+/// most `reset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Time until the bucket is full.
+    pub reset: Duration,
+    /// Time until there is room for the cost.
+    pub retry: Duration,
+}
+
 impl Level {
-    /// Returns the level of a bucket that holds `parts` parts. `window_left` is the rest of the present window;
-    /// a token bucket ignores it.
+    /// Returns the level of a bucket that has room for `room` parts; below zero if more was spent than the present
+    /// limit allows.
     #[must_use]
-    pub fn of(charge: &BucketCharge, parts: u128, window_left: Duration, cost: u64) -> Self {
+    pub fn of(charge: &BucketCharge, room: i128, waits: Waits, cost: u64) -> Self {
         let BucketCharge { bucket, limit, algorithm, .. } = *charge;
-        let (capacity, token) = (capacity(limit, algorithm), parts_per_token(limit));
-        let until = |parts: u128| match algorithm {
-            _ if parts == 0 => Duration::ZERO,
+        let (capacity, token) = (signed(capacity(limit, algorithm)), parts_per_token(limit));
+        let until = |parts: i128, window: Duration| match algorithm {
+            _ if parts <= 0 => Duration::ZERO,
             BucketAlgorithm::TokenBucket => {
                 let tokens = u128::from(limit.tokens);
-                Duration::from_nanos(quotient(parts.saturating_add(tokens - 1), tokens))
+                let nanos = quotient(parts.unsigned_abs().saturating_add(tokens - 1), tokens);
+                Duration::from_nanos(nanos).min(waits.reset)
             }
-            BucketAlgorithm::FixedWindow => window_left,
+            BucketAlgorithm::FixedWindow | BucketAlgorithm::SlidingWindow => window,
         };
+        let size = size(limit, algorithm);
+        let needed = signed(u128::from(cost) * token);
         Self {
             bucket,
-            limit: size(limit, algorithm),
-            remaining: quotient(parts, token),
-            reset_after: until(capacity.saturating_sub(parts)),
-            retry_after: until((u128::from(cost) * token).saturating_sub(parts)),
+            limit: limit.tokens,
+            capacity: size,
+            remaining: quotient(u128::try_from(room).unwrap_or(0), token),
+            reset_after: until(capacity - room, waits.reset),
+            retry_after: (cost <= size).then(|| until(needed - room, waits.retry)),
         }
+    }
+
+    /// Returns whether no wait helps: the cost is more than the bucket holds.
+    #[must_use]
+    pub fn never_fits(&self) -> bool {
+        self.retry_after.is_none()
     }
 }
 
-/// Sorts levels: the bucket with the longest time to wait is first, then the one with the fewest tokens left.
+/// Sorts levels: a bucket that never has room is first, then the one with the longest time to wait, then the one with
+/// the fewest tokens left.
 pub fn sort_tightest_first(levels: &mut Levels) {
-    levels.sort_by_key(|level| (Reverse(level.retry_after), level.remaining, level.limit));
+    let wait = |level: &Level| level.retry_after.unwrap_or(Duration::MAX);
+    levels.sort_by_key(|level| (Reverse(wait(level)), level.remaining, level.capacity));
 }
 
 /// Returns the number of parts of a token.
@@ -72,15 +97,34 @@ pub fn capacity(limit: Limit, algorithm: BucketAlgorithm) -> u128 {
 
 /// Returns the most tokens that a bucket holds. A window holds the tokens of the rate; a burst applies to a
 /// token bucket alone.
-fn size(limit: Limit, algorithm: BucketAlgorithm) -> u64 {
+#[must_use]
+pub fn size(limit: Limit, algorithm: BucketAlgorithm) -> u64 {
     match algorithm {
-        BucketAlgorithm::TokenBucket => limit.burst,
-        BucketAlgorithm::FixedWindow => limit.tokens,
+        BucketAlgorithm::TokenBucket => limit.burst.unwrap_or(limit.tokens),
+        BucketAlgorithm::FixedWindow | BucketAlgorithm::SlidingWindow => limit.tokens,
     }
 }
 
+/// Returns the number of parts in the smallest fraction of a token that a shared counter keeps: what a token bucket
+/// refills in a microsecond, in lowest terms.
+#[must_use]
+pub fn fraction_unit(limit: Limit) -> u128 {
+    let micros = u64::try_from(limit.period.as_micros()).unwrap_or(u64::MAX);
+    1_000 * u128::from(gcd(limit.tokens, micros))
+}
+
+/// Returns the greatest common divisor.
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Converts parts. No bucket has more than fit, because limits are bounded.
+fn signed(parts: u128) -> i128 {
+    i128::try_from(parts).unwrap_or(i128::MAX)
+}
+
 /// Divides. Nearly all numbers fit into 64 bits, in which a division is many times faster.
-fn quotient(number: u128, by: u128) -> u64 {
+pub(super) fn quotient(number: u128, by: u128) -> u64 {
     match (u64::try_from(number), u64::try_from(by)) {
         (Ok(number), Ok(by)) => number / by,
         (Err(_), _) | (_, Err(_)) => u64::try_from(number / by).unwrap_or(u64::MAX),

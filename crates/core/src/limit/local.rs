@@ -36,6 +36,14 @@ impl Shard {
         self.buckets.entry(charge.bucket).or_insert_with(|| Bucket::full(charge, now))
     }
 
+    /// Returns a bucket as it is now, without a change of its state.
+    fn look(&self, charge: &BucketCharge, now: MonotonicInstant) -> Bucket {
+        let known = self.buckets.get(&charge.bucket);
+        let mut bucket = known.map_or_else(|| Bucket::full(charge, now), Bucket::clone);
+        bucket.refill(charge, now);
+        bucket
+    }
+
     /// Drops buckets that are full again, which are equal to buckets that never existed. If address buckets
     /// still exceed their limit, half of them are dropped.
     fn sweep(&mut self, now: MonotonicInstant) {
@@ -57,13 +65,19 @@ impl Shard {
 /// ```
 /// use latchkey_core::limit::local::LocalLimiter;
 /// use latchkey_core::limit::{
-///     BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeOptions, CountingMode, Levels,
-///     parse_key_limit,
+///     BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeCondition, ChargeOptions, CountingMode,
+///     Levels, RuleId, parse_key_limit,
 /// };
 /// use latchkey_core::time::MonotonicInstant;
 ///
 /// let charge = BucketCharge {
-///     bucket: BucketId { per: BucketOwner::Key, subject: 1, class_hash: 1, index: 0 },
+///     bucket: BucketId {
+///         per: BucketOwner::Key,
+///         when: ChargeCondition::Allowed,
+///         subject: 1,
+///         class_hash: 1,
+///         rule: RuleId(0),
+///     },
 ///     limit: parse_key_limit("60/min burst 2")?,
 ///     algorithm: BucketAlgorithm::TokenBucket,
 ///     mode: CountingMode::Exact,
@@ -75,7 +89,7 @@ impl Shard {
 /// assert!(limiter.charge_now(&[charge], options, now, &mut levels));
 /// assert!(limiter.charge_now(&[charge], options, now, &mut levels));
 /// assert!(!limiter.charge_now(&[charge], options, now, &mut levels), "the burst is used up");
-/// assert_eq!(levels[0].retry_after.as_secs(), 1);
+/// assert_eq!(levels[0].retry_after.map(|wait| wait.as_secs()), Some(1));
 /// # Ok::<(), latchkey_core::limit::LimitParseError>(())
 /// ```
 pub struct LocalLimiter {
@@ -123,16 +137,25 @@ impl LocalLimiter {
         let cost = u64::from(options.cost);
 
         let mut granted = true;
+        levels.clear();
+        if options.dry_run {
+            for (n, charge) in charges.iter().enumerate() {
+                let bucket = locked[at(n)].look(charge, now);
+                granted &= bucket.has(charge, cost, now);
+                levels.push(bucket.level(charge, cost, now));
+            }
+            sort_tightest_first(levels);
+            return granted;
+        }
         for (n, charge) in charges.iter().enumerate() {
             let bucket = locked[at(n)].bucket(charge, now);
             bucket.refill(charge, now);
-            granted &= bucket.has(cost);
+            granted &= bucket.has(charge, cost, now);
         }
-        let taken = if granted && !options.dry_run { cost } else { 0 };
-        levels.clear();
+        let taken = if granted { cost } else { 0 };
         for (n, charge) in charges.iter().enumerate() {
             let bucket = locked[at(n)].bucket(charge, now);
-            bucket.consume(taken);
+            bucket.consume(taken, now);
             levels.push(bucket.level(charge, cost, now));
         }
         sort_tightest_first(levels);
@@ -146,7 +169,7 @@ impl LocalLimiter {
             let mut shard = lock(&self.shards[self.shard_index(charge)]);
             let bucket = shard.bucket(charge, now);
             bucket.refill(charge, now);
-            bucket.cap(level.remaining);
+            bucket.cap(charge, level.remaining, now);
         }
     }
 

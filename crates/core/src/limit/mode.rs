@@ -27,10 +27,7 @@ impl CountingMode {
     pub fn of(limit: Limit, algorithm: BucketAlgorithm) -> Self {
         let second = Duration::from_secs(1).as_nanos();
         let per_second = u128::from(limit.tokens) * second / limit.period.as_nanos().max(1);
-        let capacity = match algorithm {
-            BucketAlgorithm::TokenBucket => u128::from(limit.burst),
-            BucketAlgorithm::FixedWindow => u128::from(limit.tokens),
-        };
+        let capacity = u128::from(super::size(limit, algorithm));
         if per_second >= LEASED_FROM && capacity >= per_second { Self::Leased } else { Self::Exact }
     }
 }

@@ -48,7 +48,7 @@ pub fn parse_rate(text: &str) -> Result<(u64, Duration), LimitParseError> {
     Ok((tokens, Duration::from_secs(seconds)))
 }
 
-/// Parses `300/min` or `300/min burst 50`. Without a burst, the bucket holds the tokens of the rate.
+/// Parses `300/min` or `300/min burst 50`. Without a burst, the rate is never exceeded in any period.
 pub fn parse_key_limit(text: &str) -> Result<Limit, LimitParseError> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (rate, burst) = match words.as_slice() {
@@ -58,8 +58,8 @@ pub fn parse_key_limit(text: &str) -> Result<Limit, LimitParseError> {
     };
     let (tokens, period) = parse_rate(rate)?;
     let burst = match burst {
-        Some(burst) => number(burst).ok_or_else(|| LimitParseError::Burst(burst.to_owned()))?,
-        None => tokens,
+        Some(burst) => Some(number(burst).ok_or_else(|| LimitParseError::Burst(burst.to_owned()))?),
+        None => None,
     };
     Ok(Limit { tokens, period, burst })
 }
@@ -92,15 +92,15 @@ fn number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn limit(tokens: u64, seconds: u64, burst: u64) -> Limit {
-        Limit { tokens, period: Duration::from_secs(seconds), burst }
+    fn limit(tokens: u64, seconds: u64, burst: impl Into<Option<u64>>) -> Limit {
+        Limit { tokens, period: Duration::from_secs(seconds), burst: burst.into() }
     }
 
     #[test]
     fn rates_are_parsed() {
-        assert_eq!(parse_key_limit("300/min"), Ok(limit(300, 60, 300)));
+        assert_eq!(parse_key_limit("300/min"), Ok(limit(300, 60, None)));
         assert_eq!(parse_key_limit("5000/min burst 500"), Ok(limit(5000, 60, 500)));
-        assert_eq!(parse_key_limit("500/10s"), Ok(limit(500, 10, 500)));
+        assert_eq!(parse_key_limit("500/10s"), Ok(limit(500, 10, None)));
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_period_has_at_most_31_days() {
-        assert_eq!(parse_key_limit("1/31d"), Ok(limit(1, 31 * 86_400, 1)));
+        assert_eq!(parse_key_limit("1/31d"), Ok(limit(1, 31 * 86_400, None)));
         for text in ["1/32d", "1/2678401s", "1/99999999999d", "1/18446744073709551615d"] {
             let error = parse_key_limit(text).unwrap_err().to_string();
             assert!(error.contains("at most 31 days"), "{error}");
@@ -124,7 +124,7 @@ mod tests {
         let both = parse_tenant_limits("key 20000/min burst 500; tenant 50000/min").unwrap();
         assert_eq!(
             both,
-            [(BucketOwner::Key, limit(20_000, 60, 500)), (BucketOwner::Tenant, limit(50_000, 60, 50_000))]
+            [(BucketOwner::Key, limit(20_000, 60, 500)), (BucketOwner::Tenant, limit(50_000, 60, None))]
         );
         assert_eq!(parse_tenant_limits("key 1/s; key 2/s"), Err(LimitParseError::Duplicate("key")));
         assert_eq!(parse_tenant_limits("300/min"), Err(LimitParseError::BucketOwner("300/min".into())));

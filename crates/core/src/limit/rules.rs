@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use super::{
     BucketAlgorithm, BucketCharge, BucketCharges, BucketId, BucketOwner, BucketRule, ChargeCondition,
-    CountingMode, Limit, RateClassId, network_of,
+    CountingMode, Limit, RateClassId, RuleId, network_of, rule_id,
 };
 use crate::enforcement::Enforcement;
 use crate::heap_size;
@@ -155,13 +157,13 @@ pub fn bucket_charges(
 ) -> BucketCharges {
     let name = classes.name(class);
     let plan = subjects.tenant.and_then(|(_, plan)| plan).and_then(|p| p.0.get(name));
+    let (own, plan) = (classes.rules(class), plan.map_or(&[][..], Vec::as_slice));
     let mut charges = BucketCharges::new();
-    let mut add = |rule: &BucketRule, index: usize| {
+    let mut add = |rule: &BucketRule, limit: Limit, id: RuleId| {
         let Some(subject) = subject_of(rule.per, subjects) else { return };
-        let index = u8::try_from(index).unwrap_or(u8::MAX);
-        let bucket = BucketId { per: rule.per, subject, class_hash: classes.class_hash(class), index };
-        let limit = override_of(name, rule.per, subjects).unwrap_or(rule.limit);
-        let algorithm = rule.algorithm;
+        let class_hash = classes.class_hash(class);
+        let bucket = BucketId { per: rule.per, when, subject, class_hash, rule: id };
+        let algorithm = rule.algorithm.with_limit(limit);
         let mode = rule.mode.unwrap_or_else(|| CountingMode::of(limit, algorithm));
         let shard_key = match (rule.per, subjects.tenant) {
             (BucketOwner::Key | BucketOwner::Tenant, Some((tenant, _))) => tenant.id.0.as_u128(),
@@ -169,26 +171,31 @@ pub fn bucket_charges(
         };
         charges.push(BucketCharge { bucket, limit, algorithm, mode, shard_key });
     };
-    let own = classes.rules(class);
-    let replaced = |per| plan.is_some_and(|p| p.iter().any(|r| r.per == per && r.when == when));
-    let effective = || {
-        let kept = own.iter().filter(|r| !replaced(r.per));
-        kept.chain(plan.into_iter().flatten()).filter(|r| r.when == when)
+    // An override is about calls that pass, and replaces all buckets of its owner by one bucket.
+    let overriding = |per| match when {
+        ChargeCondition::Allowed => override_of(name, per, subjects),
+        ChargeCondition::Unauthenticated => None,
     };
-    for (index, rule) in effective().enumerate() {
-        // An override replaces all buckets of its owner by one bucket.
-        let first = !effective().take(index).any(|r| r.per == rule.per);
-        if first || override_of(name, rule.per, subjects).is_none() {
-            add(rule, index);
+    let mut overridden: SmallVec<[BucketOwner; 3]> = SmallVec::new();
+    let mut add_rule = |rule: &BucketRule, id: &dyn Fn() -> RuleId| match overriding(rule.per) {
+        None => add(rule, rule.limit, id()),
+        Some(limit) if !overridden.contains(&rule.per) => {
+            overridden.push(rule.per);
+            add(rule, limit, rule_id::of_override(own, rule.per, when));
         }
+        Some(_) => {}
+    };
+    let of_plan = |per| plan.iter().any(|rule| rule.per == per && rule.when == when);
+    for (index, rule) in own.iter().enumerate().filter(|(_, rule)| rule.when == when && !of_plan(rule.per)) {
+        add_rule(rule, &|| rule_id::of_class(own, index));
     }
-    if when == ChargeCondition::Allowed {
-        for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
-            let declared = effective().any(|r| r.per == per);
-            if let Some(limit) = override_of(name, per, subjects).filter(|_| !declared) {
-                let algorithm = BucketAlgorithm::TokenBucket;
-                add(&BucketRule { per, limit, algorithm, when, mode: None }, usize::from(u8::MAX));
-            }
+    for (index, rule) in plan.iter().enumerate().filter(|(_, rule)| rule.when == when) {
+        add_rule(rule, &|| rule_id::of_plan(own, plan, index));
+    }
+    for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
+        if let Some(limit) = overriding(per).filter(|_| !overridden.contains(&per)) {
+            let algorithm = BucketAlgorithm::default();
+            add(&BucketRule { per, limit, algorithm, when, mode: None }, limit, RuleId::ADDED);
         }
     }
     charges

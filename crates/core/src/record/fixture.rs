@@ -47,6 +47,7 @@ pub(crate) fn records() -> (KeyRecord, TenantRecord) {
         expires: None,
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 1,

@@ -154,7 +154,7 @@ fn key_limits(limits: &LimitOverrides) -> HashMap<String, String> {
 /// Returns a limit in the form that `latchkey_core::limit::parse_key_limit` parses.
 pub(super) fn limit(limit: Limit) -> String {
     let rate = format!("{}/{}", limit.tokens, period(limit.period));
-    if limit.burst == limit.tokens { rate } else { format!("{rate} burst {}", limit.burst) }
+    limit.burst.map_or(rate.clone(), |burst| format!("{rate} burst {burst}"))
 }
 
 fn period(period: Duration) -> String {
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn limits_are_written_as_they_are_read() {
-        for text in ["300/min", "5000/min burst 500", "500/10s", "1/s", "9/h", "2/d burst 1"] {
+        for text in ["300/min", "5000/min burst 500", "500/10s", "1/s", "9/h", "2/d burst 1", "2/d burst 2"] {
             assert_eq!(limit(parse_key_limit(text).unwrap()), text);
         }
     }

@@ -91,10 +91,14 @@ fn rate_limits(context: &DecisionContext, now: Timestamp) -> Vec<v1::RateLimitSt
     let Some(policy) = &context.policy else { return Vec::new() };
     let status = |level: &Level| v1::RateLimitStatus {
         bucket: format!("{}/{}", level.bucket.per.name(), policy.classes.name_of(level.bucket)),
-        limit: level.limit,
+        limit: level.capacity,
         remaining: level.remaining,
         reset_time: Some(timestamp_to_proto(now.plus(level.reset_after))),
-        retry_after_seconds: u32::try_from(ceil_seconds(level.retry_after)).unwrap_or(u32::MAX),
+        retry_after_seconds: level
+            .retry_after
+            .map_or(0, |wait| u32::try_from(ceil_seconds(wait)).unwrap_or(u32::MAX)),
+        never: level.never_fits(),
+        rate: level.limit,
     };
     context.levels.iter().map(status).collect()
 }

@@ -142,6 +142,7 @@ fn key(value: &str, tenant: &TenantRecord, scopes: &[&str], random: &mut StdRng)
         expires: Some(Timestamp(9_000_000)),
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 1,

@@ -252,8 +252,10 @@ fn networks_only_shrink() {
 #[test]
 fn limits_only_shrink() {
     let limit = |text: &'static str| move |key: &mut KeyRecord| own_limit(key, text);
-    assert!(can_create(|_| {}, limit("10/min")) && can_create(|_| {}, limit("1/10s burst 10")));
+    assert!(can_create(|_| {}, limit("10/min")) && can_create(|_| {}, limit("1/10s burst 4")));
     assert!(!can_create(|_| {}, limit("11/min")) && !can_create(|_| {}, limit("10/min burst 11")));
+    assert!(!can_create(|_| {}, limit("1/10s burst 5")), "5 at once and 6 refilled are 11 in a minute");
+    assert!(can_create(limit("10/min burst 10"), limit("1/10s burst 10")));
     assert!(!can_create(|_| {}, limit("1/s burst 1")), "a lower burst at a higher rate exceeds the limit");
     assert!(can_create(limit("2/min"), |_| {}), "the keys of a restricted caller are restricted too");
     assert!(!can_create(limit("2/min"), limit("3/min")));

@@ -20,6 +20,7 @@ pub(super) fn is_wider(
         kind,
         environment,
         prefix,
+        bucket_key,
         scopes,
         bindings,
         networks,
@@ -40,6 +41,8 @@ pub(super) fn is_wider(
     } = after;
     let identity = (id, tenant, hash, kind, environment, prefix);
     let same = (&before.id, &before.tenant, &before.hash, &before.kind, &before.environment, &before.prefix);
+    let identity = (identity, bucket_key);
+    let same = (same, &before.bucket_key);
     let mut classes = before.limits.0.keys().chain(limits.0.keys());
     identity != same
         || (sealed.is_some() && before.sealed != *sealed)
@@ -57,10 +60,19 @@ pub(super) fn networks_within(networks: &[IpNet], others: &[IpNet]) -> bool {
     others.is_empty() || (!networks.is_empty() && networks.iter().all(inside))
 }
 
-/// Returns whether a limit admits more than another, for any length of time.
+/// Returns whether a limit admits more than another, for any length of time. A limit without a burst admits at most its
+/// tokens in any period; one with a burst admits the burst at once, and the rate in addition.
 pub(super) fn exceeds(requested: Limit, own: Limit) -> bool {
+    let at_once = |limit: Limit| u128::from(limit.burst.unwrap_or(limit.tokens));
     let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
-    requested.burst > own.burst || rate(requested, own) > rate(own, requested)
+    let exceeds_period = match (requested.burst, own.burst) {
+        (Some(burst), None) => {
+            let period = requested.period.as_nanos();
+            u128::from(burst) * period + rate(requested, own) > u128::from(own.tokens) * period
+        }
+        (Some(_) | None, _) => false,
+    };
+    exceeds_period || at_once(requested) > at_once(own) || rate(requested, own) > rate(own, requested)
 }
 
 fn is_higher(before: Option<Limit>, after: Option<Limit>) -> bool {

@@ -225,6 +225,7 @@ fn record(shape: &Shape, id: KeyId) -> KeyRecord {
         expires: shape.expires.map(|ms| Timestamp(NOW.0 + ms)),
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 0,

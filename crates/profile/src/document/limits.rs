@@ -101,11 +101,13 @@ fn bucket(mut section: Section<'_>) -> Option<BucketRule> {
     let mode = section.text("mode");
     let per = per.as_ref().and_then(parse_owner);
     let limit = rate.and_then(|rate| limit(&rate, burst.as_ref()));
+    let limit = limit.map(|limit| with_algorithm(limit, algorithm.as_ref(), burst.as_ref()));
     let algorithm = algorithm.as_ref().map_or(BucketAlgorithm::default(), parse_algorithm);
     let when = when.as_ref().map_or(ChargeCondition::default(), |text| parse_when(text, per));
     let mode = mode.as_ref().and_then(parse_mode);
     section.close();
-    Some(BucketRule { per: per?, limit: limit?, algorithm, when, mode })
+    let limit = limit?;
+    Some(BucketRule { per: per?, limit, algorithm: algorithm.with_limit(limit), when, mode })
 }
 
 fn parse_owner(text: &Text<'_>) -> Option<BucketOwner> {
@@ -130,15 +132,33 @@ fn limit(rate: &Text<'_>, burst: Option<&Value<'_>>) -> Option<Limit> {
         count.unwrap_or(1)
     });
     let (tokens, period) = parse_rate(rate).map_err(|bad| rate.report(bad.to_string())).ok()?;
-    Some(Limit { tokens, period, burst: burst.unwrap_or(tokens) })
+    Some(Limit { tokens, period, burst })
+}
+
+/// Applies a declared algorithm to the limit: a token bucket without a burst holds the tokens of the rate. A window has
+/// no burst.
+fn with_algorithm(limit: Limit, algorithm: Option<&Text<'_>>, burst: Option<&Value<'_>>) -> Limit {
+    match (algorithm.map(|text| text.value), burst) {
+        (Some("token_bucket"), None) => Limit { burst: Some(limit.tokens), ..limit },
+        (Some(window @ ("fixed_window" | "sliding_window")), Some(burst)) => {
+            burst.report(format!(
+                "a {window} has no burst; remove \"burst\", or write algorithm = \"token_bucket\""
+            ));
+            Limit { burst: None, ..limit }
+        }
+        (Some(_) | None, _) => limit,
+    }
 }
 
 fn parse_algorithm(text: &Text<'_>) -> BucketAlgorithm {
     match text.value {
         "token_bucket" => BucketAlgorithm::TokenBucket,
         "fixed_window" => BucketAlgorithm::FixedWindow,
+        "sliding_window" => BucketAlgorithm::SlidingWindow,
         other => {
-            text.report(format!("\"{other}\" is neither \"token_bucket\" nor \"fixed_window\""));
+            text.report(format!(
+                "\"{other}\" is none of \"sliding_window\", \"token_bucket\" and \"fixed_window\""
+            ));
             BucketAlgorithm::default()
         }
     }

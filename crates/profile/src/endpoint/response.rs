@@ -104,8 +104,13 @@ impl Profile {
             let nothing = serde_json::Value::Null;
             let call =
                 EndpointValues { code: code.name(), message, ..EndpointValues::new(&(), "", &nothing) };
-            let input =
-                RenderInput { policy: &self.policy, template_context, denial: None, call: Some(call) };
+            let input = RenderInput {
+                policy: &self.policy,
+                template_context,
+                denial: None,
+                unknown_limits: self.rules.unknown_limits,
+                call: Some(call),
+            };
             let mut body = String::new();
             own.body.render(&input, own.escape, &mut body);
             let status = own.status.unwrap_or_else(|| code.status());

@@ -153,8 +153,13 @@ impl Profile {
         let (context, parsed) = (DecisionContext::default(), self.parse_request(&nothing));
         let template_context = TemplateContext::new(&context, &nothing, &parsed, fixtures::NOW);
         let call = Some(EndpointValues::new(&(), "", &body));
-        let input =
-            RenderInput { policy: &self.policy, template_context: &template_context, denial: None, call };
+        let input = RenderInput {
+            policy: &self.policy,
+            template_context: &template_context,
+            denial: None,
+            unknown_limits: self.rules.unknown_limits,
+            call,
+        };
         let text = |template: &Template| {
             let mut text = String::new();
             template.render(&input, Escape::None, &mut text);

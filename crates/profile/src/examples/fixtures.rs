@@ -88,6 +88,7 @@ pub(super) fn key_and_tenant(
         expires: (sender.state == FixtureState::Expired).then_some(EXPIRED_AT),
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 1,

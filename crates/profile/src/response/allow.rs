@@ -77,7 +77,13 @@ impl Profile {
     /// Renders the changes to an allowed request.
     #[must_use]
     pub fn allow_response<'a>(&'a self, template_context: &TemplateContext<'a>) -> AllowResponse<'a> {
-        let input = RenderInput { policy: &self.policy, template_context, denial: None, call: None };
+        let input = RenderInput {
+            policy: &self.policy,
+            template_context,
+            denial: None,
+            unknown_limits: self.rules.unknown_limits,
+            call: None,
+        };
         let removals = &self.rules.removals;
         // Latchkey itself is the upstream of an endpoint, and reads the credential again.
         let is_endpoint = self.has_endpoint_at(template_context.method, template_context.path);

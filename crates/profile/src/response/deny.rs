@@ -51,7 +51,13 @@ impl Profile {
         denial: &Denial,
         template_context: &TemplateContext<'_>,
     ) -> DenyResponse<'a> {
-        let input = RenderInput { policy: &self.policy, template_context, denial: Some(denial), call: None };
+        let input = RenderInput {
+            policy: &self.policy,
+            template_context,
+            denial: Some(denial),
+            unknown_limits: self.rules.unknown_limits,
+            call: None,
+        };
         let mut response = match self.rules.denials.of(denial.reason, &self.policy, template_context) {
             Some(own) => own.render(&input, denial.reason),
             None => problem::problem_details(

@@ -15,7 +15,7 @@ use crate::template::RenderInput;
 /// Returns the response to a denied request for which no profile is known.
 #[must_use]
 pub fn default_denial(denial: &Denial, request_id: &str) -> DenyResponse<'static> {
-    problem_details(denial, request_id, "latchkey", Duration::ZERO)
+    problem_details(denial, request_id, "latchkey", Some(Duration::ZERO))
 }
 
 /// Renders problem details for a denial.
@@ -23,7 +23,7 @@ pub(super) fn problem_details(
     denial: &Denial,
     request_id: &str,
     realm: &str,
-    retry: Duration,
+    retry: Option<Duration>,
 ) -> DenyResponse<'static> {
     let disclosed = disclosed(denial);
     let status = status(disclosed.reason);
@@ -34,7 +34,10 @@ pub(super) fn problem_details(
     let mut headers = vec![("content-type", "application/problem+json".to_owned())];
     match status {
         401 => headers.push(("www-authenticate", challenge(disclosed.reason, realm))),
-        429 => headers.push(("retry-after", ceil_seconds(retry).max(1).to_string())),
+        429 => {
+            let wait = retry.map(|wait| ceil_seconds(wait).max(1).to_string());
+            headers.extend(wait.map(|wait| ("retry-after", wait)));
+        }
         _ => {}
     }
     DenyResponse { status, headers, body }
@@ -103,6 +106,8 @@ fn challenge(reason: Reason, realm: &str) -> String {
 }
 
 /// Returns the time to wait until the most restrictive bucket has room.
-pub(super) fn retry_after(input: &RenderInput<'_>) -> Duration {
-    RateLimitView::of(input).map_or(Duration::ZERO, |rate_limit_view| rate_limit_view.retry)
+///
+/// Returns `None` if no wait helps.
+pub(super) fn retry_after(input: &RenderInput<'_>) -> Option<Duration> {
+    RateLimitView::of(input).map_or(Some(Duration::ZERO), |rate_limit_view| rate_limit_view.retry)
 }

@@ -42,6 +42,11 @@ const FILTERS: &str = "upper, lower, trim, capitalize, default(\"text\"), join(\
                        replace(\"text\", \"text\"), truncate(number), urlencode, json, json_or_null, \
                        removeprefix(\"text\")";
 
+/// Returns whether the filters replace an absent value.
+pub(super) fn has_default(filters: &[Filter]) -> bool {
+    filters.iter().any(|filter| matches!(filter, Filter::Default(_) | Filter::JsonOrNull))
+}
+
 impl Filter {
     /// Returns the filter of a name.
     ///

@@ -9,7 +9,7 @@ use latchkey_core::time::Timestamp;
 
 use crate::contract::FieldType;
 use crate::endpoint::EndpointValues;
-use crate::rate_limit_view::RateLimitView;
+use crate::rate_limit_view::{RateLimitView, UnknownLimits};
 use crate::template_context::TemplateContext;
 
 /// Input for rendering a template.
@@ -18,6 +18,8 @@ pub(crate) struct RenderInput<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) template_context: &'a TemplateContext<'a>,
     pub(crate) denial: Option<&'a Denial>,
+    /// Values of limits that are not known.
+    pub(crate) unknown_limits: UnknownLimits,
     /// Values of an endpoint's call.
     pub(crate) call: Option<EndpointValues<'a>>,
 }
@@ -143,6 +145,16 @@ impl Name {
         }
     }
 
+    /// Returns true if the value is one of a rate limit that the call does not have.
+    pub(super) fn is_unknown_limit(&self, input: &RenderInput<'_>) -> bool {
+        match self {
+            Self::Standard(StandardName::RateLimit(rate)) => !rate.is_known(input),
+            Self::Standard(_) | Self::Endpoint(_) | Self::Text(_) | Self::Binding(_) | Self::Metadata(_) => {
+                false
+            }
+        }
+    }
+
     /// Returns true if the value is already rendered and escaped.
     pub(super) fn is_rendered(&self) -> bool {
         matches!(self, Self::Endpoint(EndpointName::Items))
@@ -201,8 +213,18 @@ impl RateLimitName {
             Self::Limit => digits(out, rate_limit_view.limit),
             Self::Remaining => digits(out, rate_limit_view.remaining),
             Self::Reset => digits(out, input.template_context.now.plus(rate_limit_view.reset).ceil_seconds()),
-            Self::RetryAfter => digits(out, ceil_seconds(rate_limit_view.retry)),
+            // There is no time to wait if no wait helps.
+            Self::RetryAfter => {
+                if let Some(wait) = rate_limit_view.retry {
+                    digits(out, ceil_seconds(wait));
+                }
+            }
         }
+    }
+
+    /// Returns whether a call has this value.
+    fn is_known(self, input: &RenderInput<'_>) -> bool {
+        RateLimitView::of(input).is_some_and(|view| self != Self::RetryAfter || view.retry.is_some())
     }
 }
 

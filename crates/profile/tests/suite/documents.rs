@@ -29,7 +29,7 @@ fn the_example_of_the_format_is_a_document() {
     let (_, route) = policy.routes.find("POST", "/v1/merchants/m1/payments").unwrap();
     assert_eq!(policy.scopes.names(&route.scopes).collect::<Vec<_>>(), ["payments.create"]);
     let rules = policy.classes.rules(route.class.unwrap());
-    assert_eq!((rules[0].limit.tokens, rules[0].limit.burst), (5000, 500));
+    assert_eq!((rules[0].limit.tokens, rules[0].limit.burst), (5000, Some(500)));
     assert_eq!(
         (rules[0].per, rules[0].algorithm, rules[0].when),
         (BucketOwner::Key, BucketAlgorithm::TokenBucket, ChargeCondition::Allowed)
@@ -103,7 +103,7 @@ fn limits_are_kept_bucket_by_bucket() {
     );
     assert_eq!(rules[0].mode, None);
     assert_eq!((rules[2].per, rules[2].when), (BucketOwner::Ip, ChargeCondition::Unauthenticated));
-    assert_eq!(policy.plans["big"].0["default"][0].limit.burst, 7);
+    assert_eq!(policy.plans["big"].0["default"][0].limit.burst, Some(7));
 }
 
 #[test]

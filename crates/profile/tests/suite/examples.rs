@@ -90,7 +90,7 @@ fn an_example_that_matches_has_no_failures() {
         headers = { x-api-key = "{{ key }}" }
         as = {}
         repeat = 3
-        expect = { status = 429, headers = { retry-after = "30" } }
+        expect = { status = 429, headers = { retry-after = "60" } }
         [[examples]]
         name = "expired"
         request = "GET /v1/x"

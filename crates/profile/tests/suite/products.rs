@@ -22,9 +22,9 @@ fn luxcore_takes_the_environment_from_the_key_and_knows_aliases() {
     let class = |method, path| policy.routes.find(method, path).and_then(|(_, route)| route.class);
     let limit = |class| policy.classes.rules(class)[0].limit;
     let creation = limit(class("POST", "/v1/payments").unwrap());
-    assert_eq!((creation.tokens, creation.burst), (5000, 500));
+    assert_eq!((creation.tokens, creation.burst), (5000, Some(500)));
     assert_eq!(class("GET", "/v1/payments/1"), None);
-    assert_eq!(limit(policy.classes.fallback().unwrap()).burst, 100);
+    assert_eq!(limit(policy.classes.fallback().unwrap()).burst, None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use latchkey_core::cache::Cached;
 use latchkey_core::decision::{DecisionContext, Denial};
 use latchkey_core::id::{KeyId, TenantId};
-use latchkey_core::limit::{BucketId, BucketOwner, Level, LimitOverrides};
+use latchkey_core::limit::{BucketId, BucketOwner, ChargeCondition, Level, LimitOverrides, RuleId};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
 use latchkey_core::reason::Reason;
@@ -61,6 +61,7 @@ pub(crate) fn key(kind: &str, environment: &str) -> KeyRecord {
         expires: Some(Timestamp(1_735_689_600_000)),
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 1,
@@ -92,13 +93,20 @@ pub(crate) fn context(policy: &Arc<Policy>, key: KeyRecord) -> DecisionContext {
 
 /// Returns the level of a bucket of 300 with 247 remaining, full again in 59.001 seconds, with room in 11.2 seconds.
 pub(crate) fn level() -> Level {
-    let bucket = BucketId { per: BucketOwner::Key, subject: 7, class_hash: 0, index: 0 };
+    let bucket = BucketId {
+        per: BucketOwner::Key,
+        when: ChargeCondition::Allowed,
+        subject: 7,
+        class_hash: 0,
+        rule: RuleId::ADDED,
+    };
     Level {
         bucket,
         limit: 300,
+        capacity: 300,
         remaining: 247,
         reset_after: Duration::from_millis(59_001),
-        retry_after: Duration::from_millis(11_200),
+        retry_after: Some(Duration::from_millis(11_200)),
     }
 }
 

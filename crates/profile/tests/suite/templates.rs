@@ -1,6 +1,9 @@
 //! Templates: filters, escaping, and values that look like templates or headers.
 
+use std::time::Duration;
+
 use latchkey_core::decision::{DecisionContext, Denial};
+use latchkey_core::limit::Level;
 use latchkey_core::reason::Reason;
 use latchkey_profile::{Profile, TemplateContext};
 
@@ -124,7 +127,8 @@ fn control_characters_never_reach_a_header() {
 #[test]
 fn the_bucket_is_named_by_owner_and_class() {
     let profile = profile(
-        "name = \"p\"\n[response_headers]\nx-bucket = \"{{ rate_limit.bucket }}\"\n[rate_limits]\n\
+        "name = \"p\"\nunknown_rate_limits = \"full\"\n[response_headers]\nx-bucket = \"{{ rate_limit.bucket }}\"\n\
+         [rate_limits]\n\
          slow = [{ per = \"tenant\", rate = \"5/s\", burst = 9 }]",
     );
     let mut request = request("/", &[]);
@@ -165,5 +169,25 @@ fn a_value_that_became_too_long_is_left_out() {
         let value = headers.iter().find(|(name, _)| *name == "x-name").map(|(_, value)| value.len());
         assert_eq!(value, shown.then_some(length * 10), "{length}");
         assert!(headers.iter().any(|(name, value)| *name == "x-whole" && value.len() == length));
+    }
+}
+
+#[test]
+fn a_limit_that_no_wait_opens_has_no_time_to_retry() {
+    let profile = profile(
+        "name = \"p\"\n[[denials]]\nheaders = { content-type = \"application/json\", \
+         retry-after = \"{{ rate_limit.retry_after }}\", x-wait = \"in {{ rate_limit.retry_after }} s\" }\n\
+         body = '{\"retry_after\":{{ rate_limit.retry_after | default(\"null\") }}}'",
+    );
+    let plain = crate::support::profile("name = \"q\"");
+    let mut context = context(&profile.policy, key("secret", "live"));
+    for (wait, text) in [(Some(Duration::from_secs(7)), Some("7")), (None, None)] {
+        context.levels = [Level { retry_after: wait, ..level() }].into_iter().collect();
+        let (_, headers, body) = denied(&profile, Reason::RateLimited, &context);
+        assert_eq!(header(&headers, "retry-after"), text);
+        assert_eq!(header(&headers, "x-wait").is_none(), wait.is_none());
+        assert_eq!(body, format!("{{\"retry_after\":{}}}", text.unwrap_or("null")));
+        let (status, headers, _) = denied(&plain, Reason::RateLimited, &context);
+        assert_eq!((status, header(&headers, "retry-after")), (429, text));
     }
 }

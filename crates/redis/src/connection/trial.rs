@@ -4,7 +4,9 @@
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketId, BucketOwner, CountingMode, Limit};
+use latchkey_core::limit::{
+    BucketAlgorithm, BucketCharge, BucketId, BucketOwner, ChargeCondition, CountingMode, Limit, RuleId,
+};
 use redis::RedisError;
 
 use super::raw::RawConnection;
@@ -21,9 +23,15 @@ impl Trial {
         let random = || u128::from(foldhash::fast::RandomState::default().hash_one(std::process::id()));
         let subject = (random() << 64) | random();
         Self(BucketCharge {
-            bucket: BucketId { per: BucketOwner::Key, subject, class_hash: 0, index: 0 },
+            bucket: BucketId {
+                per: BucketOwner::Key,
+                when: ChargeCondition::Allowed,
+                subject,
+                class_hash: 0,
+                rule: RuleId::ADDED,
+            },
             // The bucket is full, and its key expires, a second after a charge.
-            limit: Limit { tokens: 1, period: Duration::from_secs(1), burst: 60 },
+            limit: Limit { tokens: 1, period: Duration::from_secs(1), burst: Some(60) },
             algorithm: BucketAlgorithm::TokenBucket,
             mode: CountingMode::Exact,
             shard_key: subject,

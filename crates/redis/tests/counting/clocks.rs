@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use latchkey_core::limit::conformance::{bucket_charge, charge};
-use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketOwner, CountingMode};
+use latchkey_core::limit::{BucketAlgorithm, BucketCharge, BucketOwner, CountingMode, RuleId};
 use latchkey_testing::{Redis, RedisCluster};
 
 use super::bench::{RedisBench, admitted, options};
@@ -20,7 +20,7 @@ fn buckets(bench: &RedisBench) -> Vec<BucketCharge> {
     for algorithm in ALGORITHMS {
         for per in [BucketOwner::Key, BucketOwner::Tenant, BucketOwner::Ip] {
             let mut bucket = BucketCharge { algorithm, ..bucket_charge(bench, per, (20, 2, 20)) };
-            bucket.bucket.index = u8::from(algorithm == BucketAlgorithm::FixedWindow);
+            bucket.bucket.rule = RuleId(u32::from(algorithm == BucketAlgorithm::FixedWindow));
             all.push(bucket);
         }
     }
@@ -38,7 +38,7 @@ async fn open_within_their_period(bench: &RedisBench, set: impl Fn(i64), from: i
     tokio::time::sleep(Duration::from_millis(150)).await;
     for bucket in buckets(bench) {
         let denied = charge(bench, &[bucket], 20).await;
-        let wait = denied.levels[0].retry_after;
+        let wait = denied.levels[0].retry_after.expect("the cost fits");
         assert!(wait <= Duration::from_secs(2), "from {from} to {to}: {wait:?} for {bucket:?}");
     }
     tokio::time::sleep(Duration::from_millis(2_200)).await;

@@ -64,7 +64,7 @@ async fn forgotten_scripts_and_counts_are_made_again() {
 async fn an_invalid_key_is_replaced() {
     let redis = Redis::start();
     let (bench, bucket) = ten_spent(&redis, CountingMode::Exact).await;
-    let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0", bucket.shard_key, bucket.shard_key);
+    let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0:calls", bucket.shard_key, bucket.shard_key);
     for spoil in [&["DEL", &name] as &[&str], &["SET", &name, "1 2 x"], &["SET", &name, "nonsense"]] {
         redis.cli(spoil);
         assert_eq!(left(&bench, bucket).await, 50);

@@ -68,7 +68,7 @@ async fn the_reported_level_is_exact_to_within_a_lease() {
         let replica = &replicas[usize::from(call % 3 == 0) + usize::from(call % 9 == 0)];
         let spending = charge(replica, &[bucket], 1).await;
         let (remaining, level) = (spending.levels[0].remaining, spending.levels[0]);
-        assert!(spending.granted && level.limit == 800, "{level:?}");
+        assert!(spending.granted && level.capacity == 800, "{level:?}");
         assert!(remaining.abs_diff(800 - call) <= most, "{remaining} of {} after {call} calls", 800 - call);
         let reset = level.reset_after.as_secs() / 3_600;
         assert!(reset.abs_diff(call) <= most, "{reset} hours after {call} calls");
@@ -161,7 +161,7 @@ async fn every_key_ends_when_its_bucket_is_full_again() {
     let bench = RedisBench::start(CountingMode::Exact).await;
     let bucket = bucket_charge(&bench, BucketOwner::Key, (10, 10, 10));
     assert!(charge(&bench, &[bucket], 5).await.granted);
-    let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0", bucket.shard_key, bucket.shard_key);
+    let name = format!("latchkey:{{{:x}}}:key:{:x}:1:0:calls", bucket.shard_key, bucket.shard_key);
     let left: u64 = RedisBench::redis().cli(&["PTTL", &name]).parse().unwrap();
     assert!((1_000..=5_002).contains(&left), "{left} ms");
     let looked = bench.limiter.requests();
@@ -170,7 +170,7 @@ async fn every_key_ends_when_its_bucket_is_full_again() {
         10
     );
     assert_eq!(bench.limiter.requests(), looked + 1);
-    let unseen = format!("latchkey:{{{:x}}}:tenant:{:x}:1:0", bucket.shard_key, bucket.shard_key);
+    let unseen = format!("latchkey:{{{:x}}}:tenant:{:x}:1:0:calls", bucket.shard_key, bucket.shard_key);
     assert_eq!(RedisBench::redis().cli(&["EXISTS", &unseen]), "0", "an inspection stores nothing");
 }
 

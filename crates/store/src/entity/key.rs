@@ -34,6 +34,7 @@ pub(crate) struct Model {
     pub expires_at: Option<i64>,
     pub rotated_from: Option<Uuid>,
     pub rotated_to: Option<Uuid>,
+    pub bucket_key: Option<Uuid>,
     pub sealed: Option<Vec<u8>>,
     pub last_used_at: Option<i64>,
     pub idempotency_key: Option<String>,

@@ -13,7 +13,11 @@ struct Bucket {
     per: String,
     tokens: u64,
     period_ms: u64,
+    /// The burst; without one, the tokens, which replicas of older versions read as a burst.
     burst: u64,
+    /// True for a burst that equals the tokens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    explicit_burst: bool,
 }
 
 pub(super) fn stored(limits: &LimitOverrides) -> String {
@@ -21,7 +25,8 @@ pub(super) fn stored(limits: &LimitOverrides) -> String {
         per: per.name().to_owned(),
         tokens: limit.tokens,
         period_ms: u64::try_from(limit.period.as_millis()).unwrap_or(u64::MAX),
-        burst: limit.burst,
+        burst: limit.burst.unwrap_or(limit.tokens),
+        explicit_burst: limit.burst == Some(limit.tokens),
     };
     let class = |buckets: &Vec<(BucketOwner, Limit)>| buckets.iter().map(bucket).collect::<Vec<_>>();
     let classes: BTreeMap<&str, Vec<Bucket>> = limits.0.iter().map(|(name, b)| (&**name, class(b))).collect();
@@ -43,7 +48,9 @@ fn bucket(stored: &Bucket) -> Option<(BucketOwner, Limit)> {
         .find(|per| per.name() == stored.per)?;
     let counts = stored.tokens > 0 && stored.period_ms > 0 && stored.burst > 0;
     let period = Duration::from_millis(stored.period_ms);
-    counts.then_some((per, Limit { tokens: stored.tokens, period, burst: stored.burst }))
+    let has_burst = stored.explicit_burst || stored.burst != stored.tokens;
+    let burst = has_burst.then_some(stored.burst);
+    counts.then_some((per, Limit { tokens: stored.tokens, period, burst }))
 }
 
 #[cfg(test)]
@@ -52,10 +59,11 @@ mod tests {
 
     #[test]
     fn limits_come_back_as_they_went() {
-        let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
-        let limits = LimitOverrides(
-            [("default".into(), vec![(BucketOwner::Tenant, limit), (BucketOwner::Key, limit)])].into(),
-        );
+        let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: Some(50) };
+        let without = Limit { burst: None, ..limit };
+        let full = Limit { burst: Some(300), ..limit };
+        let all = vec![(BucketOwner::Tenant, limit), (BucketOwner::Key, without), (BucketOwner::Ip, full)];
+        let limits = LimitOverrides([("default".into(), all)].into());
         assert_eq!(read(&stored(&limits)), Some(limits));
         assert_eq!(read("{}"), Some(LimitOverrides::default()));
     }

@@ -26,7 +26,7 @@ on_both![
 ];
 
 fn full(database: &TestDatabase) -> KeyRecord {
-    let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
+    let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: Some(50) };
     KeyRecord {
         scopes: vec!["Payments.read".into(), "payments.read".into(), "payments.write".into()],
         bindings: pairs(&[("merchant", "m_1"), ("\"quoted\"", "☃ \\ '; DROP TABLE keys --")]),

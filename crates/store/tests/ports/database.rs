@@ -177,6 +177,7 @@ pub(crate) fn key(database: &TestDatabase, number: u128) -> KeyRecord {
         expires: None,
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 0,

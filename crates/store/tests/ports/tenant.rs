@@ -23,7 +23,7 @@ on_both![
 ];
 
 async fn every_field_of_a_tenant_comes_back(database: TestDatabase) {
-    let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: 50 };
+    let limit = Limit { tokens: 300, period: Duration::from_mins(1), burst: Some(50) };
     let limits = LimitOverrides([("default".into(), vec![(BucketOwner::Tenant, limit)])].into());
     let full = TenantRecord { plan: Some("gold".into()), suspended: true, limits, ..tenant(2, "globex") };
     let written = database.store.create_tenant(full.clone(), audit("tenant.create")).await.unwrap();

@@ -1,85 +1,171 @@
-//! State of one bucket in this process: the tokens that it holds, the time they were counted at, and the
-//! limit. The arithmetic is that of [`Level`], in whole parts of a token.
+//! State of one bucket in this process: what was spent, and when it no longer counts. Room is computed from it by the
+//! limit of each call, so that a change of the limit forgets nothing. The arithmetic is that of [`Level`], in whole
+//! parts of a token; `charge.lua` of the Redis limiter computes the same.
 
-use crate::limit::{BucketAlgorithm, BucketCharge, Level, Limit, capacity, parts_per_token};
+mod sliding;
+mod token;
+
+use std::time::Duration;
+
+use self::sliding::SlidingWindow;
+use self::token::TokenDebt;
+use crate::limit::{BucketAlgorithm, BucketCharge, Level, Limit, Waits, capacity, parts_per_token};
 use crate::time::{MonotonicInstant, nanos};
 
 /// A bucket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bucket {
     limit: Limit,
-    algorithm: BucketAlgorithm,
-    /// Parts that the bucket held at `at`.
-    parts: u128,
-    /// Time that `parts` refers to; for a window, its begin.
-    at: MonotonicInstant,
+    spent: Spent,
+}
+
+/// Tokens that were spent, as the algorithm counts them.
+#[derive(Clone, Debug)]
+enum Spent {
+    Token(TokenDebt),
+    Fixed(FixedWindow),
+    Sliding(SlidingWindow),
+}
+
+/// A window; it begins with its first charge.
+#[derive(Clone, Copy, Debug)]
+struct FixedWindow {
+    used: u64,
+    ends: MonotonicInstant,
+}
+
+/// Whole tokens that are spent, and the time from which on none of them counts.
+#[derive(Clone, Copy, Debug)]
+struct SpentTotal {
+    tokens: u64,
+    until: MonotonicInstant,
 }
 
 impl Bucket {
     pub(super) fn full(charge: &BucketCharge, now: MonotonicInstant) -> Self {
-        let BucketCharge { limit, algorithm, .. } = *charge;
-        Self { limit, algorithm, parts: capacity(limit, algorithm), at: now }
+        let nothing = SpentTotal { tokens: 0, until: now };
+        Self { limit: charge.limit, spent: Spent::of(charge, nothing, now) }
     }
 
-    /// Refills the bucket up to `now` and applies the present limit.
+    /// Brings the bucket up to `now`, and applies the present limit.
     pub(super) fn refill(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
-        if (self.limit, self.algorithm) != (charge.limit, charge.algorithm) {
-            self.change_limit(charge, now);
+        match &mut self.spent {
+            Spent::Token(debt) => debt.advance(self.limit, now),
+            Spent::Fixed(window) if now >= window.ends => window.used = 0,
+            Spent::Fixed(_) => {}
+            Spent::Sliding(window) => window.advance(now),
         }
-        match self.algorithm {
-            BucketAlgorithm::TokenBucket => {
-                self.parts = self.parts_at(now);
-                self.at = now;
-            }
-            BucketAlgorithm::FixedWindow => {
-                if now.since(self.at) >= self.limit.period {
-                    self.parts = capacity(self.limit, self.algorithm);
-                    self.at = now;
+        if self.algorithm() != charge.algorithm {
+            self.spent = Spent::of(charge, self.total(now), now);
+            self.limit = charge.limit;
+        }
+        match &mut self.spent {
+            Spent::Token(debt) if self.limit != charge.limit => debt.change_limit(self.limit, charge.limit),
+            Spent::Token(_) | Spent::Fixed(_) => {}
+            Spent::Sliding(window) => window.cover(nanos(charge.limit.period)),
+        }
+        self.limit = charge.limit;
+    }
+
+    pub(super) fn has(&self, charge: &BucketCharge, tokens: u64, now: MonotonicInstant) -> bool {
+        self.room(charge, now) >= signed(u128::from(tokens) * parts_per_token(self.limit))
+    }
+
+    pub(super) fn consume(&mut self, tokens: u64, now: MonotonicInstant) {
+        if tokens == 0 {
+            return;
+        }
+        match &mut self.spent {
+            Spent::Token(debt) => debt.charge(self.limit, u128::from(tokens) * parts_per_token(self.limit)),
+            Spent::Fixed(window) => {
+                if window.used == 0 {
+                    window.ends = now.plus(self.limit.period);
                 }
+                window.used = window.used.saturating_add(tokens);
             }
+            Spent::Sliding(window) => window.charge(tokens, nanos(self.limit.period), now),
         }
     }
 
-    /// Changes the limit. Tokens used under the old limit stay used under the new one, rounded up to whole
-    /// tokens.
-    fn change_limit(&mut self, charge: &BucketCharge, now: MonotonicInstant) {
-        let used = capacity(self.limit, self.algorithm) - self.parts_at(now);
-        let tokens = used.div_ceil(parts_per_token(self.limit));
-        *self = Self::full(charge, now);
-        self.parts = self.parts.saturating_sub(tokens.saturating_mul(parts_per_token(self.limit)));
-    }
-
-    pub(super) fn has(&self, tokens: u64) -> bool {
-        self.parts >= u128::from(tokens) * parts_per_token(self.limit)
-    }
-
-    pub(super) fn consume(&mut self, tokens: u64) {
-        self.parts = self.parts.saturating_sub(u128::from(tokens) * parts_per_token(self.limit));
-    }
-
-    pub(super) fn cap(&mut self, tokens: u64) {
-        self.parts = self.parts.min(u128::from(tokens) * parts_per_token(self.limit));
+    /// Lowers the bucket to at most `tokens` tokens.
+    pub(super) fn cap(&mut self, charge: &BucketCharge, tokens: u64, now: MonotonicInstant) {
+        let most = signed(u128::from(tokens) * parts_per_token(self.limit));
+        let more = self.room(charge, now).saturating_sub(most);
+        let Ok(more) = u128::try_from(more) else { return };
+        match &mut self.spent {
+            Spent::Token(debt) if more > 0 => debt.charge(self.limit, more),
+            Spent::Token(_) => {}
+            Spent::Fixed(_) | Spent::Sliding(_) => {
+                let tokens = u64::try_from(more / parts_per_token(self.limit)).unwrap_or(u64::MAX);
+                self.consume(tokens, now);
+            }
+        }
     }
 
     pub(super) fn is_full(&self, now: MonotonicInstant) -> bool {
-        self.parts_at(now) == capacity(self.limit, self.algorithm)
+        match &self.spent {
+            Spent::Token(debt) => debt.is_settled(self.limit, now),
+            Spent::Fixed(window) => window.used == 0 || now >= window.ends,
+            Spent::Sliding(window) => window.is_empty(now),
+        }
     }
 
     pub(super) fn level(&self, charge: &BucketCharge, cost: u64, now: MonotonicInstant) -> Level {
-        let window_left = self.at.plus(self.limit.period).since(now);
-        Level::of(charge, self.parts, window_left, cost)
+        let same = |wait: Duration| Waits { reset: wait, retry: wait };
+        let waits = match &self.spent {
+            Spent::Token(debt) => same(debt.settled_after()),
+            Spent::Fixed(window) => same(window.ends.since(now)),
+            Spent::Sliding(window) => window.waits(self.limit, cost, now),
+        };
+        Level::of(charge, self.room(charge, now), waits, cost)
     }
 
-    fn parts_at(&self, now: MonotonicInstant) -> u128 {
-        let capacity = capacity(self.limit, self.algorithm);
-        let elapsed = now.since(self.at);
-        match self.algorithm {
-            BucketAlgorithm::TokenBucket => {
-                let refilled = u128::from(nanos(elapsed)) * u128::from(self.limit.tokens);
-                self.parts.saturating_add(refilled).min(capacity)
+    /// Returns the parts that may be spent now; below zero if more was spent than the limit allows.
+    fn room(&self, charge: &BucketCharge, now: MonotonicInstant) -> i128 {
+        let spent = match &self.spent {
+            Spent::Token(debt) => debt.parts(),
+            Spent::Fixed(window) => u128::from(window.used) * parts_per_token(self.limit),
+            Spent::Sliding(window) => {
+                u128::from(window.spent(nanos(self.limit.period), now)) * parts_per_token(self.limit)
             }
-            BucketAlgorithm::FixedWindow if elapsed >= self.limit.period => capacity,
-            BucketAlgorithm::FixedWindow => self.parts,
+        };
+        signed(capacity(charge.limit, charge.algorithm)).saturating_sub(signed(spent))
+    }
+
+    fn total(&self, now: MonotonicInstant) -> SpentTotal {
+        match &self.spent {
+            Spent::Token(debt) => debt.total(self.limit),
+            Spent::Fixed(window) => SpentTotal { tokens: window.used, until: window.ends },
+            Spent::Sliding(window) => window.total(now),
         }
     }
+
+    fn algorithm(&self) -> BucketAlgorithm {
+        match self.spent {
+            Spent::Token(_) => BucketAlgorithm::TokenBucket,
+            Spent::Fixed(_) => BucketAlgorithm::FixedWindow,
+            Spent::Sliding(_) => BucketAlgorithm::SlidingWindow,
+        }
+    }
+}
+
+impl Spent {
+    /// Returns the state of a bucket in which these tokens are spent.
+    fn of(charge: &BucketCharge, total: SpentTotal, now: MonotonicInstant) -> Self {
+        let total = if total.until > now { total } else { SpentTotal { tokens: 0, until: now } };
+        match charge.algorithm {
+            BucketAlgorithm::TokenBucket => Self::Token(TokenDebt::of(charge.limit, total, now)),
+            BucketAlgorithm::FixedWindow => {
+                Self::Fixed(FixedWindow { used: total.tokens, ends: total.until })
+            }
+            BucketAlgorithm::SlidingWindow => {
+                Self::Sliding(SlidingWindow::of(nanos(charge.limit.period), total, now))
+            }
+        }
+    }
+}
+
+/// Converts parts. No bucket has more than fit, because limits are bounded.
+fn signed(parts: u128) -> i128 {
+    i128::try_from(parts).unwrap_or(i128::MAX)
 }

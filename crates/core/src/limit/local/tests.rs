@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::limit::conformance::LimiterHarness;
-use crate::limit::{BucketAlgorithm, ChargeResult, CountingMode, Limit};
+use crate::limit::{BucketAlgorithm, ChargeCondition, ChargeResult, CountingMode, Limit, RuleId};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -26,8 +26,8 @@ impl LocalLimiter {
 
 fn bucket_charge(subject: u128, per: BucketOwner, (tokens, seconds, burst): (u64, u64, u64)) -> BucketCharge {
     BucketCharge {
-        bucket: BucketId { per, subject, class_hash: 1, index: 0 },
-        limit: Limit { tokens, period: Duration::from_secs(seconds), burst },
+        bucket: BucketId { per, when: ChargeCondition::Allowed, subject, class_hash: 1, rule: RuleId(0) },
+        limit: Limit { tokens, period: Duration::from_secs(seconds), burst: Some(burst) },
         algorithm: BucketAlgorithm::TokenBucket,
         mode: CountingMode::Exact,
         shard_key: subject,
@@ -42,9 +42,9 @@ fn a_bucket_allows_its_burst_and_then_its_rate() {
     assert!((0..3).all(|_| at(0).granted));
     let denied = at(0);
     assert!(!denied.granted);
-    assert_eq!(denied.levels[0].retry_after, Duration::from_secs(1));
+    assert_eq!(denied.levels[0].retry_after, Some(Duration::from_secs(1)));
     assert_eq!(denied.levels[0].reset_after, Duration::from_secs(3));
-    assert_eq!((denied.levels[0].limit, denied.levels[0].remaining), (3, 0));
+    assert_eq!((denied.levels[0].limit, denied.levels[0].capacity, denied.levels[0].remaining), (60, 3, 0));
     assert!(at(1).granted && !at(1).granted);
     assert!((0..3).all(|_| at(100).granted) && !at(100).granted);
 }
@@ -67,7 +67,7 @@ fn a_window_starts_with_its_first_request_and_starts_over() {
     window.algorithm = BucketAlgorithm::FixedWindow;
     let at = |seconds: u64| limiter.charge_levels(&[window], 1, false, MonotonicInstant(seconds * SECOND));
     assert!(at(5).granted && at(14).granted && !at(14).granted);
-    assert_eq!(at(14).levels[0].retry_after, Duration::from_secs(1));
+    assert_eq!(at(14).levels[0].retry_after, Some(Duration::from_secs(1)));
     assert!(at(15).granted);
 }
 

@@ -10,7 +10,7 @@ fn rule(per: BucketOwner, limit: &str) -> BucketRule {
     BucketRule {
         per,
         limit: parse_key_limit(limit).unwrap(),
-        algorithm: BucketAlgorithm::TokenBucket,
+        algorithm: BucketAlgorithm::default(),
         when: ChargeCondition::Allowed,
         mode: None,
     }

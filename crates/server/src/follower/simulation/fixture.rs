@@ -87,6 +87,7 @@ fn key(value: &PlainKey, number: u128, tenant: TenantId) -> KeyRecord {
         expires: None,
         rotated_from: None,
         rotated_to: None,
+        bucket_key: None,
         sealed: None,
         last_used: None,
         revision: 1,
