@@ -12,6 +12,8 @@ pub mod refresh;
 mod verify;
 
 #[cfg(test)]
+mod json_web_vectors;
+#[cfg(test)]
 mod wycheproof;
 
 pub use algorithm::SigningAlgorithm;

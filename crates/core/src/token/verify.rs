@@ -5,12 +5,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
 use memchr::memchr_iter;
 use serde::Deserialize;
-use std::sync::Arc;
 
+use super::SigningAlgorithm;
 use super::claims::{Claims, TokenIds};
-use super::key_ring::{KeyRing, UnsealedSigningKey};
+use super::key_ring::KeyRing;
 use crate::heap_size;
 use crate::time::Timestamp;
 
@@ -119,7 +120,7 @@ pub fn verify(token: &str, key_ring: &KeyRing) -> Result<VerifiedClaims, TokenEr
     if header.alg != key.record.algorithm.name() {
         return Err(TokenError::Algorithm);
     }
-    if !has_valid_signature(message, signature, key) {
+    if !has_valid_signature(message, signature, key.record.algorithm, &key.verifier) {
         return Err(TokenError::Signature);
     }
     let claims: Claims = serde_json::from_slice(&decode(body)?).map_err(|_| TokenError::Claims)?;
@@ -140,14 +141,21 @@ pub fn check_validity_period(claims: &Claims, now: Timestamp) -> Result<(), Toke
     Ok(())
 }
 
-fn has_valid_signature(message: &str, signature: &str, key: &Arc<UnsealedSigningKey>) -> bool {
-    let algorithm = key.record.algorithm.library();
-    jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.verifier, algorithm).unwrap_or(false)
+pub(super) fn has_valid_signature(
+    message: &str,
+    signature: &str,
+    algorithm: SigningAlgorithm,
+    verifier: &DecodingKey,
+) -> bool {
+    let algorithm = algorithm.library();
+    jsonwebtoken::crypto::verify(signature, message.as_bytes(), verifier, algorithm).unwrap_or(false)
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -12,26 +12,27 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ports::tokens::SigningKeys;
 use crate::seal::Sealer;
+use crate::token::key_ring::UnsealedSigningKey;
 use crate::token::material::KeyMaterial;
 use crate::token::{SigningAlgorithm, SigningKeyRecord};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
-fn record(algorithm: SigningAlgorithm, seed: u8) -> SigningKeyRecord {
+pub(super) fn record(algorithm: SigningAlgorithm, seed: u8) -> SigningKeyRecord {
     let mut random = rand::rngs::StdRng::from_seed([seed; 32]);
     let material = KeyMaterial::generate(algorithm, &mut random).unwrap();
     let sealer = Sealer::new(&[9; 32]);
     SigningKeyRecord::new("p", &material, NOW, NOW, &sealer, &mut random).unwrap()
 }
 
-fn key_ring(records: Vec<SigningKeyRecord>) -> KeyRing {
+pub(super) fn key_ring(records: Vec<SigningKeyRecord>) -> KeyRing {
     let stored = SigningKeys { keys: records, revision: 1 };
     let (key_ring, failed) = KeyRing::open(stored, &Sealer::new(&[9; 32]), NOW);
     assert!(failed.is_empty(), "{failed:?}");
     key_ring
 }
 
-fn claims() -> Claims {
+pub(super) fn claims() -> Claims {
     Claims {
         iss: "https://p".into(),
         aud: "p".into(),
