@@ -61,7 +61,7 @@ pub struct TokenLimits {
 
 impl Default for TokenLimits {
     fn default() -> Self {
-        let per_minute = |tokens| Limit { tokens, period: Duration::from_mins(1), burst: tokens };
+        let per_minute = |tokens| Limit { tokens, period: Duration::from_mins(1), burst: None };
         Self { issue: per_minute(120), refresh: per_minute(60), families: 1_000 }
     }
 }

@@ -104,6 +104,9 @@ fn check_of(id: Uuid, list: &Encoder) -> [u8; CHECK_LENGTH] {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -46,7 +46,7 @@ impl TokenBuckets {
             buckets.full_at.retain(|_, full_at| *full_at > now);
             buckets.sweep_at = LEAST_SWEEP.max(buckets.full_at.len() * 2);
         }
-        let full = now.plus(refill_time(limit, limit.burst));
+        let full = now.plus(refill_time(limit, limit.burst.unwrap_or(limit.tokens)));
         // After a change of the limit, a bucket that was empty is empty, and refills at the new rate.
         let before = buckets.full_at.get(&owner).copied().unwrap_or(now).clamp(now, full);
         let after = before.plus(refill_time(limit, 1));
@@ -66,7 +66,7 @@ fn refill_time(limit: &Limit, tokens: u64) -> Duration {
 mod tests {
     use super::*;
 
-    const LIMIT: Limit = Limit { tokens: 60, period: Duration::from_secs(60), burst: 10 };
+    const LIMIT: Limit = Limit { tokens: 60, period: Duration::from_secs(60), burst: Some(10) };
 
     fn second(n: u64) -> MonotonicInstant {
         MonotonicInstant(7_000_000_000).plus(Duration::from_secs(n))
@@ -89,7 +89,7 @@ mod tests {
         let buckets = TokenBuckets::default();
         let owner = Uuid::from_u128(1);
         let charge = |limit: &Limit, at| buckets.charge(owner, limit, second(at), "often").is_ok();
-        let slow = Limit { tokens: 3, period: Duration::from_hours(1), burst: 3 };
+        let slow = Limit { tokens: 3, period: Duration::from_hours(1), burst: Some(3) };
         assert!((0..3).all(|_| charge(&slow, 0)) && !charge(&slow, 0));
         assert!(!charge(&LIMIT, 0), "empty before, empty now");
         assert!(charge(&LIMIT, 1) && !charge(&LIMIT, 1), "one a second");

@@ -7,6 +7,7 @@ mod documents;
 mod endpoints;
 mod examples;
 mod mistakes;
+mod mutations;
 mod paykore;
 mod products;
 mod properties;
