@@ -117,6 +117,10 @@ func statusOf(reason latchkeyv1.Reason) int {
 func retryAfter(response *latchkeyv1.CheckResponse) uint32 {
 	var seconds uint32
 	for _, limit := range response.GetRateLimits() {
+		// No wait helps a call that a bucket can never hold.
+		if limit.GetNever() {
+			return 0
+		}
 		seconds = max(seconds, limit.GetRetryAfterSeconds())
 	}
 	return seconds

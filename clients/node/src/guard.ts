@@ -97,7 +97,9 @@ function takeCredential(request: IncomingMessage): string | undefined {
 function denied(decided: CheckResponse__Output): Refusal {
   const reason = decided.reason.replace(/^REASON_/, "");
   const status = UNAUTHENTICATED.has(reason) ? 401 : reason === "RATE_LIMITED" ? 429 : 403;
-  return { status, reason, retryAfter: Math.max(0, ...decided.rateLimits.map((limit) => limit.retryAfterSeconds)) };
+  // No wait helps a call that a bucket can never hold.
+  const limits = decided.rateLimits.some((limit) => limit.never) ? [] : decided.rateLimits;
+  return { status, reason, retryAfter: Math.max(0, ...limits.map((limit) => limit.retryAfterSeconds)) };
 }
 
 function respond(response: OutgoingResponse, { status, reason, retryAfter }: Refusal): void {

@@ -139,7 +139,8 @@ def _denied(response: check_pb2.CheckResponse) -> tuple[int, str, list[tuple[byt
     else:
         status = 429 if response.reason == check_pb2.REASON_RATE_LIMITED else 403
     seconds = max((limit.retry_after_seconds for limit in response.rate_limits), default=0)
-    if seconds:
+    # No wait helps a call that a bucket can never hold.
+    if seconds and not any(limit.never for limit in response.rate_limits):
         headers.append((b"retry-after", str(seconds).encode()))
     return status, name.removeprefix("REASON_"), headers
 

@@ -786,10 +786,14 @@ type RateLimitStatus struct {
 	Remaining uint64 `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
 	// When the bucket is full again.
 	ResetTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=reset_time,json=resetTime,proto3" json:"reset_time,omitempty"`
-	// Whole seconds until the same request could pass, rounded up; 0 where it passes now.
+	// Whole seconds until the same request could pass, rounded up; 0 where it passes now, and where no wait helps.
 	RetryAfterSeconds uint32 `protobuf:"varint,5,opt,name=retry_after_seconds,json=retryAfterSeconds,proto3" json:"retry_after_seconds,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// True where no wait helps: the cost is more than the bucket ever holds.
+	Never bool `protobuf:"varint,6,opt,name=never,proto3" json:"never,omitempty"`
+	// Tokens of the rate, as the product promises them: 20000 for "20000/min burst 500".
+	Rate          uint64 `protobuf:"varint,7,opt,name=rate,proto3" json:"rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RateLimitStatus) Reset() {
@@ -853,6 +857,20 @@ func (x *RateLimitStatus) GetResetTime() *timestamppb.Timestamp {
 func (x *RateLimitStatus) GetRetryAfterSeconds() uint32 {
 	if x != nil {
 		return x.RetryAfterSeconds
+	}
+	return 0
+}
+
+func (x *RateLimitStatus) GetNever() bool {
+	if x != nil {
+		return x.Never
+	}
+	return false
+}
+
+func (x *RateLimitStatus) GetRate() uint64 {
+	if x != nil {
+		return x.Rate
 	}
 	return 0
 }
@@ -994,14 +1012,16 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf2\x01\n" +
 	"\x0fRateLimitStatus\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x04R\x05limit\x12\x1c\n" +
 	"\tremaining\x18\x03 \x01(\x04R\tremaining\x129\n" +
 	"\n" +
 	"reset_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tresetTime\x12.\n" +
-	"\x13retry_after_seconds\x18\x05 \x01(\rR\x11retryAfterSeconds\"J\n" +
+	"\x13retry_after_seconds\x18\x05 \x01(\rR\x11retryAfterSeconds\x12\x14\n" +
+	"\x05never\x18\x06 \x01(\bR\x05never\x12\x12\n" +
+	"\x04rate\x18\a \x01(\x04R\x04rate\"J\n" +
 	"\x04Step\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06passed\x18\x02 \x01(\bR\x06passed\x12\x16\n" +

@@ -34,7 +34,7 @@ type IssueJwtRequest struct {
 	Tenant string `protobuf:"bytes,3,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// A subset of what the grant allows; none: all of it.
 	Scopes []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	// The `aud` claim; empty: the profile's.
+	// The `aud` claim; empty: the profile's `audience`. Any other one must be in the profile's `audiences`.
 	Audience string `protobuf:"bytes,5,opt,name=audience,proto3" json:"audience,omitempty"`
 	// Empty: the profile's; never longer than the profile's, nor past the API key's own expiry.
 	Ttl           *durationpb.Duration `protobuf:"bytes,6,opt,name=ttl,proto3" json:"ttl,omitempty"`
@@ -203,7 +203,8 @@ type RefreshJwtRequest struct {
 	RefreshToken string `protobuf:"bytes,1,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
 	// By id or slug; empty: the token's own.
 	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	// Scopes can shrink, never grow.
+	// Scopes of the new access token, among those that were granted at the issue; none: all of these. The refresh
+	// token keeps what was granted, RFC 6749 section 6.
 	Scopes        []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -639,7 +640,9 @@ func (x *RevokeJwtResponse) GetRevision() uint64 {
 }
 
 type GetJwksRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The profile whose keys are returned; empty: the keys of all profiles. NOT_FOUND if it has no signing keys.
+	Profile       string `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -672,6 +675,13 @@ func (x *GetJwksRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use GetJwksRequest.ProtoReflect.Descriptor instead.
 func (*GetJwksRequest) Descriptor() ([]byte, []int) {
 	return file_latchkey_v1_tokens_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetJwksRequest) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
 }
 
 type GetJwksResponse struct {
@@ -1052,8 +1062,9 @@ const file_latchkey_v1_tokens_proto_rawDesc = "" +
 	"\x10RevokeJwtRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\"/\n" +
 	"\x11RevokeJwtResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x04R\brevision\"\x10\n" +
-	"\x0eGetJwksRequest\"%\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"*\n" +
+	"\x0eGetJwksRequest\x12\x18\n" +
+	"\aprofile\x18\x01 \x01(\tR\aprofile\"%\n" +
 	"\x0fGetJwksResponse\x12\x12\n" +
 	"\x04jwks\x18\x01 \x01(\tR\x04jwks\"\x18\n" +
 	"\x16ListSigningKeysRequest\"F\n" +

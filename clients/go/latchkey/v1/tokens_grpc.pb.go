@@ -39,7 +39,7 @@ type TokenServiceClient interface {
 	RefreshJwt(ctx context.Context, in *RefreshJwtRequest, opts ...grpc.CallOption) (*RefreshJwtResponse, error)
 	// Ends the family of a refresh token, and the access tokens issued from it.
 	RevokeJwt(ctx context.Context, in *RevokeJwtRequest, opts ...grpc.CallOption) (*RevokeJwtResponse, error)
-	// The public keys, RFC 7517; also over HTTP at /.well-known/jwks.json.
+	// The public keys of a profile, RFC 7517; also over HTTP at /.well-known/jwks.json?profile=NAME.
 	GetJwks(ctx context.Context, in *GetJwksRequest, opts ...grpc.CallOption) (*GetJwksResponse, error)
 }
 
@@ -105,7 +105,7 @@ type TokenServiceServer interface {
 	RefreshJwt(context.Context, *RefreshJwtRequest) (*RefreshJwtResponse, error)
 	// Ends the family of a refresh token, and the access tokens issued from it.
 	RevokeJwt(context.Context, *RevokeJwtRequest) (*RevokeJwtResponse, error)
-	// The public keys, RFC 7517; also over HTTP at /.well-known/jwks.json.
+	// The public keys of a profile, RFC 7517; also over HTTP at /.well-known/jwks.json?profile=NAME.
 	GetJwks(context.Context, *GetJwksRequest) (*GetJwksResponse, error)
 	mustEmbedUnimplementedTokenServiceServer()
 }
