@@ -152,7 +152,9 @@ impl Listener {
                 held + all.iter().filter(|(other, _)| other == client).count()
             };
             let most = (0..held.len()).max_by_key(|number| total(&held[*number], &held));
-            most.map(|number| drop(waiting.remove(number)));
+            if let Some(number) = most {
+                drop(waiting.remove(number));
+            }
         }
         drop(waiting);
         self.make_room();

@@ -117,8 +117,7 @@ mod tests {
             }
             Poll::<()>::Pending
         });
-        let waiting = tokio::spawn(WaitingCall::new(Box::pin(call), true).unwrap());
-        waiting.await.unwrap();
+        WaitingCall::new(Box::pin(call), true).unwrap().await;
     }
 
     #[tokio::test(start_paused = true)]
