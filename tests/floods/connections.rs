@@ -67,7 +67,9 @@ async fn idle_connections_that_prove_that_they_live_make_room() {
         assert!(passes(&latchkey, &key).await, "a new client is answered");
     }
     latchkey.kill();
-    idle.into_iter().for_each(|one| one.join().expect("it ends"));
+    for one in idle {
+        one.join().expect("it ends");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +87,9 @@ async fn a_client_of_another_address_gets_room_beside_one_that_uses_all_connecti
     read.expect("it is served before the others end").expect("it is served");
     assert_eq!(head[3], SETTINGS);
     latchkey.kill();
-    busy.into_iter().for_each(|one| one.join().expect("it ends"));
+    for one in busy {
+        one.join().expect("it ends");
+    }
 }
 
 /// Opens as many connections as the HTTP port takes, asks each for more than fits into its buffers, and reads nothing.
