@@ -26,6 +26,7 @@ use latchkey_telemetry::otlp::OtlpExporter;
 use latchkey_telemetry::{DecisionLogger, ExportStats, MetricsObserver, QueryDurations, Registry};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
+use tonic::service::Routes;
 
 use self::services::services;
 use self::telemetry::{TelemetryParts, connect_telemetry, metrics_renderer, registry};
@@ -115,13 +116,8 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         observer: shared.observer.clone(),
     };
     let http_state = http_state(endpoints, &shared, &registry, &readiness);
-    let router = Arc::new(Router {
-        fast_path,
-        routes: grpc_routes::add_health_and_reflection(routes, health)?,
-        main_runtime: Handle::current(),
-        pending: PendingCalls::leak(),
-        check_auth: settings.check_auth.clone(),
-    });
+    let routes = grpc_routes::add_health_and_reflection(routes, health)?;
+    let router = Arc::new(router(fast_path, routes, &settings));
     let (store, limiter) = (Arc::clone(&shared.store), shared.limiter.clone());
     let usage_flusher = Arc::new(usage_flusher(&shared, settings.usage));
     let startup = Startup {
@@ -150,6 +146,12 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         http_state,
         telemetry,
     })
+}
+
+/// Creates the router of the gRPC ports, on the runtime of the caller.
+fn router(fast_path: CheckFastPath<RateLimiter>, routes: Routes, settings: &Settings) -> Router<RateLimiter> {
+    let (main_runtime, pending) = (Handle::current(), PendingCalls::leak());
+    Router { fast_path, routes, main_runtime, pending, check_auth: settings.check_auth.clone() }
 }
 
 /// Creates the task that keeps the profiles' signing keys ready.
