@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
+use crate::route::PathReadings;
+
 /// Credential of a call, as far as it could be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PresentedCredential<'a> {
@@ -61,8 +63,10 @@ pub enum RequestedEnvironment<'a> {
     Any,
     /// An environment known by name: credentials of other environments are denied.
     Named(&'a str),
-    /// An unknown host of a profile that tells environments apart by host: every credential is denied.
-    Unknown,
+    /// A host that the profile does not list: every call is denied.
+    UnknownHost,
+    /// A host that is not a host name or address with a port: every call is denied.
+    InvalidHost,
 }
 
 /// Path of a call.
@@ -72,10 +76,24 @@ pub enum Path<'a> {
     Absent,
     /// The check is about scopes alone: no route is looked up, and none is missing.
     ScopesOnly,
-    /// A path in canonical form ([`crate::route::canonical`]).
+    /// A path in canonical form ([`crate::route::canonical`]), which all servers read in the same way.
     Canonical(Cow<'a, str>),
+    /// A path that servers read in different ways, each of which must lead to the same route.
+    Ambiguous(Box<PathReadings>),
     /// A path that has no canonical form.
     NonCanonical,
+}
+
+impl Path<'_> {
+    /// Returns the canonical form, if there is one.
+    #[must_use]
+    pub fn canonical(&self) -> Option<&str> {
+        match self {
+            Self::Canonical(path) => Some(path),
+            Self::Ambiguous(readings) => Some(readings.canonical()),
+            Self::Absent | Self::ScopesOnly | Self::NonCanonical => None,
+        }
+    }
 }
 
 /// Selects the rate class of a call.
@@ -120,6 +138,9 @@ pub struct CheckInput<'a> {
     /// Resources that replace what the request or its path says about them, as pairs of resource and
     /// identifier.
     pub route_resource: Resources<'a>,
+    /// Name of a value of Envoy's route that is empty: a mistake of the configuration, for which every call is
+    /// denied.
+    pub empty_route_value: Option<&'a str>,
     /// Tokens to take from each bucket. A cost of zero reads the levels and takes nothing.
     pub cost: u32,
     /// The client's address.
@@ -145,6 +166,7 @@ impl Default for CheckInput<'_> {
             class: RateClassSelector::Route,
             resource: Resources::new(),
             route_resource: Resources::new(),
+            empty_route_value: None,
             cost: 1,
             address: None,
             dry_run: false,

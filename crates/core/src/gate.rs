@@ -21,14 +21,14 @@ use std::sync::Arc;
 use self::authenticate::AuthenticatedCaller;
 use self::explain::ExplainLog;
 use crate::cache::ReplicaCache;
-use crate::check_input::{CheckInput, Path};
+use crate::check_input::{CheckInput, Path, RequestedEnvironment};
 use crate::decision::{Decision, DecisionContext, Denial, Verdict};
 use crate::error::SystemError;
 use crate::policy::Policy;
 use crate::ports::usage::UsageLog;
 use crate::ports::{KeyStore, LeaseRenewal, Limiter, Policies};
 use crate::reason::Reason;
-use crate::route::Route;
+use crate::route::{Route, RouteMatch, RouteRefusal};
 use crate::time::{Clock, Moment};
 
 /// Dependencies of a gate.
@@ -191,11 +191,10 @@ impl<L: Limiter> Gate<L> {
         eval: &mut EvalContext<'_, '_>,
     ) -> Result<StepResult<crate::decision::Permit>, SystemError> {
         let given = eval.context.policy.clone();
-        if let Path::NonCanonical = eval.input.path {
-            let denial = eval.explain.fail("route", non_canonical());
+        if let Some(denial) = unreadable(eval, given.as_deref()) {
             if eval.profile_in_shadow(given.as_deref()) {
                 // The profile is in shadow, so the call passes. The upstream must learn from whom, and the
-                // path stays the reason of the denial.
+                // path or the host stays the reason of the denial.
                 let _known: StepResult<AuthenticatedCaller> = self.authenticate(eval, given).await?;
             }
             return Ok(Err(denial));
@@ -210,11 +209,11 @@ impl<L: Limiter> Gate<L> {
             Ok(authenticated) => authenticated,
             Err(denial) => return Ok(Err(denial)),
         };
-        let route = route(eval, &policy);
-        if let Err(denial) = authorize::authorize(eval, &policy, &principal, route) {
+        let matched = find_route(eval, &policy);
+        if let Err(denial) = authorize::authorize(eval, &policy, &principal, matched) {
             return Ok(Err(denial));
         }
-        self.charge(eval, &policy, route).await
+        self.charge(eval, &policy, matched.found().map(|(_, route)| route)).await
     }
 
     /// Completes a denial, which takes no quota. If the principal is known, the levels of its buckets are
@@ -242,13 +241,47 @@ fn asks_for_scopes(input: &CheckInput<'_>) -> bool {
     input.route_scopes.is_some() || !input.scopes.is_empty()
 }
 
-/// Returns the route of a call. Each step that needs it looks it up again: that costs little, and no step has
-/// to hand it on.
+/// Returns the route of a call, if there is one.
 fn route<'p>(eval: &mut EvalContext<'_, '_>, policy: &'p Policy) -> Option<&'p Route> {
-    let Path::Canonical(path) = &eval.input.path else { return None };
-    let (number, route) = policy.routes.find(eval.input.method, path)?;
-    eval.context.route = Some(number);
-    Some(route)
+    find_route(eval, policy).found().map(|(_, route)| route)
+}
+
+/// Looks up the route of a call. Each step that needs it looks it up again: that costs little, and no step has
+/// to hand it on.
+fn find_route<'p>(eval: &mut EvalContext<'_, '_>, policy: &'p Policy) -> RouteMatch<'p> {
+    let matched = policy.routes.resolve(eval.input.method, &eval.input.path);
+    if let RouteMatch::Found(number, _) = matched {
+        eval.context.route = Some(number);
+    }
+    matched
+}
+
+/// Returns the denial of a call to a host that does not belong to the profile, with a path that no route can
+/// take, or by a route of Envoy with a mistake. Such a call is denied with any credential, and without one.
+fn unreadable(eval: &mut EvalContext<'_, '_>, policy: Option<&Policy>) -> Option<Denial> {
+    match eval.input.environment {
+        RequestedEnvironment::UnknownHost => return Some(eval.fail("host", Reason::HostNotAllowed)),
+        RequestedEnvironment::InvalidHost => {
+            let message = "The Host header is not a host name or address with a port.";
+            let denial = Denial { reason: Reason::HostNotAllowed, message: message.into() };
+            return Some(eval.explain.fail("host", denial));
+        }
+        RequestedEnvironment::Any | RequestedEnvironment::Named(_) => {}
+    }
+    if let Some(name) = eval.input.empty_route_value {
+        let message = format!("The proxy's route has an empty context extension {name:?}.");
+        return Some(eval.explain.fail("route", Denial::with_message(Reason::RouteNotAllowed, message)));
+    }
+    let refusal = match &eval.input.path {
+        Path::NonCanonical => RouteRefusal::Readings,
+        Path::Ambiguous(readings)
+            if readings.has_encoded_slash() && policy.is_some_and(|p| !p.routes.permits_encoded_slash()) =>
+        {
+            RouteRefusal::EncodedSlash
+        }
+        Path::Absent | Path::ScopesOnly | Path::Canonical(_) | Path::Ambiguous(_) => return None,
+    };
+    Some(eval.explain.fail("route", refused(refusal)))
 }
 
 /// Returns the denial of an invalid credential. It is the same for every cause, so that it reveals nothing.
@@ -256,7 +289,6 @@ fn invalid_credential() -> Denial {
     Denial::new(Reason::InvalidCredential)
 }
 
-fn non_canonical() -> Denial {
-    let message = "The path can be read in more than one way.";
-    Denial { reason: Reason::RouteNotAllowed, message: message.into() }
+fn refused(refusal: RouteRefusal) -> Denial {
+    Denial { reason: Reason::RouteNotAllowed, message: refusal.message().into() }
 }

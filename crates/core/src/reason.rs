@@ -46,6 +46,7 @@ reasons! {
     RouteNotAllowed = "ROUTE_NOT_ALLOWED", "This route is not open to the credential.";
     RateLimited = "RATE_LIMITED", "Too many requests.";
     Disabled = "DISABLED", "The credential is switched off.";
+    HostNotAllowed = "HOST_NOT_ALLOWED", "This host does not belong to the product.";
 }
 
 impl Reason {
@@ -68,6 +69,7 @@ impl Reason {
             | Self::ResourceMismatch
             | Self::NetworkNotAllowed
             | Self::RouteNotAllowed
+            | Self::HostNotAllowed
             | Self::RateLimited => false,
         }
     }

@@ -4,9 +4,14 @@
 
 mod canonical;
 mod matcher;
+mod pattern;
+mod readings;
 
+pub(crate) use canonical::decode_segment;
 pub use canonical::{PathError, canonical};
-pub use matcher::{Pattern, PatternError, Routes};
+pub use matcher::{RouteMatch, RouteRefusal, Routes};
+pub use pattern::{Pattern, PatternError};
+pub use readings::{PathReadings, parse};
 
 use crate::enforcement::Enforcement;
 use crate::limit::RateClassId;
@@ -31,6 +36,8 @@ pub struct Route {
     pub class: Option<RateClassId>,
     /// True if calls pass without a credential.
     pub public: bool,
+    /// True if the path may have encoded slashes, each as a part of its segment.
+    pub encoded_slash: bool,
     /// Enforcement of the denials of the route's calls.
     pub enforce: Enforcement,
 }
@@ -43,6 +50,22 @@ impl Route {
             return self.pattern.text().to_owned();
         }
         format!("{} {}", self.methods.join(","), self.pattern.text())
+    }
+}
+
+impl Route {
+    /// Returns true if a call of `other` needs nothing else than a call of this route. A route that reads a
+    /// resource from the path is like no other.
+    fn requires_same(&self, other: &Self) -> bool {
+        self.scopes == other.scopes
+            && self.any_scopes == other.any_scopes
+            && self.kinds == other.kinds
+            && self.resource.is_empty()
+            && other.resource.is_empty()
+            && self.class == other.class
+            && self.public == other.public
+            && self.encoded_slash == other.encoded_slash
+            && self.enforce == other.enforce
     }
 }
 

@@ -42,7 +42,9 @@ impl<'a> TemplateContext<'a> {
     ) -> Self {
         let environment = match parsed.access.environment {
             RequestedEnvironment::Named(name) => Some(name),
-            RequestedEnvironment::Any | RequestedEnvironment::Unknown => None,
+            RequestedEnvironment::Any
+            | RequestedEnvironment::UnknownHost
+            | RequestedEnvironment::InvalidHost => None,
         };
         Self {
             context,

@@ -1,13 +1,15 @@
 //! Authorizes a call: compares the principal, the route and the request. This step is pure and looks nothing
 //! up.
 
+use smallvec::SmallVec;
+
 use super::{EvalContext, StepResult};
 use crate::check_input::{Path, RequestedEnvironment};
 use crate::decision::Denial;
 use crate::policy::{Policy, UnmatchedRoute};
 use crate::principal::Principal;
 use crate::reason::Reason;
-use crate::route::{Route, segment};
+use crate::route::{Route, RouteMatch, RouteRefusal, decode_segment, segment};
 use crate::scope::ScopeSet;
 
 /// Checks environment, route, scopes, resource and network, in this order.
@@ -15,10 +17,11 @@ pub(super) fn authorize(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
     principal: &Principal,
-    route: Option<&Route>,
+    matched: RouteMatch<'_>,
 ) -> StepResult<()> {
     check_environment(eval, policy, principal)?;
-    check_route(eval, policy, principal, route)?;
+    check_route(eval, policy, principal, matched)?;
+    let route = matched.found().map(|(_, route)| route);
     check_scopes(eval, policy, principal, route)?;
     check_resource(eval, principal, route)?;
     check_network(eval, principal)
@@ -37,7 +40,7 @@ fn check_environment(
     let matches = match eval.input.environment {
         RequestedEnvironment::Any => true,
         RequestedEnvironment::Named(name) => known(name) && own.is_none_or(|own| *own == *name),
-        RequestedEnvironment::Unknown => false,
+        RequestedEnvironment::UnknownHost | RequestedEnvironment::InvalidHost => false,
     };
     let own = own.unwrap_or("any");
     if !matches {
@@ -47,9 +50,9 @@ fn check_environment(
                 format!("the profile has no environment {name:?}")
             }
             RequestedEnvironment::Named(name) => format!("a {own} credential was used on {name}"),
-            RequestedEnvironment::Any | RequestedEnvironment::Unknown => {
-                "the host belongs to no environment".to_owned()
-            }
+            RequestedEnvironment::Any
+            | RequestedEnvironment::UnknownHost
+            | RequestedEnvironment::InvalidHost => "the host belongs to no environment".to_owned(),
         };
         let denial = Denial::new(Reason::EnvironmentMismatch);
         return Err(eval.explain.fail_with_detail("environment", denial, detail));
@@ -62,10 +65,17 @@ fn check_route(
     eval: &mut EvalContext<'_, '_>,
     policy: &Policy,
     principal: &Principal,
-    route: Option<&Route>,
+    matched: RouteMatch<'_>,
 ) -> StepResult<()> {
     let denial = Denial::new(Reason::RouteNotAllowed);
-    let Some(route) = route else {
+    if let RouteMatch::Refused(refusal) = matched {
+        // Scopes of Envoy's route stand for a route of the profile that takes the method. They do not make a
+        // path unambiguous.
+        if refusal != RouteRefusal::Method || eval.input.route_scopes.is_none() {
+            return Err(eval.explain.fail("route", super::refused(refusal)));
+        }
+    }
+    let Some((_, route)) = matched.found() else {
         let needs_route = eval.input.path != Path::ScopesOnly && eval.input.route_scopes.is_none();
         if needs_route && policy.unmatched == UnmatchedRoute::Deny {
             let no_path = eval.input.path == Path::Absent;
@@ -138,13 +148,14 @@ fn check_resource(
         eval.explain.pass("resource", || "the credential has no bindings".to_owned());
         return Ok(());
     }
-    let path = match &eval.input.path {
-        Path::Canonical(path) => path.as_ref(),
-        Path::Absent | Path::ScopesOnly | Path::NonCanonical => "",
-    };
-    let in_path = route.into_iter().flat_map(|r| &r.resource);
-    let in_path = in_path.map(|(name, index)| (&**name, segment(path, *index).unwrap_or_default()));
+    let path = eval.input.path.canonical().unwrap_or_default();
+    let in_path: SmallVec<[_; 2]> = route
+        .into_iter()
+        .flat_map(|r| &r.resource)
+        .map(|(name, index)| (&**name, decode_segment(segment(path, *index).unwrap_or_default())))
+        .collect();
     let fixed = &eval.input.route_resource;
+    let in_path = in_path.iter().map(|(name, value)| (*name, &**value));
     let from_request = eval.input.resource.iter().copied().chain(in_path);
     let from_request = from_request.filter(|(name, _)| fixed.iter().all(|(n, _)| n != name));
     let mut used = fixed.iter().copied().chain(from_request);

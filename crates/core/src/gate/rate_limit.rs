@@ -30,6 +30,7 @@ pub(super) fn is_failed_authentication(reason: Reason) -> bool {
         | Reason::ResourceMismatch
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
+        | Reason::HostNotAllowed
         | Reason::RateLimited => false,
     }
 }

@@ -132,7 +132,8 @@ async fn a_key_works_in_its_own_environment() {
         (RequestedEnvironment::Any, None),
         (RequestedEnvironment::Named("live"), None),
         (RequestedEnvironment::Named("test"), Some(Reason::EnvironmentMismatch)),
-        (RequestedEnvironment::Unknown, Some(Reason::EnvironmentMismatch)),
+        (RequestedEnvironment::UnknownHost, Some(Reason::HostNotAllowed)),
+        (RequestedEnvironment::InvalidHost, Some(Reason::HostNotAllowed)),
     ] {
         let input = CheckInput { environment, ..get_request(GOOD, "/v1/items") };
         assert_eq!(denial_reason(&fixture, &input).await, expected, "{environment:?}");

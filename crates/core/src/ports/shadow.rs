@@ -111,6 +111,7 @@ fn detail(reason: Reason, context: &DecisionContext) -> String {
         | Reason::ResourceMismatch
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
+        | Reason::HostNotAllowed
         | Reason::Disabled => String::new(),
     }
 }

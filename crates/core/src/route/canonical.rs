@@ -1,8 +1,10 @@
 //! Canonical form of a path (RFC 3986 section 6.2.2, and stricter): percent-encoding of unreserved characters
 //! is undone, dot segments are resolved, empty segments and path parameters are dropped, and a slash at the
-//! end is removed.
+//! end is removed. [`readings`](super::readings) has the other forms that servers make of a path.
 
 use std::borrow::Cow;
+
+use super::readings::{Structure, resolve};
 
 /// Reason why a path has no canonical form: different servers would read it differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,13 +12,21 @@ pub enum PathError {
     /// The path does not begin with a slash.
     #[error("the path does not begin with a slash")]
     NotAbsolute,
+    /// The path begins with two slashes, which URL parsers read as the start of a host.
+    #[error("the path begins with two slashes, which some servers read as a host")]
+    Authority,
     /// A percent sign is not followed by two hexadecimal digits.
     #[error("the path has a broken percent-encoding")]
     Encoding,
-    /// The path has an encoded slash or semicolon, bytes that are not UTF-8, a backslash, `#`, or a control
-    /// character.
+    /// A second decoding gives a letter, a digit, a slash, a dot or another character with a meaning.
+    #[error("the path is percent-encoded twice")]
+    EncodedTwice,
+    /// The path has an encoded semicolon, bytes that are not UTF-8, a backslash, `#`, or a control character.
     #[error("the path has a character that servers read differently")]
     Character,
+    /// The path has an encoded slash.
+    #[error("the path has an encoded slash")]
+    EncodedSlash,
     /// The path has `..` together with empty segments or parameters, or above the root.
     #[error("the path has dot segments that servers resolve differently")]
     Dots,
@@ -25,18 +35,31 @@ pub enum PathError {
 /// Returns the canonical form of a path. A query after a `?` is cut off. A path that is canonical already is
 /// borrowed.
 pub fn canonical(raw: &str) -> Result<Cow<'_, str>, PathError> {
+    let path = absolute(raw)?;
+    if is_canonical(path) {
+        return Ok(Cow::Borrowed(path));
+    }
+    let decoded = decode(path)?;
+    if decoded.encoded_slash {
+        return Err(PathError::EncodedSlash);
+    }
+    resolve(&decoded.text, Structure::default()).map(Cow::Owned)
+}
+
+/// Returns the path before a query, if it is absolute.
+pub(super) fn absolute(raw: &str) -> Result<&str, PathError> {
     let path = raw.split_once('?').map_or(raw, |(path, _)| path);
     if !path.starts_with('/') {
         return Err(PathError::NotAbsolute);
     }
-    if is_canonical(path) {
-        return Ok(Cow::Borrowed(path));
+    if path.starts_with("//") {
+        return Err(PathError::Authority);
     }
-    resolve(&decode(path)?).map(Cow::Owned)
+    Ok(path)
 }
 
 /// Returns whether a path is canonical already. This is the usual case, and takes one pass over the bytes.
-fn is_canonical(path: &str) -> bool {
+pub(super) fn is_canonical(path: &str) -> bool {
     let bytes = path.as_bytes();
     let mut after_slash = false;
     let all_plain = bytes.iter().all(|byte| {
@@ -64,62 +87,118 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
+/// A path whose characters are written in one way.
+pub(super) struct Decoded {
+    /// The path with unreserved characters decoded and all others as they were sent.
+    pub(super) text: String,
+    /// The path with every character decoded that can stand in a segment.
+    pub(super) reserved_decoded: String,
+    /// The path as a server sees it that decodes twice, in the form of `reserved_decoded`.
+    pub(super) decoded_twice: String,
+    /// True if the path has an encoded slash, which the texts keep as `%2F`.
+    pub(super) encoded_slash: bool,
+}
+
 /// Decodes unreserved characters, and writes every other character in one way.
-fn decode(path: &str) -> Result<String, PathError> {
-    let mut out = String::with_capacity(path.len());
+pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
+    let mut text = String::with_capacity(path.len());
     // The path as a server sees it that decodes everything. It must be UTF-8, because two servers may read
-    // other bytes as different texts.
+    // other bytes as different texts. An encoded slash is kept apart from others by a byte that no path has.
     let mut decoded = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         let (byte, encoded) = match byte {
-            b'%' => (escaped(&mut bytes)?, true),
+            b'%' => (escaped(&mut bytes).ok_or(PathError::Encoding)?, true),
             raw => (raw, false),
         };
-        decoded.push(byte);
+        decoded.push(if encoded && byte == b'/' { ENCODED_SLASH } else { byte });
         match byte {
             0..=0x1f | 0x7f | b'\\' => return Err(PathError::Character),
-            b'/' | b';' if encoded => return Err(PathError::Character),
+            b';' if encoded => return Err(PathError::Character),
             b'#' if !encoded => return Err(PathError::Character),
-            b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => out.push(char::from(b)),
-            b if !encoded && b.is_ascii_graphic() => out.push(char::from(b)),
-            b => {
-                out.push('%');
-                for half in [b >> 4, b & 0xf] {
-                    out.push(char::from(b"0123456789ABCDEF"[usize::from(half)]));
-                }
-            }
+            b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => text.push(char::from(b)),
+            b if !encoded && b.is_ascii_graphic() => text.push(char::from(b)),
+            b => push_escaped(&mut text, b),
         }
     }
     std::str::from_utf8(&decoded).map_err(|_| PathError::Character)?;
-    Ok(out)
+    let decoded_twice = decode_again(&decoded)?;
+    Ok(Decoded {
+        text,
+        reserved_decoded: encode(&decoded),
+        decoded_twice: encode(&decoded_twice),
+        encoded_slash: decoded.contains(&ENCODED_SLASH),
+    })
 }
 
-fn escaped(bytes: &mut std::str::Bytes<'_>) -> Result<u8, PathError> {
-    let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or(PathError::Encoding);
-    let (high, low) = (digit()?, digit()?);
-    u8::try_from(high * 16 + low).map_err(|_| PathError::Encoding)
-}
+const ENCODED_SLASH: u8 = 0;
 
-/// Resolves dot segments, if every server would resolve them in the same way.
-fn resolve(path: &str) -> Result<String, PathError> {
-    let inner = path.strip_suffix('/').unwrap_or(path);
-    let segments: Vec<&str> = inner.split('/').skip(1).collect();
-    let name = |s: &str| s.split(';').next().map_or(0, str::len);
-    let dotted = segments.iter().any(|s| matches!(&s[..name(s)], "." | ".."));
-    let odd = segments.iter().any(|s| s.is_empty() || s.contains(';'));
-    if dotted && odd {
-        return Err(PathError::Dots);
-    }
-    let mut kept: Vec<&str> = Vec::with_capacity(segments.len());
-    for segment in segments {
-        match &segment[..name(segment)] {
-            "" | "." => {}
-            ".." => drop(kept.pop().ok_or(PathError::Dots)?),
-            name => kept.push(name),
+/// Writes a decoded path again: only characters that have a meaning in a path, or are not ASCII, are encoded.
+fn encode(decoded: &[u8]) -> String {
+    let mut text = String::with_capacity(decoded.len());
+    for byte in decoded {
+        match *byte {
+            ENCODED_SLASH => text.push_str("%2F"),
+            b if b.is_ascii_graphic() && !b"?#%".contains(&b) => text.push(char::from(b)),
+            b => push_escaped(&mut text, b),
         }
     }
-    Ok(format!("/{}", kept.join("/")))
+    text
+}
+
+/// Decodes a decoded path once more. No client encodes a character twice that needs no encoding; a path that
+/// gets a meaning by it is an attempt to hide one.
+fn decode_again(decoded: &[u8]) -> Result<Vec<u8>, PathError> {
+    let mut twice = Vec::with_capacity(decoded.len());
+    let mut rest = decoded.iter().copied();
+    while let Some(byte) = rest.next() {
+        let mut ahead = rest.clone();
+        match (byte, escaped(&mut ahead)) {
+            (b'%', Some(again)) if is_hidden(again) => return Err(PathError::EncodedTwice),
+            (b'%', Some(again)) => {
+                rest = ahead;
+                twice.push(again);
+            }
+            // `%u002e` is how some servers of Windows write a character.
+            (b'%', None) if rest.clone().next().is_some_and(|b| matches!(b, b'u' | b'U')) => {
+                return Err(PathError::EncodedTwice);
+            }
+            (byte, _) => twice.push(byte),
+        }
+    }
+    std::str::from_utf8(&twice).map_err(|_| PathError::EncodedTwice)?;
+    Ok(twice)
+}
+
+fn is_hidden(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte.is_ascii_control() || b"-_.~/\\;%?#".contains(&byte)
+}
+
+fn push_escaped(text: &mut String, byte: u8) {
+    text.push('%');
+    for half in [byte >> 4, byte & 0xf] {
+        text.push(char::from(b"0123456789ABCDEF"[usize::from(half)]));
+    }
+}
+
+/// Reads the two hexadecimal digits after a percent sign.
+fn escaped(bytes: &mut impl Iterator<Item = u8>) -> Option<u8> {
+    let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+    let (high, low) = (digit()?, digit()?);
+    u8::try_from(high * 16 + low).ok()
+}
+
+/// Returns the text that a segment of a canonical path stands for.
+pub(crate) fn decode_segment(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut bytes = segment.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(if byte == b'%' { escaped(&mut bytes).unwrap_or(b'%') } else { byte });
+    }
+    String::from_utf8(decoded).map_or(Cow::Borrowed(segment), Cow::Owned)
 }
 
 #[cfg(test)]
@@ -138,7 +217,7 @@ mod tests {
     fn different_spellings_have_one_canonical_form() {
         for path in [
             "/admin/x",
-            "//admin//x",
+            "/admin//x",
             "/admin/x/",
             "/%61dmin/x",
             "/a/../admin/x",
@@ -149,17 +228,28 @@ mod tests {
             assert_eq!(canonical(path).as_deref(), Ok("/admin/x"), "{path}");
         }
         assert_eq!(canonical("/caf%c3%a9").unwrap(), canonical("/café").unwrap());
-        assert_eq!(canonical("/%252e%252e/x").unwrap(), "/%252e%252e/x");
+        assert_eq!(canonical("/100%25").unwrap(), "/100%25");
+        assert_eq!(canonical("/a%2520b").unwrap(), "/a%2520b");
     }
 
     #[test]
     fn ambiguous_paths_are_refused() {
-        use PathError::{Character, Dots, Encoding, NotAbsolute};
+        use PathError::{Authority, Character, Dots, EncodedSlash, EncodedTwice, Encoding, NotAbsolute};
         for (path, error) in [
             ("", NotAbsolute),
             ("*", NotAbsolute),
             ("admin", NotAbsolute),
-            ("/a%2fb", Character),
+            ("//public/v1/admin", Authority),
+            ("///admin", Authority),
+            ("/a%2fb", EncodedSlash),
+            ("/x/%252e%252e/admin", EncodedTwice),
+            ("/%2561dmin/y", EncodedTwice),
+            ("/%25%36%31dmin/y", EncodedTwice),
+            ("/%252561dmin/y", EncodedTwice),
+            ("/a%252fb", EncodedTwice),
+            ("/a%255cb", EncodedTwice),
+            ("/a%25u002eb", EncodedTwice),
+            ("/a/%25c0%25ae/b", EncodedTwice),
             ("/a/%c0%ae%c0%ae/b", Character),
             ("/a%ff", Character),
             ("/a%5Cb", Character),
@@ -170,14 +260,26 @@ mod tests {
             ("/a%", Encoding),
             ("/a%4", Encoding),
             ("/a%zz", Encoding),
+            ("/a%u002e", Encoding),
             ("/..", Dots),
             ("/a/../../b", Dots),
             ("/a//../b", Dots),
+            ("/a/..//b", Dots),
             ("/a/..;/b", Dots),
             ("/a/..%3B/b", Character),
             ("/a;/../b", Dots),
+            ("/;x/admin", Dots),
         ] {
             assert_eq!(canonical(path), Err(error), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_segment_stands_for_a_text() {
+        for (segment, text) in
+            [("a", "a"), ("a%20b", "a b"), ("g%2Fp", "g/p"), ("caf%C3%A9", "café"), ("100%25", "100%")]
+        {
+            assert_eq!(decode_segment(segment), text);
         }
     }
 }

@@ -1,132 +1,116 @@
 //! Matching of calls to routes. Patterns are kept in a tree by segment, so that the cost of a lookup depends
 //! on the length of the path and not on the number of routes. Among the routes that match, the first declared
-//! one wins.
+//! one wins. A call for which another server could choose another route is refused.
 
-use std::collections::HashMap;
+mod fold;
+mod tree;
 
-use super::{Route, canonical, segments};
+#[cfg(test)]
+mod tests;
 
-/// Pattern of a path with placeholders for segments: `/v1/payments/{id}`, `/v1/**`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
-    text: Box<str>,
-    parts: Vec<Part>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Literal(Box<str>),
-    Any(Box<str>),
-    Rest,
-}
-
-/// Error of an invalid pattern.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// The pattern is not in canonical form, so that no call could match it.
-    #[error("{0:?} is not a path in canonical form; no call could ever match it")]
-    NotCanonical(String),
-    /// A `**` is not the last segment.
-    #[error("{0:?} has a \"**\" that is not its last segment")]
-    RestInside(String),
-    /// Braces do not make up a whole segment, or hold no name.
-    #[error("{0:?} has braces that do not hold a name and make up a whole segment")]
-    Braces(String),
-    /// Two segments have the same name.
-    #[error("{0:?} names two segments {1:?}")]
-    DuplicateName(String, String),
-}
-
-impl Pattern {
-    /// Parses a pattern.
-    pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let error = |kind: fn(String) -> PatternError| kind(text.to_owned());
-        let plain: String = text.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect();
-        if canonical(&plain).as_deref() != Ok(plain.as_str()) {
-            return Err(error(PatternError::NotCanonical));
-        }
-        let mut parts: Vec<Part> = Vec::new();
-        for segment in segments(text) {
-            if parts.last() == Some(&Part::Rest) {
-                return Err(error(PatternError::RestInside));
-            }
-            let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
-            let part = match inner {
-                _ if segment == "**" => Part::Rest,
-                Some(name) if is_name(name) => Part::Any(name.into()),
-                None if !segment.contains(['{', '}', '*']) => Part::Literal(segment.into()),
-                _ => return Err(error(PatternError::Braces)),
-            };
-            if matches!(part, Part::Any(_)) && parts.contains(&part) {
-                return Err(PatternError::DuplicateName(text.to_owned(), segment.to_owned()));
-            }
-            parts.push(part);
-        }
-        Ok(Self { text: text.into(), parts })
-    }
-
-    /// Returns the pattern as it was written.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Returns the index of the segment of this name.
-    #[must_use]
-    pub fn segment_index(&self, name: &str) -> Option<usize> {
-        self.parts.iter().position(|p| matches!(p, Part::Any(n) if **n == *name))
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
+use self::fold::fold;
+use self::tree::{Search, Tree};
+use super::Route;
+use super::canonical::decode_segment;
+use super::readings::PathReadings;
+use super::segment;
+use crate::check_input::Path;
 
 /// Routes of a profile, prepared for matching.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
-    nodes: Vec<Node>,
+    tree: Tree,
+    /// The tree with literal segments without letter case, if it is not the same as `tree`.
+    folded: Option<Tree>,
+    case_sensitive: bool,
+    permits_encoded_slash: bool,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Node {
-    literal: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
-    any: Option<usize>,
-    here: Vec<usize>,
-    rest: Vec<usize>,
+/// Result of a search for the route of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum RouteMatch<'r> {
+    /// The route of this index applies.
+    Found(usize, &'r Route),
+    /// No route has the path.
+    Unmatched,
+    /// The call must not pass, whatever the profile says about calls without a route.
+    Refused(RouteRefusal),
+}
+
+/// Reason why no route may take a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteRefusal {
+    /// Routes have the path, and none of them takes the method.
+    Method,
+    /// A server that ignores letter case would choose another route.
+    LetterCase,
+    /// Servers that read the path in another way would choose another route or resource.
+    Readings,
+    /// The path has an encoded slash, and its route does not permit one.
+    EncodedSlash,
+}
+
+impl RouteRefusal {
+    /// Returns the message for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Method => "This path is not open to this method.",
+            Self::LetterCase => "This path differs from a route in the case of letters.",
+            Self::Readings => "The path can be read in more than one way.",
+            Self::EncodedSlash => "The path has an encoded slash.",
+        }
+    }
+}
+
+impl<'r> RouteMatch<'r> {
+    /// Returns the route, if one was found.
+    #[must_use]
+    pub fn found(self) -> Option<(usize, &'r Route)> {
+        match self {
+            Self::Found(number, route) => Some((number, route)),
+            Self::Unmatched | Self::Refused(_) => None,
+        }
+    }
+
+    fn refused(self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// Returns true if both results lead to routes with the same requirements, or to none.
+    fn same(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Found(one, route), Self::Found(two, other)) => one == two || route.requires_same(other),
+            (Self::Unmatched, Self::Unmatched) => true,
+            (Self::Refused(one), Self::Refused(two)) => one == two,
+            (Self::Found(..) | Self::Unmatched | Self::Refused(_), _) => false,
+        }
+    }
 }
 
 impl Routes {
     /// Returns the routes in the order of their declaration.
     #[must_use]
     pub fn new(routes: Vec<Route>) -> Self {
-        let mut nodes = vec![Node::default()];
-        for (number, route) in routes.iter().enumerate() {
-            let mut at = 0;
-            let mut rest = false;
-            for part in &route.pattern.parts {
-                match part {
-                    Part::Rest => rest = true,
-                    Part::Any(_) => at = step(&mut nodes, at, None),
-                    Part::Literal(name) => at = step(&mut nodes, at, Some(name)),
-                }
-            }
-            let node = &mut nodes[at];
-            if rest { node.rest.push(number) } else { node.here.push(number) }
-        }
-        Self { routes, nodes }
+        let patterns = || routes.iter().map(|route| &route.pattern);
+        let tree = Tree::new(patterns(), |literal| literal.into());
+        let folds = patterns().any(|pattern| fold(pattern.text()) != *pattern.text());
+        let folded = folds.then(|| Tree::new(patterns(), |literal| fold(literal).as_str().into()));
+        let permits_encoded_slash = routes.iter().any(|route| route.encoded_slash);
+        Self { routes, tree, folded, case_sensitive: false, permits_encoded_slash }
     }
 
-    /// Returns the first route that matches this method and canonical path, with its index.
+    /// Returns the routes with paths that differ in the case of letters as different paths.
     #[must_use]
-    pub fn find(&self, method: &str, path: &str) -> Option<(usize, &Route)> {
-        let mut best = usize::MAX;
-        if let Some(root) = self.nodes.first() {
-            let rest = path.strip_prefix('/').unwrap_or(path);
-            self.walk(root, method, rest, &mut best);
-        }
-        self.routes.get(best).map(|route| (best, route))
+    pub fn case_sensitive(self, case_sensitive: bool) -> Self {
+        Self { case_sensitive, ..self }
+    }
+
+    /// Returns true if a route takes paths with encoded slashes.
+    #[must_use]
+    pub fn permits_encoded_slash(&self) -> bool {
+        self.permits_encoded_slash
     }
 
     /// Returns the route of this index.
@@ -135,112 +119,80 @@ impl Routes {
         self.routes.get(number)
     }
 
-    fn walk(&self, node: &Node, method: &str, path: &str, best: &mut usize) {
-        self.consider(&node.rest, method, best);
-        if path.is_empty() {
-            self.consider(&node.here, method, best);
-            return;
-        }
-        if node.literal.is_empty() && node.any.is_none() {
-            return;
-        }
-        let (segment, rest) = path.split_once('/').unwrap_or((path, ""));
-        for next in [node.literal.get(segment), node.any.as_ref()].into_iter().flatten() {
-            self.walk(&self.nodes[*next], method, rest, best);
+    /// Returns the route of a call. It must be the same for all readings of the path.
+    #[must_use]
+    pub fn resolve(&self, method: &str, path: &Path<'_>) -> RouteMatch<'_> {
+        match path {
+            Path::Canonical(path) => self.find(method, path),
+            Path::Ambiguous(readings) => self.find_for_all(method, readings),
+            Path::Absent | Path::ScopesOnly => RouteMatch::Unmatched,
+            Path::NonCanonical => RouteMatch::Refused(RouteRefusal::Readings),
         }
     }
 
-    fn consider(&self, numbers: &[usize], method: &str, best: &mut usize) {
-        let matches = |r: &Route| r.methods.is_empty() || r.methods.iter().any(|m| **m == *method);
-        if let Some(first) = numbers.iter().find(|n| **n >= *best || matches(&self.routes[**n])) {
-            *best = (*best).min(*first);
+    /// Returns the first declared route that takes this method and canonical path. HEAD is a GET without a
+    /// body.
+    #[must_use]
+    pub fn find(&self, method: &str, path: &str) -> RouteMatch<'_> {
+        let exact = self.search(&self.tree, method, path);
+        if self.case_sensitive || exact.refused() {
+            return exact;
         }
-    }
-}
-
-fn step(nodes: &mut Vec<Node>, at: usize, literal: Option<&str>) -> usize {
-    let next = nodes.len();
-    let node = &mut nodes[at];
-    let child = match literal {
-        Some(name) => *node.literal.entry(name.into()).or_insert(next),
-        None => *node.any.get_or_insert(next),
-    };
-    if child == next {
-        nodes.push(Node::default());
-    }
-    child
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::enforcement::Enforcement;
-    use crate::scope::ScopeSet;
-
-    fn routes(all: &[(&str, &str)]) -> Routes {
-        let route = |(method, path): &(&str, &str)| Route {
-            pattern: Pattern::parse(path).unwrap(),
-            methods: if method.is_empty() { vec![] } else { vec![(*method).into()] },
-            scopes: ScopeSet::default(),
-            any_scopes: ScopeSet::default(),
-            kinds: vec![],
-            resource: vec![],
-            class: None,
-            public: false,
-            enforce: Enforcement::Enforced,
+        let folded = match &self.folded {
+            Some(folded) => self.search(folded, method, fold(path).as_str()),
+            None if fold::has_case(path) => self.search(&self.tree, method, fold(path).as_str()),
+            None => return exact,
         };
-        Routes::new(all.iter().map(route).collect())
+        if exact.same(folded) { exact } else { RouteMatch::Refused(RouteRefusal::LetterCase) }
     }
 
-    #[test]
-    fn the_first_declared_route_wins_even_over_a_more_specific_one() {
-        let routes = routes(&[("GET", "/v1/{any}"), ("", "/v1/x"), ("", "/v1/**"), ("", "/**")]);
-        let found = |method, path| routes.find(method, path).map(|(n, _)| n);
-        assert_eq!(found("GET", "/v1/x"), Some(0));
-        assert_eq!(found("POST", "/v1/x"), Some(1));
-        assert_eq!(found("POST", "/v1/y"), Some(2));
-        assert_eq!(found("GET", "/v1"), Some(2));
-        assert_eq!(found("GET", "/v1/x/y"), Some(2));
-        assert_eq!(found("GET", "/"), Some(3));
-        assert_eq!(found("GET", "/V1/x"), Some(3));
-    }
-
-    #[test]
-    fn a_call_that_fits_no_route_matches_none() {
-        let routes = routes(&[("GET", "/v1/x"), ("GET", "/v1/{id}/z")]);
-        for (method, path) in [("POST", "/v1/x"), ("GET", "/v1/x/y"), ("GET", "/v1"), ("get", "/v1/x")] {
-            assert!(routes.find(method, path).is_none(), "{method} {path}");
+    fn find_for_all(&self, method: &str, readings: &PathReadings) -> RouteMatch<'_> {
+        let first = self.find(method, readings.canonical());
+        let differs = readings.forms().iter().skip(1).any(|form| {
+            let found = self.find(method, &form.path);
+            let other_page = form.keeps_last_slash && found.found().is_none();
+            !other_page && (!found.same(first) || !same_resources(first, readings.canonical(), &form.path))
+        });
+        match first {
+            RouteMatch::Refused(_) => first,
+            RouteMatch::Found(_, route) if readings.has_encoded_slash() && !route.encoded_slash => {
+                RouteMatch::Refused(RouteRefusal::EncodedSlash)
+            }
+            RouteMatch::Unmatched if readings.has_encoded_slash() => {
+                RouteMatch::Refused(RouteRefusal::EncodedSlash)
+            }
+            RouteMatch::Found(..) | RouteMatch::Unmatched if differs => {
+                RouteMatch::Refused(RouteRefusal::Readings)
+            }
+            RouteMatch::Found(..) | RouteMatch::Unmatched => first,
         }
-        assert!(routes.find("GET", "/v1/x/z").is_some());
     }
 
-    #[test]
-    fn invalid_patterns_are_refused() {
-        for text in [
-            "",
-            "v1",
-            "/v1/",
-            "/v1//x",
-            "/v1/../x",
-            "/v1/**/x",
-            "/v1/{}",
-            "/v1/{a}b",
-            "/v1/*",
-            "/v1/{a}/{a}",
-            "/v1/x?y",
-            "/v1/%61",
-        ] {
-            assert!(Pattern::parse(text).is_err(), "{text:?}");
+    fn search(&self, tree: &Tree, method: &str, path: &str) -> RouteMatch<'_> {
+        let mut search = Search::new(&self.routes, method);
+        tree.search(path, &mut search);
+        let Search { best, others, .. } = search;
+        match self.routes.get(best) {
+            Some(route) if route.methods.is_empty() && self.is_wider_than_any(route, best, &others) => {
+                RouteMatch::Refused(RouteRefusal::Method)
+            }
+            Some(route) => RouteMatch::Found(best, route),
+            None if others.is_empty() => RouteMatch::Unmatched,
+            None => RouteMatch::Refused(RouteRefusal::Method),
         }
-        assert_eq!(Pattern::parse("/v1/{a}/x/{b}").unwrap().segment_index("b"), Some(3));
     }
 
-    #[test]
-    fn ten_thousand_routes_are_distinguished() {
-        let all: Vec<String> = (0..10_000).map(|n| format!("/v1/r{n}/{{id}}")).collect();
-        let pairs: Vec<(&str, &str)> = all.iter().map(|p| ("GET", p.as_str())).collect();
-        let routes = routes(&pairs);
-        assert_eq!(routes.find("GET", "/v1/r9999/x").map(|(n, _)| n), Some(9_999));
-        assert!(routes.find("GET", "/v1/r10000/x").is_none());
+    /// Returns true if an earlier route has a narrower pattern. The route for any method then stands for other
+    /// paths, and the author has listed the methods of this one.
+    fn is_wider_than_any(&self, route: &Route, number: usize, others: &[usize]) -> bool {
+        let narrower =
+            |other: &Route| route.pattern.covers(&other.pattern) && !other.pattern.covers(&route.pattern);
+        others.iter().any(|other| *other < number && narrower(&self.routes[*other]))
     }
+}
+
+fn same_resources(found: RouteMatch<'_>, one: &str, two: &str) -> bool {
+    let Some((_, route)) = found.found() else { return true };
+    let text = |path, index| segment(path, index).map(decode_segment);
+    route.resource.iter().all(|(_, index)| text(one, *index) == text(two, *index))
 }

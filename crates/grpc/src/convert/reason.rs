@@ -21,6 +21,7 @@ pub(crate) fn reason(reason: Reason) -> v1::Reason {
         Reason::RouteNotAllowed => v1::Reason::RouteNotAllowed,
         Reason::RateLimited => v1::Reason::RateLimited,
         Reason::Disabled => v1::Reason::Disabled,
+        Reason::HostNotAllowed => v1::Reason::HostNotAllowed,
     }
 }
 
@@ -33,6 +34,6 @@ mod tests {
         for core in Reason::ALL {
             assert_eq!(reason(*core).as_str_name(), format!("REASON_{}", core.name()));
         }
-        assert_eq!(Reason::ALL.len(), 15);
+        assert_eq!(Reason::ALL.len(), 16);
     }
 }

@@ -10,7 +10,7 @@ use latchkey_core::check_input::{
     CheckInput, Path, PresentedCredential, RateClassSelector, RequestedEnvironment,
 };
 use latchkey_core::error::FieldViolation;
-use latchkey_core::route::canonical;
+use latchkey_core::route;
 use latchkey_profile::{Catalog, Profile, Request};
 use latchkey_proto::v1::CheckRequest;
 
@@ -80,7 +80,7 @@ fn path(request: &CheckRequest) -> Path<'_> {
     match request.path.as_str() {
         "" if request.scopes_only => Path::ScopesOnly,
         "" => Path::Absent,
-        path => canonical(path).map_or(Path::NonCanonical, Path::Canonical),
+        path => route::parse(path),
     }
 }
 
@@ -175,10 +175,8 @@ mod tests {
     fn a_path_is_converted_to_its_canonical_form() {
         let path = |path: &str| {
             let request = CheckRequest { path: path.into(), ..CheckRequest::default() };
-            match CheckRequestView::read(&request, &Catalog::new()).unwrap().access.path {
-                Path::Canonical(path) => path.into_owned(),
-                Path::Absent | Path::ScopesOnly | Path::NonCanonical => "none".to_owned(),
-            }
+            let path = CheckRequestView::read(&request, &Catalog::new()).unwrap().access.path;
+            path.canonical().unwrap_or("none").to_owned()
         };
         assert_eq!(path("/v1//x/?a=b"), "/v1/x");
         assert_eq!(path("/v1/%2fx"), "none");

@@ -206,6 +206,7 @@ pub(super) fn routes(scopes: &ScopeRegistry) -> Vec<Route> {
         resource: vec![],
         class: None,
         public: false,
+        encoded_slash: false,
         enforce: Enforcement::Enforced,
     };
     let mut publishable = route("/v1/publishable", &[], &[]);

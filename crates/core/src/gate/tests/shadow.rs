@@ -73,7 +73,7 @@ async fn a_profile_in_shadow_denies_nothing_and_records_each_reason() {
         (get_request("nonsense", "/v1/items"), Reason::InvalidCredential),
         (get_request(&unknown, "/v1/items"), Reason::InvalidCredential),
         (CheckInput { tenant: Some("other"), ..base() }, Reason::TenantMismatch),
-        (CheckInput { environment: RequestedEnvironment::Unknown, ..base() }, Reason::EnvironmentMismatch),
+        (CheckInput { environment: RequestedEnvironment::UnknownHost, ..base() }, Reason::HostNotAllowed),
         (get_request(GOOD, "/v1/admin"), Reason::InsufficientScope),
         (get_request(GOOD, "/v1/nowhere"), Reason::RouteNotAllowed),
         (get_request(GOOD, "/v1/publishable"), Reason::RouteNotAllowed),

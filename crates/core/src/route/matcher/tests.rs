@@ -1,0 +1,257 @@
+//! Routes of calls: the first declared one, and none where servers could choose another.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::enforcement::Enforcement;
+use crate::route::{Pattern, parse};
+use crate::scope::{ScopeEntry, ScopeRegistry, ScopeSet};
+
+fn route((methods, path): &(&str, &str)) -> Route {
+    Route {
+        pattern: Pattern::parse(path).unwrap(),
+        methods: methods.split_terminator(',').map(Into::into).collect(),
+        scopes: ScopeSet::default(),
+        any_scopes: ScopeSet::default(),
+        kinds: vec![],
+        resource: vec![],
+        class: None,
+        public: false,
+        encoded_slash: false,
+        enforce: Enforcement::Enforced,
+    }
+}
+
+/// Routes that require a scope each, so that no two are the same.
+fn routes(all: &[(&str, &str)]) -> Routes {
+    let scope = |number: usize| ScopeEntry {
+        name: format!("s{number}").into(),
+        description: "".into(),
+        aliases: vec![],
+        enforce: Enforcement::Enforced,
+    };
+    let scopes = ScopeRegistry::new((0..all.len()).map(scope).collect()).unwrap();
+    let numbered = all
+        .iter()
+        .enumerate()
+        .map(|(number, one)| Route { scopes: scopes.resolve(&[&*format!("s{number}")]), ..route(one) });
+    Routes::new(numbered.collect())
+}
+
+/// The number of the route, or the reason of the refusal.
+fn found(routes: &Routes, method: &str, path: &str) -> Result<Option<usize>, RouteRefusal> {
+    match routes.resolve(method, &parse(path)) {
+        RouteMatch::Found(number, _) => Ok(Some(number)),
+        RouteMatch::Unmatched => Ok(None),
+        RouteMatch::Refused(refusal) => Err(refusal),
+    }
+}
+
+#[test]
+fn the_first_declared_route_wins_even_over_a_more_specific_one() {
+    let routes = routes(&[("GET", "/v1/{any}"), ("", "/v1/x"), ("", "/v1/**"), ("", "/**")]);
+    let found = |method, path| found(&routes, method, path);
+    assert_eq!(found("GET", "/v1/x"), Ok(Some(0)));
+    assert_eq!(found("POST", "/v1/x"), Ok(Some(1)));
+    assert_eq!(found("GET", "/v1"), Ok(Some(2)));
+    assert_eq!(found("GET", "/v1/x/y"), Ok(Some(2)));
+    assert_eq!(found("GET", "/"), Ok(Some(3)));
+}
+
+#[test]
+fn a_call_that_fits_no_route_matches_none() {
+    let routes = routes(&[("GET", "/v1/x"), ("GET", "/v1/{id}/z")]);
+    for path in ["/v1/x/y", "/v1", "/"] {
+        assert_eq!(found(&routes, "GET", path), Ok(None), "{path}");
+    }
+    assert_eq!(found(&routes, "GET", "/v1/x/z"), Ok(Some(1)));
+}
+
+#[test]
+fn a_method_that_no_route_of_the_path_takes_falls_to_no_wider_route() {
+    let all = [("POST", "/v1/{id}/void"), ("GET", "/v1/reports/**"), ("", "/v1/reports/**"), ("", "/v1/**")];
+    let routes = routes(&all);
+    let refused = Err(RouteRefusal::Method);
+    for (method, path, expected) in [
+        ("POST", "/v1/7/void", Ok(Some(0))),
+        ("DELETE", "/v1/7/void", refused),
+        ("GET", "/v1/7/void", refused),
+        ("post", "/v1/7/void", refused),
+        ("", "/v1/7/void", refused),
+        ("OPTIONS", "/v1/7/void", refused),
+        ("GET", "/v1/reports/x", Ok(Some(1))),
+        ("DELETE", "/v1/reports/x", Ok(Some(2))),
+        ("DELETE", "/v1/else", Ok(Some(3))),
+    ] {
+        assert_eq!(found(&routes, method, path), expected, "{method} {path}");
+    }
+    let alone = self::routes(&[("GET", "/v1/x")]);
+    assert_eq!(found(&alone, "POST", "/v1/x"), refused, "a path of a route is never unmatched");
+}
+
+#[test]
+fn a_wider_route_that_names_the_method_takes_it() {
+    let routes = routes(&[("GET", "/v1/orders/{id}"), ("DELETE", "/v1/orders/**"), ("OPTIONS", "/**")]);
+    assert_eq!(found(&routes, "DELETE", "/v1/orders/7"), Ok(Some(1)));
+    assert_eq!(found(&routes, "OPTIONS", "/v1/orders/7"), Ok(Some(2)), "a browser's preflight");
+    assert_eq!(found(&routes, "PUT", "/v1/orders/7"), Err(RouteRefusal::Method));
+}
+
+#[test]
+fn head_is_a_get_without_a_body() {
+    let routes = routes(&[("GET", "/v1/reports/**"), ("HEAD", "/v1/other"), ("", "/v1/**")]);
+    assert_eq!(found(&routes, "HEAD", "/v1/reports/export"), Ok(Some(0)));
+    assert_eq!(found(&routes, "HEAD", "/v1/other"), Ok(Some(1)));
+    assert_eq!(found(&routes, "GET", "/v1/other"), Err(RouteRefusal::Method));
+}
+
+#[test]
+fn a_path_in_another_letter_case_reaches_no_wider_route() {
+    let all = [("POST", "/v1/transactions/{id}/void"), ("", "/v1/refreshToken"), ("", "/v1/**")];
+    let routes = routes(&all);
+    let refused = Err(RouteRefusal::LetterCase);
+    for (method, path, expected) in [
+        ("POST", "/v1/transactions/7/void", Ok(Some(0))),
+        ("POST", "/v1/transactions/Ab3/void", Ok(Some(0))),
+        ("POST", "/v1/Transactions/7/void", refused),
+        ("POST", "/v1/transactions/7/VOID", refused),
+        ("PUT", "/v1/transactions/7/Void", refused),
+        ("POST", "/v1/tran%C5%BFactions/7/void", refused),
+        ("POST", "/v1/refreshToken", Ok(Some(1))),
+        ("POST", "/v1/refreshtoken", refused),
+        ("POST", "/v1/Else", Ok(Some(2))),
+        ("POST", "/V1/else", refused),
+    ] {
+        assert_eq!(found(&routes, method, path), expected, "{method} {path}");
+    }
+    let sensitive = routes.case_sensitive(true);
+    assert_eq!(found(&sensitive, "POST", "/v1/Transactions/7/void"), Ok(Some(2)));
+    assert_eq!(found(&sensitive, "POST", "/V1/else"), Ok(None));
+}
+
+#[test]
+fn a_path_is_refused_if_its_readings_reach_different_routes() {
+    let all = [("", "/v1/admin/**"), ("", "/v1/items/{id}"), ("", "/v1/@me"), ("", "/v1/**"), ("", "/v2/x")];
+    let routes = routes(&all);
+    let refused = Err(RouteRefusal::Readings);
+    for (path, expected) in [
+        ("/v1/items/1;x=1", Ok(Some(1))),
+        ("/v1/items;x=1/1", refused),
+        ("/v1/admin;x/y", refused),
+        ("/v1//admin/x", refused),
+        ("/v1/admin//x", Ok(Some(0))),
+        ("/v1/items/1/", refused),
+        ("/v1/else/", Ok(Some(3))),
+        ("/v2/x/", Ok(Some(4))),
+        ("/v2//x", refused),
+        ("/v1/items/../admin/x", refused),
+        ("/v1/admin/./x", Ok(Some(0))),
+        ("/v1/%40me", Err(RouteRefusal::LetterCase)),
+        ("/v1/items/a%40b", Ok(Some(1))),
+        ("/v1/items/a%2520b", Ok(Some(1))),
+    ] {
+        assert_eq!(found(&routes, "GET", path), expected, "{path}");
+    }
+}
+
+#[test]
+fn readings_that_name_different_resources_are_refused() {
+    let store = Route { resource: vec![("store".into(), 1)], ..route(&("", "/stores/{store}/**")) };
+    let routes = Routes::new(vec![store]);
+    assert_eq!(found(&routes, "GET", "/stores/s1/x;a"), Ok(Some(0)));
+    assert_eq!(found(&routes, "GET", "/stores/s%40/x"), Ok(Some(0)));
+    for path in ["/stores/s1;a/x", "/stores/s1/../s2/x", "/stores//s1/x"] {
+        assert_eq!(found(&routes, "GET", path), Err(RouteRefusal::Readings), "{path}");
+    }
+}
+
+#[test]
+fn only_a_route_that_permits_an_encoded_slash_takes_one() {
+    let open = Route { encoded_slash: true, ..route(&("", "/things/{id}")) };
+    let routes = Routes::new(vec![open, route(&("", "/things/{id}/{part}")), route(&("", "/files/**"))]);
+    assert!(routes.permits_encoded_slash());
+    assert_eq!(found(&routes, "GET", "/things/group%2Fproject"), Ok(Some(0)));
+    for path in ["/things/a/b%2Fc", "/files/a%2Fb", "/else%2Fx"] {
+        assert_eq!(found(&routes, "GET", path), Err(RouteRefusal::EncodedSlash), "{path}");
+    }
+    assert_eq!(found(&routes, "GET", "/things/a%2F..%2Fb"), Err(RouteRefusal::Readings));
+}
+
+#[test]
+fn ten_thousand_routes_are_distinguished() {
+    let all: Vec<String> = (0..10_000).map(|n| format!("/v1/r{n}/{{id}}")).collect();
+    let routes = Routes::new(all.iter().map(|path| route(&("GET", path))).collect());
+    assert_eq!(found(&routes, "GET", "/v1/r9999/x"), Ok(Some(9_999)));
+    assert_eq!(found(&routes, "GET", "/v1/r10000/x"), Ok(None));
+}
+
+/// A second, simple reading of a path, as a server makes it that decodes once and chooses by the first match.
+fn simple_server(
+    all: &[(&str, &str)],
+    path: &str,
+    fold: bool,
+    merge: bool,
+    parameters: bool,
+) -> Option<usize> {
+    let mut text = Vec::new();
+    let mut bytes = path.split('?').next()?.bytes();
+    while let Some(byte) = bytes.next() {
+        text.push(if byte == b'%' {
+            let digits = [bytes.next()?, bytes.next()?];
+            u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+        } else {
+            byte
+        });
+    }
+    let mut text = String::from_utf8(text).ok()?;
+    if fold {
+        text = text.to_lowercase();
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in text.split('/').skip(1) {
+        let segment = if parameters { segment } else { segment.split(';').next()? };
+        match segment {
+            "" | "." if merge => {}
+            ".." if merge => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    if segments.last() == Some(&"") {
+        segments.pop();
+    }
+    let matches = |pattern: &str| {
+        let pattern = if fold { pattern.to_lowercase() } else { pattern.to_owned() };
+        let parts: Vec<&str> = pattern.split('/').skip(1).collect();
+        let rest = parts.last() == Some(&"**");
+        let fixed = parts.len() - usize::from(rest);
+        let fits = |(part, segment): (&&str, &&str)| {
+            part == segment || (part.starts_with('{') && !segment.is_empty())
+        };
+        (if rest { segments.len() >= fixed } else { segments.len() == fixed })
+            && parts[..fixed].iter().zip(&segments).all(fits)
+    };
+    all.iter().position(|(_, pattern)| matches(pattern))
+}
+
+proptest! {
+    #[test]
+    fn no_server_takes_an_allowed_path_to_another_route(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "/", "/", "/", "v1", "V1", "items", "Items", "admin", "aDmin", "%61dmin", "x", ".", "..", "%2e", ";a",
+                "%2f", "%252e", "%2541dmin", "%40me", "@me", "\\", "%5c", "?", "%", "%00", "%C5%BF",
+            ]),
+            0..9,
+        ),
+    ) {
+        let all = [("", "/v1/admin/**"), ("", "/v1/items/{id}"), ("", "/v1/@me"), ("", "/v1/items/**"), ("", "/**")];
+        let path = format!("/{}", parts.concat());
+        if let Ok(Some(number)) = found(&routes(&all), "GET", &path) {
+            for bits in 0..8 {
+                let [fold, merge, parameters] = [1, 2, 4].map(|bit| bits & bit != 0);
+                let other = simple_server(&all, &path, fold, merge, parameters);
+                prop_assert_eq!(other, Some(number), "{} fold {} merge {}", path, fold, merge);
+            }
+        }
+    }
+}
