@@ -42,9 +42,7 @@ impl BodyError {
 impl IncomingRequest {
     pub(crate) fn from_http<B>(request: http::Request<B>, peer: Option<IpAddr>) -> (Self, B) {
         let (parts, body) = request.into_parts();
-        let header = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let host = header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-        let host = host.unwrap_or_default().to_owned();
+        let host = host(&parts).to_owned();
         let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
         (Self { parts, host, target, peer, direct: true }, body)
     }
@@ -69,6 +67,15 @@ impl IncomingRequest {
             ..Request::default()
         }
     }
+}
+
+/// Returns the host of a request. Several different ones, or one that is not a text, become a text that is no host.
+fn host(parts: &Parts) -> &str {
+    let headers = parts.headers.get_all(http::header::HOST).into_iter();
+    let headers = headers.map(|host| host.to_str().unwrap_or(","));
+    let mut hosts = headers.chain(parts.uri.authority().map(http::uri::Authority::as_str));
+    let first = hosts.next().unwrap_or_default();
+    if hosts.all(|other| other.eq_ignore_ascii_case(first)) { first } else { "," }
 }
 
 /// Reads the whole body, at most `MAX_BODY_BYTES` in at most `BODY_TIMEOUT`.

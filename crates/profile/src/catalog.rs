@@ -69,7 +69,9 @@ impl Catalog {
         if let Some((_, name)) = request.context.iter().find(|(n, _)| *n == "profile") {
             return snapshot.by_name.get(*name).cloned();
         }
-        if let Some(claim) = snapshot.by_host.matching(&canonical_host(request.host)).next() {
+        if let Some(claim) =
+            snapshot.by_host.matching(&canonical_host(request.host).unwrap_or_default()).next()
+        {
             // Profiles that share a host are distinguished by the credential's format; without one, the first applies.
             let profile = claim.only().or_else(|| claim.choose(request)).or(claim.first());
             return profile.cloned();

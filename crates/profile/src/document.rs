@@ -70,10 +70,9 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let (kinds, referenced) = kinds::read(&mut root, &scopes);
     kinds::environments(&kinds, &referenced, &mut environments);
     let (classes, plans) = limits::read(&mut root, &name);
-    let routes = Routes::new(routes::read(
-        &mut root,
-        &routes::Declarations { scopes: &scopes, kinds: &kinds, classes: &classes },
-    ));
+    let case_sensitive = routes::case_sensitive(&mut root);
+    let declared = routes::Declarations { scopes: &scopes, kinds: &kinds, classes: &classes };
+    let routes = Routes::new(routes::read(&mut root, &declared)).case_sensitive(case_sensitive);
     let tokens = tokens::read(&mut root);
     let roles = tokens::roles(&mut root, &scopes);
     let min_password_length = tokens::min_password_length(&mut root);
@@ -99,7 +98,11 @@ fn profile(mut root: Section<'_>, version: u64) -> Profile {
     let other_sources: Vec<&Source> = credential.sources.iter().chain(&tenant).collect();
     let endpoints = endpoints::read(&mut root, &resources, &other_sources);
     let rules = ProductRules {
-        removals: RemovalPlan::new(&upstream, &credential),
+        removals: RemovalPlan::new(
+            &upstream,
+            &credential,
+            tenant.iter().chain(resources.iter().map(|(_, source)| source)),
+        ),
         upstream,
         response: headers::response(&mut root),
         unknown_limits: unknown_limits(&mut root),

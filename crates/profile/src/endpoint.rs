@@ -106,8 +106,7 @@ impl Profile {
     fn find_endpoint(&self, method: &str, path: &str) -> Option<(&Endpoint, &Route)> {
         let endpoints = &self.rules.endpoints;
         let path = canonical(path).ok()?;
-        let find = |method: &str| endpoints.routes.find(method, &path);
-        let (index, route) = find(method).or_else(|| find((method == "HEAD").then_some("GET")?))?;
+        let (index, route) = endpoints.routes.find(method, &path).found()?;
         Some((endpoints.all.get(index)?, route))
     }
 

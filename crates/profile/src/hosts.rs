@@ -22,22 +22,20 @@ impl HostPattern {
     ///
     /// Returns the description of the mistake if the text is not a pattern.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let name = canonical_host(text);
-        if name.len() != text.trim_end_matches('.').len() {
-            return Err(format!("\"{text}\" has a port; write the host alone"));
-        }
-        if name == "*" {
+        let not_a_host =
+            || format!("\"{text}\" is not a host; write \"api.example.dev\", \"*.example.dev\" or \"*\"");
+        if text == "*" {
             return Ok(Self::Any);
         }
-        let (subdomains, plain) = name.strip_prefix("*.").map_or((false, &*name), |rest| (true, rest));
-        let address = plain.strip_prefix('[').and_then(|p| p.strip_suffix(']'));
-        let valid = address.is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok() && !subdomains);
-        if !valid && !is_host(plain) {
-            return Err(format!(
-                "\"{text}\" is not a host; write \"api.example.dev\", \"*.example.dev\" or \"*\""
-            ));
+        let (subdomains, plain) = text.strip_prefix("*.").map_or((false, text), |rest| (true, rest));
+        if plain.rsplit_once(':').is_some_and(|(host, _)| !host.starts_with('[') || host.ends_with(']')) {
+            return Err(format!("\"{text}\" has a port; write the host alone"));
         }
-        Ok(if subdomains { Self::Subdomains(name[1..].into()) } else { Self::Exact(plain.into()) })
+        let name = canonical_host(plain).ok_or_else(not_a_host)?;
+        if subdomains && name.starts_with('[') {
+            return Err(not_a_host());
+        }
+        Ok(if subdomains { Self::Subdomains(format!(".{name}").into()) } else { Self::Exact(name.into()) })
     }
 }
 
@@ -66,41 +64,70 @@ impl fmt::Display for HostPattern {
     }
 }
 
-fn is_host(text: &str) -> bool {
-    let label = |l: &str| {
-        !l.is_empty()
-            && l.len() <= 63
-            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    text.len() <= 253 && text.split('.').all(label)
+/// Longest name of a host and longest label of it, in bytes (RFC 1035 section 2.3.4).
+const MAX_HOST_BYTES: usize = 253;
+const MAX_LABEL_BYTES: usize = 63;
+
+/// Classes of bytes in a host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HostByte {
+    /// A part of a label.
+    Label,
+    /// A part of a label that has a canonical form of its own.
+    Upper,
+    Dot,
+    Other,
 }
 
-/// Bytes that occur in canonical hosts, by their value.
-static CANONICAL_BYTES: [bool; 256] = {
-    let (mut canonical, mut byte) = ([false; 256], 0u8);
+static HOST_BYTES: [HostByte; 256] = {
+    let (mut classes, mut byte) = ([HostByte::Other; 256], 0u8);
     while byte < 0x80 {
-        canonical[byte as usize] = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => HostByte::Label,
+            b'A'..=b'Z' => HostByte::Upper,
+            b'.' => HostByte::Dot,
+            _ => HostByte::Other,
+        };
         byte += 1;
     }
-    canonical
+    classes
 };
 
-/// Returns a host in canonical form: lower case, without its port and without the dot at its end.
-pub(crate) fn canonical_host(raw: &str) -> Cow<'_, str> {
-    // Most hosts are canonical already.
-    if raw.bytes().all(|byte| CANONICAL_BYTES[usize::from(byte)]) && !raw.ends_with('.') {
-        return Cow::Borrowed(raw);
+/// Returns the host of a `Host` header in canonical form: lower case, without its port and without one dot at its
+/// end. Returns `None` for a text that is not labels or an address in brackets, with or without a port of digits. A
+/// proxy may compare such a text as a whole, and choose another host than its parts suggest.
+pub(crate) fn canonical_host(raw: &str) -> Option<Cow<'_, str>> {
+    if let Some(rest) = raw.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let address: std::net::Ipv6Addr = address.parse().ok()?;
+        return (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+            .then(|| Cow::Owned(format!("[{address}]")));
     }
-    let bare = match (raw.rfind(':'), raw.rfind(']')) {
-        (Some(colon), bracket) if bracket.is_none_or(|b| b < colon) => &raw[..colon],
-        (Some(_) | None, _) => raw,
-    };
-    let bare = bare.strip_suffix('.').unwrap_or(bare);
-    if bare.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(bare.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(bare)
+    let (mut label, mut upper, mut end) = (0, false, raw.len());
+    for (at, byte) in raw.bytes().enumerate() {
+        match HOST_BYTES[usize::from(byte)] {
+            HostByte::Label => label += 1,
+            HostByte::Upper => (label, upper) = (label + 1, true),
+            HostByte::Dot if (1..=MAX_LABEL_BYTES).contains(&label) => label = 0,
+            HostByte::Other if byte == b':' && is_port(&raw[at + 1..]) => {
+                end = at;
+                break;
+            }
+            HostByte::Dot | HostByte::Other => return None,
+        }
     }
+    let host = &raw[..end];
+    let host = if label == 0 { host.strip_suffix('.')? } else { host };
+    if label > MAX_LABEL_BYTES || host.len() > MAX_HOST_BYTES {
+        return None;
+    }
+    Some(if upper { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) })
+}
+
+fn is_port(text: &str) -> bool {
+    (1..=5).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_digit())
+        && text.parse::<u32>().is_ok_and(|port| port <= u32::from(u16::MAX))
 }
 
 /// Values by host pattern. The cost of a lookup grows with the labels of the host, not with the number of patterns.
@@ -146,9 +173,15 @@ impl<T> HostMap<T> {
 
     /// Returns all patterns.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = HostPattern> {
-        let exact = self.exact.keys().cloned().map(HostPattern::Exact);
-        let subdomains = self.subdomains.keys().cloned().map(HostPattern::Subdomains);
-        exact.chain(subdomains).chain(self.any.as_ref().map(|_| HostPattern::Any))
+        self.entries().map(|(pattern, _)| pattern)
+    }
+
+    /// Returns all patterns with their values.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (HostPattern, &T)> {
+        let exact = self.exact.iter().map(|(name, value)| (HostPattern::Exact(name.clone()), value));
+        let subdomains =
+            self.subdomains.iter().map(|(name, value)| (HostPattern::Subdomains(name.clone()), value));
+        exact.chain(subdomains).chain(self.any.as_ref().map(|value| (HostPattern::Any, value)))
     }
 
     /// Returns the values of all patterns that match a canonical host, the most specific pattern first.
@@ -171,11 +204,65 @@ mod tests {
             ("API.paykore.dev", "api.paykore.dev"),
             ("api.paykore.dev:443", "api.paykore.dev"),
             ("api.paykore.dev.:8443", "api.paykore.dev"),
+            ("api.paykore.dev.", "api.paykore.dev"),
+            ("my_service-1", "my_service-1"),
+            ("127.0.0.1:65535", "127.0.0.1"),
             ("[::1]:80", "[::1]"),
-            ("[::1]", "[::1]"),
-            ("", ""),
+            ("[0:0::1]", "[::1]"),
+            ("[2001:DB8::1]", "[2001:db8::1]"),
         ] {
-            assert_eq!(canonical_host(raw), canonical, "{raw}");
+            assert_eq!(canonical_host(raw).as_deref(), Some(canonical), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_proxies_read_as_different_hosts_is_none() {
+        let long = format!("{}.dev", "a".repeat(64));
+        let longer = "a.".repeat(127) + "dev";
+        for raw in [
+            "",
+            ".",
+            ":80",
+            ".api.dev",
+            "api..dev",
+            "api.dev..",
+            "api.dev..:80",
+            "api.dev:",
+            "api.dev:80:80",
+            "api.dev:.other.dev",
+            "api.dev:80.other.dev",
+            "x.api.dev:80@other.dev",
+            "user@api.dev",
+            "api.dev:+80",
+            "api.dev:70000",
+            "api.dev:123456",
+            "api.dev:٣",
+            "api.dev/x",
+            "api.dev?x",
+            "api.dev#x",
+            "api.dev\\x",
+            "api.dev ",
+            " api.dev",
+            "api dev",
+            "api.dev,other.dev",
+            "api%2edev",
+            "api.dev\u{0}",
+            "api.dev\t",
+            "café.dev",
+            "*.api.dev",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "[::1].dev",
+            "[::1]:",
+            "[::1]:80:80",
+            "[::1%25eth0]",
+            "[v1.x]",
+            "[127.0.0.1]",
+            &long,
+            &longer,
+        ] {
+            assert_eq!(canonical_host(raw), None, "{raw:?}");
         }
     }
 

@@ -7,6 +7,7 @@ mod catalog;
 pub mod contract;
 mod document;
 mod endpoint;
+mod envoy_replies;
 mod envoy_requirements;
 mod error;
 mod examples;
@@ -24,6 +25,7 @@ mod template_context;
 
 pub use catalog::Catalog;
 pub use endpoint::{Endpoint, EndpointMatch, EndpointResponse, ErrorCode, RpcRequest};
+pub use envoy_replies::EnvoyReply;
 pub use envoy_requirements::EnvoyRequirements;
 pub use error::{DocumentError, Errors};
 pub use examples::{

@@ -2,7 +2,7 @@
 //! no route requires, aliases in place of names. Each warning has a location, like a mistake.
 
 mod conflict;
-mod unreachable_route;
+mod route_overlap;
 
 pub use conflict::{profile_conflicts, profile_conflicts_among_stored, shared_issuers};
 
@@ -29,7 +29,7 @@ pub fn lint(text: &str) -> Result<(Profile, Vec<DocumentError>), Errors> {
     let table = table.into_inner();
     let mut root = reader.root(&table);
     unenforced_profile(&mut root);
-    routes(&mut root);
+    route_overlap::lint(&mut root);
     scopes(&mut root, &profile.policy);
     kinds(&mut root, &profile.policy);
     hosts(&mut root);
@@ -68,22 +68,6 @@ fn unenforced_profile(root: &mut Section<'_>) {
         text.report(format!(
             "the profile \"{name}\" enforces nothing: every request passes, even with a revoked key"
         ));
-    }
-}
-
-/// Warns of routes after others that match all of their calls.
-fn routes(root: &mut Section<'_>) {
-    let mut earlier: Vec<unreachable_route::RouteMatches<'_>> = Vec::new();
-    for mut section in root.sections("routes") {
-        let Some(path) = section.text("path") else { continue };
-        let calls = unreachable_route::RouteMatches::new(&path, &section.texts("methods"));
-        if let Some(index) = earlier.iter().position(|route| route.covers(&calls)) {
-            path.report(format!(
-                "no call reaches this route: routes[{index}], \"{}\", matches all of its calls first",
-                earlier[index].path()
-            ));
-        }
-        earlier.push(calls);
     }
 }
 

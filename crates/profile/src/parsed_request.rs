@@ -13,9 +13,9 @@ pub(crate) use request_id::RequestIds;
 use std::borrow::Cow;
 
 use latchkey_core::check_input::{
-    CheckInput, Path, RateClassSelector, RequestedEnvironment, Resources, ScopeNames,
+    CheckInput, RateClassSelector, RequestedEnvironment, Resources, ScopeNames,
 };
-use latchkey_core::route::canonical;
+use latchkey_core::route;
 
 use crate::hosts::canonical_host;
 use crate::profile::Profile;
@@ -41,16 +41,17 @@ impl Profile {
         let rules = &self.rules;
         let access = CheckInput {
             credential: rules.credential.read(&reader),
-            tenant: rules.tenant.as_ref().and_then(|source| single_name(reader.value(source))),
+            tenant: rules.tenant.as_ref().and_then(|source| tenant(reader.value(source))),
             environment: self.requested_environment(request),
             method: request.method,
-            path: canonical(request.path).map_or(Path::NonCanonical, Path::Canonical),
+            path: route::parse(request.path),
             route_scopes: scopes(request),
             class: request
                 .route_value("rate_class")
                 .map_or(RateClassSelector::Route, RateClassSelector::Fixed),
             resource: self.resources(&reader),
             route_resource: route_resources(request),
+            empty_route_value: empty_route_value(request),
             address: rules.address.of(request),
             ..CheckInput::default()
         };
@@ -64,8 +65,13 @@ impl Profile {
         self.rules.address.peer_of_envoy(request)
     }
 
-    /// Returns the environment that a request is for, by Envoy's route or by the host.
+    /// Returns the environment that a request is for, by Envoy's route or by the host. A host that proxies read
+    /// differently is invalid even where Envoy's route names the environment.
     fn requested_environment<'a>(&'a self, request: &'a Request<'_>) -> RequestedEnvironment<'a> {
+        let host = canonical_host(request.host);
+        if host.is_none() && !request.host.is_empty() {
+            return RequestedEnvironment::InvalidHost;
+        }
         if let Some(name) = request.route_value("environment") {
             return RequestedEnvironment::Named(name);
         }
@@ -73,10 +79,9 @@ impl Profile {
         if hosts.is_empty() {
             return RequestedEnvironment::Any;
         }
-        let host = canonical_host(request.host);
         // The first declared host that matches is used, even if another one is more specific.
-        match hosts.matching(&host).min_by_key(|h| h.index) {
-            None => RequestedEnvironment::Unknown,
+        match hosts.matching(&host.unwrap_or_default()).min_by_key(|h| h.index) {
+            None => RequestedEnvironment::UnknownHost,
             Some(host) => {
                 host.environment.as_deref().map_or(RequestedEnvironment::Any, RequestedEnvironment::Named)
             }
@@ -85,7 +90,7 @@ impl Profile {
 
     fn resources<'a>(&'a self, reader: &SourceReader<'a, '_>) -> Resources<'a> {
         let sources = self.rules.resources.iter();
-        sources.filter_map(|(name, source)| Some((&**name, single_name(reader.value(source))?))).collect()
+        sources.filter_map(|(name, source)| Some((&**name, resource(reader.value(source))?))).collect()
     }
 }
 
@@ -95,13 +100,28 @@ fn route_resources<'a>(request: &'a Request<'_>) -> Resources<'a> {
     entries.filter_map(|(name, value)| Some((name.strip_prefix("resource.")?, *value))).collect()
 }
 
-/// Returns the name in a request; a value that is not exactly one text becomes a name that nothing has.
-fn single_name(value: SourceValue<'_>) -> Option<&str> {
+/// Returns the tenant that a request names; a value that is not exactly one text becomes a name that nothing has.
+fn tenant(value: SourceValue<'_>) -> Option<&str> {
+    if value == SourceValue::Empty { None } else { resource(value) }
+}
+
+/// Returns the resource that a request names. An empty name is the name of no resource.
+fn resource(value: SourceValue<'_>) -> Option<&str> {
     match value {
         SourceValue::Absent => None,
         SourceValue::Text(text) if !text.chars().any(char::is_control) => Some(text),
-        SourceValue::Text(_) | SourceValue::Multiple | SourceValue::NotText => Some(UNMATCHABLE_NAME),
+        SourceValue::Text(_)
+        | SourceValue::Empty
+        | SourceValue::Multiple
+        | SourceValue::NotText
+        | SourceValue::Unreadable => Some(UNMATCHABLE_NAME),
     }
+}
+
+/// Returns the name of a value from Envoy's route that is empty, or lists nothing.
+fn empty_route_value<'a>(request: &'a Request<'_>) -> Option<&'a str> {
+    let is_empty = |value: &str| value.split(',').all(|part| part.trim().is_empty());
+    request.context.iter().find(|(_, value)| is_empty(value)).map(|(name, _)| *name)
 }
 
 /// Returns the scopes that Envoy's route requires in place of the document's, if it names any.

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 pub use self::headers::Headers;
+pub(crate) use self::headers::{is_separator, is_spelling};
 
 /// A single occurrence of a header.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct Request<'a> {
     pub headers: Headers<'a>,
     /// The body, or the part of it that Envoy sent.
     pub body: Option<&'a [u8]>,
+    /// True if the message has two bodies, so that neither can be relied on.
+    pub has_two_bodies: bool,
     /// The address of Envoy's peer.
     pub peer: Option<IpAddr>,
     /// True if the request came from `peer` without any proxy, so that no header gives the client's address.
@@ -45,6 +48,11 @@ impl Request<'_> {
     /// Returns the values of all occurrences of a header.
     pub(crate) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.headers.named(name).map(|header| header.value)
+    }
+
+    /// Returns the values of all occurrences of a header in every spelling of its hyphens.
+    pub(crate) fn spelled_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.spelled(name).map(|header| header.value)
     }
 
     /// Returns the first value of a header, if it is a text.

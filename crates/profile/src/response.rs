@@ -7,7 +7,7 @@ mod headers;
 mod problem;
 mod removals;
 
-pub(crate) use allow::{RemovalPlan, is_separator};
+pub(crate) use allow::{MAX_SEPARATORS, RemovalPlan};
 pub(crate) use deny::{CustomDenial, CustomDenials};
 pub use headers::RenderedHeaders;
 pub(crate) use headers::render_headers;
@@ -21,8 +21,8 @@ pub struct AllowResponse<'a> {
     pub set: RenderedHeaders<'a>,
     /// Headers that the upstream must not get.
     pub remove: HeaderRemovals<'a>,
-    /// Names of query parameters that the upstream must not get, as they are spelled in the request.
-    pub remove_query: Vec<&'a str>,
+    /// Path with its query for the upstream, if parameters must be removed from it.
+    pub path: Option<String>,
     /// Headers that the client gets with the upstream's response.
     pub response: RenderedHeaders<'a>,
 }
@@ -36,4 +36,6 @@ pub struct DenyResponse<'a> {
     pub headers: Vec<(&'a str, String)>,
     /// The body.
     pub body: String,
+    /// A sentence for people that reveals no more than the document permits, for clients that read no body.
+    pub message: std::borrow::Cow<'static, str>,
 }

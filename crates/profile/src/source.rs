@@ -1,14 +1,19 @@
 //! Sources of values in a request: a header, a header with a scheme, a query parameter, a cookie, the body. A value
 //! that occurs twice is reported as such; neither the first nor the last is chosen.
 
+mod basic;
 mod body;
 mod cookie;
 mod header;
+mod parameter;
 mod query;
+mod subprotocol;
 
-pub(crate) use body::{Json, Pointer};
+pub(crate) use basic::BasicPart;
+pub(crate) use body::Pointer;
 pub(crate) use cookie::without_cookies;
-pub(crate) use query::spellings;
+pub(crate) use query::without_parameters;
+pub(crate) use subprotocol::without_subprotocols;
 
 use std::cell::OnceCell;
 
@@ -21,6 +26,11 @@ pub(crate) enum Source {
     Header(Box<str>),
     /// `header:NAME SCHEME`: the part of a header's value after the scheme.
     Scheme(Box<str>, Box<str>),
+    /// `basic:username` or `basic:password`: a part of Basic credentials.
+    Basic(BasicPart),
+    /// `websocket:NAME`: the WebSocket subprotocol after the subprotocol NAME; with a dot at the end of NAME, the
+    /// rest of the one that starts with it.
+    Subprotocol(Box<str>),
     /// `query:NAME`: a query parameter, with its name in lower case.
     Query(Box<str>),
     /// `cookie:NAME`: a cookie, with its name in lower case.
@@ -32,26 +42,39 @@ pub(crate) enum Source {
 /// Value of a source in a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourceValue<'a> {
-    /// No value, or only an empty one.
+    /// No value.
     Absent,
+    /// A value without any character.
+    Empty,
     /// More than one value.
     Multiple,
     /// A value that is not a text.
     NotText,
+    /// A value that another server may read: the body is there and cannot be read as a whole, or has a value of
+    /// another type.
+    Unreadable,
     /// A text, which is not empty.
     Text(&'a str),
 }
 
 impl<'a> SourceValue<'a> {
     fn text(text: &'a str) -> Self {
-        if text.is_empty() { Self::Absent } else { Self::Text(text) }
+        if text.is_empty() { Self::Empty } else { Self::Text(text) }
+    }
+
+    /// Returns the value as a credential. An empty text is none, and a body that cannot be read has none.
+    pub(crate) fn credential(self) -> Self {
+        match self {
+            Self::Empty | Self::Unreadable => Self::Absent,
+            Self::Absent | Self::Multiple | Self::NotText | Self::Text(_) => self,
+        }
     }
 }
 
 /// Reader of a request's values. It parses the body at most once.
 pub(crate) struct SourceReader<'a, 'r> {
     pub(crate) request: &'a Request<'r>,
-    json: OnceCell<Option<Json>>,
+    json: OnceCell<body::Content>,
 }
 
 impl<'a, 'r> SourceReader<'a, 'r> {
@@ -64,17 +87,31 @@ impl<'a, 'r> SourceReader<'a, 'r> {
         match source {
             Source::Header(name) => header::whole(self.request, name),
             Source::Scheme(name, scheme) => header::after_scheme(self.request, name, scheme),
+            Source::Basic(part) => basic::find(self.request, *part),
+            Source::Subprotocol(name) => subprotocol::find(self.request, name),
             Source::Query(name) => query::find(self.request, name),
             Source::Cookie(name) => cookie::find(self.request, name),
-            Source::Body(pointer) => {
-                let json = self.json.get_or_init(|| body::read(self.request));
-                json.as_ref().map_or(SourceValue::Absent, |json| pointer.find(json, self.request))
-            }
+            Source::Body(pointer) => match self.json.get_or_init(|| body::read(self.request)) {
+                body::Content::Absent => SourceValue::Absent,
+                body::Content::Unreadable => SourceValue::Unreadable,
+                body::Content::Json(json) => pointer.find(json, self.request),
+            },
         }
     }
 }
 
 impl Source {
+    /// Returns the header that the value is a part of, with its name in lower case.
+    pub(crate) fn header(&self) -> Option<&str> {
+        match self {
+            Self::Header(name) | Self::Scheme(name, _) => Some(name),
+            Self::Basic(_) => Some(basic::HEADER),
+            Self::Subprotocol(_) => Some(subprotocol::HEADER),
+            Self::Cookie(_) => Some("cookie"),
+            Self::Query(_) | Self::Body(_) => None,
+        }
+    }
+
     /// Reads a source.
     ///
     /// # Errors
@@ -83,8 +120,8 @@ impl Source {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let bad = || {
             format!(
-                "\"{text}\" is not a source; write \"header:NAME\", \"header:NAME SCHEME\", \"query:NAME\", \
-                 \"cookie:NAME\" or \"body:/pointer\""
+                "\"{text}\" is not a source; write \"header:NAME\", \"header:NAME SCHEME\", \"basic:username\", \
+                 \"basic:password\", \"websocket:NAME\", \"query:NAME\", \"cookie:NAME\" or \"body:/pointer\""
             )
         };
         let (kind, name) = text.split_once(':').ok_or_else(bad)?;
@@ -97,6 +134,9 @@ impl Source {
                 }
                 None | Some(_) => Err(bad()),
             },
+            "basic" if name == "username" => Ok(Self::Basic(BasicPart::Username)),
+            "basic" if name == "password" => Ok(Self::Basic(BasicPart::Password)),
+            "websocket" if is_token(name) => Ok(Self::Subprotocol(name.into())),
             "query" if is_query_name(name) => Ok(Self::Query(lower())),
             "cookie" if is_token(name) => Ok(Self::Cookie(lower())),
             "body" => Pointer::parse(name).map(Self::Body).ok_or_else(bad),

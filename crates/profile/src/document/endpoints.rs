@@ -77,6 +77,7 @@ fn endpoint(
         resource: Vec::new(),
         class: None,
         public: false,
+        encoded_slash: false,
         enforce: Enforcement::Enforced,
     };
     let (rpc, answer) = (rpc?, answer?);

@@ -3,7 +3,8 @@
 
 use crate::profile::HeaderTemplate;
 use crate::reader::{Section, Text, Value};
-use crate::response::is_separator;
+use crate::request::is_separator;
+use crate::response::MAX_SEPARATORS;
 use crate::source::is_token;
 use crate::template::Template;
 
@@ -19,9 +20,6 @@ const RESERVED_HEADERS: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-
-/// Maximum number of hyphens in an identity header. Each hyphen doubles the spellings that have to be removed.
-const MAX_SEPARATORS: usize = 5;
 
 /// Reads the headers that identify the principal to the upstream.
 pub(super) fn upstream(root: &mut Section<'_>) -> Vec<HeaderTemplate> {

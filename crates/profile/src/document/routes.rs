@@ -20,6 +20,19 @@ pub(super) struct Declarations<'k> {
     pub(super) classes: &'k RateClasses,
 }
 
+/// Reads true if paths that differ in the case of letters are different paths.
+pub(super) fn case_sensitive(root: &mut Section<'_>) -> bool {
+    let Some(text) = root.text("paths") else { return false };
+    match text.value {
+        "unambiguous" => false,
+        "case_sensitive" => true,
+        other => {
+            text.report(format!("\"{other}\" is neither \"unambiguous\" nor \"case_sensitive\""));
+            false
+        }
+    }
+}
+
 /// Reads the routes in the order of their declaration.
 pub(super) fn read(root: &mut Section<'_>, declared: &Declarations<'_>) -> Vec<Route> {
     let mut routes = Vec::new();
@@ -43,9 +56,21 @@ fn route(section: &mut Section<'_>, declared: &Declarations<'_>) -> Option<Route
     if public && !(all.is_empty() && any_scopes.is_empty() && kinds.is_empty()) {
         section.report("a public route passes without a credential, so it cannot require scopes or kinds");
     }
+    let encoded_slash = section.flag("encoded_slash", false);
     let enforce = enforce::read(section);
     let pattern = pattern?;
-    Some(Route { pattern, methods, scopes: all, any_scopes, kinds, resource, class, public, enforce })
+    Some(Route {
+        pattern,
+        methods,
+        scopes: all,
+        any_scopes,
+        kinds,
+        resource,
+        class,
+        public,
+        encoded_slash,
+        enforce,
+    })
 }
 
 fn pattern(section: &mut Section<'_>) -> Option<Pattern> {

@@ -132,6 +132,11 @@ impl Profile {
         let deny = self.deny_response(&Denial::with_message(reason, message.to_owned()), template_context);
         EndpointResponse { status: deny.status, headers: deny.headers, body: deny.body }
     }
+
+    /// Returns true if the document has an error of its own for a code.
+    pub(crate) fn has_error_for(&self, code: ErrorCode) -> bool {
+        self.rules.endpoints.errors.of(code).is_some()
+    }
 }
 
 fn problem(code: ErrorCode, message: &str, request_id: &str) -> EndpointResponse<'static> {

@@ -44,11 +44,24 @@ impl ClientAddress {
             return None;
         }
         let values: Vec<&[u8]> = request.values("x-forwarded-for").collect();
-        let mut entries = values.iter().rev().flat_map(|v| v.rsplit(|b| *b == b',')).peekable();
-        // Envoy appends its peer unless it is configured not to; that entry does not come from a proxy.
-        let appended = entries.peek().and_then(|last| address(last));
-        let skipped = if appended == request.peer { self.trusted_hops } else { self.trusted_hops - 1 };
-        entries.nth(skipped).and_then(address)
+        let entries = || values.iter().rev().flat_map(|v| v.rsplit(|b| *b == b','));
+        let last = entries().next().and_then(address);
+        // Envoy appends its peer unless it is configured not to; that entry does not come from a proxy. In place of
+        // a peer on its own machine, it appends its own address in the local network.
+        let own = request.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
+            && last.is_some_and(is_local)
+            && entries().nth(self.trusted_hops).is_some();
+        let appended = last == request.peer || own;
+        let skipped = if appended { self.trusted_hops } else { self.trusted_hops - 1 };
+        entries().nth(skipped).and_then(address)
+    }
+}
+
+/// Returns true for an address that is not reachable from the internet.
+fn is_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }
 }
 
@@ -101,6 +114,16 @@ mod tests {
     #[test]
     fn a_peer_that_was_not_appended_is_not_counted() {
         assert_eq!(client(1, "10.0.0.1", &["6.6.6.6, 1.2.3.4"]), "1.2.3.4");
+    }
+
+    #[test]
+    fn behind_a_proxy_on_the_same_machine_envoys_own_address_is_not_the_client() {
+        assert_eq!(client(1, "127.0.0.1", &["1.2.3.4, 10.0.0.5"]), "1.2.3.4");
+        assert_eq!(client(1, "127.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.5"]), "1.2.3.4");
+        assert_eq!(client(1, "::1", &["1.2.3.4, fd00::5"]), "1.2.3.4");
+        assert_eq!(client(1, "127.0.0.1", &["6.6.6.6, 1.2.3.4"]), "1.2.3.4");
+        assert_eq!(client(1, "127.0.0.1", &["10.9.9.9"]), "10.9.9.9");
+        assert_eq!(client(2, "127.0.0.1", &["1.2.3.4, 10.0.0.9, 10.0.0.5"]), "1.2.3.4");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Credential {
     pub(crate) fn read<'a>(&self, reader: &SourceReader<'a, '_>) -> PresentedCredential<'a> {
         let mut found = SourceValue::Absent;
         for source in &self.sources {
-            let here = reader.value(source);
+            let here = reader.value(source).credential();
             match (self.conflict, found) {
                 (_, SourceValue::Absent) => found = here,
                 (Conflict::Deny, _) if here != SourceValue::Absent && here != found => {
@@ -64,7 +64,9 @@ impl Credential {
             }
         }
         match found {
-            SourceValue::Absent => PresentedCredential::Missing,
+            SourceValue::Absent | SourceValue::Empty | SourceValue::Unreadable => {
+                PresentedCredential::Missing
+            }
             SourceValue::Multiple => PresentedCredential::Ambiguous,
             SourceValue::NotText => PresentedCredential::Malformed,
             SourceValue::Text(text) => PresentedCredential::of(text),

@@ -51,12 +51,24 @@ impl<'a> Headers<'a> {
 
     /// Returns all occurrences of a name in lower case.
     pub(crate) fn named<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h Header<'a>> {
-        let candidates = match self.index[usize::from(name_hash(name.as_bytes()))] {
+        self.candidates(name.as_bytes()).iter().filter(move |header| header.name == name.as_bytes())
+    }
+
+    /// Returns all occurrences of a name in lower case, in every spelling of its hyphens. CGI, WSGI and similar
+    /// interfaces read `x_key` and `x-key` as the same header.
+    pub(crate) fn spelled<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h Header<'a>> {
+        self.candidates(name.as_bytes())
+            .iter()
+            .filter(move |header| is_spelling(header.name, name.as_bytes()))
+    }
+
+    /// Returns the headers that may have this name, in any spelling.
+    fn candidates(&self, name: &[u8]) -> &[Header<'a>] {
+        match self.index[usize::from(name_hash(name))] {
             NONE => &[],
             MANY => &self.list[..],
             position => std::slice::from_ref(&self.list[usize::from(position) - 1]),
-        };
-        candidates.iter().filter(move |header| header.name == name.as_bytes())
+        }
     }
 
     /// Returns false if no name occurs twice. Returns true if one does, or if deciding that would need a search.
@@ -72,16 +84,39 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Returns an eight-bit hash of a name from its length and its first and last four bytes.
+/// Returns an eight-bit hash of a name from its length and its first and last four bytes. It is the same for all
+/// spellings of the name.
 #[inline]
 fn name_hash(name: &[u8]) -> u8 {
     let (first, last) = match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => (u32::from_le_bytes(*first), u32::from_le_bytes(*last)),
         (None, _) | (_, None) => (name.iter().fold(0, |all, byte| all << 8 | u32::from(*byte)), 0),
     };
-    let both = u64::from(first) << 32 | u64::from(last);
+    let both = hyphens(u64::from(first) << 32 | u64::from(last));
     let mixed = (both ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed.to_be_bytes()[0]
+}
+
+/// Replaces underscores by hyphens in eight bytes at once.
+#[inline]
+fn hyphens(bytes: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const LOW_BITS: u64 = EACH * 0x7f;
+    // A byte is zero where the name has an underscore; an addition within each byte then leaves its top bit clear.
+    let differing = bytes ^ (EACH * b'_' as u64);
+    let equal = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
+    bytes ^ ((equal >> 7) * u64::from(b'_' ^ b'-'))
+}
+
+/// Returns true if two names differ at most in hyphens and underscores.
+pub(crate) fn is_spelling(one: &[u8], two: &[u8]) -> bool {
+    let same = |(one, two): (&u8, &u8)| one == two || (is_separator(*one) && is_separator(*two));
+    one.len() == two.len() && one.iter().zip(two).all(same)
+}
+
+/// Returns true for a byte that separates the words of a header's name.
+pub(crate) fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'_')
 }
 
 impl<'a> Deref for Headers<'a> {
@@ -119,13 +154,21 @@ mod tests {
     proptest! {
         #[test]
         fn a_lookup_finds_the_same_as_a_search(
-            names in prop::collection::vec("[a-c-]{0,3}|[a-b]{7,9}", 0..600), wanted in "[a-c-]{0,3}|[a-b]{7,9}",
+            names in prop::collection::vec("[a-c_-]{0,3}|[a-b_-]{7,9}", 0..600), wanted in "[a-c_-]{0,3}|[a-b_-]{7,9}",
         ) {
             let headers = headers(names.iter().map(String::as_str));
             let found: Vec<_> = headers.named(&wanted).map(std::ptr::from_ref).collect();
             let searched: Vec<_> =
                 headers.iter().filter(|h| h.name == wanted.as_bytes()).map(std::ptr::from_ref).collect();
             prop_assert_eq!(found, searched);
+            let spelled: Vec<_> = headers.spelled(&wanted).map(std::ptr::from_ref).collect();
+            let hyphens = |name: &[u8]| String::from_utf8_lossy(name).replace('_', "-");
+            let searched: Vec<_> = headers
+                .iter()
+                .filter(|h| hyphens(h.name) == hyphens(wanted.as_bytes()))
+                .map(std::ptr::from_ref)
+                .collect();
+            prop_assert_eq!(spelled, searched);
             let different: std::collections::HashSet<_> = names.iter().collect();
             prop_assert!(headers.may_repeat() || different.len() == names.len());
         }

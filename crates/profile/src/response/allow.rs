@@ -7,7 +7,8 @@ use super::headers::render_headers;
 use super::{AllowResponse, StaticRemovals};
 use crate::parsed_request::Credential;
 use crate::profile::{HeaderTemplate, Profile};
-use crate::source::{Source, spellings, without_cookies};
+use crate::request::{Header, is_separator, is_spelling};
+use crate::source::{Source, without_cookies, without_parameters, without_subprotocols};
 use crate::template::{RenderInput, has_controls};
 use crate::template_context::TemplateContext;
 
@@ -19,24 +20,37 @@ pub(crate) struct RemovalPlan {
     non_credential_headers: StaticRemovals,
     queries: Vec<Box<str>>,
     cookies: Vec<Box<str>>,
+    subprotocols: Vec<Box<str>>,
 }
 
 impl RemovalPlan {
-    /// Creates the plan for a profile's upstream headers and credential sources.
-    pub(crate) fn new(upstream: &[HeaderTemplate], credential: &Credential) -> Self {
+    /// Creates the plan for a profile's upstream headers, credential sources, and the sources of its tenant and
+    /// resources. The upstream gets the header of a source in the one spelling that the document has.
+    pub(crate) fn new<'s>(
+        upstream: &[HeaderTemplate],
+        credential: &Credential,
+        others: impl Iterator<Item = &'s Source>,
+    ) -> Self {
         let mut headers: BTreeSet<Box<str>> = BTreeSet::new();
         for header in upstream {
             headers.extend(separator_variants(&header.name));
+        }
+        for name in others.filter_map(Source::header) {
+            headers.extend(separator_variants(name).filter(|variant| **variant != *name));
         }
         let (mut removals, mut credentials) = (Self::default(), Vec::new());
         let sources = if credential.forward { [].as_slice() } else { &credential.sources };
         for source in sources {
             match source {
                 Source::Header(name) | Source::Scheme(name, _) => {
-                    if headers.insert(name.clone()) {
-                        credentials.push(name.clone());
-                    }
+                    let variants = separator_variants(name).filter(|variant| headers.insert(variant.clone()));
+                    credentials.extend(variants);
                 }
+                Source::Basic(_) => {
+                    credentials
+                        .extend(source.header().filter(|name| headers.insert((*name).into())).map(Box::from));
+                }
+                Source::Subprotocol(name) => removals.subprotocols.push(name.clone()),
                 Source::Query(name) => removals.queries.push(name.clone()),
                 Source::Cookie(name) => removals.cookies.push(name.clone()),
                 // The body is forwarded unchanged, because Envoy cannot rewrite it.
@@ -54,24 +68,23 @@ impl RemovalPlan {
 /// Returns all spellings of a header's name with hyphens and underscores. CGI, WSGI and similar interfaces treat them
 /// as the same name.
 fn separator_variants(name: &str) -> impl Iterator<Item = Box<str>> {
-    let separators: Vec<usize> =
+    let mut separators: Vec<usize> =
         name.bytes().enumerate().filter(|(_, b)| is_separator(*b)).map(|(at, _)| at).collect();
+    separators.truncate(MAX_SEPARATORS);
     (0u32..1 << separators.len()).map(move |choice| {
         let bit =
             |at: usize| separators.iter().position(|p| *p == at).is_some_and(|n| choice & (1 << n) != 0);
         let written = name.char_indices().map(|(at, c)| match c {
             '-' | '_' if bit(at) => '_',
-            '-' | '_' => '-',
+            '-' | '_' if separators.contains(&at) => '-',
             other => other,
         });
         written.collect::<String>().into()
     })
 }
 
-/// Returns true for a byte that separates the words of a header's name.
-pub(crate) fn is_separator(byte: u8) -> bool {
-    matches!(byte, b'-' | b'_')
-}
+/// Maximum number of separators with all their spellings: each one doubles the number of spellings.
+pub(crate) const MAX_SEPARATORS: usize = 5;
 
 impl Profile {
     /// Renders the changes to an allowed request.
@@ -92,7 +105,7 @@ impl Profile {
             allow.remove.static_names = Some(&removals.non_credential_headers);
         } else {
             allow.remove.static_names = Some(&removals.headers);
-            allow.remove_query = removed_parameters(template_context.path, &removals.queries);
+            allow.path = without_parameters(template_context.path, &removals.queries);
         }
         for header in &self.rules.upstream {
             if !allow.set.render(header, &input) {
@@ -100,46 +113,38 @@ impl Profile {
             }
         }
         if !is_endpoint {
-            self.remove_credential_cookies(template_context, &mut allow);
+            let removals = &self.rules.removals;
+            self.remove_from_list(template_context, &mut allow, "cookie", &removals.cookies, without_cookies);
+            let (name, names) = ("sec-websocket-protocol", &removals.subprotocols);
+            self.remove_from_list(template_context, &mut allow, name, names, without_subprotocols);
         }
         allow.response = render_headers(&self.rules.response, &input);
         allow
     }
 
-    fn remove_credential_cookies<'a>(
+    /// Removes credentials from a header that holds other values too.
+    fn remove_from_list<'a>(
         &'a self,
         template_context: &TemplateContext<'a>,
         allow: &mut AllowResponse<'a>,
+        header: &'static str,
+        names: &[Box<str>],
+        without: fn(&[&[u8]], &[Box<str>]) -> Option<String>,
     ) {
-        let names = &self.rules.removals.cookies;
-        if names.is_empty() || self.rules.upstream.iter().any(|h| *h.name == *"cookie") {
+        if names.is_empty() || self.rules.upstream.iter().any(|h| *h.name == *header) {
             return;
         }
-        let values: Vec<&[u8]> =
-            template_context.headers.iter().filter(|h| h.name == b"cookie").map(|h| h.value).collect();
-        match without_cookies(&values, names) {
+        let spelled = |h: &&Header<'a>| is_spelling(h.name, header.as_bytes());
+        let values: Vec<&[u8]> = template_context.headers.iter().filter(spelled).map(|h| h.value).collect();
+        match without(&values, names) {
             None => {}
-            Some(rest) if rest.is_empty() || has_controls(&rest) => allow.remove.add("cookie"),
+            Some(rest) if rest.is_empty() || has_controls(&rest) => allow.remove.add(header),
             Some(rest) => {
-                allow.remove.keep("cookie");
-                allow.set.push("cookie", &rest);
+                allow.remove.keep(header);
+                allow.set.push(header, &rest);
             }
         }
     }
-}
-
-fn removed_parameters<'a>(path: &'a str, names: &[Box<str>]) -> Vec<&'a str> {
-    let mut removed: Vec<&str> = Vec::new();
-    if names.is_empty() {
-        return removed;
-    }
-    let query = path.split_once('?').map_or("", |(_, query)| query);
-    for spelled in names.iter().flat_map(|name| spellings(query, name)) {
-        if !removed.contains(&spelled) {
-            removed.push(spelled);
-        }
-    }
-    removed
 }
 
 #[cfg(test)]

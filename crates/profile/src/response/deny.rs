@@ -59,7 +59,7 @@ impl Profile {
             call: None,
         };
         let mut response = match self.rules.denials.of(denial.reason, &self.policy, template_context) {
-            Some(own) => own.render(&input, denial.reason),
+            Some(own) => own.render(&input, denial),
             None => problem::problem_details(
                 denial,
                 template_context.request_id,
@@ -77,13 +77,14 @@ impl Profile {
 }
 
 impl CustomDenial {
-    fn render(&self, input: &RenderInput<'_>, reason: Reason) -> DenyResponse<'_> {
+    fn render(&self, input: &RenderInput<'_>, denial: &Denial) -> DenyResponse<'_> {
         let mut headers = render_headers(&self.headers, input).owned();
         if !headers.iter().any(|(name, _)| *name == "content-type") {
             headers.push(("content-type", "text/plain".to_owned()));
         }
         let mut body = String::new();
         self.body.render(input, self.escape, &mut body);
-        DenyResponse { status: self.status.unwrap_or_else(|| problem::status(reason)), headers, body }
+        let status = self.status.unwrap_or_else(|| problem::status(denial.reason));
+        DenyResponse { status, headers, body, message: problem::disclosed(denial).message }
     }
 }

@@ -40,12 +40,12 @@ pub(super) fn problem_details(
         }
         _ => {}
     }
-    DenyResponse { status, headers, body }
+    DenyResponse { status, headers, body, message: disclosed.message }
 }
 
 /// Returns the denial as the client sees it. A revoked or disabled key looks like an unknown one, unless the document
 /// says otherwise; only the logs show the difference.
-fn disclosed(denial: &Denial) -> Denial {
+pub(super) fn disclosed(denial: &Denial) -> Denial {
     match denial.reason {
         Reason::Revoked | Reason::Disabled => Denial::new(Reason::InvalidCredential),
         Reason::MissingCredential
@@ -60,6 +60,7 @@ fn disclosed(denial: &Denial) -> Denial {
         | Reason::ResourceMismatch
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
+        | Reason::HostNotAllowed
         | Reason::RateLimited => denial.clone(),
     }
 }
@@ -100,6 +101,7 @@ fn challenge(reason: Reason, realm: &str) -> String {
         | Reason::ResourceMismatch
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
+        | Reason::HostNotAllowed
         | Reason::RateLimited => ", error=\"invalid_token\"",
     };
     format!("Bearer realm=\"{realm}\"{error}")

@@ -1,5 +1,7 @@
 //! Strings in a JSON body by JSON pointer (RFC 6901). `serde_json::Value` keeps the last of two equal names, and other
-//! readers may keep the first. This module keeps both and reports the value as ambiguous.
+//! readers may keep the first, or compare names without case. This module keeps all and reports the value as ambiguous.
+
+mod media_type;
 
 use std::fmt;
 
@@ -10,18 +12,41 @@ use crate::request::Request;
 
 /// A JSON value, reduced to the types that pointers can follow.
 #[derive(Debug)]
-pub(crate) enum Json {
+pub(super) enum Json {
     Text(String),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
     Other,
 }
 
-/// Returns the body of a request as JSON, if it is complete and valid.
-pub(super) fn read(request: &Request<'_>) -> Option<Json> {
-    let partial = request.values("x-envoy-auth-partial-body").any(|v| v.eq_ignore_ascii_case(b"true"));
-    let body = request.body.filter(|body| !partial && !body.is_empty())?;
-    serde_json::from_slice(body).ok()
+/// Content of a body.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// There is no body.
+    Absent,
+    /// There is a body, and it is not whole, not JSON in UTF-8, or declared to be something else.
+    Unreadable,
+    Json(Json),
+}
+
+/// Reads the body of a request. What a server makes of a body that is declared to be something else than JSON is not
+/// known, even if it looks like JSON.
+pub(super) fn read(request: &Request<'_>) -> Content {
+    let partial =
+        request.spelled_values("x-envoy-auth-partial-body").any(|v| !v.eq_ignore_ascii_case(b"false"));
+    if partial || request.has_two_bodies {
+        return Content::Unreadable;
+    }
+    let Some(body) = request.body.filter(|body| !body.is_empty()) else {
+        // Envoy may be configured not to send a body that the client has announced.
+        let announced = request.spelled_values("content-length").any(|length| length.trim_ascii() != b"0")
+            || request.spelled_values("transfer-encoding").next().is_some();
+        return if announced { Content::Unreadable } else { Content::Absent };
+    };
+    if !media_type::is_plain_json(request) {
+        return Content::Unreadable;
+    }
+    serde_json::from_slice(body).map_or(Content::Unreadable, Content::Json)
 }
 
 /// The reference tokens of a JSON pointer.
@@ -40,32 +65,47 @@ impl Pointer {
         self.0.first().map(|token| &**token)
     }
 
-    /// Returns the string that the pointer refers to.
+    /// Returns the string that the pointer refers to. A value of another type is not absent: another reader may make
+    /// a text of it.
     pub(super) fn find<'a>(&self, json: &Json, request: &'a Request<'_>) -> SourceValue<'a> {
         let mut at = json;
         for token in &self.0 {
             at = match at {
                 Json::Object(members) => {
-                    let mut named = members.iter().filter(|(name, _)| **name == **token);
+                    let mut named = members.iter().filter(|(name, _)| is_name(name, token));
                     match (named.next(), named.next()) {
                         (Some((_, value)), None) => value,
                         (None, _) => return SourceValue::Absent,
                         (Some(_), Some(_)) => return SourceValue::Multiple,
                     }
                 }
-                Json::List(items) => match index(token).and_then(|n| items.get(n)) {
-                    Some(item) => item,
-                    None => return SourceValue::Absent,
+                Json::List(items) => match index(token) {
+                    Some(index) => match items.get(index) {
+                        Some(item) => item,
+                        None => return SourceValue::Absent,
+                    },
+                    None => return SourceValue::Unreadable,
                 },
-                Json::Text(_) | Json::Other => return SourceValue::Absent,
+                Json::Text(_) | Json::Other => return SourceValue::Unreadable,
             };
         }
         match at {
-            Json::Text(text) if text.is_empty() => SourceValue::Absent,
+            Json::Text(text) if text.is_empty() => SourceValue::Empty,
             Json::Text(text) => SourceValue::Text(request.arena.keep(text.clone())),
-            Json::List(_) | Json::Object(_) | Json::Other => SourceValue::Absent,
+            Json::List(_) | Json::Object(_) | Json::Other => SourceValue::Unreadable,
         }
     }
+}
+
+/// Returns true if a lenient reader takes a member's name for this one: without letter case, or up to a NUL.
+fn is_name(name: &str, token: &str) -> bool {
+    let name = name.split('\0').next().unwrap_or_default();
+    name == token || (!name.is_ascii() || name.len() == token.len()) && fold(name) == fold(token)
+}
+
+/// Folds by way of the upper case, so that the letters that have one in common are equal.
+fn fold(text: &str) -> String {
+    text.to_uppercase().to_lowercase()
 }
 
 fn unescape(token: &str) -> Option<Box<str>> {

@@ -1,30 +1,33 @@
 //! Cookies (RFC 6265 section 4.2.1). Several `cookie` headers are read as one.
 
 use super::SourceValue;
+use super::parameter::{Match, compare};
 use crate::request::Request;
 
 /// Returns the value of a cookie, whose name is in lower case, if it occurs once.
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
     let mut found = SourceValue::Absent;
-    for cookies in request.values("cookie") {
-        let matching = cookies.split(|b| *b == b';').filter(|pair| has_name(pair, name));
-        for pair in matching {
-            if found != SourceValue::Absent {
+    for pair in request.spelled_values("cookie").flat_map(|cookies| cookies.split(|b| *b == b';')) {
+        match matches(pair, name) {
+            Match::Value if found == SourceValue::Absent => found = value(pair),
+            Match::Value | Match::List => return SourceValue::Multiple,
+            // Some servers separate cookies by commas too (RFC 2965 section 3.2.2).
+            Match::No if pair.split(|b| *b == b',').skip(1).any(|part| matches(part, name) != Match::No) => {
                 return SourceValue::Multiple;
             }
-            found = value(pair);
+            Match::No => {}
         }
     }
     found
 }
 
-fn has_name(pair: &[u8], name: &str) -> bool {
+fn matches(pair: &[u8], name: &str) -> Match {
     let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
-    pair[..end].trim_ascii().eq_ignore_ascii_case(name.as_bytes())
+    compare(pair[..end].trim_ascii(), name)
 }
 
 fn value(pair: &[u8]) -> SourceValue<'_> {
-    let Some(begin) = pair.iter().position(|b| *b == b'=') else { return SourceValue::Absent };
+    let Some(begin) = pair.iter().position(|b| *b == b'=') else { return SourceValue::Empty };
     let Ok(text) = std::str::from_utf8(pair[begin + 1..].trim_ascii()) else { return SourceValue::NotText };
     let quoted = text.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
     match quoted.unwrap_or(text) {
@@ -41,7 +44,7 @@ pub(crate) fn without_cookies(values: &[&[u8]], names: &[Box<str>]) -> Option<St
     for pair in values.iter().flat_map(|v| v.split(|b| *b == b';')) {
         let text = std::str::from_utf8(pair).ok();
         // A cookie that is not a text cannot be set as a header value, so it is removed too.
-        match text.filter(|_| !names.iter().any(|name| has_name(pair, name))) {
+        match text.filter(|_| !names.iter().any(|name| matches(pair, name) != Match::No)) {
             Some(text) if text.trim().is_empty() => {}
             Some(text) => kept.push(text.trim()),
             None => removed = true,

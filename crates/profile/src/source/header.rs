@@ -1,12 +1,12 @@
-//! Headers. Envoy joins the occurrences of a header with commas unless it is configured to send them separately, so a
-//! comma means several values, like several entries.
+//! Headers, in every spelling of their hyphens. Envoy joins the occurrences of a header with commas unless it is
+//! configured to send them separately, so a comma means several values, like several entries.
 
 use super::SourceValue;
 use crate::request::Request;
 
 /// Returns the value of a header if it occurs once.
 fn single_value<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
-    let mut values = request.values(name);
+    let mut values = request.spelled_values(name);
     let Some(value) = values.next() else { return SourceValue::Absent };
     if values.next().is_some() {
         return SourceValue::Multiple;
@@ -20,7 +20,12 @@ fn single_value<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
 fn reject_list(found: SourceValue<'_>) -> SourceValue<'_> {
     match found {
         SourceValue::Text(text) if text.contains(',') => SourceValue::Multiple,
-        SourceValue::Text(_) | SourceValue::Absent | SourceValue::Multiple | SourceValue::NotText => found,
+        SourceValue::Text(_)
+        | SourceValue::Absent
+        | SourceValue::Empty
+        | SourceValue::Multiple
+        | SourceValue::NotText
+        | SourceValue::Unreadable => found,
     }
 }
 

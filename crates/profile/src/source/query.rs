@@ -1,54 +1,113 @@
-//! Query parameters, percent-decoded. A parameter that occurs twice is ambiguous in every spelling of its name.
-
-use std::borrow::Cow;
+//! Query parameters, percent-decoded. A parameter that occurs twice is ambiguous in every spelling of its name, and so
+//! is one that only a part of the servers finds: as a list, or between semicolons.
 
 use super::SourceValue;
+use super::parameter::{Match, compare, decode};
 use crate::request::Request;
+
+/// A parameter as it is spelled in a query.
+struct Pair<'a> {
+    name: &'a str,
+    value: &'a str,
+    /// True if only servers that separate parameters by `;`, or do not end a query at `#`, find this one.
+    hidden: bool,
+}
 
 /// Returns the value of a parameter, whose name is in lower case, if it occurs once.
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
-    let mut values =
-        pairs(request.query()).filter(|(spelled, _)| has_name(spelled, name)).map(|(_, value)| value);
-    let (value, None) = (values.next(), values.next()) else { return SourceValue::Multiple };
-    let Some(value) = value else { return SourceValue::Absent };
+    let mut found = SourceValue::Absent;
+    for pair in pairs(request.query()) {
+        match matches(pair.name, name) {
+            Match::No => {}
+            Match::Value if found == SourceValue::Absent && !pair.hidden => {
+                found = value(request, pair.value)
+            }
+            Match::Value | Match::List => return SourceValue::Multiple,
+        }
+    }
+    found
+}
+
+fn value<'a>(request: &'a Request<'_>, value: &'a str) -> SourceValue<'a> {
+    if value.contains([';', '#']) {
+        return SourceValue::Multiple;
+    }
     match decode(value) {
-        Some(Cow::Borrowed(text)) => SourceValue::text(text),
-        Some(Cow::Owned(text)) => SourceValue::text(request.arena.keep(text)),
+        Some(std::borrow::Cow::Borrowed(_)) => SourceValue::text(value),
+        Some(std::borrow::Cow::Owned(bytes)) => match String::from_utf8(bytes) {
+            Ok(text) if text.is_empty() => SourceValue::Empty,
+            Ok(text) => SourceValue::Text(request.arena.keep(text)),
+            Err(_) => SourceValue::NotText,
+        },
         None => SourceValue::NotText,
     }
 }
 
-/// Returns all spellings of a parameter's name in a query. A proxy that compares names byte by byte needs them to
-/// remove the parameter.
-pub(crate) fn spellings<'a>(query: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    pairs(query).map(|(spelled, _)| spelled).filter(move |spelled| has_name(spelled, name))
-}
-
-fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    let query = query.split('#').next().unwrap_or_default();
-    query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-}
-
-fn has_name(spelled: &str, name: &str) -> bool {
-    spelled.eq_ignore_ascii_case(name) || decode(spelled).is_some_and(|n| n.eq_ignore_ascii_case(name))
-}
-
-/// Decodes a part of a query; returns `None` if it is not a text.
-fn decode(part: &str) -> Option<Cow<'_, str>> {
-    if !part.bytes().any(|b| matches!(b, b'%' | b'+')) {
-        return Some(Cow::Borrowed(part));
+/// Returns a path with its query, without the parameters of these names in any spelling. All other bytes stay as they
+/// are. Returns `None` if there is nothing to remove.
+pub(crate) fn without_parameters(path: &str, names: &[Box<str>]) -> Option<String> {
+    let (path, query) = path.split_once('?').filter(|_| !names.is_empty())?;
+    let named = |part: &str| {
+        let name = part.split_once('=').map_or(part, |(name, _)| name);
+        names.iter().any(|wanted| matches(name, wanted) != Match::No)
+    };
+    let mut kept = String::with_capacity(query.len());
+    let mut removed = false;
+    let mut begin = 0;
+    // Each part is kept with the separator before it.
+    for end in query.match_indices(['&', ';', '#']).map(|(at, _)| at).chain([query.len()]) {
+        let part = query[begin..end].trim_start_matches(['&', ';', '#']);
+        if named(part) {
+            removed = true;
+        } else {
+            kept.push_str(&query[begin..end]);
+        }
+        begin = end;
     }
-    let mut plain = Vec::with_capacity(part.len());
-    let mut bytes = part.bytes();
-    while let Some(byte) = bytes.next() {
-        plain.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => other,
-        });
+    let rest = if query.starts_with('&') { &kept } else { kept.strip_prefix(['&', ';']).unwrap_or(&kept) };
+    removed.then(|| if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") })
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = Pair<'_>> {
+    let split = |pair: &'_ str, hidden| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name.len(), value.len(), hidden)
+    };
+    query.split('&').flat_map(move |pair| {
+        let parts = pair.split([';', '#']).enumerate();
+        parts.map(move |(index, part)| {
+            // The first part has the value up to the next `&`, as most servers read it.
+            let text = if index == 0 { pair } else { part };
+            let (name, value, hidden) = split(text, index > 0);
+            Pair { name: &text[..name], value: &text[text.len() - value..], hidden }
+        })
+    })
+}
+
+fn matches(spelled: &str, name: &str) -> Match {
+    decode(spelled).map_or(Match::No, |decoded| compare(&decoded, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_query_stays_as_it_is() {
+        for (query, rest) in [
+            ("key=K", Some("")),
+            ("a=1&key=K", Some("?a=1")),
+            ("key=K&b=%2f&a=+&flag&x=", Some("?b=%2f&a=+&flag&x=")),
+            ("z=1&KEY=K&a=2&k%65y=L&&y", Some("?z=1&a=2&&y")),
+            ("a=1;key=K&b", Some("?a=1&b")),
+            ("&key=K&b", Some("?&b")),
+            ("key[]=K", Some("")),
+            ("keys=K", None),
+            ("", None),
+        ] {
+            let found = without_parameters(&format!("/x?{query}"), &["key".into()]);
+            assert_eq!(found, rest.map(|rest| format!("/x{rest}")), "{query}");
+        }
+        assert_eq!(without_parameters("/x", &["key".into()]), None);
     }
-    String::from_utf8(plain).ok().map(Cow::Owned)
 }

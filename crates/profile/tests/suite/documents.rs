@@ -26,7 +26,7 @@ fn the_example_of_the_format_is_a_document() {
     let policy = &profile.policy;
     assert_eq!((profile.name(), policy.version), ("paykore", 1));
     assert_eq!(policy.environments, [Box::from("live"), Box::from("test")]);
-    let (_, route) = policy.routes.find("POST", "/v1/merchants/m1/payments").unwrap();
+    let (_, route) = policy.routes.find("POST", "/v1/merchants/m1/payments").found().unwrap();
     assert_eq!(policy.scopes.names(&route.scopes).collect::<Vec<_>>(), ["payments.create"]);
     let rules = policy.classes.rules(route.class.unwrap());
     assert_eq!((rules[0].limit.tokens, rules[0].limit.burst), (5000, Some(500)));
@@ -111,5 +111,5 @@ fn twenty_thousand_routes_compile() {
     let route = |n| format!("[[routes]]\npath = \"/v1/r{n}/{{id}}\"\n");
     let routes = (0..20_000).map(route).collect::<Vec<_>>().concat();
     let policy = profile(&format!("name = \"p\"\n{routes}")).policy;
-    assert_eq!(policy.routes.find("GET", "/v1/r19999/x").map(|(n, _)| n), Some(19_999));
+    assert_eq!(policy.routes.find("GET", "/v1/r19999/x").found().map(|(n, _)| n), Some(19_999));
 }

@@ -14,5 +14,6 @@ mod properties;
 mod requests;
 mod responses;
 mod shadow;
+mod sources;
 mod support;
 mod templates;

@@ -19,7 +19,7 @@ fn luxcore_takes_the_environment_from_the_key_and_knows_aliases() {
     );
     assert_eq!(policy.environments, [Box::from("production"), Box::from("test")]);
     assert_eq!(policy.scopes.find("payments.view"), policy.scopes.find("payments.read"));
-    let class = |method, path| policy.routes.find(method, path).and_then(|(_, route)| route.class);
+    let class = |method, path| policy.routes.find(method, path).found().and_then(|(_, route)| route.class);
     let limit = |class| policy.classes.rules(class)[0].limit;
     let creation = limit(class("POST", "/v1/payments").unwrap());
     assert_eq!((creation.tokens, creation.burst), (5000, Some(500)));

@@ -5,19 +5,19 @@ use latchkey_profile::{Header, Profile, Request};
 
 use crate::support::{profile, request};
 
-fn reader(sources: &str, more: &str) -> Profile {
+pub(crate) fn reader(sources: &str, more: &str) -> Profile {
     profile(&format!("name = \"p\"\n[credential]\nsources = {sources}\n{more}"))
 }
 
 /// Returns the value of a request's credential, or the variant without a value.
-fn credential(profile: &Profile, request: &Request<'_>) -> String {
+pub(crate) fn credential(profile: &Profile, request: &Request<'_>) -> String {
     match profile.parse_request(request).access.credential {
         PresentedCredential::Value(value) => value.to_owned(),
         other => format!("{other:?}"),
     }
 }
 
-fn with_headers(sources: &str, headers: &[(&str, &str)]) -> String {
+pub(crate) fn with_headers(sources: &str, headers: &[(&str, &str)]) -> String {
     credential(&reader(sources, ""), &request("/", headers))
 }
 
@@ -65,7 +65,15 @@ fn a_query_parameter_is_decoded_and_may_not_be_repeated() {
         ("/x?api_key=k1", "k1"),
         ("/x?a=b&API_KEY=k1&c", "k1"),
         ("/x?api%5Fkey=%6b1", "k1"),
-        ("/x?api_key=k1#api_key=k2", "k1"),
+        ("/x?api_key=k1#api_key=k2", "Ambiguous"),
+        ("/x?a=1;api_key=k1", "Ambiguous"),
+        ("/x?api_key=k1;a=1", "Ambiguous"),
+        ("/x?api_key[]=k1", "Ambiguous"),
+        ("/x?api_key%5B0%5D=k1", "Ambiguous"),
+        ("/x?api_key=&api_key=k1", "Ambiguous"),
+        ("/x?api.key=k1", "k1"),
+        ("/x?api.key=k1&api_key=k2", "Ambiguous"),
+        ("/x?+api_key=k1", "k1"),
         ("/x?api_key=k1&api_key=k1", "Ambiguous"),
         ("/x?api_key=k1&api%5fkey=k2", "Ambiguous"),
         ("/x?api_key=k1&api_key", "Ambiguous"),
@@ -90,6 +98,10 @@ fn a_cookie_may_not_be_repeated() {
     assert_eq!(one("session=k1; session=k2"), "Ambiguous");
     assert_eq!(one("xsession=k1; a=session=k2"), "Missing");
     assert_eq!(one("session="), "Missing");
+    assert_eq!(one("session=; session=k1"), "Ambiguous");
+    assert_eq!(one("session; session=k1"), "Ambiguous");
+    assert_eq!(one("session[]=k1"), "Ambiguous");
+    assert_eq!(one("a=b,session=k1"), "Ambiguous");
     assert_eq!(with_headers(cookie, &[("cookie", "a=b"), ("cookie", "session=k1")]), "k1");
     assert_eq!(with_headers(cookie, &[("cookie", "session=k1"), ("cookie", "session=k1")]), "Ambiguous");
 }
@@ -149,12 +161,11 @@ fn paths_are_canonical_or_rejected() {
         ("/a/../v1/payments", "/v1/payments"),
     ] {
         let request = request(path, &[]);
-        assert!(
-            matches!(profile.parse_request(&request).access.path, Path::Canonical(p) if p == expected),
-            "{path}"
-        );
+        assert_eq!(profile.parse_request(&request).access.path.canonical(), Some(expected), "{path}");
     }
-    for path in ["", "*", "/v1%2fpayments", "/v1/..;/x", "/%zz", "http://x/y"] {
+    for path in
+        ["", "*", "//v1/payments", "/v1%2f../payments", "/v1/%252e", "/v1/..;/x", "/%zz", "http://x/y"]
+    {
         assert_eq!(profile.parse_request(&request(path, &[])).access.path, Path::NonCanonical, "{path}");
     }
 }
@@ -176,8 +187,9 @@ fn the_first_host_that_matches_decides_the_environment() {
         ("api.example.dev", RequestedEnvironment::Named("test")),
         ("A.B.Example.Dev.:8443", RequestedEnvironment::Named("test")),
         ("free.dev", RequestedEnvironment::Any),
-        ("example.dev", RequestedEnvironment::Unknown),
-        ("", RequestedEnvironment::Unknown),
+        ("example.dev", RequestedEnvironment::UnknownHost),
+        ("", RequestedEnvironment::UnknownHost),
+        ("api.example.dev:80@free.dev", RequestedEnvironment::InvalidHost),
     ] {
         let mut request = request("/", &[]);
         request.host = host;

@@ -1,0 +1,87 @@
+//! Warnings about routes that overlap: those that no call reaches, and those of whose paths a wider route takes a part.
+
+use latchkey_core::route::Pattern;
+
+use crate::reader::{Section, Text};
+
+/// Calls that a route matches.
+struct RouteMatches {
+    pattern: Pattern,
+    methods: Vec<String>,
+}
+
+impl RouteMatches {
+    fn new(path: &Text<'_>, methods: &[Text<'_>]) -> Option<Self> {
+        let methods = methods.iter().map(|m| m.to_ascii_uppercase()).collect();
+        Some(Self { pattern: Pattern::parse(path).ok()?, methods })
+    }
+
+    fn takes(&self, method: &str) -> bool {
+        let names = |name: &str| self.methods.iter().any(|m| m == name);
+        self.methods.is_empty() || names(method) || (method == "HEAD" && names("GET"))
+    }
+
+    /// Returns true if this route matches every call that `other` matches.
+    fn covers(&self, other: &Self) -> bool {
+        let methods = self.methods.is_empty()
+            || (!other.methods.is_empty() && other.methods.iter().all(|m| self.takes(m)));
+        methods && self.pattern.covers(&other.pattern)
+    }
+
+    fn is_wider(&self, other: &Self) -> bool {
+        self.pattern.covers(&other.pattern) && !other.pattern.covers(&self.pattern)
+    }
+}
+
+/// Warns of routes after others that match all of their calls, and of routes that a wider one catches: with methods
+/// that it names and they do not, or in another letter case.
+pub(super) fn lint(root: &mut Section<'_>) {
+    let case_sensitive = root.text("paths").is_some_and(|text| text.value == "case_sensitive");
+    let mut all: Vec<(Text<'_>, RouteMatches)> = Vec::new();
+    for mut section in root.sections("routes") {
+        let Some(path) = section.text("path") else { continue };
+        let Some(matches) = RouteMatches::new(&path, &section.texts("methods")) else { continue };
+        if let Some(index) = all.iter().position(|(_, route)| route.covers(&matches)) {
+            path.report(format!(
+                "no call reaches this route: routes[{index}], \"{}\", matches all of its calls first",
+                all[index].1.pattern.text()
+            ));
+        }
+        all.push((path, matches));
+    }
+    for (index, (path, route)) in all.iter().enumerate() {
+        let wider = || all[index + 1..].iter().map(|(_, wide)| wide).filter(|wide| wide.is_wider(route));
+        let same_path = || {
+            all.iter()
+                .map(|(_, other)| other)
+                .filter(|o| o.pattern.covers(&route.pattern) && !o.is_wider(route))
+        };
+        // A wider route for other methods alone is for other calls; one that shares methods is the general case.
+        let shares = |wide: &&RouteMatches| wide.methods.iter().any(|method| route.takes(method));
+        for wide in wider().filter(shares) {
+            let caught =
+                |method: &&String| *method != "OPTIONS" && !same_path().any(|other| other.takes(method));
+            let caught: Vec<&str> = wide.methods.iter().filter(caught).map(String::as_str).collect();
+            if !caught.is_empty() {
+                path.report(format!(
+                    "\"{}\" with {} belongs to the later and wider route \"{}\"; add a route for it if it should not",
+                    route.pattern.text(),
+                    caught.join(", "),
+                    wide.pattern.text()
+                ));
+            }
+        }
+        if let Some(wide) = wider().next().filter(|_| case_sensitive && has_letters(route.pattern.text())) {
+            path.report(format!(
+                "\"{}\" in another letter case belongs to the later and wider route \"{}\", because of \
+                 paths = \"case_sensitive\"; this is safe only if the service behind tells letter case apart",
+                route.pattern.text(),
+                wide.pattern.text()
+            ));
+        }
+    }
+}
+
+fn has_letters(path: &str) -> bool {
+    path.split('/').any(|part| !part.starts_with('{') && part.bytes().any(|b| b.is_ascii_alphabetic()))
+}

@@ -1,0 +1,90 @@
+//! Names of query parameters and cookies. Servers read one name in several spellings: without regard to case, with
+//! `[]` for a list, and PHP with an underscore for a dot or a space.
+
+use std::borrow::Cow;
+
+/// Comparison of a spelling with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    /// Another parameter.
+    No,
+    /// The parameter itself.
+    Value,
+    /// A list or a map of this name, which some servers reduce to one of its values.
+    List,
+}
+
+/// Compares a decoded spelling with a name in lower case.
+pub(super) fn compare(spelling: &[u8], name: &str) -> Match {
+    if spelling.eq_ignore_ascii_case(name.as_bytes()) {
+        return Match::Value;
+    }
+    // Most names are of other parameters.
+    if spelling.len() <= name.len() {
+        return if is_spelling(spelling, name) { Match::Value } else { Match::No };
+    }
+    let plain = match spelling.iter().position(|b| *b != b' ') {
+        Some(begin) => &spelling[begin..],
+        None => spelling,
+    };
+    let end = plain.iter().position(|b| matches!(b, b'[' | 0)).unwrap_or(plain.len());
+    match plain.get(end) {
+        None | Some(0) if is_spelling(&plain[..end], name) => Match::Value,
+        Some(b'[') if is_spelling(&plain[..end], name) => Match::List,
+        None | Some(_) => Match::No,
+    }
+}
+
+fn is_spelling(spelling: &[u8], name: &str) -> bool {
+    let plain = |byte: &u8| match byte {
+        b'.' | b' ' => b'_',
+        other => other.to_ascii_lowercase(),
+    };
+    spelling.len() == name.len() && spelling.iter().map(plain).eq(name.as_bytes().iter().map(plain))
+}
+
+/// Decodes a part of a query (`application/x-www-form-urlencoded`); returns `None` for a broken percent-encoding.
+pub(super) fn decode(part: &str) -> Option<Cow<'_, [u8]>> {
+    if !part.bytes().any(|b| matches!(b, b'%' | b'+')) {
+        return Some(Cow::Borrowed(part.as_bytes()));
+    }
+    let mut plain = Vec::with_capacity(part.len());
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            other => other,
+        });
+    }
+    Some(Cow::Owned(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_a_name_are_found() {
+        for (spelling, expected) in [
+            ("api_key", Match::Value),
+            ("API_Key", Match::Value),
+            ("api.key", Match::Value),
+            ("api key", Match::Value),
+            (" api_key", Match::Value),
+            ("api_key\0x", Match::Value),
+            ("api_key[]", Match::List),
+            ("api_key[0]", Match::List),
+            (" api.key[a]", Match::List),
+            ("api_keys", Match::No),
+            ("xapi_key", Match::No),
+            ("apikey", Match::No),
+            ("", Match::No),
+        ] {
+            assert_eq!(compare(spelling.as_bytes(), "api_key"), expected, "{spelling:?}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Resources and credentials that are spelled in several ways, or that cannot be read, and sources beyond plain headers.
+
+use latchkey_profile::Request;
+
+use crate::requests::{reader, with_headers};
+use crate::support::request;
+
+fn bound(more: &str, request: &Request<'_>) -> Option<String> {
+    let profile = reader(r#"["header:x-api-key"]"#, more);
+    let access = profile.parse_request(request).access;
+    access.resource.first().map(|(_, value)| (*value).to_owned())
+}
+
+#[test]
+fn a_body_that_is_not_whole_plain_json_names_no_resource_that_exists() {
+    let source = "[resource]\nmerchant = \"body:/merchant\"";
+    let spaces = format!("{}{{\"merchant\":\"m_2\"}}", " ".repeat(9_000));
+    let of = |body: &[u8], headers: &[(&str, &str)]| {
+        let mut request = request("/", headers);
+        request.body = Some(body);
+        bound(source, &request)
+    };
+    for (body, expected) in [
+        (&b""[..], None),
+        (b"{}", None),
+        (br#"{"merchant":"m_1"}"#, Some("m_1")),
+        (br#"{"Merchant":"m_2"}"#, Some("m_2")),
+        (br#"{"m\u0065rchant":"m_2"}"#, Some("m_2")),
+        (br#"{"merchant\u0000x":"m_2"}"#, Some("m_2")),
+        (spaces.as_bytes(), Some("m_2")),
+        (br#"{"merchant":"m_1","Merchant":"m_2"}"#, Some(",")),
+        (br#"{"merchant":"m_1","merchant":"m_1"}"#, Some(",")),
+        (br#"{"merchant":""}"#, Some(",")),
+        (br#"{"merchant":2}"#, Some(",")),
+        (br#"{"merchant":null}"#, Some(",")),
+        (br#"{"merchant":["m_2"]}"#, Some(",")),
+        (br#"{"merchant":{"id":"m_2"}}"#, Some(",")),
+        (br#"[{"merchant":"m_2"}]"#, Some(",")),
+        (br#""m_2""#, Some(",")),
+        (b"\xef\xbb\xbf{\"merchant\":\"m_2\"}", Some(",")),
+        (br#"{"merchant":"m_2","x":"\ud800"}"#, Some(",")),
+        (br#"{"merchant":"m_2"}{}"#, Some(",")),
+        (br#"{"merchant":"m_2""#, Some(",")),
+        (b"{'merchant':'m_2'}", Some(",")),
+        (b"merchant=m_2", Some(",")),
+        (b"\xff\xfe{\0}\0", Some(",")),
+        (b"\x1f\x8b\x08", Some(",")),
+    ] {
+        assert_eq!(of(body, &[]).as_deref(), expected, "{}", String::from_utf8_lossy(body));
+    }
+    let plain = br#"{"merchant":"m_1"}"#;
+    for (name, value, expected) in [
+        ("content-type", "application/json; charset=utf-8", "m_1"),
+        ("content-type", "application/x-www-form-urlencoded", ","),
+        ("content-type", "application/json; charset=utf-16", ","),
+        ("content-encoding", "identity", "m_1"),
+        ("content-encoding", "gzip", ","),
+        ("x-envoy-auth-partial-body", "false", "m_1"),
+        ("x-envoy-auth-partial-body", "true", ","),
+    ] {
+        assert_eq!(of(plain, &[(name, value)]).as_deref(), Some(expected), "{name}: {value}");
+    }
+    assert_eq!(of(b"", &[("content-length", "9")]).as_deref(), Some(","), "a body that Envoy does not send");
+    assert_eq!(of(b"", &[("content-length", "0")]), None);
+}
+
+#[test]
+fn every_spelling_of_a_resources_name_counts() {
+    let header = "[resource]\nmerchant = \"header:x-merchant-id\"";
+    let of = |headers: &[(&str, &str)]| bound(header, &request("/", headers));
+    assert_eq!(of(&[("x_merchant_id", "m_2")]).as_deref(), Some("m_2"));
+    assert_eq!(of(&[("x-merchant-id", "m_1"), ("x_merchant-id", "m_2")]).as_deref(), Some(","));
+    assert_eq!(of(&[("x-merchant-id", "")]).as_deref(), Some(","));
+    let query = "[resource]\nmerchant = \"query:till\"";
+    for (path, expected) in [
+        ("/x?till=m_1", Some("m_1")),
+        ("/x?till[]=m_2", Some(",")),
+        ("/x?till=m_1&till=m_2", Some(",")),
+        ("/x?till=m_1&TILL=m_2", Some(",")),
+        ("/x?till=m_1;till=m_2", Some(",")),
+        ("/x?tills=m_2", None),
+    ] {
+        assert_eq!(bound(query, &request(path, &[])).as_deref(), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_part_of_basic_credentials_and_a_subprotocol_are_sources() {
+    let username = r#"["basic:username"]"#;
+    let of = |sources: &str, value: &str| with_headers(sources, &[("authorization", value)]);
+    assert_eq!(of(username, "Basic azE6"), "k1", "k1:");
+    assert_eq!(of(username, "basic azE6cGFzcw=="), "k1", "k1:pass");
+    assert_eq!(of(r#"["basic:password"]"#, "Basic dXNlcjprMTp4"), "k1:x", "user:k1:x");
+    assert_eq!(of(username, "Basic OmsxCg=="), "Missing", "no user name");
+    for value in ["Bearer azE6", "Basic", ""] {
+        assert_eq!(of(username, value), "Missing", "{value}");
+    }
+    for value in ["Basic azE", "Basic !!", "Basic a 6", "Basic /w=="] {
+        assert_eq!(of(username, value), "Malformed", "{value}");
+    }
+    let twice = [("authorization", "Basic azE6"), ("authorization", "Basic azE6")];
+    assert_eq!(with_headers(username, &twice), "Ambiguous");
+    let socket = r#"["websocket:bearer", "header:authorization Bearer"]"#;
+    assert_eq!(with_headers(socket, &[("sec-websocket-protocol", "chat, bearer, k1")]), "k1");
+    assert_eq!(with_headers(socket, &[("sec-websocket-protocol", "chat")]), "Missing");
+    let both = [("sec-websocket-protocol", "bearer, k1"), ("authorization", "Bearer k2")];
+    assert_eq!(with_headers(socket, &both), "Ambiguous");
+}
+
+#[test]
+fn an_empty_value_of_envoys_route_is_a_mistake() {
+    let profile = reader(r#"["header:x-api-key"]"#, "");
+    for (name, value) in [("scopes", ""), ("scopes", " , "), ("environment", ""), ("resource.shop", "")] {
+        let mut request = request("/x", &[]);
+        request.context.push((name, value));
+        assert_eq!(profile.parse_request(&request).access.empty_route_value, Some(name), "{name} {value:?}");
+    }
+}
