@@ -37,8 +37,9 @@ use crate::raw_codec::{BoxFuture, RawCodec, frame_to_http, is_too_large};
 use crate::wire::frame::GrpcFrame;
 use crate::{Services, deadline, rpc_table, status};
 
-/// Largest size of a `CheckRequest`: four times the size for the largest headers that most servers accept.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+/// Largest size of a `CheckRequest`. Envoy accepts 60 KiB of headers by default, most of which can be a path that the
+/// message has twice, and sends bodies of at most 64 KiB with the configuration of `latchkey envoy-config`.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// Service for Envoy's Check.
 pub(crate) struct Authorization<L> {
@@ -189,6 +190,7 @@ impl<L: Limiter> CheckHandler<L> {
                     denial,
                     &profile.deny_response(denial, &template_context),
                     &metadata_input,
+                    response::is_grpc(&view.request.headers),
                 ),
             }
         })
@@ -217,7 +219,8 @@ impl<L: Limiter> CheckHandler<L> {
         let headers = RequestHeaders { metadata, headers: &view.request.headers };
         let (outcome, method) = (CheckOutcome::Denied(&denial), view.request.method);
         self.emit(event(outcome, &context, &request_id, method, &headers), |event| {
-            response::denied(&denial, &response, &MetadataInput { event, environment: None })
+            let metadata_input = MetadataInput { event, environment: None };
+            response::denied(&denial, &response, &metadata_input, response::is_grpc(&view.request.headers))
         })
     }
 

@@ -237,6 +237,7 @@ impl<'q, 'a> CheckRequestParser<'q, 'a> {
             request.context = last.into();
         }
         request.body = body(self.text_body, self.raw_body);
+        request.has_two_bodies = !self.text_body.is_empty() && !self.raw_body.is_empty();
         request.peer = self.peer.parse().ok();
         self.has_uppercase
     }
@@ -246,8 +247,7 @@ fn utf8(text: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(text).map_err(|_| Malformed)
 }
 
-/// Returns the body. Envoy fills only one of the two fields; a message with two bodies is treated as one without a
-/// body.
+/// Returns the body. Envoy fills only one of the two fields; of two bodies, neither is used.
 fn body<'a>(text: &'a [u8], raw: &'a [u8]) -> Option<&'a [u8]> {
     match (text, raw) {
         ([], []) => None,

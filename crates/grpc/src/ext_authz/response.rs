@@ -2,10 +2,12 @@
 //! request. So code 0 is written in one place, from a permit, and every other response begins with its denial's code.
 //! Headers are always written with both of Envoy's flags for overwriting, because some versions append otherwise.
 
+use std::fmt::Write as _;
+
 use latchkey_core::decision::{DecisionContext, Denial, Permit};
 use latchkey_core::observer::{CheckEvent, CheckOutcome, Entrypoint, NoMetadata};
 use latchkey_core::reason::Reason;
-use latchkey_profile::{AllowResponse, DenyResponse, default_denial};
+use latchkey_profile::{AllowResponse, DenyResponse, Header, default_denial};
 use latchkey_proto::envoy::core::header_value_option::HeaderAppendAction;
 use latchkey_proto::envoy::http::StatusCode;
 use tonic::Code;
@@ -39,8 +41,9 @@ pub(super) fn allowed(
         for (name, value) in allow.response.iter() {
             header(ok, 6, name, value);
         }
-        for name in &allow.remove_query {
-            ok.text(8, name);
+        // Envoy's own removal of query parameters sorts and rewrites those that remain.
+        if let Some(path) = &allow.path {
+            header(ok, 2, ":path", path);
         }
     });
     writer.message(4, |fields| metadata::write(fields, metadata_input));
@@ -56,11 +59,13 @@ fn encode_removals(names: &[Box<str>]) -> Box<[u8]> {
     fields.finish().into()
 }
 
-/// Returns the response for a denied request.
+/// Returns the response for a denied request. A client of gRPC reads the status from headers and no body; from the
+/// HTTP status alone, Envoy would make UNAVAILABLE of a rate limit.
 pub(super) fn denied(
     denial: &Denial,
     response: &DenyResponse<'_>,
     metadata_input: &MetadataInput<'_>,
+    grpc: bool,
 ) -> GrpcFrame {
     let mut writer = GrpcFrame::begin(INITIAL_CAPACITY);
     writer.message(1, |status| {
@@ -69,15 +74,40 @@ pub(super) fn denied(
     });
     writer.message(2, |http| {
         http.message(1, |status| status.varint(1, http_status(response.status)));
-        for (name, value) in &response.headers {
+        for (name, value) in response.headers.iter().filter(|(name, _)| !grpc || *name != "content-type") {
             header(http, 2, name, value);
         }
-        if !response.body.is_empty() {
+        if grpc {
+            header(http, 2, "content-type", "application/grpc");
+            header(http, 2, "grpc-status", &code(code_of(denial.reason)).to_string());
+            header(http, 2, "grpc-message", &percent_encoded(&response.message));
+        } else if !response.body.is_empty() {
             http.text(3, &response.body);
         }
     });
     writer.message(4, |fields| metadata::write(fields, metadata_input));
     GrpcFrame::end(writer)
+}
+
+/// Returns true if a client speaks gRPC, by Envoy's own rule.
+pub(super) fn is_grpc(headers: &[Header<'_>]) -> bool {
+    let content_type = headers.iter().find(|header| header.name == b"content-type");
+    let rest = content_type.and_then(|header| header.value.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+}
+
+/// Returns a text in the encoding of `grpc-message`.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
+            _ => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
 }
 
 /// Returns the response to bytes that are not a `CheckRequest`, or are too many.
@@ -92,7 +122,7 @@ pub(super) fn malformed() -> GrpcFrame {
         method: "",
         metadata: &NoMetadata,
     };
-    denied(&denial, &response, &MetadataInput { event, environment: None })
+    denied(&denial, &response, &MetadataInput { event, environment: None }, false)
 }
 
 /// Encoded fields `append`, which is false (an empty `BoolValue`), and `append_action`.
@@ -159,6 +189,7 @@ fn code_of(reason: Reason) -> Code {
         | Reason::ResourceMismatch
         | Reason::NetworkNotAllowed
         | Reason::RouteNotAllowed
+        | Reason::HostNotAllowed
         | Reason::Disabled => Code::PermissionDenied,
     }
 }

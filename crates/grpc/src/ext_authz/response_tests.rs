@@ -27,7 +27,7 @@ fn denial(reason: Reason, response: &DenyResponse<'_>) -> CheckResponse {
         method: "",
         metadata: &NoMetadata,
     };
-    read(denied(&denial, response, &MetadataInput { event, environment: Some("live") }).message())
+    read(denied(&denial, response, &MetadataInput { event, environment: Some("live") }, false).message())
 }
 
 fn http(response: &CheckResponse) -> &DeniedHttpResponse {
@@ -39,7 +39,7 @@ fn http(response: &CheckResponse) -> &DeniedHttpResponse {
 
 fn response(status: u16) -> DenyResponse<'static> {
     let headers = vec![("content-type", "application/problem+json".to_owned()), ("x-empty", String::new())];
-    DenyResponse { status, headers, body: "{}".to_owned() }
+    DenyResponse { status, headers, body: "{}".to_owned(), message: "No.".into() }
 }
 
 #[expect(deprecated, reason = "versions of Envoy without append_action read it")]
@@ -111,7 +111,7 @@ proptest! {
     #[test]
     fn a_body_of_any_length_is_complete(body in "\\PC{0,3000}", value in "[ -~]{0,300}") {
         let headers = vec![("x-a", value.clone())];
-        let response = denial(Reason::Expired, &DenyResponse { status: 401, headers, body: body.clone() });
+        let response = denial(Reason::Expired, &DenyResponse { status: 401, headers, body: body.clone(), message: "No.".into() });
         let http = http(&response);
         prop_assert_eq!(&http.body, &body);
         prop_assert_eq!(&http.headers[0].header.as_ref().unwrap().value, &value);

@@ -172,7 +172,7 @@ mod tests {
         for frames in odd {
             assert_eq!(read_frames(frames).await, Err(frames.concat()), "{frames:?}");
         }
-        let large = [b"\0\0\x01\0\x01".to_vec(), vec![7; 65_537]].concat();
+        let large = [b"\0\0\x04\0\x01".to_vec(), vec![7; 262_145]].concat();
         assert_eq!(read_frames(&[&large]).await, Err(large.clone()));
     }
 }

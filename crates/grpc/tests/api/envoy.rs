@@ -172,7 +172,7 @@ async fn an_invalid_key_that_shadow_mode_allows_has_no_principal() {
 #[tokio::test]
 async fn a_message_that_is_too_large_is_denied_and_not_an_error() {
     let harness = Harness::new();
-    let long = "x".repeat(70_000);
+    let long = "x".repeat(270_000);
     let response = check(&harness, check_request("/health", &[("cookie", &long)])).await.unwrap();
     assert_eq!(code(&response), 7);
     let fits = "x".repeat(60_000);

@@ -27,7 +27,7 @@ async fn every_response_to_envoy_has_one_event() {
     let _ = client.check(traced).await.unwrap();
     let _ = client.check(check_request(&[])).await.unwrap();
     let _ = client.check(CheckRequest::default()).await.unwrap();
-    let _ = client.check(check_request(&[("x-long", &"x".repeat(70_000))])).await.unwrap();
+    let _ = client.check(check_request(&[("x-long", &"x".repeat(270_000))])).await.unwrap();
     assert_eq!(
         harness.recorded.take(),
         [
@@ -41,7 +41,7 @@ async fn every_response_to_envoy_has_one_event() {
     // The same through tonic.
     let mut client = AuthorizationClient::new(harness.routes.tonic_routes());
     let _ = client.check(good.clone()).await.unwrap();
-    let _ = client.check(check_request(&[("x-long", &"x".repeat(70_000))])).await.unwrap();
+    let _ = client.check(check_request(&[("x-long", &"x".repeat(270_000))])).await.unwrap();
     assert_eq!(
         harness.recorded.take(),
         ["ext_authz OK database t-1e-1", "ext_authz MALFORMED_REQUEST cache "]
