@@ -7,7 +7,7 @@ use std::path::Path;
 
 use latchkey_profile::CaseResult;
 pub use latchkey_profile::{
-    DocumentError, EnvoyRequirements, Errors, ExampleOutcome, Profile, lint, lint_shared_hosts,
+    DocumentError, EnvoyReply, EnvoyRequirements, Errors, ExampleOutcome, Profile, lint, lint_shared_hosts,
     profile_conflicts,
 };
 

@@ -42,7 +42,7 @@ pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements])
         findings.extend(filter::examine(filter, requirements));
         findings.extend(cluster::examine(configuration, filter));
     }
-    findings.extend(route::examine(configuration));
+    findings.extend(route::examine(configuration, requirements));
     // One filter on many listeners is one matter.
     let mut output = Vec::new();
     findings.retain(|finding| {

@@ -138,13 +138,17 @@ fn matched(patterns: &Value, name: &str) -> bool {
     })
 }
 
+/// Largest body that fits into a Check beside the headers.
+const LARGEST_BODY_BYTES: u64 = 128 * 1024;
+
 fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
-    let sent = !at(filter, "with_request_body").is_null();
-    match (requirements.iter().any(|requirements| requirements.body), sent) {
+    let settings = at(filter, "with_request_body");
+    match (requirements.iter().any(|requirements| requirements.body), !settings.is_null()) {
         (true, false) => vec![wrong(
             "the profile looks into bodies, and Envoy sends none",
-            "set with_request_body: { max_request_bytes: 8192, allow_partial_message: true, pack_as_bytes: true }",
+            "set with_request_body: { max_request_bytes: 65536, allow_partial_message: false, pack_as_bytes: true }",
         )],
+        (true, true) => whole(settings),
         (false, true) if !requirements.is_empty() => {
             vec![doubtful(
                 "with_request_body: no profile looks into bodies",
@@ -155,11 +159,37 @@ fn body(filter: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     }
 }
 
+/// Checks that a body is sent as a whole and unchanged.
+fn whole(settings: &Value) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if on(settings, "allow_partial_message") {
+        found.push(doubtful(
+            "allow_partial_message: keys in larger bodies are not found, and bound keys are denied with them",
+            "set allow_partial_message: false, and max_request_bytes to the largest body that your clients send",
+        ));
+    }
+    if !on(settings, "pack_as_bytes") {
+        found.push(doubtful(
+            "without pack_as_bytes, bytes of a body that are not UTF-8 are replaced before Latchkey reads it",
+            "set pack_as_bytes: true",
+        ));
+    }
+    let most = at(settings, "max_request_bytes");
+    let most = most.as_u64().or_else(|| most.as_str()?.parse().ok());
+    if most.is_some_and(|most| most > LARGEST_BODY_BYTES) {
+        found.push(wrong(
+            format!("max_request_bytes is over {LARGEST_BODY_BYTES}: Latchkey denies a Check of more than 256 KiB"),
+            "set max_request_bytes: 65536, and check_settings.disable_request_body_buffering on routes for uploads",
+        ));
+    }
+    found
+}
+
 /// Checks what happens with the response.
 fn kept(filter: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     let rules = at(filter, "decoder_header_mutation_rules");
-    if on(rules, "disallow_all") || !at(rules, "disallow_expression").is_null() {
+    if !rules.is_null() {
         found.push(wrong(
             "decoder_header_mutation_rules keep Latchkey from removing the credential and forged identity headers",
             "leave them out for this filter",

@@ -16,13 +16,68 @@ pub(super) fn examine(manager: &Value, requirements: &[EnvoyRequirements]) -> Ve
     let mut found = order(manager, name);
     found.extend(client(manager, name, requirements));
     found.extend(log(manager, name));
-    if !on(manager, "normalize_path") {
+    found.extend(paths(manager, name, requirements));
+    found.extend(hosts(manager, name, requirements));
+    if !matches!(underscores(manager), "REJECT_REQUEST" | "DROP_HEADER") {
         found.push(doubtful(
             format!(
-                "listener {name}: paths go on as they came, and other services may read them in another way"
+                "listener {name}: x_key passes beside x-key, and some services read both as the same header"
             ),
-            "set normalize_path: true, merge_slashes: true, path_with_escaped_slashes_action: REJECT_REQUEST",
+            "set common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }",
         ));
+    }
+    found
+}
+
+fn underscores(manager: &Value) -> &str {
+    text(manager, "common_http_protocol_options/headers_with_underscores_action")
+}
+
+/// Checks that paths reach Latchkey and the upstream in one form.
+fn paths(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (setting, what) in [
+        ("normalize_path", "paths keep their dot segments, and other services may read them in another way"),
+        ("merge_slashes", "paths keep double slashes, and other services may read them in another way"),
+    ] {
+        if !on(manager, setting) {
+            found.push(doubtful(format!("listener {name}: {what}"), format!("set {setting}: true")));
+        }
+    }
+    let keeps = requirements.iter().any(|requirements| requirements.encoded_slashes);
+    let expected = if keeps { "KEEP_UNCHANGED" } else { "REJECT_REQUEST" };
+    let action = text(manager, "path_with_escaped_slashes_action");
+    if action != expected {
+        let why = if keeps {
+            "a route of the profile takes paths with encoded slashes, and Envoy does not pass them on unchanged"
+        } else {
+            "paths with encoded slashes are not rejected, and other services may read them in another way"
+        };
+        let remedy = format!("set path_with_escaped_slashes_action: {expected}");
+        found.push(doubtful(format!("listener {name}: {why}"), remedy));
+    }
+    found
+}
+
+/// Checks that Envoy chooses a route by the host that Latchkey compares, which has no port and no dot at its end.
+fn hosts(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    let decide = requirements.iter().any(|requirements| !requirements.hosts.is_empty());
+    let finding =
+        |what: String, remedy: &str| if decide { wrong(what, remedy) } else { doubtful(what, remedy) };
+    let mut found = Vec::new();
+    if !on(manager, "strip_any_host_port") {
+        let what = format!(
+            "listener {name}: a host with a port is another host to Envoy's routes than to Latchkey, so a test key may \
+             reach a live service"
+        );
+        found.push(finding(what, "set strip_any_host_port: true"));
+    }
+    if !on(manager, "strip_trailing_host_dot") {
+        let what = format!(
+            "listener {name}: a host with a dot at its end is another host to Envoy's routes than to Latchkey, so a \
+             test key may reach a live service"
+        );
+        found.push(finding(what, "set strip_trailing_host_dot: true"));
     }
     found
 }
@@ -59,7 +114,7 @@ fn order(manager: &Value, name: &str) -> Vec<Finding> {
 fn client(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let theirs = at(manager, "xff_num_trusted_hops").as_u64().unwrap_or_default();
     let differs = |requirements: &&EnvoyRequirements| requirements.trusted_hops as u64 != theirs;
-    let Some(one) = requirements.iter().find(differs) else { return Vec::new() };
+    let Some(one) = requirements.iter().find(differs) else { return appended(manager, name, requirements) };
     vec![wrong(
         format!(
             "listener {name}: Envoy trusts {theirs} proxies in front of it, the profile {}: one of them takes a \
@@ -67,6 +122,20 @@ fn client(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Ve
             one.trusted_hops
         ),
         "make xff_num_trusted_hops and the profile's [client_address] trusted_hops the same",
+    )]
+}
+
+/// Checks that Envoy appends the address of its peer, by which the trusted proxies are counted.
+fn appended(manager: &Value, name: &str, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    let proxies = requirements.iter().any(|requirements| requirements.trusted_hops > 0);
+    if !proxies || (on(manager, "use_remote_address") && !on(manager, "skip_xff_append")) {
+        return Vec::new();
+    }
+    vec![doubtful(
+        format!(
+            "listener {name}: Envoy does not append its peer to x-forwarded-for, so the trusted proxies are counted wrongly"
+        ),
+        "set use_remote_address: true, and leave out skip_xff_append",
     )]
 }
 

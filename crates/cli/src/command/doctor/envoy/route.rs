@@ -1,12 +1,47 @@
 //! Routes and hosts where the filter is switched off, or said to be something else.
 
 use latchkey_server::doctor::Finding;
+use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
-use super::walk::{at, find, on, text, typed};
+use super::walk::{at, find, list, on, text, typed};
 use super::{PER_ROUTE, doubtful};
 
-pub(super) fn examine(configuration: &Value) -> Vec<Finding> {
+pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    let mut found = open(configuration);
+    if requirements.iter().any(|requirements| !requirements.hosts.is_empty()) {
+        found.extend(environments(configuration));
+    }
+    found
+}
+
+/// Finds hosts without an environment, where the profile tells environments apart by host.
+fn environments(configuration: &Value) -> Vec<Finding> {
+    let hosts = find(configuration, |value| value.is_object() && !list(value, "domains").is_empty());
+    let any = |host: &Value| list(host, "domains").iter().all(|domain| domain == "*");
+    let only_any = hosts.iter().all(|host| any(host));
+    let mut found = Vec::new();
+    for host in hosts.into_iter().filter(|host| only_any || !any(host)) {
+        let named = |value: &Value| !at(value, "check_settings/context_extensions/environment").is_null();
+        let routes = list(host, "routes");
+        let by_host = !find(at(host, "typed_per_filter_config"), named).is_empty();
+        let by_route = routes.iter().all(|route| !find(route, named).is_empty()) && !routes.is_empty();
+        if !by_host && !by_route {
+            found.push(doubtful(
+                format!(
+                    "host {}: Envoy chooses the service by the host, and Latchkey the environment; the two may differ",
+                    text(host, "name")
+                ),
+                "set check_settings: { context_extensions: { environment: … } } for each host: \
+                 `latchkey envoy-config` prints them",
+            ));
+        }
+    }
+    found
+}
+
+/// Finds places where the filter is switched off.
+fn open(configuration: &Value) -> Vec<Finding> {
     let holds = |value: &Value| value.is_object() && !at(value, "typed_per_filter_config").is_null();
     let mut found = Vec::new();
     for place in nested(configuration, holds) {

@@ -14,7 +14,10 @@ fn right() -> Value {
     let router = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" });
     json!({
         "listener": {
-            "@type": format!("type.googleapis.com/{MANAGER}"), "stat_prefix": "front", "normalize_path": true,
+            "@type": format!("type.googleapis.com/{MANAGER}"), "stat_prefix": "front", "normalize_path": true, "merge_slashes": true,
+            "path_with_escaped_slashes_action": "REJECT_REQUEST",
+            "strip_any_host_port": true, "strip_trailing_host_dot": true,
+            "common_http_protocol_options": { "headers_with_underscores_action": "REJECT_REQUEST" },
             "http_filters": [
                 { "name": "envoy.filters.http.ext_authz", "typed_config": filter },
                 { "name": "envoy.filters.http.router", "typed_config": router },
@@ -116,7 +119,18 @@ fn of_what_is_around_it() -> Vec<Case> {
     let listener = "/listener";
     vec![
         ("/listener/http_filters/0", "disabled", json!(true), Severity::Error, "disabled"),
-        (listener, "normalize_path", json!(false), Severity::Warning, "paths"),
+        (listener, "normalize_path", json!(false), Severity::Warning, "dot segments"),
+        (listener, "merge_slashes", Value::Null, Severity::Warning, "double slashes"),
+        (
+            listener,
+            "path_with_escaped_slashes_action",
+            json!("UNESCAPE_AND_FORWARD"),
+            Severity::Warning,
+            "encoded slashes",
+        ),
+        (listener, "strip_any_host_port", Value::Null, Severity::Warning, "a host with a port"),
+        (listener, "strip_trailing_host_dot", json!(false), Severity::Warning, "a dot at its end"),
+        (listener, "common_http_protocol_options", json!({}), Severity::Warning, "x_key passes beside x-key"),
         (listener, "xff_num_trusted_hops", json!(1), Severity::Error, "trusts 1 proxies"),
         (
             listener,
@@ -161,6 +175,44 @@ fn each_mistake_is_found_alone() {
             "{place} {member} {value}: {found:?}"
         );
     }
+}
+
+#[test]
+fn hosts_that_decide_the_environment_are_told_apart_by_envoy_too() {
+    let hosts = vec![("a.dev".to_owned(), Some("live".to_owned()))];
+    let requirements = vec![EnvoyRequirements { hosts, ..requirements().remove(0) }];
+    let host = "/listener/route_config/virtual_hosts/0";
+    let severities = |configuration: &Value| {
+        let found = output(configuration, &requirements);
+        found.into_iter().map(|(severity, _)| severity).collect::<Vec<_>>()
+    };
+    let unnamed = with(host, "domains", json!(["a.dev"]));
+    assert_eq!(severities(&unnamed), [Severity::Warning], "no environment");
+    let mut named = unnamed;
+    let settings = json!({ "check_settings": { "context_extensions": { "environment": "live" } } });
+    named.pointer_mut(host).unwrap()["typed_per_filter_config"] =
+        json!({ "envoy.filters.http.ext_authz": settings });
+    assert_eq!(severities(&named), [Severity::Ok]);
+    named["listener"]["strip_any_host_port"] = json!(false);
+    assert_eq!(severities(&named), [Severity::Error]);
+}
+
+#[test]
+fn a_body_is_sent_whole_and_unchanged() {
+    let requirements = vec![EnvoyRequirements { body: true, ..requirements().remove(0) }];
+    let severities = |body: Value| {
+        let found = output(&with(FILTERS, "with_request_body", body), &requirements);
+        found.into_iter().map(|(severity, _)| severity).collect::<Vec<_>>()
+    };
+    let right = json!({ "max_request_bytes": 65_536, "pack_as_bytes": true });
+    assert_eq!(severities(right), [Severity::Ok]);
+    let partial = json!({ "max_request_bytes": 8192, "pack_as_bytes": true, "allow_partial_message": true });
+    assert_eq!(severities(partial), [Severity::Warning]);
+    assert_eq!(severities(json!({ "max_request_bytes": 8192 })), [Severity::Warning]);
+    assert_eq!(
+        severities(json!({ "max_request_bytes": 1_000_000, "pack_as_bytes": true })),
+        [Severity::Error]
+    );
 }
 
 #[test]
