@@ -6,6 +6,8 @@ mod identity;
 mod outages;
 mod paths;
 mod routes;
+mod sources;
+mod upstreams;
 
 use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup};
 

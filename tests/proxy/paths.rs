@@ -1,15 +1,17 @@
 //! Crooked paths: brought into one form before a route is looked for, or denied. The service behind may
 //! decode what Envoy passes on raw, so a path must never match a more open route than the one it means.
 
-use latchkey_testing::{Echo, both_ways};
+use latchkey_testing::{Echo, Request, both_ways};
 
-use crate::{ProxyFixture, get};
+use crate::{HOST, ProxyFixture, get};
 
 both_ways!(
     crooked_paths_do_not_reach_past_a_public_corner,
     crooked_paths_do_not_reach_past_a_scope,
     honest_paths_with_escapes_pass,
     the_case_of_a_path_matters,
+    a_method_that_no_route_of_a_path_takes_is_denied,
+    a_long_query_is_judged,
 );
 
 async fn crooked_paths_do_not_reach_past_a_public_corner(raw: bool) {
@@ -87,4 +89,32 @@ async fn the_case_of_a_path_matters(raw: bool) {
     let key = fixture.value().await;
     assert_eq!(fixture.get("/v1/Items/1", &key).status, 403);
     assert!(matches!(fixture.send(&get("/v1/Open/page")).status, 401 | 403));
+}
+
+async fn a_method_that_no_route_of_a_path_takes_is_denied(raw: bool) {
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
+    let send = |method: &str, path: &str| {
+        let request =
+            Request::new(method, HOST, path).header("x-api-key", &key).header("content-length", "0");
+        fixture.send(&request).status
+    };
+    assert_eq!(send("HEAD", "/v1/items/1"), 200, "as GET");
+    assert_eq!(send("HEAD", "/v1/admin/1"), 403, "as GET");
+    for method in ["DELETE", "PUT", "PROPFIND", "OPTIONS"] {
+        assert_eq!(send(method, "/v1/items/1"), 403, "{method}");
+    }
+    let head = Request::new("HEAD", HOST, "/v1/open/page");
+    assert_eq!(fixture.send(&head).status, 200, "a public route");
+}
+
+async fn a_long_query_is_judged(raw: bool) {
+    let fixture = ProxyFixture::open(raw).await;
+    let key = fixture.value().await;
+    let query = "q".repeat(33_000);
+    let echo = Echo::of(&fixture.get(&format!("/v1/items/1?q={query}"), &key));
+    assert!(echo.path().len() > 33_000);
+    assert_eq!(fixture.get(&format!("/v1/admin/1?q={query}"), &key).status, 403);
+    let twice = format!("/v1/items/1?api_key={key}&q={query}&api_key={key}");
+    assert_eq!(fixture.send(&get(&twice)).status, 401);
 }

@@ -18,6 +18,8 @@ pub struct EnvoySetup {
     pub failure_mode_allow: bool,
     /// Bytes of the body that Latchkey gets to see; none: no body.
     pub body: Option<u32>,
+    /// A larger body is answered with 413 instead of being cut, and is sent as it is.
+    pub whole_body: bool,
     /// Path prefixes with context extensions of their own, before the route for everything else.
     pub routes: Vec<(String, Vec<(String, String)>)>,
     /// Path prefixes that go to Latchkey's own HTTP port, and that port.
@@ -51,6 +53,7 @@ impl Default for EnvoySetup {
             allowed_headers: Vec::new(),
             failure_mode_allow: false,
             body: None,
+            whole_body: false,
             routes: Vec::new(),
             counter: None,
             jwt_authn: None,
@@ -113,8 +116,10 @@ impl EnvoySetup {
     }
 
     fn body(&self) -> Value {
-        self.body
-            .map_or(Value::Null, |most| json!({ "max_request_bytes": most, "allow_partial_message": true }))
+        let whole = self.whole_body;
+        self.body.map_or(Value::Null, |most| {
+            json!({ "max_request_bytes": most, "allow_partial_message": !whole, "pack_as_bytes": whole })
+        })
     }
 
     /// The filter that decides.

@@ -50,8 +50,8 @@ impl Request {
 
     /// A body as it is; what the head says of it is the test's own.
     #[must_use]
-    pub fn body(mut self, body: &str) -> Self {
-        self.body = body.as_bytes().to_vec();
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
         self
     }
 

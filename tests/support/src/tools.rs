@@ -28,6 +28,12 @@ pub(crate) fn library(name: &str, file: &str) -> PathBuf {
     folder
 }
 
+/// The folder with the libraries of Node.
+#[must_use]
+pub fn node_modules() -> PathBuf {
+    library("node", "node_modules/express/package.json").join("node_modules")
+}
+
 /// The folder with the newest PostgreSQL server's programs.
 #[must_use]
 pub fn postgres() -> PathBuf {
