@@ -12,6 +12,7 @@ mod promises;
 mod rest_auxvault;
 mod rest_keys;
 mod rest_lumen;
+mod routes;
 mod statements;
 
 use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Setup};

@@ -95,6 +95,8 @@ pub(super) struct Decoded {
     pub(super) reserved_decoded: String,
     /// The path as a server sees it that decodes twice, in the form of `reserved_decoded`.
     pub(super) decoded_twice: String,
+    /// True if the path has an encoded character that needs no encoding, which some servers do not decode.
+    pub(super) needless_encoding: bool,
     /// True if the path has an encoded slash, which the texts keep as `%2F`.
     pub(super) encoded_slash: bool,
 }
@@ -102,6 +104,7 @@ pub(super) struct Decoded {
 /// Decodes unreserved characters, and writes every other character in one way.
 pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
     let mut text = String::with_capacity(path.len());
+    let mut needless_encoding = false;
     // The path as a server sees it that decodes everything. It must be UTF-8, because two servers may read
     // other bytes as different texts. An encoded slash is kept apart from others by a byte that no path has.
     let mut decoded = Vec::with_capacity(path.len());
@@ -116,7 +119,10 @@ pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
             0..=0x1f | 0x7f | b'\\' => return Err(PathError::Character),
             b';' if encoded => return Err(PathError::Character),
             b'#' if !encoded => return Err(PathError::Character),
-            b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => text.push(char::from(b)),
+            b if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) => {
+                needless_encoding |= encoded;
+                text.push(char::from(b));
+            }
             b if !encoded && b.is_ascii_graphic() => text.push(char::from(b)),
             b => push_escaped(&mut text, b),
         }
@@ -127,6 +133,7 @@ pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
         text,
         reserved_decoded: encode(&decoded),
         decoded_twice: encode(&decoded_twice),
+        needless_encoding,
         encoded_slash: decoded.contains(&ENCODED_SLASH),
     })
 }

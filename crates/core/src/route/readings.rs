@@ -63,19 +63,24 @@ impl PathReadings {
 pub fn parse(raw: &str) -> Path<'_> {
     match absolute(raw) {
         Ok(path) if is_canonical(path) => Path::Canonical(path.into()),
-        Ok(path) => decode(path).and_then(|decoded| all(&decoded)).unwrap_or(Path::NonCanonical),
+        Ok(path) => decode(path).and_then(|decoded| all(path, &decoded)).unwrap_or(Path::NonCanonical),
         Err(_) => Path::NonCanonical,
     }
 }
 
-fn all<'a>(decoded: &Decoded) -> Result<Path<'a>, PathError> {
+fn all<'a>(raw: &str, decoded: &Decoded) -> Result<Path<'a>, PathError> {
     let text = &decoded.text;
     if decoded.encoded_slash && hides_segments(text) {
         return Err(PathError::EncodedSlash);
     }
     let mut readings = PathReadings { forms: SmallVec::new(), encoded_slash: decoded.encoded_slash };
     readings.add(resolve(text, Structure::default())?, false);
-    for form in [text, &decoded.reserved_decoded, &decoded.decoded_twice] {
+    // A server that decodes a path before it looks for the query cuts it at a `?` or `#`.
+    let plain = decoded.reserved_decoded.as_str();
+    let cut = [plain.find("%3F"), plain.find("%23")].into_iter().flatten().min();
+    let cut = &plain[..cut.unwrap_or(plain.len())];
+    let undecoded = if decoded.needless_encoding { raw } else { text };
+    for form in [text, plain, &decoded.decoded_twice, cut, undecoded] {
         for structure in structures(form) {
             readings.add(resolve(form, structure)?, structure.last_slash);
         }
@@ -158,7 +163,6 @@ mod tests {
     #[test]
     fn a_path_without_odd_parts_has_one_form() {
         assert_eq!(forms("/v1/x?y"), ["/v1/x"]);
-        assert_eq!(forms("/v1/%78"), ["/v1/x"]);
         assert_eq!(forms("/"), ["/"]);
         assert_eq!(forms("/caf%c3%a9"), ["/caf%C3%A9"]);
         assert_eq!(forms("/100%25"), ["/100%25"]);
@@ -171,6 +175,8 @@ mod tests {
         assert_eq!(forms("/v1/x;a=1"), ["/v1/x", "/v1/x;a=1"]);
         assert_eq!(forms("/v1/a/../x"), ["/v1/x", "/v1/a/../x"]);
         assert_eq!(forms("/v1/%40x"), ["/v1/%40x", "/v1/@x"]);
+        assert_eq!(forms("/v1/%78"), ["/v1/x", "/v1/%78"]);
+        assert_eq!(forms("/v1/x%3Fy/z"), ["/v1/x%3Fy/z", "/v1/x"]);
         assert_eq!(forms("/v1/a%2520b"), ["/v1/a%2520b", "/v1/a%20b"]);
         assert_eq!(forms("/v1//x;a"), ["/v1/x", "/v1/\u{0}/x", "/v1/x;a", "/v1/\u{0}/x;a"]);
     }

@@ -148,6 +148,10 @@ fn a_path_is_refused_if_its_readings_reach_different_routes() {
         ("/v1/admin/./x", Ok(Some(0))),
         ("/v1/%40me", Err(RouteRefusal::LetterCase)),
         ("/v1/items/a%40b", Ok(Some(1))),
+        ("/v1/items/%7Ea", Ok(Some(1))),
+        ("/v1/admi%6E/x", refused),
+        ("/v1/items/1%3Fx", Ok(Some(1))),
+        ("/v1/admin%3Fx/y", refused),
         ("/v1/items/a%2520b", Ok(Some(1))),
     ] {
         assert_eq!(found(&routes, "GET", path), expected, "{path}");
