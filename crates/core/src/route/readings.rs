@@ -27,6 +27,7 @@ pub(super) struct Reading {
 
 /// Parts of a path that a server keeps.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a server keeps or drops each part by itself")]
 pub(super) struct Structure {
     empty_segments: bool,
     parameters: bool,

@@ -103,7 +103,7 @@ fn hyphens(bytes: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const LOW_BITS: u64 = EACH * 0x7f;
     // A byte is zero where the name has an underscore; an addition within each byte then leaves its top bit clear.
-    let differing = bytes ^ (EACH * b'_' as u64);
+    let differing = bytes ^ (EACH * u64::from(b'_'));
     let equal = !(((differing & LOW_BITS) + LOW_BITS) | differing | LOW_BITS);
     bytes ^ ((equal >> 7) * u64::from(b'_' ^ b'-'))
 }

@@ -69,17 +69,12 @@ pub(crate) fn without_parameters(path: &str, names: &[Box<str>]) -> Option<Strin
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = Pair<'_>> {
-    let split = |pair: &'_ str, hidden| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (name.len(), value.len(), hidden)
-    };
-    query.split('&').flat_map(move |pair| {
-        let parts = pair.split([';', '#']).enumerate();
-        parts.map(move |(index, part)| {
+    query.split('&').flat_map(|pair| {
+        pair.split([';', '#']).enumerate().map(move |(index, part)| {
             // The first part has the value up to the next `&`, as most servers read it.
             let text = if index == 0 { pair } else { part };
-            let (name, value, hidden) = split(text, index > 0);
-            Pair { name: &text[..name], value: &text[text.len() - value..], hidden }
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            Pair { name, value, hidden: index > 0 }
         })
     })
 }

@@ -6,7 +6,7 @@ use crate::request::Request;
 
 pub(super) const HEADER: &str = "sec-websocket-protocol";
 
-/// A subprotocol of a list, and true for the ones that hold a key.
+/// A subprotocol of a list, with the key if it holds one.
 struct Element<'a> {
     text: &'a [u8],
     key: Option<&'a [u8]>,
