@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use sea_orm_migration::sea_orm::sqlx::error::DatabaseError;
 use sea_orm_migration::sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
@@ -106,7 +107,7 @@ fn has_code(error: &DbErr, codes: &[&str]) -> bool {
     else {
         return false;
     };
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| codes.contains(&code.as_ref()))
 }
 

@@ -36,12 +36,12 @@ fn merchant(id: &str) -> HashMap<String, String> {
     HashMap::from([("merchant".to_owned(), id.to_owned())])
 }
 
-fn soon() -> Option<Expiry> {
-    Some(Expiry::Ttl(prost_types::Duration { seconds: 0, nanos: 50_000_000 }))
+fn soon() -> Expiry {
+    Expiry::Ttl(prost_types::Duration { seconds: 0, nanos: 50_000_000 })
 }
 
 async fn expired(shop: &Shop, ask: CreateKeyRequest) -> String {
-    let (made, _) = shop.operator.key(CreateKeyRequest { expiry: soon(), ..ask }).await;
+    let (made, _) = shop.operator.key(CreateKeyRequest { expiry: Some(soon()), ..ask }).await;
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     made.id
 }
@@ -53,7 +53,7 @@ async fn a_weak_manager_revives_and_enables_no_key_that_it_could_not_create(data
     let _ = update(&shop.operator, change(&disabled.id, "disabled", |key| key.disabled = true)).await;
     let expired_key = expired(&shop, strong()).await;
     let weak = shop.manager("acme", |_| ()).await;
-    let test = shop.manager("acme", |ask| ask.environment = "test".to_owned()).await;
+    let test = shop.manager("acme", |ask| "test".clone_into(&mut ask.environment)).await;
     for (caller, code) in [(&weak, Code::PermissionDenied), (&test, Code::NotFound)] {
         assert_eq!(refused(update(caller, change(&disabled.id, "disabled", |_| ())).await), code);
         assert_eq!(refused(update(caller, change(&expired_key, "expire_time", |_| ())).await), code);
@@ -69,7 +69,9 @@ async fn a_weak_manager_revives_and_enables_no_key_that_it_could_not_create(data
     assert!(revived.expect("an operator may").expire_time.is_none());
     // Narrowing and renaming take no grant.
     assert!(update(&weak, change(&disabled.id, "disabled", |key| key.disabled = true)).await.is_ok());
-    assert!(update(&weak, change(&disabled.id, "name", |key| key.name = "till".to_owned())).await.is_ok());
+    assert!(
+        update(&weak, change(&disabled.id, "name", |key| "till".clone_into(&mut key.name))).await.is_ok()
+    );
 }
 
 async fn a_manager_of_one_shop_widens_no_key_of_another(database: Database) {
@@ -83,7 +85,7 @@ async fn a_manager_of_one_shop_widens_no_key_of_another(database: Database) {
     for id in [&theirs.id, &whole.id] {
         let grant = change(id, "scopes", |key| key.scopes = vec!["api_keys.manage".to_owned()]);
         assert_eq!(refused(update(&first, grant).await), Code::NotFound);
-        let rename = change(id, "name", |key| key.name = "mine".to_owned());
+        let rename = change(id, "name", |key| "mine".clone_into(&mut key.name));
         assert_eq!(refused(update(&first, rename).await), Code::NotFound);
         let revoke = RevokeKeyRequest { id: id.clone(), reason: String::new() };
         assert_eq!(refused(first.keys().revoke_key(revoke).await), Code::NotFound);
@@ -101,7 +103,7 @@ async fn a_manager_of_one_shop_widens_no_key_of_another(database: Database) {
 async fn a_test_key_sees_and_ends_no_live_key(database: Database) {
     let shop = Shop::open(database).await;
     let (live, value) = shop.operator.key(scoped("acme", &["orders.read"])).await;
-    let test = shop.manager("acme", |ask| ask.environment = "test".to_owned()).await;
+    let test = shop.manager("acme", |ask| "test".clone_into(&mut ask.environment)).await;
     let mut keys = test.keys();
     let id = live.id.clone();
     let codes = [
@@ -145,7 +147,7 @@ async fn a_value_is_disclosed_to_callers_that_could_create_its_key_alone(databas
     let bound = shop.manager("acme", |ask| ask.bindings = merchant("s_1")).await;
     assert_eq!(read(&bound, ask("", None)).await, Ok(first.id.clone()));
     assert_eq!(read(&bound, ask("", Some("s_2"))).await, Err(Code::NotFound));
-    let in_test = shop.manager("acme", |ask| ask.environment = "test".to_owned()).await;
+    let in_test = shop.manager("acme", |ask| "test".clone_into(&mut ask.environment)).await;
     assert_eq!(read(&in_test, ask("", None)).await, Ok(test.id), "its own environment by default");
     assert_eq!(read(&in_test, ask("live", None)).await, Err(Code::NotFound));
     let unscoped = shop.manager("acme", |ask| ask.scopes = vec!["api_keys.manage".to_owned()]).await;

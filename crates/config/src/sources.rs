@@ -100,21 +100,21 @@ impl ConfigSources {
     pub(crate) fn find(&self, setting: &Setting) -> Result<Option<RawValue>, ConfigError> {
         match self.locate(setting)? {
             None => Ok(None),
-            Some((false, (value, origin))) => Ok(Some(RawValue { value, origin })),
-            Some((true, (path, place))) => from_file(setting, &path, place).map(Some),
+            Some((false, found)) => Ok(Some(found)),
+            Some((true, RawValue { value: path, origin })) => from_file(setting, &path, origin).map(Some),
         }
     }
 
     /// Returns the file that a setting names and that does not exist.
     pub(crate) fn absent_file(&self, setting: &Setting) -> Option<PathBuf> {
-        let (_, (path, _)) = self.locate(setting).ok()?.filter(|(is_file, _)| *is_file)?;
-        let path = PathBuf::from(path);
+        let (_, found) = self.locate(setting).ok()?.filter(|(is_file, _)| *is_file)?;
+        let path = PathBuf::from(found.value);
         matches!(path.try_exists(), Ok(false)).then_some(path)
     }
 
     /// Returns the text at the place with the highest precedence and that place, with true if the text is the path of a
     /// file that has the value.
-    fn locate(&self, setting: &Setting) -> Result<Option<(bool, (String, String))>, ConfigError> {
+    fn locate(&self, setting: &Setting) -> Result<Option<(bool, RawValue)>, ConfigError> {
         let flag = |name: &Name| Some((self.flags.get(&name.key)?.clone(), format!("--{}", name.flag())));
         let variable =
             |name: &Name| Some((self.environment.get(&name.variable)?.clone(), name.variable.clone()));
@@ -128,7 +128,9 @@ impl ConfigSources {
             let mut given = names.iter().filter_map(|name| Some((name.file, at(name)?)));
             match (given.next(), given.next()) {
                 (None, _) => {}
-                (Some(found), None) => return Ok(Some(found)),
+                (Some((is_file, (value, origin))), None) => {
+                    return Ok(Some((is_file, RawValue { value, origin })));
+                }
                 (Some((_, (_, one))), Some((_, (_, other)))) => {
                     let remedy = format!("{other} is given as well: give only one of the two");
                     return Err(ConfigError::new(setting.key, one, remedy));

@@ -8,10 +8,6 @@ use crate::source::Source;
 
 /// Parts of a request that a profile reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each one is a question about the profile with its own answer"
-)]
 pub struct EnvoyRequirements {
     /// Names of headers in lower case. Other spellings need not be sent, because they are removed from each request.
     pub headers: BTreeSet<String>,

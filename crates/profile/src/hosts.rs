@@ -125,9 +125,7 @@ pub(crate) fn canonical_host(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 fn is_port(text: &str) -> bool {
-    (1..=5).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_digit())
-        && text.parse::<u32>().is_ok_and(|port| port <= u32::from(u16::MAX))
+    (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// Values by host pattern. The cost of a lookup grows with the labels of the host, not with the number of patterns.

@@ -131,13 +131,11 @@ impl Server {
             store,
             follower,
             limiter,
-            writers,
+            writers: (anchor_writer, usage_flusher),
             http_state,
-            telemetry,
+            telemetry: wiring::TelemetryHandles { registry, exporter, decisions },
             drain,
         } = self;
-        let (anchor_writer, usage_flusher) = writers;
-        let wiring::TelemetryHandles { registry, exporter, decisions } = telemetry;
         let (stop, stop_signal) = oneshot::channel::<()>();
         let stop_signal = async move { drop(stop_signal.await) };
         // Dropped at the end of this function, which aborts the tasks.
@@ -155,7 +153,7 @@ impl Server {
         background_tasks.spawn(write_anchors(anchor_writer.clone()));
         background_tasks.spawn(flush_usage(usage_flusher.clone()));
         background_tasks.spawn(export_telemetry(exporter.clone(), registry.clone()));
-        background_tasks.spawn(async move { startup.run().await.map(|never| match never {}) });
+        background_tasks.spawn(async move { Box::pin(startup.run()).await.map(|never| match never {}) });
         tokio::select! {
             () = shutdown => {}
             Some(ended) = grpc_tasks.join_next() => return Err(exited_early(ended)),

@@ -8,21 +8,21 @@ const NOW: Timestamp = Timestamp(1_763_000_000_000);
 
 /// Account that is tried from several addresses.
 struct Account {
-    account: Failures,
+    failures: Failures,
     addresses: HashMap<u32, (Failures, Timestamp)>,
     now: Timestamp,
 }
 
 impl Account {
     fn new() -> Self {
-        Self { account: Failures::default(), addresses: HashMap::new(), now: NOW }
+        Self { failures: Failures::default(), addresses: HashMap::new(), now: NOW }
     }
 
     fn attempt(&mut self, address: u32, correct: bool) -> LoginDecision {
         let (failures, known_until) = self.addresses.get(&address).copied().unwrap_or_default();
-        let history = LoginHistory { address: failures, account: self.account, known_until };
+        let history = LoginHistory { address: failures, account: self.failures, known_until };
         let decision = history.decide(correct, self.now);
-        self.account = decision.history.account;
+        self.failures = decision.history.account;
         self.addresses.insert(address, (decision.history.address, decision.history.known_until));
         decision
     }

@@ -92,9 +92,9 @@ pub(super) struct Decoded {
     /// The path with unreserved characters decoded and all others as they were sent.
     pub(super) text: String,
     /// The path with every character decoded that can stand in a segment.
-    pub(super) reserved_decoded: String,
-    /// The path as a server sees it that decodes twice, in the form of `reserved_decoded`.
-    pub(super) decoded_twice: String,
+    pub(super) plain: String,
+    /// The path as a server sees it that decodes twice, in the form of `plain`.
+    pub(super) twice: String,
     /// True if the path has an encoded character that needs no encoding, which some servers do not decode.
     pub(super) needless_encoding: bool,
     /// True if the path has an encoded slash, which the texts keep as `%2F`.
@@ -128,11 +128,11 @@ pub(super) fn decode(path: &str) -> Result<Decoded, PathError> {
         }
     }
     std::str::from_utf8(&decoded).map_err(|_| PathError::Character)?;
-    let decoded_twice = decode_again(&decoded)?;
+    let twice = decode_again(&decoded)?;
     Ok(Decoded {
         text,
-        reserved_decoded: encode(&decoded),
-        decoded_twice: encode(&decoded_twice),
+        plain: encode(&decoded),
+        twice: encode(&twice),
         needless_encoding,
         encoded_slash: decoded.contains(&ENCODED_SLASH),
     })

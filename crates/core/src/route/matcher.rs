@@ -19,7 +19,7 @@ use crate::check_input::Path;
 /// Routes of a profile, prepared for matching.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    routes: Vec<Route>,
+    declared: Vec<Route>,
     tree: Tree,
     /// The tree with literal segments without letter case, if it is not the same as `tree`.
     folded: Option<Tree>,
@@ -98,7 +98,7 @@ impl Routes {
         let folds = patterns().any(|pattern| fold(pattern.text()) != *pattern.text());
         let folded = folds.then(|| Tree::new(patterns(), |literal| fold(literal).as_str().into()));
         let permits_encoded_slash = routes.iter().any(|route| route.encoded_slash);
-        Self { routes, tree, folded, case_sensitive: false, permits_encoded_slash }
+        Self { declared: routes, tree, folded, case_sensitive: false, permits_encoded_slash }
     }
 
     /// Returns the routes with paths that differ in the case of letters as different paths.
@@ -116,7 +116,7 @@ impl Routes {
     /// Returns the route of this index.
     #[must_use]
     pub fn get(&self, number: usize) -> Option<&Route> {
-        self.routes.get(number)
+        self.declared.get(number)
     }
 
     /// Returns the route of a call. It must be the same for all readings of the path.
@@ -154,7 +154,6 @@ impl Routes {
             !other_page && (!found.same(first) || !same_resources(first, readings.canonical(), &form.path))
         });
         match first {
-            RouteMatch::Refused(_) => first,
             RouteMatch::Found(_, route) if readings.has_encoded_slash() && !route.encoded_slash => {
                 RouteMatch::Refused(RouteRefusal::EncodedSlash)
             }
@@ -164,15 +163,15 @@ impl Routes {
             RouteMatch::Found(..) | RouteMatch::Unmatched if differs => {
                 RouteMatch::Refused(RouteRefusal::Readings)
             }
-            RouteMatch::Found(..) | RouteMatch::Unmatched => first,
+            _ => first,
         }
     }
 
     fn search(&self, tree: &Tree, method: &str, path: &str) -> RouteMatch<'_> {
-        let mut search = Search::new(&self.routes, method);
+        let mut search = Search::new(&self.declared, method);
         tree.search(path, &mut search);
         let Search { best, others, .. } = search;
-        match self.routes.get(best) {
+        match self.declared.get(best) {
             Some(route) if route.methods.is_empty() && self.is_wider_than_any(route, best, &others) => {
                 RouteMatch::Refused(RouteRefusal::Method)
             }
@@ -187,7 +186,7 @@ impl Routes {
     fn is_wider_than_any(&self, route: &Route, number: usize, others: &[usize]) -> bool {
         let narrower =
             |other: &Route| route.pattern.covers(&other.pattern) && !other.pattern.covers(&route.pattern);
-        others.iter().any(|other| *other < number && narrower(&self.routes[*other]))
+        others.iter().any(|other| *other < number && narrower(&self.declared[*other]))
     }
 }
 

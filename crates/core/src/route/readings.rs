@@ -77,11 +77,11 @@ fn all<'a>(raw: &str, decoded: &Decoded) -> Result<Path<'a>, PathError> {
     let mut readings = PathReadings { forms: SmallVec::new(), encoded_slash: decoded.encoded_slash };
     readings.add(resolve(text, Structure::default())?, false);
     // A server that decodes a path before it looks for the query cuts it at a `?` or `#`.
-    let plain = decoded.reserved_decoded.as_str();
+    let plain = decoded.plain.as_str();
     let cut = [plain.find("%3F"), plain.find("%23")].into_iter().flatten().min();
     let cut = &plain[..cut.unwrap_or(plain.len())];
     let undecoded = if decoded.needless_encoding { raw } else { text };
-    for form in [text, plain, &decoded.decoded_twice, cut, undecoded] {
+    for form in [text, plain, &decoded.twice, cut, undecoded] {
         for structure in structures(form) {
             readings.add(resolve(form, structure)?, structure.last_slash);
         }
@@ -135,9 +135,8 @@ pub(super) fn resolve(path: &str, keep: Structure) -> Result<String, PathError> 
     for segment in segments {
         match &segment[..name(segment)] {
             "" if keep.empty_segments => kept.push(EMPTY_SEGMENT),
-            "" => {}
             "." | ".." if keep.dots => kept.push(segment),
-            "." => {}
+            "" | "." => {}
             ".." => drop(kept.pop().ok_or(PathError::Dots)?),
             _ if keep.parameters => kept.push(segment),
             name => kept.push(name),

@@ -12,6 +12,10 @@ use crate::source::{Source, without_cookies, without_parameters, without_subprot
 use crate::template::{RenderInput, has_controls};
 use crate::template_context::TemplateContext;
 
+/// Function that removes the credentials of these names from the values of a header, and returns what is left; `None` if
+/// nothing is removed.
+type RemoveCredentials = fn(&[&[u8]], &[Box<str>]) -> Option<String>;
+
 /// Parts that are removed from every allowed request, prepared when a document is applied.
 #[derive(Debug, Default)]
 pub(crate) struct RemovalPlan {
@@ -129,7 +133,7 @@ impl Profile {
         allow: &mut AllowResponse<'a>,
         header: &'static str,
         names: &[Box<str>],
-        without: fn(&[&[u8]], &[Box<str>]) -> Option<String>,
+        without: RemoveCredentials,
     ) {
         if names.is_empty() || self.rules.upstream.iter().any(|h| *h.name == *header) {
             return;

@@ -20,7 +20,7 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
         match matches(pair.name, name) {
             Match::No => {}
             Match::Value if found == SourceValue::Absent && !pair.hidden => {
-                found = value(request, pair.value)
+                found = value(request, pair.value);
             }
             Match::Value | Match::List => return SourceValue::Multiple,
         }

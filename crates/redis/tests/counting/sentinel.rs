@@ -105,7 +105,7 @@ async fn a_server_that_the_sentinels_no_longer_name_is_left() {
 async fn sentinels_that_hang_or_name_an_old_primary_are_outvoted() {
     let (old, new) = (Redis::start(), Redis::start());
     let watching = |redis: &Redis| RedisSentinel::watching(redis.port(), 9);
-    let mut sentinels = vec![watching(&old), watching(&new), watching(&new), watching(&new), watching(&old)];
+    let mut sentinels = [watching(&old), watching(&new), watching(&new), watching(&new), watching(&old)];
     sentinels[3].freeze();
     let url = RedisSentinels::url_of(&sentinels[..4], "");
     let one = bench(&url).await;

@@ -104,9 +104,9 @@ async fn a_lock_decays_and_success_takes_failures_back(database: TestDatabase) {
     assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok(), "all failures were reset");
 }
 
-fn address(number: u16) -> Option<IpAddr> {
+fn address(number: u16) -> IpAddr {
     let [high, low] = number.to_be_bytes();
-    Some(IpAddr::from([198, 18, high, low]))
+    IpAddr::from([198, 18, high, low])
 }
 
 /// Logs in from an address. Returns false if that is refused.
@@ -120,18 +120,18 @@ async fn failures_of_a_stranger_lock_the_strangers_address_alone(database: TestD
     let harness = Harness::new(database, "EdDSA").await;
     let _ = harness.user().await;
     let login = |from, password| login_from(&harness, from, password);
-    exhaust_from(&harness, address(1)).await;
-    assert!(!login(address(1), PASSWORD).await, "the stranger's address is locked");
-    assert!(login(address(2), PASSWORD).await, "the user's is not");
+    exhaust_from(&harness, Some(address(1))).await;
+    assert!(!login(Some(address(1)), PASSWORD).await, "the stranger's address is locked");
+    assert!(login(Some(address(2)), PASSWORD).await, "the user's is not");
     // From now on, the second address is known: strangers at any number of others do not lock it.
     for number in 10..450 {
-        let attempt = wrong(&harness, EMAIL, address(number));
+        let attempt = wrong(&harness, EMAIL, Some(address(number)));
         let _ = harness.database.store.decide_login(&attempt, None).await.unwrap();
     }
-    assert!(!login(address(999), PASSWORD).await, "guesses from many addresses are bounded");
-    assert!(login(address(2), PASSWORD).await);
+    assert!(!login(Some(address(999)), PASSWORD).await, "guesses from many addresses are bounded");
+    assert!(login(Some(address(2)), PASSWORD).await);
     for _ in 0..2 * MAX_FAILURES_OF_ADDRESS {
-        let attempt = wrong(&harness, EMAIL, address(2));
+        let attempt = wrong(&harness, EMAIL, Some(address(2)));
         let _ = harness.database.store.decide_login(&attempt, Some(audit("user.lock"))).await.unwrap();
     }
     let locks = harness.audited().await.into_iter().filter(|(action, _)| action == "user.lock");
@@ -160,7 +160,7 @@ async fn failures_at_once_are_all_counted(database: TestDatabase) {
     for n in 0..MAX_FAILURES_OF_ADDRESS + 20 {
         let (store, email) =
             (harness.database.store.clone(), if n % 2 == 0 { EMAIL } else { "eve@example.dev" });
-        let attempt = wrong(&harness, email, address(1));
+        let attempt = wrong(&harness, email, Some(address(1)));
         attempts.spawn(async move {
             loop {
                 // A database that is busy for longer than a deadline has not decided.
@@ -175,11 +175,11 @@ async fn failures_at_once_are_all_counted(database: TestDatabase) {
     assert_eq!(failures, verdicts.len());
     for email in [EMAIL, "eve@example.dev"] {
         for _ in 0..MAX_FAILURES_OF_ADDRESS - 60 {
-            let attempt = wrong(&harness, email, address(1));
+            let attempt = wrong(&harness, email, Some(address(1)));
             let verdict = harness.database.store.decide_login(&attempt, None).await.unwrap();
             assert_eq!(verdict, LoginVerdict::Failure, "{email}");
         }
-        let attempt = wrong(&harness, email, address(1));
+        let attempt = wrong(&harness, email, Some(address(1)));
         let verdict = harness.database.store.decide_login(&attempt, None).await.unwrap();
         assert_eq!(verdict, LoginVerdict::Locked, "{email}: an unknown user is counted alike");
     }
@@ -221,7 +221,7 @@ async fn histories_that_say_nothing_are_deleted(database: TestDatabase) {
     let _ = harness.user().await;
     assert!(harness.sign_in("acme", EMAIL, PASSWORD).await.is_ok());
     for number in 1..=3 {
-        let attempt = wrong(&harness, "eve@example.dev", address(number));
+        let attempt = wrong(&harness, "eve@example.dev", Some(address(number)));
         let _ = harness.database.store.decide_login(&attempt, None).await.unwrap();
     }
     assert_eq!(histories(&harness).await, 5, "three addresses, their account, a login");

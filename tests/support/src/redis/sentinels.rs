@@ -53,6 +53,7 @@ impl RedisSentinel {
     }
 
     /// Runs a command, and answers what redis-cli prints.
+    #[must_use]
     pub fn cli(&self, words: &[&str]) -> String {
         super::cli(&["-p", &self.port.to_string()], words)
     }

@@ -22,7 +22,7 @@ impl PartialEq<str> for Folded {
 /// Returns true if folding may change a canonical path: it has upper-case letters or encoded characters.
 pub(super) fn has_case(path: &str) -> bool {
     // Reads all bytes instead of stopping at the first one, so that many are compared at a time.
-    path.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase() | (byte == b'%'))
+    path.bytes().fold(false, |any, byte| any || byte.is_ascii_uppercase() || (byte == b'%'))
 }
 
 /// Returns a canonical path, or a segment, without letter case.

@@ -110,6 +110,14 @@ fn repeated_and_hidden_members_are_refused() {
         let found = verify(&signed(&before_end(&head, more), &body, key), &key_ring);
         assert_eq!(found.map(|_| ()), Err(TokenError::Header), "{more}");
     }
+}
+
+#[test]
+fn parts_that_are_no_single_object_are_refused() {
+    let key_ring = key_ring(vec![record(SigningAlgorithm::EdDsa, 1)]);
+    let key = key_ring.iter().next().unwrap();
+    let head = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": &*key.record.id}).to_string();
+    let body = serde_json::to_string(&claims()).unwrap();
     for (head, body) in [
         (format!("\u{feff}{head}"), body.clone()),
         (format!("{head}{head}"), body.clone()),
