@@ -85,7 +85,7 @@ fn migrations_go_up_and_down() {
     assert_eq!(migrate(&["status"]).matches("missing").count(), 1);
 }
 
-/// A server on ports of its own, ended with SIGTERM; its operator's key is what it printed.
+/// A server on ports of its own, ended with SIGTERM; its operator's key is in a file, because the log is JSON.
 struct Served {
     child: Child,
     folder: tempfile::TempDir,
@@ -104,15 +104,15 @@ impl Served {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let root = lines.find(|line| !line.starts_with('{')).expect("a key is printed alone on its line");
         assert!(lines.any(|line| line.contains("\"ready\"")), "it gets ready");
+        let root = std::fs::read_to_string(folder.path().join("latchkey.db.root-key")).unwrap();
         let url = format!("http://{grpc}");
         let mut readiness = TcpStream::connect(http).unwrap();
         readiness.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         readiness.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        Self { child, folder, url, root }
+        Self { child, folder, url, root: root.trim_end().to_owned() }
     }
 
     fn call(&self, arguments: &[&str]) -> (i32, String, String) {
