@@ -18,8 +18,8 @@ mod m0009_user_environment;
 mod m0010_shadow;
 mod m0011_master_keys;
 mod m0012_revocation;
-mod m0015_bucket_key;
-mod m0016_logins;
+mod m0013_bucket_key;
+mod m0014_logins;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -43,8 +43,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_shadow::Migration),
             Box::new(m0011_master_keys::Migration),
             Box::new(m0012_revocation::Migration),
-            Box::new(m0015_bucket_key::Migration),
-            Box::new(m0016_logins::Migration),
+            Box::new(m0013_bucket_key::Migration),
+            Box::new(m0014_logins::Migration),
         ]
     }
 }
