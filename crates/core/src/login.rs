@@ -43,10 +43,17 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Returns the number of failures at `now`. A clock that was set back does not make them more than the limit.
+    /// Returns the number of failures at `now`, at most the limit.
     fn count(self, limit: FailureLimit, now: Timestamp) -> u32 {
         let left = u128::try_from(self.clear_at.0.saturating_sub(now.0)).unwrap_or_default();
         u32::try_from(left.div_ceil(limit.interval.as_millis())).unwrap_or(u32::MAX).min(limit.most)
+    }
+
+    /// Returns these failures, or `usual` of them if they are more than the limit, which only a clock that was set back can
+    /// bring about.
+    fn within(self, limit: FailureLimit, usual: u32, now: Timestamp) -> Self {
+        let possible = self.clear_at <= now.plus(limit.interval * limit.most);
+        if possible { self } else { Self { clear_at: now.plus(limit.interval * usual) } }
     }
 
     fn with_one_more(self, limit: FailureLimit, now: Timestamp) -> Self {
@@ -92,6 +99,10 @@ impl LoginHistory {
     /// Decides on an attempt after the password was compared. An attempt that is locked does not count as a failure.
     #[must_use]
     pub fn decide(self, correct: bool, now: Timestamp) -> LoginDecision {
+        self.within_limits(now).decide_within(correct, now)
+    }
+
+    fn decide_within(self, correct: bool, now: Timestamp) -> LoginDecision {
         if !self.allows(now) {
             return LoginDecision { verdict: LoginVerdict::Locked, history: self, locks: false };
         }
@@ -106,6 +117,12 @@ impl LoginHistory {
             if self.is_known(now) { self.account } else { self.account.with_one_more(OF_ACCOUNT, now) };
         let history = Self { address: self.address.with_one_more(OF_ADDRESS, now), account, ..self };
         LoginDecision { verdict: LoginVerdict::Failure, history, locks: !history.allows(now) }
+    }
+
+    fn within_limits(self, now: Timestamp) -> Self {
+        let address = self.address.within(OF_ADDRESS, MAX_FAILURES_OF_ADDRESS, now);
+        let account = self.account.within(OF_ACCOUNT, MAX_FAILURES_OF_ACCOUNT, now);
+        Self { address, account, ..self }
     }
 
     fn is_known(&self, now: Timestamp) -> bool {

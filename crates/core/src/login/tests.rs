@@ -126,6 +126,8 @@ fn a_clock_that_was_set_back_locks_no_longer_than_the_limit() {
     account.now = NOW;
     assert_eq!(account.attempt(1, true).verdict, LoginVerdict::Locked);
     assert_eq!(account.attempt(2, true).verdict, LoginVerdict::Success);
+    account.move_on(OF_ADDRESS.interval);
+    assert_eq!(account.attempt(1, true).verdict, LoginVerdict::Success, "one failure is forgiven");
 }
 
 #[test]
