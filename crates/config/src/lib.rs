@@ -4,6 +4,7 @@
 
 mod check_auth;
 mod checks;
+mod commands;
 mod database;
 pub mod definitions;
 mod error;
@@ -273,30 +274,6 @@ impl Settings {
                 otlp,
             }),
             _ => Err(ConfigErrors(errors)),
-        }
-    }
-
-    /// Reads the settings of `latchkey rewrap`.
-    pub fn load_for_rewrap(sources: &ConfigSources) -> Result<RewrapSettings, ConfigErrors> {
-        let mut reader = SettingsReader::new(sources);
-        let (database, log) = (reader.database(), reader.log());
-        let master_key = reader.master_key(database.as_ref());
-        let previous_master_keys = reader.previous_master_keys();
-        match (database, master_key, log, reader.finish()) {
-            (Some(database), Some(master_key), Some(log), errors) if errors.is_empty() => {
-                Ok(RewrapSettings { database, master_key, previous_master_keys, log })
-            }
-            (_, _, _, errors) => Err(ConfigErrors(errors)),
-        }
-    }
-
-    /// Reads the settings of `latchkey migrate`: the database and the log.
-    pub fn load_database(sources: &ConfigSources) -> Result<(DatabaseSettings, LogSettings), ConfigErrors> {
-        let mut reader = SettingsReader::new(sources);
-        let (database, log) = (reader.database(), reader.log());
-        match (database, log, reader.finish()) {
-            (Some(database), Some(log), errors) if errors.is_empty() => Ok((database, log)),
-            (_, _, errors) => Err(ConfigErrors(errors)),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use latchkey_core::limit::{BucketAlgorithm, BucketCharge, size};
+use latchkey_core::limit::BucketCharge;
 use latchkey_core::time::{Clock, MonotonicInstant};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -29,7 +29,7 @@ pub(crate) use self::trial::Trial;
 use crate::address::{Address, InvalidUrl};
 use crate::key;
 use crate::sentinels::PrimaryAddress;
-use crate::wire::{self, BucketOp, BucketState, Reply, ScriptHandle};
+use crate::wire::{self, BucketOp, BucketState, Reply, ScriptHandle, full_after};
 
 /// Time limit for connecting, outside of calls.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -283,19 +283,6 @@ impl RedisConnection {
             tracing::warn!(error = %reason, "Redis refuses to count limits; they are counted in this process alone until it does");
         } else {
             tracing::warn!(error = %reason, "Redis does not respond; limits are counted in this process alone until it does");
-        }
-    }
-}
-
-/// Returns the time in which an empty bucket becomes full; for a window, its length.
-fn full_after(demand: &BucketCharge) -> Duration {
-    let limit = demand.limit;
-    match demand.algorithm {
-        BucketAlgorithm::FixedWindow | BucketAlgorithm::SlidingWindow => limit.period,
-        BucketAlgorithm::TokenBucket => {
-            let burst = u128::from(size(limit, demand.algorithm));
-            let nanos = limit.period.as_nanos() * burst / u128::from(limit.tokens.max(1));
-            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
         }
     }
 }

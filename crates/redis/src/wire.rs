@@ -181,3 +181,16 @@ fn state(demand: &BucketCharge, numbers: &[i64]) -> BucketState {
         life: micros(7),
     }
 }
+
+/// Returns the time in which an empty bucket becomes full; for a window, its length.
+pub(crate) fn full_after(demand: &BucketCharge) -> Duration {
+    let limit = demand.limit;
+    match demand.algorithm {
+        BucketAlgorithm::FixedWindow | BucketAlgorithm::SlidingWindow => limit.period,
+        BucketAlgorithm::TokenBucket => {
+            let burst = u128::from(size(limit, demand.algorithm));
+            let nanos = limit.period.as_nanos() * burst / u128::from(limit.tokens.max(1));
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        }
+    }
+}

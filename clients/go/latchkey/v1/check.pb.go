@@ -103,7 +103,8 @@ const (
 	Reason_REASON_RESOURCE_MISMATCH Reason = 12
 	// The key may not be used from that address.
 	Reason_REASON_NETWORK_NOT_ALLOWED Reason = 13
-	// No route fits, or the one that does is not for keys of this kind; or the path can be read in two ways.
+	// No route takes the path with this method, or the one that does is not for keys of this kind; or the path can be
+	// read in two ways.
 	Reason_REASON_ROUTE_NOT_ALLOWED Reason = 14
 	// A bucket has no room; `rate_limits` says which, and for how long.
 	Reason_REASON_RATE_LIMITED Reason = 15
@@ -111,6 +112,8 @@ const (
 	Reason_REASON_DISABLED Reason = 16
 	// A field is too long or can't be read, or fields contradict each other; `message` names them.
 	Reason_REASON_MALFORMED_REQUEST Reason = 17
+	// The host is none of the profile's, or is not a host at all. Public routes are not open there either.
+	Reason_REASON_HOST_NOT_ALLOWED Reason = 18
 )
 
 // Enum value maps for Reason.
@@ -134,6 +137,7 @@ var (
 		15: "REASON_RATE_LIMITED",
 		16: "REASON_DISABLED",
 		17: "REASON_MALFORMED_REQUEST",
+		18: "REASON_HOST_NOT_ALLOWED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":          0,
@@ -154,6 +158,7 @@ var (
 		"REASON_RATE_LIMITED":         15,
 		"REASON_DISABLED":             16,
 		"REASON_MALFORMED_REQUEST":    17,
+		"REASON_HOST_NOT_ALLOWED":     18,
 	}
 )
 
@@ -1029,7 +1034,7 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\bDecision\x12\x18\n" +
 	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eDECISION_ALLOW\x10\x01\x12\x11\n" +
-	"\rDECISION_DENY\x10\x02*\xf3\x03\n" +
+	"\rDECISION_DENY\x10\x02*\x90\x04\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tREASON_OK\x10\x01\x12\x1d\n" +
@@ -1049,7 +1054,8 @@ const file_latchkey_v1_check_proto_rawDesc = "" +
 	"\x18REASON_ROUTE_NOT_ALLOWED\x10\x0e\x12\x17\n" +
 	"\x13REASON_RATE_LIMITED\x10\x0f\x12\x13\n" +
 	"\x0fREASON_DISABLED\x10\x10\x12\x1c\n" +
-	"\x18REASON_MALFORMED_REQUEST\x10\x112\x9d\x01\n" +
+	"\x18REASON_MALFORMED_REQUEST\x10\x11\x12\x1b\n" +
+	"\x17REASON_HOST_NOT_ALLOWED\x10\x122\x9d\x01\n" +
 	"\fCheckService\x12>\n" +
 	"\x05Check\x12\x19.latchkey.v1.CheckRequest\x1a\x1a.latchkey.v1.CheckResponse\x12M\n" +
 	"\n" +
