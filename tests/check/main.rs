@@ -38,6 +38,7 @@ name = "badge"
 prefix = "badge-"
 secret = "base62:24"
 checksum = true
+default_scopes = ["read", "write", "read.deep"]
 
 [[scopes]]
 name = "read"

@@ -44,6 +44,7 @@ async fn replicas_on_a_compatible_server_revoke_by_polling() {
             let ask = CheckRequest {
                 credential: value.clone(),
                 profile: "shop".to_owned(),
+                scopes_only: true,
                 ..CheckRequest::default()
             };
             let answer = operators[of].checks().check(ask).await.ok()?;

@@ -16,7 +16,7 @@ async fn shop(setup: Setup) -> (Latchkey, String) {
     let latchkey = setup.shipped("demo").start();
     let operator = latchkey.operator();
     let _ = operator.tenant("acme", "demo", "").await;
-    let (_, value) = operator.plain_key("acme", "live").await;
+    let (_, value) = operator.scoped_key("acme", &["things.read"]).await;
     (latchkey, value)
 }
 

@@ -120,7 +120,7 @@ async fn a_change_of_the_plan_and_a_rotation_keep_what_was_spent() {
 async fn headers_of_unknown_limits_are_left_out() {
     let headers = "\n[response_headers]\nx-limit = \"{{ rate_limit.limit }}\"\n\
                    x-both = \"{{ rate_limit.remaining }} of {{ rate_limit.limit }}\"\n\
-                   x-or = \"{{ rate_limit.limit | default(\"none\") }}\"\n";
+                   x-or = '{{ rate_limit.limit | default(\"none\") }}'\n";
     for (setting, unknown) in [("omit", None), ("full", Some("6"))] {
         let document = DOCUMENT.replacen(
             "[credential]",

@@ -83,6 +83,9 @@ fn audiences(section: &mut Section<'_>, default: &str) -> Vec<Box<str>> {
     let mut audiences: Vec<Box<str>> = Vec::new();
     for text in section.texts("audiences") {
         check_claim(&text);
+        if text.value.is_empty() {
+            continue;
+        }
         if text.value == default || audiences.iter().any(|earlier| **earlier == *text.value) {
             text.report(format!("the audience \"{}\" is given twice", text.value));
         }

@@ -180,7 +180,7 @@ expect = { state = 200 }
             "examples[0].expect.state",
         ]
     );
-    assert_eq!((errors[0].line, errors[0].column), (22, 11));
+    assert_eq!((errors[0].line, errors[0].column), (23, 11));
 }
 
 #[test]

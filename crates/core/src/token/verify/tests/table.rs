@@ -1,6 +1,8 @@
 //! Table of tokens with a valid signature whose header or claims are not what Latchkey writes, byte by byte: what a
 //! JSON library would accept in silence is refused.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// Returns a token of these bytes with a valid signature of the key.
@@ -69,7 +71,8 @@ fn repeated_and_hidden_members_are_refused() {
     let key = key_ring.iter().next().unwrap();
     let kid = &*key.record.id;
     let head = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid}).to_string();
-    let body = serde_json::to_string(&claims()).unwrap();
+    let bindings = BTreeMap::from([("shop".into(), "s_1".into())]);
+    let body = serde_json::to_string(&Claims { bindings, ..claims() }).unwrap();
     let before_end = |json: &str, more: &str| format!("{},{more}}}", &json[..json.len() - 1]);
     for more in [
         r#""exp":9999999999"#,
