@@ -1,7 +1,7 @@
 //! Methods, letter case and merchants in the routes of the shipped products.
 
 use latchkey_proto::v1;
-use latchkey_testing::{Echo, EnvoySetup, Request, key, user};
+use latchkey_testing::{Echo, EnvoySetup, Request, key, scoped, user};
 
 use crate::Product;
 
@@ -115,7 +115,9 @@ async fn a_key_in_a_large_body_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_request_needs_what_a_get_needs() {
     let luxcore = Product::open("luxcore", "api.lux-core.io").await;
-    let (_, value) = luxcore.operator.scoped_key("acme", &["balance.read"]).await;
+    let mut ask = scoped("acme", &["balance.read"]);
+    "production".clone_into(&mut ask.environment);
+    let (_, value) = luxcore.operator.key(ask).await;
     for (call, expected) in
         [("HEAD /v1/balance", 200), ("HEAD /v1/payments/p_1", 403), ("POST /v1/balance", 403)]
     {

@@ -212,6 +212,10 @@ impl<L: Limiter> EndpointService<L> {
             rpc_request.message["credential"] = credential.unwrap_or_default().into();
             rpc_request.message["profile"] = profile.name().into();
             rpc_request.message["cost"] = 0.into();
+            // An endpoint that names no path asks about the key alone: Envoy's Check has decided about the route.
+            if rpc_request.message["path"].is_null() {
+                rpc_request.message["scopes_only"] = true.into();
+            }
         }
         match rpc::call(&self.parts.services, rpc_request.rpc, &rpc_request.message, &caller).await {
             Ok((response, _)) if rpc_request.rpc.name == "Check" && would_deny(&response) => {
@@ -292,9 +296,4 @@ fn into_http(rendered: EndpointResponse<'_>) -> HttpResponse {
     // These responses can contain keys and tokens, which must not be stored by a cache.
     response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// Returns the text of a field of a JSON message; empty if the field is absent.
-fn text(value: &Value, field: &str) -> String {
-    value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -71,7 +71,7 @@ pub(crate) async fn call(
         if let Some(Value::Array(page)) = response.get_mut(list).map(Value::take) {
             items.extend(page);
         }
-        let next = crate::text(&response, "next_page_token");
+        let next = text(&response, "next_page_token");
         if next.is_empty() {
             return Ok((response, items));
         }
@@ -187,6 +187,11 @@ fn code(code: tonic::Code) -> ErrorCode {
             ErrorCode::Internal
         }
     }
+}
+
+/// Returns the text of a field of a JSON message; empty if the field is absent.
+fn text(value: &Value, field: &str) -> String {
+    value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -213,7 +213,7 @@ mod tests {
         }
         let mut other = 0;
         counters.checks(4, |_, _, _, _| other += 1);
-        assert_eq!((other, counters.lookups()), (0, [19, 0, 0]));
+        assert_eq!((other, counters.lookups()), (0, [20, 0, 0]));
     }
 
     #[test]

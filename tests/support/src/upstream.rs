@@ -58,7 +58,9 @@ fn serve(stream: TcpStream, count: &AtomicUsize) -> Option<()> {
         let head =
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
         writer.write_all(head.as_bytes()).ok()?;
-        writer.write_all(body.as_bytes()).ok()?;
+        if seen["method"] != "HEAD" {
+            writer.write_all(body.as_bytes()).ok()?;
+        }
     }
 }
 
