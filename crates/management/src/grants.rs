@@ -4,14 +4,12 @@
 //! environment, routes by kind, lifetime, networks and limits. A new key, and a key whose value is disclosed, have no
 //! state before, so the caller must cover them.
 
+mod limits;
 mod widening;
 
 use std::collections::BTreeSet;
 
 use latchkey_core::error::RequestError;
-use latchkey_core::limit::{
-    BucketOwner, ChargeCondition, Limit, LimitOverrides, LimitSubjects, bucket_charges,
-};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::{Principal, Subject};
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
@@ -19,7 +17,7 @@ use latchkey_core::route::Route;
 use latchkey_core::scope::{REVIVE_KEYS, ScopeSet};
 use latchkey_core::time::Timestamp;
 
-use self::widening::{exceeds, is_wider};
+use self::widening::is_wider;
 use crate::ports::KeyFilter;
 
 /// State of a key before a call.
@@ -57,7 +55,7 @@ impl<'a> Grants<'a> {
             if !self.reaches(before) {
                 return Err(RequestError::NotFound("key"));
             }
-            if !is_wider(before, after, |class, key| self.limit_of(class, Some(&key.limits))) {
+            if !is_wider(before, after, |class, key| self.limits_of(class, Some(&key.limits))) {
                 return Ok(());
             }
             if revives(before, after, now) {
@@ -236,45 +234,6 @@ impl<'a> Grants<'a> {
             return Ok(());
         }
         Err(forbidden("the caller is confined to networks, and can't grant others".into()))
-    }
-
-    fn own_limits(&self) -> impl Iterator<Item = (&Box<str>, &Vec<(BucketOwner, Limit)>)> {
-        self.principal.limits().into_iter().flat_map(|limits| &limits.0)
-    }
-
-    /// Checks the limits of a key: each must be at most what the caller has, and a limit that is set on the caller
-    /// itself must not be left out, since the default could be higher.
-    fn check_limits(&self, limits: &LimitOverrides) -> Result<(), RequestError> {
-        if let Some(class) =
-            self.own_limits().map(|(class, _)| class).find(|class| !limits.0.contains_key(*class))
-        {
-            return Err(forbidden(format!(
-                "the caller has a limit of its own for {class}, and can't lift it"
-            )));
-        }
-        for (class, requested) in &limits.0 {
-            let own = self.limit_of(class, self.principal.limits());
-            if requested.iter().any(|(_, limit)| own.is_some_and(|own| exceeds(*limit, own))) {
-                return Err(forbidden(format!("the caller's own limit for {class} is lower")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the limit of a key of the caller's tenant in a rate class, with these limits of its own; `None` if there
-    /// is none. A limit of its own counts also where the class has no bucket for keys now: a later version of the
-    /// profile may have one.
-    fn limit_of(&self, class: &str, own: Option<&LimitOverrides>) -> Option<Limit> {
-        if let Some(limit) = own.and_then(|own| own.of(class, BucketOwner::Key)) {
-            return Some(limit);
-        }
-        let tenant = &*self.principal.tenant;
-        let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
-        let subject = Some((self.principal.bucket_subject(), own));
-        let subjects = LimitSubjects { subject, tenant: Some((tenant, plan)), address: None };
-        let class = self.policy.classes.find(class)?;
-        let all = bucket_charges(&self.policy.classes, class, ChargeCondition::Allowed, &subjects);
-        all.iter().find(|charge| charge.bucket.per == BucketOwner::Key).map(|charge| charge.limit)
     }
 }
 

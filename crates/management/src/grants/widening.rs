@@ -5,13 +5,13 @@ use latchkey_core::limit::Limit;
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::time::Timestamp;
 
-/// Returns whether a key can do anything after a change that it could not do before. `limit` returns the limit that
-/// applies to a key in a rate class; `None` if there is none. Every field is named here, so that a new one cannot be
+/// Returns whether a key can do anything after a change that it could not do before. `limits_of` returns the limits
+/// that apply to a key in a rate class. Every field is named here, so that a new one cannot be
 /// forgotten.
 pub(super) fn is_wider(
     before: &KeyRecord,
     after: &KeyRecord,
-    limit: impl Fn(&str, &KeyRecord) -> Option<Limit>,
+    limits_of: impl Fn(&str, &KeyRecord) -> Vec<Limit>,
 ) -> bool {
     let KeyRecord {
         id,
@@ -51,7 +51,7 @@ pub(super) fn is_wider(
         || !networks_within(networks, &before.networks)
         || activity(lifecycle) > activity(&before.lifecycle)
         || end(*expires) > end(before.expires)
-        || classes.any(|class| is_higher(limit(class, before), limit(class, after)))
+        || classes.any(|class| admits_more(&limits_of(class, after), &limits_of(class, before)))
 }
 
 /// Returns whether all of these networks are within others. No networks at all stand for every address.
@@ -60,9 +60,14 @@ pub(super) fn networks_within(networks: &[IpNet], others: &[IpNet]) -> bool {
     others.is_empty() || (!networks.is_empty() && networks.iter().all(inside))
 }
 
+/// Returns whether limits admit more than others: each of the others must be kept by one of them.
+pub(super) fn admits_more(requested: &[Limit], own: &[Limit]) -> bool {
+    own.iter().any(|own| requested.iter().all(|requested| exceeds(*requested, *own)))
+}
+
 /// Returns whether a limit admits more than another, for any length of time. A limit without a burst admits at most its
 /// tokens in any period; one with a burst admits the burst at once, and the rate in addition.
-pub(super) fn exceeds(requested: Limit, own: Limit) -> bool {
+fn exceeds(requested: Limit, own: Limit) -> bool {
     let at_once = |limit: Limit| u128::from(limit.burst.unwrap_or(limit.tokens));
     let rate = |limit: Limit, other: Limit| u128::from(limit.tokens) * other.period.as_nanos();
     let exceeds_period = match (requested.burst, own.burst) {
@@ -73,14 +78,6 @@ pub(super) fn exceeds(requested: Limit, own: Limit) -> bool {
         (Some(_) | None, _) => false,
     };
     exceeds_period || at_once(requested) > at_once(own) || rate(requested, own) > rate(own, requested)
-}
-
-fn is_higher(before: Option<Limit>, after: Option<Limit>) -> bool {
-    match (before, after) {
-        (None, _) => false,
-        (Some(_), None) => true,
-        (Some(before), Some(after)) => exceeds(after, before),
-    }
 }
 
 /// Returns the rank of a lifecycle: the higher, the more the key can be used.

@@ -1,0 +1,51 @@
+//! Limits that a caller can grant to a key: all of its own must be kept.
+
+use latchkey_core::error::RequestError;
+use latchkey_core::limit::{
+    BucketOwner, ChargeCondition, Limit, LimitOverrides, LimitSubjects, bucket_charges,
+};
+
+use super::widening::admits_more;
+use super::{Grants, forbidden};
+
+impl Grants<'_> {
+    pub(super) fn own_limits(&self) -> impl Iterator<Item = (&Box<str>, &Vec<(BucketOwner, Limit)>)> {
+        self.principal.limits().into_iter().flat_map(|limits| &limits.0)
+    }
+
+    /// Checks the limits of a key: they must keep every limit that the caller has, and a limit that is set on the caller
+    /// itself must not be left out, since the default could be higher.
+    pub(super) fn check_limits(&self, limits: &LimitOverrides) -> Result<(), RequestError> {
+        if let Some(class) =
+            self.own_limits().map(|(class, _)| class).find(|class| !limits.0.contains_key(*class))
+        {
+            return Err(forbidden(format!(
+                "the caller has a limit of its own for {class}, and can't lift it"
+            )));
+        }
+        for (class, requested) in &limits.0 {
+            let requested: Vec<Limit> = requested.iter().map(|(_, limit)| *limit).collect();
+            if admits_more(&requested, &self.limits_of(class, self.principal.limits())) {
+                return Err(forbidden(format!("the caller's own limit for {class} is lower")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the limits of a key of the caller's tenant in a rate class, with these limits of its own, which replace
+    /// all others of the class. A limit of its own counts also where the class has no bucket for keys now: a later
+    /// version of the profile may have one.
+    pub(super) fn limits_of(&self, class: &str, own: Option<&LimitOverrides>) -> Vec<Limit> {
+        if let Some(limit) = own.and_then(|own| own.of(class, BucketOwner::Key)) {
+            return vec![limit];
+        }
+        let tenant = &*self.principal.tenant;
+        let plan = tenant.plan.as_ref().and_then(|name| self.policy.plans.get(name));
+        let subject = Some((self.principal.bucket_subject(), own));
+        let subjects = LimitSubjects { subject, tenant: Some((tenant, plan)), address: None };
+        let Some(class) = self.policy.classes.find(class) else { return Vec::new() };
+        let all = bucket_charges(&self.policy.classes, class, ChargeCondition::Allowed, &subjects);
+        let of_key = all.iter().filter(|charge| charge.bucket.per == BucketOwner::Key);
+        of_key.map(|charge| charge.limit).collect()
+    }
+}
