@@ -14,7 +14,7 @@ use latchkey_core::policy::Policy;
 use latchkey_core::principal::{Principal, Subject};
 use latchkey_core::record::{KeyLifecycle, KeyRecord};
 use latchkey_core::route::Route;
-use latchkey_core::scope::{REVIVE_KEYS, ScopeSet};
+use latchkey_core::scope::{MANAGE_KEYS, REVIVE_KEYS, ScopeSet};
 use latchkey_core::time::Timestamp;
 
 use self::widening::is_wider;
@@ -171,6 +171,7 @@ impl<'a> Grants<'a> {
         }
         self.check_kind(kind)?;
         self.check_scopes(scopes)?;
+        self.check_managed_environments(key)?;
         self.check_expiry(*expires)?;
         self.check_networks(key)?;
         self.check_limits(limits)
@@ -191,6 +192,25 @@ impl<'a> Grants<'a> {
             Some(route) => Err(forbidden(format!(
                 "{kind} keys can call {}, which the caller can't; an operator can create the key",
                 route.label()
+            ))),
+        }
+    }
+
+    /// Checks that a key that manages keys does so in no environment that the caller does not reach. Its kind says in
+    /// which environments it does (`makes_keys_in`).
+    fn check_managed_environments(&self, key: &KeyRecord) -> Result<(), RequestError> {
+        let manage = self.policy.scopes.find(MANAGE_KEYS);
+        let manages =
+            manage.is_some() && key.scopes.iter().any(|name| self.policy.scopes.find(name) == manage);
+        let Some(kind) = self.policy.kind(&key.kind).filter(|_| manages) else { return Ok(()) };
+        let beyond = |name: &&Box<str>| {
+            kind.can_create_keys_in(&key.environment, name) && !self.reaches_environment(name)
+        };
+        match self.policy.environments.iter().find(beyond) {
+            None => Ok(()),
+            Some(name) => Err(forbidden(format!(
+                "{} keys of {} with {MANAGE_KEYS} manage {name} keys, which the caller can't",
+                key.kind, key.environment
             ))),
         }
     }

@@ -25,9 +25,15 @@ default = true
 prefixes = { live = "sk_live_", test = "sk_test_" }
 [[scopes]]
 name = "items.read"
+[[scopes]]
+name = "api_keys.manage"
 [[kinds]]
 name = "other"
 prefix = "other_"
+[[kinds]]
+name = "wide"
+prefix = "wide_"
+makes_keys_in = { test = ["live"] }
 [[kinds]]
 name = "admin"
 prefix = "admin_"
@@ -223,6 +229,28 @@ fn another_environment_is_reached_where_the_document_says_so_and_not_back() {
     kind.creates_keys_in = vec![("live".into(), vec!["test".into()])];
     assert!(kind.can_create_keys_in("live", "test") && kind.can_create_keys_in("test", "test"));
     assert!(!kind.can_create_keys_in("test", "live") && !kind.can_create_keys_in("live", "other"));
+}
+
+#[test]
+fn a_key_that_manages_other_environments_through_its_kind_cannot_be_granted() {
+    let manager = |key: &mut KeyRecord| key.scopes.push("api_keys.manage".into());
+    let in_test = |key: &mut KeyRecord| {
+        manager(key);
+        key.environment = "test".into();
+    };
+    let wide = |key: &mut KeyRecord| {
+        in_test(key);
+        key.kind = "wide".into();
+    };
+    assert!(can_create(in_test, in_test));
+    assert!(!can_create(in_test, wide), "it would manage live keys");
+    assert!(can_create(wide, wide));
+    let without_scope = |key: &mut KeyRecord| {
+        wide(key);
+        key.scopes.clear();
+    };
+    assert!(can_create(in_test, without_scope), "it manages nothing");
+    assert!(is_denied(&change(in_test, without_scope, manager)));
 }
 
 #[test]
