@@ -14,11 +14,10 @@ pub const MANAGE_KEYS: &str = "api_keys.manage";
 /// Scope that lets a tenant's key or user make expired keys valid again, in addition to [`MANAGE_KEYS`].
 pub const REVIVE_KEYS: &str = "api_keys.revive";
 
-/// Returns whether a request for all scopes leaves this one out. Scopes that manage keys, and those of operators, are
-/// granted only if they are named.
-#[must_use]
-pub fn must_be_named(scope: &str) -> bool {
-    scope.starts_with("api_keys.") || scope.starts_with("latchkey.")
+/// Returns whether a name is that of a scope that Latchkey itself requires: to manage keys, or of operators. Such a scope
+/// is granted only if a request names it.
+fn is_reserved(name: &str) -> bool {
+    name.starts_with("api_keys.") || name.starts_with("latchkey.")
 }
 
 /// Number of a scope in its profile's registry. Numbers follow the order of the canonical names.
@@ -198,7 +197,13 @@ impl ScopeRegistry {
     /// Returns a set without the scopes that must be named to be granted.
     #[must_use]
     pub fn without_management(&self, set: &ScopeSet) -> ScopeSet {
-        set.iter().filter(|scope| !must_be_named(self.name(*scope))).collect()
+        set.iter().filter(|scope| !self.is_management(*scope)).collect()
+    }
+
+    /// Returns whether a scope manages keys or is an operator's, by its name or an alias.
+    fn is_management(&self, scope: ScopeId) -> bool {
+        let entry = self.entries.get(usize::from(scope.0));
+        entry.is_some_and(|e| is_reserved(&e.name) || e.aliases.iter().any(|alias| is_reserved(alias)))
     }
 
     /// Returns the declared scopes, sorted by name.
@@ -238,6 +243,24 @@ mod tests {
         assert!(more.covers(&some) && !some.covers(&more) && some.intersects(&more));
         assert_eq!(scopes.names(&more.difference(&some)).collect::<Vec<_>>(), ["scope.0131"]);
         assert!(some.covers(&ScopeSet::default()) && !ScopeSet::default().covers(&some));
+    }
+
+    #[test]
+    fn a_scope_that_manages_keys_is_known_by_its_name_and_its_aliases() {
+        let entry = |name: &str, aliases: &[&str]| ScopeEntry {
+            name: name.into(),
+            description: "".into(),
+            aliases: aliases.iter().map(|&alias| alias.into()).collect(),
+            enforce: Enforcement::Enforced,
+        };
+        let entries = vec![
+            entry("api_keys.revive", &[]),
+            entry("keys:admin", &["keys.all", MANAGE_KEYS]),
+            entry("orders", &["api_keys"]),
+        ];
+        let scopes = ScopeRegistry::new(entries).unwrap();
+        let all = scopes.without_management(&scopes.all());
+        assert_eq!(scopes.names(&all).collect::<Vec<_>>(), ["orders"]);
     }
 
     #[test]
