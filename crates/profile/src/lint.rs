@@ -9,7 +9,7 @@ pub use conflict::{profile_conflicts, profile_conflicts_among_stored, shared_iss
 use std::collections::{BTreeMap, HashSet};
 
 use latchkey_core::policy::Policy;
-use latchkey_core::scope::MANAGE_KEYS;
+use latchkey_core::scope::{MANAGE_KEYS, REVIVE_KEYS, ScopeId};
 use toml::de::DeTable;
 
 use crate::error::{DocumentError, Errors};
@@ -73,7 +73,9 @@ fn unenforced_profile(root: &mut Section<'_>) {
 
 /// Warns of scopes that no route requires, and of aliases in place of names.
 fn scopes(root: &mut Section<'_>, policy: &Policy) {
-    let mut required = HashSet::new();
+    // Management requires these itself.
+    let mut required: HashSet<ScopeId> =
+        [MANAGE_KEYS, REVIVE_KEYS].into_iter().filter_map(|name| policy.scopes.find(name)).collect();
     for field in ["routes", "kinds", "roles"] {
         for mut section in root.sections(field) {
             for list in ["scopes", "any_scopes", "default_scopes"] {
@@ -89,7 +91,7 @@ fn scopes(root: &mut Section<'_>, policy: &Policy) {
     for mut section in root.sections("scopes") {
         let Some(name) = section.text("name") else { continue };
         let used = policy.scopes.find(&name).is_some_and(|scope| required.contains(&scope));
-        if !used && name.value != MANAGE_KEYS {
+        if !used {
             name.report(format!(
                 "no route requires the scope \"{}\"; it has no effect unless Envoy's routes or Check require it",
                 name.value

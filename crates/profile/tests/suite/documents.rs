@@ -76,6 +76,17 @@ fn a_kind_whose_values_can_be_read_again_names_its_scopes() {
 }
 
 #[test]
+fn a_scope_that_management_requires_has_an_effect_without_a_route() {
+    let unused = |scopes: &str| {
+        let document = format!("name = \"p\"\n{scopes}[[kinds]]\nname = \"k\"\nprefix = \"k_\"\n");
+        latchkey_profile::lint(&document).unwrap().1.len()
+    };
+    assert_eq!(unused("[[scopes]]\nname = \"api_keys.manage\"\n[[scopes]]\nname = \"api_keys.revive\"\n"), 0);
+    assert_eq!(unused("[[scopes]]\nname = \"keys\"\naliases = [\"api_keys.manage\"]\n"), 0);
+    assert_eq!(unused("[[scopes]]\nname = \"api_keys.list\"\n"), 1);
+}
+
+#[test]
 fn limits_are_kept_bucket_by_bucket() {
     let policy = profile(
         r#"
