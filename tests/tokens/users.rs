@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use latchkey_proto::v1::{self, CreateKeyRequest};
-use latchkey_testing::{field_mask, key, on_both, python, user};
+use latchkey_proto::v1::{self, AuditEvent, CreateKeyRequest, ListAuditEventsRequest};
+use latchkey_testing::{Caller, field_mask, key, on_both, python, user};
 use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -15,6 +15,7 @@ on_both!(
     weak_passwords_are_refused_and_addresses_are_unique,
     nobody_makes_a_user_with_more_than_they_have,
     a_users_token_manages_keys_as_far_as_the_role_goes,
+    a_tenants_audit_log_names_its_own_keys_and_users_alone,
     a_user_may_be_confined_to_one_environment,
     what_is_wrong_with_a_change_is_told_whole,
     nobody_changes_a_user_to_more_than_they_have,
@@ -181,6 +182,26 @@ async fn a_users_token_manages_keys_as_far_as_the_role_goes(shop: Shop) {
     assert_eq!(made.0.scopes, ["api_keys.manage"]);
     let wider = CreateKeyRequest { scopes: vec!["items.write".into()], ..key("", "live") };
     assert_eq!(caller.try_key(wider).await.expect_err("wider").code(), Code::PermissionDenied);
+}
+
+/// Operators act in every tenant, and the names of their keys are not the tenant's business.
+async fn a_tenants_audit_log_names_its_own_keys_and_users_alone(shop: Shop) {
+    let admin = shop.user("admin").await;
+    let token = shop.issue(with_password(PASSWORD)).await.expect("issued").access_token;
+    let caller = shop.latchkey.caller(&token);
+    let (made, _) = caller.plain_key("", "live").await;
+    let list = async |caller: &Caller| {
+        let ask = ListAuditEventsRequest { tenant: "acme".to_owned(), ..ListAuditEventsRequest::default() };
+        caller.audit().list_audit_events(ask).await.expect("a list").into_inner().events
+    };
+    let of = |events: &[AuditEvent], action: &str| {
+        let event = events.iter().find(|event| event.action == action).expect("it is listed");
+        (event.actor_name.clone(), event.target_name.clone())
+    };
+    let own = list(&caller).await;
+    assert_eq!(of(&own, "key.create"), (admin.email.clone(), made.name.clone()));
+    assert_eq!(of(&own, "user.create"), (String::new(), admin.email.clone()));
+    assert_eq!(of(&list(&shop.operator).await, "user.create"), ("root".to_owned(), admin.email));
 }
 
 /// A flood of wrong passwords, most of which are never compared, is not a hundred failures.

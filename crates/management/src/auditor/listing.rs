@@ -1,12 +1,12 @@
 //! Pages of audit events. An operator or a caller of a whole tenant sees every event of the tenant; a caller that is
 //! confined to bindings or an environment sees its own actions, and what happened to the keys and users that it can
-//! manage.
+//! manage. A caller of a tenant sees names of its own tenant alone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, SystemError};
-use latchkey_core::id::{KeyId, UserId};
+use latchkey_core::id::{KeyId, TenantId, UserId};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
 use latchkey_core::time::Timestamp;
@@ -87,7 +87,7 @@ impl Auditor {
         mut before: Option<u64>,
         limit: u32,
     ) -> Result<(Vec<ListedEvent>, Option<u64>), SystemError> {
-        let size = if matches!(view, View::Everything) { limit } else { limit.max(BATCH) };
+        let size = if matches!(view, View::Confined { .. }) { limit.max(BATCH) } else { limit };
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut found = Vec::new();
         for _ in 0..MAX_BATCHES {
@@ -107,8 +107,10 @@ impl Auditor {
 
 /// Extent of the events that a caller sees.
 enum View<'a> {
-    /// Every event of the list.
+    /// Every event of the list, for an operator.
     Everything,
+    /// Every event of a tenant, with the names of its own keys and users alone.
+    Tenant(TenantId),
     /// Events about the keys and users that a confined caller can manage.
     Confined { subject: &'a str, principal: &'a Principal, policy: Arc<Policy> },
 }
@@ -118,7 +120,7 @@ impl<'a> View<'a> {
         if Grants::of(principal, &policy).is_confined() {
             Self::Confined { subject: &caller.subject, principal, policy }
         } else {
-            Self::Everything
+            Self::Tenant(principal.tenant.id)
         }
     }
 }
@@ -132,12 +134,20 @@ impl NamedSubjects {
         let keys: Vec<KeyId> = texts.iter().filter_map(|text| text.parse().ok()).collect();
         let users: Vec<UserId> = texts.iter().filter_map(|text| text.parse().ok()).collect();
         let mut found = log.subjects(&keys, &users).await?;
-        if let View::Confined { principal, policy, .. } = view {
-            let grants = Grants::of(principal, policy);
-            found.keys.retain(|key| key.tenant == principal.tenant.id && grants.reaches(key));
-            found.users.retain(|user| {
-                user.tenant == principal.tenant.id && users::reach::reaches(principal, user, policy)
-            });
+        // The keys of operators act in every tenant, and their names are the operators' own.
+        match view {
+            View::Everything => {}
+            View::Tenant(tenant) => {
+                found.keys.retain(|key| key.tenant == *tenant);
+                found.users.retain(|user| user.tenant == *tenant);
+            }
+            View::Confined { principal, policy, .. } => {
+                let (tenant, grants) = (principal.tenant.id, Grants::of(principal, policy));
+                found.keys.retain(|key| key.tenant == tenant && grants.reaches(key));
+                found
+                    .users
+                    .retain(|user| user.tenant == tenant && users::reach::reaches(principal, user, policy));
+            }
         }
         let keys = found.keys.into_iter().map(|key| (key.id.to_string(), key.name));
         let users = found.users.into_iter().map(|user| (user.id.to_string(), user.email));
