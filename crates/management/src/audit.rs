@@ -1,6 +1,6 @@
 //! Construction of audit log entries for management calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_core::id::TenantId;
 use latchkey_core::record::{KeyLifecycle, KeyRecord, KeyState};
@@ -45,6 +45,13 @@ impl AuditEntry {
     pub(super) fn in_request(mut self, request_id: &str) -> Self {
         request_id.clone_into(&mut self.request_id);
         self
+    }
+
+    /// Adds the names of the fields that a request changes, each of them once.
+    pub(super) fn with_fields(self, names: &[String]) -> Self {
+        let mut seen = BTreeSet::new();
+        let once: Vec<&str> = names.iter().map(String::as_str).filter(|name| seen.insert(*name)).collect();
+        self.with_detail("fields", once.join(" "))
     }
 
     /// Adds what a change of a key grants and takes away: scopes, the expiry, and whether the key is disabled. A change
@@ -92,6 +99,24 @@ mod tests {
 
     use super::*;
 
+    fn entry() -> AuditEntry {
+        AuditEntry {
+            time: Timestamp(1_000),
+            tenant: None,
+            actor: String::new(),
+            action: "key.update",
+            target: String::new(),
+            request_id: String::new(),
+            details: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn an_event_names_each_changed_field_once() {
+        let names = ["name", "scopes", "name", "name"].map(str::to_owned);
+        assert_eq!(entry().with_fields(&names).details["fields"], "name scopes");
+    }
+
     fn details(change: impl FnOnce(&mut KeyRecord, &mut KeyRecord)) -> Vec<String> {
         let mut random = rand::rngs::StdRng::from_seed([5; 32]);
         let tenant = crate::operators::tenant(Timestamp(1), &mut random);
@@ -100,16 +125,7 @@ mod tests {
         before.limits = LimitOverrides::default();
         let mut after = before.clone();
         change(&mut before, &mut after);
-        let entry = AuditEntry {
-            time: Timestamp(1_000),
-            tenant: None,
-            actor: String::new(),
-            action: "key.update",
-            target: String::new(),
-            request_id: String::new(),
-            details: BTreeMap::new(),
-        };
-        let entry = entry.with_change_of_key(&before, &after);
+        let entry = entry().with_change_of_key(&before, &after);
         entry.details.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 

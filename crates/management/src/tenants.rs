@@ -146,7 +146,7 @@ impl ManagementService {
         let policy = self.policy_of(&tenant)?;
         let entry =
             self.audit_entry(caller, "tenant.update", call).for_tenant(tenant.id).on_target(&tenant.slug);
-        let entry = entry.with_detail("fields", request.fields.join(" "));
+        let entry = entry.with_fields(&request.fields);
         let rule = Box::new(|old: &TenantRecord| change(old, &request, &policy));
         let written = self.parts.store.change_tenant(tenant.id, rule, entry).await?;
         Ok(self.wait_until_applied(written, call).await?.value)

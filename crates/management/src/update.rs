@@ -49,7 +49,7 @@ impl ManagementService {
         let policy = self.policy_of(&tenant)?;
         let change = KeyChange { request: &request, policy: &policy, now: self.parts.clock.now().wall };
         let entry = self.audit_entry(caller, "key.update", call).for_tenant(tenant.id).on_target(&key.id);
-        let entry = entry.with_detail("fields", request.fields.join(" "));
+        let entry = entry.with_fields(&request.fields);
         let rule = Box::new(|key: &KeyRecord| change.apply(key));
         Ok(self.change_key(caller, (&key, &tenant), rule, entry, call).await?.value)
     }

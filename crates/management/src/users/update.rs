@@ -46,7 +46,7 @@ impl TokenIssuer {
             .audit_entry(caller, "user.update", call)
             .for_tenant(tenant.id)
             .on_target(&user.id);
-        let entry = entry.with_detail("fields", request.fields.join(" "));
+        let entry = entry.with_fields(&request.fields);
         let rule = Box::new(|old: &UserRecord| change(old, &request, caller, &policy));
         let written = self.parts.store.change_user(user.id, rule, None, entry).await?;
         Ok(self.parts.management.wait_until_applied(written, call).await?.value)
