@@ -11,6 +11,9 @@ use crate::Caller;
 use crate::key_builder::DEFAULT_ENVIRONMENT;
 use crate::tokens::TokenIssuer;
 
+/// Users that are read at a time for a caller that can manage only some of them.
+const BATCH: u32 = 1_000;
+
 impl TokenIssuer {
     /// Returns at most `limit` users that the caller can manage, newest first, older than `before`.
     pub(super) async fn users_in_reach(
@@ -24,10 +27,10 @@ impl TokenIssuer {
             return Ok(self.parts.store.users(tenant.id, before, limit).await?);
         };
         let policy = self.parts.management.policy_of(tenant)?;
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (wanted, size) = (usize::try_from(limit).unwrap_or(usize::MAX), limit.max(BATCH));
         let mut found = Vec::new();
         loop {
-            let batch = self.parts.store.users(tenant.id, before, limit).await?;
+            let batch = self.parts.store.users(tenant.id, before, size).await?;
             let last = batch.last().map(|user| user.id);
             found.extend(batch.into_iter().filter(|user| reaches(own, user, &policy)));
             if last.is_none() || found.len() >= wanted {
