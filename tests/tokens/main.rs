@@ -91,6 +91,7 @@ pub(crate) fn with_password(password: &str) -> IssueJwtRequest {
 
 on_both!(crate::Shop::open;
     a_keys_token_passes_where_the_key_passes,
+    a_key_whose_format_is_another_profiles_now_is_no_credential,
     a_token_passes_through_envoy_and_names_its_key,
     the_key_set_is_served_and_kept,
     scopes_are_a_subset_and_the_life_is_never_longer,
@@ -114,6 +115,19 @@ async fn a_keys_token_passes_where_the_key_passes(shop: Shop) {
         ..CheckRequest::default()
     };
     assert_eq!(shop.latchkey.anonymous().check(test).await.reason(), Reason::EnvironmentMismatch);
+}
+
+async fn a_key_whose_format_is_another_profiles_now_is_no_credential(shop: Shop) {
+    let (_, value) = shop.key().await;
+    assert!(shop.passes(&value).await);
+    let renamed =
+        SHOP.replace("live = \"sk_live_\", test = \"sk_test_\"", "live = \"s2_live_\", test = \"s2_test_\"");
+    let _ = shop.operator.apply(&renamed).await.expect("applied");
+    let other = "name = \"other\"\n[[kinds]]\nname = \"secret\"\nprefix = \"sk_live_\"\n";
+    let _ = shop.operator.apply(other).await.expect("applied");
+    assert_eq!(shop.reason(&value).await, Reason::InvalidCredential);
+    let refused = shop.issue(with_key(&value)).await.expect_err("no kind has its format");
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated);
 }
 
 async fn a_token_passes_through_envoy_and_names_its_key(shop: Shop) {

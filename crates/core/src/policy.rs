@@ -83,6 +83,12 @@ impl Policy {
         self.kinds.iter().find(|k| k.default)
     }
 
+    /// Returns whether the profile accepts keys, and a value has the format of one of its kinds.
+    #[must_use]
+    pub fn accepts_key(&self, value: &str) -> bool {
+        self.accepts.key && self.matches_key_format(value)
+    }
+
     /// Returns whether a value has the format of one of the kinds.
     #[must_use]
     pub fn matches_key_format(&self, value: &str) -> bool {

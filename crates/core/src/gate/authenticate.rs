@@ -77,7 +77,7 @@ impl<L: Limiter> Gate<L> {
             return Ok(CredentialKind::Token(value));
         }
         let matches_key = match policy {
-            Some(policy) => policy.accepts.key && policy.matches_key_format(value),
+            Some(policy) => policy.accepts_key(value),
             None => self.parts.policies.matches_key_format(value),
         };
         if !matches_key {
@@ -98,10 +98,17 @@ impl<L: Limiter> Gate<L> {
             let detail = || "no key has this value".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
+        let classified = given.is_some();
         let Some(policy) = self.policy_of(&tenant, given) else {
             let detail = || "the key belongs to another profile".to_owned();
             return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
         };
+        // Without a given policy, the format was compared with those of all profiles.
+        let accepts = |value: &str| classified || policy.accepts_key(value);
+        if !matches!(eval.input.credential, PresentedCredential::Value(value) if accepts(value)) {
+            let detail = || format!("the profile {:?} does not accept keys of this format", policy.name);
+            return Ok(Err(eval.explain.fail_with_detail("key", invalid_credential(), detail)));
+        }
         let principal = Principal::from_key(tenant, key, Some(&policy));
         Ok(Ok(IdentifiedCaller { principal, policy, family: None }))
     }

@@ -66,7 +66,7 @@ impl<L: Limiter> Gate<L> {
     ) -> Result<Option<IdentifiedCaller>, SystemError> {
         let Some((key, tenant)) = self.lookup_key(&KeyHash::of(value), eval).await? else { return Ok(None) };
         let Some(policy) = self.management_policy(&tenant) else { return Ok(None) };
-        let accepted = policy.accepts.key && policy.matches_key_format(value);
+        let accepted = policy.accepts_key(value);
         if !accepted && !operator::is_operator_tenant(&tenant) {
             return Ok(None);
         }

@@ -102,6 +102,16 @@ async fn a_key_of_another_profile_or_of_an_undeclared_kind_is_not_valid() {
 }
 
 #[tokio::test]
+async fn a_key_is_no_credential_of_a_profile_that_accepts_none_also_if_the_call_names_no_profile() {
+    for (accepted, expected) in [(true, None), (false, Some(Reason::InvalidCredential))] {
+        let fixture = GateFixture::with(|policy| policy.accepts.key = accepted, |_, _| {});
+        let unnamed = fixture.gate.check(None, &get_request(GOOD, "/v1/items")).await.unwrap();
+        assert_eq!(reason(&unnamed), expected);
+        assert_eq!(denial_reason(&fixture, &get_request(GOOD, "/v1/items")).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_named_tenant_must_own_the_key() {
     let fixture = GateFixture::new(|_, _| {});
     let id = fixture.store.tenant_id().to_string();

@@ -29,7 +29,13 @@ impl TokenIssuer {
         if !self.shared().policies.matches_key_format(value.reveal()) {
             return Err(INVALID_CREDENTIAL.into());
         }
-        self.key(&value.hash(), tenant).await
+        let holder = self.key(&value.hash(), tenant).await?;
+        // The format must be one that the tenant's own profile has now, as it must for a Check.
+        if holder.policy.matches_key_format(value.reveal()) {
+            Ok(holder)
+        } else {
+            Err(INVALID_CREDENTIAL.into())
+        }
     }
 
     /// Returns the key with this hash as a holder.
