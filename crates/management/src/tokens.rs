@@ -20,7 +20,7 @@ pub use self::refresh::RefreshJwt;
 pub use self::signing::{RotateSigningKey, reload_signing_keys};
 
 use latchkey_core::cache::ReplicaCache;
-use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::TenantId;
 use latchkey_core::observer::{CallOutcome, CheckObserver, TokenEvent};
 use latchkey_core::ports::KeyStore;
@@ -92,6 +92,24 @@ impl TokenIssuer {
             details: BTreeMap::new(),
         }
     }
+}
+
+/// Most batches that one deletion deletes, so that it does not hold up the work that follows for long.
+const MOST_BATCHES: u32 = 200;
+
+/// Deletes batches of rows until there are no more, at most [`MOST_BATCHES`]; returns the number of deleted rows.
+async fn delete_batches<F>(delete: impl Fn() -> F) -> Result<u64, SystemError>
+where
+    F: Future<Output = Result<u64, SystemError>>,
+{
+    let mut deleted = 0;
+    for _ in 0..MOST_BATCHES {
+        match delete().await? {
+            0 => break,
+            rows => deleted += rows,
+        }
+    }
+    Ok(deleted)
 }
 
 /// Returns the outcome of a call for observers.

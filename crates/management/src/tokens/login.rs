@@ -12,8 +12,8 @@ use latchkey_core::record::TenantRef;
 use latchkey_core::secret::KeyHash;
 use latchkey_core::user::{UserRecord, canonical_email};
 
-use super::TokenIssuer;
 use super::holder::{Holder, generation};
+use super::{TokenIssuer, delete_batches};
 use crate::CallContext;
 use crate::password::requirements::MAX_BYTES;
 use crate::password::{self, Comparison, PasswordHash, PlainPassword};
@@ -129,8 +129,9 @@ impl TokenIssuer {
         .await
     }
 
-    /// Deletes a batch of login histories that say nothing any more; returns their number.
+    /// Deletes the login histories that say nothing any more; returns their number.
     pub async fn prune_logins(&self) -> Result<u64, SystemError> {
-        self.parts.store.prune_logins(self.now()).await
+        let now = self.now();
+        delete_batches(|| self.parts.store.prune_logins(now)).await
     }
 }

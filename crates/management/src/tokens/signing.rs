@@ -14,7 +14,7 @@ use latchkey_core::token::jwks::Jwks;
 use latchkey_core::token::material::KeyMaterial;
 use latchkey_core::token::{KeyRing, KeyStage, SigningKeyRecord, TokenRules, UnsealedSigningKey};
 
-use super::TokenIssuer;
+use super::{TokenIssuer, delete_batches};
 use crate::ports::AuditEntry;
 use crate::ports::tokens::{TokenStore, run_blocking};
 use crate::rotation::{PUBLISH_LEAD, SigningKeyRotation};
@@ -52,10 +52,11 @@ impl TokenIssuer {
         self.parts.cache.jwks(profile).ok_or(RequestError::NotFound("profile with signing keys"))
     }
 
-    /// Deletes a batch of families that ended more than an hour ago; returns their number.
+    /// Deletes the families that ended more than an hour ago; returns their number.
     pub async fn prune_families(&self) -> Result<u64, SystemError> {
         const HOUR: i64 = 3_600_000;
-        self.parts.store.prune_families(Timestamp(self.now().0 - HOUR)).await
+        let before = Timestamp(self.now().0 - HOUR);
+        delete_batches(|| self.parts.store.prune_families(before)).await
     }
 
     /// Does what the schedule requires for a profile: creates a first key or a successor. Most calls change nothing.

@@ -26,6 +26,7 @@ on_both!(
     a_new_password_ends_a_lock,
     a_password_of_an_earlier_version_is_hashed_again,
     histories_that_say_nothing_are_deleted,
+    histories_of_a_flood_are_all_deleted_at_once,
 );
 
 const WRONG: &str = "not the password at all";
@@ -230,4 +231,15 @@ async fn histories_that_say_nothing_are_deleted(database: TestDatabase) {
     assert_eq!(harness.tokens.prune_logins().await.unwrap(), 4, "all but the known address");
     harness.clock.move_on(Duration::from_secs(90 * 86_400));
     assert_eq!(harness.tokens.prune_logins().await.unwrap(), 1);
+}
+
+async fn histories_of_a_flood_are_all_deleted_at_once(database: TestDatabase) {
+    let harness = Harness::new(database, "EdDSA").await;
+    for number in 0..260 {
+        let attempt = wrong(&harness, &format!("eve{number}@example.dev"), Some(address(number)));
+        let _ = harness.database.store.decide_login(&attempt, None).await.unwrap();
+    }
+    harness.clock.move_on(Duration::from_secs(15 * 60 + 1));
+    assert_eq!(harness.tokens.prune_logins().await.unwrap(), 520, "more than one batch");
+    assert_eq!(histories(&harness).await, 0);
 }
