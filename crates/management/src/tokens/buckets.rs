@@ -18,6 +18,17 @@ const LEAST_SWEEP: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct TokenBuckets(Mutex<Buckets>);
 
+/// Charge of one token to a bucket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenCharge<'a> {
+    /// Identifier of the bucket's owner.
+    pub(super) owner: Uuid,
+    /// Limit of the bucket.
+    pub(super) limit: &'a Limit,
+    /// Text of the error if the bucket has no token.
+    pub(super) error: &'static str,
+}
+
 #[derive(Debug)]
 struct Buckets {
     /// Time at which each bucket is full again.
@@ -33,26 +44,45 @@ impl Default for TokenBuckets {
 }
 
 impl TokenBuckets {
-    /// Takes one token of the owner's bucket; an error with this text if there is none.
+    /// Takes one token of each bucket, or none: the error is that of the first bucket without one.
     pub(super) fn charge(
         &self,
-        owner: Uuid,
-        limit: &Limit,
+        charges: &[TokenCharge<'_>],
         now: MonotonicInstant,
-        error: &'static str,
     ) -> Result<(), RequestError> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.full_at.len() >= buckets.sweep_at {
             buckets.full_at.retain(|_, full_at| *full_at > now);
             buckets.sweep_at = LEAST_SWEEP.max(buckets.full_at.len() * 2);
         }
-        let full = now.plus(refill_time(limit, limit.burst.unwrap_or(limit.tokens)));
         // After a change of the limit, a bucket that was empty is empty, and refills at the new rate.
-        let before = buckets.full_at.get(&owner).copied().unwrap_or(now).clamp(now, full);
-        let after = before.plus(refill_time(limit, 1));
-        let allowed = after <= full;
-        buckets.full_at.insert(owner, if allowed { after } else { before });
-        if allowed { Ok(()) } else { Err(RequestError::ResourceExhausted(error)) }
+        let full_at = |charge: &TokenCharge<'_>| {
+            let known = buckets.full_at.get(&charge.owner).copied().unwrap_or(now);
+            known.clamp(now, charge.latest(now))
+        };
+        let before: Vec<MonotonicInstant> = charges.iter().map(full_at).collect();
+        let mut both = charges.iter().zip(&before);
+        let empty = both.find(|(charge, before)| before.plus(charge.token()) > charge.latest(now));
+        for (charge, before) in charges.iter().zip(&before) {
+            let after = if empty.is_none() { before.plus(charge.token()) } else { *before };
+            buckets.full_at.insert(charge.owner, after);
+        }
+        match empty {
+            None => Ok(()),
+            Some((charge, _)) => Err(RequestError::ResourceExhausted(charge.error)),
+        }
+    }
+}
+
+impl TokenCharge<'_> {
+    /// Returns the time in which a token is refilled.
+    fn token(&self) -> Duration {
+        refill_time(self.limit, 1)
+    }
+
+    /// Returns the time at which the bucket is full if it is empty now.
+    fn latest(&self, now: MonotonicInstant) -> MonotonicInstant {
+        now.plus(refill_time(self.limit, self.limit.burst.unwrap_or(self.limit.tokens)))
     }
 }
 
@@ -68,6 +98,12 @@ mod tests {
 
     const LIMIT: Limit = Limit { tokens: 60, period: Duration::from_secs(60), burst: Some(10) };
 
+    /// Takes a token of one bucket. Returns false if it has none.
+    fn takes(buckets: &TokenBuckets, owner: u128, limit: &Limit, at: u64) -> bool {
+        let charge = TokenCharge { owner: Uuid::from_u128(owner), limit, error: "often" };
+        buckets.charge(&[charge], second(at)).is_ok()
+    }
+
     fn second(n: u64) -> MonotonicInstant {
         MonotonicInstant(7_000_000_000).plus(Duration::from_secs(n))
     }
@@ -75,8 +111,7 @@ mod tests {
     #[test]
     fn a_bucket_holds_the_burst_and_refills_at_the_rate() {
         let buckets = TokenBuckets::default();
-        let charge =
-            |owner: u128, at| buckets.charge(Uuid::from_u128(owner), &LIMIT, second(at), "often").is_ok();
+        let charge = |owner, at| takes(&buckets, owner, &LIMIT, at);
         assert!((0..10).all(|_| charge(1, 0)));
         assert!(!charge(1, 0), "empty");
         assert!(charge(2, 0), "another owner");
@@ -87,8 +122,7 @@ mod tests {
     #[test]
     fn a_changed_limit_forgets_nothing_and_refills_at_the_new_rate() {
         let buckets = TokenBuckets::default();
-        let owner = Uuid::from_u128(1);
-        let charge = |limit: &Limit, at| buckets.charge(owner, limit, second(at), "often").is_ok();
+        let charge = |limit: &Limit, at| takes(&buckets, 1, limit, at);
         let slow = Limit { tokens: 3, period: Duration::from_hours(1), burst: Some(3) };
         assert!((0..3).all(|_| charge(&slow, 0)) && !charge(&slow, 0));
         assert!(!charge(&LIMIT, 0), "empty before, empty now");
@@ -96,10 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_charge_takes_no_token_of_the_other_buckets() {
+        let buckets = TokenBuckets::default();
+        let slow = Limit { tokens: 1, period: Duration::from_hours(1), burst: Some(1) };
+        let of = |owner, limit, error| TokenCharge { owner: Uuid::from_u128(owner), limit, error };
+        assert!(takes(&buckets, 2, &slow, 0));
+        let both = [of(1, &LIMIT, "first"), of(2, &slow, "second")];
+        for _ in 0..20 {
+            assert_eq!(buckets.charge(&both, second(0)), Err(RequestError::ResourceExhausted("second")));
+        }
+        assert!((0..10).all(|_| takes(&buckets, 1, &LIMIT, 0)), "the first is still full");
+    }
+
+    #[test]
     fn full_buckets_take_no_memory() {
         let buckets = TokenBuckets::default();
         for n in 0..100_000u64 {
-            buckets.charge(Uuid::from_u128(n.into()), &LIMIT, second(n / 100), "often").unwrap();
+            assert!(takes(&buckets, n.into(), &LIMIT, n / 100));
         }
         assert!(buckets.0.lock().unwrap().full_at.len() <= 2 * LEAST_SWEEP);
     }

@@ -14,6 +14,7 @@ use latchkey_core::token::refresh::{self, FamilyRecord, RefreshRecord};
 use latchkey_core::token::{Claims, TokenRules, TokenSubject};
 use latchkey_core::user::UserRecord;
 
+use super::buckets::TokenCharge;
 use super::holder::{Holder, generation, key_expiry, parent};
 use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
@@ -140,14 +141,8 @@ impl TokenIssuer {
     }
 
     /// Takes a token of the bucket of a key or user.
-    pub(super) fn charge_owner(&self, owner: TokenSubject, rules: &TokenRules) -> Result<(), RequestError> {
-        const OFTEN: &str = "tokens of this key or user are issued and refreshed too often; try again later, or keep \
-            using a token until it expires";
-        let id = match owner {
-            TokenSubject::Key(id) => id.0,
-            TokenSubject::User(id) => id.0,
-        };
-        self.buckets.charge(id, &rules.limits.issue, self.shared().clock.now().monotonic, OFTEN)
+    fn charge_owner(&self, owner: TokenSubject, rules: &TokenRules) -> Result<(), RequestError> {
+        self.buckets.charge(&[owner_charge(owner, rules)], self.shared().clock.now().monotonic)
     }
 
     /// Signs an access token of a family.
@@ -233,6 +228,20 @@ pub(super) fn requested_scopes(
         return Err(RequestError::PermissionDenied(format!("the grant does not cover {}", names.join(", "))));
     }
     Ok(if names.is_empty() { granted.clone() } else { requested })
+}
+
+/// Returns the charge to the bucket of a key or user.
+pub(super) fn owner_charge(owner: TokenSubject, rules: &TokenRules) -> TokenCharge<'_> {
+    let owner = match owner {
+        TokenSubject::Key(id) => id.0,
+        TokenSubject::User(id) => id.0,
+    };
+    TokenCharge {
+        owner,
+        limit: &rules.limits.issue,
+        error: "tokens of this key or user are issued and refreshed too often; try again later, or keep using a token \
+                until it expires",
+    }
 }
 
 /// Returns an error for an audience that the profile does not list.

@@ -11,8 +11,9 @@ use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{self, REUSE_GRACE, Redemption, RefreshRecord, seal_owner};
 
+use super::buckets::TokenCharge;
 use super::holder::{Holder, generation};
-use super::issue::{IssuedTokens, requested_scopes};
+use super::issue::{IssuedTokens, owner_charge, requested_scopes};
 use super::{INVALID_CREDENTIAL, TokenIssuer};
 use crate::CallContext;
 
@@ -102,13 +103,15 @@ impl TokenIssuer {
         }
     }
 
-    /// Takes a token of the family's bucket, and one of its key's or user's.
+    /// Takes a token of the family's bucket and one of its key's or user's, or none.
     fn charge_refresh(&self, family: &TokenFamily, holder: &Holder) -> Result<(), RequestError> {
-        const OFTEN: &str =
-            "the tokens of this family are refreshed too often; use the present one until it expires";
-        let now = self.shared().clock.now().monotonic;
-        self.buckets.charge(family.record.id.0, &holder.rules.limits.refresh, now, OFTEN)?;
-        self.charge_owner(family.record.parent, &holder.rules)
+        let of_family = TokenCharge {
+            owner: family.record.id.0,
+            limit: &holder.rules.limits.refresh,
+            error: "the tokens of this family are refreshed too often; use the present one until it expires",
+        };
+        let of_owner = owner_charge(family.record.parent, &holder.rules);
+        self.buckets.charge(&[of_family, of_owner], self.shared().clock.now().monotonic)
     }
 
     /// Handles a token that was redeemed before: sends its successor again, or ends the family.
