@@ -16,14 +16,15 @@ use crate::row::number;
 pub struct PrunedEvents {
     /// Number of events that lost their content.
     pub pruned: u64,
-    /// Sequence number up to which every event was examined.
+    /// Sequence number of the last event that is old enough.
     pub until: u64,
-    /// True if the next event is not old enough, or if there is none.
+    /// True if the events that follow are not old enough, or if there are none.
     pub is_last: bool,
 }
 
 /// Prunes events of a batch after a sequence number that are older than a time. An event that does not continue the chain
-/// keeps its content, so that a verification finds it as it is.
+/// keeps its content, so that a verification finds it as it is. An event that is not old enough is passed over if an older
+/// one follows it in the batch: it was written by a clock that was ahead.
 pub(crate) async fn prune(
     connection: PooledConnection,
     after: u64,
@@ -36,16 +37,13 @@ pub(crate) async fn prune(
     let mut pruned = Vec::new();
     for row in rows {
         let sequence = u64::try_from(row.sequence).unwrap_or_default();
-        if sequence > after {
-            if row.time >= before.0 {
-                step.is_last = true;
-                break;
-            }
+        if sequence > after && row.time < before.0 {
             pruned.extend(previous.as_ref().and_then(|previous| chain::pruned(previous, &row)));
             step.until = sequence;
         }
         previous = Some(row.hash);
     }
+    step.is_last |= step.until == after;
     step.pruned = u64::try_from(pruned.len()).unwrap_or_default();
     if !pruned.is_empty() {
         let columns = [Column::TenantId, Column::Actor, Column::Target, Column::RequestId, Column::Details];

@@ -5,6 +5,7 @@ use latchkey_core::secret::KeyHash;
 use latchkey_core::time::Timestamp;
 use latchkey_core::token::TokenSubject;
 use latchkey_core::token::refresh::{Redemption, RefreshRecord};
+use latchkey_management::ports::AuditEntry;
 use latchkey_management::ports::audit::{AuditFilter, AuditLog as _};
 use latchkey_management::ports::tokens::TokenStore as _;
 
@@ -14,6 +15,7 @@ on_both!(
     old_events_of_tokens_lose_their_content_and_the_log_stays_intact,
     what_is_left_of_an_event_cannot_be_changed,
     no_event_can_be_passed_off_as_one_without_content,
+    events_of_a_clock_that_was_ahead_do_not_hold_up_the_others,
 );
 
 /// Time at which every event of the tests is old.
@@ -98,4 +100,18 @@ async fn no_event_can_be_passed_off_as_one_without_content(database: TestDatabas
     // An event that was changed keeps what it has.
     database.sql("UPDATE audit_events SET target = 'other' WHERE sequence = 3").await;
     assert_eq!(prune(&database, LATER).await.0, 1, "the fourth alone");
+}
+
+async fn events_of_a_clock_that_was_ahead_do_not_hold_up_the_others(database: TestDatabase) {
+    let ahead = AuditEntry { time: Timestamp(NOW.0 + 1_000_000), ..audit("token.issue") };
+    let made = database.make(key(&database, 5)).await;
+    let family = family(&database, TokenSubject::Key(made.id), 77);
+    database.store.create_family(family, token(0), Vec::new(), ahead).await.unwrap();
+    let spent = Redemption { at: NOW, successor: Sealed(vec![1]), scopes: vec!["a".into()] };
+    let entry = audit("token.refresh");
+    assert!(database.store.redeem_refresh_token(&KeyHash([0; 32]), spent, token(1), entry).await.unwrap());
+    assert_eq!(prune(&database, LATER).await, (1, 4), "the fourth, which is older than the third");
+    assert_eq!(database.verify().await, Ok(4));
+    assert_eq!(prune(&database, Timestamp(NOW.0 + 1_000_001)).await.0, 1, "the third, when it is old");
+    assert_eq!(database.verify().await, Ok(4));
 }
