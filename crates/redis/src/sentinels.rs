@@ -1,9 +1,10 @@
 //! Redis Sentinel: servers that watch a primary and its replicas, and name the present primary.
 //!
 //! All Sentinels are asked at once, and the address that most of them name counts, so that a Sentinel that was cut off
-//! from the others does not lead back to an old primary. The library's own client of Sentinel is not used: it asks one
+//! from the others does not lead back to an old primary. If as many name another one, the present primary stays. The library's own client of Sentinel is not used: it asks one
 //! after the other, believes the first, and needs more rights (SENTINEL MASTERS, ROLE).
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +23,7 @@ use crate::words;
 const SENTINEL_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Host and port of a primary, as Sentinels name it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PrimaryAddress {
     host: String,
     port: u16,
@@ -61,6 +62,11 @@ impl Sentinels {
 
     /// Returns the address that most Sentinels name. The error holds the words of each.
     pub(crate) async fn primary(&self) -> Result<PrimaryAddress, RedisError> {
+        self.named(None).await
+    }
+
+    /// Returns the address that most Sentinels name; of several, the present one.
+    async fn named(&self, present: Option<&PrimaryAddress>) -> Result<PrimaryAddress, RedisError> {
         let mut named: HashMap<PrimaryAddress, usize> = HashMap::new();
         let mut errors = Vec::new();
         let mut asked: FuturesUnordered<_> = self.nodes.iter().map(|node| self.ask(node)).collect();
@@ -76,8 +82,7 @@ impl Sentinels {
                 Err(words) => errors.push(format!("{name}: {words}")),
             }
         }
-        let most = named.into_iter().max_by_key(|(_, votes)| *votes);
-        most.map(|(primary, _)| primary).ok_or_else(|| {
+        most_named(named, present).ok_or_else(|| {
             let text = format!("no Sentinel names the primary {}: {}", self.primary.name, errors.join("; "));
             std::io::Error::other(text).into()
         })
@@ -85,7 +90,7 @@ impl Sentinels {
 
     /// Returns whether the Sentinels now name another primary. If none responds, the present one stays.
     pub(crate) async fn name_another_than(&self, primary: &PrimaryAddress) -> bool {
-        self.primary().await.is_ok_and(|named| named != *primary)
+        self.named(Some(primary)).await.is_ok_and(|named| named != *primary)
     }
 
     /// Returns a client of a primary.
@@ -160,6 +165,18 @@ impl Sentinels {
     }
 }
 
+/// Returns the address with the most votes. Of several, it is the present one, otherwise the least, so that all replicas
+/// choose the same one and none changes between them.
+fn most_named(
+    votes: HashMap<PrimaryAddress, usize>,
+    present: Option<&PrimaryAddress>,
+) -> Option<PrimaryAddress> {
+    let order = |(primary, votes): &(PrimaryAddress, usize)| {
+        (*votes, present == Some(primary), Reverse(primary.clone()))
+    };
+    votes.into_iter().max_by_key(order).map(|(primary, _)| primary)
+}
+
 impl Sentinel {
     async fn open(&self) -> Result<MultiplexedConnection, RedisError> {
         // The library's own time limits are only a last bound.
@@ -171,5 +188,31 @@ impl Sentinel {
 
     fn keep(&self, connection: MultiplexedConnection) {
         *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn primary(port: u16) -> PrimaryAddress {
+        PrimaryAddress { host: "10.0.0.1".to_owned(), port }
+    }
+
+    #[test]
+    fn sentinels_that_disagree_evenly_do_not_move_a_replica_back_and_forth() {
+        let chosen = |votes: &[(u16, usize)], present: Option<u16>| {
+            let votes = votes.iter().map(|(port, votes)| (primary(*port), *votes)).collect();
+            most_named(votes, present.map(primary).as_ref()).map(|primary| primary.port)
+        };
+        // The order of a hash map is random.
+        for _ in 0..20 {
+            assert_eq!(chosen(&[(1, 1), (2, 1)], Some(1)), Some(1));
+            assert_eq!(chosen(&[(1, 1), (2, 1)], Some(2)), Some(2));
+            assert_eq!(chosen(&[(1, 1), (2, 1)], None), Some(1), "all replicas choose the same");
+            assert_eq!(chosen(&[(1, 1), (2, 1)], Some(3)), Some(1));
+            assert_eq!(chosen(&[(1, 1), (2, 2)], Some(1)), Some(2), "most name another one");
+        }
+        assert_eq!(chosen(&[], Some(1)), None);
     }
 }
