@@ -107,7 +107,7 @@ impl SigningKeyMaintainer {
             self.issuer.prune_logins().await?;
             if !self.master_key_check.record().await? {
                 tracing::error!(
-                    "the database has values that are encrypted with a master key that this process does not have: \\
+                    "the database has values that are encrypted with a master key that this process does not have: \
                      add it to previous_master_keys, and restart"
                 );
             }
