@@ -150,7 +150,7 @@ impl Routes {
         let first = self.find(method, readings.canonical());
         let differs = readings.forms().iter().skip(1).any(|form| {
             let found = self.find(method, &form.path);
-            let other_page = form.keeps_last_slash && found.found().is_none();
+            let other_page = form.keeps_last_slash && matches!(found, RouteMatch::Unmatched);
             !other_page && (!found.same(first) || !same_resources(first, readings.canonical(), &form.path))
         });
         match first {

@@ -20,8 +20,8 @@ pub struct PathReadings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) path: Box<str>,
-    /// True for the form of servers to which a slash at the end makes another path. It counts only if it
-    /// leads to a route, because other servers answer with a redirect or 404.
+    /// True for the form of servers to which a slash at the end makes another path. It counts only if a route
+    /// has it, because otherwise such servers answer with a redirect or 404.
     pub(super) keeps_last_slash: bool,
 }
 

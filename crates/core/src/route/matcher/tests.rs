@@ -159,6 +159,16 @@ fn a_path_is_refused_if_its_readings_reach_different_routes() {
 }
 
 #[test]
+fn a_slash_at_the_end_does_not_hide_a_route_of_another_letter_case() {
+    let inner = Route { public: true, ..route(&("", "/v1/x/**")) };
+    let routes = Routes::new(vec![route(&("", "/v1/x")), inner, route(&("", "/v1/**"))]);
+    assert_eq!(found(&routes, "GET", "/v1/X"), Ok(Some(2)), "no other requirements than /v1/x");
+    for path in ["/v1/x/", "/v1/X/"] {
+        assert_eq!(found(&routes, "GET", path), Err(RouteRefusal::Readings), "{path}");
+    }
+}
+
+#[test]
 fn readings_that_name_different_resources_are_refused() {
     let store = Route { resource: vec![("store".into(), 1)], ..route(&("", "/stores/{store}/**")) };
     let routes = Routes::new(vec![store]);
