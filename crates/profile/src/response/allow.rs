@@ -54,7 +54,13 @@ impl RemovalPlan {
                     credentials
                         .extend(source.header().filter(|name| headers.insert((*name).into())).map(Box::from));
                 }
-                Source::Subprotocol(name) => removals.subprotocols.push(name.clone()),
+                Source::Subprotocol(name) => {
+                    removals.subprotocols.push(name.clone());
+                    // The rest of all spellings is sent on in the header of this name.
+                    let names = source.header().into_iter().flat_map(separator_variants);
+                    let others = names.filter(|variant| Some(&**variant) != source.header());
+                    credentials.extend(others.filter(|variant| headers.insert(variant.clone())));
+                }
                 Source::Query(name) => removals.queries.push(name.clone()),
                 Source::Cookie(name) => removals.cookies.push(name.clone()),
                 // The body is forwarded unchanged, because Envoy cannot rewrite it.

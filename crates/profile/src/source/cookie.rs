@@ -11,10 +11,7 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
         match matches(pair, name) {
             Match::Value if found == SourceValue::Absent => found = value(pair),
             Match::Value | Match::List => return SourceValue::Multiple,
-            // Some servers separate cookies by commas too (RFC 2965 section 3.2.2).
-            Match::No if pair.split(|b| *b == b',').skip(1).any(|part| matches(part, name) != Match::No) => {
-                return SourceValue::Multiple;
-            }
+            Match::No if is_hidden_in(pair, name) => return SourceValue::Multiple,
             Match::No => {}
         }
     }
@@ -24,6 +21,13 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
 fn matches(pair: &[u8], name: &str) -> Match {
     let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
     compare(pair[..end].trim_ascii(), name)
+}
+
+/// Returns true if a value has a cookie of this name to some servers, which separate cookies by commas (RFC 2965 section
+/// 3.2.2) or white space (Python's `http.cookies`) too.
+fn is_hidden_in(pair: &[u8], name: &str) -> bool {
+    let parts = pair.split(|b| *b == b',' || b.is_ascii_whitespace());
+    parts.skip(1).any(|part| matches(part, name) != Match::No)
 }
 
 fn value(pair: &[u8]) -> SourceValue<'_> {
@@ -44,7 +48,8 @@ pub(crate) fn without_cookies(values: &[&[u8]], names: &[Box<str>]) -> Option<St
     for pair in values.iter().flat_map(|v| v.split(|b| *b == b';')) {
         let text = std::str::from_utf8(pair).ok();
         // A cookie that is not a text cannot be set as a header value, so it is removed too.
-        match text.filter(|_| !names.iter().any(|name| matches(pair, name) != Match::No)) {
+        let named = |name: &Box<str>| matches(pair, name) != Match::No || is_hidden_in(pair, name);
+        match text.filter(|_| !names.iter().any(named)) {
             Some(text) if text.trim().is_empty() => {}
             Some(text) => kept.push(text.trim()),
             None => removed = true,

@@ -63,6 +63,25 @@ pub(super) fn decode(part: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(plain))
 }
 
+/// Decodes a name whose percent-encoding is broken, as the servers do that read `%u0061` as `a` and leave a sign without
+/// digits as it is.
+pub(super) fn decode_leniently(part: &str) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(part.len());
+    let mut rest = part;
+    while let Some(first) = rest.chars().next() {
+        let long = rest.strip_prefix("%u").or_else(|| rest.strip_prefix("%U")).map(|digits| (digits, 4));
+        let escape = long.or_else(|| rest.strip_prefix('%').map(|digits| (digits, 2)));
+        let decoded = escape.and_then(|(digits, count)| {
+            let code = u32::from_str_radix(digits.get(..count)?, 16).ok()?;
+            Some((char::from_u32(code)?, &digits[count..]))
+        });
+        let (character, after) = decoded.unwrap_or((first, &rest[first.len_utf8()..]));
+        plain.extend(character.encode_utf8(&mut [0; 4]).bytes());
+        rest = after;
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! is one that only a part of the servers finds: as a list, or between semicolons.
 
 use super::SourceValue;
-use super::parameter::{Match, compare, decode};
+use super::parameter::{Match, compare, decode, decode_leniently};
 use crate::request::Request;
 
 /// A parameter as it is spelled in a query.
@@ -15,6 +15,9 @@ struct Pair<'a> {
 
 /// Returns the value of a parameter, whose name is in lower case, if it occurs once.
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
+    if is_in_path(request.path, name) {
+        return SourceValue::Multiple;
+    }
     let mut found = SourceValue::Absent;
     for pair in pairs(request.query()) {
         match matches(pair.name, name) {
@@ -26,6 +29,14 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
         }
     }
     found
+}
+
+/// Returns true if servers that decode a path before they look for its query find a parameter of this name there.
+fn is_in_path(path: &str, name: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let Some((_, query)) = path.split_once("%3F").or_else(|| path.split_once("%3f")) else { return false };
+    let decoded = decode(query).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    decoded.is_some_and(|query| pairs(&query).any(|pair| matches(pair.name, name) != Match::No))
 }
 
 fn value<'a>(request: &'a Request<'_>, value: &'a str) -> SourceValue<'a> {
@@ -79,8 +90,13 @@ fn pairs(query: &str) -> impl Iterator<Item = Pair<'_>> {
     })
 }
 
+/// Compares a spelling with a name in lower case. Only some servers find a parameter whose name has a broken encoding.
 fn matches(spelled: &str, name: &str) -> Match {
-    decode(spelled).map_or(Match::No, |decoded| compare(&decoded, name))
+    match decode(spelled) {
+        Some(decoded) => compare(&decoded, name),
+        None if compare(&decode_leniently(spelled), name) == Match::No => Match::No,
+        None => Match::List,
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +113,8 @@ mod tests {
             ("a=1;key=K&b", Some("?a=1&b")),
             ("&key=K&b", Some("?&b")),
             ("key[]=K", Some("")),
+            ("a=1&%u006bey=K", Some("?a=1")),
+            ("100%=K", None),
             ("keys=K", None),
             ("", None),
         ] {

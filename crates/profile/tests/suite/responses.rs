@@ -105,6 +105,24 @@ fn a_cookie_header_with_nothing_left_is_removed() {
 }
 
 #[test]
+fn a_subprotocol_with_a_key_is_removed_in_every_spelling() {
+    let profile = profile("name = \"p\"\n[credential]\nsources = [\"websocket:bearer\"]");
+    let spelled = [("sec_websocket-protocol", "bearer, k"), ("sec-websocket-protocol", "chat")];
+    let outcome = allow(&profile, &request("/", &spelled), &DecisionContext::default());
+    assert_eq!(header(&outcome.set, "sec-websocket-protocol"), Some("bearer, chat"));
+    assert!(outcome.remove.iter().any(|name| name == "sec_websocket-protocol"));
+    assert!(!outcome.remove.iter().any(|name| name == "sec-websocket-protocol"));
+}
+
+#[test]
+fn a_hidden_cookie_with_the_credential_is_removed() {
+    let profile = profile(DOCUMENT);
+    let request = request("/", &[("cookie", "a=1 session=k; b=2"), ("x-api-key", "k")]);
+    let outcome = allow(&profile, &request, &DecisionContext::default());
+    assert_eq!(header(&outcome.set, "cookie"), Some("b=2"));
+}
+
+#[test]
 fn a_forwarded_credential_stays() {
     let profile = profile(
         "name = \"p\"\n[credential]\nforward = true\n\

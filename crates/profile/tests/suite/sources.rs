@@ -79,8 +79,24 @@ fn every_spelling_of_a_resources_name_counts() {
         ("/x?till=m_1&TILL=m_2", Some(",")),
         ("/x?till=m_1;till=m_2", Some(",")),
         ("/x?tills=m_2", None),
+        ("/x?%u0074ill=m_2", Some(",")),
+        ("/x?%till=m_2&100%", None),
+        ("/x%3Ftill=m_2", Some(",")),
+        ("/x%3fa=1%26till=m_2?till=m_1", Some(",")),
+        ("/x%3Fa=1", None),
     ] {
         assert_eq!(bound(query, &request(path, &[])).as_deref(), expected, "{path}");
+    }
+    let cookie = "[resource]\nmerchant = \"cookie:till\"";
+    for (value, expected) in [
+        ("a=1; till=m_1", Some("m_1")),
+        ("a=1 till=m_2", Some(",")),
+        ("a=1\ttill =m_2", Some(",")),
+        ("a=1, till=m_2; till=m_1", Some(",")),
+        ("a=1 tills=m_2", None),
+        ("a=till", None),
+    ] {
+        assert_eq!(bound(cookie, &request("/", &[("cookie", value)])).as_deref(), expected, "{value}");
     }
 }
 
