@@ -13,6 +13,8 @@ pub struct EnvoyRequirements {
     pub headers: BTreeSet<String>,
     /// True if the profile reads request bodies.
     pub body: bool,
+    /// Names of resources that are read from the body.
+    pub body_resources: Vec<String>,
     /// Hosts with the environment that each one serves, in the order of the document; empty if hosts do not decide
     /// the environment.
     pub hosts: Vec<(String, Option<String>)>,
@@ -59,6 +61,8 @@ impl Profile {
             }
             requirements.body |= matches!(source, Source::Body(_));
         }
+        let in_body = rules.resources.iter().filter(|(_, source)| matches!(source, Source::Body(_)));
+        requirements.body_resources = in_body.map(|(name, _)| name.to_string()).collect();
         if requirements.body {
             requirements.headers.extend(BODY_HEADERS.map(str::to_owned));
         }

@@ -1,16 +1,48 @@
 //! Routes and hosts where the filter is switched off, or said to be something else.
 
+use std::collections::BTreeSet;
+
 use latchkey_server::doctor::Finding;
 use latchkey_server::profile_test::EnvoyRequirements;
 use serde_json::Value;
 
 use super::walk::{at, find, list, on, text, typed};
-use super::{PER_ROUTE, doubtful};
+use super::{PER_ROUTE, doubtful, wrong};
 
 pub(super) fn examine(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
     let mut found = open(configuration);
     if requirements.iter().any(|requirements| !requirements.hosts.is_empty()) {
         found.extend(environments(configuration));
+    }
+    found.extend(uploads(configuration, requirements));
+    found
+}
+
+/// Finds places whose bodies Envoy does not send, and where no resource stands for the one in the body. A client of HTTP/2
+/// need not announce a body, so that Latchkey cannot know that there is one.
+fn uploads(configuration: &Value, requirements: &[EnvoyRequirements]) -> Vec<Finding> {
+    let resources: BTreeSet<&String> =
+        requirements.iter().flat_map(|requirements| &requirements.body_resources).collect();
+    let holds = |value: &Value| value.is_object() && !at(value, "typed_per_filter_config").is_null();
+    let mut found = Vec::new();
+    for place in nested(configuration, holds) {
+        let unread =
+            |value: &Value| value.is_object() && on(value, "check_settings/disable_request_body_buffering");
+        for one in find(at(place, "typed_per_filter_config"), unread) {
+            let extensions = at(one, "check_settings/context_extensions");
+            let unnamed = resources.iter().filter(|name| extensions[format!("resource.{name}")].is_null());
+            let names: Vec<String> = unnamed.map(|name| format!("resource.{name}: \"-\"")).collect();
+            if !names.is_empty() {
+                found.push(wrong(
+                    format!(
+                        "{}: Envoy sends no body here, and a client of HTTP/2 need not announce one, so that a bound \
+                         key reaches other resources",
+                        name(place)
+                    ),
+                    format!("set check_settings.context_extensions: {{ {} }}, which no key is bound to", names.join(", ")),
+                ));
+            }
+        }
     }
     found
 }

@@ -198,6 +198,25 @@ fn hosts_that_decide_the_environment_are_told_apart_by_envoy_too() {
 }
 
 #[test]
+fn a_route_without_bodies_names_the_resources_that_they_would_name() {
+    let body_resources = vec!["shop".to_owned()];
+    let requirements = vec![EnvoyRequirements { body: true, body_resources, ..requirements().remove(0) }];
+    let severities = |settings: Value| {
+        let body = json!({ "max_request_bytes": 65_536, "pack_as_bytes": true });
+        let mut configuration = with(FILTERS, "with_request_body", body);
+        configuration.pointer_mut("/listener/route_config/virtual_hosts/0").unwrap()["typed_per_filter_config"] =
+            json!({ "envoy.filters.http.ext_authz": { "check_settings": settings } });
+        let found = output(&configuration, &requirements);
+        found.into_iter().map(|(severity, _)| severity).collect::<Vec<_>>()
+    };
+    assert_eq!(severities(json!({ "disable_request_body_buffering": true })), [Severity::Error]);
+    let named =
+        json!({ "disable_request_body_buffering": true, "context_extensions": { "resource.shop": "-" } });
+    assert_eq!(severities(named), [Severity::Ok]);
+    assert_eq!(severities(json!({ "context_extensions": { "profile": "p" } })), [Severity::Ok]);
+}
+
+#[test]
 fn a_body_is_sent_whole_and_unchanged() {
     let requirements = vec![EnvoyRequirements { body: true, ..requirements().remove(0) }];
     let severities = |body: Value| {
