@@ -1,9 +1,13 @@
 //! Sources beyond plain headers, spellings of a header, bodies that cannot be read, hosts, and denials of gRPC.
 
 use std::collections::HashMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use latchkey_proto::v1::CreateKeyRequest;
-use latchkey_testing::{Answer, Caller, Echo, Envoy, EnvoySetup, Latchkey, Request, Setup, both_ways, key};
+use latchkey_testing::{
+    Answer, Caller, Echo, Envoy, EnvoySetup, Latchkey, Request, Setup, both_ways, key, tool,
+};
 
 const DOCUMENT: &str = r#"
 name = "edge"
@@ -50,6 +54,7 @@ both_ways!(
     the_rest_of_a_query_stays_byte_for_byte,
     only_one_spelling_of_a_header_reaches_the_service,
     a_body_that_cannot_be_read_whole_is_no_way_around_a_binding,
+    a_body_of_unknown_length_is_no_way_around_a_binding,
     a_host_that_two_proxies_read_differently_is_denied,
     an_encoded_slash_passes_where_a_route_permits_it,
     a_denied_call_of_grpc_has_a_status_of_its_own,
@@ -158,6 +163,27 @@ async fn a_body_that_cannot_be_read_whole_is_no_way_around_a_binding(raw: bool) 
         {
             assert_eq!(post(body), 403, "{body}");
         }
+    }
+}
+
+/// Sends a body of unknown length over HTTP/2, and returns the status.
+fn upload(envoy: &Envoy, path: &str, value: &str) -> String {
+    let mut command = Command::new(tool("curl"));
+    command.args(["--http2-prior-knowledge", "--silent", "--output", "/dev/null", "--max-time", "60"]);
+    command.args(["--write-out", "%{http_code}", "--request", "POST", "--upload-file", "-"]);
+    command.args(["--header", &format!("x-api-key: {value}"), "--header", "host: api.edge.dev"]);
+    command.arg(format!("http://127.0.0.1:{}{path}", envoy.port()));
+    let mut sent = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("curl");
+    sent.stdin.take().expect("a pipe").write_all(br#"{"merchant":"m_2"}"#).expect("a body");
+    String::from_utf8(sent.wait_with_output().expect("an end").stdout).expect("a status")
+}
+
+async fn a_body_of_unknown_length_is_no_way_around_a_binding(raw: bool) {
+    let whole = EnvoySetup { body: Some(8_192), whole_body: true, ..EnvoySetup::default() };
+    let unread = EnvoySetup::default().route("/v1/uploads", &[("resource.merchant", "-")]);
+    for (setup, path) in [(whole, "/v1/x"), (unread, "/v1/uploads"), (EnvoySetup::default(), "/v1/x")] {
+        let fixture = Fixture::open(raw, setup).await;
+        assert_eq!(upload(&fixture.envoy, path, &fixture.bound().await), "403");
     }
 }
 
