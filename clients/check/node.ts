@@ -4,6 +4,7 @@ import express from "express";
 import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
+import { inspect } from "node:util";
 import { type CheckRequest, Checker, guard, type GuardOptions, loadContract, principal } from "latchkey-client";
 
 const given = JSON.parse(readFileSync(0, "utf8")) as Record<string, string>;
@@ -33,7 +34,8 @@ async function ask(checker: Checker, options: GuardOptions, lines: string[]): Pr
 }
 
 async function main(): Promise<void> {
-  const checker = new Checker(target, { credentials, deadline: 10_000 });
+  const checker = new Checker(target, { credentials, deadline: 10_000, caller: given.caller });
+  same(inspect(checker, { depth: 9 }).includes(given.caller!), false);
   const check = (method: string) => checker.check({ credential: key, method, path: "/things" } satisfies CheckRequest);
   same((await check("GET")).decision, "DECISION_ALLOW");
   same((await check("POST")).reason, "REASON_INSUFFICIENT_SCOPE");
@@ -49,9 +51,17 @@ async function main(): Promise<void> {
   same((await ask(checker, demo, ["GET /things HTTP/1.1", `authorization: Bearer ${key}`, "authorization: Bearer other"]))[0], 401);
   same((await ask(checker, demo, ["POST /things HTTP/1.1", `x-api-key: ${key}`]))[0], 403);
   same((await ask(checker, demo, ["OPTIONS * HTTP/1.1", `x-api-key: ${key}`]))[0], 403);
-  const broken: GuardOptions = { ...demo, onOutage: "open", customize: (_, sent) => (sent.scopes = Array(10_000).fill("s".repeat(1000))) };
-  const [status] = await ask(checker, broken, ["GET /things HTTP/1.1", `x-api-key: ${key}`]);
-  if (![401, 403, 503].includes(status)) throw new Error(`an unreadable Check: ${status}`);
+  same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`, `x-request-id: ${"r".repeat(129)}`]), [200, "acme"]);
+  const customized = (customize: GuardOptions["customize"]) => ask(checker, { ...demo, customize }, ["GET /things HTTP/1.1", `x-api-key: ${key}`]);
+  const later = () => new Promise((resolve) => setImmediate(resolve));
+  same(await customized(async (_, sent) => (await later(), void Object.assign(sent, { scopesOnly: true, scopes: ["things.read"] }))), [200, "acme"]);
+  same((await customized(async (_, sent) => (await later(), void (sent.scopes = ["things.write"]))))[0], 403);
+  same(await customized((_, sent) => void (sent.path = "")), [403, '{"error":"ROUTE_NOT_ALLOWED"}']);
+  const stranger = new Checker(target, { credentials, deadline: 10_000 });
+  same((await ask(stranger, { ...demo, onOutage: "open" }, ["GET /things HTTP/1.1", `x-api-key: ${key}`]))[0], 503);
+  stranger.close();
+  const broken: GuardOptions = { ...demo, onOutage: "open", customize: (_, sent) => void (sent.scopes = Array(10_000).fill("s".repeat(1000))) };
+  same((await ask(checker, broken, ["GET /things HTTP/1.1", `x-api-key: ${key}`]))[0], 400);
 
   for (const options of [{ deadline: 500, maxAttempts: 2 }, { deadline: 300 }]) {
     const away = new Checker(options.maxAttempts ? given.closed! : given.silent!, options);

@@ -13,7 +13,8 @@ read = lambda name: open(given[name], "rb").read()
 tls = channel_credentials(ca=read("ca"), cert=read("cert"), key=read("key"))
 target, key = given["target"], given["api_key"]
 
-with Checker(target, tls, deadline=10) as checker:
+caller = given["caller"]
+with Checker(target, tls, deadline=10, caller=caller) as checker:
     check = lambda method: checker.check(check_pb2.CheckRequest(credential=key, method=method, path="/things"))
     assert check("GET").decision == check_pb2.DECISION_ALLOW
     denied = check("POST")
@@ -40,13 +41,15 @@ async def application(scope, receive, send):
     await send({"type": "http.response.body", "body": (caller.tenant_slug if caller else "").encode()})
 
 
-async def status(guard, path="/things", headers=(), method="GET", kind="http"):
+async def status(guard, path="/things", headers=(), method="GET", kind="http", raw=True):
     sent = []
 
     async def send(message):
         sent.append(message)
 
-    scope = {"type": kind, "method": method, "path": path, "raw_path": path.encode(), "headers": list(headers), "latchkey.principal": "forged"}
+    scope = {"type": kind, "method": method, "path": path, "headers": list(headers), "latchkey.principal": "forged"}
+    if raw:
+        scope["raw_path"] = path.encode()
     await guard(scope, None, send)
     if kind == "websocket":
         return sent[0]["type"]
@@ -54,7 +57,7 @@ async def status(guard, path="/things", headers=(), method="GET", kind="http"):
 
 
 async def guards():
-    checker = AsyncChecker(target, tls, deadline=10)
+    checker = AsyncChecker(target, tls, deadline=10, caller=caller)
     guard, header = Guard(application, checker, profile="demo"), (b"x-api-key", key.encode())
     assert await status(guard, headers=[header]) == (200, "acme")
     assert await status(guard, headers=[(b"authorization", b"Bearer " + key.encode())]) == (200, "acme")
@@ -64,18 +67,34 @@ async def guards():
     for path in ("", "*", "host:443"):
         assert await status(guard, path=path, headers=[header], method="CONNECT") == (403, '{"error": "ROUTE_NOT_ALLOWED"}')
     assert await status(guard, kind="websocket") == "websocket.close"
+    assert await status(guard, headers=[header, (b"x-request-id", b"r" * 129)]) == (200, "acme")
+    assert await status(guard, path="/things/a", headers=[header], raw=False) == (200, "acme")
+    assert (await status(guard, path="/things/%61", headers=[header], raw=False))[0] == 403
+    customized = lambda customize, **options: status(Guard(application, checker, profile="demo", customize=customize, **options), headers=[header])
+    async def scopes_alone(scope, check):
+        await asyncio.sleep(0)
+        check.scopes_only = True
+        check.scopes.append("things.read")
+    assert await customized(scopes_alone) == (200, "acme")
+    async def more_scopes(scope, check):
+        await asyncio.sleep(0)
+        check.scopes.append("things.write")
+    assert (await customized(more_scopes))[0] == 403
+    assert await customized(lambda scope, check: check.ClearField("path")) == (403, '{"error": "ROUTE_NOT_ALLOWED"}')
+    stranger = AsyncChecker(target, tls, deadline=10)
+    assert (await status(Guard(application, stranger, on_outage=OnOutage.FAIL_OPEN), headers=[header]))[0] == 503
     # A request that the server can't read is no outage: it must not pass even where outages do.
     def too_long(scope, check):
         check.scopes.extend(["s" * 1000] * 10_000)
     broken = Guard(application, checker, profile="demo", on_outage=OnOutage.FAIL_OPEN, customize=too_long)
-    assert (await status(broken, headers=[header]))[0] in (401, 403, 503)
+    assert (await status(broken, headers=[header]))[0] == 400
     closed = AsyncChecker(given["closed"], deadline=0.5, max_attempts=2)
     assert (await status(Guard(application, closed), headers=[header]))[0] == 503
     assert (await status(Guard(application, closed, on_outage=OnOutage.FAIL_OPEN), headers=[header])) == (200, "")
     silent = AsyncChecker(given["silent"], deadline=0.3)
     assert (await status(Guard(application, silent), headers=[header]))[0] == 503
     assert (await status(Guard(application, silent, on_outage=OnOutage.FAIL_OPEN), headers=[header])) == (200, "")
-    for one in (checker, closed, silent):
+    for one in (checker, closed, silent, stranger):
         await one.close()
 
 

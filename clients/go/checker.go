@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	latchkeyv1 "github.com/latchkey/latchkey/clients/go/latchkey/v1"
@@ -24,6 +25,8 @@ type Checker struct {
 	// MaxAttempts is the largest number of attempts. NewChecker sets 3. An attempt whose response was lost may have been
 	// charged, so that a retry can charge the rate limits twice; 1 turns retries off.
 	MaxAttempts int
+	// A function, so that a printed Checker does not show the key.
+	addCaller func(context.Context) context.Context
 }
 
 // NewChecker returns a checker that uses a connection: grpc.NewClient("latchkey.example.com:50051",
@@ -32,11 +35,24 @@ func NewChecker(connection grpc.ClientConnInterface) *Checker {
 	return &Checker{client: latchkeyv1.NewCheckServiceClient(connection), Deadline: 200 * time.Millisecond, MaxAttempts: 3}
 }
 
+// WithCaller returns a copy that sends a key of the caller with each Check, for a server whose check_auth is "key": one of its
+// check_keys.
+func (c *Checker) WithCaller(key string) *Checker {
+	changed := *c
+	changed.addCaller = func(ctx context.Context) context.Context {
+		return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+key)
+	}
+	return &changed
+}
+
 // Check returns the decision, which is a permit or a denial. An error means that there is no decision; treat it as an outage, not
 // as a denial. Only Unavailable is retried.
 func (c *Checker) Check(ctx context.Context, request *latchkeyv1.CheckRequest) (*latchkeyv1.CheckResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
 	defer cancel()
+	if c.addCaller != nil {
+		ctx = c.addCaller(ctx)
+	}
 	for attempt := 1; ; attempt++ {
 		response, err := c.client.Check(ctx, request)
 		if err == nil || status.Code(err) != codes.Unavailable || attempt >= c.MaxAttempts {
@@ -50,6 +66,12 @@ func (c *Checker) Check(ctx context.Context, request *latchkeyv1.CheckRequest) (
 	}
 }
 
+// decide returns the decision for a guard. Its deadline is the Checker's alone: the deadline of a gRPC call is the client's
+// choice, and with a very short one every Check would look like an outage.
+func (c *Checker) decide(ctx context.Context, request *latchkeyv1.CheckRequest) (*latchkeyv1.CheckResponse, error) {
+	return c.Check(context.WithoutCancel(ctx), request)
+}
+
 // OnOutage is the handling of a call for which Latchkey can't be reached in time.
 type OnOutage int
 
@@ -60,7 +82,7 @@ const (
 	FailOpen
 )
 
-// admits tells whether a call passes without a decision. Every error but an outage is one of this client, and admits nothing.
+// admits returns whether a call passes without a decision. Every error but an outage is one of this client, and admits nothing.
 func (o OnOutage) admits(err error) bool {
 	code := status.Code(err)
 	return o == FailOpen && (code == codes.Unavailable || code == codes.DeadlineExceeded)

@@ -30,8 +30,8 @@ import (
 
 // given describes the server, in the file that LATCHKEY_CLIENT_TEST names (scripts/clients writes it).
 type given struct {
-	Target, Closed, Silent, CA, Cert, Key string
-	APIKey                                string `json:"api_key"`
+	Target, Closed, Silent, CA, Cert, Key, Caller string
+	APIKey                                        string `json:"api_key"`
 }
 
 func server(t *testing.T) given {
@@ -75,9 +75,17 @@ func secure(t *testing.T, server given) credentials.TransportCredentials {
 	return credentials.NewTLS(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}})
 }
 
+// allowed returns a checker that the server takes as a caller of Check.
+func allowed(t *testing.T, server given) *Checker {
+	return checker(t, server.Target, secure(t, server), 10*time.Second).WithCaller(server.Caller)
+}
+
 func TestCheck(t *testing.T) {
 	server := server(t)
-	checker := checker(t, server.Target, secure(t, server), 10*time.Second)
+	checker := allowed(t, server)
+	if printed := fmt.Sprintf("%+v %#v", checker, *checker); strings.Contains(printed, server.Caller) {
+		t.Error("a printed checker shows the key")
+	}
 	for method, reason := range map[string]latchkeyv1.Reason{
 		"GET": latchkeyv1.Reason_REASON_OK, "POST": latchkeyv1.Reason_REASON_INSUFFICIENT_SCOPE,
 	} {
@@ -115,7 +123,7 @@ func ask(t *testing.T, guard *Guard, lines ...string) (int, string) {
 
 func TestGuard(t *testing.T) {
 	server := server(t)
-	guard := &Guard{Checker: checker(t, server.Target, secure(t, server), 10*time.Second), Profile: "demo"}
+	guard := &Guard{Checker: allowed(t, server), Profile: "demo"}
 	key := "X-Api-Key: " + server.APIKey
 	for _, c := range []struct {
 		status int
@@ -123,6 +131,7 @@ func TestGuard(t *testing.T) {
 	}{
 		{200, []string{"GET /things?a=1 HTTP/1.1", key}},
 		{200, []string{"GET http://things.example/things HTTP/1.1", "Authorization: Bearer " + server.APIKey}},
+		{200, []string{"GET /things HTTP/1.1", key, "X-Request-Id: " + strings.Repeat("r", 129)}},
 		{401, []string{"GET /things HTTP/1.1"}},
 		{401, []string{"GET /things HTTP/1.1", key, "X-Api-Key: other"}},
 		{403, []string{"POST /things HTTP/1.1", key}},
@@ -146,6 +155,67 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+func TestCustomize(t *testing.T) {
+	server := server(t)
+	for _, c := range []struct {
+		status    int
+		customize func(*latchkeyv1.CheckRequest)
+	}{
+		{200, func(check *latchkeyv1.CheckRequest) { check.ScopesOnly, check.Scopes = true, []string{"things.read"} }},
+		{403, func(check *latchkeyv1.CheckRequest) { check.ScopesOnly, check.Scopes = true, []string{"things.write"} }},
+		{403, func(check *latchkeyv1.CheckRequest) { check.Path = "" }},
+		{400, func(check *latchkeyv1.CheckRequest) {
+			check.Resource = map[string]string{"r": strings.Repeat("x", 5000)}
+		}},
+	} {
+		guard := &Guard{Checker: allowed(t, server), Profile: "demo"}
+		guard.Customize = func(_ *http.Request, check *latchkeyv1.CheckRequest) { c.customize(check) }
+		if status, body := ask(t, guard, "GET /things HTTP/1.1", "X-Api-Key: "+server.APIKey); status != c.status {
+			t.Errorf("%d %s, not %d", status, body, c.status)
+		}
+	}
+}
+
+func TestACallerThatTheServerRejectsAdmitsNothing(t *testing.T) {
+	server := server(t)
+	guard := &Guard{Checker: checker(t, server.Target, secure(t, server), 10*time.Second), OnOutage: FailOpen}
+	if status, _ := ask(t, guard, "GET /things HTTP/1.1", "X-Api-Key: "+server.APIKey); status != 503 {
+		t.Error(status)
+	}
+}
+
+func TestADeadlineOfTheClientIsNoOutage(t *testing.T) {
+	server := server(t)
+	guard := &GRPCGuard{Checker: allowed(t, server), Profile: "demo", OnOutage: FailOpen}
+	incoming := metadata.NewIncomingContext(context.Background(), metadata.Pairs("x-api-key", "other"))
+	short, cancel := context.WithTimeout(incoming, 0)
+	defer cancel()
+	if _, err := guard.authorize(short, "/things.v1.Things/Get"); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("gRPC: %v", err)
+	}
+	web := &Guard{Checker: guard.Checker, Profile: "demo", OnOutage: FailOpen}
+	recorder := httptest.NewRecorder()
+	request := httptest.NewRequest("GET", "/things", nil).WithContext(short)
+	web.Wrap(http.NotFoundHandler()).ServeHTTP(recorder, request)
+	if recorder.Code != http.StatusUnauthorized {
+		t.Errorf("net/http: %d", recorder.Code)
+	}
+}
+
+func TestAPathWithoutASlashIsDenied(t *testing.T) {
+	server := server(t)
+	guard := &GRPCGuard{Checker: allowed(t, server), Profile: "demo", OnOutage: FailOpen}
+	guard.Customize = func(_ context.Context, _ string, check *latchkeyv1.CheckRequest) {
+		check.ScopesOnly, check.Scopes = true, []string{"things.read"}
+	}
+	incoming := metadata.NewIncomingContext(context.Background(), metadata.Pairs("x-api-key", server.APIKey))
+	for method, code := range map[string]codes.Code{"/things.v1.Things/Get": codes.OK, "things.v1.Things/Get": codes.PermissionDenied} {
+		if _, err := guard.authorize(incoming, method); status.Code(err) != code {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}
+
 func TestOutage(t *testing.T) {
 	server := server(t)
 	for _, target := range []string{server.Closed, server.Silent} {
@@ -163,7 +233,7 @@ func TestOutage(t *testing.T) {
 func TestGRPCGuard(t *testing.T) {
 	server := server(t)
 	guard := &GRPCGuard{
-		Checker: checker(t, server.Target, secure(t, server), 10*time.Second), Profile: "demo",
+		Checker: allowed(t, server), Profile: "demo",
 		Customize: func(_ context.Context, _ string, check *latchkeyv1.CheckRequest) {
 			check.Method, check.Path = "GET", "/things"
 		},

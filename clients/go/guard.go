@@ -36,12 +36,16 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		check := &latchkeyv1.CheckRequest{
-			Credential: credential, Profile: g.Profile, Method: r.Method, Path: path, RequestId: r.Header.Get("X-Request-Id"),
+			Credential: credential, Profile: g.Profile, Method: r.Method, Path: path, RequestId: requestID(r.Header),
 		}
 		if g.Customize != nil {
 			g.Customize(r, check)
 		}
-		response, err := g.Checker.Check(r.Context(), check)
+		if !finish(check) {
+			refuse(w, http.StatusForbidden, "ROUTE_NOT_ALLOWED", 0)
+			return
+		}
+		response, err := g.Checker.decide(r.Context(), check)
 		switch {
 		case err != nil && g.OnOutage.admits(err):
 			next.ServeHTTP(w, r.WithContext(withPrincipal(r.Context(), nil)))
@@ -67,6 +71,25 @@ func pathOf(r *http.Request) string {
 		return ""
 	}
 	return target
+}
+
+// finish completes a Check that Customize may have changed: one about scopes alone has no path. It returns false for any other
+// one without a path.
+func finish(check *latchkeyv1.CheckRequest) bool {
+	if check.GetScopesOnly() {
+		check.Path = ""
+		return true
+	}
+	return check.GetPath() != ""
+}
+
+// requestID returns the identifier that the client sent if a Check can carry it; the server makes one otherwise.
+func requestID(header http.Header) string {
+	id := header.Get("X-Request-Id")
+	if len(id) > 128 || strings.Contains(id, " ") || !printable(id) {
+		return ""
+	}
+	return id
 }
 
 // takeCredential removes all credentials from headers, and returns false for two different ones or an unreadable one.
@@ -109,6 +132,8 @@ func statusOf(reason latchkeyv1.Reason) int {
 		return http.StatusUnauthorized
 	case latchkeyv1.Reason_REASON_RATE_LIMITED:
 		return http.StatusTooManyRequests
+	case latchkeyv1.Reason_REASON_MALFORMED_REQUEST:
+		return http.StatusBadRequest
 	default:
 		return http.StatusForbidden
 	}

@@ -3,6 +3,7 @@ package latchkey
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -54,6 +55,9 @@ type guardedStream struct {
 func (s *guardedStream) Context() context.Context { return s.ctx }
 
 func (g *GRPCGuard) authorize(ctx context.Context, fullMethod string) (context.Context, error) {
+	if !strings.HasPrefix(fullMethod, "/") {
+		return nil, status.Error(codes.PermissionDenied, "the call's path does not begin with a slash")
+	}
 	incoming, _ := metadata.FromIncomingContext(ctx)
 	headers := http.Header{}
 	remaining := incoming.Copy()
@@ -71,7 +75,10 @@ func (g *GRPCGuard) authorize(ctx context.Context, fullMethod string) (context.C
 	if g.Customize != nil {
 		g.Customize(ctx, fullMethod, check)
 	}
-	response, err := g.Checker.Check(ctx, check)
+	if !finish(check) {
+		return nil, status.Error(codes.PermissionDenied, "the Check has no path")
+	}
+	response, err := g.Checker.decide(ctx, check)
 	// The server's handlers don't see the credential.
 	ctx = metadata.NewIncomingContext(ctx, remaining)
 	switch {
@@ -92,6 +99,8 @@ func codeOf(reason latchkeyv1.Reason) codes.Code {
 		return codes.Unauthenticated
 	case http.StatusTooManyRequests:
 		return codes.ResourceExhausted
+	case http.StatusBadRequest:
+		return codes.InvalidArgument
 	default:
 		return codes.PermissionDenied
 	}

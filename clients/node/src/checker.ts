@@ -31,6 +31,8 @@ export interface CheckerOptions {
    * charge the rate limits twice; 1 turns retries off.
    */
   maxAttempts?: number;
+  /** Key that is sent with each Check, for a server whose `check_auth` is `key`: one of its `check_keys`. */
+  caller?: string;
 }
 
 /** Sends Checks over one connection. */
@@ -38,6 +40,8 @@ export class Checker {
   private readonly client: CheckServiceClient;
   private readonly deadline: number;
   private readonly maxAttempts: number;
+  // Private to the language, so that a printed Checker does not show the key.
+  readonly #metadata = new grpc.Metadata();
 
   constructor(target: string, options: CheckerOptions = {}) {
     const { latchkey } = loadContract("check") as unknown as ProtoGrpcType;
@@ -46,6 +50,7 @@ export class Checker {
     this.client = new latchkey.v1.CheckService(target, credentials, { "grpc.enable_retries": 0 });
     this.deadline = options.deadline ?? 200;
     this.maxAttempts = Math.max(1, options.maxAttempts ?? 3);
+    if (options.caller) this.#metadata.set("authorization", `Bearer ${options.caller}`);
   }
 
   /**
@@ -68,7 +73,7 @@ export class Checker {
 
   private once(request: CheckRequest, deadline: number): Promise<CheckResponse__Output> {
     return new Promise((resolve, reject) =>
-      this.client.Check(request, { deadline }, (error, response) => (error || !response ? reject(error) : resolve(response))),
+      this.client.Check(request, this.#metadata, { deadline }, (error, response) => (error || !response ? reject(error) : resolve(response))),
     );
   }
 

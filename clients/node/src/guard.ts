@@ -19,14 +19,15 @@ export interface GuardOptions {
    * on without a principal; an attacker who can make Latchkey unavailable is then allowed everything.
    */
   onOutage?: "closed" | "open";
-  /** Adds to a CheckRequest what the request does not say: a resource, an address, scopes. */
-  customize?: (request: IncomingRequest, check: CheckRequest) => void;
+  /** Adds to a CheckRequest what the request does not say: a resource, an address, scopes. A promise is waited for. */
+  customize?: (request: IncomingRequest, check: CheckRequest) => void | Promise<void>;
 }
 
 const CREDENTIALS = ["authorization", "x-api-key"];
 const UNAUTHENTICATED = new Set<string>(
   "MISSING_CREDENTIAL AMBIGUOUS_CREDENTIAL INVALID_CREDENTIAL REVOKED EXPIRED DISABLED TENANT_REQUIRED ENVIRONMENT_MISMATCH".split(" "),
 );
+const STATUSES: Record<string, number> = { RATE_LIMITED: 429, MALFORMED_REQUEST: 400 };
 const principals = new WeakMap<IncomingMessage, Principal__Output>();
 
 /** Returns the caller of an allowed request; undefined on a public route. */
@@ -39,7 +40,7 @@ export function guard(checker: Checker, options: GuardOptions = {}) {
   return (request: IncomingRequest, response: OutgoingResponse, next: (error?: unknown) => void): void => {
     decide(checker, options, request).then(
       (refusal) => (refusal ? respond(response, refusal) : next()),
-      // A defect in `customize` must not open the door.
+      // A defect in `customize` admits nothing.
       () => respond(response, { status: 500, reason: "INTERNAL" }),
     );
   };
@@ -56,14 +57,15 @@ async function decide(checker: Checker, options: GuardOptions, request: Incoming
   const credential = takeCredential(request);
   if (path === undefined) return { status: 403, reason: "ROUTE_NOT_ALLOWED" };
   if (credential === undefined) return { status: 401, reason: "AMBIGUOUS_CREDENTIAL" };
-  const id = request.headers["x-request-id"];
-  const check: CheckRequest = { credential, method: request.method, path, profile: options.profile, requestId: typeof id === "string" ? id : "" };
-  options.customize?.(request, check);
+  const check: CheckRequest = { credential, method: request.method, path, profile: options.profile, requestId: requestId(request) };
+  await options.customize?.(request, check);
+  if (check.scopesOnly) check.path = "";
+  else if (!check.path) return { status: 403, reason: "ROUTE_NOT_ALLOWED" };
   let decided: CheckResponse__Output;
   try {
     decided = await checker.check(check);
   } catch (error) {
-    // Every other error is one of this client: it must not open the door.
+    // Every other error is one of this client, and admits nothing.
     const outage = isStatus(error, grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED);
     return outage && options.onOutage === "open" ? undefined : { status: 503, reason: "UNAVAILABLE" };
   }
@@ -76,6 +78,12 @@ async function decide(checker: Checker, options: GuardOptions, request: Incoming
 function pathOf(target: string): string | undefined {
   const path = target.replace(/^https?:\/\/[^/?#]*/i, "").split("?")[0] ?? "";
   return path.startsWith("/") ? path : undefined;
+}
+
+/** Identifier that the client sent if a Check can carry it; the server makes one otherwise. */
+function requestId(request: IncomingRequest): string {
+  const id = request.headers["x-request-id"];
+  return typeof id === "string" && /^[\x21-\x7e]{1,128}$/.test(id) ? id : "";
 }
 
 /** Removes all credentials from a request. Returns undefined for two different ones or an unreadable one. */
@@ -96,7 +104,7 @@ function takeCredential(request: IncomingMessage): string | undefined {
 
 function denied(decided: CheckResponse__Output): Refusal {
   const reason = decided.reason.replace(/^REASON_/, "");
-  const status = UNAUTHENTICATED.has(reason) ? 401 : reason === "RATE_LIMITED" ? 429 : 403;
+  const status = UNAUTHENTICATED.has(reason) ? 401 : (STATUSES[reason] ?? 403);
   // No wait helps a call that a bucket can never hold.
   const limits = decided.rateLimits.some((limit) => limit.never) ? [] : decided.rateLimits;
   return { status, reason, retryAfter: Math.max(0, ...limits.map((limit) => limit.retryAfterSeconds)) };

@@ -22,6 +22,10 @@ def channel_credentials(ca: bytes | None = None, cert: bytes | None = None, key:
     return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
 
 
+def _metadata(caller: str | None) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {caller}"),) if caller else ()
+
+
 class _Attempts:
     """Time that is left, and attempts that are left."""
 
@@ -47,18 +51,27 @@ class Checker:
     `check` returns the decision, which is a permit or a denial. It raises `grpc.RpcError` if there is no decision; treat that
     as an outage, not as a denial. The deadline, in seconds, covers all attempts. An attempt whose response was lost may have
     been charged, so that a retry can charge the rate limits twice; `max_attempts=1` turns retries off.
+    `caller` is a key that is sent with each Check, for a server whose `check_auth` is `key`: one of its `check_keys`.
     """
 
-    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None, *, deadline: float = 0.2, max_attempts: int = 3) -> None:
+    def __init__(
+        self,
+        target: str,
+        credentials: grpc.ChannelCredentials | None = None,
+        *,
+        deadline: float = 0.2,
+        max_attempts: int = 3,
+        caller: str | None = None,
+    ) -> None:
         self._channel = grpc.secure_channel(target, credentials, options=_OPTIONS) if credentials else grpc.insecure_channel(target, options=_OPTIONS)
         self._stub = check_pb2_grpc.CheckServiceStub(self._channel)
-        self._limits = (deadline, max_attempts)
+        self._limits, self._metadata = (deadline, max_attempts), _metadata(caller)
 
     def check(self, request: check_pb2.CheckRequest) -> check_pb2.CheckResponse:
         attempts = _Attempts(*self._limits)
         while True:
             try:
-                return self._stub.Check(request, timeout=attempts.timeout())
+                return self._stub.Check(request, timeout=attempts.timeout(), metadata=self._metadata)
             except grpc.RpcError as error:
                 time.sleep(attempts.pause(error))
 
@@ -75,8 +88,17 @@ class Checker:
 class AsyncChecker:
     """Sends Checks from asyncio; otherwise like `Checker`. The connection is made by the first Check, in its event loop."""
 
-    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None, *, deadline: float = 0.2, max_attempts: int = 3) -> None:
-        self._target, self._credentials, self._limits = target, credentials, (deadline, max_attempts)
+    def __init__(
+        self,
+        target: str,
+        credentials: grpc.ChannelCredentials | None = None,
+        *,
+        deadline: float = 0.2,
+        max_attempts: int = 3,
+        caller: str | None = None,
+    ) -> None:
+        self._target, self._credentials = target, credentials
+        self._limits, self._metadata = (deadline, max_attempts), _metadata(caller)
         self._channel: grpc.aio.Channel | None = None
 
     def _stub(self) -> Any:
@@ -92,7 +114,8 @@ class AsyncChecker:
         attempts = _Attempts(*self._limits)
         while True:
             try:
-                response: check_pb2.CheckResponse = await self._stub().Check(request, timeout=attempts.timeout())
+                timeout = attempts.timeout()
+                response: check_pb2.CheckResponse = await self._stub().Check(request, timeout=timeout, metadata=self._metadata)
                 return response
             except grpc.RpcError as error:
                 await asyncio.sleep(attempts.pause(error))

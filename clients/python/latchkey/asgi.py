@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -22,7 +23,7 @@ from latchkey.v1 import check_pb2
 from ._checker import AsyncChecker
 
 Scope = MutableMapping[str, Any]
-Customize = Callable[[Scope, check_pb2.CheckRequest], None]
+Customize = Callable[[Scope, check_pb2.CheckRequest], Awaitable[None] | None]
 
 _PRINCIPAL = "latchkey.principal"
 _CREDENTIALS = (b"authorization", b"x-api-key")
@@ -52,7 +53,8 @@ def principal(scope: Scope) -> check_pb2.Principal | None:
 
 
 class Guard:
-    """ASGI middleware. `customize` may add to a CheckRequest what the request does not say: a resource, an address, scopes."""
+    """ASGI middleware. `customize`, a function or a coroutine function, may add to a CheckRequest what the request does not say: a
+    resource, an address, scopes."""
 
     def __init__(
         self,
@@ -88,14 +90,20 @@ class Guard:
         if credential is None:
             return 401, "AMBIGUOUS_CREDENTIAL", [(b"www-authenticate", b"Bearer")]
         request = check_pb2.CheckRequest(
-            credential=credential, profile=self.profile, method=scope.get("method", "GET"), path=path, request_id=_one(headers, b"x-request-id")
+            credential=credential, profile=self.profile, method=scope.get("method", "GET"), path=path, request_id=_request_id(headers)
         )
         if self.customize is not None:
-            self.customize(scope, request)
+            waiting = self.customize(scope, request)
+            if inspect.isawaitable(waiting):
+                await waiting
+        if request.scopes_only:
+            request.path = ""
+        elif not request.path:
+            return 403, "ROUTE_NOT_ALLOWED", []
         try:
             response = await self.checker.check(request)
         except grpc.RpcError as error:
-            # Every other error is one of this client: it must not open the door.
+            # Every other error is one of this client, and admits nothing.
             if self.on_outage is OnOutage.FAIL_OPEN and error.code() in _OUTAGES:
                 return None
             return 503, "UNAVAILABLE", []
@@ -109,13 +117,16 @@ class Guard:
 def _path(scope: Scope) -> str | None:
     """Returns the path as the client sent it; None for one that no route can have, such as that of CONNECT."""
     raw = scope.get("raw_path")
-    path = bytes(raw).split(b"?")[0].decode("latin-1") if raw else quote(scope.get("path", ""), safe="/%:@!$&'()*+,;=~-._")
+    # Without `raw_path`, the path is decoded already, so that a percent sign in it is not the beginning of a code.
+    path = bytes(raw).split(b"?")[0].decode("latin-1") if raw else quote(scope.get("path", ""), safe="/:@!$&'()*+,;=~-._")
     return path if path.startswith("/") else None
 
 
-def _one(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
-    values = [value for have, value in headers if have.lower() == name]
-    return values[0].decode("latin-1") if len(values) == 1 else ""
+def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
+    """Returns the identifier that the client sent if a Check can carry it; the server makes one otherwise."""
+    values = [value for name, value in headers if name.lower() == b"x-request-id"]
+    carried = len(values) == 1 and len(values[0]) <= 128 and all(0x20 < byte < 0x7F for byte in values[0])
+    return values[0].decode("ascii") if carried else ""
 
 
 def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:
@@ -137,7 +148,7 @@ def _denied(response: check_pb2.CheckResponse) -> tuple[int, str, list[tuple[byt
         status = 401
         headers.append((b"www-authenticate", b"Bearer"))
     else:
-        status = 429 if response.reason == check_pb2.REASON_RATE_LIMITED else 403
+        status = {check_pb2.REASON_RATE_LIMITED: 429, check_pb2.REASON_MALFORMED_REQUEST: 400}.get(response.reason, 403)
     seconds = max((limit.retry_after_seconds for limit in response.rate_limits), default=0)
     # No wait helps a call that a bucket can never hold.
     if seconds and not any(limit.never for limit in response.rate_limits):
