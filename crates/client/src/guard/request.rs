@@ -1,6 +1,6 @@
 //! Conversion of an HTTP request into a `CheckRequest`. A request that cannot be described without doubt is denied here:
-//! one with two different credentials, because it is undefined which one the caller means, and one without a path, because
-//! a Check without a path is a question about no route.
+//! one with two different credentials, because it is undefined which one the caller means, and one whose target is no
+//! path, such as those of `CONNECT host:443` and `OPTIONS *`, because no route can have it.
 
 use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
@@ -9,9 +9,14 @@ use latchkey_proto::v1::{CheckRequest, CheckResponse, Decision, Principal, Reaso
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Longest identifier of a request that a Check takes, in bytes.
 const MAX_REQUEST_ID: usize = 128;
+const NO_PATH: &str = "The request has no path.";
 
-/// Returns the Check of an HTTP request, or the denial of one whose credential is ambiguous or not readable.
+/// Returns the Check of an HTTP request, or the denial of one without a path, or whose credential is ambiguous or not
+/// readable.
 pub(super) fn from_parts(parts: &Parts) -> Result<CheckRequest, Box<CheckResponse>> {
+    if !parts.uri.path().starts_with('/') {
+        return Err(denial(Reason::RouteNotAllowed, NO_PATH));
+    }
     let Some(credential) = credential(parts) else {
         let text = "The request has more than one credential or an unreadable one.";
         return Err(denial(Reason::AmbiguousCredential, text));
@@ -25,13 +30,13 @@ pub(super) fn from_parts(parts: &Parts) -> Result<CheckRequest, Box<CheckRespons
     })
 }
 
-/// Completes a Check that the service may have changed: one about scopes alone has no path. Any other one without a path,
-/// such as that of a CONNECT request, is denied.
+/// Completes a Check that the service may have changed: one about scopes alone has no path, and any other one without a
+/// path is denied.
 pub(super) fn finish(mut check: CheckRequest) -> Result<CheckRequest, Box<CheckResponse>> {
     if check.scopes_only {
         check.path.clear();
     } else if check.path.is_empty() {
-        return Err(denial(Reason::RouteNotAllowed, "The request has no path."));
+        return Err(denial(Reason::RouteNotAllowed, NO_PATH));
     }
     Ok(check)
 }
@@ -98,7 +103,9 @@ mod tests {
         let connect = http::Request::builder().method("CONNECT").uri("upstream:443");
         assert_eq!(check_of(connect), Err(Reason::RouteNotAllowed));
         assert_eq!(check_of(http::Request::get("http://host")).unwrap().path, "/");
-        assert_eq!(check_of(http::Request::options("*")).unwrap().path, "*");
+        assert_eq!(check_of(http::Request::options("*")), Err(Reason::RouteNotAllowed));
+        let cleared = CheckRequest { path: String::new(), ..CheckRequest::default() };
+        assert_eq!(finish(cleared).map_err(|denied| denied.reason()), Err(Reason::RouteNotAllowed));
         let only = CheckRequest { scopes_only: true, path: "/x".into(), ..CheckRequest::default() };
         assert_eq!(finish(only).unwrap().path, "");
     }

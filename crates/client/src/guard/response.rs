@@ -33,8 +33,7 @@ pub(super) fn unavailable<R: Default>(grpc: bool) -> Response<R> {
 }
 
 /// Returns 401 for an unauthenticated caller, 429 for an exceeded rate limit, 400 for a request that cannot be read, and
-/// 403 for every other denial. A reason
-/// that this version does not know is a denial too.
+/// 403 for every other denial. A reason that this version does not know is a denial too.
 fn status_of(reason: Reason) -> (StatusCode, Code) {
     match reason {
         Reason::MissingCredential
