@@ -1,4 +1,4 @@
-//! Pages of the handbook and `README.md`, as a newcomer plays them: the commands of a page run one after the other in one shell,
+//! Pages of the handbook and `README.md`, as a new user follows them: the commands of a page run one after the other in one shell,
 //! against a program that was started as the page says, and each prints what the page shows. `…` on the page stands for
 //! anything; on a line of its own, for any lines.
 

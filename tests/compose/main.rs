@@ -157,7 +157,7 @@ fn the_default_command_can_be_reached_and_its_health_command_says_when_it_is_rea
     container = container.workdir(&instruction(&image, "WORKDIR"));
     let health = words(&image, "HEALTHCHECK");
     let serve = [words(&image, "ENTRYPOINT"), words(&image, "CMD")].concat();
-    // Without a certificate, plain text must be allowed in so many words.
+    // Without a certificate, plain text must be allowed explicitly.
     let refused = container.command(&serve).output().expect("unshare starts");
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert!(text(&refused).contains("LATCHKEY_INSECURE=true"), "{}", text(&refused));

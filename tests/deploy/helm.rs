@@ -221,7 +221,7 @@ fn the_network_policy_says_who_may_reach_which_port() {
         let all = rendered(values);
         let policy = all.iter().find(|one| one["kind"] == "NetworkPolicy").expect("a policy").clone();
         let rules = policy["spec"]["ingress"].as_array().cloned().unwrap_or_default();
-        // A rule without peers lets everybody in.
+        // A rule without peers admits every pod.
         assert!(
             rules.iter().all(|rule| rule["from"].as_array().is_some_and(|from| !from.is_empty())),
             "{policy}"

@@ -18,7 +18,7 @@ async fn connections_that_say_nothing_are_let_go_and_make_room() {
     let silent: Vec<TcpStream> = (0..10)
         .map(|_| TcpStream::connect(("127.0.0.1", latchkey.grpc())).expect("the kernel's queue has room"))
         .collect();
-    assert!(passes(&latchkey, &key).await, "whoever waits behind them is answered");
+    assert!(passes(&latchkey, &key).await, "the caller that waits behind them is answered");
     for mut one in silent {
         one.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
         // What the server says first may still be read; then it is over.

@@ -1,4 +1,4 @@
-//! Lines of the log while strangers send floods of garbage.
+//! Lines of the log while clients without a key send floods of garbage.
 
 use latchkey_testing::{Ca, Folder, Latchkey, Setup, free_port};
 

@@ -13,13 +13,13 @@ use crate::frames::{
 use crate::{passes, shop};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_resets_what_it_opens_is_cut_off_or_outlasted_and_others_are_answered() {
+async fn a_client_that_resets_its_calls_is_cut_off_or_outlasted_and_others_are_answered() {
     let (latchkey, key) = shop(Setup::default()).await;
     let (port, over) = (latchkey.grpc(), Arc::new(AtomicBool::new(false)));
     let ends = Arc::clone(&over);
     let attacker = thread::spawn(move || {
         let mut opened = 0_u32;
-        // So many at most, whatever becomes of the rest of the test.
+        // A bound, so that the attack ends even if the test fails.
         for _ in 0..50 {
             let mut stream = open(port);
             for id in (1..10_000).step_by(2) {

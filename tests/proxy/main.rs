@@ -13,7 +13,7 @@ use latchkey_testing::{Answer, Caller, Envoy, EnvoySetup, Latchkey, Request, Set
 
 const HOST: &str = "api.fixture.dev";
 
-/// A product whose credential can be anywhere, with a public corner and one for administrators.
+/// A product whose credential can be anywhere, with a public route and one for administrators.
 const GATE: &str = r#"
 name = "gate"
 unmatched_routes = "deny"

@@ -1,6 +1,6 @@
 //! Real services behind a real Envoy that changes no path: Node's `http`, Express, Python's wsgi and nginx. Each one chooses
 //! a handler and reads a merchant in its own way. No request may pass for a handler or a merchant that the key is not
-//! allowed, and without a key nothing but the public corner.
+//! allowed, and without a key only the public routes answer.
 
 use std::collections::HashMap;
 use std::net::TcpStream;

@@ -1,6 +1,6 @@
 //! Failovers between two PostgreSQL with streaming replication: an old primary that goes on answering decides nothing,
 //! one with a synchronous standby loses nothing and no remembered key fails meanwhile, and where an asynchronous
-//! standby lacks a revocation, whoever has applied it takes the access away again, and says so.
+//! standby lacks a revocation, a replica that has applied it writes it again, and logs that.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A log that hangs: the reader of the program's lines has stopped, and the pipe is full. No caller who asks for anything
+//! A log that hangs: the reader of the program's lines has stopped, and the pipe is full. No call
 //! waits for it.
 
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! Everything that takes access away keeps one promise, on a first call and on a repeated one: a replica that is cut
 //! off and trusts its cache for longer than the others is waited for by its own lease. A caller whose deadline comes
-//! first hears that the change is committed, and whoever calls again, or at the same time, waits for the same thing.
+//! first is informed that the change is committed, and a call that repeats it, or is made at the same time, waits as well.
 
 mod cases;
 

@@ -31,7 +31,7 @@ fn forged(method: &str, path: &str) -> Request {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_envoy_whoever_would_be_denied_passes_as_who_they_are_or_as_nobody() {
+async fn through_envoy_a_call_that_would_be_denied_passes_with_its_own_identity_or_with_none() {
     let fixture = ShadowFixture::open(Database::Embedded, false).await;
     let output = ["decision", "shadow_decision", "shadow_reason"].map(str::to_owned).to_vec();
     let envoy = Envoy::start(fixture.latchkey.grpc(), &EnvoySetup { output, ..EnvoySetup::default() });

@@ -21,7 +21,7 @@ on_both!(
     a_token_for_others_is_not_for_us,
     two_profiles_never_share_an_issuer,
     a_token_of_another_product_or_issuer_is_not_for_us,
-    whoever_gets_no_token_hears_the_same_words,
+    every_caller_that_gets_no_token_gets_the_same_message,
 );
 
 async fn a_changed_token_is_no_token(shop: Shop) {
@@ -149,7 +149,7 @@ async fn a_token_of_another_product_or_issuer_is_not_for_us(shop: Shop) {
 }
 
 /// Responses that a caller without a valid credential could compare.
-async fn whoever_gets_no_token_hears_the_same_words(shop: Shop) {
+async fn every_caller_that_gets_no_token_gets_the_same_message(shop: Shop) {
     let user = shop.user("clerk").await;
     let (_, good) = shop.key().await;
     let (revoked, gone) =

@@ -146,7 +146,7 @@ impl DatabaseSettings {
     }
 
     /// Returns whether an embedded database's file does not exist, or has no content. False if that can't be found out:
-    /// whoever opens the file reports the cause.
+    /// the caller that opens the file reports the cause.
     #[must_use]
     pub fn is_absent_or_empty(&self) -> bool {
         self.url.embedded().is_some_and(|path| match fs::metadata(path) {

@@ -241,7 +241,7 @@ impl Pool {
     }
 
     /// Closes idle connections that are too old, were idle for too long, or are of an earlier generation. There is
-    /// no task for that: whoever takes or returns a connection does it.
+    /// no task for that: each call that takes or returns a connection does it.
     fn close_unusable(&self, idle: &mut Vec<PoolEntry>, now: Instant) {
         let generation = self.generation.load(Ordering::SeqCst);
         idle.retain(|entry| entry.is_usable(generation, now));

@@ -25,7 +25,7 @@ impl Follower {
             let round = self.is_round_due();
             let polled = self.poll(round).await;
             if round && polled.is_err() {
-                // Whoever has asked for the round still waits for one.
+                // The caller that has asked for the round still waits for one.
                 self.round_requested.store(true, Ordering::SeqCst);
             }
             self.counts.polls[usize::from(polled.is_err())].fetch_add(1, Ordering::Relaxed);

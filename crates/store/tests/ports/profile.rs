@@ -14,7 +14,7 @@ on_both![
     the_newest_document_is_not_stored_again,
     the_newest_version_of_each_profile_is_listed_by_name,
     of_twenty_who_apply_at_once_each_gets_a_version,
-    whoever_was_overtaken_writes_nothing,
+    a_writer_that_was_overtaken_writes_nothing,
 ];
 
 async fn newest(store: &Store) -> u64 {
@@ -77,7 +77,7 @@ async fn of_twenty_who_apply_at_once_each_gets_a_version(database: TestDatabase)
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
 }
 
-async fn whoever_was_overtaken_writes_nothing(database: TestDatabase) {
+async fn a_writer_that_was_overtaken_writes_nothing(database: TestDatabase) {
     let among = newest(&database.store).await;
     let other = apply(&database.store, "auxvault", "one").await;
     let late = database.store.apply_profile("luxcore", "one", among, audit("profile.apply")).await.unwrap();

@@ -81,7 +81,7 @@ async fn an_ended_family_spends_nothing(database: TestDatabase) {
     let ended = database.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
     let again = database.store.end_family(family.id, NOW, audit("token.revoke")).await.unwrap();
     assert!(ended.changed && !again.changed);
-    assert_eq!(again.revision, ended.revision, "whoever repeats the call waits for the same revision");
+    assert_eq!(again.revision, ended.revision, "a repeated call waits for the same revision");
     let late = (spent(1), token(1, family.id));
     assert!(
         !database

@@ -114,7 +114,7 @@ impl RedisSentinels {
         &mut self.sentinels
     }
 
-    /// Waits until the server at this place is the primary in the eyes of every Sentinel and in its own.
+    /// Waits until the server at this place is the primary according to every Sentinel and to itself.
     pub fn until_primary(&self, server: usize) {
         let server = &self.servers[server];
         let port = server.port().to_string();
