@@ -20,7 +20,7 @@ build:
 unit crate filter="":
     cargo test --package latchkey-{{ crate }} --lib -- {{ filter }}
 
-# Runs one integration test file, or one test of it, with a new program: `just it deploy dockerfile`.
+# Runs one integration test file, or one test of it, with a new program: `just it compose dockerfile`.
 it file filter="": build
     cargo test --workspace --test {{ file }} -- {{ filter }}
 

@@ -99,6 +99,19 @@ fn a_dropped_field_breaks_clients_and_is_found() {
     assert!(!output.status.success() && text(&output).contains("credential"), "{}", text(&output));
 }
 
+/// Returns true if a module or function of an integration test has a text in its name.
+fn selects(test: &str, filter: &str) -> bool {
+    let mut sources = vec![root().join(format!("tests/{test}.rs"))];
+    if root().join("tests").join(test).is_dir() {
+        sources.extend(files(&format!("tests/{test}")));
+    }
+    sources.iter().filter(|path| path.is_file()).any(|path| {
+        let module = path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains(filter));
+        let source = std::fs::read_to_string(path).expect("a test");
+        module || source.lines().any(|line| line.contains("fn ") && line.contains(filter))
+    })
+}
+
 #[test]
 fn the_page_for_contributors_names_files_tests_and_commands_that_there_are() {
     let page = read("CONTRIBUTING.md");
@@ -111,6 +124,12 @@ fn the_page_for_contributors_names_files_tests_and_commands_that_there_are() {
         assert!(root().join(path).exists(), "{path}");
     }
     assert!(seen > 25, "only {seen} paths were found");
+    let recipes = read("justfile");
+    let examples = recipes.split('`').filter_map(|code| code.strip_prefix("just it ")?.split_once(' '));
+    assert!(examples.clone().count() > 0);
+    for (test, filter) in examples {
+        assert!(selects(test, filter), "no test of {test} has {filter} in its path");
+    }
     for command in code.iter().filter(|code| code.contains("cargo test ")) {
         let words: Vec<&str> = command.split(' ').collect();
         let after = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
@@ -121,6 +140,7 @@ fn the_page_for_contributors_names_files_tests_and_commands_that_there_are() {
                 format!("crates/cli/tests/{test}.rs"),
             ];
             assert!(places.iter().any(|place| root().join(place).is_file()), "{command}");
+            assert!(after("--").is_none_or(|filter| selects(test, filter)), "{command} selects no test");
         }
         if let Some(package) = after("--package") {
             let folder = package.trim_start_matches("latchkey-");
