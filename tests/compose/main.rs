@@ -107,6 +107,19 @@ fn envoy_takes_its_configuration() {
 }
 
 #[test]
+fn doctor_has_one_warning_about_envoys_configuration() {
+    let folder = Folder::new("compose-doctor");
+    let mut doctor = Command::new(program());
+    doctor.env_clear().env("HOME", folder.path()).current_dir(root());
+    let words = "doctor --envoy-only --envoy docker/envoy.yaml --profile profiles/demo.toml";
+    doctor.args(words.split(' '));
+    let output = text(&doctor.output().expect("the program starts"));
+    // The network of the containers has no other members.
+    assert!(output.contains("sends credentials in plain text"), "{output}");
+    assert!(output.contains("0 errors, 1 warning"), "{output}");
+}
+
+#[test]
 fn hadolint_has_no_finding_in_the_dockerfile() {
     let output =
         Command::new(tool("hadolint")).arg(root().join("Dockerfile")).output().expect("hadolint starts");
