@@ -117,6 +117,17 @@ fn every_resource_of_kubernetes_is_one() {
 }
 
 #[test]
+fn every_rule_of_the_network_policy_names_who_may_connect() {
+    let policy = serde_saphyr::from_str::<serde_json::Value>(&read("deploy/kubernetes/networkpolicy.yaml"));
+    let policy = policy.expect("YAML");
+    let rules = policy["spec"]["ingress"].as_array().expect("rules");
+    let port = |rule: &serde_json::Value| rule["ports"][0]["port"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(rules.iter().map(port).collect::<Vec<_>>(), ["grpc", "admin"]);
+    let peers = |rule: &serde_json::Value| rule["from"].as_array().is_some_and(|from| !from.is_empty());
+    assert!(rules.iter().all(peers), "a rule without peers admits every pod: {policy}");
+}
+
+#[test]
 fn settings_that_ship_name_settings_that_there_are() {
     let folder = Folder::new("deploy-settings");
     for file in ["deploy/kubernetes/latchkey.toml", "deploy/systemd/latchkey.toml"] {
