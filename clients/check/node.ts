@@ -33,6 +33,19 @@ async function ask(checker: Checker, options: GuardOptions, lines: string[]): Pr
   return [Number(text.split(" ")[1]), text.split("\r\n\r\n")[1] ?? ""];
 }
 
+/** Body of an allowed request and status of a denied one, of a server without a framework; Connect calls middleware alike. */
+async function plain(checker: Checker, options: GuardOptions, key: string): Promise<[string, number]> {
+  const middleware = guard(checker, options);
+  const server = http.createServer((request, response) => middleware(request, response, () => response.end(principal(request)?.tenantSlug)));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as net.AddressInfo).port}/things`;
+  const allowed = await (await fetch(url, { headers: { "x-api-key": key } })).text();
+  const denied = (await fetch(url)).status;
+  server.closeAllConnections();
+  server.close();
+  return [allowed, denied];
+}
+
 async function main(): Promise<void> {
   const checker = new Checker(target, { credentials, deadline: 10_000, caller: given.caller });
   same(inspect(checker, { depth: 9 }).includes(given.caller!), false);
@@ -48,6 +61,7 @@ async function main(): Promise<void> {
   same(await ask(checker, demo, ["GET /things HTTP/1.1", `x-api-key: ${key}`]), [200, "acme"]);
   same(await ask(checker, demo, ["GET http://things.example/things?a=1 HTTP/1.1", `authorization: Bearer ${key}`]), [200, "acme"]);
   same((await ask(checker, demo, ["GET /things HTTP/1.1"]))[0], 401);
+  same(await plain(checker, demo, key), ["acme", 401]);
   same((await ask(checker, demo, ["GET /things HTTP/1.1", `authorization: Bearer ${key}`, "authorization: Bearer other"]))[0], 401);
   same((await ask(checker, demo, ["POST /things HTTP/1.1", `x-api-key: ${key}`]))[0], 403);
   same((await ask(checker, demo, ["OPTIONS * HTTP/1.1", `x-api-key: ${key}`]))[0], 403);

@@ -4,6 +4,7 @@ import json
 import sys
 
 import grpc
+from fastapi import FastAPI, Request
 from latchkey import AsyncChecker, Checker, channel_credentials
 from latchkey.asgi import Guard, OnOutage, principal
 from latchkey.v1 import check_pb2, keys_pb2, keys_pb2_grpc
@@ -41,19 +42,37 @@ async def application(scope, receive, send):
     await send({"type": "http.response.body", "body": (caller.tenant_slug if caller else "").encode()})
 
 
-async def status(guard, path="/things", headers=(), method="GET", kind="http", raw=True):
+async def status(guard, path="/things", headers=(), method="GET", kind="http", raw=True, more=()):
     sent = []
 
     async def send(message):
         sent.append(message)
 
     scope = {"type": kind, "method": method, "path": path, "headers": list(headers), "latchkey.principal": "forged"}
+    scope.update(more)
     if raw:
         scope["raw_path"] = path.encode()
-    await guard(scope, None, send)
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    await guard(scope, receive, send)
     if kind == "websocket":
         return sent[0]["type"]
     return sent[0]["status"], sent[1]["body"].decode()
+
+
+async def fastapi(checker, header):
+    """The application of docs/clients.md."""
+    app = FastAPI()
+    app.add_middleware(Guard, checker=checker, profile="demo")
+
+    @app.get("/things")
+    async def things(request: Request):
+        return {"tenant": principal(request.scope).tenant_slug}
+
+    web = lambda headers: status(app, headers=headers, more={"http_version": "1.1", "scheme": "http", "query_string": b""})
+    assert await web([header]) == (200, '{"tenant":"acme"}')
+    assert (await web([]))[0] == 401
 
 
 async def guards():
@@ -94,6 +113,7 @@ async def guards():
     silent = AsyncChecker(given["silent"], deadline=0.3)
     assert (await status(Guard(application, silent), headers=[header]))[0] == 503
     assert (await status(Guard(application, silent, on_outage=OnOutage.FAIL_OPEN), headers=[header])) == (200, "")
+    await fastapi(checker, header)
     for one in (checker, closed, silent, stranger):
         await one.close()
 
