@@ -209,10 +209,23 @@ fn bad_values_are_refused_by_name() {
         assert!(!output.status.success(), "{values} is taken");
         assert!(words.iter().all(|word| message.contains(word)), "{values}, {words:?}: {message}");
     }
-    let mut redis = create(json!({}));
-    redis["redis"] = json!({ "enabled": true });
-    let message = text(&template(&folder, &redis));
-    assert!(message.contains("secrets.redisUrl is empty"), "{message}");
+    let redis = |url: &str| {
+        let mut values = create(json!({ "redisUrl": url }));
+        values["redis"] = json!({ "enabled": true });
+        template(&folder, &values)
+    };
+    assert!(text(&redis("")).contains("secrets.redisUrl is empty"));
+    for scheme in ["redis", "rediss", "redis+cluster", "rediss+sentinel"] {
+        let output = redis(&format!("{scheme}://user:password@redis.example:6379/name"));
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    // Helm's output is kept in the logs of pipelines.
+    for name in ["databaseUrl", "masterKey", "rootKey", "redisUrl"] {
+        let output = template(&folder, &create(json!({ name: "hunter2:/x" })));
+        let message = text(&output);
+        let named = message.contains(&format!("secrets.{name} is not"));
+        assert!(!output.status.success() && named && !message.contains("hunter2"), "{message}");
+    }
 }
 
 #[test]
