@@ -43,9 +43,12 @@ fn is_service_link(rest: &str) -> bool {
     if rest.ends_with("SERVICE_HOST") || rest.contains("SERVICE_PORT") {
         return true;
     }
-    // `PORT`, `X_PORT`, `PORT_50051_TCP` and `PORT_50051_TCP_ADDR`.
-    let after = |link: &str| link.split('_').nth(1).is_some_and(|port| port.parse::<u16>().is_ok());
-    rest == "PORT" || rest.ends_with("_PORT") || rest.find("PORT_").is_some_and(|at| after(&rest[at..]))
+    // `PORT`, `X_PORT`, `PORT_50051_TCP` and `X_PORT_50051_TCP_ADDR`, where `X` can be any name.
+    let words: Vec<&str> = rest.split('_').collect();
+    let of_a_port = |words: &[&str]| {
+        words[0] == "PORT" && words[1].parse::<u16>().is_ok() && ["TCP", "UDP", "SCTP"].contains(&words[2])
+    };
+    words.last() == Some(&"PORT") || words.windows(3).any(of_a_port)
 }
 
 /// Returns the number of characters to insert, delete or replace (Levenshtein).
@@ -93,11 +96,17 @@ mod tests {
             "LATCHKEY_PORT_50051_TCP_ADDR",
             "LATCHKEY_MANAGEMENT_SERVICE_HOST",
             "LATCHKEY_MANAGEMENT_PORT_50052_TCP_PROTO",
+            "LATCHKEY_PORT_50051_TCP_PORT",
+            "LATCHKEY_EXPORT_PORT",
+            "LATCHKEY_EXPORT_PORT_8080_TCP",
+            "LATCHKEY_PORT_MAP_PORT_53_UDP_ADDR",
             "LATCHKEY",
             "HOME",
         ] {
             assert!(variable(name).is_none(), "{name}");
         }
-        assert!(variable("LATCHKEY_EXPORT_X").is_some());
+        for name in ["LATCHKEY_EXPORT_X", "LATCHKEY_EXPORT_5", "LATCHKEY_PORT_X", "LATCHKEY_IMPORT"] {
+            assert!(variable(name).is_some(), "{name}");
+        }
     }
 }
