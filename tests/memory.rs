@@ -13,18 +13,20 @@ fn line(latchkey: &Latchkey, file: &str, begin: &str) -> String {
     text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned()
 }
 
-/// Soft limit of core dumps.
-fn core_limit(latchkey: &Latchkey) -> String {
-    line(latchkey, "limits", "Max core file size").split_whitespace().nth(4).unwrap_or_default().to_owned()
+/// Hard limit of core dumps, in a line of `/proc/PID/limits`.
+fn core_limit(line: &str) -> &str {
+    line.split_whitespace().nth(5).unwrap_or_default()
 }
 
 #[test]
 fn a_replica_dumps_no_core_unless_the_settings_permit_it() {
+    const LIMIT: &str = "Max core file size";
     let latchkey = Setup::default().shipped("demo").start();
-    assert_eq!(core_limit(&latchkey), "0");
+    assert_eq!(core_limit(&line(&latchkey, "limits", LIMIT)), "0");
     let latchkey = Setup::default().shipped("demo").environment("LATCHKEY_CORE_DUMPS", "true").start();
-    let own = line(&latchkey, "limits", "Max core file size");
-    assert!(!own.is_empty());
+    let inherited = fs::read_to_string("/proc/self/limits").expect("the limits of this process");
+    let inherited = inherited.lines().find(|line| line.starts_with(LIMIT)).unwrap_or_default();
+    assert_eq!(core_limit(&line(&latchkey, "limits", LIMIT)), core_limit(inherited));
 }
 
 #[test]
