@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const LONGEST_CALL: Duration = Duration::from_secs(90);
 /// Time since the last call after which a connection without open calls counts as idle when others wait.
 const IDLE: Duration = Duration::from_secs(1);
+/// Part of all connections up to which a client may take the place of idle ones of clients with fewer.
+const CLAIM: usize = 16;
 /// Interval at which the table looks which connections had calls.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -191,10 +193,10 @@ impl ConnectionTable {
         // Room goes to the client with the fewest connections first.
         waiting.sort_unstable();
         for (_, newcomer) in waiting.into_iter().skip(closing) {
-            if let Some(entry) = state.victim(newcomer, now) {
-                entry.connection.close();
-                closing += 1;
-            }
+            // If none makes room for this client, none does for those with more.
+            let Some(entry) = state.victim(newcomer, now) else { break };
+            entry.connection.close();
+            closing += 1;
         }
         closing
     }
@@ -218,16 +220,19 @@ impl State {
     }
 
     /// Returns the connection that makes room for one of `newcomer`: an idle one, of a client with more than its share
-    /// before others, the longest idle first. If none is idle, one of the client that has most, if that one has more than
+    /// before others, the longest idle first. A client with more than its share, and more than its part of all connections
+    /// ([`CLAIM`]), gets no room from clients with fewer: otherwise, one that keeps many connections in use could close those
+    /// that others need in a moment. If none is idle, one of the client that has most makes room, if that one has more than
     /// the newcomer would have.
     fn victim(&self, newcomer: IpAddr, now: Instant) -> Option<&Entry> {
         let held = |entry: &Entry| self.held(entry.connection.client);
-        let share = self.open.len() / self.per_client.len().max(1);
+        let (own, open) = (self.held(newcomer), self.open.len());
+        let share = open / self.per_client.len().max(1);
+        let least = if own < share.max(open / CLAIM) { 0 } else { own };
         let candidates = || self.open.values().filter(|entry| !entry.is_closing());
-        let idle = candidates().filter(|entry| entry.is_idle(now - entry.idle_since));
+        let idle = candidates().filter(|entry| entry.is_idle(now - entry.idle_since) && held(entry) >= least);
         let rank = |entry: &&Entry| (held(entry) > share, now - entry.idle_since);
         idle.max_by_key(rank).or_else(|| {
-            let own = self.held(newcomer);
             let most = candidates().max_by_key(|entry| (held(entry), now - entry.idle_since))?;
             (held(most) > own + 1).then_some(most)
         })
