@@ -2,10 +2,13 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::thread;
 
 use latchkey_testing::{Latchkey, Setup};
 
-use crate::frames::{ACK, DATA, END, Frame, HEADERS, PING, RESET, SETTINGS, WHOLE, call, frame, next, open};
+use crate::frames::{
+    ACK, DATA, END, Frame, HEADERS, PING, RESET, SETTINGS, WHOLE, call, call_to, frame, next, open,
+};
 use crate::{passes, shop};
 
 /// Begins `count` calls on a connection: the headers, and 25 bytes of a message that is longer.
@@ -88,4 +91,38 @@ async fn responses_that_are_never_taken_are_given_up() {
         }
     }
     assert_eq!(given_up, 500);
+}
+
+/// Opens `count` streams that have no end: each watches the server's health. Waits until each is answered or refused, and
+/// keeps them open.
+fn watches(port: u16, count: u32) -> TcpStream {
+    let mut stream = open(port);
+    let head = call_to("/grpc.health.v1.Health/Watch");
+    for number in 0..count {
+        let id = 2 * number + 1;
+        let ask = [frame(HEADERS, WHOLE, id, &head), frame(DATA, END, id, &[0; 5])].concat();
+        stream.write_all(&ask).expect("it is taken");
+    }
+    let mut answered = std::collections::HashSet::new();
+    while answered.len() < count as usize {
+        let Frame { kind, flags, stream: id, payload } = next(&mut stream).expect("it goes on");
+        match kind {
+            RESET | HEADERS => drop(answered.insert(id)),
+            PING if flags & ACK == 0 => drop(stream.write_all(&frame(PING, ACK, 0, &payload))),
+            SETTINGS if flags & ACK == 0 => drop(stream.write_all(&frame(SETTINGS, ACK, 0, &[]))),
+            _ => {}
+        }
+    }
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_without_an_end_leave_room_for_calls_that_wait() {
+    let (latchkey, key) = shop(Setup::default()).await;
+    let port = latchkey.grpc();
+    let streams: Vec<_> = (0..33).map(|_| thread::spawn(move || watches(port, 1_000))).collect();
+    let streams: Vec<_> = streams.into_iter().map(|one| one.join().expect("it is answered")).collect();
+    assert!(passes(&latchkey, &key).await);
+    let _ = latchkey.operator().tenant("other", "demo", "").await;
+    drop(streams);
 }

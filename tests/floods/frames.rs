@@ -32,13 +32,17 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A call's header block by HPACK, each field as a literal or by its number in the static table.
+/// Header block of a Check.
 pub(crate) fn call() -> Vec<u8> {
-    let path = b"/latchkey.v1.CheckService/Check";
+    call_to("/latchkey.v1.CheckService/Check")
+}
+
+/// A call's header block by HPACK, each field as a literal or by its number in the static table.
+pub(crate) fn call_to(path: &str) -> Vec<u8> {
     let length = u8::try_from(path.len()).expect("a short path");
     let [post, http, path_by_name, authority_by_name] = [0x83, 0x86, 0x04, 0x01];
     let mut block = vec![post, http, path_by_name, length];
-    block.extend_from_slice(path);
+    block.extend_from_slice(path.as_bytes());
     block.extend_from_slice(&[authority_by_name, 1, b'x']);
     let content_type = b"application/grpc";
     block.extend_from_slice(&[0x0f, 0x10, u8::try_from(content_type.len()).expect("a short type")]);

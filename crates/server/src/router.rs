@@ -15,7 +15,7 @@ use latchkey_config::CheckAuth;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
 use latchkey_grpc::{CheckFastPath, CheckMethod, ResponseBody, rpc_table};
-use latchkey_transport::{MakeService, Peer, response_is_ready};
+use latchkey_transport::{MakeService, Peer, ResponseKind, response_is_ready};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tonic::body::Body;
@@ -146,9 +146,7 @@ impl<L: Limiter + 'static> Future for ResponseFuture<L> {
         let polled = response.as_mut().poll(cx);
         if polled.is_ready() {
             self.place = None;
-            if !self.endless {
-                response_is_ready();
-            }
+            response_is_ready(if self.endless { ResponseKind::Endless } else { ResponseKind::Message });
         } else if first {
             self.place = self.pending.enter();
             if self.place.is_none() {

@@ -10,4 +10,6 @@ pub use listen::{
     ConnectionLimits, ConnectionStats, FirstBytesTimeout, HandshakeOutcome, Listener, OpenCall,
     OpenConnection,
 };
-pub use workers::{BoundPort, MakeService, Peer, PortConfig, WorkerExited, WorkerSet, response_is_ready};
+pub use workers::{
+    BoundPort, MakeService, Peer, PortConfig, ResponseKind, WorkerExited, WorkerSet, response_is_ready,
+};

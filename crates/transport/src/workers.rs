@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 pub use self::port::{BoundPort, PortConfig};
-pub use self::response_deadline::response_is_ready;
+pub use self::response_deadline::{ResponseKind, response_is_ready};
 pub use self::service::{MakeService, Peer};
 
 use self::connection::DrainSignal;

@@ -54,8 +54,8 @@ impl InlineExecutor {
             let Some(mut call) = self.next() else { return };
             // A call that panics affects no other: its stream is reset when it is dropped.
             let polled = catch_unwind(AssertUnwindSafe(|| poll_call(&mut call, cx)));
-            if let Ok((Poll::Pending, responded)) = polled
-                && let Some(waiting) = WaitingCall::new(call, responded)
+            if let Ok((Poll::Pending, response)) = polled
+                && let Some(waiting) = WaitingCall::new(call, response)
             {
                 tasks.spawn(waiting);
             }

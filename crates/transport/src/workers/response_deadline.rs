@@ -1,5 +1,6 @@
-//! Deadline for the client to take a response. A response that is ready waits in its stream until the client gives it
-//! room (RFC 9113 section 5.2); a client that never does would keep it for ever.
+//! Bounds of the calls that wait. A response that is ready waits in its stream until the client gives it room (RFC 9113
+//! section 5.2); it has a deadline, since a client that never does would keep it for ever. A response that is a stream
+//! without an end has none; the number of such streams is limited, apart from that of the other calls.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -21,26 +22,39 @@ const MANY: usize = 4_096;
 
 /// Maximum number of calls of the process that wait: for their messages, for stores, or for clients to take responses.
 const MAX_WAITING_CALLS: usize = 32 * 1024;
+/// Maximum number of responses of the process that are streams without an end: one for each of the connections that a
+/// port has by default.
+const MAX_ENDLESS: usize = 8 * 1024;
 
 /// Number of calls of the process that wait.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Number of responses of the process that are not taken.
 static NOT_TAKEN: AtomicUsize = AtomicUsize::new(0);
+/// Number of responses of the process that are streams without an end.
+static ENDLESS: AtomicUsize = AtomicUsize::new(0);
+
+/// Kind of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseKind {
+    /// Message that the client must take in time.
+    Message,
+    /// Stream without an end.
+    Endless,
+}
 
 thread_local! {
-    /// True if the call that is being polled has a response that must be taken in time.
-    static RESPONDED: Cell<bool> = const { Cell::new(false) };
+    /// Response of the call that is being polled.
+    static RESPONDED: Cell<Option<ResponseKind>> = const { Cell::new(None) };
 }
 
-/// Says that the call that is being polled has its response, which the client must take in time. A call whose response is
-/// a stream without an end does not say so.
-pub fn response_is_ready() {
-    RESPONDED.set(true);
+/// Says that the call that is being polled has its response.
+pub fn response_is_ready(kind: ResponseKind) {
+    RESPONDED.set(Some(kind));
 }
 
-/// Polls a call, and returns true if it waits for its client to take the response.
-pub(super) fn poll_call(call: &mut CallFuture, cx: &mut Context<'_>) -> (Poll<()>, bool) {
-    RESPONDED.set(false);
+/// Polls a call, and returns its response if it waits for its client to take that.
+pub(super) fn poll_call(call: &mut CallFuture, cx: &mut Context<'_>) -> (Poll<()>, Option<ResponseKind>) {
+    RESPONDED.set(None);
     let polled = call.as_mut().poll(cx);
     (polled, RESPONDED.get())
 }
@@ -48,11 +62,10 @@ pub(super) fn poll_call(call: &mut CallFuture, cx: &mut Context<'_>) -> (Poll<()
 /// Call that did not complete at its first poll.
 pub(super) struct WaitingCall {
     call: CallFuture,
-    /// Deadline for the response, from the moment at which it is ready.
+    /// Deadline for the client to take the response.
     deadline: Option<(Pin<Box<Sleep>>, Counted)>,
-    /// True if the response is ready.
-    responded: bool,
-    _counted: Counted,
+    /// Entry among the calls that wait, or among the streams without an end.
+    counted: Counted,
 }
 
 /// Entry of a counter, until it is dropped.
@@ -74,10 +87,28 @@ impl Drop for Counted {
 
 impl WaitingCall {
     /// Returns the call, or `None` if too many calls of the process wait. A call that is dropped resets its stream.
-    pub(super) fn new(call: CallFuture, responded: bool) -> Option<Self> {
+    pub(super) fn new(call: CallFuture, response: Option<ResponseKind>) -> Option<Self> {
         let (counted, others) = Counted::enter(&WAITING);
-        let admitted = others < MAX_WAITING_CALLS;
-        admitted.then_some(Self { call, deadline: None, responded, _counted: counted })
+        let mut waiting = Self { call, deadline: None, counted };
+        (others < MAX_WAITING_CALLS && waiting.has_room(response)).then_some(waiting)
+    }
+
+    /// Counts the call by its response, if that has become ready. Returns false if there are too many such calls.
+    fn has_room(&mut self, response: Option<ResponseKind>) -> bool {
+        match response {
+            None => true,
+            Some(ResponseKind::Message) => {
+                let (counted, others) = Counted::enter(&NOT_TAKEN);
+                let time = if others < MANY { RESPONSE_TIMEOUT } else { SHORT_RESPONSE_TIMEOUT };
+                self.deadline = Some((Box::pin(sleep(time)), counted));
+                true
+            }
+            Some(ResponseKind::Endless) => {
+                let (counted, others) = Counted::enter(&ENDLESS);
+                self.counted = counted;
+                others < MAX_ENDLESS
+            }
+        }
     }
 }
 
@@ -86,18 +117,12 @@ impl Future for WaitingCall {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let (polled, responded) = poll_call(&mut this.call, cx);
-        this.responded |= responded;
-        if polled.is_ready() || !this.responded {
-            return polled;
-        }
-        let (deadline, _) = this.deadline.get_or_insert_with(|| {
-            let (counted, others) = Counted::enter(&NOT_TAKEN);
-            let time = if others < MANY { RESPONSE_TIMEOUT } else { SHORT_RESPONSE_TIMEOUT };
-            (Box::pin(sleep(time)), counted)
-        });
+        let (polled, response) = poll_call(&mut this.call, cx);
         // The stream is reset when the call is dropped.
-        deadline.as_mut().poll(cx)
+        if polled.is_ready() || !this.has_room(response) {
+            return Poll::Ready(());
+        }
+        this.deadline.as_mut().map_or(Poll::Pending, |(deadline, _)| deadline.as_mut().poll(cx))
     }
 }
 
@@ -112,17 +137,19 @@ mod tests {
         let mut polls = 0;
         let call = poll_fn(move |_| {
             polls += 1;
-            if polls > 1 {
-                response_is_ready();
+            if polls == 1 {
+                response_is_ready(ResponseKind::Message);
             }
             Poll::<()>::Pending
         });
-        WaitingCall::new(Box::pin(call), true).unwrap().await;
+        WaitingCall::new(Box::pin(call), None).unwrap().await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_without_a_response_has_no_deadline_here() {
-        let waiting = WaitingCall::new(Box::pin(pending()), false).unwrap();
-        assert!(tokio::time::timeout(Duration::from_secs(3_600), waiting).await.is_err());
+    async fn a_call_without_a_response_and_a_stream_have_no_deadline_here() {
+        for response in [None, Some(ResponseKind::Endless)] {
+            let waiting = WaitingCall::new(Box::pin(pending()), response).unwrap();
+            assert!(tokio::time::timeout(Duration::from_secs(3_600), waiting).await.is_err());
+        }
     }
 }
