@@ -4,10 +4,11 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// Tables of the newest schema.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 22] = [
     "seaql_migrations",
     "audit_events",
     "changes",
+    "deletions",
     "fleet",
     "grants",
     "head",

@@ -20,6 +20,7 @@ mod m0011_master_keys;
 mod m0012_revocation;
 mod m0013_bucket_key;
 mod m0014_logins;
+mod m0017_deletions;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_revocation::Migration),
             Box::new(m0013_bucket_key::Migration),
             Box::new(m0014_logins::Migration),
+            Box::new(m0017_deletions::Migration),
         ]
     }
 }

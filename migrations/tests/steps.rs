@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 /// Number of migrations.
-const STEPS: usize = 14;
+const STEPS: usize = 15;
 
 /// Tables that the migrations create and their reversal drops.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 21] = [
     "tenants",
     "keys",
     "grants",
@@ -38,6 +38,7 @@ const TABLES: [&str; 20] = [
     "usage_recorders",
     "shadow_denials",
     "master_key_marks",
+    "deletions",
 ];
 
 /// Opens a SQLite file as each process of the service does.

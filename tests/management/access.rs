@@ -29,13 +29,14 @@ const OPEN: [&str; 6] = [
     "TokenService/GetJwks",
 ];
 /// Operators, and a tenant's keys and users with the scope `api_keys.manage`.
-const KEEPERS: [&str; 14] = [
+const KEEPERS: [&str; 16] = [
     "KeyService/CreateKey",
     "KeyService/GetKey",
     "KeyService/ListKeys",
     "KeyService/UpdateKey",
     "KeyService/RotateKey",
     "KeyService/RevokeKey",
+    "KeyService/DeleteKey",
     "KeyService/GetPublishableKey",
     "KeyService/ImportKeys",
     "KeyService/GetKeyUsage",
@@ -44,17 +45,20 @@ const KEEPERS: [&str; 14] = [
     "TenantService/SetUserPassword",
     "TenantService/UpdateUser",
     "TenantService/DisableUser",
+    "TenantService/DeleteUser",
 ];
 /// Operators alone.
-const OPERATORS: [&str; 13] = [
+const OPERATORS: [&str; 15] = [
     "TenantService/CreateTenant",
     "TenantService/ListTenants",
     "TenantService/UpdateTenant",
     "TenantService/SuspendTenant",
     "TenantService/ResumeTenant",
+    "TenantService/DeleteTenant",
     "ProfileService/ApplyProfile",
     "ProfileService/GetProfile",
     "ProfileService/ListProfiles",
+    "ProfileService/DeleteProfile",
     "AuditService/VerifyAuditLog",
     "ShadowService/GetShadowReport",
     "SigningKeyService/ListSigningKeys",

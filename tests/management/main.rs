@@ -3,6 +3,7 @@
 
 mod access;
 mod defaults;
+mod deletion;
 mod escalation;
 mod grants;
 mod import;

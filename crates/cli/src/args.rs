@@ -219,6 +219,17 @@ pub(crate) enum ProfileCommand {
     },
     /// Show every profile and its newest version
     List,
+    /// Delete a profile, with all of its versions and its signing keys
+    Delete {
+        /// Name of the profile
+        name: String,
+        /// Delete the tenants of the profile too, with their keys and users
+        #[arg(long)]
+        force: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Say what is wrong, and what is likely a mistake, in documents; no server is needed
     ///
     /// Errors and warnings name file, line and column. Exits with 2 where a document would be refused.

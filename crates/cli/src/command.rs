@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod check;
+mod confirm;
 mod dev;
 mod doctor;
 mod envoy_config;

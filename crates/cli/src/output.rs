@@ -4,6 +4,7 @@
 mod age;
 mod audit;
 mod colour;
+mod deletion;
 mod json;
 mod shadow;
 mod table;

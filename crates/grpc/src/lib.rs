@@ -21,7 +21,7 @@ use latchkey_core::gate::Gate;
 use latchkey_core::observer::CheckObserver;
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::Clock;
-use latchkey_management::{Auditor, ManagementService, TokenIssuer, UsageReader};
+use latchkey_management::{Auditor, Deletions, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1::audit_service_server::AuditServiceServer;
 use latchkey_proto::v1::key_service_server::KeyServiceServer;
@@ -48,6 +48,8 @@ pub struct Services<L> {
     pub tokens: Arc<TokenIssuer>,
     /// Use cases of the audit log.
     pub auditor: Arc<Auditor>,
+    /// Use cases that delete keys, users, tenants and profiles.
+    pub deletions: Arc<Deletions>,
     /// Reader of key usage and of shadow reports.
     pub usage: Arc<UsageReader>,
     /// Profiles in force.
@@ -65,8 +67,9 @@ pub struct Services<L> {
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
     let envoy = Authorization::new(CheckHandler::new(&services));
     let checks = NativeChecks::new(NativeCheckHandler::new(&services));
-    let Services { gate, management, tokens, auditor, usage, catalog, clock, ready, observer } = services;
-    let management = ManagementApi { gate, management, tokens, auditor, usage, clock, catalog };
+    let Services { gate, management, tokens, auditor, deletions, usage, catalog, clock, ready, observer } =
+        services;
+    let management = ManagementApi { gate, management, tokens, auditor, deletions, usage, clock, catalog };
     let admission = AdmissionState { ready, observer };
     Routes::new(AdmissionService::new(envoy, &admission))
         .add_service(AdmissionService::new(checks, &admission))

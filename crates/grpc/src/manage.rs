@@ -3,6 +3,7 @@
 
 mod audit;
 mod caller;
+mod deletions;
 mod keys;
 mod profiles;
 mod shadow;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use latchkey_core::gate::Gate;
 use latchkey_core::ports::Limiter;
 use latchkey_core::time::{Clock, Timestamp};
-use latchkey_management::{Auditor, ManagementService, TokenIssuer, UsageReader};
+use latchkey_management::{Auditor, Deletions, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 
 /// Dependencies of the management services.
@@ -24,6 +25,7 @@ pub(crate) struct ManagementApi<L> {
     pub(crate) management: Arc<ManagementService>,
     pub(crate) tokens: Arc<TokenIssuer>,
     pub(crate) auditor: Arc<Auditor>,
+    pub(crate) deletions: Arc<Deletions>,
     pub(crate) usage: Arc<UsageReader>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Arc<Catalog>,
@@ -42,6 +44,7 @@ impl<L> Clone for ManagementApi<L> {
             management: Arc::clone(&self.management),
             tokens: Arc::clone(&self.tokens),
             auditor: Arc::clone(&self.auditor),
+            deletions: Arc::clone(&self.deletions),
             usage: Arc::clone(&self.usage),
             clock: Arc::clone(&self.clock),
             catalog: Arc::clone(&self.catalog),

@@ -69,7 +69,11 @@ impl ManagementService {
             .then(|| (request.idempotency_key.clone(), request.fingerprint()));
         let entry = self.audit_entry(caller, "key.create", call).for_tenant(tenant.id).on_target(&record.id);
         let entry = entry.with_detail("kind", &*record.kind).with_detail("scopes", record.scopes.join(" "));
-        let created = self.parts.store.create_keys(vec![NewKey { record, idempotency }], entry).await?;
+        let created = self
+            .parts
+            .store
+            .create_keys(vec![NewKey { record, idempotency, imported: false }], entry)
+            .await?;
         match self.wait_until_applied(created, call).await?.value.pop() {
             Some(Created::New(key)) => {
                 let key = with_scopes_as_requested(key, &request.scopes, &policy);
@@ -163,6 +167,8 @@ impl ManagementService {
             tenant: tenant.id,
             now: self.parts.clock.now().wall,
             created_by: &caller.subject,
+            created: self.parts.clock.now().wall,
+            caller_expires: caller.bounded_in(tenant).and_then(|own| own.key()).and_then(|key| key.expires),
         }
     }
 

@@ -2,6 +2,7 @@
 //! is applied everywhere.
 
 pub mod audit;
+pub mod deletion;
 pub mod recovery;
 pub mod sealed_values;
 pub mod shadow;
@@ -98,6 +99,8 @@ pub struct NewKey {
     pub record: KeyRecord,
     /// Idempotency key of the caller, and a hash of all other fields of the request.
     pub idempotency: Option<(String, [u8; 32])>,
+    /// True if the value was not made here, so that it may be the value of a key that was deleted.
+    pub imported: bool,
 }
 
 /// Result of creating a key.

@@ -175,7 +175,7 @@ impl TokenIssuer {
     }
 
     /// Returns a user that the caller can manage, and its tenant.
-    async fn managed_user(
+    pub(super) async fn managed_user(
         &self,
         caller: &Caller,
         id: &str,

@@ -3,6 +3,7 @@
 
 pub(crate) mod audit_event;
 pub(crate) mod change;
+pub(crate) mod deletion;
 pub(crate) mod family;
 pub(crate) mod grant;
 pub(crate) mod head;

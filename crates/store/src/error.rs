@@ -6,7 +6,7 @@
 
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use sea_orm::sqlx::Error as SqlxError;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use crate::pool::cause_of;
 
@@ -34,6 +34,14 @@ impl StoreError {
             }
             _ => false,
         }
+    }
+}
+
+impl StoreError {
+    /// Returns whether a row refers to one that is missing, or is referred to by one that stays.
+    pub(crate) fn is_foreign_key(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        matches!(error.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_)))
     }
 }
 

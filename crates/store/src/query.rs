@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod deletion;
 pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod key;

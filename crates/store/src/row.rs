@@ -3,7 +3,7 @@
 //! content.
 
 pub(crate) mod key;
-mod limits;
+pub(crate) mod limits;
 pub(crate) mod number;
 pub(crate) mod profile;
 pub(crate) mod tenant;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod deadline;
+mod deletion;
 mod fleet;
 mod health;
 mod lookup;

@@ -5,6 +5,10 @@
 pub(crate) mod bootstrap;
 pub(crate) mod change;
 pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod delete_profile;
+pub(crate) mod delete_tenant;
+mod erase;
 pub(crate) mod family;
 pub(crate) mod insert;
 pub(crate) mod login;

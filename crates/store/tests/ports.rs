@@ -17,6 +17,8 @@ mod check;
 mod corrupt_rows;
 #[path = "ports/create.rs"]
 mod create;
+#[path = "ports/deletion.rs"]
+mod deletion;
 #[path = "ports/dialect.rs"]
 mod dialect;
 #[path = "ports/feed.rs"]

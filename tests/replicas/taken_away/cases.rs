@@ -18,6 +18,10 @@ pub(super) enum Call {
     RevokeJwt(String),
     ApplyProfile(String),
     WithdrawSigningKey(String),
+    DeleteKey(String),
+    DeleteUser(String),
+    DeleteTenant(String),
+    DeleteProfile(String),
 }
 
 impl Call {
@@ -64,6 +68,22 @@ impl Call {
             Self::ApplyProfile(document) => {
                 let ask = v1::ApplyProfileRequest { document, validate_only: false };
                 caller.profiles().apply_profile(timed(ask, deadline)).await.map(drop)
+            }
+            Self::DeleteKey(id) => {
+                let ask = v1::DeleteKeyRequest { id, force: true };
+                keys.delete_key(timed(ask, deadline)).await.map(drop)
+            }
+            Self::DeleteUser(id) => {
+                let ask = v1::DeleteUserRequest { id };
+                tenants.delete_user(timed(ask, deadline)).await.map(drop)
+            }
+            Self::DeleteTenant(tenant) => {
+                let ask = v1::DeleteTenantRequest { tenant };
+                tenants.delete_tenant(timed(ask, deadline)).await.map(drop)
+            }
+            Self::DeleteProfile(name) => {
+                let ask = v1::DeleteProfileRequest { name, force: true };
+                caller.profiles().delete_profile(timed(ask, deadline)).await.map(drop)
             }
             Self::WithdrawSigningKey(id) => {
                 let ask = v1::WithdrawSigningKeyRequest { id };
@@ -160,6 +180,14 @@ pub(super) async fn cases_of_keys(operator: &Caller) -> Vec<Case> {
     let _ = operator.tenant("brewery", "mill", "").await;
     let (_, value) = operator.plain_key("brewery", "live").await;
     case("SuspendTenant", Call::SuspendTenant("brewery".to_owned()), &value);
+    let (deleted, value) = operator.plain_key("mill", "live").await;
+    case("DeleteKey", Call::DeleteKey(deleted.id), &value);
+    let _ = operator.tenant("bakery", "mill", "").await;
+    let (_, value) = operator.plain_key("bakery", "live").await;
+    case("DeleteTenant", Call::DeleteTenant("bakery".to_owned()), &value);
+    let (_, value) = product(operator, "quarry").await;
+    let call = Call::DeleteProfile("quarry".to_owned());
+    cases.push(Case { name: "DeleteProfile", call, question: question("quarry", &value) });
     let (_, value) = product(operator, "forge").await;
     let call = Call::ApplyProfile(profile("forge", "deny"));
     cases.push(Case { name: "ApplyProfile", call, question: question("forge", &value) });
@@ -171,11 +199,19 @@ pub(super) async fn cases_of_tokens(operator: &Caller) -> Vec<Case> {
     let (disabled, of_disabled) = signed_in(operator, "mint", "ada@example.dev").await;
     let (changed, of_changed) = signed_in(operator, "mint", "bob@example.dev").await;
     let changed = v1::User { role: "guest".to_owned(), ..changed };
+    let (deleted, of_deleted) = signed_in(operator, "mint", "eve@example.dev").await;
+    let _ = answered(|| operator.try_tenant("vault", "mint", "")).await;
+    let (_, of_ended) = signed_in(operator, "vault", "ada@example.dev").await;
+    let (lost, parent_of_lost) = operator.plain_key("mint", "live").await;
+    let of_lost = token(operator, &parent_of_lost).await;
     let revoked = token(operator, &parent).await;
     let case = |name, call, token: &str| Case { name, call, question: question("mint", token) };
     let mut cases = vec![
         case("DisableUser", Call::DisableUser(disabled.id), &of_disabled.access_token),
         case("UpdateUser", Call::UpdateUser(Box::new(changed)), &of_changed.access_token),
+        case("DeleteUser", Call::DeleteUser(deleted.id), &of_deleted.access_token),
+        case("DeleteKey", Call::DeleteKey(lost.id), &of_lost.access_token),
+        case("DeleteTenant", Call::DeleteTenant("vault".to_owned()), &of_ended.access_token),
         case("RevokeJwt", Call::RevokeJwt(revoked.refresh_token), &revoked.access_token),
     ];
     let (_, parent) = product(operator, "seal").await;

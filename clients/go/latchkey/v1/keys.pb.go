@@ -1055,6 +1055,105 @@ func (x *RevokeKeyResponse) GetRevision() uint64 {
 	return 0
 }
 
+type DeleteKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key to delete. One that never existed is NOT_FOUND.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Deletes a key that is neither revoked nor expired, which is FAILED_PRECONDITION otherwise.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteKeyRequest) Reset() {
+	*x = DeleteKeyRequest{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteKeyRequest) ProtoMessage() {}
+
+func (x *DeleteKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteKeyRequest.ProtoReflect.Descriptor instead.
+func (*DeleteKeyRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DeleteKeyRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeleteKeyRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type DeleteKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store revision of the deletion: every replica that answers is at or past it.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteKeyResponse) Reset() {
+	*x = DeleteKeyResponse{}
+	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteKeyResponse) ProtoMessage() {}
+
+func (x *DeleteKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteKeyResponse.ProtoReflect.Descriptor instead.
+func (*DeleteKeyResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DeleteKeyResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 type GetPublishableKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By id or slug. Empty: the caller's own tenant.
@@ -1071,7 +1170,7 @@ type GetPublishableKeyRequest struct {
 
 func (x *GetPublishableKeyRequest) Reset() {
 	*x = GetPublishableKeyRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1182,7 @@ func (x *GetPublishableKeyRequest) String() string {
 func (*GetPublishableKeyRequest) ProtoMessage() {}
 
 func (x *GetPublishableKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[11]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1195,7 @@ func (x *GetPublishableKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPublishableKeyRequest.ProtoReflect.Descriptor instead.
 func (*GetPublishableKeyRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{11}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetPublishableKeyRequest) GetTenant() string {
@@ -1139,7 +1238,7 @@ type ImportKeysRequest struct {
 
 func (x *ImportKeysRequest) Reset() {
 	*x = ImportKeysRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1250,7 @@ func (x *ImportKeysRequest) String() string {
 func (*ImportKeysRequest) ProtoMessage() {}
 
 func (x *ImportKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[12]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,7 +1263,7 @@ func (x *ImportKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportKeysRequest.ProtoReflect.Descriptor instead.
 func (*ImportKeysRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{12}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ImportKeysRequest) GetTenant() string {
@@ -1198,7 +1297,7 @@ type ImportedKey struct {
 
 func (x *ImportedKey) Reset() {
 	*x = ImportedKey{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1309,7 @@ func (x *ImportedKey) String() string {
 func (*ImportedKey) ProtoMessage() {}
 
 func (x *ImportedKey) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[13]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1322,7 @@ func (x *ImportedKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedKey.ProtoReflect.Descriptor instead.
 func (*ImportedKey) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{13}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ImportedKey) GetSecret() isImportedKey_Secret {
@@ -1293,7 +1392,7 @@ type ImportKeysResponse struct {
 
 func (x *ImportKeysResponse) Reset() {
 	*x = ImportKeysResponse{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1404,7 @@ func (x *ImportKeysResponse) String() string {
 func (*ImportKeysResponse) ProtoMessage() {}
 
 func (x *ImportKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[14]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1417,7 @@ func (x *ImportKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportKeysResponse.ProtoReflect.Descriptor instead.
 func (*ImportKeysResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{14}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ImportKeysResponse) GetKeys() []*Key {
@@ -1342,7 +1441,7 @@ type GetKeyUsageRequest struct {
 
 func (x *GetKeyUsageRequest) Reset() {
 	*x = GetKeyUsageRequest{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1453,7 @@ func (x *GetKeyUsageRequest) String() string {
 func (*GetKeyUsageRequest) ProtoMessage() {}
 
 func (x *GetKeyUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[15]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1466,7 @@ func (x *GetKeyUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyUsageRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyUsageRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{15}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetKeyUsageRequest) GetId() string {
@@ -1405,7 +1504,7 @@ type GetKeyUsageResponse struct {
 
 func (x *GetKeyUsageResponse) Reset() {
 	*x = GetKeyUsageResponse{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1417,7 +1516,7 @@ func (x *GetKeyUsageResponse) String() string {
 func (*GetKeyUsageResponse) ProtoMessage() {}
 
 func (x *GetKeyUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[16]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1430,7 +1529,7 @@ func (x *GetKeyUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyUsageResponse.ProtoReflect.Descriptor instead.
 func (*GetKeyUsageResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{16}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetKeyUsageResponse) GetHours() []*UsageHour {
@@ -1468,7 +1567,7 @@ type UsageHour struct {
 
 func (x *UsageHour) Reset() {
 	*x = UsageHour{}
-	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1579,7 @@ func (x *UsageHour) String() string {
 func (*UsageHour) ProtoMessage() {}
 
 func (x *UsageHour) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_keys_proto_msgTypes[17]
+	mi := &file_latchkey_v1_keys_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1592,7 @@ func (x *UsageHour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageHour.ProtoReflect.Descriptor instead.
 func (*UsageHour) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{17}
+	return file_latchkey_v1_keys_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UsageHour) GetHour() *timestamppb.Timestamp {
@@ -1627,7 +1726,12 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"S\n" +
 	"\x11RevokeKeyResponse\x12\"\n" +
 	"\x03key\x18\x01 \x01(\v2\x10.latchkey.v1.KeyR\x03key\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\xf6\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"8\n" +
+	"\x10DeleteKeyRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"/\n" +
+	"\x11DeleteKeyResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"\xf6\x01\n" +
 	"\x18GetPublishableKeyRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12 \n" +
 	"\venvironment\x18\x02 \x01(\tR\venvironment\x12\x12\n" +
@@ -1669,7 +1773,7 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\x10KEY_STATE_ACTIVE\x10\x01\x12\x15\n" +
 	"\x11KEY_STATE_EXPIRED\x10\x02\x12\x15\n" +
 	"\x11KEY_STATE_REVOKED\x10\x03\x12\x16\n" +
-	"\x12KEY_STATE_DISABLED\x10\x042\x9e\x05\n" +
+	"\x12KEY_STATE_DISABLED\x10\x042\xea\x05\n" +
 	"\n" +
 	"KeyService\x12J\n" +
 	"\tCreateKey\x12\x1d.latchkey.v1.CreateKeyRequest\x1a\x1e.latchkey.v1.CreateKeyResponse\x126\n" +
@@ -1677,7 +1781,8 @@ const file_latchkey_v1_keys_proto_rawDesc = "" +
 	"\bListKeys\x12\x1c.latchkey.v1.ListKeysRequest\x1a\x1d.latchkey.v1.ListKeysResponse\x12<\n" +
 	"\tUpdateKey\x12\x1d.latchkey.v1.UpdateKeyRequest\x1a\x10.latchkey.v1.Key\x12J\n" +
 	"\tRotateKey\x12\x1d.latchkey.v1.RotateKeyRequest\x1a\x1e.latchkey.v1.RotateKeyResponse\x12J\n" +
-	"\tRevokeKey\x12\x1d.latchkey.v1.RevokeKeyRequest\x1a\x1e.latchkey.v1.RevokeKeyResponse\x12L\n" +
+	"\tRevokeKey\x12\x1d.latchkey.v1.RevokeKeyRequest\x1a\x1e.latchkey.v1.RevokeKeyResponse\x12J\n" +
+	"\tDeleteKey\x12\x1d.latchkey.v1.DeleteKeyRequest\x1a\x1e.latchkey.v1.DeleteKeyResponse\x12L\n" +
 	"\x11GetPublishableKey\x12%.latchkey.v1.GetPublishableKeyRequest\x1a\x10.latchkey.v1.Key\x12M\n" +
 	"\n" +
 	"ImportKeys\x12\x1e.latchkey.v1.ImportKeysRequest\x1a\x1f.latchkey.v1.ImportKeysResponse\x12P\n" +
@@ -1697,7 +1802,7 @@ func file_latchkey_v1_keys_proto_rawDescGZIP() []byte {
 }
 
 var file_latchkey_v1_keys_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_latchkey_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_latchkey_v1_keys_proto_goTypes = []any{
 	(KeyState)(0),                    // 0: latchkey.v1.KeyState
 	(*Key)(nil),                      // 1: latchkey.v1.Key
@@ -1711,81 +1816,85 @@ var file_latchkey_v1_keys_proto_goTypes = []any{
 	(*RotateKeyResponse)(nil),        // 9: latchkey.v1.RotateKeyResponse
 	(*RevokeKeyRequest)(nil),         // 10: latchkey.v1.RevokeKeyRequest
 	(*RevokeKeyResponse)(nil),        // 11: latchkey.v1.RevokeKeyResponse
-	(*GetPublishableKeyRequest)(nil), // 12: latchkey.v1.GetPublishableKeyRequest
-	(*ImportKeysRequest)(nil),        // 13: latchkey.v1.ImportKeysRequest
-	(*ImportedKey)(nil),              // 14: latchkey.v1.ImportedKey
-	(*ImportKeysResponse)(nil),       // 15: latchkey.v1.ImportKeysResponse
-	(*GetKeyUsageRequest)(nil),       // 16: latchkey.v1.GetKeyUsageRequest
-	(*GetKeyUsageResponse)(nil),      // 17: latchkey.v1.GetKeyUsageResponse
-	(*UsageHour)(nil),                // 18: latchkey.v1.UsageHour
-	nil,                              // 19: latchkey.v1.Key.BindingsEntry
-	nil,                              // 20: latchkey.v1.Key.RateLimitsEntry
-	nil,                              // 21: latchkey.v1.Key.MetadataEntry
-	nil,                              // 22: latchkey.v1.CreateKeyRequest.BindingsEntry
-	nil,                              // 23: latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	nil,                              // 24: latchkey.v1.CreateKeyRequest.MetadataEntry
-	nil,                              // 25: latchkey.v1.ListKeysRequest.BindingsEntry
-	nil,                              // 26: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	nil,                              // 27: latchkey.v1.UsageHour.DeniedEntry
-	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),    // 30: google.protobuf.FieldMask
+	(*DeleteKeyRequest)(nil),         // 12: latchkey.v1.DeleteKeyRequest
+	(*DeleteKeyResponse)(nil),        // 13: latchkey.v1.DeleteKeyResponse
+	(*GetPublishableKeyRequest)(nil), // 14: latchkey.v1.GetPublishableKeyRequest
+	(*ImportKeysRequest)(nil),        // 15: latchkey.v1.ImportKeysRequest
+	(*ImportedKey)(nil),              // 16: latchkey.v1.ImportedKey
+	(*ImportKeysResponse)(nil),       // 17: latchkey.v1.ImportKeysResponse
+	(*GetKeyUsageRequest)(nil),       // 18: latchkey.v1.GetKeyUsageRequest
+	(*GetKeyUsageResponse)(nil),      // 19: latchkey.v1.GetKeyUsageResponse
+	(*UsageHour)(nil),                // 20: latchkey.v1.UsageHour
+	nil,                              // 21: latchkey.v1.Key.BindingsEntry
+	nil,                              // 22: latchkey.v1.Key.RateLimitsEntry
+	nil,                              // 23: latchkey.v1.Key.MetadataEntry
+	nil,                              // 24: latchkey.v1.CreateKeyRequest.BindingsEntry
+	nil,                              // 25: latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	nil,                              // 26: latchkey.v1.CreateKeyRequest.MetadataEntry
+	nil,                              // 27: latchkey.v1.ListKeysRequest.BindingsEntry
+	nil,                              // 28: latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	nil,                              // 29: latchkey.v1.UsageHour.DeniedEntry
+	(*timestamppb.Timestamp)(nil),    // 30: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 31: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),    // 32: google.protobuf.FieldMask
 }
 var file_latchkey_v1_keys_proto_depIdxs = []int32{
-	19, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
-	20, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
-	21, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
+	21, // 0: latchkey.v1.Key.bindings:type_name -> latchkey.v1.Key.BindingsEntry
+	22, // 1: latchkey.v1.Key.rate_limits:type_name -> latchkey.v1.Key.RateLimitsEntry
+	23, // 2: latchkey.v1.Key.metadata:type_name -> latchkey.v1.Key.MetadataEntry
 	0,  // 3: latchkey.v1.Key.state:type_name -> latchkey.v1.KeyState
-	28, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
-	28, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
-	28, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
-	28, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
-	22, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
-	28, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	29, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
-	23, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
-	24, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
+	30, // 4: latchkey.v1.Key.create_time:type_name -> google.protobuf.Timestamp
+	30, // 5: latchkey.v1.Key.expire_time:type_name -> google.protobuf.Timestamp
+	30, // 6: latchkey.v1.Key.revoke_time:type_name -> google.protobuf.Timestamp
+	30, // 7: latchkey.v1.Key.last_use_time:type_name -> google.protobuf.Timestamp
+	24, // 8: latchkey.v1.CreateKeyRequest.bindings:type_name -> latchkey.v1.CreateKeyRequest.BindingsEntry
+	30, // 9: latchkey.v1.CreateKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	31, // 10: latchkey.v1.CreateKeyRequest.ttl:type_name -> google.protobuf.Duration
+	25, // 11: latchkey.v1.CreateKeyRequest.rate_limits:type_name -> latchkey.v1.CreateKeyRequest.RateLimitsEntry
+	26, // 12: latchkey.v1.CreateKeyRequest.metadata:type_name -> latchkey.v1.CreateKeyRequest.MetadataEntry
 	1,  // 13: latchkey.v1.CreateKeyResponse.key:type_name -> latchkey.v1.Key
 	0,  // 14: latchkey.v1.ListKeysRequest.state:type_name -> latchkey.v1.KeyState
-	25, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
+	27, // 15: latchkey.v1.ListKeysRequest.bindings:type_name -> latchkey.v1.ListKeysRequest.BindingsEntry
 	1,  // 16: latchkey.v1.ListKeysResponse.keys:type_name -> latchkey.v1.Key
 	1,  // 17: latchkey.v1.UpdateKeyRequest.key:type_name -> latchkey.v1.Key
-	30, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	29, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
+	32, // 18: latchkey.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	31, // 19: latchkey.v1.RotateKeyRequest.overlap:type_name -> google.protobuf.Duration
 	1,  // 20: latchkey.v1.RotateKeyResponse.key:type_name -> latchkey.v1.Key
 	1,  // 21: latchkey.v1.RotateKeyResponse.replaced:type_name -> latchkey.v1.Key
 	1,  // 22: latchkey.v1.RevokeKeyResponse.key:type_name -> latchkey.v1.Key
-	26, // 23: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
-	14, // 24: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
+	28, // 23: latchkey.v1.GetPublishableKeyRequest.bindings:type_name -> latchkey.v1.GetPublishableKeyRequest.BindingsEntry
+	16, // 24: latchkey.v1.ImportKeysRequest.keys:type_name -> latchkey.v1.ImportedKey
 	2,  // 25: latchkey.v1.ImportedKey.key:type_name -> latchkey.v1.CreateKeyRequest
-	28, // 26: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
+	30, // 26: latchkey.v1.ImportedKey.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 27: latchkey.v1.ImportKeysResponse.keys:type_name -> latchkey.v1.Key
-	28, // 28: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
-	28, // 29: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
-	18, // 30: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
-	28, // 31: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
-	28, // 32: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
-	27, // 33: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
+	30, // 28: latchkey.v1.GetKeyUsageRequest.start_time:type_name -> google.protobuf.Timestamp
+	30, // 29: latchkey.v1.GetKeyUsageRequest.end_time:type_name -> google.protobuf.Timestamp
+	20, // 30: latchkey.v1.GetKeyUsageResponse.hours:type_name -> latchkey.v1.UsageHour
+	30, // 31: latchkey.v1.GetKeyUsageResponse.last_use_time:type_name -> google.protobuf.Timestamp
+	30, // 32: latchkey.v1.UsageHour.hour:type_name -> google.protobuf.Timestamp
+	29, // 33: latchkey.v1.UsageHour.denied:type_name -> latchkey.v1.UsageHour.DeniedEntry
 	2,  // 34: latchkey.v1.KeyService.CreateKey:input_type -> latchkey.v1.CreateKeyRequest
 	4,  // 35: latchkey.v1.KeyService.GetKey:input_type -> latchkey.v1.GetKeyRequest
 	5,  // 36: latchkey.v1.KeyService.ListKeys:input_type -> latchkey.v1.ListKeysRequest
 	7,  // 37: latchkey.v1.KeyService.UpdateKey:input_type -> latchkey.v1.UpdateKeyRequest
 	8,  // 38: latchkey.v1.KeyService.RotateKey:input_type -> latchkey.v1.RotateKeyRequest
 	10, // 39: latchkey.v1.KeyService.RevokeKey:input_type -> latchkey.v1.RevokeKeyRequest
-	12, // 40: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
-	13, // 41: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
-	16, // 42: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
-	3,  // 43: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
-	1,  // 44: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
-	6,  // 45: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
-	1,  // 46: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
-	9,  // 47: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
-	11, // 48: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
-	1,  // 49: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
-	15, // 50: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
-	17, // 51: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
-	43, // [43:52] is the sub-list for method output_type
-	34, // [34:43] is the sub-list for method input_type
+	12, // 40: latchkey.v1.KeyService.DeleteKey:input_type -> latchkey.v1.DeleteKeyRequest
+	14, // 41: latchkey.v1.KeyService.GetPublishableKey:input_type -> latchkey.v1.GetPublishableKeyRequest
+	15, // 42: latchkey.v1.KeyService.ImportKeys:input_type -> latchkey.v1.ImportKeysRequest
+	18, // 43: latchkey.v1.KeyService.GetKeyUsage:input_type -> latchkey.v1.GetKeyUsageRequest
+	3,  // 44: latchkey.v1.KeyService.CreateKey:output_type -> latchkey.v1.CreateKeyResponse
+	1,  // 45: latchkey.v1.KeyService.GetKey:output_type -> latchkey.v1.Key
+	6,  // 46: latchkey.v1.KeyService.ListKeys:output_type -> latchkey.v1.ListKeysResponse
+	1,  // 47: latchkey.v1.KeyService.UpdateKey:output_type -> latchkey.v1.Key
+	9,  // 48: latchkey.v1.KeyService.RotateKey:output_type -> latchkey.v1.RotateKeyResponse
+	11, // 49: latchkey.v1.KeyService.RevokeKey:output_type -> latchkey.v1.RevokeKeyResponse
+	13, // 50: latchkey.v1.KeyService.DeleteKey:output_type -> latchkey.v1.DeleteKeyResponse
+	1,  // 51: latchkey.v1.KeyService.GetPublishableKey:output_type -> latchkey.v1.Key
+	17, // 52: latchkey.v1.KeyService.ImportKeys:output_type -> latchkey.v1.ImportKeysResponse
+	19, // 53: latchkey.v1.KeyService.GetKeyUsage:output_type -> latchkey.v1.GetKeyUsageResponse
+	44, // [44:54] is the sub-list for method output_type
+	34, // [34:44] is the sub-list for method input_type
 	34, // [34:34] is the sub-list for extension type_name
 	34, // [34:34] is the sub-list for extension extendee
 	0,  // [0:34] is the sub-list for field type_name
@@ -1800,7 +1909,7 @@ func file_latchkey_v1_keys_proto_init() {
 		(*CreateKeyRequest_ExpireTime)(nil),
 		(*CreateKeyRequest_Ttl)(nil),
 	}
-	file_latchkey_v1_keys_proto_msgTypes[13].OneofWrappers = []any{
+	file_latchkey_v1_keys_proto_msgTypes[15].OneofWrappers = []any{
 		(*ImportedKey_Value)(nil),
 		(*ImportedKey_Sha256)(nil),
 	}
@@ -1810,7 +1919,7 @@ func file_latchkey_v1_keys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_keys_proto_rawDesc), len(file_latchkey_v1_keys_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	KeyService_UpdateKey_FullMethodName         = "/latchkey.v1.KeyService/UpdateKey"
 	KeyService_RotateKey_FullMethodName         = "/latchkey.v1.KeyService/RotateKey"
 	KeyService_RevokeKey_FullMethodName         = "/latchkey.v1.KeyService/RevokeKey"
+	KeyService_DeleteKey_FullMethodName         = "/latchkey.v1.KeyService/DeleteKey"
 	KeyService_GetPublishableKey_FullMethodName = "/latchkey.v1.KeyService/GetPublishableKey"
 	KeyService_ImportKeys_FullMethodName        = "/latchkey.v1.KeyService/ImportKeys"
 	KeyService_GetKeyUsage_FullMethodName       = "/latchkey.v1.KeyService/GetKeyUsage"
@@ -53,6 +54,9 @@ type KeyServiceClient interface {
 	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
 	// Irreversible. Returns when no replica admits the key any more, also if the key had been revoked before.
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
+	// Deletes a key that is revoked or has expired, or any key with `force`; its name, hint and metadata are erased. Returns
+	// when no replica admits it any more, also if it had been deleted before. Its value can never be imported again.
+	DeleteKey(ctx context.Context, in *DeleteKeyRequest, opts ...grpc.CallOption) (*DeleteKeyResponse, error)
 	// The newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(ctx context.Context, in *GetPublishableKeyRequest, opts ...grpc.CallOption) (*Key, error)
 	// Takes over keys from another system, by hash or by value.
@@ -129,6 +133,16 @@ func (c *keyServiceClient) RevokeKey(ctx context.Context, in *RevokeKeyRequest, 
 	return out, nil
 }
 
+func (c *keyServiceClient) DeleteKey(ctx context.Context, in *DeleteKeyRequest, opts ...grpc.CallOption) (*DeleteKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteKeyResponse)
+	err := c.cc.Invoke(ctx, KeyService_DeleteKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *keyServiceClient) GetPublishableKey(ctx context.Context, in *GetPublishableKeyRequest, opts ...grpc.CallOption) (*Key, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Key)
@@ -182,6 +196,9 @@ type KeyServiceServer interface {
 	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
 	// Irreversible. Returns when no replica admits the key any more, also if the key had been revoked before.
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)
+	// Deletes a key that is revoked or has expired, or any key with `force`; its name, hint and metadata are erased. Returns
+	// when no replica admits it any more, also if it had been deleted before. Its value can never be imported again.
+	DeleteKey(context.Context, *DeleteKeyRequest) (*DeleteKeyResponse, error)
 	// The newest active key of a retrievable kind that the caller could create itself, with its value.
 	GetPublishableKey(context.Context, *GetPublishableKeyRequest) (*Key, error)
 	// Takes over keys from another system, by hash or by value.
@@ -215,6 +232,9 @@ func (UnimplementedKeyServiceServer) RotateKey(context.Context, *RotateKeyReques
 }
 func (UnimplementedKeyServiceServer) RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeKey not implemented")
+}
+func (UnimplementedKeyServiceServer) DeleteKey(context.Context, *DeleteKeyRequest) (*DeleteKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteKey not implemented")
 }
 func (UnimplementedKeyServiceServer) GetPublishableKey(context.Context, *GetPublishableKeyRequest) (*Key, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPublishableKey not implemented")
@@ -354,6 +374,24 @@ func _KeyService_RevokeKey_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyService_DeleteKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyServiceServer).DeleteKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyService_DeleteKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyServiceServer).DeleteKey(ctx, req.(*DeleteKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _KeyService_GetPublishableKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetPublishableKeyRequest)
 	if err := dec(in); err != nil {
@@ -438,6 +476,10 @@ var KeyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RevokeKey",
 			Handler:    _KeyService_RevokeKey_Handler,
+		},
+		{
+			MethodName: "DeleteKey",
+			Handler:    _KeyService_DeleteKey_Handler,
 		},
 		{
 			MethodName: "GetPublishableKey",

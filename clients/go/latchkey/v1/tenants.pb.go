@@ -518,6 +518,213 @@ func (x *ResumeTenantRequest) GetTenant() string {
 	return ""
 }
 
+type DeleteTenantRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By id or slug; not the operators' own. One that never existed is NOT_FOUND.
+	Tenant        string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTenantRequest) Reset() {
+	*x = DeleteTenantRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTenantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTenantRequest) ProtoMessage() {}
+
+func (x *DeleteTenantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTenantRequest.ProtoReflect.Descriptor instead.
+func (*DeleteTenantRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DeleteTenantRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+type DeleteTenantResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tenant's id, by which its audit events and usage can still be read.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The store revision from which on nothing of the tenant is admitted.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// How many keys this call has erased.
+	Keys uint64 `protobuf:"varint,3,opt,name=keys,proto3" json:"keys,omitempty"`
+	// How many users this call has erased.
+	Users         uint64 `protobuf:"varint,4,opt,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteTenantResponse) Reset() {
+	*x = DeleteTenantResponse{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteTenantResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteTenantResponse) ProtoMessage() {}
+
+func (x *DeleteTenantResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteTenantResponse.ProtoReflect.Descriptor instead.
+func (*DeleteTenantResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DeleteTenantResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeleteTenantResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *DeleteTenantResponse) GetKeys() uint64 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *DeleteTenantResponse) GetUsers() uint64 {
+	if x != nil {
+		return x.Users
+	}
+	return 0
+}
+
+type DeleteUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which user. One who never existed is NOT_FOUND.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteUserRequest) Reset() {
+	*x = DeleteUserRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteUserRequest) ProtoMessage() {}
+
+func (x *DeleteUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteUserRequest.ProtoReflect.Descriptor instead.
+func (*DeleteUserRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DeleteUserRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type DeleteUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store revision of the deletion: every replica that answers is at or past it.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteUserResponse) Reset() {
+	*x = DeleteUserResponse{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteUserResponse) ProtoMessage() {}
+
+func (x *DeleteUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteUserResponse.ProtoReflect.Descriptor instead.
+func (*DeleteUserResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DeleteUserResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 type CreateUserRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By id or slug. Empty: the caller's own tenant.
@@ -538,7 +745,7 @@ type CreateUserRequest struct {
 
 func (x *CreateUserRequest) Reset() {
 	*x = CreateUserRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[8]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +757,7 @@ func (x *CreateUserRequest) String() string {
 func (*CreateUserRequest) ProtoMessage() {}
 
 func (x *CreateUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[8]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +770,7 @@ func (x *CreateUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateUserRequest.ProtoReflect.Descriptor instead.
 func (*CreateUserRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{8}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CreateUserRequest) GetTenant() string {
@@ -622,7 +829,7 @@ type ListUsersRequest struct {
 
 func (x *ListUsersRequest) Reset() {
 	*x = ListUsersRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[9]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +841,7 @@ func (x *ListUsersRequest) String() string {
 func (*ListUsersRequest) ProtoMessage() {}
 
 func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[9]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +854,7 @@ func (x *ListUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListUsersRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{9}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListUsersRequest) GetTenant() string {
@@ -683,7 +890,7 @@ type ListUsersResponse struct {
 
 func (x *ListUsersResponse) Reset() {
 	*x = ListUsersResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[10]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +902,7 @@ func (x *ListUsersResponse) String() string {
 func (*ListUsersResponse) ProtoMessage() {}
 
 func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[10]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +915,7 @@ func (x *ListUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsersResponse.ProtoReflect.Descriptor instead.
 func (*ListUsersResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{10}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListUsersResponse) GetUsers() []*User {
@@ -737,7 +944,7 @@ type SetUserPasswordRequest struct {
 
 func (x *SetUserPasswordRequest) Reset() {
 	*x = SetUserPasswordRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[11]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -749,7 +956,7 @@ func (x *SetUserPasswordRequest) String() string {
 func (*SetUserPasswordRequest) ProtoMessage() {}
 
 func (x *SetUserPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[11]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -762,7 +969,7 @@ func (x *SetUserPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetUserPasswordRequest.ProtoReflect.Descriptor instead.
 func (*SetUserPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{11}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetUserPasswordRequest) GetId() string {
@@ -789,7 +996,7 @@ type DisableUserRequest struct {
 
 func (x *DisableUserRequest) Reset() {
 	*x = DisableUserRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[12]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -801,7 +1008,7 @@ func (x *DisableUserRequest) String() string {
 func (*DisableUserRequest) ProtoMessage() {}
 
 func (x *DisableUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[12]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -814,7 +1021,7 @@ func (x *DisableUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisableUserRequest.ProtoReflect.Descriptor instead.
 func (*DisableUserRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{12}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DisableUserRequest) GetId() string {
@@ -836,7 +1043,7 @@ type UpdateUserRequest struct {
 
 func (x *UpdateUserRequest) Reset() {
 	*x = UpdateUserRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[13]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +1055,7 @@ func (x *UpdateUserRequest) String() string {
 func (*UpdateUserRequest) ProtoMessage() {}
 
 func (x *UpdateUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[13]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +1068,7 @@ func (x *UpdateUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateUserRequest.ProtoReflect.Descriptor instead.
 func (*UpdateUserRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{13}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdateUserRequest) GetUser() *User {
@@ -894,7 +1101,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[14]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1113,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[14]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1126,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{14}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Profile) GetName() string {
@@ -962,7 +1169,7 @@ type ApplyProfileRequest struct {
 
 func (x *ApplyProfileRequest) Reset() {
 	*x = ApplyProfileRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[15]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -974,7 +1181,7 @@ func (x *ApplyProfileRequest) String() string {
 func (*ApplyProfileRequest) ProtoMessage() {}
 
 func (x *ApplyProfileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[15]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -987,7 +1194,7 @@ func (x *ApplyProfileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyProfileRequest.ProtoReflect.Descriptor instead.
 func (*ApplyProfileRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{15}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ApplyProfileRequest) GetDocument() string {
@@ -1016,7 +1223,7 @@ type GetProfileRequest struct {
 
 func (x *GetProfileRequest) Reset() {
 	*x = GetProfileRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[16]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1235,7 @@ func (x *GetProfileRequest) String() string {
 func (*GetProfileRequest) ProtoMessage() {}
 
 func (x *GetProfileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[16]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1248,7 @@ func (x *GetProfileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProfileRequest.ProtoReflect.Descriptor instead.
 func (*GetProfileRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{16}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetProfileRequest) GetName() string {
@@ -1058,6 +1265,132 @@ func (x *GetProfileRequest) GetVersion() uint64 {
 	return 0
 }
 
+type DeleteProfileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which. One that never existed is NOT_FOUND.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Deletes the tenants of the profile too, with all of their keys and users.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteProfileRequest) Reset() {
+	*x = DeleteProfileRequest{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteProfileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteProfileRequest) ProtoMessage() {}
+
+func (x *DeleteProfileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteProfileRequest.ProtoReflect.Descriptor instead.
+func (*DeleteProfileRequest) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DeleteProfileRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteProfileRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type DeleteProfileResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The store revision of the deletion: every replica that answers is at or past it.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// How many tenants this call has deleted.
+	Tenants uint64 `protobuf:"varint,2,opt,name=tenants,proto3" json:"tenants,omitempty"`
+	// How many keys this call has erased.
+	Keys uint64 `protobuf:"varint,3,opt,name=keys,proto3" json:"keys,omitempty"`
+	// How many users this call has erased.
+	Users         uint64 `protobuf:"varint,4,opt,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteProfileResponse) Reset() {
+	*x = DeleteProfileResponse{}
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteProfileResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteProfileResponse) ProtoMessage() {}
+
+func (x *DeleteProfileResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteProfileResponse.ProtoReflect.Descriptor instead.
+func (*DeleteProfileResponse) Descriptor() ([]byte, []int) {
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *DeleteProfileResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *DeleteProfileResponse) GetTenants() uint64 {
+	if x != nil {
+		return x.Tenants
+	}
+	return 0
+}
+
+func (x *DeleteProfileResponse) GetKeys() uint64 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *DeleteProfileResponse) GetUsers() uint64 {
+	if x != nil {
+		return x.Users
+	}
+	return 0
+}
+
 type ListProfilesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1066,7 +1399,7 @@ type ListProfilesRequest struct {
 
 func (x *ListProfilesRequest) Reset() {
 	*x = ListProfilesRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[17]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +1411,7 @@ func (x *ListProfilesRequest) String() string {
 func (*ListProfilesRequest) ProtoMessage() {}
 
 func (x *ListProfilesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[17]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +1424,7 @@ func (x *ListProfilesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProfilesRequest.ProtoReflect.Descriptor instead.
 func (*ListProfilesRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{17}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{23}
 }
 
 type ListProfilesResponse struct {
@@ -1104,7 +1437,7 @@ type ListProfilesResponse struct {
 
 func (x *ListProfilesResponse) Reset() {
 	*x = ListProfilesResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[18]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1449,7 @@ func (x *ListProfilesResponse) String() string {
 func (*ListProfilesResponse) ProtoMessage() {}
 
 func (x *ListProfilesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[18]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1462,7 @@ func (x *ListProfilesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProfilesResponse.ProtoReflect.Descriptor instead.
 func (*ListProfilesResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{18}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListProfilesResponse) GetProfiles() []*Profile {
@@ -1157,7 +1490,7 @@ type ListAuditEventsRequest struct {
 
 func (x *ListAuditEventsRequest) Reset() {
 	*x = ListAuditEventsRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[19]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1502,7 @@ func (x *ListAuditEventsRequest) String() string {
 func (*ListAuditEventsRequest) ProtoMessage() {}
 
 func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[19]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1515,7 @@ func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{19}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListAuditEventsRequest) GetTenant() string {
@@ -1232,7 +1565,7 @@ type ListAuditEventsResponse struct {
 
 func (x *ListAuditEventsResponse) Reset() {
 	*x = ListAuditEventsResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1577,7 @@ func (x *ListAuditEventsResponse) String() string {
 func (*ListAuditEventsResponse) ProtoMessage() {}
 
 func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[20]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1590,7 @@ func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{20}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListAuditEventsResponse) GetEvents() []*AuditEvent {
@@ -1305,7 +1638,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1650,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[21]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1663,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{21}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AuditEvent) GetSequence() uint64 {
@@ -1421,7 +1754,7 @@ type VerifyAuditLogRequest struct {
 
 func (x *VerifyAuditLogRequest) Reset() {
 	*x = VerifyAuditLogRequest{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1766,7 @@ func (x *VerifyAuditLogRequest) String() string {
 func (*VerifyAuditLogRequest) ProtoMessage() {}
 
 func (x *VerifyAuditLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[22]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1779,7 @@ func (x *VerifyAuditLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditLogRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditLogRequest) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{22}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VerifyAuditLogRequest) GetAnchors() []*AuditAnchor {
@@ -1469,7 +1802,7 @@ type AuditAnchor struct {
 
 func (x *AuditAnchor) Reset() {
 	*x = AuditAnchor{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1814,7 @@ func (x *AuditAnchor) String() string {
 func (*AuditAnchor) ProtoMessage() {}
 
 func (x *AuditAnchor) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[23]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1827,7 @@ func (x *AuditAnchor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditAnchor.ProtoReflect.Descriptor instead.
 func (*AuditAnchor) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{23}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AuditAnchor) GetSequence() uint64 {
@@ -1531,7 +1864,7 @@ type VerifyAuditLogResponse struct {
 
 func (x *VerifyAuditLogResponse) Reset() {
 	*x = VerifyAuditLogResponse{}
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1876,7 @@ func (x *VerifyAuditLogResponse) String() string {
 func (*VerifyAuditLogResponse) ProtoMessage() {}
 
 func (x *VerifyAuditLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_latchkey_v1_tenants_proto_msgTypes[24]
+	mi := &file_latchkey_v1_tenants_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1889,7 @@ func (x *VerifyAuditLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditLogResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditLogResponse) Descriptor() ([]byte, []int) {
-	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{24}
+	return file_latchkey_v1_tenants_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *VerifyAuditLogResponse) GetEvents() uint64 {
@@ -1647,7 +1980,18 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"-\n" +
 	"\x13ResumeTenantRequest\x12\x16\n" +
-	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"\x9a\x02\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"-\n" +
+	"\x13DeleteTenantRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"l\n" +
+	"\x14DeleteTenantResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x12\n" +
+	"\x04keys\x18\x03 \x01(\x04R\x04keys\x12\x14\n" +
+	"\x05users\x18\x04 \x01(\x04R\x05users\"#\n" +
+	"\x11DeleteUserRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"0\n" +
+	"\x12DeleteUserResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\"\x9a\x02\n" +
 	"\x11CreateUserRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x14\n" +
 	"\x05email\x18\x02 \x01(\tR\x05email\x12\x1a\n" +
@@ -1686,7 +2030,15 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"A\n" +
 	"\x11GetProfileRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\"\x15\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"@\n" +
+	"\x14DeleteProfileRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"w\n" +
+	"\x15DeleteProfileResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x18\n" +
+	"\atenants\x18\x02 \x01(\x04R\atenants\x12\x12\n" +
+	"\x04keys\x18\x03 \x01(\x04R\x04keys\x12\x14\n" +
+	"\x05users\x18\x04 \x01(\x04R\x05users\"\x15\n" +
 	"\x13ListProfilesRequest\"H\n" +
 	"\x14ListProfilesResponse\x120\n" +
 	"\bprofiles\x18\x01 \x03(\v2\x14.latchkey.v1.ProfileR\bprofiles\"\xde\x01\n" +
@@ -1732,25 +2084,29 @@ const file_latchkey_v1_tenants_proto_rawDesc = "" +
 	"\tbroken_at\x18\x03 \x01(\x04R\bbrokenAt\x12\x18\n" +
 	"\aproblem\x18\x04 \x01(\tR\aproblem\x12,\n" +
 	"\x04head\x18\x05 \x01(\v2\x18.latchkey.v1.AuditAnchorR\x04head\x12\x18\n" +
-	"\aanchors\x18\x06 \x01(\x04R\aanchors2\x9c\x06\n" +
+	"\aanchors\x18\x06 \x01(\x04R\aanchors2\xc0\a\n" +
 	"\rTenantService\x12E\n" +
 	"\fCreateTenant\x12 .latchkey.v1.CreateTenantRequest\x1a\x13.latchkey.v1.Tenant\x12?\n" +
 	"\tGetTenant\x12\x1d.latchkey.v1.GetTenantRequest\x1a\x13.latchkey.v1.Tenant\x12P\n" +
 	"\vListTenants\x12\x1f.latchkey.v1.ListTenantsRequest\x1a .latchkey.v1.ListTenantsResponse\x12E\n" +
 	"\fUpdateTenant\x12 .latchkey.v1.UpdateTenantRequest\x1a\x13.latchkey.v1.Tenant\x12G\n" +
 	"\rSuspendTenant\x12!.latchkey.v1.SuspendTenantRequest\x1a\x13.latchkey.v1.Tenant\x12E\n" +
-	"\fResumeTenant\x12 .latchkey.v1.ResumeTenantRequest\x1a\x13.latchkey.v1.Tenant\x12?\n" +
+	"\fResumeTenant\x12 .latchkey.v1.ResumeTenantRequest\x1a\x13.latchkey.v1.Tenant\x12S\n" +
+	"\fDeleteTenant\x12 .latchkey.v1.DeleteTenantRequest\x1a!.latchkey.v1.DeleteTenantResponse\x12M\n" +
+	"\n" +
+	"DeleteUser\x12\x1e.latchkey.v1.DeleteUserRequest\x1a\x1f.latchkey.v1.DeleteUserResponse\x12?\n" +
 	"\n" +
 	"CreateUser\x12\x1e.latchkey.v1.CreateUserRequest\x1a\x11.latchkey.v1.User\x12J\n" +
 	"\tListUsers\x12\x1d.latchkey.v1.ListUsersRequest\x1a\x1e.latchkey.v1.ListUsersResponse\x12I\n" +
 	"\x0fSetUserPassword\x12#.latchkey.v1.SetUserPasswordRequest\x1a\x11.latchkey.v1.User\x12A\n" +
 	"\vDisableUser\x12\x1f.latchkey.v1.DisableUserRequest\x1a\x11.latchkey.v1.User\x12?\n" +
 	"\n" +
-	"UpdateUser\x12\x1e.latchkey.v1.UpdateUserRequest\x1a\x11.latchkey.v1.User2\xf1\x01\n" +
+	"UpdateUser\x12\x1e.latchkey.v1.UpdateUserRequest\x1a\x11.latchkey.v1.User2\xc9\x02\n" +
 	"\x0eProfileService\x12F\n" +
 	"\fApplyProfile\x12 .latchkey.v1.ApplyProfileRequest\x1a\x14.latchkey.v1.Profile\x12B\n" +
 	"\n" +
-	"GetProfile\x12\x1e.latchkey.v1.GetProfileRequest\x1a\x14.latchkey.v1.Profile\x12S\n" +
+	"GetProfile\x12\x1e.latchkey.v1.GetProfileRequest\x1a\x14.latchkey.v1.Profile\x12V\n" +
+	"\rDeleteProfile\x12!.latchkey.v1.DeleteProfileRequest\x1a\".latchkey.v1.DeleteProfileResponse\x12S\n" +
 	"\fListProfiles\x12 .latchkey.v1.ListProfilesRequest\x1a!.latchkey.v1.ListProfilesResponse2\xc7\x01\n" +
 	"\fAuditService\x12\\\n" +
 	"\x0fListAuditEvents\x12#.latchkey.v1.ListAuditEventsRequest\x1a$.latchkey.v1.ListAuditEventsResponse\x12Y\n" +
@@ -1769,7 +2125,7 @@ func file_latchkey_v1_tenants_proto_rawDescGZIP() []byte {
 	return file_latchkey_v1_tenants_proto_rawDescData
 }
 
-var file_latchkey_v1_tenants_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_latchkey_v1_tenants_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_latchkey_v1_tenants_proto_goTypes = []any{
 	(*Tenant)(nil),                  // 0: latchkey.v1.Tenant
 	(*CreateTenantRequest)(nil),     // 1: latchkey.v1.CreateTenantRequest
@@ -1779,85 +2135,97 @@ var file_latchkey_v1_tenants_proto_goTypes = []any{
 	(*UpdateTenantRequest)(nil),     // 5: latchkey.v1.UpdateTenantRequest
 	(*SuspendTenantRequest)(nil),    // 6: latchkey.v1.SuspendTenantRequest
 	(*ResumeTenantRequest)(nil),     // 7: latchkey.v1.ResumeTenantRequest
-	(*CreateUserRequest)(nil),       // 8: latchkey.v1.CreateUserRequest
-	(*ListUsersRequest)(nil),        // 9: latchkey.v1.ListUsersRequest
-	(*ListUsersResponse)(nil),       // 10: latchkey.v1.ListUsersResponse
-	(*SetUserPasswordRequest)(nil),  // 11: latchkey.v1.SetUserPasswordRequest
-	(*DisableUserRequest)(nil),      // 12: latchkey.v1.DisableUserRequest
-	(*UpdateUserRequest)(nil),       // 13: latchkey.v1.UpdateUserRequest
-	(*Profile)(nil),                 // 14: latchkey.v1.Profile
-	(*ApplyProfileRequest)(nil),     // 15: latchkey.v1.ApplyProfileRequest
-	(*GetProfileRequest)(nil),       // 16: latchkey.v1.GetProfileRequest
-	(*ListProfilesRequest)(nil),     // 17: latchkey.v1.ListProfilesRequest
-	(*ListProfilesResponse)(nil),    // 18: latchkey.v1.ListProfilesResponse
-	(*ListAuditEventsRequest)(nil),  // 19: latchkey.v1.ListAuditEventsRequest
-	(*ListAuditEventsResponse)(nil), // 20: latchkey.v1.ListAuditEventsResponse
-	(*AuditEvent)(nil),              // 21: latchkey.v1.AuditEvent
-	(*VerifyAuditLogRequest)(nil),   // 22: latchkey.v1.VerifyAuditLogRequest
-	(*AuditAnchor)(nil),             // 23: latchkey.v1.AuditAnchor
-	(*VerifyAuditLogResponse)(nil),  // 24: latchkey.v1.VerifyAuditLogResponse
-	nil,                             // 25: latchkey.v1.Tenant.RateLimitsEntry
-	nil,                             // 26: latchkey.v1.CreateTenantRequest.RateLimitsEntry
-	nil,                             // 27: latchkey.v1.CreateUserRequest.BindingsEntry
-	nil,                             // 28: latchkey.v1.AuditEvent.DetailsEntry
-	(*timestamppb.Timestamp)(nil),   // 29: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),   // 30: google.protobuf.FieldMask
-	(*User)(nil),                    // 31: latchkey.v1.User
+	(*DeleteTenantRequest)(nil),     // 8: latchkey.v1.DeleteTenantRequest
+	(*DeleteTenantResponse)(nil),    // 9: latchkey.v1.DeleteTenantResponse
+	(*DeleteUserRequest)(nil),       // 10: latchkey.v1.DeleteUserRequest
+	(*DeleteUserResponse)(nil),      // 11: latchkey.v1.DeleteUserResponse
+	(*CreateUserRequest)(nil),       // 12: latchkey.v1.CreateUserRequest
+	(*ListUsersRequest)(nil),        // 13: latchkey.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),       // 14: latchkey.v1.ListUsersResponse
+	(*SetUserPasswordRequest)(nil),  // 15: latchkey.v1.SetUserPasswordRequest
+	(*DisableUserRequest)(nil),      // 16: latchkey.v1.DisableUserRequest
+	(*UpdateUserRequest)(nil),       // 17: latchkey.v1.UpdateUserRequest
+	(*Profile)(nil),                 // 18: latchkey.v1.Profile
+	(*ApplyProfileRequest)(nil),     // 19: latchkey.v1.ApplyProfileRequest
+	(*GetProfileRequest)(nil),       // 20: latchkey.v1.GetProfileRequest
+	(*DeleteProfileRequest)(nil),    // 21: latchkey.v1.DeleteProfileRequest
+	(*DeleteProfileResponse)(nil),   // 22: latchkey.v1.DeleteProfileResponse
+	(*ListProfilesRequest)(nil),     // 23: latchkey.v1.ListProfilesRequest
+	(*ListProfilesResponse)(nil),    // 24: latchkey.v1.ListProfilesResponse
+	(*ListAuditEventsRequest)(nil),  // 25: latchkey.v1.ListAuditEventsRequest
+	(*ListAuditEventsResponse)(nil), // 26: latchkey.v1.ListAuditEventsResponse
+	(*AuditEvent)(nil),              // 27: latchkey.v1.AuditEvent
+	(*VerifyAuditLogRequest)(nil),   // 28: latchkey.v1.VerifyAuditLogRequest
+	(*AuditAnchor)(nil),             // 29: latchkey.v1.AuditAnchor
+	(*VerifyAuditLogResponse)(nil),  // 30: latchkey.v1.VerifyAuditLogResponse
+	nil,                             // 31: latchkey.v1.Tenant.RateLimitsEntry
+	nil,                             // 32: latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	nil,                             // 33: latchkey.v1.CreateUserRequest.BindingsEntry
+	nil,                             // 34: latchkey.v1.AuditEvent.DetailsEntry
+	(*timestamppb.Timestamp)(nil),   // 35: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),   // 36: google.protobuf.FieldMask
+	(*User)(nil),                    // 37: latchkey.v1.User
 }
 var file_latchkey_v1_tenants_proto_depIdxs = []int32{
-	29, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
-	25, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
-	26, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
+	35, // 0: latchkey.v1.Tenant.create_time:type_name -> google.protobuf.Timestamp
+	31, // 1: latchkey.v1.Tenant.rate_limits:type_name -> latchkey.v1.Tenant.RateLimitsEntry
+	32, // 2: latchkey.v1.CreateTenantRequest.rate_limits:type_name -> latchkey.v1.CreateTenantRequest.RateLimitsEntry
 	0,  // 3: latchkey.v1.ListTenantsResponse.tenants:type_name -> latchkey.v1.Tenant
 	0,  // 4: latchkey.v1.UpdateTenantRequest.tenant:type_name -> latchkey.v1.Tenant
-	30, // 5: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
-	27, // 6: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
-	31, // 7: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
-	31, // 8: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
-	30, // 9: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
-	29, // 10: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
-	14, // 11: latchkey.v1.ListProfilesResponse.profiles:type_name -> latchkey.v1.Profile
-	29, // 12: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	29, // 13: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
-	21, // 14: latchkey.v1.ListAuditEventsResponse.events:type_name -> latchkey.v1.AuditEvent
-	29, // 15: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
-	28, // 16: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
-	23, // 17: latchkey.v1.VerifyAuditLogRequest.anchors:type_name -> latchkey.v1.AuditAnchor
-	23, // 18: latchkey.v1.VerifyAuditLogResponse.head:type_name -> latchkey.v1.AuditAnchor
+	36, // 5: latchkey.v1.UpdateTenantRequest.update_mask:type_name -> google.protobuf.FieldMask
+	33, // 6: latchkey.v1.CreateUserRequest.bindings:type_name -> latchkey.v1.CreateUserRequest.BindingsEntry
+	37, // 7: latchkey.v1.ListUsersResponse.users:type_name -> latchkey.v1.User
+	37, // 8: latchkey.v1.UpdateUserRequest.user:type_name -> latchkey.v1.User
+	36, // 9: latchkey.v1.UpdateUserRequest.update_mask:type_name -> google.protobuf.FieldMask
+	35, // 10: latchkey.v1.Profile.apply_time:type_name -> google.protobuf.Timestamp
+	18, // 11: latchkey.v1.ListProfilesResponse.profiles:type_name -> latchkey.v1.Profile
+	35, // 12: latchkey.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	35, // 13: latchkey.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	27, // 14: latchkey.v1.ListAuditEventsResponse.events:type_name -> latchkey.v1.AuditEvent
+	35, // 15: latchkey.v1.AuditEvent.time:type_name -> google.protobuf.Timestamp
+	34, // 16: latchkey.v1.AuditEvent.details:type_name -> latchkey.v1.AuditEvent.DetailsEntry
+	29, // 17: latchkey.v1.VerifyAuditLogRequest.anchors:type_name -> latchkey.v1.AuditAnchor
+	29, // 18: latchkey.v1.VerifyAuditLogResponse.head:type_name -> latchkey.v1.AuditAnchor
 	1,  // 19: latchkey.v1.TenantService.CreateTenant:input_type -> latchkey.v1.CreateTenantRequest
 	2,  // 20: latchkey.v1.TenantService.GetTenant:input_type -> latchkey.v1.GetTenantRequest
 	3,  // 21: latchkey.v1.TenantService.ListTenants:input_type -> latchkey.v1.ListTenantsRequest
 	5,  // 22: latchkey.v1.TenantService.UpdateTenant:input_type -> latchkey.v1.UpdateTenantRequest
 	6,  // 23: latchkey.v1.TenantService.SuspendTenant:input_type -> latchkey.v1.SuspendTenantRequest
 	7,  // 24: latchkey.v1.TenantService.ResumeTenant:input_type -> latchkey.v1.ResumeTenantRequest
-	8,  // 25: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
-	9,  // 26: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
-	11, // 27: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
-	12, // 28: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
-	13, // 29: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
-	15, // 30: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
-	16, // 31: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
-	17, // 32: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
-	19, // 33: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
-	22, // 34: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
-	0,  // 35: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
-	0,  // 36: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
-	4,  // 37: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
-	0,  // 38: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
-	0,  // 39: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
-	0,  // 40: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
-	31, // 41: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
-	10, // 42: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
-	31, // 43: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
-	31, // 44: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
-	31, // 45: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
-	14, // 46: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
-	14, // 47: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
-	18, // 48: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
-	20, // 49: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
-	24, // 50: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
-	35, // [35:51] is the sub-list for method output_type
-	19, // [19:35] is the sub-list for method input_type
+	8,  // 25: latchkey.v1.TenantService.DeleteTenant:input_type -> latchkey.v1.DeleteTenantRequest
+	10, // 26: latchkey.v1.TenantService.DeleteUser:input_type -> latchkey.v1.DeleteUserRequest
+	12, // 27: latchkey.v1.TenantService.CreateUser:input_type -> latchkey.v1.CreateUserRequest
+	13, // 28: latchkey.v1.TenantService.ListUsers:input_type -> latchkey.v1.ListUsersRequest
+	15, // 29: latchkey.v1.TenantService.SetUserPassword:input_type -> latchkey.v1.SetUserPasswordRequest
+	16, // 30: latchkey.v1.TenantService.DisableUser:input_type -> latchkey.v1.DisableUserRequest
+	17, // 31: latchkey.v1.TenantService.UpdateUser:input_type -> latchkey.v1.UpdateUserRequest
+	19, // 32: latchkey.v1.ProfileService.ApplyProfile:input_type -> latchkey.v1.ApplyProfileRequest
+	20, // 33: latchkey.v1.ProfileService.GetProfile:input_type -> latchkey.v1.GetProfileRequest
+	21, // 34: latchkey.v1.ProfileService.DeleteProfile:input_type -> latchkey.v1.DeleteProfileRequest
+	23, // 35: latchkey.v1.ProfileService.ListProfiles:input_type -> latchkey.v1.ListProfilesRequest
+	25, // 36: latchkey.v1.AuditService.ListAuditEvents:input_type -> latchkey.v1.ListAuditEventsRequest
+	28, // 37: latchkey.v1.AuditService.VerifyAuditLog:input_type -> latchkey.v1.VerifyAuditLogRequest
+	0,  // 38: latchkey.v1.TenantService.CreateTenant:output_type -> latchkey.v1.Tenant
+	0,  // 39: latchkey.v1.TenantService.GetTenant:output_type -> latchkey.v1.Tenant
+	4,  // 40: latchkey.v1.TenantService.ListTenants:output_type -> latchkey.v1.ListTenantsResponse
+	0,  // 41: latchkey.v1.TenantService.UpdateTenant:output_type -> latchkey.v1.Tenant
+	0,  // 42: latchkey.v1.TenantService.SuspendTenant:output_type -> latchkey.v1.Tenant
+	0,  // 43: latchkey.v1.TenantService.ResumeTenant:output_type -> latchkey.v1.Tenant
+	9,  // 44: latchkey.v1.TenantService.DeleteTenant:output_type -> latchkey.v1.DeleteTenantResponse
+	11, // 45: latchkey.v1.TenantService.DeleteUser:output_type -> latchkey.v1.DeleteUserResponse
+	37, // 46: latchkey.v1.TenantService.CreateUser:output_type -> latchkey.v1.User
+	14, // 47: latchkey.v1.TenantService.ListUsers:output_type -> latchkey.v1.ListUsersResponse
+	37, // 48: latchkey.v1.TenantService.SetUserPassword:output_type -> latchkey.v1.User
+	37, // 49: latchkey.v1.TenantService.DisableUser:output_type -> latchkey.v1.User
+	37, // 50: latchkey.v1.TenantService.UpdateUser:output_type -> latchkey.v1.User
+	18, // 51: latchkey.v1.ProfileService.ApplyProfile:output_type -> latchkey.v1.Profile
+	18, // 52: latchkey.v1.ProfileService.GetProfile:output_type -> latchkey.v1.Profile
+	22, // 53: latchkey.v1.ProfileService.DeleteProfile:output_type -> latchkey.v1.DeleteProfileResponse
+	24, // 54: latchkey.v1.ProfileService.ListProfiles:output_type -> latchkey.v1.ListProfilesResponse
+	26, // 55: latchkey.v1.AuditService.ListAuditEvents:output_type -> latchkey.v1.ListAuditEventsResponse
+	30, // 56: latchkey.v1.AuditService.VerifyAuditLog:output_type -> latchkey.v1.VerifyAuditLogResponse
+	38, // [38:57] is the sub-list for method output_type
+	19, // [19:38] is the sub-list for method input_type
 	19, // [19:19] is the sub-list for extension type_name
 	19, // [19:19] is the sub-list for extension extendee
 	0,  // [0:19] is the sub-list for field type_name
@@ -1875,7 +2243,7 @@ func file_latchkey_v1_tenants_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_latchkey_v1_tenants_proto_rawDesc), len(file_latchkey_v1_tenants_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -25,6 +25,8 @@ const (
 	TenantService_UpdateTenant_FullMethodName    = "/latchkey.v1.TenantService/UpdateTenant"
 	TenantService_SuspendTenant_FullMethodName   = "/latchkey.v1.TenantService/SuspendTenant"
 	TenantService_ResumeTenant_FullMethodName    = "/latchkey.v1.TenantService/ResumeTenant"
+	TenantService_DeleteTenant_FullMethodName    = "/latchkey.v1.TenantService/DeleteTenant"
+	TenantService_DeleteUser_FullMethodName      = "/latchkey.v1.TenantService/DeleteUser"
 	TenantService_CreateUser_FullMethodName      = "/latchkey.v1.TenantService/CreateUser"
 	TenantService_ListUsers_FullMethodName       = "/latchkey.v1.TenantService/ListUsers"
 	TenantService_SetUserPassword_FullMethodName = "/latchkey.v1.TenantService/SetUserPassword"
@@ -50,6 +52,13 @@ type TenantServiceClient interface {
 	SuspendTenant(ctx context.Context, in *SuspendTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
 	// Takes a suspension back.
 	ResumeTenant(ctx context.Context, in *ResumeTenantRequest, opts ...grpc.CallOption) (*Tenant, error)
+	// Deletes a tenant with its keys, users and tokens, for good: all of it ends first, with the same promise as RevokeKey,
+	// and is then erased. The slug can be used again. A call that was interrupted is continued by the next one, which
+	// names the tenant by its id. A tenant that was deleted before is OK.
+	DeleteTenant(ctx context.Context, in *DeleteTenantRequest, opts ...grpc.CallOption) (*DeleteTenantResponse, error)
+	// Deletes a user with e-mail address, password and every JWT, with the same promise as RevokeKey. The e-mail address can
+	// be used again. A user who was deleted before is OK.
+	DeleteUser(ctx context.Context, in *DeleteUserRequest, opts ...grpc.CallOption) (*DeleteUserResponse, error)
 	// Makes a user, who signs in by IssueJwt with a password. The caller can hand on no more than it has.
 	CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*User, error)
 	// Lists a tenant's users, newest first.
@@ -132,6 +141,26 @@ func (c *tenantServiceClient) ResumeTenant(ctx context.Context, in *ResumeTenant
 	return out, nil
 }
 
+func (c *tenantServiceClient) DeleteTenant(ctx context.Context, in *DeleteTenantRequest, opts ...grpc.CallOption) (*DeleteTenantResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteTenantResponse)
+	err := c.cc.Invoke(ctx, TenantService_DeleteTenant_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tenantServiceClient) DeleteUser(ctx context.Context, in *DeleteUserRequest, opts ...grpc.CallOption) (*DeleteUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteUserResponse)
+	err := c.cc.Invoke(ctx, TenantService_DeleteUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tenantServiceClient) CreateUser(ctx context.Context, in *CreateUserRequest, opts ...grpc.CallOption) (*User, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(User)
@@ -200,6 +229,13 @@ type TenantServiceServer interface {
 	SuspendTenant(context.Context, *SuspendTenantRequest) (*Tenant, error)
 	// Takes a suspension back.
 	ResumeTenant(context.Context, *ResumeTenantRequest) (*Tenant, error)
+	// Deletes a tenant with its keys, users and tokens, for good: all of it ends first, with the same promise as RevokeKey,
+	// and is then erased. The slug can be used again. A call that was interrupted is continued by the next one, which
+	// names the tenant by its id. A tenant that was deleted before is OK.
+	DeleteTenant(context.Context, *DeleteTenantRequest) (*DeleteTenantResponse, error)
+	// Deletes a user with e-mail address, password and every JWT, with the same promise as RevokeKey. The e-mail address can
+	// be used again. A user who was deleted before is OK.
+	DeleteUser(context.Context, *DeleteUserRequest) (*DeleteUserResponse, error)
 	// Makes a user, who signs in by IssueJwt with a password. The caller can hand on no more than it has.
 	CreateUser(context.Context, *CreateUserRequest) (*User, error)
 	// Lists a tenant's users, newest first.
@@ -239,6 +275,12 @@ func (UnimplementedTenantServiceServer) SuspendTenant(context.Context, *SuspendT
 }
 func (UnimplementedTenantServiceServer) ResumeTenant(context.Context, *ResumeTenantRequest) (*Tenant, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResumeTenant not implemented")
+}
+func (UnimplementedTenantServiceServer) DeleteTenant(context.Context, *DeleteTenantRequest) (*DeleteTenantResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteTenant not implemented")
+}
+func (UnimplementedTenantServiceServer) DeleteUser(context.Context, *DeleteUserRequest) (*DeleteUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteUser not implemented")
 }
 func (UnimplementedTenantServiceServer) CreateUser(context.Context, *CreateUserRequest) (*User, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateUser not implemented")
@@ -384,6 +426,42 @@ func _TenantService_ResumeTenant_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TenantService_DeleteTenant_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteTenantRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TenantServiceServer).DeleteTenant(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TenantService_DeleteTenant_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TenantServiceServer).DeleteTenant(ctx, req.(*DeleteTenantRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TenantService_DeleteUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TenantServiceServer).DeleteUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TenantService_DeleteUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TenantServiceServer).DeleteUser(ctx, req.(*DeleteUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TenantService_CreateUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateUserRequest)
 	if err := dec(in); err != nil {
@@ -506,6 +584,14 @@ var TenantService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _TenantService_ResumeTenant_Handler,
 		},
 		{
+			MethodName: "DeleteTenant",
+			Handler:    _TenantService_DeleteTenant_Handler,
+		},
+		{
+			MethodName: "DeleteUser",
+			Handler:    _TenantService_DeleteUser_Handler,
+		},
+		{
 			MethodName: "CreateUser",
 			Handler:    _TenantService_CreateUser_Handler,
 		},
@@ -531,9 +617,10 @@ var TenantService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	ProfileService_ApplyProfile_FullMethodName = "/latchkey.v1.ProfileService/ApplyProfile"
-	ProfileService_GetProfile_FullMethodName   = "/latchkey.v1.ProfileService/GetProfile"
-	ProfileService_ListProfiles_FullMethodName = "/latchkey.v1.ProfileService/ListProfiles"
+	ProfileService_ApplyProfile_FullMethodName  = "/latchkey.v1.ProfileService/ApplyProfile"
+	ProfileService_GetProfile_FullMethodName    = "/latchkey.v1.ProfileService/GetProfile"
+	ProfileService_DeleteProfile_FullMethodName = "/latchkey.v1.ProfileService/DeleteProfile"
+	ProfileService_ListProfiles_FullMethodName  = "/latchkey.v1.ProfileService/ListProfiles"
 )
 
 // ProfileServiceClient is the client API for ProfileService service.
@@ -547,6 +634,9 @@ type ProfileServiceClient interface {
 	ApplyProfile(ctx context.Context, in *ApplyProfileRequest, opts ...grpc.CallOption) (*Profile, error)
 	// Reads a version of a document.
 	GetProfile(ctx context.Context, in *GetProfileRequest, opts ...grpc.CallOption) (*Profile, error)
+	// Deletes all versions of a profile, and its signing keys. One that tenants use is FAILED_PRECONDITION, unless `force` is
+	// set: then they are deleted first, as by DeleteTenant. A profile that was deleted before is OK.
+	DeleteProfile(ctx context.Context, in *DeleteProfileRequest, opts ...grpc.CallOption) (*DeleteProfileResponse, error)
 	// The newest version of each.
 	ListProfiles(ctx context.Context, in *ListProfilesRequest, opts ...grpc.CallOption) (*ListProfilesResponse, error)
 }
@@ -579,6 +669,16 @@ func (c *profileServiceClient) GetProfile(ctx context.Context, in *GetProfileReq
 	return out, nil
 }
 
+func (c *profileServiceClient) DeleteProfile(ctx context.Context, in *DeleteProfileRequest, opts ...grpc.CallOption) (*DeleteProfileResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteProfileResponse)
+	err := c.cc.Invoke(ctx, ProfileService_DeleteProfile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *profileServiceClient) ListProfiles(ctx context.Context, in *ListProfilesRequest, opts ...grpc.CallOption) (*ListProfilesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListProfilesResponse)
@@ -600,6 +700,9 @@ type ProfileServiceServer interface {
 	ApplyProfile(context.Context, *ApplyProfileRequest) (*Profile, error)
 	// Reads a version of a document.
 	GetProfile(context.Context, *GetProfileRequest) (*Profile, error)
+	// Deletes all versions of a profile, and its signing keys. One that tenants use is FAILED_PRECONDITION, unless `force` is
+	// set: then they are deleted first, as by DeleteTenant. A profile that was deleted before is OK.
+	DeleteProfile(context.Context, *DeleteProfileRequest) (*DeleteProfileResponse, error)
 	// The newest version of each.
 	ListProfiles(context.Context, *ListProfilesRequest) (*ListProfilesResponse, error)
 	mustEmbedUnimplementedProfileServiceServer()
@@ -617,6 +720,9 @@ func (UnimplementedProfileServiceServer) ApplyProfile(context.Context, *ApplyPro
 }
 func (UnimplementedProfileServiceServer) GetProfile(context.Context, *GetProfileRequest) (*Profile, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetProfile not implemented")
+}
+func (UnimplementedProfileServiceServer) DeleteProfile(context.Context, *DeleteProfileRequest) (*DeleteProfileResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteProfile not implemented")
 }
 func (UnimplementedProfileServiceServer) ListProfiles(context.Context, *ListProfilesRequest) (*ListProfilesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListProfiles not implemented")
@@ -678,6 +784,24 @@ func _ProfileService_GetProfile_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProfileService_DeleteProfile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteProfileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProfileServiceServer).DeleteProfile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProfileService_DeleteProfile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProfileServiceServer).DeleteProfile(ctx, req.(*DeleteProfileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProfileService_ListProfiles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListProfilesRequest)
 	if err := dec(in); err != nil {
@@ -710,6 +834,10 @@ var ProfileService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetProfile",
 			Handler:    _ProfileService_GetProfile_Handler,
+		},
+		{
+			MethodName: "DeleteProfile",
+			Handler:    _ProfileService_DeleteProfile_Handler,
 		},
 		{
 			MethodName: "ListProfiles",

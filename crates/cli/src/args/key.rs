@@ -52,6 +52,17 @@ pub(crate) enum KeyCommand {
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
+    /// Delete a key that is revoked or has expired; its name and metadata are erased, and its value can't be used again
+    Delete {
+        /// Id of the key
+        id: String,
+        /// Delete it although it is neither revoked nor expired
+        #[arg(long)]
+        force: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show the newest publishable key, value and all
     Publishable {
         /// The tenant's id or slug; the caller's own by default

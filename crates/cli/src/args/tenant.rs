@@ -31,6 +31,14 @@ pub(crate) enum TenantCommand {
         /// Id or slug of the tenant
         tenant: String,
     },
+    /// Delete a tenant with its keys and users; returns when none of them is admitted anywhere and all are erased
+    Delete {
+        /// Id or slug of the tenant
+        tenant: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// A new tenant.

@@ -56,6 +56,14 @@ pub(crate) enum UserCommand {
         /// The user's id
         id: String,
     },
+    /// Delete a user, with e-mail address, password and every token
+    Delete {
+        /// The user's id
+        id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// A user and what changes.

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::{self, create_key_request::Expiry};
 
+use super::confirm::confirm;
 use super::tenant::{mask, print_next_page};
 use crate::args::{
     ClearField, CreateKeyArgs, Globals, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs,
@@ -54,6 +55,10 @@ pub(super) async fn run(globals: &Globals, command: KeyCommand) -> Result<(), Cl
         }
         KeyCommand::Revoke { id, reason } => {
             show(format, keys.revoke_key(v1::RevokeKeyRequest { id, reason }).await?.get_ref())
+        }
+        KeyCommand::Delete { id, force, yes } => {
+            confirm(yes, &format!("The deletion of the key {id}"))?;
+            show(format, keys.delete_key(v1::DeleteKeyRequest { id, force }).await?.get_ref())
         }
         KeyCommand::Publishable { tenant, environment, kind, bindings } => {
             let bindings = bindings.into_iter().collect();

@@ -3,6 +3,7 @@
 use latchkey_proto::v1;
 use prost_types::FieldMask;
 
+use super::confirm::confirm;
 use crate::args::{CreateTenantArgs, Globals, TenantCommand, UpdateTenantArgs};
 use crate::call::Server;
 use crate::exit::CliError;
@@ -18,6 +19,18 @@ pub(super) async fn run(globals: &Globals, command: TenantCommand) -> Result<(),
             tenants.suspend_tenant(v1::SuspendTenantRequest { tenant, reason }).await?
         }
         TenantCommand::Resume { tenant } => tenants.resume_tenant(v1::ResumeTenantRequest { tenant }).await?,
+        TenantCommand::Delete { tenant, yes } => {
+            let found = tenants.get_tenant(v1::GetTenantRequest { tenant: tenant.clone() }).await;
+            // A repeated call names a tenant that is gone. Otherwise, the id makes sure that it is the same tenant.
+            let (tenant, named) = match found.map(tonic::Response::into_inner) {
+                Ok(found) => (found.id.clone(), format!("{} ({})", found.slug, found.id)),
+                Err(status) if status.code() == tonic::Code::NotFound => (tenant.clone(), tenant),
+                Err(status) => return Err(status.into()),
+            };
+            confirm(yes, &format!("The deletion of the tenant {named} with all of its keys and users"))?;
+            let deleted = tenants.delete_tenant(v1::DeleteTenantRequest { tenant }).await?;
+            return show(globals.output, deleted.get_ref());
+        }
         TenantCommand::List(page) => {
             let ask = v1::ListTenantsRequest { page_size: page.page_size, page_token: page.page_token };
             let list = tenants.list_tenants(ask).await?.into_inner();

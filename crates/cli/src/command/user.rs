@@ -2,6 +2,7 @@
 
 use latchkey_proto::v1;
 
+use super::confirm::confirm;
 use super::tenant::{mask, print_next_page};
 use crate::args::{Globals, UpdateUserArgs, UserCommand};
 use crate::call::{Server, read_password};
@@ -31,6 +32,11 @@ pub(super) async fn run(globals: &Globals, command: UserCommand) -> Result<(), C
         UserCommand::SetPassword { id, password_file } => {
             let ask = v1::SetUserPasswordRequest { id, password: read_password(&password_file)? };
             show(format, Server::of(globals).await?.tenants().set_user_password(ask).await?.get_ref())
+        }
+        UserCommand::Delete { id, yes } => {
+            confirm(yes, &format!("The deletion of the user {id}"))?;
+            let ask = v1::DeleteUserRequest { id };
+            show(format, Server::of(globals).await?.tenants().delete_user(ask).await?.get_ref())
         }
         UserCommand::Disable { id } => {
             let ask = v1::DisableUserRequest { id };

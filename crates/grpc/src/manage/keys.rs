@@ -83,6 +83,10 @@ impl<L: Limiter + 'static> KeyService for ManagementApi<L> {
         Ok(Response::new(v1::RevokeKeyResponse { key, revision: revoked.revision }))
     }
 
+    async fn delete_key(&self, call: Request<v1::DeleteKeyRequest>) -> RpcResult<v1::DeleteKeyResponse> {
+        self.handle_delete_key(call).await
+    }
+
     async fn get_publishable_key(&self, call: Request<v1::GetPublishableKeyRequest>) -> RpcResult<v1::Key> {
         let (caller, request, context) = self.authenticate(call).await?;
         let request = GetPublishableKey {

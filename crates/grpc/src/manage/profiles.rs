@@ -62,6 +62,13 @@ impl<L: Limiter + 'static> ProfileService for ManagementApi<L> {
         Ok(Response::new(tenant::profile(found)))
     }
 
+    async fn delete_profile(
+        &self,
+        call: Request<v1::DeleteProfileRequest>,
+    ) -> RpcResult<v1::DeleteProfileResponse> {
+        self.handle_delete_profile(call).await
+    }
+
     async fn list_profiles(
         &self,
         call: Request<v1::ListProfilesRequest>,

@@ -70,6 +70,17 @@ impl<L: Limiter + 'static> TenantService for ManagementApi<L> {
         Ok(Response::new(tenant::to_proto(&changed)))
     }
 
+    async fn delete_tenant(
+        &self,
+        call: Request<v1::DeleteTenantRequest>,
+    ) -> RpcResult<v1::DeleteTenantResponse> {
+        self.handle_delete_tenant(call).await
+    }
+
+    async fn delete_user(&self, call: Request<v1::DeleteUserRequest>) -> RpcResult<v1::DeleteUserResponse> {
+        self.handle_delete_user(call).await
+    }
+
     async fn create_user(&self, call: Request<v1::CreateUserRequest>) -> RpcResult<v1::User> {
         self.handle_create_user(call).await
     }

@@ -31,6 +31,7 @@ use rand::rngs::StdRng;
 use tonic::service::Routes;
 use tower_service::Service;
 
+use crate::fake_deletions;
 use crate::fake_store::FakeStore;
 use crate::fake_tokens;
 use crate::recording_observer::RecordingObserver;
@@ -192,6 +193,7 @@ impl Harness {
         });
         let management = Arc::new(management);
         let tokens = fake_tokens::token_issuer(&management, &store);
+        let deletions = fake_deletions::deletions(&management, &tokens);
         let auditor = Auditor::new(Arc::clone(&management), Arc::clone(&store) as _, Arc::new(NoAnchors));
         let usage = UsageReader::new(Arc::clone(&management), usage, Arc::clone(&store) as _);
         let ready = Arc::new(AtomicBool::new(true));
@@ -201,6 +203,7 @@ impl Harness {
             management,
             tokens,
             auditor: Arc::new(auditor),
+            deletions,
             usage: Arc::new(usage),
             catalog,
             clock: Arc::new(FixedClock),

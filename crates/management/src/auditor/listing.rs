@@ -9,6 +9,7 @@ use latchkey_core::error::{ManagementError, SystemError};
 use latchkey_core::id::{KeyId, TenantId, UserId};
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
+use latchkey_core::record::{TenantRecord, TenantRef};
 use latchkey_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -45,13 +46,10 @@ impl Auditor {
         request: ListAuditEvents,
     ) -> Result<Page<ListedEvent>, ManagementError> {
         let all_tenants = caller.principal().is_none() && request.tenant.is_empty();
-        let tenant = if all_tenants {
-            None
-        } else {
-            Some(self.management.managed_tenant(caller, &request.tenant).await?)
-        };
+        let tenant =
+            if all_tenants { None } else { Some(self.tenant_of_events(caller, &request.tenant).await?) };
         let filter = AuditFilter {
-            tenant: tenant.as_ref().map(|tenant| tenant.id),
+            tenant: tenant.as_ref().map(|(id, _)| *id),
             from: request.from,
             until: request.until,
             pruned: false,
@@ -66,7 +64,7 @@ impl Auditor {
         fields.finish()?;
         let (size, before) = (size.unwrap_or_default(), before.flatten().map(|id| id.as_u64_pair().1));
         let view = match (caller.principal(), &tenant) {
-            (Some(own), Some(tenant)) => View::of(caller, own, self.management.policy_of(tenant)?),
+            (Some(own), Some((_, Some(tenant)))) => View::of(caller, own, self.management.policy_of(tenant)?),
             (_, _) => View::Everything,
         };
         let (events, position) = self.visible_events(&view, &filter, before, size + 1).await?;
@@ -76,6 +74,25 @@ impl Auditor {
             Some(position) => Page { items: events, next: page::token(id(position), &list) },
             None => page::page(events, size, &list, |listed| id(listed.event.sequence)),
         })
+    }
+
+    /// Returns the tenant whose events are listed. An operator can name one that was deleted by its identifier: its
+    /// events stay.
+    async fn tenant_of_events(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<(TenantId, Option<TenantRecord>), ManagementError> {
+        let missing = match self.management.managed_tenant(caller, name).await {
+            Ok(tenant) => return Ok((tenant.id, Some(tenant))),
+            Err(error) => error,
+        };
+        let Some(TenantRef::Id(id)) = TenantRef::parse(name).filter(|_| caller.principal().is_none()) else {
+            return Err(missing);
+        };
+        let filter = AuditFilter { tenant: Some(id), ..AuditFilter::default() };
+        let events = self.log.events(&filter, None, 1).await?;
+        if events.is_empty() { Err(missing) } else { Ok((id, None)) }
     }
 
     /// Returns at most `limit` events that a caller sees, and the position after which more can follow, if the reading

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_grpc::Services;
 use latchkey_management::{
-    Auditor, ManagementService, ManagementServiceParts, TokenIssuer, TokenIssuerParts, UsageReader,
+    Auditor, Deletions, ManagementService, ManagementServiceParts, TokenIssuer, TokenIssuerParts, UsageReader,
 };
 use latchkey_store::ManagementLookups;
 use tokio::runtime::Handle;
@@ -51,6 +51,8 @@ pub(super) fn services(
         blocking: shared.blocking_pool.clone(),
         observer: shared.observer.clone(),
     });
+    let tokens = Arc::new(tokens);
+    let deletions = Deletions::new(management.clone(), tokens.clone(), shared.store.clone());
     let usage = UsageReader::new(management.clone(), shared.usage.clone(), shared.store.clone());
     let auditor = Auditor::new(management.clone(), shared.store.clone(), anchor_writer.store());
     Services {
@@ -58,7 +60,8 @@ pub(super) fn services(
         management,
         auditor: Arc::new(auditor),
         usage: Arc::new(usage),
-        tokens: Arc::new(tokens),
+        deletions: Arc::new(deletions),
+        tokens,
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready: readiness.accepting(),

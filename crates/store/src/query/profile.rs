@@ -10,6 +10,14 @@ use crate::error::StoreError;
 use crate::pool::PooledConnection;
 use crate::row::{self, RowContext, number};
 
+/// Document in the row that stays of a deleted profile.
+const DELETED: &str = "";
+
+/// Returns whether a row is what stays of a deleted profile.
+pub(crate) fn is_deleted(record: &ProfileRecord) -> bool {
+    record.document == DELETED
+}
+
 /// Returns the newest version of every profile, ordered by name.
 pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileRecord>, StoreError> {
     let newest = Query::select()
@@ -21,6 +29,7 @@ pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileR
     let version = Expr::tuple([Column::Name.into_expr(), Column::Version.into_expr()]);
     let rows = Entity::find().filter(version.in_subquery(newest)).all(connection).await?;
     let mut records: Vec<_> = rows.into_iter().map(row::profile::record).collect::<Result<_, _>>()?;
+    records.retain(|record| !is_deleted(record));
     records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(records)
 }
@@ -28,6 +37,7 @@ pub(crate) async fn newest(connection: &PooledConnection) -> Result<Vec<ProfileR
 /// Returns the newest revision of any profile, or 0 if there is none.
 pub(crate) async fn newest_revision(connection: &PooledConnection) -> Result<u64, StoreError> {
     let newest = Entity::find().select_only().column_as(Column::Revision.max(), "newest");
+    let newest = newest.filter(Column::Document.ne(DELETED));
     let newest: Option<Option<i64>> = newest.into_tuple().one(connection).await?;
     let context = RowContext::new("profiles", &"of the newest revision");
     newest.flatten().map_or(Ok(0), |revision| number::to_u64(context, "revision", revision))
@@ -42,5 +52,15 @@ pub(crate) async fn version(
     let query = Entity::find().filter(Column::Name.eq(name)).order_by_desc(Column::Version).limit(1);
     let version = version.map(|version| Column::Version.eq(number::to_i64(version)));
     let query = version.into_iter().fold(query, QueryFilter::filter);
+    let found = query.one(connection).await?.map(row::profile::record).transpose()?;
+    Ok(found.filter(|record| !is_deleted(record)))
+}
+
+/// Returns the row with the highest version of a profile, also of a deleted one.
+pub(crate) async fn last_row(
+    connection: &PooledConnection,
+    name: &str,
+) -> Result<Option<ProfileRecord>, StoreError> {
+    let query = Entity::find().filter(Column::Name.eq(name)).order_by_desc(Column::Version).limit(1);
     query.one(connection).await?.map(row::profile::record).transpose()
 }

@@ -20,7 +20,35 @@ pub(crate) async fn by_ref(
         TenantRef::Id(id) => Entity::find_by_id(id.0),
         TenantRef::Slug(slug) => Entity::find().filter(Column::Slug.eq(slug)),
     };
-    query.one(connection).await?.map(row::tenant::record).transpose()
+    let row = query.one(connection).await?.filter(|row| !is_ended(&row.slug));
+    row.map(row::tenant::record).transpose()
+}
+
+/// Beginning of the slug of a tenant that was deleted and whose keys and users are being erased. No slug has a colon.
+const ENDED: &str = "deleted:";
+
+/// Returns the slug of a tenant that was deleted, until its row is removed.
+pub(crate) fn slug_of_ended(id: TenantId) -> String {
+    format!("{ENDED}{id}")
+}
+
+/// Returns whether a row with this slug is that of a deleted tenant, which exists for no call any more.
+pub(crate) fn is_ended(slug: &str) -> bool {
+    slug.starts_with(ENDED)
+}
+
+/// Returns tenants of a profile.
+pub(crate) async fn of_profile(
+    connection: &PooledConnection,
+    profile: &str,
+    limit: u32,
+) -> Result<Vec<TenantRecord>, StoreError> {
+    let query = Entity::find()
+        .filter(Column::Profile.eq(profile))
+        .filter(Column::Slug.not_like(format!("{ENDED}%")))
+        .order_by_asc(Column::Id)
+        .limit(u64::from(limit));
+    query.all(connection).await?.into_iter().map(row::tenant::record).collect()
 }
 
 /// Returns a page of tenants, newest first. A corrupt row is logged and left out.
@@ -36,7 +64,8 @@ pub(crate) async fn page(
         let chunk = older.into_iter().fold(query, QueryFilter::filter).all(connection).await?;
         let last = (chunk.len() as u64) < missing;
         page.before = chunk.last().map(|row| TenantId(row.id));
-        found.extend(chunk.into_iter().filter_map(valid_or_logged));
+        let present = chunk.into_iter().filter(|row| !is_ended(&row.slug));
+        found.extend(present.filter_map(valid_or_logged));
         if last || page.missing(found.len()) == 0 {
             return Ok(found);
         }

@@ -33,6 +33,9 @@ pub(super) fn stored(limits: &LimitOverrides) -> String {
     super::json(&classes)
 }
 
+/// Stored form of no limits.
+pub(crate) const NONE: &str = "{}";
+
 /// Parses stored limits; `None` if the text is invalid.
 pub(super) fn read(text: &str) -> Option<LimitOverrides> {
     let classes: BTreeMap<Box<str>, Vec<Bucket>> = serde_json::from_str(text).ok()?;

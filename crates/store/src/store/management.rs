@@ -82,7 +82,10 @@ impl ManagementStore for Store {
         let work = async {
             // Only a call for one key shares its transaction: several keys are enough rows for one.
             match <[NewKey; 1]>::try_from(keys) {
-                Ok([key]) => self.writes.write(KeyCreation { key, audit }, SharedWrite::CreateKey).await,
+                Ok([key]) if !key.imported => {
+                    self.writes.write(KeyCreation { key, audit }, SharedWrite::CreateKey).await
+                }
+                Ok([key]) => write::create::keys(self.pool.begin().await?, vec![key], &audit).await,
                 Err(keys) => write::create::keys(self.pool.begin().await?, keys, &audit).await,
             }
         };

@@ -39,7 +39,10 @@ pub(crate) async fn bootstrap_operator(
     let id = first.id;
     if wanted {
         changes.push(ChangeSubject::Key(first.hash).into());
-        if insert::keys(&connection, &[&NewKey { record: first, idempotency: None }]).await?.is_empty() {
+        if insert::keys(&connection, &[&NewKey { record: first, idempotency: None, imported: true }])
+            .await?
+            .is_empty()
+        {
             return Err(taken(0).into());
         }
     }
@@ -69,5 +72,12 @@ async fn is_wanted(
 ) -> Result<bool, StoreError> {
     let those = insisted.map_or(Column::TenantId.eq(tenant.0), |key| Column::Hash.eq(key.hash.0.to_vec()));
     let query = Entity::find().select_only().column(Column::Id).filter(those).limit(1);
-    Ok(connection.query_one(&query.into_query()).await?.is_none())
+    if connection.query_one(&query.into_query()).await?.is_some() {
+        return Ok(false);
+    }
+    // The value of a deleted key is never valid again, and operators who deleted their keys get no new one by a restart.
+    Ok(match insisted {
+        Some(key) => query::deletion::deleted_hashes(connection, &[key.hash]).await?.is_empty(),
+        None => !query::deletion::has_deleted_key(connection, tenant).await?,
+    })
 }

@@ -47,7 +47,7 @@ pub(crate) async fn rotate(
 ) -> Result<WriteResult<(KeyRecord, KeyRecord)>, StoreError> {
     let before = locked(&connection, id).await?;
     let (mut old, mut new) = rule(&before)?;
-    let successor = NewKey { record: new.clone(), idempotency: None };
+    let successor = NewKey { record: new.clone(), idempotency: None, imported: false };
     if insert::keys(&connection, &[&successor]).await?.is_empty() {
         return Err(taken(0).into());
     }
@@ -83,7 +83,7 @@ fn effect(before: &KeyRecord, after: &KeyRecord) -> Option<ChangeEffect> {
 
 /// Returns the key, locked until the transaction ends. Its scopes are read afterwards: a statement that has
 /// waited for a lock sees the locked row's new version, but every other row as it was before the wait.
-async fn locked(connection: &PooledConnection, id: KeyId) -> Result<KeyRecord, StoreError> {
+pub(super) async fn locked(connection: &PooledConnection, id: KeyId) -> Result<KeyRecord, StoreError> {
     let row = key::Entity::find_by_id(id.0).lock_exclusive().one(connection).await?;
     let row = row.ok_or(RequestError::NotFound("key"))?;
     let scopes = grant::Entity::find().filter(grant::Column::KeyId.eq(id.0)).all(connection).await?;

@@ -8,9 +8,9 @@ use latchkey_core::id::FamilyId;
 use latchkey_core::ports::{ChangeEffect, ChangeSubject};
 use latchkey_core::time::Timestamp;
 use latchkey_management::ports::{AuditEntry, WriteResult};
-use sea_orm::QuerySelect;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{CaseStatement, ExprTrait, Query, UpdateStatement};
+use sea_orm::{QuerySelect, SqlErr};
 
 use crate::batch::{FamilyStart, TokenRedemption};
 use crate::entity::{family, refresh};
@@ -26,7 +26,8 @@ pub(crate) async fn begin(connection: &PooledConnection, starts: &[&FamilyStart]
         return Ok(());
     }
     let families = starts.iter().map(|start| row::token::family_row(&start.family));
-    family::Entity::insert_many(families).exec_without_returning(connection).await?;
+    let inserted = family::Entity::insert_many(families).exec_without_returning(connection).await;
+    inserted.map_err(no_holder)?;
     let tokens = starts.iter().map(|start| row::token::refresh_row(&start.first));
     refresh::Entity::insert_many(tokens).exec_without_returning(connection).await?;
     let ended: Vec<Uuid> = starts.iter().flat_map(|start| start.ended.iter().map(|id| id.0)).collect();
@@ -40,6 +41,16 @@ pub(crate) async fn begin(connection: &PooledConnection, starts: &[&FamilyStart]
         update.exec(connection).await?;
     }
     Ok(())
+}
+
+/// Returns the error of a token whose key, user or family was deleted meanwhile.
+fn no_holder(error: DbErr) -> StoreError {
+    match error.sql_err() {
+        Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+            RequestError::Unauthenticated("the credential is not valid").into()
+        }
+        _ => error.into(),
+    }
 }
 
 /// Returns the time from which the row of a family that ends at `at` says nothing: when its last access token expires.
@@ -72,7 +83,8 @@ pub(crate) async fn redeem(
     let successors: Vec<_> =
         taken.map(|(redemption, _)| row::token::refresh_row(&redemption.successor)).collect();
     if !successors.is_empty() {
-        refresh::Entity::insert_many(successors).exec_without_returning(connection).await?;
+        let inserted = refresh::Entity::insert_many(successors).exec_without_returning(connection).await;
+        inserted.map_err(no_holder)?;
     }
     Ok(redeemed)
 }

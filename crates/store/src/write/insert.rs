@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use latchkey_core::error::RequestError;
 use latchkey_core::id::KeyId;
 use latchkey_core::record::{KeyRecord, TenantRecord};
+use latchkey_core::secret::KeyHash;
 use latchkey_management::ports::NewKey;
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
@@ -17,6 +18,7 @@ use crate::entity::{grant, key, tenant};
 use crate::error::StoreError;
 use crate::journal::ROWS;
 use crate::pool::PooledConnection;
+use crate::query;
 use crate::row::{self, number};
 
 /// Inserts the keys whose hash and idempotency key are free, each with its index in `keys` for a revision.
@@ -36,9 +38,26 @@ pub(crate) async fn keys(
         let ids = insert.exec_with_returning_keys(connection).await.map_err(no_tenant)?;
         made.extend(ids.into_iter().map(KeyId));
     }
+    refuse_deleted(connection, keys).await?;
     let new = keys.iter().filter(|key| made.contains(&key.record.id));
     grants(connection, new.map(|key| &key.record)).await?;
     Ok(made)
+}
+
+/// Refuses imported keys whose values belonged to keys that were deleted. It runs after the insertion, which waits for
+/// a deletion of the same value that is under way.
+async fn refuse_deleted(connection: &PooledConnection, keys: &[&NewKey]) -> Result<(), StoreError> {
+    let imported: Vec<KeyHash> = keys.iter().filter(|key| key.imported).map(|key| key.record.hash).collect();
+    let deleted = query::deletion::deleted_hashes(connection, &imported).await?;
+    let is_deleted = |key: &&NewKey| key.imported && deleted.iter().any(|hash| *hash == key.record.hash.0);
+    match keys.iter().position(is_deleted) {
+        None => Ok(()),
+        Some(index) => {
+            let text =
+                format!("keys[{index}] is the value of a key that was deleted, and can't be used again");
+            Err(RequestError::AlreadyExists(text).into())
+        }
+    }
 }
 
 /// Assigns the revisions from `first` on to keys that were just inserted, in their order.

@@ -26,7 +26,7 @@ pub(crate) async fn apply(
     if query::profile::newest_revision(&connection).await? != expected_revision {
         return Ok(ApplyResult::Conflict);
     }
-    let newest = query::profile::version(&connection, name, None).await?;
+    let newest = query::profile::last_row(&connection, name).await?;
     let version = match newest {
         Some(newest) if newest.document == document => {
             let unchanged = journal::unchanged(&connection, newest.revision, newest).await?;

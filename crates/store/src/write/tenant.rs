@@ -13,6 +13,7 @@ use crate::entity::tenant;
 use crate::error::StoreError;
 use crate::journal;
 use crate::pool::PooledConnection;
+use crate::query;
 use crate::row;
 
 /// Creates the tenant if its slug is free.
@@ -40,6 +41,7 @@ pub(crate) async fn change(
     audit: &AuditEntry,
 ) -> Result<WriteResult<TenantRecord>, StoreError> {
     let row = tenant::Entity::find_by_id(id.0).lock_exclusive().one(&connection).await?;
+    let row = row.filter(|row| !query::tenant::is_ended(&row.slug));
     let before = row::tenant::record(row.ok_or(RequestError::NotFound("tenant"))?)?;
     let mut after = rule(&before)?;
     if after == before {

@@ -25,7 +25,7 @@ on_both![
 ];
 
 fn once(record: KeyRecord, name: &str, asked: u8) -> NewKey {
-    NewKey { record, idempotency: Some((name.to_owned(), [asked; 32])) }
+    NewKey { record, idempotency: Some((name.to_owned(), [asked; 32])), imported: false }
 }
 
 async fn each_key_of_a_batch_gets_a_revision_and_all_one_audit_event(database: TestDatabase) {

@@ -126,7 +126,7 @@ impl TestDatabase {
 }
 
 pub(crate) fn new(record: KeyRecord) -> NewKey {
-    NewKey { record, idempotency: None }
+    NewKey { record, idempotency: None, imported: false }
 }
 
 pub(crate) fn audit(action: &'static str) -> AuditEntry {

@@ -68,8 +68,11 @@ async fn writes_that_arrive_together_share_transactions_in_order(database: TestD
 
 async fn a_write_that_cannot_be_done_fails_alone(database: TestDatabase) {
     let known = database.make(key(&database, 7)).await;
-    let repeated =
-        |number| NewKey { record: key(&database, number), idempotency: Some(("once".into(), [1; 32])) };
+    let repeated = |number| NewKey {
+        record: key(&database, number),
+        idempotency: Some(("once".into(), [1; 32])),
+        imported: false,
+    };
     let earlier = database.store.create_keys(vec![repeated(8)], audit("key.create")).await.unwrap();
     let Created::New(earlier) = &earlier.value[0] else { panic!("the key existed before") };
     let keys = (20..60).map(|number| match number {

@@ -102,7 +102,7 @@ impl ReplicaPair {
         let key = operators::new_root_key_value(&mut self.random);
         let record = operators::root_key(&key, tenant, Timestamp(0), &mut self.random);
         let id = record.id;
-        let new = vec![NewKey { record, idempotency: None }];
+        let new = vec![NewKey { record, idempotency: None, imported: false }];
         self.store.create_keys(new, audit_entry("key.create")).await.unwrap();
         (id, key)
     }
