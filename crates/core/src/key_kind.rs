@@ -2,8 +2,10 @@
 //! value that has the format of no kind is denied before anything is hashed or looked up.
 
 mod format_index;
+mod lifetime;
 
 pub use self::format_index::KeyFormatIndex;
+pub use self::lifetime::{ExpiryRequired, LifetimeRules, in_largest_unit};
 
 use crate::scope::ScopeSet;
 
@@ -102,6 +104,8 @@ pub struct KeyKind {
     pub default_scopes: ScopeSet,
     /// Environments, each with the other environments that its keys may create keys in.
     pub creates_keys_in: Vec<(Box<str>, Vec<Box<str>>)>,
+    /// Bounds of its keys' lifetimes.
+    pub lifetime: LifetimeRules,
 }
 
 /// Characters of a checksum: 62^6 is more than 2^32.
@@ -182,6 +186,7 @@ mod tests {
             max_scopes: ScopeSet::default(),
             default_scopes: ScopeSet::default(),
             creates_keys_in: Vec::new(),
+            lifetime: crate::key_kind::LifetimeRules::default(),
         }
     }
 

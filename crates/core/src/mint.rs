@@ -59,6 +59,7 @@ mod tests {
                     max_scopes: ScopeSet::default(),
                     default_scopes: ScopeSet::default(),
                     creates_keys_in: Vec::new(),
+                    lifetime: crate::key_kind::LifetimeRules::default(),
                 };
                 let (one, two) = (mint(&kind, "p_", &mut random), mint(&kind, "p_", &mut random));
                 assert!(kind.matches_format(one.reveal()) && one.reveal() != two.reveal());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use crate::enforcement::Enforcement;
-use crate::key_kind::{Encoding, KeyKind, Prefixes};
+use crate::key_kind::{Encoding, KeyKind, LifetimeRules, Prefixes};
 use crate::limit::{NameMap, RateClasses};
 use crate::policy::{AcceptedCredentials, DEFAULT_PASSWORD_LENGTH, Policy, UnmatchedRoute};
 use crate::record::TenantRecord;
@@ -39,6 +39,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
         // An operators' key is made only by naming its scope.
         default_scopes: ScopeSet::default(),
         creates_keys_in: Vec::new(),
+        lifetime: LifetimeRules::default(),
     };
     Arc::new(Policy {
         name: SLUG.into(),

@@ -8,7 +8,7 @@ use latchkey_core::secret::{KeyHash, PlainKey};
 use latchkey_core::time::Timestamp;
 
 use super::field_validator::FieldValidator;
-use super::key_builder::KeyDraft;
+use super::key_builder::{KeyBuilder, KeyDraft};
 use super::{CallContext, Caller, CreateKey, ManagementService};
 use crate::ports::{Created, NewKey};
 
@@ -64,7 +64,7 @@ impl ManagementService {
         let mut records = Vec::with_capacity(request.keys.len());
         for (n, key) in request.keys.into_iter().enumerate() {
             match self.import(caller, &tenant, &policy, n, key)? {
-                Ok(record) => records.push(NewKey { record, idempotency: None }),
+                Ok(record) => records.push(NewKey { record, idempotency: None, imported: true }),
                 Err(violations) => all_violations.extend(violations),
             }
         }
@@ -107,6 +107,7 @@ impl ManagementService {
         }
         let mut random = (self.parts.random)();
         let builder = self.key_builder(policy, tenant, caller);
+        let builder = KeyBuilder { created: key.created.unwrap_or(builder.now), ..builder };
         let draft = builder.build(&key.key, &mut fields, &mut random);
         let hash = secret(key.secret.as_ref(), draft.as_ref(), &mut outer);
         if key.created.is_some_and(|at| at > builder.now) {

@@ -16,6 +16,7 @@ use rand::Rng;
 
 use super::encoding::Encoder;
 use super::field_validator::FieldValidator;
+use super::lifetime;
 
 /// Expiry of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,10 @@ pub(super) struct KeyBuilder<'a> {
     pub(super) tenant: TenantId,
     pub(super) now: Timestamp,
     pub(super) created_by: &'a str,
+    /// Creation of the key, from which its lifetime counts.
+    pub(super) created: Timestamp,
+    /// Expiry of the caller, which bounds what the caller can grant.
+    pub(super) caller_expires: Option<Timestamp>,
 }
 
 /// Environment of a request that names none.
@@ -122,8 +127,8 @@ impl<'p> KeyBuilder<'p> {
         }
         let networks = fields.networks("allowed_networks", &request.allowed_networks);
         let limits = fields.key_limits("rate_limits", &request.rate_limits, self.policy);
-        let expires = self.expiry(request.expiry, fields);
         let kind = self.kind(&request.kind, fields);
+        let expires = self.expiry(request.expiry, kind, fields);
         let environment =
             if request.environment.is_empty() { DEFAULT_ENVIRONMENT } else { &request.environment };
         self.environment(environment, kind, fields);
@@ -191,14 +196,27 @@ impl<'p> KeyBuilder<'p> {
         }
     }
 
-    fn expiry(&self, expiry: Option<Expiry>, fields: &mut FieldValidator<'_>) -> Option<Timestamp> {
-        match expiry? {
-            Expiry::At(at) => {
+    /// Returns the expiry: the requested one or, without one, what the kind and the caller's own expiry imply.
+    fn expiry(
+        &self,
+        expiry: Option<Expiry>,
+        kind: Option<&KeyKind>,
+        fields: &mut FieldValidator<'_>,
+    ) -> Option<Timestamp> {
+        let implied = |kind: &KeyKind| kind.lifetime.implied(self.created, self.now, self.caller_expires);
+        let (field, expires) = match expiry {
+            None => ("ttl", kind.and_then(implied)),
+            Some(Expiry::At(at)) => {
                 fields.expiry("expire_time", at, self.now);
-                Some(at)
+                ("expire_time", Some(at))
             }
-            Expiry::After(ttl) => fields.lifetime("ttl", ttl, self.now),
+            // A lifetime that is too long for any time is reported already.
+            Some(Expiry::After(ttl)) => ("ttl", Some(fields.lifetime("ttl", ttl, self.now)?)),
+        };
+        if let Some(kind) = kind {
+            lifetime::check(kind, self.created, (field, expires), fields);
         }
+        expires
     }
 
     /// Returns the requested scopes.

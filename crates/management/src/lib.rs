@@ -16,6 +16,7 @@ mod import;
 mod key_builder;
 mod keys;
 mod lifecycle;
+mod lifetime;
 pub mod operators;
 mod page;
 pub mod password;

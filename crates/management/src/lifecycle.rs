@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::id::KeyId;
+use latchkey_core::key_kind::{ExpiryRequired, KeyKind};
 use latchkey_core::mint::mint;
 use latchkey_core::record::{AlreadyRevoked, KeyRecord, KeyState};
 use latchkey_core::secret::PlainKey;
@@ -69,8 +70,14 @@ impl ManagementService {
         self.set_value(&mut successor, kind, &secret, &prefix, &mut random)?;
         let own = caller.bounded_in(&tenant);
         let grants = own.map(|own| Grants::of(own, &policy));
-        let rotation =
-            KeyRotation { successor, overlap: request.overlap, now, created_by: &caller.subject, grants };
+        let rotation = KeyRotation {
+            successor,
+            kind,
+            overlap: request.overlap,
+            now,
+            created_by: &caller.subject,
+            grants,
+        };
         let entry = self.audit_entry(caller, "key.rotate", call).for_tenant(tenant.id).on_target(&key.id);
         let entry = entry.with_detail("successor", rotation.successor.id.to_string());
         let entry = entry.with_detail("overlap_seconds", request.overlap.as_secs().to_string());
@@ -122,6 +129,8 @@ fn kind_removed(key: &KeyRecord) -> ManagementError {
 struct KeyRotation<'a> {
     /// Identifier and value of the successor; all other fields are taken from the key as it is stored.
     successor: KeyRecord,
+    /// Kind of both keys.
+    kind: &'a KeyKind,
     overlap: Duration,
     now: Timestamp,
     created_by: &'a str,
@@ -153,6 +162,7 @@ impl KeyRotation<'_> {
             // Otherwise a rotation would refill the buckets.
             bucket_key: Some(old.bucket_key.unwrap_or(old.id)),
             last_used: None,
+            expires: self.expiry_of_successor(old)?,
             ..old.clone()
         };
         let mut replaced = KeyRecord { rotated_to: Some(new.id), ..old.clone() };
@@ -172,5 +182,17 @@ impl KeyRotation<'_> {
             grants.check(Before::Nothing, &new, self.now)?;
         }
         Ok((replaced, new))
+    }
+
+    /// Returns the expiry of the successor: that of the key, within the longest lifetime of the kind.
+    fn expiry_of_successor(&self, old: &KeyRecord) -> Result<Option<Timestamp>, RequestError> {
+        let expires = self.kind.lifetime.of_successor(old.expires, self.now);
+        expires.map_err(|ExpiryRequired| {
+            RequestError::FailedPrecondition(format!(
+                "{} keys must expire (require_expiry of the kind in the profile), and {} has no expiry: set its \
+                 expire_time first",
+                self.kind.name, old.id
+            ))
+        })
     }
 }

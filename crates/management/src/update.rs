@@ -12,6 +12,7 @@ use latchkey_core::time::Timestamp;
 use super::field_validator::FieldValidator;
 use super::key_builder::KeyBuilder;
 use super::keys::already_revoked;
+use super::lifetime;
 use super::{CallContext, Caller, ManagementService};
 
 /// Changes to a key.
@@ -91,6 +92,10 @@ impl KeyChange<'_> {
                     if let Some(at) = request.expires {
                         fields.expiry("key.expire_time", at, self.now);
                     }
+                    if let Some(kind) = policy.kind(&old.kind) {
+                        let expires = ("key.expire_time", request.expires);
+                        lifetime::check(kind, old.created, expires, &mut fields);
+                    }
                     new.expires = request.expires;
                 }
                 "disabled" => {
@@ -106,7 +111,14 @@ impl KeyChange<'_> {
 
     /// Sets the requested scopes; an empty list removes all scopes.
     fn update_scopes(&self, new: &mut KeyRecord, fields: &mut FieldValidator<'_>) {
-        let builder = KeyBuilder { policy: self.policy, tenant: new.tenant, now: self.now, created_by: "" };
+        let builder = KeyBuilder {
+            policy: self.policy,
+            tenant: new.tenant,
+            now: self.now,
+            created_by: "",
+            created: new.created,
+            caller_expires: None,
+        };
         let granted = builder.scopes(&self.request.scopes, self.policy.kind(&new.kind), fields);
         new.scopes = self.policy.scopes.names(&granted).map(Into::into).collect();
     }

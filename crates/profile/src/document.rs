@@ -4,6 +4,7 @@
 
 mod credential;
 mod denials;
+mod duration;
 mod endpoints;
 mod enforce;
 mod examples;

@@ -60,6 +60,7 @@ mod tests {
             max_scopes: ScopeSet::default(),
             default_scopes: ScopeSet::default(),
             creates_keys_in: Vec::new(),
+            lifetime: crate::key_kind::LifetimeRules::default(),
         }
     }
 

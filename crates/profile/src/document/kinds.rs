@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use latchkey_core::key_kind::{Encoding, KeyKind, Prefixes};
+use latchkey_core::key_kind::{Encoding, KeyKind, LifetimeRules, Prefixes, in_largest_unit};
 use latchkey_core::scope::{ScopeRegistry, ScopeSet};
 
+use super::duration;
 use super::hosts::Environments;
 use super::names::{self, UniqueNames};
 use super::scopes;
@@ -64,8 +65,28 @@ fn kind<'d>(
         bindings: names::list(section, "bindings", "binding"),
         default_scopes: default_scopes(section, scopes, &max_scopes),
         creates_keys_in: creates_keys_in(section, unique),
+        lifetime: lifetime(section),
         max_scopes,
     }
+}
+
+/// Longest lifetime that a kind can have, in days: ten years.
+const LONGEST_LIFETIME: u32 = 3_660;
+
+/// Reads the bounds of lifetimes.
+fn lifetime(section: &mut Section<'_>) -> LifetimeRules {
+    let max = section.text("max_ttl").and_then(|text| duration::read(&text, LONGEST_LIFETIME));
+    let text = section.text("default_ttl");
+    let default = text.as_ref().and_then(|text| duration::read(text, LONGEST_LIFETIME));
+    if let Some((text, (default, max))) =
+        text.zip(default.zip(max)).filter(|(_, (default, max))| default > max)
+    {
+        let (default, max) = (in_largest_unit(default), in_largest_unit(max));
+        text.report(format!(
+            "the default lifetime {default} is longer than the longest one, max_ttl = \"{max}\""
+        ));
+    }
+    LifetimeRules { max, default, expiry_required: section.flag("require_expiry", false) }
 }
 
 fn default_scopes(section: &mut Section<'_>, scopes: &ScopeRegistry, max_scopes: &ScopeSet) -> ScopeSet {

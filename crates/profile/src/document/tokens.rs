@@ -8,13 +8,15 @@ use latchkey_core::policy::{DEFAULT_PASSWORD_LENGTH, LEAST_PASSWORD_LENGTH};
 use latchkey_core::scope::{ScopeRegistry, ScopeSet};
 use latchkey_core::token::{SigningAlgorithm, TokenLimits, TokenRules};
 
+use super::duration;
 use super::names::{self, UniqueNames};
 use super::scopes;
 use crate::reader::{Section, Text, Value};
 
 const HOUR: Duration = Duration::from_hours(1);
 const MONTH: Duration = Duration::from_hours(30 * 24);
-const YEAR: Duration = Duration::from_hours(366 * 24);
+/// Longest lifetime of tokens, in days.
+const YEAR_DAYS: u32 = 366;
 /// Largest number of living families that a profile can allow.
 const MAX_FAMILIES: u32 = 1_000_000;
 
@@ -25,8 +27,11 @@ pub(super) fn read(root: &mut Section<'_>) -> Option<TokenRules> {
     let issuer = claim(&mut section, "issuer");
     let audience = claim(&mut section, "audience");
     let audiences = audiences(&mut section, &audience);
-    let ttl = section.text("ttl").and_then(|text| duration(&text)).unwrap_or(HOUR);
-    let refresh_ttl = section.text("refresh_ttl").and_then(|text| duration(&text)).unwrap_or(MONTH.max(ttl));
+    let ttl = section.text("ttl").and_then(|text| duration::read(&text, YEAR_DAYS)).unwrap_or(HOUR);
+    let refresh_ttl = section
+        .text("refresh_ttl")
+        .and_then(|text| duration::read(&text, YEAR_DAYS))
+        .unwrap_or(MONTH.max(ttl));
     if refresh_ttl < ttl {
         section.report("\"refresh_ttl\" is shorter than \"ttl\"");
     }
@@ -92,31 +97,6 @@ fn audiences(section: &mut Section<'_>, default: &str) -> Vec<Box<str>> {
         audiences.push(text.value.into());
     }
     audiences
-}
-
-/// Reads a duration: `30s`, `15m`, `1h`, `30d`.
-fn duration(text: &Text<'_>) -> Option<Duration> {
-    let read = || {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (count, unit) = text.split_at(digits);
-        let unit: u64 = match unit {
-            "s" => 1,
-            "m" | "min" => 60,
-            "h" => 3_600,
-            "d" => 86_400,
-            _ => return None,
-        };
-        let seconds = count.parse::<u64>().ok()?.checked_mul(unit)?;
-        Some(Duration::from_secs(seconds)).filter(|d| !d.is_zero() && *d <= YEAR)
-    };
-    let duration = read();
-    if duration.is_none() {
-        text.report(format!(
-            "\"{}\" is not a duration of 1 second to 366 days: write \"30s\", \"15m\", \"1h\" or \"30d\"",
-            text.value
-        ));
-    }
-    duration
 }
 
 /// Reads `[passwords]`: the minimum length of users' passwords, in characters.

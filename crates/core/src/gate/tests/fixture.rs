@@ -164,6 +164,7 @@ pub(crate) fn policy() -> Policy {
         max_scopes: scopes.all(),
         default_scopes: scopes.all(),
         creates_keys_in: Vec::new(),
+        lifetime: crate::key_kind::LifetimeRules::default(),
     };
     let rule = |per, limit: &str, when| BucketRule {
         per,

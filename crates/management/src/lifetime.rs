@@ -1,0 +1,40 @@
+//! Lifetimes of keys, as their kind bounds them: checks of the expiry that a request asks for.
+
+use latchkey_core::key_kind::{KeyKind, in_largest_unit};
+use latchkey_core::time::Timestamp;
+
+use super::field_validator::FieldValidator;
+
+/// Checks the expiry of a key that was created at `created`. `field` is the field that the request set it by.
+pub(super) fn check(
+    kind: &KeyKind,
+    created: Timestamp,
+    (field, expires): (&str, Option<Timestamp>),
+    fields: &mut FieldValidator<'_>,
+) {
+    let rules = &kind.lifetime;
+    let bound = rules.max.map(in_largest_unit);
+    match (expires, rules.latest(created)) {
+        (Some(at), Some(latest)) if at > latest => {
+            let bound = bound.unwrap_or_default();
+            let text = format!(
+                "is {at}, and must be at most {latest}: {} keys expire {bound} after their creation at the latest \
+                 (max_ttl of the kind in the profile)",
+                kind.name
+            );
+            fields.reject(field, text);
+        }
+        (None, _) if rules.requires_expiry() => {
+            let most = bound
+                .map(|bound| format!(", {bound} after their creation at the latest"))
+                .unwrap_or_default();
+            let rule = if rules.max.is_some() { "max_ttl" } else { "require_expiry" };
+            let name = &kind.name;
+            fields.reject(
+                field,
+                format!("is required: {name} keys must expire{most} ({rule} of the kind in the profile)"),
+            );
+        }
+        _ => {}
+    }
+}
