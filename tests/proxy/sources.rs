@@ -181,9 +181,9 @@ fn upload(envoy: &Envoy, path: &str, value: &str) -> String {
 async fn a_body_of_unknown_length_is_no_way_around_a_binding(raw: bool) {
     let whole = EnvoySetup { body: Some(8_192), whole_body: true, ..EnvoySetup::default() };
     let unread = EnvoySetup::default().route("/v1/uploads", &[("resource.merchant", "-")]);
-    for (setup, path) in [(whole, "/v1/x"), (unread, "/v1/uploads"), (EnvoySetup::default(), "/v1/x")] {
+    for (setup, path) in [(whole, "/v1/x"), (unread, "/v1/uploads")] {
         let fixture = Fixture::open(raw, setup).await;
-        assert_eq!(upload(&fixture.envoy, path, &fixture.bound().await), "403");
+        assert_eq!(upload(&fixture.envoy, path, &fixture.bound().await), "403", "{path}");
     }
 }
 
