@@ -18,6 +18,12 @@ const LEASE: u64 = 5;
 /// The most keys that are revoked in one cut.
 const BURST: usize = 10;
 
+/// Least time for which the replica that is cut off must have trusted its copy, so that a round shows something.
+const TRUSTED: Duration = Duration::from_secs(1);
+
+/// The most rounds that are added if none of the others shows anything.
+const MORE_ROUNDS: usize = 3;
+
 /// What somebody does to the rows.
 struct Deed {
     name: &'static str,
@@ -84,27 +90,38 @@ fn registered(cluster: &Cluster) {
     });
 }
 
+/// Revokes keys while a replica is cut off and its rows are changed.
+async fn cut(cluster: &Cluster, deed: &Deed, burst: usize, seen: &mut LatencySamples) {
+    let keys = keys(cluster, burst).await;
+    if !deed.before.is_empty() {
+        let _ = cluster.sql(deed.before);
+        registered(cluster);
+        cluster.admitted_everywhere(&keys[0].1).await;
+    }
+    cluster.replicas[CUT_OFF].to_database.black_hole(true);
+    let _ = cluster.sql(deed.during);
+    if deed.forgetful {
+        cluster.replicas[0].latchkey.kill();
+        cluster.replicas[0].latchkey.restart();
+    }
+    seen.burst(cluster, keys, 0).await;
+    cluster.replicas[CUT_OFF].to_database.black_hole(false);
+    registered(cluster);
+}
+
 async fn measure(cluster: &Cluster, deed: &Deed) {
     let (mut seen, rounds) = (LatencySamples::default(), rounds(1));
     let burst = rounds.min(BURST);
     for _ in 0..rounds.div_ceil(burst) {
-        let keys = keys(cluster, burst).await;
-        if !deed.before.is_empty() {
-            let _ = cluster.sql(deed.before);
-            registered(cluster);
-            cluster.admitted_everywhere(&keys[0].1).await;
-        }
-        cluster.replicas[CUT_OFF].to_database.black_hole(true);
-        let _ = cluster.sql(deed.during);
-        if deed.forgetful {
-            cluster.replicas[0].latchkey.kill();
-            cluster.replicas[0].latchkey.restart();
-        }
-        seen.burst(cluster, keys, 0).await;
-        cluster.replicas[CUT_OFF].to_database.black_hole(false);
-        registered(cluster);
+        cut(cluster, deed, burst, &mut seen).await;
     }
-    assert!(seen.longest_propagation() > Duration::from_secs(1), "{}: it has trusted its copy", deed.name);
+    // On a busy machine, the replica can be cut off just before it has a lease again. Such a round shows nothing.
+    for _ in 0..MORE_ROUNDS {
+        if seen.longest_propagation() <= TRUSTED {
+            cut(cluster, deed, burst, &mut seen).await;
+        }
+    }
+    assert!(seen.longest_propagation() > TRUSTED, "{}: it has trusted its copy", deed.name);
     seen.judge(deed.name);
 }
 
