@@ -96,6 +96,27 @@ async fn row(far: &Latchkey, values: &[String]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_longer_deadline_lets_first_checks_pass_far_from_the_database() {
+    let postgres = Postgres::start();
+    let url = postgres.database();
+    let proxy = Proxy::to(postgres.port());
+    let setup = Setup::default().database(&postgres.through(proxy.port(), &url)).profile("shop", &profile());
+    let usual = setup.clone().start();
+    let patient = setup.environment("LATCHKEY_CHECK_DEADLINE", "2s").start();
+    let operator = usual.operator();
+    let _ = operator.tenant("acme", "shop", "").await;
+    let mut values = Vec::new();
+    for _ in 0..2 {
+        values.push(operator.key(key("acme", "live")).await.1);
+    }
+    delay(&proxy, 150);
+    let refused =
+        check(&operator, &values[0]).await.expect_err("its query takes longer than the whole Check");
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
+    check(&patient.operator(), &values[1]).await.expect("a decision");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "prints a table that depends on the machine"]
 async fn distance_from_the_database() {
     println!(
@@ -118,7 +139,8 @@ async fn distance_from_the_database() {
         delay(&proxy, millis);
         let start = Instant::now();
         let setup = Setup::default().database(&postgres.through(proxy.port(), &url));
-        let deadline = if millis < 100 { "2s" } else { "10s" };
+        let (deadline, of_check) = if millis < 60 { ("2s", "150ms") } else { ("10s", "400ms") };
+        let setup = setup.environment("LATCHKEY_CHECK_DEADLINE", of_check);
         let far = setup.environment("LATCHKEY_DATABASE_DEADLINE", deadline).start();
         let ready = start.elapsed().as_millis();
         println!("| {millis} ms | {ready} | {} |", row(&far, &values).await);

@@ -124,6 +124,8 @@ settings! {
         "Server that speaks PostgreSQL's protocol: postgres, or compatible for one without LISTEN/NOTIFY and write-ahead log functions (CockroachDB, YugabyteDB)";
     DATABASE_DEADLINE = "database_deadline", "LATCHKEY_DATABASE_DEADLINE", Text, Some("2s"),
         "Maximum duration of a query or a write of a management call; a write to a database far away takes about twelve round trips";
+    CHECK_DEADLINE = "check_deadline", "LATCHKEY_CHECK_DEADLINE", Text, Some("150ms"),
+        "Maximum duration of a Check that must ask the database or Redis; Envoy's timeout must be 50ms longer. Raise it where the database is far away";
     MIGRATE = "migrate", "LATCHKEY_MIGRATE", Switch, None,
         "Migrate the schema at start-up; by default only for the embedded database";
     SINGLE_REPLICA = "single_replica", "LATCHKEY_SINGLE_REPLICA", Switch, Some("false"),
@@ -134,6 +136,8 @@ settings! {
         "Redis for shared rate limits and wake-ups: redis://HOST:PORT (rediss:// for TLS, redis+cluster://HOST:PORT,HOST:PORT for a cluster, redis+sentinel://HOST:PORT,HOST:PORT/NAME for Sentinel); without it, each replica enforces limits alone";
     REDIS_CA = "redis_ca", "LATCHKEY_REDIS_CA", Text, None,
         "PEM file of the CA certificates that Redis is verified with; by default the system's";
+    REDIS_DEADLINE = "redis_deadline", "LATCHKEY_REDIS_DEADLINE", Text, Some("20ms"),
+        "Part of check_deadline in which Redis must respond; afterwards, the replica enforces the limit of the call alone";
     PROFILES = "profiles", "LATCHKEY_PROFILES", List, None,
         "Profiles applied at start-up: .toml files or folders of them, separated by commas";
     ROOT_KEY = "root_key", "LATCHKEY_ROOT_KEY", Secret, None,

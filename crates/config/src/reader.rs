@@ -13,10 +13,13 @@ use super::operators;
 use super::sources::{ConfigSources, RawValue};
 use super::values::{self, ParseResult};
 use super::{
-    AuditAnchorSettings, DatabaseDeadlines, DatabaseDialect, DatabasePooler, DatabaseSettings, DatabaseUrl,
-    DecisionLogSettings, DrainSettings, FollowerSettings, LogFormat, LogSettings, MasterKey, PreviousKeys,
-    UsageSettings,
+    AuditAnchorSettings, CheckDeadlines, DatabaseDeadlines, DatabaseDialect, DatabasePooler,
+    DatabaseSettings, DatabaseUrl, DecisionLogSettings, DrainSettings, FollowerSettings, LogFormat,
+    LogSettings, MasterKey, PreviousKeys, UsageSettings,
 };
+
+/// Least time of a Check in which the database can respond.
+const LEAST_LOOKUP: Duration = Duration::from_millis(50);
 
 /// Reader of settings, with the errors found so far.
 pub(super) struct SettingsReader<'a> {
@@ -116,14 +119,32 @@ impl<'a> SettingsReader<'a> {
         });
         let (least, most) = (Duration::from_millis(500), Duration::from_mins(1));
         let deadline = self.read(&definitions::DATABASE_DEADLINE, |t| values::duration(t, least, most));
+        let check = self.check_deadlines();
         let migrate = self.read(&definitions::MIGRATE, values::switch);
         let single_replica = self.read(&definitions::SINGLE_REPLICA, values::switch);
         let url = url?;
         let migrate = migrate.unwrap_or(url.embedded().is_some());
         let connections = u32::try_from(connections?).ok()?;
-        let deadlines = DatabaseDeadlines { management: deadline?, ..DatabaseDeadlines::default() };
+        let deadlines = DatabaseDeadlines { check: check?, management: deadline? };
         let (pooler, dialect, single_replica) = (pooler?, dialect?, single_replica?);
         Some(DatabaseSettings { url, connections, pooler, dialect, migrate, single_replica, deadlines })
+    }
+
+    /// Reads the deadlines of a Check. The database has at least [`LEAST_LOOKUP`] of the whole.
+    fn check_deadlines(&mut self) -> Option<CheckDeadlines> {
+        let (least, most) = (Duration::from_millis(100), Duration::from_secs(5));
+        let total = self.read(&definitions::CHECK_DEADLINE, |t| values::duration(t, least, most));
+        let (least, most) = (Duration::from_millis(5), Duration::from_secs(1));
+        let redis = self.read(&definitions::REDIS_DEADLINE, |t| values::duration(t, least, most));
+        let deadlines = CheckDeadlines { total: total?, redis: redis? };
+        if deadlines.lookup() < LEAST_LOOKUP {
+            let setting = &definitions::CHECK_DEADLINE;
+            let given = self.given(setting)?;
+            let remedy = format!("it must be at least {LEAST_LOOKUP:?} longer than redis_deadline");
+            self.add_error(ConfigError::new(setting.key, &given.origin, remedy));
+            return None;
+        }
+        Some(deadlines)
     }
 
     /// Reads the stable name: 1 to 253 visible ASCII characters, as the names of pods and hosts are.

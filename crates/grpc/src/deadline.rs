@@ -1,5 +1,5 @@
-//! Deadlines of calls. Envoy's default timeout for a Check is 200 ms, so a Check ends before that, or earlier if the
-//! caller's `grpc-timeout` is shorter. A decision that does not wait needs no timer.
+//! Deadlines of calls. A Check ends before the timeout of Envoy (200 ms by default), or earlier if the caller's
+//! `grpc-timeout` is shorter. A decision that does not wait needs no timer.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,9 +10,6 @@ use http::HeaderMap;
 use latchkey_core::error::SystemError;
 use latchkey_core::time::MonotonicInstant;
 use tokio::time::Instant;
-
-/// Longest duration of a Check.
-pub(crate) const MAX_CHECK_DURATION: Duration = Duration::from_millis(150);
 
 /// Longest duration of a batch. Each of its checks also has the limit of a single Check, so that a store that hangs
 /// ends the batch at its first check.
@@ -79,6 +76,8 @@ mod tests {
     use std::pin::pin;
 
     use super::*;
+
+    const MAX_CHECK_DURATION: Duration = Duration::from_millis(150);
 
     fn limit(timeout: &str) -> Duration {
         let mut headers = HeaderMap::new();

@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -54,6 +55,7 @@ pub(crate) struct CheckHandler<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
+    deadline: Duration,
     observer: Arc<dyn CheckObserver>,
 }
 
@@ -125,12 +127,13 @@ impl<L: Limiter + 'static> UnaryService<Bytes> for UnaryCheck<L> {
 impl<L: Limiter> CheckHandler<L> {
     /// Creates a handler that decides as these services do.
     pub(crate) fn new(services: &Services<L>) -> Self {
-        let Services { gate, catalog, clock, observer, .. } = services;
+        let Services { gate, catalog, clock, check_deadline, observer, .. } = services;
         let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
-        Self { gate, catalog, clock: Arc::clone(clock), observer: Arc::clone(observer) }
+        let (clock, observer) = (Arc::clone(clock), Arc::clone(observer));
+        Self { gate, catalog, clock, deadline: *check_deadline, observer }
     }
 
-    /// Responds to an encoded `CheckRequest` within `MAX_CHECK_DURATION`, or the caller's `grpc-timeout` if that is
+    /// Responds to an encoded `CheckRequest` within the deadline of a Check, or the caller's `grpc-timeout` if that is
     /// shorter.
     pub(crate) async fn respond(
         &self,
@@ -150,7 +153,7 @@ impl<L: Limiter> CheckHandler<L> {
             return Ok(self.respond_empty_request(&check));
         }
         let mut context = DecisionContext::default();
-        let limit = || deadline::timeout_for(metadata, deadline::MAX_CHECK_DURATION);
+        let limit = || deadline::timeout_for(metadata, self.deadline);
         let policy = Some(&profile.policy);
         let decided =
             deadline::with_timeout(limit, pin!(self.gate.check_into(policy, &parsed.access, &mut context)))

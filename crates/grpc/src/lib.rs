@@ -16,6 +16,7 @@ mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use latchkey_core::gate::Gate;
 use latchkey_core::observer::CheckObserver;
@@ -58,6 +59,8 @@ pub struct Services<L> {
     pub clock: Arc<dyn Clock>,
     /// True when the replica is ready. Until then, every call is rejected with `UNAVAILABLE`.
     pub ready: Arc<AtomicBool>,
+    /// Maximum duration of a Check.
+    pub check_deadline: Duration,
     /// Observer that gets an event for each Check and for the end of each other call.
     pub observer: Arc<dyn CheckObserver>,
 }
@@ -67,7 +70,7 @@ pub struct Services<L> {
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
     let envoy = Authorization::new(CheckHandler::new(&services));
     let checks = NativeChecks::new(NativeCheckHandler::new(&services));
-    let Services { gate, management, tokens, auditor, deletions, usage, catalog, clock, ready, observer } =
+    let Services { gate, management, tokens, auditor, deletions, usage, catalog, clock, ready, observer, .. } =
         services;
     let management = ManagementApi { gate, management, tokens, auditor, deletions, usage, clock, catalog };
     let admission = AdmissionState { ready, observer };

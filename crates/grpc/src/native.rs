@@ -48,25 +48,27 @@ pub(crate) struct NativeCheckHandler<L> {
     gate: Arc<Gate<L>>,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
+    deadline: Duration,
     observer: Arc<dyn CheckObserver>,
 }
 
 impl<L: Limiter> NativeCheckHandler<L> {
     /// Creates a handler that decides as these services do.
     pub(crate) fn new(services: &Services<L>) -> Self {
-        let Services { gate, catalog, clock, observer, .. } = services;
+        let Services { gate, catalog, clock, check_deadline, observer, .. } = services;
         let (gate, catalog) = (Arc::clone(gate), Arc::clone(catalog));
-        Self { gate, catalog, clock: Arc::clone(clock), observer: Arc::clone(observer) }
+        let (clock, observer) = (Arc::clone(clock), Arc::clone(observer));
+        Self { gate, catalog, clock, deadline: *check_deadline, observer }
     }
 
-    /// Responds to an encoded `CheckRequest` within `MAX_CHECK_DURATION`, or the caller's `grpc-timeout` if that is
+    /// Responds to an encoded `CheckRequest` within the deadline of a Check, or the caller's `grpc-timeout` if that is
     /// shorter.
     pub(crate) async fn respond(
         &self,
         message: &[u8],
         metadata: &HeaderMap,
     ) -> Result<GrpcFrame, SystemError> {
-        let limit = || deadline::timeout_for(metadata, deadline::MAX_CHECK_DURATION);
+        let limit = || deadline::timeout_for(metadata, self.deadline);
         self.check(message, metadata, limit, |response| GrpcFrame::encode(&response)).await
     }
 

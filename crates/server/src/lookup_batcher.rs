@@ -5,6 +5,7 @@ mod batcher;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_core::error::SystemError;
@@ -27,19 +28,20 @@ pub(crate) struct BatchingKeyStore {
 }
 
 impl BatchingKeyStore {
-    /// Makes a batching store. Queries run as tasks of `runtime`, on which the store's connections live.
-    pub(crate) fn new(store: Arc<dyn KeyStore>, runtime: &Handle) -> Self {
+    /// Makes a batching store. Queries run as tasks of `runtime`, on which the store's connections live. A lookup fails
+    /// after the timeout.
+    pub(crate) fn new(store: Arc<dyn KeyStore>, runtime: &Handle, timeout: Duration) -> Self {
         let (keys, users, families) = (Arc::clone(&store), Arc::clone(&store), store);
         Self {
-            keys: Batcher::new(runtime.clone(), move |hashes: Vec<KeyHash>| {
+            keys: Batcher::new((runtime.clone(), timeout), move |hashes: Vec<KeyHash>| {
                 let store = Arc::clone(&keys);
                 async move { store.keys_by_hash(&hashes).await }
             }),
-            users: Batcher::new(runtime.clone(), move |ids: Vec<UserId>| {
+            users: Batcher::new((runtime.clone(), timeout), move |ids: Vec<UserId>| {
                 let store = Arc::clone(&users);
                 async move { store.users_by_id(&ids).await }
             }),
-            families: Batcher::new(runtime.clone(), move |lookups| {
+            families: Batcher::new((runtime.clone(), timeout), move |lookups| {
                 let store = Arc::clone(&families);
                 async move { families_by_signing_key(&*store, lookups).await }
             }),

@@ -5,9 +5,8 @@ mod telemetry;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
-use latchkey_config::{FollowerSettings, Redis, Settings, UsageSettings, sealer};
+use latchkey_config::{CheckDeadlines, FollowerSettings, Settings, UsageSettings, sealer};
 use latchkey_core::cache::ReplicaCache;
 use latchkey_core::limit::local::LocalLimiter;
 use latchkey_core::observer::CheckObserver;
@@ -67,9 +66,6 @@ pub(crate) struct TelemetryHandles {
     pub(crate) decisions: Option<Arc<DecisionLogger>>,
 }
 
-/// Time that a call waits for Redis.
-const REDIS_DEADLINE: Duration = Duration::from_millis(20);
-
 /// Dependencies that several parts share.
 struct Shared {
     store: Arc<Store>,
@@ -78,6 +74,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     random: Randomness,
     limiter: RateLimiter,
+    check_deadlines: CheckDeadlines,
     sealer: Arc<Sealer>,
     blocking_pool: Arc<BlockingPool>,
     usage: Arc<UsageTracker>,
@@ -191,7 +188,8 @@ fn shared(settings: &Settings, random: Randomness, parts: &TelemetryParts) -> Re
         clock: Arc::new(SystemClock),
         usage: Arc::new(UsageTracker::new(random_id(&random).into())),
         random,
-        limiter: rate_limiter(settings.redis.as_ref())?,
+        limiter: rate_limiter(settings)?,
+        check_deadlines: settings.database.deadlines.check,
         sealer: Arc::new(sealer(&settings.master_key, &settings.previous_master_keys)?),
         blocking_pool: Arc::new(BlockingPool::start().map_err(ServeError::ThreadSpawn)?),
         operators: settings.operators.clone(),
@@ -228,9 +226,10 @@ fn endpoint_handler(parts: EndpointServiceParts<RateLimiter>) -> EndpointHandler
     })
 }
 
-fn rate_limiter(redis: Option<&Redis>) -> Result<RateLimiter, InvalidUrl> {
-    let Some(redis) = redis else { return Ok(RateLimiter::Local(Arc::new(LocalLimiter::new()))) };
-    let options = RedisOptions { address: config::redis(redis)?, deadline: REDIS_DEADLINE };
+fn rate_limiter(settings: &Settings) -> Result<RateLimiter, InvalidUrl> {
+    let Some(redis) = &settings.redis else { return Ok(RateLimiter::Local(Arc::new(LocalLimiter::new()))) };
+    let options =
+        RedisOptions { address: config::redis(redis)?, deadline: settings.database.deadlines.check.redis };
     let limiter = RedisLimiter::new(&options, Arc::new(SystemClock))?;
     Ok(RateLimiter::Redis(Arc::new(limiter), Box::new(redis.clone())))
 }

@@ -61,7 +61,7 @@ impl<L: Limiter> NativeCheckHandler<L> {
             if n % YIELD_INTERVAL == YIELD_INTERVAL - 1 {
                 tokio::task::yield_now().await;
             }
-            let limit = || deadline::MAX_CHECK_DURATION;
+            let limit = || self.deadline;
             results.push(self.check(check, metadata, limit, |response| response).await?);
         }
         Ok(results)

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -206,6 +207,7 @@ impl Harness {
             deletions,
             usage: Arc::new(usage),
             catalog,
+            check_deadline: Duration::from_millis(150),
             clock: Arc::new(FixedClock),
             ready: Arc::clone(&ready),
             observer: Arc::clone(&recorded) as _,

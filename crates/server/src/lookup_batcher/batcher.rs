@@ -20,9 +20,6 @@ use tokio::time::timeout;
 
 use self::queue::{PendingLookup, Queue};
 
-/// Total time that a lookup waits: for the query in flight and for the one that it is part of.
-const LOOKUP_TIMEOUT: Duration = Duration::from_millis(130);
-
 type BatchResult<T> = Result<T, SystemError>;
 /// Query for several keys; returns a result for each, in the same order.
 type BatchQuery<K, T> =
@@ -33,6 +30,8 @@ pub(super) struct Batcher<K, T>(Arc<BatcherState<K, T>>);
 
 struct BatcherState<K, T> {
     runtime: Handle,
+    /// Total time that a lookup waits: for the query in flight and for the one that it is part of.
+    timeout: Duration,
     query: Box<BatchQuery<K, T>>,
     queue: Mutex<Queue<K, T>>,
 }
@@ -43,12 +42,15 @@ impl<K: Clone + Eq + Hash + Send + 'static> LookupKey for K {}
 
 impl<K: LookupKey, T: Clone + Send + 'static> Batcher<K, T> {
     /// Makes a batcher that runs `query` in tasks of `runtime`.
-    pub(super) fn new<F>(runtime: Handle, query: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
+    pub(super) fn new<F>(
+        (runtime, timeout): (Handle, Duration),
+        query: impl Fn(Vec<K>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Vec<BatchResult<T>>> + Send + 'static,
     {
         let query = Box::new(move |keys| Box::pin(query(keys)) as Pin<Box<_>>);
-        Self(Arc::new(BatcherState { runtime, query, queue: Mutex::new(Queue::new()) }))
+        Self(Arc::new(BatcherState { runtime, timeout, query, queue: Mutex::new(Queue::new()) }))
     }
 
     /// Looks up a key.
@@ -59,7 +61,7 @@ impl<K: LookupKey, T: Clone + Send + 'static> Batcher<K, T> {
             queue.enqueue(key, result);
             dispatch(&self.0, &mut queue);
         }
-        match timeout(LOOKUP_TIMEOUT, wait).await {
+        match timeout(self.0.timeout, wait).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(SystemError::Internal("a lookup ended without a result".to_owned())),
             Err(_) => Err(SystemError::database()),

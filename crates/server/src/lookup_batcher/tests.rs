@@ -45,7 +45,10 @@ impl KeyStore for RecordingStore {
 
 fn batching_store() -> (Arc<RecordingStore>, Arc<BatchingKeyStore>) {
     let store = Arc::new(RecordingStore::default());
-    (Arc::clone(&store), Arc::new(BatchingKeyStore::new(store, &Handle::current())))
+    (
+        Arc::clone(&store),
+        Arc::new(BatchingKeyStore::new(store, &Handle::current(), Duration::from_millis(130))),
+    )
 }
 
 #[tokio::test]

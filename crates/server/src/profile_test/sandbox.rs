@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use latchkey_config::{ConfigSources, DatabaseDeadlines};
+use latchkey_config::{CheckDeadlines, ConfigSources, DatabaseDeadlines};
 use latchkey_profile::{
     CaseResponse, EndpointCase, FixtureValues, KeyFixture, RenderedRequest, Sender, UserFixture,
 };
@@ -57,8 +57,8 @@ impl Sandbox {
         let mut settings = config::load(&sources).map_err(|error| setup_error(&error))?;
         settings.profiles = vec![file];
         // Only the author waits here, possibly on a slow machine.
-        settings.database.deadlines =
-            DatabaseDeadlines { check: STARTUP_TIMEOUT, management: STARTUP_TIMEOUT };
+        let check = CheckDeadlines { total: STARTUP_TIMEOUT, ..CheckDeadlines::default() };
+        settings.database.deadlines = DatabaseDeadlines { check, management: STARTUP_TIMEOUT };
         let parts = wiring::connect(settings).await.map_err(|error| setup_error(&error))?;
         let mut stage = parts.readiness.watch();
         let mut running = JoinSet::new();

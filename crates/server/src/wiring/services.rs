@@ -26,7 +26,11 @@ pub(super) fn services(
 ) -> Services<RateLimiter> {
     let random = shared.random.clone();
     let gate = Gate::new(GateParts {
-        store: Arc::new(BatchingKeyStore::new(shared.store.clone(), &Handle::current())),
+        store: Arc::new(BatchingKeyStore::new(
+            shared.store.clone(),
+            &Handle::current(),
+            shared.check_deadlines.lookup(),
+        )),
         policies: shared.catalog.clone(),
         limiter: shared.limiter.clone(),
         cache: shared.cache.clone(),
@@ -65,6 +69,7 @@ pub(super) fn services(
         catalog: shared.catalog.clone(),
         clock: shared.clock.clone(),
         ready: readiness.accepting(),
+        check_deadline: shared.check_deadlines.total,
         observer: shared.observer.clone(),
     }
 }

@@ -9,6 +9,9 @@ use tokio::task::{JoinSet, yield_now};
 use super::queue::{MAX_BATCH_SIZE, MAX_IN_FLIGHT};
 use super::*;
 
+/// Total time that a lookup waits.
+const TIMEOUT: Duration = Duration::from_millis(130);
+
 /// Fake database that records lookups and responds with a permit.
 struct FakeDatabase {
     lookups: Mutex<Vec<Vec<u32>>>,
@@ -38,7 +41,7 @@ fn batcher_over(permits: usize, down: bool) -> (Arc<FakeDatabase>, Arc<Batcher<u
     let gate = Semaphore::new(permits);
     let database = Arc::new(FakeDatabase { lookups: Mutex::default(), gate, down });
     let lookups = Arc::clone(&database);
-    let batcher = Batcher::new(Handle::current(), move |keys| Arc::clone(&lookups).result(keys));
+    let batcher = Batcher::new((Handle::current(), TIMEOUT), move |keys| Arc::clone(&lookups).result(keys));
     (database, Arc::new(batcher))
 }
 
@@ -159,7 +162,7 @@ async fn no_lookup_waits_longer_than_a_check_can_take() {
 #[tokio::test]
 async fn a_query_that_panics_releases_its_slot() {
     let queries = AtomicUsize::new(0);
-    let batcher = Arc::new(Batcher::new(Handle::current(), move |keys: Vec<u32>| {
+    let batcher = Arc::new(Batcher::new((Handle::current(), TIMEOUT), move |keys: Vec<u32>| {
         let number = queries.fetch_add(1, Ordering::SeqCst);
         async move {
             assert!(number >= 10, "a bug in a query");
@@ -178,7 +181,7 @@ fn callers_on_other_runtimes_are_answered_by_queries_on_the_given_one() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("main").build().unwrap();
     let on = || std::thread::current().name().map(str::to_owned);
     let query = move |keys: Vec<u32>| async move { keys.into_iter().map(|_| Ok(on())).collect() };
-    let batcher = Batcher::new(main.handle().clone(), query);
+    let batcher = Batcher::new((main.handle().clone(), TIMEOUT), query);
     let single = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     std::thread::scope(|scope| {
         for core in 0..2 {
