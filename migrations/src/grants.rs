@@ -4,7 +4,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// Tables of the newest schema.
-const TABLES: [&str; 22] = [
+const TABLES: [&str; 23] = [
     "seaql_migrations",
     "audit_events",
     "changes",
@@ -21,6 +21,7 @@ const TABLES: [&str; 22] = [
     "profiles",
     "refresh_tokens",
     "replicas",
+    "schema_requirement",
     "shadow_denials",
     "signing_keys",
     "tenants",

@@ -6,6 +6,7 @@
 
 mod grants;
 mod lock;
+mod losses;
 mod m0001_tenants;
 mod m0002_keys;
 mod m0003_profiles;
@@ -21,9 +22,14 @@ mod m0012_revocation;
 mod m0013_bucket_key;
 mod m0014_logins;
 mod m0017_deletions;
+mod m0023_schema_requirement;
+mod requirement;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
-use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+use self::losses::Contents;
+use self::requirement::Comparison;
 
 /// The migrations, oldest first.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_bucket_key::Migration),
             Box::new(m0014_logins::Migration),
             Box::new(m0017_deletions::Migration),
+            Box::new(m0023_schema_requirement::Migration),
         ]
     }
 }
@@ -56,31 +63,104 @@ impl MigratorTrait for Migrator {
 pub struct Step {
     /// Name of the migration (`m0001_tenants`).
     pub name: String,
-    /// True if the migration is applied.
-    pub applied: bool,
+    /// State of the migration.
+    pub state: StepState,
 }
 
-/// Applies all pending migrations, or none. Safe to call from any number of processes at once.
-pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let alone = lock::begin_exclusive(db).await?;
-    Migrator::up(&alone, None).await?;
-    lock::end(alone).await
+/// State of a migration in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepState {
+    /// Applied.
+    Applied,
+    /// Not applied.
+    Missing,
+    /// Applied by a newer version; this program does not know it.
+    Newer,
 }
 
-/// Reverts the last `steps` migrations, or none.
-pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
+/// Migrations of a database and of this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaStatus {
+    /// Every migration, oldest first.
+    pub steps: Vec<Step>,
+    /// Reason why this program must not use the schema, with what to do.
+    pub conflict: Option<String>,
+}
+
+impl SchemaStatus {
+    /// Returns the names of the migrations with a state, oldest first.
+    pub fn names(&self, state: StepState) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter(move |step| step.state == state).map(|step| &*step.name)
+    }
+}
+
+/// Handling of data that a reversal of migrations would delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataLoss {
+    /// The reversal is refused.
+    Refuse,
+    /// The data is deleted.
+    Accept,
+}
+
+/// Applies all pending migrations, or none. Safe to call from any number of processes at once. Returns the names of the
+/// applied migrations that this program does not know: the schema is that of a newer version, and nothing was changed.
+/// Fails if this program must not use such a schema.
+pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let alone = lock::begin_exclusive(db).await?;
+    let comparison = Comparison::read(&alone).await?;
+    if let Some(conflict) = comparison.conflict(&alone).await? {
+        return Err(DbErr::Custom(conflict));
+    }
+    if comparison.newer.is_empty() {
+        Migrator::up(&alone, None).await?;
+        requirement::write(&alone).await?;
+    }
+    lock::end(alone).await?;
+    Ok(comparison.newer)
+}
+
+/// Reason why migrations were not reverted.
+#[derive(Debug, thiserror::Error)]
+pub enum ReversalError {
+    /// Tables and columns (`table.column`) whose data would be deleted.
+    #[error("nothing was reverted, because the data of {} would be deleted", .0.join(", "))]
+    DataLoss(Vec<String>),
+    /// Error of the database.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
+
+/// Reverts the last `steps` migrations, or none. Fails if that would delete data, unless the loss is accepted.
+pub async fn down(db: &DatabaseConnection, steps: u32, loss: DataLoss) -> Result<(), ReversalError> {
+    let alone = lock::begin_exclusive(db).await?;
+    let contents = match loss {
+        DataLoss::Refuse => Some(Contents::read(&alone).await?),
+        DataLoss::Accept => None,
+    };
     Migrator::down(&alone, Some(steps)).await?;
-    lock::end(alone).await
+    if let Some(contents) = contents {
+        let lost = contents.lost(&alone).await?;
+        if !lost.is_empty() {
+            return Err(ReversalError::DataLoss(lost));
+        }
+    }
+    Ok(lock::end(alone).await?)
 }
 
 /// Returns every migration, oldest first. Writes nothing. Fails if the role lacks a permission on a table that is
 /// there, since the schema would seem to be missing otherwise.
-pub async fn status(db: &DatabaseConnection) -> Result<Vec<Step>, DbErr> {
+pub async fn status(db: &DatabaseConnection) -> Result<SchemaStatus, DbErr> {
     let alone = lock::begin_reading(db).await?;
     grants::check(&alone).await?;
-    let steps = Migrator::get_migration_with_status_read_only(&alone).await?;
+    let comparison = Comparison::read(&alone).await?;
+    let conflict = comparison.conflict(&alone).await?;
     lock::end(alone).await?;
-    let applied = |status| status == MigrationStatus::Applied;
-    Ok(steps.iter().map(|s| Step { name: s.name().to_owned(), applied: applied(s.status()) }).collect())
+    let state = |name: &String| {
+        if comparison.missing.contains(name) { StepState::Missing } else { StepState::Applied }
+    };
+    let known = Migrator::migrations().into_iter().map(|step| step.name().to_owned());
+    let known = known.map(|name| Step { state: state(&name), name });
+    let newer = comparison.newer.iter().map(|name| Step { name: name.clone(), state: StepState::Newer });
+    Ok(SchemaStatus { steps: known.chain(newer).collect(), conflict })
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_migrations::{Step, down, status, up};
+use latchkey_migrations::{DataLoss, StepState, down, status, up};
 use latchkey_testing::Postgres;
 use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::sqlx::sqlite::SqlitePoolOptions;
@@ -14,10 +14,13 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 /// Number of migrations.
-const STEPS: usize = 15;
+const STEPS: usize = 16;
+
+/// Number of migrations before the newest one.
+const EARLIER: u32 = STEPS as u32 - 1;
 
 /// Tables that the migrations create and their reversal drops.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 22] = [
     "tenants",
     "keys",
     "grants",
@@ -39,6 +42,7 @@ const TABLES: [&str; 21] = [
     "shadow_denials",
     "master_key_marks",
     "deletions",
+    "schema_requirement",
 ];
 
 /// Opens a SQLite file as each process of the service does.
@@ -58,7 +62,7 @@ fn connect(url: &str) -> DatabaseConnection {
 }
 
 async fn applied(db: &DatabaseConnection) -> Vec<bool> {
-    status(db).await.unwrap().iter().map(|step| step.applied).collect()
+    status(db).await.unwrap().steps.iter().map(|step| step.state == StepState::Applied).collect()
 }
 
 /// Returns the names of all tables.
@@ -81,9 +85,9 @@ async fn goes_up_and_down_and_up(db: &DatabaseConnection) {
     let expected: BTreeSet<String> =
         TABLES.into_iter().chain(["seaql_migrations"]).chain(of_lock).map(str::to_owned).collect();
     assert_eq!(tables(db).await, expected);
-    down(db, 1).await.unwrap();
+    down(db, 1, DataLoss::Accept).await.unwrap();
     assert_eq!(applied(db).await, [[true; STEPS - 1].as_slice(), &[false]].concat());
-    down(db, 13).await.unwrap();
+    down(db, EARLIER, DataLoss::Accept).await.unwrap();
     assert_eq!(applied(db).await, [false; STEPS]);
     for table in TABLES {
         assert!(
@@ -101,14 +105,72 @@ async fn fifty_at_once(connections: Vec<DatabaseConnection>) {
     for db in connections {
         starts.spawn(async move {
             up(&db).await.unwrap();
-            let steps: Vec<Step> = status(&db).await.unwrap();
-            assert!(steps.iter().all(|step| step.applied));
+            assert!(applied(&db).await.iter().all(|applied| *applied));
             db.close().await.unwrap();
         });
     }
     while let Some(started) = starts.join_next().await {
         started.unwrap();
     }
+}
+
+/// Records a migration of a newer version, with the oldest migration that it demands of a program.
+async fn migrate_by_a_newer_version(db: &DatabaseConnection, name: &str, oldest: &str) {
+    let row = format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{name}', 1)");
+    db.execute_unprepared(&row).await.unwrap();
+    let requirement = format!("UPDATE schema_requirement SET oldest_migration = '{oldest}'");
+    db.execute_unprepared(&requirement).await.unwrap();
+}
+
+async fn a_newer_schema_is_used_only_where_it_permits_it(db: &DatabaseConnection) {
+    assert!(up(db).await.unwrap().is_empty());
+    migrate_by_a_newer_version(db, "m9001_wider", "m0023_schema_requirement").await;
+    assert_eq!(up(db).await.unwrap(), ["m9001_wider"]);
+    let schema = status(db).await.unwrap();
+    assert_eq!(schema.names(StepState::Newer).collect::<Vec<_>>(), ["m9001_wider"]);
+    assert_eq!((schema.conflict, schema.steps.len()), (None, STEPS + 1));
+    migrate_by_a_newer_version(db, "m9002_other", "m9002_other").await;
+    let error = up(db).await.unwrap_err().to_string();
+    assert!(error.contains("m9002_other") && error.contains("must not use it"), "{error}");
+    assert!(error.contains(&status(db).await.unwrap().conflict.unwrap()), "{error}");
+    let missing = "DELETE FROM seaql_migrations WHERE version = 'm0014_logins'";
+    db.execute_unprepared(missing).await.unwrap();
+    let error = up(db).await.unwrap_err().to_string();
+    assert!(error.contains("but not m0014_logins") && error.contains("another line"), "{error}");
+}
+
+async fn a_reversal_that_would_delete_data_is_refused(db: &DatabaseConnection) {
+    up(db).await.unwrap();
+    // The oldest migration that is needed is a row of the newest table.
+    let newest = down(db, 1, DataLoss::Refuse).await.unwrap_err().to_string();
+    assert!(newest.contains("the data of schema_requirement would be deleted"), "{newest}");
+    assert_eq!(applied(db).await, [true; STEPS], "nothing was reverted");
+    down(db, 1, DataLoss::Accept).await.unwrap();
+    down(db, 1, DataLoss::Refuse).await.unwrap();
+    let lost = down(db, EARLIER - 1, DataLoss::Refuse).await.unwrap_err().to_string();
+    assert!(lost.contains("head") && !lost.contains("head.") && !lost.contains("keys"), "{lost}");
+}
+
+#[tokio::test]
+async fn sqlite_lets_older_programs_in_only_where_the_schema_permits_it() {
+    let folder = tempfile::tempdir().unwrap();
+    a_newer_schema_is_used_only_where_it_permits_it(&open(&folder)).await;
+}
+
+#[tokio::test]
+async fn postgres_lets_older_programs_in_only_where_the_schema_permits_it() {
+    a_newer_schema_is_used_only_where_it_permits_it(&connect(&Postgres::shared().database())).await;
+}
+
+#[tokio::test]
+async fn sqlite_reverts_nothing_that_would_delete_data() {
+    let folder = tempfile::tempdir().unwrap();
+    a_reversal_that_would_delete_data_is_refused(&open(&folder)).await;
+}
+
+#[tokio::test]
+async fn postgres_reverts_nothing_that_would_delete_data() {
+    a_reversal_that_would_delete_data_is_refused(&connect(&Postgres::shared().database())).await;
 }
 
 #[tokio::test]

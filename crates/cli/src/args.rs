@@ -171,17 +171,20 @@ pub(crate) struct MigrateArgs {
 /// A direction, with the settings that name the database.
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateAction {
-    /// Take every step that is missing; safe to run many times at once
+    /// Apply every missing migration; safe to run many times at once
     Up(SettingsArgs),
-    /// Take the last steps back
+    /// Revert the last migrations; refused if that would delete data
     Down {
-        /// Number of steps
+        /// Number of migrations
         #[arg(long, default_value_t = 1, value_name = "N")]
         steps: u32,
+        /// Delete the data that an older schema has no place for
+        #[arg(long)]
+        discard_data: bool,
         #[command(flatten)]
         settings: SettingsArgs,
     },
-    /// Show every step and whether it was taken; changes nothing
+    /// Show every migration and its state; changes nothing
     Status(SettingsArgs),
 }
 

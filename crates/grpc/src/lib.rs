@@ -70,8 +70,9 @@ pub struct Services<L> {
 pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
     let envoy = Authorization::new(CheckHandler::new(&services));
     let checks = NativeChecks::new(NativeCheckHandler::new(&services));
-    let Services { gate, management, tokens, auditor, deletions, usage, catalog, clock, ready, observer, .. } =
-        services;
+    let Services {
+        gate, management, tokens, auditor, deletions, usage, catalog, clock, ready, observer, ..
+    } = services;
     let management = ManagementApi { gate, management, tokens, auditor, deletions, usage, clock, catalog };
     let admission = AdmissionState { ready, observer };
     Routes::new(AdmissionService::new(envoy, &admission))

@@ -1,6 +1,8 @@
 //! Migrations of the database schema, for `latchkey migrate` and for start-up.
 
 use latchkey_config::{DatabaseDialect, DatabasePooler, DatabaseSettings, MissingDatabase};
+use latchkey_migrations::ReversalError;
+pub use latchkey_migrations::{DataLoss, SchemaStatus, Step, StepState};
 use latchkey_store::{DatabaseFileError, Dialect, InvalidUrl, Pooler, Store, StoreOptions, cause_of};
 
 /// Makes the store that the settings name. No connection is opened yet.
@@ -8,7 +10,7 @@ pub(crate) fn open_store(database: &DatabaseSettings) -> Result<Store, InvalidUr
     Store::connect_lazy(StoreOptions {
         url: database.url.reveal().to_owned(),
         connections: database.connections,
-        check_deadline: database.deadlines.check,
+        check_deadline: database.deadlines.check.query(),
         deadline: database.deadlines.management,
         pooler: match database.pooler {
             DatabasePooler::None | DatabasePooler::Session => Pooler::Session,
@@ -48,8 +50,14 @@ pub struct Migrator {
 
 /// Reason why the schema could not be changed or read.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to access the database schema: {0}")]
-pub struct MigrationError(String);
+pub enum MigrationError {
+    /// Error of the database or its file.
+    #[error("failed to access the database schema: {0}")]
+    Database(String),
+    /// A reversal would delete data.
+    #[error("{0}")]
+    DataLoss(String),
+}
 
 impl Migrator {
     /// Makes a migrator of a database. No connection is opened yet.
@@ -57,36 +65,40 @@ impl Migrator {
         Ok(Self { store: open_store(database)?, database: database.clone() })
     }
 
-    /// Applies all missing migrations. An embedded database must not be in use by another process.
-    pub async fn up(&self) -> Result<(), MigrationError> {
+    /// Applies all missing migrations. An embedded database must not be in use by another process. Returns the migrations
+    /// of a newer version, which this program does not know.
+    pub async fn up(&self) -> Result<Vec<String>, MigrationError> {
         self.take_embedded()?;
         self.reach().await?;
         let done = latchkey_migrations::up(self.store.connection()).await;
-        done.map_err(|e| MigrationError(cause_of(&e)))
+        done.map_err(|e| MigrationError::Database(cause_of(&e)))
     }
 
-    /// Reverts the last `steps` migrations. An embedded database must not be in use by another process.
-    pub async fn down(&self, steps: u32) -> Result<(), MigrationError> {
+    /// Reverts the last `steps` migrations. An embedded database must not be in use by another process. Fails if that
+    /// would delete data, unless the loss is accepted.
+    pub async fn down(&self, steps: u32, loss: DataLoss) -> Result<(), MigrationError> {
         self.take_embedded()?;
         self.reach().await?;
-        let done = latchkey_migrations::down(self.store.connection(), steps).await;
-        done.map_err(|e| MigrationError(cause_of(&e)))
+        let done = latchkey_migrations::down(self.store.connection(), steps, loss).await;
+        done.map_err(|e| match e {
+            ReversalError::DataLoss(_) => MigrationError::DataLoss(e.to_string()),
+            ReversalError::Database(e) => MigrationError::Database(cause_of(&e)),
+        })
     }
 
     fn take_embedded(&self) -> Result<(), MigrationError> {
-        take_embedded(&self.database, &self.store).map_err(|e| MigrationError(e.to_string()))
+        take_embedded(&self.database, &self.store).map_err(|e| MigrationError::Database(e.to_string()))
     }
 
     async fn reach(&self) -> Result<(), MigrationError> {
-        self.store.reach().await.map_err(|failure| MigrationError(failure.cause))
+        self.store.reach().await.map_err(|failure| MigrationError::Database(failure.cause))
     }
 
-    /// Lists all migrations, oldest first, each with its name and true if it is applied.
-    pub async fn status(&self) -> Result<Vec<(String, bool)>, MigrationError> {
+    /// Lists all migrations, oldest first. Writes nothing.
+    pub async fn status(&self) -> Result<SchemaStatus, MigrationError> {
         self.reach().await?;
-        let steps = latchkey_migrations::status(self.store.connection()).await;
-        let steps = steps.map_err(|e| MigrationError(cause_of(&e)))?;
-        Ok(steps.into_iter().map(|step| (step.name, step.applied)).collect())
+        let status = latchkey_migrations::status(self.store.connection()).await;
+        status.map_err(|e| MigrationError::Database(cause_of(&e)))
     }
 }
 
@@ -117,9 +129,10 @@ mod tests {
         let settings = settings(&folder);
         let (first, second) = (Migrator::new(&settings).unwrap(), Migrator::new(&settings).unwrap());
         first.up().await.unwrap();
-        let error = second.down(1).await.unwrap_err().to_string();
+        let error = second.down(1, DataLoss::Accept).await.unwrap_err().to_string();
         assert!(error.contains("another process uses"), "{error}");
-        assert!(second.status().await.unwrap().iter().all(|(_, applied)| *applied), "reading needs no lock");
+        let status = second.status().await.unwrap();
+        assert!(status.steps.iter().all(|step| step.state == StepState::Applied), "reading needs no lock");
         drop(first);
         second.up().await.unwrap();
     }

@@ -13,6 +13,7 @@ use latchkey_config::{MasterKey, RootKey};
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::time::Clock;
 use latchkey_management::ports::AuditEntry;
+use latchkey_migrations::StepState;
 use latchkey_store::{Store, cause_of};
 use rand::RngExt as _;
 use tokio::time::sleep;
@@ -169,20 +170,29 @@ impl Startup {
         let connection = self.store.connection();
         if self.migrate {
             let up = latchkey_migrations::up(connection).await;
-            return up.map_err(|e| {
+            let newer = up.map_err(|e| {
                 StartupError::Retryable("the database's schema could not be migrated", cause_of(&e))
-            });
+            })?;
+            warn_of_newer(newer.last().map(String::as_str));
+            return Ok(());
         }
-        let steps = latchkey_migrations::status(connection).await;
-        let steps = steps
+        let schema = latchkey_migrations::status(connection).await;
+        let schema = schema
             .map_err(|e| StartupError::Retryable("the database's schema could not be read", cause_of(&e)))?;
-        match steps.iter().find(|step| !step.applied) {
-            None => Ok(()),
-            Some(step) => Err(StartupError::Retryable(
-                "the database's schema is outdated: run `latchkey migrate up`, or serve with --migrate",
-                format!("migration {} is not applied", step.name),
-            )),
+        if let Some(conflict) = schema.conflict {
+            return Err(StartupError::Retryable(
+                "the database's schema is that of another version",
+                conflict,
+            ));
         }
+        if let Some(missing) = schema.names(StepState::Missing).next() {
+            return Err(StartupError::Retryable(
+                "the database's schema is outdated: run `latchkey migrate up`, or serve with --migrate",
+                format!("migration {missing} is not applied"),
+            ));
+        }
+        warn_of_newer(schema.names(StepState::Newer).last());
+        Ok(())
     }
 
     /// Checks that the master key, or one of the previous ones, is the one that the database was used with, and
@@ -210,5 +220,15 @@ impl Startup {
             request_id: "start".to_owned(),
             details: std::collections::BTreeMap::new(),
         }
+    }
+}
+
+/// Logs that the schema has migrations that this program does not know.
+fn warn_of_newer(migration: Option<&str>) {
+    if let Some(migration) = migration {
+        tracing::warn!(
+            migration,
+            "the database was migrated by a newer version, whose schema this one can use"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The built program, as its users run it: a process with settings in its environment, its own ports and
 //! its own folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +18,7 @@ pub struct Setup {
     profiles: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     place: Place,
+    program: Option<PathBuf>,
 }
 
 /// The machine that a process runs on, as far as it can tell by its network.
@@ -32,7 +33,7 @@ impl Default for Setup {
     fn default() -> Self {
         let environment = [("LATCHKEY_ROOT_KEY", ROOT_KEY), ("RUST_LOG", "latchkey=debug")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { database: None, profiles: Vec::new(), environment, place: Place::Here }
+        Self { database: None, profiles: Vec::new(), environment, place: Place::Here, program: None }
     }
 }
 
@@ -77,6 +78,13 @@ impl Setup {
         self
     }
 
+    /// By another program than the built one, such as that of an earlier version.
+    #[must_use]
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
+        self
+    }
+
     /// Starts it, and waits until it is ready.
     #[must_use]
     pub fn start(self) -> Latchkey {
@@ -103,8 +111,9 @@ impl Setup {
             }
             environment.push(("LATCHKEY_PROFILES".to_owned(), profiles.display().to_string()));
         }
-        let process = Mutex::new(run(&folder, &environment, self.place));
-        Latchkey { process, folder, environment, place: self.place, grpc, http }
+        let start = Start { program: self.program.unwrap_or_else(program), place: self.place };
+        let process = Mutex::new(start.run(&folder, &environment));
+        Latchkey { process, folder, environment, start, grpc, http }
     }
 }
 
@@ -114,7 +123,7 @@ pub struct Latchkey {
     process: Mutex<Process>,
     folder: Folder,
     environment: Vec<(String, String)>,
-    place: Place,
+    start: Start,
     grpc: u16,
     http: u16,
 }
@@ -227,15 +236,25 @@ impl Latchkey {
 
     /// Starts it again with the same settings, ports and data, and waits until it is ready.
     pub fn restart(&self) {
-        *self.process() = run(&self.folder, &self.environment, self.place);
+        *self.process() = self.start.run(&self.folder, &self.environment);
         self.ready();
+    }
+
+    /// Starts it again where it does not become ready.
+    pub fn relaunch_unready(&self) {
+        *self.process() = self.start.run(&self.folder, &self.environment);
     }
 
     /// Starts it again where it must end by itself; answers how it did.
     #[must_use]
     pub fn relaunch(&self) -> ExitStatus {
-        *self.process() = run(&self.folder, &self.environment, self.place);
+        *self.process() = self.start.run(&self.folder, &self.environment);
         self.wait()
+    }
+
+    /// Replaces the program for the next start by the built one.
+    pub fn upgrade(&mut self) {
+        self.start.program = program();
     }
 
     /// Changes a setting for the next start.
@@ -279,21 +298,32 @@ pub fn program() -> PathBuf {
     program
 }
 
-fn run(folder: &Folder, environment: &[(String, String)], place: Place) -> Process {
-    let mut command = match place {
-        Place::Here => Command::new(program()),
-        Place::Elsewhere => {
-            let mut command = Command::new("unshare");
-            command.args(["-rn", "sh", "-c", r#"ip link set lo up && exec "$0" "$@""#]).arg(program());
-            command
+/// Program of a Latchkey, and the machine that it seems to run on.
+#[derive(Debug)]
+struct Start {
+    program: PathBuf,
+    place: Place,
+}
+
+impl Start {
+    fn run(&self, folder: &Folder, environment: &[(String, String)]) -> Process {
+        let mut command = match self.place {
+            Place::Here => Command::new(&self.program),
+            Place::Elsewhere => {
+                let mut command = Command::new("unshare");
+                command
+                    .args(["-rn", "sh", "-c", r#"ip link set lo up && exec "$0" "$@""#])
+                    .arg(&self.program);
+                command
+            }
+        };
+        command.args(["serve", "--migrate"]).current_dir(folder.path());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("LATCHKEY_") || name == "RUST_LOG" {
+                command.env_remove(name);
+            }
         }
-    };
-    command.args(["serve", "--migrate"]).current_dir(folder.path());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("LATCHKEY_") || name == "RUST_LOG" {
-            command.env_remove(name);
-        }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Process::start(&mut command, folder, "latchkey")
     }
-    command.envs(environment.iter().map(|(name, value)| (name, value)));
-    Process::start(&mut command, folder, "latchkey")
 }

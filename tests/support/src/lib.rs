@@ -55,6 +55,7 @@ pub use requests::{field_mask, key, scoped, user, with_key};
 pub use rustix::process::Signal;
 pub use script::{node, python};
 pub use shop::{Database, SHOP, answered, call};
+pub use sql::{dump_database, load_database};
 pub use tools::{node_modules, postgres as postgres_programs, tool};
 pub use upstream::{Echo, Upstream};
 pub use wait::{Progress, eventually, eventually_async, eventually_for, patiently_async};

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::tools::postgres as postgres_programs;
 use crate::{Latchkey, postgres};
 
 const SQLITE: &str = "\
@@ -47,4 +48,58 @@ impl Latchkey {
         assert!(output.status.success(), "{statements}: {errors}");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
+}
+
+const DUMP: &str = "\
+import sqlite3, sys
+print('\\n'.join(sqlite3.connect(sys.argv[1], timeout=20).iterdump()))
+";
+
+const LOAD: &str = "\
+import sqlite3, sys
+sqlite3.connect(sys.argv[1]).executescript(open(sys.argv[2]).read())
+";
+
+/// Writes a database as SQL, as `sqlite3 FILE .dump` and `pg_dump` do.
+#[must_use]
+pub fn dump_database(url: &str) -> String {
+    let mut command = match url.strip_prefix("sqlite://") {
+        None => {
+            let mut dump = Command::new(postgres_programs().join("pg_dump"));
+            dump.args(["--inserts", "--no-owner", "--no-privileges", url]);
+            dump
+        }
+        Some(path) => {
+            let mut python = Command::new("python3");
+            python.args(["-c", DUMP, path.split('?').next().unwrap_or(path)]);
+            python
+        }
+    };
+    let text = text_of(&mut command);
+    // Other versions of psql do not know all commands of pg_dump's.
+    text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect()
+}
+
+/// Makes the contents of an empty database from SQL.
+pub fn load_database(url: &str, sql: &Path) {
+    let mut command = match url.strip_prefix("sqlite://") {
+        None => {
+            let mut psql = Command::new(postgres_programs().join("psql"));
+            psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-f"]).arg(sql).arg(url);
+            psql
+        }
+        Some(path) => {
+            let mut python = Command::new("python3");
+            python.args(["-c", LOAD, path.split('?').next().unwrap_or(path)]).arg(sql);
+            python
+        }
+    };
+    let _ = text_of(&mut command);
+}
+
+/// Runs a command, and returns its output; panics if it fails.
+fn text_of(command: &mut Command) -> String {
+    let output = command.output().expect("psql, pg_dump and python3 are installed: run scripts/setup");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("SQL is text")
 }

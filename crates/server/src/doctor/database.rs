@@ -12,6 +12,7 @@ use latchkey_core::time::{Clock as _, Timestamp};
 use latchkey_core::token::KeyRing;
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::rewrap::MasterKeyRotation;
+use latchkey_migrations::StepState;
 use latchkey_store::{DatabaseFailure, Store, Transport, cause_of};
 use tokio::time::Instant;
 
@@ -21,8 +22,6 @@ use crate::migrate;
 
 /// Number of queries whose time is measured.
 const PINGS: usize = 20;
-/// Time after which a Check gives up a query.
-const DEADLINE: Duration = Duration::from_millis(120);
 /// Greatest difference between the clocks: with a larger one, keys expire noticeably late or early.
 const MAX_CLOCK_SKEW_MS: i64 = 5_000;
 
@@ -61,12 +60,13 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
         return vec![unusable_finding(&settings.database.url.to_string(), store.failure().as_ref())];
     }
     let mut found = Vec::new();
-    found.extend(check_latency(store).await);
+    found.extend(check_latency(store, settings.database.deadlines.check.query()).await);
     found.extend(check_clock(store).await);
     found.extend(durability::examine(store).await);
-    if let Some(behind) = check_migrations(settings, store).await {
-        found.push(behind);
-    } else {
+    let migrations = check_migrations(settings, store).await;
+    let usable = migrations.as_ref().is_none_or(|(_, usable)| *usable);
+    found.extend(migrations.map(|(finding, _)| finding));
+    if usable {
         found.extend(check_master_key(settings, store).await);
         found.extend(history::examine(store).await);
     }
@@ -133,7 +133,7 @@ fn unusable_finding(url: &str, failure: Option<&DatabaseFailure>) -> Finding {
     }
 }
 
-async fn check_latency(store: &Store) -> Option<Finding> {
+async fn check_latency(store: &Store, deadline: Duration) -> Option<Finding> {
     let mut times = Vec::with_capacity(PINGS);
     for _ in 0..PINGS {
         let start = Instant::now();
@@ -147,18 +147,22 @@ async fn check_latency(store: &Store) -> Option<Finding> {
         times.push(start.elapsed());
     }
     times.sort_unstable();
-    latency_finding(times[PINGS / 2])
+    latency_finding(times[PINGS / 2], deadline)
 }
 
-fn latency_finding(median: Duration) -> Option<Finding> {
+fn latency_finding(median: Duration, deadline: Duration) -> Option<Finding> {
     let severity = match median {
-        slow if slow >= DEADLINE => Severity::Error,
-        slow if slow >= DEADLINE / 4 => Severity::Warning,
+        slow if slow >= deadline => Severity::Error,
+        slow if slow >= deadline / 4 => Severity::Warning,
         _ => return None,
     };
     let what =
-        format!("it responds after {median:?} (median of {PINGS}): a Check gives up after {DEADLINE:?}");
-    Some(finding(severity, what, "place it closer, or find out what keeps it busy"))
+        format!("it responds after {median:?} (median of {PINGS}): a Check gives up after {deadline:?}");
+    Some(finding(
+        severity,
+        what,
+        "place it closer, find out what keeps it busy, or raise check_deadline and Envoy's timeout",
+    ))
 }
 
 async fn check_clock(store: &Store) -> Vec<Finding> {
@@ -188,26 +192,31 @@ fn clock_skew_finding(theirs: Timestamp, ours: Timestamp) -> Option<Finding> {
         .then(|| finding(Severity::Error, what, "synchronize both with NTP"))
 }
 
-async fn check_migrations(settings: &Settings, store: &Store) -> Option<Finding> {
-    let steps = match latchkey_migrations::status(store.connection()).await {
-        Ok(steps) => steps,
+/// Returns a finding about the schema, and true if this program can use it all the same.
+async fn check_migrations(settings: &Settings, store: &Store) -> Option<(Finding, bool)> {
+    let schema = match latchkey_migrations::status(store.connection()).await {
+        Ok(schema) => schema,
         Err(error) => {
             let what = format!("its schema can't be read: {}", cause_of(&error));
-            return Some(finding(
-                Severity::Error,
-                what,
-                "correct what is named; if a migration is unknown, use the version of latchkey that it was migrated with, or a newer one",
-            ));
+            return Some((finding(Severity::Error, what, "correct what is named"), false));
         }
     };
-    let missing = steps.iter().filter(|step| !step.applied).count();
-    let what = format!("{missing} of {} migrations are not applied to its schema", steps.len());
+    if let Some(conflict) = schema.conflict {
+        let remedy = "use the version that migrated it, or a newer one";
+        return Some((finding(Severity::Error, conflict, remedy), false));
+    }
+    if let Some(newest) = schema.names(StepState::Newer).last() {
+        let what = format!("it was migrated to {newest} by a newer version, whose schema this one can use");
+        return Some((finding(Severity::Warning, what, "finish the upgrade of all replicas"), true));
+    }
+    let missing = schema.names(StepState::Missing).count();
+    let what = format!("{missing} of {} migrations are not applied to its schema", schema.steps.len());
     let (severity, remedy) = if settings.database.migrate {
         (Severity::Warning, "the next start applies them")
     } else {
         (Severity::Error, "run `latchkey migrate up`, or serve with --migrate")
     };
-    (missing > 0).then(|| finding(severity, what, remedy))
+    (missing > 0).then(|| (finding(severity, what, remedy), false))
 }
 
 async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding> {
@@ -241,8 +250,10 @@ mod tests {
 
     #[test]
     fn a_slow_database_is_reported_before_calls_fail() {
-        let severity =
-            |millis| latency_finding(Duration::from_millis(millis)).map(|finding| finding.severity);
+        let severity = |millis| {
+            latency_finding(Duration::from_millis(millis), Duration::from_millis(120))
+                .map(|finding| finding.severity)
+        };
         assert_eq!(
             (severity(29), severity(30), severity(120)),
             (None, Some(Severity::Warning), Some(Severity::Error))
