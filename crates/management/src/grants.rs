@@ -203,10 +203,9 @@ impl<'a> Grants<'a> {
         let manages =
             manage.is_some() && key.scopes.iter().any(|name| self.policy.scopes.find(name) == manage);
         let Some(kind) = self.policy.kind(&key.kind).filter(|_| manages) else { return Ok(()) };
-        let beyond = |name: &&Box<str>| {
-            kind.can_create_keys_in(&key.environment, name) && !self.reaches_environment(name)
-        };
-        match self.policy.environments.iter().find(beyond) {
+        let beyond =
+            |name: &str| kind.can_create_keys_in(&key.environment, name) && !self.reaches_environment(name);
+        match self.policy.environments.iter().find(|name| beyond(name)) {
             None => Ok(()),
             Some(name) => Err(forbidden(format!(
                 "{} keys of {} with {MANAGE_KEYS} manage {name} keys, which the caller can't",

@@ -48,8 +48,8 @@ pub(crate) fn without_cookies(values: &[&[u8]], names: &[Box<str>]) -> Option<St
     for pair in values.iter().flat_map(|v| v.split(|b| *b == b';')) {
         let text = std::str::from_utf8(pair).ok();
         // A cookie that is not a text cannot be set as a header value, so it is removed too.
-        let named = |name: &Box<str>| matches(pair, name) != Match::No || is_hidden_in(pair, name);
-        match text.filter(|_| !names.iter().any(named)) {
+        let named = |name: &str| matches(pair, name) != Match::No || is_hidden_in(pair, name);
+        match text.filter(|_| !names.iter().any(|name| named(name))) {
             Some(text) if text.trim().is_empty() => {}
             Some(text) => kept.push(text.trim()),
             None => removed = true,

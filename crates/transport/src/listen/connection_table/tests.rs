@@ -62,7 +62,9 @@ async fn a_client_that_uses_many_connections_closes_no_idle_one_of_a_client_with
     let quiet = table.enter(address(2));
     pass(5).await;
     let many: Vec<_> = (0..40).map(|_| table.enter(address(1))).collect();
-    many.iter().for_each(|place| place.connection().call_begins());
+    for place in &many {
+        place.connection().call_begins();
+    }
     assert_eq!(table.make_room([address(1), address(1)]), 0);
     assert!(!closing(&quiet));
     assert_eq!(table.make_room([address(3)]), 1, "a new client may take its place");
@@ -75,7 +77,9 @@ async fn a_client_with_its_part_of_the_connections_takes_the_place_of_idle_ones(
     let quiet: Vec<_> = (10..100).map(|last| table.enter(address(last))).collect();
     pass(5).await;
     let used: Vec<_> = (0..4).map(|_| table.enter(address(1))).collect();
-    used.iter().for_each(|place| place.connection().call_begins());
+    for place in &used {
+        place.connection().call_begins();
+    }
     assert_eq!(table.make_room([address(1)]), 1);
     assert_eq!(quiet.iter().filter(|place| closing(place)).count(), 1);
 }
