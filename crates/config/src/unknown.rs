@@ -1,5 +1,7 @@
 //! Names that are no settings: misspelt ones are refused with the nearest name.
 
+use latchkey_core::choices::distance;
+
 use super::definitions::{ALL, Setting};
 use super::error::ConfigError;
 use super::sources::CONFIG_VARIABLE;
@@ -49,21 +51,6 @@ fn is_service_link(rest: &str) -> bool {
         words[0] == "PORT" && words[1].parse::<u16>().is_ok() && ["TCP", "UDP", "SCTP"].contains(&words[2])
     };
     words.last() == Some(&"PORT") || words.windows(3).any(of_a_port)
-}
-
-/// Returns the number of characters to insert, delete or replace (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (number, left) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = number + 1;
-        for (column, right) in other.bytes().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

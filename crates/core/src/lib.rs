@@ -8,6 +8,7 @@
 pub mod cache;
 pub mod cached_key;
 pub mod check_input;
+pub mod choices;
 pub mod decision;
 pub mod enforcement;
 pub mod error;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{FieldViolation, RequestError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::limit::{BucketOwner, LimitOverrides, parse_key_limit, parse_tenant_limits};
@@ -161,7 +162,7 @@ impl<'a> FieldValidator<'a> {
         for (class, text) in limits {
             let field = format!("{field}[{}]", Quoted(class));
             if policy.classes.find(class).is_none() {
-                self.reject(&field, "the profile has no such rate class");
+                self.reject(&field, not_one_of(class, policy.classes.names()));
             }
             match parse(text) {
                 Ok(limits) => drop(overrides.0.insert(class.as_str().into(), limits)),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use latchkey_core::choices::{listed, not_one_of};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::key_kind::KeyKind;
@@ -175,11 +176,9 @@ impl<'p> KeyBuilder<'p> {
         };
         if kind.is_none() {
             let known: Vec<&str> = self.policy.kinds.iter().map(|kind| &*kind.name).collect();
-            let known = known.join(", ");
-            let text = if name.is_empty() {
-                format!("is required: one of {known}")
-            } else {
-                format!("{} is not one of {known}", Quoted(name))
+            let text = match name {
+                "" => format!("is required: one of {}", known.join(", ")),
+                name => not_one_of(name, known),
             };
             fields.reject("kind", text);
         }
@@ -188,9 +187,8 @@ impl<'p> KeyBuilder<'p> {
 
     fn environment(&self, name: &str, kind: Option<&KeyKind>, fields: &mut FieldValidator<'_>) {
         if !self.policy.environments.iter().any(|e| **e == *name) {
-            let known = self.policy.environments.join(", ");
-            let name = Quoted(name);
-            fields.reject("environment", format!("{name} is not one of {known}"));
+            let known = self.policy.environments.iter().map(|name| &**name);
+            fields.reject("environment", not_one_of(name, known));
         } else if let Some(kind) = kind.filter(|k| k.prefixes.of(name).is_none()) {
             fields.reject("environment", format!("there are no {} keys in {}", kind.name, Quoted(name)));
         }
@@ -230,11 +228,13 @@ impl<'p> KeyBuilder<'p> {
         for (n, name) in requested.iter().enumerate() {
             match self.policy.scopes.find(name) {
                 None => {
-                    let text = format!("{} is not one of {}", Quoted(name), self.choices(kind));
+                    let text = not_one_of(name, self.policy.scopes.names(&self.possible_scopes(kind)));
                     fields.reject(&format!("scopes[{n}]"), text);
                 }
                 Some(scope) if kind.is_some_and(|k| !k.max_scopes.contains(scope)) => {
-                    let (name, known) = (Quoted(name), self.choices(kind));
+                    let possible = self.possible_scopes(kind);
+                    let known: Vec<&str> = self.policy.scopes.names(&possible).collect();
+                    let (name, known) = (Quoted(name), listed(&known));
                     let text = format!("keys of this kind can't have {name}; they can have {known}");
                     fields.reject(&format!("scopes[{n}]"), text);
                 }
@@ -244,23 +244,11 @@ impl<'p> KeyBuilder<'p> {
         granted
     }
 
-    /// Returns the scopes that a key of a kind can have, for an error.
-    fn choices(&self, kind: Option<&KeyKind>) -> String {
-        let all = kind.map_or_else(|| self.policy.scopes.all(), |kind| kind.max_scopes.clone());
-        let names: Vec<&str> = self.policy.scopes.names(&all).collect();
-        match names.len() {
-            0 => "none".to_owned(),
-            count if count > MOST_CHOICES => {
-                let first = names[..MOST_CHOICES].join(", ");
-                format!("{first} and {} others", count - MOST_CHOICES)
-            }
-            _ => names.join(", "),
-        }
+    /// Returns the scopes that a key of a kind can have.
+    fn possible_scopes(&self, kind: Option<&KeyKind>) -> ScopeSet {
+        kind.map_or_else(|| self.policy.scopes.all(), |kind| kind.max_scopes.clone())
     }
 }
-
-/// Most scopes that an error lists.
-const MOST_CHOICES: usize = 20;
 
 fn bindings(bindings: &BTreeMap<String, String>, kind: Option<&KeyKind>, fields: &mut FieldValidator<'_>) {
     fields.labels("bindings", bindings);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::key_kind::KeyKind;
 use latchkey_core::policy::Policy;
@@ -59,12 +60,15 @@ impl ManagementService {
         };
         let mut fields = FieldValidator::new("");
         if !policy.environments.iter().any(|e| **e == *environment) {
-            fields.reject("environment", "the profile has no such environment");
+            let known = policy.environments.iter().map(|name| &**name);
+            fields.reject("environment", not_one_of(environment, known));
         }
         let retrievable =
             |kind: &&KeyKind| kind.retrievable && (request.kind.is_empty() || *kind.name == *request.kind);
         if !request.kind.is_empty() && !policy.kinds.iter().any(|kind| retrievable(&kind)) {
-            fields.reject("kind", "the profile has no such kind whose values can be read again");
+            let known = policy.kinds.iter().filter(|kind| kind.retrievable).map(|kind| &*kind.name);
+            let text = format!("{} (kinds whose values can be read again)", not_one_of(&request.kind, known));
+            fields.reject("kind", text);
         }
         fields.labels("bindings", &request.bindings);
         fields.finish()?;

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 pub use self::update::UpdateUser;
 
+use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::UserId;
 use latchkey_core::policy::Policy;
 use latchkey_core::principal::Principal;
@@ -74,7 +76,9 @@ impl TokenIssuer {
         let mut fields = FieldValidator::new("");
         let email = canonical_email(&request.email);
         if email.is_none() {
-            fields.reject("email", "must be an e-mail address");
+            let text =
+                format!("{} is not an e-mail address, such as ada@example.com", Quoted(&request.email));
+            fields.reject("email", text);
         }
         role(&mut fields, "role", &request.role, &policy);
         fields.labels("bindings", &request.bindings);
@@ -212,7 +216,9 @@ fn with_next_generation(old: &UserRecord, new: UserRecord) -> UserRecord {
 
 fn role(fields: &mut FieldValidator<'_>, field: &str, name: &str, policy: &Policy) {
     if !policy.roles.contains_key(name) {
-        fields.reject(field, "the profile has no such role");
+        let mut known: Vec<&str> = policy.roles.keys().map(|name| &**name).collect();
+        known.sort_unstable();
+        fields.reject(field, not_one_of(name, known));
     }
 }
 
@@ -224,7 +230,8 @@ fn environment(
     policy: &Policy,
 ) -> Option<Box<str>> {
     if !name.is_empty() && !policy.environments.iter().any(|e| **e == *name) {
-        fields.reject(field, format!("must be one of {}, or empty", policy.environments.join(", ")));
+        let known = policy.environments.iter().map(|name| &**name);
+        fields.reject(field, format!("{} (empty: all environments)", not_one_of(name, known)));
     }
     (!name.is_empty()).then(|| name.into())
 }

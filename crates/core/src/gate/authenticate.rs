@@ -70,7 +70,14 @@ impl<L: Limiter> Gate<L> {
             PresentedCredential::Ambiguous => {
                 return Err(eval.fail("credential", Reason::AmbiguousCredential));
             }
-            PresentedCredential::Malformed => return Err(eval.fail("credential", Reason::InvalidCredential)),
+            PresentedCredential::Malformed => {
+                let detail = || {
+                    "it is longer than 8 KiB, or has a character that no credential has, such as a space: the word \
+                     Bearer is no part of a credential"
+                        .to_owned()
+                };
+                return Err(eval.explain.fail_with_detail("credential", invalid_credential(), detail));
+            }
         };
         if token::looks_like_jwt(value) && policy.is_none_or(|p| p.accepts.jwt) {
             eval.explain.pass("credential", || "it has the format of a JWT".to_owned());

@@ -19,6 +19,12 @@ use crate::token;
 
 const NO_CREDENTIAL: RequestError =
     RequestError::Unauthenticated("a credential is needed: authorization: Bearer …, or x-api-key");
+const TWO_CREDENTIALS: RequestError =
+    RequestError::Unauthenticated("two different credentials were sent: send one of them");
+const MALFORMED_CREDENTIAL: RequestError = RequestError::Unauthenticated(
+    "the credential has a character that no credential has, such as a space: send the value alone, without the word \
+     Bearer in it",
+);
 const INVALID_CREDENTIAL: RequestError = RequestError::Unauthenticated("the credential is not valid");
 
 impl<L: Limiter> Gate<L> {
@@ -32,9 +38,8 @@ impl<L: Limiter> Gate<L> {
         let value = match credential {
             PresentedCredential::Value(value) => value,
             PresentedCredential::Missing => return Err(NO_CREDENTIAL.into()),
-            PresentedCredential::Ambiguous | PresentedCredential::Malformed => {
-                return Err(INVALID_CREDENTIAL.into());
-            }
+            PresentedCredential::Ambiguous => return Err(TWO_CREDENTIALS.into()),
+            PresentedCredential::Malformed => return Err(MALFORMED_CREDENTIAL.into()),
         };
         let input = CheckInput { address, ..CheckInput::default() };
         let mut now = self.parts.clock.now();

@@ -89,6 +89,11 @@ impl RateClasses {
         self
     }
 
+    /// Returns the names of all classes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|class| &*class.name)
+    }
+
     /// Returns whether the limits of a class are enforced.
     #[must_use]
     pub fn enforce(&self, class: RateClassId) -> Enforcement {

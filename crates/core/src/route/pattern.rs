@@ -20,14 +20,21 @@ pub(super) enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// The pattern is not in canonical form, so that no call could match it.
-    #[error("{0:?} is not a path in canonical form; no call could ever match it")]
-    NotCanonical(String),
+    #[error("{0:?} is not a path in canonical form, so that no call could match it: {1}")]
+    NotCanonical(String, String),
     /// A `**` is not the last segment.
     #[error("{0:?} has a \"**\" that is not its last segment")]
     RestInside(String),
     /// Braces do not make up a whole segment, or hold no name.
-    #[error("{0:?} has braces that do not hold a name and make up a whole segment")]
-    Braces(String),
+    #[error(
+        "{0:?} has the segment {1:?}: braces hold a name of letters, digits and underscores and make up a whole segment, as in \"/v1/orders/{{id}}\""
+    )]
+    Braces(String, String),
+    /// An asterisk is not the segment `**`.
+    #[error(
+        "{0:?} has the segment {1:?}: write \"{{name}}\" for any one segment, or \"**\" as the last segment for all that follow"
+    )]
+    Asterisk(String, String),
     /// Two segments have the same name.
     #[error("{0:?} names two segments {1:?}")]
     DuplicateName(String, String),
@@ -38,8 +45,17 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let error = |kind: fn(String) -> PatternError| kind(text.to_owned());
         let plain: String = text.chars().map(|c| if matches!(c, '{' | '}') { '_' } else { c }).collect();
-        if canonical(&plain).as_deref() != Ok(plain.as_str()) {
-            return Err(error(PatternError::NotCanonical));
+        match canonical(&plain) {
+            Ok(form) if form == plain => {}
+            Ok(form) if plain == text => {
+                return Err(PatternError::NotCanonical(text.to_owned(), format!("write {form:?}")));
+            }
+            Ok(_) => {
+                let rule =
+                    "write it without a query, percent-encoded letters, dots, and slashes without a segment";
+                return Err(PatternError::NotCanonical(text.to_owned(), rule.to_owned()));
+            }
+            Err(cause) => return Err(PatternError::NotCanonical(text.to_owned(), cause.to_string())),
         }
         let mut parts: Vec<Part> = Vec::new();
         for segment in segments(text) {
@@ -51,7 +67,10 @@ impl Pattern {
                 _ if segment == "**" => Part::Rest,
                 Some(name) if is_name(name) => Part::Any(name.into()),
                 None if !segment.contains(['{', '}', '*']) => Part::Literal(segment.into()),
-                _ => return Err(error(PatternError::Braces)),
+                None if !segment.contains(['{', '}']) => {
+                    return Err(PatternError::Asterisk(text.to_owned(), segment.to_owned()));
+                }
+                _ => return Err(PatternError::Braces(text.to_owned(), segment.to_owned())),
             };
             if matches!(part, Part::Any(_)) && parts.contains(&part) {
                 return Err(PatternError::DuplicateName(text.to_owned(), segment.to_owned()));
@@ -114,6 +133,18 @@ mod tests {
             "/v1/%61",
         ] {
             assert!(Pattern::parse(text).is_err(), "{text:?}");
+        }
+        for (text, expected) in [
+            ("/v1/orders/*", "write \"{name}\" for any one segment, or \"**\""),
+            ("/v1/orders*", "the segment \"orders*\""),
+            ("/v1/{a}b", "braces hold a name"),
+            ("/v1/{a-b}", "the segment \"{a-b}\""),
+            ("v1", "does not begin with a slash"),
+            ("/v1//x", "write \"/v1/x\""),
+            ("/v1/{a}/", "slashes without a segment"),
+        ] {
+            let error = Pattern::parse(text).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains(expected), "{error}");
         }
         assert_eq!(Pattern::parse("/v1/{a}/x/{b}").unwrap().segment_index("b"), Some(3));
     }

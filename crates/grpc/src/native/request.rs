@@ -10,6 +10,7 @@ use latchkey_core::check_input::{
     CheckInput, Path, PresentedCredential, RateClassSelector, RequestedEnvironment,
 };
 use latchkey_core::error::FieldViolation;
+use latchkey_core::excerpt::Quoted;
 use latchkey_core::route;
 use latchkey_profile::{Catalog, Profile, Request};
 use latchkey_proto::v1::CheckRequest;
@@ -99,7 +100,7 @@ fn profile(request: &CheckRequest, catalog: &Catalog, violations: &mut Violation
     let name = non_empty(&request.profile)?;
     let found = catalog.named(name);
     if found.is_none() {
-        violations.add("profile", "no profile of this name is in force");
+        violations.add("profile", format!("no profile {} is in force", Quoted(name)));
     }
     found
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::id::FamilyId;
 use latchkey_core::mint::random_text;
@@ -218,7 +219,7 @@ pub(super) fn requested_scopes(
     for (n, name) in names.iter().enumerate() {
         match policy.scopes.find(name) {
             Some(scope) => requested.insert(scope),
-            None => fields.reject(&format!("scopes[{n}]"), "the profile has no such scope"),
+            None => fields.reject(&format!("scopes[{n}]"), not_one_of(name, policy.scopes.names(granted))),
         }
     }
     fields.finish()?;

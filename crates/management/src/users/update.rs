@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError};
-use latchkey_core::excerpt::Quoted;
 use latchkey_core::policy::Policy;
 use latchkey_core::user::UserRecord;
 
@@ -53,6 +53,9 @@ impl TokenIssuer {
     }
 }
 
+/// Fields that can be changed.
+const CHANGEABLE: [&str; 4] = ["role", "bindings", "environment", "disabled"];
+
 fn change(
     old: &UserRecord,
     request: &UpdateUser,
@@ -62,7 +65,7 @@ fn change(
     let mut fields = FieldValidator::new("");
     let mut new = old.clone();
     if request.fields.is_empty() {
-        fields.reject("update_mask", "must name a field");
+        fields.reject("update_mask", format!("must name at least one of {}", CHANGEABLE.join(", ")));
     }
     for field in &request.fields {
         match field.as_str() {
@@ -78,7 +81,7 @@ fn change(
                 new.environment = environment(&mut fields, "user.environment", &request.environment, policy);
             }
             "disabled" => new.disabled = request.disabled,
-            other => fields.reject("update_mask", format!("{} can't be changed", Quoted(other))),
+            other => fields.reject("update_mask", not_one_of(other, CHANGEABLE)),
         }
     }
     fields.finish()?;
