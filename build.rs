@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
+    "latchkey/v1/callers.proto",
     "latchkey/v1/check.proto",
     "latchkey/v1/keys.proto",
     "latchkey/v1/shadow.proto",

@@ -13,6 +13,7 @@ mod lists;
 mod lives;
 mod profiles;
 mod races;
+mod roles;
 mod tenants;
 
 use latchkey_proto::v1::{CheckRequest, CreateKeyRequest, Decision};

@@ -1,6 +1,7 @@
 //! Rights of a certificate's name, by the settings' table and by nothing else.
 
 use latchkey_proto::v1;
+use latchkey_proto::v1::caller_service_client::CallerServiceClient;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_testing::{Folder, Pair, Setup};
 use tonic::Code;
@@ -10,6 +11,8 @@ use crate::fixture::Fixture;
 const TABLE: &str = r#"
 [operators]
 "spiffe://corp.example/ops" = { scopes = ["latchkey.admin"] }
+"spiffe://corp.example/desk" = { scopes = ["latchkey.support"] }
+"spiffe://corp.example/wall" = { tenant = "latchkey", scopes = ["latchkey.read"] }
 "deploy.acme.example" = { tenant = "acme", scopes = ["api_keys.manage", "things.read"] }
 "reader.acme.example" = { tenant = "acme", scopes = ["things.read"] }
 "#;
@@ -49,6 +52,32 @@ async fn a_name_may_do_what_the_table_says_and_no_more() {
     assert_eq!(refused.code(), Code::PermissionDenied, "operators alone make tenants");
     let reader = fixture.clients.issue(&["reader.acme.example"]);
     assert_eq!(make(&fixture, &reader, "acme", &[]).await.unwrap_err(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_name_has_the_role_that_the_table_gives_it() {
+    let fixture = Fixture::start(true, with_table);
+    let ops = fixture.clients.issue(&["spiffe://corp.example/ops"]);
+    fixture.tenants(Some(&ops)).create_tenant(tenant("acme")).await.expect("an operator makes tenants");
+    let key = make(&fixture, &ops, "acme", &["things.read"]).await.expect("an operator makes keys");
+    for (name, role) in [("spiffe://corp.example/wall", "read"), ("spiffe://corp.example/desk", "support")] {
+        let pair = fixture.clients.issue(&[name]);
+        let channel = Fixture::channel(fixture.latchkey.grpc(), &fixture.ca, Some(&pair));
+        let who = CallerServiceClient::new(channel.clone()).who_am_i(v1::WhoAmIRequest {}).await;
+        let who = who.expect("an operator's certificate").into_inner();
+        assert_eq!((who.role.as_str(), who.subject_id.as_str(), who.operator), (role, name, true));
+        let list = fixture.tenants(Some(&pair)).list_tenants(v1::ListTenantsRequest::default()).await;
+        assert_eq!(list.expect("every role lists").into_inner().tenants.len(), 1, "{role}");
+        assert_eq!(
+            make(&fixture, &pair, "acme", &["things.read"]).await.unwrap_err(),
+            Code::PermissionDenied
+        );
+        let made = make(&fixture, &pair, "latchkey", &["latchkey.read"]).await;
+        assert_eq!(made.unwrap_err(), Code::PermissionDenied, "{role}");
+        let ask = v1::RevokeKeyRequest { id: key.id.clone(), ..v1::RevokeKeyRequest::default() };
+        let revoked = KeyServiceClient::new(channel).revoke_key(ask).await.map_err(|status| status.code());
+        assert_eq!(revoked.map(drop), if role == "support" { Ok(()) } else { Err(Code::PermissionDenied) });
+    }
 }
 
 #[tokio::test]

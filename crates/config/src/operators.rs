@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_core::operator;
+use latchkey_core::operator::{self, OperatorRole};
 use latchkey_core::principal::{CertificateName, CertificateOperator};
 use latchkey_core::record::TenantRef;
 
@@ -33,9 +33,9 @@ pub(super) fn read(table: &toml::Table, place: &str) -> (Vec<CertificateOperator
 fn operator(name: &str, value: &toml::Value) -> Result<CertificateOperator, String> {
     let form = || {
         format!(
-            "write \"NAME\" = {{ tenant = \"SLUG\", scopes = [\"api_keys.manage\"] }}, or scopes = [{:?}] without \
-             a tenant for an operator of everything",
-            operator::ADMIN
+            "write \"NAME\" = {{ tenant = \"SLUG\", scopes = [\"api_keys.manage\"] }}, or one of the scopes {} without \
+             a tenant for an operator of every tenant",
+            roles()
         )
     };
     let name = CertificateName::parse(name).ok_or(
@@ -56,17 +56,25 @@ fn operator(name: &str, value: &toml::Value) -> Result<CertificateOperator, Stri
     let scopes: Option<Vec<String>> =
         scopes.iter().map(|scope| scope.as_str().filter(|s| !s.is_empty()).map(str::to_owned)).collect();
     let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or_else(form)?;
-    let everything = scopes.iter().any(|scope| scope == operator::ADMIN);
-    match &tenant {
-        None if !everything || scopes.len() > 1 => Err(format!(
-            "without a tenant, only the scope {:?} is possible: name the tenant",
-            operator::ADMIN
+    let role = OperatorRole::of_scopes(scopes.iter().map(String::as_str));
+    match (&tenant, role) {
+        (None, None) => {
+            Err(format!("without a tenant, only the scopes {} are possible: name the tenant", roles()))
+        }
+        (None, Some(_)) if scopes.len() > 1 => Err(format!(
+            "without a tenant, one of the scopes {} is enough: each includes the ones before it",
+            roles()
         )),
-        Some(TenantRef::Slug(slug)) if everything && slug != operator::SLUG => {
-            Err(format!("the scope {:?} holds in every tenant: leave the tenant out", operator::ADMIN))
+        (Some(TenantRef::Slug(slug)), Some(role)) if slug != operator::SLUG => {
+            Err(format!("the scope {:?} holds in every tenant: leave the tenant out", role.scope()))
         }
         _ => Ok(CertificateOperator { name, tenant, scopes }),
     }
+}
+
+/// Returns the scopes of operators, from the one that may do least.
+fn roles() -> String {
+    OperatorRole::ALL.map(|role| format!("{:?}", role.scope())).join(", ")
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use latchkey_core::time::Clock;
 use latchkey_management::{Auditor, Deletions, ManagementService, TokenIssuer, UsageReader};
 use latchkey_profile::Catalog;
 use latchkey_proto::v1::audit_service_server::AuditServiceServer;
+use latchkey_proto::v1::caller_service_server::CallerServiceServer;
 use latchkey_proto::v1::key_service_server::KeyServiceServer;
 use latchkey_proto::v1::profile_service_server::ProfileServiceServer;
 use latchkey_proto::v1::shadow_service_server::ShadowServiceServer;
@@ -83,5 +84,6 @@ pub fn routes<L: Limiter + 'static>(services: Services<L>) -> Routes {
         .add_service(AdmissionService::new(TokenServiceServer::new(management.clone()), &admission))
         .add_service(AdmissionService::new(SigningKeyServiceServer::new(management.clone()), &admission))
         .add_service(AdmissionService::new(ShadowServiceServer::new(management.clone()), &admission))
+        .add_service(AdmissionService::new(CallerServiceServer::new(management.clone()), &admission))
         .add_service(AdmissionService::new(AuditServiceServer::new(management), &admission))
 }

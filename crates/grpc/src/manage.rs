@@ -3,6 +3,7 @@
 
 mod audit;
 mod caller;
+mod callers;
 mod deletions;
 mod keys;
 mod profiles;

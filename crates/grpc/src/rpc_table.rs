@@ -1,12 +1,16 @@
 //! Table of every RPC of the contract and its allowed callers. A call that is not in the table is rejected before
 //! anything else is read. A call for operators is rejected for all other callers before its message is read. A test
-//! compares the table with the contract's descriptors.
+//! compares the table with the contract's descriptors. A row without a role is for operators with all rights.
+
+use latchkey_core::operator::OperatorRole;
 
 /// Class of callers that may call an RPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerClass {
     /// Every caller that reaches the port. The message contains the credential that is checked.
     Anyone,
+    /// Every key, user and operator with a valid credential, also one without the scope to manage keys.
+    Authenticated,
     /// Keys and users with the scope to manage the keys of their own tenant, and operators for every tenant.
     KeyManager,
     /// Operators.
@@ -20,17 +24,29 @@ pub struct RpcEntry {
     pub path: &'static str,
     /// Class of callers that may call it.
     pub caller_class: CallerClass,
+    /// Role with the fewest rights that an operator needs to call it.
+    pub operator_role: OperatorRole,
     /// True for an RPC that decides about other requests. It keeps its own deadline and emits an event for each
     /// decision; every other RPC is measured as a whole.
     pub decides: bool,
 }
 
 const fn rpc(path: &'static str, caller_class: CallerClass) -> RpcEntry {
-    RpcEntry { path, caller_class, decides: false }
+    RpcEntry { path, caller_class, operator_role: OperatorRole::Admin, decides: false }
+}
+
+/// Row of an RPC that only reads, and returns no secret.
+const fn read(path: &'static str, caller_class: CallerClass) -> RpcEntry {
+    RpcEntry { operator_role: OperatorRole::Read, ..rpc(path, caller_class) }
+}
+
+/// Row of an RPC by which support takes access away.
+const fn support(path: &'static str, caller_class: CallerClass) -> RpcEntry {
+    RpcEntry { operator_role: OperatorRole::Support, ..rpc(path, caller_class) }
 }
 
 const fn check(path: &'static str) -> RpcEntry {
-    RpcEntry { path, caller_class: CallerClass::Anyone, decides: true }
+    RpcEntry { decides: true, ..read(path, CallerClass::Anyone) }
 }
 
 /// Path of Envoy's Check.
@@ -47,40 +63,42 @@ pub const RPC_TABLE: &[RpcEntry] = &[
     check(NATIVE_CHECK),
     check(NATIVE_BATCH_CHECK),
     rpc("/latchkey.v1.KeyService/CreateKey", CallerClass::KeyManager),
-    rpc("/latchkey.v1.KeyService/GetKey", CallerClass::KeyManager),
-    rpc("/latchkey.v1.KeyService/ListKeys", CallerClass::KeyManager),
-    rpc("/latchkey.v1.KeyService/UpdateKey", CallerClass::KeyManager),
+    read("/latchkey.v1.KeyService/GetKey", CallerClass::KeyManager),
+    read("/latchkey.v1.KeyService/ListKeys", CallerClass::KeyManager),
+    // Support can set `disabled` alone.
+    support("/latchkey.v1.KeyService/UpdateKey", CallerClass::KeyManager),
     rpc("/latchkey.v1.KeyService/RotateKey", CallerClass::KeyManager),
-    rpc("/latchkey.v1.KeyService/RevokeKey", CallerClass::KeyManager),
+    support("/latchkey.v1.KeyService/RevokeKey", CallerClass::KeyManager),
     rpc("/latchkey.v1.KeyService/DeleteKey", CallerClass::KeyManager),
     rpc("/latchkey.v1.KeyService/GetPublishableKey", CallerClass::KeyManager),
     rpc("/latchkey.v1.KeyService/ImportKeys", CallerClass::KeyManager),
-    rpc("/latchkey.v1.KeyService/GetKeyUsage", CallerClass::KeyManager),
+    read("/latchkey.v1.KeyService/GetKeyUsage", CallerClass::KeyManager),
     rpc("/latchkey.v1.TenantService/CreateTenant", CallerClass::Operator),
-    rpc("/latchkey.v1.TenantService/GetTenant", CallerClass::KeyManager),
-    rpc("/latchkey.v1.TenantService/ListTenants", CallerClass::Operator),
+    read("/latchkey.v1.TenantService/GetTenant", CallerClass::KeyManager),
+    read("/latchkey.v1.TenantService/ListTenants", CallerClass::Operator),
     rpc("/latchkey.v1.TenantService/UpdateTenant", CallerClass::Operator),
     rpc("/latchkey.v1.TenantService/SuspendTenant", CallerClass::Operator),
     rpc("/latchkey.v1.TenantService/ResumeTenant", CallerClass::Operator),
     rpc("/latchkey.v1.TenantService/DeleteTenant", CallerClass::Operator),
     rpc("/latchkey.v1.TenantService/DeleteUser", CallerClass::KeyManager),
     rpc("/latchkey.v1.TenantService/CreateUser", CallerClass::KeyManager),
-    rpc("/latchkey.v1.TenantService/ListUsers", CallerClass::KeyManager),
+    read("/latchkey.v1.TenantService/ListUsers", CallerClass::KeyManager),
     rpc("/latchkey.v1.TenantService/SetUserPassword", CallerClass::KeyManager),
-    rpc("/latchkey.v1.TenantService/DisableUser", CallerClass::KeyManager),
+    support("/latchkey.v1.TenantService/DisableUser", CallerClass::KeyManager),
     rpc("/latchkey.v1.TenantService/UpdateUser", CallerClass::KeyManager),
     rpc("/latchkey.v1.ProfileService/ApplyProfile", CallerClass::Operator),
-    rpc("/latchkey.v1.ProfileService/GetProfile", CallerClass::Operator),
+    read("/latchkey.v1.ProfileService/GetProfile", CallerClass::Operator),
     rpc("/latchkey.v1.ProfileService/DeleteProfile", CallerClass::Operator),
-    rpc("/latchkey.v1.ProfileService/ListProfiles", CallerClass::Operator),
-    rpc("/latchkey.v1.AuditService/ListAuditEvents", CallerClass::KeyManager),
-    rpc("/latchkey.v1.AuditService/VerifyAuditLog", CallerClass::Operator),
-    rpc("/latchkey.v1.ShadowService/GetShadowReport", CallerClass::Operator),
+    read("/latchkey.v1.ProfileService/ListProfiles", CallerClass::Operator),
+    read("/latchkey.v1.AuditService/ListAuditEvents", CallerClass::KeyManager),
+    read("/latchkey.v1.AuditService/VerifyAuditLog", CallerClass::Operator),
+    read("/latchkey.v1.ShadowService/GetShadowReport", CallerClass::Operator),
+    read("/latchkey.v1.CallerService/WhoAmI", CallerClass::Authenticated),
     rpc("/latchkey.v1.TokenService/IssueJwt", CallerClass::Anyone),
     rpc("/latchkey.v1.TokenService/RefreshJwt", CallerClass::Anyone),
     rpc("/latchkey.v1.TokenService/RevokeJwt", CallerClass::Anyone),
     rpc("/latchkey.v1.TokenService/GetJwks", CallerClass::Anyone),
-    rpc("/latchkey.v1.SigningKeyService/ListSigningKeys", CallerClass::Operator),
+    read("/latchkey.v1.SigningKeyService/ListSigningKeys", CallerClass::Operator),
     rpc("/latchkey.v1.SigningKeyService/RotateSigningKey", CallerClass::Operator),
     rpc("/latchkey.v1.SigningKeyService/WithdrawSigningKey", CallerClass::Operator),
 ];

@@ -7,6 +7,7 @@ mod listing;
 use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, SystemError};
+use latchkey_core::operator::OperatorRole;
 use latchkey_core::time::Timestamp;
 
 use self::anchor_comparison::AnchorComparison;
@@ -124,7 +125,7 @@ impl Auditor {
     /// Verifies the log from its first event to the event that is the last when the call begins, against the stored
     /// anchors and the caller's own. The log is read in batches, so dropping the future cancels the verification.
     pub async fn verify(&self, caller: &Caller, own: Vec<Anchor>) -> Result<AuditReport, ManagementError> {
-        caller.require_operator()?;
+        caller.require_role(OperatorRole::Read)?;
         Ok(verify(&*self.log, &*self.anchors, own).await?)
     }
 }

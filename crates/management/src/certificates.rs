@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::operator::OperatorRole;
 use latchkey_core::principal::{ClientCertificate, Principal, Subject};
 
 use super::{Authority, Caller, ManagementService};
@@ -30,7 +31,9 @@ impl ManagementService {
         }
         let subject = format!("certificate {}", operator.name);
         let Some(tenant) = &operator.tenant else {
-            return Ok(Caller { subject, authority: Authority::Operator(None) });
+            let scopes = operator.scopes.iter().map(String::as_str);
+            let role = OperatorRole::of_scopes(scopes).ok_or(UNKNOWN_CERTIFICATE)?;
+            return Ok(Caller { subject, authority: Authority::Operator(role, None) });
         };
         let found = self.parts.store.tenant(tenant).await?;
         let tenant = found.filter(|tenant| !tenant.suspended).ok_or(UNKNOWN_CERTIFICATE)?;

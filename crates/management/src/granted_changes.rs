@@ -42,6 +42,7 @@ impl ManagementService {
         policy: &Policy,
         key: &KeyRecord,
     ) -> Result<(), RequestError> {
+        caller.require_creator()?;
         let now = self.parts.clock.now().wall;
         let own = caller.bounded_in(tenant);
         own.map_or(Ok(()), |own| Grants::of(own, policy).check(Before::Nothing, key, now))

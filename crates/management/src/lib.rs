@@ -12,6 +12,7 @@ mod encoding;
 mod field_validator;
 mod granted_changes;
 mod grants;
+mod identity;
 mod import;
 mod key_builder;
 mod keys;
@@ -40,6 +41,7 @@ pub use self::auditor::{AuditBreak, AuditReport, Auditor, ListAuditEvents, Liste
 pub use self::caller::{Authority, Caller};
 pub use self::context::CallContext;
 pub use self::deletions::{DeleteKey, DeleteProfile, DeletedProfile, DeletedTenant, Deletions};
+pub use self::identity::CallerIdentity;
 pub use self::import::{ImportKey, ImportKeys, ImportSecret};
 pub use self::key_builder::{CreateKey, Expiry};
 pub use self::keys::{CreatedKey, ListKeys};

@@ -57,6 +57,7 @@ impl ManagementService {
         call: &CallContext,
     ) -> Result<RotatedKey, ManagementError> {
         let (key, tenant) = self.managed_key(caller, &request.id).await?;
+        caller.require_creator()?;
         if request.overlap > LONGEST_OVERLAP {
             return Err(RequestError::field("overlap", "must be at most 90 days").into());
         }
@@ -102,6 +103,7 @@ impl ManagementService {
         call: &CallContext,
     ) -> Result<WriteResult<KeyRecord>, ManagementError> {
         let (key, tenant) = self.managed_key(caller, &request.id).await?;
+        caller.require_reach(&tenant)?;
         if request.reason.chars().count() > 256 || request.reason.chars().any(char::is_control) {
             let rule = "must have at most 256 characters, and no control characters";
             return Err(RequestError::field("reason", rule).into());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use latchkey_core::id::{KeyId, TenantId};
 use latchkey_core::limit::LimitOverrides;
 use latchkey_core::mint::mint;
-use latchkey_core::operator::{self, ADMIN, KIND, PREFIX, SLUG};
+use latchkey_core::operator::{self, ADMIN, KIND, OperatorRole, PREFIX, SLUG};
 use latchkey_core::principal::Principal;
 use latchkey_core::record::{KeyLifecycle, KeyRecord, TenantRecord};
 use latchkey_core::secret::PlainKey;
@@ -16,10 +16,11 @@ use rand::Rng;
 /// Least length of a root key, in characters.
 pub const ROOT_KEY_LENGTH: usize = 32;
 
-/// Returns whether a principal of the operators' tenant has their scope.
-pub(crate) fn is_operator(principal: &Principal) -> bool {
-    operator::is_operator_tenant(&principal.tenant)
-        && operator::policy().scopes.find(ADMIN).is_some_and(|s| principal.granted.contains(s))
+/// Returns the role of a principal of the operators' tenant; `None` for any other principal.
+pub(crate) fn role(principal: &Principal) -> Option<OperatorRole> {
+    let policy = operator::policy();
+    let scopes = policy.scopes.names(&principal.granted);
+    operator::is_operator_tenant(&principal.tenant).then(|| OperatorRole::of_scopes(scopes)).flatten()
 }
 
 /// Makes the record of the operators' tenant.

@@ -1,6 +1,7 @@
 //! Calls by which operators apply and read profiles. The profile crate validates a document before it gets here.
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::operator::OperatorRole;
 use latchkey_core::record::ProfileRecord;
 use latchkey_core::time::Timestamp;
 
@@ -51,7 +52,7 @@ impl ManagementService {
         version: u64,
         _call: &CallContext,
     ) -> Result<ProfileRecord, ManagementError> {
-        caller.require_operator()?;
+        caller.require_role(OperatorRole::Read)?;
         if name.chars().any(char::is_control) {
             return Err(RequestError::NotFound("profile").into());
         }
@@ -66,7 +67,7 @@ impl ManagementService {
         caller: &Caller,
         _call: &CallContext,
     ) -> Result<Vec<ProfileRecord>, ManagementError> {
-        caller.require_operator()?;
+        caller.require_role(OperatorRole::Read)?;
         Ok(self.parts.store.profiles().await?)
     }
 }

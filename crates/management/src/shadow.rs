@@ -2,6 +2,7 @@
 //! denied. It is read from the store, to which every replica adds within seconds.
 
 use latchkey_core::error::{ManagementError, RequestError};
+use latchkey_core::operator::OperatorRole;
 use latchkey_core::ports::usage::Hour;
 use latchkey_core::time::Timestamp;
 
@@ -31,7 +32,7 @@ impl UsageReader {
         caller: &Caller,
         request: GetShadowReport,
     ) -> Result<page::Page<ShadowTotal>, ManagementError> {
-        caller.require_operator()?;
+        caller.require_role(OperatorRole::Read)?;
         let size = page::size(request.page_size)?;
         // Lines are sums that change while calls arrive, so a page starts at an offset and not after a line.
         let offset = page::offset(&request.page_token)?;

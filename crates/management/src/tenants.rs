@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError};
 use latchkey_core::excerpt::Quoted;
 use latchkey_core::id::TenantId;
-use latchkey_core::operator;
+use latchkey_core::operator::{self, OperatorRole};
 use latchkey_core::policy::Policy;
 use latchkey_core::record::{TenantRecord, TenantRef, is_slug};
 
@@ -77,7 +78,9 @@ impl ManagementService {
         let policy = self.parts.policies.named(&request.profile);
         let limits = match &policy {
             None => {
-                fields.reject("profile", format!("no profile {} is in force", Quoted(&request.profile)));
+                let profiles = self.parts.store.profiles().await?;
+                let known = profiles.iter().map(|profile| &*profile.name);
+                fields.reject("profile", not_one_of(&request.profile, known));
                 None
             }
             Some(policy) => {
@@ -111,7 +114,7 @@ impl ManagementService {
         tenant: &str,
         _call: &CallContext,
     ) -> Result<TenantRecord, ManagementError> {
-        if caller.require_operator().is_err() {
+        if caller.role().is_none() {
             return self.managed_tenant(caller, tenant).await;
         }
         self.any_tenant(tenant).await
@@ -124,7 +127,7 @@ impl ManagementService {
         request: ListTenants,
         _call: &CallContext,
     ) -> Result<Page<TenantRecord>, ManagementError> {
-        caller.require_operator()?;
+        caller.require_role(OperatorRole::Read)?;
         let list = Encoder::new("latchkey.list_tenants.v1");
         let size = page::size(request.page_size)?;
         let before = page::cursor(&request.page_token, &list)?.map(TenantId);
@@ -229,7 +232,9 @@ fn change(old: &TenantRecord, request: &UpdateTenant, policy: &Policy) -> Result
             "rate_limits" => {
                 new.limits = fields.tenant_limits("tenant.rate_limits", &request.rate_limits, policy);
             }
-            other => fields.reject("update_mask", format!("{} can't be changed", Quoted(other))),
+            other => {
+                fields.reject("update_mask", not_one_of(other, ["display_name", "plan", "rate_limits"]));
+            }
         }
     }
     fields.finish()?;
@@ -238,16 +243,19 @@ fn change(old: &TenantRecord, request: &UpdateTenant, policy: &Policy) -> Result
 
 fn plan(name: &str, policy: &Policy, field: &str, fields: &mut FieldValidator<'_>) {
     if !name.is_empty() && !policy.plans.contains_key(name) {
-        fields.reject(field, "the profile has no such plan");
+        let mut known: Vec<&str> = policy.plans.keys().map(|name| &**name).collect();
+        known.sort_unstable();
+        fields.reject(field, not_one_of(name, known));
     }
 }
 
 fn slug(slug: &str, fields: &mut FieldValidator<'_>) {
     if !is_slug(slug) {
-        fields.reject("slug", "must have 3 to 63 lower-case letters, digits and hyphens");
+        let rule = "must have 3 to 63 lower-case letters, digits and hyphens, and begin with a letter";
+        fields.reject("slug", format!("{} {rule}", Quoted(slug)));
     } else if matches!(TenantRef::parse(slug), Some(TenantRef::Id(_))) {
-        fields.reject("slug", "must not look like an identifier");
+        fields.reject("slug", format!("{} must not look like an identifier", Quoted(slug)));
     } else if slug == operator::SLUG {
-        fields.reject("slug", "is the operators' own");
+        fields.reject("slug", format!("{} is the operators' own", Quoted(slug)));
     }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_core::choices::not_one_of;
 use latchkey_core::error::{ManagementError, RequestError};
-use latchkey_core::excerpt::Quoted;
 use latchkey_core::policy::Policy;
 use latchkey_core::record::KeyRecord;
 use latchkey_core::time::Timestamp;
@@ -38,6 +38,10 @@ pub struct UpdateKey {
     pub disabled: bool,
 }
 
+/// Fields that can be changed.
+const CHANGEABLE: [&str; 7] =
+    ["name", "scopes", "allowed_networks", "rate_limits", "metadata", "expire_time", "disabled"];
+
 impl ManagementService {
     /// Changes a key. The change holds on every replica when this returns.
     pub async fn update_key(
@@ -47,6 +51,11 @@ impl ManagementService {
         call: &CallContext,
     ) -> Result<KeyRecord, ManagementError> {
         let (key, tenant) = self.managed_key(caller, &request.id).await?;
+        caller.require_reach(&tenant)?;
+        if request.fields != ["disabled"] || !request.disabled {
+            // A role with fewer rights takes access away, and changes nothing else.
+            caller.require_creator()?;
+        }
         let policy = self.policy_of(&tenant)?;
         let change = KeyChange { request: &request, policy: &policy, now: self.parts.clock.now().wall };
         let entry = self.audit_entry(caller, "key.update", call).for_tenant(tenant.id).on_target(&key.id);
@@ -69,7 +78,7 @@ impl KeyChange<'_> {
         let mut fields = FieldValidator::new("");
         let mut new = old.clone();
         if request.fields.is_empty() {
-            fields.reject("update_mask", "must name a field");
+            fields.reject("update_mask", format!("must name at least one of {}", CHANGEABLE.join(", ")));
         }
         for field in &request.fields {
             match field.as_str() {
@@ -101,7 +110,7 @@ impl KeyChange<'_> {
                 "disabled" => {
                     new.lifecycle = old.lifecycle.set_disabled(request.disabled).map_err(already_revoked)?;
                 }
-                other => fields.reject("update_mask", format!("{} can't be changed", Quoted(other))),
+                other => fields.reject("update_mask", not_one_of(other, CHANGEABLE)),
             }
         }
         fields.finish()?;

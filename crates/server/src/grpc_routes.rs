@@ -2,8 +2,9 @@
 
 use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::{
-    audit_service_server, check_service_server, key_service_server, profile_service_server,
-    shadow_service_server, signing_key_service_server, tenant_service_server, token_service_server,
+    audit_service_server, caller_service_server, check_service_server, key_service_server,
+    profile_service_server, shadow_service_server, signing_key_service_server, tenant_service_server,
+    token_service_server,
 };
 use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -13,7 +14,7 @@ use tonic_reflection::server::Builder as Reflection;
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Services whose health is reported, besides the server as a whole.
-pub(crate) const HEALTH_SERVICES: [&str; 9] = [
+pub(crate) const HEALTH_SERVICES: [&str; 10] = [
     authorization_server::SERVICE_NAME,
     check_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
@@ -23,6 +24,7 @@ pub(crate) const HEALTH_SERVICES: [&str; 9] = [
     signing_key_service_server::SERVICE_NAME,
     audit_service_server::SERVICE_NAME,
     shadow_service_server::SERVICE_NAME,
+    caller_service_server::SERVICE_NAME,
 ];
 
 /// Adds health and reflection to the routes.

@@ -10,6 +10,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use v1::audit_service_client::AuditServiceClient;
+use v1::caller_service_client::CallerServiceClient;
 use v1::check_service_client::CheckServiceClient;
 use v1::key_service_client::KeyServiceClient;
 use v1::profile_service_client::ProfileServiceClient;
@@ -98,6 +99,12 @@ impl Caller {
     #[must_use]
     pub fn audit(&self) -> AuditServiceClient<AuthenticatedChannel> {
         AuditServiceClient::new(self.0.clone())
+    }
+
+    /// Client of `CallerService`.
+    #[must_use]
+    pub fn callers(&self) -> CallerServiceClient<AuthenticatedChannel> {
+        CallerServiceClient::new(self.0.clone())
     }
 
     /// `ShadowService`.

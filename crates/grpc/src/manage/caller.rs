@@ -4,6 +4,7 @@
 //! certificate of its connection, if there is one.
 
 use latchkey_core::check_input::PresentedCredential;
+use latchkey_core::operator::OperatorRole;
 use latchkey_core::ports::Limiter;
 use latchkey_core::principal::ClientCertificate;
 use latchkey_core::secret::PlainKey;
@@ -31,8 +32,11 @@ impl<L: Limiter> ManagementApi<L> {
             (credential, _) => self.gate.caller(credential, address).await.map(Caller::from),
         }
         .map_err(error_to_status)?;
-        check_caller_class(call.extensions().get::<&RpcEntry>().copied(), &caller)?;
-        self.management.manages_keys(&caller).map_err(|r| request_error_to_status(&r))?;
+        let entry = call.extensions().get::<&RpcEntry>().copied();
+        check_caller_class(entry, &caller)?;
+        if entry.is_none_or(|entry| entry.caller_class != CallerClass::Authenticated) {
+            self.management.manages_keys(&caller).map_err(|r| request_error_to_status(&r))?;
+        }
         let context = self.context(&call);
         Ok((caller, call.into_inner(), context))
     }
@@ -48,12 +52,14 @@ impl<L: Limiter> ManagementApi<L> {
     }
 }
 
-/// Fails if the RPC is for operators and the caller is not one. A call without a row of the table is treated as a
-/// call for operators: it has not passed admission.
+/// Fails if the RPC is for operators and the caller is not one, or if the caller is an operator whose role may not call
+/// it. A call without a row of the table is treated as a call for operators with all rights: it has not passed
+/// admission.
 fn check_caller_class(entry: Option<&RpcEntry>, caller: &Caller) -> Result<(), Status> {
     let operators_only = entry.is_none_or(|entry| entry.caller_class == CallerClass::Operator);
-    if operators_only {
-        caller.require_operator().map_err(|error| request_error_to_status(&error))
+    let least = entry.map_or(OperatorRole::Admin, |entry| entry.operator_role);
+    if operators_only || caller.role().is_some() {
+        caller.require_role(least).map_err(|error| request_error_to_status(&error))
     } else {
         Ok(())
     }
@@ -123,6 +129,8 @@ mod tests {
         assert_eq!(read(&[("x-api-key", "k_1")]), "k_1");
         assert_eq!(read(&[("x-api-key", "k_1"), ("authorization", "Bearer k_1")]), "k_1");
         assert_eq!(read(&[("x-api-key", "k_1"), ("authorization", "Basic azox")]), "k_1");
+        assert_eq!(read(&[("x-api-key", "k_1"), ("x-api-key", "k_1")]), "k_1");
+        assert_eq!(read(&[("authorization", "Bearer k_1"), ("authorization", "Bearer k_1")]), "k_1");
     }
 
     #[test]

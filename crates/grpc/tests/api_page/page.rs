@@ -18,7 +18,8 @@ Python, TypeScript and Go; [The tour](tour.md) is an introduction with examples.
   uses a client certificate ([Deploying](deploy.md)). In a Check and in the RPCs of `TokenService`, the message contains the
   credential instead.
 - **Callers**: *anyone* who reaches the port; *a key manager*, which is a key or user with the scope `api_keys.manage`, within
-  its own tenant; *an operator*, for every tenant. Objects of another tenant are NOT_FOUND, as if they did not exist.
+  its own tenant; *an operator*, for every tenant, with the named role or one that has more rights
+  ([roles](operating.md#roles-of-operators)). Objects of another tenant are NOT_FOUND, as if they did not exist.
 - **Pages**: a list has several pages. Send `next_page_token` of a response as `page_token` of the next request, with all other
   fields unchanged.
 - **JSON** (grpcurl): field names are `lowerCamelCase`, a `Timestamp` is `\"2026-11-26T12:00:00Z\"`, a `Duration` is `\"3600s\"`,
@@ -87,10 +88,13 @@ struct Links<'a>(&'a Contract);
 impl Links<'_> {
     fn rpc(&self, rpc: &Rpc) -> String {
         let Rpc { name, path, request, response, docs } = rpc;
-        let callers = match find(path).expect("the table has every RPC").caller_class {
-            CallerClass::Anyone => "anyone",
-            CallerClass::KeyManager => "a key manager",
-            CallerClass::Operator => "an operator",
+        let entry = find(path).expect("the table has every RPC");
+        let scope = entry.operator_role.scope();
+        let callers = match entry.caller_class {
+            CallerClass::Anyone => "anyone".to_owned(),
+            CallerClass::Authenticated => "every valid credential".to_owned(),
+            CallerClass::KeyManager => format!("a key manager, or an operator with `{scope}`"),
+            CallerClass::Operator => format!("an operator with `{scope}`"),
         };
         let (request, response) = (self.link(request), self.link(response));
         format!("**`{name}`**<br>{} | {request} | {response} | {callers}", table_cell(docs))

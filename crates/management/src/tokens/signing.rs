@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use latchkey_core::cache::ReplicaCache;
 use latchkey_core::error::{ManagementError, RequestError, SystemError};
+use latchkey_core::operator::OperatorRole;
 use latchkey_core::policy::Policy;
 use latchkey_core::seal::Sealer;
 use latchkey_core::time::Timestamp;
@@ -129,7 +130,7 @@ impl TokenIssuer {
 
     /// Lists all signing keys that have not expired, newest first. For operators.
     pub async fn signing_keys(&self, caller: &Caller) -> Result<Vec<SigningKeyRecord>, ManagementError> {
-        caller.require_operator()?;
+        caller.require_role(OperatorRole::Read)?;
         let mut keys = self.parts.store.signing_keys().await?.keys;
         keys.sort_by_key(|k| std::cmp::Reverse((k.created, k.id.clone())));
         Ok(keys)

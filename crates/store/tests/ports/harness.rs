@@ -12,6 +12,7 @@ use latchkey_core::error::{ManagementError, RequestError, SystemError};
 use latchkey_core::gate::{Gate, GateParts};
 use latchkey_core::id::{FamilyId, UserId};
 use latchkey_core::limit::local::LocalLimiter;
+use latchkey_core::operator::OperatorRole;
 use latchkey_core::ports::{ChangeFeed, ChangeSubject, FamilyLookup, KeyStore, LookupResult, Policies};
 use latchkey_core::reason::Reason;
 use latchkey_core::record::KeyRecord;
@@ -170,8 +171,10 @@ pub(crate) fn call() -> CallContext {
     CallContext { request_id: "r".to_owned(), ..CallContext::default() }
 }
 
-pub(crate) static OPERATOR: LazyLock<Caller> =
-    LazyLock::new(|| Caller { subject: "operator".to_owned(), authority: Authority::Operator(None) });
+pub(crate) static OPERATOR: LazyLock<Caller> = LazyLock::new(|| Caller {
+    subject: "operator".to_owned(),
+    authority: Authority::Operator(OperatorRole::Admin, None),
+});
 
 impl Harness {
     pub(crate) async fn new(database: TestDatabase, algorithm: &str) -> Self {
