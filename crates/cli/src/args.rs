@@ -10,6 +10,8 @@ mod examples;
 mod globals;
 mod health;
 mod key;
+mod negative;
+mod operator;
 mod serve;
 mod shadow;
 mod tenant;
@@ -29,6 +31,7 @@ pub(crate) use envoy::{DoctorArgs, EnvoyConfigArgs, HostPort};
 pub(crate) use globals::{GlobalArgs, Globals};
 pub(crate) use health::HealthArgs;
 pub(crate) use key::{ClearField, CreateKeyArgs, ImportArgs, KeyCommand, ListKeysArgs, State, UpdateKeyArgs};
+pub(crate) use operator::{CreateOperatorArgs, OperatorCommand, Role};
 pub(crate) use serve::SettingsArgs;
 pub(crate) use shadow::{ReportArgs, ShadowCommand};
 pub(crate) use tenant::{CreateTenantArgs, TenantCommand, UpdateTenantArgs};
@@ -55,7 +58,8 @@ impl Cli {
 
     /// Parses the command line; a wrong one ends the process here with an error text.
     pub(crate) fn parse_args() -> Self {
-        Self::from_arg_matches(&Self::command_with_examples().get_matches())
+        let words = negative::joined(std::env::args_os());
+        Self::from_arg_matches(&Self::command_with_examples().get_matches_from(words))
             .unwrap_or_else(|error| error.exit())
     }
 }
@@ -111,6 +115,12 @@ pub(crate) enum Command {
     /// API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Operators: the keys of people who run the service, by role
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+    /// Show who the caller is: name, role, tenant, scopes, expiry
+    #[command(name = "whoami")]
+    WhoAmI,
     /// Profiles: the documents that products are judged by
     #[command(subcommand)]
     Profile(ProfileCommand),

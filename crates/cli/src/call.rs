@@ -1,10 +1,13 @@
 //! Calls a running server: where it is, and who calls.
 
+mod diagnosis;
+
 use std::path::Path;
 use std::time::Duration;
 
 use latchkey_client::{Connect, ConnectError, Credential};
 use latchkey_proto::v1::audit_service_client::AuditServiceClient;
+use latchkey_proto::v1::caller_service_client::CallerServiceClient;
 use latchkey_proto::v1::check_service_client::CheckServiceClient;
 use latchkey_proto::v1::key_service_client::KeyServiceClient;
 use latchkey_proto::v1::profile_service_client::ProfileServiceClient;
@@ -17,6 +20,7 @@ use tonic::transport::Channel;
 
 use crate::args::{Globals, Secret};
 use crate::exit::CliError;
+pub(crate) use diagnosis::explained;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for a call. A revocation waits for the lease of a replica that crashed or is cut off, which the settings
@@ -29,7 +33,8 @@ impl Globals {
     /// Credentials of the caller, from the command line and the environment.
     pub(crate) fn credential(&self) -> Result<Option<Secret>, CliError> {
         match (&self.api_key, &self.key_file) {
-            (Some(key), _) => Ok(Some(key.clone())),
+            // An empty variable counts as not set.
+            (Some(key), _) => Ok(Some(key.clone()).filter(|key| !key.0.is_empty())),
             (None, Some(path)) => read_secret(path).map(Some),
             (None, None) => Ok(None),
         }
@@ -73,17 +78,14 @@ impl Server {
     }
 
     async fn connect_with(options: &Connect, credential: Option<&Secret>) -> Result<Self, CliError> {
-        let unsendable = || CliError::Usage("the credential has characters that can't be sent".to_owned());
-        let credential = match credential {
-            Some(key) => Credential::bearer(&key.0).ok_or_else(unsendable)?,
-            None => Credential::default(),
+        let credential = credential.map(sendable).transpose()?.unwrap_or_default();
+        let channel = match options.connect().await {
+            Ok(channel) => channel,
+            Err(ConnectError::Unreachable(server, cause)) => {
+                return Err(CliError::Unreachable(diagnosis::of_failed_connect(&server, &cause).await));
+            }
+            Err(wrong) => return Err(CliError::Usage(wrong.to_string())),
         };
-        let channel = options.connect().await.map_err(|bad| match bad {
-            ConnectError::Unreachable(..) => CliError::Unreachable(format!(
-                "{bad}: start one with `latchkey serve`, or name it with --server (LATCHKEY_SERVER)"
-            )),
-            _ => CliError::Usage(bad.to_string()),
-        })?;
         Ok(Self { channel: InterceptedService::new(channel, credential) })
     }
 
@@ -115,9 +117,37 @@ impl Server {
         AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
+    pub(crate) fn callers(&self) -> CallerServiceClient<AuthenticatedChannel> {
+        CallerServiceClient::new(self.channel.clone())
+    }
+
     pub(crate) fn check(&self) -> CheckServiceClient<AuthenticatedChannel> {
         CheckServiceClient::new(self.channel.clone())
     }
+}
+
+/// Returns the metadata of a credential. A value that no credential has is refused here, so that the reason can be named.
+fn sendable(key: &Secret) -> Result<Credential, CliError> {
+    const WHERE: &str = "the credential to call with (LATCHKEY_API_KEY, --api-key, --key-file)";
+    if starts_with_bearer(&key.0) {
+        return Err(CliError::Usage(format!(
+            "{WHERE} begins with the word Bearer: give the value after it alone"
+        )));
+    }
+    let wrong = key.0.chars().position(|character| !character.is_ascii_graphic());
+    if let Some(position) = wrong {
+        return Err(CliError::Usage(format!(
+            "{WHERE} has a space or another character at position {} that no credential has: give the value alone, on \
+             one line",
+            position + 1
+        )));
+    }
+    Credential::bearer(&key.0).ok_or_else(|| CliError::Usage(format!("{WHERE} can't be sent")))
+}
+
+/// Returns whether a value begins with the scheme of a header, which is no part of the credential.
+pub(crate) fn starts_with_bearer(value: &str) -> bool {
+    value.split_once([' ', '\t', ':']).is_some_and(|(word, _)| word.eq_ignore_ascii_case("bearer"))
 }
 
 /// A page of a thousand keys with all their metadata fits.

@@ -11,6 +11,7 @@ mod health;
 mod key;
 mod manual;
 mod migrate;
+mod operator;
 mod profile;
 mod profile_document;
 mod rewrap;
@@ -21,6 +22,7 @@ mod token;
 mod user;
 
 use crate::args::{Cli, Command, Globals};
+use crate::call::explained;
 use crate::exit::CliError;
 
 /// Does what the command line says.
@@ -36,7 +38,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Man { folder } => return manual::pages(&folder),
         command => (cli.globals.resolve()?, command),
     };
-    calling(&globals.0, globals.1).await
+    match calling(&globals.0, globals.1).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(explained(&globals.0, error).await),
+    }
 }
 
 async fn calling(globals: &Globals, command: Command) -> Result<(), CliError> {
@@ -44,6 +49,8 @@ async fn calling(globals: &Globals, command: Command) -> Result<(), CliError> {
         Command::Apply(args) => apply::run(globals, args).await,
         Command::Tenant(command) => tenant::run(globals, command).await,
         Command::Key(command) => key::run(globals, command).await,
+        Command::Operator(command) => operator::run(globals, command).await,
+        Command::WhoAmI => operator::whoami(globals).await,
         Command::Profile(command) => profile::run(globals, command).await,
         Command::User(command) => user::run(globals, command).await,
         Command::Jwt(command) => token::jwt(globals, command).await,

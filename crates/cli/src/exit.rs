@@ -35,6 +35,8 @@ pub(crate) enum CliError {
     Findings(u8),
     /// The server can't be reached.
     Unreachable(String),
+    /// No credential to call with.
+    Unauthenticated(String),
     /// Status from the server.
     Rpc(Box<Status>),
     /// Closed output: its reader has ended.
@@ -64,6 +66,7 @@ impl CliError {
             Self::Usage(_) => 2,
             Self::Denied => 3,
             Self::Findings(code) => *code,
+            Self::Unauthenticated(_) => 4,
             Self::Unreachable(_) => 6,
             Self::Rpc(status) => code(status.code()),
         }
@@ -72,7 +75,9 @@ impl CliError {
     fn text(&self) -> Option<String> {
         match self {
             Self::BrokenPipe | Self::Denied | Self::Findings(_) => None,
-            Self::Usage(text) | Self::Local(text) | Self::Unreachable(text) => Some(text.clone()),
+            Self::Usage(text) | Self::Local(text) | Self::Unreachable(text) | Self::Unauthenticated(text) => {
+                Some(text.clone())
+            }
             Self::Rpc(status) => Some(format_status(status)),
         }
     }
@@ -94,9 +99,12 @@ fn code(code: Code) -> u8 {
 fn format_status(status: &Status) -> String {
     let reason =
         status.get_details_error_info().map(|info| format!(" ({})", info.reason)).unwrap_or_default();
-    let first = format!("{}: {}{reason}", name(status.code()), status.message());
-    let fields = status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations);
-    let fields = fields.map(|wrong| format!("  {}: {}", wrong.field, wrong.description));
+    let fields: Vec<_> =
+        status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations).collect();
+    // The message repeats the first field.
+    let message = if fields.is_empty() { format!(": {}", status.message()) } else { String::new() };
+    let first = format!("{}{message}{reason}", name(status.code()));
+    let fields = fields.into_iter().map(|wrong| format!("  {}: {}", wrong.field, wrong.description));
     let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
     let retry = retry.map(|delay| format!("  try again in {delay:?}"));
     [first].into_iter().chain(fields).chain(retry).collect::<Vec<_>>().join("\n")

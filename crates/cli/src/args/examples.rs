@@ -46,6 +46,16 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("key usage", &["latchkey key usage key_01…"]),
     ("key publishable", &["latchkey key publishable --tenant acme"]),
     ("key import", &["latchkey key import keys.json --tenant acme"]),
+    (
+        "operator create",
+        &[
+            "latchkey operator create --name Ada --role support --ttl 90d",
+            "latchkey operator create --name dashboard --role read --secret-file dashboard.key",
+        ],
+    ),
+    ("operator list", &["latchkey operator list --state active"]),
+    ("operator revoke", &["latchkey operator revoke key_01… --reason 'has left'"]),
+    ("whoami", &["latchkey whoami"]),
     ("profile get", &["latchkey profile get paykore > paykore.toml"]),
     ("profile list", &["latchkey profile list"]),
     ("profile delete", &["latchkey profile delete paykore", "latchkey profile delete paykore --force"]),

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use latchkey_proto::v1;
 
 use crate::args::{CheckArgs, Globals};
-use crate::call::{Server, read_secret};
+use crate::call::{Server, read_secret, starts_with_bearer};
 use crate::exit::CliError;
-use crate::output::{TextOutput, Tone, fields, pairs, rows, sanitize, show, timestamp, words};
+use crate::output::{TextOutput, Tone, fields, note, pairs, rows, sanitize, show, timestamp, words};
 
 pub(super) async fn run(globals: &Globals, args: CheckArgs) -> Result<(), CliError> {
     let question = question(args)?;
@@ -25,6 +25,11 @@ fn question(args: CheckArgs) -> Result<v1::CheckRequest, CliError> {
         (None, Some(path)) => read_secret(&path)?.0,
         (None, None) => String::new(),
     };
+    if starts_with_bearer(&credential) {
+        note(
+            "The credential begins with the word Bearer, which is no part of it: give the value after it alone.",
+        );
+    }
     Ok(v1::CheckRequest {
         credential,
         profile: args.profile,

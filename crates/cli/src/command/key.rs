@@ -152,21 +152,25 @@ fn creation(args: CreateKeyArgs) -> v1::CreateKeyRequest {
     }
 }
 
-fn list(args: ListKeysArgs) -> v1::ListKeysRequest {
-    let state = match args.state {
+/// Returns the state of the contract; unspecified for keys in any state.
+pub(super) fn key_state(state: Option<State>) -> v1::KeyState {
+    match state {
         None => v1::KeyState::Unspecified,
         Some(State::Active) => v1::KeyState::Active,
         Some(State::Expired) => v1::KeyState::Expired,
         Some(State::Revoked) => v1::KeyState::Revoked,
         Some(State::Disabled) => v1::KeyState::Disabled,
-    };
+    }
+}
+
+fn list(args: ListKeysArgs) -> v1::ListKeysRequest {
     v1::ListKeysRequest {
         tenant: args.tenant,
         page_size: args.page.page_size,
         page_token: args.page.page_token,
         kind: args.kind,
         environment: args.environment,
-        state: state.into(),
+        state: key_state(args.state).into(),
         bindings: args.bindings.into_iter().collect(),
     }
 }

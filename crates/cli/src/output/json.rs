@@ -29,6 +29,8 @@ named! {
     ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, CheckResponse,
     User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
     DeleteKeyResponse, DeleteUserResponse, DeleteTenantResponse, DeleteProfileResponse, GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
+    GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
+    WhoAmIResponse,
 }
 
 fn descriptor<M: NamedMessage>() -> Result<MessageDescriptor, CliError> {

@@ -56,7 +56,8 @@ pub(crate) fn pluralize(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn state(key: &v1::Key) -> String {
+/// State of a key in one word.
+pub(super) fn state(key: &v1::Key) -> String {
     key.state().as_str_name().trim_start_matches("KEY_STATE_").to_lowercase()
 }
 

@@ -1,0 +1,81 @@
+//! Words and exit codes of the command line for what people get wrong.
+
+use crate::{Served, run, text};
+
+#[test]
+fn a_missing_or_decorated_credential_is_named_with_the_places_to_correct() {
+    let served = Served::start();
+    let call = |key: &str| served.call(&["--api-key", key, "tenant", "list"]);
+    let (code, _, error) = call("");
+    assert!(code == 4 && error.contains("LATCHKEY_API_KEY") && error.contains("--key-file"), "{error}");
+    for decorated in ["Bearer lk_op_x", "bearer lk_op_x", "Bearer: lk_op_x"] {
+        let (code, _, error) = call(decorated);
+        assert!(code == 2 && error.contains("the word Bearer"), "{decorated}: {error}");
+        assert!(!error.contains("lk_op_x"), "{error}");
+    }
+    let (code, _, error) = call("two words");
+    assert!(code == 2 && error.contains("at position 4"), "{error}");
+    let (code, _, error) = call("wrong");
+    assert!(code == 4 && error.contains("not valid"), "{error}");
+    let (code, out, error) = served.call(&["check", "Bearer dk_live_x", "--path", "/things"]);
+    assert!(
+        code == 3 && out.contains("the word Bearer") && error.contains("the word Bearer"),
+        "{out} {error}"
+    );
+    served.end();
+}
+
+#[test]
+fn a_wrong_name_is_told_once_with_the_choices_and_the_nearest() {
+    let served = Served::start();
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../profiles/demo.toml");
+    assert_eq!(served.call(&["apply", "-f", demo]).0, 0);
+    let fails = |words: &[&str], expected: &str| {
+        let (code, _, error) = served.call(words);
+        assert_eq!(code, 2, "{error}");
+        assert_eq!(error.matches(expected).count(), 1, "{expected}: {error}");
+    };
+    fails(
+        &["tenant", "create", "acme", "--profile", "dmeo"],
+        "\"dmeo\" is not one of demo; did you mean demo?",
+    );
+    fails(&["tenant", "create", "ACME", "--profile", "demo"], "slug: \"ACME\" must have 3 to 63");
+    assert_eq!(served.call(&["tenant", "create", "acme", "--profile", "demo"]).0, 0);
+    fails(&["tenant", "update", "acme", "--plan", "gold"], "plan: \"gold\"");
+    let create = ["key", "create", "--tenant", "acme", "--name", "k"];
+    let with = |more: &[&'static str]| [create.as_slice(), more].concat();
+    fails(&with(&["--scope", "things.raed"]), "did you mean things.read?");
+    fails(&with(&["--environment", "prod"]), "environment: \"prod\" is not one of live");
+    fails(&with(&["--kind", "sekret"]), "kind: \"sekret\" is not one of");
+    fails(&with(&["--rate-limit", "defualt=1/min"]), "did you mean default?");
+    fails(&["key", "create", "--name", "k"], "tenant: is required of an operator");
+    served.end();
+}
+
+#[test]
+fn a_negative_value_is_refused_as_the_value_that_it_is() {
+    let output = run(&["serve", "--poll-interval", "-1s"]);
+    let error = text(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("feed_poll_interval"), "{error}");
+    assert!(error.contains("\"-1s\"") && error.contains("10ms to 600s"), "{error}");
+    let output = run(&["key", "create", "--tenant", "acme", "--name", "k", "--ttl", "-1h"]);
+    let error = text(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("'-1h'") && error.contains("24h"), "{error}");
+}
+
+#[test]
+fn a_reader_that_ends_early_ends_the_program_without_words() {
+    use std::process::{Command, Stdio};
+    for words in [&["completions", "bash"][..], &["serve", "--help"], &["key", "create", "--help"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_latchkey"))
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.stderr.is_empty(), "{words:?}: {}", text(&output.stderr));
+        assert_ne!(output.status.code(), Some(101), "{words:?}");
+    }
+}
