@@ -14,7 +14,7 @@ use crate::route::PathReadings;
 pub enum PresentedCredential<'a> {
     /// No credential was sent.
     Missing,
-    /// Several credentials were sent: with different values, or more than one in the same header.
+    /// Several credentials with different values were sent.
     Ambiguous,
     /// A value that cannot be a credential: it is not printable ASCII, or it is too long.
     Malformed,

@@ -62,8 +62,17 @@ impl<'a> SourceValue<'a> {
         if text.is_empty() { Self::Empty } else { Self::Text(text) }
     }
 
+    /// Returns the value of two occurrences of a source: one if they are equal texts.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Absent, value) => value,
+            (Self::Text(one), Self::Text(other)) if one == other => self,
+            _ => Self::Multiple,
+        }
+    }
+
     /// Returns the value as a credential. An empty text is none, and a body that cannot be read has none.
-    pub(crate) fn credential(self) -> Self {
+    fn credential(self) -> Self {
         match self {
             Self::Empty | Self::Unreadable => Self::Absent,
             Self::Absent | Self::Multiple | Self::NotText | Self::Text(_) => self,
@@ -82,7 +91,20 @@ impl<'a, 'r> SourceReader<'a, 'r> {
         Self { request, json: OnceCell::new() }
     }
 
-    /// Returns the value of a source.
+    /// Returns the value of a source as a credential. A credential that is sent several times is one if all values are
+    /// equal; any difference makes it several.
+    pub(crate) fn credential(&self, source: &Source) -> SourceValue<'a> {
+        let found = match source {
+            Source::Header(name) => header::whole_if_equal(self.request, name),
+            Source::Scheme(name, scheme) => header::after_scheme_if_equal(self.request, name, scheme),
+            Source::Query(name) => query::find_equal(self.request, name),
+            Source::Cookie(name) => cookie::find_equal(self.request, name),
+            Source::Basic(_) | Source::Subprotocol(_) | Source::Body(_) => self.value(source),
+        };
+        found.credential()
+    }
+
+    /// Returns the value of a source, which may occur once.
     pub(crate) fn value(&self, source: &Source) -> SourceValue<'a> {
         match source {
             Source::Header(name) => header::whole(self.request, name),

@@ -1,9 +1,10 @@
 //! Callers of Check: everyone who reaches the port, or those with a certificate or a key.
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
-use latchkey_config::CheckAuth;
+use latchkey_config::{CheckAuth, CheckKeys};
+use latchkey_core::check_input::PresentedCredential;
 use latchkey_core::principal::ClientCertificate;
+use latchkey_profile::{Header, Request, management_credential};
 use latchkey_proto::envoy::auth::authorization_server;
 use latchkey_proto::v1::check_service_server;
 use tonic::Status;
@@ -28,24 +29,27 @@ pub(crate) fn check_caller(
         CheckAuth::Certificate => {
             Err(Status::unauthenticated("Check takes callers with a certificate alone"))
         }
-        CheckAuth::Key(keys) if bearer(headers).is_some_and(|key| keys.contain(key)) => Ok(()),
+        CheckAuth::Key(keys) if has_key(headers, keys) => Ok(()),
         CheckAuth::Key(_) => Err(Status::unauthenticated(
             "Check takes callers with a key of check_keys alone: send it as the metadata authorization: Bearer KEY",
         )),
     }
 }
 
-/// Returns the only bearer of the metadata.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
-    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+/// Returns whether the credential in the metadata is one of the keys. It is read as that of a management call.
+fn has_key(headers: &HeaderMap, keys: &CheckKeys) -> bool {
+    let named = |name: &'static str| {
+        let values = headers.get_all(name).iter();
+        values.map(move |value| Header { name: name.as_bytes(), value: value.as_bytes() })
+    };
+    let headers = named("authorization").chain(named("x-api-key")).collect();
+    let request = Request { headers, ..Request::default() };
+    matches!(management_credential(&request), PresentedCredential::Value(key) if keys.contain(key))
 }
 
 #[cfg(test)]
 mod tests {
-    use latchkey_config::CheckKeys;
+    use http::header::AUTHORIZATION;
 
     use super::*;
 
@@ -67,7 +71,9 @@ mod tests {
             "/latchkey.v1.CheckService/BatchCheck",
         ] {
             assert!(call(path, std::slice::from_ref(&good)) && call(path, &[format!("bearer {key}")]));
-            for sent in [vec![], vec![key.clone()], vec![format!("Bearer {key}x")], vec![good.clone(); 2]] {
+            assert!(call(path, &vec![good.clone(); 2]), "equal values are one credential");
+            let two = vec![good.clone(), format!("Bearer {key}x")];
+            for sent in [vec![], vec![key.clone()], vec![format!("Bearer {key}x")], two] {
                 assert!(!call(path, &sent), "{path} {sent:?}");
             }
         }

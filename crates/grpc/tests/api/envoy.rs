@@ -107,6 +107,7 @@ async fn raw_headers_are_read_and_two_credentials_are_ambiguous() {
         request
     };
     assert_eq!(code(&check(&harness, raw(&[GOOD])).await.unwrap()), 0);
+    assert_eq!(code(&check(&harness, raw(&[GOOD, GOOD])).await.unwrap()), 0, "equal values are one");
     assert_eq!(code(&check(&harness, raw(&[GOOD, "sk_live_x"])).await.unwrap()), 16);
 }
 

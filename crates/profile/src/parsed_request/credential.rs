@@ -47,7 +47,7 @@ impl Credential {
     pub(crate) fn read<'a>(&self, reader: &SourceReader<'a, '_>) -> PresentedCredential<'a> {
         let mut found = SourceValue::Absent;
         for source in &self.sources {
-            let here = reader.value(source).credential();
+            let here = reader.credential(source);
             match (self.conflict, found) {
                 (_, SourceValue::Absent) => found = here,
                 (Conflict::Deny, _) if here != SourceValue::Absent && here != found => {

@@ -19,7 +19,7 @@ pub(crate) enum BasicPart {
 
 /// Returns a part of the Basic credentials of a request.
 pub(super) fn find<'a>(request: &'a Request<'_>, part: BasicPart) -> SourceValue<'a> {
-    let found = header::after_scheme(request, HEADER, "Basic");
+    let found = header::after_scheme_if_equal(request, HEADER, "Basic");
     let SourceValue::Text(encoded) = found else { return found };
     let engine = if encoded.ends_with('=') { &STANDARD } else { &STANDARD_NO_PAD };
     let decoded = engine.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -6,11 +6,26 @@ use crate::request::Request;
 
 /// Returns the value of a cookie, whose name is in lower case, if it occurs once.
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
+    combine(request, name, |_, _| SourceValue::Multiple)
+}
+
+/// Returns the value of a cookie that may occur several times, if all values are equal.
+pub(super) fn find_equal<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
+    combine(request, name, SourceValue::and)
+}
+
+/// Returns the value of a cookie; `again` is the value of two occurrences.
+fn combine<'a>(
+    request: &'a Request<'_>,
+    name: &str,
+    again: impl Fn(SourceValue<'a>, SourceValue<'a>) -> SourceValue<'a>,
+) -> SourceValue<'a> {
     let mut found = SourceValue::Absent;
     for pair in request.spelled_values("cookie").flat_map(|cookies| cookies.split(|b| *b == b';')) {
         match matches(pair, name) {
             Match::Value if found == SourceValue::Absent => found = value(pair),
-            Match::Value | Match::List => return SourceValue::Multiple,
+            Match::Value => found = again(found, value(pair)),
+            Match::List => return SourceValue::Multiple,
             Match::No if is_hidden_in(pair, name) => return SourceValue::Multiple,
             Match::No => {}
         }

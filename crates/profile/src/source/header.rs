@@ -34,6 +34,55 @@ pub(super) fn whole<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a>
     reject_list(single_value(request, name))
 }
 
+/// Returns the whole value of a header that may occur several times, if all values are equal.
+pub(super) fn whole_if_equal<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
+    match single_value(request, name) {
+        SourceValue::Text(text) if text.contains(',') => equal_parts(text, Some),
+        SourceValue::Multiple => equal_values(request, name, |value| equal_parts(value, Some)),
+        found => found,
+    }
+}
+
+/// Returns the value after a scheme of a header that may occur several times, if all occurrences have this scheme and equal
+/// values.
+pub(super) fn after_scheme_if_equal<'a>(
+    request: &'a Request<'_>,
+    name: &str,
+    scheme: &str,
+) -> SourceValue<'a> {
+    let each = |value| equal_parts(value, |part| value_of_scheme(part, scheme));
+    match after_scheme(request, name, scheme) {
+        SourceValue::Multiple => equal_values(request, name, each),
+        found => found,
+    }
+}
+
+/// Combines all values of a header.
+fn equal_values<'a>(
+    request: &'a Request<'_>,
+    name: &str,
+    each: impl Fn(&'a str) -> SourceValue<'a>,
+) -> SourceValue<'a> {
+    let values = request.spelled_values(name);
+    let read = |value: &'a [u8]| std::str::from_utf8(value).map_or(SourceValue::Multiple, &each);
+    values.map(read).fold(SourceValue::Absent, SourceValue::and)
+}
+
+/// Combines the values in a list that Envoy may have joined with commas. A part without a value makes it several values.
+fn equal_parts<'a>(list: &'a str, value: impl Fn(&'a str) -> Option<&'a str>) -> SourceValue<'a> {
+    let read = |part: &'a str| match value(part.trim_matches([' ', '\t'])) {
+        Some(text) if !text.is_empty() => SourceValue::Text(text),
+        Some(_) | None => SourceValue::Multiple,
+    };
+    list.split(',').map(read).fold(SourceValue::Absent, SourceValue::and)
+}
+
+/// Returns the text after a scheme and its spaces; `None` for another scheme.
+fn value_of_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
+    let (word, rest) = text.split_once(' ')?;
+    word.eq_ignore_ascii_case(scheme).then(|| rest.trim_start_matches(' '))
+}
+
 /// Returns the value after a scheme and its spaces (RFC 9110 section 11.4); absent if the scheme is another one.
 pub(super) fn after_scheme<'a>(request: &'a Request<'_>, name: &str, scheme: &str) -> SourceValue<'a> {
     let found = single_value(request, name);

@@ -15,6 +15,20 @@ struct Pair<'a> {
 
 /// Returns the value of a parameter, whose name is in lower case, if it occurs once.
 pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
+    combine(request, name, |_, _| SourceValue::Multiple)
+}
+
+/// Returns the value of a parameter that may occur several times, if all values are equal.
+pub(super) fn find_equal<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> {
+    combine(request, name, SourceValue::and)
+}
+
+/// Returns the value of a parameter; `again` is the value of two occurrences.
+fn combine<'a>(
+    request: &'a Request<'_>,
+    name: &str,
+    again: impl Fn(SourceValue<'a>, SourceValue<'a>) -> SourceValue<'a>,
+) -> SourceValue<'a> {
     if is_in_path(request.path, name) {
         return SourceValue::Multiple;
     }
@@ -22,8 +36,9 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
     for pair in pairs(request.query()) {
         match matches(pair.name, name) {
             Match::No => {}
-            Match::Value if found == SourceValue::Absent && !pair.hidden => {
-                found = value(request, pair.value);
+            Match::Value if !pair.hidden => {
+                let value = value(request, pair.value);
+                found = if found == SourceValue::Absent { value } else { again(found, value) };
             }
             Match::Value | Match::List => return SourceValue::Multiple,
         }

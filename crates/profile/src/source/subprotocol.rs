@@ -17,10 +17,8 @@ pub(super) fn find<'a>(request: &'a Request<'_>, name: &str) -> SourceValue<'a> 
     let mut found = SourceValue::Absent;
     let elements = elements(request.spelled_values(HEADER), name);
     for key in elements.iter().filter_map(|element| element.key) {
-        if found != SourceValue::Absent {
-            return SourceValue::Multiple;
-        }
-        found = std::str::from_utf8(key).map_or(SourceValue::NotText, SourceValue::text);
+        let value = std::str::from_utf8(key).map_or(SourceValue::NotText, SourceValue::text);
+        found = if found == SourceValue::Absent { value } else { found.and(value) };
     }
     found
 }
@@ -87,6 +85,8 @@ mod tests {
             (&["bearer", "K"], "K"),
             (&["bearer, bearer"], "bearer"),
             (&["bearer, K, bearer, L"], "multiple"),
+            (&["bearer, K, bearer, L, bearer, L"], "multiple"),
+            (&["bearer, K", "bearer, K"], "K"),
             (&["bearer,"], "empty"),
             (&["bearer"], "absent"),
             (&["Bearer, K"], "absent"),

@@ -29,8 +29,52 @@ fn a_header_is_a_credential_as_a_whole() {
     assert_eq!(with_headers(bare, &[("authorization", "")]), "Missing");
     assert_eq!(with_headers(bare, &[]), "Missing");
     assert_eq!(with_headers(bare, &[("authorization", "k1 ")]), "Malformed");
-    assert_eq!(with_headers(bare, &[("authorization", "k1,k1")]), "Ambiguous");
-    assert_eq!(with_headers(bare, &[("authorization", "k1"), ("authorization", "k1")]), "Ambiguous");
+}
+
+#[test]
+fn equal_values_of_a_header_are_one_credential_and_different_ones_are_ambiguous() {
+    let bare = r#"["header:x-api-key"]"#;
+    let bearer = r#"["header:authorization Bearer"]"#;
+    let both = r#"["header:x-api-key", "header:authorization Bearer"]"#;
+    let key = |values: &[&'static str]| values.iter().map(|value| ("x-api-key", *value)).collect::<Vec<_>>();
+    for same in [&["k1,k1"][..], &["k1", "k1"], &["k1, k1 ,\tk1"], &["k1,k1", "k1"]] {
+        assert_eq!(with_headers(bare, &key(same)), "k1", "{same:?}");
+    }
+    assert_eq!(with_headers(bare, &[("x-api-key", "k1"), ("x_api_key", "k1")]), "k1");
+    for other in [
+        &["k1,k2"][..],
+        &["k1", "k2"],
+        &["k1", "K1"],
+        &["k1,"],
+        &[",k1"],
+        &["k1", ""],
+        &["", "k1"],
+        &["k1,,k1"],
+    ] {
+        assert_eq!(with_headers(bare, &key(other)), "Ambiguous", "{other:?}");
+    }
+    assert_eq!(with_headers(bare, &[("x-api-key", "k1"), ("x_api_key", "k2")]), "Ambiguous");
+    let sent = |values: &[&'static str]| {
+        let values: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
+        with_headers(bearer, &values)
+    };
+    for same in [&["Bearer k1", "bearer  k1"][..], &["Bearer k1, Bearer k1"], &["Bearer k1,BEARER k1"]] {
+        assert_eq!(sent(same), "k1", "{same:?}");
+    }
+    for other in [
+        &["Bearer k1", "Bearer k2"][..],
+        &["Bearer k1, k1"],
+        &["Bearer k1", "k1"],
+        &["Bearer k1", "Basic azE6"],
+        &["Basic azE6", "Bearer k1"],
+        &["Bearer k1", "Bearer "],
+        &["Bearer k1, Bearer"],
+    ] {
+        assert_eq!(sent(other), "Ambiguous", "{other:?}");
+    }
+    assert_eq!(with_headers(both, &[("x-api-key", "k1,k1"), ("authorization", "Bearer k1")]), "k1");
+    assert_eq!(with_headers(both, &[("x-api-key", "k1,k1"), ("authorization", "Bearer k2")]), "Ambiguous");
+    assert_eq!(with_headers(both, &[("x-api-key", "k1"), ("authorization", "Basic azE6")]), "k1");
 }
 
 #[test]
@@ -59,7 +103,7 @@ fn bytes_that_are_not_text_are_malformed() {
 }
 
 #[test]
-fn a_query_parameter_is_decoded_and_may_not_be_repeated() {
+fn a_query_parameter_is_decoded_and_may_not_be_repeated_with_another_value() {
     let profile = reader(r#"["query:api_key"]"#, "");
     for (path, expected) in [
         ("/x?api_key=k1", "k1"),
@@ -74,7 +118,10 @@ fn a_query_parameter_is_decoded_and_may_not_be_repeated() {
         ("/x?api.key=k1", "k1"),
         ("/x?api.key=k1&api_key=k2", "Ambiguous"),
         ("/x?+api_key=k1", "k1"),
-        ("/x?api_key=k1&api_key=k1", "Ambiguous"),
+        ("/x?api_key=k1&api_key=k1", "k1"),
+        ("/x?api_key=k1&api%5fkey=%6b1&API.KEY=k1", "k1"),
+        ("/x?api_key=k1&api_key[]=k1", "Ambiguous"),
+        ("/x?api_key=k1&a;api_key=k1", "Ambiguous"),
         ("/x?api_key=k1&api%5fkey=k2", "Ambiguous"),
         ("/x?api_key=k1&api_key", "Ambiguous"),
         ("/x?api_key=k+1", "Malformed"),
@@ -89,7 +136,7 @@ fn a_query_parameter_is_decoded_and_may_not_be_repeated() {
 }
 
 #[test]
-fn a_cookie_may_not_be_repeated() {
+fn a_cookie_may_not_be_repeated_with_another_value() {
     let cookie = r#"["cookie:Session"]"#;
     let one = |value| with_headers(cookie, &[("cookie", value)]);
     assert_eq!(one("a=b; session=k1; c=d"), "k1");
@@ -103,7 +150,9 @@ fn a_cookie_may_not_be_repeated() {
     assert_eq!(one("session[]=k1"), "Ambiguous");
     assert_eq!(one("a=b,session=k1"), "Ambiguous");
     assert_eq!(with_headers(cookie, &[("cookie", "a=b"), ("cookie", "session=k1")]), "k1");
-    assert_eq!(with_headers(cookie, &[("cookie", "session=k1"), ("cookie", "session=k1")]), "Ambiguous");
+    assert_eq!(one("session=k1; Session=\"k1\""), "k1");
+    assert_eq!(with_headers(cookie, &[("cookie", "session=k1"), ("cookie", "session=k1")]), "k1");
+    assert_eq!(with_headers(cookie, &[("cookie", "session=k1"), ("cookie", "session=k2")]), "Ambiguous");
 }
 
 #[test]
