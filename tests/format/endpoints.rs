@@ -1,7 +1,7 @@
 //! An endpoint that refers to missing things is refused when its document is applied, with line and reason, so
 //! that no call ever finds out.
 
-use latchkey_testing::{ProfileBuilder, Setup};
+use latchkey_testing::{ProfileBuilder, Request, Setup, scoped};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -38,6 +38,8 @@ async fn an_endpoint_that_names_what_is_not_there_is_refused_when_it_is_applied(
         (set(shop, "{{ path.till }}"), "unknown name \"path.till\""),
         (set("endpoints[0].answer", "{{ answer.hash }}"), "unknown name \"answer.hash\""),
         (set("endpoints[0].body.tags", "list"), "\"list\" is none of"),
+        (base().add("endpoints[0].fields.all_scopes", "true"), "write true or false without quotes"),
+        (base().add("endpoints[0].fields.all_scopes", 1), "expected true or false, found a whole number"),
         (set("endpoints[0].path", "v1/keys"), "path"),
         (set("errors[0].codes[1]", "TEAPOT"), "\"TEAPOT\" is not a code"),
         (set("endpoints[0].method", "PO ST"), "is not a method"),
@@ -49,5 +51,60 @@ async fn an_endpoint_that_names_what_is_not_there_is_refused_when_it_is_applied(
         let violations = refused.get_details_bad_request().expect("field violations").field_violations;
         let matches = |text: &str| text.contains(expected) && text.contains("line ");
         assert!(violations.iter().any(|one| matches(&one.description)), "{expected}: {violations:?}");
+    }
+}
+
+const CHOOSER: &str = r#"
+name = "chooser"
+[credential]
+sources = ["header:x-api-key"]
+[[kinds]]
+name = "secret"
+prefix = "ch_"
+[[scopes]]
+name = "orders.read"
+[[scopes]]
+name = "orders.write"
+[[scopes]]
+name = "api_keys.manage"
+[[endpoints]]
+method = "POST"
+path = "/chosen"
+rpc = "CreateKey"
+body = { name = "text", everything = "boolean?" }
+fields = { name = "{{ body.name }}", all_scopes = "{{ body.everything }}" }
+answer = '{"scopes":{{ answer.key.scopes | json }}}'
+[[endpoints]]
+method = "POST"
+path = "/always"
+rpc = "CreateKey"
+body = { name = "text" }
+fields = { name = "{{ body.name }}", all_scopes = true }
+answer = '{"scopes":{{ answer.key.scopes | json }}}'
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_grants_all_scopes_of_its_caller_where_the_document_or_the_body_says_so() {
+    let (latchkey, operator) = Setup::default().open("chooser", CHOOSER, &["acme"]).await;
+    let (_, manager) = operator.key(scoped("acme", &["api_keys.manage", "orders.read"])).await;
+    let send = |path: &str, body: &str| {
+        let request = Request::new("POST", "chooser.example", path).header("x-api-key", &manager).json(body);
+        request.send(latchkey.http())
+    };
+    let none = serde_json::json!({ "scopes": [] });
+    let all = serde_json::json!({ "scopes": ["orders.read"] });
+    for (path, body, expected) in [
+        ("/chosen", r#"{"name":"a"}"#, &none),
+        ("/chosen", r#"{"name":"a","everything":false}"#, &none),
+        ("/chosen", r#"{"name":"a","everything":true}"#, &all),
+        ("/always", r#"{"name":"a"}"#, &all),
+    ] {
+        let answer = send(path, body);
+        assert_eq!((answer.status, &answer.json()), (200, expected), "{path} {body}");
+    }
+    for wrong in [r#""true""#, "1", "[true]", r#"{"x":true}"#] {
+        let answer = send("/chosen", &format!(r#"{{"name":"a","everything":{wrong}}}"#));
+        assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
+        assert!(answer.body.contains("everything must be true or false"), "{}", answer.body);
     }
 }

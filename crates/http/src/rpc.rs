@@ -218,6 +218,7 @@ mod tests {
             Kind::String | Kind::Enum(_) => FieldType::Text,
             Kind::Message(inner) if inner.full_name() == "google.protobuf.Timestamp" => FieldType::Time,
             Kind::Message(inner) if inner.full_name() == "google.protobuf.Duration" => FieldType::Duration,
+            Kind::Bool => FieldType::Flag,
             _ => FieldType::Number,
         }
     }

@@ -16,6 +16,8 @@ pub enum FieldType {
     Time,
     /// A whole number.
     Number,
+    /// True or false.
+    Flag,
 }
 
 /// Path and type of a field.
@@ -36,7 +38,7 @@ pub struct Rpc {
     pub list: Option<(&'static str, &'static [Field])>,
 }
 
-use FieldType::{Duration, Map, Number, Text, TextList, Time};
+use FieldType::{Duration, Flag, Map, Number, Text, TextList, Time};
 
 macro_rules! key {
     ($($prefix:literal)? $(, $extra:literal)?) => {
@@ -96,6 +98,7 @@ pub const RPCS: &[Rpc] = &[
             ("kind", Text),
             ("environment", Text),
             ("scopes", TextList),
+            ("all_scopes", Flag),
             ("bindings", Map),
             ("expire_time", Text),
             ("ttl", Duration),

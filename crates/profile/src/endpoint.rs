@@ -50,6 +50,8 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub(crate) enum FieldTemplate {
     Single(Template, FieldType),
+    /// A constant.
+    Flag(bool),
     /// A list of the body, unchanged.
     BodyList(Template),
     List(Vec<Template>),
@@ -206,7 +208,7 @@ impl Profile {
         let (plain, entry) = field.split_at(field.find('[').unwrap_or(field.len()));
         let filled = matched.endpoint.fields.iter().find(|(name, _)| *name == plain);
         let name = match filled.map(|(_, template)| template) {
-            None => None,
+            None | Some(FieldTemplate::Flag(_)) => None,
             Some(FieldTemplate::Single(template, _)) => body_name(template).map(Cow::Borrowed),
             Some(FieldTemplate::BodyList(template)) => {
                 body_name(template).map(|name| Cow::Owned(format!("{name}{entry}")))
@@ -245,6 +247,8 @@ impl FieldTemplate {
                     FieldType::Duration => Some(
                         call::seconds(&text).map_or_else(|| text.into(), |s| Value::from(format!("{s}s"))),
                     ),
+                    // Any other text is sent unchanged, so that the RPC rejects it.
+                    FieldType::Flag => Some(text.parse::<bool>().map_or_else(|_| text.into(), Value::from)),
                     FieldType::Text
                     | FieldType::TextList
                     | FieldType::Map
@@ -252,6 +256,7 @@ impl FieldTemplate {
                     | FieldType::Number => Some(text.into()),
                 }
             }
+            Self::Flag(flag) => Some(Value::from(*flag)),
             Self::BodyList(template) => match (template.single_name(), &input.call) {
                 (Some(Name::Endpoint(EndpointName::Body(name, _))), Some(call)) => {
                     call.body.get(&**name).cloned()

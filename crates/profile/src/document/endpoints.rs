@@ -96,7 +96,7 @@ fn rpc(text: &Text<'_>) -> Option<&'static Rpc> {
     found
 }
 
-/// Reads the fields of the JSON body: `name = "text"`, `"number"` or `"texts"`, followed by `?` if it may be absent.
+/// Reads the fields of the JSON body: `name = "text"`, `"number"`, `"boolean"` or `"texts"`, followed by `?` if it may be absent.
 fn body(section: &mut Section<'_>) -> Vec<BodyField> {
     let entries = section.section("body").map(|table| table.entries()).unwrap_or_default();
     let mut fields = Vec::new();
@@ -107,8 +107,11 @@ fn body(section: &mut Section<'_>) -> Vec<BodyField> {
             "text" => FieldType::Text,
             "number" => FieldType::Number,
             "texts" => FieldType::TextList,
+            "boolean" => FieldType::Flag,
             other => {
-                text.report(format!("\"{other}\" is none of \"text\", \"number\" and \"texts\""));
+                text.report(format!(
+                    "\"{other}\" is none of \"text\", \"number\", \"boolean\" and \"texts\""
+                ));
                 continue;
             }
         };
@@ -183,6 +186,17 @@ fn field_template(
                 Some((name.value.into(), sources.request_template(&value.text()?)?))
             };
             Some(FieldTemplate::Map(entries.iter().filter_map(entry).collect()))
+        }
+        FieldType::Flag if !value.is_text() => value.flag().map(FieldTemplate::Flag),
+        FieldType::Flag => {
+            let text = value.text()?;
+            let template = sources.request_template(&text)?;
+            if template.constant().is_some() {
+                text.report(
+                    "write true or false without quotes, or a value of the request, \"{{ body.NAME }}\"",
+                );
+            }
+            Some(FieldTemplate::Single(template, field_type))
         }
         FieldType::Text | FieldType::Duration | FieldType::Time | FieldType::Number => {
             let text = value.text()?;

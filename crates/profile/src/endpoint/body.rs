@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use latchkey_core::choices::distance;
 use latchkey_core::excerpt::Quoted;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::contract::FieldType;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BodyField {
     pub(crate) name: Box<str>,
-    /// `Text`, `TextList` or `Number`.
+    /// `Text`, `TextList`, `Number` or `Flag`.
     pub(crate) field_type: FieldType,
     pub(crate) required: bool,
 }
@@ -64,6 +65,7 @@ pub(super) fn body(fields: &[BodyField], others: &OtherFields, bytes: &[u8]) -> 
                 let expected = match field_type {
                     FieldType::TextList => "a list of strings",
                     FieldType::Number => "a whole number",
+                    FieldType::Flag => "true or false",
                     FieldType::Text | FieldType::Map | FieldType::Duration | FieldType::Time => "a string",
                 };
                 problems.push(format!("{} must be {expected}.", field.name));
@@ -102,7 +104,7 @@ fn unknown_fields(
 
 /// Returns whether two names differ by a mistake in typing: in case or punctuation alone, or in one or two characters.
 fn is_near(name: &str, other: &str) -> bool {
-    let plain = |text: &str| -> Vec<char> {
+    let plain = |text: &str| -> String {
         let letters = text.chars().filter(|c| c.is_alphanumeric());
         letters.flat_map(char::to_lowercase).take(64).collect()
     };
@@ -110,18 +112,7 @@ fn is_near(name: &str, other: &str) -> bool {
     if one.len().abs_diff(two.len()) > 2 {
         return false;
     }
-    // The distance of Levenshtein, row by row.
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (n, a) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = n + 1;
-        for (m, b) in two.iter().enumerate() {
-            let cost = diagonal + usize::from(a != b);
-            diagonal = row[m + 1];
-            row[m + 1] = cost.min(row[m] + 1).min(diagonal + 1);
-        }
-    }
-    row[two.len()] <= 2.min(one.len().saturating_sub(1))
+    distance(&one, &two) <= 2.min(one.len().saturating_sub(1))
 }
 
 /// All names of an object, including duplicates. Readers differ in the value that they use for a duplicate name.
@@ -153,7 +144,7 @@ fn has_type(value: &Value, field_type: FieldType) -> bool {
     match (value, field_type) {
         (Value::Array(items), FieldType::TextList) => items.iter().all(Value::is_string),
         (Value::Number(number), FieldType::Number) => number.is_u64(),
-        (Value::String(_), FieldType::Text) => true,
+        (Value::String(_), FieldType::Text) | (Value::Bool(_), FieldType::Flag) => true,
         _ => false,
     }
 }
@@ -169,13 +160,15 @@ mod tests {
             field("name", FieldType::Text, true),
             field("days", FieldType::Number, false),
             field("list", FieldType::TextList, false),
+            field("all", FieldType::Flag, false),
         ];
         let others = OtherFields::Refuse { except: vec!["apiKey".into()] };
         let problems = |text: &str| body(&fields, &others, text.as_bytes()).unwrap_err().join(" ");
         assert_eq!(problems("{"), "The body is not JSON.");
         assert_eq!(problems("[]"), "The body is not a JSON object.");
-        let all = "name is required. days must be a whole number. list must be a list of strings.";
-        assert_eq!(problems(r#"{"days": 1.5, "list": [1]}"#), all);
+        let all = "name is required. days must be a whole number. list must be a list of strings. \
+                   all must be true or false.";
+        assert_eq!(problems(r#"{"days": 1.5, "list": [1], "all": "true"}"#), all);
         assert_eq!(problems(r#"{"name": ""}"#), "name must not be empty.");
         assert_eq!(problems(r#"{"name": "a", "n\u0061me": "b"}"#), "name is there twice.");
         let text = br#"{"name": "{{ key }}", "apiKey": 1, "days": null}"#;

@@ -99,6 +99,7 @@ fn push_value(value: Option<&Value>, field_type: FieldType, out: &mut String) {
                 out.push_str(item.as_str().unwrap_or_default());
             }
         }
+        (Some(Value::Bool(flag)), FieldType::Flag) => out.push_str(if *flag { "true" } else { "false" }),
         (Some(Value::Bool(_) | Value::Object(_) | Value::Null) | None, _) => {}
     }
 }

@@ -83,6 +83,10 @@ impl<'d> Value<'d> {
         matches!(self.node, DeValue::Array(_))
     }
 
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.node, DeValue::String(_))
+    }
+
     pub(crate) fn is_table(&self) -> bool {
         matches!(self.node, DeValue::Table(_))
     }
