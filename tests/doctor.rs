@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use latchkey_testing::{
-    Ca, Direction, Envoy, EnvoySetup, Folder, Postgres, Proxy, Redis, RedisCluster, Setup, eventually,
-    program, replace_once, tool,
+    Ca, Clocks, Direction, Disk, Envoy, EnvoySetup, Folder, Postgres, Proxy, Redis, RedisCluster, Setup,
+    eventually, program, replace_once, tool,
 };
 use serde_json::Value;
 
@@ -239,4 +239,39 @@ fn a_misspelt_variable_is_refused_with_the_nearest_name() {
     let latchkey = Setup::default().environment("LATCHKEY_DATABSE_URL", "postgres://db/latchkey").launch();
     assert_eq!(latchkey.wait().code(), Some(2));
     assert!(latchkey.log().contains("the nearest is LATCHKEY_DATABASE_URL"), "{}", latchkey.log());
+}
+
+#[test]
+fn a_database_whose_clock_is_an_hour_off_is_named_by_doctor_the_log_and_a_metric() {
+    let clocks = Clocks::new();
+    let postgres = Postgres::by_clocks(&clocks);
+    let url = postgres.database();
+    migrate(&url, &["up"]);
+    clocks.set_ahead(3_600);
+    let (found, code) = doctor(&["--database-url", &url, "--master-key", MASTER_KEY]);
+    has(&found, "database", "error", "1 h ahead of this machine");
+    assert_eq!(code, 1);
+    let latchkey = Setup::default().database(&url).start();
+    eventually("the log and the metric tell", || {
+        let log = latchkey.log();
+        let page = latchkey.page("/metrics").body;
+        let told = log.contains("the database: its clock") && log.contains("1 h ahead of this machine");
+        let metric = "latchkey_database_clock_offset_seconds 3";
+        (told && page.contains("latchkey_findings{check=\"database_clock\"} 1") && page.contains(metric))
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_full_disk_is_named_by_doctor_and_at_the_start() {
+    let disk = Disk::of(16 * 1024);
+    let url = format!("sqlite://{}/latchkey.db?mode=rwc", disk.path().display());
+    let latchkey = Setup::default().database(&url).start();
+    let look = || doctor(&["--database-url", &url]).0;
+    assert!(!look().iter().any(|(_, _, message)| message.contains("is full")), "{:?}", look());
+    disk.fill();
+    has(&look(), "database", "error", "is full: writes fail");
+    latchkey.kill();
+    let next = Setup::default().database(&url).launch();
+    eventually("the start tells", || next.log().contains("is full: writes fail").then_some(()));
 }

@@ -10,3 +10,4 @@ mod operators;
 mod ports;
 mod reload;
 mod revoked;
+mod words;

@@ -17,6 +17,7 @@ mod otlp;
 mod reader;
 mod redis;
 mod root_key;
+mod secret_files;
 mod sources;
 mod supervisor;
 mod tls;
@@ -42,6 +43,7 @@ pub use master_key::{KeyFileError, MasterKey, PreviousKeys, sealer};
 pub use otlp::{OtlpProtocol, OtlpSettings, SamplerSettings};
 pub use redis::Redis;
 pub use root_key::RootKey;
+pub use secret_files::SecretFile;
 pub use sources::{CONFIG_VARIABLE, ConfigSources};
 pub use supervisor::notify_socket;
 pub use tls::TlsSettings;
@@ -88,6 +90,8 @@ pub struct Settings {
     pub decisions: DecisionLogSettings,
     /// Times of the shutdown.
     pub drain: DrainSettings,
+    /// Files that hold secrets.
+    pub secret_files: Vec<SecretFile>,
     /// True if core dumps and debuggers are permitted.
     pub core_dumps: bool,
     /// The program's log.
@@ -269,6 +273,7 @@ impl Settings {
         let root_key = reader.root_key(database.as_ref(), log.as_ref());
         let (otlp, core_dumps) = (reader.otlp(), reader.core_dumps());
         let (tls, operators, check_auth) = (reader.tls(checks), reader.operators(), reader.check_auth());
+        let secret_files = secret_files::secret_files(sources, tls.as_ref(), &root_key);
         let errors = reader.finish();
         let whole =
             (listen.zip(check_auth), database, master_key, follower, cache_max_bytes, logs, drain, log);
@@ -301,6 +306,7 @@ impl Settings {
                 usage,
                 decisions,
                 drain,
+                secret_files,
                 core_dumps,
                 log,
                 otlp,

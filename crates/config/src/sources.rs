@@ -112,6 +112,24 @@ impl ConfigSources {
         matches!(path.try_exists(), Ok(false)).then_some(path)
     }
 
+    /// Returns the file that a setting names, with the place that names it.
+    pub(crate) fn file_of(&self, setting: &Setting) -> Option<(String, PathBuf)> {
+        let (_, found) = self.locate(setting).ok()?.filter(|(is_file, _)| *is_file)?;
+        Some((found.origin, PathBuf::from(found.value)))
+    }
+
+    /// Returns the value of a setting in the settings file, also if another place has precedence.
+    pub(crate) fn line_of(&self, setting: &Setting) -> Option<&str> {
+        let (_, values) = self.file.as_ref()?;
+        let own = setting.names().into_iter().filter(|name| !name.file);
+        own.filter_map(|name| values.get(&name.key)).map(String::as_str).next()
+    }
+
+    /// Returns the path of the settings file.
+    pub(crate) fn settings_file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(path, _)| path.as_path())
+    }
+
     /// Returns the text at the place with the highest precedence and that place, with true if the text is the path of a
     /// file that has the value.
     fn locate(&self, setting: &Setting) -> Result<Option<(bool, RawValue)>, ConfigError> {

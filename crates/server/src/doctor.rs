@@ -5,11 +5,12 @@ mod database;
 pub(crate) mod redis;
 
 use latchkey_config::{CheckAuth, ConfigError, ConfigSources, MasterKey, Settings};
+use latchkey_core::time::Clock as _;
 use latchkey_transport::tls::{ClientAuthFiles, CrlStatus};
 
-use crate::clock::unix_seconds;
+use crate::clock::{SystemClock, unix_seconds};
 use crate::open_files::TooFewFiles;
-use crate::{config, open_files};
+use crate::{config, host_checks, open_files};
 
 /// Subject of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +149,7 @@ fn check_settings(settings: &Settings) -> Vec<Finding> {
             found.push(warning(&what, "back it up, separately from the database"));
         }
     }
+    found.extend(host_checks::examine_settings(settings, SystemClock.now().wall));
     if found.is_empty() {
         found.push(Finding::new(Area::Settings, Severity::Ok, "the settings are valid", ""));
     }

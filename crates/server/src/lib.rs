@@ -18,6 +18,7 @@ mod error;
 mod follower;
 mod grpc_routes;
 mod hardening;
+mod host_checks;
 mod http_server;
 mod lookup_batcher;
 mod message_body;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::blocking_pool::BlockingPool;
 use crate::follower::{Follower, FollowerStatus};
+use crate::host_checks::HostStatus;
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::Stage;
 
@@ -98,6 +99,23 @@ pub(crate) fn work(
         snapshot.add_usize(&definitions::BLOCKING_QUEUE, &[], pending);
         snapshot.add_usize(&definitions::BLOCKING_QUEUE_LIMIT, &[], limit);
         snapshot.add_u64(&definitions::USAGE_DROPPED, &[], usage.dropped());
+    }
+}
+
+/// Reports the findings of the checks of the surroundings.
+pub(crate) fn host(status: Arc<HostStatus>) -> impl Fn(&mut MetricSnapshot) {
+    move |snapshot| {
+        for (check, count) in status.counts() {
+            snapshot.add_usize(&definitions::HOST_FINDINGS, &[check], count);
+        }
+        if let Some(millis) = status.clock_offset() {
+            let sign = if millis < 0 { -1.0 } else { 1.0 };
+            let offset = sign * Duration::from_millis(millis.unsigned_abs()).as_secs_f64();
+            snapshot.add_f64(&definitions::DATABASE_CLOCK, &[], offset);
+        }
+        if let Some(expiry) = status.client_ca_expiry().and_then(|expiry| u64::try_from(expiry).ok()) {
+            snapshot.add_u64(&definitions::CLIENT_CA_EXPIRY, &[], expiry);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::anchor::AuditAnchorWriter;
 use crate::error::ServeError;
 use crate::follower::Follower;
+use crate::host_checks::HostMonitor;
 use crate::ports::{HttpPort, bind_grpc_ports, bind_http_ports};
 use crate::rate_limiter::RateLimiter;
 use crate::readiness::{Readiness, Stage};
@@ -46,6 +47,7 @@ pub struct Server {
     writers: (Arc<AuditAnchorWriter>, Arc<UsageFlusher>),
     http_state: http_server::HttpState,
     telemetry: wiring::TelemetryHandles,
+    host_monitor: HostMonitor,
     drain: DrainSettings,
 }
 
@@ -68,6 +70,7 @@ impl Server {
             usage_flusher,
             http_state,
             telemetry,
+            host_monitor,
         } = parts;
         let listeners =
             bound_ports.iter().map(|bound| &bound.listener).chain(http.iter().map(|port| &port.listener));
@@ -89,6 +92,7 @@ impl Server {
             writers,
             http_state,
             telemetry,
+            host_monitor,
             drain,
         };
         let format_address = |address: Option<SocketAddr>| address.map(|a| a.to_string()).unwrap_or_default();
@@ -134,6 +138,7 @@ impl Server {
             writers: (anchor_writer, usage_flusher),
             http_state,
             telemetry: wiring::TelemetryHandles { registry, exporter, decisions },
+            host_monitor,
             drain,
         } = self;
         let (stop, stop_signal) = oneshot::channel::<()>();
@@ -148,6 +153,7 @@ impl Server {
             background_tasks.spawn(serve_http(port, http_state.clone()));
         }
         background_tasks.spawn(Supervisor::from_environment().follow(readiness.watch()));
+        background_tasks.spawn(watch_host(host_monitor, readiness.watch()));
         background_tasks.spawn(receive_notifications(follower.clone()));
         background_tasks.spawn(maintain_limiter(limiter.clone()));
         background_tasks.spawn(write_anchors(anchor_writer.clone()));
@@ -196,6 +202,11 @@ async fn receive_notifications(follower: Arc<Follower>) -> Result<(), StartupCon
 
 async fn watch_certificates(port: Arc<PortConfig<PortRouter<RateLimiter>>>) -> Result<(), StartupConflict> {
     port.watch_files().await;
+    Ok(())
+}
+
+async fn watch_host(monitor: HostMonitor, stage: watch::Receiver<Stage>) -> Result<(), StartupConflict> {
+    monitor.run(stage).await;
     Ok(())
 }
 

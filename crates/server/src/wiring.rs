@@ -21,19 +21,20 @@ use latchkey_management::TokenIssuer;
 use latchkey_profile::Catalog;
 use latchkey_redis::{InvalidUrl, RedisLimiter, RedisNotifications, RedisOptions};
 use latchkey_store::Store;
-use latchkey_telemetry::otlp::OtlpExporter;
-use latchkey_telemetry::{DecisionLogger, ExportStats, MetricsObserver, QueryDurations, Registry};
+use latchkey_telemetry::{ExportStats, MetricsObserver, QueryDurations, Registry};
 use rand::RngExt as _;
 use tokio::runtime::Handle;
 use tonic::service::Routes;
 
 use self::services::services;
-use self::telemetry::{TelemetryParts, connect_telemetry, metrics_renderer, registry};
+pub(crate) use self::telemetry::TelemetryHandles;
+use self::telemetry::{TelemetryParts, connect_telemetry, host_monitor, metrics_renderer, registry};
 use crate::anchor::AuditAnchorWriter;
 use crate::blocking_pool::BlockingPool;
 use crate::clock::SystemClock;
 use crate::error::ServeError;
 use crate::follower::{self, Follower, Membership, MembershipSettings};
+use crate::host_checks::HostMonitor;
 use crate::http_server::{EndpointHandler, HttpState};
 use crate::pending_calls::PendingCalls;
 use crate::random::Randomness;
@@ -57,13 +58,7 @@ pub(crate) struct Parts {
     pub(crate) usage_flusher: Arc<UsageFlusher>,
     pub(crate) http_state: HttpState,
     pub(crate) telemetry: TelemetryHandles,
-}
-
-/// Metrics registry, exporter and decision log of the process.
-pub(crate) struct TelemetryHandles {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) exporter: Option<Arc<OtlpExporter>>,
-    pub(crate) decisions: Option<Arc<DecisionLogger>>,
+    pub(crate) host_monitor: HostMonitor,
 }
 
 /// Dependencies that several parts share.
@@ -104,6 +99,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
     let fast_path = CheckFastPath::new(&services);
     let routes = latchkey_grpc::routes(services);
     let registry = Arc::new(registry(&settings, &shared, &follower, &readiness));
+    let host_monitor = host_monitor(&settings, &shared, &registry);
     let endpoints = EndpointServiceParts {
         gate,
         catalog: shared.catalog.clone(),
@@ -142,6 +138,7 @@ pub(crate) async fn connect(settings: Settings) -> Result<Parts, ServeError> {
         usage_flusher,
         http_state,
         telemetry,
+        host_monitor,
     })
 }
 

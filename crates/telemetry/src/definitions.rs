@@ -123,10 +123,16 @@ metrics! {
         [("signal", "latchkey.otlp.signal"), OUTCOME], "Exports by OTLP by signal (traces, metrics) and outcome (ok, error)";
     CERTIFICATE_EXPIRY = "latchkey_certificate_expiry_timestamp_seconds", "latchkey.certificate.expiry", MetricKind::Gauge, "s",
         [], "Expiry of the server's certificate, in seconds since 1970; only with TLS";
+    CLIENT_CA_EXPIRY = "latchkey_client_ca_expiry_timestamp_seconds", "latchkey.client_ca.expiry", MetricKind::Gauge, "s", [],
+        "Expiry of the client CA that expires first, in seconds since 1970; only with tls_client_ca or management_tls_client_ca";
     CRL_DUE = "latchkey_crl_due_timestamp_seconds", "latchkey.crl.due", MetricKind::Gauge, "s", [],
         "Time at which a new revocation list is due (an eighth of the validity before its expiry), in seconds since 1970; only with revocation lists";
     CRL_EXPIRY = "latchkey_crl_expiry_timestamp_seconds", "latchkey.crl.expiry", MetricKind::Gauge, "s", [],
         "Expiry of the revocation list that expires first, in seconds since 1970; after it, clients of that list's CA are rejected";
+    HOST_FINDINGS = "latchkey_findings", "latchkey.findings", MetricKind::Gauge, "{finding}", [("check", "latchkey.check")],
+        "Present findings of the checks that the process makes at its start and every minute, by check (secret_files, certificates, database_clock, disk, signing_keys); the log describes each";
+    DATABASE_CLOCK = "latchkey_database_clock_offset_seconds", "latchkey.database.clock_offset", MetricKind::Gauge, "s", [],
+        "Clock of the database minus the clock of this replica; only with PostgreSQL, absent before the first answer";
     DISK_FREE = "latchkey_disk_free_bytes", "latchkey.disk.free", MetricKind::Gauge, "By", [],
         "Free space of the file system that holds the embedded database; only with SQLite";
     DISK_SIZE = "latchkey_disk_size_bytes", "latchkey.disk.size", MetricKind::Gauge, "By", [],

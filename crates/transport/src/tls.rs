@@ -11,6 +11,7 @@ mod handshake_error;
 mod reload;
 mod san;
 mod sessions;
+mod validity;
 mod x509;
 
 #[cfg(test)]
@@ -25,3 +26,4 @@ pub use error::TlsFileError;
 pub use files::{SettingFile, TlsFiles, check_files};
 pub(crate) use handshake_error::is_revocation_error;
 pub(crate) use sessions::ConnectionGuard;
+pub use validity::{CertificateRole, CertificateStatus, CertificateValidity, certificate_validities};

@@ -29,7 +29,6 @@ named! {
     ImportKeysResponse, Tenant, ListTenantsResponse, Profile, ListProfilesResponse, CheckResponse,
     User, ListUsersResponse, IssueJwtResponse, RefreshJwtResponse, RevokeJwtResponse, ListSigningKeysResponse,
     DeleteKeyResponse, DeleteUserResponse, DeleteTenantResponse, DeleteProfileResponse, GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
-    GetKeyUsageResponse, GetShadowReportResponse, AuditEvent, ListAuditEventsResponse, VerifyAuditLogResponse,
     WhoAmIResponse,
 }
 

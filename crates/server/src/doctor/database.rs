@@ -7,23 +7,24 @@ mod history;
 use std::time::Duration;
 
 use latchkey_config::{DatabaseDialect, DatabasePooler, Settings, sealer};
+use latchkey_core::record::ProfileRecord;
 use latchkey_core::seal::Sealer;
-use latchkey_core::time::{Clock as _, Timestamp};
+use latchkey_core::time::Clock as _;
 use latchkey_core::token::KeyRing;
+use latchkey_management::ports::ManagementStore as _;
 use latchkey_management::ports::tokens::TokenStore as _;
 use latchkey_management::rewrap::MasterKeyRotation;
 use latchkey_migrations::StepState;
+use latchkey_profile::Profile;
 use latchkey_store::{DatabaseFailure, Store, Transport, cause_of};
 use tokio::time::Instant;
 
 use super::{Area, Finding, Severity};
 use crate::clock::SystemClock;
-use crate::migrate;
+use crate::{host_checks, migrate};
 
 /// Number of queries whose time is measured.
 const PINGS: usize = 20;
-/// Greatest difference between the clocks: with a larger one, keys expire noticeably late or early.
-const MAX_CLOCK_SKEW_MS: i64 = 5_000;
 
 pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     let store = match migrate::open_store(&settings.database) {
@@ -69,6 +70,7 @@ async fn examine_store(settings: &Settings, store: &Store) -> Vec<Finding> {
     if usable {
         found.extend(check_master_key(settings, store).await);
         found.extend(history::examine(store).await);
+        found.extend(check_signing_keys(store).await);
     }
     if found.is_empty() {
         let what = format!(
@@ -119,7 +121,11 @@ fn transport_finding(transport: Option<Transport>) -> Option<Finding> {
 }
 
 fn unusable_finding(url: &str, failure: Option<&DatabaseFailure>) -> Finding {
-    let unreachable = "start it, or correct database_url: host, port, user, password, database, pg_hba.conf";
+    let unreachable = if url.starts_with("sqlite") {
+        "correct what is named: the file must be readable and writable, and a database"
+    } else {
+        "start it, or correct database_url: host, port, user, password, database, pg_hba.conf"
+    };
     match failure {
         Some(DatabaseFailure { cause, refused: true }) => finding(
             Severity::Error,
@@ -181,15 +187,8 @@ async fn check_clock(store: &Store) -> Vec<Finding> {
             "name the primary in database_url",
         ));
     }
-    found.extend(clock_skew_finding(theirs, SystemClock.now().wall));
+    found.extend(host_checks::skew_finding(theirs, SystemClock.now().wall));
     found
-}
-
-fn clock_skew_finding(theirs: Timestamp, ours: Timestamp) -> Option<Finding> {
-    let difference = theirs.0.abs_diff(ours.0);
-    let what = format!("its clock and this machine's differ by {difference} ms: keys expire late or early");
-    (difference > MAX_CLOCK_SKEW_MS.unsigned_abs())
-        .then(|| finding(Severity::Error, what, "synchronize both with NTP"))
 }
 
 /// Returns a finding about the schema, and true if this program can use it all the same.
@@ -244,6 +243,19 @@ async fn check_master_key(settings: &Settings, store: &Store) -> Option<Finding>
     ))
 }
 
+/// Reports profiles whose schedule of signing keys has stopped.
+async fn check_signing_keys(store: &Store) -> Vec<Finding> {
+    let (Ok(profiles), Ok(keys)) = (store.profiles().await, store.signing_keys().await) else {
+        return Vec::new();
+    };
+    let issues = |profile: &&ProfileRecord| {
+        Profile::compile(&profile.document, profile.version).is_ok_and(|found| found.policy.tokens.is_some())
+    };
+    let now = SystemClock.now().wall;
+    let examine = |profile: &ProfileRecord| host_checks::examine_signing_keys(&profile.name, &keys.keys, now);
+    profiles.iter().filter(issues).filter_map(examine).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,11 +282,5 @@ mod tests {
         };
         assert_eq!((severity(true), severity(false)), (Severity::Error, Severity::Unreachable));
         assert_eq!(unusable_finding("postgres://db/latchkey", None).severity, Severity::Unreachable);
-    }
-
-    #[test]
-    fn clocks_that_differ_either_way_are_reported() {
-        let at = |theirs| clock_skew_finding(Timestamp(theirs), Timestamp(100_000)).is_some();
-        assert!(!at(95_000) && !at(105_000) && at(94_999) && at(105_001));
     }
 }

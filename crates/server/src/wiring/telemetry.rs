@@ -14,6 +14,7 @@ use super::{Shared, random_id};
 use crate::clock::{SystemClock, unix_nanos};
 use crate::error::ServeError;
 use crate::follower::Follower;
+use crate::host_checks::HostMonitor;
 use crate::http_server::MetricsRenderer;
 use crate::random::Randomness;
 use crate::readiness::Readiness;
@@ -26,6 +27,13 @@ pub(super) struct TelemetryParts {
     pub(super) exporter: Option<Arc<OtlpExporter>>,
     pub(super) decisions: Option<Arc<DecisionLogger>>,
     pub(super) observer: Arc<dyn CheckObserver>,
+}
+
+/// Metrics registry, exporter and decision log of the process.
+pub(crate) struct TelemetryHandles {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) exporter: Option<Arc<OtlpExporter>>,
+    pub(crate) decisions: Option<Arc<DecisionLogger>>,
 }
 
 /// Makes the observers and exporters; no connection is opened yet.
@@ -87,4 +95,12 @@ pub(super) fn registry(
 /// Returns the renderer of the metrics page.
 pub(super) fn metrics_renderer(registry: Arc<Registry>) -> MetricsRenderer {
     Arc::new(move || prometheus::render(&registry.snapshot()))
+}
+
+/// Creates the monitor of the surroundings and registers its metrics.
+pub(super) fn host_monitor(settings: &Settings, shared: &Shared, registry: &Registry) -> HostMonitor {
+    let (store, catalog, clock) = (shared.store.clone(), shared.catalog.clone(), shared.clock.clone());
+    let monitor = HostMonitor::new(settings, store, catalog, clock);
+    registry.register(metric_sources::host(monitor.status.clone()));
+    monitor
 }

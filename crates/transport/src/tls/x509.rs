@@ -20,6 +20,14 @@ pub(super) fn not_after(certificate: &[u8]) -> Result<i64, X509Error> {
     Ok(parse_certificate(certificate)?.validity().not_after.timestamp())
 }
 
+/// Returns the begin and the end of a certificate's validity in seconds since 1970, and the name of its subject.
+pub(super) fn validity(certificate: &[u8]) -> Result<(i64, i64, String), X509Error> {
+    let parsed = parse_certificate(certificate)?;
+    let validity = parsed.validity();
+    let period = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    Ok((period.0, period.1, parsed.subject().to_string()))
+}
+
 /// Returns the cause for which rustls rejected a certificate: that of `x509-parser`, which names the wrong field, or that of
 /// rustls if `x509-parser` accepts the certificate.
 pub(super) fn rejection_cause(certificate: &[u8], error: &rustls::Error) -> String {
