@@ -35,7 +35,13 @@ impl Globals {
         match (&self.api_key, &self.key_file) {
             // An empty variable counts as not set.
             (Some(key), _) => Ok(Some(key.clone()).filter(|key| !key.0.is_empty())),
-            (None, Some(path)) => read_secret(path).map(Some),
+            (None, Some(path)) => match read_secret(path)? {
+                Secret(key) if key.is_empty() => Err(CliError::Usage(format!(
+                    "the file {} of --key-file (LATCHKEY_API_KEY_FILE) is empty: write the key into it",
+                    path.display()
+                ))),
+                key => Ok(Some(key)),
+            },
             (None, None) => Ok(None),
         }
     }

@@ -72,7 +72,7 @@ impl<'a> FieldValidator<'a> {
     /// Checks the time at which a key is to expire: it is in the future, and a message can hold it.
     pub(super) fn expiry(&mut self, field: &str, at: Timestamp, now: Timestamp) {
         if at <= now {
-            self.reject(field, "must be in the future");
+            self.reject(field, format!("{at} is not in the future: it is {now} now"));
         }
         if at > Timestamp::LATEST {
             self.reject(field, format!("must be at most {}", Timestamp::LATEST));

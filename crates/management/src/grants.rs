@@ -167,7 +167,9 @@ impl<'a> Grants<'a> {
             return Err(forbidden(format!("the caller is a {own} key")));
         }
         if let Some(name) = self.foreign_binding(key) {
-            return Err(forbidden(format!("the caller is bound to one {name}")));
+            return Err(forbidden(format!(
+                "the caller is bound to one {name}, and can grant keys with the same one alone"
+            )));
         }
         self.check_kind(kind)?;
         self.check_scopes(scopes)?;
@@ -233,7 +235,9 @@ impl<'a> Grants<'a> {
         match (self.own_expiry(), expires) {
             (Some(own), Some(requested)) if requested <= own => Ok(()),
             (None, _) => Ok(()),
-            (Some(own), _) => Err(forbidden(format!("the caller itself expires at {own}"))),
+            (Some(own), _) => {
+                Err(forbidden(format!("the caller itself expires at {own}, and can't grant a later expiry")))
+            }
         }
     }
 

@@ -59,7 +59,8 @@ impl ManagementService {
         let (key, tenant) = self.managed_key(caller, &request.id).await?;
         caller.require_creator()?;
         if request.overlap > LONGEST_OVERLAP {
-            return Err(RequestError::field("overlap", "must be at most 90 days").into());
+            let text = format!("{:?} is too long: write at most 7776000s (90 days)", request.overlap);
+            return Err(RequestError::field("overlap", text).into());
         }
         let policy = self.policy_of(&tenant)?;
         let kind = policy.kind(&key.kind).ok_or_else(|| kind_removed(&key))?;

@@ -32,7 +32,11 @@ pub(super) fn size(requested: i32) -> Result<u32, RequestError> {
     match requested {
         0 => Ok(DEFAULT_SIZE),
         1..=LARGEST_SIZE => Ok(u32::try_from(requested).unwrap_or(DEFAULT_SIZE)),
-        _ => Err(RequestError::field("page_size", "must be 0 (for 100) to 1,000")),
+        _ => {
+            let text =
+                format!("{requested} is out of bounds: write 1 to {LARGEST_SIZE}, or 0 for {DEFAULT_SIZE}");
+            Err(RequestError::field("page_size", text))
+        }
     }
 }
 

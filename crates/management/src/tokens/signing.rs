@@ -146,7 +146,8 @@ impl TokenIssuer {
         caller.require_operator()?;
         let lead = request.lead.unwrap_or(PUBLISH_LEAD);
         if lead > LONGEST_LEAD {
-            return Err(RequestError::field("lead", "must be at most 30 days").into());
+            let text = format!("{lead:?} is too long: write at most 2592000s (30 days)");
+            return Err(RequestError::field("lead", text).into());
         }
         let (policy, rules) = self.token_policy(&request.profile)?;
         let new_key = self.new_signing_key(&policy, &rules).await?;
