@@ -56,6 +56,7 @@ async fn an_endpoint_that_names_what_is_not_there_is_refused_when_it_is_applied(
 
 const CHOOSER: &str = r#"
 name = "chooser"
+unmatched_routes = "authenticate"
 [credential]
 sources = ["header:x-api-key"]
 [[kinds]]

@@ -90,6 +90,6 @@ fn the_start_doctor_and_a_metric_tell_of_an_expired_certificate_and_of_a_key_tha
         .output()
         .expect("the program starts");
     let found = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{found}");
+    assert_eq!(output.status.code(), Some(2), "{found}");
     assert!(words.iter().all(|(one, other)| found.contains(one) && found.contains(other)), "{found}");
 }

@@ -199,8 +199,11 @@ mod tests {
         };
         assert_eq!(check(Timestamp(NOW.0 + 1)), []);
         assert_eq!(check(Timestamp::LATEST), []);
-        let past = ("keys[2].expire_time".to_owned(), "must be in the future".to_owned());
-        assert_eq!(check(NOW), [past]);
+        let past = &check(NOW)[0];
+        assert!(
+            past.0 == "keys[2].expire_time" && past.1.contains("is not in the future: it is 1970-"),
+            "{past:?}"
+        );
         let late = ("keys[2].expire_time".to_owned(), "must be at most 9999-12-31T23:59:59.999Z".to_owned());
         assert_eq!(check(Timestamp(Timestamp::LATEST.0 + 1)), std::slice::from_ref(&late));
         assert_eq!(check(Timestamp(i64::MAX)), [late]);
@@ -254,6 +257,7 @@ mod tests {
             assert_eq!((end, violations[0].0.as_str()), (None, "ttl"));
             assert!(violations[0].1.contains("at most 253402299799 seconds"), "{violations:?}");
         }
-        assert_eq!(check(Duration::ZERO).1, [("ttl".to_owned(), "must be in the future".to_owned())]);
+        let past = &check(Duration::ZERO).1[0];
+        assert!(past.0 == "ttl" && past.1.contains("is not in the future"), "{past:?}");
     }
 }

@@ -192,7 +192,7 @@ fn the_callers_own_file_says_where_the_server_is_and_who_calls() {
     let listed = list(&[]);
     assert!(listed.status.success() && text(&listed.stdout).starts_with('{'), "{listed:?}");
     assert_eq!(list(&["--server", "http://127.0.0.1:1"]).status.code(), Some(6), "what is said wins");
-    let wrong = own("wrong", "another key");
+    let wrong = own("wrong", "another-key");
     assert_eq!(list(&["--key-file", &wrong]).status.code(), Some(4), "here too");
     own("config.toml", "sever = 'http://127.0.0.1:1'");
     let message = list(&[]);

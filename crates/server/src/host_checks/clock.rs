@@ -26,7 +26,7 @@ pub(crate) fn skew_finding(theirs: Timestamp, ours: Timestamp) -> Option<Finding
         return None;
     }
     let way = if offset > 0 { "ahead of" } else { "behind" };
-    let by = span(i64::try_from(offset.unsigned_abs() / 1_000).unwrap_or(i64::MAX));
+    let by = span(i64::try_from((offset.unsigned_abs() + 500) / 1_000).unwrap_or(i64::MAX));
     let what = format!(
         "its clock and this machine's differ by {} ms: it is {by} {way} this machine, so keys and tokens expire late or \
          early",
