@@ -58,6 +58,7 @@ impl Deletions {
     ) -> Result<u64, ManagementError> {
         let management = &*self.management;
         management.manages_keys(caller)?;
+        caller.require_creator()?;
         let id: KeyId = request.id.parse().map_err(|_| RequestError::NotFound("key"))?;
         let (key, tenant) = match management.managed_key(caller, &request.id).await {
             Err(missing @ ManagementError::Request(RequestError::NotFound(_))) => {
@@ -95,6 +96,7 @@ impl Deletions {
     ) -> Result<u64, ManagementError> {
         let management = &*self.management;
         management.manages_keys(caller)?;
+        caller.require_creator()?;
         let user_id: UserId = id.parse().map_err(|_| RequestError::NotFound("user"))?;
         let (user, tenant) = match self.tokens.managed_user(caller, id).await {
             Err(missing @ ManagementError::Request(RequestError::NotFound(_))) => {
