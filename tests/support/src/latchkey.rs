@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::start::{Place, Start, program};
 use crate::{Answer, Caller, Folder, Process, Request, Signal, eventually, free_port, tools};
 
 /// The operator's key that every Latchkey of the tests is given.
@@ -19,14 +20,6 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     place: Place,
     program: Option<PathBuf>,
-}
-
-/// The machine that a process runs on, as far as it can tell by its network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Here,
-    /// In a network namespace of its own: only Unix sockets lead out of it.
-    Elsewhere,
 }
 
 impl Default for Setup {
@@ -285,45 +278,5 @@ impl Drop for Latchkey {
         if std::thread::panicking() {
             eprintln!("--- Latchkey printed:\n{}", self.log());
         }
-    }
-}
-
-/// The built program of the same cargo profile as the test that runs.
-#[must_use]
-pub fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows where it is");
-    let folder = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
-    let program = folder.join("latchkey");
-    assert!(program.is_file(), "{} is missing: run cargo build", program.display());
-    program
-}
-
-/// Program of a Latchkey, and the machine that it seems to run on.
-#[derive(Debug)]
-struct Start {
-    program: PathBuf,
-    place: Place,
-}
-
-impl Start {
-    fn run(&self, folder: &Folder, environment: &[(String, String)]) -> Process {
-        let mut command = match self.place {
-            Place::Here => Command::new(&self.program),
-            Place::Elsewhere => {
-                let mut command = Command::new("unshare");
-                command
-                    .args(["-rn", "sh", "-c", r#"ip link set lo up && exec "$0" "$@""#])
-                    .arg(&self.program);
-                command
-            }
-        };
-        command.args(["serve", "--migrate"]).current_dir(folder.path());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("LATCHKEY_") || name == "RUST_LOG" {
-                command.env_remove(name);
-            }
-        }
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-        Process::start(&mut command, folder, "latchkey")
     }
 }

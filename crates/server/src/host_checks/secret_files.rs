@@ -42,7 +42,7 @@ mod tests {
         let path = folder.path().join("key");
         fs::write(&path, "x").unwrap();
         let file = SecretFile { origin: "tls_key".to_owned(), path: path.clone() };
-        let mut at = |mode| {
+        let at = |mode| {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             examine(&file).map(|found| found.finding.message)
         };
