@@ -8,6 +8,7 @@ use latchkey_testing::{Folder, Process, Signal, eventually, free_port, program, 
 
 const TOUR: &str = include_str!("../docs/tour.md");
 const DENIALS: &str = include_str!("../docs/denials.md");
+const LIMITS: &str = include_str!("../docs/limits.md");
 const ROTATION: &str = include_str!("../docs/rotation.md");
 const README: &str = include_str!("../README.md");
 const MARK: &str = "--- end of what the page does here ---";
@@ -131,6 +132,11 @@ fn the_tour_goes_as_its_page_says() {
 #[test]
 fn the_requests_of_the_readme_get_the_responses_that_it_shows() {
     play(README, "readme", 4);
+}
+
+#[test]
+fn limits_and_plans_hold_as_their_page_says() {
+    play(LIMITS, "limits", 4);
 }
 
 #[test]
